@@ -1,0 +1,138 @@
+//! Bump allocation in a batch's memory: inline on either side of the boundary.
+
+use std::{marker::PhantomData, slice};
+
+use crate::{
+    change::ChangeParts,
+    raw::{ChangeView, Cursor},
+    value::{Field, Value},
+};
+
+/// Where new values of a batch are allocated. What it hands out lives as long as the batch is lent, `'b`.
+///
+/// `'b` is invariant and different for every call, so values of one batch cannot be put into another.
+#[derive(Clone, Copy)]
+pub struct Arena<'b> {
+    cursor: *mut Cursor,
+    batch: PhantomData<fn(&'b ()) -> &'b ()>,
+}
+
+impl<'b> Arena<'b> {
+    /// Wraps a cursor.
+    ///
+    /// # Safety
+    /// `cursor` is valid for `'b`, only this thread uses it meanwhile, and what it hands out is neither moved nor
+    /// freed before `'b` ends.
+    #[must_use]
+    pub const unsafe fn from_cursor(cursor: *mut Cursor) -> Self {
+        Self { cursor, batch: PhantomData }
+    }
+
+    /// `size` bytes aligned to `align` (a power of two), uninitialised.
+    ///
+    /// # Panics
+    /// When the batch may not grow any more. The SDK turns that into an error of the call.
+    fn allocate(self, size: usize, align: usize) -> *mut u8 {
+        // SAFETY: by the promise at `from_cursor`; no reference to the cursor is kept.
+        unsafe {
+            let ptr = (*self.cursor).ptr;
+            let padding = ptr.align_offset(align);
+            let free = (*self.cursor).end.addr() - ptr.addr();
+            if padding.saturating_add(size) <= free {
+                (*self.cursor).ptr = ptr.add(padding + size);
+                return ptr.add(padding);
+            }
+            let room = ((*self.cursor).grow)(self.cursor, size, align);
+            assert!(!room.is_null(), "the batch's memory limit is reached: allocate less per record, or raise limits.memory");
+            room
+        }
+    }
+
+    /// Copies `items` into the arena.
+    ///
+    /// # Panics
+    /// When the batch may not grow any more.
+    #[must_use]
+    pub fn slice<T: Copy + 'b>(self, items: &[T]) -> &'b [T] {
+        if items.is_empty() {
+            return &[];
+        }
+        let to = self.allocate(size_of_val(items), align_of::<T>()).cast::<T>();
+        // SAFETY: `to` has room for the items, is aligned, and lives for `'b`; `T: Copy` needs no drop.
+        unsafe {
+            std::ptr::copy_nonoverlapping(items.as_ptr(), to, items.len());
+            slice::from_raw_parts(to, items.len())
+        }
+    }
+
+    /// Collects `items` into the arena without a detour over the heap.
+    ///
+    /// # Panics
+    /// When the batch may not grow any more, and when the iterator yields fewer items than it promised.
+    #[must_use]
+    pub fn collect<T: Copy + 'b>(self, items: impl ExactSizeIterator<Item = T>) -> &'b [T] {
+        let len = items.len();
+        if len == 0 {
+            return &[];
+        }
+        let to = self.allocate(size_of::<T>().saturating_mul(len), align_of::<T>()).cast::<T>();
+        let mut written = 0;
+        for item in items.take(len) {
+            // SAFETY: `written < len`, and `to` has room for `len` items.
+            unsafe { to.add(written).write(item) };
+            written += 1;
+        }
+        assert_eq!(written, len, "an ExactSizeIterator must yield as many items as it says");
+        // SAFETY: all `len` items are written, and live for `'b`.
+        unsafe { slice::from_raw_parts(to, len) }
+    }
+
+    /// Copies `item` into the arena.
+    ///
+    /// # Panics
+    /// When the batch may not grow any more.
+    #[must_use]
+    pub fn alloc<T: Copy + 'b>(self, item: T) -> &'b T {
+        &self.slice(slice::from_ref(&item))[0]
+    }
+
+    /// Copies `text` into the arena.
+    ///
+    /// # Panics
+    /// When the batch may not grow any more.
+    #[must_use]
+    pub fn str(self, text: &str) -> &'b str {
+        // SAFETY: a copy of valid UTF-8.
+        unsafe { std::str::from_utf8_unchecked(self.slice(text.as_bytes())) }
+    }
+
+    /// A string value: a copy of `text`. For text that is in the arena already, [`Value::string`] copies nothing.
+    #[must_use]
+    pub fn string(self, text: &str) -> Value<'b> {
+        Value::string(self.str(text))
+    }
+
+    /// A bytes value: a copy of `bytes`.
+    #[must_use]
+    pub fn bytes(self, bytes: &[u8]) -> Value<'b> {
+        Value::bytes(self.slice(bytes))
+    }
+
+    /// A list value.
+    #[must_use]
+    pub fn list(self, items: &[Value<'b>]) -> Value<'b> {
+        Value::list(self.slice(items))
+    }
+
+    /// A struct value. Names are in the arena already, or static.
+    #[must_use]
+    pub fn object(self, fields: &[Field<'b>]) -> Value<'b> {
+        Value::object(self.slice(fields))
+    }
+
+    /// A change event, for formats and for transforms that make one.
+    #[must_use]
+    pub fn change(self, parts: &ChangeParts<'b>) -> &'b ChangeView {
+        self.alloc(parts.to_view())
+    }
+}

@@ -1,0 +1,349 @@
+//! Change events, read safely: operation, rows, table, key columns, source position.
+
+use std::fmt;
+
+use crate::{
+    arena::Arena,
+    raw::{Bytes, ChangeView, OperationCode, change_flags},
+    record::Record,
+    schema::Schema,
+    value::{Field, Struct, Value},
+};
+
+/// What happened to the row.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Operation {
+    /// Inserted.
+    Create,
+    /// Read by a snapshot.
+    Read,
+    /// Updated.
+    Update,
+    /// Deleted.
+    Delete,
+    /// The table was emptied.
+    Truncate,
+    /// A message without a row, such as PostgreSQL's logical messages.
+    Message,
+    /// One that this build does not know.
+    Other(u8),
+}
+
+impl Operation {
+    /// The operation of a code.
+    #[must_use]
+    pub const fn from_code(code: OperationCode) -> Self {
+        match code {
+            OperationCode::CREATE => Self::Create,
+            OperationCode::READ => Self::Read,
+            OperationCode::UPDATE => Self::Update,
+            OperationCode::DELETE => Self::Delete,
+            OperationCode::TRUNCATE => Self::Truncate,
+            OperationCode::MESSAGE => Self::Message,
+            OperationCode(other) => Self::Other(other),
+        }
+    }
+
+    /// The code: the letter that Debezium uses.
+    #[must_use]
+    pub const fn code(self) -> OperationCode {
+        match self {
+            Self::Create => OperationCode::CREATE,
+            Self::Read => OperationCode::READ,
+            Self::Update => OperationCode::UPDATE,
+            Self::Delete => OperationCode::DELETE,
+            Self::Truncate => OperationCode::TRUNCATE,
+            Self::Message => OperationCode::MESSAGE,
+            Self::Other(other) => OperationCode(other),
+        }
+    }
+
+    /// The name that people read: `INSERT`, `READ`, `UPDATE`, `DELETE`, `TRUNCATE`, `MESSAGE`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Create => "INSERT",
+            Self::Read => "READ",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+            Self::Truncate => "TRUNCATE",
+            Self::Message => "MESSAGE",
+            Self::Other(_) => "UNKNOWN",
+        }
+    }
+
+    /// Whether the event brings a row into being: an insert or a snapshot's read.
+    #[must_use]
+    pub const fn is_insert(self) -> bool {
+        matches!(self, Self::Create | Self::Read)
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// Where the source stands: compare it first, then the Kafka offset.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Position([u64; 4]);
+
+impl Position {
+    /// The words, most significant first.
+    #[must_use]
+    pub const fn words(&self) -> [u64; 4] {
+        self.0
+    }
+}
+
+/// A change event.
+#[derive(Clone, Copy)]
+pub struct Change<'b> {
+    view: &'b ChangeView,
+    record: Record<'b>,
+}
+
+impl<'b> Change<'b> {
+    /// Wraps a recognised change event.
+    ///
+    /// # Safety
+    /// The pointer is null, or the event and all that it points to live, unchanged, for `'b`.
+    pub(crate) unsafe fn from_ptr(view: *const ChangeView, record: Record<'b>) -> Option<Self> {
+        // SAFETY: by the caller's promise.
+        unsafe { view.as_ref() }.map(|view| Self { view, record })
+    }
+
+    /// What happened.
+    #[must_use]
+    pub const fn operation(&self) -> Operation {
+        Operation::from_code(self.view.operation)
+    }
+
+    /// The row before, or an empty struct where the source sent none.
+    #[must_use]
+    pub fn before(&self) -> Struct<'b> {
+        self.before_value().as_struct().unwrap_or(Struct::EMPTY)
+    }
+
+    /// The row after, or an empty struct where there is none (deletes, truncates).
+    #[must_use]
+    pub fn after(&self) -> Struct<'b> {
+        self.after_value().as_struct().unwrap_or(Struct::EMPTY)
+    }
+
+    /// The row as it last was: after, or before for a delete.
+    #[must_use]
+    pub fn row(&self) -> Struct<'b> {
+        if self.after_value().is_null() { self.before() } else { self.after() }
+    }
+
+    /// The row before as a value: null where the source sent none.
+    #[must_use]
+    pub const fn before_value(&self) -> Value<'b> {
+        // SAFETY: lives for `'b`, by the promise at `from_ptr`.
+        unsafe { Value::from_node(self.view.before) }
+    }
+
+    /// The row after as a value: null where there is none.
+    #[must_use]
+    pub const fn after_value(&self) -> Value<'b> {
+        // SAFETY: lives for `'b`, by the promise at `from_ptr`.
+        unsafe { Value::from_node(self.view.after) }
+    }
+
+    /// The whole source block, null in flat events.
+    #[must_use]
+    pub const fn source(&self) -> Value<'b> {
+        // SAFETY: lives for `'b`, by the promise at `from_ptr`.
+        unsafe { Value::from_node(self.view.source) }
+    }
+
+    const fn text(&self, bytes: Bytes) -> &'b str {
+        // SAFETY: lives for `'b` and is UTF-8, by the promise at `from_ptr`.
+        unsafe { bytes.text() }
+    }
+
+    /// Kind of source, such as `postgresql`; may be empty.
+    #[must_use]
+    pub const fn connector(&self) -> &'b str {
+        self.text(self.view.connector)
+    }
+
+    /// Database; may be empty.
+    #[must_use]
+    pub const fn database(&self) -> &'b str {
+        self.text(self.view.database)
+    }
+
+    /// Schema; may be empty.
+    #[must_use]
+    pub const fn schema(&self) -> &'b str {
+        self.text(self.view.schema)
+    }
+
+    /// Table or collection.
+    #[must_use]
+    pub const fn table(&self) -> &'b str {
+        self.text(self.view.table)
+    }
+
+    /// Transaction id; may be empty.
+    #[must_use]
+    pub const fn transaction(&self) -> &'b str {
+        self.text(self.view.transaction)
+    }
+
+    /// Snapshot marker as the source wrote it: `true`, `first`, `last`, `incremental`, `false`; may be empty.
+    #[must_use]
+    pub const fn snapshot(&self) -> &'b str {
+        self.text(self.view.snapshot)
+    }
+
+    /// Log position for people, such as an LSN; may be empty.
+    #[must_use]
+    pub const fn position_text(&self) -> &'b str {
+        self.text(self.view.position_text)
+    }
+
+    /// Comparable log position, inherited from the partition's last event where the source gave none.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        (self.view.position_len > 0).then_some(Position(self.view.position))
+    }
+
+    /// Milliseconds since the epoch at which the source committed.
+    #[must_use]
+    pub fn commit_ms(&self) -> Option<i64> {
+        (self.view.flags & change_flags::HAS_COMMIT_TIME != 0).then_some(self.view.commit_ms)
+    }
+
+    /// Milliseconds since the epoch at which the connector handled the event.
+    #[must_use]
+    pub fn event_ms(&self) -> Option<i64> {
+        (self.view.flags & change_flags::HAS_EVENT_TIME != 0).then_some(self.view.event_ms)
+    }
+
+    /// The primary key's columns: the fields of the message key. Empty for a table without one.
+    #[must_use]
+    pub fn key(&self) -> Struct<'b> {
+        self.record.key().as_struct().unwrap_or(Struct::EMPTY)
+    }
+
+    /// Names of the primary key's columns.
+    pub fn key_columns(&self) -> impl ExactSizeIterator<Item = &'b str> + use<'b> {
+        self.key().iter().map(|(name, _)| name)
+    }
+
+    /// Schema of the row, where the format has one.
+    #[must_use]
+    pub const fn row_schema(&self) -> Option<Schema> {
+        // SAFETY: schemas live as long as the process.
+        unsafe { Schema::from_ptr(self.view.row_schema) }
+    }
+
+    /// The same event with other rows: the new value of a record, and the event that goes with it.
+    #[must_use]
+    pub fn with_rows(&self, arena: Arena<'b>, before: Value<'b>, after: Value<'b>) -> (Value<'b>, &'b ChangeView) {
+        let fields = self.record.value().as_struct().unwrap_or(Struct::EMPTY).fields();
+        let fields = arena.collect(fields.iter().map(|field| match field.name() {
+            "before" => Field::new(field.name(), before),
+            "after" => Field::new(field.name(), after),
+            _ => *field,
+        }));
+        let view = ChangeView { before: before.node(), after: after.node(), ..*self.view };
+        (Value::object(fields), arena.alloc(view))
+    }
+
+    /// The same event under another table name.
+    #[must_use]
+    pub fn with_table(&self, arena: Arena<'b>, table: &str) -> &'b ChangeView {
+        arena.alloc(ChangeView { table: Bytes::new(arena.str(table).as_bytes()), ..*self.view })
+    }
+}
+
+impl fmt::Debug for Change<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {} {:?}", self.operation(), self.table(), self.record)
+    }
+}
+
+/// What a format fills in to make a change event; see the getters of [`Change`] for the meaning of each.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "each is explained at the getter of the same name")]
+pub struct ChangeParts<'b> {
+    pub operation: Operation,
+    pub before: Value<'b>,
+    pub after: Value<'b>,
+    pub source: Value<'b>,
+    pub connector: &'b str,
+    pub database: &'b str,
+    pub schema: &'b str,
+    pub table: &'b str,
+    pub snapshot: &'b str,
+    pub transaction: &'b str,
+    pub position_text: &'b str,
+    pub position: Option<[u64; 4]>,
+    pub inherited_position: bool,
+    pub commit_ms: Option<i64>,
+    pub event_ms: Option<i64>,
+    pub row_schema: Option<Schema>,
+}
+
+impl ChangeParts<'_> {
+    /// An event of `operation` about which nothing else is known.
+    #[must_use]
+    pub const fn new(operation: Operation) -> Self {
+        Self {
+            operation,
+            before: Value::NULL,
+            after: Value::NULL,
+            source: Value::NULL,
+            connector: "",
+            database: "",
+            schema: "",
+            table: "",
+            snapshot: "",
+            transaction: "",
+            position_text: "",
+            position: None,
+            inherited_position: false,
+            commit_ms: None,
+            event_ms: None,
+            row_schema: None,
+        }
+    }
+
+    pub(crate) fn to_view(self) -> ChangeView {
+        let mut flags = 0;
+        for (set, flag) in [
+            (self.commit_ms.is_some(), change_flags::HAS_COMMIT_TIME),
+            (self.event_ms.is_some(), change_flags::HAS_EVENT_TIME),
+            (self.inherited_position, change_flags::INHERITED_POSITION),
+        ] {
+            flags |= if set { flag } else { 0 };
+        }
+        ChangeView {
+            size: size_of::<ChangeView>() as u32,
+            operation: self.operation.code(),
+            flags,
+            position_len: if self.position.is_some() { 4 } else { 0 },
+            reserved: 0,
+            before: self.before.node(),
+            after: self.after.node(),
+            source: self.source.node(),
+            connector: Bytes::new(self.connector.as_bytes()),
+            database: Bytes::new(self.database.as_bytes()),
+            schema: Bytes::new(self.schema.as_bytes()),
+            table: Bytes::new(self.table.as_bytes()),
+            snapshot: Bytes::new(self.snapshot.as_bytes()),
+            transaction: Bytes::new(self.transaction.as_bytes()),
+            position_text: Bytes::new(self.position_text.as_bytes()),
+            position: self.position.unwrap_or_default(),
+            commit_ms: self.commit_ms.unwrap_or_default(),
+            event_ms: self.event_ms.unwrap_or_default(),
+            row_schema: self.row_schema.map_or(std::ptr::null(), Schema::as_ptr),
+        }
+    }
+}

@@ -1,0 +1,491 @@
+//! A batch of records, from the poll loop to the sink.
+
+use std::sync::Arc;
+
+use super::{
+    chunks::Chunks,
+    decode::{Decode, Decoded, Recognise},
+    outputs::{OutputError, OutputTable, UNRECOGNISED, check_order, merge},
+};
+use crate::{
+    arena::Arena,
+    raw::{
+        BatchView, Bytes, HeaderView, NO_TIMESTAMP, Node, Outputs, PositionView, RecordView, out_flags, record_flags,
+    },
+    record::Record,
+    schema::Schema,
+};
+
+/// A consumed record, to be copied into a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct NewRecord<'a> {
+    /// Kafka offset.
+    pub offset: i64,
+    /// Milliseconds since the epoch.
+    pub timestamp_ms: Option<i64>,
+    /// Key; `None` for Kafka's null.
+    pub key: Option<&'a [u8]>,
+    /// Value; `None` for a tombstone.
+    pub value: Option<&'a [u8]>,
+}
+
+/// A partition that has records in the batch.
+#[derive(Clone, Debug)]
+pub struct Partition {
+    /// Topic.
+    pub topic: Arc<str>,
+    /// Partition.
+    pub partition: i32,
+    /// Which assignment of the partition the records were read under.
+    pub generation: u64,
+    /// One past the last offset in the batch.
+    pub next_offset: i64,
+}
+
+/// Where a partition stands once some records are settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionPosition {
+    /// Topic.
+    pub topic: Arc<str>,
+    /// Partition.
+    pub partition: i32,
+    /// Which assignment of the partition the records were read under.
+    pub generation: u64,
+    /// Next offset to read.
+    pub next_offset: i64,
+}
+
+/// A record that some stage refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// Index of the consumed record.
+    pub input: u32,
+    /// Why, for people.
+    pub reason: String,
+}
+
+#[derive(Clone, Copy)]
+struct Input {
+    slot: u32,
+    offset: i64,
+}
+
+/// Records on their way: their bytes, their values, and which consumed record each came from.
+///
+/// Everything lies in the batch's own chunks, so a batch is `Send`, and emptying it for the next round frees nothing.
+pub struct Batch {
+    chunks: Chunks,
+    partitions: Vec<Partition>,
+    inputs: Vec<Input>,
+    records: Vec<RecordView>,
+    // Scratch of `transform`, kept for its capacity.
+    spare: Vec<RecordView>,
+    selected: Vec<RecordView>,
+    selected_at: Vec<u32>,
+    outputs: OutputTable,
+    rejected: Vec<Rejected>,
+    payload_bytes: usize,
+}
+
+// SAFETY: all that the record table points to is owned by the batch: its chunks, the topics in `partitions`, and
+// schemas, which live as long as the process.
+unsafe impl Send for Batch {}
+// SAFETY: `&Batch` only reads.
+unsafe impl Sync for Batch {}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Batch {
+    /// An empty batch that has no memory yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            chunks: Chunks::new(),
+            partitions: Vec::new(),
+            inputs: Vec::new(),
+            records: Vec::new(),
+            spare: Vec::new(),
+            selected: Vec::new(),
+            selected_at: Vec::new(),
+            outputs: OutputTable::new(),
+            rejected: Vec::new(),
+            payload_bytes: 0,
+        }
+    }
+
+    /// Empties the batch; up to `keep_bytes` of its memory stay for the next round.
+    pub fn reset(&mut self, keep_bytes: usize) {
+        self.records.clear();
+        self.spare.clear();
+        self.selected.clear();
+        self.inputs.clear();
+        self.partitions.clear();
+        self.rejected.clear();
+        self.payload_bytes = 0;
+        self.chunks.reset(keep_bytes);
+    }
+
+    /// How many consumed records it holds, whatever became of them.
+    #[must_use]
+    pub fn input_count(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// How many records are to be written.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether nothing is to be written.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Bytes of keys, values and headers as they were consumed.
+    #[must_use]
+    pub fn payload_bytes(&self) -> usize {
+        self.payload_bytes
+    }
+
+    /// Bytes of memory held, values and spare room included.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let tables = self.records.capacity() + self.spare.capacity() + self.selected.capacity();
+        self.chunks.capacity() + tables * size_of::<RecordView>()
+    }
+
+    /// The slot of a partition under an assignment, for [`Batch::push`].
+    pub fn slot(&mut self, topic: &Arc<str>, partition: i32, generation: u64) -> usize {
+        let found = self.partitions.iter().rposition(|slot| {
+            slot.partition == partition && slot.generation == generation && Arc::ptr_eq(&slot.topic, topic)
+        });
+        found.unwrap_or_else(|| {
+            self.partitions.push(Partition { topic: Arc::clone(topic), partition, generation, next_offset: 0 });
+            self.partitions.len() - 1
+        })
+    }
+
+    /// Copies a consumed record into the batch. Offsets of a slot must ascend.
+    ///
+    /// # Panics
+    /// When `slot` did not come from [`Batch::slot`] since the last reset.
+    pub fn push<'h>(
+        &mut self,
+        slot: usize,
+        record: NewRecord<'_>,
+        headers: impl ExactSizeIterator<Item = (&'h str, Option<&'h [u8]>)>,
+    ) {
+        // SAFETY: what is allocated is only reachable through the record table, which is cleared with the chunks.
+        let arena = unsafe { self.chunks.arena() };
+        let mut bytes = 0;
+        let mut copy = |field: Option<&[u8]>| {
+            field.map_or(Bytes::ABSENT, |field| {
+                bytes += field.len();
+                Bytes::new(arena.slice(field))
+            })
+        };
+        let (raw_key, raw_value) = (copy(record.key), copy(record.value));
+        let headers = arena.collect(
+            headers.map(|(name, value)| HeaderView { name: copy(Some(name.as_bytes())), value: copy(value) }),
+        );
+        let partition = &mut self.partitions[slot];
+        partition.next_offset = record.offset + 1;
+        self.records.push(RecordView {
+            topic: Bytes::new(partition.topic.as_bytes()),
+            offset: record.offset,
+            timestamp_ms: record.timestamp_ms.unwrap_or(NO_TIMESTAMP),
+            partition: partition.partition,
+            input: self.inputs.len() as u32,
+            raw_key,
+            raw_value,
+            headers: headers.as_ptr(),
+            header_count: headers.len() as u32,
+            flags: 0,
+            key: Node::NULL,
+            value: Node::NULL,
+            key_schema: std::ptr::null(),
+            value_schema: std::ptr::null(),
+            change: std::ptr::null(),
+        });
+        self.inputs.push(Input { slot: slot as u32, offset: record.offset });
+        self.payload_bytes += bytes;
+    }
+
+    /// Raises the next offset of a slot past records that the log no longer holds, such as transaction markers.
+    pub fn skip_to(&mut self, slot: usize, next_offset: i64) {
+        let partition = &mut self.partitions[slot];
+        partition.next_offset = partition.next_offset.max(next_offset);
+    }
+
+    /// Partitions that have records in the batch.
+    #[must_use]
+    pub fn partitions(&self) -> &[Partition] {
+        &self.partitions
+    }
+
+    /// Drops the records of partitions for which `keep` is false, as if they had never been read.
+    pub fn retain_partitions(&mut self, keep: impl Fn(&Partition) -> bool) {
+        let kept: Vec<bool> = self.partitions.iter().map(keep).collect();
+        if kept.iter().all(|kept| *kept) {
+            return;
+        }
+        let inputs = &self.inputs;
+        self.records.retain(|record| kept[inputs[record.input as usize].slot as usize]);
+        self.rejected.retain(|rejected| kept[inputs[rejected.input as usize].slot as usize]);
+        let mut slots = kept.iter().scan(0, |next, kept| {
+            let slot = *next;
+            *next += u32::from(*kept);
+            Some(slot)
+        });
+        let renumbered: Vec<u32> = slots.by_ref().collect();
+        let mut new_index = vec![0; inputs.len()];
+        let mut remaining = Vec::with_capacity(inputs.len());
+        for (index, input) in inputs.iter().enumerate() {
+            if kept[input.slot as usize] {
+                new_index[index] = remaining.len() as u32;
+                remaining.push(Input { slot: renumbered[input.slot as usize], ..*input });
+            }
+        }
+        self.records.iter_mut().for_each(|record| record.input = new_index[record.input as usize]);
+        self.rejected.iter_mut().for_each(|rejected| rejected.input = new_index[rejected.input as usize]);
+        self.inputs = remaining;
+        let mut kept = kept.into_iter();
+        self.partitions.retain(|_| kept.next().unwrap_or(false));
+    }
+
+    /// The records to be written, in order.
+    pub fn records(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
+        self.records.iter().enumerate().map(|(index, view)| {
+            // SAFETY: the table and all behind it live, unchanged, for as long as `self` is borrowed.
+            unsafe { Record::from_view(view, index as u32) }
+        })
+    }
+
+    /// The record at `index`.
+    #[must_use]
+    pub fn record(&self, index: usize) -> Option<Record<'_>> {
+        // SAFETY: as in `records`.
+        self.records.get(index).map(|view| unsafe { Record::from_view(view, index as u32) })
+    }
+
+    /// Topic, partition and offset of a consumed record.
+    #[must_use]
+    pub fn input(&self, input: u32) -> Option<(&Arc<str>, i32, i64)> {
+        let input = self.inputs.get(input as usize)?;
+        let partition = &self.partitions[input.slot as usize];
+        Some((&partition.topic, partition.partition, input.offset))
+    }
+
+    /// Decodes every record. What cannot be decoded leaves the batch as rejected.
+    pub fn decode(&mut self, decoder: &mut impl Decode) {
+        let Self { chunks, records, spare, rejected, .. } = self;
+        // SAFETY: what is allocated is only reachable through the record table, which is cleared with the chunks.
+        let arena = unsafe { chunks.arena() };
+        spare.clear();
+        for (view, index) in records.iter().zip(0..) {
+            // SAFETY: `records` does not change in this loop, and the bytes behind it not before the chunks do.
+            let record = unsafe { Record::from_view(view, index) };
+            match decoder.decode(record, arena) {
+                Ok(decoded) => spare.push(decoded_view(view, &decoded, arena)),
+                Err(reason) => rejected.push(Rejected { input: view.input, reason }),
+            }
+        }
+        std::mem::swap(records, spare);
+    }
+
+    /// Runs one transform over the records for which `selects` is true; the others pass by it, in order.
+    ///
+    /// `call` lends the batch to the plugin. When it fails the batch is as it was before.
+    ///
+    /// # Errors
+    /// What `call` returned, or the rule of the interface that the transform broke, through `broken`.
+    pub fn transform<E>(
+        &mut self,
+        memory_limit: usize,
+        selects: Option<&mut dyn FnMut(Record<'_>) -> bool>,
+        recogniser: &mut impl Recognise,
+        call: impl FnOnce(&BatchView, &mut Outputs) -> Result<(), E>,
+        broken: impl FnOnce(OutputError) -> E,
+    ) -> Result<(), E> {
+        self.select(selects);
+        if self.selected.is_empty() {
+            return Ok(());
+        }
+        self.chunks.set_limit(memory_limit.max(self.chunks.capacity()));
+        let cursor = self.chunks.cursor();
+        let view = lend(&self.selected, &[], cursor);
+        let called = call(&view, self.outputs.lend());
+        self.chunks.set_limit(usize::MAX);
+        called?;
+        if let Err(error) = self.collect_outputs(recogniser) {
+            return Err(broken(error));
+        }
+        Ok(())
+    }
+
+    fn select(&mut self, selects: Option<&mut dyn FnMut(Record<'_>) -> bool>) {
+        self.selected.clear();
+        self.selected_at.clear();
+        let mut selects = selects;
+        for (view, index) in self.records.iter().zip(0..) {
+            // SAFETY: as in `records`.
+            let record = unsafe { Record::from_view(view, index) };
+            if selects.as_mut().is_none_or(|selects| selects(record)) {
+                self.selected.push(*view);
+                self.selected_at.push(index);
+            }
+        }
+    }
+
+    /// Replaces the selected records by the outputs made of them; the others keep their place in between.
+    fn collect_outputs(&mut self, recogniser: &mut impl Recognise) -> Result<(), OutputError> {
+        check_order(self.outputs.written(), self.selected.len())?;
+        let Self { records, spare, selected, selected_at, outputs, rejected, .. } = self;
+        spare.clear();
+        let mut written = outputs.written().iter().peekable();
+        let mut copied = 0;
+        for ((base, at), index) in selected.iter().zip(selected_at.iter()).zip(0u32..) {
+            let at = *at as usize;
+            spare.extend_from_slice(&records[copied..at]);
+            copied = at + 1;
+            while let Some(output) = written.next_if(|output| output.input == index) {
+                if output.flags & out_flags::REJECT == 0 {
+                    spare.push(merge(base, output));
+                    continue;
+                }
+                // SAFETY: the SDK put the reason into the arena.
+                let reason = unsafe { output.topic.text() }.to_owned();
+                rejected.push(Rejected { input: base.input, reason });
+            }
+        }
+        spare.extend_from_slice(&records[copied..]);
+        std::mem::swap(records, spare);
+        self.recognise_new_values(recogniser);
+        Ok(())
+    }
+
+    /// Looks for change events in the values that a transform has made without saying what they are.
+    fn recognise_new_values(&mut self, recogniser: &mut impl Recognise) {
+        for index in 0..self.records.len() {
+            if self.records[index].flags & UNRECOGNISED == 0 {
+                continue;
+            }
+            // SAFETY: what is allocated is only reachable through the record table, which is cleared with the chunks.
+            let arena = unsafe { self.chunks.arena() };
+            // SAFETY: as in `records`.
+            let record = unsafe { Record::from_view(&self.records[index], index as u32) };
+            let change = recogniser.recognise(record, arena);
+            let change = change.map_or(std::ptr::null(), |parts| std::ptr::from_ref(arena.change(&parts)));
+            self.records[index].change = change;
+            self.records[index].flags &= !UNRECOGNISED;
+        }
+    }
+
+    /// What was rejected since the batch was filled, in no particular order.
+    #[must_use]
+    pub fn rejected(&self) -> &[Rejected] {
+        &self.rejected
+    }
+
+    /// How many consumed records have no output and were not rejected: filtered out on purpose.
+    #[must_use]
+    pub fn filtered_count(&self) -> usize {
+        let mut alive = vec![false; self.inputs.len()];
+        self.records.iter().for_each(|record| alive[record.input as usize] = true);
+        self.rejected.iter().for_each(|rejected| alive[rejected.input as usize] = true);
+        alive.iter().filter(|alive| !**alive).count()
+    }
+
+    /// Drops the records at `indexes` (ascending) from what is to be written.
+    pub fn remove(&mut self, indexes: &[u32]) {
+        let mut index = 0;
+        self.records.retain(|_| {
+            let keep = indexes.binary_search(&index).is_err();
+            index += 1;
+            keep
+        });
+    }
+
+    /// The end of the consumed record that the record at `index` belongs to: a place where the batch may be split.
+    #[must_use]
+    pub fn input_end(&self, index: usize) -> usize {
+        let Some(record) = self.records.get(index) else { return self.records.len() };
+        self.records[index..].iter().position(|other| other.input != record.input).map_or(self.records.len(), |n| index + n)
+    }
+
+    /// Where every partition stands once all records before `end` are settled, and nothing after.
+    #[must_use]
+    pub fn positions_before(&self, end: usize) -> Vec<PartitionPosition> {
+        let mut first_open: Vec<Option<i64>> = vec![None; self.partitions.len()];
+        for record in self.records.get(end..).unwrap_or_default() {
+            let input = self.inputs[record.input as usize];
+            first_open[input.slot as usize].get_or_insert(input.offset);
+        }
+        self.partitions
+            .iter()
+            .zip(first_open)
+            .map(|(slot, open)| PartitionPosition {
+                topic: Arc::clone(&slot.topic),
+                partition: slot.partition,
+                generation: slot.generation,
+                next_offset: open.unwrap_or(slot.next_offset),
+            })
+            .collect()
+    }
+
+    /// Lends the records `start..end` to a sink, with the positions that hold once they are durable. `epoch` gives
+    /// the epoch under which a partition was claimed.
+    pub fn lend_to_sink<T>(
+        &self,
+        range: std::ops::Range<usize>,
+        epoch: impl Fn(&str, i32) -> u64,
+        call: impl FnOnce(&BatchView) -> T,
+    ) -> T {
+        let positions = self.positions_before(range.end);
+        let positions: Vec<PositionView> = positions
+            .iter()
+            .map(|position| PositionView {
+                topic: Bytes::new(position.topic.as_bytes()),
+                partition: position.partition,
+                reserved: 0,
+                next_offset: position.next_offset,
+                epoch: epoch(&position.topic, position.partition),
+            })
+            .collect();
+        call(&lend(&self.records[range], &positions, std::ptr::null_mut()))
+    }
+}
+
+fn lend(records: &[RecordView], positions: &[PositionView], cursor: *mut crate::raw::Cursor) -> BatchView {
+    BatchView {
+        records: records.as_ptr().cast(),
+        len: records.len(),
+        record_size: size_of::<RecordView>() as u32,
+        position_size: size_of::<PositionView>() as u32,
+        positions: positions.as_ptr().cast(),
+        position_count: positions.len(),
+        cursor,
+        reserved: [0; 6],
+    }
+}
+
+/// The record with what the format made of it.
+fn decoded_view<'b>(view: &RecordView, decoded: &Decoded<'b>, arena: Arena<'b>) -> RecordView {
+    let pointer = |schema: Option<Schema>| schema.map_or(std::ptr::null(), Schema::as_ptr);
+    let change = decoded.change.as_ref().map_or(std::ptr::null(), |parts| std::ptr::from_ref(arena.change(parts)));
+    RecordView {
+        key: decoded.key.node(),
+        value: decoded.value.node(),
+        key_schema: pointer(decoded.key_schema),
+        value_schema: pointer(decoded.value_schema),
+        change,
+        flags: view.flags | record_flags::KEY_DECODED | record_flags::VALUE_DECODED,
+        ..*view
+    }
+}

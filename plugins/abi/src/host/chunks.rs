@@ -1,0 +1,194 @@
+//! The memory behind an arena: chunks that are bumped through, then reused for the next batch.
+
+use std::{
+    mem::MaybeUninit,
+    ptr::{self, NonNull},
+};
+
+use crate::{arena::Arena, raw::Cursor};
+
+const FIRST_CHUNK: usize = 64 << 10;
+const LARGEST_CHUNK: usize = 1 << 20;
+
+type Chunk = Box<[MaybeUninit<u8>]>;
+
+/// Chunked bump memory. Values allocated in it never move; [`Chunks::reset`] makes it empty and keeps the chunks.
+pub struct Chunks {
+    // A raw pointer rather than a box: plugins hold a pointer to the cursor inside while the batch itself moves
+    // between threads, and a box would claim to be the only way there.
+    inner: NonNull<Inner>,
+}
+
+struct Inner {
+    cursor: Cursor,
+    chunks: Vec<Chunk>,
+    current: usize,
+    limit: usize,
+}
+
+impl Chunks {
+    /// No memory yet; the first allocation brings the first chunk.
+    #[must_use]
+    pub fn new() -> Self {
+        let cursor = Cursor { ptr: ptr::null_mut(), end: ptr::null_mut(), ctx: ptr::null_mut(), grow };
+        let inner = Box::new(Inner { cursor, chunks: Vec::new(), current: 0, limit: usize::MAX });
+        let inner = NonNull::from(Box::leak(inner));
+        // SAFETY: just allocated, and nobody else knows of it.
+        unsafe { (*inner.as_ptr()).cursor.ctx = inner.as_ptr().cast() };
+        Self { inner }
+    }
+
+    fn inner(&self) -> &Inner {
+        // SAFETY: we own it, and the result borrows us.
+        unsafe { self.inner.as_ref() }
+    }
+
+    fn inner_mut(&mut self) -> &mut Inner {
+        // SAFETY: we own it, and the result borrows us.
+        unsafe { self.inner.as_mut() }
+    }
+
+    /// Bytes of all chunks together.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.inner().capacity()
+    }
+
+    /// Lets the chunks grow to `limit` bytes together; a further allocation fails.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.inner_mut().limit = limit;
+    }
+
+    /// Forgets all values. Chunks beyond `keep` bytes together are freed.
+    pub fn reset(&mut self, keep: usize) {
+        let inner = self.inner_mut();
+        let mut kept = 0;
+        inner.chunks.retain(|chunk| {
+            let fits = kept + chunk.len() <= keep;
+            kept += if fits { chunk.len() } else { 0 };
+            fits
+        });
+        inner.limit = usize::MAX;
+        inner.enter(0);
+    }
+
+    /// The cursor, for a plugin.
+    pub fn cursor(&mut self) -> *mut Cursor {
+        // SAFETY: in bounds of our own allocation; no reference is made.
+        unsafe { &raw mut (*self.inner.as_ptr()).cursor }
+    }
+
+    /// The arena, for this batch's owner.
+    ///
+    /// # Safety
+    /// Nothing that it hands out is used after the chunks are reset or dropped, and nothing else allocates meanwhile.
+    pub unsafe fn arena<'b>(&mut self) -> Arena<'b> {
+        // SAFETY: by the caller's promise.
+        unsafe { Arena::from_cursor(self.cursor()) }
+    }
+}
+
+impl Drop for Chunks {
+    fn drop(&mut self) {
+        // SAFETY: leaked from a box in `new`, and not used after this.
+        drop(unsafe { Box::from_raw(self.inner.as_ptr()) });
+    }
+}
+
+impl Default for Chunks {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Inner {
+    fn capacity(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.len()).sum()
+    }
+
+    /// Makes chunk `index` the current one, all of it free.
+    fn enter(&mut self, index: usize) {
+        self.current = index;
+        let range = match self.chunks.get_mut(index) {
+            Some(chunk) => chunk.as_mut_ptr_range(),
+            None => ptr::null_mut()..ptr::null_mut(),
+        };
+        self.cursor.ptr = range.start.cast();
+        self.cursor.end = range.end.cast();
+    }
+
+    fn grow(&mut self, size: usize, align: usize) -> *mut u8 {
+        let Some(needed) = size.checked_add(align) else { return ptr::null_mut() };
+        let next = if self.cursor.ptr.is_null() { 0 } else { self.current + 1 };
+        if self.chunks.get(next).is_none_or(|chunk| chunk.len() < needed) {
+            let capacity = self.capacity();
+            let wanted = capacity.clamp(FIRST_CHUNK, LARGEST_CHUNK).max(needed);
+            if capacity.saturating_add(wanted) > self.limit {
+                return ptr::null_mut();
+            }
+            self.chunks.insert(next, Box::new_uninit_slice(wanted));
+        }
+        self.enter(next);
+        let start = self.cursor.ptr;
+        let padding = start.align_offset(align);
+        // SAFETY: the chunk holds at least `size + align` bytes.
+        unsafe {
+            self.cursor.ptr = start.add(padding + size);
+            start.add(padding)
+        }
+    }
+}
+
+unsafe extern "C" fn grow(cursor: *mut Cursor, size: usize, align: usize) -> *mut u8 {
+    // SAFETY: `cursor` is the one in `Inner`, whose context points to that `Inner`; only one thread allocates.
+    let inner = unsafe { &mut *(*cursor).ctx.cast::<Inner>() };
+    inner.grow(size, align)
+}
+
+// SAFETY: the chunks are owned, and their pointers are only followed by whoever holds `&mut Chunks`.
+unsafe impl Send for Chunks {}
+// SAFETY: `&Chunks` allows nothing but reading the capacity.
+unsafe impl Sync for Chunks {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_stay_where_they_are_while_the_arena_grows() {
+        let mut chunks = Chunks::new();
+        // SAFETY: nothing is used after `chunks` goes.
+        let arena = unsafe { chunks.arena() };
+        let texts: Vec<&str> = (0..50_000).map(|n| arena.str(&format!("value {n}"))).collect();
+        let large = arena.slice(&vec![7u8; 3 << 20]);
+        assert!(texts.iter().enumerate().all(|(n, text)| *text == format!("value {n}")));
+        assert!(large.iter().all(|byte| *byte == 7));
+    }
+
+    #[test]
+    fn what_was_allocated_is_reused_after_a_reset() {
+        let mut chunks = Chunks::new();
+        for _ in 0..3 {
+            for _ in 0..1000 {
+                // SAFETY: the slice is dropped at once.
+                let _ = unsafe { chunks.arena() }.slice(&[1u64; 64]);
+            }
+            chunks.reset(usize::MAX);
+        }
+        let capacity = chunks.capacity();
+        assert!((512_000..2_000_000).contains(&capacity), "{capacity}");
+        chunks.reset(0);
+        assert_eq!(chunks.capacity(), 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "memory limit")]
+    fn the_limit_holds() {
+        let mut chunks = Chunks::new();
+        chunks.set_limit(256 << 10);
+        for _ in 0..100 {
+            // SAFETY: the slice is dropped at once.
+            let _ = unsafe { chunks.arena() }.slice(&[1u8; 10_000]);
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The stable boundary between the Tidegate host and its plugins.
+//!
+//! Plugin authors use `tidegate-plugin`, which re-exports what they need; only the host and that SDK name this crate,
+//! and this crate alone names abi_stable.
+//!
+//! # Layout
+//!
+//! - [`raw`]: the frozen C layouts that cross the boundary, one file per subject. Every type says how it may grow.
+//! - [`value`]: the safe way to read and build a value tree: [`Value`], [`Struct`], [`List`], [`Decimal`], ...
+//! - [`Record`], [`Change`], [`Schema`]: the safe way to read one record of a batch.
+//! - [`Arena`]: bump allocation in the batch's memory, inline in the plugin.
+//! - `host` (feature `host`): the owner of a batch's memory.
+//!
+//! # How the interface may change
+//!
+//! 1. A vtable or a module is an abi_stable *prefix type*: fields are only ever appended.
+//! 2. A record, a change, a schema and a field are read through a size that the host states: fields are only ever
+//!    appended, and an older plugin steps over what it does not know.
+//! 3. Structs passed once per call are frozen and end in reserved words, which are zero and mean "absent".
+//! 4. Kinds, operations and error classes are open newtypes over `u8`. An unknown kind reads as "unsupported", an
+//!    unknown error class as fatal: never as undefined behaviour.
+//! 5. Anything else is a new root type beside the old one.
+
+mod arena;
+mod change;
+mod record;
+mod schema;
+
+#[cfg(feature = "host")]
+pub mod host;
+pub mod raw;
+pub mod value;
+
+/// Re-exported for the SDK's export macro: plugins themselves never depend on abi_stable.
+#[doc(hidden)]
+pub use abi_stable;
+pub use arena::Arena;
+pub use change::{Change, ChangeParts, Operation, Position};
+pub use record::{Header, Headers, Record};
+pub use schema::{Field as SchemaField, FieldDef, Schema, SchemaDef};
+pub use value::{Date, Decimal, Field, Interval, List, Struct, Time, Timestamp, Value, ValueRef};

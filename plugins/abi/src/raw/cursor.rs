@@ -1,0 +1,20 @@
+//! The bump cursor through which host and plugins allocate in a batch's memory.
+
+use abi_stable::StableAbi;
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("the plugin interface is defined for 64-bit targets only: node payloads are 64 bits wide");
+
+/// Free room in the current chunk of a batch's arena. Bumping is inline on either side; only `grow` is a call.
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct Cursor {
+    /// First free byte.
+    pub ptr: *mut u8,
+    /// One past the last free byte of the chunk.
+    pub end: *mut u8,
+    /// The host's arena.
+    pub ctx: *mut (),
+    /// Makes room and returns `size` bytes aligned to `align`, or null when the batch may not grow any more.
+    pub grow: unsafe extern "C" fn(cursor: *mut Cursor, size: usize, align: usize) -> *mut u8,
+}

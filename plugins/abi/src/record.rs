@@ -1,0 +1,190 @@
+//! One record of a batch, read safely.
+
+use std::{fmt, slice};
+
+use crate::{
+    change::Change,
+    raw::{HeaderView, NO_TIMESTAMP, RecordView, record_flags},
+    schema::Schema,
+    value::Value,
+};
+
+/// A record, borrowed from its batch for `'b`: it cannot outlive the call.
+#[derive(Clone, Copy)]
+pub struct Record<'b> {
+    view: &'b RecordView,
+    index: u32,
+}
+
+impl<'b> Record<'b> {
+    /// Wraps a record of the table.
+    ///
+    /// # Safety
+    /// The record and all that it points to live, unchanged, for `'b`. `index` is its place in the batch.
+    #[must_use]
+    pub const unsafe fn from_view(view: &'b RecordView, index: u32) -> Self {
+        Self { view, index }
+    }
+
+    /// The record as it lies in the table.
+    #[must_use]
+    pub const fn raw(&self) -> &'b RecordView {
+        self.view
+    }
+
+    /// Place in the batch: what a sink rejects by.
+    #[must_use]
+    pub const fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// Index of the consumed record that this one came from; several records may share one.
+    #[must_use]
+    pub const fn input(&self) -> u32 {
+        self.view.input
+    }
+
+    /// Kafka topic, or what a transform routed the record to.
+    #[must_use]
+    pub const fn topic(&self) -> &'b str {
+        // SAFETY: UTF-8 that lives for `'b`, by the promise at `from_view`.
+        unsafe { self.view.topic.text() }
+    }
+
+    /// Kafka partition.
+    #[must_use]
+    pub const fn partition(&self) -> i32 {
+        self.view.partition
+    }
+
+    /// Kafka offset.
+    #[must_use]
+    pub const fn offset(&self) -> i64 {
+        self.view.offset
+    }
+
+    /// Kafka timestamp in milliseconds since the epoch.
+    #[must_use]
+    pub fn timestamp_ms(&self) -> Option<i64> {
+        (self.view.timestamp_ms != NO_TIMESTAMP).then_some(self.view.timestamp_ms)
+    }
+
+    /// The decoded key; null when there is none.
+    #[must_use]
+    pub const fn key(&self) -> Value<'b> {
+        // SAFETY: lives for `'b`, by the promise at `from_view`.
+        unsafe { Value::from_node(self.view.key) }
+    }
+
+    /// The decoded value; null for a tombstone.
+    #[must_use]
+    pub const fn value(&self) -> Value<'b> {
+        // SAFETY: lives for `'b`, by the promise at `from_view`.
+        unsafe { Value::from_node(self.view.value) }
+    }
+
+    /// The key's bytes as they came from Kafka.
+    #[must_use]
+    pub const fn key_bytes(&self) -> Option<&'b [u8]> {
+        // SAFETY: lives for `'b`, by the promise at `from_view`.
+        unsafe { self.view.raw_key.get() }
+    }
+
+    /// The value's bytes as they came from Kafka; `None` for a tombstone.
+    #[must_use]
+    pub const fn value_bytes(&self) -> Option<&'b [u8]> {
+        // SAFETY: lives for `'b`, by the promise at `from_view`.
+        unsafe { self.view.raw_value.get() }
+    }
+
+    /// Whether Kafka carried no value, or a transform removed it.
+    #[must_use]
+    pub fn is_tombstone(&self) -> bool {
+        let decoded = self.view.flags & record_flags::VALUE_DECODED != 0;
+        if decoded { self.value().is_null() } else { !self.view.raw_value.is_present() }
+    }
+
+    /// Headers, in order; a name may come twice.
+    #[must_use]
+    pub const fn headers(&self) -> Headers<'b> {
+        if self.view.header_count == 0 {
+            return Headers(&[]);
+        }
+        // SAFETY: lives for `'b`, by the promise at `from_view`.
+        Headers(unsafe { slice::from_raw_parts(self.view.headers, self.view.header_count as usize) })
+    }
+
+    /// Schema of the key, where the format has one.
+    #[must_use]
+    pub const fn key_schema(&self) -> Option<Schema> {
+        // SAFETY: schemas live as long as the process.
+        unsafe { Schema::from_ptr(self.view.key_schema) }
+    }
+
+    /// Schema of the whole value, where the format has one. For a row's, see [`Change::row_schema`].
+    #[must_use]
+    pub const fn value_schema(&self) -> Option<Schema> {
+        // SAFETY: schemas live as long as the process.
+        unsafe { Schema::from_ptr(self.view.value_schema) }
+    }
+
+    /// The change event in the value, if it is one.
+    #[must_use]
+    pub fn change(&self) -> Option<Change<'b>> {
+        // SAFETY: the change lives for `'b`, by the promise at `from_view`.
+        unsafe { Change::from_ptr(self.view.change, *self) }
+    }
+}
+
+impl fmt::Debug for Record<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}[{}]@{}", self.topic(), self.partition(), self.offset())
+    }
+}
+
+/// The headers of a record.
+#[derive(Clone, Copy)]
+pub struct Headers<'b>(&'b [HeaderView]);
+
+/// One header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header<'b> {
+    /// Name.
+    pub name: &'b str,
+    /// Value; `None` for Kafka's null.
+    pub value: Option<&'b [u8]>,
+}
+
+impl<'b> Headers<'b> {
+    /// How many headers.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The headers, in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Header<'b>> + use<'b> {
+        self.0.iter().map(|view| {
+            // SAFETY: headers live for `'b`, and their names are UTF-8.
+            unsafe { Header { name: view.name.text(), value: view.value.get() } }
+        })
+    }
+
+    /// The last header called `name`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Header<'b>> {
+        self.iter().filter(|header| header.name == name).last()
+    }
+
+    /// The headers as they lie in the table.
+    #[must_use]
+    pub const fn raw(&self) -> &'b [HeaderView] {
+        self.0
+    }
+}

@@ -1,0 +1,248 @@
+//! Schemas, read safely; and how a format makes one.
+
+use std::{fmt, mem::offset_of};
+
+use crate::{
+    raw::{Bytes, FieldView, Kind, SchemaView, field_flags},
+    value::Value,
+};
+
+/// The schema of a struct: a row, a key, an envelope. Lives as long as the process.
+#[derive(Clone, Copy)]
+pub struct Schema(&'static SchemaView);
+
+/// One field of a schema.
+#[derive(Clone, Copy)]
+pub struct Field(&'static FieldView);
+
+impl Schema {
+    /// Wraps a schema.
+    ///
+    /// # Safety
+    /// The pointer is null, or the schema and all that it points to are immutable and live as long as the process.
+    #[must_use]
+    pub const unsafe fn from_ptr(schema: *const SchemaView) -> Option<Self> {
+        // SAFETY: by the caller's promise.
+        match unsafe { schema.as_ref() } {
+            Some(schema) => Some(Self(schema)),
+            None => None,
+        }
+    }
+
+    /// The pointer that crosses the boundary.
+    #[must_use]
+    pub const fn as_ptr(self) -> *const SchemaView {
+        self.0
+    }
+
+    /// The same for equal schemas, for as long as the process runs: a key for caches.
+    #[must_use]
+    pub const fn id(self) -> u64 {
+        self.0.id
+    }
+
+    /// The schema's name, such as `cdc.public.customers.Value`; may be empty.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        // SAFETY: the host fills it with UTF-8 that lives as long as the process.
+        unsafe { self.0.name.text() }
+    }
+
+    /// The schema's version, 0 when it has none.
+    #[must_use]
+    pub const fn version(self) -> u32 {
+        self.0.version
+    }
+
+    /// How many fields.
+    #[must_use]
+    pub const fn len(self) -> usize {
+        self.0.field_count as usize
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// The field at `index`, in the order of the source.
+    #[must_use]
+    pub fn field(self, index: usize) -> Option<Field> {
+        (index < self.len()).then(|| self.field_unchecked(index))
+    }
+
+    fn field_unchecked(self, index: usize) -> Field {
+        debug_assert!(index < self.len());
+        // SAFETY: the host laid out `field_count` fields `field_size` apart, each at least as long as v1's, and both
+        // callers stay below the count.
+        Field(unsafe { &*self.0.fields.add(index * self.0.field_size as usize).cast() })
+    }
+
+    /// All fields.
+    pub fn fields(self) -> impl ExactSizeIterator<Item = Field> {
+        (0..self.len()).map(move |index| self.field_unchecked(index))
+    }
+
+    /// The field `name`.
+    #[must_use]
+    pub fn get(self, name: &str) -> Option<Field> {
+        self.fields().find(|field| field.name() == name)
+    }
+}
+
+impl Field {
+    /// Name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        // SAFETY: UTF-8 that lives as long as the process.
+        unsafe { self.0.name.text() }
+    }
+
+    /// The semantic type as the source names it, such as `io.debezium.time.Date`; may be empty.
+    #[must_use]
+    pub const fn semantic(self) -> &'static str {
+        // SAFETY: UTF-8 that lives as long as the process.
+        unsafe { self.0.semantic.text() }
+    }
+
+    /// Kind of the decoded value.
+    #[must_use]
+    pub const fn kind(self) -> Kind {
+        self.0.kind
+    }
+
+    /// Whether the field may be null.
+    #[must_use]
+    pub const fn is_optional(self) -> bool {
+        self.0.flags & field_flags::OPTIONAL != 0
+    }
+
+    /// Digits in all, if known.
+    #[must_use]
+    pub fn precision(self) -> Option<u32> {
+        (self.0.precision != 0).then_some(self.0.precision)
+    }
+
+    /// Digits after the point, if fixed.
+    #[must_use]
+    pub fn scale(self) -> Option<i32> {
+        (self.0.flags & field_flags::HAS_SCALE != 0).then_some(self.0.scale)
+    }
+
+    /// Longest length in characters, bytes or bits, if known.
+    #[must_use]
+    pub fn length(self) -> Option<u32> {
+        (self.0.length != 0).then_some(self.0.length)
+    }
+
+    /// Schema of a nested struct, of a list's items (one field) or of a map's values (one field).
+    #[must_use]
+    pub const fn nested(self) -> Option<Schema> {
+        // SAFETY: the host fills it with a schema that lives as long as the process.
+        unsafe { Schema::from_ptr(self.0.nested) }
+    }
+
+    /// Value of a field that is absent.
+    #[must_use]
+    pub fn default_value(self) -> Option<Value<'static>> {
+        // SAFETY: the host fills it with a tree that lives as long as the process.
+        (self.0.flags & field_flags::HAS_DEFAULT != 0).then(|| unsafe { Value::from_node(self.0.default) })
+    }
+}
+
+impl fmt::Debug for Schema {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct(self.name()).field("id", &self.id()).field("fields", &self.len()).finish()
+    }
+}
+
+impl fmt::Debug for Field {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {:?} {}", self.name(), self.kind(), self.semantic())
+    }
+}
+
+/// What a format fills in to make a [`Schema`].
+#[derive(Clone, Debug, Default)]
+pub struct SchemaDef {
+    /// The same for equal schemas.
+    pub id: u64,
+    /// Name; may be empty.
+    pub name: String,
+    /// Version, 0 for none.
+    pub version: u32,
+    /// Fields, in order.
+    pub fields: Vec<FieldDef>,
+}
+
+/// One field of a [`SchemaDef`].
+#[derive(Clone, Debug)]
+pub struct FieldDef {
+    /// Name.
+    pub name: String,
+    /// Semantic type's name; may be empty.
+    pub semantic: String,
+    /// Kind of the decoded value.
+    pub kind: Kind,
+    /// Whether the field may be null.
+    pub optional: bool,
+    /// Digits in all, if known.
+    pub precision: Option<u32>,
+    /// Digits after the point, if fixed.
+    pub scale: Option<i32>,
+    /// Longest length, if known.
+    pub length: Option<u32>,
+    /// Schema of what is nested.
+    pub nested: Option<Schema>,
+    /// Value of a field that is absent.
+    pub default: Option<Value<'static>>,
+}
+
+impl SchemaDef {
+    /// Makes the schema. It is never freed: keep the number of distinct schemas bounded.
+    #[must_use]
+    pub fn leak(self) -> Schema {
+        let fields: Vec<FieldView> = self.fields.into_iter().map(FieldDef::leak).collect();
+        let fields: &'static [FieldView] = Vec::leak(fields);
+        let size = offset_of!(SchemaView, version) + size_of::<u32>();
+        Schema(Box::leak(Box::new(SchemaView {
+            size: size as u32,
+            field_size: size_of::<FieldView>() as u32,
+            id: self.id,
+            name: leak_text(self.name),
+            fields: fields.as_ptr().cast(),
+            field_count: fields.len() as u32,
+            version: self.version,
+        })))
+    }
+}
+
+impl FieldDef {
+    fn leak(self) -> FieldView {
+        let mut flags = 0;
+        for (set, flag) in [
+            (self.optional, field_flags::OPTIONAL),
+            (self.scale.is_some(), field_flags::HAS_SCALE),
+            (self.default.is_some(), field_flags::HAS_DEFAULT),
+        ] {
+            flags |= if set { flag } else { 0 };
+        }
+        FieldView {
+            name: leak_text(self.name),
+            semantic: leak_text(self.semantic),
+            kind: self.kind,
+            flags,
+            reserved: 0,
+            precision: self.precision.unwrap_or(0),
+            scale: self.scale.unwrap_or(0),
+            length: self.length.unwrap_or(0),
+            nested: self.nested.map_or(std::ptr::null(), Schema::as_ptr),
+            default: self.default.unwrap_or(Value::NULL).node(),
+        }
+    }
+}
+
+fn leak_text(text: String) -> Bytes {
+    Bytes::new(String::leak(text).as_bytes())
+}

@@ -1,0 +1,211 @@
+//! Values as text: plain for people, JSON for files.
+
+use std::fmt::{self, Display, Write};
+
+use base64::{display::Base64Display, engine::general_purpose::STANDARD};
+
+use super::{Value, ValueRef};
+
+/// Writes `text` as a JSON string, quotes included.
+///
+/// # Errors
+/// Only those of `out`.
+pub fn write_json_string(out: &mut impl Write, text: &str) -> fmt::Result {
+    out.write_char('"')?;
+    let mut start = 0;
+    for (index, byte) in text.bytes().enumerate() {
+        let short = match byte {
+            b'"' => "\\\"",
+            b'\\' => "\\\\",
+            b'\n' => "\\n",
+            b'\r' => "\\r",
+            b'\t' => "\\t",
+            0..=0x1f | 0x7f => "",
+            _ => continue,
+        };
+        // Every byte matched above is ASCII, so these cuts are at character boundaries.
+        out.write_str(text.get(start..index).unwrap_or_default())?;
+        if short.is_empty() {
+            write!(out, "\\u{byte:04x}")?;
+        } else {
+            out.write_str(short)?;
+        }
+        start = index + 1;
+    }
+    out.write_str(text.get(start..).unwrap_or_default())?;
+    out.write_char('"')
+}
+
+fn write_quoted(out: &mut impl Write, value: impl Display) -> fmt::Result {
+    write!(out, "\"{value}\"")
+}
+
+/// Floats as JSON numbers; JSON has none for NaN and infinities, which become the strings that Debezium uses.
+fn write_float(out: &mut impl Write, value: f64) -> fmt::Result {
+    if value.is_nan() {
+        return out.write_str("\"NaN\"");
+    }
+    if value.is_infinite() {
+        return out.write_str(if value > 0.0 { "\"Infinity\"" } else { "\"-Infinity\"" });
+    }
+    write!(out, "{value:?}")
+}
+
+fn write_base64(out: &mut impl Write, bytes: &[u8]) -> fmt::Result {
+    write!(out, "{}", Base64Display::new(bytes, &STANDARD))
+}
+
+fn write_uuid(out: &mut impl Write, bytes: [u8; 16]) -> fmt::Result {
+    for (index, byte) in bytes.iter().enumerate() {
+        if matches!(index, 4 | 6 | 8 | 10) {
+            out.write_char('-')?;
+        }
+        write!(out, "{byte:02x}")?;
+    }
+    Ok(())
+}
+
+/// Line breaks and indentation of pretty JSON; `None` writes one line.
+fn write_break(out: &mut impl Write, indent: Option<usize>) -> fmt::Result {
+    let Some(depth) = indent else { return Ok(()) };
+    write!(out, "\n{:width$}", "", width = depth * 2)
+}
+
+impl<'b> Value<'b> {
+    /// Writes the value as JSON on one line. Decimals and exact numbers are written as numbers with all their
+    /// digits, bytes as base64, dates and times as ISO 8601 strings, JSON documents as they are, a value that the
+    /// source left out as `null`.
+    ///
+    /// # Errors
+    /// Only those of `out`.
+    pub fn write_json(&self, out: &mut impl Write) -> fmt::Result {
+        self.write_json_at(out, None)
+    }
+
+    /// As [`Value::write_json`], over several lines indented by two spaces.
+    ///
+    /// # Errors
+    /// Only those of `out`.
+    pub fn write_json_pretty(&self, out: &mut impl Write) -> fmt::Result {
+        self.write_json_at(out, Some(0))
+    }
+
+    fn write_json_at(&self, out: &mut impl Write, indent: Option<usize>) -> fmt::Result {
+        match self.view() {
+            ValueRef::Null | ValueRef::Unavailable => out.write_str("null"),
+            ValueRef::Bool(value) => write!(out, "{value}"),
+            ValueRef::Int(value) => write!(out, "{value}"),
+            ValueRef::UInt(value) => write!(out, "{value}"),
+            ValueRef::Float(value) => write_float(out, value),
+            ValueRef::Number(text) | ValueRef::Json(text) => out.write_str(text),
+            ValueRef::Decimal(decimal) => write!(out, "{decimal}"),
+            ValueRef::String(text) => write_json_string(out, text),
+            ValueRef::Bytes(bytes) => {
+                out.write_char('"')?;
+                write_base64(out, bytes)?;
+                out.write_char('"')
+            }
+            ValueRef::Date(value) => write_quoted(out, value),
+            ValueRef::Time(value) => write_quoted(out, value),
+            ValueRef::Timestamp(value) => write_quoted(out, value),
+            ValueRef::Interval(value) => write_quoted(out, value),
+            ValueRef::Uuid(bytes) => {
+                out.write_char('"')?;
+                write_uuid(out, bytes)?;
+                out.write_char('"')
+            }
+            ValueRef::List(list) => write_items(out, indent, ['[', ']'], list.iter(), |out, item, indent| {
+                item.write_json_at(out, indent)
+            }),
+            ValueRef::Struct(row) => {
+                write_items(out, indent, ['{', '}'], row.iter(), |out, (name, value), indent| {
+                    write_json_string(out, name)?;
+                    out.write_str(if indent.is_some() { ": " } else { ":" })?;
+                    value.write_json_at(out, indent)
+                })
+            }
+            ValueRef::Unsupported(kind) => write!(out, "\"unsupported kind {kind}\""),
+        }
+    }
+}
+
+fn write_items<W: Write, T>(
+    out: &mut W,
+    indent: Option<usize>,
+    [open, close]: [char; 2],
+    items: impl ExactSizeIterator<Item = T>,
+    write_item: impl Fn(&mut W, T, Option<usize>) -> fmt::Result,
+) -> fmt::Result {
+    out.write_char(open)?;
+    if items.len() == 0 {
+        return out.write_char(close);
+    }
+    let inner = indent.map(|depth| depth + 1);
+    for (index, item) in items.enumerate() {
+        if index > 0 {
+            out.write_char(',')?;
+        }
+        write_break(out, inner)?;
+        write_item(out, item, inner)?;
+    }
+    write_break(out, indent)?;
+    out.write_char(close)
+}
+
+impl Display for Value<'_> {
+    /// Text, dates and the like without quotes; lists and structs as JSON.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.view() {
+            ValueRef::String(text) => out.write_str(text),
+            ValueRef::Float(value) if !value.is_finite() => write!(out, "{value}"),
+            ValueRef::Bytes(bytes) => write_base64(out, bytes),
+            ValueRef::Date(value) => value.fmt(out),
+            ValueRef::Time(value) => value.fmt(out),
+            ValueRef::Timestamp(value) => value.fmt(out),
+            ValueRef::Interval(value) => value.fmt(out),
+            ValueRef::Uuid(bytes) => write_uuid(out, bytes),
+            ValueRef::Unavailable => out.write_str("(unavailable)"),
+            _ => self.write_json(out),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::{Field, Time};
+
+    fn json(value: Value<'_>) -> String {
+        let mut text = String::new();
+        value.write_json(&mut text).unwrap();
+        text
+    }
+
+    #[test]
+    fn strings_are_escaped() {
+        assert_eq!(json(Value::string("a\"b\\c\nd\u{1}€😀")), "\"a\\\"b\\\\c\\nd\\u0001€😀\"");
+        assert_eq!(json(Value::string("")), "\"\"");
+    }
+
+    #[test]
+    fn every_kind_has_a_form() {
+        assert_eq!(json(Value::uint(u64::MAX)), "18446744073709551615");
+        assert_eq!(json(Value::float(1.0)), "1.0");
+        assert_eq!(json(Value::float(f64::NAN)), "\"NaN\"");
+        assert_eq!(json(Value::number("1.000000000000000000001")), "1.000000000000000000001");
+        assert_eq!(json(Value::bytes(&[0xde, 0xad, 0xbe, 0xef])), "\"3q2+7w==\"");
+        assert_eq!(json(Value::time(Time { nanoseconds: 1, offset_seconds: Some(-3600) })), "\"00:00:00.000000001-01:00\"");
+        assert_eq!(json(Value::uuid([0xab; 16])), "\"abababab-abab-abab-abab-abababababab\"");
+        assert_eq!(json(Value::json("{\"a\": 1}")), "{\"a\": 1}");
+        assert_eq!(json(Value::UNAVAILABLE), "null");
+        assert_eq!(json(Value::list(&[Value::NULL, Value::bool(true)])), "[null,true]");
+    }
+
+    #[test]
+    fn pretty_json_is_what_people_expect() {
+        let fields = [Field::new("a", Value::int(1)), Field::new("b", Value::object(&[]))];
+        let mut text = String::new();
+        Value::object(&fields).write_json_pretty(&mut text).unwrap();
+        assert_eq!(text, "{\n  \"a\": 1,\n  \"b\": {}\n}");
+    }
+}
