@@ -9,6 +9,7 @@
 //! - [`value`]: the safe way to read and build a value tree: [`Value`], [`Struct`], [`List`], [`Decimal`], ...
 //! - [`Record`], [`Change`], [`Schema`]: the safe way to read one record of a batch.
 //! - [`Arena`]: bump allocation in the batch's memory, inline in the plugin.
+//! - [`object`]: how a Rust value becomes a plugin instance behind a vtable.
 //! - `host` (feature `host`): the owner of a batch's memory.
 //!
 //! # How the interface may change
@@ -22,12 +23,14 @@
 //! 5. Anything else is a new root type beside the old one.
 
 mod arena;
+mod batch;
 mod change;
 mod record;
 mod schema;
 
 #[cfg(feature = "host")]
 pub mod host;
+pub mod object;
 pub mod raw;
 pub mod value;
 
@@ -35,6 +38,7 @@ pub mod value;
 #[doc(hidden)]
 pub use abi_stable;
 pub use arena::Arena;
+pub use batch::{Batch, NextOffset};
 pub use change::{Change, ChangeParts, Operation, Position};
 pub use record::{Header, Headers, Record};
 pub use schema::{Field as SchemaField, FieldDef, Schema, SchemaDef};

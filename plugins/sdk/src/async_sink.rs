@@ -1,0 +1,93 @@
+//! Async sinks: the same contract, on a runtime that the SDK keeps for each instance.
+//!
+//! tokio is never shared across the boundary: every library has its own copy of it, whose types and thread-locals are
+//! strangers to the host's.
+
+use std::future::Future;
+
+use tidegate_abi::Batch;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::{
+    config::PluginConfig,
+    context::Context,
+    error::Result,
+    sink::{BatchDefaults, Claim, Partition, Report, Sink},
+};
+
+/// A [`Sink`] whose functions are async. They run on a current-thread runtime of this instance; see [`Sink`] for the
+/// contract of each.
+#[expect(missing_docs, reason = "each function is documented at `Sink`")]
+pub trait AsyncSink: Send + Sized + 'static {
+    type Config: PluginConfig;
+
+    const DESCRIPTION: &'static str = "";
+
+    #[must_use]
+    fn batch_defaults() -> BatchDefaults {
+        BatchDefaults::default()
+    }
+
+    fn open(config: Self::Config, context: &Context) -> impl Future<Output = Result<Self>>;
+
+    fn write(&mut self, batch: &Batch<'_>) -> impl Future<Output = Result<Report>>;
+
+    fn claim(&mut self, partitions: &[Partition<'_>]) -> impl Future<Output = Result<Vec<Claim>>> {
+        async { Ok(vec![Claim::default(); partitions.len()]) }
+    }
+
+    fn release(&mut self, partitions: &[Partition<'_>]) -> impl Future<Output = Result<()>> {
+        let _ = partitions;
+        async { Ok(()) }
+    }
+
+    fn flush(&mut self) -> impl Future<Output = Result<()>> {
+        async { Ok(()) }
+    }
+
+    fn close(&mut self) -> impl Future<Output = Result<()>> {
+        async { Ok(()) }
+    }
+}
+
+/// An [`AsyncSink`] as a [`Sink`], with its runtime.
+pub struct Blocking<S> {
+    runtime: Runtime,
+    sink: S,
+}
+
+impl<S: AsyncSink> Sink for Blocking<S> {
+    type Config = S::Config;
+
+    const DESCRIPTION: &'static str = S::DESCRIPTION;
+
+    fn batch_defaults() -> BatchDefaults {
+        S::batch_defaults()
+    }
+
+    fn open(config: Self::Config, context: &Context) -> Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let sink = runtime.block_on(S::open(config, context))?;
+        Ok(Self { runtime, sink })
+    }
+
+    fn write(&mut self, batch: &Batch<'_>) -> Result<Report> {
+        self.runtime.block_on(self.sink.write(batch))
+    }
+
+    fn claim(&mut self, partitions: &[Partition<'_>]) -> Result<Vec<Claim>> {
+        self.runtime.block_on(self.sink.claim(partitions))
+    }
+
+    fn release(&mut self, partitions: &[Partition<'_>]) -> Result<()> {
+        self.runtime.block_on(self.sink.release(partitions))
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.runtime.block_on(self.sink.flush())
+    }
+
+    fn close(&mut self) -> Result<()> {
+        self.runtime.block_on(self.sink.close())
+    }
+}

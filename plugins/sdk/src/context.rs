@@ -1,0 +1,97 @@
+//! Who runs the plugin, and what the host offers it.
+
+use tidegate_abi::{
+    abi_stable::std_types::RSlice,
+    raw::{HostHandle, OpenContext, Pair},
+};
+
+/// The task that a plugin instance belongs to. Cheap to clone; keep one for metrics.
+#[derive(Clone)]
+pub struct Context {
+    host: HostHandle,
+    connector: String,
+    instance: String,
+    task: u32,
+    tasks: u32,
+}
+
+impl Context {
+    pub(crate) fn new(open: &OpenContext<'_>) -> Self {
+        Self {
+            host: open.host,
+            connector: open.connector.as_str().to_owned(),
+            instance: open.instance.as_str().to_owned(),
+            task: open.task,
+            tasks: open.tasks,
+        }
+    }
+
+    /// The connector's name.
+    #[must_use]
+    pub fn connector(&self) -> &str {
+        &self.connector
+    }
+
+    /// The name under which the connector uses this plugin.
+    #[must_use]
+    pub fn instance(&self) -> &str {
+        &self.instance
+    }
+
+    /// This task's number, from 0.
+    #[must_use]
+    pub fn task(&self) -> u32 {
+        self.task
+    }
+
+    /// How many tasks the connector has.
+    #[must_use]
+    pub fn tasks(&self) -> u32 {
+        self.tasks
+    }
+
+    /// Adds to a counter, with labels beside those of connector and task.
+    pub fn count(&self, name: &str, labels: &[(&str, &str)], delta: u64) {
+        let call = self.host.vtable.counter_add();
+        with_pairs(labels, |labels| call(self.host.ctx, name.into(), labels, delta));
+    }
+
+    /// Sets a gauge.
+    pub fn gauge(&self, name: &str, labels: &[(&str, &str)], value: f64) {
+        let call = self.host.vtable.gauge_set();
+        with_pairs(labels, |labels| call(self.host.ctx, name.into(), labels, value));
+    }
+
+    /// Records one observation of a distribution; times are in seconds.
+    pub fn observe(&self, name: &str, labels: &[(&str, &str)], value: f64) {
+        let call = self.host.vtable.histogram_record();
+        with_pairs(labels, |labels| call(self.host.ctx, name.into(), labels, value));
+    }
+
+    /// Whether the host wants the current call to end soon: check it in long loops and waits.
+    #[must_use]
+    pub fn should_stop(&self) -> bool {
+        (self.host.vtable.should_stop())(self.host.ctx)
+    }
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}[{}]/{}", self.connector, self.task, self.instance)
+    }
+}
+
+/// Labels as the boundary wants them. A handful is usual, so they do not touch the heap.
+fn with_pairs(labels: &[(&str, &str)], call: impl FnOnce(RSlice<'_, Pair<'_>>)) {
+    let mut few = [Pair { name: "".into(), value: "".into() }; 8];
+    let Some(room) = few.get_mut(..labels.len()) else {
+        let many: Vec<Pair<'_>> = labels.iter().map(pair).collect();
+        return call(RSlice::from_slice(&many));
+    };
+    room.iter_mut().zip(labels).for_each(|(place, label)| *place = pair(label));
+    call(RSlice::from_slice(room));
+}
+
+fn pair<'a>(label: &(&'a str, &'a str)) -> Pair<'a> {
+    Pair { name: label.0.into(), value: label.1.into() }
+}

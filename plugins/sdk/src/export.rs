@@ -1,0 +1,220 @@
+//! The export macro, and what it expands to.
+
+use std::sync::OnceLock;
+
+use tidegate_abi::{
+    object::config_value,
+    abi_stable::{
+        prefix_type::PrefixTypeTrait,
+        std_types::{ROption, RResult, RSlice, RStr, RString},
+    },
+    raw::{
+        AbiError, BatchDefaults, HostHandle, OpenContext, OpenSink, OpenTransform, PluginEntry, PluginEntryRef,
+        PluginKind, SinkObject, TransformObject,
+    },
+};
+
+use crate::{
+    config::PluginConfig,
+    context::Context,
+    de::ValueDeserializer,
+    error::{Error, Result},
+    guard::guarded,
+    logging,
+    sink::{self, Sink},
+    transform::{self, Transform},
+};
+
+/// What a plugin is called, from the macro.
+#[derive(Clone, Copy)]
+pub struct Names {
+    /// Name that connector files use.
+    pub name: &'static str,
+    /// Description of the crate, for a plugin that has none of its own.
+    pub description: &'static str,
+}
+
+/// The plugins of a library, made on first use.
+pub struct PluginList(OnceLock<Vec<PluginEntryRef>>);
+
+impl PluginList {
+    /// An empty list.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+
+    /// The list, made by `make` the first time.
+    pub fn get(&'static self, make: impl FnOnce() -> Vec<PluginEntryRef>) -> RSlice<'static, PluginEntryRef> {
+        let made = guarded(|| Ok(self.0.get_or_init(make).as_slice()));
+        RSlice::from_slice(made.unwrap_or_default())
+    }
+}
+
+impl Default for PluginList {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Called once by the host.
+pub extern "C" fn init(host: HostHandle) {
+    logging::init(host);
+}
+
+/// The entry of a transform.
+#[must_use]
+pub fn transform_entry<T: Transform>(names: Names) -> PluginEntryRef {
+    let open_transform = ROption::RSome(OpenTransform { call: open_transform::<T> });
+    PluginEntry { open_transform, ..entry::<T::Config>(names, T::DESCRIPTION, PluginKind::TRANSFORM) }.leak_into_prefix()
+}
+
+/// The entry of a sink.
+#[must_use]
+pub fn sink_entry<T: Sink>(names: Names) -> PluginEntryRef {
+    let open_sink = ROption::RSome(OpenSink { call: open_sink::<T> });
+    let batch_defaults = T::batch_defaults().into_raw();
+    PluginEntry { open_sink, batch_defaults, ..entry::<T::Config>(names, T::DESCRIPTION, PluginKind::SINK) }
+        .leak_into_prefix()
+}
+
+/// The entry of an async sink.
+#[cfg(feature = "async")]
+#[must_use]
+pub fn async_sink_entry<T: crate::AsyncSink>(names: Names) -> PluginEntryRef {
+    sink_entry::<crate::Blocking<T>>(names)
+}
+
+fn entry<C: PluginConfig>(names: Names, description: &'static str, kind: PluginKind) -> PluginEntry {
+    let description = if description.is_empty() { names.description } else { description };
+    PluginEntry {
+        name: RStr::from_str(names.name),
+        description: RStr::from_str(description),
+        kind,
+        config_schema: config_schema::<C>,
+        batch_defaults: BatchDefaults::default(),
+        open_transform: ROption::RNone,
+        open_sink: ROption::RNone,
+    }
+}
+
+extern "C" fn config_schema<C: PluginConfig>() -> RString {
+    // An empty text makes the host say that the plugin does not describe its configuration.
+    guarded(|| Ok(C::schema())).unwrap_or_default().into()
+}
+
+/// Configuration and context from what the host sent.
+fn read_config<C: PluginConfig>(open: &OpenContext<'_>) -> Result<(C, Context)> {
+    let value = config_value(open);
+    let config = C::deserialize(ValueDeserializer(value)).map_err(|error| Error::fatal(error).context("configuration"))?;
+    Ok((config, Context::new(open)))
+}
+
+extern "C" fn open_transform<T: Transform>(open: &OpenContext<'_>) -> RResult<TransformObject, AbiError> {
+    let opened = guarded(|| {
+        let (config, context) = read_config::<T::Config>(open)?;
+        T::open(config, &context)
+    });
+    opened.map(|opened| TransformObject::new(transform::Adapter::new(opened))).map_err(Error::into_abi).into()
+}
+
+extern "C" fn open_sink<T: Sink>(open: &OpenContext<'_>) -> RResult<SinkObject, AbiError> {
+    let opened = guarded(|| {
+        let (config, context) = read_config::<T::Config>(open)?;
+        T::open(config, &context)
+    });
+    opened.map(|opened| SinkObject::new(sink::Adapter::new(opened))).map_err(Error::into_abi).into()
+}
+
+/// Exports the plugins of a library. Once per crate, which must be a `cdylib`.
+///
+/// One plugin is called like its crate; several are named:
+///
+/// ```
+/// # use tidegate_plugin::prelude::*;
+/// # struct Pass;
+/// # impl Transform for Pass {
+/// #     type Config = ();
+/// #     fn open(_: (), _: &Context) -> Result<Self> { Ok(Self) }
+/// #     fn apply<'b>(&mut self, record: Record<'b>, out: &mut Emit<'_, 'b>) -> Result<()> { out.emit(record) }
+/// # }
+/// # struct Ignore;
+/// # impl Sink for Ignore {
+/// #     type Config = ();
+/// #     fn open(_: (), _: &Context) -> Result<Self> { Ok(Self) }
+/// #     fn write(&mut self, _: &Batch<'_>) -> Result<Report> { Ok(Report::written()) }
+/// # }
+/// export_plugin! {
+///     transform "pass": Pass,
+///     sink "ignore": Ignore,
+/// }
+/// # fn main() {}
+/// ```
+///
+/// The kinds are `transform`, `sink` and, with the feature `async`, `async_sink`.
+#[macro_export]
+macro_rules! export_plugin {
+    ($kind:ident : $plugin:ty $(,)?) => {
+        $crate::export_plugin! { $kind env!("CARGO_PKG_NAME") => $plugin }
+    };
+    ($($kind:ident $name:literal : $plugin:ty),+ $(,)?) => {
+        $crate::export_plugin! { $($kind $name => $plugin),+ }
+    };
+    ($($kind:ident $name:expr => $plugin:ty),+) => {
+        const _: () = {
+            use $crate::private::{self, abi_stable, raw};
+
+            extern "C" fn plugins() -> abi_stable::std_types::RSlice<'static, raw::PluginEntryRef> {
+                static PLUGINS: private::PluginList = private::PluginList::new();
+                PLUGINS.get(|| vec![$($crate::export_plugin!(@entry $kind, $name, $plugin)),+])
+            }
+
+            fn module() -> raw::PluginModuleRef {
+                use abi_stable::{prefix_type::PrefixTypeTrait, std_types::RStr};
+                raw::PluginModule {
+                    version: RStr::from_str(env!("CARGO_PKG_VERSION")),
+                    build: RStr::from_str($crate::BUILD),
+                    init: private::init,
+                    plugins,
+                }
+                .leak_into_prefix()
+            }
+
+            extern "C" fn constructor() -> abi_stable::library::RootModuleResult {
+                abi_stable::library::__call_root_module_loader(module)
+            }
+
+            // What `#[export_root_module]` expands to, without asking the plugin for a dependency on abi_stable.
+            // SAFETY: no other symbol of the library has this name, and the header describes `PluginModuleRef`.
+            #[allow(unsafe_code)]
+            #[unsafe(export_name = "_1as_0lib_1header_0root_bmodule_bloader")]
+            static HEADER: abi_stable::library::LibHeader = unsafe {
+                abi_stable::library::LibHeader::from_constructor::<raw::PluginModuleRef>(
+                    constructor,
+                    abi_stable::library::CheckTypeLayout::Yes,
+                )
+            };
+        };
+    };
+    (@entry transform, $name:expr, $plugin:ty) => {
+        $crate::private::transform_entry::<$plugin>($crate::export_plugin!(@names $name))
+    };
+    (@entry sink, $name:expr, $plugin:ty) => {
+        $crate::private::sink_entry::<$plugin>($crate::export_plugin!(@names $name))
+    };
+    (@entry async_sink, $name:expr, $plugin:ty) => {
+        $crate::private::async_sink_entry::<$plugin>($crate::export_plugin!(@names $name))
+    };
+    (@names $name:expr) => {
+        $crate::private::Names { name: $name, description: env!("CARGO_PKG_DESCRIPTION") }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_exported_symbol_is_the_one_that_hosts_look_for() {
+        let name = tidegate_abi::abi_stable::library::ROOT_MODULE_LOADER_NAME;
+        assert_eq!(name, "_1as_0lib_1header_0root_bmodule_bloader");
+    }
+}
