@@ -32,6 +32,7 @@ impl<'b> Arena<'b> {
     ///
     /// # Panics
     /// When the batch may not grow any more. The SDK turns that into an error of the call.
+    #[inline]
     fn allocate(self, size: usize, align: usize) -> *mut u8 {
         // SAFETY: by the promise at `from_cursor`; no reference to the cursor is kept.
         unsafe {
@@ -42,10 +43,17 @@ impl<'b> Arena<'b> {
                 (*self.cursor).ptr = ptr.add(padding + size);
                 return ptr.add(padding);
             }
-            let room = ((*self.cursor).grow)(self.cursor, size, align);
-            assert!(!room.is_null(), "the batch's memory limit is reached: allocate less per record, or raise limits.memory");
-            room
         }
+        self.grow(size, align)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(self, size: usize, align: usize) -> *mut u8 {
+        // SAFETY: by the promise at `from_cursor`; no reference to the cursor is kept.
+        let room = unsafe { ((*self.cursor).grow)(self.cursor, size, align) };
+        assert!(!room.is_null(), "the batch's memory limit is reached: allocate less per record, or raise limits.memory");
+        room
     }
 
     /// Copies `items` into the arena.
@@ -53,6 +61,7 @@ impl<'b> Arena<'b> {
     /// # Panics
     /// When the batch may not grow any more.
     #[must_use]
+    #[inline]
     pub fn slice<T: Copy + 'b>(self, items: &[T]) -> &'b [T] {
         if items.is_empty() {
             return &[];
@@ -92,6 +101,7 @@ impl<'b> Arena<'b> {
     /// # Panics
     /// When the batch may not grow any more.
     #[must_use]
+    #[inline]
     pub fn alloc<T: Copy + 'b>(self, item: T) -> &'b T {
         &self.slice(slice::from_ref(&item))[0]
     }
@@ -101,6 +111,7 @@ impl<'b> Arena<'b> {
     /// # Panics
     /// When the batch may not grow any more.
     #[must_use]
+    #[inline]
     pub fn str(self, text: &str) -> &'b str {
         // SAFETY: a copy of valid UTF-8.
         unsafe { std::str::from_utf8_unchecked(self.slice(text.as_bytes())) }
@@ -108,24 +119,28 @@ impl<'b> Arena<'b> {
 
     /// A string value: a copy of `text`. For text that is in the arena already, [`Value::string`] copies nothing.
     #[must_use]
+    #[inline]
     pub fn string(self, text: &str) -> Value<'b> {
         Value::string(self.str(text))
     }
 
     /// A bytes value: a copy of `bytes`.
     #[must_use]
+    #[inline]
     pub fn bytes(self, bytes: &[u8]) -> Value<'b> {
         Value::bytes(self.slice(bytes))
     }
 
     /// A list value.
     #[must_use]
+    #[inline]
     pub fn list(self, items: &[Value<'b>]) -> Value<'b> {
         Value::list(self.slice(items))
     }
 
     /// A struct value. Names are in the arena already, or static.
     #[must_use]
+    #[inline]
     pub fn object(self, fields: &[Field<'b>]) -> Value<'b> {
         Value::object(self.slice(fields))
     }

@@ -16,7 +16,8 @@ pub trait PluginConfig: DeserializeOwned {
 #[cfg(feature = "schema")]
 impl<T: DeserializeOwned + schemars::JsonSchema> PluginConfig for T {
     fn schema() -> String {
-        let mut schema = schemars::generate::SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>();
+        let mut schema =
+            schemars::generate::SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>();
         close_objects(schema.ensure_object());
         if schema.get("type").and_then(|kind| kind.as_str()) == Some("null") {
             return EMPTY.to_owned();

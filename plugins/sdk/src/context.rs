@@ -26,6 +26,12 @@ impl Context {
         }
     }
 
+    /// A lone task of a connector that no host runs.
+    #[cfg(feature = "testing")]
+    pub(crate) fn alone(host: HostHandle, connector: &str) -> Self {
+        Self { host, connector: connector.to_owned(), instance: "tested".to_owned(), task: 0, tasks: 1 }
+    }
+
     /// The connector's name.
     #[must_use]
     pub fn connector(&self) -> &str {

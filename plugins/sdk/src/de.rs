@@ -61,7 +61,9 @@ impl<'b> de::Deserializer<'b> for ValueDeserializer<'b> {
             ValueRef::Int(value) => visitor.visit_i64(value),
             ValueRef::UInt(value) => visitor.visit_u64(value),
             ValueRef::Float(value) => visitor.visit_f64(value),
-            ValueRef::Number(text) | ValueRef::String(text) | ValueRef::Json(text) => visitor.visit_borrowed_str(text),
+            ValueRef::Number(text) | ValueRef::String(text) | ValueRef::Json(text) => {
+                visitor.visit_borrowed_str(text)
+            }
             ValueRef::Bytes(bytes) => visitor.visit_borrowed_bytes(bytes),
             ValueRef::List(list) => {
                 let mut items = SeqDeserializer::new(list.iter().map(ValueDeserializer));
@@ -69,11 +71,15 @@ impl<'b> de::Deserializer<'b> for ValueDeserializer<'b> {
                 items.end().map(|()| value)
             }
             ValueRef::Struct(row) => {
-                let mut fields = MapDeserializer::new(row.iter().map(|(name, value)| (Name(name), ValueDeserializer(value))));
+                let mut fields = MapDeserializer::new(
+                    row.iter().map(|(name, value)| (Name(name), ValueDeserializer(value))),
+                );
                 let value = visitor.visit_map(&mut fields)?;
                 fields.end().map(|()| value)
             }
-            ValueRef::Unsupported(kind) => Err(Mismatch(format!("a value of unknown kind {kind}: the host is newer than this plugin"))),
+            ValueRef::Unsupported(kind) => {
+                Err(Mismatch(format!("a value of unknown kind {kind}: the host is newer than this plugin")))
+            }
             _ => visitor.visit_string(self.0.to_string()),
         }
     }
@@ -93,7 +99,11 @@ impl<'b> de::Deserializer<'b> for ValueDeserializer<'b> {
         }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'b>>(self, _: &'static str, visitor: V) -> Result<V::Value, Mismatch> {
+    fn deserialize_newtype_struct<V: Visitor<'b>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Mismatch> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -107,7 +117,8 @@ impl<'b> de::Deserializer<'b> for ValueDeserializer<'b> {
             ValueRef::String(text) => visitor.visit_enum(text.into_deserializer()),
             ValueRef::Struct(row) => {
                 let fields = row.iter().map(|(name, value)| (Name(name), ValueDeserializer(value)));
-                de::value::MapAccessDeserializer::new(MapDeserializer::new(fields)).deserialize_enum(name, variants, visitor)
+                de::value::MapAccessDeserializer::new(MapDeserializer::new(fields))
+                    .deserialize_enum(name, variants, visitor)
             }
             _ => Err(Mismatch(format!("expected one of {variants:?}"))),
         }

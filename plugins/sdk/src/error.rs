@@ -61,6 +61,18 @@ impl Error {
         self.class == ErrorClass::REJECTED
     }
 
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub fn is_retriable(&self) -> bool {
+        self.class == ErrorClass::RETRIABLE
+    }
+
+    /// Whether another task has taken over.
+    #[must_use]
+    pub fn is_fenced(&self) -> bool {
+        self.class == ErrorClass::FENCED
+    }
+
     /// The message.
     #[must_use]
     pub fn message(&self) -> &str {

@@ -3,14 +3,14 @@
 use std::sync::OnceLock;
 
 use tidegate_abi::{
-    object::config_value,
     abi_stable::{
         prefix_type::PrefixTypeTrait,
         std_types::{ROption, RResult, RSlice, RStr, RString},
     },
+    object::config_value,
     raw::{
-        AbiError, BatchDefaults, HostHandle, OpenContext, OpenSink, OpenTransform, PluginEntry, PluginEntryRef,
-        PluginKind, SinkObject, TransformObject,
+        AbiError, BatchDefaults, HostHandle, OpenContext, OpenSink, OpenTransform, PluginEntry,
+        PluginEntryRef, PluginKind, SinkObject, TransformObject,
     },
 };
 
@@ -66,7 +66,8 @@ pub extern "C" fn init(host: HostHandle) {
 #[must_use]
 pub fn transform_entry<T: Transform>(names: Names) -> PluginEntryRef {
     let open_transform = ROption::RSome(OpenTransform { call: open_transform::<T> });
-    PluginEntry { open_transform, ..entry::<T::Config>(names, T::DESCRIPTION, PluginKind::TRANSFORM) }.leak_into_prefix()
+    PluginEntry { open_transform, ..entry::<T::Config>(names, T::DESCRIPTION, PluginKind::TRANSFORM) }
+        .leak_into_prefix()
 }
 
 /// The entry of a sink.
@@ -106,7 +107,8 @@ extern "C" fn config_schema<C: PluginConfig>() -> RString {
 /// Configuration and context from what the host sent.
 fn read_config<C: PluginConfig>(open: &OpenContext<'_>) -> Result<(C, Context)> {
     let value = config_value(open);
-    let config = C::deserialize(ValueDeserializer(value)).map_err(|error| Error::fatal(error).context("configuration"))?;
+    let config = C::deserialize(ValueDeserializer(value))
+        .map_err(|error| Error::fatal(error).context("configuration"))?;
     Ok((config, Context::new(open)))
 }
 

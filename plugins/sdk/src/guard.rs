@@ -15,7 +15,8 @@ thread_local! {
 
 /// Runs `call`; a panic becomes an error that names message and place.
 pub(crate) fn guarded<T>(call: impl FnOnce() -> Result<T>) -> Result<T> {
-    panic::catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|payload| Err(Error::panicked(describe(payload))))
+    panic::catch_unwind(AssertUnwindSafe(call))
+        .unwrap_or_else(|payload| Err(Error::panicked(describe(payload))))
 }
 
 fn describe(payload: Box<dyn Any + Send>) -> String {

@@ -43,6 +43,8 @@
 //!   host's log, with the connector's and task's names.
 //! - [`Error`]: fatal, retriable, rejected, fenced. Any other error turns into a fatal one through `?`.
 //! - [`PluginConfig`], [`Secret`]: configuration from a Rust struct.
+//! - [`same_value`], [`write_event_line`], [`write_record_line`]: what several plugins need.
+//! - `testing` (feature `testing`): runs a transform or a sink on hand-made records, in its own unit tests.
 //!
 //! # What the SDK takes care of
 //!
@@ -61,9 +63,13 @@ mod de;
 mod error;
 mod export;
 mod guard;
+mod lines;
 mod logging;
+mod same;
 mod secret;
 mod sink;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod transform;
 
 #[cfg(feature = "async")]
@@ -72,11 +78,14 @@ pub use config::PluginConfig;
 pub use context::Context;
 pub use de::from_value;
 pub use error::{Error, Result};
+pub use lines::{write_event_line, write_record_line};
+pub use same::same_value;
 pub use secret::Secret;
 pub use sink::{BatchDefaults, Claim, Partition, Report, Rows, Sink};
 pub use tidegate_abi::{
-    Arena, Batch, Change, Date, Decimal, Field, Header, Headers, Interval, List, NextOffset, Operation, Position,
-    Record, Schema, SchemaField, Struct, Time, Timestamp, Value, ValueRef, raw::Kind,
+    Arena, Batch, Change, Date, Decimal, Field, Header, Headers, Interval, List, NextOffset, Operation,
+    Position, Record, Schema, SchemaField, Struct, Time, Timestamp, Value, ValueRef, raw::Kind,
+    value::write_json_string,
 };
 pub use transform::{Emit, Output, Transform};
 
@@ -89,8 +98,8 @@ pub mod prelude {
     pub use tracing::{debug, error, info, trace, warn};
 
     pub use crate::{
-        Batch, Change, Context, Emit, Error, Operation, Output, Record, Report, Result, Secret, Sink, Struct, Transform,
-        Value, ValueRef, export_plugin,
+        Batch, Change, Context, Emit, Error, Operation, Output, Record, Report, Result, Secret, Sink, Struct,
+        Transform, Value, ValueRef, export_plugin,
     };
     #[cfg(feature = "schema")]
     pub use schemars::JsonSchema;

@@ -16,23 +16,35 @@ use tracing::{
     Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
     span,
+    subscriber::Interest,
 };
 
-use crate::guard::{guarded, remember_location};
+use crate::{
+    error::Result,
+    guard::{guarded, remember_location},
+};
 
 static HOST: OnceLock<HostHandle> = OnceLock::new();
 
 /// Called once per library: from now on events go to the host, and panics are remembered instead of printed.
 pub(crate) fn init(host: HostHandle) {
     let outcome = guarded(|| {
-        if HOST.set(host).is_ok() {
-            tracing::subscriber::set_global_default(Forward)?;
+        if forward_to(host)? {
             std::panic::set_hook(Box::new(remember_location));
         }
         Ok(())
     });
     // There is nowhere to say that logging does not work, and a plugin works without.
     drop(outcome);
+}
+
+/// Sends events to `host` from now on; false when they go to one already.
+pub(crate) fn forward_to(host: HostHandle) -> Result<bool> {
+    if HOST.set(host).is_err() {
+        return Ok(false);
+    }
+    tracing::subscriber::set_global_default(Forward)?;
+    Ok(true)
 }
 
 struct Forward;
@@ -72,6 +84,11 @@ impl Visit for Fields {
 }
 
 impl Subscriber for Forward {
+    // The default asks once and keeps the answer for ever, but the host's level differs by connector and may change.
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.is_event()
             && HOST.get().is_some_and(|host| {
@@ -83,8 +100,11 @@ impl Subscriber for Forward {
         let Some(host) = HOST.get() else { return };
         let mut fields = Fields::default();
         event.record(&mut fields);
-        let pairs: Vec<Pair<'_>> =
-            fields.others.iter().map(|(name, value)| Pair { name: (*name).into(), value: value.as_str().into() }).collect();
+        let pairs: Vec<Pair<'_>> = fields
+            .others
+            .iter()
+            .map(|(name, value)| Pair { name: (*name).into(), value: value.as_str().into() })
+            .collect();
         let event = LogEvent {
             level: level(*event.metadata().level()),
             target: event.metadata().target().into(),

@@ -157,6 +157,18 @@ impl Report {
         self.rows.push(rows);
     }
 
+    /// What was refused: indexes and reasons.
+    #[must_use]
+    pub fn rejected(&self) -> &[(u32, String)] {
+        &self.rejected
+    }
+
+    /// How many rows changed, table by table.
+    #[must_use]
+    pub fn changed_rows(&self) -> &[Rows] {
+        &self.rows
+    }
+
     fn send(&self, handle: &ReportHandle) {
         for (index, reason) in &self.rejected {
             (handle.vtable.reject())(handle.ctx, *index, reason.as_str().into());

@@ -58,7 +58,9 @@ impl<'b> Emit<'_, 'b> {
         if self.outputs.push(output.into().raw) {
             return Ok(());
         }
-        Err(Error::fatal("the host takes no more outputs of this batch: emit fewer records, or lower batch.max_records"))
+        Err(Error::fatal(
+            "the host takes no more outputs of this batch: emit fewer records, or lower batch.max_records",
+        ))
     }
 
     /// Where new values go.
@@ -75,11 +77,14 @@ impl<'b> Emit<'_, 'b> {
 pub struct Output<'b> {
     raw: OutRecord,
     record: Record<'b>,
+    // What the steps so far made of these two, so that every step adds to the ones before.
+    change: Option<&'b ChangeView>,
+    headers: &'b [HeaderView],
 }
 
 impl<'b> From<Record<'b>> for Output<'b> {
     fn from(record: Record<'b>) -> Self {
-        Self { raw: OutRecord::keep(record.index()), record }
+        Self { raw: OutRecord::keep(record.index()), record, change: None, headers: record.headers().raw() }
     }
 }
 
@@ -106,45 +111,52 @@ impl<'b> Output<'b> {
         self
     }
 
-    /// With another value; [`Value::NULL`] makes a tombstone.
+    /// With another value; [`Value::NULL`] makes a tombstone. The host looks anew for a change event in it.
     #[must_use]
     pub fn value(mut self, value: Value<'b>) -> Self {
         self.raw.value = value.node();
         self.raw.flags |= out_flags::VALUE;
+        self.raw.flags &= !out_flags::CHANGE;
+        self.change = None;
         self
     }
 
     /// With other rows in the change event. A record that is no change event stays as it is.
     #[must_use]
-    pub fn rows(mut self, arena: Arena<'b>, before: Value<'b>, after: Value<'b>) -> Self {
-        if let Some(change) = self.record.change() {
-            let (value, change) = change.with_rows(arena, before, after);
-            self = self.value(value).change(change);
-        }
-        self
+    pub fn rows(self, arena: Arena<'b>, before: Value<'b>, after: Value<'b>) -> Self {
+        let Some(change) = self.record.change() else { return self };
+        let (value, new) = change.with_rows(arena, before, after);
+        let table = self.change.map_or(new.table, |change| change.table);
+        self.value(value).change(arena.alloc(ChangeView { table, ..*new }))
     }
 
     /// With another table in the change event. A record that is no change event stays as it is.
     #[must_use]
     pub fn table(self, arena: Arena<'b>, table: &str) -> Self {
-        match self.record.change() {
-            Some(change) => self.change(change.with_table(arena, table)),
-            None => self,
+        let Some(change) = self.record.change() else { return self };
+        let new = change.with_table(arena, table);
+        match self.change {
+            Some(change) => self.change(arena.alloc(ChangeView { table: new.table, ..*change })),
+            None => self.change(new),
         }
     }
 
     fn change(mut self, change: &'b ChangeView) -> Self {
         self.raw.set_change(change);
+        self.change = Some(change);
         self
     }
 
     /// With one header more.
     #[must_use]
     pub fn header(mut self, arena: Arena<'b>, name: &str, value: &[u8]) -> Self {
-        let new = HeaderView { name: Bytes::new(arena.str(name).as_bytes()), value: Bytes::new(arena.slice(value)) };
-        let old = self.record.headers().raw();
-        let headers = arena.collect((0..old.len() + 1).map(|index| old.get(index).copied().unwrap_or(new)));
-        self.raw.set_headers(headers);
+        let new = HeaderView {
+            name: Bytes::new(arena.str(name).as_bytes()),
+            value: Bytes::new(arena.slice(value)),
+        };
+        let old = self.headers;
+        self.headers = arena.collect((0..old.len() + 1).map(|index| old.get(index).copied().unwrap_or(new)));
+        self.raw.set_headers(self.headers);
         self
     }
 }
@@ -158,7 +170,12 @@ impl<T> Adapter<T> {
 }
 
 impl<T: Transform> RawTransform for Adapter<T> {
-    fn apply<'b>(&mut self, batch: Batch<'b>, arena: Arena<'b>, outputs: &mut Outputs) -> Result<(), AbiError> {
+    fn apply<'b>(
+        &mut self,
+        batch: Batch<'b>,
+        arena: Arena<'b>,
+        outputs: &mut Outputs,
+    ) -> Result<(), AbiError> {
         self.0.call(|transform| apply_all(transform, batch, arena, outputs)).map_err(Error::into_abi)
     }
 
@@ -167,7 +184,8 @@ impl<T: Transform> RawTransform for Adapter<T> {
     }
 }
 
-fn apply_all<'b, T: Transform>(
+/// Runs a transform over a whole batch.
+pub(crate) fn apply_all<'b, T: Transform>(
     transform: &mut T,
     batch: Batch<'b>,
     arena: Arena<'b>,

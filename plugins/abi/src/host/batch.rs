@@ -93,6 +93,13 @@ unsafe impl Send for Batch {}
 // SAFETY: `&Batch` only reads.
 unsafe impl Sync for Batch {}
 
+impl std::fmt::Debug for Batch {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (records, inputs) = (self.records.len(), self.inputs.len());
+        formatter.debug_struct("Batch").field("records", &records).field("inputs", &inputs).finish_non_exhaustive()
+    }
+}
+
 impl Default for Batch {
     fn default() -> Self {
         Self::new()
@@ -217,10 +224,14 @@ impl Batch {
         self.payload_bytes += bytes;
     }
 
-    /// Raises the next offset of a slot past records that the log no longer holds, such as transaction markers.
-    pub fn skip_to(&mut self, slot: usize, next_offset: i64) {
-        let partition = &mut self.partitions[slot];
-        partition.next_offset = partition.next_offset.max(next_offset);
+    /// Notes a consumed record that is refused before it is even copied.
+    ///
+    /// # Panics
+    /// When `slot` did not come from [`Batch::slot`] since the last reset.
+    pub fn push_refused(&mut self, slot: usize, offset: i64, reason: String) {
+        self.partitions[slot].next_offset = offset + 1;
+        self.rejected.push(Rejected { input: self.inputs.len() as u32, reason });
+        self.inputs.push(Input { slot: slot as u32, offset });
     }
 
     /// Partitions that have records in the batch.
@@ -402,13 +413,25 @@ impl Batch {
         alive.iter().filter(|alive| !**alive).count()
     }
 
-    /// Drops the records at `indexes` (ascending) from what is to be written.
-    pub fn remove(&mut self, indexes: &[u32]) {
-        let mut index = 0;
-        self.records.retain(|_| {
-            let keep = indexes.binary_search(&index).is_err();
+    /// How many consumed records were rejected, in part or as a whole.
+    #[must_use]
+    pub fn rejected_count(&self) -> usize {
+        let mut inputs: Vec<u32> = self.rejected.iter().map(|rejected| rejected.input).collect();
+        inputs.sort_unstable();
+        inputs.dedup();
+        inputs.len()
+    }
+
+    /// Takes the records at these indexes (ascending) out of what is to be written, as rejected.
+    pub fn reject(&mut self, refused: Vec<(u32, String)>) {
+        let mut refused = refused.into_iter().peekable();
+        let (mut index, rejected) = (0, &mut self.rejected);
+        self.records.retain(|record| {
+            let reason = refused.next_if(|(at, _)| *at == index).map(|(_, reason)| reason);
             index += 1;
-            keep
+            let Some(reason) = reason else { return true };
+            rejected.push(Rejected { input: record.input, reason });
+            false
         });
     }
 

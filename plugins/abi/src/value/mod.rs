@@ -78,30 +78,35 @@ impl<'b> Value<'b> {
     /// # Safety
     /// The node and all that it points to live, unchanged, for `'b`.
     #[must_use]
+    #[inline]
     pub const unsafe fn from_node(node: Node) -> Self {
         Self(node, PhantomData)
     }
 
     /// The node, to be handed across the boundary.
     #[must_use]
+    #[inline]
     pub const fn node(self) -> Node {
         self.0
     }
 
     /// A boolean.
     #[must_use]
+    #[inline]
     pub const fn bool(value: bool) -> Self {
         Self(Node::number(Kind::BOOL, value as u64), PhantomData)
     }
 
     /// A whole number.
     #[must_use]
+    #[inline]
     pub const fn int(value: i64) -> Self {
         Self(Node::number(Kind::INT, value.cast_unsigned()), PhantomData)
     }
 
     /// A whole number; one that fits `i64` becomes that kind.
     #[must_use]
+    #[inline]
     pub const fn uint(value: u64) -> Self {
         let kind = if value <= i64::MAX as u64 { Kind::INT } else { Kind::UINT };
         Self(Node::number(kind, value), PhantomData)
@@ -109,36 +114,42 @@ impl<'b> Value<'b> {
 
     /// A floating point number.
     #[must_use]
+    #[inline]
     pub const fn float(value: f64) -> Self {
         Self(Node::number(Kind::FLOAT, value.to_bits()), PhantomData)
     }
 
     /// The text of a number in JSON's notation, kept as it is.
     #[must_use]
+    #[inline]
     pub const fn number(text: &'b str) -> Self {
         Self::text(Kind::NUMBER, text)
     }
 
     /// Text.
     #[must_use]
+    #[inline]
     pub const fn string(text: &'b str) -> Self {
         Self::text(Kind::STRING, text)
     }
 
     /// The text of a JSON document.
     #[must_use]
+    #[inline]
     pub const fn json(text: &'b str) -> Self {
         Self::text(Kind::JSON, text)
     }
 
     /// Bytes.
     #[must_use]
+    #[inline]
     pub const fn bytes(bytes: &'b [u8]) -> Self {
         Self::pointer(Kind::BYTES, bytes.as_ptr(), bytes.len())
     }
 
     /// A decimal: `unscaled` is big-endian two's complement; the value is unscaled / 10^scale.
     #[must_use]
+    #[inline]
     pub const fn decimal(unscaled: &'b [u8], scale: i32) -> Self {
         let mut value = Self::pointer(Kind::DECIMAL, unscaled.as_ptr(), unscaled.len());
         value.0.word1 = (scale as i64).cast_unsigned();
@@ -147,18 +158,21 @@ impl<'b> Value<'b> {
 
     /// A day.
     #[must_use]
+    #[inline]
     pub const fn date(date: Date) -> Self {
         Self(Node::number(Kind::DATE, date.days.cast_unsigned()), PhantomData)
     }
 
     /// A time of day.
     #[must_use]
+    #[inline]
     pub const fn time(time: Time) -> Self {
         Self(Node::number(Kind::TIME, time.nanoseconds), PhantomData).with_offset(time.offset_seconds)
     }
 
     /// A point in time, or a wall clock reading.
     #[must_use]
+    #[inline]
     pub const fn timestamp(timestamp: Timestamp) -> Self {
         let mut node = Node::number(Kind::TIMESTAMP, timestamp.seconds.cast_unsigned());
         node.len = timestamp.nanoseconds;
@@ -167,6 +181,7 @@ impl<'b> Value<'b> {
 
     /// A span of time.
     #[must_use]
+    #[inline]
     pub const fn interval(interval: Interval) -> Self {
         let mut node = Node::number(Kind::INTERVAL, (interval.days as i64).cast_unsigned());
         node.len = interval.months.cast_unsigned();
@@ -176,6 +191,7 @@ impl<'b> Value<'b> {
 
     /// A UUID.
     #[must_use]
+    #[inline]
     pub const fn uuid(bytes: [u8; 16]) -> Self {
         let bits = u128::from_be_bytes(bytes);
         let mut node = Node::number(Kind::UUID, (bits >> 64) as u64);
@@ -185,26 +201,31 @@ impl<'b> Value<'b> {
 
     /// A list of items that are in the arena already.
     #[must_use]
+    #[inline]
     pub const fn list(items: &'b [Value<'b>]) -> Self {
         Self::pointer(Kind::LIST, items.as_ptr().cast(), items.len())
     }
 
     /// A struct of fields that are in the arena already.
     #[must_use]
+    #[inline]
     pub const fn object(fields: &'b [Field<'b>]) -> Self {
         Self::pointer(Kind::STRUCT, fields.as_ptr().cast(), fields.len())
     }
 
+    #[inline]
     const fn text(kind: Kind, text: &'b str) -> Self {
         Self::pointer(kind, text.as_ptr(), text.len())
     }
 
+    #[inline]
     const fn pointer(kind: Kind, pointer: *const u8, len: usize) -> Self {
         // 4 GiB is far above the largest record that Kafka carries.
         assert!(len <= u32::MAX as usize, "a value holds at most 4 GiB");
         Self(Node::pointer(kind, pointer, len as u32), PhantomData)
     }
 
+    #[inline]
     const fn with_offset(mut self, offset: Option<i32>) -> Self {
         if let Some(seconds) = offset {
             self.0.flags |= node_flags::HAS_OFFSET;
@@ -215,12 +236,14 @@ impl<'b> Value<'b> {
 
     /// The open kind byte, for what [`ValueRef`] calls unsupported.
     #[must_use]
+    #[inline]
     pub const fn kind(&self) -> Kind {
         self.0.kind
     }
 
     /// What the value is, for `match`.
     #[must_use]
+    #[inline]
     pub fn view(&self) -> ValueRef<'b> {
         match self.0.kind {
             Kind::NULL => ValueRef::Null,
@@ -257,10 +280,12 @@ impl<'b> Value<'b> {
         }
     }
 
+    #[inline]
     fn offset(&self) -> Option<i32> {
         (self.0.flags & node_flags::HAS_OFFSET != 0).then_some(self.0.word1.cast_signed() as i32)
     }
 
+    #[inline]
     fn raw_items<T>(&self) -> &'b [T] {
         if self.0.len == 0 {
             return &[];
@@ -269,10 +294,12 @@ impl<'b> Value<'b> {
         unsafe { slice::from_raw_parts(self.0.word0.cast(), self.0.len as usize) }
     }
 
+    #[inline]
     fn raw_bytes(&self) -> &'b [u8] {
         self.raw_items()
     }
 
+    #[inline]
     fn raw_text(&self) -> &'b str {
         // SAFETY: only called for kinds whose payload is UTF-8 (see `Node`).
         unsafe { std::str::from_utf8_unchecked(self.raw_bytes()) }
@@ -280,30 +307,35 @@ impl<'b> Value<'b> {
 
     /// Whether this is null.
     #[must_use]
+    #[inline]
     pub fn is_null(&self) -> bool {
         self.0.kind == Kind::NULL
     }
 
     /// Whether the source left this out (an unchanged large value).
     #[must_use]
+    #[inline]
     pub fn is_unavailable(&self) -> bool {
         self.0.kind == Kind::UNAVAILABLE
     }
 
     /// The boolean, if it is one.
     #[must_use]
+    #[inline]
     pub fn as_bool(&self) -> Option<bool> {
         if let ValueRef::Bool(value) = self.view() { Some(value) } else { None }
     }
 
     /// The whole number, if it is one that fits.
     #[must_use]
+    #[inline]
     pub fn as_i64(&self) -> Option<i64> {
         if self.0.kind == Kind::INT { Some(self.0.bits().cast_signed()) } else { None }
     }
 
     /// The whole number, if it is one that is not negative.
     #[must_use]
+    #[inline]
     pub fn as_u64(&self) -> Option<u64> {
         match self.view() {
             ValueRef::Int(value) => u64::try_from(value).ok(),
@@ -327,24 +359,28 @@ impl<'b> Value<'b> {
 
     /// The text of a string, if it is one.
     #[must_use]
+    #[inline]
     pub fn as_str(&self) -> Option<&'b str> {
         if self.0.kind == Kind::STRING { Some(self.raw_text()) } else { None }
     }
 
     /// The bytes, if it is bytes.
     #[must_use]
+    #[inline]
     pub fn as_bytes(&self) -> Option<&'b [u8]> {
         if self.0.kind == Kind::BYTES { Some(self.raw_bytes()) } else { None }
     }
 
     /// The list, if it is one.
     #[must_use]
+    #[inline]
     pub fn as_list(&self) -> Option<List<'b>> {
         if self.0.kind == Kind::LIST { Some(List(self.raw_items())) } else { None }
     }
 
     /// The struct, if it is one.
     #[must_use]
+    #[inline]
     pub fn as_struct(&self) -> Option<Struct<'b>> {
         if self.0.kind == Kind::STRUCT { Some(Struct(self.raw_items())) } else { None }
     }
@@ -377,6 +413,7 @@ impl fmt::Debug for Value<'_> {
 impl<'b> Field<'b> {
     /// A field whose name is in the arena already, or static.
     #[must_use]
+    #[inline]
     pub const fn new(name: &'b str, value: Value<'b>) -> Self {
         assert!(name.len() <= u32::MAX as usize, "a name holds at most 4 GiB");
         let (pointer, len) = (name.as_ptr(), name.len() as u32);
@@ -385,6 +422,7 @@ impl<'b> Field<'b> {
 
     /// Name.
     #[must_use]
+    #[inline]
     pub const fn name(&self) -> &'b str {
         // SAFETY: made from a `&'b str` in `new`, or by the other side in the same way.
         unsafe { Bytes::new(slice::from_raw_parts(self.0.name, self.0.name_len as usize)).text() }
@@ -392,6 +430,7 @@ impl<'b> Field<'b> {
 
     /// Value.
     #[must_use]
+    #[inline]
     pub const fn value(&self) -> Value<'b> {
         Value(self.0.value, PhantomData)
     }
@@ -410,23 +449,27 @@ pub struct List<'b>(&'b [Value<'b>]);
 impl<'b> List<'b> {
     /// The items.
     #[must_use]
+    #[inline]
     pub const fn items(&self) -> &'b [Value<'b>] {
         self.0
     }
 
     /// How many items.
     #[must_use]
+    #[inline]
     pub const fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Whether there are none.
     #[must_use]
+    #[inline]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The items, one by one.
+    #[inline]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Value<'b>> + use<'b> {
         self.0.iter().copied()
     }
@@ -442,18 +485,21 @@ impl<'b> Struct<'b> {
 
     /// The fields.
     #[must_use]
+    #[inline]
     pub const fn fields(&self) -> &'b [Field<'b>] {
         self.0
     }
 
     /// How many fields.
     #[must_use]
+    #[inline]
     pub const fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Whether there are none.
     #[must_use]
+    #[inline]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -465,6 +511,7 @@ impl<'b> Struct<'b> {
     }
 
     /// Names and values, in order.
+    #[inline]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&'b str, Value<'b>)> + use<'b> {
         self.0.iter().map(|field| (field.name(), field.value()))
     }

@@ -1,0 +1,128 @@
+//! How long decoding a captured change event takes, beside `serde_json::Value` in the same run.
+//!
+//! `cargo bench --bench decode`. Prints nanoseconds per event: the median over rounds, which take turns so that a noisy
+//! machine disturbs all alike.
+
+use std::{fs::File, hint::black_box, io::Read, path::Path, sync::Arc, time::Instant};
+
+use flate2::read::GzDecoder;
+use tidegate::formats::{DecoderOptions, Format, Hints, RecordDecoder};
+use tidegate_abi::{
+    Arena, Record,
+    host::{Batch, Decode, Decoded, NewRecord},
+};
+
+const ROUNDS: usize = 41;
+
+type Event = (String, Option<String>, String);
+
+/// Change events of a capture: topic, key, value. Without transaction metadata.
+fn load(set: &str, file: &str) -> Vec<Event> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data").join(set).join(file);
+    let mut text = String::new();
+    let capture = File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    GzDecoder::new(capture).read_to_string(&mut text).expect("a gzip file");
+    let events = text.lines().filter_map(|line| {
+        let line: serde_json::Value = serde_json::from_str(line).expect("a line of JSON");
+        let text = |name: &str| line[name].as_str().map(str::to_owned);
+        Some((text("topic")?, text("key"), text("value")?))
+    });
+    events.filter(|(topic, ..)| topic != "cdc.transaction").collect()
+}
+
+/// A batch and the decoder that reads it again and again.
+struct Task {
+    batch: Batch,
+    decoder: RecordDecoder,
+    events: Vec<Event>,
+    with_keys: bool,
+}
+
+/// Decodes values alone, as other libraries in this run do.
+impl Task {
+    fn new(set: &str, file: &str, format: Format, with_keys: bool) -> Self {
+        let options = DecoderOptions { key: format, value: format, hints: Hints::default() };
+        let events = load(set, file);
+        Self { batch: Batch::new(), decoder: RecordDecoder::new(options), events, with_keys }
+    }
+
+    fn fill(&mut self) {
+        self.batch.reset(usize::MAX);
+        let mut topic: Arc<str> = Arc::from("");
+        for (offset, (name, key, value)) in self.events.iter().enumerate() {
+            if *topic != **name {
+                topic = Arc::from(&**name);
+            }
+            let slot = self.batch.slot(&topic, 0, 1);
+            let key = key.as_ref().filter(|_| self.with_keys).map(|key| key.as_bytes());
+            let record = NewRecord { offset: offset as i64, timestamp_ms: None, key, value: Some(value.as_bytes()) };
+            self.batch.push(slot, record, std::iter::empty());
+        }
+    }
+
+    /// Nanoseconds per event of one pass.
+    fn pass(&mut self) -> f64 {
+        self.fill();
+        let started = Instant::now();
+        self.batch.decode(&mut self.decoder);
+        per_event(started, self.events.len())
+    }
+}
+
+/// What a pass costs that decodes nothing: the loop and the record table.
+struct Nothing;
+
+impl Decode for Nothing {
+    fn decode<'b>(&mut self, record: Record<'b>, _: Arena<'b>) -> Result<Decoded<'b>, String> {
+        Ok(Decoded { key: record.key(), value: record.value(), key_schema: None, value_schema: None, change: None })
+    }
+}
+
+fn per_event(started: Instant, events: usize) -> f64 {
+    started.elapsed().as_nanos() as f64 / events as f64
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+fn main() {
+    let mut plain = Task::new("shop-string", "json.jsonl.gz", Format::Json, false);
+    let mut keys = Task::new("shop-string", "json.jsonl.gz", Format::Json, true);
+    let mut schema = Task::new("shop-string", "json-schema.jsonl.gz", Format::Json, false);
+    let mut precise = Task::new("shop-precise", "json-schema.jsonl.gz", Format::Json, false);
+    let mut table = Task::new("shop-string", "json.jsonl.gz", Format::Bytes, false);
+    let bytes = plain.events.iter().map(|(_, _, value)| value.len()).sum::<usize>() / plain.events.len();
+    println!("{} events of {bytes} bytes on average; median of {ROUNDS} rounds", plain.events.len());
+    let mut times = vec![Vec::new(); 7];
+    for _ in 0..ROUNDS {
+        let started = Instant::now();
+        for (_, _, value) in &plain.events {
+            black_box(serde_json::from_slice::<serde_json::Value>(value.as_bytes()).expect("a document"));
+        }
+        times[0].push(per_event(started, plain.events.len()));
+        times[1].push(plain.pass());
+        times[2].push(keys.pass());
+        times[3].push(schema.pass());
+        times[4].push(precise.pass());
+        times[5].push(table.pass());
+        table.fill();
+        let started = Instant::now();
+        table.batch.decode(&mut Nothing);
+        times[6].push(per_event(started, table.events.len()));
+    }
+    let medians: Vec<f64> = times.into_iter().map(median).collect();
+    let names = [
+        "serde_json::Value, value alone",
+        "json: value, change event",
+        "json: key, value, change event",
+        "json with schema: value, change event",
+        "json with schema, decimals as bytes",
+        "bytes: copies nothing",
+        "record table alone",
+    ];
+    for (name, time) in names.iter().zip(&medians) {
+        println!("{name:40} {time:8.0} ns   {:.2}", time / medians[0]);
+    }
+}

@@ -1,0 +1,152 @@
+//! A connector: the typed, validated content of one file in `connectors.d/`, merged over the host's `[defaults]`.
+
+mod batch;
+mod columns;
+mod policy;
+mod predicate;
+mod properties;
+mod source;
+mod stage;
+
+use std::fmt::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::document::{Place, Table};
+use super::environment::Environment;
+use super::host_file::HostConfig;
+use super::plugin_config::PluginCatalog;
+use super::report::Report;
+use super::secrets::Secrets;
+use super::section::{Choice, Section};
+
+pub use batch::{BatchDefaults, BatchLimits, BatchOverrides};
+pub use columns::ColumnHint;
+pub use policy::{ErrorPolicy, Limits, OnReject, RestartPolicy, RestartWhen, RetryPolicy};
+pub use predicate::{ChangeKind, Predicate};
+pub use properties::ClientProperties;
+pub use source::{Format, GroupProtocol, SourceDefinition, Start, Subscription};
+pub use stage::{PluginUse, TransformDefinition};
+
+/// What a connector file is read with.
+pub(super) struct Surroundings<'a> {
+    pub(super) host: &'a HostConfig,
+    pub(super) catalog: &'a dyn PluginCatalog,
+    pub(super) environment: &'a Environment,
+}
+
+/// One connector. Its `Debug` form, and those of its parts, never show a secret.
+#[derive(Clone)]
+pub struct ConnectorDefinition {
+    /// The file's stem; unique in a host. ASCII letters, digits, `.`, `_` and `-`.
+    pub name: String,
+    /// The file it was read from, as it was given or found.
+    pub file: PathBuf,
+    /// `description`: for people. Default: none.
+    pub description: Option<String>,
+    /// `enabled`: whether the host runs it. Default: true.
+    pub enabled: bool,
+    /// `tasks`: consumers in its group, 1 to 64. Default: 1.
+    pub tasks: usize,
+    /// `[source]`.
+    pub source: SourceDefinition,
+    /// `[batch]`, still to be resolved with the sink's own defaults.
+    pub batch: BatchOverrides,
+    /// `[[transforms]]`, in order. Default: none.
+    pub transforms: Vec<TransformDefinition>,
+    /// `[sink]`.
+    pub sink: PluginUse,
+    /// `[errors]`.
+    pub errors: ErrorPolicy,
+    /// `[restart]`.
+    pub restart: RestartPolicy,
+    /// `[limits]`.
+    pub limits: Limits,
+    /// Every secret of this connector and of the host's file: to be scrubbed from logs and errors.
+    pub secrets: Secrets,
+}
+
+impl ConnectorDefinition {
+    /// Reads a merged file. Findings go to `report`; `None` if they or a missing part make it unusable.
+    pub(super) fn read(
+        file: &Path,
+        name: &str,
+        table: &Table,
+        around: &Surroundings<'_>,
+        report: &Report,
+    ) -> Option<Self> {
+        let mut root = Section::root(table, Place::whole(file), report);
+        let tasks = root
+            .integer("tasks", 1..=64)
+            .and_then(|tasks| usize::try_from(tasks).ok())
+            .unwrap_or(1);
+        let limits = Limits::read(root.section("limits"), tasks);
+        let batch = BatchOverrides::read(root.section("batch"), limits.memory / tasks, around);
+        let source = SourceDefinition::read(root.section("source"), name, around);
+        let transforms = TransformDefinition::read_all(&mut root, around);
+        let sink = PluginUse::read_sink(root.section("sink"), around);
+        policy::read_plugins(root.section("plugins"));
+        read_isolation(&mut root);
+        let errors = ErrorPolicy::read(root.section("errors"));
+        let restart = RestartPolicy::read(root.section("restart"));
+        let (description, enabled) = (root.text("description"), root.boolean("enabled").unwrap_or(true));
+        root.finish();
+        if report.has_errors() {
+            return None;
+        }
+        let definition = Self {
+            name: name.to_owned(),
+            file: file.to_owned(),
+            description,
+            enabled,
+            tasks,
+            source: source?,
+            batch,
+            transforms,
+            sink: sink?,
+            errors,
+            restart,
+            limits,
+            secrets: report.with_secrets(|secrets| secrets.clone()),
+        };
+        Some(definition)
+    }
+}
+
+/// Checks `isolation`. There is only one usable value yet, so there is nothing to keep.
+fn read_isolation(root: &mut Section<'_>) {
+    root.choice(
+        "isolation",
+        vec![("thread", Choice::Is(())), ("process", Choice::NotYet)],
+    );
+}
+
+impl fmt::Debug for ConnectorDefinition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        write!(text, "{:?}", Fields(self))?;
+        f.write_str(&self.secrets.scrub(&text))
+    }
+}
+
+/// The plain `Debug` form, before the secrets that may stand anywhere are taken out of it.
+struct Fields<'a>(&'a ConnectorDefinition);
+
+impl fmt::Debug for Fields<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(definition) = self;
+        f.debug_struct("ConnectorDefinition")
+            .field("name", &definition.name)
+            .field("file", &definition.file)
+            .field("description", &definition.description)
+            .field("enabled", &definition.enabled)
+            .field("tasks", &definition.tasks)
+            .field("source", &definition.source)
+            .field("batch", &definition.batch)
+            .field("transforms", &definition.transforms)
+            .field("sink", &definition.sink)
+            .field("errors", &definition.errors)
+            .field("restart", &definition.restart)
+            .field("limits", &definition.limits)
+            .finish()
+    }
+}

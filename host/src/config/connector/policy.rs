@@ -1,0 +1,210 @@
+//! `[errors]`, `[restart]`, `[limits]` and `[plugins]`: what happens when something goes wrong, and the bounds.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use crate::config::duration::format_duration;
+use crate::config::section::{Choice, Section};
+
+const MIB: u64 = 1 << 20;
+const MILLISECOND: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
+const ANY_WAIT: RangeInclusive<Duration> = MILLISECOND..=DAY;
+
+/// What happens to a record that cannot be decoded, transformed or written. Default: the task fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnReject {
+    /// `tolerance = "none"`: the task fails and names the record.
+    Fail,
+    /// `tolerance = "all"` with `on_reject = "drop"`: the record is logged, counted and skipped.
+    Drop,
+}
+
+/// `[errors.retry]`: how errors that may pass are retried, with growing waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// `initial`: the first wait. Default: 200 ms.
+    pub initial: Duration,
+    /// `max`: the longest wait. Default: 60 s.
+    pub max: Duration,
+    /// `timeout`: after this long the task fails. Default: 15 min.
+    pub timeout: Duration,
+}
+
+/// `[errors]`: bad records and retries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErrorPolicy {
+    /// `tolerance` and `on_reject`.
+    pub on_reject: OnReject,
+    /// `max_rejected`: more dropped records than this within `window` stop the task. Default: 1000.
+    pub max_rejected: u64,
+    /// `window` in which rejected records are counted. Default: 1 min.
+    pub window: Duration,
+    /// `[errors.retry]`.
+    pub retry: RetryPolicy,
+}
+
+impl ErrorPolicy {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        let policy = Self {
+            on_reject: read_on_reject(&mut section),
+            max_rejected: section.integer("max_rejected", 0..=1_000_000_000).unwrap_or(1000),
+            window: section.duration("window", SECOND..=DAY).unwrap_or(MINUTE),
+            retry: RetryPolicy::read(section.section("retry")),
+        };
+        section.finish();
+        policy
+    }
+}
+
+fn read_on_reject(section: &mut Section<'_>) -> OnReject {
+    const HELP: &str = "add on_reject = \"drop\" to log, count and skip bad records";
+    section.not_yet(
+        "dead_letter_topic",
+        Some("use tolerance = \"all\" with on_reject = \"drop\", or none of them"),
+    );
+    let tolerance = section.choice(
+        "tolerance",
+        vec![("none", Choice::Is(false)), ("all", Choice::Is(true))],
+    );
+    let drop = section.choice("on_reject", vec![("drop", Choice::Is(()))]);
+    let written = section.node("on_reject").is_some();
+    match tolerance {
+        Some(true) if drop.is_some() => OnReject::Drop,
+        Some(true) if !written => {
+            let message = "\"all\" would lose records unless the file says so";
+            section.error("tolerance", message, Some(HELP.to_owned()));
+            OnReject::Fail
+        }
+        Some(false) | None if drop.is_some() && !section.is_default("on_reject") => {
+            let help = "add tolerance = \"all\", or remove on_reject";
+            section.error(
+                "on_reject",
+                "has no effect with tolerance = \"none\"",
+                Some(help.to_owned()),
+            );
+            OnReject::Fail
+        }
+        _ => OnReject::Fail,
+    }
+}
+
+impl RetryPolicy {
+    fn read(mut section: Section<'_>) -> Self {
+        let (initial, max) = read_backoff(&mut section, Duration::from_millis(200), MINUTE);
+        let timeout = section
+            .duration("timeout", Duration::ZERO..=7 * DAY)
+            .unwrap_or(15 * MINUTE);
+        section.finish();
+        Self {
+            initial,
+            max,
+            timeout,
+        }
+    }
+}
+
+/// Reads `initial` and `max` of growing waits, and sees to it that the first is not the longer one.
+fn read_backoff(section: &mut Section<'_>, initial: Duration, max: Duration) -> (Duration, Duration) {
+    let written = section.duration("initial", ANY_WAIT);
+    let longest = section.duration("max", ANY_WAIT);
+    let first = written.unwrap_or_else(|| initial.min(longest.unwrap_or(initial)));
+    let last = longest.unwrap_or_else(|| max.max(first));
+    if first > last {
+        let message = format!("is longer than max, which is {}", format_duration(last));
+        section.conflict("initial", message, "lower initial or raise max");
+    }
+    (first, last)
+}
+
+/// When a failed task is started again. Default: on failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestartWhen {
+    /// Whenever it failed, within the policy's bounds.
+    OnFailure,
+    /// Only when someone asks for it.
+    Never,
+}
+
+/// `[restart]`: what happens to a failed task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RestartPolicy {
+    /// `policy`.
+    pub policy: RestartWhen,
+    /// `initial`: the first wait. Default: 1 s.
+    pub initial: Duration,
+    /// `max`: the longest wait. Default: 5 min.
+    pub max: Duration,
+    /// `max_restarts` within `window`; then the task stays failed. Default: 10.
+    pub max_restarts: u32,
+    /// `window` in which restarts are counted. Default: 1 h.
+    pub window: Duration,
+}
+
+impl RestartPolicy {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        let choices = vec![
+            ("on-failure", Choice::Is(RestartWhen::OnFailure)),
+            ("never", Choice::Is(RestartWhen::Never)),
+        ];
+        let policy = section
+            .choice("policy", choices)
+            .unwrap_or(RestartWhen::OnFailure);
+        let (initial, max) = read_backoff(&mut section, SECOND, 5 * MINUTE);
+        let restarts = section
+            .integer("max_restarts", 0..=1_000_000)
+            .and_then(|count| u32::try_from(count).ok());
+        let window = section.duration("window", SECOND..=30 * DAY).unwrap_or(HOUR);
+        section.finish();
+        Self {
+            policy,
+            initial,
+            max,
+            max_restarts: restarts.unwrap_or(10),
+            window,
+        }
+    }
+}
+
+/// `[limits]`: bounds of a connector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// `memory`: bytes of batches and client queues of all tasks together. Default: 128 MiB.
+    pub memory: usize,
+    /// `call_timeout`: a plugin call that takes longer counts as stalled. Default: 5 min.
+    pub call_timeout: Duration,
+    /// `shutdown`: how long a stop may take before it is cut short. Default: 30 s.
+    pub shutdown: Duration,
+}
+
+impl Limits {
+    pub(super) fn read(mut section: Section<'_>, tasks: usize) -> Self {
+        let limits = Self {
+            memory: section
+                .size("memory", MIB..=1024 * 1024 * MIB)
+                .unwrap_or(128 << 20),
+            call_timeout: section
+                .duration("call_timeout", SECOND..=DAY)
+                .unwrap_or(5 * MINUTE),
+            shutdown: section
+                .duration("shutdown", Duration::ZERO..=HOUR)
+                .unwrap_or(30 * SECOND),
+        };
+        if limits.memory / tasks.max(1) < 1 << 20 {
+            let message = format!("leaves each of {tasks} tasks less than 1 MiB");
+            section.conflict("memory", message, "raise limits.memory or lower tasks");
+        }
+        section.finish();
+        limits
+    }
+}
+
+/// Reads `[plugins]`. Its only key, `reload`, has only one usable value yet, so there is nothing to keep.
+pub(super) fn read_plugins(mut section: Section<'_>) {
+    let choices = vec![("never", Choice::Is(())), ("restart", Choice::NotYet)];
+    section.choice("reload", choices);
+    section.finish();
+}

@@ -1,0 +1,104 @@
+//! `when`: which records a transform sees.
+
+use regex::Regex;
+
+use super::source::regex_message;
+use crate::config::document::TomlValue;
+use crate::config::section::{Choice, Section};
+
+/// The kind of change that a record stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ChangeKind {
+    /// `"insert"` or `"create"`: a new row.
+    Insert,
+    /// `"snapshot"` or `"read"`: a row as a snapshot found it.
+    Snapshot,
+    /// `"update"`.
+    Update,
+    /// `"delete"`.
+    Delete,
+    /// `"truncate"`: all rows of a table are gone.
+    Truncate,
+    /// `"message"`: a message that someone put into the source's log.
+    Message,
+}
+
+const KINDS: [(&str, ChangeKind); 8] = [
+    ("insert", ChangeKind::Insert),
+    ("create", ChangeKind::Insert),
+    ("snapshot", ChangeKind::Snapshot),
+    ("read", ChangeKind::Snapshot),
+    ("update", ChangeKind::Update),
+    ("delete", ChangeKind::Delete),
+    ("truncate", ChangeKind::Truncate),
+    ("message", ChangeKind::Message),
+];
+
+/// Conditions on a record, all of which must hold.
+#[derive(Clone, Debug)]
+pub struct Predicate {
+    /// `topic`: the topic's name matches, anywhere in it.
+    pub topic: Option<Regex>,
+    /// `table`: the changed table's name matches, anywhere in it. Records that are no change events do not.
+    pub table: Option<Regex>,
+    /// `header`: a header of this name is there.
+    pub header: Option<String>,
+    /// `tombstone`: the record has no value (true), or has one (false).
+    pub tombstone: Option<bool>,
+    /// `operation`: the record is a change of one of these kinds; empty means any record.
+    pub operations: Vec<ChangeKind>,
+    /// `not = true`: turns the answer of everything else around.
+    pub negated: bool,
+    /// `not = { .. }`: these conditions must not all hold.
+    pub unless: Option<Box<Predicate>>,
+}
+
+impl Predicate {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        let tombstone = section.boolean("tombstone");
+        let negation = section.node("not");
+        let nested = matches!(negation.map(|node| &node.value), Some(TomlValue::Table(_)));
+        let predicate = Self {
+            topic: pattern(&mut section, "topic"),
+            table: pattern(&mut section, "table"),
+            header: section.name("header"),
+            tombstone,
+            operations: operations(&mut section),
+            negated: !nested && section.boolean("not").unwrap_or(false),
+            unless: nested.then(|| Box::new(Self::read(section.section("not")))),
+        };
+        let conditions = ["topic", "table", "header", "tombstone", "operation"];
+        if !nested && !conditions.iter().any(|key| section.has(key)) {
+            let help = "add topic, table, header, tombstone or operation, or remove it".to_owned();
+            section.error("", "has no condition", Some(help));
+        }
+        section.finish();
+        predicate
+    }
+}
+
+fn pattern(section: &mut Section<'_>, key: &'static str) -> Option<Regex> {
+    let text = section.name(key)?;
+    Regex::new(&text)
+        .map_err(|error| section.error(key, regex_message(&error), None))
+        .ok()
+}
+
+fn operations(section: &mut Section<'_>) -> Vec<ChangeKind> {
+    let Some(names) = section.texts("operation") else {
+        return vec![];
+    };
+    if names.is_empty() {
+        section.error("operation", "must name at least one operation", None);
+    }
+    let choices = || {
+        KINDS
+            .iter()
+            .map(|(name, kind)| (*name, Choice::Is(*kind)))
+            .collect()
+    };
+    names
+        .iter()
+        .filter_map(|name| section.choose("operation", name, choices()))
+        .collect()
+}

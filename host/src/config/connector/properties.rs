@@ -1,0 +1,161 @@
+//! Properties that go to librdkafka as they are, and those that the host refuses because it owns them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::config::document::{Node, Table, TomlValue};
+use crate::config::report::Report;
+use crate::config::secrets::Secrets;
+use crate::config::section::{Section, join, shown};
+
+/// Properties whose values are secrets.
+const SECRET: [&str; 6] = [
+    "sasl.password",
+    "ssl.key.password",
+    "ssl.keystore.password",
+    "ssl.key.pem",
+    "sasl.oauthbearer.client.secret",
+    "sasl.oauthbearer.config",
+];
+
+/// Properties the host owns: name, why, and what to use instead.
+const OWNED: [(&str, &str, &str); 15] = [
+    ("enable.auto.commit", COMMITS, "remove it"),
+    ("auto.commit.enable", COMMITS, "remove it"),
+    ("auto.commit.interval.ms", COMMITS, "remove it"),
+    ("enable.auto.offset.store", COMMITS, "remove it"),
+    ("offset.store.method", COMMITS, "remove it"),
+    (
+        "auto.offset.reset",
+        "a position outside the log must never be skipped silently",
+        "use source.start",
+    ),
+    (
+        "group.id",
+        "every connector has its own group",
+        "use source.group_id",
+    ),
+    (
+        "group.instance.id",
+        "static membership is not supported yet",
+        "remove it",
+    ),
+    (
+        "group.protocol",
+        "rebalances are answered by the host",
+        "use source.group_protocol",
+    ),
+    (
+        "group.remote.assignor",
+        "rebalances are answered by the host",
+        "use source.group_protocol",
+    ),
+    (
+        "partition.assignment.strategy",
+        "rebalances are answered by the host",
+        "use source.group_protocol",
+    ),
+    (
+        "bootstrap.servers",
+        "it has a key of its own",
+        "use source.bootstrap_servers or kafka.bootstrap_servers",
+    ),
+    (
+        "metadata.broker.list",
+        "it has a key of its own",
+        "use source.bootstrap_servers or kafka.bootstrap_servers",
+    ),
+    (
+        "enable.partition.eof",
+        "the host reads end-of-partition events itself",
+        "remove it",
+    ),
+    (
+        "queued.max.messages.kbytes",
+        "it is derived from the memory limit",
+        "use limits.memory",
+    ),
+];
+
+const COMMITS: &str = "the host alone commits, after the sink has made the records durable";
+
+/// librdkafka properties by name. Its `Debug` form masks secrets.
+#[derive(Clone, Default)]
+pub struct ClientProperties {
+    entries: BTreeMap<String, String>,
+    secrets: Secrets,
+}
+
+impl ClientProperties {
+    /// All properties, sorted by name, with their real values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.entries
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The real value of one property.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.entries.get(name).map(String::as_str)
+    }
+
+    /// Reads `[source.properties]` or `[kafka.properties]`, over the properties of `base`. Values may be strings,
+    /// integers, numbers and booleans; dotted names may be quoted or not.
+    pub(in crate::config) fn read(section: &Section<'_>, base: &Self) -> Self {
+        let mut properties = base.clone();
+        if let Some(table) = section.table() {
+            let report = section.report();
+            properties.read_table(table, "", section.path(), report);
+            report.with_secrets(|secrets| properties.secrets = secrets.clone());
+        }
+        properties
+    }
+
+    fn read_table(&mut self, table: &Table, prefix: &str, path: &str, report: &Report) {
+        for (key, node) in &table.entries {
+            let name = join(prefix, key);
+            match &node.value {
+                TomlValue::Table(inner) => self.read_table(inner, &name, path, report),
+                value => self.read_value(&name, node, value, path, report),
+            }
+        }
+    }
+
+    fn read_value(&mut self, name: &str, node: &Node, value: &TomlValue, path: &str, report: &Report) {
+        let path = shown(node.layer, &format!("{path}.{name:?}"));
+        if let Some((_, why, instead)) = OWNED.iter().find(|(owned, ..)| *owned == name) {
+            let message = format!("{name} belongs to the host: {why}");
+            report.error(&node.key, &path, message, Some((*instead).to_owned()));
+            return;
+        }
+        let Some(text) = property_text(value) else {
+            if !matches!(value, TomlValue::Unresolved) {
+                let message = format!("expected a string, number or boolean, found {}", value.kind());
+                report.error(&node.place, &path, message, None);
+            }
+            return;
+        };
+        if SECRET.contains(&name) {
+            report.secret(&text);
+        }
+        self.entries.insert(name.to_owned(), text);
+    }
+}
+
+fn property_text(value: &TomlValue) -> Option<String> {
+    match value {
+        TomlValue::Text(text) | TomlValue::Filled(text) => Some(text.clone()),
+        TomlValue::Integer(value) => Some(value.to_string()),
+        TomlValue::Float(value) => Some(value.to_string()),
+        TomlValue::Boolean(value) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+impl fmt::Debug for ClientProperties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entries(self.iter().map(|(name, value)| (name, self.secrets.mask(value))))
+            .finish()
+    }
+}

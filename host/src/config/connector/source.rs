@@ -1,0 +1,232 @@
+//! `[source]`: what a connector reads, as which group, from where on, and in which formats.
+
+use std::collections::BTreeMap;
+
+use regex::Regex;
+
+use super::Surroundings;
+use super::columns::{self, ColumnHint};
+use super::properties::ClientProperties;
+use crate::config::section::{Choice, Section};
+
+/// What a connector subscribes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subscription {
+    /// These topics, each named once.
+    Topics(Vec<String>),
+    /// Every topic whose name matches this pattern, which begins with `^`. It compiles as a Rust regex; librdkafka
+    /// itself matches it with POSIX extended rules, so classes such as `\d` are better written `[0-9]`.
+    Pattern(String),
+}
+
+/// Where a group begins that has no committed offset. Default: the earliest record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// With the oldest record that is still there.
+    Earliest,
+    /// With the next record that is written.
+    Latest,
+}
+
+/// How the bytes of a key or a value are read. Default: JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// JSON, plain or as `{"schema", "payload"}`.
+    Json,
+    /// UTF-8 text.
+    String,
+    /// Bytes as they are.
+    Bytes,
+}
+
+/// How the members of a group share partitions. Default: cooperative-sticky.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupProtocol {
+    /// Members keep what they have while a rebalance goes on.
+    CooperativeSticky,
+    /// Consecutive partitions per member; every rebalance stops all members.
+    Range,
+}
+
+/// `[source]` of a connector file.
+#[derive(Clone, Debug)]
+pub struct SourceDefinition {
+    /// `topics` or `topics_regex`; one of the two is required.
+    pub subscription: Subscription,
+    /// `bootstrap_servers`: brokers as `host:port`, comma-separated. Default: that of the environment
+    /// (`KAFKA_BOOTSTRAP_SERVERS`) or of the host.
+    pub bootstrap_servers: String,
+    /// `group_id`: the consumer group. Default: `connect-<name>`, or `<CONSUMER_GROUP_ID>-<name>`.
+    pub group_id: String,
+    /// `start`: where a new group begins.
+    pub start: Start,
+    /// `key_format`.
+    pub key_format: Format,
+    /// `value_format`.
+    pub value_format: Format,
+    /// `group_protocol`.
+    pub group_protocol: GroupProtocol,
+    /// `[source.columns]`: type hints by `table.column` or `schema.table.column`. Default: none.
+    pub columns: BTreeMap<String, ColumnHint>,
+    /// `[source.properties]` over `[kafka.properties]` of the host: everything else for librdkafka.
+    pub properties: ClientProperties,
+}
+
+impl SourceDefinition {
+    /// Reads `[source]`; `None` when it does not say what to subscribe to.
+    pub(super) fn read(mut section: Section<'_>, name: &str, around: &Surroundings<'_>) -> Option<Self> {
+        let subscription = read_subscription(&mut section);
+        let source = Self {
+            bootstrap_servers: read_servers(&mut section, around),
+            group_id: read_group(&mut section, name, around),
+            start: section
+                .choice(
+                    "start",
+                    vec![
+                        ("earliest", Choice::Is(Start::Earliest)),
+                        ("latest", Choice::Is(Start::Latest)),
+                    ],
+                )
+                .unwrap_or(Start::Earliest),
+            key_format: section.choice("key_format", formats()).unwrap_or(Format::Json),
+            value_format: section.choice("value_format", formats()).unwrap_or(Format::Json),
+            group_protocol: section
+                .choice(
+                    "group_protocol",
+                    vec![
+                        ("cooperative-sticky", Choice::Is(GroupProtocol::CooperativeSticky)),
+                        ("range", Choice::Is(GroupProtocol::Range)),
+                        ("consumer", Choice::NotYet),
+                    ],
+                )
+                .unwrap_or(GroupProtocol::CooperativeSticky),
+            columns: columns::read(&section.section("columns")),
+            properties: ClientProperties::read(&section.section("properties"), &around.host.kafka.properties),
+            subscription: subscription.unwrap_or(Subscription::Topics(vec![])),
+        };
+        section.finish();
+        Some(source).filter(|source| source.subscription != Subscription::Topics(vec![]))
+    }
+}
+
+fn formats() -> Vec<(&'static str, Choice<Format>)> {
+    vec![
+        ("json", Choice::Is(Format::Json)),
+        ("string", Choice::Is(Format::String)),
+        ("bytes", Choice::Is(Format::Bytes)),
+        ("avro", Choice::NotYet),
+        ("json-schema", Choice::NotYet),
+        ("protobuf", Choice::NotYet),
+    ]
+}
+
+fn read_servers(section: &mut Section<'_>, around: &Surroundings<'_>) -> String {
+    let host = around.host;
+    let written = section.name("bootstrap_servers");
+    let flag = host.overrides.flag_servers.clone();
+    let chosen = section.or_environment(
+        "bootstrap_servers",
+        written,
+        host.overrides.environment_servers.clone(),
+    );
+    flag.or(chosen)
+        .unwrap_or_else(|| host.kafka.bootstrap_servers.clone())
+}
+
+fn read_group(section: &mut Section<'_>, name: &str, around: &Surroundings<'_>) -> String {
+    let written = section.name("group_id");
+    let prefix = around.host.overrides.group_prefix.as_ref();
+    let default = || format!("{}-{name}", prefix.map_or("connect", String::as_str));
+    section
+        .or_environment("group_id", written, prefix.map(|_| default()))
+        .unwrap_or_else(default)
+}
+
+fn read_subscription(section: &mut Section<'_>) -> Option<Subscription> {
+    let given = ["topics", "topics_regex"].map(|key| section.node(key).is_some());
+    match given.into() {
+        (true, true) if section.is_default("topics") && !section.is_default("topics_regex") => {
+            pattern(section)
+        }
+        (true, true) if section.is_default("topics_regex") && !section.is_default("topics") => {
+            topics(section)
+        }
+        (true, true) => {
+            section.error(
+                "topics_regex",
+                "both topics and topics_regex are given",
+                Some("keep one of them".into()),
+            );
+            None
+        }
+        (true, false) => topics(section),
+        (false, true) => pattern(section),
+        (false, false) => {
+            let help = "add topics = [\"...\"] or topics_regex = '^...' to [source]";
+            section.error("", "topics are missing", Some(help.into()));
+            None
+        }
+    }
+}
+
+fn topics(section: &mut Section<'_>) -> Option<Subscription> {
+    let mut topics: Vec<String> = vec![];
+    for topic in section.texts("topics")? {
+        if let Err(reason) = check_topic(&topic) {
+            section.error(
+                "topics",
+                format!("{topic:?} is not a topic's name: {reason}"),
+                None,
+            );
+            return None;
+        }
+        if topics.contains(&topic) {
+            section.warning("topics", format!("{topic:?} is named twice"), None);
+            continue;
+        }
+        topics.push(topic);
+    }
+    if topics.is_empty() {
+        section.error("topics", "must name at least one topic", None);
+        return None;
+    }
+    Some(Subscription::Topics(topics))
+}
+
+/// Kafka's own rules: `org.apache.kafka.common.internals.Topic`.
+fn check_topic(topic: &str) -> Result<(), &'static str> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    match topic {
+        "" => Err("it is empty"),
+        "." | ".." => Err("\".\" and \"..\" are reserved"),
+        long if long.len() > 249 => Err("it is longer than 249 characters"),
+        pattern if pattern.starts_with('^') => Err("for a pattern use topics_regex"),
+        other if !other.chars().all(allowed) => {
+            Err("only ASCII letters, digits, \".\", \"_\" and \"-\" are allowed")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn pattern(section: &mut Section<'_>) -> Option<Subscription> {
+    let pattern = section.name("topics_regex")?;
+    if !pattern.starts_with('^') {
+        let help = format!("write '^{pattern}', or '^.*{pattern}' to match anywhere");
+        section.error("topics_regex", "must start with ^", Some(help));
+        return None;
+    }
+    match Regex::new(&pattern) {
+        Ok(_) => Some(Subscription::Pattern(pattern)),
+        Err(error) => {
+            section.error("topics_regex", regex_message(&error), None);
+            None
+        }
+    }
+}
+
+/// A regex error in one line: its last, which says what is wrong; those before only draw the pattern.
+pub(super) fn regex_message(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let reason = text.lines().last().unwrap_or_default();
+    format!("not a valid pattern: {}", reason.trim_start_matches("error: "))
+}

@@ -1,0 +1,242 @@
+//! A TOML file as a tree in which every key and value knows its place, and the merging of two such trees.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::path::Path;
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::report::Report;
+
+/// A position in a file. Line 0 stands for the file as a whole.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) file: Arc<Path>,
+    pub(super) line: usize,
+    pub(super) column: usize,
+}
+
+impl Place {
+    /// The file as a whole.
+    pub(super) fn whole(file: &Path) -> Self {
+        Self {
+            file: file.into(),
+            line: 0,
+            column: 0,
+        }
+    }
+}
+
+/// Which file a value was written in: this decides whether an environment variable overrides it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Layer {
+    /// A connector's own file, or any part of the host's file but `[defaults]`.
+    Own,
+    /// `[defaults]` of the host's file.
+    Defaults,
+}
+
+/// A key's value. `key` is where the key stands, `place` where the value does.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) key: Place,
+    pub(super) place: Place,
+    pub(super) layer: Layer,
+    pub(super) value: TomlValue,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum TomlValue {
+    Text(String),
+    /// A text that held a placeholder, now filled in; it may stand for a number or a boolean.
+    Filled(String),
+    /// A text whose placeholder could not be filled in, which is already reported.
+    Unresolved,
+    Integer(i64),
+    Float(f64),
+    Boolean(bool),
+    Datetime(String),
+    List(Vec<Node>),
+    Table(Table),
+}
+
+impl TomlValue {
+    /// What to call this kind of value in a message.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Text(_) | Self::Filled(_) | Self::Unresolved => "a string",
+            Self::Integer(_) => "an integer",
+            Self::Float(_) => "a number",
+            Self::Boolean(_) => "a boolean",
+            Self::Datetime(_) => "a date or time",
+            Self::List(_) => "a list",
+            Self::Table(_) => "a table",
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Table {
+    pub(super) entries: BTreeMap<String, Node>,
+}
+
+impl Table {
+    /// Parses TOML. Every syntax error goes to `report`, and then nothing is returned.
+    pub(super) fn parse(text: &str, file: &Path, report: &Report) -> Option<Self> {
+        let builder = Builder {
+            file: file.into(),
+            lines: line_starts(text),
+            text,
+            report,
+        };
+        let (tree, errors) = DeTable::parse_recoverable(text);
+        for error in &errors {
+            let place = builder.place(error.span().map_or(0, |span| span.start));
+            report.error(
+                &place,
+                "",
+                format!("broken TOML: {}", one_line(error.message())),
+                None,
+            );
+        }
+        errors.is_empty().then(|| builder.table(tree.get_ref()))
+    }
+
+    /// Fills in what this table leaves open from `defaults`: tables key by key, anything else as a whole.
+    pub(super) fn fill_from(&mut self, defaults: &Self) {
+        for (name, default) in &defaults.entries {
+            match self.entries.entry(name.clone()) {
+                Entry::Vacant(vacant) => {
+                    vacant.insert(default.clone());
+                }
+                Entry::Occupied(mut own) => {
+                    if let (TomlValue::Table(own), TomlValue::Table(default)) =
+                        (&mut own.get_mut().value, &default.value)
+                    {
+                        own.fill_from(default);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Says of every value in the tree where it comes from.
+    pub(super) fn set_layer(&mut self, layer: Layer) {
+        self.entries.values_mut().for_each(|node| node.set_layer(layer));
+    }
+
+    /// The table under `name`, if there is one.
+    pub(super) fn table(&self, name: &str) -> Option<&Self> {
+        match &self.entries.get(name)?.value {
+            TomlValue::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+
+    /// The text under `name`, if there is one.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        match &self.entries.get(name)?.value {
+            TomlValue::Text(text) | TomlValue::Filled(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl Node {
+    fn set_layer(&mut self, layer: Layer) {
+        self.layer = layer;
+        match &mut self.value {
+            TomlValue::List(items) => items.iter_mut().for_each(|item| item.set_layer(layer)),
+            TomlValue::Table(table) => table.set_layer(layer),
+            _ => {}
+        }
+    }
+}
+
+/// Turns the parser's tree, which knows byte offsets, into one that knows lines.
+struct Builder<'a> {
+    file: Arc<Path>,
+    text: &'a str,
+    lines: Vec<usize>,
+    report: &'a Report,
+}
+
+impl Builder<'_> {
+    fn table(&self, table: &DeTable<'_>) -> Table {
+        let entry = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
+            let name: &std::borrow::Cow<'_, str> = key.get_ref();
+            (name.to_string(), self.node(self.place(key.span().start), value))
+        };
+        Table {
+            entries: table.iter().map(entry).collect(),
+        }
+    }
+
+    fn node(&self, key: Place, value: &Spanned<DeValue<'_>>) -> Node {
+        let place = self.place(value.span().start);
+        let value = self.value(value.get_ref(), &place);
+        Node {
+            key,
+            place,
+            layer: Layer::Own,
+            value,
+        }
+    }
+
+    fn value(&self, value: &DeValue<'_>, place: &Place) -> TomlValue {
+        match value {
+            DeValue::String(text) => TomlValue::Text(text.to_string()),
+            DeValue::Boolean(value) => TomlValue::Boolean(*value),
+            DeValue::Datetime(value) => TomlValue::Datetime(value.to_string()),
+            DeValue::Table(table) => TomlValue::Table(self.table(table)),
+            DeValue::Integer(integer) => match i64::from_str_radix(integer.as_str(), integer.radix()) {
+                Ok(value) => TomlValue::Integer(value),
+                Err(_) => self.too_large(place, integer.as_str()),
+            },
+            DeValue::Float(float) => match float.as_str().parse() {
+                Ok(value) => TomlValue::Float(value),
+                Err(_) => self.too_large(place, float.as_str()),
+            },
+            DeValue::Array(items) => {
+                let item = |item: &Spanned<DeValue<'_>>| self.node(self.place(item.span().start), item);
+                TomlValue::List(items.iter().map(item).collect())
+            }
+        }
+    }
+
+    fn too_large(&self, place: &Place, number: &str) -> TomlValue {
+        self.report.error(
+            place,
+            "",
+            format!("the number {number} does not fit 64 bits"),
+            None,
+        );
+        TomlValue::Unresolved
+    }
+
+    /// Line and column, in characters, of a byte offset.
+    fn place(&self, offset: usize) -> Place {
+        let offset = offset.min(self.text.len());
+        let line = self.lines.partition_point(|start| *start <= offset);
+        let start = self.lines.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let before = self.text.get(start..offset).unwrap_or_default();
+        Place {
+            file: Arc::clone(&self.file),
+            line,
+            column: before.chars().count() + 1,
+        }
+    }
+}
+
+fn line_starts(text: &str) -> Vec<usize> {
+    std::iter::once(0)
+        .chain(text.match_indices('\n').map(|(offset, _)| offset + 1))
+        .collect()
+}
+
+/// The parser's messages may have several lines; a finding has one.
+fn one_line(message: &str) -> String {
+    message.lines().map(str::trim).collect::<Vec<_>>().join(", ")
+}

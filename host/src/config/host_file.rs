@@ -1,0 +1,344 @@
+//! `tidegate.toml`: the host's own file, merged with flags and environment variables.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::connector::ClientProperties;
+use super::diagnostic::Diagnostics;
+use super::document::{Layer, Place, Table, TomlValue};
+use super::duration::parse_seconds;
+use super::environment::Environment;
+use super::interpolate::interpolate;
+use super::load::read_text;
+use super::report::Report;
+use super::secrets::Secrets;
+use super::section::{Choice, Section, quoted};
+
+/// What the command line says; every part overrides the file and the environment.
+#[derive(Clone, Debug, Default)]
+pub struct HostFlags {
+    /// Folders or files of connectors; empty leaves them to the file.
+    pub connectors: Vec<PathBuf>,
+    /// Folders of plugin libraries; empty leaves them to the file.
+    pub plugin_dirs: Vec<PathBuf>,
+    /// Folder of what the host keeps.
+    pub state_dir: Option<PathBuf>,
+    /// Brokers of every connector, as `host:port`, comma-separated.
+    pub bootstrap_servers: Option<String>,
+    /// `human` or `json`.
+    pub log_format: Option<String>,
+    /// `trace`, `debug`, `info`, `warning` or `error`, in any case.
+    pub log_level: Option<String>,
+}
+
+/// How log lines look. Default: human.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON object per line.
+    Json,
+}
+
+/// The least important lines that are logged. Default: info.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// `error`.
+    Error,
+    /// `warning` or `warn`.
+    Warning,
+    /// `info`.
+    #[default]
+    Info,
+    /// `debug`.
+    Debug,
+    /// `trace`.
+    Trace,
+}
+
+/// `[log]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogConfig {
+    /// `format`.
+    pub format: LogFormat,
+    /// `level`. Environment: `LOG_LEVEL`.
+    pub level: LogLevel,
+}
+
+/// `[kafka]`.
+#[derive(Clone, Debug)]
+pub struct KafkaConfig {
+    /// `bootstrap_servers`. Environment: `KAFKA_BOOTSTRAP_SERVERS`. Default: `localhost:9092`.
+    pub bootstrap_servers: String,
+    /// `properties`: librdkafka properties of every connector. Default: none.
+    pub properties: ClientProperties,
+}
+
+/// The host's configuration. Relative paths are as written: relative to the working directory. Its `Debug` form
+/// never shows a secret.
+#[derive(Clone)]
+pub struct HostConfig {
+    /// `[kafka]`.
+    pub kafka: KafkaConfig,
+    /// `[plugins] dirs`. Empty, the default, means: beside the executable.
+    pub plugin_dirs: Vec<PathBuf>,
+    /// `[connectors] dir`: folders, or with flags also files, of connectors. Default: `connectors.d`.
+    pub connectors: Vec<PathBuf>,
+    /// `[log]`.
+    pub log: LogConfig,
+    /// `[host] state_dir`. Default: `state`.
+    pub state_dir: PathBuf,
+    /// Every secret of the host's file.
+    pub secrets: Secrets,
+    /// `[defaults]`, as written: placeholders are filled in only where a connector uses them.
+    pub(super) defaults: Table,
+    pub(super) overrides: Overrides,
+}
+
+/// What flags and the environment say about connectors.
+#[derive(Clone, Default)]
+pub(super) struct Overrides {
+    pub(super) flag_servers: Option<String>,
+    pub(super) environment_servers: Option<String>,
+    pub(super) group_prefix: Option<String>,
+    pub(super) batch_size: Option<usize>,
+    pub(super) poll_timeout: Option<Duration>,
+}
+
+impl HostConfig {
+    /// Reads the host's file, if there is one, the environment and the flags.
+    ///
+    /// # Errors
+    /// All findings, if any of them is an error.
+    pub fn load(
+        path: Option<&Path>,
+        flags: &HostFlags,
+        environment: &Environment,
+    ) -> Result<Self, Diagnostics> {
+        let (config, diagnostics) = Self::read(path, flags, environment);
+        if diagnostics.has_errors() {
+            Err(diagnostics)
+        } else {
+            Ok(config)
+        }
+    }
+
+    /// Like [`HostConfig::load`], but puts the default in the place of whatever is wrong, so that connector files
+    /// can be checked all the same.
+    pub fn read(path: Option<&Path>, flags: &HostFlags, environment: &Environment) -> (Self, Diagnostics) {
+        let report = Report::default();
+        let file = path.unwrap_or(Path::new("tidegate.toml"));
+        let mut table = path.and_then(|path| parse(path, &report)).unwrap_or_default();
+        let defaults = take_defaults(&mut table, &report);
+        interpolate(&mut table, environment, &report);
+        let overrides = Overrides::read(flags, environment, &report);
+        let root = Section::root(&table, Place::whole(file), &report);
+        let mut config = Self::from_file(root, flags, environment, overrides);
+        config.defaults = defaults;
+        let (findings, secrets) = report.finish();
+        config.secrets = secrets;
+        (config, findings.into_iter().collect())
+    }
+
+    fn from_file(
+        mut root: Section<'_>,
+        flags: &HostFlags,
+        environment: &Environment,
+        overrides: Overrides,
+    ) -> Self {
+        root.not_yet(
+            "schema_registry",
+            Some("remove it; formats that need a registry come later"),
+        );
+        root.not_yet("api", Some("remove it"));
+        if environment.get("SCHEMA_REGISTRY_URL").is_some() {
+            tracing::debug!("SCHEMA_REGISTRY_URL is set; no format uses it yet");
+        }
+        let config = Self {
+            kafka: read_kafka(root.section("kafka"), &overrides),
+            plugin_dirs: read_paths(root.section("plugins"), "dirs", &flags.plugin_dirs).unwrap_or_default(),
+            connectors: read_paths(root.section("connectors"), "dir", &flags.connectors)
+                .unwrap_or_else(|| vec!["connectors.d".into()]),
+            log: read_log(root.section("log"), flags, environment),
+            state_dir: read_state_dir(root.section("host"), flags),
+            secrets: Secrets::default(),
+            defaults: Table::default(),
+            overrides,
+        };
+        root.finish();
+        config
+    }
+}
+
+fn parse(path: &Path, report: &Report) -> Option<Table> {
+    match read_text(path) {
+        Ok(text) => Table::parse(&text, path, report),
+        Err(error) => {
+            report.error(&Place::whole(path), "", error.to_string(), None);
+            None
+        }
+    }
+}
+
+/// Takes `[defaults]` out of the file, so that its placeholders stay as they are.
+fn take_defaults(table: &mut Table, report: &Report) -> Table {
+    let Some(node) = table.entries.remove("defaults") else {
+        return Table::default();
+    };
+    match node.value {
+        TomlValue::Table(mut defaults) => {
+            defaults.set_layer(Layer::Defaults);
+            defaults
+        }
+        other => {
+            report.error(
+                &node.place,
+                "defaults",
+                format!("expected a table, found {}", other.kind()),
+                None,
+            );
+            Table::default()
+        }
+    }
+}
+
+fn read_kafka(mut section: Section<'_>, overrides: &Overrides) -> KafkaConfig {
+    let written = section.name("bootstrap_servers");
+    let chosen = overrides
+        .flag_servers
+        .clone()
+        .or_else(|| overrides.environment_servers.clone())
+        .or(written);
+    let kafka = KafkaConfig {
+        bootstrap_servers: chosen.unwrap_or_else(|| "localhost:9092".to_owned()),
+        properties: ClientProperties::read(&section.section("properties"), &ClientProperties::default()),
+    };
+    section.finish();
+    kafka
+}
+
+fn read_paths(mut section: Section<'_>, key: &'static str, flags: &[PathBuf]) -> Option<Vec<PathBuf>> {
+    let written = section.texts(key);
+    if written
+        .as_ref()
+        .is_some_and(|paths| paths.iter().any(String::is_empty))
+    {
+        section.error(key, "must not be empty", None);
+    }
+    section.finish();
+    if flags.is_empty() {
+        Some(written?.into_iter().map(PathBuf::from).collect())
+    } else {
+        Some(flags.to_vec())
+    }
+}
+
+fn read_state_dir(mut section: Section<'_>, flags: &HostFlags) -> PathBuf {
+    let written = section.name("state_dir").map(PathBuf::from);
+    section.finish();
+    flags
+        .state_dir
+        .clone()
+        .or(written)
+        .unwrap_or_else(|| "state".into())
+}
+
+fn read_log(mut section: Section<'_>, flags: &HostFlags, environment: &Environment) -> LogConfig {
+    let report = section.report();
+    let format = section.choice(
+        "format",
+        vec![
+            ("human", Choice::Is(LogFormat::Human)),
+            ("json", Choice::Is(LogFormat::Json)),
+        ],
+    );
+    let flag_format = flags.log_format.as_ref().and_then(|text| match text.as_str() {
+        "human" => Some(LogFormat::Human),
+        "json" => Some(LogFormat::Json),
+        other => {
+            report.flag(
+                "log format",
+                format!("unknown value {other:?}: use {}", quoted(&["human", "json"])),
+            );
+            None
+        }
+    });
+    let written = section.text("level");
+    let level = written.and_then(|text| level_of(&text, |message| section.error("level", message, None)));
+    let variable = environment.get("LOG_LEVEL");
+    let variable = variable.and_then(|text| level_of(text, |message| report.variable("LOG_LEVEL", message)));
+    let flag = flags.log_level.as_ref();
+    let flag = flag.and_then(|text| level_of(text, |message| report.flag("log level", message)));
+    section.finish();
+    LogConfig {
+        format: flag_format.or(format).unwrap_or_default(),
+        level: flag.or(variable).or(level).unwrap_or_default(),
+    }
+}
+
+fn level_of(text: &str, refuse: impl FnOnce(String)) -> Option<LogLevel> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "error" => Some(LogLevel::Error),
+        "warning" | "warn" => Some(LogLevel::Warning),
+        "info" => Some(LogLevel::Info),
+        "debug" => Some(LogLevel::Debug),
+        "trace" => Some(LogLevel::Trace),
+        _ => {
+            let known = quoted(&["error", "warning", "info", "debug", "trace"]);
+            refuse(format!("unknown level {text:?}: use {known}"));
+            None
+        }
+    }
+}
+
+impl Overrides {
+    fn read(flags: &HostFlags, environment: &Environment, report: &Report) -> Self {
+        let text = |name| environment.get(name).map(str::trim).map(str::to_owned);
+        Self {
+            flag_servers: flags.bootstrap_servers.clone(),
+            environment_servers: text("KAFKA_BOOTSTRAP_SERVERS"),
+            group_prefix: text("CONSUMER_GROUP_ID"),
+            batch_size: text("BATCH_SIZE").and_then(|text| read_batch_size(&text, report)),
+            poll_timeout: text("POLL_TIMEOUT").and_then(|text| read_poll_timeout(&text, report)),
+        }
+    }
+}
+
+fn read_batch_size(text: &str, report: &Report) -> Option<usize> {
+    let records = text
+        .parse()
+        .ok()
+        .filter(|records| (1..=1_000_000).contains(records));
+    if records.is_none() {
+        let message = format!("{text:?} is not a number of records: use an integer from 1 to 1000000");
+        report.variable("BATCH_SIZE", message);
+    }
+    records
+}
+
+fn read_poll_timeout(text: &str, report: &Report) -> Option<Duration> {
+    let bounds = Duration::from_millis(1)..=Duration::from_secs(3600);
+    let wait = parse_seconds(text).ok().filter(|wait| bounds.contains(wait));
+    if wait.is_none() {
+        let message = format!("{text:?} is not a number of seconds: use 0.001 to 3600");
+        report.variable("POLL_TIMEOUT", message);
+    }
+    wait
+}
+
+impl std::fmt::Debug for HostConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HostConfig")
+            .field(
+                "bootstrap_servers",
+                &self.secrets.mask(&self.kafka.bootstrap_servers),
+            )
+            .field("properties", &self.kafka.properties)
+            .field("plugin_dirs", &self.plugin_dirs)
+            .field("connectors", &self.connectors)
+            .field("log", &self.log)
+            .field("state_dir", &self.state_dir)
+            .finish_non_exhaustive()
+    }
+}

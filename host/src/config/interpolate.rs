@@ -1,0 +1,134 @@
+//! Fills in `${env:NAME}`, `${env:NAME:-default}` and `${file:/path}` in the string values of a parsed file.
+
+use std::fs::File;
+use std::io::Read;
+
+use super::document::{Node, Table, TomlValue};
+use super::environment::{Environment, names_a_secret};
+use super::report::Report;
+use super::section::{join, shown};
+
+/// The largest file that a placeholder may name.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// Why a placeholder cannot be filled in.
+#[derive(Debug, thiserror::Error)]
+enum PlaceholderError {
+    #[error("environment variable {0} is not set: set it, or give a default as ${{env:{0}:-value}}")]
+    NotSet(String),
+    #[error("cannot read {path}: {source}: mount the file there, or correct the path")]
+    Unreadable { path: String, source: std::io::Error },
+    #[error("{0} is larger than 1 MiB: ${{file:..}} is for secrets and other short texts")]
+    TooLarge(String),
+    #[error("{0} is not valid UTF-8: ${{file:..}} is for texts, encode the file as base64 or PEM")]
+    NotText(String),
+    #[error("\"${{\" without a \"}}\": close the placeholder, or write $${{ for a literal ${{")]
+    Open,
+    #[error(
+        "unknown placeholder ${{{0}}}: write ${{env:NAME}}, ${{env:NAME:-default}} or ${{file:/path}}, \
+         or $${{ for a literal ${{"
+    )]
+    Unknown(String),
+}
+
+/// Fills in every placeholder of the table. What cannot be filled in is reported, all of it, and marked as
+/// unresolved; what comes from a file or from a variable with a telling name becomes a secret.
+pub(super) fn interpolate(table: &mut Table, environment: &Environment, report: &Report) {
+    let walk = Walk { environment, report };
+    walk.table(table, "");
+}
+
+struct Walk<'a> {
+    environment: &'a Environment,
+    report: &'a Report,
+}
+
+impl Walk<'_> {
+    fn table(&self, table: &mut Table, path: &str) {
+        for (key, node) in &mut table.entries {
+            self.node(node, &join(path, key));
+        }
+    }
+
+    fn node(&self, node: &mut Node, path: &str) {
+        match &mut node.value {
+            TomlValue::Table(table) => self.table(table, path),
+            TomlValue::List(items) => items.iter_mut().enumerate().for_each(|(index, item)| {
+                self.node(item, &format!("{path}[{index}]"));
+            }),
+            TomlValue::Text(text) if text.contains("${") => {
+                node.value = match self.fill(text) {
+                    Ok(filled) => TomlValue::Filled(filled),
+                    Err(error) => {
+                        self.report
+                            .error(&node.place, &shown(node.layer, path), error.to_string(), None);
+                        TomlValue::Unresolved
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn fill(&self, text: &str) -> Result<String, PlaceholderError> {
+        let mut filled = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("${") {
+            if let Some(literal) = before.strip_suffix('$') {
+                filled.push_str(literal);
+                filled.push_str("${");
+                rest = after;
+                continue;
+            }
+            let (placeholder, next) = after.split_once('}').ok_or(PlaceholderError::Open)?;
+            filled.push_str(before);
+            filled.push_str(&self.resolve(placeholder)?);
+            rest = next;
+        }
+        filled.push_str(rest);
+        Ok(filled)
+    }
+
+    fn resolve(&self, placeholder: &str) -> Result<String, PlaceholderError> {
+        match placeholder.split_once(':') {
+            Some(("env", variable)) => self.variable(variable),
+            Some(("file", path)) if !path.is_empty() => self.file(path),
+            _ => Err(PlaceholderError::Unknown(placeholder.to_owned())),
+        }
+    }
+
+    fn variable(&self, variable: &str) -> Result<String, PlaceholderError> {
+        let (name, default) = match variable.split_once(":-") {
+            Some((name, default)) => (name, Some(default)),
+            None => (variable, None),
+        };
+        let Some(value) = self.environment.get(name) else {
+            return default
+                .map(str::to_owned)
+                .ok_or_else(|| PlaceholderError::NotSet(name.to_owned()));
+        };
+        if names_a_secret(name) {
+            self.report.secret(value);
+        }
+        Ok(value.to_owned())
+    }
+
+    fn file(&self, path: &str) -> Result<String, PlaceholderError> {
+        let unreadable = |source| PlaceholderError::Unreadable {
+            path: path.to_owned(),
+            source,
+        };
+        let mut bytes = Vec::new();
+        let file = File::open(path).map_err(unreadable)?;
+        file.take(MAX_FILE_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .map_err(unreadable)?;
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            return Err(PlaceholderError::TooLarge(path.to_owned()));
+        }
+        let mut text = String::from_utf8(bytes).map_err(|_| PlaceholderError::NotText(path.to_owned()))?;
+        text.truncate(text.trim_end_matches(['\r', '\n']).len());
+        self.report.secret(&text);
+        Ok(text)
+    }
+}

@@ -1,0 +1,269 @@
+//! Finds connector files, reads each by itself, and gathers what is usable and all findings.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::connector::{ConnectorDefinition, Surroundings};
+use super::diagnostic::{Diagnostic, Diagnostics};
+use super::document::{Place, Table, TomlValue};
+use super::environment::Environment;
+use super::host_file::HostConfig;
+use super::interpolate::interpolate;
+use super::plugin_config::PluginCatalog;
+use super::report::Report;
+
+/// A configuration file larger than this is not one.
+const MAX_FILE_BYTES: u64 = 4 << 20;
+
+/// What became of all connector files.
+#[derive(Clone, Debug, Default)]
+pub struct LoadedConnectors {
+    /// The usable connectors, enabled or not, by name.
+    pub valid: Vec<ConnectorDefinition>,
+    /// The files that cannot be used, sorted.
+    pub refused: Vec<PathBuf>,
+    /// Every error and warning of every file.
+    pub diagnostics: Diagnostics,
+}
+
+/// Why a file cannot be read as text.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReadError {
+    #[error("cannot read the file: {0}")]
+    Io(#[from] std::io::Error),
+    #[error("is not valid UTF-8 (first at byte {0}): save it as UTF-8")]
+    NotText(usize),
+    #[error("is larger than 4 MiB and so no configuration file")]
+    TooLarge,
+}
+
+pub(super) fn read_text(path: &Path) -> Result<String, ReadError> {
+    if fs::metadata(path)?.len() > MAX_FILE_BYTES {
+        return Err(ReadError::TooLarge);
+    }
+    String::from_utf8(fs::read(path)?).map_err(|error| ReadError::NotText(error.utf8_error().valid_up_to()))
+}
+
+/// Reads connector files, and those in folders, over the `[defaults]` of `host`. In folders, hidden files, editors'
+/// backups and everything that does not end in `.toml` are left out; folders in folders are not searched.
+///
+/// Nothing stops at the first error: a file that cannot be used is in `refused`, and why in `diagnostics`.
+pub fn load_connectors(
+    paths: &[PathBuf],
+    host: &HostConfig,
+    catalog: &dyn PluginCatalog,
+    environment: &Environment,
+) -> LoadedConnectors {
+    let around = Surroundings {
+        host,
+        catalog,
+        environment,
+    };
+    let mut loaded = LoadedConnectors::default();
+    let mut findings = vec![];
+    for (name, files) in find_files(paths, &mut findings) {
+        match files.as_slice() {
+            [file] => load_one(&name, file, &around, &mut loaded, &mut findings),
+            files => refuse_same_name(&name, files, &mut loaded, &mut findings),
+        }
+    }
+    warn_of_shared_groups(&loaded.valid, &mut findings);
+    loaded.refused.sort();
+    loaded.diagnostics.extend(findings);
+    loaded
+}
+
+fn load_one(
+    name: &str,
+    file: &Path,
+    around: &Surroundings<'_>,
+    loaded: &mut LoadedConnectors,
+    findings: &mut Vec<Diagnostic>,
+) {
+    let report = Report::default();
+    report.with_secrets(|secrets| secrets.extend(&around.host.secrets));
+    match read_one(name, file, around, &report) {
+        Some(definition) => loaded.valid.push(definition),
+        None => loaded.refused.push(file.to_owned()),
+    }
+    findings.extend(report.finish().0);
+}
+
+fn read_one(
+    name: &str,
+    file: &Path,
+    around: &Surroundings<'_>,
+    report: &Report,
+) -> Option<ConnectorDefinition> {
+    let whole = Place::whole(file);
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if name.is_empty() || !name.chars().all(allowed) {
+        let message = format!("{name:?} is not a connector's name");
+        let help = "name the file with ASCII letters, digits, \".\", \"_\" and \"-\" only";
+        report.error(&whole, "", message, Some(help.to_owned()));
+    }
+    let text = read_text(file)
+        .map_err(|error| report.error(&whole, "", error.to_string(), None))
+        .ok()?;
+    let mut table = Table::parse(&text, file, report)?;
+    merge_defaults(&mut table, &around.host.defaults);
+    interpolate(&mut table, around.environment, report);
+    ConnectorDefinition::read(file, name, &table, around, report)
+}
+
+/// Merges `[defaults]` below a connector's file. A default sink's configuration is for that sink only, and a list
+/// of topics and a pattern replace each other.
+fn merge_defaults(table: &mut Table, defaults: &Table) {
+    let mut defaults = defaults.clone();
+    let own_sink = table.table("sink").and_then(|sink| sink.text("plugin"));
+    let default_sink = defaults.table("sink").and_then(|sink| sink.text("plugin"));
+    if matches!((own_sink, default_sink), (Some(own), Some(default)) if own != default) {
+        defaults.entries.remove("sink");
+    }
+    let names_topics = |source: &Table| {
+        ["topics", "topics_regex"]
+            .iter()
+            .any(|key| source.entries.contains_key(*key))
+    };
+    if table.table("source").is_some_and(names_topics)
+        && let Some(TomlValue::Table(source)) = defaults.entries.get_mut("source").map(|node| &mut node.value)
+    {
+        source
+            .entries
+            .retain(|key, _| key != "topics" && key != "topics_regex");
+    }
+    table.fill_from(&defaults);
+}
+
+/// The connector files by name. A file that is found twice counts once.
+fn find_files(paths: &[PathBuf], findings: &mut Vec<Diagnostic>) -> BTreeMap<String, Vec<PathBuf>> {
+    let report = Report::default();
+    let mut files: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    let mut seen = vec![];
+    for file in paths.iter().flat_map(|path| expand(path, &report)) {
+        let identity = fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
+        if seen.contains(&identity) {
+            continue;
+        }
+        seen.push(identity);
+        let stem = file
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        files.entry(stem).or_default().push(file);
+    }
+    findings.extend(report.finish().0);
+    files
+}
+
+/// The connector files that a path stands for.
+fn expand(path: &Path, report: &Report) -> Vec<PathBuf> {
+    if path.is_dir() {
+        return list(path).unwrap_or_else(|error| {
+            report.error(
+                &Place::whole(path),
+                "",
+                format!("cannot read the folder: {error}"),
+                None,
+            );
+            vec![]
+        });
+    }
+    if !path.exists() {
+        let help = "create it, or name the folder of the connector files";
+        report.error(
+            &Place::whole(path),
+            "",
+            "there is no such file or folder",
+            Some(help.to_owned()),
+        );
+        return vec![];
+    }
+    if !is_toml(path) {
+        report.error(
+            &Place::whole(path),
+            "",
+            "a connector file's name ends in .toml",
+            None,
+        );
+        return vec![];
+    }
+    vec![path.to_owned()]
+}
+
+fn list(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = vec![];
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if is_connector_file(&path) && path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Leaves out what is hidden and what editors leave lying about (`#x.toml#`, `x.toml~` and `.x.toml.swp` do not
+/// end in `.toml`; `~x.toml` and `#x.toml` do).
+fn is_connector_file(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    is_toml(path) && !name.starts_with(['.', '#', '~'])
+}
+
+fn is_toml(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "toml")
+}
+
+fn refuse_same_name(
+    name: &str,
+    files: &[PathBuf],
+    loaded: &mut LoadedConnectors,
+    findings: &mut Vec<Diagnostic>,
+) {
+    loaded.refused.extend(files.iter().cloned());
+    let Some((first, others)) = files.split_first() else {
+        return;
+    };
+    let report = Report::default();
+    for file in others {
+        let message = format!(
+            "there is another connector {name:?}, in {}; neither is used",
+            first.display()
+        );
+        report.error(
+            &Place::whole(file),
+            "",
+            message,
+            Some("rename one of the files".to_owned()),
+        );
+    }
+    findings.extend(report.finish().0);
+}
+
+/// Two connectors in one group would take partitions from each other, and commit over each other.
+fn warn_of_shared_groups(connectors: &[ConnectorDefinition], findings: &mut Vec<Diagnostic>) {
+    let report = Report::default();
+    let mut groups: BTreeMap<(&str, &str), &str> = BTreeMap::new();
+    for connector in connectors.iter().filter(|connector| connector.enabled) {
+        let source = &connector.source;
+        let key = (source.bootstrap_servers.as_str(), source.group_id.as_str());
+        if let Some(other) = groups.get(&key) {
+            let message = format!(
+                "{:?} is also the group of connector {other:?}: they share partitions",
+                key.1
+            );
+            let help = "give each connector a group of its own";
+            report.warning(
+                &Place::whole(&connector.file),
+                "source.group_id",
+                message,
+                Some(help.to_owned()),
+            );
+            continue;
+        }
+        groups.insert(key, &connector.name);
+    }
+    findings.extend(report.finish().0);
+}

@@ -1,0 +1,38 @@
+//! Configuration: connector files, the host's file, the environment and flags become typed, validated definitions.
+//!
+//! TOML is parsed into a tree in which every key knows its line (`document`), a connector's tree is merged over
+//! the host's `[defaults]`, placeholders are filled in (`interpolate`), and sections are read out of it
+//! (`section`). Nothing stops at the first error: all findings of all files come back at once as [`Diagnostics`],
+//! each with file, line, key path and what to do. Precedence: flag, connector file, environment, host file, default.
+
+mod connector;
+mod diagnostic;
+mod document;
+mod duration;
+mod environment;
+mod host_file;
+mod interpolate;
+mod load;
+mod plugin_config;
+mod quantity;
+mod report;
+mod secrets;
+mod section;
+mod size;
+mod suggest;
+#[cfg(test)]
+mod tests;
+
+pub use connector::{
+    BatchDefaults, BatchLimits, BatchOverrides, ChangeKind, ClientProperties, ColumnHint,
+    ConnectorDefinition, ErrorPolicy, Format, GroupProtocol, Limits, OnReject, PluginUse, Predicate,
+    RestartPolicy, RestartWhen, RetryPolicy, SourceDefinition, Start, Subscription, TransformDefinition,
+};
+pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use duration::{DurationError, format_duration, parse_duration};
+pub use environment::Environment;
+pub use host_file::{HostConfig, HostFlags, KafkaConfig, LogConfig, LogFormat, LogLevel};
+pub use load::{LoadedConnectors, load_connectors};
+pub use plugin_config::{PluginCatalog, PluginKind, PluginSummary};
+pub use secrets::Secrets;
+pub use size::{SizeError, format_size, parse_size};

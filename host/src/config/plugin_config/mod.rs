@@ -1,0 +1,158 @@
+//! A plugin's configuration: from TOML, environment variables and the plugin's own JSON Schema to checked JSON.
+
+mod fill;
+mod schema;
+mod violations;
+
+use serde_json::{Map, Number, Value};
+
+use super::document::{Node, Table, TomlValue};
+use super::environment::Environment;
+use super::report::Report;
+use super::section::{Section, join, shown};
+use super::suggest;
+
+/// What a plugin is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PluginKind {
+    /// Changes records on their way.
+    Transform,
+    /// Writes records somewhere.
+    Sink,
+}
+
+impl PluginKind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Transform => "transform",
+            Self::Sink => "sink",
+        }
+    }
+}
+
+/// What the configuration needs to know of a plugin.
+#[derive(Clone, Debug)]
+pub struct PluginSummary {
+    /// The name by which files refer to it.
+    pub name: String,
+    /// What it is for.
+    pub kind: PluginKind,
+    /// JSON Schema of its configuration. Beside the standard keywords a property may carry `"x-env": "NAME"`,
+    /// the variable that fills it when the file leaves it open, and `"x-secret": true`.
+    pub config_schema: Value,
+}
+
+/// The plugins that a host has found.
+pub trait PluginCatalog {
+    /// The plugin of this name.
+    fn find(&self, name: &str) -> Option<PluginSummary>;
+
+    /// The names of all plugins.
+    fn names(&self) -> Vec<String>;
+}
+
+/// Finds the plugin that a section names, and reports it if there is none or it is of the wrong kind.
+pub(super) fn find(
+    section: &Section<'_>,
+    plugin: &str,
+    kind: PluginKind,
+    catalog: &dyn PluginCatalog,
+) -> Option<PluginSummary> {
+    let Some(summary) = catalog.find(plugin) else {
+        let names = names(catalog, kind);
+        let near = suggest::nearest(plugin, names.iter().map(String::as_str));
+        let near = near
+            .map(|name| format!("did you mean {name:?}? "))
+            .unwrap_or_default();
+        section.error(
+            "plugin",
+            format!("unknown plugin {plugin:?}"),
+            Some(near + &list(catalog, kind)),
+        );
+        return None;
+    };
+    if summary.kind != kind {
+        let message = format!("{plugin:?} is a {}, not a {}", summary.kind.name(), kind.name());
+        section.error("plugin", message, Some(list(catalog, kind)));
+        return None;
+    }
+    Some(summary)
+}
+
+/// The plugins of a kind that there are, as a sentence.
+pub(super) fn list(catalog: &dyn PluginCatalog, kind: PluginKind) -> String {
+    let names = names(catalog, kind);
+    if names.is_empty() {
+        return format!("no {} plugin was found in the plugin folders", kind.name());
+    }
+    format!("{} plugins found: {}", kind.name(), names.join(", "))
+}
+
+fn names(catalog: &dyn PluginCatalog, kind: PluginKind) -> Vec<String> {
+    let of_kind = |name: &String| catalog.find(name).is_some_and(|summary| summary.kind == kind);
+    let mut names: Vec<String> = catalog.names().into_iter().filter(of_kind).collect();
+    names.sort();
+    names
+}
+
+/// Reads `config` of the section `parent`: fills in environment variables, learns the secrets, and reports every
+/// violation of the plugin's schema at the key that caused it.
+pub(super) fn read(
+    config: &Section<'_>,
+    parent: &Section<'_>,
+    plugin: &PluginSummary,
+    environment: &Environment,
+) -> Value {
+    let report = config.report();
+    let path = config.path();
+    let table = config.table().cloned().unwrap_or_default();
+    let json = Value::Object(object(&table, path, report));
+    let mut filled = fill::Filled::new(json);
+    filled.fill(&plugin.config_schema, &table, environment, path, report);
+    report.with_secrets(|secrets| schema::collect_secrets(&plugin.config_schema, &filled.value, secrets));
+    match jsonschema::validator_for(&plugin.config_schema) {
+        Ok(validator) => violations::report(&validator, &filled, plugin, &table, config),
+        Err(error) => {
+            let message = format!(
+                "the configuration schema of plugin {:?} is broken: {error}",
+                plugin.name
+            );
+            parent.error(
+                "plugin",
+                message,
+                Some("rebuild the plugin with the current SDK".to_owned()),
+            );
+        }
+    }
+    filled.value
+}
+
+fn object(table: &Table, path: &str, report: &Report) -> Map<String, Value> {
+    let field = |(name, node): (&String, &Node)| (name.clone(), json(node, &join(path, name), report));
+    table.entries.iter().map(field).collect()
+}
+
+fn json(node: &Node, path: &str, report: &Report) -> Value {
+    match &node.value {
+        TomlValue::Text(text) | TomlValue::Filled(text) | TomlValue::Datetime(text) => {
+            Value::from(text.as_str())
+        }
+        TomlValue::Unresolved => Value::Null,
+        TomlValue::Integer(value) => Value::from(*value),
+        TomlValue::Boolean(value) => Value::from(*value),
+        TomlValue::Float(value) => Number::from_f64(*value).map_or_else(
+            || {
+                report.error(
+                    &node.place,
+                    &shown(node.layer, path),
+                    "infinity and nan have no place in a plugin's configuration",
+                    None,
+                );
+                Value::Null
+            },
+            Value::Number,
+        ),
+        TomlValue::List(items) => items.iter().map(|item| json(item, path, report)).collect(),
+        TomlValue::Table(table) => Value::Object(object(table, path, report)),
+    }
+}

@@ -1,0 +1,343 @@
+//! Turns violations of a plugin's schema into findings that name the key, its line, and what to do.
+
+use jsonschema::error::ValidationErrorKind as Kind;
+use jsonschema::paths::LocationSegment;
+use jsonschema::{ValidationError, Validator};
+use serde_json::Value;
+
+use super::fill::Filled;
+use super::{PluginSummary, schema};
+use crate::config::document::{Layer, Place, Table, TomlValue};
+use crate::config::section::{Section, join, quoted, shown};
+use crate::config::suggest;
+
+/// Reports every violation in `filled` at the key of `table` that caused it, or at the header of the section
+/// `config` if the key is not there.
+pub(super) fn report(
+    validator: &Validator,
+    filled: &Filled,
+    plugin: &PluginSummary,
+    table: &Table,
+    config: &Section<'_>,
+) {
+    let context = Context {
+        filled,
+        schema: &plugin.config_schema,
+        table,
+        config,
+    };
+    let errors: Vec<ValidationError<'_>> = validator.iter_errors(&filled.value).collect();
+    let of_wrong_type = |error: &ValidationError<'_>| {
+        let path = error.instance_path().as_str();
+        errors.iter().any(|other| is_about_type(other, path))
+    };
+    for error in &errors {
+        if is_about_type(error, error.instance_path().as_str()) || !of_wrong_type(error) {
+            context.violation(error);
+        }
+    }
+}
+
+struct Context<'a> {
+    filled: &'a Filled,
+    schema: &'a Value,
+    table: &'a Table,
+    config: &'a Section<'a>,
+}
+
+/// Where a violation is: the place of the nearest key that was written, and the full path of the key.
+struct Spot {
+    place: Place,
+    layer: Layer,
+    path: String,
+    /// Whether the value is there because of a placeholder that could not be filled in, which is reported already.
+    is_unresolved: bool,
+}
+
+impl Context<'_> {
+    fn violation(&self, error: &ValidationError<'_>) {
+        match error.kind() {
+            Kind::AnyOf { context } | Kind::OneOfNotValid { context } => self.alternatives(error, context),
+            Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
+                unexpected.iter().for_each(|name| self.unknown(error, name));
+            }
+            // What the validator says of `additionalProperties: false` when the schema has no properties at all:
+            // the path is the object's, so every key of it is unknown.
+            Kind::FalseSchema if error.schema_path().as_str().ends_with("/additionalProperties") => {
+                let object = self.filled.value.pointer(error.instance_path().as_str());
+                let fields = object.and_then(Value::as_object);
+                fields
+                    .into_iter()
+                    .flat_map(|fields| fields.keys())
+                    .for_each(|name| self.unknown(error, name));
+            }
+            Kind::Required { property } => self.missing(error, property.as_str().unwrap_or_default()),
+            kind => self.plain(error, self.describe(error, kind), None),
+        }
+    }
+
+    fn plain(&self, error: &ValidationError<'_>, message: String, help: Option<String>) {
+        let segments = segments(error);
+        if let Some(variable) = self.filled.variables.get(error.instance_path().as_str()) {
+            let message = format!("{message} (from the environment variable {variable})");
+            let spot = self.spot(&segments);
+            return self.config.report().error(
+                &Place::whole("(environment)".as_ref()),
+                &spot.shown(),
+                message,
+                help,
+            );
+        }
+        let spot = self.spot(&segments);
+        if !spot.is_unresolved {
+            self.config
+                .report()
+                .error(&spot.place, &spot.shown(), message, help);
+        }
+    }
+
+    fn unknown(&self, error: &ValidationError<'_>, name: &str) {
+        let mut segments = segments(error);
+        segments.push(Segment::Key(name.to_owned()));
+        let spot = self.spot(&segments);
+        let known: Vec<&str> = self.siblings(error).into_iter().map(|(name, _)| name).collect();
+        let help = suggest::help(name, "known keys", &known);
+        self.config.report().error(
+            &spot.place,
+            &spot.shown(),
+            format!("unknown key {name:?}"),
+            Some(help),
+        );
+    }
+
+    fn missing(&self, error: &ValidationError<'_>, name: &str) {
+        let property = self.siblings(error).into_iter().find(|(known, _)| *known == name);
+        let variable = property.and_then(|(_, property)| schema::variable(self.schema, property));
+        let help = match variable {
+            Some(variable) => format!("add {name} = ..., or set the environment variable {variable}"),
+            None => format!("add {name} = ..."),
+        };
+        let mut spot = self.spot(&segments(error));
+        spot.path = join(&spot.path, name);
+        if spot.layer != self.config.layer() {
+            // A table that only `[defaults]` has: the key is missing in the connector's file.
+            (spot.place, spot.layer) = (self.config.place().clone(), self.config.layer());
+        }
+        if !spot.is_unresolved {
+            self.config
+                .report()
+                .error(&spot.place, &spot.shown(), "is missing", Some(help));
+        }
+    }
+
+    /// None of several schemas fits. If they only differ in the values or types they allow, those are listed;
+    /// otherwise the violations of the schema that came nearest are reported.
+    fn alternatives(&self, error: &ValidationError<'_>, context: &[Vec<ValidationError<'_>>]) {
+        let here = error.instance_path().as_str();
+        let mut names = vec![];
+        let mut types = vec![];
+        for inner in context
+            .iter()
+            .flatten()
+            .filter(|inner| inner.instance_path().as_str() == here)
+        {
+            match inner.kind() {
+                Kind::Enum { options } => names.extend(options.as_array().into_iter().flatten().cloned()),
+                Kind::Constant { expected_value } => names.push(Value::clone(expected_value)),
+                Kind::Type { .. } => types.extend(self.expected_types(inner)),
+                _ => {}
+            }
+        }
+        let fitting = context
+            .iter()
+            .filter(|inner| inner.iter().all(|error| !is_about_type(error, here)));
+        // A constant that differs is most likely the tag of another variant.
+        let tags = |branch: &[ValidationError<'_>]| {
+            branch
+                .iter()
+                .filter(|error| matches!(error.kind(), Kind::Constant { .. } | Kind::Enum { .. }))
+                .count()
+        };
+        match fitting.min_by_key(|branch| (tags(branch), branch.len())) {
+            _ if !names.is_empty() && !error.instance().is_object() => {
+                let (message, help) = self.not_among(error, &names);
+                self.plain(error, message, help);
+            }
+            Some(branch) => branch.iter().for_each(|inner| self.violation(inner)),
+            None => self.plain(
+                error,
+                format!("expected {}, found {}", either(&types), found(error.instance())),
+                None,
+            ),
+        }
+    }
+
+    fn not_among(&self, error: &ValidationError<'_>, names: &[Value]) -> (String, Option<String>) {
+        let texts: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
+        match error.instance().as_ref() {
+            Value::String(text) if texts.len() == names.len() => {
+                let text = self
+                    .config
+                    .report()
+                    .with_secrets(|secrets| secrets.mask(text).into_owned());
+                (
+                    format!("unknown value {text:?}"),
+                    Some(suggest::help(&text, "known values", &texts)),
+                )
+            }
+            other if texts.len() == names.len() => (
+                format!("expected {}, found {}", quoted(&texts), found(other)),
+                None,
+            ),
+            _ => {
+                let names: Vec<String> = names.iter().map(Value::to_string).collect();
+                (format!("expected one of {}", names.join(", ")), None)
+            }
+        }
+    }
+
+    fn describe(&self, error: &ValidationError<'_>, kind: &Kind) -> String {
+        match kind {
+            Kind::Type { .. } => {
+                format!(
+                    "expected {}, found {}",
+                    either(&self.expected_types(error)),
+                    found(error.instance())
+                )
+            }
+            Kind::Enum { options } => {
+                let names = options.as_array().map(Vec::as_slice).unwrap_or_default();
+                let (message, help) = self.not_among(error, names);
+                help.map_or(message.clone(), |help| format!("{message}: {help}"))
+            }
+            Kind::Constant { expected_value } => format!("must be {expected_value}"),
+            Kind::Minimum { limit } => format!("must be at least {limit}"),
+            Kind::Maximum { limit } => format!("must be at most {limit}"),
+            Kind::ExclusiveMinimum { limit } => format!("must be more than {limit}"),
+            Kind::ExclusiveMaximum { limit } => format!("must be less than {limit}"),
+            Kind::MinLength { limit: 1 } => "must not be empty".to_owned(),
+            Kind::MinLength { limit } => format!("must have at least {limit} characters"),
+            Kind::MaxLength { limit } => format!("must have at most {limit} characters"),
+            Kind::MinItems { limit } => format!("must have at least {limit} entries"),
+            Kind::MaxItems { limit } => format!("must have at most {limit} entries"),
+            Kind::UniqueItems => "has the same entry twice".to_owned(),
+            Kind::Pattern { pattern } => format!("must match the pattern {pattern:?}"),
+            Kind::Format { format } => format!("must be a valid {format}"),
+            // What is left may print the value, which may be a secret.
+            other => format!("does not fit the plugin's schema: keyword {:?}", other.keyword()),
+        }
+    }
+
+    fn expected_types(&self, error: &ValidationError<'_>) -> Vec<&str> {
+        match self.schema.pointer(error.schema_path().as_str()) {
+            Some(Value::String(name)) => vec![name.as_str()],
+            Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
+            _ => vec![],
+        }
+    }
+
+    /// The properties known beside the one that a violation is about.
+    fn siblings(&self, error: &ValidationError<'_>) -> Vec<(&str, &Value)> {
+        let (parent, _) = error.schema_path().as_str().rsplit_once('/').unwrap_or_default();
+        self.schema
+            .pointer(parent)
+            .map(|schema| schema::properties(self.schema, schema))
+            .unwrap_or_default()
+    }
+
+    fn spot(&self, segments: &[Segment]) -> Spot {
+        let mut spot = Spot {
+            place: self.config.place().clone(),
+            layer: self.config.layer(),
+            path: self.config.path().to_owned(),
+            is_unresolved: false,
+        };
+        let (mut table, mut items) = (Some(self.table), None);
+        for segment in segments {
+            let node = match segment {
+                Segment::Key(name) => {
+                    spot.path = join(&spot.path, name);
+                    table.and_then(|table| table.entries.get(name))
+                }
+                Segment::Index(index) => {
+                    spot.path = format!("{}[{index}]", spot.path);
+                    items.and_then(|items: &Vec<_>| items.get(*index))
+                }
+            };
+            (table, items) = (None, None);
+            let Some(node) = node else { continue };
+            spot.place = node.key.clone();
+            spot.layer = node.layer;
+            match &node.value {
+                TomlValue::Table(inner) => table = Some(inner),
+                TomlValue::List(inner) => items = Some(inner),
+                TomlValue::Unresolved => spot.is_unresolved = true,
+                _ => {}
+            }
+        }
+        spot
+    }
+}
+
+impl Spot {
+    /// The key's path as it stands in the file it was written in.
+    fn shown(&self) -> String {
+        shown(self.layer, &self.path)
+    }
+}
+
+enum Segment {
+    Key(String),
+    Index(usize),
+}
+
+fn segments(error: &ValidationError<'_>) -> Vec<Segment> {
+    let segment = |segment: LocationSegment<'_>| match segment {
+        LocationSegment::Property(name) => Segment::Key(name.into_owned()),
+        LocationSegment::Index(index) => Segment::Index(index),
+    };
+    error.instance_path().segments().map(segment).collect()
+}
+
+fn is_about_type(error: &ValidationError<'_>, path: &str) -> bool {
+    matches!(error.kind(), Kind::Type { .. }) && error.instance_path().as_str() == path
+}
+
+/// "a string or null", in the words of TOML.
+fn either(types: &[&str]) -> String {
+    let mut names: Vec<&str> = types
+        .iter()
+        .filter(|name| **name != "null")
+        .map(|name| in_words(name))
+        .collect();
+    names.dedup();
+    if names.is_empty() {
+        "another type".to_owned()
+    } else {
+        names.join(" or ")
+    }
+}
+
+fn in_words(json_type: &str) -> &'static str {
+    match json_type {
+        "string" => "a string",
+        "integer" => "an integer",
+        "number" => "a number",
+        "boolean" => "true or false",
+        "array" => "a list",
+        "object" => "a table",
+        _ => "nothing",
+    }
+}
+
+fn found(value: &Value) -> &'static str {
+    match value {
+        Value::String(_) => "a string",
+        Value::Number(number) if number.is_f64() => "a number with a fraction",
+        Value::Number(_) => "an integer",
+        Value::Bool(_) => "a boolean",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a table",
+        Value::Null => "nothing",
+    }
+}

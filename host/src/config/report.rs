@@ -1,0 +1,85 @@
+//! Where everything that reads a configuration leaves its findings and the secrets that it meets.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+
+use super::diagnostic::{Diagnostic, Severity};
+use super::document::Place;
+use super::secrets::Secrets;
+
+/// Collects findings and secrets while one file is read.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    findings: RefCell<Vec<Diagnostic>>,
+    secrets: RefCell<Secrets>,
+}
+
+impl Report {
+    pub(super) fn error(&self, place: &Place, path: &str, message: impl Into<String>, help: Option<String>) {
+        self.push(place, path, message.into(), help, Severity::Error);
+    }
+
+    pub(super) fn warning(
+        &self,
+        place: &Place,
+        path: &str,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
+        self.push(place, path, message.into(), help, Severity::Warning);
+    }
+
+    /// An error in the value of an environment variable.
+    pub(super) fn variable(&self, name: &str, message: impl Into<String>) {
+        self.outside("(environment)", name, message.into());
+    }
+
+    /// An error in the value of a command line flag.
+    pub(super) fn flag(&self, name: &str, message: impl Into<String>) {
+        self.outside("(command line)", name, message.into());
+    }
+
+    fn outside(&self, source: &str, name: &str, message: String) {
+        let place = Place::whole(source.as_ref());
+        self.push(&place, name, message, None, Severity::Error);
+    }
+
+    fn push(&self, place: &Place, path: &str, message: String, help: Option<String>, severity: Severity) {
+        self.findings.borrow_mut().push(Diagnostic {
+            file: PathBuf::from(&*place.file),
+            line: place.line,
+            column: place.column,
+            key_path: path.to_owned(),
+            message,
+            help,
+            severity,
+        });
+    }
+
+    pub(super) fn secret(&self, value: &str) {
+        self.secrets.borrow_mut().insert(value);
+    }
+
+    /// Runs `work` on the set of secrets met so far.
+    pub(super) fn with_secrets<T>(&self, work: impl FnOnce(&mut Secrets) -> T) -> T {
+        work(&mut self.secrets.borrow_mut())
+    }
+
+    pub(super) fn has_errors(&self) -> bool {
+        self.findings
+            .borrow()
+            .iter()
+            .any(|finding| finding.severity == Severity::Error)
+    }
+
+    /// The findings, with every secret taken out of them, and the secrets.
+    pub(super) fn finish(self) -> (Vec<Diagnostic>, Secrets) {
+        let secrets = self.secrets.into_inner();
+        let mut findings = self.findings.into_inner();
+        for finding in &mut findings {
+            finding.message = secrets.scrub(&finding.message).into_owned();
+            finding.help = finding.help.take().map(|help| secrets.scrub(&help).into_owned());
+        }
+        (findings, secrets)
+    }
+}

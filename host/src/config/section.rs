@@ -1,0 +1,398 @@
+//! Reads one table of a configuration file: typed values out, findings into the report, unknown keys at the end.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::document::{Layer, Node, Place, Table, TomlValue};
+use super::duration::{format_duration, parse_duration};
+use super::report::Report;
+use super::size::{format_size, parse_size};
+use super::suggest;
+
+/// What a name in a [`Section::choice`] stands for.
+pub(super) enum Choice<T> {
+    Is(T),
+    /// A value that is planned and refused until then.
+    NotYet,
+}
+
+/// A table being read. Every getter marks its key as known and returns `None` when the key is missing or its
+/// value is wrong, the latter after reporting it; [`Section::finish`] then reports the keys nobody asked for.
+#[must_use = "finish() reports the unknown keys"]
+pub(super) struct Section<'a> {
+    table: Option<&'a Table>,
+    place: Place,
+    layer: Layer,
+    path: String,
+    known: Vec<&'static str>,
+    report: &'a Report,
+}
+
+impl<'a> Section<'a> {
+    /// The root of a file.
+    pub(super) fn root(table: &'a Table, place: Place, report: &'a Report) -> Self {
+        Self {
+            table: Some(table),
+            place,
+            layer: Layer::Own,
+            path: String::new(),
+            known: vec![],
+            report,
+        }
+    }
+
+    /// The table under `key`. One that the connector's own file does not have is placed where its parent is: what
+    /// is missing in it is missing there, whatever else `[defaults]` says.
+    pub(super) fn section(&mut self, key: &'static str) -> Section<'a> {
+        let missing = Section {
+            table: None,
+            place: self.place.clone(),
+            layer: self.layer,
+            path: self.join(key),
+            known: vec![],
+            report: self.report,
+        };
+        match self.node(key) {
+            None => missing,
+            Some(node) if node.layer == self.layer => self.open(self.join(key), node).unwrap_or(missing),
+            Some(node) => match self.open(self.join(key), node) {
+                Some(found) => Section {
+                    table: found.table,
+                    ..missing
+                },
+                None => missing,
+            },
+        }
+    }
+
+    /// Each table of the list under `key`, as `[[key]]` writes them.
+    pub(super) fn sections(&mut self, key: &'static str) -> Vec<Section<'a>> {
+        let Some(node) = self.node(key) else { return vec![] };
+        let TomlValue::List(items) = &node.value else {
+            self.wrong_type(key, node, "a list of tables");
+            return vec![];
+        };
+        let open = |(index, item)| self.open(format!("{}[{index}]", self.join(key)), item);
+        items.iter().enumerate().filter_map(open).collect()
+    }
+
+    fn open(&self, path: String, node: &'a Node) -> Option<Section<'a>> {
+        let (place, layer) = (node.key.clone(), node.layer);
+        match &node.value {
+            TomlValue::Table(table) => Some(Section {
+                table: Some(table),
+                place,
+                layer,
+                path,
+                known: vec![],
+                report: self.report,
+            }),
+            TomlValue::Unresolved => None,
+            other => {
+                let message = format!("expected a table, found {}", other.kind());
+                self.report
+                    .error(&node.place, &shown(layer, &path), message, None);
+                None
+            }
+        }
+    }
+
+    /// The raw node under `key`, marked as known.
+    pub(super) fn node(&mut self, key: &'static str) -> Option<&'a Node> {
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
+        self.table?.entries.get(key)
+    }
+
+    pub(super) fn text(&mut self, key: &'static str) -> Option<String> {
+        let node = self.node(key)?;
+        self.text_of(key, node)
+    }
+
+    /// A text that must not be empty.
+    pub(super) fn name(&mut self, key: &'static str) -> Option<String> {
+        let text = self.text(key)?;
+        if text.trim().is_empty() {
+            self.error(key, "must not be empty", None);
+            return None;
+        }
+        Some(text)
+    }
+
+    /// A list of texts, or a single one.
+    pub(super) fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
+        let node = self.node(key)?;
+        match &node.value {
+            TomlValue::List(items) => items.iter().map(|item| self.text_of(key, item)).collect(),
+            TomlValue::Text(text) | TomlValue::Filled(text) => Some(vec![text.clone()]),
+            _ => {
+                self.wrong_type(key, node, "a string or a list of strings");
+                None
+            }
+        }
+    }
+
+    fn text_of(&self, key: &str, node: &Node) -> Option<String> {
+        match &node.value {
+            TomlValue::Text(text) | TomlValue::Filled(text) => Some(text.clone()),
+            _ => {
+                self.wrong_type(key, node, "a string");
+                None
+            }
+        }
+    }
+
+    pub(super) fn boolean(&mut self, key: &'static str) -> Option<bool> {
+        let node = self.node(key)?;
+        match &node.value {
+            TomlValue::Boolean(value) => Some(*value),
+            TomlValue::Filled(text) if text.parse::<bool>().is_ok() => text.parse().ok(),
+            _ => {
+                self.wrong_type(key, node, "true or false");
+                None
+            }
+        }
+    }
+
+    pub(super) fn integer(&mut self, key: &'static str, bounds: RangeInclusive<u64>) -> Option<u64> {
+        let node = self.node(key)?;
+        let value = match &node.value {
+            TomlValue::Integer(value) => Some(*value),
+            TomlValue::Filled(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        let Some(value) = value else {
+            self.wrong_type(key, node, "an integer");
+            return None;
+        };
+        let unsigned = u64::try_from(value)
+            .ok()
+            .filter(|unsigned| bounds.contains(unsigned));
+        if unsigned.is_none() {
+            self.out_of_bounds(key, value, bounds.start(), bounds.end());
+        }
+        unsigned
+    }
+
+    /// A size in bytes: a text with a unit, or a plain number of bytes.
+    pub(super) fn size(&mut self, key: &'static str, bounds: RangeInclusive<u64>) -> Option<usize> {
+        let node = self.node(key)?;
+        let bytes = match &node.value {
+            TomlValue::Text(text) | TomlValue::Filled(text) => parse_size(text)
+                .map_err(|error| self.error(key, error.to_string(), None))
+                .ok()?,
+            TomlValue::Integer(bytes) if *bytes >= 0 => bytes.unsigned_abs(),
+            _ => {
+                self.wrong_type(key, node, "a size such as \"8 MiB\"");
+                return None;
+            }
+        };
+        if !bounds.contains(&bytes) {
+            let [low, high] = [bounds.start(), bounds.end()].map(|bound| format_size(*bound));
+            self.out_of_bounds(key, format_size(bytes), low, high);
+            return None;
+        }
+        usize::try_from(bytes).ok()
+    }
+
+    pub(super) fn duration(
+        &mut self,
+        key: &'static str,
+        bounds: RangeInclusive<Duration>,
+    ) -> Option<Duration> {
+        let node = self.node(key)?;
+        let (TomlValue::Text(text) | TomlValue::Filled(text)) = &node.value else {
+            self.wrong_type(key, node, "a duration with its unit such as \"1.5s\"");
+            return None;
+        };
+        let duration = parse_duration(text)
+            .map_err(|error| self.error(key, error.to_string(), None))
+            .ok()?;
+        if !bounds.contains(&duration) {
+            let [low, high] = [bounds.start(), bounds.end()].map(|bound| format_duration(*bound));
+            self.out_of_bounds(key, format_duration(duration), low, high);
+            return None;
+        }
+        Some(duration)
+    }
+
+    fn out_of_bounds(&self, key: &str, value: impl Display, low: impl Display, high: impl Display) {
+        self.error(
+            key,
+            format!("{value} is out of bounds: must be {low} to {high}"),
+            None,
+        );
+    }
+
+    /// One of a few names.
+    pub(super) fn choice<T>(&mut self, key: &'static str, choices: Vec<(&str, Choice<T>)>) -> Option<T> {
+        let text = self.text(key)?;
+        self.choose(key, &text, choices)
+    }
+
+    /// Finds `text` in `choices`, for values that are not read by [`Section::choice`] itself.
+    pub(super) fn choose<T>(&self, key: &str, text: &str, choices: Vec<(&str, Choice<T>)>) -> Option<T> {
+        let usable: Vec<&str> = choices
+            .iter()
+            .filter(|(_, choice)| matches!(choice, Choice::Is(_)))
+            .map(|(name, _)| *name)
+            .collect();
+        let help = suggest::help(text, "known values", &usable);
+        match choices.into_iter().find(|(name, _)| *name == text) {
+            Some((_, Choice::Is(value))) => Some(value),
+            Some((_, Choice::NotYet)) => {
+                let help = format!("use {}", quoted(&usable));
+                self.error(key, format!("{text:?} is not supported yet"), Some(help));
+                None
+            }
+            None => {
+                self.error(key, format!("unknown value {text:?}"), Some(help));
+                None
+            }
+        }
+    }
+
+    /// Refuses a key whose feature is planned; `help` says what to do instead.
+    pub(super) fn not_yet(&mut self, key: &'static str, help: Option<&str>) {
+        if self.node(key).is_some() {
+            self.error(key, "not supported yet", help.map(str::to_owned));
+        }
+    }
+
+    fn wrong_type(&self, key: &str, node: &Node, expected: &str) {
+        if matches!(node.value, TomlValue::Unresolved) {
+            return;
+        }
+        let message = format!("expected {expected}, found {}", node.value.kind());
+        self.report.error(&node.place, &self.path_of(key), message, None);
+    }
+
+    /// Reports an error at `key`, or at this section's header when the key is missing.
+    pub(super) fn error(&self, key: &str, message: impl Into<String>, help: Option<String>) {
+        self.report
+            .error(self.place_of(key), &self.path_of(key), message, help);
+    }
+
+    /// Reports that `key` does not go together with other keys: there if the connector's own file has it, at the
+    /// section's header if it comes from `[defaults]`, which is not wrong by itself.
+    pub(super) fn conflict(&self, key: &str, message: impl Into<String>, help: &str) {
+        if !self.is_default(key) {
+            return self.error(key, message, Some(help.to_owned()));
+        }
+        self.report
+            .error(&self.place, &self.join(key), message, Some(help.to_owned()));
+    }
+
+    /// Reports a warning at `key`.
+    pub(super) fn warning(&self, key: &str, message: impl Into<String>, help: Option<String>) {
+        self.report
+            .warning(self.place_of(key), &self.path_of(key), message, help);
+    }
+
+    pub(super) fn report(&self) -> &'a Report {
+        self.report
+    }
+
+    /// The table itself; `None` if the file has none.
+    pub(super) fn table(&self) -> Option<&'a Table> {
+        self.table
+    }
+
+    /// Dotted path of the table in a connector's file, whichever file it was written in.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub(super) fn layer(&self) -> Layer {
+        self.layer
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Whether the table has `key`, without marking it as known.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.entry(key).is_some()
+    }
+
+    /// Whether the value of `key` comes from `[defaults]`, so that an environment variable overrides it.
+    pub(super) fn is_default(&self, key: &str) -> bool {
+        self.entry(key).is_some_and(|node| node.layer == Layer::Defaults)
+    }
+
+    /// The value that wins: the file's, then the environment's, then that of `[defaults]`.
+    pub(super) fn or_environment<T>(
+        &self,
+        key: &str,
+        written: Option<T>,
+        environment: Option<T>,
+    ) -> Option<T> {
+        if self.is_default(key) {
+            environment.or(written)
+        } else {
+            written.or(environment)
+        }
+    }
+
+    /// Reports every key that no getter asked for.
+    pub(super) fn finish(self) {
+        let Some(table) = self.table else { return };
+        for (name, node) in &table.entries {
+            if self.known.contains(&name.as_str()) {
+                continue;
+            }
+            let help = suggest::help(name, "known keys", &self.known);
+            let path = shown(node.layer, &join(&self.path, name));
+            self.report
+                .error(&node.key, &path, format!("unknown key {name:?}"), Some(help));
+        }
+    }
+
+    fn entry(&self, key: &str) -> Option<&'a Node> {
+        self.table?.entries.get(key)
+    }
+
+    fn place_of(&self, key: &str) -> &Place {
+        self.entry(key).map_or(&self.place, |node| &node.key)
+    }
+
+    /// The key's path as it is shown: with `defaults.` in front if that is where it was written.
+    fn path_of(&self, key: &str) -> String {
+        let layer = self.entry(key).map_or(self.layer, |node| node.layer);
+        shown(layer, &self.join(key))
+    }
+
+    fn join(&self, key: &str) -> String {
+        join(&self.path, key)
+    }
+}
+
+/// Joins a dotted path and a key.
+pub(super) fn join(path: &str, key: &str) -> String {
+    match (path, key) {
+        ("", key) => key.to_owned(),
+        (path, "") => path.to_owned(),
+        (path, key) => format!("{path}.{key}"),
+    }
+}
+
+/// A key's path as it stands in the file it was written in.
+pub(super) fn shown(layer: Layer, path: &str) -> String {
+    match layer {
+        Layer::Own => path.to_owned(),
+        Layer::Defaults => format!("defaults.{path}"),
+    }
+}
+
+/// `"a", "b" or "c"`.
+pub(super) fn quoted(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
+    }
+}

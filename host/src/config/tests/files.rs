@@ -1,0 +1,149 @@
+//! Which files are read, and that a bad one never stops the others.
+
+use proptest::prelude::*;
+
+use super::whole_file::EVERYTHING;
+use super::*;
+
+fn names(loaded: &LoadedConnectors) -> Vec<&str> {
+    loaded
+        .valid
+        .iter()
+        .map(|connector| connector.name.as_str())
+        .collect()
+}
+
+#[test]
+fn one_bad_file_never_stops_the_others() {
+    let folder = Folder::new()
+        .connector("good", MINIMAL)
+        .connector("bad", "[[[")
+        .connector("z", MINIMAL);
+    let folder = folder.file("connectors.d/binary.toml", [b'a', 0xff, 0xfe]);
+    let loaded = folder.load();
+    assert_eq!(names(&loaded), ["good", "z"]);
+    assert_eq!(
+        loaded.refused,
+        [
+            folder.path("connectors.d/bad.toml"),
+            folder.path("connectors.d/binary.toml")
+        ]
+    );
+    let lines = folder.lines(&loaded.diagnostics);
+    assert!(lines[0].starts_with("connectors.d/bad.toml:1:"), "{lines:?}");
+    assert_eq!(
+        lines.last().unwrap(),
+        "connectors.d/binary.toml: is not valid UTF-8 (first at byte 1): save it as UTF-8"
+    );
+}
+
+#[test]
+fn what_is_no_connector_file_is_left_out() {
+    let mut folder = Folder::new().connector("a", MINIMAL);
+    for name in [
+        ".a.toml",
+        "a.toml~",
+        ".a.toml.swp",
+        "#a.toml#",
+        "README.md",
+        "~a.toml",
+        "#b.toml",
+        "a.toml.bak",
+    ] {
+        folder = folder.file(&format!("connectors.d/{name}"), "broken [[[");
+    }
+    fs::create_dir(folder.path("connectors.d/folder.toml")).unwrap();
+    assert_eq!(folder.only().name, "a");
+}
+
+#[test]
+fn two_files_of_one_name_are_both_refused() {
+    let folder = Folder::new().connector("a", MINIMAL).connector("b", MINIMAL);
+    fs::create_dir(folder.path("more")).unwrap();
+    let folder = folder.file("more/a.toml", MINIMAL);
+    let (host, _) = folder.read_host();
+    let paths = ["connectors.d", "more"].map(|name| folder.path(name));
+    let loaded = load_connectors(&paths, &host, &Plugins, &Environment::default());
+    assert_eq!(names(&loaded), ["b"]);
+    assert_eq!(
+        folder.lines(&loaded.diagnostics),
+        [
+            "more/a.toml: there is another connector \"a\", in connectors.d/a.toml; neither is used: \
+          rename one of the files"
+        ]
+    );
+    assert_eq!(loaded.refused.len(), 2);
+}
+
+#[test]
+fn a_file_that_is_named_twice_is_read_once() {
+    let folder = Folder::new().connector("a", MINIMAL);
+    let (host, _) = folder.read_host();
+    let paths = [folder.path("connectors.d"), folder.path("connectors.d/a.toml")];
+    let loaded = load_connectors(&paths, &host, &Plugins, &Environment::default());
+    assert_eq!((names(&loaded), loaded.diagnostics.len()), (vec!["a"], 0));
+}
+
+#[test]
+fn missing_paths_and_odd_names_are_said() {
+    let folder = Folder::new().connector("bad name", MINIMAL).file("a.yaml", "");
+    let (host, _) = folder.read_host();
+    let paths = ["connectors.d", "nowhere", "a.yaml"].map(|name| folder.path(name));
+    let loaded = load_connectors(&paths, &host, &Plugins, &Environment::default());
+    assert_eq!(
+        folder.lines(&loaded.diagnostics),
+        [
+            "a.yaml: a connector file's name ends in .toml",
+            "connectors.d/bad name.toml: \"bad name\" is not a connector's name: name the file with ASCII \
+             letters, digits, \".\", \"_\" and \"-\" only",
+            "nowhere: there is no such file or folder: create it, or name the folder of the connector files",
+        ]
+    );
+    assert_eq!(names(&loaded), [""; 0]);
+}
+
+#[test]
+fn connectors_in_one_group_are_warned_of() {
+    let grouped = format!("source.group_id = \"g\"\n{MINIMAL}");
+    let folder = Folder::new().connector("a", &grouped).connector("b", &grouped);
+    let folder = folder.connector("c", &format!("enabled = false\n{grouped}"));
+    let loaded = folder.load();
+    assert_eq!(names(&loaded), ["a", "b", "c"]);
+    assert_eq!(
+        folder.lines(&loaded.diagnostics),
+        [
+            "connectors.d/b.toml: warning: source.group_id: \"g\" is also the group of connector \"a\": \
+          they share partitions: give each connector a group of its own"
+        ]
+    );
+}
+
+#[test]
+fn columns_count_characters_and_lines_may_end_in_crlf() {
+    let findings = findings_in(
+        "source = { topics = \"t\" } # ü\r\n\r\nsink = { plugin = \"discard\", \"ü\" = 1, oops = 2 }\r\n",
+    );
+    assert_eq!(
+        findings,
+        [
+            "connectors.d/a.toml:3:30: sink.ü: unknown key \"ü\": known keys: config, plugin",
+            "connectors.d/a.toml:3:39: sink.oops: unknown key \"oops\": known keys: config, plugin",
+        ]
+    );
+}
+
+proptest! {
+    /// However a file is damaged, it is read or refused, and every finding points into it.
+    #[test]
+    fn damaged_files_are_read_or_refused(at in 0..EVERYTHING.len(), length in 0usize..40, put in "[\\[\\]{}=\"'.,a1ü\n$:-]{0,6}") {
+        let mut text: String = EVERYTHING.into();
+        text.replace_range(at..(at + length).min(EVERYTHING.len()), &put);
+        let lines = text.lines().count();
+        let loaded = Folder::new().connector("a", &text).load();
+        prop_assert_eq!(loaded.valid.len() + loaded.refused.len(), 1);
+        prop_assert_eq!(loaded.refused.len() == 1, loaded.diagnostics.has_errors());
+        for finding in &loaded.diagnostics {
+            prop_assert!(finding.line <= lines + 1, "{finding}");
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Rows that came without a schema: marks for unavailable values, decimals that carry their scale, and hints.
+
+use tidegate_abi::{Arena, ChangeParts, Field, Struct, Value, ValueRef};
+use tracing::warn;
+
+use super::{columns::Columns, hints::Hints, memory::Memory};
+use crate::formats::{
+    json::Scratch,
+    types::{ArenaStore, Mismatch, Scalar, convert, list_is_unavailable, struct_is_unavailable, text_is_unavailable},
+};
+
+/// A value that does not fit its column's hint.
+#[derive(Debug, thiserror::Error)]
+#[error("{table}.{column} does not fit its hint in [source.columns]: {mismatch}")]
+pub(crate) struct RowError {
+    table: String,
+    column: String,
+    mismatch: Box<Mismatch>,
+}
+
+/// Types the rows of change events that came without a schema.
+pub(crate) struct Rows {
+    hints: Hints,
+    tables: Memory<Box<str>, Columns>,
+}
+
+/// What is needed to make new values.
+struct Maker<'b, 's> {
+    arena: Arena<'b>,
+    scratch: &'s mut Scratch<'b>,
+}
+
+impl Rows {
+    pub(crate) fn new(hints: Hints) -> Self {
+        Self { hints, tables: Memory::default() }
+    }
+
+    /// Types both rows of the event and the columns of its key. Gives the key and the record's value.
+    ///
+    /// # Errors
+    /// When a value does not fit its column's hint.
+    pub(crate) fn refine<'b>(
+        &mut self,
+        parts: &mut ChangeParts<'b>,
+        key: Value<'b>,
+        value: Value<'b>,
+        arena: Arena<'b>,
+        scratch: &mut Scratch<'b>,
+    ) -> Result<(Value<'b>, Value<'b>), RowError> {
+        let qualifier = if parts.schema.is_empty() { parts.database } else { parts.schema };
+        let columns = self.columns(qualifier, parts.table);
+        let mut maker = Maker { arena, scratch };
+        let before = maker.row(parts.before, columns, parts.table)?;
+        let after = maker.row(parts.after, columns, parts.table)?;
+        let key = maker.row(key, columns, parts.table)?.unwrap_or(key);
+        if before.is_none() && after.is_none() {
+            return Ok((key, value));
+        }
+        parts.before = before.unwrap_or(parts.before);
+        parts.after = after.unwrap_or(parts.after);
+        let fields = value.as_struct().unwrap_or(Struct::EMPTY).fields();
+        let fields = arena.collect(fields.iter().map(|field| match field.name() {
+            "before" => Field::new("before", parts.before),
+            "after" => Field::new("after", parts.after),
+            _ => *field,
+        }));
+        Ok((key, Value::object(fields)))
+    }
+
+    /// Types the key of a tombstone, whose table only the topic names (`<prefix>.<schema>.<table>`).
+    ///
+    /// # Errors
+    /// When a value does not fit its column's hint.
+    pub(crate) fn refine_key<'b>(
+        &mut self,
+        topic: &str,
+        key: Value<'b>,
+        arena: Arena<'b>,
+        scratch: &mut Scratch<'b>,
+    ) -> Result<Value<'b>, RowError> {
+        let (rest, table) = topic.rsplit_once('.').unwrap_or(("", topic));
+        let qualifier = rest.rsplit_once('.').map_or(rest, |(_, qualifier)| qualifier);
+        let columns = self.columns(qualifier, table);
+        Ok(Maker { arena, scratch }.row(key, columns, table)?.unwrap_or(key))
+    }
+
+    fn columns(&mut self, qualifier: &str, table: &str) -> &mut Columns {
+        let hints = &self.hints;
+        let make = || (Box::from(qualifier), Columns::new(hints.of_table(qualifier, table)));
+        self.tables.entry(table, |known: &Box<str>| **known == *qualifier, make)
+    }
+}
+
+impl<'b> Maker<'b, '_> {
+    /// The row with typed values, if that changes anything.
+    fn row(&mut self, value: Value<'b>, columns: &mut Columns, table: &str) -> Result<Option<Value<'b>>, RowError> {
+        let Some(row) = value.as_struct() else { return Ok(None) };
+        columns.look_for_decimals(row, |column| tell_of_decimal(table, column));
+        if !columns.has_hints() && !row.fields().iter().any(|field| may_change(field.value())) {
+            return Ok(None);
+        }
+        let base = self.scratch.fields.len();
+        let mut changed = false;
+        for (name, value) in row.iter() {
+            let new = self.column(columns.hint(name), value).map_err(|mismatch| RowError {
+                table: table.to_owned(),
+                column: name.to_owned(),
+                mismatch,
+            })?;
+            changed |= new.is_some();
+            self.scratch.fields.push(Field::new(name, new.unwrap_or(value)));
+        }
+        Ok(self.finish(base, changed))
+    }
+
+    fn finish(&mut self, base: usize, changed: bool) -> Option<Value<'b>> {
+        let object = changed.then(|| self.arena.object(&self.scratch.fields[base..]));
+        self.scratch.fields.truncate(base);
+        object
+    }
+
+    /// The new value of a column, if it is another.
+    fn column(&mut self, hint: Option<Scalar>, value: Value<'b>) -> Result<Option<Value<'b>>, Box<Mismatch>> {
+        if let Some(plain) = self.plain(value) {
+            return Ok(Some(plain));
+        }
+        let Some(scalar) = hint.filter(|_| !value.is_null()) else { return Ok(None) };
+        let Some(list) = value.as_list() else { return self.convert(scalar, value).map(Some) };
+        let base = self.scratch.values.len();
+        for item in list.iter() {
+            let typed = if item.is_null() { item } else { self.convert(scalar, item)? };
+            self.scratch.values.push(typed);
+        }
+        Ok(Some(self.finish_list(base)))
+    }
+
+    fn finish_list(&mut self, base: usize) -> Value<'b> {
+        let list = self.arena.list(&self.scratch.values[base..]);
+        self.scratch.values.truncate(base);
+        list
+    }
+
+    fn convert(&mut self, scalar: Scalar, value: Value<'b>) -> Result<Value<'b>, Box<Mismatch>> {
+        convert(scalar, value, &mut ArenaStore { arena: self.arena, buffer: &mut self.scratch.bytes })
+    }
+
+    /// What a value says of itself without a schema: that it is unavailable, or a decimal with its scale. At any depth.
+    fn plain(&mut self, value: Value<'b>) -> Option<Value<'b>> {
+        match value.view() {
+            ValueRef::String(text) => text_is_unavailable(text).then_some(Value::UNAVAILABLE),
+            ValueRef::List(list) if list_is_unavailable(list) => Some(Value::UNAVAILABLE),
+            ValueRef::Struct(row) if struct_is_unavailable(row) => Some(Value::UNAVAILABLE),
+            ValueRef::Struct(row) => self.variable_scale(row).or_else(|| self.plain_fields(row)),
+            ValueRef::List(list) if list.iter().any(may_change) => {
+                let base = self.scratch.values.len();
+                let mut changed = false;
+                for item in list.iter() {
+                    let new = self.plain(item);
+                    changed |= new.is_some();
+                    self.scratch.values.push(new.unwrap_or(item));
+                }
+                let list = self.finish_list(base);
+                changed.then_some(list)
+            }
+            _ => None,
+        }
+    }
+
+    fn plain_fields(&mut self, row: Struct<'b>) -> Option<Value<'b>> {
+        if !row.iter().any(|(_, value)| may_change(value)) {
+            return None;
+        }
+        let base = self.scratch.fields.len();
+        let mut changed = false;
+        for (name, value) in row.iter() {
+            let new = self.plain(value);
+            changed |= new.is_some();
+            self.scratch.fields.push(Field::new(name, new.unwrap_or(value)));
+        }
+        self.finish(base, changed)
+    }
+
+    /// Debezium's `{"scale":2,"value":"<base64>"}`, of exactly these two fields.
+    fn variable_scale(&mut self, row: Struct<'b>) -> Option<Value<'b>> {
+        let [first, second] = row.fields() else { return None };
+        let (scale, unscaled) = match (first.name(), second.name()) {
+            ("scale", "value") => (first, second),
+            ("value", "scale") => (second, first),
+            _ => return None,
+        };
+        let scale = scale.value().as_i64().and_then(|scale| i32::try_from(scale).ok())?;
+        unscaled.value().as_str().filter(|text| !text.contains('.'))?;
+        self.convert(Scalar::Decimal(scale), unscaled.value()).ok()
+    }
+}
+
+/// Whether [`Maker::plain`] could have something to say: it is asked of every value of every row.
+#[inline]
+fn may_change(value: Value<'_>) -> bool {
+    match value.view() {
+        ValueRef::String(text) => text_is_unavailable(text),
+        ValueRef::List(_) | ValueRef::Struct(_) => true,
+        _ => false,
+    }
+}
+
+fn tell_of_decimal(table: &str, column: &str) {
+    warn!(
+        table,
+        column,
+        "text that looks like a decimal in base64, whose scale JSON without schema does not carry: if it is one, add \
+         \"{table}.{column}\" = {{ decimal = <scale> }} to [source.columns], or let the source send it with a schema or \
+         as text (decimal.handling.mode=string)"
+    );
+}

@@ -1,0 +1,134 @@
+//! Every schema that the process has seen, so that equal schemas are one and keep their id.
+
+use std::{
+    collections::HashMap,
+    sync::{LazyLock, Mutex, PoisonError},
+};
+
+use serde_json::Value as Json;
+use tidegate_abi::{FieldDef, Schema, SchemaDef};
+
+use super::{
+    Document,
+    compile::{SchemaError, canonical, compile},
+};
+
+/// How many distinct schema texts a process keeps; each stays for ever.
+const MAX_SCHEMAS: usize = 1_000;
+
+static REGISTRY: LazyLock<Mutex<Registry>> = LazyLock::new(|| Mutex::new(Registry::new(MAX_SCHEMAS)));
+
+/// The compiled schema of a text, compiled now if it is new.
+///
+/// # Errors
+/// When it is no schema of Connect's, or one too many.
+pub(super) fn lookup(text: &str) -> Result<&'static Document, SchemaError> {
+    REGISTRY.lock().unwrap_or_else(PoisonError::into_inner).lookup(text)
+}
+
+struct Registry {
+    limit: usize,
+    documents: HashMap<&'static str, &'static Document>,
+    interner: Interner,
+}
+
+impl Registry {
+    fn new(limit: usize) -> Self {
+        Self { limit, documents: HashMap::new(), interner: Interner::default() }
+    }
+
+    fn lookup(&mut self, text: &str) -> Result<&'static Document, SchemaError> {
+        if let Some(document) = self.documents.get(text) {
+            return Ok(document);
+        }
+        if self.documents.len() >= self.limit {
+            return Err(SchemaError::TooMany { limit: self.limit });
+        }
+        let json: Json = serde_json::from_str(text).map_err(|_| SchemaError::Malformed)?;
+        let name = json["name"].as_str().unwrap_or("the schema");
+        let root = compile(&json, name, false, &mut self.interner)?;
+        let text: &'static str = String::leak(text.to_owned());
+        let document: &'static Document = Box::leak(Box::new(Document { text, root }));
+        self.documents.insert(text, document);
+        Ok(document)
+    }
+}
+
+/// Struct schemas by what they say.
+#[derive(Default)]
+pub(super) struct Interner(HashMap<String, Schema>);
+
+impl Interner {
+    /// The schema of a struct, made of `fields` if it is new.
+    pub(super) fn intern(
+        &mut self,
+        json: &Json,
+        fields: impl FnOnce() -> Result<Vec<FieldDef>, SchemaError>,
+    ) -> Result<Schema, SchemaError> {
+        let text = canonical(json);
+        if let Some(schema) = self.0.get(&text) {
+            return Ok(*schema);
+        }
+        let schema = SchemaDef {
+            id: self.0.len() as u64 + 1,
+            name: json["name"].as_str().unwrap_or_default().to_owned(),
+            version: json["version"].as_u64().and_then(|version| version.try_into().ok()).unwrap_or(0),
+            fields: fields()?,
+        };
+        let schema = schema.leak();
+        self.0.insert(text, schema);
+        Ok(schema)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(name: &str, optional: bool) -> String {
+        format!(
+            r#"{{"type":"struct","fields":[{{"type":"int32","optional":false,"field":"id"}}],"optional":{optional},"name":"{name}"}}"#
+        )
+    }
+
+    #[test]
+    fn equal_structs_are_one_schema_wherever_they_stand() {
+        let mut registry = Registry::new(10);
+        let mut id = |text: &str| registry.lookup(text).unwrap().schema().unwrap().id();
+        let first = id(&row("a", false));
+        assert_eq!(id(&row("a", true)), first);
+        assert_eq!(id(&row("a", false).replace(',', ", ")), first);
+        assert_ne!(id(&row("b", false)), first);
+    }
+
+    #[test]
+    fn beyond_the_limit_a_new_schema_is_refused_and_a_known_one_still_found() {
+        let mut registry = Registry::new(1);
+        let known = row("a", false);
+        assert!(registry.lookup(&known).is_ok());
+        let error = registry.lookup(&row("b", false)).unwrap_err().to_string();
+        assert!(error.contains("has seen 1 distinct schemas already"), "{error}");
+        assert!(registry.lookup(&known).is_ok());
+    }
+
+    #[test]
+    fn broken_schemas_say_what_is_wrong() {
+        let mut registry = Registry::new(10);
+        for (text, expected) in [
+            ("{}", "the schema has no type"),
+            (r#"{"type":"decimal"}"#, "the schema is of the unknown type \"decimal\""),
+            (r#"{"type":"struct","name":"a"}"#, "a has no fields"),
+            (r#"{"type":"array"}"#, "the schema has no type"),
+            (
+                r#"{"type":"struct","fields":[{"type":"bytes","name":"org.apache.kafka.connect.data.Decimal","field":"x"}]}"#,
+                "x has no scale among its parameters",
+            ),
+            (
+                r#"{"type":"struct","fields":[{"type":"int8","default":300,"field":"x"}]}"#,
+                "the default of x does not fit its type: expected a whole number of 8 bits, found a longer one",
+            ),
+        ] {
+            assert_eq!(registry.lookup(text).unwrap_err().to_string(), expected);
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Parsing steered by a compiled type: fields are met in the order of the schema, and become typed values at once.
+
+use tidegate_abi::{Field, Value, ValueRef, raw::Kind};
+
+use super::{Shape, StructType, Type, compile::has_text_keys};
+use crate::formats::{
+    json::{Fault, JsonError, Parser},
+    types::{ArenaStore, Mismatch, Scalar, convert, list_is_unavailable, struct_is_unavailable, text_is_unavailable},
+};
+
+impl<'b> Parser<'b, '_> {
+    /// Reads a value of the type `ty`.
+    pub(super) fn typed(&mut self, ty: &Type) -> Result<Value<'b>, JsonError> {
+        match (&ty.shape, self.lexer.peek()) {
+            (Shape::Struct(row), Some(b'{')) => self.typed_struct(row),
+            (Shape::List(item), Some(b'[')) => {
+                let list = self.items(|parser| parser.typed(item))?;
+                Ok(unless_unavailable(ty, list))
+            }
+            (Shape::Map(keys, values), Some(b'{')) if has_text_keys(keys) => {
+                let map = self.fields(|parser, _, name| parser.typed(values).map_err(|error| error.inside(name)))?;
+                Ok(unless_unavailable(ty, map))
+            }
+            (Shape::Map(keys, values), Some(b'[')) => self.pairs(keys, values),
+            _ => {
+                let value = self.value()?;
+                self.finish(ty, value)
+            }
+        }
+    }
+
+    /// Types what was read as plain JSON.
+    #[inline]
+    fn finish(&mut self, ty: &Type, value: Value<'b>) -> Result<Value<'b>, JsonError> {
+        if value.is_null() {
+            return absent(ty);
+        }
+        if ty.in_row && value.as_str().is_some_and(text_is_unavailable) {
+            return Ok(Value::UNAVAILABLE);
+        }
+        match &ty.shape {
+            Shape::Scalar(scalar) => self.convert(*scalar, value),
+            Shape::VariableScaleDecimal => self.variable_scale(value),
+            Shape::List(_) => Err(mismatch("a list", value)),
+            Shape::Map(..) => Err(mismatch("an object or a list of pairs", value)),
+            Shape::Struct(_) => Err(mismatch("an object", value)),
+        }
+    }
+
+    #[inline]
+    fn convert(&mut self, scalar: Scalar, value: Value<'b>) -> Result<Value<'b>, JsonError> {
+        let mut store = ArenaStore { arena: self.arena, buffer: &mut self.scratch.bytes };
+        convert(scalar, value, &mut store).map_err(JsonError::Mismatch)
+    }
+
+    fn variable_scale(&mut self, value: Value<'b>) -> Result<Value<'b>, JsonError> {
+        let scale = value.get("scale").and_then(|scale| scale.as_i64()).and_then(|scale| i32::try_from(scale).ok());
+        let (Some(scale), Some(unscaled)) = (scale, value.get("value").filter(|value| value.as_str().is_some())) else {
+            return Err(mismatch("an object of scale and base64", value));
+        };
+        self.convert(Scalar::Decimal(scale), unscaled)
+    }
+
+    /// Reads an object whose fields should come in the order of `row`, all of them.
+    fn typed_struct(&mut self, row: &StructType) -> Result<Value<'b>, JsonError> {
+        self.lexer.open()?;
+        let base = self.scratch.fields.len();
+        let mut in_order = 0;
+        if self.lexer.take(b'}') {
+            self.lexer.close();
+            return self.complete(row, base, in_order);
+        }
+        loop {
+            let expected = row.fields.get(in_order);
+            self.lexer.peek();
+            if let Some(field) = expected
+                && self.lexer.take_exact(&field.quoted)
+            {
+                let value = self.typed(&field.ty).map_err(|error| error.inside(field.name))?;
+                self.scratch.fields.push(Field::new(field.name, value));
+                in_order += 1;
+            } else {
+                in_order += usize::from(self.other_field(row, in_order)?);
+            }
+            if !self.lexer.another(b'}', Fault::ObjectEnd)? {
+                return self.complete(row, base, in_order);
+            }
+        }
+    }
+
+    /// Reads a field that is written in another way, or is not the one of its place. One that the schema does not know
+    /// is read as it stands. Whether it is the field of its place.
+    fn other_field(&mut self, row: &StructType, place: usize) -> Result<bool, JsonError> {
+        let name = self.name()?;
+        let found = row.fields.iter().position(|field| field.name == name);
+        let value = match found.and_then(|index| row.fields.get(index)) {
+            Some(field) => self.typed(&field.ty).map_err(|error| error.inside(name))?,
+            None => self.value()?,
+        };
+        self.scratch.fields.push(Field::new(name, value));
+        Ok(found == Some(place))
+    }
+
+    /// The struct of the open fields, with defaults for those that did not come.
+    fn complete(&mut self, row: &StructType, base: usize, in_order: usize) -> Result<Value<'b>, JsonError> {
+        if in_order < row.fields.len() {
+            for field in &row.fields {
+                if !self.scratch.fields[base..].iter().any(|open| open.name() == field.name) {
+                    let value = missing(&field.ty).map_err(|error| error.inside(field.name))?;
+                    self.scratch.fields.push(Field::new(field.name, value));
+                }
+            }
+        }
+        Ok(self.finish_object(base))
+    }
+
+    /// Reads Connect's form of a map whose keys are not text: an array of pairs.
+    fn pairs(&mut self, keys: &Type, values: &Type) -> Result<Value<'b>, JsonError> {
+        self.items(|parser| {
+            if parser.lexer.peek() != Some(b'[') {
+                let value = parser.value()?;
+                return Err(mismatch("a pair of key and value", value));
+            }
+            let mut side = 0;
+            let pair = parser.items(|parser| {
+                side += 1;
+                parser.typed(if side == 1 { keys } else { values })
+            })?;
+            if side == 2 { Ok(pair) } else { Err(mismatch("a pair of key and value", pair)) }
+        })
+    }
+}
+
+/// Null where the type allows it.
+fn absent(ty: &Type) -> Result<Value<'static>, JsonError> {
+    match ty.default {
+        _ if ty.optional => Ok(Value::NULL),
+        Some(default) => Ok(default),
+        None => Err(JsonError::Mismatch(Box::new(Mismatch::new("a value", "null")))),
+    }
+}
+
+/// The value of a field that did not come.
+fn missing(ty: &Type) -> Result<Value<'static>, JsonError> {
+    match ty.default {
+        Some(default) => Ok(default),
+        None if ty.optional => Ok(Value::NULL),
+        None => Err(JsonError::Mismatch(Box::new(Mismatch::new("a value", "nothing")))),
+    }
+}
+
+/// A list or map, unless it is a mark for one that the source left out.
+fn unless_unavailable<'b>(ty: &Type, value: Value<'b>) -> Value<'b> {
+    let unavailable = ty.in_row
+        && match value.view() {
+            ValueRef::List(list) => list_is_unavailable(list),
+            ValueRef::Struct(row) => struct_is_unavailable(row),
+            _ => false,
+        };
+    if unavailable { Value::UNAVAILABLE } else { value }
+}
+
+#[cold]
+fn mismatch(expected: &'static str, value: Value<'_>) -> JsonError {
+    debug_assert_ne!(value.kind(), Kind::NULL);
+    JsonError::Mismatch(Box::new(Mismatch::of(expected, &value)))
+}

@@ -1,0 +1,173 @@
+//! The decoder of a task: key and value in their formats, then the change event in them.
+
+use std::fmt::Display;
+
+use tidegate_abi::{
+    Arena, ChangeParts, Record, Value,
+    host::{Decode, Decoded, Recognise},
+};
+
+use super::{
+    Format, Hints,
+    change::{Positions, Rows, recognise},
+    connect::{Envelopes, Read},
+    json::{JsonError, Scratch},
+};
+
+/// How a task's records are to be read.
+#[derive(Clone, Debug)]
+pub struct DecoderOptions {
+    /// Format of keys.
+    pub key: Format,
+    /// Format of values.
+    pub value: Format,
+    /// Types of columns, where the format does not carry them.
+    pub hints: Hints,
+}
+
+/// Reads the records of one task. Keeps its memory, so that a record allocates nothing in the steady state.
+pub struct RecordDecoder {
+    key: PayloadDecoder,
+    value: PayloadDecoder,
+    rows: Rows,
+    has_hints: bool,
+    positions: Positions,
+    scratch: Scratch<'static>,
+}
+
+/// One side of a record.
+struct PayloadDecoder {
+    format: Format,
+    envelopes: Envelopes,
+}
+
+/// Why a payload cannot be read.
+#[derive(Debug, thiserror::Error)]
+enum PayloadError {
+    #[error(transparent)]
+    Json(#[from] JsonError),
+    #[error("is not text: invalid UTF-8 at byte {0}; use the format \"bytes\"")]
+    Text(usize),
+}
+
+impl RecordDecoder {
+    /// A decoder that has seen nothing yet.
+    #[must_use]
+    pub fn new(options: DecoderOptions) -> Self {
+        let side = |format| PayloadDecoder { format, envelopes: Envelopes::default() };
+        Self {
+            key: side(options.key),
+            value: side(options.value),
+            has_hints: !options.hints.is_empty(),
+            rows: Rows::new(options.hints),
+            positions: Positions::default(),
+            scratch: Scratch::default(),
+        }
+    }
+
+    fn read<'b>(
+        &mut self,
+        record: Record<'b>,
+        arena: Arena<'b>,
+        scratch: &mut Scratch<'b>,
+    ) -> Result<Decoded<'b>, String> {
+        let key = self.key.read(record.key_bytes(), arena, scratch).map_err(|error| reason("key", error))?;
+        let value = self.value.read(record.value_bytes(), arena, scratch).map_err(|error| reason("value", error))?;
+        let mut decoded = Decoded {
+            key: key.value,
+            value: value.value,
+            key_schema: key.schema,
+            value_schema: value.schema,
+            change: recognise(value.value, value.schema, arena, &mut scratch.text),
+        };
+        self.refine(&mut decoded, record, [key.typed, value.typed], arena, scratch)?;
+        if let Some(parts) = &mut decoded.change {
+            self.place(parts, record);
+        }
+        Ok(decoded)
+    }
+
+    /// Types what no schema has typed.
+    fn refine<'b>(
+        &mut self,
+        decoded: &mut Decoded<'b>,
+        record: Record<'b>,
+        [key_typed, value_typed]: [bool; 2],
+        arena: Arena<'b>,
+        scratch: &mut Scratch<'b>,
+    ) -> Result<(), String> {
+        let key = decoded.key;
+        match &mut decoded.change {
+            Some(parts) if !value_typed => {
+                let refined = self.rows.refine(parts, key, decoded.value, arena, scratch);
+                (decoded.key, decoded.value) = refined.map_err(|error| error.to_string())?;
+            }
+            None if self.has_hints && record.is_tombstone() => {
+                let refined = self.rows.refine_key(record.topic(), key, arena, scratch);
+                decoded.key = refined.map_err(|error| error.to_string())?;
+            }
+            _ => {}
+        }
+        if key_typed {
+            decoded.key = key;
+        }
+        Ok(())
+    }
+
+    /// Remembers the event's position, or gives it the last one of its partition.
+    fn place(&mut self, parts: &mut ChangeParts<'_>, record: Record<'_>) {
+        let (topic, partition, offset) = (record.topic(), record.partition(), record.offset());
+        match parts.position {
+            Some(words) => self.positions.remember(topic, partition, offset, words),
+            None => {
+                parts.position = self.positions.inherit(topic, partition, offset);
+                parts.inherited_position = parts.position.is_some();
+            }
+        }
+    }
+}
+
+impl PayloadDecoder {
+    fn read<'b>(
+        &mut self,
+        payload: Option<&'b [u8]>,
+        arena: Arena<'b>,
+        scratch: &mut Scratch<'b>,
+    ) -> Result<Read<'b>, PayloadError> {
+        let plain = |value| Read { value, typed: false, schema: None };
+        let Some(payload) = payload else { return Ok(plain(Value::NULL)) };
+        match self.format {
+            Format::Json => Ok(self.envelopes.read(payload, arena, scratch)?),
+            Format::Bytes => Ok(plain(Value::bytes(payload))),
+            Format::String => match std::str::from_utf8(payload) {
+                Ok(text) => Ok(plain(Value::string(text))),
+                Err(error) => Err(PayloadError::Text(error.valid_up_to())),
+            },
+        }
+    }
+}
+
+#[cold]
+fn reason(side: &str, error: impl Display) -> String {
+    format!("{side} {error}")
+}
+
+impl Decode for RecordDecoder {
+    fn decode<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, String> {
+        let mut scratch: Scratch<'b> = std::mem::take(&mut self.scratch);
+        let decoded = self.read(record, arena, &mut scratch);
+        self.scratch = scratch.recycle();
+        decoded
+    }
+}
+
+impl Recognise for RecordDecoder {
+    fn recognise<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Option<ChangeParts<'b>> {
+        let mut parts = recognise(record.value(), record.value_schema(), arena, &mut self.scratch.text)?;
+        if parts.position.is_none() {
+            parts.position = self.positions.inherit(record.topic(), record.partition(), record.offset());
+            parts.inherited_position = parts.position.is_some();
+        }
+        Some(parts)
+    }
+}

@@ -1,0 +1,29 @@
+//! Formats: the bytes of keys and values to typed values in a batch's arena, and the change events in them.
+//!
+//! `json/` is the grammar, `types/` what sources mean by a plain value, `connect/` JSON with its schema, `change/` change
+//! events and rows without a schema; `decoder.rs` joins them. Knows nothing of Kafka clients, plugins or configuration.
+
+mod change;
+mod connect;
+mod decoder;
+mod json;
+mod types;
+
+#[cfg(test)]
+mod tests;
+
+pub use change::{ColumnHint, HintError, Hints};
+pub use decoder::{DecoderOptions, RecordDecoder};
+pub use json::MAX_DEPTH;
+
+/// Format of a key or value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Format {
+    /// JSON, with or without Connect's `{"schema","payload"}` envelope.
+    #[default]
+    Json,
+    /// UTF-8 text.
+    String,
+    /// Bytes as they are.
+    Bytes,
+}

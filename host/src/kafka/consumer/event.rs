@@ -1,0 +1,35 @@
+//! What a poll of the consumer gives.
+
+use rdkafka::message::BorrowedMessage;
+
+use super::{CommitError, ConsumerError, Positions, TopicPartition};
+
+/// What happened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A record. It borrows librdkafka's fetch buffer: copy what you need and drop it.
+    Message(BorrowedMessage<'a>),
+    /// The group gives these partitions to this task, in addition to those it has. Answer with
+    /// [`Consumer::assign`](super::Consumer::assign); nothing is read from them before. Empty when the task gets
+    /// none this time (no answer needed).
+    Assigned(Vec<TopicPartition>),
+    /// The group takes these partitions away.
+    Revoked {
+        /// Which.
+        partitions: Vec<TopicPartition>,
+        /// True when they are gone already (the group went on without this task): commits for them fail, no
+        /// answer is needed, and an assignment that still waits for its answer is void. False: finish and commit
+        /// what is in flight, then answer with [`Consumer::release`](super::Consumer::release).
+        lost: bool,
+    },
+    /// A commit that was asked for with [`Consumer::commit_async`](super::Consumer::commit_async) ended. After
+    /// an error the same positions are tried again, on their own or with the next commit.
+    CommitDone(Result<Positions, CommitError>),
+    /// Nothing can be read for now, for this reason; the consumer goes on trying. Already logged.
+    Stalled(String),
+    /// What stalled is over. Already logged.
+    Recovered,
+    /// The consumer cannot go on: close it. Told once.
+    Fatal(ConsumerError),
+}

@@ -1,0 +1,102 @@
+//! What an error of librdkafka means for the task: wait, tell once, or give up.
+
+use std::time::Duration;
+
+use rdkafka::Offset;
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use super::{Consumer, ConsumerError, Event, StartAt, Topics};
+use crate::kafka::client::{Severity, severity};
+
+const WATERMARK_TIMEOUT: Duration = Duration::from_secs(3);
+
+impl Consumer {
+    /// Turns an error of the poll into an event, or into at most one line in the log.
+    pub(super) fn failure(&self, error: &KafkaError) -> Option<Event<'_>> {
+        let code = error.rdkafka_error_code()?;
+        let reason = self.context().take_error().unwrap_or_else(|| error.to_string());
+        if let KafkaError::MessageConsumptionFatal(_) = error {
+            let fix = match severity(code) {
+                Severity::Permanent(fix) => fix,
+                _ => "the client cannot go on; it is to be closed and opened anew",
+            };
+            return self.fatal(ConsumerError::Permanent {
+                reason,
+                fix: fix.to_owned(),
+            });
+        }
+        match severity(code) {
+            Severity::Unreachable => {
+                if self
+                    .context()
+                    .unreachable(&reason, code == RDKafkaErrorCode::AllBrokersDown)
+                {
+                    self.core.watch_outage();
+                }
+            }
+            Severity::UnknownTopic => match self.named_topic(&reason) {
+                Some(topic) => self.context().topic_missing(topic),
+                None => self.context().passing(&reason, &reason),
+            },
+            Severity::OutOfRange => return self.fatal(self.out_of_range(reason)),
+            Severity::Permanent(fix) => {
+                return self.fatal(ConsumerError::Permanent {
+                    reason,
+                    fix: fix.to_owned(),
+                });
+            }
+            Severity::Passing => self.context().passing(&format!("{code:?}"), &reason),
+        }
+        self.context().take_note().map(|note| self.event(note))
+    }
+
+    fn fatal(&self, error: ConsumerError) -> Option<Event<'_>> {
+        (!self.failed.replace(true)).then_some(Event::Fatal(error))
+    }
+
+    /// librdkafka names the topic only in its text: "Subscribed topic not available: NAME: Broker: ...".
+    fn named_topic<'a>(&self, reason: &'a str) -> Option<&'a str> {
+        let named = reason
+            .strip_prefix("Subscribed topic not available: ")?
+            .split(": ")
+            .next()?;
+        match &self.topics {
+            Topics::List(topics) => topics.iter().any(|topic| topic == named).then_some(named),
+            Topics::Regex(_) => Some(named),
+        }
+    }
+
+    /// Finds the partition whose position is outside the log: librdkafka's error does not name it.
+    fn out_of_range(&self, reason: String) -> ConsumerError {
+        let positions = self.core.base.position().ok();
+        for (at, start) in &*self.assigned.borrow() {
+            let read = positions
+                .as_ref()
+                .and_then(|list| list.find_partition(&at.topic, at.partition));
+            let position = match (read.map(|element| element.offset()), *start) {
+                (Some(Offset::Offset(position)), _) | (_, StartAt::Offset(position)) => position,
+                (_, StartAt::Beginning) => continue,
+            };
+            let marks = self
+                .core
+                .base
+                .fetch_watermarks(&at.topic, at.partition, WATERMARK_TIMEOUT);
+            let Ok((earliest, latest)) = marks else { continue };
+            if !(earliest..=latest).contains(&position) {
+                let group = self.core.group.clone();
+                return ConsumerError::OutOfRange {
+                    partition: at.clone(),
+                    position,
+                    earliest,
+                    latest,
+                    group,
+                };
+            }
+        }
+        ConsumerError::Permanent {
+            reason: format!("a position is outside its partition's log: {reason}"),
+            fix: format!("reset the offsets of group {:?}", self.core.group),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! A consumer for one task's poll loop, on which rebalances wait for an answer instead of happening.
+//!
+//! [`Consumer::poll`] gives messages and events. An [`Event::Assigned`] or [`Event::Revoked`] must be answered,
+//! sooner or later, by [`Consumer::assign`] or [`Consumer::release`]; until then the loop goes on polling, so
+//! that asking a sink for its offsets or writing what is in flight never costs the task its membership.
+//! Offsets are committed only as they are told, never by what was polled. Broker outages are one line in the
+//! log, not twenty a second.
+
+mod commit;
+mod context;
+mod core;
+mod error;
+mod event;
+mod failure;
+mod outage;
+mod poll;
+mod settings;
+mod start;
+
+use std::fmt;
+
+pub use commit::CommitError;
+pub use error::ConsumerError;
+pub use event::Event;
+pub use poll::Consumer;
+pub use settings::{ConsumerSettings, Start, Topics};
+pub use start::{LookUp, StartAt};
+
+use rdkafka::TopicPartitionList;
+
+/// One partition of a topic.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicPartition {
+    /// The topic's name.
+    pub topic: String,
+    /// The partition, from 0.
+    pub partition: i32,
+}
+
+impl TopicPartition {
+    /// Returns partition `partition` of `topic`.
+    pub fn new(topic: impl Into<String>, partition: i32) -> Self {
+        Self {
+            topic: topic.into(),
+            partition,
+        }
+    }
+}
+
+impl fmt::Display for TopicPartition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.topic, self.partition)
+    }
+}
+
+/// The next offset to read, per partition.
+pub type Positions = std::collections::BTreeMap<TopicPartition, i64>;
+
+fn from_list(list: &TopicPartitionList) -> Vec<TopicPartition> {
+    list.elements()
+        .iter()
+        .map(|e| TopicPartition::new(e.topic(), e.partition()))
+        .collect()
+}
+
+fn to_list<'a>(partitions: impl IntoIterator<Item = &'a TopicPartition>) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for partition in partitions {
+        list.add_partition(&partition.topic, partition.partition);
+    }
+    list
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,313 @@
+//! The consumer as the poll loop sees it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::TopicPartitionList;
+use rdkafka::config::FromClientConfigAndContext as _;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
+
+use super::commit::Committer;
+use super::context::{Context, Note, Question};
+use super::core::Core;
+use super::{
+    CommitError, ConsumerError, ConsumerSettings, Event, LookUp, Positions, StartAt, TopicPartition, Topics,
+    to_list,
+};
+use crate::kafka::client::ClientError;
+use crate::kafka::oauth::{Refresher, Supply, supply};
+
+/// A member of a consumer group, for one thread that polls it.
+///
+/// Close it with [`Consumer::close`]; dropping it leaves the group too, but may block for long.
+pub struct Consumer {
+    committer: Committer,
+    refresher: Option<Refresher>,
+    /// Where each partition started that is being read.
+    pub(super) assigned: RefCell<BTreeMap<TopicPartition, StartAt>>,
+    paused: Cell<bool>,
+    /// Whether [`Event::Fatal`] was told.
+    pub(super) failed: Cell<bool>,
+    pub(super) topics: Topics,
+    pub(super) core: Arc<Core>,
+}
+
+impl Consumer {
+    /// Creates the consumer and subscribes; it joins the group with the first polls. Does not wait for brokers.
+    ///
+    /// # Errors
+    /// When a property or the subscription is refused.
+    pub fn open(settings: &ConsumerSettings) -> Result<Self, ConsumerError> {
+        let (config, tokens) = settings.to_config()?;
+        let context = Context::new(&settings.connector, settings.task, &settings.bootstrap_servers);
+        let base = BaseConsumer::from_config_and_context(&config, context);
+        let base = base.map_err(ClientError::from_creation)?;
+        subscribe(&base, &settings.topics)?;
+        let core = Arc::new(Core {
+            base,
+            group: settings.group_id.clone(),
+        });
+        let name = format!("{}-{}", settings.connector, settings.task);
+        let refresher = match tokens {
+            None => None,
+            Some(source) => {
+                let core = Arc::downgrade(&core);
+                let hand_over = move |token: &_| {
+                    core.upgrade()
+                        .map_or(Supply::Gone, |core| supply(core.base.client(), token))
+                };
+                Some(Refresher::start(source, &name, hand_over)?)
+            }
+        };
+        Ok(Self {
+            committer: Committer::start(&core, &name)?,
+            refresher,
+            assigned: RefCell::default(),
+            paused: Cell::new(false),
+            failed: Cell::new(false),
+            topics: settings.topics.clone(),
+            core,
+        })
+    }
+
+    /// Waits up to `timeout` for the next event. None may come early and means: poll again. Poll at least every
+    /// `max.poll.interval.ms`, also while paused and while a rebalance waits for its answer.
+    pub fn poll(&self, timeout: Duration) -> Option<Event<'_>> {
+        if let Some(note) = self.context().take_note() {
+            return Some(self.event(note));
+        }
+        match self.core.base.poll(timeout) {
+            Some(Ok(message)) => {
+                self.context().answered();
+                Some(Event::Message(message))
+            }
+            Some(Err(error)) => self.failure(&error),
+            None => {
+                self.context().tick();
+                self.context().take_note().map(|note| self.event(note))
+            }
+        }
+    }
+
+    /// Answers [`Event::Assigned`]: starts reading, each partition where it is told. Partitions start paused
+    /// while the consumer is [paused](Self::pause).
+    ///
+    /// # Errors
+    /// [`ConsumerError::Superseded`] when another rebalance withdrew the assignment (go on polling);
+    /// [`ConsumerError::NoStart`] when one of its partitions is missing in `starts` (answer again).
+    pub fn assign(&self, starts: &[(TopicPartition, StartAt)]) -> Result<(), ConsumerError> {
+        let mut question = self.context().question();
+        let Some(Question::Assign {
+            partitions,
+            cooperative,
+        }) = &*question
+        else {
+            return if starts.is_empty() {
+                Ok(())
+            } else {
+                Err(ConsumerError::Superseded)
+            };
+        };
+        let starts: BTreeMap<&TopicPartition, StartAt> =
+            starts.iter().map(|(at, start)| (at, *start)).collect();
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for at in partitions {
+            let start = starts.get(at).ok_or_else(|| ConsumerError::NoStart {
+                partition: at.clone(),
+            })?;
+            let added = list.add_partition_offset(&at.topic, at.partition, (*start).into());
+            added.map_err(refused("start reading"))?;
+        }
+        let base = &self.core.base;
+        let taken = if *cooperative {
+            base.incremental_assign(&list)
+        } else {
+            base.assign(&list)
+        };
+        let mut assigned = self.assigned.borrow_mut();
+        assigned.extend(
+            partitions
+                .iter()
+                .filter_map(|at| Some((at.clone(), *starts.get(at)?))),
+        );
+        *question = None;
+        taken.map_err(refused("start reading"))?;
+        if self.paused.get() {
+            base.pause(&list).map_err(refused("pause"))?;
+        }
+        Ok(())
+    }
+
+    /// Answers [`Event::Revoked`]: gives the partitions up. Positions of theirs that are not committed yet are
+    /// not committed any more. Does nothing when no revocation waits for an answer.
+    ///
+    /// # Errors
+    /// When librdkafka refuses.
+    pub fn release(&self) -> Result<(), ConsumerError> {
+        let mut question = self.context().question();
+        let Some(Question::Revoke {
+            partitions,
+            cooperative,
+        }) = &*question
+        else {
+            return Ok(());
+        };
+        let base = &self.core.base;
+        let given = if *cooperative {
+            base.incremental_unassign(&to_list(partitions))
+        } else {
+            base.unassign()
+        };
+        self.forget(partitions);
+        *question = None;
+        given.map_err(refused("give up partitions"))
+    }
+
+    /// Returns the partitions that are being read.
+    pub fn assigned(&self) -> Vec<TopicPartition> {
+        self.assigned.borrow().keys().cloned().collect()
+    }
+
+    /// Commits `positions` (the next offset to read) in the background; the result comes as
+    /// [`Event::CommitDone`]. One request is under way at a time; positions given meanwhile go with the next.
+    pub fn commit_async(&self, positions: &Positions) {
+        self.committer.submit(positions);
+    }
+
+    /// Commits `positions` and waits for it, trying again until `deadline` where that is of use. The result
+    /// also comes as [`Event::CommitDone`].
+    ///
+    /// # Errors
+    /// When the group has moved on, refuses, or does not answer in time.
+    pub fn commit_sync(&self, positions: &Positions, deadline: Instant) -> Result<(), CommitError> {
+        self.committer.submit_and_wait(positions, deadline)
+    }
+
+    /// Stops the flow of messages of all partitions, also of those assigned later, until [`Self::resume`].
+    /// What was fetched ahead is thrown away, so pause for stalls of half a second and more only.
+    ///
+    /// # Errors
+    /// When librdkafka refuses.
+    pub fn pause(&self) -> Result<(), ConsumerError> {
+        self.paused.set(true);
+        self.core
+            .base
+            .pause(&to_list(self.assigned.borrow().keys()))
+            .map_err(refused("pause"))
+    }
+
+    /// Lets messages flow again, from where they stopped.
+    ///
+    /// # Errors
+    /// When librdkafka refuses.
+    pub fn resume(&self) -> Result<(), ConsumerError> {
+        self.paused.set(false);
+        self.core
+            .base
+            .resume(&to_list(self.assigned.borrow().keys()))
+            .map_err(refused("resume"))
+    }
+
+    /// Returns whether the consumer is paused.
+    pub fn is_paused(&self) -> bool {
+        self.paused.get()
+    }
+
+    /// Returns a handle for look-ups from other threads.
+    pub fn look_up(&self) -> LookUp {
+        LookUp::new(&self.core)
+    }
+
+    /// Leaves the group and frees everything, for at most `timeout`. Commit before: nothing is committed here.
+    /// Returns false when that takes longer; it then goes on by itself or, if it hangs, is leaked.
+    pub fn close(self, timeout: Duration) -> bool {
+        let Self {
+            core,
+            committer,
+            refresher,
+            ..
+        } = self;
+        core.context().closing.store(true, Ordering::Release);
+        drop((committer, refresher));
+        let (connector, task) = (core.context().connector.clone(), core.context().task);
+        let (done, closed) = mpsc::channel::<()>();
+        let closing = thread::Builder::new()
+            .name(format!("close {connector}-{task}"))
+            .spawn(move || {
+                let mut core = core;
+                // A look-up or a commit under way holds on to it.
+                while let Err(shared) = Arc::try_unwrap(core) {
+                    core = shared;
+                    thread::sleep(Duration::from_millis(5));
+                }
+                drop(done);
+            });
+        let in_time =
+            closing.is_ok() && closed.recv_timeout(timeout) == Err(mpsc::RecvTimeoutError::Disconnected);
+        if !in_time {
+            let seconds = timeout.as_secs_f32();
+            tracing::warn!(
+                connector,
+                task,
+                seconds,
+                "kafka consumer does not close in time; leaving it behind"
+            );
+        }
+        in_time
+    }
+
+    pub(super) fn context(&self) -> &Context {
+        self.core.context()
+    }
+
+    fn forget(&self, partitions: &[TopicPartition]) {
+        self.committer.forget(partitions);
+        let mut assigned = self.assigned.borrow_mut();
+        for at in partitions {
+            assigned.remove(at);
+        }
+    }
+
+    pub(super) fn event(&self, note: Note) -> Event<'_> {
+        match note {
+            Note::Assigned(partitions) => Event::Assigned(partitions),
+            Note::Revoked { partitions, lost } => {
+                if lost {
+                    self.forget(&partitions);
+                }
+                Event::Revoked { partitions, lost }
+            }
+            Note::Committed(result) => {
+                if let Err(error) = &result {
+                    self.context().passing("commit", &error.to_string());
+                }
+                Event::CommitDone(result)
+            }
+            Note::Stalled(reason) => Event::Stalled(reason),
+            Note::Recovered => Event::Recovered,
+        }
+    }
+}
+
+fn subscribe(base: &BaseConsumer<Context>, topics: &Topics) -> Result<(), ConsumerError> {
+    let names: Vec<&str> = match topics {
+        Topics::List(topics) => topics.iter().map(String::as_str).collect(),
+        Topics::Regex(pattern) => vec![pattern],
+    };
+    base.subscribe(&names).map_err(|error| ConsumerError::Subscribe {
+        topics: names.join(", "),
+        reason: match error {
+            KafkaError::Subscription(reason) => reason,
+            other => other.to_string(),
+        },
+    })
+}
+
+fn refused(action: &'static str) -> impl Fn(KafkaError) -> ConsumerError {
+    move |source| ConsumerError::Refused { action, source }
+}

@@ -1,0 +1,138 @@
+//! What a consumer is told, and how that becomes librdkafka's configuration.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use rdkafka::ClientConfig;
+
+use super::error::ConsumerError;
+use crate::kafka::client;
+use crate::kafka::oauth::TokenSource;
+
+const MEBIBYTE: usize = 1 << 20;
+/// librdkafka's default; a limit on what is believed, not memory that is reserved.
+const DEFAULT_RESPONSE_LIMIT: usize = 100_000_000;
+/// librdkafka refuses less: `fetch.max.bytes` must reach `message.max.bytes`.
+const LEAST_FETCH: usize = MEBIBYTE;
+
+/// Which topics a consumer subscribes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Topics {
+    /// These.
+    List(Vec<String>),
+    /// Those that match a regular expression (POSIX-like, beginning with `^`), also ones created later.
+    Regex(String),
+}
+
+/// Where a group begins that has not committed anything for a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// At the oldest record.
+    Earliest,
+    /// At what arrives from now on.
+    Latest,
+}
+
+/// What a consumer is told.
+#[derive(Clone)]
+pub struct ConsumerSettings {
+    /// The connector's name, for logs and threads.
+    pub connector: String,
+    /// The task's number within the connector, for logs and threads.
+    pub task: u32,
+    /// `host:port`, separated by commas.
+    pub bootstrap_servers: String,
+    /// The consumer group.
+    pub group_id: String,
+    /// What the brokers call this client in their logs and quotas.
+    pub client_id: String,
+    /// What to subscribe to.
+    pub topics: Topics,
+    /// `cooperative-sticky`, `range` or `roundrobin`. All members of a group must use the same.
+    pub assignment_strategy: String,
+    /// How many bytes librdkafka may fetch ahead. At least 1 MiB is used; one record may exceed it.
+    pub queue_bytes: usize,
+    /// The largest record, in bytes, that must be able to arrive.
+    pub max_record_bytes: usize,
+    /// Further properties of librdkafka. They override the tunables below, not what the consumer relies on
+    /// (offset handling, group, brokers).
+    pub properties: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for ConsumerSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConsumerSettings")
+            .field("connector", &self.connector)
+            .field("task", &self.task)
+            .field("bootstrap_servers", &self.bootstrap_servers)
+            .field("group_id", &self.group_id)
+            .field("client_id", &self.client_id)
+            .field("topics", &self.topics)
+            .field("assignment_strategy", &self.assignment_strategy)
+            .field("queue_bytes", &self.queue_bytes)
+            .field("max_record_bytes", &self.max_record_bytes)
+            // Names only: values may be passwords and keys.
+            .field("properties", &self.properties.keys().collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+impl ConsumerSettings {
+    /// Returns librdkafka's configuration, and where OAuth tokens come from, if they are needed.
+    pub(super) fn to_config(&self) -> Result<(ClientConfig, Option<TokenSource>), ConsumerError> {
+        let (mut config, tokens) = client::configure(&self.bootstrap_servers, &self.properties)?;
+        for (name, value) in self.tunables()? {
+            if config.get(name).is_none() && alias(name).and_then(|other| config.get(other)).is_none() {
+                config.set(name, value);
+            }
+        }
+        config
+            .set("group.id", &self.group_id)
+            .set("client.id", &self.client_id)
+            .set("partition.assignment.strategy", &self.assignment_strategy)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            // A position outside the log is an error that somebody must look at, never a silent skip.
+            .set("auto.offset.reset", "error")
+            .set("allow.auto.create.topics", "false");
+        Ok((config, tokens))
+    }
+
+    fn tunables(&self) -> Result<Vec<(&'static str, String)>, ConsumerError> {
+        let queue = self.queue_bytes.max(MEBIBYTE);
+        let fetch = match self.properties.get("fetch.max.bytes") {
+            Some(text) => text.parse().map_err(|_| ConsumerError::NotANumber {
+                property: "fetch.max.bytes",
+            })?,
+            None => queue.clamp(LEAST_FETCH, 50 * MEBIBYTE),
+        };
+        // A broker answers with at least one whole batch, however small the limits of the request (KIP-74), so
+        // only the limit on the response has to leave room for the largest record.
+        let response = fetch
+            .max(self.max_record_bytes)
+            .saturating_add(MEBIBYTE)
+            .max(DEFAULT_RESPONSE_LIMIT);
+        Ok(vec![
+            ("session.timeout.ms", "45000".to_owned()),
+            ("heartbeat.interval.ms", "3000".to_owned()),
+            ("max.poll.interval.ms", "300000".to_owned()),
+            // How soon new partitions, new matching topics, and topics that were missing are found.
+            ("topic.metadata.refresh.interval.ms", "10000".to_owned()),
+            ("reconnect.backoff.max.ms", "5000".to_owned()),
+            (
+                "queued.max.messages.kbytes",
+                (queue / 1024).min(2_097_151).to_string(),
+            ),
+            ("fetch.max.bytes", fetch.to_string()),
+            ("fetch.message.max.bytes", fetch.min(MEBIBYTE).to_string()),
+            (
+                "receive.message.max.bytes",
+                response.min(i32::MAX as usize).to_string(),
+            ),
+        ])
+    }
+}
+
+fn alias(name: &str) -> Option<&'static str> {
+    (name == "fetch.message.max.bytes").then_some("max.partition.fetch.bytes")
+}

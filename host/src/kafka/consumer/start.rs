@@ -1,0 +1,222 @@
+//! Where a partition starts, and other questions to the brokers that may block; for any thread but the poll loop.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::Offset;
+use rdkafka::consumer::{CommitMode, Consumer as _};
+use rdkafka::error::{KafkaError, KafkaResult};
+
+use super::commit::{commit_list, moved_on};
+use super::core::Core;
+use super::{ConsumerError, Positions, Start, TopicPartition, to_list};
+use crate::kafka::client::{Severity, severity};
+
+/// How long one request may take before it is tried again.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+const RETRY_AFTER: Duration = Duration::from_millis(200);
+
+/// Where to start reading a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartAt {
+    /// At its oldest record.
+    Beginning,
+    /// At this offset.
+    Offset(i64),
+}
+
+impl From<StartAt> for Offset {
+    fn from(start: StartAt) -> Self {
+        match start {
+            StartAt::Beginning => Self::Beginning,
+            StartAt::Offset(offset) => Self::Offset(offset),
+        }
+    }
+}
+
+/// Asks the brokers for a consumer. Cheap to clone; its calls block, so keep them off the poll loop, which must
+/// go on polling meanwhile. It does not keep the consumer alive.
+#[derive(Clone)]
+pub struct LookUp {
+    core: Weak<Core>,
+}
+
+impl LookUp {
+    pub(super) fn new(core: &Arc<Core>) -> Self {
+        Self {
+            core: Arc::downgrade(core),
+        }
+    }
+
+    /// Returns where each of `partitions` starts, in their order: at the offset in `stored` (what the sink
+    /// keeps), else where the group has committed, else as follows. When the group has committed nothing for
+    /// any partition of the topic, it is new to it and begins at `start`; the position of `Latest` is committed
+    /// at once, for every partition of the topic, so that neither a restart nor another task takes the group
+    /// for an old one. Otherwise the partition was added later and begins at its beginning.
+    ///
+    /// # Errors
+    /// When the brokers do not answer until `deadline` or refuse, or the consumer is closed meanwhile.
+    pub fn resolve_starts(
+        &self,
+        partitions: &[TopicPartition],
+        stored: &HashMap<TopicPartition, i64>,
+        start: Start,
+        deadline: Instant,
+    ) -> Result<Vec<(TopicPartition, StartAt)>, ConsumerError> {
+        let open: Vec<&TopicPartition> = partitions.iter().filter(|at| !stored.contains_key(*at)).collect();
+        let committed = match start {
+            _ if open.is_empty() => Positions::new(),
+            Start::Earliest => self.committed(open, deadline)?,
+            Start::Latest => {
+                let topics: BTreeSet<&str> = open.iter().map(|at| at.topic.as_str()).collect();
+                let per_topic = topics
+                    .into_iter()
+                    .map(|topic| self.committed_or_latest(topic, deadline));
+                per_topic
+                    .collect::<Result<Vec<_>, _>>()?
+                    .into_iter()
+                    .flatten()
+                    .collect()
+            }
+        };
+        let start_of = |at: &TopicPartition| {
+            let known = stored.get(at).or_else(|| committed.get(at));
+            (
+                at.clone(),
+                known.map_or(StartAt::Beginning, |&offset| StartAt::Offset(offset)),
+            )
+        };
+        Ok(partitions.iter().map(start_of).collect())
+    }
+
+    /// Returns the group's committed positions of `partitions`, less those without one.
+    ///
+    /// # Errors
+    /// As [`Self::resolve_starts`].
+    pub fn committed<'a>(
+        &self,
+        partitions: impl IntoIterator<Item = &'a TopicPartition>,
+        deadline: Instant,
+    ) -> Result<Positions, ConsumerError> {
+        let list = to_list(partitions);
+        let list = self.ask("the group's committed offsets", deadline, |core| {
+            let list = core.base.committed_offsets(list.clone(), REQUEST_TIMEOUT)?;
+            list.elements().iter().try_for_each(|element| element.error())?;
+            Ok(list)
+        })?;
+        let position = |topic: &str, partition, offset| match offset {
+            Offset::Offset(offset) => Some((TopicPartition::new(topic, partition), offset)),
+            _ => None,
+        };
+        Ok(list
+            .elements()
+            .iter()
+            .filter_map(|e| position(e.topic(), e.partition(), e.offset()))
+            .collect())
+    }
+
+    /// Returns a partition's first offset and the one after its last.
+    ///
+    /// # Errors
+    /// As [`Self::resolve_starts`].
+    pub fn watermarks(&self, at: &TopicPartition, deadline: Instant) -> Result<(i64, i64), ConsumerError> {
+        self.ask("the first and last offset of a partition", deadline, |core| {
+            core.base
+                .fetch_watermarks(&at.topic, at.partition, REQUEST_TIMEOUT)
+        })
+    }
+
+    /// Returns all partitions of a topic.
+    ///
+    /// # Errors
+    /// As [`Self::resolve_starts`].
+    pub fn partitions(&self, topic: &str, deadline: Instant) -> Result<Vec<TopicPartition>, ConsumerError> {
+        let metadata = self.ask("the partitions of a topic", deadline, |core| {
+            core.base.fetch_metadata(Some(topic), REQUEST_TIMEOUT)
+        })?;
+        let partitions = metadata.topics().iter().filter(|found| found.name() == topic);
+        let partitions = partitions.flat_map(|found| found.partitions());
+        Ok(partitions
+            .map(|partition| TopicPartition::new(topic, partition.id()))
+            .collect())
+    }
+
+    /// Returns what the group has committed for a topic, after committing its end if that was nothing.
+    fn committed_or_latest(&self, topic: &str, deadline: Instant) -> Result<Positions, ConsumerError> {
+        let partitions = self.partitions(topic, deadline)?;
+        let committed = self.committed(&partitions, deadline)?;
+        if !committed.is_empty() {
+            return Ok(committed);
+        }
+        let end = |at: &TopicPartition| Ok((at.clone(), self.watermarks(at, deadline)?.1));
+        let mut ends: BTreeMap<_, _> = partitions.iter().map(end).collect::<Result<_, ConsumerError>>()?;
+        // Another task of the group may have done the same meanwhile, and even got on: what it committed counts.
+        let meanwhile = self.committed(&partitions, deadline)?;
+        ends.retain(|at, _| !meanwhile.contains_key(at));
+        self.commit(&ends, deadline)?;
+        ends.extend(meanwhile);
+        Ok(ends)
+    }
+
+    /// Commits; when the group rebalances again, that is left to whoever gets the partitions next.
+    fn commit(&self, positions: &Positions, deadline: Instant) -> Result<(), ConsumerError> {
+        if positions.is_empty() {
+            return Ok(());
+        }
+        self.ask(
+            "the commit of where the group begins",
+            deadline,
+            |core| match core.base.commit(&commit_list(positions)?, CommitMode::Sync) {
+                Err(error) if error.rdkafka_error_code().is_some_and(moved_on) => {
+                    tracing::debug!(%error, "group rebalances again before its first commit");
+                    Ok(())
+                }
+                result => result,
+            },
+        )
+    }
+
+    /// Asks until there is an answer, a refusal for good, or no time left.
+    fn ask<T>(
+        &self,
+        what: &'static str,
+        deadline: Instant,
+        request: impl Fn(&Core) -> KafkaResult<T>,
+    ) -> Result<T, ConsumerError> {
+        loop {
+            let core = self
+                .core
+                .upgrade()
+                .filter(|core| !core.is_closing())
+                .ok_or(ConsumerError::Closed)?;
+            let error = match request(&core) {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            drop(core);
+            if let Some(fix) = permanent(&error) {
+                return Err(ConsumerError::Permanent {
+                    reason: error.to_string(),
+                    fix: fix.to_owned(),
+                });
+            }
+            if Instant::now() + RETRY_AFTER >= deadline {
+                return Err(ConsumerError::LookUp {
+                    what,
+                    reason: error.to_string(),
+                });
+            }
+            tracing::debug!(%error, what, "look-up failed; trying again");
+            thread::sleep(RETRY_AFTER);
+        }
+    }
+}
+
+fn permanent(error: &KafkaError) -> Option<&'static str> {
+    match severity(error.rdkafka_error_code()?) {
+        Severity::Permanent(fix) => Some(fix),
+        _ => None,
+    }
+}

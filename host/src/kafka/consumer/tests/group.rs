@@ -1,0 +1,214 @@
+//! Rebalances: deferred answers, joining, leaving, pausing, closing.
+
+use super::*;
+
+/// Two tasks share a topic while records arrive; each lets every rebalance wait for a while.
+fn joining_and_leaving(strategy: &str) {
+    let broker = broker("t", 4);
+    let mut settings = settings(&broker, one("t"));
+    settings.assignment_strategy = strategy.to_owned();
+    let mut first = Task::open(&settings);
+    first.reluctance = 10;
+    produce(&broker, "t", 0..500);
+    first.until("the first records", |task| task.values.len() == 500);
+    assert_eq!(first.owned().len(), 4);
+    first.commit();
+
+    settings.task = 1;
+    let mut second = Task::open(&settings);
+    second.reluctance = 10;
+    let patience = Instant::now() + PATIENCE;
+    while first.owned().len() != 2 || second.owned().len() != 2 {
+        assert!(
+            Instant::now() < patience,
+            "{:?} and {:?}",
+            first.owned(),
+            second.owned()
+        );
+        first.turn();
+        second.turn();
+    }
+    assert!(first.owned().is_disjoint(&second.owned()));
+    produce(&broker, "t", 500..1000);
+    let all = |first: &Task, second: &Task| {
+        first
+            .values
+            .keys()
+            .chain(second.values.keys())
+            .collect::<BTreeSet<_>>()
+            .len()
+    };
+    while all(&first, &second) < 1000 {
+        assert!(Instant::now() < patience, "{} records", all(&first, &second));
+        first.turn();
+        second.turn();
+    }
+    assert!(second.values.len() > 50, "the second task reads its share");
+
+    second.commit();
+    second.close();
+    first.until("the partitions of the task that left", |task| {
+        task.owned().len() == 4
+    });
+    produce(&broker, "t", 1000..1500);
+    first.until("the last records", |task| {
+        (1000..1500).all(|n| task.values.contains_key(&n))
+    });
+    assert!(first.fatal.is_none());
+    first.close();
+}
+
+#[test]
+fn nothing_is_lost_when_tasks_join_and_leave_cooperatively() {
+    joining_and_leaving("cooperative-sticky");
+}
+
+#[test]
+fn nothing_is_lost_when_tasks_join_and_leave_eagerly() {
+    joining_and_leaving("range");
+}
+
+#[test]
+fn an_assignment_waits_for_its_answer() {
+    let broker = broker("t", 2);
+    produce(&broker, "t", 0..100);
+    let mut settings = settings(&broker, one("t"));
+    settings
+        .properties
+        .insert("session.timeout.ms".to_owned(), "1500".to_owned());
+    let consumer = Consumer::open(&settings).unwrap();
+    let patience = Instant::now() + PATIENCE;
+    let partitions = loop {
+        assert!(Instant::now() < patience);
+        if let Some(Event::Assigned(partitions)) = consumer.poll(TURN) {
+            break partitions;
+        }
+    };
+    assert_eq!(partitions.len(), 2);
+    // Longer than the session: polling is what keeps the membership, not the answer.
+    let answer_at = Instant::now() + Duration::from_secs(3);
+    while Instant::now() < answer_at {
+        let event = consumer.poll(TURN);
+        assert!(event.is_none(), "{event:?} before the answer");
+    }
+    let incomplete = consumer
+        .assign(&[(partitions[0].clone(), StartAt::Beginning)])
+        .unwrap_err();
+    assert!(matches!(incomplete, ConsumerError::NoStart { partition } if partition == partitions[1]));
+    let starts: Vec<_> = partitions
+        .iter()
+        .map(|at| (at.clone(), StartAt::Offset(10)))
+        .collect();
+    consumer.assign(&starts).unwrap();
+    let mut firsts = BTreeMap::new();
+    while firsts.len() < 2 {
+        assert!(Instant::now() < patience);
+        if let Some(Event::Message(message)) = consumer.poll(TURN) {
+            firsts.entry(message.partition()).or_insert(message.offset());
+        }
+    }
+    assert_eq!(firsts, BTreeMap::from([(0, 10), (1, 10)]));
+    assert!(matches!(consumer.assign(&starts), Err(ConsumerError::Superseded)));
+    consumer.release().unwrap();
+    assert_eq!(consumer.assigned(), partitions, "there was nothing to release");
+    assert!(consumer.close(PATIENCE));
+}
+
+#[test]
+fn partitions_lost_by_not_polling_are_reported_and_given_again() {
+    for strategy in ["cooperative-sticky", "range"] {
+        let broker = broker("t", 2);
+        produce(&broker, "t", 0..100);
+        let mut settings = settings(&broker, one("t"));
+        settings.assignment_strategy = strategy.to_owned();
+        for name in ["session.timeout.ms", "max.poll.interval.ms"] {
+            settings.properties.insert(name.to_owned(), "1500".to_owned());
+        }
+        let mut task = Task::open(&settings);
+        task.until("the records", |task| task.values.len() == 100);
+        task.commit();
+        std::thread::sleep(Duration::from_secs(4));
+        task.until("the loss", |task| task.lost == 1);
+        assert_eq!(task.owned().len(), 0);
+        task.until("the partitions again", |task| task.owned().len() == 2);
+        task.values.clear();
+        produce(&broker, "t", 100..110);
+        task.until("the new records", |task| {
+            (100..110).all(|n| task.values.contains_key(&n))
+        });
+        assert!(
+            task.values.keys().all(|&n| n >= 100),
+            "it goes on where it committed"
+        );
+        task.close();
+    }
+}
+
+#[test]
+fn closing_does_not_wait_for_an_answer_and_frees_the_partitions() {
+    let broker = broker("t", 2);
+    for strategy in ["cooperative-sticky", "range"] {
+        let mut settings = settings(&broker, one("t"));
+        settings.assignment_strategy = strategy.to_owned();
+        settings.group_id = strategy.to_owned();
+        let consumer = Consumer::open(&settings).unwrap();
+        let patience = Instant::now() + PATIENCE;
+        while !matches!(consumer.poll(TURN), Some(Event::Assigned(_))) {
+            assert!(Instant::now() < patience);
+        }
+        let look_up = consumer.look_up();
+        assert!(
+            consumer.close(Duration::from_secs(9)),
+            "it left well before its session timed out"
+        );
+        let asked = look_up.partitions("t", Instant::now() + PATIENCE);
+        assert!(matches!(asked, Err(ConsumerError::Closed)), "{asked:?}");
+        let mut heir = Task::open(&settings);
+        heir.until("the partitions", |task| task.owned().len() == 2);
+        heir.close();
+    }
+}
+
+#[test]
+fn a_consumer_that_is_dropped_leaves_too() {
+    let broker = broker("t", 2);
+    let mut task = Task::open(&settings(&broker, one("t")));
+    task.until("the partitions", |task| task.owned().len() == 2);
+    drop(task);
+}
+
+#[test]
+fn pausing_holds_messages_back_also_of_partitions_that_come_later() {
+    let broker = broker("t", 2);
+    let mut task = Task::open(&settings(&broker, one("t")));
+    task.consumer.pause().unwrap();
+    produce(&broker, "t", 0..100);
+    task.until("the partitions", |task| task.owned().len() == 2);
+    task.linger(Duration::from_millis(700));
+    assert_eq!(task.values.len(), 0);
+    task.consumer.resume().unwrap();
+    task.until("the records", |task| task.values.len() == 100);
+    task.consumer.pause().unwrap();
+    assert!(task.consumer.is_paused());
+    produce(&broker, "t", 100..200);
+    task.linger(Duration::from_millis(700));
+    assert_eq!(task.values.len(), 100);
+    task.consumer.resume().unwrap();
+    task.until("the rest", |task| task.values.len() == 200);
+    assert!(task.values.values().all(|&times| times == 1));
+    task.close();
+}
+
+#[test]
+fn a_pattern_finds_topics_that_are_created_later() {
+    let broker = broker("cdc.a", 1);
+    broker.create_topic("other", 1).unwrap();
+    let mut task = Task::open(&settings(&broker, Topics::Regex("^cdc\\.".to_owned())));
+    task.until("the first topic", |task| task.consumer.assigned().len() == 1);
+    broker.create_topic("cdc.b", 1).unwrap();
+    produce(&broker, "cdc.b", 0..5);
+    task.until("the second topic's records", |task| task.values.len() == 5);
+    let topics: BTreeSet<String> = task.consumer.assigned().into_iter().map(|at| at.topic).collect();
+    assert_eq!(topics, BTreeSet::from(["cdc.a".to_owned(), "cdc.b".to_owned()]));
+    task.close();
+}

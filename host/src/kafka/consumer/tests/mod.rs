@@ -1,0 +1,220 @@
+//! The consumer against the embedded broker, over TCP.
+
+mod group;
+mod outages;
+mod positions;
+mod settings;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::{ClientConfig, Message as _};
+
+use super::*;
+use crate::kafka::embedded::{EmbeddedBroker, Options};
+
+/// Far more than anything here takes; a test that waits so long has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+const TURN: Duration = Duration::from_millis(20);
+
+fn broker(topic: &str, partitions: u32) -> EmbeddedBroker {
+    let broker = EmbeddedBroker::start(&Options::default()).unwrap();
+    broker.create_topic(topic, partitions).unwrap();
+    broker
+}
+
+fn settings(broker: &EmbeddedBroker, topics: Topics) -> ConsumerSettings {
+    let quick = [
+        ("heartbeat.interval.ms", "200"),
+        ("topic.metadata.refresh.interval.ms", "300"),
+        ("reconnect.backoff.max.ms", "500"),
+        ("session.timeout.ms", "10000"),
+    ];
+    ConsumerSettings {
+        connector: "orders".to_owned(),
+        task: 0,
+        bootstrap_servers: broker.bootstrap_servers().to_owned(),
+        group_id: "connect-orders".to_owned(),
+        client_id: "tidegate-orders-0".to_owned(),
+        topics,
+        assignment_strategy: "cooperative-sticky".to_owned(),
+        queue_bytes: 1 << 20,
+        max_record_bytes: 1 << 20,
+        properties: quick
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+    }
+}
+
+fn one(topic: &str) -> Topics {
+    Topics::List(vec![topic.to_owned()])
+}
+
+/// Produces records whose values are `range`, spread over the partitions by key.
+fn produce(broker: &EmbeddedBroker, topic: &str, range: std::ops::Range<usize>) {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", broker.bootstrap_servers())
+        .set("partitioner", "murmur2");
+    let producer: BaseProducer = config.create().unwrap();
+    for n in range {
+        let text = n.to_string();
+        producer
+            .send(BaseRecord::to(topic).key(&text).payload(&text))
+            .unwrap();
+    }
+    producer.flush(PATIENCE).unwrap();
+}
+
+/// A poll loop that answers rebalances by itself, and what it has seen.
+struct Task {
+    consumer: Consumer,
+    start: Start,
+    stored: HashMap<TopicPartition, i64>,
+    /// Number of records per value: 2 is a duplicate.
+    values: BTreeMap<usize, usize>,
+    next: Positions,
+    /// Every offset that a partition began with after an assignment.
+    began: BTreeMap<TopicPartition, i64>,
+    stalls: Vec<String>,
+    recoveries: usize,
+    commits: Vec<Result<Positions, CommitError>>,
+    fatal: Option<ConsumerError>,
+    lost: usize,
+    /// How often to poll before a rebalance is answered.
+    reluctance: usize,
+    open: Option<(Answer, usize)>,
+}
+
+enum Answer {
+    Assign(Vec<(TopicPartition, StartAt)>),
+    Release(Vec<TopicPartition>),
+}
+
+impl Task {
+    fn open(settings: &ConsumerSettings) -> Self {
+        Self {
+            consumer: Consumer::open(settings).unwrap(),
+            start: Start::Earliest,
+            stored: HashMap::new(),
+            values: BTreeMap::new(),
+            next: Positions::new(),
+            began: BTreeMap::new(),
+            stalls: Vec::new(),
+            recoveries: 0,
+            commits: Vec::new(),
+            fatal: None,
+            lost: 0,
+            reluctance: 0,
+            open: None,
+        }
+    }
+
+    fn turn(&mut self) {
+        let Self { consumer, .. } = self;
+        match consumer.poll(TURN) {
+            None => {}
+            Some(Event::Message(message)) => {
+                let at = TopicPartition::new(message.topic(), message.partition());
+                assert!(
+                    consumer.assigned().contains(&at),
+                    "record of {at}, which is not assigned"
+                );
+                let text = std::str::from_utf8(message.payload().unwrap()).unwrap();
+                *self.values.entry(text.parse().unwrap()).or_default() += 1;
+                self.began.entry(at.clone()).or_insert(message.offset());
+                self.next.insert(at, message.offset() + 1);
+            }
+            Some(Event::Assigned(partitions)) => {
+                let deadline = Instant::now() + PATIENCE;
+                let (look_up, stored, start) = (consumer.look_up(), self.stored.clone(), self.start);
+                // From another thread, as a sink would be asked.
+                let starts = std::thread::scope(|scope| {
+                    let asked = scope.spawn(|| look_up.resolve_starts(&partitions, &stored, start, deadline));
+                    asked.join().unwrap().unwrap()
+                });
+                self.open = Some((Answer::Assign(starts), self.reluctance));
+            }
+            Some(Event::Revoked {
+                partitions,
+                lost: false,
+            }) => {
+                self.open = Some((Answer::Release(partitions), self.reluctance));
+            }
+            Some(Event::Revoked { lost: true, .. }) => {
+                self.lost += 1;
+                self.open = None;
+            }
+            Some(Event::Stalled(reason)) => self.stalls.push(reason),
+            Some(Event::Recovered) => self.recoveries += 1,
+            Some(Event::CommitDone(result)) => self.commits.push(result),
+            Some(Event::Fatal(error)) => self.fatal = Some(error),
+        }
+        self.answer();
+    }
+
+    fn answer(&mut self) {
+        match self.open.take() {
+            Some((answer, wait)) if wait > 0 => self.open = Some((answer, wait - 1)),
+            Some((Answer::Assign(starts), _)) => {
+                for (at, _) in &starts {
+                    self.began.remove(at);
+                }
+                self.consumer.assign(&starts).unwrap();
+            }
+            Some((Answer::Release(partitions), _)) => {
+                let mine = |at: &TopicPartition| partitions.contains(at);
+                let done: Positions = self
+                    .next
+                    .iter()
+                    .filter(|(at, _)| mine(at))
+                    .map(|(a, n)| (a.clone(), *n))
+                    .collect();
+                // During an eager rebalance the mock refuses what Kafka takes: duplicates, but no loss.
+                let committed = self
+                    .consumer
+                    .commit_sync(&done, Instant::now() + Duration::from_secs(5));
+                assert!(committed.is_ok() || committed.is_err_and(|error| error.is_rebalance()));
+                self.consumer.release().unwrap();
+            }
+            None => {}
+        }
+    }
+
+    /// Polls until `done`.
+    fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
+        let patience = Instant::now() + PATIENCE;
+        while !done(self) {
+            assert!(
+                Instant::now() < patience,
+                "waited in vain for {what}; fatal: {:?}",
+                self.fatal
+            );
+            self.turn();
+        }
+    }
+
+    /// Polls for a while, for things that must not happen.
+    fn linger(&mut self, time: Duration) {
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            self.turn();
+        }
+    }
+
+    fn owned(&self) -> BTreeSet<i32> {
+        self.consumer.assigned().iter().map(|at| at.partition).collect()
+    }
+
+    fn commit(&self) {
+        self.consumer
+            .commit_sync(&self.next, Instant::now() + PATIENCE)
+            .unwrap();
+    }
+
+    fn close(self) {
+        assert!(self.consumer.close(PATIENCE));
+    }
+}

@@ -1,0 +1,200 @@
+//! Starts and stops the mock cluster, and creates topics in it.
+
+use std::net::{SocketAddr, SocketAddrV4, TcpListener};
+use std::{fmt, io};
+
+use rdkafka::ClientConfig;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::{Producer, ProducerContext, ThreadedProducer};
+
+use crate::kafka::ffi;
+
+const DEFAULT_MAX_BYTES: u64 = 4 << 30;
+
+/// How an embedded broker is set up.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The loopback address (IPv4) that clients connect to; port 0 or `None` means a free port.
+    pub listen: Option<SocketAddr>,
+    /// How many bytes of record batches it holds, as sent by producers (compressed), over all topics. Beyond
+    /// that it refuses to take more. At least 1 KiB; by default 4 GiB.
+    pub max_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            listen: None,
+            max_bytes: DEFAULT_MAX_BYTES,
+        }
+    }
+}
+
+/// A broker that runs until it is dropped.
+pub struct EmbeddedBroker {
+    host: ThreadedProducer<Quiet>,
+    address: String,
+}
+
+impl EmbeddedBroker {
+    /// Starts a broker; it serves when this returns.
+    ///
+    /// # Errors
+    /// When the address is not IPv4 loopback or is taken, or when librdkafka cannot start the cluster.
+    pub fn start(options: &Options) -> Result<Self, BrokerError> {
+        let listen = options.listen.map(checked_address).transpose()?.flatten();
+        let host: ThreadedProducer<Quiet> = ClientConfig::new()
+            .set("test.mock.num.brokers", "1")
+            .set("client.id", "tidegate-embedded-broker")
+            // The mock takes requests as large as its host would take responses.
+            .set("receive.message.max.bytes", "1000000000")
+            // Never produces: this is the budget of the log, read by `mock_hooks.c`.
+            .set("queue.buffering.max.kbytes", (options.max_bytes / 1024).clamp(1, i32::MAX as u64).to_string())
+            // Keeps its own, idle client from knocking at the port that the mock has moved away from.
+            .set("reconnect.backoff.max.ms", "3600000")
+            .set("reconnect.backoff.ms", "3600000")
+            .set_log_level(RDKafkaLogLevel::Critical)
+            .create_with_context(Quiet)
+            .map_err(BrokerError::Start)?;
+        if !ffi::install_mock_hooks(host.client()) {
+            return Err(BrokerError::NoCluster);
+        }
+        let address = match listen {
+            Some(listen) if ffi::move_mock_broker(host.client(), listen) => listen.to_string(),
+            Some(listen) => return Err(BrokerError::Move { listen }),
+            None => host
+                .client()
+                .mock_cluster()
+                .ok_or(BrokerError::NoCluster)?
+                .bootstrap_servers(),
+        };
+        tracing::debug!(address, "embedded broker started");
+        Ok(Self { host, address })
+    }
+
+    /// Returns `host:port`, for `bootstrap.servers`.
+    pub fn bootstrap_servers(&self) -> &str {
+        &self.address
+    }
+
+    /// Creates a topic. Returns false when it exists already, whatever its number of partitions.
+    ///
+    /// # Errors
+    /// When `partitions` is 0 or more than librdkafka takes, or the name is refused.
+    pub fn create_topic(&self, name: &str, partitions: u32) -> Result<bool, BrokerError> {
+        let refused = |reason: String| BrokerError::Topic {
+            name: name.to_owned(),
+            reason,
+        };
+        let count = i32::try_from(partitions).ok().filter(|&count| count > 0);
+        let count = count.ok_or_else(|| refused(format!("{partitions} is no number of partitions")))?;
+        let cluster = self.host.client().mock_cluster().ok_or(BrokerError::NoCluster)?;
+        match cluster.create_topic(name, count, 1) {
+            Ok(()) => Ok(true),
+            Err(KafkaError::MockCluster(RDKafkaErrorCode::TopicAlreadyExists)) => Ok(false),
+            Err(error) => Err(refused(error.to_string())),
+        }
+    }
+
+    /// Stops serving and closes all connections, or serves again on the same port; the log is kept. For tests
+    /// and for showing what a lost broker looks like.
+    ///
+    /// # Errors
+    /// When librdkafka refuses.
+    pub fn set_reachable(&self, reachable: bool) -> Result<(), BrokerError> {
+        let cluster = self.host.client().mock_cluster().ok_or(BrokerError::NoCluster)?;
+        let done = if reachable {
+            cluster.broker_up(1)
+        } else {
+            cluster.broker_down(1)
+        };
+        done.map_err(BrokerError::Start)
+    }
+}
+
+impl fmt::Debug for EmbeddedBroker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmbeddedBroker")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why an embedded broker does not start or takes no topic.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BrokerError {
+    /// The address is reachable from other machines.
+    #[error(
+        "the embedded broker cannot listen on {listen}: it has neither authentication nor TLS and so serves \
+         IPv4 loopback only; use 127.0.0.1:{}", listen.port()
+    )]
+    NotLoopback {
+        /// The refused address.
+        listen: SocketAddr,
+    },
+    /// The address cannot be bound.
+    #[error("the embedded broker cannot listen on {listen}: {reason}; choose a free port")]
+    Bind {
+        /// The refused address.
+        listen: SocketAddr,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// librdkafka could not move its listener.
+    #[error("the embedded broker could not move to {listen}; choose another port")]
+    Move {
+        /// The address.
+        listen: SocketAddrV4,
+    },
+    /// librdkafka could not start or steer the mock cluster.
+    #[error("the embedded broker does not work: {0}")]
+    Start(#[source] KafkaError),
+    /// librdkafka started without a mock cluster.
+    #[error("the embedded broker does not start: this librdkafka has no mock cluster")]
+    NoCluster,
+    /// A topic could not be created.
+    #[error("cannot create topic {name:?} in the embedded broker: {reason}")]
+    Topic {
+        /// The topic.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Returns the address when a fixed port was asked for and is free.
+fn checked_address(listen: SocketAddr) -> Result<Option<SocketAddrV4>, BrokerError> {
+    let SocketAddr::V4(address) = listen else {
+        return Err(BrokerError::NotLoopback { listen });
+    };
+    if !address.ip().is_loopback() {
+        return Err(BrokerError::NotLoopback { listen });
+    }
+    // librdkafka aborts the process when it cannot bind: find out before it tries.
+    let probe = TcpListener::bind(address).map_err(|reason| BrokerError::Bind { listen, reason })?;
+    drop(probe);
+    Ok((address.port() != 0).then_some(address))
+}
+
+/// The hosting client has nothing to say: it is never used as a client.
+struct Quiet;
+
+impl ClientContext for Quiet {
+    fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
+        tracing::debug!(facility, message, "embedded broker");
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::trace!(%error, reason, "embedded broker's own client");
+    }
+}
+
+impl ProducerContext for Quiet {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, _: &DeliveryResult<'_>, _: Self::DeliveryOpaque) {}
+}

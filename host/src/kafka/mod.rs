@@ -1,0 +1,14 @@
+//! Everything that talks to Kafka: consumers, look-ups, OAuth tokens and the embedded development broker.
+//!
+//! This room knows nothing of plugins, pipelines or configuration files: it takes plain settings and gives
+//! records, events and errors.
+
+pub mod admin;
+mod client;
+pub mod consumer;
+pub mod embedded;
+mod ffi;
+mod oauth;
+
+pub use client::ClientError;
+pub use oauth::OAuthError;

@@ -1,0 +1,206 @@
+//! The partitions that a task has, and how far each is: read, settled, committed.
+
+use std::{collections::HashMap, sync::Arc};
+
+use tidegate_abi::host::PartitionPosition;
+
+use crate::kafka::consumer::{Positions, StartAt, TopicPartition};
+
+/// Where one partition stands.
+#[derive(Debug)]
+struct Standing {
+    /// Number of this assignment: what was read under an earlier one does not count.
+    generation: u64,
+    /// Next offset once everything settled so far is counted; `None` until the first record is.
+    settled: Option<i64>,
+    /// Next offset as the group has it.
+    committed: Option<i64>,
+    /// Next offset at the end of the log when the task got the partition; `None` when nobody asked.
+    end: Option<i64>,
+    /// Being handed over: no more records are taken.
+    leaving: bool,
+}
+
+/// The partitions that a task has.
+///
+/// Batches are settled in the order in which they were read, so one number per partition is the watermark: everything
+/// below it is durable, dropped on purpose, or refused and dropped by the policy.
+#[derive(Debug, Default)]
+pub(super) struct Assignment {
+    topics: HashMap<Arc<str>, HashMap<i32, Standing>>,
+    generations: u64,
+}
+
+/// A partition that records may be taken from.
+#[derive(Clone, Debug)]
+pub(super) struct Slot {
+    pub(super) topic: Arc<str>,
+    pub(super) generation: u64,
+}
+
+impl Assignment {
+    /// Adds partitions that start where `starts` says. `ends` holds the ends of their logs, where somebody asked.
+    pub(super) fn add(&mut self, starts: &[(TopicPartition, StartAt)], ends: &HashMap<TopicPartition, i64>) {
+        self.generations += 1;
+        for (at, start) in starts {
+            let start = match start {
+                StartAt::Offset(offset) => Some(*offset),
+                StartAt::Beginning => None,
+            };
+            let standing = Standing {
+                generation: self.generations,
+                settled: start,
+                // A sink's own offset is committed too, so that lag is seen where people look for it.
+                committed: None,
+                end: ends.get(at).copied(),
+                leaving: false,
+            };
+            let topic = self.topics.entry(Arc::from(at.topic.as_str())).or_default();
+            topic.insert(at.partition, standing);
+        }
+    }
+
+    /// Takes no more records of these partitions; what was read of them is still settled and committed.
+    pub(super) fn leave(&mut self, partitions: &[TopicPartition]) {
+        for at in partitions {
+            if let Some(standing) = self.standing_mut(&at.topic, at.partition) {
+                standing.leaving = true;
+            }
+        }
+    }
+
+    /// Forgets partitions.
+    pub(super) fn remove(&mut self, partitions: &[TopicPartition]) {
+        for at in partitions {
+            if let Some(topic) = self.topics.get_mut(at.topic.as_str()) {
+                topic.remove(&at.partition);
+            }
+        }
+    }
+
+    /// The partition's slot, if records of it are taken.
+    pub(super) fn slot(&self, topic: &str, partition: i32) -> Option<Slot> {
+        let (name, partitions) = self.topics.get_key_value(topic)?;
+        let standing = partitions.get(&partition).filter(|standing| !standing.leaving)?;
+        Some(Slot { topic: Arc::clone(name), generation: standing.generation })
+    }
+
+    /// Whether what was read under `generation` still counts, and more records are taken.
+    pub(super) fn takes(&self, topic: &str, partition: i32, generation: u64) -> bool {
+        self.slot(topic, partition).is_some_and(|slot| slot.generation == generation)
+    }
+
+    /// Raises watermarks. Positions of an earlier assignment are somebody else's business.
+    pub(super) fn settle(&mut self, positions: &[PartitionPosition]) {
+        for position in positions {
+            let Some(standing) = self.standing_mut(&position.topic, position.partition) else { continue };
+            if standing.generation == position.generation {
+                standing.settled = Some(standing.settled.unwrap_or(i64::MIN).max(position.next_offset));
+            }
+        }
+    }
+
+    /// Notes what the group has.
+    pub(super) fn committed(&mut self, positions: &Positions) {
+        for (at, offset) in positions {
+            if let Some(standing) = self.standing_mut(&at.topic, at.partition) {
+                standing.committed = Some(standing.committed.unwrap_or(i64::MIN).max(*offset));
+            }
+        }
+    }
+
+    /// Watermarks that the group does not have yet.
+    pub(super) fn uncommitted(&self) -> Positions {
+        let open = self.all().filter_map(|(topic, partition, standing)| {
+            let settled = standing.settled.filter(|settled| standing.committed != Some(*settled))?;
+            Some((TopicPartition::new(topic, partition), settled))
+        });
+        open.collect()
+    }
+
+    /// How many partitions the task has.
+    pub(super) fn len(&self) -> usize {
+        self.topics.values().map(HashMap::len).sum()
+    }
+
+    /// How many partitions are settled and committed to the end that their logs had.
+    pub(super) fn at_end(&self) -> usize {
+        let done = |standing: &Standing| {
+            let Some(end) = standing.end else { return false };
+            end == 0 || (standing.settled >= Some(end) && standing.committed >= Some(end))
+        };
+        self.all().filter(|(_, _, standing)| done(standing)).count()
+    }
+
+    fn all(&self) -> impl Iterator<Item = (&str, i32, &Standing)> {
+        let partitions = |(topic, partitions)| (topic, partitions);
+        self.topics.iter().map(partitions).flat_map(|(topic, partitions): (&Arc<str>, &HashMap<i32, Standing>)| {
+            partitions.iter().map(move |(partition, standing)| (&**topic, *partition, standing))
+        })
+    }
+
+    fn standing_mut(&mut self, topic: &str, partition: i32) -> Option<&mut Standing> {
+        self.topics.get_mut(topic)?.get_mut(&partition)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn position(partition: i32, generation: u64, next_offset: i64) -> PartitionPosition {
+        PartitionPosition { topic: Arc::from("t"), partition, generation, next_offset }
+    }
+
+    fn assigned(partition: i32, start: StartAt) -> Assignment {
+        let mut assignment = Assignment::default();
+        assignment.add(&[(TopicPartition::new("t", partition), start)], &HashMap::new());
+        assignment
+    }
+
+    #[test]
+    fn what_is_settled_is_committed_once() {
+        let mut assignment = assigned(0, StartAt::Beginning);
+        assert!(assignment.uncommitted().is_empty());
+        assignment.settle(&[position(0, 1, 10)]);
+        let open = assignment.uncommitted();
+        assert_eq!(open.get(&TopicPartition::new("t", 0)), Some(&10));
+        assignment.committed(&open);
+        assert!(assignment.uncommitted().is_empty());
+    }
+
+    #[test]
+    fn what_was_read_before_a_rebalance_does_not_count() {
+        let mut assignment = assigned(0, StartAt::Offset(5));
+        let at = [TopicPartition::new("t", 0)];
+        assignment.remove(&at);
+        assignment.add(&[(at[0].clone(), StartAt::Offset(7))], &HashMap::new());
+        assignment.settle(&[position(0, 1, 100)]);
+        assert_eq!(assignment.uncommitted().get(&at[0]), Some(&7));
+        assert!(!assignment.takes("t", 0, 1));
+        assert!(assignment.takes("t", 0, 2));
+    }
+
+    #[test]
+    fn a_leaving_partition_takes_no_records_but_is_still_committed() {
+        let mut assignment = assigned(0, StartAt::Beginning);
+        assignment.leave(&[TopicPartition::new("t", 0)]);
+        assert!(assignment.slot("t", 0).is_none());
+        assignment.settle(&[position(0, 1, 3)]);
+        assert_eq!(assignment.uncommitted().len(), 1);
+    }
+
+    #[test]
+    fn the_end_is_reached_when_it_is_committed() {
+        let mut assignment = Assignment::default();
+        let (full, empty) = (TopicPartition::new("t", 0), TopicPartition::new("t", 1));
+        let ends = HashMap::from([(full.clone(), 4), (empty.clone(), 0)]);
+        assignment.add(&[(full, StartAt::Beginning), (empty, StartAt::Beginning)], &ends);
+        assert_eq!(assignment.at_end(), 1);
+        assignment.settle(&[position(0, 1, 4)]);
+        assert_eq!(assignment.at_end(), 1);
+        let open = assignment.uncommitted();
+        assignment.committed(&open);
+        assert_eq!(assignment.at_end(), 2);
+    }
+}

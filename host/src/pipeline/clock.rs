@@ -1,0 +1,45 @@
+//! How long the current plugin call of a stage has been running.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use super::error::Stage;
+use crate::plugins::CallContext;
+
+/// Written by a stage around each plugin call, read by the poll loop.
+#[derive(Debug, Default)]
+pub(super) struct CallClock(Mutex<Option<Call>>);
+
+#[derive(Clone, Debug)]
+struct Call {
+    stage: Stage,
+    since: Instant,
+    context: &'static CallContext,
+}
+
+impl CallClock {
+    /// Runs `call`, with the clock ticking.
+    pub(super) fn time<T>(&self, stage: &Stage, context: &'static CallContext, call: impl FnOnce() -> T) -> T {
+        self.set(Some(Call { stage: stage.clone(), since: Instant::now(), context }));
+        let result = call();
+        self.set(None);
+        result
+    }
+
+    fn set(&self, call: Option<Call>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = call;
+    }
+
+    /// The call that has been running for longer than `limit`, if there is one. It is asked to end.
+    pub(super) fn overdue(&self, limit: Duration) -> Option<(Stage, Duration)> {
+        let call = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let elapsed = call.since.elapsed();
+        if elapsed <= limit {
+            return None;
+        }
+        call.context.ask_to_stop(true);
+        Some((call.stage, elapsed))
+    }
+}

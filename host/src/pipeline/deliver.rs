@@ -1,0 +1,272 @@
+//! The sink role: one `write` per batch, all or nothing; what the sink refuses is found and settled.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender},
+    },
+    time::Instant,
+};
+
+use tidegate_abi::host::{Batch, PartitionPosition};
+
+use super::{
+    clock::CallClock,
+    error::{Stage, TaskError},
+    failure_policy::{Rejections, retry},
+    poll::Inbox,
+    settings::TaskSettings,
+    split::Parts,
+    stop::StopSignal,
+    summary::log_written,
+};
+use crate::{
+    kafka::consumer::{LookUp, StartAt, TopicPartition, Topics},
+    plugins::{Opening, SinkInstance, WriteReport},
+};
+
+/// What the sink role is sent.
+pub(super) enum SinkInput {
+    /// Write it.
+    Batch(Batch),
+    /// Claim these partitions, and find out where they start.
+    Claim(Vec<TopicPartition>),
+    /// Let these partitions go.
+    Release(Vec<TopicPartition>),
+    /// Close and open the sink anew.
+    Reopen,
+}
+
+/// Where claimed partitions start.
+#[derive(Debug)]
+pub(super) struct Claimed {
+    pub(super) starts: Vec<(TopicPartition, StartAt)>,
+    /// Ends of the logs, with `until_end` only.
+    pub(super) ends: HashMap<TopicPartition, i64>,
+    /// Partitions of all topics, with `until_end` only.
+    pub(super) total: Option<u32>,
+}
+
+/// A part of a batch that is settled.
+#[derive(Debug)]
+pub(super) struct Settled {
+    pub(super) positions: Vec<PartitionPosition>,
+    pub(super) delivered: usize,
+}
+
+/// The sink role of a task.
+pub(super) struct Deliver {
+    pub(super) settings: Arc<TaskSettings>,
+    pub(super) inputs: Receiver<SinkInput>,
+    /// One credit per finished batch.
+    pub(super) free: Sender<()>,
+    pub(super) poll: Sender<Inbox>,
+    pub(super) look_up: LookUp,
+    pub(super) clock: Arc<CallClock>,
+    pub(super) stop: Arc<StopSignal>,
+}
+
+impl Deliver {
+    /// Runs until both other roles hang up.
+    ///
+    /// # Errors
+    /// Why the task fails.
+    pub(super) fn run(self) -> Result<(), TaskError> {
+        let stage = Stage::Sink(self.settings.sink_name.clone());
+        let rejections = Rejections::new(&self.settings.errors);
+        let mut open = OpenSink { sink: self.open()?, stage, epochs: HashMap::new(), stores_offsets: false, rejections, role: &self };
+        // The other roles are gone only when the task ends: there is nobody to tell.
+        let _ended = self.poll.send(Inbox::SinkOpen).is_err();
+        let _ended = self.free.send(()).is_err();
+        while let Ok(input) = self.inputs.recv() {
+            match input {
+                SinkInput::Batch(batch) => {
+                    let batch = open.deliver(batch)?;
+                    let _ended = self.poll.send(Inbox::Delivered(batch)).is_err();
+                    let _ended = self.free.send(()).is_err();
+                }
+                SinkInput::Claim(partitions) => {
+                    let claimed = open.claim(&partitions)?;
+                    let _ended = self.poll.send(Inbox::Claimed(claimed)).is_err();
+                }
+                SinkInput::Release(partitions) => open.release(&partitions),
+                SinkInput::Reopen => open.reopen()?,
+            }
+        }
+        open.close();
+        Ok(())
+    }
+
+    fn open(&self) -> Result<SinkInstance, TaskError> {
+        let settings = &self.settings;
+        let opening = Opening {
+            connector: &settings.connector,
+            task: settings.task,
+            tasks: settings.tasks,
+            instance: &settings.sink_name,
+            config: &settings.sink_config,
+        };
+        let failed = |source| TaskError::Open { stage: Stage::Sink(settings.sink_name.clone()), source };
+        SinkInstance::open(&settings.sink, &opening).map_err(failed)
+    }
+}
+
+struct OpenSink<'r> {
+    role: &'r Deliver,
+    sink: SinkInstance,
+    stage: Stage,
+    /// Epochs of the claimed partitions.
+    epochs: HashMap<String, HashMap<i32, u64>>,
+    /// The sink answered a claim with an offset or an epoch: it wants positions even of empty batches.
+    stores_offsets: bool,
+    rejections: Rejections,
+}
+
+impl OpenSink<'_> {
+    /// Writes a batch, part by part should the sink refuse some of it. The batch comes back for its memory.
+    fn deliver(&mut self, mut batch: Batch) -> Result<Batch, TaskError> {
+        let mut parts = Parts::whole(&batch);
+        while let Some(range) = parts.next() {
+            if range.is_empty() && !self.stores_offsets {
+                self.settled(&batch, range.end, 0);
+                parts.settle();
+                continue;
+            }
+            let began = Instant::now();
+            match self.write(&batch, range.clone())? {
+                Ok(report) if report.rejected.is_empty() => {
+                    log_written(&batch, range.clone(), &report.rows, began.elapsed());
+                    self.settled(&batch, range.end, range.len());
+                    parts.settle();
+                }
+                Ok(report) => {
+                    let removed = self.reject(&mut batch, range.start, report)?;
+                    parts.shrink(removed);
+                }
+                Err(refused) => {
+                    if parts.split(&batch) {
+                        continue;
+                    }
+                    let report = WriteReport {
+                        rejected: (0..range.len() as u32).map(|index| (index, refused.message.clone())).collect(),
+                        rows: Vec::new(),
+                    };
+                    let removed = self.reject(&mut batch, range.start, report)?;
+                    parts.shrink(removed);
+                }
+            }
+        }
+        Ok(batch)
+    }
+
+    fn write(
+        &mut self,
+        batch: &Batch,
+        range: std::ops::Range<usize>,
+    ) -> Result<Result<WriteReport, crate::plugins::CallError>, TaskError> {
+        let Self { role, sink, stage, epochs, .. } = self;
+        let epoch = |topic: &str, partition: i32| {
+            epochs.get(topic).and_then(|topic| topic.get(&partition)).copied().unwrap_or_default()
+        };
+        retry(&role.settings.errors.retry, stage, &role.stop, || {
+            role.clock.time(stage, sink.context(), || sink.write(batch, range.clone(), epoch))
+        })
+    }
+
+    /// Settles refused records, given by their index behind `start`, and takes them out of the batch.
+    fn reject(&mut self, batch: &mut Batch, start: usize, report: WriteReport) -> Result<usize, TaskError> {
+        let mut refused: Vec<(u32, String)> =
+            report.rejected.into_iter().map(|(index, reason)| (start as u32 + index, reason)).collect();
+        refused.sort_by_key(|(index, _)| *index);
+        refused.dedup_by_key(|(index, _)| *index);
+        refused.retain(|(index, _)| (*index as usize) < batch.len());
+        for (index, reason) in &refused {
+            let input = batch.record(*index as usize).map_or(u32::MAX, |record| record.input());
+            self.rejections.settle(&self.stage, batch, input, reason)?;
+        }
+        let count = refused.len();
+        batch.reject(refused);
+        Ok(count)
+    }
+
+    fn settled(&self, batch: &Batch, end: usize, delivered: usize) {
+        let settled = Settled { positions: batch.positions_before(end), delivered };
+        let _ended = self.role.poll.send(Inbox::Settled(settled)).is_err();
+    }
+
+    /// Claims partitions, and asks where they start: at the sink's offset, else the group's, else where new ones do.
+    fn claim(&mut self, partitions: &[TopicPartition]) -> Result<Claimed, TaskError> {
+        let Self { role, sink, stage, .. } = self;
+        let named: Vec<(&str, i32)> = partitions.iter().map(|at| (at.topic.as_str(), at.partition)).collect();
+        let claims = retry(&role.settings.errors.retry, stage, &role.stop, || {
+            role.clock.time(stage, sink.context(), || sink.claim(&named))
+        })?;
+        let claims = claims.map_err(|source| TaskError::Call { stage: stage.clone(), source })?;
+        let mut stored = HashMap::new();
+        for (at, (next_offset, epoch)) in partitions.iter().zip(claims) {
+            self.stores_offsets |= next_offset.is_some() || epoch > 0;
+            self.epochs.entry(at.topic.clone()).or_default().insert(at.partition, epoch);
+            if let Some(offset) = next_offset {
+                stored.insert(at.clone(), offset);
+            }
+        }
+        self.look_up_starts(partitions, &stored)
+    }
+
+    fn look_up_starts(
+        &self,
+        partitions: &[TopicPartition],
+        stored: &HashMap<TopicPartition, i64>,
+    ) -> Result<Claimed, TaskError> {
+        let (settings, look_up) = (&self.role.settings, &self.role.look_up);
+        let deadline = Instant::now() + settings.errors.retry.timeout;
+        let starts = look_up.resolve_starts(partitions, stored, settings.start, deadline)?;
+        let (mut ends, mut total) = (HashMap::new(), None);
+        if settings.until_end {
+            for at in partitions {
+                ends.insert(at.clone(), look_up.watermarks(at, deadline)?.1);
+            }
+            if let Topics::List(topics) = &settings.consumer.topics {
+                let counts = topics.iter().map(|topic| look_up.partitions(topic, deadline).map(|all| all.len() as u32));
+                total = Some(counts.sum::<Result<u32, _>>()?);
+            }
+        }
+        Ok(Claimed { starts, ends, total })
+    }
+
+    fn release(&mut self, partitions: &[TopicPartition]) {
+        let named: Vec<(&str, i32)> = partitions.iter().map(|at| (at.topic.as_str(), at.partition)).collect();
+        let (clock, sink) = (&self.role.clock, &mut self.sink);
+        if let Err(error) = clock.time(&self.stage, sink.context(), || sink.release(&named)) {
+            tracing::warn!(stage = %self.stage, "letting partitions go: {}", error.message);
+        }
+    }
+
+    /// Opens the sink anew. Partitions stay claimed under new epochs, so that the instance before is fenced.
+    fn reopen(&mut self) -> Result<(), TaskError> {
+        self.close();
+        self.sink = self.role.open()?;
+        let partitions: Vec<TopicPartition> = self
+            .epochs
+            .iter()
+            .flat_map(|(topic, partitions)| partitions.keys().map(move |partition| TopicPartition::new(topic, *partition)))
+            .collect();
+        if !partitions.is_empty() {
+            let named: Vec<(&str, i32)> = partitions.iter().map(|at| (at.topic.as_str(), at.partition)).collect();
+            let claims = self.sink.claim(&named).map_err(|source| TaskError::Call { stage: self.stage.clone(), source })?;
+            for (at, (_, epoch)) in partitions.iter().zip(claims) {
+                self.epochs.entry(at.topic.clone()).or_default().insert(at.partition, epoch);
+            }
+        }
+        tracing::info!("sink opened anew");
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        let (clock, sink) = (&self.role.clock, &mut self.sink);
+        if let Err(error) = clock.time(&self.stage, sink.context(), || sink.close()) {
+            tracing::warn!(stage = %self.stage, "closing: {}", error.message);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Why a task fails.
+
+use std::{fmt, time::Duration};
+
+use crate::{
+    kafka::consumer::{CommitError, ConsumerError},
+    plugins::{CallError, OpenError},
+};
+
+/// The part of a task where a record or a call failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Reading from Kafka.
+    Source,
+    /// Turning bytes into values.
+    Decode,
+    /// A transform, by its name in the connector.
+    Transform(String),
+    /// The sink.
+    Sink(String),
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source => formatter.write_str("source"),
+            Self::Decode => formatter.write_str("decode"),
+            Self::Transform(name) => write!(formatter, "transform \"{name}\""),
+            Self::Sink(name) => write!(formatter, "sink \"{name}\""),
+        }
+    }
+}
+
+/// Why a task fails.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskError {
+    /// The consumer cannot go on.
+    #[error(transparent)]
+    Consumer(#[from] ConsumerError),
+    /// The last commit before the end failed.
+    #[error("committing: {0}")]
+    Commit(#[from] CommitError),
+    /// A plugin could not be opened.
+    #[error("opening {stage}: {source}")]
+    Open {
+        /// Which.
+        stage: Stage,
+        /// Why.
+        source: OpenError,
+    },
+    /// A plugin call failed for good.
+    #[error("{stage} failed: {}", source.message)]
+    Call {
+        /// Which.
+        stage: Stage,
+        /// Why.
+        source: CallError,
+    },
+    /// A plugin call went on failing until the retries' time was up.
+    #[error("{stage} still fails after {} retries over {:.1} s: {}", attempts, waited.as_secs_f64(), source.message)]
+    RetriesExhausted {
+        /// Which.
+        stage: Stage,
+        /// How often it was tried again.
+        attempts: u32,
+        /// How long.
+        waited: Duration,
+        /// The last error.
+        source: CallError,
+    },
+    /// A record was refused, and the policy is to stop.
+    #[error("{stage} refused {topic}[{partition}] offset {offset}: {reason}; fix the record or the connector, or set [errors] tolerance = \"all\" with on_reject = \"drop\" to log and skip such records")]
+    Rejected {
+        /// By whom.
+        stage: Stage,
+        /// The record's topic.
+        topic: String,
+        /// Its partition.
+        partition: i32,
+        /// Its offset.
+        offset: i64,
+        /// Why.
+        reason: String,
+    },
+    /// More records were refused than the policy allows.
+    #[error("{count} records were refused within {} s, more than errors.max_rejected = {limit} allows; the last one: {last}", window.as_secs())]
+    TooManyRejected {
+        /// How many.
+        count: u64,
+        /// How many are allowed.
+        limit: u64,
+        /// Within which time.
+        window: Duration,
+        /// Why the last one was refused.
+        last: String,
+    },
+    /// A plugin call did not return.
+    #[error("{stage} has not returned for {} s (limits.call_timeout is {} s); its thread is left behind", waited.as_secs(), limit.as_secs())]
+    Hung {
+        /// Which.
+        stage: Stage,
+        /// For how long.
+        waited: Duration,
+        /// How long it may take.
+        limit: Duration,
+    },
+    /// A thread of the task panicked or could not be started: a bug in the host, or a machine without resources.
+    #[error("the task's {role} thread failed: {reason}")]
+    Thread {
+        /// Which.
+        role: &'static str,
+        /// What it said.
+        reason: String,
+    },
+}
+
+impl TaskError {
+    /// Whether a thread that cannot be stopped is left behind.
+    #[must_use]
+    pub fn is_abandoned(&self) -> bool {
+        matches!(self, Self::Hung { .. })
+    }
+}

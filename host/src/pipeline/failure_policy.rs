@@ -1,0 +1,161 @@
+//! What happens to refused records, and how failed calls are retried.
+
+use std::{
+    collections::VecDeque,
+    hash::{BuildHasher, RandomState},
+    time::{Duration, Instant},
+};
+
+use tidegate_abi::host::Batch;
+
+use super::{
+    error::{Stage, TaskError},
+    stop::StopSignal,
+};
+use crate::{
+    config::{ErrorPolicy, OnReject, RetryPolicy},
+    plugins::{CallError, ErrorClass},
+};
+
+/// Settles refused records as the connector file says. One per stage thread.
+pub(super) struct Rejections {
+    policy: ErrorPolicy,
+    recent: VecDeque<Instant>,
+}
+
+impl Rejections {
+    pub(super) fn new(policy: &ErrorPolicy) -> Self {
+        Self { policy: *policy, recent: VecDeque::new() }
+    }
+
+    /// Settles the refusal of consumed record `input` of `batch`.
+    ///
+    /// # Errors
+    /// When the policy is to stop, or too many records were refused lately.
+    pub(super) fn settle(&mut self, stage: &Stage, batch: &Batch, input: u32, reason: &str) -> Result<(), TaskError> {
+        let (topic, partition, offset) = match batch.input(input) {
+            Some((topic, partition, offset)) => (&**topic, partition, offset),
+            None => ("unknown", -1, -1),
+        };
+        if self.policy.on_reject == OnReject::Fail {
+            let (topic, reason) = (topic.to_owned(), reason.to_owned());
+            return Err(TaskError::Rejected { stage: stage.clone(), topic, partition, offset, reason });
+        }
+        tracing::warn!(stage = %stage, topic, partition, offset, "record skipped: {reason}");
+        self.count(reason)
+    }
+
+    fn count(&mut self, reason: &str) -> Result<(), TaskError> {
+        let (limit, window) = (self.policy.max_rejected, self.policy.window);
+        let now = Instant::now();
+        while self.recent.front().is_some_and(|at| now.duration_since(*at) > window) {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(now);
+        let count = self.recent.len() as u64;
+        if count > limit {
+            return Err(TaskError::TooManyRejected { count, limit, window, last: reason.to_owned() });
+        }
+        Ok(())
+    }
+}
+
+/// Calls until it succeeds, fails in a way that retrying does not help, or the time is up.
+///
+/// # Errors
+/// Of class rejected: handed back in `Ok(Err(..))`, since the caller can find the record. Any other: why the task fails.
+pub(super) fn retry<T>(
+    policy: &RetryPolicy,
+    stage: &Stage,
+    stop: &StopSignal,
+    mut call: impl FnMut() -> Result<T, CallError>,
+) -> Result<Result<T, CallError>, TaskError> {
+    let began = Instant::now();
+    let mut attempts = 0;
+    loop {
+        let error = match call() {
+            Ok(value) => {
+                if attempts > 0 {
+                    tracing::info!(stage = %stage, attempts, "works again");
+                }
+                return Ok(Ok(value));
+            }
+            Err(error) => error,
+        };
+        match error.class {
+            ErrorClass::Retriable => {}
+            ErrorClass::Rejected => return Ok(Err(error)),
+            ErrorClass::Fatal | ErrorClass::Fenced | ErrorClass::Panic => {
+                return Err(TaskError::Call { stage: stage.clone(), source: error });
+            }
+        }
+        let delay = backoff(policy, attempts).max(error.retry_after.unwrap_or_default());
+        let waited = began.elapsed();
+        tracing::warn!(stage = %stage, attempt = attempts + 1, retry_in_ms = delay.as_millis() as u64, "{}", error.message);
+        if waited + delay > policy.timeout || !stop.wait(delay) {
+            return Err(TaskError::RetriesExhausted { stage: stage.clone(), attempts, waited, source: error });
+        }
+        attempts += 1;
+    }
+}
+
+/// Doubles from `initial` to `max`, and takes a random part of the upper half so that tasks do not retry in step.
+pub(crate) fn backoff(policy: &RetryPolicy, attempts: u32) -> Duration {
+    let ceiling = policy.initial.saturating_mul(1 << attempts.min(20)).min(policy.max);
+    let random = RandomState::new().hash_one(attempts) as f64 / u64::MAX as f64;
+    ceiling.mul_f64(0.5 + random / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: RetryPolicy = RetryPolicy {
+        initial: Duration::from_millis(1),
+        max: Duration::from_millis(4),
+        timeout: Duration::from_secs(60),
+    };
+
+    fn error(class: ErrorClass) -> CallError {
+        CallError { plugin: "p".to_owned(), class, message: "no".to_owned(), retry_after: None }
+    }
+
+    #[test]
+    fn a_retriable_error_is_retried_until_it_works() {
+        let mut calls = 0;
+        let outcome = retry(&POLICY, &Stage::Decode, &StopSignal::default(), || {
+            calls += 1;
+            if calls < 4 { Err(error(ErrorClass::Retriable)) } else { Ok(calls) }
+        });
+        assert_eq!(outcome.unwrap().unwrap(), 4);
+    }
+
+    #[test]
+    fn other_errors_are_not_retried() {
+        for class in [ErrorClass::Fatal, ErrorClass::Fenced, ErrorClass::Panic] {
+            let mut calls = 0;
+            let outcome = retry(&POLICY, &Stage::Decode, &StopSignal::default(), || {
+                calls += 1;
+                Err::<(), _>(error(class))
+            });
+            assert!(matches!(outcome, Err(TaskError::Call { .. })), "{class:?}");
+            assert_eq!(calls, 1);
+        }
+    }
+
+    #[test]
+    fn retries_end_when_their_time_is_up() {
+        let policy = RetryPolicy { timeout: Duration::from_millis(20), ..POLICY };
+        let outcome = retry(&policy, &Stage::Decode, &StopSignal::default(), || Err::<(), _>(error(ErrorClass::Retriable)));
+        assert!(matches!(outcome, Err(TaskError::RetriesExhausted { attempts: 4.., .. })));
+    }
+
+    #[test]
+    fn pauses_grow_to_their_limit() {
+        for attempts in 0..40 {
+            let pause = backoff(&POLICY, attempts);
+            let ceiling = Duration::from_millis([1, 2, 4][attempts.min(2) as usize]);
+            assert!(pause >= ceiling / 2 && pause <= ceiling, "{attempts}: {pause:?}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The work role: bytes become values, then transforms run.
+
+use std::sync::{
+    Arc,
+    mpsc::{Receiver, Sender},
+};
+
+use tidegate_abi::{Record, host::Batch};
+
+use super::{
+    clock::CallClock,
+    deliver::SinkInput,
+    error::{Stage, TaskError},
+    failure_policy::{Rejections, retry},
+    poll::Inbox,
+    predicate,
+    settings::{TaskSettings, TransformSettings},
+    stop::StopSignal,
+};
+use crate::{
+    formats::RecordDecoder,
+    plugins::{Opening, TransformInstance},
+};
+
+/// What the work role is sent.
+pub(super) enum WorkInput {
+    /// Decode, transform, hand on.
+    Batch(Batch),
+    /// Close and open the transforms anew.
+    Reopen,
+}
+
+/// The work role of a task.
+pub(super) struct Work {
+    pub(super) settings: Arc<TaskSettings>,
+    pub(super) inputs: Receiver<WorkInput>,
+    pub(super) sink: Sender<SinkInput>,
+    /// One credit per batch that the sink role has finished.
+    pub(super) sink_free: Receiver<()>,
+    pub(super) poll: Sender<Inbox>,
+    pub(super) clock: Arc<CallClock>,
+    pub(super) stop: Arc<StopSignal>,
+}
+
+impl Work {
+    /// Runs until the poll loop hangs up.
+    ///
+    /// # Errors
+    /// Why the task fails.
+    pub(super) fn run(self) -> Result<(), TaskError> {
+        let mut stages = Stages::open(&self.settings, &self.clock, &self.stop)?;
+        // The other roles are gone only when the task ends: there is nobody to tell.
+        let _ended = self.poll.send(Inbox::WorkFree).is_err();
+        while let Ok(input) = self.inputs.recv() {
+            match input {
+                WorkInput::Reopen => {
+                    stages.close();
+                    stages = Stages::open(&self.settings, &self.clock, &self.stop)?;
+                    tracing::info!(transforms = stages.transforms.len(), "transforms opened anew");
+                }
+                WorkInput::Batch(mut batch) => {
+                    stages.process(&mut batch)?;
+                    if self.sink_free.recv().is_err() || self.sink.send(SinkInput::Batch(batch)).is_err() {
+                        break;
+                    }
+                    let _ended = self.poll.send(Inbox::WorkFree).is_err();
+                }
+            }
+        }
+        stages.close();
+        Ok(())
+    }
+}
+
+/// The decoder and the transforms of a task: what is replaced as a whole between batches.
+struct Stages {
+    settings: Arc<TaskSettings>,
+    decoder: RecordDecoder,
+    transforms: Vec<TransformInstance>,
+    rejections: Rejections,
+    clock: Arc<CallClock>,
+    stop: Arc<StopSignal>,
+}
+
+impl Stages {
+    fn open(settings: &Arc<TaskSettings>, clock: &Arc<CallClock>, stop: &Arc<StopSignal>) -> Result<Self, TaskError> {
+        Ok(Self {
+            settings: Arc::clone(settings),
+            decoder: RecordDecoder::new(settings.decoder.clone()),
+            transforms: settings.transforms.iter().map(|t| open(settings, t)).collect::<Result<_, _>>()?,
+            rejections: Rejections::new(&settings.errors),
+            clock: Arc::clone(clock),
+            stop: Arc::clone(stop),
+        })
+    }
+
+    fn process(&mut self, batch: &mut Batch) -> Result<(), TaskError> {
+        // What is too large was refused by the poll loop already.
+        self.settle(&Stage::Source, batch, 0)?;
+        let settled = batch.rejected().len();
+        batch.decode(&mut self.decoder);
+        self.settle(&Stage::Decode, batch, settled)?;
+        for index in 0..self.transforms.len() {
+            self.transform(index, batch)?;
+        }
+        Ok(())
+    }
+
+    fn transform(&mut self, index: usize, batch: &mut Batch) -> Result<(), TaskError> {
+        let settled = batch.rejected().len();
+        let transform = &mut self.transforms[index];
+        let when = self.settings.transforms[index].when.as_ref();
+        let stage = Stage::Transform(transform.name().to_owned());
+        let (clock, decoder, limit) = (&self.clock, &mut self.decoder, self.settings.batch_memory);
+        let outcome = retry(&self.settings.errors.retry, &stage, &self.stop, || {
+            clock.time(&stage, transform.context(), || {
+                let mut selects = |record: Record<'_>| when.is_none_or(|when| predicate::holds(when, record));
+                let selects: Option<&mut dyn FnMut(Record<'_>) -> bool> = if when.is_some() { Some(&mut selects) } else { None };
+                transform.apply(batch, limit, selects, decoder)
+            })
+        })?;
+        // A transform names the records that it refuses; an error of that class about the whole batch names none.
+        outcome.map_err(|source| TaskError::Call { stage: stage.clone(), source })?;
+        self.settle(&stage, batch, settled)
+    }
+
+    fn settle(&mut self, stage: &Stage, batch: &Batch, from: usize) -> Result<(), TaskError> {
+        for rejected in &batch.rejected()[from..] {
+            self.rejections.settle(stage, batch, rejected.input, &rejected.reason)?;
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        for transform in &mut self.transforms {
+            let stage = Stage::Transform(transform.name().to_owned());
+            if let Err(error) = self.clock.time(&stage, transform.context(), || transform.close()) {
+                tracing::warn!(stage = %stage, "closing: {}", error.message);
+            }
+        }
+    }
+}
+
+fn open(settings: &TaskSettings, transform: &TransformSettings) -> Result<TransformInstance, TaskError> {
+    let opening = Opening {
+        connector: &settings.connector,
+        task: settings.task,
+        tasks: settings.tasks,
+        instance: &transform.name,
+        config: &transform.config,
+    };
+    TransformInstance::open(&transform.plugin, &opening)
+        .map_err(|source| TaskError::Open { stage: Stage::Transform(transform.name.clone()), source })
+}

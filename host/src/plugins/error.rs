@@ -1,0 +1,143 @@
+//! What goes wrong with a plugin: before it runs, and in a call.
+
+use std::{path::PathBuf, time::Duration};
+
+use tidegate_abi::raw;
+
+/// A library or a plugin that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PluginError {
+    /// A file or folder could not be read or written.
+    #[error("{action} {}: {source}", path.display())]
+    Io {
+        /// What was attempted, such as `reading`.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The file is no dynamic library.
+    #[error("{} is not a dynamic library for this system; build the plugin with crate-type = [\"cdylib\"]", path.display())]
+    NotALibrary {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The system's loader refused the library.
+    #[error("loading {}: {reason}", path.display())]
+    Load {
+        /// The file.
+        path: PathBuf,
+        /// What the loader said.
+        reason: String,
+    },
+    /// The library does not export the entry symbol.
+    #[error("{} exports no plugin; end the crate with `export_plugin!(...)`", path.display())]
+    NoEntry {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The library was built against an interface that this host does not have.
+    #[error("{} was built against another plugin interface ({reason}); rebuild it with tidegate-plugin 1.x", path.display())]
+    Interface {
+        /// The file.
+        path: PathBuf,
+        /// What differs.
+        reason: String,
+    },
+    /// The library crashed or hung while it was probed in a child process.
+    #[error("{} cannot be loaded: {reason}", path.display())]
+    Probe {
+        /// The file.
+        path: PathBuf,
+        /// How the child ended, or what it said.
+        reason: String,
+    },
+    /// Two libraries export a plugin of the same name.
+    #[error("plugin \"{name}\" is in both {} and {}: the first is used; remove one", first.display(), second.display())]
+    Duplicate {
+        /// The plugin.
+        name: String,
+        /// The library that is used.
+        first: PathBuf,
+        /// The library that is not.
+        second: PathBuf,
+    },
+    /// There is no such plugin.
+    #[error("no plugin \"{name}\"; there are: {known}")]
+    Unknown {
+        /// The plugin asked for.
+        name: String,
+        /// The plugins found.
+        known: String,
+    },
+    /// The plugin is there, but is not what it is used as.
+    #[error("plugin \"{name}\" is a {actual}, not a {wanted}")]
+    WrongKind {
+        /// The plugin.
+        name: String,
+        /// What it is.
+        actual: &'static str,
+        /// What it should be.
+        wanted: &'static str,
+    },
+}
+
+impl PluginError {
+    pub(super) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+}
+
+/// What to do about a failed call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// The task fails.
+    Fatal,
+    /// The same call may succeed later.
+    Retriable,
+    /// Some record is at fault, and the plugin cannot say which.
+    Rejected,
+    /// Another owner has the partition.
+    Fenced,
+    /// The plugin panicked, and its instance is gone.
+    Panic,
+}
+
+/// A call into a plugin that failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{plugin}: {message}")]
+pub struct CallError {
+    /// The plugin, as the connector names it.
+    pub plugin: String,
+    /// What to do about it.
+    pub class: ErrorClass,
+    /// The plugin's message, with secrets scrubbed.
+    pub message: String,
+    /// The plugin asks to wait at least this long.
+    pub retry_after: Option<Duration>,
+}
+
+impl CallError {
+    pub(super) fn new(plugin: &str, error: &raw::AbiError) -> Self {
+        let class = match error.class {
+            raw::ErrorClass::RETRIABLE => ErrorClass::Retriable,
+            raw::ErrorClass::REJECTED => ErrorClass::Rejected,
+            raw::ErrorClass::FENCED => ErrorClass::Fenced,
+            raw::ErrorClass::PANIC => ErrorClass::Panic,
+            _ => ErrorClass::Fatal,
+        };
+        Self {
+            plugin: plugin.to_owned(),
+            class,
+            message: crate::telemetry::scrub(error.message.as_str()).into_owned(),
+            retry_after: (error.retry_after_ms > 0).then(|| Duration::from_millis(error.retry_after_ms)),
+        }
+    }
+
+    pub(super) fn broken_rule(plugin: &str, message: impl ToString) -> Self {
+        let message = message.to_string();
+        Self { plugin: plugin.to_owned(), class: ErrorClass::Fatal, message, retry_after: None }
+    }
+}

@@ -1,0 +1,325 @@
+//! Opened plugins: the safe way to call them.
+#![expect(unsafe_code, reason = "calls through the vtables of a plugin")]
+
+use std::ops::Range;
+
+use tidegate_abi::{
+    Record, Value,
+    abi_stable::std_types::{RResult, RSlice, RSliceMut, RStr},
+    host::{Batch, Chunks, Recognise},
+    raw::{
+        AbiError, Claim, OpenContext, PartitionView, ReportHandle, ReportVTable, ReportVTableRef, SinkObject,
+        TableRows as RawTableRows, TransformObject,
+    },
+};
+use tidegate_abi::abi_stable::prefix_type::WithMetadata;
+
+use super::{
+    context::CallContext,
+    error::{CallError, PluginError},
+    registry::Plugin,
+};
+
+/// Who opens a plugin, and with what configuration.
+#[derive(Clone, Debug)]
+pub struct Opening<'a> {
+    /// Connector's name.
+    pub connector: &'a str,
+    /// Task's number.
+    pub task: u32,
+    /// How many tasks the connector has.
+    pub tasks: u32,
+    /// Name under which the connector uses the plugin.
+    pub instance: &'a str,
+    /// The configuration: an object.
+    pub config: &'a serde_json::Value,
+}
+
+/// Why a plugin could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Its library cannot be used.
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
+    /// It refused.
+    #[error(transparent)]
+    Call(#[from] CallError),
+}
+
+impl Opening<'_> {
+    fn open<T>(
+        &self,
+        context: &'static CallContext,
+        open: extern "C" fn(&OpenContext<'_>) -> RResult<T, AbiError>,
+    ) -> Result<T, CallError> {
+        let mut chunks = Chunks::new();
+        // SAFETY: the tree is only used in this function, and `chunks` is dropped at its end.
+        let arena = unsafe { chunks.arena() };
+        let config = json_value(self.config, arena).node();
+        let open_context = OpenContext {
+            host: context.handle(),
+            connector: RStr::from_str(self.connector),
+            task: self.task,
+            tasks: self.tasks,
+            instance: RStr::from_str(self.instance),
+            config: &config,
+            reserved: [0; 6],
+        };
+        open(&open_context).into_result().map_err(|error| CallError::new(self.instance, &error))
+    }
+}
+
+/// A configuration as a value tree: values cross as values.
+fn json_value<'b>(json: &serde_json::Value, arena: tidegate_abi::Arena<'b>) -> Value<'b> {
+    match json {
+        serde_json::Value::Null => Value::NULL,
+        serde_json::Value::Bool(value) => Value::bool(*value),
+        serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
+            (Some(value), _, _) => Value::int(value),
+            (None, Some(value), _) => Value::uint(value),
+            (None, None, Some(value)) => Value::float(value),
+            (None, None, None) => Value::number(arena.str(&number.to_string())),
+        },
+        serde_json::Value::String(text) => arena.string(text),
+        serde_json::Value::Array(items) => Value::list(arena.collect(items.iter().map(|item| json_value(item, arena)))),
+        serde_json::Value::Object(fields) => {
+            let field = |(name, value): (&String, _)| tidegate_abi::Field::new(arena.str(name), json_value(value, arena));
+            let fields: Vec<_> = fields.iter().map(field).collect();
+            arena.object(&fields)
+        }
+    }
+}
+
+/// An opened transform.
+pub struct TransformInstance {
+    name: String,
+    object: TransformObject,
+    context: &'static CallContext,
+}
+
+impl TransformInstance {
+    /// Opens `plugin` as a transform.
+    ///
+    /// # Errors
+    /// When its library cannot be loaded, or it refuses.
+    pub fn open(plugin: &Plugin, opening: &Opening<'_>) -> Result<Self, OpenError> {
+        let entry = plugin.entry()?;
+        let Some(open) = entry.open_transform().into_option() else {
+            return Err(wrong_kind(plugin, "transform").into());
+        };
+        let context = CallContext::of(opening.connector, opening.task, opening.instance);
+        context.ask_to_stop(false);
+        let object = opening.open(context, open.call)?;
+        Ok(Self { name: opening.instance.to_owned(), object, context })
+    }
+
+    /// Name under which the connector uses it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Who calls, for asking a call to stop.
+    #[must_use]
+    pub fn context(&self) -> &'static CallContext {
+        self.context
+    }
+
+    /// Runs it over the records of `batch` for which `selects` is true.
+    ///
+    /// # Errors
+    /// What the plugin returned; the batch is then as it was before.
+    pub fn apply(
+        &mut self,
+        batch: &mut Batch,
+        memory_limit: usize,
+        selects: Option<&mut dyn FnMut(Record<'_>) -> bool>,
+        recogniser: &mut impl Recognise,
+    ) -> Result<(), CallError> {
+        let apply = self.object.vtable.apply();
+        let (instance, name) = (self.object.instance, self.name.as_str());
+        batch.transform(
+            memory_limit,
+            selects,
+            recogniser,
+            // SAFETY: the instance belongs to this vtable, and `&mut self` makes this its only call.
+            |view, outputs| unsafe { apply(instance, view, outputs) }.into_result().map_err(|error| CallError::new(name, &error)),
+            |broken| CallError::broken_rule(name, broken),
+        )
+    }
+
+    /// Ends its work.
+    ///
+    /// # Errors
+    /// What the plugin returned.
+    pub fn close(&mut self) -> Result<(), CallError> {
+        // SAFETY: as in `apply`.
+        unsafe { (self.object.vtable.close())(self.object.instance) }
+            .into_result()
+            .map_err(|error| CallError::new(&self.name, &error))
+    }
+}
+
+impl Drop for TransformInstance {
+    fn drop(&mut self) {
+        // SAFETY: the last call on the instance.
+        unsafe { (self.object.vtable.drop())(self.object.instance) };
+    }
+}
+
+fn wrong_kind(plugin: &Plugin, wanted: &'static str) -> PluginError {
+    PluginError::WrongKind { name: plugin.manifest.name.clone(), actual: plugin.manifest.kind.name(), wanted }
+}
+
+/// Rows that a write changed in one table, as the sink counts them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TableRows {
+    /// Table as the sink names it.
+    pub table: String,
+    /// Rows inserted.
+    pub inserted: u64,
+    /// Rows updated.
+    pub updated: u64,
+    /// Rows deleted.
+    pub deleted: u64,
+}
+
+/// What a sink reports of one write.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WriteReport {
+    /// Refused records, by their index in what was lent, with a reason each. Then nothing was applied.
+    pub rejected: Vec<(u32, String)>,
+    /// Rows changed.
+    pub rows: Vec<TableRows>,
+}
+
+extern "C" fn report_reject(ctx: *mut (), index: u32, reason: RStr<'_>) {
+    // SAFETY: the context is the report in `SinkInstance::write`, which outlives the call and is not touched meanwhile.
+    let report = unsafe { &mut *ctx.cast::<WriteReport>() };
+    report.rejected.push((index, crate::telemetry::scrub(reason.as_str()).into_owned()));
+}
+
+extern "C" fn report_rows(ctx: *mut (), rows: &RawTableRows<'_>) {
+    // SAFETY: as above.
+    let report = unsafe { &mut *ctx.cast::<WriteReport>() };
+    let RawTableRows { table, inserted, updated, deleted, .. } = *rows;
+    report.rows.push(TableRows { table: table.to_string(), inserted, updated, deleted });
+}
+
+fn report_vtable() -> ReportVTableRef {
+    const VTABLE: &WithMetadata<ReportVTable> =
+        &WithMetadata::new(ReportVTable { reject: report_reject, rows: report_rows });
+    ReportVTableRef(VTABLE.static_as_prefix())
+}
+
+/// An opened sink.
+pub struct SinkInstance {
+    name: String,
+    object: SinkObject,
+    context: &'static CallContext,
+}
+
+impl SinkInstance {
+    /// Opens `plugin` as a sink.
+    ///
+    /// # Errors
+    /// When its library cannot be loaded, or it refuses.
+    pub fn open(plugin: &Plugin, opening: &Opening<'_>) -> Result<Self, OpenError> {
+        let entry = plugin.entry()?;
+        let Some(open) = entry.open_sink().into_option() else {
+            return Err(wrong_kind(plugin, "sink").into());
+        };
+        let context = CallContext::of(opening.connector, opening.task, opening.instance);
+        context.ask_to_stop(false);
+        let object = opening.open(context, open.call)?;
+        Ok(Self { name: opening.instance.to_owned(), object, context })
+    }
+
+    /// Name under which the connector uses it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Who calls, for asking a call to stop.
+    #[must_use]
+    pub fn context(&self) -> &'static CallContext {
+        self.context
+    }
+
+    fn outcome(&self, result: RResult<(), AbiError>) -> Result<(), CallError> {
+        result.into_result().map_err(|error| CallError::new(&self.name, &error))
+    }
+
+    /// Writes the records `range` of `batch`. `epoch` gives the epoch under which a partition was claimed.
+    ///
+    /// # Errors
+    /// What the plugin returned; nothing was applied.
+    pub fn write(
+        &mut self,
+        batch: &Batch,
+        range: Range<usize>,
+        epoch: impl Fn(&str, i32) -> u64,
+    ) -> Result<WriteReport, CallError> {
+        let mut report = WriteReport::default();
+        let write = self.object.vtable.write();
+        let result = batch.lend_to_sink(range, epoch, |view| {
+            let handle = ReportHandle { ctx: (&raw mut report).cast(), vtable: report_vtable() };
+            // SAFETY: the instance belongs to this vtable, and `&mut self` makes this its only call.
+            unsafe { write(self.object.instance, view, &handle) }
+        });
+        self.outcome(result).map(|()| report)
+    }
+
+    /// Claims partitions: next offset, where the sink stores one, and epoch of each.
+    ///
+    /// # Errors
+    /// What the plugin returned.
+    pub fn claim(&mut self, partitions: &[(&str, i32)]) -> Result<Vec<(Option<i64>, u64)>, CallError> {
+        let views = partition_views(partitions);
+        let mut claims = vec![Claim::NONE; views.len()];
+        // SAFETY: as in `write`.
+        let result = unsafe {
+            (self.object.vtable.claim())(
+                self.object.instance,
+                RSlice::from_slice(&views),
+                RSliceMut::from_mut_slice(&mut claims),
+            )
+        };
+        self.outcome(result)?;
+        Ok(claims.iter().map(|claim| ((claim.next_offset >= 0).then_some(claim.next_offset), claim.epoch)).collect())
+    }
+
+    /// Lets partitions go.
+    ///
+    /// # Errors
+    /// What the plugin returned.
+    pub fn release(&mut self, partitions: &[(&str, i32)]) -> Result<(), CallError> {
+        let views = partition_views(partitions);
+        // SAFETY: as in `write`.
+        let result = unsafe { (self.object.vtable.release())(self.object.instance, RSlice::from_slice(&views)) };
+        self.outcome(result)
+    }
+
+    /// Ends its work.
+    ///
+    /// # Errors
+    /// What the plugin returned.
+    pub fn close(&mut self) -> Result<(), CallError> {
+        // SAFETY: as in `write`.
+        let result = unsafe { (self.object.vtable.close())(self.object.instance) };
+        self.outcome(result)
+    }
+}
+
+impl Drop for SinkInstance {
+    fn drop(&mut self) {
+        // SAFETY: the last call on the instance.
+        unsafe { (self.object.vtable.drop())(self.object.instance) };
+    }
+}
+
+fn partition_views<'a>(partitions: &[(&'a str, i32)]) -> Vec<PartitionView<'a>> {
+    let view = |(topic, partition): &(&'a str, i32)| PartitionView { topic: (*topic).into(), partition: *partition };
+    partitions.iter().map(view).collect()
+}

@@ -1,0 +1,76 @@
+//! Loading a library: libloading maps it, abi_stable proves its layout, and it stays for ever.
+#![expect(unsafe_code, reason = "calling into a dynamic library is unsafe; this is where it starts")]
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{LazyLock, Mutex, PoisonError},
+};
+
+use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+use tidegate_abi::{
+    abi_stable::{
+        StableAbi,
+        abi_stability::check_layout_compatibility,
+        library::{AbiHeaderRef, LibHeader, LibraryError, ROOT_MODULE_LOADER_NAME_WITH_NUL},
+    },
+    raw::PluginModuleRef,
+};
+
+use super::{context, error::PluginError};
+
+/// Libraries that are mapped, by path. They are never unloaded: vtables, threads and thread-locals point into them.
+static LOADED: LazyLock<Mutex<HashMap<PathBuf, PluginModuleRef>>> = LazyLock::new(Mutex::default);
+
+/// Loads the library at `path`, or finds it loaded. `origin` is what errors call it.
+pub(super) fn load(path: &Path, origin: &Path) -> Result<PluginModuleRef, PluginError> {
+    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(module) = loaded.get(path) {
+        return Ok(*module);
+    }
+    let module = check(map(path, origin)?, origin)?;
+    (module.init())(context::library_handle());
+    loaded.insert(path.to_owned(), module);
+    Ok(module)
+}
+
+fn map(path: &Path, origin: &Path) -> Result<AbiHeaderRef, PluginError> {
+    // SAFETY: constructors of the library run here. The store has probed them in a child process before.
+    // RTLD_NOW makes a missing symbol an error here rather than a crash later.
+    let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }
+        .map_err(|error| PluginError::Load { path: origin.to_owned(), reason: error.to_string() })?;
+    // SAFETY: a symbol of this name is an abi_stable header, which begins with a magic number that `upgrade` checks.
+    let header = unsafe { library.get::<AbiHeaderRef>(ROOT_MODULE_LOADER_NAME_WITH_NUL.as_bytes()) }
+        .map(|symbol| *symbol)
+        .map_err(|_| PluginError::NoEntry { path: origin.to_owned() });
+    #[expect(clippy::mem_forget, reason = "a library is never unloaded: see LOADED")]
+    std::mem::forget(library);
+    header
+}
+
+/// Proves that the library's interface and ours are the same, or that one is the beginning of the other.
+fn check(header: AbiHeaderRef, origin: &Path) -> Result<PluginModuleRef, PluginError> {
+    let mismatch = |error: LibraryError| PluginError::Interface { path: origin.to_owned(), reason: summary(&error.to_string()) };
+    let header: &'static LibHeader = header.upgrade().map_err(mismatch)?;
+    let newer_or_same = match header.init_root_module::<PluginModuleRef>() {
+        Ok(module) => return Ok(module),
+        Err(error) => error,
+    };
+    // abi_stable accepts a plugin that is newer than the host, but not an older one. The same check the other way
+    // round shows that an older plugin's interface is the beginning of ours.
+    let Some(theirs) = header.layout() else { return Err(mismatch(newer_or_same)) };
+    if check_layout_compatibility(theirs, <PluginModuleRef as StableAbi>::LAYOUT).into_result().is_err() {
+        return Err(mismatch(newer_or_same));
+    }
+    // SAFETY: just checked; accessors of prefix types test at run time whether a later field is there.
+    unsafe { header.init_root_module_with_unchecked_layout() }.map_err(mismatch)
+}
+
+/// The telling lines of abi_stable's report, which can run to fifty kilobytes.
+fn summary(report: &str) -> String {
+    tracing::debug!(report, "plugin interface mismatch");
+    let telling = ["Expected", "Found", "expected", "found", "mismatch", "version"];
+    let lines = report.lines().map(str::trim).filter(|line| telling.iter().any(|word| line.contains(word)));
+    let summary = lines.take(4).collect::<Vec<_>>().join(", ");
+    if summary.is_empty() { report.lines().next().unwrap_or("layouts differ").trim().to_owned() } else { summary }
+}

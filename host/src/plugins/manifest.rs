@@ -1,0 +1,108 @@
+//! What a library says of itself: kept beside its copy, so that a known library is not loaded to be described.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tidegate_abi::{abi_stable::std_types::ROption, raw};
+
+/// A library's description of itself.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct LibraryManifest {
+    /// Version of the library.
+    pub version: String,
+    /// What built it.
+    pub build: String,
+    /// Its plugins.
+    pub plugins: Vec<PluginManifest>,
+}
+
+/// A plugin's description of itself.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct PluginManifest {
+    /// Name that connector files use.
+    pub name: String,
+    /// One line for people.
+    pub description: String,
+    /// `transform` or `sink`.
+    pub kind: PluginKind,
+    /// JSON Schema of its configuration.
+    pub config_schema: serde_json::Value,
+    /// Batch limits that a sink wishes for.
+    #[serde(default)]
+    pub batch: BatchWishes,
+}
+
+/// What a plugin is.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum PluginKind {
+    /// Changes, filters or multiplies records.
+    Transform,
+    /// Writes records somewhere.
+    Sink,
+}
+
+impl PluginKind {
+    /// `transform` or `sink`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Transform => "transform",
+            Self::Sink => "sink",
+        }
+    }
+}
+
+/// Batch limits that a sink wishes for.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub struct BatchWishes {
+    /// Records.
+    pub max_records: Option<u64>,
+    /// Bytes of keys and values.
+    pub max_bytes: Option<u64>,
+    /// Milliseconds since the first record.
+    pub max_wait_ms: Option<u64>,
+}
+
+impl BatchWishes {
+    /// Time since the first record.
+    #[must_use]
+    pub fn max_wait(&self) -> Option<Duration> {
+        self.max_wait_ms.map(Duration::from_millis)
+    }
+}
+
+/// Reads the description out of a loaded library.
+pub(super) fn describe(module: raw::PluginModuleRef) -> Result<LibraryManifest, String> {
+    let plugins = (module.plugins())();
+    if plugins.is_empty() {
+        return Err("it exports no plugin".to_owned());
+    }
+    Ok(LibraryManifest {
+        version: module.version().to_string(),
+        build: module.build().to_string(),
+        plugins: plugins.iter().map(|entry| describe_plugin(*entry)).collect::<Result<_, _>>()?,
+    })
+}
+
+fn describe_plugin(entry: raw::PluginEntryRef) -> Result<PluginManifest, String> {
+    let name = entry.name().to_string();
+    let kind = match (entry.kind(), entry.open_transform(), entry.open_sink()) {
+        (raw::PluginKind::TRANSFORM, ROption::RSome(_), _) => PluginKind::Transform,
+        (raw::PluginKind::SINK, _, ROption::RSome(_)) => PluginKind::Sink,
+        (raw::PluginKind(kind), _, _) => {
+            return Err(format!("plugin \"{name}\" is of kind {kind}, which this host does not know; update tidegate"));
+        }
+    };
+    let schema = (entry.config_schema())();
+    let config_schema = serde_json::from_str(schema.as_str())
+        .map_err(|error| format!("plugin \"{name}\" does not describe its configuration: {error}"))?;
+    let limits = entry.batch_defaults();
+    let wish = |limit: u64| (limit > 0).then_some(limit);
+    let batch = BatchWishes {
+        max_records: wish(limits.max_records),
+        max_bytes: wish(limits.max_bytes),
+        max_wait_ms: wish(limits.max_wait_ms),
+    };
+    Ok(PluginManifest { name, description: entry.description().to_string(), kind, config_schema, batch })
+}

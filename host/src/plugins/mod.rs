@@ -1,0 +1,26 @@
+//! Finds, probes, loads and describes plugin libraries, and calls into them.
+//!
+//! 1. [`find`](Registry::discover) lists the libraries in the plugin folders.
+//! 2. Each is copied into the store under the state folder, named by its content: what people overwrite is never mapped.
+//! 3. An unknown library is probed in a child process, so that a crash while it loads stays there; what it says of
+//!    itself, its manifest, is kept beside the copy.
+//! 4. A connector that uses a plugin loads the copy into the host: once per content, and never unloaded.
+//!
+//! This room and `plugins/abi` are the only ones with `unsafe`.
+
+mod context;
+mod error;
+mod instance;
+mod library;
+mod load;
+mod manifest;
+mod probe;
+mod registry;
+mod store;
+
+pub use context::CallContext;
+pub use error::{CallError, ErrorClass, PluginError};
+pub use instance::{OpenError, Opening, SinkInstance, TableRows, TransformInstance, WriteReport};
+pub use manifest::{LibraryManifest, PluginKind, PluginManifest};
+pub use probe::{PROBE_COMMAND, Prober, probe_main};
+pub use registry::{Discovered, Plugin, Registry};

@@ -1,0 +1,123 @@
+//! Probing: an unknown library is loaded in a child process first, so that a crash while it loads stays there.
+
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitCode, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use super::{
+    error::PluginError,
+    load,
+    manifest::{self, LibraryManifest},
+};
+
+/// The hidden subcommand that the child runs.
+pub const PROBE_COMMAND: &str = "probe-plugin";
+
+/// What the child's answer begins with: a library may print things of its own while it loads.
+const MARKER: &str = "tidegate-probe:";
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How unknown libraries are probed.
+#[derive(Clone, Debug)]
+pub enum Prober {
+    /// In a child process of this executable, which must be `tidegate`.
+    Child(PathBuf),
+    /// In this process: for benchmarks and tests that bring their own, trusted plugins.
+    InProcess,
+}
+
+impl Prober {
+    /// A child of the running executable.
+    ///
+    /// # Errors
+    /// When the system does not tell which executable runs.
+    pub fn of_this_executable() -> Result<Self, PluginError> {
+        std::env::current_exe().map(Self::Child).map_err(PluginError::io("finding", "the running executable"))
+    }
+
+    pub(super) fn probe(&self, library: &Path, origin: &Path) -> Result<LibraryManifest, PluginError> {
+        let failed = |reason: String| PluginError::Probe { path: origin.to_owned(), reason };
+        match self {
+            Self::InProcess => manifest::describe(load::load(library, origin)?).map_err(failed),
+            Self::Child(executable) => probe_in_child(executable, library, origin),
+        }
+    }
+}
+
+fn probe_in_child(executable: &Path, library: &Path, origin: &Path) -> Result<LibraryManifest, PluginError> {
+    let failed = |reason: String| PluginError::Probe { path: origin.to_owned(), reason };
+    let mut child = Command::new(executable)
+        .arg(PROBE_COMMAND)
+        .arg(library)
+        .arg(origin)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(PluginError::io("starting", executable))?;
+    let output = child.stdout.take().map(read_in_background);
+    let Some(status) = wait(&mut child, PATIENCE).map_err(PluginError::io("waiting for", executable))? else {
+        return Err(failed(format!("it did not finish loading within {} seconds", PATIENCE.as_secs())));
+    };
+    let output = output.and_then(|reader| reader.join().ok()).unwrap_or_default();
+    let answer = output.lines().rev().find_map(|line| line.strip_prefix(MARKER));
+    let Some(answer) = answer else { return Err(failed(format!("it {} while loading", ending(status)))) };
+    let answer: Result<LibraryManifest, String> =
+        serde_json::from_str(answer).map_err(|error| failed(format!("its answer cannot be read: {error}")))?;
+    // The child has named the file already.
+    answer.map_err(|reason| failed(reason.trim_start_matches(&format!("{}: ", origin.display())).to_owned()))
+}
+
+fn read_in_background(mut pipe: std::process::ChildStdout) -> std::thread::JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // What arrived before a read error is still worth looking at.
+        let _ended = pipe.read_to_end(&mut bytes).is_ok();
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+/// Waits for the child, and kills it when it takes too long.
+fn wait(child: &mut Child, patience: Duration) -> std::io::Result<Option<ExitStatus>> {
+    let deadline = Instant::now() + patience;
+    let mut pause = Duration::from_millis(1);
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if Instant::now() >= deadline {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(20));
+    }
+}
+
+fn ending(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.signal(), status.code()) {
+        (Some(signal), _) => format!("crashed with signal {signal}"),
+        (None, Some(code)) => format!("ended the process with exit code {code}"),
+        (None, None) => "ended the process".to_owned(),
+    }
+}
+
+/// What the child does: loads the library, and prints its manifest or what is wrong.
+#[must_use]
+pub fn probe_main(library: &Path, origin: &Path) -> ExitCode {
+    let loaded = load::load(library, origin).map_err(|error| error.to_string());
+    let answer = loaded.and_then(manifest::describe);
+    match serde_json::to_string(&answer) {
+        Ok(answer) => {
+            println!("\n{MARKER}{answer}");
+            ExitCode::SUCCESS
+        }
+        Err(_) => ExitCode::FAILURE,
+    }
+}

@@ -1,0 +1,161 @@
+//! The plugins that were found, by name.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use tidegate_abi::raw;
+
+use super::{
+    error::PluginError,
+    library, load,
+    manifest::{LibraryManifest, PluginKind, PluginManifest},
+    probe::Prober,
+    store::{Store, Stored},
+};
+
+/// All plugins that connectors can use.
+#[derive(Clone, Debug, Default)]
+pub struct Registry {
+    plugins: BTreeMap<String, Plugin>,
+}
+
+/// A plugin that was found.
+#[derive(Clone, Debug)]
+pub struct Plugin {
+    stored: Stored,
+    library: LibraryVersion,
+    /// Its description of itself.
+    pub manifest: PluginManifest,
+}
+
+#[derive(Clone, Debug)]
+struct LibraryVersion {
+    version: String,
+    build: String,
+}
+
+/// The plugins found, and what was wrong with other libraries.
+#[derive(Debug, Default)]
+pub struct Discovered {
+    /// What can be used.
+    pub registry: Registry,
+    /// What cannot, and why. It stops nobody else.
+    pub problems: Vec<PluginError>,
+}
+
+impl Registry {
+    /// Finds the libraries in `folders` and describes the plugins in them. Where two export the same name, the earlier
+    /// folder wins.
+    ///
+    /// # Errors
+    /// When the store under `state_dir` cannot be used. A library that cannot be used is a problem in the result.
+    pub fn discover(folders: &[PathBuf], state_dir: &Path, prober: &Prober) -> Result<Discovered, PluginError> {
+        let store = Store::open(state_dir)?;
+        let mut found = Discovered::default();
+        for folder in folders {
+            let libraries = match library::find(folder) {
+                Ok(libraries) => libraries,
+                Err(problem) => {
+                    found.problems.push(problem);
+                    continue;
+                }
+            };
+            for origin in libraries {
+                match describe(&store, &origin, prober) {
+                    Ok((stored, manifest)) => found.add(&stored, manifest),
+                    Err(problem) => found.problems.push(problem),
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The plugin called `name`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Plugin> {
+        self.plugins.get(name)
+    }
+
+    /// All plugins, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Plugin> {
+        self.plugins.values()
+    }
+
+    /// The plugin called `name`, which must be of kind `wanted`.
+    ///
+    /// # Errors
+    /// When there is no such plugin, or it is of the other kind.
+    pub fn expect(&self, name: &str, wanted: PluginKind) -> Result<&Plugin, PluginError> {
+        let Some(plugin) = self.get(name) else {
+            let known = self.plugins.keys().cloned().collect::<Vec<_>>().join(", ");
+            return Err(PluginError::Unknown { name: name.to_owned(), known });
+        };
+        let actual = plugin.manifest.kind;
+        if actual != wanted {
+            let (actual, wanted) = (actual.name(), wanted.name());
+            return Err(PluginError::WrongKind { name: name.to_owned(), actual, wanted });
+        }
+        Ok(plugin)
+    }
+}
+
+impl Discovered {
+    fn add(&mut self, stored: &Stored, manifest: LibraryManifest) {
+        let library = LibraryVersion { version: manifest.version, build: manifest.build };
+        for manifest in manifest.plugins {
+            if let Some(first) = self.registry.plugins.get(&manifest.name) {
+                // The same build in two folders is no conflict.
+                if first.stored.copy != stored.copy {
+                    self.problems.push(PluginError::Duplicate {
+                        name: manifest.name,
+                        first: first.stored.origin.clone(),
+                        second: stored.origin.clone(),
+                    });
+                }
+                continue;
+            }
+            let plugin = Plugin { stored: stored.clone(), library: library.clone(), manifest };
+            self.registry.plugins.insert(plugin.manifest.name.clone(), plugin);
+        }
+    }
+}
+
+impl Plugin {
+    /// The library's file.
+    #[must_use]
+    pub fn origin(&self) -> &Path {
+        &self.stored.origin
+    }
+
+    /// The library's version.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.library.version
+    }
+
+    /// What built the library.
+    #[must_use]
+    pub fn build(&self) -> &str {
+        &self.library.build
+    }
+
+    /// The plugin's entry, its library loaded.
+    pub(super) fn entry(&self) -> Result<raw::PluginEntryRef, PluginError> {
+        let module = load::load(&self.stored.copy, &self.stored.origin)?;
+        let entries = (module.plugins())();
+        let entry = entries.iter().find(|entry| entry.name().as_str() == self.manifest.name);
+        entry.copied().ok_or_else(|| PluginError::NoEntry { path: self.stored.origin.clone() })
+    }
+}
+
+fn describe(store: &Store, origin: &Path, prober: &Prober) -> Result<(Stored, LibraryManifest), PluginError> {
+    let stored = store.add(origin)?;
+    if let Some(manifest) = store.manifest(&stored) {
+        return Ok((stored, manifest));
+    }
+    let manifest = prober.probe(&stored.copy, origin)?;
+    store.remember(&stored, &manifest)?;
+    Ok((stored, manifest))
+}

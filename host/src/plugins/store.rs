@@ -1,0 +1,133 @@
+//! The store: private copies of libraries, named by their content.
+//!
+//! `dlopen` caches by path and by inode, and truncating a mapped file kills the process. So a library is mapped only
+//! from a copy that nobody else writes to, and the same content is always the same copy.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::Write,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
+
+use super::{error::PluginError, library::looks_like_library, manifest::LibraryManifest};
+
+/// The folder of private copies.
+#[derive(Clone, Debug)]
+pub(super) struct Store {
+    folder: PathBuf,
+}
+
+/// A copy in the store.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Stored {
+    /// Where the library came from.
+    pub(super) origin: PathBuf,
+    /// The private copy.
+    pub(super) copy: PathBuf,
+}
+
+impl Store {
+    /// A store under the host's state folder. The folder is made, readable by nobody else.
+    pub(super) fn open(state_dir: &Path) -> Result<Self, PluginError> {
+        let folder = std::path::absolute(state_dir.join("plugins")).map_err(PluginError::io("finding", state_dir))?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder)
+            .map_err(PluginError::io("making", &folder))?;
+        Ok(Self { folder })
+    }
+
+    /// Copies `origin` into the store, unless its content is there already.
+    pub(super) fn add(&self, origin: &Path) -> Result<Stored, PluginError> {
+        let content = fs::read(origin).map_err(PluginError::io("reading", origin))?;
+        if !looks_like_library(&content) {
+            return Err(PluginError::NotALibrary { path: origin.to_owned() });
+        }
+        let stem = origin.file_stem().unwrap_or_default().to_string_lossy();
+        let digest = Sha256::digest(&content);
+        let hash: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let copy = self.folder.join(format!("{stem}-{hash}.{}", std::env::consts::DLL_EXTENSION));
+        // The copy is compared rather than trusted: whoever shares the state folder may have touched it.
+        if fs::read(&copy).is_ok_and(|there| there == content) {
+            return Ok(Stored { origin: origin.to_owned(), copy });
+        }
+        self.replace(&copy, &content, 0o500)?;
+        // What was known of a copy that had to be replaced is not known of this one.
+        let _absent = fs::remove_file(manifest_path(&copy)).is_err();
+        Ok(Stored { origin: origin.to_owned(), copy })
+    }
+
+    /// What the library said of itself when it was probed.
+    pub(super) fn manifest(&self, stored: &Stored) -> Option<LibraryManifest> {
+        let text = fs::read(manifest_path(&stored.copy)).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    /// Remembers what a library said of itself.
+    pub(super) fn remember(&self, stored: &Stored, manifest: &LibraryManifest) -> Result<(), PluginError> {
+        let path = manifest_path(&stored.copy);
+        let text = serde_json::to_vec(manifest).map_err(|error| PluginError::io("writing", &path)(error.into()))?;
+        self.replace(&path, &text, 0o600)
+    }
+
+    /// Writes a file beside its place and moves it there, so that nobody ever sees half of it.
+    fn replace(&self, path: &Path, content: &[u8], mode: u32) -> Result<(), PluginError> {
+        let temporary = self.folder.join(format!(".{}-{:?}.tmp", std::process::id(), std::thread::current().id()));
+        let write = || {
+            let _stale = fs::remove_file(&temporary).is_ok();
+            let mut file: File = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
+            file.write_all(content)?;
+            drop(file);
+            fs::rename(&temporary, path)
+        };
+        write().map_err(PluginError::io("writing", path))
+    }
+}
+
+fn manifest_path(copy: &Path) -> PathBuf {
+    copy.with_extension("json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_content_is_the_same_copy_and_other_content_another() {
+        let state = tempfile::tempdir().unwrap();
+        let store = Store::open(state.path()).unwrap();
+        let origin = state.path().join("libx.so");
+        fs::write(&origin, b"\x7fELF one").unwrap();
+        let first = store.add(&origin).unwrap();
+        assert_eq!(store.add(&origin).unwrap(), first);
+        fs::write(&origin, b"\x7fELF two").unwrap();
+        let second = store.add(&origin).unwrap();
+        assert_ne!(second.copy, first.copy);
+        assert_eq!(fs::read(&first.copy).unwrap(), b"\x7fELF one");
+    }
+
+    #[test]
+    fn a_touched_copy_is_made_anew() {
+        let state = tempfile::tempdir().unwrap();
+        let store = Store::open(state.path()).unwrap();
+        let origin = state.path().join("libx.so");
+        fs::write(&origin, b"\x7fELF one").unwrap();
+        let copy = store.add(&origin).unwrap().copy;
+        fs::remove_file(&copy).unwrap();
+        fs::write(&copy, b"something else").unwrap();
+        assert_eq!(fs::read(store.add(&origin).unwrap().copy).unwrap(), b"\x7fELF one");
+    }
+
+    #[test]
+    fn text_called_so_is_refused() {
+        let state = tempfile::tempdir().unwrap();
+        let origin = state.path().join("libx.so");
+        fs::write(&origin, "hello").unwrap();
+        let error = Store::open(state.path()).unwrap().add(&origin).unwrap_err();
+        assert!(error.to_string().contains("is not a dynamic library"), "{error}");
+    }
+}

@@ -1,0 +1,297 @@
+//! Log lines: for people or as JSON, each with its connector and task, each written at once and without secrets.
+
+use std::{
+    cell::RefCell,
+    fmt::{self, Debug, Write as _},
+    io::{self, IsTerminal, Write as _},
+    sync::OnceLock,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use tidegate_abi::{Timestamp, value::write_json_string};
+use tracing::{
+    Event, Id, Level, Span, Subscriber,
+    field::{Field, Visit},
+    level_filters::LevelFilter,
+    span,
+};
+use tracing_subscriber::{
+    Layer, Registry,
+    filter::Targets,
+    layer::{Context, SubscriberExt},
+    registry::LookupSpan,
+    util::SubscriberInitExt,
+};
+
+use super::redact::scrub;
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON object per line.
+    Json,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct LogOptions {
+    /// How lines look.
+    pub format: LogFormat,
+    /// The least important level that is logged.
+    pub level: LevelFilter,
+}
+
+static FORMAT: OnceLock<LogFormat> = OnceLock::new();
+
+/// Field of a plugin's event that holds the plugin's own fields, already in the format of the line.
+const PLUGIN_FIELDS: &str = "plugin.fields";
+
+/// Sends log lines to standard error from now on. Only the first call counts.
+pub fn init_logging(options: LogOptions) {
+    let format = *FORMAT.get_or_init(|| options.format);
+    let lines = Lines { format, color: format == LogFormat::Human && io::stderr().is_terminal() };
+    // The SDKs of HTTP clients and the like have nothing to say below a warning.
+    let targets = Targets::new()
+        .with_default(options.level.min(LevelFilter::WARN))
+        .with_targets([("tidegate", options.level), ("plugin", options.level)]);
+    let already_set = Registry::default().with(lines.with_filter(targets)).try_init().is_err();
+    if already_set {
+        tracing::debug!("logging was set up before");
+    }
+}
+
+/// The span that names connector and task in every line of a task's threads.
+#[must_use]
+pub fn task_span(connector: &str, task: u32) -> Span {
+    tracing::error_span!("task", connector, task)
+}
+
+/// Whether an event of a plugin would be logged. Levels: 1 error to 5 trace.
+#[must_use]
+pub fn plugin_log_enabled(level: u8, _target: &str) -> bool {
+    from_number(level) <= LevelFilter::current()
+}
+
+fn from_number(level: u8) -> Level {
+    match level {
+        0 | 1 => Level::ERROR,
+        2 => Level::WARN,
+        3 => Level::INFO,
+        4 => Level::DEBUG,
+        _ => Level::TRACE,
+    }
+}
+
+/// Logs an event of a plugin, with the span of this thread.
+pub fn log_plugin_event<'a>(
+    level: u8,
+    module: &str,
+    message: &str,
+    fields: impl Iterator<Item = (&'a str, &'a str)>,
+) {
+    let mut own = String::new();
+    let json = FORMAT.get() == Some(&LogFormat::Json);
+    for (name, value) in fields {
+        // Writing to a string cannot fail.
+        let _infallible = if json { write_json_field(&mut own, name, value) } else { write!(own, " {name}={value}") };
+    }
+    let own = own.as_str();
+    // Levels and targets of tracing are static, so each level has a call of its own.
+    match from_number(level) {
+        Level::ERROR => tracing::error!(target: "plugin", module, { PLUGIN_FIELDS } = own, "{message}"),
+        Level::WARN => tracing::warn!(target: "plugin", module, { PLUGIN_FIELDS } = own, "{message}"),
+        Level::INFO => tracing::info!(target: "plugin", module, { PLUGIN_FIELDS } = own, "{message}"),
+        Level::DEBUG => tracing::debug!(target: "plugin", module, { PLUGIN_FIELDS } = own, "{message}"),
+        Level::TRACE => tracing::trace!(target: "plugin", module, { PLUGIN_FIELDS } = own, "{message}"),
+    }
+}
+
+fn write_json_field(out: &mut String, name: &str, value: &str) -> fmt::Result {
+    out.write_char(',')?;
+    write_json_string(out, name)?;
+    out.write_char(':')?;
+    write_json_string(out, value)
+}
+
+/// The layer that writes lines.
+struct Lines {
+    format: LogFormat,
+    color: bool,
+}
+
+/// Connector and task of a span, kept with it.
+#[derive(Default)]
+struct TaskNames {
+    connector: Option<String>,
+    task: Option<u64>,
+}
+
+impl Visit for TaskNames {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "connector" {
+            self.connector = Some(value.to_owned());
+        }
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        if field.name() == "task" {
+            self.task = Some(value);
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
+}
+
+/// Message and fields of an event, formatted as they come.
+#[derive(Default)]
+struct Parts {
+    format: LogFormat,
+    message: String,
+    fields: String,
+    task: TaskNames,
+}
+
+impl Parts {
+    /// Connector and task stand at the front of the line, be they of the span or of the event itself.
+    fn names_task(&mut self, field: &Field) -> bool {
+        matches!(field.name(), "connector" | "task")
+    }
+
+    fn plain(&mut self, field: &Field, value: &dyn fmt::Display) {
+        let _infallible = match self.format {
+            LogFormat::Human => write!(self.fields, " {}={value}", field.name()),
+            LogFormat::Json => {
+                let _infallible = self.fields.write_char(',');
+                let _infallible = write_json_string(&mut self.fields, field.name());
+                write!(self.fields, ":{value}")
+            }
+        };
+    }
+
+    fn text(&mut self, field: &Field, value: &str) {
+        let _infallible = match self.format {
+            LogFormat::Human => write!(self.fields, " {}={value}", field.name()),
+            LogFormat::Json => write_json_field(&mut self.fields, field.name(), value),
+        };
+    }
+}
+
+impl Visit for Parts {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        if self.names_task(field) {
+            self.task.record_u64(field, value);
+        } else {
+            self.plain(field, &value);
+        }
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.plain(field, &value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.plain(field, &value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        if value.is_finite() { self.plain(field, &value) } else { self.text(field, &value.to_string()) }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "message" => self.message.push_str(value),
+            PLUGIN_FIELDS => self.fields.push_str(value),
+            // Where a plugin's event comes from is of interest to machines only.
+            "module" if self.format == LogFormat::Human => {}
+            _ if self.names_task(field) => self.task.record_str(field, value),
+            _ => self.text(field, value),
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() == "message" {
+            let _infallible = write!(self.message, "{value:?}");
+        } else {
+            self.text(field, &format!("{value:?}"));
+        }
+    }
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
+    fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        let mut names = TaskNames::default();
+        attributes.record(&mut names);
+        span.extensions_mut().insert(names);
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let mut parts = Parts { format: self.format, ..Parts::default() };
+        for span in context.event_scope(event).into_iter().flatten() {
+            if let Some(names) = span.extensions().get::<TaskNames>() {
+                parts.task.connector = parts.task.connector.take().or_else(|| names.connector.clone());
+                parts.task.task = parts.task.task.or(names.task);
+            }
+        }
+        event.record(&mut parts);
+        self.write(event, &parts);
+    }
+}
+
+impl Lines {
+    fn write(&self, event: &Event<'_>, parts: &Parts) {
+        thread_local! {
+            static LINE: RefCell<String> = const { RefCell::new(String::new()) };
+        }
+        LINE.with_borrow_mut(|line| {
+            line.clear();
+            let _infallible = match self.format {
+                LogFormat::Human => self.human(line, *event.metadata().level(), parts),
+                LogFormat::Json => json(line, event, parts),
+            };
+            line.push('\n');
+            // Nobody can be told that the log cannot be written.
+            let _lost = io::stderr().lock().write_all(scrub(line).as_bytes()).is_err();
+        });
+    }
+
+    fn human(&self, line: &mut String, level: Level, parts: &Parts) -> fmt::Result {
+        let code = match level {
+            Level::ERROR => "31",
+            Level::WARN => "33",
+            Level::INFO => "32",
+            Level::DEBUG => "34",
+            Level::TRACE => "35",
+        };
+        let (on, off) = if self.color { (format!("\x1b[{code}m"), "\x1b[0m") } else { (String::new(), "") };
+        write!(line, "{} {on}{level:>5}{off} ", now())?;
+        match (&parts.task.connector, parts.task.task) {
+            (Some(connector), Some(task)) => write!(line, "{connector}[{task}] ")?,
+            (Some(connector), None) => write!(line, "{connector} ")?,
+            _ => {}
+        }
+        write!(line, "{}{}", parts.message, parts.fields)
+    }
+}
+
+fn json(line: &mut String, event: &Event<'_>, parts: &Parts) -> fmt::Result {
+    write!(line, "{{\"timestamp\":\"{}\",\"level\":\"{}\"", now(), event.metadata().level())?;
+    if let Some(connector) = &parts.task.connector {
+        write_json_field(line, "connector", connector)?;
+    }
+    if let Some(task) = parts.task.task {
+        write!(line, ",\"task\":{task}")?;
+    }
+    write_json_field(line, "message", &parts.message)?;
+    write_json_field(line, "target", event.metadata().target())?;
+    write!(line, "{}}}", parts.fields)
+}
+
+/// The time, in UTC to the millisecond.
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_parts(since.as_millis() as i64, 1000, Some(0))
+}

@@ -1,0 +1,71 @@
+//! Metrics: kept by the `metrics` recorder, shown in Prometheus' text format.
+
+use std::sync::OnceLock;
+
+use metrics::{Label, counter, gauge, histogram};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// Starts recording. Only the first call counts.
+pub fn init_metrics() {
+    if RECORDER.get().is_some() {
+        return;
+    }
+    match PrometheusBuilder::new().install_recorder() {
+        Ok(handle) => drop(RECORDER.set(handle)),
+        Err(error) => tracing::warn!(%error, "metrics are not recorded"),
+    }
+}
+
+/// All metrics, in Prometheus' text format; empty before [`init_metrics`].
+#[must_use]
+pub fn render_metrics() -> String {
+    RECORDER.get().map(PrometheusHandle::render).unwrap_or_default()
+}
+
+/// One measurement of a plugin.
+#[derive(Clone, Copy, Debug)]
+pub enum Measure {
+    /// Adds to a counter.
+    Count(u64),
+    /// Sets a gauge.
+    Gauge(f64),
+    /// One observation of a distribution.
+    Observe(f64),
+}
+
+/// Whose measurement it is.
+#[derive(Clone, Copy, Debug)]
+pub struct PluginLabels<'a> {
+    /// Connector.
+    pub connector: &'a str,
+    /// Task.
+    pub task: u32,
+    /// Plugin, as the connector names it.
+    pub plugin: &'a str,
+}
+
+/// Records a measurement of a plugin, as `tidegate_plugin_<name>`.
+pub fn plugin_metric<'a>(
+    who: PluginLabels<'_>,
+    name: &str,
+    labels: impl Iterator<Item = (&'a str, &'a str)>,
+    measure: Measure,
+) {
+    if RECORDER.get().is_none() {
+        return;
+    }
+    let mut all = vec![
+        Label::new("connector", who.connector.to_owned()),
+        Label::new("task", who.task.to_string()),
+        Label::new("plugin", who.plugin.to_owned()),
+    ];
+    all.extend(labels.map(|(name, value)| Label::new(name.to_owned(), value.to_owned())));
+    let name = format!("tidegate_plugin_{name}");
+    match measure {
+        Measure::Count(delta) => counter!(name, all).increment(delta),
+        Measure::Gauge(value) => gauge!(name, all).set(value),
+        Measure::Observe(value) => histogram!(name, all).record(value),
+    }
+}

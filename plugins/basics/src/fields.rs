@@ -1,0 +1,193 @@
+//! The `fields` transform: renames, drops and keeps fields.
+
+use std::collections::BTreeMap;
+
+use tidegate_plugin::{Arena, Field, Struct, prelude::*};
+
+use crate::{
+    path::PathTree,
+    places::{Edit, emit_edited},
+};
+
+/// Configuration of `fields`. Paths such as `address.city` reach into nested structs and name fields as they come in.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Config {
+    /// Fields to keep; all others are dropped. Empty keeps all.
+    #[serde(default)]
+    keep: Vec<String>,
+    /// Fields to drop.
+    #[serde(default)]
+    drop: Vec<String>,
+    /// New names: `old = "new"`. With a path, only the last name changes: `"address.zip" = "postcode"`.
+    #[serde(default)]
+    rename: BTreeMap<String, String>,
+    /// Edit the key as well. Sinks that find rows by their key need the same names there.
+    #[serde(default)]
+    key: bool,
+}
+
+/// See the module.
+pub(crate) struct Fields {
+    keep: PathTree<()>,
+    changes: PathTree<Action>,
+    key: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Action {
+    Drop,
+    Rename(String),
+}
+
+impl Transform for Fields {
+    type Config = Config;
+
+    const DESCRIPTION: &'static str = "Renames, drops and keeps fields";
+
+    fn open(config: Config, _: &Context) -> Result<Self> {
+        let (mut keep, mut changes) = (PathTree::default(), PathTree::default());
+        for (old, new) in config.rename {
+            if new.is_empty() {
+                return Err(Error::fatal(format_args!(
+                    "rename.{old} is empty: give a name, or list it in `drop`"
+                )));
+            }
+            changes.insert(&old, Action::Rename(new));
+        }
+        config.drop.iter().for_each(|path| changes.insert(path, Action::Drop));
+        config.keep.iter().for_each(|path| keep.insert(path, ()));
+        if keep.is_empty() && changes.is_empty() {
+            return Err(Error::fatal("nothing to do: give `keep`, `drop` or `rename`"));
+        }
+        Ok(Self { keep, changes, key: config.key })
+    }
+
+    fn apply<'b>(&mut self, record: Record<'b>, out: &mut Emit<'_, 'b>) -> Result<()> {
+        emit_edited(self, self.key, record, out)
+    }
+}
+
+impl Edit for Fields {
+    fn edit<'b>(&self, value: Value<'b>, arena: Arena<'b>) -> Option<Value<'b>> {
+        let keep = (!self.keep.is_empty()).then_some(&self.keep);
+        edit_struct(value.as_struct()?, keep, Some(&self.changes), arena)
+    }
+}
+
+/// The struct with its fields edited; `None` when it has none to edit.
+fn edit_struct<'b>(
+    row: Struct<'b>,
+    keep: Option<&PathTree<()>>,
+    changes: Option<&PathTree<Action>>,
+    arena: Arena<'b>,
+) -> Option<Value<'b>> {
+    let change_of = |field: &Field<'_>| changes.and_then(|changes| changes.get(field.name()));
+    if keep.is_none() && row.fields().iter().all(|field| change_of(field).is_none()) {
+        return None;
+    }
+    let stays = |field: &&Field<'b>| {
+        is_kept(field, keep) && !matches!(change_of(field).and_then(PathTree::leaf), Some(Action::Drop))
+    };
+    // Counting first costs another look at the names, and saves a list on the heap per row.
+    let count = row.fields().iter().filter(stays).count();
+    let mut staying = row.fields().iter().filter(stays);
+    let edited = (0..count).map(|_| match staying.next() {
+        Some(field) => {
+            edit_field(*field, keep.and_then(|keep| keep.get(field.name())), change_of(field), arena)
+        }
+        None => Field::new("", Value::NULL),
+    });
+    Some(Value::object(arena.collect(edited)))
+}
+
+/// A path below the field keeps it too, if there is a below.
+fn is_kept(field: &Field<'_>, keep: Option<&PathTree<()>>) -> bool {
+    let Some(keep) = keep else { return true };
+    keep.get(field.name()).is_some_and(|kept| kept.leaf().is_some() || field.value().as_struct().is_some())
+}
+
+fn edit_field<'b>(
+    field: Field<'b>,
+    keep: Option<&PathTree<()>>,
+    change: Option<&PathTree<Action>>,
+    arena: Arena<'b>,
+) -> Field<'b> {
+    let name = match change.and_then(PathTree::leaf) {
+        Some(Action::Rename(new)) => arena.str(new),
+        _ => field.name(),
+    };
+    // A field that is kept by its own name is kept whole.
+    let keep = keep.filter(|keep| keep.leaf().is_none());
+    let inner = field.value().as_struct().and_then(|inner| edit_struct(inner, keep, change, arena));
+    Field::new(name, inner.unwrap_or(field.value()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+    use tidegate_plugin::testing::{Applied, Event, Records, TransformTest};
+
+    use super::*;
+
+    fn run(config: Json, records: &Records) -> Applied {
+        TransformTest::<Fields>::open(config).unwrap().apply(records).unwrap()
+    }
+
+    fn event() -> Records {
+        let before = json!({"id": 1, "name": "a", "address": {"city": "Rome", "zip": "1"}});
+        let after = json!({"id": 1, "name": "b", "address": {"city": "Bonn", "zip": "2"}});
+        Records::new().event(Event::update("customers").key(json!({"id": 1})).before(before).after(after))
+    }
+
+    #[test]
+    fn fields_of_both_rows_are_renamed_and_dropped() {
+        let applied = run(
+            json!({"rename": {"name": "first_name", "address.zip": "postcode"}, "drop": ["id"]}),
+            &event(),
+        );
+        let record = &applied.records[0];
+        assert_eq!(record.before, json!({"first_name": "a", "address": {"city": "Rome", "postcode": "1"}}));
+        assert_eq!(record.after, json!({"first_name": "b", "address": {"city": "Bonn", "postcode": "2"}}));
+        assert_eq!(record.value["after"], record.after, "the value shows the same rows");
+        assert_eq!(record.value["source"]["table"], "customers");
+        assert_eq!(record.key, json!({"id": 1}));
+        assert_eq!(record.table, "customers");
+    }
+
+    #[test]
+    fn only_what_is_kept_stays() {
+        let applied = run(json!({"keep": ["id", "address.city", "name.x"]}), &event());
+        assert_eq!(applied.records[0].after, json!({"id": 1, "address": {"city": "Bonn"}}));
+        let applied = run(json!({"keep": ["address", "address.city"], "drop": ["address.zip"]}), &event());
+        assert_eq!(applied.records[0].after, json!({"address": {"city": "Bonn"}}));
+    }
+
+    #[test]
+    fn the_key_is_edited_if_wished() {
+        let records = event().tombstone("cdc.public.customers", json!({"id": 1}));
+        let applied = run(json!({"rename": {"id": "customer_id"}, "key": true}), &records);
+        assert_eq!(applied.records[0].key, json!({"customer_id": 1}));
+        assert_eq!(applied.records[1].key, json!({"customer_id": 1}));
+        assert_eq!(applied.records[1].value, Json::Null);
+    }
+
+    #[test]
+    fn a_plain_value_is_a_row_too_and_others_pass() {
+        let records = Records::new()
+            .json("t", Json::Null, json!({"a": 1, "b": 2}))
+            .json("t", Json::Null, json!({"c": 1}))
+            .json("t", Json::Null, json!("text"));
+        let applied = run(json!({"drop": ["b"]}), &records);
+        assert_eq!(applied.records[0].value, json!({"a": 1}));
+        assert_eq!(applied.records[1].value, json!({"c": 1}));
+        assert_eq!(applied.records[2].value, json!("text"));
+    }
+
+    #[test]
+    fn a_configuration_that_does_nothing_is_refused() {
+        let error = TransformTest::<Fields>::open(json!({"key": true})).unwrap_err();
+        assert_eq!(error.message(), "nothing to do: give `keep`, `drop` or `rename`");
+        let error = TransformTest::<Fields>::open(json!({"rename": {"a": ""}})).unwrap_err();
+        assert!(error.message().starts_with("rename.a is empty"), "{error}");
+    }
+}

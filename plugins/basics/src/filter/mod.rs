@@ -1,0 +1,79 @@
+//! The `filter` transform: keeps or drops records by conditions.
+
+mod condition;
+mod field;
+
+use tidegate_plugin::prelude::*;
+
+use condition::{Condition, Test};
+
+/// Configuration of `filter`.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Config {
+    /// What happens to records that meet the conditions.
+    #[serde(default)]
+    action: Action,
+    /// Whether all conditions have to hold, or any one of them.
+    #[serde(default, rename = "match")]
+    quantifier: Quantifier,
+    /// The conditions.
+    conditions: Vec<Condition>,
+}
+
+/// What happens to records that meet the conditions.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Action {
+    /// They pass on; all others are dropped.
+    #[default]
+    Keep,
+    /// They are dropped; all others pass on.
+    Drop,
+}
+
+/// How many conditions have to hold.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Quantifier {
+    /// All of them.
+    #[default]
+    All,
+    /// At least one of them.
+    Any,
+}
+
+/// See the module.
+pub(crate) struct Filter {
+    action: Action,
+    quantifier: Quantifier,
+    tests: Vec<Test>,
+}
+
+impl Transform for Filter {
+    type Config = Config;
+
+    const DESCRIPTION: &'static str =
+        "Keeps or drops records by conditions on fields, operation, table, topic and headers";
+
+    fn open(config: Config, _: &Context) -> Result<Self> {
+        if config.conditions.is_empty() {
+            return Err(Error::fatal("nothing to filter by: give at least one of `conditions`"));
+        }
+        let test = |(index, condition)| {
+            Test::new(condition).map_err(|error: Error| error.context(format_args!("conditions[{index}]")))
+        };
+        let tests = config.conditions.into_iter().enumerate().map(test).collect::<Result<_>>()?;
+        Ok(Self { action: config.action, quantifier: config.quantifier, tests })
+    }
+
+    fn apply<'b>(&mut self, record: Record<'b>, out: &mut Emit<'_, 'b>) -> Result<()> {
+        let meets = match self.quantifier {
+            Quantifier::All => self.tests.iter().all(|test| test.holds(record)),
+            Quantifier::Any => self.tests.iter().any(|test| test.holds(record)),
+        };
+        if meets == (self.action == Action::Keep) { out.emit(record) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

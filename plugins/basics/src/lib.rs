@@ -1,0 +1,17 @@
+//! Four transforms that need no Rust: `filter`, `route`, `fields` and `mask`.
+
+mod fields;
+mod filter;
+mod mask;
+mod path;
+mod places;
+mod route;
+
+use tidegate_plugin::export_plugin;
+
+export_plugin! {
+    transform "filter": filter::Filter,
+    transform "route": route::Route,
+    transform "fields": fields::Fields,
+    transform "mask": mask::Mask,
+}

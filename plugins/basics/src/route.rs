@@ -1,0 +1,223 @@
+//! The `route` transform: gives records another topic or table by a pattern, as Connect's `RegexRouter` does.
+
+use std::collections::HashMap;
+
+use regex::Regex;
+use tidegate_plugin::prelude::*;
+
+/// Configuration of `route`.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Config {
+    /// How topics are renamed.
+    topic: Option<Rule>,
+    /// How the tables of change events are renamed.
+    table: Option<Rule>,
+}
+
+/// How a name is made anew.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Rule {
+    /// Regular expression that the whole name must match; a name that does not match stays.
+    pattern: String,
+    /// The new name. `$1` stands for the first group, `${name}` for a named one, `$$` for a dollar sign.
+    replacement: String,
+    /// Replace every part of the name that matches, instead of asking the whole name to match.
+    #[serde(default)]
+    partial: bool,
+}
+
+/// See the module.
+pub(crate) struct Route {
+    topic: Option<Renamer>,
+    table: Option<Renamer>,
+}
+
+impl Transform for Route {
+    type Config = Config;
+
+    const DESCRIPTION: &'static str = "Gives records another topic or table by a pattern";
+
+    fn open(config: Config, _: &Context) -> Result<Self> {
+        if config.topic.is_none() && config.table.is_none() {
+            return Err(Error::fatal(
+                "nothing to do: give `topic` or `table`, each with `pattern` and `replacement`",
+            ));
+        }
+        let renamer = |key, rule: Option<Rule>| rule.map(|rule| Renamer::new(key, &rule)).transpose();
+        Ok(Self { topic: renamer("topic", config.topic)?, table: renamer("table", config.table)? })
+    }
+
+    fn apply<'b>(&mut self, record: Record<'b>, out: &mut Emit<'_, 'b>) -> Result<()> {
+        let arena = out.arena();
+        let mut output = Output::of(record);
+        if let Some(topic) =
+            self.topic.as_mut().map(|topic| topic.rename(record.topic())).transpose()?.flatten()
+        {
+            output = output.topic(arena.str(topic));
+        }
+        if let (Some(renamer), Some(change)) = (&mut self.table, record.change())
+            && let Some(table) = renamer.rename(change.table())?
+        {
+            output = output.table(arena, table);
+        }
+        out.emit(output)
+    }
+}
+
+/// A rule at work. Names are few and come again, so each is looked at once.
+struct Renamer {
+    pattern: Regex,
+    replacement: String,
+    known: HashMap<String, Option<String>>,
+}
+
+/// Names remembered before the memory is emptied: far more than a connector has topics or tables.
+const MAX_KNOWN: usize = 10_000;
+
+impl Renamer {
+    fn new(key: &str, rule: &Rule) -> Result<Self> {
+        let pattern = if rule.partial { rule.pattern.clone() } else { format!("^(?:{})$", rule.pattern) };
+        let pattern =
+            Regex::new(&pattern).map_err(|error| Error::fatal(format_args!("{key}.pattern: {error}")))?;
+        let replacement = braced(&rule.replacement);
+        check_groups(&pattern, &replacement)
+            .map_err(|error| error.context(format_args!("{key}.replacement")))?;
+        Ok(Self { pattern, replacement, known: HashMap::new() })
+    }
+
+    /// The new name, if there is one.
+    fn rename(&mut self, name: &str) -> Result<Option<&str>> {
+        if !self.known.contains_key(name) {
+            if self.known.len() >= MAX_KNOWN {
+                self.known.clear();
+            }
+            self.known.insert(name.to_owned(), self.renamed(name)?);
+        }
+        Ok(self.known.get(name).and_then(Option::as_deref))
+    }
+
+    fn renamed(&self, name: &str) -> Result<Option<String>> {
+        if !self.pattern.is_match(name) {
+            return Ok(None);
+        }
+        let new = self.pattern.replace_all(name, self.replacement.as_str());
+        if new.is_empty() {
+            return Err(Error::rejected(format_args!(
+                "the new name of {name:?} is empty: correct `replacement`"
+            )));
+        }
+        Ok((new != name).then(|| new.into_owned()))
+    }
+}
+
+/// `$1_x` with braces, `${1}_x`: people mean group 1 by it, while Rust would look for a group called `1_x`.
+fn braced(replacement: &str) -> String {
+    let mut braced = String::with_capacity(replacement.len());
+    let mut rest = replacement;
+    while let Some((before, after)) = rest.split_once('$') {
+        braced.push_str(before);
+        let digits = after.len() - after.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
+        // `$$` is one sign: its second half must not be taken for the start of a group.
+        let taken = if after.starts_with('$') { 1 } else { digits };
+        let (group, after) = after.split_at(taken);
+        match digits {
+            0 => braced.extend(["$", group]),
+            _ => braced.extend(["${", group, "}"]),
+        }
+        rest = after;
+    }
+    braced.push_str(rest);
+    braced
+}
+
+/// A group that the pattern does not have would silently be replaced by nothing.
+fn check_groups(pattern: &Regex, replacement: &str) -> Result<()> {
+    let unescaped = replacement.replace("$$", "");
+    for reference in unescaped.split("${").skip(1) {
+        let name = reference.split('}').next().unwrap_or_default();
+        let known = match name.parse::<usize>() {
+            Ok(number) => number < pattern.captures_len(),
+            Err(_) => pattern.capture_names().flatten().any(|known| known == name),
+        };
+        if !known {
+            return Err(Error::fatal(format_args!(
+                "the pattern has no group ${name}: put (..) around a part of it"
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+    use tidegate_plugin::testing::{Applied, Event, Records, TransformTest};
+
+    use super::*;
+
+    fn run(config: Json) -> Applied {
+        let records = Records::new().event(Event::insert("customers").after(json!({"id": 1}))).json(
+            "other.topic",
+            Json::Null,
+            json!({"id": 1}),
+        );
+        TransformTest::<Route>::open(config).unwrap().apply(&records).unwrap()
+    }
+
+    fn refusal(config: Json) -> String {
+        TransformTest::<Route>::open(config).unwrap_err().message().to_owned()
+    }
+
+    #[test]
+    fn a_topic_that_matches_is_renamed() {
+        let applied = run(json!({"topic": {"pattern": r"cdc\.public\.(.*)", "replacement": "shop_$1_v2"}}));
+        assert_eq!(applied.records[0].topic, "shop_customers_v2");
+        assert_eq!(applied.records[0].table, "customers");
+        assert_eq!(applied.records[1].topic, "other.topic");
+    }
+
+    #[test]
+    fn the_whole_name_must_match_unless_parts_are_asked_for() {
+        let applied = run(json!({"topic": {"pattern": "public", "replacement": "x"}}));
+        assert_eq!(applied.records[0].topic, "cdc.public.customers");
+        let applied = run(json!({"topic": {"pattern": r"\.", "replacement": "_", "partial": true}}));
+        assert_eq!(applied.records[0].topic, "cdc_public_customers");
+        assert_eq!(applied.records[1].topic, "other_topic");
+    }
+
+    #[test]
+    fn tables_are_renamed_together_with_topics() {
+        let rule = json!({"pattern": "(?<name>c.*)", "replacement": "dim_${name}"});
+        let applied = run(json!({"table": rule, "topic": rule}));
+        assert_eq!(applied.records[0].table, "dim_customers");
+        assert_eq!(applied.records[0].topic, "dim_cdc.public.customers");
+        assert_eq!(applied.records[0].after, json!({"id": 1}));
+        assert_eq!(applied.records[1].table, "");
+    }
+
+    #[test]
+    fn groups_read_as_in_connect() {
+        assert_eq!(braced("$1_x$$1${2}$name$10"), "${1}_x$$1${2}$name${10}");
+        assert_eq!(braced("a$"), "a$");
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_at_once() {
+        assert!(refusal(json!({})).starts_with("nothing to do"));
+        assert!(
+            refusal(json!({"topic": {"pattern": "(", "replacement": ""}})).starts_with("topic.pattern: ")
+        );
+        let message = refusal(json!({"table": {"pattern": "x", "replacement": "$1"}}));
+        assert_eq!(message, "table.replacement: the pattern has no group $1: put (..) around a part of it");
+    }
+
+    #[test]
+    fn an_empty_name_rejects_the_record() {
+        let applied = run(json!({"topic": {"pattern": "cdc(.*)", "replacement": ""}}));
+        assert_eq!(applied.records.len(), 1);
+        assert!(
+            applied.rejected[0].1.contains("the new name of \"cdc.public.customers\" is empty"),
+            "{applied:?}"
+        );
+    }
+}

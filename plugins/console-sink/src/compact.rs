@@ -1,0 +1,64 @@
+//! The compact style: one line per record, and of an update only the columns that changed.
+
+use std::fmt::{self, Write};
+
+use tidegate_plugin::{prelude::*, same_value};
+
+use crate::paint::{Paint, color};
+
+/// Writes the line of a record.
+pub(crate) fn write(out: &mut String, paint: Paint, record: Record<'_>) -> fmt::Result {
+    match record.change() {
+        Some(change) => write_change(out, paint, change, record)?,
+        None => {
+            let place = format_args!("{}[{}]@{}", record.topic(), record.partition(), record.offset());
+            write!(out, "{} ", paint.with(color::DIM, place))?;
+            record.key().write_json(out)?;
+            out.write_char(' ')?;
+            record.value().write_json(out)?;
+        }
+    }
+    out.write_char('\n')
+}
+
+fn write_change(out: &mut String, paint: Paint, change: Change<'_>, record: Record<'_>) -> fmt::Result {
+    let operation = change.operation();
+    write!(out, "{}", paint.operation(operation))?;
+    if !change.table().is_empty() {
+        write!(out, " {}", paint.with(color::BOLD, change.table()))?;
+    }
+    if !record.key().is_null() {
+        out.write_char(' ')?;
+        record.key().write_json(out)?;
+    }
+    match operation {
+        Operation::Update if !change.before_value().is_null() => write_difference(out, paint, change),
+        Operation::Truncate => Ok(()),
+        Operation::Message => write_after_space(out, record.value()),
+        _ => write_after_space(out, change.row().to_value()),
+    }
+}
+
+fn write_after_space(out: &mut String, value: Value<'_>) -> fmt::Result {
+    out.write_char(' ')?;
+    value.write_json(out)
+}
+
+/// `email: "old" -> "new", tier: null -> "gold"`. A column that the row before does not have is shown as new.
+fn write_difference(out: &mut String, paint: Paint, change: Change<'_>) -> fmt::Result {
+    let (before, after) = (change.before(), change.after());
+    let mut separator = " ";
+    for (column, new) in after.iter() {
+        let old = before.get(column);
+        // What the source did not send did not change.
+        if new.is_unavailable() || old.is_some_and(|old| same_value(old, new)) {
+            continue;
+        }
+        write!(out, "{separator}{}", paint.with(color::BOLD, format_args!("{column}: ")))?;
+        old.unwrap_or_default().write_json(out)?;
+        out.write_str(" -> ")?;
+        new.write_json(out)?;
+        separator = ", ";
+    }
+    if separator == " " { out.write_str(" (no column changed)") } else { Ok(()) }
+}

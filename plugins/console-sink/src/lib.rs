@@ -1,0 +1,93 @@
+//! The `console` sink: prints records for people, or as lines of JSON.
+//!
+//! A batch is put together in memory and written at once, so that the batches of several connectors do not run into
+//! each other, and is flushed before `write` returns.
+
+mod compact;
+mod paint;
+mod pretty;
+mod target;
+
+use std::fmt;
+
+use tidegate_plugin::{prelude::*, write_event_line};
+
+use crate::{
+    paint::{ColorChoice, Paint},
+    target::Target,
+};
+
+/// Configuration of `console`.
+#[derive(Deserialize, JsonSchema)]
+struct Config {
+    /// How records look.
+    #[serde(default)]
+    style: Style,
+    /// Where they go: `stdout`, `stderr`, or the path of a file, which is appended to.
+    #[serde(default = "stdout")]
+    output: String,
+    /// Whether the pretty and the compact style are coloured.
+    #[serde(default)]
+    color: ColorChoice,
+}
+
+fn stdout() -> String {
+    "stdout".to_owned()
+}
+
+/// How records look.
+#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Style {
+    /// A block of several lines with the rows as indented JSON.
+    #[default]
+    Pretty,
+    /// One line of JSON.
+    Json,
+    /// One line for people: of an update, the columns that changed.
+    Compact,
+}
+
+struct Console {
+    style: Style,
+    paint: Paint,
+    target: Target,
+    // Kept for its memory.
+    text: String,
+}
+
+impl Sink for Console {
+    type Config = Config;
+
+    fn open(config: Config, _: &Context) -> Result<Self> {
+        let target = Target::open(&config.output)?;
+        let paint = config.color.resolve(target.is_terminal());
+        Ok(Self { style: config.style, paint, target, text: String::new() })
+    }
+
+    fn write(&mut self, batch: &Batch<'_>) -> Result<Report> {
+        self.text.clear();
+        for record in batch.iter() {
+            write_record(&mut self.text, self.style, self.paint, record)?;
+        }
+        self.target.write(self.text.as_bytes())?;
+        Ok(Report::written())
+    }
+}
+
+fn write_record(out: &mut String, style: Style, paint: Paint, record: Record<'_>) -> fmt::Result {
+    match style {
+        Style::Pretty => pretty::write(out, paint, record),
+        Style::Compact => compact::write(out, paint, record),
+        Style::Json => {
+            write_event_line(out, record)?;
+            out.push('\n');
+            Ok(())
+        }
+    }
+}
+
+export_plugin!(sink "console": Console);
+
+#[cfg(test)]
+mod tests;

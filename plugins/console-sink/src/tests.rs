@@ -1,0 +1,149 @@
+//! What the sink prints, by way of a file.
+
+use serde_json::{Value as Json, json};
+use tidegate_plugin::{
+    Operation,
+    testing::{Event, Records, SinkTest},
+};
+
+use super::*;
+
+/// What is printed of `records` with these options.
+fn printed(mut options: Json, records: &Records) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new").join("out.txt");
+    options["output"] = json!(path.to_str().unwrap());
+    let mut sink = SinkTest::<Console>::open(options).unwrap();
+    let report = sink.write(records).unwrap();
+    assert!(report.rejected().is_empty());
+    std::fs::read_to_string(path).unwrap()
+}
+
+fn update() -> Event {
+    let before = json!({"customer_id": 1, "email": "old@example.com", "first_name": "John"});
+    let after = json!({"customer_id": 1, "email": "new@example.com", "first_name": "John"});
+    Event::update("customers").key(json!({"customer_id": 1})).before(before).after(after).lsn(67890)
+}
+
+#[test]
+fn an_update_is_the_block_that_people_know() {
+    let expected = r#"================================================================================
+Operation: UPDATE
+Table: customers
+Timestamp: 1700000000000
+LSN: 67890
+
+Before: {
+  "customer_id": 1,
+  "email": "old@example.com",
+  "first_name": "John"
+}
+
+After: {
+  "customer_id": 1,
+  "email": "new@example.com",
+  "first_name": "John"
+}
+================================================================================
+
+"#;
+    assert_eq!(printed(json!({}), &Records::new().event(update())), expected);
+}
+
+#[test]
+fn inserts_show_after_and_deletes_show_before() {
+    let insert = printed(json!({}), &Records::new().event(Event::insert("t").after(json!({"id": 1}))));
+    assert!(
+        insert
+            .contains("Operation: INSERT\nTable: t\nTimestamp: 1700000000000\n\nAfter: {\n  \"id\": 1\n}\n="),
+        "{insert}"
+    );
+    assert!(!insert.contains("Before") && !insert.contains("LSN"), "{insert}");
+    let delete = printed(json!({}), &Records::new().event(Event::delete("t").before(json!({"id": 1}))));
+    assert!(
+        delete.contains("Operation: DELETE") && delete.contains("\n\nBefore: {\n  \"id\": 1\n}\n="),
+        "{delete}"
+    );
+    assert!(!delete.contains("After"), "{delete}");
+    let truncate = printed(json!({}), &Records::new().event(Event::new(Operation::Truncate, "t")));
+    assert!(truncate.contains("Operation: TRUNCATE") && !truncate.contains("Before"), "{truncate}");
+    let update = printed(json!({}), &Records::new().event(Event::update("t").after(json!({"id": 1}))));
+    assert!(update.contains("Before: null\n\nAfter: {"), "{update}");
+}
+
+#[test]
+fn other_records_print_their_place_key_and_value() {
+    let text = printed(json!({}), &Records::new().json("orders", json!("k"), json!({"a": [1]})).at(3, 42));
+    let expected = "\nTopic: orders\nPartition: 3\nOffset: 42\nTimestamp: 1700000000000\n\nKey: \"k\"\n\nValue: {\n  \"a\": [\n    1\n  ]\n}\n=";
+    assert!(text.contains(expected), "{text}");
+    let text = printed(json!({}), &Records::new().tombstone("orders", json!("k")));
+    assert!(text.contains("Value: null\n"), "{text}");
+}
+
+#[test]
+fn json_is_one_line_per_record() {
+    let records = Records::new().event(update()).tombstone("t", json!({"id": 1}));
+    let text = printed(json!({"style": "json"}), &records);
+    let lines: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let expected = json!({
+        "topic": "cdc.public.customers", "partition": 0, "offset": 0, "timestamp": 1_700_000_000_000_i64,
+        "key": {"customer_id": 1}, "operation": "UPDATE", "table": "customers",
+        "before": {"customer_id": 1, "email": "old@example.com", "first_name": "John"},
+        "after": {"customer_id": 1, "email": "new@example.com", "first_name": "John"},
+    });
+    assert_eq!(lines[0], expected);
+    let expected = json!({
+        "topic": "t", "partition": 0, "offset": 0, "timestamp": 1_700_000_000_000_i64, "key": {"id": 1}, "value": null,
+    });
+    assert_eq!(lines[1], expected);
+}
+
+#[test]
+fn compact_shows_what_changed() {
+    let row = json!({"id": 1});
+    let records = Records::new()
+        .event(update())
+        .event(Event::update("t").key(json!({"id": 1})).before(row.clone()).after(row.clone()))
+        .event(Event::update("t").key(json!({"id": 1})).after(row.clone()))
+        .event(Event::update("t").before(json!({"a": 1, "b": 2})).after(json!({"a": 2, "b": null, "c": 3})))
+        .event(Event::insert("t").key(json!({"id": 1})).after(row.clone()))
+        .event(Event::delete("t").key(json!({"id": 1})).before(row))
+        .event(Event::new(Operation::Truncate, "t"))
+        .json("plain", json!(null), json!([1]));
+    let expected = r#"UPDATE customers {"customer_id":1} email: "old@example.com" -> "new@example.com"
+UPDATE t {"id":1} (no column changed)
+UPDATE t {"id":1} {"id":1}
+UPDATE t a: 1 -> 2, b: 2 -> null, c: null -> 3
+INSERT t {"id":1} {"id":1}
+DELETE t {"id":1} {"id":1}
+TRUNCATE t
+plain[0]@0 null [1]
+"#;
+    assert_eq!(printed(json!({"style": "compact"}), &records), expected);
+}
+
+#[test]
+fn colours_are_for_terminals_unless_asked_for() {
+    let records = Records::new().event(update());
+    assert!(!printed(json!({"color": "auto"}), &records).contains('\x1b'));
+    assert!(!printed(json!({"color": "never"}), &records).contains('\x1b'));
+    let coloured = printed(json!({"color": "always"}), &records);
+    assert!(coloured.contains("\x1b[1mOperation:\x1b[0m \x1b[33mUPDATE\x1b[0m\n"), "{coloured}");
+    assert!(!printed(json!({"color": "always", "style": "json"}), &records).contains('\x1b'));
+}
+
+#[test]
+fn a_file_is_appended_to_and_an_impossible_one_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.txt");
+    let config = json!({"style": "compact", "output": path.to_str().unwrap()});
+    for _ in 0..2 {
+        let mut sink = SinkTest::<Console>::open(config.clone()).unwrap();
+        sink.write(&Records::new().json("t", json!(1), json!(2))).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "t[0]@0 1 2\n".repeat(2));
+
+    let below_a_file = path.join("x").to_str().unwrap().to_owned();
+    let error = SinkTest::<Console>::open(json!({"output": below_a_file})).unwrap_err();
+    assert!(error.message().starts_with(&format!("opening {below_a_file}: ")), "{error}");
+}

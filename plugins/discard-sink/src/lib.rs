@@ -1,0 +1,63 @@
+//! The `discard` sink: counts records and bytes and forgets them. Nothing is allocated per record.
+
+use tidegate_plugin::prelude::*;
+
+struct Discard {
+    context: Context,
+    records: u64,
+    bytes: u64,
+}
+
+impl Sink for Discard {
+    type Config = ();
+
+    fn open((): (), context: &Context) -> Result<Self> {
+        Ok(Self { context: context.clone(), records: 0, bytes: 0 })
+    }
+
+    fn write(&mut self, batch: &Batch<'_>) -> Result<Report> {
+        let (records, bytes) = (batch.len() as u64, batch.iter().map(size).sum());
+        self.context.count("discarded_records", &[], records);
+        self.context.count("discarded_bytes", &[], bytes);
+        self.records += records;
+        self.bytes += bytes;
+        Ok(Report::written())
+    }
+
+    fn close(&mut self) -> Result<()> {
+        info!(records = self.records, bytes = self.bytes, "discarded");
+        Ok(())
+    }
+}
+
+/// Bytes of key and value as they came from Kafka.
+fn size(record: Record<'_>) -> u64 {
+    let len = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len) as u64;
+    len(record.key_bytes()) + len(record.value_bytes())
+}
+
+export_plugin!(sink "discard": Discard);
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tidegate_plugin::testing::{self, Records, SinkTest};
+
+    use super::*;
+
+    #[test]
+    fn records_and_bytes_are_counted() {
+        let mut sink = SinkTest::<Discard>::open(json!({})).unwrap();
+        let records = Records::new().json("t", json!("key"), json!([1, 2])).tombstone("t", json!("key"));
+        assert!(sink.write(&records).unwrap().rejected().is_empty());
+        sink.write(&Records::new().json("t", json!(null), json!(7))).unwrap();
+        let metrics = testing::metrics();
+        assert_eq!(metrics["discarded_records"], 3.0);
+        assert_eq!(metrics["discarded_bytes"], 16.0);
+
+        sink.close().unwrap();
+        let logs = testing::logs();
+        assert_eq!((logs[0].level, logs[0].message.as_str()), ("info", "discarded"));
+        assert_eq!((logs[0].fields["records"].as_str(), logs[0].fields["bytes"].as_str()), ("3", "16"));
+    }
+}

@@ -1,0 +1,67 @@
+//! Records as lines of JSON, the same in every sink that writes them.
+
+use std::fmt::{self, Write};
+
+use tidegate_abi::{Change, Record, Value, value::write_json_string};
+
+/// Writes a record as one JSON object without a line break:
+/// `{"topic","partition","offset","timestamp","key","operation","table","before","after"}` for a change event, with
+/// `"value"` in place of the last four for anything else. The timestamp is Kafka's, in milliseconds, or null.
+///
+/// # Errors
+/// Only those of `out`.
+pub fn write_event_line(out: &mut impl Write, record: Record<'_>) -> fmt::Result {
+    write_place(out, record)?;
+    out.write_str(",\"key\":")?;
+    record.key().write_json(out)?;
+    match record.change() {
+        Some(change) => write_change(out, change)?,
+        None => write_member(out, "value", record.value())?,
+    }
+    out.write_char('}')
+}
+
+/// Writes all that Kafka carried as one JSON object without a line break:
+/// `{"topic","partition","offset","timestamp","headers","key","value"}`.
+///
+/// Headers are a list of `{"name","value"}`, since a name may come twice; a value that is no UTF-8 is written in base64.
+///
+/// # Errors
+/// Only those of `out`.
+pub fn write_record_line(out: &mut impl Write, record: Record<'_>) -> fmt::Result {
+    write_place(out, record)?;
+    out.write_str(",\"headers\":[")?;
+    for (index, header) in record.headers().iter().enumerate() {
+        out.write_str(if index == 0 { "{\"name\":" } else { ",{\"name\":" })?;
+        write_json_string(out, header.name)?;
+        let text = |bytes| std::str::from_utf8(bytes).map_or_else(|_| Value::bytes(bytes), Value::string);
+        write_member(out, "value", header.value.map_or(Value::NULL, text))?;
+        out.write_char('}')?;
+    }
+    out.write_char(']')?;
+    write_member(out, "key", record.key())?;
+    write_member(out, "value", record.value())?;
+    out.write_char('}')
+}
+
+fn write_place(out: &mut impl Write, record: Record<'_>) -> fmt::Result {
+    out.write_str("{\"topic\":")?;
+    write_json_string(out, record.topic())?;
+    write!(out, ",\"partition\":{},\"offset\":{},\"timestamp\":", record.partition(), record.offset())?;
+    match record.timestamp_ms() {
+        Some(timestamp) => write!(out, "{timestamp}"),
+        None => out.write_str("null"),
+    }
+}
+
+fn write_change(out: &mut impl Write, change: Change<'_>) -> fmt::Result {
+    write!(out, ",\"operation\":\"{}\",\"table\":", change.operation())?;
+    write_json_string(out, change.table())?;
+    write_member(out, "before", change.before_value())?;
+    write_member(out, "after", change.after_value())
+}
+
+fn write_member(out: &mut impl Write, name: &str, value: Value<'_>) -> fmt::Result {
+    write!(out, ",\"{name}\":")?;
+    value.write_json(out)
+}

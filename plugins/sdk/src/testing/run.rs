@@ -1,0 +1,212 @@
+//! One instance of a plugin under test.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde_json::Value as Json;
+use tidegate_abi::{Batch, Operation, Record, Value, host, raw::BatchView};
+
+use super::{decode::Envelope, host::context, records::Records};
+use crate::{
+    config::PluginConfig,
+    de::ValueDeserializer,
+    error::{Error, Result},
+    sink::{Claim, Partition, Report, Sink},
+    transform::{Transform, apply_all},
+};
+
+/// A transform under test.
+pub struct TransformTest<T>(T);
+
+// So that `open(..).unwrap_err()` works for plugins that cannot be printed.
+impl<T> fmt::Debug for TransformTest<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("TransformTest")
+    }
+}
+
+impl<T: Transform> TransformTest<T> {
+    /// Opens the transform with a configuration, such as `json!({"field": "price"})`.
+    ///
+    /// # Errors
+    /// When the configuration does not fit, and whatever the transform's `open` says.
+    pub fn open(config: Json) -> Result<Self> {
+        Ok(Self(T::open(read_config(config)?, &context("tested")?)?))
+    }
+
+    /// Runs the transform over the records.
+    ///
+    /// # Errors
+    /// What ended the batch. A rejected record is no error here: see [`Applied::rejected`].
+    pub fn apply(&mut self, records: &Records) -> Result<Applied> {
+        let mut batch = records.batch();
+        let call = |view: &BatchView, outputs: &mut _| {
+            let lent = lent(view);
+            let arena = lent.arena().ok_or_else(|| Error::fatal("the batch has no memory"))?;
+            apply_all(&mut self.0, lent, arena, outputs)
+        };
+        batch.transform(usize::MAX, None, &mut Envelope, call, Error::fatal)?;
+        Ok(Applied::of(&batch))
+    }
+
+    /// Closes the transform.
+    ///
+    /// # Errors
+    /// What its `close` says.
+    pub fn close(mut self) -> Result<()> {
+        self.0.close()
+    }
+}
+
+/// What a transform made of some records.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Applied {
+    /// What it emitted, in order.
+    pub records: Vec<Output>,
+    /// What it rejected: the input's index and the reason.
+    pub rejected: Vec<(u32, String)>,
+}
+
+impl Applied {
+    fn of(batch: &host::Batch) -> Self {
+        let rejected =
+            batch.rejected().iter().map(|rejected| (rejected.input, rejected.reason.clone())).collect();
+        Self { records: batch.records().map(Output::of).collect(), rejected }
+    }
+}
+
+/// A record that a transform emitted. Values are as in a JSON file: decimals are numbers, bytes are base64.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Output {
+    /// Index of the input that it came from.
+    pub input: u32,
+    /// Topic.
+    pub topic: String,
+    /// Key.
+    pub key: Json,
+    /// Value.
+    pub value: Json,
+    /// Headers, in order.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// Operation, if the record is a change event.
+    pub operation: Option<Operation>,
+    /// Table; empty for anything but a change event.
+    pub table: String,
+    /// Row before, or null.
+    pub before: Json,
+    /// Row after, or null.
+    pub after: Json,
+}
+
+impl Output {
+    fn of(record: Record<'_>) -> Self {
+        let change = record.change();
+        let headers = record.headers().iter();
+        Self {
+            input: record.input(),
+            topic: record.topic().to_owned(),
+            key: to_json(record.key()),
+            value: to_json(record.value()),
+            headers: headers
+                .map(|header| (header.name.to_owned(), header.value.unwrap_or_default().to_owned()))
+                .collect(),
+            operation: change.map(|change| change.operation()),
+            table: change.map_or_else(String::new, |change| change.table().to_owned()),
+            before: change.map_or(Json::Null, |change| to_json(change.before_value())),
+            after: change.map_or(Json::Null, |change| to_json(change.after_value())),
+        }
+    }
+}
+
+/// A sink under test.
+pub struct SinkTest<S> {
+    sink: S,
+    epochs: BTreeMap<(String, i32), u64>,
+}
+
+// As above.
+impl<S> fmt::Debug for SinkTest<S> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("SinkTest")
+    }
+}
+
+impl<S: Sink> SinkTest<S> {
+    /// Opens the sink with a configuration, for a connector called `tested`.
+    ///
+    /// # Errors
+    /// When the configuration does not fit, and whatever the sink's `open` says.
+    pub fn open(config: Json) -> Result<Self> {
+        Self::open_for("tested", config)
+    }
+
+    /// As [`SinkTest::open`], for a connector of this name.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_for(connector: &str, config: Json) -> Result<Self> {
+        Ok(Self { sink: S::open(read_config(config)?, &context(connector)?)?, epochs: BTreeMap::new() })
+    }
+
+    /// Claims partitions; their epochs go with every later write, as the host does it.
+    ///
+    /// # Errors
+    /// What the sink's `claim` says.
+    pub fn claim(&mut self, partitions: &[(&str, i32)]) -> Result<Vec<Claim>> {
+        let views: Vec<_> =
+            partitions.iter().map(|(topic, partition)| Partition { topic, partition: *partition }).collect();
+        let claims = self.sink.claim(&views)?;
+        for ((topic, partition), claim) in partitions.iter().zip(&claims) {
+            self.epochs.insert(((*topic).to_owned(), *partition), claim.epoch);
+        }
+        Ok(claims)
+    }
+
+    /// Writes the records as one batch.
+    ///
+    /// # Errors
+    /// What the sink's `write` says.
+    pub fn write(&mut self, records: &Records) -> Result<Report> {
+        let Self { sink, epochs } = self;
+        let batch = records.batch();
+        let epoch =
+            |topic: &str, partition| epochs.get(&(topic.to_owned(), partition)).copied().unwrap_or_default();
+        batch.lend_to_sink(0..batch.len(), epoch, |view| sink.write(&lent(view)))
+    }
+
+    /// Closes the sink.
+    ///
+    /// # Errors
+    /// What its `close` says.
+    pub fn close(mut self) -> Result<()> {
+        self.sink.close()
+    }
+}
+
+/// The batch that a host lends.
+#[expect(unsafe_code, reason = "this module stands in for the host")]
+fn lent(view: &BatchView) -> Batch<'_> {
+    // SAFETY: the view comes from the batch's own `transform` or `lend_to_sink`, which keep all that it describes alive
+    // and unchanged while they lend it.
+    unsafe { Batch::from_view(view) }
+}
+
+/// The configuration as a plugin gets it: checked for unknown keys, as the host does by the schema.
+fn read_config<C: PluginConfig>(config: Json) -> Result<C> {
+    let schema: Json = serde_json::from_str(&C::schema())?;
+    let keys = config.as_object().into_iter().flatten();
+    for (key, _) in keys.filter(|_| schema["additionalProperties"] == false) {
+        if schema["properties"].get(key).is_none() {
+            return Err(Error::fatal(format_args!("configuration: unknown key {key:?}")));
+        }
+    }
+    let batch = Records::new().json("configuration", Json::Null, config).batch();
+    let value = batch.record(0).map(|record| record.value()).unwrap_or_default();
+    C::deserialize(ValueDeserializer(value)).map_err(|error| Error::fatal(error).context("configuration"))
+}
+
+fn to_json(value: Value<'_>) -> Json {
+    let mut text = String::new();
+    let written = value.write_json(&mut text);
+    assert!(written.is_ok(), "writing to a string cannot fail");
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("the value is no JSON: {error}: {text}"))
+}
