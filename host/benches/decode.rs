@@ -55,7 +55,8 @@ impl Task {
             }
             let slot = self.batch.slot(&topic, 0, 1);
             let key = key.as_ref().filter(|_| self.with_keys).map(|key| key.as_bytes());
-            let record = NewRecord { offset: offset as i64, timestamp_ms: None, key, value: Some(value.as_bytes()) };
+            let record =
+                NewRecord { offset: offset as i64, timestamp_ms: None, key, value: Some(value.as_bytes()) };
             self.batch.push(slot, record, std::iter::empty());
         }
     }
@@ -74,7 +75,13 @@ struct Nothing;
 
 impl Decode for Nothing {
     fn decode<'b>(&mut self, record: Record<'b>, _: Arena<'b>) -> Result<Decoded<'b>, String> {
-        Ok(Decoded { key: record.key(), value: record.value(), key_schema: None, value_schema: None, change: None })
+        Ok(Decoded {
+            key: record.key(),
+            value: record.value(),
+            key_schema: None,
+            value_schema: None,
+            change: None,
+        })
     }
 }
 

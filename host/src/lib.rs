@@ -21,9 +21,12 @@
 //! `kafka` knows nothing of plugins, `plugins` nothing of Kafka, `formats` neither; `pipeline` joins them; `supervisor`
 //! runs pipelines; `api` and `cli` talk to the supervisor alone.
 
+pub mod api;
+pub mod cli;
 pub mod config;
 pub mod formats;
 pub mod kafka;
 pub mod pipeline;
 pub mod plugins;
+pub mod supervisor;
 pub mod telemetry;

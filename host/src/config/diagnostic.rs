@@ -67,9 +67,7 @@ impl Diagnostics {
 
     /// The findings that make a file unusable, in order.
     pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
-        self.sorted
-            .iter()
-            .filter(|diagnostic| diagnostic.severity == Severity::Error)
+        self.sorted.iter().filter(|diagnostic| diagnostic.severity == Severity::Error)
     }
 
     /// Whether any finding is an error.
@@ -169,24 +167,15 @@ mod tests {
             at("connectors.d/a.toml", 7, Severity::Error).to_string(),
             "connectors.d/a.toml:7:1: source.tpoics: unknown key \"tpoics\": did you mean \"topics\"?"
         );
-        let whole = Diagnostic {
-            key_path: String::new(),
-            help: None,
-            ..at("a.toml", 0, Severity::Warning)
-        };
+        let whole = Diagnostic { key_path: String::new(), help: None, ..at("a.toml", 0, Severity::Warning) };
         assert_eq!(whole.to_string(), "a.toml: warning: unknown key \"tpoics\"");
     }
 
     #[test]
     fn sorts_by_file_and_line_and_keeps_each_finding_once() {
-        let (a2, a10, b1) = (
-            at("a", 2, Severity::Warning),
-            at("a", 10, Severity::Error),
-            at("b", 1, Severity::Warning),
-        );
-        let all: Diagnostics = [b1.clone(), a10.clone(), a2.clone(), a10.clone()]
-            .into_iter()
-            .collect();
+        let (a2, a10, b1) =
+            (at("a", 2, Severity::Warning), at("a", 10, Severity::Error), at("b", 1, Severity::Warning));
+        let all: Diagnostics = [b1.clone(), a10.clone(), a2.clone(), a10.clone()].into_iter().collect();
         assert_eq!(all.iter().collect::<Vec<_>>(), [&a2, &a10, &b1]);
         assert_eq!(all.errors().collect::<Vec<_>>(), [&a10]);
         assert!(all.has_errors() && !all.is_empty());

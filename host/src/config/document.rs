@@ -21,11 +21,7 @@ pub(super) struct Place {
 impl Place {
     /// The file as a whole.
     pub(super) fn whole(file: &Path) -> Self {
-        Self {
-            file: file.into(),
-            line: 0,
-            column: 0,
-        }
+        Self { file: file.into(), line: 0, column: 0 }
     }
 }
 
@@ -85,21 +81,11 @@ pub(super) struct Table {
 impl Table {
     /// Parses TOML. Every syntax error goes to `report`, and then nothing is returned.
     pub(super) fn parse(text: &str, file: &Path, report: &Report) -> Option<Self> {
-        let builder = Builder {
-            file: file.into(),
-            lines: line_starts(text),
-            text,
-            report,
-        };
+        let builder = Builder { file: file.into(), lines: line_starts(text), text, report };
         let (tree, errors) = DeTable::parse_recoverable(text);
         for error in &errors {
             let place = builder.place(error.span().map_or(0, |span| span.start));
-            report.error(
-                &place,
-                "",
-                format!("broken TOML: {}", one_line(error.message())),
-                None,
-            );
+            report.error(&place, "", format!("broken TOML: {}", one_line(error.message())), None);
         }
         errors.is_empty().then(|| builder.table(tree.get_ref()))
     }
@@ -169,20 +155,13 @@ impl Builder<'_> {
             let name: &std::borrow::Cow<'_, str> = key.get_ref();
             (name.to_string(), self.node(self.place(key.span().start), value))
         };
-        Table {
-            entries: table.iter().map(entry).collect(),
-        }
+        Table { entries: table.iter().map(entry).collect() }
     }
 
     fn node(&self, key: Place, value: &Spanned<DeValue<'_>>) -> Node {
         let place = self.place(value.span().start);
         let value = self.value(value.get_ref(), &place);
-        Node {
-            key,
-            place,
-            layer: Layer::Own,
-            value,
-        }
+        Node { key, place, layer: Layer::Own, value }
     }
 
     fn value(&self, value: &DeValue<'_>, place: &Place) -> TomlValue {
@@ -207,12 +186,7 @@ impl Builder<'_> {
     }
 
     fn too_large(&self, place: &Place, number: &str) -> TomlValue {
-        self.report.error(
-            place,
-            "",
-            format!("the number {number} does not fit 64 bits"),
-            None,
-        );
+        self.report.error(place, "", format!("the number {number} does not fit 64 bits"), None);
         TomlValue::Unresolved
     }
 
@@ -222,18 +196,12 @@ impl Builder<'_> {
         let line = self.lines.partition_point(|start| *start <= offset);
         let start = self.lines.get(line.saturating_sub(1)).copied().unwrap_or(0);
         let before = self.text.get(start..offset).unwrap_or_default();
-        Place {
-            file: Arc::clone(&self.file),
-            line,
-            column: before.chars().count() + 1,
-        }
+        Place { file: Arc::clone(&self.file), line, column: before.chars().count() + 1 }
     }
 }
 
 fn line_starts(text: &str) -> Vec<usize> {
-    std::iter::once(0)
-        .chain(text.match_indices('\n').map(|(offset, _)| offset + 1))
-        .collect()
+    std::iter::once(0).chain(text.match_indices('\n').map(|(offset, _)| offset + 1)).collect()
 }
 
 /// The parser's messages may have several lines; a finding has one.

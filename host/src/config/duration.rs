@@ -25,18 +25,10 @@ const UNITS: [(&str, u64); 6] = [
 /// # Errors
 /// Text that is no number with one of the known units, or more nanoseconds than 64 bits hold (584 years).
 pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
-    let error = || DurationError {
-        text: text.to_owned(),
-    };
+    let error = || DurationError { text: text.to_owned() };
     let quantity = Quantity::parse(text).ok_or_else(error)?;
-    let (_, nanoseconds) = UNITS
-        .iter()
-        .find(|(name, _)| *name == quantity.unit)
-        .ok_or_else(error)?;
-    quantity
-        .times(*nanoseconds)
-        .map(Duration::from_nanos)
-        .ok_or_else(error)
+    let (_, nanoseconds) = UNITS.iter().find(|(name, _)| *name == quantity.unit).ok_or_else(error)?;
+    quantity.times(*nanoseconds).map(Duration::from_nanos).ok_or_else(error)
 }
 
 /// Reads a plain number of seconds, which may have a fraction, as environment variables hold it.
@@ -44,16 +36,9 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
 /// # Errors
 /// Text that is no number, or has a unit.
 pub(super) fn parse_seconds(text: &str) -> Result<Duration, DurationError> {
-    let error = || DurationError {
-        text: text.to_owned(),
-    };
-    let quantity = Quantity::parse(text)
-        .filter(|quantity| quantity.unit.is_empty())
-        .ok_or_else(error)?;
-    quantity
-        .times(1_000_000_000)
-        .map(Duration::from_nanos)
-        .ok_or_else(error)
+    let error = || DurationError { text: text.to_owned() };
+    let quantity = Quantity::parse(text).filter(|quantity| quantity.unit.is_empty()).ok_or_else(error)?;
+    quantity.times(1_000_000_000).map(Duration::from_nanos).ok_or_else(error)
 }
 
 /// Writes a duration with the largest unit that divides it, as [`parse_duration`] reads it: `15m`, `200ms`.
@@ -86,11 +71,7 @@ mod tests {
             ("7d", 604_800_000),
             ("0s", 0),
         ] {
-            assert_eq!(
-                parse_duration(text),
-                Ok(Duration::from_millis(milliseconds)),
-                "{text}"
-            );
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
         }
     }
 
@@ -98,12 +79,7 @@ mod tests {
     fn refuses_what_is_no_duration_and_names_it() {
         for text in ["", "5", "s", "-1s", "1 minute", "1m30s", "1S", "999999999999999d"] {
             let error = parse_duration(text).unwrap_err();
-            assert!(
-                error
-                    .to_string()
-                    .starts_with(&format!("{text:?} is not a duration")),
-                "{error}"
-            );
+            assert!(error.to_string().starts_with(&format!("{text:?} is not a duration")), "{error}");
         }
     }
 

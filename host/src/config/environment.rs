@@ -16,17 +16,12 @@ impl Environment {
         let utf8 = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
-        Self {
-            variables: std::env::vars_os().filter_map(utf8).collect(),
-        }
+        Self { variables: std::env::vars_os().filter_map(utf8).collect() }
     }
 
     /// The value of a variable; one that is set to nothing counts as not set, as in `${NAME:-default}` of a shell.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.variables
-            .get(name)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// The names of all variables, sorted.
@@ -37,12 +32,7 @@ impl Environment {
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
-        Self {
-            variables: variables
-                .into_iter()
-                .map(|(name, value)| (name.into(), value.into()))
-                .collect(),
-        }
+        Self { variables: variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect() }
     }
 }
 
@@ -80,12 +70,8 @@ mod tests {
 
     #[test]
     fn secret_names() {
-        for name in [
-            "DB_PASSWORD",
-            "api_token",
-            "SNOWFLAKE_PRIVATE_KEY",
-            "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE",
-        ] {
+        for name in ["DB_PASSWORD", "api_token", "SNOWFLAKE_PRIVATE_KEY", "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE"]
+        {
             assert!(names_a_secret(name), "{name}");
         }
         for name in ["SNOWFLAKE_ACCOUNT", "SNOWFLAKE_PRIVATE_KEY_PATH", "TLS_KEY_FILE"] {

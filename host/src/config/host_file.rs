@@ -117,11 +117,7 @@ impl HostConfig {
         environment: &Environment,
     ) -> Result<Self, Diagnostics> {
         let (config, diagnostics) = Self::read(path, flags, environment);
-        if diagnostics.has_errors() {
-            Err(diagnostics)
-        } else {
-            Ok(config)
-        }
+        if diagnostics.has_errors() { Err(diagnostics) } else { Ok(config) }
     }
 
     /// Like [`HostConfig::load`], but puts the default in the place of whatever is wrong, so that connector files
@@ -147,10 +143,7 @@ impl HostConfig {
         environment: &Environment,
         overrides: Overrides,
     ) -> Self {
-        root.not_yet(
-            "schema_registry",
-            Some("remove it; formats that need a registry come later"),
-        );
+        root.not_yet("schema_registry", Some("remove it; formats that need a registry come later"));
         root.not_yet("api", Some("remove it"));
         if environment.get("SCHEMA_REGISTRY_URL").is_some() {
             tracing::debug!("SCHEMA_REGISTRY_URL is set; no format uses it yet");
@@ -192,12 +185,7 @@ fn take_defaults(table: &mut Table, report: &Report) -> Table {
             defaults
         }
         other => {
-            report.error(
-                &node.place,
-                "defaults",
-                format!("expected a table, found {}", other.kind()),
-                None,
-            );
+            report.error(&node.place, "defaults", format!("expected a table, found {}", other.kind()), None);
             Table::default()
         }
     }
@@ -205,11 +193,7 @@ fn take_defaults(table: &mut Table, report: &Report) -> Table {
 
 fn read_kafka(mut section: Section<'_>, overrides: &Overrides) -> KafkaConfig {
     let written = section.name("bootstrap_servers");
-    let chosen = overrides
-        .flag_servers
-        .clone()
-        .or_else(|| overrides.environment_servers.clone())
-        .or(written);
+    let chosen = overrides.flag_servers.clone().or_else(|| overrides.environment_servers.clone()).or(written);
     let kafka = KafkaConfig {
         bootstrap_servers: chosen.unwrap_or_else(|| "localhost:9092".to_owned()),
         properties: ClientProperties::read(&section.section("properties"), &ClientProperties::default()),
@@ -220,10 +204,7 @@ fn read_kafka(mut section: Section<'_>, overrides: &Overrides) -> KafkaConfig {
 
 fn read_paths(mut section: Section<'_>, key: &'static str, flags: &[PathBuf]) -> Option<Vec<PathBuf>> {
     let written = section.texts(key);
-    if written
-        .as_ref()
-        .is_some_and(|paths| paths.iter().any(String::is_empty))
-    {
+    if written.as_ref().is_some_and(|paths| paths.iter().any(String::is_empty)) {
         section.error(key, "must not be empty", None);
     }
     section.finish();
@@ -237,30 +218,20 @@ fn read_paths(mut section: Section<'_>, key: &'static str, flags: &[PathBuf]) ->
 fn read_state_dir(mut section: Section<'_>, flags: &HostFlags) -> PathBuf {
     let written = section.name("state_dir").map(PathBuf::from);
     section.finish();
-    flags
-        .state_dir
-        .clone()
-        .or(written)
-        .unwrap_or_else(|| "state".into())
+    flags.state_dir.clone().or(written).unwrap_or_else(|| "state".into())
 }
 
 fn read_log(mut section: Section<'_>, flags: &HostFlags, environment: &Environment) -> LogConfig {
     let report = section.report();
     let format = section.choice(
         "format",
-        vec![
-            ("human", Choice::Is(LogFormat::Human)),
-            ("json", Choice::Is(LogFormat::Json)),
-        ],
+        vec![("human", Choice::Is(LogFormat::Human)), ("json", Choice::Is(LogFormat::Json))],
     );
     let flag_format = flags.log_format.as_ref().and_then(|text| match text.as_str() {
         "human" => Some(LogFormat::Human),
         "json" => Some(LogFormat::Json),
         other => {
-            report.flag(
-                "log format",
-                format!("unknown value {other:?}: use {}", quoted(&["human", "json"])),
-            );
+            report.flag("log format", format!("unknown value {other:?}: use {}", quoted(&["human", "json"])));
             None
         }
     });
@@ -306,10 +277,7 @@ impl Overrides {
 }
 
 fn read_batch_size(text: &str, report: &Report) -> Option<usize> {
-    let records = text
-        .parse()
-        .ok()
-        .filter(|records| (1..=1_000_000).contains(records));
+    let records = text.parse().ok().filter(|records| (1..=1_000_000).contains(records));
     if records.is_none() {
         let message = format!("{text:?} is not a number of records: use an integer from 1 to 1000000");
         report.variable("BATCH_SIZE", message);
@@ -330,10 +298,7 @@ fn read_poll_timeout(text: &str, report: &Report) -> Option<Duration> {
 impl std::fmt::Debug for HostConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("HostConfig")
-            .field(
-                "bootstrap_servers",
-                &self.secrets.mask(&self.kafka.bootstrap_servers),
-            )
+            .field("bootstrap_servers", &self.secrets.mask(&self.kafka.bootstrap_servers))
             .field("properties", &self.kafka.properties)
             .field("plugin_dirs", &self.plugin_dirs)
             .field("connectors", &self.connectors)

@@ -60,8 +60,7 @@ impl Walk<'_> {
                 node.value = match self.fill(text) {
                     Ok(filled) => TomlValue::Filled(filled),
                     Err(error) => {
-                        self.report
-                            .error(&node.place, &shown(node.layer, path), error.to_string(), None);
+                        self.report.error(&node.place, &shown(node.layer, path), error.to_string(), None);
                         TomlValue::Unresolved
                     }
                 }
@@ -103,9 +102,7 @@ impl Walk<'_> {
             None => (variable, None),
         };
         let Some(value) = self.environment.get(name) else {
-            return default
-                .map(str::to_owned)
-                .ok_or_else(|| PlaceholderError::NotSet(name.to_owned()));
+            return default.map(str::to_owned).ok_or_else(|| PlaceholderError::NotSet(name.to_owned()));
         };
         if names_a_secret(name) {
             self.report.secret(value);
@@ -114,15 +111,10 @@ impl Walk<'_> {
     }
 
     fn file(&self, path: &str) -> Result<String, PlaceholderError> {
-        let unreadable = |source| PlaceholderError::Unreadable {
-            path: path.to_owned(),
-            source,
-        };
+        let unreadable = |source| PlaceholderError::Unreadable { path: path.to_owned(), source };
         let mut bytes = Vec::new();
         let file = File::open(path).map_err(unreadable)?;
-        file.take(MAX_FILE_BYTES + 1)
-            .read_to_end(&mut bytes)
-            .map_err(unreadable)?;
+        file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
         if bytes.len() as u64 > MAX_FILE_BYTES {
             return Err(PlaceholderError::TooLarge(path.to_owned()));
         }

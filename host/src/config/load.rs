@@ -55,11 +55,7 @@ pub fn load_connectors(
     catalog: &dyn PluginCatalog,
     environment: &Environment,
 ) -> LoadedConnectors {
-    let around = Surroundings {
-        host,
-        catalog,
-        environment,
-    };
+    let around = Surroundings { host, catalog, environment };
     let mut loaded = LoadedConnectors::default();
     let mut findings = vec![];
     for (name, files) in find_files(paths, &mut findings) {
@@ -103,9 +99,7 @@ fn read_one(
         let help = "name the file with ASCII letters, digits, \".\", \"_\" and \"-\" only";
         report.error(&whole, "", message, Some(help.to_owned()));
     }
-    let text = read_text(file)
-        .map_err(|error| report.error(&whole, "", error.to_string(), None))
-        .ok()?;
+    let text = read_text(file).map_err(|error| report.error(&whole, "", error.to_string(), None)).ok()?;
     let mut table = Table::parse(&text, file, report)?;
     merge_defaults(&mut table, &around.host.defaults);
     interpolate(&mut table, around.environment, report);
@@ -121,17 +115,12 @@ fn merge_defaults(table: &mut Table, defaults: &Table) {
     if matches!((own_sink, default_sink), (Some(own), Some(default)) if own != default) {
         defaults.entries.remove("sink");
     }
-    let names_topics = |source: &Table| {
-        ["topics", "topics_regex"]
-            .iter()
-            .any(|key| source.entries.contains_key(*key))
-    };
+    let names_topics =
+        |source: &Table| ["topics", "topics_regex"].iter().any(|key| source.entries.contains_key(*key));
     if table.table("source").is_some_and(names_topics)
         && let Some(TomlValue::Table(source)) = defaults.entries.get_mut("source").map(|node| &mut node.value)
     {
-        source
-            .entries
-            .retain(|key, _| key != "topics" && key != "topics_regex");
+        source.entries.retain(|key, _| key != "topics" && key != "topics_regex");
     }
     table.fill_from(&defaults);
 }
@@ -147,11 +136,7 @@ fn find_files(paths: &[PathBuf], findings: &mut Vec<Diagnostic>) -> BTreeMap<Str
             continue;
         }
         seen.push(identity);
-        let stem = file
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         files.entry(stem).or_default().push(file);
     }
     findings.extend(report.finish().0);
@@ -162,32 +147,17 @@ fn find_files(paths: &[PathBuf], findings: &mut Vec<Diagnostic>) -> BTreeMap<Str
 fn expand(path: &Path, report: &Report) -> Vec<PathBuf> {
     if path.is_dir() {
         return list(path).unwrap_or_else(|error| {
-            report.error(
-                &Place::whole(path),
-                "",
-                format!("cannot read the folder: {error}"),
-                None,
-            );
+            report.error(&Place::whole(path), "", format!("cannot read the folder: {error}"), None);
             vec![]
         });
     }
     if !path.exists() {
         let help = "create it, or name the folder of the connector files";
-        report.error(
-            &Place::whole(path),
-            "",
-            "there is no such file or folder",
-            Some(help.to_owned()),
-        );
+        report.error(&Place::whole(path), "", "there is no such file or folder", Some(help.to_owned()));
         return vec![];
     }
     if !is_toml(path) {
-        report.error(
-            &Place::whole(path),
-            "",
-            "a connector file's name ends in .toml",
-            None,
-        );
+        report.error(&Place::whole(path), "", "a connector file's name ends in .toml", None);
         return vec![];
     }
     vec![path.to_owned()]
@@ -228,16 +198,8 @@ fn refuse_same_name(
     };
     let report = Report::default();
     for file in others {
-        let message = format!(
-            "there is another connector {name:?}, in {}; neither is used",
-            first.display()
-        );
-        report.error(
-            &Place::whole(file),
-            "",
-            message,
-            Some("rename one of the files".to_owned()),
-        );
+        let message = format!("there is another connector {name:?}, in {}; neither is used", first.display());
+        report.error(&Place::whole(file), "", message, Some("rename one of the files".to_owned()));
     }
     findings.extend(report.finish().0);
 }
@@ -250,17 +212,10 @@ fn warn_of_shared_groups(connectors: &[ConnectorDefinition], findings: &mut Vec<
         let source = &connector.source;
         let key = (source.bootstrap_servers.as_str(), source.group_id.as_str());
         if let Some(other) = groups.get(&key) {
-            let message = format!(
-                "{:?} is also the group of connector {other:?}: they share partitions",
-                key.1
-            );
+            let message =
+                format!("{:?} is also the group of connector {other:?}: they share partitions", key.1);
             let help = "give each connector a group of its own";
-            report.warning(
-                &Place::whole(&connector.file),
-                "source.group_id",
-                message,
-                Some(help.to_owned()),
-            );
+            report.warning(&Place::whole(&connector.file), "source.group_id", message, Some(help.to_owned()));
             continue;
         }
         groups.insert(key, &connector.name);

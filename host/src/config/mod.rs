@@ -24,9 +24,9 @@ mod suggest;
 mod tests;
 
 pub use connector::{
-    BatchDefaults, BatchLimits, BatchOverrides, ChangeKind, ClientProperties, ColumnHint,
-    ConnectorDefinition, ErrorPolicy, Format, GroupProtocol, Limits, OnReject, PluginUse, Predicate,
-    RestartPolicy, RestartWhen, RetryPolicy, SourceDefinition, Start, Subscription, TransformDefinition,
+    BatchDefaults, BatchLimits, BatchOverrides, ChangeKind, ClientProperties, ConnectorDefinition,
+    ErrorPolicy, GroupProtocol, Limits, OnReject, PluginUse, Predicate, RestartPolicy, RestartWhen,
+    RetryPolicy, SourceDefinition, Start, Subscription, TransformDefinition,
 };
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use duration::{DurationError, format_duration, parse_duration};

@@ -15,14 +15,10 @@ impl<'a> Quantity<'a> {
     /// has more than nine digits behind the point.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
         let text = text.trim();
-        let end = text
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .unwrap_or(text.len());
+        let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
         let (number, unit) = text.split_at(end);
         let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-        let digits = u32::try_from(fraction.len())
-            .ok()
-            .filter(|digits| (1..=9).contains(digits))?;
+        let digits = u32::try_from(fraction.len()).ok().filter(|digits| (1..=9).contains(digits))?;
         Some(Self {
             whole: whole.parse().ok()?,
             fraction: (fraction.parse().ok()?, digits),

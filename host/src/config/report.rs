@@ -66,10 +66,7 @@ impl Report {
     }
 
     pub(super) fn has_errors(&self) -> bool {
-        self.findings
-            .borrow()
-            .iter()
-            .any(|finding| finding.severity == Severity::Error)
+        self.findings.borrow().iter().any(|finding| finding.severity == Severity::Error)
     }
 
     /// The findings, with every secret taken out of them, and the secrets.

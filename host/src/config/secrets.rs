@@ -37,9 +37,7 @@ impl Secrets {
         let inner = Arc::make_mut(&mut self.inner);
         inner.values.insert(secret.to_owned());
         inner.needles.extend(needles(secret));
-        inner
-            .needles
-            .sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        inner.needles.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         inner.needles.dedup();
     }
 
@@ -81,11 +79,7 @@ impl Secrets {
 
     /// Like [`Secrets::scrub`] for a text that is one value: a secret of any length becomes `***`.
     pub(super) fn mask<'t>(&self, value: &'t str) -> Cow<'t, str> {
-        if self.inner.values.contains(value) {
-            Cow::Borrowed(MASK)
-        } else {
-            self.scrub(value)
-        }
+        if self.inner.values.contains(value) { Cow::Borrowed(MASK) } else { self.scrub(value) }
     }
 
     /// A copy of a JSON value with every secret leaf masked.
@@ -94,10 +88,9 @@ impl Secrets {
             Value::String(text) => Value::String(self.mask(text).into_owned()),
             Value::Number(number) if self.inner.values.contains(&number.to_string()) => MASK.into(),
             Value::Array(items) => items.iter().map(|item| self.mask_json(item)).collect(),
-            Value::Object(fields) => fields
-                .iter()
-                .map(|(name, field)| (name.clone(), self.mask_json(field)))
-                .collect(),
+            Value::Object(fields) => {
+                fields.iter().map(|(name, field)| (name.clone(), self.mask_json(field))).collect()
+            }
             Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
         }
     }
@@ -106,10 +99,7 @@ impl Secrets {
 fn needles(secret: &str) -> impl Iterator<Item = String> {
     let debug = secret.escape_debug().to_string();
     let json = Value::from(secret).to_string();
-    let lines = secret
-        .lines()
-        .map(str::trim)
-        .filter(|line| line.chars().count() >= SHORTEST_LINE);
+    let lines = secret.lines().map(str::trim).filter(|line| line.chars().count() >= SHORTEST_LINE);
     let lines: Vec<String> = lines.map(str::to_owned).collect();
     let json = json.get(1..json.len() - 1).unwrap_or_default().to_owned();
     [secret.to_owned(), debug, json]
@@ -139,14 +129,8 @@ mod tests {
     #[test]
     fn every_occurrence_is_replaced_longest_first() {
         let secrets = secrets(&["hunter", "hunter2-long", ""]);
-        assert_eq!(
-            secrets.scrub("a hunter2-long b hunter c hunter"),
-            "a *** b *** c ***"
-        );
-        assert!(matches!(
-            secrets.scrub("nothing here"),
-            Cow::Borrowed("nothing here")
-        ));
+        assert_eq!(secrets.scrub("a hunter2-long b hunter c hunter"), "a *** b *** c ***");
+        assert!(matches!(secrets.scrub("nothing here"), Cow::Borrowed("nothing here")));
     }
 
     #[test]
@@ -168,10 +152,7 @@ mod tests {
         let password = "pass\"word\\\n1";
         let secrets = secrets(&[password]);
         assert_eq!(secrets.scrub(&format!("{:?}", password)), "\"***\"");
-        assert_eq!(
-            secrets.scrub(&json!({ "p": password }).to_string()),
-            r#"{"p":"***"}"#
-        );
+        assert_eq!(secrets.scrub(&json!({ "p": password }).to_string()), r#"{"p":"***"}"#);
         assert_eq!(format!("{secrets:?}"), "Secrets(1)");
     }
 
@@ -180,10 +161,7 @@ mod tests {
         let mut secrets = Secrets::default();
         secrets.insert_leaves(&json!(["s3cret", { "pin": 42 }]));
         let masked = secrets.mask_json(&json!({ "a": "s3cret", "b": [42, 43], "c": "x s3cret", "d": true }));
-        assert_eq!(
-            masked,
-            json!({ "a": "***", "b": ["***", 43], "c": "x ***", "d": true })
-        );
+        assert_eq!(masked, json!({ "a": "***", "b": ["***", 43], "c": "x ***", "d": true }));
     }
 
     proptest! {

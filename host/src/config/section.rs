@@ -32,14 +32,7 @@ pub(super) struct Section<'a> {
 impl<'a> Section<'a> {
     /// The root of a file.
     pub(super) fn root(table: &'a Table, place: Place, report: &'a Report) -> Self {
-        Self {
-            table: Some(table),
-            place,
-            layer: Layer::Own,
-            path: String::new(),
-            known: vec![],
-            report,
-        }
+        Self { table: Some(table), place, layer: Layer::Own, path: String::new(), known: vec![], report }
     }
 
     /// The table under `key`. One that the connector's own file does not have is placed where its parent is: what
@@ -57,10 +50,7 @@ impl<'a> Section<'a> {
             None => missing,
             Some(node) if node.layer == self.layer => self.open(self.join(key), node).unwrap_or(missing),
             Some(node) => match self.open(self.join(key), node) {
-                Some(found) => Section {
-                    table: found.table,
-                    ..missing
-                },
+                Some(found) => Section { table: found.table, ..missing },
                 None => missing,
             },
         }
@@ -80,19 +70,13 @@ impl<'a> Section<'a> {
     fn open(&self, path: String, node: &'a Node) -> Option<Section<'a>> {
         let (place, layer) = (node.key.clone(), node.layer);
         match &node.value {
-            TomlValue::Table(table) => Some(Section {
-                table: Some(table),
-                place,
-                layer,
-                path,
-                known: vec![],
-                report: self.report,
-            }),
+            TomlValue::Table(table) => {
+                Some(Section { table: Some(table), place, layer, path, known: vec![], report: self.report })
+            }
             TomlValue::Unresolved => None,
             other => {
                 let message = format!("expected a table, found {}", other.kind());
-                self.report
-                    .error(&node.place, &shown(layer, &path), message, None);
+                self.report.error(&node.place, &shown(layer, &path), message, None);
                 None
             }
         }
@@ -167,9 +151,7 @@ impl<'a> Section<'a> {
             self.wrong_type(key, node, "an integer");
             return None;
         };
-        let unsigned = u64::try_from(value)
-            .ok()
-            .filter(|unsigned| bounds.contains(unsigned));
+        let unsigned = u64::try_from(value).ok().filter(|unsigned| bounds.contains(unsigned));
         if unsigned.is_none() {
             self.out_of_bounds(key, value, bounds.start(), bounds.end());
         }
@@ -180,9 +162,9 @@ impl<'a> Section<'a> {
     pub(super) fn size(&mut self, key: &'static str, bounds: RangeInclusive<u64>) -> Option<usize> {
         let node = self.node(key)?;
         let bytes = match &node.value {
-            TomlValue::Text(text) | TomlValue::Filled(text) => parse_size(text)
-                .map_err(|error| self.error(key, error.to_string(), None))
-                .ok()?,
+            TomlValue::Text(text) | TomlValue::Filled(text) => {
+                parse_size(text).map_err(|error| self.error(key, error.to_string(), None)).ok()?
+            }
             TomlValue::Integer(bytes) if *bytes >= 0 => bytes.unsigned_abs(),
             _ => {
                 self.wrong_type(key, node, "a size such as \"8 MiB\"");
@@ -207,9 +189,7 @@ impl<'a> Section<'a> {
             self.wrong_type(key, node, "a duration with its unit such as \"1.5s\"");
             return None;
         };
-        let duration = parse_duration(text)
-            .map_err(|error| self.error(key, error.to_string(), None))
-            .ok()?;
+        let duration = parse_duration(text).map_err(|error| self.error(key, error.to_string(), None)).ok()?;
         if !bounds.contains(&duration) {
             let [low, high] = [bounds.start(), bounds.end()].map(|bound| format_duration(*bound));
             self.out_of_bounds(key, format_duration(duration), low, high);
@@ -219,11 +199,7 @@ impl<'a> Section<'a> {
     }
 
     fn out_of_bounds(&self, key: &str, value: impl Display, low: impl Display, high: impl Display) {
-        self.error(
-            key,
-            format!("{value} is out of bounds: must be {low} to {high}"),
-            None,
-        );
+        self.error(key, format!("{value} is out of bounds: must be {low} to {high}"), None);
     }
 
     /// One of a few names.
@@ -271,8 +247,7 @@ impl<'a> Section<'a> {
 
     /// Reports an error at `key`, or at this section's header when the key is missing.
     pub(super) fn error(&self, key: &str, message: impl Into<String>, help: Option<String>) {
-        self.report
-            .error(self.place_of(key), &self.path_of(key), message, help);
+        self.report.error(self.place_of(key), &self.path_of(key), message, help);
     }
 
     /// Reports that `key` does not go together with other keys: there if the connector's own file has it, at the
@@ -281,14 +256,12 @@ impl<'a> Section<'a> {
         if !self.is_default(key) {
             return self.error(key, message, Some(help.to_owned()));
         }
-        self.report
-            .error(&self.place, &self.join(key), message, Some(help.to_owned()));
+        self.report.error(&self.place, &self.join(key), message, Some(help.to_owned()));
     }
 
     /// Reports a warning at `key`.
     pub(super) fn warning(&self, key: &str, message: impl Into<String>, help: Option<String>) {
-        self.report
-            .warning(self.place_of(key), &self.path_of(key), message, help);
+        self.report.warning(self.place_of(key), &self.path_of(key), message, help);
     }
 
     pub(super) fn report(&self) -> &'a Report {
@@ -330,11 +303,7 @@ impl<'a> Section<'a> {
         written: Option<T>,
         environment: Option<T>,
     ) -> Option<T> {
-        if self.is_default(key) {
-            environment.or(written)
-        } else {
-            written.or(environment)
-        }
+        if self.is_default(key) { environment.or(written) } else { written.or(environment) }
     }
 
     /// Reports every key that no getter asked for.
@@ -346,8 +315,7 @@ impl<'a> Section<'a> {
             }
             let help = suggest::help(name, "known keys", &self.known);
             let path = shown(node.layer, &join(&self.path, name));
-            self.report
-                .error(&node.key, &path, format!("unknown key {name:?}"), Some(help));
+            self.report.error(&node.key, &path, format!("unknown key {name:?}"), Some(help));
         }
     }
 

@@ -26,19 +26,10 @@ const UNITS: [(&str, u64); 7] = [
 /// Text that is no number with one of the known units (`M` alone is refused, because it could mean either),
 /// or more than 64 bits of bytes.
 pub fn parse_size(text: &str) -> Result<u64, SizeError> {
-    let error = || SizeError {
-        text: text.to_owned(),
-    };
+    let error = || SizeError { text: text.to_owned() };
     let quantity = Quantity::parse(text).ok_or_else(error)?;
-    let unit = if quantity.unit.is_empty() {
-        "B"
-    } else {
-        quantity.unit
-    };
-    let (_, bytes) = UNITS
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(unit))
-        .ok_or_else(error)?;
+    let unit = if quantity.unit.is_empty() { "B" } else { quantity.unit };
+    let (_, bytes) = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)).ok_or_else(error)?;
     quantity.times(*bytes).ok_or_else(error)
 }
 
@@ -75,22 +66,9 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_size_and_names_it() {
-        for text in [
-            "",
-            "MiB",
-            "1 M",
-            "-1 MiB",
-            "1e6",
-            "1..5 MB",
-            "1 TiB",
-            "99999999999 GiB",
-            "1.",
-        ] {
+        for text in ["", "MiB", "1 M", "-1 MiB", "1e6", "1..5 MB", "1 TiB", "99999999999 GiB", "1."] {
             let error = parse_size(text).unwrap_err();
-            assert!(
-                error.to_string().starts_with(&format!("{text:?} is not a size")),
-                "{error}"
-            );
+            assert!(error.to_string().starts_with(&format!("{text:?} is not a size")), "{error}");
         }
     }
 

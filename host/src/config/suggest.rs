@@ -12,12 +12,7 @@ pub(super) fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c s
     };
     candidates
         .into_iter()
-        .map(|candidate| {
-            (
-                strsim::damerau_levenshtein(&wanted, &normal(candidate)),
-                candidate,
-            )
-        })
+        .map(|candidate| (strsim::damerau_levenshtein(&wanted, &normal(candidate)), candidate))
         .filter(|(distance, candidate)| {
             *distance <= allowed(candidate) && *distance < candidate.chars().count()
         })
@@ -54,14 +49,8 @@ mod tests {
 
     #[test]
     fn help_lists_what_there_is_when_nothing_is_near() {
-        assert_eq!(
-            help("tpoics", "known keys", &["topics"]),
-            "did you mean \"topics\"?"
-        );
-        assert_eq!(
-            help("zzz", "known keys", &["a_key", "b_key"]),
-            "known keys: a_key, b_key"
-        );
+        assert_eq!(help("tpoics", "known keys", &["topics"]), "did you mean \"topics\"?");
+        assert_eq!(help("zzz", "known keys", &["a_key", "b_key"]), "known keys: a_key, b_key");
         assert_eq!(help("zzz", "known keys", &[]), "there are no known keys here");
     }
 }

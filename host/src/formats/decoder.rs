@@ -72,7 +72,8 @@ impl RecordDecoder {
         scratch: &mut Scratch<'b>,
     ) -> Result<Decoded<'b>, String> {
         let key = self.key.read(record.key_bytes(), arena, scratch).map_err(|error| reason("key", error))?;
-        let value = self.value.read(record.value_bytes(), arena, scratch).map_err(|error| reason("value", error))?;
+        let value =
+            self.value.read(record.value_bytes(), arena, scratch).map_err(|error| reason("value", error))?;
         let mut decoded = Decoded {
             key: key.value,
             value: value.value,
@@ -135,7 +136,9 @@ impl PayloadDecoder {
         scratch: &mut Scratch<'b>,
     ) -> Result<Read<'b>, PayloadError> {
         let plain = |value| Read { value, typed: false, schema: None };
-        let Some(payload) = payload else { return Ok(plain(Value::NULL)) };
+        let Some(payload) = payload else {
+            return Ok(plain(Value::NULL));
+        };
         match self.format {
             Format::Json => Ok(self.envelopes.read(payload, arena, scratch)?),
             Format::Bytes => Ok(plain(Value::bytes(payload))),

@@ -67,10 +67,7 @@ impl Admin {
         if let Some(source) = tokens {
             supply_once(client.client(), &source)?;
         }
-        Ok(Self {
-            client,
-            brokers: bootstrap_servers.to_owned(),
-        })
+        Ok(Self { client, brokers: bootstrap_servers.to_owned() })
     }
 
     /// Returns the brokers of the cluster, if it answers.
@@ -81,9 +78,7 @@ impl Admin {
         let metadata = self.metadata(None, timeout)?;
         let name =
             |broker: &rdkafka::metadata::MetadataBroker| format!("{}:{}", broker.host(), broker.port());
-        Ok(Cluster {
-            brokers: metadata.brokers().iter().map(name).collect(),
-        })
+        Ok(Cluster { brokers: metadata.brokers().iter().map(name).collect() })
     }
 
     /// Returns the topics of the cluster that this user may see, with their numbers of partitions.
@@ -93,9 +88,7 @@ impl Admin {
     pub fn list_topics(&self, timeout: Duration) -> Result<BTreeMap<String, usize>, AdminError> {
         let metadata = self.metadata(None, timeout)?;
         let topics = metadata.topics().iter().filter(|topic| topic.error().is_none());
-        Ok(topics
-            .map(|topic| (topic.name().to_owned(), topic.partitions().len()))
-            .collect())
+        Ok(topics.map(|topic| (topic.name().to_owned(), topic.partitions().len())).collect())
     }
 
     /// Returns a topic's number of partitions, or none when it does not exist. Does not create it.
@@ -104,22 +97,15 @@ impl Admin {
     /// When no broker answers in time.
     pub fn partitions(&self, topic: &str, timeout: Duration) -> Result<Option<usize>, AdminError> {
         let metadata = self.metadata(Some(topic), timeout)?;
-        let found = metadata
-            .topics()
-            .iter()
-            .find(|found| found.name() == topic && found.error().is_none());
-        Ok(found
-            .map(|found| found.partitions().len())
-            .filter(|&count| count > 0))
+        let found = metadata.topics().iter().find(|found| found.name() == topic && found.error().is_none());
+        Ok(found.map(|found| found.partitions().len()).filter(|&count| count > 0))
     }
 
     fn metadata(&self, topic: Option<&str>, timeout: Duration) -> Result<Metadata, AdminError> {
-        self.client
-            .fetch_metadata(topic, timeout)
-            .map_err(|error| AdminError::Unreachable {
-                brokers: self.brokers.clone(),
-                reason: self.last_error().unwrap_or_else(|| error.to_string()),
-            })
+        self.client.fetch_metadata(topic, timeout).map_err(|error| AdminError::Unreachable {
+            brokers: self.brokers.clone(),
+            reason: self.last_error().unwrap_or_else(|| error.to_string()),
+        })
     }
 
     /// Errors of the connections wait in the client's queue; they know more than a look-up's own.
@@ -127,13 +113,7 @@ impl Admin {
         let end = Instant::now() + DRAIN_TIME;
         while Instant::now() < end {
             self.client.poll(Duration::from_millis(20));
-            let last = self
-                .client
-                .context()
-                .0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take();
+            let last = self.client.context().0.lock().unwrap_or_else(PoisonError::into_inner).take();
             if last.is_some() {
                 return last;
             }
@@ -179,25 +159,15 @@ mod tests {
         let broker = EmbeddedBroker::start(&Options::default()).unwrap();
         broker.create_topic("a", 3).unwrap();
         let admin = Admin::connect(broker.bootstrap_servers(), &BTreeMap::new()).unwrap();
-        assert_eq!(
-            admin.ping(PATIENCE).unwrap().brokers,
-            [broker.bootstrap_servers()]
-        );
+        assert_eq!(admin.ping(PATIENCE).unwrap().brokers, [broker.bootstrap_servers()]);
         assert_eq!(admin.partitions("a", PATIENCE).unwrap(), Some(3));
         assert_eq!(admin.partitions("b", PATIENCE).unwrap(), None);
-        assert_eq!(
-            admin.list_topics(PATIENCE).unwrap(),
-            BTreeMap::from([("a".to_owned(), 3)])
-        );
+        assert_eq!(admin.list_topics(PATIENCE).unwrap(), BTreeMap::from([("a".to_owned(), 3)]));
     }
 
     #[test]
     fn nobody_there_is_said_with_the_reason() {
-        let nobody = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .to_string();
+        let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let admin = Admin::connect(&nobody, &BTreeMap::new()).unwrap();
         let text = admin.ping(Duration::from_secs(2)).unwrap_err().to_string();
         assert!(text.contains(&nobody) && text.contains("refused"), "{text}");

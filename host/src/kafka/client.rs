@@ -52,11 +52,7 @@ pub(super) fn configure(
     }
     config.set("bootstrap.servers", bootstrap_servers);
     let debugging = rest.contains_key("debug");
-    config.set_log_level(if debugging {
-        RDKafkaLogLevel::Debug
-    } else {
-        RDKafkaLogLevel::Info
-    });
+    config.set_log_level(if debugging { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info });
     Ok((config, tokens))
 }
 

@@ -1,8 +1,5 @@
 //! What rust-rdkafka does not wrap: hooks into the mock cluster, and OAuth tokens with SASL extensions.
-#![expect(
-    unsafe_code,
-    reason = "calls into librdkafka that rust-rdkafka has no safe wrapper for"
-)]
+#![expect(unsafe_code, reason = "calls into librdkafka that rust-rdkafka has no safe wrapper for")]
 
 use std::ffi::{CString, c_char};
 use std::net::SocketAddrV4;

@@ -134,9 +134,11 @@ impl Assignment {
 
     fn all(&self) -> impl Iterator<Item = (&str, i32, &Standing)> {
         let partitions = |(topic, partitions)| (topic, partitions);
-        self.topics.iter().map(partitions).flat_map(|(topic, partitions): (&Arc<str>, &HashMap<i32, Standing>)| {
-            partitions.iter().map(move |(partition, standing)| (&**topic, *partition, standing))
-        })
+        self.topics.iter().map(partitions).flat_map(
+            |(topic, partitions): (&Arc<str>, &HashMap<i32, Standing>)| {
+                partitions.iter().map(move |(partition, standing)| (&**topic, *partition, standing))
+            },
+        )
     }
 
     fn standing_mut(&mut self, topic: &str, partition: i32) -> Option<&mut Standing> {

@@ -21,7 +21,12 @@ struct Call {
 
 impl CallClock {
     /// Runs `call`, with the clock ticking.
-    pub(super) fn time<T>(&self, stage: &Stage, context: &'static CallContext, call: impl FnOnce() -> T) -> T {
+    pub(super) fn time<T>(
+        &self,
+        stage: &Stage,
+        context: &'static CallContext,
+        call: impl FnOnce() -> T,
+    ) -> T {
         self.set(Some(Call { stage: stage.clone(), since: Instant::now(), context }));
         let result = call();
         self.set(None);

@@ -75,7 +75,14 @@ impl Deliver {
     pub(super) fn run(self) -> Result<(), TaskError> {
         let stage = Stage::Sink(self.settings.sink_name.clone());
         let rejections = Rejections::new(&self.settings.errors);
-        let mut open = OpenSink { sink: self.open()?, stage, epochs: HashMap::new(), stores_offsets: false, rejections, role: &self };
+        let mut open = OpenSink {
+            sink: self.open()?,
+            stage,
+            epochs: HashMap::new(),
+            stores_offsets: false,
+            rejections,
+            role: &self,
+        };
         // The other roles are gone only when the task ends: there is nobody to tell.
         let _ended = self.poll.send(Inbox::SinkOpen).is_err();
         let _ended = self.free.send(()).is_err();
@@ -149,7 +156,9 @@ impl OpenSink<'_> {
                         continue;
                     }
                     let report = WriteReport {
-                        rejected: (0..range.len() as u32).map(|index| (index, refused.message.clone())).collect(),
+                        rejected: (0..range.len() as u32)
+                            .map(|index| (index, refused.message.clone()))
+                            .collect(),
                         rows: Vec::new(),
                     };
                     let removed = self.reject(&mut batch, range.start, report)?;
@@ -228,7 +237,9 @@ impl OpenSink<'_> {
                 ends.insert(at.clone(), look_up.watermarks(at, deadline)?.1);
             }
             if let Topics::List(topics) = &settings.consumer.topics {
-                let counts = topics.iter().map(|topic| look_up.partitions(topic, deadline).map(|all| all.len() as u32));
+                let counts = topics
+                    .iter()
+                    .map(|topic| look_up.partitions(topic, deadline).map(|all| all.len() as u32));
                 total = Some(counts.sum::<Result<u32, _>>()?);
             }
         }
@@ -250,11 +261,17 @@ impl OpenSink<'_> {
         let partitions: Vec<TopicPartition> = self
             .epochs
             .iter()
-            .flat_map(|(topic, partitions)| partitions.keys().map(move |partition| TopicPartition::new(topic, *partition)))
+            .flat_map(|(topic, partitions)| {
+                partitions.keys().map(move |partition| TopicPartition::new(topic, *partition))
+            })
             .collect();
         if !partitions.is_empty() {
-            let named: Vec<(&str, i32)> = partitions.iter().map(|at| (at.topic.as_str(), at.partition)).collect();
-            let claims = self.sink.claim(&named).map_err(|source| TaskError::Call { stage: self.stage.clone(), source })?;
+            let named: Vec<(&str, i32)> =
+                partitions.iter().map(|at| (at.topic.as_str(), at.partition)).collect();
+            let claims = self
+                .sink
+                .claim(&named)
+                .map_err(|source| TaskError::Call { stage: self.stage.clone(), source })?;
             for (at, (_, epoch)) in partitions.iter().zip(claims) {
                 self.epochs.entry(at.topic.clone()).or_default().insert(at.partition, epoch);
             }

@@ -69,7 +69,9 @@ pub enum TaskError {
         source: CallError,
     },
     /// A record was refused, and the policy is to stop.
-    #[error("{stage} refused {topic}[{partition}] offset {offset}: {reason}; fix the record or the connector, or set [errors] tolerance = \"all\" with on_reject = \"drop\" to log and skip such records")]
+    #[error(
+        "{stage} refused {topic}[{partition}] offset {offset}: {reason}; fix the record or the connector, or set [errors] tolerance = \"all\" with on_reject = \"drop\" to log and skip such records"
+    )]
     Rejected {
         /// By whom.
         stage: Stage,

@@ -32,7 +32,13 @@ impl Rejections {
     ///
     /// # Errors
     /// When the policy is to stop, or too many records were refused lately.
-    pub(super) fn settle(&mut self, stage: &Stage, batch: &Batch, input: u32, reason: &str) -> Result<(), TaskError> {
+    pub(super) fn settle(
+        &mut self,
+        stage: &Stage,
+        batch: &Batch,
+        input: u32,
+        reason: &str,
+    ) -> Result<(), TaskError> {
         let (topic, partition, offset) = match batch.input(input) {
             Some((topic, partition, offset)) => (&**topic, partition, offset),
             None => ("unknown", -1, -1),
@@ -93,7 +99,12 @@ pub(super) fn retry<T>(
         let waited = began.elapsed();
         tracing::warn!(stage = %stage, attempt = attempts + 1, retry_in_ms = delay.as_millis() as u64, "{}", error.message);
         if waited + delay > policy.timeout || !stop.wait(delay) {
-            return Err(TaskError::RetriesExhausted { stage: stage.clone(), attempts, waited, source: error });
+            return Err(TaskError::RetriesExhausted {
+                stage: stage.clone(),
+                attempts,
+                waited,
+                source: error,
+            });
         }
         attempts += 1;
     }
@@ -146,7 +157,9 @@ mod tests {
     #[test]
     fn retries_end_when_their_time_is_up() {
         let policy = RetryPolicy { timeout: Duration::from_millis(20), ..POLICY };
-        let outcome = retry(&policy, &Stage::Decode, &StopSignal::default(), || Err::<(), _>(error(ErrorClass::Retriable)));
+        let outcome = retry(&policy, &Stage::Decode, &StopSignal::default(), || {
+            Err::<(), _>(error(ErrorClass::Retriable))
+        });
         assert!(matches!(outcome, Err(TaskError::RetriesExhausted { attempts: 4.., .. })));
     }
 

@@ -42,7 +42,8 @@ impl Intake {
     /// Copies a message into the open batch, unless its partition is being handed over.
     pub(super) fn take(&mut self, message: &BorrowedMessage<'_>, assignment: &Assignment) {
         let (topic, partition) = (message.topic(), message.partition());
-        let known = self.last.as_ref().filter(|last| last.partition == partition && *last.slot.topic == *topic);
+        let known =
+            self.last.as_ref().filter(|last| last.partition == partition && *last.slot.topic == *topic);
         let slot = match known {
             Some(last) => last.slot.clone(),
             // Whoever gets the partition next reads the record again.

@@ -35,6 +35,7 @@ mod task;
 mod work;
 
 pub use error::{Stage, TaskError};
+pub(crate) use failure_policy::backoff;
 pub use message::{Counts, TaskCommand, TaskEvent, TaskState};
 pub use settings::{TaskSettings, TransformSettings};
 pub use task::{Task, TaskEvents};

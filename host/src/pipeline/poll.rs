@@ -22,7 +22,9 @@ use super::{
     task::TaskEvents,
     work::WorkInput,
 };
-use crate::kafka::consumer::{CommitError, Consumer, ConsumerError, Event, Positions, TopicPartition, Topics};
+use crate::kafka::consumer::{
+    CommitError, Consumer, ConsumerError, Event, Positions, TopicPartition, Topics,
+};
 
 /// Longest wait for the next record: commands, commits and the watchdog are looked after in between.
 const TICK: Duration = Duration::from_millis(50);
@@ -256,7 +258,9 @@ impl<'t> Poll<'t> {
             Polled::Revoked { partitions, lost } => self.on_revoked(partitions, lost),
             Polled::CommitDone(Ok(positions)) => self.on_committed(&positions),
             Polled::CommitDone(Err(error)) if error.is_permanent() => self.fail(error.into()),
-            Polled::CommitDone(Err(error)) => tracing::debug!(%error, "commit failed, and goes with the next"),
+            Polled::CommitDone(Err(error)) => {
+                tracing::debug!(%error, "commit failed, and goes with the next")
+            }
             Polled::Stalled(reason) => self.stalled = Some(reason),
             Polled::Recovered => self.stalled = None,
             Polled::Fatal(error) => self.fail(error.into()),
@@ -311,7 +315,9 @@ impl<'t> Poll<'t> {
             return;
         }
         if late {
-            tracing::warn!("partitions are handed over before everything read of them is written: it will be read again");
+            tracing::warn!(
+                "partitions are handed over before everything read of them is written: it will be read again"
+            );
         }
         self.commit_and_wait(LAST_COMMIT);
         let released = self.consumer.release();
@@ -472,7 +478,8 @@ impl<'t> Poll<'t> {
         self.counts.read = self.intake.read;
         self.counts.bytes = self.intake.bytes;
         self.counts.partitions = self.assignment.len() as u32;
-        self.counts.at_end = if self.intake.is_empty() && self.in_flight == 0 { self.assignment.at_end() as u32 } else { 0 };
+        self.counts.at_end =
+            if self.intake.is_empty() && self.in_flight == 0 { self.assignment.at_end() as u32 } else { 0 };
         if self.counts != self.told.1 {
             (self.events)(TaskEvent::Progress(self.counts));
         }

@@ -12,11 +12,15 @@ pub(super) fn holds(predicate: &Predicate, record: Record<'_>) -> bool {
 fn conditions_hold(predicate: &Predicate, record: Record<'_>) -> bool {
     let change = record.change();
     predicate.topic.as_ref().is_none_or(|topic| topic.is_match(record.topic()))
-        && predicate.table.as_ref().is_none_or(|table| change.is_some_and(|change| table.is_match(change.table())))
+        && predicate
+            .table
+            .as_ref()
+            .is_none_or(|table| change.is_some_and(|change| table.is_match(change.table())))
         && predicate.header.as_ref().is_none_or(|header| record.headers().get(header).is_some())
         && predicate.tombstone.is_none_or(|tombstone| record.is_tombstone() == tombstone)
         && (predicate.operations.is_empty()
-            || change.is_some_and(|change| predicate.operations.iter().any(|kind| is(*kind, change.operation()))))
+            || change
+                .is_some_and(|change| predicate.operations.iter().any(|kind| is(*kind, change.operation()))))
         && predicate.unless.as_ref().is_none_or(|unless| !holds(unless, record))
 }
 

@@ -41,7 +41,9 @@ impl Parts {
         let middle = range.start + range.len() / 2;
         let end = |index| batch.input_end(index).min(range.end);
         // The cut behind the middle, or, when one consumed record reaches from the middle to the end, behind the first.
-        let cut = [end(middle.saturating_sub(1).max(range.start)), end(range.start)].into_iter().find(|cut| *cut < range.end);
+        let cut = [end(middle.saturating_sub(1).max(range.start)), end(range.start)]
+            .into_iter()
+            .find(|cut| *cut < range.end);
         let Some(cut) = cut.filter(|cut| *cut > range.start) else { return false };
         self.lengths.pop();
         self.lengths.extend([range.end - cut, cut - range.start]);

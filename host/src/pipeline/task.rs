@@ -70,7 +70,11 @@ fn thread_name(settings: &TaskSettings, role: &str) -> String {
     format!("{role}-{}-{}", settings.task, settings.connector)
 }
 
-fn spawn(role: &'static str, name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, TaskError> {
+fn spawn(
+    role: &'static str,
+    name: String,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, TaskError> {
     let failed = |error: std::io::Error| TaskError::Thread { role, reason: error.to_string() };
     thread::Builder::new().name(name).spawn(run).map_err(failed)
 }

@@ -83,7 +83,11 @@ struct Stages {
 }
 
 impl Stages {
-    fn open(settings: &Arc<TaskSettings>, clock: &Arc<CallClock>, stop: &Arc<StopSignal>) -> Result<Self, TaskError> {
+    fn open(
+        settings: &Arc<TaskSettings>,
+        clock: &Arc<CallClock>,
+        stop: &Arc<StopSignal>,
+    ) -> Result<Self, TaskError> {
         Ok(Self {
             settings: Arc::clone(settings),
             decoder: RecordDecoder::new(settings.decoder.clone()),
@@ -115,7 +119,8 @@ impl Stages {
         let outcome = retry(&self.settings.errors.retry, &stage, &self.stop, || {
             clock.time(&stage, transform.context(), || {
                 let mut selects = |record: Record<'_>| when.is_none_or(|when| predicate::holds(when, record));
-                let selects: Option<&mut dyn FnMut(Record<'_>) -> bool> = if when.is_some() { Some(&mut selects) } else { None };
+                let selects: Option<&mut dyn FnMut(Record<'_>) -> bool> =
+                    if when.is_some() { Some(&mut selects) } else { None };
                 transform.apply(batch, limit, selects, decoder)
             })
         })?;

@@ -34,7 +34,8 @@ impl CallContext {
     /// The context of `plugin` in a task.
     #[must_use]
     pub fn of(connector: &str, task: u32, plugin: &str) -> &'static Self {
-        static CONTEXTS: LazyLock<Mutex<HashMap<(String, u32, String), &'static CallContext>>> = LazyLock::new(Mutex::default);
+        static CONTEXTS: LazyLock<Mutex<HashMap<(String, u32, String), &'static CallContext>>> =
+            LazyLock::new(Mutex::default);
         let mut contexts = CONTEXTS.lock().unwrap_or_else(PoisonError::into_inner);
         contexts.entry((connector.to_owned(), task, plugin.to_owned())).or_insert_with(|| {
             Box::leak(Box::new(Self {
@@ -74,8 +75,14 @@ pub(super) fn library_handle() -> HostHandle {
 }
 
 fn vtable() -> HostVTableRef {
-    const VTABLE: &WithMetadata<HostVTable> =
-        &WithMetadata::new(HostVTable { log_enabled, log, counter_add, gauge_set, histogram_record, should_stop });
+    const VTABLE: &WithMetadata<HostVTable> = &WithMetadata::new(HostVTable {
+        log_enabled,
+        log,
+        counter_add,
+        gauge_set,
+        histogram_record,
+        should_stop,
+    });
     HostVTableRef(VTABLE.static_as_prefix())
 }
 
@@ -103,19 +110,34 @@ fn labels<'a>(pairs: &'a RSlice<'a, Pair<'a>>) -> impl Iterator<Item = (&'a str,
 
 extern "C" fn counter_add(ctx: *const (), name: RStr<'_>, pairs: RSlice<'_, Pair<'_>>, delta: u64) {
     guarded(ctx, |context| {
-        telemetry::plugin_metric(context.into(), name.as_str(), labels(&pairs), telemetry::Measure::Count(delta));
+        telemetry::plugin_metric(
+            context.into(),
+            name.as_str(),
+            labels(&pairs),
+            telemetry::Measure::Count(delta),
+        );
     });
 }
 
 extern "C" fn gauge_set(ctx: *const (), name: RStr<'_>, pairs: RSlice<'_, Pair<'_>>, value: f64) {
     guarded(ctx, |context| {
-        telemetry::plugin_metric(context.into(), name.as_str(), labels(&pairs), telemetry::Measure::Gauge(value));
+        telemetry::plugin_metric(
+            context.into(),
+            name.as_str(),
+            labels(&pairs),
+            telemetry::Measure::Gauge(value),
+        );
     });
 }
 
 extern "C" fn histogram_record(ctx: *const (), name: RStr<'_>, pairs: RSlice<'_, Pair<'_>>, value: f64) {
     guarded(ctx, |context| {
-        telemetry::plugin_metric(context.into(), name.as_str(), labels(&pairs), telemetry::Measure::Observe(value));
+        telemetry::plugin_metric(
+            context.into(),
+            name.as_str(),
+            labels(&pairs),
+            telemetry::Measure::Observe(value),
+        );
     });
 }
 

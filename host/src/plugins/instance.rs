@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use tidegate_abi::abi_stable::prefix_type::WithMetadata;
 use tidegate_abi::{
     Record, Value,
     abi_stable::std_types::{RResult, RSlice, RSliceMut, RStr},
@@ -12,7 +13,6 @@ use tidegate_abi::{
         TableRows as RawTableRows, TransformObject,
     },
 };
-use tidegate_abi::abi_stable::prefix_type::WithMetadata;
 
 use super::{
     context::CallContext,
@@ -81,9 +81,13 @@ fn json_value<'b>(json: &serde_json::Value, arena: tidegate_abi::Arena<'b>) -> V
             (None, None, None) => Value::number(arena.str(&number.to_string())),
         },
         serde_json::Value::String(text) => arena.string(text),
-        serde_json::Value::Array(items) => Value::list(arena.collect(items.iter().map(|item| json_value(item, arena)))),
+        serde_json::Value::Array(items) => {
+            Value::list(arena.collect(items.iter().map(|item| json_value(item, arena))))
+        }
         serde_json::Value::Object(fields) => {
-            let field = |(name, value): (&String, _)| tidegate_abi::Field::new(arena.str(name), json_value(value, arena));
+            let field = |(name, value): (&String, _)| {
+                tidegate_abi::Field::new(arena.str(name), json_value(value, arena))
+            };
             let fields: Vec<_> = fields.iter().map(field).collect();
             arena.object(&fields)
         }
@@ -143,7 +147,11 @@ impl TransformInstance {
             selects,
             recogniser,
             // SAFETY: the instance belongs to this vtable, and `&mut self` makes this its only call.
-            |view, outputs| unsafe { apply(instance, view, outputs) }.into_result().map_err(|error| CallError::new(name, &error)),
+            |view, outputs| {
+                unsafe { apply(instance, view, outputs) }
+                    .into_result()
+                    .map_err(|error| CallError::new(name, &error))
+            },
             |broken| CallError::broken_rule(name, broken),
         )
     }
@@ -287,7 +295,10 @@ impl SinkInstance {
             )
         };
         self.outcome(result)?;
-        Ok(claims.iter().map(|claim| ((claim.next_offset >= 0).then_some(claim.next_offset), claim.epoch)).collect())
+        Ok(claims
+            .iter()
+            .map(|claim| ((claim.next_offset >= 0).then_some(claim.next_offset), claim.epoch))
+            .collect())
     }
 
     /// Lets partitions go.
@@ -297,7 +308,8 @@ impl SinkInstance {
     pub fn release(&mut self, partitions: &[(&str, i32)]) -> Result<(), CallError> {
         let views = partition_views(partitions);
         // SAFETY: as in `write`.
-        let result = unsafe { (self.object.vtable.release())(self.object.instance, RSlice::from_slice(&views)) };
+        let result =
+            unsafe { (self.object.vtable.release())(self.object.instance, RSlice::from_slice(&views)) };
         self.outcome(result)
     }
 
@@ -320,6 +332,7 @@ impl Drop for SinkInstance {
 }
 
 fn partition_views<'a>(partitions: &[(&'a str, i32)]) -> Vec<PartitionView<'a>> {
-    let view = |(topic, partition): &(&'a str, i32)| PartitionView { topic: (*topic).into(), partition: *partition };
+    let view =
+        |(topic, partition): &(&'a str, i32)| PartitionView { topic: (*topic).into(), partition: *partition };
     partitions.iter().map(view).collect()
 }

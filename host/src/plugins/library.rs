@@ -45,7 +45,9 @@ mod tests {
     fn only_files_named_like_libraries_are_found() {
         let folder = tempfile::tempdir().unwrap();
         let library = format!("libb.{}", std::env::consts::DLL_EXTENSION);
-        for name in ["liba.rlib", "notes.txt", &library, &format!(".hidden.{}", std::env::consts::DLL_EXTENSION)] {
+        for name in
+            ["liba.rlib", "notes.txt", &library, &format!(".hidden.{}", std::env::consts::DLL_EXTENSION)]
+        {
             fs::write(folder.path().join(name), "x").unwrap();
         }
         assert_eq!(find(folder.path()).unwrap(), [folder.path().join(library)]);

@@ -50,7 +50,10 @@ fn map(path: &Path, origin: &Path) -> Result<AbiHeaderRef, PluginError> {
 
 /// Proves that the library's interface and ours are the same, or that one is the beginning of the other.
 fn check(header: AbiHeaderRef, origin: &Path) -> Result<PluginModuleRef, PluginError> {
-    let mismatch = |error: LibraryError| PluginError::Interface { path: origin.to_owned(), reason: summary(&error.to_string()) };
+    let mismatch = |error: LibraryError| PluginError::Interface {
+        path: origin.to_owned(),
+        reason: summary(&error.to_string()),
+    };
     let header: &'static LibHeader = header.upgrade().map_err(mismatch)?;
     let newer_or_same = match header.init_root_module::<PluginModuleRef>() {
         Ok(module) => return Ok(module),
@@ -72,5 +75,9 @@ fn summary(report: &str) -> String {
     let telling = ["Expected", "Found", "expected", "found", "mismatch", "version"];
     let lines = report.lines().map(str::trim).filter(|line| telling.iter().any(|word| line.contains(word)));
     let summary = lines.take(4).collect::<Vec<_>>().join(", ");
-    if summary.is_empty() { report.lines().next().unwrap_or("layouts differ").trim().to_owned() } else { summary }
+    if summary.is_empty() {
+        report.lines().next().unwrap_or("layouts differ").trim().to_owned()
+    } else {
+        summary
+    }
 }

@@ -91,7 +91,9 @@ fn describe_plugin(entry: raw::PluginEntryRef) -> Result<PluginManifest, String>
         (raw::PluginKind::TRANSFORM, ROption::RSome(_), _) => PluginKind::Transform,
         (raw::PluginKind::SINK, _, ROption::RSome(_)) => PluginKind::Sink,
         (raw::PluginKind(kind), _, _) => {
-            return Err(format!("plugin \"{name}\" is of kind {kind}, which this host does not know; update tidegate"));
+            return Err(format!(
+                "plugin \"{name}\" is of kind {kind}, which this host does not know; update tidegate"
+            ));
         }
     };
     let schema = (entry.config_schema())();

@@ -66,8 +66,8 @@ fn probe_in_child(executable: &Path, library: &Path, origin: &Path) -> Result<Li
     let output = output.and_then(|reader| reader.join().ok()).unwrap_or_default();
     let answer = output.lines().rev().find_map(|line| line.strip_prefix(MARKER));
     let Some(answer) = answer else { return Err(failed(format!("it {} while loading", ending(status)))) };
-    let answer: Result<LibraryManifest, String> =
-        serde_json::from_str(answer).map_err(|error| failed(format!("its answer cannot be read: {error}")))?;
+    let answer: Result<LibraryManifest, String> = serde_json::from_str(answer)
+        .map_err(|error| failed(format!("its answer cannot be read: {error}")))?;
     // The child has named the file already.
     answer.map_err(|reason| failed(reason.trim_start_matches(&format!("{}: ", origin.display())).to_owned()))
 }

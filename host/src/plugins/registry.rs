@@ -51,7 +51,11 @@ impl Registry {
     ///
     /// # Errors
     /// When the store under `state_dir` cannot be used. A library that cannot be used is a problem in the result.
-    pub fn discover(folders: &[PathBuf], state_dir: &Path, prober: &Prober) -> Result<Discovered, PluginError> {
+    pub fn discover(
+        folders: &[PathBuf],
+        state_dir: &Path,
+        prober: &Prober,
+    ) -> Result<Discovered, PluginError> {
         let store = Store::open(state_dir)?;
         let mut found = Discovered::default();
         for folder in folders {

@@ -32,7 +32,8 @@ pub(super) struct Stored {
 impl Store {
     /// A store under the host's state folder. The folder is made, readable by nobody else.
     pub(super) fn open(state_dir: &Path) -> Result<Self, PluginError> {
-        let folder = std::path::absolute(state_dir.join("plugins")).map_err(PluginError::io("finding", state_dir))?;
+        let folder =
+            std::path::absolute(state_dir.join("plugins")).map_err(PluginError::io("finding", state_dir))?;
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -70,16 +71,19 @@ impl Store {
     /// Remembers what a library said of itself.
     pub(super) fn remember(&self, stored: &Stored, manifest: &LibraryManifest) -> Result<(), PluginError> {
         let path = manifest_path(&stored.copy);
-        let text = serde_json::to_vec(manifest).map_err(|error| PluginError::io("writing", &path)(error.into()))?;
+        let text =
+            serde_json::to_vec(manifest).map_err(|error| PluginError::io("writing", &path)(error.into()))?;
         self.replace(&path, &text, 0o600)
     }
 
     /// Writes a file beside its place and moves it there, so that nobody ever sees half of it.
     fn replace(&self, path: &Path, content: &[u8], mode: u32) -> Result<(), PluginError> {
-        let temporary = self.folder.join(format!(".{}-{:?}.tmp", std::process::id(), std::thread::current().id()));
+        let temporary =
+            self.folder.join(format!(".{}-{:?}.tmp", std::process::id(), std::thread::current().id()));
         let write = || {
             let _stale = fs::remove_file(&temporary).is_ok();
-            let mut file: File = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
+            let mut file: File =
+                OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
             file.write_all(content)?;
             drop(file);
             fs::rename(&temporary, path)

@@ -96,7 +96,8 @@ pub fn log_plugin_event<'a>(
     let json = FORMAT.get() == Some(&LogFormat::Json);
     for (name, value) in fields {
         // Writing to a string cannot fail.
-        let _infallible = if json { write_json_field(&mut own, name, value) } else { write!(own, " {name}={value}") };
+        let _infallible =
+            if json { write_json_field(&mut own, name, value) } else { write!(own, " {name}={value}") };
     }
     let own = own.as_str();
     // Levels and targets of tracing are static, so each level has a call of its own.

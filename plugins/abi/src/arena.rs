@@ -52,7 +52,10 @@ impl<'b> Arena<'b> {
     fn grow(self, size: usize, align: usize) -> *mut u8 {
         // SAFETY: by the promise at `from_cursor`; no reference to the cursor is kept.
         let room = unsafe { ((*self.cursor).grow)(self.cursor, size, align) };
-        assert!(!room.is_null(), "the batch's memory limit is reached: allocate less per record, or raise limits.memory");
+        assert!(
+            !room.is_null(),
+            "the batch's memory limit is reached: allocate less per record, or raise limits.memory"
+        );
         room
     }
 

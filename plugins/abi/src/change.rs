@@ -245,7 +245,12 @@ impl<'b> Change<'b> {
 
     /// The same event with other rows: the new value of a record, and the event that goes with it.
     #[must_use]
-    pub fn with_rows(&self, arena: Arena<'b>, before: Value<'b>, after: Value<'b>) -> (Value<'b>, &'b ChangeView) {
+    pub fn with_rows(
+        &self,
+        arena: Arena<'b>,
+        before: Value<'b>,
+        after: Value<'b>,
+    ) -> (Value<'b>, &'b ChangeView) {
         let fields = self.record.value().as_struct().unwrap_or(Struct::EMPTY).fields();
         let fields = arena.collect(fields.iter().map(|field| match field.name() {
             "before" => Field::new(field.name(), before),

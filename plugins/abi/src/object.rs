@@ -12,8 +12,8 @@ use crate::{
     arena::Arena,
     batch::Batch,
     raw::{
-        AbiError, BatchView, Claim, ErrorClass, OpenContext, Outputs, PartitionView, ReportHandle, SinkObject, SinkVTable,
-        SinkVTableRef, TransformObject, TransformVTable, TransformVTableRef,
+        AbiError, BatchView, Claim, ErrorClass, OpenContext, Outputs, PartitionView, ReportHandle,
+        SinkObject, SinkVTable, SinkVTableRef, TransformObject, TransformVTable, TransformVTableRef,
     },
     value::Value,
 };
@@ -24,7 +24,12 @@ pub trait RawTransform: Send + 'static {
     ///
     /// # Errors
     /// See [`ErrorClass`]; the host discards the outputs.
-    fn apply<'b>(&mut self, batch: Batch<'b>, arena: Arena<'b>, outputs: &mut Outputs) -> Result<(), AbiError>;
+    fn apply<'b>(
+        &mut self,
+        batch: Batch<'b>,
+        arena: Arena<'b>,
+        outputs: &mut Outputs,
+    ) -> Result<(), AbiError>;
 
     /// Ends the work.
     ///
@@ -125,7 +130,10 @@ unsafe extern "C" fn transform_apply<T: RawTransform>(
     // host keeps the batch alive and unchanged during the call.
     let (transform, batch) = unsafe { (&mut *instance.cast::<T>(), Batch::from_view(view)) };
     let Some(arena) = batch.arena() else {
-        return RResult::RErr(AbiError::new(ErrorClass::FATAL, "the host lent a batch without memory to a transform"));
+        return RResult::RErr(AbiError::new(
+            ErrorClass::FATAL,
+            "the host lent a batch without memory to a transform",
+        ));
     };
     transform.apply(batch, arena, outputs).into()
 }

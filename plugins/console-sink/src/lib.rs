@@ -10,6 +10,7 @@ mod target;
 
 use std::fmt;
 
+use serde::Serialize;
 use tidegate_plugin::{prelude::*, write_event_line};
 
 use crate::{
@@ -36,7 +37,7 @@ fn stdout() -> String {
 }
 
 /// How records look.
-#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Style {
     /// A block of several lines with the rows as indented JSON.

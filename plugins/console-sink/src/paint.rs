@@ -2,10 +2,11 @@
 
 use std::fmt::{self, Display};
 
+use serde::Serialize;
 use tidegate_plugin::{Operation, prelude::*};
 
 /// Whether output is coloured.
-#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ColorChoice {
     /// On a terminal, unless the environment variable `NO_COLOR` is set (see <https://no-color.org>).

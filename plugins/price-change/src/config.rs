@@ -1,5 +1,6 @@
 //! What the connector file says, and what it may not say.
 
+use serde::Serialize;
 use tidegate_plugin::prelude::*;
 
 use crate::number::Movement;
@@ -45,7 +46,7 @@ impl Config {
 }
 
 /// Level of a log line.
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Level {
     Error,

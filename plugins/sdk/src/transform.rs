@@ -211,3 +211,83 @@ fn reject<'b>(record: Record<'b>, reason: &str, arena: Arena<'b>, outputs: &mut 
     output.raw.flags = out_flags::REJECT;
     Emit { outputs, arena }.emit(output)
 }
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{Event, Records, TransformTest};
+
+    /// Edits every part of an event in one chain.
+    struct EditAll;
+
+    impl Transform for EditAll {
+        type Config = ();
+
+        fn open((): (), _: &Context) -> Result<Self> {
+            Ok(Self)
+        }
+
+        fn apply<'b>(&mut self, record: Record<'b>, out: &mut Emit<'_, 'b>) -> Result<()> {
+            let arena = out.arena();
+            let output = Output::of(record)
+                .topic("new")
+                .key(Value::int(1))
+                .header(arena, "a", b"1")
+                .header(arena, "b", b"2");
+            out.emit(output.table(arena, "t2").rows(arena, Value::int(2), Value::int(3)))?;
+            out.emit(output.rows(arena, Value::int(2), Value::int(3)).table(arena, "t2"))?;
+            out.emit(output.table(arena, "t2").value(Value::NULL))
+        }
+    }
+
+    #[test]
+    fn the_steps_of_an_output_add_up_in_any_order() {
+        let records =
+            Records::new().event(Event::update("t1").before(json!({})).after(json!({}))).header("old", b"0");
+        let applied = TransformTest::<EditAll>::open(json!({})).unwrap().apply(&records).unwrap();
+        let headers =
+            [("old", b"0"), ("a", b"1"), ("b", b"2")].map(|(name, value)| (name.to_owned(), value.to_vec()));
+        for record in &applied.records[..2] {
+            assert_eq!(
+                (record.topic.as_str(), &record.key, &record.headers[..]),
+                ("new", &json!(1), &headers[..])
+            );
+            assert_eq!((record.table.as_str(), &record.before, &record.after), ("t2", &json!(2), &json!(3)));
+            assert_eq!(record.value["after"], 3);
+        }
+        assert_eq!((&applied.records[2].value, applied.records[2].operation), (&json!(null), None));
+    }
+
+    /// Emits, and then rejects what is too large.
+    struct Picky;
+
+    impl Transform for Picky {
+        type Config = ();
+
+        fn open((): (), _: &Context) -> Result<Self> {
+            Ok(Self)
+        }
+
+        fn apply<'b>(&mut self, record: Record<'b>, out: &mut Emit<'_, 'b>) -> Result<()> {
+            out.emit(record)?;
+            match record.value().as_i64() {
+                Some(value) if value > 9 => Err(Error::rejected("too large")),
+                Some(value) if value < 0 => Err(Error::fatal("below zero")),
+                _ => Ok(()),
+            }
+        }
+    }
+
+    #[test]
+    fn a_rejected_record_loses_what_was_emitted_for_it_and_others_stay() {
+        let mut transform = TransformTest::<Picky>::open(json!({})).unwrap();
+        let number = |records: Records, number: i64| records.json("t", json!(null), json!(number));
+        let applied = transform.apply(&[1, 10, 2].into_iter().fold(Records::new(), number)).unwrap();
+        assert_eq!(applied.rejected, [(1, "too large".to_owned())]);
+        assert_eq!(applied.records.iter().map(|record| record.input).collect::<Vec<_>>(), [0, 2]);
+        let error = transform.apply(&[1, -1].into_iter().fold(Records::new(), number)).unwrap_err();
+        assert_eq!(error.message(), "at t[0]@1: below zero");
+    }
+}

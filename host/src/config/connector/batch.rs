@@ -55,27 +55,20 @@ impl BatchOverrides {
     /// host's (100 records, 1 MiB, 1 s, 32 MiB). Limits of the last two layers are lowered to what fits the
     /// task's memory.
     pub fn resolve(&self, sink: BatchDefaults) -> BatchLimits {
-        let fitting = sink
-            .max_bytes
-            .unwrap_or(1 << 20)
-            .min(self.task_memory / Self::BATCHES_IN_MEMORY);
+        let fitting = sink.max_bytes.unwrap_or(1 << 20).min(self.task_memory / Self::BATCHES_IN_MEMORY);
         let max_bytes = self.max_bytes.unwrap_or(fitting).max(1);
         BatchLimits {
             max_records: self.max_records.or(sink.max_records).unwrap_or(100).max(1),
             max_bytes,
             max_wait: self.max_wait.or(sink.max_wait).unwrap_or(Duration::from_secs(1)),
-            max_record_bytes: self
-                .max_record_bytes
-                .unwrap_or((32 << 20).min(self.task_memory))
-                .max(1),
+            max_record_bytes: self.max_record_bytes.unwrap_or((32 << 20).min(self.task_memory)).max(1),
         }
     }
 
     pub(super) fn read(mut section: Section<'_>, task_memory: usize, around: &Surroundings<'_>) -> Self {
         let environment = &around.host.overrides;
-        let records = section
-            .integer("max_records", 1..=1_000_000)
-            .and_then(|records| usize::try_from(records).ok());
+        let records =
+            section.integer("max_records", 1..=1_000_000).and_then(|records| usize::try_from(records).ok());
         let wait = section.duration("max_wait", Duration::from_millis(1)..=Duration::from_secs(3600));
         let batch = Self {
             max_records: section.or_environment("max_records", records, environment.batch_size),
@@ -97,17 +90,11 @@ impl BatchOverrides {
             let help = format!("lower batch.{key}, raise limits.memory or lower tasks");
             section.conflict(key, message, &help);
         };
-        let batches = self
-            .max_bytes
-            .unwrap_or(0)
-            .saturating_mul(Self::BATCHES_IN_MEMORY);
+        let batches = self.max_bytes.unwrap_or(0).saturating_mul(Self::BATCHES_IN_MEMORY);
         if batches > self.task_memory {
             refuse("max_bytes", "three batches");
         }
-        if self
-            .max_record_bytes
-            .is_some_and(|record| record > self.task_memory)
-        {
+        if self.max_record_bytes.is_some_and(|record| record > self.task_memory) {
             refuse("max_record_bytes", "a record");
         }
     }

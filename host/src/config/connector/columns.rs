@@ -6,40 +6,7 @@ use crate::config::document::{Node, Table, TomlValue};
 use crate::config::report::Report;
 use crate::config::section::{Section, join, shown};
 use crate::config::suggest;
-
-/// What a column of a record without schema holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ColumnHint {
-    /// `{ decimal = 2 }`: base64 of a big-endian two's-complement number with this many decimal places.
-    Decimal {
-        /// Digits behind the decimal point.
-        scale: u32,
-    },
-    /// Days since 1970-01-01.
-    Date,
-    /// Milliseconds since midnight.
-    TimeMillis,
-    /// Microseconds since midnight.
-    TimeMicros,
-    /// Nanoseconds since midnight.
-    TimeNanos,
-    /// Seconds since 1970-01-01T00:00:00Z.
-    TimestampSeconds,
-    /// Milliseconds since 1970-01-01T00:00:00Z.
-    TimestampMillis,
-    /// Microseconds since 1970-01-01T00:00:00Z.
-    TimestampMicros,
-    /// Nanoseconds since 1970-01-01T00:00:00Z.
-    TimestampNanos,
-    /// ISO 8601 text with an offset.
-    ZonedTimestamp,
-    /// Text of a UUID.
-    Uuid,
-    /// Text that is itself JSON.
-    Json,
-    /// Base64 text of bytes.
-    Bytes,
-}
+use crate::formats::ColumnHint;
 
 const NAMED: [(&str, ColumnHint); 12] = [
     ("date", ColumnHint::Date),
@@ -57,14 +24,11 @@ const NAMED: [(&str, ColumnHint); 12] = [
 ];
 
 /// The largest scale that makes sense: what the widest decimals of common databases have (PostgreSQL: 16383).
-const MAX_SCALE: u32 = 16_383;
+const MAX_SCALE: i32 = 16_383;
 
 /// Reads the hints, keyed `table.column` or `schema.table.column`. The names may be quoted or not.
 pub(super) fn read(section: &Section<'_>) -> BTreeMap<String, ColumnHint> {
-    let mut reader = Reader {
-        hints: BTreeMap::new(),
-        report: section.report(),
-    };
+    let mut reader = Reader { hints: BTreeMap::new(), report: section.report() };
     if let Some(table) = section.table() {
         reader.table(table, "");
     }
@@ -93,15 +57,10 @@ impl Reader<'_> {
     fn decimal(&mut self, column: &str, scale: &Node) {
         match scale.value {
             TomlValue::Integer(digits) if (0..=i64::from(MAX_SCALE)).contains(&digits) => {
-                let digits = u32::try_from(digits).unwrap_or(MAX_SCALE);
+                let digits = i32::try_from(digits).unwrap_or(MAX_SCALE);
                 self.add(column, scale, ColumnHint::Decimal { scale: digits });
             }
-            _ => self.error(
-                column,
-                scale,
-                "decimal takes its scale, an integer from 0 to 16383",
-                None,
-            ),
+            _ => self.error(column, scale, "decimal takes its scale, an integer from 0 to 16383", None),
         }
     }
 
@@ -110,10 +69,7 @@ impl Reader<'_> {
             TomlValue::Text(text) | TomlValue::Filled(text) => text,
             TomlValue::Unresolved => return,
             other => {
-                let message = format!(
-                    "expected a type's name or {{ decimal = 2 }}, found {}",
-                    other.kind()
-                );
+                let message = format!("expected a type's name or {{ decimal = 2 }}, found {}", other.kind());
                 return self.error(column, node, message, None);
             }
         };
@@ -147,12 +103,7 @@ impl Reader<'_> {
 /// The scale node of `{ decimal = .. }`. A table `products` with a column that is called `decimal` looks the same
 /// when its names are not quoted; then the value is a type's name.
 fn decimal(table: &Table) -> Option<&Node> {
-    let node = table
-        .entries
-        .get("decimal")
-        .filter(|_| table.entries.len() == 1)?;
-    let names_a_type = table
-        .text("decimal")
-        .is_some_and(|text| NAMED.iter().any(|(name, _)| *name == text));
+    let node = table.entries.get("decimal").filter(|_| table.entries.len() == 1)?;
+    let names_a_type = table.text("decimal").is_some_and(|text| NAMED.iter().any(|(name, _)| *name == text));
     (!names_a_type).then_some(node)
 }

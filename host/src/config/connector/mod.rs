@@ -20,11 +20,10 @@ use super::secrets::Secrets;
 use super::section::{Choice, Section};
 
 pub use batch::{BatchDefaults, BatchLimits, BatchOverrides};
-pub use columns::ColumnHint;
 pub use policy::{ErrorPolicy, Limits, OnReject, RestartPolicy, RestartWhen, RetryPolicy};
 pub use predicate::{ChangeKind, Predicate};
 pub use properties::ClientProperties;
-pub use source::{Format, GroupProtocol, SourceDefinition, Start, Subscription};
+pub use source::{GroupProtocol, SourceDefinition, Start, Subscription};
 pub use stage::{PluginUse, TransformDefinition};
 
 /// What a connector file is read with.
@@ -75,10 +74,7 @@ impl ConnectorDefinition {
         report: &Report,
     ) -> Option<Self> {
         let mut root = Section::root(table, Place::whole(file), report);
-        let tasks = root
-            .integer("tasks", 1..=64)
-            .and_then(|tasks| usize::try_from(tasks).ok())
-            .unwrap_or(1);
+        let tasks = root.integer("tasks", 1..=64).and_then(|tasks| usize::try_from(tasks).ok()).unwrap_or(1);
         let limits = Limits::read(root.section("limits"), tasks);
         let batch = BatchOverrides::read(root.section("batch"), limits.memory / tasks, around);
         let source = SourceDefinition::read(root.section("source"), name, around);
@@ -114,10 +110,7 @@ impl ConnectorDefinition {
 
 /// Checks `isolation`. There is only one usable value yet, so there is nothing to keep.
 fn read_isolation(root: &mut Section<'_>) {
-    root.choice(
-        "isolation",
-        vec![("thread", Choice::Is(())), ("process", Choice::NotYet)],
-    );
+    root.choice("isolation", vec![("thread", Choice::Is(())), ("process", Choice::NotYet)]);
 }
 
 impl fmt::Debug for ConnectorDefinition {

@@ -66,10 +66,7 @@ fn read_on_reject(section: &mut Section<'_>) -> OnReject {
         "dead_letter_topic",
         Some("use tolerance = \"all\" with on_reject = \"drop\", or none of them"),
     );
-    let tolerance = section.choice(
-        "tolerance",
-        vec![("none", Choice::Is(false)), ("all", Choice::Is(true))],
-    );
+    let tolerance = section.choice("tolerance", vec![("none", Choice::Is(false)), ("all", Choice::Is(true))]);
     let drop = section.choice("on_reject", vec![("drop", Choice::Is(()))]);
     let written = section.node("on_reject").is_some();
     match tolerance {
@@ -81,11 +78,7 @@ fn read_on_reject(section: &mut Section<'_>) -> OnReject {
         }
         Some(false) | None if drop.is_some() && !section.is_default("on_reject") => {
             let help = "add tolerance = \"all\", or remove on_reject";
-            section.error(
-                "on_reject",
-                "has no effect with tolerance = \"none\"",
-                Some(help.to_owned()),
-            );
+            section.error("on_reject", "has no effect with tolerance = \"none\"", Some(help.to_owned()));
             OnReject::Fail
         }
         _ => OnReject::Fail,
@@ -95,15 +88,9 @@ fn read_on_reject(section: &mut Section<'_>) -> OnReject {
 impl RetryPolicy {
     fn read(mut section: Section<'_>) -> Self {
         let (initial, max) = read_backoff(&mut section, Duration::from_millis(200), MINUTE);
-        let timeout = section
-            .duration("timeout", Duration::ZERO..=7 * DAY)
-            .unwrap_or(15 * MINUTE);
+        let timeout = section.duration("timeout", Duration::ZERO..=7 * DAY).unwrap_or(15 * MINUTE);
         section.finish();
-        Self {
-            initial,
-            max,
-            timeout,
-        }
+        Self { initial, max, timeout }
     }
 }
 
@@ -150,22 +137,13 @@ impl RestartPolicy {
             ("on-failure", Choice::Is(RestartWhen::OnFailure)),
             ("never", Choice::Is(RestartWhen::Never)),
         ];
-        let policy = section
-            .choice("policy", choices)
-            .unwrap_or(RestartWhen::OnFailure);
+        let policy = section.choice("policy", choices).unwrap_or(RestartWhen::OnFailure);
         let (initial, max) = read_backoff(&mut section, SECOND, 5 * MINUTE);
-        let restarts = section
-            .integer("max_restarts", 0..=1_000_000)
-            .and_then(|count| u32::try_from(count).ok());
+        let restarts =
+            section.integer("max_restarts", 0..=1_000_000).and_then(|count| u32::try_from(count).ok());
         let window = section.duration("window", SECOND..=30 * DAY).unwrap_or(HOUR);
         section.finish();
-        Self {
-            policy,
-            initial,
-            max,
-            max_restarts: restarts.unwrap_or(10),
-            window,
-        }
+        Self { policy, initial, max, max_restarts: restarts.unwrap_or(10), window }
     }
 }
 
@@ -183,15 +161,9 @@ pub struct Limits {
 impl Limits {
     pub(super) fn read(mut section: Section<'_>, tasks: usize) -> Self {
         let limits = Self {
-            memory: section
-                .size("memory", MIB..=1024 * 1024 * MIB)
-                .unwrap_or(128 << 20),
-            call_timeout: section
-                .duration("call_timeout", SECOND..=DAY)
-                .unwrap_or(5 * MINUTE),
-            shutdown: section
-                .duration("shutdown", Duration::ZERO..=HOUR)
-                .unwrap_or(30 * SECOND),
+            memory: section.size("memory", MIB..=1024 * 1024 * MIB).unwrap_or(128 << 20),
+            call_timeout: section.duration("call_timeout", SECOND..=DAY).unwrap_or(5 * MINUTE),
+            shutdown: section.duration("shutdown", Duration::ZERO..=HOUR).unwrap_or(30 * SECOND),
         };
         if limits.memory / tasks.max(1) < 1 << 20 {
             let message = format!("leaves each of {tasks} tasks less than 1 MiB");

@@ -79,9 +79,7 @@ impl Predicate {
 
 fn pattern(section: &mut Section<'_>, key: &'static str) -> Option<Regex> {
     let text = section.name(key)?;
-    Regex::new(&text)
-        .map_err(|error| section.error(key, regex_message(&error), None))
-        .ok()
+    Regex::new(&text).map_err(|error| section.error(key, regex_message(&error), None)).ok()
 }
 
 fn operations(section: &mut Section<'_>) -> Vec<ChangeKind> {
@@ -91,14 +89,6 @@ fn operations(section: &mut Section<'_>) -> Vec<ChangeKind> {
     if names.is_empty() {
         section.error("operation", "must name at least one operation", None);
     }
-    let choices = || {
-        KINDS
-            .iter()
-            .map(|(name, kind)| (*name, Choice::Is(*kind)))
-            .collect()
-    };
-    names
-        .iter()
-        .filter_map(|name| section.choose("operation", name, choices()))
-        .collect()
+    let choices = || KINDS.iter().map(|(name, kind)| (*name, Choice::Is(*kind))).collect();
+    names.iter().filter_map(|name| section.choose("operation", name, choices())).collect()
 }

@@ -25,36 +25,12 @@ const OWNED: [(&str, &str, &str); 15] = [
     ("auto.commit.interval.ms", COMMITS, "remove it"),
     ("enable.auto.offset.store", COMMITS, "remove it"),
     ("offset.store.method", COMMITS, "remove it"),
-    (
-        "auto.offset.reset",
-        "a position outside the log must never be skipped silently",
-        "use source.start",
-    ),
-    (
-        "group.id",
-        "every connector has its own group",
-        "use source.group_id",
-    ),
-    (
-        "group.instance.id",
-        "static membership is not supported yet",
-        "remove it",
-    ),
-    (
-        "group.protocol",
-        "rebalances are answered by the host",
-        "use source.group_protocol",
-    ),
-    (
-        "group.remote.assignor",
-        "rebalances are answered by the host",
-        "use source.group_protocol",
-    ),
-    (
-        "partition.assignment.strategy",
-        "rebalances are answered by the host",
-        "use source.group_protocol",
-    ),
+    ("auto.offset.reset", "a position outside the log must never be skipped silently", "use source.start"),
+    ("group.id", "every connector has its own group", "use source.group_id"),
+    ("group.instance.id", "static membership is not supported yet", "remove it"),
+    ("group.protocol", "rebalances are answered by the host", "use source.group_protocol"),
+    ("group.remote.assignor", "rebalances are answered by the host", "use source.group_protocol"),
+    ("partition.assignment.strategy", "rebalances are answered by the host", "use source.group_protocol"),
     (
         "bootstrap.servers",
         "it has a key of its own",
@@ -65,16 +41,8 @@ const OWNED: [(&str, &str, &str); 15] = [
         "it has a key of its own",
         "use source.bootstrap_servers or kafka.bootstrap_servers",
     ),
-    (
-        "enable.partition.eof",
-        "the host reads end-of-partition events itself",
-        "remove it",
-    ),
-    (
-        "queued.max.messages.kbytes",
-        "it is derived from the memory limit",
-        "use limits.memory",
-    ),
+    ("enable.partition.eof", "the host reads end-of-partition events itself", "remove it"),
+    ("queued.max.messages.kbytes", "it is derived from the memory limit", "use limits.memory"),
 ];
 
 const COMMITS: &str = "the host alone commits, after the sink has made the records durable";
@@ -89,9 +57,7 @@ pub struct ClientProperties {
 impl ClientProperties {
     /// All properties, sorted by name, with their real values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.entries
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+        self.entries.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The real value of one property.
@@ -154,8 +120,6 @@ fn property_text(value: &TomlValue) -> Option<String> {
 
 impl fmt::Debug for ClientProperties {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map()
-            .entries(self.iter().map(|(name, value)| (name, self.secrets.mask(value))))
-            .finish()
+        f.debug_map().entries(self.iter().map(|(name, value)| (name, self.secrets.mask(value)))).finish()
     }
 }

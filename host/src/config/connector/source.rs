@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use regex::Regex;
 
 use super::Surroundings;
-use super::columns::{self, ColumnHint};
+use super::columns;
 use super::properties::ClientProperties;
 use crate::config::section::{Choice, Section};
+use crate::formats::{ColumnHint, Format};
 
 /// What a connector subscribes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,17 +27,6 @@ pub enum Start {
     Earliest,
     /// With the next record that is written.
     Latest,
-}
-
-/// How the bytes of a key or a value are read. Default: JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// JSON, plain or as `{"schema", "payload"}`.
-    Json,
-    /// UTF-8 text.
-    String,
-    /// Bytes as they are.
-    Bytes,
 }
 
 /// How the members of a group share partitions. Default: cooperative-sticky.
@@ -82,10 +72,7 @@ impl SourceDefinition {
             start: section
                 .choice(
                     "start",
-                    vec![
-                        ("earliest", Choice::Is(Start::Earliest)),
-                        ("latest", Choice::Is(Start::Latest)),
-                    ],
+                    vec![("earliest", Choice::Is(Start::Earliest)), ("latest", Choice::Is(Start::Latest))],
                 )
                 .unwrap_or(Start::Earliest),
             key_format: section.choice("key_format", formats()).unwrap_or(Format::Json),
@@ -124,22 +111,16 @@ fn read_servers(section: &mut Section<'_>, around: &Surroundings<'_>) -> String 
     let host = around.host;
     let written = section.name("bootstrap_servers");
     let flag = host.overrides.flag_servers.clone();
-    let chosen = section.or_environment(
-        "bootstrap_servers",
-        written,
-        host.overrides.environment_servers.clone(),
-    );
-    flag.or(chosen)
-        .unwrap_or_else(|| host.kafka.bootstrap_servers.clone())
+    let chosen =
+        section.or_environment("bootstrap_servers", written, host.overrides.environment_servers.clone());
+    flag.or(chosen).unwrap_or_else(|| host.kafka.bootstrap_servers.clone())
 }
 
 fn read_group(section: &mut Section<'_>, name: &str, around: &Surroundings<'_>) -> String {
     let written = section.name("group_id");
     let prefix = around.host.overrides.group_prefix.as_ref();
     let default = || format!("{}-{name}", prefix.map_or("connect", String::as_str));
-    section
-        .or_environment("group_id", written, prefix.map(|_| default()))
-        .unwrap_or_else(default)
+    section.or_environment("group_id", written, prefix.map(|_| default())).unwrap_or_else(default)
 }
 
 fn read_subscription(section: &mut Section<'_>) -> Option<Subscription> {
@@ -173,11 +154,7 @@ fn topics(section: &mut Section<'_>) -> Option<Subscription> {
     let mut topics: Vec<String> = vec![];
     for topic in section.texts("topics")? {
         if let Err(reason) = check_topic(&topic) {
-            section.error(
-                "topics",
-                format!("{topic:?} is not a topic's name: {reason}"),
-                None,
-            );
+            section.error("topics", format!("{topic:?} is not a topic's name: {reason}"), None);
             return None;
         }
         if topics.contains(&topic) {

@@ -30,21 +30,14 @@ impl PluginUse {
     fn read(section: &mut Section<'_>, kind: PluginKind, around: &Surroundings<'_>) -> Option<Self> {
         let config = section.section("config");
         if !section.has("plugin") {
-            let help = format!(
-                "add plugin = \"...\": {}",
-                plugin_config::list(around.catalog, kind)
-            );
+            let help = format!("add plugin = \"...\": {}", plugin_config::list(around.catalog, kind));
             section.error("plugin", "is missing", Some(help));
         }
         let plugin = section.name("plugin")?;
         let summary = plugin_config::find(section, &plugin, kind, around.catalog)?;
         let config = plugin_config::read(&config, section, &summary, around.environment);
         let secrets = section.report().with_secrets(|secrets| secrets.clone());
-        Some(Self {
-            plugin,
-            config,
-            secrets,
-        })
+        Some(Self { plugin, config, secrets })
     }
 }
 
@@ -75,9 +68,7 @@ impl TransformDefinition {
         for mut section in root.sections("transforms") {
             let plugin = PluginUse::read(&mut section, PluginKind::Transform, around);
             let name = section.name("name");
-            let when = section
-                .has("when")
-                .then(|| Predicate::read(section.section("when")));
+            let when = section.has("when").then(|| Predicate::read(section.section("when")));
             if let Some(plugin) = plugin {
                 let name = name.unwrap_or_else(|| plugin.plugin.clone());
                 if transforms.iter().any(|transform| transform.name == name) {

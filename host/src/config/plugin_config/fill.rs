@@ -22,10 +22,7 @@ pub(super) struct Filled {
 
 impl Filled {
     pub(super) fn new(value: Value) -> Self {
-        Self {
-            value,
-            variables: BTreeMap::new(),
-        }
+        Self { value, variables: BTreeMap::new() }
     }
 
     /// Fills keys that the file leaves open or that come from `[defaults]`, and turns texts that came out of a
@@ -38,21 +35,13 @@ impl Filled {
         path: &str,
         report: &Report,
     ) {
-        let mut filler = Filler {
-            root: schema,
-            environment,
-            report,
-            variables: &mut self.variables,
-        };
+        let mut filler = Filler { root: schema, environment, report, variables: &mut self.variables };
         if let Value::Object(fields) = &mut self.value {
             filler.object(
                 schema,
                 Some(table),
                 fields,
-                &Position {
-                    pointer: String::new(),
-                    path: path.to_owned(),
-                },
+                &Position { pointer: String::new(), path: path.to_owned() },
                 0,
             );
         }
@@ -68,10 +57,7 @@ struct Position {
 impl Position {
     fn inner(&self, name: &str) -> Self {
         let escaped = name.replace('~', "~0").replace('/', "~1");
-        Self {
-            pointer: format!("{}/{escaped}", self.pointer),
-            path: join(&self.path, name),
-        }
+        Self { pointer: format!("{}/{escaped}", self.pointer), path: join(&self.path, name) }
     }
 }
 
@@ -125,8 +111,7 @@ impl Filler<'_> {
             self.report.secret(text);
         }
         fields.insert(name.to_owned(), schema::coerce(self.root, property, text));
-        self.variables
-            .insert(position.pointer.clone(), variable.to_owned());
+        self.variables.insert(position.pointer.clone(), variable.to_owned());
         tracing::debug!(key = position.path, variable, "filled from the environment");
     }
 

@@ -61,14 +61,8 @@ pub(super) fn find(
     let Some(summary) = catalog.find(plugin) else {
         let names = names(catalog, kind);
         let near = suggest::nearest(plugin, names.iter().map(String::as_str));
-        let near = near
-            .map(|name| format!("did you mean {name:?}? "))
-            .unwrap_or_default();
-        section.error(
-            "plugin",
-            format!("unknown plugin {plugin:?}"),
-            Some(near + &list(catalog, kind)),
-        );
+        let near = near.map(|name| format!("did you mean {name:?}? ")).unwrap_or_default();
+        section.error("plugin", format!("unknown plugin {plugin:?}"), Some(near + &list(catalog, kind)));
         return None;
     };
     if summary.kind != kind {
@@ -113,15 +107,8 @@ pub(super) fn read(
     match jsonschema::validator_for(&plugin.config_schema) {
         Ok(validator) => violations::report(&validator, &filled, plugin, &table, config),
         Err(error) => {
-            let message = format!(
-                "the configuration schema of plugin {:?} is broken: {error}",
-                plugin.name
-            );
-            parent.error(
-                "plugin",
-                message,
-                Some("rebuild the plugin with the current SDK".to_owned()),
-            );
+            let message = format!("the configuration schema of plugin {:?} is broken: {error}", plugin.name);
+            parent.error("plugin", message, Some("rebuild the plugin with the current SDK".to_owned()));
         }
     }
     filled.value

@@ -22,17 +22,11 @@ fn collect<'s>(root: &'s Value, schema: &'s Value, found: &mut Vec<&'s Value>, d
         return;
     }
     found.push(schema);
-    let target = schema
-        .get("$ref")
-        .and_then(Value::as_str)
-        .and_then(|reference| reference.strip_prefix('#'));
+    let target = schema.get("$ref").and_then(Value::as_str).and_then(|reference| reference.strip_prefix('#'));
     if let Some(target) = target.and_then(|pointer| root.pointer(pointer)) {
         collect(root, target, found, depth + 1);
     }
-    for list in COMBINATIONS
-        .iter()
-        .filter_map(|keyword| schema.get(keyword)?.as_array())
-    {
+    for list in COMBINATIONS.iter().filter_map(|keyword| schema.get(keyword)?.as_array()) {
         list.iter().for_each(|part| collect(root, part, found, depth + 1));
     }
 }
@@ -41,24 +35,17 @@ fn collect<'s>(root: &'s Value, schema: &'s Value, found: &mut Vec<&'s Value>, d
 pub(super) fn properties<'s>(root: &'s Value, schema: &'s Value) -> Vec<(&'s str, &'s Value)> {
     let known = |part: &'s Value| part.get("properties").and_then(Value::as_object);
     let parts = alternatives(root, schema).into_iter().filter_map(known);
-    parts
-        .flat_map(Map::iter)
-        .map(|(name, property)| (name.as_str(), property))
-        .collect()
+    parts.flat_map(Map::iter).map(|(name, property)| (name.as_str(), property)).collect()
 }
 
 /// The variable that fills a property.
 pub(super) fn variable<'s>(root: &'s Value, schema: &'s Value) -> Option<&'s str> {
-    alternatives(root, schema)
-        .into_iter()
-        .find_map(|part| part.get("x-env")?.as_str())
+    alternatives(root, schema).into_iter().find_map(|part| part.get("x-env")?.as_str())
 }
 
 /// Whether the property is marked as a secret.
 pub(super) fn is_secret(root: &Value, schema: &Value) -> bool {
-    alternatives(root, schema)
-        .into_iter()
-        .any(|part| part.get("x-secret") == Some(&Value::Bool(true)))
+    alternatives(root, schema).into_iter().any(|part| part.get("x-secret") == Some(&Value::Bool(true)))
 }
 
 /// The JSON types that a property may have; empty if the schema does not say.
@@ -79,20 +66,9 @@ pub(super) fn coerce(root: &Value, schema: &Value, text: &str) -> Value {
         return text.into();
     }
     let plain = text.trim();
-    let integer = || {
-        plain
-            .parse::<i64>()
-            .ok()
-            .map(Value::from)
-            .or_else(|| plain.parse::<u64>().ok().map(Value::from))
-    };
-    let number = || {
-        plain
-            .parse::<f64>()
-            .ok()
-            .and_then(serde_json::Number::from_f64)
-            .map(Value::Number)
-    };
+    let integer =
+        || plain.parse::<i64>().ok().map(Value::from).or_else(|| plain.parse::<u64>().ok().map(Value::from));
+    let number = || plain.parse::<f64>().ok().and_then(serde_json::Number::from_f64).map(Value::Number);
     let boolean = || match plain.to_ascii_lowercase().as_str() {
         "true" => Some(Value::Bool(true)),
         "false" => Some(Value::Bool(false)),
@@ -131,9 +107,7 @@ fn secrets_at(root: &Value, schema: &Value, value: &Value, secrets: &mut Secrets
             }
             Value::Array(items) => {
                 if let Some(inner) = part.get("items") {
-                    items
-                        .iter()
-                        .for_each(|item| secrets_at(root, inner, item, secrets, depth + 1));
+                    items.iter().for_each(|item| secrets_at(root, inner, item, secrets, depth + 1));
                 }
             }
             _ => {}

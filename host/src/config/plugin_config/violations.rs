@@ -20,12 +20,7 @@ pub(super) fn report(
     table: &Table,
     config: &Section<'_>,
 ) {
-    let context = Context {
-        filled,
-        schema: &plugin.config_schema,
-        table,
-        config,
-    };
+    let context = Context { filled, schema: &plugin.config_schema, table, config };
     let errors: Vec<ValidationError<'_>> = validator.iter_errors(&filled.value).collect();
     let of_wrong_type = |error: &ValidationError<'_>| {
         let path = error.instance_path().as_str();
@@ -90,9 +85,7 @@ impl Context<'_> {
         }
         let spot = self.spot(&segments);
         if !spot.is_unresolved {
-            self.config
-                .report()
-                .error(&spot.place, &spot.shown(), message, help);
+            self.config.report().error(&spot.place, &spot.shown(), message, help);
         }
     }
 
@@ -102,12 +95,7 @@ impl Context<'_> {
         let spot = self.spot(&segments);
         let known: Vec<&str> = self.siblings(error).into_iter().map(|(name, _)| name).collect();
         let help = suggest::help(name, "known keys", &known);
-        self.config.report().error(
-            &spot.place,
-            &spot.shown(),
-            format!("unknown key {name:?}"),
-            Some(help),
-        );
+        self.config.report().error(&spot.place, &spot.shown(), format!("unknown key {name:?}"), Some(help));
     }
 
     fn missing(&self, error: &ValidationError<'_>, name: &str) {
@@ -124,9 +112,7 @@ impl Context<'_> {
             (spot.place, spot.layer) = (self.config.place().clone(), self.config.layer());
         }
         if !spot.is_unresolved {
-            self.config
-                .report()
-                .error(&spot.place, &spot.shown(), "is missing", Some(help));
+            self.config.report().error(&spot.place, &spot.shown(), "is missing", Some(help));
         }
     }
 
@@ -136,11 +122,7 @@ impl Context<'_> {
         let here = error.instance_path().as_str();
         let mut names = vec![];
         let mut types = vec![];
-        for inner in context
-            .iter()
-            .flatten()
-            .filter(|inner| inner.instance_path().as_str() == here)
-        {
+        for inner in context.iter().flatten().filter(|inner| inner.instance_path().as_str() == here) {
             match inner.kind() {
                 Kind::Enum { options } => names.extend(options.as_array().into_iter().flatten().cloned()),
                 Kind::Constant { expected_value } => names.push(Value::clone(expected_value)),
@@ -148,9 +130,7 @@ impl Context<'_> {
                 _ => {}
             }
         }
-        let fitting = context
-            .iter()
-            .filter(|inner| inner.iter().all(|error| !is_about_type(error, here)));
+        let fitting = context.iter().filter(|inner| inner.iter().all(|error| !is_about_type(error, here)));
         // A constant that differs is most likely the tag of another variant.
         let tags = |branch: &[ValidationError<'_>]| {
             branch
@@ -176,19 +156,12 @@ impl Context<'_> {
         let texts: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
         match error.instance().as_ref() {
             Value::String(text) if texts.len() == names.len() => {
-                let text = self
-                    .config
-                    .report()
-                    .with_secrets(|secrets| secrets.mask(text).into_owned());
-                (
-                    format!("unknown value {text:?}"),
-                    Some(suggest::help(&text, "known values", &texts)),
-                )
+                let text = self.config.report().with_secrets(|secrets| secrets.mask(text).into_owned());
+                (format!("unknown value {text:?}"), Some(suggest::help(&text, "known values", &texts)))
             }
-            other if texts.len() == names.len() => (
-                format!("expected {}, found {}", quoted(&texts), found(other)),
-                None,
-            ),
+            other if texts.len() == names.len() => {
+                (format!("expected {}, found {}", quoted(&texts), found(other)), None)
+            }
             _ => {
                 let names: Vec<String> = names.iter().map(Value::to_string).collect();
                 (format!("expected one of {}", names.join(", ")), None)
@@ -199,11 +172,7 @@ impl Context<'_> {
     fn describe(&self, error: &ValidationError<'_>, kind: &Kind) -> String {
         match kind {
             Kind::Type { .. } => {
-                format!(
-                    "expected {}, found {}",
-                    either(&self.expected_types(error)),
-                    found(error.instance())
-                )
+                format!("expected {}, found {}", either(&self.expected_types(error)), found(error.instance()))
             }
             Kind::Enum { options } => {
                 let names = options.as_array().map(Vec::as_slice).unwrap_or_default();
@@ -239,10 +208,7 @@ impl Context<'_> {
     /// The properties known beside the one that a violation is about.
     fn siblings(&self, error: &ValidationError<'_>) -> Vec<(&str, &Value)> {
         let (parent, _) = error.schema_path().as_str().rsplit_once('/').unwrap_or_default();
-        self.schema
-            .pointer(parent)
-            .map(|schema| schema::properties(self.schema, schema))
-            .unwrap_or_default()
+        self.schema.pointer(parent).map(|schema| schema::properties(self.schema, schema)).unwrap_or_default()
     }
 
     fn spot(&self, segments: &[Segment]) -> Spot {
@@ -305,17 +271,10 @@ fn is_about_type(error: &ValidationError<'_>, path: &str) -> bool {
 
 /// "a string or null", in the words of TOML.
 fn either(types: &[&str]) -> String {
-    let mut names: Vec<&str> = types
-        .iter()
-        .filter(|name| **name != "null")
-        .map(|name| in_words(name))
-        .collect();
+    let mut names: Vec<&str> =
+        types.iter().filter(|name| **name != "null").map(|name| in_words(name)).collect();
     names.dedup();
-    if names.is_empty() {
-        "another type".to_owned()
-    } else {
-        names.join(" or ")
-    }
+    if names.is_empty() { "another type".to_owned() } else { names.join(" or ") }
 }
 
 fn in_words(json_type: &str) -> &'static str {

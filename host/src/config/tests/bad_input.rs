@@ -18,10 +18,7 @@ fn unknown_keys_get_a_suggestion_and_their_line() {
         "[source]\ntopics = [\"a\"]\n  tpoics = [\"b\"]\n[sink]\nplugin = \"discard\"",
         ":3:3: source.tpoics: unknown key \"tpoics\": did you mean \"topics\"?",
     );
-    with(
-        "[eror]",
-        "3:2: eror: unknown key \"eror\": did you mean \"errors\"?",
-    );
+    with("[eror]", "3:2: eror: unknown key \"eror\": did you mean \"errors\"?");
     with(
         "[batch]\nnonsense = 1",
         "4:1: batch.nonsense: unknown key \"nonsense\": \
@@ -64,23 +61,11 @@ fn broken_toml_has_line_and_column() {
 
 #[test]
 fn wrong_types_name_both() {
-    with(
-        "tasks = \"two\"",
-        "3:9: tasks: expected an integer, found a string",
-    );
-    with(
-        "enabled = 1",
-        "3:11: enabled: expected true or false, found an integer",
-    );
+    with("tasks = \"two\"", "3:9: tasks: expected an integer, found a string");
+    with("enabled = 1", "3:11: enabled: expected true or false, found an integer");
     with("batch = 5", "3:9: batch: expected a table, found an integer");
-    with(
-        "transforms = {}",
-        "3:14: transforms: expected a list of tables, found a table",
-    );
-    with(
-        "tasks = 99999999999999999999",
-        "3:9: the number 99999999999999999999 does not fit 64 bits",
-    );
+    with("transforms = {}", "3:14: transforms: expected a list of tables, found a table");
+    with("tasks = 99999999999999999999", "3:9: the number 99999999999999999999 does not fit 64 bits");
     alone(
         "source.topics = 5\nsink.plugin = \"discard\"",
         ":1:17: source.topics: expected a string or a list of strings, found an integer",
@@ -117,10 +102,7 @@ fn topics() {
         "topics_regex = 'cdc'",
         ":2:1: source.topics_regex: must start with ^: write '^cdc', or '^.*cdc' to match anywhere",
     );
-    topics(
-        "topics_regex = '^(a'",
-        ":2:1: source.topics_regex: not a valid pattern: unclosed group",
-    );
+    topics("topics_regex = '^(a'", ":2:1: source.topics_regex: not a valid pattern: unclosed group");
 }
 
 #[test]
@@ -131,18 +113,12 @@ fn a_topic_named_twice_is_a_warning() {
         folder.lines(&loaded.diagnostics),
         ["connectors.d/a.toml:1:8: warning: source.topics: \"x\" is named twice"]
     );
-    assert_eq!(
-        loaded.valid[0].source.subscription,
-        Subscription::Topics(vec!["x".into()])
-    );
+    assert_eq!(loaded.valid[0].source.subscription, Subscription::Topics(vec!["x".into()]));
 }
 
 #[test]
 fn what_is_not_built_yet_is_refused() {
-    with(
-        "isolation = \"process\"",
-        "3:1: isolation: \"process\" is not supported yet: use \"thread\"",
-    );
+    with("isolation = \"process\"", "3:1: isolation: \"process\" is not supported yet: use \"thread\"");
     with(
         "source.value_format = \"avro\"",
         "3:8: source.value_format: \"avro\" is not supported yet: use \"json\", \"string\" or \"bytes\"",
@@ -186,10 +162,7 @@ fn sizes_and_durations_have_units_and_bounds() {
         "3:7: batch.max_bytes: \"1 M\" is not a size: write a number and B, kB, MB, GB, KiB, MiB or GiB, \
          for example \"8 MiB\"",
     );
-    with(
-        "batch.max_wait = \"2h\"",
-        "3:7: batch.max_wait: 2h is out of bounds: must be 1ms to 1h",
-    );
+    with("batch.max_wait = \"2h\"", "3:7: batch.max_wait: 2h is out of bounds: must be 1ms to 1h");
     with(
         "restart.initial = \"1 minute\"",
         "3:9: restart.initial: \"1 minute\" is not a duration: write a number and ms, s, m, h or d, \
@@ -252,22 +225,10 @@ fn properties_of_the_host_are_refused_with_the_reason() {
     ] {
         let findings = findings_with(&format!("[source.properties]\n\"{name}\" = 1"));
         assert_eq!(findings.len(), 1, "{name}");
-        assert!(
-            findings[0].contains(&format!("{name} belongs to the host")),
-            "{findings:?}"
-        );
+        assert!(findings[0].contains(&format!("{name} belongs to the host")), "{findings:?}");
     }
-    for name in [
-        "client.id",
-        "statistics.interval.ms",
-        "isolation.level",
-        "fetch.min.bytes",
-    ] {
-        assert_eq!(
-            findings_with(&format!("[source.properties]\n\"{name}\" = 1")),
-            [""; 0],
-            "{name}"
-        );
+    for name in ["client.id", "statistics.interval.ms", "isolation.level", "fetch.min.bytes"] {
+        assert_eq!(findings_with(&format!("[source.properties]\n\"{name}\" = 1")), [""; 0], "{name}");
     }
 }
 
@@ -298,10 +259,7 @@ fn column_hints() {
 #[test]
 fn transforms_and_predicates() {
     let transform = |text: &str, expected: &str| {
-        with(
-            &format!("[[transforms]]\nplugin = \"prices\"\nconfig.field = \"f\"\n{text}"),
-            expected,
-        );
+        with(&format!("[[transforms]]\nplugin = \"prices\"\nconfig.field = \"f\"\n{text}"), expected);
     };
     transform(
         "when = { topic = '(' }",
@@ -352,10 +310,7 @@ fn the_hosts_file() {
             "tidegate.toml:4:2: plugin: unknown key \"plugin\": did you mean \"plugins\"?",
         ]
     );
-    assert_eq!(
-        host("defaults = 5"),
-        ["tidegate.toml:1:12: defaults: expected a table, found an integer"]
-    );
+    assert_eq!(host("defaults = 5"), ["tidegate.toml:1:12: defaults: expected a table, found an integer"]);
     let path = PathBuf::from("no/such/tidegate.toml");
     let error = HostConfig::load(Some(&path), &HostFlags::default(), &Environment::default()).unwrap_err();
     assert_eq!(
@@ -366,9 +321,7 @@ fn the_hosts_file() {
 
 #[test]
 fn variables_and_flags_are_named() {
-    let mut folder = Folder::new()
-        .variable("BATCH_SIZE", "0")
-        .variable("POLL_TIMEOUT", "1s");
+    let mut folder = Folder::new().variable("BATCH_SIZE", "0").variable("POLL_TIMEOUT", "1s");
     folder = folder.variable("LOG_LEVEL", "loud");
     folder.flags.log_format = Some("xml".into());
     assert_eq!(

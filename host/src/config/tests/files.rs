@@ -6,28 +6,18 @@ use super::whole_file::EVERYTHING;
 use super::*;
 
 fn names(loaded: &LoadedConnectors) -> Vec<&str> {
-    loaded
-        .valid
-        .iter()
-        .map(|connector| connector.name.as_str())
-        .collect()
+    loaded.valid.iter().map(|connector| connector.name.as_str()).collect()
 }
 
 #[test]
 fn one_bad_file_never_stops_the_others() {
-    let folder = Folder::new()
-        .connector("good", MINIMAL)
-        .connector("bad", "[[[")
-        .connector("z", MINIMAL);
+    let folder = Folder::new().connector("good", MINIMAL).connector("bad", "[[[").connector("z", MINIMAL);
     let folder = folder.file("connectors.d/binary.toml", [b'a', 0xff, 0xfe]);
     let loaded = folder.load();
     assert_eq!(names(&loaded), ["good", "z"]);
     assert_eq!(
         loaded.refused,
-        [
-            folder.path("connectors.d/bad.toml"),
-            folder.path("connectors.d/binary.toml")
-        ]
+        [folder.path("connectors.d/bad.toml"), folder.path("connectors.d/binary.toml")]
     );
     let lines = folder.lines(&loaded.diagnostics);
     assert!(lines[0].starts_with("connectors.d/bad.toml:1:"), "{lines:?}");
@@ -40,16 +30,9 @@ fn one_bad_file_never_stops_the_others() {
 #[test]
 fn what_is_no_connector_file_is_left_out() {
     let mut folder = Folder::new().connector("a", MINIMAL);
-    for name in [
-        ".a.toml",
-        "a.toml~",
-        ".a.toml.swp",
-        "#a.toml#",
-        "README.md",
-        "~a.toml",
-        "#b.toml",
-        "a.toml.bak",
-    ] {
+    for name in
+        [".a.toml", "a.toml~", ".a.toml.swp", "#a.toml#", "README.md", "~a.toml", "#b.toml", "a.toml.bak"]
+    {
         folder = folder.file(&format!("connectors.d/{name}"), "broken [[[");
     }
     fs::create_dir(folder.path("connectors.d/folder.toml")).unwrap();
@@ -67,10 +50,8 @@ fn two_files_of_one_name_are_both_refused() {
     assert_eq!(names(&loaded), ["b"]);
     assert_eq!(
         folder.lines(&loaded.diagnostics),
-        [
-            "more/a.toml: there is another connector \"a\", in connectors.d/a.toml; neither is used: \
-          rename one of the files"
-        ]
+        ["more/a.toml: there is another connector \"a\", in connectors.d/a.toml; neither is used: \
+          rename one of the files"]
     );
     assert_eq!(loaded.refused.len(), 2);
 }
@@ -111,10 +92,8 @@ fn connectors_in_one_group_are_warned_of() {
     assert_eq!(names(&loaded), ["a", "b", "c"]);
     assert_eq!(
         folder.lines(&loaded.diagnostics),
-        [
-            "connectors.d/b.toml: warning: source.group_id: \"g\" is also the group of connector \"a\": \
-          they share partitions: give each connector a group of its own"
-        ]
+        ["connectors.d/b.toml: warning: source.group_id: \"g\" is also the group of connector \"a\": \
+          they share partitions: give each connector a group of its own"]
     );
 }
 

@@ -30,12 +30,7 @@ impl Folder {
     fn new() -> Self {
         let dir = TempDir::new().unwrap();
         fs::create_dir(dir.path().join("connectors.d")).unwrap();
-        Self {
-            dir,
-            host: None,
-            flags: HostFlags::default(),
-            environment: vec![],
-        }
+        Self { dir, host: None, flags: HostFlags::default(), environment: vec![] }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -94,10 +89,7 @@ impl Folder {
 
     fn lines(&self, diagnostics: &Diagnostics) -> Vec<String> {
         let folder = format!("{}/", self.dir.path().display());
-        diagnostics
-            .iter()
-            .map(|diagnostic| diagnostic.to_string().replace(&folder, ""))
-            .collect()
+        diagnostics.iter().map(|diagnostic| diagnostic.to_string().replace(&folder, "")).collect()
     }
 }
 
@@ -122,27 +114,18 @@ struct Plugins;
 impl PluginCatalog for Plugins {
     fn find(&self, name: &str) -> Option<PluginSummary> {
         let (kind, config_schema) = match name {
-            "discard" => (
-                PluginKind::Sink,
-                json!({ "type": "object", "additionalProperties": false }),
-            ),
+            "discard" => (PluginKind::Sink, json!({ "type": "object", "additionalProperties": false })),
             "console" => (PluginKind::Sink, console()),
             "snowflake" => (PluginKind::Sink, snowflake()),
             "prices" => (PluginKind::Transform, prices()),
             "broken" => (PluginKind::Sink, json!({ "type": "no such type" })),
             _ => return None,
         };
-        Some(PluginSummary {
-            name: name.to_owned(),
-            kind,
-            config_schema,
-        })
+        Some(PluginSummary { name: name.to_owned(), kind, config_schema })
     }
 
     fn names(&self) -> Vec<String> {
-        ["snowflake", "discard", "console", "prices", "broken"]
-            .map(str::to_owned)
-            .into()
+        ["snowflake", "discard", "console", "prices", "broken"].map(str::to_owned).into()
     }
 }
 

@@ -10,10 +10,7 @@ fn sink(config: &str) -> String {
 
 #[test]
 fn variables_defaults_files_and_escapes_are_filled_in() {
-    let folder = Folder::new()
-        .variable("NAME", "acme")
-        .variable("EMPTY", "")
-        .file("secret.txt", "s3cret\n");
+    let folder = Folder::new().variable("NAME", "acme").variable("EMPTY", "").file("secret.txt", "s3cret\n");
     let path = folder.path("secret.txt");
     let config = format!(
         "account = \"${{env:NAME}}-${{env:EMPTY:-eu}}\"\npassword = \"${{file:{}}}\"\nproxy.url = \"$${{env:X}}$\"",
@@ -30,9 +27,7 @@ fn variables_defaults_files_and_escapes_are_filled_in() {
 fn numbers_and_booleans_may_come_from_placeholders() {
     let folder = Folder::new().variable("N", "3").variable("B", "false");
     let config = "account = \"${env:N}\"\nretries = \"${env:N}\"\nverify = \"${env:B}\"";
-    let connector = folder
-        .connector("a", &format!("tasks = \"${{env:N}}\"\n{}", sink(config)))
-        .only();
+    let connector = folder.connector("a", &format!("tasks = \"${{env:N}}\"\n{}", sink(config))).only();
     assert_eq!(connector.tasks, 3);
     assert_eq!(
         connector.sink.config,
@@ -74,9 +69,7 @@ fn malformed_placeholders_are_said() {
 
 #[test]
 fn files_are_bounded_and_text() {
-    let folder = Folder::new()
-        .file("big", vec![b'x'; (1 << 20) + 1])
-        .file("binary", [0xff]);
+    let folder = Folder::new().file("big", vec![b'x'; (1 << 20) + 1]).file("binary", [0xff]);
     let config = ["account = 'big'", "proxy.url = 'binary'"].map(|line| {
         let (key, name) = line.trim_end_matches('\'').split_once('\'').unwrap();
         format!("{key}'${{file:{}}}'", folder.path(name).display())
@@ -116,32 +109,17 @@ fn no_secret_is_in_debug_or_in_a_finding() {
         format!("{:?}", connector.secrets),
     ]
     .join("\n");
-    for secret in [
-        "en-1",
-        "pw-from-env",
-        "MIIEvQ",
-        "1234567",
-        "Basic abc",
-        "p4ss",
-        "\"abc\"",
-    ] {
+    for secret in ["en-1", "pw-from-env", "MIIEvQ", "1234567", "Basic abc", "p4ss", "\"abc\""] {
         assert!(!printed.contains(secret), "{secret} in {printed}");
     }
-    assert!(
-        printed.contains("\"account\":\"***\"") && printed.contains("connect-a"),
-        "{printed}"
-    );
-    assert_eq!(
-        connector.secrets.scrub("login with pw-from-env failed"),
-        "login with *** failed"
-    );
+    assert!(printed.contains("\"account\":\"***\"") && printed.contains("connect-a"), "{printed}");
+    assert_eq!(connector.secrets.scrub("login with pw-from-env failed"), "login with *** failed");
 }
 
 #[test]
 fn findings_never_hold_secrets() {
-    let folder = Folder::new()
-        .variable("MY_SECRET", "hidden-value")
-        .variable("SNOWFLAKE_PASSWORD", "pw-from-env");
+    let folder =
+        Folder::new().variable("MY_SECRET", "hidden-value").variable("SNOWFLAKE_PASSWORD", "pw-from-env");
     let config = "account = 5\npin = \"12345\"\nmode = \"abc\"\n[batch]\nmax_wait = \"${env:MY_SECRET}\"";
     let folder = folder.connector("a", &sink(config));
     assert_eq!(
@@ -158,9 +136,8 @@ fn findings_never_hold_secrets() {
 
 #[test]
 fn the_hosts_secrets_are_every_connectors() {
-    let folder = Folder::new()
-        .host("[kafka.properties]\n\"sasl.password\" = \"hunter2\"")
-        .connector("a", MINIMAL);
+    let folder =
+        Folder::new().host("[kafka.properties]\n\"sasl.password\" = \"hunter2\"").connector("a", MINIMAL);
     let (host, _) = folder.read_host();
     assert!(!format!("{host:?}").contains("hunter2"), "{host:?}");
     let connector = folder.only();

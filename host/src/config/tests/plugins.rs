@@ -4,13 +4,9 @@ use super::*;
 
 #[track_caller]
 fn console(config: &str, expected: &[&str]) {
-    let findings = findings_in(&format!(
-        "source.topics = \"t\"\n[sink]\nplugin = \"console\"\n[sink.config]\n{config}"
-    ));
-    let expected: Vec<_> = expected
-        .iter()
-        .map(|line| format!("connectors.d/a.toml:{line}"))
-        .collect();
+    let findings =
+        findings_in(&format!("source.topics = \"t\"\n[sink]\nplugin = \"console\"\n[sink.config]\n{config}"));
+    let expected: Vec<_> = expected.iter().map(|line| format!("connectors.d/a.toml:{line}")).collect();
     assert_eq!(findings, expected);
 }
 
@@ -19,24 +15,18 @@ fn unknown_plugins_and_wrong_kinds() {
     let plugin = |name: &str| findings_in(&format!("source.topics = \"t\"\nsink.plugin = \"{name}\""));
     assert_eq!(
         plugin("consol"),
-        [
-            "connectors.d/a.toml:2:6: sink.plugin: unknown plugin \"consol\": did you mean \"console\"? \
-          sink plugins found: broken, console, discard, snowflake"
-        ]
+        ["connectors.d/a.toml:2:6: sink.plugin: unknown plugin \"consol\": did you mean \"console\"? \
+          sink plugins found: broken, console, discard, snowflake"]
     );
     assert_eq!(
         plugin("prices"),
-        [
-            "connectors.d/a.toml:2:6: sink.plugin: \"prices\" is a transform, not a sink: \
-          sink plugins found: broken, console, discard, snowflake"
-        ]
+        ["connectors.d/a.toml:2:6: sink.plugin: \"prices\" is a transform, not a sink: \
+          sink plugins found: broken, console, discard, snowflake"]
     );
     assert_eq!(
         findings_with("[[transforms]]\nplugin = \"console\""),
-        [
-            "connectors.d/a.toml:4:1: transforms[0].plugin: \"console\" is a sink, not a transform: \
-          transform plugins found: prices"
-        ]
+        ["connectors.d/a.toml:4:1: transforms[0].plugin: \"console\" is a sink, not a transform: \
+          transform plugins found: prices"]
     );
     let broken = plugin("broken");
     assert!(
@@ -49,14 +39,8 @@ fn unknown_plugins_and_wrong_kinds() {
 
 #[test]
 fn violations_are_at_the_key_that_caused_them() {
-    console(
-        "stile = \"json\"",
-        &["5:1: sink.config.stile: unknown key \"stile\": did you mean \"style\"?"],
-    );
-    console(
-        "color = \"yes\"",
-        &["5:1: sink.config.color: expected true or false, found a string"],
-    );
+    console("stile = \"json\"", &["5:1: sink.config.stile: unknown key \"stile\": did you mean \"style\"?"]);
+    console("color = \"yes\"", &["5:1: sink.config.color: expected true or false, found a string"]);
     console("indent = 9", &["5:1: sink.config.indent: must be at most 8"]);
     console(
         "indent = 1.5",
@@ -69,30 +53,18 @@ fn violations_are_at_the_key_that_caused_them() {
             "5:10: sink.config.indent: infinity and nan have no place in a plugin's configuration",
         ],
     );
-    console(
-        "tables = [\"a\",\n  \"\"]",
-        &["6:3: sink.config.tables[1]: must not be empty"],
-    );
-    console(
-        "tables = 5",
-        &["5:1: sink.config.tables: expected a list, found an integer"],
-    );
+    console("tables = [\"a\",\n  \"\"]", &["6:3: sink.config.tables[1]: must not be empty"]);
+    console("tables = 5", &["5:1: sink.config.tables: expected a list, found an integer"]);
 }
 
 #[test]
 fn choices_list_what_there_is() {
-    console(
-        "style = \"jsn\"",
-        &["5:1: sink.config.style: unknown value \"jsn\": did you mean \"json\"?"],
-    );
+    console("style = \"jsn\"", &["5:1: sink.config.style: unknown value \"jsn\": did you mean \"json\"?"]);
     console(
         "style = 5",
         &["5:1: sink.config.style: expected \"human\", \"json\" or \"compact\", found an integer"],
     );
-    console(
-        "target = \"x\"",
-        &["5:1: sink.config.target: expected a table, found a string"],
-    );
+    console("target = \"x\"", &["5:1: sink.config.target: expected a table, found a string"]);
     console(
         "target = { pth = \"x\" }",
         &[
@@ -129,10 +101,7 @@ fn variables_fill_keys_in_the_type_that_the_schema_asks_for() {
         .variable("SNOWFLAKE_VERIFY", "TRUE")
         .variable("SNOWFLAKE_PASSWORD", "hunter2")
         .variable("PROXY_URL", "http://p")
-        .connector(
-            "a",
-            "source.topics = \"t\"\nsink = { plugin = \"snowflake\", config.database = \"d\" }",
-        );
+        .connector("a", "source.topics = \"t\"\nsink = { plugin = \"snowflake\", config.database = \"d\" }");
     let connector = folder.only();
     assert_eq!(
         connector.sink.config,
@@ -149,15 +118,10 @@ fn a_variable_of_the_wrong_type_is_named() {
     let folder = Folder::new()
         .variable("SNOWFLAKE_ACCOUNT", "a")
         .variable("SNOWFLAKE_RETRIES", "many")
-        .connector(
-            "a",
-            "source.topics = \"t\"\nsink = { plugin = \"snowflake\", config.database = \"d\" }",
-        );
+        .connector("a", "source.topics = \"t\"\nsink = { plugin = \"snowflake\", config.database = \"d\" }");
     assert_eq!(
         folder.findings(),
-        [
-            "(environment): sink.config.retries: expected an integer, found a string \
-          (from the environment variable SNOWFLAKE_RETRIES)"
-        ]
+        ["(environment): sink.config.retries: expected an integer, found a string \
+          (from the environment variable SNOWFLAKE_RETRIES)"]
     );
 }

@@ -14,14 +14,8 @@ fn servers(layers: &[&str]) -> String {
     if has("defaults") {
         host += "[defaults.source]\nbootstrap_servers = \"defaults\"\n";
     }
-    let own = if has("file") {
-        "source.bootstrap_servers = \"file\"\n"
-    } else {
-        ""
-    };
-    let mut folder = Folder::new()
-        .host(&host)
-        .connector("a", &format!("{own}{MINIMAL}"));
+    let own = if has("file") { "source.bootstrap_servers = \"file\"\n" } else { "" };
+    let mut folder = Folder::new().host(&host).connector("a", &format!("{own}{MINIMAL}"));
     if has("environment") {
         folder = folder.variable("KAFKA_BOOTSTRAP_SERVERS", "environment");
     }
@@ -41,19 +35,10 @@ fn bootstrap_servers() {
 #[test]
 fn group_ids() {
     let group = |own: &str, host: &str, variable: &str| {
-        let folder = Folder::new()
-            .host(host)
-            .connector("a", &format!("{own}{MINIMAL}"));
-        folder
-            .variable("CONSUMER_GROUP_ID", variable)
-            .only()
-            .source
-            .group_id
+        let folder = Folder::new().host(host).connector("a", &format!("{own}{MINIMAL}"));
+        folder.variable("CONSUMER_GROUP_ID", variable).only().source.group_id
     };
-    let (own, host) = (
-        "source.group_id = \"own\"\n",
-        "[defaults.source]\ngroup_id = \"shared\"",
-    );
+    let (own, host) = ("source.group_id = \"own\"\n", "[defaults.source]\ngroup_id = \"shared\"");
     assert_eq!(group(own, host, "x"), "own");
     assert_eq!(group("", host, "x"), "x-a");
     assert_eq!(group("", host, ""), "shared");
@@ -68,9 +53,7 @@ fn batch_limits_have_five_layers() {
         max_wait: Some(Duration::from_secs(10)),
     };
     let limits = |own: &str, host: &str, variables: bool, sink| {
-        let mut folder = Folder::new()
-            .host(host)
-            .connector("a", &format!("{MINIMAL}{own}"));
+        let mut folder = Folder::new().host(host).connector("a", &format!("{MINIMAL}{own}"));
         if variables {
             folder = folder.variable("BATCH_SIZE", "7").variable("POLL_TIMEOUT", "0.5");
         }
@@ -91,10 +74,7 @@ fn batch_limits_have_five_layers() {
 #[test]
 fn limits_that_nobody_wrote_are_lowered_to_the_memory() {
     let batch = only(&format!("{MINIMAL}limits.memory = \"12 MiB\"\ntasks = 2")).batch;
-    let limits = batch.resolve(BatchDefaults {
-        max_bytes: Some(64 << 20),
-        ..BatchDefaults::default()
-    });
+    let limits = batch.resolve(BatchDefaults { max_bytes: Some(64 << 20), ..BatchDefaults::default() });
     assert_eq!((limits.max_bytes, limits.max_record_bytes), (2 << 20, 6 << 20));
 }
 
@@ -104,10 +84,7 @@ fn plugin_keys() {
         let own = format!(
             "source.topics = \"t\"\n[sink]\nplugin = \"snowflake\"\n[sink.config]\ndatabase = \"d\"\n{own}"
         );
-        let folder = Folder::new()
-            .host(host)
-            .connector("a", &own)
-            .variable("SNOWFLAKE_ACCOUNT", variable);
+        let folder = Folder::new().host(host).connector("a", &own).variable("SNOWFLAKE_ACCOUNT", variable);
         folder.only().sink.config["account"].clone()
     };
     let host = "[defaults.sink.config]\naccount = \"defaults\"";
@@ -142,10 +119,7 @@ fn tables_of_defaults_merge_key_by_key_and_lists_do_not() {
         .connector("a", &format!("transforms = []\n{MINIMAL}source.properties = {{ \"c.c\" = 3 }}"));
     let connector = folder.only();
     assert_eq!((connector.tasks, connector.source.start), (3, Start::Latest));
-    assert_eq!(
-        connector.source.subscription,
-        Subscription::Topics(vec!["cdc.public.customers".into()])
-    );
+    assert_eq!(connector.source.subscription, Subscription::Topics(vec!["cdc.public.customers".into()]));
     let properties: Vec<_> = connector.source.properties.iter().collect();
     assert_eq!(properties, [("a.a", "1"), ("b.b", "2"), ("c.c", "3")]);
 }
@@ -163,13 +137,7 @@ fn the_configuration_of_a_default_sink_is_for_that_sink_only() {
         .iter()
         .map(|connector| (connector.sink.plugin.as_str(), &connector.sink.config))
         .collect();
-    assert_eq!(
-        sinks,
-        [
-            ("discard", &json!({})),
-            ("console", &json!({ "indent": 4, "color": true }))
-        ]
-    );
+    assert_eq!(sinks, [("discard", &json!({})), ("console", &json!({ "indent": 4, "color": true }))]);
 }
 
 #[test]
@@ -195,9 +163,7 @@ fn errors_in_defaults_are_said_once_and_where_they_are() {
 #[test]
 fn a_default_that_is_overridden_needs_no_variable() {
     let host = "[defaults]\ndescription = \"${env:NOPE}\"";
-    let folder = Folder::new()
-        .host(host)
-        .connector("a", &format!("description = \"mine\"\n{MINIMAL}"));
+    let folder = Folder::new().host(host).connector("a", &format!("description = \"mine\"\n{MINIMAL}"));
     assert_eq!(folder.only().description.as_deref(), Some("mine"));
     assert_eq!(
         Folder::new().host(host).connector("a", MINIMAL).findings(),
@@ -231,9 +197,7 @@ fn what_a_file_lacks_beside_defaults_is_said_of_the_file() {
 
 #[test]
 fn defaults_for_transforms_are_placed_in_the_hosts_file() {
-    let folder = Folder::new()
-        .host("[[defaults.transforms]]\nplugin = \"prices\"\n")
-        .connector("a", MINIMAL);
+    let folder = Folder::new().host("[[defaults.transforms]]\nplugin = \"prices\"\n").connector("a", MINIMAL);
     assert_eq!(
         folder.findings(),
         ["tidegate.toml:1:1: defaults.transforms[0].config.field: is missing: add field = ..."]

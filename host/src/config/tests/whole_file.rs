@@ -85,34 +85,15 @@ fn every_key_arrives() {
     let connector = only(EVERYTHING);
     assert_eq!(connector.name, "a");
     assert!(connector.file.ends_with("connectors.d/a.toml"));
-    assert_eq!(
-        connector.description.as_deref(),
-        Some("Customers, upserted by primary key")
-    );
+    assert_eq!(connector.description.as_deref(), Some("Customers, upserted by primary key"));
     assert_eq!((connector.enabled, connector.tasks), (false, 2));
 
     let source = &connector.source;
-    assert_eq!(
-        source.subscription,
-        Subscription::Pattern(r"^cdc\.public\.".into())
-    );
-    assert_eq!(
-        (source.bootstrap_servers.as_str(), source.group_id.as_str()),
-        ("kafka:9092", "mine")
-    );
-    assert_eq!(
-        (source.start, source.group_protocol),
-        (Start::Latest, GroupProtocol::Range)
-    );
-    assert_eq!(
-        (source.key_format, source.value_format),
-        (Format::String, Format::Bytes)
-    );
-    let columns: Vec<_> = source
-        .columns
-        .iter()
-        .map(|(name, hint)| (name.as_str(), *hint))
-        .collect();
+    assert_eq!(source.subscription, Subscription::Pattern(r"^cdc\.public\.".into()));
+    assert_eq!((source.bootstrap_servers.as_str(), source.group_id.as_str()), ("kafka:9092", "mine"));
+    assert_eq!((source.start, source.group_protocol), (Start::Latest, GroupProtocol::Range));
+    assert_eq!((source.key_format, source.value_format), (Format::String, Format::Bytes));
+    let columns: Vec<_> = source.columns.iter().map(|(name, hint)| (name.as_str(), *hint)).collect();
     assert_eq!(
         columns,
         [
@@ -125,35 +106,19 @@ fn every_key_arrives() {
     );
     assert_eq!(
         source.properties.iter().collect::<Vec<_>>(),
-        [
-            ("fetch.min.bytes", "1048576"),
-            ("sasl.password", "hunter2"),
-            ("socket.keepalive.enable", "true")
-        ]
+        [("fetch.min.bytes", "1048576"), ("sasl.password", "hunter2"), ("socket.keepalive.enable", "true")]
     );
 
     let limits = connector.batch.resolve(BatchDefaults::default());
     assert_eq!((limits.max_records, limits.max_bytes), (500, 2 << 20));
-    assert_eq!(
-        (limits.max_wait, limits.max_record_bytes),
-        (Duration::from_millis(250), 8 << 20)
-    );
+    assert_eq!((limits.max_wait, limits.max_record_bytes), (Duration::from_millis(250), 8 << 20));
     assert_eq!(connector.sink.plugin, "console");
     assert_eq!(
         connector.sink.config,
         json!({ "style": "compact", "color": true, "target": { "path": "out.txt" } })
     );
-    let retry = RetryPolicy {
-        initial: Duration::from_millis(100),
-        max: seconds(10),
-        timeout: seconds(60),
-    };
-    let errors = ErrorPolicy {
-        on_reject: OnReject::Drop,
-        max_rejected: 5,
-        window: seconds(120),
-        retry,
-    };
+    let retry = RetryPolicy { initial: Duration::from_millis(100), max: seconds(10), timeout: seconds(60) };
+    let errors = ErrorPolicy { on_reject: OnReject::Drop, max_rejected: 5, window: seconds(120), retry };
     assert_eq!(connector.errors, errors);
     let restart = RestartPolicy {
         policy: RestartWhen::Never,
@@ -163,28 +128,19 @@ fn every_key_arrives() {
         window: seconds(1800),
     };
     assert_eq!(connector.restart, restart);
-    let limits = Limits {
-        memory: 64 << 20,
-        call_timeout: seconds(60),
-        shutdown: seconds(10),
-    };
+    let limits = Limits { memory: 64 << 20, call_timeout: seconds(60), shutdown: seconds(10) };
     assert_eq!(connector.limits, limits);
 }
 
 #[test]
 fn transforms_and_their_predicates_arrive() {
     let connector = only(EVERYTHING);
-    let [first, second] = connector.transforms.as_slice() else {
-        panic!("{connector:?}")
-    };
+    let [first, second] = connector.transforms.as_slice() else { panic!("{connector:?}") };
     assert_eq!((first.name.as_str(), second.name.as_str()), ("prices", "second"));
     assert_eq!(second.plugin.config, json!({ "field": "cost" }));
     let when = first.when.as_ref().unwrap();
     assert!(when.topic.as_ref().unwrap().is_match("cdc.public.products") && when.table.is_none());
-    assert_eq!(
-        (when.header.as_deref(), when.tombstone, when.negated),
-        (Some("h"), Some(false), false)
-    );
+    assert_eq!((when.header.as_deref(), when.tombstone, when.negated), (Some("h"), Some(false), false));
     assert_eq!(when.operations, [ChangeKind::Update, ChangeKind::Insert]);
     assert!(when.unless.as_ref().unwrap().table.is_some());
     let when = second.when.as_ref().unwrap();
@@ -195,77 +151,44 @@ fn transforms_and_their_predicates_arrive() {
 #[test]
 fn what_is_left_out_has_its_default() {
     let connector = only(MINIMAL);
-    assert_eq!(
-        (connector.enabled, connector.tasks, connector.transforms.len()),
-        (true, 1, 0)
-    );
+    assert_eq!((connector.enabled, connector.tasks, connector.transforms.len()), (true, 1, 0));
     let source = &connector.source;
-    assert_eq!(
-        source.subscription,
-        Subscription::Topics(vec!["cdc.public.customers".into()])
-    );
+    assert_eq!(source.subscription, Subscription::Topics(vec!["cdc.public.customers".into()]));
     assert_eq!(
         (source.bootstrap_servers.as_str(), source.group_id.as_str()),
         ("localhost:9092", "connect-a")
     );
-    assert_eq!(
-        (source.start, source.group_protocol),
-        (Start::Earliest, GroupProtocol::CooperativeSticky)
-    );
-    assert_eq!(
-        (source.key_format, source.value_format),
-        (Format::Json, Format::Json)
-    );
+    assert_eq!((source.start, source.group_protocol), (Start::Earliest, GroupProtocol::CooperativeSticky));
+    assert_eq!((source.key_format, source.value_format), (Format::Json, Format::Json));
     assert_eq!(connector.sink.config, json!({}));
-    assert_eq!(
-        (connector.errors.on_reject, connector.errors.max_rejected),
-        (OnReject::Fail, 1000)
-    );
+    assert_eq!((connector.errors.on_reject, connector.errors.max_rejected), (OnReject::Fail, 1000));
     assert_eq!(connector.errors.window, Duration::from_secs(60));
     let retry = connector.errors.retry;
-    assert_eq!(
-        (retry.initial, retry.max),
-        (Duration::from_millis(200), Duration::from_secs(60))
-    );
+    assert_eq!((retry.initial, retry.max), (Duration::from_millis(200), Duration::from_secs(60)));
     assert_eq!(retry.timeout, Duration::from_secs(900));
-    assert_eq!(
-        (connector.restart.policy, connector.restart.max_restarts),
-        (RestartWhen::OnFailure, 10)
-    );
+    assert_eq!((connector.restart.policy, connector.restart.max_restarts), (RestartWhen::OnFailure, 10));
     assert_eq!(
         (connector.restart.initial, connector.restart.max),
         (Duration::from_secs(1), Duration::from_secs(300))
     );
     let limits = connector.limits;
-    assert_eq!(
-        (limits.memory, limits.call_timeout),
-        (128 << 20, Duration::from_secs(300))
-    );
+    assert_eq!((limits.memory, limits.call_timeout), (128 << 20, Duration::from_secs(300)));
     assert_eq!(limits.shutdown, Duration::from_secs(30));
 }
 
 #[test]
 fn a_single_topic_needs_no_list() {
     let connector = only("source.topics = \"one\"\nsink.plugin = \"discard\"");
-    assert_eq!(
-        connector.source.subscription,
-        Subscription::Topics(vec!["one".into()])
-    );
+    assert_eq!(connector.source.subscription, Subscription::Topics(vec!["one".into()]));
 }
 
 #[test]
 fn the_longest_wait_moves_the_first_and_the_other_way_round() {
     let retry = |extra: &str| only(&format!("{MINIMAL}[errors.retry]\n{extra}")).errors.retry;
     let short = retry("max = \"100ms\"");
-    assert_eq!(
-        (short.initial, short.max),
-        (Duration::from_millis(100), Duration::from_millis(100))
-    );
+    assert_eq!((short.initial, short.max), (Duration::from_millis(100), Duration::from_millis(100)));
     let long = retry("initial = \"2m\"");
-    assert_eq!(
-        (long.initial, long.max),
-        (Duration::from_secs(120), Duration::from_secs(120))
-    );
+    assert_eq!((long.initial, long.max), (Duration::from_secs(120), Duration::from_secs(120)));
 }
 
 #[test]
@@ -291,21 +214,9 @@ fn the_hosts_file_arrives() {
     assert_eq!(findings, [""; 0]);
     assert_eq!(host.kafka.bootstrap_servers, "a:1,b:2");
     assert_eq!(host.kafka.properties.get("security.protocol"), Some("ssl"));
-    assert_eq!(
-        host.plugin_dirs,
-        [PathBuf::from("target/debug"), "/usr/lib/tidegate".into()]
-    );
-    assert_eq!(
-        (host.connectors, host.state_dir),
-        (vec!["elsewhere".into()], "/var/lib/tidegate".into())
-    );
-    assert_eq!(
-        host.log,
-        LogConfig {
-            format: LogFormat::Json,
-            level: LogLevel::Debug
-        }
-    );
+    assert_eq!(host.plugin_dirs, [PathBuf::from("target/debug"), "/usr/lib/tidegate".into()]);
+    assert_eq!((host.connectors, host.state_dir), (vec!["elsewhere".into()], "/var/lib/tidegate".into()));
+    assert_eq!(host.log, LogConfig { format: LogFormat::Json, level: LogLevel::Debug });
 }
 
 #[test]
@@ -313,9 +224,6 @@ fn without_a_file_the_host_has_its_defaults() {
     let (host, findings) = Folder::new().read_host();
     assert_eq!(findings, [""; 0]);
     assert_eq!(host.kafka.bootstrap_servers, "localhost:9092");
-    assert_eq!(
-        (host.connectors, host.state_dir),
-        (vec!["connectors.d".into()], "state".into())
-    );
+    assert_eq!((host.connectors, host.state_dir), (vec!["connectors.d".into()], "state".into()));
     assert_eq!((host.plugin_dirs, host.log), (vec![], LogConfig::default()));
 }

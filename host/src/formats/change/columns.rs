@@ -44,7 +44,9 @@ impl Columns {
     #[cold]
     fn look(&mut self, row: Struct<'_>, mut tell: impl FnMut(&str)) {
         for (name, value) in row.iter() {
-            let ValueRef::String(text) = value.view() else { continue };
+            let ValueRef::String(text) = value.view() else {
+                continue;
+            };
             let new = || !self.told.iter().any(|told| &**told == name) && self.hint(name).is_none();
             if looks_like_decimal(text) && new() {
                 self.told.push(name.into());
@@ -55,7 +57,9 @@ impl Columns {
 }
 
 fn looks_like_decimal(text: &str) -> bool {
-    text.len() <= LONGEST_DECIMAL && text.ends_with('=') && STANDARD.decode(text).is_ok()
+    text.len() <= LONGEST_DECIMAL
+        && text.ends_with('=')
+        && STANDARD.decode_slice(text, &mut [0; LONGEST_DECIMAL]).is_ok()
 }
 
 #[cfg(test)]
@@ -68,10 +72,13 @@ mod tests {
     fn a_column_is_told_once_and_only_without_a_hint() {
         let mut columns = Columns::new(vec![("hinted".into(), Scalar::Decimal(2))]);
         let fields = ["price", "hinted"].map(|name| Field::new(name, Value::string("A/w=")));
-        let others = ["a=", "====", "A/w", "A/w=A/w=", "AAAAAAAAAAAAAAAAAAAAAAAAAAA="].map(|text| Field::new("text", Value::string(text)));
+        let others = ["a=", "====", "A/w", "A/w=A/w=", "AAAAAAAAAAAAAAAAAAAAAAAAAAA="]
+            .map(|text| Field::new("text", Value::string(text)));
         let mut told = Vec::new();
         for row in [&fields[..], &others, &fields] {
-            columns.look_for_decimals(Value::object(row).as_struct().unwrap(), |name| told.push(name.to_owned()));
+            columns.look_for_decimals(Value::object(row).as_struct().unwrap(), |name| {
+                told.push(name.to_owned())
+            });
         }
         assert_eq!(told, ["price"]);
     }

@@ -90,7 +90,10 @@ impl Hints {
         let full = format!("{qualifier}.{table}.");
         let short = format!("{table}.");
         let under = |prefix: &str| -> Vec<(Box<str>, Scalar)> {
-            let columns = self.0.iter().filter_map(|(name, hint)| Some((name.strip_prefix(prefix)?.into(), hint.scalar())));
+            let columns = self
+                .0
+                .iter()
+                .filter_map(|(name, hint)| Some((name.strip_prefix(prefix)?.into(), hint.scalar())));
             columns.collect()
         };
         [under(&full), under(&short)].concat()
@@ -107,7 +110,9 @@ mod tests {
         hints.insert("products.price", ColumnHint::Decimal { scale: 2 }).unwrap();
         hints.insert("shop.products.price", ColumnHint::Decimal { scale: 4 }).unwrap();
         hints.insert("a.b.c", ColumnHint::Date).unwrap();
-        let first = |qualifier, table| hints.of_table(qualifier, table).first().map(|(name, scalar)| (name.to_string(), *scalar));
+        let first = |qualifier, table| {
+            hints.of_table(qualifier, table).first().map(|(name, scalar)| (name.to_string(), *scalar))
+        };
         assert_eq!(first("shop", "products"), Some(("price".into(), Scalar::Decimal(4))));
         assert_eq!(first("public", "products"), Some(("price".into(), Scalar::Decimal(2))));
         assert_eq!(first("x", "a.b"), Some(("c".into(), Scalar::Date)));

@@ -17,7 +17,12 @@ impl<Q, T> Default for Memory<Q, T> {
 
 impl<Q, T> Memory<Q, T> {
     /// Where the entry under `name` is whose qualifier `is` the one, made by `make` if there is none.
-    pub(super) fn entry(&mut self, name: &str, is: impl Fn(&Q) -> bool, make: impl FnOnce() -> (Q, T)) -> &mut T {
+    pub(super) fn entry(
+        &mut self,
+        name: &str,
+        is: impl Fn(&Q) -> bool,
+        make: impl FnOnce() -> (Q, T),
+    ) -> &mut T {
         let hit = |entry: &(Box<str>, Q, T)| &*entry.0 == name && is(&entry.1);
         if !self.entries.get(self.last).is_some_and(hit) {
             let known = self.by_name.get(name).and_then(|found| {
@@ -48,7 +53,8 @@ struct Last {
 
 impl Positions {
     fn last(&mut self, topic: &str, partition: i32, offset: i64) -> &mut Last {
-        let last = self.0.entry(topic, |known| *known == partition, || (partition, Last { offset, words: None }));
+        let last =
+            self.0.entry(topic, |known| *known == partition, || (partition, Last { offset, words: None }));
         // The partition is read again from further back: what was seen lies ahead of it.
         if offset < last.offset {
             *last = Last { offset, words: None };

@@ -24,14 +24,18 @@ pub(super) fn of_source<'b>(source: Struct<'b>, arena: Arena<'b>, scratch: &mut 
         return LogPosition { words: Some([file_number(file), at, number("row"), 0]), text: written };
     }
     if let Some(commit) = text("commit_lsn") {
-        let Some([a, b, c]) = hex_parts(commit) else { return LogPosition { words: None, text: commit } };
+        let Some([a, b, c]) = hex_parts(commit) else {
+            return LogPosition { words: None, text: commit };
+        };
         // Null in snapshots, which come before all changes of their commit.
         let [d, e, f] = text("change_lsn").and_then(hex_parts).unwrap_or_default();
         let words = [a << 32 | b, c << 32 | d, e << 16 | f, number("event_serial_no")];
         return LogPosition { words: Some(words), text: commit };
     }
     if let Some(change) = text("scn") {
-        let Ok(scn) = change.parse() else { return LogPosition { words: None, text: change } };
+        let Ok(scn) = change.parse() else {
+            return LogPosition { words: None, text: change };
+        };
         let commit = text("commit_scn").and_then(|text| text.parse().ok()).unwrap_or(scn);
         return LogPosition { words: Some([commit, scn, number("ssn"), 0]), text: change };
     }
@@ -69,7 +73,10 @@ fn of_sequence(sequence: &str) -> Option<LogPosition<'_>> {
 pub(super) fn of_flat<'b>(lsn: Value<'b>, arena: Arena<'b>) -> LogPosition<'b> {
     let lsn_of_text = |text: &str| {
         let (high, low) = text.split_once('/')?;
-        Some(u64::from(u32::from_str_radix(high, 16).ok()?) << 32 | u64::from(u32::from_str_radix(low, 16).ok()?))
+        Some(
+            u64::from(u32::from_str_radix(high, 16).ok()?) << 32
+                | u64::from(u32::from_str_radix(low, 16).ok()?),
+        )
     };
     if let Some(text) = lsn.as_str() {
         let lsn = lsn_of_text(text).or_else(|| text.parse().ok());

@@ -29,7 +29,10 @@ pub(crate) fn recognise<'b>(
     let envelope = Envelope::of(value.as_struct()?);
     let op = envelope.op?;
     let has_row = envelope.before.is_some() || envelope.after.is_some();
-    let rows_fit = [envelope.before, envelope.after].iter().flatten().all(|row| row.is_null() || row.as_struct().is_some());
+    let rows_fit = [envelope.before, envelope.after]
+        .iter()
+        .flatten()
+        .all(|row| row.is_null() || row.as_struct().is_some());
     if !rows_fit {
         return None;
     }
@@ -148,7 +151,13 @@ impl<'b> Source<'b> {
         found
     }
 
-    fn fill(self, parts: &mut ChangeParts<'b>, source: Struct<'b>, arena: Arena<'b>, scratch: &mut String) -> LogPosition<'b> {
+    fn fill(
+        self,
+        parts: &mut ChangeParts<'b>,
+        source: Struct<'b>,
+        arena: Arena<'b>,
+        scratch: &mut String,
+    ) -> LogPosition<'b> {
         parts.connector = self.connector;
         parts.database = self.database;
         parts.schema = self.schema;

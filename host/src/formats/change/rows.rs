@@ -6,7 +6,10 @@ use tracing::warn;
 use super::{columns::Columns, hints::Hints, memory::Memory};
 use crate::formats::{
     json::Scratch,
-    types::{ArenaStore, Mismatch, Scalar, convert, list_is_unavailable, struct_is_unavailable, text_is_unavailable},
+    types::{
+        ArenaStore, Mismatch, Scalar, convert, list_is_unavailable, struct_is_unavailable,
+        text_is_unavailable,
+    },
 };
 
 /// A value that does not fit its column's hint.
@@ -87,14 +90,21 @@ impl Rows {
     fn columns(&mut self, qualifier: &str, table: &str) -> &mut Columns {
         let hints = &self.hints;
         let make = || (Box::from(qualifier), Columns::new(hints.of_table(qualifier, table)));
-        self.tables.entry(table, |known: &Box<str>| **known == *qualifier, make)
+        self.tables.entry(table, |known| known.as_ref() == qualifier, make)
     }
 }
 
 impl<'b> Maker<'b, '_> {
     /// The row with typed values, if that changes anything.
-    fn row(&mut self, value: Value<'b>, columns: &mut Columns, table: &str) -> Result<Option<Value<'b>>, RowError> {
-        let Some(row) = value.as_struct() else { return Ok(None) };
+    fn row(
+        &mut self,
+        value: Value<'b>,
+        columns: &mut Columns,
+        table: &str,
+    ) -> Result<Option<Value<'b>>, RowError> {
+        let Some(row) = value.as_struct() else {
+            return Ok(None);
+        };
         columns.look_for_decimals(row, |column| tell_of_decimal(table, column));
         if !columns.has_hints() && !row.fields().iter().any(|field| may_change(field.value())) {
             return Ok(None);
@@ -124,8 +134,12 @@ impl<'b> Maker<'b, '_> {
         if let Some(plain) = self.plain(value) {
             return Ok(Some(plain));
         }
-        let Some(scalar) = hint.filter(|_| !value.is_null()) else { return Ok(None) };
-        let Some(list) = value.as_list() else { return self.convert(scalar, value).map(Some) };
+        let Some(scalar) = hint.filter(|_| !value.is_null()) else {
+            return Ok(None);
+        };
+        let Some(list) = value.as_list() else {
+            return self.convert(scalar, value).map(Some);
+        };
         let base = self.scratch.values.len();
         for item in list.iter() {
             let typed = if item.is_null() { item } else { self.convert(scalar, item)? };
@@ -182,7 +196,9 @@ impl<'b> Maker<'b, '_> {
 
     /// Debezium's `{"scale":2,"value":"<base64>"}`, of exactly these two fields.
     fn variable_scale(&mut self, row: Struct<'b>) -> Option<Value<'b>> {
-        let [first, second] = row.fields() else { return None };
+        let [first, second] = row.fields() else {
+            return None;
+        };
         let (scale, unscaled) = match (first.name(), second.name()) {
             ("scale", "value") => (first, second),
             ("value", "scale") => (second, first),

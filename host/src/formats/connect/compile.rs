@@ -51,7 +51,12 @@ pub(crate) enum SchemaError {
 }
 
 /// Compiles the schema `json`; `place` names it in errors.
-pub(super) fn compile(json: &Json, place: &str, in_row: bool, known: &mut Interner) -> Result<Type, SchemaError> {
+pub(super) fn compile(
+    json: &Json,
+    place: &str,
+    in_row: bool,
+    known: &mut Interner,
+) -> Result<Type, SchemaError> {
     let missing = |part| SchemaError::Missing { place: place.to_owned(), part };
     let type_name = json["type"].as_str().ok_or_else(|| missing("type"))?;
     let shape = match type_name {
@@ -67,10 +72,10 @@ pub(super) fn compile(json: &Json, place: &str, in_row: bool, known: &mut Intern
     let mut compiled = Type { shape, optional: json["optional"] == true, default: None, in_row };
     compiled.default = match &json["default"] {
         Json::Null => None,
-        default => Some(default_value(&compiled, default).map_err(|mismatch| SchemaError::Default {
-            place: place.to_owned(),
-            mismatch,
-        })?),
+        default => Some(
+            default_value(&compiled, default)
+                .map_err(|mismatch| SchemaError::Default { place: place.to_owned(), mismatch })?,
+        ),
     };
     Ok(compiled)
 }
@@ -91,7 +96,12 @@ fn parameter<T: std::str::FromStr>(json: &Json, name: &str) -> Option<T> {
     json["parameters"][name].as_str()?.parse().ok()
 }
 
-fn compile_struct(json: &Json, place: &str, in_row: bool, known: &mut Interner) -> Result<StructType, SchemaError> {
+fn compile_struct(
+    json: &Json,
+    place: &str,
+    in_row: bool,
+    known: &mut Interner,
+) -> Result<StructType, SchemaError> {
     let missing = |part| SchemaError::Missing { place: place.to_owned(), part };
     let declared = json["fields"].as_array().ok_or_else(|| missing("fields"))?;
     let has = |name: &str| declared.iter().any(|field| field["field"] == name);
@@ -103,7 +113,11 @@ fn compile_struct(json: &Json, place: &str, in_row: bool, known: &mut Interner) 
         types.push((name, compile(field, name, in_row, known)?));
     }
     let schema = known.intern(json, || {
-        types.iter().zip(declared).map(|((name, ty), json)| field_def(name, ty, json)).collect::<Result<_, _>>()
+        types
+            .iter()
+            .zip(declared)
+            .map(|((name, ty), json)| field_def(name, ty, json))
+            .collect::<Result<_, _>>()
     })?;
     let names: Vec<&'static str> = schema.fields().map(|field| field.name()).collect();
     let fields = names.into_iter().zip(types).map(|(name, (_, ty))| {
@@ -184,8 +198,10 @@ fn default_value(ty: &Type, json: &Json) -> Result<Value<'static>, Box<Mismatch>
             Some(default_value(&field.ty, json).map(|value| (field.name.to_owned(), value)))
         })),
         (Shape::VariableScaleDecimal, Json::Object(entries)) => {
-            let scale = entries.get("scale").and_then(Json::as_i64).and_then(|scale| i32::try_from(scale).ok());
-            let unscaled = entries.get("value").and_then(Json::as_str).and_then(|text| STANDARD.decode(text).ok());
+            let scale =
+                entries.get("scale").and_then(Json::as_i64).and_then(|scale| i32::try_from(scale).ok());
+            let unscaled =
+                entries.get("value").and_then(Json::as_str).and_then(|text| STANDARD.decode(text).ok());
             let (scale, unscaled) = scale.zip(unscaled).ok_or_else(wrong)?;
             Ok(Value::decimal(Vec::leak(unscaled), scale))
         }
@@ -216,8 +232,12 @@ fn plain(json: &Json) -> Value<'static> {
 /// The text by which equal structs are known: without what belongs to the place where a struct stands.
 pub(super) fn canonical(json: &Json) -> String {
     let mut text = String::new();
-    let Some(entries) = json.as_object() else { return text };
-    for (name, value) in entries.iter().filter(|(name, _)| !matches!(name.as_str(), "field" | "optional" | "default" | "doc")) {
+    let Some(entries) = json.as_object() else {
+        return text;
+    };
+    for (name, value) in
+        entries.iter().filter(|(name, _)| !matches!(name.as_str(), "field" | "optional" | "default" | "doc"))
+    {
         // Writing to a String cannot fail.
         if write!(text, "{name}={value};").is_err() {
             return String::new();

@@ -5,7 +5,10 @@ use tidegate_abi::{Field, Value, ValueRef, raw::Kind};
 use super::{Shape, StructType, Type, compile::has_text_keys};
 use crate::formats::{
     json::{Fault, JsonError, Parser},
-    types::{ArenaStore, Mismatch, Scalar, convert, list_is_unavailable, struct_is_unavailable, text_is_unavailable},
+    types::{
+        ArenaStore, Mismatch, Scalar, convert, list_is_unavailable, struct_is_unavailable,
+        text_is_unavailable,
+    },
 };
 
 impl<'b> Parser<'b, '_> {
@@ -18,7 +21,8 @@ impl<'b> Parser<'b, '_> {
                 Ok(unless_unavailable(ty, list))
             }
             (Shape::Map(keys, values), Some(b'{')) if has_text_keys(keys) => {
-                let map = self.fields(|parser, _, name| parser.typed(values).map_err(|error| error.inside(name)))?;
+                let map =
+                    self.fields(|parser, _, name| parser.typed(values).map_err(|error| error.inside(name)))?;
                 Ok(unless_unavailable(ty, map))
             }
             (Shape::Map(keys, values), Some(b'[')) => self.pairs(keys, values),
@@ -54,8 +58,11 @@ impl<'b> Parser<'b, '_> {
     }
 
     fn variable_scale(&mut self, value: Value<'b>) -> Result<Value<'b>, JsonError> {
-        let scale = value.get("scale").and_then(|scale| scale.as_i64()).and_then(|scale| i32::try_from(scale).ok());
-        let (Some(scale), Some(unscaled)) = (scale, value.get("value").filter(|value| value.as_str().is_some())) else {
+        let scale =
+            value.get("scale").and_then(|scale| scale.as_i64()).and_then(|scale| i32::try_from(scale).ok());
+        let (Some(scale), Some(unscaled)) =
+            (scale, value.get("value").filter(|value| value.as_str().is_some()))
+        else {
             return Err(mismatch("an object of scale and base64", value));
         };
         self.convert(Scalar::Decimal(scale), unscaled)

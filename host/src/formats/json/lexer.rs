@@ -87,7 +87,8 @@ impl<'b> Lexer<'b> {
     /// Consumes `prefix` if the text goes on with exactly these bytes.
     #[inline]
     pub(crate) fn take_exact(&mut self, prefix: &str) -> bool {
-        let found = self.text.as_bytes().get(self.at..).is_some_and(|rest| rest.starts_with(prefix.as_bytes()));
+        let found =
+            self.text.as_bytes().get(self.at..).is_some_and(|rest| rest.starts_with(prefix.as_bytes()));
         if found {
             self.at += prefix.len();
         }
@@ -270,7 +271,9 @@ impl<'b> Lexer<'b> {
     }
 
     fn skip_string(&mut self) -> Result<(), JsonError> {
-        let Text::Escaped(_) = self.string()? else { return Ok(()) };
+        let Text::Escaped(_) = self.string()? else {
+            return Ok(());
+        };
         loop {
             self.escape()?;
             self.at = scan::plain_text_end(self.text.as_bytes(), self.at);

@@ -10,8 +10,8 @@ const EXACT_DIGITS_LIMIT: u64 = 1_000_000_000_000_000;
 /// The powers of ten that an `f64` holds exactly: one multiplication or division by them rounds correctly
 /// (William D. Clinger, "How to Read Floating Point Numbers Accurately", 1990).
 const POWERS_OF_TEN: [f64; 23] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
-    1e21, 1e22,
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
+    1e19, 1e20, 1e21, 1e22,
 ];
 
 /// Reads the number at `start` of `text`; gives its value and the index behind it.

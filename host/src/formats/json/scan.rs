@@ -62,7 +62,11 @@ mod tests {
                     let mut text = vec![b'a'; length];
                     text[at] = byte;
                     let special = byte == b'"' || byte == b'\\' || byte < 0x20;
-                    assert_eq!(plain_text_end(&text, 0), if special { at } else { length }, "{byte} at {at} of {length}");
+                    assert_eq!(
+                        plain_text_end(&text, 0),
+                        if special { at } else { length },
+                        "{byte} at {at} of {length}"
+                    );
                 }
             }
         }

@@ -7,6 +7,9 @@ use super::{
     lexer::{Lexer, Text},
 };
 
+/// Bytes of each kind of scratch memory that stay; what one huge record needed beyond goes with it.
+const LARGEST_KEPT: usize = 256 << 10;
+
 /// Memory that a decoder keeps from record to record: items of collections that are still open, and text with escapes.
 #[derive(Default)]
 pub(crate) struct Scratch<'b> {
@@ -26,6 +29,10 @@ impl Scratch<'_> {
         self.fields.clear();
         self.text.clear();
         self.bytes.clear();
+        self.values.shrink_to(LARGEST_KEPT / size_of::<Value<'_>>());
+        self.fields.shrink_to(LARGEST_KEPT / size_of::<Field<'_>>());
+        self.text.shrink_to(LARGEST_KEPT);
+        self.bytes.shrink_to(LARGEST_KEPT);
         Scratch {
             values: self.values.into_iter().map(|_| Value::NULL).collect(),
             fields: self.fields.into_iter().map(|_| Field::new("", Value::NULL)).collect(),

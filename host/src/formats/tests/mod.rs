@@ -1,1 +1,67 @@
-//! Tests of the whole room.
+//! Tests of the whole room, through the interface that the pipeline uses.
+
+mod captures;
+mod changes;
+mod envelopes;
+mod properties;
+mod rows;
+
+use std::sync::Arc;
+
+use tidegate_abi::{
+    Record, Value,
+    host::{Batch, NewRecord},
+};
+
+use super::{DecoderOptions, Format, Hints, RecordDecoder};
+
+/// A decoder of JSON without hints.
+fn json_decoder() -> RecordDecoder {
+    with_hints(Hints::default())
+}
+
+fn with_hints(hints: Hints) -> RecordDecoder {
+    RecordDecoder::new(DecoderOptions { key: Format::Json, value: Format::Json, hints })
+}
+
+/// Key and value.
+type Payloads<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
+
+/// Decodes records of one partition of `shop.public.t`.
+fn decode_with(decoder: &mut RecordDecoder, records: &[Payloads<'_>]) -> Batch {
+    let mut batch = Batch::new();
+    let slot = batch.slot(&Arc::from("shop.public.t"), 0, 1);
+    for ((key, value), offset) in records.iter().zip(0..) {
+        let record = NewRecord { offset, timestamp_ms: None, key: *key, value: *value };
+        batch.push(slot, record, std::iter::empty());
+    }
+    batch.decode(decoder);
+    batch
+}
+
+fn decode(values: &[&str]) -> Batch {
+    let records: Vec<_> = values.iter().map(|value| (None, Some(value.as_bytes()))).collect();
+    decode_with(&mut json_decoder(), &records)
+}
+
+/// Why the only record was refused.
+#[track_caller]
+fn refusal(value: &[u8]) -> String {
+    let batch = decode_with(&mut json_decoder(), &[(None, Some(value))]);
+    match batch.rejected() {
+        [rejected] => rejected.reason.clone(),
+        _ => panic!("{} was accepted", String::from_utf8_lossy(value)),
+    }
+}
+
+#[track_caller]
+fn only(batch: &Batch) -> Record<'_> {
+    assert_eq!(batch.rejected(), []);
+    batch.record(0).unwrap()
+}
+
+fn to_json(value: Value<'_>) -> String {
+    let mut text = String::new();
+    value.write_json(&mut text).unwrap();
+    text
+}

@@ -85,7 +85,9 @@ impl Scalar {
             "org.apache.kafka.connect.data.Decimal" => Self::Decimal(scale?),
             "org.apache.kafka.connect.data.Date" | "io.debezium.time.Date" => Self::Date,
             "org.apache.kafka.connect.data.Time" | "io.debezium.time.Time" => Self::Time(Unit::Millis),
-            "org.apache.kafka.connect.data.Timestamp" | "io.debezium.time.Timestamp" => Self::Timestamp(Unit::Millis),
+            "org.apache.kafka.connect.data.Timestamp" | "io.debezium.time.Timestamp" => {
+                Self::Timestamp(Unit::Millis)
+            }
             "io.debezium.time.MicroTime" => Self::Time(Unit::Micros),
             "io.debezium.time.NanoTime" => Self::Time(Unit::Nanos),
             "io.debezium.time.MicroTimestamp" => Self::Timestamp(Unit::Micros),

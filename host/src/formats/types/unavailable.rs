@@ -25,7 +25,10 @@ pub(crate) fn text_is_unavailable(text: &str) -> bool {
 pub(crate) fn list_is_unavailable(list: List<'_>) -> bool {
     match list.items() {
         [item] => item_is_unavailable(item),
-        items => items.len() == TEXT.len() && items.iter().zip(TEXT.bytes()).all(|(item, byte)| item.as_i64() == Some(byte.into())),
+        items => {
+            items.len() == TEXT.len()
+                && items.iter().zip(TEXT.bytes()).all(|(item, byte)| item.as_i64() == Some(byte.into()))
+        }
     }
 }
 

@@ -40,9 +40,7 @@ impl CommitError {
     /// Returns whether trying again is of no use (such as a missing right).
     pub fn is_permanent(&self) -> bool {
         let Self::Refused(error) = self else { return false };
-        error
-            .rdkafka_error_code()
-            .is_some_and(|code| matches!(severity(code), Severity::Permanent(_)))
+        error.rdkafka_error_code().is_some_and(|code| matches!(severity(code), Severity::Permanent(_)))
     }
 
     /// Returns whether the group has moved on: the partitions are, or soon will be, somebody else's.
@@ -99,9 +97,7 @@ impl Committer {
     pub(super) fn start(core: &Arc<Core>, name: &str) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let (core, own) = (Arc::downgrade(core), Arc::clone(&shared));
-        thread::Builder::new()
-            .name(format!("commit {name}"))
-            .spawn(move || own.run(&core))?;
+        thread::Builder::new().name(format!("commit {name}")).spawn(move || own.run(&core))?;
         Ok(Self { shared })
     }
 
@@ -110,9 +106,7 @@ impl Committer {
         if positions.is_empty() {
             return;
         }
-        self.state()
-            .wanted
-            .extend(positions.iter().map(|(at, &next)| (at.clone(), next)));
+        self.state().wanted.extend(positions.iter().map(|(at, &next)| (at.clone(), next)));
         self.shared.changed.notify_all();
     }
 
@@ -127,9 +121,7 @@ impl Committer {
         }
         loop {
             let mut state = self.state();
-            state
-                .wanted
-                .extend(positions.iter().map(|(at, &next)| (at.clone(), next)));
+            state.wanted.extend(positions.iter().map(|(at, &next)| (at.clone(), next)));
             state.not_before = None;
             let attempt = state.begun + 1;
             self.shared.changed.notify_all();
@@ -189,9 +181,7 @@ impl Shared {
             if state.stopped {
                 return None;
             }
-            let pause = state
-                .not_before
-                .and_then(|at| at.checked_duration_since(Instant::now()));
+            let pause = state.not_before.and_then(|at| at.checked_duration_since(Instant::now()));
             if !state.wanted.is_empty() && pause.is_none() {
                 state.begun += 1;
                 return Some(std::mem::take(&mut state.wanted));
@@ -218,8 +208,5 @@ impl Shared {
 }
 
 fn wait<'a>(changed: &Condvar, state: MutexGuard<'a, State>, time: Duration) -> MutexGuard<'a, State> {
-    changed
-        .wait_timeout(state, time)
-        .unwrap_or_else(PoisonError::into_inner)
-        .0
+    changed.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0
 }

@@ -18,24 +18,15 @@ use super::{CommitError, Positions, TopicPartition, from_list};
 /// A rebalance that the poll loop has to answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Question {
-    Assign {
-        partitions: Vec<TopicPartition>,
-        cooperative: bool,
-    },
-    Revoke {
-        partitions: Vec<TopicPartition>,
-        cooperative: bool,
-    },
+    Assign { partitions: Vec<TopicPartition>, cooperative: bool },
+    Revoke { partitions: Vec<TopicPartition>, cooperative: bool },
 }
 
 /// What waits for the next poll.
 #[derive(Debug)]
 pub(super) enum Note {
     Assigned(Vec<TopicPartition>),
-    Revoked {
-        partitions: Vec<TopicPartition>,
-        lost: bool,
-    },
+    Revoked { partitions: Vec<TopicPartition>, lost: bool },
     Committed(Result<Positions, CommitError>),
     Stalled(String),
     Recovered,
@@ -109,11 +100,7 @@ impl Context {
     pub(super) fn unreachable(&self, reason: &str, all: bool) -> bool {
         let mut outage = lock(&self.outage);
         let now = Instant::now();
-        let line = if all {
-            outage.all_down(reason, now)
-        } else {
-            outage.failure(reason, now)
-        };
+        let line = if all { outage.all_down(reason, now) } else { outage.failure(reason, now) };
         self.lost.store(outage.is_lost(), Ordering::Relaxed);
         drop(outage);
         line.is_some_and(|line| self.say(line))
@@ -153,16 +140,8 @@ impl Context {
         let (connector, task, brokers) = (&self.connector, self.task, &self.brokers);
         match line {
             Line::Lost(reason) => {
-                tracing::warn!(
-                    connector,
-                    task,
-                    brokers,
-                    reason,
-                    "kafka brokers cannot be reached; retrying"
-                );
-                self.note(Note::Stalled(format!(
-                    "kafka brokers {brokers} cannot be reached: {reason}"
-                )));
+                tracing::warn!(connector, task, brokers, reason, "kafka brokers cannot be reached; retrying");
+                self.note(Note::Stalled(format!("kafka brokers {brokers} cannot be reached: {reason}")));
                 return true;
             }
             Line::StillLost(reason, outage) => {
@@ -177,12 +156,7 @@ impl Context {
                 );
             }
             Line::OneLost(reason) => {
-                tracing::warn!(
-                    connector,
-                    task,
-                    reason,
-                    "connection to a kafka broker failed; trying again"
-                );
+                tracing::warn!(connector, task, reason, "connection to a kafka broker failed; trying again");
             }
         }
         false
@@ -197,9 +171,7 @@ impl Context {
                 topic,
                 "topic does not exist; waiting for it to be created"
             );
-            self.note(Note::Stalled(format!(
-                "topic {topic} does not exist; waiting for it to be created"
-            )));
+            self.note(Note::Stalled(format!("topic {topic} does not exist; waiting for it to be created")));
         }
     }
 
@@ -217,13 +189,7 @@ impl Context {
     pub(super) fn passing(&self, kind: &str, reason: &str) {
         let admitted = lock(&self.repeats).admit(kind, Instant::now());
         if let Some(repeated) = admitted {
-            tracing::warn!(
-                connector = self.connector,
-                task = self.task,
-                reason,
-                repeated,
-                "kafka client"
-            );
+            tracing::warn!(connector = self.connector, task = self.task, reason, repeated, "kafka client");
         }
     }
 
@@ -233,17 +199,10 @@ impl Context {
         self.topics_found(&partitions);
         // Nothing to decide about nothing; and while closing, take it, so that it can be given back.
         if partitions.is_empty() || self.closing.load(Ordering::Acquire) {
-            let taken = if cooperative {
-                consumer.incremental_assign(list)
-            } else {
-                consumer.assign(list)
-            };
+            let taken = if cooperative { consumer.incremental_assign(list) } else { consumer.assign(list) };
             self.log_refusal("assign", taken);
         } else {
-            *self.question() = Some(Question::Assign {
-                partitions: partitions.clone(),
-                cooperative,
-            });
+            *self.question() = Some(Question::Assign { partitions: partitions.clone(), cooperative });
         }
         self.note(Note::Assigned(partitions));
     }
@@ -253,17 +212,10 @@ impl Context {
         let lost = consumer.assignment_lost();
         if lost || partitions.is_empty() || self.closing.load(Ordering::Acquire) {
             *self.question() = None;
-            let given = if cooperative {
-                consumer.incremental_unassign(list)
-            } else {
-                consumer.unassign()
-            };
+            let given = if cooperative { consumer.incremental_unassign(list) } else { consumer.unassign() };
             self.log_refusal("unassign", given);
         } else {
-            *self.question() = Some(Question::Revoke {
-                partitions: partitions.clone(),
-                cooperative,
-            });
+            *self.question() = Some(Question::Revoke { partitions: partitions.clone(), cooperative });
         }
         self.note(Note::Revoked { partitions, lost });
     }

@@ -33,9 +33,7 @@ impl Core {
     /// Watches for the end of an outage, on a thread of its own: an idle consumer would not notice it.
     pub(super) fn watch_outage(self: &Arc<Self>) {
         let core = Arc::downgrade(self);
-        let started = thread::Builder::new()
-            .name("kafka probe".to_owned())
-            .spawn(move || probe(&core));
+        let started = thread::Builder::new().name("kafka probe".to_owned()).spawn(move || probe(&core));
         if let Err(error) = started {
             tracing::debug!(%error, "no thread to watch for the end of the outage");
         }
@@ -45,10 +43,7 @@ impl Core {
 fn probe(core: &Weak<Core>) {
     loop {
         thread::sleep(PROBE_PAUSE);
-        let Some(core) = core
-            .upgrade()
-            .filter(|core| !core.is_closing() && core.context().is_lost())
-        else {
+        let Some(core) = core.upgrade().filter(|core| !core.is_closing() && core.context().is_lost()) else {
             return;
         };
         if core.base.fetch_metadata(None, PROBE_TIMEOUT).is_ok() {
@@ -65,14 +60,12 @@ impl Drop for Core {
         let question = self.context().question().take();
         let answered = match question {
             None => return,
-            Some(Question::Assign {
-                partitions,
-                cooperative: true,
-            }) => self.base.incremental_assign(&to_list(&partitions)),
-            Some(Question::Revoke {
-                partitions,
-                cooperative: true,
-            }) => self.base.incremental_unassign(&to_list(&partitions)),
+            Some(Question::Assign { partitions, cooperative: true }) => {
+                self.base.incremental_assign(&to_list(&partitions))
+            }
+            Some(Question::Revoke { partitions, cooperative: true }) => {
+                self.base.incremental_unassign(&to_list(&partitions))
+            }
             Some(_) => self.base.unassign(),
         };
         if let Err(error) = answered {

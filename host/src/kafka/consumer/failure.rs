@@ -21,17 +21,11 @@ impl Consumer {
                 Severity::Permanent(fix) => fix,
                 _ => "the client cannot go on; it is to be closed and opened anew",
             };
-            return self.fatal(ConsumerError::Permanent {
-                reason,
-                fix: fix.to_owned(),
-            });
+            return self.fatal(ConsumerError::Permanent { reason, fix: fix.to_owned() });
         }
         match severity(code) {
             Severity::Unreachable => {
-                if self
-                    .context()
-                    .unreachable(&reason, code == RDKafkaErrorCode::AllBrokersDown)
-                {
+                if self.context().unreachable(&reason, code == RDKafkaErrorCode::AllBrokersDown) {
                     self.core.watch_outage();
                 }
             }
@@ -41,10 +35,7 @@ impl Consumer {
             },
             Severity::OutOfRange => return self.fatal(self.out_of_range(reason)),
             Severity::Permanent(fix) => {
-                return self.fatal(ConsumerError::Permanent {
-                    reason,
-                    fix: fix.to_owned(),
-                });
+                return self.fatal(ConsumerError::Permanent { reason, fix: fix.to_owned() });
             }
             Severity::Passing => self.context().passing(&format!("{code:?}"), &reason),
         }
@@ -57,10 +48,7 @@ impl Consumer {
 
     /// librdkafka names the topic only in its text: "Subscribed topic not available: NAME: Broker: ...".
     fn named_topic<'a>(&self, reason: &'a str) -> Option<&'a str> {
-        let named = reason
-            .strip_prefix("Subscribed topic not available: ")?
-            .split(": ")
-            .next()?;
+        let named = reason.strip_prefix("Subscribed topic not available: ")?.split(": ").next()?;
         match &self.topics {
             Topics::List(topics) => topics.iter().any(|topic| topic == named).then_some(named),
             Topics::Regex(_) => Some(named),
@@ -71,17 +59,12 @@ impl Consumer {
     fn out_of_range(&self, reason: String) -> ConsumerError {
         let positions = self.core.base.position().ok();
         for (at, start) in &*self.assigned.borrow() {
-            let read = positions
-                .as_ref()
-                .and_then(|list| list.find_partition(&at.topic, at.partition));
+            let read = positions.as_ref().and_then(|list| list.find_partition(&at.topic, at.partition));
             let position = match (read.map(|element| element.offset()), *start) {
                 (Some(Offset::Offset(position)), _) | (_, StartAt::Offset(position)) => position,
                 (_, StartAt::Beginning) => continue,
             };
-            let marks = self
-                .core
-                .base
-                .fetch_watermarks(&at.topic, at.partition, WATERMARK_TIMEOUT);
+            let marks = self.core.base.fetch_watermarks(&at.topic, at.partition, WATERMARK_TIMEOUT);
             let Ok((earliest, latest)) = marks else { continue };
             if !(earliest..=latest).contains(&position) {
                 let group = self.core.group.clone();

@@ -57,10 +57,7 @@ impl Outage {
             return None;
         }
         let (reason, _) = self.reason.take()?;
-        if self
-            .single_told
-            .is_some_and(|told| now.duration_since(told) < REMIND_EVERY)
-        {
+        if self.single_told.is_some_and(|told| now.duration_since(told) < REMIND_EVERY) {
             return None;
         }
         self.single_told = Some(now);
@@ -85,17 +82,11 @@ impl Outage {
             return None;
         }
         self.reminded = Some(now);
-        Some(Line::StillLost(
-            self.text("no broker answers"),
-            now.duration_since(since),
-        ))
+        Some(Line::StillLost(self.text("no broker answers"), now.duration_since(since)))
     }
 
     fn text(&self, otherwise: &str) -> String {
-        self.reason
-            .as_ref()
-            .map_or(otherwise, |(text, _)| text)
-            .to_owned()
+        self.reason.as_ref().map_or(otherwise, |(text, _)| text).to_owned()
     }
 }
 
@@ -136,10 +127,7 @@ mod tests {
         let reason = || "connection refused".to_owned();
         let reminder = |seconds| Line::StillLost(reason(), Duration::from_secs(seconds));
         assert_eq!(lines, [Line::Lost(reason()), reminder(30), reminder(60)]);
-        assert_eq!(
-            outage.answered(start + Duration::from_secs(65)),
-            Some(Duration::from_secs(65))
-        );
+        assert_eq!(outage.answered(start + Duration::from_secs(65)), Some(Duration::from_secs(65)));
         assert_eq!(outage.answered(start + Duration::from_secs(66)), None);
         assert_eq!(outage.tick(start + Duration::from_secs(200)), None);
     }
@@ -151,10 +139,7 @@ mod tests {
         assert_eq!(outage.tick(start + Duration::from_secs(1)), None);
         let line = outage.tick(start + Duration::from_secs(4));
         assert_eq!(line, Some(Line::OneLost("b2: refused".to_owned())));
-        assert_eq!(
-            outage.failure("b2: refused", start + Duration::from_secs(5)),
-            None
-        );
+        assert_eq!(outage.failure("b2: refused", start + Duration::from_secs(5)), None);
         assert_eq!(outage.tick(start + Duration::from_secs(9)), None);
         assert!(!outage.is_lost());
     }

@@ -48,18 +48,14 @@ impl Consumer {
         let base = BaseConsumer::from_config_and_context(&config, context);
         let base = base.map_err(ClientError::from_creation)?;
         subscribe(&base, &settings.topics)?;
-        let core = Arc::new(Core {
-            base,
-            group: settings.group_id.clone(),
-        });
+        let core = Arc::new(Core { base, group: settings.group_id.clone() });
         let name = format!("{}-{}", settings.connector, settings.task);
         let refresher = match tokens {
             None => None,
             Some(source) => {
                 let core = Arc::downgrade(&core);
                 let hand_over = move |token: &_| {
-                    core.upgrade()
-                        .map_or(Supply::Gone, |core| supply(core.base.client(), token))
+                    core.upgrade().map_or(Supply::Gone, |core| supply(core.base.client(), token))
                 };
                 Some(Refresher::start(source, &name, hand_over)?)
             }
@@ -102,39 +98,21 @@ impl Consumer {
     /// [`ConsumerError::NoStart`] when one of its partitions is missing in `starts` (answer again).
     pub fn assign(&self, starts: &[(TopicPartition, StartAt)]) -> Result<(), ConsumerError> {
         let mut question = self.context().question();
-        let Some(Question::Assign {
-            partitions,
-            cooperative,
-        }) = &*question
-        else {
-            return if starts.is_empty() {
-                Ok(())
-            } else {
-                Err(ConsumerError::Superseded)
-            };
+        let Some(Question::Assign { partitions, cooperative }) = &*question else {
+            return if starts.is_empty() { Ok(()) } else { Err(ConsumerError::Superseded) };
         };
         let starts: BTreeMap<&TopicPartition, StartAt> =
             starts.iter().map(|(at, start)| (at, *start)).collect();
         let mut list = TopicPartitionList::with_capacity(partitions.len());
         for at in partitions {
-            let start = starts.get(at).ok_or_else(|| ConsumerError::NoStart {
-                partition: at.clone(),
-            })?;
+            let start = starts.get(at).ok_or_else(|| ConsumerError::NoStart { partition: at.clone() })?;
             let added = list.add_partition_offset(&at.topic, at.partition, (*start).into());
             added.map_err(refused("start reading"))?;
         }
         let base = &self.core.base;
-        let taken = if *cooperative {
-            base.incremental_assign(&list)
-        } else {
-            base.assign(&list)
-        };
+        let taken = if *cooperative { base.incremental_assign(&list) } else { base.assign(&list) };
         let mut assigned = self.assigned.borrow_mut();
-        assigned.extend(
-            partitions
-                .iter()
-                .filter_map(|at| Some((at.clone(), *starts.get(at)?))),
-        );
+        assigned.extend(partitions.iter().filter_map(|at| Some((at.clone(), *starts.get(at)?))));
         *question = None;
         taken.map_err(refused("start reading"))?;
         if self.paused.get() {
@@ -150,19 +128,12 @@ impl Consumer {
     /// When librdkafka refuses.
     pub fn release(&self) -> Result<(), ConsumerError> {
         let mut question = self.context().question();
-        let Some(Question::Revoke {
-            partitions,
-            cooperative,
-        }) = &*question
-        else {
+        let Some(Question::Revoke { partitions, cooperative }) = &*question else {
             return Ok(());
         };
         let base = &self.core.base;
-        let given = if *cooperative {
-            base.incremental_unassign(&to_list(partitions))
-        } else {
-            base.unassign()
-        };
+        let given =
+            if *cooperative { base.incremental_unassign(&to_list(partitions)) } else { base.unassign() };
         self.forget(partitions);
         *question = None;
         given.map_err(refused("give up partitions"))
@@ -195,10 +166,7 @@ impl Consumer {
     /// When librdkafka refuses.
     pub fn pause(&self) -> Result<(), ConsumerError> {
         self.paused.set(true);
-        self.core
-            .base
-            .pause(&to_list(self.assigned.borrow().keys()))
-            .map_err(refused("pause"))
+        self.core.base.pause(&to_list(self.assigned.borrow().keys())).map_err(refused("pause"))
     }
 
     /// Lets messages flow again, from where they stopped.
@@ -207,10 +175,7 @@ impl Consumer {
     /// When librdkafka refuses.
     pub fn resume(&self) -> Result<(), ConsumerError> {
         self.paused.set(false);
-        self.core
-            .base
-            .resume(&to_list(self.assigned.borrow().keys()))
-            .map_err(refused("resume"))
+        self.core.base.resume(&to_list(self.assigned.borrow().keys())).map_err(refused("resume"))
     }
 
     /// Returns whether the consumer is paused.
@@ -226,27 +191,20 @@ impl Consumer {
     /// Leaves the group and frees everything, for at most `timeout`. Commit before: nothing is committed here.
     /// Returns false when that takes longer; it then goes on by itself or, if it hangs, is leaked.
     pub fn close(self, timeout: Duration) -> bool {
-        let Self {
-            core,
-            committer,
-            refresher,
-            ..
-        } = self;
+        let Self { core, committer, refresher, .. } = self;
         core.context().closing.store(true, Ordering::Release);
         drop((committer, refresher));
         let (connector, task) = (core.context().connector.clone(), core.context().task);
         let (done, closed) = mpsc::channel::<()>();
-        let closing = thread::Builder::new()
-            .name(format!("close {connector}-{task}"))
-            .spawn(move || {
-                let mut core = core;
-                // A look-up or a commit under way holds on to it.
-                while let Err(shared) = Arc::try_unwrap(core) {
-                    core = shared;
-                    thread::sleep(Duration::from_millis(5));
-                }
-                drop(done);
-            });
+        let closing = thread::Builder::new().name(format!("close {connector}-{task}")).spawn(move || {
+            let mut core = core;
+            // A look-up or a commit under way holds on to it.
+            while let Err(shared) = Arc::try_unwrap(core) {
+                core = shared;
+                thread::sleep(Duration::from_millis(5));
+            }
+            drop(done);
+        });
         let in_time =
             closing.is_ok() && closed.recv_timeout(timeout) == Err(mpsc::RecvTimeoutError::Disconnected);
         if !in_time {

@@ -101,17 +101,14 @@ impl ConsumerSettings {
     fn tunables(&self) -> Result<Vec<(&'static str, String)>, ConsumerError> {
         let queue = self.queue_bytes.max(MEBIBYTE);
         let fetch = match self.properties.get("fetch.max.bytes") {
-            Some(text) => text.parse().map_err(|_| ConsumerError::NotANumber {
-                property: "fetch.max.bytes",
-            })?,
+            Some(text) => {
+                text.parse().map_err(|_| ConsumerError::NotANumber { property: "fetch.max.bytes" })?
+            }
             None => queue.clamp(LEAST_FETCH, 50 * MEBIBYTE),
         };
         // A broker answers with at least one whole batch, however small the limits of the request (KIP-74), so
         // only the limit on the response has to leave room for the largest record.
-        let response = fetch
-            .max(self.max_record_bytes)
-            .saturating_add(MEBIBYTE)
-            .max(DEFAULT_RESPONSE_LIMIT);
+        let response = fetch.max(self.max_record_bytes).saturating_add(MEBIBYTE).max(DEFAULT_RESPONSE_LIMIT);
         Ok(vec![
             ("session.timeout.ms", "45000".to_owned()),
             ("heartbeat.interval.ms", "3000".to_owned()),
@@ -119,16 +116,10 @@ impl ConsumerSettings {
             // How soon new partitions, new matching topics, and topics that were missing are found.
             ("topic.metadata.refresh.interval.ms", "10000".to_owned()),
             ("reconnect.backoff.max.ms", "5000".to_owned()),
-            (
-                "queued.max.messages.kbytes",
-                (queue / 1024).min(2_097_151).to_string(),
-            ),
+            ("queued.max.messages.kbytes", (queue / 1024).min(2_097_151).to_string()),
             ("fetch.max.bytes", fetch.to_string()),
             ("fetch.message.max.bytes", fetch.min(MEBIBYTE).to_string()),
-            (
-                "receive.message.max.bytes",
-                response.min(i32::MAX as usize).to_string(),
-            ),
+            ("receive.message.max.bytes", response.min(i32::MAX as usize).to_string()),
         ])
     }
 }

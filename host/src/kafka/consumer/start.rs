@@ -45,9 +45,7 @@ pub struct LookUp {
 
 impl LookUp {
     pub(super) fn new(core: &Arc<Core>) -> Self {
-        Self {
-            core: Arc::downgrade(core),
-        }
+        Self { core: Arc::downgrade(core) }
     }
 
     /// Returns where each of `partitions` starts, in their order: at the offset in `stored` (what the sink
@@ -71,22 +69,13 @@ impl LookUp {
             Start::Earliest => self.committed(open, deadline)?,
             Start::Latest => {
                 let topics: BTreeSet<&str> = open.iter().map(|at| at.topic.as_str()).collect();
-                let per_topic = topics
-                    .into_iter()
-                    .map(|topic| self.committed_or_latest(topic, deadline));
-                per_topic
-                    .collect::<Result<Vec<_>, _>>()?
-                    .into_iter()
-                    .flatten()
-                    .collect()
+                let per_topic = topics.into_iter().map(|topic| self.committed_or_latest(topic, deadline));
+                per_topic.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect()
             }
         };
         let start_of = |at: &TopicPartition| {
             let known = stored.get(at).or_else(|| committed.get(at));
-            (
-                at.clone(),
-                known.map_or(StartAt::Beginning, |&offset| StartAt::Offset(offset)),
-            )
+            (at.clone(), known.map_or(StartAt::Beginning, |&offset| StartAt::Offset(offset)))
         };
         Ok(partitions.iter().map(start_of).collect())
     }
@@ -110,11 +99,7 @@ impl LookUp {
             Offset::Offset(offset) => Some((TopicPartition::new(topic, partition), offset)),
             _ => None,
         };
-        Ok(list
-            .elements()
-            .iter()
-            .filter_map(|e| position(e.topic(), e.partition(), e.offset()))
-            .collect())
+        Ok(list.elements().iter().filter_map(|e| position(e.topic(), e.partition(), e.offset())).collect())
     }
 
     /// Returns a partition's first offset and the one after its last.
@@ -123,8 +108,7 @@ impl LookUp {
     /// As [`Self::resolve_starts`].
     pub fn watermarks(&self, at: &TopicPartition, deadline: Instant) -> Result<(i64, i64), ConsumerError> {
         self.ask("the first and last offset of a partition", deadline, |core| {
-            core.base
-                .fetch_watermarks(&at.topic, at.partition, REQUEST_TIMEOUT)
+            core.base.fetch_watermarks(&at.topic, at.partition, REQUEST_TIMEOUT)
         })
     }
 
@@ -138,9 +122,7 @@ impl LookUp {
         })?;
         let partitions = metadata.topics().iter().filter(|found| found.name() == topic);
         let partitions = partitions.flat_map(|found| found.partitions());
-        Ok(partitions
-            .map(|partition| TopicPartition::new(topic, partition.id()))
-            .collect())
+        Ok(partitions.map(|partition| TopicPartition::new(topic, partition.id())).collect())
     }
 
     /// Returns what the group has committed for a topic, after committing its end if that was nothing.
@@ -165,17 +147,15 @@ impl LookUp {
         if positions.is_empty() {
             return Ok(());
         }
-        self.ask(
-            "the commit of where the group begins",
-            deadline,
-            |core| match core.base.commit(&commit_list(positions)?, CommitMode::Sync) {
+        self.ask("the commit of where the group begins", deadline, |core| {
+            match core.base.commit(&commit_list(positions)?, CommitMode::Sync) {
                 Err(error) if error.rdkafka_error_code().is_some_and(moved_on) => {
                     tracing::debug!(%error, "group rebalances again before its first commit");
                     Ok(())
                 }
                 result => result,
-            },
-        )
+            }
+        })
     }
 
     /// Asks until there is an answer, a refusal for good, or no time left.
@@ -186,27 +166,17 @@ impl LookUp {
         request: impl Fn(&Core) -> KafkaResult<T>,
     ) -> Result<T, ConsumerError> {
         loop {
-            let core = self
-                .core
-                .upgrade()
-                .filter(|core| !core.is_closing())
-                .ok_or(ConsumerError::Closed)?;
+            let core = self.core.upgrade().filter(|core| !core.is_closing()).ok_or(ConsumerError::Closed)?;
             let error = match request(&core) {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             drop(core);
             if let Some(fix) = permanent(&error) {
-                return Err(ConsumerError::Permanent {
-                    reason: error.to_string(),
-                    fix: fix.to_owned(),
-                });
+                return Err(ConsumerError::Permanent { reason: error.to_string(), fix: fix.to_owned() });
             }
             if Instant::now() + RETRY_AFTER >= deadline {
-                return Err(ConsumerError::LookUp {
-                    what,
-                    reason: error.to_string(),
-                });
+                return Err(ConsumerError::LookUp { what, reason: error.to_string() });
             }
             tracing::debug!(%error, what, "look-up failed; trying again");
             thread::sleep(RETRY_AFTER);

@@ -26,10 +26,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            listen: None,
-            max_bytes: DEFAULT_MAX_BYTES,
-        }
+        Self { listen: None, max_bytes: DEFAULT_MAX_BYTES }
     }
 }
 
@@ -65,11 +62,7 @@ impl EmbeddedBroker {
         let address = match listen {
             Some(listen) if ffi::move_mock_broker(host.client(), listen) => listen.to_string(),
             Some(listen) => return Err(BrokerError::Move { listen }),
-            None => host
-                .client()
-                .mock_cluster()
-                .ok_or(BrokerError::NoCluster)?
-                .bootstrap_servers(),
+            None => host.client().mock_cluster().ok_or(BrokerError::NoCluster)?.bootstrap_servers(),
         };
         tracing::debug!(address, "embedded broker started");
         Ok(Self { host, address })
@@ -85,10 +78,7 @@ impl EmbeddedBroker {
     /// # Errors
     /// When `partitions` is 0 or more than librdkafka takes, or the name is refused.
     pub fn create_topic(&self, name: &str, partitions: u32) -> Result<bool, BrokerError> {
-        let refused = |reason: String| BrokerError::Topic {
-            name: name.to_owned(),
-            reason,
-        };
+        let refused = |reason: String| BrokerError::Topic { name: name.to_owned(), reason };
         let count = i32::try_from(partitions).ok().filter(|&count| count > 0);
         let count = count.ok_or_else(|| refused(format!("{partitions} is no number of partitions")))?;
         let cluster = self.host.client().mock_cluster().ok_or(BrokerError::NoCluster)?;
@@ -106,20 +96,14 @@ impl EmbeddedBroker {
     /// When librdkafka refuses.
     pub fn set_reachable(&self, reachable: bool) -> Result<(), BrokerError> {
         let cluster = self.host.client().mock_cluster().ok_or(BrokerError::NoCluster)?;
-        let done = if reachable {
-            cluster.broker_up(1)
-        } else {
-            cluster.broker_down(1)
-        };
+        let done = if reachable { cluster.broker_up(1) } else { cluster.broker_down(1) };
         done.map_err(BrokerError::Start)
     }
 }
 
 impl fmt::Debug for EmbeddedBroker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EmbeddedBroker")
-            .field("address", &self.address)
-            .finish_non_exhaustive()
+        f.debug_struct("EmbeddedBroker").field("address", &self.address).finish_non_exhaustive()
     }
 }
 

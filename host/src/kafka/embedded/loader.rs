@@ -35,10 +35,7 @@ pub struct Loader<'a> {
 impl<'a> Loader<'a> {
     /// Returns a loader into `broker`, which creates missing topics with four partitions.
     pub fn new(broker: &'a EmbeddedBroker) -> Self {
-        Self {
-            broker,
-            partitions: DEFAULT_PARTITIONS,
-        }
+        Self { broker, partitions: DEFAULT_PARTITIONS }
     }
 
     /// Sets how many partitions a topic gets that the loader has to create.
@@ -55,30 +52,17 @@ impl<'a> Loader<'a> {
     /// At the first bad line, with its number, or the first record that the broker refuses. What was sent
     /// before stays in the broker.
     pub fn load(&self, path: &Path) -> Result<LoadReport, LoadError> {
-        let file = File::open(path).map_err(|source| LoadError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+        let file = File::open(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
         let gzipped = path.extension().is_some_and(|extension| extension == "gz");
-        let reader: Box<dyn Read> = if gzipped {
-            Box::new(flate2::read::MultiGzDecoder::new(file))
-        } else {
-            Box::new(file)
-        };
+        let reader: Box<dyn Read> =
+            if gzipped { Box::new(flate2::read::MultiGzDecoder::new(file)) } else { Box::new(file) };
         let mut run = Run::new(self)?;
         for (index, line) in BufReader::new(reader).lines().enumerate() {
-            let line = line.map_err(|source| LoadError::Read {
-                path: path.to_owned(),
-                source,
-            })?;
+            let line = line.map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
             if line.trim().is_empty() {
                 continue;
             }
-            let bad = |reason| LoadError::Line {
-                path: path.to_owned(),
-                line: index + 1,
-                reason,
-            };
+            let bad = |reason| LoadError::Line { path: path.to_owned(), line: index + 1, reason };
             let record = Record::parse(&line).map_err(bad)?;
             run.send(&record)?;
         }
@@ -126,10 +110,7 @@ pub enum LoadError {
     #[error("cannot send to the embedded broker: {0}")]
     Send(#[source] KafkaError),
     /// The broker refused a record.
-    #[error(
-        "the embedded broker refused a record of topic {topic:?}: {source}{}",
-        hint(source)
-    )]
+    #[error("the embedded broker refused a record of topic {topic:?}: {source}{}", hint(source))]
     Refused {
         /// The record's topic.
         topic: String,
@@ -182,10 +163,9 @@ fn payload(name: &str, text: Option<String>, base64: Option<String>) -> Result<O
     match (text, base64) {
         (Some(_), Some(_)) => Err(format!("has both {name} and {name}_base64; keep one")),
         (Some(text), None) => Ok(Some(text.into_bytes())),
-        (None, Some(text)) => STANDARD
-            .decode(text)
-            .map(Some)
-            .map_err(|error| format!("{name}_base64 is no base64: {error}")),
+        (None, Some(text)) => {
+            STANDARD.decode(text).map(Some).map_err(|error| format!("{name}_base64 is no base64: {error}"))
+        }
         (None, None) => Ok(None),
     }
 }
@@ -214,19 +194,12 @@ impl<'a> Run<'a> {
             .set("message.timeout.ms", "60000")
             .create_with_context(Deliveries::default())
             .map_err(LoadError::Send)?;
-        Ok(Self {
-            loader,
-            producer,
-            known: BTreeSet::new(),
-            report: LoadReport::default(),
-        })
+        Ok(Self { loader, producer, known: BTreeSet::new(), report: LoadReport::default() })
     }
 
     fn send(&mut self, record: &Record) -> Result<(), LoadError> {
         if !self.known.contains(&record.topic) {
-            self.loader
-                .broker
-                .create_topic(&record.topic, self.loader.partitions)?;
+            self.loader.broker.create_topic(&record.topic, self.loader.partitions)?;
             self.known.insert(record.topic.clone());
         }
         let mut next = BaseRecord::<[u8], [u8]>::to(&record.topic).headers(headers(record));
@@ -264,12 +237,7 @@ impl<'a> Run<'a> {
 
 fn headers(record: &Record) -> OwnedHeaders {
     let empty = OwnedHeaders::new_with_capacity(record.headers.len());
-    record.headers.iter().fold(empty, |all, (key, value)| {
-        all.insert(Header {
-            key,
-            value: value.as_ref(),
-        })
-    })
+    record.headers.iter().fold(empty, |all, (key, value)| all.insert(Header { key, value: value.as_ref() }))
 }
 
 /// The first record that was not delivered, with its topic.
@@ -294,8 +262,7 @@ impl ProducerContext for Deliveries {
     fn delivery(&self, result: &DeliveryResult<'_>, _: Self::DeliveryOpaque) {
         if let Err((error, message)) = result {
             use rdkafka::Message as _;
-            self.failed()
-                .get_or_insert_with(|| (message.topic().to_owned(), error.clone()));
+            self.failed().get_or_insert_with(|| (message.topic().to_owned(), error.clone()));
         }
     }
 }

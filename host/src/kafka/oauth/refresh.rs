@@ -41,26 +41,24 @@ impl Refresher {
     ) -> std::io::Result<Self> {
         let (stop, stopped) = mpsc::channel::<()>();
         let owner = name.to_owned();
-        thread::Builder::new()
-            .name(format!("oauth {name}"))
-            .spawn(move || {
-                let mut failure = Failure::default();
-                loop {
-                    let wait = match source.fetch() {
-                        Ok(token) => match supply(&token) {
-                            Supply::Taken => {
-                                failure.over(&owner, until_refresh(token.expires, SystemTime::now()))
-                            }
-                            Supply::Refused(reason) => failure.again(&owner, &reason),
-                            Supply::Gone => return,
-                        },
-                        Err(error) => failure.again(&owner, &error.to_string()),
-                    };
-                    if stopped.recv_timeout(wait) == Err(RecvTimeoutError::Disconnected) {
-                        return;
-                    }
+        thread::Builder::new().name(format!("oauth {name}")).spawn(move || {
+            let mut failure = Failure::default();
+            loop {
+                let wait = match source.fetch() {
+                    Ok(token) => match supply(&token) {
+                        Supply::Taken => {
+                            failure.over(&owner, until_refresh(token.expires, SystemTime::now()))
+                        }
+                        Supply::Refused(reason) => failure.again(&owner, &reason),
+                        Supply::Gone => return,
+                    },
+                    Err(error) => failure.again(&owner, &error.to_string()),
+                };
+                if stopped.recv_timeout(wait) == Err(RecvTimeoutError::Disconnected) {
+                    return;
                 }
-            })?;
+            }
+        })?;
         Ok(Self { _stop: stop })
     }
 }

@@ -105,9 +105,7 @@ impl TokenSource {
     pub(in crate::kafka) fn split_off(
         properties: &BTreeMap<String, String>,
     ) -> Result<(BTreeMap<String, String>, Option<Self>), OAuthError> {
-        let mechanism = properties
-            .get("sasl.mechanism")
-            .or_else(|| properties.get("sasl.mechanisms"));
+        let mechanism = properties.get("sasl.mechanism").or_else(|| properties.get("sasl.mechanisms"));
         if !mechanism.is_some_and(|mechanism| mechanism.eq_ignore_ascii_case("OAUTHBEARER")) {
             return Ok((properties.clone(), None));
         }
@@ -120,10 +118,7 @@ impl TokenSource {
             Some("oidc") => true,
             None | Some("default") => false,
             Some(_) => {
-                return Err(OAuthError::Property {
-                    property: METHOD,
-                    reason: "use \"oidc\"",
-                });
+                return Err(OAuthError::Property { property: METHOD, reason: "use \"oidc\"" });
             }
         };
         let kind = if let Some(path) = file {
@@ -135,12 +130,7 @@ impl TokenSource {
             else {
                 return Err(OAuthError::Incomplete(missing));
             };
-            Kind::Endpoint {
-                url,
-                client_id,
-                client_secret,
-                scope,
-            }
+            Kind::Endpoint { url, client_id, client_secret, scope }
         } else if unsecured.is_some_and(|on| on == "true") {
             unsecured_kind(config.as_deref().unwrap_or_default())?
         } else {
@@ -159,36 +149,21 @@ impl TokenSource {
     /// When the endpoint or the file gives none. The error holds neither token nor secret.
     pub(in crate::kafka) fn fetch(&self) -> Result<Token, OAuthError> {
         let (value, lifetime) = match &self.kind {
-            Kind::Endpoint {
-                url,
-                client_id,
-                client_secret,
-                scope,
-            } => request(url, client_id, client_secret, scope.as_deref())?,
+            Kind::Endpoint { url, client_id, client_secret, scope } => {
+                request(url, client_id, client_secret, scope.as_deref())?
+            }
             Kind::File(path) => (read(path)?, None),
-            Kind::Unsecured {
-                principal,
-                scope,
-                lifetime,
-            } => (
-                unsecured_jwt(principal, scope.as_deref(), *lifetime),
-                Some(*lifetime),
-            ),
+            Kind::Unsecured { principal, scope, lifetime } => {
+                (unsecured_jwt(principal, scope.as_deref(), *lifetime), Some(*lifetime))
+            }
         };
         let claims = claims(&value);
-        let stated = claims["exp"]
-            .as_f64()
-            .filter(|seconds| (0.0..1e12).contains(seconds));
+        let stated = claims["exp"].as_f64().filter(|seconds| (0.0..1e12).contains(seconds));
         let stated = stated.map(|seconds| UNIX_EPOCH + Duration::from_secs_f64(seconds));
         // The claim of the token counts for more than the endpoint's word about it: the broker looks at it.
         let expires = stated.unwrap_or_else(|| SystemTime::now() + lifetime.unwrap_or(UNKNOWN_LIFETIME));
         let principal = claims["sub"].as_str().unwrap_or("tidegate").to_owned();
-        Ok(Token {
-            value,
-            principal,
-            expires,
-            extensions: self.extensions.clone(),
-        })
+        Ok(Token { value, principal, expires, extensions: self.extensions.clone() })
     }
 }
 
@@ -215,10 +190,7 @@ fn request(
     client_secret: &str,
     scope: Option<&str>,
 ) -> Result<(String, Option<Duration>), OAuthError> {
-    let failed = |reason: String| OAuthError::Endpoint {
-        endpoint: url.to_owned(),
-        reason,
-    };
+    let failed = |reason: String| OAuthError::Endpoint { endpoint: url.to_owned(), reason };
     let tls = ureq::tls::TlsConfig::builder()
         .provider(ureq::tls::TlsProvider::NativeTls)
         .root_certs(ureq::tls::RootCerts::PlatformVerifier)
@@ -240,10 +212,7 @@ fn request(
         .send_form(form)
         .map_err(|error| failed(error.to_string()))?;
     let status = response.status();
-    let body = response
-        .body_mut()
-        .read_to_string()
-        .map_err(|error| failed(error.to_string()))?;
+    let body = response.body_mut().read_to_string().map_err(|error| failed(error.to_string()))?;
     if !status.is_success() {
         return Err(failed(format!("{status}{}", stated_error(&body))));
     }
@@ -257,18 +226,11 @@ fn request(
 fn stated_error(body: &str) -> String {
     let body: Value = serde_json::from_str(body).unwrap_or_default();
     let fields = ["error", "error_description"];
-    fields
-        .iter()
-        .filter_map(|field| body[*field].as_str())
-        .map(|text| format!(": {text}"))
-        .collect()
+    fields.iter().filter_map(|field| body[*field].as_str()).map(|text| format!(": {text}")).collect()
 }
 
 fn read(path: &PathBuf) -> Result<String, OAuthError> {
-    let failed = |reason| OAuthError::File {
-        path: path.clone(),
-        reason,
-    };
+    let failed = |reason| OAuthError::File { path: path.clone(), reason };
     let token = fs::read_to_string(path).map_err(failed)?;
     let token = token.trim();
     if token.is_empty() {
@@ -286,21 +248,14 @@ fn claims(token: &str) -> Value {
 
 /// Reads librdkafka's `sasl.oauthbearer.config`: `principal=admin scope=a lifeSeconds=600`.
 fn unsecured_kind(config: &str) -> Result<Kind, OAuthError> {
-    let settings: BTreeMap<&str, &str> = config
-        .split_whitespace()
-        .filter_map(|setting| setting.split_once('='))
-        .collect();
+    let settings: BTreeMap<&str, &str> =
+        config.split_whitespace().filter_map(|setting| setting.split_once('=')).collect();
     let Some(principal) = settings.get("principal") else {
-        return Err(OAuthError::Incomplete(
-            "`sasl.oauthbearer.config = \"principal=NAME\"`",
-        ));
+        return Err(OAuthError::Incomplete("`sasl.oauthbearer.config = \"principal=NAME\"`"));
     };
     let seconds = settings.get("lifeSeconds").map_or(Ok(3600), |text| text.parse());
     let reason = "`lifeSeconds` must be a whole number of seconds";
-    let seconds: u32 = seconds.map_err(|_| OAuthError::Property {
-        property: CONFIG,
-        reason,
-    })?;
+    let seconds: u32 = seconds.map_err(|_| OAuthError::Property { property: CONFIG, reason })?;
     Ok(Kind::Unsecured {
         principal: (*principal).to_owned(),
         scope: settings.get("scope").map(|scope| (*scope).to_owned()),
@@ -309,10 +264,7 @@ fn unsecured_kind(config: &str) -> Result<Kind, OAuthError> {
 }
 
 fn unsecured_jwt(principal: &str, scope: Option<&str>, lifetime: Duration) -> String {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let mut claims = json!({ "sub": principal, "iat": now, "exp": now + lifetime.as_secs() });
     if let Some(scope) = scope {
         claims["scope"] = json!(scope.split(',').collect::<Vec<_>>());
@@ -322,13 +274,7 @@ fn unsecured_jwt(principal: &str, scope: Option<&str>, lifetime: Duration) -> St
 }
 
 fn pairs(text: &str) -> Result<Vec<(String, String)>, OAuthError> {
-    let bad = OAuthError::Property {
-        property: EXTENSIONS,
-        reason: "write it as \"name=value,name=value\"",
-    };
-    let pair = |part: &str| {
-        part.split_once('=')
-            .map(|(k, v)| (k.trim().to_owned(), v.trim().to_owned()))
-    };
+    let bad = OAuthError::Property { property: EXTENSIONS, reason: "write it as \"name=value,name=value\"" };
+    let pair = |part: &str| part.split_once('=').map(|(k, v)| (k.trim().to_owned(), v.trim().to_owned()));
     text.split(',').map(pair).collect::<Option<_>>().ok_or(bad)
 }

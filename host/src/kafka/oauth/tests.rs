@@ -51,15 +51,8 @@ fn endpoint(answers: Vec<(u16, String)>) -> (String, Receiver<String>) {
 }
 
 fn properties(more: &[(&str, &str)]) -> BTreeMap<String, String> {
-    let common = [
-        ("security.protocol", "sasl_plaintext"),
-        ("sasl.mechanism", "OAUTHBEARER"),
-    ];
-    common
-        .iter()
-        .chain(more)
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect()
+    let common = [("security.protocol", "sasl_plaintext"), ("sasl.mechanism", "OAUTHBEARER")];
+    common.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 fn oidc(url: &str) -> BTreeMap<String, String> {
@@ -69,10 +62,7 @@ fn oidc(url: &str) -> BTreeMap<String, String> {
         ("sasl.oauthbearer.client.id", "me"),
         ("sasl.oauthbearer.client.secret", "s3cret"),
         ("sasl.oauthbearer.scope", "kafka read"),
-        (
-            "sasl.oauthbearer.extensions",
-            "logicalCluster=lkc-1, identityPoolId=pool-2",
-        ),
+        ("sasl.oauthbearer.extensions", "logicalCluster=lkc-1, identityPoolId=pool-2"),
     ])
 }
 
@@ -86,18 +76,12 @@ fn left(expires: SystemTime) -> u64 {
 
 #[test]
 fn a_token_endpoint_is_asked_as_rfc_6749_says() {
-    let (url, requests) = endpoint(vec![(
-        200,
-        r#"{"access_token":"opaque","expires_in":600}"#.to_owned(),
-    )]);
+    let (url, requests) = endpoint(vec![(200, r#"{"access_token":"opaque","expires_in":600}"#.to_owned())]);
     let token = source(&oidc(&url)).fetch().unwrap();
     assert_eq!(token.value, "opaque");
     assert!((590..=600).contains(&left(token.expires)));
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    assert_eq!(
-        token.extensions,
-        [pair("logicalCluster", "lkc-1"), pair("identityPoolId", "pool-2")]
-    );
+    assert_eq!(token.extensions, [pair("logicalCluster", "lkc-1"), pair("identityPoolId", "pool-2")]);
     let request = requests.recv_timeout(PATIENCE).unwrap();
     assert!(request.starts_with("POST /token "), "{request}");
     assert!(request.contains(" Basic bWU6czNjcmV0\r\n"), "{request}"); // me:s3cret
@@ -110,43 +94,22 @@ fn a_token_endpoint_is_asked_as_rfc_6749_says() {
 #[test]
 fn refusals_say_what_the_endpoint_said_and_nothing_secret() {
     let denied = r#"{"error":"invalid_client","error_description":"no such client","echo":"s3cret"}"#;
-    let (url, _requests) = endpoint(vec![
-        (401, denied.to_owned()),
-        (200, "<html>s3cret</html>".to_owned()),
-    ]);
+    let (url, _requests) = endpoint(vec![(401, denied.to_owned()), (200, "<html>s3cret</html>".to_owned())]);
     let source = source(&oidc(&url));
-    let mut texts: Vec<String> = (0..2)
-        .map(|_| source.fetch().err().unwrap().to_string())
-        .collect();
-    assert!(
-        texts[0].contains("401") && texts[0].contains("invalid_client: no such client"),
-        "{}",
-        texts[0]
-    );
+    let mut texts: Vec<String> = (0..2).map(|_| source.fetch().err().unwrap().to_string()).collect();
+    assert!(texts[0].contains("401") && texts[0].contains("invalid_client: no such client"), "{}", texts[0]);
     assert!(texts[1].contains("no JSON object"), "{}", texts[1]);
     texts.push(format!("{source:?}"));
-    assert!(
-        texts
-            .iter()
-            .all(|text| text.contains(&url) && !text.contains("s3cret")),
-        "{texts:?}"
-    );
+    assert!(texts.iter().all(|text| text.contains(&url) && !text.contains("s3cret")), "{texts:?}");
 }
 
 #[test]
 fn a_token_file_is_read_again_every_time_and_its_claims_count() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let source = source(&properties(&[(
-        "tidegate.oauth.token.file",
-        file.path().to_str().unwrap(),
-    )]));
+    let source = source(&properties(&[("tidegate.oauth.token.file", file.path().to_str().unwrap())]));
     assert!(source.fetch().err().unwrap().to_string().contains("it is empty"));
     // {"alg":"none"} . {"sub":"me","exp":4102444800} (the year 2100)
-    std::fs::write(
-        file.path(),
-        "eyJhbGciOiJub25lIn0.eyJzdWIiOiJtZSIsImV4cCI6NDEwMjQ0NDgwMH0.\n",
-    )
-    .unwrap();
+    std::fs::write(file.path(), "eyJhbGciOiJub25lIn0.eyJzdWIiOiJtZSIsImV4cCI6NDEwMjQ0NDgwMH0.\n").unwrap();
     let token = source.fetch().unwrap();
     let expires = SystemTime::UNIX_EPOCH + Duration::from_secs(4_102_444_800);
     assert_eq!((token.principal.as_str(), token.expires), ("me", expires));
@@ -156,12 +119,8 @@ fn a_token_file_is_read_again_every_time_and_its_claims_count() {
 
 #[test]
 fn half_a_configuration_is_refused_with_what_is_missing() {
-    let refusal = |more: &[(&str, &str)]| {
-        TokenSource::split_off(&properties(more))
-            .err()
-            .unwrap()
-            .to_string()
-    };
+    let refusal =
+        |more: &[(&str, &str)]| TokenSource::split_off(&properties(more)).err().unwrap().to_string();
     assert!(refusal(&[]).contains("sasl.oauthbearer.method"));
     assert!(refusal(&[("sasl.oauthbearer.method", "oidc")]).contains("sasl.oauthbearer.client.secret"));
     assert!(refusal(&[("sasl.oauthbearer.method", "curl")]).contains("use \"oidc\""));
@@ -175,16 +134,10 @@ fn half_a_configuration_is_refused_with_what_is_missing() {
 
 #[test]
 fn librdkafka_takes_every_kind_of_token_without_being_polled() {
-    let (url, _requests) = endpoint(vec![(
-        200,
-        r#"{"access_token":"opaque","expires_in":600}"#.to_owned(),
-    )]);
+    let (url, _requests) = endpoint(vec![(200, r#"{"access_token":"opaque","expires_in":600}"#.to_owned())]);
     let unsecured = properties(&[
         ("enable.sasl.oauthbearer.unsecure.jwt", "true"),
-        (
-            "sasl.oauthbearer.config",
-            "principal=admin scope=a,b lifeSeconds=60",
-        ),
+        ("sasl.oauthbearer.config", "principal=admin scope=a,b lifeSeconds=60"),
     ]);
     for properties in [oidc(&url), unsecured] {
         let (rest, source) = TokenSource::split_off(&properties).unwrap();
@@ -200,12 +153,7 @@ fn librdkafka_takes_every_kind_of_token_without_being_polled() {
 
 #[test]
 fn tokens_are_renewed_before_they_expire_and_failures_are_retried() {
-    let token = |seconds: u32| {
-        (
-            200,
-            format!(r#"{{"access_token":"t{seconds}","expires_in":{seconds}}}"#),
-        )
-    };
+    let token = |seconds: u32| (200, format!(r#"{{"access_token":"t{seconds}","expires_in":{seconds}}}"#));
     let (url, requests) = endpoint(vec![(503, String::new()), token(1), token(3600)]);
     let (given, tokens) = channel();
     let refresher = Refresher::start(source(&oidc(&url)), "test", move |token| {

@@ -10,7 +10,8 @@ use super::{
 use crate::{
     arena::Arena,
     raw::{
-        BatchView, Bytes, HeaderView, NO_TIMESTAMP, Node, Outputs, PositionView, RecordView, out_flags, record_flags,
+        BatchView, Bytes, HeaderView, NO_TIMESTAMP, Node, Outputs, PositionView, RecordView, out_flags,
+        record_flags,
     },
     record::Record,
     schema::Schema,
@@ -96,7 +97,11 @@ unsafe impl Sync for Batch {}
 impl std::fmt::Debug for Batch {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (records, inputs) = (self.records.len(), self.inputs.len());
-        formatter.debug_struct("Batch").field("records", &records).field("inputs", &inputs).finish_non_exhaustive()
+        formatter
+            .debug_struct("Batch")
+            .field("records", &records)
+            .field("inputs", &inputs)
+            .finish_non_exhaustive()
     }
 }
 
@@ -173,7 +178,12 @@ impl Batch {
             slot.partition == partition && slot.generation == generation && Arc::ptr_eq(&slot.topic, topic)
         });
         found.unwrap_or_else(|| {
-            self.partitions.push(Partition { topic: Arc::clone(topic), partition, generation, next_offset: 0 });
+            self.partitions.push(Partition {
+                topic: Arc::clone(topic),
+                partition,
+                generation,
+                next_offset: 0,
+            });
             self.partitions.len() - 1
         })
     }
@@ -439,7 +449,10 @@ impl Batch {
     #[must_use]
     pub fn input_end(&self, index: usize) -> usize {
         let Some(record) = self.records.get(index) else { return self.records.len() };
-        self.records[index..].iter().position(|other| other.input != record.input).map_or(self.records.len(), |n| index + n)
+        self.records[index..]
+            .iter()
+            .position(|other| other.input != record.input)
+            .map_or(self.records.len(), |n| index + n)
     }
 
     /// Where every partition stands once all records before `end` are settled, and nothing after.
@@ -501,7 +514,8 @@ fn lend(records: &[RecordView], positions: &[PositionView], cursor: *mut crate::
 /// The record with what the format made of it.
 fn decoded_view<'b>(view: &RecordView, decoded: &Decoded<'b>, arena: Arena<'b>) -> RecordView {
     let pointer = |schema: Option<Schema>| schema.map_or(std::ptr::null(), Schema::as_ptr);
-    let change = decoded.change.as_ref().map_or(std::ptr::null(), |parts| std::ptr::from_ref(arena.change(parts)));
+    let change =
+        decoded.change.as_ref().map_or(std::ptr::null(), |parts| std::ptr::from_ref(arena.change(parts)));
     RecordView {
         key: decoded.key.node(),
         value: decoded.value.node(),

@@ -16,7 +16,9 @@ pub enum OutputError {
 impl std::fmt::Display for OutputError {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::NoSuchInput(input) => write!(formatter, "emitted an output for record {input}, which the batch does not have"),
+            Self::NoSuchInput(input) => {
+                write!(formatter, "emitted an output for record {input}, which the batch does not have")
+            }
             Self::OutOfOrder(input) => write!(formatter, "emitted outputs out of order, at record {input}"),
         }
     }

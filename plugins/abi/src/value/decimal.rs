@@ -49,7 +49,8 @@ impl<'b> Decimal<'b> {
 
     /// The digits of the unscaled value, without sign.
     fn digits(&self) -> String {
-        self.to_i128().map_or_else(|| long_digits(self.unscaled, self.is_negative()), |v| v.unsigned_abs().to_string())
+        self.to_i128()
+            .map_or_else(|| long_digits(self.unscaled, self.is_negative()), |v| v.unsigned_abs().to_string())
     }
 }
 
@@ -132,7 +133,10 @@ mod tests {
         assert_eq!(Decimal::new(&[], 2).to_string(), "0.00");
         assert_eq!(Decimal::new(&[12], -2).to_string(), "1200");
         assert_eq!(Decimal::new(&[0], -2).to_string(), "0");
-        assert_eq!(Decimal::new(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5], 1).to_string(), "0.5");
+        assert_eq!(
+            Decimal::new(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5], 1).to_string(),
+            "0.5"
+        );
     }
 
     #[test]

@@ -65,6 +65,16 @@ fn write_uuid(out: &mut impl Write, bytes: [u8; 16]) -> fmt::Result {
     Ok(())
 }
 
+/// A JSON document on one line: in valid JSON, a raw line break is only ever white space between tokens.
+fn write_document(out: &mut impl Write, text: &str) -> fmt::Result {
+    let mut lines = text.split(['\n', '\r']);
+    out.write_str(lines.next().unwrap_or_default())?;
+    lines.try_for_each(|line| {
+        out.write_char(' ')?;
+        out.write_str(line)
+    })
+}
+
 /// Line breaks and indentation of pretty JSON; `None` writes one line.
 fn write_break(out: &mut impl Write, indent: Option<usize>) -> fmt::Result {
     let Some(depth) = indent else { return Ok(()) };
@@ -73,8 +83,8 @@ fn write_break(out: &mut impl Write, indent: Option<usize>) -> fmt::Result {
 
 impl<'b> Value<'b> {
     /// Writes the value as JSON on one line. Decimals and exact numbers are written as numbers with all their
-    /// digits, bytes as base64, dates and times as ISO 8601 strings, JSON documents as they are, a value that the
-    /// source left out as `null`.
+    /// digits, bytes as base64, dates and times as ISO 8601 strings, JSON documents as they are but for line breaks
+    /// between their tokens, a value that the source left out as `null`.
     ///
     /// # Errors
     /// Only those of `out`.
@@ -97,7 +107,8 @@ impl<'b> Value<'b> {
             ValueRef::Int(value) => write!(out, "{value}"),
             ValueRef::UInt(value) => write!(out, "{value}"),
             ValueRef::Float(value) => write_float(out, value),
-            ValueRef::Number(text) | ValueRef::Json(text) => out.write_str(text),
+            ValueRef::Number(text) => out.write_str(text),
+            ValueRef::Json(text) => write_document(out, text),
             ValueRef::Decimal(decimal) => write!(out, "{decimal}"),
             ValueRef::String(text) => write_json_string(out, text),
             ValueRef::Bytes(bytes) => {
@@ -194,9 +205,13 @@ mod tests {
         assert_eq!(json(Value::float(f64::NAN)), "\"NaN\"");
         assert_eq!(json(Value::number("1.000000000000000000001")), "1.000000000000000000001");
         assert_eq!(json(Value::bytes(&[0xde, 0xad, 0xbe, 0xef])), "\"3q2+7w==\"");
-        assert_eq!(json(Value::time(Time { nanoseconds: 1, offset_seconds: Some(-3600) })), "\"00:00:00.000000001-01:00\"");
+        assert_eq!(
+            json(Value::time(Time { nanoseconds: 1, offset_seconds: Some(-3600) })),
+            "\"00:00:00.000000001-01:00\""
+        );
         assert_eq!(json(Value::uuid([0xab; 16])), "\"abababab-abab-abab-abab-abababababab\"");
         assert_eq!(json(Value::json("{\"a\": 1}")), "{\"a\": 1}");
+        assert_eq!(json(Value::json("{\r\n\"a\": \"\\n\"\n}")), "{  \"a\": \"\\n\" }");
         assert_eq!(json(Value::UNAVAILABLE), "null");
         assert_eq!(json(Value::list(&[Value::NULL, Value::bool(true)])), "[null,true]");
     }

@@ -252,13 +252,13 @@ impl<'b> Value<'b> {
             Kind::UINT => ValueRef::UInt(self.0.bits()),
             Kind::FLOAT => ValueRef::Float(f64::from_bits(self.0.bits())),
             Kind::NUMBER => ValueRef::Number(self.raw_text()),
-            Kind::DECIMAL => ValueRef::Decimal(Decimal::new(self.raw_bytes(), self.0.word1.cast_signed() as i32)),
+            Kind::DECIMAL => {
+                ValueRef::Decimal(Decimal::new(self.raw_bytes(), self.0.word1.cast_signed() as i32))
+            }
             Kind::STRING => ValueRef::String(self.raw_text()),
             Kind::BYTES => ValueRef::Bytes(self.raw_bytes()),
             Kind::DATE => ValueRef::Date(Date { days: self.0.bits().cast_signed() }),
-            Kind::TIME => {
-                ValueRef::Time(Time { nanoseconds: self.0.bits(), offset_seconds: self.offset() })
-            }
+            Kind::TIME => ValueRef::Time(Time { nanoseconds: self.0.bits(), offset_seconds: self.offset() }),
             Kind::TIMESTAMP => ValueRef::Timestamp(Timestamp {
                 seconds: self.0.bits().cast_signed(),
                 nanoseconds: self.0.len,

@@ -1,6 +1,7 @@
 //! One condition: all that it names has to hold.
 
 use regex::Regex;
+use serde::Serialize;
 use tidegate_plugin::prelude::*;
 
 use super::field::{FieldTest, Scalar};
@@ -26,7 +27,7 @@ pub(crate) struct Condition {
     field: Option<String>,
     /// Where the field is.
     of: Place,
-    /// Whether the field is there at all, be it null. Asked for a field and nothing else: whether it is there and not null.
+    /// Whether the field is there at all, be it null. With no test of its content, a field has to be there and not null.
     exists: Option<bool>,
     /// Value that the field equals.
     equals: Option<Scalar>,
@@ -41,7 +42,7 @@ pub(crate) struct Condition {
 }
 
 /// Where a field is looked for.
-#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Place {
     /// In the row of a change event as it last was (after, or before for a delete); in the value of anything else.

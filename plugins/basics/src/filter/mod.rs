@@ -3,6 +3,7 @@
 mod condition;
 mod field;
 
+use serde::Serialize;
 use tidegate_plugin::prelude::*;
 
 use condition::{Condition, Test};
@@ -21,7 +22,7 @@ pub(crate) struct Config {
 }
 
 /// What happens to records that meet the conditions.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Action {
     /// They pass on; all others are dropped.
@@ -32,7 +33,7 @@ enum Action {
 }
 
 /// How many conditions have to hold.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Quantifier {
     /// All of them.

@@ -19,24 +19,14 @@ fn joining_and_leaving(strategy: &str) {
     second.reluctance = 10;
     let patience = Instant::now() + PATIENCE;
     while first.owned().len() != 2 || second.owned().len() != 2 {
-        assert!(
-            Instant::now() < patience,
-            "{:?} and {:?}",
-            first.owned(),
-            second.owned()
-        );
+        assert!(Instant::now() < patience, "{:?} and {:?}", first.owned(), second.owned());
         first.turn();
         second.turn();
     }
     assert!(first.owned().is_disjoint(&second.owned()));
     produce(&broker, "t", 500..1000);
     let all = |first: &Task, second: &Task| {
-        first
-            .values
-            .keys()
-            .chain(second.values.keys())
-            .collect::<BTreeSet<_>>()
-            .len()
+        first.values.keys().chain(second.values.keys()).collect::<BTreeSet<_>>().len()
     };
     while all(&first, &second) < 1000 {
         assert!(Instant::now() < patience, "{} records", all(&first, &second));
@@ -47,13 +37,9 @@ fn joining_and_leaving(strategy: &str) {
 
     second.commit();
     second.close();
-    first.until("the partitions of the task that left", |task| {
-        task.owned().len() == 4
-    });
+    first.until("the partitions of the task that left", |task| task.owned().len() == 4);
     produce(&broker, "t", 1000..1500);
-    first.until("the last records", |task| {
-        (1000..1500).all(|n| task.values.contains_key(&n))
-    });
+    first.until("the last records", |task| (1000..1500).all(|n| task.values.contains_key(&n)));
     assert!(first.fatal.is_none());
     first.close();
 }
@@ -73,9 +59,7 @@ fn an_assignment_waits_for_its_answer() {
     let broker = broker("t", 2);
     produce(&broker, "t", 0..100);
     let mut settings = settings(&broker, one("t"));
-    settings
-        .properties
-        .insert("session.timeout.ms".to_owned(), "1500".to_owned());
+    settings.properties.insert("session.timeout.ms".to_owned(), "1500".to_owned());
     let consumer = Consumer::open(&settings).unwrap();
     let patience = Instant::now() + PATIENCE;
     let partitions = loop {
@@ -91,14 +75,9 @@ fn an_assignment_waits_for_its_answer() {
         let event = consumer.poll(TURN);
         assert!(event.is_none(), "{event:?} before the answer");
     }
-    let incomplete = consumer
-        .assign(&[(partitions[0].clone(), StartAt::Beginning)])
-        .unwrap_err();
+    let incomplete = consumer.assign(&[(partitions[0].clone(), StartAt::Beginning)]).unwrap_err();
     assert!(matches!(incomplete, ConsumerError::NoStart { partition } if partition == partitions[1]));
-    let starts: Vec<_> = partitions
-        .iter()
-        .map(|at| (at.clone(), StartAt::Offset(10)))
-        .collect();
+    let starts: Vec<_> = partitions.iter().map(|at| (at.clone(), StartAt::Offset(10))).collect();
     consumer.assign(&starts).unwrap();
     let mut firsts = BTreeMap::new();
     while firsts.len() < 2 {
@@ -133,13 +112,8 @@ fn partitions_lost_by_not_polling_are_reported_and_given_again() {
         task.until("the partitions again", |task| task.owned().len() == 2);
         task.values.clear();
         produce(&broker, "t", 100..110);
-        task.until("the new records", |task| {
-            (100..110).all(|n| task.values.contains_key(&n))
-        });
-        assert!(
-            task.values.keys().all(|&n| n >= 100),
-            "it goes on where it committed"
-        );
+        task.until("the new records", |task| (100..110).all(|n| task.values.contains_key(&n)));
+        assert!(task.values.keys().all(|&n| n >= 100), "it goes on where it committed");
         task.close();
     }
 }
@@ -157,10 +131,7 @@ fn closing_does_not_wait_for_an_answer_and_frees_the_partitions() {
             assert!(Instant::now() < patience);
         }
         let look_up = consumer.look_up();
-        assert!(
-            consumer.close(Duration::from_secs(9)),
-            "it left well before its session timed out"
-        );
+        assert!(consumer.close(Duration::from_secs(9)), "it left well before its session timed out");
         let asked = look_up.partitions("t", Instant::now() + PATIENCE);
         assert!(matches!(asked, Err(ConsumerError::Closed)), "{asked:?}");
         let mut heir = Task::open(&settings);

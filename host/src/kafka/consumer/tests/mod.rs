@@ -41,10 +41,7 @@ fn settings(broker: &EmbeddedBroker, topics: Topics) -> ConsumerSettings {
         assignment_strategy: "cooperative-sticky".to_owned(),
         queue_bytes: 1 << 20,
         max_record_bytes: 1 << 20,
-        properties: quick
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect(),
+        properties: quick.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
     }
 }
 
@@ -55,15 +52,11 @@ fn one(topic: &str) -> Topics {
 /// Produces records whose values are `range`, spread over the partitions by key.
 fn produce(broker: &EmbeddedBroker, topic: &str, range: std::ops::Range<usize>) {
     let mut config = ClientConfig::new();
-    config
-        .set("bootstrap.servers", broker.bootstrap_servers())
-        .set("partitioner", "murmur2");
+    config.set("bootstrap.servers", broker.bootstrap_servers()).set("partitioner", "murmur2");
     let producer: BaseProducer = config.create().unwrap();
     for n in range {
         let text = n.to_string();
-        producer
-            .send(BaseRecord::to(topic).key(&text).payload(&text))
-            .unwrap();
+        producer.send(BaseRecord::to(topic).key(&text).payload(&text)).unwrap();
     }
     producer.flush(PATIENCE).unwrap();
 }
@@ -118,10 +111,7 @@ impl Task {
             None => {}
             Some(Event::Message(message)) => {
                 let at = TopicPartition::new(message.topic(), message.partition());
-                assert!(
-                    consumer.assigned().contains(&at),
-                    "record of {at}, which is not assigned"
-                );
+                assert!(consumer.assigned().contains(&at), "record of {at}, which is not assigned");
                 let text = std::str::from_utf8(message.payload().unwrap()).unwrap();
                 *self.values.entry(text.parse().unwrap()).or_default() += 1;
                 self.began.entry(at.clone()).or_insert(message.offset());
@@ -137,10 +127,7 @@ impl Task {
                 });
                 self.open = Some((Answer::Assign(starts), self.reluctance));
             }
-            Some(Event::Revoked {
-                partitions,
-                lost: false,
-            }) => {
+            Some(Event::Revoked { partitions, lost: false }) => {
                 self.open = Some((Answer::Release(partitions), self.reluctance));
             }
             Some(Event::Revoked { lost: true, .. }) => {
@@ -166,16 +153,10 @@ impl Task {
             }
             Some((Answer::Release(partitions), _)) => {
                 let mine = |at: &TopicPartition| partitions.contains(at);
-                let done: Positions = self
-                    .next
-                    .iter()
-                    .filter(|(at, _)| mine(at))
-                    .map(|(a, n)| (a.clone(), *n))
-                    .collect();
+                let done: Positions =
+                    self.next.iter().filter(|(at, _)| mine(at)).map(|(a, n)| (a.clone(), *n)).collect();
                 // During an eager rebalance the mock refuses what Kafka takes: duplicates, but no loss.
-                let committed = self
-                    .consumer
-                    .commit_sync(&done, Instant::now() + Duration::from_secs(5));
+                let committed = self.consumer.commit_sync(&done, Instant::now() + Duration::from_secs(5));
                 assert!(committed.is_ok() || committed.is_err_and(|error| error.is_rebalance()));
                 self.consumer.release().unwrap();
             }
@@ -187,11 +168,7 @@ impl Task {
     fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
         let patience = Instant::now() + PATIENCE;
         while !done(self) {
-            assert!(
-                Instant::now() < patience,
-                "waited in vain for {what}; fatal: {:?}",
-                self.fatal
-            );
+            assert!(Instant::now() < patience, "waited in vain for {what}; fatal: {:?}", self.fatal);
             self.turn();
         }
     }
@@ -209,9 +186,7 @@ impl Task {
     }
 
     fn commit(&self) {
-        self.consumer
-            .commit_sync(&self.next, Instant::now() + PATIENCE)
-            .unwrap();
+        self.consumer.commit_sync(&self.next, Instant::now() + PATIENCE).unwrap();
     }
 
     fn close(self) {

@@ -31,18 +31,12 @@ impl<'a> MakeWriter<'a> for Log {
 
 impl Log {
     fn start(&self) -> tracing::subscriber::DefaultGuard {
-        let subscriber = tracing_subscriber::fmt()
-            .with_writer(self.clone())
-            .with_ansi(false);
+        let subscriber = tracing_subscriber::fmt().with_writer(self.clone()).with_ansi(false);
         tracing::subscriber::set_default(subscriber.with_max_level(tracing::Level::INFO).finish())
     }
 
     fn lines(&self) -> Vec<String> {
-        String::from_utf8(self.0.lock().unwrap().clone())
-            .unwrap()
-            .lines()
-            .map(str::to_owned)
-            .collect()
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap().lines().map(str::to_owned).collect()
     }
 }
 
@@ -58,14 +52,8 @@ fn a_lost_broker_is_one_line_and_so_is_its_return() {
     task.linger(Duration::from_secs(3));
     assert_eq!(log.lines().len(), 1, "{:#?}", log.lines());
     let line = &log.lines()[0];
-    assert!(
-        line.contains("kafka brokers cannot be reached; retrying"),
-        "{line}"
-    );
-    assert!(
-        line.contains(broker.bootstrap_servers()) && line.contains("connector=\"orders\""),
-        "{line}"
-    );
+    assert!(line.contains("kafka brokers cannot be reached; retrying"), "{line}");
+    assert!(line.contains(broker.bootstrap_servers()) && line.contains("connector=\"orders\""), "{line}");
     assert!(line.contains("reason="), "{line}");
     assert_eq!(task.stalls.len(), 1);
     broker.set_reachable(true).unwrap();
@@ -80,10 +68,7 @@ fn a_lost_broker_is_one_line_and_so_is_its_return() {
 fn a_broker_that_was_never_there_is_a_stall_and_closing_is_quick() {
     let log = Log::default();
     let guard = log.start();
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut settings = settings(&broker("unused", 1), one("t"));
     settings.bootstrap_servers = nobody.to_string();
     let mut task = Task::open(&settings);
@@ -107,16 +92,10 @@ fn a_missing_topic_is_named_once_and_read_when_it_appears() {
     let topics = Topics::List(vec!["there".to_owned(), "missing".to_owned()]);
     let mut task = Task::open(&settings(&broker, topics));
     task.until("the missing topic", |task| !task.stalls.is_empty());
-    assert_eq!(
-        task.stalls,
-        ["topic missing does not exist; waiting for it to be created"]
-    );
+    assert_eq!(task.stalls, ["topic missing does not exist; waiting for it to be created"]);
     task.linger(Duration::from_secs(2));
     let lines = log.lines();
-    assert!(
-        lines.len() == 1 && lines[0].contains("topic=\"missing\""),
-        "{lines:#?}"
-    );
+    assert!(lines.len() == 1 && lines[0].contains("topic=\"missing\""), "{lines:#?}");
     drop(guard);
     broker.create_topic("missing", 1).unwrap();
     produce(&broker, "missing", 0..10);

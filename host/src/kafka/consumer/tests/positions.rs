@@ -15,10 +15,7 @@ fn a_committed_position_is_where_the_next_task_goes_on() {
     let mut task = Task::open(&settings);
     task.until("the new records", |task| task.values.len() == 100);
     task.linger(Duration::from_millis(300));
-    assert_eq!(
-        task.values.keys().copied().collect::<Vec<_>>(),
-        (300..400).collect::<Vec<_>>()
-    );
+    assert_eq!(task.values.keys().copied().collect::<Vec<_>>(), (300..400).collect::<Vec<_>>());
     task.close();
 }
 
@@ -30,29 +27,18 @@ fn commits_in_the_background_report_what_they_committed() {
     let mut task = Task::open(&settings);
     task.until("the records", |task| task.values.len() == 100);
     for next in 1..=20 {
-        task.consumer
-            .commit_async(&Positions::from([(TopicPartition::new("t", 0), next)]));
+        task.consumer.commit_async(&Positions::from([(TopicPartition::new("t", 0), next)]));
     }
-    task.consumer
-        .commit_async(&Positions::from([(TopicPartition::new("t", 1), 7)]));
-    let expected = Positions::from([
-        (TopicPartition::new("t", 0), 20),
-        (TopicPartition::new("t", 1), 7),
-    ]);
+    task.consumer.commit_async(&Positions::from([(TopicPartition::new("t", 1), 7)]));
+    let expected = Positions::from([(TopicPartition::new("t", 0), 20), (TopicPartition::new("t", 1), 7)]);
     let reported = |task: &Task| {
         let done = task.commits.iter().filter_map(|result| result.as_ref().ok());
-        done.flatten()
-            .map(|(at, next)| (at.clone(), *next))
-            .collect::<Positions>()
+        done.flatten().map(|(at, next)| (at.clone(), *next)).collect::<Positions>()
     };
     task.until("the report", |task| reported(task) == expected);
     assert!(task.commits.len() < 21, "commits are coalesced");
     let deadline = Instant::now() + PATIENCE;
-    let committed = task
-        .consumer
-        .look_up()
-        .committed(&task.consumer.assigned(), deadline)
-        .unwrap();
+    let committed = task.consumer.look_up().committed(&task.consumer.assigned(), deadline).unwrap();
     assert_eq!(committed, expected);
     task.close();
 }
@@ -64,20 +50,12 @@ fn a_commit_is_retried_after_an_outage_and_a_waiting_one_keeps_its_deadline() {
     let mut task = Task::open(&settings(&broker, one("t")));
     task.until("the records", |task| task.values.len() == 10);
     broker.set_reachable(false).unwrap();
-    let late = task
-        .consumer
-        .commit_sync(&task.next, Instant::now() + Duration::from_millis(300));
+    let late = task.consumer.commit_sync(&task.next, Instant::now() + Duration::from_millis(300));
     assert!(late.is_err());
     broker.set_reachable(true).unwrap();
     task.until("the commit", |task| task.commits.iter().any(Result::is_ok));
-    let committed = task
-        .consumer
-        .look_up()
-        .committed(&task.consumer.assigned(), Instant::now() + PATIENCE);
-    assert_eq!(
-        committed.unwrap(),
-        Positions::from([(TopicPartition::new("t", 0), 10)])
-    );
+    let committed = task.consumer.look_up().committed(&task.consumer.assigned(), Instant::now() + PATIENCE);
+    assert_eq!(committed.unwrap(), Positions::from([(TopicPartition::new("t", 0), 10)]));
     task.close();
 }
 
@@ -109,21 +87,11 @@ fn a_partition_that_was_added_later_begins_at_its_beginning() {
     task.until("the records", |task| task.values.len() == 100);
     // As if partition 1 had not existed yet when the group committed.
     let old = Positions::from([(TopicPartition::new("t", 0), 5)]);
-    task.consumer
-        .commit_sync(&old, Instant::now() + PATIENCE)
-        .unwrap();
+    task.consumer.commit_sync(&old, Instant::now() + PATIENCE).unwrap();
     let (look_up, both) = (task.consumer.look_up(), task.consumer.assigned());
     let deadline = Instant::now() + PATIENCE;
-    let starts = look_up
-        .resolve_starts(&both, &HashMap::new(), Start::Latest, deadline)
-        .unwrap();
-    assert_eq!(
-        starts,
-        [
-            (both[0].clone(), StartAt::Offset(5)),
-            (both[1].clone(), StartAt::Beginning)
-        ]
-    );
+    let starts = look_up.resolve_starts(&both, &HashMap::new(), Start::Latest, deadline).unwrap();
+    assert_eq!(starts, [(both[0].clone(), StartAt::Offset(5)), (both[1].clone(), StartAt::Beginning)]);
     task.close();
 }
 
@@ -140,20 +108,11 @@ fn what_the_sink_has_stored_counts_more_than_what_the_group_has_committed() {
     let mut task = Task::open(&settings);
     task.stored = HashMap::from([(TopicPartition::new("t", 0), 3)]);
     let began = |task: &Task, partition| task.began.get(&TopicPartition::new("t", partition)).copied();
-    task.until("both partitions", |task| {
-        began(task, 0).is_some() && began(task, 1).is_some()
-    });
+    task.until("both partitions", |task| began(task, 0).is_some() && began(task, 1).is_some());
     assert_eq!(began(&task, 0), Some(3));
-    let (_, end) = task
-        .consumer
-        .look_up()
-        .watermarks(&TopicPartition::new("t", 1), Instant::now() + PATIENCE)
-        .unwrap();
-    assert!(
-        began(&task, 1).is_some_and(|first| first > 20 && first < end),
-        "{:?}",
-        task.began
-    );
+    let (_, end) =
+        task.consumer.look_up().watermarks(&TopicPartition::new("t", 1), Instant::now() + PATIENCE).unwrap();
+    assert!(began(&task, 1).is_some_and(|first| first > 20 && first < end), "{:?}", task.began);
     task.close();
 }
 
@@ -165,23 +124,13 @@ fn a_position_outside_the_log_is_named_and_not_skipped() {
     task.stored = HashMap::from([(TopicPartition::new("t", 1), 5000)]);
     task.until("the error", |task| task.fatal.is_some());
     let error = task.fatal.take().unwrap();
-    let ConsumerError::OutOfRange {
-        partition,
-        position: 5000,
-        earliest: 0,
-        latest,
-        ..
-    } = &error
-    else {
+    let ConsumerError::OutOfRange { partition, position: 5000, earliest: 0, latest, .. } = &error else {
         panic!("{error}");
     };
     assert_eq!(*partition, TopicPartition::new("t", 1));
     assert!((1..100).contains(latest));
     let text = error.to_string();
-    assert!(
-        text.contains("position 5000 of t-1") && text.contains("--topic t:1"),
-        "{text}"
-    );
+    assert!(text.contains("position 5000 of t-1") && text.contains("--topic t:1"), "{text}");
     task.linger(Duration::from_millis(300));
     assert!(task.fatal.is_none(), "it is told once");
     task.close();

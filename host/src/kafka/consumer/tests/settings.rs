@@ -28,15 +28,10 @@ fn wrong_properties_are_named() {
         ("fetch.max.bytes", "x"),
     ] {
         let text = refusal(&with(name, value));
-        assert!(
-            text.contains(&format!("kafka property {name:?} is refused")),
-            "{text}"
-        );
+        assert!(text.contains(&format!("kafka property {name:?} is refused")), "{text}");
     }
     let mut settings = with("ssl.key.pem", "s3cret");
-    settings
-        .properties
-        .insert("security.protocol".to_owned(), "ssl".to_owned());
+    settings.properties.insert("security.protocol".to_owned(), "ssl".to_owned());
     let text = refusal(&settings);
     assert!(text.contains("ssl.key.pem") && !text.contains("s3cret"), "{text}");
     let text = refusal(&with("max.poll.interval.ms", "1000"));
@@ -50,21 +45,14 @@ fn wrong_properties_are_named() {
 #[test]
 fn debug_shows_names_of_properties_and_no_values() {
     let text = format!("{:?}", with("sasl.password", "s3cret"));
-    assert!(
-        text.contains("sasl.password") && !text.contains("s3cret"),
-        "{text}"
-    );
+    assert!(text.contains("sasl.password") && !text.contains("s3cret"), "{text}");
 }
 
 #[test]
 fn tunables_can_be_overridden_and_what_the_consumer_relies_on_cannot() {
     let mut settings = with("enable.auto.commit", "true");
-    settings
-        .properties
-        .insert("max.partition.fetch.bytes".to_owned(), "12345".to_owned());
-    settings
-        .properties
-        .insert("session.timeout.ms".to_owned(), "7000".to_owned());
+    settings.properties.insert("max.partition.fetch.bytes".to_owned(), "12345".to_owned());
+    settings.properties.insert("session.timeout.ms".to_owned(), "7000".to_owned());
     settings.queue_bytes = 1;
     let (config, _) = settings.to_config().unwrap();
     assert_eq!(config.get("enable.auto.commit"), Some("false"));
@@ -79,15 +67,8 @@ fn tunables_can_be_overridden_and_what_the_consumer_relies_on_cannot() {
 fn limits_hold_together_for_every_size() {
     for queue_bytes in [0, 1 << 20, 64 << 20, usize::MAX] {
         for max_record_bytes in [0, 1 << 20, 500 << 20, usize::MAX] {
-            let settings = ConsumerSettings {
-                queue_bytes,
-                max_record_bytes,
-                ..plain()
-            };
-            assert!(
-                Consumer::open(&settings).unwrap().close(PATIENCE),
-                "{queue_bytes} {max_record_bytes}"
-            );
+            let settings = ConsumerSettings { queue_bytes, max_record_bytes, ..plain() };
+            assert!(Consumer::open(&settings).unwrap().close(PATIENCE), "{queue_bytes} {max_record_bytes}");
         }
     }
     let settings = with("fetch.max.bytes", "300000000");
@@ -98,15 +79,11 @@ fn limits_hold_together_for_every_size() {
 fn a_record_of_twenty_megabytes_arrives_through_a_queue_of_one() {
     let broker = broker("t", 1);
     let mut config = ClientConfig::new();
-    config
-        .set("bootstrap.servers", broker.bootstrap_servers())
-        .set("message.max.bytes", "100000000");
+    config.set("bootstrap.servers", broker.bootstrap_servers()).set("message.max.bytes", "100000000");
     let producer: BaseProducer = config.create().unwrap();
     let value = vec![b'x'; 20 << 20];
     for payload in [&value[..], b"small"] {
-        producer
-            .send(BaseRecord::to("t").key("k").payload(payload))
-            .unwrap();
+        producer.send(BaseRecord::to("t").key("k").payload(payload)).unwrap();
     }
     producer.flush(PATIENCE).unwrap();
     let consumer = Consumer::open(&settings(&broker, one("t"))).unwrap();
@@ -116,12 +93,7 @@ fn a_record_of_twenty_megabytes_arrives_through_a_queue_of_one() {
         match consumer.poll(TURN) {
             Some(Event::Assigned(partitions)) => {
                 consumer
-                    .assign(
-                        &partitions
-                            .into_iter()
-                            .map(|at| (at, StartAt::Beginning))
-                            .collect::<Vec<_>>(),
-                    )
+                    .assign(&partitions.into_iter().map(|at| (at, StartAt::Beginning)).collect::<Vec<_>>())
                     .unwrap();
             }
             Some(Event::Message(message)) => sizes.push(message.payload().unwrap().len()),

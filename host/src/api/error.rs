@@ -1,0 +1,31 @@
+//! What goes wrong on the control socket.
+
+use std::path::PathBuf;
+
+/// The control socket cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// Nobody listens.
+    #[error("no host is running with the state folder {}; start one with `tidegate run`, or name its folder with --state-dir", path.parent().unwrap_or(path).display())]
+    NotRunning {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// Another host listens.
+    #[error("another host is running with the state folder {}; stop it, or use another --state-dir", path.parent().unwrap_or(path).display())]
+    InUse {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// The socket failed.
+    #[error("control socket {}: {source}", path.display())]
+    Io {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The other side does not speak this language.
+    #[error("the running host answers in another way than this version of tidegate: {0}")]
+    Answer(#[from] serde_json::Error),
+}

@@ -1,0 +1,47 @@
+//! `tidegate broker`: the embedded development broker, for other processes.
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use clap::Args;
+
+use super::{HostOptions, setup};
+use crate::{
+    config::Environment,
+    kafka::embedded::{EmbeddedBroker, Loader, Options},
+};
+
+#[derive(Debug, Args)]
+pub(super) struct BrokerOptions {
+    /// Address to listen on; loopback only
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:19092")]
+    listen: SocketAddr,
+    /// Captured events to begin with, .jsonl or .jsonl.gz; may be given several times
+    #[arg(long, value_name = "FILE")]
+    load: Vec<PathBuf>,
+    /// Partitions of the topics that loading creates
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    partitions: u32,
+}
+
+pub(super) fn run(host: &HostOptions, options: &BrokerOptions) -> anyhow::Result<ExitCode> {
+    let config = host.config(&Environment::process())?;
+    setup::init_logging(&config);
+    let broker = EmbeddedBroker::start(&Options { listen: Some(options.listen), ..Options::default() })
+        .context("starting the embedded broker")?;
+    for file in &options.load {
+        let report = Loader::new(&broker).partitions(options.partitions).load(file)?;
+        println!("loaded {}: {} records into {} topics", file.display(), report.records, report.topics.len());
+    }
+    println!("listening on {}", broker.bootstrap_servers());
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
+    runtime.block_on(async {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted,
+            _ = terminate.recv() => Ok(()),
+        }
+    })?;
+    Ok(ExitCode::SUCCESS)
+}

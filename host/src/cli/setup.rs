@@ -1,0 +1,86 @@
+//! What several commands begin with: the host's configuration, the log, the plugins.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use tracing::level_filters::LevelFilter;
+
+use super::HostOptions;
+use crate::{
+    config::{Diagnostics, Environment, HostConfig, HostFlags, LogFormat, LogLevel},
+    plugins::{Discovered, Prober, Registry},
+    telemetry,
+};
+
+/// The host's file that is read when none is named.
+const HOST_FILE: &str = "tidegate.toml";
+
+impl HostOptions {
+    fn flags(&self) -> HostFlags {
+        HostFlags {
+            connectors: self.connectors.clone(),
+            plugin_dirs: self.plugins.clone(),
+            state_dir: self.state_dir.clone(),
+            bootstrap_servers: self.bootstrap_servers.clone(),
+            log_format: self.log_format.clone(),
+            log_level: self.log_level.clone(),
+        }
+    }
+
+    /// The host's configuration as far as it can be read, and what is wrong with it.
+    pub(super) fn read_config(&self, environment: &Environment) -> (HostConfig, Diagnostics) {
+        let default = Path::new(HOST_FILE);
+        let file = self.config.as_deref().or_else(|| default.exists().then_some(default));
+        let (config, diagnostics) = HostConfig::read(file, &self.flags(), environment);
+        telemetry::protect(&config.secrets);
+        (config, diagnostics)
+    }
+
+    /// The host's configuration.
+    ///
+    /// # Errors
+    /// When anything is wrong with it.
+    pub(super) fn config(&self, environment: &Environment) -> anyhow::Result<HostConfig> {
+        let (config, diagnostics) = self.read_config(environment);
+        if diagnostics.has_errors() {
+            anyhow::bail!("{diagnostics}");
+        }
+        Ok(config)
+    }
+}
+
+/// Starts the log as configured.
+pub(super) fn init_logging(config: &HostConfig) {
+    let format = match config.log.format {
+        LogFormat::Human => telemetry::LogFormat::Human,
+        LogFormat::Json => telemetry::LogFormat::Json,
+    };
+    let level = match config.log.level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warning => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    telemetry::init_logging(telemetry::LogOptions { format, level });
+}
+
+/// Finds the plugins.
+///
+/// # Errors
+/// When the state folder cannot be used.
+pub(super) fn discover(config: &HostConfig) -> anyhow::Result<Discovered> {
+    let folders = plugin_folders(config)?;
+    let prober = Prober::of_this_executable()?;
+    Registry::discover(&folders, &config.state_dir, &prober).context("looking for plugins")
+}
+
+/// The configured folders; by default the one beside the executable, and `plugins` in it.
+fn plugin_folders(config: &HostConfig) -> anyhow::Result<Vec<PathBuf>> {
+    if !config.plugin_dirs.is_empty() {
+        return Ok(config.plugin_dirs.clone());
+    }
+    let executable = std::env::current_exe().context("finding the running executable")?;
+    let beside = executable.parent().unwrap_or(Path::new(".")).to_owned();
+    Ok(vec![beside.join("plugins"), beside])
+}

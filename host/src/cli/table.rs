@@ -1,0 +1,99 @@
+//! Tables for people.
+
+use std::fmt::Write;
+
+use crate::supervisor::{ConnectorStatus, HostStatus};
+
+/// Rows of text, with columns as wide as they need to be. The first column and those of `text` are text, the others
+/// numbers.
+fn table(rows: &[Vec<String>], text: &[usize]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let width =
+        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or_default()).collect();
+    let mut out = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            let gap = if column == 0 { "" } else { "  " };
+            // Writing to a string cannot fail.
+            let _infallible = if column == 0 || text.contains(&column) {
+                write!(line, "{gap}{cell:<width$}")
+            } else {
+                write!(line, "{gap}{cell:>width$}")
+            };
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+fn row(cells: &[&str]) -> Vec<String> {
+    cells.iter().map(|cell| (*cell).to_owned()).collect()
+}
+
+/// What was done, a line per connector.
+pub(super) fn summary(status: &HostStatus) -> String {
+    let mut rows =
+        vec![row(&["connector", "read", "delivered", "filtered", "rejected", "committed", "seconds"])];
+    for ConnectorStatus { name, counts, seconds, .. } in &status.connectors {
+        let numbers = [counts.read, counts.delivered, counts.filtered, counts.rejected, counts.committed];
+        let mut line = vec![name.clone()];
+        line.extend(numbers.iter().map(ToString::to_string));
+        line.push(format!("{seconds:.1}"));
+        rows.push(line);
+    }
+    table(&rows, &[])
+}
+
+/// How things stand, a line per task, and below what is wrong.
+pub(super) fn status(status: &HostStatus) -> String {
+    let header = [
+        "connector",
+        "task",
+        "state",
+        "partitions",
+        "read",
+        "delivered",
+        "rejected",
+        "committed",
+        "restarts",
+    ];
+    let mut rows = vec![row(&header)];
+    let mut reasons = String::new();
+    for connector in &status.connectors {
+        for task in &connector.tasks {
+            let mut line = vec![connector.name.clone(), task.task.to_string(), task.state.to_string()];
+            let counts = &task.counts;
+            let numbers =
+                [counts.read, counts.delivered, counts.rejected, counts.committed, u64::from(task.restarts)];
+            line.push(counts.partitions.to_string());
+            line.extend(numbers.iter().map(ToString::to_string));
+            rows.push(line);
+            if !task.reason.is_empty() {
+                let _infallible = writeln!(reasons, "{}[{}]: {}", connector.name, task.task, task.reason);
+            }
+        }
+    }
+    let table = table(&rows, &[2]);
+    if reasons.is_empty() { table } else { format!("{table}\n{reasons}") }
+}
+
+/// Names, kinds and descriptions.
+pub(super) fn plugins<'p>(plugins: impl Iterator<Item = [&'p str; 4]>) -> String {
+    let mut rows = vec![row(&["plugin", "kind", "version", "description"])];
+    rows.extend(plugins.map(|cells| row(&cells)));
+    table(&rows, &[1, 2, 3])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_stand_right_and_text_left() {
+        let rows = [row(&["name", "count"]), row(&["a", "12345678"]), row(&["longer", "1"])];
+        assert_eq!(table(&rows, &[]), "name       count\na       12345678\nlonger         1\n");
+    }
+}

@@ -1,0 +1,140 @@
+//! Which values are change events, and what they say of themselves.
+
+use tidegate_abi::Operation;
+
+use super::{decode, decode_with, json_decoder, only};
+
+const POSTGRES: &str = r#""version":"3.6.3.Final","connector":"postgresql","name":"cdc","ts_ms":1000,"snapshot":"false","db":"shop","sequence":"[\"24023119\",\"24023128\"]","schema":"public","table":"customers","txId":555,"lsn":24023128,"xmin":null"#;
+
+fn event(op: &str, before: &str, after: &str, source: &str) -> String {
+    format!(
+        r#"{{"before":{before},"after":{after},"source":{{{source}}},"transaction":null,"op":"{op}","ts_ms":2000}}"#
+    )
+}
+
+#[test]
+fn an_event_of_postgres_says_all_it_knows() {
+    let batch = decode(&[&event("u", r#"{"id":1}"#, r#"{"id":1,"a":2}"#, POSTGRES)]);
+    let change = only(&batch).change().unwrap();
+    assert_eq!(change.operation(), Operation::Update);
+    assert_eq!(
+        (change.connector(), change.database(), change.schema(), change.table()),
+        ("postgresql", "shop", "public", "customers")
+    );
+    assert_eq!(
+        (change.snapshot(), change.transaction(), change.position_text()),
+        ("false", "555", "24023128")
+    );
+    assert_eq!((change.commit_ms(), change.event_ms()), (Some(1000), Some(2000)));
+    assert_eq!(change.position().map(|position| position.words()), Some([24_023_119, 24_023_128, 0, 0]));
+    assert_eq!((change.before().len(), change.after().len(), change.source().is_null()), (1, 2, false));
+}
+
+#[test]
+fn every_operation_is_known() {
+    for (op, operation) in [
+        ("c", Operation::Create),
+        ("r", Operation::Read),
+        ("u", Operation::Update),
+        ("d", Operation::Delete),
+        ("t", Operation::Truncate),
+        ("m", Operation::Message),
+        ("z", Operation::Other(b'z')),
+    ] {
+        let batch = decode(&[&event(op, "null", "null", POSTGRES)]);
+        assert_eq!(only(&batch).change().map(|change| change.operation()), Some(operation), "{op}");
+    }
+}
+
+#[test]
+fn the_transaction_block_names_the_transaction() {
+    let text = event("c", "null", "{}", POSTGRES)
+        .replace(r#""transaction":null"#, r#""transaction":{"id":"555:24023128","total_order":1}"#);
+    assert_eq!(only(&decode(&[&text])).change().unwrap().transaction(), "555:24023128");
+}
+
+#[test]
+fn other_sources_have_positions_too() {
+    for (source, words, text) in [
+        (
+            r#""connector":"mysql","file":"mysql-bin.000003","pos":484,"row":2"#,
+            Some([3, 484, 2, 0]),
+            "mysql-bin.000003:484",
+        ),
+        (
+            r#""connector":"sqlserver","commit_lsn":"00000027:00000758:0005","change_lsn":"00000027:00000758:0003","event_serial_no":2"#,
+            Some([0x27_0000_0758, 0x5_0000_0027, 0x758_0003, 2]),
+            "00000027:00000758:0005",
+        ),
+        (r#""connector":"oracle","scn":"1500","commit_scn":"1510""#, Some([1510, 1500, 0, 0]), "1500"),
+        (r#""connector":"postgresql","lsn":7"#, Some([7, 7, 0, 0]), "7"),
+        (r#""connector":"other""#, None, ""),
+    ] {
+        let batch = decode(&[&event("c", "null", "{}", source)]);
+        let change = only(&batch).change().unwrap();
+        assert_eq!(change.position().map(|position| position.words()), words, "{source}");
+        assert_eq!(change.position_text(), text);
+    }
+}
+
+#[test]
+fn flat_events_are_recognised() {
+    for (op, operation) in [
+        ("INSERT", Operation::Create),
+        ("Update", Operation::Update),
+        ("d", Operation::Delete),
+        ("READ", Operation::Read),
+    ] {
+        let text = format!(
+            r#"{{"op":"{op}","before":null,"after":{{"id":1}},"table":"customers","schema":"public","ts_ms":1234567890,"lsn":67890}}"#
+        );
+        let batch = decode(&[&text]);
+        let change = only(&batch).change().unwrap();
+        assert_eq!((change.operation(), change.table(), change.schema()), (operation, "customers", "public"));
+        assert_eq!((change.event_ms(), change.position_text()), (Some(1_234_567_890), "67890"));
+        assert_eq!(change.position().map(|position| position.words()), Some([67_890, 0, 0, 0]));
+        assert!(change.source().is_null());
+    }
+    let batch = decode(&[r#"{"op":"c","after":{},"table":"t","lsn":"1/16B3748"}"#]);
+    let change = only(&batch).change().unwrap();
+    assert_eq!(change.position().map(|position| position.words()), Some([0x1_016B_3748, 0, 0, 0]));
+    assert_eq!(change.position_text(), "1/16B3748");
+}
+
+#[test]
+fn what_is_no_change_event_stays_a_plain_record() {
+    for text in [
+        r#"{"status":"END","id":"3448:48740544","event_count":1,"data_collections":null,"ts_ms":1}"#,
+        r#"{"ts_ms":1}"#,
+        r#"{"source":{"connector":"mysql"},"ts_ms":1,"databaseName":"d","ddl":"create table t","tableChanges":[]}"#,
+        r#"{"op":"c"}"#,
+        r#"{"op":"c","table":"t"}"#,
+        r#"{"op":1,"before":null,"after":{},"source":{}}"#,
+        r#"{"op":"add","before":null,"after":{},"table":"t"}"#,
+        r#"{"op":"c","before":"x","after":"y","table":"t"}"#,
+        r#"[{"op":"c"}]"#,
+        "null",
+    ] {
+        assert!(only(&decode(&[text])).change().is_none(), "{text}");
+    }
+    let batch = decode_with(&mut json_decoder(), &[(Some(b"{\"id\":1}"), None)]);
+    assert!(only(&batch).change().is_none() && only(&batch).is_tombstone());
+}
+
+#[test]
+fn a_row_without_a_position_inherits_its_partitions_last() {
+    let unplaced =
+        r#""connector":"postgresql","snapshot":"incremental","table":"customers","schema":"public""#;
+    let batch = decode(&[
+        &event("r", "null", "{}", unplaced),
+        &event("c", "null", "{}", POSTGRES),
+        &event("r", "null", "{}", unplaced),
+    ]);
+    let positions: Vec<_> = batch
+        .records()
+        .map(|record| record.change().unwrap().position().map(|position| position.words()))
+        .collect();
+    let known = Some([24_023_119, 24_023_128, 0, 0]);
+    assert_eq!(positions, [None, known, known]);
+    assert_eq!(batch.record(2).unwrap().change().unwrap().position_text(), "");
+}

@@ -1,0 +1,147 @@
+//! From a connector's definition to what its tasks are made from.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    config::{self, BatchDefaults, BatchOverrides, ConnectorDefinition, GroupProtocol, Subscription},
+    formats::{DecoderOptions, Hints},
+    kafka::consumer::{ConsumerSettings, Start, Topics},
+    pipeline::{TaskSettings, TransformSettings},
+    plugins::{Plugin, PluginError, PluginKind, Registry},
+};
+
+/// A connector that can be started: its definition, and its plugins found.
+pub struct Connector {
+    /// The definition.
+    pub definition: ConnectorDefinition,
+    transforms: Vec<Plugin>,
+    sink: Plugin,
+    overrides: Overrides,
+}
+
+/// What the command line decides for every connector.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Overrides {
+    /// End once everything is delivered.
+    pub until_end: bool,
+}
+
+/// What librdkafka may fetch ahead, of a task's memory: a quarter; the rest is for three batches and their values.
+const QUEUE_SHARE: usize = 4;
+
+impl Connector {
+    /// Finds the plugins of `definition`.
+    ///
+    /// # Errors
+    /// When one is not there or is of the wrong kind.
+    pub fn new(
+        definition: ConnectorDefinition,
+        registry: &Registry,
+        overrides: Overrides,
+    ) -> Result<Self, PluginError> {
+        let find = |name: &str, kind| registry.expect(name, kind).cloned();
+        let transforms = definition
+            .transforms
+            .iter()
+            .map(|transform| find(&transform.plugin.plugin, PluginKind::Transform));
+        Ok(Self {
+            transforms: transforms.collect::<Result<_, _>>()?,
+            sink: find(&definition.sink.plugin, PluginKind::Sink)?,
+            definition,
+            overrides,
+        })
+    }
+
+    /// Connector's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.definition.name
+    }
+
+    /// What task number `task` is made from.
+    #[must_use]
+    pub fn task_settings(&self, task: u32) -> TaskSettings {
+        let definition = &self.definition;
+        let tasks = definition.tasks.max(1);
+        let memory = definition.limits.memory / tasks;
+        let batch = definition.batch.resolve(wishes(&self.sink));
+        TaskSettings {
+            connector: definition.name.clone(),
+            task,
+            tasks: tasks as u32,
+            consumer: self.consumer_settings(task, memory / QUEUE_SHARE, batch.max_record_bytes),
+            start: match definition.source.start {
+                config::Start::Earliest => Start::Earliest,
+                config::Start::Latest => Start::Latest,
+            },
+            decoder: decoder_options(definition),
+            transforms: self.transforms().collect(),
+            sink: self.sink.clone(),
+            sink_name: definition.sink.plugin.clone(),
+            sink_config: definition.sink.config.clone(),
+            batch,
+            batch_memory: (memory - memory / QUEUE_SHARE) / BatchOverrides::BATCHES_IN_MEMORY,
+            errors: definition.errors,
+            call_timeout: definition.limits.call_timeout,
+            shutdown: definition.limits.shutdown,
+            until_end: self.overrides.until_end,
+        }
+    }
+
+    fn transforms(&self) -> impl Iterator<Item = TransformSettings> {
+        self.definition.transforms.iter().zip(&self.transforms).map(|(definition, plugin)| {
+            TransformSettings {
+                plugin: plugin.clone(),
+                name: definition.name.clone(),
+                config: definition.plugin.config.clone(),
+                when: definition.when.clone(),
+            }
+        })
+    }
+
+    fn consumer_settings(&self, task: u32, queue_bytes: usize, max_record_bytes: usize) -> ConsumerSettings {
+        let source = &self.definition.source;
+        let properties: BTreeMap<String, String> =
+            source.properties.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let client_id = properties.get("client.id").cloned();
+        ConsumerSettings {
+            connector: self.definition.name.clone(),
+            task,
+            bootstrap_servers: source.bootstrap_servers.clone(),
+            group_id: source.group_id.clone(),
+            client_id: client_id.unwrap_or_else(|| format!("tidegate-{}-{task}", self.definition.name)),
+            topics: match &source.subscription {
+                Subscription::Topics(topics) => Topics::List(topics.clone()),
+                Subscription::Pattern(pattern) => Topics::Regex(pattern.clone()),
+            },
+            assignment_strategy: match source.group_protocol {
+                GroupProtocol::CooperativeSticky => "cooperative-sticky".to_owned(),
+                GroupProtocol::Range => "range".to_owned(),
+            },
+            queue_bytes,
+            max_record_bytes,
+            properties,
+        }
+    }
+}
+
+fn wishes(sink: &Plugin) -> BatchDefaults {
+    let wishes = &sink.manifest.batch;
+    let size = |wish: Option<u64>| wish.and_then(|wish| usize::try_from(wish).ok());
+    BatchDefaults {
+        max_records: size(wishes.max_records),
+        max_bytes: size(wishes.max_bytes),
+        max_wait: wishes.max_wait(),
+    }
+}
+
+fn decoder_options(definition: &ConnectorDefinition) -> DecoderOptions {
+    let source = &definition.source;
+    let mut hints = Hints::default();
+    for (column, hint) in &source.columns {
+        if let Err(error) = hints.insert(column, *hint) {
+            tracing::warn!(connector = definition.name, "[source.columns]: {error}");
+        }
+    }
+    DecoderOptions { key: source.key_format, value: source.value_format, hints }
+}

@@ -1,0 +1,105 @@
+//! The restart policy: when a failed task is started again, and when it is not.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    config::{RestartPolicy, RestartWhen, RetryPolicy},
+    pipeline::backoff,
+};
+
+/// Threads that a connector may leave behind in calls that never return; each keeps its memory.
+const MOST_ABANDONED: u32 = 3;
+
+/// Remembers the restarts of one task.
+#[derive(Debug)]
+pub(super) struct Restarts {
+    policy: RestartPolicy,
+    recent: VecDeque<Instant>,
+    abandoned: u32,
+    /// Restarts since the host started.
+    pub(super) count: u32,
+}
+
+impl Restarts {
+    pub(super) fn new(policy: &RestartPolicy) -> Self {
+        Self { policy: *policy, recent: VecDeque::new(), abandoned: 0, count: 0 }
+    }
+
+    /// The task has failed at `now`: how long to wait before it is started again; `None` when it stays failed.
+    pub(super) fn after_failure(&mut self, now: Instant, abandoned: bool) -> Option<Duration> {
+        self.abandoned += u32::from(abandoned);
+        if self.policy.policy == RestartWhen::Never || self.abandoned >= MOST_ABANDONED {
+            return None;
+        }
+        while self.recent.front().is_some_and(|at| now.duration_since(*at) > self.policy.window) {
+            self.recent.pop_front();
+        }
+        if self.recent.len() >= self.policy.max_restarts as usize {
+            return None;
+        }
+        let attempts = self.recent.len() as u32;
+        self.recent.push_back(now);
+        let waits =
+            RetryPolicy { initial: self.policy.initial, max: self.policy.max, timeout: Duration::MAX };
+        Some(backoff(&waits, attempts))
+    }
+
+    /// The task is started again.
+    pub(super) fn started(&mut self) {
+        self.count += 1;
+    }
+
+    /// Somebody asked for a start: the past does not count.
+    pub(super) fn forget(&mut self) {
+        self.recent.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(policy: RestartWhen) -> RestartPolicy {
+        RestartPolicy {
+            policy,
+            initial: Duration::from_secs(1),
+            max: Duration::from_secs(4),
+            max_restarts: 3,
+            window: Duration::from_secs(60),
+        }
+    }
+
+    #[test]
+    fn a_task_that_goes_on_failing_stays_failed() {
+        let mut restarts = Restarts::new(&policy(RestartWhen::OnFailure));
+        let now = Instant::now();
+        for ceiling in [1, 2, 4] {
+            let wait = restarts.after_failure(now, false).unwrap();
+            let ceiling = Duration::from_secs(ceiling);
+            assert!(wait >= ceiling / 2 && wait <= ceiling, "{wait:?} of {ceiling:?}");
+        }
+        assert_eq!(restarts.after_failure(now, false), None);
+        assert!(restarts.after_failure(now + Duration::from_secs(61), false).is_some());
+    }
+
+    #[test]
+    fn never_means_never() {
+        let mut restarts = Restarts::new(&policy(RestartWhen::Never));
+        assert_eq!(restarts.after_failure(Instant::now(), false), None);
+    }
+
+    #[test]
+    fn abandoned_threads_are_bounded() {
+        let mut restarts = Restarts::new(&policy(RestartWhen::OnFailure));
+        let mut now = Instant::now();
+        let mut left = 0;
+        while restarts.after_failure(now, true).is_some() {
+            now += Duration::from_secs(3600);
+            left += 1;
+        }
+        assert_eq!(left, MOST_ABANDONED - 1);
+    }
+}

@@ -1,0 +1,321 @@
+//! One connector at run time: its tasks, what is wanted of them, and how they do.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use crate::{
+    pipeline::{Counts, Task, TaskCommand, TaskEvent, TaskState},
+    supervisor::{
+        connector::Connector,
+        restart::Restarts,
+        status::{ConnectorState, ConnectorStatus, TaskStatus, add},
+    },
+};
+
+/// With `until_end`: how long a source that cannot be read is waited for.
+const STALLED_PATIENCE: Duration = Duration::from_secs(30);
+/// With `until_end` and topics given by a pattern: how long all must have stayed at their end.
+const PATTERN_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Which run of which task an event is about: one that was started again has a new number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct TaskId {
+    pub(super) connector: String,
+    task: u32,
+    run: u64,
+}
+
+/// What somebody wants of a connector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Run,
+    Pause,
+    Stop,
+    /// Stop, then start again.
+    Restart,
+}
+
+struct Slot {
+    number: u32,
+    run: u64,
+    task: Option<Task>,
+    state: TaskState,
+    failed: bool,
+    reason: String,
+    restart_at: Option<Instant>,
+    restarts: Restarts,
+    /// Of this run, and of those before.
+    counts: Counts,
+    before: Counts,
+    stalled_since: Option<Instant>,
+}
+
+/// A connector at run time.
+pub(super) struct Running {
+    connector: Connector,
+    wanted: Wanted,
+    slots: Vec<Slot>,
+    events: mpsc::UnboundedSender<(TaskId, TaskEvent)>,
+    started: Instant,
+    ended: Option<Instant>,
+    at_end_since: Option<Instant>,
+}
+
+impl Running {
+    pub(super) fn new(connector: Connector, events: mpsc::UnboundedSender<(TaskId, TaskEvent)>) -> Self {
+        let slot = |number| Slot {
+            number,
+            run: 0,
+            task: None,
+            state: TaskState::Starting,
+            failed: false,
+            reason: String::new(),
+            restart_at: None,
+            restarts: Restarts::new(&connector.definition.restart),
+            counts: Counts::default(),
+            before: Counts::default(),
+            stalled_since: None,
+        };
+        let slots = (0..connector.definition.tasks.max(1) as u32).map(slot).collect();
+        let started = Instant::now();
+        Self { wanted: Wanted::Run, slots, events, started, ended: None, at_end_since: None, connector }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.connector.name()
+    }
+
+    pub(super) fn shutdown(&self) -> Duration {
+        self.connector.definition.limits.shutdown
+    }
+
+    /// Starts every task that is not running.
+    pub(super) fn start(&mut self) {
+        self.ended = None;
+        for index in 0..self.slots.len() {
+            if self.slots[index].task.is_none() {
+                self.start_task(index);
+            }
+        }
+    }
+
+    fn start_task(&mut self, index: usize) {
+        let slot = &mut self.slots[index];
+        slot.run += 1;
+        slot.before = add(slot.before, std::mem::take(&mut slot.counts));
+        (slot.state, slot.failed, slot.restart_at) = (TaskState::Starting, false, None);
+        let id = TaskId { connector: self.connector.name().to_owned(), task: slot.number, run: slot.run };
+        let (events, sender) = (self.events.clone(), id.clone());
+        // The supervisor lives as long as its connectors, except at the very end.
+        let tell = move |event| drop(events.send((sender.clone(), event)));
+        match Task::start(self.connector.task_settings(slot.number), Box::new(tell)) {
+            Ok(task) => {
+                if self.wanted == Wanted::Pause {
+                    task.send(TaskCommand::Pause);
+                }
+                slot.task = Some(task);
+            }
+            Err(error) => {
+                let reason = crate::telemetry::scrub(&error.to_string()).into_owned();
+                self.on_event(&id, TaskEvent::Failed { reason, abandoned: false });
+            }
+        }
+    }
+
+    pub(super) fn tell(&mut self, command: &TaskCommand) {
+        self.slots.iter().filter_map(|slot| slot.task.as_ref()).for_each(|task| task.send(command.clone()));
+    }
+
+    pub(super) fn pause(&mut self) {
+        self.wanted = Wanted::Pause;
+        self.tell(&TaskCommand::Pause);
+    }
+
+    pub(super) fn resume(&mut self) {
+        self.wanted = Wanted::Run;
+        self.tell(&TaskCommand::Resume);
+        self.forget_failures();
+        self.start();
+    }
+
+    pub(super) fn restart(&mut self) {
+        self.forget_failures();
+        if self.has_tasks() {
+            self.wanted = Wanted::Restart;
+            self.tell(&TaskCommand::Stop { within: self.shutdown() });
+        } else {
+            self.wanted = Wanted::Run;
+            self.start();
+        }
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.wanted = Wanted::Stop;
+        self.slots.iter_mut().for_each(|slot| slot.restart_at = None);
+        self.tell(&TaskCommand::Stop { within: self.shutdown() });
+    }
+
+    fn forget_failures(&mut self) {
+        for slot in &mut self.slots {
+            slot.restarts.forget();
+            slot.reason.clear();
+        }
+    }
+
+    pub(super) fn on_event(&mut self, id: &TaskId, event: TaskEvent) {
+        let Some(index) = self.slots.iter().position(|slot| slot.number == id.task && slot.run == id.run)
+        else {
+            return;
+        };
+        let slot = &mut self.slots[index];
+        match event {
+            TaskEvent::Progress(counts) => slot.counts = counts,
+            TaskEvent::State(state) => {
+                let stalled = matches!(state, TaskState::Stalled(_));
+                slot.stalled_since = stalled.then(|| slot.stalled_since.unwrap_or_else(Instant::now));
+                slot.state = state;
+            }
+            TaskEvent::Stopped { .. } => slot.task = None,
+            TaskEvent::Failed { reason, abandoned } => {
+                slot.task = None;
+                self.on_failure(index, reason, abandoned);
+            }
+        }
+        if self.has_tasks() {
+            return;
+        }
+        if self.wanted == Wanted::Restart {
+            self.wanted = Wanted::Run;
+            return self.start();
+        }
+        if self.slots.iter().all(|slot| slot.restart_at.is_none()) {
+            self.ended.get_or_insert_with(Instant::now);
+        }
+    }
+
+    fn on_failure(&mut self, index: usize, reason: String, abandoned: bool) {
+        let slot = &mut self.slots[index];
+        let now = Instant::now();
+        let wait = match self.wanted {
+            Wanted::Run | Wanted::Pause => slot.restarts.after_failure(now, abandoned),
+            Wanted::Stop | Wanted::Restart => None,
+        };
+        slot.restart_at = wait.map(|wait| now + wait);
+        slot.failed = true;
+        slot.stalled_since = None;
+        let (connector, task) = (self.connector.name(), slot.number);
+        match wait {
+            Some(wait) => {
+                let restart_in_ms = wait.as_millis() as u64;
+                tracing::error!(connector, task, restart_in_ms, "task failed: {reason}");
+            }
+            None => tracing::error!(connector, task, "task failed for good: {reason}"),
+        }
+        slot.reason = reason;
+    }
+
+    /// Starts failed tasks whose wait is over.
+    pub(super) fn restart_due(&mut self, now: Instant) {
+        for index in 0..self.slots.len() {
+            let slot = &mut self.slots[index];
+            if slot.restart_at.is_some_and(|at| now >= at) {
+                slot.restarts.started();
+                self.start_task(index);
+            }
+        }
+    }
+
+    /// Stops the connector once all its partitions are delivered, or when they cannot be read for too long.
+    pub(super) fn stop_at_end(&mut self, now: Instant) {
+        if self.wanted != Wanted::Run || !self.has_tasks() {
+            return;
+        }
+        let stalled = |slot: &Slot| {
+            slot.stalled_since.is_some_and(|since| now.duration_since(since) > STALLED_PATIENCE)
+        };
+        if let Some(index) = self.slots.iter().position(stalled) {
+            let TaskState::Stalled(reason) = self.slots[index].state.clone() else { return };
+            self.stop();
+            return self.on_failure(index, reason, false);
+        }
+        let counts = self.slots.iter().map(|slot| slot.counts).fold(Counts::default(), add);
+        let wanted = counts.total_partitions.unwrap_or(counts.partitions);
+        if wanted == 0 || counts.at_end < wanted {
+            self.at_end_since = None;
+            return;
+        }
+        let since = *self.at_end_since.get_or_insert(now);
+        if counts.total_partitions.is_some() || now.duration_since(since) > PATTERN_PATIENCE {
+            self.stop();
+        }
+    }
+
+    pub(super) fn has_tasks(&self) -> bool {
+        self.slots.iter().any(|slot| slot.task.is_some())
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.slots.iter().any(|slot| slot.failed) && self.slots.iter().all(|slot| slot.restart_at.is_none())
+    }
+
+    /// The worst of the tasks' states; `FAILED` only when all have failed for good.
+    pub(super) fn state(&self) -> ConnectorState {
+        let states = || self.slots.iter().map(|slot| self.state_of(slot));
+        if states().all(|state| state == ConnectorState::Failed) {
+            return ConnectorState::Failed;
+        }
+        let not_failed = states().filter(|state| *state != ConnectorState::Failed);
+        not_failed.max().unwrap_or(ConnectorState::Stopped)
+    }
+
+    fn state_of(&self, slot: &Slot) -> ConnectorState {
+        if slot.restart_at.is_some() {
+            return ConnectorState::Restarting;
+        }
+        if slot.failed {
+            return ConnectorState::Failed;
+        }
+        if slot.task.is_none() {
+            return ConnectorState::Stopped;
+        }
+        match slot.state {
+            TaskState::Starting => ConnectorState::Starting,
+            TaskState::Running | TaskState::Stopping => ConnectorState::Running,
+            TaskState::Paused => ConnectorState::Paused,
+            TaskState::Stalled(_) => ConnectorState::Stalled,
+        }
+    }
+
+    pub(super) fn status(&self) -> ConnectorStatus {
+        let tasks: Vec<TaskStatus> = self.slots.iter().map(|slot| self.task_status(slot)).collect();
+        let definition = &self.connector.definition;
+        let seconds = self.ended.unwrap_or_else(Instant::now).duration_since(self.started).as_secs_f64();
+        ConnectorStatus {
+            name: definition.name.clone(),
+            description: definition.description.clone().unwrap_or_default(),
+            state: self.state(),
+            group_id: definition.source.group_id.clone(),
+            counts: tasks.iter().map(|task| task.counts).fold(Counts::default(), add),
+            tasks,
+            seconds,
+        }
+    }
+
+    fn task_status(&self, slot: &Slot) -> TaskStatus {
+        let reason = match &slot.state {
+            TaskState::Stalled(reason) if slot.task.is_some() => reason.clone(),
+            _ => slot.reason.clone(),
+        };
+        let mut counts = add(slot.before, slot.counts);
+        // What a run has now does not add up over runs.
+        (counts.partitions, counts.at_end) = (slot.counts.partitions, slot.counts.at_end);
+        TaskStatus {
+            task: slot.number,
+            state: self.state_of(slot),
+            reason,
+            restarts: slot.restarts.count,
+            counts,
+        }
+    }
+}

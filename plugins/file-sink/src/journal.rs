@@ -1,0 +1,90 @@
+//! The journal: what of the files counts, and up to which offset. Replacing it is the commit.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{ErrorKind, Write},
+    path::Path,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::StoreError;
+
+/// Version of the journal's format.
+const VERSION: u32 = 1;
+
+/// What was committed.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Journal {
+    version: u32,
+    /// Connector, then `topic/partition`; a topic's name has no slash.
+    pub(crate) partitions: BTreeMap<String, BTreeMap<String, Stored>>,
+    /// Length of each file, by its path below the root. What lies behind it was never committed.
+    pub(crate) files: BTreeMap<String, u64>,
+}
+
+/// Where a partition stands.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Stored {
+    /// Next offset to write, once there was a write.
+    pub(crate) next_offset: Option<i64>,
+    /// Number of the ownership that may write.
+    pub(crate) epoch: u64,
+}
+
+impl Journal {
+    /// Reads the journal; an empty one if there is none yet.
+    pub(crate) fn load(path: &Path) -> Result<Self, StoreError> {
+        let text = match fs::read(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(StoreError::io("reading", path)(error)),
+        };
+        let journal: Self = serde_json::from_slice(&text)
+            .map_err(|source| StoreError::Damaged { path: path.to_owned(), source })?;
+        if journal.version > VERSION {
+            return Err(StoreError::TooNew { path: path.to_owned(), version: journal.version });
+        }
+        Ok(journal)
+    }
+
+    /// Replaces the journal: after a crash there is the old one or the new one, whole.
+    pub(crate) fn store(&mut self, path: &Path, fsync: bool) -> Result<(), StoreError> {
+        self.version = VERSION;
+        let text = serde_json::to_vec(self)
+            .map_err(|source| StoreError::Damaged { path: path.to_owned(), source })?;
+        let new = path.with_extension("new");
+        write_file(&new, &text, fsync).map_err(StoreError::io("writing", &new))?;
+        fs::rename(&new, path).map_err(StoreError::io("replacing", path))?;
+        match path.parent() {
+            Some(folder) if fsync => sync_folder(folder),
+            _ => Ok(()),
+        }
+    }
+
+    /// Where a partition of a connector stands.
+    pub(crate) fn stored(&self, connector: &str, topic: &str, partition: i32) -> Option<Stored> {
+        self.partitions.get(connector)?.get(&key(topic, partition)).copied()
+    }
+
+    /// The place for where a partition of a connector stands.
+    pub(crate) fn stored_mut(&mut self, connector: &str, topic: &str, partition: i32) -> &mut Stored {
+        self.partitions.entry(connector.to_owned()).or_default().entry(key(topic, partition)).or_default()
+    }
+}
+
+fn key(topic: &str, partition: i32) -> String {
+    format!("{topic}/{partition}")
+}
+
+fn write_file(path: &Path, text: &[u8], fsync: bool) -> std::io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(text)?;
+    if fsync { file.sync_all() } else { Ok(()) }
+}
+
+/// Makes what was created in or moved into a folder survive a power cut.
+pub(crate) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(StoreError::io("flushing", folder))
+}

@@ -1,0 +1,47 @@
+//! What a line holds.
+
+use std::fmt::{self, Write};
+
+use serde::Serialize;
+use tidegate_plugin::{prelude::*, write_event_line, write_record_line};
+
+/// What a line holds.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Style {
+    /// `{"topic","partition","offset","timestamp","key","operation","table","before","after"}` for a change event,
+    /// `{"topic","partition","offset","timestamp","key","value"}` for anything else.
+    #[default]
+    Event,
+    /// `{"topic","partition","offset","timestamp","headers","key","value"}`: all that Kafka carried.
+    Record,
+    /// `{"operation","key","row"}`: the row after the change, null for a delete. The operation of anything but a change
+    /// event is null, and its row is the value.
+    Row,
+    /// The value alone.
+    Value,
+}
+
+/// Writes the line of a record, line break included.
+pub(crate) fn write(out: &mut String, style: Style, record: Record<'_>) -> fmt::Result {
+    match style {
+        Style::Event => write_event_line(out, record)?,
+        Style::Record => write_record_line(out, record)?,
+        Style::Row => write_row(out, record)?,
+        Style::Value => record.value().write_json(out)?,
+    }
+    out.write_char('\n')
+}
+
+fn write_row(out: &mut String, record: Record<'_>) -> fmt::Result {
+    let change = record.change();
+    match change {
+        Some(change) => write!(out, "{{\"operation\":\"{}\"", change.operation())?,
+        None => out.write_str("{\"operation\":null")?,
+    }
+    out.write_str(",\"key\":")?;
+    record.key().write_json(out)?;
+    out.write_str(",\"row\":")?;
+    change.map_or(record.value(), |change| change.after_value()).write_json(out)?;
+    out.write_char('}')
+}

@@ -1,0 +1,182 @@
+//! Paths with placeholders, made safe whatever a table is called.
+
+use std::{fmt::Write, path::Path};
+
+use tidegate_plugin::prelude::*;
+
+/// A path such as `out/{schema}/{table}.jsonl`: a fixed folder, and a name below it that depends on the record.
+#[derive(Debug)]
+pub(crate) struct Template {
+    root: String,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Topic,
+    Database,
+    Schema,
+    Table,
+}
+
+impl Template {
+    /// Splits a path at its first placeholder's folder.
+    pub(crate) fn parse(path: &str) -> Result<Self> {
+        let fixed = path.split('{').next().unwrap_or_default();
+        let (root, _) = fixed.rsplit_once('/').unwrap_or((".", ""));
+        let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+        if matches!(name, "" | "." | "..") {
+            return Err(Error::fatal(format_args!(
+                "path {path:?} names no file: add one, such as {{table}}.jsonl"
+            )));
+        }
+        let below = &path[if fixed.contains('/') { root.len() + 1 } else { 0 }..];
+        if below.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
+            return Err(Error::fatal(format_args!(
+                "path {path:?} has an empty or dotted folder after a placeholder"
+            )));
+        }
+        // `/x.jsonl` lies in the root of the file system.
+        let root = if root.is_empty() { "/" } else { root };
+        Ok(Self { root: root.to_owned(), parts: parse_parts(below)? })
+    }
+
+    /// The folder below which all files lie.
+    pub(crate) fn root(&self) -> &Path {
+        Path::new(&self.root)
+    }
+
+    /// Name of the record's file, relative to the root.
+    pub(crate) fn expand(&self, record: Record<'_>) -> String {
+        let mut name = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => name.push_str(text),
+                Part::Topic => push_encoded(&mut name, record.topic()),
+                Part::Database => {
+                    push_encoded(&mut name, record.change().map_or("", |change| change.database()))
+                }
+                Part::Schema => push_encoded(&mut name, schema(record)),
+                Part::Table => push_encoded(&mut name, table(record)),
+            }
+        }
+        name
+    }
+}
+
+fn parse_parts(text: &str) -> Result<Vec<Part>> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((name, after)) = after.split_once('}') else {
+            return Err(Error::fatal(format_args!("path: `{{{after}` has no closing brace")));
+        };
+        if !before.is_empty() {
+            parts.push(Part::Text(before.to_owned()));
+        }
+        parts.push(match name {
+            "topic" => Part::Topic,
+            "database" => Part::Database,
+            "schema" => Part::Schema,
+            "table" => Part::Table,
+            other => {
+                let known = "{topic}, {database}, {schema} and {table}";
+                return Err(Error::fatal(format_args!(
+                    "path: unknown placeholder {{{other}}}; known are {known}"
+                )));
+            }
+        });
+        rest = after;
+    }
+    if !rest.is_empty() {
+        parts.push(Part::Text(rest.to_owned()));
+    }
+    Ok(parts)
+}
+
+/// The table; for a record that is no change event, such as a delete's tombstone, the last part of the topic, which is
+/// the table in Debezium's topics.
+fn table(record: Record<'_>) -> &str {
+    match record.change().map(|change| change.table()) {
+        Some(table) if !table.is_empty() => table,
+        _ => record.topic().rsplit('.').next().unwrap_or_default(),
+    }
+}
+
+/// The schema; for a record that is no change event, the part of the topic before the table.
+fn schema(record: Record<'_>) -> &str {
+    match record.change() {
+        Some(change) => change.schema(),
+        None => record.topic().rsplit('.').nth(1).unwrap_or_default(),
+    }
+}
+
+/// Appends `text` so that it is part of one file name and nothing else, and so that no two texts look alike.
+fn push_encoded(out: &mut String, text: &str) {
+    if text.is_empty() {
+        out.push('_');
+    }
+    for (index, letter) in text.char_indices() {
+        let special = letter.is_control() || "/\\%:*?\"<>|".contains(letter) || (index == 0 && letter == '.');
+        if !special {
+            out.push(letter);
+            continue;
+        }
+        for byte in letter.encode_utf8(&mut [0; 4]).bytes() {
+            let _infallible = write!(out, "%{byte:02X}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(text: &str) -> String {
+        let mut out = String::new();
+        push_encoded(&mut out, text);
+        out
+    }
+
+    fn refusal(path: &str) -> String {
+        Template::parse(path).unwrap_err().message().to_owned()
+    }
+
+    #[test]
+    fn the_root_is_the_folder_before_the_first_placeholder() {
+        for (path, root, parts) in [
+            ("out/all.jsonl", "out", 1),
+            ("all.jsonl", ".", 1),
+            ("{table}.jsonl", ".", 2),
+            ("/var/out/{schema}/{table}.jsonl", "/var/out", 4),
+            ("../out/x-{table}", "../out", 2),
+            ("/all.jsonl", "/", 1),
+        ] {
+            let template = Template::parse(path).unwrap();
+            assert_eq!((template.root(), template.parts.len()), (Path::new(root), parts), "{path}");
+        }
+    }
+
+    #[test]
+    fn no_name_leaves_the_folder_or_looks_like_another() {
+        assert_eq!(encoded("../../x"), "%2E.%2F..%2Fx");
+        assert_eq!(encoded(".."), "%2E.");
+        assert_eq!(encoded(".tidegate"), "%2Etidegate");
+        assert_eq!(encoded("a/b"), "a%2Fb");
+        assert_eq!(encoded("a%2Fb"), "a%252Fb");
+        assert_eq!(encoded("a\0b"), "a%00b");
+        assert_eq!(encoded(""), "_");
+        assert_eq!(encoded("Größe v1.2"), "Größe v1.2");
+    }
+
+    #[test]
+    fn paths_that_cannot_work_are_refused() {
+        assert!(refusal("").contains("names no file"));
+        assert!(refusal("out/").contains("names no file"));
+        assert!(refusal("out/{table}/").contains("names no file"));
+        assert!(refusal("out/{table}/../x").contains("dotted folder"));
+        assert!(refusal("out/{tabel}").contains("unknown placeholder {tabel}"));
+        assert!(refusal("out/{table").contains("no closing brace"));
+    }
+}
