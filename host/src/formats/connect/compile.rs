@@ -36,8 +36,8 @@ pub(crate) enum SchemaError {
         /// What was expected.
         mismatch: Box<Mismatch>,
     },
-    /// The text is no JSON object with a type.
-    #[error("its schema is nested too deep or is not valid JSON")]
+    /// serde_json cannot read it.
+    #[error("it is nested too deep to be read")]
     Malformed,
     /// The process knows too many already.
     #[error(

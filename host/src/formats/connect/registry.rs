@@ -112,6 +112,23 @@ mod tests {
     }
 
     #[test]
+    fn a_schema_broken_anywhere_is_compiled_or_refused() {
+        let mut registry = Registry::new(usize::MAX);
+        let whole = row("a", true).replace("int32", "map").replacen(
+            "optional",
+            r#"keys":{"type":"int8"},"values":{"type":"bytes"},"default":{"k":"AA=="},"x"#,
+            1,
+        );
+        for at in 0..whole.len() {
+            for with in ["", "\"", "{", "9", "[]", "null"] {
+                let broken = format!("{}{with}{}", &whole[..at], &whole[at + 1..]);
+                let valid = serde_json::from_str::<Json>(&broken).is_ok();
+                assert!(registry.lookup(&broken).is_err() || valid, "{broken}");
+            }
+        }
+    }
+
+    #[test]
     fn broken_schemas_say_what_is_wrong() {
         let mut registry = Registry::new(10);
         for (text, expected) in [

@@ -18,8 +18,12 @@ pub(crate) use tree::{Parser, Scratch};
 /// How many arrays and objects may lie within each other.
 pub const MAX_DEPTH: u32 = 128;
 
-/// Whether `text` is one JSON document.
-pub(crate) fn is_valid(text: &str) -> bool {
+/// Reads `text` as one JSON document and forgets it.
+///
+/// # Errors
+/// When it is none, or nested too deep to be sure.
+pub(crate) fn check(text: &str) -> Result<(), JsonError> {
     let mut lexer = Lexer::new(text, 0);
-    lexer.skip().and_then(|()| lexer.end()).is_ok()
+    lexer.skip()?;
+    lexer.end()
 }

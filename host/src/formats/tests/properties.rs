@@ -164,6 +164,9 @@ fn choices(mut seed: u64) -> impl FnMut() -> u32 {
     }
 }
 
+/// What stands in front of a payload: a schema with a decimal, a map and a list.
+const SCHEMA: &str = r#"{"schema":{"type":"struct","fields":[{"type":"bytes","optional":true,"name":"org.apache.kafka.connect.data.Decimal","parameters":{"scale":"2"},"field":"d"},{"type":"map","keys":{"type":"int32"},"values":{"type":"string"},"field":"m"},{"type":"array","items":{"type":"float"},"default":[1.5],"field":"a"}]},"payload":"#;
+
 proptest! {
     #[test]
     fn documents_are_read_with_every_digit_and_character(doc in doc(), seed: u64) {
@@ -189,9 +192,9 @@ proptest! {
             1 => bytes.insert(at, likely),
             _ => bytes[at] = byte,
         }
-        let expected = serde_accepts(&bytes);
-        prop_assume!(expected.is_some());
-        prop_assert_eq!(Some(accepts(&bytes)), expected, "{:?}", String::from_utf8_lossy(&bytes));
+        if let Some(expected) = serde_accepts(&bytes) {
+            prop_assert_eq!(accepts(&bytes), expected, "{:?}", String::from_utf8_lossy(&bytes));
+        }
     }
 
     #[test]
@@ -199,13 +202,14 @@ proptest! {
         prop_assert_eq!(Some(accepts(&bytes)), serde_accepts(&bytes));
     }
 
+    // Only the payload is broken here: each broken schema that is still one would be kept for ever.
     #[test]
-    fn a_broken_record_with_schema_is_read_or_refused(at: prop::sample::Index, byte: u8) {
-        let mut bytes = br#"{"schema":{"type":"struct","fields":[{"type":"bytes","optional":true,"name":"org.apache.kafka.connect.data.Decimal","parameters":{"scale":"2"},"field":"d"},{"type":"map","keys":{"type":"int32"},"values":{"type":"string"},"field":"m"},{"type":"array","items":{"type":"float"},"default":[1.5],"field":"a"}]},"payload":{"d":"A/w=","m":[[1,"x"]],"a":[1.25,"NaN"]}}"#.to_vec();
-        let at = at.index(bytes.len());
-        bytes[at] = byte;
-        let accepted = accepts(&bytes);
-        prop_assert!(!accepted || serde_accepts(&bytes) != Some(false));
+    fn a_broken_payload_under_a_schema_is_read_or_refused(at: prop::sample::Index, byte: u8) {
+        let mut payload = br#"{"d":"A/w=","m":[[1,"x"]],"a":[1.25,"NaN"]}}"#.to_vec();
+        let at = at.index(payload.len());
+        payload[at] = byte;
+        let bytes = [SCHEMA.as_bytes(), &payload].concat();
+        prop_assert!(!accepts(&bytes) || serde_accepts(&bytes) != Some(false));
     }
 }
 

@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use tidegate_abi::{Arena, Date, Interval, Time, Value, ValueRef};
 
 use super::{Mismatch, Scalar, Unit, decimal, iso};
-use crate::formats::json;
+use crate::formats::json::{self, Fault, JsonError};
 
 /// Where bytes of typed values go.
 pub(crate) trait Store<'b> {
@@ -191,8 +191,17 @@ fn of_text(scalar: Scalar, text: &str) -> Option<Value<'_>> {
             iso::Duration::Beyond => Value::string(text),
         }),
         Scalar::Uuid => uuid(text).map(Value::uuid),
-        Scalar::Json => json::is_valid(text).then(|| Value::json(text)),
+        Scalar::Json => document(text),
         _ => None,
+    }
+}
+
+/// A JSON document; one that is nested deeper than we read stays text.
+fn document(text: &str) -> Option<Value<'_>> {
+    match json::check(text) {
+        Ok(()) => Some(Value::json(text)),
+        Err(JsonError::Syntax { fault: Fault::Depth, .. }) => Some(Value::string(text)),
+        Err(_) => None,
     }
 }
 
@@ -281,6 +290,8 @@ mod tests {
         );
         assert_shown(Scalar::Bytes, Value::string("3q2+7w=="), Kind::BYTES, "3q2+7w==");
         assert_shown(Scalar::Json, Value::string("[1, {}]"), Kind::JSON, "[1, {}]");
+        let deep: &str = String::leak("[".repeat(200) + &"]".repeat(200));
+        assert_shown(Scalar::Json, Value::string(deep), Kind::STRING, deep);
         let uuid = "00112233-4455-6677-8899-aabbccddeeff";
         assert_shown(Scalar::Uuid, Value::string(uuid), Kind::UUID, uuid);
     }

@@ -1,0 +1,144 @@
+//! A broker for one test: the embedded one, and what tests do with it over TCP.
+
+use std::{path::Path, time::Duration};
+
+use rdkafka::{
+    ClientConfig, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    message::OwnedHeaders,
+    producer::{BaseProducer, BaseRecord, Producer},
+    topic_partition_list::Offset,
+};
+use tidegate::kafka::embedded::{EmbeddedBroker, Loader, Options};
+
+use crate::PATIENCE;
+
+/// A broker on a port of its own, gone with the test.
+#[derive(Debug)]
+pub struct Broker(EmbeddedBroker);
+
+impl Broker {
+    /// Starts a broker.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start() -> Self {
+        Self(EmbeddedBroker::start(&Options::default()).expect("the embedded broker starts"))
+    }
+
+    /// A broker with one topic, `events`, of one partition, that holds these values at the offsets 0, 1, and so on.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn with_events<V: AsRef<[u8]>>(values: impl IntoIterator<Item = V>) -> Self {
+        let broker = Self::start();
+        broker.topic("events", 1);
+        broker.send("events", values);
+        broker
+    }
+
+    /// `host:port`.
+    #[must_use]
+    pub fn servers(&self) -> &str {
+        self.0.bootstrap_servers()
+    }
+
+    /// Creates a topic.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn topic(&self, name: &str, partitions: u32) {
+        self.0.create_topic(name, partitions).expect("a topic that the broker takes");
+    }
+
+    /// Loads a file of captured events; topics have `partitions` partitions.
+    ///
+    /// # Panics
+    /// When it cannot be loaded.
+    pub fn load(&self, file: &Path, partitions: u32) {
+        Loader::new(&self.0).partitions(partitions).load(file).expect("a capture that the broker takes");
+    }
+
+    /// Closes all connections and serves nobody, or serves again.
+    ///
+    /// # Panics
+    /// When librdkafka refuses.
+    pub fn set_reachable(&self, reachable: bool) {
+        self.0.set_reachable(reachable).expect("the broker obeys");
+    }
+
+    /// Sends values without keys to partition 0 of a topic.
+    ///
+    /// # Panics
+    /// When one is refused.
+    pub fn send<V: AsRef<[u8]>>(&self, topic: &str, values: impl IntoIterator<Item = V>) {
+        self.produce(values.into_iter().map(|value| (topic, 0, None, Some(value))));
+    }
+
+    /// Sends records: topic, partition, key, value.
+    ///
+    /// # Panics
+    /// When one is refused.
+    pub fn produce<'a, V: AsRef<[u8]>>(
+        &self,
+        records: impl IntoIterator<Item = (&'a str, i32, Option<&'a str>, Option<V>)>,
+    ) {
+        let producer: BaseProducer = self
+            .client()
+            .set("message.max.bytes", "100000000")
+            .set("linger.ms", "0")
+            .create()
+            .expect("a producer");
+        for (topic, partition, key, value) in records {
+            let mut record =
+                BaseRecord::<str, [u8]>::to(topic).partition(partition).headers(OwnedHeaders::new());
+            record.key = key;
+            record.payload = value.as_ref().map(AsRef::as_ref);
+            producer.send(record).map_err(|(error, _)| error).expect("a record that the producer takes");
+            producer.poll(Duration::ZERO);
+        }
+        producer.flush(PATIENCE).expect("records that the broker takes");
+    }
+
+    /// The offset that a group has committed for a partition.
+    ///
+    /// # Panics
+    /// When the broker does not answer.
+    #[must_use]
+    pub fn committed(&self, group: &str, topic: &str, partition: i32) -> Option<i64> {
+        let consumer = self.group(group);
+        let mut partitions = TopicPartitionList::new();
+        partitions.add_partition(topic, partition);
+        let committed = consumer.committed_offsets(partitions, PATIENCE).expect("the broker answers");
+        let found = committed.find_partition(topic, partition)?;
+        if let Offset::Offset(offset) = found.offset() { Some(offset) } else { None }
+    }
+
+    /// Sets what a group has committed for a partition.
+    ///
+    /// # Panics
+    /// When the broker refuses.
+    pub fn set_committed(&self, group: &str, topic: &str, partition: i32, offset: i64) {
+        let mut partitions = TopicPartitionList::new();
+        partitions
+            .add_partition_offset(topic, partition, Offset::Offset(offset))
+            .expect("an offset that librdkafka takes");
+        self.group(group)
+            .commit(&partitions, rdkafka::consumer::CommitMode::Sync)
+            .expect("the broker takes the commit");
+    }
+
+    fn group(&self, group: &str) -> BaseConsumer {
+        self.client().set("group.id", group).create().expect("a consumer")
+    }
+
+    fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", self.servers())
+            .set_log_level(rdkafka::config::RDKafkaLogLevel::Critical);
+        config
+    }
+}

@@ -1,0 +1,139 @@
+//! The folder that one test's hosts live in: plugins, connector files, state.
+
+use std::{
+    env, fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value as Json;
+use tempfile::TempDir;
+
+use crate::{Broker, Finished, Recording, Running, artifacts};
+
+/// Variables of the test's own environment that the host's child processes get; everything else is left out, so that the
+/// environment of whoever runs the tests changes nothing.
+const PASSED_ON: [&str; 6] =
+    ["PATH", "HOME", "TMPDIR", "RUST_BACKTRACE", "LLVM_PROFILE_FILE", "LD_LIBRARY_PATH"];
+
+/// A temporary folder with all that a host needs.
+#[derive(Debug)]
+pub struct Home {
+    folder: TempDir,
+}
+
+impl Home {
+    /// A home whose plugin folder has these libraries alone, so that misbehaving ones bother nobody else.
+    ///
+    /// # Panics
+    /// When the folder cannot be made, or a library was not built.
+    #[must_use]
+    pub fn new(libraries: &[&str]) -> Self {
+        let folder = tempfile::Builder::new().prefix("tidegate-").tempdir().expect("a temporary folder");
+        let home = Self { folder };
+        for folder in ["connectors.d", "plugins"] {
+            fs::create_dir(home.path(folder)).expect("a new folder");
+        }
+        for name in libraries {
+            home.add_library(artifacts().library(name));
+        }
+        home
+    }
+
+    /// A path in the folder.
+    #[must_use]
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.folder.path().join(relative)
+    }
+
+    /// Adds a library to the plugin folder.
+    ///
+    /// # Panics
+    /// When there is one of its name.
+    pub fn add_library(&self, library: &Path) {
+        let name = library.file_name().expect("a library has a name");
+        symlink(library, self.path("plugins").join(name)).expect("a new link");
+    }
+
+    /// Writes a file.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn write(&self, relative: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(relative);
+        fs::write(&path, content).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        path
+    }
+
+    /// Writes a connector file. `@name` in it becomes the path of `name` in this folder.
+    pub fn connector(&self, name: &str, text: &str) -> PathBuf {
+        let here = format!("{}/", self.folder.path().display());
+        self.write(&format!("connectors.d/{name}.toml"), text.replace('@', &here))
+    }
+
+    /// A connector that reads the topic `events`, one record per batch and so in small steps, into the sink `recorder`,
+    /// and is not started again when it fails. `more` follows; `sink` is the rest of the sink's configuration.
+    pub fn recorder(&self, name: &str, sink: &str, more: &str) -> Recording {
+        self.connector(
+            name,
+            &format!(
+                "[source]\ntopics = [\"events\"]\n\n[sink]\nplugin = \"recorder\"\n[sink.config]\npath = \"@{name}.calls\"\n\
+                 {sink}\n\n[restart]\npolicy = \"never\"\n\n{more}\n"
+            ),
+        );
+        self.recording(name)
+    }
+
+    /// The calls of a connector made by [`Home::recorder`].
+    #[must_use]
+    pub fn recording(&self, name: &str) -> Recording {
+        Recording::of(self.path(&format!("{name}.calls")))
+    }
+
+    /// The host with a clean environment, in this folder, where it finds its connectors and keeps its state.
+    #[must_use]
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(artifacts().host());
+        command.env_clear().current_dir(self.folder.path());
+        for name in PASSED_ON {
+            command.envs(env::var_os(name).map(|value| (name, value)));
+        }
+        command.args(["--plugins", "plugins"]);
+        command
+    }
+
+    /// Starts `tidegate run` on a broker.
+    #[must_use]
+    pub fn start(&self, broker: &Broker) -> Running {
+        self.start_with(broker, &[])
+    }
+
+    /// As [`Home::start`], with more arguments.
+    #[must_use]
+    pub fn start_with(&self, broker: &Broker, arguments: &[&str]) -> Running {
+        Running::start(self.command().args(["--bootstrap-servers", broker.servers(), "run"]).args(arguments))
+    }
+
+    /// Runs `tidegate run --once` on a broker.
+    #[must_use]
+    pub fn run_once(&self, broker: &Broker) -> Finished {
+        self.start_with(broker, &["--once"]).finish()
+    }
+
+    /// Runs any command of the host to its end.
+    #[must_use]
+    pub fn run(&self, arguments: &[&str]) -> Finished {
+        Running::start(self.command().args(arguments)).finish()
+    }
+
+    /// What the running host says of itself.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    #[must_use]
+    pub fn status(&self) -> Json {
+        let finished = self.run(&["status", "--json"]).expect_code(0);
+        serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("{error}: {}", finished.stdout))
+    }
+}
