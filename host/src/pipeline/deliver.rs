@@ -22,7 +22,7 @@ use super::{
     summary::log_written,
 };
 use crate::{
-    kafka::consumer::{LookUp, StartAt, TopicPartition, Topics},
+    kafka::consumer::{LookUp, StartAt, TopicPartition},
     plugins::{Opening, SinkInstance, WriteReport},
 };
 
@@ -236,12 +236,7 @@ impl OpenSink<'_> {
             for at in partitions {
                 ends.insert(at.clone(), look_up.watermarks(at, deadline)?.1);
             }
-            if let Topics::List(topics) = &settings.consumer.topics {
-                let counts = topics
-                    .iter()
-                    .map(|topic| look_up.partitions(topic, deadline).map(|all| all.len() as u32));
-                total = Some(counts.sum::<Result<u32, _>>()?);
-            }
+            total = Some(look_up.subscribed(&settings.consumer.topics, deadline)?.len() as u32);
         }
         Ok(Claimed { starts, ends, total })
     }

@@ -34,8 +34,8 @@ impl CallContext {
     /// The context of `plugin` in a task.
     #[must_use]
     pub fn of(connector: &str, task: u32, plugin: &str) -> &'static Self {
-        static CONTEXTS: LazyLock<Mutex<HashMap<(String, u32, String), &'static CallContext>>> =
-            LazyLock::new(Mutex::default);
+        type Contexts = HashMap<(String, u32, String), &'static CallContext>;
+        static CONTEXTS: LazyLock<Mutex<Contexts>> = LazyLock::new(Mutex::default);
         let mut contexts = CONTEXTS.lock().unwrap_or_else(PoisonError::into_inner);
         contexts.entry((connector.to_owned(), task, plugin.to_owned())).or_insert_with(|| {
             Box::leak(Box::new(Self {

@@ -146,11 +146,10 @@ impl TransformInstance {
             memory_limit,
             selects,
             recogniser,
-            // SAFETY: the instance belongs to this vtable, and `&mut self` makes this its only call.
             |view, outputs| {
-                unsafe { apply(instance, view, outputs) }
-                    .into_result()
-                    .map_err(|error| CallError::new(name, &error))
+                // SAFETY: the instance belongs to this vtable, and `&mut self` makes this its only call.
+                let applied = unsafe { apply(instance, view, outputs) };
+                applied.into_result().map_err(|error| CallError::new(name, &error))
             },
             |broken| CallError::broken_rule(name, broken),
         )

@@ -243,7 +243,8 @@ impl<'b> Change<'b> {
         unsafe { Schema::from_ptr(self.view.row_schema) }
     }
 
-    /// The same event with other rows: the new value of a record, and the event that goes with it.
+    /// The same event with other rows: the new value of a record, and the event that goes with it. The row's schema
+    /// goes along only while the columns keep their names: it must not describe columns that are not there.
     #[must_use]
     pub fn with_rows(
         &self,
@@ -257,7 +258,9 @@ impl<'b> Change<'b> {
             "after" => Field::new(field.name(), after),
             _ => *field,
         }));
-        let view = ChangeView { before: before.node(), after: after.node(), ..*self.view };
+        let same_columns = same_names(self.before_value(), before) && same_names(self.after_value(), after);
+        let row_schema = if same_columns { self.view.row_schema } else { std::ptr::null() };
+        let view = ChangeView { before: before.node(), after: after.node(), row_schema, ..*self.view };
         (Value::object(fields), arena.alloc(view))
     }
 
@@ -266,6 +269,11 @@ impl<'b> Change<'b> {
     pub fn with_table(&self, arena: Arena<'b>, table: &str) -> &'b ChangeView {
         arena.alloc(ChangeView { table: Bytes::new(arena.str(table).as_bytes()), ..*self.view })
     }
+}
+
+fn same_names(old: Value<'_>, new: Value<'_>) -> bool {
+    let (old, new) = (old.as_struct().unwrap_or(Struct::EMPTY), new.as_struct().unwrap_or(Struct::EMPTY));
+    old.fields().iter().map(Field::name).eq(new.fields().iter().map(Field::name))
 }
 
 impl fmt::Debug for Change<'_> {

@@ -51,6 +51,13 @@ impl<'b> Record<'b> {
         unsafe { self.view.topic.text() }
     }
 
+    /// Kafka topic that the record was read from: what [`crate::Batch::positions`] counts.
+    #[must_use]
+    pub const fn source_topic(&self) -> &'b str {
+        // SAFETY: as in `topic`.
+        unsafe { self.view.source_topic.text() }
+    }
+
     /// Kafka partition.
     #[must_use]
     pub const fn partition(&self) -> i32 {

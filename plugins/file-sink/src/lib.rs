@@ -71,7 +71,7 @@ impl Sink for FileSink {
         let marks = marks(&turn, &self.connector, batch)?;
         let mut files: BTreeMap<String, Lines> = BTreeMap::new();
         for record in batch.iter() {
-            if marks.is_written(record)? {
+            if marks.is_written(record) {
                 continue;
             }
             let lines = files.entry(self.template.expand(record)).or_default();

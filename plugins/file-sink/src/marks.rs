@@ -2,7 +2,7 @@
 //!
 //! The host repeats a batch whose outcome it does not know, such as one whose commit reported an error and happened.
 
-use tidegate_plugin::{Error, Record, Result};
+use tidegate_plugin::Record;
 
 /// The partitions of a batch, each with the offset below which its records are in the files.
 pub(crate) struct Marks<'b>(Vec<Mark<'b>>);
@@ -25,27 +25,13 @@ impl<'b> FromIterator<Mark<'b>> for Marks<'b> {
 
 impl Marks<'_> {
     /// Whether the record is in the files.
-    pub(crate) fn is_written(&self, record: Record<'_>) -> Result<bool> {
-        self.find(record.topic(), record.partition(), record.offset()).ok_or_else(|| {
-            Error::fatal(format_args!(
-                "{record:?} may be in the files already: its topic was changed, and several partitions of the batch have \
-                 its number; start the connector anew, so that it goes on behind what was written"
-            ))
-        })
+    pub(crate) fn is_written(&self, record: Record<'_>) -> bool {
+        self.find(record.source_topic(), record.partition(), record.offset())
     }
 
-    /// Whether an offset is written; `None` when that cannot be told.
-    ///
-    /// A transform may have given a record another topic, and the one that it came from is not told. Then all
-    /// partitions of its number must agree.
-    fn find(&self, topic: &str, partition: i32, offset: i64) -> Option<bool> {
-        let mut candidates = self.0.iter().filter(|mark| mark.partition == partition);
-        if let Some(mark) = candidates.clone().find(|mark| mark.topic == topic) {
-            return Some(offset < mark.written_below);
-        }
-        let Some(first) = candidates.next() else { return Some(false) };
-        let written = offset < first.written_below;
-        candidates.all(|mark| (offset < mark.written_below) == written).then_some(written)
+    fn find(&self, topic: &str, partition: i32, offset: i64) -> bool {
+        let mark = self.0.iter().find(|mark| mark.partition == partition && mark.topic == topic);
+        mark.is_some_and(|mark| offset < mark.written_below)
     }
 }
 
@@ -53,25 +39,13 @@ impl Marks<'_> {
 mod tests {
     use super::*;
 
-    fn marks() -> Marks<'static> {
-        let mark = |(topic, partition, written_below)| Mark { topic, partition, written_below };
-        [("a", 0, 10), ("b", 0, 20), ("a", 1, 5)].into_iter().map(mark).collect()
-    }
-
     #[test]
     fn a_record_is_matched_by_topic_and_partition() {
-        assert_eq!(marks().find("a", 0, 9), Some(true));
-        assert_eq!(marks().find("a", 0, 10), Some(false));
-        assert_eq!(marks().find("b", 0, 10), Some(true));
-    }
-
-    #[test]
-    fn a_record_with_another_topic_is_matched_where_there_is_one_answer() {
-        assert_eq!(marks().find("new", 1, 4), Some(true));
-        assert_eq!(marks().find("new", 1, 5), Some(false));
-        assert_eq!(marks().find("new", 0, 9), Some(true));
-        assert_eq!(marks().find("new", 0, 20), Some(false));
-        assert_eq!(marks().find("new", 0, 15), None);
-        assert_eq!(marks().find("new", 7, 15), Some(false));
+        let mark = |(topic, partition, written_below)| Mark { topic, partition, written_below };
+        let marks: Marks<'_> = [("a", 0, 10), ("b", 0, 20), ("a", 1, 5)].into_iter().map(mark).collect();
+        assert!(marks.find("a", 0, 9));
+        assert!(!marks.find("a", 0, 10));
+        assert!(marks.find("b", 0, 10));
+        assert!(!marks.find("c", 0, 1));
     }
 }

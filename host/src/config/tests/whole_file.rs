@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::formats::{ColumnHint, Format};
 
 pub(super) const EVERYTHING: &str = r#"
 description = "Customers, upserted by primary key"

@@ -24,6 +24,20 @@ pub enum Topics {
     Regex(String),
 }
 
+impl Topics {
+    /// Whether a topic is subscribed to. Topics of Kafka's own, such as `__consumer_offsets`, are never meant by a
+    /// pattern.
+    pub(super) fn takes(&self, topic: &str) -> bool {
+        match self {
+            Self::List(topics) => topics.iter().any(|named| named == topic),
+            Self::Regex(pattern) => {
+                !topic.starts_with("__")
+                    && regex::Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(topic))
+            }
+        }
+    }
+}
+
 /// Where a group begins that has not committed anything for a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {

@@ -11,7 +11,7 @@ use rdkafka::error::{KafkaError, KafkaResult};
 
 use super::commit::{commit_list, moved_on};
 use super::core::Core;
-use super::{ConsumerError, Positions, Start, TopicPartition, to_list};
+use super::{ConsumerError, Positions, Start, TopicPartition, Topics, to_list};
 use crate::kafka::client::{Severity, severity};
 
 /// How long one request may take before it is tried again.
@@ -123,6 +123,23 @@ impl LookUp {
         let partitions = metadata.topics().iter().filter(|found| found.name() == topic);
         let partitions = partitions.flat_map(|found| found.partitions());
         Ok(partitions.map(|partition| TopicPartition::new(topic, partition.id())).collect())
+    }
+
+    /// Returns all partitions of all topics that a subscription takes in now.
+    ///
+    /// # Errors
+    /// As [`Self::resolve_starts`].
+    pub fn subscribed(
+        &self,
+        topics: &Topics,
+        deadline: Instant,
+    ) -> Result<Vec<TopicPartition>, ConsumerError> {
+        let metadata = self.ask("the topics of the cluster", deadline, |core| {
+            core.base.fetch_metadata(None, REQUEST_TIMEOUT)
+        })?;
+        let taken = metadata.topics().iter().filter(|found| topics.takes(found.name()));
+        let partitions = taken.flat_map(|found| found.partitions().iter().map(|at| (found.name(), at.id())));
+        Ok(partitions.map(|(topic, partition)| TopicPartition::new(topic, partition)).collect())
     }
 
     /// Returns what the group has committed for a topic, after committing its end if that was nothing.

@@ -229,6 +229,7 @@ impl Batch {
             key_schema: std::ptr::null(),
             value_schema: std::ptr::null(),
             change: std::ptr::null(),
+            source_topic: Bytes::new(partition.topic.as_bytes()),
         });
         self.inputs.push(Input { slot: slot as u32, offset: record.offset });
         self.payload_bytes += bytes;

@@ -47,6 +47,8 @@ pub struct RecordView {
     pub value_schema: *const SchemaView,
     /// The change event in the value, or null.
     pub change: *const ChangeView,
+    /// Kafka topic that the record was read from, whatever it was routed to since; UTF-8.
+    pub source_topic: Bytes,
 }
 
 /// One header. Frozen.
