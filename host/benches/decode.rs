@@ -3,42 +3,24 @@
 //! `cargo bench --bench decode`. Prints nanoseconds per event: the median over rounds, which take turns so that a noisy
 //! machine disturbs all alike.
 
+mod support;
+
 use std::{
-    fs::File,
     hint::black_box,
-    io::Read,
-    path::Path,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
-use flate2::read::GzDecoder;
+use support::{Event, fill, load, median, per_event};
 use tidegate::formats::{DecoderOptions, Format, Hints, RecordDecoder};
 use tidegate_abi::{
     Arena, Record,
-    host::{Batch, Decode, Decoded, NewRecord},
+    host::{Batch, Decode, Decoded},
 };
 
 const ROUNDS: usize = 41;
 
 /// Records of a batch: the host's default.
 const BATCH_RECORDS: usize = 100;
-
-type Event = (String, Option<String>, String);
-
-/// Change events of a capture: topic, key, value. Without transaction metadata.
-fn load(set: &str, file: &str) -> Vec<Event> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data").join(set).join(file);
-    let mut text = String::new();
-    let capture = File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    GzDecoder::new(capture).read_to_string(&mut text).expect("a gzip file");
-    let events = text.lines().filter_map(|line| {
-        let line: serde_json::Value = serde_json::from_str(line).expect("a line of JSON");
-        let text = |name: &str| line[name].as_str().map(str::to_owned);
-        Some((text("topic")?, text("key"), text("value")?))
-    });
-    events.filter(|(topic, ..)| topic != "cdc.transaction").collect()
-}
 
 /// A batch and the decoder that reads it again and again.
 struct Task {
@@ -73,20 +55,6 @@ impl Task {
     }
 }
 
-fn fill(batch: &mut Batch, events: &[Event], with_keys: bool) {
-    batch.reset(usize::MAX);
-    let mut topic: Arc<str> = Arc::from("");
-    for ((name, key, value), offset) in events.iter().zip(0..) {
-        if *topic != **name {
-            topic = Arc::from(&**name);
-        }
-        let slot = batch.slot(&topic, 0, 1);
-        let key = key.as_ref().filter(|_| with_keys).map(|key| key.as_bytes());
-        let record = NewRecord { offset, timestamp_ms: None, key, value: Some(value.as_bytes()) };
-        batch.push(slot, record, std::iter::empty());
-    }
-}
-
 /// What a pass costs that decodes nothing: the loop and the record table.
 struct Nothing;
 
@@ -100,15 +68,6 @@ impl Decode for Nothing {
             change: None,
         })
     }
-}
-
-fn per_event(elapsed: Duration, events: usize) -> f64 {
-    elapsed.as_nanos() as f64 / events as f64
-}
-
-fn median(mut times: Vec<f64>) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
 }
 
 fn main() {

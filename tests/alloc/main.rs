@@ -1,2 +1,167 @@
-//! x
-fn main() {}
+//! In the steady state nothing is allocated per record: decode, a transform and a sink through their dynamic library.
+//!
+//! A test program of its own, since its allocator counts; the library has an allocator that counts, too.
+#![expect(unsafe_code, reason = "a global allocator")]
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+    collections::HashMap,
+    fs,
+    sync::Arc,
+};
+
+use serde_json::json;
+use tidegate::{
+    formats::{DecoderOptions, Format, Hints, RecordDecoder},
+    plugins::{Opening, Prober, Registry, SinkInstance, TransformInstance},
+};
+use tidegate_abi::host::{Batch, NewRecord};
+use tidegate_tests::{Captured, Home, captured};
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+impl Counting {
+    fn count() {
+        // While a thread ends, its counter may be gone.
+        let _gone = ALLOCATIONS.try_with(|count| count.set(count.get() + 1)).is_err();
+    }
+}
+
+// SAFETY: hands everything to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        Self::count();
+        // SAFETY: by the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        Self::count();
+        // SAFETY: by the caller's promise.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: by the caller's promise.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Allocations that a batch may cost, however many records it has.
+const PER_BATCH: u64 = 12;
+
+/// A task without Kafka.
+struct Line {
+    batch: Batch,
+    decoder: RecordDecoder,
+    transform: TransformInstance,
+    sink: SinkInstance,
+    topics: Topics,
+}
+
+impl Line {
+    fn open(home: &Home, counts: &str) -> Self {
+        let found = Registry::discover(&[home.path("plugins")], &home.path("state"), &Prober::InProcess);
+        let registry = found.expect("a state folder").registry;
+        let plugin = |name: &str| registry.get(name).expect("a plugin of the fixture");
+        let config = json!({ "path": home.path(counts) });
+        let opening =
+            |config| Opening { connector: "alloc", task: 0, tasks: 1, instance: "counting", config };
+        let nothing = json!({});
+        Self {
+            batch: Batch::new(),
+            decoder: RecordDecoder::new(DecoderOptions {
+                key: Format::Json,
+                value: Format::Json,
+                hints: Hints::default(),
+            }),
+            transform: TransformInstance::open(plugin("counting-transform"), &opening(&nothing))
+                .expect("opened"),
+            sink: SinkInstance::open(plugin("counting-sink"), &opening(&config)).expect("opened"),
+            topics: Topics::default(),
+        }
+    }
+
+    /// One batch from bytes to the sink; returns how often this thread allocated.
+    fn pass(&mut self, events: &[Captured]) -> u64 {
+        let before = ALLOCATIONS.get();
+        self.batch.reset(usize::MAX);
+        for (event, offset) in events.iter().zip(0..) {
+            let topic = self.topics.name(&event.topic);
+            let slot = self.batch.slot(topic, 0, 1);
+            let key = event.key.as_deref().map(str::as_bytes);
+            let value = event.value.as_deref().map(str::as_bytes);
+            self.batch.push(
+                slot,
+                NewRecord { offset, timestamp_ms: Some(1), key, value },
+                std::iter::empty(),
+            );
+        }
+        self.batch.decode(&mut self.decoder);
+        self.transform.apply(&mut self.batch, usize::MAX, None, &mut self.decoder).expect("applied");
+        let records = self.batch.len();
+        let report = self.sink.write(&self.batch, 0..records, |_, _| 0).expect("written");
+        assert!(report.rejected.is_empty() && records == events.len());
+        ALLOCATIONS.get() - before
+    }
+}
+
+/// Shared names of topics, as the poll loop keeps them.
+#[derive(Default)]
+struct Topics(HashMap<String, Arc<str>>);
+
+impl Topics {
+    fn name(&mut self, topic: &str) -> &Arc<str> {
+        if !self.0.contains_key(topic) {
+            self.0.insert(topic.to_owned(), Arc::from(topic));
+        }
+        &self.0[topic]
+    }
+}
+
+fn assert_nothing_per_record(file: &str) {
+    let home = Home::new(&["counting"]);
+    let events = captured(file);
+    let mut line = Line::open(&home, "counts");
+    let warm_up = 5;
+    let _warm: Vec<u64> = (0..warm_up).map(|_| line.pass(&events)).collect();
+    let few = &events[..100];
+    for round in 0..20 {
+        for (events, size) in [(few, "few"), (&events[..], "all")] {
+            let allocations = line.pass(events);
+            println!("{allocations}");
+            assert!(
+                allocations <= PER_BATCH,
+                "{file}, round {round}: {allocations} for {size} of the records in the host"
+            );
+        }
+    }
+    line.sink.close().expect("closed");
+    let counts = fs::read_to_string(home.path("counts")).expect("what the library counted");
+    let counts: Vec<(usize, u64)> = counts
+        .lines()
+        .map(|line| {
+            let (records, allocations) = line.split_once(' ').expect("two numbers");
+            (records.parse().expect("a number"), allocations.parse().expect("a number"))
+        })
+        .collect();
+    assert_eq!(counts.len(), warm_up + 40);
+    for pair in counts[warm_up..].windows(2) {
+        let (records, allocations) = (pair[1].0, pair[1].1 - pair[0].1);
+        assert!(allocations <= PER_BATCH, "{file}: {allocations} for {records} records in the library");
+    }
+}
+
+#[test]
+fn nothing_is_allocated_per_record() {
+    assert_nothing_per_record("shop-string/json.jsonl.gz");
+    assert_nothing_per_record("shop-precise/json-schema.jsonl.gz");
+}

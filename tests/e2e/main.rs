@@ -1,3 +1,21 @@
 //! End-to-end tests: the built host, real plugin libraries, a broker over TCP.
 
+mod bad_data;
+mod commits;
+mod configuration;
+mod control;
 mod delivery;
+mod development_broker;
+mod failures;
+mod frozen_interface;
+mod hanging;
+mod interface;
+mod loading;
+mod log;
+mod outside;
+mod rebalance;
+mod shutdown;
+mod sink_contract;
+mod transforms;
+mod validate;
+mod values;

@@ -4,14 +4,14 @@ use std::{path::Path, time::Duration};
 
 use rdkafka::{
     ClientConfig, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer},
+    consumer::{BaseConsumer, CommitMode, Consumer},
     message::OwnedHeaders,
     producer::{BaseProducer, BaseRecord, Producer},
     topic_partition_list::Offset,
 };
 use tidegate::kafka::embedded::{EmbeddedBroker, Loader, Options};
 
-use crate::PATIENCE;
+use crate::{PATIENCE, wait_for};
 
 /// A broker on a port of its own, gone with the test.
 #[derive(Debug)]
@@ -116,18 +116,29 @@ impl Broker {
         if let Offset::Offset(offset) = found.offset() { Some(offset) } else { None }
     }
 
-    /// Sets what a group has committed for a partition.
+    /// Sets what a group without members has committed, for all partitions of these topics.
     ///
     /// # Panics
     /// When the broker refuses.
-    pub fn set_committed(&self, group: &str, topic: &str, partition: i32, offset: i64) {
-        let mut partitions = TopicPartitionList::new();
-        partitions
-            .add_partition_offset(topic, partition, Offset::Offset(offset))
-            .expect("an offset that librdkafka takes");
-        self.group(group)
-            .commit(&partitions, rdkafka::consumer::CommitMode::Sync)
-            .expect("the broker takes the commit");
+    pub fn set_committed(&self, group: &str, topics: &[&str], offset: i64) {
+        let consumer = self.group(group);
+        consumer.subscribe(topics).expect("topics that librdkafka takes");
+        // The broker takes commits from members only: join, and have everything assigned.
+        let all = topics.iter().map(|topic| self.partitions(topic)).sum::<usize>();
+        let assigned = wait_for(|| {
+            // Whatever arrives meanwhile is not looked at.
+            let _message = consumer.poll(Duration::from_millis(10)).is_some();
+            consumer.assignment().ok().filter(|assigned| assigned.count() == all)
+        });
+        let mut partitions = assigned.expect("an assignment");
+        partitions.set_all_offsets(Offset::Offset(offset)).expect("an offset that librdkafka takes");
+        consumer.commit(&partitions, CommitMode::Sync).expect("the broker takes the commit");
+    }
+
+    fn partitions(&self, topic: &str) -> usize {
+        let consumer: BaseConsumer = self.client().create().expect("a consumer");
+        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
+        metadata.topics().first().map_or(0, |topic| topic.partitions().len())
     }
 
     fn group(&self, group: &str) -> BaseConsumer {

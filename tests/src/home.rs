@@ -72,8 +72,8 @@ impl Home {
         self.write(&format!("connectors.d/{name}.toml"), text.replace('@', &here))
     }
 
-    /// A connector that reads the topic `events`, one record per batch and so in small steps, into the sink `recorder`,
-    /// and is not started again when it fails. `more` follows; `sink` is the rest of the sink's configuration.
+    /// A connector that reads the topic `events` into the sink `recorder`, and is not started again when it fails. `sink`
+    /// is the rest of the sink's configuration, `more` the rest of the file.
     pub fn recorder(&self, name: &str, sink: &str, more: &str) -> Recording {
         self.connector(
             name,
@@ -125,6 +125,26 @@ impl Home {
     #[must_use]
     pub fn run(&self, arguments: &[&str]) -> Finished {
         Running::start(self.command().args(arguments)).finish()
+    }
+
+    /// Waits until the host's status, of one connector, is as wanted.
+    ///
+    /// # Panics
+    /// When that does not come.
+    #[track_caller]
+    pub fn wait_for_status(
+        &self,
+        running: &mut Running,
+        connector: &str,
+        wanted: impl Fn(&Json) -> bool,
+    ) -> Json {
+        running.wait_until(&format!("another status of {connector}"), |_| {
+            let finished = self.run(&["status", connector, "--json"]);
+            // Right after its start the host has no socket yet.
+            let status: Json = serde_json::from_str(&finished.stdout).ok()?;
+            let status = status["connectors"].get(0)?.clone();
+            wanted(&status).then_some(status)
+        })
     }
 
     /// What the running host says of itself.

@@ -27,7 +27,9 @@ pub(super) fn run(host: &HostOptions, options: &ValidateOptions) -> anyhow::Resu
     let paths = if options.files.is_empty() { &config.connectors } else { &options.files };
     let loaded = load_connectors(paths, &config, &Catalog(&found.registry), &environment);
     diagnostics.extend(loaded.diagnostics);
-    print!("{diagnostics}");
+    for diagnostic in diagnostics.iter() {
+        println!("{diagnostic}");
+    }
     Ok(conclude(&diagnostics, loaded.valid.len(), loaded.refused.len()))
 }
 

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// How a task's records are to be read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct DecoderOptions {
     /// Format of keys.
     pub key: Format,

@@ -28,7 +28,6 @@ struct Standing {
 #[derive(Debug, Default)]
 pub(super) struct Assignment {
     topics: HashMap<Arc<str>, HashMap<i32, Standing>>,
-    generations: u64,
 }
 
 /// A partition that records may be taken from.
@@ -39,16 +38,21 @@ pub(super) struct Slot {
 }
 
 impl Assignment {
-    /// Adds partitions that start where `starts` says. `ends` holds the ends of their logs, where somebody asked.
-    pub(super) fn add(&mut self, starts: &[(TopicPartition, StartAt)], ends: &HashMap<TopicPartition, i64>) {
-        self.generations += 1;
+    /// Adds partitions that start where `starts` says, under assignment number `generation`. `ends` holds the ends of
+    /// their logs, where somebody asked.
+    pub(super) fn add(
+        &mut self,
+        generation: u64,
+        starts: &[(TopicPartition, StartAt)],
+        ends: &HashMap<TopicPartition, i64>,
+    ) {
         for (at, start) in starts {
             let start = match start {
                 StartAt::Offset(offset) => Some(*offset),
                 StartAt::Beginning => None,
             };
             let standing = Standing {
-                generation: self.generations,
+                generation,
                 settled: start,
                 // A sink's own offset is committed too, so that lag is seen where people look for it.
                 committed: None,
@@ -123,13 +127,16 @@ impl Assignment {
         self.topics.values().map(HashMap::len).sum()
     }
 
-    /// How many partitions are settled and committed to the end that their logs had.
-    pub(super) fn at_end(&self) -> usize {
-        let done = |standing: &Standing| {
+    /// How many partitions are settled and committed to the end that their logs had. `read` says how far they are read:
+    /// a log may end with control records of transactions, which nobody settles. Nothing may be in flight.
+    pub(super) fn at_end(&self, read: &Positions) -> usize {
+        let done = |topic: &str, partition: i32, standing: &Standing| {
             let Some(end) = standing.end else { return false };
-            end == 0 || (standing.settled >= Some(end) && standing.committed >= Some(end))
+            let position = || read.get(&TopicPartition::new(topic, partition)).copied();
+            let is_committed = standing.settled.is_none() || standing.committed >= standing.settled;
+            end == 0 || (is_committed && (standing.settled >= Some(end) || position() >= Some(end)))
         };
-        self.all().filter(|(_, _, standing)| done(standing)).count()
+        self.all().filter(|(topic, partition, standing)| done(topic, *partition, standing)).count()
     }
 
     fn all(&self) -> impl Iterator<Item = (&str, i32, &Standing)> {
@@ -156,7 +163,7 @@ mod tests {
 
     fn assigned(partition: i32, start: StartAt) -> Assignment {
         let mut assignment = Assignment::default();
-        assignment.add(&[(TopicPartition::new("t", partition), start)], &HashMap::new());
+        assignment.add(1, &[(TopicPartition::new("t", partition), start)], &HashMap::new());
         assignment
     }
 
@@ -176,7 +183,7 @@ mod tests {
         let mut assignment = assigned(0, StartAt::Offset(5));
         let at = [TopicPartition::new("t", 0)];
         assignment.remove(&at);
-        assignment.add(&[(at[0].clone(), StartAt::Offset(7))], &HashMap::new());
+        assignment.add(2, &[(at[0].clone(), StartAt::Offset(7))], &HashMap::new());
         assignment.settle(&[position(0, 1, 100)]);
         assert_eq!(assignment.uncommitted().get(&at[0]), Some(&7));
         assert!(!assignment.takes("t", 0, 1));
@@ -197,12 +204,26 @@ mod tests {
         let mut assignment = Assignment::default();
         let (full, empty) = (TopicPartition::new("t", 0), TopicPartition::new("t", 1));
         let ends = HashMap::from([(full.clone(), 4), (empty.clone(), 0)]);
-        assignment.add(&[(full, StartAt::Beginning), (empty, StartAt::Beginning)], &ends);
-        assert_eq!(assignment.at_end(), 1);
+        assignment.add(1, &[(full, StartAt::Beginning), (empty, StartAt::Beginning)], &ends);
+        let read = Positions::new();
+        assert_eq!(assignment.at_end(&read), 1);
         assignment.settle(&[position(0, 1, 4)]);
-        assert_eq!(assignment.at_end(), 1);
+        assert_eq!(assignment.at_end(&read), 1);
         let open = assignment.uncommitted();
         assignment.committed(&open);
-        assert_eq!(assignment.at_end(), 2);
+        assert_eq!(assignment.at_end(&read), 2);
+    }
+
+    #[test]
+    fn control_records_at_the_end_are_read_and_never_settled() {
+        let mut assignment = Assignment::default();
+        let at = TopicPartition::new("t", 0);
+        assignment.add(1, &[(at.clone(), StartAt::Beginning)], &HashMap::from([(at.clone(), 5)]));
+        assignment.settle(&[position(0, 1, 4)]);
+        let read = Positions::from([(at, 5)]);
+        assert_eq!(assignment.at_end(&read), 0);
+        let open = assignment.uncommitted();
+        assignment.committed(&open);
+        assert_eq!((assignment.at_end(&Positions::new()), assignment.at_end(&read)), (0, 1));
     }
 }

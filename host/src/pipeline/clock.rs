@@ -20,17 +20,25 @@ struct Call {
 }
 
 impl CallClock {
-    /// Runs `call`, with the clock ticking.
+    /// Runs `call`, with the clock ticking. A wish to stop that an earlier call came too late for is gone.
     pub(super) fn time<T>(
         &self,
         stage: &Stage,
         context: &'static CallContext,
         call: impl FnOnce() -> T,
     ) -> T {
+        context.ask_to_stop(false);
         self.set(Some(Call { stage: stage.clone(), since: Instant::now(), context }));
         let result = call();
         self.set(None);
         result
+    }
+
+    /// Asks the call that is running, if there is one, to end.
+    pub(super) fn ask_to_end(&self) {
+        if let Some(call) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            call.context.ask_to_stop(true);
+        }
     }
 
     fn set(&self, call: Option<Call>) {

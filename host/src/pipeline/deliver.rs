@@ -14,7 +14,7 @@ use tidegate_abi::host::{Batch, PartitionPosition};
 use super::{
     clock::CallClock,
     error::{Stage, TaskError},
-    failure_policy::{Rejections, retry},
+    failure_policy::{self, Rejections, retry},
     poll::Inbox,
     settings::TaskSettings,
     split::Parts,
@@ -22,7 +22,7 @@ use super::{
     summary::log_written,
 };
 use crate::{
-    kafka::consumer::{LookUp, StartAt, TopicPartition},
+    kafka::consumer::{ConsumerError, LookUp, StartAt, TopicPartition},
     plugins::{Opening, SinkInstance, WriteReport},
 };
 
@@ -31,7 +31,12 @@ pub(super) enum SinkInput {
     /// Write it.
     Batch(Batch),
     /// Claim these partitions, and find out where they start.
-    Claim(Vec<TopicPartition>),
+    Claim {
+        /// Number of this assignment.
+        generation: u64,
+        /// Which.
+        partitions: Vec<TopicPartition>,
+    },
     /// Let these partitions go.
     Release(Vec<TopicPartition>),
     /// Close and open the sink anew.
@@ -41,6 +46,8 @@ pub(super) enum SinkInput {
 /// Where claimed partitions start.
 #[derive(Debug)]
 pub(super) struct Claimed {
+    /// Number of the assignment that this answers.
+    pub(super) generation: u64,
     pub(super) starts: Vec<(TopicPartition, StartAt)>,
     /// Ends of the logs, with `until_end` only.
     pub(super) ends: HashMap<TopicPartition, i64>,
@@ -78,7 +85,7 @@ impl Deliver {
         let mut open = OpenSink {
             sink: self.open()?,
             stage,
-            epochs: HashMap::new(),
+            owned: HashMap::new(),
             stores_offsets: false,
             rejections,
             role: &self,
@@ -87,15 +94,21 @@ impl Deliver {
         let _ended = self.poll.send(Inbox::SinkOpen).is_err();
         let _ended = self.free.send(()).is_err();
         while let Ok(input) = self.inputs.recv() {
+            if self.stop.has_ended() {
+                break;
+            }
             match input {
                 SinkInput::Batch(batch) => {
                     let batch = open.deliver(batch)?;
                     let _ended = self.poll.send(Inbox::Delivered(batch)).is_err();
                     let _ended = self.free.send(()).is_err();
                 }
-                SinkInput::Claim(partitions) => {
-                    let claimed = open.claim(&partitions)?;
-                    let _ended = self.poll.send(Inbox::Claimed(claimed)).is_err();
+                // Whoever is about to leave claims nothing: that would fence the next owner.
+                SinkInput::Claim { .. } if self.stop.is_asked() => {}
+                SinkInput::Claim { generation, partitions } => {
+                    if let Some(claimed) = open.claim(generation, &partitions)? {
+                        let _ended = self.poll.send(Inbox::Claimed(claimed)).is_err();
+                    }
                 }
                 SinkInput::Release(partitions) => open.release(&partitions),
                 SinkInput::Reopen => open.reopen()?,
@@ -114,17 +127,28 @@ impl Deliver {
             instance: &settings.sink_name,
             config: &settings.sink_config,
         };
-        let failed = |source| TaskError::Open { stage: Stage::Sink(settings.sink_name.clone()), source };
-        SinkInstance::open(&settings.sink, &opening).map_err(failed)
+        let stage = Stage::Sink(settings.sink_name.clone());
+        failure_policy::open(&settings.errors.retry, &stage, &self.stop, || {
+            self.clock.time(&stage, opening.context(), || SinkInstance::open(&settings.sink, &opening))
+        })
     }
+}
+
+/// A partition that the sink has claimed.
+#[derive(Clone, Copy, Debug)]
+struct Owned {
+    /// Number of the assignment under which it was claimed.
+    generation: u64,
+    /// What the sink answered.
+    epoch: u64,
 }
 
 struct OpenSink<'r> {
     role: &'r Deliver,
     sink: SinkInstance,
     stage: Stage,
-    /// Epochs of the claimed partitions.
-    epochs: HashMap<String, HashMap<i32, u64>>,
+    /// The claimed partitions.
+    owned: HashMap<String, HashMap<i32, Owned>>,
     /// The sink answered a claim with an offset or an epoch: it wants positions even of empty batches.
     stores_offsets: bool,
     rejections: Rejections,
@@ -133,6 +157,10 @@ struct OpenSink<'r> {
 impl OpenSink<'_> {
     /// Writes a batch, part by part should the sink refuse some of it. The batch comes back for its memory.
     fn deliver(&mut self, mut batch: Batch) -> Result<Batch, TaskError> {
+        self.drop_what_is_not_ours(&mut batch);
+        if batch.input_count() == 0 {
+            return Ok(batch);
+        }
         let mut parts = Parts::whole(&batch);
         while let Some(range) = parts.next() {
             if range.is_empty() && !self.stores_offsets {
@@ -150,6 +178,10 @@ impl OpenSink<'_> {
                 Ok(report) => {
                     let removed = self.reject(&mut batch, range.start, report)?;
                     parts.shrink(removed);
+                }
+                // There is nothing in it that could be at fault.
+                Err(source) if range.is_empty() => {
+                    return Err(TaskError::Call { stage: self.stage.clone(), source });
                 }
                 Err(refused) => {
                     if parts.split(&batch) {
@@ -169,14 +201,28 @@ impl OpenSink<'_> {
         Ok(batch)
     }
 
+    /// Takes out what was read under an assignment that is over. The partition was given away, and perhaps claimed anew:
+    /// whoever has it reads these records again, and must not find them written under its own epoch.
+    fn drop_what_is_not_ours(&self, batch: &mut Batch) {
+        let before = batch.input_count();
+        batch.retain_partitions(|slot| {
+            let owned = self.owned.get(&*slot.topic).and_then(|topic| topic.get(&slot.partition));
+            owned.is_some_and(|owned| owned.generation == slot.generation)
+        });
+        let records = before - batch.input_count();
+        if records > 0 {
+            tracing::info!(records, "records of partitions that were handed over are left to their new owner");
+        }
+    }
+
     fn write(
         &mut self,
         batch: &Batch,
         range: std::ops::Range<usize>,
     ) -> Result<Result<WriteReport, crate::plugins::CallError>, TaskError> {
-        let Self { role, sink, stage, epochs, .. } = self;
+        let Self { role, sink, stage, owned, .. } = self;
         let epoch = |topic: &str, partition: i32| {
-            epochs.get(topic).and_then(|topic| topic.get(&partition)).copied().unwrap_or_default()
+            owned.get(topic).and_then(|topic| topic.get(&partition)).map_or(0, |owned| owned.epoch)
         };
         retry(&role.settings.errors.retry, stage, &role.stop, || {
             role.clock.time(stage, sink.context(), || sink.write(batch, range.clone(), epoch))
@@ -189,7 +235,6 @@ impl OpenSink<'_> {
             report.rejected.into_iter().map(|(index, reason)| (start as u32 + index, reason)).collect();
         refused.sort_by_key(|(index, _)| *index);
         refused.dedup_by_key(|(index, _)| *index);
-        refused.retain(|(index, _)| (*index as usize) < batch.len());
         for (index, reason) in &refused {
             let input = batch.record(*index as usize).map_or(u32::MAX, |record| record.input());
             self.rejections.settle(&self.stage, batch, input, reason)?;
@@ -205,26 +250,40 @@ impl OpenSink<'_> {
     }
 
     /// Claims partitions, and asks where they start: at the sink's offset, else the group's, else where new ones do.
-    fn claim(&mut self, partitions: &[TopicPartition]) -> Result<Claimed, TaskError> {
+    /// There is no answer when the consumer closes meanwhile.
+    fn claim(
+        &mut self,
+        generation: u64,
+        partitions: &[TopicPartition],
+    ) -> Result<Option<Claimed>, TaskError> {
+        let claims = self.ask_to_claim(partitions)?;
+        let mut stored = HashMap::new();
+        for (at, (next_offset, epoch)) in partitions.iter().zip(claims) {
+            self.stores_offsets |= next_offset.is_some() || epoch > 0;
+            self.owned.entry(at.topic.clone()).or_default().insert(at.partition, Owned { generation, epoch });
+            if let Some(offset) = next_offset {
+                stored.insert(at.clone(), offset);
+            }
+        }
+        match self.look_up_starts(generation, partitions, &stored) {
+            Err(TaskError::Consumer(ConsumerError::Closed)) => Ok(None),
+            claimed => claimed.map(Some),
+        }
+    }
+
+    /// What the sink says to a claim: the offset that it has stored, if any, and an epoch, for each partition.
+    fn ask_to_claim(&mut self, partitions: &[TopicPartition]) -> Result<Vec<(Option<i64>, u64)>, TaskError> {
         let Self { role, sink, stage, .. } = self;
         let named: Vec<(&str, i32)> = partitions.iter().map(|at| (at.topic.as_str(), at.partition)).collect();
         let claims = retry(&role.settings.errors.retry, stage, &role.stop, || {
             role.clock.time(stage, sink.context(), || sink.claim(&named))
         })?;
-        let claims = claims.map_err(|source| TaskError::Call { stage: stage.clone(), source })?;
-        let mut stored = HashMap::new();
-        for (at, (next_offset, epoch)) in partitions.iter().zip(claims) {
-            self.stores_offsets |= next_offset.is_some() || epoch > 0;
-            self.epochs.entry(at.topic.clone()).or_default().insert(at.partition, epoch);
-            if let Some(offset) = next_offset {
-                stored.insert(at.clone(), offset);
-            }
-        }
-        self.look_up_starts(partitions, &stored)
+        claims.map_err(|source| TaskError::Call { stage: stage.clone(), source })
     }
 
     fn look_up_starts(
         &self,
+        generation: u64,
         partitions: &[TopicPartition],
         stored: &HashMap<TopicPartition, i64>,
     ) -> Result<Claimed, TaskError> {
@@ -234,11 +293,13 @@ impl OpenSink<'_> {
         let (mut ends, mut total) = (HashMap::new(), None);
         if settings.until_end {
             for at in partitions {
-                ends.insert(at.clone(), look_up.watermarks(at, deadline)?.1);
+                let (low, high) = look_up.watermarks(at, deadline)?;
+                // A log from which everything was deleted has nothing to wait for either.
+                ends.insert(at.clone(), if low < high { high } else { 0 });
             }
             total = Some(look_up.subscribed(&settings.consumer.topics, deadline)?.len() as u32);
         }
-        Ok(Claimed { starts, ends, total })
+        Ok(Claimed { generation, starts, ends, total })
     }
 
     fn release(&mut self, partitions: &[TopicPartition]) {
@@ -247,6 +308,11 @@ impl OpenSink<'_> {
         if let Err(error) = clock.time(&self.stage, sink.context(), || sink.release(&named)) {
             tracing::warn!(stage = %self.stage, "letting partitions go: {}", error.message);
         }
+        for at in partitions {
+            if let Some(topic) = self.owned.get_mut(&at.topic) {
+                topic.remove(&at.partition);
+            }
+        }
     }
 
     /// Opens the sink anew. Partitions stay claimed under new epochs, so that the instance before is fenced.
@@ -254,21 +320,19 @@ impl OpenSink<'_> {
         self.close();
         self.sink = self.role.open()?;
         let partitions: Vec<TopicPartition> = self
-            .epochs
+            .owned
             .iter()
             .flat_map(|(topic, partitions)| {
                 partitions.keys().map(move |partition| TopicPartition::new(topic, *partition))
             })
             .collect();
         if !partitions.is_empty() {
-            let named: Vec<(&str, i32)> =
-                partitions.iter().map(|at| (at.topic.as_str(), at.partition)).collect();
-            let claims = self
-                .sink
-                .claim(&named)
-                .map_err(|source| TaskError::Call { stage: self.stage.clone(), source })?;
+            let claims = self.ask_to_claim(&partitions)?;
             for (at, (_, epoch)) in partitions.iter().zip(claims) {
-                self.epochs.entry(at.topic.clone()).or_default().insert(at.partition, epoch);
+                if let Some(owned) = self.owned.get_mut(&at.topic).and_then(|topic| topic.get_mut(&at.partition))
+                {
+                    owned.epoch = epoch;
+                }
             }
         }
         tracing::info!("sink opened anew");

@@ -106,6 +106,12 @@ pub enum TaskError {
         /// How long it may take.
         limit: Duration,
     },
+    /// It failed, and a thread of a stage did not end in time.
+    #[error("{0}; a thread that did not end is left behind")]
+    LeftBehind(Box<TaskError>),
+    /// A stage that was left behind comes back: nobody is there to hear this.
+    #[error("the task has ended without this stage")]
+    Ended,
     /// A thread of the task panicked or could not be started: a bug in the host, or a machine without resources.
     #[error("the task's {role} thread failed: {reason}")]
     Thread {
@@ -120,6 +126,6 @@ impl TaskError {
     /// Whether a thread that cannot be stopped is left behind.
     #[must_use]
     pub fn is_abandoned(&self) -> bool {
-        matches!(self, Self::Hung { .. })
+        matches!(self, Self::Hung { .. } | Self::LeftBehind(_))
     }
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     config::{ErrorPolicy, OnReject, RetryPolicy},
-    plugins::{CallError, ErrorClass},
+    plugins::{CallError, ErrorClass, OpenError},
 };
 
 /// Settles refused records as the connector file says. One per stage thread.
@@ -79,6 +79,9 @@ pub(super) fn retry<T>(
     let began = Instant::now();
     let mut attempts = 0;
     loop {
+        if stop.has_ended() {
+            return Err(TaskError::Ended);
+        }
         let error = match call() {
             Ok(value) => {
                 if attempts > 0 {
@@ -110,6 +113,24 @@ pub(super) fn retry<T>(
     }
 }
 
+/// Opens a plugin, and tries again while it says that this may help.
+///
+/// # Errors
+/// Why the task fails.
+pub(super) fn open<T>(
+    policy: &RetryPolicy,
+    stage: &Stage,
+    stop: &StopSignal,
+    mut open: impl FnMut() -> Result<T, OpenError>,
+) -> Result<T, TaskError> {
+    let failed = |source| TaskError::Open { stage: stage.clone(), source };
+    let opened = retry(policy, stage, stop, || match open() {
+        Err(OpenError::Call(error)) if error.class == ErrorClass::Retriable => Err(error),
+        other => Ok(other),
+    })?;
+    opened.map_err(|error| failed(error.into()))?.map_err(failed)
+}
+
 /// Doubles from `initial` to `max`, and takes a random part of the upper half so that tasks do not retry in step.
 pub(crate) fn backoff(policy: &RetryPolicy, attempts: u32) -> Duration {
     let ceiling = policy.initial.saturating_mul(1 << attempts.min(20)).min(policy.max);
@@ -139,6 +160,26 @@ mod tests {
             if calls < 4 { Err(error(ErrorClass::Retriable)) } else { Ok(calls) }
         });
         assert_eq!(outcome.unwrap().unwrap(), 4);
+    }
+
+    #[test]
+    fn a_task_that_is_over_begins_no_call() {
+        let stop = StopSignal::default();
+        stop.end();
+        let outcome = retry(&POLICY, &Stage::Decode, &stop, || -> Result<(), _> { panic!("called") });
+        assert!(matches!(outcome, Err(TaskError::Ended)));
+    }
+
+    #[test]
+    fn opening_is_retried_only_when_that_may_help() {
+        let mut calls = 0;
+        let opened = open(&POLICY, &Stage::Decode, &StopSignal::default(), || {
+            calls += 1;
+            let class = if calls < 3 { ErrorClass::Retriable } else { ErrorClass::Rejected };
+            Err::<(), _>(error(class).into())
+        });
+        assert!(matches!(opened, Err(TaskError::Open { .. })));
+        assert_eq!(calls, 3);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::config::BatchLimits;
 /// The open batch, and the one that is closed and waits for the work role.
 pub(super) struct Intake {
     limits: BatchLimits,
+    memory: usize,
     open: Batch,
     since: Option<Instant>,
     closed: Option<Batch>,
@@ -34,9 +35,12 @@ struct LastSlot {
 }
 
 impl Intake {
-    pub(super) fn new(limits: BatchLimits) -> Self {
+    /// `memory` is what one batch may take in bytes, tables and values included: many small records fill it, too.
+    pub(super) fn new(limits: BatchLimits, memory: usize) -> Self {
         let (open, spare) = (Batch::new(), Vec::new());
-        Self { limits, open, since: None, closed: None, spare, last: None, read: 0, bytes: 0 }
+        let max_records = limits.max_records.min(memory / Batch::RECORD_BYTES).max(1);
+        let limits = BatchLimits { max_records, ..limits };
+        Self { limits, memory, open, since: None, closed: None, spare, last: None, read: 0, bytes: 0 }
     }
 
     /// Copies a message into the open batch, unless its partition is being handed over.
@@ -55,7 +59,9 @@ impl Intake {
         let size = size_of_message(message);
         self.read += 1;
         self.bytes += size as u64;
-        if self.open.input_count() > 0 && self.open.payload_bytes() + size > self.limits.max_bytes {
+        // While a batch waits already, a record that slips through a pause goes into the open one, whatever its size.
+        let fits = self.open.payload_bytes() + size <= self.limits.max_bytes;
+        if self.open.input_count() > 0 && !fits && self.closed.is_none() {
             self.close();
         }
         self.since.get_or_insert_with(Instant::now);
@@ -89,7 +95,7 @@ impl Intake {
         index
     }
 
-    /// Closes the open batch and opens another. What was closed before must be gone.
+    /// Closes the open batch and opens another. What was closed before is gone.
     fn close(&mut self) {
         debug_assert!(self.closed.is_none(), "one batch waits at a time");
         let next = self.spare.pop().unwrap_or_default();
@@ -127,10 +133,15 @@ impl Intake {
         self.open.input_count() == 0 && self.closed.is_none()
     }
 
-    /// Takes an emptied batch back for its memory: up to twice what its payload may be, for the values beside it.
+    /// Takes a settled batch back for its memory: that of its payload and three times as much for its values, as far as
+    /// a batch may have it.
     pub(super) fn recycle(&mut self, mut batch: Batch) {
-        batch.reset(self.limits.max_bytes.saturating_mul(4));
+        batch.reset(self.keep());
         self.spare.push(batch);
+    }
+
+    fn keep(&self) -> usize {
+        self.limits.max_bytes.saturating_mul(4).min(self.memory)
     }
 
     /// Forgets the records of partitions that are gone.
@@ -138,6 +149,8 @@ impl Intake {
         self.last = None;
         self.open.retain_partitions(&keep);
         if self.open.input_count() == 0 {
+            // Its bytes count as long as they are there: a batch full of nothing would never have room, nor be due.
+            self.open.reset(self.keep());
             self.since = None;
         }
         if let Some(closed) = &mut self.closed {
@@ -176,3 +189,52 @@ impl<'m> Iterator for HeaderIter<'m> {
 }
 
 impl ExactSizeIterator for HeaderIter<'_> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: BatchLimits = BatchLimits {
+        max_records: 100,
+        max_bytes: 1000,
+        max_wait: Duration::from_secs(3600),
+        max_record_bytes: 1 << 20,
+    };
+
+    fn fill(batch: &mut Batch, partition: i32, bytes: usize) {
+        let slot = batch.slot(&Arc::from("t"), partition, 1);
+        let value = vec![0; bytes];
+        let record = NewRecord { offset: 0, timestamp_ms: None, key: None, value: Some(&value) };
+        batch.push(slot, record, std::iter::empty());
+    }
+
+    #[test]
+    fn a_full_batch_whose_partitions_are_gone_has_room_again() {
+        let mut intake = Intake::new(LIMITS, 1 << 20);
+        fill(&mut intake.open, 0, 1000);
+        assert!(!intake.has_room());
+        intake.retain(|_| false);
+        assert!(intake.has_room() && intake.is_empty());
+        assert!(intake.due(true).is_none());
+    }
+
+    #[test]
+    fn what_is_left_of_a_full_batch_is_due() {
+        let mut intake = Intake::new(LIMITS, 1 << 20);
+        fill(&mut intake.open, 0, 500);
+        fill(&mut intake.open, 1, 500);
+        intake.retain(|slot| slot.partition == 1);
+        assert_eq!(intake.due(false).unwrap().input_count(), 1);
+    }
+
+    #[test]
+    fn many_empty_records_fill_the_memory_too() {
+        let mut intake = Intake::new(BatchLimits { max_records: 1_000_000, ..LIMITS }, 1 << 20);
+        let mut count = 0;
+        while intake.has_room() {
+            fill(&mut intake.open, 0, 0);
+            count += 1;
+        }
+        assert!(count * Batch::RECORD_BYTES <= 1 << 20, "{count}");
+    }
+}

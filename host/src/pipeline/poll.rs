@@ -88,6 +88,8 @@ pub(super) struct Poll<'t> {
     events: &'t TaskEvents,
 
     assignment: Assignment,
+    /// Number of the assignment that was claimed last.
+    generation: u64,
     intake: Intake,
     revocation: Option<Revocation>,
     work_free: bool,
@@ -124,7 +126,7 @@ impl<'t> Poll<'t> {
         stop: Arc<StopSignal>,
         events: &'t TaskEvents,
     ) -> Self {
-        let intake = Intake::new(settings.batch);
+        let intake = Intake::new(settings.batch, settings.batch_memory);
         Self {
             settings,
             consumer,
@@ -135,6 +137,7 @@ impl<'t> Poll<'t> {
             stop,
             events,
             assignment: Assignment::default(),
+            generation: 0,
             intake,
             revocation: None,
             work_free: false,
@@ -178,8 +181,12 @@ impl<'t> Poll<'t> {
 
     fn is_over(&self) -> bool {
         let Some(deadline) = self.stopping else { return self.failure.is_some() };
-        let drained = self.intake.is_empty() && self.in_flight == 0;
-        self.failure.is_some() || drained || Instant::now() >= deadline
+        self.failure.is_some() || self.is_drained() || Instant::now() >= deadline
+    }
+
+    /// Whether all that was read is settled.
+    fn is_drained(&self) -> bool {
+        self.intake.is_empty() && self.in_flight == 0
     }
 
     /// Hands the batch that is due to the work role, if that is free.
@@ -268,17 +275,23 @@ impl<'t> Poll<'t> {
     }
 
     fn on_assigned(&mut self, partitions: Vec<TopicPartition>) {
-        if partitions.is_empty() {
+        // Whoever is leaving takes nothing any more.
+        if partitions.is_empty() || self.stopping.is_some() {
             return;
         }
         tracing::debug!(count = partitions.len(), "partitions assigned, asking the sink where they start");
-        self.send_to_sink(SinkInput::Claim(partitions));
+        self.generation += 1;
+        self.send_to_sink(SinkInput::Claim { generation: self.generation, partitions });
     }
 
     fn on_claimed(&mut self, claimed: &Claimed) {
+        // What the sink said of an earlier assignment is out of date, even if it has the same partitions.
+        if claimed.generation != self.generation {
+            return;
+        }
         match self.consumer.assign(&claimed.starts) {
             Ok(()) => {
-                self.assignment.add(&claimed.starts, &claimed.ends);
+                self.assignment.add(claimed.generation, &claimed.starts, &claimed.ends);
                 self.counts.total_partitions = claimed.total.or(self.counts.total_partitions);
                 // Where a sink keeps the offsets, the group's follow them, so that lag is seen where people look.
                 self.uncommitted = true;
@@ -300,6 +313,9 @@ impl<'t> Poll<'t> {
         self.intake.retain(|slot| assignment.takes(&slot.topic, slot.partition, slot.generation));
         if lost {
             tracing::warn!(count = partitions.len(), "partitions lost: the group went on without this task");
+            // There is nothing left to hand over, and what was claimed has another owner.
+            self.revocation = None;
+            self.generation += 1;
             self.let_go(partitions);
         } else {
             let deadline = Instant::now() + self.settings.shutdown;
@@ -353,8 +369,13 @@ impl<'t> Poll<'t> {
             Inbox::Delivered(batch) => self.on_delivered(batch),
             Inbox::StageEnded(outcome) => {
                 self.stages_running -= 1;
-                if let Err(error) = outcome {
-                    self.fail(error);
+                match outcome {
+                    Ok(()) => {}
+                    // It gave up trying to open or to claim: nothing is lost, and there is nobody to try for.
+                    Err(error) if self.stopping.is_some() && self.is_drained() => {
+                        tracing::warn!("gave up while stopping: {error}");
+                    }
+                    Err(error) => self.fail(error),
                 }
             }
         }
@@ -478,19 +499,28 @@ impl<'t> Poll<'t> {
         self.counts.read = self.intake.read;
         self.counts.bytes = self.intake.bytes;
         self.counts.partitions = self.assignment.len() as u32;
-        self.counts.at_end =
-            if self.intake.is_empty() && self.in_flight == 0 { self.assignment.at_end() as u32 } else { 0 };
+        self.counts.at_end = self.partitions_at_end();
         if self.counts != self.told.1 {
             (self.events)(TaskEvent::Progress(self.counts));
         }
         self.told = (Instant::now(), self.counts);
     }
 
+    /// How many partitions are delivered to the end; with `until_end` only, since nobody else asks.
+    fn partitions_at_end(&self) -> u32 {
+        if !self.settings.until_end || !self.intake.is_empty() || self.in_flight > 0 {
+            return 0;
+        }
+        self.assignment.at_end(&self.consumer.positions()) as u32
+    }
+
     /// Lets the stages finish what they have, commits, leaves the group.
     fn tear_down(mut self) -> Result<bool, TaskError> {
         let shutdown = Instant::now() + self.settings.shutdown;
         let deadline = self.stopping.map_or(shutdown, |deadline| deadline.min(shutdown));
-        self.stop.ask(deadline);
+        // With nothing in flight there is nothing to go on trying for.
+        self.stop.ask(if self.is_drained() { Instant::now() } else { deadline });
+        self.consumer.end_look_ups();
         self.work = None;
         self.sink = None;
         let hung = self.failure.as_ref().is_some_and(TaskError::is_abandoned);
@@ -499,17 +529,28 @@ impl<'t> Poll<'t> {
             let Ok(message) = self.inbox.recv_timeout(left) else { break };
             self.on_message(message);
         }
-        let delivered = self.stages_running == 0 && self.in_flight == 0 && self.intake.is_empty();
-        if !delivered && self.failure.is_none() {
-            tracing::warn!("stopped before everything that was read is written: it will be read again");
+        self.stop.end();
+        let all_ended = self.stages_running == 0;
+        if !all_ended {
+            self.clocks.iter().for_each(|clock| clock.ask_to_end());
         }
+        match (self.is_drained(), all_ended) {
+            _ if self.failure.is_some() => {}
+            (false, _) => {
+                tracing::warn!("stopped before everything that was read is written: it will be read again");
+            }
+            (true, false) => tracing::warn!("a plugin call has not returned; its thread is left behind"),
+            (true, true) => {}
+        }
+        let delivered = self.is_drained() && all_ended;
         let left = deadline.saturating_duration_since(Instant::now());
         let committed = self.commit_and_wait(left.clamp(Duration::from_millis(500), LAST_COMMIT));
         self.tell(Duration::ZERO);
         let left = deadline.saturating_duration_since(Instant::now());
         let closed = self.consumer.close(left.max(Duration::from_secs(1)));
         match self.failure {
-            Some(error) => Err(error),
+            Some(error) if all_ended || hung => Err(error),
+            Some(error) => Err(TaskError::LeftBehind(Box::new(error))),
             None => Ok(delivered && committed && closed),
         }
     }

@@ -37,6 +37,8 @@ pub struct TaskSettings {
     pub start: Start,
     /// Formats and column hints.
     pub decoder: DecoderOptions,
+    /// Whether any stage looks at decoded values.
+    pub reads_values: bool,
     /// Transforms, in order.
     pub transforms: Vec<TransformSettings>,
     /// The sink.

@@ -1,7 +1,10 @@
 //! The wish to stop, as the stages see it while they wait.
 
 use std::{
-    sync::{Condvar, Mutex, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -10,6 +13,7 @@ use std::{
 pub(super) struct StopSignal {
     deadline: Mutex<Option<Instant>>,
     changed: Condvar,
+    ended: AtomicBool,
 }
 
 impl StopSignal {
@@ -18,6 +22,23 @@ impl StopSignal {
         let mut current = self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
         *current = Some(current.map_or(deadline, |earlier| earlier.min(deadline)));
         self.changed.notify_all();
+    }
+
+    /// Whether the task was asked to stop.
+    pub(super) fn is_asked(&self) -> bool {
+        self.deadline.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// The task is over. A stage that is still in a call has been left behind: it must not begin another one, since
+    /// whoever has the partitions now may have written what comes after.
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+        self.ask(Instant::now());
+    }
+
+    /// Whether the task is over.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
     }
 
     /// Waits, but not past the deadline. Returns false when the deadline has passed: give up.
@@ -38,9 +59,18 @@ impl StopSignal {
     }
 }
 
+/// Ends the task's stages however the poll loop ends, be it by a panic.
+pub(super) struct EndOnDrop(pub(super) Arc<StopSignal>);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::{sync::Arc, thread};
+    use std::thread;
 
     use super::*;
 

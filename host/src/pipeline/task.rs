@@ -16,7 +16,7 @@ use super::{
     message::{TaskCommand, TaskEvent},
     poll::{Inbox, Poll},
     settings::TaskSettings,
-    stop::StopSignal,
+    stop::{EndOnDrop, StopSignal},
     work::Work,
 };
 use crate::{kafka::consumer::Consumer, telemetry};
@@ -101,6 +101,7 @@ fn run(
     let (free, sink_free) = mpsc::channel();
     let (work_clock, sink_clock) = (Arc::<CallClock>::default(), Arc::<CallClock>::default());
     let stop = Arc::<StopSignal>::default();
+    let _end = EndOnDrop(Arc::clone(&stop));
 
     let work = Work {
         settings: Arc::clone(&settings),

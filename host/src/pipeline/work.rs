@@ -11,7 +11,7 @@ use super::{
     clock::CallClock,
     deliver::SinkInput,
     error::{Stage, TaskError},
-    failure_policy::{Rejections, retry},
+    failure_policy::{self, Rejections, retry},
     poll::Inbox,
     predicate,
     settings::{TaskSettings, TransformSettings},
@@ -52,6 +52,9 @@ impl Work {
         // The other roles are gone only when the task ends: there is nobody to tell.
         let _ended = self.poll.send(Inbox::WorkFree).is_err();
         while let Ok(input) = self.inputs.recv() {
+            if self.stop.has_ended() {
+                break;
+            }
             match input {
                 WorkInput::Reopen => {
                     stages.close();
@@ -91,7 +94,11 @@ impl Stages {
         Ok(Self {
             settings: Arc::clone(settings),
             decoder: RecordDecoder::new(settings.decoder.clone()),
-            transforms: settings.transforms.iter().map(|t| open(settings, t)).collect::<Result<_, _>>()?,
+            transforms: settings
+                .transforms
+                .iter()
+                .map(|transform| open(settings, transform, clock, stop))
+                .collect::<Result<_, _>>()?,
             rejections: Rejections::new(&settings.errors),
             clock: Arc::clone(clock),
             stop: Arc::clone(stop),
@@ -102,8 +109,10 @@ impl Stages {
         // What is too large was refused by the poll loop already.
         self.settle(&Stage::Source, batch, 0)?;
         let settled = batch.rejected().len();
-        batch.decode(&mut self.decoder);
-        self.settle(&Stage::Decode, batch, settled)?;
+        if self.settings.reads_values {
+            batch.decode(&mut self.decoder);
+            self.settle(&Stage::Decode, batch, settled)?;
+        }
         for index in 0..self.transforms.len() {
             self.transform(index, batch)?;
         }
@@ -146,7 +155,12 @@ impl Stages {
     }
 }
 
-fn open(settings: &TaskSettings, transform: &TransformSettings) -> Result<TransformInstance, TaskError> {
+fn open(
+    settings: &TaskSettings,
+    transform: &TransformSettings,
+    clock: &CallClock,
+    stop: &StopSignal,
+) -> Result<TransformInstance, TaskError> {
     let opening = Opening {
         connector: &settings.connector,
         task: settings.task,
@@ -154,6 +168,8 @@ fn open(settings: &TaskSettings, transform: &TransformSettings) -> Result<Transf
         instance: &transform.name,
         config: &transform.config,
     };
-    TransformInstance::open(&transform.plugin, &opening)
-        .map_err(|source| TaskError::Open { stage: Stage::Transform(transform.name.clone()), source })
+    let stage = Stage::Transform(transform.name.clone());
+    failure_policy::open(&settings.errors.retry, &stage, stop, || {
+        clock.time(&stage, opening.context(), || TransformInstance::open(&transform.plugin, &opening))
+    })
 }

@@ -47,6 +47,12 @@ pub enum OpenError {
 }
 
 impl Opening<'_> {
+    /// Who calls, for asking the opening to stop.
+    #[must_use]
+    pub fn context(&self) -> &'static CallContext {
+        CallContext::of(self.connector, self.task, self.instance)
+    }
+
     fn open<T>(
         &self,
         context: &'static CallContext,
@@ -111,8 +117,7 @@ impl TransformInstance {
         let Some(open) = entry.open_transform().into_option() else {
             return Err(wrong_kind(plugin, "transform").into());
         };
-        let context = CallContext::of(opening.connector, opening.task, opening.instance);
-        context.ask_to_stop(false);
+        let context = opening.context();
         let object = opening.open(context, open.call)?;
         Ok(Self { name: opening.instance.to_owned(), object, context })
     }
@@ -236,8 +241,7 @@ impl SinkInstance {
         let Some(open) = entry.open_sink().into_option() else {
             return Err(wrong_kind(plugin, "sink").into());
         };
-        let context = CallContext::of(opening.connector, opening.task, opening.instance);
-        context.ask_to_stop(false);
+        let context = opening.context();
         let object = opening.open(context, open.call)?;
         Ok(Self { name: opening.instance.to_owned(), object, context })
     }
@@ -261,7 +265,7 @@ impl SinkInstance {
     /// Writes the records `range` of `batch`. `epoch` gives the epoch under which a partition was claimed.
     ///
     /// # Errors
-    /// What the plugin returned; nothing was applied.
+    /// What the plugin returned; nothing was applied. Also when it refuses a record that it was not lent.
     pub fn write(
         &mut self,
         batch: &Batch,
@@ -270,12 +274,20 @@ impl SinkInstance {
     ) -> Result<WriteReport, CallError> {
         let mut report = WriteReport::default();
         let write = self.object.vtable.write();
+        let lent = range.len();
         let result = batch.lend_to_sink(range, epoch, |view| {
             let handle = ReportHandle { ctx: (&raw mut report).cast(), vtable: report_vtable() };
             // SAFETY: the instance belongs to this vtable, and `&mut self` makes this its only call.
             unsafe { write(self.object.instance, view, &handle) }
         });
-        self.outcome(result).map(|()| report)
+        self.outcome(result)?;
+        match report.rejected.iter().find(|(index, _)| *index as usize >= lent) {
+            Some((index, _)) => {
+                let broken = format!("refused record {index} of a batch of {lent}");
+                Err(CallError::broken_rule(&self.name, broken))
+            }
+            None => Ok(report),
+        }
     }
 
     /// Claims partitions: next offset, where the sink stores one, and epoch of each.

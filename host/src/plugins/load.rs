@@ -69,15 +69,38 @@ fn check(header: AbiHeaderRef, origin: &Path) -> Result<PluginModuleRef, PluginE
     unsafe { header.init_root_module_with_unchecked_layout() }.map_err(mismatch)
 }
 
-/// The telling lines of abi_stable's report, which can run to fifty kilobytes.
+/// What differs, out of abi_stable's report, which can run to fifty kilobytes: `AbiError: incompatible type size, expected
+/// 64, found 56`. A type of ours tells more than one that it is part of.
 fn summary(report: &str) -> String {
     tracing::debug!(report, "plugin interface mismatch");
-    let telling = ["Expected", "Found", "expected", "found", "mismatch", "version"];
-    let lines = report.lines().map(str::trim).filter(|line| telling.iter().any(|word| line.contains(word)));
-    let summary = lines.take(4).collect::<Vec<_>>().join(", ");
-    if summary.is_empty() {
-        report.lines().next().unwrap_or("layouts differ").trim().to_owned()
-    } else {
-        summary
+    let differences = differences(report);
+    let ours = differences.iter().find(|difference| difference.is_ours);
+    let telling = ours.or(differences.first()).map(|difference| difference.text.clone());
+    telling.unwrap_or_else(|| report.lines().next().unwrap_or("layouts differ").trim().to_owned())
+}
+
+struct Difference {
+    text: String,
+    is_ours: bool,
+}
+
+/// Every error of a report, with the type whose layout was printed before it.
+fn differences(report: &str) -> Vec<Difference> {
+    let mut differences = Vec::new();
+    let (mut kind, mut is_ours) = ("", false);
+    let mut lines = report.lines().map(str::trim);
+    while let Some(line) = lines.next() {
+        if line == "--- Type Layout ---" {
+            kind = lines.next().and_then(|line| line.strip_prefix("type:")).unwrap_or_default();
+            is_ours = lines.nth(1).is_some_and(|line| line.starts_with("package:'tidegate-abi'"));
+        }
+        let Some(error) = line.strip_prefix("Error:") else { continue };
+        let values: Vec<&str> = lines.by_ref().take(4).collect();
+        let text = match values[..] {
+            ["Expected:", expected, "Found:", found] => format!("{kind}: {error}, expected {expected}, found {found}"),
+            _ => format!("{kind}: {error}"),
+        };
+        differences.push(Difference { text, is_ours });
     }
+    differences
 }

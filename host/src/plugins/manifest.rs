@@ -30,6 +30,8 @@ pub struct PluginManifest {
     /// Batch limits that a sink wishes for.
     #[serde(default)]
     pub batch: BatchWishes,
+    /// Whether it looks at decoded keys and values.
+    pub reads_values: bool,
 }
 
 /// What a plugin is.
@@ -106,5 +108,8 @@ fn describe_plugin(entry: raw::PluginEntryRef) -> Result<PluginManifest, String>
         max_bytes: wish(limits.max_bytes),
         max_wait_ms: wish(limits.max_wait_ms),
     };
-    Ok(PluginManifest { name, description: entry.description().to_string(), kind, config_schema, batch })
+    // A plugin that is older than the question does.
+    let reads_values = entry.reads_values().unwrap_or(true);
+    let description = entry.description().to_string();
+    Ok(PluginManifest { name, description, kind, config_schema, batch, reads_values })
 }

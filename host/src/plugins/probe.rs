@@ -68,8 +68,14 @@ fn probe_in_child(executable: &Path, library: &Path, origin: &Path) -> Result<Li
     let Some(answer) = answer else { return Err(failed(format!("it {} while loading", ending(status)))) };
     let answer: Result<LibraryManifest, String> = serde_json::from_str(answer)
         .map_err(|error| failed(format!("its answer cannot be read: {error}")))?;
-    // The child has named the file already.
-    answer.map_err(|reason| failed(reason.trim_start_matches(&format!("{}: ", origin.display())).to_owned()))
+    answer.map_err(|reason| failed(without_path(&reason, origin).to_owned()))
+}
+
+/// The child has named the file already.
+fn without_path<'r>(reason: &'r str, origin: &Path) -> &'r str {
+    let path = origin.display().to_string();
+    let rest = reason.strip_prefix("loading ").unwrap_or(reason);
+    rest.strip_prefix(path.as_str()).map_or(reason, |rest| rest.trim_start_matches([':', ' ']))
 }
 
 fn read_in_background(mut pipe: std::process::ChildStdout) -> std::thread::JoinHandle<String> {

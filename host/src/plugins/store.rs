@@ -63,6 +63,8 @@ impl Store {
     }
 
     /// What the library said of itself when it was probed.
+    ///
+    /// A manifest that an older host wrote may lack what this one asks; then the library is probed again.
     pub(super) fn manifest(&self, stored: &Stored) -> Option<LibraryManifest> {
         let text = fs::read(manifest_path(&stored.copy)).ok()?;
         serde_json::from_slice(&text).ok()

@@ -75,6 +75,7 @@ impl Connector {
                 config::Start::Latest => Start::Latest,
             },
             decoder: decoder_options(definition),
+            reads_values: self.reads_values(),
             transforms: self.transforms().collect(),
             sink: self.sink.clone(),
             sink_name: definition.sink.plugin.clone(),
@@ -86,6 +87,12 @@ impl Connector {
             shutdown: definition.limits.shutdown,
             until_end: self.overrides.until_end,
         }
+    }
+
+    /// A plugin or a predicate looks at values; `when` may ask for a table or an operation.
+    fn reads_values(&self) -> bool {
+        let by_plugin = self.transforms.iter().chain([&self.sink]).any(|plugin| plugin.manifest.reads_values);
+        by_plugin || self.definition.transforms.iter().any(|transform| transform.when.is_some())
     }
 
     fn transforms(&self) -> impl Iterator<Item = TransformSettings> {

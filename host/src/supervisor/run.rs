@@ -215,7 +215,11 @@ impl Supervisor {
         let deadline = tokio::time::Instant::now() + longest + GRACE;
         while self.connectors.values().any(Running::has_tasks) {
             match tokio::time::timeout_at(deadline, self.events.recv()).await {
-                Ok(Some((id, event))) => self.on_event(&id, event),
+                Ok(Some((id, event))) => {
+                    // What a task fails with now was in flight.
+                    self.clean &= !matches!(event, TaskEvent::Failed { .. });
+                    self.on_event(&id, event);
+                }
                 Ok(None) => break,
                 Err(_) => {
                     tracing::warn!("some tasks did not stop in time; leaving them behind");

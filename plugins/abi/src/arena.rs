@@ -28,12 +28,15 @@ impl<'b> Arena<'b> {
         Self { cursor, batch: PhantomData }
     }
 
-    /// `size` bytes aligned to `align` (a power of two), uninitialised.
+    /// `size` bytes aligned to `align` (a power of two), uninitialised. Nothing has room even in an arena without memory.
     ///
     /// # Panics
     /// When the batch may not grow any more. The SDK turns that into an error of the call.
     #[inline]
     fn allocate(self, size: usize, align: usize) -> *mut u8 {
+        if size == 0 {
+            return std::ptr::without_provenance_mut(align);
+        }
         // SAFETY: by the promise at `from_cursor`; no reference to the cursor is kept.
         unsafe {
             let ptr = (*self.cursor).ptr;

@@ -23,6 +23,8 @@ pub trait AsyncSink: Send + Sized + 'static {
 
     const DESCRIPTION: &'static str = "";
 
+    const READS_VALUES: bool = true;
+
     #[must_use]
     fn batch_defaults() -> BatchDefaults {
         BatchDefaults::default()
@@ -60,6 +62,8 @@ impl<S: AsyncSink> Sink for Blocking<S> {
     type Config = S::Config;
 
     const DESCRIPTION: &'static str = S::DESCRIPTION;
+
+    const READS_VALUES: bool = S::READS_VALUES;
 
     fn batch_defaults() -> BatchDefaults {
         S::batch_defaults()

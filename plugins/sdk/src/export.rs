@@ -66,8 +66,13 @@ pub extern "C" fn init(host: HostHandle) {
 #[must_use]
 pub fn transform_entry<T: Transform>(names: Names) -> PluginEntryRef {
     let open_transform = ROption::RSome(OpenTransform { call: open_transform::<T> });
-    PluginEntry { open_transform, ..entry::<T::Config>(names, T::DESCRIPTION, PluginKind::TRANSFORM) }
-        .leak_into_prefix()
+    let reads_values = T::READS_VALUES;
+    PluginEntry {
+        open_transform,
+        reads_values,
+        ..entry::<T::Config>(names, T::DESCRIPTION, PluginKind::TRANSFORM)
+    }
+    .leak_into_prefix()
 }
 
 /// The entry of a sink.
@@ -75,8 +80,14 @@ pub fn transform_entry<T: Transform>(names: Names) -> PluginEntryRef {
 pub fn sink_entry<T: Sink>(names: Names) -> PluginEntryRef {
     let open_sink = ROption::RSome(OpenSink { call: open_sink::<T> });
     let batch_defaults = T::batch_defaults().into_raw();
-    PluginEntry { open_sink, batch_defaults, ..entry::<T::Config>(names, T::DESCRIPTION, PluginKind::SINK) }
-        .leak_into_prefix()
+    let (description, reads_values) = (T::DESCRIPTION, T::READS_VALUES);
+    PluginEntry {
+        open_sink,
+        batch_defaults,
+        reads_values,
+        ..entry::<T::Config>(names, description, PluginKind::SINK)
+    }
+    .leak_into_prefix()
 }
 
 /// The entry of an async sink.
@@ -96,6 +107,7 @@ fn entry<C: PluginConfig>(names: Names, description: &'static str, kind: PluginK
         batch_defaults: BatchDefaults::default(),
         open_transform: ROption::RNone,
         open_sink: ROption::RNone,
+        reads_values: true,
     }
 }
 

@@ -23,6 +23,10 @@ pub trait Sink: Send + Sized + 'static {
     /// One line for people; empty takes the crate's description.
     const DESCRIPTION: &'static str = "";
 
+    /// Whether this sink looks at decoded keys and values, or at change events. Where no stage of a task does, nothing
+    /// is decoded: keys and values are null, and only their bytes are there.
+    const READS_VALUES: bool = true;
+
     /// Batch limits that suit this sink; the connector file changes them.
     #[must_use]
     fn batch_defaults() -> BatchDefaults {

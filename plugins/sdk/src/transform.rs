@@ -21,6 +21,10 @@ pub trait Transform: Send + Sized + 'static {
     /// One line for people; empty takes the crate's description.
     const DESCRIPTION: &'static str = "";
 
+    /// Whether this transform looks at decoded keys and values, or at change events. Where no stage of a task does,
+    /// nothing is decoded: keys and values are null, and only their bytes are there.
+    const READS_VALUES: bool = true;
+
     /// Makes an instance.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! synchronous one, elsewhere. When a request as a whole succeeds but single partitions in it failed (a topic
 //! was deleted meanwhile), librdkafka does not tell; the next commit of the partition makes good for it.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
@@ -83,6 +84,8 @@ struct Shared {
 struct State {
     /// What is to be committed next.
     wanted: Positions,
+    /// Partitions that were given up during the attempt under way: should it fail, they are not tried again.
+    forgotten: BTreeSet<TopicPartition>,
     /// After a failure: not before.
     not_before: Option<Instant>,
     /// Attempts begun and ended.
@@ -148,6 +151,7 @@ impl Committer {
         let mut state = self.state();
         for partition in partitions {
             state.wanted.remove(partition);
+            state.forgotten.insert(partition.clone());
         }
     }
 
@@ -184,6 +188,7 @@ impl Shared {
             let pause = state.not_before.and_then(|at| at.checked_duration_since(Instant::now()));
             if !state.wanted.is_empty() && pause.is_none() {
                 state.begun += 1;
+                state.forgotten.clear();
                 return Some(std::mem::take(&mut state.wanted));
             }
             state = match pause {
@@ -200,6 +205,9 @@ impl Shared {
         state.not_before = error.map(|_| Instant::now() + RETRY_AFTER);
         if error.is_some_and(|error| !error.is_permanent()) {
             for (at, &next) in positions {
+                if state.forgotten.contains(at) {
+                    continue;
+                }
                 state.wanted.entry(at.clone()).or_insert(next);
             }
         }
@@ -209,4 +217,22 @@ impl Shared {
 
 fn wait<'a>(changed: &Condvar, state: MutexGuard<'a, State>, time: Duration) -> MutexGuard<'a, State> {
     changed.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_given_up_during_an_attempt_that_fails_is_not_tried_again() {
+        let shared = Arc::new(Shared::default());
+        let committer = Committer { shared: Arc::clone(&shared) };
+        let [kept, given] = [0, 1].map(|partition| TopicPartition::new("t", partition));
+        committer.submit(&Positions::from([(kept.clone(), 5), (given.clone(), 7)]));
+        let positions = shared.next().unwrap();
+        committer.forget([&given]);
+        let error = CommitError::Refused(KafkaError::ConsumerCommit(RDKafkaErrorCode::RequestTimedOut));
+        shared.ended(&positions, Some(&error));
+        assert_eq!(committer.state().wanted, Positions::from([(kept, 5)]));
+    }
 }

@@ -7,10 +7,10 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::TopicPartitionList;
 use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
+use rdkafka::{Offset, TopicPartitionList};
 
 use super::commit::Committer;
 use super::context::{Context, Note, Question};
@@ -121,6 +121,19 @@ impl Consumer {
         Ok(())
     }
 
+    /// Returns where reading goes on in each partition that something was read of, past control records of transactions,
+    /// which no message stands for. Does not ask the brokers.
+    pub fn positions(&self) -> Positions {
+        let Ok(list) = self.core.base.position() else { return Positions::new() };
+        let known = list.elements().into_iter().filter_map(|element| match element.offset() {
+            Offset::Offset(offset) => {
+                Some((TopicPartition::new(element.topic(), element.partition()), offset))
+            }
+            _ => None,
+        });
+        known.collect()
+    }
+
     /// Answers [`Event::Revoked`]: gives the partitions up. Positions of theirs that are not committed yet are
     /// not committed any more. Does nothing when no revocation waits for an answer.
     ///
@@ -186,6 +199,12 @@ impl Consumer {
     /// Returns a handle for look-ups from other threads.
     pub fn look_up(&self) -> LookUp {
         LookUp::new(&self.core)
+    }
+
+    /// From now on look-ups end with [`ConsumerError::Closed`]: the consumer is about to be closed. Not to be polled
+    /// after this; commits still work.
+    pub fn end_look_ups(&self) {
+        self.context().closing.store(true, Ordering::Release);
     }
 
     /// Leaves the group and frees everything, for at most `timeout`. Commit before: nothing is committed here.

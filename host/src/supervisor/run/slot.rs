@@ -133,6 +133,10 @@ impl Running {
     }
 
     pub(super) fn resume(&mut self) {
+        // Tasks that are stopping cannot be called back: they start again once they have ended.
+        if matches!(self.wanted, Wanted::Stop | Wanted::Restart) && self.has_tasks() {
+            return self.restart();
+        }
         self.wanted = Wanted::Run;
         self.tell(&TaskCommand::Resume);
         self.forget_failures();
@@ -141,6 +145,8 @@ impl Running {
 
     pub(super) fn restart(&mut self) {
         self.forget_failures();
+        // Those that wait for a restart of their own start with the others.
+        self.slots.iter_mut().for_each(|slot| slot.restart_at = None);
         if self.has_tasks() {
             self.wanted = Wanted::Restart;
             self.tell(&TaskCommand::Stop { within: self.shutdown() });
@@ -170,7 +176,10 @@ impl Running {
         };
         let slot = &mut self.slots[index];
         match event {
-            TaskEvent::Progress(counts) => slot.counts = counts,
+            TaskEvent::Progress(counts) => {
+                slot.counts = counts;
+                crate::telemetry::task_metrics(&id.connector, id.task, &add(slot.before, counts));
+            }
             TaskEvent::State(state) => {
                 let stalled = matches!(state, TaskState::Stalled(_));
                 slot.stalled_since = stalled.then(|| slot.stalled_since.unwrap_or_else(Instant::now));
@@ -179,6 +188,8 @@ impl Running {
             TaskEvent::Stopped { .. } => slot.task = None,
             TaskEvent::Failed { reason, abandoned } => {
                 slot.task = None;
+                // Its partitions are somebody else's by now.
+                (slot.counts.partitions, slot.counts.at_end) = (0, 0);
                 self.on_failure(index, reason, abandoned);
             }
         }
@@ -241,7 +252,8 @@ impl Running {
         }
         let counts = self.slots.iter().map(|slot| slot.counts).fold(Counts::default(), add);
         let wanted = counts.total_partitions.unwrap_or(counts.partitions);
-        if wanted == 0 || counts.at_end < wanted {
+        // While a partition changes hands, two tasks may tell of it, or none.
+        if wanted == 0 || counts.at_end < wanted || counts.partitions != wanted {
             self.at_end_since = None;
             return;
         }

@@ -10,8 +10,8 @@ use super::{
 use crate::{
     arena::Arena,
     raw::{
-        BatchView, Bytes, HeaderView, NO_TIMESTAMP, Node, Outputs, PositionView, RecordView, out_flags,
-        record_flags,
+        BatchView, Bytes, HeaderView, NO_TIMESTAMP, Node, OutRecord, Outputs, PositionView, RecordView,
+        out_flags, record_flags,
     },
     record::Record,
     schema::Schema,
@@ -112,6 +112,9 @@ impl Default for Batch {
 }
 
 impl Batch {
+    /// Bytes that a record takes beside its payload and values, at most: its place in every table.
+    pub const RECORD_BYTES: usize = 3 * size_of::<RecordView>() + size_of::<OutRecord>() + size_of::<Input>();
+
     /// An empty batch that has no memory yet.
     #[must_use]
     pub fn new() -> Self {
@@ -323,7 +326,8 @@ impl Batch {
 
     /// Runs one transform over the records for which `selects` is true; the others pass by it, in order.
     ///
-    /// `call` lends the batch to the plugin. When it fails the batch is as it was before.
+    /// `call` lends the batch to the plugin, which may make values and outputs until the batch takes `memory_limit`
+    /// bytes. When it fails the batch is as it was before, so that it may be tried again any number of times.
     ///
     /// # Errors
     /// What `call` returned, or the rule of the interface that the transform broke, through `broken`.
@@ -340,15 +344,17 @@ impl Batch {
             return Ok(());
         }
         self.chunks.set_limit(memory_limit.max(self.chunks.capacity()));
+        let before = self.chunks.mark();
         let cursor = self.chunks.cursor();
         let view = lend(&self.selected, &[], cursor);
-        let called = call(&view, self.outputs.lend());
+        let most = self.selected.len().max(memory_limit / size_of::<OutRecord>());
+        let called = call(&view, self.outputs.lend(most));
         self.chunks.set_limit(usize::MAX);
-        called?;
-        if let Err(error) = self.collect_outputs(recogniser) {
-            return Err(broken(error));
+        let outcome = called.and_then(|()| self.collect_outputs(recogniser).map_err(broken));
+        if outcome.is_err() {
+            self.chunks.rewind(before);
         }
-        Ok(())
+        outcome
     }
 
     fn select(&mut self, selects: Option<&mut dyn FnMut(Record<'_>) -> bool>) {

@@ -2,6 +2,7 @@
 
 use std::{
     mem::MaybeUninit,
+    ops::Range,
     ptr::{self, NonNull},
 };
 
@@ -10,7 +11,40 @@ use crate::{arena::Arena, raw::Cursor};
 const FIRST_CHUNK: usize = 64 << 10;
 const LARGEST_CHUNK: usize = 1 << 20;
 
-type Chunk = Box<[MaybeUninit<u8>]>;
+/// One piece of memory. A raw pointer rather than a box: cursors point into it while the list of chunks is looked at,
+/// and a box would claim to be the only way there.
+struct Chunk(NonNull<[MaybeUninit<u8>]>);
+
+impl Chunk {
+    fn new(size: usize) -> Self {
+        Self(NonNull::from(Box::leak(Box::new_uninit_slice(size))))
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// First byte, and one past the last.
+    fn range(&self) -> Range<*mut u8> {
+        let start = self.0.as_ptr().cast::<u8>();
+        // SAFETY: one past the end of our own allocation.
+        start..unsafe { start.add(self.len()) }
+    }
+}
+
+impl Drop for Chunk {
+    fn drop(&mut self) {
+        // SAFETY: leaked from a box in `new`, and not used after this.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
+}
+
+/// How full the memory was at some moment; see [`Chunks::rewind`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    chunk: usize,
+    used: usize,
+}
 
 /// Chunked bump memory. Values allocated in it never move; [`Chunks::reset`] makes it empty and keeps the chunks.
 pub struct Chunks {
@@ -72,6 +106,28 @@ impl Chunks {
         inner.enter(0);
     }
 
+    /// How full the memory is now.
+    pub(super) fn mark(&self) -> Mark {
+        let inner = self.inner();
+        let start = inner.chunks.get(inner.current).map_or(ptr::null_mut(), |chunk| chunk.range().start);
+        Mark { chunk: inner.current, used: inner.cursor.ptr.addr() - start.addr() }
+    }
+
+    /// Forgets all values that were made after `mark`; the memory stays.
+    ///
+    /// # Panics
+    /// When the memory was reset since, and is smaller now.
+    pub(super) fn rewind(&mut self, mark: Mark) {
+        let inner = self.inner_mut();
+        inner.enter(mark.chunk);
+        assert!(
+            mark.used <= inner.cursor.end.addr() - inner.cursor.ptr.addr(),
+            "a mark before a reset is void"
+        );
+        // SAFETY: within the chunk, as just checked.
+        inner.cursor.ptr = unsafe { inner.cursor.ptr.add(mark.used) };
+    }
+
     /// The cursor, for a plugin.
     pub fn cursor(&mut self) -> *mut Cursor {
         // SAFETY: in bounds of our own allocation; no reference is made.
@@ -103,18 +159,14 @@ impl Default for Chunks {
 
 impl Inner {
     fn capacity(&self) -> usize {
-        self.chunks.iter().map(|chunk| chunk.len()).sum()
+        self.chunks.iter().map(Chunk::len).sum()
     }
 
     /// Makes chunk `index` the current one, all of it free.
     fn enter(&mut self, index: usize) {
         self.current = index;
-        let range = match self.chunks.get_mut(index) {
-            Some(chunk) => chunk.as_mut_ptr_range(),
-            None => ptr::null_mut()..ptr::null_mut(),
-        };
-        self.cursor.ptr = range.start.cast();
-        self.cursor.end = range.end.cast();
+        let range = self.chunks.get(index).map_or(ptr::null_mut()..ptr::null_mut(), Chunk::range);
+        (self.cursor.ptr, self.cursor.end) = (range.start, range.end);
     }
 
     fn grow(&mut self, size: usize, align: usize) -> *mut u8 {
@@ -126,7 +178,7 @@ impl Inner {
             if capacity.saturating_add(wanted) > self.limit {
                 return ptr::null_mut();
             }
-            self.chunks.insert(next, Box::new_uninit_slice(wanted));
+            self.chunks.insert(next, Chunk::new(wanted));
         }
         self.enter(next);
         let start = self.cursor.ptr;
@@ -178,6 +230,33 @@ mod tests {
         let capacity = chunks.capacity();
         assert!((512_000..2_000_000).contains(&capacity), "{capacity}");
         chunks.reset(0);
+        assert_eq!(chunks.capacity(), 0);
+    }
+
+    #[test]
+    fn rewinding_forgets_what_came_after_and_keeps_what_came_before() {
+        let mut chunks = Chunks::new();
+        // SAFETY: what is used after rewinding was made before.
+        let arena = unsafe { chunks.arena() };
+        let empty = chunks.mark();
+        let _ = arena.slice(&[0u8; 100_000]);
+        chunks.rewind(empty);
+        let kept = arena.str("kept");
+        let mark = chunks.mark();
+        for _ in 0..100 {
+            let _ = arena.slice(&[7u8; 60_000]);
+            chunks.rewind(mark);
+        }
+        let _ = arena.slice(&[7u8; 60_000]);
+        assert_eq!(kept, "kept");
+        assert!(chunks.capacity() < 400_000, "{}", chunks.capacity());
+    }
+
+    #[test]
+    fn nothing_takes_no_room_even_where_there_is_none() {
+        let mut chunks = Chunks::new();
+        // SAFETY: the slice is dropped at once.
+        assert_eq!(unsafe { chunks.arena() }.slice(&[(), ()]).len(), 2);
         assert_eq!(chunks.capacity(), 0);
     }
 

@@ -26,6 +26,9 @@ impl std::fmt::Display for OutputError {
 
 impl std::error::Error for OutputError {}
 
+/// By how many outputs the table grows at least.
+const STEP: usize = 256;
+
 /// Bit of `RecordView::flags`, never seen by plugins: a transform made the value without naming its change event.
 pub(super) const UNRECOGNISED: u32 = 1 << 31;
 
@@ -38,19 +41,23 @@ pub(super) struct OutputTable {
 struct Inner {
     raw: Outputs,
     storage: Vec<OutRecord>,
+    /// Most outputs that the table takes.
+    limit: usize,
 }
 
 impl OutputTable {
     pub(super) fn new() -> Self {
         let raw = Outputs { ptr: ptr::null_mut(), len: 0, capacity: 0, ctx: ptr::null_mut(), grow };
-        let inner = NonNull::from(Box::leak(Box::new(Inner { raw, storage: Vec::new() })));
+        let inner = NonNull::from(Box::leak(Box::new(Inner { raw, storage: Vec::new(), limit: 0 })));
         // SAFETY: just allocated, and nobody else knows of it.
         unsafe { (*inner.as_ptr()).raw.ctx = inner.as_ptr().cast() };
         Self { inner }
     }
 
-    /// The emptied table, for one call.
-    pub(super) fn lend(&mut self) -> &mut Outputs {
+    /// The emptied table, for one call. It does not grow beyond `limit` outputs.
+    pub(super) fn lend(&mut self, limit: usize) -> &mut Outputs {
+        // SAFETY: we own `inner`, and nobody else uses it now.
+        unsafe { (*self.inner.as_ptr()).limit = limit };
         // SAFETY: we own `inner`, and the result borrows us.
         let raw = unsafe { &mut (*self.inner.as_ptr()).raw };
         raw.len = 0;
@@ -80,10 +87,13 @@ unsafe extern "C" fn grow(outputs: *mut Outputs) -> bool {
     // SAFETY: the table was lent by `OutputTable`, whose `inner` is behind the context; nobody else uses it meanwhile.
     unsafe {
         let inner = (*outputs).ctx.cast::<Inner>();
-        let (len, storage) = ((*outputs).len, &mut (*inner).storage);
+        let (len, limit, storage) = ((*outputs).len, (*inner).limit, &mut (*inner).storage);
+        if len >= limit {
+            return false;
+        }
         // Written places are counted by the table; the vector only has to know them while it moves them.
         storage.set_len(len);
-        storage.reserve(256);
+        storage.reserve(STEP);
         (*outputs).ptr = storage.as_mut_ptr();
         (*outputs).capacity = storage.capacity();
         storage.set_len(0);

@@ -94,6 +94,10 @@ pub struct PluginEntry {
     /// How to open it, if it is a sink.
     #[sabi(last_prefix_field)]
     pub open_sink: ROption<OpenSink>,
+    /// Whether it looks at decoded keys and values; an older plugin, which does not say, does. Where no stage of a task
+    /// does, nothing is decoded.
+    #[sabi(missing_field(option))]
+    pub reads_values: bool,
 }
 
 /// The root module of a plugin library. A prefix type: append only.

@@ -6,6 +6,9 @@ use base64::{display::Base64Display, engine::general_purpose::STANDARD};
 
 use super::{Value, ValueRef};
 
+/// A value that the source left out, as Debezium marks it: null would say that the column was set to NULL.
+const UNAVAILABLE: &str = "\"__debezium_unavailable_value\"";
+
 /// Writes `text` as a JSON string, quotes included.
 ///
 /// # Errors
@@ -102,7 +105,8 @@ impl<'b> Value<'b> {
 
     fn write_json_at(&self, out: &mut impl Write, indent: Option<usize>) -> fmt::Result {
         match self.view() {
-            ValueRef::Null | ValueRef::Unavailable => out.write_str("null"),
+            ValueRef::Null => out.write_str("null"),
+            ValueRef::Unavailable => out.write_str(UNAVAILABLE),
             ValueRef::Bool(value) => write!(out, "{value}"),
             ValueRef::Int(value) => write!(out, "{value}"),
             ValueRef::UInt(value) => write!(out, "{value}"),
@@ -212,7 +216,7 @@ mod tests {
         assert_eq!(json(Value::uuid([0xab; 16])), "\"abababab-abab-abab-abab-abababababab\"");
         assert_eq!(json(Value::json("{\"a\": 1}")), "{\"a\": 1}");
         assert_eq!(json(Value::json("{\r\n\"a\": \"\\n\"\n}")), "{  \"a\": \"\\n\" }");
-        assert_eq!(json(Value::UNAVAILABLE), "null");
+        assert_eq!(json(Value::UNAVAILABLE), "\"__debezium_unavailable_value\"");
         assert_eq!(json(Value::list(&[Value::NULL, Value::bool(true)])), "[null,true]");
     }
 

@@ -1,0 +1,96 @@
+//! A plugin that fails or panics fails its own task, and nobody else.
+
+use tidegate_tests::{Broker, Home};
+
+const BAD: &str = r#"{"bad":true}"#;
+const GOOD: &str = r#"{"bad":false}"#;
+
+fn stumbling(how: &str) -> String {
+    format!("[[transforms]]\nplugin = \"stumbling\"\n[transforms.config]\nhow = \"{how}\"\n")
+}
+
+#[test]
+fn a_panic_fails_its_own_connector_and_is_told_with_its_place() {
+    let broker = Broker::with_events([GOOD, BAD]);
+    let home = Home::new(&["misbehaving"]);
+    let healthy = home.recorder("healthy", "", "");
+    home.recorder("panics", "", &stumbling("panic"));
+    home.recorder("panics-in-sink", "how = \"panic\"", "");
+    let mut running = home.start(&broker);
+
+    for (name, stage, message) in [
+        ("panics", "transform \"stumbling\"", "offset 1 went off"),
+        ("panics-in-sink", "sink \"recorder\"", "a batch of 2 went off"),
+    ] {
+        let status = home.wait_for_status(&mut running, name, |status| status["state"] == "FAILED");
+        let reason = status["tasks"][0]["reason"].as_str().expect("a reason").to_owned();
+        assert!(reason.starts_with(&format!("{stage} failed: panicked at ")), "{reason}");
+        assert!(reason.contains("failure.rs:") && reason.ends_with(message), "{reason}");
+        let line = running.wait_for_log(&reason);
+        assert!(line.contains(&format!("{name}[0]")), "{line}");
+        assert_eq!(broker.committed(&format!("connect-{name}"), "events", 0), None);
+    }
+    broker.send("events", [GOOD]);
+    running.wait_until("the healthy connector's third record", |_| {
+        (healthy.offsets() == [0, 1, 2]).then_some(())
+    });
+    let _finished = running.terminate().expect_code(0);
+}
+
+#[test]
+fn a_panicked_plugin_is_opened_afresh_by_the_restart_policy() {
+    let broker = Broker::with_events([GOOD, BAD, GOOD]);
+    let home = Home::new(&["misbehaving"]);
+    // The gate's file is the sign that the panic has been seen.
+    let connector = |how: &str| {
+        home.connector(
+            "a",
+            &format!(
+                "[source]\ntopics = [\"events\"]\n[sink]\nplugin = \"recorder\"\n[sink.config]\npath = \"@a.calls\"\n\
+                 [restart]\ninitial = \"10ms\"\nmax = \"20ms\"\nmax_restarts = 3\n{}",
+                stumbling(how)
+            ),
+        )
+    };
+    connector("panic");
+    let recording = home.recording("a");
+    let finished = home.start(&broker).finish().expect_code(3);
+    assert_eq!(recording.names().iter().filter(|name| *name == "open").count(), 4);
+    assert_eq!(finished.count_log("went off"), 4, "{}", finished.stderr);
+    connector("not");
+    let _finished = home.run_once(&broker).expect_code(0);
+    assert_eq!(recording.offsets(), [0, 1, 2]);
+}
+
+#[test]
+fn every_error_that_cannot_pass_ends_the_task_with_its_message() {
+    let broker = Broker::with_events([BAD]);
+    let home = Home::new(&["misbehaving"]);
+    home.recorder("fatal", "how = \"fatal\"", "");
+    home.recorder("fenced", "how = \"fenced\"", "");
+    home.recorder("transform", "", &stumbling("fatal"));
+    home.recorder("at-open", "", &format!("{}at_open = true\n", stumbling("fatal")));
+    home.recorder("panics-at-open", "", &format!("{}at_open = true\n", stumbling("panic")));
+    let finished = home.start(&broker).finish().expect_code(3);
+    for (name, message) in [
+        ("fatal[0]", "sink \"recorder\" failed: a batch of 1 is more than it can take"),
+        ("fenced[0]", "sink \"recorder\" failed: a batch of 1 belongs to somebody else"),
+        ("transform[0]", "offset 0 is more than it can take"),
+        ("at-open[0]", "being opened is more than it can take"),
+        ("panics-at-open[0]", "being opened went off"),
+    ] {
+        let line = finished.stderr.lines().find(|line| line.contains(name) && line.contains(message));
+        assert!(line.is_some_and(|line| line.contains("ERROR")), "{name}: {message} in\n{}", finished.stderr);
+    }
+}
+
+#[test]
+fn once_ends_with_3_if_any_connector_has_failed() {
+    let broker = Broker::with_events([BAD]);
+    let home = Home::new(&["misbehaving"]);
+    let healthy = home.recorder("healthy", "", "");
+    home.recorder("sick", "how = \"fatal\"", "");
+    let finished = home.run_once(&broker).expect_code(3);
+    assert_eq!(healthy.offsets(), [0]);
+    finished.expect_log("failed for good: sick");
+}

@@ -1,0 +1,39 @@
+//! Plugin calls that do not return.
+
+use tidegate_tests::{Broker, Home};
+
+const BAD: &str = r#"{"bad":true}"#;
+const GOOD: &str = r#"{"bad":false}"#;
+const IMPATIENT: &str = "[limits]\ncall_timeout = \"1s\"\nshutdown = \"1s\"\n";
+
+#[test]
+fn a_hanging_sink_is_stalled_while_others_go_on_and_the_host_still_ends() {
+    let broker = Broker::with_events([BAD]);
+    let home = Home::new(&["misbehaving"]);
+    let healthy = home.recorder("healthy", "", "");
+    home.recorder("hangs", "how = \"hang-for-ever\"", IMPATIENT);
+    let mut running = home.start(&broker);
+    let status = home.wait_for_status(&mut running, "hangs", |status| status["state"] == "STALLED");
+    let reason = status["tasks"][0]["reason"].as_str().expect("a reason");
+    assert!(reason.contains("sink \"recorder\""), "{reason}");
+
+    broker.send("events", [GOOD, GOOD]);
+    running.wait_until("the healthy connector's records", |_| (healthy.offsets() == [0, 1, 2]).then_some(()));
+    running.signal("TERM");
+    let finished = running.finish();
+    // 0 if the task had been given up by then, 1 if that cut its work short.
+    assert!(matches!(finished.code, Some(0 | 1)), "{:?}\n{}", finished.code, finished.stderr);
+    finished.expect_log("its thread is left behind");
+    assert_eq!(broker.committed("connect-hangs", "events", 0), None);
+    assert_eq!(broker.committed("connect-healthy", "events", 0), Some(3));
+}
+
+#[test]
+fn a_call_that_takes_too_long_is_asked_to_end() {
+    let broker = Broker::with_events([BAD]);
+    let home = Home::new(&["misbehaving"]);
+    home.recorder("a", "how = \"hang\"", IMPATIENT);
+    let finished = home.start(&broker).finish().expect_code(3);
+    finished.expect_log("woken up by the host");
+    assert_eq!(broker.committed("connect-a", "events", 0), None);
+}

@@ -1,0 +1,58 @@
+//! The plugin interface as authors meet it: what compiles, and what must not.
+
+use std::collections::BTreeSet;
+
+use tidegate_tests::{Broker, Finding, Home, Outside, root};
+
+#[test]
+fn values_cross_as_values() {
+    let project = Outside::copy("no-json", &root().join("tests/fixtures/no-json"), |_, text| text);
+    let dependencies = project.dependencies("no-json");
+    assert!(dependencies.iter().any(|name| name == "tidegate-abi"), "{dependencies:?}");
+    let json: Vec<_> =
+        dependencies.iter().filter(|name| name.contains("json") && *name != "no-json").collect();
+    assert!(json.is_empty(), "{json:?}");
+
+    let broker =
+        Broker::with_events([r#"{"id":1,"address":{"street":"Kai 1","city":"Cuxhaven"}}"#, r#"{"id":2}"#]);
+    let home = Home::new(&["misbehaving"]);
+    home.add_library(&project.library("no-json"));
+    let recording = home.recorder("a", "", "[[transforms]]\nplugin = \"no-json\"\n");
+    let _finished = home.run_once(&broker).expect_code(0);
+    let values: Vec<String> =
+        recording.written().into_iter().map(|record| record.value.to_string()).collect();
+    assert_eq!(values, [r#"{"address":{"city":"CUXHAVEN","street":"Kai 1"},"id":1}"#, r#"{"id":2}"#]);
+}
+
+/// The errors that the files expect, by the comments `//~ CODE` at the ends of lines. `lifetime` stands for all errors of
+/// the borrow checker: which code it chooses differs from compiler to compiler.
+fn expected(file: &str, text: &str) -> Vec<Finding> {
+    let mark = |(line, text): (u64, &str)| {
+        let (_, code) = text.split_once("//~ ")?;
+        Some(Finding { file: file.to_owned(), line, code: code.to_owned() })
+    };
+    (1..).zip(text.lines()).filter_map(mark).collect()
+}
+
+fn without_detail(finding: Finding) -> Finding {
+    const BORROW_CHECKER: [&str; 6] = ["", "E0521", "E0597", "E0621", "E0700", "E0716"];
+    let is_lifetime = BORROW_CHECKER.contains(&finding.code.as_str());
+    Finding { code: if is_lifetime { "lifetime".to_owned() } else { finding.code }, ..finding }
+}
+
+#[test]
+fn what_must_not_compile_does_not() {
+    let folder = root().join("tests/fixtures/compile-fail");
+    let project = Outside::copy("compile-fail", &folder, |_, text| text);
+    let failure = project.build(&["--examples"]).expect_err("plugins that must not compile");
+    let found: BTreeSet<Finding> = failure.findings.into_iter().map(without_detail).collect();
+    let mut wanted = BTreeSet::new();
+    for entry in std::fs::read_dir(folder.join("examples")).expect("examples") {
+        let path = entry.expect("an example").path();
+        let name = path.file_name().and_then(|name| name.to_str()).expect("a name of text");
+        let marks = expected(&format!("examples/{name}"), &std::fs::read_to_string(&path).expect("text"));
+        assert!(!marks.is_empty(), "{name} expects nothing");
+        wanted.extend(marks);
+    }
+    assert_eq!(found, wanted, "\n{}", failure.rendered);
+}

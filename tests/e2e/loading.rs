@@ -1,0 +1,76 @@
+//! Plugin libraries that cannot be used, and those that change while they are in use.
+
+use std::{env::consts::DLL_EXTENSION, fs};
+
+use tidegate_tests::{Broker, Home, Running, artifacts};
+
+#[test]
+fn libraries_that_cannot_be_used_are_told_and_skipped() {
+    let broker = Broker::with_events(["{}"]);
+    let home = Home::new(&["misbehaving", "no-entry", "crashes-on-load"]);
+    home.write(&format!("plugins/libtext.{DLL_EXTENSION}"), "this is no library");
+    home.write(&format!("plugins/libempty.{DLL_EXTENSION}"), "");
+    home.write("plugins/notes.txt", "not looked at");
+    fs::create_dir(home.path("more")).expect("a folder");
+    // Another build of the same plugins: one byte more behind the end of the library.
+    let mut bytes = fs::read(artifacts().library("misbehaving")).expect("a library");
+    bytes.push(0);
+    home.write(&format!("more/libother.{DLL_EXTENSION}"), bytes);
+    let recording = home.recorder("a", "", "");
+    let mut command = home.command();
+    command.args(["--plugins", "more", "--bootstrap-servers", broker.servers(), "run", "--once"]);
+    let finished = Running::start(&mut command).finish().expect_code(0);
+    assert_eq!(recording.offsets(), [0]);
+    for (library, reason) in [
+        ("libtext", "is not a dynamic library"),
+        ("libempty", "is not a dynamic library"),
+        ("libno_entry", "exports no plugin; end the crate with `export_plugin!(...)`"),
+        ("libcrashes_on_load", "cannot be loaded: it crashed with signal 6 while loading"),
+        ("libother", "plugin \"recorder\" is in both"),
+    ] {
+        let line = finished.stderr.lines().find(|line| line.contains(library) && line.contains(reason));
+        assert!(
+            line.is_some_and(|line| line.contains(" WARN ")),
+            "{library}: {reason} in\n{}",
+            finished.stderr
+        );
+    }
+    assert!(!finished.stderr.contains("notes.txt"));
+}
+
+#[test]
+fn a_library_that_is_overwritten_while_it_runs_does_no_harm() {
+    let broker = Broker::with_events(["{}"]);
+    let home = Home::new(&[]);
+    let library = home.path(&format!("plugins/libmisbehaving.{DLL_EXTENSION}"));
+    fs::copy(artifacts().library("misbehaving"), &library).expect("a copy");
+    let recording = home.recorder("a", "", "[[transforms]]\nplugin = \"no-op\"\n");
+    let mut running = home.start(&broker);
+    running.wait_until("the first record", |_| (recording.offsets() == [0]).then_some(()));
+    // Truncated in place: a process that had mapped this very file would be killed by its next page fault.
+    fs::write(&library, "gone").expect("a file that can be written");
+    broker.send("events", ["{}"]);
+    running.wait_until("the second record", |_| (recording.offsets() == [0, 1]).then_some(()));
+    let _told = home.run(&["restart", "a"]).expect_code(0);
+    running.wait_until("the second opening", |_| {
+        (recording.names().iter().filter(|name| *name == "open").count() == 2).then_some(())
+    });
+    broker.send("events", ["{}"]);
+    running.wait_until("the third record", |_| (recording.offsets() == [0, 1, 2]).then_some(()));
+    let _finished = running.terminate().expect_code(0);
+}
+
+#[test]
+fn plugins_describe_themselves() {
+    let home = Home::new(&["price-change", "console-sink"]);
+    let list = home.run(&["plugins"]).expect_code(0).stdout;
+    assert!(list.lines().any(|line| line.starts_with("price-change  transform")), "{list}");
+    assert!(list.lines().any(|line| line.starts_with("console       sink")), "{list}");
+    let one = home.run(&["plugins", "price-change"]).expect_code(0).stdout;
+    assert!(one.contains("min_change_percent") && one.contains("Column to watch."), "{one}");
+    let schema = home.run(&["plugins", "console", "--schema"]).expect_code(0).stdout;
+    let schema: serde_json::Value = serde_json::from_str(&schema).expect("a JSON Schema");
+    assert_eq!(schema["additionalProperties"], false);
+    let finished = home.run(&["plugins", "prices"]).expect_code(1);
+    finished.expect_log("no plugin \"prices\"; there are: console, price-change");
+}

@@ -1,0 +1,74 @@
+//! How a host ends.
+
+use tidegate_tests::{Broker, Home};
+
+fn events(count: u32) -> Vec<String> {
+    (0..count).map(|id| format!(r#"{{"id":{id}}}"#)).collect()
+}
+
+#[test]
+fn a_signal_delivers_what_is_in_flight_commits_and_closes() {
+    let broker = Broker::with_events(events(20));
+    let home = Home::new(&["misbehaving"]);
+    let recording = home.recorder("a", "gate = \"@gate\"", "[batch]\nmax_records = 5\n");
+    let mut running = home.start(&broker);
+    // The first batch waits at the gate, more are behind it.
+    home.wait_for_status(&mut running, "a", |status| status["counts"]["read"].as_u64() >= Some(10));
+    running.signal("TERM");
+    running.wait_for_log("stopping: delivering what is in flight");
+    home.write("gate", "open");
+    let finished = running.finish().expect_code(0);
+    finished.expect_log("stopped");
+    let offsets = recording.offsets();
+    assert!(offsets.len() >= 5, "{offsets:?}");
+    assert_eq!(offsets, (0..offsets.len() as i64).collect::<Vec<_>>());
+    assert_eq!(broker.committed("connect-a", "events", 0), Some(offsets.len() as i64));
+    assert_eq!(recording.names().last().map(String::as_str), Some("close"));
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let broker = Broker::with_events(events(1));
+    let home = Home::new(&["misbehaving"]);
+    let recording = home.recorder("a", "how = \"hang-for-ever\"\ngate = \"@gate\"", "");
+    let mut running = home.start(&broker);
+    home.wait_for_status(&mut running, "a", |status| status["counts"]["read"] == 1);
+    running.signal("INT");
+    running.wait_for_log("a second signal ends at once");
+    running.signal("TERM");
+    let _finished = running.finish().expect_code(130);
+    assert!(recording.offsets().is_empty());
+    assert_eq!(broker.committed("connect-a", "events", 0), None);
+}
+
+#[test]
+fn an_idle_host_ends_with_0() {
+    let broker = Broker::with_events(events(1));
+    let home = Home::new(&["misbehaving"]);
+    let recording = home.recorder("a", "", "");
+    let mut running = home.start(&broker);
+    running.wait_until("the record", |_| (recording.offsets() == [0]).then_some(()));
+    let _finished = running.terminate().expect_code(0);
+    assert_eq!(broker.committed("connect-a", "events", 0), Some(1));
+}
+
+#[test]
+fn a_plugin_that_cannot_close_holds_up_nobody() {
+    let broker = Broker::with_events(events(1));
+    let home = Home::new(&["misbehaving"]);
+    home.recorder("a", "fail_at_close = true", "");
+    let finished = home.run_once(&broker).expect_code(0);
+    finished.expect_log("cannot close");
+}
+
+#[test]
+fn two_hosts_do_not_share_a_state_folder() {
+    let broker = Broker::with_events(events(1));
+    let home = Home::new(&["misbehaving"]);
+    home.recorder("a", "", "");
+    let mut first = home.start(&broker);
+    home.wait_for_status(&mut first, "a", |status| status["state"] == "RUNNING");
+    let second = home.start(&broker).finish().expect_code(1);
+    second.expect_log("another host is running with the state folder");
+    let _finished = first.terminate().expect_code(0);
+}

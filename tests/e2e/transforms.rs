@@ -1,0 +1,122 @@
+//! Shipped transforms and the console, through the host.
+
+use serde_json::json;
+use tidegate_tests::{Broker, Home, captured, captured_file};
+
+const UPDATE: &str = r#"{"op":"u","before":{"customer_id":1,"email":"old@example.com","first_name":"John"},
+    "after":{"customer_id":1,"email":"new@example.com","first_name":"John"},"table":"customers","ts_ms":1234567890,"lsn":67890}"#;
+
+#[test]
+fn the_console_prints_the_block_that_people_know() {
+    let broker = Broker::with_events([UPDATE]);
+    let home = Home::new(&["console-sink"]);
+    home.connector("show", "source.topics = [\"events\"]\nsink.plugin = \"console\"\n");
+    let finished = home.run_once(&broker).expect_code(0);
+    let block = "\
+================================================================================
+Operation: UPDATE
+Table: customers
+Timestamp: 1234567890
+LSN: 67890
+
+Before: {
+  \"customer_id\": 1,
+  \"email\": \"old@example.com\",
+  \"first_name\": \"John\"
+}
+
+After: {
+  \"customer_id\": 1,
+  \"email\": \"new@example.com\",
+  \"first_name\": \"John\"
+}
+================================================================================
+";
+    assert!(finished.stdout.contains(block), "{}", finished.stdout);
+    finished.expect_log("Batch written to customers: 0 inserts, 1 updates, 0 deletes");
+}
+
+#[test]
+fn every_price_change_of_the_capture_is_logged() {
+    let broker = Broker::start();
+    broker.load(&captured_file("shop-string/json.jsonl.gz"), 1);
+    let home = Home::new(&["price-change", "discard-sink"]);
+    home.connector(
+        "prices",
+        "source.topics = [\"cdc.public.products\"]\nsink.plugin = \"discard\"\n[[transforms]]\nplugin = \"price-change\"\n",
+    );
+    let finished = home.run_once(&broker).expect_code(0);
+    let mut expected = Vec::new();
+    for event in captured("shop-string/json.jsonl.gz") {
+        let (Some(key), Some(value)) = (event.key, event.value) else { continue };
+        let value: serde_json::Value = serde_json::from_str(&value).expect("JSON");
+        let (old, new) = (&value["before"]["price"], &value["after"]["price"]);
+        if event.topic == "cdc.public.products" && value["op"] == "u" && old != new {
+            let (old, new) = (old.as_str().expect("text"), new.as_str().expect("text"));
+            expected.push((format!("price changed: {old} -> {new} ("), format!("table=products key={key}")));
+        }
+    }
+    assert_eq!(expected.len(), 207);
+    let lines: Vec<&str> = finished.stderr.lines().filter(|line| line.contains("price changed: ")).collect();
+    assert_eq!(lines.len(), expected.len());
+    for (line, (message, fields)) in lines.iter().zip(&expected) {
+        assert!(
+            line.contains(" WARN prices[0] ") && line.contains(message) && line.ends_with(fields),
+            "{line}"
+        );
+    }
+    finished.expect_log("price changed: 99.53 -> 79.62 (-20.0 %) table=products key={\"product_id\":69}");
+}
+
+#[test]
+fn transforms_run_in_order_and_only_where_they_are_wanted() {
+    let row =
+        |id: u32, state: &str| json!({ "id": id, "state": state, "card": "4111111111111111", "note": "x" });
+    let event = |op: &str, id: u32, state: &str| {
+        json!({ "op": op, "before": null, "after": row(id, state), "table": "orders", "ts_ms": 1 })
+            .to_string()
+    };
+    let broker = Broker::with_events([event("c", 1, "new"), event("c", 2, "paid"), event("u", 3, "paid")]);
+    let home = Home::new(&["basics", "misbehaving"]);
+    let recording = home.recorder(
+        "chain",
+        "",
+        r#"
+[[transforms]]
+plugin = "filter"
+[[transforms.config.conditions]]
+field = "state"
+equals = "paid"
+
+[[transforms]]
+plugin = "fields"
+[transforms.config]
+drop = ["note"]
+rename = { card = "account" }
+
+[[transforms]]
+plugin = "mask"
+when = { operation = ["update"] }
+[transforms.config]
+fields = ["account"]
+mode = "partial"
+
+[[transforms]]
+plugin = "route"
+[transforms.config]
+topic = { pattern = "events", replacement = "shop.$0" }
+"#,
+    );
+    let finished = home.run_once(&broker).expect_code(0);
+    let written = recording.written();
+    let rows: Vec<_> =
+        written.iter().map(|record| (record.offset, record.topic.as_str(), &record.value["after"])).collect();
+    let (plain, masked) = (
+        json!({ "id": 2, "state": "paid", "account": "4111111111111111" }),
+        json!({ "id": 3, "state": "paid", "account": "************1111" }),
+    );
+    assert_eq!(rows, [(1, "shop.events", &plain), (2, "shop.events", &masked)]);
+    let line = finished.stdout.lines().nth(1).expect("a line for the connector");
+    let cells: Vec<&str> = line.split_whitespace().take(6).collect();
+    assert_eq!(cells, ["chain", "3", "2", "1", "0", "3"]);
+}
