@@ -24,12 +24,13 @@ fn values_cross_as_values() {
     assert_eq!(values, [r#"{"address":{"city":"CUXHAVEN","street":"Kai 1"},"id":1}"#, r#"{"id":2}"#]);
 }
 
-/// The errors that the files expect, by the comments `//~ CODE` at the ends of lines. `lifetime` stands for all errors of
-/// the borrow checker: which code it chooses differs from compiler to compiler.
+/// The errors that the files expect, by the comments `//~ CODE` at the ends of lines, or `//~^ CODE` in the line below.
+/// `lifetime` stands for all errors of the borrow checker: which code it chooses differs from compiler to compiler.
 fn expected(file: &str, text: &str) -> Vec<Finding> {
     let mark = |(line, text): (u64, &str)| {
-        let (_, code) = text.split_once("//~ ")?;
-        Some(Finding { file: file.to_owned(), line, code: code.to_owned() })
+        let (_, mark) = text.split_once("//~")?;
+        let (line, code) = mark.strip_prefix('^').map_or((line, mark), |code| (line - 1, code));
+        Some(Finding { file: file.to_owned(), line, code: code.trim().to_owned() })
     };
     (1..).zip(text.lines()).filter_map(mark).collect()
 }

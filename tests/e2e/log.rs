@@ -1,7 +1,7 @@
 //! Log lines: whose they are, and what must not be in them.
 
 use serde_json::Value as Json;
-use tidegate_tests::{Broker, Finished, Home};
+use tidegate_tests::{Broker, Finished, Home, Running};
 
 const SECRET: &str = "correct-horse-battery-staple";
 
@@ -20,7 +20,7 @@ fn run(home: &Home, broker: &Broker, arguments: &[&str]) -> Finished {
     let mut command = home.command();
     command.env("THE_PASSWORD", SECRET).env("TALKATIVE_PASSWORD", SECRET);
     command.args(["--bootstrap-servers", broker.servers()]).args(arguments);
-    tidegate_tests::Running::start(&mut command).finish()
+    Running::start(&mut command).finish()
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod configuration;
 mod control;
 mod delivery;
 mod development_broker;
+mod documents;
 mod failures;
 mod frozen_interface;
 mod hanging;

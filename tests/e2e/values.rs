@@ -19,7 +19,9 @@ fn number() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<i64>().prop_map(|number| number.to_string()),
         any::<u64>().prop_map(|number| number.to_string()),
-        any::<f64>().prop_filter("JSON has no NaN", |number| number.is_finite()).prop_map(|number| format!("{number:?}")),
+        any::<f64>()
+            .prop_filter("JSON has no NaN", |number| number.is_finite())
+            .prop_map(|number| format!("{number:?}")),
         "-?(0|[1-9][0-9]{0,40})",
         "-?(0|[1-9][0-9]{0,30})\\.[0-9]{1,40}",
         "-?(0|[1-9][0-9]{0,5})(\\.[0-9]{1,5})?[eE][+-]?[0-9]{1,3}",
@@ -36,13 +38,19 @@ fn text() -> impl Strategy<Value = String> {
 
 /// A document, as text.
 fn document() -> impl Strategy<Value = String> {
-    let leaf = prop_oneof![Just("null".to_owned()), any::<bool>().prop_map(|value| value.to_string()), number(), text()];
+    let leaf = prop_oneof![
+        Just("null".to_owned()),
+        any::<bool>().prop_map(|value| value.to_string()),
+        number(),
+        text()
+    ];
     leaf.prop_recursive(6, 64, 8, |inner| {
         let fields = prop::collection::btree_map(text(), inner.clone(), 0..8);
         prop_oneof![
             prop::collection::vec(inner, 0..8).prop_map(|items| format!("[{}]", items.join(" , "))),
             fields.prop_map(|fields| {
-                let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name} :{value}")).collect();
+                let fields: Vec<String> =
+                    fields.iter().map(|(name, value)| format!("{name} :{value}")).collect();
                 format!("{{ {} }}", fields.join(","))
             }),
         ]
@@ -86,7 +94,11 @@ fn exact(number: &str) -> (bool, String, i64) {
     let kept = digits.trim_end_matches('0');
     let power = exponent - fraction.len() as i64 + (digits.len() - kept.len()) as i64;
     let kept = kept.trim_start_matches('0');
-    if kept.is_empty() { (false, String::new(), 0) } else { (number.starts_with('-'), kept.to_owned(), power) }
+    if kept.is_empty() {
+        (false, String::new(), 0)
+    } else {
+        (number.starts_with('-'), kept.to_owned(), power)
+    }
 }
 
 /// A task without Kafka.
@@ -120,7 +132,8 @@ fn pass(line: &mut Line, documents: &[String]) -> Vec<String> {
 #[test]
 fn any_document_survives() {
     let home = Home::new(&["misbehaving"]);
-    let found = Registry::discover(&[home.path("plugins")], &home.path("state"), &Prober::InProcess).expect("a state folder");
+    let found = Registry::discover(&[home.path("plugins")], &home.path("state"), &Prober::InProcess)
+        .expect("a state folder");
     let config = json!({});
     let opening = Opening { connector: "values", task: 0, tasks: 1, instance: "no-op", config: &config };
     let plugin = found.registry.get("no-op").expect("a plugin of the fixture");

@@ -1,8 +1,9 @@
 //! The answering side of the control socket.
 
 use std::{
-    fs, io,
-    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    fs::{self, File, OpenOptions, TryLockError},
+    io,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -22,6 +23,8 @@ const LONGEST_LINE: u64 = 64 << 10;
 pub struct ControlSocket {
     listener: UnixListener,
     path: PathBuf,
+    // Held for as long as the host runs: the socket alone cannot tell two hosts that start at the same moment apart.
+    _lock: File,
 }
 
 impl ControlSocket {
@@ -33,16 +36,16 @@ impl ControlSocket {
         let path = socket_path(state_dir);
         let failed = |source| ControlError::Io { path: path.clone(), source };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(state_dir).map_err(failed)?;
-        if std::os::unix::net::UnixStream::connect(&path).is_ok() {
-            return Err(ControlError::InUse { path });
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let lock = options.open(state_dir.join("host.lock")).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(ControlError::InUse { path }),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-            _ => {}
-        }
-        let listener = UnixListener::bind(&path).map_err(failed)?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
-        Ok(Self { listener, path })
+        let listener = bind_privately(&path).map_err(failed)?;
+        Ok(Self { listener, path, _lock: lock })
     }
 
     /// Answers requests for as long as it is polled.
@@ -66,6 +69,25 @@ impl ControlSocket {
     }
 }
 
+/// Binds a socket that nobody but its owner can ever connect to, in place of what is there: under another name, in a
+/// folder that nobody else can enter, until its own permissions are set.
+fn bind_privately(path: &Path) -> io::Result<UnixListener> {
+    let folder = path.with_extension("new");
+    remove(fs::remove_dir_all(&folder))?;
+    fs::DirBuilder::new().mode(0o700).create(&folder)?;
+    let private = folder.join("s");
+    let listener = UnixListener::bind(&private)?;
+    fs::set_permissions(&private, fs::Permissions::from_mode(0o600))?;
+    fs::rename(&private, path)?;
+    fs::remove_dir(&folder)?;
+    Ok(listener)
+}
+
+/// What was to be removed may be gone already.
+fn remove(outcome: io::Result<()>) -> io::Result<()> {
+    outcome.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+}
+
 impl Drop for ControlSocket {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_file(&self.path) {
@@ -86,4 +108,23 @@ async fn answer(stream: UnixStream, supervisor: &SupervisorHandle) -> io::Result
     let mut text = serde_json::to_string(&reply)?;
     text.push('\n');
     writing.write_all(text.as_bytes()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_host_per_state_folder_and_a_dead_one_s_socket_is_replaced() {
+        let state = tempfile::tempdir().unwrap();
+        let first = ControlSocket::open(state.path()).unwrap();
+        assert!(matches!(ControlSocket::open(state.path()), Err(ControlError::InUse { .. })));
+        let mode = fs::metadata(socket_path(state.path())).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        drop(first);
+        drop(std::os::unix::net::UnixListener::bind(socket_path(state.path())).unwrap());
+        let second = ControlSocket::open(state.path()).unwrap();
+        assert!(UnixStream::connect(socket_path(state.path())).await.is_ok());
+        drop(second);
+    }
 }

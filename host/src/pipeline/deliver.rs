@@ -211,7 +211,10 @@ impl OpenSink<'_> {
         });
         let records = before - batch.input_count();
         if records > 0 {
-            tracing::info!(records, "records of partitions that were handed over are left to their new owner");
+            tracing::info!(
+                records,
+                "records of partitions that were handed over are left to their new owner"
+            );
         }
     }
 
@@ -329,7 +332,8 @@ impl OpenSink<'_> {
         if !partitions.is_empty() {
             let claims = self.ask_to_claim(&partitions)?;
             for (at, (_, epoch)) in partitions.iter().zip(claims) {
-                if let Some(owned) = self.owned.get_mut(&at.topic).and_then(|topic| topic.get_mut(&at.partition))
+                if let Some(owned) =
+                    self.owned.get_mut(&at.topic).and_then(|topic| topic.get_mut(&at.partition))
                 {
                     owned.epoch = epoch;
                 }

@@ -435,6 +435,32 @@ impl<'t> Poll<'t> {
         }
     }
 
+    /// As `commit_and_wait`, and waits for a group that takes no commits because another member has just left it, such
+    /// as a task that was stopped together with this one. librdkafka joins it again by itself.
+    fn commit_at_the_end(&mut self, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        loop {
+            let positions = self.assignment.uncommitted();
+            if positions.is_empty() {
+                return true;
+            }
+            match self.consumer.commit_sync(&positions, deadline.min(Instant::now() + LAST_COMMIT)) {
+                Err(error) if error.is_rebalance() && Instant::now() + TICK < deadline => {
+                    tracing::debug!(%error, "waiting for the group");
+                    std::thread::sleep(TICK);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the last commit failed: some records will be read again");
+                    return false;
+                }
+                Ok(()) => {
+                    self.on_committed(&positions);
+                    return true;
+                }
+            }
+        }
+    }
+
     fn on_committed(&mut self, positions: &Positions) {
         self.assignment.committed(positions);
         if self.assignment.uncommitted().is_empty() {
@@ -544,7 +570,7 @@ impl<'t> Poll<'t> {
         }
         let delivered = self.is_drained() && all_ended;
         let left = deadline.saturating_duration_since(Instant::now());
-        let committed = self.commit_and_wait(left.clamp(Duration::from_millis(500), LAST_COMMIT));
+        let committed = self.commit_at_the_end(left.max(Duration::from_millis(500)));
         self.tell(Duration::ZERO);
         let left = deadline.saturating_duration_since(Instant::now());
         let closed = self.consumer.close(left.max(Duration::from_secs(1)));

@@ -97,7 +97,9 @@ fn differences(report: &str) -> Vec<Difference> {
         let Some(error) = line.strip_prefix("Error:") else { continue };
         let values: Vec<&str> = lines.by_ref().take(4).collect();
         let text = match values[..] {
-            ["Expected:", expected, "Found:", found] => format!("{kind}: {error}, expected {expected}, found {found}"),
+            ["Expected:", expected, "Found:", found] => {
+                format!("{kind}: {error}, expected {expected}, found {found}")
+            }
             _ => format!("{kind}: {error}"),
         };
         differences.push(Difference { text, is_ours });

@@ -6,7 +6,7 @@
 //!    itself, its manifest, is kept beside the copy.
 //! 4. A connector that uses a plugin loads the copy into the host: once per content, and never unloaded.
 //!
-//! This room and `plugins/abi` are the only ones with `unsafe`.
+//! Of the rooms of the host, this and `kafka/ffi.rs` alone have `unsafe`.
 
 mod context;
 mod error;

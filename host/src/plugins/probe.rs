@@ -1,9 +1,10 @@
 //! Probing: an unknown library is loaded in a child process first, so that a crash while it loads stays there.
 
 use std::{
-    io::Read,
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitCode, ExitStatus, Stdio},
+    process::{Child, ChildStdout, Command, ExitCode, ExitStatus, Stdio},
+    sync::mpsc,
     time::{Duration, Instant},
 };
 
@@ -20,6 +21,8 @@ pub const PROBE_COMMAND: &str = "probe-plugin";
 const MARKER: &str = "tidegate-probe:";
 
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long the answer is waited for once the child has ended.
+const AFTERWARDS: Duration = Duration::from_secs(2);
 
 /// How unknown libraries are probed.
 #[derive(Clone, Debug)]
@@ -59,14 +62,14 @@ fn probe_in_child(executable: &Path, library: &Path, origin: &Path) -> Result<Li
         .stderr(Stdio::null())
         .spawn()
         .map_err(PluginError::io("starting", executable))?;
-    let output = child.stdout.take().map(read_in_background);
+    let output = child.stdout.take().map(find_answer);
     let Some(status) = wait(&mut child, PATIENCE).map_err(PluginError::io("waiting for", executable))? else {
         return Err(failed(format!("it did not finish loading within {} seconds", PATIENCE.as_secs())));
     };
-    let output = output.and_then(|reader| reader.join().ok()).unwrap_or_default();
-    let answer = output.lines().rev().find_map(|line| line.strip_prefix(MARKER));
+    // What the library has started may live on and hold the pipe open: the answer is there all the same.
+    let answer = output.and_then(|answer| answer.recv_timeout(AFTERWARDS).ok());
     let Some(answer) = answer else { return Err(failed(format!("it {} while loading", ending(status)))) };
-    let answer: Result<LibraryManifest, String> = serde_json::from_str(answer)
+    let answer: Result<LibraryManifest, String> = serde_json::from_str(&answer)
         .map_err(|error| failed(format!("its answer cannot be read: {error}")))?;
     answer.map_err(|reason| failed(without_path(&reason, origin).to_owned()))
 }
@@ -78,13 +81,18 @@ fn without_path<'r>(reason: &'r str, origin: &Path) -> &'r str {
     rest.strip_prefix(path.as_str()).map_or(reason, |rest| rest.trim_start_matches([':', ' ']))
 }
 
-fn read_in_background(mut pipe: std::process::ChildStdout) -> std::thread::JoinHandle<String> {
+/// Reads the pipe to its end, and sends the answer as soon as it comes.
+fn find_answer(pipe: ChildStdout) -> mpsc::Receiver<String> {
+    let (answer, found) = mpsc::channel();
     std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        // What arrived before a read error is still worth looking at.
-        let _ended = pipe.read_to_end(&mut bytes).is_ok();
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
+        for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
+            let text = String::from_utf8_lossy(&line);
+            if let Some(text) = text.strip_prefix(MARKER) {
+                let _given_up = answer.send(text.to_owned()).is_err();
+            }
+        }
+    });
+    found
 }
 
 /// Waits for the child, and kills it when it takes too long.

@@ -5,6 +5,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
+    hash::{BuildHasher, RandomState},
     io::Write,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -80,10 +81,9 @@ impl Store {
 
     /// Writes a file beside its place and moves it there, so that nobody ever sees half of it.
     fn replace(&self, path: &Path, content: &[u8], mode: u32) -> Result<(), PluginError> {
-        let temporary =
-            self.folder.join(format!(".{}-{:?}.tmp", std::process::id(), std::thread::current().id()));
+        // Random, since hosts in containers that share a state folder may all have the same process id.
+        let temporary = self.folder.join(format!(".{:016x}.tmp", RandomState::new().hash_one(path)));
         let write = || {
-            let _stale = fs::remove_file(&temporary).is_ok();
             let mut file: File =
                 OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
             file.write_all(content)?;

@@ -5,6 +5,7 @@
 
 mod catalog;
 mod connector;
+mod metrics;
 mod restart;
 mod run;
 mod status;

@@ -5,8 +5,6 @@ use std::sync::OnceLock;
 use metrics::{Label, counter, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
-use crate::pipeline::Counts;
-
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
 
 /// Starts recording. Only the first call counts.
@@ -24,30 +22,6 @@ pub fn init_metrics() {
 #[must_use]
 pub fn render_metrics() -> String {
     RECORDER.get().map(PrometheusHandle::render).unwrap_or_default()
-}
-
-/// Records how far a task has come, as `tidegate_records_total` by stage, `tidegate_batches_total`,
-/// `tidegate_bytes_total` and `tidegate_partitions`.
-pub fn task_metrics(connector: &str, task: u32, counts: &Counts) {
-    if RECORDER.get().is_none() {
-        return;
-    }
-    let labels = [Label::new("connector", connector.to_owned()), Label::new("task", task.to_string())];
-    let stages = [
-        ("read", counts.read),
-        ("delivered", counts.delivered),
-        ("filtered", counts.filtered),
-        ("rejected", counts.rejected),
-        ("committed", counts.committed),
-    ];
-    for (stage, count) in stages {
-        let mut labels = labels.to_vec();
-        labels.push(Label::new("stage", stage));
-        counter!("tidegate_records_total", labels).absolute(count);
-    }
-    counter!("tidegate_batches_total", labels.to_vec()).absolute(counts.batches);
-    counter!("tidegate_bytes_total", labels.to_vec()).absolute(counts.bytes);
-    gauge!("tidegate_partitions", labels.to_vec()).set(f64::from(counts.partitions));
 }
 
 /// One measurement of a plugin.

@@ -8,9 +8,11 @@ use crate::{
     pipeline::{Counts, Task, TaskCommand, TaskEvent, TaskState},
     supervisor::{
         connector::Connector,
+        metrics,
         restart::Restarts,
         status::{ConnectorState, ConnectorStatus, TaskStatus, add},
     },
+    telemetry::scrub,
 };
 
 /// With `until_end`: how long a source that cannot be read is waited for.
@@ -117,7 +119,7 @@ impl Running {
                 slot.task = Some(task);
             }
             Err(error) => {
-                let reason = crate::telemetry::scrub(&error.to_string()).into_owned();
+                let reason = scrub(&error.to_string()).into_owned();
                 self.on_event(&id, TaskEvent::Failed { reason, abandoned: false });
             }
         }
@@ -178,7 +180,7 @@ impl Running {
         match event {
             TaskEvent::Progress(counts) => {
                 slot.counts = counts;
-                crate::telemetry::task_metrics(&id.connector, id.task, &add(slot.before, counts));
+                metrics::record(&id.connector, id.task, &add(slot.before, counts));
             }
             TaskEvent::State(state) => {
                 let stalled = matches!(state, TaskState::Stalled(_));
@@ -305,7 +307,7 @@ impl Running {
         let seconds = self.ended.unwrap_or_else(Instant::now).duration_since(self.started).as_secs_f64();
         ConnectorStatus {
             name: definition.name.clone(),
-            description: definition.description.clone().unwrap_or_default(),
+            description: scrub(definition.description.as_deref().unwrap_or_default()).into_owned(),
             state: self.state(),
             group_id: definition.source.group_id.clone(),
             counts: tasks.iter().map(|task| task.counts).fold(Counts::default(), add),
@@ -316,7 +318,7 @@ impl Running {
 
     fn task_status(&self, slot: &Slot) -> TaskStatus {
         let reason = match &slot.state {
-            TaskState::Stalled(reason) if slot.task.is_some() => reason.clone(),
+            TaskState::Stalled(reason) if slot.task.is_some() => scrub(reason).into_owned(),
             _ => slot.reason.clone(),
         };
         let mut counts = add(slot.before, slot.counts);

@@ -87,7 +87,7 @@ fn write_break(out: &mut impl Write, indent: Option<usize>) -> fmt::Result {
 impl<'b> Value<'b> {
     /// Writes the value as JSON on one line. Decimals and exact numbers are written as numbers with all their
     /// digits, bytes as base64, dates and times as ISO 8601 strings, JSON documents as they are but for line breaks
-    /// between their tokens, a value that the source left out as `null`.
+    /// between their tokens, a value that the source did not send as Debezium's mark for it.
     ///
     /// # Errors
     /// Only those of `out`.

@@ -1,0 +1,26 @@
+//! The host's own metrics, one set per task.
+
+use metrics::{Label, counter, gauge};
+
+use crate::pipeline::Counts;
+
+/// Records how far a task has come, as `tidegate_records_total` by stage, `tidegate_batches_total`,
+/// `tidegate_bytes_total` and `tidegate_partitions`.
+pub(super) fn record(connector: &str, task: u32, counts: &Counts) {
+    let labels = [Label::new("connector", connector.to_owned()), Label::new("task", task.to_string())];
+    let stages = [
+        ("read", counts.read),
+        ("delivered", counts.delivered),
+        ("filtered", counts.filtered),
+        ("rejected", counts.rejected),
+        ("committed", counts.committed),
+    ];
+    for (stage, count) in stages {
+        let mut labels = labels.to_vec();
+        labels.push(Label::new("stage", stage));
+        counter!("tidegate_records_total", labels).absolute(count);
+    }
+    counter!("tidegate_batches_total", labels.to_vec()).absolute(counts.batches);
+    counter!("tidegate_bytes_total", labels.to_vec()).absolute(counts.bytes);
+    gauge!("tidegate_partitions", labels.to_vec()).set(f64::from(counts.partitions));
+}

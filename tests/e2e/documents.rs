@@ -1,0 +1,190 @@
+//! What the documents show is true: connector files, plugins, commands, the demo.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use tidegate_tests::{Home, Outside, Running, captured_file, root};
+
+use crate::outside::manifest;
+
+/// The fenced blocks of a Markdown file in this language: line of the fence, text.
+fn blocks(markdown: &str, language: &str) -> Vec<(usize, String)> {
+    let mut blocks = Vec::new();
+    let mut open: Option<(usize, bool, String)> = None;
+    for (number, line) in (1..).zip(markdown.lines()) {
+        match (&mut open, line.trim_start().strip_prefix("```")) {
+            (None, Some(info)) => open = Some((number, info.trim() == language, String::new())),
+            (None, None) => {}
+            (Some(_), Some(_)) => blocks.extend(open.take().filter(|(_, wanted, _)| *wanted)),
+            (Some((_, _, text)), None) => text.extend([line, "\n"]),
+        }
+    }
+    blocks.into_iter().map(|(number, _, text)| (number, text)).collect()
+}
+
+/// Every Markdown file that shows how to use Tidegate.
+fn documents() -> BTreeMap<PathBuf, String> {
+    let mut files = vec![root().join("README.md")];
+    for entry in fs::read_dir(root().join("docs")).expect("a folder of documents") {
+        let path = entry.expect("a folder that can be read").path();
+        if path.extension().is_some_and(|extension| extension == "md") {
+            files.push(path);
+        }
+    }
+    let read = |file: PathBuf| (file.clone(), fs::read_to_string(file).expect("a file of text"));
+    files.into_iter().map(read).collect()
+}
+
+/// The path in a block's first line, such as `# connectors.d/orders.toml` or `// src/lib.rs`.
+fn named<'b>(block: &'b str, comment: &str) -> Option<&'b str> {
+    block.lines().next()?.strip_prefix(comment)?.split_whitespace().next()
+}
+
+const SHIPPED: [&str; 5] = ["basics", "console-sink", "discard-sink", "file-sink", "price-change"];
+
+#[test]
+fn connector_files_in_the_documents_are_valid() {
+    for (file, text) in documents() {
+        for (line, block) in blocks(&text, "toml") {
+            let name = named(&block, "# ").filter(|path| path.starts_with("connectors.d/"));
+            let Some(name) = name.and_then(|path| Path::new(path).file_stem()?.to_str()) else { continue };
+            // A plugin that the document itself shows how to write is not there.
+            let home = Home::new(&SHIPPED);
+            own_plugins(&text).iter().for_each(|library| home.add_library(library));
+            home.connector(name, &block);
+            let mut command = home.command();
+            command.envs(placeholders(&block).map(|name| (name, "1"))).arg("validate");
+            let finished = Running::start(&mut command).finish();
+            assert_eq!(finished.code, Some(0), "{}:{line}: {}", file.display(), finished.stdout);
+        }
+    }
+}
+
+/// The variables that a file asks for.
+fn placeholders(text: &str) -> impl Iterator<Item = &str> {
+    text.split("${env:").skip(1).filter_map(|rest| rest.split(['}', ':']).next())
+}
+
+/// The plugins whose source a document shows, built as projects of their own.
+fn own_plugins(text: &str) -> Vec<PathBuf> {
+    let sources = blocks(text, "rust").into_iter().map(|(_, block)| block);
+    let sources =
+        sources.filter(|block| named(block, "// ").is_some_and(|path| path.ends_with("src/lib.rs")));
+    sources
+        .map(|source| {
+            let path = named(&source, "// ").unwrap_or_default();
+            let name = Path::new(path).components().rev().nth(2).and_then(|name| name.as_os_str().to_str());
+            let name = name.unwrap_or("my-plugin").to_owned();
+            let mut shown = blocks(text, "toml").into_iter().map(|(_, block)| block);
+            let shown = shown.rfind(|block| block.contains(&format!("name = \"{name}\"")));
+            let manifest = shown.map_or_else(|| manifest(&name), |shown| complete(&shown));
+            Outside::new(&format!("readme-{name}"), [("Cargo.toml", manifest), ("src/lib.rs", source)])
+                .library(&name)
+        })
+        .collect()
+}
+
+/// A manifest that a document shows, as a workspace of its own and with the SDK of this checkout.
+fn complete(shown: &str) -> String {
+    let line = |line: &str| match line.starts_with("tidegate-plugin") {
+        true => "tidegate-plugin = { path = \"@root/plugins/sdk\" }\n".to_owned(),
+        false => format!("{line}\n"),
+    };
+    format!("[workspace]\n{}", shown.lines().map(line).collect::<String>())
+}
+
+#[test]
+fn plugins_in_the_documents_compile() {
+    for (_, text) in documents() {
+        let _built = own_plugins(&text);
+    }
+}
+
+#[test]
+fn shipped_examples_are_valid() {
+    let home = Home::new(&SHIPPED);
+    for folder in ["connectors.d", "docs/examples"].map(|folder| root().join(folder)) {
+        let mut variables = BTreeMap::new();
+        for entry in fs::read_dir(&folder).expect("examples") {
+            let text = fs::read_to_string(entry.expect("an example").path()).expect("a file of text");
+            variables.extend(placeholders(&text).map(|name| (name.to_owned(), "1")));
+        }
+        let mut command = home.command();
+        command.envs(variables).arg("validate").arg(folder);
+        let finished = Running::start(&mut command).finish();
+        assert_eq!(finished.code, Some(0), "{}", finished.stdout);
+        assert!(!finished.stdout.contains("warning"), "{}", finished.stdout);
+    }
+}
+
+#[test]
+fn host_files_in_the_documents_are_valid() {
+    for (file, text) in documents() {
+        for (line, block) in blocks(&text, "toml") {
+            if named(&block, "# ") != Some("tidegate.toml") {
+                continue;
+            }
+            let home = Home::new(&["console-sink"]);
+            home.write("tidegate.toml", &block);
+            home.connector("a", "source.topics = [\"a\"]\nsink.plugin = \"console\"\n");
+            let mut command = home.command();
+            command.envs(placeholders(&block).map(|name| (name, "1"))).arg("validate");
+            let finished = Running::start(&mut command).finish();
+            assert_eq!(finished.code, Some(0), "{}:{line}: {}", file.display(), finished.stdout);
+        }
+    }
+}
+
+#[test]
+fn commands_in_the_documents_exist() {
+    let home = Home::new(&[]);
+    let mut count = 0;
+    for (file, text) in documents() {
+        for (number, block) in blocks(&text, "sh") {
+            for line in block.lines() {
+                let command = line.split(" #").next().unwrap_or_default();
+                let mut words = command.split_whitespace();
+                if !words
+                    .next()
+                    .is_some_and(|program| program == "tidegate" || program.ends_with("/tidegate"))
+                {
+                    continue;
+                }
+                // With `--help` a command is checked, but not run.
+                let words: Vec<&str> = words.chain(["--help"]).collect();
+                let finished = home.run(&words);
+                assert_eq!(
+                    finished.code,
+                    Some(0),
+                    "{}:{number}: {line}: {}",
+                    file.display(),
+                    finished.stderr
+                );
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 0, "the documents show commands");
+}
+
+#[test]
+fn the_demo_s_connectors_print_the_changes_and_the_table() {
+    let home = Home::new(&SHIPPED);
+    let mut command = home.command();
+    command.args(["run", "--embedded-kafka", "--once", "--connectors"]).arg(root().join("connectors.d"));
+    command.arg("--load").arg(captured_file("shop-string/json.jsonl.gz"));
+    let finished = Running::start(&mut command).finish().expect_code(0);
+    let table = finished.stdout.lines().skip_while(|line| !line.starts_with("connector "));
+    let table: Vec<Vec<&str>> = table.map(|line| line.split_whitespace().take(6).collect()).collect();
+    assert_eq!(table[0], ["connector", "read", "delivered", "filtered", "rejected", "committed"]);
+    assert_eq!(table[1], ["customers", "384", "384", "0", "0", "384"]);
+    assert_eq!(table[2], ["everything-to-files", "2659", "2659", "0", "0", "2659"]);
+    assert_eq!(table[3], ["price-changes", "455", "207", "248", "0", "455"]);
+    assert_eq!(finished.count_log("price changed: "), 207);
+    let blocks = finished.stdout.matches("\nTable: customers\n").count();
+    // The tombstones behind the 25 deletes are no change events.
+    assert_eq!(blocks, 384 - 25);
+}
