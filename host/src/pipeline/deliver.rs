@@ -9,58 +9,22 @@ use std::{
     time::Instant,
 };
 
-use tidegate_abi::host::{Batch, PartitionPosition};
+use tidegate_abi::host::Batch;
 
 use super::{
+    channels::{Claimed, Inbox, Settled, SinkInput},
     clock::CallClock,
     error::{Stage, TaskError},
     failure_policy::{self, Rejections, retry},
-    poll::Inbox,
     settings::TaskSettings,
     split::Parts,
     stop::StopSignal,
     summary::log_written,
 };
 use crate::{
-    kafka::consumer::{ConsumerError, LookUp, StartAt, TopicPartition},
+    kafka::consumer::{ConsumerError, LookUp, TopicPartition},
     plugins::{Opening, SinkInstance, WriteReport},
 };
-
-/// What the sink role is sent.
-pub(super) enum SinkInput {
-    /// Write it.
-    Batch(Batch),
-    /// Claim these partitions, and find out where they start.
-    Claim {
-        /// Number of this assignment.
-        generation: u64,
-        /// Which.
-        partitions: Vec<TopicPartition>,
-    },
-    /// Let these partitions go.
-    Release(Vec<TopicPartition>),
-    /// Close and open the sink anew.
-    Reopen,
-}
-
-/// Where claimed partitions start.
-#[derive(Debug)]
-pub(super) struct Claimed {
-    /// Number of the assignment that this answers.
-    pub(super) generation: u64,
-    pub(super) starts: Vec<(TopicPartition, StartAt)>,
-    /// Ends of the logs, with `until_end` only.
-    pub(super) ends: HashMap<TopicPartition, i64>,
-    /// Partitions of all topics, with `until_end` only.
-    pub(super) total: Option<u32>,
-}
-
-/// A part of a batch that is settled.
-#[derive(Debug)]
-pub(super) struct Settled {
-    pub(super) positions: Vec<PartitionPosition>,
-    pub(super) delivered: usize,
-}
 
 /// The sink role of a task.
 pub(super) struct Deliver {

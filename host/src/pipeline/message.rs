@@ -84,3 +84,6 @@ pub struct Counts {
     /// Partitions of all topics of the connector, once known.
     pub total_partitions: Option<u32>,
 }
+
+/// Where a task's events go. Called from the task's threads; must not block.
+pub type TaskEvents = Box<dyn Fn(TaskEvent) + Send>;

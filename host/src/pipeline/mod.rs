@@ -19,6 +19,7 @@
 //! A task and its supervisor talk through [`TaskCommand`] and [`TaskEvent`] alone.
 
 mod assignment;
+mod channels;
 mod clock;
 mod deliver;
 mod error;
@@ -36,6 +37,6 @@ mod work;
 
 pub use error::{Stage, TaskError};
 pub(crate) use failure_policy::backoff;
-pub use message::{Counts, TaskCommand, TaskEvent, TaskState};
+pub use message::{Counts, TaskCommand, TaskEvent, TaskEvents, TaskState};
 pub use settings::{TaskSettings, TransformSettings};
-pub use task::{Task, TaskEvents};
+pub use task::Task;

@@ -10,19 +10,17 @@ use std::{
 };
 
 use super::{
+    channels::Inbox,
     clock::CallClock,
     deliver::Deliver,
     error::TaskError,
-    message::{TaskCommand, TaskEvent},
-    poll::{Inbox, Poll},
+    message::{TaskCommand, TaskEvent, TaskEvents},
+    poll::Poll,
     settings::TaskSettings,
     stop::{EndOnDrop, StopSignal},
     work::Work,
 };
 use crate::{kafka::consumer::Consumer, telemetry};
-
-/// Where a task's events go. Called from the task's threads; must not block.
-pub type TaskEvents = Box<dyn Fn(TaskEvent) + Send>;
 
 /// A running task.
 #[derive(Debug)]

@@ -8,11 +8,10 @@ use std::sync::{
 use tidegate_abi::{Record, host::Batch};
 
 use super::{
+    channels::{Inbox, SinkInput, WorkInput},
     clock::CallClock,
-    deliver::SinkInput,
     error::{Stage, TaskError},
     failure_policy::{self, Rejections, retry},
-    poll::Inbox,
     predicate,
     settings::{TaskSettings, TransformSettings},
     stop::StopSignal,
@@ -21,14 +20,6 @@ use crate::{
     formats::RecordDecoder,
     plugins::{Opening, TransformInstance},
 };
-
-/// What the work role is sent.
-pub(super) enum WorkInput {
-    /// Decode, transform, hand on.
-    Batch(Batch),
-    /// Close and open the transforms anew.
-    Reopen,
-}
 
 /// The work role of a task.
 pub(super) struct Work {

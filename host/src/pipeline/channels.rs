@@ -1,0 +1,71 @@
+//! What the three roles of a task send each other.
+
+use std::collections::HashMap;
+
+use tidegate_abi::host::{Batch, PartitionPosition};
+
+use super::{error::TaskError, message::TaskCommand};
+use crate::kafka::consumer::{StartAt, TopicPartition};
+
+/// What the poll loop is sent.
+#[derive(Debug)]
+pub(super) enum Inbox {
+    /// From the supervisor.
+    Command(TaskCommand),
+    /// The work role wants the next batch.
+    WorkFree,
+    /// The sink is open.
+    SinkOpen,
+    /// Partitions are claimed.
+    Claimed(Claimed),
+    /// Part of a batch is settled.
+    Settled(Settled),
+    /// All of a batch is settled; here is its memory.
+    Delivered(Batch),
+    /// A stage's thread has ended.
+    StageEnded(Result<(), TaskError>),
+}
+
+/// What the work role is sent.
+pub(super) enum WorkInput {
+    /// Decode, transform, hand on.
+    Batch(Batch),
+    /// Close and open the transforms anew.
+    Reopen,
+}
+
+/// What the sink role is sent.
+pub(super) enum SinkInput {
+    /// Write it.
+    Batch(Batch),
+    /// Claim these partitions, and find out where they start.
+    Claim {
+        /// Number of this assignment.
+        generation: u64,
+        /// Which.
+        partitions: Vec<TopicPartition>,
+    },
+    /// Let these partitions go.
+    Release(Vec<TopicPartition>),
+    /// Close and open the sink anew.
+    Reopen,
+}
+
+/// Where claimed partitions start.
+#[derive(Debug)]
+pub(super) struct Claimed {
+    /// Number of the assignment that this answers.
+    pub(super) generation: u64,
+    pub(super) starts: Vec<(TopicPartition, StartAt)>,
+    /// Ends of the logs, with `until_end` only.
+    pub(super) ends: HashMap<TopicPartition, i64>,
+    /// Partitions of all topics, with `until_end` only.
+    pub(super) total: Option<u32>,
+}
+
+/// A part of a batch that is settled.
+#[derive(Debug)]
+pub(super) struct Settled {
+    pub(super) positions: Vec<PartitionPosition>,
+    pub(super) delivered: usize,
+}
