@@ -11,7 +11,7 @@ use std::{
 };
 
 use support::{Event, fill, load, median, per_event};
-use tidegate::formats::{DecoderOptions, Format, Hints, RecordDecoder};
+use tidegate::formats::{DecoderOptions, Format, RecordDecoder};
 use tidegate_abi::{
     Arena, Record,
     host::{Batch, Decode, Decoded},
@@ -33,7 +33,7 @@ struct Task {
 impl Task {
     /// With or without keys: other libraries in this run read values alone.
     fn new(set: &str, file: &str, format: Format, with_keys: bool) -> Self {
-        let options = DecoderOptions { key: format, value: format, hints: Hints::default() };
+        let options = DecoderOptions { key: format, value: format, ..DecoderOptions::default() };
         let events = load(set, file);
         Self { batch: Batch::new(), decoder: RecordDecoder::new(options), events, with_keys }
     }

@@ -13,7 +13,7 @@ use std::{
 
 use serde_json::json;
 use tidegate::{
-    formats::{DecoderOptions, Format, Hints, RecordDecoder},
+    formats::{DecoderOptions, Format, RecordDecoder},
     plugins::{Opening, Prober, Registry, SinkInstance, TransformInstance},
 };
 use tidegate_abi::host::{Batch, NewRecord};
@@ -81,7 +81,7 @@ impl Line {
             decoder: RecordDecoder::new(DecoderOptions {
                 key: Format::Json,
                 value: Format::Json,
-                hints: Hints::default(),
+                ..DecoderOptions::default()
             }),
             transform: TransformInstance::open(plugin("counting-transform"), &opening(&nothing))
                 .expect("opened"),

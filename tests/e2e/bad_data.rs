@@ -60,6 +60,24 @@ fn what_cannot_be_read_is_skipped_where_the_file_says_so() {
 }
 
 #[test]
+fn nothing_is_decoded_where_nobody_looks_at_values() {
+    let broker = Broker::with_events(["this is no JSON", "{}"]);
+    let home = Home::new(&["misbehaving"]);
+    let source = "[source]\ntopics = [\"events\"]\n[restart]\npolicy = \"never\"\n";
+    let sink = "[sink]\nplugin = \"raw\"\n[sink.config]\npath = ";
+    home.connector("raw", &format!("{source}{sink}\"raw.txt\"\n"));
+    // A transform that does look makes the difference.
+    let looks = "[[transforms]]\nplugin = \"no-op\"\n";
+    home.connector("looked-at", &format!("{source}{looks}{sink}\"looked-at.txt\"\n"));
+    let finished = home.run_once(&broker).expect_code(3);
+    let line = finished.expect_log("refused events[0] offset 0");
+    assert!(line.contains("looked-at[0]") && line.contains("decode"), "{line}");
+    let written = std::fs::read_to_string(home.path("raw.txt")).unwrap();
+    assert_eq!(written, "this is no JSON\n{}\n");
+    assert_eq!(broker.committed("connect-raw", "events", 0), Some(2));
+}
+
+#[test]
 fn a_record_of_twenty_megabytes_passes_unless_it_may_not() {
     let large = format!(r#"{{"text":"{}"}}"#, "x".repeat(20 << 20));
     let broker = Broker::with_events(["{}", large.as_str(), "{}"]);

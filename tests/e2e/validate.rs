@@ -110,7 +110,7 @@ fn every_error_of_every_file_is_told_at_once() {
          of the files"
             .to_owned(),
     );
-    let summary = format!("{} errors (14 refused, 1 connector file fine)", expected.len());
+    let summary = format!("{} errors: 14 connector files refused, 1 connector file fine", expected.len());
     expected.push(summary);
     assert_eq!(finished.stdout.lines().collect::<Vec<_>>(), expected);
     assert_eq!(finished.stderr, "");

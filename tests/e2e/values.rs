@@ -5,7 +5,7 @@ use std::{cell::RefCell, sync::Arc};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use tidegate::{
-    formats::{DecoderOptions, Format, Hints, RecordDecoder},
+    formats::{DecoderOptions, Format, RecordDecoder},
     plugins::{Opening, Prober, Registry, TransformInstance},
 };
 use tidegate_abi::{
@@ -138,7 +138,7 @@ fn any_document_survives() {
     let opening = Opening { connector: "values", task: 0, tasks: 1, instance: "no-op", config: &config };
     let plugin = found.registry.get("no-op").expect("a plugin of the fixture");
     let transform = TransformInstance::open(plugin, &opening).expect("opened");
-    let options = DecoderOptions { key: Format::Json, value: Format::Json, hints: Hints::default() };
+    let options = DecoderOptions { key: Format::Json, value: Format::Json, ..DecoderOptions::default() };
     let line = RefCell::new(Line { batch: Batch::new(), decoder: RecordDecoder::new(options), transform });
     proptest!(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(128) }, |(documents in prop::collection::vec(document(), 1..16))| {
         let encoded = pass(&mut line.borrow_mut(), &documents);

@@ -34,21 +34,13 @@ pub(super) fn run(host: &HostOptions, options: &ValidateOptions) -> anyhow::Resu
 }
 
 fn conclude(diagnostics: &Diagnostics, valid: usize, refused: usize) -> ExitCode {
-    let files = |count: usize| format!("{count} connector {}", if count == 1 { "file" } else { "files" });
-    if diagnostics.has_errors() {
-        let errors = diagnostics.errors().count();
-        println!(
-            "{errors} error{} ({}, {} fine)",
-            if errors == 1 { "" } else { "s" },
-            refused_text(refused),
-            files(valid)
-        );
-        return ExitCode::from(EXIT_ERROR);
+    let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
+    let fine = format!("{} fine", count(valid, "connector file"));
+    if !diagnostics.has_errors() {
+        println!("{fine}");
+        return ExitCode::SUCCESS;
     }
-    println!("{} fine", files(valid));
-    ExitCode::SUCCESS
-}
-
-fn refused_text(refused: usize) -> String {
-    format!("{refused} refused")
+    let errors = count(diagnostics.errors().count(), "error");
+    println!("{errors}: {} refused, {fine}", count(refused, "connector file"));
+    ExitCode::from(EXIT_ERROR)
 }

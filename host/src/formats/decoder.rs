@@ -11,7 +11,7 @@ use super::{
     Format, Hints,
     change::{Positions, Rows, recognise},
     connect::{Envelopes, Read},
-    json::{JsonError, Scratch},
+    json::{JsonError, Room, Scratch, TooLarge},
 };
 
 /// How a task's records are to be read.
@@ -23,6 +23,9 @@ pub struct DecoderOptions {
     pub value: Format,
     /// Types of columns, where the format does not carry them.
     pub hints: Hints,
+    /// Bytes that the values of one record may take, as told from its text; a record that would take more is refused.
+    /// 0: no limit.
+    pub max_value_bytes: usize,
 }
 
 /// Reads the records of one task. Keeps its memory, so that a record allocates nothing in the steady state.
@@ -31,6 +34,7 @@ pub struct RecordDecoder {
     value: PayloadDecoder,
     rows: Rows,
     has_hints: bool,
+    max_value_bytes: usize,
     positions: Positions,
     scratch: Scratch<'static>,
 }
@@ -60,6 +64,7 @@ impl RecordDecoder {
             value: side(options.value),
             has_hints: !options.hints.is_empty(),
             rows: Rows::new(options.hints),
+            max_value_bytes: if options.max_value_bytes == 0 { usize::MAX } else { options.max_value_bytes },
             positions: Positions::default(),
             scratch: Scratch::default(),
         }
@@ -71,6 +76,7 @@ impl RecordDecoder {
         arena: Arena<'b>,
         scratch: &mut Scratch<'b>,
     ) -> Result<Decoded<'b>, String> {
+        scratch.room = self.room(record).map_err(|error| error.to_string())?;
         let key = self.key.read(record.key_bytes(), arena, scratch).map_err(|error| reason("key", error))?;
         let value =
             self.value.read(record.value_bytes(), arena, scratch).map_err(|error| reason("value", error))?;
@@ -86,6 +92,13 @@ impl RecordDecoder {
             self.place(parts, record);
         }
         Ok(decoded)
+    }
+
+    /// What the record's values may take beyond what stands in its text.
+    fn room(&self, record: Record<'_>) -> Result<Room, TooLarge> {
+        let key = self.key.json(record.key_bytes());
+        let value = self.value.json(record.value_bytes());
+        Room::beside([key, value], self.max_value_bytes)
     }
 
     /// Types what no schema has typed.
@@ -117,7 +130,7 @@ impl RecordDecoder {
 
     /// Remembers the event's position, or gives it the last one of its partition.
     fn place(&mut self, parts: &mut ChangeParts<'_>, record: Record<'_>) {
-        let (topic, partition, offset) = (record.topic(), record.partition(), record.offset());
+        let (topic, partition, offset) = (record.source_topic(), record.partition(), record.offset());
         match parts.position {
             Some(words) => self.positions.remember(topic, partition, offset, words),
             None => {
@@ -129,6 +142,11 @@ impl RecordDecoder {
 }
 
 impl PayloadDecoder {
+    /// The payload, if values will be made of it. The other formats make one, which points to the payload.
+    fn json<'b>(&self, payload: Option<&'b [u8]>) -> &'b [u8] {
+        payload.filter(|_| self.format == Format::Json).unwrap_or_default()
+    }
+
     fn read<'b>(
         &mut self,
         payload: Option<&'b [u8]>,
@@ -168,7 +186,8 @@ impl Recognise for RecordDecoder {
     fn recognise<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Option<ChangeParts<'b>> {
         let mut parts = recognise(record.value(), record.value_schema(), arena, &mut self.scratch.text)?;
         if parts.position.is_none() {
-            parts.position = self.positions.inherit(record.topic(), record.partition(), record.offset());
+            parts.position =
+                self.positions.recall(record.source_topic(), record.partition(), record.offset());
             parts.inherited_position = parts.position.is_some();
         }
         Some(parts)

@@ -65,6 +65,7 @@ impl Connector {
         let tasks = definition.tasks.max(1);
         let memory = definition.limits.memory / tasks;
         let batch = definition.batch.resolve(wishes(&self.sink));
+        let batch_memory = (memory - memory / QUEUE_SHARE) / BatchOverrides::BATCHES_IN_MEMORY;
         TaskSettings {
             connector: definition.name.clone(),
             task,
@@ -74,14 +75,14 @@ impl Connector {
                 config::Start::Earliest => Start::Earliest,
                 config::Start::Latest => Start::Latest,
             },
-            decoder: decoder_options(definition),
+            decoder: decoder_options(definition, batch_memory),
             reads_values: self.reads_values(),
             transforms: self.transforms().collect(),
             sink: self.sink.clone(),
             sink_name: definition.sink.plugin.clone(),
             sink_config: definition.sink.config.clone(),
             batch,
-            batch_memory: (memory - memory / QUEUE_SHARE) / BatchOverrides::BATCHES_IN_MEMORY,
+            batch_memory,
             errors: definition.errors,
             call_timeout: definition.limits.call_timeout,
             shutdown: definition.limits.shutdown,
@@ -142,7 +143,7 @@ fn wishes(sink: &Plugin) -> BatchDefaults {
     }
 }
 
-fn decoder_options(definition: &ConnectorDefinition) -> DecoderOptions {
+fn decoder_options(definition: &ConnectorDefinition, max_value_bytes: usize) -> DecoderOptions {
     let source = &definition.source;
     let mut hints = Hints::default();
     for (column, hint) in &source.columns {
@@ -150,5 +151,5 @@ fn decoder_options(definition: &ConnectorDefinition) -> DecoderOptions {
             tracing::warn!(connector = definition.name, "[source.columns]: {error}");
         }
     }
-    DecoderOptions { key: source.key_format, value: source.value_format, hints }
+    DecoderOptions { key: source.key_format, value: source.value_format, hints, max_value_bytes }
 }

@@ -270,11 +270,39 @@ impl Lines {
         let (on, off) = if self.color { (format!("\x1b[{code}m"), "\x1b[0m") } else { (String::new(), "") };
         write!(line, "{} {on}{level:>5}{off} ", now())?;
         match (&parts.task.connector, parts.task.task) {
-            (Some(connector), Some(task)) => write!(line, "{connector}[{task}] ")?,
-            (Some(connector), None) => write!(line, "{connector} ")?,
+            (Some(connector), Some(task)) => write!(line, "{}[{task}] ", OneLine(connector))?,
+            (Some(connector), None) => write!(line, "{} ", OneLine(connector))?,
             _ => {}
         }
-        write!(line, "{}{}", parts.message, parts.fields)
+        // Secrets go first: one of several lines would not be found once its line ends are escaped.
+        write!(line, "{}{}", OneLine(&scrub(&parts.message)), OneLine(&scrub(&parts.fields)))
+    }
+}
+
+/// Text that may come from a record or another system, kept from looking like a line of its own or steering a terminal:
+/// what would is escaped as in Rust's strings, `\n` or `\u{1b}`.
+struct OneLine<'t>(&'t str);
+
+impl OneLine<'_> {
+    /// Control characters, line and paragraph separators, and what changes the direction of text.
+    fn escapes(character: char) -> bool {
+        let is_format = || {
+            matches!(character,
+                '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        };
+        character.is_control() || is_format()
+    }
+}
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        while let Some((at, character)) = rest.char_indices().find(|(_, character)| Self::escapes(*character))
+        {
+            write!(out, "{}{}", &rest[..at], character.escape_default())?;
+            rest = &rest[at + character.len_utf8()..];
+        }
+        out.write_str(rest)
     }
 }
 
@@ -295,4 +323,45 @@ fn json(line: &mut String, event: &Event<'_>, parts: &Parts) -> fmt::Result {
 fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_parts(since.as_millis() as i64, 1000, Some(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn human(message: &str, fields: &str) -> String {
+        let parts = Parts {
+            message: message.to_owned(),
+            fields: fields.to_owned(),
+            task: TaskNames { connector: Some("orders".to_owned()), task: Some(1) },
+            ..Parts::default()
+        };
+        let mut line = String::new();
+        Lines { format: LogFormat::Human, color: false }.human(&mut line, Level::WARN, &parts).unwrap();
+        line
+    }
+
+    #[test]
+    fn nothing_in_a_message_or_field_starts_a_line_or_steers_a_terminal() {
+        let line = human("bad\r\n2026-01-01 ERROR forged", " key=\x1b[2Ja\u{9b}b\u{2028}c\u{202e}d\te");
+        let expected =
+            "WARN orders[1] bad\\r\\n2026-01-01 ERROR forged key=\\u{1b}[2Ja\\u{9b}b\\u{2028}c\\u{202e}d\\te";
+        assert!(line.ends_with(expected), "{line}");
+        assert!(!line.contains(char::is_control), "{line:?}");
+    }
+
+    #[test]
+    fn ordinary_text_stays_as_it_is() {
+        let line = human("größer: \"C:\\new\" → 5 €", " table=público.日本");
+        assert!(line.ends_with("größer: \"C:\\new\" → 5 € table=público.日本"), "{line}");
+    }
+
+    #[test]
+    fn a_secret_of_several_lines_is_found_before_its_line_ends_are_escaped() {
+        let mut secrets = crate::config::Secrets::default();
+        secrets.insert("one \"of\nlog-test");
+        super::super::protect(&secrets);
+        let line = human("it is one \"of\nlog-test", "");
+        assert!(line.ends_with("it is ***"), "{line}");
+    }
 }

@@ -175,38 +175,36 @@ macro_rules! export_plugin {
         $crate::export_plugin! { $($kind $name => $plugin),+ }
     };
     ($($kind:ident $name:expr => $plugin:ty),+) => {
+        // Full paths only: an import here would hide a module of the same name in the plugin's crate.
         const _: () = {
-            use $crate::private::{self, abi_stable, raw};
-
-            extern "C" fn plugins() -> abi_stable::std_types::RSlice<'static, raw::PluginEntryRef> {
-                static PLUGINS: private::PluginList = private::PluginList::new();
+            extern "C" fn plugins()
+            -> $crate::private::abi_stable::std_types::RSlice<'static, $crate::private::raw::PluginEntryRef> {
+                static PLUGINS: $crate::private::PluginList = $crate::private::PluginList::new();
                 PLUGINS.get(|| vec![$($crate::export_plugin!(@entry $kind, $name, $plugin)),+])
             }
 
-            fn module() -> raw::PluginModuleRef {
-                use abi_stable::{prefix_type::PrefixTypeTrait, std_types::RStr};
-                raw::PluginModule {
-                    version: RStr::from_str(env!("CARGO_PKG_VERSION")),
-                    build: RStr::from_str($crate::BUILD),
-                    init: private::init,
+            fn module() -> $crate::private::raw::PluginModuleRef {
+                let module = $crate::private::raw::PluginModule {
+                    version: $crate::private::abi_stable::std_types::RStr::from_str(env!("CARGO_PKG_VERSION")),
+                    build: $crate::private::abi_stable::std_types::RStr::from_str($crate::BUILD),
+                    init: $crate::private::init,
                     plugins,
-                }
-                .leak_into_prefix()
+                };
+                $crate::private::abi_stable::prefix_type::PrefixTypeTrait::leak_into_prefix(module)
             }
 
-            extern "C" fn constructor() -> abi_stable::library::RootModuleResult {
-                abi_stable::library::__call_root_module_loader(module)
+            extern "C" fn constructor() -> $crate::private::abi_stable::library::RootModuleResult {
+                $crate::private::abi_stable::library::__call_root_module_loader(module)
             }
 
             // What `#[export_root_module]` expands to, without asking the plugin for a dependency on abi_stable.
             // SAFETY: no other symbol of the library has this name, and the header describes `PluginModuleRef`.
             #[allow(unsafe_code)]
             #[unsafe(export_name = "_1as_0lib_1header_0root_bmodule_bloader")]
-            static HEADER: abi_stable::library::LibHeader = unsafe {
-                abi_stable::library::LibHeader::from_constructor::<raw::PluginModuleRef>(
-                    constructor,
-                    abi_stable::library::CheckTypeLayout::Yes,
-                )
+            static HEADER: $crate::private::abi_stable::library::LibHeader = unsafe {
+                $crate::private::abi_stable::library::LibHeader::from_constructor::<
+                    $crate::private::raw::PluginModuleRef,
+                >(constructor, $crate::private::abi_stable::library::CheckTypeLayout::Yes)
             };
         };
     };

@@ -41,7 +41,11 @@ const OWNED: [(&str, &str, &str); 15] = [
         "it has a key of its own",
         "use source.bootstrap_servers or kafka.bootstrap_servers",
     ),
-    ("enable.partition.eof", "the host reads end-of-partition events itself", "remove it"),
+    (
+        "enable.partition.eof",
+        "the host takes no end-of-partition events",
+        "remove it; --once ends at the end of every topic",
+    ),
     ("queued.max.messages.kbytes", "it is derived from the memory limit", "use limits.memory"),
 ];
 

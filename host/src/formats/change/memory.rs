@@ -23,14 +23,22 @@ impl<Q, T> Memory<Q, T> {
         is: impl Fn(&Q) -> bool,
         make: impl FnOnce() -> (Q, T),
     ) -> &mut T {
-        let hit = |entry: &(Box<str>, Q, T)| &*entry.0 == name && is(&entry.1);
-        if !self.entries.get(self.last).is_some_and(hit) {
-            let known = self.by_name.get(name).and_then(|found| {
-                found.iter().copied().find(|index| self.entries.get(*index).is_some_and(|entry| is(&entry.1)))
-            });
-            self.last = known.unwrap_or_else(|| self.add(name, make()));
-        }
+        self.last = self.find(name, is).unwrap_or_else(|| self.add(name, make()));
         &mut self.entries[self.last].2
+    }
+
+    /// The entry under `name` whose qualifier `is` the one.
+    fn get(&self, name: &str, is: impl Fn(&Q) -> bool) -> Option<&T> {
+        self.find(name, is).map(|index| &self.entries[index].2)
+    }
+
+    fn find(&self, name: &str, is: impl Fn(&Q) -> bool) -> Option<usize> {
+        let hit = |entry: &(Box<str>, Q, T)| &*entry.0 == name && is(&entry.1);
+        if self.entries.get(self.last).is_some_and(hit) {
+            return Some(self.last);
+        }
+        let is_at = |index: &usize| self.entries.get(*index).is_some_and(|entry| is(&entry.1));
+        self.by_name.get(name)?.iter().copied().find(is_at)
     }
 
     fn add(&mut self, name: &str, (qualifier, item): (Q, T)) -> usize {
@@ -42,34 +50,40 @@ impl<Q, T> Memory<Q, T> {
 }
 
 /// The last source position of each partition, for rows that come without one (Debezium's incremental snapshots).
+///
+/// Each is kept with the offset of its record and counts for records behind it only, so it never makes a row look newer
+/// than it is. That holds under any assignment: a partition that comes back further back forgets what lies ahead, and
+/// one that comes back further on, its changes delivered by another task, keeps a lower bound. At worst the row
+/// then loses against an earlier change of the same row, which has the same state save for columns that the source left
+/// out. A gap in the offsets cannot tell such a return: compaction and transactions leave gaps as well.
 #[derive(Default)]
-pub(crate) struct Positions(Memory<i32, Last>);
+pub(crate) struct Positions(Memory<i32, Option<Last>>);
 
 #[derive(Clone, Copy)]
 struct Last {
     offset: i64,
-    words: Option<[u64; 4]>,
+    words: [u64; 4],
 }
 
 impl Positions {
-    fn last(&mut self, topic: &str, partition: i32, offset: i64) -> &mut Last {
-        let last =
-            self.0.entry(topic, |known| *known == partition, || (partition, Last { offset, words: None }));
-        // The partition is read again from further back: what was seen lies ahead of it.
-        if offset < last.offset {
-            *last = Last { offset, words: None };
-        }
-        last
-    }
-
     /// Remembers the position of the record at `offset`.
     pub(crate) fn remember(&mut self, topic: &str, partition: i32, offset: i64, words: [u64; 4]) {
-        *self.last(topic, partition, offset) = Last { offset, words: Some(words) };
+        let last = self.0.entry(topic, |known| *known == partition, || (partition, None));
+        *last = Some(Last { offset, words });
     }
 
-    /// The position of the last record before `offset` that had one.
+    /// The position of the last record up to `offset` that had one. For records as they are read: what lies ahead is
+    /// forgotten, since the log may be another one under the same name.
     pub(crate) fn inherit(&mut self, topic: &str, partition: i32, offset: i64) -> Option<[u64; 4]> {
-        self.last(topic, partition, offset).words
+        let last = self.0.entry(topic, |known| *known == partition, || (partition, None));
+        *last = last.filter(|last| last.offset <= offset);
+        last.map(|last| last.words)
+    }
+
+    /// Like [`Positions::inherit`], for a record whose successors may have been read already.
+    pub(crate) fn recall(&self, topic: &str, partition: i32, offset: i64) -> Option<[u64; 4]> {
+        let last = (*self.0.get(topic, |known| *known == partition)?)?;
+        (last.offset <= offset).then_some(last.words)
     }
 }
 
@@ -89,10 +103,31 @@ mod tests {
     }
 
     #[test]
-    fn a_partition_that_is_read_again_inherits_nothing_from_ahead() {
+    fn a_partition_that_comes_back_further_back_inherits_nothing_from_ahead() {
         let mut positions = Positions::default();
         positions.remember("a", 0, 5, [1, 0, 0, 0]);
         assert_eq!(positions.inherit("a", 0, 2), None);
-        assert_eq!(positions.inherit("a", 0, 3), None);
+        assert_eq!(positions.inherit("a", 0, 6), None, "what lies ahead is forgotten, not hidden");
+        positions.remember("a", 0, 3, [7, 0, 0, 0]);
+        assert_eq!(positions.inherit("a", 0, 4), Some([7, 0, 0, 0]));
+    }
+
+    #[test]
+    fn a_partition_that_comes_back_further_on_keeps_its_lower_bound_until_the_next_change() {
+        let mut positions = Positions::default();
+        positions.remember("a", 0, 5, [1, 0, 0, 0]);
+        assert_eq!(positions.inherit("a", 0, 5_000), Some([1, 0, 0, 0]));
+        positions.remember("a", 0, 5_001, [9, 0, 0, 0]);
+        assert_eq!(positions.inherit("a", 0, 5_002), Some([9, 0, 0, 0]));
+    }
+
+    #[test]
+    fn looking_back_for_a_transforms_output_forgets_nothing() {
+        let mut positions = Positions::default();
+        positions.remember("a", 0, 90, [1, 0, 0, 0]);
+        assert_eq!(positions.recall("a", 0, 50), None);
+        assert_eq!(positions.recall("a", 0, 90), Some([1, 0, 0, 0]));
+        assert_eq!(positions.recall("b", 0, 90), None);
+        assert_eq!(positions.inherit("a", 0, 91), Some([1, 0, 0, 0]));
     }
 }

@@ -173,8 +173,11 @@ impl<'b> Maker<'b, '_> {
                     changed |= new.is_some();
                     self.scratch.values.push(new.unwrap_or(item));
                 }
-                let list = self.finish_list(base);
-                changed.then_some(list)
+                if !changed {
+                    self.scratch.values.truncate(base);
+                    return None;
+                }
+                Some(self.finish_list(base))
             }
             _ => None,
         }

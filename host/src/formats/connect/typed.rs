@@ -114,6 +114,7 @@ impl<'b> Parser<'b, '_> {
             for field in &row.fields {
                 if !self.scratch.fields[base..].iter().any(|open| open.name() == field.name) {
                     let value = missing(&field.ty).map_err(|error| error.inside(field.name))?;
+                    self.scratch.room.take_field()?;
                     self.scratch.fields.push(Field::new(field.name, value));
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::MAX_DEPTH;
+use super::{MAX_DEPTH, room::NoRoom};
 use crate::formats::{connect::SchemaError, types::Mismatch};
 
 /// Why a payload cannot be read. The text follows the word "key" or "value", and never holds the payload itself.
@@ -25,6 +25,9 @@ pub(crate) enum JsonError {
     /// A value is not of the type that the schema declares.
     #[error("does not fit its schema: {0}")]
     Mismatch(Box<Mismatch>),
+    /// It leaves out too many fields of its schema.
+    #[error(transparent)]
+    Room(#[from] NoRoom),
     /// The schema cannot be used.
     #[error("has a schema that cannot be used: {0}")]
     Schema(Box<SchemaError>),

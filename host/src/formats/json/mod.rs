@@ -8,11 +8,13 @@
 mod error;
 mod lexer;
 mod number;
+mod room;
 mod scan;
 mod tree;
 
 pub(crate) use error::{Fault, JsonError};
 pub(crate) use lexer::Lexer;
+pub(crate) use room::{Room, TooLarge};
 pub(crate) use tree::{Parser, Scratch};
 
 /// How many arrays and objects may lie within each other.

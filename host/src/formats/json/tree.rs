@@ -5,6 +5,7 @@ use tidegate_abi::{Arena, Field, Value};
 use super::{
     error::{Fault, JsonError},
     lexer::{Lexer, Text},
+    room::Room,
 };
 
 /// Bytes of each kind of scratch memory that stay; what one huge record needed beyond goes with it.
@@ -17,6 +18,8 @@ pub(crate) struct Scratch<'b> {
     pub(crate) fields: Vec<Field<'b>>,
     pub(crate) text: String,
     pub(crate) bytes: Vec<u8>,
+    /// What the values of this record may still take.
+    pub(crate) room: Room,
 }
 
 impl Scratch<'_> {
@@ -38,6 +41,7 @@ impl Scratch<'_> {
             fields: self.fields.into_iter().map(|_| Field::new("", Value::NULL)).collect(),
             text: self.text,
             bytes: self.bytes,
+            room: Room::default(),
         }
     }
 }
@@ -146,5 +150,39 @@ impl<'b> Parser<'b, '_> {
         let list = self.arena.list(&self.scratch.values[base..]);
         self.scratch.values.truncate(base);
         Ok(list)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scratch(items: usize) -> Scratch<'static> {
+        Scratch {
+            values: vec![Value::NULL; items],
+            fields: vec![Field::new("", Value::NULL); items],
+            text: "x".repeat(items),
+            bytes: vec![0; items],
+            room: Room::default(),
+        }
+    }
+
+    fn kept(scratch: &Scratch<'_>) -> [usize; 4] {
+        [
+            scratch.values.capacity() * size_of::<Value<'_>>(),
+            scratch.fields.capacity() * size_of::<Field<'_>>(),
+            scratch.text.capacity(),
+            scratch.bytes.capacity(),
+        ]
+    }
+
+    #[test]
+    fn what_ordinary_records_need_stays_and_what_a_huge_one_needed_goes() {
+        let ordinary = scratch(100);
+        let before = kept(&ordinary);
+        assert_eq!(kept(&ordinary.recycle()), before);
+        let huge = scratch(1 << 20).recycle();
+        assert!(kept(&huge).iter().all(|bytes| *bytes <= LARGEST_KEPT), "{:?}", kept(&huge));
+        assert!(huge.values.is_empty() && huge.text.is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! Connect's `{"schema","payload"}`: told from other documents, typed by its schema; and what bad payloads are told.
 
 use super::{decode, decode_with, json_decoder, only, refusal, to_json};
-use crate::formats::{DecoderOptions, Format, Hints, RecordDecoder};
+use crate::formats::{DecoderOptions, Format, RecordDecoder};
 
 const ROW: &str = r#"{"type":"struct","optional":false,"name":"row","fields":[{"type":"int32","optional":false,"field":"id"},{"type":"bytes","optional":true,"name":"org.apache.kafka.connect.data.Decimal","version":1,"parameters":{"scale":"2","connect.decimal.precision":"10"},"field":"price"},{"type":"string","optional":true,"default":"none","field":"note"}]}"#;
 
@@ -186,7 +186,7 @@ fn text_and_bytes_are_taken_as_they_are() {
     let mut decoder = RecordDecoder::new(DecoderOptions {
         key: Format::Bytes,
         value: Format::String,
-        hints: Hints::default(),
+        ..DecoderOptions::default()
     });
     let records =
         [(Some(&b"\xff\x00"[..]), Some("{ü".as_bytes())), (None, None), (None, Some(&b"a\xff"[..]))];

@@ -3,6 +3,7 @@
 mod captures;
 mod changes;
 mod envelopes;
+mod memory;
 mod properties;
 mod rows;
 
@@ -13,7 +14,7 @@ use tidegate_abi::{
     host::{Batch, NewRecord},
 };
 
-use super::{DecoderOptions, Format, Hints, RecordDecoder};
+use super::{DecoderOptions, Hints, RecordDecoder};
 
 /// A decoder of JSON without hints.
 fn json_decoder() -> RecordDecoder {
@@ -21,7 +22,7 @@ fn json_decoder() -> RecordDecoder {
 }
 
 fn with_hints(hints: Hints) -> RecordDecoder {
-    RecordDecoder::new(DecoderOptions { key: Format::Json, value: Format::Json, hints })
+    RecordDecoder::new(DecoderOptions { hints, ..DecoderOptions::default() })
 }
 
 /// Key and value.
