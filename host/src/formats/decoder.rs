@@ -186,8 +186,11 @@ impl Recognise for RecordDecoder {
     fn recognise<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Option<ChangeParts<'b>> {
         let mut parts = recognise(record.value(), record.value_schema(), arena, &mut self.scratch.text)?;
         if parts.position.is_none() {
-            parts.position =
-                self.positions.recall(record.source_topic(), record.partition(), record.offset());
+            // The event that the record was read with has it, or had inherited it at its place in the log.
+            let before =
+                record.change().and_then(|change| change.position()).map(|position| position.words());
+            let recall = || self.positions.recall(record.source_topic(), record.partition(), record.offset());
+            parts.position = before.or_else(recall);
             parts.inherited_position = parts.position.is_some();
         }
         Some(parts)

@@ -1,6 +1,9 @@
 //! Which values are change events, and what they say of themselves.
 
-use tidegate_abi::Operation;
+use tidegate_abi::{
+    Field, Operation, Value,
+    raw::{OutRecord, out_flags},
+};
 
 use super::{decode, decode_with, json_decoder, only};
 
@@ -137,4 +140,39 @@ fn a_row_without_a_position_inherits_its_partitions_last() {
     let known = Some([24_023_119, 24_023_128, 0, 0]);
     assert_eq!(positions, [None, known, known]);
     assert_eq!(batch.record(2).unwrap().change().unwrap().position_text(), "");
+}
+
+#[test]
+fn a_value_that_a_transform_made_keeps_the_position_of_its_record() {
+    let mut decoder = json_decoder();
+    let event = |lsn: u32| format!(r#"{{"op":"u","before":null,"after":{{"a":1}},"table":"t","lsn":{lsn}}}"#);
+    let events = [event(7), event(9)];
+    let records: Vec<_> = events.iter().map(|event| (None, Some(event.as_bytes()))).collect();
+    let mut batch = decode_with(&mut decoder, &records);
+    let after = [Field::new("a", Value::int(2))];
+    let fields = [
+        Field::new("op", Value::string("u")),
+        Field::new("after", Value::object(&after)),
+        Field::new("table", Value::string("other")),
+    ];
+    let made = Value::object(&fields);
+    let applied = batch.transform(
+        usize::MAX,
+        None,
+        &mut decoder,
+        |_, outputs| {
+            for input in 0..2 {
+                let output =
+                    OutRecord { flags: out_flags::VALUE, value: made.node(), ..OutRecord::keep(input) };
+                assert!(outputs.push(output));
+            }
+            Ok(())
+        },
+        |broken| broken,
+    );
+    assert_eq!(applied, Ok(()));
+    let changes: Vec<_> = batch.records().filter_map(|record| record.change()).collect();
+    let positions: Vec<u64> = changes.iter().map(|change| change.position().unwrap().words()[0]).collect();
+    assert_eq!(positions, [7, 9]);
+    assert!(changes.iter().all(|change| change.table() == "other"));
 }

@@ -136,7 +136,7 @@ pub(super) fn merge(base: &RecordView, output: &OutRecord) -> RecordView {
     if set(out_flags::VALUE) {
         record.value = output.value;
         record.value_schema = ptr::null();
-        record.change = ptr::null();
+        // The change event stays until the host has looked at the new value: its position outlives it.
         record.flags |= record_flags::VALUE_DECODED | UNRECOGNISED;
     }
     if set(out_flags::HEADERS) {
