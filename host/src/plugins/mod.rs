@@ -10,17 +10,21 @@
 
 mod context;
 mod error;
-mod instance;
 mod library;
 mod load;
 mod manifest;
+mod opening;
 mod probe;
 mod registry;
+mod sink;
 mod store;
+mod transform;
 
 pub use context::CallContext;
 pub use error::{CallError, ErrorClass, PluginError};
-pub use instance::{OpenError, Opening, SinkInstance, TableRows, TransformInstance, WriteReport};
 pub use manifest::{LibraryManifest, PluginKind, PluginManifest};
+pub use opening::{OpenError, Opening};
 pub use probe::{PROBE_COMMAND, Prober, probe_main};
 pub use registry::{Discovered, Plugin, Registry};
+pub use sink::{SinkInstance, TableRows, WriteReport};
+pub use transform::TransformInstance;

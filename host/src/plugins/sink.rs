@@ -1,0 +1,188 @@
+//! Opened sinks: the safe way to call one, and what it reports.
+#![expect(unsafe_code, reason = "calls through the vtable of a plugin")]
+
+use std::ops::Range;
+
+use tidegate_abi::{
+    abi_stable::{
+        prefix_type::WithMetadata,
+        std_types::{RResult, RSlice, RSliceMut, RStr},
+    },
+    host::Batch,
+    raw::{
+        AbiError, Claim, PartitionView, ReportHandle, ReportVTable, ReportVTableRef, SinkObject,
+        TableRows as RawTableRows,
+    },
+};
+
+use super::{
+    context::CallContext,
+    error::CallError,
+    opening::{OpenError, Opening, wrong_kind},
+    registry::Plugin,
+};
+
+/// Rows that a write changed in one table, as the sink counts them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TableRows {
+    /// Table as the sink names it.
+    pub table: String,
+    /// Rows inserted.
+    pub inserted: u64,
+    /// Rows updated.
+    pub updated: u64,
+    /// Rows deleted.
+    pub deleted: u64,
+}
+
+/// What a sink reports of one write.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WriteReport {
+    /// Refused records, by their index in what was lent, with a reason each. Then nothing was applied.
+    pub rejected: Vec<(u32, String)>,
+    /// Rows changed.
+    pub rows: Vec<TableRows>,
+}
+
+extern "C" fn report_reject(ctx: *mut (), index: u32, reason: RStr<'_>) {
+    // SAFETY: the context is the report in `SinkInstance::write`, which outlives the call and is not touched meanwhile.
+    let report = unsafe { &mut *ctx.cast::<WriteReport>() };
+    report.rejected.push((index, crate::telemetry::scrub(reason.as_str()).into_owned()));
+}
+
+extern "C" fn report_rows(ctx: *mut (), rows: &RawTableRows<'_>) {
+    // SAFETY: as above.
+    let report = unsafe { &mut *ctx.cast::<WriteReport>() };
+    let RawTableRows { table, inserted, updated, deleted, .. } = *rows;
+    report.rows.push(TableRows { table: table.to_string(), inserted, updated, deleted });
+}
+
+fn report_vtable() -> ReportVTableRef {
+    const VTABLE: &WithMetadata<ReportVTable> =
+        &WithMetadata::new(ReportVTable { reject: report_reject, rows: report_rows });
+    ReportVTableRef(VTABLE.static_as_prefix())
+}
+
+/// An opened sink.
+pub struct SinkInstance {
+    name: String,
+    object: SinkObject,
+    context: &'static CallContext,
+}
+
+impl SinkInstance {
+    /// Opens `plugin` as a sink.
+    ///
+    /// # Errors
+    /// When its library cannot be loaded, or it refuses.
+    pub fn open(plugin: &Plugin, opening: &Opening<'_>) -> Result<Self, OpenError> {
+        let entry = plugin.entry()?;
+        let Some(open) = entry.open_sink().into_option() else {
+            return Err(wrong_kind(plugin, "sink").into());
+        };
+        let context = opening.context();
+        let object = opening.open(context, open.call)?;
+        Ok(Self { name: opening.instance.to_owned(), object, context })
+    }
+
+    /// Name under which the connector uses it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Who calls, for asking a call to stop.
+    #[must_use]
+    pub fn context(&self) -> &'static CallContext {
+        self.context
+    }
+
+    fn outcome(&self, result: RResult<(), AbiError>) -> Result<(), CallError> {
+        result.into_result().map_err(|error| CallError::new(&self.name, &error))
+    }
+
+    /// Writes the records `range` of `batch`. `epoch` gives the epoch under which a partition was claimed.
+    ///
+    /// # Errors
+    /// What the plugin returned; nothing was applied. Also when it refuses a record that it was not lent.
+    pub fn write(
+        &mut self,
+        batch: &Batch,
+        range: Range<usize>,
+        epoch: impl Fn(&str, i32) -> u64,
+    ) -> Result<WriteReport, CallError> {
+        let mut report = WriteReport::default();
+        let write = self.object.vtable.write();
+        let lent = range.len();
+        let result = batch.lend_to_sink(range, epoch, |view| {
+            let handle = ReportHandle { ctx: (&raw mut report).cast(), vtable: report_vtable() };
+            // SAFETY: the instance belongs to this vtable, and `&mut self` makes this its only call.
+            unsafe { write(self.object.instance, view, &handle) }
+        });
+        self.outcome(result)?;
+        match report.rejected.iter().find(|(index, _)| *index as usize >= lent) {
+            Some((index, _)) => {
+                let broken = format!("refused record {index} of a batch of {lent}");
+                Err(CallError::broken_rule(&self.name, broken))
+            }
+            None => Ok(report),
+        }
+    }
+
+    /// Claims partitions: next offset, where the sink stores one, and epoch of each.
+    ///
+    /// # Errors
+    /// What the plugin returned.
+    pub fn claim(&mut self, partitions: &[(&str, i32)]) -> Result<Vec<(Option<i64>, u64)>, CallError> {
+        let views = partition_views(partitions);
+        let mut claims = vec![Claim::NONE; views.len()];
+        // SAFETY: as in `write`.
+        let result = unsafe {
+            (self.object.vtable.claim())(
+                self.object.instance,
+                RSlice::from_slice(&views),
+                RSliceMut::from_mut_slice(&mut claims),
+            )
+        };
+        self.outcome(result)?;
+        Ok(claims
+            .iter()
+            .map(|claim| ((claim.next_offset >= 0).then_some(claim.next_offset), claim.epoch))
+            .collect())
+    }
+
+    /// Lets partitions go.
+    ///
+    /// # Errors
+    /// What the plugin returned.
+    pub fn release(&mut self, partitions: &[(&str, i32)]) -> Result<(), CallError> {
+        let views = partition_views(partitions);
+        // SAFETY: as in `write`.
+        let result =
+            unsafe { (self.object.vtable.release())(self.object.instance, RSlice::from_slice(&views)) };
+        self.outcome(result)
+    }
+
+    /// Ends its work.
+    ///
+    /// # Errors
+    /// What the plugin returned.
+    pub fn close(&mut self) -> Result<(), CallError> {
+        // SAFETY: as in `write`.
+        let result = unsafe { (self.object.vtable.close())(self.object.instance) };
+        self.outcome(result)
+    }
+}
+
+impl Drop for SinkInstance {
+    fn drop(&mut self) {
+        // SAFETY: the last call on the instance.
+        unsafe { (self.object.vtable.drop())(self.object.instance) };
+    }
+}
+
+fn partition_views<'a>(partitions: &[(&'a str, i32)]) -> Vec<PartitionView<'a>> {
+    let view =
+        |(topic, partition): &(&'a str, i32)| PartitionView { topic: (*topic).into(), partition: *partition };
+    partitions.iter().map(view).collect()
+}
