@@ -66,7 +66,7 @@ impl<'b> Parser<'b, '_> {
     }
 
     /// Reads a string: the text of the payload where it has no escapes, else a copy in the arena.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn string(&mut self) -> Result<&'b str, JsonError> {
         match self.lexer.string()? {
             Text::Plain(text) => Ok(text),
@@ -74,6 +74,7 @@ impl<'b> Parser<'b, '_> {
         }
     }
 
+    #[cold]
     fn unescaped(&mut self, start: usize) -> Result<&'b str, JsonError> {
         self.scratch.text.clear();
         self.lexer.unescape(start, &mut self.scratch.text)?;
