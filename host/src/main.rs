@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     match cli::run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {}", tidegate::telemetry::scrub(&format!("{error:#}")));
+            eprintln!("error: {}", tidegate::telemetry::scrub(&cli::describe(&error)));
             ExitCode::from(EXIT_ERROR)
         }
     }

@@ -19,12 +19,12 @@ fn a_panic_fails_its_own_connector_and_is_told_with_its_place() {
     let mut running = home.start(&broker);
 
     for (name, stage, message) in [
-        ("panics", "transform \"stumbling\"", "offset 1 went off"),
-        ("panics-in-sink", "sink \"recorder\"", "a batch of 2 went off"),
+        ("panics", "transform \"stumbling\" failed: at events[0]@1", "offset 1 went off"),
+        ("panics-in-sink", "sink \"recorder\" failed", "a batch of 2 went off"),
     ] {
         let status = home.wait_for_status(&mut running, name, |status| status["state"] == "FAILED");
         let reason = status["tasks"][0]["reason"].as_str().expect("a reason").to_owned();
-        assert!(reason.starts_with(&format!("{stage} failed: panicked at ")), "{reason}");
+        assert!(reason.starts_with(&format!("{stage}: panicked at ")), "{reason}");
         assert!(reason.contains("failure.rs:") && reason.ends_with(message), "{reason}");
         let line = running.wait_for_log(&reason);
         assert!(line.contains(&format!("{name}[0]")), "{line}");

@@ -130,6 +130,23 @@ fn bad_files_do_not_stop_the_others() {
 }
 
 #[test]
+fn properties_that_librdkafka_does_not_know_are_told_offline() {
+    let home = Home::new(&["discard-sink"]);
+    let source = "source.topics = [\"t\"]\nsink.plugin = \"discard\"\n[source.properties]\n";
+    home.connector("unknown", &format!("{source}\"grup.id\" = \"x\"\n"));
+    home.connector("value", &format!("{source}\"fetch.min.bytes\" = \"many\"\n"));
+    home.connector("fine", &format!("{source}\"fetch.min.bytes\" = 1048576\n"));
+    let finished = home.run(&["validate"]).expect_code(1);
+    for (name, property) in [("unknown", "grup.id"), ("value", "fetch.min.bytes")] {
+        let line = format!(
+            "connectors.d/{name}.toml:1:1: source.properties: kafka property \"{property}\" is refused"
+        );
+        assert!(finished.stdout.contains(&line), "{}", finished.stdout);
+    }
+    assert!(finished.stdout.ends_with("2 errors: 2 connector files refused, 1 connector file fine\n"));
+}
+
+#[test]
 fn fine_files_are_fine() {
     let home = Home::new(&["console-sink"]);
     home.connector("a", FINE);

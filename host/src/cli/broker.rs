@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 use anyhow::Context;
 use clap::Args;
 
-use super::{HostOptions, setup};
+use super::{HostOptions, output, setup};
 use crate::{
     config::Environment,
     kafka::embedded::{EmbeddedBroker, Loader, Options},
@@ -31,9 +31,14 @@ pub(super) fn run(host: &HostOptions, options: &BrokerOptions) -> anyhow::Result
         .context("starting the embedded broker")?;
     for file in &options.load {
         let report = Loader::new(&broker).partitions(options.partitions).load(file)?;
-        println!("loaded {}: {} records into {} topics", file.display(), report.records, report.topics.len());
+        output::print_line(format_args!(
+            "loaded {}: {} records into {} topics",
+            file.display(),
+            report.records,
+            report.topics.len()
+        ))?;
     }
-    println!("listening on {}", broker.bootstrap_servers());
+    output::print_line(format_args!("listening on {}", broker.bootstrap_servers()))?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(async {

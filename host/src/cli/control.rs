@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{HostOptions, table};
+use super::{HostOptions, output, table};
 use crate::{
     api::ask,
     config::Environment,
@@ -44,9 +44,9 @@ pub(super) fn status(host: &HostOptions, options: &StatusOptions) -> anyhow::Res
         );
     }
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&status)?);
+        output::print_line(serde_json::to_string_pretty(&status)?)?;
     } else {
-        print!("{}", table::status(&status));
+        output::print(table::status(&status))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -57,13 +57,13 @@ pub(super) fn tell(
     command: fn(Option<String>) -> Command,
 ) -> anyhow::Result<ExitCode> {
     let Reply::Accepted(names) = request(host, &command(which.name))? else { return unexpected() };
-    println!("accepted for {}", names.join(", "));
+    output::print_line(format_args!("accepted for {}", names.join(", ")))?;
     Ok(ExitCode::SUCCESS)
 }
 
 pub(super) fn metrics(host: &HostOptions) -> anyhow::Result<ExitCode> {
     let Reply::Metrics(text) = request(host, &Command::Metrics)? else { return unexpected() };
-    print!("{text}");
+    output::print(text)?;
     Ok(ExitCode::SUCCESS)
 }
 

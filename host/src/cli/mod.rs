@@ -2,6 +2,7 @@
 
 mod broker;
 mod control;
+mod output;
 mod plugins;
 mod run;
 mod setup;
@@ -89,6 +90,15 @@ enum Command {
         /// What errors call it
         origin: PathBuf,
     },
+}
+
+/// An error with its causes, each said once: some errors name their cause in their own message.
+#[must_use]
+pub fn describe(error: &anyhow::Error) -> String {
+    error.chain().skip(1).fold(error.to_string(), |text, cause| {
+        let cause = cause.to_string();
+        if text.contains(&cause) { text } else { format!("{text}: {cause}") }
+    })
 }
 
 /// Runs a command.

@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use serde_json::Value;
 
-use super::{HostOptions, setup, table};
+use super::{HostOptions, output, setup, table};
 use crate::{
     config::Environment,
     plugins::{Plugin, Registry},
@@ -29,7 +29,7 @@ pub(super) fn run(host: &HostOptions, options: &PluginsOptions) -> anyhow::Resul
         eprintln!("warning: plugin library skipped: {problem}");
     }
     match &options.name {
-        None => list(&found.registry),
+        None => list(&found.registry)?,
         Some(name) => {
             let plugin = found.registry.get(name).with_context(|| unknown(name, &found.registry))?;
             show(plugin, options.schema)?;
@@ -43,30 +43,34 @@ fn unknown(name: &str, registry: &Registry) -> String {
     format!("no plugin \"{name}\"; there are: {}", known.join(", "))
 }
 
-fn list(registry: &Registry) {
+fn list(registry: &Registry) -> std::io::Result<()> {
     let lines = registry.iter().map(|plugin| {
         let manifest = &plugin.manifest;
         [manifest.name.as_str(), manifest.kind.name(), plugin.version(), manifest.description.as_str()]
     });
-    print!("{}", table::plugins(lines));
+    output::print(table::plugins(lines))
 }
 
 fn show(plugin: &Plugin, schema: bool) -> anyhow::Result<()> {
     let manifest = &plugin.manifest;
     if schema {
-        println!("{}", serde_json::to_string_pretty(&manifest.config_schema)?);
+        output::print_line(serde_json::to_string_pretty(&manifest.config_schema)?)?;
         return Ok(());
     }
-    println!("{} ({}) {}", manifest.name, manifest.kind.name(), plugin.version());
-    println!("{}", manifest.description);
-    println!("library: {}, built with {}", plugin.origin().display(), plugin.build());
+    output::print_line(format_args!("{} ({}) {}", manifest.name, manifest.kind.name(), plugin.version()))?;
+    output::print_line(&manifest.description)?;
+    output::print_line(format_args!(
+        "library: {}, built with {}",
+        plugin.origin().display(),
+        plugin.build()
+    ))?;
     let Some(Value::Object(properties)) = manifest.config_schema.get("properties") else { return Ok(()) };
     let required = manifest.config_schema.get("required").and_then(Value::as_array);
     for (name, property) in properties {
         let required = required.is_some_and(|names| names.iter().any(|other| other == name));
-        println!("\n  {name}{}", notes(&manifest.config_schema, property, required));
+        output::print_line(format_args!("\n  {name}{}", notes(&manifest.config_schema, property, required)))?;
         for line in property.get("description").and_then(Value::as_str).unwrap_or_default().lines() {
-            println!("    {line}");
+            output::print_line(format_args!("    {line}"))?;
         }
     }
     Ok(())

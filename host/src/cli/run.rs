@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{EXIT_ERROR, EXIT_FAILED, EXIT_INTERRUPTED, HostOptions, setup, table};
+use super::{EXIT_ERROR, EXIT_FAILED, EXIT_INTERRUPTED, HostOptions, output, setup, table};
 use crate::{
     api::ControlSocket,
     config::{ConnectorDefinition, Environment, HostConfig, load_connectors},
@@ -106,7 +106,12 @@ fn find_connectors(
         Connector::new(definition, registry, overrides)
     };
     let enabled = loaded.valid.into_iter().filter(|definition| definition.enabled);
-    let connectors = enabled.map(start).collect::<Result<Vec<_>, _>>()?;
+    let mut connectors = enabled.map(start).collect::<Result<Vec<_>, _>>()?;
+    connectors.retain(|connector| {
+        let problem = connector.check();
+        problem.iter().for_each(|problem| tracing::error!("{problem}"));
+        problem.is_none()
+    });
     if connectors.is_empty() {
         let folders: Vec<String> = config.connectors.iter().map(|path| path.display().to_string()).collect();
         anyhow::bail!(
@@ -145,7 +150,7 @@ async fn supervise(config: &HostConfig, connectors: Vec<Connector>, once: bool) 
             Ok(ExitCode::from(EXIT_INTERRUPTED))
         }
         () = socket.serve(handle) => anyhow::bail!("the control socket ended"),
-        ending = supervisor.run(shutdown) => Ok(conclude(&ending, once)),
+        ending = supervisor.run(shutdown) => conclude(&ending, once),
     }
 }
 
@@ -157,19 +162,19 @@ async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
 }
 
 /// Tells how it ended, and turns that into an exit code.
-fn conclude(ending: &Ending, once: bool) -> ExitCode {
+fn conclude(ending: &Ending, once: bool) -> anyhow::Result<ExitCode> {
     if once {
-        print!("{}", table::summary(&ending.status));
+        output::print(table::summary(&ending.status))?;
     }
     let failed = &ending.failed;
     if ending.all_failed() || (once && !failed.is_empty()) {
         tracing::error!("failed for good: {}", failed.join(", "));
-        return ExitCode::from(EXIT_FAILED);
+        return Ok(ExitCode::from(EXIT_FAILED));
     }
     if !ending.clean {
         tracing::error!("stopped before everything in flight was delivered and committed");
-        return ExitCode::from(EXIT_ERROR);
+        return Ok(ExitCode::from(EXIT_ERROR));
     }
     tracing::info!("stopped");
-    ExitCode::SUCCESS
+    Ok(ExitCode::SUCCESS)
 }

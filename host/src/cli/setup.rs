@@ -71,6 +71,9 @@ pub(super) fn init_logging(config: &HostConfig) {
 /// When the state folder cannot be used.
 pub(super) fn discover(config: &HostConfig) -> anyhow::Result<Discovered> {
     let folders = plugin_folders(config)?;
+    for folder in config.plugin_dirs.iter().filter(|folder| !folder.is_dir()) {
+        tracing::warn!("plugin folder {} is not there", folder.display());
+    }
     let prober = Prober::of_this_executable()?;
     Registry::discover(&folders, &config.state_dir, &prober).context("looking for plugins")
 }

@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
-use crate::supervisor::{ConnectorStatus, HostStatus};
+use crate::{
+    supervisor::{ConnectorStatus, HostStatus},
+    telemetry::OneLine,
+};
 
 /// Rows of text, with columns as wide as they need to be. The first column and those of `text` are text, the others
 /// numbers.
@@ -72,7 +75,8 @@ pub(super) fn status(status: &HostStatus) -> String {
             line.extend(numbers.iter().map(ToString::to_string));
             rows.push(line);
             if !task.reason.is_empty() {
-                let _infallible = writeln!(reasons, "{}[{}]: {}", connector.name, task.task, task.reason);
+                let _infallible =
+                    writeln!(reasons, "{}[{}]: {}", connector.name, task.task, OneLine(&task.reason));
             }
         }
     }

@@ -4,10 +4,11 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
 
-use super::{EXIT_ERROR, HostOptions, setup};
+use super::{EXIT_ERROR, HostOptions, output, setup};
 use crate::{
     config::{Diagnostics, Environment, load_connectors},
-    supervisor::Catalog,
+    supervisor::{Catalog, Connector, Overrides},
+    telemetry,
 };
 
 #[derive(Debug, Args)]
@@ -27,20 +28,28 @@ pub(super) fn run(host: &HostOptions, options: &ValidateOptions) -> anyhow::Resu
     let paths = if options.files.is_empty() { &config.connectors } else { &options.files };
     let loaded = load_connectors(paths, &config, &Catalog(&found.registry), &environment);
     diagnostics.extend(loaded.diagnostics);
-    for diagnostic in diagnostics.iter() {
-        println!("{diagnostic}");
+    let (mut valid, mut refused) = (loaded.valid.len(), loaded.refused.len());
+    for definition in loaded.valid {
+        telemetry::protect(&definition.secrets);
+        if let Some(problem) = Connector::new(definition, &found.registry, Overrides::default())?.check() {
+            diagnostics.extend([problem]);
+            (valid, refused) = (valid - 1, refused + 1);
+        }
     }
-    Ok(conclude(&diagnostics, loaded.valid.len(), loaded.refused.len()))
+    for diagnostic in diagnostics.iter() {
+        output::print_line(diagnostic)?;
+    }
+    conclude(&diagnostics, valid, refused)
 }
 
-fn conclude(diagnostics: &Diagnostics, valid: usize, refused: usize) -> ExitCode {
+fn conclude(diagnostics: &Diagnostics, valid: usize, refused: usize) -> anyhow::Result<ExitCode> {
     let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
     let fine = format!("{} fine", count(valid, "connector file"));
     if !diagnostics.has_errors() {
-        println!("{fine}");
-        return ExitCode::SUCCESS;
+        output::print_line(fine)?;
+        return Ok(ExitCode::SUCCESS);
     }
     let errors = count(diagnostics.errors().count(), "error");
-    println!("{errors}: {} refused, {fine}", count(refused, "connector file"));
-    ExitCode::from(EXIT_ERROR)
+    output::print_line(format_args!("{errors}: {} refused, {fine}", count(refused, "connector file")))?;
+    Ok(ExitCode::from(EXIT_ERROR))
 }

@@ -256,6 +256,7 @@ impl OpenSink<'_> {
     ) -> Result<Claimed, TaskError> {
         let (settings, look_up) = (&self.role.settings, &self.role.look_up);
         let deadline = Instant::now() + settings.errors.retry.timeout;
+        self.check_stored(stored, deadline)?;
         let starts = look_up.resolve_starts(partitions, stored, settings.start, deadline)?;
         let (mut ends, mut total) = (HashMap::new(), None);
         if settings.until_end {
@@ -267,6 +268,23 @@ impl OpenSink<'_> {
             total = Some(look_up.subscribed(&settings.consumer.topics, deadline)?.len() as u32);
         }
         Ok(Claimed { generation, starts, ends, total })
+    }
+
+    /// An offset that the sink has stored, and the log does not have, is said before it is committed to the group.
+    fn check_stored(
+        &self,
+        stored: &HashMap<TopicPartition, i64>,
+        deadline: Instant,
+    ) -> Result<(), TaskError> {
+        for (partition, position) in stored {
+            let (earliest, latest) = self.role.look_up.watermarks(partition, deadline)?;
+            if !(earliest..=latest).contains(position) {
+                let (partition, position) = (partition.clone(), *position);
+                let group = self.role.settings.consumer.group_id.clone();
+                return Err(ConsumerError::OutOfRange { partition, position, earliest, latest, group }.into());
+            }
+        }
+        Ok(())
     }
 
     fn release(&mut self, partitions: &[TopicPartition]) {

@@ -47,11 +47,12 @@ impl Rejections {
             let (topic, reason) = (topic.to_owned(), reason.to_owned());
             return Err(TaskError::Rejected { stage: stage.clone(), topic, partition, offset, reason });
         }
+        self.count(|| format!("{topic}[{partition}] offset {offset}: {reason}"))?;
         tracing::warn!(stage = %stage, topic, partition, offset, "record skipped: {reason}");
-        self.count(reason)
+        Ok(())
     }
 
-    fn count(&mut self, reason: &str) -> Result<(), TaskError> {
+    fn count(&mut self, last: impl FnOnce() -> String) -> Result<(), TaskError> {
         let (limit, window) = (self.policy.max_rejected, self.policy.window);
         let now = Instant::now();
         while self.recent.front().is_some_and(|at| now.duration_since(*at) > window) {
@@ -60,7 +61,7 @@ impl Rejections {
         self.recent.push_back(now);
         let count = self.recent.len() as u64;
         if count > limit {
-            return Err(TaskError::TooManyRejected { count, limit, window, last: reason.to_owned() });
+            return Err(TaskError::TooManyRejected { count, limit, window, last: last() });
         }
         Ok(())
     }
@@ -100,14 +101,14 @@ pub(super) fn retry<T>(
         }
         let delay = backoff(policy, attempts).max(error.retry_after.unwrap_or_default());
         let waited = began.elapsed();
+        let exhausted =
+            |source| TaskError::RetriesExhausted { stage: stage.clone(), attempts, waited, source };
+        if waited + delay > policy.timeout {
+            return Err(exhausted(error));
+        }
         tracing::warn!(stage = %stage, attempt = attempts + 1, retry_in_ms = delay.as_millis() as u64, "{}", error.message);
-        if waited + delay > policy.timeout || !stop.wait(delay) {
-            return Err(TaskError::RetriesExhausted {
-                stage: stage.clone(),
-                attempts,
-                waited,
-                source: error,
-            });
+        if !stop.wait(delay) {
+            return Err(exhausted(error));
         }
         attempts += 1;
     }

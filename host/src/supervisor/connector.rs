@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    config::{self, BatchDefaults, BatchOverrides, ConnectorDefinition, GroupProtocol, Subscription},
+    config::{
+        self, BatchDefaults, BatchOverrides, ConnectorDefinition, Diagnostic, GroupProtocol, Severity,
+        Subscription,
+    },
     formats::{DecoderOptions, Hints},
     kafka::consumer::{ConsumerSettings, Start, Topics},
     pipeline::{TaskSettings, TransformSettings},
@@ -56,6 +59,21 @@ impl Connector {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.definition.name
+    }
+
+    /// What librdkafka says of the connector's properties, without a broker.
+    #[must_use]
+    pub fn check(&self) -> Option<Diagnostic> {
+        let error = self.task_settings(0).consumer.check().err()?;
+        Some(Diagnostic {
+            file: self.definition.file.clone(),
+            line: 1,
+            column: 1,
+            key_path: "source.properties".to_owned(),
+            message: crate::telemetry::scrub(&error.to_string()).into_owned(),
+            help: None,
+            severity: Severity::Error,
+        })
     }
 
     /// What task number `task` is made from.

@@ -281,7 +281,7 @@ impl Lines {
 
 /// Text that may come from a record or another system, kept from looking like a line of its own or steering a terminal:
 /// what would is escaped as in Rust's strings, `\n` or `\u{1b}`.
-struct OneLine<'t>(&'t str);
+pub(crate) struct OneLine<'t>(pub(crate) &'t str);
 
 impl OneLine<'_> {
     /// Control characters, line and paragraph separators, and what changes the direction of text.

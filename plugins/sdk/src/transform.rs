@@ -180,7 +180,10 @@ impl<T: Transform> RawTransform for Adapter<T> {
         arena: Arena<'b>,
         outputs: &mut Outputs,
     ) -> Result<(), AbiError> {
-        self.0.call(|transform| apply_all(transform, batch, arena, outputs)).map_err(Error::into_abi)
+        // Kept outside of the guard: a panic, too, is told with its record.
+        let mut at = None;
+        let applied = self.0.call(|transform| apply_all(transform, batch, arena, outputs, &mut at));
+        applied.map_err(|error| with_place(error, at).into_abi())
     }
 
     fn close(&mut self) -> Result<(), AbiError> {
@@ -188,23 +191,32 @@ impl<T: Transform> RawTransform for Adapter<T> {
     }
 }
 
-/// Runs a transform over a whole batch.
+/// An error with the record at which it happened.
+pub(crate) fn with_place(error: Error, at: Option<Record<'_>>) -> Error {
+    match at {
+        Some(record) => error.context(format_args!("at {record:?}")),
+        None => error,
+    }
+}
+
+/// Runs a transform over a whole batch. `at` is the record that it has come to.
 pub(crate) fn apply_all<'b, T: Transform>(
     transform: &mut T,
     batch: Batch<'b>,
     arena: Arena<'b>,
     outputs: &mut Outputs,
+    at: &mut Option<Record<'b>>,
 ) -> Result<()> {
     for record in batch.iter() {
+        *at = Some(record);
         let before = outputs.len;
-        let outcome = transform.apply(record, &mut Emit { outputs, arena });
-        match outcome {
+        match transform.apply(record, &mut Emit { outputs, arena }) {
             Ok(()) => {}
             Err(error) if error.is_rejected() => {
                 outputs.len = before;
                 reject(record, error.message(), arena, outputs)?;
             }
-            Err(error) => return Err(error.context(format_args!("at {record:?}"))),
+            Err(error) => return Err(error),
         }
     }
     Ok(())

@@ -6,7 +6,7 @@ use std::fmt;
 use rdkafka::ClientConfig;
 
 use super::error::ConsumerError;
-use crate::kafka::client;
+use crate::kafka::client::{self, ClientError};
 use crate::kafka::oauth::TokenSource;
 
 const MEBIBYTE: usize = 1 << 20;
@@ -92,6 +92,16 @@ impl fmt::Debug for ConsumerSettings {
 }
 
 impl ConsumerSettings {
+    /// Checks all that can be checked without a broker: that librdkafka knows every property, and takes its value.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn check(&self) -> Result<(), ConsumerError> {
+        let (config, _) = self.to_config()?;
+        config.create_native_config().map_err(ClientError::from_creation)?;
+        Ok(())
+    }
+
     /// Returns librdkafka's configuration, and where OAuth tokens come from, if they are needed.
     pub(super) fn to_config(&self) -> Result<(ClientConfig, Option<TokenSource>), ConsumerError> {
         let (mut config, tokens) = client::configure(&self.bootstrap_servers, &self.properties)?;

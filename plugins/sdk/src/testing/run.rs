@@ -11,7 +11,7 @@ use crate::{
     de::ValueDeserializer,
     error::{Error, Result},
     sink::{Claim, Partition, Report, Sink},
-    transform::{Transform, apply_all},
+    transform::{Transform, apply_all, with_place},
 };
 
 /// A transform under test.
@@ -42,7 +42,9 @@ impl<T: Transform> TransformTest<T> {
         let call = |view: &BatchView, outputs: &mut _| {
             let lent = lent(view);
             let arena = lent.arena().ok_or_else(|| Error::fatal("the batch has no memory"))?;
-            apply_all(&mut self.0, lent, arena, outputs)
+            let mut at = None;
+            let applied = apply_all(&mut self.0, lent, arena, outputs, &mut at);
+            applied.map_err(|error| with_place(error, at))
         };
         batch.transform(usize::MAX, None, &mut Envelope, call, Error::fatal)?;
         Ok(Applied::of(&batch))
