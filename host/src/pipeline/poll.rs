@@ -73,6 +73,8 @@ pub(super) struct Poll<'t> {
     revocation: Option<Revocation>,
     work_free: bool,
     sink_open: bool,
+    /// Since when the group is waited for; `None` once it has given the task its partitions, be they none.
+    joining: Option<Instant>,
     /// Batches handed on and not settled yet.
     in_flight: usize,
     stages_running: usize,
@@ -121,6 +123,7 @@ impl<'t> Poll<'t> {
             revocation: None,
             work_free: false,
             sink_open: false,
+            joining: Some(Instant::now()),
             in_flight: 0,
             stages_running: 2,
             uncommitted: false,
@@ -240,7 +243,10 @@ impl<'t> Poll<'t> {
     fn on_event(&mut self, event: Polled) {
         match event {
             Polled::Nothing | Polled::Record => {}
-            Polled::Assigned(partitions) => self.on_assigned(partitions),
+            Polled::Assigned(partitions) => {
+                self.joining = None;
+                self.on_assigned(partitions);
+            }
             Polled::Revoked { partitions, lost } => self.on_revoked(partitions, lost),
             Polled::CommitDone(Ok(positions)) => self.on_committed(&positions),
             Polled::CommitDone(Err(error)) if error.is_permanent() => self.fail(error.into()),

@@ -8,6 +8,9 @@ use crate::pipeline::{
     message::{TaskEvent, TaskState},
 };
 
+/// Joining a group takes a moment, unless it waits for members that do not answer.
+const LONG_JOIN: Duration = Duration::from_secs(10);
+
 impl Poll<'_> {
     /// Tells of plugin calls that take too long, and gives up on those that take twice that.
     pub(super) fn watch_calls(&mut self) {
@@ -39,7 +42,13 @@ impl Poll<'_> {
         if self.paused {
             return TaskState::Paused;
         }
-        if self.sink_open { TaskState::Running } else { TaskState::Starting }
+        match self.joining {
+            Some(since) if self.sink_open && since.elapsed() > LONG_JOIN => {
+                TaskState::Stalled("waiting for the consumer group: members that died are waited for until their session times out".to_owned())
+            }
+            None if self.sink_open => TaskState::Running,
+            _ => TaskState::Starting,
+        }
     }
 
     /// Tells the supervisor what has changed.

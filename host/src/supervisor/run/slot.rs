@@ -15,8 +15,8 @@ use crate::{
     telemetry::scrub,
 };
 
-/// With `until_end`: how long a source that cannot be read is waited for.
-const STALLED_PATIENCE: Duration = Duration::from_secs(30);
+/// With `until_end`: how long a source that cannot be read is waited for. Longer than the session of a member that died.
+const STALLED_PATIENCE: Duration = Duration::from_secs(60);
 /// With `until_end` and topics given by a pattern: how long all must have stayed at their end.
 const PATTERN_PATIENCE: Duration = Duration::from_secs(2);
 
