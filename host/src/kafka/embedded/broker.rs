@@ -1,6 +1,7 @@
 //! Starts and stops the mock cluster, and creates topics in it.
 
-use std::net::{SocketAddr, SocketAddrV4, TcpListener};
+use std::hash::{BuildHasher, RandomState};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
 use std::{fmt, io};
 
 use rdkafka::ClientConfig;
@@ -42,7 +43,7 @@ impl EmbeddedBroker {
     /// # Errors
     /// When the address is not IPv4 loopback or is taken, or when librdkafka cannot start the cluster.
     pub fn start(options: &Options) -> Result<Self, BrokerError> {
-        let listen = options.listen.map(checked_address).transpose()?.flatten();
+        let listen = options.listen.map(checked_address).transpose()?.flatten().or_else(free_address);
         let host: ThreadedProducer<Quiet> = ClientConfig::new()
             .set("test.mock.num.brokers", "1")
             .set("client.id", "tidegate-embedded-broker")
@@ -162,6 +163,18 @@ fn checked_address(listen: SocketAddr) -> Result<Option<SocketAddrV4>, BrokerErr
     let probe = TcpListener::bind(address).map_err(|reason| BrokerError::Bind { listen, reason })?;
     drop(probe);
     Ok((address.port() != 0).then_some(address))
+}
+
+/// A free address on loopback, below the ports that systems give to clients: one of those may be taken by a client, even
+/// by one that tries to reach this broker, whenever the broker is down, and librdkafka aborts the process when it cannot
+/// bind again. `None` leaves the choice to librdkafka.
+fn free_address() -> Option<SocketAddrV4> {
+    const PORTS: std::ops::Range<u16> = 20_000..32_000;
+    let random = |attempt: u32| RandomState::new().hash_one(attempt) % u64::from(PORTS.end - PORTS.start);
+    let addresses =
+        (0..100).map(|attempt| SocketAddrV4::new(Ipv4Addr::LOCALHOST, PORTS.start + random(attempt) as u16));
+    let mut free = addresses.filter(|address| TcpListener::bind(address).is_ok());
+    free.next()
 }
 
 /// The hosting client has nothing to say: it is never used as a client.
