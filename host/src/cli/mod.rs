@@ -33,7 +33,7 @@ pub struct Cli {
 }
 
 /// What every command takes.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 struct HostOptions {
     /// The host's own file [default: tidegate.toml, if it is there]
     #[arg(long, global = true, value_name = "FILE")]

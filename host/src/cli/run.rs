@@ -39,7 +39,10 @@ pub(super) fn run(host: &HostOptions, options: &RunOptions) -> anyhow::Result<Ex
     telemetry::init_metrics();
     let broker = options.embedded_kafka.then(|| start_broker(options)).transpose()?;
     let config = match &broker {
-        Some(broker) => host.with_servers(broker.bootstrap_servers()).config(&environment)?,
+        Some(broker) => {
+            let bootstrap_servers = Some(broker.bootstrap_servers().to_owned());
+            HostOptions { bootstrap_servers, ..host.clone() }.config(&environment)?
+        }
         None => config,
     };
     let registry = find_plugins(&config)?;
@@ -52,20 +55,6 @@ pub(super) fn run(host: &HostOptions, options: &RunOptions) -> anyhow::Result<Ex
     // Whatever is left behind must not hold up the end of the process.
     runtime.shutdown_timeout(Duration::ZERO);
     outcome
-}
-
-impl HostOptions {
-    fn with_servers(&self, servers: &str) -> Self {
-        Self {
-            bootstrap_servers: Some(servers.to_owned()),
-            config: self.config.clone(),
-            connectors: self.connectors.clone(),
-            plugins: self.plugins.clone(),
-            state_dir: self.state_dir.clone(),
-            log_format: self.log_format.clone(),
-            log_level: self.log_level.clone(),
-        }
-    }
 }
 
 fn start_broker(options: &RunOptions) -> anyhow::Result<EmbeddedBroker> {
