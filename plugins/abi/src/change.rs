@@ -213,6 +213,12 @@ impl<'b> Change<'b> {
         (self.view.position_len > 0).then_some(Position(self.view.position))
     }
 
+    /// Whether the position is that of an earlier event of the partition, because the source gave this one none.
+    #[must_use]
+    pub fn inherits_position(&self) -> bool {
+        self.view.flags & change_flags::INHERITED_POSITION != 0
+    }
+
     /// Milliseconds since the epoch at which the source committed.
     #[must_use]
     pub fn commit_ms(&self) -> Option<i64> {

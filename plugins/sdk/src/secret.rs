@@ -11,6 +11,12 @@ use serde::{Deserialize, Deserializer};
 pub struct Secret(String);
 
 impl Secret {
+    /// Keeps a secret that a plugin got elsewhere than from its configuration, such as a key's file.
+    #[must_use]
+    pub fn new(secret: impl Into<String>) -> Self {
+        Self(secret.into())
+    }
+
     /// The secret itself. Hand it to the client library, and never to a log or an error.
     #[must_use]
     pub fn expose(&self) -> &str {

@@ -1,0 +1,262 @@
+//! What the connector file says: the sink's options, their defaults, and what is checked before anything is opened.
+
+mod choices;
+mod duration;
+
+use std::{collections::BTreeMap, fs};
+
+use tidegate_plugin::prelude::*;
+
+pub(crate) use choices::{
+    DeleteMode, Evolution, Identifiers, Metadata, Mode, OrderBy, OtherRecords, Truncate, TypeConflict,
+    Unmatched, UpdateMissing,
+};
+pub(crate) use duration::Span;
+
+use crate::{
+    names::object_name,
+    session::{Login, LoginSecret},
+};
+
+/// Configuration of `snowflake`.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(crate) struct Config {
+    /// Account identifier, such as `myorg-account1`, or `xy12345.eu-central-1`.
+    #[schemars(extend("x-env" = "SNOWFLAKE_ACCOUNT"))]
+    pub(crate) account: String,
+    /// User that the connector logs in as.
+    #[schemars(extend("x-env" = "SNOWFLAKE_USER"))]
+    pub(crate) user: String,
+    /// Password, or a programmatic access token.
+    #[serde(default)]
+    #[schemars(extend("x-env" = "SNOWFLAKE_PASSWORD"))]
+    pub(crate) password: Option<Secret>,
+    /// Private key in PEM: PKCS#8, encrypted PKCS#8 or PKCS#1. It goes before a password.
+    #[serde(default)]
+    #[schemars(extend("x-env" = "SNOWFLAKE_PRIVATE_KEY"))]
+    pub(crate) private_key: Option<Secret>,
+    /// File that holds the private key.
+    #[serde(default)]
+    #[schemars(extend("x-env" = "SNOWFLAKE_PRIVATE_KEY_PATH"))]
+    pub(crate) private_key_path: Option<String>,
+    /// Passphrase of an encrypted private key.
+    #[serde(default)]
+    #[schemars(extend("x-env" = "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE"))]
+    pub(crate) private_key_passphrase: Option<Secret>,
+    /// Role; without it, the user's default role.
+    #[serde(default)]
+    #[schemars(extend("x-env" = "SNOWFLAKE_ROLE"))]
+    pub(crate) role: Option<String>,
+    /// Warehouse; without it, the user's default warehouse.
+    #[serde(default)]
+    #[schemars(extend("x-env" = "SNOWFLAKE_WAREHOUSE"))]
+    pub(crate) warehouse: Option<String>,
+    /// Warehouse for the rows that snapshots read; without it, they go where their table's other rows go.
+    #[serde(default)]
+    pub(crate) snapshot_warehouse: Option<String>,
+    /// Database of the tables.
+    #[schemars(extend("x-env" = "SNOWFLAKE_DATABASE"))]
+    pub(crate) database: String,
+    /// Schema of the tables.
+    #[serde(default = "public")]
+    #[schemars(extend("x-env" = "SNOWFLAKE_SCHEMA"))]
+    pub(crate) schema: String,
+    /// URL of the service if it is not the account's own: PrivateLink, `*.snowflakecomputing.cn`, a test server.
+    #[serde(default)]
+    #[schemars(extend("x-env" = "SNOWFLAKE_ENDPOINT"))]
+    pub(crate) endpoint: Option<String>,
+
+    /// `upsert` keeps tables equal to the source's; `append` keeps every event as a row, as an audit log.
+    #[serde(default)]
+    pub(crate) mode: Mode,
+    /// What a delete does: `hard` removes the row, `soft` keeps it with `_cdc_operation = 'd'`.
+    #[serde(default)]
+    pub(crate) delete_mode: DeleteMode,
+    /// What a truncate does. Across partitions it has no order.
+    #[serde(default)]
+    pub(crate) truncate: Truncate,
+    /// What an update does whose row is missing.
+    #[serde(default)]
+    pub(crate) update_missing: UpdateMissing,
+    /// Whether updates and deletes that matched no row are looked for, by one query per flush and table.
+    #[serde(default)]
+    pub(crate) unmatched: Unmatched,
+    /// What becomes of records that are no change events. Tombstones and logical messages are always passed over.
+    #[serde(default)]
+    pub(crate) other_records: OtherRecords,
+    /// By what the events of a row are ordered: the source's position and then Kafka's offset, or the offset alone.
+    #[serde(default)]
+    pub(crate) order_by: OrderBy,
+
+    /// Name of a table, from `{database}`, `{schema}`, `{table}` and `{topic}` of the source.
+    #[serde(default = "table_template")]
+    pub(crate) table: String,
+    /// How the source's names are written: as they are, or in upper case, so that they need no quotes in SQL.
+    #[serde(default)]
+    pub(crate) identifiers: Identifiers,
+    /// Options of single tables, by topic, by `schema.table`, or by table of the source.
+    #[serde(default)]
+    pub(crate) tables: BTreeMap<String, TableOptions>,
+    /// Whether tables are created and altered.
+    #[serde(default)]
+    pub(crate) schema_evolution: Evolution,
+    /// What becomes of a value that does not fit its column, and whose column Snowflake cannot widen.
+    #[serde(default)]
+    pub(crate) type_conflict: TypeConflict,
+    /// More columns about the event beside the four that every table has.
+    #[serde(default)]
+    pub(crate) metadata: Vec<Metadata>,
+    /// Name of the table that holds the connector's offsets; by default `_cdc_offsets_<connector>`.
+    #[serde(default)]
+    pub(crate) offsets_table: Option<String>,
+    /// How long a deleted row's key is remembered, so that an older event that comes late cannot bring the row back.
+    #[serde(default = "week")]
+    pub(crate) deleted_retention: Span,
+
+    /// Bytes of rows in one statement. Snowflake advises to stay below 1 MB; a single larger row goes alone.
+    #[serde(default = "megabyte")]
+    pub(crate) max_statement_bytes: usize,
+    /// Longest time to wait for a connection.
+    #[serde(default = "ten_seconds")]
+    pub(crate) connect_timeout: Span,
+    /// Longest time to wait for one answer. Snowflake answers after 45 seconds at the latest, be it to say that it goes on.
+    #[serde(default = "two_minutes")]
+    pub(crate) request_timeout: Span,
+    /// Longest time that a statement may take; Snowflake cancels it then.
+    #[serde(default = "four_minutes")]
+    pub(crate) statement_timeout: Span,
+    /// Longest time that a statement waits for the locks of others.
+    #[serde(default = "minute")]
+    pub(crate) lock_timeout: Span,
+    /// Print the statements that would run, with their row counts, and change nothing in Snowflake. The group's offsets
+    /// move all the same: use a `group_id` for the trial alone.
+    #[serde(default)]
+    pub(crate) dry_run: bool,
+}
+
+/// Options of one table.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+pub(crate) struct TableOptions {
+    /// Name in Snowflake, written exactly so.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+    /// Columns of the source that make up the primary key.
+    #[serde(default)]
+    pub(crate) key_columns: Vec<String>,
+    /// Warehouse that writes this table.
+    #[serde(default)]
+    pub(crate) warehouse: Option<String>,
+    /// Columns of the table in Snowflake that the connector never writes. Every other column that an event does not have
+    /// is set to NULL.
+    #[serde(default)]
+    pub(crate) unmanaged_columns: Vec<String>,
+}
+
+fn public() -> String {
+    "PUBLIC".to_owned()
+}
+
+fn table_template() -> String {
+    "{table}".to_owned()
+}
+
+fn megabyte() -> usize {
+    1_000_000
+}
+
+fn ten_seconds() -> Span {
+    Span::seconds(10)
+}
+
+fn minute() -> Span {
+    Span::seconds(60)
+}
+
+fn two_minutes() -> Span {
+    Span::seconds(120)
+}
+
+fn four_minutes() -> Span {
+    Span::seconds(240)
+}
+
+fn week() -> Span {
+    Span::seconds(7 * 24 * 3600)
+}
+
+impl Config {
+    /// Checks what one look at the options can tell, and brings names into the form that Snowflake has them in.
+    ///
+    /// # Errors
+    /// What is wrong, and how to mend it.
+    pub(crate) fn settle(&mut self) -> Result<()> {
+        for (option, value) in
+            [("account", &self.account), ("user", &self.user), ("database", &self.database)]
+        {
+            if value.trim().is_empty() {
+                let variable = option.to_uppercase();
+                return Err(Error::fatal(format_args!("{option} is empty: set it, or SNOWFLAKE_{variable}")));
+            }
+        }
+        if !(1_000..=16_000_000).contains(&self.max_statement_bytes) {
+            let bytes = self.max_statement_bytes;
+            return Err(Error::fatal(format_args!(
+                "max_statement_bytes is {bytes}: it is between 1000 and 16000000; Snowflake advises 1000000"
+            )));
+        }
+        let tables = self.tables.values_mut().map(|table| &mut table.warehouse);
+        for name in tables.chain([&mut self.warehouse, &mut self.snapshot_warehouse, &mut self.role]) {
+            *name = name.take().filter(|name| !name.trim().is_empty()).map(|name| object_name(&name));
+        }
+        self.database = object_name(&self.database);
+        self.schema = object_name(&self.schema);
+        Ok(())
+    }
+
+    /// Who logs in, and where.
+    ///
+    /// # Errors
+    /// When there is neither key nor password, a key's file cannot be read, or the endpoint is no URL.
+    pub(crate) fn login(&self) -> Result<Login> {
+        let endpoint = match self.endpoint.as_deref().map(str::trim).filter(|endpoint| !endpoint.is_empty()) {
+            Some(text) => Some(text.parse().map_err(|error| {
+                Error::fatal(format_args!(
+                    "endpoint = {text:?} is no URL: {error}; write such as https://host"
+                ))
+            })?),
+            None => None,
+        };
+        Ok(Login {
+            account: self.account.clone(),
+            user: self.user.clone(),
+            secret: self.secret()?,
+            role: self.role.clone(),
+            database: self.database.clone(),
+            schema: self.schema.clone(),
+            endpoint,
+            connect_timeout: self.connect_timeout.0,
+            request_timeout: self.request_timeout.0,
+            statement_timeout: self.statement_timeout.0,
+            lock_timeout: self.lock_timeout.0,
+        })
+    }
+
+    fn secret(&self) -> Result<LoginSecret> {
+        let given =
+            |secret: &Option<Secret>| secret.clone().filter(|secret| !secret.expose().trim().is_empty());
+        let passphrase = given(&self.private_key_passphrase);
+        if let Some(pem) = given(&self.private_key) {
+            return Ok(LoginSecret::Key { pem, passphrase });
+        }
+        if let Some(path) = self.private_key_path.as_deref().filter(|path| !path.is_empty()) {
+            let pem = fs::read_to_string(path)
+                .map_err(|error| Error::fatal(format_args!("reading the private key {path}: {error}")))?;
+            return Ok(LoginSecret::Key { pem: Secret::new(pem), passphrase });
+        }
+        given(&self.password).map(LoginSecret::Password).ok_or_else(|| {
+            Error::fatal(
+                "none of private_key, private_key_path and password is set: set one, or SNOWFLAKE_PRIVATE_KEY_PATH",
+            )
+        })
+    }
+}

@@ -1,0 +1,260 @@
+//! Offsets that Snowflake holds: which partitions this task owns there, and what of them is written.
+//!
+//! One row per partition and warehouse in a table of the connector. A claim raises the row's epoch; a flush moves its
+//! offset in the transaction of the rows, only if epoch and offset are what this task knows. Snowflake keeps no key
+//! unique, so a race of two first claims may leave a row twice: then both copies move together, and no harm is done.
+
+use std::collections::HashMap;
+
+use serde_json::{Value as Json, json};
+use tidegate_plugin::{Batch, Claim, Error, Partition, Record, Result};
+
+use crate::session::Answer;
+
+/// What Snowflake holds of one partition, by warehouse.
+#[derive(Clone, Debug, Default)]
+struct Stored {
+    /// Number of our ownership, as the host hands it back.
+    epoch: u64,
+    rows: Vec<Row>,
+}
+
+/// One row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Row {
+    epoch: u64,
+    next_offset: Option<i64>,
+    /// How many times Snowflake has it.
+    copies: u64,
+}
+
+/// The offsets of a task's partitions.
+#[derive(Debug)]
+pub(crate) struct Offsets {
+    warehouses: Vec<String>,
+    partitions: HashMap<String, HashMap<i32, Stored>>,
+    /// Whether a transaction ended without an answer: what is here may be behind Snowflake.
+    pub(super) in_doubt: bool,
+}
+
+/// Rows that a transaction moves.
+#[derive(Debug, Default)]
+pub(crate) struct Moves {
+    /// What is bound: `[[topic, partition, warehouse, epoch, expected, next], ..]`.
+    rows: Vec<Json>,
+    moved: Vec<(String, i32, usize, i64)>,
+    /// How many rows Snowflake has to say that it moved.
+    copies: u64,
+}
+
+impl Moves {
+    /// Whether nothing moves.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The rows as they are bound.
+    pub(crate) fn payload(&self) -> String {
+        Json::from(self.rows.clone()).to_string()
+    }
+
+    /// How many rows have to move.
+    pub(crate) fn copies(&self) -> u64 {
+        self.copies
+    }
+}
+
+impl Offsets {
+    /// The offsets of a connector with these warehouses.
+    pub(crate) fn new(warehouses: &[Option<String>]) -> Self {
+        let warehouses = warehouses.iter().map(|name| name.clone().unwrap_or_default()).collect();
+        Self { warehouses, partitions: HashMap::new(), in_doubt: false }
+    }
+
+    /// How many warehouses there are.
+    pub(crate) fn warehouse_count(&self) -> usize {
+        self.warehouses.len()
+    }
+
+    /// `[[topic, partition], ..]`, to be bound.
+    pub(crate) fn partitions(partitions: &[Partition<'_>]) -> String {
+        let rows =
+            partitions.iter().map(|Partition { topic, partition }| json!([topic, partition.to_string()]));
+        rows.collect::<Json>().to_string()
+    }
+
+    /// The rows to add for a claim: `[[topic, partition, warehouse, next], ..]`.
+    ///
+    /// A warehouse that is new begins where all others are, for they have written all that came before; one that has a
+    /// row and wrote nothing yet begins at the beginning.
+    pub(crate) fn missing(&self, partitions: &[Partition<'_>], answer: &Answer) -> Result<Option<String>> {
+        let mut missing = Vec::new();
+        for partition in partitions {
+            let known = rows_of(answer, partition)?;
+            let least = known.iter().map(|(_, row)| row.next_offset).min().flatten();
+            for warehouse in
+                self.warehouses.iter().filter(|name| !known.iter().any(|(known, _)| known == *name))
+            {
+                let next = least.map(|next| next.to_string());
+                missing.push(json!([partition.topic, partition.partition.to_string(), warehouse, next]));
+            }
+        }
+        Ok((!missing.is_empty()).then(|| Json::from(missing).to_string()))
+    }
+
+    /// Takes partitions over, as Snowflake now has them.
+    pub(crate) fn claimed(&mut self, partitions: &[Partition<'_>], answer: &Answer) -> Result<Vec<Claim>> {
+        let mut claims = Vec::with_capacity(partitions.len());
+        for partition in partitions {
+            let rows = self.rows(partition, answer)?;
+            let epoch = rows.iter().map(|row| row.epoch).max().unwrap_or_default();
+            let next_offset = rows.iter().map(|row| row.next_offset).min().flatten();
+            let topic = self.partitions.entry(partition.topic.to_owned()).or_default();
+            topic.insert(partition.partition, Stored { epoch, rows });
+            claims.push(Claim { next_offset, epoch });
+        }
+        Ok(claims)
+    }
+
+    /// Learns what a transaction in doubt has come to.
+    ///
+    /// # Errors
+    /// Fenced, if another task has claimed one of the partitions.
+    pub(crate) fn refresh(&mut self, partitions: &[Partition<'_>], answer: &Answer) -> Result<()> {
+        for partition in partitions {
+            let rows = self.rows(partition, answer)?;
+            let stored = self
+                .partitions
+                .get_mut(partition.topic)
+                .and_then(|topic| topic.get_mut(&partition.partition));
+            let Some(stored) = stored else { continue };
+            if rows.iter().zip(&stored.rows).any(|(now, known)| now.epoch != known.epoch) {
+                return Err(fenced(partition));
+            }
+            stored.rows = rows;
+        }
+        self.in_doubt = false;
+        Ok(())
+    }
+
+    fn rows(&self, partition: &Partition<'_>, answer: &Answer) -> Result<Vec<Row>> {
+        let known = rows_of(answer, partition)?;
+        let row = |warehouse: &String| known.iter().find(|(name, _)| name == warehouse).map(|(_, row)| *row);
+        let rows: Option<Vec<Row>> = self.warehouses.iter().map(row).collect();
+        rows.ok_or_else(|| {
+            let Partition { topic, partition } = partition;
+            Error::retriable(format_args!(
+                "the offsets table has no row for {topic}[{partition}]: somebody deleted it"
+            ))
+        })
+    }
+
+    /// Lets partitions go.
+    pub(crate) fn release(&mut self, partitions: &[Partition<'_>]) {
+        for Partition { topic, partition } in partitions {
+            if let Some(topic) = self.partitions.get_mut(*topic) {
+                topic.remove(partition);
+            }
+        }
+    }
+
+    /// Checks that this task still owns what a batch is from.
+    ///
+    /// # Errors
+    /// Fenced, if it does not.
+    pub(crate) fn check(&self, batch: &Batch<'_>) -> Result<()> {
+        for position in batch.positions() {
+            let stored = self.stored(position.topic, position.partition);
+            if stored.is_none_or(|stored| stored.epoch != position.epoch) {
+                return Err(fenced(&Partition { topic: position.topic, partition: position.partition }));
+            }
+        }
+        Ok(())
+    }
+
+    fn stored(&self, topic: &str, partition: i32) -> Option<&Stored> {
+        self.partitions.get(topic)?.get(&partition)
+    }
+
+    /// Whether a warehouse holds a record already.
+    pub(crate) fn holds(&self, warehouse: usize, record: Record<'_>) -> bool {
+        let row = self
+            .stored(record.source_topic(), record.partition())
+            .and_then(|stored| stored.rows.get(warehouse));
+        row.and_then(|row| row.next_offset).is_some_and(|next| record.offset() < next)
+    }
+
+    /// What to move in a transaction for these warehouses.
+    pub(crate) fn moves(&self, batch: &Batch<'_>, warehouses: &[usize]) -> Moves {
+        let mut moves = Moves::default();
+        for position in batch.positions() {
+            let Some(stored) = self.stored(position.topic, position.partition) else { continue };
+            for warehouse in warehouses {
+                let (Some(row), Some(name)) = (stored.rows.get(*warehouse), self.warehouses.get(*warehouse))
+                else {
+                    continue;
+                };
+                if row.next_offset >= Some(position.next_offset) {
+                    continue;
+                }
+                let expected = row.next_offset.map(|next| next.to_string());
+                let (partition, epoch) = (position.partition.to_string(), row.epoch.to_string());
+                let next = position.next_offset.to_string();
+                moves.rows.push(json!([position.topic, partition, name, epoch, expected, next]));
+                moves.moved.push((
+                    position.topic.to_owned(),
+                    position.partition,
+                    *warehouse,
+                    position.next_offset,
+                ));
+                moves.copies += row.copies;
+            }
+        }
+        moves
+    }
+
+    /// Notes that a transaction was committed.
+    pub(crate) fn moved(&mut self, moves: Moves) {
+        for (topic, partition, warehouse, next) in moves.moved {
+            let stored = self.partitions.get_mut(&topic).and_then(|topic| topic.get_mut(&partition));
+            if let Some(row) = stored.and_then(|stored| stored.rows.get_mut(warehouse)) {
+                row.next_offset = Some(next);
+            }
+        }
+    }
+}
+
+/// That somebody else writes now.
+pub(crate) fn fenced(partition: &Partition<'_>) -> Error {
+    let Partition { topic, partition } = partition;
+    Error::fenced(format_args!("another task has claimed {topic}[{partition}], and writes it from here on"))
+}
+
+/// The rows of a partition in an answer of `topic, partition, warehouse, epoch, next_offset`, by warehouse.
+///
+/// Of copies with different epochs, the newest counts: older ones come from claims that were given up.
+fn rows_of(answer: &Answer, partition: &Partition<'_>) -> Result<Vec<(String, Row)>> {
+    let wanted = partition.partition.to_string();
+    let mut rows: Vec<(String, Row)> = Vec::new();
+    for row in &answer.rows {
+        let text = |index: usize| row.get(index).and_then(Option::as_deref);
+        if text(0) != Some(partition.topic) || text(1) != Some(&*wanted) {
+            continue;
+        }
+        let unreadable =
+            || Error::fatal("the offsets table holds what is no number: was it changed by hand?");
+        let epoch = text(3).unwrap_or_default().parse().map_err(|_| unreadable())?;
+        let next_offset = text(4).map(str::parse).transpose().map_err(|_| unreadable())?;
+        let warehouse = text(2).unwrap_or_default();
+        match rows.iter_mut().find(|(known, _)| known == warehouse) {
+            Some((_, known)) if known.epoch == epoch => {
+                known.copies += 1;
+                known.next_offset = known.next_offset.max(next_offset);
+            }
+            Some((_, known)) if known.epoch > epoch => {}
+            Some((_, known)) => *known = Row { epoch, next_offset, copies: 1 },
+            None => rows.push((warehouse.to_owned(), Row { epoch, next_offset, copies: 1 })),
+        }
+    }
+    Ok(rows)
+}

@@ -1,0 +1,256 @@
+//! How tables and columns are called in Snowflake, by the rules of the connector file.
+
+use crate::config::{Identifiers, Metadata};
+
+/// Snowflake's limit for an identifier, in characters.
+const LONGEST: usize = 255;
+
+/// Why a name cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NameError {
+    /// A template that makes no sense.
+    #[error(
+        "table = {template:?}: unknown placeholder {placeholder:?}; there are {{database}}, {{schema}}, {{table}} and {{topic}}"
+    )]
+    Placeholder {
+        /// The template.
+        template: String,
+        /// What is in the braces.
+        placeholder: String,
+    },
+    /// A template without an end.
+    #[error("table = {0:?}: a brace is not closed")]
+    Brace(String),
+    /// A template that gives every table the same name.
+    #[error(
+        "table = {0:?} would put all tables into one: use {{table}} or {{topic}}, or give single tables a name in [sink.config.tables]"
+    )]
+    Constant(String),
+    /// A name that Snowflake does not take.
+    #[error("{name:?} is no name that Snowflake takes: {reason}")]
+    Refused {
+        /// The name.
+        name: String,
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+/// Where a table comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin<'a> {
+    /// Database; may be empty.
+    pub(crate) database: &'a str,
+    /// Schema; may be empty.
+    pub(crate) schema: &'a str,
+    /// Table.
+    pub(crate) table: &'a str,
+    /// Kafka's topic.
+    pub(crate) topic: &'a str,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Placeholder {
+    Database,
+    Schema,
+    Table,
+    Topic,
+}
+
+/// The rules.
+#[derive(Clone, Debug)]
+pub(crate) struct Naming {
+    /// Text, and the placeholder behind it.
+    parts: Vec<(String, Option<Placeholder>)>,
+    identifiers: Identifiers,
+}
+
+impl Naming {
+    /// Reads the template.
+    ///
+    /// # Errors
+    /// When it cannot be read, or names no table.
+    pub(crate) fn new(template: &str, identifiers: Identifiers) -> Result<Self, NameError> {
+        let mut parts = Vec::new();
+        let mut rest = template;
+        while let Some((text, behind)) = rest.split_once('{') {
+            let (name, after) =
+                behind.split_once('}').ok_or_else(|| NameError::Brace(template.to_owned()))?;
+            parts.push((text.to_owned(), Some(placeholder(template, name)?)));
+            rest = after;
+        }
+        parts.push((rest.to_owned(), None));
+        let tells_tables_apart =
+            |part: &(_, Option<Placeholder>)| matches!(part.1, Some(Placeholder::Table | Placeholder::Topic));
+        if !parts.iter().any(tells_tables_apart) {
+            return Err(NameError::Constant(template.to_owned()));
+        }
+        Ok(Self { parts, identifiers })
+    }
+
+    /// The name of the table that a source's table is written to.
+    ///
+    /// # Errors
+    /// When Snowflake does not take it.
+    pub(crate) fn table(&self, origin: Origin<'_>) -> Result<String, NameError> {
+        let mut name = String::new();
+        for (text, placeholder) in &self.parts {
+            name.push_str(text);
+            name.push_str(match placeholder {
+                Some(Placeholder::Database) => origin.database,
+                Some(Placeholder::Schema) => origin.schema,
+                Some(Placeholder::Table) => origin.table,
+                Some(Placeholder::Topic) => origin.topic,
+                None => "",
+            });
+        }
+        checked(self.cased(&name))
+    }
+
+    /// The name of a column.
+    ///
+    /// # Errors
+    /// When Snowflake does not take it.
+    pub(crate) fn column(&self, name: &str) -> Result<String, NameError> {
+        checked(self.cased(name))
+    }
+
+    /// A name of the sink's own, in the case that the rule wants.
+    pub(crate) fn cased(&self, name: &str) -> String {
+        match self.identifiers {
+            Identifiers::Preserve => name.to_owned(),
+            Identifiers::Upper => name.to_uppercase(),
+        }
+    }
+}
+
+fn placeholder(template: &str, name: &str) -> Result<Placeholder, NameError> {
+    match name {
+        "database" => Ok(Placeholder::Database),
+        "schema" => Ok(Placeholder::Schema),
+        "table" => Ok(Placeholder::Table),
+        "topic" => Ok(Placeholder::Topic),
+        _ => Err(NameError::Placeholder { template: template.to_owned(), placeholder: name.to_owned() }),
+    }
+}
+
+/// The name, if Snowflake takes it.
+///
+/// # Errors
+/// When it does not.
+pub(crate) fn checked(name: String) -> Result<String, NameError> {
+    let reason = match name.as_str() {
+        "" => "it is empty",
+        text if text.contains('\0') => "it has a NUL character",
+        text if text.chars().count() > LONGEST => "it is longer than 255 characters",
+        _ => return Ok(name),
+    };
+    Err(NameError::Refused { name, reason })
+}
+
+/// The name of a database, schema, warehouse or role, as Snowflake reads names: in upper case, unless it is in quotes.
+pub(crate) fn object_name(text: &str) -> String {
+    let text = text.trim();
+    match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+        Some(quoted) => quoted.replace("\"\"", "\""),
+        None => text.to_uppercase(),
+    }
+}
+
+/// The name of a column about the event.
+pub(crate) const fn metadata_column(metadata: Metadata) -> &'static str {
+    match metadata {
+        Metadata::Topic => "_cdc_topic",
+        Metadata::Partition => "_cdc_partition",
+        Metadata::Offset => "_cdc_offset",
+        Metadata::Database => "_cdc_database",
+        Metadata::Schema => "_cdc_schema",
+        Metadata::Transaction => "_cdc_transaction_id",
+        Metadata::Snapshot => "_cdc_snapshot",
+    }
+}
+
+/// The table of a connector's offsets. A connector's name may hold what is unusual in a table's: it stays as it is.
+pub(crate) fn offsets_table(connector: &str) -> String {
+    format!("_cdc_offsets_{connector}")
+}
+
+/// The table of the keys that were deleted from a table.
+pub(crate) fn deleted_table(table: &str, naming: &Naming) -> String {
+    format!("{table}{}", naming.cased("__cdc_deleted"))
+}
+
+/// Names under which a table's primary key goes where nothing says which it is: `id`, `<table>_id`, and so on.
+pub(crate) fn likely_keys(table: &str) -> impl Iterator<Item = String> + use<'_> {
+    let singular = singular(table);
+    ["id".to_owned(), format!("{table}_id"), format!("{singular}_id"), "uuid".to_owned(), "pk".to_owned()]
+        .into_iter()
+}
+
+/// The singular of an English plural, as far as a rule of thumb goes.
+fn singular(table: &str) -> String {
+    if let Some(stem) = table.strip_suffix("ies") {
+        return format!("{stem}y");
+    }
+    for ending in ["sses", "shes", "ches", "xes", "zes"] {
+        if table.ends_with(ending) {
+            return table.strip_suffix("es").unwrap_or(table).to_owned();
+        }
+    }
+    match table.strip_suffix('s') {
+        Some(stem) if !stem.ends_with('s') => stem.to_owned(),
+        _ => table.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ORIGIN: Origin<'static> =
+        Origin { database: "shop", schema: "public", table: "Orders", topic: "cdc.public.Orders" };
+
+    fn table(template: &str, identifiers: Identifiers) -> String {
+        Naming::new(template, identifiers).unwrap().table(ORIGIN).unwrap()
+    }
+
+    #[test]
+    fn templates_name_tables() {
+        assert_eq!(table("{table}", Identifiers::Preserve), "Orders");
+        assert_eq!(table("{database}_{schema}_{table}", Identifiers::Upper), "SHOP_PUBLIC_ORDERS");
+        assert_eq!(table("raw_{topic}", Identifiers::Preserve), "raw_cdc.public.Orders");
+    }
+
+    #[test]
+    fn templates_that_make_no_sense_are_refused() {
+        let error = |template| Naming::new(template, Identifiers::Preserve).unwrap_err().to_string();
+        assert!(error("{tabel}").contains("unknown placeholder \"tabel\""));
+        assert!(error("{table").contains("not closed"));
+        assert!(error("all_events").contains("would put all tables into one"));
+    }
+
+    #[test]
+    fn names_that_snowflake_refuses_are_refused_here() {
+        let naming = Naming::new("{table}", Identifiers::Preserve).unwrap();
+        assert!(naming.column("").is_err());
+        assert!(naming.column("a\0b").is_err());
+        assert!(naming.column(&"ä".repeat(255)).is_ok());
+        assert!(naming.column(&"ä".repeat(256)).is_err());
+    }
+
+    #[test]
+    fn names_of_objects_read_as_in_snowflake() {
+        assert_eq!(object_name("analytics"), "ANALYTICS");
+        assert_eq!(object_name("\"My \"\"DB\"\"\""), "My \"DB\"");
+    }
+
+    #[test]
+    fn likely_keys_know_plurals() {
+        let keys = |table: &str| likely_keys(table).collect::<Vec<_>>();
+        assert_eq!(keys("orders"), ["id", "orders_id", "order_id", "uuid", "pk"]);
+        assert!(keys("categories").contains(&"category_id".to_owned()));
+        assert!(keys("boxes").contains(&"box_id".to_owned()));
+        assert!(keys("address").contains(&"address_id".to_owned()));
+        assert!(keys("addresses").contains(&"address_id".to_owned()));
+    }
+}

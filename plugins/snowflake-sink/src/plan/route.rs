@@ -1,0 +1,163 @@
+//! Which table and which warehouse an event goes to.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use tidegate_plugin::{Change, Record};
+
+use super::key::Known;
+use crate::{
+    config::{Config, TableOptions},
+    names::{NameError, Naming, Origin, checked},
+};
+
+/// The way from a table of the source to one in Snowflake.
+#[derive(Debug)]
+pub(crate) struct Route {
+    /// The source's table.
+    pub(crate) table: String,
+    /// The table in Snowflake.
+    pub(crate) target: String,
+    /// Configured key columns.
+    pub(super) key_columns: Option<Arc<[String]>>,
+    /// Columns that the connector never writes.
+    pub(crate) unmanaged: Vec<String>,
+    /// What the events have told of the key.
+    pub(super) key: Known,
+    warehouse: usize,
+    snapshot_warehouse: usize,
+}
+
+impl Route {
+    /// The warehouse that writes an event.
+    pub(super) fn warehouse_of(&self, change: &Change<'_>) -> usize {
+        // "last" ends a snapshot, and "false" says that the event is none.
+        let is_snapshot = !matches!(change.snapshot(), "" | "false");
+        if is_snapshot { self.snapshot_warehouse } else { self.warehouse }
+    }
+}
+
+/// Finds routes, and remembers them.
+#[derive(Debug)]
+pub(crate) struct Router {
+    naming: Naming,
+    tables: BTreeMap<String, TableOptions>,
+    warehouses: Warehouses,
+    snapshot_warehouse: Option<usize>,
+    routes: HashMap<String, Arc<Route>>,
+    /// Who writes to a table: its source, and whether the connector file names the table.
+    owners: HashMap<String, (String, bool)>,
+    scratch: String,
+}
+
+/// The warehouses by number; the first is the default.
+#[derive(Clone, Debug)]
+pub(crate) struct Warehouses(Vec<Option<String>>);
+
+impl Warehouses {
+    /// All warehouses that the configuration names.
+    pub(crate) fn of(config: &Config) -> Self {
+        let mut all = vec![config.warehouse.clone()];
+        let tables = config.tables.values().map(|table| &table.warehouse);
+        for name in tables.chain([&config.snapshot_warehouse]).filter(|name| name.is_some()) {
+            if !all.contains(name) {
+                all.push(name.clone());
+            }
+        }
+        Self(all)
+    }
+
+    fn number(&self, name: &Option<String>) -> usize {
+        self.0.iter().position(|known| known == name).unwrap_or(0)
+    }
+
+    /// The names, by number.
+    pub(crate) fn names(&self) -> &[Option<String>] {
+        &self.0
+    }
+}
+
+impl Router {
+    /// A router for a configuration.
+    pub(crate) fn new(config: &Config, naming: Naming, warehouses: Warehouses) -> Self {
+        let snapshot_warehouse =
+            config.snapshot_warehouse.is_some().then(|| warehouses.number(&config.snapshot_warehouse));
+        Self {
+            naming,
+            tables: config.tables.clone(),
+            warehouses,
+            snapshot_warehouse,
+            routes: HashMap::new(),
+            owners: HashMap::new(),
+            scratch: String::new(),
+        }
+    }
+
+    /// The route of an event.
+    ///
+    /// # Errors
+    /// When its table cannot be named, or another source's table has the name.
+    pub(super) fn route(&mut self, record: Record<'_>, change: &Change<'_>) -> Result<Arc<Route>, String> {
+        let topic = record.topic();
+        let table = match change.table() {
+            "" => topic.rsplit('.').next().unwrap_or(topic),
+            table => table,
+        };
+        let origin = Origin { database: change.database(), schema: change.schema(), table, topic };
+        self.scratch.clear();
+        for part in [origin.topic, origin.database, origin.schema, origin.table] {
+            self.scratch.push_str(part);
+            self.scratch.push('\0');
+        }
+        if let Some(route) = self.routes.get(&self.scratch) {
+            return Ok(Arc::clone(route));
+        }
+        let route = Arc::new(self.make(origin)?);
+        self.routes.insert(self.scratch.clone(), Arc::clone(&route));
+        Ok(route)
+    }
+
+    fn options(&self, origin: Origin<'_>) -> TableOptions {
+        let qualified = format!("{}.{}", origin.schema, origin.table);
+        let names = [origin.topic, &qualified, origin.table];
+        names.iter().find_map(|name| self.tables.get(*name)).cloned().unwrap_or_default()
+    }
+
+    fn make(&mut self, origin: Origin<'_>) -> Result<Route, String> {
+        let options = self.options(origin);
+        let is_named = options.name.is_some();
+        let named = options.name.map(checked).unwrap_or_else(|| self.naming.table(origin));
+        let target = named.map_err(|error: NameError| error.to_string())?;
+        self.take(&target, origin, is_named)?;
+        let warehouse = options.warehouse.map_or(0, |name| self.warehouses.number(&Some(name)));
+        Ok(Route {
+            table: origin.table.to_owned(),
+            target,
+            key_columns: (!options.key_columns.is_empty()).then(|| options.key_columns.into()),
+            unmanaged: options.unmanaged_columns,
+            key: Known::default(),
+            warehouse,
+            snapshot_warehouse: self.snapshot_warehouse.unwrap_or(warehouse),
+        })
+    }
+
+    /// Two tables of the source in one of Snowflake would mix up their rows, unless somebody wants just that.
+    fn take(&mut self, target: &str, origin: Origin<'_>, is_named: bool) -> Result<(), String> {
+        let source = [origin.database, origin.schema, origin.table].join(".");
+        match self.owners.get(target) {
+            Some((owner, owner_is_named)) if *owner != source && !(is_named && *owner_is_named) => {
+                Err(format!(
+                    "tables {owner} and {source} would both become {target:?}: tell them apart by a template such as \
+                 table = \"{{schema}}_{{table}}\", or name both in [sink.config.tables] if they belong together"
+                ))
+            }
+            Some(_) => Ok(()),
+            None => {
+                self.owners.insert(target.to_owned(), (source, is_named));
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Plans of hand-made batches, and the promise that folding changes nothing.
+
+mod model;
+
+use std::cell::RefCell;
+
+use serde_json::{Value as Json, json};
+use tidegate_plugin::{
+    Sink,
+    prelude::*,
+    testing::{Event as Made, Records, SinkTest},
+};
+
+use super::*;
+use crate::{config::Config, names::Naming};
+
+thread_local! {
+    static SEEN: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A sink that only plans, and notes what it planned.
+pub(super) struct Planning {
+    planner: Planner,
+    look: fn(&Plan<'_>) -> Vec<String>,
+}
+
+impl Sink for Planning {
+    type Config = Config;
+
+    fn open(config: Config, _: &Context) -> Result<Self> {
+        let naming = Naming::new(&config.table, config.identifiers)?;
+        let router = Router::new(&config, naming, Warehouses::of(&config));
+        Ok(Self { planner: Planner::new(Rules::of(&config), router), look: told })
+    }
+
+    fn write(&mut self, batch: &Batch<'_>) -> Result<Report> {
+        let plan = self.planner.plan(batch, |_, _| false);
+        SEEN.with_borrow_mut(|seen| *seen = (self.look)(&plan));
+        Ok(Report::written())
+    }
+}
+
+/// A plan in words.
+fn told(plan: &Plan<'_>) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (warehouse, work) in &plan.works {
+        for (target, table) in work {
+            for step in &table.steps {
+                lines.extend(step_told(step).into_iter().map(|line| format!("{warehouse} {target}: {line}")));
+            }
+        }
+    }
+    lines.extend(plan.rejected.iter().map(|(index, reason)| format!("rejected {index}: {reason}")));
+    lines
+}
+
+fn step_told(step: &Step<'_>) -> Vec<String> {
+    match step {
+        Step::Truncate(_) => vec!["truncate".to_owned()],
+        Step::Append(events) => {
+            events.iter().map(|event| format!("append {} {:?}", event.letter(), event.row())).collect()
+        }
+        Step::Upsert(rows) => rows
+            .rows()
+            .iter()
+            .map(|row| {
+                let carried =
+                    row.carried.iter().map(|carried| format!(" carrying {}={}", carried.name, carried.value));
+                format!("{} {}{}", row.last.letter(), row.key_text, carried.collect::<String>())
+            })
+            .collect(),
+    }
+}
+
+pub(super) fn config(more: Json) -> Json {
+    let mut config = json!({ "account": "a", "user": "u", "password": "p", "database": "DB" });
+    if let (Some(config), Some(more)) = (config.as_object_mut(), more.as_object()) {
+        config.extend(more.clone());
+    }
+    config
+}
+
+fn plan(more: Json, records: &Records) -> Vec<String> {
+    let mut sink = SinkTest::<Planning>::open(config(more)).unwrap();
+    sink.write(records).unwrap();
+    SEEN.take()
+}
+
+fn row(id: i64, name: &str) -> Json {
+    json!({ "id": id, "name": name })
+}
+
+#[test]
+fn events_of_one_key_become_one_row() {
+    let records = Records::new()
+        .event(Made::insert("items").key(json!({"id": 1})).after(row(1, "a")).lsn(1))
+        .event(Made::update("items").key(json!({"id": 1})).after(row(1, "b")).lsn(2))
+        .event(Made::insert("items").key(json!({"id": 2})).after(row(2, "c")).lsn(3))
+        .event(Made::delete("items").key(json!({"id": 2})).before(row(2, "c")).lsn(4))
+        .tombstone("cdc.public.items", json!({"id": 2}));
+    assert_eq!(plan(json!({}), &records), [r#"0 items: u ["1"]"#, r#"0 items: d ["2"]"#]);
+}
+
+#[test]
+fn an_older_event_does_not_undo_a_newer_one() {
+    let records = Records::new()
+        .event(Made::update("items").key(json!({"id": 1})).after(row(1, "new")).lsn(9))
+        .event(Made::delete("items").key(json!({"id": 1})).before(row(1, "x")).lsn(3));
+    assert_eq!(plan(json!({}), &records), [r#"0 items: u ["1"]"#]);
+}
+
+#[test]
+fn a_value_that_was_left_out_comes_from_an_earlier_event() {
+    let records =
+        Records::new().event(Made::insert("items").key(json!({"id": 1})).after(row(1, "long")).lsn(1)).event(
+            Made::update("items")
+                .key(json!({"id": 1}))
+                .after(row(1, ""))
+                .column("name", tidegate_plugin::Kind::UNAVAILABLE)
+                .lsn(2),
+        );
+    assert_eq!(plan(json!({}), &records), [r#"0 items: u ["1"] carrying name=long"#]);
+}
+
+#[test]
+fn a_truncate_is_a_barrier() {
+    let records = Records::new()
+        .event(Made::insert("items").key(json!({"id": 1})).after(row(1, "a")).lsn(1))
+        .event(Made::new(Operation::Truncate, "items").lsn(2))
+        .event(Made::insert("items").key(json!({"id": 1})).after(row(1, "b")).lsn(3));
+    let rows = [r#"0 items: c ["1"]"#, "0 items: truncate", r#"0 items: c ["1"]"#];
+    assert_eq!(plan(json!({}), &records), rows);
+    assert_eq!(plan(json!({"truncate": "ignore"}), &records), [rows[0]]);
+    let refused = plan(json!({"truncate": "fail"}), &records);
+    assert!(refused[1].starts_with("rejected 1: the table was truncated"), "{refused:?}");
+}
+
+#[test]
+fn keys_come_from_the_configuration_the_message_or_a_usual_name() {
+    let keyless = Records::new().event(Made::insert("orders").after(json!({"order_id": 7, "code": "x"})));
+    assert_eq!(plan(json!({}), &keyless), [r#"0 orders: c ["7"]"#]);
+    let configured = json!({"tables": {"public.orders": {"key_columns": ["code"]}}});
+    assert_eq!(plan(configured, &keyless), [r#"0 orders: c ["x"]"#]);
+    let composite = Records::new().event(
+        Made::insert("orders").key(json!({"a": 1, "b": "q\"x"})).after(json!({"a": 1, "b": "q\"x", "id": 3})),
+    );
+    assert_eq!(plan(json!({}), &composite), [r#"0 orders: c ["1","q\"x"]"#]);
+    let none = Records::new().event(Made::insert("views").after(json!({"path": "/"})));
+    assert_eq!(plan(json!({}), &none), [r#"0 views: append c Struct([path: String("/")])"#]);
+}
+
+#[test]
+fn a_key_that_is_not_the_messages_may_change() {
+    let records = Records::new()
+        .event(Made::update("items").key(json!({"id": 1})).before(row(1, "old")).after(row(1, "new")).lsn(1));
+    let by_name = json!({"tables": {"items": {"key_columns": ["name"]}}});
+    assert_eq!(plan(by_name, &records), [r#"0 items: d ["old"]"#, r#"0 items: u ["new"]"#]);
+}
+
+#[test]
+fn bad_keys_are_refused_by_name() {
+    let records = Records::new()
+        .event(Made::insert("items").key(json!({"id": 1})).after(row(1, "a")))
+        .event(Made::insert("items").after(row(2, "b")))
+        .event(Made::insert("items").key(json!({"id": null})).after(json!({"id": null})));
+    let plan = plan(json!({}), &records);
+    assert_eq!(plan[1], "rejected 1: the message has no key, and earlier ones of the same table had one");
+    assert_eq!(plan[2], "rejected 2: key column \"id\" is null");
+}
+
+#[test]
+fn two_tables_never_become_one_by_accident() {
+    let event = |schema: &str| json!({"op": "c", "after": {"id": 1}, "source": {"db": "d", "schema": schema, "table": "t", "lsn": 1}});
+    let records =
+        Records::new().json("a", json!({"id": 1}), event("one")).json("b", json!({"id": 1}), event("two"));
+    let clash = plan(json!({}), &records);
+    assert!(clash[1].contains("tables d.one.t and d.two.t would both become \"t\""), "{clash:?}");
+    let apart = plan(json!({"table": "{schema}_{table}"}), &records);
+    assert_eq!(apart, [r#"0 one_t: c ["1"]"#, r#"0 two_t: c ["1"]"#]);
+    let on_purpose = json!({"tables": {"a": {"name": "all"}, "b": {"name": "all"}}});
+    assert_eq!(plan(on_purpose, &records), [r#"0 all: c ["1"]"#]);
+}
+
+#[test]
+fn snapshots_and_tables_have_warehouses_of_their_own() {
+    let event = |op: &str, table: &str, snapshot: &str| json!({"op": op, "after": {"id": 1}, "source": {"table": table, "snapshot": snapshot, "lsn": 1}});
+    let records = Records::new()
+        .json("t", json!({"id": 1}), event("c", "small", "false"))
+        .json("t", json!({"id": 1}), event("r", "small", "last"))
+        .json("t", json!({"id": 1}), event("c", "big", "false"));
+    let warehouses =
+        json!({"warehouse": "W", "snapshot_warehouse": "S", "tables": {"big": {"warehouse": "B"}}});
+    let planned = plan(warehouses, &records);
+    assert_eq!(planned, [r#"0 small: c ["1"]"#, r#"1 big: c ["1"]"#, r#"2 small: r ["1"]"#]);
+}
+
+#[test]
+fn what_is_no_change_event_is_refused_or_passed_over() {
+    let records = Records::new().json("plain", json!({"id": 1}), json!({"id": 1, "name": "x"}));
+    assert!(plan(json!({}), &records)[0].starts_with("rejected 0: the record is no change event"));
+    assert_eq!(plan(json!({"other_records": "skip"}), &records), [""; 0]);
+}

@@ -1,0 +1,119 @@
+//! Where requests go: the account's own host, or the one that the connector file names.
+
+use reqwest::Request;
+use url::Url;
+
+use super::call::Call;
+
+/// Why there is no place to send requests to.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EndpointError {
+    /// An account identifier that is none.
+    #[error("account {0:?} is no account identifier: write it like myorg-account1, or xy12345.eu-central-1")]
+    Account(String),
+    /// A URL that is more, or less, than a server's.
+    #[error(
+        "endpoint {0:?} is no server's URL: write it like https://myorg-account1.privatelink.snowflakecomputing.com"
+    )]
+    Url(String),
+}
+
+/// An account as it is written in a connector file, taken apart.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Account {
+    /// What logging in and tokens name: the identifier without region.
+    pub(crate) identifier: String,
+    /// The account's host.
+    pub(crate) host: String,
+}
+
+impl Account {
+    /// Reads `org-account`, `org.account`, `locator`, `locator.region`, `locator.region.cloud`, with `.privatelink` or
+    /// the whole host name behind.
+    ///
+    /// # Errors
+    /// When it is nothing of the kind.
+    pub(crate) fn parse(account: &str) -> Result<Self, EndpointError> {
+        let bare = account.trim().trim_start_matches("https://").trim_end_matches('/').to_ascii_lowercase();
+        let (bare, suffix) = match bare.split_once(".snowflakecomputing.") {
+            Some((bare, "cn")) => (bare, Some("cn")),
+            Some((bare, "com")) => (bare, Some("com")),
+            Some(_) => return Err(EndpointError::Account(account.to_owned())),
+            None => (bare.as_str(), None),
+        };
+        let is_name = |part: &str| {
+            !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        };
+        let parts: Vec<&str> = bare.split('.').collect();
+        if !parts.iter().all(|part| is_name(part)) {
+            return Err(EndpointError::Account(account.to_owned()));
+        }
+        let (identifier, place) = match parts.as_slice() {
+            // A region always has a hyphen, and an account's name never.
+            [organisation, name, place @ ..] if !name.contains('-') && *name != "privatelink" => {
+                (format!("{organisation}-{name}"), place)
+            }
+            [locator, place @ ..] => ((*locator).to_owned(), place),
+            [] => return Err(EndpointError::Account(account.to_owned())),
+        };
+        let is_chinese = place.first().is_some_and(|region| region.starts_with("cn-"));
+        let suffix = suffix.unwrap_or(if is_chinese { "cn" } else { "com" });
+        let labels: Vec<&str> = std::iter::once(identifier.as_str()).chain(place.iter().copied()).collect();
+        // Names may hold underscores, but host names may not.
+        let host = format!("{}.snowflakecomputing.{suffix}", labels.join(".").replace('_', "-"));
+        Ok(Self { identifier: identifier.to_ascii_uppercase(), host })
+    }
+}
+
+/// The server.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoint(Url);
+
+impl Endpoint {
+    /// The server at `endpoint`, or else the account's.
+    ///
+    /// # Errors
+    /// When `endpoint` has a path, or is not for HTTP.
+    pub(crate) fn new(endpoint: Option<&Url>, account: &Account) -> Result<Self, EndpointError> {
+        let Some(url) = endpoint else {
+            let url = format!("https://{}/", account.host);
+            return Url::parse(&url).map(Self).map_err(|_| EndpointError::Url(url));
+        };
+        let is_http = matches!(url.scheme(), "http" | "https");
+        let is_bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.username().is_empty();
+        if is_http && is_bare && url.host().is_some() {
+            return Ok(Self(url.clone()));
+        }
+        Err(EndpointError::Url(format!(
+            "{}://{}{}",
+            url.scheme(),
+            url.host_str().unwrap_or_default(),
+            url.path()
+        )))
+    }
+
+    /// Its host, for errors.
+    pub(crate) fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default()
+    }
+
+    /// Scheme, host and port, by which servers differ.
+    pub(crate) fn origin(&self) -> String {
+        self.0.origin().ascii_serialization()
+    }
+
+    /// Sends the request to this server instead of where the library would.
+    pub(super) fn aim(&self, call: Call, request: &mut Request) {
+        let mut url = self.0.clone();
+        // The library renews tokens at `//session/token-request`, which is another path.
+        url.set_path(call.path());
+        url.set_query(request.url().query());
+        *request.url_mut() = url;
+    }
+
+    /// A path of this server's that an answer named; nothing if it would lead elsewhere.
+    pub(super) fn join(&self, path: &str) -> Option<Url> {
+        let url = self.0.join(path).ok()?;
+        (url.origin() == self.0.origin()).then_some(url)
+    }
+}

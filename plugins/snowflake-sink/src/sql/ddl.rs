@@ -1,0 +1,109 @@
+//! Statements that make and change tables.
+
+use std::fmt::{self, Display, Write};
+
+use super::{
+    Column, Meta, OffsetNames, TableName,
+    name::{list, quoted},
+    offsets::{COUNTER, PARTITION},
+};
+
+/// Makes a table unless it exists. `key` are the columns that are its primary key, if it has one.
+///
+/// Binds: none.
+pub(crate) fn create_table(table: &TableName, columns: &[Column], key: &[usize], comment: &str) -> String {
+    let definitions = columns.iter().enumerate().map(|(index, column)| {
+        let required = if key.contains(&index) { " NOT NULL" } else { "" };
+        format!("{}{required}", definition(column))
+    });
+    let names = list(key.iter().filter_map(|index| columns.get(*index)).map(|column| quoted(&column.name)));
+    let primary_key = (!names.is_empty()).then(|| format!("PRIMARY KEY ({names})"));
+    created(table, definitions.chain(primary_key), comment)
+}
+
+/// Makes the table of deleted keys unless it exists.
+///
+/// Binds: none.
+pub(crate) fn create_tombstones(tombstones: &TableName, meta: &Meta) -> String {
+    let definitions = [
+        format!("{} VARCHAR NOT NULL", quoted(&meta.key)),
+        format!("{} VARCHAR", quoted(&meta.position)),
+        format!("{} TIMESTAMP_TZ", quoted(&meta.processed_at)),
+    ];
+    created(
+        tombstones,
+        definitions,
+        "Keys that were deleted, so that late events do not bring their rows back",
+    )
+}
+
+/// Makes the table of offsets unless it exists.
+///
+/// Binds: none.
+pub(crate) fn create_offsets(table: &TableName, names: &OffsetNames) -> String {
+    let OffsetNames { topic, partition, warehouse, epoch, next_offset, updated_at } = names;
+    let definitions = [
+        format!("{} VARCHAR NOT NULL", quoted(topic)),
+        format!("{} {PARTITION} NOT NULL", quoted(partition)),
+        format!("{} VARCHAR NOT NULL", quoted(warehouse)),
+        format!("{} {COUNTER} NOT NULL", quoted(epoch)),
+        format!("{} {COUNTER}", quoted(next_offset)),
+        format!("{} TIMESTAMP_TZ", quoted(updated_at)),
+    ];
+    created(
+        table,
+        definitions,
+        "Offsets up to which a connector has written; do not change them while it runs",
+    )
+}
+
+/// Adds columns, but for those that exist; none if there are no columns to add.
+///
+/// Binds: none.
+pub(crate) fn add_columns(table: &TableName, columns: &[Column]) -> Option<String> {
+    if columns.is_empty() {
+        return None;
+    }
+    // IF NOT EXISTS counts for one column, and COLUMN stands once.
+    let added = list(columns.iter().map(|column| format!("IF NOT EXISTS {}", definition(column))));
+    Some(format!("ALTER TABLE {table} ADD COLUMN {added}"))
+}
+
+/// Gives a column a wider type.
+///
+/// Binds: none.
+pub(crate) fn widen(table: &TableName, column: &Column) -> String {
+    format!("ALTER TABLE {table} ALTER COLUMN {} SET DATA TYPE {}", quoted(&column.name), column.kind)
+}
+
+/// Asks for a table's columns.
+///
+/// Binds: none.
+pub(crate) fn show_columns(table: &TableName) -> String {
+    format!("SHOW COLUMNS IN TABLE {table}")
+}
+
+fn created(table: &TableName, definitions: impl IntoIterator<Item = String>, comment: &str) -> String {
+    format!("CREATE TABLE IF NOT EXISTS {table} ({})\nCOMMENT = {}", list(definitions), Literal(comment))
+}
+
+fn definition(column: &Column) -> String {
+    format!("{} {}", quoted(&column.name), column.kind)
+}
+
+/// A text in single quotes. Comments cannot be bound.
+struct Literal<'t>(&'t str);
+
+impl Display for Literal<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_char('\'')?;
+        for character in self.0.chars() {
+            match character {
+                '\'' => formatter.write_str("''")?,
+                '\\' => formatter.write_str("\\\\")?,
+                _ => formatter.write_char(character)?,
+            }
+        }
+        formatter.write_char('\'')
+    }
+}

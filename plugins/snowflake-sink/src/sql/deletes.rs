@@ -1,0 +1,63 @@
+//! Statements about what is gone: keys that were deleted, and tables that were truncated.
+
+use super::{
+    Meta, TableName,
+    merge::{assigned, newer},
+    name::{list, quoted},
+    rows::Reader,
+};
+
+/// The key under which a truncate of the whole table is remembered. Those of rows are JSON arrays.
+pub(crate) const EVERY_KEY: &str = "*";
+
+/// Remembers that keys were deleted; of two deletes of a key, the newer. A truncate is the delete of [`EVERY_KEY`].
+///
+/// Binds: the time of writing; rows of the key's text and the delete's position.
+pub(crate) fn bury(tombstones: &TableName, meta: &Meta) -> String {
+    let rows = Reader::with_time(&meta.processed_at)
+        .own(&meta.key, "VARCHAR")
+        .own(&meta.position, "VARCHAR")
+        .select();
+    let names = [&meta.key, &meta.position, &meta.processed_at];
+    let key = quoted(&meta.key);
+    let newer = newer(meta);
+    let update = list([&meta.position, &meta.processed_at].map(|name| assigned(name)));
+    let values = list(names.map(|name| format!("s.{}", quoted(name))));
+    let names = list(names.map(|name| quoted(name)));
+    format!(
+        "MERGE INTO {tombstones} t\nUSING ({rows}) s\nON t.{key} = s.{key}\n\
+         WHEN MATCHED AND {newer} THEN UPDATE SET {update}\n\
+         WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({values})"
+    )
+}
+
+/// Forgets deletes that were written before a time, but not the truncate.
+///
+/// Binds: the time.
+pub(crate) fn purge(tombstones: &TableName, meta: &Meta) -> String {
+    let (key, processed_at) = (quoted(&meta.key), quoted(&meta.processed_at));
+    format!(
+        "DELETE FROM {tombstones} WHERE {processed_at} < CAST(? AS TIMESTAMP_TZ) AND {key} <> '{EVERY_KEY}'"
+    )
+}
+
+/// Deletes the rows that are not newer than a truncate.
+///
+/// Binds: the truncate's position.
+pub(crate) fn truncate_hard(table: &TableName, meta: &Meta) -> String {
+    format!("DELETE FROM {table} WHERE COALESCE({}, '') <= ?", quoted(&meta.position))
+}
+
+/// Marks the rows that are older than a truncate as deleted. A truncate that comes again finds none.
+///
+/// Binds: the truncate's position; when the source committed it; the time of writing; the truncate's position.
+pub(crate) fn truncate_soft(table: &TableName, meta: &Meta) -> String {
+    let Meta { operation, timestamp, position, processed_at, .. } = meta;
+    let (operation, timestamp) = (quoted(operation), quoted(timestamp));
+    let (position, processed_at) = (quoted(position), quoted(processed_at));
+    format!(
+        "UPDATE {table} SET {operation} = 'd', {position} = ?, {timestamp} = CAST(? AS TIMESTAMP_TZ), \
+         {processed_at} = CAST(? AS TIMESTAMP_TZ)\n\
+         WHERE COALESCE({position}, '') < ?"
+    )
+}

@@ -1,0 +1,184 @@
+//! The statement that makes rows of a table equal to the source's.
+
+use super::{
+    Column, EVERY_KEY, Meta, TableName,
+    name::{list, quoted},
+    rows::{Reader, same_key, unused},
+};
+
+/// What a MERGE of rows does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Merge<'a> {
+    /// The table.
+    pub(crate) table: &'a TableName,
+    /// All columns that are written, but for the time of writing.
+    pub(crate) columns: &'a [Column],
+    /// Those of them that make up the key; at least one.
+    pub(crate) key: &'a [usize],
+    /// Those of them that may keep the value which the row has.
+    pub(crate) kept: &'a [usize],
+    /// Those of them that tell about the event: what a soft delete changes.
+    pub(crate) about: &'a [usize],
+    /// The table of deleted keys. Rows that are not newer than their delete are left out.
+    pub(crate) tombstones: Option<&'a TableName>,
+    /// Whether deleted rows stay, with the operation `d`.
+    pub(crate) soft_delete: bool,
+    /// Whether each row says if it may be inserted; otherwise all may.
+    pub(crate) insert_flag: bool,
+    /// Names of the columns about the event.
+    pub(crate) meta: &'a Meta,
+}
+
+/// Brings rows into a table, each if it is newer than what the table holds of its key. There is one row for a key.
+///
+/// Binds: the time of writing; rows of `columns`, then with `tombstones` the key's text, then with `insert_flag`
+/// whether the row may be inserted, then for each of `kept` a position: the table's value stays if its row is at
+/// least that new, and null if the event has the value.
+pub(crate) fn merge(merge: &Merge<'_>) -> String {
+    Statement { merge, names: OwnNames::of(merge) }.text()
+}
+
+/// Names of the source's columns that are no columns of the table.
+struct OwnNames {
+    key: String,
+    insert: String,
+    keep: Vec<String>,
+}
+
+impl OwnNames {
+    fn of(merge: &Merge<'_>) -> Self {
+        let unused = |name: &str| unused(name, merge.columns);
+        let keep = (0..merge.kept.len()).map(|index| unused(&format!("__keep_{index}"))).collect();
+        Self { key: unused("__key"), insert: unused("__insert"), keep }
+    }
+}
+
+struct Statement<'a> {
+    merge: &'a Merge<'a>,
+    names: OwnNames,
+}
+
+impl Statement<'_> {
+    fn text(&self) -> String {
+        let table = self.merge.table;
+        let source = self.source();
+        let on = same_key(self.pick(self.merge.key));
+        let clauses = if self.merge.soft_delete { self.soft() } else { self.hard() };
+        let insert = self.insert();
+        format!("MERGE INTO {table} t\nUSING ({source}) s\nON {on}\n{clauses} THEN {insert}")
+    }
+
+    fn pick(&self, indexes: &[usize]) -> impl Iterator<Item = &Column> {
+        indexes.iter().filter_map(|index| self.merge.columns.get(*index))
+    }
+
+    fn source(&self) -> String {
+        let Merge { columns, tombstones, insert_flag, meta, .. } = *self.merge;
+        let mut rows = Reader::with_time(&meta.processed_at).columns(columns);
+        if tombstones.is_some() {
+            rows = rows.own(&self.names.key, "VARCHAR");
+        }
+        if insert_flag {
+            rows = rows.own(&self.names.insert, "BOOLEAN");
+        }
+        let rows = self.names.keep.iter().fold(rows, |rows, name| rows.own(name, "VARCHAR")).select();
+        match tombstones {
+            Some(tombstones) => self.not_deleted(&rows, tombstones),
+            None => rows,
+        }
+    }
+
+    /// The rows that are newer than the delete of their key, and than the truncate of the whole table.
+    fn not_deleted(&self, rows: &str, tombstones: &TableName) -> String {
+        let position = quoted(&self.merge.meta.position);
+        let (key, own_key) = (quoted(&self.merge.meta.key), quoted(&self.names.key));
+        format!(
+            "SELECT b.* FROM ({rows}) b\n\
+             LEFT JOIN {tombstones} d ON d.{key} = b.{own_key}\n\
+             WHERE (d.{position} IS NULL OR b.{position} > d.{position})\n\
+             AND b.{position} > COALESCE((SELECT MAX(z.{position}) FROM {tombstones} z WHERE z.{key} = '{EVERY_KEY}'), '')"
+        )
+    }
+
+    fn newer(&self) -> String {
+        newer(self.merge.meta)
+    }
+
+    /// Deleted rows go.
+    fn hard(&self) -> String {
+        let operation = quoted(&self.merge.meta.operation);
+        let newer = self.newer();
+        let update = self.update();
+        let allowed = self.allowed(" AND ");
+        format!(
+            "WHEN MATCHED AND {newer} AND s.{operation} = 'd' THEN DELETE\n\
+             WHEN MATCHED AND {newer} THEN UPDATE SET {update}\n\
+             WHEN NOT MATCHED AND s.{operation} <> 'd'{allowed}"
+        )
+    }
+
+    /// Deleted rows stay with their values. A delete whose row is missing is inserted: that way it is remembered.
+    fn soft(&self) -> String {
+        let operation = quoted(&self.merge.meta.operation);
+        let newer = self.newer();
+        let about = self.set(self.pick(self.merge.about).map(|column| assigned(&column.name)));
+        let update = self.update();
+        let (mut there, mut absent) = (String::new(), String::new());
+        if self.merge.insert_flag {
+            // Of a deleted row there is nothing left to update.
+            let allowed = self.allowed("");
+            there = format!(" AND ({allowed} OR COALESCE(t.{operation}, '') <> 'd')");
+            absent = format!(" AND (s.{operation} = 'd' OR {allowed})");
+        }
+        format!(
+            "WHEN MATCHED AND {newer} AND s.{operation} = 'd' THEN UPDATE SET {about}\n\
+             WHEN MATCHED AND {newer}{there} THEN UPDATE SET {update}\n\
+             WHEN NOT MATCHED{absent}"
+        )
+    }
+
+    /// That the row may be inserted, behind `before`; nothing if all rows may.
+    fn allowed(&self, before: &str) -> String {
+        if !self.merge.insert_flag {
+            return String::new();
+        }
+        format!("{before}s.{}", quoted(&self.names.insert))
+    }
+
+    fn update(&self) -> String {
+        let is_key = |index: &usize| self.merge.key.contains(index);
+        let columns = self.merge.columns.iter().enumerate().filter(|(index, _)| !is_key(index));
+        self.set(columns.map(|(index, column)| self.value(index, column)))
+    }
+
+    fn set(&self, assignments: impl Iterator<Item = String>) -> String {
+        list(assignments.chain([assigned(&self.merge.meta.processed_at)]))
+    }
+
+    fn value(&self, index: usize, column: &Column) -> String {
+        let kept = self.merge.kept.iter().position(|kept| *kept == index);
+        let Some(keep) = kept.and_then(|place| self.names.keep.get(place)) else {
+            return assigned(&column.name);
+        };
+        let (name, keep, position) = (quoted(&column.name), quoted(keep), quoted(&self.merge.meta.position));
+        format!("{name} = CASE WHEN COALESCE(t.{position}, '') >= s.{keep} THEN t.{name} ELSE s.{name} END")
+    }
+
+    fn insert(&self) -> String {
+        let columns = self.merge.columns.iter().map(|column| column.name.as_str());
+        let names = columns.chain([self.merge.meta.processed_at.as_str()]);
+        let values = list(names.clone().map(|name| format!("s.{}", quoted(name))));
+        format!("INSERT ({}) VALUES ({values})", list(names.map(quoted)))
+    }
+}
+
+/// That the row `s` is newer than the row `t`.
+pub(super) fn newer(meta: &Meta) -> String {
+    let position = quoted(&meta.position);
+    format!("s.{position} > COALESCE(t.{position}, '')")
+}
+
+/// The assignment of the value that `s` has.
+pub(super) fn assigned(name: &str) -> String {
+    format!("{0} = s.{0}", quoted(name))
+}

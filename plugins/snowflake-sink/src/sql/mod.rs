@@ -1,0 +1,39 @@
+//! The text of every statement that the sink runs.
+//!
+//! ```text
+//! ddl: tables and columns ── merge, rows: their rows ── deletes: deleted keys, truncates ── offsets: how far it is
+//! ```
+//!
+//! Names are quoted, and values are never part of a text: they are bound, each as one text. Rows travel as one bind,
+//! a JSON array of arrays whose elements are `null`, `true`, `false` or strings. Each function says which values its
+//! `?` stand for.
+
+mod ddl;
+mod deletes;
+mod merge;
+mod name;
+mod offsets;
+mod rows;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use ddl::{add_columns, create_offsets, create_table, create_tombstones, show_columns, widen};
+pub(crate) use deletes::{EVERY_KEY, bury, purge, truncate_hard, truncate_soft};
+pub(crate) use merge::{Merge, merge};
+#[cfg(test)]
+pub(crate) use name::quoted;
+pub(crate) use name::{Meta, OffsetNames, TableName};
+pub(crate) use offsets::{offsets_add_missing, offsets_claim, offsets_move, offsets_read};
+pub(crate) use rows::{insert_rows, unmatched};
+
+use crate::types::ColumnType;
+
+/// A column of a statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Column {
+    /// Its name in the table.
+    pub(crate) name: String,
+    /// Its type in the table.
+    pub(crate) kind: ColumnType,
+}

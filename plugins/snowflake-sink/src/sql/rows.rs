@@ -1,0 +1,102 @@
+//! Rows that arrive as one bind: reading them, appending them, and asking which of them a table lacks.
+
+use super::{
+    Column, Meta, TableName,
+    name::{joined, list, quoted},
+};
+
+/// Where rows come from: one JSON array, bound as text. `f.value` is a row.
+///
+/// A FROM of this form alone, without a table to its left, is not in Snowflake's manual and works all the same; the
+/// documented `TABLE(FLATTEN(..))` is what to put here should that ever change.
+const ROWS: &str = "FROM LATERAL FLATTEN(INPUT => PARSE_JSON(?)) f";
+
+/// A SELECT that turns bound rows into columns.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    items: Vec<String>,
+    elements: usize,
+}
+
+impl Reader {
+    /// Reads nothing but rows.
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Has a time, which is the same for all rows and bound before them, as a column.
+    pub(super) fn with_time(name: &str) -> Self {
+        Self { items: vec![format!("CAST(? AS TIMESTAMP_TZ) AS {}", quoted(name))], elements: 0 }
+    }
+
+    /// Reads the next element of each row as a column.
+    pub(super) fn column(mut self, column: &Column) -> Self {
+        let value = column.kind.cast(&self.next());
+        self.items.push(format!("{value} AS {}", quoted(&column.name)));
+        self
+    }
+
+    /// Reads the next elements as columns.
+    pub(super) fn columns<'c>(self, columns: impl IntoIterator<Item = &'c Column>) -> Self {
+        columns.into_iter().fold(self, Self::column)
+    }
+
+    /// Reads the next element as one of the sink's own columns.
+    pub(super) fn own(mut self, name: &str, kind: &str) -> Self {
+        let value = self.next();
+        self.items.push(format!("{value}::{kind} AS {}", quoted(name)));
+        self
+    }
+
+    /// The statement.
+    pub(super) fn select(self) -> String {
+        format!("SELECT {}\n{ROWS}", list(self.items))
+    }
+
+    fn next(&mut self) -> String {
+        let element = format!("f.value[{}]", self.elements);
+        self.elements += 1;
+        element
+    }
+}
+
+/// `wanted`, which is in lower case, or a name like it that none of the columns has, in whatever case.
+pub(super) fn unused<'c>(wanted: &str, columns: impl IntoIterator<Item = &'c Column> + Clone) -> String {
+    let mut name = wanted.to_owned();
+    while columns.clone().into_iter().any(|column| column.name.to_lowercase() == name) {
+        name.push('_');
+    }
+    name
+}
+
+/// That the rows `t` and `s` have the same key.
+pub(super) fn same_key<'c>(key: impl IntoIterator<Item = &'c Column>) -> String {
+    joined(key.into_iter().map(|column| format!("t.{0} = s.{0}", quoted(&column.name))), " AND ")
+}
+
+/// Appends rows to a table. `columns` are all but the time of writing.
+///
+/// Binds: the time of writing; rows of `columns`.
+pub(crate) fn insert_rows(table: &TableName, columns: &[Column], meta: &Meta) -> String {
+    let names = columns.iter().map(|column| column.name.as_str());
+    let names = list(std::iter::once(meta.processed_at.as_str()).chain(names).map(quoted));
+    let rows = Reader::with_time(&meta.processed_at).columns(columns).select();
+    format!("INSERT INTO {table} ({names})\n{rows}")
+}
+
+/// Asks which keys have no row, or with `soft` none but a deleted one: the text of up to 1,000 of them. `key` has at
+/// least one column.
+///
+/// Binds: rows of the key's text and its columns.
+pub(crate) fn unmatched(table: &TableName, key: &[Column], soft: Option<&Meta>) -> String {
+    let text = unused("__key", key);
+    let rows = Reader::new().own(&text, "VARCHAR").columns(key).select();
+    let on = same_key(key);
+    let missing = key.iter().take(1).map(|column| format!("t.{} IS NULL", quoted(&column.name)));
+    let deleted = soft.map(|meta| format!("t.{} = 'd'", quoted(&meta.operation)));
+    let condition = joined(missing.chain(deleted), " OR ");
+    format!(
+        "SELECT s.{}\nFROM ({rows}) s LEFT JOIN {table} t ON {on}\nWHERE {condition}\nLIMIT 1000",
+        quoted(&text)
+    )
+}

@@ -1,0 +1,80 @@
+//! The statements word for word, as Snowflake gets them.
+
+use super::sample::Sample;
+use crate::{
+    config::Identifiers,
+    names::Naming,
+    sql::{Meta, OffsetNames, TableName},
+};
+
+fn sample(identifiers: Identifiers) -> Sample {
+    let naming = Naming::new("{table}", identifiers).unwrap();
+    let table = |name: &str| TableName {
+        database: "SHOP".to_owned(),
+        schema: "PUBLIC".to_owned(),
+        table: naming.cased(name),
+    };
+    Sample {
+        table: table("orders"),
+        tombstones: table("orders__cdc_deleted"),
+        offsets: table("_cdc_offsets_shop"),
+        columns: ["id", "region", "amount", "document", "photo", "_cdc_topic"].map(|name| naming.cased(name)),
+        meta: Meta::cased(&naming),
+        offset_names: OffsetNames::cased(&naming),
+        comment: r"Written by the connector's \ sink".to_owned(),
+    }
+}
+
+macro_rules! golden {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!("golden/", $name, ".sql")))),*]
+    };
+}
+
+const GOLDEN: [(&str, &str); 24] = golden![
+    "merge_plain",
+    "merge_single_key_tombstones",
+    "merge_guarded",
+    "merge_soft",
+    "merge_soft_flagged",
+    "insert_rows",
+    "unmatched",
+    "unmatched_soft",
+    "bury",
+    "purge",
+    "truncate_hard",
+    "truncate_soft",
+    "offsets_add_missing",
+    "offsets_claim",
+    "offsets_read",
+    "offsets_move",
+    "create_table",
+    "create_table_keyless",
+    "create_tombstones",
+    "create_offsets",
+    "add_column",
+    "add_columns",
+    "widen",
+    "show_columns",
+];
+
+#[test]
+fn statements_are_these() {
+    let cases = sample(Identifiers::Preserve).statements();
+    assert_eq!(cases.len(), GOLDEN.len());
+    for (case, (name, text)) in cases.iter().zip(GOLDEN) {
+        assert_eq!(case.name, name);
+        assert_eq!(case.text, text.trim_end(), "{name}");
+    }
+}
+
+#[test]
+fn upper_case_names_change_nothing_but_the_names() {
+    let (preserved, upper) =
+        (sample(Identifiers::Preserve).statements(), sample(Identifiers::Upper).statements());
+    for (preserved, upper) in preserved.iter().zip(upper) {
+        assert_eq!(preserved.text.to_uppercase(), upper.text.to_uppercase(), "{}", upper.name);
+        let ours = ["\"_cdc_", "\"key\"", "\"orders", "\"epoch\"", "\"id\""];
+        assert!(!ours.iter().any(|name| upper.text.contains(name)), "{}: {}", upper.name, upper.text);
+    }
+}

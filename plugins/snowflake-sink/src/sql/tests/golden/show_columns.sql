@@ -1,0 +1,1 @@
+SHOW COLUMNS IN TABLE "SHOP"."PUBLIC"."orders"

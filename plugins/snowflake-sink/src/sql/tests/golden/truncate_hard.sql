@@ -1,0 +1,1 @@
+DELETE FROM "SHOP"."PUBLIC"."orders" WHERE COALESCE("_cdc_source_lsn", '') <= ?

@@ -1,0 +1,6 @@
+//! Tests of the statements' texts.
+
+mod golden;
+mod names;
+mod sample;
+mod tokens;

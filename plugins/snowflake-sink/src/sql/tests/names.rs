@@ -1,0 +1,197 @@
+//! Whatever things are called, a statement does the same.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::{
+    sample::Sample,
+    tokens::{Token, tokens},
+};
+use crate::{
+    sql::{Column, Merge, Meta, OffsetNames, TableName, add_columns, create_table, merge, quoted, unmatched},
+    types::ColumnType,
+};
+
+/// Names as nobody should choose them.
+fn name() -> impl Strategy<Value = String> {
+    let nasty = prop_oneof![
+        Just("\"".to_owned()),
+        Just("a\"; DROP TABLE x; --".to_owned()),
+        Just("it's".to_owned()),
+        Just("?".to_owned()),
+        Just("back\\slash\\".to_owned()),
+        Just("/* \n */".to_owned()),
+        Just("Größe 🧊".to_owned()),
+        Just("$$".to_owned()),
+        Just("__key".to_owned()),
+        Just("__keep_0".to_owned()),
+    ];
+    prop_oneof![nasty, "[\"'?;\\\\/*-]{1,8}", "\\PC{1,20}", "[a-z]{1,5}", any::<String>()]
+}
+
+fn table() -> impl Strategy<Value = TableName> {
+    (name(), name(), name()).prop_map(|(database, schema, table)| TableName { database, schema, table })
+}
+
+fn names<const N: usize>() -> impl Strategy<Value = [String; N]> {
+    proptest::collection::vec(name(), N).prop_map(|names| names.try_into().unwrap())
+}
+
+fn sample() -> impl Strategy<Value = Sample> {
+    (table(), table(), table(), names::<17>(), name()).prop_map(
+        |(table, tombstones, offsets, names, comment)| {
+            let [a, b, c, d, e, f, operation, timestamp, position, processed_at, key, rest @ ..] = names;
+            let [topic, partition, warehouse, epoch, next_offset, updated_at] = rest;
+            Sample {
+                table,
+                tombstones,
+                offsets,
+                columns: [a, b, c, d, e, f],
+                meta: Meta { operation, timestamp, position, processed_at, key },
+                offset_names: OffsetNames { topic, partition, warehouse, epoch, next_offset, updated_at },
+                comment,
+            }
+        },
+    )
+}
+
+fn tame() -> Sample {
+    let table = |table: &str| TableName { database: "d".into(), schema: "s".into(), table: table.into() };
+    let text = |text: &str| text.to_owned();
+    Sample {
+        table: table("t"),
+        tombstones: table("gone"),
+        offsets: table("offsets"),
+        columns: ["a", "b", "c", "d", "e", "f"].map(text),
+        meta: Meta {
+            operation: text("operation"),
+            timestamp: text("timestamp"),
+            position: text("position"),
+            processed_at: text("processed_at"),
+            key: text("key"),
+        },
+        offset_names: OffsetNames {
+            topic: text("topic"),
+            partition: text("partition"),
+            warehouse: text("warehouse"),
+            epoch: text("epoch"),
+            next_offset: text("next_offset"),
+            updated_at: text("updated_at"),
+        },
+        comment: text("comment"),
+    }
+}
+
+/// What is left of a statement when names and comments do not count.
+fn skeleton(statement: &str) -> Vec<Token> {
+    let mut tokens = tokens(statement);
+    let mut is_comment = false;
+    for token in &mut tokens {
+        match token {
+            Token::Name(name) => name.clear(),
+            Token::Text(text) if is_comment => text.clear(),
+            _ => {}
+        }
+        is_comment = match token {
+            Token::Word(word) => word == "COMMENT",
+            Token::Sign('=') => is_comment,
+            _ => false,
+        };
+    }
+    tokens
+}
+
+proptest! {
+    #[test]
+    fn a_name_is_one_name(name in any::<String>()) {
+        prop_assert_eq!(tokens(&quoted(&name).to_string()), [Token::Name(name)]);
+    }
+
+    #[test]
+    fn a_statement_is_the_same_whatever_things_are_called(sample in sample()) {
+        for (case, tame) in sample.statements().iter().zip(tame().statements()) {
+            prop_assert_eq!(skeleton(&case.text), skeleton(&tame.text), "{}", case.name);
+        }
+    }
+
+    #[test]
+    fn a_table_is_three_names(table in table()) {
+        let name = |name: &String| Token::Name(name.clone());
+        let dot = Token::Sign('.');
+        let expected = [name(&table.database), dot.clone(), name(&table.schema), dot, name(&table.table)];
+        prop_assert_eq!(tokens(&table.to_string()), expected);
+    }
+
+    #[test]
+    fn a_comment_is_one_text(comment in any::<String>()) {
+        let statement = create_table(&tame().table, &tame().columns(), &[0], &comment);
+        prop_assert_eq!(tokens(&statement).pop(), Some(Token::Text(comment)));
+    }
+}
+
+#[test]
+fn statements_bind_what_they_say_and_hold_no_other_values() {
+    let constants = BTreeSet::from(["", "*", "d", "BASE64"]);
+    for case in tame().statements() {
+        let tokens = tokens(&case.text);
+        let binds = tokens.iter().filter(|token| **token == Token::Bind).count();
+        assert_eq!(binds, case.binds, "{}", case.name);
+        let is_ddl = case.binds == 0;
+        for token in &tokens {
+            if let Token::Text(text) = token {
+                assert!(is_ddl || constants.contains(text.as_str()), "{}: {text:?}", case.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_time_of_writing_is_bound_before_the_rows() {
+    for case in tame().statements().iter().filter(|case| case.binds == 2) {
+        let time = case.text.find("CAST(? AS TIMESTAMP_TZ)").unwrap();
+        assert!(time < case.text.find("PARSE_JSON(?)").unwrap(), "{}", case.name);
+    }
+}
+
+#[test]
+fn no_column_is_taken_for_one_of_the_sinks_own() {
+    let sample = tame();
+    let mut columns = sample.columns();
+    for (column, name) in columns.iter_mut().zip(["__key", "__KEY_", "__insert", "__keep_0", "__Keep_1"]) {
+        column.name = name.to_owned();
+    }
+    let plain = sample.plain(&columns);
+    let flagged = Merge { kept: &[3, 4], tombstones: Some(&sample.tombstones), insert_flag: true, ..plain };
+    for statement in [merge(&flagged), unmatched(&sample.table, columns.get(..2).unwrap(), None)] {
+        let read = tokens(statement.split("FROM LATERAL").next().unwrap());
+        let is_alias =
+            |pair: &&[Token]| pair[0] == Token::Word("AS".to_owned()) && matches!(pair[1], Token::Name(_));
+        let aliases: Vec<_> =
+            read.windows(2).filter(is_alias).map(|pair| format!("{:?}", pair[1]).to_lowercase()).collect();
+        let distinct: BTreeSet<_> = aliases.iter().collect();
+        assert_eq!(distinct.len(), aliases.len(), "{statement}");
+    }
+}
+
+#[test]
+fn no_columns_need_no_statement() {
+    assert_eq!(add_columns(&tame().table, &[]), None);
+}
+
+#[test]
+fn the_sinks_own_elements_come_behind_the_columns() {
+    let columns = [Column { name: "id".to_owned(), kind: ColumnType::Boolean }];
+    let sample = tame();
+    let plain = Merge { key: &[0], about: &[], ..sample.plain(&columns) };
+    let flagged = Merge { kept: &[0, 0], tombstones: Some(&sample.tombstones), insert_flag: true, ..plain };
+    let text = merge(&flagged);
+    let elements = [
+        "f.value[0]::BOOLEAN AS \"id\"",
+        "f.value[1]::VARCHAR AS \"__key\"",
+        "f.value[2]::BOOLEAN AS \"__insert\"",
+        "f.value[3]::VARCHAR AS \"__keep_0\"",
+        "f.value[4]::VARCHAR AS \"__keep_1\"",
+    ];
+    assert!(text.contains(&elements.join(", ")), "{text}");
+}

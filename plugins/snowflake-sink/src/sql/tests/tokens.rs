@@ -1,0 +1,58 @@
+//! Statements in their smallest parts, as Snowflake reads them.
+
+/// A part of a statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Token {
+    /// A quoted name, its quotes undone.
+    Name(String),
+    /// A text in single quotes, its escapes undone.
+    Text(String),
+    /// A value that is bound.
+    Bind,
+    /// A word or a number.
+    Word(String),
+    /// Any other character but white space.
+    Sign(char),
+}
+
+/// The parts of a statement. Panics at what is no statement: a quote that is not closed, a comment, a semicolon.
+pub(super) fn tokens(statement: &str) -> Vec<Token> {
+    let mut tokens = Vec::new();
+    let mut rest = statement.chars().peekable();
+    while let Some(first) = rest.next() {
+        match first {
+            '"' => tokens.push(Token::Name(quoted(&mut rest, '"'))),
+            '\'' => tokens.push(Token::Text(quoted(&mut rest, '\''))),
+            '?' => tokens.push(Token::Bind),
+            _ if first.is_whitespace() => {}
+            _ if is_word(first) => {
+                let mut word = first.to_string();
+                while let Some(next) = rest.next_if(|next| is_word(*next)) {
+                    word.push(next);
+                }
+                tokens.push(Token::Word(word));
+            }
+            ';' | '-' | '/' | '#' | '\\' => panic!("{first:?} outside of quotes: {statement}"),
+            _ => tokens.push(Token::Sign(first)),
+        }
+    }
+    tokens
+}
+
+fn is_word(character: char) -> bool {
+    character.is_alphanumeric() || character == '_'
+}
+
+fn quoted(rest: &mut std::iter::Peekable<std::str::Chars<'_>>, quote: char) -> String {
+    let mut text = String::new();
+    loop {
+        match rest.next().expect("the quote is closed") {
+            '\\' if quote == '\'' => text.push(rest.next().expect("an escape has a second half")),
+            end if end == quote => match rest.next_if_eq(&quote) {
+                Some(doubled) => text.push(doubled),
+                None => return text,
+            },
+            other => text.push(other),
+        }
+    }
+}

@@ -1,0 +1,463 @@
+//! Rows as the text that is bound: one JSON array of arrays, each element in the order of the statement's columns.
+
+use std::{
+    collections::BTreeSet,
+    fmt::{Display, Write},
+    ops::Range,
+};
+
+use tidegate_plugin::{Field, Value, write_json_string};
+
+use super::{
+    Table,
+    layout::{About, Columns, Layout},
+};
+use crate::{
+    config::Metadata,
+    plan::{Event, Folded},
+    position::Position,
+    sql::Column,
+    types::{ColumnType, Fit},
+};
+
+/// Rows, encoded one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct EncodedRows {
+    text: String,
+    /// Where each row lies in the text.
+    places: Vec<Range<usize>>,
+    /// The record that each row is there for.
+    records: Vec<u32>,
+}
+
+impl EncodedRows {
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// The record that a row is there for.
+    pub(crate) fn record(&self, row: usize) -> Option<u32> {
+        self.records.get(row).copied()
+    }
+
+    /// Rows as one JSON array.
+    pub(crate) fn payload(&self, rows: Range<usize>) -> String {
+        let places = self.places.get(rows).unwrap_or_default();
+        let (Some(first), Some(last)) = (places.first(), places.last()) else { return "[]".to_owned() };
+        let text = self.text.get(first.start..last.end).unwrap_or_default();
+        let mut payload = String::with_capacity(text.len() + 2);
+        payload.push('[');
+        payload.push_str(text);
+        payload.push(']');
+        payload
+    }
+
+    /// Splits the rows into runs of at most `max_bytes`; a larger row goes alone.
+    pub(crate) fn runs(&self, max_bytes: usize) -> Vec<Range<usize>> {
+        let mut runs: Vec<Range<usize>> = Vec::new();
+        let mut began = 0;
+        for (row, place) in self.places.iter().enumerate() {
+            match runs.last_mut() {
+                Some(run) if place.end - began <= max_bytes => run.end = row + 1,
+                _ => {
+                    runs.push(row..row + 1);
+                    began = place.start;
+                }
+            }
+        }
+        runs
+    }
+
+    /// Adds a row that `write` writes, element by element; if it fails, nothing is added.
+    pub(super) fn add(
+        &mut self,
+        record: u32,
+        write: impl FnOnce(&mut Elements<'_>) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let end = self.text.len();
+        if !self.is_empty() {
+            self.text.push(',');
+        }
+        let start = self.text.len();
+        let written = write(&mut Elements { out: &mut self.text, is_first: true });
+        if let Err(reason) = written {
+            self.text.truncate(end);
+            return Err(reason);
+        }
+        self.text.push(']');
+        self.places.push(start..self.text.len());
+        self.records.push(record);
+        Ok(())
+    }
+}
+
+/// The elements of one row.
+pub(super) struct Elements<'o> {
+    out: &'o mut String,
+    is_first: bool,
+}
+
+impl Elements<'_> {
+    fn next(&mut self) -> &mut String {
+        self.out.push(if self.is_first { '[' } else { ',' });
+        self.is_first = false;
+        self.out
+    }
+
+    pub(super) fn null(&mut self) {
+        self.next().push_str("null");
+    }
+
+    fn bool(&mut self, value: bool) {
+        self.next().push_str(if value { "true" } else { "false" });
+    }
+
+    fn value(&mut self, kind: &ColumnType, value: Value<'_>) {
+        kind.encode(value, self.next());
+    }
+
+    pub(super) fn text(&mut self, text: &str) {
+        // Writing to a String cannot fail.
+        let _written = write_json_string(self.next(), text).is_ok();
+    }
+
+    /// Text that needs no escapes.
+    fn plain(&mut self, text: impl Display) {
+        let out = self.next();
+        let _written = write!(out, "\"{text}\"").is_ok();
+    }
+}
+
+/// Where an element comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Cell {
+    Field(usize),
+    /// What does not fit the column of a field.
+    Beside(usize),
+    Key(usize),
+    About(About),
+    Absent,
+}
+
+/// Writes rows of one table for one statement.
+pub(crate) struct Encoder<'t> {
+    table: &'t Table,
+    columns: &'t Columns,
+    /// The columns that the statement writes, by their place in the table.
+    written: Vec<usize>,
+    /// The key's columns, by their place in the table.
+    key: Vec<usize>,
+    /// For each column of the table the one that takes what does not fit it.
+    beside: Vec<Option<usize>>,
+    /// Those of the written columns that some row leaves as they are.
+    kept: BTreeSet<usize>,
+    layout: Layout,
+    cells: Vec<Cell>,
+}
+
+/// Which columns a statement over some rows writes.
+pub(crate) struct Written {
+    /// The columns, but for the time of writing, which has a bind of its own.
+    pub(crate) columns: Vec<Column>,
+    /// Those of them that make up the key.
+    pub(crate) key: Vec<usize>,
+    /// Those of them that some row leaves as they are.
+    pub(crate) kept: Vec<usize>,
+    /// Those of them that tell about the event.
+    pub(crate) about: Vec<usize>,
+}
+
+impl<'t> Encoder<'t> {
+    /// An encoder for rows whose key has these columns of the source; none for rows without a key.
+    ///
+    /// # Errors
+    /// When the table has no column for a part of the key.
+    pub(crate) fn new(
+        table: &'t Table,
+        columns: &'t Columns,
+        key: &[String],
+        unmanaged: &[String],
+    ) -> Result<Self, String> {
+        let find = |name: &String| {
+            let column = columns.naming.column(name).map_err(|error| error.to_string())?;
+            table.find(&column).ok_or_else(|| format!("{} has no column for the key's {name:?}", table.name))
+        };
+        let key = key.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+        let is_written = |(index, column): &(usize, &super::TableColumn)| {
+            let is_ours = !unmanaged.contains(&column.name) && !column.fills_itself;
+            let is_time = column.name == columns.meta.processed_at;
+            let can_be = !matches!(column.kind, ColumnType::Other(_));
+            (is_ours && can_be && !is_time) || key.contains(index)
+        };
+        let written = table.columns.iter().enumerate().filter(is_written).map(|(index, _)| index).collect();
+        let beside = |column: &super::TableColumn| table.find(&columns.beside(&column.name)?.0);
+        let beside = table.columns.iter().map(beside).collect();
+        let (kept, layout, cells) = (BTreeSet::new(), Layout::default(), Vec::new());
+        Ok(Self { table, columns, written, key, beside, kept, layout, cells })
+    }
+
+    /// Notes which columns a row leaves as they are, and that its fields are written even where Snowflake has a default.
+    /// All rows of a statement are looked at before the first is encoded.
+    ///
+    /// # Errors
+    /// As [`Encoder::folded`].
+    pub(crate) fn look_at(&mut self, event: &Event<'_>) -> Result<(), String> {
+        let row = event.row();
+        let is_new = self.layout.of(row, self.table, self.columns)?;
+        let fields = self.layout.fields().iter().flatten();
+        if is_new && fields.clone().any(|column| !self.written.contains(column)) {
+            self.written
+                .extend(fields.filter(|column| !self.written.contains(column)).copied().collect::<Vec<_>>());
+            self.written.sort_unstable();
+            self.cells.clear();
+        }
+        for (field, column) in row.fields().iter().zip(self.layout.fields()) {
+            let Some(column) = column.filter(|_| field.value().is_unavailable()) else { continue };
+            self.kept.insert(column);
+            self.kept.extend(self.beside(column));
+        }
+        Ok(())
+    }
+
+    /// The columns that the rows looked at need.
+    pub(crate) fn written(&self) -> Written {
+        let place = |column: &usize| self.written.iter().position(|written| written == column);
+        let about = self.columns.about().filter_map(|(_, name)| self.table.find(name));
+        Written {
+            about: about.filter_map(|column| place(&column)).collect(),
+            columns: self.written.iter().filter_map(|index| self.table.column(*index)).collect(),
+            key: self.key.iter().filter_map(place).collect(),
+            kept: self.kept.iter().filter_map(place).collect(),
+        }
+    }
+
+    /// Adds the row of a key: its columns, the key's text if `with_key_text`, whether it may be inserted if `with_inserts`,
+    /// and for each kept column from when its value is.
+    ///
+    /// # Errors
+    /// Why the row cannot be written.
+    pub(crate) fn folded(
+        &mut self,
+        rows: &mut EncodedRows,
+        row: &Folded<'_>,
+        with_key_text: bool,
+        with_inserts: bool,
+    ) -> Result<(), String> {
+        self.lay_out(&row.last)?;
+        rows.add(row.last.record.index(), |out| {
+            self.elements(out, &row.last, Some(row))?;
+            if with_key_text {
+                out.text(&row.key_text);
+            }
+            if with_inserts {
+                out.bool(row.inserts);
+            }
+            self.kept.iter().for_each(|column| self.keep(out, *column, row));
+            Ok(())
+        })
+    }
+
+    /// Adds the row of an event in a table without a key.
+    ///
+    /// # Errors
+    /// Why the row cannot be written.
+    pub(crate) fn event(&mut self, rows: &mut EncodedRows, event: &Event<'_>) -> Result<(), String> {
+        self.lay_out(event)?;
+        rows.add(event.record.index(), |out| self.elements(out, event, None))
+    }
+
+    /// Adds the key of a row: its text, then its columns.
+    ///
+    /// # Errors
+    /// Why it cannot be written.
+    pub(crate) fn key(&self, rows: &mut EncodedRows, row: &Folded<'_>) -> Result<(), String> {
+        rows.add(row.last.record.index(), |out| {
+            out.text(&row.key_text);
+            self.key
+                .iter()
+                .enumerate()
+                .try_for_each(|(part, column)| self.key_element(out, row, part, *column))
+        })
+    }
+
+    /// The key's columns.
+    pub(crate) fn key_columns(&self) -> Vec<Column> {
+        self.key.iter().filter_map(|column| self.table.column(*column)).collect()
+    }
+
+    fn beside(&self, column: usize) -> Option<usize> {
+        self.beside.get(column).copied().flatten()
+    }
+
+    /// Finds out where each element of the event's row comes from.
+    fn lay_out(&mut self, event: &Event<'_>) -> Result<(), String> {
+        let is_new = self.layout.of(event.row(), self.table, self.columns)?;
+        if !is_new && self.cells.len() == self.written.len() {
+            return Ok(());
+        }
+        self.cells = self.written.iter().map(|column| self.cell(*column)).collect();
+        Ok(())
+    }
+
+    fn cell(&self, column: usize) -> Cell {
+        if let Some(part) = self.key.iter().position(|key| *key == column) {
+            return Cell::Key(part);
+        }
+        let name = self.table.columns.get(column).map(|column| column.name.as_str());
+        if let Some((about, _)) = self.columns.about().find(|(_, about)| Some(*about) == name) {
+            return Cell::About(about);
+        }
+        let fields = self.layout.fields();
+        if let Some(field) = fields.iter().position(|field| *field == Some(column)) {
+            return Cell::Field(field);
+        }
+        let beside =
+            fields.iter().position(|field| field.is_some_and(|field| self.beside(field) == Some(column)));
+        beside.map_or(Cell::Absent, Cell::Beside)
+    }
+
+    fn elements(
+        &self,
+        out: &mut Elements<'_>,
+        event: &Event<'_>,
+        folded: Option<&Folded<'_>>,
+    ) -> Result<(), String> {
+        let row = event.row();
+        let is_delete = folded.is_some_and(Folded::is_delete);
+        for (column, cell) in self.written.iter().zip(&self.cells) {
+            match (*cell, folded) {
+                (Cell::About(about), _) => write_about(out, about, event),
+                (Cell::Key(part), Some(folded)) => self.key_element(out, folded, part, *column)?,
+                (Cell::Field(_) | Cell::Beside(_), _) if is_delete => out.null(),
+                (Cell::Field(field), _) => {
+                    let value = row.fields().get(field).map_or(Value::NULL, |field| resolved(field, folded));
+                    self.field_element(out, value, *column)?;
+                }
+                (Cell::Beside(field), _) => {
+                    let value = row.fields().get(field).map_or(Value::NULL, |field| resolved(field, folded));
+                    self.beside_element(out, value, field, *column);
+                }
+                (Cell::Absent | Cell::Key(_), _) => out.null(),
+            }
+        }
+        Ok(())
+    }
+
+    fn kind(&self, column: usize) -> Option<&ColumnType> {
+        self.table.columns.get(column).map(|column| &column.kind)
+    }
+
+    fn key_element(
+        &self,
+        out: &mut Elements<'_>,
+        row: &Folded<'_>,
+        part: usize,
+        column: usize,
+    ) -> Result<(), String> {
+        let value = row.key.get(part).copied().unwrap_or_default();
+        let Some(kind) = self.kind(column) else { return Ok(()) };
+        if !matches!(kind.fit(value), Fit::Fits) {
+            return Err(self.misfit(column, value));
+        }
+        out.value(kind, value);
+        Ok(())
+    }
+
+    fn field_element(&self, out: &mut Elements<'_>, value: Value<'_>, column: usize) -> Result<(), String> {
+        let Some(kind) = self.kind(column) else { return Ok(()) };
+        if matches!(kind.fit(value), Fit::Fits) {
+            out.value(kind, value);
+            return Ok(());
+        }
+        let takes =
+            |beside: usize| self.kind(beside).is_some_and(|kind| matches!(kind.fit(value), Fit::Fits));
+        if !self.beside(column).is_some_and(takes) {
+            return Err(self.misfit(column, value));
+        }
+        out.null();
+        Ok(())
+    }
+
+    fn beside_element(&self, out: &mut Elements<'_>, value: Value<'_>, field: usize, column: usize) {
+        let main = self.layout.fields().get(field).copied().flatten().and_then(|main| self.kind(main));
+        match self.kind(column) {
+            Some(kind) if main.is_some_and(|main| !matches!(main.fit(value), Fit::Fits)) => {
+                out.value(kind, value)
+            }
+            _ => out.null(),
+        }
+    }
+
+    fn misfit(&self, column: usize, value: Value<'_>) -> String {
+        let shown = super::wanted::shown(value);
+        self.table.columns.get(column).map_or_else(String::new, |column| {
+            format!(
+                "column {:?} of {} is {} and cannot hold {shown}",
+                column.name, self.table.name, column.kind
+            )
+        })
+    }
+
+    /// From when the value of a kept column is: null if the event has it; nothing, if what is there stays.
+    fn keep(&self, out: &mut Elements<'_>, column: usize, row: &Folded<'_>) {
+        let fields = self.layout.fields();
+        let of_column = |field: &Option<usize>| {
+            field.is_some_and(|field| field == column || self.beside(field) == Some(column))
+        };
+        let field =
+            fields.iter().position(of_column).and_then(|index| row.last.row().fields().get(index).copied());
+        match field {
+            Some(field) if field.value().is_unavailable() && !row.is_delete() => {
+                match row.carried(field.name()) {
+                    Some(carried) => out.plain(carried.since),
+                    None => out.plain(""),
+                }
+            }
+            _ => out.null(),
+        }
+    }
+}
+
+/// A field's value, or the one that an earlier event had for it.
+fn resolved<'b>(field: &Field<'b>, folded: Option<&Folded<'b>>) -> Value<'b> {
+    let value = field.value();
+    if !value.is_unavailable() {
+        return value;
+    }
+    folded.and_then(|folded| folded.carried(field.name())).map_or(value, |carried| carried.value)
+}
+
+fn write_about(out: &mut Elements<'_>, about: About, event: &Event<'_>) {
+    let Event { record, change, position, .. } = event;
+    match about {
+        About::Operation => out.plain(event.letter()),
+        About::Timestamp => match event.time() {
+            Some(time) => out.plain(time),
+            None => out.null(),
+        },
+        About::Position => out.plain(position),
+        About::ProcessedAt => out.null(),
+        About::Extra(Metadata::Topic) => out.text(record.topic()),
+        About::Extra(Metadata::Partition) => out.plain(record.partition()),
+        About::Extra(Metadata::Offset) => out.plain(record.offset()),
+        About::Extra(Metadata::Database) => out.text(change.database()),
+        About::Extra(Metadata::Schema) => out.text(change.schema()),
+        About::Extra(Metadata::Transaction) => out.text(change.transaction()),
+        About::Extra(Metadata::Snapshot) => out.text(change.snapshot()),
+    }
+}
+
+/// The keys that are remembered as deleted: the key's text and the delete's position.
+pub(crate) fn bury(
+    rows: &mut EncodedRows,
+    record: u32,
+    key_text: &str,
+    position: Position,
+) -> Result<(), String> {
+    rows.add(record, |out| {
+        out.text(key_text);
+        out.plain(position);
+        Ok(())
+    })
+}

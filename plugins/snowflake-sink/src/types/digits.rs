@@ -1,0 +1,144 @@
+//! Decimal numbers as their digits: exact, whatever the notation, and without arithmetic on them.
+
+use std::fmt::{self, Write};
+
+/// Where exponents stop counting: farther than any text has digits, and far from where sums overflow.
+const FAR: i64 = 1 << 60;
+
+/// A decimal number: its significant digits, without zeros at either end, and where its point is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Digits<'t> {
+    is_negative: bool,
+    /// Digits before the point of the text, and behind it.
+    parts: [&'t str; 2],
+    /// The number is 0.ddd * 10^point; of zero, 0.
+    point: i64,
+}
+
+impl<'t> Digits<'t> {
+    /// Reads a number in JSON's notation.
+    pub(super) fn parse(text: &'t str) -> Option<Self> {
+        let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+            Some((mantissa, exponent)) => (mantissa, read_exponent(exponent)?),
+            None => (text, 0),
+        };
+        let number = Self::plain(mantissa)?;
+        if number.count() == 0 {
+            return Some(number);
+        }
+        Some(Self { point: number.point.saturating_add(exponent), ..number })
+    }
+
+    /// Reads a number in JSON's notation, one without an exponent.
+    pub(super) fn plain(text: &'t str) -> Option<Self> {
+        let unsigned = text.strip_prefix('-').unwrap_or(text);
+        let (whole, fraction) = match unsigned.split_once('.') {
+            Some((whole, fraction)) => (whole, Some(fraction)),
+            None => (unsigned, None),
+        };
+        let has_spare_zero = whole.len() > 1 && whole.starts_with('0');
+        if has_spare_zero || !is_digits(whole) || !fraction.is_none_or(is_digits) {
+            return None;
+        }
+        Some(Self::new(unsigned.len() < text.len(), whole, fraction.unwrap_or_default()))
+    }
+
+    /// The number `digits / 10^scale`.
+    pub(super) fn scaled(is_negative: bool, digits: &'t str, scale: i32) -> Self {
+        let number = Self::new(is_negative, digits, "");
+        if number.count() == 0 {
+            return number;
+        }
+        Self { point: number.point.saturating_sub(scale.into()), ..number }
+    }
+
+    fn new(is_negative: bool, whole: &'t str, fraction: &'t str) -> Self {
+        let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
+        if !whole.is_empty() {
+            let point = length(whole);
+            let whole = if fraction.is_empty() { whole.trim_end_matches('0') } else { whole };
+            return Self { is_negative, parts: [whole, fraction], point };
+        }
+        let digits = fraction.trim_start_matches('0');
+        if digits.is_empty() {
+            return Self { is_negative: false, parts: ["", ""], point: 0 };
+        }
+        Self { is_negative, parts: ["", digits], point: length(digits) - length(fraction) }
+    }
+
+    fn count(&self) -> i64 {
+        self.parts.iter().map(|part| length(part)).sum()
+    }
+
+    fn bytes(&self) -> impl Iterator<Item = u8> + use<'t> {
+        let [whole, fraction] = self.parts;
+        whole.bytes().chain(fraction.bytes())
+    }
+
+    /// Digits before the point, a lone zero not counted.
+    pub(super) fn integer(&self) -> i64 {
+        self.point.max(0)
+    }
+
+    /// Digits behind the point.
+    pub(super) fn fraction(&self) -> i64 {
+        self.count().saturating_sub(self.point).max(0)
+    }
+
+    /// The nearest float, infinite for a number that is too large.
+    pub(super) fn to_f64(self) -> Option<f64> {
+        let [whole, fraction] = self.parts;
+        let sign = if self.is_negative { "-" } else { "" };
+        format!("{sign}0.{whole}{fraction}0e{}", self.point).parse().ok()
+    }
+}
+
+impl PartialEq for Digits<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        (self.is_negative, self.point) == (other.is_negative, other.point) && self.bytes().eq(other.bytes())
+    }
+}
+
+impl fmt::Display for Digits<'_> {
+    /// Without an exponent, and with no more digits than the number needs.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut digits = self.bytes();
+        if self.is_negative {
+            formatter.write_char('-')?;
+        }
+        if self.integer() == 0 {
+            formatter.write_char('0')?;
+        }
+        for _ in 0..self.integer() {
+            formatter.write_char(digits.next().unwrap_or(b'0').into())?;
+        }
+        if self.fraction() == 0 {
+            return Ok(());
+        }
+        formatter.write_char('.')?;
+        for _ in self.point..0 {
+            formatter.write_char('0')?;
+        }
+        digits.try_for_each(|digit| formatter.write_char(digit.into()))
+    }
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn length(text: &str) -> i64 {
+    // A text has fewer bytes than `i64` counts.
+    i64::try_from(text.len()).unwrap_or(FAR)
+}
+
+/// An exponent; one beyond any sense is as far as we count.
+fn read_exponent(text: &str) -> Option<i64> {
+    let is_negative = text.starts_with('-');
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if !is_digits(unsigned) {
+        return None;
+    }
+    let size = unsigned.parse().unwrap_or(FAR).min(FAR);
+    Some(if is_negative { -size } else { size })
+}

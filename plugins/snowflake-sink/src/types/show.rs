@@ -1,0 +1,72 @@
+//! Types as SHOW COLUMNS tells them: a small JSON document for each column.
+
+use serde::Deserialize;
+
+use super::{ColumnType, MAX_PRECISION, MAX_SCALE};
+
+/// From this length on a VARCHAR is one that was declared without a length, or longer.
+const LARGEST_TEXT: u32 = 16_777_216;
+/// The same of BINARY.
+const LARGEST_BINARY: u32 = 8_388_608;
+
+/// Why the type of a column cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UnreadableType {
+    /// It is no JSON, or without a type.
+    #[error("the type of a column is not in the JSON that SHOW COLUMNS has: {0}")]
+    Json(#[source] serde_json::Error),
+    /// A number of more digits than there are.
+    #[error("a number of {precision} digits, {scale} of them behind the point, is none that Snowflake has")]
+    Number {
+        /// Digits in all.
+        precision: u32,
+        /// Digits behind the point.
+        scale: u32,
+    },
+}
+
+/// What is read of the document; more is in it.
+#[derive(Deserialize)]
+struct Shown {
+    #[serde(rename = "type")]
+    name: String,
+    precision: Option<u32>,
+    scale: Option<u32>,
+    length: Option<u32>,
+}
+
+impl ColumnType {
+    /// The type that the `data_type` of SHOW COLUMNS tells, such as `{"type":"FIXED","precision":38,"scale":0}`.
+    ///
+    /// # Errors
+    /// When it is of another shape.
+    pub(crate) fn from_show(data_type: &str) -> Result<Self, UnreadableType> {
+        let shown: Shown = serde_json::from_str(data_type).map_err(UnreadableType::Json)?;
+        Ok(match shown.name.as_str() {
+            "FIXED" => return number(shown.precision, shown.scale),
+            "REAL" => Self::Float,
+            "BOOLEAN" => Self::Boolean,
+            "TEXT" => Self::Text { length: shown.length.filter(|length| *length < LARGEST_TEXT) },
+            "BINARY" => Self::Binary { length: shown.length.filter(|length| *length < LARGEST_BINARY) },
+            "DATE" => Self::Date,
+            "TIME" => Self::Time,
+            "TIMESTAMP_NTZ" => Self::TimestampNtz,
+            "TIMESTAMP_TZ" => Self::TimestampTz,
+            "TIMESTAMP_LTZ" => Self::TimestampLtz,
+            "VARIANT" => Self::Variant,
+            _ => Self::Other(shown.name),
+        })
+    }
+}
+
+fn number(precision: Option<u32>, scale: Option<u32>) -> Result<ColumnType, UnreadableType> {
+    let (precision, scale) = (precision.unwrap_or(MAX_PRECISION.into()), scale.unwrap_or(0));
+    let unreadable = || UnreadableType::Number { precision, scale };
+    let within = |digits: u32, most: u8| u8::try_from(digits).ok().filter(|digits| *digits <= most);
+    let (digits, behind) =
+        within(precision, MAX_PRECISION).zip(within(scale, MAX_SCALE)).ok_or_else(unreadable)?;
+    if behind > digits {
+        return Err(unreadable());
+    }
+    Ok(ColumnType::Number { precision: digits, scale: behind })
+}
