@@ -35,7 +35,7 @@ impl Class {
             "000606" | "000630" | "001042" | "090073" => Self::Capacity,
             "001795" | "100069" | "100082" => Self::TooBig,
             "000904" | "001430" | "002003" | "002043" => Self::Schema,
-            "100035" | "100038" | "100039" | "100040" | "100072" | "100078" => Self::Data,
+            "100035" | "100038" | "100039" | "100040" | "100071" | "100072" | "100078" => Self::Data,
             "001003" | "100090" => Self::Bug,
             "003001" => Self::Rights,
             // Whatever a query hears about tokens, known or not, a new login is what may help.

@@ -36,6 +36,9 @@ pub(crate) use statement::{Answer, Statement};
 
 /// Of the statements that a session sends of its own accord.
 const TAG: &str = "tidegate";
+/// Longest pause between two statements of a transaction. Snowflake ends one that idles for five minutes in the way of
+/// others, and runs what comes after it outside of any transaction, each statement for itself.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Part of a master token's life after which its session counts as old.
 const OLD: f64 = 0.75;
 /// Pause before a login whose token was refused for the time in it.
@@ -52,6 +55,7 @@ pub(crate) struct Session {
     warehouse: Option<String>,
     role: String,
     in_transaction: bool,
+    last_answer: Instant,
     /// Set while a statement is under way, and for good when it ended in doubt.
     spent: bool,
 }
@@ -110,6 +114,7 @@ impl Session {
             warehouse: warehouse.map(str::to_owned),
             role: login.role.as_deref().unwrap_or_default().to_uppercase(),
             in_transaction: false,
+            last_answer: Instant::now(),
             spent: false,
         };
         // The library logs in when the first statement comes.
@@ -203,10 +208,16 @@ impl Session {
             let message = "an earlier statement of this session ended in doubt, or the session is gone";
             return Err(SqlError::new(Class::Session, statement.kind, message).about(statement));
         }
+        if self.in_transaction && self.last_answer.elapsed() > LONGEST_PAUSE && statement.kind != "BEGIN" {
+            self.spent = true;
+            let message = "the transaction paused for so long that Snowflake may have ended it";
+            return Err(SqlError::new(Class::Session, statement.kind, message).about(statement));
+        }
         // Stays so if the caller gives up waiting: what the library does then is not known.
         self.spent = true;
         self.exchange.prepare(statement.extras(&self.limits));
         let raw = self.api.exec_raw(statement.text).await;
+        self.last_answer = Instant::now();
         let (failure, outcome) = (self.exchange.failure(), self.exchange.outcome());
         if let Some(failure) = failure {
             self.spent = failure.leaves_doubt();
