@@ -1,6 +1,9 @@
 //! Transactions, and the end of sessions that hold one.
 
-use std::{thread::sleep, time::Duration};
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 use super::{
     super::Class,
@@ -34,6 +37,20 @@ fn a_transaction_is_open_from_begin_to_commit() {
     let statements = ["SELECT 1", "BEGIN TRANSACTION", "COMMIT", "BEGIN TRANSACTION", "ROLLBACK"];
     assert_eq!(server.statements(), statements);
     assert!(server.asked().last().unwrap().target.contains("delete=true"));
+}
+
+#[test]
+fn a_transaction_that_paused_for_long_is_not_gone_on_with() {
+    let server = lasting(3_600, 14_400);
+    block_on(async {
+        let mut session = open(&server).await.unwrap();
+        session.begin("t").await.unwrap();
+        session.last_answer = Instant::now().checked_sub(Duration::from_secs(61)).unwrap();
+        let error = session.commit("t").await.unwrap_err();
+        assert_eq!(error.class, Class::Session);
+        assert!(session.is_stale());
+    });
+    assert_eq!(server.statements(), ["SELECT 1", "BEGIN TRANSACTION"]);
 }
 
 #[test]
