@@ -16,6 +16,8 @@ pub(crate) enum Trouble {
     Sql(SqlError),
     /// An error for the host as it is.
     Tidegate(Error),
+    /// The offsets in Snowflake are not what this task knows.
+    OffsetsMoved,
 }
 
 impl From<SqlError> for Trouble {
@@ -50,6 +52,7 @@ pub(crate) struct Attempts {
     sessions: u32,
     conflicts: u32,
     schemas: u32,
+    moves: u32,
 }
 
 /// New sessions for one batch without a pause.
@@ -58,10 +61,18 @@ const SESSIONS: u32 = 3;
 const CONFLICTS: u32 = 6;
 /// Looks at changed tables.
 const SCHEMAS: u32 = 3;
+/// Looks at offsets that moved.
+const LOOKS: u32 = 2;
 /// How long to leave a warehouse alone that has no room.
 const NO_ROOM: Duration = Duration::from_secs(30);
 
 impl Attempts {
+    /// Whether to look at the offsets once more. The look itself tells if another task has claimed a partition.
+    pub(crate) fn looks_at_offsets(&mut self) -> bool {
+        self.moves += 1;
+        self.moves <= LOOKS
+    }
+
     /// Decides about an error.
     pub(crate) fn next(&mut self, error: SqlError) -> Next {
         match error.class {

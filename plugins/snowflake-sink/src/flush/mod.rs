@@ -19,13 +19,14 @@ mod unmatched;
 use std::time::SystemTime;
 
 use tidegate_plugin::{
-    Batch, Claim, Context, Error, Partition, Report, Result, Rows, Timestamp, prelude::info,
+    Batch, Claim, Context, Error, Partition, Report, Result, Rows, Timestamp,
+    prelude::{info, warn},
 };
 
 use self::{
     catalog::{Catalog, CatalogOptions},
     failure::{Attempts, Next, Trouble, given, label},
-    offsets::{Moves, Offsets, fenced},
+    offsets::{Moves, Offsets},
     pool::Pool,
     statements::{Preparing, Statements},
     transaction::{Failure, OffsetsMove, Outcome, Runner},
@@ -178,7 +179,7 @@ impl Flusher {
         loop {
             match self.try_write(batch, &limits, &mut report).await {
                 Ok(()) => return Ok(report),
-                Err(Stopped { trouble, .. }) if limits.can_shrink(&trouble) => self.offsets.in_doubt = true,
+                Err(Stopped { trouble, .. }) if limits.can_shrink(&trouble) => self.offsets.doubt(),
                 Err(Stopped { trouble, warehouse }) => {
                     self.recover(&mut attempts, trouble, warehouse).await?
                 }
@@ -190,16 +191,26 @@ impl Flusher {
     async fn recover(&mut self, attempts: &mut Attempts, trouble: Trouble, warehouse: usize) -> Result<()> {
         let error = match trouble {
             Trouble::Tidegate(error) => return Err(error),
+            Trouble::OffsetsMoved if attempts.looks_at_offsets() => {
+                self.offsets.doubt();
+                return Ok(());
+            }
+            Trouble::OffsetsMoved => {
+                let table = &self.offsets_table;
+                return Err(Error::fenced(format_args!("somebody else moves the offsets in {table}")));
+            }
             Trouble::Sql(error) => error,
         };
-        self.offsets.in_doubt = true;
+        self.offsets.doubt();
         if matches!(error.class, Class::Session | Class::Transient | Class::Clock) {
             // The transaction, if it is still open, ends with its session.
             self.pool.discard(warehouse).await;
         }
         self.context.count("tidegate_snowflake_errors_total", &[("class", label(error.class))], 1);
+        let told = error.to_string();
         match attempts.next(error) {
             Next::Again { pause, tables } => {
+                warn!("{told}; trying again");
                 if tables {
                     self.catalog.forget();
                 }
@@ -216,8 +227,9 @@ impl Flusher {
         limits: &Limits,
         report: &mut Report,
     ) -> Result<(), Stopped> {
-        if self.offsets.in_doubt && !self.config.dry_run {
-            self.refresh(batch).await.map_err(|trouble| Stopped { trouble, warehouse: 0 })?;
+        let in_doubt = if self.config.dry_run { Vec::new() } else { self.offsets.in_doubt(batch) };
+        if !in_doubt.is_empty() {
+            self.refresh(&in_doubt).await.map_err(|trouble| Stopped { trouble, warehouse: 0 })?;
         }
         let offsets = &self.offsets;
         let is_dry = self.config.dry_run;
@@ -297,30 +309,19 @@ impl Flusher {
                 Ok(found.into_iter().filter_map(record).collect())
             }
             Err(Failure::Statement(error, _)) => Err(error.into()),
-            Err(Failure::OffsetsMoved) => {
-                self.offsets.in_doubt = true;
-                let partition = batch.positions().next();
-                let partition = partition.map_or(Partition { topic: "?", partition: -1 }, |position| {
-                    Partition { topic: position.topic, partition: position.partition }
-                });
-                Err(fenced(&partition).into())
-            }
+            Err(Failure::OffsetsMoved) => Err(Trouble::OffsetsMoved),
         }
     }
 
     /// Learns what became of a transaction without an answer.
-    async fn refresh(&mut self, batch: &Batch<'_>) -> Result<(), Trouble> {
-        let partitions: Vec<Partition<'_>> = batch
-            .positions()
-            .map(|position| Partition { topic: position.topic, partition: position.partition })
-            .collect();
+    async fn refresh(&mut self, partitions: &[Partition<'_>]) -> Result<(), Trouble> {
         let tag = self.tag("refresh");
         let session = self.pool.session(0).await?;
         let mut runner = Runner { session, tag: &tag, is_dry: false };
         let read = sql::offsets_read(&self.offsets_table, &self.offset_names);
         let label = self.offsets_table.to_string();
-        let answer = runner.run("SELECT", Some(&label), &read, &[Offsets::partitions(&partitions)]).await?;
-        Ok(self.offsets.refresh(&partitions, &answer)?)
+        let answer = runner.run("SELECT", Some(&label), &read, &[Offsets::partitions(partitions)]).await?;
+        Ok(self.offsets.refresh(partitions, &answer)?)
     }
 
     fn tell(&mut self, outcome: &Outcome, report: &mut Report) {

@@ -17,6 +17,8 @@ struct Stored {
     /// Number of our ownership, as the host hands it back.
     epoch: u64,
     rows: Vec<Row>,
+    /// Whether a transaction ended without an answer: what is here may be behind Snowflake.
+    in_doubt: bool,
 }
 
 /// One row.
@@ -33,8 +35,6 @@ struct Row {
 pub(crate) struct Offsets {
     warehouses: Vec<String>,
     partitions: HashMap<String, HashMap<i32, Stored>>,
-    /// Whether a transaction ended without an answer: what is here may be behind Snowflake.
-    pub(super) in_doubt: bool,
 }
 
 /// Rows that a transaction moves.
@@ -68,7 +68,7 @@ impl Offsets {
     /// The offsets of a connector with these warehouses.
     pub(crate) fn new(warehouses: &[Option<String>]) -> Self {
         let warehouses = warehouses.iter().map(|name| name.clone().unwrap_or_default()).collect();
-        Self { warehouses, partitions: HashMap::new(), in_doubt: false }
+        Self { warehouses, partitions: HashMap::new() }
     }
 
     /// How many warehouses there are.
@@ -110,7 +110,7 @@ impl Offsets {
             let epoch = rows.iter().map(|row| row.epoch).max().unwrap_or_default();
             let next_offset = rows.iter().map(|row| row.next_offset).min().flatten();
             let topic = self.partitions.entry(partition.topic.to_owned()).or_default();
-            topic.insert(partition.partition, Stored { epoch, rows });
+            topic.insert(partition.partition, Stored { epoch, rows, in_doubt: false });
             claims.push(Claim { next_offset, epoch });
         }
         Ok(claims)
@@ -132,9 +132,26 @@ impl Offsets {
                 return Err(fenced(partition));
             }
             stored.rows = rows;
+            stored.in_doubt = false;
         }
-        self.in_doubt = false;
         Ok(())
+    }
+
+    /// Notes that a transaction ended, and nobody knows how.
+    pub(crate) fn doubt(&mut self) {
+        self.partitions.values_mut().flat_map(HashMap::values_mut).for_each(|stored| stored.in_doubt = true);
+    }
+
+    /// The partitions of a batch of which it is not known how their last transaction ended.
+    pub(crate) fn in_doubt<'b>(&self, batch: &Batch<'b>) -> Vec<Partition<'b>> {
+        let partitions = batch
+            .positions()
+            .map(|position| Partition { topic: position.topic, partition: position.partition });
+        partitions
+            .filter(|partition| {
+                self.stored(partition.topic, partition.partition).is_some_and(|stored| stored.in_doubt)
+            })
+            .collect()
     }
 
     fn rows(&self, partition: &Partition<'_>, answer: &Answer) -> Result<Vec<Row>> {
@@ -225,7 +242,7 @@ impl Offsets {
 }
 
 /// That somebody else writes now.
-pub(crate) fn fenced(partition: &Partition<'_>) -> Error {
+fn fenced(partition: &Partition<'_>) -> Error {
     let Partition { topic, partition } = partition;
     Error::fenced(format_args!("another task has claimed {topic}[{partition}], and writes it from here on"))
 }
@@ -257,4 +274,75 @@ fn rows_of(answer: &Answer, partition: &Partition<'_>) -> Result<Vec<(String, Ro
         }
     }
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PARTITION: Partition<'static> = Partition { topic: "t", partition: 0 };
+
+    fn offsets() -> Offsets {
+        Offsets::new(&[Some("A".to_owned()), Some("B".to_owned())])
+    }
+
+    /// Rows of partition 0: warehouse, epoch, next offset.
+    fn answer(rows: &[(&str, u64, Option<i64>)]) -> Answer {
+        let row = |(warehouse, epoch, next): &(&str, u64, Option<i64>)| {
+            let text = |text: &str| Some(text.to_owned());
+            let next = next.map(|next| next.to_string());
+            vec![text("t"), text("0"), text(warehouse), text(&epoch.to_string()), next]
+        };
+        Answer { rows: rows.iter().map(row).collect(), ..Answer::default() }
+    }
+
+    fn claimed(rows: &[(&str, u64, Option<i64>)]) -> (Offsets, Claim) {
+        let mut offsets = offsets();
+        let claims = offsets.claimed(&[PARTITION], &answer(rows)).unwrap();
+        (offsets, claims[0])
+    }
+
+    #[test]
+    fn a_task_starts_where_the_slowest_warehouse_is() {
+        let (_, claim) = claimed(&[("A", 3, Some(100)), ("B", 4, Some(80))]);
+        assert_eq!(claim, Claim { next_offset: Some(80), epoch: 4 });
+        let (_, claim) = claimed(&[("A", 1, Some(100)), ("B", 1, None)]);
+        assert_eq!(claim.next_offset, None, "what B has not written must be read");
+    }
+
+    #[test]
+    fn a_new_warehouse_begins_where_all_others_are() {
+        let missing = |rows: &[_]| offsets().missing(&[PARTITION], &answer(rows)).unwrap();
+        assert_eq!(missing(&[]).unwrap(), r#"[["t","0","A",null],["t","0","B",null]]"#);
+        assert_eq!(missing(&[("A", 1, Some(7)), ("C", 1, Some(5))]).unwrap(), r#"[["t","0","B","5"]]"#);
+        assert_eq!(missing(&[("A", 1, None), ("C", 1, Some(5))]).unwrap(), r#"[["t","0","B",null]]"#);
+        assert_eq!(missing(&[("A", 1, None), ("B", 1, None)]), None);
+    }
+
+    #[test]
+    fn a_row_that_a_race_left_twice_does_no_harm() {
+        let (offsets, claim) =
+            claimed(&[("A", 2, Some(5)), ("A", 2, Some(5)), ("A", 1, None), ("B", 2, Some(5))]);
+        assert_eq!(claim, Claim { next_offset: Some(5), epoch: 2 });
+        let stored = offsets.stored("t", 0).unwrap();
+        assert_eq!(stored.rows[0], Row { epoch: 2, next_offset: Some(5), copies: 2 });
+    }
+
+    #[test]
+    fn another_claim_is_noticed_and_a_commit_without_an_answer_counts() {
+        let (mut offsets, _) = claimed(&[("A", 2, Some(5)), ("B", 2, Some(5))]);
+        offsets.doubt();
+        offsets.refresh(&[PARTITION], &answer(&[("A", 2, Some(9)), ("B", 2, Some(5))])).unwrap();
+        assert!(!offsets.stored("t", 0).unwrap().in_doubt);
+        assert_eq!(offsets.stored("t", 0).unwrap().rows[0].next_offset, Some(9));
+        let fenced =
+            offsets.refresh(&[PARTITION], &answer(&[("A", 3, Some(9)), ("B", 3, Some(9))])).unwrap_err();
+        assert!(fenced.is_fenced(), "{fenced}");
+    }
+
+    #[test]
+    fn a_row_that_is_gone_is_said() {
+        let error = offsets().claimed(&[PARTITION], &answer(&[("A", 1, None)])).unwrap_err();
+        assert!(error.message().contains("no row for t[0]"), "{error}");
+    }
 }
