@@ -3,7 +3,8 @@
 //!
 //! It is stored with every row as text that sorts as the position does, `_cdc_source_lsn`: the words of the position in
 //! hexadecimal, joined by `/`, zeros at the end left out; then, where it counts, `.` and the offset. As `.` sorts below
-//! `/`, and both below the digits, longer texts sort right behind their prefixes.
+//! `/`, and both below the digits, longer texts sort right behind their prefixes. Where the offset alone counts, the text
+//! is `~` and the offset: it sorts above all others, so that a table can be switched to that.
 
 use std::fmt::{self, Write};
 
@@ -18,6 +19,8 @@ const EXACT: [&str; 5] = ["postgresql", "mysql", "mariadb", "sqlserver", "mongod
 /// When an event happened, in the order of its row.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub(crate) struct Position {
+    /// Whether the offset alone counts, by the connector file.
+    by_offset: bool,
     words: [u64; 4],
     offset: Option<i64>,
 }
@@ -25,17 +28,28 @@ pub(crate) struct Position {
 impl Position {
     /// The position of an event.
     pub(crate) fn of(record: Record<'_>, change: &Change<'_>, order: OrderBy) -> Self {
-        let by_offset = Self { words: [0; 4], offset: Some(record.offset()) };
-        let known =
-            change.position().filter(|position| order == OrderBy::Source && position.words() != [0; 4]);
-        let Some(position) = known else { return by_offset };
+        let offset = Some(record.offset());
+        if order == OrderBy::Offset {
+            return Self { by_offset: true, words: [0; 4], offset };
+        }
+        let known = change.position().filter(|position| position.words() != [0; 4]);
+        let Some(position) = known else { return Self { by_offset: false, words: [0; 4], offset } };
         let exact = !change.inherits_position() && EXACT.contains(&change.connector());
-        Self { words: position.words(), offset: (!exact).then(|| record.offset()) }
+        Self { by_offset: false, words: position.words(), offset: if exact { None } else { offset } }
+    }
+
+    /// The position of an event whose row goes by another key than the source's: one change of the source may then be two
+    /// events of one row.
+    pub(crate) fn with_offset(self, record: Record<'_>) -> Self {
+        Self { offset: Some(record.offset()), ..self }
     }
 }
 
 impl fmt::Display for Position {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.by_offset {
+            return write!(formatter, "~{:019}", self.offset.unwrap_or_default());
+        }
         let used = self.words.iter().rposition(|word| *word != 0).map_or(0, |last| last + 1);
         for (index, word) in self.words.iter().take(used).enumerate() {
             if index > 0 {
@@ -58,8 +72,12 @@ mod tests {
 
     fn positions() -> impl Strategy<Value = Position> {
         let word = prop_oneof![Just(0), Just(1), Just(u64::MAX), any::<u64>()];
-        let offset = proptest::option::of(prop_oneof![Just(0), Just(i64::MAX), 0..i64::MAX]);
-        (proptest::array::uniform4(word), offset).prop_map(|(words, offset)| Position { words, offset })
+        let offset = prop_oneof![Just(0), Just(i64::MAX), 0..i64::MAX];
+        let by_source = (proptest::array::uniform4(word), proptest::option::of(offset.clone()))
+            .prop_map(|(words, offset)| Position { by_offset: false, words, offset });
+        let by_offset =
+            offset.prop_map(|offset| Position { by_offset: true, words: [0; 4], offset: Some(offset) });
+        prop_oneof![4 => by_source, 1 => by_offset]
     }
 
     proptest! {
@@ -71,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_log_position_reads_as_hexadecimal() {
-        let position = Position { words: [0x16E_4D80, 0x16E_4D48, 0, 0], offset: None };
+        let position = Position { words: [0x16E_4D80, 0x16E_4D48, 0, 0], ..Position::default() };
         assert_eq!(position.to_string(), "00000000016E4D80/00000000016E4D48");
         let inherited = Position { offset: Some(17), ..position };
         assert_eq!(inherited.to_string(), "00000000016E4D80/00000000016E4D48.0000000000000000017");

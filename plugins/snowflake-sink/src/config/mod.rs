@@ -14,7 +14,7 @@ pub(crate) use choices::{
 pub(crate) use duration::Span;
 
 use crate::{
-    names::object_name,
+    names::{checked, object_name},
     session::{Login, LoginSecret},
 };
 
@@ -190,9 +190,12 @@ impl Config {
     /// # Errors
     /// What is wrong, and how to mend it.
     pub(crate) fn settle(&mut self) -> Result<()> {
-        for (option, value) in
-            [("account", &self.account), ("user", &self.user), ("database", &self.database)]
-        {
+        for (option, value) in [
+            ("account", &self.account),
+            ("user", &self.user),
+            ("database", &self.database),
+            ("schema", &self.schema),
+        ] {
             if value.trim().is_empty() {
                 let variable = option.to_uppercase();
                 return Err(Error::fatal(format_args!("{option} is empty: set it, or SNOWFLAKE_{variable}")));
@@ -207,6 +210,11 @@ impl Config {
         let tables = self.tables.values_mut().map(|table| &mut table.warehouse);
         for name in tables.chain([&mut self.warehouse, &mut self.snapshot_warehouse, &mut self.role]) {
             *name = name.take().filter(|name| !name.trim().is_empty()).map(|name| object_name(&name));
+        }
+        for name in
+            self.offsets_table.iter().chain(self.tables.values().filter_map(|table| table.name.as_ref()))
+        {
+            checked(name.clone())?;
         }
         self.database = object_name(&self.database);
         self.schema = object_name(&self.schema);

@@ -1,8 +1,8 @@
 //! The tables that a task writes to, as far as it knows them, and how they come to fit the rows.
 
 use std::{
-    collections::{HashMap, HashSet},
-    time::{Duration, SystemTime},
+    collections::HashMap,
+    time::{Duration, Instant, SystemTime},
 };
 
 use tidegate_plugin::{Error, prelude::info};
@@ -23,6 +23,9 @@ use crate::{
 /// How often a table is looked at again because others change it at the same time.
 const ROUNDS: usize = 8;
 
+/// How often old deleted keys are forgotten.
+const PURGE_INTERVAL: Duration = Duration::from_secs(24 * 3600);
+
 /// Known tables.
 pub(crate) struct Catalog {
     database: String,
@@ -34,8 +37,8 @@ pub(crate) struct Catalog {
     comment: String,
     tables: HashMap<String, Table>,
     deleted_retention: Duration,
-    /// Tables whose deleted keys have a table.
-    remembering: HashSet<String>,
+    /// Tables whose deleted keys have a table, with the time when old ones were forgotten.
+    remembering: HashMap<String, Instant>,
 }
 
 /// What the catalog is made with.
@@ -71,7 +74,7 @@ impl Catalog {
             evolution,
             comment,
         } = options;
-        let (tables, remembering) = (HashMap::new(), HashSet::new());
+        let (tables, remembering) = (HashMap::new(), HashMap::new());
         Self {
             database,
             schema,
@@ -107,10 +110,39 @@ impl Catalog {
         self.tables.get(table)
     }
 
-    /// Has every table looked at again: somebody has changed one.
+    /// Has every table looked at again: somebody may have changed one.
     pub(crate) fn forget(&mut self) {
         self.tables.clear();
+    }
+
+    /// As [`Catalog::forget`]; and the tables of deleted keys may be gone.
+    pub(crate) fn forget_all(&mut self) {
+        self.forget();
         self.remembering.clear();
+    }
+
+    /// Makes sure that one of the sink's own tables exists.
+    ///
+    /// # Errors
+    /// When it cannot be created; where tables are not to be created, the statement to run.
+    pub(crate) async fn require(
+        &self,
+        runner: &mut Runner<'_>,
+        name: &TableName,
+        create: &str,
+    ) -> Result<(), Trouble> {
+        let label = name.to_string();
+        if self.evolution == Evolution::On {
+            runner.run("CREATE TABLE", Some(&label), create, &[]).await?;
+            return Ok(());
+        }
+        match runner.run("SHOW COLUMNS", Some(&label), &sql::show_columns(name), &[]).await {
+            Ok(_) => Ok(()),
+            Err(error) if is_unknown_object(&error) => Err(Trouble::Tidegate(Error::fatal(format_args!(
+                "{label} does not exist, and schema_evolution = \"off\": run `{create};`"
+            )))),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Makes a table fit what is planned for it. Records that nothing makes fit are returned, by index.
@@ -146,7 +178,8 @@ impl Catalog {
     }
 
     fn changes(&self, table: &Table, plan: &TablePlan<'_>) -> Result<Changes, Trouble> {
-        let evolving = Evolving { columns: &self.columns, comment: &self.comment };
+        let unmanaged = &plan.route.unmanaged;
+        let evolving = Evolving { columns: &self.columns, unmanaged, comment: &self.comment };
         let changes = evolving.changes(table, &plan.steps, self.mode == Mode::Append);
         changes.map_err(|reason| Trouble::Tidegate(Error::fatal(reason)))
     }
@@ -195,23 +228,23 @@ impl Catalog {
         Ok(())
     }
 
-    /// Makes the table of deleted keys, once.
+    /// Makes the table of deleted keys, once, and forgets old keys, once a day.
     async fn remember_deleted(&mut self, runner: &mut Runner<'_>, target: &str) -> Result<(), Trouble> {
         let is_needed = self.mode == Mode::Upsert && self.delete_mode == DeleteMode::Hard;
-        if !is_needed || self.remembering.contains(target) {
+        let purged = self.remembering.get(target);
+        if !is_needed || purged.is_some_and(|purged| purged.elapsed() < PURGE_INTERVAL) {
             return Ok(());
         }
         let name = self.deleted(target);
         let label = name.to_string();
-        if self.evolution == Evolution::On {
-            let text = sql::create_tombstones(&name, &self.columns.meta);
-            runner.run("CREATE TABLE", Some(&label), &text, &[]).await?;
+        if purged.is_none() {
+            self.require(runner, &name, &sql::create_tombstones(&name, &self.columns.meta)).await?;
         }
-        let kept_since =
-            SystemTime::now().checked_sub(self.deleted_retention).unwrap_or(SystemTime::UNIX_EPOCH);
+        let now = SystemTime::now();
+        let kept_since = now.checked_sub(self.deleted_retention).unwrap_or(SystemTime::UNIX_EPOCH);
         let text = sql::purge(&name, &self.columns.meta);
         runner.run("DELETE", Some(&label), &text, &[time_text(kept_since)]).await?;
-        self.remembering.insert(target.to_owned());
+        self.remembering.insert(target.to_owned(), Instant::now());
         Ok(())
     }
 }

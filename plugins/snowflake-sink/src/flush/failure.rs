@@ -16,6 +16,8 @@ pub(crate) enum Trouble {
     Sql(SqlError),
     /// An error for the host as it is.
     Tidegate(Error),
+    /// A value does not fit its column, as the column was when it was last looked at.
+    Misfit(SqlError),
     /// The offsets in Snowflake are not what this task knows.
     OffsetsMoved,
 }
@@ -97,8 +99,10 @@ impl Attempts {
 const CONFLICT: &str = "000625";
 /// A table or column exists already.
 const EXISTS: [&str; 2] = ["002002", "001430"];
-/// A table, schema or database does not exist, or the role may not see it.
-const UNKNOWN_OBJECT: &str = "002003";
+/// A table, schema or database does not exist, or the role may not see it; SHOW has a code of its own for that.
+const UNKNOWN_OBJECT: [&str; 2] = ["002003", "002043"];
+/// The statement took too long.
+const TIMEOUT: &str = "000630";
 
 fn is_conflict(error: &SqlError) -> bool {
     error.code == CONFLICT
@@ -111,7 +115,12 @@ pub(crate) fn is_lost_race(error: &SqlError) -> bool {
 
 /// Whether a table does not exist, as far as the role can see.
 pub(crate) fn is_unknown_object(error: &SqlError) -> bool {
-    error.code == UNKNOWN_OBJECT
+    UNKNOWN_OBJECT.contains(&error.code.as_str())
+}
+
+/// Whether a statement was cancelled because it took too long.
+pub(crate) fn is_timeout(error: &SqlError) -> bool {
+    error.code == TIMEOUT
 }
 
 /// The class as a label of metrics.

@@ -25,7 +25,7 @@ use tidegate_plugin::{
 
 use self::{
     catalog::{Catalog, CatalogOptions},
-    failure::{Attempts, Next, Trouble, given, label},
+    failure::{Attempts, Next, Trouble, given, is_timeout, label},
     offsets::{Moves, Offsets},
     pool::Pool,
     statements::{Preparing, Statements},
@@ -33,10 +33,10 @@ use self::{
     unmatched::UnmatchedLog,
 };
 use crate::{
-    config::{Config, Evolution, Unmatched, UpdateMissing},
+    config::{Config, Unmatched, UpdateMissing},
     names::{Naming, offsets_table},
     plan::{Planner, Router, Rules, Warehouses, Work},
-    session::{Class, Login},
+    session::{Class, Login, SqlError},
     sql::{self, OffsetNames, TableName},
     table::Columns,
 };
@@ -60,6 +60,8 @@ pub(crate) struct Flusher {
     offset_names: OffsetNames,
     has_offsets_table: bool,
     unmatched: UnmatchedLog,
+    /// Warehouses in the order in which they write.
+    order: Vec<usize>,
 }
 
 impl Flusher {
@@ -72,6 +74,7 @@ impl Flusher {
         let warehouses = Warehouses::of(&config);
         let pool = Pool::new(login, warehouses.names());
         let offsets = Offsets::new(warehouses.names());
+        let order = warehouses.order(&config);
         let planner = Planner::new(Rules::of(&config), Router::new(&config, naming.clone(), warehouses));
         let offset_names = OffsetNames::cased(&naming);
         let table =
@@ -99,6 +102,7 @@ impl Flusher {
             offset_names,
             has_offsets_table: false,
             unmatched: UnmatchedLog::default(),
+            order,
         })
     }
 
@@ -141,9 +145,7 @@ impl Flusher {
         let mut runner = Runner { session, tag: &tag, is_dry: false };
         let read = sql::offsets_read(table, names);
         if !self.has_offsets_table {
-            if self.config.schema_evolution == Evolution::On {
-                runner.run("CREATE TABLE", Some(&label), &sql::create_offsets(table, names), &[]).await?;
-            }
+            self.catalog.require(&mut runner, table, &sql::create_offsets(table, names)).await?;
             self.has_offsets_table = true;
         }
         let known = runner.run("SELECT", Some(&label), &read, &wanted).await?;
@@ -180,6 +182,11 @@ impl Flusher {
             match self.try_write(batch, &limits, &mut report).await {
                 Ok(()) => return Ok(report),
                 Err(Stopped { trouble, .. }) if limits.can_shrink(&trouble) => self.offsets.doubt(),
+                // Somebody may have changed the table: better to look at it than to refuse records.
+                Err(Stopped { trouble: Trouble::Misfit(_), .. }) if !limits.has_looked => {
+                    limits.has_looked = true;
+                    self.catalog.forget();
+                }
                 Err(Stopped { trouble, warehouse }) => {
                     self.recover(&mut attempts, trouble, warehouse).await?
                 }
@@ -199,7 +206,7 @@ impl Flusher {
                 let table = &self.offsets_table;
                 return Err(Error::fenced(format_args!("somebody else moves the offsets in {table}")));
             }
-            Trouble::Sql(error) => error,
+            Trouble::Sql(error) | Trouble::Misfit(error) => error,
         };
         self.offsets.doubt();
         if matches!(error.class, Class::Session | Class::Transient | Class::Clock) {
@@ -212,7 +219,8 @@ impl Flusher {
             Next::Again { pause, tables } => {
                 warn!("{told}; trying again");
                 if tables {
-                    self.catalog.forget();
+                    self.catalog.forget_all();
+                    self.has_offsets_table = false;
                 }
                 tokio::time::sleep(pause).await;
                 Ok(())
@@ -239,19 +247,18 @@ impl Flusher {
             refuse(report, plan.rejected);
             return Ok(());
         }
-        let all = 0..self.offsets.warehouse_count();
-        let idle: Vec<usize> = all.filter(|warehouse| !plan.works.contains_key(warehouse)).collect();
         // A batch of which nothing is left still moves the offsets.
-        plan.works.entry(0).or_default();
-        let mut along = Some(idle);
-        for (warehouse, work) in &plan.works {
-            let mut moving = along.take().unwrap_or_default();
-            if !moving.contains(warehouse) {
-                moving.push(*warehouse);
-            }
-            let stopped = |trouble| Stopped { trouble, warehouse: *warehouse };
+        if plan.works.is_empty() {
+            plan.works.insert(0, Work::new());
+        }
+        let mut along = self.offsets.idle(|warehouse| plan.works.contains_key(&warehouse));
+        for warehouse in self.order.clone() {
+            let Some(work) = plan.works.get(&warehouse) else { continue };
+            let mut moving = std::mem::take(&mut along);
+            moving.push(warehouse);
+            let stopped = |trouble| Stopped { trouble, warehouse };
             let refused =
-                self.flush(batch, *warehouse, work, &moving, limits, report).await.map_err(stopped)?;
+                self.flush(batch, warehouse, work, &moving, limits, report).await.map_err(stopped)?;
             if !refused.is_empty() {
                 refuse(report, refused);
                 return Ok(());
@@ -301,6 +308,9 @@ impl Flusher {
             Err(Failure::Statement(error, Some(prepared)))
                 if error.class == Class::Data && prepared.rows.is_some() =>
             {
+                if !limits.has_looked {
+                    return Err(Trouble::Misfit(error));
+                }
                 let found = runner.offenders(&prepared, TRIES).await?;
                 if found.is_empty() {
                     return Err(error.into());
@@ -327,6 +337,11 @@ impl Flusher {
     fn tell(&mut self, outcome: &Outcome, report: &mut Report) {
         for (table, changed) in &outcome.changed {
             let (inserted, updated, deleted) = (changed.inserted, changed.updated, changed.deleted);
+            self.context.count(
+                "tidegate_snowflake_unchanged_rows_total",
+                &[("table", table)],
+                changed.unchanged,
+            );
             report.rows(Rows { table: (**table).to_owned(), inserted, updated, deleted });
         }
         for (table, keys) in &outcome.unmatched {
@@ -351,16 +366,19 @@ struct Stopped {
 /// What a try may do; less after some errors.
 struct Limits {
     max_bytes: usize,
+    /// Whether tables were looked at again since a value did not fit.
+    has_looked: bool,
 }
 
 impl Limits {
     fn of(config: &Config) -> Self {
-        Self { max_bytes: config.max_statement_bytes }
+        Self { max_bytes: config.max_statement_bytes, has_looked: false }
     }
 
     /// Whether the error may go away with smaller statements; the next ones are.
     fn can_shrink(&mut self, trouble: &Trouble) -> bool {
-        if !matches!(trouble, Trouble::Sql(error) if error.class == Class::TooBig) {
+        let asks_for_less = |error: &SqlError| error.class == Class::TooBig || is_timeout(error);
+        if !matches!(trouble, Trouble::Sql(error) if asks_for_less(error)) {
             return false;
         }
         self.max_bytes /= 2;

@@ -16,7 +16,10 @@ use crate::session::Answer;
 struct Stored {
     /// Number of our ownership, as the host hands it back.
     epoch: u64,
+    /// By warehouse: those of the configuration in its order, then others.
     rows: Vec<Row>,
+    /// The names of the others.
+    former: Vec<String>,
     /// Whether a transaction ended without an answer: what is here may be behind Snowflake.
     in_doubt: bool,
 }
@@ -71,9 +74,11 @@ impl Offsets {
         Self { warehouses, partitions: HashMap::new() }
     }
 
-    /// How many warehouses there are.
-    pub(crate) fn warehouse_count(&self) -> usize {
-        self.warehouses.len()
+    /// The warehouses that have nothing to write, those that the configuration no longer names included: their rows go
+    /// along with those of others, so that none falls behind.
+    pub(crate) fn idle(&self, has_work: impl Fn(usize) -> bool) -> Vec<usize> {
+        let known = self.partitions.values().flat_map(HashMap::values).map(|stored| stored.rows.len()).max();
+        (0..known.unwrap_or_default()).filter(|warehouse| !has_work(*warehouse)).collect()
     }
 
     /// `[[topic, partition], ..]`, to be bound.
@@ -106,11 +111,12 @@ impl Offsets {
     pub(crate) fn claimed(&mut self, partitions: &[Partition<'_>], answer: &Answer) -> Result<Vec<Claim>> {
         let mut claims = Vec::with_capacity(partitions.len());
         for partition in partitions {
-            let rows = self.rows(partition, answer)?;
+            let (rows, former) = self.rows(partition, answer)?;
+            self.check_former(partition, &rows, &former)?;
             let epoch = rows.iter().map(|row| row.epoch).max().unwrap_or_default();
             let next_offset = rows.iter().map(|row| row.next_offset).min().flatten();
             let topic = self.partitions.entry(partition.topic.to_owned()).or_default();
-            topic.insert(partition.partition, Stored { epoch, rows, in_doubt: false });
+            topic.insert(partition.partition, Stored { epoch, rows, former, in_doubt: false });
             claims.push(Claim { next_offset, epoch });
         }
         Ok(claims)
@@ -122,7 +128,7 @@ impl Offsets {
     /// Fenced, if another task has claimed one of the partitions.
     pub(crate) fn refresh(&mut self, partitions: &[Partition<'_>], answer: &Answer) -> Result<()> {
         for partition in partitions {
-            let rows = self.rows(partition, answer)?;
+            let (rows, former) = self.rows(partition, answer)?;
             let stored = self
                 .partitions
                 .get_mut(partition.topic)
@@ -131,7 +137,7 @@ impl Offsets {
             if rows.iter().zip(&stored.rows).any(|(now, known)| now.epoch != known.epoch) {
                 return Err(fenced(partition));
             }
-            stored.rows = rows;
+            (stored.rows, stored.former) = (rows, former);
             stored.in_doubt = false;
         }
         Ok(())
@@ -154,16 +160,33 @@ impl Offsets {
             .collect()
     }
 
-    fn rows(&self, partition: &Partition<'_>, answer: &Answer) -> Result<Vec<Row>> {
+    /// The rows of a partition, and the names of those warehouses that the configuration does not have.
+    fn rows(&self, partition: &Partition<'_>, answer: &Answer) -> Result<(Vec<Row>, Vec<String>)> {
         let known = rows_of(answer, partition)?;
         let row = |warehouse: &String| known.iter().find(|(name, _)| name == warehouse).map(|(_, row)| *row);
         let rows: Option<Vec<Row>> = self.warehouses.iter().map(row).collect();
-        rows.ok_or_else(|| {
+        let mut rows = rows.ok_or_else(|| {
             let Partition { topic, partition } = partition;
             Error::retriable(format_args!(
                 "the offsets table has no row for {topic}[{partition}]: somebody deleted it"
             ))
-        })
+        })?;
+        let others = known.iter().filter(|(name, _)| !self.warehouses.contains(name));
+        rows.extend(others.clone().map(|(_, row)| *row));
+        Ok((rows, others.map(|(name, _)| name.clone()).collect()))
+    }
+
+    /// A warehouse that is gone from the configuration must have written all that it had to.
+    fn check_former(&self, partition: &Partition<'_>, rows: &[Row], former: &[String]) -> Result<()> {
+        let furthest = rows.iter().map(|row| row.next_offset).max().flatten();
+        let behind =
+            rows.iter().skip(self.warehouses.len()).zip(former).find(|(row, _)| row.next_offset != furthest);
+        let Some((_, name)) = behind else { return Ok(()) };
+        let Partition { topic, partition } = partition;
+        Err(Error::fatal(format_args!(
+            "warehouse {name:?} has not written all of {topic}[{partition}], and is no longer configured: start once \
+             with the former configuration, and stop the connector before changing it"
+        )))
     }
 
     /// Lets partitions go.
@@ -282,7 +305,7 @@ mod tests {
 
     const PARTITION: Partition<'static> = Partition { topic: "t", partition: 0 };
 
-    fn offsets() -> Offsets {
+    fn offsets_of_two() -> Offsets {
         Offsets::new(&[Some("A".to_owned()), Some("B".to_owned())])
     }
 
@@ -297,7 +320,7 @@ mod tests {
     }
 
     fn claimed(rows: &[(&str, u64, Option<i64>)]) -> (Offsets, Claim) {
-        let mut offsets = offsets();
+        let mut offsets = offsets_of_two();
         let claims = offsets.claimed(&[PARTITION], &answer(rows)).unwrap();
         (offsets, claims[0])
     }
@@ -312,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_new_warehouse_begins_where_all_others_are() {
-        let missing = |rows: &[_]| offsets().missing(&[PARTITION], &answer(rows)).unwrap();
+        let missing = |rows: &[_]| offsets_of_two().missing(&[PARTITION], &answer(rows)).unwrap();
         assert_eq!(missing(&[]).unwrap(), r#"[["t","0","A",null],["t","0","B",null]]"#);
         assert_eq!(missing(&[("A", 1, Some(7)), ("C", 1, Some(5))]).unwrap(), r#"[["t","0","B","5"]]"#);
         assert_eq!(missing(&[("A", 1, None), ("C", 1, Some(5))]).unwrap(), r#"[["t","0","B",null]]"#);
@@ -341,8 +364,18 @@ mod tests {
     }
 
     #[test]
+    fn a_warehouse_that_is_no_longer_configured_has_to_be_done() {
+        let (offsets, claim) = claimed(&[("A", 1, Some(9)), ("B", 1, Some(9)), ("OLD", 1, Some(9))]);
+        assert_eq!(claim.next_offset, Some(9));
+        assert_eq!(offsets.idle(|warehouse| warehouse == 0), [1, 2], "its row goes along");
+        let behind = answer(&[("A", 1, Some(9)), ("B", 1, Some(9)), ("OLD", 1, Some(5))]);
+        let error = offsets_of_two().claimed(&[PARTITION], &behind).unwrap_err();
+        assert!(error.message().contains("warehouse \"OLD\" has not written all of t[0]"), "{error}");
+    }
+
+    #[test]
     fn a_row_that_is_gone_is_said() {
-        let error = offsets().claimed(&[PARTITION], &answer(&[("A", 1, None)])).unwrap_err();
+        let error = offsets_of_two().claimed(&[PARTITION], &answer(&[("A", 1, None)])).unwrap_err();
         assert!(error.message().contains("no row for t[0]"), "{error}");
     }
 }

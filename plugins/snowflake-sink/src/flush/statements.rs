@@ -6,7 +6,7 @@ use crate::{
     config::DeleteMode,
     plan::{Event, Step, TablePlan, Upserts},
     sql::{self, TableName},
-    table::{Columns, EncodedRows, Encoder, Table, bury},
+    table::{Columns, EncodedRows, Encoder, Extras, Table, bury},
 };
 
 /// A statement that is ready to run.
@@ -117,13 +117,14 @@ impl Preparing<'_> {
 
     fn upsert(&self, upserts: &Upserts<'_>, names: &Names<'_>, out: &mut Statements) -> Result<(), String> {
         let is_soft = self.delete_mode == DeleteMode::Soft;
-        let mut encoder = Encoder::new(names.table, self.columns, upserts.key(), names.unmanaged)?;
+        let extras = Extras { key_text: !is_soft, inserts: self.insert_flag, values: is_soft };
+        let mut encoder = Encoder::new(names.table, self.columns, upserts.key(), names.unmanaged, extras)?;
         for row in upserts.rows() {
-            note(encoder.look_at(&row.last), row.last, out);
+            note(encoder.look_at(row.row()), row.last, out);
         }
         let (mut rows, mut keys, mut buried) = <(EncodedRows, EncodedRows, EncodedRows)>::default();
         for row in upserts.rows() {
-            let written = encoder.folded(&mut rows, row, !is_soft, self.insert_flag);
+            let written = encoder.folded(&mut rows, row);
             if written.is_err() {
                 note(written, row.last, out);
                 continue;
@@ -160,9 +161,9 @@ impl Preparing<'_> {
     }
 
     fn append(&self, events: &[Event<'_>], names: &Names<'_>, out: &mut Statements) -> Result<(), String> {
-        let mut encoder = Encoder::new(names.table, self.columns, &[], names.unmanaged)?;
+        let mut encoder = Encoder::new(names.table, self.columns, &[], names.unmanaged, Extras::default())?;
         for event in events {
-            note(encoder.look_at(event), *event, out);
+            note(encoder.look_at(event.row()), *event, out);
         }
         let mut rows = EncodedRows::default();
         for event in events {

@@ -43,6 +43,17 @@ pub(crate) struct Changed {
     pub(crate) updated: u64,
     /// Deleted.
     pub(crate) deleted: u64,
+    /// Sent, and nothing changed: what is there is newer, or there was nothing to delete.
+    pub(crate) unchanged: u64,
+}
+
+impl Changed {
+    fn add(&mut self, more: Self) {
+        self.inserted += more.inserted;
+        self.updated += more.updated;
+        self.deleted += more.deleted;
+        self.unchanged += more.unchanged;
+    }
 }
 
 /// What a transaction came to.
@@ -230,14 +241,12 @@ impl Outcome {
             }
             Purpose::Write => {
                 let Answer { inserted, updated, deleted, .. } = *answer;
-                let known = self.changed.iter_mut().find(|(known, _)| known == table);
-                if let Some((_, changed)) = known {
-                    changed.inserted += inserted;
-                    changed.updated += updated;
-                    changed.deleted += deleted;
-                } else {
-                    let changed = Changed { inserted, updated, deleted };
-                    self.changed.push((Rc::clone(table), changed));
+                let sent = statement.row_count().unwrap_or_default() as u64;
+                let unchanged = sent.saturating_sub(inserted + updated + deleted);
+                let changed = Changed { inserted, updated, deleted, unchanged };
+                match self.changed.iter_mut().find(|(known, _)| known == table) {
+                    Some((_, known)) => known.add(changed),
+                    None => self.changed.push((Rc::clone(table), changed)),
                 }
             }
         }

@@ -23,6 +23,11 @@ impl<'b> Event<'b> {
         Self { record, change, position, implied_delete: false }
     }
 
+    /// The event at another position.
+    pub(super) fn at(self, position: Position) -> Self {
+        Self { position, ..self }
+    }
+
     /// The delete of the row under its old key.
     pub(crate) fn as_delete(self) -> Self {
         Self { implied_delete: true, ..self }

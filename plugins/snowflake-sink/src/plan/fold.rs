@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, rc::Rc, sync::Arc};
 
-use tidegate_plugin::{Operation, Value};
+use tidegate_plugin::{Operation, Struct, Value};
 
 use super::event::Event;
 use crate::{config::UpdateMissing, position::Position};
@@ -25,7 +25,9 @@ pub(crate) struct Folded<'b> {
     pub(crate) key: Box<[Value<'b>]>,
     /// The last event.
     pub(crate) last: Event<'b>,
-    /// Values that the last event did not have and earlier ones did.
+    /// The event that has the row's values: the last one, or the one before a delete; none for a delete alone.
+    pub(crate) values: Option<Event<'b>>,
+    /// Values that this event left out and earlier ones had.
     pub(crate) carried: Vec<Carried<'b>>,
     /// Whether the row may be inserted where it is missing.
     pub(crate) inserts: bool,
@@ -42,6 +44,8 @@ pub(crate) struct Carried<'b> {
     pub(crate) value: Value<'b>,
     /// When it was set. A row that is newer than that has a newer value.
     pub(crate) since: Position,
+    /// The record that has it.
+    pub(crate) record: u32,
 }
 
 impl<'b> Upserts<'b> {
@@ -70,9 +74,43 @@ impl<'b> Upserts<'b> {
         if let Some(row) = known {
             return row.then(event, missing);
         }
-        let key_text: Rc<str> = key_text.into();
-        self.by_key.insert(Rc::clone(&key_text), self.rows.len());
-        self.rows.push(Folded::new(key_text, key.into_boxed_slice(), event, missing));
+        self.insert(Folded::new(key_text.into(), key.into_boxed_slice(), event, missing));
+    }
+
+    /// An update that changes the key: the row goes under its old key, and comes again under the new one. What the update
+    /// leaves out comes from the row before it, as far as that is known.
+    pub(super) fn push_moved(
+        &mut self,
+        old: (&str, Vec<Value<'b>>),
+        new: (&str, Vec<Value<'b>>),
+        event: Event<'b>,
+    ) {
+        let before = self.by_key.get(old.0).and_then(|index| self.rows.get(*index));
+        let left_out = event.row().iter().filter(|(_, value)| value.is_unavailable());
+        let carried = left_out.filter_map(|(name, _)| {
+            let told = event.change.before().get(name).filter(|value| !value.is_unavailable());
+            let known = before.and_then(|row| row.known(name)).map(|known| known.value);
+            let (since, record) = (event.position, event.record.index());
+            told.or(known).map(|value| Carried { name, value, since, record })
+        });
+        let carried = carried.collect();
+        self.push(old.0, old.1, event.as_delete(), UpdateMissing::Insert);
+        let mut moved = Folded::new(new.0.into(), new.1.into_boxed_slice(), event, UpdateMissing::Insert);
+        moved.carried = carried;
+        let known = self.by_key.get(new.0).and_then(|index| self.rows.get_mut(*index));
+        match known {
+            Some(row) if event.position > row.last.position => {
+                moved.expects_row = row.expects_row;
+                *row = moved;
+            }
+            Some(_) => {}
+            None => self.insert(moved),
+        }
+    }
+
+    fn insert(&mut self, row: Folded<'b>) {
+        self.by_key.insert(Rc::clone(&row.key_text), self.rows.len());
+        self.rows.push(row);
     }
 }
 
@@ -83,8 +121,15 @@ impl<'b> Folded<'b> {
             Operation::Update => missing == UpdateMissing::Insert,
             _ => operation.is_insert(),
         };
-        let carried = Vec::new();
-        Self { key_text, key, last, carried, inserts, expects_row: !operation.is_insert() }
+        Self {
+            key_text,
+            key,
+            last,
+            values: (operation != Operation::Delete).then_some(last),
+            carried: Vec::new(),
+            inserts,
+            expects_row: !operation.is_insert(),
+        }
     }
 
     /// Whether the row is deleted in the end.
@@ -92,7 +137,12 @@ impl<'b> Folded<'b> {
         self.last.operation() == Operation::Delete
     }
 
-    /// The value of a column that the last event left out, if an earlier event has it.
+    /// The row's values; for a delete alone, what the source told of the row.
+    pub(crate) fn row(&self) -> Struct<'b> {
+        self.values.unwrap_or(self.last).row()
+    }
+
+    /// The value of a column that the row leaves out, if an earlier event has it.
     pub(crate) fn carried(&self, name: &str) -> Option<&Carried<'b>> {
         self.carried.iter().find(|carried| carried.name == name)
     }
@@ -108,17 +158,19 @@ impl<'b> Folded<'b> {
                 if missing == UpdateMissing::Skip {
                     return;
                 }
-                self.carried.clear();
+                self.carried = self.nothing_left(&event);
                 self.inserts = true;
+                self.values = Some(event);
             }
-            Operation::Update => self.carry(&event),
-            Operation::Delete => {
-                self.carried.clear();
-                self.inserts = false;
+            Operation::Update => {
+                self.carry(&event);
+                self.values = Some(event);
             }
+            Operation::Delete => self.inserts = false,
             _ => {
                 self.carried.clear();
                 self.inserts = true;
+                self.values = Some(event);
             }
         }
         self.last = event;
@@ -131,11 +183,19 @@ impl<'b> Folded<'b> {
         self.carried = carried;
     }
 
+    /// What an update leaves out of a row that was deleted before it is not what the deleted row had.
+    fn nothing_left(&self, next: &Event<'b>) -> Vec<Carried<'b>> {
+        let left_out = next.row().iter().filter(|(_, value)| value.is_unavailable());
+        let (since, record) = (self.last.position, self.last.record.index());
+        left_out.map(|(name, _)| Carried { name, value: Value::NULL, since, record }).collect()
+    }
+
     fn known(&self, name: &'b str) -> Option<Carried<'b>> {
-        let value = self.last.row().get(name)?;
+        let event = self.values?;
+        let value = event.row().get(name)?;
         if value.is_unavailable() {
             return self.carried(name).copied();
         }
-        Some(Carried { name, value, since: self.last.position })
+        Some(Carried { name, value, since: event.position, record: event.record.index() })
     }
 }

@@ -93,10 +93,14 @@ impl Route {
 ///
 /// # Errors
 /// When one is missing or null.
-pub(super) fn values<'b>(names: &[String], event: &Event<'b>) -> Result<Vec<Value<'b>>, String> {
+pub(super) fn values<'b>(
+    names: &[String],
+    event: &Event<'b>,
+    is_message_key: bool,
+) -> Result<Vec<Value<'b>>, String> {
     let (key, row) = (event.change.key(), event.row());
-    // A delete's row may hold no more than the key, or nothing at all; an insert's row is the better witness.
-    let places = if event.operation() == Operation::Delete { [key, row] } else { [row, key] };
+    // One place for all events of a row: the same number may be written differently elsewhere.
+    let places = if is_message_key { [key, row] } else { [row, key] };
     let value = |name: &String| {
         let found = places.iter().filter_map(|place: &Struct<'b>| place.get(name)).collect::<Found<'b>>();
         match found {

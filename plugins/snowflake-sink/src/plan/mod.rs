@@ -169,18 +169,22 @@ impl Planner {
             table.append(event);
             return Ok(());
         };
-        let values = key::values(&names, &event)?;
-        let old = if is_message_key { None } else { key::old_values(&names, &event) };
-        let rows = table.upserts(&names);
+        let values = key::values(&names, &event, is_message_key)?;
         let text = self.scratch.text(&values);
-        if let Some(old) = old {
-            let mut scratch = key::Scratch::default();
-            let old_text = scratch.text(&old);
-            if old_text != text {
-                rows.push(old_text, old, event.as_delete(), self.rules.update_missing);
-            }
+        if is_message_key {
+            table.upserts(&names).push(text, values, event, self.rules.update_missing);
+            return Ok(());
         }
-        rows.push(text, values, event, self.rules.update_missing);
+        let event = event.at(event.position.with_offset(event.record));
+        let old =
+            key::old_values(&names, &event).map(|old| (key::Scratch::default().text(&old).to_owned(), old));
+        let rows = table.upserts(&names);
+        match old {
+            Some((old_text, old)) if old_text != text => {
+                rows.push_moved((&old_text, old), (text, values), event)
+            }
+            _ => rows.push(text, values, event, self.rules.update_missing),
+        }
         Ok(())
     }
 }

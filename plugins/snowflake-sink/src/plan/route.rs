@@ -10,7 +10,7 @@ use tidegate_plugin::{Change, Record};
 use super::key::Known;
 use crate::{
     config::{Config, TableOptions},
-    names::{NameError, Naming, Origin, checked},
+    names::{NameError, Naming, Origin, checked, deleted_table},
 };
 
 /// The way from a table of the source to one in Snowflake.
@@ -46,7 +46,8 @@ pub(crate) struct Router {
     tables: BTreeMap<String, TableOptions>,
     warehouses: Warehouses,
     snapshot_warehouse: Option<usize>,
-    routes: HashMap<String, Arc<Route>>,
+    /// By topic, database, schema and table; or why there is none.
+    routes: HashMap<String, Result<Arc<Route>, String>>,
     /// Who writes to a table: its source, and whether the connector file names the table.
     owners: HashMap<String, (String, bool)>,
     scratch: String,
@@ -71,6 +72,13 @@ impl Warehouses {
 
     fn number(&self, name: &Option<String>) -> usize {
         self.0.iter().position(|known| known == name).unwrap_or(0)
+    }
+
+    /// The order in which warehouses write: that of snapshots first, for what it writes came before everything else.
+    pub(crate) fn order(&self, config: &Config) -> Vec<usize> {
+        let first = config.snapshot_warehouse.is_some().then(|| self.number(&config.snapshot_warehouse));
+        let others = (0..self.0.len()).filter(|number| Some(*number) != first);
+        first.into_iter().chain(others).collect()
     }
 
     /// The names, by number.
@@ -112,11 +120,11 @@ impl Router {
             self.scratch.push('\0');
         }
         if let Some(route) = self.routes.get(&self.scratch) {
-            return Ok(Arc::clone(route));
+            return route.clone();
         }
-        let route = Arc::new(self.make(origin)?);
-        self.routes.insert(self.scratch.clone(), Arc::clone(&route));
-        Ok(route)
+        let route = self.make(origin).map(Arc::new);
+        self.routes.insert(self.scratch.clone(), route.clone());
+        route
     }
 
     fn options(&self, origin: Origin<'_>) -> TableOptions {
@@ -130,12 +138,19 @@ impl Router {
         let is_named = options.name.is_some();
         let named = options.name.map(checked).unwrap_or_else(|| self.naming.table(origin));
         let target = named.map_err(|error: NameError| error.to_string())?;
+        checked(deleted_table(&target, &self.naming)).map_err(|error| error.to_string())?;
         self.take(&target, origin, is_named)?;
+        let mut key_columns: Vec<String> = Vec::new();
+        for column in options.key_columns {
+            if !key_columns.contains(&column) {
+                key_columns.push(column);
+            }
+        }
         let warehouse = options.warehouse.map_or(0, |name| self.warehouses.number(&Some(name)));
         Ok(Route {
             table: origin.table.to_owned(),
             target,
-            key_columns: (!options.key_columns.is_empty()).then(|| options.key_columns.into()),
+            key_columns: (!key_columns.is_empty()).then(|| key_columns.into()),
             unmanaged: options.unmanaged_columns,
             key: Known::default(),
             warehouse,
@@ -145,7 +160,9 @@ impl Router {
 
     /// Two tables of the source in one of Snowflake would mix up their rows, unless somebody wants just that.
     fn take(&mut self, target: &str, origin: Origin<'_>, is_named: bool) -> Result<(), String> {
-        let source = [origin.database, origin.schema, origin.table].join(".");
+        // Servers may have tables of the same names: their topics tell them apart.
+        let table = [origin.database, origin.schema, origin.table].join(".");
+        let source = format!("{table} of topic {}", origin.topic);
         match self.owners.get(target) {
             Some((owner, owner_is_named)) if *owner != source && !(is_named && *owner_is_named) => {
                 Err(format!(

@@ -16,6 +16,8 @@ use super::{
     wire::{Account, Endpoint, Exchange, Wire},
 };
 
+/// How long a connection may idle before it is not used again. Servers and what stands before them wait for longer.
+const LONGEST_IDLE: Duration = Duration::from_secs(3);
 /// For errors before anything is sent.
 pub(super) const KIND: &str = "login";
 
@@ -148,6 +150,8 @@ impl<'l> Prepared<'l> {
             .referer(false)
             .connect_timeout(self.login.connect_timeout)
             .timeout(self.login.request_timeout)
+            // Nothing watches connections between two calls of the plugin: one that idled may be closed by now.
+            .pool_idle_timeout(LONGEST_IDLE)
             .build()
     }
 }

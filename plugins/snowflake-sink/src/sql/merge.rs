@@ -42,6 +42,7 @@ pub(crate) fn merge(merge: &Merge<'_>) -> String {
 struct OwnNames {
     key: String,
     insert: String,
+    values: String,
     keep: Vec<String>,
 }
 
@@ -49,7 +50,7 @@ impl OwnNames {
     fn of(merge: &Merge<'_>) -> Self {
         let unused = |name: &str| unused(name, merge.columns);
         let keep = (0..merge.kept.len()).map(|index| unused(&format!("__keep_{index}"))).collect();
-        Self { key: unused("__key"), insert: unused("__insert"), keep }
+        Self { key: unused("__key"), insert: unused("__insert"), values: unused("__values"), keep }
     }
 }
 
@@ -73,13 +74,16 @@ impl Statement<'_> {
     }
 
     fn source(&self) -> String {
-        let Merge { columns, tombstones, insert_flag, meta, .. } = *self.merge;
+        let Merge { columns, tombstones, insert_flag, soft_delete, meta, .. } = *self.merge;
         let mut rows = Reader::with_time(&meta.processed_at).columns(columns);
         if tombstones.is_some() {
             rows = rows.own(&self.names.key, "VARCHAR");
         }
         if insert_flag {
             rows = rows.own(&self.names.insert, "BOOLEAN");
+        }
+        if soft_delete {
+            rows = rows.own(&self.names.values, "BOOLEAN");
         }
         let rows = self.names.keep.iter().fold(rows, |rows, name| rows.own(name, "VARCHAR")).select();
         match tombstones {
@@ -117,12 +121,13 @@ impl Statement<'_> {
         )
     }
 
-    /// Deleted rows stay with their values. A delete whose row is missing is inserted: that way it is remembered.
+    /// Deleted rows stay with their values, those that an update before the delete brought included. A delete whose row is missing is inserted: that way it is remembered.
     fn soft(&self) -> String {
         let operation = quoted(&self.merge.meta.operation);
         let newer = self.newer();
         let about = self.set(self.pick(self.merge.about).map(|column| assigned(&column.name)));
         let update = self.update();
+        let values = quoted(&self.names.values);
         let (mut there, mut absent) = (String::new(), String::new());
         if self.merge.insert_flag {
             // Of a deleted row there is nothing left to update.
@@ -131,7 +136,7 @@ impl Statement<'_> {
             absent = format!(" AND (s.{operation} = 'd' OR {allowed})");
         }
         format!(
-            "WHEN MATCHED AND {newer} AND s.{operation} = 'd' THEN UPDATE SET {about}\n\
+            "WHEN MATCHED AND {newer} AND s.{operation} = 'd' AND NOT s.{values} THEN UPDATE SET {about}\n\
              WHEN MATCHED AND {newer}{there} THEN UPDATE SET {update}\n\
              WHEN NOT MATCHED{absent}"
         )

@@ -29,15 +29,23 @@ pub(crate) fn offsets_add_missing(table: &TableName, names: &OffsetNames) -> Str
     )
 }
 
-/// Claims partitions, for all warehouses: earlier claims are void.
+/// Claims partitions, for all warehouses: earlier claims are void. Copies of a row, which a race of two first claims may
+/// leave, become equal: a claim that holds for one of them must not hold for another.
 ///
 /// Binds: rows of topic and partition.
 pub(crate) fn offsets_claim(table: &TableName, names: &OffsetNames) -> String {
+    let OffsetNames { topic, partition, warehouse, epoch, next_offset, .. } = names;
     let rows = partitions(names).select();
-    let on = same([&names.topic, &names.partition]);
+    let on = same([topic, partition]);
+    let columns = list([topic, partition, warehouse].map(|name| format!("t.{0} AS {0}", quoted(name))));
+    let groups = list([topic, partition, warehouse].map(|name| format!("t.{}", quoted(name))));
+    let all = same([topic, partition, warehouse]);
+    let update = list([epoch, next_offset].map(|name| assigned(name)));
+    let (epoch, next_offset) = (quoted(epoch), quoted(next_offset));
     format!(
-        "MERGE INTO {table} t\nUSING ({rows}) s\nON {on}\nWHEN MATCHED THEN UPDATE SET {0} = t.{0} + 1",
-        quoted(&names.epoch)
+        "MERGE INTO {table} t\nUSING (SELECT {columns}, MAX(t.{epoch}) + 1 AS {epoch}, MAX(t.{next_offset}) AS {next_offset}\n\
+         FROM {table} t JOIN ({rows}) s ON {on}\nGROUP BY {groups}) s\nON {all}\n\
+         WHEN MATCHED THEN UPDATE SET {update}"
     )
 }
 

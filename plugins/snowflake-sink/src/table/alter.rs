@@ -22,6 +22,8 @@ pub(crate) struct Changes {
 pub(crate) struct Evolving<'c> {
     /// The rules for columns.
     pub(crate) columns: &'c Columns,
+    /// Columns that are never written.
+    pub(crate) unmanaged: &'c [String],
     /// Text for the comment of a new table.
     pub(crate) comment: &'c str,
 }
@@ -38,7 +40,7 @@ impl Evolving<'_> {
         keyless_is_fine: bool,
     ) -> Result<Changes, String> {
         let mut changes = Changes::default();
-        let mut wanted = Wanted::new(table, self.columns);
+        let mut wanted = Wanted::new(table, self.columns, self.unmanaged);
         loop {
             changes.rejected.clear();
             for step in steps {
@@ -47,6 +49,9 @@ impl Evolving<'_> {
             if !wanted.take_grown() {
                 break;
             }
+        }
+        if !changes.rejected.is_empty() {
+            return Ok(changes);
         }
         wanted.see_about()?;
         let key = key_names(steps);
@@ -70,8 +75,8 @@ impl Evolving<'_> {
         match step {
             Step::Upsert(rows) => {
                 for row in rows.rows() {
-                    if let Err(reason) = see_folded(wanted, row) {
-                        rejected.push((row.last.record.index(), reason));
+                    if let Err(refused) = see_folded(wanted, rows.key(), row) {
+                        rejected.push(refused);
                     }
                 }
             }
@@ -80,7 +85,8 @@ impl Evolving<'_> {
                 for event in events {
                     let seen = match required.filter(|_| !keyless_is_fine) {
                         Some(column) => Err(format!(
-                            "{} has the key column {:?}, and the record has no key: name the key_columns of the table in [sink.config.tables]",
+                            "{} refuses NULL in {:?}, as tables with a primary key do, and the record has no key: name the \
+                             table's key_columns in [sink.config.tables], or let the column be NULL",
                             table.name, column.name
                         )),
                         None => see_event(wanted, event),
@@ -131,10 +137,18 @@ fn key_names<'s>(steps: &'s [Step<'_>]) -> Option<&'s [String]> {
     })
 }
 
-fn see_folded(wanted: &mut Wanted<'_>, row: &Folded<'_>) -> Result<(), String> {
-    see_event(wanted, &row.last)?;
+/// Sees all that a row brings; if it cannot be written, says which record is at fault.
+fn see_folded(wanted: &mut Wanted<'_>, key: &[String], row: &Folded<'_>) -> Result<(), (u32, String)> {
+    let last = |reason| (row.last.record.index(), reason);
+    for (name, value) in key.iter().zip(&row.key) {
+        wanted.see_key(name, *value).map_err(last)?;
+    }
+    see_event(wanted, &row.last).map_err(last)?;
+    if let Some(values) = row.values.filter(|_| row.is_delete()) {
+        see_event(wanted, &values).map_err(|reason| (values.record.index(), reason))?;
+    }
     for carried in &row.carried {
-        wanted.see_value(carried.name, carried.value)?;
+        wanted.see_value(carried.name, carried.value).map_err(|reason| (carried.record, reason))?;
     }
     Ok(())
 }

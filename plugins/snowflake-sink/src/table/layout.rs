@@ -55,8 +55,12 @@ impl Columns {
     /// The names that a configuration asks for.
     pub(crate) fn of(config: &Config, naming: Naming) -> Self {
         let meta = Meta::cased(&naming);
-        let extra =
-            config.metadata.iter().map(|extra| (*extra, naming.cased(metadata_column(*extra)))).collect();
+        let mut extra: Vec<(Metadata, String)> = Vec::new();
+        for metadata in &config.metadata {
+            if extra.iter().all(|(known, _)| known != metadata) {
+                extra.push((*metadata, naming.cased(metadata_column(*metadata))));
+            }
+        }
         Self { naming, meta, extra, conflict: config.type_conflict }
     }
 

@@ -11,7 +11,7 @@ mod wanted;
 
 pub(crate) use alter::{Changes, Evolving};
 pub(crate) use layout::Columns;
-pub(crate) use rows::{EncodedRows, Encoder, bury};
+pub(crate) use rows::{EncodedRows, Encoder, Extras, bury};
 
 use crate::{
     session::Answer,
@@ -39,6 +39,8 @@ pub(crate) struct TableColumn {
     pub(crate) is_required: bool,
     /// Whether Snowflake fills it when nobody does: the sink leaves it alone unless an event has it.
     pub(crate) fills_itself: bool,
+    /// Whether nobody can write it.
+    pub(crate) is_virtual: bool,
 }
 
 /// Why the answer of SHOW COLUMNS cannot be used.
@@ -79,7 +81,8 @@ impl Table {
                 name: column.to_owned(),
                 kind,
                 is_required: text(4) == Some("false"),
-                fills_itself: filled(5) || filled(10) || text(6).is_some_and(|kind| kind != "COLUMN"),
+                fills_itself: filled(5) || filled(10),
+                is_virtual: text(6).is_some_and(|kind| kind != "COLUMN"),
             });
         }
         Ok(Self { name, columns })
@@ -88,7 +91,7 @@ impl Table {
     /// The column that a name means: the one of just this name, else the only one that differs in case alone, as in
     /// tables that people have made without quotes.
     pub(crate) fn find(&self, name: &str) -> Option<usize> {
-        if let Some(exact) = self.columns.iter().position(|column| column.name == name) {
+        if let Some(exact) = self.find_exact(name) {
             return Some(exact);
         }
         let folded = name.to_lowercase();
@@ -98,6 +101,11 @@ impl Table {
             (Some((index, _)), None) => Some(index),
             _ => None,
         }
+    }
+
+    /// The column of just this name.
+    pub(crate) fn find_exact(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name == name)
     }
 
     /// The column as it stands in statements.

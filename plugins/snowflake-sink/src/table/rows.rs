@@ -6,10 +6,10 @@ use std::{
     ops::Range,
 };
 
-use tidegate_plugin::{Field, Value, write_json_string};
+use tidegate_plugin::{Field, Struct, Value, write_json_string};
 
 use super::{
-    Table,
+    Table, TableColumn,
     layout::{About, Columns, Layout},
 };
 use crate::{
@@ -122,6 +122,11 @@ impl Elements<'_> {
         let _written = write_json_string(self.next(), text).is_ok();
     }
 
+    /// Text, where empty means that the source did not say.
+    fn text_or_null(&mut self, text: &str) {
+        if text.is_empty() { self.null() } else { self.text(text) }
+    }
+
     /// Text that needs no escapes.
     fn plain(&mut self, text: impl Display) {
         let out = self.next();
@@ -144,6 +149,9 @@ enum Cell {
 pub(crate) struct Encoder<'t> {
     table: &'t Table,
     columns: &'t Columns,
+    /// Columns that are never written.
+    unmanaged: &'t [String],
+    extras: Extras,
     /// The columns that the statement writes, by their place in the table.
     written: Vec<usize>,
     /// The key's columns, by their place in the table.
@@ -154,6 +162,17 @@ pub(crate) struct Encoder<'t> {
     kept: BTreeSet<usize>,
     layout: Layout,
     cells: Vec<Cell>,
+}
+
+/// What a row by key has beside its columns.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Extras {
+    /// The key's text.
+    pub(crate) key_text: bool,
+    /// Whether the row may be inserted.
+    pub(crate) inserts: bool,
+    /// Whether the row has values, though it is deleted. Otherwise deleted rows have none.
+    pub(crate) values: bool,
 }
 
 /// Which columns a statement over some rows writes.
@@ -177,24 +196,24 @@ impl<'t> Encoder<'t> {
         table: &'t Table,
         columns: &'t Columns,
         key: &[String],
-        unmanaged: &[String],
+        unmanaged: &'t [String],
+        extras: Extras,
     ) -> Result<Self, String> {
         let find = |name: &String| {
             let column = columns.naming.column(name).map_err(|error| error.to_string())?;
             table.find(&column).ok_or_else(|| format!("{} has no column for the key's {name:?}", table.name))
         };
         let key = key.iter().map(find).collect::<Result<Vec<_>, _>>()?;
-        let is_written = |(index, column): &(usize, &super::TableColumn)| {
-            let is_ours = !unmanaged.contains(&column.name) && !column.fills_itself;
+        let is_written = |(index, column): &(usize, &TableColumn)| {
             let is_time = column.name == columns.meta.processed_at;
-            let can_be = !matches!(column.kind, ColumnType::Other(_));
-            (is_ours && can_be && !is_time) || key.contains(index)
+            let can_be = !matches!(column.kind, ColumnType::Other(_)) && is_ours(column, unmanaged);
+            (can_be && !column.fills_itself && !is_time) || key.contains(index)
         };
         let written = table.columns.iter().enumerate().filter(is_written).map(|(index, _)| index).collect();
-        let beside = |column: &super::TableColumn| table.find(&columns.beside(&column.name)?.0);
+        let beside = |column: &TableColumn| table.find(&columns.beside(&column.name)?.0);
         let beside = table.columns.iter().map(beside).collect();
         let (kept, layout, cells) = (BTreeSet::new(), Layout::default(), Vec::new());
-        Ok(Self { table, columns, written, key, beside, kept, layout, cells })
+        Ok(Self { table, columns, unmanaged, extras, written, key, beside, kept, layout, cells })
     }
 
     /// Notes which columns a row leaves as they are, and that its fields are written even where Snowflake has a default.
@@ -202,15 +221,9 @@ impl<'t> Encoder<'t> {
     ///
     /// # Errors
     /// As [`Encoder::folded`].
-    pub(crate) fn look_at(&mut self, event: &Event<'_>) -> Result<(), String> {
-        let row = event.row();
-        let is_new = self.layout.of(row, self.table, self.columns)?;
-        let fields = self.layout.fields().iter().flatten();
-        if is_new && fields.clone().any(|column| !self.written.contains(column)) {
-            self.written
-                .extend(fields.filter(|column| !self.written.contains(column)).copied().collect::<Vec<_>>());
-            self.written.sort_unstable();
-            self.cells.clear();
+    pub(crate) fn look_at(&mut self, row: Struct<'_>) -> Result<(), String> {
+        if self.layout.of(row, self.table, self.columns)? {
+            self.write_fields();
         }
         for (field, column) in row.fields().iter().zip(self.layout.fields()) {
             let Some(column) = column.filter(|_| field.value().is_unavailable()) else { continue };
@@ -220,10 +233,25 @@ impl<'t> Encoder<'t> {
         Ok(())
     }
 
+    /// Has the statement write all fields of the layout.
+    fn write_fields(&mut self) {
+        let is_missing = |column: &usize| {
+            let may_be =
+                self.table.columns.get(*column).is_some_and(|column| is_ours(column, self.unmanaged));
+            may_be && !self.written.contains(column)
+        };
+        let missing: Vec<usize> = self.layout.fields().iter().flatten().copied().filter(is_missing).collect();
+        if !missing.is_empty() {
+            self.written.extend(missing);
+            self.written.sort_unstable();
+            self.cells.clear();
+        }
+    }
+
     /// The columns that the rows looked at need.
     pub(crate) fn written(&self) -> Written {
         let place = |column: &usize| self.written.iter().position(|written| written == column);
-        let about = self.columns.about().filter_map(|(_, name)| self.table.find(name));
+        let about = self.columns.about().filter_map(|(_, name)| self.table.find_exact(name));
         Written {
             about: about.filter_map(|column| place(&column)).collect(),
             columns: self.written.iter().filter_map(|index| self.table.column(*index)).collect(),
@@ -232,26 +260,23 @@ impl<'t> Encoder<'t> {
         }
     }
 
-    /// Adds the row of a key: its columns, the key's text if `with_key_text`, whether it may be inserted if `with_inserts`,
-    /// and for each kept column from when its value is.
+    /// Adds the row of a key: its columns, the extras, and for each kept column from when its value is.
     ///
     /// # Errors
     /// Why the row cannot be written.
-    pub(crate) fn folded(
-        &mut self,
-        rows: &mut EncodedRows,
-        row: &Folded<'_>,
-        with_key_text: bool,
-        with_inserts: bool,
-    ) -> Result<(), String> {
-        self.lay_out(&row.last)?;
+    pub(crate) fn folded(&mut self, rows: &mut EncodedRows, row: &Folded<'_>) -> Result<(), String> {
+        self.lay_out(row.row())?;
+        let Extras { key_text, inserts, values } = self.extras;
         rows.add(row.last.record.index(), |out| {
-            self.elements(out, &row.last, Some(row))?;
-            if with_key_text {
+            self.elements(out, &row.last, row.row(), Some(row))?;
+            if key_text {
                 out.text(&row.key_text);
             }
-            if with_inserts {
+            if inserts {
                 out.bool(row.inserts);
+            }
+            if values {
+                out.bool(row.values.is_some());
             }
             self.kept.iter().for_each(|column| self.keep(out, *column, row));
             Ok(())
@@ -263,8 +288,8 @@ impl<'t> Encoder<'t> {
     /// # Errors
     /// Why the row cannot be written.
     pub(crate) fn event(&mut self, rows: &mut EncodedRows, event: &Event<'_>) -> Result<(), String> {
-        self.lay_out(event)?;
-        rows.add(event.record.index(), |out| self.elements(out, event, None))
+        self.lay_out(event.row())?;
+        rows.add(event.record.index(), |out| self.elements(out, event, event.row(), None))
     }
 
     /// Adds the key of a row: its text, then its columns.
@@ -290,9 +315,9 @@ impl<'t> Encoder<'t> {
         self.beside.get(column).copied().flatten()
     }
 
-    /// Finds out where each element of the event's row comes from.
-    fn lay_out(&mut self, event: &Event<'_>) -> Result<(), String> {
-        let is_new = self.layout.of(event.row(), self.table, self.columns)?;
+    /// Finds out where each element of a row comes from.
+    fn lay_out(&mut self, row: Struct<'_>) -> Result<(), String> {
+        let is_new = self.layout.of(row, self.table, self.columns)?;
         if !is_new && self.cells.len() == self.written.len() {
             return Ok(());
         }
@@ -321,18 +346,18 @@ impl<'t> Encoder<'t> {
         &self,
         out: &mut Elements<'_>,
         event: &Event<'_>,
+        row: Struct<'_>,
         folded: Option<&Folded<'_>>,
     ) -> Result<(), String> {
-        let row = event.row();
-        let is_delete = folded.is_some_and(Folded::is_delete);
+        let has_values = folded.is_none_or(|folded| self.has_values(folded));
         for (column, cell) in self.written.iter().zip(&self.cells) {
             match (*cell, folded) {
                 (Cell::About(about), _) => write_about(out, about, event),
                 (Cell::Key(part), Some(folded)) => self.key_element(out, folded, part, *column)?,
-                (Cell::Field(_) | Cell::Beside(_), _) if is_delete => out.null(),
+                (Cell::Field(_) | Cell::Beside(_), _) if !has_values => out.null(),
                 (Cell::Field(field), _) => {
                     let value = row.fields().get(field).map_or(Value::NULL, |field| resolved(field, folded));
-                    self.field_element(out, value, *column)?;
+                    self.field_element(out, value, field, *column)?;
                 }
                 (Cell::Beside(field), _) => {
                     let value = row.fields().get(field).map_or(Value::NULL, |field| resolved(field, folded));
@@ -342,6 +367,11 @@ impl<'t> Encoder<'t> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the values of a row are written; a row that goes needs none.
+    fn has_values(&self, row: &Folded<'_>) -> bool {
+        row.values.is_some() && (self.extras.values || !row.is_delete())
     }
 
     fn kind(&self, column: usize) -> Option<&ColumnType> {
@@ -364,15 +394,22 @@ impl<'t> Encoder<'t> {
         Ok(())
     }
 
-    fn field_element(&self, out: &mut Elements<'_>, value: Value<'_>, column: usize) -> Result<(), String> {
+    fn field_element(
+        &self,
+        out: &mut Elements<'_>,
+        value: Value<'_>,
+        field: usize,
+        column: usize,
+    ) -> Result<(), String> {
         let Some(kind) = self.kind(column) else { return Ok(()) };
         if matches!(kind.fit(value), Fit::Fits) {
             out.value(kind, value);
             return Ok(());
         }
-        let takes =
-            |beside: usize| self.kind(beside).is_some_and(|kind| matches!(kind.fit(value), Fit::Fits));
-        if !self.beside(column).is_some_and(takes) {
+        // The column beside may belong to another field of the source.
+        let beside = self.cells.iter().position(|cell| *cell == Cell::Beside(field));
+        let beside = beside.and_then(|place| self.written.get(place)).and_then(|beside| self.kind(*beside));
+        if !beside.is_some_and(|kind| matches!(kind.fit(value), Fit::Fits)) {
             return Err(self.misfit(column, value));
         }
         out.null();
@@ -406,9 +443,9 @@ impl<'t> Encoder<'t> {
             field.is_some_and(|field| field == column || self.beside(field) == Some(column))
         };
         let field =
-            fields.iter().position(of_column).and_then(|index| row.last.row().fields().get(index).copied());
+            fields.iter().position(of_column).and_then(|index| row.row().fields().get(index).copied());
         match field {
-            Some(field) if field.value().is_unavailable() && !row.is_delete() => {
+            Some(field) if field.value().is_unavailable() && self.has_values(row) => {
                 match row.carried(field.name()) {
                     Some(carried) => out.plain(carried.since),
                     None => out.plain(""),
@@ -417,6 +454,11 @@ impl<'t> Encoder<'t> {
             _ => out.null(),
         }
     }
+}
+
+/// Whether the connector may write a column.
+pub(super) fn is_ours(column: &TableColumn, unmanaged: &[String]) -> bool {
+    !column.is_virtual && !unmanaged.contains(&column.name)
 }
 
 /// A field's value, or the one that an earlier event had for it.
@@ -441,10 +483,10 @@ fn write_about(out: &mut Elements<'_>, about: About, event: &Event<'_>) {
         About::Extra(Metadata::Topic) => out.text(record.topic()),
         About::Extra(Metadata::Partition) => out.plain(record.partition()),
         About::Extra(Metadata::Offset) => out.plain(record.offset()),
-        About::Extra(Metadata::Database) => out.text(change.database()),
-        About::Extra(Metadata::Schema) => out.text(change.schema()),
-        About::Extra(Metadata::Transaction) => out.text(change.transaction()),
-        About::Extra(Metadata::Snapshot) => out.text(change.snapshot()),
+        About::Extra(Metadata::Database) => out.text_or_null(change.database()),
+        About::Extra(Metadata::Schema) => out.text_or_null(change.schema()),
+        About::Extra(Metadata::Transaction) => out.text_or_null(change.transaction()),
+        About::Extra(Metadata::Snapshot) => out.text_or_null(change.snapshot()),
     }
 }
 

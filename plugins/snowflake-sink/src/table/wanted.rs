@@ -7,8 +7,10 @@ use tidegate_plugin::{Schema, SchemaField, Struct, Value};
 use super::{
     Table, TableColumn,
     layout::{Columns, Layout},
+    rows::is_ours,
 };
 use crate::{
+    names::checked,
     sql::Column,
     types::{ColumnType, Fit},
 };
@@ -17,6 +19,10 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Wanted<'c> {
     columns: &'c Columns,
+    /// Columns that are never written.
+    unmanaged: &'c [String],
+    /// Columns that fields of the source have.
+    claimed: BTreeSet<usize>,
     /// The table, new columns at its end, widened ones with their new types.
     table: Table,
     /// How many columns there are in Snowflake.
@@ -32,10 +38,12 @@ pub(super) struct Wanted<'c> {
 }
 
 impl<'c> Wanted<'c> {
-    pub(super) fn new(table: &Table, columns: &'c Columns) -> Self {
+    pub(super) fn new(table: &Table, columns: &'c Columns, unmanaged: &'c [String]) -> Self {
         let existing = table.columns.len();
         Self {
             columns,
+            unmanaged,
+            claimed: BTreeSet::new(),
             table: table.clone(),
             existing,
             widened: BTreeSet::new(),
@@ -73,7 +81,7 @@ impl<'c> Wanted<'c> {
     pub(super) fn see_about(&mut self) -> Result<(), String> {
         for (about, name) in self.columns.about() {
             let kind = about.kind();
-            let Some(index) = self.table.find(name) else {
+            let Some(index) = self.table.find_exact(name) else {
                 self.add(name.to_owned(), kind);
                 continue;
             };
@@ -95,8 +103,11 @@ impl<'c> Wanted<'c> {
     /// Why the row cannot be written.
     pub(super) fn see_row(&mut self, row: Struct<'_>, schema: Option<Schema>) -> Result<(), String> {
         let mut layout = std::mem::take(&mut self.layout);
-        let seen = layout.of(row, &self.table, self.columns).and_then(|_| {
+        let seen = layout.of(row, &self.table, self.columns).and_then(|is_other| {
             let mut has_new = false;
+            if is_other {
+                self.claimed.extend(layout.fields().iter().flatten());
+            }
             for ((name, value), column) in row.iter().zip(layout.fields()) {
                 match column {
                     Some(column) => self.see(*column, value)?,
@@ -129,12 +140,35 @@ impl<'c> Wanted<'c> {
         }
     }
 
+    /// Checks that a column of the key can hold its value: what does not fit a key cannot go elsewhere.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub(super) fn see_key(&mut self, name: &str, value: Value<'_>) -> Result<(), String> {
+        let column = self.columns.naming.column(name).map_err(|error| error.to_string())?;
+        let found = self.table.find(&column).filter(|index| !self.inferred.contains(index));
+        let Some(column) = found.and_then(|index| self.table.columns.get(index)) else { return Ok(()) };
+        match column.kind.fit(value) {
+            Fit::Misfit => Err(format!(
+                "key column {:?} of {} is {} and cannot hold {}",
+                column.name,
+                self.table.name,
+                column.kind,
+                shown(value)
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// A field that has no column yet. A null without a schema does not say what it would be: it needs none.
     fn see_new(&mut self, name: &str, value: Value<'_>, field: Option<SchemaField>) -> Result<bool, String> {
         let typed = field.map(ColumnType::of_field);
         let is_inferred = typed.is_none();
         let Some(kind) = typed.or_else(|| ColumnType::of_value(value)) else { return Ok(false) };
         let name = self.columns.naming.column(name).map_err(|error| error.to_string())?;
+        if self.unmanaged.contains(&name) {
+            return Ok(false);
+        }
         let column = self.add(name, kind);
         if is_inferred {
             self.inferred.insert(column);
@@ -145,6 +179,9 @@ impl<'c> Wanted<'c> {
 
     fn see(&mut self, index: usize, value: Value<'_>) -> Result<(), String> {
         let Some(column) = self.table.columns.get_mut(index) else { return Ok(()) };
+        if !is_ours(column, self.unmanaged) {
+            return Ok(());
+        }
         match column.kind.fit(value) {
             Fit::Fits => Ok(()),
             Fit::Widens(kind) => {
@@ -178,7 +215,12 @@ impl<'c> Wanted<'c> {
         }
         let misfit = format!("column {:?} is {} and cannot hold {}", column.name, column.kind, shown(value));
         let Some((name, kind)) = self.columns.beside(&column.name) else { return Err(misfit) };
-        let beside = self.table.find(&name).unwrap_or_else(|| self.add(name, kind));
+        let beside = match self.table.find(&name) {
+            // The source has a column of that name itself.
+            Some(beside) if self.claimed.contains(&beside) => return Err(misfit),
+            Some(beside) => beside,
+            None => self.add(checked(name).map_err(|error| error.to_string())?, kind),
+        };
         let fits =
             self.table.columns.get(beside).is_some_and(|column| matches!(column.kind.fit(value), Fit::Fits));
         if !fits {
@@ -189,7 +231,8 @@ impl<'c> Wanted<'c> {
     }
 
     fn add(&mut self, name: String, kind: ColumnType) -> usize {
-        self.table.columns.push(TableColumn { name, kind, is_required: false, fills_itself: false });
+        let (is_required, fills_itself, is_virtual) = (false, false, false);
+        self.table.columns.push(TableColumn { name, kind, is_required, fills_itself, is_virtual });
         self.table.columns.len() - 1
     }
 }

@@ -158,6 +158,33 @@ fn a_key_that_is_not_the_messages_may_change() {
 }
 
 #[test]
+fn a_row_that_moves_takes_along_what_the_update_left_out() {
+    let large = |text: &str| json!({ "id": 1, "name": text, "large": text });
+    let records = Records::new()
+        .event(Made::insert("items").key(json!({"id": 1})).after(large("old")).lsn(1))
+        .event(
+            Made::update("items")
+                .key(json!({"id": 1}))
+                .before(json!({"id": 1, "name": "old"}))
+                .after(large("new"))
+                .column("large", tidegate_plugin::Kind::UNAVAILABLE)
+                .lsn(2),
+        );
+    let by_name = json!({"tables": {"items": {"key_columns": ["name"]}}, "update_missing": "skip"});
+    let moved = [r#"0 items: d ["old"]"#, r#"0 items: u ["new"] carrying large=old"#];
+    assert_eq!(plan(by_name, &records), moved);
+}
+
+#[test]
+fn a_change_of_the_primary_key_is_an_update_of_a_row_that_goes_by_another_key() {
+    let records = Records::new()
+        .event(Made::delete("items").key(json!({"id": 1})).before(row(1, "x")).lsn(5))
+        .event(Made::insert("items").key(json!({"id": 2})).after(row(2, "x")).lsn(5));
+    let by_name = json!({"tables": {"items": {"key_columns": ["name"]}}});
+    assert_eq!(plan(by_name, &records), [r#"0 items: c ["x"]"#]);
+}
+
+#[test]
 fn bad_keys_are_refused_by_name() {
     let records = Records::new()
         .event(Made::insert("items").key(json!({"id": 1})).after(row(1, "a")))
@@ -174,7 +201,7 @@ fn two_tables_never_become_one_by_accident() {
     let records =
         Records::new().json("a", json!({"id": 1}), event("one")).json("b", json!({"id": 1}), event("two"));
     let clash = plan(json!({}), &records);
-    assert!(clash[1].contains("tables d.one.t and d.two.t would both become \"t\""), "{clash:?}");
+    assert!(clash[1].contains("tables d.one.t of topic a and d.two.t of topic b would both become \"t\""), "{clash:?}");
     let apart = plan(json!({"table": "{schema}_{table}"}), &records);
     assert_eq!(apart, [r#"0 one_t: c ["1"]"#, r#"0 two_t: c ["1"]"#]);
     let on_purpose = json!({"tables": {"a": {"name": "all"}, "b": {"name": "all"}}});
