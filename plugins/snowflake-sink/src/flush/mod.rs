@@ -181,7 +181,11 @@ impl Flusher {
         loop {
             match self.try_write(batch, &limits, &mut report).await {
                 Ok(()) => return Ok(report),
-                Err(Stopped { trouble, .. }) if limits.can_shrink(&trouble) => self.offsets.doubt(),
+                Err(Stopped { trouble: Trouble::Sql(error), .. }) if limits.can_shrink(&error) => {
+                    self.count(&error);
+                    warn!("{error}; trying again with smaller statements");
+                    self.offsets.doubt();
+                }
                 // Somebody may have changed the table: better to look at it than to refuse records.
                 Err(Stopped { trouble: Trouble::Misfit(_), .. }) if !limits.has_looked => {
                     limits.has_looked = true;
@@ -213,7 +217,7 @@ impl Flusher {
             // The transaction, if it is still open, ends with its session.
             self.pool.discard(warehouse).await;
         }
-        self.context.count("tidegate_snowflake_errors_total", &[("class", label(error.class))], 1);
+        self.count(&error);
         let told = error.to_string();
         match attempts.next(error) {
             Next::Again { pause, tables } => {
@@ -351,6 +355,10 @@ impl Flusher {
         }
     }
 
+    fn count(&self, error: &SqlError) {
+        self.context.count("tidegate_snowflake_errors_total", &[("class", label(error.class))], 1);
+    }
+
     /// What Snowflake's query history shows of a statement.
     fn tag(&self, what: &str) -> String {
         format!("tidegate connector={} task={} {what}", self.connector, self.task)
@@ -376,9 +384,8 @@ impl Limits {
     }
 
     /// Whether the error may go away with smaller statements; the next ones are.
-    fn can_shrink(&mut self, trouble: &Trouble) -> bool {
-        let asks_for_less = |error: &SqlError| error.class == Class::TooBig || is_timeout(error);
-        if !matches!(trouble, Trouble::Sql(error) if asks_for_less(error)) {
+    fn can_shrink(&mut self, error: &SqlError) -> bool {
+        if error.class != Class::TooBig && !is_timeout(error) {
             return false;
         }
         self.max_bytes /= 2;

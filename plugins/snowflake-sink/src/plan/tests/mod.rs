@@ -160,9 +160,8 @@ fn a_key_that_is_not_the_messages_may_change() {
 #[test]
 fn a_row_that_moves_takes_along_what_the_update_left_out() {
     let large = |text: &str| json!({ "id": 1, "name": text, "large": text });
-    let records = Records::new()
-        .event(Made::insert("items").key(json!({"id": 1})).after(large("old")).lsn(1))
-        .event(
+    let records =
+        Records::new().event(Made::insert("items").key(json!({"id": 1})).after(large("old")).lsn(1)).event(
             Made::update("items")
                 .key(json!({"id": 1}))
                 .before(json!({"id": 1, "name": "old"}))
@@ -201,7 +200,10 @@ fn two_tables_never_become_one_by_accident() {
     let records =
         Records::new().json("a", json!({"id": 1}), event("one")).json("b", json!({"id": 1}), event("two"));
     let clash = plan(json!({}), &records);
-    assert!(clash[1].contains("tables d.one.t of topic a and d.two.t of topic b would both become \"t\""), "{clash:?}");
+    assert!(
+        clash[1].contains("tables d.one.t of topic a and d.two.t of topic b would both become \"t\""),
+        "{clash:?}"
+    );
     let apart = plan(json!({"table": "{schema}_{table}"}), &records);
     assert_eq!(apart, [r#"0 one_t: c ["1"]"#, r#"0 two_t: c ["1"]"#]);
     let on_purpose = json!({"tables": {"a": {"name": "all"}, "b": {"name": "all"}}});
