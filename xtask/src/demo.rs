@@ -12,8 +12,8 @@ use std::{
 };
 
 /// The host and the shipped plugins. Named one by one, so that neither tests nor their fixtures are built.
-const PACKAGES: [&str; 6] =
-    ["tidegate", "basics", "console-sink", "discard-sink", "file-sink", "price-change"];
+const PACKAGES: [&str; 7] =
+    ["tidegate", "basics", "console-sink", "discard-sink", "file-sink", "price-change", "snowflake-sink"];
 const CAPTURE: &str = "tests/data/shop-string/json.jsonl.gz";
 /// Where the demo keeps its state and its output; the connector files name it as well.
 const FOLDER: &str = "target/demo";

@@ -55,7 +55,7 @@ pub(super) fn log_written(batch: &Batch, range: Range<usize>, rows: &[TableRows]
     }
     let duration_ms = took.as_millis() as u64;
     for events in count(batch.records().skip(range.start).take(range.len())) {
-        let changed = rows.iter().find(|rows| rows.table == events.table);
+        let changed = changed(rows, &events.table);
         let table = &events.table;
         match changed {
             Some(TableRows { inserted, updated, deleted, .. }) => tracing::info!(
@@ -68,6 +68,17 @@ pub(super) fn log_written(batch: &Batch, range: Range<usize>, rows: &[TableRows]
             None => tracing::info!(duration_ms, "Batch written to {table}: {events}"),
         }
     }
+}
+
+/// The rows of one table. A sink may write it in several transactions and tell of each.
+fn changed(rows: &[TableRows], table: &str) -> Option<TableRows> {
+    let of_table = rows.iter().filter(|rows| rows.table == table).cloned();
+    of_table.reduce(|sum, rows| TableRows {
+        inserted: sum.inserted + rows.inserted,
+        updated: sum.updated + rows.updated,
+        deleted: sum.deleted + rows.deleted,
+        ..sum
+    })
 }
 
 fn count<'b>(records: impl Iterator<Item = Record<'b>>) -> Vec<TableEvents> {
@@ -103,5 +114,18 @@ mod tests {
         let mut plain = TableEvents::default();
         plain.add(None);
         assert_eq!(plain.to_string(), "1 records");
+    }
+
+    #[test]
+    fn rows_that_a_sink_tells_in_parts_are_added_up() {
+        let rows = |table: &str, inserted, updated, deleted| TableRows {
+            table: table.to_owned(),
+            inserted,
+            updated,
+            deleted,
+        };
+        let told = [rows("a", 1, 2, 3), rows("b", 9, 9, 9), rows("a", 10, 20, 30)];
+        assert_eq!(changed(&told, "a"), Some(rows("a", 11, 22, 33)));
+        assert_eq!(changed(&told, "c"), None);
     }
 }

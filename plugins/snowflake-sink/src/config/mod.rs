@@ -6,6 +6,7 @@ mod duration;
 use std::{collections::BTreeMap, fs};
 
 use tidegate_plugin::prelude::*;
+use url::{Host, Url};
 
 pub(crate) use choices::{
     DeleteMode, Evolution, Identifiers, Metadata, Mode, OrderBy, OtherRecords, Truncate, TypeConflict,
@@ -226,14 +227,18 @@ impl Config {
     /// # Errors
     /// When there is neither key nor password, a key's file cannot be read, or the endpoint is no URL.
     pub(crate) fn login(&self) -> Result<Login> {
-        let endpoint = match self.endpoint.as_deref().map(str::trim).filter(|endpoint| !endpoint.is_empty()) {
-            Some(text) => Some(text.parse().map_err(|error| {
-                Error::fatal(format_args!(
-                    "endpoint = {text:?} is no URL: {error}; write such as https://host"
-                ))
-            })?),
-            None => None,
-        };
+        let endpoint: Option<Url> =
+            match self.endpoint.as_deref().map(str::trim).filter(|endpoint| !endpoint.is_empty()) {
+                Some(text) => Some(text.parse().map_err(|error| {
+                    Error::fatal(format_args!(
+                        "endpoint = {text:?} is no URL: {error}; write such as https://host"
+                    ))
+                })?),
+                None => None,
+            };
+        if let Some(open) = endpoint.as_ref().filter(|url| url.scheme() == "http" && !is_local(url)) {
+            warn!("endpoint = {open} is not encrypted: everybody on the way can read the login; use https");
+        }
         Ok(Login {
             account: self.account.clone(),
             user: self.user.clone(),
@@ -266,5 +271,14 @@ impl Config {
                 "none of private_key, private_key_path and password is set: set one, or SNOWFLAKE_PRIVATE_KEY_PATH",
             )
         })
+    }
+}
+
+fn is_local(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }

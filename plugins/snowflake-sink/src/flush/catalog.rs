@@ -15,7 +15,7 @@ use super::{
 use crate::{
     config::{DeleteMode, Evolution, Mode},
     names::deleted_table,
-    plan::TablePlan,
+    plan::{Step, TablePlan},
     sql::{self, TableName},
     table::{Changes, Columns, Evolving, Table},
 };
@@ -137,11 +137,11 @@ impl Catalog {
             return Ok(());
         }
         match runner.run("SHOW COLUMNS", Some(&label), &sql::show_columns(name), &[]).await {
-            Ok(_) => Ok(()),
-            Err(error) if is_unknown_object(&error) => Err(Trouble::Tidegate(Error::fatal(format_args!(
+            Ok(answer) if !answer.rows.is_empty() => Ok(()),
+            Err(error) if !is_unknown_object(&error) => Err(error.into()),
+            _ => Err(Trouble::Tidegate(Error::fatal(format_args!(
                 "{label} does not exist, and schema_evolution = \"off\": run `{create};`"
             )))),
-            Err(error) => Err(error.into()),
         }
     }
 
@@ -166,7 +166,9 @@ impl Catalog {
                 return Ok(changes.rejected);
             }
             if changes.statements.is_empty() {
-                self.remember_deleted(runner, target).await?;
+                if plan.steps.iter().any(|step| !matches!(step, Step::Append(_))) {
+                    self.remember_deleted(runner, target).await?;
+                }
                 return Ok(Vec::new());
             }
             self.apply(runner, target, changes).await?;
@@ -215,6 +217,7 @@ impl Catalog {
         for (kind, text) in &changes.statements {
             let ran = runner.run(kind, Some(&label), text, &[]).await;
             match ran {
+                Ok(_) if runner.is_dry => {}
                 Ok(_) => info!(table = %label, "{}", told(kind, text)),
                 Err(error) if is_lost_race(&error) => break,
                 Err(error) => return Err(error.into()),

@@ -341,22 +341,18 @@ impl Flusher {
     fn tell(&mut self, outcome: &Outcome, report: &mut Report) {
         for (table, changed) in &outcome.changed {
             let (inserted, updated, deleted) = (changed.inserted, changed.updated, changed.deleted);
-            self.context.count(
-                "tidegate_snowflake_unchanged_rows_total",
-                &[("table", table)],
-                changed.unchanged,
-            );
+            self.context.count("snowflake_unchanged_rows_total", &[("table", table)], changed.unchanged);
             report.rows(Rows { table: (**table).to_owned(), inserted, updated, deleted });
         }
         for (table, keys) in &outcome.unmatched {
             let total = keys.len() as u64;
-            self.context.count("tidegate_snowflake_unmatched_total", &[("table", table)], total);
+            self.context.count("snowflake_unmatched_total", &[("table", table)], total);
             self.unmatched.add(table, keys, self.config.update_missing);
         }
     }
 
     fn count(&self, error: &SqlError) {
-        self.context.count("tidegate_snowflake_errors_total", &[("class", label(error.class))], 1);
+        self.context.count("snowflake_errors_total", &[("class", label(error.class))], 1);
     }
 
     /// What Snowflake's query history shows of a statement.

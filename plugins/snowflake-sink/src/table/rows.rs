@@ -350,6 +350,8 @@ impl<'t> Encoder<'t> {
         folded: Option<&Folded<'_>>,
     ) -> Result<(), String> {
         let has_values = folded.is_none_or(|folded| self.has_values(folded));
+        let key = event.change.key();
+        let lacks_key = folded.is_none() && key.iter().any(|(name, _)| row.get(name).is_none());
         for (column, cell) in self.written.iter().zip(&self.cells) {
             match (*cell, folded) {
                 (Cell::About(about), _) => write_about(out, about, event),
@@ -363,9 +365,23 @@ impl<'t> Encoder<'t> {
                     let value = row.fields().get(field).map_or(Value::NULL, |field| resolved(field, folded));
                     self.beside_element(out, value, field, *column);
                 }
+                (Cell::Absent, None) if lacks_key => self.key_only(out, event, *column)?,
                 (Cell::Absent | Cell::Key(_), _) => out.null(),
             }
         }
+        Ok(())
+    }
+
+    /// A column that the row does not have, from the message's key if that has it: a delete may bring no more.
+    fn key_only(&self, out: &mut Elements<'_>, event: &Event<'_>, column: usize) -> Result<(), String> {
+        let Some(known) = self.table.columns.get(column) else { return Ok(()) };
+        let means = |name: &str| self.columns.naming.column(name).is_ok_and(|name| name == known.name);
+        let value = event.change.key().iter().find(|(name, _)| means(name)).map(|(_, value)| value);
+        let value = value.unwrap_or_default();
+        if !matches!(known.kind.fit(value), Fit::Fits) {
+            return Err(self.misfit(column, value));
+        }
+        out.value(&known.kind, value);
         Ok(())
     }
 
