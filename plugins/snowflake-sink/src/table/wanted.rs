@@ -182,6 +182,13 @@ impl<'c> Wanted<'c> {
         if !is_ours(column, self.unmanaged) {
             return Ok(());
         }
+        if let Some(kind) = ColumnType::of_kind(value)
+            && self.inferred.remove(&index)
+            && column.kind != kind
+        {
+            column.kind = kind;
+            self.has_grown = true;
+        }
         match column.kind.fit(value) {
             Fit::Fits => Ok(()),
             Fit::Widens(kind) => {

@@ -38,6 +38,18 @@ impl ColumnType {
         })
     }
 
+    /// The type that a value's kind tells, whether or not the value is in its range: JSON has neither days nor times, so that
+    /// somebody has said what the column is.
+    pub(crate) fn of_kind(value: Value<'_>) -> Option<Self> {
+        match value.view() {
+            ValueRef::Date(_) => Some(Self::Date),
+            ValueRef::Time(time) if time.offset_seconds.is_none() => Some(Self::Time),
+            ValueRef::Timestamp(timestamp) if timestamp.offset_seconds.is_some() => Some(Self::TimestampTz),
+            ValueRef::Timestamp(_) => Some(Self::TimestampNtz),
+            _ => None,
+        }
+    }
+
     /// The type of a new column that was to be of this type, now that a value of the type `other` has come and does
     /// not fit. Earlier values have to be looked at again. Each step is to a wider type and the last ones are VARCHAR
     /// and VARIANT, so that there are few of them.

@@ -128,3 +128,11 @@ pub(super) fn grow(values: &[Value<'_>]) -> ColumnType {
     }
     panic!("{values:?} make a column grow for ever");
 }
+
+#[test]
+fn kinds_that_json_does_not_have_tell_the_column() {
+    let ancient = Timestamp { seconds: -9_223_372_036_854, nanoseconds: 0, offset_seconds: None };
+    assert_eq!(ColumnType::of_kind(Value::timestamp(ancient)), Some(ColumnType::TimestampNtz));
+    assert_eq!(ColumnType::of_value(Value::timestamp(ancient)), Some(ColumnType::Text { length: None }));
+    assert_eq!(ColumnType::of_kind(Value::int(1)), None);
+}
