@@ -7,18 +7,22 @@
 mod artifacts;
 mod broker;
 mod capture;
+mod comparison;
 mod home;
 mod outside;
 mod process;
 mod recording;
+mod snowflake;
 
 pub use artifacts::{Artifacts, artifacts};
 pub use broker::Broker;
 pub use capture::{Captured, captured, captured_file};
+pub use comparison::{Comparison, compare, final_table_names};
 pub use home::Home;
 pub use outside::{BuildFailure, Finding, Outside};
 pub use process::{Finished, Running};
 pub use recording::{Call, Recorded, Recording};
+pub use snowflake::{Account, Column, Fired, LogEntry, Rows, Schema, Snowflake, StandIn};
 
 use std::{
     path::Path,

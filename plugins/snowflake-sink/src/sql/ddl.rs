@@ -84,7 +84,7 @@ pub(crate) fn show_columns(table: &TableName) -> String {
 }
 
 fn created(table: &TableName, definitions: impl IntoIterator<Item = String>, comment: &str) -> String {
-    format!("CREATE TABLE IF NOT EXISTS {table} ({})\nCOMMENT = {}", list(definitions), Literal(comment))
+    format!("CREATE TABLE IF NOT EXISTS {table} ({}) COMMENT = {}", list(definitions), Literal(comment))
 }
 
 fn definition(column: &Column) -> String {

@@ -1,0 +1,139 @@
+//! Rows per second through the whole way, by batch size, beside a program that sends one statement per event.
+//!
+//! `cargo test --release -p tidegate-tests --test snowflake -- --ignored bench --nocapture` prints the table for
+//! `docs/performance.md`. Both work on the same stand-in; nothing is asserted but that their tables are equal.
+
+use serde_json::{Value as Json, json};
+use tidegate_tests::{Broker, Home, LogEntry, Rows, StandIn};
+
+const EVENTS: usize = 10_000;
+const BATCHES: [usize; 3] = [100, 1_000, 10_000];
+const TOPIC: &str = "cdc.public.orders";
+/// What becomes of event n of 20, as in `tests/snowflake/one_by_one.py`: 12 updates, 5 inserts, 3 deletes.
+const PATTERN: &[u8; 20] = b"iuuduuiuuuidiuuuduiu";
+/// What JSON without a schema does not say.
+const HINTS: &str = "[source.columns]\n\"orders.amount\" = { decimal = 2 }\n\"orders.created_at\" = \"timestamp_micros\"\n\
+    \"orders.updated_at\" = \"timestamp_micros\"\n";
+
+/// The row that the other program writes.
+fn row(id: usize, number: usize) -> Json {
+    json!({
+        "id": id, "name": format!("name {number}"), "email": format!("user{number}@example.com"), "city": "Amsterdam",
+        "amount": format!("{number}.25"), "quantity": number % 7, "price": 9.75,
+        "note": "a note of some length that nobody reads, as notes are",
+        // 2024-01-01 00:07:00 and 2024-02-29 13:14:15.123456
+        "created_at": 1_704_067_620_000_000_i64, "updated_at": 1_709_212_455_123_456_i64, "is_open": number.is_multiple_of(2),
+    })
+}
+
+/// Key and value of every event.
+fn events() -> Vec<(String, String)> {
+    let mut known = Vec::new();
+    let event = |number: usize| {
+        let letter = PATTERN[number % PATTERN.len()];
+        let any = if known.is_empty() { 0 } else { number * 7919 % known.len() };
+        let (letter, id, before, after) = if letter == b'i' || known.is_empty() {
+            known.push(number);
+            ("c", number, Json::Null, row(number, number))
+        } else if letter == b'u' {
+            ("u", known[any], Json::Null, row(known[any], known[any] + 1))
+        } else {
+            let id = known.remove(any);
+            ("d", id, json!({ "id": id }), Json::Null)
+        };
+        let source = json!({
+            "connector": "postgresql", "name": "cdc", "db": "shop", "schema": "public", "table": "orders",
+            "lsn": number, "ts_ms": 1_700_000_000_000_i64, "snapshot": "false",
+        });
+        let value = json!({ "op": letter, "before": before, "after": after, "source": source, "ts_ms": 1_700_000_000_000_i64 });
+        (json!({ "id": id }).to_string(), value.to_string())
+    };
+    (0..EVENTS).map(event).collect()
+}
+
+/// Seconds, as the stand-in's log tells them.
+struct Times {
+    /// From the first BEGIN behind the claim to the answer of the last COMMIT.
+    writing: f64,
+    /// In that time: until the stand-in had an answer.
+    in_stand_in: f64,
+    transactions: usize,
+}
+
+fn times(log: &[LogEntry]) -> Times {
+    let begins = |entry: &&LogEntry| entry.kind == "BEGIN";
+    // The first one is the claim's.
+    let first = log.iter().filter(begins).nth(1).expect("a transaction with rows").number;
+    let writing: Vec<&LogEntry> =
+        log.iter().filter(|entry| entry.number >= first && entry.done.is_some()).collect();
+    let end = writing
+        .iter()
+        .filter(|entry| entry.kind == "COMMIT")
+        .filter_map(|entry| entry.done)
+        .fold(0.0, f64::max);
+    let spent = |entry: &&LogEntry| entry.done.unwrap_or_default() - entry.time;
+    Times {
+        writing: end - writing[0].time,
+        in_stand_in: writing.iter().map(spent).sum(),
+        transactions: writing.iter().filter(|entry| entry.kind == "COMMIT").count(),
+    }
+}
+
+/// Columns of both tables, in order of the key.
+fn rows(stand_in: &StandIn, schema: &str) -> Rows {
+    let columns = "\"id\", \"name\", \"email\", \"city\", \"amount\", \"quantity\", \"price\", \"note\", \"created_at\", \
+        \"updated_at\", \"is_open\"";
+    stand_in.query(schema, &format!("SELECT {columns} FROM \"orders\" ORDER BY 1"))
+}
+
+/// Writes all events in batches into a schema of their own.
+fn write(stand_in: &StandIn, broker: &Broker, batch: usize) -> Times {
+    let schema = format!("BATCHES_OF_{batch}");
+    let _status = stand_in.query("PUBLIC", &format!("CREATE SCHEMA {schema}"));
+    let home = Home::new(&["snowflake-sink"]);
+    home.connector(
+        &format!("bench-{batch}"),
+        &format!(
+            "[source]\ntopics = [\"{TOPIC}\"]\n{HINTS}[sink]\nplugin = \"snowflake\"\n[sink.config]\n{}schema = \"{schema}\"\n\
+             [batch]\nmax_records = {batch}\n",
+            stand_in.options()
+        ),
+    );
+    let since = stand_in.log_end();
+    let finished = home.run_once(broker).expect_code(0);
+    println!("{}", finished.stderr);
+    times(&stand_in.log(since))
+}
+
+#[test]
+#[ignore = "takes minutes, and its figures mean something only in a release build"]
+fn bench() {
+    let Some(stand_in) = StandIn::start("bench", &[]) else { return };
+    let broker = Broker::start();
+    broker.topic(TOPIC, 1);
+    let events = events();
+    broker.produce(events.iter().map(|(key, value)| (TOPIC, 0, Some(key.as_str()), Some(value.as_str()))));
+    // What starts slowly starts here.
+    let _warm = write(&stand_in, &broker, 5_000);
+    let measured: Vec<(usize, Times)> =
+        BATCHES.iter().map(|batch| (*batch, write(&stand_in, &broker, *batch))).collect();
+    let seconds = stand_in.run_one_by_one(EVENTS);
+    let expected = rows(&stand_in, "ONE_BY_ONE");
+    for batch in BATCHES {
+        assert!(rows(&stand_in, &format!("BATCHES_OF_{batch}")).rows == expected.rows, "batches of {batch}");
+    }
+    let single = EVENTS as f64 / seconds;
+    println!(
+        "| Events per transaction | Transactions | Seconds | of them in the stand-in | Events per second | Beside one by one |"
+    );
+    println!("|---|---|---|---|---|---|");
+    println!("| one by one, in Python | {EVENTS} | {seconds:.1} | | {single:.0} | 1 |");
+    for (batch, Times { writing, in_stand_in, transactions }) in measured {
+        let rate = EVENTS as f64 / writing;
+        println!(
+            "| {batch} | {transactions} | {writing:.2} | {in_stand_in:.2} | {rate:.0} | {:.0} |",
+            rate / single
+        );
+    }
+    println!("{} rows are equal", expected.rows.len());
+}

@@ -1,0 +1,87 @@
+//! Answers that come late, not at all, or from something that stands in front of Snowflake.
+
+use tidegate_tests::StandIn;
+
+use super::{Trial, fail_every_statement, trial::WHOLE};
+
+#[test]
+fn lost_answers_and_broken_connections_cost_nothing() {
+    let Some(stand_in) = StandIn::start("lost_answers_and_broken_connections_cost_nothing", &[]) else {
+        return;
+    };
+    // Executed, and nobody hears of it; and not executed at all.
+    for action in ["lost", "crash_connection"] {
+        let trial = Trial::new(&stand_in, action);
+        let finished = fail_every_statement(&trial, action, "127.0.0.1 cannot be reached");
+        finished.expect_log("works again");
+    }
+}
+
+#[test]
+fn a_commit_without_an_answer_is_neither_repeated_nor_missed() {
+    let Some(stand_in) = StandIn::start("a_commit_without_an_answer_is_neither_repeated_nor_missed", &[])
+    else {
+        return;
+    };
+    for (action, repeats) in [("lost", 0), ("crash_connection", 1)] {
+        let trial = Trial::new(&stand_in, &format!("commit_{action}"));
+        // All in one batch, so that it is the one with the rows of the table without a key.
+        trial.connector("", WHOLE);
+        let finished = trial.run_past("^COMMIT", 2, 1, action);
+        finished.expect_log("COMMIT failed");
+        let faulty = trial.faulty().remove(0);
+        assert!(faulty.in_transaction, "{faulty:?}");
+        let log = trial.log();
+        let inserts = |after: bool| {
+            let is_wanted = |entry: &&tidegate_tests::LogEntry| {
+                entry.kind == "INSERT" && entry.tag == faulty.tag && (entry.number > faulty.number) == after
+            };
+            log.iter().filter(is_wanted).count()
+        };
+        assert_eq!((inserts(false), inserts(true)), (1, repeats), "{action}\n{log:#?}");
+    }
+}
+
+#[test]
+fn gateways_that_answer_are_tried_again() {
+    let Some(stand_in) = StandIn::start("gateways_that_answer_are_tried_again", &[]) else { return };
+    let trial = Trial::new(&stand_in, "http");
+    stand_in.fault("^LOGIN", "http:503");
+    fail_every_statement(&trial, "http:503", "answered HTTP 503").expect_log("login failed: ");
+    let trial = Trial::new(&stand_in, "too_many");
+    let finished = trial.run_past("^MERGE INTO [^ ]*\"orders\"", 1, 1, "http:429");
+    let line = finished.expect_log("answered HTTP 429: too many requests");
+    // What it asks for with Retry-After.
+    assert!(line.contains("retry_in_ms=1000"), "{line}");
+}
+
+#[test]
+fn slow_statements_are_waited_for() {
+    let Some(stand_in) = StandIn::start("slow_statements_are_waited_for", &[]) else { return };
+    let trial = Trial::new(&stand_in, "slow");
+    for (pattern, nth, _) in super::STATEMENTS {
+        stand_in.fault_at(pattern, nth, 1, "slow:0.2");
+    }
+    let finished = trial.run_once().expect_code(0);
+    trial.expect_fired();
+    trial.expect_shop(&finished);
+    assert_eq!(finished.count_log(" WARN "), 0, "{}", finished.stderr);
+    assert_eq!(trial.count("LOGIN"), 1);
+}
+
+#[test]
+fn a_question_after_a_slow_statement_may_fail() {
+    let Some(stand_in) = StandIn::start("a_question_after_a_slow_statement_may_fail", &[]) else { return };
+    let mut trial = Trial::new(&stand_in, "slow_and_gone");
+    stand_in.fault("^INSERT INTO [^ ]*\"views\"", "slow:2");
+    let mut running = trial.start();
+    let slow = stand_in.wait_for_entry(0, |entry| entry.fault.is_some());
+    // The session ends while the statement runs: its transaction goes with it.
+    assert!(slow.in_transaction && stand_in.end_sessions() > 0);
+    trial.wait_for_shop(&mut running);
+    trial.shop.trade(&trial.broker);
+    trial.wait_for_shop(&mut running);
+    let finished = running.terminate().expect_code(0);
+    finished.expect_log("INSERT into ");
+    trial.expect_shop(&finished);
+}

@@ -1,0 +1,42 @@
+//! Warehouses without room or time, locks of others, and errors of Snowflake's own.
+
+use tidegate_tests::StandIn;
+
+use super::{Trial, fail_every_statement};
+
+#[test]
+fn what_may_pass_is_tried_again_at_once() {
+    let Some(stand_in) = StandIn::start("what_may_pass_is_tried_again_at_once", &[]) else { return };
+    for (name, action, code) in [
+        ("conflict", "code:000625:57014", "000625/57014"),
+        ("internal", "code:000603:XX000", "000603/XX000"),
+        ("cancelled", "code:000604:57014", "000604/57014"),
+    ] {
+        let trial = Trial::new(&stand_in, name);
+        let finished = fail_every_statement(&trial, action, code);
+        let table = format!("MERGE into \"TIDEGATE\".\"{}\".\"orders\"", name.to_uppercase());
+        assert!(finished.expect_log(&table).contains(", query "), "{}", finished.stderr);
+    }
+}
+
+#[test]
+fn somebody_else_s_lock_is_waited_for() {
+    let Some(stand_in) = StandIn::start("somebody_else_s_lock_is_waited_for", &[]) else { return };
+    let trial = Trial::new(&stand_in, "conflicts");
+    let finished = trial.run_past("^MERGE INTO [^ ]*\"orders\"", 1, 8, "code:000625:57014");
+    // More often than the sink tries by itself: then the host goes on.
+    assert!(finished.count_log("000625/57014") >= 8, "{}", finished.stderr);
+    finished.expect_log("works again");
+}
+
+#[test]
+fn a_warehouse_without_room_is_left_alone_for_a_while() {
+    let test = "a_warehouse_without_room_is_left_alone_for_a_while";
+    let Some(stand_in) = StandIn::start(test, &[]) else { return };
+    let trial = Trial::new(&stand_in, "no_room");
+    let finished = trial.run_past("^INSERT INTO [^ ]*\"views\"", 1, 1, "code:000606:57P03");
+    let line = finished.expect_log("000606/57P03");
+    assert!(line.contains("INSERT into ") && line.contains("retry_in_ms=30000"), "{line}");
+    assert!(line.contains("warehouse \"LOAD_WH\" was dropped, is suspended without AUTO_RESUME"), "{line}");
+    finished.expect_log("works again");
+}

@@ -1,0 +1,96 @@
+//! A value in one row of a thousand that Snowflake refuses.
+
+use serde_json::{Value as Json, json};
+use tidegate_tests::StandIn;
+
+use super::{
+    Trial,
+    shop::{self, change},
+    trial::WHOLE,
+};
+
+const ROWS: i64 = 1_000;
+const BAD: i64 = 617;
+const SKIP: &str = "[errors]\ntolerance = \"all\"\non_reject = \"drop\"\n";
+
+/// A trial with a thousand orders, one of them with a date that there is not. The sink cannot know: the source says it
+/// is text, and the table, which somebody has made, that it is a date.
+fn trial<'s>(stand_in: &'s StandIn, name: &str) -> Trial<'s> {
+    let trial = Trial::empty(stand_in, name);
+    let _status = trial.query(&format!(
+        "CREATE TABLE {} (\"id\" NUMBER(38,0) NOT NULL, \"day\" DATE, PRIMARY KEY (\"id\"))",
+        trial.table("orders")
+    ));
+    let events: Vec<(String, String)> = (0..ROWS)
+        .map(|id| {
+            let day = if id == BAD { "2024-02-31" } else { "2024-02-29" };
+            let event = change("orders", "c", id + 1, Json::Null, json!({ "id": id, "day": day }));
+            (json!({ "id": id }).to_string(), event)
+        })
+        .collect();
+    trial
+        .broker
+        .produce(events.iter().map(|(key, event)| (shop::ORDERS, 0, Some(key.as_str()), Some(event))));
+    trial
+}
+
+fn ids(trial: &Trial<'_>) -> Vec<i64> {
+    let rows = trial.select("\"id\"", "orders");
+    let id = |row: &Vec<Option<String>>| row[0].as_ref().and_then(|id| id.parse().ok()).expect("a number");
+    rows.iter().map(id).collect()
+}
+
+#[test]
+fn one_bad_row_of_a_thousand_stops_the_task_and_is_named() {
+    let Some(stand_in) = StandIn::start("one_bad_row_of_a_thousand_stops_the_task_and_is_named", &[]) else {
+        return;
+    };
+    let trial = trial(&stand_in, "one_bad_row");
+    trial.connector("", WHOLE);
+    let finished = trial.run_once().expect_code(3);
+    let line = finished.expect_log(&format!("refused {}[0] offset {BAD}: ", shop::ORDERS));
+    let query = trial.log().into_iter().rfind(|entry| entry.code.as_deref() == Some("100071"));
+    assert!(query.is_some(), "{:#?}", trial.log());
+    for part in ["MERGE into \"TIDEGATE\".\"ONE_BAD_ROW\".\"orders\"", "(100071/22000, query "] {
+        assert!(line.contains(part), "{part} is not in {line}");
+    }
+    assert_eq!(finished.count_log("refused "), 1, "{}", finished.stderr);
+    assert!(trial.committed().unwrap_or(0) <= BAD, "{:?}", trial.committed());
+    // What is there is right; what is not there is read again.
+    assert!(ids(&trial).iter().all(|id| *id < BAD));
+}
+
+#[test]
+fn one_bad_row_of_a_thousand_is_left_out_where_the_file_says_so() {
+    let test = "one_bad_row_of_a_thousand_is_left_out_where_the_file_says_so";
+    let Some(stand_in) = StandIn::start(test, &[]) else { return };
+    let trial = trial(&stand_in, "all_but_one");
+    trial.connector_as(
+        &stand_in.options(),
+        "",
+        &format!("[batch]\n{WHOLE}{SKIP}[restart]\npolicy = \"never\"\n"),
+    );
+    let finished = trial.run_once().expect_code(0);
+    let line = finished.expect_log("record skipped: ");
+    assert!(line.contains(&format!("topic={} partition=0 offset={BAD}", shop::ORDERS)), "{line}");
+    assert!(line.contains("100071/22000, query "), "{line}");
+    let expected: Vec<i64> = (0..ROWS).filter(|id| *id != BAD).collect();
+    assert_eq!(ids(&trial), expected);
+    assert_eq!(trial.committed(), Some(ROWS));
+    let merges = trial.count("MERGE");
+    println!("{merges} MERGE statements to find one row of {ROWS}");
+    // By halves, and not one by one.
+    assert!(merges < 60, "{merges}");
+}
+
+#[test]
+fn the_value_of_a_bad_row_is_not_in_the_statement_that_is_logged() {
+    let test = "the_value_of_a_bad_row_is_not_in_the_statement_that_is_logged";
+    let Some(stand_in) = StandIn::start(test, &[]) else { return };
+    let trial = trial(&stand_in, "no_values");
+    trial.connector("", WHOLE);
+    let finished = trial.run_once().expect_code(3);
+    let texts: Vec<String> = trial.log().into_iter().filter_map(|entry| entry.sql).collect();
+    assert!(texts.iter().all(|sql| !sql.contains("2024-02-")), "{texts:#?}");
+    assert!(!finished.stderr.contains("USING ("), "{}", finished.stderr);
+}

@@ -1,0 +1,99 @@
+//! Twenty SIGKILLs while the shop's events are written.
+
+use std::collections::BTreeMap;
+
+use tidegate_tests::{LogEntry, captured, captured_file, compare};
+
+use super::Ground;
+
+const SET: &str = "shop-precise";
+const FORMAT: &str = "json-schema";
+const KILLS: usize = 20;
+
+/// Faults that the host dies in, each with what the log calls its last one. They are met by the statements of a flush, a
+/// different one in every round; the first COMMIT is the claim's.
+const POINTS: [(&str, &[Fault]); 5] = [
+    ("before its rows are written", &[(r#"^(MERGE|INSERT) INTO \S+\."[a-z]\w*"\s"#, 3, "delay:30")]),
+    ("before its offsets move", &[(r"^MERGE INTO \S*_cdc_offsets_.*next_offset", 3, "delay:30")]),
+    ("before COMMIT runs", &[("^COMMIT", 4, "delay:30")]),
+    ("while COMMIT runs", &[("^COMMIT", 4, "slow:0.3")]),
+    ("after COMMIT, whose answer was lost", &[("^COMMIT", 4, "lost"), ("^LOGIN", 2, "delay:30")]),
+];
+
+/// Pattern, which of its statements, action.
+type Fault = (&'static str, usize, &'static str);
+
+/// What the stand-in's log shows of all transactions.
+#[derive(Debug, Default)]
+struct Ends {
+    /// They had neither COMMIT nor ROLLBACK.
+    open: usize,
+    /// Of those, with rows that had been written.
+    open_with_rows: usize,
+    /// COMMIT was run, and nobody was told.
+    untold: usize,
+}
+
+fn ends(log: &[LogEntry]) -> Ends {
+    let mut ends = Ends::default();
+    let mut open: BTreeMap<u64, bool> = BTreeMap::new();
+    for entry in log.iter().filter(|entry| entry.code.is_none() && entry.done.is_some()) {
+        let Some(session) = entry.session else { continue };
+        match entry.kind.as_str() {
+            "BEGIN" => {
+                open.insert(session, false);
+            }
+            "COMMIT" | "ROLLBACK" => {
+                open.remove(&session);
+                ends.untold += usize::from(entry.fault.is_some());
+            }
+            "MERGE" | "INSERT" => {
+                open.entry(session).and_modify(|has_rows| *has_rows = true);
+            }
+            _ => {}
+        }
+    }
+    ends.open = open.len();
+    ends.open_with_rows = open.values().filter(|has_rows| **has_rows).count();
+    ends
+}
+
+fn written(ground: &Ground) -> String {
+    let sql = "SELECT SUM(\"next_offset\")::NUMBER(20,0)::VARCHAR FROM \"_cdc_offsets_warehouse\"";
+    ground.query(sql).into_iter().flatten().flatten().next().unwrap_or_else(|| "0".to_owned())
+}
+
+#[test]
+fn twenty_kills_lose_nothing_and_double_nothing() {
+    let test = "twenty_kills_lose_nothing_and_double_nothing";
+    let Some(ground) = Ground::find(test, "", "max_records = 50\nmax_wait = \"100ms\"\n") else { return };
+    ground.broker.load(&captured_file(&format!("{SET}/{FORMAT}.jsonl.gz")), 1);
+    for (kill, (point, faults)) in POINTS.iter().cycle().take(KILLS).enumerate() {
+        let since = ground.stand_in.log_end();
+        ground.stand_in.clear_faults();
+        for (pattern, nth, action) in *faults {
+            ground.stand_in.fault_at(pattern, *nth, 1, action);
+        }
+        let mut host = ground.start();
+        let (_, _, last) = faults.last().expect("a fault");
+        let _statement = ground.wait_for_fault(&mut host, since, last);
+        host.signal("KILL");
+        let _finished = host.finish();
+        println!("kill {}: {point}; {} records are written", kill + 1, written(&ground));
+    }
+    ground.stand_in.clear_faults();
+    let finished = ground.home.run_once(&ground.broker).expect_code(0);
+    let ends = ends(&ground.stand_in.log(0));
+    let comparison =
+        compare(SET, FORMAT, |table| ground.stand_in.query("PUBLIC", &format!("SELECT * FROM \"{table}\"")));
+    comparison.expect_none();
+    let events = captured(&format!("{SET}/{FORMAT}.jsonl.gz"));
+    let views = events.iter().filter(|event| event.topic == "cdc.public.page_views").count() as i64;
+    ground.expect_once("page_views", views, &finished.stderr);
+    println!(
+        "{KILLS} kills: {} between BEGIN and COMMIT ({} of them with rows written), {} after a COMMIT without an answer; \
+         {} values are equal, page_views holds {views} events once each",
+        ends.open, ends.open_with_rows, ends.untold, comparison.values
+    );
+    assert!(ends.open >= 10 && ends.untold >= 4, "{ends:?}");
+}

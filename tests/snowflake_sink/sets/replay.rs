@@ -1,0 +1,167 @@
+//! Events that are read again: offsets of the group that were set back, and the same events at new offsets.
+
+use std::collections::BTreeMap;
+
+use tidegate_tests::Rows;
+
+use super::{
+    Connector, Pipe, Source,
+    pipe::{events, topics},
+};
+use serde_json::json;
+
+/// The table without a key.
+const KEYLESS: &str = "page_views";
+
+fn read_once(test: &str, set: &str, sink: &str) -> Option<(Pipe, BTreeMap<String, Rows>)> {
+    let pipe = Pipe::find(test)?;
+    pipe.load(set, "json-schema", 1);
+    pipe.connector(Connector { sink, batch: Some(100), ..Connector::default() });
+    let _finished = pipe.run();
+    let tables = pipe.everything();
+    Some((pipe, tables))
+}
+
+/// That no value of any table has changed, those about the events and the sink's own tables included.
+#[track_caller]
+fn expect_unchanged(before: &BTreeMap<String, Rows>, after: &BTreeMap<String, Rows>) {
+    assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>());
+    for (table, rows) in before {
+        let changed: Vec<_> =
+            rows.rows.iter().zip(&after[table].rows).filter(|(was, is)| was != is).collect();
+        assert!(changed.is_empty(), "{table}: {} rows, such as {:?}", changed.len(), changed.first());
+        assert_eq!(*rows, after[table], "{table}");
+    }
+    let values: usize = before.values().map(|rows| rows.rows.len() * rows.columns.len()).sum();
+    println!("{} tables, {values} values are as they were", before.len());
+    assert!(values > 0, "nothing was compared");
+}
+
+#[track_caller]
+fn set_back_and_read_again(test: &str, set: &str) {
+    let Some((pipe, before)) = read_once(test, set, "") else { return };
+    let topics = topics(set);
+    let ends: Vec<Option<i64>> = topics.iter().map(|topic| pipe.committed(topic)).collect();
+    // The same batches as before, and others.
+    for batch in [100, 7_000] {
+        pipe.set_offsets_back(&topics);
+        assert!(topics.iter().all(|topic| pipe.committed(topic) == Some(0)), "{topics:?}");
+        pipe.connector(Connector { batch: Some(batch), ..Connector::default() });
+        let _finished = pipe.run();
+        expect_unchanged(&before, &pipe.everything());
+        assert_eq!(topics.iter().map(|topic| pipe.committed(topic)).collect::<Vec<_>>(), ends);
+    }
+}
+
+#[test]
+fn nothing_changes_when_the_shops_offsets_are_set_back() {
+    set_back_and_read_again("set_back_shop", "shop-precise");
+}
+
+#[test]
+fn nothing_changes_when_the_offsets_of_a_truncated_table_are_set_back() {
+    set_back_and_read_again("set_back_types", "types-adaptive");
+}
+
+#[track_caller]
+fn produce_again(test: &str, set: &str, sink: &str) {
+    let Some((pipe, mut before)) = read_once(test, set, sink) else { return };
+    pipe.load(set, "json-schema", 1);
+    let _finished = pipe.run();
+    let mut after = pipe.everything();
+    let views = before.remove(KEYLESS).zip(after.remove(KEYLESS));
+    assert_eq!(views.is_some(), set.starts_with("shop"), "{set}");
+    if let Some((once, twice)) = views {
+        expect_doubled(&once, &twice, events(set).iter().filter(|event| event.table == KEYLESS).count());
+    }
+    type Tables = BTreeMap<String, Rows>;
+    let is_of_deletes = |(table, _): &(String, Rows)| table.ends_with("__cdc_deleted");
+    let (known, before): (Tables, Tables) = before.into_iter().partition(is_of_deletes);
+    let (learnt, after): (Tables, Tables) = after.into_iter().partition(is_of_deletes);
+    expect_unchanged(&before, &after);
+    expect_remembered(&known, &learnt);
+    // By their numbers of events, these sets do have something to be told apart.
+    assert!(events(set).len() > 10);
+}
+
+/// That every delete is remembered as it was. There may be more: whether a delete is noted whose row came again right
+/// behind it depends on where the batches end, and changes nothing.
+#[track_caller]
+fn expect_remembered(before: &BTreeMap<String, Rows>, after: &BTreeMap<String, Rows>) {
+    assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>());
+    for (table, rows) in before {
+        let forgotten: Vec<_> = rows.rows.iter().filter(|row| !after[table].rows.contains(row)).collect();
+        assert!(forgotten.is_empty(), "{table}: {forgotten:?}");
+        println!("{table}: {} deletes, then {}", rows.rows.len(), after[table].rows.len());
+    }
+}
+
+/// Each row twice; the time at which the sink wrote it is another one.
+#[track_caller]
+fn expect_doubled(once: &Rows, twice: &Rows, events: usize) {
+    let place = once.columns.iter().position(|column| column.name == "_cdc_processed_at");
+    let processed_at = place.expect("the time of writing");
+    let without_time = |rows: &Rows| {
+        let mut rows = rows.rows.clone();
+        for row in &mut rows {
+            row.remove(processed_at);
+        }
+        rows.sort();
+        rows
+    };
+    let doubled: Vec<_> = without_time(once).into_iter().flat_map(|row| [row.clone(), row]).collect();
+    assert_eq!(without_time(twice), doubled);
+    assert_eq!(twice.rows.len(), 2 * events);
+}
+
+#[test]
+fn the_shops_tables_with_keys_stay_when_its_events_come_again_and_those_without_double() {
+    produce_again("again_shop", "shop-precise", "");
+}
+
+#[test]
+fn a_truncated_table_stays_when_its_events_come_again() {
+    produce_again("again_types", "types-adaptive", "");
+}
+
+#[test]
+fn rows_that_are_marked_as_deleted_stay_when_their_events_come_again() {
+    produce_again("again_soft", "types-adaptive", "delete_mode = \"soft\"\n");
+}
+
+#[track_caller]
+fn late_events_change_nothing(test: &str, sink: &str) {
+    let Some(pipe) = Pipe::find(test) else { return };
+    pipe.connector(Connector { sink, ..Connector::default() });
+    let mut orders = Source::new("orders", &["id"]);
+    let insert = [1, 2, 3].map(|id| orders.insert(json!({ "id": id, "v": "new" })));
+    let update = orders.update(json!({ "id": 2, "v": "changed" }));
+    let delete = orders.delete(json!({ "id": 1 }));
+    let insert_of_4 = orders.insert(json!({ "id": 4, "v": "new" }));
+    let truncate = orders.truncate();
+    let last = orders.insert(json!({ "id": 5, "v": "new" }));
+    orders.send(&pipe.broker, insert.iter().chain([&update, &delete]).cloned());
+    let _finished = pipe.run();
+    orders.send(&pipe.broker, insert.iter().cloned());
+    let _finished = pipe.run();
+    let live = |pipe: &Pipe| {
+        let rows = pipe.select("\"id\", \"v\", \"_cdc_operation\"", "orders").into_iter();
+        rows.filter(|row| !row.ends_with(" d")).collect::<Vec<_>>()
+    };
+    assert_eq!(live(&pipe), ["2 changed u", "3 new c"]);
+    orders.send(&pipe.broker, [insert_of_4.clone(), truncate, last]);
+    let _finished = pipe.run();
+    orders.send(&pipe.broker, [insert_of_4, update, delete]);
+    let _finished = pipe.run();
+    assert_eq!(live(&pipe), ["5 new c"]);
+}
+
+#[test]
+fn late_events_bring_no_row_back() {
+    late_events_change_nothing("late_hard", "");
+}
+
+#[test]
+fn late_events_bring_no_marked_row_back() {
+    late_events_change_nothing("late_soft", "delete_mode = \"soft\"\n");
+}

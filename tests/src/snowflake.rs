@@ -1,0 +1,121 @@
+//! The Snowflake that tests of the sink run against: a stand-in in Python, or the account that the environment names.
+//!
+//! | variable | |
+//! |---|---|
+//! | `TIDEGATE_SNOWFLAKE_ACCOUNT`, `_USER`, `_PASSWORD` or `_PRIVATE_KEY` (PEM), `_ROLE`, `_WAREHOUSE`, `_DATABASE` | run the tests against this account; the user may create schemas in the database |
+//! | `TIDEGATE_REQUIRE_SNOWFLAKE=1` | fail where there is neither account nor Python, instead of skipping |
+//!
+//! The account's name for the connector is `_ACCOUNT`'s value; nothing of the tests stays there, except after a crash.
+
+mod account;
+mod python;
+mod rows;
+mod schema;
+mod stand_in;
+
+use std::{
+    env,
+    io::{self, Write},
+    sync::OnceLock,
+};
+
+pub use account::Account;
+pub use rows::{Column, Rows};
+pub use schema::Schema;
+pub use stand_in::{Fired, LogEntry, StandIn};
+
+/// Where tables are looked into.
+#[derive(Debug)]
+pub enum Snowflake {
+    /// The stand-in.
+    StandIn(StandIn),
+    /// A real account.
+    Account(Account),
+}
+
+impl Snowflake {
+    /// The service that all tests of a process share; none, and said so, where there is none.
+    ///
+    /// # Panics
+    /// When there is none and the environment requires one.
+    #[must_use]
+    pub fn find(test: &str) -> Option<&'static Self> {
+        static SHARED: OnceLock<Result<Snowflake, String>> = OnceLock::new();
+        let shared = SHARED.get_or_init(|| {
+            if let Some(account) = Account::of_environment() {
+                return Ok(Self::Account(account?));
+            }
+            StandIn::try_start(&[]).map(Self::StandIn)
+        });
+        shared.as_ref().map_err(|reason| skip(test, reason)).ok()
+    }
+
+    /// A schema of its own for one test.
+    ///
+    /// # Panics
+    /// When it cannot be created.
+    #[must_use]
+    pub fn schema(&self, name: &str) -> Schema<'_> {
+        Schema::create(self, name)
+    }
+
+    /// The stand-in, for what a real account cannot be made to do; none, and said so, for an account.
+    #[must_use]
+    pub fn stand_in(&self, test: &str) -> Option<&StandIn> {
+        match self {
+            Self::StandIn(stand_in) => Some(stand_in),
+            Self::Account(_) => {
+                say_skipped(test, "a real account cannot be made to fail");
+                None
+            }
+        }
+    }
+
+    /// Runs a statement. Every value is exact text.
+    ///
+    /// # Panics
+    /// When it fails.
+    #[must_use]
+    pub fn query(&self, schema: &str, sql: &str) -> Rows {
+        match self {
+            Self::StandIn(stand_in) => stand_in.query(schema, sql),
+            Self::Account(account) => account.query(schema, sql),
+        }
+    }
+
+    /// The connector's options for this service.
+    #[must_use]
+    pub fn options(&self) -> String {
+        match self {
+            Self::StandIn(stand_in) => stand_in.options(),
+            Self::Account(account) => account.options(),
+        }
+    }
+
+    /// The database that the tests work in.
+    #[must_use]
+    pub fn database(&self) -> &str {
+        match self {
+            Self::StandIn(_) => stand_in::DATABASE,
+            Self::Account(account) => account.database(),
+        }
+    }
+}
+
+/// Says that a test is skipped, or fails where that must not be.
+fn skip(test: &str, reason: &str) {
+    let required = env::var("TIDEGATE_REQUIRE_SNOWFLAKE").is_ok_and(|value| value == "1");
+    assert!(!required, "TIDEGATE_REQUIRE_SNOWFLAKE=1, but {reason}");
+    say_skipped(test, reason);
+}
+
+/// Past the test harness, which swallows the output of tests that pass.
+fn say_skipped(test: &str, reason: &str) {
+    let line = format!("SKIPPED snowflake: {test}: {reason}\n");
+    io::stderr().write_all(line.as_bytes()).expect("a place for errors");
+}
+
+/// A text in quotes, as TOML writes it.
+fn quoted(text: &str) -> String {
+    serde_json::to_string(text).expect("a text")
+}

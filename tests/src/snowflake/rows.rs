@@ -1,0 +1,48 @@
+//! The rows of a query.
+
+use serde::Deserialize;
+
+/// Rows, every value as exact text: numbers with all digits, times with six digits, zoned timestamps in UTC, binary as
+/// hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Rows {
+    /// The columns.
+    pub columns: Vec<Column>,
+    /// The rows.
+    pub rows: Vec<Vec<Option<String>>>,
+}
+
+/// One column.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Column {
+    /// Name.
+    pub name: String,
+    /// Snowflake's type, such as `fixed` or `timestamp_ntz`.
+    #[serde(rename = "type")]
+    pub kind: String,
+}
+
+impl Rows {
+    /// The only value of the only row.
+    ///
+    /// # Panics
+    /// When there are more, or none.
+    #[must_use]
+    #[track_caller]
+    pub fn value(&self) -> Option<&str> {
+        let [row] = self.rows.as_slice() else { panic!("not one row: {self:?}") };
+        let [value] = row.as_slice() else { panic!("not one column: {self:?}") };
+        value.as_deref()
+    }
+
+    /// The only value, a number.
+    ///
+    /// # Panics
+    /// When it is none.
+    #[must_use]
+    #[track_caller]
+    pub fn number(&self) -> i64 {
+        let value = self.value().and_then(|value| value.parse().ok());
+        value.unwrap_or_else(|| panic!("not one number: {self:?}"))
+    }
+}
