@@ -52,9 +52,9 @@ impl Ground {
 
     /// How many rows a table has; none if it is not there yet.
     pub(crate) fn count(&self, table: &str) -> Option<i64> {
-        let name = table.replace('\'', "''");
         let tables = "SELECT COUNT(*) FROM TIDEGATE.INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = 'PUBLIC'";
-        let is_there = self.stand_in.query("PUBLIC", &format!("{tables} AND TABLE_NAME = '{name}'")).number();
+        let is_there =
+            self.stand_in.query("PUBLIC", &format!("{tables} AND TABLE_NAME = '{table}'")).number();
         (is_there > 0)
             .then(|| self.stand_in.query("PUBLIC", &format!("SELECT COUNT(*) FROM \"{table}\"")).number())
     }

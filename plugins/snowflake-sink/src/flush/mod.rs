@@ -164,6 +164,7 @@ impl Flusher {
 
     /// Ends the sessions.
     pub(crate) async fn close(&mut self) {
+        self.unmatched.close();
         self.pool.close().await;
     }
 

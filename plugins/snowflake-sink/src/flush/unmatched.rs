@@ -47,4 +47,11 @@ impl UnmatchedLog {
         };
         warn!(table = &**table, keys = %shown, "{} updates or deletes matched no row; {outcome}", count + untold);
     }
+
+    /// Tells what is left, at the end.
+    pub(crate) fn close(&mut self) {
+        for (table, told) in self.0.drain().filter(|(_, told)| told.untold > 0) {
+            warn!(table, "{} more updates or deletes matched no row", told.untold);
+        }
+    }
 }
