@@ -1,13 +1,21 @@
 //! One connector, and as many hosts as a test wants to run it in.
 
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
 use serde_json::{Value as Json, json};
-use tidegate_tests::{Broker, Home, LogEntry, Running, StandIn};
+use tidegate_tests::{Broker, Home, LogEntry, PATIENCE, Running, StandIn};
 
 /// The connector's name.
 const NAME: &str = "warehouse";
 /// Whoever dies or freezes does not keep the group waiting, and hosts are not started again behind a test's back.
 const QUICKLY: &str = "restart.policy = \"never\"\n[source]\ntopics_regex = '^cdc[.]public[.]'\n[source.properties]\n\
     \"session.timeout.ms\" = 1000\n\"heartbeat.interval.ms\" = 200\n";
+
+/// How long getting into the group may take.
+const JOINING: Duration = Duration::from_secs(30);
 
 /// A stand-in, a broker, and a connector between them.
 pub(crate) struct Ground {
@@ -42,6 +50,26 @@ impl Ground {
     /// Starts the connector's host, which goes on.
     pub(crate) fn start(&self) -> Running {
         self.home.start(&self.broker)
+    }
+
+    /// Starts the connector's host, and waits until it reads. The development broker now and then waits for ever for a
+    /// member that was killed while it joined the group: then the host is killed and started anew.
+    pub(crate) fn start_reading(&self) -> Running {
+        let asked = Instant::now();
+        loop {
+            let host = self.start();
+            let started = Instant::now();
+            while started.elapsed() < JOINING {
+                if host.log().contains(" reading ") {
+                    return host;
+                }
+                thread::sleep(Duration::from_millis(20));
+            }
+            assert!(asked.elapsed() < PATIENCE, "no host gets into the group: {}", host.log());
+            println!("the broker left the host out of its group: started anew");
+            host.signal("KILL");
+            let _killed = host.finish();
+        }
     }
 
     /// Rows of a query.

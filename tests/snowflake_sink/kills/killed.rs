@@ -74,7 +74,7 @@ fn twenty_kills_lose_nothing_and_double_nothing() {
         for (pattern, nth, action) in *faults {
             ground.stand_in.fault_at(pattern, *nth, 1, action);
         }
-        let mut host = ground.start();
+        let mut host = ground.start_reading();
         let (_, _, last) = faults.last().expect("a fault");
         let _statement = ground.wait_for_fault(&mut host, since, last);
         host.signal("KILL");
