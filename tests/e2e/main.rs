@@ -14,6 +14,7 @@ mod interface;
 mod loading;
 mod log;
 mod outside;
+mod partitions_apart;
 mod rebalance;
 mod shutdown;
 mod sink_contract;

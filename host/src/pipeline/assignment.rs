@@ -51,15 +51,16 @@ impl Assignment {
                 StartAt::Offset(offset) => Some(*offset),
                 StartAt::Beginning => None,
             };
+            let topic = self.topics.entry(Arc::from(at.topic.as_str())).or_default();
+            let before = topic.get(&at.partition);
             let standing = Standing {
                 generation,
                 settled: start,
                 // A sink's own offset is committed too, so that lag is seen where people look for it.
                 committed: None,
-                end: ends.get(at).copied(),
+                end: ends.get(at).copied().or(before.and_then(|before| before.end)),
                 leaving: false,
             };
-            let topic = self.topics.entry(Arc::from(at.topic.as_str())).or_default();
             topic.insert(at.partition, standing);
         }
     }
@@ -102,6 +103,15 @@ impl Assignment {
                 standing.settled = Some(standing.settled.unwrap_or(i64::MIN).max(position.next_offset));
             }
         }
+    }
+
+    /// Watermarks of these partitions, less those of which nothing is settled yet.
+    pub(super) fn settled(&self, partitions: &[TopicPartition]) -> Positions {
+        let settled = |at: &TopicPartition| {
+            let settled = self.topics.get(at.topic.as_str())?.get(&at.partition)?.settled?;
+            Some((at.clone(), settled))
+        };
+        partitions.iter().filter_map(settled).collect()
     }
 
     /// Notes what the group has.

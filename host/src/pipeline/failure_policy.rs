@@ -67,6 +67,26 @@ impl Rejections {
     }
 }
 
+/// Calls once.
+///
+/// # Errors
+/// As for [`retry`], but an error that may pass is handed back, too.
+pub(super) fn once<T>(
+    stage: &Stage,
+    stop: &StopSignal,
+    call: impl FnOnce() -> Result<T, CallError>,
+) -> Result<Result<T, CallError>, TaskError> {
+    if stop.has_ended() {
+        return Err(TaskError::Ended);
+    }
+    match call() {
+        Err(source) if !matches!(source.class, ErrorClass::Retriable | ErrorClass::Rejected) => {
+            Err(TaskError::Call { stage: stage.clone(), source })
+        }
+        outcome => Ok(outcome),
+    }
+}
+
 /// Calls until it succeeds, fails in a way that retrying does not help, or the time is up.
 ///
 /// # Errors

@@ -4,6 +4,7 @@ mod commit;
 mod ending;
 mod rebalance;
 mod report;
+mod set_back;
 
 use std::{
     sync::{
@@ -15,7 +16,7 @@ use std::{
 
 use tidegate_abi::host::Batch;
 
-use self::rebalance::Revocation;
+use self::{rebalance::Revocation, set_back::SetBacks};
 use super::{
     assignment::Assignment,
     channels::{Inbox, SinkInput, WorkInput},
@@ -50,6 +51,7 @@ enum Polled {
     Assigned(Vec<TopicPartition>),
     Revoked { partitions: Vec<TopicPartition>, lost: bool },
     CommitDone(Result<Positions, CommitError>),
+    LostPositions(Vec<TopicPartition>),
     Stalled(String),
     Recovered,
     Fatal(ConsumerError),
@@ -67,10 +69,13 @@ pub(super) struct Poll<'t> {
     events: &'t TaskEvents,
 
     assignment: Assignment,
-    /// Number of the assignment that was claimed last.
+    /// Number that was given to a claim last.
     generation: u64,
+    /// Number of the assignment whose claim is waited for: an answer to another one is out of date.
+    claiming: u64,
     intake: Intake,
     revocation: Option<Revocation>,
+    set_backs: SetBacks,
     work_free: bool,
     sink_open: bool,
     /// Since when the group is waited for; `None` once it has given the task its partitions, be they none.
@@ -119,8 +124,10 @@ impl<'t> Poll<'t> {
             events,
             assignment: Assignment::default(),
             generation: 0,
+            claiming: 0,
             intake,
             revocation: None,
+            set_backs: SetBacks::default(),
             work_free: false,
             sink_open: false,
             joining: Some(Instant::now()),
@@ -154,6 +161,7 @@ impl<'t> Poll<'t> {
             self.poll_kafka();
             self.empty_inbox();
             self.hand_over();
+            self.read_again();
             self.commit();
             self.watch_calls();
             self.tell(TELL_EVERY);
@@ -248,6 +256,7 @@ impl<'t> Poll<'t> {
                 self.on_assigned(partitions);
             }
             Polled::Revoked { partitions, lost } => self.on_revoked(partitions, lost),
+            Polled::LostPositions(partitions) => self.on_lost_positions(partitions),
             Polled::CommitDone(Ok(positions)) => self.on_committed(&positions),
             Polled::CommitDone(Err(error)) if error.is_permanent() => self.fail(error.into()),
             Polled::CommitDone(Err(error)) => {
@@ -271,7 +280,9 @@ impl<'t> Poll<'t> {
             Inbox::WorkFree => self.work_free = true,
             Inbox::SinkOpen => self.sink_open = true,
             Inbox::Claimed(claimed) => self.on_claimed(&claimed),
+            Inbox::SetBack(set_back) => self.on_set_back(set_back),
             Inbox::Settled(settled) => {
+                self.set_backs.settled(&settled.positions);
                 self.assignment.settle(&settled.positions);
                 self.counts.delivered += settled.delivered as u64;
                 self.uncommitted = true;
@@ -338,6 +349,7 @@ fn poll_once(consumer: &Consumer, intake: &mut Intake, assignment: &Assignment, 
         }
         Some(Event::Assigned(partitions)) => Polled::Assigned(partitions),
         Some(Event::Revoked { partitions, lost }) => Polled::Revoked { partitions, lost },
+        Some(Event::LostPositions(partitions)) => Polled::LostPositions(partitions),
         Some(Event::CommitDone(outcome)) => Polled::CommitDone(outcome),
         Some(Event::Stalled(reason)) => Polled::Stalled(reason),
         Some(Event::Recovered) => Polled::Recovered,

@@ -8,7 +8,7 @@ use crate::{
         Subscription,
     },
     formats::{DecoderOptions, Hints},
-    kafka::consumer::{ConsumerSettings, Start, Topics},
+    kafka::consumer::{ConsumerSettings, OnLostPosition, Protocol, Start, Topics},
     pipeline::{TaskSettings, TransformSettings},
     plugins::{Plugin, PluginError, PluginKind, Registry},
 };
@@ -140,14 +140,26 @@ impl Connector {
                 Subscription::Topics(topics) => Topics::List(topics.clone()),
                 Subscription::Pattern(pattern) => Topics::Regex(pattern.clone()),
             },
-            assignment_strategy: match source.group_protocol {
-                GroupProtocol::CooperativeSticky => "cooperative-sticky".to_owned(),
-                GroupProtocol::Range => "range".to_owned(),
+            protocol: protocol(source.group_protocol),
+            instance_id: source.group_instance_id.as_ref().map(|name| format!("{name}-{task}")),
+            on_lost_position: match source.on_lost_position {
+                config::OnLostPosition::Fail => OnLostPosition::Fail,
+                config::OnLostPosition::Earliest => OnLostPosition::Earliest,
+                config::OnLostPosition::Latest => OnLostPosition::Latest,
             },
             queue_bytes,
             max_record_bytes,
             properties,
         }
+    }
+}
+
+fn protocol(protocol: GroupProtocol) -> Protocol {
+    match protocol {
+        GroupProtocol::CooperativeSticky => Protocol::Classic("cooperative-sticky".to_owned()),
+        GroupProtocol::Range => Protocol::Classic("range".to_owned()),
+        GroupProtocol::RoundRobin => Protocol::Classic("roundrobin".to_owned()),
+        GroupProtocol::Consumer => Protocol::Consumer,
     }
 }
 

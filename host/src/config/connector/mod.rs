@@ -23,7 +23,7 @@ pub use batch::{BatchDefaults, BatchLimits, BatchOverrides};
 pub use policy::{ErrorPolicy, Limits, OnReject, RestartPolicy, RestartWhen, RetryPolicy};
 pub use predicate::{ChangeKind, Predicate};
 pub use properties::ClientProperties;
-pub use source::{GroupProtocol, SourceDefinition, Start, Subscription};
+pub use source::{GroupProtocol, OnLostPosition, SourceDefinition, Start, Subscription};
 pub use stage::{PluginUse, TransformDefinition};
 
 /// What a connector file is read with.

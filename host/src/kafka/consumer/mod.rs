@@ -23,7 +23,7 @@ pub use commit::CommitError;
 pub use error::ConsumerError;
 pub use event::Event;
 pub use poll::Consumer;
-pub use settings::{ConsumerSettings, Start, Topics};
+pub use settings::{ConsumerSettings, OnLostPosition, Protocol, Start, Topics};
 pub use start::{LookUp, StartAt};
 
 use rdkafka::TopicPartitionList;

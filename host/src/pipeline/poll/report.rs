@@ -39,6 +39,9 @@ impl Poll<'_> {
         if let Some(text) = self.overdue.as_ref().or(self.stalled.as_ref()) {
             return TaskState::Stalled(text.clone());
         }
+        if let Some(text) = self.set_backs.stall(self.assignment.len()) {
+            return TaskState::Stalled(text);
+        }
         if self.paused {
             return TaskState::Paused;
         }
@@ -73,7 +76,8 @@ impl Poll<'_> {
 
     /// How many partitions are delivered to the end; with `until_end` only, since nobody else asks.
     pub(super) fn partitions_at_end(&self) -> u32 {
-        if !self.settings.until_end || !self.intake.is_empty() || self.in_flight > 0 {
+        let busy = !self.intake.is_empty() || self.in_flight > 0 || self.set_backs.held() > 0;
+        if !self.settings.until_end || busy {
             return 0;
         }
         self.assignment.at_end(&self.consumer.positions()) as u32

@@ -260,28 +260,55 @@ impl Batch {
         if kept.iter().all(|kept| *kept) {
             return;
         }
-        let inputs = &self.inputs;
-        self.records.retain(|record| kept[inputs[record.input as usize].slot as usize]);
-        self.rejected.retain(|rejected| kept[inputs[rejected.input as usize].slot as usize]);
+        self.retain_inputs(|input| kept[input.slot as usize]);
         let mut slots = kept.iter().scan(0, |next, kept| {
             let slot = *next;
             *next += u32::from(*kept);
             Some(slot)
         });
         let renumbered: Vec<u32> = slots.by_ref().collect();
+        self.inputs.iter_mut().for_each(|input| input.slot = renumbered[input.slot as usize]);
+        let mut kept = kept.into_iter();
+        self.partitions.retain(|_| kept.next().unwrap_or(false));
+    }
+
+    /// Drops the record at `index` and all of its partition that were consumed after it, as if they had never been read.
+    /// Returns the partition, and the assignment under which they were read.
+    pub fn set_back(&mut self, index: usize) -> Option<PartitionPosition> {
+        let first = self.inputs[self.records.get(index)?.input as usize];
+        self.retain_inputs(|input| input.slot != first.slot || input.offset < first.offset);
+        let partition = &mut self.partitions[first.slot as usize];
+        partition.next_offset = first.offset;
+        let Partition { topic, partition, generation, next_offset } = partition.clone();
+        Some(PartitionPosition { topic, partition, generation, next_offset })
+    }
+
+    fn retain_inputs(&mut self, keep: impl Fn(&Input) -> bool) {
+        let inputs = &self.inputs;
+        let keeps = |input: u32| keep(&inputs[input as usize]);
+        self.records.retain(|record| keeps(record.input));
+        self.rejected.retain(|rejected| keeps(rejected.input));
         let mut new_index = vec![0; inputs.len()];
         let mut remaining = Vec::with_capacity(inputs.len());
         for (index, input) in inputs.iter().enumerate() {
-            if kept[input.slot as usize] {
+            if keep(input) {
                 new_index[index] = remaining.len() as u32;
-                remaining.push(Input { slot: renumbered[input.slot as usize], ..*input });
+                remaining.push(*input);
             }
         }
         self.records.iter_mut().for_each(|record| record.input = new_index[record.input as usize]);
         self.rejected.iter_mut().for_each(|rejected| rejected.input = new_index[rejected.input as usize]);
         self.inputs = remaining;
-        let mut kept = kept.into_iter();
-        self.partitions.retain(|_| kept.next().unwrap_or(false));
+    }
+
+    /// Puts the records of each partition together, in their order, from the record at `start` on. Returns how many there
+    /// are of each partition that has any.
+    pub fn group_by_partition(&mut self, start: usize) -> Vec<usize> {
+        let inputs = &self.inputs;
+        let slot = |record: &RecordView| inputs[record.input as usize].slot;
+        let Some(records) = self.records.get_mut(start..) else { return Vec::new() };
+        records.sort_by_key(slot);
+        records.chunk_by(|left, right| slot(left) == slot(right)).map(<[_]>::len).collect()
     }
 
     /// The records to be written, in order.

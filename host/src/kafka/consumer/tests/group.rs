@@ -6,7 +6,7 @@ use super::*;
 fn joining_and_leaving(strategy: &str) {
     let broker = broker("t", 4);
     let mut settings = settings(&broker, one("t"));
-    settings.assignment_strategy = strategy.to_owned();
+    settings.protocol = Protocol::Classic(strategy.to_owned());
     let mut first = Task::open(&settings);
     first.reluctance = 10;
     produce(&broker, "t", 0..500);
@@ -99,7 +99,7 @@ fn partitions_lost_by_not_polling_are_reported_and_given_again() {
         let broker = broker("t", 2);
         produce(&broker, "t", 0..100);
         let mut settings = settings(&broker, one("t"));
-        settings.assignment_strategy = strategy.to_owned();
+        settings.protocol = Protocol::Classic(strategy.to_owned());
         for name in ["session.timeout.ms", "max.poll.interval.ms"] {
             settings.properties.insert(name.to_owned(), "1500".to_owned());
         }
@@ -123,7 +123,7 @@ fn closing_does_not_wait_for_an_answer_and_frees_the_partitions() {
     let broker = broker("t", 2);
     for strategy in ["cooperative-sticky", "range"] {
         let mut settings = settings(&broker, one("t"));
-        settings.assignment_strategy = strategy.to_owned();
+        settings.protocol = Protocol::Classic(strategy.to_owned());
         settings.group_id = strategy.to_owned();
         let consumer = Consumer::open(&settings).unwrap();
         let patience = Instant::now() + PATIENCE;
