@@ -57,6 +57,7 @@ pub(super) fn status(status: &HostStatus) -> String {
         "task",
         "state",
         "partitions",
+        "lag",
         "read",
         "delivered",
         "rejected",
@@ -72,6 +73,7 @@ pub(super) fn status(status: &HostStatus) -> String {
             let numbers =
                 [counts.read, counts.delivered, counts.rejected, counts.committed, u64::from(task.restarts)];
             line.push(counts.partitions.to_string());
+            line.push(counts.lag.map_or("-".to_owned(), |lag| lag.to_string()));
             line.extend(numbers.iter().map(ToString::to_string));
             rows.push(line);
             if !task.reason.is_empty() {

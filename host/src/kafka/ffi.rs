@@ -1,4 +1,4 @@
-//! What rust-rdkafka does not wrap: hooks into the mock cluster, and OAuth tokens with SASL extensions.
+//! What rust-rdkafka does not wrap: hooks into the mock cluster, OAuth tokens with SASL extensions, cached watermarks.
 #![expect(unsafe_code, reason = "calls into librdkafka that rust-rdkafka has no safe wrapper for")]
 
 use std::ffi::{CString, c_char};
@@ -49,6 +49,28 @@ fn mock_cluster<C: ClientContext>(client: &Client<C>) -> Option<*mut sys::rd_kaf
     // SAFETY: the pointer belongs to a live client; the call only reads a field.
     let cluster = unsafe { sys::rd_kafka_handle_mock_cluster(client.native_ptr()) };
     (!cluster.is_null()).then_some(cluster)
+}
+
+/// Returns a partition's first offset, 0 if that is not known, and the one after its last, as the last fetch told them;
+/// none before the first. Asks nobody.
+pub(super) fn cached_ends<C: ClientContext>(
+    client: &Client<C>,
+    topic: &str,
+    partition: i32,
+) -> Option<(i64, i64)> {
+    let topic = CString::new(topic).ok()?;
+    let (mut low, mut high) = (0, 0);
+    // SAFETY: the client is live, the name ends in NUL and outlives the call, and both offsets are written to locals.
+    let code = unsafe {
+        sys::rd_kafka_get_watermark_offsets(
+            client.native_ptr(),
+            topic.as_ptr(),
+            partition,
+            &raw mut low,
+            &raw mut high,
+        )
+    };
+    (code == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some((low.max(0), high))
 }
 
 /// Hands an OAuth token to a client that uses SASL/OAUTHBEARER; its connections authenticate with it from now

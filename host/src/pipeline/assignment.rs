@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use tidegate_abi::host::PartitionPosition;
 
-use crate::kafka::consumer::{Positions, StartAt, TopicPartition};
+use crate::kafka::consumer::{Positions, StartAt, TopicPartition, Watermarks};
 
 /// Where one partition stands.
 #[derive(Debug)]
@@ -149,6 +149,18 @@ impl Assignment {
         self.all().filter(|(topic, partition, standing)| done(topic, *partition, standing)).count()
     }
 
+    /// How many records the logs hold behind what is settled, or behind `read` where that is further; `None` while a
+    /// partition's end is not known.
+    pub(super) fn lag(&self, ends: &Watermarks, read: &Positions) -> Option<u64> {
+        let lag = |(topic, partition, standing): (&str, i32, &Standing)| {
+            let at = TopicPartition::new(topic, partition);
+            let (begin, end) = *ends.get(&at)?;
+            let position = standing.settled.max(read.get(&at).copied()).unwrap_or(begin);
+            Some(end.saturating_sub(position).max(0).unsigned_abs())
+        };
+        self.all().map(lag).sum()
+    }
+
     fn all(&self) -> impl Iterator<Item = (&str, i32, &Standing)> {
         let partitions = |(topic, partitions)| (topic, partitions);
         self.topics.iter().map(partitions).flat_map(
@@ -207,6 +219,18 @@ mod tests {
         assert!(assignment.slot("t", 0).is_none());
         assignment.settle(&[position(0, 1, 3)]);
         assert_eq!(assignment.uncommitted().len(), 1);
+    }
+
+    #[test]
+    fn lag_is_what_is_not_settled() {
+        let mut assignment = assigned(0, StartAt::Beginning);
+        let at = TopicPartition::new("t", 0);
+        let (nothing, ends) = (Positions::new(), Watermarks::from([(at.clone(), (10, 100))]));
+        assert_eq!(assignment.lag(&Watermarks::new(), &nothing), None);
+        assert_eq!(assignment.lag(&ends, &nothing), Some(90));
+        assignment.settle(&[position(0, 1, 40)]);
+        assert_eq!(assignment.lag(&ends, &nothing), Some(60));
+        assert_eq!(assignment.lag(&ends, &Positions::from([(at, 100)])), Some(0));
     }
 
     #[test]

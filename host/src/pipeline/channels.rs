@@ -9,7 +9,7 @@ use super::{
     message::TaskCommand,
 };
 use crate::{
-    kafka::consumer::{Positions, StartAt, TopicPartition},
+    kafka::consumer::{Positions, StartAt, TopicPartition, Watermarks},
     plugins::CallError,
 };
 
@@ -24,6 +24,8 @@ pub(super) enum Inbox {
     SinkOpen,
     /// Partitions are claimed.
     Claimed(Claimed),
+    /// Where logs whose flow is stopped begin and end.
+    Ends(Watermarks),
     /// Part of a batch is settled.
     Settled(Settled),
     /// A partition's records could not be written now, and were let go: they are read again later.

@@ -2,6 +2,7 @@
 
 mod commit;
 mod ending;
+mod lag;
 mod rebalance;
 mod report;
 mod set_back;
@@ -16,7 +17,7 @@ use std::{
 
 use tidegate_abi::host::Batch;
 
-use self::{rebalance::Revocation, set_back::SetBacks};
+use self::{lag::Ends, rebalance::Revocation, set_back::SetBacks};
 use super::{
     assignment::Assignment,
     channels::{Inbox, SinkInput, WorkInput},
@@ -62,6 +63,7 @@ pub(super) struct Poll<'t> {
     settings: Arc<TaskSettings>,
     consumer: Consumer,
     inbox: Receiver<Inbox>,
+    to_self: Sender<Inbox>,
     work: Option<Sender<WorkInput>>,
     sink: Option<Sender<SinkInput>>,
     clocks: [Arc<CallClock>; 2],
@@ -73,9 +75,12 @@ pub(super) struct Poll<'t> {
     generation: u64,
     /// Number of the assignment whose claim is waited for: an answer to another one is out of date.
     claiming: u64,
+    /// That answer is not there yet.
+    claim_pending: bool,
     intake: Intake,
     revocation: Option<Revocation>,
     set_backs: SetBacks,
+    ends: Ends,
     work_free: bool,
     sink_open: bool,
     /// Since when the group is waited for; `None` once it has given the task its partitions, be they none.
@@ -105,7 +110,7 @@ impl<'t> Poll<'t> {
     pub(super) fn new(
         settings: Arc<TaskSettings>,
         consumer: Consumer,
-        inbox: Receiver<Inbox>,
+        inbox: (Receiver<Inbox>, Sender<Inbox>),
         work: Sender<WorkInput>,
         sink: Sender<SinkInput>,
         clocks: [Arc<CallClock>; 2],
@@ -113,10 +118,13 @@ impl<'t> Poll<'t> {
         events: &'t TaskEvents,
     ) -> Self {
         let intake = Intake::new(settings.batch, settings.batch_memory);
+        let ends = Ends::new(consumer.look_up());
+        let (inbox, to_self) = inbox;
         Self {
             settings,
             consumer,
             inbox,
+            to_self,
             work: Some(work),
             sink: Some(sink),
             clocks,
@@ -125,9 +133,11 @@ impl<'t> Poll<'t> {
             assignment: Assignment::default(),
             generation: 0,
             claiming: 0,
+            claim_pending: false,
             intake,
             revocation: None,
             set_backs: SetBacks::default(),
+            ends,
             work_free: false,
             sink_open: false,
             joining: Some(Instant::now()),
@@ -164,6 +174,7 @@ impl<'t> Poll<'t> {
             self.read_again();
             self.commit();
             self.watch_calls();
+            self.measure_lag();
             self.tell(TELL_EVERY);
         }
         self.tear_down()
@@ -280,6 +291,7 @@ impl<'t> Poll<'t> {
             Inbox::WorkFree => self.work_free = true,
             Inbox::SinkOpen => self.sink_open = true,
             Inbox::Claimed(claimed) => self.on_claimed(&claimed),
+            Inbox::Ends(ends) => self.ends.learn(ends),
             Inbox::SetBack(set_back) => self.on_set_back(set_back),
             Inbox::Settled(settled) => {
                 self.set_backs.settled(&settled.positions);

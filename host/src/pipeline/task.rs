@@ -123,6 +123,7 @@ fn run(
     start_stage("sink", &settings, to_poll.clone(), || deliver.run())?;
 
     let clocks = [work_clock, sink_clock];
+    let inbox = (inbox, to_poll.clone());
     Poll::new(settings, consumer, inbox, work_inputs.0, sink_inputs.0, clocks, stop, events).run()
 }
 

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use super::catalog::summary;
 use crate::{
     config::{
-        self, BatchDefaults, BatchOverrides, ConnectorDefinition, Diagnostic, GroupProtocol, Severity,
-        Subscription,
+        self, BatchDefaults, BatchOverrides, ConnectorDefinition, Diagnostic, GroupProtocol, PluginCatalog,
+        PluginSummary, Severity, Subscription,
     },
     formats::{DecoderOptions, Hints},
     kafka::consumer::{ConsumerSettings, OnLostPosition, Protocol, Start, Topics},
     pipeline::{TaskSettings, TransformSettings},
     plugins::{Plugin, PluginError, PluginKind, Registry},
+    telemetry,
 };
 
 /// A connector that can be started: its definition, and its plugins found.
@@ -61,6 +63,22 @@ impl Connector {
         &self.definition.name
     }
 
+    /// Fills in the placeholders of the connector's file anew, for the next start of a task: a password or a key may have
+    /// been rotated. What cannot be filled in now stays as it was, and the log says why.
+    pub fn refresh(&mut self) {
+        let own = PluginsOf(self);
+        match self.definition.refresh(&own) {
+            Ok(definition) => {
+                telemetry::protect(&definition.secrets);
+                self.definition = definition;
+            }
+            Err(diagnostics) => {
+                let connector = self.name();
+                tracing::warn!(connector, "placeholders stay as they were filled in before: {diagnostics}");
+            }
+        }
+    }
+
     /// What librdkafka says of the connector's properties, without a broker.
     #[must_use]
     pub fn check(&self) -> Option<Diagnostic> {
@@ -70,7 +88,7 @@ impl Connector {
             line: 1,
             column: 1,
             key_path: "source.properties".to_owned(),
-            message: crate::telemetry::scrub(&error.to_string()).into_owned(),
+            message: telemetry::scrub(&error.to_string()).into_owned(),
             help: None,
             severity: Severity::Error,
         })
@@ -151,6 +169,20 @@ impl Connector {
             max_record_bytes,
             properties,
         }
+    }
+}
+
+/// The plugins that a connector has, for reading it again.
+struct PluginsOf<'c>(&'c Connector);
+
+impl PluginCatalog for PluginsOf<'_> {
+    fn find(&self, name: &str) -> Option<PluginSummary> {
+        let mut plugins = self.0.transforms.iter().chain([&self.0.sink]);
+        plugins.find(|plugin| plugin.manifest.name == name).map(|plugin| summary(&plugin.manifest))
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.0.transforms.iter().chain([&self.0.sink]).map(|plugin| plugin.manifest.name.clone()).collect()
     }
 }
 

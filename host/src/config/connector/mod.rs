@@ -10,6 +10,7 @@ mod stage;
 
 use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::document::{Place, Table};
 use super::environment::Environment;
@@ -31,6 +32,14 @@ pub(super) struct Surroundings<'a> {
     pub(super) host: &'a HostConfig,
     pub(super) catalog: &'a dyn PluginCatalog,
     pub(super) environment: &'a Environment,
+}
+
+/// What a connector was read from, so that its placeholders can be filled in anew.
+pub(super) struct Origin {
+    /// The parsed file, merged over the defaults.
+    pub(super) template: Table,
+    pub(super) host: HostConfig,
+    pub(super) environment: Environment,
 }
 
 /// One connector. Its `Debug` form, and those of its parts, never show a secret.
@@ -62,16 +71,19 @@ pub struct ConnectorDefinition {
     pub limits: Limits,
     /// Every secret of this connector and of the host's file: to be scrubbed from logs and errors.
     pub secrets: Secrets,
+    pub(super) origin: Arc<Origin>,
 }
 
 impl ConnectorDefinition {
-    /// Reads a merged file. Findings go to `report`; `None` if they or a missing part make it unusable.
+    /// Reads a merged file whose placeholders are filled in: `table`, made of what `origin` has. Findings go to `report`;
+    /// `None` if they or a missing part make it unusable.
     pub(super) fn read(
         file: &Path,
         name: &str,
         table: &Table,
         around: &Surroundings<'_>,
         report: &Report,
+        origin: Origin,
     ) -> Option<Self> {
         let mut root = Section::root(table, Place::whole(file), report);
         let tasks = root.integer("tasks", 1..=64).and_then(|tasks| usize::try_from(tasks).ok()).unwrap_or(1);
@@ -103,6 +115,7 @@ impl ConnectorDefinition {
             restart,
             limits,
             secrets: report.with_secrets(|secrets| secrets.clone()),
+            origin: Arc::new(origin),
         };
         Some(definition)
     }

@@ -53,6 +53,9 @@ impl fmt::Display for TopicPartition {
 /// The next offset to read, per partition.
 pub type Positions = std::collections::BTreeMap<TopicPartition, i64>;
 
+/// The first offset of a log and the one after its last, per partition.
+pub type Watermarks = std::collections::BTreeMap<TopicPartition, (i64, i64)>;
+
 fn from_list(list: &TopicPartitionList) -> Vec<TopicPartition> {
     list.elements().iter().map(|e| TopicPartition::new(e.topic(), e.partition())).collect()
 }

@@ -17,9 +17,10 @@ use super::context::{Context, Note, Question};
 use super::core::Core;
 use super::{
     CommitError, ConsumerError, ConsumerSettings, Event, LookUp, OnLostPosition, Positions, StartAt,
-    TopicPartition, Topics, to_list,
+    TopicPartition, Topics, Watermarks, to_list,
 };
 use crate::kafka::client::ClientError;
+use crate::kafka::ffi;
 use crate::kafka::oauth::{Refresher, Supply, supply};
 
 /// Seeking is between librdkafka's own threads: no broker is asked.
@@ -179,6 +180,15 @@ impl Consumer {
             _ => None,
         });
         known.collect()
+    }
+
+    /// Returns where the logs that are being read begin (0 if no fetch has told) and end. Of partitions whose flow is
+    /// stopped that gets old: ask [`LookUp::ends`] for those.
+    pub fn ends(&self) -> Watermarks {
+        let end = |at: &TopicPartition| {
+            Some((at.clone(), ffi::cached_ends(self.core.base.client(), &at.topic, at.partition)?))
+        };
+        self.assigned.borrow().keys().filter_map(end).collect()
     }
 
     /// Answers [`Event::Revoked`]: gives the partitions up. Positions of theirs that are not committed yet are

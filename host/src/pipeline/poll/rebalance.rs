@@ -22,7 +22,7 @@ impl Poll<'_> {
         }
         tracing::debug!(count = partitions.len(), "partitions assigned, asking the sink where they start");
         self.generation += 1;
-        self.claiming = self.generation;
+        (self.claiming, self.claim_pending) = (self.generation, true);
         let settled = Positions::new();
         self.send_to_sink(SinkInput::Claim { generation: self.generation, partitions, settled });
     }
@@ -35,6 +35,7 @@ impl Poll<'_> {
         if claimed.generation != self.claiming {
             return;
         }
+        self.claim_pending = false;
         match self.consumer.assign(&claimed.starts) {
             Ok(()) => {
                 self.assignment.add(claimed.generation, &claimed.starts, &claimed.ends);
@@ -61,7 +62,7 @@ impl Poll<'_> {
             // There is nothing left to hand over, and what was claimed has another owner.
             self.revocation = None;
             self.generation += 1;
-            self.claiming = self.generation;
+            (self.claiming, self.claim_pending) = (self.generation, false);
             self.let_go(partitions);
         } else {
             let deadline = Instant::now() + self.settings.shutdown;

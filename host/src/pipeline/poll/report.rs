@@ -49,7 +49,9 @@ impl Poll<'_> {
             Some(since) if self.sink_open && since.elapsed() > LONG_JOIN => {
                 TaskState::Stalled("waiting for the consumer group: members that died are waited for until their session times out".to_owned())
             }
-            None if self.sink_open => TaskState::Running,
+            None if self.sink_open && self.assignment.len() > 0 => TaskState::Running,
+            // What it was given is being claimed, unless it was given nothing.
+            None if self.sink_open && !self.claim_pending => TaskState::Unassigned,
             _ => TaskState::Starting,
         }
     }

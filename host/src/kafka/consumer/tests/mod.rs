@@ -132,7 +132,7 @@ impl Task {
             Some(Event::LostPositions(partitions)) => {
                 let beginning = |at: &TopicPartition| (at.clone(), StartAt::Beginning);
                 consumer.rewind(&partitions.iter().map(beginning).collect::<Vec<_>>()).unwrap();
-                partitions.iter().for_each(|at| drop(self.began.remove(at)));
+                self.began.retain(|at, _| !partitions.contains(at));
             }
             Some(Event::Revoked { partitions, lost: false }) => {
                 self.open = Some((Answer::Release(partitions), self.reluctance));
