@@ -104,6 +104,7 @@ impl SourceDefinition {
             properties: ClientProperties::read(&section.section("properties"), &around.host.kafka.properties),
             subscription: subscription.unwrap_or(Subscription::Topics(vec![])),
         };
+        check_protocol(&section, &source);
         section.finish();
         Some(source).filter(|source| source.subscription != Subscription::Topics(vec![]))
     }
@@ -117,6 +118,19 @@ fn read_protocol(section: &mut Section<'_>) -> GroupProtocol {
         ("consumer", Choice::Is(GroupProtocol::Consumer)),
     ];
     section.choice("group_protocol", protocols).unwrap_or(GroupProtocol::CooperativeSticky)
+}
+
+/// librdkafka would refuse these only when the connector starts.
+fn check_protocol(section: &Section<'_>, source: &SourceDefinition) {
+    if source.group_protocol != GroupProtocol::Consumer {
+        return;
+    }
+    for name in ["session.timeout.ms", "heartbeat.interval.ms"] {
+        if source.properties.get(name).is_some() {
+            let message = format!("{name} is for the broker to say where it assigns the partitions");
+            section.error("properties", message, Some("remove it, or use another group_protocol".to_owned()));
+        }
+    }
 }
 
 fn read_on_lost_position(section: &mut Section<'_>) -> OnLostPosition {

@@ -117,15 +117,25 @@ fn a_topic_named_twice_is_a_warning() {
 }
 
 #[test]
+fn group_membership() {
+    with(
+        "source.on_lost_position = \"skip\"",
+        "3:8: source.on_lost_position: unknown value \"skip\": known values: fail, earliest, latest",
+    );
+    with(
+        "source.group_protocol = \"consumer\"\nsource.properties.\"session.timeout.ms\" = 6000",
+        "4:8: source.properties: session.timeout.ms is for the broker to say where it assigns the partitions: \
+         remove it, or use another group_protocol",
+    );
+    assert_eq!(findings_with("source.group_protocol = \"consumer\""), [""; 0]);
+}
+
+#[test]
 fn what_is_not_built_yet_is_refused() {
     with("isolation = \"process\"", "3:1: isolation: \"process\" is not supported yet: use \"thread\"");
     with(
         "source.value_format = \"avro\"",
         "3:8: source.value_format: \"avro\" is not supported yet: use \"json\", \"string\" or \"bytes\"",
-    );
-    with(
-        "source.group_protocol = \"consumer\"",
-        "3:8: source.group_protocol: \"consumer\" is not supported yet: use \"cooperative-sticky\" or \"range\"",
     );
     with(
         "plugins.reload = \"restart\"",
