@@ -89,6 +89,7 @@ pub(super) struct Poll<'t> {
     failure: Option<TaskError>,
     stalled: Option<String>,
     overdue: Option<String>,
+    letters_stuck: Option<String>,
 
     counts: Counts,
     told: (Instant, Counts),
@@ -107,7 +108,8 @@ impl<'t> Poll<'t> {
         stop: Arc<StopSignal>,
         events: &'t TaskEvents,
     ) -> Self {
-        let intake = Intake::new(settings.batch, settings.batch_memory);
+        let keeps_refused = settings.errors.on_reject.letters().is_some();
+        let intake = Intake::new(settings.batch, settings.batch_memory, keeps_refused);
         Self {
             settings,
             consumer,
@@ -134,6 +136,7 @@ impl<'t> Poll<'t> {
             failure: None,
             stalled: None,
             overdue: None,
+            letters_stuck: None,
             counts: Counts::default(),
             told: (Instant::now(), Counts::default()),
             state: TaskState::Starting,
@@ -277,6 +280,8 @@ impl<'t> Poll<'t> {
                 self.uncommitted = true;
             }
             Inbox::Delivered(batch) => self.on_delivered(batch),
+            Inbox::DeadLettered(count) => self.counts.dead_lettered += count as u64,
+            Inbox::LettersStuck(reason) => self.letters_stuck = reason,
             Inbox::StageEnded(outcome) => {
                 self.stages_running -= 1;
                 match outcome {

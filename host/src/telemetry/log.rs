@@ -320,7 +320,7 @@ fn json(line: &mut String, event: &Event<'_>, parts: &Parts) -> fmt::Result {
 }
 
 /// The time, in UTC to the millisecond.
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_parts(since.as_millis() as i64, 1000, Some(0))
 }

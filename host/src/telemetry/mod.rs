@@ -4,7 +4,7 @@ mod log;
 mod metrics;
 mod redact;
 
-pub(crate) use log::OneLine;
 pub use log::{LogFormat, LogOptions, init_logging, log_plugin_event, plugin_log_enabled, task_span};
+pub(crate) use log::{OneLine, now};
 pub use metrics::{Measure, PluginLabels, init_metrics, plugin_metric, render_metrics};
 pub use redact::{protect, scrub};
