@@ -32,6 +32,10 @@ pub(super) enum Inbox {
     SetBack(SetBack),
     /// All of a batch is settled; here is its memory.
     Delivered(Batch),
+    /// So many refused records are in their dead-letter topic.
+    DeadLettered(usize),
+    /// Dead letters cannot be written for now, for this reason; none: they can again.
+    LettersStuck(Option<String>),
     /// A stage's thread has ended.
     StageEnded(Result<(), TaskError>),
 }

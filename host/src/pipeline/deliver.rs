@@ -18,7 +18,8 @@ use super::{
     channels::{Inbox, SetBack, Settled, SinkInput},
     clock::CallClock,
     error::{Stage, TaskError},
-    failure_policy::{self, Rejections, retry},
+    failure_policy::{self, retry},
+    rejections::{Rejections, Unsettled},
     settings::TaskSettings,
     split::Parts,
     stop::StopSignal,
@@ -37,6 +38,7 @@ pub(super) struct Deliver {
     pub(super) free: Sender<()>,
     pub(super) poll: Sender<Inbox>,
     pub(super) look_up: LookUp,
+    pub(super) rejections: Arc<Rejections>,
     pub(super) clock: Arc<CallClock>,
     pub(super) stop: Arc<StopSignal>,
 }
@@ -48,15 +50,8 @@ impl Deliver {
     /// Why the task fails.
     pub(super) fn run(self) -> Result<(), TaskError> {
         let stage = Stage::Sink(self.settings.sink_name.clone());
-        let rejections = Rejections::new(&self.settings.errors);
-        let mut open = OpenSink {
-            sink: self.open()?,
-            stage,
-            owned: HashMap::new(),
-            stores_offsets: false,
-            rejections,
-            role: &self,
-        };
+        let mut open =
+            OpenSink { sink: self.open()?, stage, owned: HashMap::new(), stores_offsets: false, role: &self };
         // The other roles are gone only when the task ends: there is nobody to tell.
         let _ended = self.poll.send(Inbox::SinkOpen).is_err();
         let _ended = self.free.send(()).is_err();
@@ -120,7 +115,6 @@ struct OpenSink<'r> {
     owned: HashMap<String, HashMap<i32, Owned>>,
     /// The sink answered a claim with an offset or an epoch: it wants positions even of empty batches.
     stores_offsets: bool,
-    rejections: Rejections,
 }
 
 impl OpenSink<'_> {
@@ -241,19 +235,18 @@ impl OpenSink<'_> {
         let _ended = self.role.poll.send(Inbox::SetBack(set_back)).is_err();
     }
 
-    /// Settles refused records, given by their index behind `start`, and takes them out of the batch.
+    /// Takes refused records, given by their index behind `start`, out of the batch, each with all that was made of the
+    /// consumed record that it came from, and settles them: before anything that comes after them is written. Returns how
+    /// many records left.
     fn reject(&mut self, batch: &mut Batch, start: usize, report: WriteReport) -> Result<usize, TaskError> {
         let mut refused: Vec<(u32, String)> =
             report.rejected.into_iter().map(|(index, reason)| (start as u32 + index, reason)).collect();
         refused.sort_by_key(|(index, _)| *index);
-        refused.dedup_by_key(|(index, _)| *index);
-        for (index, reason) in &refused {
-            let input = batch.record(*index as usize).map_or(u32::MAX, |record| record.input());
-            self.rejections.settle(&self.stage, batch, input, reason)?;
-        }
-        let count = refused.len();
-        batch.reject(refused);
-        Ok(count)
+        let mut unsettled = Unsettled::after(batch.rejected_count());
+        let removed = batch.reject(refused);
+        self.role.rejections.admit(&self.stage, batch, &mut unsettled)?;
+        self.role.rejections.settle(batch, &unsettled)?;
+        Ok(removed)
     }
 
     fn settled(&self, batch: &Batch, end: usize, delivered: usize) {

@@ -71,8 +71,11 @@ pub struct Counts {
     pub delivered: u64,
     /// Records that transforms dropped on purpose.
     pub filtered: u64,
-    /// Records that some stage refused, and the policy dropped.
+    /// Records that some stage refused, and the policy let pass.
     pub rejected: u64,
+    /// Of these, how many are in a dead-letter topic.
+    #[serde(default)]
+    pub dead_lettered: u64,
     /// Records read whose offsets are committed.
     pub committed: u64,
     /// Batches written.

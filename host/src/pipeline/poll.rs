@@ -99,6 +99,7 @@ pub(super) struct Poll<'t> {
     failure: Option<TaskError>,
     stalled: Option<String>,
     overdue: Option<String>,
+    letters_stuck: Option<String>,
 
     counts: Counts,
     told: (Instant, Counts),
@@ -117,7 +118,8 @@ impl<'t> Poll<'t> {
         stop: Arc<StopSignal>,
         events: &'t TaskEvents,
     ) -> Self {
-        let intake = Intake::new(settings.batch, settings.batch_memory);
+        let keeps_refused = settings.errors.on_reject.letters().is_some();
+        let intake = Intake::new(settings.batch, settings.batch_memory, keeps_refused);
         let ends = Ends::new(consumer.look_up());
         let (inbox, to_self) = inbox;
         Self {
@@ -151,6 +153,7 @@ impl<'t> Poll<'t> {
             failure: None,
             stalled: None,
             overdue: None,
+            letters_stuck: None,
             counts: Counts::default(),
             told: (Instant::now(), Counts::default()),
             state: TaskState::Starting,
@@ -300,6 +303,8 @@ impl<'t> Poll<'t> {
                 self.uncommitted = true;
             }
             Inbox::Delivered(batch) => self.on_delivered(batch),
+            Inbox::DeadLettered(count) => self.counts.dead_lettered += count as u64,
+            Inbox::LettersStuck(reason) => self.letters_stuck = reason,
             Inbox::StageEnded(outcome) => {
                 self.stages_running -= 1;
                 match outcome {

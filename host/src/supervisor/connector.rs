@@ -119,7 +119,7 @@ impl Connector {
             sink_config: definition.sink.config.clone(),
             batch,
             batch_memory,
-            errors: definition.errors,
+            errors: definition.errors.clone(),
             call_timeout: definition.limits.call_timeout,
             shutdown: definition.limits.shutdown,
             until_end: self.overrides.until_end,

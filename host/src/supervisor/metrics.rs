@@ -13,6 +13,7 @@ pub(super) fn record(connector: &str, task: u32, counts: &Counts) {
         ("delivered", counts.delivered),
         ("filtered", counts.filtered),
         ("rejected", counts.rejected),
+        ("dead_lettered", counts.dead_lettered),
         ("committed", counts.committed),
     ];
     for (stage, count) in stages {

@@ -104,6 +104,7 @@ pub(super) fn add(left: Counts, right: Counts) -> Counts {
         delivered: left.delivered + right.delivered,
         filtered: left.filtered + right.filtered,
         rejected: left.rejected + right.rejected,
+        dead_lettered: left.dead_lettered + right.dead_lettered,
         committed: left.committed + right.committed,
         batches: left.batches + right.batches,
         bytes: left.bytes + right.bytes,

@@ -2,11 +2,13 @@
 
 mod batch;
 mod columns;
+mod dead_letters;
 mod policy;
 mod predicate;
 mod properties;
 mod source;
 mod stage;
+mod topic_samples;
 
 use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -21,7 +23,8 @@ use super::secrets::Secrets;
 use super::section::{Choice, Section};
 
 pub use batch::{BatchDefaults, BatchLimits, BatchOverrides};
-pub use policy::{ErrorPolicy, Limits, OnReject, RestartPolicy, RestartWhen, RetryPolicy};
+pub use dead_letters::{DeadLetterPolicy, OnReject, TopicTemplate};
+pub use policy::{ErrorPolicy, Limits, RestartPolicy, RestartWhen, RetryPolicy};
 pub use predicate::{ChangeKind, Predicate};
 pub use properties::ClientProperties;
 pub use source::{GroupProtocol, OnLostPosition, SourceDefinition, Start, Subscription};
@@ -94,7 +97,8 @@ impl ConnectorDefinition {
         let sink = PluginUse::read_sink(root.section("sink"), around);
         policy::read_plugins(root.section("plugins"));
         read_isolation(&mut root);
-        let errors = ErrorPolicy::read(root.section("errors"));
+        let subscription = source.as_ref().map(|source| &source.subscription);
+        let errors = ErrorPolicy::read(root.section("errors"), name, subscription);
         let restart = RestartPolicy::read(root.section("restart"));
         let (description, enabled) = (root.text("description"), root.boolean("enabled").unwrap_or(true));
         root.finish();

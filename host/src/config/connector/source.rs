@@ -217,7 +217,7 @@ fn topics(section: &mut Section<'_>) -> Option<Subscription> {
 }
 
 /// Kafka's own rules: `org.apache.kafka.common.internals.Topic`.
-fn check_topic(topic: &str) -> Result<(), &'static str> {
+pub(super) fn check_topic(topic: &str) -> Result<(), &'static str> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     match topic {
         "" => Err("it is empty"),

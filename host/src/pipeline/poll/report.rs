@@ -36,7 +36,7 @@ impl Poll<'_> {
         if self.stopping.is_some() {
             return TaskState::Stopping;
         }
-        if let Some(text) = self.overdue.as_ref().or(self.stalled.as_ref()) {
+        if let Some(text) = self.overdue.as_ref().or(self.letters_stuck.as_ref()).or(self.stalled.as_ref()) {
             return TaskState::Stalled(text.clone());
         }
         if let Some(text) = self.set_backs.stall(self.assignment.len()) {
