@@ -25,7 +25,7 @@ mod tests;
 
 pub use connector::{
     BatchDefaults, BatchLimits, BatchOverrides, ChangeKind, ClientProperties, ConnectorDefinition,
-    ErrorPolicy, GroupProtocol, Limits, OnReject, PluginUse, Predicate, RestartPolicy, RestartWhen,
+    ErrorPolicy, GroupProtocol, Isolation, Limits, OnReject, PluginUse, Predicate, RestartPolicy, RestartWhen,
     RetryPolicy, SourceDefinition, Start, Subscription, TransformDefinition,
 };
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};

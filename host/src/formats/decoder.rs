@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use serde::{Deserialize, Serialize};
 use tidegate_abi::{
     Arena, ChangeParts, Record, Value,
     host::{Decode, Decoded, Recognise},
@@ -15,7 +16,7 @@ use super::{
 };
 
 /// How a task's records are to be read.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct DecoderOptions {
     /// Format of keys.
     pub key: Format,

@@ -2,6 +2,7 @@
 
 mod batch;
 mod columns;
+mod limits;
 mod policy;
 mod predicate;
 mod properties;
@@ -17,10 +18,11 @@ use super::host_file::HostConfig;
 use super::plugin_config::PluginCatalog;
 use super::report::Report;
 use super::secrets::Secrets;
-use super::section::{Choice, Section};
+use super::section::Section;
 
 pub use batch::{BatchDefaults, BatchLimits, BatchOverrides};
-pub use policy::{ErrorPolicy, Limits, OnReject, RestartPolicy, RestartWhen, RetryPolicy};
+pub use limits::{Isolation, Limits};
+pub use policy::{ErrorPolicy, OnReject, RestartPolicy, RestartWhen, RetryPolicy};
 pub use predicate::{ChangeKind, Predicate};
 pub use properties::ClientProperties;
 pub use source::{GroupProtocol, SourceDefinition, Start, Subscription};
@@ -46,6 +48,8 @@ pub struct ConnectorDefinition {
     pub enabled: bool,
     /// `tasks`: consumers in its group, 1 to 64. Default: 1.
     pub tasks: usize,
+    /// `isolation`: where its tasks run.
+    pub isolation: Isolation,
     /// `[source]`.
     pub source: SourceDefinition,
     /// `[batch]`, still to be resolved with the sink's own defaults.
@@ -75,13 +79,14 @@ impl ConnectorDefinition {
     ) -> Option<Self> {
         let mut root = Section::root(table, Place::whole(file), report);
         let tasks = root.integer("tasks", 1..=64).and_then(|tasks| usize::try_from(tasks).ok()).unwrap_or(1);
-        let limits = Limits::read(root.section("limits"), tasks);
-        let batch = BatchOverrides::read(root.section("batch"), limits.memory / tasks, around);
+        let isolation = Isolation::read(&mut root);
+        let limits = Limits::read(root.section("limits"), tasks, isolation);
+        let task_memory = limits.task_memory(tasks, isolation);
+        let batch = BatchOverrides::read(root.section("batch"), task_memory, around);
         let source = SourceDefinition::read(root.section("source"), name, around);
         let transforms = TransformDefinition::read_all(&mut root, around);
         let sink = PluginUse::read_sink(root.section("sink"), around);
         policy::read_plugins(root.section("plugins"));
-        read_isolation(&mut root);
         let errors = ErrorPolicy::read(root.section("errors"));
         let restart = RestartPolicy::read(root.section("restart"));
         let (description, enabled) = (root.text("description"), root.boolean("enabled").unwrap_or(true));
@@ -95,6 +100,7 @@ impl ConnectorDefinition {
             description,
             enabled,
             tasks,
+            isolation,
             source: source?,
             batch,
             transforms,
@@ -106,11 +112,6 @@ impl ConnectorDefinition {
         };
         Some(definition)
     }
-}
-
-/// Checks `isolation`. There is only one usable value yet, so there is nothing to keep.
-fn read_isolation(root: &mut Section<'_>) {
-    root.choice("isolation", vec![("thread", Choice::Is(())), ("process", Choice::NotYet)]);
 }
 
 impl fmt::Debug for ConnectorDefinition {
@@ -133,6 +134,7 @@ impl fmt::Debug for Fields<'_> {
             .field("description", &definition.description)
             .field("enabled", &definition.enabled)
             .field("tasks", &definition.tasks)
+            .field("isolation", &definition.isolation)
             .field("source", &definition.source)
             .field("batch", &definition.batch)
             .field("transforms", &definition.transforms)

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use rdkafka::ClientConfig;
+use serde::{Deserialize, Serialize};
 
 use super::error::ConsumerError;
 use crate::kafka::client::{self, ClientError};
@@ -16,7 +17,7 @@ const DEFAULT_RESPONSE_LIMIT: usize = 100_000_000;
 const LEAST_FETCH: usize = MEBIBYTE;
 
 /// Which topics a consumer subscribes to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Topics {
     /// These.
     List(Vec<String>),
@@ -39,7 +40,7 @@ impl Topics {
 }
 
 /// Where a group begins that has not committed anything for a topic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Start {
     /// At the oldest record.
     Earliest,
@@ -47,8 +48,8 @@ pub enum Start {
     Latest,
 }
 
-/// What a consumer is told.
-#[derive(Clone)]
+/// What a consumer is told. Serialised with its secrets.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct ConsumerSettings {
     /// The connector's name, for logs and threads.
     pub connector: String,
