@@ -25,8 +25,8 @@ mod tests;
 
 pub use connector::{
     BatchDefaults, BatchLimits, BatchOverrides, ChangeKind, ClientProperties, ConnectorDefinition,
-    DeadLetterPolicy, ErrorPolicy, GroupProtocol, Limits, OnLostPosition, OnReject, PluginUse, Predicate,
-    RestartPolicy, RestartWhen, RetryPolicy, SourceDefinition, Start, Subscription, TopicTemplate,
+    DeadLetterPolicy, ErrorPolicy, GroupProtocol, Isolation, Limits, OnLostPosition, OnReject, PluginUse,
+    Predicate, RestartPolicy, RestartWhen, RetryPolicy, SourceDefinition, Start, Subscription, TopicTemplate,
     TransformDefinition,
 };
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};

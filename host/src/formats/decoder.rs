@@ -1,5 +1,6 @@
 //! The decoder of a task: key and value in their formats, then the change event in them.
 
+use serde::{Deserialize, Serialize};
 use tidegate_abi::{
     Arena, ChangeParts, Record, Value,
     host::{Decode, Decoded, Part, Recognise, Refusal},
@@ -13,7 +14,7 @@ use super::{
 };
 
 /// How a task's records are to be read.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct DecoderOptions {
     /// Format of keys.
     pub key: Format,

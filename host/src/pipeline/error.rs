@@ -132,7 +132,7 @@ pub enum TaskError {
         offset: i64,
     },
     /// A plugin call did not return.
-    #[error("{stage} has not returned for {} s (limits.call_timeout is {} s); its thread is left behind", waited.as_secs(), limit.as_secs())]
+    #[error("{stage} has not returned for {} s (limits.call_timeout is {} s)", waited.as_secs(), limit.as_secs())]
     Hung {
         /// Which.
         stage: Stage,
@@ -142,7 +142,7 @@ pub enum TaskError {
         limit: Duration,
     },
     /// It failed, and a thread of a stage did not end in time.
-    #[error("{0}; a thread that did not end is left behind")]
+    #[error("{0}; a thread of the task did not end")]
     LeftBehind(Box<TaskError>),
     /// A stage that was left behind comes back: nobody is there to hear this.
     #[error("the task has ended without this stage")]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     config::{BatchLimits, ErrorPolicy, Predicate},
     formats::DecoderOptions,
@@ -13,7 +15,7 @@ use crate::{
 };
 
 /// One transform of a task.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TransformSettings {
     /// The plugin.
     pub plugin: Plugin,
@@ -25,8 +27,8 @@ pub struct TransformSettings {
     pub when: Option<Predicate>,
 }
 
-/// What a task is made from. `Debug` is not derived: configurations hold secrets.
-#[derive(Clone)]
+/// What a task is made from. `Debug` is not derived: configurations hold secrets, which are serialised with the rest.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct TaskSettings {
     /// Connector's name.
     pub connector: String,

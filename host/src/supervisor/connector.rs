@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::catalog::summary;
+use super::{catalog::summary, isolation::Spec};
 use crate::{
     config::{
-        self, BatchDefaults, BatchOverrides, ConnectorDefinition, Diagnostic, GroupProtocol, PluginCatalog,
-        PluginSummary, Severity, Subscription,
+        self, BatchDefaults, BatchOverrides, ConnectorDefinition, Diagnostic, GroupProtocol, Isolation,
+        PluginCatalog, PluginSummary, Severity, Subscription,
     },
     formats::{DecoderOptions, Hints},
     kafka::consumer::{ConsumerSettings, OnLostPosition, Protocol, Start, Topics},
@@ -94,12 +94,18 @@ impl Connector {
         })
     }
 
+    /// What its process is started with, if it has one of its own.
+    #[must_use]
+    pub(super) fn process(&self) -> Option<Spec> {
+        (self.definition.isolation == Isolation::Process).then(|| Spec::of(&self.definition))
+    }
+
     /// What task number `task` is made from.
     #[must_use]
     pub fn task_settings(&self, task: u32) -> TaskSettings {
         let definition = &self.definition;
         let tasks = definition.tasks.max(1);
-        let memory = definition.limits.memory / tasks;
+        let memory = definition.limits.task_memory(tasks, definition.isolation);
         let batch = definition.batch.resolve(wishes(&self.sink));
         let batch_memory = (memory - memory / QUEUE_SHARE) / BatchOverrides::BATCHES_IN_MEMORY;
         TaskSettings {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::pipeline::Counts;
+use crate::{config::Isolation, pipeline::Counts};
 
 /// All connectors of a host.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,10 @@ pub struct ConnectorStatus {
     pub description: String,
     /// The worst of its tasks' states.
     pub state: ConnectorState,
+    /// Where its tasks run.
+    pub isolation: Isolation,
+    /// Its process, if it has one of its own that runs.
+    pub pid: Option<i32>,
     /// Its consumer group.
     pub group_id: String,
     /// Its tasks.

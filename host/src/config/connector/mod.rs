@@ -3,6 +3,7 @@
 mod batch;
 mod columns;
 mod dead_letters;
+mod limits;
 mod policy;
 mod predicate;
 mod properties;
@@ -20,11 +21,12 @@ use super::host_file::HostConfig;
 use super::plugin_config::PluginCatalog;
 use super::report::Report;
 use super::secrets::Secrets;
-use super::section::{Choice, Section};
+use super::section::Section;
 
 pub use batch::{BatchDefaults, BatchLimits, BatchOverrides};
 pub use dead_letters::{DeadLetterPolicy, OnReject, TopicTemplate};
-pub use policy::{ErrorPolicy, Limits, RestartPolicy, RestartWhen, RetryPolicy};
+pub use limits::{Isolation, Limits};
+pub use policy::{ErrorPolicy, RestartPolicy, RestartWhen, RetryPolicy};
 pub use predicate::{ChangeKind, Predicate};
 pub use properties::ClientProperties;
 pub use source::{GroupProtocol, OnLostPosition, SourceDefinition, Start, Subscription};
@@ -58,6 +60,8 @@ pub struct ConnectorDefinition {
     pub enabled: bool,
     /// `tasks`: consumers in its group, 1 to 64. Default: 1.
     pub tasks: usize,
+    /// `isolation`: where its tasks run.
+    pub isolation: Isolation,
     /// `[source]`.
     pub source: SourceDefinition,
     /// `[batch]`, still to be resolved with the sink's own defaults.
@@ -90,13 +94,14 @@ impl ConnectorDefinition {
     ) -> Option<Self> {
         let mut root = Section::root(table, Place::whole(file), report);
         let tasks = root.integer("tasks", 1..=64).and_then(|tasks| usize::try_from(tasks).ok()).unwrap_or(1);
-        let limits = Limits::read(root.section("limits"), tasks);
-        let batch = BatchOverrides::read(root.section("batch"), limits.memory / tasks, around);
+        let isolation = Isolation::read(&mut root);
+        let limits = Limits::read(root.section("limits"), tasks, isolation);
+        let task_memory = limits.task_memory(tasks, isolation);
+        let batch = BatchOverrides::read(root.section("batch"), task_memory, around);
         let source = SourceDefinition::read(root.section("source"), name, around);
         let transforms = TransformDefinition::read_all(&mut root, around);
         let sink = PluginUse::read_sink(root.section("sink"), around);
         policy::read_plugins(root.section("plugins"));
-        read_isolation(&mut root);
         let subscription = source.as_ref().map(|source| &source.subscription);
         let errors = ErrorPolicy::read(root.section("errors"), name, subscription);
         let restart = RestartPolicy::read(root.section("restart"));
@@ -111,6 +116,7 @@ impl ConnectorDefinition {
             description,
             enabled,
             tasks,
+            isolation,
             source: source?,
             batch,
             transforms,
@@ -123,11 +129,6 @@ impl ConnectorDefinition {
         };
         Some(definition)
     }
-}
-
-/// Checks `isolation`. There is only one usable value yet, so there is nothing to keep.
-fn read_isolation(root: &mut Section<'_>) {
-    root.choice("isolation", vec![("thread", Choice::Is(())), ("process", Choice::NotYet)]);
 }
 
 impl fmt::Debug for ConnectorDefinition {
@@ -150,6 +151,7 @@ impl fmt::Debug for Fields<'_> {
             .field("description", &definition.description)
             .field("enabled", &definition.enabled)
             .field("tasks", &definition.tasks)
+            .field("isolation", &definition.isolation)
             .field("source", &definition.source)
             .field("batch", &definition.batch)
             .field("transforms", &definition.transforms)

@@ -1,14 +1,15 @@
-//! `[errors]`, `[restart]`, `[limits]` and `[plugins]`: what happens when something goes wrong, and the bounds.
+//! `[errors]`, `[restart]` and `[plugins]`: what happens when something goes wrong.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use super::dead_letters::OnReject;
 use super::source::Subscription;
 use crate::config::duration::format_duration;
 use crate::config::section::{Choice, Section};
 
-const MIB: u64 = 1 << 20;
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -17,7 +18,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 const ANY_WAIT: RangeInclusive<Duration> = MILLISECOND..=DAY;
 
 /// `[errors.retry]`: how errors that may pass are retried, with growing waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetryPolicy {
     /// `initial`: the first wait. Default: 200 ms.
     pub initial: Duration,
@@ -28,7 +29,7 @@ pub struct RetryPolicy {
 }
 
 /// `[errors]`: bad records and retries.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorPolicy {
     /// `tolerance`, `on_reject` and `dead_letter_topic`.
     pub on_reject: OnReject,
@@ -117,33 +118,6 @@ impl RestartPolicy {
         let window = section.duration("window", SECOND..=30 * DAY).unwrap_or(HOUR);
         section.finish();
         Self { policy, initial, max, max_restarts: restarts.unwrap_or(10), window }
-    }
-}
-
-/// `[limits]`: bounds of a connector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// `memory`: bytes of batches and client queues of all tasks together. Default: 128 MiB.
-    pub memory: usize,
-    /// `call_timeout`: a plugin call that takes longer counts as stalled. Default: 5 min.
-    pub call_timeout: Duration,
-    /// `shutdown`: how long a stop may take before it is cut short. Default: 30 s.
-    pub shutdown: Duration,
-}
-
-impl Limits {
-    pub(super) fn read(mut section: Section<'_>, tasks: usize) -> Self {
-        let limits = Self {
-            memory: section.size("memory", MIB..=1024 * 1024 * MIB).unwrap_or(128 << 20),
-            call_timeout: section.duration("call_timeout", SECOND..=DAY).unwrap_or(5 * MINUTE),
-            shutdown: section.duration("shutdown", Duration::ZERO..=HOUR).unwrap_or(30 * SECOND),
-        };
-        if limits.memory / tasks.max(1) < 1 << 20 {
-            let message = format!("leaves each of {tasks} tasks less than 1 MiB");
-            section.conflict("memory", message, "raise limits.memory or lower tasks");
-        }
-        section.finish();
-        limits
     }
 }
 

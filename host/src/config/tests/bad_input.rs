@@ -132,7 +132,6 @@ fn group_membership() {
 
 #[test]
 fn what_is_not_built_yet_is_refused() {
-    with("isolation = \"process\"", "3:1: isolation: \"process\" is not supported yet: use \"thread\"");
     with(
         "source.value_format = \"avro\"",
         "3:8: source.value_format: \"avro\" is not supported yet: use \"json\", \"string\" or \"bytes\"",
@@ -259,12 +258,12 @@ fn sizes_and_durations_have_units_and_bounds() {
 fn batches_must_fit_the_memory() {
     with(
         "tasks = 2\n[batch]\nmax_bytes = \"8 MiB\"\n[limits]\nmemory = \"40 MiB\"",
-        "5:1: batch.max_bytes: three batches of this size would not fit limits.memory / tasks, which is 20 MiB: \
+        "5:1: batch.max_bytes: three batches of this size would not fit what limits.memory has for a task: 20 MiB: \
          lower batch.max_bytes, raise limits.memory or lower tasks",
     );
     with(
         "batch.max_record_bytes = \"200 MiB\"",
-        "3:7: batch.max_record_bytes: a record of this size would not fit limits.memory / tasks, which is 128 MiB: \
+        "3:7: batch.max_record_bytes: a record of this size would not fit what limits.memory has for a task: 128 MiB: \
          lower batch.max_record_bytes, raise limits.memory or lower tasks",
     );
     with(

@@ -133,7 +133,7 @@ fn every_key_arrives() {
         window: seconds(1800),
     };
     assert_eq!(connector.restart, restart);
-    let limits = Limits { memory: 64 << 20, call_timeout: seconds(60), shutdown: seconds(10) };
+    let limits = Limits { memory: 64 << 20, call_timeout: seconds(60), shutdown: seconds(10), cpu: None };
     assert_eq!(connector.limits, limits);
 }
 

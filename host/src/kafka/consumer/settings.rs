@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use rdkafka::ClientConfig;
+use serde::{Deserialize, Serialize};
 
 use super::error::ConsumerError;
 use crate::kafka::client::{self, ClientError};
@@ -16,7 +17,7 @@ const DEFAULT_RESPONSE_LIMIT: usize = 100_000_000;
 const LEAST_FETCH: usize = MEBIBYTE;
 
 /// Which topics a consumer subscribes to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Topics {
     /// These.
     List(Vec<String>),
@@ -39,7 +40,7 @@ impl Topics {
 }
 
 /// Where a group begins that has not committed anything for a topic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Start {
     /// At the oldest record.
     Earliest,
@@ -49,7 +50,7 @@ pub enum Start {
 
 /// What becomes of a position that lies outside its partition's log: records were deleted before they were read, or the
 /// topic was created anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnLostPosition {
     /// The consumer cannot go on, and says where.
     Fail,
@@ -60,7 +61,7 @@ pub enum OnLostPosition {
 }
 
 /// How the members of a group share its partitions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Protocol {
     /// The classic protocol with an assignment strategy: `cooperative-sticky`, `range` or `roundrobin`. All members of a
     /// group must use the same.
@@ -72,8 +73,8 @@ pub enum Protocol {
 /// Properties of the classic protocol, which librdkafka refuses beside the other one.
 const CLASSIC_ONLY: [&str; 2] = ["session.timeout.ms", "heartbeat.interval.ms"];
 
-/// What a consumer is told.
-#[derive(Clone)]
+/// What a consumer is told. Serialised with its secrets.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct ConsumerSettings {
     /// The connector's name, for logs and threads.
     pub connector: String,

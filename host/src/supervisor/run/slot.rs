@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinHandle};
 
-use super::history::History;
+use super::{News, history::History};
 use crate::{
     pipeline::{Counts, Task, TaskCommand, TaskEvent, TaskState},
     supervisor::{
         connector::Connector,
+        isolation::{Crash, IsolatedTask, IsolationError, Process},
         metrics,
         restart::Restarts,
         status::{ConnectorState, ConnectorStatus, TaskStatus, add},
@@ -41,10 +42,25 @@ enum Wanted {
     },
 }
 
+/// A running task, wherever it runs.
+enum AnyTask {
+    Thread(Task),
+    Process(IsolatedTask),
+}
+
+impl AnyTask {
+    fn send(&self, command: TaskCommand) {
+        match self {
+            Self::Thread(task) => task.send(command),
+            Self::Process(task) => task.send(command),
+        }
+    }
+}
+
 struct Slot {
     number: u32,
     run: u64,
-    task: Option<Task>,
+    task: Option<AnyTask>,
     state: TaskState,
     failed: bool,
     reason: String,
@@ -83,14 +99,22 @@ pub(super) struct Running {
     connector: Connector,
     wanted: Wanted,
     slots: Vec<Slot>,
-    events: mpsc::UnboundedSender<(TaskId, TaskEvent)>,
+    /// The process of all its tasks, with `isolation = "process"`.
+    process: Option<Process>,
+    /// One that is about to end, or has.
+    leaving: Option<JoinHandle<()>>,
+    /// Processes so far.
+    processes: u64,
+    /// A crash of the process counts once, however many tasks it had.
+    crashes: Restarts,
+    news: mpsc::UnboundedSender<News>,
     started: Instant,
     ended: Option<Instant>,
     at_end_since: Option<Instant>,
 }
 
 impl Running {
-    pub(super) fn new(connector: Connector, events: mpsc::UnboundedSender<(TaskId, TaskEvent)>) -> Self {
+    pub(super) fn new(connector: Connector, news: mpsc::UnboundedSender<News>) -> Self {
         let slot = |number| Slot {
             number,
             run: 0,
@@ -107,7 +131,19 @@ impl Running {
         };
         let slots = (0..connector.definition.tasks.max(1) as u32).map(slot).collect();
         let started = Instant::now();
-        Self { wanted: Wanted::Run, slots, events, started, ended: None, at_end_since: None, connector }
+        Self {
+            wanted: Wanted::Run,
+            slots,
+            process: None,
+            leaving: None,
+            processes: 0,
+            crashes: Restarts::new(&connector.definition.restart),
+            news,
+            started,
+            ended: None,
+            at_end_since: None,
+            connector,
+        }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -137,21 +173,44 @@ impl Running {
         slot.before = add(slot.before, std::mem::take(&mut slot.counts));
         (slot.state, slot.failed, slot.restart_at) = (TaskState::Starting, false, None);
         let id = TaskId { connector: self.connector.name().to_owned(), task: slot.number, run: slot.run };
-        let (events, sender) = (self.events.clone(), id.clone());
+        let (news, sender) = (self.news.clone(), id.clone());
         // The supervisor lives as long as its connectors, except at the very end.
-        let tell = move |event| drop(events.send((sender.clone(), event)));
-        match Task::start(self.connector.task_settings(slot.number), Box::new(tell)) {
+        let tell = Box::new(move |event| drop(news.send(News::Task(sender.clone(), event))));
+        let settings = self.connector.task_settings(slot.number);
+        let started = match self.process() {
+            Ok(None) => Task::start(settings, tell).map(AnyTask::Thread).map_err(|error| error.to_string()),
+            Ok(Some(process)) => Ok(AnyTask::Process(process.start_task(settings, tell))),
+            Err(error) => Err(error.to_string()),
+        };
+        match started {
             Ok(task) => {
                 if self.wanted == Wanted::Pause {
                     task.send(TaskCommand::Pause);
                 }
-                slot.task = Some(task);
+                self.slots[index].task = Some(task);
             }
             Err(error) => {
-                let reason = scrub(&error.to_string()).into_owned();
+                let reason = scrub(&error).into_owned();
                 self.on_event(&id, TaskEvent::Failed { reason, abandoned: false });
             }
         }
+    }
+
+    /// The process of the tasks, started if it does not run; `None` if they are threads of this one.
+    fn process(&mut self) -> Result<Option<&Process>, IsolationError> {
+        let Some(spec) = self.connector.process() else { return Ok(None) };
+        if self.process.is_none() {
+            self.processes += 1;
+            let news = self.news.clone();
+            let crashed = move |crash| drop(news.send(News::Crash(crash)));
+            self.process = Some(Process::start(&spec, self.processes, crashed)?);
+        }
+        Ok(self.process.as_ref())
+    }
+
+    /// Lets the process go, if there is one. What is returned is over when the last one has ended.
+    pub(super) fn end_process(&mut self) -> Option<JoinHandle<()>> {
+        self.process.take().map(Process::leave).or_else(|| self.leaving.take())
     }
 
     pub(super) fn tell(&mut self, command: &TaskCommand) {
@@ -219,6 +278,7 @@ impl Running {
             slot.restarts.forget();
             slot.reason.clear();
         }
+        self.crashes.forget();
     }
 
     pub(super) fn on_event(&mut self, id: &TaskId, event: TaskEvent) {
@@ -246,26 +306,66 @@ impl Running {
                 self.on_failure(index, reason, abandoned);
             }
         }
+        self.after_an_end();
+    }
+
+    /// The process has ended, and its tasks with it: they start again together.
+    pub(super) fn on_crash(&mut self, crash: &Crash) {
+        if self.process.as_ref().is_none_or(|process| process.number() != crash.process) {
+            return;
+        }
+        self.process = None;
+        let failed: Vec<usize> =
+            (0..self.slots.len()).filter(|index| self.slots[*index].task.take().is_some()).collect();
+        if failed.is_empty() {
+            let connector = self.connector.name();
+            tracing::warn!(connector, "while no task ran: {}", crash.reason);
+        } else {
+            let wait = self.is_wanted().then(|| self.crashes.after_failure(Instant::now(), false)).flatten();
+            for index in failed {
+                let slot = &mut self.slots[index];
+                (slot.counts.partitions, slot.counts.at_end) = (0, 0);
+                self.fail(index, crash.reason.clone(), wait);
+            }
+        }
+        self.after_an_end();
+    }
+
+    /// What follows when a task, or all, may have ended.
+    fn after_an_end(&mut self) {
         if self.has_tasks() {
             return;
         }
         if let Wanted::Restart { paused } = self.wanted {
+            self.leaving = self.end_process();
             self.wanted = if paused { Wanted::Pause } else { Wanted::Run };
             return self.start();
         }
+        // While a task is waited for, its process stays: libraries remember things there.
         if self.slots.iter().all(|slot| slot.restart_at.is_none()) {
+            self.leaving = self.end_process();
             self.ended.get_or_insert_with(Instant::now);
         }
     }
 
-    fn on_failure(&mut self, index: usize, reason: String, abandoned: bool) {
+    fn is_wanted(&self) -> bool {
+        matches!(self.wanted, Wanted::Run | Wanted::Pause)
+    }
+
+    fn on_failure(&mut self, index: usize, mut reason: String, abandoned: bool) {
+        if abandoned {
+            reason.push_str("; its thread is left behind");
+        }
+        let is_wanted = self.is_wanted();
+        let restarts = &mut self.slots[index].restarts;
+        let wait = is_wanted.then(|| restarts.after_failure(Instant::now(), abandoned)).flatten();
+        self.fail(index, reason, wait);
+    }
+
+    /// The task has failed, and is started again after `wait`, if at all.
+    fn fail(&mut self, index: usize, reason: String, wait: Option<Duration>) {
         let slot = &mut self.slots[index];
-        let now = Instant::now();
-        let wait = match self.wanted {
-            Wanted::Run | Wanted::Pause => slot.restarts.after_failure(now, abandoned),
-            Wanted::Stop | Wanted::Restart { .. } => None,
-        };
-        slot.restart_at = wait.map(|wait| now + wait);
+        slot.restart_at = wait.map(|wait| Instant::now() + wait);
         slot.failed = true;
         slot.stalled_since = None;
         let (connector, task) = (self.connector.name(), slot.number);
@@ -351,6 +451,8 @@ impl Running {
             name: definition.name.clone(),
             description: scrub(definition.description.as_deref().unwrap_or_default()).into_owned(),
             state: self.state(),
+            isolation: definition.isolation,
+            pid: self.process.as_ref().map(Process::pid),
             group_id: definition.source.group_id.clone(),
             counts: tasks.iter().map(|task| task.counts).fold(Counts::default(), add),
             tasks,
