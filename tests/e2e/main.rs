@@ -11,6 +11,7 @@ mod failures;
 mod frozen_interface;
 mod hanging;
 mod interface;
+mod ledger;
 mod loading;
 mod log;
 mod outside;
