@@ -3,6 +3,7 @@
 mod bad_data;
 mod commits;
 mod configuration;
+mod containment;
 mod control;
 mod delivery;
 mod development_broker;

@@ -16,7 +16,7 @@ mod recording;
 mod snowflake;
 
 pub use artifacts::{Artifacts, artifacts};
-pub use broker::Broker;
+pub use broker::{Broker, Member};
 pub use capture::{Captured, captured, captured_file};
 pub use comparison::{Comparison, compare, final_table_names};
 pub use home::Home;

@@ -22,6 +22,8 @@ pub(super) enum Inbox {
     Settled(Settled),
     /// All of a batch is settled; here is its memory.
     Delivered(Batch),
+    /// A stage has failed; its plugins are dropped next.
+    StageFailed(TaskError),
     /// A stage's thread has ended.
     StageEnded(Result<(), TaskError>),
 }

@@ -39,7 +39,20 @@ impl Work {
     /// # Errors
     /// Why the task fails.
     pub(super) fn run(self) -> Result<(), TaskError> {
-        let mut stages = Stages::open(&self.settings, &self.clock, &self.stop)?;
+        let mut stages = Stages::new(&self.settings, &self.clock, &self.stop);
+        match self.serve(&mut stages) {
+            Ok(()) => stages.close(),
+            // Told before the transforms are dropped, which may take long.
+            Err(error) => {
+                let _ended = self.poll.send(Inbox::StageFailed(error)).is_err();
+            }
+        }
+        stages.discard();
+        Ok(())
+    }
+
+    fn serve(&self, stages: &mut Stages) -> Result<(), TaskError> {
+        stages.open()?;
         // The other roles are gone only when the task ends: there is nobody to tell.
         let _ended = self.poll.send(Inbox::WorkFree).is_err();
         while let Ok(input) = self.inputs.recv() {
@@ -49,7 +62,8 @@ impl Work {
             match input {
                 WorkInput::Reopen => {
                     stages.close();
-                    stages = Stages::open(&self.settings, &self.clock, &self.stop)?;
+                    stages.discard();
+                    stages.open()?;
                     tracing::info!(transforms = stages.transforms.len(), "transforms opened anew");
                 }
                 WorkInput::Batch(mut batch) => {
@@ -61,7 +75,6 @@ impl Work {
                 }
             }
         }
-        stages.close();
         Ok(())
     }
 }
@@ -77,23 +90,24 @@ struct Stages {
 }
 
 impl Stages {
-    fn open(
-        settings: &Arc<TaskSettings>,
-        clock: &Arc<CallClock>,
-        stop: &Arc<StopSignal>,
-    ) -> Result<Self, TaskError> {
-        Ok(Self {
+    fn new(settings: &Arc<TaskSettings>, clock: &Arc<CallClock>, stop: &Arc<StopSignal>) -> Self {
+        Self {
             settings: Arc::clone(settings),
             decoder: RecordDecoder::new(settings.decoder.clone()),
-            transforms: settings
-                .transforms
-                .iter()
-                .map(|transform| open(settings, transform, clock, stop))
-                .collect::<Result<_, _>>()?,
+            transforms: Vec::new(),
             rejections: Rejections::new(&settings.errors),
             clock: Arc::clone(clock),
             stop: Arc::clone(stop),
-        })
+        }
+    }
+
+    /// Opens the transforms, one after the other. Those that are open when one fails are left to `discard`.
+    fn open(&mut self) -> Result<(), TaskError> {
+        let settings = Arc::clone(&self.settings);
+        for transform in &settings.transforms {
+            self.transforms.push(open(&settings, transform, &self.clock, &self.stop)?);
+        }
+        Ok(())
     }
 
     fn process(&mut self, batch: &mut Batch) -> Result<(), TaskError> {
@@ -142,6 +156,14 @@ impl Stages {
             if let Err(error) = self.clock.time(&stage, transform.context(), || transform.close()) {
                 tracing::warn!(stage = %stage, "closing: {}", error.message);
             }
+        }
+    }
+
+    /// Drops the transforms, which runs code of theirs as any call does.
+    fn discard(&mut self) {
+        for transform in self.transforms.drain(..) {
+            let stage = Stage::Transform(transform.name().to_owned());
+            self.clock.time(&stage, transform.context(), || drop(transform));
         }
     }
 }

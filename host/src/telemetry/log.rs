@@ -3,7 +3,7 @@
 use std::{
     cell::RefCell,
     fmt::{self, Debug, Write as _},
-    io::{self, IsTerminal, Write as _},
+    io::{self, IsTerminal},
     sync::OnceLock,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -23,7 +23,10 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use super::redact::scrub;
+use super::{
+    redact::scrub,
+    streams::{keep_streams, write_errors},
+};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +54,7 @@ const PLUGIN_FIELDS: &str = "plugin.fields";
 
 /// Sends log lines to standard error from now on. Only the first call counts.
 pub fn init_logging(options: LogOptions) {
+    keep_streams();
     let format = *FORMAT.get_or_init(|| options.format);
     let lines = Lines { format, color: format == LogFormat::Human && io::stderr().is_terminal() };
     // The SDKs of HTTP clients and the like have nothing to say below a warning.
@@ -255,7 +259,7 @@ impl Lines {
             };
             line.push('\n');
             // Nobody can be told that the log cannot be written.
-            let _lost = io::stderr().lock().write_all(scrub(line).as_bytes()).is_err();
+            let _lost = write_errors(scrub(line).as_bytes()).is_err();
         });
     }
 
