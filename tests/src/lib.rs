@@ -9,6 +9,7 @@ mod broker;
 mod capture;
 mod comparison;
 mod home;
+pub mod kafka;
 mod outside;
 mod process;
 mod recording;
