@@ -64,7 +64,8 @@ pub struct SinkFaults {
     pub unnamed: bool,
     /// How long calls take, in milliseconds.
     pub delay_ms: u64,
-    /// Calls do not return, whatever the host asks, until the file says otherwise.
+    /// Calls do not return, whatever the host asks, until the file says otherwise. The first of them makes a file of the
+    /// same name that ends in `.hanging`, with the seed in it.
     pub hang: bool,
 }
 

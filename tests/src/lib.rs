@@ -9,6 +9,7 @@ mod broker;
 mod capture;
 mod comparison;
 mod home;
+pub mod kafka;
 mod ledger;
 mod outside;
 mod process;
