@@ -115,7 +115,8 @@ fn a_zombie_that_wakes_in_the_middle_of_a_write_is_fenced_and_recovers() {
     successor.wait_until("another record", |_| (ledger.offsets() == [0, 1, 2, 3]).then_some(()));
     let _finished = successor.terminate().expect_code(0);
     broker.send("events", ["{}"]);
-    wait_for(|| (ledger.offsets() == [0, 1, 2, 3, 4]).then_some(())).expect("the record, by who was a zombie");
+    wait_for(|| (ledger.offsets() == [0, 1, 2, 3, 4]).then_some(()))
+        .expect("the record, by who was a zombie");
     let _finished = zombie.terminate().expect_code(0);
     assert_eq!(ledger.offsets(), [0, 1, 2, 3, 4]);
     assert_eq!(broker.committed("connect-exact", "events", 0), Some(5));
