@@ -3,6 +3,7 @@
 mod bad_data;
 mod commits;
 mod configuration;
+mod containment;
 mod control;
 mod delivery;
 mod development_broker;
@@ -11,6 +12,7 @@ mod failures;
 mod frozen_interface;
 mod hanging;
 mod interface;
+mod ledger;
 mod loading;
 mod log;
 mod outside;

@@ -36,6 +36,8 @@ pub(super) enum Inbox {
     DeadLettered(usize),
     /// Dead letters cannot be written for now, for this reason; none: they can again.
     LettersStuck(Option<String>),
+    /// A stage has failed; its plugins are dropped next.
+    StageFailed(TaskError),
     /// A stage's thread has ended.
     StageEnded(Result<(), TaskError>),
 }

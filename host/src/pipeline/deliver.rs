@@ -52,31 +52,14 @@ impl Deliver {
         let stage = Stage::Sink(self.settings.sink_name.clone());
         let mut open =
             OpenSink { sink: self.open()?, stage, owned: HashMap::new(), stores_offsets: false, role: &self };
-        // The other roles are gone only when the task ends: there is nobody to tell.
-        let _ended = self.poll.send(Inbox::SinkOpen).is_err();
-        let _ended = self.free.send(()).is_err();
-        while let Ok(input) = self.inputs.recv() {
-            if self.stop.has_ended() {
-                break;
-            }
-            match input {
-                SinkInput::Batch(batch) => {
-                    let batch = open.deliver(batch)?;
-                    let _ended = self.poll.send(Inbox::Delivered(batch)).is_err();
-                    let _ended = self.free.send(()).is_err();
-                }
-                // Whoever is about to leave claims nothing: that would fence the next owner.
-                SinkInput::Claim { .. } if self.stop.is_asked() => {}
-                SinkInput::Claim { generation, partitions, settled } => {
-                    if let Some(claimed) = open.claim(generation, &partitions, &settled)? {
-                        let _ended = self.poll.send(Inbox::Claimed(claimed)).is_err();
-                    }
-                }
-                SinkInput::Release(partitions) => open.release(&partitions),
-                SinkInput::Reopen => open.reopen()?,
+        match open.serve() {
+            Ok(()) => open.close(),
+            // Told before the sink is dropped, which may take long.
+            Err(error) => {
+                let _ended = self.poll.send(Inbox::StageFailed(error)).is_err();
             }
         }
-        open.close();
+        open.discard();
         Ok(())
     }
 
@@ -93,6 +76,11 @@ impl Deliver {
         failure_policy::open(&settings.errors.retry, &stage, &self.stop, || {
             self.clock.time(&stage, opening.context(), || SinkInstance::open(&settings.sink, &opening))
         })
+    }
+
+    /// Drops a sink, which runs its own code as any call does.
+    fn discard(&self, stage: &Stage, sink: SinkInstance) {
+        self.clock.time(stage, sink.context(), || drop(sink));
     }
 }
 
@@ -118,6 +106,35 @@ struct OpenSink<'r> {
 }
 
 impl OpenSink<'_> {
+    fn serve(&mut self) -> Result<(), TaskError> {
+        let role = self.role;
+        // The other roles are gone only when the task ends: there is nobody to tell.
+        let _ended = role.poll.send(Inbox::SinkOpen).is_err();
+        let _ended = role.free.send(()).is_err();
+        while let Ok(input) = role.inputs.recv() {
+            if role.stop.has_ended() {
+                break;
+            }
+            match input {
+                SinkInput::Batch(batch) => {
+                    let batch = self.deliver(batch)?;
+                    let _ended = role.poll.send(Inbox::Delivered(batch)).is_err();
+                    let _ended = role.free.send(()).is_err();
+                }
+                // Whoever is about to leave claims nothing: that would fence the next owner.
+                SinkInput::Claim { .. } if role.stop.is_asked() => {}
+                SinkInput::Claim { generation, partitions, settled } => {
+                    if let Some(claimed) = self.claim(generation, &partitions, &settled)? {
+                        let _ended = role.poll.send(Inbox::Claimed(claimed)).is_err();
+                    }
+                }
+                SinkInput::Release(partitions) => self.release(&partitions)?,
+                SinkInput::Reopen => self.reopen()?,
+            }
+        }
+        Ok(())
+    }
+
     /// Writes a batch, part by part should the sink refuse some of it. The batch comes back for its memory.
     fn deliver(&mut self, mut batch: Batch) -> Result<Batch, TaskError> {
         self.drop_what_is_not_ours(&mut batch);
@@ -254,22 +271,29 @@ impl OpenSink<'_> {
         let _ended = self.role.poll.send(Inbox::Settled(settled)).is_err();
     }
 
-    fn release(&mut self, partitions: &[TopicPartition]) {
-        let (clock, sink) = (&self.role.clock, &mut self.sink);
-        if let Err(error) = clock.time(&self.stage, sink.context(), || sink.release(&named(partitions))) {
-            tracing::warn!(stage = %self.stage, "letting partitions go: {}", error.message);
-        }
+    /// Lets partitions go. A sink that cannot is told of, and still has the others; one that panicked is gone.
+    fn release(&mut self, partitions: &[TopicPartition]) -> Result<(), TaskError> {
         for at in partitions {
             if let Some(topic) = self.owned.get_mut(&at.topic) {
                 topic.remove(&at.partition);
             }
         }
+        let (clock, sink) = (&self.role.clock, &mut self.sink);
+        match clock.time(&self.stage, sink.context(), || sink.release(&named(partitions))) {
+            Err(source) if source.class == ErrorClass::Panic => {
+                return Err(TaskError::Call { stage: self.stage.clone(), source });
+            }
+            Err(error) => tracing::warn!(stage = %self.stage, "letting partitions go: {}", error.message),
+            Ok(()) => {}
+        }
+        Ok(())
     }
 
     /// Opens the sink anew. Partitions stay claimed under new epochs, so that the instance before is fenced.
     fn reopen(&mut self) -> Result<(), TaskError> {
         self.close();
-        self.sink = self.role.open()?;
+        let before = std::mem::replace(&mut self.sink, self.role.open()?);
+        self.role.discard(&self.stage, before);
         let partitions: Vec<TopicPartition> = self
             .owned
             .iter()
@@ -296,5 +320,9 @@ impl OpenSink<'_> {
         if let Err(error) = clock.time(&self.stage, sink.context(), || sink.close()) {
             tracing::warn!(stage = %self.stage, "closing: {}", error.message);
         }
+    }
+
+    fn discard(self) {
+        self.role.discard(&self.stage, self.sink);
     }
 }

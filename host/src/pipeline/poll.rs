@@ -305,18 +305,22 @@ impl<'t> Poll<'t> {
             Inbox::Delivered(batch) => self.on_delivered(batch),
             Inbox::DeadLettered(count) => self.counts.dead_lettered += count as u64,
             Inbox::LettersStuck(reason) => self.letters_stuck = reason,
+            Inbox::StageFailed(error) => self.on_stage_failure(error),
             Inbox::StageEnded(outcome) => {
                 self.stages_running -= 1;
-                match outcome {
-                    Ok(()) => {}
-                    // It gave up trying to open or to claim: nothing is lost, and there is nobody to try for.
-                    Err(error) if self.stopping.is_some() && self.is_drained() => {
-                        tracing::warn!("gave up while stopping: {error}");
-                    }
-                    Err(error) => self.fail(error),
+                if let Err(error) = outcome {
+                    self.on_stage_failure(error);
                 }
             }
         }
+    }
+
+    fn on_stage_failure(&mut self, error: TaskError) {
+        // It gave up trying to open or to claim: nothing is lost, and there is nobody to try for.
+        if self.stopping.is_some() && self.is_drained() {
+            return tracing::warn!("gave up while stopping: {error}");
+        }
+        self.fail(error);
     }
 
     fn on_command(&mut self, command: &TaskCommand) {

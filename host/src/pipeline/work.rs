@@ -49,7 +49,20 @@ impl Work {
     /// # Errors
     /// Why the task fails.
     pub(super) fn run(self) -> Result<(), TaskError> {
-        let mut stages = Stages::open(&self)?;
+        let mut stages = Stages::new(&self);
+        match self.serve(&mut stages) {
+            Ok(()) => stages.close(),
+            // Told before the transforms are dropped, which may take long.
+            Err(error) => {
+                let _ended = self.poll.send(Inbox::StageFailed(error)).is_err();
+            }
+        }
+        stages.discard();
+        Ok(())
+    }
+
+    fn serve(&self, stages: &mut Stages) -> Result<(), TaskError> {
+        stages.open()?;
         // The other roles are gone only when the task ends: there is nobody to tell.
         let _ended = self.poll.send(Inbox::WorkFree).is_err();
         while let Ok(input) = self.inputs.recv() {
@@ -59,7 +72,8 @@ impl Work {
             match input {
                 WorkInput::Reopen => {
                     stages.close();
-                    stages = Stages::open(&self)?;
+                    stages.discard();
+                    stages.open()?;
                     tracing::info!(transforms = stages.transforms.len(), "transforms opened anew");
                 }
                 WorkInput::Batch(mut batch) => {
@@ -76,7 +90,6 @@ impl Work {
                 }
             }
         }
-        stages.close();
         Ok(())
     }
 }
@@ -92,17 +105,25 @@ struct Stages {
 }
 
 impl Stages {
-    fn open(work: &Work) -> Result<Self, TaskError> {
+    fn new(work: &Work) -> Self {
         let Work { settings, rejections, clock, stop, .. } = work;
-        let open = |transform| open(settings, transform, clock, stop);
-        Ok(Self {
+        Self {
             decoder: RecordDecoder::new(settings.decoder.clone()),
-            transforms: settings.transforms.iter().map(open).collect::<Result<_, _>>()?,
+            transforms: Vec::new(),
             settings: Arc::clone(settings),
             rejections: Arc::clone(rejections),
             clock: Arc::clone(clock),
             stop: Arc::clone(stop),
-        })
+        }
+    }
+
+    /// Opens the transforms, one after the other. Those that are open when one fails are left to `discard`.
+    fn open(&mut self) -> Result<(), TaskError> {
+        let settings = Arc::clone(&self.settings);
+        for transform in &settings.transforms {
+            self.transforms.push(open(&settings, transform, &self.clock, &self.stop)?);
+        }
+        Ok(())
     }
 
     /// Decodes and transforms; returns what was refused on the way and is still to be settled.
@@ -184,6 +205,14 @@ impl Stages {
             if let Err(error) = self.clock.time(&stage, transform.context(), || transform.close()) {
                 tracing::warn!(stage = %stage, "closing: {}", error.message);
             }
+        }
+    }
+
+    /// Drops the transforms, which runs code of theirs as any call does.
+    fn discard(&mut self) {
+        for transform in self.transforms.drain(..) {
+            let stage = Stage::Transform(transform.name().to_owned());
+            self.clock.time(&stage, transform.context(), || drop(transform));
         }
     }
 }

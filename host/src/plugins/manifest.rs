@@ -102,8 +102,14 @@ fn describe_plugin(entry: raw::PluginEntryRef) -> Result<PluginManifest, String>
         }
     };
     let schema = (entry.config_schema())();
-    let config_schema = serde_json::from_str(schema.as_str())
-        .map_err(|error| format!("plugin \"{name}\" does not describe its configuration: {error}"))?;
+    let undescribed =
+        |reason: &str| format!("plugin \"{name}\" does not describe its configuration: {reason}");
+    let config_schema = match serde_json::from_str(schema.as_str()) {
+        // The SDK's way to say why there is none.
+        Ok(serde_json::Value::String(reason)) => return Err(undescribed(&reason)),
+        Ok(schema) => schema,
+        Err(error) => return Err(undescribed(&error.to_string())),
+    };
     let limits = entry.batch_defaults();
     let wish = |limit: u64| (limit > 0).then_some(limit);
     let batch = BatchWishes {

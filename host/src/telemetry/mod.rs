@@ -6,6 +6,7 @@ mod metrics;
 mod one_line;
 mod redact;
 mod relay;
+mod streams;
 
 pub use collect::{Measurement, MetricsSink, collect_metrics, take_metrics};
 pub(crate) use log::now;
@@ -17,3 +18,4 @@ pub use metrics::{Measure, PluginLabels, init_metrics, plugin_metric, render_met
 pub(crate) use one_line::OneLine;
 pub use redact::{protect, scrub};
 pub use relay::{LogRelay, log_relay};
+pub use streams::write_output;
