@@ -4,6 +4,7 @@ mod bad_data;
 mod commits;
 mod configuration;
 mod control;
+mod dead_letters;
 mod delivery;
 mod development_broker;
 mod documents;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 use tidegate_abi::{
     Operation,
-    host::{Batch, NewRecord},
+    host::{Batch, NewRecord, Part, Refusal},
     raw::Kind,
 };
 
