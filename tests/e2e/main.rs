@@ -5,6 +5,7 @@ mod commits;
 mod configuration;
 mod containment;
 mod control;
+mod dead_letters;
 mod delivery;
 mod development_broker;
 mod documents;
