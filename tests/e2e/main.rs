@@ -11,6 +11,7 @@ mod failures;
 mod frozen_interface;
 mod hanging;
 mod interface;
+mod isolation;
 mod loading;
 mod log;
 mod outside;

@@ -102,7 +102,13 @@ impl Printed {
         }
     }
 
+    /// Keeps a line, unless it is part of a backtrace: what was said before that tells more.
     fn keep(&self, text: &str) {
+        let line = text.trim_start();
+        let is_frame = || line.split_once(": ").is_some_and(|(number, _)| number.parse::<u32>().is_ok());
+        if line.starts_with("at ") || line == "stack backtrace:" || is_frame() {
+            return;
+        }
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() == LAST_WORDS {
             lines.pop_front();
@@ -122,6 +128,16 @@ impl Printed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_words_are_those_before_the_backtrace() {
+        let printed = Printed::default();
+        assert_eq!(printed.last_words(), None);
+        for line in ["one", "thread x panicked at y:1:2:", "the reason", "stack backtrace:", "   0: a::b", "      at c"] {
+            printed.keep(line);
+        }
+        assert_eq!(printed.last_words().as_deref(), Some("one / thread x panicked at y:1:2: / the reason"));
+    }
 
     #[tokio::test]
     async fn lines_are_read_whole_and_too_long_ones_in_parts() {
