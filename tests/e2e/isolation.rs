@@ -29,8 +29,9 @@ fn isolated(home: &Home, name: &str, more: &str) -> Recording {
 
 /// As [`isolated`], with a transform that does `what` at a bad record. It is not started again if it fails.
 fn crashing(home: &Home, name: &str, what: &str, more: &str) -> Recording {
-    let transform =
-        format!("[[transforms]]\nplugin = \"crashing\"\nconfig = {{ what = \"{what}\", unless = \"@spared\" }}\n");
+    let transform = format!(
+        "[[transforms]]\nplugin = \"crashing\"\nconfig = {{ what = \"{what}\", unless = \"@spared\" }}\n"
+    );
     isolated(home, name, &format!("{more}{transform}"))
 }
 
@@ -287,9 +288,15 @@ fn a_crash_stops_its_own_connector_alone() {
     crashing(&home, "hoards", "hoard", NEVER);
     let mut running = home.start(&broker);
     for (name, expected) in [
-        ("aborts", "its process crashed with signal 6 (SIGABRT)"),
-        ("exits", "its process ended by itself with exit code 7; its last words: goodbye, cruel world"),
-        ("hoards", "its process crashed with signal 6 (SIGABRT); its last words: memory allocation of "),
+        ("aborts", "its process crashed with signal 6 (SIGABRT), while task 0 was in transform \"crashing\""),
+        (
+            "exits",
+            "its process ended by itself with exit code 7, while task 0 was in transform \"crashing\"; its last words: goodbye, cruel world",
+        ),
+        (
+            "hoards",
+            "its process crashed with signal 6 (SIGABRT), while task 0 was in transform \"crashing\"; its last words: memory allocation of ",
+        ),
     ] {
         let status = home.wait_for_status(&mut running, name, |status| status["state"] == "FAILED");
         assert!(reason(&status).starts_with(expected), "{}", reason(&status));
@@ -334,7 +341,8 @@ fn memory_beyond_the_limit_ends_it() {
 fn cpu_seconds(pid: u64) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("a process that runs");
     let (_, rest) = stat.rsplit_once(')').expect("a name");
-    let ticks: Vec<f64> = rest.split_whitespace().skip(11).take(2).map(|field| field.parse().expect("ticks")).collect();
+    let ticks: Vec<f64> =
+        rest.split_whitespace().skip(11).take(2).map(|field| field.parse().expect("ticks")).collect();
     ticks.iter().sum::<f64>() / 100.0
 }
 
@@ -368,9 +376,8 @@ fn a_hanging_call_ends_its_process_and_leaves_nothing_behind() {
     isolated(&home, "hangs", &format!("{SOON}{impatient}"));
     let mut running = home.start(&broker);
     // More often than threads may be left behind.
-    let status = home.wait_for_status(&mut running, "hangs", |status| {
-        status["tasks"][0]["restarts"].as_u64() >= Some(4)
-    });
+    let status = home
+        .wait_for_status(&mut running, "hangs", |status| status["tasks"][0]["restarts"].as_u64() >= Some(4));
     for task in 0..2 {
         let reason = status["tasks"][task]["reason"].as_str().expect("a reason");
         assert!(reason.starts_with("its process was killed: task "), "{reason}");

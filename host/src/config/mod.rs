@@ -25,8 +25,8 @@ mod tests;
 
 pub use connector::{
     BatchDefaults, BatchLimits, BatchOverrides, ChangeKind, ClientProperties, ConnectorDefinition,
-    ErrorPolicy, GroupProtocol, Isolation, Limits, OnReject, PluginUse, Predicate, RestartPolicy, RestartWhen,
-    RetryPolicy, SourceDefinition, Start, Subscription, TransformDefinition,
+    ErrorPolicy, GroupProtocol, Isolation, Limits, OnReject, PluginUse, Predicate, RestartPolicy,
+    RestartWhen, RetryPolicy, SourceDefinition, Start, Subscription, TransformDefinition,
 };
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use duration::{DurationError, format_duration, parse_duration};

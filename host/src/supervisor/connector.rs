@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::isolation::Spec;
 use crate::{
     config::{
-        self, BatchDefaults, BatchOverrides, ConnectorDefinition, Diagnostic, GroupProtocol, Isolation, Severity,
-        Subscription,
+        self, BatchDefaults, BatchOverrides, ConnectorDefinition, Diagnostic, GroupProtocol, Isolation,
+        Severity, Subscription,
     },
     formats::{DecoderOptions, Hints},
     kafka::consumer::{ConsumerSettings, Start, Topics},

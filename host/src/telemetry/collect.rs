@@ -123,7 +123,8 @@ impl Collector {
     fn take(&self) -> Vec<Measurement> {
         let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
         let counts = waiting.counts.into_iter().map(|(series, count)| (series, Measured::Count(count)));
-        let gauges = waiting.gauges.into_iter().map(|(series, value)| (series, Measured::Gauge(Exact(value))));
+        let gauges =
+            waiting.gauges.into_iter().map(|(series, value)| (series, Measured::Gauge(Exact(value))));
         let observed = waiting.observed.into_iter().map(|(series, all)| (series, Measured::Observed(all)));
         let all = counts.chain(gauges).chain(observed);
         all.map(|(series, measured)| Measurement { series, measured }).collect()
@@ -158,7 +159,9 @@ mod tests {
             name: name.to_owned(),
             labels: vec![("tone".to_owned(), "loud".to_owned())],
         };
-        for measure in [Measure::Count(2), Measure::Count(3), Measure::Gauge(1.0), Measure::Gauge(f64::INFINITY)] {
+        for measure in
+            [Measure::Count(2), Measure::Count(3), Measure::Gauge(1.0), Measure::Gauge(f64::INFINITY)]
+        {
             assert!(!collector.add(series("a"), measure));
         }
         for value in [0.1, f64::NEG_INFINITY] {
@@ -169,7 +172,8 @@ mod tests {
         assert_eq!(serde_json::from_str::<Vec<Measurement>>(&text).unwrap(), taken);
         let measured: Vec<&Measured> = taken.iter().map(|measurement| &measurement.measured).collect();
         let observed = vec![Exact(0.1), Exact(f64::NEG_INFINITY)];
-        let expected = [Measured::Count(5), Measured::Gauge(Exact(f64::INFINITY)), Measured::Observed(observed)];
+        let expected =
+            [Measured::Count(5), Measured::Gauge(Exact(f64::INFINITY)), Measured::Observed(observed)];
         assert_eq!(measured, expected.iter().collect::<Vec<_>>());
         assert!(collector.take().is_empty());
     }
@@ -177,8 +181,7 @@ mod tests {
     #[test]
     fn too_many_observations_are_told() {
         let collector = Collector { waiting: Mutex::default(), overflow: Box::new(drop) };
-        let series =
-            || Series { task: 0, plugin: "p".to_owned(), name: "n".to_owned(), labels: Vec::new() };
+        let series = || Series { task: 0, plugin: "p".to_owned(), name: "n".to_owned(), labels: Vec::new() };
         let full = (1..=MOST_OBSERVATIONS).find(|_| collector.add(series(), Measure::Observe(1.0)));
         assert_eq!(full, Some(MOST_OBSERVATIONS));
     }

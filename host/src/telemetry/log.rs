@@ -343,7 +343,9 @@ mod tests {
             ..Parts::default()
         };
         let mut line = String::new();
-        Lines { format: LogFormat::Human, color: false, sink: Box::new(drop) }.human(&mut line, Level::WARN, &parts).unwrap();
+        Lines { format: LogFormat::Human, color: false, sink: Box::new(|_| {}) }
+            .human(&mut line, Level::WARN, &parts)
+            .unwrap();
         line
     }
 

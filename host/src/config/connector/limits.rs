@@ -79,7 +79,8 @@ impl Limits {
         let least = format_size((own + (tasks * 5).div_ceil(Self::RECORDS) * (1 << 20)) as u64);
         let own = format_size(own as u64);
         let message = format!("is too little for a process of its own, which has {own} for all but records");
-        let help = format!("raise limits.memory to {least} or more, or lower tasks, or set isolation = \"thread\"");
+        let help =
+            format!("raise limits.memory to {least} or more, or lower tasks, or set isolation = \"thread\"");
         section.conflict("memory", message, &help);
     }
 

@@ -22,7 +22,8 @@ const NAMES: [(Signal, &str); 11] = [
 pub(super) fn describe(status: Option<ExitStatus>) -> String {
     match status.map(|status| (status.signal(), status.code())) {
         Some((Some(signal), _)) if signal == Signal::KILL.as_raw() => {
-            "was killed with signal 9 (SIGKILL), by somebody or because the machine has no memory left".to_owned()
+            "was killed with signal 9 (SIGKILL), by somebody or because the machine has no memory left"
+                .to_owned()
         }
         Some((Some(signal), _)) => match NAMES.iter().find(|(named, _)| named.as_raw() == signal) {
             Some((_, name)) => format!("crashed with signal {signal} ({name})"),

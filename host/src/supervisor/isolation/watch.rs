@@ -113,7 +113,9 @@ impl Watch {
         let used = usage::memory(self.pid).filter(|used| *used > self.memory)?;
         let limit = format_size(self.memory);
         let used = used.div_ceil(1 << 20);
-        Some(format!("it uses {used} MiB, more than limits.memory = {limit} allows; raise it, or lower batch.max_bytes"))
+        Some(format!(
+            "it uses {used} MiB, more than limits.memory = {limit} allows; raise it, or lower batch.max_bytes"
+        ))
     }
 
     fn throttle(&mut self, now: Instant) {
