@@ -283,7 +283,7 @@ fn a_crash_stops_its_own_connector_alone() {
     let broker = Broker::with_events([BAD, GOOD]);
     let home = Home::new(&["misbehaving"]);
     let (thread, process) = (home.recorder("thread", "", ""), isolated(&home, "process", ""));
-    crashing(&home, "aborts", "abort", NEVER);
+    crashing(&home, "aborts", "abort", &format!("{SOON}{NEVER}"));
     crashing(&home, "exits", "exit", NEVER);
     crashing(&home, "hoards", "hoard", NEVER);
     let mut running = home.start(&broker);
