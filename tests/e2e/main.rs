@@ -13,6 +13,7 @@ mod failures;
 mod frozen_interface;
 mod hanging;
 mod interface;
+mod isolation;
 mod ledger;
 mod loading;
 mod log;

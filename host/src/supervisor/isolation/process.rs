@@ -107,14 +107,22 @@ impl Process {
             to_child,
             printed,
             printing,
+            calls: None,
             tasks: BTreeMap::new(),
             deadline: None,
             is_leaving: false,
             condemned: None,
         };
         tracing::debug!(connector = spec.connector, pid = pid.as_raw_nonzero().get(), "process started");
+        let kept = tokio::spawn(keeper.run());
+        let connector = spec.connector.clone();
         let keeper = tokio::spawn(async move {
-            if let Some(crash) = keeper.run().await {
+            // A panic in the host's own code fails the connector, whose process was killed by it, and not the host.
+            let broken = |error| {
+                let reason = format!("its process was killed: the host failed to keep it: {error}");
+                Some(Crash { connector, process: number, reason })
+            };
+            if let Some(crash) = kept.await.unwrap_or_else(broken) {
                 crashed(crash);
             }
         });

@@ -47,6 +47,11 @@ pub(super) struct Welcome {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum FromChild {
+    /// The first one: where it notes its running calls.
+    Calls {
+        /// The number of the open file.
+        descriptor: i32,
+    },
     /// It lives.
     Alive,
     /// A task's event.
