@@ -16,6 +16,7 @@ mod ledger;
 mod loading;
 mod log;
 mod outside;
+mod partitions_apart;
 mod rebalance;
 mod shutdown;
 mod sink_contract;

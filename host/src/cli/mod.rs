@@ -13,7 +13,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::plugins::probe_main;
+use crate::{plugins::probe_main, supervisor::child_main};
 
 /// Exit code when something is wrong: files that are refused, a host that cannot start, work that was cut short.
 pub const EXIT_ERROR: u8 = 1;
@@ -82,6 +82,12 @@ enum Command {
     Stop(control::Which),
     /// Print the metrics of a running host
     Metrics,
+    /// Run the tasks of one connector for the host at the other end of standard input
+    #[command(hide = true, name = crate::supervisor::ISOLATED_COMMAND)]
+    RunIsolated {
+        /// The connector, for whoever looks at the list of processes
+        connector: String,
+    },
     /// Load a plugin library and describe it
     #[command(hide = true, name = crate::plugins::PROBE_COMMAND)]
     ProbePlugin {
@@ -119,6 +125,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Reopen(which) => control::tell(options, which, crate::supervisor::Command::Reopen),
         Command::Stop(which) => control::tell(options, which, crate::supervisor::Command::Stop),
         Command::Metrics => control::metrics(options),
+        Command::RunIsolated { .. } => Ok(child_main()?),
         Command::ProbePlugin { library, origin } => Ok(probe_main(&library, &origin)),
     }
 }

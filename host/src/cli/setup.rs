@@ -1,6 +1,9 @@
 //! What several commands begin with: the host's configuration, the log, the plugins.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context;
 use tracing::level_filters::LevelFilter;
@@ -62,7 +65,8 @@ pub(super) fn init_logging(config: &HostConfig) {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    telemetry::init_logging(telemetry::LogOptions { format, level });
+    let color = format == telemetry::LogFormat::Human && std::io::stderr().is_terminal();
+    telemetry::init_logging(telemetry::LogOptions { format, level, color });
 }
 
 /// Finds the plugins.

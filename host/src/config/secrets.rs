@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What a secret is replaced by.
@@ -14,8 +15,10 @@ const SHORTEST: usize = 4;
 /// A line of a longer secret, such as a PEM key, is hidden by itself from this length on.
 const SHORTEST_LINE: usize = 16;
 
-/// A set of secret values; cheap to clone. Its `Debug` form shows how many there are and nothing else.
-#[derive(Clone, Default)]
+/// A set of secret values; cheap to clone. Its `Debug` form shows how many there are and nothing else. It is serialised in
+/// the clear: for a process that has to keep them as secret as this one.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(from = "BTreeSet<String>", into = "BTreeSet<String>")]
 pub struct Secrets {
     inner: Arc<Inner>,
 }
@@ -93,6 +96,20 @@ impl Secrets {
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
         }
+    }
+}
+
+impl From<BTreeSet<String>> for Secrets {
+    fn from(values: BTreeSet<String>) -> Self {
+        let mut secrets = Self::default();
+        values.iter().for_each(|secret| secrets.insert(secret));
+        secrets
+    }
+}
+
+impl From<Secrets> for BTreeSet<String> {
+    fn from(secrets: Secrets) -> Self {
+        Arc::unwrap_or_clone(secrets.inner).values
     }
 }
 

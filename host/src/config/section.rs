@@ -158,6 +158,26 @@ impl<'a> Section<'a> {
         unsigned
     }
 
+    /// A number, with or without a fraction.
+    pub(super) fn number(&mut self, key: &'static str, bounds: RangeInclusive<f64>) -> Option<f64> {
+        let node = self.node(key)?;
+        let value = match &node.value {
+            TomlValue::Integer(value) => Some(*value as f64),
+            TomlValue::Float(value) => Some(*value),
+            TomlValue::Filled(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        let Some(value) = value else {
+            self.wrong_type(key, node, "a number");
+            return None;
+        };
+        if !bounds.contains(&value) {
+            self.out_of_bounds(key, value, bounds.start(), bounds.end());
+            return None;
+        }
+        Some(value)
+    }
+
     /// A size in bytes: a text with a unit, or a plain number of bytes.
     pub(super) fn size(&mut self, key: &'static str, bounds: RangeInclusive<u64>) -> Option<usize> {
         let node = self.node(key)?;

@@ -12,12 +12,14 @@ mod types;
 #[cfg(test)]
 mod tests;
 
+use serde::{Deserialize, Serialize};
+
 pub use change::{ColumnHint, HintError, Hints};
 pub use decoder::{DecoderOptions, RecordDecoder};
 pub use json::MAX_DEPTH;
 
 /// Format of a key or value.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum Format {
     /// JSON, with or without Connect's `{"schema","payload"}` envelope.
     #[default]
@@ -26,4 +28,16 @@ pub enum Format {
     String,
     /// Bytes as they are.
     Bytes,
+}
+
+impl Format {
+    /// Its name in connector files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::String => "string",
+            Self::Bytes => "bytes",
+        }
+    }
 }

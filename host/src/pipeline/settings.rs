@@ -2,15 +2,20 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     config::{BatchLimits, ErrorPolicy, Predicate},
     formats::DecoderOptions,
-    kafka::consumer::{ConsumerSettings, Start},
+    kafka::{
+        consumer::{ConsumerSettings, Start},
+        producer::{Patience, ProducerSettings},
+    },
     plugins::Plugin,
 };
 
 /// One transform of a task.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TransformSettings {
     /// The plugin.
     pub plugin: Plugin,
@@ -22,8 +27,8 @@ pub struct TransformSettings {
     pub when: Option<Predicate>,
 }
 
-/// What a task is made from. `Debug` is not derived: configurations hold secrets.
-#[derive(Clone)]
+/// What a task is made from. `Debug` is not derived: configurations hold secrets, which are serialised with the rest.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct TaskSettings {
     /// Connector's name.
     pub connector: String,
@@ -59,4 +64,19 @@ pub struct TaskSettings {
     pub shutdown: Duration,
     /// End by itself once all partitions are delivered to the end that their logs had.
     pub until_end: bool,
+}
+
+impl TaskSettings {
+    /// The producer of the task's dead letters: a client of the same cluster, by the same properties.
+    #[must_use]
+    pub fn letters_producer(&self) -> ProducerSettings {
+        let retry = &self.errors.retry;
+        ProducerSettings {
+            owner: format!("{}-{}", self.connector, self.task),
+            bootstrap_servers: self.consumer.bootstrap_servers.clone(),
+            client_id: format!("{}-dead-letters", self.consumer.client_id),
+            properties: self.consumer.properties.clone(),
+            patience: Patience { initial: retry.initial, max: retry.max, timeout: retry.timeout },
+        }
+    }
 }

@@ -1,29 +1,39 @@
 //! The work role: bytes become values, then transforms run.
 
-use std::sync::{
-    Arc,
-    mpsc::{Receiver, Sender},
+use std::{
+    ops::Range,
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender},
+    },
 };
 
-use tidegate_abi::{Record, host::Batch};
+use tidegate_abi::{
+    Record,
+    host::{Batch, Part, Refusal},
+};
 
 use super::{
     channels::{Inbox, SinkInput, WorkInput},
     clock::CallClock,
     error::{Stage, TaskError},
-    failure_policy::{self, Rejections, retry},
+    failure_policy::{self, retry},
+    isolate::Inputs,
     predicate,
+    rejections::{Rejections, Unsettled},
     settings::{TaskSettings, TransformSettings},
     stop::StopSignal,
 };
 use crate::{
+    config::OnReject,
     formats::RecordDecoder,
-    plugins::{Opening, TransformInstance},
+    plugins::{CallError, ErrorClass, Opening, TransformInstance},
 };
 
 /// The work role of a task.
 pub(super) struct Work {
     pub(super) settings: Arc<TaskSettings>,
+    pub(super) rejections: Arc<Rejections>,
     pub(super) inputs: Receiver<WorkInput>,
     pub(super) sink: Sender<SinkInput>,
     /// One credit per batch that the sink role has finished.
@@ -39,7 +49,7 @@ impl Work {
     /// # Errors
     /// Why the task fails.
     pub(super) fn run(self) -> Result<(), TaskError> {
-        let mut stages = Stages::new(&self.settings, &self.clock, &self.stop);
+        let mut stages = Stages::new(&self);
         match self.serve(&mut stages) {
             Ok(()) => stages.close(),
             // Told before the transforms are dropped, which may take long.
@@ -67,8 +77,13 @@ impl Work {
                     tracing::info!(transforms = stages.transforms.len(), "transforms opened anew");
                 }
                 WorkInput::Batch(mut batch) => {
-                    stages.process(&mut batch)?;
-                    if self.sink_free.recv().is_err() || self.sink.send(SinkInput::Batch(batch)).is_err() {
+                    let unsettled = stages.process(&mut batch)?;
+                    if self.sink_free.recv().is_err() {
+                        break;
+                    }
+                    // Now: letters of the batch before are written, and nothing of this one is.
+                    self.rejections.settle(&batch, &unsettled)?;
+                    if self.sink.send(SinkInput::Batch(batch)).is_err() {
                         break;
                     }
                     let _ended = self.poll.send(Inbox::WorkFree).is_err();
@@ -84,18 +99,19 @@ struct Stages {
     settings: Arc<TaskSettings>,
     decoder: RecordDecoder,
     transforms: Vec<TransformInstance>,
-    rejections: Rejections,
+    rejections: Arc<Rejections>,
     clock: Arc<CallClock>,
     stop: Arc<StopSignal>,
 }
 
 impl Stages {
-    fn new(settings: &Arc<TaskSettings>, clock: &Arc<CallClock>, stop: &Arc<StopSignal>) -> Self {
+    fn new(work: &Work) -> Self {
+        let Work { settings, rejections, clock, stop, .. } = work;
         Self {
-            settings: Arc::clone(settings),
             decoder: RecordDecoder::new(settings.decoder.clone()),
             transforms: Vec::new(),
-            rejections: Rejections::new(&settings.errors),
+            settings: Arc::clone(settings),
+            rejections: Arc::clone(rejections),
             clock: Arc::clone(clock),
             stop: Arc::clone(stop),
         }
@@ -110,44 +126,77 @@ impl Stages {
         Ok(())
     }
 
-    fn process(&mut self, batch: &mut Batch) -> Result<(), TaskError> {
+    /// Decodes and transforms; returns what was refused on the way and is still to be settled.
+    fn process(&mut self, batch: &mut Batch) -> Result<Unsettled, TaskError> {
+        let mut unsettled = Unsettled::default();
         // What is too large was refused by the poll loop already.
-        self.settle(&Stage::Source, batch, 0)?;
-        let settled = batch.rejected().len();
+        self.rejections.admit(&Stage::Source, batch, &mut unsettled)?;
         if self.settings.reads_values {
             batch.decode(&mut self.decoder);
-            self.settle(&Stage::Decode, batch, settled)?;
+            self.rejections.admit(&Stage::Decode(Part::Record), batch, &mut unsettled)?;
         }
         for index in 0..self.transforms.len() {
-            self.transform(index, batch)?;
+            let stage = Stage::Transform(self.transforms[index].name().to_owned());
+            self.transform(index, &stage, batch)?;
+            self.rejections.admit(&stage, batch, &mut unsettled)?;
+        }
+        Ok(unsettled)
+    }
+
+    /// Runs a transform over the batch; where it refuses the whole, over parts of it, to find the records at fault.
+    fn transform(&mut self, index: usize, stage: &Stage, batch: &mut Batch) -> Result<(), TaskError> {
+        let mut inputs = Inputs::all(batch.input_count());
+        while let Some(part) = inputs.next() {
+            let used = batch.used_bytes();
+            let Err(error) = self.apply(index, stage, batch, part)? else {
+                inputs.done();
+                continue;
+            };
+            let failed = |source| Err(TaskError::Call { stage: stage.clone(), source });
+            if self.settings.errors.on_reject == OnReject::Fail {
+                return failed(error);
+            }
+            if self.transforms[index].is_gone() {
+                self.transforms[index] =
+                    open(&self.settings, &self.settings.transforms[index], &self.clock, &self.stop)?;
+            }
+            let Some(input) = inputs.split() else { continue };
+            let out_of_room = error.class == ErrorClass::OutOfRoom;
+            // What came before it in the batch takes the room, rather than the record itself.
+            if out_of_room && batch.input_count() > 1 && used > self.settings.batch_memory / 2 {
+                return failed(error);
+            }
+            let part = Part::Record;
+            batch.reject_input(input, Refusal { part, too_large: out_of_room, reason: error.message });
+            inputs.done();
         }
         Ok(())
     }
 
-    fn transform(&mut self, index: usize, batch: &mut Batch) -> Result<(), TaskError> {
-        let settled = batch.rejected().len();
+    /// One call, for the records that were consumed as numbers `part` of the batch. An error that may be some record's
+    /// fault is handed back in `Ok(Err(..))`.
+    fn apply(
+        &mut self,
+        index: usize,
+        stage: &Stage,
+        batch: &mut Batch,
+        part: Range<u32>,
+    ) -> Result<Result<(), CallError>, TaskError> {
         let transform = &mut self.transforms[index];
         let when = self.settings.transforms[index].when.as_ref();
-        let stage = Stage::Transform(transform.name().to_owned());
+        let all = part.len() == batch.input_count();
         let (clock, decoder, limit) = (&self.clock, &mut self.decoder, self.settings.batch_memory);
-        let outcome = retry(&self.settings.errors.retry, &stage, &self.stop, || {
-            clock.time(&stage, transform.context(), || {
-                let mut selects = |record: Record<'_>| when.is_none_or(|when| predicate::holds(when, record));
+        retry(&self.settings.errors.retry, stage, &self.stop, || {
+            clock.time(stage, transform.context(), || {
+                let mut selects = |record: Record<'_>| {
+                    (all || part.contains(&record.input()))
+                        && when.is_none_or(|when| predicate::holds(when, record))
+                };
                 let selects: Option<&mut dyn FnMut(Record<'_>) -> bool> =
-                    if when.is_some() { Some(&mut selects) } else { None };
+                    if when.is_some() || !all { Some(&mut selects) } else { None };
                 transform.apply(batch, limit, selects, decoder)
             })
-        })?;
-        // A transform names the records that it refuses; an error of that class about the whole batch names none.
-        outcome.map_err(|source| TaskError::Call { stage: stage.clone(), source })?;
-        self.settle(&stage, batch, settled)
-    }
-
-    fn settle(&mut self, stage: &Stage, batch: &Batch, from: usize) -> Result<(), TaskError> {
-        for rejected in &batch.rejected()[from..] {
-            self.rejections.settle(stage, batch, rejected.input, &rejected.reason)?;
-        }
-        Ok(())
+        })
     }
 
     fn close(&mut self) {

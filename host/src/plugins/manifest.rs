@@ -32,6 +32,9 @@ pub struct PluginManifest {
     pub batch: BatchWishes,
     /// Whether it looks at decoded keys and values.
     pub reads_values: bool,
+    /// Whether a sink can go on with other partitions while the writes of one fail.
+    #[serde(default)]
+    pub partitions_apart: bool,
 }
 
 /// What a plugin is.
@@ -116,6 +119,7 @@ fn describe_plugin(entry: raw::PluginEntryRef) -> Result<PluginManifest, String>
     };
     // A plugin that is older than the question does.
     let reads_values = entry.reads_values().unwrap_or(true);
+    let partitions_apart = entry.partitions_apart().unwrap_or(false);
     let description = entry.description().to_string();
-    Ok(PluginManifest { name, description, kind, config_schema, batch, reads_values })
+    Ok(PluginManifest { name, description, kind, config_schema, batch, reads_values, partitions_apart })
 }

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::{Deserialize, Serialize};
 use tidegate_abi::raw;
 
 use super::{
@@ -21,8 +22,9 @@ pub struct Registry {
     plugins: BTreeMap<String, Plugin>,
 }
 
-/// A plugin that was found.
-#[derive(Clone, Debug)]
+/// A plugin that was found. Serialised, it says where its copy is and what it said of itself: a process that shares the
+/// store need not look for it again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plugin {
     stored: Stored,
     library: LibraryVersion,
@@ -30,7 +32,7 @@ pub struct Plugin {
     pub manifest: PluginManifest,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct LibraryVersion {
     version: String,
     build: String,

@@ -11,6 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{error::PluginError, library::looks_like_library, manifest::LibraryManifest};
@@ -22,7 +23,7 @@ pub(super) struct Store {
 }
 
 /// A copy in the store.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct Stored {
     /// Where the library came from.
     pub(super) origin: PathBuf,

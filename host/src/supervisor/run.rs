@@ -1,5 +1,6 @@
 //! The supervisor: one loop over task events, commands, timers and the wish to stop.
 
+mod history;
 mod slot;
 
 use std::{
@@ -17,6 +18,7 @@ use tokio::{
 use self::slot::{Running, TaskId};
 use super::{
     connector::Connector,
+    isolation::Crash,
     status::{ConnectorState, HostStatus},
 };
 use crate::pipeline::{TaskCommand, TaskEvent};
@@ -24,7 +26,9 @@ use crate::pipeline::{TaskCommand, TaskEvent};
 /// How often timers are looked after.
 const TICK: Duration = Duration::from_millis(100);
 /// What stopping may take beyond the connectors' own deadlines, before threads are left behind.
-const GRACE: Duration = Duration::from_secs(2);
+const GRACE: Duration = Duration::from_secs(3);
+/// How long processes without tasks, and what they have logged, are waited for.
+const LEAVE: Duration = Duration::from_secs(3);
 
 /// What the supervisor is asked. A connector is named, or all are meant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +83,15 @@ impl Ending {
     }
 }
 
+/// What the supervisor hears.
+#[derive(Debug)]
+enum News {
+    /// From a task.
+    Task(TaskId, TaskEvent),
+    /// The process of a connector has crashed, with all of its tasks.
+    Crash(Crash),
+}
+
 type Request = (Command, oneshot::Sender<Reply>);
 
 /// Talks to a running supervisor.
@@ -99,7 +112,7 @@ impl SupervisorHandle {
 /// Runs the connectors of a host.
 pub struct Supervisor {
     connectors: BTreeMap<String, Running>,
-    events: mpsc::UnboundedReceiver<(TaskId, TaskEvent)>,
+    news: mpsc::UnboundedReceiver<News>,
     requests: mpsc::Receiver<Request>,
     until_end: bool,
     clean: bool,
@@ -110,12 +123,12 @@ impl Supervisor {
     /// delivered.
     #[must_use]
     pub fn new(connectors: Vec<Connector>, until_end: bool) -> (Self, SupervisorHandle) {
-        let (send_event, events) = mpsc::unbounded_channel();
+        let (send_news, news) = mpsc::unbounded_channel();
         let (send_request, requests) = mpsc::channel(16);
         let running =
-            |connector: Connector| (connector.name().to_owned(), Running::new(connector, send_event.clone()));
+            |connector: Connector| (connector.name().to_owned(), Running::new(connector, send_news.clone()));
         let connectors = connectors.into_iter().map(running).collect();
-        let supervisor = Self { connectors, events, requests, until_end, clean: true };
+        let supervisor = Self { connectors, news, requests, until_end, clean: true };
         (supervisor, SupervisorHandle(send_request))
     }
 
@@ -129,7 +142,7 @@ impl Supervisor {
         while !self.is_over() {
             tokio::select! {
                 () = &mut shutdown => return self.stop_all().await,
-                Some((id, event)) = self.events.recv() => self.on_event(&id, event),
+                Some(news) = self.news.recv() => self.on_news(news),
                 Some((command, answer)) = self.requests.recv() => {
                     // Whoever asked may have gone away meanwhile.
                     let _gone = answer.send(self.answer(command)).is_err();
@@ -149,10 +162,22 @@ impl Supervisor {
         states.all(|state| state == ConnectorState::Failed)
     }
 
-    fn on_event(&mut self, id: &TaskId, event: TaskEvent) {
-        let Some(connector) = self.connectors.get_mut(&id.connector) else { return };
-        self.clean &= !matches!(event, TaskEvent::Stopped { clean: false });
-        connector.on_event(id, event);
+    fn on_news(&mut self, news: News) {
+        match news {
+            News::Task(id, event) => {
+                let Some(connector) = self.connectors.get_mut(&id.connector) else { return };
+                self.clean &= !matches!(event, TaskEvent::Stopped { clean: false });
+                connector.on_event(&id, event);
+                connector.note_states();
+            }
+            News::Crash(crash) => {
+                let connector = self.connectors.get_mut(&crash.connector);
+                connector.into_iter().for_each(|connector| {
+                    connector.on_crash(&crash);
+                    connector.note_states();
+                });
+            }
+        }
     }
 
     fn on_tick(&mut self) {
@@ -162,42 +187,47 @@ impl Supervisor {
             if self.until_end {
                 connector.stop_at_end(now);
             }
+            connector.note_states();
         }
     }
 
     fn answer(&mut self, command: Command) -> Reply {
-        let act: fn(&mut Running) = match &command {
-            Command::Status => return Reply::Status(self.status()),
-            Command::Metrics => return Reply::Metrics(crate::telemetry::render_metrics()),
-            Command::Pause(_) => Running::pause,
-            Command::Resume(_) => Running::resume,
-            Command::Restart(_) => Running::restart,
-            Command::Reopen(_) => |connector| connector.tell(&TaskCommand::Reopen),
-            Command::Stop(_) => Running::stop,
+        match command {
+            Command::Status => Reply::Status(self.status()),
+            Command::Metrics => Reply::Metrics(crate::telemetry::render_metrics()),
+            Command::Pause(name) => self.tell(name, Some("pause"), Running::pause),
+            Command::Resume(name) => self.tell(name, None, Running::resume),
+            Command::Restart(name) => self.tell(name, None, Running::restart),
+            Command::Reopen(name) => {
+                self.tell(name, Some("reopen"), |connector| connector.tell(&TaskCommand::Reopen))
+            }
+            Command::Stop(name) => self.tell(name, None, Running::stop),
+        }
+    }
+
+    /// Tells the connector called `name` something, or all. `needs_tasks` names a command that needs running tasks.
+    fn tell(&mut self, name: Option<String>, needs_tasks: Option<&str>, act: fn(&mut Running)) -> Reply {
+        let refusal = |connector: &Running| needs_tasks.and_then(|command| connector.refusal(command));
+        let Some(name) = name else {
+            let told = self.connectors.values_mut().filter(|connector| refusal(connector).is_none());
+            let names = told.map(|connector| {
+                act(connector);
+                connector.name().to_owned()
+            });
+            return Reply::Accepted(names.collect());
         };
-        let (Command::Pause(name)
-        | Command::Resume(name)
-        | Command::Restart(name)
-        | Command::Reopen(name)
-        | Command::Stop(name)) = command
-        else {
-            return Reply::Refused("not a command about connectors".to_owned());
-        };
-        match name {
-            Some(name) => match self.connectors.get_mut(&name) {
-                Some(connector) => {
+        match self.connectors.get_mut(&name) {
+            None => {
+                let known: Vec<&str> = self.connectors.keys().map(String::as_str).collect();
+                Reply::Refused(format!("no connector \"{name}\"; there are: {}", known.join(", ")))
+            }
+            Some(connector) => match refusal(connector) {
+                Some(reason) => Reply::Refused(reason),
+                None => {
                     act(connector);
                     Reply::Accepted(vec![name])
                 }
-                None => {
-                    let known: Vec<&str> = self.connectors.keys().map(String::as_str).collect();
-                    Reply::Refused(format!("no connector \"{name}\"; there are: {}", known.join(", ")))
-                }
             },
-            None => {
-                self.connectors.values_mut().for_each(act);
-                Reply::Accepted(self.connectors.keys().cloned().collect())
-            }
         }
     }
 
@@ -210,15 +240,15 @@ impl Supervisor {
 
     /// Tells every task to stop, and waits for them.
     async fn stop_all(mut self) -> Ending {
-        self.connectors.values_mut().for_each(Running::stop);
+        self.connectors.values_mut().for_each(Running::halt);
         let longest = self.connectors.values().map(Running::shutdown).max().unwrap_or_default();
         let deadline = tokio::time::Instant::now() + longest + GRACE;
         while self.connectors.values().any(Running::has_tasks) {
-            match tokio::time::timeout_at(deadline, self.events.recv()).await {
-                Ok(Some((id, event))) => {
+            match tokio::time::timeout_at(deadline, self.news.recv()).await {
+                Ok(Some(news)) => {
                     // What a task fails with now was in flight.
-                    self.clean &= !matches!(event, TaskEvent::Failed { .. });
-                    self.on_event(&id, event);
+                    self.clean &= !matches!(news, News::Task(_, TaskEvent::Failed { .. }) | News::Crash(_));
+                    self.on_news(news);
                 }
                 Ok(None) => break,
                 Err(_) => {
@@ -228,11 +258,30 @@ impl Supervisor {
                 }
             }
         }
+        self.end_processes().await;
         let failed = self
             .connectors
             .values()
             .filter(|connector| connector.has_failed())
             .map(|connector| connector.name().to_owned());
         Ending { failed: failed.collect(), clean: self.clean, status: self.status() }
+    }
+
+    /// Waits until the processes have ended, and what they said is in the log. What does not end is killed with the host.
+    async fn end_processes(&mut self) {
+        let leaving: Vec<_> = self.connectors.values_mut().filter_map(Running::end_process).collect();
+        if leaving.is_empty() {
+            return;
+        }
+        let all = async {
+            for process in leaving {
+                // One that has panicked has ended, too.
+                let _over = process.await.is_ok();
+            }
+        };
+        if tokio::time::timeout(LEAVE, all).await.is_err() {
+            tracing::warn!("some processes of connectors did not end in time");
+        }
+        crate::telemetry::log_relay().flush(LEAVE).await;
     }
 }

@@ -3,11 +3,11 @@
 use std::{
     cell::RefCell,
     fmt::{self, Debug, Write as _},
-    io::{self, IsTerminal},
     sync::OnceLock,
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use serde::{Deserialize, Serialize};
 use tidegate_abi::{Timestamp, value::write_json_string};
 use tracing::{
     Event, Id, Level, Span, Subscriber,
@@ -24,12 +24,13 @@ use tracing_subscriber::{
 };
 
 use super::{
+    one_line::OneLine,
     redact::scrub,
     streams::{keep_streams, write_errors},
 };
 
 /// How log lines look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LogFormat {
     /// For people.
     #[default]
@@ -39,15 +40,21 @@ pub enum LogFormat {
 }
 
 /// What is logged, and how.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct LogOptions {
     /// How lines look.
     pub format: LogFormat,
     /// The least important level that is logged.
+    #[serde(with = "name_of_level")]
     pub level: LevelFilter,
+    /// Levels of lines for people are in colors.
+    pub color: bool,
 }
 
-static FORMAT: OnceLock<LogFormat> = OnceLock::new();
+static OPTIONS: OnceLock<LogOptions> = OnceLock::new();
+
+/// What takes finished lines, each with its line end.
+pub type LineSink = Box<dyn Fn(&str) + Send + Sync>;
 
 /// Field of a plugin's event that holds the plugin's own fields, already in the format of the line.
 const PLUGIN_FIELDS: &str = "plugin.fields";
@@ -55,8 +62,20 @@ const PLUGIN_FIELDS: &str = "plugin.fields";
 /// Sends log lines to standard error from now on. Only the first call counts.
 pub fn init_logging(options: LogOptions) {
     keep_streams();
-    let format = *FORMAT.get_or_init(|| options.format);
-    let lines = Lines { format, color: format == LogFormat::Human && io::stderr().is_terminal() };
+    // Nobody can be told that the log cannot be written.
+    log_to(options, Box::new(|line| drop(write_errors(line.as_bytes()))));
+}
+
+/// How this process logs; `None` before it does.
+#[must_use]
+pub fn log_options() -> Option<LogOptions> {
+    OPTIONS.get().copied()
+}
+
+/// As [`init_logging`], and sends the lines elsewhere.
+pub fn log_to(options: LogOptions, sink: LineSink) {
+    let options = *OPTIONS.get_or_init(|| options);
+    let lines = Lines { format: options.format, color: options.color, sink };
     // The SDKs of HTTP clients and the like have nothing to say below a warning.
     let targets = Targets::new()
         .with_default(options.level.min(LevelFilter::WARN))
@@ -97,7 +116,7 @@ pub fn log_plugin_event<'a>(
     fields: impl Iterator<Item = (&'a str, &'a str)>,
 ) {
     let mut own = String::new();
-    let json = FORMAT.get() == Some(&LogFormat::Json);
+    let json = OPTIONS.get().is_some_and(|options| options.format == LogFormat::Json);
     for (name, value) in fields {
         // Writing to a string cannot fail.
         let _infallible =
@@ -125,6 +144,7 @@ fn write_json_field(out: &mut String, name: &str, value: &str) -> fmt::Result {
 struct Lines {
     format: LogFormat,
     color: bool,
+    sink: LineSink,
 }
 
 /// Connector and task of a span, kept with it.
@@ -258,8 +278,7 @@ impl Lines {
                 LogFormat::Json => json(line, event, parts),
             };
             line.push('\n');
-            // Nobody can be told that the log cannot be written.
-            let _lost = write_errors(scrub(line).as_bytes()).is_err();
+            (self.sink)(&scrub(line));
         });
     }
 
@@ -283,33 +302,6 @@ impl Lines {
     }
 }
 
-/// Text that may come from a record or another system, kept from looking like a line of its own or steering a terminal:
-/// what would is escaped as in Rust's strings, `\n` or `\u{1b}`.
-pub(crate) struct OneLine<'t>(pub(crate) &'t str);
-
-impl OneLine<'_> {
-    /// Control characters, line and paragraph separators, and what changes the direction of text.
-    fn escapes(character: char) -> bool {
-        let is_format = || {
-            matches!(character,
-                '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        };
-        character.is_control() || is_format()
-    }
-}
-
-impl fmt::Display for OneLine<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut rest = self.0;
-        while let Some((at, character)) = rest.char_indices().find(|(_, character)| Self::escapes(*character))
-        {
-            write!(out, "{}{}", &rest[..at], character.escape_default())?;
-            rest = &rest[at + character.len_utf8()..];
-        }
-        out.write_str(rest)
-    }
-}
-
 fn json(line: &mut String, event: &Event<'_>, parts: &Parts) -> fmt::Result {
     write!(line, "{{\"timestamp\":\"{}\",\"level\":\"{}\"", now(), event.metadata().level())?;
     if let Some(connector) = &parts.task.connector {
@@ -324,9 +316,23 @@ fn json(line: &mut String, event: &Event<'_>, parts: &Parts) -> fmt::Result {
 }
 
 /// The time, in UTC to the millisecond.
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_parts(since.as_millis() as i64, 1000, Some(0))
+}
+
+/// `info` and the like, as `LevelFilter` itself writes and reads them.
+mod name_of_level {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use tracing::level_filters::LevelFilter;
+
+    pub(super) fn serialize<S: Serializer>(level: &LevelFilter, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(level)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<LevelFilter, D::Error> {
+        String::deserialize(from)?.parse().map_err(Error::custom)
+    }
 }
 
 #[cfg(test)]
@@ -341,7 +347,9 @@ mod tests {
             ..Parts::default()
         };
         let mut line = String::new();
-        Lines { format: LogFormat::Human, color: false }.human(&mut line, Level::WARN, &parts).unwrap();
+        Lines { format: LogFormat::Human, color: false, sink: Box::new(|_| ()) }
+            .human(&mut line, Level::WARN, &parts)
+            .unwrap();
         line
     }
 

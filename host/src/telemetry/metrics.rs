@@ -5,6 +5,8 @@ use std::sync::OnceLock;
 use metrics::{Label, counter, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
+use super::collect::collect;
+
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
 
 /// Starts recording. Only the first call counts.
@@ -46,14 +48,15 @@ pub struct PluginLabels<'a> {
     pub plugin: &'a str,
 }
 
-/// Records a measurement of a plugin, as `tidegate_plugin_<name>`.
+/// Records a measurement of a plugin, as `tidegate_plugin_<name>`; in a child process, for its parent to record.
 pub fn plugin_metric<'a>(
     who: PluginLabels<'_>,
     name: &str,
     labels: impl Iterator<Item = (&'a str, &'a str)>,
     measure: Measure,
 ) {
-    if RECORDER.get().is_none() {
+    let labels: Vec<(&str, &str)> = labels.collect();
+    if collect(who, name, &labels, measure) || RECORDER.get().is_none() {
         return;
     }
     let mut all = vec![
@@ -61,7 +64,7 @@ pub fn plugin_metric<'a>(
         Label::new("task", who.task.to_string()),
         Label::new("plugin", who.plugin.to_owned()),
     ];
-    all.extend(labels.map(|(name, value)| Label::new(name.to_owned(), value.to_owned())));
+    all.extend(labels.iter().map(|(name, value)| Label::new((*name).to_owned(), (*value).to_owned())));
     let name = format!("tidegate_plugin_{name}");
     match measure {
         Measure::Count(delta) => counter!(name, all).increment(delta),

@@ -1,12 +1,21 @@
 //! Logging set-up and metrics: what the host, its tasks and its plugins tell.
 
+mod collect;
 mod log;
 mod metrics;
+mod one_line;
 mod redact;
+mod relay;
 mod streams;
 
-pub(crate) use log::OneLine;
-pub use log::{LogFormat, LogOptions, init_logging, log_plugin_event, plugin_log_enabled, task_span};
+pub use collect::{Measurement, MetricsSink, collect_metrics, take_metrics};
+pub(crate) use log::now;
+pub use log::{
+    LineSink, LogFormat, LogOptions, init_logging, log_options, log_plugin_event, log_to, plugin_log_enabled,
+    task_span,
+};
 pub use metrics::{Measure, PluginLabels, init_metrics, plugin_metric, render_metrics};
+pub(crate) use one_line::OneLine;
 pub use redact::{protect, scrub};
+pub use relay::{LogRelay, log_relay};
 pub use streams::write_output;

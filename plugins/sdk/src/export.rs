@@ -91,6 +91,7 @@ pub fn sink_entry<T: Sink>(names: Names) -> PluginEntryRef {
         open_sink,
         batch_defaults,
         reads_values,
+        partitions_apart: T::PARTITIONS_APART,
         ..entry::<T::Config>(names, description, PluginKind::SINK)
     }
     .leak_into_prefix()
@@ -114,6 +115,7 @@ fn entry<C: PluginConfig>(names: Names, description: &'static str, kind: PluginK
         open_transform: ROption::RNone,
         open_sink: ROption::RNone,
         reads_values: true,
+        partitions_apart: false,
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::Surroundings;
 use crate::config::section::Section;
 use crate::config::size::format_size;
@@ -20,7 +22,7 @@ pub struct BatchDefaults {
 }
 
 /// The limits of a task's batches. A batch is closed by whichever it reaches first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchLimits {
     /// Records per batch; at least 1.
     pub max_records: usize,
@@ -43,7 +45,7 @@ pub struct BatchOverrides {
     pub max_wait: Option<Duration>,
     /// `max_record_bytes`, 1 KiB to 1 GiB. Host default: 32 MiB.
     pub max_record_bytes: Option<usize>,
-    /// A task's share of `limits.memory`, in bytes. What nobody wrote down is made to fit it.
+    /// What a task has of `limits.memory`, in bytes. What nobody wrote down is made to fit it.
     pub task_memory: usize,
 }
 
@@ -86,7 +88,7 @@ impl BatchOverrides {
         let share = format_size(self.task_memory as u64);
         let refuse = |key: &str, what: &str| {
             let message =
-                format!("{what} of this size would not fit limits.memory / tasks, which is {share}");
+                format!("{what} of this size would not fit what limits.memory has for a task: {share}");
             let help = format!("lower batch.{key}, raise limits.memory or lower tasks");
             section.conflict(key, message, &help);
         };

@@ -2,14 +2,18 @@
 
 mod batch;
 mod columns;
+mod dead_letters;
+mod limits;
 mod policy;
 mod predicate;
 mod properties;
 mod source;
 mod stage;
+mod topic_samples;
 
 use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::document::{Place, Table};
 use super::environment::Environment;
@@ -17,13 +21,15 @@ use super::host_file::HostConfig;
 use super::plugin_config::PluginCatalog;
 use super::report::Report;
 use super::secrets::Secrets;
-use super::section::{Choice, Section};
+use super::section::Section;
 
 pub use batch::{BatchDefaults, BatchLimits, BatchOverrides};
-pub use policy::{ErrorPolicy, Limits, OnReject, RestartPolicy, RestartWhen, RetryPolicy};
+pub use dead_letters::{DeadLetterPolicy, OnReject, TopicTemplate};
+pub use limits::{Isolation, Limits};
+pub use policy::{ErrorPolicy, RestartPolicy, RestartWhen, RetryPolicy};
 pub use predicate::{ChangeKind, Predicate};
 pub use properties::ClientProperties;
-pub use source::{GroupProtocol, SourceDefinition, Start, Subscription};
+pub use source::{GroupProtocol, OnLostPosition, SourceDefinition, Start, Subscription};
 pub use stage::{PluginUse, TransformDefinition};
 
 /// What a connector file is read with.
@@ -31,6 +37,14 @@ pub(super) struct Surroundings<'a> {
     pub(super) host: &'a HostConfig,
     pub(super) catalog: &'a dyn PluginCatalog,
     pub(super) environment: &'a Environment,
+}
+
+/// What a connector was read from, so that its placeholders can be filled in anew.
+pub(super) struct Origin {
+    /// The parsed file, merged over the defaults.
+    pub(super) template: Table,
+    pub(super) host: HostConfig,
+    pub(super) environment: Environment,
 }
 
 /// One connector. Its `Debug` form, and those of its parts, never show a secret.
@@ -46,6 +60,8 @@ pub struct ConnectorDefinition {
     pub enabled: bool,
     /// `tasks`: consumers in its group, 1 to 64. Default: 1.
     pub tasks: usize,
+    /// `isolation`: where its tasks run.
+    pub isolation: Isolation,
     /// `[source]`.
     pub source: SourceDefinition,
     /// `[batch]`, still to be resolved with the sink's own defaults.
@@ -62,27 +78,32 @@ pub struct ConnectorDefinition {
     pub limits: Limits,
     /// Every secret of this connector and of the host's file: to be scrubbed from logs and errors.
     pub secrets: Secrets,
+    pub(super) origin: Arc<Origin>,
 }
 
 impl ConnectorDefinition {
-    /// Reads a merged file. Findings go to `report`; `None` if they or a missing part make it unusable.
+    /// Reads a merged file whose placeholders are filled in: `table`, made of what `origin` has. Findings go to `report`;
+    /// `None` if they or a missing part make it unusable.
     pub(super) fn read(
         file: &Path,
         name: &str,
         table: &Table,
         around: &Surroundings<'_>,
         report: &Report,
+        origin: Origin,
     ) -> Option<Self> {
         let mut root = Section::root(table, Place::whole(file), report);
         let tasks = root.integer("tasks", 1..=64).and_then(|tasks| usize::try_from(tasks).ok()).unwrap_or(1);
-        let limits = Limits::read(root.section("limits"), tasks);
-        let batch = BatchOverrides::read(root.section("batch"), limits.memory / tasks, around);
+        let isolation = Isolation::read(&mut root);
+        let limits = Limits::read(root.section("limits"), tasks, isolation);
+        let task_memory = limits.task_memory(tasks, isolation);
+        let batch = BatchOverrides::read(root.section("batch"), task_memory, around);
         let source = SourceDefinition::read(root.section("source"), name, around);
         let transforms = TransformDefinition::read_all(&mut root, around);
         let sink = PluginUse::read_sink(root.section("sink"), around);
         policy::read_plugins(root.section("plugins"));
-        read_isolation(&mut root);
-        let errors = ErrorPolicy::read(root.section("errors"));
+        let subscription = source.as_ref().map(|source| &source.subscription);
+        let errors = ErrorPolicy::read(root.section("errors"), name, subscription);
         let restart = RestartPolicy::read(root.section("restart"));
         let (description, enabled) = (root.text("description"), root.boolean("enabled").unwrap_or(true));
         root.finish();
@@ -95,6 +116,7 @@ impl ConnectorDefinition {
             description,
             enabled,
             tasks,
+            isolation,
             source: source?,
             batch,
             transforms,
@@ -103,14 +125,10 @@ impl ConnectorDefinition {
             restart,
             limits,
             secrets: report.with_secrets(|secrets| secrets.clone()),
+            origin: Arc::new(origin),
         };
         Some(definition)
     }
-}
-
-/// Checks `isolation`. There is only one usable value yet, so there is nothing to keep.
-fn read_isolation(root: &mut Section<'_>) {
-    root.choice("isolation", vec![("thread", Choice::Is(())), ("process", Choice::NotYet)]);
 }
 
 impl fmt::Debug for ConnectorDefinition {
@@ -133,6 +151,7 @@ impl fmt::Debug for Fields<'_> {
             .field("description", &definition.description)
             .field("enabled", &definition.enabled)
             .field("tasks", &definition.tasks)
+            .field("isolation", &definition.isolation)
             .field("source", &definition.source)
             .field("batch", &definition.batch)
             .field("transforms", &definition.transforms)

@@ -1,13 +1,14 @@
 //! `when`: which records a transform sees.
 
 use regex::Regex;
+use serde::{Deserialize, Serialize};
 
 use super::source::regex_message;
 use crate::config::document::TomlValue;
 use crate::config::section::{Choice, Section};
 
 /// The kind of change that a record stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ChangeKind {
     /// `"insert"` or `"create"`: a new row.
     Insert,
@@ -35,11 +36,13 @@ const KINDS: [(&str, ChangeKind); 8] = [
 ];
 
 /// Conditions on a record, all of which must hold.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Predicate {
     /// `topic`: the topic's name matches, anywhere in it.
+    #[serde(with = "text_of_pattern")]
     pub topic: Option<Regex>,
     /// `table`: the changed table's name matches, anywhere in it. Records that are no change events do not.
+    #[serde(with = "text_of_pattern")]
     pub table: Option<Regex>,
     /// `header`: a header of this name is there.
     pub header: Option<String>,
@@ -91,4 +94,19 @@ fn operations(section: &mut Section<'_>) -> Vec<ChangeKind> {
     }
     let choices = || KINDS.iter().map(|(name, kind)| (*name, Choice::Is(*kind))).collect();
     names.iter().filter_map(|name| section.choose("operation", name, choices())).collect()
+}
+
+/// A pattern crosses to another process as its text.
+mod text_of_pattern {
+    use regex::Regex;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(pattern: &Option<Regex>, to: S) -> Result<S::Ok, S::Error> {
+        pattern.as_ref().map(Regex::as_str).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Regex>, D::Error> {
+        let text = Option::<String>::deserialize(from)?;
+        text.map(|text| Regex::new(&text).map_err(Error::custom)).transpose()
+    }
 }

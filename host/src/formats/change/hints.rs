@@ -1,9 +1,11 @@
 //! What people say of columns whose type the format does not carry: `[source.columns]`.
 
+use serde::{Deserialize, Serialize};
+
 use crate::formats::types::{Scalar, Unit};
 
 /// The type of a column.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum ColumnHint {
     /// A decimal with `scale` digits after the point: base64 of the unscaled value, a number, or text with a point.
     Decimal {
@@ -57,7 +59,7 @@ impl ColumnHint {
 }
 
 /// Hints by column.
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, Default, Debug, Serialize, Deserialize)]
 pub struct Hints(Vec<(String, ColumnHint)>);
 
 /// A name that no column can have.

@@ -2,12 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinHandle};
 
+use super::{News, history::History};
 use crate::{
     pipeline::{Counts, Task, TaskCommand, TaskEvent, TaskState},
     supervisor::{
         connector::Connector,
+        isolation::{Crash, IsolatedTask, IsolationError, Process},
         metrics,
         restart::Restarts,
         status::{ConnectorState, ConnectorStatus, TaskStatus, add},
@@ -34,14 +36,31 @@ enum Wanted {
     Run,
     Pause,
     Stop,
-    /// Stop, then start again.
-    Restart,
+    /// Stop, then start again; and pause, if it was paused.
+    Restart {
+        paused: bool,
+    },
+}
+
+/// A running task, wherever it runs.
+enum AnyTask {
+    Thread(Task),
+    Process(IsolatedTask),
+}
+
+impl AnyTask {
+    fn send(&self, command: TaskCommand) {
+        match self {
+            Self::Thread(task) => task.send(command),
+            Self::Process(task) => task.send(command),
+        }
+    }
 }
 
 struct Slot {
     number: u32,
     run: u64,
-    task: Option<Task>,
+    task: Option<AnyTask>,
     state: TaskState,
     failed: bool,
     reason: String,
@@ -51,6 +70,28 @@ struct Slot {
     counts: Counts,
     before: Counts,
     stalled_since: Option<Instant>,
+    history: History,
+}
+
+impl Slot {
+    fn state(&self) -> ConnectorState {
+        if self.restart_at.is_some() {
+            return ConnectorState::Restarting;
+        }
+        if self.failed {
+            return ConnectorState::Failed;
+        }
+        if self.task.is_none() {
+            return ConnectorState::Stopped;
+        }
+        match self.state {
+            TaskState::Starting => ConnectorState::Starting,
+            TaskState::Running | TaskState::Stopping => ConnectorState::Running,
+            TaskState::Unassigned => ConnectorState::Unassigned,
+            TaskState::Paused => ConnectorState::Paused,
+            TaskState::Stalled(_) => ConnectorState::Stalled,
+        }
+    }
 }
 
 /// A connector at run time.
@@ -58,14 +99,22 @@ pub(super) struct Running {
     connector: Connector,
     wanted: Wanted,
     slots: Vec<Slot>,
-    events: mpsc::UnboundedSender<(TaskId, TaskEvent)>,
+    /// The process of all its tasks, with `isolation = "process"`.
+    process: Option<Process>,
+    /// One that is about to end, or has.
+    leaving: Option<JoinHandle<()>>,
+    /// Processes so far.
+    processes: u64,
+    /// A crash of the process counts once, however many tasks it had.
+    crashes: Restarts,
+    news: mpsc::UnboundedSender<News>,
     started: Instant,
     ended: Option<Instant>,
     at_end_since: Option<Instant>,
 }
 
 impl Running {
-    pub(super) fn new(connector: Connector, events: mpsc::UnboundedSender<(TaskId, TaskEvent)>) -> Self {
+    pub(super) fn new(connector: Connector, news: mpsc::UnboundedSender<News>) -> Self {
         let slot = |number| Slot {
             number,
             run: 0,
@@ -78,10 +127,23 @@ impl Running {
             counts: Counts::default(),
             before: Counts::default(),
             stalled_since: None,
+            history: History::new(),
         };
         let slots = (0..connector.definition.tasks.max(1) as u32).map(slot).collect();
         let started = Instant::now();
-        Self { wanted: Wanted::Run, slots, events, started, ended: None, at_end_since: None, connector }
+        Self {
+            wanted: Wanted::Run,
+            slots,
+            process: None,
+            leaving: None,
+            processes: 0,
+            crashes: Restarts::new(&connector.definition.restart),
+            news,
+            started,
+            ended: None,
+            at_end_since: None,
+            connector,
+        }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -103,26 +165,52 @@ impl Running {
     }
 
     fn start_task(&mut self, index: usize) {
+        if self.slots[index].run > 0 {
+            self.connector.refresh();
+        }
         let slot = &mut self.slots[index];
         slot.run += 1;
         slot.before = add(slot.before, std::mem::take(&mut slot.counts));
         (slot.state, slot.failed, slot.restart_at) = (TaskState::Starting, false, None);
         let id = TaskId { connector: self.connector.name().to_owned(), task: slot.number, run: slot.run };
-        let (events, sender) = (self.events.clone(), id.clone());
+        let (news, sender) = (self.news.clone(), id.clone());
         // The supervisor lives as long as its connectors, except at the very end.
-        let tell = move |event| drop(events.send((sender.clone(), event)));
-        match Task::start(self.connector.task_settings(slot.number), Box::new(tell)) {
+        let tell = Box::new(move |event| drop(news.send(News::Task(sender.clone(), event))));
+        let settings = self.connector.task_settings(slot.number);
+        let started = match self.process() {
+            Ok(None) => Task::start(settings, tell).map(AnyTask::Thread).map_err(|error| error.to_string()),
+            Ok(Some(process)) => Ok(AnyTask::Process(process.start_task(settings, tell))),
+            Err(error) => Err(error.to_string()),
+        };
+        match started {
             Ok(task) => {
                 if self.wanted == Wanted::Pause {
                     task.send(TaskCommand::Pause);
                 }
-                slot.task = Some(task);
+                self.slots[index].task = Some(task);
             }
             Err(error) => {
-                let reason = scrub(&error.to_string()).into_owned();
+                let reason = scrub(&error).into_owned();
                 self.on_event(&id, TaskEvent::Failed { reason, abandoned: false });
             }
         }
+    }
+
+    /// The process of the tasks, started if it does not run; `None` if they are threads of this one.
+    fn process(&mut self) -> Result<Option<&Process>, IsolationError> {
+        let Some(spec) = self.connector.process() else { return Ok(None) };
+        if self.process.is_none() {
+            self.processes += 1;
+            let news = self.news.clone();
+            let crashed = move |crash| drop(news.send(News::Crash(crash)));
+            self.process = Some(Process::start(&spec, self.processes, crashed)?);
+        }
+        Ok(self.process.as_ref())
+    }
+
+    /// Lets the process go, if there is one. What is returned is over when the last one has ended.
+    pub(super) fn end_process(&mut self) -> Option<JoinHandle<()>> {
+        self.process.take().map(Process::leave).or_else(|| self.leaving.take())
     }
 
     pub(super) fn tell(&mut self, command: &TaskCommand) {
@@ -136,8 +224,9 @@ impl Running {
 
     pub(super) fn resume(&mut self) {
         // Tasks that are stopping cannot be called back: they start again once they have ended.
-        if matches!(self.wanted, Wanted::Stop | Wanted::Restart) && self.has_tasks() {
-            return self.restart();
+        if matches!(self.wanted, Wanted::Stop | Wanted::Restart { .. }) && self.has_tasks() {
+            self.wanted = Wanted::Restart { paused: false };
+            return self.forget_failures();
         }
         self.wanted = Wanted::Run;
         self.tell(&TaskCommand::Resume);
@@ -146,19 +235,39 @@ impl Running {
     }
 
     pub(super) fn restart(&mut self) {
+        let paused = matches!(self.wanted, Wanted::Pause | Wanted::Restart { paused: true });
         self.forget_failures();
         // Those that wait for a restart of their own start with the others.
         self.slots.iter_mut().for_each(|slot| slot.restart_at = None);
         if self.has_tasks() {
-            self.wanted = Wanted::Restart;
+            self.wanted = Wanted::Restart { paused };
             self.tell(&TaskCommand::Stop { within: self.shutdown() });
         } else {
-            self.wanted = Wanted::Run;
+            self.wanted = if paused { Wanted::Pause } else { Wanted::Run };
             self.start();
         }
     }
 
+    /// Why the connector cannot be told this now, if so: nobody would hear it.
+    pub(super) fn refusal(&self, command: &str) -> Option<String> {
+        if self.has_tasks() || self.slots.iter().any(|slot| slot.restart_at.is_some()) {
+            return None;
+        }
+        let name = self.name();
+        let what = if self.has_failed() { "has failed" } else { "is stopped" };
+        Some(format!(
+            "connector \"{name}\" {what}, so it cannot {command}: start it with `tidegate restart {name}`"
+        ))
+    }
+
+    /// Stops it because somebody asked: that it had failed is over, too.
     pub(super) fn stop(&mut self) {
+        self.slots.iter_mut().filter(|slot| slot.task.is_none()).for_each(|slot| slot.failed = false);
+        self.halt();
+    }
+
+    /// Stops whatever runs.
+    pub(super) fn halt(&mut self) {
         self.wanted = Wanted::Stop;
         self.slots.iter_mut().for_each(|slot| slot.restart_at = None);
         self.tell(&TaskCommand::Stop { within: self.shutdown() });
@@ -169,6 +278,7 @@ impl Running {
             slot.restarts.forget();
             slot.reason.clear();
         }
+        self.crashes.forget();
     }
 
     pub(super) fn on_event(&mut self, id: &TaskId, event: TaskEvent) {
@@ -180,7 +290,8 @@ impl Running {
         match event {
             TaskEvent::Progress(counts) => {
                 slot.counts = counts;
-                metrics::record(&id.connector, id.task, &add(slot.before, counts));
+                let total = Counts { lag: counts.lag, ..add(slot.before, counts) };
+                metrics::record(&id.connector, id.task, &total);
             }
             TaskEvent::State(state) => {
                 let stalled = matches!(state, TaskState::Stalled(_));
@@ -191,30 +302,70 @@ impl Running {
             TaskEvent::Failed { reason, abandoned } => {
                 slot.task = None;
                 // Its partitions are somebody else's by now.
-                (slot.counts.partitions, slot.counts.at_end) = (0, 0);
+                (slot.counts.partitions, slot.counts.at_end, slot.counts.lag) = (0, 0, None);
                 self.on_failure(index, reason, abandoned);
             }
         }
+        self.after_an_end();
+    }
+
+    /// The process has ended, and its tasks with it: they start again together.
+    pub(super) fn on_crash(&mut self, crash: &Crash) {
+        if self.process.as_ref().is_none_or(|process| process.number() != crash.process) {
+            return;
+        }
+        self.process = None;
+        let failed: Vec<usize> =
+            (0..self.slots.len()).filter(|index| self.slots[*index].task.take().is_some()).collect();
+        if failed.is_empty() {
+            let connector = self.connector.name();
+            tracing::warn!(connector, "while no task ran: {}", crash.reason);
+        } else {
+            let wait = self.is_wanted().then(|| self.crashes.after_failure(Instant::now(), false)).flatten();
+            for index in failed {
+                let slot = &mut self.slots[index];
+                (slot.counts.partitions, slot.counts.at_end) = (0, 0);
+                self.fail(index, crash.reason.clone(), wait);
+            }
+        }
+        self.after_an_end();
+    }
+
+    /// What follows when a task, or all, may have ended.
+    fn after_an_end(&mut self) {
         if self.has_tasks() {
             return;
         }
-        if self.wanted == Wanted::Restart {
-            self.wanted = Wanted::Run;
+        if let Wanted::Restart { paused } = self.wanted {
+            self.leaving = self.end_process();
+            self.wanted = if paused { Wanted::Pause } else { Wanted::Run };
             return self.start();
         }
+        // While a task is waited for, its process stays: libraries remember things there.
         if self.slots.iter().all(|slot| slot.restart_at.is_none()) {
+            self.leaving = self.end_process();
             self.ended.get_or_insert_with(Instant::now);
         }
     }
 
-    fn on_failure(&mut self, index: usize, reason: String, abandoned: bool) {
+    fn is_wanted(&self) -> bool {
+        matches!(self.wanted, Wanted::Run | Wanted::Pause)
+    }
+
+    fn on_failure(&mut self, index: usize, mut reason: String, abandoned: bool) {
+        if abandoned {
+            reason.push_str("; its thread is left behind");
+        }
+        let is_wanted = self.is_wanted();
+        let restarts = &mut self.slots[index].restarts;
+        let wait = is_wanted.then(|| restarts.after_failure(Instant::now(), abandoned)).flatten();
+        self.fail(index, reason, wait);
+    }
+
+    /// The task has failed, and is started again after `wait`, if at all.
+    fn fail(&mut self, index: usize, reason: String, wait: Option<Duration>) {
         let slot = &mut self.slots[index];
-        let now = Instant::now();
-        let wait = match self.wanted {
-            Wanted::Run | Wanted::Pause => slot.restarts.after_failure(now, abandoned),
-            Wanted::Stop | Wanted::Restart => None,
-        };
-        slot.restart_at = wait.map(|wait| now + wait);
+        slot.restart_at = wait.map(|wait| Instant::now() + wait);
         slot.failed = true;
         slot.stalled_since = None;
         let (connector, task) = (self.connector.name(), slot.number);
@@ -225,7 +376,16 @@ impl Running {
             }
             None => tracing::error!(connector, task, "task failed for good: {reason}"),
         }
+        slot.history.failed(&reason);
         slot.reason = reason;
+    }
+
+    /// Notes the states that the tasks are in, and since when.
+    pub(super) fn note_states(&mut self) {
+        for slot in &mut self.slots {
+            let state = slot.state();
+            slot.history.note(state);
+        }
     }
 
     /// Starts failed tasks whose wait is over.
@@ -249,7 +409,7 @@ impl Running {
         };
         if let Some(index) = self.slots.iter().position(stalled) {
             let TaskState::Stalled(reason) = self.slots[index].state.clone() else { return };
-            self.stop();
+            self.halt();
             return self.on_failure(index, reason, false);
         }
         let counts = self.slots.iter().map(|slot| slot.counts).fold(Counts::default(), add);
@@ -261,7 +421,7 @@ impl Running {
         }
         let since = *self.at_end_since.get_or_insert(now);
         if counts.total_partitions.is_some() || now.duration_since(since) > PATTERN_PATIENCE {
-            self.stop();
+            self.halt();
         }
     }
 
@@ -275,7 +435,7 @@ impl Running {
 
     /// The worst of the tasks' states; `FAILED` only when all have failed for good.
     pub(super) fn state(&self) -> ConnectorState {
-        let states = || self.slots.iter().map(|slot| self.state_of(slot));
+        let states = || self.slots.iter().map(Slot::state);
         if states().all(|state| state == ConnectorState::Failed) {
             return ConnectorState::Failed;
         }
@@ -283,53 +443,40 @@ impl Running {
         not_failed.max().unwrap_or(ConnectorState::Stopped)
     }
 
-    fn state_of(&self, slot: &Slot) -> ConnectorState {
-        if slot.restart_at.is_some() {
-            return ConnectorState::Restarting;
-        }
-        if slot.failed {
-            return ConnectorState::Failed;
-        }
-        if slot.task.is_none() {
-            return ConnectorState::Stopped;
-        }
-        match slot.state {
-            TaskState::Starting => ConnectorState::Starting,
-            TaskState::Running | TaskState::Stopping => ConnectorState::Running,
-            TaskState::Paused => ConnectorState::Paused,
-            TaskState::Stalled(_) => ConnectorState::Stalled,
-        }
-    }
-
     pub(super) fn status(&self) -> ConnectorStatus {
-        let tasks: Vec<TaskStatus> = self.slots.iter().map(|slot| self.task_status(slot)).collect();
+        let tasks: Vec<TaskStatus> = self.slots.iter().map(task_status).collect();
         let definition = &self.connector.definition;
         let seconds = self.ended.unwrap_or_else(Instant::now).duration_since(self.started).as_secs_f64();
         ConnectorStatus {
             name: definition.name.clone(),
             description: scrub(definition.description.as_deref().unwrap_or_default()).into_owned(),
             state: self.state(),
+            isolation: definition.isolation,
+            pid: self.process.as_ref().map(Process::pid),
             group_id: definition.source.group_id.clone(),
             counts: tasks.iter().map(|task| task.counts).fold(Counts::default(), add),
             tasks,
             seconds,
         }
     }
+}
 
-    fn task_status(&self, slot: &Slot) -> TaskStatus {
-        let reason = match &slot.state {
-            TaskState::Stalled(reason) if slot.task.is_some() => scrub(reason).into_owned(),
-            _ => slot.reason.clone(),
-        };
-        let mut counts = add(slot.before, slot.counts);
-        // What a run has now does not add up over runs.
-        (counts.partitions, counts.at_end) = (slot.counts.partitions, slot.counts.at_end);
-        TaskStatus {
-            task: slot.number,
-            state: self.state_of(slot),
-            reason,
-            restarts: slot.restarts.count,
-            counts,
-        }
+fn task_status(slot: &Slot) -> TaskStatus {
+    let reason = match &slot.state {
+        TaskState::Stalled(reason) if slot.task.is_some() => scrub(reason).into_owned(),
+        _ => slot.reason.clone(),
+    };
+    let mut counts = add(slot.before, slot.counts);
+    // What a run has now does not add up over runs.
+    (counts.partitions, counts.at_end, counts.lag) =
+        (slot.counts.partitions, slot.counts.at_end, slot.counts.lag);
+    TaskStatus {
+        task: slot.number,
+        state: slot.state(),
+        since: slot.history.since().to_owned(),
+        reason,
+        trace: slot.history.trace(),
+        restarts: slot.restarts.count,
+        counts,
     }
 }

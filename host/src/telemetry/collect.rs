@@ -1,0 +1,188 @@
+//! In a child process, measurements of plugins are collected for the parent, which records them as it does its own.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, OnceLock, PoisonError},
+};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::metrics::{Measure, PluginLabels};
+
+/// Observations that may wait until somebody takes them.
+const MOST_OBSERVATIONS: usize = 4096;
+/// Measurements that are handed on at once.
+const CHUNK: usize = 256;
+
+static COLLECTOR: OnceLock<Collector> = OnceLock::new();
+
+/// Takes measurements when too many wait. It may block whoever measures.
+pub type MetricsSink = Box<dyn Fn(Vec<Measurement>) + Send + Sync>;
+
+/// What a plugin has measured since it was last asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measurement {
+    series: Series,
+    measured: Measured,
+}
+
+/// Whose measurement it is, its name and its labels.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+struct Series {
+    task: u32,
+    plugin: String,
+    name: String,
+    labels: Vec<(String, String)>,
+}
+
+/// Counters are added up, of gauges the last value counts, and every observation is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Measured {
+    Count(u64),
+    Gauge(Exact),
+    Observed(Vec<Exact>),
+}
+
+/// A number that crosses as its bits: JSON has no infinity.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Exact(f64);
+
+impl Serialize for Exact {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(self.0.to_bits())
+    }
+}
+
+impl<'de> Deserialize<'de> for Exact {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        u64::deserialize(from).map(|bits| Self(f64::from_bits(bits)))
+    }
+}
+
+struct Collector {
+    waiting: Mutex<Waiting>,
+    overflow: MetricsSink,
+}
+
+/// A counter, a gauge and a distribution may share a name: each kind has a map of its own.
+#[derive(Default)]
+struct Waiting {
+    counts: HashMap<Series, u64>,
+    gauges: HashMap<Series, f64>,
+    observed: HashMap<Series, Vec<Exact>>,
+    observations: usize,
+}
+
+/// Collects measurements from now on; `overflow` gets them when nobody takes them for too long. Only the first call counts.
+pub fn collect_metrics(overflow: MetricsSink) {
+    let collector = Collector { waiting: Mutex::default(), overflow };
+    if COLLECTOR.set(collector).is_err() {
+        tracing::debug!("measurements are collected already");
+    }
+}
+
+/// What was measured since the last call, in parts that are handed on one by one.
+#[must_use]
+pub fn take_metrics() -> Vec<Vec<Measurement>> {
+    let Some(collector) = COLLECTOR.get() else { return Vec::new() };
+    collector.take().chunks(CHUNK).map(<[Measurement]>::to_vec).collect()
+}
+
+/// Takes a measurement, if this process collects them.
+pub(super) fn collect(who: PluginLabels<'_>, name: &str, labels: &[(&str, &str)], measure: Measure) -> bool {
+    let Some(collector) = COLLECTOR.get() else { return false };
+    let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let series = Series { task: who.task, plugin: who.plugin.to_owned(), name: name.to_owned(), labels };
+    if collector.add(series, measure) {
+        collector.take().chunks(CHUNK).for_each(|chunk| (collector.overflow)(chunk.to_vec()));
+    }
+    true
+}
+
+impl Collector {
+    /// Returns whether too many wait.
+    fn add(&self, series: Series, measure: Measure) -> bool {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        match measure {
+            Measure::Count(delta) => {
+                let count = waiting.counts.entry(series).or_default();
+                *count = count.saturating_add(delta);
+            }
+            Measure::Gauge(value) => {
+                waiting.gauges.insert(series, value);
+            }
+            Measure::Observe(value) => {
+                waiting.observed.entry(series).or_default().push(Exact(value));
+                waiting.observations += 1;
+            }
+        }
+        waiting.observations >= MOST_OBSERVATIONS
+    }
+
+    fn take(&self) -> Vec<Measurement> {
+        let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        let counts = waiting.counts.into_iter().map(|(series, count)| (series, Measured::Count(count)));
+        let gauges =
+            waiting.gauges.into_iter().map(|(series, value)| (series, Measured::Gauge(Exact(value))));
+        let observed = waiting.observed.into_iter().map(|(series, all)| (series, Measured::Observed(all)));
+        let all = counts.chain(gauges).chain(observed);
+        all.map(|(series, measured)| Measurement { series, measured }).collect()
+    }
+}
+
+impl Measurement {
+    /// Records it in this process, as of `connector`.
+    pub fn record(&self, connector: &str) {
+        let Series { task, plugin, name, labels } = &self.series;
+        let who = PluginLabels { connector, task: *task, plugin };
+        let labels = || labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let record = |measure| super::metrics::plugin_metric(who, name, labels(), measure);
+        match &self.measured {
+            Measured::Count(delta) => record(Measure::Count(*delta)),
+            Measured::Gauge(value) => record(Measure::Gauge(value.0)),
+            Measured::Observed(all) => all.iter().for_each(|value| record(Measure::Observe(value.0))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_collected_crosses_exactly() {
+        let collector = Collector { waiting: Mutex::default(), overflow: Box::new(drop) };
+        let series = |name: &str| Series {
+            task: 1,
+            plugin: "p".to_owned(),
+            name: name.to_owned(),
+            labels: vec![("tone".to_owned(), "loud".to_owned())],
+        };
+        for measure in
+            [Measure::Count(2), Measure::Count(3), Measure::Gauge(1.0), Measure::Gauge(f64::INFINITY)]
+        {
+            assert!(!collector.add(series("a"), measure));
+        }
+        for value in [0.1, f64::NEG_INFINITY] {
+            assert!(!collector.add(series("b"), Measure::Observe(value)));
+        }
+        let taken = collector.take();
+        let text = serde_json::to_string(&taken).unwrap();
+        assert_eq!(serde_json::from_str::<Vec<Measurement>>(&text).unwrap(), taken);
+        let measured: Vec<&Measured> = taken.iter().map(|measurement| &measurement.measured).collect();
+        let observed = vec![Exact(0.1), Exact(f64::NEG_INFINITY)];
+        let expected =
+            [Measured::Count(5), Measured::Gauge(Exact(f64::INFINITY)), Measured::Observed(observed)];
+        assert_eq!(measured, expected.iter().collect::<Vec<_>>());
+        assert!(collector.take().is_empty());
+    }
+
+    #[test]
+    fn too_many_observations_are_told() {
+        let collector = Collector { waiting: Mutex::default(), overflow: Box::new(drop) };
+        let series = || Series { task: 0, plugin: "p".to_owned(), name: "n".to_owned(), labels: Vec::new() };
+        let full = (1..=MOST_OBSERVATIONS).find(|_| collector.add(series(), Measure::Observe(1.0)));
+        assert_eq!(full, Some(MOST_OBSERVATIONS));
+    }
+}
