@@ -18,7 +18,9 @@ use crate::{
     kafka::consumer::{LookUp, StartAt, TopicPartition},
     pipeline::{
         assignment::Assignment,
+        call_board::Place,
         channels::{Inbox, SetBack},
+        clock::CallClock,
         deliver::{Deliver, OpenSink, Owned},
         error::Stage,
         rejections::Rejections,
@@ -61,7 +63,7 @@ impl<'m> Life<'m> {
             sink: mpsc::channel().0,
             sink_free: mpsc::channel().1,
             poll: poll.clone(),
-            clock: Arc::default(),
+            clock: Arc::new(CallClock::new(Place::of_work(0))),
             stop: Arc::clone(&stop),
         };
         let role = Deliver {
@@ -71,7 +73,7 @@ impl<'m> Life<'m> {
             free: mpsc::channel().0,
             poll,
             look_up: LookUp::closed(),
-            clock: Arc::default(),
+            clock: Arc::new(CallClock::new(Place::of_sink(0))),
             stop,
         };
         let transform = TransformInstance::of(TransformObject::new(plugins::Transform));
