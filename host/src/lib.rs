@@ -10,8 +10,9 @@
 //!
 //! - [`config`]: connector files become typed, validated definitions.
 //! - [`plugins`]: finds, probes, loads and describes plugin libraries.
-//! - [`kafka`]: consumers, look-ups, the embedded development broker.
+//! - [`kafka`]: consumers, producers, look-ups, the embedded development broker.
 //! - [`formats`]: bytes become typed values.
+//! - [`dead_letters`]: what letters look like; reading and replaying them.
 //! - [`pipeline`]: one task: batch, decode, transforms, sink, commit.
 //! - [`supervisor`]: the life of connectors and their tasks.
 //! - [`api`]: how other processes talk to a running host.
@@ -24,6 +25,7 @@
 pub mod api;
 pub mod cli;
 pub mod config;
+pub mod dead_letters;
 pub mod formats;
 pub mod kafka;
 pub mod pipeline;

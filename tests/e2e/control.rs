@@ -111,13 +111,115 @@ fn a_failed_connector_is_started_again_by_hand() {
     let healthy = home.recorder("healthy", "", "");
     let sick = home.recorder("sick", "how = \"fatal\"", "");
     let mut running = home.start(&broker);
-    home.wait_for_status(&mut running, "sick", |status| status["state"] == "FAILED");
+    let failed = home.wait_for_status(&mut running, "sick", |status| status["state"] == "FAILED");
+    let task = &failed["tasks"][0];
+    assert_eq!(task["trace"][0]["reason"], task["reason"]);
+    assert!(task["since"].as_str() >= task["trace"][0]["at"].as_str(), "{task}");
+    home.run(&["pause", "sick"])
+        .expect_code(1)
+        .expect_log("connector \"sick\" has failed, so it cannot pause");
+    assert_eq!(home.run(&["pause"]).expect_code(0).stdout, "accepted for healthy\n");
+    assert_eq!(home.run(&["resume", "healthy"]).expect_code(0).stdout, "accepted for healthy\n");
     let _told = home.run(&["restart", "sick"]).expect_code(0);
     running.wait_until("the second opening", |_| {
         (sick.names().iter().filter(|name| *name == "open").count() == 2).then_some(())
     });
     running.wait_until("the record", |_| (healthy.offsets() == [0]).then_some(()));
     let _finished = running.terminate();
+}
+
+#[test]
+fn a_failed_connector_that_is_stopped_has_stopped() {
+    let broker = Broker::with_events([r#"{"bad":true}"#]);
+    let home = Home::new(&["misbehaving"]);
+    let healthy = home.recorder("healthy", "", "");
+    home.recorder("sick", "how = \"fatal\"", "");
+    let mut running = home.start(&broker);
+    home.wait_for_status(&mut running, "sick", |status| status["state"] == "FAILED");
+    let _told = home.run(&["stop", "sick"]).expect_code(0);
+    home.wait_for_status(&mut running, "sick", |status| status["state"] == "STOPPED");
+    running.wait_until("the record", |_| (healthy.offsets() == [0]).then_some(()));
+    let _finished = running.terminate().expect_code(0);
+}
+
+#[test]
+fn a_restarted_connector_that_was_paused_is_paused() {
+    let mut scene = scene();
+    scene.tell("pause");
+    scene.wait_for_state("PAUSED");
+    scene.tell("restart");
+    let told = scene.told.clone();
+    let opened = || told.names().iter().filter(|name| *name == "open").count();
+    scene.running.wait_until("the second opening", |_| (opened() == 2).then_some(()));
+    scene.wait_for_state("PAUSED");
+    scene.send();
+    assert_eq!(scene.told.offsets(), [0]);
+    scene.tell("resume");
+    scene.wait_for_offsets(&[0, 1]);
+    let _finished = scene.running.terminate().expect_code(0);
+}
+
+#[test]
+fn a_task_without_partitions_is_unassigned() {
+    let broker = Broker::with_events([EVENT]);
+    let home = Home::new(&["misbehaving"]);
+    home.recorder("a", "", "");
+    let text = std::fs::read_to_string(home.path("connectors.d/a.toml")).expect("the file");
+    home.connector("a", &format!("tasks = 2\n{text}"));
+    let mut running = home.start(&broker);
+    let status = home.wait_for_status(&mut running, "a", |status| {
+        let states = [0, 1].map(|task| status["tasks"][task]["state"].clone());
+        states.contains(&"RUNNING".into()) && states.contains(&"UNASSIGNED".into())
+    });
+    assert_eq!(status["state"], "RUNNING");
+    let _finished = running.terminate().expect_code(0);
+}
+
+#[test]
+fn lag_grows_while_a_connector_does_not_read() {
+    let mut scene = scene();
+    let lag = |scene: &mut Scene, wanted: u64| {
+        scene.home.wait_for_status(&mut scene.running, "told", |status| status["counts"]["lag"] == wanted);
+    };
+    lag(&mut scene, 0);
+    scene.tell("pause");
+    scene.wait_for_state("PAUSED");
+    scene.send();
+    scene.send();
+    lag(&mut scene, 2);
+    scene.tell("resume");
+    lag(&mut scene, 0);
+    let metrics = scene.home.run(&["metrics"]).expect_code(0).stdout;
+    assert!(metrics.contains("tidegate_lag_records{connector=\"told\",task=\"0\"} 0"), "{metrics}");
+    let _finished = scene.running.terminate().expect_code(0);
+}
+
+#[test]
+fn rotated_secrets_are_read_when_a_task_starts_again() {
+    let broker = Broker::with_events([EVENT]);
+    let home = Home::new(&["misbehaving"]);
+    home.write("secret", "old-password");
+    let talkative = "[[transforms]]\nplugin = \"talkative\"\n[transforms.config]\npassword = \"${file:@secret}\"\nexpected = \"new-password\"\n";
+    let recording = home.recorder("a", "", talkative);
+    let text = std::fs::read_to_string(home.path("connectors.d/a.toml")).expect("the file");
+    home.write(
+        "connectors.d/a.toml",
+        text.replace("policy = \"never\"", "initial = \"100ms\"\nmax = \"100ms\"\nmax_restarts = 1000"),
+    );
+    let mut running = home.start(&broker);
+    running.wait_for_log("wrong password");
+    // A file that somebody is editing does not matter, and neither does a secret that is gone for a moment.
+    home.write("connectors.d/a.toml", "[source");
+    std::fs::remove_file(home.path("secret")).expect("the secret");
+    running.wait_for_log("placeholders stay as they were");
+    home.write("secret", "new-password");
+    running.wait_until("the record", |_| (recording.offsets() == [0]).then_some(()));
+    let finished = running.terminate().expect_code(0);
+    assert!(
+        !finished.stderr.contains("old-password") && !finished.stderr.contains("new-password"),
+        "{}",
+        finished.stderr
+    );
 }
 
 #[test]

@@ -37,3 +37,33 @@ fn a_call_that_takes_too_long_is_asked_to_end() {
     finished.expect_log("woken up by the host");
     assert_eq!(broker.committed("connect-a", "events", 0), None);
 }
+
+#[test]
+fn a_failure_is_told_although_a_plugin_cannot_be_dropped() {
+    let broker = Broker::with_events([BAD]);
+    let home = Home::new(&["misbehaving"]);
+    let stays = "[[transforms]]\nplugin = \"hostile-transform\"\n[transforms.config]\nat = \"drop\"\ndoes = \"hang-for-ever\"\n";
+    let fails = "[[transforms]]\nplugin = \"stumbling\"\n[transforms.config]\nhow = \"fatal\"\n";
+    home.recorder("a", "", &format!("{IMPATIENT}{stays}{fails}"));
+    let finished = home.start(&broker).finish().expect_code(3);
+    let line = finished.expect_log("offset 0 is more than it can take");
+    assert!(line.ends_with("; a thread that did not end is left behind"), "{line}");
+}
+
+#[test]
+fn a_plugin_that_cannot_be_dropped_is_noticed_when_it_is_replaced() {
+    let broker = Broker::with_events([GOOD]);
+    let home = Home::new(&["misbehaving"]);
+    home.connector(
+        "a",
+        &format!(
+            "{IMPATIENT}[source]\ntopics = [\"events\"]\n[sink]\nplugin = \"hostile-sink\"\n[sink.config]\npath = \"@calls\"\n\
+             at = \"drop\"\ndoes = \"hang-for-ever\"\n[restart]\npolicy = \"never\"\n"
+        ),
+    );
+    let mut running = home.start(&broker);
+    home.wait_for_status(&mut running, "a", |status| status["counts"]["committed"] == 1);
+    let _told = home.run(&["reopen", "a"]).expect_code(0);
+    let finished = running.finish().expect_code(3);
+    finished.expect_log("sink \"hostile-sink\" has not returned for ");
+}

@@ -7,7 +7,7 @@ use tidegate_tests::{Broker, Home, Running, artifacts};
 #[test]
 fn libraries_that_cannot_be_used_are_told_and_skipped() {
     let broker = Broker::with_events(["{}"]);
-    let home = Home::new(&["misbehaving", "no-entry", "crashes-on-load"]);
+    let home = Home::new(&["misbehaving", "no-entry", "crashes-on-load", "panics-in-schema"]);
     home.write(&format!("plugins/libtext.{DLL_EXTENSION}"), "this is no library");
     home.write(&format!("plugins/libempty.{DLL_EXTENSION}"), "");
     home.write("plugins/notes.txt", "not looked at");
@@ -26,6 +26,10 @@ fn libraries_that_cannot_be_used_are_told_and_skipped() {
         ("libempty", "is not a dynamic library"),
         ("libno_entry", "exports no plugin; end the crate with `export_plugin!(...)`"),
         ("libcrashes_on_load", "cannot be loaded: it crashed with signal 6 while loading"),
+        (
+            "libpanics_in_schema",
+            "plugin \"indescribable\" does not describe its configuration: panicked at tests/fixtures/panics_in_schema.rs:",
+        ),
         ("libother", "plugin \"recorder\" is in both"),
     ] {
         let line = finished.stderr.lines().find(|line| line.contains(library) && line.contains(reason));

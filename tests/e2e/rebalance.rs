@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs};
 
-use tidegate_tests::{Broker, Home, Running};
+use tidegate_tests::{Broker, Home, Ledger, Running, SinkFaults, wait_for};
 
 const PARTITIONS: i32 = 4;
 
@@ -71,4 +71,53 @@ fn nothing_is_lost_or_written_twice_while_hosts_come_and_go() {
         assert_eq!(offsets, (0..400).collect::<Vec<_>>(), "partition {partition}");
         assert_eq!(broker.committed("connect-archive", "events", partition as i32), Some(400));
     }
+}
+
+/// A connector that writes into the ledger of `shared`, whose faults are those of its own host.
+fn exact(home: &Home, shared: &Home) -> Ledger {
+    let database = shared.path("exact.db");
+    home.connector(
+        "exact",
+        &format!(
+            "[source]\ntopics = [\"events\"]\n[source.properties]\n\"session.timeout.ms\" = 6000\n[sink]\n\
+             plugin = \"ledger-exact\"\n[sink.config]\npath = \"{}\"\nfail_file = \"@faults\"\n\
+             [restart]\ninitial = \"10ms\"\nmax = \"1s\"\n",
+            database.display()
+        ),
+    );
+    Ledger::of(database)
+}
+
+#[test]
+fn a_zombie_that_wakes_in_the_middle_of_a_write_is_fenced_and_recovers() {
+    let broker = Broker::with_events(["{}"]);
+    let shared = Home::new(&[]);
+    let (slow, quick) = (Home::new(&["ledger"]), Home::new(&["ledger"]));
+    let ledger = exact(&slow, &shared);
+    exact(&quick, &shared);
+    let mut zombie = slow.start(&broker);
+    zombie.wait_until("the first record", |_| (ledger.offsets() == [0]).then_some(()));
+    let (faults, hanging) = (slow.path("faults"), slow.path("faults.hanging"));
+    SinkFaults { hang: true, ..SinkFaults::default() }.put(&faults);
+    broker.send("events", ["{}", "{}"]);
+    zombie.wait_until("a write that hangs", |_| hanging.exists().then_some(()));
+    zombie.signal("STOP");
+
+    let mut successor = quick.start(&broker);
+    successor.wait_until("the records in other hands", |_| (ledger.offsets() == [0, 1, 2]).then_some(()));
+    let pids: Vec<u32> = ledger.entries().iter().map(|entry| entry.pid).collect();
+    assert!(pids[0] != pids[1] && pids[1] == pids[2], "{pids:?}");
+
+    SinkFaults::default().put(&faults);
+    zombie.signal("CONT");
+    zombie.wait_for_log("events[0] was claimed by another task: epoch 1 is over, it is 2");
+    broker.send("events", ["{}"]);
+    successor.wait_until("another record", |_| (ledger.offsets() == [0, 1, 2, 3]).then_some(()));
+    let _finished = successor.terminate().expect_code(0);
+    broker.send("events", ["{}"]);
+    wait_for(|| (ledger.offsets() == [0, 1, 2, 3, 4]).then_some(()))
+        .expect("the record, by who was a zombie");
+    let _finished = zombie.terminate().expect_code(0);
+    assert_eq!(ledger.offsets(), [0, 1, 2, 3, 4]);
+    assert_eq!(broker.committed("connect-exact", "events", 0), Some(5));
 }

@@ -14,12 +14,10 @@ const BAD: [(&str, &str, &[&str]); 12] = [
     ("broken", "[source\ntopics = [\"a\"]\n", &[":1:8: broken TOML: unclosed table, expected `]`"]),
     (
         "dead-letter",
-        "[source]\ntopics = [\"a\"]\n[sink]\nplugin = \"console\"\n[errors]\ntolerance = \"all\"\ndead_letter_topic = \"d\"\n",
+        "[source]\ntopics = [\"a\"]\n[sink]\nplugin = \"console\"\n[errors]\ndead_letter_topic = \"d\"\n",
         &[
-            ":6:1: errors.tolerance: \"all\" would lose records unless the file says so: add on_reject = \"drop\" to log, \
-             count and skip bad records",
-            ":7:1: errors.dead_letter_topic: not supported yet: use tolerance = \"all\" with on_reject = \"drop\", or none \
-             of them",
+            ":6:1: errors.dead_letter_topic: has no effect with tolerance = \"none\": add tolerance = \"all\", or remove \
+             dead_letter_topic",
         ],
     ),
     (

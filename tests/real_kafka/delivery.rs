@@ -4,9 +4,12 @@ use std::{collections::BTreeMap, fs};
 
 use rdkafka::producer::Producer;
 use serde_json::Value as Json;
-use tidegate_tests::{Home, PATIENCE, captured};
+use tidegate_tests::{
+    Home, PATIENCE, captured,
+    kafka::{Kafka, flush, send},
+};
 
-use crate::cluster::{Cluster, PLUGINS, send};
+use crate::support::PLUGINS;
 
 /// Keys and values of a topic's records, in the order of a file of the file sink's style `record`.
 fn written(home: &Home, topic: &str) -> Vec<(Json, Json)> {
@@ -25,30 +28,29 @@ fn by_key(records: Vec<(Json, Json)>) -> BTreeMap<String, Vec<Json>> {
 
 #[test]
 fn captured_events_arrive_as_they_were_captured() {
-    let Some(cluster) = Cluster::find("capture") else { return };
+    let Some(kafka) = Kafka::shared() else { return };
     let captured = captured("shop-string/json.jsonl.gz");
     let mut expected = BTreeMap::<String, Vec<(Json, Json)>>::new();
     let json = |text: &Option<String>| {
         text.as_ref().map_or(Json::Null, |text| serde_json::from_str(text).expect("JSON"))
     };
     for record in &captured {
-        let topic = cluster.topic(&record.topic);
+        let topic = format!("capture.{}", record.topic);
         expected.entry(topic).or_default().push((json(&record.key), json(&record.value)));
     }
     for topic in expected.keys() {
-        let of_topic = captured.iter().filter(|record| cluster.topic(&record.topic) == *topic);
-        cluster.send(topic, "none", of_topic.map(|record| (record.key.as_deref(), record.value.as_deref())));
+        kafka.create_topic(topic, 4, 1);
+        let of_topic =
+            captured.iter().filter(|record| topic.strip_prefix("capture.") == Some(&*record.topic));
+        kafka.produce(topic, of_topic.map(|record| (record.key.as_deref(), record.value.as_deref())));
     }
     let home = Home::new(&PLUGINS);
     home.connector(
         "files",
-        &format!(
-            "[source]\ntopics_regex = '^{}'\n[sink]\nplugin = \"file\"\n[sink.config]\nstyle = \"record\"\n\
-             path = \"@out/{{topic}}.jsonl\"\n",
-            cluster.topic("").replace('.', "[.]")
-        ),
+        "[source]\ntopics_regex = '^capture[.]'\n[sink]\nplugin = \"file\"\n[sink.config]\nstyle = \"record\"\n\
+         path = \"@out/{topic}.jsonl\"\n",
     );
-    cluster.run_once(&home).expect_code(0);
+    home.start_on(&kafka.servers(), &["--once"]).finish().expect_code(0);
     for (topic, records) in expected {
         assert_eq!(by_key(written(&home, &topic)), by_key(records), "{topic}");
     }
@@ -56,13 +58,16 @@ fn captured_events_arrive_as_they_were_captured() {
 
 #[test]
 fn every_compression_is_read() {
-    let Some(cluster) = Cluster::find("compression") else { return };
+    let Some(kafka) = Kafka::shared() else { return };
     let codecs = ["none", "gzip", "snappy", "lz4", "zstd"];
     let values: Vec<String> = (0..500).map(|number| format!("{{\"number\":{number}}}")).collect();
     let home = Home::new(&PLUGINS);
     for codec in codecs {
-        let topic = cluster.topic(codec);
-        cluster.send(&topic, codec, values.iter().map(|value| (Some("key"), Some(value.as_str()))));
+        let topic = format!("compression.{codec}");
+        kafka.create_topic(&topic, 4, 1);
+        let producer = kafka.producer(&[("compression.type", codec)]);
+        values.iter().for_each(|value| send(&producer, &topic, None, Some("key"), Some(value)));
+        flush(&producer);
         home.connector(
             codec,
             &format!(
@@ -71,24 +76,27 @@ fn every_compression_is_read() {
             ),
         );
     }
-    cluster.run_once(&home).expect_code(0);
+    home.start_on(&kafka.servers(), &["--once"]).finish().expect_code(0);
     for codec in codecs {
-        let numbers: Vec<Json> =
-            written(&home, &cluster.topic(codec)).iter().map(|(_, value)| value["number"].clone()).collect();
+        let numbers: Vec<Json> = written(&home, &format!("compression.{codec}"))
+            .iter()
+            .map(|(_, value)| value["number"].clone())
+            .collect();
         assert_eq!(numbers, (0..500).map(Json::from).collect::<Vec<_>>(), "{codec}");
     }
 }
 
 #[test]
 fn transactions_end_a_topic_with_records_that_nobody_sees() {
-    let Some(cluster) = Cluster::find("transactions") else { return };
-    let topic = cluster.topic("events");
-    let producer = cluster.producer(&[("transactional.id", &topic), ("compression.type", "none")]);
+    let Some(kafka) = Kafka::shared() else { return };
+    let topic = "transactions";
+    kafka.create_topic(topic, 4, 1);
+    let producer = kafka.producer(&[("transactional.id", topic)]);
     producer.init_transactions(PATIENCE).expect("a coordinator");
     for (value, commit) in [("\"kept\"", true), ("\"aborted\"", false)] {
         producer.begin_transaction().expect("a transaction");
-        (0..10).for_each(|_| send(&producer, &topic, Some("\"key\""), Some(value)));
-        producer.flush(PATIENCE).expect("records that the broker takes");
+        (0..10).for_each(|_| send(&producer, topic, None, Some("\"key\""), Some(value)));
+        flush(&producer);
         let ended =
             if commit { producer.commit_transaction(PATIENCE) } else { producer.abort_transaction(PATIENCE) };
         ended.expect("the end of a transaction");
@@ -101,7 +109,7 @@ fn transactions_end_a_topic_with_records_that_nobody_sees() {
              path = \"@out/{{topic}}.jsonl\"\n"
         ),
     );
-    cluster.run_once(&home).expect_code(0);
-    let values: Vec<Json> = written(&home, &topic).into_iter().map(|(_, value)| value).collect();
+    home.start_on(&kafka.servers(), &["--once"]).finish().expect_code(0);
+    let values: Vec<Json> = written(&home, topic).into_iter().map(|(_, value)| value).collect();
     assert_eq!(values, vec![Json::from("kept"); 10]);
 }

@@ -17,6 +17,15 @@ use crate::{PATIENCE, wait_for};
 #[derive(Debug)]
 pub struct Broker(EmbeddedBroker);
 
+/// A member of a group that reads nothing.
+pub struct Member(BaseConsumer);
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.0.unsubscribe();
+    }
+}
+
 impl Broker {
     /// Starts a broker.
     ///
@@ -133,6 +142,25 @@ impl Broker {
         let mut partitions = assigned.expect("an assignment");
         partitions.set_all_offsets(Offset::Offset(offset)).expect("an offset that librdkafka takes");
         consumer.commit(&partitions, CommitMode::Sync).expect("the broker takes the commit");
+    }
+
+    /// Joins a group, which gives it some partition of the topic; it leaves when it is dropped.
+    ///
+    /// # Panics
+    /// When it is given none.
+    #[must_use]
+    pub fn join(&self, group: &str, topic: &str) -> Member {
+        let mut config = self.client();
+        config.set("group.id", group).set("partition.assignment.strategy", "cooperative-sticky");
+        let consumer: BaseConsumer = config.create().expect("a consumer");
+        consumer.subscribe(&[topic]).expect("a topic that librdkafka takes");
+        let assigned = wait_for(|| {
+            // Whatever arrives meanwhile is not looked at.
+            let _message = consumer.poll(Duration::from_millis(10)).is_some();
+            consumer.assignment().ok().filter(|assigned| assigned.count() > 0)
+        });
+        assert!(assigned.is_ok(), "no partition of {topic} for a new member of {group}");
+        Member(consumer)
     }
 
     fn partitions(&self, topic: &str) -> usize {

@@ -112,7 +112,13 @@ impl Home {
     /// As [`Home::start`], with more arguments.
     #[must_use]
     pub fn start_with(&self, broker: &Broker, arguments: &[&str]) -> Running {
-        Running::start(self.command().args(["--bootstrap-servers", broker.servers(), "run"]).args(arguments))
+        self.start_on(broker.servers(), arguments)
+    }
+
+    /// Starts `tidegate run` on the brokers at `servers`, with more arguments.
+    #[must_use]
+    pub fn start_on(&self, servers: &str, arguments: &[&str]) -> Running {
+        Running::start(self.command().args(["--bootstrap-servers", servers, "run"]).args(arguments))
     }
 
     /// Runs `tidegate run --once` on a broker.

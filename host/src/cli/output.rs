@@ -1,17 +1,15 @@
 //! Standard output that may be closed: `tidegate status | head` is no error.
 
-use std::{
-    fmt::Display,
-    io::{self, Write},
-};
+use std::{fmt::Display, io};
+
+use crate::telemetry::write_output;
 
 /// Writes `text` to standard output. Whoever reads it may have read enough.
 ///
 /// # Errors
 /// When standard output fails in another way.
 pub(super) fn print(text: impl Display) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    match write!(out, "{text}").and_then(|()| out.flush()) {
+    match write_output(text.to_string().as_bytes()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written,
     }

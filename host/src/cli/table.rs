@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::{
+    pipeline::Counts,
     supervisor::{ConnectorStatus, HostStatus},
     telemetry::OneLine,
 };
@@ -38,10 +39,19 @@ fn row(cells: &[&str]) -> Vec<String> {
 
 /// What was done, a line per connector.
 pub(super) fn summary(status: &HostStatus) -> String {
-    let mut rows =
-        vec![row(&["connector", "read", "delivered", "filtered", "rejected", "committed", "seconds"])];
+    let mut rows = vec![row(&[
+        "connector",
+        "read",
+        "delivered",
+        "filtered",
+        "rejected",
+        "dead letters",
+        "committed",
+        "seconds",
+    ])];
     for ConnectorStatus { name, counts, seconds, .. } in &status.connectors {
-        let numbers = [counts.read, counts.delivered, counts.filtered, counts.rejected, counts.committed];
+        let Counts { read, delivered, filtered, rejected, dead_lettered, committed, .. } = *counts;
+        let numbers = [read, delivered, filtered, rejected, dead_lettered, committed];
         let mut line = vec![name.clone()];
         line.extend(numbers.iter().map(ToString::to_string));
         line.push(format!("{seconds:.1}"));
@@ -57,9 +67,11 @@ pub(super) fn status(status: &HostStatus) -> String {
         "task",
         "state",
         "partitions",
+        "lag",
         "read",
         "delivered",
         "rejected",
+        "dead letters",
         "committed",
         "restarts",
     ];
@@ -68,10 +80,10 @@ pub(super) fn status(status: &HostStatus) -> String {
     for connector in &status.connectors {
         for task in &connector.tasks {
             let mut line = vec![connector.name.clone(), task.task.to_string(), task.state.to_string()];
-            let counts = &task.counts;
-            let numbers =
-                [counts.read, counts.delivered, counts.rejected, counts.committed, u64::from(task.restarts)];
-            line.push(counts.partitions.to_string());
+            let Counts { read, delivered, rejected, dead_lettered, committed, partitions, .. } = task.counts;
+            let numbers = [read, delivered, rejected, dead_lettered, committed, u64::from(task.restarts)];
+            line.push(partitions.to_string());
+            line.push(task.counts.lag.map_or("-".to_owned(), |lag| lag.to_string()));
             line.extend(numbers.iter().map(ToString::to_string));
             rows.push(line);
             if !task.reason.is_empty() {

@@ -93,7 +93,17 @@ pub struct HostConfig {
     pub secrets: Secrets,
     /// `[defaults]`, as written: placeholders are filled in only where a connector uses them.
     pub(super) defaults: Table,
+    /// What it was read from, so that its placeholders can be filled in anew.
+    origin: Origin,
     pub(super) overrides: Overrides,
+}
+
+/// The host's file as it was parsed, less `[defaults]`, and the flags.
+#[derive(Clone, Default)]
+struct Origin {
+    file: PathBuf,
+    table: Table,
+    flags: HostFlags,
 }
 
 /// What flags and the environment say about connectors.
@@ -127,11 +137,32 @@ impl HostConfig {
         let file = path.unwrap_or(Path::new("tidegate.toml"));
         let mut table = path.and_then(|path| parse(path, &report)).unwrap_or_default();
         let defaults = take_defaults(&mut table, &report);
+        let origin = Origin { file: file.to_owned(), table, flags: flags.clone() };
+        Self::fill(origin, defaults, environment, report)
+    }
+
+    /// The same file, as it was read, with its placeholders filled in anew: secrets may have been rotated.
+    ///
+    /// # Errors
+    /// All findings, if a placeholder cannot be filled in now.
+    pub(super) fn refresh(&self, environment: &Environment) -> Result<Self, Diagnostics> {
+        let (origin, defaults) = (self.origin.clone(), self.defaults.clone());
+        let (config, diagnostics) = Self::fill(origin, defaults, environment, Report::default());
+        if diagnostics.has_errors() { Err(diagnostics) } else { Ok(config) }
+    }
+
+    fn fill(
+        origin: Origin,
+        defaults: Table,
+        environment: &Environment,
+        report: Report,
+    ) -> (Self, Diagnostics) {
+        let mut table = origin.table.clone();
         interpolate(&mut table, environment, &report);
-        let overrides = Overrides::read(flags, environment, &report);
-        let root = Section::root(&table, Place::whole(file), &report);
-        let mut config = Self::from_file(root, flags, environment, overrides);
-        config.defaults = defaults;
+        let overrides = Overrides::read(&origin.flags, environment, &report);
+        let root = Section::root(&table, Place::whole(&origin.file), &report);
+        let mut config = Self::from_file(root, &origin.flags, environment, overrides);
+        (config.defaults, config.origin) = (defaults, origin);
         let (findings, secrets) = report.finish();
         config.secrets = secrets;
         (config, findings.into_iter().collect())
@@ -157,6 +188,7 @@ impl HostConfig {
             state_dir: read_state_dir(root.section("host"), flags),
             secrets: Secrets::default(),
             defaults: Table::default(),
+            origin: Origin::default(),
             overrides,
         };
         root.finish();

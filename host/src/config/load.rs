@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::connector::{ConnectorDefinition, Surroundings};
+use super::connector::{ConnectorDefinition, Origin, Surroundings};
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::document::{Place, Table, TomlValue};
 use super::environment::Environment;
@@ -102,8 +102,39 @@ fn read_one(
     let text = read_text(file).map_err(|error| report.error(&whole, "", error.to_string(), None)).ok()?;
     let mut table = Table::parse(&text, file, report)?;
     merge_defaults(&mut table, &around.host.defaults);
+    read_template(name, file, &table, around, report)
+}
+
+/// Reads a connector from its parsed file, merged over the defaults, once its placeholders are filled in.
+fn read_template(
+    name: &str,
+    file: &Path,
+    template: &Table,
+    around: &Surroundings<'_>,
+    report: &Report,
+) -> Option<ConnectorDefinition> {
+    let mut table = template.clone();
     interpolate(&mut table, around.environment, report);
-    ConnectorDefinition::read(file, name, &table, around, report)
+    let (host, environment) = (around.host.clone(), around.environment.clone());
+    let origin = Origin { template: template.clone(), host, environment };
+    ConnectorDefinition::read(file, name, &table, around, report, origin)
+}
+
+impl ConnectorDefinition {
+    /// The same connector, as its file was last read, with its placeholders and those of the host's file filled in anew:
+    /// secrets may have been rotated. The files themselves are not looked at: somebody may be editing them.
+    ///
+    /// # Errors
+    /// All findings, if a placeholder cannot be filled in now or its new value is refused.
+    pub fn refresh(&self, catalog: &dyn PluginCatalog) -> Result<Self, Diagnostics> {
+        let Origin { template, host, environment } = &*self.origin;
+        let host = host.refresh(environment)?;
+        let around = Surroundings { host: &host, catalog, environment };
+        let report = Report::default();
+        report.with_secrets(|secrets| secrets.extend(&host.secrets));
+        let read = read_template(&self.name, &self.file, template, &around, &report);
+        read.ok_or_else(|| report.finish().0.into_iter().collect())
+    }
 }
 
 /// Merges `[defaults]` below a connector's file. A default sink's configuration is for that sink only, and a list

@@ -25,8 +25,9 @@ mod tests;
 
 pub use connector::{
     BatchDefaults, BatchLimits, BatchOverrides, ChangeKind, ClientProperties, ConnectorDefinition,
-    ErrorPolicy, GroupProtocol, Isolation, Limits, OnReject, PluginUse, Predicate, RestartPolicy,
-    RestartWhen, RetryPolicy, SourceDefinition, Start, Subscription, TransformDefinition,
+    DeadLetterPolicy, ErrorPolicy, GroupProtocol, Isolation, Limits, OnLostPosition, OnReject, PluginUse,
+    Predicate, RestartPolicy, RestartWhen, RetryPolicy, SourceDefinition, Start, Subscription, TopicTemplate,
+    TransformDefinition,
 };
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use duration::{DurationError, format_duration, parse_duration};

@@ -1,16 +1,14 @@
 //! The decoder of a task: key and value in their formats, then the change event in them.
 
-use std::fmt::Display;
-
 use serde::{Deserialize, Serialize};
 use tidegate_abi::{
     Arena, ChangeParts, Record, Value,
-    host::{Decode, Decoded, Recognise},
+    host::{Decode, Decoded, Part, Recognise, Refusal},
 };
 
 use super::{
     Format, Hints,
-    change::{Positions, Rows, recognise},
+    change::{Positions, RowError, Rows, recognise},
     connect::{Envelopes, Read},
     json::{JsonError, Room, Scratch, TooLarge},
 };
@@ -76,11 +74,12 @@ impl RecordDecoder {
         record: Record<'b>,
         arena: Arena<'b>,
         scratch: &mut Scratch<'b>,
-    ) -> Result<Decoded<'b>, String> {
-        scratch.room = self.room(record).map_err(|error| error.to_string())?;
-        let key = self.key.read(record.key_bytes(), arena, scratch).map_err(|error| reason("key", error))?;
-        let value =
-            self.value.read(record.value_bytes(), arena, scratch).map_err(|error| reason("value", error))?;
+    ) -> Result<Decoded<'b>, Refusal> {
+        scratch.room = self.room(record).map_err(|error| no_room(record, &error))?;
+        let key = self.key.read(record.key_bytes(), arena, scratch);
+        let key = key.map_err(|error| unreadable(Part::Key, &error))?;
+        let value = self.value.read(record.value_bytes(), arena, scratch);
+        let value = value.map_err(|error| unreadable(Part::Value, &error))?;
         let mut decoded = Decoded {
             key: key.value,
             value: value.value,
@@ -110,16 +109,16 @@ impl RecordDecoder {
         [key_typed, value_typed]: [bool; 2],
         arena: Arena<'b>,
         scratch: &mut Scratch<'b>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Refusal> {
         let key = decoded.key;
         match &mut decoded.change {
             Some(parts) if !value_typed => {
                 let refined = self.rows.refine(parts, key, decoded.value, arena, scratch);
-                (decoded.key, decoded.value) = refined.map_err(|error| error.to_string())?;
+                (decoded.key, decoded.value) = refined.map_err(|error| misfit(&error))?;
             }
             None if self.has_hints && record.is_tombstone() => {
                 let refined = self.rows.refine_key(record.topic(), key, arena, scratch);
-                decoded.key = refined.map_err(|error| error.to_string())?;
+                decoded.key = refined.map_err(|error| misfit(&error))?;
             }
             _ => {}
         }
@@ -170,12 +169,29 @@ impl PayloadDecoder {
 }
 
 #[cold]
-fn reason(side: &str, error: impl Display) -> String {
-    format!("{side} {error}")
+fn unreadable(part: Part, error: &PayloadError) -> Refusal {
+    let side = if part == Part::Key { "key" } else { "value" };
+    let reason = format!("{side} {error}");
+    match error {
+        PayloadError::Json(JsonError::Room(_)) => Refusal::too_large(part, reason),
+        _ => Refusal::of(part, reason),
+    }
+}
+
+/// Key and value share the room; the value is the larger one, where there is one.
+#[cold]
+fn no_room(record: Record<'_>, error: &TooLarge) -> Refusal {
+    let part = if record.is_tombstone() { Part::Key } else { Part::Value };
+    Refusal::too_large(part, error.to_string())
+}
+
+#[cold]
+fn misfit(error: &RowError) -> Refusal {
+    Refusal::of(if error.in_key { Part::Key } else { Part::Value }, error.to_string())
 }
 
 impl Decode for RecordDecoder {
-    fn decode<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, String> {
+    fn decode<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Refusal> {
         let mut scratch: Scratch<'b> = std::mem::take(&mut self.scratch);
         let decoded = self.read(record, arena, &mut scratch);
         self.scratch = scratch.recycle();

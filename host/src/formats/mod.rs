@@ -29,3 +29,15 @@ pub enum Format {
     /// Bytes as they are.
     Bytes,
 }
+
+impl Format {
+    /// Its name in connector files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::String => "string",
+            Self::Bytes => "bytes",
+        }
+    }
+}

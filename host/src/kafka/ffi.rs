@@ -1,10 +1,15 @@
-//! What rust-rdkafka does not wrap: hooks into the mock cluster, and OAuth tokens with SASL extensions.
+//! What rust-rdkafka does not wrap: hooks into the mock cluster, OAuth tokens with SASL extensions, cached watermarks, and
+//! headers whose names are not text.
 #![expect(unsafe_code, reason = "calls into librdkafka that rust-rdkafka has no safe wrapper for")]
 
-use std::ffi::{CString, c_char};
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::marker::PhantomData;
 use std::net::SocketAddrV4;
+use std::{ptr, slice};
 
 use rdkafka::client::{Client, ClientContext};
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::message::BorrowedMessage;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka_sys as sys;
 
@@ -51,6 +56,28 @@ fn mock_cluster<C: ClientContext>(client: &Client<C>) -> Option<*mut sys::rd_kaf
     (!cluster.is_null()).then_some(cluster)
 }
 
+/// Returns a partition's first offset, 0 if that is not known, and the one after its last, as the last fetch told them;
+/// none before the first. Asks nobody.
+pub(super) fn cached_ends<C: ClientContext>(
+    client: &Client<C>,
+    topic: &str,
+    partition: i32,
+) -> Option<(i64, i64)> {
+    let topic = CString::new(topic).ok()?;
+    let (mut low, mut high) = (0, 0);
+    // SAFETY: the client is live, the name ends in NUL and outlives the call, and both offsets are written to locals.
+    let code = unsafe {
+        sys::rd_kafka_get_watermark_offsets(
+            client.native_ptr(),
+            topic.as_ptr(),
+            partition,
+            &raw mut low,
+            &raw mut high,
+        )
+    };
+    (code == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some((low.max(0), high))
+}
+
 /// Hands an OAuth token to a client that uses SASL/OAUTHBEARER; its connections authenticate with it from now
 /// on. `expires_at_ms` is in milliseconds since the Unix epoch. Thread-safe. On failure returns librdkafka's
 /// reason, which never holds the token.
@@ -90,4 +117,128 @@ pub(super) fn set_oauth_token<C: ClientContext>(
     }
     let end = reason.iter().position(|&byte| byte == 0).unwrap_or(reason.len());
     Err(String::from_utf8_lossy(&reason[..end]).into_owned())
+}
+
+/// The headers of a message, in order: names and values as bytes. rust-rdkafka panics at a name that is not UTF-8.
+pub struct RawHeaders<'m> {
+    list: *const sys::rd_kafka_headers_t,
+    next: usize,
+    count: usize,
+    message: PhantomData<&'m ()>,
+}
+
+/// The headers of `message`.
+pub fn raw_headers<'m>(message: &'m BorrowedMessage<'_>) -> RawHeaders<'m> {
+    let mut list = ptr::null_mut();
+    // SAFETY: the message is alive. librdkafka parses its headers on the first call and keeps them with the message; a
+    // consumer's messages belong to one thread.
+    let found = unsafe { sys::rd_kafka_message_headers(message.ptr(), &raw mut list) };
+    let found = found == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
+    // SAFETY: the list was just given out.
+    let count = if found { unsafe { sys::rd_kafka_header_cnt(list) } } else { 0 };
+    RawHeaders { list, next: 0, count, message: PhantomData }
+}
+
+impl<'m> Iterator for RawHeaders<'m> {
+    type Item = (&'m [u8], Option<&'m [u8]>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next >= self.count {
+            return None;
+        }
+        let (mut name, mut value, mut size) = (ptr::null(), ptr::null(), 0);
+        // SAFETY: the list lives as long as the message, `'m`, and so do the names and values in it.
+        unsafe {
+            let got = sys::rd_kafka_header_get_all(
+                self.list,
+                self.next,
+                &raw mut name,
+                &raw mut value,
+                &raw mut size,
+            );
+            if got != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+                return None;
+            }
+            self.next += 1;
+            let value = (!value.is_null()).then(|| slice::from_raw_parts(value.cast::<u8>(), size));
+            Some((CStr::from_ptr(name).to_bytes(), value))
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.count - self.next;
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for RawHeaders<'_> {}
+
+/// A record to be produced.
+pub(super) struct Produced<'r> {
+    pub(super) topic: &'r CStr,
+    pub(super) partition: Option<i32>,
+    pub(super) timestamp_ms: Option<i64>,
+    pub(super) key: Option<&'r [u8]>,
+    pub(super) value: Option<&'r [u8]>,
+    pub(super) headers: &'r [(&'r [u8], Option<&'r [u8]>)],
+}
+
+/// Copies a record into the queue of a producer. `opaque` comes back with its delivery report.
+pub(super) fn produce<C: ClientContext>(
+    client: &Client<C>,
+    record: &Produced<'_>,
+    opaque: usize,
+) -> Result<(), RDKafkaErrorCode> {
+    use sys::rd_kafka_vtype_t as Kind;
+    type Value = sys::rd_kafka_vu_s__bindgen_ty_1;
+    type Memory = sys::rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_1;
+    let memory = |bytes: Option<&[u8]>| Value {
+        mem: bytes.map_or(Memory { ptr: ptr::null_mut(), size: 0 }, |bytes| Memory {
+            ptr: bytes.as_ptr().cast_mut().cast(),
+            size: bytes.len(),
+        }),
+    };
+    let headers = own_headers(record.headers);
+    let part = |vtype, u| sys::rd_kafka_vu_t { vtype, u };
+    let parts = [
+        part(Kind::RD_KAFKA_VTYPE_TOPIC, Value { cstr: record.topic.as_ptr() }),
+        part(Kind::RD_KAFKA_VTYPE_PARTITION, Value { i32_: record.partition.unwrap_or(-1) }),
+        part(Kind::RD_KAFKA_VTYPE_MSGFLAGS, Value { i: sys::RD_KAFKA_MSG_F_COPY }),
+        part(Kind::RD_KAFKA_VTYPE_KEY, memory(record.key)),
+        part(Kind::RD_KAFKA_VTYPE_VALUE, memory(record.value)),
+        part(Kind::RD_KAFKA_VTYPE_TIMESTAMP, Value { i64_: record.timestamp_ms.unwrap_or(0) }),
+        part(Kind::RD_KAFKA_VTYPE_OPAQUE, Value { ptr: ptr::without_provenance_mut::<c_void>(opaque) }),
+        part(Kind::RD_KAFKA_VTYPE_HEADERS, Value { headers }),
+    ];
+    // SAFETY: each part has the member that its kind asks for. The record outlives the call, and librdkafka copies it
+    // (`F_COPY`). The headers become the client's if it takes the record, and stay ours otherwise.
+    unsafe {
+        let error = sys::rd_kafka_produceva(client.native_ptr(), parts.as_ptr(), parts.len());
+        if error.is_null() {
+            return Ok(());
+        }
+        let code = sys::rd_kafka_error_code(error);
+        sys::rd_kafka_error_destroy(error);
+        sys::rd_kafka_headers_destroy(headers);
+        Err(code.into())
+    }
+}
+
+/// A list of headers that nobody owns yet.
+fn own_headers(headers: &[(&[u8], Option<&[u8]>)]) -> *mut sys::rd_kafka_headers_t {
+    // SAFETY: names and values outlive the calls, which copy them; a null value is Kafka's null.
+    unsafe {
+        let list = sys::rd_kafka_headers_new(headers.len());
+        for (name, value) in headers {
+            let (at, size) = value.map_or((ptr::null(), 0), |value| (value.as_ptr(), value.len()));
+            sys::rd_kafka_header_add(
+                list,
+                name.as_ptr().cast(),
+                name.len() as isize,
+                at.cast(),
+                size as isize,
+            );
+        }
+        list
+    }
 }

@@ -1,4 +1,4 @@
-//! Everything that talks to Kafka: consumers, look-ups, OAuth tokens and the embedded development broker.
+//! Everything that talks to Kafka: consumers, producers, look-ups, OAuth tokens and the embedded development broker.
 //!
 //! This room knows nothing of plugins, pipelines or configuration files: it takes plain settings and gives
 //! records, events and errors.
@@ -9,6 +9,8 @@ pub mod consumer;
 pub mod embedded;
 mod ffi;
 mod oauth;
+pub mod producer;
 
 pub use client::ClientError;
+pub use ffi::{RawHeaders, raw_headers};
 pub use oauth::OAuthError;

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use tidegate_abi::host::PartitionPosition;
 
-use crate::kafka::consumer::{Positions, StartAt, TopicPartition};
+use crate::kafka::consumer::{Positions, StartAt, TopicPartition, Watermarks};
 
 /// Where one partition stands.
 #[derive(Debug)]
@@ -51,15 +51,16 @@ impl Assignment {
                 StartAt::Offset(offset) => Some(*offset),
                 StartAt::Beginning => None,
             };
+            let topic = self.topics.entry(Arc::from(at.topic.as_str())).or_default();
+            let before = topic.get(&at.partition);
             let standing = Standing {
                 generation,
                 settled: start,
                 // A sink's own offset is committed too, so that lag is seen where people look for it.
                 committed: None,
-                end: ends.get(at).copied(),
+                end: ends.get(at).copied().or(before.and_then(|before| before.end)),
                 leaving: false,
             };
-            let topic = self.topics.entry(Arc::from(at.topic.as_str())).or_default();
             topic.insert(at.partition, standing);
         }
     }
@@ -104,6 +105,15 @@ impl Assignment {
         }
     }
 
+    /// Watermarks of these partitions, less those of which nothing is settled yet.
+    pub(super) fn settled(&self, partitions: &[TopicPartition]) -> Positions {
+        let settled = |at: &TopicPartition| {
+            let settled = self.topics.get(at.topic.as_str())?.get(&at.partition)?.settled?;
+            Some((at.clone(), settled))
+        };
+        partitions.iter().filter_map(settled).collect()
+    }
+
     /// Notes what the group has.
     pub(super) fn committed(&mut self, positions: &Positions) {
         for (at, offset) in positions {
@@ -137,6 +147,18 @@ impl Assignment {
             end == 0 || (is_committed && (standing.settled >= Some(end) || position() >= Some(end)))
         };
         self.all().filter(|(topic, partition, standing)| done(topic, *partition, standing)).count()
+    }
+
+    /// How many records the logs hold behind what is settled, or behind `read` where that is further; `None` while a
+    /// partition's end is not known.
+    pub(super) fn lag(&self, ends: &Watermarks, read: &Positions) -> Option<u64> {
+        let lag = |(topic, partition, standing): (&str, i32, &Standing)| {
+            let at = TopicPartition::new(topic, partition);
+            let (begin, end) = *ends.get(&at)?;
+            let position = standing.settled.max(read.get(&at).copied()).unwrap_or(begin);
+            Some(end.saturating_sub(position).max(0).unsigned_abs())
+        };
+        self.all().map(lag).sum()
     }
 
     fn all(&self) -> impl Iterator<Item = (&str, i32, &Standing)> {
@@ -197,6 +219,18 @@ mod tests {
         assert!(assignment.slot("t", 0).is_none());
         assignment.settle(&[position(0, 1, 3)]);
         assert_eq!(assignment.uncommitted().len(), 1);
+    }
+
+    #[test]
+    fn lag_is_what_is_not_settled() {
+        let mut assignment = assigned(0, StartAt::Beginning);
+        let at = TopicPartition::new("t", 0);
+        let (nothing, ends) = (Positions::new(), Watermarks::from([(at.clone(), (10, 100))]));
+        assert_eq!(assignment.lag(&Watermarks::new(), &nothing), None);
+        assert_eq!(assignment.lag(&ends, &nothing), Some(90));
+        assignment.settle(&[position(0, 1, 40)]);
+        assert_eq!(assignment.lag(&ends, &nothing), Some(60));
+        assert_eq!(assignment.lag(&ends, &Positions::from([(at, 100)])), Some(0));
     }
 
     #[test]

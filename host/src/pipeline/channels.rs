@@ -4,8 +4,14 @@ use std::collections::HashMap;
 
 use tidegate_abi::host::{Batch, PartitionPosition};
 
-use super::{error::TaskError, message::TaskCommand};
-use crate::kafka::consumer::{StartAt, TopicPartition};
+use super::{
+    error::{Stage, TaskError},
+    message::TaskCommand,
+};
+use crate::{
+    kafka::consumer::{Positions, StartAt, TopicPartition, Watermarks},
+    plugins::CallError,
+};
 
 /// What the poll loop is sent.
 #[derive(Debug)]
@@ -18,10 +24,20 @@ pub(super) enum Inbox {
     SinkOpen,
     /// Partitions are claimed.
     Claimed(Claimed),
+    /// Where logs whose flow is stopped begin and end.
+    Ends(Watermarks),
     /// Part of a batch is settled.
     Settled(Settled),
+    /// A partition's records could not be written now, and were let go: they are read again later.
+    SetBack(SetBack),
     /// All of a batch is settled; here is its memory.
     Delivered(Batch),
+    /// So many refused records are in their dead-letter topic.
+    DeadLettered(usize),
+    /// Dead letters cannot be written for now, for this reason; none: they can again.
+    LettersStuck(Option<String>),
+    /// A stage has failed; its plugins are dropped next.
+    StageFailed(TaskError),
     /// A stage's thread has ended.
     StageEnded(Result<(), TaskError>),
 }
@@ -44,6 +60,8 @@ pub(super) enum SinkInput {
         generation: u64,
         /// Which.
         partitions: Vec<TopicPartition>,
+        /// Where those that are read again go on, unless the sink knows better.
+        settled: Positions,
     },
     /// Let these partitions go.
     Release(Vec<TopicPartition>),
@@ -61,6 +79,17 @@ pub(super) struct Claimed {
     pub(super) ends: HashMap<TopicPartition, i64>,
     /// Partitions of all topics, with `until_end` only.
     pub(super) total: Option<u32>,
+}
+
+/// A partition that is to be read again from what is settled of it.
+#[derive(Debug)]
+pub(super) struct SetBack {
+    pub(super) partition: TopicPartition,
+    /// Number of the assignment that the records were read under.
+    pub(super) generation: u64,
+    pub(super) stage: Stage,
+    /// Why.
+    pub(super) error: CallError,
 }
 
 /// A part of a batch that is settled.

@@ -1,5 +1,7 @@
 //! The sink role: one `write` per batch, all or nothing; what the sink refuses is found and settled.
 
+mod claim;
+
 use std::{
     collections::HashMap,
     sync::{
@@ -11,19 +13,21 @@ use std::{
 
 use tidegate_abi::host::Batch;
 
+use self::claim::named;
 use super::{
-    channels::{Claimed, Inbox, Settled, SinkInput},
+    channels::{Inbox, SetBack, Settled, SinkInput},
     clock::CallClock,
     error::{Stage, TaskError},
-    failure_policy::{self, Rejections, retry},
+    failure_policy::{self, retry},
+    rejections::{Rejections, Unsettled},
     settings::TaskSettings,
     split::Parts,
     stop::StopSignal,
     summary::log_written,
 };
 use crate::{
-    kafka::consumer::{ConsumerError, LookUp, TopicPartition},
-    plugins::{Opening, SinkInstance, WriteReport},
+    kafka::consumer::{LookUp, TopicPartition},
+    plugins::{CallError, ErrorClass, Opening, SinkInstance, WriteReport},
 };
 
 /// The sink role of a task.
@@ -34,6 +38,7 @@ pub(super) struct Deliver {
     pub(super) free: Sender<()>,
     pub(super) poll: Sender<Inbox>,
     pub(super) look_up: LookUp,
+    pub(super) rejections: Arc<Rejections>,
     pub(super) clock: Arc<CallClock>,
     pub(super) stop: Arc<StopSignal>,
 }
@@ -45,40 +50,16 @@ impl Deliver {
     /// Why the task fails.
     pub(super) fn run(self) -> Result<(), TaskError> {
         let stage = Stage::Sink(self.settings.sink_name.clone());
-        let rejections = Rejections::new(&self.settings.errors);
-        let mut open = OpenSink {
-            sink: self.open()?,
-            stage,
-            owned: HashMap::new(),
-            stores_offsets: false,
-            rejections,
-            role: &self,
-        };
-        // The other roles are gone only when the task ends: there is nobody to tell.
-        let _ended = self.poll.send(Inbox::SinkOpen).is_err();
-        let _ended = self.free.send(()).is_err();
-        while let Ok(input) = self.inputs.recv() {
-            if self.stop.has_ended() {
-                break;
-            }
-            match input {
-                SinkInput::Batch(batch) => {
-                    let batch = open.deliver(batch)?;
-                    let _ended = self.poll.send(Inbox::Delivered(batch)).is_err();
-                    let _ended = self.free.send(()).is_err();
-                }
-                // Whoever is about to leave claims nothing: that would fence the next owner.
-                SinkInput::Claim { .. } if self.stop.is_asked() => {}
-                SinkInput::Claim { generation, partitions } => {
-                    if let Some(claimed) = open.claim(generation, &partitions)? {
-                        let _ended = self.poll.send(Inbox::Claimed(claimed)).is_err();
-                    }
-                }
-                SinkInput::Release(partitions) => open.release(&partitions),
-                SinkInput::Reopen => open.reopen()?,
+        let mut open =
+            OpenSink { sink: self.open()?, stage, owned: HashMap::new(), stores_offsets: false, role: &self };
+        match open.serve() {
+            Ok(()) => open.close(),
+            // Told before the sink is dropped, which may take long.
+            Err(error) => {
+                let _ended = self.poll.send(Inbox::StageFailed(error)).is_err();
             }
         }
-        open.close();
+        open.discard();
         Ok(())
     }
 
@@ -96,6 +77,11 @@ impl Deliver {
             self.clock.time(&stage, opening.context(), || SinkInstance::open(&settings.sink, &opening))
         })
     }
+
+    /// Drops a sink, which runs its own code as any call does.
+    fn discard(&self, stage: &Stage, sink: SinkInstance) {
+        self.clock.time(stage, sink.context(), || drop(sink));
+    }
 }
 
 /// A partition that the sink has claimed.
@@ -105,6 +91,8 @@ struct Owned {
     generation: u64,
     /// What the sink answered.
     epoch: u64,
+    /// What was read of it is let go, until it is claimed anew.
+    set_back: bool,
 }
 
 struct OpenSink<'r> {
@@ -115,10 +103,38 @@ struct OpenSink<'r> {
     owned: HashMap<String, HashMap<i32, Owned>>,
     /// The sink answered a claim with an offset or an epoch: it wants positions even of empty batches.
     stores_offsets: bool,
-    rejections: Rejections,
 }
 
 impl OpenSink<'_> {
+    fn serve(&mut self) -> Result<(), TaskError> {
+        let role = self.role;
+        // The other roles are gone only when the task ends: there is nobody to tell.
+        let _ended = role.poll.send(Inbox::SinkOpen).is_err();
+        let _ended = role.free.send(()).is_err();
+        while let Ok(input) = role.inputs.recv() {
+            if role.stop.has_ended() {
+                break;
+            }
+            match input {
+                SinkInput::Batch(batch) => {
+                    let batch = self.deliver(batch)?;
+                    let _ended = role.poll.send(Inbox::Delivered(batch)).is_err();
+                    let _ended = role.free.send(()).is_err();
+                }
+                // Whoever is about to leave claims nothing: that would fence the next owner.
+                SinkInput::Claim { .. } if role.stop.is_asked() => {}
+                SinkInput::Claim { generation, partitions, settled } => {
+                    if let Some(claimed) = self.claim(generation, &partitions, &settled)? {
+                        let _ended = role.poll.send(Inbox::Claimed(claimed)).is_err();
+                    }
+                }
+                SinkInput::Release(partitions) => self.release(&partitions)?,
+                SinkInput::Reopen => self.reopen()?,
+            }
+        }
+        Ok(())
+    }
+
     /// Writes a batch, part by part should the sink refuse some of it. The batch comes back for its memory.
     fn deliver(&mut self, mut batch: Batch) -> Result<Batch, TaskError> {
         self.drop_what_is_not_ours(&mut batch);
@@ -126,6 +142,7 @@ impl OpenSink<'_> {
             return Ok(batch);
         }
         let mut parts = Parts::whole(&batch);
+        let mut grouped = false;
         while let Some(range) = parts.next() {
             if range.is_empty() && !self.stores_offsets {
                 self.settled(&batch, range.end, 0);
@@ -142,6 +159,9 @@ impl OpenSink<'_> {
                 Ok(report) => {
                     let removed = self.reject(&mut batch, range.start, report)?;
                     parts.shrink(removed);
+                }
+                Err(error) if error.class == ErrorClass::Retriable => {
+                    self.take_apart(&mut batch, &mut parts, error, &mut grouped);
                 }
                 // There is nothing in it that could be at fault.
                 Err(source) if range.is_empty() => {
@@ -162,6 +182,10 @@ impl OpenSink<'_> {
                 }
             }
         }
+        if grouped {
+            // What was filtered out of the partitions that are left is settled, even if no part followed.
+            self.settled(&batch, batch.len(), 0);
+        }
         Ok(batch)
     }
 
@@ -171,13 +195,13 @@ impl OpenSink<'_> {
         let before = batch.input_count();
         batch.retain_partitions(|slot| {
             let owned = self.owned.get(&*slot.topic).and_then(|topic| topic.get(&slot.partition));
-            owned.is_some_and(|owned| owned.generation == slot.generation)
+            owned.is_some_and(|owned| owned.generation == slot.generation && !owned.set_back)
         });
         let records = before - batch.input_count();
         if records > 0 {
             tracing::info!(
                 records,
-                "records of partitions that were handed over are left to their new owner"
+                "records of partitions that were handed over or set back are left to whoever reads them next"
             );
         }
     }
@@ -186,29 +210,60 @@ impl OpenSink<'_> {
         &mut self,
         batch: &Batch,
         range: std::ops::Range<usize>,
-    ) -> Result<Result<WriteReport, crate::plugins::CallError>, TaskError> {
+    ) -> Result<Result<WriteReport, CallError>, TaskError> {
+        let apart = !range.is_empty() && self.takes_partitions_apart();
         let Self { role, sink, stage, owned, .. } = self;
         let epoch = |topic: &str, partition: i32| {
             owned.get(topic).and_then(|topic| topic.get(&partition)).map_or(0, |owned| owned.epoch)
         };
-        retry(&role.settings.errors.retry, stage, &role.stop, || {
-            role.clock.time(stage, sink.context(), || sink.write(batch, range.clone(), epoch))
-        })
+        let call = || role.clock.time(stage, sink.context(), || sink.write(batch, range.clone(), epoch));
+        if apart {
+            return failure_policy::once(stage, &role.stop, call);
+        }
+        retry(&role.settings.errors.retry, stage, &role.stop, call)
     }
 
-    /// Settles refused records, given by their index behind `start`, and takes them out of the batch.
+    /// Whether trouble with one partition leaves others that can go on.
+    fn takes_partitions_apart(&self) -> bool {
+        let partitions: usize = self.owned.values().map(HashMap::len).sum();
+        self.role.settings.sink.manifest.partitions_apart && partitions > 1
+    }
+
+    /// A part could not be written for now: what is left is written partition by partition, and a partition that fails by
+    /// itself is set back, so that the others go on.
+    fn take_apart(&mut self, batch: &mut Batch, parts: &mut Parts, error: CallError, grouped: &mut bool) {
+        if !*grouped {
+            *grouped = true;
+            let lengths = batch.group_by_partition(parts.start());
+            let apart = lengths.len() > 1;
+            parts.recut(lengths.into_iter());
+            if apart {
+                return;
+            }
+        }
+        let set_back = batch.set_back(parts.start());
+        parts.drop_next();
+        let Some(at) = set_back else { return };
+        let owned = self.owned.get_mut(&*at.topic).and_then(|topic| topic.get_mut(&at.partition));
+        owned.into_iter().for_each(|owned| owned.set_back = true);
+        let partition = TopicPartition::new(&*at.topic, at.partition);
+        let (generation, stage) = (at.generation, self.stage.clone());
+        let set_back = SetBack { partition, generation, stage, error };
+        let _ended = self.role.poll.send(Inbox::SetBack(set_back)).is_err();
+    }
+
+    /// Takes refused records, given by their index behind `start`, out of the batch, each with all that was made of the
+    /// consumed record that it came from, and settles them: before anything that comes after them is written. Returns how
+    /// many records left.
     fn reject(&mut self, batch: &mut Batch, start: usize, report: WriteReport) -> Result<usize, TaskError> {
         let mut refused: Vec<(u32, String)> =
             report.rejected.into_iter().map(|(index, reason)| (start as u32 + index, reason)).collect();
         refused.sort_by_key(|(index, _)| *index);
-        refused.dedup_by_key(|(index, _)| *index);
-        for (index, reason) in &refused {
-            let input = batch.record(*index as usize).map_or(u32::MAX, |record| record.input());
-            self.rejections.settle(&self.stage, batch, input, reason)?;
-        }
-        let count = refused.len();
-        batch.reject(refused);
-        Ok(count)
+        let mut unsettled = Unsettled::after(batch.rejected_count());
+        let removed = batch.reject(refused);
+        self.role.rejections.admit(&self.stage, batch, &mut unsettled)?;
+        self.role.rejections.settle(batch, &unsettled)?;
+        Ok(removed)
     }
 
     fn settled(&self, batch: &Batch, end: usize, delivered: usize) {
@@ -216,94 +271,29 @@ impl OpenSink<'_> {
         let _ended = self.role.poll.send(Inbox::Settled(settled)).is_err();
     }
 
-    /// Claims partitions, and asks where they start: at the sink's offset, else the group's, else where new ones do.
-    /// There is no answer when the consumer closes meanwhile.
-    fn claim(
-        &mut self,
-        generation: u64,
-        partitions: &[TopicPartition],
-    ) -> Result<Option<Claimed>, TaskError> {
-        let claims = self.ask_to_claim(partitions)?;
-        let mut stored = HashMap::new();
-        for (at, (next_offset, epoch)) in partitions.iter().zip(claims) {
-            self.stores_offsets |= next_offset.is_some() || epoch > 0;
-            self.owned.entry(at.topic.clone()).or_default().insert(at.partition, Owned { generation, epoch });
-            if let Some(offset) = next_offset {
-                stored.insert(at.clone(), offset);
-            }
-        }
-        match self.look_up_starts(generation, partitions, &stored) {
-            Err(TaskError::Consumer(ConsumerError::Closed)) => Ok(None),
-            claimed => claimed.map(Some),
-        }
-    }
-
-    /// What the sink says to a claim: the offset that it has stored, if any, and an epoch, for each partition.
-    fn ask_to_claim(&mut self, partitions: &[TopicPartition]) -> Result<Vec<(Option<i64>, u64)>, TaskError> {
-        let Self { role, sink, stage, .. } = self;
-        let named: Vec<(&str, i32)> = partitions.iter().map(|at| (at.topic.as_str(), at.partition)).collect();
-        let claims = retry(&role.settings.errors.retry, stage, &role.stop, || {
-            role.clock.time(stage, sink.context(), || sink.claim(&named))
-        })?;
-        claims.map_err(|source| TaskError::Call { stage: stage.clone(), source })
-    }
-
-    fn look_up_starts(
-        &self,
-        generation: u64,
-        partitions: &[TopicPartition],
-        stored: &HashMap<TopicPartition, i64>,
-    ) -> Result<Claimed, TaskError> {
-        let (settings, look_up) = (&self.role.settings, &self.role.look_up);
-        let deadline = Instant::now() + settings.errors.retry.timeout;
-        self.check_stored(stored, deadline)?;
-        let starts = look_up.resolve_starts(partitions, stored, settings.start, deadline)?;
-        let (mut ends, mut total) = (HashMap::new(), None);
-        if settings.until_end {
-            for at in partitions {
-                let (low, high) = look_up.watermarks(at, deadline)?;
-                // A log from which everything was deleted has nothing to wait for either.
-                ends.insert(at.clone(), if low < high { high } else { 0 });
-            }
-            total = Some(look_up.subscribed(&settings.consumer.topics, deadline)?.len() as u32);
-        }
-        Ok(Claimed { generation, starts, ends, total })
-    }
-
-    /// An offset that the sink has stored, and the log does not have, is said before it is committed to the group.
-    fn check_stored(
-        &self,
-        stored: &HashMap<TopicPartition, i64>,
-        deadline: Instant,
-    ) -> Result<(), TaskError> {
-        for (partition, position) in stored {
-            let (earliest, latest) = self.role.look_up.watermarks(partition, deadline)?;
-            if !(earliest..=latest).contains(position) {
-                let (partition, position) = (partition.clone(), *position);
-                let group = self.role.settings.consumer.group_id.clone();
-                return Err(ConsumerError::OutOfRange { partition, position, earliest, latest, group }.into());
-            }
-        }
-        Ok(())
-    }
-
-    fn release(&mut self, partitions: &[TopicPartition]) {
-        let named: Vec<(&str, i32)> = partitions.iter().map(|at| (at.topic.as_str(), at.partition)).collect();
-        let (clock, sink) = (&self.role.clock, &mut self.sink);
-        if let Err(error) = clock.time(&self.stage, sink.context(), || sink.release(&named)) {
-            tracing::warn!(stage = %self.stage, "letting partitions go: {}", error.message);
-        }
+    /// Lets partitions go. A sink that cannot is told of, and still has the others; one that panicked is gone.
+    fn release(&mut self, partitions: &[TopicPartition]) -> Result<(), TaskError> {
         for at in partitions {
             if let Some(topic) = self.owned.get_mut(&at.topic) {
                 topic.remove(&at.partition);
             }
         }
+        let (clock, sink) = (&self.role.clock, &mut self.sink);
+        match clock.time(&self.stage, sink.context(), || sink.release(&named(partitions))) {
+            Err(source) if source.class == ErrorClass::Panic => {
+                return Err(TaskError::Call { stage: self.stage.clone(), source });
+            }
+            Err(error) => tracing::warn!(stage = %self.stage, "letting partitions go: {}", error.message),
+            Ok(()) => {}
+        }
+        Ok(())
     }
 
     /// Opens the sink anew. Partitions stay claimed under new epochs, so that the instance before is fenced.
     fn reopen(&mut self) -> Result<(), TaskError> {
         self.close();
-        self.sink = self.role.open()?;
+        let before = std::mem::replace(&mut self.sink, self.role.open()?);
+        self.role.discard(&self.stage, before);
         let partitions: Vec<TopicPartition> = self
             .owned
             .iter()
@@ -330,5 +320,9 @@ impl OpenSink<'_> {
         if let Err(error) = clock.time(&self.stage, sink.context(), || sink.close()) {
             tracing::warn!(stage = %self.stage, "closing: {}", error.message);
         }
+    }
+
+    fn discard(self) {
+        self.role.discard(&self.stage, self.sink);
     }
 }

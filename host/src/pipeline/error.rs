@@ -2,8 +2,14 @@
 
 use std::{fmt, time::Duration};
 
+use tidegate_abi::host::Part;
+
 use crate::{
-    kafka::consumer::{CommitError, ConsumerError},
+    dead_letters::Place,
+    kafka::{
+        consumer::{CommitError, ConsumerError},
+        producer::ProduceError,
+    },
     plugins::{CallError, OpenError},
 };
 
@@ -12,19 +18,33 @@ use crate::{
 pub enum Stage {
     /// Reading from Kafka.
     Source,
-    /// Turning bytes into values.
-    Decode,
+    /// Turning bytes into values: which.
+    Decode(Part),
     /// A transform, by its name in the connector.
     Transform(String),
     /// The sink.
     Sink(String),
 }
 
+impl Stage {
+    /// What letters call it.
+    pub(super) fn place(&self) -> Place {
+        match self {
+            Self::Source => Place::Source,
+            Self::Decode(Part::Headers) => Place::Headers,
+            Self::Decode(Part::Key) => Place::Key,
+            Self::Decode(Part::Record | Part::Value) => Place::Value,
+            Self::Transform(_) => Place::Transform,
+            Self::Sink(_) => Place::Sink,
+        }
+    }
+}
+
 impl fmt::Display for Stage {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Source => formatter.write_str("source"),
-            Self::Decode => formatter.write_str("decode"),
+            Self::Decode(_) => formatter.write_str("decode"),
             Self::Transform(name) => write!(formatter, "transform \"{name}\""),
             Self::Sink(name) => write!(formatter, "sink \"{name}\""),
         }
@@ -70,7 +90,7 @@ pub enum TaskError {
     },
     /// A record was refused, and the policy is to stop.
     #[error(
-        "{stage} refused {topic}[{partition}] offset {offset}: {reason}; fix the record or the connector, or set [errors] tolerance = \"all\" with on_reject = \"drop\" to log and skip such records"
+        "{stage} refused {topic}[{partition}] offset {offset}: {reason}; fix the record or the connector, or set [errors] tolerance = \"all\" with dead_letter_topic to keep such records apart, or with on_reject = \"drop\" to skip them"
     )]
     Rejected {
         /// By whom.
@@ -95,6 +115,21 @@ pub enum TaskError {
         window: Duration,
         /// Why the last one was refused.
         last: String,
+    },
+    /// Refused records could not be written to their dead-letter topic.
+    #[error("refused records cannot be kept, and nothing is committed past them: {0}")]
+    DeadLetter(#[from] ProduceError),
+    /// A refused record is a letter of this very connector.
+    #[error(
+        "{topic}[{partition}] offset {offset} is a dead letter of this connector and was refused again: it reads its own letters; change errors.dead_letter_topic or what [source] reads"
+    )]
+    OwnLetter {
+        /// The record's topic.
+        topic: String,
+        /// Its partition.
+        partition: i32,
+        /// Its offset.
+        offset: i64,
     },
     /// A plugin call did not return.
     #[error("{stage} has not returned for {} s (limits.call_timeout is {} s)", waited.as_secs(), limit.as_secs())]

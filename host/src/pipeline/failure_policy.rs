@@ -1,76 +1,44 @@
-//! What happens to refused records, and how failed calls are retried.
+//! How failed calls are retried.
 
 use std::{
-    collections::VecDeque,
     hash::{BuildHasher, RandomState},
     time::{Duration, Instant},
 };
-
-use tidegate_abi::host::Batch;
 
 use super::{
     error::{Stage, TaskError},
     stop::StopSignal,
 };
 use crate::{
-    config::{ErrorPolicy, OnReject, RetryPolicy},
+    config::RetryPolicy,
     plugins::{CallError, ErrorClass, OpenError},
 };
 
-/// Settles refused records as the connector file says. One per stage thread.
-pub(super) struct Rejections {
-    policy: ErrorPolicy,
-    recent: VecDeque<Instant>,
-}
-
-impl Rejections {
-    pub(super) fn new(policy: &ErrorPolicy) -> Self {
-        Self { policy: *policy, recent: VecDeque::new() }
+/// Calls once.
+///
+/// # Errors
+/// As for [`retry`], but an error that may pass is handed back, too.
+pub(super) fn once<T>(
+    stage: &Stage,
+    stop: &StopSignal,
+    call: impl FnOnce() -> Result<T, CallError>,
+) -> Result<Result<T, CallError>, TaskError> {
+    if stop.has_ended() {
+        return Err(TaskError::Ended);
     }
-
-    /// Settles the refusal of consumed record `input` of `batch`.
-    ///
-    /// # Errors
-    /// When the policy is to stop, or too many records were refused lately.
-    pub(super) fn settle(
-        &mut self,
-        stage: &Stage,
-        batch: &Batch,
-        input: u32,
-        reason: &str,
-    ) -> Result<(), TaskError> {
-        let (topic, partition, offset) = match batch.input(input) {
-            Some((topic, partition, offset)) => (&**topic, partition, offset),
-            None => ("unknown", -1, -1),
-        };
-        if self.policy.on_reject == OnReject::Fail {
-            let (topic, reason) = (topic.to_owned(), reason.to_owned());
-            return Err(TaskError::Rejected { stage: stage.clone(), topic, partition, offset, reason });
+    match call() {
+        Err(source) if !matches!(source.class, ErrorClass::Retriable | ErrorClass::Rejected) => {
+            Err(TaskError::Call { stage: stage.clone(), source })
         }
-        self.count(|| format!("{topic}[{partition}] offset {offset}: {reason}"))?;
-        tracing::warn!(stage = %stage, topic, partition, offset, "record skipped: {reason}");
-        Ok(())
-    }
-
-    fn count(&mut self, last: impl FnOnce() -> String) -> Result<(), TaskError> {
-        let (limit, window) = (self.policy.max_rejected, self.policy.window);
-        let now = Instant::now();
-        while self.recent.front().is_some_and(|at| now.duration_since(*at) > window) {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(now);
-        let count = self.recent.len() as u64;
-        if count > limit {
-            return Err(TaskError::TooManyRejected { count, limit, window, last: last() });
-        }
-        Ok(())
+        outcome => Ok(outcome),
     }
 }
 
 /// Calls until it succeeds, fails in a way that retrying does not help, or the time is up.
 ///
 /// # Errors
-/// Of class rejected: handed back in `Ok(Err(..))`, since the caller can find the record. Any other: why the task fails.
+/// Of class rejected or out of room: handed back in `Ok(Err(..))`, since the caller can find the record. Any other: why the
+/// task fails.
 pub(super) fn retry<T>(
     policy: &RetryPolicy,
     stage: &Stage,
@@ -94,7 +62,7 @@ pub(super) fn retry<T>(
         };
         match error.class {
             ErrorClass::Retriable => {}
-            ErrorClass::Rejected => return Ok(Err(error)),
+            ErrorClass::Rejected | ErrorClass::OutOfRoom => return Ok(Err(error)),
             ErrorClass::Fatal | ErrorClass::Fenced | ErrorClass::Panic => {
                 return Err(TaskError::Call { stage: stage.clone(), source: error });
             }
@@ -156,7 +124,7 @@ mod tests {
     #[test]
     fn a_retriable_error_is_retried_until_it_works() {
         let mut calls = 0;
-        let outcome = retry(&POLICY, &Stage::Decode, &StopSignal::default(), || {
+        let outcome = retry(&POLICY, &Stage::Source, &StopSignal::default(), || {
             calls += 1;
             if calls < 4 { Err(error(ErrorClass::Retriable)) } else { Ok(calls) }
         });
@@ -167,14 +135,14 @@ mod tests {
     fn a_task_that_is_over_begins_no_call() {
         let stop = StopSignal::default();
         stop.end();
-        let outcome = retry(&POLICY, &Stage::Decode, &stop, || -> Result<(), _> { panic!("called") });
+        let outcome = retry(&POLICY, &Stage::Source, &stop, || -> Result<(), _> { panic!("called") });
         assert!(matches!(outcome, Err(TaskError::Ended)));
     }
 
     #[test]
     fn opening_is_retried_only_when_that_may_help() {
         let mut calls = 0;
-        let opened = open(&POLICY, &Stage::Decode, &StopSignal::default(), || {
+        let opened = open(&POLICY, &Stage::Source, &StopSignal::default(), || {
             calls += 1;
             let class = if calls < 3 { ErrorClass::Retriable } else { ErrorClass::Rejected };
             Err::<(), _>(error(class).into())
@@ -187,7 +155,7 @@ mod tests {
     fn other_errors_are_not_retried() {
         for class in [ErrorClass::Fatal, ErrorClass::Fenced, ErrorClass::Panic] {
             let mut calls = 0;
-            let outcome = retry(&POLICY, &Stage::Decode, &StopSignal::default(), || {
+            let outcome = retry(&POLICY, &Stage::Source, &StopSignal::default(), || {
                 calls += 1;
                 Err::<(), _>(error(class))
             });
@@ -199,7 +167,7 @@ mod tests {
     #[test]
     fn retries_end_when_their_time_is_up() {
         let policy = RetryPolicy { timeout: Duration::from_millis(20), ..POLICY };
-        let outcome = retry(&policy, &Stage::Decode, &StopSignal::default(), || {
+        let outcome = retry(&policy, &Stage::Source, &StopSignal::default(), || {
             Err::<(), _>(error(ErrorClass::Retriable))
         });
         assert!(matches!(outcome, Err(TaskError::RetriesExhausted { attempts: 4.., .. })));

@@ -5,16 +5,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers, Message};
-use tidegate_abi::host::{Batch, NewRecord, Partition};
+use rdkafka::message::{BorrowedMessage, Message};
+use tidegate_abi::host::{Batch, NewRecord, Part, Partition, Refusal};
 
 use super::assignment::{Assignment, Slot};
-use crate::config::BatchLimits;
+use crate::{config::BatchLimits, kafka::raw_headers};
 
 /// The open batch, and the one that is closed and waits for the work role.
 pub(super) struct Intake {
     limits: BatchLimits,
     memory: usize,
+    /// Records that are refused here are copied all the same: they go to a dead-letter topic.
+    keeps_refused: bool,
     open: Batch,
     since: Option<Instant>,
     closed: Option<Batch>,
@@ -36,11 +38,23 @@ struct LastSlot {
 
 impl Intake {
     /// `memory` is what one batch may take in bytes, tables and values included: many small records fill it, too.
-    pub(super) fn new(limits: BatchLimits, memory: usize) -> Self {
+    /// `keeps_refused` says that the bytes of refused records are wanted.
+    pub(super) fn new(limits: BatchLimits, memory: usize, keeps_refused: bool) -> Self {
         let (open, spare) = (Batch::new(), Vec::new());
         let max_records = limits.max_records.min(memory / Batch::RECORD_BYTES).max(1);
         let limits = BatchLimits { max_records, ..limits };
-        Self { limits, memory, open, since: None, closed: None, spare, last: None, read: 0, bytes: 0 }
+        Self {
+            limits,
+            memory,
+            keeps_refused,
+            open,
+            since: None,
+            closed: None,
+            spare,
+            last: None,
+            read: 0,
+            bytes: 0,
+        }
     }
 
     /// Copies a message into the open batch, unless its partition is being handed over.
@@ -56,30 +70,36 @@ impl Intake {
                 None => return,
             },
         };
-        let size = size_of_message(message);
+        let shape = Shape::of(message);
         self.read += 1;
-        self.bytes += size as u64;
+        self.bytes += shape.bytes as u64;
         // While a batch waits already, a record that slips through a pause goes into the open one, whatever its size.
-        let fits = self.open.payload_bytes() + size <= self.limits.max_bytes;
+        let fits = self.open.payload_bytes() + shape.bytes <= self.limits.max_bytes;
         if self.open.input_count() > 0 && !fits && self.closed.is_none() {
             self.close();
         }
         self.since.get_or_insert_with(Instant::now);
         let index = self.slot_index(&slot, partition);
-        if size > self.limits.max_record_bytes {
-            let limit = self.limits.max_record_bytes;
-            let reason = format!("it has {size} bytes, more than batch.max_record_bytes = {limit} allows");
-            return self.open.push_refused(index, message.offset(), reason);
-        }
         let record = NewRecord {
             offset: message.offset(),
             timestamp_ms: message.timestamp().to_millis(),
             key: message.key(),
             value: message.payload(),
         };
-        match message.headers() {
-            Some(headers) => self.open.push(index, record, HeaderIter { headers, next: 0 }),
-            None => self.open.push(index, record, std::iter::empty()),
+        match shape.refusal(self.limits.max_record_bytes) {
+            None => {
+                // Names were looked at, and are text.
+                let text = |name| std::str::from_utf8(name).unwrap_or_default();
+                let headers = raw_headers(message).map(|(name, value)| (text(name), value));
+                self.open.push(index, record, headers);
+            }
+            Some(refusal) if self.keeps_refused => {
+                self.open.push_refused(index, record, raw_headers(message), refusal);
+            }
+            Some(refusal) => {
+                let bare = NewRecord { key: None, value: None, ..record };
+                self.open.push_refused(index, bare, std::iter::empty(), refusal);
+            }
         }
     }
 
@@ -160,35 +180,36 @@ impl Intake {
     }
 }
 
-fn size_of_message(message: &BorrowedMessage<'_>) -> usize {
-    let headers = message.headers().map_or(0, |headers| {
-        headers.iter().map(|header| header.key.len() + header.value.map_or(0, <[u8]>::len)).sum()
-    });
-    message.key_len() + message.payload_len() + headers
+/// What there is to know of a message before it is copied.
+struct Shape {
+    /// Of key, value and headers.
+    bytes: usize,
+    /// A header's name is not text.
+    bad_header: bool,
 }
 
-/// Headers as a batch takes them.
-struct HeaderIter<'m> {
-    headers: &'m BorrowedHeaders,
-    next: usize,
-}
-
-impl<'m> Iterator for HeaderIter<'m> {
-    type Item = (&'m str, Option<&'m [u8]>);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let header = self.headers.try_get(self.next)?;
-        self.next += 1;
-        Some((header.key, header.value))
+impl Shape {
+    fn of(message: &BorrowedMessage<'_>) -> Self {
+        let mut shape = Self { bytes: message.key_len() + message.payload_len(), bad_header: false };
+        for (name, value) in raw_headers(message) {
+            shape.bytes += name.len() + value.map_or(0, <[u8]>::len);
+            shape.bad_header |= std::str::from_utf8(name).is_err();
+        }
+        shape
     }
 
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.headers.count().saturating_sub(self.next);
-        (left, Some(left))
+    #[inline]
+    fn refusal(&self, max_record_bytes: usize) -> Option<Refusal> {
+        if self.bytes > max_record_bytes {
+            let bytes = self.bytes;
+            let reason =
+                format!("it has {bytes} bytes, more than batch.max_record_bytes = {max_record_bytes} allows");
+            return Some(Refusal::too_large(Part::Record, reason));
+        }
+        let reason = "the name of a header is not text: invalid UTF-8";
+        self.bad_header.then(|| Refusal::of(Part::Headers, reason))
     }
 }
-
-impl ExactSizeIterator for HeaderIter<'_> {}
 
 #[cfg(test)]
 mod tests {
@@ -210,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_full_batch_whose_partitions_are_gone_has_room_again() {
-        let mut intake = Intake::new(LIMITS, 1 << 20);
+        let mut intake = Intake::new(LIMITS, 1 << 20, false);
         fill(&mut intake.open, 0, 1000);
         assert!(!intake.has_room());
         intake.retain(|_| false);
@@ -220,7 +241,7 @@ mod tests {
 
     #[test]
     fn what_is_left_of_a_full_batch_is_due() {
-        let mut intake = Intake::new(LIMITS, 1 << 20);
+        let mut intake = Intake::new(LIMITS, 1 << 20, false);
         fill(&mut intake.open, 0, 500);
         fill(&mut intake.open, 1, 500);
         intake.retain(|slot| slot.partition == 1);
@@ -229,7 +250,7 @@ mod tests {
 
     #[test]
     fn many_empty_records_fill_the_memory_too() {
-        let mut intake = Intake::new(BatchLimits { max_records: 1_000_000, ..LIMITS }, 1 << 20);
+        let mut intake = Intake::new(BatchLimits { max_records: 1_000_000, ..LIMITS }, 1 << 20, false);
         let mut count = 0;
         while intake.has_room() {
             fill(&mut intake.open, 0, 0);

@@ -52,6 +52,8 @@ pub enum TaskState {
     Starting,
     /// Reading and writing.
     Running,
+    /// In the group, which has no partition for it for now.
+    Unassigned,
     /// In the group, not reading.
     Paused,
     /// A plugin call takes longer than it may, or Kafka cannot be read; the text says which.
@@ -69,14 +71,19 @@ pub struct Counts {
     pub delivered: u64,
     /// Records that transforms dropped on purpose.
     pub filtered: u64,
-    /// Records that some stage refused, and the policy dropped.
+    /// Records that some stage refused, and the policy let pass.
     pub rejected: u64,
+    /// Of these, how many are in a dead-letter topic.
+    #[serde(default)]
+    pub dead_lettered: u64,
     /// Records read whose offsets are committed.
     pub committed: u64,
     /// Batches written.
     pub batches: u64,
     /// Bytes read: keys, values, headers.
     pub bytes: u64,
+    /// Records in the logs of the task's partitions that are not settled yet; `None` until it is known.
+    pub lag: Option<u64>,
     /// Partitions that the task has.
     pub partitions: u32,
     /// Of these, how many are delivered and committed to the end that the log had when the task got them.

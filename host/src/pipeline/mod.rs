@@ -13,6 +13,9 @@
 //! - [`work`](work): bytes become values, then transforms run, one call per batch each.
 //! - [`deliver`](deliver): one `write` per batch; retries, and settles what the sink refuses.
 //!
+//! What either refuses is settled by [`rejections`](rejections), which they share: it stops the task, is dropped, or goes to
+//! a dead-letter topic by way of [`letters`](letters).
+//!
 //! The poll loop hands a batch on only when the work role is free, and the work role only when the sink is: three
 //! batches are in memory, and the open one grows while the sink is slow.
 //!
@@ -26,9 +29,12 @@ mod deliver;
 mod error;
 mod failure_policy;
 mod intake;
+mod isolate;
+mod letters;
 mod message;
 mod poll;
 mod predicate;
+mod rejections;
 mod settings;
 mod split;
 mod stop;

@@ -2,8 +2,10 @@
 
 mod commit;
 mod ending;
+mod lag;
 mod rebalance;
 mod report;
+mod set_back;
 
 use std::{
     sync::{
@@ -15,7 +17,7 @@ use std::{
 
 use tidegate_abi::host::Batch;
 
-use self::rebalance::Revocation;
+use self::{lag::Ends, rebalance::Revocation, set_back::SetBacks};
 use super::{
     assignment::Assignment,
     channels::{Inbox, SinkInput, WorkInput},
@@ -50,6 +52,7 @@ enum Polled {
     Assigned(Vec<TopicPartition>),
     Revoked { partitions: Vec<TopicPartition>, lost: bool },
     CommitDone(Result<Positions, CommitError>),
+    LostPositions(Vec<TopicPartition>),
     Stalled(String),
     Recovered,
     Fatal(ConsumerError),
@@ -60,6 +63,7 @@ pub(super) struct Poll<'t> {
     settings: Arc<TaskSettings>,
     consumer: Consumer,
     inbox: Receiver<Inbox>,
+    to_self: Sender<Inbox>,
     work: Option<Sender<WorkInput>>,
     sink: Option<Sender<SinkInput>>,
     clocks: [Arc<CallClock>; 2],
@@ -67,10 +71,16 @@ pub(super) struct Poll<'t> {
     events: &'t TaskEvents,
 
     assignment: Assignment,
-    /// Number of the assignment that was claimed last.
+    /// Number that was given to a claim last.
     generation: u64,
+    /// Number of the assignment whose claim is waited for: an answer to another one is out of date.
+    claiming: u64,
+    /// That answer is not there yet.
+    claim_pending: bool,
     intake: Intake,
     revocation: Option<Revocation>,
+    set_backs: SetBacks,
+    ends: Ends,
     work_free: bool,
     sink_open: bool,
     /// Since when the group is waited for; `None` once it has given the task its partitions, be they none.
@@ -89,6 +99,7 @@ pub(super) struct Poll<'t> {
     failure: Option<TaskError>,
     stalled: Option<String>,
     overdue: Option<String>,
+    letters_stuck: Option<String>,
 
     counts: Counts,
     told: (Instant, Counts),
@@ -100,18 +111,22 @@ impl<'t> Poll<'t> {
     pub(super) fn new(
         settings: Arc<TaskSettings>,
         consumer: Consumer,
-        inbox: Receiver<Inbox>,
+        inbox: (Receiver<Inbox>, Sender<Inbox>),
         work: Sender<WorkInput>,
         sink: Sender<SinkInput>,
         clocks: [Arc<CallClock>; 2],
         stop: Arc<StopSignal>,
         events: &'t TaskEvents,
     ) -> Self {
-        let intake = Intake::new(settings.batch, settings.batch_memory);
+        let keeps_refused = settings.errors.on_reject.letters().is_some();
+        let intake = Intake::new(settings.batch, settings.batch_memory, keeps_refused);
+        let ends = Ends::new(consumer.look_up());
+        let (inbox, to_self) = inbox;
         Self {
             settings,
             consumer,
             inbox,
+            to_self,
             work: Some(work),
             sink: Some(sink),
             clocks,
@@ -119,8 +134,12 @@ impl<'t> Poll<'t> {
             events,
             assignment: Assignment::default(),
             generation: 0,
+            claiming: 0,
+            claim_pending: false,
             intake,
             revocation: None,
+            set_backs: SetBacks::default(),
+            ends,
             work_free: false,
             sink_open: false,
             joining: Some(Instant::now()),
@@ -134,6 +153,7 @@ impl<'t> Poll<'t> {
             failure: None,
             stalled: None,
             overdue: None,
+            letters_stuck: None,
             counts: Counts::default(),
             told: (Instant::now(), Counts::default()),
             state: TaskState::Starting,
@@ -154,8 +174,10 @@ impl<'t> Poll<'t> {
             self.poll_kafka();
             self.empty_inbox();
             self.hand_over();
+            self.read_again();
             self.commit();
             self.watch_calls();
+            self.measure_lag();
             self.tell(TELL_EVERY);
         }
         self.tear_down()
@@ -248,6 +270,7 @@ impl<'t> Poll<'t> {
                 self.on_assigned(partitions);
             }
             Polled::Revoked { partitions, lost } => self.on_revoked(partitions, lost),
+            Polled::LostPositions(partitions) => self.on_lost_positions(partitions),
             Polled::CommitDone(Ok(positions)) => self.on_committed(&positions),
             Polled::CommitDone(Err(error)) if error.is_permanent() => self.fail(error.into()),
             Polled::CommitDone(Err(error)) => {
@@ -271,24 +294,33 @@ impl<'t> Poll<'t> {
             Inbox::WorkFree => self.work_free = true,
             Inbox::SinkOpen => self.sink_open = true,
             Inbox::Claimed(claimed) => self.on_claimed(&claimed),
+            Inbox::Ends(ends) => self.ends.learn(ends),
+            Inbox::SetBack(set_back) => self.on_set_back(set_back),
             Inbox::Settled(settled) => {
+                self.set_backs.settled(&settled.positions);
                 self.assignment.settle(&settled.positions);
                 self.counts.delivered += settled.delivered as u64;
                 self.uncommitted = true;
             }
             Inbox::Delivered(batch) => self.on_delivered(batch),
+            Inbox::DeadLettered(count) => self.counts.dead_lettered += count as u64,
+            Inbox::LettersStuck(reason) => self.letters_stuck = reason,
+            Inbox::StageFailed(error) => self.on_stage_failure(error),
             Inbox::StageEnded(outcome) => {
                 self.stages_running -= 1;
-                match outcome {
-                    Ok(()) => {}
-                    // It gave up trying to open or to claim: nothing is lost, and there is nobody to try for.
-                    Err(error) if self.stopping.is_some() && self.is_drained() => {
-                        tracing::warn!("gave up while stopping: {error}");
-                    }
-                    Err(error) => self.fail(error),
+                if let Err(error) = outcome {
+                    self.on_stage_failure(error);
                 }
             }
         }
+    }
+
+    fn on_stage_failure(&mut self, error: TaskError) {
+        // It gave up trying to open or to claim: nothing is lost, and there is nobody to try for.
+        if self.stopping.is_some() && self.is_drained() {
+            return tracing::warn!("gave up while stopping: {error}");
+        }
+        self.fail(error);
     }
 
     fn on_command(&mut self, command: &TaskCommand) {
@@ -338,6 +370,7 @@ fn poll_once(consumer: &Consumer, intake: &mut Intake, assignment: &Assignment, 
         }
         Some(Event::Assigned(partitions)) => Polled::Assigned(partitions),
         Some(Event::Revoked { partitions, lost }) => Polled::Revoked { partitions, lost },
+        Some(Event::LostPositions(partitions)) => Polled::LostPositions(partitions),
         Some(Event::CommitDone(outcome)) => Polled::CommitDone(outcome),
         Some(Event::Stalled(reason)) => Polled::Stalled(reason),
         Some(Event::Recovered) => Polled::Recovered,

@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     config::{BatchLimits, ErrorPolicy, Predicate},
     formats::DecoderOptions,
-    kafka::consumer::{ConsumerSettings, Start},
+    kafka::{
+        consumer::{ConsumerSettings, Start},
+        producer::{Patience, ProducerSettings},
+    },
     plugins::Plugin,
 };
 
@@ -61,4 +64,19 @@ pub struct TaskSettings {
     pub shutdown: Duration,
     /// End by itself once all partitions are delivered to the end that their logs had.
     pub until_end: bool,
+}
+
+impl TaskSettings {
+    /// The producer of the task's dead letters: a client of the same cluster, by the same properties.
+    #[must_use]
+    pub fn letters_producer(&self) -> ProducerSettings {
+        let retry = &self.errors.retry;
+        ProducerSettings {
+            owner: format!("{}-{}", self.connector, self.task),
+            bootstrap_servers: self.consumer.bootstrap_servers.clone(),
+            client_id: format!("{}-dead-letters", self.consumer.client_id),
+            properties: self.consumer.properties.clone(),
+            patience: Patience { initial: retry.initial, max: retry.max, timeout: retry.timeout },
+        }
+    }
 }

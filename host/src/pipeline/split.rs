@@ -18,6 +18,16 @@ impl Parts {
         Self { start: 0, lengths: vec![batch.len()] }
     }
 
+    /// All that is still to be written is cut anew, into parts of these lengths.
+    pub(super) fn recut(&mut self, lengths: impl DoubleEndedIterator<Item = usize>) {
+        self.lengths = lengths.rev().collect();
+    }
+
+    /// Where the next part begins.
+    pub(super) fn start(&self) -> usize {
+        self.start
+    }
+
     /// The next part.
     pub(super) fn next(&self) -> Option<Range<usize>> {
         self.lengths.last().map(|length| self.start..self.start + length)
@@ -33,6 +43,11 @@ impl Parts {
         if let Some(length) = self.lengths.last_mut() {
             *length = length.saturating_sub(count);
         }
+    }
+
+    /// The next part has been taken out of the batch as a whole.
+    pub(super) fn drop_next(&mut self) {
+        self.lengths.pop();
     }
 
     /// Splits the next part in two, between consumed records. Returns false when it holds only one.

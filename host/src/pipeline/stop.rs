@@ -29,6 +29,12 @@ impl StopSignal {
         self.deadline.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
+    /// Whether the deadline has passed: give up.
+    pub(super) fn is_late(&self) -> bool {
+        let deadline = *self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
+        deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
     /// The task is over. A stage that is still in a call has been left behind: it must not begin another one, since
     /// whoever has the partitions now may have written what comes after.
     pub(super) fn end(&self) {

@@ -15,8 +15,10 @@ use super::{
     clock::CallClock,
     deliver::Deliver,
     error::TaskError,
+    letters::Letters,
     message::{TaskCommand, TaskEvent, TaskEvents},
     poll::Poll,
+    rejections::Rejections,
     settings::TaskSettings,
     stop::{EndOnDrop, StopSignal},
     work::Work,
@@ -103,8 +105,11 @@ fn run(
     let stop = Arc::<StopSignal>::default();
     let _end = EndOnDrop(Arc::clone(&stop));
 
+    let letters = Letters::new(&settings, to_poll, &stop);
+    let rejections = Arc::new(Rejections::new(Arc::clone(&settings), letters));
     let work = Work {
         settings: Arc::clone(&settings),
+        rejections: Arc::clone(&rejections),
         inputs: work_inputs.1,
         sink: sink_inputs.0.clone(),
         sink_free,
@@ -118,6 +123,7 @@ fn run(
         free,
         poll: to_poll.clone(),
         look_up: consumer.look_up(),
+        rejections,
         clock: Arc::clone(&sink_clock),
         stop: Arc::clone(&stop),
     };
@@ -125,6 +131,7 @@ fn run(
     start_stage("sink", &settings, to_poll.clone(), || deliver.run())?;
 
     let clocks = [work_clock, sink_clock];
+    let inbox = (inbox, to_poll.clone());
     Poll::new(settings, consumer, inbox, work_inputs.0, sink_inputs.0, clocks, stop, events).run()
 }
 

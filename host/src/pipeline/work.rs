@@ -1,29 +1,39 @@
 //! The work role: bytes become values, then transforms run.
 
-use std::sync::{
-    Arc,
-    mpsc::{Receiver, Sender},
+use std::{
+    ops::Range,
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender},
+    },
 };
 
-use tidegate_abi::{Record, host::Batch};
+use tidegate_abi::{
+    Record,
+    host::{Batch, Part, Refusal},
+};
 
 use super::{
     channels::{Inbox, SinkInput, WorkInput},
     clock::CallClock,
     error::{Stage, TaskError},
-    failure_policy::{self, Rejections, retry},
+    failure_policy::{self, retry},
+    isolate::Inputs,
     predicate,
+    rejections::{Rejections, Unsettled},
     settings::{TaskSettings, TransformSettings},
     stop::StopSignal,
 };
 use crate::{
+    config::OnReject,
     formats::RecordDecoder,
-    plugins::{Opening, TransformInstance},
+    plugins::{CallError, ErrorClass, Opening, TransformInstance},
 };
 
 /// The work role of a task.
 pub(super) struct Work {
     pub(super) settings: Arc<TaskSettings>,
+    pub(super) rejections: Arc<Rejections>,
     pub(super) inputs: Receiver<WorkInput>,
     pub(super) sink: Sender<SinkInput>,
     /// One credit per batch that the sink role has finished.
@@ -39,7 +49,20 @@ impl Work {
     /// # Errors
     /// Why the task fails.
     pub(super) fn run(self) -> Result<(), TaskError> {
-        let mut stages = Stages::open(&self.settings, &self.clock, &self.stop)?;
+        let mut stages = Stages::new(&self);
+        match self.serve(&mut stages) {
+            Ok(()) => stages.close(),
+            // Told before the transforms are dropped, which may take long.
+            Err(error) => {
+                let _ended = self.poll.send(Inbox::StageFailed(error)).is_err();
+            }
+        }
+        stages.discard();
+        Ok(())
+    }
+
+    fn serve(&self, stages: &mut Stages) -> Result<(), TaskError> {
+        stages.open()?;
         // The other roles are gone only when the task ends: there is nobody to tell.
         let _ended = self.poll.send(Inbox::WorkFree).is_err();
         while let Ok(input) = self.inputs.recv() {
@@ -49,19 +72,24 @@ impl Work {
             match input {
                 WorkInput::Reopen => {
                     stages.close();
-                    stages = Stages::open(&self.settings, &self.clock, &self.stop)?;
+                    stages.discard();
+                    stages.open()?;
                     tracing::info!(transforms = stages.transforms.len(), "transforms opened anew");
                 }
                 WorkInput::Batch(mut batch) => {
-                    stages.process(&mut batch)?;
-                    if self.sink_free.recv().is_err() || self.sink.send(SinkInput::Batch(batch)).is_err() {
+                    let unsettled = stages.process(&mut batch)?;
+                    if self.sink_free.recv().is_err() {
+                        break;
+                    }
+                    // Now: letters of the batch before are written, and nothing of this one is.
+                    self.rejections.settle(&batch, &unsettled)?;
+                    if self.sink.send(SinkInput::Batch(batch)).is_err() {
                         break;
                     }
                     let _ended = self.poll.send(Inbox::WorkFree).is_err();
                 }
             }
         }
-        stages.close();
         Ok(())
     }
 }
@@ -71,69 +99,104 @@ struct Stages {
     settings: Arc<TaskSettings>,
     decoder: RecordDecoder,
     transforms: Vec<TransformInstance>,
-    rejections: Rejections,
+    rejections: Arc<Rejections>,
     clock: Arc<CallClock>,
     stop: Arc<StopSignal>,
 }
 
 impl Stages {
-    fn open(
-        settings: &Arc<TaskSettings>,
-        clock: &Arc<CallClock>,
-        stop: &Arc<StopSignal>,
-    ) -> Result<Self, TaskError> {
-        Ok(Self {
-            settings: Arc::clone(settings),
+    fn new(work: &Work) -> Self {
+        let Work { settings, rejections, clock, stop, .. } = work;
+        Self {
             decoder: RecordDecoder::new(settings.decoder.clone()),
-            transforms: settings
-                .transforms
-                .iter()
-                .map(|transform| open(settings, transform, clock, stop))
-                .collect::<Result<_, _>>()?,
-            rejections: Rejections::new(&settings.errors),
+            transforms: Vec::new(),
+            settings: Arc::clone(settings),
+            rejections: Arc::clone(rejections),
             clock: Arc::clone(clock),
             stop: Arc::clone(stop),
-        })
+        }
     }
 
-    fn process(&mut self, batch: &mut Batch) -> Result<(), TaskError> {
+    /// Opens the transforms, one after the other. Those that are open when one fails are left to `discard`.
+    fn open(&mut self) -> Result<(), TaskError> {
+        let settings = Arc::clone(&self.settings);
+        for transform in &settings.transforms {
+            self.transforms.push(open(&settings, transform, &self.clock, &self.stop)?);
+        }
+        Ok(())
+    }
+
+    /// Decodes and transforms; returns what was refused on the way and is still to be settled.
+    fn process(&mut self, batch: &mut Batch) -> Result<Unsettled, TaskError> {
+        let mut unsettled = Unsettled::default();
         // What is too large was refused by the poll loop already.
-        self.settle(&Stage::Source, batch, 0)?;
-        let settled = batch.rejected().len();
+        self.rejections.admit(&Stage::Source, batch, &mut unsettled)?;
         if self.settings.reads_values {
             batch.decode(&mut self.decoder);
-            self.settle(&Stage::Decode, batch, settled)?;
+            self.rejections.admit(&Stage::Decode(Part::Record), batch, &mut unsettled)?;
         }
         for index in 0..self.transforms.len() {
-            self.transform(index, batch)?;
+            let stage = Stage::Transform(self.transforms[index].name().to_owned());
+            self.transform(index, &stage, batch)?;
+            self.rejections.admit(&stage, batch, &mut unsettled)?;
+        }
+        Ok(unsettled)
+    }
+
+    /// Runs a transform over the batch; where it refuses the whole, over parts of it, to find the records at fault.
+    fn transform(&mut self, index: usize, stage: &Stage, batch: &mut Batch) -> Result<(), TaskError> {
+        let mut inputs = Inputs::all(batch.input_count());
+        while let Some(part) = inputs.next() {
+            let used = batch.used_bytes();
+            let Err(error) = self.apply(index, stage, batch, part)? else {
+                inputs.done();
+                continue;
+            };
+            let failed = |source| Err(TaskError::Call { stage: stage.clone(), source });
+            if self.settings.errors.on_reject == OnReject::Fail {
+                return failed(error);
+            }
+            if self.transforms[index].is_gone() {
+                self.transforms[index] =
+                    open(&self.settings, &self.settings.transforms[index], &self.clock, &self.stop)?;
+            }
+            let Some(input) = inputs.split() else { continue };
+            let out_of_room = error.class == ErrorClass::OutOfRoom;
+            // What came before it in the batch takes the room, rather than the record itself.
+            if out_of_room && batch.input_count() > 1 && used > self.settings.batch_memory / 2 {
+                return failed(error);
+            }
+            let part = Part::Record;
+            batch.reject_input(input, Refusal { part, too_large: out_of_room, reason: error.message });
+            inputs.done();
         }
         Ok(())
     }
 
-    fn transform(&mut self, index: usize, batch: &mut Batch) -> Result<(), TaskError> {
-        let settled = batch.rejected().len();
+    /// One call, for the records that were consumed as numbers `part` of the batch. An error that may be some record's
+    /// fault is handed back in `Ok(Err(..))`.
+    fn apply(
+        &mut self,
+        index: usize,
+        stage: &Stage,
+        batch: &mut Batch,
+        part: Range<u32>,
+    ) -> Result<Result<(), CallError>, TaskError> {
         let transform = &mut self.transforms[index];
         let when = self.settings.transforms[index].when.as_ref();
-        let stage = Stage::Transform(transform.name().to_owned());
+        let all = part.len() == batch.input_count();
         let (clock, decoder, limit) = (&self.clock, &mut self.decoder, self.settings.batch_memory);
-        let outcome = retry(&self.settings.errors.retry, &stage, &self.stop, || {
-            clock.time(&stage, transform.context(), || {
-                let mut selects = |record: Record<'_>| when.is_none_or(|when| predicate::holds(when, record));
+        retry(&self.settings.errors.retry, stage, &self.stop, || {
+            clock.time(stage, transform.context(), || {
+                let mut selects = |record: Record<'_>| {
+                    (all || part.contains(&record.input()))
+                        && when.is_none_or(|when| predicate::holds(when, record))
+                };
                 let selects: Option<&mut dyn FnMut(Record<'_>) -> bool> =
-                    if when.is_some() { Some(&mut selects) } else { None };
+                    if when.is_some() || !all { Some(&mut selects) } else { None };
                 transform.apply(batch, limit, selects, decoder)
             })
-        })?;
-        // A transform names the records that it refuses; an error of that class about the whole batch names none.
-        outcome.map_err(|source| TaskError::Call { stage: stage.clone(), source })?;
-        self.settle(&stage, batch, settled)
-    }
-
-    fn settle(&mut self, stage: &Stage, batch: &Batch, from: usize) -> Result<(), TaskError> {
-        for rejected in &batch.rejected()[from..] {
-            self.rejections.settle(stage, batch, rejected.input, &rejected.reason)?;
-        }
-        Ok(())
+        })
     }
 
     fn close(&mut self) {
@@ -142,6 +205,14 @@ impl Stages {
             if let Err(error) = self.clock.time(&stage, transform.context(), || transform.close()) {
                 tracing::warn!(stage = %stage, "closing: {}", error.message);
             }
+        }
+    }
+
+    /// Drops the transforms, which runs code of theirs as any call does.
+    fn discard(&mut self) {
+        for transform in self.transforms.drain(..) {
+            let stage = Stage::Transform(transform.name().to_owned());
+            self.clock.time(&stage, transform.context(), || drop(transform));
         }
     }
 }

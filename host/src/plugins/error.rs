@@ -103,6 +103,8 @@ pub enum ErrorClass {
     Fenced,
     /// The plugin panicked, and its instance is gone.
     Panic,
+    /// What it makes of the batch takes more memory than a batch may. The instance may be gone.
+    OutOfRoom,
 }
 
 /// A call into a plugin that failed.

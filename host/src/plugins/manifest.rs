@@ -32,6 +32,9 @@ pub struct PluginManifest {
     pub batch: BatchWishes,
     /// Whether it looks at decoded keys and values.
     pub reads_values: bool,
+    /// Whether a sink can go on with other partitions while the writes of one fail.
+    #[serde(default)]
+    pub partitions_apart: bool,
 }
 
 /// What a plugin is.
@@ -99,8 +102,14 @@ fn describe_plugin(entry: raw::PluginEntryRef) -> Result<PluginManifest, String>
         }
     };
     let schema = (entry.config_schema())();
-    let config_schema = serde_json::from_str(schema.as_str())
-        .map_err(|error| format!("plugin \"{name}\" does not describe its configuration: {error}"))?;
+    let undescribed =
+        |reason: &str| format!("plugin \"{name}\" does not describe its configuration: {reason}");
+    let config_schema = match serde_json::from_str(schema.as_str()) {
+        // The SDK's way to say why there is none.
+        Ok(serde_json::Value::String(reason)) => return Err(undescribed(&reason)),
+        Ok(schema) => schema,
+        Err(error) => return Err(undescribed(&error.to_string())),
+    };
     let limits = entry.batch_defaults();
     let wish = |limit: u64| (limit > 0).then_some(limit);
     let batch = BatchWishes {
@@ -110,6 +119,7 @@ fn describe_plugin(entry: raw::PluginEntryRef) -> Result<PluginManifest, String>
     };
     // A plugin that is older than the question does.
     let reads_values = entry.reads_values().unwrap_or(true);
+    let partitions_apart = entry.partitions_apart().unwrap_or(false);
     let description = entry.description().to_string();
-    Ok(PluginManifest { name, description, kind, config_schema, batch, reads_values })
+    Ok(PluginManifest { name, description, kind, config_schema, batch, reads_values, partitions_apart })
 }

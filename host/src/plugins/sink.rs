@@ -163,6 +163,21 @@ impl SinkInstance {
         self.outcome(result)
     }
 
+    /// Has it forget what offsets it has stored of claimed partitions.
+    ///
+    /// # Errors
+    /// What the plugin returned; also when it is older than the question.
+    pub fn start_over(&mut self, partitions: &[(&str, i32)]) -> Result<(), CallError> {
+        let views = partition_views(partitions);
+        let Some(start_over) = self.object.vtable.start_over() else {
+            let reason = "cannot forget the offsets that it has stored: it was built with an older SDK";
+            return Err(CallError::broken_rule(&self.name, reason));
+        };
+        // SAFETY: as in `write`.
+        let result = unsafe { start_over(self.object.instance, RSlice::from_slice(&views)) };
+        self.outcome(result)
+    }
+
     /// Ends its work.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use tidegate_abi::{
 
 use super::{
     context::CallContext,
-    error::CallError,
+    error::{CallError, ErrorClass},
     opening::{OpenError, Opening, wrong_kind},
     registry::Plugin,
 };
@@ -19,6 +19,7 @@ pub struct TransformInstance {
     name: String,
     object: TransformObject,
     context: &'static CallContext,
+    gone: bool,
 }
 
 impl TransformInstance {
@@ -33,7 +34,7 @@ impl TransformInstance {
         };
         let context = opening.context();
         let object = opening.open(context, open.call)?;
-        Ok(Self { name: opening.instance.to_owned(), object, context })
+        Ok(Self { name: opening.instance.to_owned(), object, context, gone: false })
     }
 
     /// Name under which the connector uses it.
@@ -46,6 +47,12 @@ impl TransformInstance {
     #[must_use]
     pub fn context(&self) -> &'static CallContext {
         self.context
+    }
+
+    /// Whether it panicked: it is to be opened anew.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.gone
     }
 
     /// Runs it over the records of `batch` for which `selects` is true.
@@ -61,7 +68,7 @@ impl TransformInstance {
     ) -> Result<(), CallError> {
         let apply = self.object.vtable.apply();
         let (instance, name) = (self.object.instance, self.name.as_str());
-        batch.transform(
+        let applied = batch.transform(
             memory_limit,
             selects,
             recogniser,
@@ -71,7 +78,14 @@ impl TransformInstance {
                 applied.into_result().map_err(|error| CallError::new(name, &error))
             },
             |broken| CallError::broken_rule(name, broken),
-        )
+        );
+        applied.map_err(|mut error| {
+            self.gone |= error.class == ErrorClass::Panic;
+            if batch.was_out_of_room() {
+                error.class = ErrorClass::OutOfRoom;
+            }
+            error
+        })
     }
 
     /// Ends its work.

@@ -2,7 +2,7 @@
 
 use crate::{
     config::{PluginCatalog, PluginKind, PluginSummary},
-    plugins::{self, Registry},
+    plugins::{self, PluginManifest, Registry},
 };
 
 /// A [`Registry`], for checking connector files against.
@@ -11,19 +11,19 @@ pub struct Catalog<'r>(pub &'r Registry);
 
 impl PluginCatalog for Catalog<'_> {
     fn find(&self, name: &str) -> Option<PluginSummary> {
-        let manifest = &self.0.get(name)?.manifest;
-        let kind = match manifest.kind {
-            plugins::PluginKind::Transform => PluginKind::Transform,
-            plugins::PluginKind::Sink => PluginKind::Sink,
-        };
-        Some(PluginSummary {
-            name: manifest.name.clone(),
-            kind,
-            config_schema: manifest.config_schema.clone(),
-        })
+        self.0.get(name).map(|plugin| summary(&plugin.manifest))
     }
 
     fn names(&self) -> Vec<String> {
         self.0.iter().map(|plugin| plugin.manifest.name.clone()).collect()
     }
+}
+
+/// A plugin as the configuration knows it.
+pub(super) fn summary(manifest: &PluginManifest) -> PluginSummary {
+    let kind = match manifest.kind {
+        plugins::PluginKind::Transform => PluginKind::Transform,
+        plugins::PluginKind::Sink => PluginKind::Sink,
+    };
+    PluginSummary { name: manifest.name.clone(), kind, config_schema: manifest.config_schema.clone() }
 }

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use super::isolation::Spec;
+use super::{catalog::summary, isolation::Spec};
 use crate::{
     config::{
         self, BatchDefaults, BatchOverrides, ConnectorDefinition, Diagnostic, GroupProtocol, Isolation,
-        Severity, Subscription,
+        PluginCatalog, PluginSummary, Severity, Subscription,
     },
     formats::{DecoderOptions, Hints},
-    kafka::consumer::{ConsumerSettings, Start, Topics},
+    kafka::consumer::{ConsumerSettings, OnLostPosition, Protocol, Start, Topics},
     pipeline::{TaskSettings, TransformSettings},
     plugins::{Plugin, PluginError, PluginKind, Registry},
+    telemetry,
 };
 
 /// A connector that can be started: its definition, and its plugins found.
@@ -62,6 +63,22 @@ impl Connector {
         &self.definition.name
     }
 
+    /// Fills in the placeholders of the connector's file anew, for the next start of a task: a password or a key may have
+    /// been rotated. What cannot be filled in now stays as it was, and the log says why.
+    pub fn refresh(&mut self) {
+        let own = PluginsOf(self);
+        match self.definition.refresh(&own) {
+            Ok(definition) => {
+                telemetry::protect(&definition.secrets);
+                self.definition = definition;
+            }
+            Err(diagnostics) => {
+                let connector = self.name();
+                tracing::warn!(connector, "placeholders stay as they were filled in before: {diagnostics}");
+            }
+        }
+    }
+
     /// What librdkafka says of the connector's properties, without a broker.
     #[must_use]
     pub fn check(&self) -> Option<Diagnostic> {
@@ -71,7 +88,7 @@ impl Connector {
             line: 1,
             column: 1,
             key_path: "source.properties".to_owned(),
-            message: crate::telemetry::scrub(&error.to_string()).into_owned(),
+            message: telemetry::scrub(&error.to_string()).into_owned(),
             help: None,
             severity: Severity::Error,
         })
@@ -108,7 +125,7 @@ impl Connector {
             sink_config: definition.sink.config.clone(),
             batch,
             batch_memory,
-            errors: definition.errors,
+            errors: definition.errors.clone(),
             call_timeout: definition.limits.call_timeout,
             shutdown: definition.limits.shutdown,
             until_end: self.overrides.until_end,
@@ -147,14 +164,40 @@ impl Connector {
                 Subscription::Topics(topics) => Topics::List(topics.clone()),
                 Subscription::Pattern(pattern) => Topics::Regex(pattern.clone()),
             },
-            assignment_strategy: match source.group_protocol {
-                GroupProtocol::CooperativeSticky => "cooperative-sticky".to_owned(),
-                GroupProtocol::Range => "range".to_owned(),
+            protocol: protocol(source.group_protocol),
+            instance_id: source.group_instance_id.as_ref().map(|name| format!("{name}-{task}")),
+            on_lost_position: match source.on_lost_position {
+                config::OnLostPosition::Fail => OnLostPosition::Fail,
+                config::OnLostPosition::Earliest => OnLostPosition::Earliest,
+                config::OnLostPosition::Latest => OnLostPosition::Latest,
             },
             queue_bytes,
             max_record_bytes,
             properties,
         }
+    }
+}
+
+/// The plugins that a connector has, for reading it again.
+struct PluginsOf<'c>(&'c Connector);
+
+impl PluginCatalog for PluginsOf<'_> {
+    fn find(&self, name: &str) -> Option<PluginSummary> {
+        let mut plugins = self.0.transforms.iter().chain([&self.0.sink]);
+        plugins.find(|plugin| plugin.manifest.name == name).map(|plugin| summary(&plugin.manifest))
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.0.transforms.iter().chain([&self.0.sink]).map(|plugin| plugin.manifest.name.clone()).collect()
+    }
+}
+
+fn protocol(protocol: GroupProtocol) -> Protocol {
+    match protocol {
+        GroupProtocol::CooperativeSticky => Protocol::Classic("cooperative-sticky".to_owned()),
+        GroupProtocol::Range => Protocol::Classic("range".to_owned()),
+        GroupProtocol::RoundRobin => Protocol::Classic("roundrobin".to_owned()),
+        GroupProtocol::Consumer => Protocol::Consumer,
     }
 }
 

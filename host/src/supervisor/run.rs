@@ -1,5 +1,6 @@
 //! The supervisor: one loop over task events, commands, timers and the wish to stop.
 
+mod history;
 mod slot;
 
 use std::{
@@ -167,10 +168,14 @@ impl Supervisor {
                 let Some(connector) = self.connectors.get_mut(&id.connector) else { return };
                 self.clean &= !matches!(event, TaskEvent::Stopped { clean: false });
                 connector.on_event(&id, event);
+                connector.note_states();
             }
             News::Crash(crash) => {
                 let connector = self.connectors.get_mut(&crash.connector);
-                connector.into_iter().for_each(|connector| connector.on_crash(&crash));
+                connector.into_iter().for_each(|connector| {
+                    connector.on_crash(&crash);
+                    connector.note_states();
+                });
             }
         }
     }
@@ -182,42 +187,47 @@ impl Supervisor {
             if self.until_end {
                 connector.stop_at_end(now);
             }
+            connector.note_states();
         }
     }
 
     fn answer(&mut self, command: Command) -> Reply {
-        let act: fn(&mut Running) = match &command {
-            Command::Status => return Reply::Status(self.status()),
-            Command::Metrics => return Reply::Metrics(crate::telemetry::render_metrics()),
-            Command::Pause(_) => Running::pause,
-            Command::Resume(_) => Running::resume,
-            Command::Restart(_) => Running::restart,
-            Command::Reopen(_) => |connector| connector.tell(&TaskCommand::Reopen),
-            Command::Stop(_) => Running::stop,
+        match command {
+            Command::Status => Reply::Status(self.status()),
+            Command::Metrics => Reply::Metrics(crate::telemetry::render_metrics()),
+            Command::Pause(name) => self.tell(name, Some("pause"), Running::pause),
+            Command::Resume(name) => self.tell(name, None, Running::resume),
+            Command::Restart(name) => self.tell(name, None, Running::restart),
+            Command::Reopen(name) => {
+                self.tell(name, Some("reopen"), |connector| connector.tell(&TaskCommand::Reopen))
+            }
+            Command::Stop(name) => self.tell(name, None, Running::stop),
+        }
+    }
+
+    /// Tells the connector called `name` something, or all. `needs_tasks` names a command that needs running tasks.
+    fn tell(&mut self, name: Option<String>, needs_tasks: Option<&str>, act: fn(&mut Running)) -> Reply {
+        let refusal = |connector: &Running| needs_tasks.and_then(|command| connector.refusal(command));
+        let Some(name) = name else {
+            let told = self.connectors.values_mut().filter(|connector| refusal(connector).is_none());
+            let names = told.map(|connector| {
+                act(connector);
+                connector.name().to_owned()
+            });
+            return Reply::Accepted(names.collect());
         };
-        let (Command::Pause(name)
-        | Command::Resume(name)
-        | Command::Restart(name)
-        | Command::Reopen(name)
-        | Command::Stop(name)) = command
-        else {
-            return Reply::Refused("not a command about connectors".to_owned());
-        };
-        match name {
-            Some(name) => match self.connectors.get_mut(&name) {
-                Some(connector) => {
+        match self.connectors.get_mut(&name) {
+            None => {
+                let known: Vec<&str> = self.connectors.keys().map(String::as_str).collect();
+                Reply::Refused(format!("no connector \"{name}\"; there are: {}", known.join(", ")))
+            }
+            Some(connector) => match refusal(connector) {
+                Some(reason) => Reply::Refused(reason),
+                None => {
                     act(connector);
                     Reply::Accepted(vec![name])
                 }
-                None => {
-                    let known: Vec<&str> = self.connectors.keys().map(String::as_str).collect();
-                    Reply::Refused(format!("no connector \"{name}\"; there are: {}", known.join(", ")))
-                }
             },
-            None => {
-                self.connectors.values_mut().for_each(act);
-                Reply::Accepted(self.connectors.keys().cloned().collect())
-            }
         }
     }
 
@@ -230,7 +240,7 @@ impl Supervisor {
 
     /// Tells every task to stop, and waits for them.
     async fn stop_all(mut self) -> Ending {
-        self.connectors.values_mut().for_each(Running::stop);
+        self.connectors.values_mut().for_each(Running::halt);
         let longest = self.connectors.values().map(Running::shutdown).max().unwrap_or_default();
         let deadline = tokio::time::Instant::now() + longest + GRACE;
         while self.connectors.values().any(Running::has_tasks) {

@@ -43,12 +43,25 @@ pub struct TaskStatus {
     pub task: u32,
     /// What it is doing.
     pub state: ConnectorState,
+    /// Since when it is in this state, or failing for this reason: RFC 3339, UTC.
+    pub since: String,
     /// Why it failed, stalls, or failed before it was started again; may be empty.
     pub reason: String,
+    /// Its last failures, newest first: what Kafka Connect shows as the trace of a task.
+    pub trace: Vec<TaskFailure>,
     /// How often it was started again.
     pub restarts: u32,
     /// How far it has come.
     pub counts: Counts,
+}
+
+/// How a task failed once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskFailure {
+    /// When: RFC 3339, UTC.
+    pub at: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// What a connector or a task is doing. The names are those of Kafka Connect, and two more: `STARTING`, `STALLED`.
@@ -59,6 +72,8 @@ pub enum ConnectorState {
     Stopped,
     /// In its group, not reading.
     Paused,
+    /// In its group, which has no partition for it for now.
+    Unassigned,
     /// Reading and writing.
     Running,
     /// Opening plugins, joining the group.
@@ -76,6 +91,7 @@ impl std::fmt::Display for ConnectorState {
         formatter.pad(match self {
             Self::Stopped => "STOPPED",
             Self::Paused => "PAUSED",
+            Self::Unassigned => "UNASSIGNED",
             Self::Running => "RUNNING",
             Self::Starting => "STARTING",
             Self::Stalled => "STALLED",
@@ -92,9 +108,14 @@ pub(super) fn add(left: Counts, right: Counts) -> Counts {
         delivered: left.delivered + right.delivered,
         filtered: left.filtered + right.filtered,
         rejected: left.rejected + right.rejected,
+        dead_lettered: left.dead_lettered + right.dead_lettered,
         committed: left.committed + right.committed,
         batches: left.batches + right.batches,
         bytes: left.bytes + right.bytes,
+        lag: match (left.lag, right.lag) {
+            (Some(left), Some(right)) => Some(left + right),
+            (lag, None) | (None, lag) => lag,
+        },
         partitions: left.partitions + right.partitions,
         at_end: left.at_end + right.at_end,
         total_partitions: left.total_partitions.max(right.total_partitions),

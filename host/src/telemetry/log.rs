@@ -3,7 +3,6 @@
 use std::{
     cell::RefCell,
     fmt::{self, Debug, Write as _},
-    io::{self, Write as _},
     sync::OnceLock,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -24,7 +23,11 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use super::{one_line::OneLine, redact::scrub};
+use super::{
+    one_line::OneLine,
+    redact::scrub,
+    streams::{keep_streams, write_errors},
+};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,8 +61,9 @@ const PLUGIN_FIELDS: &str = "plugin.fields";
 
 /// Sends log lines to standard error from now on. Only the first call counts.
 pub fn init_logging(options: LogOptions) {
+    keep_streams();
     // Nobody can be told that the log cannot be written.
-    log_to(options, Box::new(|line| drop(io::stderr().lock().write_all(line.as_bytes()))));
+    log_to(options, Box::new(|line| drop(write_errors(line.as_bytes()))));
 }
 
 /// How this process logs; `None` before it does.
@@ -312,7 +316,7 @@ fn json(line: &mut String, event: &Event<'_>, parts: &Parts) -> fmt::Result {
 }
 
 /// The time, in UTC to the millisecond.
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_parts(since.as_millis() as i64, 1000, Some(0))
 }
@@ -343,7 +347,7 @@ mod tests {
             ..Parts::default()
         };
         let mut line = String::new();
-        Lines { format: LogFormat::Human, color: false, sink: Box::new(|_| {}) }
+        Lines { format: LogFormat::Human, color: false, sink: Box::new(|_| ()) }
             .human(&mut line, Level::WARN, &parts)
             .unwrap();
         line

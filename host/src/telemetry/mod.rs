@@ -6,8 +6,10 @@ mod metrics;
 mod one_line;
 mod redact;
 mod relay;
+mod streams;
 
 pub use collect::{Measurement, MetricsSink, collect_metrics, take_metrics};
+pub(crate) use log::now;
 pub use log::{
     LineSink, LogFormat, LogOptions, init_logging, log_options, log_plugin_event, log_to, plugin_log_enabled,
     task_span,
@@ -16,3 +18,4 @@ pub use metrics::{Measure, PluginLabels, init_metrics, plugin_metric, render_met
 pub(crate) use one_line::OneLine;
 pub use redact::{protect, scrub};
 pub use relay::{LogRelay, log_relay};
+pub use streams::{output_for_a_child, write_output};

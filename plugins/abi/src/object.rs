@@ -58,6 +58,12 @@ pub trait RawSink: Send + 'static {
     /// See [`ErrorClass`].
     fn release(&mut self, partitions: &[PartitionView<'_>]) -> Result<(), AbiError>;
 
+    /// Forgets what offsets are stored of claimed partitions.
+    ///
+    /// # Errors
+    /// See [`ErrorClass`].
+    fn start_over(&mut self, partitions: &[PartitionView<'_>]) -> Result<(), AbiError>;
+
     /// Makes everything written durable.
     ///
     /// # Errors
@@ -110,6 +116,7 @@ impl<T: RawSink> Tables<T> {
         flush: sink_flush::<T>,
         close: sink_close::<T>,
         drop: drop_instance::<T>,
+        start_over: sink_start_over::<T>,
     });
 }
 
@@ -169,6 +176,14 @@ unsafe extern "C" fn sink_release<T: RawSink>(
 ) -> RResult<(), AbiError> {
     // SAFETY: as above.
     unsafe { &mut *instance.cast::<T>() }.release(partitions.as_slice()).into()
+}
+
+unsafe extern "C" fn sink_start_over<T: RawSink>(
+    instance: *mut (),
+    partitions: RSlice<'_, PartitionView<'_>>,
+) -> RResult<(), AbiError> {
+    // SAFETY: as above.
+    unsafe { &mut *instance.cast::<T>() }.start_over(partitions.as_slice()).into()
 }
 
 unsafe extern "C" fn sink_flush<T: RawSink>(instance: *mut ()) -> RResult<(), AbiError> {

@@ -66,6 +66,12 @@ impl Sink for FileSink {
         Ok(claims)
     }
 
+    fn start_over(&mut self, partitions: &[Partition<'_>]) -> Result<()> {
+        let mut turn = self.store.turn()?;
+        partitions.iter().for_each(|partition| turn.forget(&self.connector, *partition));
+        turn.commit()
+    }
+
     fn write(&mut self, batch: &Batch<'_>) -> Result<Report> {
         let mut turn = self.store.turn()?;
         let marks = marks(&turn, &self.connector, batch)?;

@@ -90,6 +90,11 @@ impl Turn<'_> {
         Claim { next_offset: stored.next_offset, epoch: stored.epoch }
     }
 
+    /// Forgets how far a partition is. It counts from the commit on.
+    pub(crate) fn forget(&mut self, connector: &str, Partition { topic, partition }: Partition<'_>) {
+        self.journal.stored_mut(connector, topic, partition).next_offset = None;
+    }
+
     /// The offset below which the records of a partition are in the files; fails if another task owns it.
     pub(crate) fn written_below(&self, connector: &str, position: NextOffset<'_>) -> Result<i64> {
         let stored = self.journal.stored(connector, position.topic, position.partition).unwrap_or_default();

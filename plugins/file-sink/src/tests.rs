@@ -233,3 +233,15 @@ fn a_damaged_journal_is_named_and_nothing_is_written() {
     sink.write(&numbers(0..1)).unwrap();
     assert_eq!(read(&folder, "all"), "0\n");
 }
+
+#[test]
+fn a_log_that_begins_anew_is_written_behind_what_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sink = open(&folder, "all");
+    sink.claim(&[("t", 0)]).unwrap();
+    sink.write(&numbers(0..3)).unwrap();
+    sink.start_over(&[("t", 0)]).unwrap();
+    sink.write(&numbers(0..2)).unwrap();
+    assert_eq!(read(&folder, "all"), "0\n1\n2\n0\n1\n");
+    assert_eq!(sink.claim(&[("t", 0)]).unwrap()[0].next_offset, Some(2));
+}

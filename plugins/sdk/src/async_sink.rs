@@ -12,7 +12,7 @@ use crate::{
     config::PluginConfig,
     context::Context,
     error::Result,
-    sink::{BatchDefaults, Claim, Partition, Report, Sink},
+    sink::{BatchDefaults, Claim, Partition, Report, Sink, cannot_start_over},
 };
 
 /// A [`Sink`] whose functions are async. They run on a current-thread runtime of this instance; see [`Sink`] for the
@@ -24,6 +24,8 @@ pub trait AsyncSink: Send + Sized + 'static {
     const DESCRIPTION: &'static str = "";
 
     const READS_VALUES: bool = true;
+
+    const PARTITIONS_APART: bool = false;
 
     #[must_use]
     fn batch_defaults() -> BatchDefaults {
@@ -41,6 +43,11 @@ pub trait AsyncSink: Send + Sized + 'static {
     fn release(&mut self, partitions: &[Partition<'_>]) -> impl Future<Output = Result<()>> {
         let _ = partitions;
         async { Ok(()) }
+    }
+
+    fn start_over(&mut self, partitions: &[Partition<'_>]) -> impl Future<Output = Result<()>> {
+        let refused = cannot_start_over(partitions);
+        async { Err(refused) }
     }
 
     fn flush(&mut self) -> impl Future<Output = Result<()>> {
@@ -65,6 +72,8 @@ impl<S: AsyncSink> Sink for Blocking<S> {
 
     const READS_VALUES: bool = S::READS_VALUES;
 
+    const PARTITIONS_APART: bool = S::PARTITIONS_APART;
+
     fn batch_defaults() -> BatchDefaults {
         S::batch_defaults()
     }
@@ -85,6 +94,10 @@ impl<S: AsyncSink> Sink for Blocking<S> {
 
     fn release(&mut self, partitions: &[Partition<'_>]) -> Result<()> {
         self.runtime.block_on(self.sink.release(partitions))
+    }
+
+    fn start_over(&mut self, partitions: &[Partition<'_>]) -> Result<()> {
+        self.runtime.block_on(self.sink.start_over(partitions))
     }
 
     fn flush(&mut self) -> Result<()> {

@@ -12,6 +12,7 @@ use tidegate_abi::{
         AbiError, BatchDefaults, HostHandle, OpenContext, OpenSink, OpenTransform, PluginEntry,
         PluginEntryRef, PluginKind, SinkObject, TransformObject,
     },
+    value::write_json_string,
 };
 
 use crate::{
@@ -79,12 +80,18 @@ pub fn transform_entry<T: Transform>(names: Names) -> PluginEntryRef {
 #[must_use]
 pub fn sink_entry<T: Sink>(names: Names) -> PluginEntryRef {
     let open_sink = ROption::RSome(OpenSink { call: open_sink::<T> });
-    let batch_defaults = T::batch_defaults().into_raw();
+    // A panic here would take the library's other plugins along; without wishes the host's own limits hold.
+    let batch_defaults = guarded(|| Ok(T::batch_defaults())).unwrap_or_else(|error| {
+        tracing::error!(plugin = names.name, "batch_defaults: {error}");
+        sink::BatchDefaults::default()
+    });
+    let batch_defaults = batch_defaults.into_raw();
     let (description, reads_values) = (T::DESCRIPTION, T::READS_VALUES);
     PluginEntry {
         open_sink,
         batch_defaults,
         reads_values,
+        partitions_apart: T::PARTITIONS_APART,
         ..entry::<T::Config>(names, description, PluginKind::SINK)
     }
     .leak_into_prefix()
@@ -108,12 +115,19 @@ fn entry<C: PluginConfig>(names: Names, description: &'static str, kind: PluginK
         open_transform: ROption::RNone,
         open_sink: ROption::RNone,
         reads_values: true,
+        partitions_apart: false,
     }
 }
 
 extern "C" fn config_schema<C: PluginConfig>() -> RString {
-    // An empty text makes the host say that the plugin does not describe its configuration.
-    guarded(|| Ok(C::schema())).unwrap_or_default().into()
+    // A schema is an object: a text in its place is why there is none.
+    guarded(|| Ok(C::schema())).unwrap_or_else(|error| json_string(error.message())).into()
+}
+
+fn json_string(text: &str) -> String {
+    let mut json = String::new();
+    let _infallible = write_json_string(&mut json, text);
+    json
 }
 
 /// Configuration and context from what the host sent.

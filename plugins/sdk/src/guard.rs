@@ -2,8 +2,9 @@
 
 use std::{
     any::Any,
-    cell::RefCell,
+    cell::{Cell, RefCell},
     panic::{self, AssertUnwindSafe, PanicHookInfo},
+    thread,
 };
 
 use crate::error::{Error, Result};
@@ -11,32 +12,51 @@ use crate::error::{Error, Result};
 thread_local! {
     /// Where this thread last panicked. The hook knows the place, the payload does not.
     static LOCATION: RefCell<Option<String>> = const { RefCell::new(None) };
+    /// How many guarded calls this thread is in: a panic in one of them is told by whoever called.
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
 }
 
 /// Runs `call`; a panic becomes an error that names message and place.
 pub(crate) fn guarded<T>(call: impl FnOnce() -> Result<T>) -> Result<T> {
-    panic::catch_unwind(AssertUnwindSafe(call))
-        .unwrap_or_else(|payload| Err(Error::panicked(describe(payload))))
+    DEPTH.set(DEPTH.get() + 1);
+    let outcome = panic::catch_unwind(AssertUnwindSafe(call));
+    DEPTH.set(DEPTH.get() - 1);
+    outcome.unwrap_or_else(|payload| Err(Error::panicked(describe(payload))))
 }
 
 fn describe(payload: Box<dyn Any + Send>) -> String {
-    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+    let text = message(&*payload);
     // Dropping a hostile payload may panic again; leaking a few bytes is cheaper than the process.
     #[expect(clippy::mem_forget, reason = "see above")]
     std::mem::forget(payload);
-    let text = text.unwrap_or_else(|| "a panic without a message".to_owned());
     match LOCATION.take() {
         Some(location) => format!("panicked at {location}: {text}"),
         None => format!("panicked: {text}"),
     }
 }
 
-/// Remembers where a panic happens instead of printing it: the host tells it, with connector and task.
-pub(crate) fn remember_location(info: &PanicHookInfo<'_>) {
+fn message(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "a panic without a message".to_owned())
+}
+
+/// Takes note of a panic instead of printing it. In a call of the host's, the place is remembered, and the host tells it
+/// with connector and task; in a thread that the plugin has made there is no caller, and it is logged.
+pub(crate) fn note_panic(info: &PanicHookInfo<'_>) {
     let location = info.location().map(ToString::to_string);
-    // During thread shutdown the slot may be gone; the message then goes without its place.
-    let _gone = LOCATION.try_with(|slot| slot.replace(location)).is_err();
+    // During thread shutdown the slots may be gone; the message then goes without its place.
+    if DEPTH.try_with(Cell::get).is_ok_and(|depth| depth > 0) {
+        let _gone = LOCATION.try_with(|slot| slot.replace(location)).is_err();
+        return;
+    }
+    let (thread, location) = (thread::current(), location.unwrap_or_default());
+    let name = thread.name().unwrap_or("without a name");
+    tracing::error!(
+        thread = name,
+        "a thread of the plugin panicked at {location}: {}",
+        message(info.payload())
+    );
 }
 
 /// A plugin instance that is dropped by its first panic. Every later call fails in the same way.
@@ -86,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_panic_becomes_an_error_and_the_instance_is_gone() {
-        panic::set_hook(Box::new(remember_location));
+        panic::set_hook(Box::new(note_panic));
         let mut guarded = Guarded::new(1);
         let error = guarded.call(|_| -> Result<()> { panic!("boom {}", 7) }).unwrap_err();
         assert!(error.message().starts_with("panicked at plugins/sdk/src/guard.rs:"), "{error}");

@@ -49,8 +49,8 @@
 //! # What the SDK takes care of
 //!
 //! Panics are caught here, inside the plugin: the host gets an error with message and location, drops the instance and
-//! opens a fresh one as its restart policy says. What cannot be caught: stack overflow, a panic while panicking, and
-//! running out of memory.
+//! opens a fresh one as its restart policy says. In a thread that the plugin has made, a panic is logged. What cannot be
+//! caught: stack overflow, a panic while panicking or in the destructor of a thread-local value, and running out of memory.
 
 #[cfg(not(panic = "unwind"))]
 compile_error!("panics are contained by catching them: build plugins with panic = \"unwind\"");

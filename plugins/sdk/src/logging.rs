@@ -21,16 +21,16 @@ use tracing::{
 
 use crate::{
     error::Result,
-    guard::{guarded, remember_location},
+    guard::{guarded, note_panic},
 };
 
 static HOST: OnceLock<HostHandle> = OnceLock::new();
 
-/// Called once per library: from now on events go to the host, and panics are remembered instead of printed.
+/// Called once per library: from now on events go to the host, and panics are remembered or logged instead of printed.
 pub(crate) fn init(host: HostHandle) {
     let outcome = guarded(|| {
         if forward_to(host)? {
-            std::panic::set_hook(Box::new(remember_location));
+            std::panic::set_hook(Box::new(note_panic));
         }
         Ok(())
     });

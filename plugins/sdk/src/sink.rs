@@ -27,6 +27,12 @@ pub trait Sink: Send + Sized + 'static {
     /// is decoded: keys and values are null, and only their bytes are there.
     const READS_VALUES: bool = true;
 
+    /// Whether this sink can go on with other partitions while the writes of one fail: a write of one partition's records
+    /// alone is as good as one of several, as where each topic has a place of its own that may be out of order. After a
+    /// retriable error the host then writes partition by partition, goes on with those that work, and reads the others
+    /// again later. Sinks whose errors concern all partitions alike leave it off.
+    const PARTITIONS_APART: bool = false;
+
     /// Batch limits that suit this sink; the connector file changes them.
     #[must_use]
     fn batch_defaults() -> BatchDefaults {
@@ -67,6 +73,16 @@ pub trait Sink: Send + Sized + 'static {
         Ok(())
     }
 
+    /// Forgets what offsets it has stored of these partitions, which it has claimed: they are of a log that is gone, such
+    /// as that of a topic that was created anew, and `source.on_lost_position` says to go on with the new one. The next
+    /// write stores offsets again, lower ones than before. Called for sinks that store offsets alone.
+    ///
+    /// # Errors
+    /// As for `write`. The default is a fatal error that tells the user to do it by hand.
+    fn start_over(&mut self, partitions: &[Partition<'_>]) -> Result<()> {
+        Err(cannot_start_over(partitions))
+    }
+
     /// Reserved for sinks that are not durable per write.
     ///
     /// # Errors
@@ -82,6 +98,15 @@ pub trait Sink: Send + Sized + 'static {
     fn close(&mut self) -> Result<()> {
         Ok(())
     }
+}
+
+/// What a sink says that stores offsets and was not told how to forget them.
+pub(crate) fn cannot_start_over(partitions: &[Partition<'_>]) -> Error {
+    let places: Vec<String> = partitions.iter().map(|at| format!("{}[{}]", at.topic, at.partition)).collect();
+    Error::fatal(format_args!(
+        "this sink cannot forget the offsets that it has stored of {}: remove them by hand",
+        places.join(", ")
+    ))
 }
 
 /// Batch limits that a sink wishes for; `None` leaves one to the host.
@@ -228,6 +253,10 @@ impl<T: Sink> RawSink for Adapter<T> {
 
     fn release(&mut self, views: &[PartitionView<'_>]) -> Result<(), AbiError> {
         self.0.call(|sink| sink.release(&partitions(views))).map_err(Error::into_abi)
+    }
+
+    fn start_over(&mut self, views: &[PartitionView<'_>]) -> Result<(), AbiError> {
+        self.0.call(|sink| sink.start_over(&partitions(views))).map_err(Error::into_abi)
     }
 
     fn flush(&mut self) -> Result<(), AbiError> {

@@ -65,6 +65,10 @@ impl AsyncSink for SnowflakeSink {
         self.0.write(batch).await
     }
 
+    async fn start_over(&mut self, partitions: &[Partition<'_>]) -> Result<()> {
+        self.0.start_over(partitions).await
+    }
+
     async fn release(&mut self, partitions: &[Partition<'_>]) -> Result<()> {
         self.0.release(partitions);
         Ok(())

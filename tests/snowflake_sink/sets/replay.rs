@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tidegate_tests::Rows;
+use tidegate_tests::{Broker, Rows};
 
 use super::{
     Connector, Pipe, Source,
@@ -164,4 +164,28 @@ fn late_events_bring_no_row_back() {
 #[test]
 fn late_events_bring_no_marked_row_back() {
     late_events_change_nothing("late_soft", "delete_mode = \"soft\"\n");
+}
+
+#[test]
+fn a_topic_that_was_created_anew_is_read_from_its_beginning_if_the_file_says_so() {
+    let Some(mut pipe) = Pipe::find("start_over") else { return };
+    let mut orders = Source::new("orders", &["id"]);
+    let inserts: Vec<_> = (1..=5).map(|id| orders.insert(json!({ "id": id, "v": "new" }))).collect();
+    orders.send(&pipe.broker, inserts);
+    let _finished = pipe.run();
+
+    pipe.broker = Broker::start();
+    let update = orders.update(json!({ "id": 2, "v": "changed" }));
+    orders.send(&pipe.broker, [update]);
+    pipe.run_with_code(3).expect_log("position 5 of cdc.public.orders-0 is outside the log");
+    let values = |pipe: &Pipe| pipe.select("\"id\", \"v\"", "orders").join(", ");
+    assert_eq!(values(&pipe), "1 new, 2 new, 3 new, 4 new, 5 new");
+
+    pipe.connector(Connector { source: "on_lost_position = \"earliest\"", ..Connector::default() });
+    let _finished = pipe.run();
+    assert_eq!(values(&pipe), "1 new, 2 changed, 3 new, 4 new, 5 new");
+    let update = orders.update(json!({ "id": 3, "v": "changed" }));
+    orders.send(&pipe.broker, [update]);
+    let _finished = pipe.run();
+    assert_eq!(values(&pipe), "1 new, 2 changed, 3 changed, 4 new, 5 new");
 }

@@ -2,15 +2,18 @@
 
 mod batch;
 mod columns;
+mod dead_letters;
 mod limits;
 mod policy;
 mod predicate;
 mod properties;
 mod source;
 mod stage;
+mod topic_samples;
 
 use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::document::{Place, Table};
 use super::environment::Environment;
@@ -21,11 +24,12 @@ use super::secrets::Secrets;
 use super::section::Section;
 
 pub use batch::{BatchDefaults, BatchLimits, BatchOverrides};
+pub use dead_letters::{DeadLetterPolicy, OnReject, TopicTemplate};
 pub use limits::{Isolation, Limits};
-pub use policy::{ErrorPolicy, OnReject, RestartPolicy, RestartWhen, RetryPolicy};
+pub use policy::{ErrorPolicy, RestartPolicy, RestartWhen, RetryPolicy};
 pub use predicate::{ChangeKind, Predicate};
 pub use properties::ClientProperties;
-pub use source::{GroupProtocol, SourceDefinition, Start, Subscription};
+pub use source::{GroupProtocol, OnLostPosition, SourceDefinition, Start, Subscription};
 pub use stage::{PluginUse, TransformDefinition};
 
 /// What a connector file is read with.
@@ -33,6 +37,14 @@ pub(super) struct Surroundings<'a> {
     pub(super) host: &'a HostConfig,
     pub(super) catalog: &'a dyn PluginCatalog,
     pub(super) environment: &'a Environment,
+}
+
+/// What a connector was read from, so that its placeholders can be filled in anew.
+pub(super) struct Origin {
+    /// The parsed file, merged over the defaults.
+    pub(super) template: Table,
+    pub(super) host: HostConfig,
+    pub(super) environment: Environment,
 }
 
 /// One connector. Its `Debug` form, and those of its parts, never show a secret.
@@ -66,16 +78,19 @@ pub struct ConnectorDefinition {
     pub limits: Limits,
     /// Every secret of this connector and of the host's file: to be scrubbed from logs and errors.
     pub secrets: Secrets,
+    pub(super) origin: Arc<Origin>,
 }
 
 impl ConnectorDefinition {
-    /// Reads a merged file. Findings go to `report`; `None` if they or a missing part make it unusable.
+    /// Reads a merged file whose placeholders are filled in: `table`, made of what `origin` has. Findings go to `report`;
+    /// `None` if they or a missing part make it unusable.
     pub(super) fn read(
         file: &Path,
         name: &str,
         table: &Table,
         around: &Surroundings<'_>,
         report: &Report,
+        origin: Origin,
     ) -> Option<Self> {
         let mut root = Section::root(table, Place::whole(file), report);
         let tasks = root.integer("tasks", 1..=64).and_then(|tasks| usize::try_from(tasks).ok()).unwrap_or(1);
@@ -87,7 +102,8 @@ impl ConnectorDefinition {
         let transforms = TransformDefinition::read_all(&mut root, around);
         let sink = PluginUse::read_sink(root.section("sink"), around);
         policy::read_plugins(root.section("plugins"));
-        let errors = ErrorPolicy::read(root.section("errors"));
+        let subscription = source.as_ref().map(|source| &source.subscription);
+        let errors = ErrorPolicy::read(root.section("errors"), name, subscription);
         let restart = RestartPolicy::read(root.section("restart"));
         let (description, enabled) = (root.text("description"), root.boolean("enabled").unwrap_or(true));
         root.finish();
@@ -109,6 +125,7 @@ impl ConnectorDefinition {
             restart,
             limits,
             secrets: report.with_secrets(|secrets| secrets.clone()),
+            origin: Arc::new(origin),
         };
         Some(definition)
     }

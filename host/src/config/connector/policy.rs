@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::dead_letters::OnReject;
+use super::source::Subscription;
 use crate::config::duration::format_duration;
 use crate::config::section::{Choice, Section};
 
@@ -14,15 +16,6 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 const ANY_WAIT: RangeInclusive<Duration> = MILLISECOND..=DAY;
-
-/// What happens to a record that cannot be decoded, transformed or written. Default: the task fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum OnReject {
-    /// `tolerance = "none"`: the task fails and names the record.
-    Fail,
-    /// `tolerance = "all"` with `on_reject = "drop"`: the record is logged, counted and skipped.
-    Drop,
-}
 
 /// `[errors.retry]`: how errors that may pass are retried, with growing waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,11 +29,11 @@ pub struct RetryPolicy {
 }
 
 /// `[errors]`: bad records and retries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorPolicy {
-    /// `tolerance` and `on_reject`.
+    /// `tolerance`, `on_reject` and `dead_letter_topic`.
     pub on_reject: OnReject,
-    /// `max_rejected`: more dropped records than this within `window` stop the task. Default: 1000.
+    /// `max_rejected`: more refused records than this within `window` stop the task. Default: 1000.
     pub max_rejected: u64,
     /// `window` in which rejected records are counted. Default: 1 min.
     pub window: Duration,
@@ -49,40 +42,20 @@ pub struct ErrorPolicy {
 }
 
 impl ErrorPolicy {
-    pub(super) fn read(mut section: Section<'_>) -> Self {
+    /// Reads `[errors]` of a connector that reads `subscription`, as far as that is known.
+    pub(super) fn read(
+        mut section: Section<'_>,
+        connector: &str,
+        subscription: Option<&Subscription>,
+    ) -> Self {
         let policy = Self {
-            on_reject: read_on_reject(&mut section),
+            on_reject: OnReject::read(&mut section, connector, subscription),
             max_rejected: section.integer("max_rejected", 0..=1_000_000_000).unwrap_or(1000),
             window: section.duration("window", SECOND..=DAY).unwrap_or(MINUTE),
             retry: RetryPolicy::read(section.section("retry")),
         };
         section.finish();
         policy
-    }
-}
-
-fn read_on_reject(section: &mut Section<'_>) -> OnReject {
-    const HELP: &str = "add on_reject = \"drop\" to log, count and skip bad records";
-    section.not_yet(
-        "dead_letter_topic",
-        Some("use tolerance = \"all\" with on_reject = \"drop\", or none of them"),
-    );
-    let tolerance = section.choice("tolerance", vec![("none", Choice::Is(false)), ("all", Choice::Is(true))]);
-    let drop = section.choice("on_reject", vec![("drop", Choice::Is(()))]);
-    let written = section.node("on_reject").is_some();
-    match tolerance {
-        Some(true) if drop.is_some() => OnReject::Drop,
-        Some(true) if !written => {
-            let message = "\"all\" would lose records unless the file says so";
-            section.error("tolerance", message, Some(HELP.to_owned()));
-            OnReject::Fail
-        }
-        Some(false) | None if drop.is_some() && !section.is_default("on_reject") => {
-            let help = "add tolerance = \"all\", or remove on_reject";
-            section.error("on_reject", "has no effect with tolerance = \"none\"", Some(help.to_owned()));
-            OnReject::Fail
-        }
-        _ => OnReject::Fail,
     }
 }
 

@@ -27,7 +27,7 @@ const OWNED: [(&str, &str, &str); 15] = [
     ("offset.store.method", COMMITS, "remove it"),
     ("auto.offset.reset", "a position outside the log must never be skipped silently", "use source.start"),
     ("group.id", "every connector has its own group", "use source.group_id"),
-    ("group.instance.id", "static membership is not supported yet", "remove it"),
+    ("group.instance.id", "every task needs its own", "use source.group_instance_id"),
     ("group.protocol", "rebalances are answered by the host", "use source.group_protocol"),
     ("group.remote.assignor", "rebalances are answered by the host", "use source.group_protocol"),
     ("partition.assignment.strategy", "rebalances are answered by the host", "use source.group_protocol"),

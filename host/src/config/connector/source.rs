@@ -36,6 +36,21 @@ pub enum GroupProtocol {
     CooperativeSticky,
     /// Consecutive partitions per member; every rebalance stops all members.
     Range,
+    /// Partitions dealt out one by one; every rebalance stops all members.
+    RoundRobin,
+    /// The broker assigns, member by member (KIP-848): Apache Kafka 4.0 and newer.
+    Consumer,
+}
+
+/// What becomes of a position that lies outside its partition's log. Default: the task fails and says where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnLostPosition {
+    /// The task fails.
+    Fail,
+    /// Reading goes on with the oldest record that is still there.
+    Earliest,
+    /// Reading goes on with the next record that is written.
+    Latest,
 }
 
 /// `[source]` of a connector file.
@@ -56,6 +71,11 @@ pub struct SourceDefinition {
     pub value_format: Format,
     /// `group_protocol`.
     pub group_protocol: GroupProtocol,
+    /// `group_instance_id`: makes the members of the group static; task number `n` of this host is `<value>-<n>`.
+    /// Default: none.
+    pub group_instance_id: Option<String>,
+    /// `on_lost_position`.
+    pub on_lost_position: OnLostPosition,
     /// `[source.columns]`: type hints by `table.column` or `schema.table.column`. Default: none.
     pub columns: BTreeMap<String, ColumnHint>,
     /// `[source.properties]` over `[kafka.properties]` of the host: everything else for librdkafka.
@@ -77,23 +97,49 @@ impl SourceDefinition {
                 .unwrap_or(Start::Earliest),
             key_format: section.choice("key_format", formats()).unwrap_or(Format::Json),
             value_format: section.choice("value_format", formats()).unwrap_or(Format::Json),
-            group_protocol: section
-                .choice(
-                    "group_protocol",
-                    vec![
-                        ("cooperative-sticky", Choice::Is(GroupProtocol::CooperativeSticky)),
-                        ("range", Choice::Is(GroupProtocol::Range)),
-                        ("consumer", Choice::NotYet),
-                    ],
-                )
-                .unwrap_or(GroupProtocol::CooperativeSticky),
+            group_protocol: read_protocol(&mut section),
+            group_instance_id: section.name("group_instance_id"),
+            on_lost_position: read_on_lost_position(&mut section),
             columns: columns::read(&section.section("columns")),
             properties: ClientProperties::read(&section.section("properties"), &around.host.kafka.properties),
             subscription: subscription.unwrap_or(Subscription::Topics(vec![])),
         };
+        check_protocol(&section, &source);
         section.finish();
         Some(source).filter(|source| source.subscription != Subscription::Topics(vec![]))
     }
+}
+
+fn read_protocol(section: &mut Section<'_>) -> GroupProtocol {
+    let protocols = vec![
+        ("cooperative-sticky", Choice::Is(GroupProtocol::CooperativeSticky)),
+        ("range", Choice::Is(GroupProtocol::Range)),
+        ("roundrobin", Choice::Is(GroupProtocol::RoundRobin)),
+        ("consumer", Choice::Is(GroupProtocol::Consumer)),
+    ];
+    section.choice("group_protocol", protocols).unwrap_or(GroupProtocol::CooperativeSticky)
+}
+
+/// librdkafka would refuse these only when the connector starts.
+fn check_protocol(section: &Section<'_>, source: &SourceDefinition) {
+    if source.group_protocol != GroupProtocol::Consumer {
+        return;
+    }
+    for name in ["session.timeout.ms", "heartbeat.interval.ms"] {
+        if source.properties.get(name).is_some() {
+            let message = format!("{name} is for the broker to say where it assigns the partitions");
+            section.error("properties", message, Some("remove it, or use another group_protocol".to_owned()));
+        }
+    }
+}
+
+fn read_on_lost_position(section: &mut Section<'_>) -> OnLostPosition {
+    let choices = vec![
+        ("fail", Choice::Is(OnLostPosition::Fail)),
+        ("earliest", Choice::Is(OnLostPosition::Earliest)),
+        ("latest", Choice::Is(OnLostPosition::Latest)),
+    ];
+    section.choice("on_lost_position", choices).unwrap_or(OnLostPosition::Fail)
 }
 
 fn formats() -> Vec<(&'static str, Choice<Format>)> {
@@ -171,7 +217,7 @@ fn topics(section: &mut Section<'_>) -> Option<Subscription> {
 }
 
 /// Kafka's own rules: `org.apache.kafka.common.internals.Topic`.
-fn check_topic(topic: &str) -> Result<(), &'static str> {
+pub(super) fn check_topic(topic: &str) -> Result<(), &'static str> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     match topic {
         "" => Err("it is empty"),

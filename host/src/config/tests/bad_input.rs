@@ -117,23 +117,28 @@ fn a_topic_named_twice_is_a_warning() {
 }
 
 #[test]
+fn group_membership() {
+    with(
+        "source.on_lost_position = \"skip\"",
+        "3:8: source.on_lost_position: unknown value \"skip\": known values: fail, earliest, latest",
+    );
+    with(
+        "source.group_protocol = \"consumer\"\nsource.properties.\"session.timeout.ms\" = 6000",
+        "4:8: source.properties: session.timeout.ms is for the broker to say where it assigns the partitions: \
+         remove it, or use another group_protocol",
+    );
+    assert_eq!(findings_with("source.group_protocol = \"consumer\""), [""; 0]);
+}
+
+#[test]
 fn what_is_not_built_yet_is_refused() {
     with(
         "source.value_format = \"avro\"",
         "3:8: source.value_format: \"avro\" is not supported yet: use \"json\", \"string\" or \"bytes\"",
     );
     with(
-        "source.group_protocol = \"consumer\"",
-        "3:8: source.group_protocol: \"consumer\" is not supported yet: use \"cooperative-sticky\" or \"range\"",
-    );
-    with(
         "plugins.reload = \"restart\"",
         "3:9: plugins.reload: \"restart\" is not supported yet: use \"never\"",
-    );
-    with(
-        "errors.dead_letter_topic = \"dlq\"",
-        "3:8: errors.dead_letter_topic: not supported yet: use tolerance = \"all\" with on_reject = \"drop\", \
-         or none of them",
     );
 }
 
@@ -142,7 +147,7 @@ fn losing_records_must_be_said_out_loud() {
     with(
         "[errors]\ntolerance = \"all\"",
         "4:1: errors.tolerance: \"all\" would lose records unless the file says so: \
-         add on_reject = \"drop\" to log, count and skip bad records",
+         add dead_letter_topic = \"dlq.{topic}\" to keep bad records, or on_reject = \"drop\" to log, count and skip them",
     );
     with(
         "[errors]\non_reject = \"drop\"",
@@ -152,6 +157,78 @@ fn losing_records_must_be_said_out_loud() {
         "[errors]\ntolerance = \"all\"\non_reject = \"dorp\"",
         "5:1: errors.on_reject: unknown value \"dorp\": did you mean \"drop\"?",
     );
+    with(
+        "[errors]\ndead_letter_topic = \"dlq\"",
+        "4:1: errors.dead_letter_topic: has no effect with tolerance = \"none\": add tolerance = \"all\", or remove \
+         dead_letter_topic",
+    );
+    with(
+        "[errors]\ntolerance = \"none\"\ndead_letter_topic = \"dlq\"",
+        "5:1: errors.dead_letter_topic: has no effect with tolerance = \"none\": add tolerance = \"all\", or remove \
+         dead_letter_topic",
+    );
+    with(
+        "[errors]\ntolerance = \"all\"\non_reject = \"drop\"\ndead_letter_topic = \"dlq\"",
+        "5:1: errors.on_reject: both on_reject and dead_letter_topic are given: keep one of them",
+    );
+    with(
+        "[errors]\ntolerance = \"all\"\non_reject = \"drop\"\ndead_letter_partitions = 3",
+        "6:1: errors.dead_letter_partitions: has no effect without dead_letter_topic: add dead_letter_topic, or remove \
+         dead_letter_partitions",
+    );
+}
+
+/// What is wrong with a dead-letter topic of a connector with this `[source]`.
+fn letters(source: &str, topic: &str) -> Vec<String> {
+    findings_in(&format!(
+        "[source]\n{source}\n[sink]\nplugin = \"discard\"\n[errors]\ntolerance = \"all\"\ndead_letter_topic = \"{topic}\""
+    ))
+}
+
+#[test]
+fn the_name_of_a_dead_letter_topic_is_checked_as_far_as_it_is_known() {
+    let topics = "topics = [\"orders\", \"dlq.orders\"]";
+    let at = "connectors.d/a.toml:7:1: errors.dead_letter_topic: ";
+    let own = |topic: &str, letters: &str| {
+        format!(
+            "{at}the connector would read its own letters: those of topic {topic:?} go to {letters:?}, which it reads, too: \
+             give the dead-letter topic a name that the connector does not read"
+        )
+    };
+    for fine in ["letters", "letters.{topic}", "{connector}.{topic}.dlq", "dlq"] {
+        assert_eq!(letters(topics, fine), [""; 0]);
+    }
+    assert_eq!(letters(topics, "dlq.{topic}"), [own("orders", "dlq.orders")]);
+    assert_eq!(letters(topics, "{topic}"), [own("orders", "orders")]);
+    let unknown = "\"{tpoic}\" is no placeholder: there are {topic} and {connector}";
+    assert_eq!(letters(topics, "dlq.{tpoic}"), [format!("{at}{unknown}")]);
+    assert_eq!(
+        letters(topics, "dead letters"),
+        [format!(
+            "{at}\"dead letters\" is not a topic's name: only ASCII letters, digits, \".\", \"_\" and \"-\" are allowed"
+        )]
+    );
+    assert!(letters("topics = [\"t\"]", &"x".repeat(250))[0].contains("longer than 249"));
+    assert!(letters("topics_regex = '^cdc'", "a b.{topic}")[0].contains("only ASCII letters"));
+}
+
+#[test]
+fn a_pattern_must_not_take_its_own_dead_letter_topics() {
+    for (pattern, topic, eaten) in [
+        (r"^cdc\.", "dlq.{topic}", false),
+        (r"^cdc\.", "{topic}.dlq", true),
+        (r"^cdc\.[a-z]+$", "{topic}.dlq", false),
+        ("^(cdc|dlq)[.]", "dlq.{topic}", true),
+        ("^.*", "dlq.{topic}", true),
+        ("^.*orders$", "dlq.{topic}", true),
+        ("^orders", "orders-dlq", true),
+        ("^orders$", "orders-dlq", false),
+        ("^(dlq[.])?cdc", "dlq.{topic}", true),
+    ] {
+        let findings = letters(&format!("topics_regex = '{pattern}'"), topic);
+        assert_eq!(findings.iter().any(|line| line.contains("its own letters")), eaten, "{pattern} {topic}");
+        assert_eq!(findings.len(), usize::from(eaten), "{findings:?}");
+    }
 }
 
 #[test]

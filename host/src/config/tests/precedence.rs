@@ -203,3 +203,34 @@ fn defaults_for_transforms_are_placed_in_the_hosts_file() {
         ["tidegate.toml:1:1: defaults.transforms[0].config.field: is missing: add field = ..."]
     );
 }
+
+#[test]
+fn what_happens_to_refused_records() {
+    let on_reject = |defaults: &str, own: &str| {
+        let host = format!("[defaults.errors]\n{defaults}\n");
+        Folder::new()
+            .host(&host)
+            .connector("a", &format!("{MINIMAL}[errors]\n{own}\n"))
+            .only()
+            .errors
+            .on_reject
+    };
+    let letters = |topic: &str, partitions, replication| {
+        let OnReject::DeadLetter(policy) = on_reject(
+            "tolerance = \"all\"\ndead_letter_topic = \"dlq.{connector}.{topic}\"\ndead_letter_partitions = 6",
+            topic,
+        ) else {
+            panic!("no letters")
+        };
+        assert_eq!((policy.partitions, policy.replication), (partitions, replication));
+        policy.topic.topic("x")
+    };
+    assert_eq!(letters("", 6, None), "dlq.a.x");
+    assert_eq!(letters("dead_letter_topic = \"own\"\ndead_letter_replication = 2", 6, Some(2)), "own");
+    let (drop, topic) = ("tolerance = \"all\"\non_reject = \"drop\"", "dead_letter_topic = \"d\"");
+    // The connector's own key comes before the other one of [defaults].
+    assert_eq!(on_reject(&format!("tolerance = \"all\"\n{topic}"), "on_reject = \"drop\""), OnReject::Drop);
+    assert!(on_reject(drop, topic).letters().is_some());
+    assert_eq!(on_reject(drop, ""), OnReject::Drop);
+    assert_eq!(on_reject(drop, "tolerance = \"none\""), OnReject::Fail);
+}

@@ -19,6 +19,8 @@ start = "latest"
 key_format = "string"
 value_format = "bytes"
 group_protocol = "range"
+group_instance_id = "host-a"
+on_lost_position = "earliest"
 [source.columns]
 "products.price" = { decimal = 2 }
 "public.products.added" = "timestamp_micros"
@@ -94,6 +96,8 @@ fn every_key_arrives() {
     assert_eq!(source.subscription, Subscription::Pattern(r"^cdc\.public\.".into()));
     assert_eq!((source.bootstrap_servers.as_str(), source.group_id.as_str()), ("kafka:9092", "mine"));
     assert_eq!((source.start, source.group_protocol), (Start::Latest, GroupProtocol::Range));
+    assert_eq!(source.group_instance_id.as_deref(), Some("host-a"));
+    assert_eq!(source.on_lost_position, OnLostPosition::Earliest);
     assert_eq!((source.key_format, source.value_format), (Format::String, Format::Bytes));
     let columns: Vec<_> = source.columns.iter().map(|(name, hint)| (name.as_str(), *hint)).collect();
     assert_eq!(
@@ -173,6 +177,7 @@ fn what_is_left_out_has_its_default() {
         ("localhost:9092", "connect-a")
     );
     assert_eq!((source.start, source.group_protocol), (Start::Earliest, GroupProtocol::CooperativeSticky));
+    assert_eq!((source.group_instance_id.as_ref(), source.on_lost_position), (None, OnLostPosition::Fail));
     assert_eq!((source.key_format, source.value_format), (Format::Json, Format::Json));
     assert_eq!(connector.sink.config, json!({}));
     assert_eq!((connector.errors.on_reject, connector.errors.max_rejected), (OnReject::Fail, 1000));

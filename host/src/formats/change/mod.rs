@@ -14,4 +14,4 @@ mod rows;
 pub use hints::{ColumnHint, HintError, Hints};
 pub(crate) use memory::Positions;
 pub(crate) use recognise::recognise;
-pub(crate) use rows::Rows;
+pub(crate) use rows::{RowError, Rows};

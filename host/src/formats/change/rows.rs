@@ -19,6 +19,14 @@ pub(crate) struct RowError {
     table: String,
     column: String,
     mismatch: Box<Mismatch>,
+    /// It stands in the record's key.
+    pub(crate) in_key: bool,
+}
+
+impl RowError {
+    fn in_key(self) -> Self {
+        Self { in_key: true, ..self }
+    }
 }
 
 /// Types the rows of change events that came without a schema.
@@ -55,7 +63,7 @@ impl Rows {
         let mut maker = Maker { arena, scratch };
         let before = maker.row(parts.before, columns, parts.table)?;
         let after = maker.row(parts.after, columns, parts.table)?;
-        let key = maker.row(key, columns, parts.table)?.unwrap_or(key);
+        let key = maker.row(key, columns, parts.table).map_err(RowError::in_key)?.unwrap_or(key);
         if before.is_none() && after.is_none() {
             return Ok((key, value));
         }
@@ -84,7 +92,8 @@ impl Rows {
         let (rest, table) = topic.rsplit_once('.').unwrap_or(("", topic));
         let qualifier = rest.rsplit_once('.').map_or(rest, |(_, qualifier)| qualifier);
         let columns = self.columns(qualifier, table);
-        Ok(Maker { arena, scratch }.row(key, columns, table)?.unwrap_or(key))
+        let row = Maker { arena, scratch }.row(key, columns, table).map_err(RowError::in_key)?;
+        Ok(row.unwrap_or(key))
     }
 
     fn columns(&mut self, qualifier: &str, table: &str) -> &mut Columns {
@@ -116,6 +125,7 @@ impl<'b> Maker<'b, '_> {
                 table: table.to_owned(),
                 column: name.to_owned(),
                 mismatch,
+                in_key: false,
             })?;
             changed |= new.is_some();
             self.scratch.fields.push(Field::new(name, new.unwrap_or(value)));

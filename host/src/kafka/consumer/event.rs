@@ -23,6 +23,9 @@ pub enum Event<'a> {
         /// what is in flight, then answer with [`Consumer::release`](super::Consumer::release).
         lost: bool,
     },
+    /// The positions of these partitions lie outside their logs, and the settings say not to fail: they are
+    /// [held](super::Consumer::hold). Find out where they start, and [rewind](super::Consumer::rewind) them.
+    LostPositions(Vec<TopicPartition>),
     /// A commit that was asked for with [`Consumer::commit_async`](super::Consumer::commit_async) ended. After
     /// an error the same positions are tried again, on their own or with the next commit.
     CommitDone(Result<Positions, CommitError>),

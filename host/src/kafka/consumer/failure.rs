@@ -6,7 +6,7 @@ use rdkafka::Offset;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::{Consumer, ConsumerError, Event, StartAt, Topics};
+use super::{Consumer, ConsumerError, Event, OnLostPosition, StartAt, Topics};
 use crate::kafka::client::{Severity, severity};
 
 const WATERMARK_TIMEOUT: Duration = Duration::from_secs(3);
@@ -33,7 +33,7 @@ impl Consumer {
                 Some(topic) => self.context().topic_missing(topic),
                 None => self.context().passing(&reason, &reason),
             },
-            Severity::OutOfRange => return self.fatal(self.out_of_range(reason)),
+            Severity::OutOfRange => return self.lost_position(reason),
             Severity::Permanent(fix) => {
                 return self.fatal(ConsumerError::Permanent { reason, fix: fix.to_owned() });
             }
@@ -55,9 +55,36 @@ impl Consumer {
         }
     }
 
-    /// Finds the partition whose position is outside the log: librdkafka's error does not name it.
-    fn out_of_range(&self, reason: String) -> ConsumerError {
+    /// What to do about a position outside the log: librdkafka's error does not name the partition.
+    fn lost_position(&self, reason: String) -> Option<Event<'_>> {
+        let lost = self.out_of_range();
+        if self.on_lost_position == OnLostPosition::Fail || lost.is_empty() {
+            let unknown = || ConsumerError::Permanent {
+                reason: format!("a position is outside its partition's log: {reason}"),
+                fix: format!("reset the offsets of group {:?}", self.core.group),
+            };
+            return self.fatal(lost.into_iter().next().unwrap_or_else(unknown));
+        }
+        let mut partitions = Vec::new();
+        for error in lost {
+            let ConsumerError::OutOfRange { partition, .. } = &error else { continue };
+            if self.is_held(partition) {
+                continue;
+            }
+            tracing::warn!(connector = self.context().connector, task = self.context().task, "{error}");
+            let partition = partition.clone();
+            if let Err(error) = self.hold(&partition) {
+                return self.fatal(error);
+            }
+            partitions.push(partition);
+        }
+        (!partitions.is_empty()).then_some(Event::LostPositions(partitions))
+    }
+
+    /// The partitions whose positions are outside their logs, as errors.
+    fn out_of_range(&self) -> Vec<ConsumerError> {
         let positions = self.core.base.position().ok();
+        let mut found = Vec::new();
         for (at, start) in &*self.assigned.borrow() {
             let read = positions.as_ref().and_then(|list| list.find_partition(&at.topic, at.partition));
             let position = match (read.map(|element| element.offset()), *start) {
@@ -67,19 +94,10 @@ impl Consumer {
             let marks = self.core.base.fetch_watermarks(&at.topic, at.partition, WATERMARK_TIMEOUT);
             let Ok((earliest, latest)) = marks else { continue };
             if !(earliest..=latest).contains(&position) {
-                let group = self.core.group.clone();
-                return ConsumerError::OutOfRange {
-                    partition: at.clone(),
-                    position,
-                    earliest,
-                    latest,
-                    group,
-                };
+                let (partition, group) = (at.clone(), self.core.group.clone());
+                found.push(ConsumerError::OutOfRange { partition, position, earliest, latest, group });
             }
         }
-        ConsumerError::Permanent {
-            reason: format!("a position is outside its partition's log: {reason}"),
-            fix: format!("reset the offsets of group {:?}", self.core.group),
-        }
+        found
     }
 }

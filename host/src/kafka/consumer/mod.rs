@@ -23,7 +23,7 @@ pub use commit::CommitError;
 pub use error::ConsumerError;
 pub use event::Event;
 pub use poll::Consumer;
-pub use settings::{ConsumerSettings, Start, Topics};
+pub use settings::{ConsumerSettings, OnLostPosition, Protocol, Start, Topics};
 pub use start::{LookUp, StartAt};
 
 use rdkafka::TopicPartitionList;
@@ -52,6 +52,9 @@ impl fmt::Display for TopicPartition {
 
 /// The next offset to read, per partition.
 pub type Positions = std::collections::BTreeMap<TopicPartition, i64>;
+
+/// The first offset of a log and the one after its last, per partition.
+pub type Watermarks = std::collections::BTreeMap<TopicPartition, (i64, i64)>;
 
 fn from_list(list: &TopicPartitionList) -> Vec<TopicPartition> {
     list.elements().iter().map(|e| TopicPartition::new(e.topic(), e.partition())).collect()

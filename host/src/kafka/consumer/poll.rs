@@ -1,7 +1,7 @@
 //! The consumer as the poll loop sees it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -16,11 +16,15 @@ use super::commit::Committer;
 use super::context::{Context, Note, Question};
 use super::core::Core;
 use super::{
-    CommitError, ConsumerError, ConsumerSettings, Event, LookUp, Positions, StartAt, TopicPartition, Topics,
-    to_list,
+    CommitError, ConsumerError, ConsumerSettings, Event, LookUp, OnLostPosition, Positions, StartAt,
+    TopicPartition, Topics, Watermarks, to_list,
 };
 use crate::kafka::client::ClientError;
+use crate::kafka::ffi;
 use crate::kafka::oauth::{Refresher, Supply, supply};
+
+/// Seeking is between librdkafka's own threads: no broker is asked.
+const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A member of a consumer group, for one thread that polls it.
 ///
@@ -31,9 +35,12 @@ pub struct Consumer {
     /// Where each partition started that is being read.
     pub(super) assigned: RefCell<BTreeMap<TopicPartition, StartAt>>,
     paused: Cell<bool>,
+    /// Partitions that stay paused until they are [rewound](Self::rewind).
+    held: RefCell<BTreeSet<TopicPartition>>,
     /// Whether [`Event::Fatal`] was told.
     pub(super) failed: Cell<bool>,
     pub(super) topics: Topics,
+    pub(super) on_lost_position: OnLostPosition,
     pub(super) core: Arc<Core>,
 }
 
@@ -65,6 +72,8 @@ impl Consumer {
             refresher,
             assigned: RefCell::default(),
             paused: Cell::new(false),
+            held: RefCell::default(),
+            on_lost_position: settings.on_lost_position,
             failed: Cell::new(false),
             topics: settings.topics.clone(),
             core,
@@ -115,10 +124,49 @@ impl Consumer {
         assigned.extend(partitions.iter().filter_map(|at| Some((at.clone(), *starts.get(at)?))));
         *question = None;
         taken.map_err(refused("start reading"))?;
+        // A partition that was paused when it was given up may come back paused.
         if self.paused.get() {
-            base.pause(&list).map_err(refused("pause"))?;
+            base.pause(&list).map_err(refused("pause"))
+        } else {
+            base.resume(&list).map_err(refused("resume"))
         }
-        Ok(())
+    }
+
+    /// Stops the flow of messages of one partition until it is [rewound](Self::rewind) or given up.
+    ///
+    /// # Errors
+    /// When librdkafka refuses.
+    pub fn hold(&self, partition: &TopicPartition) -> Result<(), ConsumerError> {
+        self.held.borrow_mut().insert(partition.clone());
+        self.core.base.pause(&to_list([partition])).map_err(refused("pause"))
+    }
+
+    pub(super) fn is_held(&self, partition: &TopicPartition) -> bool {
+        self.held.borrow().contains(partition)
+    }
+
+    /// Reads held partitions again, each from where it is told. What was fetched ahead of them is thrown away.
+    ///
+    /// # Errors
+    /// When librdkafka refuses.
+    pub fn rewind(&self, starts: &[(TopicPartition, StartAt)]) -> Result<(), ConsumerError> {
+        let mut list = TopicPartitionList::with_capacity(starts.len());
+        for (at, start) in starts {
+            let added = list.add_partition_offset(&at.topic, at.partition, (*start).into());
+            added.map_err(refused("rewind"))?;
+        }
+        let sought = self.core.base.seek_partitions(list, SEEK_TIMEOUT).map_err(refused("rewind"))?;
+        for element in sought.elements() {
+            element.error().map_err(refused("rewind"))?;
+        }
+        self.assigned.borrow_mut().extend(starts.iter().cloned());
+        let mut held = self.held.borrow_mut();
+        starts.iter().for_each(|(at, _)| drop(held.take(at)));
+        if self.paused.get() {
+            return Ok(());
+        }
+        let list = to_list(starts.iter().map(|(at, _)| at));
+        self.core.base.resume(&list).map_err(refused("resume"))
     }
 
     /// Returns where reading goes on in each partition that something was read of, past control records of transactions,
@@ -132,6 +180,15 @@ impl Consumer {
             _ => None,
         });
         known.collect()
+    }
+
+    /// Returns where the logs that are being read begin (0 if no fetch has told) and end. Of partitions whose flow is
+    /// stopped that gets old: ask [`LookUp::ends`] for those.
+    pub fn ends(&self) -> Watermarks {
+        let end = |at: &TopicPartition| {
+            Some((at.clone(), ffi::cached_ends(self.core.base.client(), &at.topic, at.partition)?))
+        };
+        self.assigned.borrow().keys().filter_map(end).collect()
     }
 
     /// Answers [`Event::Revoked`]: gives the partitions up. Positions of theirs that are not committed yet are
@@ -188,7 +245,9 @@ impl Consumer {
     /// When librdkafka refuses.
     pub fn resume(&self) -> Result<(), ConsumerError> {
         self.paused.set(false);
-        self.core.base.resume(&to_list(self.assigned.borrow().keys())).map_err(refused("resume"))
+        let (assigned, held) = (self.assigned.borrow(), self.held.borrow());
+        let list = to_list(assigned.keys().filter(|at| !held.contains(at)));
+        self.core.base.resume(&list).map_err(refused("resume"))
     }
 
     /// Returns whether the consumer is paused.
@@ -244,9 +303,10 @@ impl Consumer {
 
     fn forget(&self, partitions: &[TopicPartition]) {
         self.committer.forget(partitions);
-        let mut assigned = self.assigned.borrow_mut();
+        let (mut assigned, mut held) = (self.assigned.borrow_mut(), self.held.borrow_mut());
         for at in partitions {
             assigned.remove(at);
+            held.remove(at);
         }
     }
 

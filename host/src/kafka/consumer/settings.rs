@@ -48,6 +48,31 @@ pub enum Start {
     Latest,
 }
 
+/// What becomes of a position that lies outside its partition's log: records were deleted before they were read, or the
+/// topic was created anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnLostPosition {
+    /// The consumer cannot go on, and says where.
+    Fail,
+    /// Read the log from its beginning.
+    Earliest,
+    /// Read what arrives from now on.
+    Latest,
+}
+
+/// How the members of a group share its partitions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Protocol {
+    /// The classic protocol with an assignment strategy: `cooperative-sticky`, `range` or `roundrobin`. All members of a
+    /// group must use the same.
+    Classic(String),
+    /// The broker assigns (KIP-848, Apache Kafka 4.0 and newer). Session and heartbeat are the broker's to say.
+    Consumer,
+}
+
+/// Properties of the classic protocol, which librdkafka refuses beside the other one.
+const CLASSIC_ONLY: [&str; 2] = ["session.timeout.ms", "heartbeat.interval.ms"];
+
 /// What a consumer is told. Serialised with its secrets.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct ConsumerSettings {
@@ -63,8 +88,13 @@ pub struct ConsumerSettings {
     pub client_id: String,
     /// What to subscribe to.
     pub topics: Topics,
-    /// `cooperative-sticky`, `range` or `roundrobin`. All members of a group must use the same.
-    pub assignment_strategy: String,
+    /// How the group shares its partitions.
+    pub protocol: Protocol,
+    /// Static membership (KIP-345): the member's name in the group, unique in it. A member that comes back within the
+    /// session timeout finds its partitions as they were, and nobody else gets them before.
+    pub instance_id: Option<String>,
+    /// What becomes of a position outside the log.
+    pub on_lost_position: OnLostPosition,
     /// How many bytes librdkafka may fetch ahead. At least 1 MiB is used; one record may exceed it.
     pub queue_bytes: usize,
     /// The largest record, in bytes, that must be able to arrive.
@@ -83,7 +113,9 @@ impl fmt::Debug for ConsumerSettings {
             .field("group_id", &self.group_id)
             .field("client_id", &self.client_id)
             .field("topics", &self.topics)
-            .field("assignment_strategy", &self.assignment_strategy)
+            .field("protocol", &self.protocol)
+            .field("instance_id", &self.instance_id)
+            .field("on_lost_position", &self.on_lost_position)
             .field("queue_bytes", &self.queue_bytes)
             .field("max_record_bytes", &self.max_record_bytes)
             // Names only: values may be passwords and keys.
@@ -106,7 +138,11 @@ impl ConsumerSettings {
     /// Returns librdkafka's configuration, and where OAuth tokens come from, if they are needed.
     pub(super) fn to_config(&self) -> Result<(ClientConfig, Option<TokenSource>), ConsumerError> {
         let (mut config, tokens) = client::configure(&self.bootstrap_servers, &self.properties)?;
+        let classic = matches!(self.protocol, Protocol::Classic(_));
         for (name, value) in self.tunables()? {
+            if !classic && CLASSIC_ONLY.contains(&name) {
+                continue;
+            }
             if config.get(name).is_none() && alias(name).and_then(|other| config.get(other)).is_none() {
                 config.set(name, value);
             }
@@ -114,12 +150,18 @@ impl ConsumerSettings {
         config
             .set("group.id", &self.group_id)
             .set("client.id", &self.client_id)
-            .set("partition.assignment.strategy", &self.assignment_strategy)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             // A position outside the log is an error that somebody must look at, never a silent skip.
             .set("auto.offset.reset", "error")
             .set("allow.auto.create.topics", "false");
+        match &self.protocol {
+            Protocol::Classic(strategy) => config.set("partition.assignment.strategy", strategy),
+            Protocol::Consumer => config.set("group.protocol", "consumer"),
+        };
+        if let Some(instance) = &self.instance_id {
+            config.set("group.instance.id", instance);
+        }
         Ok((config, tokens))
     }
 

@@ -11,7 +11,7 @@ use rdkafka::error::{KafkaError, KafkaResult};
 
 use super::commit::{commit_list, moved_on};
 use super::core::Core;
-use super::{ConsumerError, Positions, Start, TopicPartition, Topics, to_list};
+use super::{ConsumerError, Positions, Start, TopicPartition, Topics, Watermarks, to_list};
 use crate::kafka::client::{Severity, severity};
 
 /// How long one request may take before it is tried again.
@@ -110,6 +110,12 @@ impl LookUp {
         self.ask("the first and last offset of a partition", deadline, |core| {
             core.base.fetch_watermarks(&at.topic, at.partition, REQUEST_TIMEOUT)
         })
+    }
+
+    /// Returns where the logs of these partitions begin and end, less those that cannot be had before `deadline`.
+    pub fn ends(&self, partitions: &[TopicPartition], deadline: Instant) -> Watermarks {
+        let end = |at: &TopicPartition| Some((at.clone(), self.watermarks(at, deadline).ok()?));
+        partitions.iter().map_while(end).collect()
     }
 
     /// Returns all partitions of a topic.

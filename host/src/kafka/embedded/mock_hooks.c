@@ -91,8 +91,11 @@ static void wrap(rd_kafka_mock_cluster_t *mc, int api, handler_t *_Atomic *origi
         mc->api_handlers[api].cb = wrapper;
 }
 
-/* Installs the hooks. Call once per cluster, before any client knows its address. */
+/* Installs the hooks. Call once per cluster, before any client knows its address. The mock names broker 0 as its
+ * controller, which it does not have: clients with an admin request would wait for it instead of hearing that there are
+ * none. */
 void tidegate_mock_install(rd_kafka_mock_cluster_t *mc) {
+        mc->controller_id = TAILQ_FIRST(&mc->brokers)->id;
         wrap(mc, RD_KAFKAP_Produce, &original_produce, produce);
         wrap(mc, RD_KAFKAP_JoinGroup, &original_join_group, join_group);
         wrap(mc, RD_KAFKAP_LeaveGroup, &original_leave_group, leave_group);

@@ -31,7 +31,8 @@ impl Poll<'_> {
             match self.try_to_commit(deadline.min(Instant::now() + LAST_COMMIT)) {
                 Err(error) if error.is_rebalance() && Instant::now() + TICK < deadline => {
                     tracing::debug!(%error, "waiting for the group");
-                    std::thread::sleep(TICK);
+                    // Only who goes on polling joins it again. Records that come meanwhile are read again later.
+                    drop(self.consumer.poll(TICK));
                 }
                 committed => return told(committed),
             }

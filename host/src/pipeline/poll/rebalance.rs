@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{LAST_COMMIT, Poll};
 use crate::{
-    kafka::consumer::{ConsumerError, TopicPartition},
+    kafka::consumer::{ConsumerError, Positions, TopicPartition},
     pipeline::channels::{Claimed, SinkInput},
 };
 
@@ -22,14 +22,20 @@ impl Poll<'_> {
         }
         tracing::debug!(count = partitions.len(), "partitions assigned, asking the sink where they start");
         self.generation += 1;
-        self.send_to_sink(SinkInput::Claim { generation: self.generation, partitions });
+        (self.claiming, self.claim_pending) = (self.generation, true);
+        let settled = Positions::new();
+        self.send_to_sink(SinkInput::Claim { generation: self.generation, partitions, settled });
     }
 
     pub(super) fn on_claimed(&mut self, claimed: &Claimed) {
+        if self.set_backs.is_claim(claimed.generation) {
+            return self.rewind(claimed);
+        }
         // What the sink said of an earlier assignment is out of date, even if it has the same partitions.
-        if claimed.generation != self.generation {
+        if claimed.generation != self.claiming {
             return;
         }
+        self.claim_pending = false;
         match self.consumer.assign(&claimed.starts) {
             Ok(()) => {
                 self.assignment.add(claimed.generation, &claimed.starts, &claimed.ends);
@@ -49,19 +55,26 @@ impl Poll<'_> {
         if partitions.is_empty() {
             return;
         }
-        self.assignment.leave(&partitions);
-        let assignment = &self.assignment;
-        self.intake.retain(|slot| assignment.takes(&slot.topic, slot.partition, slot.generation));
+        self.set_backs.forget(&partitions);
+        self.drop_unread(&partitions);
         if lost {
             tracing::warn!(count = partitions.len(), "partitions lost: the group went on without this task");
             // There is nothing left to hand over, and what was claimed has another owner.
             self.revocation = None;
             self.generation += 1;
+            (self.claiming, self.claim_pending) = (self.generation, false);
             self.let_go(partitions);
         } else {
             let deadline = Instant::now() + self.settings.shutdown;
             self.revocation = Some(Revocation { partitions, deadline });
         }
+    }
+
+    /// Takes no more records of these partitions, and forgets those that nobody has begun to work on.
+    pub(super) fn drop_unread(&mut self, partitions: &[TopicPartition]) {
+        self.assignment.leave(partitions);
+        let assignment = &self.assignment;
+        self.intake.retain(|slot| assignment.takes(&slot.topic, slot.partition, slot.generation));
     }
 
     /// Gives revoked partitions away once nothing of them is in flight.

@@ -36,8 +36,11 @@ impl Poll<'_> {
         if self.stopping.is_some() {
             return TaskState::Stopping;
         }
-        if let Some(text) = self.overdue.as_ref().or(self.stalled.as_ref()) {
+        if let Some(text) = self.overdue.as_ref().or(self.letters_stuck.as_ref()).or(self.stalled.as_ref()) {
             return TaskState::Stalled(text.clone());
+        }
+        if let Some(text) = self.set_backs.stall(self.assignment.len()) {
+            return TaskState::Stalled(text);
         }
         if self.paused {
             return TaskState::Paused;
@@ -46,7 +49,9 @@ impl Poll<'_> {
             Some(since) if self.sink_open && since.elapsed() > LONG_JOIN => {
                 TaskState::Stalled("waiting for the consumer group: members that died are waited for until their session times out".to_owned())
             }
-            None if self.sink_open => TaskState::Running,
+            None if self.sink_open && self.assignment.len() > 0 => TaskState::Running,
+            // What it was given is being claimed, unless it was given nothing.
+            None if self.sink_open && !self.claim_pending => TaskState::Unassigned,
             _ => TaskState::Starting,
         }
     }
@@ -73,7 +78,8 @@ impl Poll<'_> {
 
     /// How many partitions are delivered to the end; with `until_end` only, since nobody else asks.
     pub(super) fn partitions_at_end(&self) -> u32 {
-        if !self.settings.until_end || !self.intake.is_empty() || self.in_flight > 0 {
+        let busy = !self.intake.is_empty() || self.in_flight > 0 || self.set_backs.held() > 0;
+        if !self.settings.until_end || busy {
             return 0;
         }
         self.assignment.at_end(&self.consumer.positions()) as u32

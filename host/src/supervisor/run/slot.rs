@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::{sync::mpsc, task::JoinHandle};
 
-use super::News;
+use super::{News, history::History};
 use crate::{
     pipeline::{Counts, Task, TaskCommand, TaskEvent, TaskState},
     supervisor::{
@@ -36,8 +36,10 @@ enum Wanted {
     Run,
     Pause,
     Stop,
-    /// Stop, then start again.
-    Restart,
+    /// Stop, then start again; and pause, if it was paused.
+    Restart {
+        paused: bool,
+    },
 }
 
 /// A running task, wherever it runs.
@@ -68,6 +70,28 @@ struct Slot {
     counts: Counts,
     before: Counts,
     stalled_since: Option<Instant>,
+    history: History,
+}
+
+impl Slot {
+    fn state(&self) -> ConnectorState {
+        if self.restart_at.is_some() {
+            return ConnectorState::Restarting;
+        }
+        if self.failed {
+            return ConnectorState::Failed;
+        }
+        if self.task.is_none() {
+            return ConnectorState::Stopped;
+        }
+        match self.state {
+            TaskState::Starting => ConnectorState::Starting,
+            TaskState::Running | TaskState::Stopping => ConnectorState::Running,
+            TaskState::Unassigned => ConnectorState::Unassigned,
+            TaskState::Paused => ConnectorState::Paused,
+            TaskState::Stalled(_) => ConnectorState::Stalled,
+        }
+    }
 }
 
 /// A connector at run time.
@@ -103,6 +127,7 @@ impl Running {
             counts: Counts::default(),
             before: Counts::default(),
             stalled_since: None,
+            history: History::new(),
         };
         let slots = (0..connector.definition.tasks.max(1) as u32).map(slot).collect();
         let started = Instant::now();
@@ -140,6 +165,9 @@ impl Running {
     }
 
     fn start_task(&mut self, index: usize) {
+        if self.slots[index].run > 0 {
+            self.connector.refresh();
+        }
         let slot = &mut self.slots[index];
         slot.run += 1;
         slot.before = add(slot.before, std::mem::take(&mut slot.counts));
@@ -149,9 +177,10 @@ impl Running {
         // The supervisor lives as long as its connectors, except at the very end.
         let tell = Box::new(move |event| drop(news.send(News::Task(sender.clone(), event))));
         let settings = self.connector.task_settings(slot.number);
+        let secrets = self.connector.definition.secrets.clone();
         let started = match self.process() {
             Ok(None) => Task::start(settings, tell).map(AnyTask::Thread).map_err(|error| error.to_string()),
-            Ok(Some(process)) => Ok(AnyTask::Process(process.start_task(settings, tell))),
+            Ok(Some(process)) => Ok(AnyTask::Process(process.start_task(settings, secrets, tell))),
             Err(error) => Err(error.to_string()),
         };
         match started {
@@ -196,8 +225,9 @@ impl Running {
 
     pub(super) fn resume(&mut self) {
         // Tasks that are stopping cannot be called back: they start again once they have ended.
-        if matches!(self.wanted, Wanted::Stop | Wanted::Restart) && self.has_tasks() {
-            return self.restart();
+        if matches!(self.wanted, Wanted::Stop | Wanted::Restart { .. }) && self.has_tasks() {
+            self.wanted = Wanted::Restart { paused: false };
+            return self.forget_failures();
         }
         self.wanted = Wanted::Run;
         self.tell(&TaskCommand::Resume);
@@ -206,19 +236,39 @@ impl Running {
     }
 
     pub(super) fn restart(&mut self) {
+        let paused = matches!(self.wanted, Wanted::Pause | Wanted::Restart { paused: true });
         self.forget_failures();
         // Those that wait for a restart of their own start with the others.
         self.slots.iter_mut().for_each(|slot| slot.restart_at = None);
         if self.has_tasks() {
-            self.wanted = Wanted::Restart;
+            self.wanted = Wanted::Restart { paused };
             self.tell(&TaskCommand::Stop { within: self.shutdown() });
         } else {
-            self.wanted = Wanted::Run;
+            self.wanted = if paused { Wanted::Pause } else { Wanted::Run };
             self.start();
         }
     }
 
+    /// Why the connector cannot be told this now, if so: nobody would hear it.
+    pub(super) fn refusal(&self, command: &str) -> Option<String> {
+        if self.has_tasks() || self.slots.iter().any(|slot| slot.restart_at.is_some()) {
+            return None;
+        }
+        let name = self.name();
+        let what = if self.has_failed() { "has failed" } else { "is stopped" };
+        Some(format!(
+            "connector \"{name}\" {what}, so it cannot {command}: start it with `tidegate restart {name}`"
+        ))
+    }
+
+    /// Stops it because somebody asked: that it had failed is over, too.
     pub(super) fn stop(&mut self) {
+        self.slots.iter_mut().filter(|slot| slot.task.is_none()).for_each(|slot| slot.failed = false);
+        self.halt();
+    }
+
+    /// Stops whatever runs.
+    pub(super) fn halt(&mut self) {
         self.wanted = Wanted::Stop;
         self.slots.iter_mut().for_each(|slot| slot.restart_at = None);
         self.tell(&TaskCommand::Stop { within: self.shutdown() });
@@ -241,7 +291,8 @@ impl Running {
         match event {
             TaskEvent::Progress(counts) => {
                 slot.counts = counts;
-                metrics::record(&id.connector, id.task, &add(slot.before, counts));
+                let total = Counts { lag: counts.lag, ..add(slot.before, counts) };
+                metrics::record(&id.connector, id.task, &total);
             }
             TaskEvent::State(state) => {
                 let stalled = matches!(state, TaskState::Stalled(_));
@@ -252,7 +303,7 @@ impl Running {
             TaskEvent::Failed { reason, abandoned } => {
                 slot.task = None;
                 // Its partitions are somebody else's by now.
-                (slot.counts.partitions, slot.counts.at_end) = (0, 0);
+                (slot.counts.partitions, slot.counts.at_end, slot.counts.lag) = (0, 0, None);
                 self.on_failure(index, reason, abandoned);
             }
         }
@@ -274,7 +325,7 @@ impl Running {
             let wait = self.is_wanted().then(|| self.crashes.after_failure(Instant::now(), false)).flatten();
             for index in failed {
                 let slot = &mut self.slots[index];
-                (slot.counts.partitions, slot.counts.at_end) = (0, 0);
+                (slot.counts.partitions, slot.counts.at_end, slot.counts.lag) = (0, 0, None);
                 self.fail(index, crash.reason.clone(), wait);
             }
         }
@@ -286,9 +337,9 @@ impl Running {
         if self.has_tasks() {
             return;
         }
-        if self.wanted == Wanted::Restart {
+        if let Wanted::Restart { paused } = self.wanted {
             self.leaving = self.end_process();
-            self.wanted = Wanted::Run;
+            self.wanted = if paused { Wanted::Pause } else { Wanted::Run };
             return self.start();
         }
         // While a task is waited for, its process stays: libraries remember things there.
@@ -326,7 +377,16 @@ impl Running {
             }
             None => tracing::error!(connector, task, "task failed for good: {reason}"),
         }
+        slot.history.failed(&reason);
         slot.reason = reason;
+    }
+
+    /// Notes the states that the tasks are in, and since when.
+    pub(super) fn note_states(&mut self) {
+        for slot in &mut self.slots {
+            let state = slot.state();
+            slot.history.note(state);
+        }
     }
 
     /// Starts failed tasks whose wait is over.
@@ -350,7 +410,7 @@ impl Running {
         };
         if let Some(index) = self.slots.iter().position(stalled) {
             let TaskState::Stalled(reason) = self.slots[index].state.clone() else { return };
-            self.stop();
+            self.halt();
             return self.on_failure(index, reason, false);
         }
         let counts = self.slots.iter().map(|slot| slot.counts).fold(Counts::default(), add);
@@ -362,7 +422,7 @@ impl Running {
         }
         let since = *self.at_end_since.get_or_insert(now);
         if counts.total_partitions.is_some() || now.duration_since(since) > PATTERN_PATIENCE {
-            self.stop();
+            self.halt();
         }
     }
 
@@ -376,7 +436,7 @@ impl Running {
 
     /// The worst of the tasks' states; `FAILED` only when all have failed for good.
     pub(super) fn state(&self) -> ConnectorState {
-        let states = || self.slots.iter().map(|slot| self.state_of(slot));
+        let states = || self.slots.iter().map(Slot::state);
         if states().all(|state| state == ConnectorState::Failed) {
             return ConnectorState::Failed;
         }
@@ -384,26 +444,8 @@ impl Running {
         not_failed.max().unwrap_or(ConnectorState::Stopped)
     }
 
-    fn state_of(&self, slot: &Slot) -> ConnectorState {
-        if slot.restart_at.is_some() {
-            return ConnectorState::Restarting;
-        }
-        if slot.failed {
-            return ConnectorState::Failed;
-        }
-        if slot.task.is_none() {
-            return ConnectorState::Stopped;
-        }
-        match slot.state {
-            TaskState::Starting => ConnectorState::Starting,
-            TaskState::Running | TaskState::Stopping => ConnectorState::Running,
-            TaskState::Paused => ConnectorState::Paused,
-            TaskState::Stalled(_) => ConnectorState::Stalled,
-        }
-    }
-
     pub(super) fn status(&self) -> ConnectorStatus {
-        let tasks: Vec<TaskStatus> = self.slots.iter().map(|slot| self.task_status(slot)).collect();
+        let tasks: Vec<TaskStatus> = self.slots.iter().map(task_status).collect();
         let definition = &self.connector.definition;
         let seconds = self.ended.unwrap_or_else(Instant::now).duration_since(self.started).as_secs_f64();
         ConnectorStatus {
@@ -418,21 +460,24 @@ impl Running {
             seconds,
         }
     }
+}
 
-    fn task_status(&self, slot: &Slot) -> TaskStatus {
-        let reason = match &slot.state {
-            TaskState::Stalled(reason) if slot.task.is_some() => scrub(reason).into_owned(),
-            _ => slot.reason.clone(),
-        };
-        let mut counts = add(slot.before, slot.counts);
-        // What a run has now does not add up over runs.
-        (counts.partitions, counts.at_end) = (slot.counts.partitions, slot.counts.at_end);
-        TaskStatus {
-            task: slot.number,
-            state: self.state_of(slot),
-            reason,
-            restarts: slot.restarts.count,
-            counts,
-        }
+fn task_status(slot: &Slot) -> TaskStatus {
+    let reason = match &slot.state {
+        TaskState::Stalled(reason) if slot.task.is_some() => scrub(reason).into_owned(),
+        _ => slot.reason.clone(),
+    };
+    let mut counts = add(slot.before, slot.counts);
+    // What a run has now does not add up over runs.
+    (counts.partitions, counts.at_end, counts.lag) =
+        (slot.counts.partitions, slot.counts.at_end, slot.counts.lag);
+    TaskStatus {
+        task: slot.number,
+        state: slot.state(),
+        since: slot.history.since().to_owned(),
+        reason,
+        trace: slot.history.trace(),
+        restarts: slot.restarts.count,
+        counts,
     }
 }

@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+mod input;
+
+use self::input::Input;
+pub use self::input::Original;
 use super::{
     chunks::Chunks,
-    decode::{Decode, Decoded, Recognise},
+    decode::{Decode, Decoded, Part, Recognise, Refusal},
     outputs::{OutputError, OutputTable, UNRECOGNISED, check_order, merge},
 };
 use crate::{
@@ -56,19 +60,24 @@ pub struct PartitionPosition {
     pub next_offset: i64,
 }
 
-/// A record that some stage refused.
+/// A record that some stage refused, as a whole: none of what was made of it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected {
-    /// Index of the consumed record.
+    /// Index of the consumed record. A batch has each at most once among what it rejected.
     pub input: u32,
+    /// The part that is at fault.
+    pub part: Part,
+    /// It takes more room than it may.
+    pub too_large: bool,
     /// Why, for people.
     pub reason: String,
 }
 
-#[derive(Clone, Copy)]
-struct Input {
-    slot: u32,
-    offset: i64,
+impl Rejected {
+    fn new(input: u32, refusal: Refusal) -> Self {
+        let Refusal { part, too_large, reason } = refusal;
+        Self { input, part, too_large, reason }
+    }
 }
 
 /// Records on their way: their bytes, their values, and which consumed record each came from.
@@ -86,6 +95,7 @@ pub struct Batch {
     outputs: OutputTable,
     rejected: Vec<Rejected>,
     payload_bytes: usize,
+    out_of_room: bool,
 }
 
 // SAFETY: all that the record table points to is owned by the batch: its chunks, the topics in `partitions`, and
@@ -129,6 +139,7 @@ impl Batch {
             outputs: OutputTable::new(),
             rejected: Vec::new(),
             payload_bytes: 0,
+            out_of_room: false,
         }
     }
 
@@ -175,6 +186,12 @@ impl Batch {
         self.chunks.capacity() + tables * size_of::<RecordView>()
     }
 
+    /// Bytes in use: payloads, values, and the table of records.
+    #[must_use]
+    pub fn used_bytes(&self) -> usize {
+        self.chunks.used() + self.records.len() * size_of::<RecordView>()
+    }
+
     /// The slot of a partition under an assignment, for [`Batch::push`].
     pub fn slot(&mut self, topic: &Arc<str>, partition: i32, generation: u64) -> usize {
         let found = self.partitions.iter().rposition(|slot| {
@@ -201,31 +218,18 @@ impl Batch {
         record: NewRecord<'_>,
         headers: impl ExactSizeIterator<Item = (&'h str, Option<&'h [u8]>)>,
     ) {
-        // SAFETY: what is allocated is only reachable through the record table, which is cleared with the chunks.
-        let arena = unsafe { self.chunks.arena() };
-        let mut bytes = 0;
-        let mut copy = |field: Option<&[u8]>| {
-            field.map_or(Bytes::ABSENT, |field| {
-                bytes += field.len();
-                Bytes::new(arena.slice(field))
-            })
-        };
-        let (raw_key, raw_value) = (copy(record.key), copy(record.value));
-        let headers = arena.collect(
-            headers.map(|(name, value)| HeaderView { name: copy(Some(name.as_bytes())), value: copy(value) }),
-        );
-        let partition = &mut self.partitions[slot];
-        partition.next_offset = record.offset + 1;
+        let input = self.copy(slot, record, headers.map(|(name, value)| (name.as_bytes(), value)));
+        let partition = &self.partitions[slot];
         self.records.push(RecordView {
             topic: Bytes::new(partition.topic.as_bytes()),
             offset: record.offset,
-            timestamp_ms: record.timestamp_ms.unwrap_or(NO_TIMESTAMP),
+            timestamp_ms: input.timestamp_ms,
             partition: partition.partition,
             input: self.inputs.len() as u32,
-            raw_key,
-            raw_value,
-            headers: headers.as_ptr(),
-            header_count: headers.len() as u32,
+            raw_key: input.key,
+            raw_value: input.value,
+            headers: input.headers,
+            header_count: input.header_count,
             flags: 0,
             key: Node::NULL,
             value: Node::NULL,
@@ -234,18 +238,56 @@ impl Batch {
             change: std::ptr::null(),
             source_topic: Bytes::new(partition.topic.as_bytes()),
         });
-        self.inputs.push(Input { slot: slot as u32, offset: record.offset });
-        self.payload_bytes += bytes;
+        self.inputs.push(input);
     }
 
-    /// Notes a consumed record that is refused before it is even copied.
+    /// Notes a consumed record that is refused before anybody looks at it. What is given of it is copied, so that it can
+    /// be kept elsewhere; names of headers need not be text.
     ///
     /// # Panics
     /// When `slot` did not come from [`Batch::slot`] since the last reset.
-    pub fn push_refused(&mut self, slot: usize, offset: i64, reason: String) {
-        self.partitions[slot].next_offset = offset + 1;
-        self.rejected.push(Rejected { input: self.inputs.len() as u32, reason });
-        self.inputs.push(Input { slot: slot as u32, offset });
+    pub fn push_refused<'h>(
+        &mut self,
+        slot: usize,
+        record: NewRecord<'_>,
+        headers: impl ExactSizeIterator<Item = (&'h [u8], Option<&'h [u8]>)>,
+        refusal: Refusal,
+    ) {
+        let input = self.copy(slot, record, headers);
+        self.rejected.push(Rejected::new(self.inputs.len() as u32, refusal));
+        self.inputs.push(input);
+    }
+
+    /// Copies the bytes of a consumed record.
+    fn copy<'h>(
+        &mut self,
+        slot: usize,
+        record: NewRecord<'_>,
+        headers: impl ExactSizeIterator<Item = (&'h [u8], Option<&'h [u8]>)>,
+    ) -> Input {
+        // SAFETY: what is allocated is only reachable through the tables, which are cleared with the chunks.
+        let arena = unsafe { self.chunks.arena() };
+        let mut bytes = 0;
+        let mut copy = |field: Option<&[u8]>| {
+            field.map_or(Bytes::ABSENT, |field| {
+                bytes += field.len();
+                Bytes::new(arena.slice(field))
+            })
+        };
+        let (key, value) = (copy(record.key), copy(record.value));
+        let headers = arena
+            .collect(headers.map(|(name, value)| HeaderView { name: copy(Some(name)), value: copy(value) }));
+        self.partitions[slot].next_offset = record.offset + 1;
+        self.payload_bytes += bytes;
+        Input {
+            slot: slot as u32,
+            offset: record.offset,
+            timestamp_ms: record.timestamp_ms.unwrap_or(NO_TIMESTAMP),
+            key,
+            value,
+            headers: headers.as_ptr(),
+            header_count: headers.len() as u32,
+        }
     }
 
     /// Partitions that have records in the batch.
@@ -260,28 +302,55 @@ impl Batch {
         if kept.iter().all(|kept| *kept) {
             return;
         }
-        let inputs = &self.inputs;
-        self.records.retain(|record| kept[inputs[record.input as usize].slot as usize]);
-        self.rejected.retain(|rejected| kept[inputs[rejected.input as usize].slot as usize]);
+        self.retain_inputs(|input| kept[input.slot as usize]);
         let mut slots = kept.iter().scan(0, |next, kept| {
             let slot = *next;
             *next += u32::from(*kept);
             Some(slot)
         });
         let renumbered: Vec<u32> = slots.by_ref().collect();
+        self.inputs.iter_mut().for_each(|input| input.slot = renumbered[input.slot as usize]);
+        let mut kept = kept.into_iter();
+        self.partitions.retain(|_| kept.next().unwrap_or(false));
+    }
+
+    /// Drops the record at `index` and all of its partition that were consumed after it, as if they had never been read.
+    /// Returns the partition, and the assignment under which they were read.
+    pub fn set_back(&mut self, index: usize) -> Option<PartitionPosition> {
+        let first = self.inputs[self.records.get(index)?.input as usize];
+        self.retain_inputs(|input| input.slot != first.slot || input.offset < first.offset);
+        let partition = &mut self.partitions[first.slot as usize];
+        partition.next_offset = first.offset;
+        let Partition { topic, partition, generation, next_offset } = partition.clone();
+        Some(PartitionPosition { topic, partition, generation, next_offset })
+    }
+
+    fn retain_inputs(&mut self, keep: impl Fn(&Input) -> bool) {
+        let inputs = &self.inputs;
+        let keeps = |input: u32| keep(&inputs[input as usize]);
+        self.records.retain(|record| keeps(record.input));
+        self.rejected.retain(|rejected| keeps(rejected.input));
         let mut new_index = vec![0; inputs.len()];
         let mut remaining = Vec::with_capacity(inputs.len());
         for (index, input) in inputs.iter().enumerate() {
-            if kept[input.slot as usize] {
+            if keep(input) {
                 new_index[index] = remaining.len() as u32;
-                remaining.push(Input { slot: renumbered[input.slot as usize], ..*input });
+                remaining.push(*input);
             }
         }
         self.records.iter_mut().for_each(|record| record.input = new_index[record.input as usize]);
         self.rejected.iter_mut().for_each(|rejected| rejected.input = new_index[rejected.input as usize]);
         self.inputs = remaining;
-        let mut kept = kept.into_iter();
-        self.partitions.retain(|_| kept.next().unwrap_or(false));
+    }
+
+    /// Puts the records of each partition together, in their order, from the record at `start` on. Returns how many there
+    /// are of each partition that has any.
+    pub fn group_by_partition(&mut self, start: usize) -> Vec<usize> {
+        let inputs = &self.inputs;
+        let slot = |record: &RecordView| inputs[record.input as usize].slot;
+        let Some(records) = self.records.get_mut(start..) else { return Vec::new() };
+        records.sort_by_key(slot);
+        records.chunk_by(|left, right| slot(left) == slot(right)).map(<[_]>::len).collect()
     }
 
     /// The records to be written, in order.
@@ -299,12 +368,13 @@ impl Batch {
         self.records.get(index).map(|view| unsafe { Record::from_view(view, index as u32) })
     }
 
-    /// Topic, partition and offset of a consumed record.
+    /// A consumed record as it came, whatever became of it since.
     #[must_use]
-    pub fn input(&self, input: u32) -> Option<(&Arc<str>, i32, i64)> {
+    pub fn original(&self, input: u32) -> Option<Original<'_>> {
         let input = self.inputs.get(input as usize)?;
         let partition = &self.partitions[input.slot as usize];
-        Some((&partition.topic, partition.partition, input.offset))
+        // SAFETY: the bytes lie in the chunks, which do not change for as long as `self` is borrowed.
+        Some(unsafe { input.original(partition) })
     }
 
     /// Decodes every record. What cannot be decoded leaves the batch as rejected.
@@ -318,7 +388,7 @@ impl Batch {
             let record = unsafe { Record::from_view(view, index) };
             match decoder.decode(record, arena) {
                 Ok(decoded) => spare.push(decoded_view(view, &decoded, arena)),
-                Err(reason) => rejected.push(Rejected { input: view.input, reason }),
+                Err(refusal) => rejected.push(Rejected::new(view.input, refusal)),
             }
         }
         std::mem::swap(records, spare);
@@ -347,14 +417,23 @@ impl Batch {
         let before = self.chunks.mark();
         let cursor = self.chunks.cursor();
         let view = lend(&self.selected, &[], cursor);
-        let most = self.selected.len().max(memory_limit / size_of::<OutRecord>());
+        let beside = self.records.len() - self.selected.len();
+        let room = (memory_limit / size_of::<OutRecord>()).saturating_sub(beside);
+        let most = self.selected.len().max(room);
         let called = call(&view, self.outputs.lend(most));
+        self.out_of_room = self.chunks.refused() || self.outputs.refused();
         self.chunks.set_limit(usize::MAX);
         let outcome = called.and_then(|()| self.collect_outputs(recogniser).map_err(broken));
         if outcome.is_err() {
             self.chunks.rewind(before);
         }
         outcome
+    }
+
+    /// Whether the last [`Batch::transform`] was refused room for values or outputs.
+    #[must_use]
+    pub fn was_out_of_room(&self) -> bool {
+        self.out_of_room
     }
 
     fn select(&mut self, selects: Option<&mut dyn FnMut(Record<'_>) -> bool>) {
@@ -376,6 +455,7 @@ impl Batch {
         check_order(self.outputs.written(), self.selected.len())?;
         let Self { records, spare, selected, selected_at, outputs, rejected, .. } = self;
         spare.clear();
+        let rejected_before = rejected.len();
         let mut written = outputs.written().iter().peekable();
         let mut copied = 0;
         for ((base, at), index) in selected.iter().zip(selected_at.iter()).zip(0u32..) {
@@ -387,13 +467,19 @@ impl Batch {
                     spare.push(merge(base, output));
                     continue;
                 }
+                if rejected[rejected_before..].last().is_some_and(|last| last.input == base.input) {
+                    continue;
+                }
                 // SAFETY: the SDK put the reason into the arena.
                 let reason = unsafe { output.topic.text() }.to_owned();
-                rejected.push(Rejected { input: base.input, reason });
+                rejected.push(Rejected::new(base.input, Refusal::of(Part::Record, reason)));
             }
         }
         spare.extend_from_slice(&records[copied..]);
         std::mem::swap(records, spare);
+        if self.rejected.len() > rejected_before {
+            self.drop_rejected(rejected_before);
+        }
         self.recognise_new_values(recogniser);
         Ok(())
     }
@@ -430,26 +516,39 @@ impl Batch {
         alive.iter().filter(|alive| !**alive).count()
     }
 
-    /// How many consumed records were rejected, in part or as a whole.
+    /// How many consumed records were rejected.
     #[must_use]
     pub fn rejected_count(&self) -> usize {
-        let mut inputs: Vec<u32> = self.rejected.iter().map(|rejected| rejected.input).collect();
-        inputs.sort_unstable();
-        inputs.dedup();
-        inputs.len()
+        self.rejected.len()
     }
 
-    /// Takes the records at these indexes (ascending) out of what is to be written, as rejected.
-    pub fn reject(&mut self, refused: Vec<(u32, String)>) {
-        let mut refused = refused.into_iter().peekable();
-        let (mut index, rejected) = (0, &mut self.rejected);
-        self.records.retain(|record| {
-            let reason = refused.next_if(|(at, _)| *at == index).map(|(_, reason)| reason);
-            index += 1;
-            let Some(reason) = reason else { return true };
-            rejected.push(Rejected { input: record.input, reason });
-            false
-        });
+    /// Takes the consumed records to which the records at these indexes (ascending) belong out of what is to be written,
+    /// as rejected: with all that was made of them. Returns how many records that were.
+    pub fn reject(&mut self, refused: Vec<(u32, String)>) -> usize {
+        let before = self.rejected.len();
+        for (index, reason) in refused {
+            let Some(record) = self.records.get(index as usize) else { continue };
+            let known = self.rejected[before..].last().is_some_and(|last| last.input == record.input);
+            if !known {
+                self.rejected.push(Rejected::new(record.input, Refusal::of(Part::Record, reason)));
+            }
+        }
+        self.drop_rejected(before)
+    }
+
+    /// Takes a consumed record out of what is to be written, as rejected: with all that was made of it.
+    pub fn reject_input(&mut self, input: u32, refusal: Refusal) {
+        self.rejected.push(Rejected::new(input, refusal));
+        self.drop_rejected(self.rejected.len() - 1);
+    }
+
+    /// Drops the records of what was rejected since there were `from` of them, and returns how many.
+    fn drop_rejected(&mut self, from: usize) -> usize {
+        let mut refused: Vec<u32> = self.rejected[from..].iter().map(|rejected| rejected.input).collect();
+        refused.sort_unstable();
+        let before = self.records.len();
+        self.records.retain(|record| refused.binary_search(&record.input).is_err());
+        before - self.records.len()
     }
 
     /// The end of the consumed record that the record at `index` belongs to: a place where the batch may be split.

@@ -58,6 +58,7 @@ struct Inner {
     chunks: Vec<Chunk>,
     current: usize,
     limit: usize,
+    refused: bool,
 }
 
 impl Chunks {
@@ -65,7 +66,8 @@ impl Chunks {
     #[must_use]
     pub fn new() -> Self {
         let cursor = Cursor { ptr: ptr::null_mut(), end: ptr::null_mut(), ctx: ptr::null_mut(), grow };
-        let inner = Box::new(Inner { cursor, chunks: Vec::new(), current: 0, limit: usize::MAX });
+        let inner =
+            Box::new(Inner { cursor, chunks: Vec::new(), current: 0, limit: usize::MAX, refused: false });
         let inner = NonNull::from(Box::leak(inner));
         // SAFETY: just allocated, and nobody else knows of it.
         unsafe { (*inner.as_ptr()).cursor.ctx = inner.as_ptr().cast() };
@@ -88,9 +90,23 @@ impl Chunks {
         self.inner().capacity()
     }
 
+    /// Bytes that are taken, with those that were left free at the ends of full chunks.
+    #[must_use]
+    pub fn used(&self) -> usize {
+        let before: usize = self.inner().chunks.iter().take(self.inner().current).map(Chunk::len).sum();
+        before + self.mark().used
+    }
+
     /// Lets the chunks grow to `limit` bytes together; a further allocation fails.
     pub fn set_limit(&mut self, limit: usize) {
-        self.inner_mut().limit = limit;
+        let inner = self.inner_mut();
+        (inner.limit, inner.refused) = (limit, false);
+    }
+
+    /// Whether an allocation has failed since the limit was set.
+    #[must_use]
+    pub fn refused(&self) -> bool {
+        self.inner().refused
     }
 
     /// Forgets all values. Chunks beyond `keep` bytes together are freed.
@@ -176,6 +192,7 @@ impl Inner {
             let capacity = self.capacity();
             let wanted = capacity.clamp(FIRST_CHUNK, LARGEST_CHUNK).max(needed);
             if capacity.saturating_add(wanted) > self.limit {
+                self.refused = true;
                 return ptr::null_mut();
             }
             self.chunks.insert(next, Chunk::new(wanted));

@@ -17,13 +17,51 @@ pub struct Decoded<'b> {
     pub change: Option<ChangeParts<'b>>,
 }
 
+/// The part of a record that is at fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The record as a whole, or what was made of it.
+    Record,
+    /// Its headers.
+    Headers,
+    /// Its key.
+    Key,
+    /// Its value.
+    Value,
+}
+
+/// Why a record is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The part that is at fault.
+    pub part: Part,
+    /// It takes more room than it may.
+    pub too_large: bool,
+    /// Why, for people.
+    pub reason: String,
+}
+
+impl Refusal {
+    /// Refuses `part` for `reason`.
+    #[must_use]
+    pub fn of(part: Part, reason: impl Into<String>) -> Self {
+        Self { part, too_large: false, reason: reason.into() }
+    }
+
+    /// Refuses `part` since it takes more room than it may.
+    #[must_use]
+    pub fn too_large(part: Part, reason: impl Into<String>) -> Self {
+        Self { part, too_large: true, reason: reason.into() }
+    }
+}
+
 /// Turns the bytes of records into values.
 pub trait Decode {
     /// Decodes one record; new values go into `arena`, text may point into the record's bytes.
     ///
     /// # Errors
-    /// Why the record cannot be read: a reason for people, which becomes its rejection.
-    fn decode<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, String>;
+    /// Why the record cannot be read, which becomes its rejection.
+    fn decode<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Refusal>;
 }
 
 /// Finds the change event in a value that a transform has made.

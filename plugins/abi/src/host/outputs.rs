@@ -43,12 +43,15 @@ struct Inner {
     storage: Vec<OutRecord>,
     /// Most outputs that the table takes.
     limit: usize,
+    /// There were more.
+    refused: bool,
 }
 
 impl OutputTable {
     pub(super) fn new() -> Self {
         let raw = Outputs { ptr: ptr::null_mut(), len: 0, capacity: 0, ctx: ptr::null_mut(), grow };
-        let inner = NonNull::from(Box::leak(Box::new(Inner { raw, storage: Vec::new(), limit: 0 })));
+        let inner =
+            NonNull::from(Box::leak(Box::new(Inner { raw, storage: Vec::new(), limit: 0, refused: false })));
         // SAFETY: just allocated, and nobody else knows of it.
         unsafe { (*inner.as_ptr()).raw.ctx = inner.as_ptr().cast() };
         Self { inner }
@@ -57,11 +60,17 @@ impl OutputTable {
     /// The emptied table, for one call. It does not grow beyond `limit` outputs.
     pub(super) fn lend(&mut self, limit: usize) -> &mut Outputs {
         // SAFETY: we own `inner`, and nobody else uses it now.
-        unsafe { (*self.inner.as_ptr()).limit = limit };
+        unsafe { ((*self.inner.as_ptr()).limit, (*self.inner.as_ptr()).refused) = (limit, false) };
         // SAFETY: we own `inner`, and the result borrows us.
         let raw = unsafe { &mut (*self.inner.as_ptr()).raw };
         raw.len = 0;
         raw
+    }
+
+    /// Whether an output was refused since [`OutputTable::lend`].
+    pub(super) fn refused(&self) -> bool {
+        // SAFETY: we own `inner`, and nobody else uses it now.
+        unsafe { (*self.inner.as_ptr()).refused }
     }
 
     /// What was written since [`OutputTable::lend`].
@@ -89,6 +98,7 @@ unsafe extern "C" fn grow(outputs: *mut Outputs) -> bool {
         let inner = (*outputs).ctx.cast::<Inner>();
         let (len, limit, storage) = ((*outputs).len, (*inner).limit, &mut (*inner).storage);
         if len >= limit {
+            (*inner).refused = true;
             return false;
         }
         // Written places are counted by the table; the vector only has to know them while it moves them.

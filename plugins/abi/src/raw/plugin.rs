@@ -98,6 +98,10 @@ pub struct PluginEntry {
     /// does, nothing is decoded.
     #[sabi(missing_field(option))]
     pub reads_values: bool,
+    /// Whether a sink can go on with other partitions while the writes of one fail; an older plugin, which does not say,
+    /// cannot.
+    #[sabi(missing_field(option))]
+    pub partitions_apart: bool,
 }
 
 /// The root module of a plugin library. A prefix type: append only.

@@ -103,6 +103,13 @@ pub struct SinkVTable {
     /// Frees the instance; the last call on it.
     #[sabi(last_prefix_field)]
     pub drop: unsafe extern "C" fn(instance: *mut ()),
+    /// Forgets the offsets that are stored of these claimed partitions: they are of logs that are gone. An older plugin
+    /// does not have it.
+    #[sabi(missing_field(option))]
+    pub start_over: unsafe extern "C" fn(
+        instance: *mut (),
+        partitions: RSlice<'_, PartitionView<'_>>,
+    ) -> RResult<(), AbiError>,
 }
 
 /// An opened sink. Frozen.

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 use tidegate_abi::{
     Arena, ChangeParts, Field, Operation, Record, Value,
-    host::{Decode, Decoded, Recognise},
+    host::{Decode, Decoded, Recognise, Refusal},
     raw::{Kind, OperationCode},
 };
 
@@ -13,7 +13,7 @@ use super::records::Records;
 pub(super) struct Decoder<'r>(pub(super) &'r Records);
 
 impl Decode for Decoder<'_> {
-    fn decode<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, String> {
+    fn decode<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Refusal> {
         let spec = &self.0.specs[record.index() as usize];
         let value = from_json(&spec.value, &spec.kinds, arena);
         let change = recognise(value, arena);

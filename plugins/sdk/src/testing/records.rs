@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 use tidegate_abi::{
     Operation,
-    host::{Batch, NewRecord},
+    host::{Batch, NewRecord, Part, Refusal},
     raw::Kind,
 };
 
@@ -107,7 +107,9 @@ impl Records {
         for (topic, partition, next_offset) in &self.read_up_to {
             let topic = shared(&mut topics, topic);
             let slot = batch.slot(&topic, *partition, 0);
-            batch.push_refused(slot, *next_offset - 1, "left out by the test".to_owned());
+            let record = NewRecord { offset: *next_offset - 1, timestamp_ms: None, key: None, value: None };
+            let refusal = Refusal::of(Part::Record, "left out by the test");
+            batch.push_refused(slot, record, std::iter::empty(), refusal);
         }
         batch.decode(&mut Decoder(self));
         batch

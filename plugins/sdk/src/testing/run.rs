@@ -163,6 +163,16 @@ impl<S: Sink> SinkTest<S> {
         Ok(claims)
     }
 
+    /// Has the sink forget what it has stored of partitions, as for a topic that was created anew.
+    ///
+    /// # Errors
+    /// What the sink's `start_over` says.
+    pub fn start_over(&mut self, partitions: &[(&str, i32)]) -> Result<()> {
+        let views: Vec<_> =
+            partitions.iter().map(|(topic, partition)| Partition { topic, partition: *partition }).collect();
+        self.sink.start_over(&views)
+    }
+
     /// Writes the records as one batch.
     ///
     /// # Errors

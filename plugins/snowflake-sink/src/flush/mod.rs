@@ -157,6 +157,46 @@ impl Flusher {
         Ok(self.offsets.claimed(partitions, &answer)?)
     }
 
+    /// Forgets how far these partitions are: their logs begin anew.
+    ///
+    /// # Errors
+    /// As for `write`.
+    pub(crate) async fn start_over(&mut self, partitions: &[Partition<'_>]) -> Result<()> {
+        if self.config.dry_run {
+            return Ok(());
+        }
+        let mut attempts = Attempts::default();
+        loop {
+            match self.try_start_over(partitions).await {
+                Ok(()) => return Ok(()),
+                Err(trouble) => self.recover(&mut attempts, trouble, 0).await?,
+            }
+        }
+    }
+
+    async fn try_start_over(&mut self, partitions: &[Partition<'_>]) -> Result<(), Trouble> {
+        // An attempt whose answer was lost may have succeeded.
+        self.refresh(partitions).await?;
+        let moves = self.offsets.forgetting(partitions);
+        if moves.is_empty() {
+            return Ok(());
+        }
+        let (tag, now) = (self.tag("start over"), time_text(SystemTime::now()));
+        let session = self.pool.session(0).await?;
+        let mut runner = Runner { session, tag: &tag, is_dry: false };
+        let text = sql::offsets_move(&self.offsets_table, &self.offset_names);
+        let table = self.offsets_table.to_string();
+        let offsets = OffsetsMove { table: &table, text: &text, moves: &moves, now: &now };
+        match runner.transaction(&[], &offsets).await {
+            Ok(_) => {
+                self.offsets.moved(moves);
+                Ok(())
+            }
+            Err(Failure::Statement(error, _)) => Err(error.into()),
+            Err(Failure::OffsetsMoved) => Err(Trouble::OffsetsMoved),
+        }
+    }
+
     /// Lets partitions go.
     pub(crate) fn release(&mut self, partitions: &[Partition<'_>]) {
         self.offsets.release(partitions);

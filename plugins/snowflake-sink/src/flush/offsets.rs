@@ -45,7 +45,7 @@ pub(crate) struct Offsets {
 pub(crate) struct Moves {
     /// What is bound: `[[topic, partition, warehouse, epoch, expected, next], ..]`.
     rows: Vec<Json>,
-    moved: Vec<(String, i32, usize, i64)>,
+    moved: Vec<(String, i32, usize, Option<i64>)>,
     /// How many rows Snowflake has to say that it moved.
     copies: u64,
 }
@@ -245,8 +245,25 @@ impl Offsets {
                     position.topic.to_owned(),
                     position.partition,
                     *warehouse,
-                    position.next_offset,
+                    Some(position.next_offset),
                 ));
+                moves.copies += row.copies;
+            }
+        }
+        moves
+    }
+
+    /// What to move so that nothing is stored of these partitions any more.
+    pub(crate) fn forgetting(&self, partitions: &[Partition<'_>]) -> Moves {
+        let mut moves = Moves::default();
+        for Partition { topic, partition } in partitions {
+            let Some(stored) = self.stored(topic, *partition) else { continue };
+            let names = self.warehouses.iter().chain(&stored.former);
+            for (warehouse, (row, name)) in stored.rows.iter().zip(names).enumerate() {
+                let Some(expected) = row.next_offset else { continue };
+                let (number, epoch) = (partition.to_string(), row.epoch.to_string());
+                moves.rows.push(json!([topic, number, name, epoch, expected.to_string(), null]));
+                moves.moved.push(((*topic).to_owned(), *partition, warehouse, None));
                 moves.copies += row.copies;
             }
         }
@@ -258,7 +275,7 @@ impl Offsets {
         for (topic, partition, warehouse, next) in moves.moved {
             let stored = self.partitions.get_mut(&topic).and_then(|topic| topic.get_mut(&partition));
             if let Some(row) = stored.and_then(|stored| stored.rows.get_mut(warehouse)) {
-                row.next_offset = Some(next);
+                row.next_offset = next;
             }
         }
     }

@@ -6,7 +6,7 @@ use super::*;
 fn joining_and_leaving(strategy: &str) {
     let broker = broker("t", 4);
     let mut settings = settings(&broker, one("t"));
-    settings.assignment_strategy = strategy.to_owned();
+    settings.protocol = Protocol::Classic(strategy.to_owned());
     let mut first = Task::open(&settings);
     first.reluctance = 10;
     produce(&broker, "t", 0..500);
@@ -99,7 +99,7 @@ fn partitions_lost_by_not_polling_are_reported_and_given_again() {
         let broker = broker("t", 2);
         produce(&broker, "t", 0..100);
         let mut settings = settings(&broker, one("t"));
-        settings.assignment_strategy = strategy.to_owned();
+        settings.protocol = Protocol::Classic(strategy.to_owned());
         for name in ["session.timeout.ms", "max.poll.interval.ms"] {
             settings.properties.insert(name.to_owned(), "1500".to_owned());
         }
@@ -123,7 +123,7 @@ fn closing_does_not_wait_for_an_answer_and_frees_the_partitions() {
     let broker = broker("t", 2);
     for strategy in ["cooperative-sticky", "range"] {
         let mut settings = settings(&broker, one("t"));
-        settings.assignment_strategy = strategy.to_owned();
+        settings.protocol = Protocol::Classic(strategy.to_owned());
         settings.group_id = strategy.to_owned();
         let consumer = Consumer::open(&settings).unwrap();
         let patience = Instant::now() + PATIENCE;
@@ -182,4 +182,55 @@ fn a_pattern_finds_topics_that_are_created_later() {
     let topics: BTreeSet<String> = task.consumer.assigned().into_iter().map(|at| at.topic).collect();
     assert_eq!(topics, BTreeSet::from(["cdc.a".to_owned(), "cdc.b".to_owned()]));
     task.close();
+}
+
+#[test]
+fn a_held_partition_is_read_again_from_where_it_is_told_and_the_other_goes_on() {
+    let broker = broker("t", 2);
+    produce(&broker, "t", 0..100);
+    let mut task = Task::open(&settings(&broker, one("t")));
+    task.until("the records", |task| task.values.len() == 100);
+    let held = TopicPartition::new("t", 0);
+    task.consumer.hold(&held).unwrap();
+    let end = task.next[&held];
+    task.began.clear();
+    produce(&broker, "t", 100..200);
+    task.until("the other partition's records", |task| task.began.contains_key(&TopicPartition::new("t", 1)));
+    // Pausing and resuming the rest does not let it go.
+    task.consumer.pause().unwrap();
+    task.consumer.resume().unwrap();
+    task.linger(Duration::from_millis(700));
+    assert_eq!(task.next[&held], end);
+    task.consumer.rewind(&[(held.clone(), StartAt::Offset(end - 10))]).unwrap();
+    task.until("all records", |task| task.values.len() == 200);
+    assert_eq!(task.began[&held], end - 10);
+    assert_eq!(task.values.values().filter(|&&times| times == 2).count(), 10);
+    task.close();
+}
+
+#[test]
+fn a_group_whose_broker_assigns_shares_its_partitions() {
+    let broker = broker("t", 4);
+    produce(&broker, "t", 0..100);
+    let mut settings = settings(&broker, one("t"));
+    settings.protocol = Protocol::Consumer;
+    for name in ["session.timeout.ms", "heartbeat.interval.ms"] {
+        settings.properties.remove(name);
+    }
+    let mut first = Task::open(&settings);
+    first.until("the records", |task| task.values.len() == 100);
+    first.commit();
+    let mut second = Task::open(&settings);
+    let deadline = Instant::now() + PATIENCE;
+    while second.owned().is_empty() || first.owned().len() == 4 {
+        assert!(Instant::now() < deadline, "{:?} and {:?}", first.owned(), second.owned());
+        first.linger(TURN);
+        second.linger(TURN);
+    }
+    first.close();
+    second.until("all partitions", |task| task.owned().len() == 4);
+    produce(&broker, "t", 100..120);
+    second.until("the new records", |task| (100..120).all(|n| task.values.contains_key(&n)));
+    assert!(second.values.keys().all(|&n| n >= 100), "it goes on where the first has committed");
+    second.close();
 }

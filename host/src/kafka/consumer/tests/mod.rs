@@ -38,7 +38,9 @@ fn settings(broker: &EmbeddedBroker, topics: Topics) -> ConsumerSettings {
         group_id: "connect-orders".to_owned(),
         client_id: "tidegate-orders-0".to_owned(),
         topics,
-        assignment_strategy: "cooperative-sticky".to_owned(),
+        protocol: Protocol::Classic("cooperative-sticky".to_owned()),
+        instance_id: None,
+        on_lost_position: OnLostPosition::Fail,
         queue_bytes: 1 << 20,
         max_record_bytes: 1 << 20,
         properties: quick.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
@@ -126,6 +128,11 @@ impl Task {
                     asked.join().unwrap().unwrap()
                 });
                 self.open = Some((Answer::Assign(starts), self.reluctance));
+            }
+            Some(Event::LostPositions(partitions)) => {
+                let beginning = |at: &TopicPartition| (at.clone(), StartAt::Beginning);
+                consumer.rewind(&partitions.iter().map(beginning).collect::<Vec<_>>()).unwrap();
+                self.began.retain(|at, _| !partitions.contains(at));
             }
             Some(Event::Revoked { partitions, lost: false }) => {
                 self.open = Some((Answer::Release(partitions), self.reluctance));

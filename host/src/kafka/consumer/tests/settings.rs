@@ -64,6 +64,19 @@ fn tunables_can_be_overridden_and_what_the_consumer_relies_on_cannot() {
 }
 
 #[test]
+fn members_are_what_the_settings_say() {
+    let mut settings = plain();
+    settings.protocol = Protocol::Consumer;
+    settings.instance_id = Some("host-a-0".to_owned());
+    settings.properties.clear();
+    settings.check().unwrap();
+    let (config, _) = settings.to_config().unwrap();
+    assert_eq!(config.get("group.protocol"), Some("consumer"));
+    assert_eq!(config.get("group.instance.id"), Some("host-a-0"));
+    assert_eq!((config.get("session.timeout.ms"), config.get("partition.assignment.strategy")), (None, None));
+}
+
+#[test]
 fn limits_hold_together_for_every_size() {
     for queue_bytes in [0, 1 << 20, 64 << 20, usize::MAX] {
         for max_record_bytes in [0, 1 << 20, 500 << 20, usize::MAX] {

@@ -1,0 +1,196 @@
+//! What happens to refused records: `tolerance`, `on_reject` and `dead_letter_topic` of `[errors]`.
+
+use regex::Regex;
+use serde::{Deserialize, Serialize};
+
+use super::source::{Subscription, check_topic};
+use super::topic_samples;
+use crate::config::section::{Choice, Section};
+
+const HELP: &str = "add dead_letter_topic = \"dlq.{topic}\" to keep bad records, or on_reject = \"drop\" to log, count \
+                    and skip them";
+
+/// What happens to a record that cannot be decoded, transformed or written. Default: the task fails.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnReject {
+    /// `tolerance = "none"`: the task fails and names the record.
+    Fail,
+    /// `tolerance = "all"` with `on_reject = "drop"`: the record is logged, counted and skipped.
+    Drop,
+    /// `tolerance = "all"` with `dead_letter_topic`: the record goes there as it came, and is skipped.
+    DeadLetter(DeadLetterPolicy),
+}
+
+/// Where dead letters go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetterPolicy {
+    /// `dead_letter_topic`.
+    pub topic: TopicTemplate,
+    /// `dead_letter_partitions`: partitions of a topic that has to be created. Default: 1.
+    pub partitions: u32,
+    /// `dead_letter_replication`: its replicas. Default: what the brokers take by default.
+    pub replication: Option<u32>,
+}
+
+/// The name of a dead-letter topic, in which `{topic}` stands for the topic that a record came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TopicTemplate(String);
+
+const TOPIC: &str = "{topic}";
+
+impl TopicTemplate {
+    /// The template `text` in the file of `connector`.
+    ///
+    /// # Errors
+    /// A placeholder that there is not.
+    fn parse(text: &str, connector: &str) -> Result<Self, String> {
+        let text = text.replace("{connector}", connector);
+        let rest = text.replace(TOPIC, "");
+        match rest.find(['{', '}']) {
+            None => Ok(Self(text)),
+            Some(at) => {
+                let placeholder = rest[at..].split_inclusive('}').next().unwrap_or_default();
+                Err(format!("{placeholder:?} is no placeholder"))
+            }
+        }
+    }
+
+    /// Where letters go whose records came from `source`.
+    #[must_use]
+    pub fn topic(&self, source: &str) -> String {
+        self.0.replace(TOPIC, source)
+    }
+
+    /// The topic, if it is the same for all sources.
+    #[must_use]
+    pub fn only(&self) -> Option<&str> {
+        (!self.0.contains(TOPIC)).then_some(&self.0)
+    }
+}
+
+impl OnReject {
+    /// Reads the keys of `[errors]` that say what becomes of refused records, of a connector that reads `subscription`.
+    pub(super) fn read(
+        section: &mut Section<'_>,
+        connector: &str,
+        subscription: Option<&Subscription>,
+    ) -> Self {
+        let tolerance =
+            section.choice("tolerance", vec![("none", Choice::Is(false)), ("all", Choice::Is(true))]);
+        let drop = section.choice("on_reject", vec![("drop", Choice::Is(()))]);
+        let topic = section.name("dead_letter_topic");
+        let [on_reject, to_topic] = which(section);
+        let letters = DeadLetterPolicy::read(section, connector, subscription, topic, to_topic);
+        match tolerance {
+            Some(true) if to_topic => letters.map_or(Self::Fail, Self::DeadLetter),
+            Some(true) if drop.is_some() => Self::Drop,
+            Some(true) if !on_reject => {
+                let message = "\"all\" would lose records unless the file says so";
+                section.error("tolerance", message, Some(HELP.to_owned()));
+                Self::Fail
+            }
+            Some(true) => Self::Fail,
+            Some(false) | None => {
+                for key in ["on_reject", "dead_letter_topic"] {
+                    // A wrong tolerance has been told.
+                    if section.has(key)
+                        && !section.is_default(key)
+                        && (tolerance.is_some() || !section.has("tolerance"))
+                    {
+                        let help = format!("add tolerance = \"all\", or remove {key}");
+                        section.error(key, "has no effect with tolerance = \"none\"", Some(help));
+                    }
+                }
+                Self::Fail
+            }
+        }
+    }
+
+    /// Where dead letters go, if they go anywhere.
+    #[must_use]
+    pub fn letters(&self) -> Option<&DeadLetterPolicy> {
+        match self {
+            Self::DeadLetter(letters) => Some(letters),
+            Self::Fail | Self::Drop => None,
+        }
+    }
+}
+
+/// Which of `on_reject` and `dead_letter_topic` counts: the connector's own comes before that of `[defaults]`.
+fn which(section: &Section<'_>) -> [bool; 2] {
+    let keys = ["on_reject", "dead_letter_topic"];
+    let given = keys.map(|key| section.has(key));
+    if given != [true; 2] {
+        return given;
+    }
+    let defaults = keys.map(|key| section.is_default(key));
+    if defaults[0] == defaults[1] {
+        let help = "keep one of them";
+        section.error("on_reject", "both on_reject and dead_letter_topic are given", Some(help.to_owned()));
+    }
+    [!defaults[0], !defaults[1]]
+}
+
+impl DeadLetterPolicy {
+    /// Reads the keys for topics that have to be created, which need a `topic` that counts (`to_topic`).
+    fn read(
+        section: &mut Section<'_>,
+        connector: &str,
+        subscription: Option<&Subscription>,
+        topic: Option<String>,
+        to_topic: bool,
+    ) -> Option<Self> {
+        let count = |count: Option<u64>| count.and_then(|count| u32::try_from(count).ok());
+        let partitions = count(section.integer("dead_letter_partitions", 1..=10_000));
+        let replication = count(section.integer("dead_letter_replication", 1..=1000));
+        for key in ["dead_letter_partitions", "dead_letter_replication"] {
+            if !to_topic && section.has(key) && !section.is_default(key) {
+                let help = format!("add dead_letter_topic, or remove {key}");
+                section.error(key, "has no effect without dead_letter_topic", Some(help));
+            }
+        }
+        let topic = TopicTemplate::parse(&topic.filter(|_| to_topic)?, connector)
+            .map_err(|message| {
+                let help = "there are {topic} and {connector}";
+                section.error("dead_letter_topic", message, Some(help.to_owned()));
+            })
+            .ok()?;
+        if let Some((message, help)) = subscription.and_then(|read| fault(&topic, read)) {
+            section.error("dead_letter_topic", message, help.map(str::to_owned));
+            return None;
+        }
+        Some(Self { topic, partitions: partitions.unwrap_or(1), replication })
+    }
+}
+
+/// What is wrong with a template, as far as that can be known, and the help.
+fn fault(template: &TopicTemplate, subscription: &Subscription) -> Option<(String, Option<&'static str>)> {
+    let bad_name = |letters: &str| {
+        let reason = check_topic(letters).err()?;
+        Some((format!("{letters:?} is not a topic's name: {reason}"), None))
+    };
+    match subscription {
+        Subscription::Topics(topics) => topics.iter().find_map(|topic| {
+            let letters = template.topic(topic);
+            bad_name(&letters).or_else(|| topics.contains(&letters).then(|| own_letters(topic, &letters)))
+        }),
+        Subscription::Pattern(pattern) => {
+            let pattern_matches = Regex::new(pattern).ok()?;
+            let eaten = |topic: String| {
+                let letters = template.topic(&topic);
+                pattern_matches.is_match(&letters).then(|| own_letters(&topic, &letters))
+            };
+            let samples = topic_samples::of(pattern, |name| check_topic(name).is_ok());
+            bad_name(&template.topic("t")).or_else(|| samples.into_iter().find_map(eaten))
+        }
+    }
+}
+
+fn own_letters(topic: &str, letters: &str) -> (String, Option<&'static str>) {
+    let message = format!(
+        "the connector would read its own letters: those of topic {topic:?} go to {letters:?}, which it reads, too"
+    );
+    (message, Some("give the dead-letter topic a name that the connector does not read"))
+}

@@ -1,0 +1,220 @@
+//! The headers of a letter: those of Kafka Connect, so that its tools read it, and ours, which know more.
+
+/// Names of Kafka Connect's headers begin with this.
+pub const CONNECT_PREFIX: &str = "__connect.errors.";
+/// Names of ours begin with this.
+pub const PREFIX: &str = "tidegate.errors.";
+/// How often a record was replayed from a dead-letter topic: a header of the replayed record, so that loops are seen.
+pub const REPLAYED: &str = "tidegate.replayed";
+
+pub(super) const TOPIC: &str = "__connect.errors.topic";
+pub(super) const PARTITION: &str = "__connect.errors.partition";
+pub(super) const OFFSET: &str = "__connect.errors.offset";
+pub(super) const MESSAGE: &str = "__connect.errors.exception.message";
+pub(super) const CONNECT_NAME: &str = "__connect.errors.connector.name";
+pub(super) const CONNECT_TASK: &str = "__connect.errors.task.id";
+pub(super) const CONNECT_STAGE: &str = "__connect.errors.stage";
+
+/// The connector that refused the record.
+pub const CONNECTOR: &str = "tidegate.errors.connector";
+pub(super) const TASK: &str = "tidegate.errors.task";
+pub(super) const STAGE: &str = "tidegate.errors.stage";
+pub(super) const NAME: &str = "tidegate.errors.name";
+pub(super) const PLUGIN: &str = "tidegate.errors.plugin";
+pub(super) const CLASS: &str = "tidegate.errors.class";
+pub(super) const ATTEMPTS: &str = "tidegate.errors.attempts";
+pub(super) const TIME: &str = "tidegate.errors.time";
+pub(super) const VERSION: &str = "tidegate.errors.version";
+/// How many headers the record itself has: they come first.
+pub(super) const COUNT: &str = "tidegate.errors.headers";
+
+/// Longer reasons are cut: letters must fit where their records did.
+const LONGEST_REASON: usize = 4096;
+
+/// Where a record was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// When it was read.
+    Source,
+    /// Its headers were to be read.
+    Headers,
+    /// Its key was to be read.
+    Key,
+    /// Its value was to be read.
+    Value,
+    /// In a transform.
+    Transform,
+    /// In the sink.
+    Sink,
+}
+
+impl Place {
+    /// Its name in our headers.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Headers => "headers",
+            Self::Key => "key",
+            Self::Value => "value",
+            Self::Transform => "transform",
+            Self::Sink => "sink",
+        }
+    }
+
+    /// Kafka Connect's name of it.
+    #[must_use]
+    pub fn connect_name(self) -> &'static str {
+        match self {
+            Self::Source => "KAFKA_CONSUME",
+            Self::Headers => "HEADER_CONVERTER",
+            Self::Key => "KEY_CONVERTER",
+            Self::Value => "VALUE_CONVERTER",
+            Self::Transform => "TRANSFORMATION",
+            Self::Sink => "TASK_PUT",
+        }
+    }
+}
+
+/// Why a record was refused, and where.
+#[derive(Clone, Copy, Debug)]
+pub struct ErrorHeaders<'e> {
+    /// The topic that it came from.
+    pub topic: &'e str,
+    /// Its partition there.
+    pub partition: i32,
+    /// Its offset there.
+    pub offset: i64,
+    /// Connector.
+    pub connector: &'e str,
+    /// Task.
+    pub task: u32,
+    /// Where it was refused.
+    pub place: Place,
+    /// Who did it, as the connector calls it: a transform's or sink's name, or a format.
+    pub name: &'e str,
+    /// The plugin and its version; the host and its version for what is no plugin's doing.
+    pub plugin: &'e str,
+    /// What kind of error it was.
+    pub class: &'e str,
+    /// Why, for people.
+    pub reason: &'e str,
+    /// How often the record was tried, replays included.
+    pub attempts: u64,
+    /// When it was refused: date and time in UTC.
+    pub time: &'e str,
+    /// How many headers the record itself has.
+    pub own_headers: usize,
+}
+
+impl ErrorHeaders<'_> {
+    /// The headers, in order: names and values.
+    #[must_use]
+    pub fn list(&self) -> Vec<(&'static str, String)> {
+        let Self { topic, partition, offset, connector, task, place, name, plugin, class, time, .. } = *self;
+        let reason = cut(self.reason);
+        let trace = format!(
+            "{connector}[{task}] {} {name}: {topic}[{partition}] offset {offset}: {reason}",
+            place.name()
+        );
+        vec![
+            (TOPIC, topic.to_owned()),
+            (PARTITION, partition.to_string()),
+            (OFFSET, offset.to_string()),
+            (CONNECT_NAME, connector.to_owned()),
+            (CONNECT_TASK, task.to_string()),
+            (CONNECT_STAGE, place.connect_name().to_owned()),
+            ("__connect.errors.class.name", plugin.to_owned()),
+            ("__connect.errors.exception.class.name", format!("{PREFIX}{class}")),
+            (MESSAGE, reason.to_owned()),
+            ("__connect.errors.exception.stacktrace", trace),
+            (CONNECTOR, connector.to_owned()),
+            (TASK, task.to_string()),
+            (STAGE, place.name().to_owned()),
+            (NAME, name.to_owned()),
+            (PLUGIN, plugin.to_owned()),
+            (CLASS, class.to_owned()),
+            (ATTEMPTS, self.attempts.to_string()),
+            (TIME, time.to_owned()),
+            (VERSION, env!("CARGO_PKG_VERSION").to_owned()),
+            (COUNT, self.own_headers.to_string()),
+        ]
+    }
+}
+
+fn cut(reason: &str) -> &str {
+    let end = (0..=LONGEST_REASON.min(reason.len())).rev().find(|at| reason.is_char_boundary(*at));
+    &reason[..end.unwrap_or_default()]
+}
+
+/// How often a record with these headers was replayed.
+#[must_use]
+pub fn replays<'h>(headers: impl Iterator<Item = (&'h [u8], Option<&'h [u8]>)>) -> u64 {
+    let counts = headers.filter(|(name, _)| *name == REPLAYED.as_bytes());
+    let count = |value: &[u8]| std::str::from_utf8(value).ok()?.parse().ok();
+    counts.filter_map(|(_, value)| count(value?)).last().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers() -> ErrorHeaders<'static> {
+        ErrorHeaders {
+            topic: "cdc.orders",
+            partition: 3,
+            offset: 42,
+            connector: "orders",
+            task: 1,
+            place: Place::Value,
+            name: "json",
+            plugin: "tidegate/0.1.0",
+            class: "decode",
+            reason: "value is not JSON",
+            attempts: 2,
+            time: "2026-01-01T00:00:00.000Z",
+            own_headers: 5,
+        }
+    }
+
+    #[test]
+    fn a_letter_has_kafka_connect_s_headers_by_their_names() {
+        let list = headers().list();
+        let connect: Vec<(&str, &str)> = list
+            .iter()
+            .filter_map(|(name, value)| Some((name.strip_prefix(CONNECT_PREFIX)?, value.as_str())))
+            .collect();
+        assert_eq!(
+            connect,
+            [
+                ("topic", "cdc.orders"),
+                ("partition", "3"),
+                ("offset", "42"),
+                ("connector.name", "orders"),
+                ("task.id", "1"),
+                ("stage", "VALUE_CONVERTER"),
+                ("class.name", "tidegate/0.1.0"),
+                ("exception.class.name", "tidegate.errors.decode"),
+                ("exception.message", "value is not JSON"),
+                ("exception.stacktrace", "orders[1] value json: cdc.orders[3] offset 42: value is not JSON"),
+            ]
+        );
+        assert!(list[connect.len()..].iter().all(|(name, _)| name.starts_with(PREFIX)));
+    }
+
+    #[test]
+    fn a_long_reason_is_cut_between_characters() {
+        let reason = "ä".repeat(3000);
+        let list = ErrorHeaders { reason: &reason, ..headers() }.list();
+        let message = list.iter().find(|(name, _)| *name == MESSAGE).map(|(_, value)| value.len());
+        assert_eq!(message, Some(LONGEST_REASON));
+    }
+
+    #[test]
+    fn the_last_count_of_replays_is_the_one_that_counts() {
+        let name = REPLAYED.as_bytes();
+        let headers = [(name, Some(&b"1"[..])), (b"other", Some(b"9")), (name, Some(b"2")), (name, None)];
+        assert_eq!(replays(headers.into_iter()), 2);
+        assert_eq!(replays(std::iter::empty()), 0);
+    }
+}

@@ -1,0 +1,17 @@
+//! A producer for records that must not be lost: [`Producer::send`] returns when all of them are acknowledged.
+//!
+//! It is idempotent and waits for all replicas; librdkafka retries in order until the settings' time is up. Topics that
+//! are missing are created first.
+
+mod error;
+mod reports;
+mod send;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod topics;
+
+pub use error::ProduceError;
+pub use send::{Outgoing, Producer, Waiting};
+pub use settings::{Patience, ProducerSettings};
+pub use topics::NewTopic;

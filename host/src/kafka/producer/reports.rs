@@ -1,0 +1,72 @@
+//! What the brokers say of records that were sent: counted here, by librdkafka's callbacks.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Message as _};
+use rdkafka::producer::ProducerContext;
+
+/// Counts what is on its way.
+pub(super) struct Reports {
+    owner: String,
+    state: Mutex<State>,
+}
+
+/// What is on its way, and what went wrong.
+#[derive(Default)]
+pub(super) struct State {
+    /// Records that were sent and are not reported yet.
+    pub(super) records: usize,
+    /// Their bytes.
+    pub(super) bytes: usize,
+    /// The first record that failed: its topic, and why.
+    pub(super) failure: Option<(String, RDKafkaErrorCode)>,
+    /// The last error of a connection: it knows more than a report of a record that timed out.
+    pub(super) reason: Option<String>,
+}
+
+impl Reports {
+    pub(super) fn new(owner: &str) -> Self {
+        Self { owner: owner.to_owned(), state: Mutex::default() }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ClientContext for Reports {
+    // Tokens are set by a thread of their own (see `oauth`), so the request for one is ignored.
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = false;
+
+    fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
+        // What matters comes as an error or with a report, too.
+        tracing::debug!(client = self.owner, facility, message, "librdkafka");
+    }
+
+    fn stats_raw(&self, _: &[u8]) {}
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        // "1/1 brokers are down" says less than what came before it.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            self.state().reason = Some(reason.to_owned());
+        }
+    }
+}
+
+impl ProducerContext for Reports {
+    /// Bytes of the record.
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, report: &DeliveryResult<'_>, bytes: usize) {
+        let mut state = self.state();
+        state.records = state.records.saturating_sub(1);
+        state.bytes = state.bytes.saturating_sub(bytes);
+        if let Err((error, message)) = report {
+            let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+            state.failure.get_or_insert_with(|| (message.topic().to_owned(), code));
+        }
+    }
+}

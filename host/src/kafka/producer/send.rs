@@ -1,0 +1,192 @@
+//! The producer: records go out, and are waited for.
+
+use std::collections::HashMap;
+use std::ffi::CString;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::config::FromClientConfigAndContext as _;
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::producer::{BaseProducer, Producer as _, PurgeConfig};
+
+use super::reports::{Reports, State};
+use super::{ProduceError, ProducerSettings};
+use crate::kafka::client::ClientError;
+use crate::kafka::ffi;
+use crate::kafka::oauth::{Refresher, Supply, supply};
+
+/// Most bytes on their way at a time; a larger record travels alone.
+const WINDOW: usize = 16 << 20;
+/// How often reports are looked for while they should come at any moment, and while they do not.
+const SHORT_PAUSE: Duration = Duration::from_millis(1);
+const LONG_PAUSE: Duration = Duration::from_millis(20);
+const SOON: Duration = Duration::from_millis(200);
+/// How long the reports of what was given up are waited for.
+const PURGE_TIME: Duration = Duration::from_millis(500);
+
+/// A record to be produced.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing<'r> {
+    /// Topic.
+    pub topic: &'r str,
+    /// Partition; none leaves it to a hash of the key, or to chance.
+    pub partition: Option<i32>,
+    /// Milliseconds since the epoch; none: now.
+    pub timestamp_ms: Option<i64>,
+    /// Key; none is Kafka's null.
+    pub key: Option<&'r [u8]>,
+    /// Value; none is Kafka's null.
+    pub value: Option<&'r [u8]>,
+    /// Headers, in order.
+    pub headers: &'r [(&'r [u8], Option<&'r [u8]>)],
+}
+
+impl Outgoing<'_> {
+    /// Bytes of key, value and headers.
+    fn bytes(&self) -> usize {
+        let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
+        let headers = self.headers.iter().map(|(name, value)| name.len() + length(*value));
+        length(self.key) + length(self.value) + headers.sum::<usize>()
+    }
+}
+
+/// What is being waited for, as whoever waits is told again and again.
+#[derive(Clone, Copy, Debug)]
+pub struct Waiting<'w> {
+    /// The topic.
+    pub topic: &'w str,
+    /// For how long already.
+    pub since: Duration,
+    /// The last reason that is known, if there is one.
+    pub reason: Option<&'w str>,
+}
+
+/// Produces records that must not be lost. After an error it is of no more use.
+pub struct Producer {
+    pub(super) settings: ProducerSettings,
+    pub(super) base: Arc<BaseProducer<Reports>>,
+    /// Numbers of partitions of the topics that are known to exist.
+    pub(super) topics: HashMap<String, i32>,
+    _refresher: Option<Refresher>,
+}
+
+impl Producer {
+    /// Makes the client. Does not wait for brokers.
+    ///
+    /// # Errors
+    /// When a property is refused.
+    pub fn open(settings: &ProducerSettings) -> Result<Self, ProduceError> {
+        let (config, tokens) = settings.to_config()?;
+        let base = BaseProducer::from_config_and_context(&config, Reports::new(&settings.owner));
+        let base = Arc::new(base.map_err(ClientError::from_creation)?);
+        let refresher = match tokens {
+            None => None,
+            Some(source) => {
+                let weak = Arc::downgrade(&base);
+                let hand_over =
+                    move |token: &_| weak.upgrade().map_or(Supply::Gone, |base| supply(base.client(), token));
+                Some(Refresher::start(source, &settings.owner, hand_over)?)
+            }
+        };
+        Ok(Self { settings: settings.clone(), base, topics: HashMap::new(), _refresher: refresher })
+    }
+
+    /// Sends records and waits until all of them are acknowledged by all replicas. Those of a partition keep their order.
+    ///
+    /// `go_on` is asked again and again while that lasts; when it says no, what is not sent yet is given up.
+    ///
+    /// # Errors
+    /// When one of them is refused, or not acknowledged in time.
+    pub fn send<'r>(
+        &mut self,
+        records: impl IntoIterator<Item = Outgoing<'r>>,
+        go_on: &mut dyn FnMut(Waiting<'_>) -> bool,
+    ) -> Result<(), ProduceError> {
+        let began = Instant::now();
+        let mut last = String::new();
+        for record in records {
+            record.topic.clone_into(&mut last);
+            let bytes = record.bytes();
+            self.wait(&last, began, go_on, |state| state.bytes == 0 || state.bytes + bytes <= WINDOW)?;
+            self.enqueue(&record, bytes, began, go_on)?;
+        }
+        self.wait(&last, began, go_on, |state| state.records == 0)
+    }
+
+    fn enqueue(
+        &self,
+        record: &Outgoing<'_>,
+        bytes: usize,
+        began: Instant,
+        go_on: &mut dyn FnMut(Waiting<'_>) -> bool,
+    ) -> Result<(), ProduceError> {
+        let refused = |code| ProduceError::refused(record.topic, code);
+        let topic = CString::new(record.topic).map_err(|_| refused(RDKafkaErrorCode::InvalidTopic))?;
+        let Outgoing { partition, timestamp_ms, key, value, headers, .. } = *record;
+        let produced = ffi::Produced { topic: &topic, partition, timestamp_ms, key, value, headers };
+        loop {
+            {
+                // Before: the report may come at any moment after.
+                let mut state = self.base.context().state();
+                (state.records, state.bytes) = (state.records + 1, state.bytes + bytes);
+            }
+            let Err(code) = ffi::produce(self.base.client(), &produced, bytes) else { return Ok(()) };
+            let on_their_way = {
+                let mut state = self.base.context().state();
+                (state.records, state.bytes) = (state.records - 1, state.bytes - bytes);
+                state.records
+            };
+            if code != RDKafkaErrorCode::QueueFull || on_their_way == 0 {
+                self.give_up();
+                return Err(refused(code));
+            }
+            self.wait(record.topic, began, go_on, |state| state.records < on_their_way)?;
+        }
+    }
+
+    /// Serves reports until `enough`.
+    fn wait(
+        &self,
+        topic: &str,
+        began: Instant,
+        go_on: &mut dyn FnMut(Waiting<'_>) -> bool,
+        enough: impl Fn(&State) -> bool,
+    ) -> Result<(), ProduceError> {
+        loop {
+            let waited = began.elapsed();
+            let (failure, done, reason) = {
+                let state = self.base.context().state();
+                (state.failure.clone(), enough(&state), state.reason.clone())
+            };
+            if let Some((topic, code)) = failure {
+                self.give_up();
+                return Err(failed(topic, code, waited, reason));
+            }
+            if done {
+                return Ok(());
+            }
+            if !go_on(Waiting { topic, since: waited, reason: reason.as_deref() }) {
+                self.give_up();
+                let reason = reason.unwrap_or_else(|| "no broker has answered".to_owned());
+                return Err(ProduceError::GivenUp { topic: topic.to_owned(), reason });
+            }
+            self.base.poll(if waited < SOON { SHORT_PAUSE } else { LONG_PAUSE });
+        }
+    }
+
+    /// Takes back what is not sent yet: nothing may be written after the error was told.
+    fn give_up(&self) {
+        self.base.purge(PurgeConfig::default().queue().inflight());
+        if let Err(error) = self.base.flush(PURGE_TIME) {
+            tracing::debug!(%error, "reports of what was given up");
+        }
+    }
+}
+
+fn failed(topic: String, code: RDKafkaErrorCode, waited: Duration, reason: Option<String>) -> ProduceError {
+    if code == RDKafkaErrorCode::MessageTimedOut {
+        let reason = reason.unwrap_or_else(|| "the brokers do not acknowledge".to_owned());
+        return ProduceError::TimedOut { topic, waited, reason };
+    }
+    ProduceError::refused(&topic, code)
+}

@@ -1,0 +1,212 @@
+//! Topics that have to exist before anything is written to them.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic as NativeTopic, TopicReplication};
+use rdkafka::client::ClientContext;
+use rdkafka::config::{FromClientConfigAndContext as _, RDKafkaLogLevel};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::Producer as _;
+
+use super::{ProduceError, Producer, Waiting};
+use crate::kafka::admin::{Admin, AdminError};
+use crate::kafka::client::{self, ClientError};
+use crate::kafka::oauth::supply_once;
+
+/// How long one look-up may take before whoever waits is asked, and it is tried again.
+const LOOK_UP_TIME: Duration = Duration::from_secs(1);
+/// How long the brokers may take to create a topic.
+const CREATION_TIME: Duration = Duration::from_secs(10);
+const RETRY_AFTER: Duration = Duration::from_millis(200);
+
+/// How a missing topic is created. Its records are kept until somebody deletes them, whatever their time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewTopic {
+    /// Partitions.
+    pub partitions: u32,
+    /// Replicas; none: what the brokers take by default.
+    pub replication: Option<u32>,
+}
+
+impl Producer {
+    /// Sees to it that `topic` exists, and returns its number of partitions. Only the first call asks the brokers.
+    ///
+    /// Brokers that know no request for that, as the embedded one, may still create the topic when it is written to.
+    ///
+    /// # Errors
+    /// When it cannot be created, or nobody answers in time. `go_on` is as for [`Producer::send`].
+    pub fn ensure_topic(
+        &mut self,
+        topic: &str,
+        new: NewTopic,
+        go_on: &mut dyn FnMut(Waiting<'_>) -> bool,
+    ) -> Result<i32, ProduceError> {
+        if let Some(partitions) = self.topics.get(topic) {
+            return Ok(*partitions);
+        }
+        let began = Instant::now();
+        let mut search = Search::default();
+        let partitions = loop {
+            let reason = match self.find_or_create(topic, new, &mut search) {
+                Ok(partitions) => break partitions,
+                Err(Trouble::Passing(reason)) => reason,
+                Err(Trouble::Permanent(error)) => return Err(error),
+            };
+            let (topic, waited) = (topic.to_owned(), began.elapsed());
+            if waited + RETRY_AFTER > self.settings.timeout() {
+                return Err(ProduceError::TimedOut { topic, waited, reason });
+            }
+            if !go_on(Waiting { topic: &topic, since: waited, reason: Some(&reason) }) {
+                return Err(ProduceError::GivenUp { topic, reason });
+            }
+            thread::sleep(RETRY_AFTER);
+        };
+        self.topics.insert(topic.to_owned(), partitions);
+        Ok(partitions)
+    }
+
+    fn find_or_create(&self, topic: &str, new: NewTopic, search: &mut Search) -> Result<i32, Trouble> {
+        let admin = match &search.admin {
+            Some(admin) => admin,
+            None => {
+                let properties = self.settings.client_properties();
+                search.admin.insert(Admin::connect(&self.settings.bootstrap_servers, &properties)?)
+            }
+        };
+        if let Some(count) = admin.partitions(topic, LOOK_UP_TIME)? {
+            return Ok(i32::try_from(count).unwrap_or(i32::MAX));
+        }
+        if search.created {
+            return Err(Trouble::Passing("it was created, and is not known to all brokers yet".to_owned()));
+        }
+        match self.create(topic, new)? {
+            Created::Yes => tracing::info!(topic, partitions = new.partitions, "topic created"),
+            Created::Before => {}
+            Created::Unsupported => return self.have_created(topic),
+        }
+        search.created = true;
+        self.find_or_create(topic, new, search)
+    }
+
+    fn create(&self, topic: &str, new: NewTopic) -> Result<Created, Trouble> {
+        let properties = self.settings.client_properties();
+        let (config, tokens) = client::configure(&self.settings.bootstrap_servers, &properties)?;
+        let admin =
+            AdminClient::from_config_and_context(&config, Quiet).map_err(ClientError::from_creation)?;
+        if let Some(source) = tokens {
+            supply_once(admin.inner(), &source).map_err(ProduceError::from)?;
+        }
+        let count = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
+        let replication = TopicReplication::Fixed(new.replication.map_or(-1, count));
+        // Letters keep the time of their records: by time they would be deleted at once, compaction would keep one per key.
+        let native = NativeTopic::new(topic, count(new.partitions), replication)
+            .set("cleanup.policy", "delete")
+            .set("retention.ms", "-1");
+        let options =
+            AdminOptions::new().request_timeout(Some(CREATION_TIME)).operation_timeout(Some(CREATION_TIME));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(ProduceError::from)?;
+        let code = match runtime.block_on(admin.create_topics([&native], &options)) {
+            Ok(results) => results.into_iter().find_map(|result| result.err().map(|(_, code)| code)),
+            Err(KafkaError::AdminOp(code)) => Some(code),
+            Err(error) => return Err(ClientError::from_creation(error).into()),
+        };
+        match code {
+            None => Ok(Created::Yes),
+            Some(RDKafkaErrorCode::TopicAlreadyExists) => Ok(Created::Before),
+            Some(RDKafkaErrorCode::UnsupportedFeature | RDKafkaErrorCode::UnsupportedVersion) => {
+                Ok(Created::Unsupported)
+            }
+            Some(code) if passes(code) => Err(Trouble::Passing(format!("creating it: {code}"))),
+            Some(code) => Err(Trouble::Permanent(ProduceError::not_created(topic, code))),
+        }
+    }
+
+    /// Has the brokers create the topic by asking for it, as producers do.
+    fn have_created(&self, topic: &str) -> Result<i32, Trouble> {
+        let metadata = self.base.client().fetch_metadata(Some(topic), CREATION_TIME);
+        let metadata = metadata.map_err(|error| Trouble::Passing(error.to_string()))?;
+        let found = metadata.topics().iter().find(|found| found.name() == topic && found.error().is_none());
+        let count = found.map(|found| found.partitions().len()).filter(|count| *count > 0);
+        let missing = || {
+            let code = RDKafkaErrorCode::UnknownTopicOrPartition;
+            Trouble::Permanent(ProduceError::not_created(topic, code))
+        };
+        count.and_then(|count| i32::try_from(count).ok()).ok_or_else(missing)
+    }
+}
+
+/// How far looking for a topic has come.
+#[derive(Default)]
+struct Search {
+    admin: Option<Admin>,
+    created: bool,
+}
+
+enum Created {
+    Yes,
+    /// Somebody else was quicker.
+    Before,
+    /// The brokers know no such request.
+    Unsupported,
+}
+
+enum Trouble {
+    Passing(String),
+    Permanent(ProduceError),
+}
+
+impl From<ProduceError> for Trouble {
+    fn from(error: ProduceError) -> Self {
+        Self::Permanent(error)
+    }
+}
+
+impl From<ClientError> for Trouble {
+    fn from(error: ClientError) -> Self {
+        Self::Permanent(error.into())
+    }
+}
+
+impl From<AdminError> for Trouble {
+    fn from(error: AdminError) -> Self {
+        match error {
+            AdminError::Client(error) => Self::Permanent(error.into()),
+            // A token endpoint may be away for a while, as brokers may.
+            passing => Self::Passing(passing.to_string()),
+        }
+    }
+}
+
+fn passes(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(
+        code,
+        Code::BrokerTransportFailure
+            | Code::AllBrokersDown
+            | Code::OperationTimedOut
+            | Code::TimedOutQueue
+            | Code::RequestTimedOut
+            | Code::NotController
+            | Code::BrokerNotAvailable
+            | Code::NetworkException
+            | Code::Resolve
+    )
+}
+
+/// The client that creates topics says nothing of itself.
+struct Quiet;
+
+impl ClientContext for Quiet {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = false;
+
+    fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
+        tracing::trace!(facility, message, "librdkafka");
+    }
+
+    fn stats_raw(&self, _: &[u8]) {}
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::trace!(%error, reason, "librdkafka");
+    }
+}

@@ -1,0 +1,60 @@
+//! The standard streams as the host keeps them for itself: a plugin may close those of the process, or put something else
+//! in their place.
+
+use std::{
+    fs::File,
+    io::{self, Write},
+    os::fd::{AsFd, OwnedFd},
+    sync::{LazyLock, Mutex, PoisonError},
+};
+
+static OUTPUT: LazyLock<Stream> = LazyLock::new(|| Stream::of(&io::stdout()));
+static ERRORS: LazyLock<Stream> = LazyLock::new(|| Stream::of(&io::stderr()));
+
+/// A duplicate of a standard stream; none where the process was started without.
+struct Stream(Option<Mutex<File>>);
+
+impl Stream {
+    fn of(stream: &impl AsFd) -> Self {
+        let duplicate: Option<OwnedFd> = stream.as_fd().try_clone_to_owned().ok();
+        Self(duplicate.map(|stream| Mutex::new(File::from(stream))))
+    }
+
+    fn duplicate(&self) -> Option<OwnedFd> {
+        let stream = self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        stream.as_fd().try_clone_to_owned().ok()
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        let Some(stream) = &self.0 else { return Ok(()) };
+        stream.lock().unwrap_or_else(PoisonError::into_inner).write_all(bytes)
+    }
+}
+
+/// Keeps the streams that the process has now.
+pub(super) fn keep_streams() {
+    LazyLock::force(&OUTPUT);
+    LazyLock::force(&ERRORS);
+}
+
+/// Another end of standard output, for a child process; none where there is no standard output.
+#[must_use]
+pub fn output_for_a_child() -> Option<OwnedFd> {
+    OUTPUT.duplicate()
+}
+
+/// Writes to standard output, at once.
+///
+/// # Errors
+/// As writing to a file.
+pub fn write_output(bytes: &[u8]) -> io::Result<()> {
+    OUTPUT.write(bytes)
+}
+
+/// Writes to standard error, at once.
+///
+/// # Errors
+/// As writing to a file.
+pub(super) fn write_errors(bytes: &[u8]) -> io::Result<()> {
+    ERRORS.write(bytes)
+}

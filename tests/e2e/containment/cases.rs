@@ -1,0 +1,135 @@
+//! The table: what a plugin does, when, and what becomes of its connector.
+
+/// A plugin that misbehaves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Case {
+    /// `sink` or `transform`.
+    pub(crate) kind: &'static str,
+    /// The moment, as the fixtures call it.
+    pub(crate) at: &'static str,
+    /// The deed, as the fixtures call it.
+    pub(crate) does: &'static str,
+    /// What becomes of its connector.
+    pub(crate) outcome: Outcome,
+}
+
+/// What becomes of a connector.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Outcome {
+    /// It fails with a reason that holds this text.
+    Fails(&'static str),
+    /// It goes on, delivers everything, and the log has a line with this text.
+    Delivers(&'static str),
+}
+
+use Outcome::{Delivers, Fails};
+
+const fn sink(at: &'static str, does: &'static str, outcome: Outcome) -> Case {
+    Case { kind: "sink", at, does, outcome }
+}
+
+const fn transform(at: &'static str, does: &'static str, outcome: Outcome) -> Case {
+    Case { kind: "transform", at, does, outcome }
+}
+
+/// Errors of every class, and panics, wherever the host calls a plugin.
+pub(crate) const FAILING: &[Case] = &[
+    sink("open", "panic", Fails("opening sink \"hostile-sink\": hostile-sink: panicked at ")),
+    sink(
+        "open",
+        "fatal",
+        Fails("opening sink \"hostile-sink\": hostile-sink: Open is more than it can take"),
+    ),
+    sink("open", "retriable", Fails("sink \"hostile-sink\" still fails after ")),
+    sink("open", "rejected", Fails("opening sink \"hostile-sink\": hostile-sink: Open is bad")),
+    sink(
+        "open",
+        "fenced",
+        Fails("opening sink \"hostile-sink\": hostile-sink: Open belongs to somebody else"),
+    ),
+    sink("claim", "panic", Fails("Claim went off")),
+    sink("claim", "fatal", Fails("sink \"hostile-sink\" failed: Claim is more than it can take")),
+    sink("claim", "retriable", Fails("sink \"hostile-sink\" still fails after ")),
+    sink("claim", "rejected", Fails("sink \"hostile-sink\" failed: Claim is bad")),
+    sink("claim", "fenced", Fails("sink \"hostile-sink\" failed: Claim belongs to somebody else")),
+    sink("records", "panic", Fails("sink \"hostile-sink\" failed: panicked at ")),
+    sink("records", "fatal", Fails("sink \"hostile-sink\" failed: Records is more than it can take")),
+    sink("records", "retriable", Fails("sink \"hostile-sink\" still fails after ")),
+    sink("records", "rejected", Fails("sink \"hostile-sink\" refused events[0] offset 1: Records is bad")),
+    sink("records", "fenced", Fails("sink \"hostile-sink\" failed: Records belongs to somebody else")),
+    sink("release", "panic", Fails("Release went off")),
+    sink("release", "fatal", Delivers("letting partitions go: Release is more than it can take")),
+    transform(
+        "open",
+        "panic",
+        Fails("opening transform \"hostile-transform\": hostile-transform: panicked at "),
+    ),
+    transform(
+        "open",
+        "fatal",
+        Fails("opening transform \"hostile-transform\": hostile-transform: Open is more than it can take"),
+    ),
+    transform(
+        "records",
+        "panic",
+        Fails("transform \"hostile-transform\" failed: at events[0]@1: panicked at "),
+    ),
+    transform("records", "fatal", Fails("Records is more than it can take")),
+    transform("records", "retriable", Fails("transform \"hostile-transform\" still fails after ")),
+    transform(
+        "records",
+        "rejected",
+        Fails("transform \"hostile-transform\" refused events[0] offset 1: Records is bad"),
+    ),
+    transform("records", "fenced", Fails("Records belongs to somebody else")),
+];
+
+/// Calls that do not return before the host asks, or not at all.
+pub(crate) const HANGING: &[Case] = &[
+    sink("open", "hang", Fails("woken up by the host")),
+    sink("open", "hang-for-ever", Fails("its thread is left behind")),
+    sink("claim", "hang", Fails("woken up by the host")),
+    sink("claim", "hang-for-ever", Fails("its thread is left behind")),
+    sink("records", "hang", Fails("woken up by the host")),
+    sink("records", "hang-for-ever", Fails("its thread is left behind")),
+    sink("records", "spin", Fails("its thread is left behind")),
+    sink("release", "hang-for-ever", Fails("its thread is left behind")),
+    transform("open", "hang-for-ever", Fails("its thread is left behind")),
+    transform("records", "hang", Fails("woken up by the host")),
+    transform("records", "hang-for-ever", Fails("its thread is left behind")),
+];
+
+/// What goes beyond a plugin's own business, and still has to be borne.
+pub(crate) const SIDE_EFFECTS: &[Case] = &[
+    sink(
+        "records",
+        "thread-panic",
+        Delivers("a thread of the plugin panicked at tests/fixtures/misbehaving/deed.rs:"),
+    ),
+    transform("records", "thread-stays", Delivers("the thread that stays is still here")),
+    sink("records", "runtime", Delivers("a task of its own went off")),
+    transform("records", "garbage", Delivers("")),
+    sink("open", "reset-sigsegv", Delivers("")),
+    sink("records", "close-stdout", Delivers("")),
+    transform("records", "close-stderr", Delivers("")),
+];
+
+/// Failures at the end of a plugin's life.
+pub(crate) const ENDING: &[Case] = &[
+    sink("close", "panic", Delivers("closing: panicked at ")),
+    sink("close", "fatal", Delivers("closing: Close is more than it can take")),
+    sink("drop", "panic", Delivers("dropping the instance: panicked at ")),
+    sink("drop", "fatal", Delivers("a drop has nobody to tell: Drop is more than it can take")),
+    transform("close", "panic", Delivers("closing: panicked at ")),
+    transform("close", "fatal", Delivers("closing: Close is more than it can take")),
+    transform("drop", "panic", Delivers("dropping the instance: panicked at ")),
+];
+
+/// Plugins that do not let go.
+pub(crate) const NEVER_ENDING: &[Case] = &[
+    sink("close", "hang-for-ever", Delivers("")),
+    sink("drop", "hang-for-ever", Delivers("")),
+    sink("drop", "hang", Delivers("woken up by the host")),
+    transform("close", "hang-for-ever", Delivers("")),
+    transform("drop", "hang-for-ever", Delivers("")),
+];

@@ -1,0 +1,106 @@
+//! The ledgers that other tests rely on: doubles show in one, none are in the other, and faults come and go.
+
+use tidegate_tests::{Broker, Home, Ledger, Running, SinkFaults};
+
+const EVENTS: [&str; 4] = [r#"{"id":0}"#, r#"{"id":1,"bad":true}"#, r#"{"id":2}"#, r#"{"id":3}"#];
+
+/// A connector that reads the topic `events` into a ledger.
+fn ledger(home: &Home, sink: &str, more: &str) -> Ledger {
+    home.connector(
+        sink,
+        &format!(
+            "[source]\ntopics = [\"events\"]\n[sink]\nplugin = \"{sink}\"\n[sink.config]\npath = \"@{sink}.db\"\n\
+             fail_file = \"@faults\"\nreject_bad = true\n[errors]\ntolerance = \"all\"\non_reject = \"drop\"\n\
+             [errors.retry]\ninitial = \"5ms\"\nmax = \"20ms\"\n[limits]\ncall_timeout = \"1s\"\nshutdown = \"1s\"\n\
+             [restart]\ninitial = \"10ms\"\nmax = \"50ms\"\n{more}"
+        ),
+    );
+    Ledger::of(home.path(&format!("{sink}.db")))
+}
+
+fn wait_for_offsets(running: &mut Running, ledger: &Ledger, offsets: &[i64]) {
+    running.wait_until("the ledger's records", |_| (ledger.offsets() == offsets).then_some(()));
+}
+
+#[test]
+fn doubles_show_in_the_one_and_are_not_made_by_the_other() {
+    let broker = Broker::with_events(EVENTS);
+    let home = Home::new(&["ledger"]);
+    let (append, exact) = (ledger(&home, "ledger-append", ""), ledger(&home, "ledger-exact", ""));
+    let _finished = home.run_once(&broker).expect_code(0);
+    let entries = append.entries();
+    let first = entries.first().expect("an entry");
+    assert_eq!((first.topic.as_str(), first.partition, first.offset, first.number), ("events", 0, 0, 1));
+    assert_eq!(first.value.as_deref(), Some(EVENTS[0].as_bytes()));
+
+    for group in ["connect-ledger-append", "connect-ledger-exact"] {
+        assert_eq!(broker.committed(group, "events", 0), Some(4));
+        broker.set_committed(group, &["events"], 0);
+    }
+    let _finished = home.run_once(&broker).expect_code(0);
+    assert_eq!(append.offsets(), [0, 2, 3, 0, 2, 3]);
+    assert_eq!(exact.offsets(), [0, 2, 3]);
+    let kept = exact.kept();
+    assert_eq!((kept.len(), kept[0].next_offset, kept[0].epoch), (1, Some(4), 2));
+}
+
+#[test]
+fn an_answer_that_is_lost_doubles_the_one_alone() {
+    let broker = Broker::with_events(EVENTS);
+    let home = Home::new(&["ledger"]);
+    let faults = home.path("faults");
+    SinkFaults { lost_answers: 1.0, ..SinkFaults::default() }.put(&faults);
+    let (append, exact) = (ledger(&home, "ledger-append", ""), ledger(&home, "ledger-exact", ""));
+    let mut running = home.start(&broker);
+    running.wait_until("doubles", |_| (append.last() >= 9 && exact.last() >= 3).then_some(()));
+    running.wait_for_log("its answer is lost");
+    SinkFaults::default().put(&faults);
+    home.wait_for_status(&mut running, "ledger-append", |status| status["counts"]["committed"] == 4);
+    home.wait_for_status(&mut running, "ledger-exact", |status| status["counts"]["committed"] == 4);
+    let _finished = running.terminate().expect_code(0);
+    assert_eq!(append.offsets()[..6], [0, 2, 3, 0, 2, 3]);
+    assert_eq!(exact.offsets(), [0, 2, 3]);
+}
+
+#[test]
+fn faults_come_and_go_with_their_file() {
+    let broker = Broker::with_events(["{}"]);
+    let home = Home::new(&["ledger"]);
+    let faults = home.path("faults");
+    let ledger = ledger(&home, "ledger-append", "");
+    SinkFaults { retriable: 1.0, ..SinkFaults::default() }.put(&faults);
+    let mut running = home.start(&broker);
+    running.wait_for_log("is said to be out of order");
+    assert!(ledger.offsets().is_empty());
+
+    SinkFaults { reject_every: Some(2), unnamed: true, ..SinkFaults::default() }.put(&faults);
+    running.wait_for_log("record skipped: some record of the batch does not belong into the ledger");
+    broker.send("events", ["{}", "{}"]);
+    wait_for_offsets(&mut running, &ledger, &[1]);
+
+    SinkFaults { hang: true, ..SinkFaults::default() }.put(&faults);
+    broker.send("events", ["{}"]);
+    running.wait_for_log("its thread is left behind");
+    SinkFaults::default().put(&faults);
+    home.wait_for_status(&mut running, "ledger-append", |status| status["counts"]["committed"] == 4);
+    let _finished = running.terminate().expect_code(0);
+    // The thread that was left behind has woken up as well, and kept its batch.
+    let offsets = ledger.offsets();
+    assert!(offsets.iter().filter(|offset| **offset == 3).count() <= 2, "{offsets:?}");
+}
+
+#[test]
+fn a_claim_from_outside_fences() {
+    let broker = Broker::with_events(["{}"]);
+    let home = Home::new(&["ledger"]);
+    let ledger = ledger(&home, "ledger-exact", "");
+    let mut running = home.start(&broker);
+    wait_for_offsets(&mut running, &ledger, &[0]);
+    ledger.claim("events", 0);
+    broker.send("events", ["{}"]);
+    running.wait_for_log("events[0] was claimed by another task: epoch 1 is over, it is 2");
+    // The restart claims it anew.
+    wait_for_offsets(&mut running, &ledger, &[0, 1]);
+    assert_eq!(ledger.kept()[0].epoch, 3);
+    let _finished = running.terminate().expect_code(0);
+}

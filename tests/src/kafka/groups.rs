@@ -1,0 +1,78 @@
+//! Consumer groups: their members, and what they have committed.
+
+use std::collections::BTreeMap;
+
+use rdkafka::{
+    TopicPartitionList,
+    consumer::{BaseConsumer, CommitMode, Consumer},
+    topic_partition_list::Offset,
+};
+
+use super::Kafka;
+use crate::PATIENCE;
+
+/// A member of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// What the group calls it.
+    pub id: String,
+    /// What it calls itself.
+    pub client_id: String,
+}
+
+impl Kafka {
+    /// What a group has committed of a topic, by partition.
+    ///
+    /// # Panics
+    /// When the brokers do not answer.
+    #[must_use]
+    pub fn committed(&self, group: &str, topic: &str) -> BTreeMap<i32, i64> {
+        let mut partitions = TopicPartitionList::new();
+        partitions.add_partition_range(topic, 0, self.partitions(topic) - 1);
+        let committed = self.of_group(group).committed_offsets(partitions, PATIENCE);
+        let committed = committed.unwrap_or_else(|error| panic!("what {group} has committed: {error}"));
+        let offset = |offset| if let Offset::Offset(offset) = offset { Some(offset) } else { None };
+        let elements = committed.elements();
+        elements.iter().filter_map(|at| Some((at.partition(), offset(at.offset())?))).collect()
+    }
+
+    /// What a group has committed of a topic, summed up over its partitions.
+    ///
+    /// # Panics
+    /// When the brokers do not answer.
+    #[must_use]
+    pub fn committed_in_all(&self, group: &str, topic: &str) -> i64 {
+        self.committed(group, topic).into_values().sum()
+    }
+
+    /// Commits for a group without members.
+    ///
+    /// # Panics
+    /// When the brokers refuse.
+    pub fn set_committed(&self, group: &str, topic: &str, partition: i32, offset: i64) {
+        let mut partitions = TopicPartitionList::new();
+        partitions
+            .add_partition_offset(topic, partition, Offset::Offset(offset))
+            .expect("an offset that librdkafka takes");
+        let committed = self.of_group(group).commit(&partitions, CommitMode::Sync);
+        committed.unwrap_or_else(|error| panic!("a commit for {group}: {error}"));
+    }
+
+    /// The members of a group of the classic protocol.
+    ///
+    /// # Panics
+    /// When the brokers do not answer.
+    #[must_use]
+    pub fn members(&self, group: &str) -> Vec<Member> {
+        let client: BaseConsumer = self.client_config().create().expect("a client");
+        let groups = client.fetch_group_list(Some(group), PATIENCE).expect("the brokers answer");
+        let members = groups.groups().iter().flat_map(|group| group.members());
+        members
+            .map(|member| Member { id: member.id().to_owned(), client_id: member.client_id().to_owned() })
+            .collect()
+    }
+
+    fn of_group(&self, group: &str) -> BaseConsumer {
+        self.client_config().set("group.id", group).create().expect("a consumer")
+    }
+}

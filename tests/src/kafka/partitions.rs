@@ -1,0 +1,54 @@
+//! Who leads a partition, and having another broker do it.
+
+use std::fs;
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+use super::Kafka;
+use crate::{PATIENCE, wait_for};
+
+impl Kafka {
+    /// The broker that leads a partition, if one does.
+    #[must_use]
+    pub fn leader(&self, topic: &str, partition: i32) -> Option<i32> {
+        let consumer: BaseConsumer = self.client_config().create().expect("a client");
+        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the brokers answer");
+        let found = metadata.topics().first()?;
+        let partition = found.partitions().iter().find(|found| found.id() == partition)?;
+        (partition.leader() > 0).then_some(partition.leader())
+    }
+
+    /// Has another of a partition's replicas lead it: the order of its replicas is changed, and the first one elected.
+    ///
+    /// # Panics
+    /// When it does not come to that.
+    pub fn move_leader(&self, topic: &str, partition: i32, to: i32) {
+        let others = self.replicas(topic, partition).into_iter().filter(|id| *id != to);
+        let replicas: Vec<String> = [to].into_iter().chain(others).map(|id| id.to_string()).collect();
+        let plan = tempfile::NamedTempFile::new().expect("a temporary file");
+        let text = format!(
+            r#"{{"version":1,"partitions":[{{"topic":"{topic}","partition":{partition},"replicas":[{}]}}]}}"#,
+            replicas.join(",")
+        );
+        fs::write(plan.path(), text).expect("a temporary file");
+        let plan = plan.path().display().to_string();
+        self.tool(
+            "org.apache.kafka.tools.reassign.ReassignPartitionsCommand",
+            &["--reassignment-json-file", &plan, "--execute"],
+        );
+        self.tool(
+            "org.apache.kafka.tools.LeaderElectionCommand",
+            &["--election-type", "preferred", "--topic", topic, "--partition", &partition.to_string()],
+        );
+        let moved = wait_for(|| (self.leader(topic, partition) == Some(to)).then_some(()));
+        moved.unwrap_or_else(|reason| panic!("broker {to} as the leader of {topic}-{partition}: {reason}"));
+    }
+
+    fn replicas(&self, topic: &str, partition: i32) -> Vec<i32> {
+        let consumer: BaseConsumer = self.client_config().create().expect("a client");
+        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the brokers answer");
+        let partitions = metadata.topics().first().map_or(&[][..], |topic| topic.partitions());
+        let found = partitions.iter().find(|found| found.id() == partition);
+        found.unwrap_or_else(|| panic!("no {topic}-{partition}")).replicas().to_vec()
+    }
+}
