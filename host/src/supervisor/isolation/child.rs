@@ -41,7 +41,8 @@ pub fn child_main() -> io::Result<ExitCode> {
     while let Some(order) = next_order(&mut orders)? {
         match order {
             ToChild::Welcome(_) => {}
-            ToChild::Start(settings) => {
+            ToChild::Start { settings, secrets } => {
+                telemetry::protect(&secrets);
                 let task = settings.task;
                 tasks.extend(start(*settings, &host).map(|started| (task, started)));
             }
@@ -83,7 +84,6 @@ fn detach() -> io::Result<()> {
 }
 
 fn settle_in(welcome: &Welcome, host: &Host) -> io::Result<()> {
-    telemetry::protect(&welcome.secrets);
     let limit = Some(welcome.data_limit);
     setrlimit(Resource::Data, Rlimit { current: limit, maximum: limit })?;
     if let Some(options) = welcome.log {

@@ -16,7 +16,10 @@ use super::{
     spawn::Body,
     watch::Watch,
 };
-use crate::pipeline::{TaskCommand, TaskEvent, TaskEvents, TaskSettings, read_calls};
+use crate::{
+    config::Secrets,
+    pipeline::{TaskCommand, TaskEvent, TaskEvents, TaskSettings, read_calls},
+};
 
 /// What stopping may take beyond the tasks' own deadline: the last commit, and leaving the group.
 pub(in crate::supervisor) const STOP_GRACE: Duration = Duration::from_secs(2);
@@ -29,8 +32,8 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// What a keeper is told.
 pub(super) enum Order {
-    /// Start a task, and tell its events there.
-    Start(Box<TaskSettings>, TaskEvents),
+    /// Start a task that has these secrets, and tell its events there.
+    Start(Box<TaskSettings>, Secrets, TaskEvents),
     /// Tell a task something.
     Tell(u32, TaskCommand),
 }
@@ -132,7 +135,7 @@ impl Keeper {
 
     fn on_order(&mut self, order: Option<Order>) -> ControlFlow<Verdict> {
         match order {
-            Some(Order::Start(settings, events)) => self.start(settings, events),
+            Some(Order::Start(settings, secrets, events)) => self.start(settings, secrets, events),
             Some(Order::Tell(task, command)) => self.tell(task, command),
             // Its connector is given up with everything that it does: a second signal.
             None if !self.tasks.is_empty() => {
@@ -148,13 +151,13 @@ impl Keeper {
         ControlFlow::Continue(())
     }
 
-    fn start(&mut self, settings: Box<TaskSettings>, events: TaskEvents) {
+    fn start(&mut self, settings: Box<TaskSettings>, secrets: Secrets, events: TaskEvents) {
         // It will fail with the others, and start anew with them.
         if self.condemned.is_some() {
             return;
         }
         let task = settings.task;
-        match to_line(&ToChild::Start(settings)) {
+        match to_line(&ToChild::Start { settings, secrets }) {
             Ok(line) => {
                 self.tasks.insert(task, events);
                 self.send_line(line);

@@ -20,7 +20,12 @@ pub(super) enum ToChild {
     /// Comes first.
     Welcome(Welcome),
     /// Start a task.
-    Start(Box<TaskSettings>),
+    Start {
+        /// What it is made from.
+        settings: Box<TaskSettings>,
+        /// What must not be shown.
+        secrets: Secrets,
+    },
     /// Tell a task something.
     Tell {
         /// Its number.
@@ -37,8 +42,6 @@ pub(super) enum ToChild {
 pub(super) struct Welcome {
     /// How the host logs; nothing is logged without it.
     pub(super) log: Option<LogOptions>,
-    /// What must not be shown.
-    pub(super) secrets: Secrets,
     /// Bytes of writable memory that it may ask the system for, used or not.
     pub(super) data_limit: u64,
 }
