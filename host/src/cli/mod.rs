@@ -2,6 +2,7 @@
 
 mod broker;
 mod control;
+mod dead_letters;
 mod output;
 mod plugins;
 mod run;
@@ -82,6 +83,8 @@ enum Command {
     Stop(control::Which),
     /// Print the metrics of a running host
     Metrics,
+    /// List, show and replay the records that connectors refused and keep in dead-letter topics
+    DeadLetters(dead_letters::DeadLettersOptions),
     /// Load a plugin library and describe it
     #[command(hide = true, name = crate::plugins::PROBE_COMMAND)]
     ProbePlugin {
@@ -119,6 +122,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Reopen(which) => control::tell(options, which, crate::supervisor::Command::Reopen),
         Command::Stop(which) => control::tell(options, which, crate::supervisor::Command::Stop),
         Command::Metrics => control::metrics(options),
+        Command::DeadLetters(letters) => dead_letters::run(options, &letters),
         Command::ProbePlugin { library, origin } => Ok(probe_main(&library, &origin)),
     }
 }
