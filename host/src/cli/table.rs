@@ -96,6 +96,14 @@ pub(super) fn plugins<'p>(plugins: impl Iterator<Item = [&'p str; 4]>) -> String
     table(&rows, &[1, 2, 3])
 }
 
+/// Counts of dead letters: topic, connector, stage, class, letters, replayed, first, last.
+pub(super) fn dead_letters(lines: impl Iterator<Item = [String; 8]>) -> String {
+    let header = ["topic", "connector", "stage", "class", "letters", "replayed", "first", "last"];
+    let mut rows = vec![row(&header)];
+    rows.extend(lines.map(Vec::from));
+    table(&rows, &[1, 2, 3, 6, 7])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
