@@ -14,7 +14,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::admin::LastError;
 use super::client::{self, ClientError, Severity, severity};
-use super::oauth::{OAuthError, Refresher, Supply, supply};
+use super::oauth::{Named, OAuthError, Refresher, Supply, supply};
 
 /// How long nothing may come before that is an error. Longer than the session of a group's member that died.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -100,7 +100,7 @@ impl TopicReader {
                 let hand_over = move |token: &_| {
                     weak.upgrade().map_or(Supply::Gone, |client| supply(client.client(), token))
                 };
-                Some(Refresher::start(source, group, hand_over)?)
+                Some(Refresher::start(source, group, Named { name: group.to_owned(), hand_over })?)
             }
         };
         Ok(Self { consumer, topic: topic.to_owned(), group: group.to_owned(), _refresher: refresher })
@@ -290,7 +290,8 @@ impl TopicReader {
         match self.consumer.context().take() {
             None if nothing_assigned => ReadError::NoPartition { group: self.group.clone(), topic },
             reason => {
-                let reason = reason.unwrap_or_else(|| "the brokers send nothing".to_owned());
+                let reason =
+                    reason.map_or_else(|| "the brokers send nothing".to_owned(), |(_, reason)| reason);
                 ReadError::Failed { what: "reading", topic, reason, fix: String::new() }
             }
         }
@@ -308,7 +309,7 @@ impl TopicReader {
         // An error of a connection says more than that its answer is missing.
         let known = code.is_some_and(|code| severity(code) == Severity::Unreachable);
         let reason = known.then(|| self.consumer.context().take()).flatten();
-        let reason = reason.unwrap_or_else(|| error.to_string());
+        let reason = reason.map_or_else(|| error.to_string(), |(_, reason)| reason);
         ReadError::Failed { what, topic: self.topic.clone(), reason, fix }
     }
 }
