@@ -87,7 +87,7 @@ mod tests {
         Place::of_work(2).note_in(&board, Some(&Stage::Transform("one".to_owned())));
         Place::of_work(2).note_in(&board, None);
         Place::of_work(2).note_in(&board, Some(&Stage::Transform("x".to_owned())));
-        Place::of_work(3).note_in(&board, Some(&Stage::Decode));
+        Place::of_work(3).note_in(&board, Some(&Stage::Source));
         Place::of_work(3).note_in(&board, None);
         let calls = read_calls(&board);
         assert_eq!(calls.iter().map(|(task, _)| *task).collect::<Vec<_>>(), [0, 2]);
