@@ -5,6 +5,8 @@ mod commits;
 mod configuration;
 mod containment;
 mod control;
+mod dead_letters;
+mod dead_letters_cli;
 mod delivery;
 mod development_broker;
 mod documents;

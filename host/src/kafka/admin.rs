@@ -113,7 +113,7 @@ impl Admin {
         let end = Instant::now() + DRAIN_TIME;
         while Instant::now() < end {
             self.client.poll(Duration::from_millis(20));
-            let last = self.client.context().0.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let last = self.client.context().take();
             if last.is_some() {
                 return last;
             }
@@ -124,7 +124,14 @@ impl Admin {
 
 /// Remembers the last error of a connection; says nothing.
 #[derive(Default)]
-struct LastError(Mutex<Option<String>>);
+pub(super) struct LastError(Mutex<Option<String>>);
+
+impl LastError {
+    /// Takes it.
+    pub(super) fn take(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
 
 impl ClientContext for LastError {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = false;

@@ -10,6 +10,7 @@ pub mod embedded;
 mod ffi;
 mod oauth;
 pub mod producer;
+pub mod reader;
 
 pub use client::ClientError;
 pub use ffi::{RawHeaders, raw_headers};

@@ -44,6 +44,12 @@ pub struct LookUp {
 }
 
 impl LookUp {
+    /// Look-ups of a consumer that is closed.
+    #[cfg(test)]
+    pub(crate) fn closed() -> Self {
+        Self { core: Weak::new() }
+    }
+
     pub(super) fn new(core: &Arc<Core>) -> Self {
         Self { core: Arc::downgrade(core) }
     }

@@ -1,0 +1,87 @@
+//! What there is at the end, as the oracle wants it.
+
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+};
+
+use tidegate_tests::kafka::Record;
+
+use crate::{
+    oracle::{DeadLetter, History, Logged, Place, Row, Sample},
+    scene::{EXACT, SICK, Scene, TOPIC, dead_letters},
+    stream,
+};
+
+/// Headers of a dead letter that say where the record was.
+const TOPIC_HEADER: &str = "__connect.errors.topic";
+const PARTITION_HEADER: &str = "__connect.errors.partition";
+const OFFSET_HEADER: &str = "__connect.errors.offset";
+
+/// All that the stream holds.
+pub(crate) struct Log(Vec<Record>);
+
+impl Log {
+    /// Reads the stream, and checks that it is what was sent: every record, each key's in order and in one partition.
+    pub(crate) fn read(scene: &Scene, sent: u64) -> Self {
+        let records = scene.kafka.records(TOPIC);
+        assert_eq!(records.len() as u64, sent, "records of the stream and acknowledgements");
+        let mut last: HashMap<&[u8], (i32, u64)> = HashMap::new();
+        for record in &records {
+            let key = record.key.as_deref().expect("a key");
+            let value = std::str::from_utf8(record.value.as_deref().expect("a value")).expect("text");
+            let number = stream::number(value).expect("a number");
+            let before = last.insert(key, (record.partition, number));
+            let expected =
+                before.map_or((record.partition, 0), |(partition, number)| (partition, number + 1));
+            assert_eq!((record.partition, number), expected, "the stream itself is out of order: {value}");
+        }
+        Self(records)
+    }
+
+    /// The whole history of a connector.
+    pub(crate) fn history(&self, scene: &Scene, connector: &str, samples: Vec<Sample>) -> History {
+        let is_sick = SICK.contains(&connector);
+        let logged = |record: &Record| Logged {
+            place: (record.partition, record.offset),
+            content: fingerprint(record.key.as_deref(), record.value.as_deref()),
+            is_bad: is_sick && record.value.as_deref().is_some_and(stream::is_bad),
+        };
+        let rows = scene.ledger(connector).entries().into_iter().map(|entry| Row {
+            place: (entry.partition, entry.offset),
+            content: fingerprint(entry.key.as_deref(), entry.value.as_deref()),
+        });
+        History {
+            is_exact: connector == EXACT,
+            log: self.0.iter().map(logged).collect(),
+            rows: rows.collect(),
+            letters: if is_sick { letters(scene, connector) } else { Vec::new() },
+            samples,
+        }
+    }
+}
+
+fn letters(scene: &Scene, connector: &str) -> Vec<DeadLetter> {
+    let letter = |record: Record| DeadLetter {
+        place: place(&record)
+            .unwrap_or_else(|| panic!("a dead letter that does not say whose it is: {record:?}")),
+        content: fingerprint(record.key.as_deref(), record.value.as_deref()),
+        letter: (record.partition, record.offset),
+    };
+    scene.kafka.records(&dead_letters(connector)).into_iter().map(letter).collect()
+}
+
+fn place(letter: &Record) -> Option<Place> {
+    let header = |wanted: &str| {
+        let (_, value) = letter.headers.iter().find(|(name, _)| name == wanted)?;
+        std::str::from_utf8(value.as_deref()?).ok()
+    };
+    (header(TOPIC_HEADER)? == TOPIC).then_some(())?;
+    Some((header(PARTITION_HEADER)?.parse().ok()?, header(OFFSET_HEADER)?.parse().ok()?))
+}
+
+fn fingerprint(key: Option<&[u8]>, value: Option<&[u8]>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (key, value).hash(&mut hasher);
+    hasher.finish()
+}

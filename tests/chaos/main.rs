@@ -1,0 +1,164 @@
+//! Chaos: hosts, brokers and sinks fail in every way at once, by a schedule that a seed makes, while records keep coming. At
+//! the end every one of them must be accounted for.
+//!
+//! ```text
+//! TIDEGATE_CHAOS_MINUTES=60 TIDEGATE_CHAOS_SEED=7 cargo test -p tidegate-tests --test chaos
+//! ```
+//!
+//! A minute and a new seed if nothing is said; the seed is printed, and makes the same schedule again. The report goes to
+//! `target/tmp/chaos/report.md`, the hosts' logs beside it. It needs a real Kafka, and says that it is skipped without.
+
+mod director;
+mod evidence;
+mod host;
+mod measure;
+mod oracle;
+mod plan;
+mod processes;
+mod report;
+mod scene;
+mod stream;
+mod watch;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Write},
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tidegate_tests::{PATIENCE, wait_for};
+
+use self::{
+    director::Done,
+    evidence::Log,
+    host::{Past, now_ms},
+    oracle::Verdict,
+    plan::Plan,
+    report::Report,
+    scene::{CONNECTORS, HOSTS, NEIGHBOUR, Scene},
+    watch::{Client, Seen},
+};
+
+const FOLDER: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/chaos");
+
+/// What happened, but for what the brokers and ledgers still hold.
+struct Run {
+    from_ms: i64,
+    to_ms: i64,
+    sent: u64,
+    done: Vec<Done>,
+    seen: Seen,
+    hosts: Vec<Past>,
+}
+
+#[test]
+fn every_record_is_accounted_for() {
+    let plan = Plan::from_environment();
+    let folder = Path::new(FOLDER);
+    let _nothing_there = fs::remove_dir_all(folder).is_err();
+    fs::create_dir_all(folder).expect("a folder for logs and report");
+    let Some(scene) = Scene::start(folder) else { return };
+    say(&format!("chaos: TIDEGATE_CHAOS_SEED={} for {} s\n", plan.seed, plan.length.as_secs()));
+    let mut run = run(&plan, &scene);
+    let verdicts = judge(&scene, &mut run);
+    let text = report(&plan, &scene, &run, &verdicts);
+    fs::write(folder.join("report.md"), &text).expect("a report");
+    say(&format!("\n{text}\n"));
+
+    let complaints: Vec<&String> = run.hosts.iter().flat_map(|past| &past.complaints).collect();
+    assert!(complaints.is_empty(), "seed {}: {complaints:#?}", plan.seed);
+    for (connector, verdict) in &verdicts {
+        let shown = &verdict.broken[..verdict.broken.len().min(20)];
+        assert!(
+            shown.is_empty(),
+            "seed {}: {connector} broke {} promises: {shown:?}",
+            plan.seed,
+            verdict.broken.len()
+        );
+    }
+}
+
+fn run(plan: &Plan, scene: &Scene) -> Run {
+    let (stop_stream, stop_watch) = (AtomicBool::new(false), AtomicBool::new(false));
+    thread::scope(|scope| {
+        // A panic here must not wait for threads that nobody stops.
+        let _ends = [StopOnDrop(&stop_stream), StopOnDrop(&stop_watch)];
+        let stream = scope.spawn(|| stream::run(&scene.kafka, plan.seed, &stop_stream));
+        let flowing = wait_for(|| CONNECTORS.iter().all(|name| scene.ledger(name).last() > 0).then_some(()));
+        flowing.expect("records in every ledger");
+        let watch = scope.spawn(|| watch::run(scene, &stop_watch));
+        let from_ms = now_ms();
+        let done = director::carry_out(plan, scene);
+        let to_ms = now_ms();
+        stop_stream.store(true, Ordering::Relaxed);
+        let sent = stream.join().expect("a stream whose records are acknowledged");
+        drain(scene);
+        stop_watch.store(true, Ordering::Relaxed);
+        let seen = watch.join().expect("a watch that does not panic");
+        let hosts = (0..HOSTS).map(|number| {
+            let mut host = scene.host(number);
+            host.terminate();
+            std::mem::take(&mut host.past)
+        });
+        Run { from_ms, to_ms, sent, done, seen, hosts: hosts.collect() }
+    })
+}
+
+/// Waits until every group has committed the whole stream.
+fn drain(scene: &Scene) {
+    let deadline = Instant::now() + 3 * PATIENCE;
+    let mut clients: Vec<(&str, Client)> =
+        CONNECTORS.into_iter().map(|connector| (connector, Client::new(scene, connector))).collect();
+    while !clients.is_empty() {
+        clients.retain(|(_, client)| client.committed().is_none() || client.committed() != client.ends());
+        (0..HOSTS).for_each(|number| scene.host(number).look_after());
+        if Instant::now() > deadline {
+            let left: Vec<_> =
+                clients.iter().map(|(name, client)| (name, client.committed(), client.ends())).collect();
+            (0..HOSTS).for_each(|number| scene.host(number).terminate());
+            panic!("not drained in time, see the logs in {FOLDER}: {left:#?}");
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+}
+
+fn judge(scene: &Scene, run: &mut Run) -> BTreeMap<&'static str, Verdict> {
+    let log = Log::read(scene, run.sent);
+    let judged = CONNECTORS.into_iter().map(|connector| {
+        let samples = run.seen.samples.remove(connector).unwrap_or_default();
+        (connector, log.history(scene, connector, samples).judge())
+    });
+    judged.collect()
+}
+
+fn report(plan: &Plan, scene: &Scene, run: &Run, verdicts: &BTreeMap<&'static str, Verdict>) -> String {
+    let rows = scene.ledger(NEIGHBOUR).entries();
+    let kills: Vec<_> = run.hosts.iter().flat_map(|past| past.kills.clone()).collect();
+    let report = Report {
+        plan,
+        done: &run.done,
+        verdicts,
+        hosts: &run.hosts,
+        takeovers: &measure::takeovers(&kills, &rows, &run.done),
+        throughput: measure::throughput(&rows, &run.done, run.from_ms, run.to_ms),
+        growth: measure::growth(&run.seen.memory),
+    };
+    report.text()
+}
+
+struct StopOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Past the test harness, which swallows the output of tests that pass.
+fn say(text: &str) {
+    io::stderr().write_all(text.as_bytes()).expect("a place for errors");
+}

@@ -1,0 +1,249 @@
+//! What is to go wrong, and when: the same for the same seed.
+
+use std::{
+    env, fmt,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use fastrand::Rng;
+
+use crate::scene::{HOSTS, SICK};
+
+/// How long everything is left in peace at the beginning.
+pub(crate) const PEACE: Duration = Duration::from_secs(10);
+
+/// What something is done to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// A host, by its number from 0. The first one lives through it all, so that its memory can be watched.
+    Host(usize),
+    /// One of the brokers: never two at a time, for two of three have to acknowledge a record.
+    Broker,
+    /// The sink of a connector in one host.
+    Sink(&'static str, usize),
+}
+
+/// What is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Deed {
+    /// A host is not there from the beginning.
+    Absence,
+    /// A host is ended by SIGKILL.
+    Kill,
+    /// A host is asked to end.
+    Terminate,
+    /// A host is stopped in its tracks, for less than its session lasts.
+    ShortFreeze,
+    /// As that, for longer.
+    LongFreeze,
+    /// Its connectors are started anew.
+    Restart,
+    /// Its plugins are opened anew.
+    Reopen,
+    /// A broker is ended by SIGKILL.
+    BrokerKill(i32),
+    /// A broker is asked to end.
+    BrokerStop(i32),
+    /// A broker is stopped in its tracks.
+    BrokerFreeze(i32),
+    /// Calls fail with a retriable error, half of the time.
+    Retriable,
+    /// Writes are kept and answered with a retriable error, half of the time.
+    LostAnswers,
+    /// Good records are refused by name, one in seven.
+    Refusals,
+    /// As that, without a name.
+    UnnamedRefusals,
+    /// Calls take half a second longer.
+    Slowness,
+    /// Calls do not return, for longer than the host waits.
+    Hang,
+}
+
+/// One thing that goes wrong for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Episode {
+    /// Since the beginning.
+    pub(crate) from: Duration,
+    /// When it is made good again.
+    pub(crate) to: Duration,
+    pub(crate) deed: Deed,
+}
+
+/// All that goes wrong with one target: never two things at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Track {
+    pub(crate) target: Target,
+    pub(crate) episodes: Vec<Episode>,
+}
+
+/// A whole schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) seed: u64,
+    pub(crate) length: Duration,
+    pub(crate) tracks: Vec<Track>,
+}
+
+impl Plan {
+    /// As the environment says: `TIDEGATE_CHAOS_SEED`, else a new one, and `TIDEGATE_CHAOS_MINUTES`, else one.
+    pub(crate) fn from_environment() -> Self {
+        let number = |name: &str| {
+            let text = env::var(name).ok().filter(|text| !text.is_empty())?;
+            Some(text.parse::<f64>().unwrap_or_else(|_| panic!("{name} is no number: {text:?}")))
+        };
+        let seed = number("TIDEGATE_CHAOS_SEED").map(|seed| seed as u64);
+        let minutes = number("TIDEGATE_CHAOS_MINUTES").unwrap_or(1.0);
+        Self::new(seed.unwrap_or_else(new_seed), Duration::from_secs_f64(minutes * 60.0))
+    }
+
+    pub(crate) fn new(seed: u64, length: Duration) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let mut tracks: Vec<Track> =
+            (0..HOSTS).map(|host| track(&mut rng, length, Target::Host(host))).collect();
+        tracks.push(track(&mut rng, length, Target::Broker));
+        for connector in SICK {
+            tracks.extend((0..HOSTS).map(|host| track(&mut rng, length, Target::Sink(connector, host))));
+        }
+        Self { seed, length, tracks }
+    }
+}
+
+/// A seed that is short enough to be typed.
+fn new_seed() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_micros() as u64 % 1_000_000
+}
+
+fn track(rng: &mut Rng, length: Duration, target: Target) -> Track {
+    let mut episodes = Vec::new();
+    let mut from = PEACE;
+    if target == Target::Host(HOSTS - 1) {
+        let to = PEACE + seconds(rng, 1.0..4.0);
+        episodes.push(Episode { from: Duration::ZERO, to, deed: Deed::Absence });
+        from = to;
+    }
+    let mut deck = Vec::new();
+    loop {
+        from += pause(rng, target);
+        // Everything comes once before anything comes again.
+        if deck.is_empty() {
+            deck = deeds(rng, target);
+            rng.shuffle(&mut deck);
+        }
+        let Some(deed) = deck.pop() else { break };
+        let to = from + duration(rng, deed);
+        if to > length {
+            break;
+        }
+        episodes.push(Episode { from, to, deed });
+        from = to;
+    }
+    Track { target, episodes }
+}
+
+fn deeds(rng: &mut Rng, target: Target) -> Vec<Deed> {
+    match target {
+        Target::Host(0) => vec![Deed::ShortFreeze, Deed::LongFreeze, Deed::Reopen],
+        Target::Host(1) => {
+            vec![Deed::Kill, Deed::Kill, Deed::Terminate, Deed::ShortFreeze, Deed::LongFreeze, Deed::Restart]
+        }
+        Target::Host(_) => vec![Deed::Terminate, Deed::Terminate, Deed::Kill, Deed::LongFreeze, Deed::Reopen],
+        Target::Broker => {
+            let mut brokers = [1, 2, 3];
+            rng.shuffle(&mut brokers);
+            let [first, second, third] = brokers;
+            vec![Deed::BrokerKill(first), Deed::BrokerStop(second), Deed::BrokerFreeze(third)]
+        }
+        Target::Sink(_, host) => {
+            let mut deeds = vec![
+                Deed::Retriable,
+                Deed::LostAnswers,
+                Deed::Refusals,
+                Deed::UnnamedRefusals,
+                Deed::Slowness,
+            ];
+            // What hangs for ever is left behind with its memory, and a connector may do that three times only.
+            if host > 0 {
+                deeds.push(Deed::Hang);
+            }
+            deeds
+        }
+    }
+}
+
+/// How long a target is left in peace before its next episode.
+fn pause(rng: &mut Rng, target: Target) -> Duration {
+    match target {
+        Target::Host(0) => seconds(rng, 8.0..20.0),
+        Target::Host(_) => seconds(rng, 4.0..12.0),
+        Target::Broker => seconds(rng, 5.0..15.0),
+        Target::Sink(..) => seconds(rng, 3.0..15.0),
+    }
+}
+
+fn duration(rng: &mut Rng, deed: Deed) -> Duration {
+    match deed {
+        Deed::Absence | Deed::Restart | Deed::Reopen => seconds(rng, 0.5..1.0),
+        Deed::Kill | Deed::Terminate => seconds(rng, 1.0..10.0),
+        Deed::ShortFreeze => seconds(rng, 0.5..4.0),
+        Deed::LongFreeze => seconds(rng, 8.0..14.0),
+        Deed::BrokerKill(_) | Deed::BrokerStop(_) => seconds(rng, 2.0..8.0),
+        Deed::BrokerFreeze(_) => seconds(rng, 1.0..10.0),
+        Deed::Hang => seconds(rng, 5.0..9.0),
+        _ => seconds(rng, 2.0..8.0),
+    }
+}
+
+fn seconds(rng: &mut Rng, range: std::ops::Range<f64>) -> Duration {
+    Duration::from_secs_f64(range.start + rng.f64() * (range.end - range.start))
+}
+
+impl fmt::Display for Deed {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Absence => "host added",
+            Self::Kill => "host killed (SIGKILL) and started again",
+            Self::Terminate => "host stopped (SIGTERM) and started again",
+            Self::ShortFreeze => "host frozen (SIGSTOP) for less than its session",
+            Self::LongFreeze => "host frozen (SIGSTOP) for longer than its session",
+            Self::Restart => "connectors restarted",
+            Self::Reopen => "plugins reopened",
+            Self::BrokerKill(_) => "broker killed (SIGKILL) and started again",
+            Self::BrokerStop(_) => "broker stopped (SIGTERM) and started again",
+            Self::BrokerFreeze(_) => "broker frozen (SIGSTOP)",
+            Self::Retriable => "sink: every other call fails, retriable",
+            Self::LostAnswers => "sink: every other write is kept, but answered with an error",
+            Self::Refusals => "sink: one good record in seven is refused",
+            Self::UnnamedRefusals => "sink: as before, without saying which record",
+            Self::Slowness => "sink: calls take half a second longer",
+            Self::Hang => "sink: a call does not return",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LENGTH: Duration = Duration::from_secs(600);
+
+    #[test]
+    fn a_seed_is_a_plan() {
+        assert_eq!(Plan::new(7, LENGTH), Plan::new(7, LENGTH));
+        assert_ne!(Plan::new(7, LENGTH).tracks, Plan::new(8, LENGTH).tracks);
+    }
+
+    #[test]
+    fn episodes_of_a_target_do_not_overlap_and_end_in_time() {
+        for seed in 0..50 {
+            for track in Plan::new(seed, LENGTH).tracks {
+                let ends =
+                    [Duration::ZERO].into_iter().chain(track.episodes.iter().map(|episode| episode.to));
+                for (before, episode) in ends.zip(&track.episodes) {
+                    assert!(before <= episode.from && episode.from < episode.to && episode.to <= LENGTH);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Looks, all the time: at what the groups have committed and what is there then, and at the memory of the hosts.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
+
+use rdkafka::{
+    TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    topic_partition_list::Offset,
+};
+
+use crate::{
+    oracle::Sample,
+    processes,
+    scene::{CONNECTORS, EXACT, LETTER_PARTITIONS, PARTITIONS, SICK, Scene, TOPIC, dead_letters, group},
+};
+
+const ROUND: Duration = Duration::from_secs(1);
+/// How long the brokers may take for an answer; without one there is no sample. A broker that was frozen for longer may not
+/// know yet that others lead by now, and its answer would be out of date.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// All that was seen.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// Samples of each connector.
+    pub(crate) samples: BTreeMap<&'static str, Vec<Sample>>,
+    /// The memory of the first host, in kilobytes, once a round.
+    pub(crate) memory: Vec<u64>,
+}
+
+/// Looks until it is told to stop, and then once more at the groups.
+pub(crate) fn run(scene: &Scene, stop: &AtomicBool) -> Seen {
+    let clients: Vec<Client> =
+        CONNECTORS.into_iter().map(|connector| Client::new(scene, connector)).collect();
+    let mut seen = Seen::default();
+    loop {
+        let is_last = stop.load(Ordering::Relaxed);
+        for client in &clients {
+            let samples = seen.samples.entry(client.connector).or_default();
+            samples.extend(client.sample(scene));
+            samples.extend(client.sample_of_sink(scene));
+        }
+        if is_last {
+            return seen;
+        }
+        let pid = scene.host(0).pid();
+        seen.memory.extend(pid.and_then(processes::memory));
+        thread::sleep(ROUND);
+    }
+}
+
+/// Asks the brokers about a connector.
+pub(crate) struct Client {
+    connector: &'static str,
+    consumer: BaseConsumer,
+}
+
+impl Client {
+    pub(crate) fn new(scene: &Scene, connector: &'static str) -> Self {
+        let mut config = scene.kafka.client_config();
+        config.set("group.id", group(connector)).set("topic.metadata.refresh.interval.ms", "1000");
+        Self { connector, consumer: config.create().expect("a consumer") }
+    }
+
+    /// What the group has committed, and then what was there.
+    fn sample(&self, scene: &Scene) -> Option<Sample> {
+        let committed = self.committed()?;
+        self.with_what_is_there(scene, committed)
+    }
+
+    /// What the sink itself has stored, and then what was there: that must not run ahead either.
+    fn sample_of_sink(&self, scene: &Scene) -> Option<Sample> {
+        if self.connector != EXACT {
+            return None;
+        }
+        let kept = scene.ledger(self.connector).kept();
+        let committed =
+            kept.into_iter().filter_map(|kept| Some((kept.partition, kept.next_offset?))).collect();
+        self.with_what_is_there(scene, committed)
+    }
+
+    fn with_what_is_there(&self, scene: &Scene, committed: BTreeMap<i32, i64>) -> Option<Sample> {
+        let letters = self.letters()?;
+        Some(Sample { committed, letters, rows: scene.ledger(self.connector).last() as usize })
+    }
+
+    /// What the group has committed of the stream.
+    pub(crate) fn committed(&self) -> Option<BTreeMap<i32, i64>> {
+        let mut partitions = TopicPartitionList::new();
+        partitions.add_partition_range(TOPIC, 0, PARTITIONS - 1);
+        let committed = self.consumer.committed_offsets(partitions, ANSWER).ok()?;
+        let elements = committed.elements();
+        // A partition whose offset is not to be had makes the answer worthless.
+        elements.iter().try_for_each(|element| element.error()).ok()?;
+        let offset = |offset| if let Offset::Offset(offset) = offset { Some(offset) } else { None };
+        Some(elements.iter().filter_map(|at| Some((at.partition(), offset(at.offset())?))).collect())
+    }
+
+    /// Where the stream ends.
+    pub(crate) fn ends(&self) -> Option<BTreeMap<i32, i64>> {
+        self.ends_of(TOPIC, PARTITIONS)
+    }
+
+    /// Where the dead letters end.
+    fn letters(&self) -> Option<BTreeMap<i32, i64>> {
+        if !SICK.contains(&self.connector) {
+            return Some(BTreeMap::new());
+        }
+        self.ends_of(&dead_letters(self.connector), LETTER_PARTITIONS)
+    }
+
+    fn ends_of(&self, topic: &str, partitions: i32) -> Option<BTreeMap<i32, i64>> {
+        let end = |partition| self.consumer.fetch_watermarks(topic, partition, ANSWER).ok();
+        (0..partitions).map(|partition| Some((partition, end(partition)?.1))).collect()
+    }
+}
