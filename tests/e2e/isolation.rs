@@ -360,7 +360,7 @@ fn a_plugin_that_spins_gets_its_share_of_the_processors() {
     running.wait_until("another second", |_| (cpu_seconds(pid) > before + 1.0).then_some(()));
     let share = (cpu_seconds(pid) - before) / began.elapsed().as_secs_f64();
     // Two threads spin: without a limit they would take two processors, or one where there is no other.
-    assert!(share < 0.5, "{share} of a processor instead of 0.25");
+    assert!(share < 0.4, "{share} of a processor instead of 0.25");
     // It is alive all the while, and in its group.
     assert_eq!(running_pid(&home, &mut running, "spins"), pid);
     let _finished = running.terminate();
