@@ -47,7 +47,7 @@ fn a_failure_is_told_although_a_plugin_cannot_be_dropped() {
     home.recorder("a", "", &format!("{IMPATIENT}{stays}{fails}"));
     let finished = home.start(&broker).finish().expect_code(3);
     let line = finished.expect_log("offset 0 is more than it can take");
-    assert!(line.ends_with("; a thread that did not end is left behind"), "{line}");
+    assert!(line.ends_with("; its thread is left behind"), "{line}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use tidegate_tests::{Broker, Home, Recorded, Recording, Running, captured_file, 
 const GOOD: &str = r#"{"bad":false}"#;
 const BAD: &str = r#"{"bad":true}"#;
 /// The group forgets a killed member soon, and the policy does not wait.
-const SOON: &str = "source.properties = { \"session.timeout.ms\" = 1000, \"heartbeat.interval.ms\" = 300 }\n\
+const SOON: &str = "source.properties = { \"session.timeout.ms\" = 6000, \"heartbeat.interval.ms\" = 1000 }\n\
                     restart.initial = \"10ms\"\nrestart.max = \"20ms\"\n";
 
 /// A connector in a process of its own that reads `events` into a recorder. `more` are further keys, then tables.
@@ -190,7 +190,9 @@ fn its_lines_and_measurements_are_those_of_the_host() {
     };
     running.wait_until("the count", |_| (count("a").as_deref() == Some("2")).then_some(()));
     running.wait_until("the other count", |_| (count("b").as_deref() == Some("2")).then_some(()));
-    assert!(running.stdout().contains("printed by a plugin: offset 0\n"), "{}", running.stdout());
+    running.wait_until("what it prints", |running| {
+        running.stdout().contains("printed by a plugin: offset 0\n").then_some(())
+    });
     let finished = running.terminate().expect_code(0);
     let lines: Vec<Json> = finished
         .stderr
@@ -241,7 +243,7 @@ fn a_killed_process_is_replaced_and_nothing_is_lost() {
     let mut running = home.start(&broker);
     let mut sent = 100;
     let mut before = 0;
-    for _ in 0..3 {
+    for _ in 0..2 {
         before = next_pid(&home, &mut running, "a", before);
         // Between two records or in the middle of a batch: whatever it is, it is read again.
         running.wait_until("some records", |_| (recording.offsets().len() > sent - 50).then_some(()));
@@ -250,7 +252,7 @@ fn a_killed_process_is_replaced_and_nothing_is_lost() {
         signal(before, "KILL");
     }
     wait_for_offsets(&mut running, &recording, 0..sent as i64);
-    let status = home.wait_for_status(&mut running, "a", |status| status["tasks"][0]["restarts"] == 3);
+    let status = home.wait_for_status(&mut running, "a", |status| status["tasks"][0]["restarts"] == 2);
     assert!(reason(&status).starts_with("its process was killed with signal 9 (SIGKILL)"), "{status}");
     let _finished = running.terminate().expect_code(0);
     assert_eq!(broker.committed("connect-a", "events", 0), Some(sent as i64));
@@ -358,7 +360,7 @@ fn a_plugin_that_spins_gets_its_share_of_the_processors() {
     running.wait_until("another second", |_| (cpu_seconds(pid) > before + 1.0).then_some(()));
     let share = (cpu_seconds(pid) - before) / began.elapsed().as_secs_f64();
     // Two threads spin: without a limit they would take two processors, or one where there is no other.
-    assert!(share < 0.5, "{share} of a processor instead of 0.25");
+    assert!(share < 0.4, "{share} of a processor instead of 0.25");
     // It is alive all the while, and in its group.
     assert_eq!(running_pid(&home, &mut running, "spins"), pid);
     let _finished = running.terminate();
@@ -375,9 +377,9 @@ fn a_hanging_call_ends_its_process_and_leaves_nothing_behind() {
                      sink.config.how = \"hang-for-ever\"\nsource.group_protocol = \"range\"\n";
     isolated(&home, "hangs", &format!("{SOON}{impatient}"));
     let mut running = home.start(&broker);
-    // More often than threads may be left behind.
+    // As often as it would take three threads that are left behind.
     let status = home
-        .wait_for_status(&mut running, "hangs", |status| status["tasks"][0]["restarts"].as_u64() >= Some(4));
+        .wait_for_status(&mut running, "hangs", |status| status["tasks"][0]["restarts"].as_u64() >= Some(3));
     for task in 0..2 {
         let reason = status["tasks"][task]["reason"].as_str().expect("a reason");
         assert!(reason.starts_with("its process was killed: task "), "{reason}");

@@ -141,8 +141,8 @@ pub enum TaskError {
         /// How long it may take.
         limit: Duration,
     },
-    /// It failed, and a thread of a stage did not end in time.
-    #[error("{0}; a thread of the task did not end")]
+    /// It failed, and a thread of a stage did not end in time. Whether that is left behind is for the supervisor to say.
+    #[error("{0}")]
     LeftBehind(Box<TaskError>),
     /// A stage that was left behind comes back: nobody is there to hear this.
     #[error("the task has ended without this stage")]

@@ -1,6 +1,7 @@
 //! The supervisor: one loop over task events, commands, timers and the wish to stop.
 
 mod history;
+mod quarters;
 mod slot;
 
 use std::{

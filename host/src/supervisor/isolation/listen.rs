@@ -105,9 +105,7 @@ impl Printed {
 
     /// Keeps a line, unless it is part of a backtrace: what was said before that tells more.
     fn keep(&self, text: &str) {
-        let line = text.trim_start();
-        let is_frame = || line.split_once(": ").is_some_and(|(number, _)| number.parse::<u32>().is_ok());
-        if line.starts_with("at ") || line == "stack backtrace:" || is_frame() {
+        if is_of_backtrace(text.trim_start()) {
             return;
         }
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -126,6 +124,11 @@ impl Printed {
     }
 }
 
+fn is_of_backtrace(line: &str) -> bool {
+    let is_frame = || line.split_once(": ").is_some_and(|(number, _)| number.parse::<u32>().is_ok());
+    ["at ", "note: ", "stack backtrace:"].iter().any(|start| line.starts_with(start)) || is_frame()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,6 +144,7 @@ mod tests {
             "stack backtrace:",
             "   0: a::b",
             "      at c",
+            "note: d",
         ] {
             printed.keep(line);
         }

@@ -16,8 +16,9 @@ use super::{
 };
 use crate::config::format_size;
 
-/// How often it is looked after.
+/// How often it is looked after, and how often when it uses more than half of the memory that it may use.
 const EVERY: Duration = Duration::from_millis(200);
+const SOON: Duration = Duration::from_millis(50);
 /// How long a child may be silent that should give a sign of life every second.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -93,9 +94,10 @@ impl Watch {
         if now < self.next_look {
             return None;
         }
-        self.next_look = now + EVERY;
         let elapsed = now - std::mem::replace(&mut self.looked, now);
-        self.listen(elapsed).or_else(|| self.weigh())
+        let used = usage::memory(self.pid).unwrap_or_default();
+        self.next_look = now + if used > self.memory / 2 { SOON } else { EVERY };
+        self.listen(elapsed).or_else(|| self.weigh(used))
     }
 
     /// A host that was stopped itself, or had no time, does not hold that against the child.
@@ -109,8 +111,10 @@ impl Watch {
         (self.silent >= PATIENCE).then(|| format!("it gave no sign of life for {} s", PATIENCE.as_secs()))
     }
 
-    fn weigh(&self) -> Option<String> {
-        let used = usage::memory(self.pid).filter(|used| *used > self.memory)?;
+    fn weigh(&self, used: u64) -> Option<String> {
+        if used <= self.memory {
+            return None;
+        }
         let limit = format_size(self.memory);
         let used = used.div_ceil(1 << 20);
         Some(format!(

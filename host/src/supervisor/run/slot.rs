@@ -4,12 +4,16 @@ use std::time::{Duration, Instant};
 
 use tokio::{sync::mpsc, task::JoinHandle};
 
-use super::{News, history::History};
+use super::{
+    News,
+    history::History,
+    quarters::{AnyTask, Quarters},
+};
 use crate::{
-    pipeline::{Counts, Task, TaskCommand, TaskEvent, TaskState},
+    pipeline::{Counts, TaskCommand, TaskEvent, TaskState},
     supervisor::{
         connector::Connector,
-        isolation::{Crash, IsolatedTask, IsolationError, Process},
+        isolation::Crash,
         metrics,
         restart::Restarts,
         status::{ConnectorState, ConnectorStatus, TaskStatus, add},
@@ -40,21 +44,6 @@ enum Wanted {
     Restart {
         paused: bool,
     },
-}
-
-/// A running task, wherever it runs.
-enum AnyTask {
-    Thread(Task),
-    Process(IsolatedTask),
-}
-
-impl AnyTask {
-    fn send(&self, command: TaskCommand) {
-        match self {
-            Self::Thread(task) => task.send(command),
-            Self::Process(task) => task.send(command),
-        }
-    }
 }
 
 struct Slot {
@@ -99,12 +88,7 @@ pub(super) struct Running {
     connector: Connector,
     wanted: Wanted,
     slots: Vec<Slot>,
-    /// The process of all its tasks, with `isolation = "process"`.
-    process: Option<Process>,
-    /// One that is about to end, or has.
-    leaving: Option<JoinHandle<()>>,
-    /// Processes so far.
-    processes: u64,
+    quarters: Quarters,
     /// A crash of the process counts once, however many tasks it had.
     crashes: Restarts,
     news: mpsc::UnboundedSender<News>,
@@ -134,9 +118,7 @@ impl Running {
         Self {
             wanted: Wanted::Run,
             slots,
-            process: None,
-            leaving: None,
-            processes: 0,
+            quarters: Quarters::new(news.clone()),
             crashes: Restarts::new(&connector.definition.restart),
             news,
             started,
@@ -176,19 +158,12 @@ impl Running {
         let (news, sender) = (self.news.clone(), id.clone());
         // The supervisor lives as long as its connectors, except at the very end.
         let tell = Box::new(move |event| drop(news.send(News::Task(sender.clone(), event))));
-        let settings = self.connector.task_settings(slot.number);
-        let secrets = self.connector.definition.secrets.clone();
-        let started = match self.process() {
-            Ok(None) => Task::start(settings, tell).map(AnyTask::Thread).map_err(|error| error.to_string()),
-            Ok(Some(process)) => Ok(AnyTask::Process(process.start_task(settings, secrets, tell))),
-            Err(error) => Err(error.to_string()),
-        };
-        match started {
+        match self.quarters.start_task(&self.connector, slot.number, tell) {
             Ok(task) => {
                 if self.wanted == Wanted::Pause {
                     task.send(TaskCommand::Pause);
                 }
-                self.slots[index].task = Some(task);
+                slot.task = Some(task);
             }
             Err(error) => {
                 let reason = scrub(&error).into_owned();
@@ -197,21 +172,9 @@ impl Running {
         }
     }
 
-    /// The process of the tasks, started if it does not run; `None` if they are threads of this one.
-    fn process(&mut self) -> Result<Option<&Process>, IsolationError> {
-        let Some(spec) = self.connector.process() else { return Ok(None) };
-        if self.process.is_none() {
-            self.processes += 1;
-            let news = self.news.clone();
-            let crashed = move |crash| drop(news.send(News::Crash(crash)));
-            self.process = Some(Process::start(&spec, self.processes, crashed)?);
-        }
-        Ok(self.process.as_ref())
-    }
-
-    /// Lets the process go, if there is one. What is returned is over when the last one has ended.
+    /// Lets its process go, if there is one. What is returned is over when that has ended.
     pub(super) fn end_process(&mut self) -> Option<JoinHandle<()>> {
-        self.process.take().map(Process::leave).or_else(|| self.leaving.take())
+        self.quarters.end()
     }
 
     pub(super) fn tell(&mut self, command: &TaskCommand) {
@@ -312,10 +275,9 @@ impl Running {
 
     /// The process has ended, and its tasks with it: they start again together.
     pub(super) fn on_crash(&mut self, crash: &Crash) {
-        if self.process.as_ref().is_none_or(|process| process.number() != crash.process) {
+        if !self.quarters.forget(crash) {
             return;
         }
-        self.process = None;
         let failed: Vec<usize> =
             (0..self.slots.len()).filter(|index| self.slots[*index].task.take().is_some()).collect();
         if failed.is_empty() {
@@ -338,13 +300,13 @@ impl Running {
             return;
         }
         if let Wanted::Restart { paused } = self.wanted {
-            self.leaving = self.end_process();
+            self.quarters.leave();
             self.wanted = if paused { Wanted::Pause } else { Wanted::Run };
             return self.start();
         }
         // While a task is waited for, its process stays: libraries remember things there.
         if self.slots.iter().all(|slot| slot.restart_at.is_none()) {
-            self.leaving = self.end_process();
+            self.quarters.leave();
             self.ended.get_or_insert_with(Instant::now);
         }
     }
@@ -453,7 +415,7 @@ impl Running {
             description: scrub(definition.description.as_deref().unwrap_or_default()).into_owned(),
             state: self.state(),
             isolation: definition.isolation,
-            pid: self.process.as_ref().map(Process::pid),
+            pid: self.quarters.pid(),
             group_id: definition.source.group_id.clone(),
             counts: tasks.iter().map(|task| task.counts).fold(Counts::default(), add),
             tasks,
