@@ -32,6 +32,11 @@ impl Cluster {
         Some(Self { servers, prefix: format!("{test}-{}", std::process::id()) })
     }
 
+    /// `host:port`, without security.
+    pub(crate) fn servers(&self) -> &str {
+        &self.servers
+    }
+
     /// The name of one of the test's topics.
     pub(crate) fn topic(&self, name: &str) -> String {
         format!("{}.{name}", self.prefix)

@@ -4,6 +4,7 @@
 //! say that they are skipped.
 
 mod cluster;
+mod dead_letters;
 mod delivery;
 mod groups;
 mod security;

@@ -1,0 +1,111 @@
+//! Dead letters on a real broker: topics made by request, every way to log in, and replays that a group remembers.
+
+use std::fs;
+
+use serde_json::Value as Json;
+use tidegate_tests::{Finished, Home, stored};
+
+use crate::cluster::{Cluster, PLUGINS, variable};
+
+const LETTERS: &str =
+    "[errors]\ntolerance = \"all\"\ndead_letter_topic = \"dlq.{topic}\"\ndead_letter_partitions = 2\n";
+
+fn connector(topic: &str, format: &str, more: &str) -> String {
+    format!(
+        "[source]\ntopics = [\"{topic}\"]\nkey_format = \"string\"\nvalue_format = \"{format}\"\n{more}\n[sink]\n\
+         plugin = \"file\"\n[sink.config]\nstyle = \"record\"\npath = \"@out/{{topic}}.jsonl\"\n{LETTERS}"
+    )
+}
+
+fn letters(cluster: &Cluster, home: &Home, arguments: &[&str]) -> Finished {
+    let fixed = ["--bootstrap-servers", cluster.servers(), "dead-letters"];
+    home.run(&fixed.iter().chain(arguments).copied().collect::<Vec<_>>()).expect_code(0)
+}
+
+/// Values that the file sink has written.
+fn written(home: &Home, topic: &str) -> Vec<Json> {
+    let text = fs::read_to_string(home.path(&format!("out/{topic}.jsonl"))).unwrap_or_default();
+    text.lines().map(|line| serde_json::from_str::<Json>(line).expect("a line")["value"].take()).collect()
+}
+
+#[test]
+fn refused_records_are_kept_and_replayed_once() {
+    let Some(cluster) = Cluster::find("letters") else { return };
+    let topic = cluster.topic("events");
+    let values: Vec<String> = (0..100)
+        .map(|id| if id % 10 == 3 { format!("no JSON {id}") } else { format!("{{\"id\":{id}}}") })
+        .collect();
+    let keys: Vec<String> = (0..100).map(|id| format!("key {}", id % 8)).collect();
+    cluster.send(
+        &topic,
+        "lz4",
+        keys.iter().zip(&values).map(|(key, value)| (Some(key.as_str()), Some(value.as_str()))),
+    );
+    let home = Home::new(&PLUGINS);
+    home.connector("a", &connector(&topic, "json", ""));
+    cluster.run_once(&home).expect_code(0);
+    assert_eq!(written(&home, &topic).len(), 90);
+
+    let dead = format!("dlq.{topic}");
+    let kept = stored(cluster.servers(), &dead);
+    assert_eq!(kept.len(), 10);
+    // Topics that brokers create by themselves have four here.
+    assert!(kept.iter().all(|letter| letter.partition < 2), "{kept:?}");
+    for letter in &kept {
+        let source: i32 = letter.header("__connect.errors.partition").parse().expect("a partition");
+        assert_eq!(letter.partition, source % 2);
+        assert!(letter.text().starts_with("no JSON") && letter.timestamp_ms.is_some());
+    }
+
+    let text = letters(&cluster, &home, &["replay", "a", "--filter", "partition=0"]).stdout;
+    let text = text
+        + &letters(&cluster, &home, &["replay", "a"]).stdout
+        + &letters(&cluster, &home, &["replay", "a"]).stdout;
+    assert!(text.ends_with(&format!("{dead}: replayed: nothing\n")), "{text}");
+    let back = stored(cluster.servers(), &topic);
+    let back: Vec<_> = back.iter().filter(|record| record.header("tidegate.replayed") == "1").collect();
+    assert_eq!(back.len(), 10, "{text}");
+    for record in &back {
+        let letter = kept.iter().find(|letter| letter.value == record.value).expect("its letter");
+        assert_eq!(record.partition.to_string(), letter.header("__connect.errors.partition"));
+        assert_eq!((&record.key, record.timestamp_ms), (&letter.key, letter.timestamp_ms));
+    }
+    // Mended: they are text now.
+    home.connector("a", &connector(&topic, "string", ""));
+    cluster.run_once(&home).expect_code(0);
+    assert_eq!(written(&home, &topic).len(), 100);
+    let list = letters(&cluster, &home, &["list", "a", "--json"]).stdout;
+    let list: Json = serde_json::from_str(&list).expect("JSON");
+    assert_eq!((&list[0]["letters"], &list[0]["replayed"]), (&10.into(), &10.into()));
+}
+
+#[test]
+fn letters_are_written_as_whoever_reads() {
+    let test = "secure-letters";
+    let Some(cluster) = Cluster::find(test) else { return };
+    let found = (variable("TIDEGATE_TEST_KAFKA_SECURE", test), variable("TIDEGATE_TEST_KAFKA_CA", test));
+    let (Some(servers), Some(ca)) = found else { return };
+    let scram = "\"sasl.mechanism\" = \"SCRAM-SHA-512\"\n\"sasl.username\" = \"tidegate\"\n\
+                 \"sasl.password\" = \"tide-secret\"";
+    let token = "\"sasl.mechanism\" = \"OAUTHBEARER\"\n\"enable.sasl.oauthbearer.unsecure.jwt\" = true\n\
+                 \"sasl.oauthbearer.config\" = \"principal=tidegate\"";
+    for (name, login) in [("scram", scram), ("token", token)] {
+        let topic = cluster.topic(name);
+        cluster.send(&topic, "none", [(None, Some("no JSON")), (None, Some("{}"))]);
+        let home = Home::new(&PLUGINS);
+        let properties = format!(
+            "bootstrap_servers = \"{servers}\"\n[source.properties]\n\"security.protocol\" = \"SASL_SSL\"\n\
+             \"ssl.ca.location\" = \"{ca}\"\n\"fetch.min.bytes\" = 1\n\"session.timeout.ms\" = 20000\n{login}\n"
+        );
+        home.connector("a", &connector(&topic, "json", &properties));
+        let finished = home.run(&["run", "--once"]).expect_code(0);
+        // Properties of consumers are no reason for a warning.
+        assert_eq!(finished.count_log("WARN"), 1, "{}", finished.stderr);
+        finished.expect_log("record sent to ");
+        let shown = home.run(&["dead-letters", "show", "a", "--json"]).expect_code(0);
+        let shown: Json = serde_json::from_str(&shown.stdout).expect("JSON");
+        assert_eq!(shown[0]["value"], "no JSON");
+        let replayed = home.run(&["dead-letters", "replay", "a"]).expect_code(0);
+        assert!(replayed.stdout.contains("replayed: 1 to "), "{}", replayed.stdout);
+    }
+}
