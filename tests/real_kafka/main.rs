@@ -2,6 +2,7 @@
 //!
 //! They start brokers of their own, with Java and Maven; where those are missing they say that they are skipped.
 
+mod dead_letters;
 mod delivery;
 mod groups;
 mod security;

@@ -64,6 +64,9 @@ pub struct Committed {
     pub note: String,
 }
 
+/// What takes records as they come; `None` when nothing more comes for now.
+pub type Take<'t, E> = dyn FnMut(Option<&BorrowedMessage<'_>>) -> Result<ControlFlow<()>, E> + 't;
+
 /// Reads one topic.
 pub struct TopicReader {
     consumer: Arc<BaseConsumer<LastError>>,
@@ -182,14 +185,14 @@ impl TopicReader {
     }
 
     /// Joins the group, and gives every record of the partitions that it assigns to `each`, from where the group has come
-    /// to up to these `ends`. `None` is given when nothing more comes for now.
+    /// to up to these `ends`.
     ///
     /// # Errors
     /// When the brokers do not answer or refuse, the group gives no partition, or `each` fails.
     pub fn read_as_member<E: From<ReadError>>(
         &self,
         ends: &BTreeMap<i32, i64>,
-        each: &mut dyn FnMut(Option<&BorrowedMessage<'_>>) -> Result<ControlFlow<()>, E>,
+        each: &mut Take<'_, E>,
     ) -> Result<(), E> {
         self.consumer.subscribe(&[&self.topic]).map_err(|error| self.failed("joining the group", error))?;
         let assigned = |reader: &Self| Some(reader.assigned()).filter(|partitions| !partitions.is_empty());
@@ -225,7 +228,7 @@ impl TopicReader {
         &self,
         ends: &BTreeMap<i32, i64>,
         assigned: &dyn Fn(&Self) -> Option<BTreeSet<i32>>,
-        each: &mut dyn FnMut(Option<&BorrowedMessage<'_>>) -> Result<ControlFlow<()>, E>,
+        each: &mut Take<'_, E>,
     ) -> Result<(), E> {
         let mut last = Instant::now();
         let mut ended = BTreeSet::new();

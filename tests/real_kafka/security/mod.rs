@@ -2,6 +2,7 @@
 
 mod certificates;
 mod cluster;
+mod letters;
 mod logins;
 mod oidc;
 mod refused;
