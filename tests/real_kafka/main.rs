@@ -4,4 +4,5 @@
 
 mod delivery;
 mod groups;
+mod security;
 mod support;

@@ -1,17 +1,20 @@
 //! A broker for one test: the embedded one, and what tests do with it over TCP.
 
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use rdkafka::{
     ClientConfig, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer},
     message::OwnedHeaders,
-    producer::{BaseProducer, BaseRecord, Producer},
+    producer::{BaseProducer, BaseRecord, Producer as _},
     topic_partition_list::Offset,
 };
-use tidegate::kafka::embedded::{EmbeddedBroker, Loader, Options};
+use tidegate::kafka::{
+    embedded::{EmbeddedBroker, Loader, Options},
+    producer::{Outgoing, Patience, Producer, ProducerSettings},
+};
 
-use crate::{PATIENCE, wait_for};
+use crate::{PATIENCE, StoredRecord, stored, wait_for};
 
 /// A broker on a port of its own, gone with the test.
 #[derive(Debug)]
@@ -34,6 +37,16 @@ impl Broker {
     #[must_use]
     pub fn start() -> Self {
         Self(EmbeddedBroker::start(&Options::default()).expect("the embedded broker starts"))
+    }
+
+    /// Starts a broker that holds so many bytes of records and refuses more.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn of_size(max_bytes: u64) -> Self {
+        let options = Options { max_bytes, ..Options::default() };
+        Self(EmbeddedBroker::start(&options).expect("the embedded broker starts"))
     }
 
     /// A broker with one topic, `events`, of one partition, that holds these values at the offsets 0, 1, and so on.
@@ -109,6 +122,29 @@ impl Broker {
             producer.poll(Duration::ZERO);
         }
         producer.flush(PATIENCE).expect("records that the broker takes");
+    }
+
+    /// Sends records as they are.
+    ///
+    /// # Panics
+    /// When one is refused.
+    pub fn send_exactly<'r>(&self, records: impl IntoIterator<Item = Outgoing<'r>>) {
+        let patience = Patience { initial: PATIENCE, max: PATIENCE, timeout: PATIENCE };
+        let settings = ProducerSettings {
+            owner: "test".to_owned(),
+            bootstrap_servers: self.servers().to_owned(),
+            client_id: "test".to_owned(),
+            properties: BTreeMap::new(),
+            patience,
+        };
+        let mut producer = Producer::open(&settings).expect("a producer");
+        producer.send(records, &mut |_| true).expect("records that the broker takes");
+    }
+
+    /// All records of a topic, by partition and offset; none if there is no such topic.
+    #[must_use]
+    pub fn stored(&self, topic: &str) -> Vec<StoredRecord> {
+        stored(self.servers(), topic)
     }
 
     /// The offset that a group has committed for a partition.

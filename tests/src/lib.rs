@@ -15,6 +15,7 @@ mod outside;
 mod process;
 mod recording;
 mod snowflake;
+mod stored;
 
 pub use artifacts::{Artifacts, artifacts};
 pub use broker::{Broker, Member};
@@ -26,6 +27,7 @@ pub use outside::{BuildFailure, Finding, Outside};
 pub use process::{Finished, Running};
 pub use recording::{Call, Recorded, Recording};
 pub use snowflake::{Account, Column, Fired, LogEntry, Rows, Schema, Snowflake, StandIn};
+pub use stored::{StoredRecord, stored};
 
 use std::{
     path::Path,

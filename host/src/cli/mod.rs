@@ -2,6 +2,7 @@
 
 mod broker;
 mod control;
+mod dead_letters;
 mod output;
 mod plugins;
 mod run;
@@ -82,6 +83,8 @@ enum Command {
     Stop(control::Which),
     /// Print the metrics of a running host
     Metrics,
+    /// List, show and replay the records that connectors refused and keep in dead-letter topics
+    DeadLetters(dead_letters::DeadLettersOptions),
     /// Run the tasks of one connector for the host at the other end of standard input
     #[command(hide = true, name = crate::supervisor::ISOLATED_COMMAND)]
     RunIsolated {
@@ -125,6 +128,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Reopen(which) => control::tell(options, which, crate::supervisor::Command::Reopen),
         Command::Stop(which) => control::tell(options, which, crate::supervisor::Command::Stop),
         Command::Metrics => control::metrics(options),
+        Command::DeadLetters(letters) => dead_letters::run(options, &letters),
         Command::RunIsolated { .. } => Ok(child_main()?),
         Command::ProbePlugin { library, origin } => Ok(probe_main(&library, &origin)),
     }

@@ -39,19 +39,12 @@ fn row(cells: &[&str]) -> Vec<String> {
 
 /// What was done, a line per connector.
 pub(super) fn summary(status: &HostStatus) -> String {
-    let mut rows = vec![row(&[
-        "connector",
-        "read",
-        "delivered",
-        "filtered",
-        "rejected",
-        "dead letters",
-        "committed",
-        "seconds",
-    ])];
+    let header =
+        ["connector", "read", "delivered", "filtered", "rejected", "committed", "letters", "seconds"];
+    let mut rows = vec![row(&header)];
     for ConnectorStatus { name, counts, seconds, .. } in &status.connectors {
         let Counts { read, delivered, filtered, rejected, dead_lettered, committed, .. } = *counts;
-        let numbers = [read, delivered, filtered, rejected, dead_lettered, committed];
+        let numbers = [read, delivered, filtered, rejected, committed, dead_lettered];
         let mut line = vec![name.clone()];
         line.extend(numbers.iter().map(ToString::to_string));
         line.push(format!("{seconds:.1}"));
@@ -71,8 +64,8 @@ pub(super) fn status(status: &HostStatus) -> String {
         "read",
         "delivered",
         "rejected",
-        "dead letters",
         "committed",
+        "letters",
         "restarts",
     ];
     let mut rows = vec![row(&header)];
@@ -81,7 +74,7 @@ pub(super) fn status(status: &HostStatus) -> String {
         for task in &connector.tasks {
             let mut line = vec![connector.name.clone(), task.task.to_string(), task.state.to_string()];
             let Counts { read, delivered, rejected, dead_lettered, committed, partitions, .. } = task.counts;
-            let numbers = [read, delivered, rejected, dead_lettered, committed, u64::from(task.restarts)];
+            let numbers = [read, delivered, rejected, committed, dead_lettered, u64::from(task.restarts)];
             line.push(partitions.to_string());
             line.push(task.counts.lag.map_or("-".to_owned(), |lag| lag.to_string()));
             line.extend(numbers.iter().map(ToString::to_string));
@@ -101,6 +94,14 @@ pub(super) fn plugins<'p>(plugins: impl Iterator<Item = [&'p str; 4]>) -> String
     let mut rows = vec![row(&["plugin", "kind", "version", "description"])];
     rows.extend(plugins.map(|cells| row(&cells)));
     table(&rows, &[1, 2, 3])
+}
+
+/// Counts of dead letters: topic, connector, stage, class, letters, replayed, first, last.
+pub(super) fn dead_letters(lines: impl Iterator<Item = [String; 8]>) -> String {
+    let header = ["topic", "connector", "stage", "class", "letters", "replayed", "first", "last"];
+    let mut rows = vec![row(&header)];
+    rows.extend(lines.map(Vec::from));
+    table(&rows, &[1, 2, 3, 6, 7])
 }
 
 #[cfg(test)]

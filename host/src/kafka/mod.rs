@@ -3,6 +3,7 @@
 //! This room knows nothing of plugins, pipelines or configuration files: it takes plain settings and gives
 //! records, events and errors.
 
+mod access;
 pub mod admin;
 mod client;
 pub mod consumer;
@@ -10,6 +11,7 @@ pub mod embedded;
 mod ffi;
 mod oauth;
 pub mod producer;
+pub mod reader;
 
 pub use client::ClientError;
 pub use ffi::{RawHeaders, raw_headers};

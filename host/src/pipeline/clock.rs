@@ -5,12 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::error::Stage;
+use super::{call_board::Place, error::Stage};
 use crate::plugins::CallContext;
 
 /// Written by a stage around each plugin call, read by the poll loop.
-#[derive(Debug, Default)]
-pub(super) struct CallClock(Mutex<Option<Call>>);
+#[derive(Debug)]
+pub(super) struct CallClock {
+    call: Mutex<Option<Call>>,
+    place: Place,
+}
 
 #[derive(Clone, Debug)]
 struct Call {
@@ -20,6 +23,11 @@ struct Call {
 }
 
 impl CallClock {
+    /// A clock whose calls are also noted at `place`.
+    pub(super) fn new(place: Place) -> Self {
+        Self { call: Mutex::default(), place }
+    }
+
     /// Runs `call`, with the clock ticking. A wish to stop that an earlier call came too late for is gone.
     pub(super) fn time<T>(
         &self,
@@ -29,25 +37,27 @@ impl CallClock {
     ) -> T {
         context.ask_to_stop(false);
         self.set(Some(Call { stage: stage.clone(), since: Instant::now(), context }));
+        self.place.note(Some(stage));
         let result = call();
+        self.place.note(None);
         self.set(None);
         result
     }
 
     /// Asks the call that is running, if there is one, to end.
     pub(super) fn ask_to_end(&self) {
-        if let Some(call) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(call) = &*self.call.lock().unwrap_or_else(PoisonError::into_inner) {
             call.context.ask_to_stop(true);
         }
     }
 
     fn set(&self, call: Option<Call>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = call;
+        *self.call.lock().unwrap_or_else(PoisonError::into_inner) = call;
     }
 
     /// The call that has been running for longer than `limit`, if there is one. It is asked to end.
     pub(super) fn overdue(&self, limit: Duration) -> Option<(Stage, Duration)> {
-        let call = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let call = self.call.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
         let elapsed = call.since.elapsed();
         if elapsed <= limit {
             return None;

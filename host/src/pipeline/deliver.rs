@@ -1,6 +1,8 @@
 //! The sink role: one `write` per batch, all or nothing; what the sink refuses is found and settled.
 
 mod claim;
+#[cfg(test)]
+mod commit_rule;
 
 use std::{
     collections::HashMap,
@@ -242,7 +244,8 @@ impl OpenSink<'_> {
             }
         }
         let set_back = batch.set_back(parts.start());
-        parts.drop_next();
+        // Parts of the same partition may have followed.
+        parts.recut(batch.group_by_partition(parts.start()).into_iter());
         let Some(at) = set_back else { return };
         let owned = self.owned.get_mut(&*at.topic).and_then(|topic| topic.get_mut(&at.partition));
         owned.into_iter().for_each(|owned| owned.set_back = true);

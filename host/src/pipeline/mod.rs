@@ -22,6 +22,7 @@
 //! A task and its supervisor talk through [`TaskCommand`] and [`TaskEvent`] alone.
 
 mod assignment;
+mod call_board;
 mod channels;
 mod clock;
 mod deliver;
@@ -41,6 +42,7 @@ mod summary;
 mod task;
 mod work;
 
+pub use call_board::{note_calls_in, read_calls};
 pub use error::{Stage, TaskError};
 pub(crate) use failure_policy::backoff;
 pub use message::{Counts, TaskCommand, TaskEvent, TaskEvents, TaskState};

@@ -45,11 +45,6 @@ impl Parts {
         }
     }
 
-    /// The next part has been taken out of the batch as a whole.
-    pub(super) fn drop_next(&mut self) {
-        self.lengths.pop();
-    }
-
     /// Splits the next part in two, between consumed records. Returns false when it holds only one.
     pub(super) fn split(&mut self, batch: &Batch) -> bool {
         let Some(range) = self.next() else { return false };

@@ -10,6 +10,7 @@ use std::{
 };
 
 use super::{
+    call_board::Place,
     channels::Inbox,
     clock::CallClock,
     deliver::Deliver,
@@ -99,7 +100,8 @@ fn run(
     let settings = Arc::new(settings);
     let (work_inputs, sink_inputs) = (mpsc::channel(), mpsc::channel());
     let (free, sink_free) = mpsc::channel();
-    let (work_clock, sink_clock) = (Arc::<CallClock>::default(), Arc::<CallClock>::default());
+    let work_clock = Arc::new(CallClock::new(Place::of_work(settings.task)));
+    let sink_clock = Arc::new(CallClock::new(Place::of_sink(settings.task)));
     let stop = Arc::<StopSignal>::default();
     let _end = EndOnDrop(Arc::clone(&stop));
 

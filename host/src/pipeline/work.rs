@@ -95,7 +95,7 @@ impl Work {
 }
 
 /// The decoder and the transforms of a task: what is replaced as a whole between batches.
-struct Stages {
+pub(super) struct Stages {
     settings: Arc<TaskSettings>,
     decoder: RecordDecoder,
     transforms: Vec<TransformInstance>,
@@ -126,8 +126,21 @@ impl Stages {
         Ok(())
     }
 
+    /// Stages with this transform, which no library has.
+    #[cfg(test)]
+    pub(super) fn of(work: &Work, transform: TransformInstance) -> Self {
+        let mut stages = Self::new(work);
+        stages.transforms.push(transform);
+        stages
+    }
+
+    #[cfg(test)]
+    pub(super) fn rejections(&self) -> &Rejections {
+        &self.rejections
+    }
+
     /// Decodes and transforms; returns what was refused on the way and is still to be settled.
-    fn process(&mut self, batch: &mut Batch) -> Result<Unsettled, TaskError> {
+    pub(super) fn process(&mut self, batch: &mut Batch) -> Result<Unsettled, TaskError> {
         let mut unsettled = Unsettled::default();
         // What is too large was refused by the poll loop already.
         self.rejections.admit(&Stage::Source, batch, &mut unsettled)?;

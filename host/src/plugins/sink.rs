@@ -85,6 +85,12 @@ impl SinkInstance {
         Ok(Self { name: opening.instance.to_owned(), object, context })
     }
 
+    /// A sink that no library has.
+    #[cfg(test)]
+    pub(crate) fn of(object: SinkObject) -> Self {
+        Self { name: "model".to_owned(), object, context: CallContext::of("model", 0, "sink") }
+    }
+
     /// Name under which the connector uses it.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -37,6 +37,13 @@ impl TransformInstance {
         Ok(Self { name: opening.instance.to_owned(), object, context, gone: false })
     }
 
+    /// A transform that no library has.
+    #[cfg(test)]
+    pub(crate) fn of(object: TransformObject) -> Self {
+        let context = CallContext::of("model", 0, "transform");
+        Self { name: "model".to_owned(), object, context, gone: false }
+    }
+
     /// Name under which the connector uses it.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -347,7 +347,7 @@ mod tests {
             ..Parts::default()
         };
         let mut line = String::new();
-        Lines { format: LogFormat::Human, color: false, sink: Box::new(|_| ()) }
+        Lines { format: LogFormat::Human, color: false, sink: Box::new(|_| {}) }
             .human(&mut line, Level::WARN, &parts)
             .unwrap();
         line

@@ -18,4 +18,4 @@ pub use metrics::{Measure, PluginLabels, init_metrics, plugin_metric, render_met
 pub(crate) use one_line::OneLine;
 pub use redact::{protect, scrub};
 pub use relay::{LogRelay, log_relay};
-pub use streams::write_output;
+pub use streams::{output_for_a_child, write_output};

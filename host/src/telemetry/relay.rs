@@ -1,14 +1,11 @@
 //! What child processes log, in this process' log. A thread writes it, so that a log that nobody reads holds up the
 //! children, and never those who pass their lines on.
 
-use std::{
-    io::{self, Write},
-    sync::OnceLock,
-    thread,
-    time::Duration,
-};
+use std::{sync::OnceLock, thread, time::Duration};
 
 use tokio::sync::{mpsc, oneshot};
+
+use super::streams::write_errors;
 
 /// Lines that may wait; whoever has another one waits, too.
 const ROOM: usize = 256;
@@ -74,7 +71,7 @@ fn write_all(mut relayed: mpsc::Receiver<Relayed>) {
     while let Some(relayed) = relayed.blocking_recv() {
         match relayed {
             // Nobody can be told that the log cannot be written.
-            Relayed::Line(line) => drop(io::stderr().lock().write_all(line.as_bytes())),
+            Relayed::Line(line) => drop(write_errors(line.as_bytes())),
             Relayed::Printed { connector, text } => tracing::warn!(connector, "{text}"),
             // Whoever asked may have lost patience.
             Relayed::Flush(written) => drop(written.send(())),

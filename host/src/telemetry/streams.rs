@@ -20,6 +20,11 @@ impl Stream {
         Self(duplicate.map(|stream| Mutex::new(File::from(stream))))
     }
 
+    fn duplicate(&self) -> Option<OwnedFd> {
+        let stream = self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        stream.as_fd().try_clone_to_owned().ok()
+    }
+
     fn write(&self, bytes: &[u8]) -> io::Result<()> {
         let Some(stream) = &self.0 else { return Ok(()) };
         stream.lock().unwrap_or_else(PoisonError::into_inner).write_all(bytes)
@@ -30,6 +35,12 @@ impl Stream {
 pub(super) fn keep_streams() {
     LazyLock::force(&OUTPUT);
     LazyLock::force(&ERRORS);
+}
+
+/// Another end of standard output, for a child process; none where there is no standard output.
+#[must_use]
+pub fn output_for_a_child() -> Option<OwnedFd> {
+    OUTPUT.duplicate()
 }
 
 /// Writes to standard output, at once.

@@ -270,6 +270,29 @@ fn batches_must_fit_the_memory() {
         "tasks = 4\nlimits.memory = \"2 MiB\"",
         "4:8: limits.memory: leaves each of 4 tasks less than 1 MiB: raise limits.memory or lower tasks",
     );
+    with(
+        "isolation = \"process\"\ntasks = 4\nlimits.memory = \"40 MiB\"",
+        "5:8: limits.memory: is too little for a process of its own, which has 32 MiB for all but records: \
+         raise limits.memory to 42 MiB or more, or lower tasks, or set isolation = \"thread\"",
+    );
+    assert!(findings_with("isolation = \"process\"\ntasks = 4\nlimits.memory = \"42 MiB\"").is_empty());
+}
+
+#[test]
+fn only_a_process_is_held_to_a_share_of_the_processors() {
+    with(
+        "limits.cpu = 0.5",
+        "3:8: limits.cpu: only a process of its own can be held to a share of the processors: \
+         set isolation = \"process\", or remove it",
+    );
+    with(
+        "isolation = \"process\"\nlimits.cpu = 0",
+        "4:8: limits.cpu: 0 is out of bounds: must be 0.1 to 1024",
+    );
+    with(
+        "isolation = \"process\"\nlimits.cpu = \"half\"",
+        "4:14: limits.cpu: expected a number, found a string",
+    );
 }
 
 #[test]

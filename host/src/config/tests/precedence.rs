@@ -185,8 +185,8 @@ fn what_a_file_lacks_beside_defaults_is_said_of_the_file() {
     assert_eq!(
         folder.findings(),
         [
-            "connectors.d/a.toml: batch.max_bytes: three batches of this size would not fit limits.memory / tasks, \
-             which is 16 MiB: lower batch.max_bytes, raise limits.memory or lower tasks",
+            "connectors.d/a.toml: batch.max_bytes: three batches of this size would not fit what limits.memory \
+             has for a task: 16 MiB: lower batch.max_bytes, raise limits.memory or lower tasks",
             "connectors.d/a.toml: source: topics are missing: add topics = [\"...\"] or topics_regex = '^...' \
              to [source]",
             "connectors.d/a.toml:2:1: sink.config.account: is missing: add account = ..., or set the environment \

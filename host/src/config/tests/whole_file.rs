@@ -9,7 +9,7 @@ pub(super) const EVERYTHING: &str = r#"
 description = "Customers, upserted by primary key"
 enabled = false
 tasks = 2
-isolation = "thread"
+isolation = "process"
 
 [source]
 topics_regex = '^cdc\.public\.'
@@ -75,6 +75,7 @@ window = "30m"
 
 [limits]
 memory = "64 MiB"
+cpu = 1.5
 call_timeout = "1m"
 shutdown = "10s"
 
@@ -89,7 +90,7 @@ fn every_key_arrives() {
     assert_eq!(connector.name, "a");
     assert!(connector.file.ends_with("connectors.d/a.toml"));
     assert_eq!(connector.description.as_deref(), Some("Customers, upserted by primary key"));
-    assert_eq!((connector.enabled, connector.tasks), (false, 2));
+    assert_eq!((connector.enabled, connector.tasks, connector.isolation), (false, 2, Isolation::Process));
 
     let source = &connector.source;
     assert_eq!(source.subscription, Subscription::Pattern(r"^cdc\.public\.".into()));
@@ -133,7 +134,8 @@ fn every_key_arrives() {
         window: seconds(1800),
     };
     assert_eq!(connector.restart, restart);
-    let limits = Limits { memory: 64 << 20, call_timeout: seconds(60), shutdown: seconds(10), cpu: None };
+    let limits =
+        Limits { memory: 64 << 20, cpu: Some(1500), call_timeout: seconds(60), shutdown: seconds(10) };
     assert_eq!(connector.limits, limits);
 }
 
@@ -151,6 +153,17 @@ fn transforms_and_their_predicates_arrive() {
     let when = second.when.as_ref().unwrap();
     assert!(when.negated && when.unless.is_none());
     assert_eq!(when.operations, [ChangeKind::Delete]);
+}
+
+#[test]
+fn predicates_and_secrets_cross_to_another_process() {
+    let connector = only(EVERYTHING);
+    let when = connector.transforms[0].when.as_ref().unwrap();
+    let there: Predicate = serde_json::from_value(serde_json::to_value(when).unwrap()).unwrap();
+    assert_eq!(format!("{there:?}"), format!("{when:?}"));
+    assert!(there.topic.unwrap().is_match("cdc.public.products"));
+    let secrets: Secrets = serde_json::from_value(serde_json::to_value(&connector.secrets).unwrap()).unwrap();
+    assert_eq!(secrets.scrub("it is hunter2"), "it is ***");
 }
 
 #[test]
@@ -178,6 +191,7 @@ fn what_is_left_out_has_its_default() {
         (Duration::from_secs(1), Duration::from_secs(300))
     );
     let limits = connector.limits;
+    assert_eq!((connector.isolation, limits.cpu), (Isolation::Thread, None));
     assert_eq!((limits.memory, limits.call_timeout), (128 << 20, Duration::from_secs(300)));
     assert_eq!(limits.shutdown, Duration::from_secs(30));
 }

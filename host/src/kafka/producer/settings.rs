@@ -142,6 +142,8 @@ impl ProducerSettings {
         let tunables = [
             ("compression.type", "compression.codec", "zstd".to_owned()),
             ("linger.ms", "queue.buffering.max.ms", "1".to_owned()),
+            // That of Kafka's own clients: where nobody names a partition, a key stays in the one that it had.
+            ("partitioner", "", "murmur2_random".to_owned()),
             ("reconnect.backoff.max.ms", "", "5000".to_owned()),
             ("retry.backoff.ms", "", millis(self.patience.initial, 300_000)),
             ("retry.backoff.max.ms", "", millis(longest, 300_000)),

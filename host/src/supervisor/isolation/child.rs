@@ -2,8 +2,12 @@
 
 use std::{
     collections::HashMap,
+    fs::File,
     io::{self, BufRead, BufReader, Write},
-    os::{fd::AsFd, unix::net::UnixStream},
+    os::{
+        fd::{AsFd, AsRawFd},
+        unix::net::UnixStream,
+    },
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
     thread,
@@ -15,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::protocol::{FromChild, LONGEST_LINE, LONGEST_REASON, ToChild, Welcome, to_line};
 use crate::{
-    pipeline::{Task, TaskEvent, TaskSettings},
+    pipeline::{Task, TaskEvent, TaskSettings, note_calls_in},
     telemetry,
 };
 
@@ -37,7 +41,8 @@ pub fn child_main() -> io::Result<ExitCode> {
     while let Some(order) = next_order(&mut orders)? {
         match order {
             ToChild::Welcome(_) => {}
-            ToChild::Start(settings) => {
+            ToChild::Start { settings, secrets } => {
+                telemetry::protect(&secrets);
                 let task = settings.task;
                 tasks.extend(start(*settings, &host).map(|started| (task, started)));
             }
@@ -58,7 +63,7 @@ pub fn child_main() -> io::Result<ExitCode> {
 /// Takes the socket away from standard input, which plugins may read or close.
 fn connect() -> io::Result<(BufReader<UnixStream>, Host)> {
     let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
-    rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
+    rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
     Ok((BufReader::new(socket.try_clone()?), Host(Arc::new(Mutex::new(socket)))))
 }
 
@@ -79,13 +84,13 @@ fn detach() -> io::Result<()> {
 }
 
 fn settle_in(welcome: &Welcome, host: &Host) -> io::Result<()> {
-    telemetry::protect(&welcome.secrets);
     let limit = Some(welcome.data_limit);
     setrlimit(Resource::Data, Rlimit { current: limit, maximum: limit })?;
     if let Some(options) = welcome.log {
         let host = host.clone();
         telemetry::log_to(options, Box::new(move |line| host.send(&FromChild::Log(line.to_owned()))));
     }
+    note_calls(host)?;
     let measured = host.clone();
     telemetry::collect_metrics(Box::new(move |all| measured.send(&FromChild::Metrics(all))));
     let host = host.clone();
@@ -97,6 +102,20 @@ fn settle_in(welcome: &Welcome, host: &Host) -> io::Result<()> {
         }
     };
     thread::Builder::new().name("heartbeat".to_owned()).spawn(beat).map(drop)
+}
+
+/// Notes running calls in memory that the host can open through this process' list of files, even when that has crashed.
+#[cfg(target_os = "linux")]
+fn note_calls(host: &Host) -> io::Result<()> {
+    let board = File::from(rustix::fs::memfd_create(c"calls", rustix::fs::MemfdFlags::CLOEXEC)?);
+    host.send(&FromChild::Calls { descriptor: board.as_raw_fd() });
+    note_calls_in(board);
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn note_calls(_: &Host) -> io::Result<()> {
+    Ok(())
 }
 
 fn hand_on_metrics(host: &Host) {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs::File,
     ops::ControlFlow,
     time::{Duration, Instant},
 };
@@ -15,7 +16,10 @@ use super::{
     spawn::Body,
     watch::Watch,
 };
-use crate::pipeline::{TaskCommand, TaskEvent, TaskEvents, TaskSettings};
+use crate::{
+    config::Secrets,
+    pipeline::{TaskCommand, TaskEvent, TaskEvents, TaskSettings, read_calls},
+};
 
 /// What stopping may take beyond the tasks' own deadline: the last commit, and leaving the group.
 pub(in crate::supervisor) const STOP_GRACE: Duration = Duration::from_secs(2);
@@ -28,8 +32,8 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// What a keeper is told.
 pub(super) enum Order {
-    /// Start a task, and tell its events there.
-    Start(Box<TaskSettings>, TaskEvents),
+    /// Start a task that has these secrets, and tell its events there.
+    Start(Box<TaskSettings>, Secrets, TaskEvents),
     /// Tell a task something.
     Tell(u32, TaskCommand),
 }
@@ -53,6 +57,8 @@ pub(super) struct Keeper {
     pub(super) to_child: mpsc::UnboundedSender<Vec<u8>>,
     pub(super) printed: Printed,
     pub(super) printing: JoinHandle<()>,
+    /// Where the child notes its running calls.
+    pub(super) calls: Option<File>,
     /// The tasks that run in the child.
     pub(super) tasks: BTreeMap<u32, TaskEvents>,
     /// When it is killed if it has not done what it was told.
@@ -85,6 +91,12 @@ impl Keeper {
             Some(Heard::Nonsense(error)) => {
                 return ControlFlow::Break(Some(format!("it sent what is no message: {error}")));
             }
+            // Comes before any plugin could send it.
+            Some(Heard::Calls(descriptor)) if self.calls.is_none() => {
+                let path = format!("/proc/{}/fd/{descriptor}", self.body.pid());
+                self.calls = File::open(path).ok();
+            }
+            Some(Heard::Calls(_)) => {}
             Some(Heard::Event(task, event)) => self.on_event(task, event),
         }
         match (&self.condemned, self.tasks.is_empty()) {
@@ -123,7 +135,7 @@ impl Keeper {
 
     fn on_order(&mut self, order: Option<Order>) -> ControlFlow<Verdict> {
         match order {
-            Some(Order::Start(settings, events)) => self.start(settings, events),
+            Some(Order::Start(settings, secrets, events)) => self.start(settings, secrets, events),
             Some(Order::Tell(task, command)) => self.tell(task, command),
             // Its connector is given up with everything that it does: a second signal.
             None if !self.tasks.is_empty() => {
@@ -139,13 +151,13 @@ impl Keeper {
         ControlFlow::Continue(())
     }
 
-    fn start(&mut self, settings: Box<TaskSettings>, events: TaskEvents) {
+    fn start(&mut self, settings: Box<TaskSettings>, secrets: Secrets, events: TaskEvents) {
         // It will fail with the others, and start anew with them.
         if self.condemned.is_some() {
             return;
         }
         let task = settings.task;
-        match to_line(&ToChild::Start(settings)) {
+        match to_line(&ToChild::Start { settings, secrets }) {
             Ok(line) => {
                 self.tasks.insert(task, events);
                 self.send_line(line);
@@ -180,7 +192,7 @@ impl Keeper {
     fn look(&mut self) -> ControlFlow<Verdict> {
         let now = Instant::now();
         if self.deadline.is_some_and(|deadline| now >= deadline) {
-            let reason = self.condemned.take().unwrap_or_else(|| "it did not stop in time".to_owned());
+            let reason = self.condemned.clone().unwrap_or_else(|| "it did not stop in time".to_owned());
             return ControlFlow::Break(Some(reason));
         }
         if self.body.has_ended() {
@@ -206,14 +218,29 @@ impl Keeper {
         if self.is_leaving {
             return None;
         }
-        let mut reason = match verdict.or(self.condemned) {
+        let (connector, process) = (self.connector, self.process);
+        let crash = |reason| Crash { connector, process, reason };
+        if let Some(reason) = self.condemned {
+            return Some(crash(format!("its process was killed: {reason}")));
+        }
+        let mut reason = match verdict {
             Some(reason) => format!("its process was killed: {reason}"),
             None if ended => format!("its process {}", ending::describe(status)),
             None => "its process was killed: it closed its connection to the host".to_owned(),
         };
+        if let Some(calls) = self.calls.as_ref().and_then(running_calls) {
+            reason = format!("{reason}, while {calls}");
+        }
         if let Some(words) = self.printed.last_words() {
             reason = format!("{reason}; its last words: {words}");
         }
-        Some(Crash { connector: self.connector, process: self.process, reason })
+        Some(crash(reason))
     }
+}
+
+/// `task 0 was in sink "x"` and the like, of the calls that were running.
+fn running_calls(board: &File) -> Option<String> {
+    let calls: Vec<String> =
+        read_calls(board).iter().map(|(task, stage)| format!("task {task} was in {stage}")).collect();
+    (!calls.is_empty()).then(|| calls.join(" and "))
 }

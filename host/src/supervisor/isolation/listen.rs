@@ -31,6 +31,8 @@ const LATELY: Duration = Duration::from_secs(5);
 /// What the keeper hears. The end of the channel is the end of the child's side.
 #[derive(Debug)]
 pub(super) enum Heard {
+    /// The file, by its number in the child, in which it notes its running calls.
+    Calls(i32),
     /// A task's event.
     Event(u32, TaskEvent),
     /// Something that is no message, and why.
@@ -54,10 +56,9 @@ pub(super) async fn listen(
         pulse.beat();
         match serde_json::from_slice(&line) {
             Ok(FromChild::Alive) => {}
-            Ok(FromChild::Event { task, event }) => {
-                // The keeper may be gone: then nobody wants to know.
-                let _over = keeper.send(Heard::Event(task, event)).is_err();
-            }
+            // The keeper may be gone: then nobody wants to know.
+            Ok(FromChild::Calls { descriptor }) => drop(keeper.send(Heard::Calls(descriptor))),
+            Ok(FromChild::Event { task, event }) => drop(keeper.send(Heard::Event(task, event))),
             Ok(FromChild::Metrics(all)) => all.iter().for_each(|measurement| measurement.record(&connector)),
             Ok(FromChild::Log(text)) => {
                 pulse.hold_up(true);
@@ -67,7 +68,7 @@ pub(super) async fn listen(
             Err(error) => break error.to_string(),
         }
     };
-    let _over = keeper.send(Heard::Nonsense(nonsense)).is_err();
+    drop(keeper.send(Heard::Nonsense(nonsense)));
 }
 
 /// Reads a line without its end into `line`. False at the end. What is longer than `longest` comes in parts.
@@ -102,7 +103,13 @@ impl Printed {
         }
     }
 
+    /// Keeps a line, unless it is part of a backtrace: what was said before that tells more.
     fn keep(&self, text: &str) {
+        let line = text.trim_start();
+        let is_frame = || line.split_once(": ").is_some_and(|(number, _)| number.parse::<u32>().is_ok());
+        if line.starts_with("at ") || line == "stack backtrace:" || is_frame() {
+            return;
+        }
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() == LAST_WORDS {
             lines.pop_front();
@@ -122,6 +129,23 @@ impl Printed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_words_are_those_before_the_backtrace() {
+        let printed = Printed::default();
+        assert_eq!(printed.last_words(), None);
+        for line in [
+            "one",
+            "thread x panicked at y:1:2:",
+            "the reason",
+            "stack backtrace:",
+            "   0: a::b",
+            "      at c",
+        ] {
+            printed.keep(line);
+        }
+        assert_eq!(printed.last_words().as_deref(), Some("one / thread x panicked at y:1:2: / the reason"));
+    }
 
     #[tokio::test]
     async fn lines_are_read_whole_and_too_long_ones_in_parts() {

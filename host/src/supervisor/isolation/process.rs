@@ -28,7 +28,6 @@ pub(in crate::supervisor) struct IsolationError(#[from] io::Error);
 #[derive(Clone, Debug)]
 pub(in crate::supervisor) struct Spec {
     connector: String,
-    secrets: Secrets,
     bounds: Bounds,
     data_limit: u64,
     shutdown: Duration,
@@ -46,7 +45,6 @@ impl Spec {
         let memory = definition.limits.memory as u64;
         Self {
             connector: definition.name.clone(),
-            secrets: definition.secrets.clone(),
             bounds: Bounds { memory, cpu: definition.limits.cpu },
             data_limit: memory + Self::UNUSED + Self::UNUSED_PER_TASK * definition.tasks as u64,
             shutdown: definition.limits.shutdown,
@@ -87,8 +85,7 @@ impl Process {
         let (orders, to_keep) = mpsc::unbounded_channel();
         let (hear, heard) = mpsc::unbounded_channel();
         let (to_child, lines) = mpsc::unbounded_channel();
-        let welcome =
-            Welcome { log: log_options(), secrets: spec.secrets.clone(), data_limit: spec.data_limit };
+        let welcome = Welcome { log: log_options(), data_limit: spec.data_limit };
         let line = to_line(&ToChild::Welcome(welcome)).map_err(io::Error::from)?;
         // The other end is there, in this function.
         let _sent = to_child.send(line).is_ok();
@@ -107,29 +104,38 @@ impl Process {
             to_child,
             printed,
             printing,
+            calls: None,
             tasks: BTreeMap::new(),
             deadline: None,
             is_leaving: false,
             condemned: None,
         };
         tracing::debug!(connector = spec.connector, pid = pid.as_raw_nonzero().get(), "process started");
+        let kept = tokio::spawn(keeper.run());
+        let connector = spec.connector.clone();
         let keeper = tokio::spawn(async move {
-            if let Some(crash) = keeper.run().await {
+            // A panic in the host's own code fails the connector, whose process was killed by it, and not the host.
+            let broken = |error| {
+                let reason = format!("its process was killed: the host failed to keep it: {error}");
+                Some(Crash { connector, process: number, reason })
+            };
+            if let Some(crash) = kept.await.unwrap_or_else(broken) {
                 crashed(crash);
             }
         });
         Ok(Self { number, pid, orders, keeper })
     }
 
-    /// Starts a task. Its last event is `Stopped` or `Failed`, unless the process crashes.
+    /// Starts a task that has `secrets`. Its last event is `Stopped` or `Failed`, unless the process crashes.
     pub(in crate::supervisor) fn start_task(
         &self,
         settings: TaskSettings,
+        secrets: Secrets,
         events: TaskEvents,
     ) -> IsolatedTask {
         let task = settings.task;
         // A keeper that is over has told of a crash.
-        let _over = self.orders.send(Order::Start(Box::new(settings), events)).is_err();
+        let _over = self.orders.send(Order::Start(Box::new(settings), secrets, events)).is_err();
         IsolatedTask { task, orders: self.orders.clone() }
     }
 

@@ -20,7 +20,12 @@ pub(super) enum ToChild {
     /// Comes first.
     Welcome(Welcome),
     /// Start a task.
-    Start(Box<TaskSettings>),
+    Start {
+        /// What it is made from.
+        settings: Box<TaskSettings>,
+        /// What must not be shown.
+        secrets: Secrets,
+    },
     /// Tell a task something.
     Tell {
         /// Its number.
@@ -37,8 +42,6 @@ pub(super) enum ToChild {
 pub(super) struct Welcome {
     /// How the host logs; nothing is logged without it.
     pub(super) log: Option<LogOptions>,
-    /// What must not be shown.
-    pub(super) secrets: Secrets,
     /// Bytes of writable memory that it may ask the system for, used or not.
     pub(super) data_limit: u64,
 }
@@ -47,6 +50,11 @@ pub(super) struct Welcome {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum FromChild {
+    /// The first one: where it notes its running calls.
+    Calls {
+        /// The number of the open file.
+        descriptor: i32,
+    },
     /// It lives.
     Alive,
     /// A task's event.

@@ -15,6 +15,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 use tokio::net::{UnixStream, unix::pipe};
 
 use super::ISOLATED_COMMAND;
+use crate::telemetry::output_for_a_child;
 
 /// How often a child that is about to end is looked at.
 const TICK: Duration = Duration::from_millis(5);
@@ -28,7 +29,8 @@ pub(super) struct Spawned {
     pub(super) stderr: pipe::Receiver,
 }
 
-/// Starts a child for `connector`. Its standard input is a socket, its standard output that of the host.
+/// Starts a child for `connector`. Its standard input is a socket, its standard output that of the host. It dies with the
+/// thread that starts it, which has to live as long as the host: the supervisor's.
 ///
 /// # Errors
 /// When the system has no room for another process.
@@ -40,7 +42,7 @@ pub(super) fn spawn(connector: &str) -> io::Result<Spawned> {
         .arg(ISOLATED_COMMAND)
         .arg(connector)
         .stdin(Stdio::from(OwnedFd::from(theirs)))
-        .stdout(Stdio::inherit())
+        .stdout(output_for_a_child().map_or_else(Stdio::null, Stdio::from))
         .stderr(Stdio::piped())
         // A terminal's Ctrl-C goes to the whole group of the host: what a task is to do then, the host tells it.
         .process_group(0)

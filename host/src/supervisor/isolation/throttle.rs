@@ -29,13 +29,22 @@ pub(super) struct Throttle {
     cores: f64,
     /// Seconds of processor time.
     balance: f64,
+    /// Cores that it used when it last ran.
+    rate: f64,
+    is_stopped: bool,
     last: Option<(Instant, Duration)>,
 }
 
 impl Throttle {
     /// A limit of `millicores` thousandths of a core.
     pub(super) fn new(millicores: u32) -> Self {
-        Self { cores: f64::from(millicores.max(1)) / 1000.0, balance: 0.0, last: None }
+        Self {
+            cores: f64::from(millicores.max(1)) / 1000.0,
+            balance: 0.0,
+            rate: 0.0,
+            is_stopped: false,
+            last: None,
+        }
     }
 
     /// The process has used `used` of processor time so far. It is running, or its stop is over.
@@ -45,16 +54,19 @@ impl Throttle {
         let spent = used.saturating_sub(before).as_secs_f64();
         let (owed, saved) = (MOST_OWED * self.cores, MOST_SAVED * self.cores);
         self.balance = (self.balance + elapsed * self.cores - spent).clamp(-owed, saved);
-        if self.balance < 0.0 {
+        if !self.is_stopped {
+            self.rate = spent / elapsed.max(0.001);
+        }
+        self.is_stopped = self.balance < 0.0;
+        if self.is_stopped {
             let stop = Duration::from_secs_f64(-self.balance / self.cores);
             return Step::Stop(stop.clamp(Duration::from_millis(1), LONGEST_STOP));
         }
-        let rate = spent / elapsed.max(0.001);
-        if rate < self.cores / 4.0 {
+        if self.rate < self.cores / 4.0 {
             return Step::Run(IDLE);
         }
         // Whatever it uses until then has to fit into one stop.
-        let run = LONGEST_STOP.mul_f64(self.cores / rate.max(self.cores));
+        let run = LONGEST_STOP.mul_f64(self.cores / self.rate.max(self.cores));
         Step::Run(run.clamp(SHORTEST_RUN, BUSY))
     }
 }

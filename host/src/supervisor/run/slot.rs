@@ -177,9 +177,10 @@ impl Running {
         // The supervisor lives as long as its connectors, except at the very end.
         let tell = Box::new(move |event| drop(news.send(News::Task(sender.clone(), event))));
         let settings = self.connector.task_settings(slot.number);
+        let secrets = self.connector.definition.secrets.clone();
         let started = match self.process() {
             Ok(None) => Task::start(settings, tell).map(AnyTask::Thread).map_err(|error| error.to_string()),
-            Ok(Some(process)) => Ok(AnyTask::Process(process.start_task(settings, tell))),
+            Ok(Some(process)) => Ok(AnyTask::Process(process.start_task(settings, secrets, tell))),
             Err(error) => Err(error.to_string()),
         };
         match started {
@@ -324,7 +325,7 @@ impl Running {
             let wait = self.is_wanted().then(|| self.crashes.after_failure(Instant::now(), false)).flatten();
             for index in failed {
                 let slot = &mut self.slots[index];
-                (slot.counts.partitions, slot.counts.at_end) = (0, 0);
+                (slot.counts.partitions, slot.counts.at_end, slot.counts.lag) = (0, 0, None);
                 self.fail(index, crash.reason.clone(), wait);
             }
         }

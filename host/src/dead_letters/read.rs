@@ -1,0 +1,42 @@
+//! Reads letters from their topic.
+
+use std::collections::BTreeMap;
+use std::ops::{ControlFlow, Range};
+
+use rdkafka::message::{BorrowedMessage, Message as _};
+
+use super::Letter;
+use crate::kafka::raw_headers;
+use crate::kafka::reader::{ReadError, TopicReader};
+
+/// The group in which replays of a dead-letter topic remember how far they have come.
+#[must_use]
+pub fn replay_group(topic: &str) -> String {
+    format!("tidegate-replay-{topic}")
+}
+
+/// The letter in a message.
+pub(super) fn letter(message: &BorrowedMessage<'_>) -> Letter {
+    Letter {
+        partition: message.partition(),
+        offset: message.offset(),
+        timestamp_ms: message.timestamp().to_millis(),
+        key: message.key().map(<[u8]>::to_vec),
+        value: message.payload().map(<[u8]>::to_vec),
+        headers: raw_headers(message)
+            .map(|(name, value)| (name.to_vec(), value.map(<[u8]>::to_vec)))
+            .collect(),
+    }
+}
+
+/// Gives every letter in these offsets of each partition to `each`, until it breaks.
+///
+/// # Errors
+/// When the brokers do not answer or refuse.
+pub fn read(
+    reader: &TopicReader,
+    offsets: &BTreeMap<i32, Range<i64>>,
+    each: &mut dyn FnMut(Letter) -> ControlFlow<()>,
+) -> Result<(), ReadError> {
+    reader.read(offsets, &mut |message| each(letter(message)))
+}

@@ -1,0 +1,315 @@
+//! Reads what a topic holds at this moment, for people: from given offsets, or on behalf of a group that remembers how
+//! far it has come.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::config::FromClientConfigAndContext as _;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::admin::LastError;
+use super::client::{self, ClientError, Severity, severity};
+use super::oauth::{Named, OAuthError, Refresher, Supply, supply};
+
+/// How long nothing may come before that is an error. Longer than the session of a group's member that died.
+const PATIENCE: Duration = Duration::from_secs(60);
+const TICK: Duration = Duration::from_millis(100);
+
+/// Why a topic cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The client's properties are refused.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// There is no OAuth token.
+    #[error(transparent)]
+    OAuth(#[from] OAuthError),
+    /// A thread of the reader's own could not be started.
+    #[error("cannot start a thread for the reader: {0}")]
+    Thread(#[from] std::io::Error),
+    /// The brokers do not answer, or refuse.
+    #[error("{what} of topic {topic:?}: {reason}{fix}")]
+    Failed {
+        /// What was asked for.
+        what: &'static str,
+        /// The topic.
+        topic: String,
+        /// What the client or the brokers said.
+        reason: String,
+        /// What to do, behind a semicolon; may be empty.
+        fix: String,
+    },
+    /// The group gives no partition to this reader.
+    #[error("group {group:?} has given no partition of topic {topic:?} within {} s: somebody else is reading for it; wait until that is done", PATIENCE.as_secs())]
+    NoPartition {
+        /// The group.
+        group: String,
+        /// The topic.
+        topic: String,
+    },
+}
+
+/// How far a group has come in one partition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// The next offset to read.
+    pub next: i64,
+    /// What was noted with it.
+    pub note: String,
+}
+
+/// Reads one topic.
+pub struct TopicReader {
+    consumer: Arc<BaseConsumer<LastError>>,
+    topic: String,
+    group: String,
+    _refresher: Option<Refresher>,
+}
+
+impl TopicReader {
+    /// Makes the client. It is no member of `group` before [`Self::read_as_member`].
+    ///
+    /// # Errors
+    /// When a property is refused.
+    pub fn open(
+        bootstrap_servers: &str,
+        properties: &BTreeMap<String, String>,
+        topic: &str,
+        group: &str,
+    ) -> Result<Self, ReadError> {
+        let (mut config, tokens) = client::configure(bootstrap_servers, properties)?;
+        config
+            .set("group.id", group)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "earliest")
+            .set("enable.partition.eof", "true")
+            .set("allow.auto.create.topics", "false");
+        let consumer = BaseConsumer::from_config_and_context(&config, LastError::default());
+        let consumer = Arc::new(consumer.map_err(ClientError::from_creation)?);
+        let refresher = match tokens {
+            None => None,
+            Some(source) => {
+                let weak = Arc::downgrade(&consumer);
+                let hand_over = move |token: &_| {
+                    weak.upgrade().map_or(Supply::Gone, |client| supply(client.client(), token))
+                };
+                Some(Refresher::start(source, group, Named { name: group.to_owned(), hand_over })?)
+            }
+        };
+        Ok(Self { consumer, topic: topic.to_owned(), group: group.to_owned(), _refresher: refresher })
+    }
+
+    /// Returns the first offset of every partition and the one after its last; empty when there is no such topic.
+    ///
+    /// # Errors
+    /// When the brokers do not answer or refuse.
+    pub fn bounds(&self) -> Result<BTreeMap<i32, Range<i64>>, ReadError> {
+        let metadata = self.consumer.fetch_metadata(Some(&self.topic), PATIENCE);
+        let metadata = metadata.map_err(|error| self.failed("looking for partitions", error))?;
+        let found = metadata.topics().iter().filter(|found| found.name() == self.topic);
+        let partitions = found.flat_map(|found| found.partitions()).map(|partition| partition.id());
+        let bounds = partitions.map(|partition| {
+            let marks = self.consumer.fetch_watermarks(&self.topic, partition, PATIENCE);
+            let (low, high) = marks.map_err(|error| self.failed("looking for the ends", error))?;
+            Ok((partition, low..high))
+        });
+        bounds.collect()
+    }
+
+    /// Returns how far the group has come in these partitions.
+    ///
+    /// # Errors
+    /// When the brokers do not answer or refuse.
+    pub fn committed(
+        &self,
+        partitions: impl IntoIterator<Item = i32>,
+    ) -> Result<BTreeMap<i32, Committed>, ReadError> {
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            list.add_partition(&self.topic, partition);
+        }
+        let list = self.consumer.committed_offsets(list, PATIENCE);
+        let list = list.map_err(|error| self.failed("asking for the group's offsets", error))?;
+        let known = list.elements().into_iter().filter_map(|element| match element.offset() {
+            Offset::Offset(next) => {
+                Some((element.partition(), Committed { next, note: element.metadata().to_owned() }))
+            }
+            _ => None,
+        });
+        Ok(known.collect())
+    }
+
+    /// Gives every record in these offsets of each partition to `each`, until it breaks.
+    ///
+    /// # Errors
+    /// When the brokers do not answer or refuse.
+    pub fn read(
+        &self,
+        offsets: &BTreeMap<i32, Range<i64>>,
+        each: &mut dyn FnMut(&BorrowedMessage<'_>) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        let wanted: BTreeMap<i32, Range<i64>> = offsets
+            .iter()
+            .filter(|(_, range)| !range.is_empty())
+            .map(|(at, range)| (*at, range.clone()))
+            .collect();
+        let mut list = TopicPartitionList::new();
+        for (partition, range) in &wanted {
+            let added = list.add_partition_offset(&self.topic, *partition, Offset::Offset(range.start));
+            added.map_err(|error| self.failed("reading", error))?;
+        }
+        self.consumer.assign(&list).map_err(|error| self.failed("reading", error))?;
+        let ends = wanted.iter().map(|(partition, range)| (*partition, range.end)).collect();
+        let all = |_: &Self| Some(wanted.keys().copied().collect());
+        self.poll_to(&ends, &all, &mut |message| match message {
+            Some(message)
+                if !wanted
+                    .get(&message.partition())
+                    .is_some_and(|range| range.contains(&message.offset())) =>
+            {
+                Ok(ControlFlow::Continue(()))
+            }
+            Some(message) => Ok(each(message)),
+            None => Ok(ControlFlow::Continue(())),
+        })
+    }
+
+    /// Joins the group, and gives every record of the partitions that it assigns to `each`, from where the group has come
+    /// to up to these `ends`. `None` is given when nothing more comes for now.
+    ///
+    /// # Errors
+    /// When the brokers do not answer or refuse, the group gives no partition, or `each` fails.
+    pub fn read_as_member<E: From<ReadError>>(
+        &self,
+        ends: &BTreeMap<i32, i64>,
+        each: &mut dyn FnMut(Option<&BorrowedMessage<'_>>) -> Result<ControlFlow<()>, E>,
+    ) -> Result<(), E> {
+        self.consumer.subscribe(&[&self.topic]).map_err(|error| self.failed("joining the group", error))?;
+        let assigned = |reader: &Self| Some(reader.assigned()).filter(|partitions| !partitions.is_empty());
+        self.poll_to(ends, &assigned, each)
+    }
+
+    /// Returns the partitions that are being read.
+    pub fn assigned(&self) -> BTreeSet<i32> {
+        let list = self.consumer.assignment();
+        list.map(|list| list.elements().iter().map(|element| element.partition()).collect())
+            .unwrap_or_default()
+    }
+
+    /// Commits how far the group has come, and waits for it.
+    ///
+    /// # Errors
+    /// When the group has moved on, refuses, or does not answer.
+    pub fn commit(&self, positions: &BTreeMap<i32, Committed>) -> Result<(), ReadError> {
+        let mut list = TopicPartitionList::new();
+        for (partition, committed) in positions {
+            let mut element = list.add_partition(&self.topic, *partition);
+            let set = element.set_offset(Offset::Offset(committed.next));
+            element.set_metadata(&committed.note);
+            set.map_err(|error| self.failed("committing", error))?;
+        }
+        self.consumer
+            .commit(&list, CommitMode::Sync)
+            .map_err(|error| self.failed("noting in the group how far it has come", error))
+    }
+
+    /// Polls until all partitions that `assigned` names are at their end.
+    fn poll_to<E: From<ReadError>>(
+        &self,
+        ends: &BTreeMap<i32, i64>,
+        assigned: &dyn Fn(&Self) -> Option<BTreeSet<i32>>,
+        each: &mut dyn FnMut(Option<&BorrowedMessage<'_>>) -> Result<ControlFlow<()>, E>,
+    ) -> Result<(), E> {
+        let mut last = Instant::now();
+        let mut ended = BTreeSet::new();
+        loop {
+            match self.consumer.poll(TICK) {
+                Some(Ok(message)) => {
+                    last = Instant::now();
+                    if each(Some(&message))?.is_break() {
+                        return Ok(());
+                    }
+                    continue;
+                }
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    ended.insert(partition);
+                }
+                Some(Err(error)) => self.judge(error)?,
+                None => {}
+            }
+            let partitions = assigned(self);
+            if let Some(partitions) = &partitions
+                && self.are_at_end(partitions, ends, &ended)
+            {
+                return each(None).map(drop);
+            }
+            if each(None)?.is_break() {
+                return Ok(());
+            }
+            if last.elapsed() > PATIENCE {
+                return Err(self.too_quiet(partitions.is_none()).into());
+            }
+        }
+    }
+
+    /// Whether these partitions are read up to their ends, or have `ended` as logs.
+    fn are_at_end(
+        &self,
+        partitions: &BTreeSet<i32>,
+        ends: &BTreeMap<i32, i64>,
+        ended: &BTreeSet<i32>,
+    ) -> bool {
+        let Ok(positions) = self.consumer.position() else { return false };
+        partitions.iter().all(|partition| {
+            let end = ends.get(partition).copied().unwrap_or(0);
+            let position = positions.find_partition(&self.topic, *partition).map(|element| element.offset());
+            ended.contains(partition)
+                || end == 0
+                || matches!(position, Some(Offset::Offset(next)) if next >= end)
+        })
+    }
+
+    /// Errors that do not pass end the reading; the client goes on by itself after others.
+    fn judge(&self, error: KafkaError) -> Result<(), ReadError> {
+        let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+        match severity(code) {
+            Severity::Permanent(_) => Err(self.failed("reading", error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn too_quiet(&self, nothing_assigned: bool) -> ReadError {
+        let topic = self.topic.clone();
+        match self.consumer.context().take() {
+            None if nothing_assigned => ReadError::NoPartition { group: self.group.clone(), topic },
+            reason => {
+                let reason =
+                    reason.map_or_else(|| "the brokers send nothing".to_owned(), |(_, reason)| reason);
+                ReadError::Failed { what: "reading", topic, reason, fix: String::new() }
+            }
+        }
+    }
+
+    fn failed(&self, what: &'static str, error: KafkaError) -> ReadError {
+        let code = error.rdkafka_error_code();
+        let fix = match code.map(severity) {
+            Some(Severity::Permanent(fix)) => format!("; {fix}"),
+            Some(Severity::Unreachable) => {
+                "; check bootstrap_servers, the network and security.protocol".to_owned()
+            }
+            _ => String::new(),
+        };
+        // An error of a connection says more than that its answer is missing.
+        let known = code.is_some_and(|code| severity(code) == Severity::Unreachable);
+        let reason = known.then(|| self.consumer.context().take()).flatten();
+        let reason = reason.map_or_else(|| error.to_string(), |(_, reason)| reason);
+        ReadError::Failed { what, topic: self.topic.clone(), reason, fix }
+    }
+}

@@ -1,0 +1,85 @@
+//! Settings of the model's tasks: refused records are dropped, and values are not looked at.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde_json::json;
+
+use crate::{
+    config::{BatchLimits, ErrorPolicy, OnReject, RetryPolicy},
+    formats::{DecoderOptions, Format, Hints},
+    kafka::consumer::{ConsumerSettings, OnLostPosition, Protocol, Start, Topics},
+    pipeline::{TaskSettings, TransformSettings},
+    plugins::Plugin,
+};
+
+/// `apart`: the sink can go on with other partitions while one fails.
+pub(super) fn settings(apart: bool) -> TaskSettings {
+    let hour = Duration::from_secs(3600);
+    let moment = Duration::from_micros(1);
+    // Its plugin is never asked for: the model brings its own.
+    let transform =
+        TransformSettings { plugin: sink(apart), name: "model".to_owned(), config: json!({}), when: None };
+    TaskSettings {
+        connector: "model".to_owned(),
+        task: 0,
+        tasks: 1,
+        consumer: consumer(),
+        start: Start::Earliest,
+        decoder: DecoderOptions {
+            key: Format::Bytes,
+            value: Format::Bytes,
+            hints: Hints::default(),
+            max_value_bytes: 0,
+        },
+        reads_values: false,
+        transforms: vec![transform],
+        sink: sink(apart),
+        sink_name: "model".to_owned(),
+        sink_config: json!({}),
+        batch: BatchLimits {
+            max_records: 100,
+            max_bytes: 1 << 20,
+            max_wait: moment,
+            max_record_bytes: 1 << 20,
+        },
+        batch_memory: 1 << 20,
+        errors: ErrorPolicy {
+            on_reject: OnReject::Drop,
+            max_rejected: u64::MAX,
+            window: hour,
+            retry: RetryPolicy { initial: moment, max: moment, timeout: hour },
+        },
+        call_timeout: hour,
+        shutdown: hour,
+        until_end: false,
+    }
+}
+
+fn consumer() -> ConsumerSettings {
+    ConsumerSettings {
+        connector: "model".to_owned(),
+        task: 0,
+        bootstrap_servers: String::new(),
+        group_id: "model".to_owned(),
+        client_id: "model".to_owned(),
+        topics: Topics::List(vec!["t".to_owned()]),
+        protocol: Protocol::Consumer,
+        instance_id: None,
+        on_lost_position: OnLostPosition::Fail,
+        queue_bytes: 0,
+        max_record_bytes: 0,
+        properties: BTreeMap::new(),
+    }
+}
+
+fn sink(apart: bool) -> Plugin {
+    let plugin = json!({
+        "stored": { "origin": "model", "copy": "model" },
+        "library": { "version": "1", "build": "" },
+        "manifest": {
+            "name": "model", "description": "", "kind": "sink", "config_schema": {}, "reads_values": false,
+            "partitions_apart": apart,
+        },
+    });
+    serde_json::from_value(plugin).expect("a plugin")
+}

@@ -1,0 +1,358 @@
+//! Dead letters: what is refused is kept as it came, before anything that comes after it is settled.
+
+use std::fs;
+
+use tidegate::kafka::producer::Outgoing;
+use tidegate_tests::{Broker, Home, StoredRecord};
+
+pub(crate) const LETTERS: &str = "[errors]\ntolerance = \"all\"\ndead_letter_topic = \"dlq.{topic}\"\n";
+const ALL_IN_ONE: &str = "[batch]\nmax_records = 10\nmax_wait = \"10s\"\n";
+
+/// Ten events, of which these are bad.
+fn events(bad: &[i64]) -> Vec<String> {
+    (0..10).map(|id| format!(r#"{{"id":{id},"bad":{}}}"#, bad.contains(&id))).collect()
+}
+
+fn all_but(missing: &[i64]) -> Vec<i64> {
+    (0..10).filter(|offset| !missing.contains(offset)).collect()
+}
+
+fn transform(plugin: &str, config: &str) -> String {
+    format!("[[transforms]]\nplugin = \"{plugin}\"\n[transforms.config]\n{config}\n")
+}
+
+/// Where letters came from, in the order of their topic.
+fn origins(letters: &[StoredRecord]) -> Vec<String> {
+    letters.iter().map(|letter| letter.header("__connect.errors.offset")).collect()
+}
+
+/// Stage and class of a letter.
+fn place(letter: &StoredRecord) -> (String, String) {
+    (letter.header("tidegate.errors.stage"), letter.header("tidegate.errors.class"))
+}
+
+#[test]
+fn every_stage_sends_what_it_refuses_and_the_rest_is_written() {
+    for (stage, connect, sink, more) in [
+        ("transform", "TRANSFORMATION", "", transform("stumbling", "how = \"rejected\"")),
+        ("sink", "TASK_PUT", "reject = true", String::new()),
+        // The sink cannot say which: they are found.
+        ("sink", "TASK_PUT", "how = \"rejected\"", String::new()),
+    ] {
+        let broker = Broker::with_events(events(&[2, 7, 8]));
+        let home = Home::new(&["misbehaving"]);
+        let recording = home.recorder("a", sink, &format!("{ALL_IN_ONE}{LETTERS}{more}"));
+        let finished = home.run_once(&broker).expect_code(0);
+        assert_eq!(recording.offsets(), all_but(&[2, 7, 8]), "{stage}");
+        let letters = broker.stored("dlq.events");
+        assert_eq!(origins(&letters), ["2", "7", "8"], "{stage}");
+        for letter in &letters {
+            assert_eq!(place(letter), (stage.to_owned(), "rejected".to_owned()));
+            assert_eq!(letter.header("__connect.errors.stage"), connect);
+            let offset = letter.header("__connect.errors.offset");
+            assert_eq!(letter.text(), events(&[2, 7, 8])[offset.parse::<usize>().unwrap()]);
+        }
+        assert_eq!(numbers(&finished.stdout), ["10", "7", "0", "3", "10", "3"]);
+        assert_eq!(broker.committed("connect-a", "events", 0), Some(10));
+        let line = finished.expect_log("record sent to dlq.events: ");
+        assert!(line.contains("WARN a[0]") && line.contains("topic=events partition=0 offset=2"), "{line}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_goes_there_by_the_part_that_is_at_fault() {
+    let broker = Broker::with_events(["{}"]);
+    let large = vec![b'x'; 200_000];
+    let plain = Outgoing {
+        topic: "events",
+        partition: Some(0),
+        timestamp_ms: Some(1_700_000_000_000),
+        key: None,
+        value: Some(b"{}"),
+        headers: &[],
+    };
+    let odd = [(&b"fine"[..], Some(&b"1"[..])), (b"\xff", None)];
+    let many = format!("[{}1]", "1,".repeat(30_000));
+    broker.send_exactly([
+        Outgoing { key: Some(b"{\"id\":"), ..plain },
+        Outgoing { value: Some(b"no JSON"), key: Some(b"1"), ..plain },
+        Outgoing { headers: &odd, ..plain },
+        Outgoing { value: Some(&large), ..plain },
+        Outgoing { value: Some(many.as_bytes()), ..plain },
+        plain,
+    ]);
+    let home = Home::new(&["misbehaving"]);
+    let more = "[limits]\nmemory = \"4 MiB\"\n[batch]\nmax_record_bytes = \"100 KiB\"\n";
+    let recording = home.recorder("a", "", &format!("{LETTERS}{more}"));
+    let finished = home.run_once(&broker).expect_code(0);
+    assert_eq!(recording.offsets(), [0, 6]);
+
+    let letters = broker.stored("dlq.events");
+    assert_eq!(origins(&letters), ["1", "2", "3", "4", "5"]);
+    let places: Vec<_> = letters.iter().map(place).collect();
+    let expected = [
+        ("key", "decode", "KEY_CONVERTER"),
+        ("value", "decode", "VALUE_CONVERTER"),
+        ("headers", "decode", "HEADER_CONVERTER"),
+        ("source", "too-large", "KAFKA_CONSUME"),
+        ("value", "too-large", "VALUE_CONVERTER"),
+    ];
+    for ((letter, place), (stage, class, connect)) in letters.iter().zip(places).zip(expected) {
+        assert_eq!(place, (stage.to_owned(), class.to_owned()));
+        assert_eq!(letter.header("__connect.errors.stage"), connect);
+        assert_eq!(letter.timestamp_ms, Some(1_700_000_000_000));
+    }
+    assert_eq!(
+        (letters[0].key.as_deref(), letters[0].value.as_deref()),
+        (Some(&b"{\"id\":"[..]), Some(&b"{}"[..]))
+    );
+    assert_eq!(
+        (letters[1].key.as_deref(), letters[1].value.as_deref()),
+        (Some(&b"1"[..]), Some(&b"no JSON"[..]))
+    );
+    let own = odd.map(|(name, value)| (name.to_vec(), value.map(<[u8]>::to_vec)));
+    assert_eq!(letters[2].headers[..2], own);
+    assert_eq!(letters[3].value.as_deref(), Some(&large[..]));
+    assert_eq!(numbers(&finished.stdout), ["7", "2", "0", "5", "7", "5"]);
+}
+
+#[test]
+fn a_letter_is_the_record_as_it_came_and_says_where_from_and_why() {
+    let broker = Broker::start();
+    broker.topic("cdc.orders", 2);
+    broker.topic("dlq.cdc.orders", 2);
+    let headers = [
+        (&b"trace"[..], Some(&b"abc"[..])),
+        (b"nothing", None),
+        (b"trace", Some(b"")),
+        (b"tidegate.replayed", Some(b"2")),
+    ];
+    let record = Outgoing {
+        topic: "cdc.orders",
+        partition: Some(1),
+        timestamp_ms: Some(1_600_000_000_123),
+        key: Some(b"\"k\""),
+        value: Some(br#"{"id":1,"bad":true}"#),
+        headers: &headers,
+    };
+    broker.send_exactly([record, Outgoing { value: Some(b"{}"), ..record }]);
+    let home = Home::new(&["misbehaving"]);
+    home.connector(
+        "orders",
+        &format!(
+            "source.topics_regex = '^cdc[.]'\n[sink]\nplugin = \"recorder\"\n[sink.config]\npath = \"@orders.calls\"\n\
+             {LETTERS}[[transforms]]\nplugin = \"stumbling\"\nname = \"check\"\nconfig.how = \"rejected\"\n"
+        ),
+    );
+    let _finished = home.run_once(&broker).expect_code(0);
+    let letters = broker.stored("dlq.cdc.orders");
+    let [letter] = letters.as_slice() else { panic!("{letters:?}") };
+    // The partition that it came from, where the topic has as many.
+    assert_eq!((letter.partition, letter.timestamp_ms), (1, Some(1_600_000_000_123)));
+    assert_eq!(letter.key.as_deref(), record.key);
+    assert_eq!(letter.value.as_deref(), record.value);
+    let own = headers.map(|(name, value)| (name.to_vec(), value.map(<[u8]>::to_vec)));
+    assert_eq!(letter.headers[..4], own);
+    for (name, value) in [
+        ("__connect.errors.topic", "cdc.orders"),
+        ("__connect.errors.partition", "1"),
+        ("__connect.errors.offset", "0"),
+        ("__connect.errors.connector.name", "orders"),
+        ("__connect.errors.task.id", "0"),
+        ("__connect.errors.exception.message", "offset 0 is bad"),
+        ("tidegate.errors.connector", "orders"),
+        ("tidegate.errors.stage", "transform"),
+        ("tidegate.errors.name", "check"),
+        ("tidegate.errors.plugin", concat!("stumbling/", env!("CARGO_PKG_VERSION"))),
+        ("tidegate.errors.attempts", "3"),
+        ("tidegate.errors.headers", "4"),
+    ] {
+        assert_eq!(letter.header(name), value, "{name}");
+    }
+    assert_eq!(letter.headers.len(), 4 + 20);
+}
+
+#[test]
+fn a_record_is_refused_as_a_whole_and_has_one_letter() {
+    for (sink, more) in [
+        ("", transform("stumbling", "how = \"rejected\"")),
+        ("reject = true", String::new()),
+        ("how = \"rejected\"", String::new()),
+    ] {
+        let broker = Broker::with_events(events(&[]));
+        let home = Home::new(&["misbehaving"]);
+        let three = transform("multiplying", "copies = 3\nspoils = [4, 1]");
+        let recording = home.recorder("a", sink, &format!("{ALL_IN_ONE}{LETTERS}{three}{more}"));
+        let finished = home.run_once(&broker).expect_code(0);
+        let thrice = |offset: i64| [offset; 3];
+        assert_eq!(recording.offsets(), all_but(&[4]).into_iter().flat_map(thrice).collect::<Vec<_>>());
+        assert_eq!(origins(&broker.stored("dlq.events")), ["4"]);
+        assert_eq!(numbers(&finished.stdout), ["10", "27", "0", "1", "10", "1"]);
+    }
+}
+
+#[test]
+fn a_record_that_takes_all_the_room_is_found_among_the_others() {
+    for what in ["outputs", "values"] {
+        let broker = Broker::with_events(events(&[3, 6]));
+        let home = Home::new(&["misbehaving"]);
+        let greedy = transform("greedy", &format!("what = \"{what}\""));
+        let more = "[limits]\nmemory = \"4 MiB\"\n";
+        let recording = home.recorder("a", "", &format!("{ALL_IN_ONE}{LETTERS}{more}{greedy}"));
+        let _finished = home.run_once(&broker).expect_code(0);
+        assert_eq!(recording.offsets(), all_but(&[3, 6]), "{what}");
+        let letters = broker.stored("dlq.events");
+        assert_eq!(origins(&letters), ["3", "6"]);
+        assert_eq!(place(&letters[0]), ("transform".to_owned(), "too-large".to_owned()));
+    }
+}
+
+#[test]
+fn a_letter_is_there_before_a_sink_that_keeps_offsets_stores_a_later_one() {
+    let broker = Broker::with_events(["{}", "no JSON", "{}"]);
+    let home = Home::new(&["misbehaving"]);
+    let sink = "offsets = \"@offsets\"\ngate = \"@gate\"";
+    let sink = sink.replace('@', &format!("{}/", home.path("").display()));
+    let recording = home.recorder("a", &sink, &format!("{ALL_IN_ONE}{LETTERS}"));
+    let mut running = home.start(&broker);
+    running.wait_until("the letter", |_| (broker.stored("dlq.events").len() == 1).then_some(()));
+    let stored = fs::read_to_string(home.path("offsets")).unwrap_or_default();
+    assert!(stored.is_empty() || stored.contains("[-1,"), "{stored}");
+    home.write("gate", "");
+    running.wait_until("the rest", |_| (recording.offsets() == [0, 2]).then_some(()));
+    let _finished = running.terminate().expect_code(0);
+    assert_eq!(recording.writes().pop().map(|write| write.positions[0].next), Some(3));
+}
+
+/// Text that compression makes smaller by a quarter at most.
+fn noise(bytes: usize) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut state = 1u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(LETTERS[(state >> 58) as usize])
+    };
+    (0..bytes).map(|_| next()).collect()
+}
+
+#[test]
+fn a_letter_that_cannot_be_written_stops_the_task_before_anything_after_it() {
+    let bad = format!(r#"{{"bad":true,"text":"{}"}}"#, noise(30_000));
+    for (sink, more) in [("reject = true", String::new()), ("", transform("stumbling", "how = \"rejected\""))]
+    {
+        // Room for the events, and for no letter as large as the bad one.
+        let broker = Broker::of_size(45_000);
+        broker.topic("events", 1);
+        broker.send("events", [r#"{"id":0}"#, bad.as_str(), r#"{"id":2}"#]);
+        let home = Home::new(&["misbehaving"]);
+        let sink = format!("{sink}\noffsets = \"{}\"", home.path("offsets").display());
+        let one_by_one = "[batch]\nmax_records = 1\n";
+        let recording = home.recorder("a", &sink, &format!("{one_by_one}{LETTERS}{more}"));
+        let finished = home.start(&broker).finish().expect_code(3);
+        let line = finished.expect_log("refused records cannot be kept, and nothing is committed past them");
+        assert!(line.contains("\"dlq.events\" is refused"), "{line}");
+        assert_eq!(recording.offsets(), [0]);
+        assert_eq!(broker.stored("dlq.events"), []);
+        assert!(broker.committed("connect-a", "events", 0) <= Some(1));
+        let stored = fs::read_to_string(home.path("offsets")).expect("a file of offsets");
+        assert!(stored.contains("[1,"), "{stored}");
+    }
+}
+
+#[test]
+fn while_brokers_are_away_letters_are_tried_again_and_the_task_says_so() {
+    let broker = Broker::with_events(events(&[0]));
+    let home = Home::new(&["misbehaving"]);
+    let gate = format!("reject = true\ngate = \"{}\"", home.path("gate").display());
+    let recording = home.recorder("a", &gate, &format!("{ALL_IN_ONE}{LETTERS}"));
+    let mut running = home.start(&broker);
+    running.wait_for_log("reading 1 partitions");
+    home.wait_for_status(&mut running, "a", |status| status["counts"]["read"] == 10);
+    broker.set_reachable(false);
+    home.write("gate", "");
+    let status = home.wait_for_status(&mut running, "a", |status| {
+        let reason = status["tasks"][0]["reason"].as_str().unwrap_or_default();
+        reason.starts_with("dead letters cannot be written to dlq.events: ")
+    });
+    assert_eq!(status["state"], "STALLED");
+    assert_eq!((status["counts"]["dead_lettered"].as_u64(), recording.offsets()), (Some(0), vec![]));
+    broker.set_reachable(true);
+    running.wait_until("the rest", |_| (recording.offsets() == all_but(&[0])).then_some(()));
+    running.wait_for_log("dead letters are written again");
+    home.wait_for_status(&mut running, "a", |status| status["counts"]["committed"] == 10);
+    let _finished = running.terminate().expect_code(0);
+    assert_eq!(origins(&broker.stored("dlq.events")), ["0"]);
+}
+
+#[test]
+fn too_many_letters_stop_the_task() {
+    // Two are refused before the sink, two by it: they count together.
+    let broker =
+        Broker::with_events(["no JSON", "{}", r#"{"bad":true}"#, "nor this", r#"{"bad":true}"#, "{}"]);
+    let home = Home::new(&["misbehaving"]);
+    let more = format!("[batch]\nmax_records = 1\n{LETTERS}max_rejected = 3\n");
+    let recording = home.recorder("a", "reject = true", &more);
+    let finished = home.start(&broker).finish().expect_code(3);
+    finished.expect_log("4 records were refused within 60 s, more than errors.max_rejected = 3 allows");
+    assert_eq!(recording.offsets(), [1]);
+    assert_eq!(origins(&broker.stored("dlq.events")), ["0", "2", "3"]);
+    assert!(broker.committed("connect-a", "events", 0) <= Some(4));
+}
+
+#[test]
+fn a_connector_that_reads_its_own_letters_stops() {
+    let broker = Broker::start();
+    broker.topic("events", 1);
+    let own = [(&b"tidegate.errors.connector"[..], Some(&b"a"[..]))];
+    let letter = Outgoing {
+        topic: "events",
+        partition: Some(0),
+        timestamp_ms: None,
+        key: None,
+        value: Some(b"no JSON"),
+        headers: &own,
+    };
+    broker.send_exactly([letter]);
+    let home = Home::new(&["misbehaving"]);
+    home.recorder("a", "", LETTERS);
+    let finished = home.start(&broker).finish().expect_code(3);
+    finished.expect_log("events[0] offset 0 is a dead letter of this connector and was refused again");
+    assert_eq!(broker.stored("dlq.events"), []);
+}
+
+#[test]
+fn errors_that_are_no_record_s_fault_stop_the_task_whatever_is_tolerated() {
+    let retry = "[errors.retry]\ninitial = \"1ms\"\nmax = \"5ms\"\ntimeout = \"50ms\"\n";
+    for how in ["fatal", "fenced", "panic", "retriable"] {
+        for (sink, more) in [
+            (format!("how = \"{how}\""), String::new()),
+            (String::new(), transform("stumbling", &format!("how = \"{how}\""))),
+        ] {
+            let broker = Broker::with_events(events(&[5]));
+            let home = Home::new(&["misbehaving"]);
+            let recording = home.recorder("a", &sink, &format!("{ALL_IN_ONE}{LETTERS}{retry}{more}"));
+            let finished = home.start(&broker).finish().expect_code(3);
+            finished.expect_log("task failed for good: ");
+            assert!(recording.offsets().is_empty(), "{how}");
+            assert_eq!(broker.stored("dlq.events"), [], "{how}");
+            assert_eq!(broker.committed("connect-a", "events", 0), None, "{how}");
+        }
+    }
+}
+
+#[test]
+fn what_may_pass_in_a_transform_is_tried_again_in_place() {
+    let broker = Broker::with_events(events(&[5]));
+    let home = Home::new(&["misbehaving"]);
+    let retry = "[errors.retry]\ninitial = \"1ms\"\nmax = \"5ms\"\n";
+    let flaky = transform("stumbling", "how = \"retriable\"\ntimes = 3");
+    let recording = home.recorder("a", "", &format!("{ALL_IN_ONE}{LETTERS}{retry}{flaky}"));
+    let finished = home.run_once(&broker).expect_code(0);
+    assert_eq!(recording.offsets(), all_but(&[]));
+    finished.expect_log("works again");
+}
+
+/// Read, delivered, filtered, rejected, committed, letters, of the only connector.
+fn numbers(table: &str) -> Vec<&str> {
+    table.lines().nth(1).expect("a line for the connector").split_whitespace().skip(1).take(6).collect()
+}

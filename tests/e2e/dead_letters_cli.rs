@@ -1,0 +1,234 @@
+//! `tidegate dead-letters`: what people do with letters.
+
+use serde_json::Value as Json;
+use tidegate::kafka::producer::Outgoing;
+use tidegate_tests::{Broker, Finished, Home};
+
+use crate::dead_letters::LETTERS;
+
+/// Three good events, one that is no JSON, two that are bad.
+const EVENTS: [&str; 6] = [
+    r#"{"id":0}"#,
+    "no JSON",
+    r#"{"id":2,"bad":true}"#,
+    r#"{"id":3}"#,
+    r#"{"id":4,"bad":true}"#,
+    r#"{"id":5}"#,
+];
+
+const CHECK: &str = "[[transforms]]\nplugin = \"stumbling\"\nname = \"check\"\nconfig.how = \"rejected\"\n";
+
+/// A broker and a home with a connector that has refused some of [`EVENTS`].
+fn refused() -> (Broker, Home) {
+    let broker = Broker::with_events(EVENTS);
+    let home = Home::new(&["misbehaving"]);
+    home.recorder("a", "", &format!("{LETTERS}{CHECK}"));
+    let _finished = home.run_once(&broker).expect_code(0);
+    assert_eq!(broker.stored("dlq.events").len(), 3);
+    (broker, home)
+}
+
+fn letters(broker: &Broker, home: &Home, arguments: &[&str]) -> Finished {
+    let fixed = ["--bootstrap-servers", broker.servers(), "dead-letters"];
+    home.run(&fixed.iter().chain(arguments).copied().collect::<Vec<_>>())
+}
+
+fn json(broker: &Broker, home: &Home, arguments: &[&str]) -> Json {
+    let finished = letters(broker, home, arguments).expect_code(0);
+    serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("{error}: {}", finished.stdout))
+}
+
+#[test]
+fn letters_are_counted_by_connector_stage_and_class() {
+    let (broker, home) = refused();
+    for connector in [None, Some("a")] {
+        let arguments: Vec<&str> = ["list"].into_iter().chain(connector).collect();
+        let finished = letters(&broker, &home, &arguments).expect_code(0);
+        let cells: Vec<Vec<&str>> =
+            finished.stdout.lines().map(|line| line.split_whitespace().take(6).collect()).collect();
+        assert_eq!(cells[0], ["topic", "connector", "stage", "class", "letters", "replayed"]);
+        assert_eq!(cells[1], ["dlq.events", "a", "transform", "rejected", "2", "0"]);
+        assert_eq!(cells[2], ["dlq.events", "a", "value", "decode", "1", "0"]);
+        assert_eq!(cells.len(), 3);
+    }
+    let list = json(&broker, &home, &["list", "--json", "--filter", "stage=value"]);
+    assert_eq!(list.as_array().map(Vec::len), Some(1));
+    assert_eq!((&list[0]["letters"], &list[0]["first"]), (&Json::from(1), &list[0]["last"]));
+    assert!(
+        list[0]["first"].as_str().is_some_and(|time| time.starts_with("20") && time.ends_with('Z')),
+        "{list}"
+    );
+}
+
+#[test]
+fn a_letter_is_shown_with_place_reason_and_content() {
+    let (broker, home) = refused();
+    broker.send_exactly([Outgoing {
+        topic: "events",
+        partition: Some(0),
+        timestamp_ms: Some(0x1_0000_0000),
+        key: Some(b"\"key\""),
+        value: Some(b"\xff"),
+        headers: &[(b"trace", Some(b"abc")), (b"odd", Some(b"\xfe"))],
+    }]);
+    let _finished = home.run_once(&broker).expect_code(0);
+    let text = letters(&broker, &home, &["show", "a"]).expect_code(0).stdout;
+    assert_eq!(text.matches("dlq.events[").count(), 4, "{text}");
+    for part in [
+        "  from     events[0] offset 2\n",
+        " by a[0], attempt 1\n",
+        "  stage    transform check (stumbling/",
+        "), class rejected\n",
+        "  reason   offset 2 is bad\n",
+        "  value    {\"id\":2,\"bad\":true}\n",
+        "  key      null\n",
+        "  key      \"key\"\n",
+        "  value    base64:/w==\n",
+        "  time     1970-02-19T17:02:47.296Z\n",
+        "  header   trace = abc\n",
+        "  header   odd = base64:/g==\n",
+    ] {
+        assert!(text.contains(part), "{part:?} in\n{text}");
+    }
+    let all = json(&broker, &home, &["show", "a", "--json", "--limit", "10"]);
+    let offsets = |shown: &Json| -> Vec<i64> {
+        let letters = shown.as_array().expect("a list").iter();
+        letters.map(|letter| letter["from"]["offset"].as_i64().expect("an offset")).collect()
+    };
+    assert_eq!(offsets(&all), [1, 2, 4, 6]);
+    assert_eq!(offsets(&json(&broker, &home, &["show", "a", "--json", "--last", "1"])), [6]);
+    assert_eq!(
+        offsets(&json(&broker, &home, &["show", "--topic", "dlq.events", "--json", "--limit", "1"])),
+        [1]
+    );
+    assert_eq!(
+        offsets(&json(
+            &broker,
+            &home,
+            &["show", "a", "--json", "--filter", "stage=transform", "--last", "1"]
+        )),
+        [4]
+    );
+    let (partition, offset) = (all[3]["partition"].to_string(), all[3]["offset"].to_string());
+    let one = json(&broker, &home, &["show", "a", "--json", "--partition", &partition, "--offset", &offset]);
+    assert_eq!(one.as_array().map(Vec::len), Some(1));
+    assert_eq!((&one[0]["key"], &one[0]["value_base64"]), (&"\"key\"".into(), &"/w==".into()));
+    assert_eq!(one[0]["headers"][0], serde_json::json!({ "name": "trace", "value": "abc" }));
+    assert_eq!((&one[0]["class"], &one[0]["attempts"]), (&"decode".into(), &1.into()));
+}
+
+#[test]
+fn what_was_refused_is_replayed_once_the_connector_is_mended() {
+    let (broker, home) = refused();
+    let dry = letters(&broker, &home, &["replay", "a", "--dry-run"]).expect_code(0).stdout;
+    assert!(dry.contains("(events[0] offset 2) would go to events"), "{dry}");
+    assert!(dry.contains("would be replayed: 3 to events"), "{dry}");
+    let only = ["replay", "a", "--filter", "stage=transform"];
+    let text = letters(&broker, &home, &only).expect_code(0).stdout;
+    assert!(text.contains("replayed: 2 to events; 1 left out by the filter"), "{text}");
+    let records = broker.stored("events");
+    assert_eq!(records[6..].iter().map(|record| record.text()).collect::<Vec<_>>(), [EVENTS[2], EVENTS[4]]);
+    for record in &records[6..] {
+        let headers: Vec<_> = record.headers.iter().map(|(name, _)| String::from_utf8_lossy(name)).collect();
+        assert_eq!(headers, ["tidegate.replayed"]);
+        assert_eq!(record.header("tidegate.replayed"), "1");
+    }
+    // None of them again.
+    let text = letters(&broker, &home, &only).expect_code(0).stdout;
+    assert!(text.contains("replayed: nothing; 2 replayed before; 1 left out by the filter"), "{text}");
+    let list = json(&broker, &home, &["list", "--json", "--filter", "stage=transform"]);
+    assert_eq!((&list[0]["letters"], &list[0]["replayed"]), (&2.into(), &2.into()));
+
+    // Still not mended: they come back, and say that they do.
+    let _finished = home.run_once(&broker).expect_code(0);
+    let again = json(&broker, &home, &["show", "a", "--json", "--last", "2"]);
+    for letter in again.as_array().expect("a list") {
+        assert_eq!((&letter["attempts"], &letter["headers"][0]["value"]), (&2.into(), &"1".into()));
+    }
+    // Mended: what is left of all letters is replayed, and written.
+    let recording = home.recorder("a", "", LETTERS);
+    let text = letters(&broker, &home, &["replay", "a"]).expect_code(0).stdout;
+    assert!(text.contains("replayed: 3 to events"), "{text}");
+    assert_eq!(broker.stored("events").len(), 11);
+    let text = letters(&broker, &home, &["replay", "a"]).expect_code(0).stdout;
+    assert!(text.ends_with("replayed: nothing\n"), "{text}");
+    let _finished = home.run_once(&broker).expect_code(0);
+    let mut ids: Vec<i64> =
+        recording.written().iter().filter_map(|record| record.value["id"].as_i64()).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, [0, 2, 3, 4, 5]);
+    // The text that is no JSON will never be any.
+    let last = json(&broker, &home, &["show", "a", "--json", "--last", "1"]);
+    assert_eq!((&last[0]["value"], &last[0]["attempts"]), (&"no JSON".into(), &2.into()));
+}
+
+#[test]
+fn letters_of_several_partitions_go_back_to_them_or_elsewhere_by_key() {
+    let broker = Broker::start();
+    broker.topic("events", 3);
+    broker.topic("dlq.events", 3);
+    broker.topic("other", 1);
+    let values: Vec<String> = (0..30).map(|id| format!(r#"{{"id":{id},"bad":true}}"#)).collect();
+    broker.produce(
+        values.iter().enumerate().map(|(id, value)| ("events", id as i32 % 3, Some("1"), Some(value))),
+    );
+    let home = Home::new(&["misbehaving"]);
+    home.recorder("a", "", &format!("{LETTERS}{CHECK}"));
+    let _finished = home.run_once(&broker).expect_code(0);
+    let text = letters(&broker, &home, &["replay", "a"]).expect_code(0).stdout;
+    assert!(text.contains("replayed: 30 to events"), "{text}");
+    for partition in 0..3 {
+        let all = broker.stored("events");
+        let texts: Vec<String> =
+            all.iter().filter(|record| record.partition == partition).map(|record| record.text()).collect();
+        assert_eq!(texts.len(), 20);
+        assert_eq!(texts[..10], texts[10..]);
+    }
+    // What was replayed stays replayed, wherever to.
+    let text = letters(&broker, &home, &["replay", "a", "--to", "other"]).expect_code(0).stdout;
+    assert!(text.contains("replayed: nothing"), "{text}");
+    broker.send("events", [r#"{"bad":true}"#]);
+    let _finished = home.run_once(&broker).expect_code(0);
+    let text = letters(&broker, &home, &["replay", "a", "--to", "other", "--filter", "offset!=5"])
+        .expect_code(0)
+        .stdout;
+    assert!(text.contains("31 to other"), "{text}");
+    assert_eq!(broker.stored("other").len(), 31);
+}
+
+#[test]
+fn what_cannot_be_done_is_said() {
+    let (broker, home) = refused();
+    home.connector(
+        "plain",
+        "source.topics = [\"events\"]\nsink.plugin = \"recorder\"\nsink.config.path = \"@x\"\n",
+    );
+    home.connector("broken", "source.topics = [\"events\"]\n");
+    for (arguments, message) in [
+        (&["show"][..], "name a connector, or a topic with --topic"),
+        (
+            &["show", "plain"],
+            "connector \"plain\" has no dead-letter topic: add dead_letter_topic to [errors]",
+        ),
+        (&["show", "b"], "no connector \"b\" that can be used; there are: a, plain"),
+        (&["show", "broken"], "sink.plugin: is missing"),
+        (&["show", "--topic", "nothing"], "there is no topic \"nothing\""),
+        (
+            &["show", "a", "--partition", "0", "--offset", "99"],
+            "there is no letter in partition 0 at offset 99",
+        ),
+        (&["list", "--filter", "stages=value"], "letters have no field \"stages\""),
+        (
+            &["replay", "a", "--to", "nothing"],
+            "topic \"nothing\", to which letters are to go back, does not exist",
+        ),
+        (&["replay", "a", "--to", "dlq.events"], "--to names the dead-letter topic itself"),
+    ] {
+        let finished = letters(&broker, &home, arguments).expect_code(1);
+        finished.expect_log(message);
+    }
+    let records = broker.stored("dlq.events");
+    let plain = letters(&broker, &home, &["replay", "--topic", "events"]).expect_code(0).stdout;
+    assert!(plain.contains("replayed: nothing; 6 not dead letters, and left out"), "{plain}");
+    assert_eq!((broker.stored("dlq.events"), broker.stored("events").len()), (records, 6));
+}

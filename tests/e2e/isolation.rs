@@ -1,0 +1,426 @@
+//! `isolation = "process"`: what happens to the process of a connector, and to nobody else.
+
+use std::{
+    fs,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value as Json;
+use tidegate_tests::{Broker, Home, Recorded, Recording, Running, captured_file, wait_for};
+
+const GOOD: &str = r#"{"bad":false}"#;
+const BAD: &str = r#"{"bad":true}"#;
+/// The group forgets a killed member soon, and the policy does not wait.
+const SOON: &str = "source.properties = { \"session.timeout.ms\" = 1000, \"heartbeat.interval.ms\" = 300 }\n\
+                    restart.initial = \"10ms\"\nrestart.max = \"20ms\"\n";
+
+/// A connector in a process of its own that reads `events` into a recorder. `more` are further keys, then tables.
+fn isolated(home: &Home, name: &str, more: &str) -> Recording {
+    home.connector(
+        name,
+        &format!(
+            "isolation = \"process\"\nsource.topics = [\"events\"]\nsink.plugin = \"recorder\"\n\
+             sink.config.path = \"@{name}.calls\"\n{more}"
+        ),
+    );
+    home.recording(name)
+}
+
+/// As [`isolated`], with a transform that does `what` at a bad record. It is not started again if it fails.
+fn crashing(home: &Home, name: &str, what: &str, more: &str) -> Recording {
+    let transform = format!(
+        "[[transforms]]\nplugin = \"crashing\"\nconfig = {{ what = \"{what}\", unless = \"@spared\" }}\n"
+    );
+    isolated(home, name, &format!("{more}{transform}"))
+}
+
+const NEVER: &str = "restart.policy = \"never\"\n";
+
+fn pid(status: &Json) -> u64 {
+    status["pid"].as_u64().unwrap_or_else(|| panic!("a process in {status}"))
+}
+
+fn reason(status: &Json) -> String {
+    status["tasks"][0]["reason"].as_str().expect("a reason").to_owned()
+}
+
+/// Waits until the connector runs in a process, and returns its number.
+fn running_pid(home: &Home, running: &mut Running, name: &str) -> u64 {
+    let runs = |status: &Json| status["state"] == "RUNNING" && status["pid"].is_u64();
+    pid(&home.wait_for_status(running, name, runs))
+}
+
+/// The same, once it is another process than `before`.
+fn next_pid(home: &Home, running: &mut Running, name: &str, before: u64) -> u64 {
+    let other = |status: &Json| status["pid"].as_u64().is_some_and(|pid| pid != before);
+    pid(&home.wait_for_status(running, name, other))
+}
+
+fn signal(pid: u64, name: &str) {
+    let status = Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status().expect("a shell");
+    assert!(status.success(), "kill -{name} {pid}");
+}
+
+/// Whether a process is there, and is more than an entry that waits to be removed.
+fn lives(pid: u64) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
+}
+
+fn wait_for_end(pid: u64) {
+    wait_for(|| (!lives(pid)).then_some(())).unwrap_or_else(|error| panic!("process {pid}: {error}"));
+}
+
+fn wait_for_offsets(running: &mut Running, recording: &Recording, wanted: impl IntoIterator<Item = i64>) {
+    let wanted: Vec<i64> = wanted.into_iter().collect();
+    running.wait_until("the records", |_| (recording.offsets() == wanted).then_some(()));
+}
+
+#[test]
+fn a_process_delivers_what_threads_deliver() {
+    let broker = Broker::start();
+    broker.load(&captured_file("shop-string/json.jsonl.gz"), 2);
+    let home = Home::new(&["misbehaving", "basics"]);
+    for name in ["process", "thread"] {
+        home.connector(
+            name,
+            &format!(
+                r#"
+isolation = "{name}"
+[source]
+topics_regex = '^cdc\.'
+[source.columns]
+"products.price" = {{ decimal = 2 }}
+[[transforms]]
+plugin = "route"
+when = {{ table = "^order", operation = ["insert", "snapshot", "update"], not = {{ header = "seen" }} }}
+config.topic = {{ pattern = 'cdc\.public\.(.*)', replacement = 'shop.$1' }}
+[sink]
+plugin = "recorder"
+config.path = "@{name}.calls"
+"#
+            ),
+        );
+    }
+    let finished = home.run_once(&broker).expect_code(0);
+    let written = |name: &str| -> Vec<Recorded> {
+        let mut records = home.recording(name).written();
+        records.iter_mut().for_each(|record| record.index = 0);
+        records.sort_by_key(|record| (record.partition, record.topic.clone(), record.offset));
+        records
+    };
+    let (process, thread) = (written("process"), written("thread"));
+    assert_eq!(process.len(), 3883);
+    assert!(process == thread, "{} and {} records", process.len(), thread.len());
+    assert!(process.iter().any(|record| record.topic == "shop.orders"));
+    for name in ["process", "thread"] {
+        let line = finished.stdout.lines().find(|line| line.starts_with(name)).expect("a line");
+        let cells: Vec<&str> = line.split_whitespace().take(6).collect();
+        assert_eq!(cells, [name, "3883", "3883", "0", "0", "3883"]);
+    }
+}
+
+#[test]
+fn it_obeys_the_commands_that_a_thread_obeys() {
+    let broker = Broker::with_events([GOOD]);
+    let home = Home::new(&["misbehaving"]);
+    let recording = isolated(&home, "a", "tasks = 1\n");
+    let mut running = home.start(&broker);
+    wait_for_offsets(&mut running, &recording, [0]);
+    let first = running_pid(&home, &mut running, "a");
+    assert_eq!(home.status()["connectors"][0]["isolation"], "process");
+    assert!(lives(first));
+
+    let tell = |command: &str| drop(home.run(&[command, "a"]).expect_code(0));
+    tell("pause");
+    home.wait_for_status(&mut running, "a", |status| status["state"] == "PAUSED");
+    broker.send("events", [GOOD]);
+    tell("reopen");
+    let opened = || recording.names().iter().filter(|name| *name == "open").count();
+    running.wait_until("the second opening", |_| (opened() == 2).then_some(()));
+    assert_eq!(recording.offsets(), [0]);
+    tell("resume");
+    wait_for_offsets(&mut running, &recording, 0..2);
+    assert_eq!(running_pid(&home, &mut running, "a"), first);
+
+    tell("restart");
+    let second = next_pid(&home, &mut running, "a", first);
+    broker.send("events", [GOOD]);
+    wait_for_offsets(&mut running, &recording, 0..3);
+    wait_for_end(first);
+
+    tell("stop");
+    let stopped = home.wait_for_status(&mut running, "a", |status| status["state"] == "STOPPED");
+    assert_eq!(stopped["pid"], Json::Null);
+    wait_for_end(second);
+    assert_eq!(recording.names().last().map(String::as_str), Some("close"));
+    tell("resume");
+    let third = next_pid(&home, &mut running, "a", second);
+    broker.send("events", [GOOD]);
+    wait_for_offsets(&mut running, &recording, 0..4);
+    let _finished = running.terminate().expect_code(0);
+    assert!(!lives(third));
+    assert_eq!(broker.committed("connect-a", "events", 0), Some(4));
+}
+
+#[test]
+fn its_lines_and_measurements_are_those_of_the_host() {
+    let broker = Broker::with_events([GOOD]);
+    let home = Home::new(&["misbehaving"]);
+    let transforms = "[[transforms]]\nplugin = \"talkative\"\nconfig.password = \"p\"\n\
+                      [[transforms]]\nplugin = \"crashing\"\nconfig.what = \"print\"\n";
+    let recording = isolated(&home, "a", transforms);
+    home.recorder("b", "", "[[transforms]]\nplugin = \"talkative\"\nconfig.password = \"p\"\n");
+    broker.send("events", [BAD]);
+    let mut running = home.start_with(&broker, &["--log-format", "json"]);
+    wait_for_offsets(&mut running, &recording, 0..2);
+    let count = |name: &str| {
+        let metrics = home.run(&["metrics"]).expect_code(0).stdout;
+        let line = metrics.lines().find(|line| {
+            line.starts_with("tidegate_plugin_talks{") && line.contains(&format!("connector=\"{name}\""))
+        })?;
+        for label in ["task=\"0\"", "plugin=\"talkative\"", "tone=\"loud\""] {
+            assert!(line.contains(label), "{line}");
+        }
+        let types = metrics.lines().filter(|line| line.starts_with("# TYPE tidegate_plugin_talks "));
+        assert_eq!(types.count(), 1, "{metrics}");
+        assert!(metrics.contains(&format!("tidegate_plugin_patience_seconds_count{{connector=\"{name}\"")));
+        Some(line.rsplit_once(' ')?.1.to_owned())
+    };
+    running.wait_until("the count", |_| (count("a").as_deref() == Some("2")).then_some(()));
+    running.wait_until("the other count", |_| (count("b").as_deref() == Some("2")).then_some(()));
+    assert!(running.stdout().contains("printed by a plugin: offset 0\n"), "{}", running.stdout());
+    let finished = running.terminate().expect_code(0);
+    let lines: Vec<Json> = finished
+        .stderr
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    let said = |connector: &str, message: &str| {
+        let found = lines.iter().find(|line| line["connector"] == connector && line["message"] == message);
+        found.unwrap_or_else(|| panic!("{message} of {connector} is not in {}", finished.stderr)).clone()
+    };
+    for message in ["said as information", "said as a warning", "said as an error"] {
+        let (process, thread) = (said("a", message), said("b", message));
+        for field in ["level", "task", "target", "offset", "module"] {
+            assert_eq!(process[field], thread[field], "{field} of {process}");
+        }
+    }
+    assert_eq!(said("a", "said as information")["quoted name"], "a \"b\"");
+    assert_eq!(finished.count_log("said for debugging"), 0);
+    assert_eq!(said("a", "printed by a plugin")["level"], "WARN");
+}
+
+#[test]
+fn secrets_are_told_to_the_process_alone() {
+    const SECRET: &str = "correct-horse-battery-staple";
+    let broker = Broker::with_events([GOOD]);
+    let home = Home::new(&["misbehaving"]);
+    home.write("password", SECRET);
+    let talkative = "[[transforms]]\nplugin = \"talkative\"\nconfig.password = \"${file:@password}\"\n";
+    let recording = isolated(&home, "a", talkative);
+    let mut running = home.start_with(&broker, &["--log-level", "trace"]);
+    wait_for_offsets(&mut running, &recording, [0]);
+    let pid = running_pid(&home, &mut running, "a");
+    for file in ["cmdline", "environ"] {
+        let content = fs::read(format!("/proc/{pid}/{file}")).expect("a process that runs");
+        assert!(!String::from_utf8_lossy(&content).contains(SECRET), "{file}");
+    }
+    let finished = running.terminate().expect_code(0);
+    assert!(!finished.stderr.contains(SECRET), "{}", finished.stderr);
+    finished.expect_log("opened with ***");
+}
+
+#[test]
+fn a_killed_process_is_replaced_and_nothing_is_lost() {
+    let broker = Broker::with_events([GOOD; 100]);
+    let home = Home::new(&["misbehaving"]);
+    let offsets = format!("{SOON}sink.config.offsets = \"@offsets\"\nbatch.max_records = 10\n");
+    let recording = isolated(&home, "a", &offsets);
+    let mut running = home.start(&broker);
+    let mut sent = 100;
+    let mut before = 0;
+    for _ in 0..3 {
+        before = next_pid(&home, &mut running, "a", before);
+        // Between two records or in the middle of a batch: whatever it is, it is read again.
+        running.wait_until("some records", |_| (recording.offsets().len() > sent - 50).then_some(()));
+        broker.send("events", [GOOD; 100]);
+        sent += 100;
+        signal(before, "KILL");
+    }
+    wait_for_offsets(&mut running, &recording, 0..sent as i64);
+    let status = home.wait_for_status(&mut running, "a", |status| status["tasks"][0]["restarts"] == 3);
+    assert!(reason(&status).starts_with("its process was killed with signal 9 (SIGKILL)"), "{status}");
+    let _finished = running.terminate().expect_code(0);
+    assert_eq!(broker.committed("connect-a", "events", 0), Some(sent as i64));
+}
+
+#[test]
+fn it_dies_with_its_host_and_minds_no_other_signal() {
+    let broker = Broker::with_events([GOOD]);
+    let home = Home::new(&["misbehaving"]);
+    let recording = isolated(&home, "a", "");
+    let mut running = home.start(&broker);
+    wait_for_offsets(&mut running, &recording, [0]);
+    let pid = running_pid(&home, &mut running, "a");
+    // As a terminal or a service manager sends them to everybody.
+    for name in ["INT", "TERM", "HUP"] {
+        signal(pid, name);
+    }
+    broker.send("events", [GOOD]);
+    wait_for_offsets(&mut running, &recording, 0..2);
+    assert_eq!(running_pid(&home, &mut running, "a"), pid);
+    running.signal("KILL");
+    let _finished = running.finish();
+    let began = Instant::now();
+    wait_for_end(pid);
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_crash_stops_its_own_connector_alone() {
+    let broker = Broker::with_events([BAD, GOOD]);
+    let home = Home::new(&["misbehaving"]);
+    let (thread, process) = (home.recorder("thread", "", ""), isolated(&home, "process", ""));
+    crashing(&home, "aborts", "abort", &format!("{SOON}{NEVER}"));
+    crashing(&home, "exits", "exit", NEVER);
+    crashing(&home, "hoards", "hoard", NEVER);
+    let mut running = home.start(&broker);
+    for (name, expected) in [
+        ("aborts", "its process crashed with signal 6 (SIGABRT), while task 0 was in transform \"crashing\""),
+        (
+            "exits",
+            "its process ended by itself with exit code 7, while task 0 was in transform \"crashing\"; its last words: goodbye, cruel world",
+        ),
+        (
+            "hoards",
+            "its process crashed with signal 6 (SIGABRT), while task 0 was in transform \"crashing\"; its last words: memory allocation of ",
+        ),
+    ] {
+        let status = home.wait_for_status(&mut running, name, |status| status["state"] == "FAILED");
+        assert!(reason(&status).starts_with(expected), "{}", reason(&status));
+        assert_eq!(status["pid"], Json::Null);
+        let line = running.wait_for_log(expected);
+        assert!(line.contains("ERROR") && line.contains(&format!("{name}[0]")), "{line}");
+        assert_eq!(broker.committed(&format!("connect-{name}"), "events", 0), None);
+    }
+    broker.send("events", [GOOD]);
+    wait_for_offsets(&mut running, &thread, 0..3);
+    wait_for_offsets(&mut running, &process, 0..3);
+    // What made it crash is gone.
+    home.write("spared", "");
+    let _told = home.run(&["resume", "aborts"]).expect_code(0);
+    let aborts = home.recording("aborts");
+    wait_for_offsets(&mut running, &aborts, 0..3);
+    let _finished = running.terminate().expect_code(0);
+}
+
+#[test]
+fn a_crash_counts_once_however_many_tasks_it_ends() {
+    let broker = Broker::with_events([BAD]);
+    let home = Home::new(&["misbehaving"]);
+    crashing(&home, "a", "abort", &format!("{SOON}tasks = 3\nrestart.max_restarts = 2\n"));
+    let finished = home.start_with(&broker, &["--log-level", "debug"]).finish().expect_code(3);
+    assert_eq!(finished.count_log("process started"), 3, "{}", finished.stderr);
+    assert_eq!(finished.count_log("task failed: "), 6, "{}", finished.stderr);
+    assert_eq!(finished.count_log("task failed for good: "), 3, "{}", finished.stderr);
+}
+
+#[test]
+fn memory_beyond_the_limit_ends_it() {
+    let broker = Broker::with_events([BAD]);
+    let home = Home::new(&["misbehaving"]);
+    crashing(&home, "leaks", "leak", &format!("{NEVER}limits.memory = \"64 MiB\"\n"));
+    let finished = home.start(&broker).finish().expect_code(3);
+    let line = finished.expect_log("leaks[0] task failed for good: its process was killed: it uses ");
+    assert!(line.contains(" MiB, more than limits.memory = 64 MiB allows"), "{line}");
+}
+
+/// Processor time of a process, in seconds.
+fn cpu_seconds(pid: u64) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("a process that runs");
+    let (_, rest) = stat.rsplit_once(')').expect("a name");
+    let ticks: Vec<f64> =
+        rest.split_whitespace().skip(11).take(2).map(|field| field.parse().expect("ticks")).collect();
+    ticks.iter().sum::<f64>() / 100.0
+}
+
+#[test]
+fn a_plugin_that_spins_gets_its_share_of_the_processors() {
+    let broker = Broker::with_events([BAD]);
+    let home = Home::new(&["misbehaving"]);
+    crashing(&home, "spins", "spin", "limits.cpu = 0.25\nlimits.shutdown = \"1s\"\n");
+    let mut running = home.start(&broker);
+    let pid = running_pid(&home, &mut running, "spins");
+    running.wait_until("the first second of spinning", |_| (cpu_seconds(pid) > 0.5).then_some(()));
+    let (began, before) = (Instant::now(), cpu_seconds(pid));
+    running.wait_until("another second", |_| (cpu_seconds(pid) > before + 1.0).then_some(()));
+    let share = (cpu_seconds(pid) - before) / began.elapsed().as_secs_f64();
+    // Two threads spin: without a limit they would take two processors, or one where there is no other.
+    assert!(share < 0.5, "{share} of a processor instead of 0.25");
+    // It is alive all the while, and in its group.
+    assert_eq!(running_pid(&home, &mut running, "spins"), pid);
+    let _finished = running.terminate();
+    wait_for_end(pid);
+}
+
+#[test]
+fn a_hanging_call_ends_its_process_and_leaves_nothing_behind() {
+    let broker = Broker::start();
+    broker.topic("events", 2);
+    broker.produce([("events", 0, None, Some(BAD)), ("events", 1, None, Some(GOOD))]);
+    let home = Home::new(&["misbehaving"]);
+    let impatient = "tasks = 2\nlimits.call_timeout = \"1s\"\nlimits.shutdown = \"5s\"\n\
+                     sink.config.how = \"hang-for-ever\"\nsource.group_protocol = \"range\"\n";
+    isolated(&home, "hangs", &format!("{SOON}{impatient}"));
+    let mut running = home.start(&broker);
+    // More often than threads may be left behind.
+    let status = home
+        .wait_for_status(&mut running, "hangs", |status| status["tasks"][0]["restarts"].as_u64() >= Some(4));
+    for task in 0..2 {
+        let reason = status["tasks"][task]["reason"].as_str().expect("a reason");
+        assert!(reason.starts_with("its process was killed: task "), "{reason}");
+        assert!(reason.contains(": sink \"recorder\" has not returned for "), "{reason}");
+    }
+    // The other task finished what it had.
+    running.wait_until("the other partition's commit", |_| {
+        (broker.committed("connect-hangs", "events", 1) == Some(1)).then_some(())
+    });
+    assert_eq!(broker.committed("connect-hangs", "events", 0), None);
+    running.signal("TERM");
+    let finished = running.finish();
+    assert_eq!(finished.count_log("its thread is left behind"), 0, "{}", finished.stderr);
+}
+
+#[test]
+fn a_process_that_says_nothing_is_replaced() {
+    let broker = Broker::with_events([GOOD]);
+    let home = Home::new(&["misbehaving"]);
+    let recording = isolated(&home, "a", SOON);
+    let mut running = home.start(&broker);
+    let status = home.wait_for_status(&mut running, "a", |status| status["counts"]["committed"] == 1);
+    let first = pid(&status);
+    signal(first, "STOP");
+    running.wait_for_log("its process was killed: it gave no sign of life for 10 s");
+    wait_for_end(first);
+    broker.send("events", [GOOD]);
+    wait_for_offsets(&mut running, &recording, 0..2);
+    let _finished = running.terminate().expect_code(0);
+}
+
+#[test]
+fn a_host_that_stops_leaves_no_process_behind() {
+    let broker = Broker::with_events([BAD]);
+    let home = Home::new(&["misbehaving"]);
+    isolated(&home, "hangs", "sink.config.how = \"hang-for-ever\"\nlimits.shutdown = \"1s\"\n");
+    isolated(&home, "silent", "limits.shutdown = \"1s\"\n");
+    let mut running = home.start(&broker);
+    home.wait_for_status(&mut running, "hangs", |status| status["counts"]["read"] == 1);
+    let pids = ["hangs", "silent"].map(|name| running_pid(&home, &mut running, name));
+    signal(pids[1], "STOP");
+    running.signal("TERM");
+    let finished = running.finish().expect_code(1);
+    finished.expect_log("its process was killed: it did not stop in time");
+    pids.into_iter().for_each(wait_for_end);
+}
