@@ -46,6 +46,8 @@ fn walk(track: &Track, scene: &Scene, began: Instant, end: Instant) -> Vec<Done>
         begin(scene, track.target, *deed, *from);
         sleep_until(began + *to + late);
         make_good(scene, track.target, *deed);
+        // It is its arrival that the others notice.
+        let from_ms = if *deed == Deed::Absence { now_ms() } else { from_ms };
         done.push(Done { target: track.target, deed: *deed, from_ms, to_ms: now_ms() });
     }
     wait_until(scene, track.target, end);

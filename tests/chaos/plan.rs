@@ -12,6 +12,13 @@ use crate::scene::{HOSTS, SICK};
 /// How long everything is left in peace at the beginning.
 pub(crate) const PEACE: Duration = Duration::from_secs(10);
 
+/// Then comes one cycle after the other: everything fails at once, then sinks alone, and then a single host is killed, so that
+/// there is something to measure by.
+const CYCLE: Duration = Duration::from_secs(120);
+const STORM: Duration = Duration::from_secs(70);
+const SINKS_ALONE: Duration = Duration::from_secs(100);
+const LONE_KILL: Duration = Duration::from_secs(104);
+
 /// What something is done to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
@@ -22,6 +29,9 @@ pub(crate) enum Target {
     /// The sink of a connector in one host.
     Sink(&'static str, usize),
 }
+
+/// The host that is killed while nothing else happens.
+const LONELY: Target = Target::Host(1);
 
 /// What is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -132,14 +142,32 @@ fn track(rng: &mut Rng, length: Duration, target: Target) -> Track {
             rng.shuffle(&mut deck);
         }
         let Some(deed) = deck.pop() else { break };
-        let to = from + duration(rng, deed);
-        if to > length {
+        let lasts = duration(rng, deed);
+        let (cycle, within) = cycle(from);
+        let end = if matches!(target, Target::Sink(..)) { SINKS_ALONE } else { STORM };
+        let mut episode = Episode { from, to: from + lasts, deed };
+        if within + lasts > end {
+            episode = Episode { from: cycle + CYCLE, to: cycle + CYCLE + lasts, deed };
+            if target == LONELY {
+                let from = cycle + LONE_KILL;
+                episodes.push(Episode { from, to: from + Duration::from_secs(8), deed: Deed::Kill });
+            }
+        }
+        if episode.to > length {
             break;
         }
-        episodes.push(Episode { from, to, deed });
-        from = to;
+        episodes.push(episode);
+        from = episode.to;
     }
+    episodes.retain(|episode| episode.to <= length);
     Track { target, episodes }
+}
+
+/// The beginning of the cycle that a time is in, and how far it is in it.
+fn cycle(time: Duration) -> (Duration, Duration) {
+    let since = time.saturating_sub(PEACE);
+    let within = Duration::from_nanos((since.as_nanos() % CYCLE.as_nanos()) as u64);
+    (PEACE + since - within, within)
 }
 
 fn deeds(rng: &mut Rng, target: Target) -> Vec<Deed> {

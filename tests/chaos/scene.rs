@@ -22,14 +22,17 @@ pub(crate) const PARTITIONS: i32 = 6;
 pub(crate) const LETTER_PARTITIONS: i32 = 2;
 /// How long a host that says nothing is waited for by its group, in seconds.
 pub(crate) const SESSION: u64 = 6;
-/// Connectors whose sinks have faults: one that writes at least once, and one that writes exactly once.
-pub(crate) const SICK: [&str; 2] = ["append", EXACT];
+/// Connectors whose sinks have faults: one that writes at least once, in a process of its own, and one that writes exactly
+/// once.
+pub(crate) const SICK: [&str; 2] = [APPEND, EXACT];
+/// The one that writes at least once.
+pub(crate) const APPEND: &str = "append";
 /// The one that writes exactly once.
 pub(crate) const EXACT: &str = "exact";
 /// A connector beside them whose sink has no faults, and which takes every record as it is.
 pub(crate) const NEIGHBOUR: &str = "neighbour";
 /// All connectors.
-pub(crate) const CONNECTORS: [&str; 3] = [SICK[0], SICK[1], NEIGHBOUR];
+pub(crate) const CONNECTORS: [&str; 3] = [APPEND, EXACT, NEIGHBOUR];
 
 /// Everything that runs.
 pub(crate) struct Scene {
@@ -96,9 +99,10 @@ fn ledger_path(shared: &Home, connector: &str) -> PathBuf {
 
 fn definition(connector: &str, ledger: &Path) -> String {
     let is_sick = SICK.contains(&connector);
-    let (plugin, tasks) = match connector {
-        EXACT => ("ledger-exact", 1),
-        _ => ("ledger-append", 2),
+    let (plugin, tasks, isolation) = match connector {
+        APPEND => ("ledger-append", 2, "process"),
+        EXACT => ("ledger-exact", 1, "thread"),
+        _ => ("ledger-append", 2, "thread"),
     };
     let format = if is_sick { "json" } else { "bytes" };
     let faults = format!("fail_file = \"@{connector}.faults\"\nreject_bad = true\n");
@@ -108,7 +112,7 @@ fn definition(connector: &str, ledger: &Path) -> String {
     );
     let (faults, errors) = if is_sick { (faults, errors) } else { (String::new(), String::new()) };
     format!(
-        "tasks = {tasks}\n[source]\ntopics = [\"{TOPIC}\"]\nkey_format = \"string\"\nvalue_format = \"{format}\"\n\
+        "tasks = {tasks}\nisolation = \"{isolation}\"\n[source]\ntopics = [\"{TOPIC}\"]\nkey_format = \"string\"\nvalue_format = \"{format}\"\n\
          [source.properties]\n\"session.timeout.ms\" = {}\n\"heartbeat.interval.ms\" = 1000\n\
          [sink]\nplugin = \"{plugin}\"\n[sink.config]\npath = \"{}\"\n{faults}{errors}\
          [errors.retry]\ninitial = \"50ms\"\nmax = \"500ms\"\n\
