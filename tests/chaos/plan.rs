@@ -60,6 +60,8 @@ pub(crate) enum Deed {
     Retriable,
     /// Writes are kept and answered with a retriable error, half of the time.
     LostAnswers,
+    /// Writes with records of one partition fail with a retriable error.
+    StuckPartition,
     /// Good records are refused by name, one in seven.
     Refusals,
     /// As that, without a name.
@@ -68,6 +70,47 @@ pub(crate) enum Deed {
     Slowness,
     /// Calls do not return, for longer than the host waits.
     Hang,
+}
+
+/// How a connector with faults runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Way {
+    pub(crate) connector: &'static str,
+    /// Tasks in each host.
+    pub(crate) tasks: usize,
+    /// `thread` or `process`.
+    pub(crate) isolation: &'static str,
+    pub(crate) group_protocol: &'static str,
+    /// The group's members are static.
+    pub(crate) is_static: bool,
+}
+
+impl Way {
+    fn draw(rng: &mut Rng, connector: &'static str) -> Self {
+        let mut pick = |choices: &[&'static str]| choices[rng.usize(..choices.len())];
+        let isolation = pick(&["thread", "process"]);
+        let protocol =
+            pick(&["cooperative-sticky", "cooperative-sticky static", "range", "roundrobin", "consumer"]);
+        let group_protocol = protocol.split(' ').next().unwrap_or(protocol);
+        Self {
+            connector,
+            tasks: rng.usize(1..=3),
+            isolation,
+            group_protocol,
+            is_static: protocol.ends_with("static"),
+        }
+    }
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { connector, tasks, isolation, group_protocol, is_static } = self;
+        let members = if *is_static { "static" } else { "dynamic" };
+        write!(
+            out,
+            "`{connector}`: {tasks} tasks in each host, isolation {isolation}, group protocol {group_protocol}, {members} members"
+        )
+    }
 }
 
 /// One thing that goes wrong for a while.
@@ -92,6 +135,7 @@ pub(crate) struct Track {
 pub(crate) struct Plan {
     pub(crate) seed: u64,
     pub(crate) length: Duration,
+    pub(crate) ways: Vec<Way>,
     pub(crate) tracks: Vec<Track>,
 }
 
@@ -115,7 +159,8 @@ impl Plan {
         for connector in SICK {
             tracks.extend((0..HOSTS).map(|host| track(&mut rng, length, Target::Sink(connector, host))));
         }
-        Self { seed, length, tracks }
+        let ways = SICK.into_iter().map(|connector| Way::draw(&mut rng, connector)).collect();
+        Self { seed, length, ways, tracks }
     }
 }
 
@@ -187,6 +232,7 @@ fn deeds(rng: &mut Rng, target: Target) -> Vec<Deed> {
             let mut deeds = vec![
                 Deed::Retriable,
                 Deed::LostAnswers,
+                Deed::StuckPartition,
                 Deed::Refusals,
                 Deed::UnnamedRefusals,
                 Deed::Slowness,
@@ -242,6 +288,7 @@ impl fmt::Display for Deed {
             Self::BrokerFreeze(_) => "broker frozen (SIGSTOP)",
             Self::Retriable => "sink: every other call fails, retriable",
             Self::LostAnswers => "sink: every other write is kept, but answered with an error",
+            Self::StuckPartition => "sink: writes with records of one partition fail, retriable",
             Self::Refusals => "sink: one good record in seven is refused",
             Self::UnnamedRefusals => "sink: as before, without saying which record",
             Self::Slowness => "sink: calls take half a second longer",
