@@ -4,5 +4,9 @@
 
 mod delivery;
 mod groups;
+mod leaders;
+mod outages;
 mod security;
 mod support;
+mod takeover;
+mod topics;
