@@ -5,5 +5,9 @@
 mod dead_letters;
 mod delivery;
 mod groups;
+mod leaders;
+mod outages;
 mod security;
 mod support;
+mod takeover;
+mod topics;

@@ -15,6 +15,8 @@ use super::client::{self, ClientError, Severity, severity};
 use super::oauth::{OAuthError, supply_once};
 
 const DRAIN_TIME: Duration = Duration::from_millis(500);
+/// How long to wait before looking whether there are errors; then twice as long, and so on.
+const FIRST_TRY: Duration = Duration::from_secs(1);
 
 /// Why a look-up failed.
 #[derive(Debug, thiserror::Error)]
@@ -121,7 +123,20 @@ impl Admin {
     }
 
     fn metadata(&self, topic: Option<&str>, timeout: Duration) -> Result<Metadata, AdminError> {
-        self.client.fetch_metadata(topic, timeout).map_err(|error| self.explained(&error))
+        let end = Instant::now() + timeout;
+        let mut patience = FIRST_TRY;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let error = match self.client.fetch_metadata(topic, patience.min(left)) {
+                Ok(metadata) => return Ok(metadata),
+                Err(error) => self.explained(&error),
+            };
+            // Brokers that are not there may come; those that refuse, or are not to be trusted, go on doing so.
+            if Instant::now() >= end || !matches!(error, AdminError::Unreachable { .. }) {
+                return Err(error);
+            }
+            patience *= 2;
+        }
     }
 
     fn explained(&self, error: &KafkaError) -> AdminError {

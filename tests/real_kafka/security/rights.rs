@@ -1,12 +1,12 @@
 //! Rights that are missing or taken away.
 
-use tidegate_tests::{Home, kafka::Resource};
+use tidegate_tests::{Home, kafka::Resource, wait_for};
 
 use super::{
     cluster::{READER, SECURE, Secure},
     connector, password, sasl, start, wait_for_delivered, wait_for_reason,
 };
-use crate::support::PLUGINS;
+use crate::support::{PLUGINS, SHORT_SESSION};
 
 #[test]
 fn a_right_that_is_missing_is_named_and_the_task_goes_on_once_it_is_given() {
@@ -15,7 +15,8 @@ fn a_right_that_is_missing_is_named_and_the_task_goes_on_once_it_is_given() {
     kafka.create_topic(topic, 1, 1);
     kafka.produce_to(topic, 0, ["1", "2"]);
     let home = Home::new(&PLUGINS);
-    let properties = sasl(&secure.ca, "SCRAM-SHA-512", &password(READER.0, READER.1));
+    // Whoever may not touch the group cannot leave it either: its session has to time out.
+    let properties = sasl(&secure.ca, "SCRAM-SHA-512", &password(READER.0, READER.1)) + SHORT_SESSION;
     connector(&home, "reader", topic, &kafka.listener(SECURE), &properties);
     let mut host = start(&home);
 
@@ -40,11 +41,8 @@ fn a_right_that_is_missing_is_named_and_the_task_goes_on_once_it_is_given() {
     kafka.grant("reader", "Read", Resource::Group(group));
     let _asked = home.run(&["restart", "reader"]).expect_code(0);
     kafka.produce_to(topic, 0, ["5"]);
-    let finished = {
-        tidegate_tests::wait_for(|| (kafka.committed_in_all(group, topic) == 5).then_some(()))
-            .expect("all is read");
-        host.terminate().expect_code(0)
-    };
+    wait_for(|| (kafka.committed_in_all(group, topic) == 5).then_some(())).expect("all is read");
+    let finished = host.terminate().expect_code(0);
     // The record whose commit was refused may come twice; none is missing.
     for value in 1..=5 {
         let value = format!("\"value\":{value}");
