@@ -124,13 +124,16 @@ impl Admin {
 
     fn metadata(&self, topic: Option<&str>, timeout: Duration) -> Result<Metadata, AdminError> {
         let end = Instant::now() + timeout;
-        let mut patience = FIRST_TRY;
+        let (mut patience, mut known) = (FIRST_TRY, None);
         loop {
             let left = end.saturating_duration_since(Instant::now());
             let error = match self.client.fetch_metadata(topic, patience.min(left)) {
                 Ok(metadata) => return Ok(metadata),
-                Err(error) => self.explained(&error),
+                Err(error) => error,
             };
+            // A connection says once why it failed, and a later attempt may end before the next.
+            known = self.last_error().or(known);
+            let error = self.explained(&error, known.clone());
             // Brokers that are not there may come; those that refuse, or are not to be trusted, go on doing so.
             if Instant::now() >= end || !matches!(error, AdminError::Unreachable { .. }) {
                 return Err(error);
@@ -139,9 +142,9 @@ impl Admin {
         }
     }
 
-    fn explained(&self, error: &KafkaError) -> AdminError {
+    fn explained(&self, error: &KafkaError, known: Option<(RDKafkaErrorCode, String)>) -> AdminError {
         let brokers = self.brokers.clone();
-        let Some((code, reason)) = self.last_error() else {
+        let Some((code, reason)) = known else {
             return AdminError::Unreachable { brokers, reason: error.to_string() };
         };
         if code == RDKafkaErrorCode::Authentication {

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use tracing::dispatcher;
 
 use super::context::{Context, Question};
 use super::outage::Line;
@@ -37,9 +38,11 @@ impl Core {
             return self.context().say(&line);
         }
         let context = Arc::clone(self.base.client().context());
+        let log = dispatcher::get_default(Clone::clone);
         let look = move || {
             let explained = context.access.explain(line.reason());
-            context.say(&explained.map_or(line.clone(), |reason| line.because(reason)));
+            let line = explained.map_or(line.clone(), |reason| line.because(reason));
+            dispatcher::with_default(&log, || context.say(&line));
         };
         let started = thread::Builder::new().name("kafka look".to_owned()).spawn(look);
         if let Err(error) = started {
