@@ -10,7 +10,7 @@ use tidegate_tests::SinkFaults;
 use crate::{
     host::now_ms,
     plan::{Deed, Episode, Plan, Target, Track},
-    scene::Scene,
+    scene::{PARTITIONS, Scene},
 };
 
 /// How often a host is looked after in between.
@@ -46,6 +46,8 @@ fn walk(track: &Track, scene: &Scene, began: Instant, end: Instant) -> Vec<Done>
         begin(scene, track.target, *deed, *from);
         sleep_until(began + *to + late);
         make_good(scene, track.target, *deed);
+        // It is its arrival that the others notice.
+        let from_ms = if *deed == Deed::Absence { now_ms() } else { from_ms };
         done.push(Done { target: track.target, deed: *deed, from_ms, to_ms: now_ms() });
     }
     wait_until(scene, track.target, end);
@@ -105,6 +107,7 @@ fn faults(deed: Deed, seed: u64) -> SinkFaults {
     match deed {
         Deed::Retriable => SinkFaults { retriable: 0.5, ..none },
         Deed::LostAnswers => SinkFaults { lost_answers: 0.5, ..none },
+        Deed::StuckPartition => SinkFaults { partition: Some((seed % PARTITIONS as u64) as i32), ..none },
         Deed::Refusals => SinkFaults { reject_every: Some(7), ..none },
         Deed::UnnamedRefusals => SinkFaults { reject_every: Some(7), unnamed: true, ..none },
         Deed::Slowness => SinkFaults { delay_ms: 500, ..none },

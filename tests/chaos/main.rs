@@ -61,7 +61,7 @@ fn every_record_is_accounted_for() {
     let folder = Path::new(FOLDER);
     let _nothing_there = fs::remove_dir_all(folder).is_err();
     fs::create_dir_all(folder).expect("a folder for logs and report");
-    let Some(scene) = Scene::start(folder) else { return };
+    let Some(scene) = Scene::start(&plan, folder) else { return };
     say(&format!("chaos: TIDEGATE_CHAOS_SEED={} for {} s\n", plan.seed, plan.length.as_secs()));
     let mut run = run(&plan, &scene);
     let verdicts = judge(&scene, &mut run);

@@ -12,6 +12,13 @@ use crate::scene::{HOSTS, SICK};
 /// How long everything is left in peace at the beginning.
 pub(crate) const PEACE: Duration = Duration::from_secs(10);
 
+/// Then comes one cycle after the other: everything fails at once, then sinks alone, and then a single host is killed, so that
+/// there is something to measure by.
+const CYCLE: Duration = Duration::from_secs(120);
+const STORM: Duration = Duration::from_secs(70);
+const SINKS_ALONE: Duration = Duration::from_secs(100);
+const LONE_KILL: Duration = Duration::from_secs(104);
+
 /// What something is done to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
@@ -22,6 +29,9 @@ pub(crate) enum Target {
     /// The sink of a connector in one host.
     Sink(&'static str, usize),
 }
+
+/// The host that is killed while nothing else happens.
+const LONELY: Target = Target::Host(1);
 
 /// What is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +60,8 @@ pub(crate) enum Deed {
     Retriable,
     /// Writes are kept and answered with a retriable error, half of the time.
     LostAnswers,
+    /// Writes with records of one partition fail with a retriable error.
+    StuckPartition,
     /// Good records are refused by name, one in seven.
     Refusals,
     /// As that, without a name.
@@ -58,6 +70,47 @@ pub(crate) enum Deed {
     Slowness,
     /// Calls do not return, for longer than the host waits.
     Hang,
+}
+
+/// How a connector with faults runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Way {
+    pub(crate) connector: &'static str,
+    /// Tasks in each host.
+    pub(crate) tasks: usize,
+    /// `thread` or `process`.
+    pub(crate) isolation: &'static str,
+    pub(crate) group_protocol: &'static str,
+    /// The group's members are static.
+    pub(crate) is_static: bool,
+}
+
+impl Way {
+    fn draw(rng: &mut Rng, connector: &'static str) -> Self {
+        let mut pick = |choices: &[&'static str]| choices[rng.usize(..choices.len())];
+        let isolation = pick(&["thread", "process"]);
+        let protocol =
+            pick(&["cooperative-sticky", "cooperative-sticky static", "range", "roundrobin", "consumer"]);
+        let group_protocol = protocol.split(' ').next().unwrap_or(protocol);
+        Self {
+            connector,
+            tasks: rng.usize(1..=3),
+            isolation,
+            group_protocol,
+            is_static: protocol.ends_with("static"),
+        }
+    }
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { connector, tasks, isolation, group_protocol, is_static } = self;
+        let members = if *is_static { "static" } else { "dynamic" };
+        write!(
+            out,
+            "`{connector}`: {tasks} tasks in each host, isolation {isolation}, group protocol {group_protocol}, {members} members"
+        )
+    }
 }
 
 /// One thing that goes wrong for a while.
@@ -82,6 +135,7 @@ pub(crate) struct Track {
 pub(crate) struct Plan {
     pub(crate) seed: u64,
     pub(crate) length: Duration,
+    pub(crate) ways: Vec<Way>,
     pub(crate) tracks: Vec<Track>,
 }
 
@@ -105,7 +159,8 @@ impl Plan {
         for connector in SICK {
             tracks.extend((0..HOSTS).map(|host| track(&mut rng, length, Target::Sink(connector, host))));
         }
-        Self { seed, length, tracks }
+        let ways = SICK.into_iter().map(|connector| Way::draw(&mut rng, connector)).collect();
+        Self { seed, length, ways, tracks }
     }
 }
 
@@ -132,14 +187,32 @@ fn track(rng: &mut Rng, length: Duration, target: Target) -> Track {
             rng.shuffle(&mut deck);
         }
         let Some(deed) = deck.pop() else { break };
-        let to = from + duration(rng, deed);
-        if to > length {
+        let lasts = duration(rng, deed);
+        let (cycle, within) = cycle(from);
+        let end = if matches!(target, Target::Sink(..)) { SINKS_ALONE } else { STORM };
+        let mut episode = Episode { from, to: from + lasts, deed };
+        if within + lasts > end {
+            episode = Episode { from: cycle + CYCLE, to: cycle + CYCLE + lasts, deed };
+            if target == LONELY {
+                let from = cycle + LONE_KILL;
+                episodes.push(Episode { from, to: from + Duration::from_secs(8), deed: Deed::Kill });
+            }
+        }
+        if episode.to > length {
             break;
         }
-        episodes.push(Episode { from, to, deed });
-        from = to;
+        episodes.push(episode);
+        from = episode.to;
     }
+    episodes.retain(|episode| episode.to <= length);
     Track { target, episodes }
+}
+
+/// The beginning of the cycle that a time is in, and how far it is in it.
+fn cycle(time: Duration) -> (Duration, Duration) {
+    let since = time.saturating_sub(PEACE);
+    let within = Duration::from_nanos((since.as_nanos() % CYCLE.as_nanos()) as u64);
+    (PEACE + since - within, within)
 }
 
 fn deeds(rng: &mut Rng, target: Target) -> Vec<Deed> {
@@ -159,6 +232,7 @@ fn deeds(rng: &mut Rng, target: Target) -> Vec<Deed> {
             let mut deeds = vec![
                 Deed::Retriable,
                 Deed::LostAnswers,
+                Deed::StuckPartition,
                 Deed::Refusals,
                 Deed::UnnamedRefusals,
                 Deed::Slowness,
@@ -214,6 +288,7 @@ impl fmt::Display for Deed {
             Self::BrokerFreeze(_) => "broker frozen (SIGSTOP)",
             Self::Retriable => "sink: every other call fails, retriable",
             Self::LostAnswers => "sink: every other write is kept, but answered with an error",
+            Self::StuckPartition => "sink: writes with records of one partition fail, retriable",
             Self::Refusals => "sink: one good record in seven is refused",
             Self::UnnamedRefusals => "sink: as before, without saying which record",
             Self::Slowness => "sink: calls take half a second longer",

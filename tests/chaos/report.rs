@@ -28,6 +28,10 @@ impl Report<'_> {
         let mut text = String::new();
         let minutes = self.plan.length.as_secs_f64() / 60.0;
         let _infallible = writeln!(text, "Seed {}, {minutes} minutes.\n", self.plan.seed);
+        for way in &self.plan.ways {
+            let _infallible = writeln!(text, "- {way}");
+        }
+        text.push('\n');
         self.injected(&mut text);
         self.records(&mut text);
         self.figures(&mut text);

@@ -10,7 +10,10 @@ use tidegate_tests::{
     kafka::{Kafka, Options},
 };
 
-use crate::host::Host;
+use crate::{
+    host::Host,
+    plan::{Plan, Way},
+};
 
 /// Hosts in the group.
 pub(crate) const HOSTS: usize = 3;
@@ -31,6 +34,11 @@ pub(crate) const NEIGHBOUR: &str = "neighbour";
 /// All connectors.
 pub(crate) const CONNECTORS: [&str; 3] = [SICK[0], SICK[1], NEIGHBOUR];
 
+/// Short waits, so that much happens.
+const LIMITS: &str = "[errors.retry]\ninitial = \"50ms\"\nmax = \"500ms\"\n\
+                      [restart]\ninitial = \"100ms\"\nmax = \"1s\"\nmax_restarts = 1000\n\
+                      [limits]\ncall_timeout = \"2s\"\nshutdown = \"5s\"\n";
+
 /// Everything that runs.
 pub(crate) struct Scene {
     pub(crate) kafka: Kafka,
@@ -42,7 +50,7 @@ pub(crate) struct Scene {
 
 impl Scene {
     /// Starts the cluster, and all hosts but the last; none, and said so, where there is no Java.
-    pub(crate) fn start(logs: &Path) -> Option<Self> {
+    pub(crate) fn start(plan: &Plan, logs: &Path) -> Option<Self> {
         let kafka = Kafka::start(&Options { brokers: 3, ..Options::default() })?;
         kafka.create_topic(TOPIC, PARTITIONS, 3);
         for connector in SICK {
@@ -53,9 +61,10 @@ impl Scene {
         let hosts = (0..HOSTS).map(|number| {
             let home = Home::new(&["ledger"]);
             folders.push(home.path(""));
-            for connector in CONNECTORS {
-                home.connector(connector, &definition(connector, &ledger_path(&shared, connector)));
+            for way in &plan.ways {
+                home.connector(way.connector, &sick(way, number, &ledger_path(&shared, way.connector)));
             }
+            home.connector(NEIGHBOUR, &neighbour(&ledger_path(&shared, NEIGHBOUR)));
             Mutex::new(Host::new(number, home, kafka.servers(), logs.to_owned()))
         });
         let hosts = hosts.collect();
@@ -94,27 +103,34 @@ fn ledger_path(shared: &Home, connector: &str) -> PathBuf {
     shared.path(&format!("{connector}.db"))
 }
 
-fn definition(connector: &str, ledger: &Path) -> String {
-    let is_sick = SICK.contains(&connector);
-    let (plugin, tasks) = match connector {
-        EXACT => ("ledger-exact", 1),
-        _ => ("ledger-append", 2),
-    };
-    let format = if is_sick { "json" } else { "bytes" };
-    let faults = format!("fail_file = \"@{connector}.faults\"\nreject_bad = true\n");
-    let errors = format!(
-        "[errors]\ntolerance = \"all\"\ndead_letter_topic = \"{}\"\nmax_rejected = 1000000\n",
-        dead_letters(connector)
-    );
-    let (faults, errors) = if is_sick { (faults, errors) } else { (String::new(), String::new()) };
+fn sick(way: &Way, host: usize, ledger: &Path) -> String {
+    let Way { connector, tasks, isolation, group_protocol, is_static } = way;
+    let plugin = if *connector == EXACT { "ledger-exact" } else { "ledger-append" };
+    let instance = if *is_static { format!("group_instance_id = \"host-{host}\"\n") } else { String::new() };
+    // Where the broker assigns, it also says how long a session lasts.
+    let session = if *group_protocol == "consumer" { String::new() } else { session() };
     format!(
-        "tasks = {tasks}\n[source]\ntopics = [\"{TOPIC}\"]\nkey_format = \"string\"\nvalue_format = \"{format}\"\n\
-         [source.properties]\n\"session.timeout.ms\" = {}\n\"heartbeat.interval.ms\" = 1000\n\
-         [sink]\nplugin = \"{plugin}\"\n[sink.config]\npath = \"{}\"\n{faults}{errors}\
-         [errors.retry]\ninitial = \"50ms\"\nmax = \"500ms\"\n\
-         [restart]\ninitial = \"100ms\"\nmax = \"1s\"\nmax_restarts = 1000\n\
-         [limits]\ncall_timeout = \"2s\"\nshutdown = \"5s\"\n",
-        SESSION * 1000,
+        "tasks = {tasks}\nisolation = \"{isolation}\"\n[source]\ntopics = [\"{TOPIC}\"]\nkey_format = \"string\"\n\
+         group_protocol = \"{group_protocol}\"\n{instance}{session}[sink]\nplugin = \"{plugin}\"\n[sink.config]\n\
+         path = \"{}\"\nfail_file = \"@{connector}.faults\"\nreject_bad = true\n\
+         [errors]\ntolerance = \"all\"\ndead_letter_topic = \"{}\"\nmax_rejected = 1000000\n{LIMITS}",
+        ledger.display(),
+        dead_letters(connector)
+    )
+}
+
+fn neighbour(ledger: &Path) -> String {
+    format!(
+        "tasks = 2\n[source]\ntopics = [\"{TOPIC}\"]\nkey_format = \"string\"\nvalue_format = \"bytes\"\n{}\
+         [sink]\nplugin = \"ledger-append\"\n[sink.config]\npath = \"{}\"\n{LIMITS}",
+        session(),
         ledger.display()
+    )
+}
+
+fn session() -> String {
+    let milliseconds = SESSION * 1000;
+    format!(
+        "[source.properties]\n\"session.timeout.ms\" = {milliseconds}\n\"heartbeat.interval.ms\" = 1000\n"
     )
 }

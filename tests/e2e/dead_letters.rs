@@ -224,6 +224,24 @@ fn a_letter_is_there_before_a_sink_that_keeps_offsets_stores_a_later_one() {
     assert_eq!(recording.writes().pop().map(|write| write.positions[0].next), Some(3));
 }
 
+#[test]
+fn after_a_crash_a_letter_may_be_there_twice_and_nothing_is_missing() {
+    let broker = Broker::with_events(["{}", "no JSON", "{}"]);
+    let home = Home::new(&["misbehaving"]);
+    let gate = format!("gate = \"{}\"", home.path("gate").display());
+    let recording = home.recorder("a", &gate, &format!("{ALL_IN_ONE}{LETTERS}"));
+    let mut running = home.start(&broker);
+    running.wait_until("the letter", |_| (broker.stored("dlq.events").len() == 1).then_some(()));
+    running.signal("KILL");
+    let _killed = running.finish();
+    assert_eq!(broker.committed("connect-a", "events", 0), None);
+    home.write("gate", "");
+    let _finished = home.run_once(&broker).expect_code(0);
+    assert_eq!(recording.offsets(), [0, 2]);
+    assert_eq!(origins(&broker.stored("dlq.events")), ["1", "1"]);
+    assert_eq!(broker.committed("connect-a", "events", 0), Some(3));
+}
+
 /// Text that compression makes smaller by a quarter at most.
 fn noise(bytes: usize) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

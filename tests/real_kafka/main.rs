@@ -2,6 +2,12 @@
 //!
 //! They start brokers of their own, with Java and Maven; where those are missing they say that they are skipped.
 
+mod dead_letters;
 mod delivery;
 mod groups;
+mod leaders;
+mod outages;
+mod security;
 mod support;
+mod takeover;
+mod topics;

@@ -58,6 +58,8 @@ pub struct SinkFaults {
     pub lost_answers: f64,
     /// What the likelihoods are drawn from.
     pub seed: u64,
+    /// Writes with records of this partition fail with a retriable error.
+    pub partition: Option<i32>,
     /// Records are refused whose offset is divisible by this.
     pub reject_every: Option<i64>,
     /// Records are refused without saying which.

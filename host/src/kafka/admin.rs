@@ -10,10 +10,13 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 
-use super::client::{self, ClientError};
+use super::access::{Access, Refusal, without_state};
+use super::client::{self, ClientError, Severity, severity};
 use super::oauth::{OAuthError, supply_once};
 
 const DRAIN_TIME: Duration = Duration::from_millis(500);
+/// How long to wait before looking whether there are errors; then twice as long, and so on.
+const FIRST_TRY: Duration = Duration::from_secs(1);
 
 /// Why a look-up failed.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +28,22 @@ pub enum AdminError {
     /// There is no OAuth token.
     #[error(transparent)]
     OAuth(#[from] OAuthError),
+    /// The brokers refuse for a reason that does not pass, such as a wrong password.
+    #[error("{reason}; {fix}")]
+    Refused {
+        /// What they said.
+        reason: String,
+        /// What to do.
+        fix: String,
+    },
+    /// No broker answers, or none that is to be trusted.
+    #[error("kafka brokers {brokers} cannot be used: {reason}")]
+    Unusable {
+        /// The brokers asked.
+        brokers: String,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// No broker answers.
     #[error(
         "kafka brokers {brokers} do not answer: {reason}; check `bootstrap_servers`, the network and \
@@ -49,6 +68,7 @@ pub struct Cluster {
 pub struct Admin {
     client: BaseConsumer<LastError>,
     brokers: String,
+    access: Access,
 }
 
 impl Admin {
@@ -64,10 +84,11 @@ impl Admin {
         config.set("allow.auto.create.topics", "false");
         let made = BaseConsumer::from_config_and_context(&config, LastError::default());
         let client = made.map_err(ClientError::from_creation)?;
+        let access = Access::of(properties);
         if let Some(source) = tokens {
-            supply_once(client.client(), &source)?;
+            access.note_token(&supply_once(client.client(), &source)?);
         }
-        Ok(Self { client, brokers: bootstrap_servers.to_owned() })
+        Ok(Self { client, brokers: bootstrap_servers.to_owned(), access })
     }
 
     /// Returns the brokers of the cluster, if it answers.
@@ -102,14 +123,42 @@ impl Admin {
     }
 
     fn metadata(&self, topic: Option<&str>, timeout: Duration) -> Result<Metadata, AdminError> {
-        self.client.fetch_metadata(topic, timeout).map_err(|error| AdminError::Unreachable {
-            brokers: self.brokers.clone(),
-            reason: self.last_error().unwrap_or_else(|| error.to_string()),
-        })
+        let end = Instant::now() + timeout;
+        let mut patience = FIRST_TRY;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let error = match self.client.fetch_metadata(topic, patience.min(left)) {
+                Ok(metadata) => return Ok(metadata),
+                Err(error) => self.explained(&error),
+            };
+            // Brokers that are not there may come; those that refuse, or are not to be trusted, go on doing so.
+            if Instant::now() >= end || !matches!(error, AdminError::Unreachable { .. }) {
+                return Err(error);
+            }
+            patience *= 2;
+        }
+    }
+
+    fn explained(&self, error: &KafkaError) -> AdminError {
+        let brokers = self.brokers.clone();
+        let Some((code, reason)) = self.last_error() else {
+            return AdminError::Unreachable { brokers, reason: error.to_string() };
+        };
+        if code == RDKafkaErrorCode::Authentication {
+            let Refusal { reason, fix } = self.access.refused_login(&reason);
+            return AdminError::Refused { reason, fix };
+        }
+        if let Severity::Permanent(fix) = severity(code) {
+            return AdminError::Refused { reason, fix: fix.to_owned() };
+        }
+        match self.access.explain(&reason) {
+            Some(reason) => AdminError::Unusable { brokers, reason },
+            None => AdminError::Unreachable { brokers, reason: without_state(&reason).to_owned() },
+        }
     }
 
     /// Errors of the connections wait in the client's queue; they know more than a look-up's own.
-    fn last_error(&self) -> Option<String> {
+    fn last_error(&self) -> Option<(RDKafkaErrorCode, String)> {
         let end = Instant::now() + DRAIN_TIME;
         while Instant::now() < end {
             self.client.poll(Duration::from_millis(20));
@@ -124,28 +173,38 @@ impl Admin {
 
 /// Remembers the last error of a connection; says nothing.
 #[derive(Default)]
-pub(super) struct LastError(Mutex<Option<String>>);
+pub(super) struct LastError(Mutex<Option<(RDKafkaErrorCode, String)>>);
 
 impl LastError {
     /// Takes it.
-    pub(super) fn take(&self) -> Option<String> {
+    pub(super) fn take(&self) -> Option<(RDKafkaErrorCode, String)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn set(&self, code: RDKafkaErrorCode, reason: &str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, reason.to_owned()));
     }
 }
 
 impl ClientContext for LastError {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = false;
 
-    fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         tracing::trace!(facility, message, "librdkafka");
+        // A connection that the broker ends, which comes as no error.
+        if facility == "FAIL" && !matches!(level, RDKafkaLogLevel::Error | RDKafkaLogLevel::Debug) {
+            let reason = message.split_once("]: ").map_or(message, |(_, reason)| reason);
+            self.set(RDKafkaErrorCode::BrokerTransportFailure, reason);
+        }
     }
 
     fn stats_raw(&self, _: &[u8]) {}
 
     fn error(&self, error: KafkaError, reason: &str) {
         // "1/1 brokers are down" says less than what came before it.
-        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::AllBrokersDown) | None => {}
+            Some(code) => self.set(code, reason),
         }
     }
 }

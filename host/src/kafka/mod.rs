@@ -3,6 +3,7 @@
 //! This room knows nothing of plugins, pipelines or configuration files: it takes plain settings and gives
 //! records, events and errors.
 
+mod access;
 pub mod admin;
 mod client;
 pub mod consumer;

@@ -14,7 +14,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::admin::LastError;
 use super::client::{self, ClientError, Severity, severity};
-use super::oauth::{OAuthError, Refresher, Supply, supply};
+use super::oauth::{Named, OAuthError, Refresher, Supply, supply};
 
 /// How long nothing may come before that is an error. Longer than the session of a group's member that died.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -64,6 +64,9 @@ pub struct Committed {
     pub note: String,
 }
 
+/// What takes records as they come; `None` when nothing more comes for now.
+pub type Take<'t, E> = dyn FnMut(Option<&BorrowedMessage<'_>>) -> Result<ControlFlow<()>, E> + 't;
+
 /// Reads one topic.
 pub struct TopicReader {
     consumer: Arc<BaseConsumer<LastError>>,
@@ -100,7 +103,7 @@ impl TopicReader {
                 let hand_over = move |token: &_| {
                     weak.upgrade().map_or(Supply::Gone, |client| supply(client.client(), token))
                 };
-                Some(Refresher::start(source, group, hand_over)?)
+                Some(Refresher::start(source, group, Named { name: group.to_owned(), hand_over })?)
             }
         };
         Ok(Self { consumer, topic: topic.to_owned(), group: group.to_owned(), _refresher: refresher })
@@ -182,14 +185,14 @@ impl TopicReader {
     }
 
     /// Joins the group, and gives every record of the partitions that it assigns to `each`, from where the group has come
-    /// to up to these `ends`. `None` is given when nothing more comes for now.
+    /// to up to these `ends`.
     ///
     /// # Errors
     /// When the brokers do not answer or refuse, the group gives no partition, or `each` fails.
     pub fn read_as_member<E: From<ReadError>>(
         &self,
         ends: &BTreeMap<i32, i64>,
-        each: &mut dyn FnMut(Option<&BorrowedMessage<'_>>) -> Result<ControlFlow<()>, E>,
+        each: &mut Take<'_, E>,
     ) -> Result<(), E> {
         self.consumer.subscribe(&[&self.topic]).map_err(|error| self.failed("joining the group", error))?;
         let assigned = |reader: &Self| Some(reader.assigned()).filter(|partitions| !partitions.is_empty());
@@ -225,7 +228,7 @@ impl TopicReader {
         &self,
         ends: &BTreeMap<i32, i64>,
         assigned: &dyn Fn(&Self) -> Option<BTreeSet<i32>>,
-        each: &mut dyn FnMut(Option<&BorrowedMessage<'_>>) -> Result<ControlFlow<()>, E>,
+        each: &mut Take<'_, E>,
     ) -> Result<(), E> {
         let mut last = Instant::now();
         let mut ended = BTreeSet::new();
@@ -290,7 +293,8 @@ impl TopicReader {
         match self.consumer.context().take() {
             None if nothing_assigned => ReadError::NoPartition { group: self.group.clone(), topic },
             reason => {
-                let reason = reason.unwrap_or_else(|| "the brokers send nothing".to_owned());
+                let reason =
+                    reason.map_or_else(|| "the brokers send nothing".to_owned(), |(_, reason)| reason);
                 ReadError::Failed { what: "reading", topic, reason, fix: String::new() }
             }
         }
@@ -308,7 +312,7 @@ impl TopicReader {
         // An error of a connection says more than that its answer is missing.
         let known = code.is_some_and(|code| severity(code) == Severity::Unreachable);
         let reason = known.then(|| self.consumer.context().take()).flatten();
-        let reason = reason.unwrap_or_else(|| error.to_string());
+        let reason = reason.map_or_else(|| error.to_string(), |(_, reason)| reason);
         ReadError::Failed { what, topic: self.topic.clone(), reason, fix }
     }
 }

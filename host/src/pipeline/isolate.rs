@@ -12,7 +12,8 @@ pub(super) struct Inputs {
 impl Inputs {
     /// All `count` of them as one part.
     pub(super) fn all(count: usize) -> Self {
-        Self { parts: vec![0..count as u32] }
+        let all = 0..count as u32;
+        Self { parts: Vec::from([all]) }
     }
 
     /// The next part.

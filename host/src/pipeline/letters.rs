@@ -93,11 +93,8 @@ fn write(
         letter.partition %= partitions.max(1);
         letters.push(letter);
     }
-    let mut list = Vec::new();
-    for letter in &letters {
-        list.push(letter.headers());
-    }
-    let records = letters.iter().zip(&list).map(|(letter, headers)| letter.outgoing(headers));
+    let headers: Vec<_> = letters.iter().map(Letter::headers).collect();
+    let records = letters.iter().zip(&headers).map(|(letter, headers)| letter.outgoing(headers));
     producer.send(records, &mut |waiting| watch.go_on(waiting))?;
     for (letter, refused) in letters.iter().zip(refused) {
         let Original { topic, partition, offset, .. } = letter.original;

@@ -82,13 +82,17 @@ impl Connector {
     /// What librdkafka says of the connector's properties, without a broker.
     #[must_use]
     pub fn check(&self) -> Option<Diagnostic> {
-        let error = self.task_settings(0).consumer.check().err()?;
+        let settings = self.task_settings(0);
+        let consumer = settings.consumer.check().err().map(|error| error.to_string());
+        let letters = || settings.letters_producer().check().err().map(|error| error.to_string());
+        let has_letters = settings.errors.on_reject.letters().is_some();
+        let message = consumer.or_else(|| has_letters.then(letters).flatten())?;
         Some(Diagnostic {
             file: self.definition.file.clone(),
             line: 1,
             column: 1,
             key_path: "source.properties".to_owned(),
-            message: telemetry::scrub(&error.to_string()).into_owned(),
+            message: telemetry::scrub(&message).into_owned(),
             help: None,
             severity: Severity::Error,
         })

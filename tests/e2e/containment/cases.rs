@@ -87,16 +87,16 @@ pub(crate) const FAILING: &[Case] = &[
 /// Calls that do not return before the host asks, or not at all.
 pub(crate) const HANGING: &[Case] = &[
     sink("open", "hang", Fails("woken up by the host")),
-    sink("open", "hang-for-ever", Fails("its thread is left behind")),
+    sink("open", "hang-for-ever", Fails(" has not returned for ")),
     sink("claim", "hang", Fails("woken up by the host")),
-    sink("claim", "hang-for-ever", Fails("its thread is left behind")),
+    sink("claim", "hang-for-ever", Fails(" has not returned for ")),
     sink("records", "hang", Fails("woken up by the host")),
-    sink("records", "hang-for-ever", Fails("its thread is left behind")),
-    sink("records", "spin", Fails("its thread is left behind")),
-    sink("release", "hang-for-ever", Fails("its thread is left behind")),
-    transform("open", "hang-for-ever", Fails("its thread is left behind")),
+    sink("records", "hang-for-ever", Fails(" has not returned for ")),
+    sink("records", "spin", Fails(" has not returned for ")),
+    sink("release", "hang-for-ever", Fails(" has not returned for ")),
+    transform("open", "hang-for-ever", Fails(" has not returned for ")),
     transform("records", "hang", Fails("woken up by the host")),
-    transform("records", "hang-for-ever", Fails("its thread is left behind")),
+    transform("records", "hang-for-ever", Fails(" has not returned for ")),
 ];
 
 /// What goes beyond a plugin's own business, and still has to be borne.
@@ -132,4 +132,25 @@ pub(crate) const NEVER_ENDING: &[Case] = &[
     sink("drop", "hang", Delivers("woken up by the host")),
     transform("close", "hang-for-ever", Delivers("")),
     transform("drop", "hang-for-ever", Delivers("")),
+];
+
+/// What takes the whole process down: threads do not contain it.
+pub(crate) const CRASHING: &[Case] = &[
+    sink("records", "exit0", Fails("its process ended by itself with exit code 0")),
+    sink("open", "exit1", Fails("its process ended by itself with exit code 1")),
+    transform("records", "exit0", Fails("its process ended by itself with exit code 0")),
+    sink("claim", "abort", Fails("its process crashed with signal 6 (SIGABRT)")),
+    transform("open", "abort", Fails("its process crashed with signal 6 (SIGABRT)")),
+    sink("records", "segfault", Fails("its process crashed with signal 11 (SIGSEGV)")),
+    transform("records", "segfault", Fails("its process crashed with signal 11 (SIGSEGV)")),
+    sink("records", "stack-overflow", Fails("its process crashed with signal 6 (SIGABRT)")),
+    transform("records", "double-panic", Fails("its process crashed with signal 6 (SIGABRT)")),
+    sink("records", "leak", Fails("its process was killed: it uses ")),
+];
+
+/// What changes the whole process: in threads, it would be the host's.
+pub(crate) const CHANGING: &[Case] = &[
+    sink("records", "ignore-sigterm", Delivers("")),
+    transform("open", "handle-sigterm", Delivers("")),
+    sink("open", "reset-sigpipe", Delivers("")),
 ];

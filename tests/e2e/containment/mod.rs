@@ -3,47 +3,81 @@
 mod cases;
 mod scene;
 
+use cases::Case;
 use scene::{Isolation, Scene};
-use tidegate_tests::{Broker, Home};
+use tidegate_tests::{Broker, Finished, Home};
+
+/// Runs the cases in a host that then ends with this code.
+fn contain(isolation: Isolation, cases: &'static [Case], code: i32) -> Finished {
+    let mut scene = Scene::start(isolation, cases);
+    scene.watch();
+    scene.end().expect_code(code)
+}
 
 #[test]
 fn whatever_a_plugin_fails_with_fails_its_own_task_alone() {
-    let mut scene = Scene::start(Isolation::Thread, cases::FAILING);
-    scene.watch();
-    let _finished = scene.end().expect_code(0);
+    contain(Isolation::Thread, cases::FAILING, 0);
+}
+
+#[test]
+fn whatever_a_plugin_fails_with_fails_its_own_task_alone_in_a_process() {
+    contain(Isolation::Process, cases::FAILING, 0);
 }
 
 #[test]
 fn a_call_that_does_not_return_costs_its_own_task_alone() {
-    let mut scene = Scene::start(Isolation::Thread, cases::HANGING);
-    scene.watch();
-    // The threads that are left behind do not keep the process.
-    let _finished = scene.end().expect_code(0);
+    // The threads that are left behind do not keep the host's process.
+    contain(Isolation::Thread, cases::HANGING, 0);
+}
+
+#[test]
+fn a_call_that_does_not_return_costs_its_own_process_alone() {
+    let finished = contain(Isolation::Process, cases::HANGING, 0);
+    assert_eq!(finished.count_log("left behind"), 0, "{}", finished.stderr);
 }
 
 #[test]
 fn what_a_plugin_does_beside_its_work_stops_nobody() {
-    let mut scene = Scene::start(Isolation::Thread, cases::SIDE_EFFECTS);
-    scene.watch();
-    let finished = scene.end().expect_code(0);
+    let finished = contain(Isolation::Thread, cases::SIDE_EFFECTS, 0);
     // The log outlives the standard error that it began on.
     finished.expect_log("INFO stopped");
 }
 
 #[test]
+fn what_a_plugin_does_beside_its_work_stops_nobody_in_a_process() {
+    contain(Isolation::Process, cases::SIDE_EFFECTS, 0);
+}
+
+#[test]
 fn a_plugin_that_cannot_end_well_holds_up_nobody() {
-    let mut scene = Scene::start(Isolation::Thread, cases::ENDING);
-    scene.watch();
-    let _finished = scene.end().expect_code(0);
+    contain(Isolation::Thread, cases::ENDING, 0);
+}
+
+#[test]
+fn a_plugin_that_cannot_end_well_holds_up_nobody_in_a_process() {
+    contain(Isolation::Process, cases::ENDING, 0);
 }
 
 #[test]
 fn a_plugin_that_does_not_end_is_left_behind() {
-    let mut scene = Scene::start(Isolation::Thread, cases::NEVER_ENDING);
-    scene.watch();
     // Everything is delivered, and yet a plugin was cut short.
-    let finished = scene.end().expect_code(1);
+    let finished = contain(Isolation::Thread, cases::NEVER_ENDING, 1);
     finished.expect_log("a plugin call has not returned; its thread is left behind");
+}
+
+#[test]
+fn a_plugin_that_does_not_end_is_ended_with_its_process() {
+    contain(Isolation::Process, cases::NEVER_ENDING, 1);
+}
+
+#[test]
+fn a_crash_takes_its_own_process_alone() {
+    contain(Isolation::Process, cases::CRASHING, 0);
+}
+
+#[test]
+fn what_is_changed_in_a_process_does_not_touch_the_host() {
+    contain(Isolation::Process, cases::CHANGING, 0);
 }
 
 #[test]

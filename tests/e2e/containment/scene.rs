@@ -15,6 +15,8 @@ const PARTITIONS: i32 = 2;
 pub(crate) enum Isolation {
     /// In threads of the host.
     Thread,
+    /// In a process of the connector's own.
+    Process,
 }
 
 /// A running host with its cases.
@@ -142,6 +144,7 @@ fn write_connector(home: &Home, isolation: Isolation, case: &Case) {
     let name = case.name();
     let isolation = match isolation {
         Isolation::Thread => "thread",
+        Isolation::Process => "process",
     };
     let hostile = format!("at = \"{at}\"\ndoes = \"{does}\"\n");
     let plugins = match kind {

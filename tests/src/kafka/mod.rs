@@ -47,13 +47,21 @@ pub struct Options {
     pub listeners: Vec<Listener>,
     /// Further lines of every broker's `server.properties`; they come after the harness's own.
     pub properties: Vec<(String, String)>,
+    /// Users with their passwords, for SCRAM-SHA-256 and SCRAM-SHA-512.
+    pub users: Vec<(String, String)>,
     /// Further options of every broker's virtual machine.
     pub java: Vec<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { brokers: 1, listeners: Vec::new(), properties: Vec::new(), java: Vec::new() }
+        Self {
+            brokers: 1,
+            listeners: Vec::new(),
+            properties: Vec::new(),
+            users: Vec::new(),
+            java: Vec::new(),
+        }
     }
 }
 
@@ -107,7 +115,7 @@ impl Kafka {
         let folder = folder.keep();
         let watchdog = Watchdog::start(&folder);
         let (nodes, addresses) = node::configure(&folder, options);
-        node::format(jars, &nodes);
+        node::format(jars, &nodes, &options.users);
         let kafka = Self { jars, nodes: Mutex::new(nodes), addresses, watchdog };
         for id in 1..=options.brokers {
             kafka.node(id, |node| node.start(jars, &kafka.watchdog));

@@ -45,10 +45,15 @@ pub(super) fn configure(folder: &Path, options: &Options) -> (Vec<Node>, Vec<Add
 }
 
 /// Prepares the folders for data, with one run of Kafka's tool: brokers differ in their number alone.
-pub(super) fn format(jars: &Jars, nodes: &[Node]) {
+pub(super) fn format(jars: &Jars, nodes: &[Node], users: &[(String, String)]) {
     let first = &nodes[0];
     let mut tool = jars.command(["-Xmx64m"], "kafka.tools.StorageTool");
     tool.args(["format", "--cluster-id", CLUSTER, "--config"]).arg(first.properties());
+    for (user, password) in users {
+        for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
+            tool.args(["--add-scram", &format!("{mechanism}=[name={user},password={password}]")]);
+        }
+    }
     let output = tool.output().expect("Java starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     for node in &nodes[1..] {

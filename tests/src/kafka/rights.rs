@@ -1,4 +1,5 @@
-//! Who may do what, and with which password: what librdkafka's admin client cannot do, so Kafka's own tools do it.
+//! Who may do what, and with which password or certificate: librdkafka's admin client cannot change that, so Kafka's own
+//! tools do.
 
 use std::fmt;
 
@@ -49,6 +50,20 @@ impl Kafka {
             "kafka.admin.ConfigCommand",
             &["--alter", "--entity-type", "users", "--entity-name", user, "--add-config", &config],
         );
+    }
+
+    /// Changes a property of all brokers while they run.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn set_property(&self, name: &str, value: &str) {
+        for id in 1..=self.addresses.len() as i32 {
+            let (id, config) = (id.to_string(), format!("{name}={value}"));
+            self.tool(
+                "kafka.admin.ConfigCommand",
+                &["--alter", "--entity-type", "brokers", "--entity-name", &id, "--add-config", &config],
+            );
+        }
     }
 
     fn change_right(&self, how: &[&str], user: &str, operation: &str, resource: Resource<'_>) {

@@ -18,7 +18,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::context::{Note, lock};
 use super::core::Core;
 use super::{Positions, TopicPartition};
-use crate::kafka::client::{Severity, severity};
+use crate::kafka::access::Refusal;
 
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -29,6 +29,14 @@ pub enum CommitError {
     /// The group or librdkafka refused; tried again while the partitions are this task's.
     #[error("offsets were not committed: {0}")]
     Refused(#[source] KafkaError),
+    /// The group refused for a reason that does not pass, such as a missing right.
+    #[error("offsets were not committed: {reason}; {fix}")]
+    Permanent {
+        /// What librdkafka or the broker said.
+        reason: String,
+        /// What to do.
+        fix: String,
+    },
     /// There was no answer in time; it may still succeed.
     #[error("offsets were not committed in time")]
     Deadline,
@@ -40,8 +48,7 @@ pub enum CommitError {
 impl CommitError {
     /// Returns whether trying again is of no use (such as a missing right).
     pub fn is_permanent(&self) -> bool {
-        let Self::Refused(error) = self else { return false };
-        error.rdkafka_error_code().is_some_and(|code| matches!(severity(code), Severity::Permanent(_)))
+        matches!(self, Self::Permanent { .. })
     }
 
     /// Returns whether the group has moved on: the partitions are, or soon will be, somebody else's.
@@ -172,7 +179,7 @@ impl Shared {
         while let Some(positions) = self.next() {
             let Some(core) = core.upgrade() else { return };
             let result = commit_list(&positions).and_then(|list| core.base.commit(&list, CommitMode::Sync));
-            let result = result.map_err(CommitError::Refused);
+            let result = result.map_err(|error| refused(&core, error, &positions));
             self.ended(&positions, result.as_ref().err());
             core.context().note(Note::Committed(result.map(|()| positions)));
         }
@@ -212,6 +219,16 @@ impl Shared {
             }
         }
         self.changed.notify_all();
+    }
+}
+
+fn refused(core: &Core, error: KafkaError, positions: &Positions) -> CommitError {
+    let topics: BTreeSet<&str> = positions.keys().map(|at| at.topic.as_str()).collect();
+    let topics: Vec<&str> = topics.into_iter().collect();
+    let code = error.rdkafka_error_code();
+    match code.and_then(|code| core.refusal(code, &error.to_string(), &topics)) {
+        Some(Refusal { reason, fix }) => CommitError::Permanent { reason, fix },
+        None => CommitError::Refused(error),
     }
 }
 

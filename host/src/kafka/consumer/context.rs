@@ -13,7 +13,9 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::types::RDKafkaRespErr;
 
 use super::outage::{Line, Outage, Repeats};
+use super::stalls::{Cause, Stalls};
 use super::{CommitError, Positions, TopicPartition, from_list};
+use crate::kafka::access::{Access, without_state};
 
 /// A rebalance that the poll loop has to answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +39,7 @@ pub(super) struct Context {
     pub(super) connector: String,
     pub(super) task: u32,
     pub(super) brokers: String,
+    pub(super) access: Access,
     /// Set before the consumer is dropped: nobody answers questions any more.
     pub(super) closing: AtomicBool,
     question: Mutex<Option<Question>>,
@@ -48,15 +51,17 @@ pub(super) struct Context {
     /// Mirrors `outage.is_lost()`: spares the lock for every message.
     lost: AtomicBool,
     missing: Mutex<BTreeSet<String>>,
+    stalls: Mutex<Stalls>,
     repeats: Mutex<Repeats>,
 }
 
 impl Context {
-    pub(super) fn new(connector: &str, task: u32, brokers: &str) -> Self {
+    pub(super) fn new(connector: &str, task: u32, brokers: &str, access: Access) -> Self {
         Self {
             connector: connector.to_owned(),
             task,
             brokers: brokers.to_owned(),
+            access,
             closing: AtomicBool::new(false),
             question: Mutex::default(),
             notes: Mutex::default(),
@@ -65,6 +70,7 @@ impl Context {
             outage: Mutex::default(),
             lost: AtomicBool::new(false),
             missing: Mutex::default(),
+            stalls: Mutex::default(),
             repeats: Mutex::default(),
         }
     }
@@ -96,20 +102,18 @@ impl Context {
         lock(&self.error).take()
     }
 
-    /// Notes a failed connection; `all` when no broker is left. Returns whether an outage began.
-    pub(super) fn unreachable(&self, reason: &str, all: bool) -> bool {
+    /// Notes a failed connection; `all` when no broker is left. Returns what there is to say about it.
+    pub(super) fn unreachable(&self, reason: &str, all: bool) -> Option<Line> {
         let mut outage = lock(&self.outage);
         let now = Instant::now();
         let line = if all { outage.all_down(reason, now) } else { outage.failure(reason, now) };
         self.lost.store(outage.is_lost(), Ordering::Relaxed);
-        drop(outage);
-        line.is_some_and(|line| self.say(line))
+        line
     }
 
-    /// Says what is due after a silence.
-    pub(super) fn tick(&self) {
-        let line = lock(&self.outage).tick(Instant::now());
-        line.map(|line| self.say(line));
+    /// Returns what is due to be said after a silence.
+    pub(super) fn tick(&self) -> Option<Line> {
+        lock(&self.outage).tick(Instant::now())
     }
 
     /// Notes that a broker answered.
@@ -127,7 +131,7 @@ impl Context {
                 seconds,
                 "kafka brokers are reachable again"
             );
-            self.note(Note::Recovered);
+            self.goes_on(&Cause::Brokers);
         }
     }
 
@@ -136,30 +140,47 @@ impl Context {
         self.lost.load(Ordering::Relaxed)
     }
 
-    fn say(&self, line: Line) -> bool {
+    /// Says it, in the log and to the poll loop.
+    pub(super) fn say(&self, line: &Line) {
         let (connector, task, brokers) = (&self.connector, self.task, &self.brokers);
+        let reason = without_state(line.reason());
+        let outage = lock(&self.outage);
         match line {
-            Line::Lost(reason) => {
+            // It took a while to find out why, and meanwhile the brokers are back.
+            Line::Lost(_) | Line::StillLost(..) if !outage.is_lost() => return,
+            Line::Lost(_) => {
                 tracing::warn!(connector, task, brokers, reason, "kafka brokers cannot be reached; retrying");
-                self.note(Note::Stalled(format!("kafka brokers {brokers} cannot be reached: {reason}")));
-                return true;
             }
-            Line::StillLost(reason, outage) => {
+            Line::StillLost(_, outage) => {
                 let seconds = outage.as_secs();
-                tracing::warn!(
-                    connector,
-                    task,
-                    brokers,
-                    reason,
-                    seconds,
-                    "kafka brokers still cannot be reached"
-                );
+                let message = "kafka brokers still cannot be reached";
+                tracing::warn!(connector, task, brokers, reason, seconds, "{message}");
             }
-            Line::OneLost(reason) => {
+            Line::OneLost(_) => {
                 tracing::warn!(connector, task, reason, "connection to a kafka broker failed; trying again");
+                return;
             }
         }
-        false
+        self.stalls(Cause::Brokers, format!("kafka brokers {brokers} cannot be reached: {reason}"));
+    }
+
+    /// Nothing can be read, or not everything, for this reason.
+    pub(super) fn stalls(&self, cause: Cause, reason: String) {
+        // The note is left under the lock, so that what is told last is what holds.
+        let mut stalls = lock(&self.stalls);
+        if let Some(reason) = stalls.begin(cause, reason) {
+            self.note(Note::Stalled(reason));
+        }
+    }
+
+    /// One of the reasons is gone.
+    pub(super) fn goes_on(&self, cause: &Cause) {
+        let mut stalls = lock(&self.stalls);
+        match stalls.end(cause) {
+            Some(Some(reason)) => self.note(Note::Stalled(reason)),
+            Some(None) => self.note(Note::Recovered),
+            None => {}
+        }
     }
 
     /// Notes that a topic does not exist; says it once.
@@ -171,17 +192,18 @@ impl Context {
                 topic,
                 "topic does not exist; waiting for it to be created"
             );
-            self.note(Note::Stalled(format!("topic {topic} does not exist; waiting for it to be created")));
+            let reason = format!("topic {topic} does not exist; waiting for it to be created");
+            self.stalls(Cause::Topic(topic.to_owned()), reason);
         }
     }
 
     /// Notes that the group hands out partitions, and so which topics exist by now.
     fn topics_found(&self, partitions: &[TopicPartition]) {
         let mut missing = lock(&self.missing);
-        let before = missing.len();
-        missing.retain(|topic| partitions.iter().all(|partition| partition.topic != *topic));
-        if missing.len() < before {
-            self.note(Note::Recovered);
+        for partition in partitions {
+            if missing.remove(&partition.topic) {
+                self.goes_on(&Cause::Topic(partition.topic.clone()));
+            }
         }
     }
 
@@ -234,7 +256,12 @@ impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         let (connector, task) = (&self.connector, self.task);
         // Failures of connections come as errors too, and are counted there.
-        let echo = matches!(facility, "FAIL" | "ERROR" | "MAXPOLL");
+        let echo = matches!(facility, "FAIL" | "ERROR" | "MAXPOLL" | "SSL");
+        if facility == "FAIL" && !matches!(level, RDKafkaLogLevel::Error | RDKafkaLogLevel::Debug) {
+            // "[thrd:x]: y: Disconnected", which comes as no error.
+            let reason = message.split_once("]: ").map_or(message, |(_, reason)| reason);
+            lock(&self.outage).hint(reason);
+        }
         match level {
             _ if echo => tracing::debug!(connector, task, facility, message, "librdkafka"),
             RDKafkaLogLevel::Emerg

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
 use super::context::{Context, Question};
+use super::outage::Line;
 use super::to_list;
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -28,6 +29,22 @@ impl Core {
     /// Returns whether the poll loop has let go of the consumer.
     pub(super) fn is_closing(&self) -> bool {
         self.context().closing.load(Ordering::Acquire)
+    }
+
+    /// Says why brokers cannot be reached. Where that takes a look at them, it is said from a thread of its own.
+    pub(super) fn say(&self, line: Line) {
+        if !self.context().access.can_explain(line.reason()) {
+            return self.context().say(&line);
+        }
+        let context = Arc::clone(self.base.client().context());
+        let look = move || {
+            let explained = context.access.explain(line.reason());
+            context.say(&explained.map_or(line.clone(), |reason| line.because(reason)));
+        };
+        let started = thread::Builder::new().name("kafka look".to_owned()).spawn(look);
+        if let Err(error) = started {
+            tracing::debug!(%error, "no thread to look at the brokers");
+        }
     }
 
     /// Watches for the end of an outage, on a thread of its own: an idle consumer would not notice it.

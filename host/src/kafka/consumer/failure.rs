@@ -1,12 +1,15 @@
 //! What an error of librdkafka means for the task: wait, tell once, or give up.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rdkafka::Offset;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use super::outage::Line;
 use super::{Consumer, ConsumerError, Event, OnLostPosition, StartAt, Topics};
+use crate::kafka::access::Refusal;
 use crate::kafka::client::{Severity, severity};
 
 const WATERMARK_TIMEOUT: Duration = Duration::from_secs(3);
@@ -16,30 +19,46 @@ impl Consumer {
     pub(super) fn failure(&self, error: &KafkaError) -> Option<Event<'_>> {
         let code = error.rdkafka_error_code()?;
         let reason = self.context().take_error().unwrap_or_else(|| error.to_string());
+        // What follows from a failure is noise.
+        if self.failed.get() {
+            return None;
+        }
+        if let Some(Refusal { reason, fix }) = self.refusal(code, &reason) {
+            return self.fatal(ConsumerError::Permanent { reason, fix });
+        }
         if let KafkaError::MessageConsumptionFatal(_) = error {
-            let fix = match severity(code) {
-                Severity::Permanent(fix) => fix,
-                _ => "the client cannot go on; it is to be closed and opened anew",
-            };
-            return self.fatal(ConsumerError::Permanent { reason, fix: fix.to_owned() });
+            let fix = "the client cannot go on; it is to be closed and opened anew".to_owned();
+            return self.fatal(ConsumerError::Permanent { reason, fix });
         }
         match severity(code) {
-            Severity::Unreachable => {
-                if self.context().unreachable(&reason, code == RDKafkaErrorCode::AllBrokersDown) {
-                    self.core.watch_outage();
-                }
-            }
+            Severity::Unreachable => self.unreachable(code, &reason),
             Severity::UnknownTopic => match self.named_topic(&reason) {
                 Some(topic) => self.context().topic_missing(topic),
                 None => self.context().passing(&reason, &reason),
             },
             Severity::OutOfRange => return self.lost_position(reason),
-            Severity::Permanent(fix) => {
-                return self.fatal(ConsumerError::Permanent { reason, fix: fix.to_owned() });
+            Severity::Permanent(_) | Severity::Passing => {
+                self.context().passing(&format!("{code:?}"), &reason);
             }
-            Severity::Passing => self.context().passing(&format!("{code:?}"), &reason),
         }
         self.context().take_note().map(|note| self.event(note))
+    }
+
+    fn unreachable(&self, code: RDKafkaErrorCode, reason: &str) {
+        let all = code == RDKafkaErrorCode::AllBrokersDown;
+        let Some(line) = self.context().unreachable(reason, all) else { return };
+        let begins = matches!(line, Line::Lost(_));
+        self.core.say(line);
+        if begins {
+            self.core.watch_outage();
+        }
+    }
+
+    fn refusal(&self, code: RDKafkaErrorCode, reason: &str) -> Option<Refusal> {
+        let assigned = self.assigned.borrow();
+        let read: BTreeSet<&str> = assigned.keys().map(|at| at.topic.as_str()).collect();
+        let topics = self.named_topic(reason).map_or_else(|| read.into_iter().collect(), |topic| vec![topic]);
+        self.core.refusal(code, reason, &topics)
     }
 
     fn fatal(&self, error: ConsumerError) -> Option<Event<'_>> {

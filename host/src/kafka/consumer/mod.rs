@@ -9,13 +9,16 @@
 mod commit;
 mod context;
 mod core;
+mod denied;
 mod error;
 mod event;
 mod failure;
 mod outage;
 mod poll;
 mod settings;
+mod stalls;
 mod start;
+mod token;
 
 use std::fmt;
 

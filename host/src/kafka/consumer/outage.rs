@@ -8,7 +8,7 @@ const REMIND_EVERY: Duration = Duration::from_secs(30);
 const SINGLE_BROKER_GRACE: Duration = Duration::from_secs(3);
 
 /// What to say.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Line {
     /// No broker can be reached, for this reason.
     Lost(String),
@@ -18,12 +18,32 @@ pub(super) enum Line {
     OneLost(String),
 }
 
+impl Line {
+    /// Why.
+    pub(super) fn reason(&self) -> &str {
+        match self {
+            Self::Lost(reason) | Self::StillLost(reason, _) | Self::OneLost(reason) => reason,
+        }
+    }
+
+    /// The same, for another reason.
+    pub(super) fn because(self, reason: String) -> Self {
+        match self {
+            Self::Lost(_) => Self::Lost(reason),
+            Self::StillLost(_, outage) => Self::StillLost(reason, outage),
+            Self::OneLost(_) => Self::OneLost(reason),
+        }
+    }
+}
+
 /// The state of the connection to the brokers. Told the time, so that tests need not wait.
 #[derive(Debug, Default)]
 pub(super) struct Outage {
     since: Option<Instant>,
     reminded: Option<Instant>,
     reason: Option<(String, Instant)>,
+    /// What librdkafka says of a connection that ended, which need not be a failure.
+    hint: Option<String>,
     single_told: Option<Instant>,
 }
 
@@ -35,6 +55,11 @@ impl Outage {
             None => self.reason = Some((reason.to_owned(), now)),
         }
         self.reminder(now)
+    }
+
+    /// Notes why a connection ended, should nothing better be known when no broker is left.
+    pub(super) fn hint(&mut self, reason: &str) {
+        self.hint = Some(reason.to_owned());
     }
 
     /// Notes that no broker is left.
@@ -67,7 +92,7 @@ impl Outage {
     /// Notes that a broker answered. Returns how long there was none, if there was none.
     pub(super) fn answered(&mut self, now: Instant) -> Option<Duration> {
         let since = self.since.take()?;
-        self.reason = None;
+        (self.reason, self.hint) = (None, None);
         Some(now.duration_since(since))
     }
 
@@ -86,7 +111,8 @@ impl Outage {
     }
 
     fn text(&self, otherwise: &str) -> String {
-        self.reason.as_ref().map_or(otherwise, |(text, _)| text).to_owned()
+        let known = self.reason.as_ref().map(|(text, _)| text).or(self.hint.as_ref());
+        known.map_or(otherwise, String::as_str).to_owned()
     }
 }
 

@@ -15,13 +15,15 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::commit::Committer;
 use super::context::{Context, Note, Question};
 use super::core::Core;
+use super::token::Holder;
 use super::{
     CommitError, ConsumerError, ConsumerSettings, Event, LookUp, OnLostPosition, Positions, StartAt,
     TopicPartition, Topics, Watermarks, to_list,
 };
+use crate::kafka::access::Access;
 use crate::kafka::client::ClientError;
 use crate::kafka::ffi;
-use crate::kafka::oauth::{Refresher, Supply, supply};
+use crate::kafka::oauth::Refresher;
 
 /// Seeking is between librdkafka's own threads: no broker is asked.
 const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -51,7 +53,8 @@ impl Consumer {
     /// When a property or the subscription is refused.
     pub fn open(settings: &ConsumerSettings) -> Result<Self, ConsumerError> {
         let (config, tokens) = settings.to_config()?;
-        let context = Context::new(&settings.connector, settings.task, &settings.bootstrap_servers);
+        let access = Access::of(&settings.properties);
+        let context = Context::new(&settings.connector, settings.task, &settings.bootstrap_servers, access);
         let base = BaseConsumer::from_config_and_context(&config, context);
         let base = base.map_err(ClientError::from_creation)?;
         subscribe(&base, &settings.topics)?;
@@ -59,13 +62,7 @@ impl Consumer {
         let name = format!("{}-{}", settings.connector, settings.task);
         let refresher = match tokens {
             None => None,
-            Some(source) => {
-                let core = Arc::downgrade(&core);
-                let hand_over = move |token: &_| {
-                    core.upgrade().map_or(Supply::Gone, |core| supply(core.base.client(), token))
-                };
-                Some(Refresher::start(source, &name, hand_over)?)
-            }
+            Some(source) => Some(Refresher::start(source, &name, Holder(Arc::downgrade(&core)))?),
         };
         Ok(Self {
             committer: Committer::start(&core, &name)?,
@@ -93,7 +90,9 @@ impl Consumer {
             }
             Some(Err(error)) => self.failure(&error),
             None => {
-                self.context().tick();
+                if let Some(line) = self.context().tick() {
+                    self.core.say(line);
+                }
                 self.context().take_note().map(|note| self.event(note))
             }
         }

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use rdkafka::Offset;
 use rdkafka::consumer::{CommitMode, Consumer as _};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::KafkaResult;
 
 use super::commit::{commit_list, moved_on};
 use super::core::Core;
 use super::{ConsumerError, Positions, Start, TopicPartition, Topics, Watermarks, to_list};
-use crate::kafka::client::{Severity, severity};
+use crate::kafka::access::Refusal;
 
 /// How long one request may take before it is tried again.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -200,9 +200,11 @@ impl LookUp {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
+            let code = error.rdkafka_error_code();
+            let refusal = code.and_then(|code| core.refusal(code, &error.to_string(), &[]));
             drop(core);
-            if let Some(fix) = permanent(&error) {
-                return Err(ConsumerError::Permanent { reason: error.to_string(), fix: fix.to_owned() });
+            if let Some(Refusal { reason, fix }) = refusal {
+                return Err(ConsumerError::Permanent { reason, fix });
             }
             if Instant::now() + RETRY_AFTER >= deadline {
                 return Err(ConsumerError::LookUp { what, reason: error.to_string() });
@@ -210,12 +212,5 @@ impl LookUp {
             tracing::debug!(%error, what, "look-up failed; trying again");
             thread::sleep(RETRY_AFTER);
         }
-    }
-}
-
-fn permanent(error: &KafkaError) -> Option<&'static str> {
-    match severity(error.rdkafka_error_code()?) {
-        Severity::Permanent(fix) => Some(fix),
-        _ => None,
     }
 }

@@ -7,9 +7,9 @@
 mod refresh;
 mod source;
 
-pub(super) use refresh::{Refresher, Supply, supply, supply_once};
+pub(super) use refresh::{Named, Refresher, Supplied, Supply, supply, supply_once};
 pub use source::OAuthError;
-pub(super) use source::TokenSource;
+pub(super) use source::{Token, TokenSource};
 
 #[cfg(test)]
 mod tests;

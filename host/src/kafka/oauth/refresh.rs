@@ -24,6 +24,42 @@ pub(in crate::kafka) enum Supply {
     Gone,
 }
 
+/// Whom tokens are for.
+pub(in crate::kafka) trait Supplied: Send + 'static {
+    /// Takes a token.
+    fn supply(&self, token: &Token) -> Supply;
+
+    /// Hears why there is no new one; it is tried again. The reason may be `news`, or that of the last time.
+    fn lacks(&self, reason: &str, news: bool);
+
+    /// Hears that there is one again.
+    fn has_again(&self);
+}
+
+/// A client that only the log hears of.
+pub(in crate::kafka) struct Named<F> {
+    /// What the log calls it.
+    pub(in crate::kafka) name: String,
+    /// Hands it a token.
+    pub(in crate::kafka) hand_over: F,
+}
+
+impl<F: Fn(&Token) -> Supply + Send + 'static> Supplied for Named<F> {
+    fn supply(&self, token: &Token) -> Supply {
+        (self.hand_over)(token)
+    }
+
+    fn lacks(&self, reason: &str, news: bool) {
+        if news {
+            tracing::warn!(client = self.name, reason, "no OAuth token for kafka; retrying");
+        }
+    }
+
+    fn has_again(&self) {
+        tracing::info!(client = self.name, "there is an OAuth token for kafka again");
+    }
+}
+
 /// Keeps a client supplied with tokens until it is dropped.
 #[derive(Debug)]
 pub(in crate::kafka) struct Refresher {
@@ -32,27 +68,26 @@ pub(in crate::kafka) struct Refresher {
 }
 
 impl Refresher {
-    /// Starts the thread: it gets a token at once, hands it to `supply`, and again when four fifths of its
-    /// lifetime are over. Failures are logged once until they change, and retried.
+    /// Starts the thread: it gets a token at once, hands it to `client`, and again when four fifths of its lifetime are
+    /// over. Failures are told and retried.
     pub(in crate::kafka) fn start(
         source: TokenSource,
         name: &str,
-        supply: impl Fn(&Token) -> Supply + Send + 'static,
+        client: impl Supplied,
     ) -> std::io::Result<Self> {
         let (stop, stopped) = mpsc::channel::<()>();
-        let owner = name.to_owned();
         thread::Builder::new().name(format!("oauth {name}")).spawn(move || {
             let mut failure = Failure::default();
             loop {
                 let wait = match source.fetch() {
-                    Ok(token) => match supply(&token) {
+                    Ok(token) => match client.supply(&token) {
                         Supply::Taken => {
-                            failure.over(&owner, until_refresh(token.expires, SystemTime::now()))
+                            failure.over(&client, until_refresh(token.expires, SystemTime::now()))
                         }
-                        Supply::Refused(reason) => failure.again(&owner, &reason),
+                        Supply::Refused(reason) => failure.again(&client, &reason),
                         Supply::Gone => return,
                     },
-                    Err(error) => failure.again(&owner, &error.to_string()),
+                    Err(error) => failure.again(&client, &error.to_string()),
                 };
                 if stopped.recv_timeout(wait) == Err(RecvTimeoutError::Disconnected) {
                     return;
@@ -69,7 +104,7 @@ fn until_refresh(expires: SystemTime, now: SystemTime) -> Duration {
     (left * 4 / 5).max(FIRST_RETRY)
 }
 
-/// Says a failure once until it changes or is over, and backs off.
+/// Remembers a failure until it changes or is over, and backs off.
 #[derive(Default)]
 struct Failure {
     said: Option<String>,
@@ -77,18 +112,19 @@ struct Failure {
 }
 
 impl Failure {
-    fn again(&mut self, client: &str, reason: &str) -> Duration {
-        if self.said.as_deref() != Some(reason) {
-            tracing::warn!(client, reason, "no OAuth token for kafka; retrying");
+    fn again(&mut self, client: &impl Supplied, reason: &str) -> Duration {
+        let news = self.said.as_deref() != Some(reason);
+        client.lacks(reason, news);
+        if news {
             self.said = Some(reason.to_owned());
         }
         self.wait = (self.wait * 2).clamp(FIRST_RETRY, LONGEST_RETRY);
         self.wait
     }
 
-    fn over(&mut self, client: &str, next: Duration) -> Duration {
+    fn over(&mut self, client: &impl Supplied, next: Duration) -> Duration {
         if self.said.take().is_some() {
-            tracing::info!(client, "OAuth token for kafka renewed");
+            client.has_again();
         }
         self.wait = Duration::ZERO;
         next
@@ -112,12 +148,13 @@ pub(in crate::kafka) fn supply<C: ClientContext>(client: &Client<C>, token: &Tok
 pub(in crate::kafka) fn supply_once<C: ClientContext>(
     client: &Client<C>,
     source: &TokenSource,
-) -> Result<(), OAuthError> {
-    match supply(client, &source.fetch()?) {
+) -> Result<Token, OAuthError> {
+    let token = source.fetch()?;
+    match supply(client, &token) {
         Supply::Refused(reason) => {
             tracing::debug!(reason, "kafka client refused the OAuth token");
             Err(OAuthError::Incomplete("a token that the kafka client accepts"))
         }
-        Supply::Taken | Supply::Gone => Ok(()),
+        Supply::Taken | Supply::Gone => Ok(token),
     }
 }

@@ -10,6 +10,8 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::kafka::access::date;
+
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// RFC 6749 lets an endpoint leave out `expires_in`, and a token file need not hold a JWT.
 const UNKNOWN_LIFETIME: Duration = Duration::from_secs(300);
@@ -48,6 +50,14 @@ pub enum OAuthError {
         /// What it said, or why it cannot be reached.
         reason: String,
     },
+    /// The token is of no use any more.
+    #[error("the OAuth token of {source_of} expired on {at}: renew it, or set this machine's clock right")]
+    Expired {
+        /// The file or the endpoint.
+        source_of: String,
+        /// When.
+        at: String,
+    },
     /// The token file cannot be read or is empty.
     #[error("cannot read the OAuth token file {}: {reason}", path.display())]
     File {
@@ -63,8 +73,12 @@ pub enum OAuthError {
 pub(in crate::kafka) struct Token {
     /// What is sent to the broker.
     pub(in crate::kafka) value: String,
-    /// The name of whom it authenticates; for logs only.
+    /// The name of whom it authenticates; for logs only, as are the next two.
     pub(in crate::kafka) principal: String,
+    /// Whom it is for.
+    pub(in crate::kafka) audience: String,
+    /// Who gave it.
+    pub(in crate::kafka) issuer: String,
     /// When it stops being valid.
     pub(in crate::kafka) expires: SystemTime,
     /// SASL extensions (KIP-342), such as Confluent Cloud's `logicalCluster`.
@@ -146,7 +160,7 @@ impl TokenSource {
     /// Gets a token now. Blocks for up to 20 seconds.
     ///
     /// # Errors
-    /// When the endpoint or the file gives none. The error holds neither token nor secret.
+    /// When the endpoint or the file gives none that is valid. The error holds neither token nor secret.
     pub(in crate::kafka) fn fetch(&self) -> Result<Token, OAuthError> {
         let (value, lifetime) = match &self.kind {
             Kind::Endpoint { url, client_id, client_secret, scope } => {
@@ -162,8 +176,25 @@ impl TokenSource {
         let stated = stated.map(|seconds| UNIX_EPOCH + Duration::from_secs_f64(seconds));
         // The claim of the token counts for more than the endpoint's word about it: the broker looks at it.
         let expires = stated.unwrap_or_else(|| SystemTime::now() + lifetime.unwrap_or(UNKNOWN_LIFETIME));
-        let principal = claims["sub"].as_str().unwrap_or("tidegate").to_owned();
-        Ok(Token { value, principal, expires, extensions: self.extensions.clone() })
+        if expires <= SystemTime::now() {
+            return Err(OAuthError::Expired { source_of: self.name(), at: date(expires) });
+        }
+        Ok(Token {
+            value,
+            principal: claims["sub"].as_str().unwrap_or("tidegate").to_owned(),
+            audience: one_or_more(&claims["aud"]),
+            issuer: claims["iss"].as_str().unwrap_or_default().to_owned(),
+            expires,
+            extensions: self.extensions.clone(),
+        })
+    }
+
+    fn name(&self) -> String {
+        match &self.kind {
+            Kind::Endpoint { url, .. } => format!("endpoint {url}"),
+            Kind::File(path) => format!("file {}", path.display()),
+            Kind::Unsecured { .. } => "this host".to_owned(),
+        }
     }
 }
 
@@ -227,6 +258,12 @@ fn stated_error(body: &str) -> String {
     let body: Value = serde_json::from_str(body).unwrap_or_default();
     let fields = ["error", "error_description"];
     fields.iter().filter_map(|field| body[*field].as_str()).map(|text| format!(": {text}")).collect()
+}
+
+/// A claim that is a text or a list of texts.
+fn one_or_more(claim: &Value) -> String {
+    let texts = claim.as_array().map_or_else(|| vec![claim], |texts| texts.iter().collect());
+    texts.into_iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
 }
 
 fn read(path: &PathBuf) -> Result<String, OAuthError> {

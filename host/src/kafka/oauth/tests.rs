@@ -70,6 +70,20 @@ fn source(properties: &BTreeMap<String, String>) -> TokenSource {
     TokenSource::split_off(properties).unwrap().1.unwrap()
 }
 
+/// Passes tokens on.
+struct Taker(Sender<String>);
+
+impl Supplied for Taker {
+    fn supply(&self, token: &Token) -> Supply {
+        self.0.send(token.value.clone()).unwrap();
+        Supply::Taken
+    }
+
+    fn lacks(&self, _: &str, _: bool) {}
+
+    fn has_again(&self) {}
+}
+
 fn left(expires: SystemTime) -> u64 {
     expires.duration_since(SystemTime::now()).unwrap().as_secs()
 }
@@ -156,10 +170,7 @@ fn tokens_are_renewed_before_they_expire_and_failures_are_retried() {
     let token = |seconds: u32| (200, format!(r#"{{"access_token":"t{seconds}","expires_in":{seconds}}}"#));
     let (url, requests) = endpoint(vec![(503, String::new()), token(1), token(3600)]);
     let (given, tokens) = channel();
-    let refresher = Refresher::start(source(&oidc(&url)), "test", move |token| {
-        given.send(token.value.clone()).unwrap();
-        Supply::Taken
-    });
+    let refresher = Refresher::start(source(&oidc(&url)), "test", Taker(given));
     assert_eq!(tokens.recv_timeout(PATIENCE).unwrap(), "t1");
     assert_eq!(tokens.recv_timeout(PATIENCE).unwrap(), "t3600");
     assert_eq!(requests.iter().take(3).count(), 3);

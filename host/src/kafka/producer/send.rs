@@ -13,7 +13,7 @@ use super::reports::{Reports, State};
 use super::{ProduceError, ProducerSettings};
 use crate::kafka::client::ClientError;
 use crate::kafka::ffi;
-use crate::kafka::oauth::{Refresher, Supply, supply};
+use crate::kafka::oauth::{Named, Refresher, Supply, supply};
 
 /// Most bytes on their way at a time; a larger record travels alone.
 const WINDOW: usize = 16 << 20;
@@ -85,7 +85,8 @@ impl Producer {
                 let weak = Arc::downgrade(&base);
                 let hand_over =
                     move |token: &_| weak.upgrade().map_or(Supply::Gone, |base| supply(base.client(), token));
-                Some(Refresher::start(source, &settings.owner, hand_over)?)
+                let client = Named { name: settings.owner.clone(), hand_over };
+                Some(Refresher::start(source, &settings.owner, client)?)
             }
         };
         Ok(Self { settings: settings.clone(), base, topics: HashMap::new(), _refresher: refresher })

@@ -1,7 +1,11 @@
 //! A batch, lent and taken back.
 
 use super::*;
-use crate::change::ChangeParts;
+use crate::{
+    change::ChangeParts,
+    host::decode::{Part, Recognise},
+    raw::{Outputs, out_flags},
+};
 
 struct Nothing;
 

@@ -1,0 +1,1 @@
+//! Handshakes with servers whose certificates are wrong, and what is said of them.

@@ -1,0 +1,120 @@
+//! One transform, lent the batch: what it may take, and what its outputs become.
+
+use super::{Batch, Rejected, lend};
+use crate::{
+    host::{
+        decode::{Part, Recognise, Refusal},
+        outputs::{OutputError, UNRECOGNISED, check_order, merge},
+    },
+    raw::{BatchView, OutRecord, Outputs, out_flags},
+    record::Record,
+};
+
+impl Batch {
+    /// Runs one transform over the records for which `selects` is true; the others pass by it, in order.
+    ///
+    /// `call` lends the batch to the plugin, which may make values and outputs until the batch takes `memory_limit`
+    /// bytes. When it fails the batch is as it was before, so that it may be tried again any number of times.
+    ///
+    /// # Errors
+    /// What `call` returned, or the rule of the interface that the transform broke, through `broken`.
+    pub fn transform<E>(
+        &mut self,
+        memory_limit: usize,
+        selects: Option<&mut dyn FnMut(Record<'_>) -> bool>,
+        recogniser: &mut impl Recognise,
+        call: impl FnOnce(&BatchView, &mut Outputs) -> Result<(), E>,
+        broken: impl FnOnce(OutputError) -> E,
+    ) -> Result<(), E> {
+        self.select(selects);
+        if self.selected.is_empty() {
+            return Ok(());
+        }
+        self.chunks.set_limit(memory_limit.max(self.chunks.capacity()));
+        let before = self.chunks.mark();
+        let cursor = self.chunks.cursor();
+        let view = lend(&self.selected, &[], cursor);
+        let beside = self.records.len() - self.selected.len();
+        let room = (memory_limit / size_of::<OutRecord>()).saturating_sub(beside);
+        let most = self.selected.len().max(room);
+        let called = call(&view, self.outputs.lend(most));
+        self.out_of_room = self.chunks.refused() || self.outputs.refused();
+        self.chunks.set_limit(usize::MAX);
+        let outcome = called.and_then(|()| self.collect_outputs(recogniser).map_err(broken));
+        if outcome.is_err() {
+            self.chunks.rewind(before);
+        }
+        outcome
+    }
+
+    /// Whether the last [`Batch::transform`] was refused room for values or outputs.
+    #[must_use]
+    pub fn was_out_of_room(&self) -> bool {
+        self.out_of_room
+    }
+
+    fn select(&mut self, selects: Option<&mut dyn FnMut(Record<'_>) -> bool>) {
+        self.selected.clear();
+        self.selected_at.clear();
+        let mut selects = selects;
+        for (view, index) in self.records.iter().zip(0..) {
+            // SAFETY: as in `records`.
+            let record = unsafe { Record::from_view(view, index) };
+            if selects.as_mut().is_none_or(|selects| selects(record)) {
+                self.selected.push(*view);
+                self.selected_at.push(index);
+            }
+        }
+    }
+
+    /// Replaces the selected records by the outputs made of them; the others keep their place in between.
+    fn collect_outputs(&mut self, recogniser: &mut impl Recognise) -> Result<(), OutputError> {
+        check_order(self.outputs.written(), self.selected.len())?;
+        let Self { records, spare, selected, selected_at, outputs, rejected, .. } = self;
+        spare.clear();
+        let rejected_before = rejected.len();
+        let mut written = outputs.written().iter().peekable();
+        let mut copied = 0;
+        for ((base, at), index) in selected.iter().zip(selected_at.iter()).zip(0u32..) {
+            let at = *at as usize;
+            spare.extend_from_slice(&records[copied..at]);
+            copied = at + 1;
+            while let Some(output) = written.next_if(|output| output.input == index) {
+                if output.flags & out_flags::REJECT == 0 {
+                    spare.push(merge(base, output));
+                    continue;
+                }
+                if rejected[rejected_before..].last().is_some_and(|last| last.input == base.input) {
+                    continue;
+                }
+                // SAFETY: the SDK put the reason into the arena.
+                let reason = unsafe { output.topic.text() }.to_owned();
+                rejected.push(Rejected::new(base.input, Refusal::of(Part::Record, reason)));
+            }
+        }
+        spare.extend_from_slice(&records[copied..]);
+        std::mem::swap(records, spare);
+        if self.rejected.len() > rejected_before {
+            self.drop_rejected(rejected_before);
+        }
+        self.recognise_new_values(recogniser);
+        Ok(())
+    }
+
+    /// Looks for change events in the values that a transform has made without saying what they are.
+    fn recognise_new_values(&mut self, recogniser: &mut impl Recognise) {
+        for index in 0..self.records.len() {
+            if self.records[index].flags & UNRECOGNISED == 0 {
+                continue;
+            }
+            // SAFETY: what is allocated is only reachable through the record table, which is cleared with the chunks.
+            let arena = unsafe { self.chunks.arena() };
+            // SAFETY: as in `records`.
+            let record = unsafe { Record::from_view(&self.records[index], index as u32) };
+            let change = recogniser.recognise(record, arena);
+            let change = change.map_or(std::ptr::null(), |parts| std::ptr::from_ref(arena.change(&parts)));
+            self.records[index].change = change;
+            self.records[index].flags &= !UNRECOGNISED;
+        }
+    }
+}

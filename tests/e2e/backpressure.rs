@@ -1,0 +1,89 @@
+//! A sink that does not come back for long: memory stays bounded, the membership lives, others do not notice.
+
+use std::{
+    env, fs, thread,
+    time::{Duration, Instant},
+};
+
+use tidegate_tests::{Broker, Home, Ledger, Running, SinkFaults};
+
+const RECORDS: i64 = 20_000;
+/// Together five times what both connectors may hold.
+const RECORD_BYTES: usize = 4_096;
+const MIB: u64 = 1 << 20;
+const LIMIT: u64 = 8 * MIB;
+/// Beside what is bounded: what the allocator keeps, tables, and threads that come to life.
+const SLACK: u64 = 24 * MIB;
+
+/// How long the sink is blocked: several times what the group allows between two polls. Ten minutes by hand, with
+/// `TIDEGATE_BLOCKED_SECONDS=600`.
+fn blocked() -> Duration {
+    let seconds = env::var("TIDEGATE_BLOCKED_SECONDS").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(20))
+}
+
+/// Bytes of memory that the process holds.
+fn resident(running: &Running) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", running.pid())).expect("a process");
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a size");
+    line.split_whitespace().nth(1).and_then(|size| size.parse::<u64>().ok()).expect("a number") * 1024
+}
+
+fn connector(home: &Home, name: &str, sink: &str) {
+    home.connector(
+        name,
+        &format!(
+            "[source]\ntopics = [\"events\"]\n[source.properties]\n\"session.timeout.ms\" = 6000\n\
+             \"max.poll.interval.ms\" = 6000\n[limits]\nmemory = \"8 MiB\"\ncall_timeout = \"1h\"\n{sink}"
+        ),
+    );
+}
+
+#[test]
+fn a_blocked_sink_costs_neither_memory_nor_membership_nor_neighbours() {
+    let broker = Broker::start();
+    broker.topic("events", 4);
+    let home = Home::new(&["ledger", "discard-sink"]);
+    let faults = home.path("faults");
+    SinkFaults { hang: true, ..SinkFaults::default() }.put(&faults);
+    connector(
+        &home,
+        "blocked",
+        "[sink]\nplugin = \"ledger-append\"\n[sink.config]\npath = \"@ledger.db\"\nfail_file = \"@faults\"\n",
+    );
+    connector(&home, "healthy", "[sink]\nplugin = \"discard\"\n");
+    let ledger = Ledger::of(home.path("ledger.db"));
+    let mut running = home.start(&broker);
+    for name in ["blocked", "healthy"] {
+        home.wait_for_status(&mut running, name, |status| status["counts"]["partitions"] == 4);
+    }
+    let before = resident(&running);
+
+    let value = format!(r#"{{"text":"{}"}}"#, "x".repeat(RECORD_BYTES));
+    broker.produce((0..RECORDS).map(|id| ("events", (id % 4) as i32, None, Some(value.clone()))));
+    let (began, mut most) = (Instant::now(), 0);
+    let delivered = |status: &serde_json::Value| status["counts"]["delivered"] == RECORDS;
+    home.wait_for_status(&mut running, "healthy", delivered);
+    while began.elapsed() < blocked() {
+        most = most.max(resident(&running));
+        thread::sleep(Duration::from_millis(100));
+    }
+    assert!(most < before + 2 * LIMIT + SLACK, "{} MiB, then {} MiB", before / MIB, most / MIB);
+    // More records come, and are seen to wait.
+    broker.produce((0..400).map(|id| ("events", id % 4, None, Some("{}".to_owned()))));
+    let status =
+        home.wait_for_status(&mut running, "blocked", |status| status["counts"]["lag"] == RECORDS + 400);
+    assert_eq!((&status["state"], &status["counts"]["partitions"]), (&"RUNNING".into(), &4.into()));
+    home.wait_for_status(&mut running, "healthy", |status| status["counts"]["delivered"] == RECORDS + 400);
+    assert!(ledger.offsets().is_empty());
+
+    SinkFaults::default().put(&faults);
+    home.wait_for_status(&mut running, "blocked", |status| status["counts"]["committed"] == RECORDS + 400);
+    let finished = running.terminate().expect_code(0);
+    for name in ["blocked[0]", "healthy[0]"] {
+        let joined = finished.stderr.lines().filter(|line| line.contains(name) && line.contains("reading 4"));
+        assert_eq!(joined.count(), 1, "{name} was out of its group:\n{}", finished.stderr);
+    }
+    assert!(!finished.stderr.contains("partitions lost"), "{}", finished.stderr);
+    assert_eq!(ledger.offsets().len() as i64, RECORDS + 400);
+}

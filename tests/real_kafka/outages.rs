@@ -1,0 +1,65 @@
+//! A broker that is not there, or goes away and comes back.
+
+use tidegate_tests::{
+    Home, Running,
+    kafka::{Kafka, Options},
+    wait_for,
+};
+
+use crate::support::{PLUGINS, Stream, expect_all_once, recorder, send_numbers};
+
+#[test]
+fn brokers_that_come_up_after_the_host_are_waited_for() {
+    let Some(kafka) = Kafka::start(&Options::default()) else { return };
+    kafka.create_topic("late", 2, 1);
+    send_numbers(&kafka, "late", 0..100);
+    kafka.stop_broker(1);
+    let home = Home::new(&PLUGINS);
+    let recording = recorder(&home, "late", "topics = [\"late\"]", "");
+    let mut host = home.start_on(&kafka.servers(), &[]);
+    let status = home.wait_for_status(&mut host, "late", |status| status["state"] == "STALLED");
+    let reason = status["tasks"][0]["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains(&kafka.servers()) && reason.contains("refused"), "{reason}");
+
+    kafka.start_broker(1);
+    expect_all_once(&kafka, "late", &recording);
+    home.wait_for_status(&mut host, "late", |status| status["state"] == "RUNNING");
+    let finished = host.terminate().expect_code(0);
+    assert_eq!(finished.count_log("kafka brokers cannot be reached"), 1, "{}", finished.stderr);
+    assert_eq!(finished.count_log("kafka brokers are reachable again"), 1, "{}", finished.stderr);
+}
+
+#[test]
+fn nothing_is_lost_or_doubled_when_the_broker_restarts_or_hangs_in_the_middle() {
+    let Some(kafka) = Kafka::start(&Options::default()) else { return };
+    kafka.create_topic("stream", 3, 1);
+    let home = Home::new(&PLUGINS);
+    let recording = recorder(&home, "stream", "topics = [\"stream\"]", "offsets = \"@stream.offsets\"");
+    let mut host = home.start_on(&kafka.servers(), &[]);
+    let stream = Stream::start(&kafka, "stream");
+    let more = |host: &mut Running| {
+        let enough = recording.written().len() + 500;
+        host.wait_until("more records", |_| (recording.written().len() >= enough).then_some(()));
+    };
+    more(&mut host);
+    kafka.stop_broker(1);
+    kafka.start_broker(1);
+    more(&mut host);
+    kafka.kill_broker(1);
+    host.wait_for_log("kafka brokers cannot be reached");
+    kafka.start_broker(1);
+    more(&mut host);
+    kafka.pause_broker(1);
+    std::thread::sleep(std::time::Duration::from_secs(8));
+    kafka.resume_broker(1);
+    more(&mut host);
+    stream.finish();
+    expect_all_once(&kafka, "stream", &recording);
+    wait_for(|| {
+        let all = kafka.records("stream").len() as i64;
+        (kafka.committed_in_all("connect-stream", "stream") == all).then_some(())
+    })
+    .expect("everything is committed");
+    let finished = host.terminate().expect_code(0);
+    assert_eq!(finished.count_log("task failed"), 0, "{}", finished.stderr);
+}
