@@ -78,13 +78,39 @@ fn plugins_of_the_first_interface_are_loaded_and_run() {
 
 #[test]
 fn plugins_of_a_newer_interface_are_loaded_and_run() {
-    const NEWER: Edit = (
-        "abi/src/raw/host.rs",
-        "    pub should_stop: extern \"C\" fn(ctx: *const ()) -> bool,\n",
-        "    pub should_stop: extern \"C\" fn(ctx: *const ()) -> bool,\n    /// New.\n    \
-         pub brand_new: extern \"C\" fn(ctx: *const ()) -> bool,\n",
-    );
-    assert_works(&build("frozen-newer", "1.1.0", edited(&[NEWER])));
+    // What was appended since, and something that no host has yet.
+    const NEWER: [Edit; 5] = [
+        (
+            "abi/src/raw/plugin.rs",
+            "    pub reads_values: bool,\n",
+            "    pub reads_values: bool,\n    /// Appended.\n    #[sabi(missing_field(option))]\n    \
+             pub partitions_apart: bool,\n",
+        ),
+        (
+            "sdk/src/export.rs",
+            "        reads_values: true,\n",
+            "        reads_values: true,\n        partitions_apart: false,\n",
+        ),
+        (
+            "abi/src/raw/sink.rs",
+            "    pub drop: unsafe extern \"C\" fn(instance: *mut ()),\n",
+            "    pub drop: unsafe extern \"C\" fn(instance: *mut ()),\n    /// Appended.\n    \
+             #[sabi(missing_field(option))]\n    pub start_over: unsafe extern \"C\" fn(instance: *mut (), \
+             partitions: RSlice<'_, PartitionView<'_>>) -> RResult<(), AbiError>,\n",
+        ),
+        (
+            "abi/src/object.rs",
+            "        close: sink_close::<T>,\n",
+            "        close: sink_close::<T>,\n        start_over: sink_release::<T>,\n",
+        ),
+        (
+            "abi/src/raw/host.rs",
+            "    pub should_stop: extern \"C\" fn(ctx: *const ()) -> bool,\n",
+            "    pub should_stop: extern \"C\" fn(ctx: *const ()) -> bool,\n    /// New.\n    \
+             pub brand_new: extern \"C\" fn(ctx: *const ()) -> bool,\n",
+        ),
+    ];
+    assert_works(&build("frozen-newer", "1.1.0", edited(&NEWER)));
 }
 
 #[test]

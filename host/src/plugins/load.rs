@@ -50,10 +50,8 @@ fn map(path: &Path, origin: &Path) -> Result<AbiHeaderRef, PluginError> {
 
 /// Proves that the library's interface and ours are the same, or that one is the beginning of the other.
 fn check(header: AbiHeaderRef, origin: &Path) -> Result<PluginModuleRef, PluginError> {
-    let mismatch = |error: LibraryError| PluginError::Interface {
-        path: origin.to_owned(),
-        reason: summary(&error.to_string()),
-    };
+    let differs = |reason| PluginError::Interface { path: origin.to_owned(), reason };
+    let mismatch = |error: LibraryError| differs(summary(&error.to_string(), None));
     let header: &'static LibHeader = header.upgrade().map_err(mismatch)?;
     let newer_or_same = match header.init_root_module::<PluginModuleRef>() {
         Ok(module) => return Ok(module),
@@ -62,18 +60,26 @@ fn check(header: AbiHeaderRef, origin: &Path) -> Result<PluginModuleRef, PluginE
     // abi_stable accepts a plugin that is newer than the host, but not an older one. The same check the other way
     // round shows that an older plugin's interface is the beginning of ours.
     let Some(theirs) = header.layout() else { return Err(mismatch(newer_or_same)) };
-    if check_layout_compatibility(theirs, <PluginModuleRef as StableAbi>::LAYOUT).into_result().is_err() {
-        return Err(mismatch(newer_or_same));
+    let older = check_layout_compatibility(theirs, <PluginModuleRef as StableAbi>::LAYOUT).into_result();
+    if let Err(error) = older {
+        return Err(differs(summary(&newer_or_same.to_string(), Some(&error.to_string()))));
     }
     // SAFETY: just checked; accessors of prefix types test at run time whether a later field is there.
     unsafe { header.init_root_module_with_unchecked_layout() }.map_err(mismatch)
 }
 
 /// What differs, out of abi_stable's report, which can run to fifty kilobytes: `AbiError: incompatible type size, expected
-/// 64, found 56`. A type of ours tells more than one that it is part of.
-fn summary(report: &str) -> String {
-    tracing::debug!(report, "plugin interface mismatch");
-    let differences = differences(report);
+/// 64, found 56`. A type of ours tells more than one that it is part of. Of the checks in both directions the one that
+/// complains less is told: the other one also says what the newer side has in addition.
+fn summary(report: &str, other_way_round: Option<&str>) -> String {
+    tracing::debug!(report, other_way_round, "plugin interface mismatch");
+    let mut differences = differences(report, false);
+    if let Some(report) = other_way_round {
+        let others = self::differences(report, true);
+        if !others.is_empty() && others.len() < differences.len() {
+            differences = others;
+        }
+    }
     let ours = differences.iter().find(|difference| difference.is_ours);
     let telling = ours.or(differences.first()).map(|difference| difference.text.clone());
     telling.unwrap_or_else(|| report.lines().next().unwrap_or("layouts differ").trim().to_owned())
@@ -84,8 +90,9 @@ struct Difference {
     is_ours: bool,
 }
 
-/// Every error of a report, with the type whose layout was printed before it.
-fn differences(report: &str) -> Vec<Difference> {
+/// Every error of a report, with the type whose layout was printed before it. In a `reversed` one, what the report expects
+/// is what was found.
+fn differences(report: &str, reversed: bool) -> Vec<Difference> {
     let mut differences = Vec::new();
     let (mut kind, mut is_ours) = ("", false);
     let mut lines = report.lines().map(str::trim);
@@ -98,6 +105,7 @@ fn differences(report: &str) -> Vec<Difference> {
         let values: Vec<&str> = lines.by_ref().take(4).collect();
         let text = match values[..] {
             ["Expected:", expected, "Found:", found] => {
+                let (expected, found) = if reversed { (found, expected) } else { (expected, found) };
                 format!("{kind}: {error}, expected {expected}, found {found}")
             }
             _ => format!("{kind}: {error}"),
