@@ -23,7 +23,7 @@ const BAD: [(&str, &str, &[&str]); 12] = [
     (
         "no-plugin",
         "[source]\ntopics = [\"a\"]\n[sink]\n",
-        &[":3:2: sink.plugin: is missing: add plugin = \"...\": sink plugins found: console, raw, recorder"],
+        &[":3:2: sink.plugin: is missing: add plugin = \"...\": sink plugins found: apart, console, hostile-sink, raw, recorder"],
     ),
     (
         "no-topics",
@@ -66,14 +66,14 @@ const BAD: [(&str, &str, &[&str]); 12] = [
         "unknown-plugin",
         "[source]\ntopics = [\"a\"]\n[sink]\nplugin = \"consol\"\n",
         &[
-            ":4:1: sink.plugin: unknown plugin \"consol\": did you mean \"console\"? sink plugins found: console, raw, recorder",
+            ":4:1: sink.plugin: unknown plugin \"consol\": did you mean \"console\"? sink plugins found: apart, console, hostile-sink, raw, recorder",
         ],
     ),
     (
         "wrong-kind",
         "[source]\ntopics = [\"a\"]\n[sink]\nplugin = \"price-change\"\n",
         &[
-            ":4:1: sink.plugin: \"price-change\" is a transform, not a sink: sink plugins found: console, raw, recorder",
+            ":4:1: sink.plugin: \"price-change\" is a transform, not a sink: sink plugins found: apart, console, hostile-sink, raw, recorder",
         ],
     ),
     (
