@@ -23,7 +23,9 @@ const BAD: [(&str, &str, &[&str]); 12] = [
     (
         "no-plugin",
         "[source]\ntopics = [\"a\"]\n[sink]\n",
-        &[":3:2: sink.plugin: is missing: add plugin = \"...\": sink plugins found: apart, console, hostile-sink, raw, recorder"],
+        &[
+            ":3:2: sink.plugin: is missing: add plugin = \"...\": sink plugins found: apart, console, hostile-sink, raw, recorder",
+        ],
     ),
     (
         "no-topics",
