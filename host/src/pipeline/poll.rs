@@ -58,6 +58,17 @@ enum Polled {
     Fatal(ConsumerError),
 }
 
+/// Where the task stands with its group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Membership {
+    /// It has not asked to join.
+    None,
+    /// The group is waited for, since then.
+    Joining(Instant),
+    /// The group has given it its partitions, be they none.
+    Member,
+}
+
 /// The poll loop of a task.
 pub(super) struct Poll<'t> {
     settings: Arc<TaskSettings>,
@@ -83,8 +94,7 @@ pub(super) struct Poll<'t> {
     ends: Ends,
     work_free: bool,
     sink_open: bool,
-    /// Since when the group is waited for; `None` once it has given the task its partitions, be they none.
-    joining: Option<Instant>,
+    membership: Membership,
     /// Batches handed on and not settled yet.
     in_flight: usize,
     stages_running: usize,
@@ -142,7 +152,7 @@ impl<'t> Poll<'t> {
             ends,
             work_free: false,
             sink_open: false,
-            joining: Some(Instant::now()),
+            membership: Membership::None,
             in_flight: 0,
             stages_running: 2,
             uncommitted: false,
@@ -165,11 +175,8 @@ impl<'t> Poll<'t> {
     /// # Errors
     /// Why the task fails.
     pub(super) fn run(mut self) -> Result<bool, TaskError> {
-        match &self.settings.consumer.topics {
-            Topics::List(topics) => tracing::info!("Subscribed to topics: {topics:?}"),
-            Topics::Regex(pattern) => tracing::info!("Subscribed to topics matching {pattern}"),
-        }
         while !self.is_over() {
+            self.join();
             self.dispatch();
             self.poll_kafka();
             self.empty_inbox();
@@ -181,6 +188,21 @@ impl<'t> Poll<'t> {
             self.tell(TELL_EVERY);
         }
         self.tear_down()
+    }
+
+    /// Joins the group once every plugin is open: a task that fails before that disturbs no other member.
+    fn join(&mut self) {
+        let is_ready = self.sink_open && self.work_free && self.stopping.is_none();
+        if !is_ready || self.membership != Membership::None {
+            return;
+        }
+        match &self.settings.consumer.topics {
+            Topics::List(topics) => tracing::info!("Subscribed to topics: {topics:?}"),
+            Topics::Regex(pattern) => tracing::info!("Subscribed to topics matching {pattern}"),
+        }
+        self.membership = Membership::Joining(Instant::now());
+        let joined = self.consumer.join();
+        self.fail_on(joined);
     }
 
     fn is_over(&self) -> bool {
@@ -266,7 +288,7 @@ impl<'t> Poll<'t> {
         match event {
             Polled::Nothing | Polled::Record => {}
             Polled::Assigned(partitions) => {
-                self.joining = None;
+                self.membership = Membership::Member;
                 self.on_assigned(partitions);
             }
             Polled::Revoked { partitions, lost } => self.on_revoked(partitions, lost),

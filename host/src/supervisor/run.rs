@@ -2,6 +2,7 @@
 
 mod history;
 mod quarters;
+mod running;
 mod slot;
 
 use std::{
@@ -16,7 +17,7 @@ use tokio::{
     time::MissedTickBehavior,
 };
 
-use self::slot::{Running, TaskId};
+use self::running::{Running, TaskId};
 use super::{
     connector::Connector,
     isolation::Crash,

@@ -47,7 +47,7 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    /// Creates the consumer and subscribes; it joins the group with the first polls. Does not wait for brokers.
+    /// Creates the consumer, which is in no group before it [joins](Self::join). Does not wait for brokers.
     ///
     /// # Errors
     /// When a property or the subscription is refused.
@@ -57,7 +57,6 @@ impl Consumer {
         let context = Context::new(&settings.connector, settings.task, &settings.bootstrap_servers, access);
         let base = BaseConsumer::from_config_and_context(&config, context);
         let base = base.map_err(ClientError::from_creation)?;
-        subscribe(&base, &settings.topics)?;
         let core = Arc::new(Core { base, group: settings.group_id.clone() });
         let name = format!("{}-{}", settings.connector, settings.task);
         let refresher = match tokens {
@@ -75,6 +74,15 @@ impl Consumer {
             topics: settings.topics.clone(),
             core,
         })
+    }
+
+    /// Subscribes; the consumer joins its group with the next polls. Until then no other member notices it, so whoever may
+    /// fail before it can read should do so first.
+    ///
+    /// # Errors
+    /// When the subscription is refused.
+    pub fn join(&self) -> Result<(), ConsumerError> {
+        subscribe(&self.core.base, &self.topics)
     }
 
     /// Waits up to `timeout` for the next event. None may come early and means: poll again. Poll at least every

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Poll;
+use super::{Membership, Poll};
 use crate::pipeline::{
     error::TaskError,
     message::{TaskEvent, TaskState},
@@ -45,13 +45,13 @@ impl Poll<'_> {
         if self.paused {
             return TaskState::Paused;
         }
-        match self.joining {
-            Some(since) if self.sink_open && since.elapsed() > LONG_JOIN => {
+        match self.membership {
+            Membership::Joining(since) if since.elapsed() > LONG_JOIN => {
                 TaskState::Stalled("waiting for the consumer group: members that died are waited for until their session times out".to_owned())
             }
-            None if self.sink_open && self.assignment.len() > 0 => TaskState::Running,
+            Membership::Member if self.assignment.len() > 0 => TaskState::Running,
             // What it was given is being claimed, unless it was given nothing.
-            None if self.sink_open && !self.claim_pending => TaskState::Unassigned,
+            Membership::Member if !self.claim_pending => TaskState::Unassigned,
             _ => TaskState::Starting,
         }
     }

@@ -61,6 +61,7 @@ fn an_assignment_waits_for_its_answer() {
     let mut settings = settings(&broker, one("t"));
     settings.properties.insert("session.timeout.ms".to_owned(), "1500".to_owned());
     let consumer = Consumer::open(&settings).unwrap();
+    consumer.join().unwrap();
     let patience = Instant::now() + PATIENCE;
     let partitions = loop {
         assert!(Instant::now() < patience);
@@ -126,6 +127,7 @@ fn closing_does_not_wait_for_an_answer_and_frees_the_partitions() {
         settings.protocol = Protocol::Classic(strategy.to_owned());
         settings.group_id = strategy.to_owned();
         let consumer = Consumer::open(&settings).unwrap();
+        consumer.join().unwrap();
         let patience = Instant::now() + PATIENCE;
         while !matches!(consumer.poll(TURN), Some(Event::Assigned(_))) {
             assert!(Instant::now() < patience);

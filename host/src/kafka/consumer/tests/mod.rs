@@ -90,8 +90,10 @@ enum Answer {
 
 impl Task {
     fn open(settings: &ConsumerSettings) -> Self {
+        let consumer = Consumer::open(settings).unwrap();
+        consumer.join().unwrap();
         Self {
-            consumer: Consumer::open(settings).unwrap(),
+            consumer,
             start: Start::Earliest,
             stored: HashMap::new(),
             values: BTreeMap::new(),

@@ -13,8 +13,8 @@ fn with(name: &str, value: &str) -> ConsumerSettings {
 }
 
 fn refusal(settings: &ConsumerSettings) -> String {
-    match Consumer::open(settings) {
-        Ok(_) => panic!("accepted: {settings:?}"),
+    match Consumer::open(settings).and_then(|consumer| consumer.join()) {
+        Ok(()) => panic!("accepted: {settings:?}"),
         Err(error) => error.to_string(),
     }
 }
@@ -100,6 +100,7 @@ fn a_record_of_twenty_megabytes_arrives_through_a_queue_of_one() {
     }
     producer.flush(PATIENCE).unwrap();
     let consumer = Consumer::open(&settings(&broker, one("t"))).unwrap();
+    consumer.join().unwrap();
     let (mut sizes, patience) = (Vec::new(), Instant::now() + PATIENCE);
     while sizes.len() < 2 {
         assert!(Instant::now() < patience, "{sizes:?}");
