@@ -110,9 +110,12 @@ pub(crate) const SIDE_EFFECTS: &[Case] = &[
     sink("records", "runtime", Delivers("a task of its own went off")),
     transform("records", "garbage", Delivers("")),
     sink("open", "reset-sigsegv", Delivers("")),
-    sink("records", "close-stdout", Delivers("")),
-    transform("records", "close-stderr", Delivers("")),
 ];
+
+/// Standard streams that are closed. Their numbers are given to what is opened next, and in threads a neighbour that prints
+/// would print there: nothing beside them does.
+pub(crate) const CLOSING: &[Case] =
+    &[sink("records", "close-stdout", Delivers("")), transform("records", "close-stderr", Delivers(""))];
 
 /// Failures at the end of a plugin's life.
 pub(crate) const ENDING: &[Case] = &[

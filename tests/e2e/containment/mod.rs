@@ -38,9 +38,18 @@ fn a_call_that_does_not_return_costs_its_own_process_alone() {
 
 #[test]
 fn what_a_plugin_does_beside_its_work_stops_nobody() {
-    let finished = contain(Isolation::Thread, cases::SIDE_EFFECTS, 0);
-    // The log outlives the standard error that it began on.
+    contain(Isolation::Thread, cases::SIDE_EFFECTS, 0);
+}
+
+#[test]
+fn the_log_outlives_the_standard_error_that_it_began_on() {
+    let finished = contain(Isolation::Thread, cases::CLOSING, 0);
     finished.expect_log("INFO stopped");
+}
+
+#[test]
+fn standard_streams_that_a_process_closes_are_its_own() {
+    contain(Isolation::Process, cases::CLOSING, 0);
 }
 
 #[test]
