@@ -14,7 +14,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::admin::LastError;
 use super::client::{self, ClientError, Severity, severity};
-use super::oauth::{Named, OAuthError, Refresher, Supply, supply};
+use super::oauth::{OAuthError, Refresher, Supply, supply};
 
 /// How long nothing may come before that is an error. Longer than the session of a group's member that died.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -96,16 +96,10 @@ impl TopicReader {
             .set("allow.auto.create.topics", "false");
         let consumer = BaseConsumer::from_config_and_context(&config, LastError::default());
         let consumer = Arc::new(consumer.map_err(ClientError::from_creation)?);
-        let refresher = match tokens {
-            None => None,
-            Some(source) => {
-                let weak = Arc::downgrade(&consumer);
-                let hand_over = move |token: &_| {
-                    weak.upgrade().map_or(Supply::Gone, |client| supply(client.client(), token))
-                };
-                Some(Refresher::start(source, group, Named { name: group.to_owned(), hand_over })?)
-            }
-        };
+        let weak = Arc::downgrade(&consumer);
+        let hand_over =
+            move |token: &_| weak.upgrade().map_or(Supply::Gone, |client| supply(client.client(), token));
+        let refresher = Refresher::for_quiet_client(tokens, group, hand_over)?;
         Ok(Self { consumer, topic: topic.to_owned(), group: group.to_owned(), _refresher: refresher })
     }
 

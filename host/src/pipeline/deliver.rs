@@ -1,5 +1,6 @@
 //! The sink role: one `write` per batch, all or nothing; what the sink refuses is found and settled.
 
+mod apart;
 mod claim;
 #[cfg(test)]
 mod commit_rule;
@@ -17,7 +18,7 @@ use tidegate_abi::host::Batch;
 
 use self::claim::named;
 use super::{
-    channels::{Inbox, SetBack, Settled, SinkInput},
+    channels::{Inbox, Settled, SinkInput},
     clock::CallClock,
     error::{Stage, TaskError},
     failure_policy::{self, retry},
@@ -223,36 +224,6 @@ impl OpenSink<'_> {
             return failure_policy::once(stage, &role.stop, call);
         }
         retry(&role.settings.errors.retry, stage, &role.stop, call)
-    }
-
-    /// Whether trouble with one partition leaves others that can go on.
-    fn takes_partitions_apart(&self) -> bool {
-        let partitions: usize = self.owned.values().map(HashMap::len).sum();
-        self.role.settings.sink.manifest.partitions_apart && partitions > 1
-    }
-
-    /// A part could not be written for now: what is left is written partition by partition, and a partition that fails by
-    /// itself is set back, so that the others go on.
-    fn take_apart(&mut self, batch: &mut Batch, parts: &mut Parts, error: CallError, grouped: &mut bool) {
-        if !*grouped {
-            *grouped = true;
-            let lengths = batch.group_by_partition(parts.start());
-            let apart = lengths.len() > 1;
-            parts.recut(lengths.into_iter());
-            if apart {
-                return;
-            }
-        }
-        let set_back = batch.set_back(parts.start());
-        // Parts of the same partition may have followed.
-        parts.recut(batch.group_by_partition(parts.start()).into_iter());
-        let Some(at) = set_back else { return };
-        let owned = self.owned.get_mut(&*at.topic).and_then(|topic| topic.get_mut(&at.partition));
-        owned.into_iter().for_each(|owned| owned.set_back = true);
-        let partition = TopicPartition::new(&*at.topic, at.partition);
-        let (generation, stage) = (at.generation, self.stage.clone());
-        let set_back = SetBack { partition, generation, stage, error };
-        let _ended = self.role.poll.send(Inbox::SetBack(set_back)).is_err();
     }
 
     /// Takes refused records, given by their index behind `start`, out of the batch, each with all that was made of the

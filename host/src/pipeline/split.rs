@@ -19,8 +19,9 @@ impl Parts {
     }
 
     /// All that is still to be written is cut anew, into parts of these lengths.
-    pub(super) fn recut(&mut self, lengths: impl DoubleEndedIterator<Item = usize>) {
-        self.lengths = lengths.rev().collect();
+    pub(super) fn recut(&mut self, mut lengths: Vec<usize>) {
+        lengths.reverse();
+        self.lengths = lengths;
     }
 
     /// Where the next part begins.

@@ -37,11 +37,11 @@ pub(in crate::kafka) trait Supplied: Send + 'static {
 }
 
 /// A client that only the log hears of.
-pub(in crate::kafka) struct Named<F> {
+struct Named<F> {
     /// What the log calls it.
-    pub(in crate::kafka) name: String,
+    name: String,
     /// Hands it a token.
-    pub(in crate::kafka) hand_over: F,
+    hand_over: F,
 }
 
 impl<F: Fn(&Token) -> Supply + Send + 'static> Supplied for Named<F> {
@@ -68,6 +68,16 @@ pub(in crate::kafka) struct Refresher {
 }
 
 impl Refresher {
+    /// As [`Self::start`], for a client that is told of nothing else, if it needs tokens at all.
+    pub(in crate::kafka) fn for_quiet_client(
+        tokens: Option<TokenSource>,
+        name: &str,
+        hand_over: impl Fn(&Token) -> Supply + Send + 'static,
+    ) -> std::io::Result<Option<Self>> {
+        let start = |source| Self::start(source, name, Named { name: name.to_owned(), hand_over });
+        tokens.map(start).transpose()
+    }
+
     /// Starts the thread: it gets a token at once, hands it to `client`, and again when four fifths of its lifetime are
     /// over. Failures are told and retried.
     pub(in crate::kafka) fn start(

@@ -13,7 +13,7 @@ use super::reports::{Reports, State};
 use super::{ProduceError, ProducerSettings};
 use crate::kafka::client::ClientError;
 use crate::kafka::ffi;
-use crate::kafka::oauth::{Named, Refresher, Supply, supply};
+use crate::kafka::oauth::{Refresher, Supply, supply};
 
 /// Most bytes on their way at a time; a larger record travels alone.
 const WINDOW: usize = 16 << 20;
@@ -79,16 +79,10 @@ impl Producer {
         let (config, tokens) = settings.to_config()?;
         let base = BaseProducer::from_config_and_context(&config, Reports::new(&settings.owner));
         let base = Arc::new(base.map_err(ClientError::from_creation)?);
-        let refresher = match tokens {
-            None => None,
-            Some(source) => {
-                let weak = Arc::downgrade(&base);
-                let hand_over =
-                    move |token: &_| weak.upgrade().map_or(Supply::Gone, |base| supply(base.client(), token));
-                let client = Named { name: settings.owner.clone(), hand_over };
-                Some(Refresher::start(source, &settings.owner, client)?)
-            }
-        };
+        let weak = Arc::downgrade(&base);
+        let hand_over =
+            move |token: &_| weak.upgrade().map_or(Supply::Gone, |base| supply(base.client(), token));
+        let refresher = Refresher::for_quiet_client(tokens, &settings.owner, hand_over)?;
         Ok(Self { settings: settings.clone(), base, topics: HashMap::new(), _refresher: refresher })
     }
 

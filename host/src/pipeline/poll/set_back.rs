@@ -34,6 +34,13 @@ struct Trouble {
     reason: String,
 }
 
+impl Trouble {
+    /// Whether the partition is not being read.
+    fn is_held(&self) -> bool {
+        !matches!(self.phase, Phase::Trying(_))
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// Held until then.
@@ -47,14 +54,13 @@ enum Phase {
 impl SetBacks {
     /// How many partitions are not being read.
     pub(super) fn held(&self) -> usize {
-        self.0.values().filter(|trouble| !matches!(trouble.phase, Phase::Trying(_))).count()
+        self.0.values().filter(|trouble| trouble.is_held()).count()
     }
 
     /// Why nothing is being read, if that is so: all of the task's partitions are held.
     pub(super) fn stall(&self, partitions: usize) -> Option<String> {
-        let all = partitions > 0 && self.held() == partitions;
-        let first = self.0.values().find(|trouble| !matches!(trouble.phase, Phase::Trying(_)))?;
-        all.then(|| first.reason.clone())
+        let first = self.0.values().find(|trouble| trouble.is_held())?;
+        (self.held() == partitions).then(|| first.reason.clone())
     }
 
     /// Whether the claim of this number is of set-back partitions.

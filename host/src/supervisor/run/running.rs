@@ -86,17 +86,19 @@ impl Running {
     /// Starts every task that is not running.
     pub(super) fn start(&mut self) {
         self.ended = None;
-        for index in 0..self.slots.len() {
-            if self.slots[index].task.is_none() {
-                self.start_task(index);
-            }
+        let idle = (0..self.slots.len()).filter(|index| self.slots[*index].task.is_none()).collect();
+        self.start_tasks(idle);
+    }
+
+    /// Starts these tasks. What is started again is made from placeholders that are filled in anew, once for all.
+    fn start_tasks(&mut self, indexes: Vec<usize>) {
+        if indexes.iter().any(|index| self.slots[*index].run > 0) {
+            self.connector.refresh();
         }
+        indexes.into_iter().for_each(|index| self.start_task(index));
     }
 
     fn start_task(&mut self, index: usize) {
-        if self.slots[index].run > 0 {
-            self.connector.refresh();
-        }
         let slot = &mut self.slots[index];
         slot.run += 1;
         slot.before = add(slot.before, std::mem::take(&mut slot.counts));
@@ -211,9 +213,7 @@ impl Running {
             }
             TaskEvent::Stopped { .. } => slot.task = None,
             TaskEvent::Failed { reason, abandoned } => {
-                slot.task = None;
-                // Its partitions are somebody else's by now.
-                (slot.counts.partitions, slot.counts.at_end, slot.counts.lag) = (0, 0, None);
+                slot.lose_task();
                 self.on_failure(index, reason, abandoned);
             }
         }
@@ -226,15 +226,13 @@ impl Running {
             return;
         }
         let failed: Vec<usize> =
-            (0..self.slots.len()).filter(|index| self.slots[*index].task.take().is_some()).collect();
+            (0..self.slots.len()).filter(|index| self.slots[*index].lose_task()).collect();
         if failed.is_empty() {
             let connector = self.connector.name();
             tracing::warn!(connector, "while no task ran: {}", crash.reason);
         } else {
             let wait = self.is_wanted().then(|| self.crashes.after_failure(Instant::now(), false)).flatten();
             for index in failed {
-                let slot = &mut self.slots[index];
-                (slot.counts.partitions, slot.counts.at_end, slot.counts.lag) = (0, 0, None);
                 self.fail(index, crash.reason.clone(), wait);
             }
         }
@@ -300,13 +298,10 @@ impl Running {
 
     /// Starts failed tasks whose wait is over.
     pub(super) fn restart_due(&mut self, now: Instant) {
-        for index in 0..self.slots.len() {
-            let slot = &mut self.slots[index];
-            if slot.restart_at.is_some_and(|at| now >= at) {
-                slot.restarts.started();
-                self.start_task(index);
-            }
-        }
+        let is_due = |slot: &Slot| slot.restart_at.is_some_and(|at| now >= at);
+        let due: Vec<usize> = (0..self.slots.len()).filter(|index| is_due(&self.slots[*index])).collect();
+        due.iter().for_each(|index| self.slots[*index].restarts.started());
+        self.start_tasks(due);
     }
 
     /// Stops the connector once all its partitions are delivered, or when they cannot be read for too long.

@@ -50,6 +50,15 @@ impl Slot {
         }
     }
 
+    /// The task is gone, and its partitions are somebody else's by now. Returns whether there was one.
+    pub(super) fn lose_task(&mut self) -> bool {
+        let was_there = self.task.take().is_some();
+        if was_there {
+            (self.counts.partitions, self.counts.at_end, self.counts.lag) = (0, 0, None);
+        }
+        was_there
+    }
+
     /// What the task is doing.
     pub(super) fn state(&self) -> ConnectorState {
         if self.restart_at.is_some() {
