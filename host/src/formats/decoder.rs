@@ -11,6 +11,7 @@ use super::{
     change::{Positions, RowError, Rows, recognise},
     connect::{Envelopes, Read},
     json::{JsonError, Room, Scratch, TooLarge},
+    notices::{Notice, Notices},
 };
 
 /// How a task's records are to be read.
@@ -35,6 +36,7 @@ pub struct RecordDecoder {
     has_hints: bool,
     max_value_bytes: usize,
     positions: Positions,
+    notices: Notices,
     scratch: Scratch<'static>,
 }
 
@@ -65,8 +67,14 @@ impl RecordDecoder {
             rows: Rows::new(options.hints),
             max_value_bytes: if options.max_value_bytes == 0 { usize::MAX } else { options.max_value_bytes },
             positions: Positions::default(),
+            notices: Notices::default(),
             scratch: Scratch::default(),
         }
+    }
+
+    /// Hands out what decoding has changed, passed over or could not tell since the last call.
+    pub fn drain_notices(&mut self, take: impl FnMut(Notice)) {
+        self.notices.drain(take);
     }
 
     fn read<'b>(
@@ -113,11 +121,11 @@ impl RecordDecoder {
         let key = decoded.key;
         match &mut decoded.change {
             Some(parts) if !value_typed => {
-                let refined = self.rows.refine(parts, key, decoded.value, arena, scratch);
+                let refined = self.rows.refine(parts, key, decoded.value, arena, scratch, &mut self.notices);
                 (decoded.key, decoded.value) = refined.map_err(|error| misfit(&error))?;
             }
             None if self.has_hints && record.is_tombstone() => {
-                let refined = self.rows.refine_key(record.topic(), key, arena, scratch);
+                let refined = self.rows.refine_key(record.topic(), key, arena, scratch, &mut self.notices);
                 decoded.key = refined.map_err(|error| misfit(&error))?;
             }
             _ => {}

@@ -7,6 +7,7 @@ mod change;
 mod connect;
 mod decoder;
 mod json;
+mod notices;
 mod types;
 
 #[cfg(test)]
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use change::{ColumnHint, HintError, Hints};
 pub use decoder::{DecoderOptions, RecordDecoder};
 pub use json::MAX_DEPTH;
+pub use notices::{Cause, Notice};
 
 /// Format of a key or value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]

@@ -32,6 +32,7 @@ mod intake;
 mod isolate;
 mod letters;
 mod message;
+mod notices;
 mod poll;
 mod predicate;
 mod rejections;

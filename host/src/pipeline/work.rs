@@ -19,6 +19,7 @@ use super::{
     error::{Stage, TaskError},
     failure_policy::{self, retry},
     isolate::Inputs,
+    notices::NoticeLog,
     predicate,
     rejections::{Rejections, Unsettled},
     settings::{TaskSettings, TransformSettings},
@@ -98,6 +99,7 @@ impl Work {
 pub(super) struct Stages {
     settings: Arc<TaskSettings>,
     decoder: RecordDecoder,
+    notices: NoticeLog,
     transforms: Vec<TransformInstance>,
     rejections: Arc<Rejections>,
     clock: Arc<CallClock>,
@@ -109,6 +111,7 @@ impl Stages {
         let Work { settings, rejections, clock, stop, .. } = work;
         Self {
             decoder: RecordDecoder::new(settings.decoder.clone()),
+            notices: NoticeLog::new(&settings.connector, settings.task),
             transforms: Vec::new(),
             settings: Arc::clone(settings),
             rejections: Arc::clone(rejections),
@@ -153,7 +156,15 @@ impl Stages {
             self.transform(index, &stage, batch)?;
             self.rejections.admit(&stage, batch, &mut unsettled)?;
         }
+        self.tell_of_notices();
         Ok(unsettled)
+    }
+
+    /// Logs and measures what the decoder has noticed, transforms' outputs included.
+    fn tell_of_notices(&mut self) {
+        let Self { decoder, notices, .. } = self;
+        decoder.drain_notices(|notice| notices.add(notice));
+        notices.sum_up(false);
     }
 
     /// Runs a transform over the batch; where it refuses the whole, over parts of it, to find the records at fault.

@@ -44,8 +44,14 @@ pub struct PluginLabels<'a> {
     pub connector: &'a str,
     /// Task.
     pub task: u32,
-    /// Plugin, as the connector names it.
+    /// Plugin, as the connector names it; empty for the task itself.
     pub plugin: &'a str,
+}
+
+/// Adds to a counter of a task, `tidegate_<name>`; in a child process, for its parent to record.
+pub fn task_count(connector: &str, task: u32, name: &str, labels: &[(&str, &str)], delta: u64) {
+    let who = PluginLabels { connector, task, plugin: "" };
+    plugin_metric(who, name, labels.iter().copied(), Measure::Count(delta));
 }
 
 /// Records a measurement of a plugin, as `tidegate_plugin_<name>`; in a child process, for its parent to record.
@@ -59,13 +65,16 @@ pub fn plugin_metric<'a>(
     if collect(who, name, &labels, measure) || RECORDER.get().is_none() {
         return;
     }
-    let mut all = vec![
-        Label::new("connector", who.connector.to_owned()),
-        Label::new("task", who.task.to_string()),
-        Label::new("plugin", who.plugin.to_owned()),
-    ];
+    let mut all =
+        vec![Label::new("connector", who.connector.to_owned()), Label::new("task", who.task.to_string())];
+    let prefix = if who.plugin.is_empty() {
+        "tidegate_"
+    } else {
+        all.push(Label::new("plugin", who.plugin.to_owned()));
+        "tidegate_plugin_"
+    };
     all.extend(labels.iter().map(|(name, value)| Label::new((*name).to_owned(), (*value).to_owned())));
-    let name = format!("tidegate_plugin_{name}");
+    let name = format!("{prefix}{name}");
     match measure {
         Measure::Count(delta) => counter!(name, all).increment(delta),
         Measure::Gauge(value) => gauge!(name, all).set(value),

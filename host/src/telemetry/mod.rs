@@ -14,7 +14,7 @@ pub use log::{
     LineSink, LogFormat, LogOptions, init_logging, log_options, log_plugin_event, log_to, plugin_log_enabled,
     task_span,
 };
-pub use metrics::{Measure, PluginLabels, init_metrics, plugin_metric, render_metrics};
+pub use metrics::{Measure, PluginLabels, init_metrics, plugin_metric, render_metrics, task_count};
 pub(crate) use one_line::OneLine;
 pub use redact::{protect, scrub};
 pub use relay::{LogRelay, log_relay};

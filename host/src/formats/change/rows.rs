@@ -1,11 +1,12 @@
 //! Rows that came without a schema: marks for unavailable values, decimals that carry their scale, and hints.
 
 use tidegate_abi::{Arena, ChangeParts, Field, Struct, Value, ValueRef};
-use tracing::warn;
 
 use super::{columns::Columns, hints::Hints, memory::Memory};
 use crate::formats::{
+    Cause,
     json::Scratch,
+    notices::Notices,
     types::{
         ArenaStore, Mismatch, Scalar, convert, list_is_unavailable, struct_is_unavailable,
         text_is_unavailable,
@@ -37,6 +38,7 @@ pub(crate) struct Rows {
 
 /// What is needed to make new values.
 struct Maker<'b, 's> {
+    notices: &'s mut Notices,
     arena: Arena<'b>,
     scratch: &'s mut Scratch<'b>,
 }
@@ -57,10 +59,11 @@ impl Rows {
         value: Value<'b>,
         arena: Arena<'b>,
         scratch: &mut Scratch<'b>,
+        notices: &mut Notices,
     ) -> Result<(Value<'b>, Value<'b>), RowError> {
         let qualifier = if parts.schema.is_empty() { parts.database } else { parts.schema };
         let columns = self.columns(qualifier, parts.table);
-        let mut maker = Maker { arena, scratch };
+        let mut maker = Maker { notices, arena, scratch };
         let before = maker.row(parts.before, columns, parts.table)?;
         let after = maker.row(parts.after, columns, parts.table)?;
         let key = maker.row(key, columns, parts.table).map_err(RowError::in_key)?.unwrap_or(key);
@@ -88,11 +91,12 @@ impl Rows {
         key: Value<'b>,
         arena: Arena<'b>,
         scratch: &mut Scratch<'b>,
+        notices: &mut Notices,
     ) -> Result<Value<'b>, RowError> {
         let (rest, table) = topic.rsplit_once('.').unwrap_or(("", topic));
         let qualifier = rest.rsplit_once('.').map_or(rest, |(_, qualifier)| qualifier);
         let columns = self.columns(qualifier, table);
-        let row = Maker { arena, scratch }.row(key, columns, table).map_err(RowError::in_key)?;
+        let row = Maker { notices, arena, scratch }.row(key, columns, table).map_err(RowError::in_key)?;
         Ok(row.unwrap_or(key))
     }
 
@@ -114,7 +118,7 @@ impl<'b> Maker<'b, '_> {
         let Some(row) = value.as_struct() else {
             return Ok(None);
         };
-        columns.look_for_decimals(row, |column| tell_of_decimal(table, column));
+        columns.look_for_decimals(row, |column| note_decimal(self.notices, table, column));
         if !columns.has_hints() && !row.fields().iter().any(|field| may_change(field.value())) {
             return Ok(None);
         }
@@ -233,12 +237,14 @@ fn may_change(value: Value<'_>) -> bool {
     }
 }
 
-fn tell_of_decimal(table: &str, column: &str) {
-    warn!(
-        table,
-        column,
-        "text that looks like a decimal in base64, whose scale JSON without schema does not carry: if it is one, add \
-         \"{table}.{column}\" = {{ decimal = <scale> }} to [source.columns], or let the source send it with a schema or \
-         as text (decimal.handling.mode=string)"
-    );
+#[cold]
+fn note_decimal(notices: &mut Notices, table: &str, column: &str) {
+    let name = format!("{table}.{column}");
+    notices.note(Cause("decimal_without_scale"), &name, || {
+        format!(
+            "{name} holds text that looks like a decimal in base64, whose scale JSON without a schema does not carry: if \
+             it is one, add \"{name}\" = {{ decimal = <scale> }} to [source.columns], or let the source send it with a \
+             schema or as text (decimal.handling.mode=string)"
+        )
+    });
 }

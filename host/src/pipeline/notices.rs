@@ -1,0 +1,65 @@
+//! Notices of the decoder: each is logged once, then summed up once a minute, and always counted in a metric.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use crate::{formats::Notice, telemetry};
+
+/// How often repeated notices are summed up in the log.
+const INTERVAL: Duration = Duration::from_secs(60);
+
+/// Logs and measures the notices of one task.
+pub(super) struct NoticeLog {
+    connector: String,
+    task: u32,
+    /// Cases since the last summary, by cause and subject.
+    repeated: BTreeMap<(&'static str, Box<str>), u64>,
+    summed_up: Instant,
+}
+
+impl NoticeLog {
+    /// A log in which nothing was noticed yet.
+    pub(super) fn new(connector: &str, task: u32) -> Self {
+        let connector = connector.to_owned();
+        Self { connector, task, repeated: BTreeMap::new(), summed_up: Instant::now() }
+    }
+
+    /// Takes a notice: a message goes to the log at once, a repetition into the next summary.
+    pub(super) fn add(&mut self, notice: Notice) {
+        let cause = notice.cause.0;
+        telemetry::task_count(
+            &self.connector,
+            self.task,
+            "warnings_total",
+            &[("cause", cause)],
+            notice.count,
+        );
+        let mut repeated = notice.count;
+        if let Some(message) = &notice.message {
+            repeated -= 1;
+            tracing::warn!(cause, subject = &*notice.subject, "{message}");
+        }
+        if repeated > 0 {
+            *self.repeated.entry((cause, notice.subject)).or_default() += repeated;
+        }
+    }
+
+    /// Sums up what was repeated, once a minute, or `now`.
+    pub(super) fn sum_up(&mut self, now: bool) {
+        if self.repeated.is_empty() || (!now && self.summed_up.elapsed() < INTERVAL) {
+            return;
+        }
+        self.summed_up = Instant::now();
+        for ((cause, subject), count) in std::mem::take(&mut self.repeated) {
+            tracing::warn!(cause, subject = &*subject, "{count} more records with the same warning");
+        }
+    }
+}
+
+impl Drop for NoticeLog {
+    fn drop(&mut self) {
+        self.sum_up(true);
+    }
+}
