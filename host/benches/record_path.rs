@@ -65,7 +65,7 @@ impl Stages {
             let transform = Instant::now();
             self.transform.apply(batch, usize::MAX, None, &mut self.decoder).expect("the transform works");
             let write = Instant::now();
-            let report = self.sink.write(batch, 0..batch.len(), |_, _| 0).expect("the sink writes");
+            let report = self.sink.write(batch, 0..batch.len(), &[], |_, _| 0).expect("the sink writes");
             let end = Instant::now();
             assert!(report.rejected.is_empty());
             let marks = [copy, decode, transform, write, end];

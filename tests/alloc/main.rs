@@ -108,7 +108,7 @@ impl Line {
         self.batch.decode(&mut self.decoder);
         self.transform.apply(&mut self.batch, usize::MAX, None, &mut self.decoder).expect("applied");
         let records = self.batch.len();
-        let report = self.sink.write(&self.batch, 0..records, |_, _| 0).expect("written");
+        let report = self.sink.write(&self.batch, 0..records, &[], |_, _| 0).expect("written");
         assert!(report.rejected.is_empty() && records == events.len());
         ALLOCATIONS.get() - before
     }

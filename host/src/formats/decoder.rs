@@ -3,15 +3,16 @@
 use serde::{Deserialize, Serialize};
 use tidegate_abi::{
     Arena, ChangeParts, Record, Value,
-    host::{Decode, Decoded, Part, Recognise, Refusal},
+    host::{Decode, Decoded, HostState, Part, Recognise, Refusal},
 };
 
 use super::{
     Format, Hints,
-    change::{Positions, RowError, Rows, recognise},
+    change::{RowError, Rows, recognise},
     connect::{Envelopes, Read},
     json::{JsonError, Room, Scratch, TooLarge},
     notices::{Notice, Notices},
+    order::{Orders, Reading},
 };
 
 /// How a task's records are to be read.
@@ -35,7 +36,7 @@ pub struct RecordDecoder {
     rows: Rows,
     has_hints: bool,
     max_value_bytes: usize,
-    positions: Positions,
+    orders: Orders,
     notices: Notices,
     scratch: Scratch<'static>,
 }
@@ -66,10 +67,21 @@ impl RecordDecoder {
             has_hints: !options.hints.is_empty(),
             rows: Rows::new(options.hints),
             max_value_bytes: if options.max_value_bytes == 0 { usize::MAX } else { options.max_value_bytes },
-            positions: Positions::default(),
+            orders: Orders::default(),
             notices: Notices::default(),
             scratch: Scratch::default(),
         }
+    }
+
+    /// Prepares for the records of a partition: see [`Reading`]. Called before the first of each batch.
+    pub fn open(&mut self, at: &Reading<'_>) {
+        self.orders.open(at, &mut self.notices);
+    }
+
+    /// What has to be known of the records of a partition that were decoded so far, to go on behind them as if there had
+    /// been no interruption. Opaque, and of 3,000 bytes at most.
+    pub fn state(&mut self, topic: &str, partition: i32) -> HostState {
+        self.orders.state(topic, partition)
     }
 
     /// Hands out what decoding has changed, passed over or could not tell since the last call.
@@ -97,7 +109,7 @@ impl RecordDecoder {
         };
         self.refine(&mut decoded, record, [key.typed, value.typed], arena, scratch)?;
         if let Some(parts) = &mut decoded.change {
-            self.place(parts, record);
+            self.orders.place(parts, record, &mut self.notices);
         }
         Ok(decoded)
     }
@@ -134,18 +146,6 @@ impl RecordDecoder {
             decoded.key = key;
         }
         Ok(())
-    }
-
-    /// Remembers the event's position, or gives it the last one of its partition.
-    fn place(&mut self, parts: &mut ChangeParts<'_>, record: Record<'_>) {
-        let (topic, partition, offset) = (record.source_topic(), record.partition(), record.offset());
-        match parts.position {
-            Some(words) => self.positions.remember(topic, partition, offset, words),
-            None => {
-                parts.position = self.positions.inherit(topic, partition, offset);
-                parts.inherited_position = parts.position.is_some();
-            }
-        }
     }
 }
 
@@ -210,12 +210,12 @@ impl Decode for RecordDecoder {
 impl Recognise for RecordDecoder {
     fn recognise<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Option<ChangeParts<'b>> {
         let mut parts = recognise(record.value(), record.value_schema(), arena, &mut self.scratch.text)?;
+        // The place in the source's log is that of the event that the record was read with.
+        let before = record.change();
+        parts.log_generation = before.map_or(0, |change| change.log_generation());
+        parts.resent = before.is_some_and(|change| change.is_resent());
         if parts.position.is_none() {
-            // The event that the record was read with has it, or had inherited it at its place in the log.
-            let before =
-                record.change().and_then(|change| change.position()).map(|position| position.words());
-            let recall = || self.positions.recall(record.source_topic(), record.partition(), record.offset());
-            parts.position = before.or_else(recall);
+            parts.position = before.and_then(|change| change.position()).map(|position| position.words());
             parts.inherited_position = parts.position.is_some();
         }
         Some(parts)

@@ -7,7 +7,9 @@ mod change;
 mod connect;
 mod decoder;
 mod json;
+mod memory;
 mod notices;
+mod order;
 mod types;
 
 #[cfg(test)]
@@ -18,7 +20,8 @@ use serde::{Deserialize, Serialize};
 pub use change::{ColumnHint, HintError, Hints};
 pub use decoder::{DecoderOptions, RecordDecoder};
 pub use json::MAX_DEPTH;
-pub use notices::{Cause, Notice};
+pub use notices::{Cause, Notice, Severity};
+pub use order::{Reading, state_of_new_topic};
 
 /// Format of a key or value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]

@@ -13,11 +13,22 @@ const MOST_SUBJECTS: usize = 1_000;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Cause(pub &'static str);
 
+/// Whether a notice is about something to look at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Severity {
+    /// It is normal, and worth a count.
+    Info,
+    /// Something was altered, passed over or could not be told apart.
+    Warning,
+}
+
 /// What happened since the last time somebody asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Notice {
     /// Why.
     pub cause: Cause,
+    /// Whether it is about something to look at.
+    pub severity: Severity,
     /// What it is about, such as a table, a column or a type.
     pub subject: Box<str>,
     /// The message for people, when this is the first time.
@@ -39,6 +50,15 @@ impl Notices {
     /// Counts one more case of `cause` about `subject`; `message` is asked for the first time only, and says what
     /// happened, why, and what to do about it.
     pub(crate) fn note(&mut self, cause: Cause, subject: &str, message: impl FnOnce() -> String) {
+        self.add(Severity::Warning, cause, subject, message);
+    }
+
+    /// As [`Notices::note`], for what is normal.
+    pub(crate) fn inform(&mut self, cause: Cause, subject: &str, message: impl FnOnce() -> String) {
+        self.add(Severity::Info, cause, subject, message);
+    }
+
+    fn add(&mut self, severity: Severity, cause: Cause, subject: &str, message: impl FnOnce() -> String) {
         self.has_news = true;
         if let Some(index) = self.by_subject.get(&cause).and_then(|known| known.get(subject)) {
             self.entries[*index].count += 1;
@@ -53,7 +73,8 @@ impl Notices {
         }
         known.insert(subject.into(), self.entries.len());
         self.subjects += 1;
-        self.entries.push(Notice { cause, subject: subject.into(), message: Some(message()), count: 1 });
+        let message = Some(message());
+        self.entries.push(Notice { cause, severity, subject: subject.into(), message, count: 1 });
     }
 
     /// Hands out what happened since the last call, if anything did.
@@ -63,7 +84,8 @@ impl Notices {
         }
         for entry in self.entries.iter_mut().filter(|entry| entry.count > 0) {
             let (message, count) = (entry.message.take(), std::mem::take(&mut entry.count));
-            take(Notice { cause: entry.cause, subject: entry.subject.clone(), message, count });
+            let Notice { cause, severity, ref subject, .. } = *entry;
+            take(Notice { cause, severity, subject: subject.clone(), message, count });
         }
     }
 }
@@ -85,7 +107,8 @@ mod tests {
         let mut notices = Notices::default();
         notices.note(CAUSE, "a", || "first".to_owned());
         notices.note(CAUSE, "a", || unreachable!("made once"));
-        let first = Notice { cause: CAUSE, subject: "a".into(), message: Some("first".to_owned()), count: 2 };
+        let (severity, subject) = (Severity::Warning, Box::from("a"));
+        let first = Notice { cause: CAUSE, severity, subject, message: Some("first".to_owned()), count: 2 };
         assert_eq!(drained(&mut notices), std::slice::from_ref(&first));
         assert_eq!(drained(&mut notices), []);
         notices.note(CAUSE, "a", || unreachable!("made once"));

@@ -2,9 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use tidegate_abi::host::PartitionPosition;
+use tidegate_abi::host::{HostState, PartitionPosition};
 
-use crate::kafka::consumer::{Positions, StartAt, TopicPartition, Watermarks};
+use super::channels::States;
+use crate::kafka::consumer::{Commit, Commits, Positions, StartAt, TopicPartition, Watermarks};
 
 /// Where one partition stands.
 #[derive(Debug)]
@@ -13,6 +14,10 @@ struct Standing {
     generation: u64,
     /// Next offset once everything settled so far is counted; `None` until the first record is.
     settled: Option<i64>,
+    /// What is known of the records before `settled`.
+    state: HostState,
+    /// What was known of the records before the first of this assignment.
+    claimed: HostState,
     /// Next offset as the group has it.
     committed: Option<i64>,
     /// Next offset at the end of the log when the task got the partition; `None` when nobody asked.
@@ -35,15 +40,18 @@ pub(super) struct Assignment {
 pub(super) struct Slot {
     pub(super) topic: Arc<str>,
     pub(super) generation: u64,
+    /// What was known of the records before the first of this assignment.
+    pub(super) state: HostState,
 }
 
 impl Assignment {
-    /// Adds partitions that start where `starts` says, under assignment number `generation`. `ends` holds the ends of
-    /// their logs, where somebody asked.
+    /// Adds partitions that start where `starts` says, under assignment number `generation`. `states` holds what is known
+    /// of the records before, `ends` the ends of their logs, where somebody asked.
     pub(super) fn add(
         &mut self,
         generation: u64,
         starts: &[(TopicPartition, StartAt)],
+        states: &States,
         ends: &HashMap<TopicPartition, i64>,
     ) {
         for (at, start) in starts {
@@ -56,6 +64,8 @@ impl Assignment {
             let standing = Standing {
                 generation,
                 settled: start,
+                state: states.get(at).cloned(),
+                claimed: states.get(at).cloned(),
                 // A sink's own offset is committed too, so that lag is seen where people look for it.
                 committed: None,
                 end: ends.get(at).copied().or(before.and_then(|before| before.end)),
@@ -87,7 +97,8 @@ impl Assignment {
     pub(super) fn slot(&self, topic: &str, partition: i32) -> Option<Slot> {
         let (name, partitions) = self.topics.get_key_value(topic)?;
         let standing = partitions.get(&partition).filter(|standing| !standing.leaving)?;
-        Some(Slot { topic: Arc::clone(name), generation: standing.generation })
+        let (generation, state) = (standing.generation, standing.claimed.clone());
+        Some(Slot { topic: Arc::clone(name), generation, state })
     }
 
     /// Whether what was read under `generation` still counts, and more records are taken.
@@ -99,8 +110,9 @@ impl Assignment {
     pub(super) fn settle(&mut self, positions: &[PartitionPosition]) {
         for position in positions {
             let Some(standing) = self.standing_mut(&position.topic, position.partition) else { continue };
-            if standing.generation == position.generation {
-                standing.settled = Some(standing.settled.unwrap_or(i64::MIN).max(position.next_offset));
+            if standing.generation == position.generation && standing.settled <= Some(position.next_offset) {
+                standing.settled = Some(position.next_offset);
+                standing.state.clone_from(&position.state);
             }
         }
     }
@@ -114,6 +126,15 @@ impl Assignment {
         partitions.iter().filter_map(settled).collect()
     }
 
+    /// What is known of the records of these partitions that are settled.
+    pub(super) fn states(&self, partitions: &[TopicPartition]) -> States {
+        let state = |at: &TopicPartition| {
+            let standing = self.topics.get(at.topic.as_str())?.get(&at.partition)?;
+            Some((at.clone(), standing.state.clone()?))
+        };
+        partitions.iter().filter_map(state).collect()
+    }
+
     /// Notes what the group has.
     pub(super) fn committed(&mut self, positions: &Positions) {
         for (at, offset) in positions {
@@ -124,10 +145,11 @@ impl Assignment {
     }
 
     /// Watermarks that the group does not have yet.
-    pub(super) fn uncommitted(&self) -> Positions {
+    pub(super) fn uncommitted(&self) -> Commits {
         let open = self.all().filter_map(|(topic, partition, standing)| {
             let settled = standing.settled.filter(|settled| standing.committed != Some(*settled))?;
-            Some((TopicPartition::new(topic, partition), settled))
+            let metadata = standing.state.clone().unwrap_or_default();
+            Some((TopicPartition::new(topic, partition), Commit { offset: settled, metadata }))
         });
         open.collect()
     }
@@ -180,12 +202,32 @@ mod tests {
     use super::*;
 
     fn position(partition: i32, generation: u64, next_offset: i64) -> PartitionPosition {
-        PartitionPosition { topic: Arc::from("t"), partition, generation, next_offset }
+        PartitionPosition { topic: Arc::from("t"), partition, generation, next_offset, state: None }
+    }
+
+    fn offsets(assignment: &Assignment) -> Positions {
+        assignment.uncommitted().into_iter().map(|(at, commit)| (at, commit.offset)).collect()
+    }
+
+    #[test]
+    fn the_state_goes_with_the_offset_that_it_belongs_to() {
+        let at = TopicPartition::new("t", 0);
+        let state = |byte: u8| Some(Arc::from([byte]));
+        let mut assignment = Assignment::default();
+        let states = States::from([(at.clone(), Arc::from([1]))]);
+        assignment.add(1, &[(at.clone(), StartAt::Offset(5))], &states, &HashMap::new());
+        let metadata = |assignment: &Assignment| assignment.uncommitted()[&at].metadata.clone();
+        assert_eq!(*metadata(&assignment), [1]);
+        assignment.settle(&[PartitionPosition { state: state(2), ..position(0, 1, 9) }]);
+        assignment.settle(&[PartitionPosition { state: state(3), ..position(0, 1, 7) }]);
+        assert_eq!(*metadata(&assignment), [2], "an older position does not count");
+        assert_eq!(assignment.states(std::slice::from_ref(&at))[&at], Arc::from([2]));
+        assert_eq!(assignment.slot("t", 0).unwrap().state, state(1), "readers begin with what was claimed");
     }
 
     fn assigned(partition: i32, start: StartAt) -> Assignment {
         let mut assignment = Assignment::default();
-        assignment.add(1, &[(TopicPartition::new("t", partition), start)], &HashMap::new());
+        assignment.add(1, &[(TopicPartition::new("t", partition), start)], &States::new(), &HashMap::new());
         assignment
     }
 
@@ -194,7 +236,7 @@ mod tests {
         let mut assignment = assigned(0, StartAt::Beginning);
         assert!(assignment.uncommitted().is_empty());
         assignment.settle(&[position(0, 1, 10)]);
-        let open = assignment.uncommitted();
+        let open = offsets(&assignment);
         assert_eq!(open.get(&TopicPartition::new("t", 0)), Some(&10));
         assignment.committed(&open);
         assert!(assignment.uncommitted().is_empty());
@@ -205,9 +247,9 @@ mod tests {
         let mut assignment = assigned(0, StartAt::Offset(5));
         let at = [TopicPartition::new("t", 0)];
         assignment.remove(&at);
-        assignment.add(2, &[(at[0].clone(), StartAt::Offset(7))], &HashMap::new());
+        assignment.add(2, &[(at[0].clone(), StartAt::Offset(7))], &States::new(), &HashMap::new());
         assignment.settle(&[position(0, 1, 100)]);
-        assert_eq!(assignment.uncommitted().get(&at[0]), Some(&7));
+        assert_eq!(offsets(&assignment).get(&at[0]), Some(&7));
         assert!(!assignment.takes("t", 0, 1));
         assert!(assignment.takes("t", 0, 2));
     }
@@ -238,12 +280,12 @@ mod tests {
         let mut assignment = Assignment::default();
         let (full, empty) = (TopicPartition::new("t", 0), TopicPartition::new("t", 1));
         let ends = HashMap::from([(full.clone(), 4), (empty.clone(), 0)]);
-        assignment.add(1, &[(full, StartAt::Beginning), (empty, StartAt::Beginning)], &ends);
+        assignment.add(1, &[(full, StartAt::Beginning), (empty, StartAt::Beginning)], &States::new(), &ends);
         let read = Positions::new();
         assert_eq!(assignment.at_end(&read), 1);
         assignment.settle(&[position(0, 1, 4)]);
         assert_eq!(assignment.at_end(&read), 1);
-        let open = assignment.uncommitted();
+        let open = offsets(&assignment);
         assignment.committed(&open);
         assert_eq!(assignment.at_end(&read), 2);
     }
@@ -252,11 +294,16 @@ mod tests {
     fn control_records_at_the_end_are_read_and_never_settled() {
         let mut assignment = Assignment::default();
         let at = TopicPartition::new("t", 0);
-        assignment.add(1, &[(at.clone(), StartAt::Beginning)], &HashMap::from([(at.clone(), 5)]));
+        assignment.add(
+            1,
+            &[(at.clone(), StartAt::Beginning)],
+            &States::new(),
+            &HashMap::from([(at.clone(), 5)]),
+        );
         assignment.settle(&[position(0, 1, 4)]);
         let read = Positions::from([(at, 5)]);
         assert_eq!(assignment.at_end(&read), 0);
-        let open = assignment.uncommitted();
+        let open = offsets(&assignment);
         assignment.committed(&open);
         assert_eq!((assignment.at_end(&Positions::new()), assignment.at_end(&read)), (0, 1));
     }

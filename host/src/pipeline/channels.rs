@@ -1,6 +1,6 @@
 //! What the three roles of a task send each other.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use tidegate_abi::host::{Batch, PartitionPosition};
 
@@ -12,6 +12,9 @@ use crate::{
     kafka::consumer::{Positions, StartAt, TopicPartition, Watermarks},
     plugins::CallError,
 };
+
+/// What is known of the records of partitions before an offset, as decoders give it.
+pub(super) type States = HashMap<TopicPartition, Arc<[u8]>>;
 
 /// What the poll loop is sent.
 #[derive(Debug)]
@@ -62,6 +65,8 @@ pub(super) enum SinkInput {
         partitions: Vec<TopicPartition>,
         /// Where those that are read again go on, unless the sink knows better.
         settled: Positions,
+        /// What is known of their records before that.
+        states: States,
     },
     /// Let these partitions go.
     Release(Vec<TopicPartition>),
@@ -75,6 +80,8 @@ pub(super) struct Claimed {
     /// Number of the assignment that this answers.
     pub(super) generation: u64,
     pub(super) starts: Vec<(TopicPartition, StartAt)>,
+    /// What is known of the records before that.
+    pub(super) states: States,
     /// Ends of the logs, with `until_end` only.
     pub(super) ends: HashMap<TopicPartition, i64>,
     /// Partitions of all topics, with `until_end` only.

@@ -4,6 +4,7 @@ mod apart;
 mod claim;
 #[cfg(test)]
 mod commit_rule;
+mod state;
 
 use std::{
     collections::HashMap,
@@ -30,7 +31,7 @@ use super::{
 };
 use crate::{
     kafka::consumer::{LookUp, TopicPartition},
-    plugins::{CallError, ErrorClass, Opening, SinkInstance, WriteReport},
+    plugins::{CallError, ErrorClass, Opening, SinkInstance, StoredClaim, WriteReport},
 };
 
 /// The sink role of a task.
@@ -126,8 +127,8 @@ impl OpenSink<'_> {
                 }
                 // Whoever is about to leave claims nothing: that would fence the next owner.
                 SinkInput::Claim { .. } if role.stop.is_asked() => {}
-                SinkInput::Claim { generation, partitions, settled } => {
-                    if let Some(claimed) = self.claim(generation, &partitions, &settled)? {
+                SinkInput::Claim { generation, partitions, settled, states } => {
+                    if let Some(claimed) = self.claim(generation, &partitions, &settled, states)? {
                         let _ended = role.poll.send(Inbox::Claimed(claimed)).is_err();
                     }
                 }
@@ -219,7 +220,9 @@ impl OpenSink<'_> {
         let epoch = |topic: &str, partition: i32| {
             owned.get(topic).and_then(|topic| topic.get(&partition)).map_or(0, |owned| owned.epoch)
         };
-        let call = || role.clock.time(stage, sink.context(), || sink.write(batch, range.clone(), epoch));
+        let positions = state::positions_before(&role.settings.decoder, batch, range.end);
+        let call =
+            || role.clock.time(stage, sink.context(), || sink.write(batch, range.clone(), &positions, epoch));
         if apart {
             return failure_policy::once(stage, &role.stop, call);
         }
@@ -241,7 +244,8 @@ impl OpenSink<'_> {
     }
 
     fn settled(&self, batch: &Batch, end: usize, delivered: usize) {
-        let settled = Settled { positions: batch.positions_before(end), delivered };
+        let positions = state::positions_before(&self.role.settings.decoder, batch, end);
+        let settled = Settled { positions, delivered };
         let _ended = self.role.poll.send(Inbox::Settled(settled)).is_err();
     }
 
@@ -277,7 +281,7 @@ impl OpenSink<'_> {
             .collect();
         if !partitions.is_empty() {
             let claims = self.ask_to_claim(&partitions)?;
-            for (at, (_, epoch)) in partitions.iter().zip(claims) {
+            for (at, StoredClaim { epoch, .. }) in partitions.iter().zip(claims) {
                 if let Some(owned) =
                     self.owned.get_mut(&at.topic).and_then(|topic| topic.get_mut(&at.partition))
                 {

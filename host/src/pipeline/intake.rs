@@ -111,6 +111,7 @@ impl Intake {
             return last.index;
         }
         let index = self.open.slot(&slot.topic, partition, slot.generation);
+        self.open.set_claimed_state(index, &slot.state);
         self.last = Some(LastSlot { slot: slot.clone(), partition, index });
         index
     }

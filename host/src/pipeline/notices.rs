@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{formats::Notice, telemetry};
+use crate::{
+    formats::{Notice, Severity},
+    telemetry,
+};
 
 /// How often repeated notices are summed up in the log.
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -29,17 +32,22 @@ impl NoticeLog {
     /// Takes a notice: a message goes to the log at once, a repetition into the next summary.
     pub(super) fn add(&mut self, notice: Notice) {
         let cause = notice.cause.0;
-        telemetry::task_count(
-            &self.connector,
-            self.task,
-            "warnings_total",
-            &[("cause", cause)],
-            notice.count,
-        );
+        let name = match notice.severity {
+            Severity::Warning => "warnings_total",
+            Severity::Info => "notices_total",
+        };
+        telemetry::task_count(&self.connector, self.task, name, &[("cause", cause)], notice.count);
         let mut repeated = notice.count;
         if let Some(message) = &notice.message {
             repeated -= 1;
-            tracing::warn!(cause, subject = &*notice.subject, "{message}");
+            let subject = &*notice.subject;
+            match notice.severity {
+                Severity::Warning => tracing::warn!(cause, subject, "{message}"),
+                Severity::Info => tracing::info!(cause, subject, "{message}"),
+            }
+        }
+        if notice.severity == Severity::Info {
+            return;
         }
         if repeated > 0 {
             *self.repeated.entry((cause, notice.subject)).or_default() += repeated;

@@ -58,10 +58,11 @@ pub(super) fn log_written(batch: &Batch, range: Range<usize>, rows: &[TableRows]
         let changed = changed(rows, &events.table);
         let table = &events.table;
         match changed {
-            Some(TableRows { inserted, updated, deleted, .. }) => tracing::info!(
+            Some(TableRows { inserted, updated, deleted, skipped, .. }) => tracing::info!(
                 rows_inserted = inserted,
                 rows_updated = updated,
                 rows_deleted = deleted,
+                events_skipped = (skipped > 0).then_some(skipped),
                 duration_ms,
                 "Batch written to {table}: {events}"
             ),
@@ -77,6 +78,7 @@ fn changed(rows: &[TableRows], table: &str) -> Option<TableRows> {
         inserted: sum.inserted + rows.inserted,
         updated: sum.updated + rows.updated,
         deleted: sum.deleted + rows.deleted,
+        skipped: sum.skipped + rows.skipped,
         ..sum
     })
 }
@@ -123,9 +125,10 @@ mod tests {
             inserted,
             updated,
             deleted,
+            skipped: 1,
         };
         let told = [rows("a", 1, 2, 3), rows("b", 9, 9, 9), rows("a", 10, 20, 30)];
-        assert_eq!(changed(&told, "a"), Some(rows("a", 11, 22, 33)));
+        assert_eq!(changed(&told, "a"), Some(TableRows { skipped: 2, ..rows("a", 11, 22, 33) }));
         assert_eq!(changed(&told, "c"), None);
     }
 }

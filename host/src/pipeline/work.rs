@@ -10,7 +10,7 @@ use std::{
 
 use tidegate_abi::{
     Record,
-    host::{Batch, Part, Refusal},
+    host::{Batch, Part, Partition, Refusal},
 };
 
 use super::{
@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     config::OnReject,
-    formats::RecordDecoder,
+    formats::{Reading, RecordDecoder},
     plugins::{CallError, ErrorClass, Opening, TransformInstance},
 };
 
@@ -148,7 +148,7 @@ impl Stages {
         // What is too large was refused by the poll loop already.
         self.rejections.admit(&Stage::Source, batch, &mut unsettled)?;
         if self.settings.reads_values {
-            batch.decode(&mut self.decoder);
+            self.decode(batch);
             self.rejections.admit(&Stage::Decode(Part::Record), batch, &mut unsettled)?;
         }
         for index in 0..self.transforms.len() {
@@ -158,6 +158,30 @@ impl Stages {
         }
         self.tell_of_notices();
         Ok(unsettled)
+    }
+
+    /// Decodes, and notes what is known of each partition before and after the batch: it is stored with the offsets.
+    fn decode(&mut self, batch: &mut Batch) {
+        drop_former_assignments(batch);
+        let mut before = Vec::with_capacity(batch.partitions().len());
+        for (slot, partition) in batch.partitions().iter().enumerate() {
+            let first = batch.originals_below(slot, i64::MAX).next();
+            let reading = Reading {
+                topic: &partition.topic,
+                partition: partition.partition,
+                assignment: partition.generation,
+                offset: first.map_or(partition.next_offset, |first| first.offset),
+                state: batch.claimed_state(slot).map(|state| &**state),
+            };
+            self.decoder.open(&reading);
+            before.push(self.decoder.state(&partition.topic, partition.partition));
+        }
+        batch.decode(&mut self.decoder);
+        for (slot, before) in before.into_iter().enumerate() {
+            let Partition { topic, partition, .. } = &batch.partitions()[slot];
+            let after = self.decoder.state(topic, *partition);
+            batch.set_states(slot, before, after);
+        }
     }
 
     /// Logs and measures what the decoder has noticed, transforms' outputs included.
@@ -239,6 +263,23 @@ impl Stages {
             self.clock.time(&stage, transform.context(), || drop(transform));
         }
     }
+}
+
+/// Drops what was read of a partition under an assignment before its latest: the sink would drop it, too, and it must not
+/// count for what is known of the partition.
+fn drop_former_assignments(batch: &mut Batch) {
+    let partitions = batch.partitions();
+    let newest = |slot: &Partition| {
+        let same =
+            partitions.iter().filter(|other| other.partition == slot.partition && other.topic == slot.topic);
+        same.map(|other| other.generation).max()
+    };
+    let newest: Vec<Option<u64>> = partitions.iter().map(newest).collect();
+    if partitions.iter().zip(&newest).all(|(slot, newest)| *newest == Some(slot.generation)) {
+        return;
+    }
+    let mut newest = newest.into_iter();
+    batch.retain_partitions(|slot| newest.next().flatten() == Some(slot.generation));
 }
 
 fn open(

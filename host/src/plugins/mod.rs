@@ -26,5 +26,5 @@ pub use manifest::{LibraryManifest, PluginKind, PluginManifest};
 pub use opening::{OpenError, Opening};
 pub use probe::{PROBE_COMMAND, Prober, probe_main};
 pub use registry::{Discovered, Plugin, Registry};
-pub use sink::{SinkInstance, TableRows, WriteReport};
+pub use sink::{SinkInstance, StoredClaim, TableRows, WriteReport};
 pub use transform::TransformInstance;

@@ -8,7 +8,7 @@ use tidegate_abi::{
         prefix_type::WithMetadata,
         std_types::{RResult, RSlice, RSliceMut, RStr},
     },
-    host::Batch,
+    host::{Batch, PartitionPosition},
     raw::{
         AbiError, Claim, PartitionView, ReportHandle, ReportVTable, ReportVTableRef, SinkObject,
         TableRows as RawTableRows,
@@ -33,6 +33,19 @@ pub struct TableRows {
     pub updated: u64,
     /// Rows deleted.
     pub deleted: u64,
+    /// Events that changed nothing, since they are older than their rows.
+    pub skipped: u64,
+}
+
+/// What a sink stores of a partition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredClaim {
+    /// Next offset to read, where the sink stores one.
+    pub next_offset: Option<i64>,
+    /// Epoch of the ownership.
+    pub epoch: u64,
+    /// The host's state that was stored beside the offset; empty if there is none.
+    pub state: Vec<u8>,
 }
 
 /// What a sink reports of one write.
@@ -53,8 +66,9 @@ extern "C" fn report_reject(ctx: *mut (), index: u32, reason: RStr<'_>) {
 extern "C" fn report_rows(ctx: *mut (), rows: &RawTableRows<'_>) {
     // SAFETY: as above.
     let report = unsafe { &mut *ctx.cast::<WriteReport>() };
-    let RawTableRows { table, inserted, updated, deleted, .. } = *rows;
-    report.rows.push(TableRows { table: table.to_string(), inserted, updated, deleted });
+    let RawTableRows { table, inserted, updated, deleted, reserved: [skipped, ..] } = *rows;
+    let (table, skipped) = (table.to_string(), skipped as u64);
+    report.rows.push(TableRows { table, inserted, updated, deleted, skipped });
 }
 
 fn report_vtable() -> ReportVTableRef {
@@ -107,7 +121,8 @@ impl SinkInstance {
         result.into_result().map_err(|error| CallError::new(&self.name, &error))
     }
 
-    /// Writes the records `range` of `batch`. `epoch` gives the epoch under which a partition was claimed.
+    /// Writes the records `range` of `batch`, with the `positions` that hold once they are durable. `epoch` gives the epoch
+    /// under which a partition was claimed.
     ///
     /// # Errors
     /// What the plugin returned; nothing was applied. Also when it refuses a record that it was not lent.
@@ -115,12 +130,13 @@ impl SinkInstance {
         &mut self,
         batch: &Batch,
         range: Range<usize>,
+        positions: &[PartitionPosition],
         epoch: impl Fn(&str, i32) -> u64,
     ) -> Result<WriteReport, CallError> {
         let mut report = WriteReport::default();
         let write = self.object.vtable.write();
         let lent = range.len();
-        let result = batch.lend_to_sink(range, epoch, |view| {
+        let result = batch.lend_to_sink(range, positions, epoch, |view| {
             let handle = ReportHandle { ctx: (&raw mut report).cast(), vtable: report_vtable() };
             // SAFETY: the instance belongs to this vtable, and `&mut self` makes this its only call.
             unsafe { write(self.object.instance, view, &handle) }
@@ -135,11 +151,11 @@ impl SinkInstance {
         }
     }
 
-    /// Claims partitions: next offset, where the sink stores one, and epoch of each.
+    /// Claims partitions: what the sink stores of each.
     ///
     /// # Errors
     /// What the plugin returned.
-    pub fn claim(&mut self, partitions: &[(&str, i32)]) -> Result<Vec<(Option<i64>, u64)>, CallError> {
+    pub fn claim(&mut self, partitions: &[(&str, i32)]) -> Result<Vec<StoredClaim>, CallError> {
         let views = partition_views(partitions);
         let mut claims = vec![Claim::NONE; views.len()];
         // SAFETY: as in `write`.
@@ -153,7 +169,12 @@ impl SinkInstance {
         self.outcome(result)?;
         Ok(claims
             .iter()
-            .map(|claim| ((claim.next_offset >= 0).then_some(claim.next_offset), claim.epoch))
+            .map(|claim| StoredClaim {
+                next_offset: (claim.next_offset >= 0).then_some(claim.next_offset),
+                epoch: claim.epoch,
+                // SAFETY: the sink has just answered, and `&mut self` keeps others from calling it.
+                state: unsafe { claim.state() }.to_vec(),
+            })
             .collect())
     }
 

@@ -87,14 +87,26 @@ impl fmt::Display for Operation {
 }
 
 /// Where the source stands: compare it first, then the Kafka offset.
+///
+/// It is the generation of the source's log, then the place in that log: after a failover to another server, or a restore
+/// from a backup, places begin anew, and events of the new log are newer than all of the old one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Position([u64; 4]);
+pub struct Position {
+    generation: u64,
+    words: [u64; 4],
+}
 
 impl Position {
-    /// The words, most significant first.
+    /// Number of the source's log, counted per partition and source from 0.
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The place in that log, most significant word first.
     #[must_use]
     pub const fn words(&self) -> [u64; 4] {
-        self.0
+        self.words
     }
 }
 
@@ -210,7 +222,23 @@ impl<'b> Change<'b> {
     /// Comparable log position, inherited from the partition's last event where the source gave none.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
-        (self.view.position_len > 0).then_some(Position(self.view.position))
+        let position = Position { generation: self.log_generation(), words: self.view.position };
+        (self.view.position_len > 0).then_some(position)
+    }
+
+    /// Number of the source's log that the event belongs to, also where it has no position: see [`Position`].
+    #[must_use]
+    pub const fn log_generation(&self) -> u64 {
+        // An older host does not have it.
+        let end = std::mem::offset_of!(ChangeView, log_generation) + size_of::<u64>();
+        if self.view.size as usize >= end { self.view.log_generation } else { 0 }
+    }
+
+    /// Whether the source has sent the event before, as connectors do that restart: an earlier record of the partition
+    /// holds it. Sinks that cannot tell by the row, as in tables without a key, leave such events out.
+    #[must_use]
+    pub const fn is_resent(&self) -> bool {
+        self.view.flags & change_flags::RESENT != 0
     }
 
     /// Whether the position is that of an earlier event of the partition, because the source gave this one none.
@@ -266,14 +294,19 @@ impl<'b> Change<'b> {
         }));
         let same_columns = same_names(self.before_value(), before) && same_names(self.after_value(), after);
         let row_schema = if same_columns { self.view.row_schema } else { std::ptr::null() };
-        let view = ChangeView { before: before.node(), after: after.node(), row_schema, ..*self.view };
+        let view = ChangeView { before: before.node(), after: after.node(), row_schema, ..self.copy() };
         (Value::object(fields), arena.alloc(view))
     }
 
     /// The same event under another table name.
     #[must_use]
     pub fn with_table(&self, arena: Arena<'b>, table: &str) -> &'b ChangeView {
-        arena.alloc(ChangeView { table: Bytes::new(arena.str(table).as_bytes()), ..*self.view })
+        arena.alloc(ChangeView { table: Bytes::new(arena.str(table).as_bytes()), ..self.copy() })
+    }
+
+    fn copy(&self) -> ChangeView {
+        // SAFETY: the host filled `size` bytes, by the promise at `from_ptr`.
+        unsafe { self.view.copy() }
     }
 }
 
@@ -305,6 +338,8 @@ pub struct ChangeParts<'b> {
     pub position_text: &'b str,
     pub position: Option<[u64; 4]>,
     pub inherited_position: bool,
+    pub log_generation: u64,
+    pub resent: bool,
     pub commit_ms: Option<i64>,
     pub event_ms: Option<i64>,
     pub row_schema: Option<Schema>,
@@ -328,6 +363,8 @@ impl ChangeParts<'_> {
             position_text: "",
             position: None,
             inherited_position: false,
+            log_generation: 0,
+            resent: false,
             commit_ms: None,
             event_ms: None,
             row_schema: None,
@@ -340,6 +377,7 @@ impl ChangeParts<'_> {
             (self.commit_ms.is_some(), change_flags::HAS_COMMIT_TIME),
             (self.event_ms.is_some(), change_flags::HAS_EVENT_TIME),
             (self.inherited_position, change_flags::INHERITED_POSITION),
+            (self.resent, change_flags::RESENT),
         ] {
             flags |= if set { flag } else { 0 };
         }
@@ -363,6 +401,7 @@ impl ChangeParts<'_> {
             commit_ms: self.commit_ms.unwrap_or_default(),
             event_ms: self.event_ms.unwrap_or_default(),
             row_schema: self.row_schema.map_or(std::ptr::null(), Schema::as_ptr),
+            log_generation: self.log_generation,
         }
     }
 }

@@ -25,12 +25,15 @@ pub(crate) struct Journal {
 }
 
 /// Where a partition stands.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Stored {
     /// Next offset to write, once there was a write.
     pub(crate) next_offset: Option<i64>,
     /// Number of the ownership that may write.
     pub(crate) epoch: u64,
+    /// What the host has to know of the records before, in base64.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) state: String,
 }
 
 impl Journal {
@@ -64,8 +67,8 @@ impl Journal {
     }
 
     /// Where a partition of a connector stands.
-    pub(crate) fn stored(&self, connector: &str, topic: &str, partition: i32) -> Option<Stored> {
-        self.partitions.get(connector)?.get(&key(topic, partition)).copied()
+    pub(crate) fn stored(&self, connector: &str, topic: &str, partition: i32) -> Option<&Stored> {
+        self.partitions.get(connector)?.get(&key(topic, partition))
     }
 
     /// The place for where a partition of a connector stands.

@@ -21,6 +21,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use tidegate_plugin::{Claim, NextOffset, Partition, Result, prelude::warn};
 
 use crate::{
@@ -87,7 +88,9 @@ impl Turn<'_> {
     pub(crate) fn claim(&mut self, connector: &str, Partition { topic, partition }: Partition<'_>) -> Claim {
         let stored = self.journal.stored_mut(connector, topic, partition);
         stored.epoch += 1;
-        Claim { next_offset: stored.next_offset, epoch: stored.epoch }
+        // A state that was changed by hand is as good as none: the host then knows nothing of the records before.
+        let state = STANDARD.decode(&stored.state).unwrap_or_default();
+        Claim { next_offset: stored.next_offset, epoch: stored.epoch, state }
     }
 
     /// Forgets how far a partition is. It counts from the commit on.
@@ -97,7 +100,9 @@ impl Turn<'_> {
 
     /// The offset below which the records of a partition are in the files; fails if another task owns it.
     pub(crate) fn written_below(&self, connector: &str, position: NextOffset<'_>) -> Result<i64> {
-        let stored = self.journal.stored(connector, position.topic, position.partition).unwrap_or_default();
+        let Some(stored) = self.journal.stored(connector, position.topic, position.partition) else {
+            return Ok(i64::MIN);
+        };
         if stored.epoch > position.epoch {
             let topic = position.topic.to_owned();
             let (partition, claimed, held) = (position.partition, stored.epoch, position.epoch);
@@ -109,7 +114,10 @@ impl Turn<'_> {
     /// Notes where a partition stands. It counts from the commit on, and never goes back.
     pub(crate) fn advance(&mut self, connector: &str, position: NextOffset<'_>) {
         let stored = self.journal.stored_mut(connector, position.topic, position.partition);
-        stored.next_offset = stored.next_offset.max(Some(position.next_offset));
+        if stored.next_offset <= Some(position.next_offset) {
+            stored.next_offset = Some(position.next_offset);
+            stored.state = STANDARD.encode(position.state);
+        }
         stored.epoch = position.epoch;
     }
 

@@ -89,13 +89,19 @@ fn a_repeated_batch_adds_nothing() {
 fn a_restart_goes_on_where_the_files_end() {
     let folder = tempfile::tempdir().unwrap();
     let mut first = open(&folder, "all");
-    assert_eq!(first.claim(&[("t", 0)]).unwrap(), [Claim { next_offset: None, epoch: 1 }]);
+    assert_eq!(first.claim(&[("t", 0)]).unwrap(), [Claim { epoch: 1, ..Claim::default() }]);
     first.write(&numbers(0..3)).unwrap();
     first.close().unwrap();
 
     let mut second = open(&folder, "all");
     let claims = second.claim(&[("t", 0), ("t", 1)]).unwrap();
-    assert_eq!(claims, [Claim { next_offset: Some(3), epoch: 2 }, Claim { next_offset: None, epoch: 1 }]);
+    assert_eq!(
+        claims,
+        [
+            Claim { next_offset: Some(3), epoch: 2, ..Claim::default() },
+            Claim { epoch: 1, ..Claim::default() }
+        ]
+    );
     second.write(&numbers(3..4)).unwrap();
     assert_eq!(read(&folder, "all"), "0\n1\n2\n3\n");
 }

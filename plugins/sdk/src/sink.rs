@@ -73,7 +73,7 @@ pub trait Sink: Send + Sized + 'static {
         Ok(())
     }
 
-    /// Forgets what offsets it has stored of these partitions, which it has claimed: they are of a log that is gone, such
+    /// Forgets what offsets it has stored of these partitions, which it has claimed, but not the state beside them: they are of a log that is gone, such
     /// as that of a topic that was created anew, and `source.on_lost_position` says to go on with the new one. The next
     /// write stores offsets again, lower ones than before. Called for sinks that store offsets alone.
     ///
@@ -141,12 +141,15 @@ pub struct Partition<'a> {
 }
 
 /// A sink's answer for one partition that it was asked to claim.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Claim {
     /// Next offset to read, if the sink has stored one.
     pub next_offset: Option<i64>,
     /// Number of this ownership, 0 for a sink that fences nobody. It comes back in [`Batch::positions`].
     pub epoch: u64,
+    /// The [`NextOffset::state`](crate::NextOffset::state) that was stored with the offset, as it was; empty if there is
+    /// none. [`Sink::start_over`] forgets the offset alone and keeps the state.
+    pub state: Vec<u8>,
 }
 
 /// What became of a batch.
@@ -167,6 +170,8 @@ pub struct Rows {
     pub updated: u64,
     /// Rows deleted.
     pub deleted: u64,
+    /// Events that changed nothing, since they are older than what the table holds of their row.
+    pub skipped: u64,
 }
 
 impl Report {
@@ -203,24 +208,28 @@ impl Report {
             (handle.vtable.reject())(handle.ctx, *index, reason.as_str().into());
         }
         for rows in &self.rows {
-            let Rows { table, inserted, updated, deleted } = rows;
+            let Rows { table, inserted, updated, deleted, skipped } = rows;
             let rows = TableRows {
                 table: table.as_str().into(),
                 inserted: *inserted,
                 updated: *updated,
                 deleted: *deleted,
-                reserved: [0; 4],
+                reserved: [*skipped as usize, 0, 0, 0],
             };
             (handle.vtable.rows())(handle.ctx, &rows);
         }
     }
 }
 
-pub(crate) struct Adapter<T>(Guarded<T>);
+pub(crate) struct Adapter<T> {
+    sink: Guarded<T>,
+    /// The states of the last claim: the host reads them after the call.
+    states: Vec<Vec<u8>>,
+}
 
 impl<T> Adapter<T> {
     pub(crate) fn new(sink: T) -> Self {
-        Self(Guarded::new(sink))
+        Self { sink: Guarded::new(sink), states: Vec::new() }
     }
 }
 
@@ -230,7 +239,7 @@ fn partitions<'a>(views: &'a [PartitionView<'_>]) -> Vec<Partition<'a>> {
 
 impl<T: Sink> RawSink for Adapter<T> {
     fn write(&mut self, batch: Batch<'_>, handle: &ReportHandle) -> Result<(), AbiError> {
-        let report = self.0.call(|sink| sink.write(&batch)).map_err(Error::into_abi)?;
+        let report = self.sink.call(|sink| sink.write(&batch)).map_err(Error::into_abi)?;
         guarded(|| {
             report.send(handle);
             Ok(())
@@ -239,31 +248,35 @@ impl<T: Sink> RawSink for Adapter<T> {
     }
 
     fn claim(&mut self, views: &[PartitionView<'_>], claims: &mut [raw::Claim]) -> Result<(), AbiError> {
-        let answers = self.0.call(|sink| sink.claim(&partitions(views))).map_err(Error::into_abi)?;
+        let answers = self.sink.call(|sink| sink.claim(&partitions(views))).map_err(Error::into_abi)?;
         if answers.len() != claims.len() {
             let message = format!("claim answered for {} of {} partitions", answers.len(), claims.len());
             return Err(Error::fatal(message).into_abi());
         }
+        self.states.clear();
         for (place, answer) in claims.iter_mut().zip(answers) {
-            let next_offset = answer.next_offset.unwrap_or(-1);
-            *place = raw::Claim { next_offset, epoch: answer.epoch, reserved: [0; 2] };
+            let Claim { next_offset, epoch, state } = answer;
+            // The bytes stay where they are when their vector moves.
+            *place = raw::Claim { next_offset: next_offset.unwrap_or(-1), epoch, reserved: [0; 2] }
+                .with_state(&state);
+            self.states.push(state);
         }
         Ok(())
     }
 
     fn release(&mut self, views: &[PartitionView<'_>]) -> Result<(), AbiError> {
-        self.0.call(|sink| sink.release(&partitions(views))).map_err(Error::into_abi)
+        self.sink.call(|sink| sink.release(&partitions(views))).map_err(Error::into_abi)
     }
 
     fn start_over(&mut self, views: &[PartitionView<'_>]) -> Result<(), AbiError> {
-        self.0.call(|sink| sink.start_over(&partitions(views))).map_err(Error::into_abi)
+        self.sink.call(|sink| sink.start_over(&partitions(views))).map_err(Error::into_abi)
     }
 
     fn flush(&mut self) -> Result<(), AbiError> {
-        self.0.call(Sink::flush).map_err(Error::into_abi)
+        self.sink.call(Sink::flush).map_err(Error::into_abi)
     }
 
     fn close(&mut self) -> Result<(), AbiError> {
-        self.0.call(Sink::close).map_err(Error::into_abi)
+        self.sink.call(Sink::close).map_err(Error::into_abi)
     }
 }

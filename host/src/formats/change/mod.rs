@@ -6,12 +6,10 @@
 
 mod columns;
 mod hints;
-mod memory;
 mod position;
 mod recognise;
 mod rows;
 
 pub use hints::{ColumnHint, HintError, Hints};
-pub(crate) use memory::Positions;
 pub(crate) use recognise::recognise;
 pub(crate) use rows::{RowError, Rows};

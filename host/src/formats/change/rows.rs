@@ -2,10 +2,11 @@
 
 use tidegate_abi::{Arena, ChangeParts, Field, Struct, Value, ValueRef};
 
-use super::{columns::Columns, hints::Hints, memory::Memory};
+use super::{columns::Columns, hints::Hints};
 use crate::formats::{
     Cause,
     json::Scratch,
+    memory::Memory,
     notices::Notices,
     types::{
         ArenaStore, Mismatch, Scalar, convert, list_is_unavailable, struct_is_unavailable,

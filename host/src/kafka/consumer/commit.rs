@@ -17,7 +17,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::context::{Note, lock};
 use super::core::Core;
-use super::{Positions, TopicPartition};
+use super::{Commits, Positions, TopicPartition, metadata};
 use crate::kafka::access::Refusal;
 
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -67,13 +67,22 @@ pub(super) fn moved_on(code: RDKafkaErrorCode) -> bool {
     )
 }
 
-/// Returns the list that commits `positions`.
-pub(super) fn commit_list(positions: &Positions) -> Result<TopicPartitionList, KafkaError> {
-    let mut list = TopicPartitionList::with_capacity(positions.len());
-    for (at, &next) in positions {
-        list.add_partition_offset(&at.topic, at.partition, Offset::Offset(next))?;
+/// Returns the list that commits `commits`.
+pub(super) fn commit_list(commits: &Commits) -> Result<TopicPartitionList, KafkaError> {
+    let mut list = TopicPartitionList::with_capacity(commits.len());
+    for (at, commit) in commits {
+        let mut element = list.add_partition(&at.topic, at.partition);
+        element.set_offset(Offset::Offset(commit.offset))?;
+        if !commit.metadata.is_empty() {
+            element.set_metadata(metadata::to_text(&commit.metadata));
+        }
     }
     Ok(list)
+}
+
+/// Returns the offsets alone.
+fn positions(commits: &Commits) -> Positions {
+    commits.iter().map(|(at, commit)| (at.clone(), commit.offset)).collect()
 }
 
 /// Commits for one consumer until it is dropped.
@@ -90,7 +99,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     /// What is to be committed next.
-    wanted: Positions,
+    wanted: Commits,
     /// Partitions that were given up during the attempt under way: should it fail, they are not tried again.
     forgotten: BTreeSet<TopicPartition>,
     /// After a failure: not before.
@@ -111,27 +120,23 @@ impl Committer {
         Ok(Self { shared })
     }
 
-    /// Has `positions` committed soon, in place of older ones of the same partitions.
-    pub(super) fn submit(&self, positions: &Positions) {
-        if positions.is_empty() {
+    /// Has `commits` committed soon, in place of older ones of the same partitions.
+    pub(super) fn submit(&self, commits: &Commits) {
+        if commits.is_empty() {
             return;
         }
-        self.state().wanted.extend(positions.iter().map(|(at, &next)| (at.clone(), next)));
+        self.state().wanted.extend(commits.clone());
         self.shared.changed.notify_all();
     }
 
-    /// Has `positions` committed and waits for it until `deadline`. Tries again unless that is of no use.
-    pub(super) fn submit_and_wait(
-        &self,
-        positions: &Positions,
-        deadline: Instant,
-    ) -> Result<(), CommitError> {
-        if positions.is_empty() {
+    /// Has `commits` committed and waits for it until `deadline`. Tries again unless that is of no use.
+    pub(super) fn submit_and_wait(&self, commits: &Commits, deadline: Instant) -> Result<(), CommitError> {
+        if commits.is_empty() {
             return Ok(());
         }
         loop {
             let mut state = self.state();
-            state.wanted.extend(positions.iter().map(|(at, &next)| (at.clone(), next)));
+            state.wanted.extend(commits.clone());
             state.not_before = None;
             let attempt = state.begun + 1;
             self.shared.changed.notify_all();
@@ -176,17 +181,17 @@ impl Drop for Committer {
 
 impl Shared {
     fn run(&self, core: &Weak<Core>) {
-        while let Some(positions) = self.next() {
+        while let Some(commits) = self.next() {
             let Some(core) = core.upgrade() else { return };
-            let result = commit_list(&positions).and_then(|list| core.base.commit(&list, CommitMode::Sync));
-            let result = result.map_err(|error| refused(&core, error, &positions));
-            self.ended(&positions, result.as_ref().err());
-            core.context().note(Note::Committed(result.map(|()| positions)));
+            let result = commit_list(&commits).and_then(|list| core.base.commit(&list, CommitMode::Sync));
+            let result = result.map_err(|error| refused(&core, error, &commits));
+            self.ended(&commits, result.as_ref().err());
+            core.context().note(Note::Committed(result.map(|()| positions(&commits))));
         }
     }
 
     /// Waits for something to commit and takes it; none when stopped.
-    fn next(&self) -> Option<Positions> {
+    fn next(&self) -> Option<Commits> {
         let mut state = lock(&self.state);
         loop {
             if state.stopped {
@@ -205,25 +210,25 @@ impl Shared {
         }
     }
 
-    fn ended(&self, positions: &Positions, error: Option<&CommitError>) {
+    fn ended(&self, commits: &Commits, error: Option<&CommitError>) {
         let mut state = lock(&self.state);
         state.ended = state.begun;
         state.last = error.cloned();
         state.not_before = error.map(|_| Instant::now() + RETRY_AFTER);
         if error.is_some_and(|error| !error.is_permanent()) {
-            for (at, &next) in positions {
+            for (at, commit) in commits {
                 if state.forgotten.contains(at) {
                     continue;
                 }
-                state.wanted.entry(at.clone()).or_insert(next);
+                state.wanted.entry(at.clone()).or_insert_with(|| commit.clone());
             }
         }
         self.changed.notify_all();
     }
 }
 
-fn refused(core: &Core, error: KafkaError, positions: &Positions) -> CommitError {
-    let topics: BTreeSet<&str> = positions.keys().map(|at| at.topic.as_str()).collect();
+fn refused(core: &Core, error: KafkaError, commits: &Commits) -> CommitError {
+    let topics: BTreeSet<&str> = commits.keys().map(|at| at.topic.as_str()).collect();
     let topics: Vec<&str> = topics.into_iter().collect();
     let code = error.rdkafka_error_code();
     match code.and_then(|code| core.refusal(code, &error.to_string(), &topics)) {
@@ -239,17 +244,19 @@ fn wait<'a>(changed: &Condvar, state: MutexGuard<'a, State>, time: Duration) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kafka::consumer::without_metadata;
 
     #[test]
     fn what_was_given_up_during_an_attempt_that_fails_is_not_tried_again() {
         let shared = Arc::new(Shared::default());
         let committer = Committer { shared: Arc::clone(&shared) };
         let [kept, given] = [0, 1].map(|partition| TopicPartition::new("t", partition));
-        committer.submit(&Positions::from([(kept.clone(), 5), (given.clone(), 7)]));
+        let wanted = Positions::from([(kept.clone(), 5), (given.clone(), 7)]);
+        committer.submit(&without_metadata(&wanted));
         let positions = shared.next().unwrap();
         committer.forget([&given]);
         let error = CommitError::Refused(KafkaError::ConsumerCommit(RDKafkaErrorCode::RequestTimedOut));
         shared.ended(&positions, Some(&error));
-        assert_eq!(committer.state().wanted, Positions::from([(kept, 5)]));
+        assert_eq!(committer.state().wanted, without_metadata(&Positions::from([(kept, 5)])));
     }
 }

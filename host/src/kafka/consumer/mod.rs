@@ -13,6 +13,7 @@ mod denied;
 mod error;
 mod event;
 mod failure;
+mod metadata;
 mod outage;
 mod poll;
 mod settings;
@@ -21,6 +22,7 @@ mod start;
 mod token;
 
 use std::fmt;
+use std::sync::Arc;
 
 pub use commit::CommitError;
 pub use error::ConsumerError;
@@ -55,6 +57,27 @@ impl fmt::Display for TopicPartition {
 
 /// The next offset to read, per partition.
 pub type Positions = std::collections::BTreeMap<TopicPartition, i64>;
+
+/// A position to commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// The next offset to read.
+    pub offset: i64,
+    /// Bytes that the group keeps beside the offset; empty for none.
+    pub metadata: Arc<[u8]>,
+}
+
+/// Positions with what is kept beside them, per partition.
+pub type Commits = std::collections::BTreeMap<TopicPartition, Commit>;
+
+/// Commits `positions` with nothing beside them.
+#[must_use]
+pub fn without_metadata(positions: &Positions) -> Commits {
+    let commit = |(at, offset): (&TopicPartition, &i64)| {
+        (at.clone(), Commit { offset: *offset, metadata: Arc::default() })
+    };
+    positions.iter().map(commit).collect()
+}
 
 /// The first offset of a log and the one after its last, per partition.
 pub type Watermarks = std::collections::BTreeMap<TopicPartition, (i64, i64)>;

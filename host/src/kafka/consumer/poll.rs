@@ -17,7 +17,7 @@ use super::context::{Context, Note, Question};
 use super::core::Core;
 use super::token::Holder;
 use super::{
-    CommitError, ConsumerError, ConsumerSettings, Event, LookUp, OnLostPosition, Positions, StartAt,
+    CommitError, Commits, ConsumerError, ConsumerSettings, Event, LookUp, OnLostPosition, Positions, StartAt,
     TopicPartition, Topics, Watermarks, to_list,
 };
 use crate::kafka::access::Access;
@@ -221,19 +221,19 @@ impl Consumer {
         self.assigned.borrow().keys().cloned().collect()
     }
 
-    /// Commits `positions` (the next offset to read) in the background; the result comes as
-    /// [`Event::CommitDone`]. One request is under way at a time; positions given meanwhile go with the next.
-    pub fn commit_async(&self, positions: &Positions) {
-        self.committer.submit(positions);
+    /// Commits positions in the background; the result comes as [`Event::CommitDone`]. One request is under way at a
+    /// time; positions given meanwhile go with the next.
+    pub fn commit_async(&self, commits: &Commits) {
+        self.committer.submit(commits);
     }
 
-    /// Commits `positions` and waits for it, trying again until `deadline` where that is of use. The result
+    /// Commits positions and waits for it, trying again until `deadline` where that is of use. The result
     /// also comes as [`Event::CommitDone`].
     ///
     /// # Errors
     /// When the group has moved on, refuses, or does not answer in time.
-    pub fn commit_sync(&self, positions: &Positions, deadline: Instant) -> Result<(), CommitError> {
-        self.committer.submit_and_wait(positions, deadline)
+    pub fn commit_sync(&self, commits: &Commits, deadline: Instant) -> Result<(), CommitError> {
+        self.committer.submit_and_wait(commits, deadline)
     }
 
     /// Stops the flow of messages of all partitions, also of those assigned later, until [`Self::resume`].

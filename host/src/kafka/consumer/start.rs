@@ -1,6 +1,6 @@
 //! Where a partition starts, and other questions to the brokers that may block; for any thread but the poll loop.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,10 +8,14 @@ use std::time::{Duration, Instant};
 use rdkafka::Offset;
 use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::error::KafkaResult;
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 
 use super::commit::{commit_list, moved_on};
 use super::core::Core;
-use super::{ConsumerError, Positions, Start, TopicPartition, Topics, Watermarks, to_list};
+use super::{
+    Commit, Commits, ConsumerError, Positions, Start, TopicPartition, Topics, Watermarks, metadata, to_list,
+    without_metadata,
+};
 use crate::kafka::access::Refusal;
 
 /// How long one request may take before it is tried again.
@@ -58,7 +62,8 @@ impl LookUp {
     /// keeps), else where the group has committed, else as follows. When the group has committed nothing for
     /// any partition of the topic, it is new to it and begins at `start`; the position of `Latest` is committed
     /// at once, for every partition of the topic, so that neither a restart nor another task takes the group
-    /// for an old one. Otherwise the partition was added later and begins at its beginning.
+    /// for an old one. Otherwise the partition was added later and begins at its beginning. Also returns what the
+    /// group keeps of those that start where it has committed.
     ///
     /// # Errors
     /// When the brokers do not answer until `deadline` or refuse, or the consumer is closed meanwhile.
@@ -68,10 +73,10 @@ impl LookUp {
         stored: &HashMap<TopicPartition, i64>,
         start: Start,
         deadline: Instant,
-    ) -> Result<Vec<(TopicPartition, StartAt)>, ConsumerError> {
+    ) -> Result<(Vec<(TopicPartition, StartAt)>, Commits), ConsumerError> {
         let open: Vec<&TopicPartition> = partitions.iter().filter(|at| !stored.contains_key(*at)).collect();
         let committed = match start {
-            _ if open.is_empty() => Positions::new(),
+            _ if open.is_empty() => Commits::new(),
             Start::Earliest => self.committed(open, deadline)?,
             Start::Latest => {
                 let topics: BTreeSet<&str> = open.iter().map(|at| at.topic.as_str()).collect();
@@ -80,13 +85,14 @@ impl LookUp {
             }
         };
         let start_of = |at: &TopicPartition| {
-            let known = stored.get(at).or_else(|| committed.get(at));
-            (at.clone(), known.map_or(StartAt::Beginning, |&offset| StartAt::Offset(offset)))
+            let known = stored.get(at).copied().or_else(|| committed.get(at).map(|commit| commit.offset));
+            (at.clone(), known.map_or(StartAt::Beginning, StartAt::Offset))
         };
-        Ok(partitions.iter().map(start_of).collect())
+        let starts = partitions.iter().map(start_of).collect();
+        Ok((starts, committed))
     }
 
-    /// Returns the group's committed positions of `partitions`, less those without one.
+    /// Returns what the group has committed of `partitions`, less those without a position.
     ///
     /// # Errors
     /// As [`Self::resolve_starts`].
@@ -94,18 +100,19 @@ impl LookUp {
         &self,
         partitions: impl IntoIterator<Item = &'a TopicPartition>,
         deadline: Instant,
-    ) -> Result<Positions, ConsumerError> {
+    ) -> Result<Commits, ConsumerError> {
         let list = to_list(partitions);
         let list = self.ask("the group's committed offsets", deadline, |core| {
             let list = core.base.committed_offsets(list.clone(), REQUEST_TIMEOUT)?;
             list.elements().iter().try_for_each(|element| element.error())?;
             Ok(list)
         })?;
-        let position = |topic: &str, partition, offset| match offset {
-            Offset::Offset(offset) => Some((TopicPartition::new(topic, partition), offset)),
-            _ => None,
+        let commit = |element: &TopicPartitionListElem<'_>| {
+            let Offset::Offset(offset) = element.offset() else { return None };
+            let metadata = metadata::from_text(element.metadata()).unwrap_or_default().into();
+            Some((TopicPartition::new(element.topic(), element.partition()), Commit { offset, metadata }))
         };
-        Ok(list.elements().iter().filter_map(|e| position(e.topic(), e.partition(), e.offset())).collect())
+        Ok(list.elements().iter().filter_map(commit).collect())
     }
 
     /// Returns a partition's first offset and the one after its last.
@@ -155,29 +162,30 @@ impl LookUp {
     }
 
     /// Returns what the group has committed for a topic, after committing its end if that was nothing.
-    fn committed_or_latest(&self, topic: &str, deadline: Instant) -> Result<Positions, ConsumerError> {
+    fn committed_or_latest(&self, topic: &str, deadline: Instant) -> Result<Commits, ConsumerError> {
         let partitions = self.partitions(topic, deadline)?;
         let committed = self.committed(&partitions, deadline)?;
         if !committed.is_empty() {
             return Ok(committed);
         }
         let end = |at: &TopicPartition| Ok((at.clone(), self.watermarks(at, deadline)?.1));
-        let mut ends: BTreeMap<_, _> = partitions.iter().map(end).collect::<Result<_, ConsumerError>>()?;
+        let mut ends: Positions = partitions.iter().map(end).collect::<Result<_, ConsumerError>>()?;
         // Another task of the group may have done the same meanwhile, and even got on: what it committed counts.
         let meanwhile = self.committed(&partitions, deadline)?;
         ends.retain(|at, _| !meanwhile.contains_key(at));
-        self.commit(&ends, deadline)?;
-        ends.extend(meanwhile);
-        Ok(ends)
+        let mut commits = without_metadata(&ends);
+        self.commit(&commits, deadline)?;
+        commits.extend(meanwhile);
+        Ok(commits)
     }
 
     /// Commits; when the group rebalances again, that is left to whoever gets the partitions next.
-    fn commit(&self, positions: &Positions, deadline: Instant) -> Result<(), ConsumerError> {
-        if positions.is_empty() {
+    fn commit(&self, commits: &Commits, deadline: Instant) -> Result<(), ConsumerError> {
+        if commits.is_empty() {
             return Ok(());
         }
         self.ask("the commit of where the group begins", deadline, |core| {
-            match core.base.commit(&commit_list(positions)?, CommitMode::Sync) {
+            match core.base.commit(&commit_list(commits)?, CommitMode::Sync) {
                 Err(error) if error.rdkafka_error_code().is_some_and(moved_on) => {
                     tracing::debug!(%error, "group rebalances again before its first commit");
                     Ok(())

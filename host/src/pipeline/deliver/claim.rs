@@ -4,8 +4,14 @@ use std::{collections::HashMap, time::Instant};
 
 use super::{OpenSink, Owned};
 use crate::{
+    formats,
     kafka::consumer::{ConsumerError, OnLostPosition, Positions, StartAt, TopicPartition},
-    pipeline::{channels::Claimed, error::TaskError, failure_policy::retry},
+    pipeline::{
+        channels::{Claimed, States},
+        error::TaskError,
+        failure_policy::retry,
+    },
+    plugins::StoredClaim,
 };
 
 impl OpenSink<'_> {
@@ -16,28 +22,34 @@ impl OpenSink<'_> {
         generation: u64,
         partitions: &[TopicPartition],
         settled: &Positions,
+        mut states: States,
     ) -> Result<Option<Claimed>, TaskError> {
         let claims = self.ask_to_claim(partitions)?;
         let mut stored = HashMap::new();
-        for (at, (next_offset, epoch)) in partitions.iter().zip(claims) {
+        for (at, StoredClaim { next_offset, epoch, state }) in partitions.iter().zip(claims) {
             self.stores_offsets |= next_offset.is_some() || epoch > 0;
             let owned = Owned { generation, epoch, set_back: false };
             self.owned.entry(at.topic.clone()).or_default().insert(at.partition, owned);
             if let Some(offset) = next_offset {
                 stored.insert(at.clone(), offset);
+                // What is known of settled records may be about another offset.
+                states.remove(at);
+            }
+            if !state.is_empty() {
+                states.insert(at.clone(), state.into());
             }
         }
-        match self.look_up_starts(generation, partitions, &stored, settled) {
+        match self.look_up_starts(generation, partitions, &stored, settled, states) {
             Err(TaskError::Consumer(ConsumerError::Closed)) => Ok(None),
             claimed => claimed.map(Some),
         }
     }
 
-    /// What the sink says to a claim: the offset that it has stored, if any, and an epoch, for each partition.
+    /// What the sink says to a claim, for each partition.
     pub(super) fn ask_to_claim(
         &mut self,
         partitions: &[TopicPartition],
-    ) -> Result<Vec<(Option<i64>, u64)>, TaskError> {
+    ) -> Result<Vec<StoredClaim>, TaskError> {
         let Self { role, sink, stage, .. } = self;
         let named = named(partitions);
         let claims = retry(&role.settings.errors.retry, stage, &role.stop, || {
@@ -52,6 +64,7 @@ impl OpenSink<'_> {
         partitions: &[TopicPartition],
         stored: &HashMap<TopicPartition, i64>,
         settled: &Positions,
+        mut states: States,
     ) -> Result<Claimed, TaskError> {
         let role = self.role;
         let (settings, look_up) = (&role.settings, &role.look_up);
@@ -60,8 +73,20 @@ impl OpenSink<'_> {
         for (at, offset) in settled {
             known.entry(at.clone()).or_insert(*offset);
         }
-        let mut starts = look_up.resolve_starts(partitions, &known, settings.start, deadline)?;
-        self.check(&mut starts, stored, deadline)?;
+        let (mut starts, mut committed) =
+            look_up.resolve_starts(partitions, &known, settings.start, deadline)?;
+        let without_state: Vec<_> = stored.keys().filter(|at| !states.contains_key(*at)).collect();
+        if !without_state.is_empty() {
+            // The sink is older than the state: the group has it, if it is at the same offset.
+            committed.extend(look_up.committed(without_state, deadline)?);
+        }
+        for (at, start) in &starts {
+            let commit = committed.remove(at).filter(|commit| *start == StartAt::Offset(commit.offset));
+            if let Some(commit) = commit.filter(|commit| !commit.metadata.is_empty()) {
+                states.entry(at.clone()).or_insert(commit.metadata);
+            }
+        }
+        self.check(&mut starts, stored, &mut states, deadline)?;
         let (mut ends, mut total) = (HashMap::new(), None);
         if settings.until_end {
             for at in partitions {
@@ -71,7 +96,7 @@ impl OpenSink<'_> {
             }
             total = Some(look_up.subscribed(&settings.consumer.topics, deadline)?.len() as u32);
         }
-        Ok(Claimed { generation, starts, ends, total })
+        Ok(Claimed { generation, starts, states, ends, total })
     }
 
     /// A position that the log does not have is said before it is committed to the group, or replaced as the connector
@@ -80,6 +105,7 @@ impl OpenSink<'_> {
         &mut self,
         starts: &mut [(TopicPartition, StartAt)],
         stored: &HashMap<TopicPartition, i64>,
+        states: &mut States,
         deadline: Instant,
     ) -> Result<(), TaskError> {
         let policy = self.role.settings.consumer.on_lost_position;
@@ -101,6 +127,11 @@ impl OpenSink<'_> {
                 OnLostPosition::Latest => StartAt::Offset(latest),
             };
             tracing::warn!(partition = %at, position, earliest, latest, "position lost: reading goes on as source.on_lost_position says");
+            if position > latest {
+                // The log is another one under the same name: whatever it holds is newer than all before.
+                let state = formats::state_of_new_topic(states.get(at).map(|state| &**state));
+                state.into_iter().for_each(|state| drop(states.insert(at.clone(), state)));
+            }
             if stored.contains_key(at) {
                 over.push(at.clone());
             }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{LAST_COMMIT, Poll, TICK};
-use crate::kafka::consumer::{CommitError, Positions};
+use crate::kafka::consumer::{CommitError, Commits, Positions};
 
 impl Poll<'_> {
     /// Asks for a commit of what was settled since the last one.
@@ -11,9 +11,9 @@ impl Poll<'_> {
         if !std::mem::take(&mut self.uncommitted) {
             return;
         }
-        let positions = self.assignment.uncommitted();
-        if !positions.is_empty() {
-            self.consumer.commit_async(&positions);
+        let commits = self.assignment.uncommitted();
+        if !commits.is_empty() {
+            self.consumer.commit_async(&commits);
         }
     }
 
@@ -40,10 +40,10 @@ impl Poll<'_> {
     }
 
     fn try_to_commit(&mut self, deadline: Instant) -> Result<(), CommitError> {
-        let positions = self.assignment.uncommitted();
-        if !positions.is_empty() {
-            self.consumer.commit_sync(&positions, deadline)?;
-            self.on_committed(&positions);
+        let commits = self.assignment.uncommitted();
+        if !commits.is_empty() {
+            self.consumer.commit_sync(&commits, deadline)?;
+            self.on_committed(&offsets(&commits));
         }
         Ok(())
     }
@@ -54,6 +54,10 @@ impl Poll<'_> {
             self.counts.committed = self.settled_inputs;
         }
     }
+}
+
+fn offsets(commits: &Commits) -> Positions {
+    commits.iter().map(|(at, commit)| (at.clone(), commit.offset)).collect()
 }
 
 /// Whether the last commit worked; if not, the log says what follows.

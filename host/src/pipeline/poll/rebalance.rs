@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{LAST_COMMIT, Poll};
 use crate::{
     kafka::consumer::{ConsumerError, Positions, TopicPartition},
-    pipeline::channels::{Claimed, SinkInput},
+    pipeline::channels::{Claimed, SinkInput, States},
 };
 
 /// Partitions that are handed over once what was read of them is settled.
@@ -23,8 +23,8 @@ impl Poll<'_> {
         tracing::debug!(count = partitions.len(), "partitions assigned, asking the sink where they start");
         self.generation += 1;
         (self.claiming, self.claim_pending) = (self.generation, true);
-        let settled = Positions::new();
-        self.send_to_sink(SinkInput::Claim { generation: self.generation, partitions, settled });
+        let (settled, states) = (Positions::new(), States::new());
+        self.send_to_sink(SinkInput::Claim { generation: self.generation, partitions, settled, states });
     }
 
     pub(super) fn on_claimed(&mut self, claimed: &Claimed) {
@@ -38,7 +38,7 @@ impl Poll<'_> {
         self.claim_pending = false;
         match self.consumer.assign(&claimed.starts) {
             Ok(()) => {
-                self.assignment.add(claimed.generation, &claimed.starts, &claimed.ends);
+                self.assignment.add(claimed.generation, &claimed.starts, &claimed.states, &claimed.ends);
                 self.counts.total_partitions = claimed.total.or(self.counts.total_partitions);
                 // Where a sink keeps the offsets, the group's follow them, so that lag is seen where people look.
                 self.uncommitted = true;

@@ -167,7 +167,8 @@ impl Poll<'_> {
         let generation = self.generation;
         self.set_backs.enter(&partitions, Phase::Claiming(generation));
         let settled = self.assignment.settled(&partitions);
-        self.send_to_sink(SinkInput::Claim { generation, partitions, settled });
+        let states = self.assignment.states(&partitions);
+        self.send_to_sink(SinkInput::Claim { generation, partitions, settled, states });
     }
 
     /// Reads claimed partitions again, unless they were given away meanwhile.
@@ -183,7 +184,7 @@ impl Poll<'_> {
         if let Err(error) = self.consumer.rewind(&starts) {
             return self.fail(error.into());
         }
-        self.assignment.add(claimed.generation, &starts, &claimed.ends);
+        self.assignment.add(claimed.generation, &starts, &claimed.states, &claimed.ends);
         let partitions: Vec<TopicPartition> = starts.into_iter().map(|(at, _)| at).collect();
         self.set_backs.enter(&partitions, Phase::Trying(claimed.generation));
         self.uncommitted = true;

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 mod input;
 mod rejected;
+mod state;
 mod transform;
 
-use self::input::Input;
-pub use self::{input::Original, rejected::Rejected};
+use self::{input::Input, state::SlotState};
+pub use self::{input::Original, rejected::Rejected, state::HostState};
 use super::{
     chunks::Chunks,
     decode::{Decode, Decoded, Refusal},
@@ -46,6 +47,7 @@ pub struct Partition {
     pub generation: u64,
     /// One past the last offset in the batch.
     pub next_offset: i64,
+    state: SlotState,
 }
 
 /// Where a partition stands once some records are settled.
@@ -59,6 +61,8 @@ pub struct PartitionPosition {
     pub generation: u64,
     /// Next offset to read.
     pub next_offset: i64,
+    /// What the host has to know of the records before it.
+    pub state: HostState,
 }
 
 /// Records on their way: their bytes, their values, and which consumed record each came from.
@@ -184,6 +188,7 @@ impl Batch {
                 partition,
                 generation,
                 next_offset: 0,
+                state: SlotState::default(),
             });
             self.partitions.len() - 1
         })
@@ -234,7 +239,7 @@ impl Batch {
         headers: impl ExactSizeIterator<Item = (&'h [u8], Option<&'h [u8]>)>,
         refusal: Refusal,
     ) {
-        let input = self.copy(slot, record, headers);
+        let input = Input { refused: true, ..self.copy(slot, record, headers) };
         self.rejected.push(Rejected::new(self.inputs.len() as u32, refusal));
         self.inputs.push(input);
     }
@@ -262,6 +267,7 @@ impl Batch {
         self.payload_bytes += bytes;
         Input {
             slot: slot as u32,
+            refused: false,
             offset: record.offset,
             timestamp_ms: record.timestamp_ms.unwrap_or(NO_TIMESTAMP),
             key,
@@ -278,7 +284,7 @@ impl Batch {
     }
 
     /// Drops the records of partitions for which `keep` is false, as if they had never been read.
-    pub fn retain_partitions(&mut self, keep: impl Fn(&Partition) -> bool) {
+    pub fn retain_partitions(&mut self, keep: impl FnMut(&Partition) -> bool) {
         let kept: Vec<bool> = self.partitions.iter().map(keep).collect();
         if kept.iter().all(|kept| *kept) {
             return;
@@ -302,8 +308,9 @@ impl Batch {
         self.retain_inputs(|input| input.slot != first.slot || input.offset < first.offset);
         let partition = &mut self.partitions[first.slot as usize];
         partition.next_offset = first.offset;
-        let Partition { topic, partition, generation, next_offset } = partition.clone();
-        Some(PartitionPosition { topic, partition, generation, next_offset })
+        let Partition { topic, partition, generation, next_offset, .. } = partition.clone();
+        // What is read again is claimed again, with its state.
+        Some(PartitionPosition { topic, partition, generation, next_offset, state: None })
     }
 
     fn retain_inputs(&mut self, keep: impl Fn(&Input) -> bool) {
@@ -394,9 +401,13 @@ impl Batch {
             .map_or(self.records.len(), |n| index + n)
     }
 
-    /// Where every partition stands once all records before `end` are settled, and nothing after.
-    #[must_use]
-    pub fn positions_before(&self, end: usize) -> Vec<PartitionPosition> {
+    /// Where every partition stands once all records before `end` are settled, and nothing after. `replay` makes the state
+    /// of a slot at an offset within the batch: see [`Batch::set_states`].
+    pub fn positions_before(
+        &self,
+        end: usize,
+        mut replay: impl FnMut(usize, i64) -> HostState,
+    ) -> Vec<PartitionPosition> {
         let mut first_open: Vec<Option<i64>> = vec![None; self.partitions.len()];
         for record in self.records.get(end..).unwrap_or_default() {
             let input = self.inputs[record.input as usize];
@@ -405,24 +416,29 @@ impl Batch {
         self.partitions
             .iter()
             .zip(first_open)
-            .map(|(slot, open)| PartitionPosition {
-                topic: Arc::clone(&slot.topic),
-                partition: slot.partition,
-                generation: slot.generation,
-                next_offset: open.unwrap_or(slot.next_offset),
+            .enumerate()
+            .map(|(index, (slot, open))| {
+                let next_offset = open.unwrap_or(slot.next_offset);
+                PartitionPosition {
+                    topic: Arc::clone(&slot.topic),
+                    partition: slot.partition,
+                    generation: slot.generation,
+                    next_offset,
+                    state: self.state_at(index, next_offset, &mut replay),
+                }
             })
             .collect()
     }
 
-    /// Lends the records `start..end` to a sink, with the positions that hold once they are durable. `epoch` gives
-    /// the epoch under which a partition was claimed.
+    /// Lends the records `range` to a sink, with the `positions` that hold once they are durable, those before its end.
+    /// `epoch` gives the epoch under which a partition was claimed.
     pub fn lend_to_sink<T>(
         &self,
         range: std::ops::Range<usize>,
+        positions: &[PartitionPosition],
         epoch: impl Fn(&str, i32) -> u64,
         call: impl FnOnce(&BatchView) -> T,
     ) -> T {
-        let positions = self.positions_before(range.end);
         let positions: Vec<PositionView> = positions
             .iter()
             .map(|position| PositionView {
@@ -431,6 +447,7 @@ impl Batch {
                 reserved: 0,
                 next_offset: position.next_offset,
                 epoch: epoch(&position.topic, position.partition),
+                state: position.state.as_deref().map_or(Bytes::ABSENT, Bytes::new),
             })
             .collect();
         call(&lend(&self.records[range], &positions, std::ptr::null_mut()))

@@ -8,7 +8,7 @@ mod chunks;
 mod decode;
 mod outputs;
 
-pub use batch::{Batch, NewRecord, Original, Partition, PartitionPosition, Rejected};
+pub use batch::{Batch, HostState, NewRecord, Original, Partition, PartitionPosition, Rejected};
 pub use chunks::Chunks;
 pub use decode::{Decode, Decoded, Part, Recognise, Refusal};
 pub use outputs::OutputError;

@@ -29,6 +29,9 @@ impl std::error::Error for OutputError {}
 /// By how many outputs the table grows at least.
 const STEP: usize = 256;
 
+/// Bit of `RecordView::flags`, never seen by plugins: the change event lies as a transform made it.
+pub(super) const FOREIGN_CHANGE: u32 = 1 << 30;
+
 /// Bit of `RecordView::flags`, never seen by plugins: a transform made the value without naming its change event.
 pub(super) const UNRECOGNISED: u32 = 1 << 31;
 
@@ -156,6 +159,7 @@ pub(super) fn merge(base: &RecordView, output: &OutRecord) -> RecordView {
     if set(out_flags::CHANGE) {
         record.change = output.change.cast();
         record.flags &= !UNRECOGNISED;
+        record.flags |= FOREIGN_CHANGE;
     }
     if set(out_flags::TIMESTAMP) {
         record.timestamp_ms = output.timestamp_ms;

@@ -40,6 +40,9 @@ pub struct PositionView {
     pub next_offset: i64,
     /// Epoch that the sink gave when it claimed the partition, else 0.
     pub epoch: u64,
+    /// What the host has to know of the records before `next_offset`: a sink that stores offsets stores it beside them,
+    /// as it is, and returns it from its next claim. Absent when there is nothing to know.
+    pub state: Bytes,
 }
 
 /// Bits of [`OutRecord::flags`]: which parts replace those of the input.

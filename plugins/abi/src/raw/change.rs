@@ -25,6 +25,8 @@ pub mod change_flags {
     pub const HAS_EVENT_TIME: u8 = 2;
     /// The position was inherited from an earlier record of the partition.
     pub const INHERITED_POSITION: u8 = 4;
+    /// The source has sent the event before: an earlier record of the partition holds it.
+    pub const RESENT: u8 = 8;
 }
 
 /// A recognised change event. Append-only: `size` says how much of it the host filled.
@@ -69,4 +71,33 @@ pub struct ChangeView {
     pub event_ms: i64,
     /// Schema of the row, or null.
     pub row_schema: *const SchemaView,
+    /// Number of the source's log that `position` belongs to: positions are compared within one log only, and those of a
+    /// later log are newer. The host alone sets it; it ignores what a transform returns here.
+    pub log_generation: u64,
+}
+
+impl ChangeView {
+    /// A copy of as much of the event as both sides know; the rest is zero.
+    ///
+    /// # Safety
+    /// `size` bytes lie behind the reference, as the host promises for the events that it lends.
+    #[must_use]
+    pub unsafe fn copy(&self) -> Self {
+        let known = (self.size as usize).min(size_of::<Self>());
+        let mut copy = std::mem::MaybeUninit::<Self>::zeroed();
+        // SAFETY: by the caller's promise; an event of zeros is a valid one, of no operation, with absent texts.
+        let mut copy = unsafe {
+            std::ptr::copy_nonoverlapping(
+                std::ptr::from_ref(self).cast::<u8>(),
+                copy.as_mut_ptr().cast(),
+                known,
+            );
+            copy.assume_init()
+        };
+        copy.size = size_of::<Self>() as u32;
+        copy
+    }
+
+    /// Bytes of the event in version 1.0 of the interface: what every plugin knows.
+    pub const V1_SIZE: usize = std::mem::offset_of!(Self, log_generation);
 }

@@ -25,13 +25,37 @@ pub struct Claim {
     pub next_offset: i64,
     /// Number of this ownership; every earlier owner is fenced. 0 when the sink keeps no epochs.
     pub epoch: u64,
-    /// Zero.
+    /// Address and length of the stored host state (see `PositionView::state`); zero for none. The bytes belong to the
+    /// sink and stay as they are until the next call on its instance.
     pub reserved: [usize; 2],
 }
 
 impl Claim {
     /// The answer of a sink that keeps no offsets.
     pub const NONE: Self = Self { next_offset: -1, epoch: 0, reserved: [0; 2] };
+
+    /// The same answer with the host state that the sink has stored beside the offset.
+    #[must_use]
+    pub fn with_state(self, state: &[u8]) -> Self {
+        if state.is_empty() {
+            return self;
+        }
+        Self { reserved: [state.as_ptr().expose_provenance(), state.len()], ..self }
+    }
+
+    /// The host state that the sink has stored; empty if it has none.
+    ///
+    /// # Safety
+    /// A sink has just returned the answer, and was not called again since.
+    #[must_use]
+    pub unsafe fn state<'a>(&self) -> &'a [u8] {
+        let [address, len] = self.reserved;
+        if address == 0 || len == 0 {
+            return &[];
+        }
+        // SAFETY: by the caller's promise; address and length came from one slice, in `with_state`.
+        unsafe { std::slice::from_raw_parts(std::ptr::with_exposed_provenance(address), len) }
+    }
 }
 
 /// Rows that a write changed in one table. Frozen; grows into `reserved`.
@@ -46,7 +70,7 @@ pub struct TableRows<'a> {
     pub updated: u64,
     /// Rows deleted.
     pub deleted: u64,
-    /// Zero.
+    /// The first: events that changed nothing since they are older than their row. The others: zero.
     pub reserved: [usize; 4],
 }
 

@@ -182,7 +182,8 @@ impl<S: Sink> SinkTest<S> {
         let batch = records.batch();
         let epoch =
             |topic: &str, partition| epochs.get(&(topic.to_owned(), partition)).copied().unwrap_or_default();
-        batch.lend_to_sink(0..batch.len(), epoch, |view| sink.write(&lent(view)))
+        let positions = batch.positions_before(batch.len(), |_, _| None);
+        batch.lend_to_sink(0..batch.len(), &positions, epoch, |view| sink.write(&lent(view)))
     }
 
     /// Closes the sink.

@@ -11,6 +11,7 @@ mod catalog;
 mod dry_run;
 mod failure;
 mod offsets;
+mod older;
 mod pool;
 mod statements;
 mod transaction;
@@ -27,6 +28,7 @@ use self::{
     catalog::{Catalog, CatalogOptions},
     failure::{Attempts, Next, Trouble, given, is_timeout, label},
     offsets::{Moves, Offsets},
+    older::{Older, OlderLog},
     pool::Pool,
     statements::{Preparing, Statements},
     transaction::{Failure, OffsetsMove, Outcome, Runner},
@@ -60,6 +62,7 @@ pub(crate) struct Flusher {
     offset_names: OffsetNames,
     has_offsets_table: bool,
     unmatched: UnmatchedLog,
+    older: OlderLog,
     /// Warehouses in the order in which they write.
     order: Vec<usize>,
 }
@@ -102,6 +105,7 @@ impl Flusher {
             offset_names,
             has_offsets_table: false,
             unmatched: UnmatchedLog::default(),
+            older: OlderLog::default(),
             order,
         })
     }
@@ -205,6 +209,7 @@ impl Flusher {
     /// Ends the sessions.
     pub(crate) async fn close(&mut self) {
         self.unmatched.close();
+        self.older.close();
         self.pool.close().await;
     }
 
@@ -292,6 +297,7 @@ impl Flusher {
             refuse(report, plan.rejected);
             return Ok(());
         }
+        let resent = std::mem::take(&mut plan.resent);
         // A batch of which nothing is left still moves the offsets.
         if plan.works.is_empty() {
             plan.works.insert(0, Work::new());
@@ -308,6 +314,10 @@ impl Flusher {
                 refuse(report, refused);
                 return Ok(());
             }
+        }
+        for (table, skipped) in resent {
+            self.context.count("snowflake_older_events_total", &[("table", &table)], skipped);
+            report.rows(Rows { table, skipped, ..Rows::default() });
         }
         Ok(())
     }
@@ -347,7 +357,7 @@ impl Flusher {
         match runner.transaction(&statements.prepared, &offsets).await {
             Ok(outcome) => {
                 self.offsets.moved(moves);
-                self.tell(&outcome, report);
+                self.tell(&outcome, work, report);
                 Ok(Vec::new())
             }
             Err(Failure::Statement(error, Some(prepared)))
@@ -379,11 +389,15 @@ impl Flusher {
         Ok(self.offsets.refresh(partitions, &answer)?)
     }
 
-    fn tell(&mut self, outcome: &Outcome, report: &mut Report) {
+    fn tell(&mut self, outcome: &Outcome, work: &Work<'_>, report: &mut Report) {
         for (table, changed) in &outcome.changed {
             let (inserted, updated, deleted) = (changed.inserted, changed.updated, changed.deleted);
             self.context.count("snowflake_unchanged_rows_total", &[("table", table)], changed.unchanged);
-            report.rows(Rows { table: (**table).to_owned(), inserted, updated, deleted });
+            let older = Older::of(table, changed, outcome, work, self.config.update_missing);
+            self.older.add(table, &older);
+            let skipped = older.rows + older.in_batch;
+            self.context.count("snowflake_older_events_total", &[("table", table)], skipped);
+            report.rows(Rows { table: (**table).to_owned(), inserted, updated, deleted, skipped });
         }
         for (table, keys) in &outcome.unmatched {
             let total = keys.len() as u64;

@@ -4,8 +4,9 @@
 //! offset in the transaction of the rows, only if epoch and offset are what this task knows. Snowflake keeps no key
 //! unique, so a race of two first claims may leave a row twice: then both copies move together, and no harm is done.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value as Json, json};
 use tidegate_plugin::{Batch, Claim, Error, Partition, Record, Result};
 
@@ -25,10 +26,12 @@ struct Stored {
 }
 
 /// One row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Row {
     epoch: u64,
     next_offset: Option<i64>,
+    /// What the host has to know of the records before, in base64.
+    state: Option<Arc<str>>,
     /// How many times Snowflake has it.
     copies: u64,
 }
@@ -43,11 +46,21 @@ pub(crate) struct Offsets {
 /// Rows that a transaction moves.
 #[derive(Debug, Default)]
 pub(crate) struct Moves {
-    /// What is bound: `[[topic, partition, warehouse, epoch, expected, next], ..]`.
+    /// What is bound: `[[topic, partition, warehouse, epoch, expected, next, state], ..]`.
     rows: Vec<Json>,
-    moved: Vec<(String, i32, usize, Option<i64>)>,
+    moved: Vec<Moved>,
     /// How many rows Snowflake has to say that it moved.
     copies: u64,
+}
+
+/// Where a row is after a transaction.
+#[derive(Debug)]
+struct Moved {
+    topic: String,
+    partition: i32,
+    warehouse: usize,
+    next_offset: Option<i64>,
+    state: Option<Arc<str>>,
 }
 
 impl Moves {
@@ -88,7 +101,7 @@ impl Offsets {
         rows.collect::<Json>().to_string()
     }
 
-    /// The rows to add for a claim: `[[topic, partition, warehouse, next], ..]`.
+    /// The rows to add for a claim: `[[topic, partition, warehouse, next, state], ..]`.
     ///
     /// A warehouse that is new begins where all others are, for they have written all that came before; one that has a
     /// row and wrote nothing yet begins at the beginning.
@@ -96,12 +109,14 @@ impl Offsets {
         let mut missing = Vec::new();
         for partition in partitions {
             let known = rows_of(answer, partition)?;
-            let least = known.iter().map(|(_, row)| row.next_offset).min().flatten();
+            let least = known.iter().map(|(_, row)| row).min_by_key(|row| row.next_offset);
             for warehouse in
                 self.warehouses.iter().filter(|name| !known.iter().any(|(known, _)| known == *name))
             {
-                let next = least.map(|next| next.to_string());
-                missing.push(json!([partition.topic, partition.partition.to_string(), warehouse, next]));
+                let next = least.and_then(|row| row.next_offset).map(|next| next.to_string());
+                let state = least.and_then(|row| row.state.as_deref());
+                let number = partition.partition.to_string();
+                missing.push(json!([partition.topic, number, warehouse, next, state]));
             }
         }
         Ok((!missing.is_empty()).then(|| Json::from(missing).to_string()))
@@ -114,10 +129,13 @@ impl Offsets {
             let (rows, former) = self.rows(partition, answer)?;
             self.check_former(partition, &rows, &former)?;
             let epoch = rows.iter().map(|row| row.epoch).max().unwrap_or_default();
-            let next_offset = rows.iter().map(|row| row.next_offset).min().flatten();
+            let slowest = rows.iter().min_by_key(|row| row.next_offset);
+            let next_offset = slowest.and_then(|row| row.next_offset);
+            let state = slowest.and_then(|row| row.state.as_deref()).map(|text| decoded(text, partition));
+            let state = state.transpose()?.unwrap_or_default();
             let topic = self.partitions.entry(partition.topic.to_owned()).or_default();
             topic.insert(partition.partition, Stored { epoch, rows, former, in_doubt: false });
-            claims.push(Claim { next_offset, epoch });
+            claims.push(Claim { next_offset, epoch, state });
         }
         Ok(claims)
     }
@@ -163,7 +181,8 @@ impl Offsets {
     /// The rows of a partition, and the names of those warehouses that the configuration does not have.
     fn rows(&self, partition: &Partition<'_>, answer: &Answer) -> Result<(Vec<Row>, Vec<String>)> {
         let known = rows_of(answer, partition)?;
-        let row = |warehouse: &String| known.iter().find(|(name, _)| name == warehouse).map(|(_, row)| *row);
+        let row =
+            |warehouse: &String| known.iter().find(|(name, _)| name == warehouse).map(|(_, row)| row.clone());
         let rows: Option<Vec<Row>> = self.warehouses.iter().map(row).collect();
         let mut rows = rows.ok_or_else(|| {
             let Partition { topic, partition } = partition;
@@ -172,7 +191,7 @@ impl Offsets {
             ))
         })?;
         let others = known.iter().filter(|(name, _)| !self.warehouses.contains(name));
-        rows.extend(others.clone().map(|(_, row)| *row));
+        rows.extend(others.clone().map(|(_, row)| row.clone()));
         Ok((rows, others.map(|(name, _)| name.clone()).collect()))
     }
 
@@ -228,6 +247,8 @@ impl Offsets {
     pub(crate) fn moves(&self, batch: &Batch<'_>, warehouses: &[usize]) -> Moves {
         let mut moves = Moves::default();
         for position in batch.positions() {
+            let state: Option<Arc<str>> =
+                (!position.state.is_empty()).then(|| STANDARD.encode(position.state).into());
             let Some(stored) = self.stored(position.topic, position.partition) else { continue };
             for warehouse in warehouses {
                 let (Some(row), Some(name)) = (stored.rows.get(*warehouse), self.warehouses.get(*warehouse))
@@ -240,20 +261,29 @@ impl Offsets {
                 let expected = row.next_offset.map(|next| next.to_string());
                 let (partition, epoch) = (position.partition.to_string(), row.epoch.to_string());
                 let next = position.next_offset.to_string();
-                moves.rows.push(json!([position.topic, partition, name, epoch, expected, next]));
-                moves.moved.push((
-                    position.topic.to_owned(),
-                    position.partition,
-                    *warehouse,
-                    Some(position.next_offset),
-                ));
+                moves.rows.push(json!([
+                    position.topic,
+                    partition,
+                    name,
+                    epoch,
+                    expected,
+                    next,
+                    state.as_deref()
+                ]));
+                moves.moved.push(Moved {
+                    topic: position.topic.to_owned(),
+                    partition: position.partition,
+                    warehouse: *warehouse,
+                    next_offset: Some(position.next_offset),
+                    state: state.clone(),
+                });
                 moves.copies += row.copies;
             }
         }
         moves
     }
 
-    /// What to move so that nothing is stored of these partitions any more.
+    /// What to move so that no offset is stored of these partitions any more. Their states stay.
     pub(crate) fn forgetting(&self, partitions: &[Partition<'_>]) -> Moves {
         let mut moves = Moves::default();
         for Partition { topic, partition } in partitions {
@@ -262,8 +292,11 @@ impl Offsets {
             for (warehouse, (row, name)) in stored.rows.iter().zip(names).enumerate() {
                 let Some(expected) = row.next_offset else { continue };
                 let (number, epoch) = (partition.to_string(), row.epoch.to_string());
-                moves.rows.push(json!([topic, number, name, epoch, expected.to_string(), null]));
-                moves.moved.push(((*topic).to_owned(), *partition, warehouse, None));
+                let state = row.state.clone();
+                let expected = expected.to_string();
+                moves.rows.push(json!([topic, number, name, epoch, expected, null, state.as_deref()]));
+                let (topic, partition) = ((*topic).to_owned(), *partition);
+                moves.moved.push(Moved { topic, partition, warehouse, next_offset: None, state });
                 moves.copies += row.copies;
             }
         }
@@ -272,13 +305,24 @@ impl Offsets {
 
     /// Notes that a transaction was committed.
     pub(crate) fn moved(&mut self, moves: Moves) {
-        for (topic, partition, warehouse, next) in moves.moved {
+        for Moved { topic, partition, warehouse, next_offset, state } in moves.moved {
             let stored = self.partitions.get_mut(&topic).and_then(|topic| topic.get_mut(&partition));
             if let Some(row) = stored.and_then(|stored| stored.rows.get_mut(warehouse)) {
-                row.next_offset = next;
+                (row.next_offset, row.state) = (next_offset, state);
             }
         }
     }
+}
+
+/// The state that a row holds.
+fn decoded(text: &str, partition: &Partition<'_>) -> Result<Vec<u8>> {
+    STANDARD.decode(text).map_err(|_| {
+        let Partition { topic, partition } = partition;
+        Error::fatal(format_args!(
+            "the offsets table has a state of {topic}[{partition}] that cannot be read: was it changed by hand? Set it to \
+             NULL to go on without: events that the source sends again may then be applied again"
+        ))
+    })
 }
 
 /// That somebody else writes now.
@@ -287,7 +331,7 @@ fn fenced(partition: &Partition<'_>) -> Error {
     Error::fenced(format_args!("another task has claimed {topic}[{partition}], and writes it from here on"))
 }
 
-/// The rows of a partition in an answer of `topic, partition, warehouse, epoch, next_offset`, by warehouse.
+/// The rows of a partition in an answer of `topic, partition, warehouse, epoch, next_offset, state`, by warehouse.
 ///
 /// Of copies with different epochs, the newest counts: older ones come from claims that were given up.
 fn rows_of(answer: &Answer, partition: &Partition<'_>) -> Result<Vec<(String, Row)>> {
@@ -303,14 +347,17 @@ fn rows_of(answer: &Answer, partition: &Partition<'_>) -> Result<Vec<(String, Ro
         let epoch = text(3).unwrap_or_default().parse().map_err(|_| unreadable())?;
         let next_offset = text(4).map(str::parse).transpose().map_err(|_| unreadable())?;
         let warehouse = text(2).unwrap_or_default();
+        let state = text(5).map(Arc::from);
         match rows.iter_mut().find(|(known, _)| known == warehouse) {
             Some((_, known)) if known.epoch == epoch => {
                 known.copies += 1;
-                known.next_offset = known.next_offset.max(next_offset);
+                if next_offset > known.next_offset {
+                    (known.next_offset, known.state) = (next_offset, state);
+                }
             }
             Some((_, known)) if known.epoch > epoch => {}
-            Some((_, known)) => *known = Row { epoch, next_offset, copies: 1 },
-            None => rows.push((warehouse.to_owned(), Row { epoch, next_offset, copies: 1 })),
+            Some((_, known)) => *known = Row { epoch, next_offset, state, copies: 1 },
+            None => rows.push((warehouse.to_owned(), Row { epoch, next_offset, state, copies: 1 })),
         }
     }
     Ok(rows)
@@ -339,13 +386,13 @@ mod tests {
     fn claimed(rows: &[(&str, u64, Option<i64>)]) -> (Offsets, Claim) {
         let mut offsets = offsets_of_two();
         let claims = offsets.claimed(&[PARTITION], &answer(rows)).unwrap();
-        (offsets, claims[0])
+        (offsets, claims.into_iter().next().unwrap())
     }
 
     #[test]
     fn a_task_starts_where_the_slowest_warehouse_is() {
         let (_, claim) = claimed(&[("A", 3, Some(100)), ("B", 4, Some(80))]);
-        assert_eq!(claim, Claim { next_offset: Some(80), epoch: 4 });
+        assert_eq!((claim.next_offset, claim.epoch), (Some(80), 4));
         let (_, claim) = claimed(&[("A", 1, Some(100)), ("B", 1, None)]);
         assert_eq!(claim.next_offset, None, "what B has not written must be read");
     }
@@ -353,9 +400,9 @@ mod tests {
     #[test]
     fn a_new_warehouse_begins_where_all_others_are() {
         let missing = |rows: &[_]| offsets_of_two().missing(&[PARTITION], &answer(rows)).unwrap();
-        assert_eq!(missing(&[]).unwrap(), r#"[["t","0","A",null],["t","0","B",null]]"#);
-        assert_eq!(missing(&[("A", 1, Some(7)), ("C", 1, Some(5))]).unwrap(), r#"[["t","0","B","5"]]"#);
-        assert_eq!(missing(&[("A", 1, None), ("C", 1, Some(5))]).unwrap(), r#"[["t","0","B",null]]"#);
+        assert_eq!(missing(&[]).unwrap(), r#"[["t","0","A",null,null],["t","0","B",null,null]]"#);
+        assert_eq!(missing(&[("A", 1, Some(7)), ("C", 1, Some(5))]).unwrap(), r#"[["t","0","B","5",null]]"#);
+        assert_eq!(missing(&[("A", 1, None), ("C", 1, Some(5))]).unwrap(), r#"[["t","0","B",null,null]]"#);
         assert_eq!(missing(&[("A", 1, None), ("B", 1, None)]), None);
     }
 
@@ -363,9 +410,9 @@ mod tests {
     fn a_row_that_a_race_left_twice_does_no_harm() {
         let (offsets, claim) =
             claimed(&[("A", 2, Some(5)), ("A", 2, Some(5)), ("A", 1, None), ("B", 2, Some(5))]);
-        assert_eq!(claim, Claim { next_offset: Some(5), epoch: 2 });
+        assert_eq!((claim.next_offset, claim.epoch), (Some(5), 2));
         let stored = offsets.stored("t", 0).unwrap();
-        assert_eq!(stored.rows[0], Row { epoch: 2, next_offset: Some(5), copies: 2 });
+        assert_eq!(stored.rows[0], Row { epoch: 2, next_offset: Some(5), state: None, copies: 2 });
     }
 
     #[test]

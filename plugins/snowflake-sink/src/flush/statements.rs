@@ -49,6 +49,11 @@ impl Prepared {
         binds
     }
 
+    /// How many of its rows delete.
+    pub(crate) fn delete_count(&self) -> usize {
+        self.rows.as_ref().map_or(0, |(encoded, rows)| encoded.delete_count(rows))
+    }
+
     /// How many rows it has, if it has rows.
     pub(crate) fn row_count(&self) -> Option<usize> {
         self.rows.as_ref().map(|(_, rows)| rows.len())
@@ -131,6 +136,9 @@ impl Preparing<'_> {
             }
             if self.find_unmatched && row.expects_row {
                 note(encoder.key(&mut keys, row), row.last, out);
+            }
+            if row.is_delete() {
+                rows.note_delete();
             }
             if !is_soft && row.is_delete() {
                 let record = row.last.record.index();

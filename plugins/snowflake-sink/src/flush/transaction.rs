@@ -45,6 +45,8 @@ pub(crate) struct Changed {
     pub(crate) deleted: u64,
     /// Sent, and nothing changed: what is there is newer, or there was nothing to delete.
     pub(crate) unchanged: u64,
+    /// Of these, deletes.
+    pub(crate) unchanged_deletes: u64,
 }
 
 impl Changed {
@@ -53,6 +55,7 @@ impl Changed {
         self.updated += more.updated;
         self.deleted += more.deleted;
         self.unchanged += more.unchanged;
+        self.unchanged_deletes += more.unchanged_deletes;
     }
 }
 
@@ -243,7 +246,10 @@ impl Outcome {
                 let Answer { inserted, updated, deleted, .. } = *answer;
                 let sent = statement.row_count().unwrap_or_default() as u64;
                 let unchanged = sent.saturating_sub(inserted + updated + deleted);
-                let changed = Changed { inserted, updated, deleted, unchanged };
+                // Soft deletes are updates.
+                let ineffective = (statement.delete_count() as u64).saturating_sub(deleted);
+                let unchanged_deletes = ineffective.min(unchanged);
+                let changed = Changed { inserted, updated, deleted, unchanged, unchanged_deletes };
                 match self.changed.iter_mut().find(|(known, _)| known == table) {
                     Some((_, known)) => known.add(changed),
                     None => self.changed.push((Rc::clone(table), changed)),

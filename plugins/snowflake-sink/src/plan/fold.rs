@@ -33,6 +33,8 @@ pub(crate) struct Folded<'b> {
     pub(crate) inserts: bool,
     /// Whether the first event was an update or a delete: there should be a row.
     pub(crate) expects_row: bool,
+    /// Events that were left out, since they are older than one before them in the batch.
+    pub(crate) older: u64,
 }
 
 /// A value from an earlier event of the batch.
@@ -101,9 +103,10 @@ impl<'b> Upserts<'b> {
         match known {
             Some(row) if event.position > row.last.position => {
                 moved.expects_row = row.expects_row;
+                moved.older = row.older;
                 *row = moved;
             }
-            Some(_) => {}
+            Some(row) => row.older += 1,
             None => self.insert(moved),
         }
     }
@@ -129,6 +132,7 @@ impl<'b> Folded<'b> {
             carried: Vec::new(),
             inserts,
             expects_row: !operation.is_insert(),
+            older: 0,
         }
     }
 
@@ -150,6 +154,7 @@ impl<'b> Folded<'b> {
     fn then(&mut self, event: Event<'b>, missing: UpdateMissing) {
         // The source sent an old event again.
         if event.position <= self.last.position {
+            self.older += 1;
             return;
         }
         match event.operation() {

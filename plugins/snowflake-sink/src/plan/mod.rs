@@ -32,6 +32,8 @@ pub(crate) struct Plan<'b> {
     pub(crate) works: BTreeMap<usize, Work<'b>>,
     /// Records that cannot be written, by index, each with its reason.
     pub(crate) rejected: Vec<(u32, String)>,
+    /// Events that the source has sent before and whose rows cannot tell, by table of the source.
+    pub(crate) resent: BTreeMap<String, u64>,
 }
 
 /// What one warehouse writes: tables in the order of their names, so that tasks lock them in the same order.
@@ -125,6 +127,10 @@ impl Planner {
         }
         let position = Position::of(record, &change, self.rules.order_by);
         let event = Event::new(record, change, position);
+        if change.is_resent() && self.rules.order_by == OrderBy::Source && self.cannot_tell(&route, &event) {
+            *plan.resent.entry(route.table.clone()).or_default() += 1;
+            return Ok(());
+        }
         let works = plan.works.entry(warehouse).or_default();
         // No allocation for a table that is there already.
         if !works.contains_key(&route.target) {
@@ -138,6 +144,14 @@ impl Planner {
             (Mode::Upsert, _) => return self.upsert(table, &route, event),
         }
         Ok(())
+    }
+
+    /// Whether a row does not show that an event was applied before: there is none that it would meet, or its position says
+    /// that the offset decides.
+    fn cannot_tell(&self, route: &Route, event: &Event<'_>) -> bool {
+        self.rules.mode == Mode::Append
+            || event.position.has_offset()
+            || (event.operation() != Operation::Truncate && matches!(route.key_of(event), Ok(Key::None)))
     }
 
     fn add_other(&self, record: Record<'_>) -> Result<(), String> {

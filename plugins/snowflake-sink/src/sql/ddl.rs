@@ -41,13 +41,14 @@ pub(crate) fn create_tombstones(tombstones: &TableName, meta: &Meta) -> String {
 ///
 /// Binds: none.
 pub(crate) fn create_offsets(table: &TableName, names: &OffsetNames) -> String {
-    let OffsetNames { topic, partition, warehouse, epoch, next_offset, updated_at } = names;
+    let OffsetNames { topic, partition, warehouse, epoch, next_offset, state, updated_at } = names;
     let definitions = [
         format!("{} VARCHAR NOT NULL", quoted(topic)),
         format!("{} {PARTITION} NOT NULL", quoted(partition)),
         format!("{} VARCHAR NOT NULL", quoted(warehouse)),
         format!("{} {COUNTER} NOT NULL", quoted(epoch)),
         format!("{} {COUNTER}", quoted(next_offset)),
+        format!("{} VARCHAR", quoted(state)),
         format!("{} TIMESTAMP_TZ", quoted(updated_at)),
     ];
     created(

@@ -95,6 +95,8 @@ pub(crate) struct OffsetNames {
     pub(crate) epoch: String,
     /// The first offset that is not written yet; NULL at first.
     pub(crate) next_offset: String,
+    /// What the host has to know of the records before that offset, in base64.
+    pub(crate) state: String,
     /// When it moved.
     pub(crate) updated_at: String,
 }
@@ -108,6 +110,7 @@ impl OffsetNames {
             warehouse: naming.cased("warehouse"),
             epoch: naming.cased("epoch"),
             next_offset: naming.cased("next_offset"),
+            state: naming.cased("state"),
             updated_at: naming.cased("updated_at"),
         }
     }

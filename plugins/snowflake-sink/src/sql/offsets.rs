@@ -14,17 +14,18 @@ pub(super) const COUNTER: &str = "NUMBER(20,0)";
 
 /// Adds the rows that are missing, unclaimed.
 ///
-/// Binds: rows of topic, partition, warehouse and the offset that it begins with, or null.
+/// Binds: rows of topic, partition, warehouse, and the offset and state that it begins with, or nulls.
 pub(crate) fn offsets_add_missing(table: &TableName, names: &OffsetNames) -> String {
-    let OffsetNames { topic, partition, warehouse, epoch, next_offset, .. } = names;
-    let rows = partitions(names).own(warehouse, "VARCHAR").own(next_offset, COUNTER).select();
+    let OffsetNames { topic, partition, warehouse, epoch, next_offset, state, .. } = names;
+    let rows =
+        partitions(names).own(warehouse, "VARCHAR").own(next_offset, COUNTER).own(state, "VARCHAR").select();
     let on = same([topic, partition, warehouse]);
-    let columns = list([topic, partition, warehouse, epoch, next_offset].map(|name| quoted(name)));
-    let values = list([topic, partition, warehouse].map(|name| format!("s.{}", quoted(name))));
+    let columns = list([topic, partition, warehouse, next_offset, state, epoch].map(|name| quoted(name)));
+    let values =
+        list([topic, partition, warehouse, next_offset, state].map(|name| format!("s.{}", quoted(name))));
     format!(
-        "INSERT INTO {table} ({columns})\nSELECT {values}, 0, s.{}\n\
+        "INSERT INTO {table} ({columns})\nSELECT {values}, 0\n\
          FROM ({rows}) s LEFT JOIN {table} t ON {on}\nWHERE t.{} IS NULL",
-        quoted(next_offset),
         quoted(topic)
     )
 }
@@ -34,29 +35,30 @@ pub(crate) fn offsets_add_missing(table: &TableName, names: &OffsetNames) -> Str
 ///
 /// Binds: rows of topic and partition.
 pub(crate) fn offsets_claim(table: &TableName, names: &OffsetNames) -> String {
-    let OffsetNames { topic, partition, warehouse, epoch, next_offset, .. } = names;
+    let OffsetNames { topic, partition, warehouse, epoch, next_offset, state, .. } = names;
     let rows = partitions(names).select();
     let on = same([topic, partition]);
     let columns = list([topic, partition, warehouse].map(|name| format!("t.{0} AS {0}", quoted(name))));
     let groups = list([topic, partition, warehouse].map(|name| format!("t.{}", quoted(name))));
     let all = same([topic, partition, warehouse]);
-    let update = list([epoch, next_offset].map(|name| assigned(name)));
-    let (epoch, next_offset) = (quoted(epoch), quoted(next_offset));
+    let update = list([epoch, next_offset, state].map(|name| assigned(name)));
+    let (epoch, next_offset, state) = (quoted(epoch), quoted(next_offset), quoted(state));
     format!(
-        "MERGE INTO {table} t\nUSING (SELECT {columns}, MAX(t.{epoch}) + 1 AS {epoch}, MAX(t.{next_offset}) AS {next_offset}\n\
+        "MERGE INTO {table} t\nUSING (SELECT {columns}, MAX(t.{epoch}) + 1 AS {epoch}, MAX(t.{next_offset}) AS {next_offset}, \
+         COALESCE(MAX_BY(t.{state}, t.{next_offset}), MAX(t.{state})) AS {state}\n\
          FROM {table} t JOIN ({rows}) s ON {on}\nGROUP BY {groups}) s\nON {all}\n\
          WHEN MATCHED THEN UPDATE SET {update}"
     )
 }
 
-/// Reads the rows of partitions: topic, partition, warehouse, epoch and next offset, all as text.
+/// Reads the rows of partitions: topic, partition, warehouse, epoch, next offset and state, all as text.
 ///
 /// Binds: rows of topic and partition.
 pub(crate) fn offsets_read(table: &TableName, names: &OffsetNames) -> String {
-    let OffsetNames { topic, partition, warehouse, epoch, next_offset, .. } = names;
+    let OffsetNames { topic, partition, warehouse, epoch, next_offset, state, .. } = names;
     let rows = partitions(names).select();
     let on = same([topic, partition]);
-    let columns = [topic, partition, warehouse, epoch, next_offset];
+    let columns = [topic, partition, warehouse, epoch, next_offset, state];
     let columns = list(columns.map(|name| format!("t.{0}::VARCHAR AS {0}", quoted(name))));
     format!("SELECT {columns}\nFROM {table} t JOIN ({rows}) s ON {on}")
 }
@@ -64,11 +66,11 @@ pub(crate) fn offsets_read(table: &TableName, names: &OffsetNames) -> String {
 /// Moves offsets on, each if the claim still holds and nobody moved it before. A count of changed rows below that of
 /// the rows says that somebody else writes.
 ///
-/// Binds: the time of writing; rows of topic, partition, warehouse, epoch, the offset it has (or null) and the one it
-/// gets.
+/// Binds: the time of writing; rows of topic, partition, warehouse, epoch, the offset it has (or null), and the offset and
+/// state that it gets.
 pub(crate) fn offsets_move(table: &TableName, names: &OffsetNames) -> String {
     const EXPECTED: &str = "__expected";
-    let OffsetNames { topic, partition, warehouse, epoch, next_offset, updated_at } = names;
+    let OffsetNames { topic, partition, warehouse, epoch, next_offset, state, updated_at } = names;
     let rows = Reader::with_time(updated_at)
         .own(topic, "VARCHAR")
         .own(partition, PARTITION)
@@ -76,9 +78,10 @@ pub(crate) fn offsets_move(table: &TableName, names: &OffsetNames) -> String {
         .own(epoch, COUNTER)
         .own(EXPECTED, COUNTER)
         .own(next_offset, COUNTER)
+        .own(state, "VARCHAR")
         .select();
     let on = same([topic, partition, warehouse]);
-    let update = list([next_offset, updated_at].map(|name| assigned(name)));
+    let update = list([next_offset, state, updated_at].map(|name| assigned(name)));
     let (epoch, next_offset, expected) = (quoted(epoch), quoted(next_offset), quoted(EXPECTED));
     format!(
         "MERGE INTO {table} t\nUSING ({rows}) s\nON {on}\n\

@@ -28,9 +28,21 @@ pub(crate) struct EncodedRows {
     places: Vec<Range<usize>>,
     /// The record that each row is there for.
     records: Vec<u32>,
+    /// The rows that delete, by their place.
+    deletes: Vec<usize>,
 }
 
 impl EncodedRows {
+    /// Notes that the last row deletes.
+    pub(crate) fn note_delete(&mut self) {
+        self.deletes.extend(self.places.len().checked_sub(1));
+    }
+
+    /// How many of these rows delete.
+    pub(crate) fn delete_count(&self, rows: &Range<usize>) -> usize {
+        self.deletes.iter().filter(|row| rows.contains(row)).count()
+    }
+
     /// Whether there are none.
     pub(crate) fn is_empty(&self) -> bool {
         self.places.is_empty()

@@ -27,9 +27,10 @@ fn commits_in_the_background_report_what_they_committed() {
     let mut task = Task::open(&settings);
     task.until("the records", |task| task.values.len() == 100);
     for next in 1..=20 {
-        task.consumer.commit_async(&Positions::from([(TopicPartition::new("t", 0), next)]));
+        task.consumer
+            .commit_async(&without_metadata(&Positions::from([(TopicPartition::new("t", 0), next)])));
     }
-    task.consumer.commit_async(&Positions::from([(TopicPartition::new("t", 1), 7)]));
+    task.consumer.commit_async(&without_metadata(&Positions::from([(TopicPartition::new("t", 1), 7)])));
     let expected = Positions::from([(TopicPartition::new("t", 0), 20), (TopicPartition::new("t", 1), 7)]);
     let reported = |task: &Task| {
         let done = task.commits.iter().filter_map(|result| result.as_ref().ok());
@@ -39,7 +40,7 @@ fn commits_in_the_background_report_what_they_committed() {
     assert!(task.commits.len() < 21, "commits are coalesced");
     let deadline = Instant::now() + PATIENCE;
     let committed = task.consumer.look_up().committed(&task.consumer.assigned(), deadline).unwrap();
-    assert_eq!(committed, expected);
+    assert_eq!(committed, without_metadata(&expected));
     task.close();
 }
 
@@ -50,12 +51,13 @@ fn a_commit_is_retried_after_an_outage_and_a_waiting_one_keeps_its_deadline() {
     let mut task = Task::open(&settings(&broker, one("t")));
     task.until("the records", |task| task.values.len() == 10);
     broker.set_reachable(false).unwrap();
-    let late = task.consumer.commit_sync(&task.next, Instant::now() + Duration::from_millis(300));
+    let late =
+        task.consumer.commit_sync(&without_metadata(&task.next), Instant::now() + Duration::from_millis(300));
     assert!(late.is_err());
     broker.set_reachable(true).unwrap();
     task.until("the commit", |task| task.commits.iter().any(Result::is_ok));
     let committed = task.consumer.look_up().committed(&task.consumer.assigned(), Instant::now() + PATIENCE);
-    assert_eq!(committed.unwrap(), Positions::from([(TopicPartition::new("t", 0), 10)]));
+    assert_eq!(committed.unwrap(), without_metadata(&Positions::from([(TopicPartition::new("t", 0), 10)])));
     task.close();
 }
 
@@ -87,10 +89,10 @@ fn a_partition_that_was_added_later_begins_at_its_beginning() {
     task.until("the records", |task| task.values.len() == 100);
     // As if partition 1 had not existed yet when the group committed.
     let old = Positions::from([(TopicPartition::new("t", 0), 5)]);
-    task.consumer.commit_sync(&old, Instant::now() + PATIENCE).unwrap();
+    task.consumer.commit_sync(&without_metadata(&old), Instant::now() + PATIENCE).unwrap();
     let (look_up, both) = (task.consumer.look_up(), task.consumer.assigned());
     let deadline = Instant::now() + PATIENCE;
-    let starts = look_up.resolve_starts(&both, &HashMap::new(), Start::Latest, deadline).unwrap();
+    let (starts, _) = look_up.resolve_starts(&both, &HashMap::new(), Start::Latest, deadline).unwrap();
     assert_eq!(starts, [(both[0].clone(), StartAt::Offset(5)), (both[1].clone(), StartAt::Beginning)]);
     task.close();
 }
@@ -133,5 +135,24 @@ fn a_position_outside_the_log_is_named_and_not_skipped() {
     assert!(text.contains("position 5000 of t-1") && text.contains("--topic t:1"), "{text}");
     task.linger(Duration::from_millis(300));
     assert!(task.fatal.is_none(), "it is told once");
+    task.close();
+}
+
+#[test]
+fn what_is_kept_beside_an_offset_comes_back_with_it() {
+    let broker = broker("t", 2);
+    produce(&broker, "t", 0..10);
+    let mut task = Task::open(&settings(&broker, one("t")));
+    task.until("the records", |task| task.values.len() == 10);
+    let both = task.consumer.assigned();
+    let commit = |offset, metadata: &[u8]| Commit { offset, metadata: metadata.into() };
+    let commits =
+        Commits::from([(both[0].clone(), commit(3, &[0, 1, 255])), (both[1].clone(), commit(2, &[]))]);
+    let deadline = Instant::now() + PATIENCE;
+    task.consumer.commit_sync(&commits, deadline).unwrap();
+    let (starts, committed) =
+        task.consumer.look_up().resolve_starts(&both, &HashMap::new(), Start::Earliest, deadline).unwrap();
+    assert_eq!(starts, [(both[0].clone(), StartAt::Offset(3)), (both[1].clone(), StartAt::Offset(2))]);
+    assert_eq!(committed, commits);
     task.close();
 }

@@ -10,6 +10,8 @@ use crate::raw::{Bytes, HeaderView, NO_TIMESTAMP};
 pub(super) struct Input {
     pub(super) slot: u32,
     pub(super) header_count: u32,
+    /// Refused before it was looked at.
+    pub(super) refused: bool,
     pub(super) offset: i64,
     pub(super) timestamp_ms: i64,
     pub(super) key: Bytes,
@@ -32,6 +34,8 @@ pub struct Original<'b> {
     pub key: Option<&'b [u8]>,
     /// Value; `None` for a tombstone.
     pub value: Option<&'b [u8]>,
+    /// It was refused before anybody looked at it (see [`Batch::push_refused`](super::Batch::push_refused)).
+    pub refused: bool,
     headers: RawHeaders<'b>,
 }
 
@@ -61,6 +65,7 @@ impl Input {
             key: unsafe { self.key.get() },
             // SAFETY: by the caller's promise.
             value: unsafe { self.value.get() },
+            refused: self.refused,
             headers: RawHeaders(headers),
         }
     }

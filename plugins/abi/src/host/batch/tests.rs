@@ -88,7 +88,7 @@ fn records_of_partitions_that_are_gone_leave_without_a_trace() {
     let other = batch.slot(&Arc::from("u"), 7, 2);
     batch.push(other, NewRecord { offset: 5, timestamp_ms: None, key: None, value: None }, [].into_iter());
     batch.retain_partitions(|slot| slot.partition == 7);
-    let positions = batch.positions_before(1);
+    let positions = batch.positions_before(1, |_, _| None);
     assert_eq!((batch.input_count(), batch.len(), positions.len()), (1, 1, 1));
     assert_eq!((&*positions[0].topic, positions[0].next_offset), ("u", 6));
     assert_eq!(batch.records().next().unwrap().topic(), "u");
@@ -147,7 +147,7 @@ fn a_sink_s_refusal_takes_out_all_outputs_of_the_record() {
         batch.rejected().iter().map(|rejected| (rejected.input, rejected.reason.as_str())).collect();
     assert_eq!(rejected, [(1, "a"), (2, "c")]);
     assert_eq!((batch.rejected_count(), batch.filtered_count()), (2, 0));
-    assert_eq!(batch.positions_before(2)[0].next_offset, 3);
+    assert_eq!(batch.positions_before(2, |_, _| None)[0].next_offset, 3);
 }
 
 #[test]

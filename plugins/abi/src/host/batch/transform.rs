@@ -4,9 +4,9 @@ use super::{Batch, Rejected, lend};
 use crate::{
     host::{
         decode::{Part, Recognise, Refusal},
-        outputs::{OutputError, UNRECOGNISED, check_order, merge},
+        outputs::{FOREIGN_CHANGE, OutputError, UNRECOGNISED, check_order, merge},
     },
-    raw::{BatchView, OutRecord, Outputs, out_flags},
+    raw::{BatchView, ChangeView, OutRecord, Outputs, out_flags},
     record::Record,
 };
 
@@ -70,7 +70,7 @@ impl Batch {
     /// Replaces the selected records by the outputs made of them; the others keep their place in between.
     fn collect_outputs(&mut self, recogniser: &mut impl Recognise) -> Result<(), OutputError> {
         check_order(self.outputs.written(), self.selected.len())?;
-        let Self { records, spare, selected, selected_at, outputs, rejected, .. } = self;
+        let Self { chunks, records, spare, selected, selected_at, outputs, rejected, .. } = self;
         spare.clear();
         let rejected_before = rejected.len();
         let mut written = outputs.written().iter().peekable();
@@ -81,7 +81,17 @@ impl Batch {
             copied = at + 1;
             while let Some(output) = written.next_if(|output| output.input == index) {
                 if output.flags & out_flags::REJECT == 0 {
-                    spare.push(merge(base, output));
+                    let mut record = merge(base, output);
+                    if record.flags & FOREIGN_CHANGE != 0 {
+                        record.flags &= !FOREIGN_CHANGE;
+                        // SAFETY: what is allocated is only reachable through the record table, which is cleared with
+                        // the chunks.
+                        let arena = unsafe { chunks.arena() };
+                        // SAFETY: the SDK put the event into the arena, and the base's is the host's own.
+                        record.change = unsafe { adopted(record.change, base.change) }
+                            .map_or(std::ptr::null(), |view| std::ptr::from_ref(arena.alloc(view)));
+                    }
+                    spare.push(record);
                     continue;
                 }
                 if rejected[rejected_before..].last().is_some_and(|last| last.input == base.input) {
@@ -117,4 +127,26 @@ impl Batch {
             self.records[index].flags &= !UNRECOGNISED;
         }
     }
+}
+
+/// A transform's change event as the host's own: what a transform may change comes from it, and what orders events from
+/// the event that the record was read with. A plugin that is older than the host has filled the fields of its own version
+/// alone, whatever the copied size says.
+///
+/// # Safety
+/// `made` is null or points to an event of version 1.0 at least, `base` is null or points to one of the host's.
+unsafe fn adopted(made: *const ChangeView, base: *const ChangeView) -> Option<ChangeView> {
+    if made.is_null() {
+        return None;
+    }
+    let mut view = std::mem::MaybeUninit::<ChangeView>::zeroed();
+    // SAFETY: by the caller's promise; an event of zeros is a valid one.
+    let mut view = unsafe {
+        std::ptr::copy_nonoverlapping(made.cast::<u8>(), view.as_mut_ptr().cast(), ChangeView::V1_SIZE);
+        view.assume_init()
+    };
+    view.size = size_of::<ChangeView>() as u32;
+    // SAFETY: by the caller's promise.
+    view.log_generation = unsafe { base.as_ref() }.map_or(0, |base| base.log_generation);
+    Some(view)
 }

@@ -39,17 +39,25 @@ fn names<const N: usize>() -> impl Strategy<Value = [String; N]> {
 }
 
 fn sample() -> impl Strategy<Value = Sample> {
-    (table(), table(), table(), names::<17>(), name()).prop_map(
+    (table(), table(), table(), names::<18>(), name()).prop_map(
         |(table, tombstones, offsets, names, comment)| {
             let [a, b, c, d, e, f, operation, timestamp, position, processed_at, key, rest @ ..] = names;
-            let [topic, partition, warehouse, epoch, next_offset, updated_at] = rest;
+            let [topic, partition, warehouse, epoch, next_offset, state, updated_at] = rest;
             Sample {
                 table,
                 tombstones,
                 offsets,
                 columns: [a, b, c, d, e, f],
                 meta: Meta { operation, timestamp, position, processed_at, key },
-                offset_names: OffsetNames { topic, partition, warehouse, epoch, next_offset, updated_at },
+                offset_names: OffsetNames {
+                    topic,
+                    partition,
+                    warehouse,
+                    epoch,
+                    next_offset,
+                    state,
+                    updated_at,
+                },
                 comment,
             }
         },
@@ -77,6 +85,7 @@ fn tame() -> Sample {
             warehouse: text("warehouse"),
             epoch: text("epoch"),
             next_offset: text("next_offset"),
+            state: text("state"),
             updated_at: text("updated_at"),
         },
         comment: text("comment"),

@@ -15,11 +15,11 @@ use tidegate_abi::{
 
 use super::{Kind, Model, PARTITIONS, Step, plugins, settings::settings};
 use crate::{
-    kafka::consumer::{LookUp, StartAt, TopicPartition},
+    kafka::consumer::{LookUp, Positions, StartAt, TopicPartition},
     pipeline::{
         assignment::Assignment,
         call_board::Place,
-        channels::{Inbox, SetBack},
+        channels::{Inbox, SetBack, States},
         clock::CallClock,
         deliver::{Deliver, OpenSink, Owned},
         error::Stage,
@@ -190,7 +190,8 @@ impl<'m> Life<'m> {
     }
 
     fn commit(&mut self, accepted: bool) {
-        let positions = self.assignment.uncommitted();
+        let positions: Positions =
+            self.assignment.uncommitted().into_iter().map(|(at, commit)| (at, commit.offset)).collect();
         if !accepted {
             return;
         }
@@ -236,7 +237,7 @@ impl<'m> Life<'m> {
         let owned = Owned { generation: self.generation, epoch: 0, set_back: false };
         self.sink.owned.entry("t".to_owned()).or_default().insert(partition, owned);
         let start = (at(partition), StartAt::Offset(offset));
-        self.assignment.add(self.generation, &[start], &HashMap::new());
+        self.assignment.add(self.generation, &[start], &States::new(), &HashMap::new());
         self.next.insert(partition, offset);
     }
 
