@@ -146,11 +146,12 @@ impl SourceLog {
                 Some(_) => {}
             }
         }
-        if event.is_snapshot && self.is_streamed {
-            return Some("a snapshot begins");
-        }
         if self.latest_ms.is_some() && event.committed_ms > self.latest_ms {
             return Some("the event was committed after all that were read");
+        }
+        // Rows of an earlier snapshot that are sent again are older than the changes behind them.
+        if event.is_snapshot && self.is_streamed && event.committed_ms >= self.latest_ms {
+            return Some("a snapshot begins");
         }
         if self.forgotten.is_none_or(|forgotten| event.words > forgotten) {
             return Some("the event is none of those that were read there");

@@ -89,7 +89,9 @@ impl Orders {
         let event = self.hasher.event(parts, words, record);
         let order = self.partition(record.source_topic(), record.partition(), record.offset());
         let Placed { generation, resent, doubt } = order.place(source, &event);
-        (parts.log_generation, parts.resent) = (generation, resent);
+        parts.log_generation = generation;
+        // Where there is a key, rows tell better than an assumption.
+        parts.resent = resent && (doubt.is_none() || record.key_bytes().is_none_or(<[u8]>::is_empty));
         if resent || doubt.is_some() {
             note(doubt, parts, record, notices);
         }
