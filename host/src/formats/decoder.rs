@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use tidegate_abi::{
-    Arena, ChangeParts, Record, Value,
+    Arena, Record, Value,
     host::{Decode, Decoded, HostState, Part, Recognise, Refusal},
 };
 
 use super::{
     Format, Hints,
-    change::{RowError, Rows, recognise},
+    change::{ChangeEvents, EventError, FlattenedTopic, Payload, Recogniser, RowError, Rows, Workshop},
     connect::{Envelopes, Read},
     json::{JsonError, Room, Scratch, TooLarge},
     notices::{Notice, Notices},
@@ -24,6 +24,10 @@ pub struct DecoderOptions {
     pub value: Format,
     /// Types of columns, where the format does not carry them.
     pub hints: Hints,
+    /// Which values are change events.
+    pub change_events: ChangeEvents,
+    /// What the names of fields begin with that were added to flattened rows. Default: `__`.
+    pub flattened_prefix: Option<String>,
     /// Bytes that the values of one record may take, as told from its text; a record that would take more is refused.
     /// 0: no limit.
     pub max_value_bytes: usize,
@@ -33,12 +37,21 @@ pub struct DecoderOptions {
 pub struct RecordDecoder {
     key: PayloadDecoder,
     value: PayloadDecoder,
+    recogniser: Recogniser,
     rows: Rows,
     has_hints: bool,
     max_value_bytes: usize,
     orders: Orders,
     notices: Notices,
     scratch: Scratch<'static>,
+}
+
+/// Which parts of a record say themselves of what types they are.
+#[derive(Clone, Copy)]
+struct Typed {
+    key: bool,
+    value: bool,
+    has_documents: bool,
 }
 
 /// One side of a record.
@@ -61,12 +74,15 @@ impl RecordDecoder {
     #[must_use]
     pub fn new(options: DecoderOptions) -> Self {
         let side = |format| PayloadDecoder { format, envelopes: Envelopes::default() };
+        let max_value_bytes = if options.max_value_bytes == 0 { usize::MAX } else { options.max_value_bytes };
+        let prefix = options.flattened_prefix.as_deref().unwrap_or("__");
         Self {
+            recogniser: Recogniser::new(options.change_events, prefix, max_value_bytes),
             key: side(options.key),
             value: side(options.value),
             has_hints: !options.hints.is_empty(),
             rows: Rows::new(options.hints),
-            max_value_bytes: if options.max_value_bytes == 0 { usize::MAX } else { options.max_value_bytes },
+            max_value_bytes,
             orders: Orders::default(),
             notices: Notices::default(),
             scratch: Scratch::default(),
@@ -89,6 +105,17 @@ impl RecordDecoder {
         self.notices.drain(take);
     }
 
+    /// What the flattened rows of a partition have shown, to be stored with its offset: its tombstones depend on it.
+    #[must_use]
+    pub fn flattened_topic(&self, topic: &str, partition: i32) -> Option<&FlattenedTopic> {
+        self.recogniser.topics.get(topic, partition)
+    }
+
+    /// Sets what was stored of a partition that is to be read from a stored offset on; `None` where nothing was.
+    pub fn set_flattened_topic(&mut self, topic: &str, partition: i32, known: Option<FlattenedTopic>) {
+        self.recogniser.topics.set(topic, partition, known);
+    }
+
     fn read<'b>(
         &mut self,
         record: Record<'b>,
@@ -105,9 +132,13 @@ impl RecordDecoder {
             value: value.value,
             key_schema: key.schema,
             value_schema: value.schema,
-            change: recognise(value.value, value.schema, arena, &mut scratch.text),
+            change: None,
         };
-        self.refine(&mut decoded, record, [key.typed, value.typed], arena, scratch)?;
+        let mut work = Workshop { arena, scratch: &mut *scratch, notices: &mut self.notices };
+        let recognised = self.recogniser.recognise(&mut decoded, record, &mut work);
+        let has_documents = recognised.map_err(|error| broken(&error))?;
+        let typed = Typed { key: key.typed, value: value.typed, has_documents };
+        self.refine(&mut decoded, record, typed, arena, scratch)?;
         if let Some(parts) = &mut decoded.change {
             self.orders.place(parts, record, &mut self.notices);
         }
@@ -126,14 +157,17 @@ impl RecordDecoder {
         &mut self,
         decoded: &mut Decoded<'b>,
         record: Record<'b>,
-        [key_typed, value_typed]: [bool; 2],
+        typed: Typed,
         arena: Arena<'b>,
         scratch: &mut Scratch<'b>,
     ) -> Result<(), Refusal> {
-        let key = decoded.key;
+        let (key, has_documents) = (decoded.key, typed.has_documents);
+        // What a document holds is typed already, save where a hint says more; its schema says nothing of it.
+        let refines = if has_documents { self.has_hints } else { !typed.value };
         match &mut decoded.change {
-            Some(parts) if !value_typed => {
-                let refined = self.rows.refine(parts, key, decoded.value, arena, scratch, &mut self.notices);
+            Some(parts) if refines => {
+                let payload = Payload { key, value: decoded.value, has_documents };
+                let refined = self.rows.refine(parts, payload, arena, scratch, &mut self.notices);
                 (decoded.key, decoded.value) = refined.map_err(|error| misfit(&error))?;
             }
             None if self.has_hints && record.is_tombstone() => {
@@ -142,7 +176,7 @@ impl RecordDecoder {
             }
             _ => {}
         }
-        if key_typed {
+        if typed.key && !has_documents {
             decoded.key = key;
         }
         Ok(())
@@ -194,6 +228,11 @@ fn no_room(record: Record<'_>, error: &TooLarge) -> Refusal {
 }
 
 #[cold]
+fn broken(error: &EventError) -> Refusal {
+    Refusal { part: error.part(), too_large: error.is_too_large(), reason: error.to_string() }
+}
+
+#[cold]
 fn misfit(error: &RowError) -> Refusal {
     Refusal::of(if error.in_key { Part::Key } else { Part::Value }, error.to_string())
 }
@@ -208,8 +247,20 @@ impl Decode for RecordDecoder {
 }
 
 impl Recognise for RecordDecoder {
-    fn recognise<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Option<ChangeParts<'b>> {
-        let mut parts = recognise(record.value(), record.value_schema(), arena, &mut self.scratch.text)?;
+    fn recognise<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Refusal> {
+        let mut scratch: Scratch<'b> = std::mem::take(&mut self.scratch);
+        let mut decoded = Decoded {
+            key: record.key(),
+            value: record.value(),
+            key_schema: record.key_schema(),
+            value_schema: record.value_schema(),
+            change: None,
+        };
+        let mut work = Workshop { arena, scratch: &mut scratch, notices: &mut self.notices };
+        let recognised = self.recogniser.recognise_made(&mut decoded, record, &mut work);
+        self.scratch = scratch.recycle();
+        recognised.map_err(|error| broken(&error))?;
+        let Some(parts) = &mut decoded.change else { return Ok(decoded) };
         // The place in the source's log is that of the event that the record was read with.
         let before = record.change();
         parts.log_generation = before.map_or(0, |change| change.log_generation());
@@ -218,6 +269,6 @@ impl Recognise for RecordDecoder {
             parts.position = before.and_then(|change| change.position()).map(|position| position.words());
             parts.inherited_position = parts.position.is_some();
         }
-        Some(parts)
+        Ok(decoded)
     }
 }

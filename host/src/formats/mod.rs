@@ -17,7 +17,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-pub use change::{ColumnHint, HintError, Hints};
+pub use change::{ChangeEvents, ColumnHint, FlattenedTopic, HintError, Hints};
 pub use decoder::{DecoderOptions, RecordDecoder};
 pub use json::MAX_DEPTH;
 pub use notices::{Cause, Notice, Severity};

@@ -223,5 +223,12 @@ fn decoder_options(definition: &ConnectorDefinition, max_value_bytes: usize) -> 
             tracing::warn!(connector = definition.name, "[source.columns]: {error}");
         }
     }
-    DecoderOptions { key: source.key_format, value: source.value_format, hints, max_value_bytes }
+    DecoderOptions {
+        key: source.key_format,
+        value: source.value_format,
+        hints,
+        change_events: source.change_events,
+        flattened_prefix: source.flattened_prefix.clone(),
+        max_value_bytes,
+    }
 }

@@ -20,7 +20,10 @@ pub(crate) fn write(out: &mut String, paint: Paint, record: Record<'_>) -> fmt::
 
 fn write_change(out: &mut String, paint: Paint, change: Change<'_>, record: Record<'_>) -> fmt::Result {
     line(out, paint, "Operation", paint.operation(change.operation()))?;
-    line(out, paint, "Table", change.table())?;
+    match change.table() {
+        "" => line(out, paint, "Topic", record.topic())?,
+        table => line(out, paint, "Table", table)?,
+    }
     if let Some(timestamp) = change.event_ms().or_else(|| change.commit_ms()) {
         line(out, paint, "Timestamp", timestamp)?;
     }

@@ -67,6 +67,11 @@ fn inserts_show_after_and_deletes_show_before() {
     assert!(!delete.contains("After"), "{delete}");
     let truncate = printed(json!({}), &Records::new().event(Event::new(Operation::Truncate, "t")));
     assert!(truncate.contains("Operation: TRUNCATE") && !truncate.contains("Before"), "{truncate}");
+    let message = printed(json!({}), &Records::new().event(Event::new(Operation::Message, "")));
+    assert!(
+        message.contains("Operation: MESSAGE\nTopic: cdc.public.\n") && message.contains("\n\nValue: {"),
+        "{message}"
+    );
     let update = printed(json!({}), &Records::new().event(Event::update("t").after(json!({"id": 1}))));
     assert!(update.contains("Before: null\n\nAfter: {"), "{update}");
 }

@@ -9,14 +9,15 @@ use tidegate_plugin::{prelude::*, write_event_line, write_record_line};
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Style {
-    /// `{"topic","partition","offset","timestamp","key","operation","table","before","after"}` for a change event,
-    /// `{"topic","partition","offset","timestamp","key","value"}` for anything else.
+    /// `{"topic","partition","offset","timestamp","key","operation","table","before","after"}` for a change event, with
+    /// `value` in place of the rows for a message, and `{"topic","partition","offset","timestamp","key","value"}` for
+    /// anything else.
     #[default]
     Event,
     /// `{"topic","partition","offset","timestamp","headers","key","value"}`: all that Kafka carried.
     Record,
     /// `{"operation","key","row"}`: the row after the change, null for a delete. The operation of anything but a change
-    /// event is null, and its row is the value.
+    /// event is null, and its row is the value, as is that of a message.
     Row,
     /// The value alone.
     Value,
@@ -42,6 +43,7 @@ fn write_row(out: &mut String, record: Record<'_>) -> fmt::Result {
     out.write_str(",\"key\":")?;
     record.key().write_json(out)?;
     out.write_str(",\"row\":")?;
+    let change = change.filter(|change| change.operation() != Operation::Message);
     change.map_or(record.value(), |change| change.after_value()).write_json(out)?;
     out.write_char('}')
 }

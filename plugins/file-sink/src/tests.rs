@@ -75,6 +75,18 @@ fn a_line_holds_what_the_style_says() {
 }
 
 #[test]
+fn a_message_is_written_with_its_value() {
+    for (style, field) in [("event", "value"), ("row", "row")] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut sink =
+            SinkTest::<FileSink>::open(json!({"path": folder.path().join("all"), "style": style})).unwrap();
+        sink.write(&Records::new().event(Event::new(Operation::Message, ""))).unwrap();
+        let line: Json = serde_json::from_str(&read(&folder, "all")).unwrap();
+        assert_eq!((&line["operation"], &line[field]["op"]), (&json!("MESSAGE"), &json!("m")), "{line}");
+    }
+}
+
+#[test]
 fn a_repeated_batch_adds_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mut sink = open(&folder, "all");

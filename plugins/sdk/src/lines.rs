@@ -2,11 +2,11 @@
 
 use std::fmt::{self, Write};
 
-use tidegate_abi::{Change, Record, Value, value::write_json_string};
+use tidegate_abi::{Change, Operation, Record, Value, value::write_json_string};
 
 /// Writes a record as one JSON object without a line break:
 /// `{"topic","partition","offset","timestamp","key","operation","table","before","after"}` for a change event, with
-/// `"value"` in place of the last four for anything else. The timestamp is Kafka's, in milliseconds, or null.
+/// `"value"` in place of the last two for a message and of the last four for anything else. The timestamp is Kafka's, in milliseconds, or null.
 ///
 /// # Errors
 /// Only those of `out`.
@@ -15,7 +15,7 @@ pub fn write_event_line(out: &mut impl Write, record: Record<'_>) -> fmt::Result
     out.write_str(",\"key\":")?;
     record.key().write_json(out)?;
     match record.change() {
-        Some(change) => write_change(out, change)?,
+        Some(change) => write_change(out, change, record)?,
         None => write_member(out, "value", record.value())?,
     }
     out.write_char('}')
@@ -54,9 +54,13 @@ fn write_place(out: &mut impl Write, record: Record<'_>) -> fmt::Result {
     }
 }
 
-fn write_change(out: &mut impl Write, change: Change<'_>) -> fmt::Result {
+fn write_change(out: &mut impl Write, change: Change<'_>, record: Record<'_>) -> fmt::Result {
     write!(out, ",\"operation\":\"{}\",\"table\":", change.operation())?;
     write_json_string(out, change.table())?;
+    // A message has no rows: what it says is in its value alone.
+    if change.operation() == Operation::Message {
+        return write_member(out, "value", record.value());
+    }
     write_member(out, "before", change.before_value())?;
     write_member(out, "after", change.after_value())
 }

@@ -8,7 +8,7 @@ use super::Surroundings;
 use super::columns;
 use super::properties::ClientProperties;
 use crate::config::section::{Choice, Section};
-use crate::formats::{ColumnHint, Format};
+use crate::formats::{ChangeEvents, ColumnHint, Format};
 
 /// What a connector subscribes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +69,11 @@ pub struct SourceDefinition {
     pub key_format: Format,
     /// `value_format`.
     pub value_format: Format,
+    /// `change_events`: which values are change events. Default: those in an envelope, and rows that say that they were
+    /// flattened.
+    pub change_events: ChangeEvents,
+    /// `flattened_prefix`: what the names of fields begin with that were added to flattened rows. Default: `__`.
+    pub flattened_prefix: Option<String>,
     /// `group_protocol`.
     pub group_protocol: GroupProtocol,
     /// `group_instance_id`: makes the members of the group static; task number `n` of this host is `<value>-<n>`.
@@ -97,6 +102,8 @@ impl SourceDefinition {
                 .unwrap_or(Start::Earliest),
             key_format: section.choice("key_format", formats()).unwrap_or(Format::Json),
             value_format: section.choice("value_format", formats()).unwrap_or(Format::Json),
+            change_events: read_change_events(&mut section),
+            flattened_prefix: section.name("flattened_prefix"),
             group_protocol: read_protocol(&mut section),
             group_instance_id: section.name("group_instance_id"),
             on_lost_position: read_on_lost_position(&mut section),
@@ -131,6 +138,15 @@ fn check_protocol(section: &Section<'_>, source: &SourceDefinition) {
             section.error("properties", message, Some("remove it, or use another group_protocol".to_owned()));
         }
     }
+}
+
+fn read_change_events(section: &mut Section<'_>) -> ChangeEvents {
+    let choices = vec![
+        ("auto", Choice::Is(ChangeEvents::Auto)),
+        ("flattened", Choice::Is(ChangeEvents::Flattened)),
+        ("none", Choice::Is(ChangeEvents::None)),
+    ];
+    section.choice("change_events", choices).unwrap_or_default()
 }
 
 fn read_on_lost_position(section: &mut Section<'_>) -> OnLostPosition {

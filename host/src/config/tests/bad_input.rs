@@ -117,6 +117,15 @@ fn a_topic_named_twice_is_a_warning() {
 }
 
 #[test]
+fn change_events() {
+    with(
+        "source.change_events = \"debezium\"",
+        "3:8: source.change_events: unknown value \"debezium\": known values: auto, flattened, none",
+    );
+    with("source.flattened_prefix = \"\"", "3:8: source.flattened_prefix: must not be empty");
+}
+
+#[test]
 fn group_membership() {
     with(
         "source.on_lost_position = \"skip\"",

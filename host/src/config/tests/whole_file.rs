@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::formats::{ColumnHint, Format};
+use crate::formats::{ChangeEvents, ColumnHint, Format};
 
 pub(super) const EVERYTHING: &str = r#"
 description = "Customers, upserted by primary key"
@@ -21,6 +21,8 @@ value_format = "bytes"
 group_protocol = "range"
 group_instance_id = "host-a"
 on_lost_position = "earliest"
+change_events = "flattened"
+flattened_prefix = "cdc_"
 [source.columns]
 "products.price" = { decimal = 2 }
 "public.products.added" = "timestamp_micros"
@@ -98,6 +100,8 @@ fn every_key_arrives() {
     assert_eq!((source.start, source.group_protocol), (Start::Latest, GroupProtocol::Range));
     assert_eq!(source.group_instance_id.as_deref(), Some("host-a"));
     assert_eq!(source.on_lost_position, OnLostPosition::Earliest);
+    assert_eq!(source.change_events, ChangeEvents::Flattened);
+    assert_eq!(source.flattened_prefix.as_deref(), Some("cdc_"));
     assert_eq!((source.key_format, source.value_format), (Format::String, Format::Bytes));
     let columns: Vec<_> = source.columns.iter().map(|(name, hint)| (name.as_str(), *hint)).collect();
     assert_eq!(
@@ -179,6 +183,7 @@ fn what_is_left_out_has_its_default() {
     assert_eq!((source.start, source.group_protocol), (Start::Earliest, GroupProtocol::CooperativeSticky));
     assert_eq!((source.group_instance_id.as_ref(), source.on_lost_position), (None, OnLostPosition::Fail));
     assert_eq!((source.key_format, source.value_format), (Format::Json, Format::Json));
+    assert_eq!((source.change_events, source.flattened_prefix.as_ref()), (ChangeEvents::Auto, None));
     assert_eq!(connector.sink.config, json!({}));
     assert_eq!((connector.errors.on_reject, connector.errors.max_rejected), (OnReject::Fail, 1000));
     assert_eq!(connector.errors.window, Duration::from_secs(60));

@@ -1,15 +1,25 @@
-//! Change events: recognised in a decoded value, in Debezium's envelope and in the flat style.
+//! Change events: recognised in a decoded value, whatever form they come in.
 //!
-//! Envelope: Debezium's documentation, "Change events", of each connector; its heartbeats, transaction and
-//! schema-change messages have no `op` and are plain records. Flat style: `op`, `before`, `after`, `table`, and perhaps
-//! `schema`, `database`, `ts_ms`, `lsn`, without a `source`.
+//! Envelope: Debezium's documentation, "Change events", of each connector. Flat style: `op`, `before`, `after`, `table`,
+//! and perhaps `schema`, `database`, `ts_ms`, `lsn`, without a `source`. Flattened rows: Debezium's documentation, "New
+//! Record State Extraction". Control events: what Debezium sends about itself.
 
 mod columns;
+mod control;
+mod envelope;
+mod error;
+mod extended_json;
+mod flattened;
 mod hints;
+mod inner_json;
+mod mongodb;
 mod position;
 mod recognise;
 mod rows;
 
+pub(crate) use error::EventError;
+pub use flattened::FlattenedTopic;
 pub use hints::{ColumnHint, HintError, Hints};
-pub(crate) use recognise::recognise;
-pub(crate) use rows::{RowError, Rows};
+pub use recognise::ChangeEvents;
+pub(crate) use recognise::{Recogniser, Workshop};
+pub(crate) use rows::{Payload, RowError, Rows};

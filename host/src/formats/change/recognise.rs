@@ -1,186 +1,164 @@
-//! Is this value a change event, and what does it say of itself? Answered once, in one pass over the fields.
+//! Which change event is in a record, if any, and what it says. Answered once, here, for all plugins.
+//!
+//! ```text
+//! value ── an envelope, complete or broken? ── MongoDB's documents ── rules ── event
+//!      ├── a flattened row? ── put into an envelope again ── rules ── event
+//!      ├── a control event? ── message
+//!      └── no value: a tombstone ── a delete, in a topic with flattened rows
+//! ```
 
-use tidegate_abi::{Arena, ChangeParts, Operation, Schema, Struct, Value, ValueRef, raw::OperationCode};
+use serde::{Deserialize, Serialize};
+use tidegate_abi::{Arena, ChangeParts, Field, Record, Schema, Struct, Value, host::Decoded};
 
-use super::position::{self, LogPosition, decimal_text};
+use super::{
+    envelope::Envelope,
+    error::EventError,
+    flattened::{AddedFields, FlattenedTopics, Marks},
+    mongodb::Documents,
+};
+use crate::formats::{json::Scratch, notices::Notices};
 
-/// The top-level fields that count.
-#[derive(Default)]
-struct Envelope<'b> {
-    op: Option<&'b str>,
-    before: Option<Value<'b>>,
-    after: Option<Value<'b>>,
-    source: Value<'b>,
-    transaction: Value<'b>,
-    ts_ms: Option<i64>,
-    table: &'b str,
-    schema: &'b str,
-    database: &'b str,
-    lsn: Value<'b>,
+/// Which values are change events.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum ChangeEvents {
+    /// What is in an envelope, or says that it was flattened.
+    #[default]
+    Auto,
+    /// Every object is a flattened row, and every tombstone a delete.
+    Flattened,
+    /// None: all records are plain ones.
+    None,
 }
 
-/// The change event in `value`, if it is one. `schema` is the value's, where the format has one.
-pub(crate) fn recognise<'b>(
-    value: Value<'b>,
-    schema: Option<Schema>,
-    arena: Arena<'b>,
-    scratch: &mut String,
-) -> Option<ChangeParts<'b>> {
-    let envelope = Envelope::of(value.as_struct()?);
-    let op = envelope.op?;
-    let has_row = envelope.before.is_some() || envelope.after.is_some();
-    let rows_fit = [envelope.before, envelope.after]
-        .iter()
-        .flatten()
-        .all(|row| row.is_null() || row.as_struct().is_some());
-    if !rows_fit {
-        return None;
+/// Recognises the events of one task, and remembers what later ones depend on.
+pub(crate) struct Recogniser {
+    pub(super) mode: ChangeEvents,
+    pub(super) added: AddedFields,
+    max_value_bytes: usize,
+    pub(crate) topics: FlattenedTopics,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    Kafka,
+    Transform,
+}
+
+/// Memory to work in.
+pub(crate) struct Workshop<'b, 's> {
+    pub(crate) arena: Arena<'b>,
+    pub(crate) scratch: &'s mut Scratch<'b>,
+    pub(crate) notices: &'s mut Notices,
+}
+
+impl Recogniser {
+    pub(crate) fn new(mode: ChangeEvents, prefix: &str, max_value_bytes: usize) -> Self {
+        Self { mode, added: AddedFields::new(prefix), max_value_bytes, topics: FlattenedTopics::default() }
     }
-    let mut parts = ChangeParts::new(Operation::Message);
-    let position = match envelope.source.as_struct() {
-        Some(source) => {
-            parts.operation = operation(op).or_else(|| unknown_letter(op))?;
-            Source::of(source).fill(&mut parts, source, arena, scratch)
+
+    /// Finds the event in what was decoded of a record. Gives whether its rows are MongoDB's documents.
+    ///
+    /// # Errors
+    /// When there is one that cannot be applied.
+    pub(crate) fn recognise<'b>(
+        &mut self,
+        decoded: &mut Decoded<'b>,
+        record: Record<'b>,
+        work: &mut Workshop<'b, '_>,
+    ) -> Result<bool, EventError> {
+        self.find(decoded, record, work, Origin::Kafka)
+    }
+
+    /// The same for a value that a transform has made. It is never a flattened row for want of anything else.
+    ///
+    /// # Errors
+    /// As above.
+    pub(crate) fn recognise_made<'b>(
+        &mut self,
+        decoded: &mut Decoded<'b>,
+        record: Record<'b>,
+        work: &mut Workshop<'b, '_>,
+    ) -> Result<bool, EventError> {
+        self.find(decoded, record, work, Origin::Transform)
+    }
+
+    #[inline]
+    fn find<'b>(
+        &mut self,
+        decoded: &mut Decoded<'b>,
+        record: Record<'b>,
+        work: &mut Workshop<'b, '_>,
+        origin: Origin,
+    ) -> Result<bool, EventError> {
+        if self.mode == ChangeEvents::None {
+            return Ok(false);
         }
-        None => {
-            parts.operation = operation(op)?;
-            if envelope.table.is_empty() || !(has_row || parts.operation == Operation::Truncate) {
-                return None;
+        let Some(fields) = decoded.value.as_struct() else {
+            if origin == Origin::Kafka && decoded.value.is_null() {
+                self.tombstone(decoded, record, work)?;
             }
-            parts.table = envelope.table;
-            parts.schema = envelope.schema;
-            parts.database = envelope.database;
-            position::of_flat(envelope.lsn, arena)
-        }
-    };
-    parts.position = position.words;
-    parts.position_text = position.text;
-    parts.before = envelope.before.unwrap_or_default();
-    parts.after = envelope.after.unwrap_or_default();
-    parts.source = envelope.source;
-    parts.event_ms = envelope.ts_ms;
-    if let Some(id) = envelope.transaction.get("id").and_then(|id| id.as_str()) {
-        parts.transaction = id;
-    }
-    parts.row_schema = schema.and_then(row_schema);
-    Some(parts)
-}
-
-impl<'b> Envelope<'b> {
-    fn of(fields: Struct<'b>) -> Self {
-        let mut found = Self::default();
-        for (name, value) in fields.iter() {
-            match name {
-                "before" => found.before = Some(value),
-                "after" => found.after = Some(value),
-                "source" => found.source = value,
-                "op" => found.op = value.as_str(),
-                "ts_ms" => found.ts_ms = value.as_i64(),
-                "transaction" => found.transaction = value,
-                "table" => found.table = value.as_str().unwrap_or_default(),
-                "schema" => found.schema = value.as_str().unwrap_or_default(),
-                "database" | "db" => found.database = value.as_str().unwrap_or_default(),
-                "lsn" => found.lsn = value,
-                _ => {}
-            }
-        }
-        found
-    }
-}
-
-/// Debezium's letters, and the words of the flat style.
-fn operation(op: &str) -> Option<Operation> {
-    const NAMES: [(&str, Operation); 14] = [
-        ("c", Operation::Create),
-        ("u", Operation::Update),
-        ("d", Operation::Delete),
-        ("r", Operation::Read),
-        ("t", Operation::Truncate),
-        ("m", Operation::Message),
-        ("i", Operation::Create),
-        ("insert", Operation::Create),
-        ("create", Operation::Create),
-        ("update", Operation::Update),
-        ("delete", Operation::Delete),
-        ("read", Operation::Read),
-        ("snapshot", Operation::Read),
-        ("truncate", Operation::Truncate),
-    ];
-    NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(op)).map(|(_, operation)| *operation)
-}
-
-/// A letter that a later Debezium may bring.
-fn unknown_letter(op: &str) -> Option<Operation> {
-    match op.as_bytes() {
-        [letter] => Some(Operation::from_code(OperationCode(*letter))),
-        _ => None,
-    }
-}
-
-/// The fields of a source block that most connectors share, and PostgreSQL's position.
-#[derive(Default)]
-struct Source<'b> {
-    connector: &'b str,
-    database: &'b str,
-    schema: &'b str,
-    table: &'b str,
-    snapshot: &'b str,
-    ts_ms: Option<i64>,
-    tx_id: Value<'b>,
-    sequence: Option<&'b str>,
-    lsn: Option<Value<'b>>,
-}
-
-impl<'b> Source<'b> {
-    fn of(fields: Struct<'b>) -> Self {
-        let mut found = Self::default();
-        for (name, value) in fields.iter() {
-            match name {
-                "connector" => found.connector = value.as_str().unwrap_or_default(),
-                "ts_ms" => found.ts_ms = value.as_i64(),
-                "snapshot" => found.snapshot = snapshot(value),
-                "db" => found.database = value.as_str().unwrap_or_default(),
-                "sequence" => found.sequence = value.as_str(),
-                "schema" => found.schema = value.as_str().unwrap_or_default(),
-                "table" | "collection" => found.table = value.as_str().unwrap_or_default(),
-                "txId" => found.tx_id = value,
-                "lsn" => found.lsn = Some(value),
-                _ => {}
-            }
-        }
-        found
-    }
-
-    fn fill(
-        self,
-        parts: &mut ChangeParts<'b>,
-        source: Struct<'b>,
-        arena: Arena<'b>,
-        scratch: &mut String,
-    ) -> LogPosition<'b> {
-        parts.connector = self.connector;
-        parts.database = self.database;
-        parts.schema = self.schema;
-        parts.table = self.table;
-        parts.snapshot = self.snapshot;
-        parts.commit_ms = self.ts_ms;
-        parts.transaction = match self.tx_id.view() {
-            ValueRef::String(text) => text,
-            _ => self.tx_id.as_u64().map_or("", |id| decimal_text(id, arena)),
+            return Ok(false);
         };
-        position::of_postgres(self.sequence, self.lsn, arena)
-            .unwrap_or_else(|| position::of_source(source, arena, scratch))
+        let envelope = Envelope::of(fields);
+        let every_object_is_a_row = self.mode == ChangeEvents::Flattened && origin == Origin::Kafka;
+        if !every_object_is_a_row && envelope.looks_like_event() {
+            let is_flattened = !envelope.has_source_block() && self.marks(fields, record)?.is_some();
+            if !is_flattened {
+                if origin == Origin::Kafka {
+                    self.topics.see_envelope(record.source_topic(), record.partition());
+                }
+                return self.event(envelope, decoded, work);
+            }
+        }
+        self.without_envelope(fields, decoded, record, work, origin)
+    }
+
+    pub(super) fn marks(&self, fields: Struct<'_>, record: Record<'_>) -> Result<Option<Marks>, EventError> {
+        self.added.marks(fields, record.headers())
+    }
+
+    /// An event in an envelope: checks it, and takes what it says.
+    #[inline]
+    fn event<'b>(
+        &self,
+        mut envelope: Envelope<'b>,
+        decoded: &mut Decoded<'b>,
+        work: &mut Workshop<'b, '_>,
+    ) -> Result<bool, EventError> {
+        let operation = envelope.operation()?;
+        let source = envelope.source_block();
+        let has_documents = source.as_ref().is_some_and(|source| source.has_documents());
+        let mut parts = ChangeParts::new(operation);
+        let position = envelope.fill(&mut parts, source, work.arena, &mut work.scratch.text)?;
+        if has_documents {
+            let max_value_bytes = self.max_value_bytes;
+            let mut documents = Documents { arena: work.arena, scratch: work.scratch, max_value_bytes };
+            documents.read(&mut envelope, operation)?;
+            decoded.key = documents.key(decoded.key)?;
+            decoded.key_schema = None;
+        }
+        envelope.take_rows(&mut parts, decoded.key)?;
+        (parts.position, parts.position_text) = (position.words, position.text);
+        parts.row_schema = decoded.value_schema.and_then(row_schema);
+        if has_documents {
+            decoded.value = with_rows(decoded.value, &parts, work.arena);
+            decoded.value_schema = None;
+        }
+        decoded.change = Some(parts);
+        Ok(has_documents)
     }
 }
 
-/// Debezium sends a text; older versions sent true and false.
-fn snapshot(value: Value<'_>) -> &str {
-    match value.view() {
-        ValueRef::String(text) => text,
-        ValueRef::Bool(true) => "true",
-        ValueRef::Bool(false) => "false",
-        _ => "",
-    }
+/// The value with the rows that its event has.
+fn with_rows<'b>(value: Value<'b>, parts: &ChangeParts<'b>, arena: Arena<'b>) -> Value<'b> {
+    let fields = value.as_struct().unwrap_or(Struct::EMPTY).fields();
+    let fields = arena.collect(fields.iter().map(|field| match field.name() {
+        "before" => Field::new("before", parts.before),
+        "after" => Field::new("after", parts.after),
+        _ => *field,
+    }));
+    Value::object(fields)
 }
 
 fn row_schema(schema: Schema) -> Option<Schema> {

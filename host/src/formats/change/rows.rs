@@ -37,8 +37,18 @@ pub(crate) struct Rows {
     tables: Memory<Box<str>, Columns>,
 }
 
+/// Key and value of a record with an event.
+#[derive(Clone, Copy)]
+pub(crate) struct Payload<'b> {
+    pub(crate) key: Value<'b>,
+    pub(crate) value: Value<'b>,
+    /// The rows are MongoDB's documents: what they hold is typed, save where a hint says more.
+    pub(crate) has_documents: bool,
+}
+
 /// What is needed to make new values.
 struct Maker<'b, 's> {
+    has_documents: bool,
     notices: &'s mut Notices,
     arena: Arena<'b>,
     scratch: &'s mut Scratch<'b>,
@@ -56,15 +66,15 @@ impl Rows {
     pub(crate) fn refine<'b>(
         &mut self,
         parts: &mut ChangeParts<'b>,
-        key: Value<'b>,
-        value: Value<'b>,
+        payload: Payload<'b>,
         arena: Arena<'b>,
         scratch: &mut Scratch<'b>,
         notices: &mut Notices,
     ) -> Result<(Value<'b>, Value<'b>), RowError> {
+        let Payload { key, value, has_documents } = payload;
         let qualifier = if parts.schema.is_empty() { parts.database } else { parts.schema };
         let columns = self.columns(qualifier, parts.table);
-        let mut maker = Maker { notices, arena, scratch };
+        let mut maker = Maker { has_documents, notices, arena, scratch };
         let before = maker.row(parts.before, columns, parts.table)?;
         let after = maker.row(parts.after, columns, parts.table)?;
         let key = maker.row(key, columns, parts.table).map_err(RowError::in_key)?.unwrap_or(key);
@@ -97,7 +107,8 @@ impl Rows {
         let (rest, table) = topic.rsplit_once('.').unwrap_or(("", topic));
         let qualifier = rest.rsplit_once('.').map_or(rest, |(_, qualifier)| qualifier);
         let columns = self.columns(qualifier, table);
-        let row = Maker { notices, arena, scratch }.row(key, columns, table).map_err(RowError::in_key)?;
+        let mut maker = Maker { has_documents: false, notices, arena, scratch };
+        let row = maker.row(key, columns, table).map_err(RowError::in_key)?;
         Ok(row.unwrap_or(key))
     }
 
@@ -119,7 +130,9 @@ impl<'b> Maker<'b, '_> {
         let Some(row) = value.as_struct() else {
             return Ok(None);
         };
-        columns.look_for_decimals(row, |column| note_decimal(self.notices, table, column));
+        if !self.has_documents {
+            columns.look_for_decimals(row, |column| note_decimal(self.notices, table, column));
+        }
         if !columns.has_hints() && !row.fields().iter().any(|field| may_change(field.value())) {
             return Ok(None);
         }
@@ -146,7 +159,9 @@ impl<'b> Maker<'b, '_> {
 
     /// The new value of a column, if it is another.
     fn column(&mut self, hint: Option<Scalar>, value: Value<'b>) -> Result<Option<Value<'b>>, Box<Mismatch>> {
-        if let Some(plain) = self.plain(value) {
+        if !self.has_documents
+            && let Some(plain) = self.plain(value)
+        {
             return Ok(Some(plain));
         }
         let Some(scalar) = hint.filter(|_| !value.is_null()) else {

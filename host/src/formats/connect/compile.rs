@@ -106,11 +106,18 @@ fn compile_struct(
     let declared = json["fields"].as_array().ok_or_else(|| missing("fields"))?;
     let has = |name: &str| declared.iter().any(|field| field["field"] == name);
     let is_change = has("op") && (has("before") || has("after"));
+    let is_flattened = declared.iter().any(|field| is_mark(field["field"].as_str().unwrap_or_default()));
     let mut types = Vec::with_capacity(declared.len());
     for field in declared {
         let name = field["field"].as_str().ok_or_else(|| missing("name for one of its fields"))?;
-        let in_row = in_row || (is_change && matches!(name, "before" | "after"));
-        types.push((name, compile(field, name, in_row, known)?));
+        let is_row = is_change && matches!(name, "before" | "after");
+        let mut ty = compile(field, name, in_row || is_row || is_flattened, known)?;
+        // MongoDB's documents, which are read once, with the rest of the event.
+        if (is_row || (name == "updatedFields" && !in_row)) && matches!(ty.shape, Shape::Scalar(Scalar::Json))
+        {
+            ty.shape = Shape::Scalar(Scalar::Text);
+        }
+        types.push((name, ty));
     }
     let schema = known.intern(json, || {
         types
@@ -129,6 +136,11 @@ fn compile_struct(
         StructField { name, quoted, ty }
     });
     Ok(StructType { schema, fields: fields.collect() })
+}
+
+/// Whether a field of this name makes a row one that ExtractNewRecordState has flattened.
+fn is_mark(name: &str) -> bool {
+    name == "__op" || name == "__deleted"
 }
 
 /// What plugins are told about a field.

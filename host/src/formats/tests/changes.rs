@@ -35,23 +35,23 @@ fn an_event_of_postgres_says_all_it_knows() {
 
 #[test]
 fn every_operation_is_known() {
-    for (op, operation) in [
-        ("c", Operation::Create),
-        ("r", Operation::Read),
-        ("u", Operation::Update),
-        ("d", Operation::Delete),
-        ("t", Operation::Truncate),
-        ("m", Operation::Message),
-        ("z", Operation::Other(b'z')),
+    for (op, operation, before, after) in [
+        ("c", Operation::Create, "null", r#"{"id":1}"#),
+        ("r", Operation::Read, "null", r#"{"id":1}"#),
+        ("u", Operation::Update, "null", r#"{"id":1}"#),
+        ("d", Operation::Delete, r#"{"id":1}"#, "null"),
+        ("t", Operation::Truncate, "null", "null"),
+        ("m", Operation::Message, "null", "null"),
+        ("z", Operation::Other(b'z'), "null", "null"),
     ] {
-        let batch = decode(&[&event(op, "null", "null", POSTGRES)]);
+        let batch = decode(&[&event(op, before, after, POSTGRES)]);
         assert_eq!(only(&batch).change().map(|change| change.operation()), Some(operation), "{op}");
     }
 }
 
 #[test]
 fn the_transaction_block_names_the_transaction() {
-    let text = event("c", "null", "{}", POSTGRES)
+    let text = event("c", "null", r#"{"id":1}"#, POSTGRES)
         .replace(r#""transaction":null"#, r#""transaction":{"id":"555:24023128","total_order":1}"#);
     assert_eq!(only(&decode(&[&text])).change().unwrap().transaction(), "555:24023128");
 }
@@ -73,7 +73,7 @@ fn other_sources_have_positions_too() {
         (r#""connector":"postgresql","lsn":7"#, Some([7, 7, 0, 0]), "7"),
         (r#""connector":"other""#, None, ""),
     ] {
-        let batch = decode(&[&event("c", "null", "{}", source)]);
+        let batch = decode(&[&event("c", "null", r#"{"id":1}"#, source)]);
         let change = only(&batch).change().unwrap();
         assert_eq!(change.position().map(|position| position.words()), words, "{source}");
         assert_eq!(change.position_text(), text);
@@ -82,14 +82,15 @@ fn other_sources_have_positions_too() {
 
 #[test]
 fn flat_events_are_recognised() {
-    for (op, operation) in [
-        ("INSERT", Operation::Create),
-        ("Update", Operation::Update),
-        ("d", Operation::Delete),
-        ("READ", Operation::Read),
+    let (new, old) = (r#""before":null,"after":{"id":1}"#, r#""before":{"id":1},"after":null"#);
+    for (op, operation, row) in [
+        ("INSERT", Operation::Create, new),
+        ("Update", Operation::Update, new),
+        ("d", Operation::Delete, old),
+        ("READ", Operation::Read, new),
     ] {
         let text = format!(
-            r#"{{"op":"{op}","before":null,"after":{{"id":1}},"table":"customers","schema":"public","ts_ms":1234567890,"lsn":67890}}"#
+            r#"{{"op":"{op}",{row},"table":"customers","schema":"public","ts_ms":1234567890,"lsn":67890}}"#
         );
         let batch = decode(&[&text]);
         let change = only(&batch).change().unwrap();
@@ -98,7 +99,7 @@ fn flat_events_are_recognised() {
         assert_eq!(change.position().map(|position| position.words()), Some([67_890, 0, 0, 0]));
         assert!(change.source().is_null());
     }
-    let batch = decode(&[r#"{"op":"c","after":{},"table":"t","lsn":"1/16B3748"}"#]);
+    let batch = decode(&[r#"{"op":"c","after":{"id":1},"table":"t","lsn":"1/16B3748"}"#]);
     let change = only(&batch).change().unwrap();
     assert_eq!(change.position().map(|position| position.words()), Some([0x1_016B_3748, 0, 0, 0]));
     assert_eq!(change.position_text(), "1/16B3748");
@@ -112,9 +113,10 @@ fn what_is_no_change_event_stays_a_plain_record() {
         r#"{"source":{"connector":"mysql"},"ts_ms":1,"databaseName":"d","ddl":"create table t","tableChanges":[]}"#,
         r#"{"op":"c"}"#,
         r#"{"op":"c","table":"t"}"#,
-        r#"{"op":1,"before":null,"after":{},"source":{}}"#,
-        r#"{"op":"add","before":null,"after":{},"table":"t"}"#,
-        r#"{"op":"c","before":"x","after":"y","table":"t"}"#,
+        r#"{"op":"c","source":"web","id":1}"#,
+        r#"{"before":{"id":1},"after":{"id":1}}"#,
+        r#"{"before":{"id":1},"after":{"id":1},"source":"web"}"#,
+        r#"{"source":{"connector":"mysql"},"id":1}"#,
         r#"[{"op":"c"}]"#,
         "null",
     ] {
@@ -129,9 +131,9 @@ fn a_row_without_a_position_inherits_its_partitions_last() {
     let unplaced =
         r#""connector":"postgresql","snapshot":"incremental","table":"customers","schema":"public""#;
     let batch = decode(&[
-        &event("r", "null", "{}", unplaced),
-        &event("c", "null", "{}", POSTGRES),
-        &event("r", "null", "{}", unplaced),
+        &event("r", "null", r#"{"id":1}"#, unplaced),
+        &event("c", "null", r#"{"id":1}"#, POSTGRES),
+        &event("r", "null", r#"{"id":1}"#, unplaced),
     ]);
     let positions: Vec<_> = batch
         .records()
@@ -175,4 +177,57 @@ fn a_value_that_a_transform_made_keeps_the_position_of_its_record() {
     let positions: Vec<u64> = changes.iter().map(|change| change.position().unwrap().words()[0]).collect();
     assert_eq!(positions, [7, 9]);
     assert!(changes.iter().all(|change| change.table() == "other"));
+}
+
+/// Decodes plain records and lets a transform put `made` in the place of each value.
+fn made_by_a_transform(made: Value<'_>, key: &[u8]) -> tidegate_abi::host::Batch {
+    let mut decoder = json_decoder();
+    let mut batch = decode_with(&mut decoder, &[(Some(key), Some(b"1")), (Some(key), Some(b"2"))]);
+    let applied = batch.transform(
+        usize::MAX,
+        None,
+        &mut decoder,
+        |_, outputs| {
+            let output = OutRecord { flags: out_flags::VALUE, value: made.node(), ..OutRecord::keep(1) };
+            assert!(outputs.push(OutRecord::keep(0)) && outputs.push(output) && outputs.push(output));
+            Ok(())
+        },
+        |broken| broken,
+    );
+    assert_eq!(applied, Ok(()));
+    batch
+}
+
+#[test]
+fn a_broken_event_that_a_transform_made_is_refused_with_all_that_came_of_its_record() {
+    let source = [Field::new("table", Value::string("t"))];
+    let fields = [
+        Field::new("op", Value::string("u")),
+        Field::new("after", Value::NULL),
+        Field::new("source", Value::object(&source)),
+    ];
+    let batch = made_by_a_transform(Value::object(&fields), b"{\"id\":1}");
+    let [rejected] = batch.rejected() else { panic!("{:?}", batch.rejected()) };
+    assert_eq!(rejected.input, 1);
+    assert!(rejected.reason.starts_with("broken change event: op \"u\" without a row: `after` is null"));
+    assert_eq!(batch.records().map(|record| record.value().as_i64()).collect::<Vec<_>>(), [Some(1)]);
+}
+
+#[test]
+fn documents_and_flattened_rows_that_a_transform_made_are_events_like_any_other() {
+    let source = [Field::new("connector", Value::string("mongodb"))];
+    let fields = [
+        Field::new("op", Value::string("u")),
+        Field::new("after", Value::string("{\"_id\": {\"$numberLong\": \"7\"}}")),
+        Field::new("source", Value::object(&source)),
+    ];
+    let batch = made_by_a_transform(Value::object(&fields), b"{\"id\":\"7\"}");
+    let record = batch.record(1).unwrap();
+    assert_eq!(record.key().get("_id").and_then(|id| id.as_i64()), Some(7));
+    assert_eq!(record.value().at(&["after", "_id"]).and_then(|id| id.as_i64()), Some(7));
+    assert_eq!(record.change().unwrap().after().get("_id").and_then(|id| id.as_i64()), Some(7));
+    let fields = [Field::new("id", Value::int(7)), Field::new("__op", Value::string("c"))];
+    let batch = made_by_a_transform(Value::object(&fields), b"{\"id\":7}");
+    let change = batch.record(2).unwrap().change().unwrap();
+    assert_eq!((change.operation(), change.after().len()), (Operation::Create, 1));
 }

@@ -2,8 +2,13 @@
 
 mod captures;
 mod changes;
+mod control;
 mod envelopes;
+mod event_properties;
+mod flattened;
+mod incomplete;
 mod memory;
+mod mongodb;
 mod properties;
 mod rows;
 
@@ -35,6 +40,28 @@ fn decode_with(decoder: &mut RecordDecoder, records: &[Payloads<'_>]) -> Batch {
     for ((key, value), offset) in records.iter().zip(0..) {
         let record = NewRecord { offset, timestamp_ms: None, key: *key, value: *value };
         batch.push(slot, record, std::iter::empty());
+    }
+    batch.decode(decoder);
+    batch
+}
+
+/// A record with headers, as JSON.
+#[derive(Clone, Copy, Default)]
+struct Message<'a> {
+    key: Option<&'a str>,
+    value: Option<&'a str>,
+    headers: &'a [(&'a str, &'a str)],
+}
+
+/// Decodes messages of one partition of `topic`, from `offset` on.
+fn decode_messages(decoder: &mut RecordDecoder, topic: &str, offset: i64, messages: &[Message<'_>]) -> Batch {
+    let mut batch = Batch::new();
+    let slot = batch.slot(&Arc::from(topic), 0, 1);
+    for (message, offset) in messages.iter().zip(offset..) {
+        let (key, value) = (message.key.map(str::as_bytes), message.value.map(str::as_bytes));
+        let headers: Vec<_> =
+            message.headers.iter().map(|(name, value)| (*name, Some(value.as_bytes()))).collect();
+        batch.push(slot, NewRecord { offset, timestamp_ms: None, key, value }, headers.into_iter());
     }
     batch.decode(decoder);
     batch

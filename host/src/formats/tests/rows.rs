@@ -106,13 +106,13 @@ fn with_a_schema_unavailable_values_are_marked_too() {
         )
     };
     let schema = format!(
-        r#"{{"type":"struct","fields":[{},{},{{"type":"string","field":"op"}},{{"type":"string","field":"note"}}]}}"#,
+        r#"{{"type":"struct","fields":[{},{},{{"type":"string","field":"op"}},{{"type":"string","field":"table"}},{{"type":"string","field":"note"}}]}}"#,
         row("before"),
         row("after")
     );
     let mark = "__debezium_unavailable_value";
     let payload = format!(
-        r#"{{"before":null,"after":{{"a":"{mark}","b":"X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ==","c":["{mark}"],"d":{{"{mark}":"{mark}"}}}},"op":"u","note":"{mark}"}}"#
+        r#"{{"before":null,"after":{{"a":"{mark}","b":"X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ==","c":["{mark}"],"d":{{"{mark}":"{mark}"}}}},"op":"u","table":"t","note":"{mark}"}}"#
     );
     let text = format!(r#"{{"schema":{schema},"payload":{payload}}}"#);
     let batch = decode_with(&mut json_decoder(), &[(None, Some(text.as_bytes()))]);

@@ -66,6 +66,10 @@ pub trait Decode {
 
 /// Finds the change event in a value that a transform has made.
 pub trait Recognise {
-    /// The change event in the record's value, if it is one.
-    fn recognise<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Option<ChangeParts<'b>>;
+    /// The record's key and value with the change event in them, if there is one. Both may become others, as in
+    /// [`Decode::decode`].
+    ///
+    /// # Errors
+    /// Why the value can be no event although it looks like one, which becomes the record's rejection.
+    fn recognise<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Refusal>;
 }

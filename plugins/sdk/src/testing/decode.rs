@@ -31,8 +31,14 @@ impl Decode for Decoder<'_> {
 pub(super) struct Envelope;
 
 impl Recognise for Envelope {
-    fn recognise<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Option<ChangeParts<'b>> {
-        recognise(record.value(), arena)
+    fn recognise<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Refusal> {
+        Ok(Decoded {
+            key: record.key(),
+            value: record.value(),
+            key_schema: None,
+            value_schema: None,
+            change: recognise(record.value(), arena),
+        })
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::{
-    change::ChangeParts,
     host::decode::{Part, Recognise},
     raw::{Outputs, out_flags},
 };
@@ -10,8 +9,14 @@ use crate::{
 struct Nothing;
 
 impl Recognise for Nothing {
-    fn recognise<'b>(&mut self, _: Record<'b>, _: Arena<'b>) -> Option<ChangeParts<'b>> {
-        None
+    fn recognise<'b>(&mut self, record: Record<'b>, _: Arena<'b>) -> Result<Decoded<'b>, Refusal> {
+        Ok(Decoded {
+            key: record.key(),
+            value: record.value(),
+            key_schema: None,
+            value_schema: None,
+            change: None,
+        })
     }
 }
 

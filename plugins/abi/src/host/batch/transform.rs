@@ -1,12 +1,12 @@
 //! One transform, lent the batch: what it may take, and what its outputs become.
 
-use super::{Batch, Rejected, lend};
+use super::{Batch, Rejected, decoded_view, lend};
 use crate::{
     host::{
         decode::{Part, Recognise, Refusal},
         outputs::{FOREIGN_CHANGE, OutputError, UNRECOGNISED, check_order, merge},
     },
-    raw::{BatchView, ChangeView, OutRecord, Outputs, out_flags},
+    raw::{BatchView, ChangeView, OutRecord, Outputs, RecordView, out_flags},
     record::Record,
 };
 
@@ -104,27 +104,42 @@ impl Batch {
         }
         spare.extend_from_slice(&records[copied..]);
         std::mem::swap(records, spare);
+        self.recognise_new_values(recogniser, rejected_before);
         if self.rejected.len() > rejected_before {
             self.drop_rejected(rejected_before);
         }
-        self.recognise_new_values(recogniser);
         Ok(())
     }
 
-    /// Looks for change events in the values that a transform has made without saying what they are.
-    fn recognise_new_values(&mut self, recogniser: &mut impl Recognise) {
+    /// Looks for change events in the values that a transform has made without saying what they are. What is refused here
+    /// comes after what the transform has refused itself, `from` on; each input is rejected once at most.
+    fn recognise_new_values(&mut self, recogniser: &mut impl Recognise, from: usize) {
+        let by_transform = from..self.rejected.len();
         for index in 0..self.records.len() {
-            if self.records[index].flags & UNRECOGNISED == 0 {
+            let flags = self.records[index].flags;
+            if flags & UNRECOGNISED == 0 {
                 continue;
             }
             // SAFETY: what is allocated is only reachable through the record table, which is cleared with the chunks.
             let arena = unsafe { self.chunks.arena() };
             // SAFETY: as in `records`.
             let record = unsafe { Record::from_view(&self.records[index], index as u32) };
-            let change = recogniser.recognise(record, arena);
-            let change = change.map_or(std::ptr::null(), |parts| std::ptr::from_ref(arena.change(&parts)));
-            self.records[index].change = change;
-            self.records[index].flags &= !UNRECOGNISED;
+            let input = record.input();
+            match recogniser.recognise(record, arena) {
+                Ok(decoded) => {
+                    let view = decoded_view(&self.records[index], &decoded, arena);
+                    self.records[index] = RecordView { flags: flags & !UNRECOGNISED, ..view };
+                }
+                Err(refusal) => {
+                    let theirs = &self.rejected[by_transform.clone()];
+                    let ours = &self.rejected[by_transform.end..];
+                    let is_known = theirs.binary_search_by_key(&input, |rejected| rejected.input).is_ok()
+                        || ours.last().is_some_and(|last| last.input == input);
+                    if !is_known {
+                        self.rejected.push(Rejected::new(input, refusal));
+                    }
+                }
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     config::{BatchLimits, ErrorPolicy, OnReject, RetryPolicy},
-    formats::{DecoderOptions, Format, Hints},
+    formats::{ChangeEvents, DecoderOptions, Format, Hints},
     kafka::consumer::{ConsumerSettings, OnLostPosition, Protocol, Start, Topics},
     pipeline::{TaskSettings, TransformSettings},
     plugins::Plugin,
@@ -29,6 +29,8 @@ pub(super) fn settings(apart: bool) -> TaskSettings {
             key: Format::Bytes,
             value: Format::Bytes,
             hints: Hints::default(),
+            change_events: ChangeEvents::default(),
+            flattened_prefix: None,
             max_value_bytes: 0,
         },
         reads_values: false,

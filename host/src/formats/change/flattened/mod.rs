@@ -1,0 +1,9 @@
+//! Rows that Debezium's ExtractNewRecordState or ExtractNewDocumentState has flattened.
+
+mod events;
+mod fields;
+mod topics;
+
+pub(super) use fields::{AddedFields, Marks};
+pub use topics::FlattenedTopic;
+pub(crate) use topics::FlattenedTopics;
