@@ -6,7 +6,8 @@ use tidegate_abi::{Operation, Record, host::Batch};
 
 use crate::plugins::TableRows;
 
-/// Events of one table in a batch, by operation. For records that are no change events, the table is their topic.
+/// Events of one table in a batch, by operation. Records that are no change events, or events of no table, such as
+/// heartbeats, count for their topic.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct TableEvents {
     table: String,
@@ -14,6 +15,7 @@ struct TableEvents {
     updates: u64,
     deletes: u64,
     truncates: u64,
+    messages: u64,
     others: u64,
 }
 
@@ -24,6 +26,7 @@ impl TableEvents {
             Some(Operation::Update) => &mut self.updates,
             Some(Operation::Delete) => &mut self.deletes,
             Some(Operation::Truncate) => &mut self.truncates,
+            Some(Operation::Message) => &mut self.messages,
             _ => &mut self.others,
         };
         *count += 1;
@@ -33,16 +36,18 @@ impl TableEvents {
 impl fmt::Display for TableEvents {
     /// `50 inserts, 10 updates, 2 deletes`; what is rare is only named when it is there.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { inserts, updates, deletes, truncates, others, .. } = self;
-        if inserts + updates + deletes + truncates == 0 {
-            return write!(formatter, "{others} records");
+        let Self { inserts, updates, deletes, truncates, messages, others, .. } = self;
+        let of_rows = inserts + updates + deletes + truncates > 0;
+        let mut separator = "";
+        if of_rows {
+            write!(formatter, "{inserts} inserts, {updates} updates, {deletes} deletes")?;
+            separator = ", ";
         }
-        write!(formatter, "{inserts} inserts, {updates} updates, {deletes} deletes")?;
-        if *truncates > 0 {
-            write!(formatter, ", {truncates} truncates")?;
-        }
-        if *others > 0 {
-            write!(formatter, ", {others} records")?;
+        for (count, what) in [(truncates, "truncates"), (messages, "messages"), (others, "records")] {
+            if *count > 0 {
+                write!(formatter, "{separator}{count} {what}")?;
+                separator = ", ";
+            }
         }
         Ok(())
     }
@@ -91,7 +96,8 @@ fn count<'b>(records: impl Iterator<Item = Record<'b>>) -> Vec<TableEvents> {
         if change.is_none() && record.is_tombstone() {
             continue;
         }
-        let table = change.map_or(record.topic(), |change| change.table());
+        let table = change.map(|change| change.table()).filter(|table| !table.is_empty());
+        let table = table.unwrap_or(record.topic());
         let index = tables.iter().position(|events| events.table == table).unwrap_or_else(|| {
             tables.push(TableEvents { table: table.to_owned(), ..TableEvents::default() });
             tables.len() - 1
@@ -103,7 +109,12 @@ fn count<'b>(records: impl Iterator<Item = Record<'b>>) -> Vec<TableEvents> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use tidegate_abi::host::NewRecord;
+
     use super::*;
+    use crate::formats::{DecoderOptions, RecordDecoder};
 
     #[test]
     fn the_line_reads_as_operators_know_it() {
@@ -116,6 +127,39 @@ mod tests {
         let mut plain = TableEvents::default();
         plain.add(None);
         assert_eq!(plain.to_string(), "1 records");
+        plain.add(Some(Operation::Message));
+        assert_eq!(plain.to_string(), "1 messages, 1 records");
+        events.add(Some(Operation::Message));
+        assert_eq!(events.to_string(), "2 inserts, 1 updates, 1 deletes, 1 truncates, 1 messages");
+    }
+
+    #[test]
+    fn what_has_no_table_counts_for_its_topic() {
+        let mut batch = Batch::new();
+        let records = [
+            (
+                "cdc.message",
+                r#"{"op":"m","ts_ms":1,"source":{"db":"shop","table":""},"message":{"prefix":"p","content":"aGk="}}"#,
+            ),
+            (
+                "cdc.public.orders",
+                r#"{"op":"c","before":null,"after":{"id":1},"source":{"db":"shop","table":"orders"}}"#,
+            ),
+            ("plain", "1"),
+        ];
+        for (offset, (topic, value)) in records.iter().enumerate() {
+            let slot = batch.slot(&Arc::from(*topic), 0, 1);
+            let value = Some(value.as_bytes());
+            let record = NewRecord { offset: offset as i64, timestamp_ms: None, key: None, value };
+            batch.push(slot, record, std::iter::empty());
+        }
+        batch.decode(&mut RecordDecoder::new(DecoderOptions::default()));
+        let lines: Vec<String> =
+            count(batch.records()).iter().map(|events| format!("{}: {events}", events.table)).collect();
+        assert_eq!(
+            lines,
+            ["cdc.message: 1 messages", "orders: 1 inserts, 0 updates, 0 deletes", "plain: 1 records"]
+        );
     }
 
     #[test]
