@@ -19,6 +19,7 @@ mod isolation;
 mod ledger;
 mod loading;
 mod log;
+mod once;
 mod outside;
 mod partitions_apart;
 mod rebalance;

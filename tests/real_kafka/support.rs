@@ -44,6 +44,18 @@ pub(crate) fn recorder(home: &Home, name: &str, source: &str, sink: &str) -> Rec
     home.recording(name)
 }
 
+/// As [`recorder`], for every group protocol: without the properties that only some of them take.
+pub(crate) fn follower(home: &Home, name: &str, source: &str) -> Recording {
+    home.connector(
+        name,
+        &format!(
+            "[source]\n{source}\n[source.properties]\n{CURIOUS}\n[sink]\nplugin = \"recorder\"\n[sink.config]\n\
+             path = \"@{name}.calls\"\n[restart]\npolicy = \"never\"\n"
+        ),
+    );
+    home.recording(name)
+}
+
 /// The offsets that were written, in order, by partition.
 pub(crate) fn offsets(recording: &Recording) -> BTreeMap<i32, Vec<i64>> {
     let mut offsets = BTreeMap::<i32, Vec<i64>>::new();

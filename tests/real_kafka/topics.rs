@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value as Json;
 use tidegate_tests::{Home, kafka::Kafka, wait_for};
 
-use crate::support::{PLUGINS, expect_all_once, offsets, recorder};
+use crate::support::{PLUGINS, expect_all_once, follower, offsets, recorder};
 
 fn numbers(range: std::ops::Range<u32>) -> Vec<String> {
     range.map(|number| number.to_string()).collect()
@@ -53,6 +53,101 @@ fn a_topic_that_appears_is_read_where_a_pattern_takes_it() {
     let topics: BTreeSet<String> = recording.written().into_iter().map(|record| record.topic).collect();
     assert_eq!(topics.into_iter().collect::<Vec<_>>(), ["pattern.first", "pattern.second"]);
     host.terminate().expect_code(0);
+}
+
+/// The pattern's topics appear, go and come back while the group reads on, by every protocol.
+#[test]
+fn a_pattern_follows_its_topics_and_never_takes_kafkas_own() {
+    let Some(kafka) = Kafka::shared() else { return };
+    for protocol in ["cooperative-sticky", "range", "consumer"] {
+        let [first, second, heartbeat, own] = [
+            format!("{protocol}.a1"),
+            format!("{protocol}.b2"),
+            format!("__{protocol}.x1"),
+            format!("{protocol}.A"),
+        ];
+        [&first, &heartbeat, &own].iter().for_each(|topic| kafka.create_topic(topic, 1, 1));
+        [&first, &heartbeat, &own].iter().for_each(|topic| kafka.produce_to(topic, 0, numbers(0..10)));
+        let home = Home::new(&PLUGINS);
+        // What POSIX has no word for, and a match that ends where the name does.
+        let source = format!(
+            "topics_regex = '^.*?{protocol}[.][a-z]\\d$|^__consumer_offsets$'\ngroup_protocol = \"{protocol}\"\n\
+             group_instance_id = \"here\"",
+        );
+        let recording = follower(&home, protocol, &source);
+        let topics =
+            || -> BTreeSet<String> { recording.written().into_iter().map(|record| record.topic).collect() };
+        let mut host = home.start_on(&kafka.servers(), &[]);
+        host.wait_until("the first topic", |_| (recording.written().len() == 10).then_some(()));
+        let warning = host.wait_for_log("topics that begin with __ are not read through topics_regex");
+        assert!(warning.contains(&heartbeat) && !warning.contains("__consumer_offsets"), "{warning}");
+        kafka.create_topic(&second, 2, 1);
+        kafka.produce_to(&second, 1, numbers(0..10));
+        host.wait_until("the second topic", |_| (recording.written().len() == 20).then_some(()));
+        kafka.delete_topic(&second);
+        let gone = host.wait_for_log("topics are gone, and are not read any more");
+        assert!(gone.contains(&second), "{gone}");
+        kafka.produce_to(&first, 0, numbers(10..20));
+        host.wait_until("the first topic still", |_| (recording.written().len() == 30).then_some(()));
+        kafka.create_topic(&second, 1, 1);
+        kafka.produce_to(&second, 0, numbers(0..5));
+        host.wait_until("the second topic again", |_| (recording.written().len() == 35).then_some(()));
+        assert_eq!(topics(), BTreeSet::from([first.clone(), second]));
+        let status = home.status();
+        assert_eq!(status["connectors"][0]["state"], "RUNNING");
+        let finished = host.terminate().expect_code(0);
+        assert_eq!(finished.count_log("task failed"), 0, "{}", finished.stderr);
+        // Of the first topic nothing was read twice while the other came and went.
+        let of_first = recording.written().into_iter().filter(|record| record.topic == first);
+        assert_eq!(of_first.map(|record| record.offset).collect::<Vec<_>>(), (0..20).collect::<Vec<i64>>());
+        // And the next run ends by itself.
+        home.start_on(&kafka.servers(), &["--once"]).finish().expect_code(0);
+    }
+}
+
+#[test]
+fn a_run_ends_on_a_log_of_which_compaction_has_left_little() {
+    let Some(kafka) = Kafka::shared() else { return };
+    let topic = "compacted";
+    let soon = [
+        ("cleanup.policy", "compact"),
+        ("max.compaction.lag.ms", "100"),
+        ("min.cleanable.dirty.ratio", "0"),
+        ("segment.ms", "100"),
+    ];
+    kafka.create_topic_with(topic, 1, &soon);
+    let gone = (0..10).map(|_| (Some("\"gone\""), Some("2")));
+    kafka.produce(topic, [(Some("\"kept\""), Some("1"))].into_iter().chain(gone));
+    kafka.produce(topic, [(Some("\"gone\""), None)]);
+    // What is left is the key that was kept, and the tombstone at the end.
+    let offsets = || kafka.records(topic).iter().map(|record| record.offset).collect::<Vec<_>>();
+    wait_for(|| (offsets() == [0, 11]).then_some(())).expect("compaction within the patience of the tests");
+    let home = Home::new(&PLUGINS);
+    let recording = recorder(&home, "compacted", "topics_regex = '^compacted$'", "");
+    home.start_on(&kafka.servers(), &["--once"]).finish().expect_code(0);
+    assert_eq!(recording.written().iter().map(|record| record.offset).collect::<Vec<_>>(), [0, 11]);
+}
+
+#[test]
+fn a_named_topic_that_is_missing_is_told_by_every_protocol() {
+    let Some(kafka) = Kafka::shared() else { return };
+    for protocol in ["cooperative-sticky", "range", "consumer"] {
+        let there = format!("named.{protocol}");
+        kafka.create_topic(&there, 1, 1);
+        kafka.produce_to(&there, 0, numbers(0..10));
+        let home = Home::new(&PLUGINS);
+        let missing = format!("mistyped.{protocol}");
+        let source = format!("topics = [\"{there}\", \"{missing}\"]\ngroup_protocol = \"{protocol}\"");
+        let recording = follower(&home, protocol, &source);
+        let mut host = home.start_on(&kafka.servers(), &[]);
+        host.wait_until("the topic that is there", |_| (recording.written().len() == 10).then_some(()));
+        let warning = host.wait_for_log("topic does not exist; waiting for it to be created");
+        assert!(warning.contains(&missing), "{warning}");
+        kafka.create_topic(&missing, 1, 1);
+        kafka.produce_to(&missing, 0, numbers(0..10));
+        host.wait_until("the other topic", |_| (recording.written().len() == 20).then_some(()));
+        host.terminate().expect_code(0);
+    }
 }
 
 #[test]

@@ -75,6 +75,14 @@ impl Broker {
         self.0.create_topic(name, partitions).expect("a topic that the broker takes");
     }
 
+    /// Has a topic gone, as far as clients can see.
+    ///
+    /// # Panics
+    /// When librdkafka refuses.
+    pub fn delete_topic(&self, name: &str) {
+        self.0.delete_topic(name).expect("the broker obeys");
+    }
+
     /// Loads a file of captured events; topics have `partitions` partitions.
     ///
     /// # Panics

@@ -12,7 +12,9 @@ mod ffi;
 mod oauth;
 pub mod producer;
 pub mod reader;
+mod topic_pattern;
 
 pub use client::ClientError;
 pub use ffi::{RawHeaders, raw_headers};
 pub use oauth::OAuthError;
+pub use topic_pattern::{Selection, TopicPattern};

@@ -84,7 +84,7 @@ pub(super) struct Claimed {
     pub(super) states: States,
     /// Ends of the logs, with `until_end` only.
     pub(super) ends: HashMap<TopicPartition, i64>,
-    /// Partitions of all topics, with `until_end` only.
+    /// Partitions of all topics, with `until_end` and topics given by name only.
     pub(super) total: Option<u32>,
 }
 

@@ -6,6 +6,7 @@ mod lag;
 mod rebalance;
 mod report;
 mod set_back;
+mod topics;
 
 use std::{
     sync::{
@@ -29,7 +30,7 @@ use super::{
     stop::StopSignal,
 };
 use crate::kafka::consumer::{
-    CommitError, Consumer, ConsumerError, Event, Positions, TopicPartition, Topics,
+    CommitError, Consumer, ConsumerError, Event, Positions, TopicPartition, Topics, TopicsChange,
 };
 
 /// Longest wait for the next record: commands, commits and the watchdog are looked after in between.
@@ -53,6 +54,7 @@ enum Polled {
     Revoked { partitions: Vec<TopicPartition>, lost: bool },
     CommitDone(Result<Positions, CommitError>),
     LostPositions(Vec<TopicPartition>),
+    Topics(TopicsChange),
     Stalled(String),
     Recovered,
     Fatal(ConsumerError),
@@ -198,7 +200,7 @@ impl<'t> Poll<'t> {
         }
         match &self.settings.consumer.topics {
             Topics::List(topics) => tracing::info!("Subscribed to topics: {topics:?}"),
-            Topics::Regex(pattern) => tracing::info!("Subscribed to topics matching {pattern}"),
+            Topics::Pattern(pattern) => tracing::debug!("looking for topics matching {pattern}"),
         }
         self.membership = Membership::Joining(Instant::now());
         let joined = self.consumer.join();
@@ -292,6 +294,7 @@ impl<'t> Poll<'t> {
                 self.on_assigned(partitions);
             }
             Polled::Revoked { partitions, lost } => self.on_revoked(partitions, lost),
+            Polled::Topics(change) => self.on_topics(&change),
             Polled::LostPositions(partitions) => self.on_lost_positions(partitions),
             Polled::CommitDone(Ok(positions)) => self.on_committed(&positions),
             Polled::CommitDone(Err(error)) if error.is_permanent() => self.fail(error.into()),
@@ -392,6 +395,7 @@ fn poll_once(consumer: &Consumer, intake: &mut Intake, assignment: &Assignment, 
         }
         Some(Event::Assigned(partitions)) => Polled::Assigned(partitions),
         Some(Event::Revoked { partitions, lost }) => Polled::Revoked { partitions, lost },
+        Some(Event::Topics(change)) => Polled::Topics(change),
         Some(Event::LostPositions(partitions)) => Polled::LostPositions(partitions),
         Some(Event::CommitDone(outcome)) => Polled::CommitDone(outcome),
         Some(Event::Stalled(reason)) => Polled::Stalled(reason),

@@ -9,7 +9,10 @@ use crate::{
         PluginCatalog, PluginSummary, Severity, Subscription,
     },
     formats::{DecoderOptions, Hints},
-    kafka::consumer::{ConsumerSettings, OnLostPosition, Protocol, Start, Topics},
+    kafka::{
+        TopicPattern,
+        consumer::{ConsumerSettings, OnLostPosition, Protocol, Start, Topics},
+    },
     pipeline::{TaskSettings, TransformSettings},
     plugins::{Plugin, PluginError, PluginKind, Registry},
     telemetry,
@@ -136,6 +139,14 @@ impl Connector {
         }
     }
 
+    /// The pattern, which takes no topic that the connector's own dead letters go to.
+    fn without_letters(&self, pattern: TopicPattern) -> TopicPattern {
+        match self.definition.errors.on_reject.letters() {
+            Some(letters) => pattern.without_letters(letters.topic.as_str()),
+            None => pattern,
+        }
+    }
+
     /// A plugin or a predicate looks at values; `when` may ask for a table or an operation.
     fn reads_values(&self) -> bool {
         let by_plugin = self.transforms.iter().chain([&self.sink]).any(|plugin| plugin.manifest.reads_values);
@@ -166,7 +177,7 @@ impl Connector {
             client_id: client_id.unwrap_or_else(|| format!("tidegate-{}-{task}", self.definition.name)),
             topics: match &source.subscription {
                 Subscription::Topics(topics) => Topics::List(topics.clone()),
-                Subscription::Pattern(pattern) => Topics::Regex(pattern.clone()),
+                Subscription::Pattern(pattern) => Topics::Pattern(self.without_letters(pattern.clone())),
             },
             protocol: protocol(source.group_protocol),
             instance_id: source.group_instance_id.as_ref().map(|name| format!("{name}-{task}")),

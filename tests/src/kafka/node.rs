@@ -187,6 +187,7 @@ fn properties(node: &Node, options: &Options, voters: &str, controller: &str, ow
         ("num.io.threads", "4"),
         ("background.threads", "2"),
         ("log.cleaner.dedupe.buffer.size", "2097152"),
+        ("log.cleaner.backoff.ms", "500"),
         ("log.index.size.max.bytes", "1048576"),
         // Tests restart brokers in a row, and look at what was deleted.
         ("log.segment.delete.delay.ms", "1000"),

@@ -15,6 +15,17 @@ use super::Kafka;
 use crate::{PATIENCE, wait_for};
 
 impl Kafka {
+    /// Creates a topic without replicas that has these properties.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn create_topic_with(&self, name: &str, partitions: i32, properties: &[(&str, &str)]) {
+        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        let topic = properties.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
+        done(name, block_on(self.admin().create_topics([&topic], &patience())));
+        self.wait_for_leaders(name, partitions);
+    }
+
     /// Creates a topic; its partition `n` is led by broker `n % brokers + 1`, and is there when this returns.
     ///
     /// # Panics

@@ -1,6 +1,5 @@
 //! What happens to refused records: `tolerance`, `on_reject` and `dead_letter_topic` of `[errors]`.
 
-use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use super::source::{Subscription, check_topic};
@@ -61,6 +60,12 @@ impl TopicTemplate {
     #[must_use]
     pub fn topic(&self, source: &str) -> String {
         self.0.replace(TOPIC, source)
+    }
+
+    /// The template, in which `{topic}` stands for the source.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 
     /// The topic, if it is the same for all sources.
@@ -177,13 +182,16 @@ fn fault(template: &TopicTemplate, subscription: &Subscription) -> Option<(Strin
             bad_name(&letters).or_else(|| topics.contains(&letters).then(|| own_letters(topic, &letters)))
         }),
         Subscription::Pattern(pattern) => {
-            let pattern_matches = Regex::new(pattern).ok()?;
             let eaten = |topic: String| {
                 let letters = template.topic(&topic);
-                pattern_matches.is_match(&letters).then(|| own_letters(&topic, &letters))
+                pattern.takes(&letters).then(|| own_letters(&topic, &letters))
             };
-            let samples = topic_samples::of(pattern, |name| check_topic(name).is_ok());
-            bad_name(&template.topic("t")).or_else(|| samples.into_iter().find_map(eaten))
+            let is_read = |name: &str| check_topic(name).is_ok() && pattern.takes(name);
+            let samples = topic_samples::of(pattern.as_str(), is_read);
+            let only = template.only().filter(|only| pattern.takes(only));
+            bad_name(&template.topic("t"))
+                .or_else(|| samples.into_iter().find_map(eaten))
+                .or_else(|| only.map(|only| own_letters("any", only)))
         }
     }
 }

@@ -19,7 +19,7 @@ const SECRET: [&str; 6] = [
 ];
 
 /// Properties the host owns: name, why, and what to use instead.
-const OWNED: [(&str, &str, &str); 15] = [
+const OWNED: [(&str, &str, &str); 16] = [
     ("enable.auto.commit", COMMITS, "remove it"),
     ("auto.commit.enable", COMMITS, "remove it"),
     ("auto.commit.interval.ms", COMMITS, "remove it"),
@@ -45,6 +45,11 @@ const OWNED: [(&str, &str, &str); 15] = [
         "enable.partition.eof",
         "the host takes no end-of-partition events",
         "remove it; --once ends at the end of every topic",
+    ),
+    (
+        "topic.blacklist",
+        "the host alone decides which topics are read",
+        "use source.topics, or a source.topics_regex that does not match them",
     ),
     ("queued.max.messages.kbytes", "it is derived from the memory limit", "use limits.memory"),
 ];

@@ -2,22 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use regex::Regex;
-
 use super::Surroundings;
 use super::columns;
 use super::properties::ClientProperties;
+use super::topic_samples;
 use crate::config::section::{Choice, Section};
 use crate::formats::{ChangeEvents, ColumnHint, Format};
+use crate::kafka::TopicPattern;
 
 /// What a connector subscribes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subscription {
     /// These topics, each named once.
     Topics(Vec<String>),
-    /// Every topic whose name matches this pattern, which begins with `^`. It compiles as a Rust regex; librdkafka
-    /// itself matches it with POSIX extended rules, so classes such as `\d` are better written `[0-9]`.
-    Pattern(String),
+    /// Every topic that this pattern takes, which begins with `^`; also those that are created later.
+    Pattern(TopicPattern),
 }
 
 /// Where a group begins that has no committed offset. Default: the earliest record.
@@ -254,12 +253,33 @@ fn pattern(section: &mut Section<'_>) -> Option<Subscription> {
         section.error("topics_regex", "must start with ^", Some(help));
         return None;
     }
-    match Regex::new(&pattern) {
-        Ok(_) => Some(Subscription::Pattern(pattern)),
+    match TopicPattern::parse(&pattern) {
+        Ok(taken) => {
+            warn_of(section, &taken);
+            Some(Subscription::Pattern(taken))
+        }
         Err(error) => {
             section.error("topics_regex", regex_message(&error), None);
             None
         }
+    }
+}
+
+/// What a pattern may do other than its author thinks.
+fn warn_of(section: &Section<'_>, pattern: &TopicPattern) {
+    if topic_samples::match_anywhere(pattern.as_str()) {
+        let message = "one of its alternatives does not begin with ^, and matches anywhere in a name";
+        let help = "write '^(one|other)' where both are meant to begin the name".to_owned();
+        section.warning("topics_regex", message, Some(help));
+    }
+    let reserved = |topic: &str| topic.starts_with("__") && check_topic(topic).is_ok();
+    let names_reserved = pattern.as_str().contains("__");
+    let samples = if names_reserved { topic_samples::of(pattern.as_str(), reserved) } else { vec![] };
+    if let Some(topic) = samples.iter().find(|topic| !pattern.takes(topic)) {
+        let message =
+            format!("topics that begin with __, such as {topic:?}, are not read through this pattern");
+        let help = "begin the pattern with ^__, or name such topics in source.topics of another connector";
+        section.warning("topics_regex", message, Some(help.to_owned()));
     }
 }
 

@@ -1,8 +1,8 @@
 //! A few names of topics that a pattern takes: examples to try what would follow from it.
 
 use regex_syntax::{
-    Parser,
-    hir::{Class, Hir, HirKind, Literal},
+    Parser, ParserBuilder,
+    hir::{Class, Hir, HirKind, Literal, Look},
 };
 
 /// As many are enough to meet the branches of a pattern that somebody wrote.
@@ -10,10 +10,21 @@ const MOST: usize = 64;
 
 /// Names that `pattern` takes, of those that are `allowed`.
 pub(super) fn of(pattern: &str, allowed: impl Fn(&str) -> bool) -> Vec<String> {
-    let Ok(hir) = Parser::new().parse(pattern) else { return vec![] };
+    let Ok(hir) = parser().parse(pattern) else { return vec![] };
     let mut names = texts(&hir);
     names.retain(|name| allowed(name));
     names
+}
+
+/// Whether a match of `pattern` need not be at the beginning of a name.
+pub(super) fn match_anywhere(pattern: &str) -> bool {
+    let hir = parser().parse(pattern);
+    hir.is_ok_and(|hir| !hir.properties().look_set_prefix().contains(Look::Start))
+}
+
+/// Reads patterns as `TopicPattern` does.
+fn parser() -> Parser {
+    ParserBuilder::new().unicode(false).utf8(false).build()
 }
 
 /// Texts that match, some of each branch, short ones.

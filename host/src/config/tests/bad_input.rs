@@ -442,3 +442,37 @@ fn variables_and_flags_are_named() {
         ]
     );
 }
+
+#[test]
+fn patterns_that_may_do_other_than_their_author_thinks_are_warned_of() {
+    let warnings = |pattern: &str| {
+        findings_in(&format!("[source]\ntopics_regex = '{pattern}'\n[sink]\nplugin = \"discard\"\n"))
+    };
+    for fine in [
+        "^cdc[.]",
+        "^(orders|customers)",
+        "^.*",
+        r"^\w+$",
+        "^__debezium",
+        "^cdc[.]a__b",
+        "^(?i)cdc$",
+        "^(?:^a|^b)",
+    ] {
+        assert_eq!(warnings(fine), [""; 0], "{fine}");
+    }
+    let at = "connectors.d/a.toml:2:1: warning: source.topics_regex: ";
+    assert_eq!(
+        warnings("^orders|customers"),
+        [format!(
+            "{at}one of its alternatives does not begin with ^, and matches anywhere in a name: \
+             write '^(one|other)' where both are meant to begin the name"
+        )]
+    );
+    assert_eq!(
+        warnings("^(__debezium-heartbeat|cdc)[.]x"),
+        [format!(
+            "{at}topics that begin with __, such as \"__debezium-heartbeat.x\", are not read through this pattern: \
+             begin the pattern with ^__, or name such topics in source.topics of another connector"
+        )]
+    );
+}

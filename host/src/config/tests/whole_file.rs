@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::formats::{ChangeEvents, ColumnHint, Format};
+use crate::kafka::TopicPattern;
 
 pub(super) const EVERYTHING: &str = r#"
 description = "Customers, upserted by primary key"
@@ -95,7 +96,8 @@ fn every_key_arrives() {
     assert_eq!((connector.enabled, connector.tasks, connector.isolation), (false, 2, Isolation::Process));
 
     let source = &connector.source;
-    assert_eq!(source.subscription, Subscription::Pattern(r"^cdc\.public\.".into()));
+    let pattern = TopicPattern::parse(r"^cdc\.public\.").unwrap();
+    assert_eq!(source.subscription, Subscription::Pattern(pattern));
     assert_eq!((source.bootstrap_servers.as_str(), source.group_id.as_str()), ("kafka:9092", "mine"));
     assert_eq!((source.start, source.group_protocol), (Start::Latest, GroupProtocol::Range));
     assert_eq!(source.group_instance_id.as_deref(), Some("host-a"));

@@ -14,8 +14,9 @@ use rdkafka::types::RDKafkaRespErr;
 
 use super::outage::{Line, Outage, Repeats};
 use super::stalls::{Cause, Stalls};
-use super::{CommitError, Positions, TopicPartition, from_list};
+use super::{CommitError, ConsumerError, Positions, TopicPartition, from_list};
 use crate::kafka::access::{Access, without_state};
+use crate::kafka::topic_pattern::Selection;
 
 /// A rebalance that the poll loop has to answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +29,17 @@ pub(super) enum Question {
 #[derive(Debug)]
 pub(super) enum Note {
     Assigned(Vec<TopicPartition>),
-    Revoked { partitions: Vec<TopicPartition>, lost: bool },
+    Revoked {
+        partitions: Vec<TopicPartition>,
+        lost: bool,
+    },
     Committed(Result<Positions, CommitError>),
+    /// The pattern takes these topics.
+    Topics(Selection),
+    /// Of the topics that were named, these do not exist.
+    Missing(BTreeSet<String>),
+    /// The topics cannot be looked up, for good.
+    Refused(ConsumerError),
     Stalled(String),
     Recovered,
 }
@@ -195,6 +205,20 @@ impl Context {
             let reason = format!("topic {topic} does not exist; waiting for it to be created");
             self.stalls(Cause::Topic(topic.to_owned()), reason);
         }
+    }
+
+    /// Notes which topics do not exist, and so that others do.
+    pub(super) fn topics_missing(&self, topics: &BTreeSet<String>) {
+        let mut found = Vec::new();
+        lock(&self.missing).retain(|topic| {
+            let is_missing = topics.contains(topic);
+            if !is_missing {
+                found.push(topic.clone());
+            }
+            is_missing
+        });
+        found.into_iter().for_each(|topic| self.goes_on(&Cause::Topic(topic)));
+        topics.iter().for_each(|topic| self.topic_missing(topic));
     }
 
     /// Notes that the group hands out partitions, and so which topics exist by now.

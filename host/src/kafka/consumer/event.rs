@@ -4,6 +4,21 @@ use rdkafka::message::BorrowedMessage;
 
 use super::{CommitError, ConsumerError, Positions, TopicPartition};
 
+/// What has become of the topics that a pattern takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TopicsChange {
+    /// Partitions of all topics that are subscribed to now; none: no topic matches, and the consumer is in no group.
+    pub partitions: usize,
+    /// Topics that are subscribed to from now on.
+    pub appeared: Vec<String>,
+    /// Topics that were, and are not there any more, or not for this user.
+    pub gone: Vec<String>,
+    /// Topics that match and are not read because they begin with `__`, as far as that was not told yet.
+    pub reserved: Vec<String>,
+    /// Topics that match and are not read because the connector's own dead letters go there, as far as that was not told yet.
+    pub letters: Vec<String>,
+}
+
 /// What happened.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -26,6 +41,8 @@ pub enum Event<'a> {
     /// The positions of these partitions lie outside their logs, and the settings say not to fail: they are
     /// [held](super::Consumer::hold). Find out where they start, and [rewind](super::Consumer::rewind) them.
     LostPositions(Vec<TopicPartition>),
+    /// The pattern takes other topics than before, or their partitions are others. Told first once they are known.
+    Topics(TopicsChange),
     /// A commit that was asked for with [`Consumer::commit_async`](super::Consumer::commit_async) ended. After
     /// an error the same positions are tried again, on their own or with the next commit.
     CommitDone(Result<Positions, CommitError>),

@@ -32,16 +32,28 @@ impl Consumer {
         }
         match severity(code) {
             Severity::Unreachable => self.unreachable(code, &reason),
-            Severity::UnknownTopic => match self.named_topic(&reason) {
-                Some(topic) => self.context().topic_missing(topic),
-                None => self.context().passing(&reason, &reason),
-            },
+            Severity::UnknownTopic => self.unknown_topic(&reason),
             Severity::OutOfRange => return self.lost_position(reason),
             Severity::Permanent(_) | Severity::Passing => {
                 self.context().passing(&format!("{code:?}"), &reason);
             }
         }
-        self.context().take_note().map(|note| self.event(note))
+        self.context().take_note().and_then(|note| self.event(note))
+    }
+
+    /// A topic that was named is waited for; one that a pattern took has been deleted, which the next look will show.
+    fn unknown_topic(&self, reason: &str) {
+        match (&self.topics, self.named_topic(reason)) {
+            (Topics::Pattern(_), Some(_)) => self.look_at_topics(),
+            (Topics::List(_), Some(topic)) => {
+                self.context().topic_missing(topic);
+                // The group may give the topic's partitions to another task: then only this tells that it is there.
+                if let Err(error) = self.watch_topics() {
+                    tracing::debug!(%error, "no thread to look for the topic");
+                }
+            }
+            (_, None) => self.context().passing(reason, reason),
+        }
     }
 
     fn unreachable(&self, code: RDKafkaErrorCode, reason: &str) {
@@ -61,7 +73,7 @@ impl Consumer {
         self.core.refusal(code, reason, &topics)
     }
 
-    fn fatal(&self, error: ConsumerError) -> Option<Event<'_>> {
+    pub(super) fn fatal(&self, error: ConsumerError) -> Option<Event<'_>> {
         (!self.failed.replace(true)).then_some(Event::Fatal(error))
     }
 
@@ -70,7 +82,7 @@ impl Consumer {
         let named = reason.strip_prefix("Subscribed topic not available: ")?.split(": ").next()?;
         match &self.topics {
             Topics::List(topics) => topics.iter().any(|topic| topic == named).then_some(named),
-            Topics::Regex(_) => Some(named),
+            Topics::Pattern(_) => Some(named),
         }
     }
 

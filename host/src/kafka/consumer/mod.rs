@@ -20,13 +20,15 @@ mod settings;
 mod stalls;
 mod start;
 mod token;
+mod topics;
+mod watch;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub use commit::CommitError;
 pub use error::ConsumerError;
-pub use event::Event;
+pub use event::{Event, TopicsChange};
 pub use poll::Consumer;
 pub use settings::{ConsumerSettings, OnLostPosition, Protocol, Start, Topics};
 pub use start::{LookUp, StartAt};

@@ -16,9 +16,10 @@ use super::commit::Committer;
 use super::context::{Context, Note, Question};
 use super::core::Core;
 use super::token::Holder;
+use super::topics::Matched;
 use super::{
-    CommitError, Commits, ConsumerError, ConsumerSettings, Event, LookUp, OnLostPosition, Positions, StartAt,
-    TopicPartition, Topics, Watermarks, to_list,
+    CommitError, Commits, ConsumerError, ConsumerSettings, Event, LookUp, OnLostPosition, Positions,
+    Protocol, StartAt, TopicPartition, Topics, Watermarks, to_list,
 };
 use crate::kafka::access::Access;
 use crate::kafka::client::ClientError;
@@ -42,6 +43,10 @@ pub struct Consumer {
     /// Whether [`Event::Fatal`] was told.
     pub(super) failed: Cell<bool>,
     pub(super) topics: Topics,
+    /// What a pattern takes, and how often that is looked up.
+    pub(super) matched: Matched,
+    pub(super) refresh_topics_every: Option<Duration>,
+    protocol: Protocol,
     pub(super) on_lost_position: OnLostPosition,
     pub(super) core: Arc<Core>,
 }
@@ -72,24 +77,42 @@ impl Consumer {
             on_lost_position: settings.on_lost_position,
             failed: Cell::new(false),
             topics: settings.topics.clone(),
+            matched: Matched::default(),
+            refresh_topics_every: settings.refresh_topics_every()?,
+            protocol: settings.protocol.clone(),
             core,
         })
     }
 
     /// Subscribes; the consumer joins its group with the next polls. Until then no other member notices it, so whoever may
-    /// fail before it can read should do so first.
+    /// fail before it can read should do so first. With a pattern, topics that match are looked for first, and the group is
+    /// joined once there is one.
     ///
     /// # Errors
     /// When the subscription is refused.
     pub fn join(&self) -> Result<(), ConsumerError> {
-        subscribe(&self.core.base, &self.topics)
+        match &self.topics {
+            Topics::List(topics) => {
+                // A broker that assigns says nothing of topics that it does not know.
+                if self.protocol == Protocol::Consumer {
+                    self.watch_topics()?;
+                }
+                self.subscribe(topics.iter().map(String::as_str).collect())
+            }
+            Topics::Pattern(_) => self.watch_topics(),
+        }
     }
 
     /// Waits up to `timeout` for the next event. None may come early and means: poll again. Poll at least every
     /// `max.poll.interval.ms`, also while paused and while a rebalance waits for its answer.
     pub fn poll(&self, timeout: Duration) -> Option<Event<'_>> {
+        if self.matched.has_news()
+            && let Some(event) = self.take_topics()
+        {
+            return Some(event);
+        }
         if let Some(note) = self.context().take_note() {
-            return Some(self.event(note));
+            return self.event(note);
         }
         match self.core.base.poll(timeout) {
             Some(Ok(message)) => {
@@ -101,7 +124,7 @@ impl Consumer {
                 if let Some(line) = self.context().tick() {
                     self.core.say(line);
                 }
-                self.context().take_note().map(|note| self.event(note))
+                self.context().take_note().and_then(|note| self.event(note))
             }
         }
     }
@@ -276,9 +299,9 @@ impl Consumer {
     /// Leaves the group and frees everything, for at most `timeout`. Commit before: nothing is committed here.
     /// Returns false when that takes longer; it then goes on by itself or, if it hangs, is leaked.
     pub fn close(self, timeout: Duration) -> bool {
-        let Self { core, committer, refresher, .. } = self;
+        let Self { core, committer, refresher, matched, .. } = self;
         core.context().closing.store(true, Ordering::Release);
-        drop((committer, refresher));
+        drop((committer, refresher, matched));
         let (connector, task) = (core.context().connector.clone(), core.context().task);
         let (done, closed) = mpsc::channel::<()>();
         let closing = thread::Builder::new().name(format!("close {connector}-{task}")).spawn(move || {
@@ -317,8 +340,8 @@ impl Consumer {
         }
     }
 
-    pub(super) fn event(&self, note: Note) -> Event<'_> {
-        match note {
+    pub(super) fn event(&self, note: Note) -> Option<Event<'_>> {
+        Some(match note {
             Note::Assigned(partitions) => Event::Assigned(partitions),
             Note::Revoked { partitions, lost } => {
                 if lost {
@@ -332,24 +355,19 @@ impl Consumer {
                 }
                 Event::CommitDone(result)
             }
+            Note::Topics(selection) => {
+                self.matched.learn(selection);
+                return self.take_topics();
+            }
+            Note::Missing(topics) => {
+                self.context().topics_missing(&topics);
+                return None;
+            }
+            Note::Refused(error) => return self.fatal(error),
             Note::Stalled(reason) => Event::Stalled(reason),
             Note::Recovered => Event::Recovered,
-        }
+        })
     }
-}
-
-fn subscribe(base: &BaseConsumer<Context>, topics: &Topics) -> Result<(), ConsumerError> {
-    let names: Vec<&str> = match topics {
-        Topics::List(topics) => topics.iter().map(String::as_str).collect(),
-        Topics::Regex(pattern) => vec![pattern],
-    };
-    base.subscribe(&names).map_err(|error| ConsumerError::Subscribe {
-        topics: names.join(", "),
-        reason: match error {
-            KafkaError::Subscription(reason) => reason,
-            other => other.to_string(),
-        },
-    })
 }
 
 fn refused(action: &'static str) -> impl Fn(KafkaError) -> ConsumerError {

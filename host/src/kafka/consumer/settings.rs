@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use serde::{Deserialize, Serialize};
@@ -9,34 +10,23 @@ use serde::{Deserialize, Serialize};
 use super::error::ConsumerError;
 use crate::kafka::client::{self, ClientError};
 use crate::kafka::oauth::TokenSource;
+use crate::kafka::topic_pattern::TopicPattern;
 
 const MEBIBYTE: usize = 1 << 20;
 /// librdkafka's default; a limit on what is believed, not memory that is reserved.
 const DEFAULT_RESPONSE_LIMIT: usize = 100_000_000;
 /// librdkafka refuses less: `fetch.max.bytes` must reach `message.max.bytes`.
 const LEAST_FETCH: usize = MEBIBYTE;
+/// How often the brokers are asked about topics: which there are, and which partitions they have.
+const REFRESH: &str = "topic.metadata.refresh.interval.ms";
 
 /// Which topics a consumer subscribes to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Topics {
     /// These.
     List(Vec<String>),
-    /// Those that match a regular expression (POSIX-like, beginning with `^`), also ones created later.
-    Regex(String),
-}
-
-impl Topics {
-    /// Whether a topic is subscribed to. Topics of Kafka's own, such as `__consumer_offsets`, are never meant by a
-    /// pattern.
-    pub(super) fn takes(&self, topic: &str) -> bool {
-        match self {
-            Self::List(topics) => topics.iter().any(|named| named == topic),
-            Self::Regex(pattern) => {
-                !topic.starts_with("__")
-                    && regex::Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(topic))
-            }
-        }
-    }
+    /// Those that a pattern takes, also ones created later.
+    Pattern(TopicPattern),
 }
 
 /// Where a group begins that has not committed anything for a topic.
@@ -165,6 +155,17 @@ impl ConsumerSettings {
         Ok((config, tokens))
     }
 
+    /// How often the topics that a pattern takes are looked up; only at the start, if never.
+    pub(super) fn refresh_topics_every(&self) -> Result<Option<Duration>, ConsumerError> {
+        let Some(text) = self.properties.get(REFRESH) else { return Ok(Some(Duration::from_secs(30))) };
+        let every: i64 = text.trim().parse().map_err(|_| ConsumerError::NotANumber { property: REFRESH })?;
+        Ok(u64::try_from(every).ok().filter(|every| *every > 0).map(Duration::from_millis))
+    }
+
+    fn has_pattern(&self) -> bool {
+        matches!(self.topics, Topics::Pattern(_))
+    }
+
     fn tunables(&self) -> Result<Vec<(&'static str, String)>, ConsumerError> {
         let queue = self.queue_bytes.max(MEBIBYTE);
         let fetch = match self.properties.get("fetch.max.bytes") {
@@ -180,8 +181,9 @@ impl ConsumerSettings {
             ("session.timeout.ms", "45000".to_owned()),
             ("heartbeat.interval.ms", "3000".to_owned()),
             ("max.poll.interval.ms", "300000".to_owned()),
-            // How soon new partitions, new matching topics, and topics that were missing are found.
-            ("topic.metadata.refresh.interval.ms", "10000".to_owned()),
+            // How soon new partitions, new matching topics, and topics that were missing are found. For a pattern all
+            // topics of the cluster are asked for, which may be many.
+            (REFRESH, if self.has_pattern() { "30000" } else { "10000" }.to_owned()),
             ("reconnect.backoff.max.ms", "5000".to_owned()),
             ("queued.max.messages.kbytes", (queue / 1024).min(2_097_151).to_string()),
             ("fetch.max.bytes", fetch.to_string()),

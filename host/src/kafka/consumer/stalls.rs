@@ -9,6 +9,8 @@ pub(super) enum Cause {
     Token,
     /// No broker can be reached.
     Brokers,
+    /// No topic matches the pattern.
+    Pattern,
     /// A topic does not exist.
     Topic(String),
 }

@@ -1,6 +1,6 @@
 //! Where a partition starts, and other questions to the brokers that may block; for any thread but the poll loop.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -144,21 +144,33 @@ impl LookUp {
         Ok(partitions.map(|partition| TopicPartition::new(topic, partition.id())).collect())
     }
 
-    /// Returns all partitions of all topics that a subscription takes in now.
+    /// Returns how many partitions the topics have that are subscribed to by name; none where they are by a pattern:
+    /// [`Event::Topics`](super::Event::Topics) tells of those.
     ///
     /// # Errors
     /// As [`Self::resolve_starts`].
-    pub fn subscribed(
+    pub fn named_partitions(
         &self,
         topics: &Topics,
         deadline: Instant,
-    ) -> Result<Vec<TopicPartition>, ConsumerError> {
+    ) -> Result<Option<usize>, ConsumerError> {
+        let Topics::List(names) = topics else { return Ok(None) };
+        let found = self.topics(deadline)?;
+        Ok(Some(names.iter().filter_map(|name| found.get(name)).sum()))
+    }
+
+    /// Returns the topics of the cluster that this user may see, with their numbers of partitions.
+    ///
+    /// # Errors
+    /// As [`Self::resolve_starts`].
+    pub(super) fn topics(&self, deadline: Instant) -> Result<BTreeMap<String, usize>, ConsumerError> {
         let metadata = self.ask("the topics of the cluster", deadline, |core| {
             core.base.fetch_metadata(None, REQUEST_TIMEOUT)
         })?;
-        let taken = metadata.topics().iter().filter(|found| topics.takes(found.name()));
-        let partitions = taken.flat_map(|found| found.partitions().iter().map(|at| (found.name(), at.id())));
-        Ok(partitions.map(|(topic, partition)| TopicPartition::new(topic, partition)).collect())
+        // One that is being created or deleted has an error, or no partitions.
+        let topics = metadata.topics().iter().filter(|topic| topic.error().is_none());
+        let topics = topics.map(|topic| (topic.name().to_owned(), topic.partitions().len()));
+        Ok(topics.filter(|(_, partitions)| *partitions > 0).collect())
     }
 
     /// Returns what the group has committed for a topic, after committing its end if that was nothing.

@@ -10,6 +10,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{Producer, ProducerContext, ThreadedProducer};
+use rdkafka::types::RDKafkaRespErr;
 
 use crate::kafka::ffi;
 
@@ -88,6 +89,16 @@ impl EmbeddedBroker {
             Err(KafkaError::MockCluster(RDKafkaErrorCode::TopicAlreadyExists)) => Ok(false),
             Err(error) => Err(refused(error.to_string())),
         }
+    }
+
+    /// Answers from now on as if a topic had been deleted. For tests.
+    ///
+    /// # Errors
+    /// When librdkafka refuses.
+    pub fn delete_topic(&self, name: &str) -> Result<(), BrokerError> {
+        let cluster = self.host.client().mock_cluster().ok_or(BrokerError::NoCluster)?;
+        let error = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+        cluster.topic_error(name, error).map_err(BrokerError::Start)
     }
 
     /// Stops serving and closes all connections, or serves again on the same port; the log is kept. For tests

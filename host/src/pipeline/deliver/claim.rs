@@ -94,7 +94,8 @@ impl OpenSink<'_> {
                 // A log from which everything was deleted has nothing to wait for either.
                 ends.insert(at.clone(), if low < high { high } else { 0 });
             }
-            total = Some(look_up.subscribed(&settings.consumer.topics, deadline)?.len() as u32);
+            let named = look_up.named_partitions(&settings.consumer.topics, deadline)?;
+            total = named.map(|total| total as u32);
         }
         Ok(Claimed { generation, starts, states, ends, total })
     }

@@ -19,8 +19,6 @@ use crate::{
 
 /// With `until_end`: how long a source that cannot be read is waited for. Longer than the session of a member that died.
 const STALLED_PATIENCE: Duration = Duration::from_secs(60);
-/// With `until_end` and topics given by a pattern: how long all must have stayed at their end.
-const PATTERN_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Which run of which task an event is about: one that was started again has a new number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +51,6 @@ pub(super) struct Running {
     news: mpsc::UnboundedSender<News>,
     started: Instant,
     ended: Option<Instant>,
-    at_end_since: Option<Instant>,
 }
 
 impl Running {
@@ -70,7 +67,6 @@ impl Running {
             news,
             started,
             ended: None,
-            at_end_since: None,
             connector,
         }
     }
@@ -317,15 +313,14 @@ impl Running {
             self.halt();
             return self.on_failure(index, reason, false);
         }
-        let counts = self.slots.iter().map(|slot| slot.counts).fold(Counts::default(), add);
-        let wanted = counts.total_partitions.unwrap_or(counts.partitions);
-        // While a partition changes hands, two tasks may tell of it, or none.
-        if wanted == 0 || counts.at_end < wanted || counts.partitions != wanted {
-            self.at_end_since = None;
-            return;
+        let running = || self.slots.iter().filter(|slot| slot.task.is_some());
+        if running().all(|slot| slot.counts.total_partitions == Some(0)) {
+            return self.halt();
         }
-        let since = *self.at_end_since.get_or_insert(now);
-        if counts.total_partitions.is_some() || now.duration_since(since) > PATTERN_PATIENCE {
+        let counts = running().map(|slot| slot.counts).fold(Counts::default(), add);
+        let wanted = counts.total_partitions.unwrap_or(0);
+        // While a partition changes hands, two tasks may tell of it, or none.
+        if wanted > 0 && counts.at_end >= wanted && counts.partitions == wanted {
             self.halt();
         }
     }

@@ -173,20 +173,6 @@ fn pausing_holds_messages_back_also_of_partitions_that_come_later() {
 }
 
 #[test]
-fn a_pattern_finds_topics_that_are_created_later() {
-    let broker = broker("cdc.a", 1);
-    broker.create_topic("other", 1).unwrap();
-    let mut task = Task::open(&settings(&broker, Topics::Regex("^cdc\\.".to_owned())));
-    task.until("the first topic", |task| task.consumer.assigned().len() == 1);
-    broker.create_topic("cdc.b", 1).unwrap();
-    produce(&broker, "cdc.b", 0..5);
-    task.until("the second topic's records", |task| task.values.len() == 5);
-    let topics: BTreeSet<String> = task.consumer.assigned().into_iter().map(|at| at.topic).collect();
-    assert_eq!(topics, BTreeSet::from(["cdc.a".to_owned(), "cdc.b".to_owned()]));
-    task.close();
-}
-
-#[test]
 fn a_held_partition_is_read_again_from_where_it_is_told_and_the_other_goes_on() {
     let broker = broker("t", 2);
     produce(&broker, "t", 0..100);

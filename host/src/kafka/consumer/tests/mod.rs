@@ -4,6 +4,7 @@ mod group;
 mod outages;
 mod positions;
 mod settings;
+mod topics;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{ClientConfig, Message as _};
 
 use super::*;
+use crate::kafka::TopicPattern;
 use crate::kafka::embedded::{EmbeddedBroker, Options};
 
 /// Far more than anything here takes; a test that waits so long has failed.
@@ -51,6 +53,10 @@ fn one(topic: &str) -> Topics {
     Topics::List(vec![topic.to_owned()])
 }
 
+fn pattern(pattern: &str) -> Topics {
+    Topics::Pattern(TopicPattern::parse(pattern).unwrap())
+}
+
 /// Produces records whose values are `range`, spread over the partitions by key.
 fn produce(broker: &EmbeddedBroker, topic: &str, range: std::ops::Range<usize>) {
     let mut config = ClientConfig::new();
@@ -78,6 +84,7 @@ struct Task {
     commits: Vec<Result<Positions, CommitError>>,
     fatal: Option<ConsumerError>,
     lost: usize,
+    topics: Vec<TopicsChange>,
     /// How often to poll before a rebalance is answered.
     reluctance: usize,
     open: Option<(Answer, usize)>,
@@ -104,6 +111,7 @@ impl Task {
             commits: Vec::new(),
             fatal: None,
             lost: 0,
+            topics: Vec::new(),
             reluctance: 0,
             open: None,
         }
@@ -143,6 +151,7 @@ impl Task {
                 self.lost += 1;
                 self.open = None;
             }
+            Some(Event::Topics(change)) => self.topics.push(change),
             Some(Event::Stalled(reason)) => self.stalls.push(reason),
             Some(Event::Recovered) => self.recoveries += 1,
             Some(Event::CommitDone(result)) => self.commits.push(result),

@@ -1,0 +1,175 @@
+//! Which topics a pattern takes: the one rule for `validate`, for the subscription and for `--once`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use regex::bytes::{Regex, RegexBuilder};
+use serde::{Deserialize, Serialize};
+
+/// How topics of Kafka itself, and of many tools, begin.
+const RESERVED: &str = "__";
+/// Topics that Kafka keeps for itself: no pattern takes them. Brokers mark them as internal, which librdkafka does not show.
+const INTERNAL: [&str; 5] = [
+    "__consumer_offsets",
+    "__transaction_state",
+    "__share_group_state",
+    "__cluster_metadata",
+    "__remote_log_metadata",
+];
+/// Stands for the source's topic in the name of a dead-letter topic.
+const TOPIC: &str = "{topic}";
+
+/// A pattern over names of topics: a Rust regex over ASCII that is searched for in the name.
+///
+/// It takes no topic of Kafka's own, none that begins with `__` unless the pattern itself begins with `^__`, and no topic
+/// that the connector's own dead letters go to.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "Parts", into = "Parts")]
+pub struct TopicPattern {
+    regex: Regex,
+    dead_letters: Option<String>,
+}
+
+/// What a pattern is made from.
+#[derive(Serialize, Deserialize)]
+struct Parts {
+    pattern: String,
+    dead_letters: Option<String>,
+}
+
+/// What becomes of a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Taken,
+    NotMatched,
+    /// One of Kafka's own.
+    Internal,
+    /// It begins with `__`, and the pattern does not.
+    Reserved,
+    /// The connector's own dead letters go there.
+    Letters,
+}
+
+/// What a pattern takes of the topics that there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// The topics, with their numbers of partitions.
+    pub topics: BTreeMap<String, usize>,
+    /// Topics that match and are left out because they begin with `__`; none of Kafka's own.
+    pub reserved: Vec<String>,
+    /// Topics that match and are left out because the connector's own dead letters go there.
+    pub letters: Vec<String>,
+}
+
+impl TopicPattern {
+    /// Compiles a pattern.
+    ///
+    /// # Errors
+    /// When it is not a regular expression.
+    pub fn parse(pattern: &str) -> Result<Self, regex::Error> {
+        // Names of topics are ASCII: \d and \w are, too, and (?i) needs no tables.
+        let regex = RegexBuilder::new(pattern).unicode(false).build()?;
+        Ok(Self { regex, dead_letters: None })
+    }
+
+    /// The same pattern for a connector whose dead letters go to `template`, in which `{topic}` stands for the topic that a
+    /// letter comes from.
+    #[must_use]
+    pub fn without_letters(self, template: &str) -> Self {
+        Self { dead_letters: Some(template.to_owned()), ..self }
+    }
+
+    /// The pattern as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.regex.as_str()
+    }
+
+    /// Whether the topic is subscribed to.
+    #[must_use]
+    pub fn takes(&self, topic: &str) -> bool {
+        self.fate(topic) == Fate::Taken
+    }
+
+    /// What it takes of `topics`, which are given with their numbers of partitions.
+    #[must_use]
+    pub fn select(&self, topics: &BTreeMap<String, usize>) -> Selection {
+        let mut selection = Selection::default();
+        for (topic, partitions) in topics {
+            match self.fate(topic) {
+                Fate::Taken => drop(selection.topics.insert(topic.clone(), *partitions)),
+                Fate::Reserved => selection.reserved.push(topic.clone()),
+                Fate::Letters => selection.letters.push(topic.clone()),
+                Fate::Internal | Fate::NotMatched => {}
+            }
+        }
+        selection
+    }
+
+    fn fate(&self, topic: &str) -> Fate {
+        match self.fate_by_name(topic) {
+            Fate::Taken if self.is_letters(topic) => Fate::Letters,
+            fate => fate,
+        }
+    }
+
+    fn fate_by_name(&self, topic: &str) -> Fate {
+        if !self.regex.is_match(topic.as_bytes()) {
+            return Fate::NotMatched;
+        }
+        if INTERNAL.contains(&topic) {
+            return Fate::Internal;
+        }
+        let names_reserved = self.as_str().strip_prefix('^').is_some_and(|rest| rest.starts_with(RESERVED));
+        if topic.starts_with(RESERVED) && !names_reserved { Fate::Reserved } else { Fate::Taken }
+    }
+
+    /// Whether letters of a topic that the pattern matches go to `topic`.
+    fn is_letters(&self, topic: &str) -> bool {
+        let Some(template) = &self.dead_letters else { return false };
+        let Some(start) = template.find(TOPIC) else { return template == topic };
+        let count = template.matches(TOPIC).count();
+        let Some(rest) = topic.len().checked_sub(template.len() - count * TOPIC.len()) else { return false };
+        let source = topic.get(start..start + rest / count).unwrap_or_default();
+        !source.is_empty()
+            && template.replace(TOPIC, source) == topic
+            && self.fate_by_name(source) == Fate::Taken
+    }
+}
+
+impl TryFrom<Parts> for TopicPattern {
+    type Error = regex::Error;
+
+    fn try_from(parts: Parts) -> Result<Self, regex::Error> {
+        Ok(Self { dead_letters: parts.dead_letters, ..Self::parse(&parts.pattern)? })
+    }
+}
+
+impl From<TopicPattern> for Parts {
+    fn from(pattern: TopicPattern) -> Self {
+        Self { pattern: pattern.as_str().to_owned(), dead_letters: pattern.dead_letters }
+    }
+}
+
+impl PartialEq for TopicPattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str() && self.dead_letters == other.dead_letters
+    }
+}
+
+impl Eq for TopicPattern {}
+
+impl fmt::Debug for TopicPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TopicPattern").field(&self.as_str()).finish()
+    }
+}
+
+impl fmt::Display for TopicPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! `--once` ends, whatever the topics of a connector are and become meanwhile.
+
+use tidegate_tests::{Broker, Finished, Home};
+
+const HEARTBEAT: &str = "__debezium-heartbeat.cdc";
+
+/// A connector that writes every record to a file per topic.
+fn to_files(home: &Home, source: &str, more: &str) {
+    home.connector(
+        "files",
+        &format!(
+            "restart.policy = \"never\"\n[source]\n{source}\n[source.properties]\n\"topic.metadata.refresh.interval.ms\" = 500\n\
+             [sink]\nplugin = \"file\"\n[sink.config]\nstyle = \"record\"\npath = \"@out/{{topic}}.jsonl\"\n{more}"
+        ),
+    );
+}
+
+fn lines(home: &Home, topic: &str) -> usize {
+    std::fs::read_to_string(home.path(&format!("out/{topic}.jsonl"))).map_or(0, |text| text.lines().count())
+}
+
+/// The counts of the only connector: read, delivered, filtered, rejected, committed.
+fn counts(finished: &Finished) -> Vec<String> {
+    let line = finished.stdout.lines().nth(1).expect("a line for the connector");
+    line.split_whitespace().skip(1).take(5).map(str::to_owned).collect()
+}
+
+fn shop() -> Broker {
+    let broker = Broker::start();
+    for (topic, partitions) in
+        [("cdc.public.orders", 3), ("cdc.empty", 2), (HEARTBEAT, 1), ("__consumer_offsets", 1), ("other", 1)]
+    {
+        broker.topic(topic, partitions);
+    }
+    broker.send("cdc.public.orders", ["1", "2", "3"]);
+    for topic in [HEARTBEAT, "__consumer_offsets", "other"] {
+        broker.send(topic, ["0"]);
+    }
+    broker
+}
+
+#[test]
+fn everything_but_reserved_topics_is_read_by_a_pattern_that_matches_all() {
+    for isolation in ["", "isolation = \"process\"\n"] {
+        let home = Home::new(&["file-sink"]);
+        to_files(&home, "topics_regex = '^.*'", "");
+        let file = home.path("connectors.d/files.toml");
+        let text = std::fs::read_to_string(&file).expect("the connector's file");
+        home.connector("files", &format!("{isolation}{text}"));
+        let finished = home.run_once(&shop()).expect_code(0);
+        assert_eq!(counts(&finished), ["4", "4", "0", "0", "4"]);
+        assert_eq!((lines(&home, "cdc.public.orders"), lines(&home, "other")), (3, 1));
+        assert_eq!((lines(&home, HEARTBEAT), lines(&home, "__consumer_offsets")), (0, 0));
+        // Kafka's own is not worth a warning, somebody's heartbeats are.
+        let log = finished.expect_log("topics that begin with __ are not read through topics_regex");
+        assert!(log.contains(HEARTBEAT) && !log.contains("__consumer_offsets"), "{log}");
+        assert!(log.contains("WARN"), "{log}");
+    }
+}
+
+#[test]
+fn a_pattern_that_begins_with_two_underscores_reads_heartbeats_and_none_of_kafkas_own() {
+    let home = Home::new(&["file-sink"]);
+    to_files(&home, "topics_regex = '^__.*'", "");
+    let finished = home.run_once(&shop()).expect_code(0);
+    assert_eq!(counts(&finished), ["1", "1", "0", "0", "1"]);
+    assert_eq!((lines(&home, HEARTBEAT), lines(&home, "__consumer_offsets")), (1, 0));
+}
+
+#[test]
+fn topics_of_kafkas_own_are_read_when_they_are_named() {
+    let home = Home::new(&["file-sink"]);
+    to_files(&home, &format!("topics = [\"__consumer_offsets\", \"{HEARTBEAT}\"]"), "");
+    let _finished = home.run_once(&shop()).expect_code(0);
+    assert_eq!((lines(&home, HEARTBEAT), lines(&home, "__consumer_offsets")), (1, 1));
+}
+
+#[test]
+fn a_pattern_that_matches_nothing_or_only_reserved_topics_ends_at_once_and_says_so() {
+    for (pattern, tasks) in [("^nothing", 1), ("^.*heartbeat", 1), ("^__consumer", 2), ("^nothing$", 3)] {
+        let home = Home::new(&["file-sink"]);
+        to_files(&home, &format!("topics_regex = '{pattern}'"), "");
+        let text = std::fs::read_to_string(home.path("connectors.d/files.toml")).expect("the file");
+        home.connector("files", &format!("tasks = {tasks}\n{text}"));
+        let finished = home.run_once(&shop()).expect_code(0);
+        finished.expect_log(&format!("no topic matches {pattern}: there is nothing to read"));
+        assert_eq!(counts(&finished), ["0"; 5]);
+    }
+}
+
+#[test]
+fn topics_without_records_have_nothing_to_wait_for() {
+    for (pattern, tasks) in [("^cdc[.]empty$", 1), (r"^cdc\.\w+$", 4)] {
+        let home = Home::new(&["file-sink"]);
+        to_files(&home, &format!("topics_regex = '{pattern}'"), "");
+        let text = std::fs::read_to_string(home.path("connectors.d/files.toml")).expect("the file");
+        home.connector("files", &format!("tasks = {tasks}\n{text}"));
+        let finished = home.run_once(&shop()).expect_code(0);
+        assert_eq!(counts(&finished), ["0"; 5]);
+    }
+}
+
+#[test]
+fn topics_that_come_and_go_while_it_runs_do_not_hold_it_up() {
+    let broker = shop();
+    broker.topic("cdc.goes", 2);
+    broker.send("cdc.goes", ["1"]);
+    let home = Home::new(&["misbehaving"]);
+    home.connector(
+        "slow",
+        "[source]\ntopics_regex = '^cdc[.]'\n[source.properties]\n\"topic.metadata.refresh.interval.ms\" = 300\n\
+         [sink]\nplugin = \"recorder\"\n[sink.config]\npath = \"@slow.calls\"\ngate = \"@gate\"\n",
+    );
+    let recording = home.recording("slow");
+    let mut host = home.start_with(&broker, &["--once"]);
+    host.wait_for_log("reading 7 partitions");
+    broker.topic("cdc.comes", 1);
+    broker.send("cdc.comes", ["1", "2"]);
+    broker.delete_topic("cdc.goes");
+    host.wait_for_log("Subscribed to topics matching ^cdc[.]: 1 found");
+    home.write("gate", "");
+    let finished = host.finish().expect_code(0);
+    let gone = finished.expect_log("topics are gone, and are not read any more");
+    assert!(gone.contains("topics=cdc.goes") && gone.contains("WARN"), "{gone}");
+    let of = |topic: &str| recording.written().iter().filter(|record| record.topic == topic).count();
+    assert_eq!((of("cdc.public.orders"), of("cdc.comes")), (3, 2));
+}
+
+#[test]
+fn a_named_topic_that_is_missing_is_a_warning_beside_those_that_are_there() {
+    let home = Home::new(&["file-sink"]);
+    to_files(&home, "topics = [\"cdc.public.orders\", \"mistyped\"]", "");
+    let finished = home.run_once(&shop()).expect_code(0);
+    finished.expect_log("topic does not exist; waiting for it to be created");
+    finished.expect_log("topic=mistyped");
+    assert_eq!(lines(&home, "cdc.public.orders"), 3);
+}
