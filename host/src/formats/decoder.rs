@@ -2,17 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 use tidegate_abi::{
-    Arena, Record, Value,
+    Arena, Record,
     host::{Decode, Decoded, HostState, Part, Recognise, Refusal},
 };
 
 use super::{
-    Format, Hints,
+    Format, Hints, InvalidUnicode,
     change::{ChangeEvents, EventError, FlattenedTopic, Payload, Recogniser, RowError, Rows, Workshop},
-    connect::{Envelopes, Read},
-    json::{JsonError, Room, Scratch, TooLarge},
+    json::{Room, Scratch, TooLarge},
     notices::{Notice, Notices},
     order::{Orders, Reading},
+    payload::PayloadDecoder,
 };
 
 /// How a task's records are to be read.
@@ -22,6 +22,8 @@ pub struct DecoderOptions {
     pub key: Format,
     /// Format of values.
     pub value: Format,
+    /// What becomes of text that is no Unicode.
+    pub invalid_unicode: InvalidUnicode,
     /// Types of columns, where the format does not carry them.
     pub hints: Hints,
     /// Which values are change events.
@@ -54,32 +56,16 @@ struct Typed {
     has_documents: bool,
 }
 
-/// One side of a record.
-struct PayloadDecoder {
-    format: Format,
-    envelopes: Envelopes,
-}
-
-/// Why a payload cannot be read.
-#[derive(Debug, thiserror::Error)]
-enum PayloadError {
-    #[error(transparent)]
-    Json(#[from] JsonError),
-    #[error("is not text: invalid UTF-8 at byte {0}; use the format \"bytes\"")]
-    Text(usize),
-}
-
 impl RecordDecoder {
     /// A decoder that has seen nothing yet.
     #[must_use]
     pub fn new(options: DecoderOptions) -> Self {
-        let side = |format| PayloadDecoder { format, envelopes: Envelopes::default() };
         let max_value_bytes = if options.max_value_bytes == 0 { usize::MAX } else { options.max_value_bytes };
         let prefix = options.flattened_prefix.as_deref().unwrap_or("__");
         Self {
             recogniser: Recogniser::new(options.change_events, prefix, max_value_bytes),
-            key: side(options.key),
-            value: side(options.value),
+            key: PayloadDecoder::new(Part::Key, options.key, options.invalid_unicode),
+            value: PayloadDecoder::new(Part::Value, options.value, options.invalid_unicode),
             has_hints: !options.hints.is_empty(),
             rows: Rows::new(options.hints),
             max_value_bytes,
@@ -123,10 +109,9 @@ impl RecordDecoder {
         scratch: &mut Scratch<'b>,
     ) -> Result<Decoded<'b>, Refusal> {
         scratch.room = self.room(record).map_err(|error| no_room(record, &error))?;
-        let key = self.key.read(record.key_bytes(), arena, scratch);
-        let key = key.map_err(|error| unreadable(Part::Key, &error))?;
-        let value = self.value.read(record.value_bytes(), arena, scratch);
-        let value = value.map_err(|error| unreadable(Part::Value, &error))?;
+        let (topic, notices) = (record.source_topic(), &mut self.notices);
+        let key = self.key.read(record.key_bytes(), topic, arena, scratch, notices)?;
+        let value = self.value.read(record.value_bytes(), topic, arena, scratch, notices)?;
         let mut decoded = Decoded {
             key: key.value,
             value: value.value,
@@ -180,43 +165,6 @@ impl RecordDecoder {
             decoded.key = key;
         }
         Ok(())
-    }
-}
-
-impl PayloadDecoder {
-    /// The payload, if values will be made of it. The other formats make one, which points to the payload.
-    fn json<'b>(&self, payload: Option<&'b [u8]>) -> &'b [u8] {
-        payload.filter(|_| self.format == Format::Json).unwrap_or_default()
-    }
-
-    fn read<'b>(
-        &mut self,
-        payload: Option<&'b [u8]>,
-        arena: Arena<'b>,
-        scratch: &mut Scratch<'b>,
-    ) -> Result<Read<'b>, PayloadError> {
-        let plain = |value| Read { value, typed: false, schema: None };
-        let Some(payload) = payload else {
-            return Ok(plain(Value::NULL));
-        };
-        match self.format {
-            Format::Json => Ok(self.envelopes.read(payload, arena, scratch)?),
-            Format::Bytes => Ok(plain(Value::bytes(payload))),
-            Format::String => match std::str::from_utf8(payload) {
-                Ok(text) => Ok(plain(Value::string(text))),
-                Err(error) => Err(PayloadError::Text(error.valid_up_to())),
-            },
-        }
-    }
-}
-
-#[cold]
-fn unreadable(part: Part, error: &PayloadError) -> Refusal {
-    let side = if part == Part::Key { "key" } else { "value" };
-    let reason = format!("{side} {error}");
-    match error {
-        PayloadError::Json(JsonError::Room(_)) => Refusal::too_large(part, reason),
-        _ => Refusal::of(part, reason),
     }
 }
 

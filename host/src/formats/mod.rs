@@ -1,7 +1,8 @@
 //! Formats: the bytes of keys and values to typed values in a batch's arena, and the change events in them.
 //!
 //! `json/` is the grammar, `types/` what sources mean by a plain value, `connect/` JSON with its schema, `change/` change
-//! events and rows without a schema; `decoder.rs` joins them. Knows nothing of Kafka clients, plugins or configuration.
+//! events and rows without a schema; `payload.rs` reads keys and values, `decoder.rs` joins them. Knows nothing of Kafka
+//! clients, plugins or configuration.
 
 mod change;
 mod connect;
@@ -10,6 +11,7 @@ mod json;
 mod memory;
 mod notices;
 mod order;
+mod payload;
 mod types;
 
 #[cfg(test)]
@@ -19,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use change::{ChangeEvents, ColumnHint, FlattenedTopic, HintError, Hints};
 pub use decoder::{DecoderOptions, RecordDecoder};
-pub use json::MAX_DEPTH;
+pub use json::{InvalidUnicode, MAX_DEPTH};
 pub use notices::{Cause, Notice, Severity};
 pub use order::{Reading, state_of_new_topic};
 

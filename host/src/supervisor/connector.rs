@@ -237,6 +237,7 @@ fn decoder_options(definition: &ConnectorDefinition, max_value_bytes: usize) -> 
     DecoderOptions {
         key: source.key_format,
         value: source.value_format,
+        invalid_unicode: source.invalid_unicode,
         hints,
         change_events: source.change_events,
         flattened_prefix: source.flattened_prefix.clone(),

@@ -8,7 +8,7 @@ use crate::config::section::{Section, join, shown};
 use crate::config::suggest;
 use crate::formats::ColumnHint;
 
-const NAMED: [(&str, ColumnHint); 12] = [
+const NAMED: [(&str, ColumnHint); 13] = [
     ("date", ColumnHint::Date),
     ("time_millis", ColumnHint::TimeMillis),
     ("time_micros", ColumnHint::TimeMicros),
@@ -21,10 +21,14 @@ const NAMED: [(&str, ColumnHint); 12] = [
     ("uuid", ColumnHint::Uuid),
     ("json", ColumnHint::Json),
     ("bytes", ColumnHint::Bytes),
+    ("bits", ColumnHint::Bits { length: None }),
 ];
 
 /// The largest scale that makes sense: what the widest decimals of common databases have (PostgreSQL: 16383).
 const MAX_SCALE: i32 = 16_383;
+
+/// The longest fixed length of bits that a hint takes: a text of that length is made of each value.
+const MAX_BITS: u32 = 65_536;
 
 /// Reads the hints, keyed `table.column` or `schema.table.column`. The names may be quoted or not.
 pub(super) fn read(section: &Section<'_>) -> BTreeMap<String, ColumnHint> {
@@ -45,9 +49,10 @@ impl Reader<'_> {
         for (key, node) in &table.entries {
             let name = join(prefix, key);
             match &node.value {
-                TomlValue::Table(inner) => match decimal(inner) {
-                    Some(scale) => self.decimal(&name, scale),
-                    None => self.table(inner, &name),
+                TomlValue::Table(inner) => match (sized(inner, "decimal"), sized(inner, "bits")) {
+                    (Some(scale), _) => self.decimal(&name, scale),
+                    (_, Some(length)) => self.bits(&name, length),
+                    _ => self.table(inner, &name),
                 },
                 value => self.named(&name, node, value),
             }
@@ -61,6 +66,17 @@ impl Reader<'_> {
                 self.add(column, scale, ColumnHint::Decimal { scale: digits });
             }
             _ => self.error(column, scale, "decimal takes its scale, an integer from 0 to 16383", None),
+        }
+    }
+
+    fn bits(&mut self, column: &str, length: &Node) {
+        let bits = match length.value {
+            TomlValue::Integer(bits) => u32::try_from(bits).ok().filter(|bits| (1..=MAX_BITS).contains(bits)),
+            _ => None,
+        };
+        match bits {
+            Some(_) => self.add(column, length, ColumnHint::Bits { length: bits }),
+            None => self.error(column, length, "bits takes its length, an integer from 1 to 65536", None),
         }
     }
 
@@ -100,10 +116,10 @@ impl Reader<'_> {
     }
 }
 
-/// The scale node of `{ decimal = .. }`. A table `products` with a column that is called `decimal` looks the same
-/// when its names are not quoted; then the value is a type's name.
-fn decimal(table: &Table) -> Option<&Node> {
-    let node = table.entries.get("decimal").filter(|_| table.entries.len() == 1)?;
-    let names_a_type = table.text("decimal").is_some_and(|text| NAMED.iter().any(|(name, _)| *name == text));
+/// The node of `{ decimal = .. }` or the like. A table `products` with a column that is called `decimal` looks the same when
+/// its names are not quoted; then the value is a type's name.
+fn sized<'t>(table: &'t Table, name: &str) -> Option<&'t Node> {
+    let node = table.entries.get(name).filter(|_| table.entries.len() == 1)?;
+    let names_a_type = table.text(name).is_some_and(|text| NAMED.iter().any(|(name, _)| *name == text));
     (!names_a_type).then_some(node)
 }

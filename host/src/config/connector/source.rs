@@ -7,7 +7,7 @@ use super::columns;
 use super::properties::ClientProperties;
 use super::topic_samples;
 use crate::config::section::{Choice, Section};
-use crate::formats::{ChangeEvents, ColumnHint, Format};
+use crate::formats::{ChangeEvents, ColumnHint, Format, InvalidUnicode};
 use crate::kafka::TopicPattern;
 
 /// What a connector subscribes to.
@@ -73,6 +73,9 @@ pub struct SourceDefinition {
     pub change_events: ChangeEvents,
     /// `flattened_prefix`: what the names of fields begin with that were added to flattened rows. Default: `__`.
     pub flattened_prefix: Option<String>,
+    /// `invalid_unicode`: what becomes of bytes that are no UTF-8, and of half of a surrogate pair. Default: the record is
+    /// refused.
+    pub invalid_unicode: InvalidUnicode,
     /// `group_protocol`.
     pub group_protocol: GroupProtocol,
     /// `group_instance_id`: makes the members of the group static; task number `n` of this host is `<value>-<n>`.
@@ -103,6 +106,7 @@ impl SourceDefinition {
             value_format: section.choice("value_format", formats()).unwrap_or(Format::Json),
             change_events: read_change_events(&mut section),
             flattened_prefix: section.name("flattened_prefix"),
+            invalid_unicode: read_invalid_unicode(&mut section),
             group_protocol: read_protocol(&mut section),
             group_instance_id: section.name("group_instance_id"),
             on_lost_position: read_on_lost_position(&mut section),
@@ -114,6 +118,14 @@ impl SourceDefinition {
         section.finish();
         Some(source).filter(|source| source.subscription != Subscription::Topics(vec![]))
     }
+}
+
+fn read_invalid_unicode(section: &mut Section<'_>) -> InvalidUnicode {
+    let choices = vec![
+        ("reject", Choice::Is(InvalidUnicode::Reject)),
+        ("replace", Choice::Is(InvalidUnicode::Replace)),
+    ];
+    section.choice("invalid_unicode", choices).unwrap_or_default()
 }
 
 fn read_protocol(section: &mut Section<'_>) -> GroupProtocol {

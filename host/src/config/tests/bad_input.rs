@@ -128,6 +128,10 @@ fn change_events() {
 #[test]
 fn group_membership() {
     with(
+        "source.invalid_unicode = \"ignore\"",
+        "3:8: source.invalid_unicode: unknown value \"ignore\": known values: reject, replace",
+    );
+    with(
         "source.on_lost_position = \"skip\"",
         "3:8: source.on_lost_position: unknown value \"skip\": known values: fail, earliest, latest",
     );
@@ -350,6 +354,12 @@ fn column_hints() {
         "[source.columns]\n\"p.price\" = { decimal = -1 }",
         "4:15: source.columns.\"p.price\": decimal takes its scale, an integer from 0 to 16383",
     );
+    for length in ["0", "65537", "\"16\""] {
+        with(
+            &format!("[source.columns]\n\"p.flags\" = {{ bits = {length} }}"),
+            "4:15: source.columns.\"p.flags\": bits takes its length, an integer from 1 to 65536",
+        );
+    }
     with(
         "[source.columns]\n\"p.day\" = \"dat\"",
         "4:1: source.columns.\"p.day\": unknown type \"dat\": did you mean \"date\"?",

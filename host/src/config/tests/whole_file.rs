@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::formats::{ChangeEvents, ColumnHint, Format};
+use crate::formats::{ChangeEvents, ColumnHint, Format, InvalidUnicode};
 use crate::kafka::TopicPattern;
 
 pub(super) const EVERYTHING: &str = r#"
@@ -19,6 +19,7 @@ group_id = "mine"
 start = "latest"
 key_format = "string"
 value_format = "bytes"
+invalid_unicode = "replace"
 group_protocol = "range"
 group_instance_id = "host-a"
 on_lost_position = "earliest"
@@ -30,6 +31,9 @@ flattened_prefix = "cdc_"
 products.id = "uuid"
 sales.total = { decimal = 4 }
 odd.decimal = "json"
+"permissions.flags" = { bits = 16 }
+"permissions.mask" = "bits"
+odd.bits = "uuid"
 [source.properties]
 "fetch.min.bytes" = 1048576
 "sasl.password" = "hunter2"
@@ -105,11 +109,15 @@ fn every_key_arrives() {
     assert_eq!(source.change_events, ChangeEvents::Flattened);
     assert_eq!(source.flattened_prefix.as_deref(), Some("cdc_"));
     assert_eq!((source.key_format, source.value_format), (Format::String, Format::Bytes));
+    assert_eq!(source.invalid_unicode, InvalidUnicode::Replace);
     let columns: Vec<_> = source.columns.iter().map(|(name, hint)| (name.as_str(), *hint)).collect();
     assert_eq!(
         columns,
         [
+            ("odd.bits", ColumnHint::Uuid),
             ("odd.decimal", ColumnHint::Json),
+            ("permissions.flags", ColumnHint::Bits { length: Some(16) }),
+            ("permissions.mask", ColumnHint::Bits { length: None }),
             ("products.id", ColumnHint::Uuid),
             ("products.price", ColumnHint::Decimal { scale: 2 }),
             ("public.products.added", ColumnHint::TimestampMicros),
@@ -186,6 +194,7 @@ fn what_is_left_out_has_its_default() {
     assert_eq!((source.group_instance_id.as_ref(), source.on_lost_position), (None, OnLostPosition::Fail));
     assert_eq!((source.key_format, source.value_format), (Format::Json, Format::Json));
     assert_eq!((source.change_events, source.flattened_prefix.as_ref()), (ChangeEvents::Auto, None));
+    assert_eq!(source.invalid_unicode, InvalidUnicode::Reject);
     assert_eq!(connector.sink.config, json!({}));
     assert_eq!((connector.errors.on_reject, connector.errors.max_rejected), (OnReject::Fail, 1000));
     assert_eq!(connector.errors.window, Duration::from_secs(60));

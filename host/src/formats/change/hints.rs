@@ -36,6 +36,11 @@ pub enum ColumnHint {
     Json,
     /// Bytes in base64.
     Bytes,
+    /// Bits in base64, the lowest byte first: text of zeros and ones, with zeros in front up to `length`.
+    Bits {
+        /// Bits of the column; none for a column of varying length, whose text begins with the highest bit that is set.
+        length: Option<u32>,
+    },
 }
 
 impl ColumnHint {
@@ -54,6 +59,7 @@ impl ColumnHint {
             Self::Uuid => Scalar::Uuid,
             Self::Json => Scalar::Json,
             Self::Bytes => Scalar::Bytes,
+            Self::Bits { length } => Scalar::Bits(length),
         }
     }
 }

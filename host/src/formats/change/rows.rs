@@ -139,7 +139,11 @@ impl<'b> Maker<'b, '_> {
         let base = self.scratch.fields.len();
         let mut changed = false;
         for (name, value) in row.iter() {
-            let new = self.column(columns.hint(name), value).map_err(|mismatch| RowError {
+            let hint = columns.hint(name);
+            if matches!(hint, Some(Scalar::Decimal(_))) && value.as_str().is_some_and(is_digits_and_base64) {
+                note_digits(self.notices, table, name);
+            }
+            let new = self.column(hint, value).map_err(|mismatch| RowError {
                 table: table.to_owned(),
                 column: name.to_owned(),
                 mismatch,
@@ -251,6 +255,22 @@ fn may_change(value: Value<'_>) -> bool {
         ValueRef::List(_) | ValueRef::Struct(_) => true,
         _ => false,
     }
+}
+
+/// Whether a text of digits alone, which could be a whole number, is base64 as well.
+fn is_digits_and_base64(text: &str) -> bool {
+    !text.is_empty() && text.len().is_multiple_of(4) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cold]
+fn note_digits(notices: &mut Notices, table: &str, column: &str) {
+    let name = format!("{table}.{column}");
+    notices.note(Cause("decimal_of_digits"), &name, || {
+        format!(
+            "{name} holds text of digits alone, which was read as the base64 that its hint in [source.columns] stands for: \
+             if the source sends decimals as text (decimal.handling.mode=string), remove the hint"
+        )
+    });
 }
 
 #[cold]

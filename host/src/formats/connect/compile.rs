@@ -1,13 +1,18 @@
 //! From a schema's JSON to a compiled type.
 
-use std::fmt::Write;
+use std::{collections::HashSet, fmt::Write};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value as Json;
 use tidegate_abi::{Field, FieldDef, Value, raw::Kind, value::write_json_string};
 
-use super::{Shape, StructField, StructType, Type, registry::Interner};
-use crate::formats::types::{LeakStore, Mismatch, Scalar, convert};
+use super::{MapType, Shape, StructField, StructType, Type, Unknown, registry::Interner};
+use crate::formats::types::{
+    Declared, LeakStore, Mismatch, Parameters, Scalar, convert, is_known_collection,
+};
+
+/// Digits that a float holds exactly, whichever they are (`DBL_DIG` of C).
+const EXACT_DIGITS: usize = 15;
 
 /// Why a schema cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -36,9 +41,17 @@ pub(crate) enum SchemaError {
         /// What was expected.
         mismatch: Box<Mismatch>,
     },
-    /// serde_json cannot read it.
-    #[error("it is nested too deep to be read")]
-    Malformed,
+    /// Two fields have one name.
+    #[error("{place} has two fields with the name {name:?}")]
+    Doubled {
+        /// Name of the struct.
+        place: String,
+        /// Name of the fields.
+        name: String,
+    },
+    /// serde_json cannot read it: it is nested too deep, or has half of a surrogate pair.
+    #[error("it cannot be read: {0}")]
+    Malformed(serde_json::Error),
     /// The process knows too many already.
     #[error(
         "this process has seen {limit} distinct schemas already and keeps each for ever: use topics whose schemas do not \
@@ -50,92 +63,124 @@ pub(crate) enum SchemaError {
     },
 }
 
-/// Compiles the schema `json`; `place` names it in errors.
-pub(super) fn compile(
-    json: &Json,
-    place: &str,
-    in_row: bool,
-    known: &mut Interner,
-) -> Result<Type, SchemaError> {
-    let missing = |part| SchemaError::Missing { place: place.to_owned(), part };
-    let type_name = json["type"].as_str().ok_or_else(|| missing("type"))?;
-    let shape = match type_name {
-        "struct" if json["name"] == "io.debezium.data.VariableScaleDecimal" => Shape::VariableScaleDecimal,
-        "struct" => Shape::Struct(compile_struct(json, place, in_row, known)?),
-        "array" => Shape::List(Box::new(compile(&json["items"], place, in_row, known)?)),
-        "map" => {
-            let keys = compile(&json["keys"], place, in_row, known)?;
-            Shape::Map(Box::new(keys), Box::new(compile(&json["values"], place, in_row, known)?))
-        }
-        name => Shape::Scalar(compile_scalar(json, name, place)?),
-    };
-    let mut compiled = Type { shape, optional: json["optional"] == true, default: None, in_row };
-    compiled.default = match &json["default"] {
-        Json::Null => None,
-        default => Some(
-            default_value(&compiled, default)
-                .map_err(|mismatch| SchemaError::Default { place: place.to_owned(), mismatch })?,
-        ),
-    };
-    Ok(compiled)
+/// What compiling needs and finds beside the type.
+pub(super) struct Compiler<'k> {
+    /// Struct schemas that are known already.
+    pub(super) known: &'k mut Interner,
+    /// Semantic types that are not.
+    pub(super) unknown: Vec<Unknown>,
 }
 
-fn compile_scalar(json: &Json, type_name: &str, place: &str) -> Result<Scalar, SchemaError> {
-    let primitive = Scalar::of_primitive(type_name).ok_or_else(|| SchemaError::UnknownType {
-        place: place.to_owned(),
-        name: type_name.chars().take(40).collect(),
-    })?;
-    let semantic = json["name"].as_str().unwrap_or_default();
-    if semantic == "org.apache.kafka.connect.data.Decimal" && parameter::<i32>(json, "scale").is_none() {
-        return Err(SchemaError::Missing { place: place.to_owned(), part: "scale among its parameters" });
+impl Compiler<'_> {
+    /// Compiles the schema `json`; `place` names it in errors.
+    pub(super) fn compile(&mut self, json: &Json, place: &str, in_row: bool) -> Result<Type, SchemaError> {
+        let missing = |part| SchemaError::Missing { place: place.to_owned(), part };
+        let type_name = json["type"].as_str().ok_or_else(|| missing("type"))?;
+        let shape = match type_name {
+            "struct" if json["name"] == "io.debezium.data.VariableScaleDecimal" => {
+                Shape::VariableScaleDecimal
+            }
+            "struct" => Shape::Struct(self.compile_struct(json, place, in_row)?),
+            "array" => Shape::List(Box::new(self.compile(&json["items"], place, in_row)?)),
+            "map" => Shape::Map(MapType {
+                keys: Box::new(self.compile(&json["keys"], place, in_row)?),
+                values: Box::new(self.compile(&json["values"], place, in_row)?),
+                is_object: json["keys"]["type"] == "string",
+            }),
+            name => Shape::Scalar(self.compile_scalar(json, name, place)?),
+        };
+        let semantic = json["name"].as_str().unwrap_or_default();
+        if matches!(type_name, "array" | "map" | "struct") && !is_known_collection(type_name, semantic) {
+            self.note_unknown(semantic, type_name, place);
+        }
+        let mut compiled = Type { shape, optional: json["optional"] == true, default: None, in_row };
+        compiled.default = match &json["default"] {
+            Json::Null => None,
+            default => Some(
+                default_value(&compiled, default)
+                    .map_err(|mismatch| SchemaError::Default { place: place.to_owned(), mismatch })?,
+            ),
+        };
+        Ok(compiled)
     }
-    Ok(Scalar::of_semantic(semantic, parameter(json, "scale")).unwrap_or(primitive))
+
+    fn compile_scalar(&mut self, json: &Json, type_name: &str, place: &str) -> Result<Scalar, SchemaError> {
+        let primitive = Scalar::of_primitive(type_name).ok_or_else(|| SchemaError::UnknownType {
+            place: place.to_owned(),
+            name: type_name.chars().take(40).collect(),
+        })?;
+        let semantic = json["name"].as_str().unwrap_or_default();
+        let parameters = Parameters {
+            scale: parameter(json, "scale"),
+            length: parameter(json, "length"),
+            source_type: json["parameters"]["__debezium.source.column.type"].as_str().unwrap_or_default(),
+        };
+        if semantic == "org.apache.kafka.connect.data.Decimal" && parameters.scale.is_none() {
+            return Err(SchemaError::Missing { place: place.to_owned(), part: "scale among its parameters" });
+        }
+        Ok(match Declared::of(semantic, primitive, parameters) {
+            Declared::Known(scalar) => scalar,
+            Declared::Unknown => {
+                self.note_unknown(semantic, type_name, place);
+                primitive
+            }
+        })
+    }
+
+    fn note_unknown(&mut self, semantic: &str, type_name: &str, place: &str) {
+        if !self.unknown.iter().any(|known| *known.name == *semantic) {
+            self.unknown.push(Unknown {
+                name: semantic.into(),
+                read_as: type_name.into(),
+                place: place.into(),
+            });
+        }
+    }
+
+    fn compile_struct(&mut self, json: &Json, place: &str, in_row: bool) -> Result<StructType, SchemaError> {
+        let missing = |part| SchemaError::Missing { place: place.to_owned(), part };
+        let declared = json["fields"].as_array().ok_or_else(|| missing("fields"))?;
+        let has = |name: &str| declared.iter().any(|field| field["field"] == name);
+        let is_change = has("op") && (has("before") || has("after"));
+        let is_flattened = declared.iter().any(|field| is_mark(field["field"].as_str().unwrap_or_default()));
+        let mut types = Vec::with_capacity(declared.len());
+        let mut names = HashSet::with_capacity(declared.len());
+        for field in declared {
+            let name = field["field"].as_str().ok_or_else(|| missing("name for one of its fields"))?;
+            if !names.insert(name) {
+                return Err(SchemaError::Doubled { place: place.to_owned(), name: name.to_owned() });
+            }
+            let is_row = is_change && matches!(name, "before" | "after");
+            let mut ty = self.compile(field, name, in_row || is_row || is_flattened)?;
+            // MongoDB's documents, which are read once, with the rest of the event.
+            let may_be_document = is_row || (name == "updatedFields" && !in_row);
+            if may_be_document && matches!(ty.shape, Shape::Scalar(Scalar::Json)) {
+                ty.shape = Shape::Scalar(Scalar::Text);
+            }
+            types.push((name, ty));
+        }
+        let schema = self.known.intern(json, || {
+            types
+                .iter()
+                .zip(declared)
+                .map(|((name, ty), json)| field_def(name, ty, json))
+                .collect::<Result<_, _>>()
+        })?;
+        let names: Vec<&'static str> = schema.fields().map(|field| field.name()).collect();
+        let fields = names.into_iter().zip(types).map(|(name, (_, ty))| {
+            let mut quoted = String::new();
+            // Writing to a String cannot fail.
+            if write_json_string(&mut quoted, name).is_ok() {
+                quoted.push(':');
+            }
+            StructField { name, quoted, ty }
+        });
+        Ok(StructType { schema, fields: fields.collect(), in_row })
+    }
 }
 
 fn parameter<T: std::str::FromStr>(json: &Json, name: &str) -> Option<T> {
     json["parameters"][name].as_str()?.parse().ok()
-}
-
-fn compile_struct(
-    json: &Json,
-    place: &str,
-    in_row: bool,
-    known: &mut Interner,
-) -> Result<StructType, SchemaError> {
-    let missing = |part| SchemaError::Missing { place: place.to_owned(), part };
-    let declared = json["fields"].as_array().ok_or_else(|| missing("fields"))?;
-    let has = |name: &str| declared.iter().any(|field| field["field"] == name);
-    let is_change = has("op") && (has("before") || has("after"));
-    let is_flattened = declared.iter().any(|field| is_mark(field["field"].as_str().unwrap_or_default()));
-    let mut types = Vec::with_capacity(declared.len());
-    for field in declared {
-        let name = field["field"].as_str().ok_or_else(|| missing("name for one of its fields"))?;
-        let is_row = is_change && matches!(name, "before" | "after");
-        let mut ty = compile(field, name, in_row || is_row || is_flattened, known)?;
-        // MongoDB's documents, which are read once, with the rest of the event.
-        if (is_row || (name == "updatedFields" && !in_row)) && matches!(ty.shape, Shape::Scalar(Scalar::Json))
-        {
-            ty.shape = Shape::Scalar(Scalar::Text);
-        }
-        types.push((name, ty));
-    }
-    let schema = known.intern(json, || {
-        types
-            .iter()
-            .zip(declared)
-            .map(|((name, ty), json)| field_def(name, ty, json))
-            .collect::<Result<_, _>>()
-    })?;
-    let names: Vec<&'static str> = schema.fields().map(|field| field.name()).collect();
-    let fields = names.into_iter().zip(types).map(|(name, (_, ty))| {
-        let mut quoted = String::new();
-        // Writing to a String cannot fail.
-        if write_json_string(&mut quoted, name).is_ok() {
-            quoted.push(':');
-        }
-        StructField { name, quoted, ty }
-    });
-    Ok(StructType { schema, fields: fields.collect() })
 }
 
 /// Whether a field of this name makes a row one that ExtractNewRecordState has flattened.
@@ -168,13 +213,9 @@ fn kind(shape: &Shape) -> Kind {
         Shape::Scalar(scalar) => scalar.kind(),
         Shape::VariableScaleDecimal => Kind::DECIMAL,
         Shape::List(_) => Kind::LIST,
-        Shape::Map(keys, _) if !has_text_keys(keys) => Kind::LIST,
-        Shape::Map(..) | Shape::Struct(_) => Kind::STRUCT,
+        Shape::Map(map) if !map.is_object => Kind::LIST,
+        Shape::Map(_) | Shape::Struct(_) => Kind::STRUCT,
     }
-}
-
-pub(super) fn has_text_keys(keys: &Type) -> bool {
-    matches!(keys.shape, Shape::Scalar(Scalar::Text))
 }
 
 /// The schema of a nested struct, or of a list's items or a map's values, as one field.
@@ -182,7 +223,7 @@ fn nested(ty: &Type, json: &Json) -> Result<Option<tidegate_abi::Schema>, Schema
     let (name, item, json) = match &ty.shape {
         Shape::Struct(row) => return Ok(Some(row.schema)),
         Shape::List(items) => ("item", items, &json["items"]),
-        Shape::Map(_, values) => ("value", values, &json["values"]),
+        Shape::Map(map) => ("value", &map.values, &json["values"]),
         _ => return Ok(None),
     };
     let fields = vec![field_def(name, item, json)?];
@@ -197,13 +238,23 @@ fn default_value(ty: &Type, json: &Json) -> Result<Value<'static>, Box<Mismatch>
     }
     let wrong = || Box::new(Mismatch::new("another type", "this default"));
     match (&ty.shape, json) {
-        (Shape::Scalar(scalar), json) => convert(*scalar, plain(json), &mut LeakStore::default()),
+        (Shape::Scalar(scalar), json) => convert(*scalar, plain(*scalar, json)?, &mut LeakStore::default()),
         (Shape::List(item), Json::Array(items)) => {
             let items = items.iter().map(|json| default_value(item, json)).collect::<Result<Vec<_>, _>>()?;
             Ok(Value::list(Vec::leak(items)))
         }
-        (Shape::Map(_, values), Json::Object(entries)) => {
-            leak_object(entries.iter().map(|(name, json)| Ok((name.clone(), default_value(values, json)?))))
+        (Shape::Map(map), Json::Object(entries)) if map.is_object => leak_object(
+            entries.iter().map(|(name, json)| Ok((name.clone(), default_value(&map.values, json)?))),
+        ),
+        (Shape::Map(map), Json::Array(pairs)) if !map.is_object => {
+            let pairs = pairs.iter().map(|pair| match pair.as_array().map(Vec::as_slice) {
+                Some([key, value]) => {
+                    let pair = vec![default_value(&map.keys, key)?, default_value(&map.values, value)?];
+                    Ok(Value::list(Vec::leak(pair)))
+                }
+                _ => Err(wrong()),
+            });
+            Ok(Value::list(Vec::leak(pairs.collect::<Result<Vec<_>, _>>()?)))
         }
         (Shape::Struct(row), Json::Object(entries)) => leak_object(row.fields.iter().filter_map(|field| {
             let json = entries.get(field.name)?;
@@ -214,6 +265,7 @@ fn default_value(ty: &Type, json: &Json) -> Result<Value<'static>, Box<Mismatch>
                 entries.get("scale").and_then(Json::as_i64).and_then(|scale| i32::try_from(scale).ok());
             let unscaled =
                 entries.get("value").and_then(Json::as_str).and_then(|text| STANDARD.decode(text).ok());
+            let unscaled = unscaled.filter(|unscaled| !unscaled.is_empty());
             let (scale, unscaled) = scale.zip(unscaled).ok_or_else(wrong)?;
             Ok(Value::decimal(Vec::leak(unscaled), scale))
         }
@@ -228,17 +280,27 @@ fn leak_object(
     Ok(Value::object(Vec::leak(fields.collect::<Result<Vec<_>, _>>()?)))
 }
 
-fn plain(json: &Json) -> Value<'static> {
-    match json {
+/// A default as JSON has it. serde_json has made a float of a number with a fraction: fewer digits than a decimal may have.
+fn plain(scalar: Scalar, json: &Json) -> Result<Value<'static>, Box<Mismatch>> {
+    Ok(match json {
         Json::Bool(value) => Value::bool(*value),
         Json::String(text) => Value::string(String::leak(text.clone())),
         Json::Number(number) => match (number.as_i64(), number.as_u64()) {
             (Some(number), _) => Value::int(number),
             (_, Some(number)) => Value::uint(number),
-            _ => Value::float(number.as_f64().unwrap_or(f64::NAN)),
+            _ => {
+                let digits = number.to_string().bytes().filter(u8::is_ascii_digit).count();
+                if digits > EXACT_DIGITS && matches!(scalar, Scalar::Decimal(_)) {
+                    return Err(Box::new(Mismatch::new(
+                        "base64 for a decimal",
+                        "a number of more than 15 digits",
+                    )));
+                }
+                Value::float(number.as_f64().unwrap_or(f64::NAN))
+            }
         },
         _ => Value::NULL,
-    }
+    })
 }
 
 /// The text by which equal structs are known: without what belongs to the place where a struct stands.

@@ -2,11 +2,14 @@
 
 use tidegate_abi::{Arena, Schema, Value};
 
-use super::{Document, registry};
-use crate::formats::json::{Fault, JsonError, Lexer, Parser, Scratch};
+use super::{Document, Unknown, registry};
+use crate::formats::json::{Fault, InvalidUnicode, JsonError, Lexer, Parser, Scratch, Unusual};
 
 const SCHEMA_FIRST: &str = "{\"schema\":";
 const PAYLOAD_NEXT: &str = ",\"payload\":";
+
+/// Written at the start of a text by some programs; it is no part of it (RFC 8259, section 8.1).
+pub(crate) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// How many schemas a decoder looks for by comparing bytes; beyond, a schema's end is searched and its text hashed.
 const RECENT_LIMIT: usize = 64;
@@ -20,17 +23,36 @@ pub(crate) struct Read<'b> {
     pub(crate) typed: bool,
     /// The schema, if it is of a struct.
     pub(crate) schema: Option<Schema>,
+    /// Semantic types of the schema that are not known.
+    pub(crate) unknown: &'static [Unknown],
+}
+
+impl<'b> Read<'b> {
+    /// A value that came without a schema.
+    pub(crate) const fn plain(value: Value<'b>) -> Self {
+        Self { value, typed: false, schema: None, unknown: &[] }
+    }
+
+    fn typed(value: Value<'b>, document: &'static Document) -> Self {
+        Self { value, typed: true, schema: document.schema(), unknown: &document.unknown }
+    }
 }
 
 /// The schemas that a decoder met last.
-#[derive(Default)]
 pub(crate) struct Envelopes {
     /// Latest first, more or less.
     recent: Vec<&'static Document>,
+    invalid_unicode: InvalidUnicode,
 }
 
 impl Envelopes {
-    /// Reads a payload of JSON, typed by its schema where it brings one.
+    /// Has met none.
+    pub(crate) const fn new(invalid_unicode: InvalidUnicode) -> Self {
+        Self { recent: Vec::new(), invalid_unicode }
+    }
+
+    /// Reads a payload of JSON, typed by its schema where it brings one. What is unusual about it is in the findings of
+    /// `scratch`.
     ///
     /// # Errors
     /// When it is not JSON, or not of its schema.
@@ -40,29 +62,63 @@ impl Envelopes {
         arena: Arena<'b>,
         scratch: &mut Scratch<'b>,
     ) -> Result<Read<'b>, JsonError> {
-        if let Some((document, at)) = self.find_recent(payload)
-            && let Some(read) = read_after_schema(document, payload, at, arena, scratch)?
-        {
-            return Ok(read);
+        let (payload, offset) = match payload.strip_prefix(BYTE_ORDER_MARK) {
+            Some(rest) => (rest, BYTE_ORDER_MARK.len()),
+            None => (payload, 0),
+        };
+        if let Some((document, at)) = self.find_recent(payload) {
+            let rest = payload.get(at..).unwrap_or_default();
+            let parser = self.parser(rest, offset + at, arena, scratch)?;
+            if let Some(read) = read_after_schema(document, parser)? {
+                return Ok(read);
+            }
+            scratch.findings.clear();
         }
-        let text = utf8(payload, 0)?;
-        let mut parser = Parser { lexer: Lexer::new(text, 0), arena, scratch };
+        let mut parser = self.parser(payload, offset, arena, scratch)?;
         if parser.lexer.peek().is_none() {
             return Err(parser.lexer.error(Fault::Empty));
         }
-        let Some((schema, payload_at)) = split(text) else {
+        let read = self.read_whole(&mut parser)?;
+        parser.scratch.findings.replaced += parser.lexer.replaced();
+        Ok(read)
+    }
+
+    fn read_whole<'b>(&mut self, parser: &mut Parser<'b, '_>) -> Result<Read<'b>, JsonError> {
+        let Some(envelope) = split(parser.lexer.fork()) else {
             let value = parser.value()?;
             parser.lexer.end()?;
-            return Ok(Read { value, typed: false, schema: None });
+            return Ok(Read::plain(value));
         };
-        parser.lexer.jump(payload_at);
-        if schema == "null" {
-            return Ok(Read { value: parser.value()?, typed: false, schema: None });
+        for name in envelope.doubled.into_iter().flatten() {
+            parser.scratch.findings.add(Unusual::Doubled, name);
         }
-        let document = registry::lookup(schema)?;
+        parser.lexer.jump(envelope.payload_at);
+        if envelope.schema == "null" {
+            return parser.value().map(Read::plain);
+        }
+        let document = registry::lookup(envelope.schema)?;
         self.recent.truncate(RECENT_LIMIT - 1);
         self.recent.insert(0, document);
-        Ok(Read { value: parser.typed(&document.root)?, typed: true, schema: document.schema() })
+        Ok(Read::typed(parser.typed(&document.root)?, document))
+    }
+
+    /// A parser of `bytes`, which begin `offset` bytes into the payload.
+    fn parser<'b, 's>(
+        &self,
+        bytes: &'b [u8],
+        offset: usize,
+        arena: Arena<'b>,
+        scratch: &'s mut Scratch<'b>,
+    ) -> Result<Parser<'b, 's>, JsonError> {
+        let text = match std::str::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(_) if self.invalid_unicode == InvalidUnicode::Replace => {
+                scratch.findings.replaced += 1;
+                arena.str(&String::from_utf8_lossy(bytes))
+            }
+            Err(error) => return Err(JsonError::Utf8 { at: offset + error.valid_up_to() }),
+        };
+        Ok(Parser { lexer: Lexer::new(text, offset, self.invalid_unicode), arena, scratch })
     }
 
     /// A schema met lately that `payload` begins with, and where the payload proper begins.
@@ -80,43 +136,48 @@ impl Envelopes {
 
 /// Reads what follows a known schema; `None` if a third field follows, so that it is no envelope after all.
 fn read_after_schema<'b>(
-    document: &Document,
-    payload: &'b [u8],
-    at: usize,
-    arena: Arena<'b>,
-    scratch: &mut Scratch<'b>,
+    document: &'static Document,
+    mut parser: Parser<'b, '_>,
 ) -> Result<Option<Read<'b>>, JsonError> {
-    let text = utf8(payload.get(at..).unwrap_or_default(), at)?;
-    let mut parser = Parser { lexer: Lexer::new(text, at), arena, scratch };
     let value = parser.typed(&document.root)?;
     if parser.lexer.peek() == Some(b',') {
         return Ok(None);
     }
     parser.lexer.expect(b'}', Fault::ObjectEnd)?;
     parser.lexer.end()?;
-    Ok(Some(Read { value, typed: true, schema: document.schema() }))
+    parser.scratch.findings.replaced += parser.lexer.replaced();
+    Ok(Some(Read::typed(value, document)))
 }
 
-fn utf8(bytes: &[u8], offset: usize) -> Result<&str, JsonError> {
-    std::str::from_utf8(bytes).map_err(|error| JsonError::Utf8 { at: offset + error.valid_up_to() })
+/// Connect's envelope: where its two parts are.
+struct Parts<'b> {
+    /// Text of the schema.
+    schema: &'b str,
+    /// Where the payload begins.
+    payload_at: usize,
+    /// Names that came more than once: the last part of a name counts.
+    doubled: [Option<&'static str>; 2],
 }
 
-/// The text of the schema, and where the payload begins, if the document is an envelope: an object of exactly these two
-/// fields, in either order, whose schema is null or an object with a type. Anything else is read as it stands.
-fn split(text: &str) -> Option<(&str, usize)> {
-    let mut lexer = Lexer::new(text, 0);
+/// The parts of the document if it is an envelope: an object of exactly these two fields, in either order, whose schema is
+/// null or an object with a type. Anything else is read as it stands.
+fn split(mut lexer: Lexer<'_>) -> Option<Parts<'_>> {
     if !lexer.take(b'{') {
         return None;
     }
     let mut schema = None;
     let mut payload = None;
+    let mut doubled = [None; 2];
     loop {
-        let part = match lexer.plain_string()? {
-            "schema" => &mut schema,
-            "payload" => &mut payload,
+        let (part, name, index) = match lexer.plain_string()? {
+            "schema" => (&mut schema, "schema", 0),
+            "payload" => (&mut payload, "payload", 1),
             _ => return None,
         };
-        if part.is_some() || !lexer.take(b':') {
+        if part.is_some() {
+            doubled[index] = Some(name);
+        }
+        if !lexer.take(b':') {
             return None;
         }
         lexer.peek()?;
@@ -132,13 +193,13 @@ fn split(text: &str) -> Option<(&str, usize)> {
     }
     lexer.end().ok()?;
     let (start, end) = schema?;
-    let schema = text.get(start..end)?;
-    (schema == "null" || has_type(schema)).then_some((schema, payload?.0))
+    let schema = lexer.text(start..end)?;
+    (schema == "null" || has_type(schema)).then_some(Parts { schema, payload_at: payload?.0, doubled })
 }
 
 /// Whether an object has a field `type` with a text.
 fn has_type(text: &str) -> bool {
-    let mut lexer = Lexer::new(text, 0);
+    let mut lexer = Lexer::new(text, 0, InvalidUnicode::Reject);
     let mut found = false;
     if !lexer.take(b'{') {
         return false;

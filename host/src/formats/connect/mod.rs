@@ -10,7 +10,7 @@ mod registry;
 mod typed;
 
 pub(crate) use compile::SchemaError;
-pub(crate) use envelope::{Envelopes, Read};
+pub(crate) use envelope::{BYTE_ORDER_MARK, Envelopes, Read};
 
 use tidegate_abi::{Schema, Value};
 
@@ -32,15 +32,24 @@ enum Shape {
     /// Debezium's struct of a scale and an unscaled value.
     VariableScaleDecimal,
     List(Box<Type>),
-    /// Keys are text: a JSON object. Other keys: an array of pairs.
-    Map(Box<Type>, Box<Type>),
+    Map(MapType),
     Struct(StructType),
+}
+
+#[derive(Debug)]
+struct MapType {
+    keys: Box<Type>,
+    values: Box<Type>,
+    /// The primitive type of the keys is text: a JSON object. With other keys: an array of pairs.
+    is_object: bool,
 }
 
 #[derive(Debug)]
 struct StructType {
     schema: Schema,
     fields: Vec<StructField>,
+    /// As of its [`Type`], for fields that the schema does not have.
+    in_row: bool,
 }
 
 #[derive(Debug)]
@@ -56,6 +65,18 @@ struct StructField {
 pub(crate) struct Document {
     text: &'static str,
     root: Type,
+    unknown: Vec<Unknown>,
+}
+
+/// A semantic type that is not known: its values are of their primitive type.
+#[derive(Debug)]
+pub(crate) struct Unknown {
+    /// The semantic name.
+    pub(crate) name: Box<str>,
+    /// The type that its values are read as.
+    pub(crate) read_as: Box<str>,
+    /// The first field that has it.
+    pub(crate) place: Box<str>,
 }
 
 impl Document {

@@ -10,7 +10,7 @@ use tidegate_abi::{FieldDef, Schema, SchemaDef};
 
 use super::{
     Document,
-    compile::{SchemaError, canonical, compile},
+    compile::{Compiler, SchemaError, canonical},
 };
 
 /// How many distinct schema texts a process keeps; each stays for ever.
@@ -44,11 +44,13 @@ impl Registry {
         if self.documents.len() >= self.limit {
             return Err(SchemaError::TooMany { limit: self.limit });
         }
-        let json: Json = serde_json::from_str(text).map_err(|_| SchemaError::Malformed)?;
+        let json: Json = serde_json::from_str(text).map_err(SchemaError::Malformed)?;
         let name = json["name"].as_str().unwrap_or("the schema");
-        let root = compile(&json, name, false, &mut self.interner)?;
+        let mut compiler = Compiler { known: &mut self.interner, unknown: Vec::new() };
+        let root = compiler.compile(&json, name, false)?;
+        let unknown = compiler.unknown;
         let text: &'static str = String::leak(text.to_owned());
-        let document: &'static Document = Box::leak(Box::new(Document { text, root }));
+        let document: &'static Document = Box::leak(Box::new(Document { text, root, unknown }));
         self.documents.insert(text, document);
         Ok(document)
     }
@@ -143,6 +145,15 @@ mod tests {
             (
                 r#"{"type":"struct","fields":[{"type":"int8","default":300,"field":"x"}]}"#,
                 "the default of x does not fit its type: expected a whole number of 8 bits, found a longer one",
+            ),
+            (
+                r#"{"type":"struct","name":"a","fields":[{"type":"int8","field":"x"},{"type":"int8","field":"x"}]}"#,
+                "a has two fields with the name \"x\"",
+            ),
+            (
+                r#"{"type":"bytes","name":"org.apache.kafka.connect.data.Decimal","parameters":{"scale":"3"},"default":1234567890123.456}"#,
+                "the default of org.apache.kafka.connect.data.Decimal does not fit its type: expected base64 for a \
+                 decimal, found a number of more than 15 digits",
             ),
         ] {
             assert_eq!(registry.lookup(text).unwrap_err().to_string(), expected);

@@ -2,9 +2,9 @@
 
 use tidegate_abi::{Field, Value, ValueRef, raw::Kind};
 
-use super::{Shape, StructType, Type, compile::has_text_keys};
+use super::{Shape, StructType, Type};
 use crate::formats::{
-    json::{Fault, JsonError, Parser},
+    json::{Fault, JsonError, Open, Parser, Unusual},
     types::{
         ArenaStore, Mismatch, Scalar, convert, list_is_unavailable, struct_is_unavailable,
         text_is_unavailable,
@@ -18,14 +18,14 @@ impl<'b> Parser<'b, '_> {
             (Shape::Struct(row), Some(b'{')) => self.typed_struct(row),
             (Shape::List(item), Some(b'[')) => {
                 let list = self.items(|parser| parser.typed(item))?;
-                Ok(unless_unavailable(ty, list))
+                Ok(unless_unavailable(ty.in_row, list))
             }
-            (Shape::Map(keys, values), Some(b'{')) if has_text_keys(keys) => {
-                let map =
-                    self.fields(|parser, _, name| parser.typed(values).map_err(|error| error.inside(name)))?;
-                Ok(unless_unavailable(ty, map))
+            (Shape::Map(map), Some(b'{')) if map.is_object => {
+                let object = self
+                    .fields(|parser, name| parser.typed(&map.values).map_err(|error| error.inside(name)))?;
+                Ok(unless_unavailable(ty.in_row, object))
             }
-            (Shape::Map(keys, values), Some(b'[')) => self.pairs(keys, values),
+            (Shape::Map(map), Some(b'[')) if !map.is_object => self.pairs(&map.keys, &map.values),
             _ => {
                 let value = self.value()?;
                 self.finish(ty, value)
@@ -46,13 +46,17 @@ impl<'b> Parser<'b, '_> {
             Shape::Scalar(scalar) => self.convert(*scalar, value),
             Shape::VariableScaleDecimal => self.variable_scale(value),
             Shape::List(_) => Err(mismatch("a list", value)),
-            Shape::Map(..) => Err(mismatch("an object or a list of pairs", value)),
+            Shape::Map(map) if map.is_object => Err(mismatch("an object", value)),
+            Shape::Map(_) => Err(mismatch("a list of pairs", value)),
             Shape::Struct(_) => Err(mismatch("an object", value)),
         }
     }
 
     #[inline]
     fn convert(&mut self, scalar: Scalar, value: Value<'b>) -> Result<Value<'b>, JsonError> {
+        if let Scalar::Bits(Some(length)) = scalar {
+            self.scratch.room.take(length as usize, "the zeros of its bit strings")?;
+        }
         let mut store = ArenaStore { arena: self.arena, buffer: &mut self.scratch.bytes };
         convert(scalar, value, &mut store).map_err(JsonError::Mismatch)
     }
@@ -71,11 +75,13 @@ impl<'b> Parser<'b, '_> {
     /// Reads an object whose fields should come in the order of `row`, all of them.
     fn typed_struct(&mut self, row: &StructType) -> Result<Value<'b>, JsonError> {
         self.lexer.open()?;
-        let base = self.scratch.fields.len();
+        let open = self.open_object();
         let mut in_order = 0;
+        // As long as each field is the next of the schema, no name comes twice.
+        let mut is_ordered = true;
         if self.lexer.take(b'}') {
             self.lexer.close();
-            return self.complete(row, base, in_order);
+            return self.complete(row, open, in_order, is_ordered);
         }
         loop {
             let expected = row.fields.get(in_order);
@@ -84,42 +90,57 @@ impl<'b> Parser<'b, '_> {
                 && self.lexer.take_exact(&field.quoted)
             {
                 let value = self.typed(&field.ty).map_err(|error| error.inside(field.name))?;
-                self.scratch.fields.push(Field::new(field.name, value));
+                if is_ordered {
+                    self.scratch.fields.push(Field::new(field.name, value));
+                } else {
+                    self.put(open, field.name, value);
+                }
                 in_order += 1;
             } else {
-                in_order += usize::from(self.other_field(row, in_order)?);
+                is_ordered = false;
+                in_order += usize::from(self.other_field(row, open, in_order)?);
             }
             if !self.lexer.another(b'}', Fault::ObjectEnd)? {
-                return self.complete(row, base, in_order);
+                return self.complete(row, open, in_order, is_ordered);
             }
         }
     }
 
     /// Reads a field that is written in another way, or is not the one of its place. One that the schema does not know
     /// is read as it stands. Whether it is the field of its place.
-    fn other_field(&mut self, row: &StructType, place: usize) -> Result<bool, JsonError> {
+    fn other_field(&mut self, row: &StructType, open: Open, place: usize) -> Result<bool, JsonError> {
         let name = self.name()?;
         let found = row.fields.iter().position(|field| field.name == name);
         let value = match found.and_then(|index| row.fields.get(index)) {
             Some(field) => self.typed(&field.ty).map_err(|error| error.inside(name))?,
-            None => self.value()?,
+            None => {
+                let value = self.value()?;
+                unless_unavailable(row.in_row, value)
+            }
         };
-        self.scratch.fields.push(Field::new(name, value));
+        self.put(open, name, value);
         Ok(found == Some(place))
     }
 
     /// The struct of the open fields, with defaults for those that did not come.
-    fn complete(&mut self, row: &StructType, base: usize, in_order: usize) -> Result<Value<'b>, JsonError> {
+    fn complete(
+        &mut self,
+        row: &StructType,
+        open: Open,
+        in_order: usize,
+        is_ordered: bool,
+    ) -> Result<Value<'b>, JsonError> {
         if in_order < row.fields.len() {
             for field in &row.fields {
-                if !self.scratch.fields[base..].iter().any(|open| open.name() == field.name) {
+                if !self.open_fields(open).iter().any(|known| known.name() == field.name) {
                     let value = missing(&field.ty).map_err(|error| error.inside(field.name))?;
                     self.scratch.room.take_field()?;
+                    self.scratch.findings.add(Unusual::Missing, field.name);
                     self.scratch.fields.push(Field::new(field.name, value));
                 }
             }
         }
-        Ok(self.finish_object(base))
+        Ok(self.finish_object(open, !is_ordered))
     }
 
     /// Reads Connect's form of a map whose keys are not text: an array of pairs.
@@ -157,10 +178,11 @@ fn missing(ty: &Type) -> Result<Value<'static>, JsonError> {
     }
 }
 
-/// A list or map, unless it is a mark for one that the source left out.
-fn unless_unavailable<'b>(ty: &Type, value: Value<'b>) -> Value<'b> {
-    let unavailable = ty.in_row
+/// A value of a row, unless it is a mark for one that the source left out.
+fn unless_unavailable(in_row: bool, value: Value<'_>) -> Value<'_> {
+    let unavailable = in_row
         && match value.view() {
+            ValueRef::String(text) => text_is_unavailable(text),
             ValueRef::List(list) => list_is_unavailable(list),
             ValueRef::Struct(row) => struct_is_unavailable(row),
             _ => false,

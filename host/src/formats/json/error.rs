@@ -75,6 +75,8 @@ pub(crate) enum Fault {
     Surrogate,
     /// A number that JSON does not allow.
     Number,
+    /// `NaN`, `Infinity` or `-Infinity`.
+    NotFinite,
     /// More text after the value.
     Trailing,
     /// Too many levels.
@@ -95,6 +97,7 @@ impl fmt::Display for Fault {
             Self::Escape => "unknown escape in a string",
             Self::Surrogate => "half of a surrogate pair in a string",
             Self::Number => "malformed number",
+            Self::NotFinite => "NaN or an infinity, which is no JSON,",
             Self::Trailing => "unexpected text after the value",
             Self::Depth => return write!(out, "nested deeper than {MAX_DEPTH} levels"),
         })

@@ -3,7 +3,7 @@
 use tidegate_abi::Value;
 
 use super::{
-    MAX_DEPTH,
+    InvalidUnicode, MAX_DEPTH,
     error::{Fault, JsonError},
     number, scan,
 };
@@ -15,6 +15,8 @@ pub(crate) struct Lexer<'b> {
     /// What was cut off in front of `text`: errors count from the start of the payload.
     offset: usize,
     depth: u32,
+    invalid_unicode: InvalidUnicode,
+    replaced: u64,
 }
 
 /// A string as the lexer found it.
@@ -27,13 +29,28 @@ pub(super) enum Text<'b> {
 
 impl<'b> Lexer<'b> {
     /// Begins at the start of `text`, which is `offset` bytes into the payload.
-    pub(crate) const fn new(text: &'b str, offset: usize) -> Self {
-        Self { text, at: 0, offset, depth: 0 }
+    pub(crate) const fn new(text: &'b str, offset: usize, invalid_unicode: InvalidUnicode) -> Self {
+        Self { text, at: 0, offset, depth: 0, invalid_unicode, replaced: 0 }
+    }
+
+    /// How many halves of surrogate pairs were replaced.
+    pub(crate) const fn replaced(&self) -> u64 {
+        self.replaced
     }
 
     /// How many bytes of the text are behind.
     pub(crate) const fn position(&self) -> usize {
         self.at
+    }
+
+    /// A lexer of the same text, at its start.
+    pub(crate) const fn fork(&self) -> Self {
+        Self::new(self.text, self.offset, self.invalid_unicode)
+    }
+
+    /// A part of the text.
+    pub(crate) fn text(&self, range: std::ops::Range<usize>) -> Option<&'b str> {
+        self.text.get(range)
     }
 
     /// Goes to another place of the text, which lies outside all arrays and objects.
@@ -44,7 +61,15 @@ impl<'b> Lexer<'b> {
 
     #[cold]
     pub(crate) fn error(&self, fault: Fault) -> JsonError {
-        let fault = if self.at >= self.text.len() && fault != Fault::Empty { Fault::End } else { fault };
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let fault = match fault {
+            Fault::Empty => fault,
+            _ if rest.is_empty() => Fault::End,
+            Fault::Value | Fault::Number if rest.starts_with("NaN") || rest.starts_with("Infinity") => {
+                Fault::NotFinite
+            }
+            _ => fault,
+        };
         JsonError::Syntax { fault, at: self.offset + self.at }
     }
 
@@ -219,16 +244,27 @@ impl<'b> Lexer<'b> {
         if let Some(character) = char::from_u32(first) {
             return Ok(character);
         }
+        let behind = self.at;
         // A low half alone, or a high half with nothing behind it.
         if first >= 0xdc00 || !self.take_exact("\\") || self.byte() != Some(b'u') {
-            return Err(self.error(Fault::Surrogate));
+            return self.half_pair(behind);
         }
         let second = self.hex()?;
         if !(0xdc00..0xe000).contains(&second) {
-            return Err(self.error(Fault::Surrogate));
+            return self.half_pair(behind);
         }
         let code = 0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00);
         char::from_u32(code).ok_or_else(|| self.error(Fault::Surrogate))
+    }
+
+    /// Half of a surrogate pair, which ends at `behind`; what stands there is no part of it.
+    fn half_pair(&mut self, behind: usize) -> Result<char, JsonError> {
+        if self.invalid_unicode == InvalidUnicode::Reject {
+            return Err(self.error(Fault::Surrogate));
+        }
+        self.at = behind;
+        self.replaced += 1;
+        Ok(char::REPLACEMENT_CHARACTER)
     }
 
     /// Consumes `uXXXX`.

@@ -33,15 +33,15 @@ pub(crate) struct TooLarge {
     limit: usize,
 }
 
-/// Fields that a schema adds to a payload would not fit.
+/// What a schema adds to a payload would not fit: fields that it leaves out, zeros of bits.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "would take more than the {} that one batch may have, with the fields of its schema that it leaves out: raise \
-     limits.memory",
+    "would take more than the {} that one batch may have, with {added}: raise limits.memory",
     Size(*limit)
 )]
 pub(crate) struct NoRoom {
     limit: usize,
+    added: &'static str,
 }
 
 impl Room {
@@ -77,7 +77,15 @@ impl Room {
     /// # Errors
     /// When there is no room left.
     pub(crate) fn take_field(&mut self) -> Result<(), NoRoom> {
-        self.left = self.left.checked_sub(FIELD_BYTES).ok_or(NoRoom { limit: self.limit })?;
+        self.take(FIELD_BYTES, "the fields of its schema that it leaves out")
+    }
+
+    /// Takes the room of what else does not stand in the text; `added` names it.
+    ///
+    /// # Errors
+    /// When there is no room left.
+    pub(crate) fn take(&mut self, bytes: usize, added: &'static str) -> Result<(), NoRoom> {
+        self.left = self.left.checked_sub(bytes).ok_or(NoRoom { limit: self.limit, added })?;
         Ok(())
     }
 }

@@ -4,7 +4,9 @@ use tidegate_abi::{Arena, Field, Value};
 
 use super::{
     error::{Fault, JsonError},
+    findings::{Findings, Unusual},
     lexer::{Lexer, Text},
+    names::{self, FEW, Names},
     room::Room,
 };
 
@@ -20,6 +22,9 @@ pub(crate) struct Scratch<'b> {
     pub(crate) bytes: Vec<u8>,
     /// What the values of this record may still take.
     pub(crate) room: Room,
+    /// What was unusual about the payload that was read last.
+    pub(crate) findings: Findings<'b>,
+    slots: Vec<u32>,
 }
 
 impl Scratch<'_> {
@@ -36,14 +41,27 @@ impl Scratch<'_> {
         self.fields.shrink_to(LARGEST_KEPT / size_of::<Field<'_>>());
         self.text.shrink_to(LARGEST_KEPT);
         self.bytes.shrink_to(LARGEST_KEPT);
+        self.slots.clear();
+        self.slots.shrink_to(LARGEST_KEPT / size_of::<u32>());
         Scratch {
             values: self.values.into_iter().map(|_| Value::NULL).collect(),
             fields: self.fields.into_iter().map(|_| Field::new("", Value::NULL)).collect(),
             text: self.text,
             bytes: self.bytes,
             room: Room::default(),
+            findings: self.findings.recycle(),
+            slots: self.slots,
         }
     }
+}
+
+/// An object whose fields are being read.
+#[derive(Clone, Copy)]
+pub(crate) struct Open {
+    /// Its first field among those that are open.
+    base: usize,
+    /// Its first finding.
+    findings: usize,
 }
 
 /// A lexer with an arena to build in.
@@ -91,42 +109,87 @@ impl<'b> Parser<'b, '_> {
     }
 
     fn object(&mut self) -> Result<Value<'b>, JsonError> {
-        self.fields(|parser, _, _| parser.value())
+        self.fields(|parser, _| parser.value())
     }
 
     fn array(&mut self) -> Result<Value<'b>, JsonError> {
         self.items(Self::value)
     }
 
-    /// Reads an object; `read` reads the value of a field, given its place and name.
+    /// Reads an object; `read` reads the value of a field, given its name.
     #[inline]
     pub(crate) fn fields(
         &mut self,
-        mut read: impl FnMut(&mut Self, usize, &'b str) -> Result<Value<'b>, JsonError>,
+        mut read: impl FnMut(&mut Self, &'b str) -> Result<Value<'b>, JsonError>,
     ) -> Result<Value<'b>, JsonError> {
         self.lexer.open()?;
         if self.lexer.take(b'}') {
             self.lexer.close();
             return Ok(Value::object(&[]));
         }
-        let base = self.scratch.fields.len();
+        let open = self.open_object();
+        let mut names = Names::default();
         loop {
             let name = self.name()?;
-            let index = self.scratch.fields.len() - base;
-            let value = read(self, index, name)?;
-            self.scratch.fields.push(Field::new(name, value));
+            let value = read(self, name)?;
+            if names.may_repeat(name) {
+                self.put(open, name, value);
+            } else {
+                self.scratch.fields.push(Field::new(name, value));
+            }
             if !self.lexer.another(b'}', Fault::ObjectEnd)? {
-                return Ok(self.finish_object(base));
+                return Ok(self.finish_object(open, true));
             }
         }
     }
 
-    /// The object of the open fields from `base` on.
+    /// Begins an object, whose bracket is consumed.
     #[inline]
-    pub(crate) fn finish_object(&mut self, base: usize) -> Value<'b> {
-        let object = self.arena.object(&self.scratch.fields[base..]);
-        self.scratch.fields.truncate(base);
+    pub(crate) fn open_object(&self) -> Open {
+        Open { base: self.scratch.fields.len(), findings: self.scratch.findings.mark() }
+    }
+
+    /// The fields of the object that is open, as far as they are read.
+    #[inline]
+    pub(crate) fn open_fields(&self, open: Open) -> &[Field<'b>] {
+        &self.scratch.fields[open.base..]
+    }
+
+    /// Adds a field whose name may have come before: then its value takes the place of the earlier one. When there are
+    /// many fields, [`Parser::finish_object`] sees to that.
+    #[inline(never)]
+    pub(crate) fn put(&mut self, open: Open, name: &'b str, value: Value<'b>) {
+        let field = Field::new(name, value);
+        let fields = &mut self.scratch.fields[open.base..];
+        let known =
+            if fields.len() < FEW { fields.iter_mut().find(|known| known.name() == name) } else { None };
+        match known {
+            Some(known) => {
+                *known = field;
+                self.scratch.findings.add(Unusual::Doubled, name);
+            }
+            None => self.scratch.fields.push(field),
+        }
+    }
+
+    /// The object of its open fields. `names_may_repeat` unless a schema has shown that they do not.
+    #[inline]
+    pub(crate) fn finish_object(&mut self, open: Open, names_may_repeat: bool) -> Value<'b> {
+        if names_may_repeat && self.scratch.fields.len() - open.base > FEW {
+            self.merge_names(open);
+        }
+        let object = self.arena.object(&self.scratch.fields[open.base..]);
+        self.scratch.fields.truncate(open.base);
+        if self.scratch.findings.mark() > open.findings {
+            self.scratch.findings.belong_to(object, open.findings);
+        }
         object
+    }
+
+    #[inline(never)]
+    fn merge_names(&mut self, open: Open) {
+        let Scratch { fields, slots, findings, .. } = &mut *self.scratch;
+        names::merge(fields, open.base, slots, |name| findings.add(Unusual::Doubled, name));
     }
 
     /// Reads an array; `read` reads one item.
@@ -164,16 +227,18 @@ mod tests {
             fields: vec![Field::new("", Value::NULL); items],
             text: "x".repeat(items),
             bytes: vec![0; items],
-            room: Room::default(),
+            slots: vec![0; items],
+            ..Scratch::default()
         }
     }
 
-    fn kept(scratch: &Scratch<'_>) -> [usize; 4] {
+    fn kept(scratch: &Scratch<'_>) -> [usize; 5] {
         [
             scratch.values.capacity() * size_of::<Value<'_>>(),
             scratch.fields.capacity() * size_of::<Field<'_>>(),
             scratch.text.capacity(),
             scratch.bytes.capacity(),
+            scratch.slots.capacity() * size_of::<u32>(),
         ]
     }
 

@@ -178,26 +178,13 @@ fn typed_rows_are_what_the_database_held() {
         for (name, expected) in names.iter().zip(line) {
             let (name, expected) = (name.as_deref().unwrap(), expected.as_deref());
             let value = row.get(name).unwrap();
-            if let Some(infinite) = infinite(name, expected) {
-                assert_eq!(format!("{value:?}"), infinite, "{name}");
-            } else if let Some(shown) = as_csv(name, value) {
+            if let Some(shown) = as_csv(name, value) {
                 assert_eq!(shown.as_deref(), expected, "{name} of {:?}", row.get("id"));
                 compared += 1;
             }
         }
     }
     assert!(compared > 150, "{compared}");
-}
-
-/// Infinite dates and timestamps are numbers in Debezium's encoding: kept exactly, though they are no day of a calendar.
-fn infinite(name: &str, expected: Option<&str>) -> Option<&'static str> {
-    match (name, expected?) {
-        ("c_date", "infinity") => Some("Date(Date { days: -2147472692 })"),
-        ("c_ts", "-infinity") => Some(
-            "Timestamp(Timestamp { seconds: -9223372036833, nanoseconds: 600000000, offset_seconds: None })",
-        ),
-        _ => None,
-    }
 }
 
 /// A value as PostgreSQL writes it; `None` for columns whose encoding keeps another form (maps, zones, intervals).
@@ -214,10 +201,6 @@ fn as_csv(name: &str, value: Value<'_>) -> Option<Option<String>> {
         }
         ValueRef::Float(value) if value.abs() > 1e15 => Some(format!("{value:e}").replace('e', "e+")),
         ValueRef::Decimal(value) if name == "c_money" => Some(format!("${value}").replace("$-", "-$")),
-        ValueRef::Bytes(bytes) if name == "c_bits" => {
-            let bits: String = bytes.iter().rev().map(|byte| format!("{byte:08b}")).collect();
-            Some(format!("{bits:0>12}").split_off(bits.len().max(12) - 12))
-        }
         ValueRef::Bytes(bytes) => {
             Some(format!("\\x{}", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
         }

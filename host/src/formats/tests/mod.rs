@@ -9,8 +9,10 @@ mod flattened;
 mod incomplete;
 mod memory;
 mod mongodb;
+mod odd;
 mod properties;
 mod rows;
+mod types;
 
 use std::sync::Arc;
 
@@ -92,4 +94,14 @@ fn to_json(value: Value<'_>) -> String {
     let mut text = String::new();
     value.write_json(&mut text).unwrap();
     text
+}
+
+/// What the decoder noted since the last time: cause, how often, and the message if it is new.
+fn notices(decoder: &mut RecordDecoder) -> Vec<String> {
+    let mut all = Vec::new();
+    decoder.drain_notices(|notice| {
+        let message = notice.message.map(|message| format!(": {message}")).unwrap_or_default();
+        all.push(format!("{} {}{message}", notice.cause.0, notice.count));
+    });
+    all
 }

@@ -80,10 +80,15 @@ impl Doc {
             Self::Text(text) => format!("{text:?}"),
             Self::List(items) => format!("{:?}", items.iter().map(Self::canonical).collect::<Vec<_>>()),
             Self::Object(fields) => {
-                format!(
-                    "{:?}",
-                    fields.iter().map(|(name, value)| (name, value.canonical())).collect::<Vec<_>>()
-                )
+                // Of a name that comes twice, the last value counts, at the place of the first.
+                let mut kept: Vec<(&String, String)> = Vec::new();
+                for (name, value) in fields {
+                    match kept.iter_mut().find(|(known, _)| *known == name) {
+                        Some(known) => known.1 = value.canonical(),
+                        None => kept.push((name, value.canonical())),
+                    }
+                }
+                format!("{kept:?}")
             }
         }
     }
@@ -143,8 +148,10 @@ fn denoted(text: &str) -> String {
     format!("{sign}{trimmed}e{power}")
 }
 
-/// Whether serde_json reads the text; `None` when it stopped at a number that is too large for it, though not for us.
+/// Whether serde_json reads the text, without a byte order mark; `None` when it stopped at a number that is too large for
+/// it, though not for us.
 fn serde_accepts(text: &[u8]) -> Option<bool> {
+    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
     match serde_json::from_slice::<serde_json::Value>(text) {
         Ok(_) => Some(true),
         Err(error) if error.to_string().starts_with("number out of range") => None,

@@ -2,7 +2,7 @@
 
 use tidegate_abi::raw::Kind;
 
-use super::{decode, decode_with, json_decoder, only, to_json, with_hints};
+use super::{decode, decode_with, json_decoder, notices, only, to_json, with_hints};
 use crate::formats::{ColumnHint, Hints};
 
 fn event(after: &str) -> String {
@@ -52,6 +52,21 @@ fn a_value_that_does_not_fit_its_hint_names_the_column() {
         "products.price does not fit its hint in [source.columns]: expected base64 for a decimal, or a number of its \
          scale, found text that is none"
     );
+}
+
+#[test]
+fn digits_that_are_read_as_base64_are_noted() {
+    let mut decoder = with_hints(hints(&[("products.price", ColumnHint::Decimal { scale: 0 })]));
+    for (price, noted) in [("1000", true), ("100", false), ("10.5", false), ("A/w=", false)] {
+        let value = event(&format!(r#"{{"price":"{price}"}}"#));
+        decode_with(&mut decoder, &[(None, Some(value.as_bytes()))]);
+        let all = notices(&mut decoder);
+        assert_eq!(
+            all.iter().any(|notice| notice.starts_with("decimal_of_digits 1: products.price")),
+            noted,
+            "{all:?}"
+        );
+    }
 }
 
 #[test]

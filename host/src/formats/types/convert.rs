@@ -3,8 +3,8 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use tidegate_abi::{Arena, Date, Interval, Time, Value, ValueRef};
 
-use super::{Mismatch, Scalar, Unit, decimal, iso};
-use crate::formats::json::{self, Fault, JsonError};
+use super::{Mismatch, Scalar, Unit, bits, decimal, infinity, iso};
+use crate::formats::json;
 
 /// Where bytes of typed values go.
 pub(crate) trait Store<'b> {
@@ -65,10 +65,12 @@ pub(crate) fn convert<'b>(
             (number >> (bits - 1) == number >> 63).then_some(value)
         }
         (Scalar::Float, _) => float(value),
-        (Scalar::Date, ValueRef::Int(days)) => Some(Value::date(Date { days })),
+        (Scalar::Date, ValueRef::Int(days)) => {
+            Some(infinity::of_days(days).unwrap_or_else(|| Value::date(Date { days })))
+        }
         (Scalar::Time(unit), ValueRef::Int(count)) => Some(time_of_day(count, unit)),
         (Scalar::Timestamp(unit), ValueRef::Int(count)) => {
-            Some(Value::timestamp(tidegate_abi::Timestamp::from_parts(count, unit.per_second(), None)))
+            Some(infinity::of_timestamp(count, unit).unwrap_or_else(|| timestamp(count, unit)))
         }
         (Scalar::Duration(unit), ValueRef::Int(count)) => {
             Some(span(count, unit).map_or(value, Value::interval))
@@ -79,6 +81,7 @@ pub(crate) fn convert<'b>(
             ValueRef::Int(_) | ValueRef::UInt(_) | ValueRef::Float(_) | ValueRef::Number(_),
         ) => decimal_of_number(value, scale, store),
         (Scalar::Bytes, ValueRef::String(text)) => base64(text, store).map(Value::bytes),
+        (Scalar::Bits(length), ValueRef::String(text)) => bits::text(text, length, store).map(Value::string),
         (scalar, ValueRef::String(text)) => of_text(scalar, text),
         _ => None,
     };
@@ -107,6 +110,10 @@ fn float(value: Value<'_>) -> Option<Value<'_>> {
     Some(Value::float(float))
 }
 
+fn timestamp<'b>(count: i64, unit: Unit) -> Value<'b> {
+    Value::timestamp(tidegate_abi::Timestamp::from_parts(count, unit.per_second(), None))
+}
+
 /// A time of day; what lies outside a day, as MySQL's TIME may, is a span of time.
 fn time_of_day<'b>(count: i64, unit: Unit) -> Value<'b> {
     let per_second = unit.per_second();
@@ -131,10 +138,11 @@ fn base64<'b>(text: &str, store: &mut impl Store<'b>) -> Option<&'b [u8]> {
     Some(store.keep())
 }
 
-/// Base64 of the unscaled value; text with a point is a decimal as people write it, which base64 never is.
+/// Base64 of the unscaled value; text with a point is a decimal as people write it, which base64 never is. No bytes at all
+/// are no number: zero is one byte.
 fn decimal_of_text<'b>(text: &str, scale: i32, store: &mut impl Store<'b>) -> Option<Value<'b>> {
     let unscaled = if text.contains('.') { unscaled(text, scale, store) } else { base64(text, store) };
-    unscaled.map(|unscaled| Value::decimal(unscaled, scale))
+    unscaled.filter(|unscaled| !unscaled.is_empty()).map(|unscaled| Value::decimal(unscaled, scale))
 }
 
 fn unscaled<'b>(text: &str, scale: i32, store: &mut impl Store<'b>) -> Option<&'b [u8]> {
@@ -172,10 +180,8 @@ impl std::fmt::Write for NumberText {
 }
 
 fn of_text(scalar: Scalar, text: &str) -> Option<Value<'_>> {
-    // PostgreSQL's infinite timestamps are of the type, but no point in time.
-    let infinite = matches!(text, "infinity" | "-infinity");
     match scalar {
-        Scalar::IsoDate | Scalar::IsoTimestamp | Scalar::ZonedTimestamp if infinite => {
+        Scalar::IsoDate | Scalar::IsoTimestamp | Scalar::ZonedTimestamp if infinity::is_word(text) => {
             Some(Value::string(text))
         }
         Scalar::IsoDate => iso::date(text).map(Value::date),
@@ -191,18 +197,15 @@ fn of_text(scalar: Scalar, text: &str) -> Option<Value<'_>> {
             iso::Duration::Beyond => Value::string(text),
         }),
         Scalar::Uuid => uuid(text).map(Value::uuid),
-        Scalar::Json => document(text),
+        Scalar::Json => Some(document(text)),
         _ => None,
     }
 }
 
-/// A JSON document; one that is nested deeper than we read stays text.
-fn document(text: &str) -> Option<Value<'_>> {
-    match json::check(text) {
-        Ok(()) => Some(Value::json(text)),
-        Err(JsonError::Syntax { fault: Fault::Depth, .. }) => Some(Value::string(text)),
-        Err(_) => None,
-    }
+/// A JSON document. What our reader does not take stays text: nesting deeper than ours, half of a surrogate pair as an
+/// escape, which PostgreSQL's `json` takes, or what is no document at all. The source has stored it, so it is kept.
+fn document(text: &str) -> Value<'_> {
+    if json::check(text).is_ok() { Value::json(text) } else { Value::string(text) }
 }
 
 /// The 36 characters of a UUID (RFC 9562).
@@ -276,6 +279,16 @@ mod tests {
             "2019-07-09T02:28:57.123456",
         );
         assert_shown(Scalar::ZonedTimestamp, Value::string("-infinity"), Kind::STRING, "-infinity");
+        assert_shown(Scalar::Timestamp(Unit::Micros), Value::int(i64::MAX), Kind::STRING, "infinity");
+        assert_shown(Scalar::Date, Value::int(-2_147_472_691), Kind::STRING, "-infinity");
+        assert_shown(Scalar::Date, Value::int(2_932_897), Kind::DATE, "+10000-01-01");
+        assert_shown(
+            Scalar::Timestamp(Unit::Micros),
+            Value::int(-62_167_305_600_000_000),
+            Kind::TIMESTAMP,
+            "-0001-12-31T00:00:00",
+        );
+        assert_shown(Scalar::Bits(Some(16)), Value::string("AgE="), Kind::STRING, "0000000100000010");
         assert_shown(Scalar::IsoDate, Value::string("2017-09-15Z"), Kind::DATE, "2017-09-15");
         assert_shown(Scalar::ZonedTime, Value::string("11:14:15.123Z"), Kind::TIME, "11:14:15.123Z");
         assert_shown(Scalar::Duration(Unit::Micros), Value::int(1_500_000), Kind::INTERVAL, "PT1.5S");
@@ -292,6 +305,13 @@ mod tests {
         assert_shown(Scalar::Json, Value::string("[1, {}]"), Kind::JSON, "[1, {}]");
         let deep: &str = String::leak("[".repeat(200) + &"]".repeat(200));
         assert_shown(Scalar::Json, Value::string(deep), Kind::STRING, deep);
+        for text in [r#"{"k":"cut \ud83d"}"#, "not json", "{", ""] {
+            assert_shown(Scalar::Json, Value::string(text), Kind::STRING, text);
+        }
+        for text in [r#"{"k":"x\u0000y"}"#, r#"{"n":1e400,"n":2}"#, "null", "123456789012345678901234567890"]
+        {
+            assert_shown(Scalar::Json, Value::string(text), Kind::JSON, text);
+        }
         let uuid = "00112233-4455-6677-8899-aabbccddeeff";
         assert_shown(Scalar::Uuid, Value::string(uuid), Kind::UUID, uuid);
     }
@@ -317,10 +337,12 @@ mod tests {
             ),
             (Scalar::Text, Value::int(1), "expected text, found a whole number"),
             (
-                Scalar::Json,
-                Value::string("{"),
-                "expected text that holds a JSON document, found text that is none",
+                Scalar::Decimal(2),
+                Value::string(""),
+                "expected base64 for a decimal, or a number of its scale, found text that is none",
             ),
+            (Scalar::Json, Value::int(1), "expected text for a JSON document, found a whole number"),
+            (Scalar::Bits(Some(8)), Value::string("x"), "expected base64 for bits, found text that is none"),
             (Scalar::Uuid, Value::string("0"), "expected a uuid, found text that is none"),
             (Scalar::Boolean, Value::NULL, "expected true or false, found null"),
         ] {

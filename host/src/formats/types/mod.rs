@@ -2,16 +2,22 @@
 //!
 //! Names and encodings: Kafka Connect's `org.apache.kafka.connect.data`, and Debezium's documentation of its PostgreSQL
 //! and MySQL connectors ("Data type mappings"). A value that is of the declared type but does not fit its kind (an
-//! infinite timestamp, a span with nanoseconds) stays as the source wrote it; what is not of the type is an error.
+//! infinite timestamp, a span with nanoseconds, a document that our reader does not take) stays as the source wrote it;
+//! what is not of the type is an error.
 
+mod bits;
 mod convert;
 mod decimal;
+mod infinity;
 mod iso;
 mod mismatch;
+mod semantic;
 mod unavailable;
 
+pub(crate) use bits::length as bit_length;
 pub(crate) use convert::{ArenaStore, LeakStore, convert};
 pub(crate) use mismatch::Mismatch;
+pub(crate) use semantic::{Declared, Parameters, is_known_collection};
 pub(crate) use unavailable::{list_is_unavailable, struct_is_unavailable, text_is_unavailable};
 
 use tidegate_abi::raw::Kind;
@@ -55,6 +61,8 @@ pub(crate) enum Scalar {
     Uuid,
     /// A JSON document as text.
     Json,
+    /// Bits in base64, the lowest byte first; so many at least, where that is known.
+    Bits(Option<u32>),
 }
 
 /// Parts of a second.
@@ -79,33 +87,6 @@ impl Unit {
 }
 
 impl Scalar {
-    /// The scalar that a Connect schema declares by its semantic name; `None` for a name without a meaning here.
-    pub(crate) fn of_semantic(name: &str, scale: Option<i32>) -> Option<Self> {
-        Some(match name {
-            "org.apache.kafka.connect.data.Decimal" => Self::Decimal(scale?),
-            "org.apache.kafka.connect.data.Date" | "io.debezium.time.Date" => Self::Date,
-            "org.apache.kafka.connect.data.Time" | "io.debezium.time.Time" => Self::Time(Unit::Millis),
-            "org.apache.kafka.connect.data.Timestamp" | "io.debezium.time.Timestamp" => {
-                Self::Timestamp(Unit::Millis)
-            }
-            "io.debezium.time.MicroTime" => Self::Time(Unit::Micros),
-            "io.debezium.time.NanoTime" => Self::Time(Unit::Nanos),
-            "io.debezium.time.MicroTimestamp" => Self::Timestamp(Unit::Micros),
-            "io.debezium.time.NanoTimestamp" => Self::Timestamp(Unit::Nanos),
-            "io.debezium.time.ZonedTimestamp" => Self::ZonedTimestamp,
-            "io.debezium.time.ZonedTime" => Self::ZonedTime,
-            "io.debezium.time.IsoDate" => Self::IsoDate,
-            "io.debezium.time.IsoTime" => Self::IsoTime,
-            "io.debezium.time.IsoTimestamp" => Self::IsoTimestamp,
-            "io.debezium.time.MicroDuration" => Self::Duration(Unit::Micros),
-            "io.debezium.time.NanoDuration" => Self::Duration(Unit::Nanos),
-            "io.debezium.time.Interval" => Self::Interval,
-            "io.debezium.data.Uuid" => Self::Uuid,
-            "io.debezium.data.Json" => Self::Json,
-            _ => return None,
-        })
-    }
-
     /// The scalar of one of Connect's primitive types.
     pub(crate) fn of_primitive(name: &str) -> Option<Self> {
         Some(match name {
@@ -127,7 +108,7 @@ impl Scalar {
             Self::Boolean => Kind::BOOL,
             Self::Integer(_) => Kind::INT,
             Self::Float => Kind::FLOAT,
-            Self::Text => Kind::STRING,
+            Self::Text | Self::Bits(_) => Kind::STRING,
             Self::Bytes => Kind::BYTES,
             Self::Decimal(_) => Kind::DECIMAL,
             Self::Date | Self::IsoDate => Kind::DATE,
@@ -150,6 +131,7 @@ impl Scalar {
             Self::Float => "a number",
             Self::Text => "text",
             Self::Bytes => "base64 for bytes",
+            Self::Bits(_) => "base64 for bits",
             Self::Decimal(_) => "base64 for a decimal, or a number of its scale",
             Self::Date => "a whole number of days",
             Self::Time(_) => "a whole number for a time of day",
@@ -160,7 +142,7 @@ impl Scalar {
             Self::Duration(_) => "a whole number for a duration",
             Self::Interval => "an ISO 8601 duration",
             Self::Uuid => "a uuid",
-            Self::Json => "text that holds a JSON document",
+            Self::Json => "text for a JSON document",
         }
     }
 }

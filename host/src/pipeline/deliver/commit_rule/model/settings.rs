@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     config::{BatchLimits, ErrorPolicy, OnReject, RetryPolicy},
-    formats::{ChangeEvents, DecoderOptions, Format, Hints},
+    formats::{ChangeEvents, DecoderOptions, Format, Hints, InvalidUnicode},
     kafka::consumer::{ConsumerSettings, OnLostPosition, Protocol, Start, Topics},
     pipeline::{TaskSettings, TransformSettings},
     plugins::Plugin,
@@ -28,6 +28,7 @@ pub(super) fn settings(apart: bool) -> TaskSettings {
         decoder: DecoderOptions {
             key: Format::Bytes,
             value: Format::Bytes,
+            invalid_unicode: InvalidUnicode::Reject,
             hints: Hints::default(),
             change_events: ChangeEvents::default(),
             flattened_prefix: None,

@@ -1,0 +1,209 @@
+//! One side of a record, key or value, in its format; why it cannot be read and what to do about it.
+
+use tidegate_abi::{
+    Arena, Value,
+    host::{Part, Refusal},
+};
+
+use super::{
+    Format,
+    connect::{BYTE_ORDER_MARK, Envelopes, Read},
+    json::{Fault, Findings, InvalidUnicode, JsonError, Scratch, Unusual},
+    notices::{Cause, Notices},
+};
+
+const UNKNOWN_TYPE: Cause = Cause("unknown_semantic_type");
+const DOUBLED_NAME: Cause = Cause("doubled_name");
+const MISSING_FIELD: Cause = Cause("missing_field");
+const FURTHER_FIELDS: Cause = Cause("further_fields");
+const INVALID_UNICODE: Cause = Cause("invalid_unicode");
+
+/// Reads the keys or the values of a task.
+pub(super) struct PayloadDecoder {
+    part: Part,
+    format: Format,
+    invalid_unicode: InvalidUnicode,
+    envelopes: Envelopes,
+}
+
+/// Why a payload cannot be read.
+#[derive(Debug, thiserror::Error)]
+enum PayloadError {
+    #[error(transparent)]
+    Json(#[from] JsonError),
+    #[error("is not text: invalid UTF-8 at byte {0}; use the format \"bytes\"")]
+    Text(usize),
+}
+
+impl PayloadDecoder {
+    /// A decoder of keys or values, as `part` says.
+    pub(super) const fn new(part: Part, format: Format, invalid_unicode: InvalidUnicode) -> Self {
+        Self { part, format, invalid_unicode, envelopes: Envelopes::new(invalid_unicode) }
+    }
+
+    /// The payload, if values will be made of it. The other formats make one, which points to the payload.
+    pub(super) fn json<'b>(&self, payload: Option<&'b [u8]>) -> &'b [u8] {
+        payload.filter(|_| self.format == Format::Json).unwrap_or_default()
+    }
+
+    /// Reads a payload of `topic`, and notes what is unusual about it.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub(super) fn read<'b>(
+        &mut self,
+        payload: Option<&'b [u8]>,
+        topic: &str,
+        arena: Arena<'b>,
+        scratch: &mut Scratch<'b>,
+        notices: &mut Notices,
+    ) -> Result<Read<'b>, Refusal> {
+        let Some(payload) = payload else {
+            return Ok(Read::plain(Value::NULL));
+        };
+        scratch.findings.clear();
+        let read = match self.format {
+            Format::Bytes => return Ok(Read::plain(Value::bytes(payload))),
+            Format::Json => self.envelopes.read(payload, arena, scratch).map_err(PayloadError::Json),
+            Format::String => self.text(payload, arena, &mut scratch.findings),
+        };
+        let read = read.map_err(|error| self.unreadable(payload, &error))?;
+        if !scratch.findings.is_empty() || !read.unknown.is_empty() {
+            let Scratch { findings, text, .. } = scratch;
+            Notes { side: side(self.part), topic, notices }.all(&read, findings, text);
+        }
+        Ok(read)
+    }
+
+    fn text<'b>(
+        &self,
+        payload: &'b [u8],
+        arena: Arena<'b>,
+        findings: &mut Findings<'b>,
+    ) -> Result<Read<'b>, PayloadError> {
+        match std::str::from_utf8(payload) {
+            Ok(text) => Ok(Read::plain(Value::string(text))),
+            Err(_) if self.invalid_unicode == InvalidUnicode::Replace => {
+                findings.replaced += 1;
+                Ok(Read::plain(Value::string(arena.str(&String::from_utf8_lossy(payload)))))
+            }
+            Err(error) => Err(PayloadError::Text(error.valid_up_to())),
+        }
+    }
+
+    #[cold]
+    fn unreadable(&self, payload: &[u8], error: &PayloadError) -> Refusal {
+        let side = side(self.part);
+        let reason = format!("{side} {error}");
+        match error {
+            PayloadError::Json(JsonError::Room(_)) => Refusal::too_large(self.part, reason),
+            PayloadError::Json(error) => Refusal::of(self.part, reason + &advice(side, payload, error)),
+            PayloadError::Text(_) => Refusal::of(self.part, reason),
+        }
+    }
+}
+
+fn side(part: Part) -> &'static str {
+    if part == Part::Key { "key" } else { "value" }
+}
+
+/// What to do about a payload that is not JSON, where that can be told from how it begins.
+fn advice(side: &str, payload: &[u8], error: &JsonError) -> String {
+    let fault = match error {
+        JsonError::Syntax { fault, .. } => Some(*fault),
+        JsonError::Utf8 { .. } => None,
+        _ => return String::new(),
+    };
+    let payload = payload.strip_prefix(BYTE_ORDER_MARK).unwrap_or(payload);
+    let first = payload.iter().find(|byte| !byte.is_ascii_whitespace());
+    match (fault, first) {
+        (Some(Fault::Empty), _) => {
+            format!(
+                ": a tombstone has no {side} at all, this one has 0 bytes of JSON; set {side}_format = \"string\" if it \
+                 is an empty text"
+            )
+        }
+        (Some(Fault::Surrogate), _) => {
+            "; invalid_unicode = \"replace\" in [source] reads it as U+FFFD".to_owned()
+        }
+        (_, Some(0)) if payload.len() > 5 => {
+            format!(
+                "; it begins as what a schema registry's serializer writes (Avro, Protobuf or JSON Schema), which is not \
+                 supported yet; set {side}_format = \"bytes\" to take it as it is"
+            )
+        }
+        (None, _) => {
+            format!(
+                "; set {side}_format = \"bytes\" if it is no text, or invalid_unicode = \"replace\" in [source] to read \
+                 what is invalid as U+FFFD"
+            )
+        }
+        (_, Some(b'{' | b'[' | b'"') | None) => String::new(),
+        _ => format!("; set {side}_format = \"string\" in [source] if it is plain text"),
+    }
+}
+
+/// Notes about one payload.
+struct Notes<'n> {
+    side: &'static str,
+    topic: &'n str,
+    notices: &'n mut Notices,
+}
+
+impl Notes<'_> {
+    #[cold]
+    fn all<'b>(mut self, read: &Read<'b>, findings: &Findings<'b>, subject: &mut String) {
+        let (side, topic) = (self.side, self.topic);
+        for unknown in read.unknown {
+            self.notices.note(UNKNOWN_TYPE, &unknown.name, || {
+                format!(
+                    "the field {:?} in the {side}s of {topic} has the semantic type {:?}, which is not known here: its \
+                     values are read as {}",
+                    unknown.place, unknown.name, unknown.read_as
+                )
+            });
+        }
+        for finding in findings.iter() {
+            subject.clear();
+            subject.extend([topic, " ", side, " "]);
+            let start = subject.len();
+            finding.write_path(read.value, subject);
+            self.unusual(finding.what, subject, start);
+        }
+        if findings.further() > 0 {
+            self.notices.note(FURTHER_FIELDS, topic, || {
+                format!(
+                    "a {side} of {topic} has more fields that come more than once, or not at all, than are named one by \
+                     one"
+                )
+            });
+        }
+        if findings.replaced > 0 {
+            self.notices.note(INVALID_UNICODE, topic, || {
+                format!(
+                    "a {side} of {topic} has bytes that are no UTF-8, or half of a surrogate pair: each became U+FFFD, as \
+                     invalid_unicode = \"replace\" in [source] says"
+                )
+            });
+        }
+    }
+
+    /// `subject` holds topic, side and, from `start` on, the way to the field.
+    fn unusual(&mut self, what: Unusual, subject: &str, start: usize) {
+        let (side, topic, field) = (self.side, self.topic, subject.get(start..).unwrap_or_default());
+        match what {
+            Unusual::Doubled => self.notices.note(DOUBLED_NAME, subject, || {
+                format!(
+                    "a {side} of {topic} has {field:?} more than once in one object: the last one counts, at the place of \
+                     the first, as in most readers; let its producer write each name once"
+                )
+            }),
+            Unusual::Missing => self.notices.note(MISSING_FIELD, subject, || {
+                format!(
+                    "a {side} of {topic} lacks {field:?}, which its schema has: it is read as its default or null, as \
+                     Kafka Connect reads it; let its producer write every field of the schema"
+                )
+            }),
+        }
+    }
+}
