@@ -64,9 +64,9 @@ impl<'b> Parser<'b, '_> {
     fn variable_scale(&mut self, value: Value<'b>) -> Result<Value<'b>, JsonError> {
         let scale =
             value.get("scale").and_then(|scale| scale.as_i64()).and_then(|scale| i32::try_from(scale).ok());
-        let (Some(scale), Some(unscaled)) =
-            (scale, value.get("value").filter(|value| value.as_str().is_some()))
-        else {
+        let has_more = value.as_struct().is_some_and(|row| row.len() > 2);
+        let unscaled = value.get("value").filter(|value| value.as_str().is_some() && !has_more);
+        let (Some(scale), Some(unscaled)) = (scale, unscaled) else {
             return Err(mismatch("an object of scale and base64", value));
         };
         self.convert(Scalar::Decimal(scale), unscaled)

@@ -1,6 +1,10 @@
 //! Messages that are not quite JSON, or more than one would expect: the table "Odd messages" of docs/formats.md, row by
 //! row.
 
+use std::sync::Arc;
+
+use tidegate_abi::host::{Batch, NewRecord};
+
 use super::{Payloads, decode_with, json_decoder, notices, only, refusal, to_json};
 use crate::formats::{DecoderOptions, Format, InvalidUnicode, RecordDecoder};
 
@@ -100,6 +104,17 @@ fn what_is_json_is_read_as_it_is() {
     ] {
         assert_eq!(read(value), expected);
     }
+}
+
+#[test]
+fn a_header_without_a_value_is_null() {
+    let mut batch = Batch::new();
+    let slot = batch.slot(&Arc::from("plain.events2"), 0, 1);
+    let record = NewRecord { offset: 0, timestamp_ms: None, key: Some(b"6"), value: Some(b"{}") };
+    batch.push(slot, record, [("trace", None), ("empty", Some(&b""[..]))].into_iter());
+    batch.decode(&mut json_decoder());
+    let headers: Vec<_> = only(&batch).headers().iter().map(|header| (header.name, header.value)).collect();
+    assert_eq!(headers, [("trace", None), ("empty", Some(&b""[..]))]);
 }
 
 #[test]

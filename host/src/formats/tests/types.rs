@@ -393,6 +393,12 @@ fn numbers_keep_every_digit() {
     ] {
         assert_eq!(to_json(only(&decode(&[&typed(schema, value)])).value()), expected, "{schema}");
     }
+    let schema = r#""type":"struct","name":"io.debezium.data.VariableScaleDecimal","fields":[]"#;
+    for value in
+        [r#"{"scale":0,"value":""}"#, r#"{"scale":0}"#, r#"{"scale":0,"value":"AQ==","more":1}"#, "1"]
+    {
+        assert!(refusal(typed(schema, value).as_bytes()).contains("does not fit its schema"), "{value}");
+    }
     for value in [r#""""#, r#""AQ""#, "1.5", r#""NaN""#] {
         let schema =
             r#""type":"bytes","name":"org.apache.kafka.connect.data.Decimal","parameters":{"scale":"0"}"#;

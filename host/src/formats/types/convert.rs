@@ -184,12 +184,14 @@ fn of_text(scalar: Scalar, text: &str) -> Option<Value<'_>> {
         Scalar::IsoDate | Scalar::IsoTimestamp | Scalar::ZonedTimestamp if infinity::is_word(text) => {
             Some(Value::string(text))
         }
-        Scalar::IsoDate => iso::date(text).map(Value::date),
-        Scalar::IsoTime => iso::time(text).map(|time| Value::time(Time { offset_seconds: None, ..time })),
+        Scalar::IsoDate => iso::date(text).map(|(date, offset)| in_utc(Value::date(date), offset, text)),
+        Scalar::IsoTime => iso::time(text).map(|time| {
+            in_utc(Value::time(Time { offset_seconds: None, ..time }), time.offset_seconds, text)
+        }),
         Scalar::ZonedTime => iso::time(text).map(Value::time),
         Scalar::IsoTimestamp => iso::timestamp(text).map(|timestamp| {
-            let local = timestamp.seconds.saturating_add(timestamp.offset_seconds.unwrap_or(0).into());
-            Value::timestamp(tidegate_abi::Timestamp { seconds: local, offset_seconds: None, ..timestamp })
+            let local = tidegate_abi::Timestamp { offset_seconds: None, ..timestamp };
+            in_utc(Value::timestamp(local), timestamp.offset_seconds, text)
         }),
         Scalar::ZonedTimestamp => iso::timestamp(text).map(Value::timestamp),
         Scalar::Interval => iso::duration(text).map(|duration| match duration {
@@ -200,6 +202,12 @@ fn of_text(scalar: Scalar, text: &str) -> Option<Value<'_>> {
         Scalar::Json => Some(document(text)),
         _ => None,
     }
+}
+
+/// What Debezium's types without a zone say: their text ends with the offset 0, or none. Another offset is no part of the
+/// type, and dropping it would change what the text says.
+fn in_utc<'b>(value: Value<'b>, offset: Option<i32>, text: &'b str) -> Value<'b> {
+    if matches!(offset, None | Some(0)) { value } else { Value::string(text) }
 }
 
 /// A JSON document. What our reader does not take stays text: nesting deeper than ours, half of a surrogate pair as an
@@ -290,6 +298,14 @@ mod tests {
         );
         assert_shown(Scalar::Bits(Some(16)), Value::string("AgE="), Kind::STRING, "0000000100000010");
         assert_shown(Scalar::IsoDate, Value::string("2017-09-15Z"), Kind::DATE, "2017-09-15");
+        for (scalar, text) in [
+            (Scalar::IsoDate, "2017-09-15+02:00"),
+            (Scalar::IsoTime, "11:14:15+02:00"),
+            (Scalar::IsoTimestamp, "2017-09-15T11:14:15-01:00"),
+            (Scalar::IsoDate, "infinity"),
+        ] {
+            assert_shown(scalar, Value::string(text), Kind::STRING, text);
+        }
         assert_shown(Scalar::ZonedTime, Value::string("11:14:15.123Z"), Kind::TIME, "11:14:15.123Z");
         assert_shown(Scalar::Duration(Unit::Micros), Value::int(1_500_000), Kind::INTERVAL, "PT1.5S");
         assert_shown(Scalar::Duration(Unit::Nanos), Value::int(1), Kind::INT, "1");

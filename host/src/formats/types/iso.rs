@@ -5,12 +5,12 @@ use tidegate_abi::{Date, Interval, Time, Timestamp};
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
 
-/// A date, perhaps with a sign before the year and an offset behind, which says nothing about a day.
-pub(super) fn date(text: &str) -> Option<Date> {
+/// A date, perhaps with a sign before the year, and the offset behind it.
+pub(super) fn date(text: &str) -> Option<(Date, Option<i32>)> {
     let mut reader = Reader(text.as_bytes());
     let date = reader.date()?;
-    reader.offset()?;
-    reader.0.is_empty().then_some(date)
+    let offset_seconds = reader.offset()?;
+    reader.0.is_empty().then_some((date, offset_seconds))
 }
 
 /// A time of day, with the offset as it is written.
