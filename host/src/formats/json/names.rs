@@ -18,18 +18,26 @@ impl Names {
     /// Adds a name; false if it has not been there for sure.
     #[inline]
     pub(super) fn may_repeat(&mut self, name: &str) -> bool {
-        let bytes = name.as_bytes();
-        let at = |index: usize| bytes.get(index).copied().unwrap_or_default();
-        let middle = at(bytes.len() / 2);
-        let mark = u32::from_le_bytes([bytes.len() as u8, at(0), middle, bytes.last().copied().unwrap_or(0)]);
         // The upper bits of a product depend on all of the lower ones (Fibonacci hashing).
-        let bit = mark.wrapping_mul(0x9e37_79b1) >> 24;
+        let bit = (mark(name.as_bytes()) ^ name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56;
         let word = &mut self.0[(bit >> 6) as usize];
         let mask = 1 << (bit & 63);
         let known = *word & mask != 0;
         *word |= mask;
         known
     }
+}
+
+/// All of a short name, the end of a long one, where most names of a table differ.
+#[inline]
+fn mark(name: &[u8]) -> u64 {
+    if let Some(end) = name.last_chunk() {
+        return u64::from_le_bytes(*end);
+    }
+    if let (Some(start), Some(end)) = (name.first_chunk(), name.last_chunk()) {
+        return u64::from(u32::from_le_bytes(*start)) << 32 | u64::from(u32::from_le_bytes(*end));
+    }
+    name.iter().fold(0, |mark, byte| mark << 8 | u64::from(*byte))
 }
 
 /// Keeps the last value of each name in the place of its first, and calls `doubled` for each value that is passed over.
