@@ -3,12 +3,15 @@
 mod append;
 mod by_hand;
 mod captured;
+mod declared;
 mod deletes;
 mod events;
 mod evolution;
 mod metadata;
 mod missing;
+mod moves;
 mod names;
+mod notices;
 mod off;
 mod pipe;
 mod replay;

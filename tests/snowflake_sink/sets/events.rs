@@ -1,6 +1,7 @@
 //! Change events of small tables, as Debezium writes them.
 
 use serde_json::{Value as Json, json};
+use tidegate::kafka::producer::Outgoing;
 use tidegate_tests::Broker;
 
 /// A table of the source, and how far its log is. Every event is the next one in the log.
@@ -19,12 +20,38 @@ pub(crate) struct Source {
 pub(crate) struct Event {
     key: Option<String>,
     value: Option<String>,
+    headers: Vec<(&'static str, String)>,
+    partition: i32,
+}
+
+/// How Kafka Connect writes the key in a header.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum KeyForm {
+    /// As Java does: `Struct{id=1}`.
+    Struct,
+    /// As JSON without a schema.
+    Json,
+    /// As JSON with one.
+    JsonWithSchema,
+    /// The header is not there.
+    None,
 }
 
 impl Event {
     /// What follows a delete.
     pub(crate) fn tombstone(&self) -> Self {
-        Self { key: self.key.clone(), value: None }
+        Self { value: None, headers: Vec::new(), ..self.clone() }
+    }
+
+    /// The event with another text in the headers that it has.
+    pub(crate) fn with_header(mut self, text: &str) -> Self {
+        self.headers.iter_mut().for_each(|(_, value)| text.clone_into(value));
+        self
+    }
+
+    /// The event in another partition than 0.
+    pub(crate) fn in_partition(self, partition: i32) -> Self {
+        Self { partition, ..self }
     }
 }
 
@@ -59,6 +86,11 @@ impl Source {
         self.event("u", Json::Null, row)
     }
 
+    /// A row that changes, with what it was before.
+    pub(crate) fn changed(&mut self, before: Json, row: Json) -> Event {
+        self.event("u", before, row)
+    }
+
     /// A row that goes.
     pub(crate) fn delete(&mut self, row: Json) -> Event {
         self.event("d", row, Json::Null)
@@ -87,17 +119,56 @@ impl Source {
             Some(fields) => json!({ "schema": envelope(fields), "payload": value }),
             None => value,
         };
-        Event { key: key.map(|key: Json| key.to_string()), value: Some(value.to_string()) }
+        let (key, value) = (key.map(|key: Json| key.to_string()), Some(value.to_string()));
+        Event { key, value, headers: Vec::new(), partition: 0 }
     }
 
-    /// Sends events to partition 0, in this order.
+    /// A row whose key changes, as Debezium writes it: a delete, its tombstone, and a create, all at one place in the log.
+    pub(crate) fn moves(&mut self, old: Json, row: Json, form: KeyForm) -> [Event; 3] {
+        let delete = self.event("d", old.clone(), Json::Null);
+        self.lsn -= 1;
+        let create = self.event("c", Json::Null, row.clone());
+        let header = |name, row: &Json| self.header(row, form).map(|key| (name, key)).into_iter().collect();
+        let delete = Event { headers: header("__debezium.newkey", &row), ..delete };
+        let create = Event { headers: header("__debezium.oldkey", &old), ..create };
+        [delete.clone(), delete.tombstone(), create]
+    }
+
+    fn header(&self, row: &Json, form: KeyForm) -> Option<String> {
+        let columns = || self.key.iter().map(|name| (*name, row[*name].clone()));
+        let json: Json = columns().map(|(name, value)| (name.to_owned(), value)).collect();
+        let plain = |value: Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        match form {
+            KeyForm::None => None,
+            KeyForm::Json => Some(json.to_string()),
+            KeyForm::JsonWithSchema => Some(
+                json!({ "schema": { "type": "struct", "optional": false }, "payload": json }).to_string(),
+            ),
+            KeyForm::Struct => {
+                let fields: Vec<String> =
+                    columns().map(|(name, value)| format!("{name}={}", plain(value))).collect();
+                Some(format!("Struct{{{}}}", fields.join(",")))
+            }
+        }
+    }
+
+    /// Sends events to their partitions, in this order.
     pub(crate) fn send(&self, broker: &Broker, events: impl IntoIterator<Item = Event>) {
         let events: Vec<Event> = events.into_iter().collect();
-        let record = |event: &Event| (self.topic.clone(), event.key.clone(), event.value.clone());
-        let records: Vec<_> = events.iter().map(record).collect();
-        broker.produce(
-            records.iter().map(|(topic, key, value)| (topic.as_str(), 0, key.as_deref(), value.as_deref())),
-        );
+        let headers: Vec<Vec<(&[u8], Option<&[u8]>)>> = events
+            .iter()
+            .map(|event| {
+                event.headers.iter().map(|(name, value)| (name.as_bytes(), Some(value.as_bytes()))).collect()
+            })
+            .collect();
+        broker.send_exactly(events.iter().zip(&headers).map(|(event, headers)| Outgoing {
+            topic: &self.topic,
+            partition: Some(event.partition),
+            timestamp_ms: None,
+            key: event.key.as_deref().map(str::as_bytes),
+            value: event.value.as_deref().map(str::as_bytes),
+            headers,
+        }));
     }
 }
 

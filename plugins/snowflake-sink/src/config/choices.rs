@@ -116,6 +116,17 @@ pub(crate) enum TypeConflict {
     Fail,
 }
 
+/// What becomes of an insert that leaves a value out, where nothing else has the value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OnUnavailable {
+    /// The record is refused.
+    #[default]
+    Reject,
+    /// The column becomes NULL, and the log says so.
+    Null,
+}
+
 /// One more column about the event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -9,14 +9,15 @@ use tidegate_plugin::prelude::*;
 use url::{Host, Url};
 
 pub(crate) use choices::{
-    DeleteMode, Evolution, Identifiers, Metadata, Mode, OrderBy, OtherRecords, Truncate, TypeConflict,
-    Unmatched, UpdateMissing,
+    DeleteMode, Evolution, Identifiers, Metadata, Mode, OnUnavailable, OrderBy, OtherRecords, Truncate,
+    TypeConflict, Unmatched, UpdateMissing,
 };
 pub(crate) use duration::Span;
 
 use crate::{
     names::{checked, object_name},
     session::{Login, LoginSecret},
+    types::ColumnType,
 };
 
 /// Configuration of `snowflake`.
@@ -82,6 +83,10 @@ pub(crate) struct Config {
     /// Whether updates and deletes that matched no row are looked for, by one query per flush and table.
     #[serde(default)]
     pub(crate) unmatched: Unmatched,
+    /// What becomes of an insert that holds Debezium's placeholder for a large value that did not change, where the value
+    /// is neither in an earlier event nor in the table.
+    #[serde(default)]
+    pub(crate) on_unavailable: OnUnavailable,
     /// What becomes of records that are no change events. Tombstones and logical messages are always passed over.
     #[serde(default)]
     pub(crate) other_records: OtherRecords,
@@ -151,6 +156,10 @@ pub(crate) struct TableOptions {
     /// is set to NULL.
     #[serde(default)]
     pub(crate) unmanaged_columns: Vec<String>,
+    /// Types of columns that the sink is yet to create, by the source's column: `"text"`, `"float"`, `"number(38,10)"`,
+    /// and so on. They go before what the schema, a hint or the first values say.
+    #[serde(default)]
+    pub(crate) columns: BTreeMap<String, ColumnType>,
 }
 
 fn public() -> String {

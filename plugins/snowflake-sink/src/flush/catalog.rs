@@ -15,7 +15,7 @@ use super::{
 use crate::{
     config::{DeleteMode, Evolution, Mode},
     names::deleted_table,
-    plan::{Step, TablePlan},
+    plan::{Route, Step, TablePlan},
     sql::{self, TableName},
     table::{Changes, Columns, Evolving, Table},
 };
@@ -180,8 +180,9 @@ impl Catalog {
     }
 
     fn changes(&self, table: &Table, plan: &TablePlan<'_>) -> Result<Changes, Trouble> {
-        let unmanaged = &plan.route.unmanaged;
-        let evolving = Evolving { columns: &self.columns, unmanaged, comment: &self.comment };
+        let Route { unmanaged, declared, table: source, .. } = &*plan.route;
+        let (columns, comment) = (&self.columns, self.comment.as_str());
+        let evolving = Evolving { columns, unmanaged, declared, source, comment };
         let changes = evolving.changes(table, &plan.steps, self.mode == Mode::Append);
         changes.map_err(|reason| Trouble::Tidegate(Error::fatal(reason)))
     }

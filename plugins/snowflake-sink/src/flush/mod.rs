@@ -10,11 +10,14 @@
 mod catalog;
 mod dry_run;
 mod failure;
+mod moves;
+mod notices;
 mod offsets;
 mod older;
 mod pool;
 mod statements;
 mod transaction;
+mod unavailable;
 mod unmatched;
 
 use std::time::SystemTime;
@@ -27,6 +30,7 @@ use tidegate_plugin::{
 use self::{
     catalog::{Catalog, CatalogOptions},
     failure::{Attempts, Next, Trouble, given, is_timeout, label},
+    notices::Notices,
     offsets::{Moves, Offsets},
     older::{Older, OlderLog},
     pool::Pool,
@@ -63,6 +67,7 @@ pub(crate) struct Flusher {
     has_offsets_table: bool,
     unmatched: UnmatchedLog,
     older: OlderLog,
+    notices: Notices,
     /// Warehouses in the order in which they write.
     order: Vec<usize>,
 }
@@ -106,6 +111,7 @@ impl Flusher {
             has_offsets_table: false,
             unmatched: UnmatchedLog::default(),
             older: OlderLog::default(),
+            notices: Notices::default(),
             order,
         })
     }
@@ -210,6 +216,7 @@ impl Flusher {
     pub(crate) async fn close(&mut self) {
         self.unmatched.close();
         self.older.close();
+        self.notices.close();
         self.pool.close().await;
     }
 
@@ -291,8 +298,9 @@ impl Flusher {
         }
         let offsets = &self.offsets;
         let is_dry = self.config.dry_run;
+        let moved = self.planner.moved_keys(batch);
         let mut plan =
-            self.planner.plan(batch, |warehouse, record| !is_dry && offsets.holds(warehouse, record));
+            self.planner.plan(batch, &moved, |warehouse, record| !is_dry && offsets.holds(warehouse, record));
         if !plan.rejected.is_empty() {
             refuse(report, plan.rejected);
             return Ok(());
@@ -311,7 +319,7 @@ impl Flusher {
             let refused =
                 self.flush(batch, warehouse, work, &moving, limits, report).await.map_err(stopped)?;
             if !refused.is_empty() {
-                refuse(report, refused);
+                refuse(report, unavailable::explained(refused, &plan.unreadable));
                 return Ok(());
             }
         }
@@ -319,6 +327,7 @@ impl Flusher {
             self.context.count("snowflake_older_events_total", &[("table", &table)], skipped);
             report.rows(Rows { table, skipped, ..Rows::default() });
         }
+        self.notices.add_plan(&self.context, &plan);
         Ok(())
     }
 
@@ -344,6 +353,9 @@ impl Flusher {
         if statements.rejected.is_empty() {
             prepare(&self.config, &self.catalog, work, limits, &now, &mut statements)?;
         }
+        if statements.rejected.is_empty() {
+            unavailable::ask(&mut runner, &mut statements, self.config.on_unavailable).await?;
+        }
         if !statements.rejected.is_empty() {
             return Ok(statements.rejected);
         }
@@ -358,6 +370,7 @@ impl Flusher {
             Ok(outcome) => {
                 self.offsets.moved(moves);
                 self.tell(&outcome, work, report);
+                statements.found.iter().for_each(|found| self.notices.add(&self.context, found));
                 Ok(Vec::new())
             }
             Err(Failure::Statement(error, Some(prepared)))
@@ -456,6 +469,8 @@ fn prepare(
         columns: catalog.columns(),
         delete_mode: config.delete_mode,
         insert_flag: config.update_missing == UpdateMissing::Skip,
+        inserts_updates: config.update_missing == UpdateMissing::Insert,
+        asks: !config.dry_run,
         find_unmatched: config.unmatched == Unmatched::Warn && !config.dry_run,
         max_bytes: limits.max_bytes,
         now,

@@ -2,6 +2,7 @@
 
 use std::{ops::Range, rc::Rc};
 
+use super::{moves::Moves, notices::Found};
 use crate::{
     config::DeleteMode,
     plan::{Event, Step, TablePlan, Upserts},
@@ -74,6 +75,10 @@ pub(crate) struct Preparing<'a> {
     pub(crate) delete_mode: DeleteMode,
     /// Whether rows carry a flag that says if they may be inserted.
     pub(crate) insert_flag: bool,
+    /// Whether updates without a row are inserted, so that what they leave out becomes NULL.
+    pub(crate) inserts_updates: bool,
+    /// Whether it is asked for values that nothing has: not where the tables may not be there.
+    pub(crate) asks: bool,
     /// Whether keys without a row are looked for.
     pub(crate) find_unmatched: bool,
     /// The largest statement.
@@ -89,6 +94,36 @@ pub(crate) struct Statements {
     pub(crate) prepared: Vec<Prepared>,
     /// Records by index, each with its reason.
     pub(crate) rejected: Vec<(u32, String)>,
+    /// What is asked before any of it runs.
+    pub(crate) questions: Vec<Question>,
+    /// What columns hold otherwise than the source does.
+    pub(crate) found: Vec<Found>,
+}
+
+/// A question for rows that leave out values which nothing has.
+#[derive(Debug)]
+pub(crate) struct Question {
+    /// The statements; each answers with the numbers of what was not found.
+    pub(crate) asked: Vec<Prepared>,
+    /// The rows that it is about.
+    pub(crate) rows: Vec<Sought>,
+    /// Whether statements of the batch that come before may change the answer.
+    pub(crate) is_early: bool,
+}
+
+/// A row that leaves values out.
+#[derive(Debug)]
+pub(crate) struct Sought {
+    /// Its last record.
+    pub(crate) record: u32,
+    /// Whether it was inserted: then the values are somewhere, or it cannot be written as it should be.
+    pub(crate) is_insert: bool,
+    /// Its columns without a value.
+    pub(crate) columns: Vec<String>,
+    /// The names of its key's columns.
+    pub(crate) key: Rc<str>,
+    /// The numbers under which it is asked for, one for each place where its values may be.
+    pub(crate) numbers: Range<usize>,
 }
 
 impl Preparing<'_> {
@@ -110,9 +145,9 @@ impl Preparing<'_> {
             deleted,
             unmanaged: &plan.route.unmanaged,
         };
-        for step in &plan.steps {
+        for (number, step) in plan.steps.iter().enumerate() {
             match step {
-                Step::Upsert(rows) => self.upsert(rows, &names, out)?,
+                Step::Upsert(rows) => self.upsert(rows, number > 0, &names, out)?,
                 Step::Append(events) => self.append(events, &names, out)?,
                 Step::Truncate(event) => self.truncate(event, &names, out)?,
             }
@@ -120,15 +155,26 @@ impl Preparing<'_> {
         Ok(())
     }
 
-    fn upsert(&self, upserts: &Upserts<'_>, names: &Names<'_>, out: &mut Statements) -> Result<(), String> {
+    fn upsert(
+        &self,
+        upserts: &Upserts<'_>,
+        is_early: bool,
+        names: &Names<'_>,
+        out: &mut Statements,
+    ) -> Result<(), String> {
         let is_soft = self.delete_mode == DeleteMode::Soft;
-        let extras = Extras { key_text: !is_soft, inserts: self.insert_flag, values: is_soft };
+        let extras =
+            Extras { key_text: !is_soft, inserts: self.insert_flag, values: is_soft, all_columns: false };
         let mut encoder = Encoder::new(names.table, self.columns, upserts.key(), names.unmanaged, extras)?;
-        for row in upserts.rows() {
+        let moves = Moves { preparing: self, names, is_soft };
+        moves.copy(upserts, out)?;
+        let written_rows = || upserts.rows().iter().filter(|row| !row.is_only_copied());
+        for row in written_rows() {
             note(encoder.look_at(row.row()), row.last, out);
         }
+        moves.ask(upserts, &mut encoder, is_early, out)?;
         let (mut rows, mut keys, mut buried) = <(EncodedRows, EncodedRows, EncodedRows)>::default();
-        for row in upserts.rows() {
+        for row in written_rows() {
             let written = encoder.folded(&mut rows, row);
             if written.is_err() {
                 note(written, row.last, out);
@@ -145,6 +191,7 @@ impl Preparing<'_> {
                 note(bury(&mut buried, record, &row.key_text, row.last.position), row.last, out);
             }
         }
+        out.found(&encoder, names, self.columns);
         let meta = &self.columns.meta;
         if !keys.is_empty() {
             let text = sql::unmatched(&names.table.name, &encoder.key_columns(), is_soft.then_some(meta));
@@ -177,6 +224,7 @@ impl Preparing<'_> {
         for event in events {
             note(encoder.event(&mut rows, event), *event, out);
         }
+        out.found(&encoder, names, self.columns);
         let text = sql::insert_rows(&names.table.name, &encoder.written().columns, &self.columns.meta);
         self.runs("INSERT", text, &[self.now], rows, Purpose::Write, names, out);
         Ok(())
@@ -212,7 +260,7 @@ impl Preparing<'_> {
         clippy::too_many_arguments,
         reason = "what a statement is made of; a struct would only repeat Prepared"
     )]
-    fn runs(
+    pub(super) fn runs(
         &self,
         kind: &'static str,
         text: String,
@@ -238,15 +286,22 @@ impl Preparing<'_> {
 }
 
 /// The table and what goes with it.
-struct Names<'n> {
-    table: &'n Table,
-    label: Rc<str>,
-    source: Rc<str>,
-    deleted: &'n TableName,
-    unmanaged: &'n [String],
+pub(super) struct Names<'n> {
+    pub(super) table: &'n Table,
+    pub(super) label: Rc<str>,
+    pub(super) source: Rc<str>,
+    pub(super) deleted: &'n TableName,
+    pub(super) unmanaged: &'n [String],
 }
 
-fn note(written: Result<(), String>, event: Event<'_>, out: &mut Statements) {
+impl Statements {
+    fn found(&mut self, encoder: &Encoder<'_>, names: &Names<'_>, columns: &Columns) {
+        let found = encoder.findings().into_iter();
+        self.found.extend(found.map(|found| Found::of(found, names.table, &names.source, columns)));
+    }
+}
+
+pub(super) fn note(written: Result<(), String>, event: Event<'_>, out: &mut Statements) {
     if let Err(reason) = written {
         out.rejected.push((event.record.index(), reason));
     }

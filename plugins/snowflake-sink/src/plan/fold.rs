@@ -7,7 +7,10 @@ use std::{collections::HashMap, rc::Rc, sync::Arc};
 
 use tidegate_plugin::{Operation, Struct, Value};
 
-use super::event::Event;
+use super::{
+    event::Event,
+    moves::{Base, Inserted, Origin},
+};
 use crate::{config::UpdateMissing, position::Position};
 
 /// Rows of one table, one for each key.
@@ -35,6 +38,8 @@ pub(crate) struct Folded<'b> {
     pub(crate) expects_row: bool,
     /// Events that were left out, since they are older than one before them in the batch.
     pub(crate) older: u64,
+    /// Where values come from that neither the event nor an earlier one has.
+    pub(crate) base: Base<'b>,
 }
 
 /// A value from an earlier event of the batch.
@@ -48,6 +53,15 @@ pub(crate) struct Carried<'b> {
     pub(crate) since: Position,
     /// The record that has it.
     pub(crate) record: u32,
+    /// Whether nothing has it: the row was deleted before an update that leaves it out.
+    pub(crate) is_lost: bool,
+}
+
+/// A row that leaves its key.
+struct Departed<'b> {
+    values: Option<Event<'b>>,
+    carried: Vec<Carried<'b>>,
+    base: Base<'b>,
 }
 
 impl<'b> Upserts<'b> {
@@ -79,35 +93,112 @@ impl<'b> Upserts<'b> {
         self.insert(Folded::new(key_text.into(), key.into_boxed_slice(), event, missing));
     }
 
+    /// A delete whose row goes on under another key: what is known of it goes along.
+    pub(super) fn push_leaving(
+        &mut self,
+        old: (&str, Vec<Value<'b>>),
+        new: (&str, Vec<Value<'b>>),
+        event: Event<'b>,
+    ) {
+        let departed = self.departed(old.0, &old.1, event);
+        self.push(old.0, old.1, event, UpdateMissing::Insert);
+        if let Some(departed) = departed {
+            self.arrive(new, event, departed);
+        }
+    }
+
+    /// A create that leaves values out, and the key that its row had before, if that is known.
+    pub(super) fn push_created(
+        &mut self,
+        key: (&str, Vec<Value<'b>>),
+        old: Option<(&str, Vec<Value<'b>>)>,
+        event: Event<'b>,
+    ) {
+        let is_expected = self.get(key.0).is_some_and(|row| row.last.is_completed_by(&event));
+        if let Some((old_text, old)) = old.filter(|_| !is_expected)
+            && let Some(departed) = self.departed(old_text, &old, event)
+        {
+            self.arrive((key.0, key.1.clone()), event, departed);
+        }
+        self.push(key.0, key.1, event, UpdateMissing::Insert);
+    }
+
     /// An update that changes the key: the row goes under its old key, and comes again under the new one. What the update
-    /// leaves out comes from the row before it, as far as that is known.
+    /// leaves out comes from the row before it.
     pub(super) fn push_moved(
         &mut self,
         old: (&str, Vec<Value<'b>>),
         new: (&str, Vec<Value<'b>>),
         event: Event<'b>,
     ) {
-        let before = self.by_key.get(old.0).and_then(|index| self.rows.get(*index));
-        let left_out = event.row().iter().filter(|(_, value)| value.is_unavailable());
-        let carried = left_out.filter_map(|(name, _)| {
-            let told = event.change.before().get(name).filter(|value| !value.is_unavailable());
-            let known = before.and_then(|row| row.known(name)).map(|known| known.value);
-            let (since, record) = (event.position, event.record.index());
-            told.or(known).map(|value| Carried { name, value, since, record })
+        let departed = self.departed(old.0, &old.1, event).unwrap_or(Departed {
+            values: None,
+            carried: Vec::new(),
+            base: Base::Inserted(Inserted { by: event, origins: Vec::new() }),
         });
-        let carried = carried.collect();
         self.push(old.0, old.1, event.as_delete(), UpdateMissing::Insert);
-        let mut moved = Folded::new(new.0.into(), new.1.into_boxed_slice(), event, UpdateMissing::Insert);
-        moved.carried = carried;
-        let known = self.by_key.get(new.0).and_then(|index| self.rows.get_mut(*index));
-        match known {
-            Some(row) if event.position > row.last.position => {
-                moved.expects_row = row.expects_row;
-                moved.older = row.older;
-                *row = moved;
+        self.arrive((new.0, new.1.clone()), event, departed);
+        self.push(new.0, new.1, event, UpdateMissing::Insert);
+    }
+
+    fn get(&self, key_text: &str) -> Option<&Folded<'b>> {
+        self.by_key.get(key_text).and_then(|index| self.rows.get(*index))
+    }
+
+    /// The row that leaves its key by an event, with all that the batch and the event tell of it; none where a newer row
+    /// has the key.
+    fn departed(&self, old_text: &str, old: &[Value<'b>], event: Event<'b>) -> Option<Departed<'b>> {
+        let row = self.get(old_text);
+        if row.is_some_and(|row| row.last.order() > event.order()) {
+            return None;
+        }
+        let origin = |came_by| Origin { key: old.into(), left_by: event, came_by };
+        let origins = match row.map(|row| (row, &row.base)) {
+            // All that it has is known.
+            Some((row, Base::Inserted(_))) if row.values.is_some() && row.unknown().next().is_none() => {
+                Vec::new()
             }
-            Some(row) => row.older += 1,
-            None => self.insert(moved),
+            Some((_, Base::Inserted(inserted))) => {
+                let here = origin(Some(inserted.by));
+                [here].into_iter().chain(inserted.origins.iter().cloned()).collect()
+            }
+            Some((_, Base::Row)) | None => vec![origin(None)],
+        };
+        // What the row had is as new as its move: under the new key, everything else is older.
+        let since = event.position;
+        let mut carried: Vec<Carried<'b>> = told_before(&event);
+        let delete = row.map(|row| row.last).filter(|last| last.operation() == Operation::Delete);
+        let told = delete.map_or_else(Vec::new, |delete| told_before(&delete));
+        carried.extend(told.into_iter().map(|carried| Carried { since, ..carried }));
+        let known = row.map_or(&[][..], |row| &row.carried);
+        carried.extend(known.iter().map(|carried| Carried { since, ..*carried }));
+        let values = row.and_then(|row| row.values).map(|values| values.at(since));
+        Some(Departed { values, carried, base: Base::Inserted(Inserted { by: event, origins }) })
+    }
+
+    /// A row comes to its new key, as it was under the old one.
+    fn arrive(&mut self, new: (&str, Vec<Value<'b>>), event: Event<'b>, departed: Departed<'b>) {
+        let last = event.as_arrival();
+        let Departed { values, carried, base } = departed;
+        let known = self.by_key.get(new.0).and_then(|index| self.rows.get_mut(*index));
+        let mut row = Folded {
+            key_text: new.0.into(),
+            key: new.1.into_boxed_slice(),
+            last,
+            values,
+            carried,
+            inserts: true,
+            expects_row: false,
+            older: 0,
+            base,
+        };
+        match known {
+            Some(known) if last.order() > known.last.order() => {
+                (row.expects_row, row.older) = (known.expects_row, known.older);
+                *known = row;
+            }
+            Some(_) => {}
+            None => self.insert(row),
         }
     }
 
@@ -133,7 +224,42 @@ impl<'b> Folded<'b> {
             inserts,
             expects_row: !operation.is_insert(),
             older: 0,
+            base: base_of(last),
         }
+    }
+
+    /// Whether the row waits under its new key for the event that changed the key.
+    pub(crate) fn is_arrival(&self) -> bool {
+        self.last.is_arrival()
+    }
+
+    /// The names of the columns whose values only a row of the table has.
+    pub(crate) fn unknown(&self) -> impl Iterator<Item = &'b str> {
+        let left_out = self.values.map_or(Struct::EMPTY, |values| values.row());
+        let names = left_out.iter().filter(|(_, value)| value.is_unavailable()).map(|(name, _)| name);
+        names.filter(|name| self.carried(name).is_none())
+    }
+
+    /// The rows of the table whose values are needed under this key: those of keys that the row had before.
+    pub(crate) fn needed_origins(&self) -> &[Origin<'b>] {
+        match &self.base {
+            Base::Inserted(inserted) if !self.is_delete() && self.lacks_values() => &inserted.origins,
+            _ => &[],
+        }
+    }
+
+    fn lacks_values(&self) -> bool {
+        self.values.is_none() || self.unknown().next().is_some()
+    }
+
+    /// Whether the row is written by copying the one of its old key, and by nothing else.
+    pub(crate) fn is_only_copied(&self) -> bool {
+        self.is_arrival() && self.lacks_values()
+    }
+
+    /// The event that the columns about it tell of.
+    pub(crate) fn told(&self) -> Event<'b> {
+        if self.is_arrival() { self.values.unwrap_or(self.last) } else { self.last }
     }
 
     /// Whether the row is deleted in the end.
@@ -153,7 +279,7 @@ impl<'b> Folded<'b> {
 
     fn then(&mut self, event: Event<'b>, missing: UpdateMissing) {
         // The source sent an old event again.
-        if event.position <= self.last.position {
+        if event.order() <= self.last.order() {
             self.older += 1;
             return;
         }
@@ -172,10 +298,16 @@ impl<'b> Folded<'b> {
                 self.values = Some(event);
             }
             Operation::Delete => self.inserts = false,
+            _ if self.last.is_completed_by(&event) => {
+                self.carry(&event);
+                self.inserts = true;
+                self.values = Some(event);
+            }
             _ => {
                 self.carried.clear();
                 self.inserts = true;
                 self.values = Some(event);
+                self.base = base_of(event);
             }
         }
         self.last = event;
@@ -192,15 +324,35 @@ impl<'b> Folded<'b> {
     fn nothing_left(&self, next: &Event<'b>) -> Vec<Carried<'b>> {
         let left_out = next.row().iter().filter(|(_, value)| value.is_unavailable());
         let (since, record) = (self.last.position, self.last.record.index());
-        left_out.map(|(name, _)| Carried { name, value: Value::NULL, since, record }).collect()
+        let lost = |(name, _)| Carried { name, value: Value::NULL, since, record, is_lost: true };
+        left_out.map(lost).collect()
     }
 
     fn known(&self, name: &'b str) -> Option<Carried<'b>> {
-        let event = self.values?;
-        let value = event.row().get(name)?;
-        if value.is_unavailable() {
-            return self.carried(name).copied();
+        let event = self.values.and_then(|event| event.row().get(name).map(|value| (event, value)));
+        match event.filter(|(_, value)| !value.is_unavailable()) {
+            Some((event, value)) => {
+                let (since, record) = (event.position, event.record.index());
+                Some(Carried { name, value, since, record, is_lost: false })
+            }
+            None => self.carried(name).copied(),
         }
-        Some(Carried { name, value, since: event.position, record: event.record.index() })
     }
+}
+
+/// An insert begins a row; anything else goes on with the one that is there.
+fn base_of(event: Event<'_>) -> Base<'_> {
+    match event.operation().is_insert() {
+        true => Base::Inserted(Inserted { by: event, origins: Vec::new() }),
+        false => Base::Row,
+    }
+}
+
+/// The values that an event tells of the row before it. In a delete, a null may mean that it tells nothing.
+fn told_before<'b>(event: &Event<'b>) -> Vec<Carried<'b>> {
+    let (since, record) = (event.position, event.record.index());
+    let tells_null = event.operation() == Operation::Update;
+    let before = event.change.before().iter();
+    let told = before.filter(|(_, value)| !value.is_unavailable() && (tells_null || !value.is_null()));
+    told.map(|(name, value)| Carried { name, value, since, record, is_lost: false }).collect()
 }

@@ -9,15 +9,19 @@
 mod event;
 mod fold;
 mod key;
+mod moved;
+mod moves;
 mod route;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use tidegate_plugin::{Batch, Operation, Record};
+use tidegate_plugin::{Batch, Operation, Record, Value};
 
 pub(crate) use event::Event;
 pub(crate) use fold::{Folded, Upserts};
 pub(crate) use key::Key;
+pub(crate) use moved::MovedKeys;
+pub(crate) use moves::{Base, Origin, arrival, moved_since};
 pub(crate) use route::{Route, Router, Warehouses};
 
 use crate::{
@@ -34,6 +38,30 @@ pub(crate) struct Plan<'b> {
     pub(crate) rejected: Vec<(u32, String)>,
     /// Events that the source has sent before and whose rows cannot tell, by table of the source.
     pub(crate) resent: BTreeMap<String, u64>,
+    /// Records that are passed over, by topic and reason.
+    pub(crate) skipped: BTreeMap<(&'b str, Skipped), u64>,
+    /// Headers that could not be read.
+    pub(crate) unreadable: Vec<Unreadable>,
+}
+
+/// A header that says how a row's key changed, and that could not be read.
+#[derive(Debug)]
+pub(crate) struct Unreadable {
+    /// The record that has it.
+    pub(crate) record: u32,
+    /// The source's table.
+    pub(crate) table: String,
+    /// Why it could not be read.
+    pub(crate) reason: String,
+}
+
+/// Why a record is passed over.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Skipped {
+    /// It is no change event, and `other_records = "skip"`.
+    NoChange,
+    /// It is a message without a row.
+    Message,
 }
 
 /// What one warehouse writes: tables in the order of their names, so that tasks lock them in the same order.
@@ -64,7 +92,7 @@ pub(crate) struct Rules {
     truncate: Truncate,
     order_by: OrderBy,
     other_records: OtherRecords,
-    update_missing: UpdateMissing,
+    pub(crate) update_missing: UpdateMissing,
 }
 
 impl Rules {
@@ -88,15 +116,27 @@ impl Planner {
         Self { rules, router, scratch: key::Scratch::default() }
     }
 
+    /// Reads the keys in the headers of a batch, which a plan borrows.
+    pub(crate) fn moved_keys(&self, batch: &Batch<'_>) -> MovedKeys {
+        match self.rules.mode {
+            Mode::Upsert => MovedKeys::of(batch),
+            Mode::Append => MovedKeys::default(),
+        }
+    }
+
     /// Plans a batch. `held` says whether a warehouse holds a record already.
+    ///
+    /// `moved` are the keys in the headers of the same batch; see [`Planner::moved_keys`].
     pub(crate) fn plan<'b>(
         &mut self,
         batch: &Batch<'b>,
+        moved: &'b MovedKeys,
         held: impl Fn(usize, Record<'_>) -> bool,
     ) -> Plan<'b> {
         let mut plan = Plan::default();
         for record in batch.iter() {
-            if let Err(reason) = self.add(&mut plan, record, &held) {
+            let around = Around { batch, moved };
+            if let Err(reason) = self.add(&mut plan, record, &around, &held) {
                 plan.rejected.push((record.index(), reason));
             }
         }
@@ -107,11 +147,13 @@ impl Planner {
         &mut self,
         plan: &mut Plan<'b>,
         record: Record<'b>,
+        around: &Around<'_, 'b>,
         held: &impl Fn(usize, Record<'_>) -> bool,
     ) -> Result<(), String> {
-        let Some(change) = record.change() else { return self.add_other(record) };
+        let Some(change) = record.change() else { return self.add_other(plan, record) };
         let operation = change.operation();
         if operation == Operation::Message {
+            plan.skip(record, Skipped::Message);
             return Ok(());
         }
         if let Operation::Other(code) = operation {
@@ -141,7 +183,15 @@ impl Planner {
         match (self.rules.mode, operation) {
             (Mode::Append, _) => table.append(event),
             (Mode::Upsert, Operation::Truncate) => return self.truncate(table, event),
-            (Mode::Upsert, _) => return self.upsert(table, &route, event),
+            (Mode::Upsert, _) => {
+                let unreadable = self.upsert(table, &route, event, around)?;
+                let unreadable = unreadable.map(|reason| Unreadable {
+                    record: record.index(),
+                    table: route.table.clone(),
+                    reason,
+                });
+                plan.unreadable.extend(unreadable);
+            }
         }
         Ok(())
     }
@@ -154,8 +204,12 @@ impl Planner {
             || (event.operation() != Operation::Truncate && matches!(route.key_of(event), Ok(Key::None)))
     }
 
-    fn add_other(&self, record: Record<'_>) -> Result<(), String> {
-        if record.is_tombstone() || self.rules.other_records == OtherRecords::Skip {
+    fn add_other<'b>(&self, plan: &mut Plan<'b>, record: Record<'b>) -> Result<(), String> {
+        if record.is_tombstone() {
+            return Ok(());
+        }
+        if self.rules.other_records == OtherRecords::Skip {
+            plan.skip(record, Skipped::NoChange);
             return Ok(());
         }
         Err("the record is no change event: leave its topic out, or set other_records = \"skip\"".to_owned())
@@ -172,34 +226,110 @@ impl Planner {
         Ok(())
     }
 
+    /// Adds an event to the rows of its table. Returns why a header could not be read on which the row's values may depend.
     fn upsert<'b>(
         &mut self,
         table: &mut TablePlan<'b>,
         route: &Route,
         event: Event<'b>,
-    ) -> Result<(), String> {
+        around: &Around<'_, 'b>,
+    ) -> Result<Option<String>, String> {
         let key = route.key_of(&event)?;
         let Key::Columns { names, is_message_key } = key else {
             table.append(event);
-            return Ok(());
+            return Ok(None);
         };
         let values = key::values(&names, &event, is_message_key)?;
-        let text = self.scratch.text(&values);
-        if is_message_key {
-            table.upserts(&names).push(text, values, event, self.rules.update_missing);
-            return Ok(());
-        }
-        let event = event.at(event.position.with_offset(event.record));
-        let old =
-            key::old_values(&names, &event).map(|old| (key::Scratch::default().text(&old).to_owned(), old));
-        let rows = table.upserts(&names);
-        match old {
-            Some((old_text, old)) if old_text != text => {
-                rows.push_moved((&old_text, old), (text, values), event)
+        let event = if is_message_key { event } else { event.at(event.position.with_offset(event.record)) };
+        let mut unreadable = None;
+        let other = match around.other_key(&names, is_message_key, &event) {
+            Ok(other) => other,
+            Err(reason) => {
+                unreadable = Some(reason);
+                None
             }
-            _ => rows.push(text, values, event, self.rules.update_missing),
+        };
+        let other = other.map(|other| (key::Scratch::default().text(&other).to_owned(), other));
+        let text = self.scratch.text(&values);
+        let rows = table.upserts(&names);
+        let operation = event.operation();
+        match other {
+            // The row keeps its key in the table: the delete is the first half of an update.
+            Some((other_text, _)) if other_text == text => match operation {
+                Operation::Delete => {}
+                Operation::Update => rows.push(text, values, event, self.rules.update_missing),
+                _ => rows.push(text, values, event.as_update(), UpdateMissing::Insert),
+            },
+            Some((other_text, other)) => match operation {
+                Operation::Delete => rows.push_leaving((text, values), (&other_text, other), event),
+                Operation::Update => rows.push_moved((&other_text, other), (text, values), event),
+                _ => rows.push_created((text, values), Some((&other_text, other)), event),
+            },
+            None => rows.push(text, values, event, self.rules.update_missing),
         }
-        Ok(())
+        Ok(unreadable)
+    }
+}
+
+/// The records around one: what a header, or the record before, says of its row.
+struct Around<'a, 'b> {
+    batch: &'a Batch<'b>,
+    moved: &'b MovedKeys,
+}
+
+impl<'b> Around<'_, 'b> {
+    /// The other key of a row whose key changes: the new one for a delete, the old one for an update, and for a create
+    /// that leaves values out.
+    ///
+    /// # Errors
+    /// When there is a header that says it, and that cannot be read.
+    fn other_key(
+        &self,
+        names: &[String],
+        is_message_key: bool,
+        event: &Event<'b>,
+    ) -> Result<Option<Vec<Value<'b>>>, String> {
+        match event.operation() {
+            Operation::Update if is_message_key => return Ok(None),
+            Operation::Update => return Ok(key::old_values(names, event)),
+            Operation::Create | Operation::Read | Operation::Delete => {}
+            _ => return Ok(None),
+        }
+        let header = self.moved.get(event.record).map(|key| {
+            let key = key.map_err(str::to_owned)?;
+            let lacking = || format!("the header does not have the table's key columns {}", names.join(", "));
+            key.values(names, event.record).ok_or_else(lacking)
+        });
+        if let Some(Ok(key)) = header {
+            return Ok(Some(key));
+        }
+        let leaves_out = || event.row().iter().any(|(_, value)| value.is_unavailable());
+        if event.operation().is_insert() && leaves_out() {
+            let neighbour = self.delete_before(event);
+            let key = neighbour.and_then(|delete| key::values(names, &delete, is_message_key).ok());
+            if key.is_some() {
+                return Ok(key);
+            }
+        }
+        header.transpose()
+    }
+
+    /// The delete right before a create, if it is the other half of the same change in the source.
+    fn delete_before(&self, event: &Event<'b>) -> Option<Event<'b>> {
+        let record = event.record;
+        let is_before = |other: &Record<'b>| {
+            other.partition() == record.partition() && other.source_topic() == record.source_topic()
+        };
+        let earlier = (0..record.index()).rev().filter_map(|index| self.batch.get(index as usize));
+        let before = earlier.filter(is_before).find(|record| !record.is_tombstone())?;
+        let delete = Event::new(before, before.change()?, event.position);
+        (delete.operation() == Operation::Delete && delete.is_same_change(event)).then_some(delete)
+    }
+}
+
+impl<'b> Plan<'b> {
+    fn skip(&mut self, record: Record<'b>, reason: Skipped) {
+        *self.skipped.entry((record.topic(), reason)).or_default() += 1;
     }
 }
 

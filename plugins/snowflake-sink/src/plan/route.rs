@@ -11,6 +11,7 @@ use super::key::Known;
 use crate::{
     config::{Config, TableOptions},
     names::{NameError, Naming, Origin, checked, deleted_table},
+    types::ColumnType,
 };
 
 /// The way from a table of the source to one in Snowflake.
@@ -24,6 +25,8 @@ pub(crate) struct Route {
     pub(super) key_columns: Option<Arc<[String]>>,
     /// Columns that the connector never writes.
     pub(crate) unmanaged: Vec<String>,
+    /// Types that the connector file declares, by the source's column.
+    pub(crate) declared: BTreeMap<String, ColumnType>,
     /// What the events have told of the key.
     pub(super) key: Known,
     warehouse: usize,
@@ -152,6 +155,7 @@ impl Router {
             target,
             key_columns: (!key_columns.is_empty()).then(|| key_columns.into()),
             unmanaged: options.unmanaged_columns,
+            declared: options.columns,
             key: Known::default(),
             warehouse,
             snapshot_warehouse: self.snapshot_warehouse.unwrap_or(warehouse),

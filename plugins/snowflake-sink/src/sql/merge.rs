@@ -94,14 +94,10 @@ impl Statement<'_> {
 
     /// The rows that are newer than the delete of their key, and than the truncate of the whole table.
     fn not_deleted(&self, rows: &str, tombstones: &TableName) -> String {
-        let position = quoted(&self.merge.meta.position);
-        let (key, own_key) = (quoted(&self.merge.meta.key), quoted(&self.names.key));
-        format!(
-            "SELECT b.* FROM ({rows}) b\n\
-             LEFT JOIN {tombstones} d ON d.{key} = b.{own_key}\n\
-             WHERE (d.{position} IS NULL OR b.{position} > d.{position})\n\
-             AND b.{position} > COALESCE((SELECT MAX(z.{position}) FROM {tombstones} z WHERE z.{key} = '{EVERY_KEY}'), '')"
-        )
+        let meta = self.merge.meta;
+        let own = Own { rows: "b", key: &self.names.key, position: &meta.position };
+        let NotDeleted { join, condition } = not_deleted(&own, tombstones, meta);
+        format!("SELECT b.* FROM ({rows}) b\n{join}\nWHERE {condition}")
     }
 
     fn newer(&self) -> String {
@@ -174,6 +170,34 @@ impl Statement<'_> {
         let names = columns.chain([self.merge.meta.processed_at.as_str()]);
         let values = list(names.clone().map(|name| format!("s.{}", quoted(name))));
         format!("INSERT ({}) VALUES ({values})", list(names.map(quoted)))
+    }
+}
+
+/// How rows are held against the deletes that are remembered.
+pub(super) struct NotDeleted {
+    /// What is joined to the rows.
+    pub(super) join: String,
+    /// What is true of rows that are newer.
+    pub(super) condition: String,
+}
+
+/// What rows that are read are called, and the columns in which they have their key's text and their position.
+pub(super) struct Own<'o> {
+    pub(super) rows: &'o str,
+    pub(super) key: &'o str,
+    pub(super) position: &'o str,
+}
+
+/// That rows are newer than the delete of their key, and than the truncate of the whole table.
+pub(super) fn not_deleted(own: &Own<'_>, tombstones: &TableName, meta: &Meta) -> NotDeleted {
+    let (position, text) = (quoted(&meta.position), quoted(&meta.key));
+    let (rows, key, place) = (own.rows, quoted(own.key), quoted(own.position));
+    NotDeleted {
+        join: format!("LEFT JOIN {tombstones} d ON d.{text} = {rows}.{key}"),
+        condition: format!(
+            "(d.{position} IS NULL OR {rows}.{place} > d.{position})\n\
+             AND {rows}.{place} > COALESCE((SELECT MAX(z.{position}) FROM {tombstones} z WHERE z.{text} = '{EVERY_KEY}'), '')"
+        ),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The text of every statement that the sink runs.
 //!
 //! ```text
-//! ddl: tables and columns ── merge, rows: their rows ── deletes: deleted keys, truncates ── offsets: how far it is
+//! ddl: tables and columns ── merge, rows: their rows ── moves: rows whose key changes ── deletes: deleted keys, truncates ── offsets: how far it is
 //! ```
 //!
 //! Names are quoted, and values are never part of a text: they are bound, each as one text. Rows travel as one bind,
@@ -11,6 +11,7 @@
 mod ddl;
 mod deletes;
 mod merge;
+mod moves;
 mod name;
 mod offsets;
 mod rows;
@@ -21,6 +22,7 @@ mod tests;
 pub(crate) use ddl::{add_columns, create_offsets, create_table, create_tombstones, show_columns, widen};
 pub(crate) use deletes::{EVERY_KEY, bury, purge, truncate_hard, truncate_soft};
 pub(crate) use merge::{Merge, merge};
+pub(crate) use moves::{Copying, Sought, copy_moved, without_values};
 #[cfg(test)]
 pub(crate) use name::quoted;
 pub(crate) use name::{Meta, OffsetNames, TableName};

@@ -48,6 +48,18 @@ impl Reader {
         self
     }
 
+    /// Reads the next elements as columns of the sink's own, with the types of others.
+    pub(super) fn own_columns<'c>(
+        self,
+        names: &[String],
+        columns: impl IntoIterator<Item = &'c Column>,
+    ) -> Self {
+        let columns = names.iter().zip(columns);
+        columns.fold(self, |rows, (name, column)| {
+            rows.column(&Column { name: name.clone(), kind: column.kind.clone() })
+        })
+    }
+
     /// The statement.
     pub(super) fn select(self) -> String {
         format!("SELECT {}\n{ROWS}", list(self.items))

@@ -1,9 +1,12 @@
 //! The statements that give a table the columns that rows need.
 
+use std::collections::BTreeMap;
+
 use super::{Table, layout::Columns, wanted::Wanted};
 use crate::{
     plan::{Event, Folded, Step},
     sql,
+    types::ColumnType,
 };
 
 /// What rows need of a table.
@@ -24,6 +27,10 @@ pub(crate) struct Evolving<'c> {
     pub(crate) columns: &'c Columns,
     /// Columns that are never written.
     pub(crate) unmanaged: &'c [String],
+    /// Types that the connector file declares, by the source's column.
+    pub(crate) declared: &'c BTreeMap<String, ColumnType>,
+    /// The source's table, as the connector file names it.
+    pub(crate) source: &'c str,
     /// Text for the comment of a new table.
     pub(crate) comment: &'c str,
 }
@@ -40,7 +47,7 @@ impl Evolving<'_> {
         keyless_is_fine: bool,
     ) -> Result<Changes, String> {
         let mut changes = Changes::default();
-        let mut wanted = Wanted::new(table, self.columns, self.unmanaged);
+        let mut wanted = Wanted::new(table, self);
         loop {
             changes.rejected.clear();
             for step in steps {
@@ -140,11 +147,13 @@ fn key_names<'s>(steps: &'s [Step<'_>]) -> Option<&'s [String]> {
 /// Sees all that a row brings; if it cannot be written, says which record is at fault.
 fn see_folded(wanted: &mut Wanted<'_>, key: &[String], row: &Folded<'_>) -> Result<(), (u32, String)> {
     let last = |reason| (row.last.record.index(), reason);
+    if !row.is_arrival() {
+        see_event(wanted, &row.last).map_err(last)?;
+    }
     for (name, value) in key.iter().zip(&row.key) {
         wanted.see_key(name, *value).map_err(last)?;
     }
-    see_event(wanted, &row.last).map_err(last)?;
-    if let Some(values) = row.values.filter(|_| row.is_delete()) {
+    if let Some(values) = row.values.filter(|_| row.is_delete() || row.is_arrival()) {
         see_event(wanted, &values).map_err(|reason| (values.record.index(), reason))?;
     }
     for carried in &row.carried {

@@ -1,22 +1,30 @@
 //! Tables as they are in Snowflake, how they come to have the columns that events need, and rows in their columns.
 //!
 //! ```text
-//! events ── wanted: which columns, of which types ── alter: the statements ── rows: the text that is bound
+//! events ── wanted: which columns, of which types ── alter: the statements ── rows, payload: the text that is bound
+//! rows whose key changes ── moves: what is copied and what is asked ── findings: what a column holds otherwise
 //! ```
 
+mod about;
 mod alter;
+mod findings;
 mod layout;
+mod moves;
+mod payload;
 mod rows;
 mod wanted;
 
+pub(crate) use about::bury;
 pub(crate) use alter::{Changes, Evolving};
+pub(crate) use findings::Finding;
 pub(crate) use layout::Columns;
-pub(crate) use rows::{EncodedRows, Encoder, Extras, bury};
+pub(crate) use payload::EncodedRows;
+pub(crate) use rows::{Encoder, Extras};
 
 use crate::{
     session::Answer,
     sql::{Column, TableName},
-    types::ColumnType,
+    types::{ColumnType, kept_fraction},
 };
 
 /// A table in Snowflake.
@@ -41,6 +49,8 @@ pub(crate) struct TableColumn {
     pub(crate) fills_itself: bool,
     /// Whether nobody can write it.
     pub(crate) is_virtual: bool,
+    /// The digits of a second that it keeps, where they are fewer than Snowflake has.
+    pub(crate) kept_fraction: Option<u8>,
 }
 
 /// Why the answer of SHOW COLUMNS cannot be used.
@@ -83,6 +93,7 @@ impl Table {
                 is_required: text(4) == Some("false"),
                 fills_itself: filled(5) || filled(10),
                 is_virtual: text(6).is_some_and(|kind| kind != "COLUMN"),
+                kept_fraction: kept_fraction(data_type),
             });
         }
         Ok(Self { name, columns })

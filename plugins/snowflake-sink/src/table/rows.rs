@@ -1,154 +1,25 @@
-//! Rows as the text that is bound: one JSON array of arrays, each element in the order of the statement's columns.
+//! Rows as the text that is bound, each element in the order of the statement's columns.
 
-use std::{
-    collections::BTreeSet,
-    fmt::{Display, Write},
-    ops::Range,
-};
+use std::{cell::RefCell, collections::BTreeSet};
 
-use tidegate_plugin::{Field, Struct, Value, write_json_string};
+use tidegate_plugin::{Field, Operation, Struct, Value, ValueRef};
 
 use super::{
     Table, TableColumn,
+    about::write_about,
+    findings::{Finding, Findings},
     layout::{About, Columns, Layout},
+    payload::{Elements, EncodedRows},
 };
 use crate::{
-    config::Metadata,
-    plan::{Event, Folded},
-    position::Position,
+    plan::{Base, Event, Folded, moved_since},
     sql::Column,
-    types::{ColumnType, Fit},
+    types::{ColumnType, Fit, has_nested_placeholder, loses_fraction, loses_offset},
 };
-
-/// Rows, encoded one after the other.
-#[derive(Debug, Default)]
-pub(crate) struct EncodedRows {
-    text: String,
-    /// Where each row lies in the text.
-    places: Vec<Range<usize>>,
-    /// The record that each row is there for.
-    records: Vec<u32>,
-    /// The rows that delete, by their place.
-    deletes: Vec<usize>,
-}
-
-impl EncodedRows {
-    /// Notes that the last row deletes.
-    pub(crate) fn note_delete(&mut self) {
-        self.deletes.extend(self.places.len().checked_sub(1));
-    }
-
-    /// How many of these rows delete.
-    pub(crate) fn delete_count(&self, rows: &Range<usize>) -> usize {
-        self.deletes.iter().filter(|row| rows.contains(row)).count()
-    }
-
-    /// Whether there are none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.places.is_empty()
-    }
-
-    /// The record that a row is there for.
-    pub(crate) fn record(&self, row: usize) -> Option<u32> {
-        self.records.get(row).copied()
-    }
-
-    /// Rows as one JSON array.
-    pub(crate) fn payload(&self, rows: Range<usize>) -> String {
-        let places = self.places.get(rows).unwrap_or_default();
-        let (Some(first), Some(last)) = (places.first(), places.last()) else { return "[]".to_owned() };
-        let text = self.text.get(first.start..last.end).unwrap_or_default();
-        let mut payload = String::with_capacity(text.len() + 2);
-        payload.push('[');
-        payload.push_str(text);
-        payload.push(']');
-        payload
-    }
-
-    /// Splits the rows into runs of at most `max_bytes`; a larger row goes alone.
-    pub(crate) fn runs(&self, max_bytes: usize) -> Vec<Range<usize>> {
-        let mut runs: Vec<Range<usize>> = Vec::new();
-        let mut began = 0;
-        for (row, place) in self.places.iter().enumerate() {
-            match runs.last_mut() {
-                Some(run) if place.end - began <= max_bytes => run.end = row + 1,
-                _ => {
-                    runs.push(row..row + 1);
-                    began = place.start;
-                }
-            }
-        }
-        runs
-    }
-
-    /// Adds a row that `write` writes, element by element; if it fails, nothing is added.
-    pub(super) fn add(
-        &mut self,
-        record: u32,
-        write: impl FnOnce(&mut Elements<'_>) -> Result<(), String>,
-    ) -> Result<(), String> {
-        let end = self.text.len();
-        if !self.is_empty() {
-            self.text.push(',');
-        }
-        let start = self.text.len();
-        let written = write(&mut Elements { out: &mut self.text, is_first: true });
-        if let Err(reason) = written {
-            self.text.truncate(end);
-            return Err(reason);
-        }
-        self.text.push(']');
-        self.places.push(start..self.text.len());
-        self.records.push(record);
-        Ok(())
-    }
-}
-
-/// The elements of one row.
-pub(super) struct Elements<'o> {
-    out: &'o mut String,
-    is_first: bool,
-}
-
-impl Elements<'_> {
-    fn next(&mut self) -> &mut String {
-        self.out.push(if self.is_first { '[' } else { ',' });
-        self.is_first = false;
-        self.out
-    }
-
-    pub(super) fn null(&mut self) {
-        self.next().push_str("null");
-    }
-
-    fn bool(&mut self, value: bool) {
-        self.next().push_str(if value { "true" } else { "false" });
-    }
-
-    fn value(&mut self, kind: &ColumnType, value: Value<'_>) {
-        kind.encode(value, self.next());
-    }
-
-    pub(super) fn text(&mut self, text: &str) {
-        // Writing to a String cannot fail.
-        let _written = write_json_string(self.next(), text).is_ok();
-    }
-
-    /// Text, where empty means that the source did not say.
-    fn text_or_null(&mut self, text: &str) {
-        if text.is_empty() { self.null() } else { self.text(text) }
-    }
-
-    /// Text that needs no escapes.
-    fn plain(&mut self, text: impl Display) {
-        let out = self.next();
-        let _written = write!(out, "\"{text}\"").is_ok();
-    }
-}
 
 /// Where an element comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Cell {
+pub(super) enum Cell {
     Field(usize),
     /// What does not fit the column of a field.
     Beside(usize),
@@ -159,21 +30,24 @@ enum Cell {
 
 /// Writes rows of one table for one statement.
 pub(crate) struct Encoder<'t> {
-    table: &'t Table,
-    columns: &'t Columns,
+    pub(super) table: &'t Table,
+    pub(super) columns: &'t Columns,
     /// Columns that are never written.
     unmanaged: &'t [String],
-    extras: Extras,
+    pub(super) extras: Extras,
     /// The columns that the statement writes, by their place in the table.
-    written: Vec<usize>,
+    pub(super) written: Vec<usize>,
     /// The key's columns, by their place in the table.
-    key: Vec<usize>,
+    pub(super) key: Vec<usize>,
     /// For each column of the table the one that takes what does not fit it.
     beside: Vec<Option<usize>>,
     /// Those of the written columns that some row leaves as they are.
     kept: BTreeSet<usize>,
-    layout: Layout,
-    cells: Vec<Cell>,
+    pub(super) layout: Layout,
+    pub(super) cells: Vec<Cell>,
+    /// Columns that rows of the layout do not have, though the table does.
+    absent: Vec<usize>,
+    pub(super) findings: RefCell<Findings<'t>>,
 }
 
 /// What a row by key has beside its columns.
@@ -185,6 +59,8 @@ pub(crate) struct Extras {
     pub(crate) inserts: bool,
     /// Whether the row has values, though it is deleted. Otherwise deleted rows have none.
     pub(crate) values: bool,
+    /// Whether columns that Snowflake fills by itself are written, too.
+    pub(crate) all_columns: bool,
 }
 
 /// Which columns a statement over some rows writes.
@@ -219,13 +95,26 @@ impl<'t> Encoder<'t> {
         let is_written = |(index, column): &(usize, &TableColumn)| {
             let is_time = column.name == columns.meta.processed_at;
             let can_be = !matches!(column.kind, ColumnType::Other(_)) && is_ours(column, unmanaged);
-            (can_be && !column.fills_itself && !is_time) || key.contains(index)
+            let is_left = column.fills_itself && !extras.all_columns;
+            (can_be && !is_left && !is_time) || key.contains(index)
         };
         let written = table.columns.iter().enumerate().filter(is_written).map(|(index, _)| index).collect();
         let beside = |column: &TableColumn| table.find(&columns.beside(&column.name)?.0);
         let beside = table.columns.iter().map(beside).collect();
-        let (kept, layout, cells) = (BTreeSet::new(), Layout::default(), Vec::new());
-        Ok(Self { table, columns, unmanaged, extras, written, key, beside, kept, layout, cells })
+        Ok(Self {
+            table,
+            columns,
+            unmanaged,
+            extras,
+            written,
+            key,
+            beside,
+            kept: BTreeSet::new(),
+            layout: Layout::default(),
+            cells: Vec::new(),
+            absent: Vec::new(),
+            findings: RefCell::default(),
+        })
     }
 
     /// Notes which columns a row leaves as they are, and that its fields are written even where Snowflake has a default.
@@ -242,7 +131,31 @@ impl<'t> Encoder<'t> {
             self.kept.insert(column);
             self.kept.extend(self.beside(column));
         }
+        if !self.unmanaged.is_empty() {
+            self.note_unmanaged(row);
+        }
         Ok(())
+    }
+
+    /// Notes which values are dropped because their columns are somebody else's.
+    fn note_unmanaged(&self, row: Struct<'_>) {
+        for (name, _) in row.iter().filter(|(_, value)| !value.is_null() && !value.is_unavailable()) {
+            let Ok(column) = self.columns.naming.column(name) else { continue };
+            if let Some(column) = self.unmanaged.iter().find(|unmanaged| **unmanaged == column) {
+                self.findings.borrow_mut().add(Finding::Unmanaged, column);
+            }
+        }
+    }
+
+    fn note(&self, finding: Finding, column: usize) {
+        if let Some(column) = self.table.columns.get(column) {
+            self.findings.borrow_mut().add(finding, &column.name);
+        }
+    }
+
+    /// What was found while rows were encoded.
+    pub(crate) fn findings(&self) -> Findings<'t> {
+        self.findings.take()
     }
 
     /// Has the statement write all fields of the layout.
@@ -278,9 +191,10 @@ impl<'t> Encoder<'t> {
     /// Why the row cannot be written.
     pub(crate) fn folded(&mut self, rows: &mut EncodedRows, row: &Folded<'_>) -> Result<(), String> {
         self.lay_out(row.row())?;
-        let Extras { key_text, inserts, values } = self.extras;
+        let Extras { key_text, inserts, values, .. } = self.extras;
+        self.note_missing(row);
         rows.add(row.last.record.index(), |out| {
-            self.elements(out, &row.last, row.row(), Some(row))?;
+            self.elements(out, &row.told(), row.row(), Some(row))?;
             if key_text {
                 out.text(&row.key_text);
             }
@@ -295,12 +209,31 @@ impl<'t> Encoder<'t> {
         })
     }
 
+    /// Notes which values a row loses: those of columns that an update does not have, and those that it leaves out after
+    /// a delete.
+    fn note_missing(&self, row: &Folded<'_>) {
+        if !self.absent.is_empty() && row.last.operation() == Operation::Update {
+            self.absent.iter().for_each(|column| self.note(Finding::Absent, *column));
+        }
+        for lost in row.carried.iter().filter(|carried| carried.is_lost && !row.is_delete()) {
+            let field =
+                row.row().iter().position(|(name, value)| name == lost.name && value.is_unavailable());
+            let column = field.and_then(|field| self.layout.fields().get(field).copied().flatten());
+            column.into_iter().for_each(|column| self.note(Finding::Unavailable, column));
+        }
+    }
+
     /// Adds the row of an event in a table without a key.
     ///
     /// # Errors
     /// Why the row cannot be written.
     pub(crate) fn event(&mut self, rows: &mut EncodedRows, event: &Event<'_>) -> Result<(), String> {
         self.lay_out(event.row())?;
+        for (field, column) in event.row().fields().iter().zip(self.layout.fields()) {
+            if let Some(column) = column.filter(|_| field.value().is_unavailable()) {
+                self.note(Finding::Unavailable, column);
+            }
+        }
         rows.add(event.record.index(), |out| self.elements(out, event, event.row(), None))
     }
 
@@ -328,12 +261,17 @@ impl<'t> Encoder<'t> {
     }
 
     /// Finds out where each element of a row comes from.
-    fn lay_out(&mut self, row: Struct<'_>) -> Result<(), String> {
+    pub(super) fn lay_out(&mut self, row: Struct<'_>) -> Result<(), String> {
         let is_new = self.layout.of(row, self.table, self.columns)?;
         if !is_new && self.cells.len() == self.written.len() {
             return Ok(());
         }
         self.cells = self.written.iter().map(|column| self.cell(*column)).collect();
+        let cells = self.written.iter().zip(&self.cells);
+        let absent = cells.filter(|(_, cell)| **cell == Cell::Absent).map(|(column, _)| *column);
+        // The column beside one that is absent is no loss of its own.
+        let is_beside = |column: &usize| self.beside.contains(&Some(*column));
+        self.absent = absent.filter(|column| !is_beside(column)).collect();
         Ok(())
     }
 
@@ -354,7 +292,7 @@ impl<'t> Encoder<'t> {
         beside.map_or(Cell::Absent, Cell::Beside)
     }
 
-    fn elements(
+    pub(super) fn elements(
         &self,
         out: &mut Elements<'_>,
         event: &Event<'_>,
@@ -366,6 +304,7 @@ impl<'t> Encoder<'t> {
         let lacks_key = folded.is_none() && key.iter().any(|(name, _)| row.get(name).is_none());
         for (column, cell) in self.written.iter().zip(&self.cells) {
             match (*cell, folded) {
+                (Cell::About(About::Position), Some(folded)) => out.plain(folded.last.stamp()),
                 (Cell::About(about), _) => write_about(out, about, event),
                 (Cell::Key(part), Some(folded)) => self.key_element(out, folded, part, *column)?,
                 (Cell::Field(_) | Cell::Beside(_), _) if !has_values => out.null(),
@@ -406,14 +345,23 @@ impl<'t> Encoder<'t> {
         self.table.columns.get(column).map(|column| &column.kind)
     }
 
-    fn key_element(
+    pub(super) fn key_element(
         &self,
         out: &mut Elements<'_>,
         row: &Folded<'_>,
         part: usize,
         column: usize,
     ) -> Result<(), String> {
-        let value = row.key.get(part).copied().unwrap_or_default();
+        self.key_value(out, row.key.get(part).copied().unwrap_or_default(), column)
+    }
+
+    /// A value of a key.
+    pub(super) fn key_value(
+        &self,
+        out: &mut Elements<'_>,
+        value: Value<'_>,
+        column: usize,
+    ) -> Result<(), String> {
         let Some(kind) = self.kind(column) else { return Ok(()) };
         if !matches!(kind.fit(value), Fit::Fits) {
             return Err(self.misfit(column, value));
@@ -431,6 +379,7 @@ impl<'t> Encoder<'t> {
     ) -> Result<(), String> {
         let Some(kind) = self.kind(column) else { return Ok(()) };
         if matches!(kind.fit(value), Fit::Fits) {
+            self.note_changed(kind, value, column);
             out.value(kind, value);
             return Ok(());
         }
@@ -440,8 +389,26 @@ impl<'t> Encoder<'t> {
         if !beside.is_some_and(|kind| matches!(kind.fit(value), Fit::Fits)) {
             return Err(self.misfit(column, value));
         }
+        self.note(Finding::Beside, column);
         out.null();
         Ok(())
+    }
+
+    /// Notes what a column holds otherwise than the source does.
+    fn note_changed(&self, kind: &ColumnType, value: Value<'_>, column: usize) {
+        match value.view() {
+            ValueRef::List(_) | ValueRef::Struct(_) if has_nested_placeholder(value) => {
+                self.note(Finding::Nested, column);
+            }
+            ValueRef::Timestamp(timestamp) if loses_offset(kind, timestamp) => {
+                self.note(Finding::Offset, column);
+            }
+            _ => {}
+        }
+        let kept = self.table.columns.get(column).and_then(|column| column.kept_fraction);
+        if kept.is_some_and(|kept| loses_fraction(kept, value.view())) {
+            self.note(Finding::Fraction, column);
+        }
     }
 
     fn beside_element(&self, out: &mut Elements<'_>, value: Value<'_>, field: usize, column: usize) {
@@ -454,7 +421,7 @@ impl<'t> Encoder<'t> {
         }
     }
 
-    fn misfit(&self, column: usize, value: Value<'_>) -> String {
+    pub(super) fn misfit(&self, column: usize, value: Value<'_>) -> String {
         let shown = super::wanted::shown(value);
         self.table.columns.get(column).map_or_else(String::new, |column| {
             format!(
@@ -474,9 +441,11 @@ impl<'t> Encoder<'t> {
             fields.iter().position(of_column).and_then(|index| row.row().fields().get(index).copied());
         match field {
             Some(field) if field.value().is_unavailable() && self.has_values(row) => {
-                match row.carried(field.name()) {
-                    Some(carried) => out.plain(carried.since),
-                    None => out.plain(""),
+                match (row.carried(field.name()), &row.base) {
+                    (Some(carried), _) => out.plain(carried.since),
+                    (None, Base::Row) => out.plain(""),
+                    // Only a row that has come along from the old key is the one whose values are meant.
+                    (None, Base::Inserted(inserted)) => out.plain(moved_since(inserted.by.position)),
                 }
             }
             _ => out.null(),
@@ -496,38 +465,4 @@ fn resolved<'b>(field: &Field<'b>, folded: Option<&Folded<'b>>) -> Value<'b> {
         return value;
     }
     folded.and_then(|folded| folded.carried(field.name())).map_or(value, |carried| carried.value)
-}
-
-fn write_about(out: &mut Elements<'_>, about: About, event: &Event<'_>) {
-    let Event { record, change, position, .. } = event;
-    match about {
-        About::Operation => out.plain(event.letter()),
-        About::Timestamp => match event.time() {
-            Some(time) => out.plain(time),
-            None => out.null(),
-        },
-        About::Position => out.plain(position),
-        About::ProcessedAt => out.null(),
-        About::Extra(Metadata::Topic) => out.text(record.topic()),
-        About::Extra(Metadata::Partition) => out.plain(record.partition()),
-        About::Extra(Metadata::Offset) => out.plain(record.offset()),
-        About::Extra(Metadata::Database) => out.text_or_null(change.database()),
-        About::Extra(Metadata::Schema) => out.text_or_null(change.schema()),
-        About::Extra(Metadata::Transaction) => out.text_or_null(change.transaction()),
-        About::Extra(Metadata::Snapshot) => out.text_or_null(change.snapshot()),
-    }
-}
-
-/// The keys that are remembered as deleted: the key's text and the delete's position.
-pub(crate) fn bury(
-    rows: &mut EncodedRows,
-    record: u32,
-    key_text: &str,
-    position: Position,
-) -> Result<(), String> {
-    rows.add(record, |out| {
-        out.text(key_text);
-        out.plain(position);
-        Ok(())
-    })
 }

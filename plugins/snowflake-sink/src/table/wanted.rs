@@ -6,6 +6,7 @@ use tidegate_plugin::{Schema, SchemaField, Struct, Value};
 
 use super::{
     Table, TableColumn,
+    alter::Evolving,
     layout::{Columns, Layout},
     rows::is_ours,
 };
@@ -21,6 +22,10 @@ pub(super) struct Wanted<'c> {
     columns: &'c Columns,
     /// Columns that are never written.
     unmanaged: &'c [String],
+    /// Types that the connector file declares, by the source's column.
+    declared: &'c BTreeMap<String, ColumnType>,
+    /// The source's table.
+    source: &'c str,
     /// Columns that fields of the source have.
     claimed: BTreeSet<usize>,
     /// The table, new columns at its end, widened ones with their new types.
@@ -38,11 +43,13 @@ pub(super) struct Wanted<'c> {
 }
 
 impl<'c> Wanted<'c> {
-    pub(super) fn new(table: &Table, columns: &'c Columns, unmanaged: &'c [String]) -> Self {
+    pub(super) fn new(table: &Table, evolving: &Evolving<'c>) -> Self {
         let existing = table.columns.len();
         Self {
-            columns,
-            unmanaged,
+            columns: evolving.columns,
+            unmanaged: evolving.unmanaged,
+            declared: evolving.declared,
+            source: evolving.source,
             claimed: BTreeSet::new(),
             table: table.clone(),
             existing,
@@ -149,20 +156,30 @@ impl<'c> Wanted<'c> {
         let found = self.table.find(&column).filter(|index| !self.inferred.contains(index));
         let Some(column) = found.and_then(|index| self.table.columns.get(index)) else { return Ok(()) };
         match column.kind.fit(value) {
-            Fit::Misfit => Err(format!(
-                "key column {:?} of {} is {} and cannot hold {}",
-                column.name,
-                self.table.name,
-                column.kind,
-                shown(value)
-            )),
+            Fit::Misfit => Err(self.key_misfit(name, column, value)),
             _ => Ok(()),
+        }
+    }
+
+    fn key_misfit(&self, name: &str, column: &TableColumn, value: Value<'_>) -> String {
+        let (table, kind) = (&self.table.name, &column.kind);
+        let misfit =
+            format!("key column {:?} of {table} is {kind} and cannot hold {}", column.name, shown(value));
+        let exists = self.table.columns.iter().take(self.existing).any(|known| known.name == column.name);
+        let option = format!("[sink.config.tables.{:?}] columns = {{ {name:?} = \"text\" }}", self.source);
+        match (exists, self.declared.contains_key(name)) {
+            (false, false) => format!("{misfit}: declare a type that holds all its values, such as {option}"),
+            (false, true) => format!("{misfit}, as its type is declared in {option}: declare a wider one"),
+            (true, _) => format!(
+                "{misfit}: declare a type that holds all its values, such as {option}, and have the table made again, \
+                 or change the column yourself: the sink does not change the type of a key in a table that exists"
+            ),
         }
     }
 
     /// A field that has no column yet. A null without a schema does not say what it would be: it needs none.
     fn see_new(&mut self, name: &str, value: Value<'_>, field: Option<SchemaField>) -> Result<bool, String> {
-        let typed = field.map(ColumnType::of_field);
+        let typed = self.declared.get(name).cloned().or_else(|| field.map(ColumnType::of_field));
         let is_inferred = typed.is_none();
         let Some(kind) = typed.or_else(|| ColumnType::of_value(value)) else { return Ok(false) };
         let name = self.columns.naming.column(name).map_err(|error| error.to_string())?;
@@ -238,8 +255,14 @@ impl<'c> Wanted<'c> {
     }
 
     fn add(&mut self, name: String, kind: ColumnType) -> usize {
-        let (is_required, fills_itself, is_virtual) = (false, false, false);
-        self.table.columns.push(TableColumn { name, kind, is_required, fills_itself, is_virtual });
+        self.table.columns.push(TableColumn {
+            name,
+            kind,
+            is_required: false,
+            fills_itself: false,
+            is_virtual: false,
+            kept_fraction: None,
+        });
         self.table.columns.len() - 1
     }
 }

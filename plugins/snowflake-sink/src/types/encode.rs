@@ -75,6 +75,31 @@ fn to_float(number: ValueRef<'_>) -> Option<f64> {
     }
 }
 
+/// Whether a column would hold another offset than that of a timestamp.
+pub(crate) fn loses_offset(kind: &ColumnType, timestamp: Timestamp) -> bool {
+    *kind == ColumnType::TimestampTz && readable(timestamp).offset_seconds != timestamp.offset_seconds
+}
+
+/// Whether a time or a timestamp has more digits of a second than a column keeps.
+pub(crate) fn loses_fraction(kept: u8, value: ValueRef<'_>) -> bool {
+    let nanoseconds = match value {
+        ValueRef::Time(time) => time.nanoseconds,
+        ValueRef::Timestamp(timestamp) => timestamp.nanoseconds.into(),
+        _ => return false,
+    };
+    !nanoseconds.is_multiple_of(10_u64.pow(9_u32.saturating_sub(kept.into())))
+}
+
+/// Whether a list or a struct has something in it that the source did not send.
+pub(crate) fn has_nested_placeholder(value: Value<'_>) -> bool {
+    match value.view() {
+        ValueRef::Unavailable => true,
+        ValueRef::List(list) => list.iter().any(has_nested_placeholder),
+        ValueRef::Struct(row) => row.iter().any(|(_, value)| has_nested_placeholder(value)),
+        _ => false,
+    }
+}
+
 /// An offset that the text of a timestamp cannot tell becomes that of UTC; the point in time is the same.
 fn readable(timestamp: Timestamp) -> Timestamp {
     let is_readable = |offset: i32| {

@@ -54,7 +54,20 @@ impl ColumnType {
             (Self::TimestampTz | Self::TimestampLtz, ValueRef::Timestamp(timestamp)) => {
                 timestamp.offset_seconds.is_some() && calendar::has_timestamp(timestamp)
             }
-            (kind, ValueRef::String(text)) => kind.is_temporal() && may_be_temporal(text),
+            (kind, ValueRef::String(text)) => {
+                kind.is_temporal() && may_be_temporal(text) && !kind.drops_part_of(text)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether Snowflake would read a text and drop a part of it: the time of a day, the offset of a clock without one.
+    fn drops_part_of(&self, text: &str) -> bool {
+        let Some((_, clock)) = text.split_once(':') else { return false };
+        let has_offset = clock.ends_with(['Z', 'z']) || clock.contains(['+', '-']);
+        match self {
+            Self::Date => true,
+            Self::Time | Self::TimestampNtz => has_offset,
             _ => false,
         }
     }

@@ -8,6 +8,7 @@
 //! An element is `null`, `true`, `false` or a JSON string, never a JSON number: what reads those may round them.
 
 mod calendar;
+mod declared;
 mod desired;
 mod digits;
 mod encode;
@@ -19,7 +20,9 @@ mod tests;
 
 use std::fmt;
 
+pub(crate) use encode::{has_nested_placeholder, loses_fraction, loses_offset};
 pub(crate) use fit::Fit;
+pub(crate) use show::kept_fraction;
 
 /// Most digits of a NUMBER.
 const MAX_PRECISION: u8 = 38;

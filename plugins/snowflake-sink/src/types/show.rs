@@ -9,6 +9,9 @@ const LARGEST_TEXT: u32 = 16_777_216;
 /// The same of BINARY.
 const LARGEST_BINARY: u32 = 8_388_608;
 
+/// Most digits of a second.
+const MOST_FRACTION: u32 = 9;
+
 /// Why the type of a column cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UnreadableType {
@@ -57,6 +60,14 @@ impl ColumnType {
             _ => Self::Other(shown.name),
         })
     }
+}
+
+/// The digits of a second that a column keeps, by the `data_type` of SHOW COLUMNS, where they are fewer than Snowflake has.
+pub(crate) fn kept_fraction(data_type: &str) -> Option<u8> {
+    let shown: Shown = serde_json::from_str(data_type).ok()?;
+    let has_clock = shown.name == "TIME" || shown.name.starts_with("TIMESTAMP_");
+    let digits = shown.scale.filter(|digits| has_clock && *digits < MOST_FRACTION)?;
+    u8::try_from(digits).ok()
 }
 
 fn number(precision: Option<u32>, scale: Option<u32>) -> Result<ColumnType, UnreadableType> {

@@ -34,7 +34,8 @@ impl Sink for Planning {
     }
 
     fn write(&mut self, batch: &Batch<'_>) -> Result<Report> {
-        let plan = self.planner.plan(batch, |_, _| false);
+        let moved = self.planner.moved_keys(batch);
+        let plan = self.planner.plan(batch, &moved, |_, _| false);
         SEEN.with_borrow_mut(|seen| *seen = (self.look)(&plan));
         Ok(Report::written())
     }
@@ -228,4 +229,50 @@ fn what_is_no_change_event_is_refused_or_passed_over() {
     let records = Records::new().json("plain", json!({"id": 1}), json!({"id": 1, "name": "x"}));
     assert!(plan(json!({}), &records)[0].starts_with("rejected 0: the record is no change event"));
     assert_eq!(plan(json!({"other_records": "skip"}), &records), [""; 0]);
+}
+
+/// A row moves from one key to another, and leaves out its name.
+fn moves(records: Records, old: i64, new: i64, lsn: i64) -> Records {
+    let header = |id: i64| format!("Struct{{id={id}}}").into_bytes();
+    let create = Made::insert("items").key(json!({"id": new})).after(row(new, "")).lsn(lsn);
+    records
+        .event(
+            Made::delete("items").key(json!({"id": old})).before(json!({"id": old, "name": null})).lsn(lsn),
+        )
+        .header("__debezium.newkey", &header(new))
+        .tombstone("cdc.public.items", json!({"id": old}))
+        .event(create.column("name", tidegate_plugin::Kind::UNAVAILABLE))
+        .header("__debezium.oldkey", &header(old))
+}
+
+#[test]
+fn a_create_takes_what_it_leaves_out_from_the_row_that_moves() {
+    let insert = Made::insert("items").key(json!({"id": 1})).after(row(1, "long")).lsn(1);
+    let records = moves(moves(Records::new().event(insert), 1, 9, 2), 9, 5, 3);
+    assert_eq!(
+        plan(json!({}), &records),
+        [
+            r#"0 items: d ["1"]"#,
+            r#"0 items: d ["9"] carrying name=long"#,
+            r#"0 items: c ["5"] carrying name=long"#
+        ]
+    );
+}
+
+#[test]
+fn a_delete_may_tell_the_values_of_the_row_that_moves() {
+    let create = Made::insert("items").key(json!({"id": 9})).after(row(9, "")).lsn(2);
+    let records = Records::new()
+        .event(Made::delete("items").key(json!({"id": 1})).before(row(1, "long")).lsn(2))
+        .event(create.column("name", tidegate_plugin::Kind::UNAVAILABLE));
+    assert_eq!(plan(json!({}), &records), [r#"0 items: d ["1"]"#, r#"0 items: c ["9"] carrying name=long"#]);
+}
+
+#[test]
+fn a_delete_of_another_change_is_not_the_old_row() {
+    let create = Made::insert("items").key(json!({"id": 9})).after(row(9, "")).lsn(3);
+    let records = Records::new()
+        .event(Made::delete("items").key(json!({"id": 1})).before(row(1, "long")).lsn(2))
+        .event(create.column("name", tidegate_plugin::Kind::UNAVAILABLE));
+    assert_eq!(plan(json!({}), &records), [r#"0 items: d ["1"]"#, r#"0 items: c ["9"]"#]);
 }

@@ -1,5 +1,5 @@
 //! Folding a batch and merging it comes to the same as applying its events one by one, whatever the batches and however
-//! often the source sends old events again.
+//! often the source sends old events again. In the end the table is what the source holds.
 
 use std::collections::BTreeMap;
 
@@ -12,18 +12,18 @@ use tidegate_plugin::{
 };
 
 use super::{super::*, config};
-use crate::{config::Config, names::Naming};
+use crate::{config::Config, names::Naming, plan::moves::Base};
 
-/// A table in Snowflake: rows by key, and what is remembered of deleted ones.
+/// A table in Snowflake: rows by key, and what is remembered of deleted ones. Positions are as the table has them.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Model {
     rows: BTreeMap<String, Row>,
-    deleted: BTreeMap<String, Position>,
+    deleted: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 struct Row {
-    position: Position,
+    position: String,
     plain: i64,
     large: Option<String>,
 }
@@ -49,7 +49,8 @@ impl Sink for Both {
     }
 
     fn write(&mut self, batch: &Batch<'_>) -> Result<Report> {
-        let plan = self.planner.plan(batch, |_, _| false);
+        let moved = self.planner.moved_keys(batch);
+        let plan = self.planner.plan(batch, &moved, |_, _| false);
         MODELS.with_borrow_mut(|(one_by_one, merged)| {
             for record in batch.iter() {
                 let Some(change) = record.change() else { continue };
@@ -59,7 +60,8 @@ impl Sink for Both {
             for table in plan.works.values().flat_map(BTreeMap::values) {
                 for step in &table.steps {
                     let Step::Upsert(rows) = step else { panic!("every event has a key") };
-                    rows.rows().iter().for_each(|row| merged.merge(row));
+                    merged.copy(rows);
+                    rows.rows().iter().filter(|row| !row.is_only_copied()).for_each(|row| merged.merge(row));
                 }
             }
         });
@@ -67,20 +69,28 @@ impl Sink for Both {
     }
 }
 
-fn plain(event: &Event<'_>) -> i64 {
-    event.row().get("plain").and_then(|value| value.as_i64()).unwrap_or_default()
+fn plain(row: Struct<'_>) -> i64 {
+    row.get("plain").and_then(|value| value.as_i64()).unwrap_or_default()
+}
+
+fn header(event: &Event<'_>, name: &str) -> Option<String> {
+    let text = event.record.headers().get(name)?.value?;
+    let json: Json = serde_json::from_slice(text).unwrap();
+    Some(json["id"].to_string())
 }
 
 impl Model {
-    fn key(event: &Event<'_>) -> String {
-        event.change.key().get("id").unwrap_or_default().to_string()
+    fn is_newer(&self, key: &str, position: &str) -> bool {
+        let row = self.rows.get(key).map(|row| row.position.as_str());
+        let deleted = self.deleted.get(key).map(String::as_str);
+        row.max(deleted).is_none_or(|known| position > known)
     }
 
     /// What the documentation promises of one event.
     fn apply(&mut self, event: &Event<'_>, missing: UpdateMissing) {
-        let key = Self::key(event);
-        let known = self.rows.get(&key).map(|row| row.position).max(self.deleted.get(&key).copied());
-        if known.is_some_and(|known| event.position <= known) {
+        let key = event.change.key().get("id").unwrap_or_default().to_string();
+        let position = event.position.to_string();
+        if !self.is_newer(&key, &position) {
             return;
         }
         let large = event.row().get("large").unwrap_or_default();
@@ -88,28 +98,67 @@ impl Model {
         let old = self.rows.remove(&key);
         let large = match (event.operation(), &old) {
             (Operation::Delete, _) => {
-                self.deleted.insert(key, event.position);
+                self.deleted.insert(key, position);
+                let place = arrival(event.position);
+                if let Some((new, old)) = header(event, "__debezium.newkey").zip(old)
+                    && self.is_newer(&new, &place)
+                {
+                    self.rows.insert(new, Row { position: place, ..old });
+                }
                 return;
             }
             (Operation::Update, None) if missing == UpdateMissing::Skip => return,
-            (_, Some(old)) if large.is_unavailable() => old.large.clone(),
+            (Operation::Update, Some(old)) if large.is_unavailable() => old.large.clone(),
+            (_, Some(old)) if large.is_unavailable() && old.position >= arrival(event.position) => {
+                old.large.clone()
+            }
+            (Operation::Create, _) if large.is_unavailable() => {
+                let from = header(event, "__debezium.oldkey").and_then(|from| self.rows.get(&from));
+                from.filter(|from| from.position <= position).and_then(|from| from.large.clone())
+            }
             _ => sent,
         };
-        self.rows.insert(key, Row { position: event.position, plain: plain(event), large });
+        self.rows.insert(key, Row { position, plain: plain(event.row()), large });
+    }
+
+    /// What the statement does that copies rows to their new keys: it reads all before it writes one.
+    fn copy(&mut self, rows: &Upserts<'_>) {
+        let before = self.rows.clone();
+        for row in rows.rows() {
+            let Base::Inserted(inserted) = &row.base else { continue };
+            let found = row.needed_origins().iter().find_map(|origin| {
+                let old = before.get(&origin.key[0].to_string())?;
+                (old.position >= origin.after() && old.position <= origin.until()).then_some(old)
+            });
+            let Some(old) = found else { continue };
+            let (key, place) = (row.key[0].to_string(), arrival(inserted.by.position));
+            if !self.is_newer(&key, &place) {
+                continue;
+            }
+            let mut copy = Row { position: place, ..old.clone() };
+            if row.is_arrival() && row.values.is_some() {
+                copy.plain = plain(row.row());
+                let large = row.row().get("large").unwrap_or_default();
+                let known = row.carried("large").map(|carried| carried.value);
+                if let Some(large) = if large.is_unavailable() { known } else { Some(large) } {
+                    copy.large = large.as_str().map(str::to_owned);
+                }
+            }
+            self.rows.insert(key, copy);
+        }
     }
 
     /// What the MERGE does with one folded row.
     fn merge(&mut self, row: &Folded<'_>) {
-        let event = &row.last;
-        let key = Self::key(event);
+        let (key, position) = (row.key[0].to_string(), row.last.stamp());
         if row.is_delete() {
-            let deleted = self.deleted.entry(key.clone()).or_insert(event.position);
-            *deleted = event.position.max(*deleted);
-        } else if self.deleted.get(&key).is_some_and(|deleted| event.position <= *deleted) {
+            let deleted = self.deleted.entry(key.clone()).or_insert(position.clone());
+            *deleted = position.clone().max(deleted.clone());
+        } else if self.deleted.get(&key).is_some_and(|deleted| position <= *deleted) {
             return;
         }
         let old = self.rows.get(&key).cloned();
-        if old.as_ref().is_some_and(|old| event.position <= old.position) {
+        if old.as_ref().is_some_and(|old| position <= old.position) {
             return;
         }
         if row.is_delete() {
@@ -119,49 +168,80 @@ impl Model {
         if old.is_none() && !row.inserts {
             return;
         }
-        let large = event.row().get("large").unwrap_or_default();
-        let value = match row.carried("large") {
-            Some(carried) if large.is_unavailable() => {
-                let is_newer = old.as_ref().is_some_and(|old| old.position >= carried.since);
-                if is_newer {
-                    old.and_then(|old| old.large)
-                } else {
-                    carried.value.as_str().map(str::to_owned)
-                }
+        let large = row.row().get("large").unwrap_or_default();
+        let stays = |since: String| old.clone().filter(|old| old.position >= since).and_then(|old| old.large);
+        let value = match (row.carried("large"), &row.base) {
+            _ if !large.is_unavailable() => large.as_str().map(str::to_owned),
+            (Some(carried), _)
+                if !old.as_ref().is_some_and(|old| old.position >= carried.since.to_string()) =>
+            {
+                carried.value.as_str().map(str::to_owned)
             }
-            None if large.is_unavailable() => old.and_then(|old| old.large),
-            _ => large.as_str().map(str::to_owned),
+            (Some(_), _) | (None, Base::Row) => stays(String::new()),
+            (None, Base::Inserted(inserted)) => stays(moved_since(inserted.by.position)),
         };
-        self.rows.insert(key, Row { position: event.position, plain: plain(event), large: value });
+        self.rows.insert(key, Row { position, plain: plain(row.row()), large: value });
     }
 }
+
+/// How many keys a source uses.
+const KEYS: u8 = 5;
 
 /// A source: what it does to a few rows, in order. Each change has the next position.
 fn history() -> impl Strategy<Value = Vec<(u8, u8, bool)>> {
-    proptest::collection::vec((0..3_u8, 0..4_u8, any::<bool>()), 1..40)
+    proptest::collection::vec((0..KEYS, 0..6_u8, any::<bool>()), 1..50)
 }
 
-/// The events of a history: what each step does depends on whether its row exists.
-fn events(history: &[(u8, u8, bool)]) -> Vec<Made> {
-    let mut alive = [false; 3];
-    let mut events = Vec::new();
+/// A record to be sent, and its header.
+type Sent = (Made, Option<(&'static str, String)>);
+
+/// The rows that the source holds.
+type Held = BTreeMap<u8, (i64, String)>;
+
+/// The events of a history, and the rows that the source has in the end: what each step does depends on which rows exist.
+fn events(history: &[(u8, u8, bool)]) -> (Vec<Sent>, Held) {
+    let mut rows = Held::new();
+    let mut events: Vec<Sent> = Vec::new();
     for (step, (key, choice, large)) in history.iter().enumerate() {
-        let id = json!({ "id": key });
-        let row = |large: Json| json!({ "id": key, "plain": step, "large": large });
-        let exists = &mut alive[usize::from(*key)];
-        let event = match (*exists, choice) {
-            (false, _) => Made::insert("t").after(row(json!(format!("large {step}")))),
-            (true, 0) => Made::delete("t").before(id.clone()),
-            (true, _) if *large => Made::update("t").after(row(json!(format!("large {step}")))),
-            (true, _) => Made::update("t").after(row(Json::Null)).column("large", Kind::UNAVAILABLE),
+        let (lsn, plain) = (step as i64 + 1, step as i64);
+        let new = (1..KEYS).map(|more| (key + more + choice) % KEYS).find(|key| !rows.contains_key(key));
+        let id = |key: u8| json!({ "id": key });
+        let row = |key: u8, large: Json| json!({ "id": key, "plain": plain, "large": large });
+        let known = rows.get(key).map(|(_, large)| large.clone());
+        let written =
+            if *large { format!("large {step}") } else { known.clone().unwrap_or(format!("large {step}")) };
+        let with_value = |made: Made, key: u8| {
+            let is_known = *large || known.is_none();
+            let sent = if is_known { json!(written) } else { Json::Null };
+            let made = made.after(row(key, sent)).key(id(key)).lsn(lsn);
+            if is_known { made } else { made.column("large", Kind::UNAVAILABLE) }
         };
-        *exists = !(*exists && *choice == 0);
-        events.push(event.key(id).lsn(step as i64 + 1));
+        match (known.is_some(), choice, new) {
+            (true, 0, _) => {
+                events.push((Made::delete("t").before(id(*key)).key(id(*key)).lsn(lsn), None));
+                rows.remove(key);
+            }
+            (true, 1 | 2, Some(new)) => {
+                let delete = Made::delete("t").before(id(*key)).key(id(*key)).lsn(lsn);
+                events.push((delete, Some(("__debezium.newkey", id(new).to_string()))));
+                let create = with_value(Made::insert("t"), new);
+                events.push((create, Some(("__debezium.oldkey", id(*key).to_string()))));
+                rows.remove(key);
+                rows.insert(new, (plain, written));
+            }
+            (is_there, ..) => {
+                let made = if is_there { Made::update("t") } else { Made::insert("t") };
+                events.push((with_value(made, *key), None));
+                rows.insert(*key, (plain, written));
+            }
+        }
     }
-    events
+    (events, rows)
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
     #[test]
     fn folding_changes_nothing(
         history in history(),
@@ -169,9 +249,9 @@ proptest! {
         replays in proptest::collection::vec((0..40_usize, 0..40_usize), 0..4),
         skip in any::<bool>(),
     ) {
-        let made = events(&history);
+        let (made, held) = events(&history);
         // The source goes back some steps, now and then, and sends everything from there again.
-        let mut sent: Vec<Made> = Vec::new();
+        let mut sent: Vec<Sent> = Vec::new();
         let mut next = 0;
         for (until, back) in replays {
             let until = (next + until).min(made.len());
@@ -186,7 +266,13 @@ proptest! {
         let mut cuts = cuts.iter().cycle();
         while !rest.is_empty() {
             let (batch, behind) = rest.split_at(rest.len().min(*cuts.next().unwrap()));
-            let records = batch.iter().fold(Records::new(), |records, event| records.event(event.clone()));
+            let records = batch.iter().fold(Records::new(), |records, (event, header)| {
+                let records = records.event(event.clone());
+                match header {
+                    Some((name, value)) => records.header(name, value.as_bytes()),
+                    None => records,
+                }
+            });
             sink.write(&records).unwrap();
             rest = behind;
             MODELS.with_borrow(|(one_by_one, merged)| {
@@ -194,5 +280,11 @@ proptest! {
                 Ok(())
             })?;
         }
+        let merged = MODELS.with_borrow(|(_, merged)| merged.rows.clone());
+        let found: Held = merged
+            .into_iter()
+            .map(|(key, row)| (key.parse().unwrap(), (row.plain, row.large.unwrap_or_default())))
+            .collect();
+        prop_assert_eq!(found, held);
     }
 }

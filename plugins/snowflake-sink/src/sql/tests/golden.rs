@@ -31,13 +31,17 @@ macro_rules! golden {
     };
 }
 
-const GOLDEN: [(&str, &str); 24] = golden![
+const GOLDEN: [(&str, &str); 28] = golden![
     "merge_plain",
     "merge_single_key_tombstones",
     "merge_guarded",
     "merge_soft",
     "merge_soft_flagged",
     "insert_rows",
+    "copy_moved",
+    "copy_moved_soft",
+    "without_values",
+    "without_values_soft",
     "unmatched",
     "unmatched_soft",
     "bury",

@@ -2,9 +2,10 @@
 
 use crate::{
     sql::{
-        Column, Merge, Meta, OffsetNames, TableName, add_columns, bury, create_offsets, create_table,
-        create_tombstones, insert_rows, merge, offsets_add_missing, offsets_claim, offsets_move,
-        offsets_read, purge, show_columns, truncate_hard, truncate_soft, unmatched, widen,
+        Column, Copying, Merge, Meta, OffsetNames, Sought, TableName, add_columns, bury, copy_moved,
+        create_offsets, create_table, create_tombstones, insert_rows, merge, offsets_add_missing,
+        offsets_claim, offsets_move, offsets_read, purge, show_columns, truncate_hard, truncate_soft,
+        unmatched, widen, without_values,
     },
     types::ColumnType,
 };
@@ -85,6 +86,15 @@ impl Sample {
         let guarded = Merge { kept: &KEPT, tombstones: Some(&self.tombstones), insert_flag: true, ..plain };
         let soft = Merge { soft_delete: true, ..plain };
         let soft_flagged = Merge { kept: &KEPT, insert_flag: true, ..soft };
+        let copying = Copying {
+            table: &self.table,
+            columns: &columns,
+            key: &KEY,
+            position: 7,
+            tombstones: Some(&self.tombstones),
+            meta: &self.meta,
+        };
+        let sought = Sought { table: &self.table, key, tombstones: Some(&self.tombstones), meta: &self.meta };
         let single_key = Merge { key: &[0], tombstones: Some(&self.tombstones), ..plain };
         vec![
             case("merge_plain", 2, merge(&plain)),
@@ -93,6 +103,10 @@ impl Sample {
             case("merge_soft", 2, merge(&soft)),
             case("merge_soft_flagged", 2, merge(&soft_flagged)),
             case("insert_rows", 2, insert_rows(&self.table, &columns, &self.meta)),
+            case("copy_moved", 2, copy_moved(&copying)),
+            case("copy_moved_soft", 2, copy_moved(&Copying { tombstones: None, ..copying })),
+            case("without_values", 1, without_values(&sought)),
+            case("without_values_soft", 1, without_values(&Sought { tombstones: None, ..sought })),
             case("unmatched", 1, unmatched(&self.table, key, None)),
             case("unmatched_soft", 1, unmatched(&self.table, key, Some(&self.meta))),
         ]

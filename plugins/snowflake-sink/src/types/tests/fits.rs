@@ -236,3 +236,19 @@ fn days_and_times_are_of_the_years_that_snowflake_has() {
         [(time(86_399_999_999_999, None), Fit::Fits), (time(86_400_000_000_000, None), Fit::Misfit)],
     );
 }
+
+#[test]
+fn text_that_snowflake_would_read_in_part_does_not_fit() {
+    for (text, holders) in [
+        ("2024-02-29", vec![ColumnType::Date, ColumnType::TimestampNtz, ColumnType::TimestampTz]),
+        ("2024-02-29 12:00:00", vec![ColumnType::TimestampNtz, ColumnType::TimestampTz]),
+        ("2024-02-29T12:00:00Z", vec![ColumnType::TimestampTz]),
+        ("2024-02-29T12:00:00.5+02:00", vec![ColumnType::TimestampTz]),
+        ("12:00:00-05", vec![ColumnType::TimestampTz]),
+    ] {
+        for kind in [ColumnType::Date, ColumnType::TimestampNtz, ColumnType::TimestampTz] {
+            let expected = if holders.contains(&kind) { Fit::Fits } else { Fit::Misfit };
+            assert_eq!(kind.fit(Value::string(text)), expected, "{text} in {kind}");
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Types in SHOW COLUMNS, in DDL and in casts.
 
 use super::*;
+use crate::types::{kept_fraction, loses_fraction};
 
 #[test]
 fn every_type_is_read_declared_and_cast() {
@@ -59,4 +60,20 @@ fn what_snowflake_does_not_say_is_an_error() {
     ] {
         assert!(ColumnType::from_show(shown).is_err(), "{shown}");
     }
+}
+
+#[test]
+fn columns_that_keep_fewer_digits_of_a_second_are_known() {
+    for (shown, kept) in [
+        (r#"{"type":"TIMESTAMP_NTZ","precision":0,"scale":3,"nullable":true}"#, Some(3)),
+        (r#"{"type":"TIME","precision":0,"scale":0,"nullable":true}"#, Some(0)),
+        (r#"{"type":"TIMESTAMP_TZ","precision":0,"scale":9,"nullable":true}"#, None),
+        (r#"{"type":"FIXED","precision":38,"scale":2,"nullable":true}"#, None),
+    ] {
+        assert_eq!(kept_fraction(shown), kept, "{shown}");
+    }
+    let at =
+        |nanoseconds| Value::timestamp(Timestamp { seconds: 0, nanoseconds, offset_seconds: None }).view();
+    assert!(loses_fraction(3, at(1_000)) && loses_fraction(0, at(500_000_000)));
+    assert!(!loses_fraction(3, at(1_000_000)) && !loses_fraction(6, at(1_000)) && !loses_fraction(0, at(0)));
 }

@@ -1,0 +1,121 @@
+//! The statements for rows whose key changes, and the question for values that events leave out.
+//!
+//! Rows are copied to their new keys before anything else of a step is written, all by one statement: it reads every old
+//! row before it writes one. What is written afterwards finds the values under the new key.
+
+use std::rc::Rc;
+
+use super::statements::{Names, Prepared, Preparing, Purpose, Question, Sought, Statements, note};
+use crate::{
+    plan::{Base, Folded, Upserts},
+    sql::{self, Column},
+    table::{EncodedRows, Encoder, Extras},
+};
+
+/// Prepares what rows of one step need whose key changes.
+pub(super) struct Moves<'m, 'p> {
+    pub(super) preparing: &'m Preparing<'p>,
+    pub(super) names: &'m Names<'m>,
+    pub(super) is_soft: bool,
+}
+
+impl Moves<'_, '_> {
+    /// Prepares the copies.
+    ///
+    /// # Errors
+    /// When the table has no column for a part of the key.
+    pub(super) fn copy(&self, upserts: &Upserts<'_>, out: &mut Statements) -> Result<(), String> {
+        if !upserts.rows().iter().any(|row| !row.needed_origins().is_empty()) {
+            return Ok(());
+        }
+        let Self { preparing, names, is_soft } = self;
+        let extras = Extras { key_text: !is_soft, all_columns: true, ..Extras::default() };
+        let mut encoder =
+            Encoder::new(names.table, preparing.columns, upserts.key(), names.unmanaged, extras)?;
+        let moving = || upserts.rows().iter().filter(|row| !row.needed_origins().is_empty());
+        for row in moving().filter(|row| row.is_arrival()) {
+            note(encoder.look_at(row.row()), row.last, out);
+        }
+        let mut rows = EncodedRows::default();
+        for row in moving() {
+            note(encoder.copied(&mut rows, row), row.last, out);
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let written = encoder.written();
+        let position = |column: &Column| column.name == preparing.columns.meta.position;
+        let text = sql::copy_moved(&sql::Copying {
+            table: &names.table.name,
+            columns: &written.columns,
+            key: &written.key,
+            position: written.columns.iter().position(position).unwrap_or_default(),
+            tombstones: (!is_soft).then_some(names.deleted),
+            meta: &preparing.columns.meta,
+        });
+        let all = 0..rows.len();
+        out.prepared.push(Prepared {
+            kind: "MERGE",
+            table: Rc::clone(&names.label),
+            source: Rc::clone(&names.source),
+            text: text.into(),
+            binds: vec![preparing.now.to_owned()],
+            // One row may be read under a key that another one writes: they cannot be told apart.
+            rows: Some((Rc::new(rows), all)),
+            purpose: Purpose::Books,
+        });
+        Ok(())
+    }
+
+    /// Prepares the question for values that neither the batch nor the table has.
+    ///
+    /// # Errors
+    /// When a row cannot be laid out.
+    pub(super) fn ask(
+        &self,
+        upserts: &Upserts<'_>,
+        encoder: &mut Encoder<'_>,
+        is_early: bool,
+        out: &mut Statements,
+    ) -> Result<(), String> {
+        let Self { preparing, names, is_soft } = self;
+        if !preparing.asks {
+            return Ok(());
+        }
+        let (mut rows, mut sought) = (EncodedRows::default(), Vec::new());
+        let key: Rc<str> = upserts.key().join(", ").into();
+        let may_lack =
+            |row: &&Folded<'_>| !row.is_delete() && !row.is_only_copied() && row.unknown().next().is_some();
+        for row in upserts.rows().iter().filter(may_lack) {
+            let is_insert = match &row.base {
+                Base::Inserted(inserted) => inserted.is_insert(),
+                Base::Row => false,
+            };
+            if !is_insert && !preparing.inserts_updates {
+                continue;
+            }
+            let columns = encoder.left_out(row)?;
+            if columns.is_empty() {
+                continue;
+            }
+            // A row that cannot be encoded is refused when it is written.
+            let first = rows.len();
+            let Ok(places) = encoder.sought(&mut rows, first, row) else { continue };
+            let (record, numbers) = (row.last.record.index(), first..first + places);
+            sought.push(Sought { record, is_insert, columns, key: Rc::clone(&key), numbers });
+        }
+        if sought.is_empty() {
+            return Ok(());
+        }
+        let text = sql::without_values(&sql::Sought {
+            table: &names.table.name,
+            key: &encoder.key_columns(),
+            tombstones: (!is_soft).then_some(names.deleted),
+            meta: &preparing.columns.meta,
+        });
+        let mut asked = Statements::default();
+        preparing.runs("SELECT", text, &[], rows, Purpose::Books, names, &mut asked);
+        out.questions.push(Question { asked: asked.prepared, rows: sought, is_early });
+        Ok(())
+    }
+}

@@ -1,0 +1,42 @@
+//! What is written of an event beside its row: the columns about it, and the key of a row that it deleted.
+
+use super::{
+    layout::About,
+    payload::{Elements, EncodedRows},
+};
+use crate::{config::Metadata, plan::Event, position::Position};
+
+/// The element of a column about an event.
+pub(super) fn write_about(out: &mut Elements<'_>, about: About, event: &Event<'_>) {
+    let Event { record, change, position, .. } = event;
+    match about {
+        About::Operation => out.plain(event.letter()),
+        About::Timestamp => match event.time() {
+            Some(time) => out.plain(time),
+            None => out.null(),
+        },
+        About::Position => out.plain(position),
+        About::ProcessedAt => out.null(),
+        About::Extra(Metadata::Topic) => out.text(record.topic()),
+        About::Extra(Metadata::Partition) => out.plain(record.partition()),
+        About::Extra(Metadata::Offset) => out.plain(record.offset()),
+        About::Extra(Metadata::Database) => out.text_or_null(change.database()),
+        About::Extra(Metadata::Schema) => out.text_or_null(change.schema()),
+        About::Extra(Metadata::Transaction) => out.text_or_null(change.transaction()),
+        About::Extra(Metadata::Snapshot) => out.text_or_null(change.snapshot()),
+    }
+}
+
+/// The keys that are remembered as deleted: the key's text and the delete's position.
+pub(crate) fn bury(
+    rows: &mut EncodedRows,
+    record: u32,
+    key_text: &str,
+    position: Position,
+) -> Result<(), String> {
+    rows.add(record, |out| {
+        out.text(key_text);
+        out.plain(position);
+        Ok(())
+    })
+}

@@ -1,0 +1,136 @@
+//! Rows whose key changes: what is copied to the new key, and what is asked of rows that leave values out.
+
+use tidegate_plugin::Struct;
+
+use super::{
+    payload::{Elements, EncodedRows},
+    rows::{Cell, Encoder},
+};
+use crate::{
+    plan::{Base, Folded, Origin, arrival, moved_since},
+    sql::Column,
+};
+
+impl Encoder<'_> {
+    /// Adds the row of a new key whose values come from the row of the old key: its columns, for each that is neither key
+    /// nor position whether the old row has its value, the key's text, and where the old row is.
+    ///
+    /// # Errors
+    /// Why the row cannot be written.
+    pub(crate) fn copied(&mut self, rows: &mut EncodedRows, row: &Folded<'_>) -> Result<(), String> {
+        let Base::Inserted(inserted) = &row.base else { return Ok(()) };
+        // What a later event of the batch has comes on top, by a statement of its own.
+        self.lay_out(if row.is_arrival() { row.row() } else { Struct::EMPTY })?;
+        let place = arrival(inserted.by.position);
+        for (rank, origin) in row.needed_origins().iter().enumerate() {
+            rows.add(row.last.record.index(), |out| {
+                self.copied_columns(out, row, &place)?;
+                for (column, cell) in self.written.iter().zip(&self.cells) {
+                    if !self.is_own(*column, *cell) {
+                        out.bool(!self.has_own(*cell, row));
+                    }
+                }
+                if self.extras.key_text {
+                    out.text(&row.key_text);
+                }
+                out.plain(rank);
+                self.origin(out, Some(origin))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Adds what is asked of a row that leaves values out, once for each place where they may be: a number, the key, its
+    /// text, its position, and the place. The first number is `first`; returns how many there are.
+    ///
+    /// # Errors
+    /// Why it cannot be asked.
+    pub(crate) fn sought(
+        &self,
+        rows: &mut EncodedRows,
+        first: usize,
+        row: &Folded<'_>,
+    ) -> Result<usize, String> {
+        let origins = row.needed_origins();
+        let places = origins.len().max(1);
+        for place in 0..places {
+            rows.add(row.last.record.index(), |out| {
+                out.plain(first + place);
+                for (part, column) in self.key.iter().enumerate() {
+                    self.key_element(out, row, part, *column)?;
+                }
+                if self.extras.key_text {
+                    out.text(&row.key_text);
+                }
+                out.plain(row.last.stamp());
+                match &row.base {
+                    Base::Row => out.plain(""),
+                    Base::Inserted(inserted) => out.plain(moved_since(inserted.by.position)),
+                }
+                self.origin(out, origins.get(place))
+            })?;
+        }
+        Ok(places)
+    }
+
+    fn origin(&self, out: &mut Elements<'_>, origin: Option<&Origin<'_>>) -> Result<(), String> {
+        let Some(origin) = origin else {
+            (0..self.key.len() + 3).for_each(|_| out.null());
+            return Ok(());
+        };
+        for (value, column) in origin.key.iter().zip(&self.key) {
+            self.key_value(out, *value, *column)?;
+        }
+        [origin.after(), origin.until(), origin.since()].into_iter().for_each(|place| out.plain(place));
+        Ok(())
+    }
+
+    /// The names of the table's columns whose values a row leaves out.
+    pub(crate) fn left_out(&mut self, row: &Folded<'_>) -> Result<Vec<String>, String> {
+        self.lay_out(row.row())?;
+        let column = |name: &str| {
+            let field = row.row().iter().position(|(field, _)| field == name)?;
+            let column = self.layout.fields().get(field).copied().flatten()?;
+            self.table.column(column).map(|column: Column| column.name)
+        };
+        Ok(row.unknown().filter_map(column).collect())
+    }
+
+    fn copied_columns(&self, out: &mut Elements<'_>, row: &Folded<'_>, place: &str) -> Result<(), String> {
+        if row.is_arrival() && row.values.is_some() {
+            return self.elements(out, &row.told(), row.row(), Some(row));
+        }
+        for (column, cell) in self.written.iter().zip(&self.cells) {
+            match cell {
+                Cell::Key(part) => self.key_element(out, row, *part, *column)?,
+                cell if self.is_own(*column, *cell) => out.plain(place),
+                _ => out.null(),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a column is the key's, or the position: these the old row never has.
+    fn is_own(&self, column: usize, cell: Cell) -> bool {
+        let is_position =
+            || self.table.columns.get(column).is_some_and(|column| column.name == self.columns.meta.position);
+        matches!(cell, Cell::Key(_)) || is_position()
+    }
+
+    /// Whether the batch has the value of a column of a row that waits under its new key.
+    fn has_own(&self, cell: Cell, row: &Folded<'_>) -> bool {
+        if !row.is_arrival() || row.values.is_none() {
+            return false;
+        }
+        match cell {
+            Cell::Field(field) | Cell::Beside(field) => {
+                let field = row.row().fields().get(field).copied();
+                field.is_some_and(|field| {
+                    !field.value().is_unavailable() || row.carried(field.name()).is_some()
+                })
+            }
+            Cell::About(_) | Cell::Key(_) => true,
+            Cell::Absent => false,
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The text that is bound: one JSON array of arrays, an array for each row.
+
+use std::{
+    fmt::{Display, Write},
+    ops::Range,
+};
+
+use tidegate_plugin::{Value, write_json_string};
+
+use crate::types::ColumnType;
+
+/// Rows, encoded one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct EncodedRows {
+    text: String,
+    /// Where each row lies in the text.
+    places: Vec<Range<usize>>,
+    /// The record that each row is there for.
+    records: Vec<u32>,
+    /// The rows that delete, by their place.
+    deletes: Vec<usize>,
+}
+
+impl EncodedRows {
+    /// Notes that the last row deletes.
+    pub(crate) fn note_delete(&mut self) {
+        self.deletes.extend(self.places.len().checked_sub(1));
+    }
+
+    /// How many of these rows delete.
+    pub(crate) fn delete_count(&self, rows: &Range<usize>) -> usize {
+        self.deletes.iter().filter(|row| rows.contains(row)).count()
+    }
+
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// The record that a row is there for.
+    pub(crate) fn record(&self, row: usize) -> Option<u32> {
+        self.records.get(row).copied()
+    }
+
+    /// Rows as one JSON array.
+    pub(crate) fn payload(&self, rows: Range<usize>) -> String {
+        let places = self.places.get(rows).unwrap_or_default();
+        let (Some(first), Some(last)) = (places.first(), places.last()) else { return "[]".to_owned() };
+        let text = self.text.get(first.start..last.end).unwrap_or_default();
+        let mut payload = String::with_capacity(text.len() + 2);
+        payload.push('[');
+        payload.push_str(text);
+        payload.push(']');
+        payload
+    }
+
+    /// Splits the rows into runs of at most `max_bytes`; a larger row goes alone.
+    pub(crate) fn runs(&self, max_bytes: usize) -> Vec<Range<usize>> {
+        let mut runs: Vec<Range<usize>> = Vec::new();
+        let mut began = 0;
+        for (row, place) in self.places.iter().enumerate() {
+            match runs.last_mut() {
+                Some(run) if place.end - began <= max_bytes => run.end = row + 1,
+                _ => {
+                    runs.push(row..row + 1);
+                    began = place.start;
+                }
+            }
+        }
+        runs
+    }
+
+    /// Adds a row that `write` writes, element by element; if it fails, nothing is added.
+    pub(super) fn add(
+        &mut self,
+        record: u32,
+        write: impl FnOnce(&mut Elements<'_>) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let end = self.text.len();
+        if !self.is_empty() {
+            self.text.push(',');
+        }
+        let start = self.text.len();
+        let written = write(&mut Elements { out: &mut self.text, is_first: true });
+        if let Err(reason) = written {
+            self.text.truncate(end);
+            return Err(reason);
+        }
+        self.text.push(']');
+        self.places.push(start..self.text.len());
+        self.records.push(record);
+        Ok(())
+    }
+}
+
+/// The elements of one row.
+pub(super) struct Elements<'o> {
+    out: &'o mut String,
+    is_first: bool,
+}
+
+impl Elements<'_> {
+    fn next(&mut self) -> &mut String {
+        self.out.push(if self.is_first { '[' } else { ',' });
+        self.is_first = false;
+        self.out
+    }
+
+    pub(super) fn null(&mut self) {
+        self.next().push_str("null");
+    }
+
+    pub(super) fn bool(&mut self, value: bool) {
+        self.next().push_str(if value { "true" } else { "false" });
+    }
+
+    pub(super) fn value(&mut self, kind: &ColumnType, value: Value<'_>) {
+        kind.encode(value, self.next());
+    }
+
+    pub(super) fn text(&mut self, text: &str) {
+        // Writing to a String cannot fail.
+        let _written = write_json_string(self.next(), text).is_ok();
+    }
+
+    /// Text, where empty means that the source did not say.
+    pub(super) fn text_or_null(&mut self, text: &str) {
+        if text.is_empty() { self.null() } else { self.text(text) }
+    }
+
+    /// Text that needs no escapes.
+    pub(super) fn plain(&mut self, text: impl Display) {
+        let out = self.next();
+        let _written = write!(out, "\"{text}\"").is_ok();
+    }
+}
