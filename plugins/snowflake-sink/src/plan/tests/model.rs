@@ -172,9 +172,7 @@ impl Model {
         let stays = |since: String| old.clone().filter(|old| old.position >= since).and_then(|old| old.large);
         let value = match (row.carried("large"), &row.base) {
             _ if !large.is_unavailable() => large.as_str().map(str::to_owned),
-            (Some(carried), _)
-                if !old.as_ref().is_some_and(|old| old.position >= carried.since.to_string()) =>
-            {
+            (Some(carried), _) if old.as_ref().is_none_or(|old| old.position < carried.since.to_string()) => {
                 carried.value.as_str().map(str::to_owned)
             }
             (Some(_), _) | (None, Base::Row) => stays(String::new()),
