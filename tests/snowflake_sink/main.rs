@@ -6,5 +6,6 @@
 mod bench;
 mod faults;
 mod kills;
+mod reports;
 mod sets;
 mod stand_in;

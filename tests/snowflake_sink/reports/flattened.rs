@@ -1,0 +1,74 @@
+//! Rows that ExtractNewRecordState has flattened, in its ways of handling deletes and of naming its fields.
+
+use serde_json::{Value as Json, json};
+
+use super::{case::Case, record::Record};
+
+const TOPIC: &str = "cdc.public.devices";
+
+pub(crate) fn cases() -> Vec<Case> {
+    let columns: &[&str] = &["id", "kind"];
+    vec![
+        // delete.tombstone.handling.mode=rewrite
+        Case::new(
+            "flattened-rewrite",
+            vec![
+                row(4, "pump", "c", 100),
+                row(5, "fan", "c", 110),
+                row(4, "valve", "u", 120),
+                row(5, "fan", "d", 130),
+            ],
+        )
+        .table("devices", columns, &["4 valve"]),
+        // rewrite-with-tombstone
+        Case::new(
+            "flattened-rewrite-with-tombstone",
+            vec![
+                row(4, "pump", "c", 100),
+                row(4, "pump", "d", 110),
+                tombstone(4),
+                row(4, "valve", "c", 120),
+                row(5, "fan", "c", 130),
+                row(5, "fan", "d", 140),
+                tombstone(5),
+            ],
+        )
+        .table("devices", columns, &["4 valve"]),
+        // tombstone: nothing else says that the row goes.
+        Case::new(
+            "flattened-tombstones",
+            vec![
+                row(4, "pump", "c", 100),
+                row(5, "fan", "r", 110),
+                tombstone(5),
+                row(6, "lamp", "c", 130),
+                tombstone(6),
+                row(6, "light", "c", 150),
+            ],
+        )
+        .table("devices", columns, &["4 pump", "6 light"]),
+        // The events since the restart of Debezium come again.
+        Case::new(
+            "flattened-sent-again",
+            vec![
+                row(4, "pump", "c", 100),
+                row(4, "valve", "u", 110),
+                row(5, "fan", "c", 120),
+                row(4, "valve", "u", 110),
+                row(5, "fan", "c", 120),
+            ],
+        )
+        .unchanged_from(3)
+        .table("devices", columns, &["4 valve", "5 fan"]),
+    ]
+}
+
+fn row(id: i64, kind: &str, letter: &str, lsn: i64) -> Record {
+    let deleted = if letter == "d" { "true" } else { "false" };
+    let row: Json = json!({ "id": id, "kind": kind, "__op": letter, "__table": "devices", "__lsn": lsn, "__deleted": deleted });
+    Record::of(TOPIC, json!({ "id": id }), row)
+}
+
+fn tombstone(id: i64) -> Record {
+    Record::new(TOPIC, Some(&json!({ "id": id }).to_string()), None)
+}

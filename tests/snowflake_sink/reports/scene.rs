@@ -1,0 +1,284 @@
+//! Runs cases: every connector of one host reads a broker of its own into a schema of its own, batch by batch, and the
+//! host is restarted behind each of them.
+
+use std::{
+    collections::BTreeMap,
+    fs, thread,
+    time::{Duration, Instant},
+};
+
+use tidegate_tests::{Broker, Finished, Home, PATIENCE, Rows, Running, Schema, Snowflake};
+
+use super::{
+    case::{Case, Table},
+    record::send,
+};
+
+/// What every run says, and no failure is explained by.
+const USUAL: [&str; 4] =
+    ["Connected to Snowflake", "Subscribed to topics", " reading ", "rows are told apart"];
+
+/// How a sequence of runs reads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mode {
+    /// `thread` or `process`.
+    pub(crate) isolation: &'static str,
+    /// Records per batch, and per run of the host.
+    pub(crate) batch: usize,
+}
+
+/// One case, and what has become of it so far.
+struct Player<'c> {
+    case: &'c Case,
+    broker: Broker,
+    schema: Schema<'static>,
+    /// How many of its records the broker has.
+    sent: usize,
+    /// Lines of the log.
+    log: Vec<String>,
+    /// What must not change any more.
+    frozen: Option<BTreeMap<String, Rows>>,
+    failures: Vec<String>,
+}
+
+/// Runs the cases in one host, and checks them all.
+#[track_caller]
+pub(crate) fn play(test: &str, cases: &[Case], mode: Mode) {
+    let wanted = std::env::var("TIDEGATE_REPORTS").ok();
+    let is_wanted = |case: &&Case| {
+        wanted.as_ref().is_none_or(|wanted| wanted.split(',').any(|name| case.name.starts_with(name)))
+    };
+    let Some(snowflake) = Snowflake::find(test) else { return };
+    let home = Home::new(&["snowflake-sink"]);
+    let mut players: Vec<Player<'_>> =
+        cases.iter().filter(is_wanted).map(|case| Player::new(case, snowflake)).collect();
+    while players.iter().any(Player::has_more) {
+        let reading: Vec<bool> = players.iter_mut().map(|player| player.prepare(&home, mode)).collect();
+        let log = run(&home);
+
+        for (player, _) in players.iter_mut().zip(reading).filter(|(_, is_reading)| *is_reading) {
+            player.read(&log.stderr);
+        }
+    }
+    let mut failures = Vec::new();
+    for player in &mut players {
+        player.check();
+        if !player.failures.is_empty() {
+            let log = player.log.join("\n");
+            failures.push(format!("{}:\n{}\nlog:\n{log}", player.case.name, player.failures.join("\n")));
+        }
+    }
+    let names: Vec<&str> = players
+        .iter()
+        .filter(|player| !player.failures.is_empty())
+        .map(|player| player.case.name.as_str())
+        .collect();
+    assert!(
+        failures.is_empty(),
+        "{mode:?}: {} of {} cases: {names:?}\n\n{}",
+        failures.len(),
+        players.len(),
+        failures.join("\n\n")
+    );
+}
+
+/// Runs the host until all is read.
+#[track_caller]
+fn run(home: &Home) -> Finished {
+    // Every connector names its own broker.
+    let mut host = Running::start(home.command().args(["run", "--once"]));
+    let started = Instant::now();
+    while host.is_running() {
+        assert!(started.elapsed() < PATIENCE, "`run --once` does not end:\n{}", host.log());
+        thread::sleep(Duration::from_millis(20));
+    }
+    println!("a run of the host: {:?}", started.elapsed());
+    host.finish()
+}
+
+impl<'c> Player<'c> {
+    fn new(case: &'c Case, snowflake: &'static Snowflake) -> Self {
+        let broker = Broker::start();
+        for (topic, partitions) in case.topics() {
+            broker.topic(topic, partitions);
+        }
+        let schema = snowflake.schema(&case.name.replace('-', "_"));
+        Self { case, broker, schema, sent: 0, log: Vec::new(), frozen: None, failures: Vec::new() }
+    }
+
+    fn has_more(&self) -> bool {
+        self.sent < self.case.records.len() && self.failures.is_empty()
+    }
+
+    /// Sends the records of the next run; says whether there are any. A connector that has nothing more to read is taken
+    /// out of the host.
+    fn prepare(&mut self, home: &Home, mode: Mode) -> bool {
+        if !self.has_more() {
+            let file = home.path(&format!("connectors.d/{}.toml", self.case.name));
+            // It may have been taken out before.
+            let _gone = fs::remove_file(file).is_err();
+            return false;
+        }
+        let end = self.case.end_of_run(self.sent, mode.batch);
+        send(&self.broker, &self.case.records[self.sent..end]);
+        home.connector(&self.case.name, &self.connector(mode));
+        self.sent = end;
+        true
+    }
+
+    fn connector(&self, mode: Mode) -> String {
+        let Case { source, sink, more, .. } = self.case;
+        let topics: Vec<&str> = self.case.topics().into_iter().map(|(topic, _)| topic).collect();
+        let topics = if source.contains("topics") { String::new() } else { format!("topics = {topics:?}\n") };
+        let Mode { isolation, batch } = mode;
+        format!(
+            "isolation = \"{isolation}\"\nrestart.policy = \"never\"\n[source]\nbootstrap_servers = \"{}\"\n{topics}{source}\n{}\n\
+             [batch]\nmax_wait = \"300ms\"\nmax_records = {batch}\n{more}\n",
+            self.broker.servers(),
+            self.schema.sink(sink)
+        )
+    }
+
+    /// Takes its lines out of the log of a run.
+    fn read(&mut self, log: &str) {
+        let name = self.case.name.as_str();
+        let is_own = |line: &&str| {
+            // Behind time and level stands the connector, with the number of a task.
+            let word = line.split_whitespace().nth(2).unwrap_or_default();
+            word.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
+        };
+        let lines: Vec<String> = log.lines().filter(is_own).map(str::to_owned).collect();
+        if let Some(error) = lines.iter().find(|line| line.contains(" ERROR ")) {
+            self.failures.push(format!("after {} records: {error}", self.sent));
+        }
+        self.log.push(format!("--- after {} records", self.sent));
+        let is_usual = |line: &&String| USUAL.iter().any(|text| line.contains(text));
+        self.log.extend(lines.iter().filter(|line| !is_usual(line)).cloned());
+        if self.case.unchanged_from == Some(self.sent) {
+            self.frozen = Some(self.everything());
+        }
+    }
+
+    fn check(&mut self) {
+        let warned =
+            self.case.or_warned.is_some_and(|part| self.lines_at_warn().any(|line| line.contains(part)));
+        let mut failures = Vec::new();
+        if !warned {
+            failures.extend(self.case.tables.iter().flat_map(|table| self.check_table(table)));
+            failures.extend(self.check_unchanged());
+        }
+        let tables = self.schema.tables();
+        let present = self.case.absent.iter().filter(|name| tables.iter().any(|table| table == *name));
+        failures.extend(present.map(|name| format!("there is a table {name}")));
+        failures.extend(self.check_refused());
+        failures.extend(self.check_warnings());
+        self.failures.extend(failures);
+    }
+
+    fn check_table(&self, table: &Table) -> Vec<String> {
+        if !self.schema.tables().iter().any(|name| name == table.name) {
+            return vec![format!("there is no table {}, but {:?}", table.name, self.schema.tables())];
+        }
+        let mut failures = Vec::new();
+        let columns = self.schema.table(table.name).columns.into_iter().map(|column| column.name);
+        let mut columns: Vec<String> = columns.filter(|name| !name.starts_with("_cdc_")).collect();
+        columns.sort();
+        let mut expected = table.columns.to_vec();
+        expected.sort_unstable();
+        if columns != expected {
+            failures.push(format!("{}: columns {columns:?}, expected {expected:?}", table.name));
+        }
+        let known: Vec<&&str> =
+            expected.iter().filter(|name| columns.iter().any(|column| column == *name)).collect();
+        if known.len() < expected.len() {
+            return failures;
+        }
+        let rows = self.rows(table);
+        if rows != table.rows {
+            failures.push(format!("{}: rows {rows:#?}, expected {:#?}", table.name, table.rows));
+        }
+        failures
+    }
+
+    fn rows(&self, table: &Table) -> Vec<String> {
+        let columns: Vec<String> = table.columns.iter().map(|name| format!("\"{name}\"")).collect();
+        let sql = format!("SELECT {} FROM {}", columns.join(", "), self.schema.qualified_table(table.name));
+        let rows = self.schema.query(&sql).rows.into_iter();
+        let mut rows: Vec<String> =
+            rows.map(|row| row.into_iter().map(shown).collect::<Vec<_>>().join(" ")).collect();
+        rows.sort();
+        rows
+    }
+
+    fn check_unchanged(&self) -> Vec<String> {
+        let Some(frozen) = &self.frozen else { return Vec::new() };
+        let now = self.everything();
+        let changed = now.iter().filter(|(table, rows)| frozen.get(*table) != Some(*rows));
+        changed
+            .map(|(table, rows)| {
+                format!(
+                    "{table}: rows were {:#?}, and are {:#?}",
+                    frozen.get(table).map(|rows| &rows.rows),
+                    rows.rows
+                )
+            })
+            .collect()
+    }
+
+    /// The rows of every table that people read, every column included.
+    fn everything(&self) -> BTreeMap<String, Rows> {
+        let tables = self.schema.tables().into_iter();
+        let tables = tables.filter(|table| !table.starts_with("_cdc_") && !table.ends_with("__cdc_deleted"));
+        tables
+            .map(|table| {
+                let mut rows = self.schema.table(&table);
+                rows.rows.sort();
+                (table, rows)
+            })
+            .collect()
+    }
+
+    fn check_refused(&self) -> Vec<String> {
+        let mut failures = Vec::new();
+        for refused in &self.case.refused {
+            let line = self.lines_at_warn().find(|line| line.ends_with(&refused.place));
+            let Some(line) = line else {
+                failures.push(format!("{} is not refused", refused.place));
+                continue;
+            };
+            let missing = refused.reason.iter().filter(|part| !line.contains(**part));
+            failures.extend(missing.map(|part| format!("{}: not {part:?}, but {line}", refused.place)));
+        }
+        failures
+    }
+
+    fn check_warnings(&self) -> Vec<String> {
+        let Case { warnings, tolerated, refused, or_warned, .. } = self.case;
+        let missing = warnings.iter().filter(|part| !self.lines_at_warn().any(|line| line.contains(**part)));
+        let known = |line: &str| {
+            let mut parts = warnings.iter().chain(tolerated).chain(or_warned);
+            parts.any(|part| line.contains(part))
+                || refused.iter().any(|refused| line.ends_with(&refused.place))
+        };
+        missing
+            .map(|part| format!("no line at WARN with {part:?}"))
+            .chain(
+                self.lines_at_warn().filter(|line| !known(line)).map(|line| format!("not expected: {line}")),
+            )
+            .collect()
+    }
+
+    fn lines_at_warn(&self) -> impl Iterator<Item = &str> {
+        self.log.iter().map(String::as_str).filter(|line| line.contains(" WARN "))
+    }
+}
+
+/// A value in an expected row: `-` for NULL, `L*3000` for 3,000 times the same letter, a zero byte as `\0`.
+fn shown(value: Option<String>) -> String {
+    let Some(value) = value else { return "-".to_owned() };
+    let first = value.chars().next().unwrap_or('-');
+    if value.len() > 20 && value.chars().all(|letter| letter == first) {
+        return format!("{first}*{}", value.len());
+    }
+    value.replace('\0', "\\0")
+}
