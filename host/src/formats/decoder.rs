@@ -12,7 +12,7 @@ use super::{
     json::{Room, Scratch, TooLarge},
     notices::{Notice, Notices},
     order::{Orders, Reading},
-    payload::PayloadDecoder,
+    payload::{PayloadDecoder, note_findings},
 };
 
 /// How a task's records are to be read.
@@ -40,6 +40,7 @@ pub struct RecordDecoder {
     key: PayloadDecoder,
     value: PayloadDecoder,
     recogniser: Recogniser,
+    invalid_unicode: InvalidUnicode,
     rows: Rows,
     has_hints: bool,
     max_value_bytes: usize,
@@ -63,6 +64,7 @@ impl RecordDecoder {
         let max_value_bytes = if options.max_value_bytes == 0 { usize::MAX } else { options.max_value_bytes };
         let prefix = options.flattened_prefix.as_deref().unwrap_or("__");
         Self {
+            invalid_unicode: options.invalid_unicode,
             recogniser: Recogniser::new(options.change_events, prefix, max_value_bytes),
             key: PayloadDecoder::new(Part::Key, options.key, options.invalid_unicode),
             value: PayloadDecoder::new(Part::Value, options.value, options.invalid_unicode),
@@ -108,6 +110,7 @@ impl RecordDecoder {
         arena: Arena<'b>,
         scratch: &mut Scratch<'b>,
     ) -> Result<Decoded<'b>, Refusal> {
+        scratch.invalid_unicode = self.invalid_unicode;
         scratch.room = self.room(record).map_err(|error| no_room(record, &error))?;
         let (topic, notices) = (record.source_topic(), &mut self.notices);
         let key = self.key.read(record.key_bytes(), topic, arena, scratch, notices)?;
@@ -119,9 +122,13 @@ impl RecordDecoder {
             value_schema: value.schema,
             change: None,
         };
+        scratch.findings.clear();
         let mut work = Workshop { arena, scratch: &mut *scratch, notices: &mut self.notices };
         let recognised = self.recogniser.recognise(&mut decoded, record, &mut work);
         let has_documents = recognised.map_err(|error| broken(&error))?;
+        if !scratch.findings.is_empty() {
+            note_findings(topic, decoded.value, scratch, &mut self.notices);
+        }
         let typed = Typed { key: key.typed, value: value.typed, has_documents };
         self.refine(&mut decoded, record, typed, arena, scratch)?;
         if let Some(parts) = &mut decoded.change {

@@ -143,6 +143,18 @@ fn advice(side: &str, payload: &[u8], error: &JsonError) -> String {
     }
 }
 
+/// Notes what is unusual about the documents that a value of `topic` holds as text.
+#[cold]
+pub(super) fn note_findings<'b>(
+    topic: &str,
+    value: Value<'b>,
+    scratch: &mut Scratch<'b>,
+    notices: &mut Notices,
+) {
+    let Scratch { findings, text, .. } = scratch;
+    Notes { side: side(Part::Value), topic, notices }.all(&Read::plain(value), findings, text);
+}
+
 /// Notes about one payload.
 struct Notes<'n> {
     side: &'static str,

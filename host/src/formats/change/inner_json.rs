@@ -14,7 +14,8 @@ pub(super) fn parse<'b>(
     scratch: &mut Scratch<'b>,
 ) -> Result<Value<'b>, JsonError> {
     let (fields, values) = (scratch.fields.len(), scratch.values.len());
-    let mut parser = Parser { lexer: Lexer::new(text, 0), arena, scratch: &mut *scratch };
+    let lexer = Lexer::new(text, 0, scratch.invalid_unicode);
+    let mut parser = Parser { lexer, arena, scratch: &mut *scratch };
     if parser.lexer.peek().is_none() {
         return Err(parser.lexer.error(Fault::Empty));
     }

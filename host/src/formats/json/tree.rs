@@ -3,6 +3,7 @@
 use tidegate_abi::{Arena, Field, Value};
 
 use super::{
+    InvalidUnicode,
     error::{Fault, JsonError},
     findings::{Findings, Unusual},
     lexer::{Lexer, Text},
@@ -22,6 +23,8 @@ pub(crate) struct Scratch<'b> {
     pub(crate) bytes: Vec<u8>,
     /// What the values of this record may still take.
     pub(crate) room: Room,
+    /// What becomes of text that is no Unicode in documents within the record.
+    pub(crate) invalid_unicode: InvalidUnicode,
     /// What was unusual about the payload that was read last.
     pub(crate) findings: Findings<'b>,
     slots: Vec<u32>,
@@ -49,6 +52,7 @@ impl Scratch<'_> {
             text: self.text,
             bytes: self.bytes,
             room: Room::default(),
+            invalid_unicode: self.invalid_unicode,
             findings: self.findings.recycle(),
             slots: self.slots,
         }
