@@ -8,11 +8,12 @@ use tidegate_abi::{
 
 use super::{
     Format, Hints, InvalidUnicode,
-    change::{ChangeEvents, EventError, FlattenedTopic, Payload, Recogniser, RowError, Rows, Workshop},
+    change::{ChangeEvents, EventError, Payload, Recogniser, RowError, Rows, Workshop},
     json::{Room, Scratch, TooLarge},
     notices::{Notice, Notices},
     order::{Orders, Reading},
     payload::{PayloadDecoder, note_findings},
+    state,
 };
 
 /// How a task's records are to be read.
@@ -79,29 +80,24 @@ impl RecordDecoder {
 
     /// Prepares for the records of a partition: see [`Reading`]. Called before the first of each batch.
     pub fn open(&mut self, at: &Reading<'_>) {
-        self.orders.open(at, &mut self.notices);
+        let (order, flattened) = at.state.map_or((None, None), |state| {
+            let (order, flattened) = state::split(state);
+            (Some(order), flattened)
+        });
+        if self.orders.open(&Reading { state: order, ..*at }, &mut self.notices) {
+            self.recogniser.topics.set(at.topic, at.partition, flattened);
+        }
     }
 
     /// What has to be known of the records of a partition that were decoded so far, to go on behind them as if there had
     /// been no interruption. Opaque, and of 3,000 bytes at most.
     pub fn state(&mut self, topic: &str, partition: i32) -> HostState {
-        self.orders.state(topic, partition)
+        state::join(self.orders.state(topic, partition), self.recogniser.topics.get(topic, partition))
     }
 
     /// Hands out what decoding has changed, passed over or could not tell since the last call.
     pub fn drain_notices(&mut self, take: impl FnMut(Notice)) {
         self.notices.drain(take);
-    }
-
-    /// What the flattened rows of a partition have shown, to be stored with its offset: its tombstones depend on it.
-    #[must_use]
-    pub fn flattened_topic(&self, topic: &str, partition: i32) -> Option<&FlattenedTopic> {
-        self.recogniser.topics.get(topic, partition)
-    }
-
-    /// Sets what was stored of a partition that is to be read from a stored offset on; `None` where nothing was.
-    pub fn set_flattened_topic(&mut self, topic: &str, partition: i32, known: Option<FlattenedTopic>) {
-        self.recogniser.topics.set(topic, partition, known);
     }
 
     fn read<'b>(

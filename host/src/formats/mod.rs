@@ -12,6 +12,7 @@ mod memory;
 mod notices;
 mod order;
 mod payload;
+mod state;
 mod types;
 
 #[cfg(test)]
@@ -19,11 +20,12 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-pub use change::{ChangeEvents, ColumnHint, FlattenedTopic, HintError, Hints};
+pub use change::{ChangeEvents, ColumnHint, HintError, Hints};
 pub use decoder::{DecoderOptions, RecordDecoder};
 pub use json::{InvalidUnicode, MAX_DEPTH};
 pub use notices::{Cause, Notice, Severity};
-pub use order::{Reading, state_of_new_topic};
+pub use order::Reading;
+pub use state::state_of_new_topic;
 
 /// Format of a key or value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]

@@ -18,7 +18,7 @@ mod recognise;
 mod rows;
 
 pub(crate) use error::EventError;
-pub use flattened::FlattenedTopic;
+pub(crate) use flattened::FlattenedTopic;
 pub use hints::{ColumnHint, HintError, Hints};
 pub use recognise::ChangeEvents;
 pub(crate) use recognise::{Recogniser, Workshop};

@@ -11,9 +11,10 @@ use super::{
 
 const VERSION: u8 = 1;
 
-/// Kafka takes 4,096 characters of metadata by default, and base64 makes four of three bytes. Longer states, which no
+/// Kafka takes 4,096 characters of metadata by default, and base64 makes four of three bytes; some are left for what else
+/// is stored. Longer states, which no
 /// known source makes, go without their oldest events.
-pub(super) const MOST_BYTES: usize = 3_000;
+pub(super) const MOST_BYTES: usize = 2_200;
 
 /// Why a state cannot be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]

@@ -60,13 +60,15 @@ struct OpenPartition {
 
 impl Orders {
     /// Prepares for records of a partition from `offset` on, which were read under the assignment of this number; if it is
-    /// a new one, goes on with what was stored where the assignment began.
-    pub(super) fn open(&mut self, at: &Reading<'_>, notices: &mut Notices) {
+    /// a new one, goes on with what was stored where the assignment began. Gives whether it is a new one.
+    pub(super) fn open(&mut self, at: &Reading<'_>, notices: &mut Notices) -> bool {
         let is_this = |known: &i32| *known == at.partition;
         let open = self.partitions.entry(at.topic, is_this, || (at.partition, OpenPartition::default()));
-        if open.assignment != at.assignment {
+        let is_new = open.assignment != at.assignment;
+        if is_new {
             *open = OpenPartition { assignment: at.assignment, order: load(at, notices) };
         }
+        is_new
     }
 
     /// What is known of a partition, to be stored with the offset behind its last record.
@@ -133,8 +135,8 @@ fn load(at: &Reading<'_>, notices: &mut Notices) -> PartitionOrder {
     })
 }
 
-/// The state of a partition whose log in Kafka began again under the same name: whatever comes is newer than all before.
-pub fn state_of_new_topic(state: Option<&[u8]>) -> HostState {
+/// What is known of a partition whose log in Kafka began again under the same name.
+pub(super) fn in_new_topic(state: Option<&[u8]>) -> HostState {
     let order = state.and_then(|state| codec::decode(state).ok()).unwrap_or_default();
     order.in_new_topic().encoded()
 }
@@ -142,16 +144,19 @@ pub fn state_of_new_topic(state: Option<&[u8]>) -> HostState {
 #[cold]
 fn note(doubt: Option<Doubt>, parts: &ChangeParts<'_>, record: Record<'_>, notices: &mut Notices) {
     let (topic, partition, offset) = (record.source_topic(), record.partition(), record.offset());
-    let place = format!("{topic}[{partition}]");
+    // The topic alone, which allocates nothing.
+    let place = || format!("{topic}[{partition}]");
     match doubt {
-        Some(Doubt::LogBeganAgain(reason)) => notices.note(LOG_BEGAN_AGAIN, &place, || {
+        Some(Doubt::LogBeganAgain(reason)) => notices.note(LOG_BEGAN_AGAIN, topic, || {
+            let place = place();
             format!(
                 "the positions of the source went back in {place} at offset {offset} to {}, and {reason}: its log began \
                  again, as after a failover, a restore or a new snapshot. Events from here on are newer than all before",
                 parts.position_text
             )
         }),
-        Some(Doubt::AssumedResent) => notices.note(ASSUMED_RESENT, &place, || {
+        Some(Doubt::AssumedResent) => notices.note(ASSUMED_RESENT, topic, || {
+            let place = place();
             format!(
                 "the positions of the source went back in {place} at offset {offset} to {}, further than the events that \
                  are remembered: they are taken for events that the source sends again, and change nothing where rows are \
@@ -160,7 +165,8 @@ fn note(doubt: Option<Doubt>, parts: &ChangeParts<'_>, record: Record<'_>, notic
                 parts.position_text
             )
         }),
-        None => notices.inform(RESENT, &place, || {
+        None => notices.inform(RESENT, topic, || {
+            let place = place();
             format!("the source sends events of {place} again, from offset {offset} on: they change nothing")
         }),
     }

@@ -1,9 +1,12 @@
 //! Rows that ExtractNewRecordState has flattened, and what their tombstones mean.
 
-use tidegate_abi::{Operation, host::Batch};
+use tidegate_abi::{
+    Operation,
+    host::{Batch, HostState},
+};
 
 use super::{Message, decode_messages, json_decoder, only, to_json};
-use crate::formats::{ChangeEvents, DecoderOptions, FlattenedTopic, Notice, RecordDecoder};
+use crate::formats::{ChangeEvents, DecoderOptions, Notice, Reading, RecordDecoder};
 
 const TOPIC: &str = "cdc.public.devices";
 
@@ -310,16 +313,23 @@ fn what_was_known_of_a_topic_survives_a_restart() {
         tombstone(r#"{"id":2}"#),
     ];
     let whole = outcomes(&decode_messages(&mut json_decoder(), TOPIC, 0, &messages));
-    let mut known: Option<FlattenedTopic> = None;
+    let mut state: HostState = None;
     let mut parts = Vec::new();
     for (offset, message) in messages.iter().enumerate() {
         let mut decoder = json_decoder();
-        decoder.set_flattened_topic(TOPIC, 0, known.take());
         let offset = offset.try_into().unwrap();
+        let stored = state.take();
+        decoder.open(&Reading {
+            topic: TOPIC,
+            partition: 0,
+            assignment: 1,
+            offset,
+            state: stored.as_deref(),
+        });
         let batch = decode_messages(&mut decoder, TOPIC, offset, std::slice::from_ref(message));
         parts.extend(outcomes(&batch));
         assert_eq!(batch.record(0).unwrap().change().unwrap().schema(), "s");
-        known = decoder.flattened_topic(TOPIC, 0).cloned();
+        state = decoder.state(TOPIC, 0);
         assert_eq!(notices(&mut decoder), []);
     }
     assert_eq!(parts, whole);
