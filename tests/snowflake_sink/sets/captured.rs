@@ -9,7 +9,9 @@ use super::{
 const LARGE: usize = 10_000;
 /// What the log says of JSON without a schema, and with reason.
 const BASE64: &str = "text that looks like a decimal in base64";
-/// What the log says of values that do not fit their columns, the first time and then.
+/// What the log says of the one column that a source drops in the middle of its set, whose rows change later.
+const DROPPED: [&str; 2] = ["updates do not have column \"tier\"", "set it to NULL about=customers tier"];
+/// What it says of values that do not fit their columns, the first time and then.
 const BESIDE: [&str; 2] = ["cannot hold a value: it is NULL there", "more values did not fit their column"];
 
 #[track_caller]
@@ -28,10 +30,11 @@ fn expect_equal_with(set: &str, format: &str, batch: usize, deviations: &str, si
     pipe.connector(Connector { batch: Some(batch), wait, source: &source, sink, ..Connector::default() });
     let finished = pipe.run();
     let complaints = finished.count_log(" WARN ") + finished.count_log(" ERROR ");
-    // Where a set has values that go beside their columns, that is said, too.
-    let beside = if sink.is_empty() { 0 } else { BESIDE.iter().map(|line| finished.count_log(line)).sum() };
-    assert_eq!(complaints, finished.count_log(BASE64) + beside, "{}", finished.stderr);
-    assert_eq!(beside > 0, !sink.is_empty(), "{}", finished.stderr);
+    // Infinities and years that Snowflake does not have are beside their columns, which is said, too.
+    let beside: usize = BESIDE.iter().map(|line| finished.count_log(line)).sum();
+    let dropped: usize = DROPPED.iter().map(|line| finished.count_log(line)).sum();
+    assert_eq!(complaints, finished.count_log(BASE64) + beside + dropped, "{}", finished.stderr);
+    assert!(beside == 0 || set.starts_with("types"), "{}", finished.stderr);
     let values = pipe.expect_final(set, deviations);
     println!("{set} as {format} in batches of {batch}: {values} values are equal");
 }

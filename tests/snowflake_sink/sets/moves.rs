@@ -136,7 +136,11 @@ fn a_create_that_comes_first_takes_the_value_from_the_row_that_is_still_there() 
     let mut source = Source::new("notes", &["id"]);
     let first = source.insert(note(1, "a", "LONG"));
     let [delete, tombstone, create] = moved(&mut source, 1, 9, "b");
-    run_after_each(&pipe, &source, [first, create.in_partition(1)]);
+    run_after_each(&pipe, &source, [first]);
+    source.send(&pipe.broker, [create.in_partition(1)]);
+    let finished = pipe.run();
+    let line = finished.expect_log("came under a new key before the delete of its old key");
+    assert!(line.contains(" WARN ") && line.contains("notes"), "{line}");
     assert_eq!(notes(&pipe), ["1 a LONG c", "9 b LONG c"]);
     source.send(&pipe.broker, [delete, tombstone]);
     let _finished = pipe.run();

@@ -1,7 +1,7 @@
 //! The tables that a task writes to, as far as it knows them, and how they come to fit the rows.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -155,10 +155,15 @@ impl Catalog {
         plan: &TablePlan<'_>,
     ) -> Result<Vec<(u32, String)>, Trouble> {
         let target = &*plan.route.target;
+        let mut known: Option<BTreeSet<String>> = None;
         for _ in 0..ROUNDS {
             if !self.tables.contains_key(target) {
                 let table = self.load(runner, target).await?;
                 self.tables.insert(target.to_owned(), table);
+            }
+            if let Some(table) = self.tables.get_mut(target) {
+                let is_new = |name: &String| known.as_ref().is_some_and(|known| !known.contains(name));
+                table.columns.iter_mut().for_each(|column| column.is_new = is_new(&column.name));
             }
             let Some(table) = self.tables.get(target) else { break };
             let changes = self.changes(table, plan)?;
@@ -171,6 +176,7 @@ impl Catalog {
                 }
                 return Ok(Vec::new());
             }
+            known.get_or_insert_with(|| table.columns.iter().map(|column| column.name.clone()).collect());
             self.apply(runner, target, changes).await?;
         }
         Err(Trouble::Tidegate(Error::retriable(format_args!(

@@ -16,6 +16,7 @@ mod offsets;
 mod older;
 mod pool;
 mod statements;
+mod tag;
 mod transaction;
 mod unavailable;
 mod unmatched;
@@ -35,6 +36,7 @@ use self::{
     older::{Older, OlderLog},
     pool::Pool,
     statements::{Preparing, Statements},
+    tag::told,
     transaction::{Failure, OffsetsMove, Outcome, Runner},
     unmatched::UnmatchedLog,
 };
@@ -492,20 +494,4 @@ fn refuse(report: &mut Report, refused: Vec<(u32, String)>) {
 fn time_text(time: SystemTime) -> String {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_parts(since.as_micros() as i64, 1_000_000, Some(0)).to_string()
-}
-
-/// The offsets of a batch, for the tag.
-fn told(batch: &Batch<'_>) -> String {
-    let mut text = String::new();
-    for position in batch.positions() {
-        let first = batch.iter().find(|record| {
-            record.partition() == position.partition && record.source_topic() == position.topic
-        });
-        let from = first.map_or(position.next_offset, |record| record.offset());
-        if !text.is_empty() {
-            text.push(' ');
-        }
-        text.push_str(&format!("{}[{}]@{from}-{}", position.topic, position.partition, position.next_offset));
-    }
-    text
 }

@@ -68,19 +68,16 @@ impl Moves<'_, '_> {
     }
 
     /// Prepares the question for values that neither the batch nor the table has.
-    ///
-    /// # Errors
-    /// When a row cannot be laid out.
     pub(super) fn ask(
         &self,
         upserts: &Upserts<'_>,
-        encoder: &mut Encoder<'_>,
+        encoder: &Encoder<'_>,
         is_early: bool,
         out: &mut Statements,
-    ) -> Result<(), String> {
+    ) {
         let Self { preparing, names, is_soft } = self;
         if !preparing.asks {
-            return Ok(());
+            return;
         }
         let (mut rows, mut sought) = (EncodedRows::default(), Vec::new());
         let key: Rc<str> = upserts.key().join(", ").into();
@@ -94,7 +91,7 @@ impl Moves<'_, '_> {
             if !is_insert && !preparing.inserts_updates {
                 continue;
             }
-            let columns = encoder.left_out(row)?;
+            let columns = encoder.left_out(row);
             if columns.is_empty() {
                 continue;
             }
@@ -105,7 +102,7 @@ impl Moves<'_, '_> {
             sought.push(Sought { record, is_insert, columns, key: Rc::clone(&key), numbers });
         }
         if sought.is_empty() {
-            return Ok(());
+            return;
         }
         let text = sql::without_values(&sql::Sought {
             table: &names.table.name,
@@ -116,6 +113,5 @@ impl Moves<'_, '_> {
         let mut asked = Statements::default();
         preparing.runs("SELECT", text, &[], rows, Purpose::Books, names, &mut asked);
         out.questions.push(Question { asked: asked.prepared, rows: sought, is_early });
-        Ok(())
     }
 }

@@ -79,8 +79,8 @@ impl Found {
                 "snowflake_absent_columns_total",
                 "updates did not have the column, and set it to NULL",
                 format!(
-                    "updates do not have column {column:?} of {name}: it becomes NULL; name it in unmanaged_columns if \
-                     somebody else fills it"
+                    "updates do not have column {column:?} of {name}: it becomes NULL, as is right where the source has dropped \
+                     it; name it in unmanaged_columns if somebody else fills it"
                 ),
             ),
             Finding::Fraction => (
@@ -109,6 +109,21 @@ impl Found {
         let (metric, what, message) = unavailable(column, table);
         let labels = vec![("table", Rc::clone(source)), ("column", column.into())];
         Self { metric, labels, what, message, count }
+    }
+
+    /// A row that took values from an old row which may still change.
+    pub(crate) fn early(source: &Rc<str>, table: &str) -> Self {
+        Self {
+            metric: "snowflake_early_values_total",
+            labels: vec![("table", Rc::clone(source))],
+            what: "rows took values of their old key before its delete had come",
+            message: format!(
+                "a row of {table} came under a new key before the delete of its old key, which lies in another partition: the \
+                 values that it leaves out are those that the old row has now, and changes of them that the other partition \
+                 still has are not in the new row; use one partition for tables whose keys change"
+            ),
+            count: 1,
+        }
     }
 
     /// Records that were passed over.

@@ -172,7 +172,7 @@ impl Preparing<'_> {
         for row in written_rows() {
             note(encoder.look_at(row.row()), row.last, out);
         }
-        moves.ask(upserts, &mut encoder, is_early, out)?;
+        moves.ask(upserts, &encoder, is_early, out);
         let (mut rows, mut keys, mut buried) = <(EncodedRows, EncodedRows, EncodedRows)>::default();
         for row in written_rows() {
             let written = encoder.folded(&mut rows, row);

@@ -10,7 +10,7 @@ use super::{
     statements::{Question, Sought, Statements},
     transaction::Runner,
 };
-use crate::{config::OnUnavailable, plan::Unreadable};
+use crate::{config::OnUnavailable, plan::Unreadable, sql::EARLY};
 
 /// Asks what has to be asked. Inserts whose values are nowhere are rejected, or become a finding; updates always become one.
 ///
@@ -22,10 +22,16 @@ pub(super) async fn ask(
     policy: OnUnavailable,
 ) -> Result<(), Trouble> {
     for question in std::mem::take(&mut statements.questions) {
-        let lacking = answer(runner, &question).await?;
+        let answer = answer(runner, &question).await?;
         let Some(asked) = question.asked.first() else { continue };
-        let is_nowhere = |sought: &&Sought| sought.numbers.clone().all(|number| lacking.contains(&number));
-        for sought in question.rows.iter().filter(is_nowhere) {
+        for sought in &question.rows {
+            if sought.numbers.clone().any(|number| answer.early.contains(&number)) {
+                statements.found.push(Found::early(&asked.source, &asked.table));
+                continue;
+            }
+            if !sought.numbers.clone().all(|number| answer.nowhere.contains(&number)) {
+                continue;
+            }
             if sought.is_insert && policy == OnUnavailable::Reject {
                 let reason = reason(sought, &asked.table);
                 if question.is_early {
@@ -42,13 +48,25 @@ pub(super) async fn ask(
     Ok(())
 }
 
-/// The numbers of the places that have no value.
-async fn answer(runner: &mut Runner<'_>, question: &Question) -> Result<HashSet<usize>, Trouble> {
-    let mut numbers = HashSet::new();
+/// The numbers of places.
+#[derive(Default)]
+struct Answer {
+    /// Those that have no value.
+    nowhere: HashSet<usize>,
+    /// Those whose value may still change.
+    early: HashSet<usize>,
+}
+
+async fn answer(runner: &mut Runner<'_>, question: &Question) -> Result<Answer, Trouble> {
+    let mut numbers = Answer::default();
     for asked in &question.asked {
         let answer = runner.run(asked.kind, Some(&asked.table), &asked.text, &asked.all_binds(None)).await?;
-        let number = |row: &Vec<Option<String>>| row.first()?.as_deref()?.parse::<usize>().ok();
-        numbers.extend(answer.rows.iter().filter_map(number));
+        for row in &answer.rows {
+            let mut texts = row.iter().map(Option::as_deref);
+            let number = texts.next().flatten().and_then(|number| number.parse::<usize>().ok());
+            let is_early = texts.next().flatten() == Some(EARLY);
+            if is_early { &mut numbers.early } else { &mut numbers.nowhere }.extend(number);
+        }
     }
     Ok(numbers)
 }

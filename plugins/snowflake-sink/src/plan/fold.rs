@@ -152,7 +152,8 @@ impl<'b> Upserts<'b> {
         if row.is_some_and(|row| row.last.order() > event.order()) {
             return None;
         }
-        let origin = |came_by| Origin { key: old.into(), left_by: event, came_by };
+        let is_early = row.is_none() && event.operation().is_insert();
+        let origin = |came_by| Origin { key: old.into(), left_by: event, is_early, came_by };
         let origins = match row.map(|row| (row, &row.base)) {
             // All that it has is known.
             Some((row, Base::Inserted(_))) if row.values.is_some() && row.unknown().next().is_none() => {
@@ -166,12 +167,10 @@ impl<'b> Upserts<'b> {
         };
         // What the row had is as new as its move: under the new key, everything else is older.
         let since = event.position;
-        let mut carried: Vec<Carried<'b>> = told_before(&event);
-        let delete = row.map(|row| row.last).filter(|last| last.operation() == Operation::Delete);
-        let told = delete.map_or_else(Vec::new, |delete| told_before(&delete));
-        carried.extend(told.into_iter().map(|carried| Carried { since, ..carried }));
+        // What the event says of the row before is not taken: without a full replica identity, columns that it does not know
+        // hold nulls there, or empty texts and zeros where they must not be null.
         let known = row.map_or(&[][..], |row| &row.carried);
-        carried.extend(known.iter().map(|carried| Carried { since, ..*carried }));
+        let carried = known.iter().map(|carried| Carried { since, ..*carried }).collect();
         let values = row.and_then(|row| row.values).map(|values| values.at(since));
         Some(Departed { values, carried, base: Base::Inserted(Inserted { by: event, origins }) })
     }
@@ -346,13 +345,4 @@ fn base_of(event: Event<'_>) -> Base<'_> {
         true => Base::Inserted(Inserted { by: event, origins: Vec::new() }),
         false => Base::Row,
     }
-}
-
-/// The values that an event tells of the row before it. In a delete, a null may mean that it tells nothing.
-fn told_before<'b>(event: &Event<'b>) -> Vec<Carried<'b>> {
-    let (since, record) = (event.position, event.record.index());
-    let tells_null = event.operation() == Operation::Update;
-    let before = event.change.before().iter();
-    let told = before.filter(|(_, value)| !value.is_unavailable() && (tells_null || !value.is_null()));
-    told.map(|(name, value)| Carried { name, value, since, record, is_lost: false }).collect()
 }

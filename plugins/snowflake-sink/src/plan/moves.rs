@@ -41,6 +41,8 @@ pub(crate) struct Origin<'b> {
     pub(crate) key: Box<[Value<'b>]>,
     /// The event by which it left that key.
     pub(crate) left_by: Event<'b>,
+    /// Whether it may still change under that key, since the partition of its delete is behind.
+    pub(crate) is_early: bool,
     /// The event by which it came to that key, where that is one of the batch.
     pub(crate) came_by: Option<Event<'b>>,
 }

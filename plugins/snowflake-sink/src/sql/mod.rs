@@ -22,7 +22,7 @@ mod tests;
 pub(crate) use ddl::{add_columns, create_offsets, create_table, create_tombstones, show_columns, widen};
 pub(crate) use deletes::{EVERY_KEY, bury, purge, truncate_hard, truncate_soft};
 pub(crate) use merge::{Merge, merge};
-pub(crate) use moves::{Copying, Sought, copy_moved, without_values};
+pub(crate) use moves::{Copying, EARLY, Sought, copy_moved, without_values};
 #[cfg(test)]
 pub(crate) use name::quoted;
 pub(crate) use name::{Meta, OffsetNames, TableName};

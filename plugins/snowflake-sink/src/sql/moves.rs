@@ -97,35 +97,43 @@ pub(crate) fn copy_moved(copying: &Copying<'_>) -> String {
     )
 }
 
+/// What [`without_values`] answers of a row whose old row is there, and may still change.
+pub(crate) const EARLY: &str = "early";
+
 /// Asks for which rows the table has no value where their events leave one out: neither under their own key nor under an
-/// old one. Rows that change nothing, since the table has a newer one or remembers a newer delete, are not among them.
+/// old one; and for which there is only an old row that may still change. Rows that change nothing, since the table has a
+/// newer one or remembers a newer delete, are not among them. Answers with their numbers, the latter with [`EARLY`].
 ///
-/// Binds: rows of a number, which is what is answered with; the key; with `tombstones` the key's text; the position; the
+/// Binds: rows of a number; the key; with `tombstones` the key's text; the position; the
 /// position from which on the row under the same key is the one to take values from; then the old key, perhaps null, and
-/// the three positions of [`copy_moved`].
+/// the three positions of [`copy_moved`], and whether the old row may still change.
 pub(crate) fn without_values(sought: &Sought<'_>) -> String {
     let Sought { table, key, tombstones, meta } = *sought;
     let names = OldNames::of(key, key.len());
-    let [row, text, position, own_since] =
-        ["__row", "__key", "__position", "__own_since"].map(|name| unused(name, key));
+    let [row, text, position, own_since, early] =
+        ["__row", "__key", "__position", "__own_since", "__early"].map(|name| unused(name, key));
     let mut rows = Reader::new().own(&row, "VARCHAR").columns(key);
     if tombstones.is_some() {
         rows = rows.own(&text, "VARCHAR");
     }
     let rows = rows.own(&position, "VARCHAR").own(&own_since, "VARCHAR");
-    let rows = names.read(rows, key).select();
+    let rows = names.read(rows, key).own(&early, "BOOLEAN").select();
     let key_columns: Vec<&Column> = key.iter().collect();
     let on = same_key(key);
     let old = names.is_old_row("s", &key_columns, meta);
     let first = key.first().map(|column| quoted(&column.name).to_string()).unwrap_or_default();
     let stored = quoted(&meta.position);
     let mut text_of = format!(
-        "SELECT s.{}\nFROM ({rows}) s LEFT JOIN {table} t ON {on}\nLEFT JOIN {table} o ON {old}",
+        "SELECT s.{}, CASE WHEN o.{first} IS NULL THEN '' ELSE '{EARLY}' END\nFROM ({rows}) s LEFT JOIN {table} t ON {on}\n\
+         LEFT JOIN {table} o ON {old}",
         quoted(&row)
     );
     let lacking = format!(
-        "(t.{first} IS NULL OR COALESCE(t.{stored}, '') < s.{}) AND o.{first} IS NULL",
-        quoted(&own_since)
+        "(t.{first} IS NULL OR COALESCE(t.{stored}, '') < s.{})\n\
+         AND (o.{first} IS NULL OR (s.{} AND COALESCE(o.{}, '') <> 'd'))",
+        quoted(&own_since),
+        quoted(&early),
+        quoted(&meta.operation)
     );
     match tombstones {
         Some(tombstones) => {

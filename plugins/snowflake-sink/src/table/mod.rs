@@ -49,6 +49,8 @@ pub(crate) struct TableColumn {
     pub(crate) fills_itself: bool,
     /// Whether nobody can write it.
     pub(crate) is_virtual: bool,
+    /// Whether it was added for the batch that is being written: events that came before it do not have it.
+    pub(crate) is_new: bool,
     /// The digits of a second that it keeps, where they are fewer than Snowflake has.
     pub(crate) kept_fraction: Option<u8>,
 }
@@ -93,6 +95,7 @@ impl Table {
                 is_required: text(4) == Some("false"),
                 fills_itself: filled(5) || filled(10),
                 is_virtual: text(6).is_some_and(|kind| kind != "COLUMN"),
+                is_new: false,
                 kept_fraction: kept_fraction(data_type),
             });
         }

@@ -6,10 +6,7 @@ use super::{
     payload::{Elements, EncodedRows},
     rows::{Cell, Encoder},
 };
-use crate::{
-    plan::{Base, Folded, Origin, arrival, moved_since},
-    sql::Column,
-};
+use crate::plan::{Base, Folded, Origin, arrival, moved_since};
 
 impl Encoder<'_> {
     /// Adds the row of a new key whose values come from the row of the old key: its columns, for each that is neither key
@@ -67,7 +64,9 @@ impl Encoder<'_> {
                     Base::Row => out.plain(""),
                     Base::Inserted(inserted) => out.plain(moved_since(inserted.by.position)),
                 }
-                self.origin(out, origins.get(place))
+                self.origin(out, origins.get(place))?;
+                out.bool(origins.get(place).is_some_and(|origin| origin.is_early));
+                Ok(())
             })?;
         }
         Ok(places)
@@ -85,15 +84,16 @@ impl Encoder<'_> {
         Ok(())
     }
 
-    /// The names of the table's columns whose values a row leaves out.
-    pub(crate) fn left_out(&mut self, row: &Folded<'_>) -> Result<Vec<String>, String> {
-        self.lay_out(row.row())?;
+    /// The names of the columns whose values a row leaves out, those included that the table does not have yet.
+    pub(crate) fn left_out(&self, row: &Folded<'_>) -> Vec<String> {
         let column = |name: &str| {
-            let field = row.row().iter().position(|(field, _)| field == name)?;
-            let column = self.layout.fields().get(field).copied().flatten()?;
-            self.table.column(column).map(|column: Column| column.name)
+            let column = self.columns.naming.column(name).ok()?;
+            let found = self.table.find(&column).and_then(|index| self.table.columns.get(index));
+            let name = found.map_or(column, |found| found.name.clone());
+            let is_ours = !self.unmanaged.contains(&name) && found.is_none_or(|found| !found.is_virtual);
+            is_ours.then_some(name)
         };
-        Ok(row.unknown().filter_map(column).collect())
+        row.unknown().filter_map(column).collect()
     }
 
     fn copied_columns(&self, out: &mut Elements<'_>, row: &Folded<'_>, place: &str) -> Result<(), String> {

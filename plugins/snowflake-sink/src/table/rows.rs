@@ -33,7 +33,7 @@ pub(crate) struct Encoder<'t> {
     pub(super) table: &'t Table,
     pub(super) columns: &'t Columns,
     /// Columns that are never written.
-    unmanaged: &'t [String],
+    pub(super) unmanaged: &'t [String],
     pub(super) extras: Extras,
     /// The columns that the statement writes, by their place in the table.
     pub(super) written: Vec<usize>,
@@ -45,6 +45,8 @@ pub(crate) struct Encoder<'t> {
     kept: BTreeSet<usize>,
     pub(super) layout: Layout,
     pub(super) cells: Vec<Cell>,
+    /// Fields of the layout whose columns are somebody else's.
+    dropped: Vec<(usize, usize)>,
     /// Columns that rows of the layout do not have, though the table does.
     absent: Vec<usize>,
     pub(super) findings: RefCell<Findings<'t>>,
@@ -112,6 +114,7 @@ impl<'t> Encoder<'t> {
             kept: BTreeSet::new(),
             layout: Layout::default(),
             cells: Vec::new(),
+            dropped: Vec::new(),
             absent: Vec::new(),
             findings: RefCell::default(),
         })
@@ -125,26 +128,35 @@ impl<'t> Encoder<'t> {
     pub(crate) fn look_at(&mut self, row: Struct<'_>) -> Result<(), String> {
         if self.layout.of(row, self.table, self.columns)? {
             self.write_fields();
+            self.dropped = self.dropped(row);
         }
         for (field, column) in row.fields().iter().zip(self.layout.fields()) {
             let Some(column) = column.filter(|_| field.value().is_unavailable()) else { continue };
             self.kept.insert(column);
             self.kept.extend(self.beside(column));
         }
-        if !self.unmanaged.is_empty() {
-            self.note_unmanaged(row);
+        for (field, unmanaged) in &self.dropped {
+            let value = row.fields().get(*field).map(Field::value).unwrap_or_default();
+            if let Some(column) = self.unmanaged.get(*unmanaged)
+                && !value.is_null()
+                && !value.is_unavailable()
+            {
+                self.findings.borrow_mut().add(Finding::Unmanaged, column);
+            }
         }
         Ok(())
     }
 
-    /// Notes which values are dropped because their columns are somebody else's.
-    fn note_unmanaged(&self, row: Struct<'_>) {
-        for (name, _) in row.iter().filter(|(_, value)| !value.is_null() && !value.is_unavailable()) {
-            let Ok(column) = self.columns.naming.column(name) else { continue };
-            if let Some(column) = self.unmanaged.iter().find(|unmanaged| **unmanaged == column) {
-                self.findings.borrow_mut().add(Finding::Unmanaged, column);
-            }
+    /// The fields whose columns are somebody else's, each with its place in their list.
+    fn dropped(&self, row: Struct<'_>) -> Vec<(usize, usize)> {
+        if self.unmanaged.is_empty() {
+            return Vec::new();
         }
+        let place = |(field, (name, _)): (usize, (&str, Value<'_>))| {
+            let column = self.columns.naming.column(name).ok()?;
+            Some((field, self.unmanaged.iter().position(|unmanaged| *unmanaged == column)?))
+        };
+        row.iter().enumerate().filter_map(place).collect()
     }
 
     fn note(&self, finding: Finding, column: usize) {
@@ -269,9 +281,10 @@ impl<'t> Encoder<'t> {
         self.cells = self.written.iter().map(|column| self.cell(*column)).collect();
         let cells = self.written.iter().zip(&self.cells);
         let absent = cells.filter(|(_, cell)| **cell == Cell::Absent).map(|(column, _)| *column);
-        // The column beside one that is absent is no loss of its own.
+        // Neither is the column beside one that is absent a loss of its own, nor one that no event had before.
+        let is_new = |column: &usize| self.table.columns.get(*column).is_some_and(|column| column.is_new);
         let is_beside = |column: &usize| self.beside.contains(&Some(*column));
-        self.absent = absent.filter(|column| !is_beside(column)).collect();
+        self.absent = absent.filter(|column| !is_beside(column) && !is_new(column)).collect();
         Ok(())
     }
 

@@ -261,6 +261,7 @@ impl<'c> Wanted<'c> {
             is_required: false,
             fills_itself: false,
             is_virtual: false,
+            is_new: true,
             kept_fraction: None,
         });
         self.table.columns.len() - 1

@@ -260,10 +260,13 @@ fn a_create_takes_what_it_leaves_out_from_the_row_that_moves() {
 }
 
 #[test]
-fn a_delete_may_tell_the_values_of_the_row_that_moves() {
+fn a_delete_right_before_a_create_at_the_same_place_is_its_old_row() {
     let create = Made::insert("items").key(json!({"id": 9})).after(row(9, "")).lsn(2);
+    // A column that must not be null is an empty text in a delete that does not know it.
     let records = Records::new()
-        .event(Made::delete("items").key(json!({"id": 1})).before(row(1, "long")).lsn(2))
+        .event(Made::insert("items").key(json!({"id": 1})).after(row(1, "long")).lsn(1))
+        .event(Made::delete("items").key(json!({"id": 1})).before(row(1, "")).lsn(2))
+        .tombstone("cdc.public.items", json!({"id": 1}))
         .event(create.column("name", tidegate_plugin::Kind::UNAVAILABLE));
     assert_eq!(plan(json!({}), &records), [r#"0 items: d ["1"]"#, r#"0 items: c ["9"] carrying name=long"#]);
 }
