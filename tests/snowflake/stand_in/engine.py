@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import uuid
 from collections import Counter
@@ -24,6 +25,8 @@ from .errors import Refusal
 from .statement import CONTROL, DML, Statement, TableKey
 
 _DONE = "Statement executed successfully."
+#: What is answered while a statement is translated.
+_ASKS_THE_SESSION = re.compile(r"CURRENT_(WAREHOUSE|ROLE|SESSION)|\$[A-Z_]", re.I)
 _ACTIONS = {"INSERT": "inserted", "UPDATE": "updated", "DELETE": "deleted"}
 
 
@@ -60,6 +63,7 @@ class Engine:
         self._connecting = threading.Lock()
         #: VARCHAR(n): DuckDB keeps no lengths, so they are noted here and checked after every write.
         self._lengths: dict[TableKey, dict[str, int]] = {}
+        self._merges = _Merges()
 
     def connect(self, database: str | None, schema: str | None) -> FakeSnowflakeConnection:
         """A connection for one session. A database or schema that is not there is created."""
@@ -112,7 +116,7 @@ class Engine:
         self._check_type_changes(link, statement)
         type_id = statement_type_id(expression)
         if statement.kind == "MERGE":
-            result = _merge(cursor, expression, params)
+            result = self._merges.run(cursor, statement, params)
         else:
             result = _translate_and_run(cursor, expression, params, type_id)
         self._note_lengths(statement, cursor._last_transformed)
@@ -160,9 +164,34 @@ class Engine:
             raise Refusal("100078", "22000", f"A string is too long and would be truncated, in table {table}")
 
 
-def _merge(cursor: FakeSnowflakeCursor, expression: Expr, params: Any) -> Result:
+class _Merges:
     """DuckDB's own MERGE: one statement, and two source rows for one target row are refused, as in Snowflake. It wants
-    bare column names in SET, and says of every row what it did."""
+    bare column names in SET, and says of every row what it did.
+
+    A sink sends the same MERGE with every batch, and translating it takes longer than running it: so it is translated
+    once."""
+
+    _MOST = 10_000
+
+    def __init__(self) -> None:
+        self._translated: dict[tuple[str, str | None, str | None], tuple[str, list[str], int]] = {}
+
+    def run(self, cursor: FakeSnowflakeCursor, statement: Statement, params: Any) -> Result:
+        """Runs one."""
+        key = (statement.sql, cursor._conn.database, cursor._conn.schema)
+        known = self._translated.get(key)
+        if known is None:
+            known = _translated_merge(cursor, statement.expression, params)
+            if len(self._translated) < self._MOST and not _ASKS_THE_SESSION.search(statement.sql):
+                self._translated[key] = known
+        sql, actions, type_id = known
+        cursor._last_transformed = None
+        done = Counter(action for (action,) in cursor._duck_conn.execute(sql, params).fetchall())
+        counts = {f"number of rows {_ACTIONS[action]}": [done[action]] for action in _ACTIONS if action in actions}
+        return _rows(counts, "fixed", type_id)
+
+
+def _translated_merge(cursor: FakeSnowflakeCursor, expression: Expr, params: Any) -> tuple[str, list[str], int]:
     actions = [_action(when) for when in expression.args["whens"].expressions]
     type_id = statement_type_id(expression)
     transformed = cursor._transform(expression, params)
@@ -170,11 +199,7 @@ def _merge(cursor: FakeSnowflakeCursor, expression: Expr, params: Any) -> Result
         if isinstance(when.args.get("then"), exp.Update):
             for assignment in when.args["then"].expressions:
                 assignment.this.set("table", None)
-    cursor._last_transformed = None
-    sql = f"{transformed.sql(dialect='duckdb')} RETURNING merge_action"
-    done = Counter(action for (action,) in cursor._duck_conn.execute(sql, params).fetchall())
-    counts = {f"number of rows {_ACTIONS[action]}": [done[action]] for action in _ACTIONS if action in actions}
-    return _rows(counts, "fixed", type_id)
+    return f"{transformed.sql(dialect='duckdb')} RETURNING merge_action", actions, type_id
 
 
 def _action(when: Expr) -> str:

@@ -41,6 +41,8 @@ class Statement:
     kind: str
     #: The table that is written or altered.
     target: TableKey | None
+    #: As it was sent.
+    sql: str = ""
 
     @property
     def is_ddl(self) -> bool:
@@ -67,7 +69,7 @@ def parse(sql: str, database: str | None, schema: str | None) -> Statement:
     if _NOTHING.match(sql):
         return Statement(exp.Command(this="ALTER"), "NOTHING", None)
     expression = parse_one(sql)
-    return Statement(expression, _kind(expression), _target(expression, database or "", schema or ""))
+    return Statement(expression, _kind(expression), _target(expression, database or "", schema or ""), sql)
 
 
 def _kind(expression: Expr) -> str:

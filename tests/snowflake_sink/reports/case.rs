@@ -47,6 +47,8 @@ pub(crate) struct Table {
 pub(crate) struct Refused {
     /// Such as `topic=cdc.public.orders partition=0 offset=17`.
     pub(crate) place: String,
+    /// The same place as the error says it that stops a task.
+    pub(crate) topic_and_offset: String,
     /// Parts of the reason: the field, and what helps.
     pub(crate) reason: &'static [&'static str],
 }
@@ -93,7 +95,8 @@ impl Case {
     /// A record of partition 0 is refused and left out, and the log says so.
     pub(crate) fn refused(mut self, topic: &str, offset: usize, reason: &'static [&'static str]) -> Self {
         let place = format!("topic={topic} partition=0 offset={offset}");
-        self.refused.push(Refused { place, reason });
+        let topic_and_offset = format!("{topic}[0] offset {offset}: ");
+        self.refused.push(Refused { place, topic_and_offset, reason });
         if self.more.is_empty() {
             self.more = "[errors]\ntolerance = \"all\"\non_reject = \"drop\"\n".to_owned();
         }

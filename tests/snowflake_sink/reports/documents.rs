@@ -55,8 +55,10 @@ fn typed_values() -> Case {
     let rest = r#""at": {"$date": 1790000000123}, "big": {"$numberLong": "9007199254740993"}, "price": {"$numberDecimal": "12.340"}, "raw": {"$binary": "AAEC", "$type": "00"}, "n": {"$numberInt": "7"}, "d": {"$numberDouble": "1.5"}, "tags": ["x", {"$numberLong": "5"}], "in": {"deep": {"$oid": "65a000000000000000000002"}}, "nothing": null"#;
     Case::new("mongodb-typed-values", vec![insert(rest, 0, 1)]).table(
         "carts",
-        &["_id", "at", "big", "price", "raw", "n", "d"],
-        &["65a000000000000000000001 2026-09-21T14:13:20.123000Z 9007199254740993 12.340 000102 7 1.5"],
+        &["_id", "at", "big", "price", "raw", "n", "d", "tags", "in"],
+        &[
+            r#"65a000000000000000000001 2026-09-21T14:13:20.123000Z 9007199254740993 12.340 000102 7 1.5 ["x",5] {"deep":"65a000000000000000000002"}"#,
+        ],
     )
 }
 

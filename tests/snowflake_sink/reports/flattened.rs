@@ -47,6 +47,30 @@ pub(crate) fn cases() -> Vec<Case> {
             ],
         )
         .table("devices", columns, &["4 pump", "6 light"]),
+        // The same with another add.fields.prefix.
+        Case::new(
+            "flattened-with-another-prefix",
+            vec![
+                with_prefix(row(4, "pump", "c", 100)),
+                with_prefix(row(5, "fan", "c", 110)),
+                with_prefix(row(4, "valve", "u", 120)),
+                with_prefix(row(5, "fan", "d", 130)),
+            ],
+        )
+        .source("flattened_prefix = \"cdc_\"")
+        .table("devices", columns, &["4 valve"]),
+        // Without add.fields there is nothing but the rows.
+        Case::new(
+            "flattened-bare",
+            vec![
+                Record::of(TOPIC, json!({ "id": 4 }), json!({ "id": 4, "kind": "pump" })),
+                Record::of(TOPIC, json!({ "id": 5 }), json!({ "id": 5, "kind": "fan" })),
+                Record::of(TOPIC, json!({ "id": 4 }), json!({ "id": 4, "kind": "valve" })),
+                tombstone(5),
+            ],
+        )
+        .source("change_events = \"flattened\"")
+        .table("devices", columns, &["4 valve"]),
         // The events since the restart of Debezium come again.
         Case::new(
             "flattened-sent-again",
@@ -67,6 +91,19 @@ fn row(id: i64, kind: &str, letter: &str, lsn: i64) -> Record {
     let deleted = if letter == "d" { "true" } else { "false" };
     let row: Json = json!({ "id": id, "kind": kind, "__op": letter, "__table": "devices", "__lsn": lsn, "__deleted": deleted });
     Record::of(TOPIC, json!({ "id": id }), row)
+}
+
+/// Without `__deleted`, which only rewrite adds.
+fn without_mark(mut record: Record) -> Record {
+    let mut row: Json = serde_json::from_str(record.value.as_deref().expect("a row")).expect("a row");
+    row.as_object_mut().expect("an object").remove("__deleted");
+    record.value = Some(row.to_string());
+    record
+}
+
+fn with_prefix(mut record: Record) -> Record {
+    record.value = record.value.map(|value| value.replace("\"__", "\"cdc_"));
+    record
 }
 
 fn tombstone(id: i64) -> Record {

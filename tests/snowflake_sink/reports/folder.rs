@@ -17,7 +17,7 @@ fn beginning(name: &str, number: &str, records: usize) -> Case {
     Case::new(name, file(number)[..records].to_vec())
 }
 
-fn cases() -> Vec<Case> {
+pub(crate) fn cases() -> Vec<Case> {
     [of_changes(), of_values(), of_messages()].concat()
 }
 
@@ -64,7 +64,7 @@ fn of_changes() -> Vec<Case> {
 fn of_values() -> Vec<Case> {
     vec![
         case("06").table("perms", &["id", "flags", "vflags", "on"], &[
-            "1 0000000100000010 0000001000000011 true",
+            "1 0000000100000010 1000000011 true",
             "2 0000000011111111  false",
         ]),
         case("07").table("sums", &["id", "neg", "kilo", "big", "odd", "v", "va", "da"], &[
@@ -78,8 +78,11 @@ fn of_values() -> Vec<Case> {
         case("08k").table("rates", &["cur", "until", "r"], &["EUR 2026-03-01T00:00:00.000000Z 1"]).refused(
             "cdc.public.rates",
             1,
-            &["\"until\""],
+            &["\"until\"", "columns", "text"],
         ),
+        Case::new("08k-as-text", file("08k"))
+            .sink("[sink.config.tables.rates]\ncolumns = { until = \"text\" }\n")
+            .table("rates", &["cur", "until", "r"], &["EUR 2026-03-01T00:00:00Z 1", "EUR infinity 2"]),
         case("10").table("ITEMS", &["ID", "NAME"], &["1 uno", "300 three hundred"]),
         case("11").table("tariffs", &["id", "rate", "qty", "factor"], &[
             "1 10.1 1 2.5",
@@ -109,7 +112,8 @@ fn of_messages() -> Vec<Case> {
         Case::new("15-text", file("15")).source("key_format = \"string\"").refused("plain.events", 0, plain),
         case("15b")
             .refused("plain.events2", 0, &["value", "empty payload"])
-            .refused("plain.events2", 2, &["value", "byte order mark"])
+            // A byte order mark is no part of the text.
+            .refused("plain.events2", 2, plain)
             .refused("plain.events2", 3, &["value", "byte 5"])
             .refused("plain.events2", 4, &["value", "byte 7"])
             .refused("plain.events2", 5, plain)
@@ -128,41 +132,41 @@ fn every_file_has_a_case() {
 }
 
 #[test]
-fn threads_1() {
-    play("threads_1", &cases(), Mode { isolation: "thread", batch: 1 });
+fn batches_of_1_in_threads() {
+    play("batches_of_1_in_threads", &cases(), Mode { isolation: "thread", batch: 1 });
 }
 
 #[test]
-fn threads_2() {
-    play("threads_2", &cases(), Mode { isolation: "thread", batch: 2 });
+fn batches_of_2_in_threads() {
+    play("batches_of_2_in_threads", &cases(), Mode { isolation: "thread", batch: 2 });
 }
 
 #[test]
-fn threads_7() {
-    play("threads_7", &cases(), Mode { isolation: "thread", batch: 7 });
+fn batches_of_7_in_threads() {
+    play("batches_of_7_in_threads", &cases(), Mode { isolation: "thread", batch: 7 });
 }
 
 #[test]
-fn threads_1000() {
-    play("threads_1000", &cases(), Mode { isolation: "thread", batch: 1000 });
+fn batches_of_1000_in_threads() {
+    play("batches_of_1000_in_threads", &cases(), Mode { isolation: "thread", batch: 1000 });
 }
 
 #[test]
-fn processes_1() {
-    play("processes_1", &cases(), Mode { isolation: "process", batch: 1 });
+fn batches_of_1_in_processes() {
+    play("batches_of_1_in_processes", &cases(), Mode { isolation: "process", batch: 1 });
 }
 
 #[test]
-fn processes_2() {
-    play("processes_2", &cases(), Mode { isolation: "process", batch: 2 });
+fn batches_of_2_in_processes() {
+    play("batches_of_2_in_processes", &cases(), Mode { isolation: "process", batch: 2 });
 }
 
 #[test]
-fn processes_7() {
-    play("processes_7", &cases(), Mode { isolation: "process", batch: 7 });
+fn batches_of_7_in_processes() {
+    play("batches_of_7_in_processes", &cases(), Mode { isolation: "process", batch: 7 });
 }
 
 #[test]
-fn processes_1000() {
-    play("processes_1000", &cases(), Mode { isolation: "process", batch: 1000 });
+fn batches_of_1000_in_processes() {
+    play("batches_of_1000_in_processes", &cases(), Mode { isolation: "process", batch: 1000 });
 }

@@ -60,6 +60,11 @@ pub(crate) fn cases() -> Vec<Case> {
         every_form(),
         of_mysql(),
         // The row that moves was never read: its value cannot be known.
+        Case::new("key-change-of-unseen-row-as-null", unseen.clone())
+            .sink("on_unavailable = \"null\"")
+            .table("notes", columns, &["9 a -"])
+            .tolerated("matched no row")
+            .tolerated("unavailable"),
         Case::new("key-change-of-unseen-row", unseen)
             .refused("cdc.public.notes", 2, &["body"])
             .tolerated("matched no row"),

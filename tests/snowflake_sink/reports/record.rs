@@ -93,9 +93,12 @@ pub(crate) fn file_numbers() -> Vec<String> {
     numbers
 }
 
+/// A record's headers, as a producer takes them.
+type Headers<'r> = Vec<(&'r [u8], Option<&'r [u8]>)>;
+
 /// Sends records in this order.
 pub(crate) fn send(broker: &Broker, records: &[Record]) {
-    let headers: Vec<Vec<(&[u8], Option<&[u8]>)>> = records
+    let headers: Vec<Headers<'_>> = records
         .iter()
         .map(|record| {
             record.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_deref().map(str::as_bytes)))

@@ -3,11 +3,13 @@
 
 use std::{
     collections::BTreeMap,
-    fs, thread,
+    fs,
+    sync::OnceLock,
+    thread,
     time::{Duration, Instant},
 };
 
-use tidegate_tests::{Broker, Finished, Home, PATIENCE, Rows, Running, Schema, Snowflake};
+use tidegate_tests::{Broker, Finished, Home, PATIENCE, Rows, Running, Schema, Snowflake, StandIn};
 
 use super::{
     case::{Case, Table},
@@ -28,10 +30,10 @@ pub(crate) struct Mode {
 }
 
 /// One case, and what has become of it so far.
-struct Player<'c> {
-    case: &'c Case,
-    broker: Broker,
-    schema: Schema<'static>,
+pub(crate) struct Player<'c> {
+    pub(crate) case: &'c Case,
+    pub(crate) broker: Broker,
+    pub(crate) schema: Schema<'c>,
     /// How many of its records the broker has.
     sent: usize,
     /// Lines of the log.
@@ -41,50 +43,63 @@ struct Player<'c> {
     failures: Vec<String>,
 }
 
-/// Runs the cases in one host, and checks them all.
+/// Runs the cases, all in one host, and checks them. Every run is in the folder of the other of two hosts: nothing that one
+/// keeps by itself counts.
 #[track_caller]
 pub(crate) fn play(test: &str, cases: &[Case], mode: Mode) {
-    let wanted = std::env::var("TIDEGATE_REPORTS").ok();
-    let is_wanted = |case: &&Case| {
-        wanted.as_ref().is_none_or(|wanted| wanted.split(',').any(|name| case.name.starts_with(name)))
-    };
-    let Some(snowflake) = Snowflake::find(test) else { return };
-    let home = Home::new(&["snowflake-sink"]);
-    let mut players: Vec<Player<'_>> =
-        cases.iter().filter(is_wanted).map(|case| Player::new(case, snowflake)).collect();
-    while players.iter().any(Player::has_more) {
-        let reading: Vec<bool> = players.iter_mut().map(|player| player.prepare(&home, mode)).collect();
-        let log = run(&home);
-
+    let Some(snowflake) = service(test, mode) else { return };
+    let homes = [Home::new(&["snowflake-sink"]), Home::new(&["snowflake-sink"])];
+    let mut players: Vec<Player<'_>> = cases.iter().map(|case| Player::new(case, snowflake)).collect();
+    for home in homes.iter().cycle() {
+        if !players.iter().any(Player::has_more) {
+            break;
+        }
+        let reading: Vec<bool> = players.iter_mut().map(|player| player.prepare(home, mode)).collect();
+        let log = run_once(home);
         for (player, _) in players.iter_mut().zip(reading).filter(|(_, is_reading)| *is_reading) {
             player.read(&log.stderr);
         }
     }
-    let mut failures = Vec::new();
-    for player in &mut players {
+    expect_right(&mut players, &format!("{mode:?}"));
+}
+
+/// Checks all cases, and says of each that is wrong what and why.
+#[track_caller]
+pub(crate) fn expect_right(players: &mut [Player<'_>], what: &str) {
+    for player in players.iter_mut() {
         player.check();
-        if !player.failures.is_empty() {
-            let log = player.log.join("\n");
-            failures.push(format!("{}:\n{}\nlog:\n{log}", player.case.name, player.failures.join("\n")));
-        }
     }
-    let names: Vec<&str> = players
+    let wrong: Vec<&Player<'_>> = players.iter().filter(|player| !player.failures.is_empty()).collect();
+    let names: Vec<&str> = wrong.iter().map(|player| player.case.name.as_str()).collect();
+    let reports: Vec<String> = wrong
         .iter()
-        .filter(|player| !player.failures.is_empty())
-        .map(|player| player.case.name.as_str())
+        .map(|player| {
+            let (failures, log) = (player.failures.join("\n"), player.log.join("\n"));
+            format!("{}:\n{failures}\nlog:\n{log}", player.case.name)
+        })
         .collect();
     assert!(
-        failures.is_empty(),
-        "{mode:?}: {} of {} cases: {names:?}\n\n{}",
-        failures.len(),
+        wrong.is_empty(),
+        "{what}: {} of {} cases: {names:?}\n\n{}",
+        wrong.len(),
         players.len(),
-        failures.join("\n\n")
+        reports.join("\n\n")
     );
+}
+
+/// The Snowflake of a mode: with two stand-ins, two tests keep two processors busy.
+fn service(test: &str, mode: Mode) -> Option<&'static Snowflake> {
+    static SECOND: OnceLock<Option<Snowflake>> = OnceLock::new();
+    let shared = Snowflake::find(test)?;
+    if mode.isolation == "thread" || matches!(shared, Snowflake::Account(_)) {
+        return Some(shared);
+    }
+    SECOND.get_or_init(|| StandIn::start(test, &[]).map(Snowflake::StandIn)).as_ref()
 }
 
 /// Runs the host until all is read.
 #[track_caller]
-fn run(home: &Home) -> Finished {
+pub(crate) fn run_once(home: &Home) -> Finished {
     // Every connector names its own broker.
     let mut host = Running::start(home.command().args(["run", "--once"]));
     let started = Instant::now();
@@ -92,41 +107,66 @@ fn run(home: &Home) -> Finished {
         assert!(started.elapsed() < PATIENCE, "`run --once` does not end:\n{}", host.log());
         thread::sleep(Duration::from_millis(20));
     }
-    println!("a run of the host: {:?}", started.elapsed());
     host.finish()
 }
 
+/// A broker with the topics of a case, and nothing in them.
+pub(crate) fn broker(case: &Case) -> Broker {
+    let broker = Broker::start();
+    for (topic, partitions) in case.topics() {
+        broker.topic(topic, partitions);
+    }
+    broker
+}
+
 impl<'c> Player<'c> {
-    fn new(case: &'c Case, snowflake: &'static Snowflake) -> Self {
-        let broker = Broker::start();
-        for (topic, partitions) in case.topics() {
-            broker.topic(topic, partitions);
-        }
+    pub(crate) fn new(case: &'c Case, snowflake: &'c Snowflake) -> Self {
+        let broker = broker(case);
         let schema = snowflake.schema(&case.name.replace('-', "_"));
         Self { case, broker, schema, sent: 0, log: Vec::new(), frozen: None, failures: Vec::new() }
     }
 
-    fn has_more(&self) -> bool {
+    pub(crate) fn has_more(&self) -> bool {
         self.sent < self.case.records.len() && self.failures.is_empty()
     }
 
     /// Sends the records of the next run; says whether there are any. A connector that has nothing more to read is taken
     /// out of the host.
-    fn prepare(&mut self, home: &Home, mode: Mode) -> bool {
+    pub(crate) fn prepare(&mut self, home: &Home, mode: Mode) -> bool {
         if !self.has_more() {
             let file = home.path(&format!("connectors.d/{}.toml", self.case.name));
             // It may have been taken out before.
             let _gone = fs::remove_file(file).is_err();
             return false;
         }
-        let end = self.case.end_of_run(self.sent, mode.batch);
-        send(&self.broker, &self.case.records[self.sent..end]);
         home.connector(&self.case.name, &self.connector(mode));
-        self.sent = end;
+        self.send_until(self.case.end_of_run(self.sent, mode.batch));
         true
     }
 
-    fn connector(&self, mode: Mode) -> String {
+    /// Sends the records before this one that the broker does not have yet.
+    pub(crate) fn send_until(&mut self, end: usize) {
+        send(&self.broker, &self.case.records[self.sent..end]);
+        self.sent = end;
+    }
+
+    /// From here on, nothing must change any more.
+    pub(crate) fn freeze(&mut self) {
+        self.frozen = Some(self.everything());
+    }
+
+    /// How many records Snowflake holds, by the sink's own books.
+    pub(crate) fn held(&self) -> usize {
+        let table = format!("_cdc_offsets_{}", self.case.name);
+        if !self.schema.tables().contains(&table) {
+            return 0;
+        }
+        let table = self.schema.qualified_table(&table);
+        let rows = self.schema.query(&format!("SELECT \"next_offset\" FROM {table}")).rows.into_iter();
+        rows.flatten().flatten().map(|offset| offset.parse::<usize>().expect("an offset")).sum()
+    }
+
+    pub(crate) fn connector(&self, mode: Mode) -> String {
         let Case { source, sink, more, .. } = self.case;
         let topics: Vec<&str> = self.case.topics().into_iter().map(|(topic, _)| topic).collect();
         let topics = if source.contains("topics") { String::new() } else { format!("topics = {topics:?}\n") };
@@ -140,7 +180,7 @@ impl<'c> Player<'c> {
     }
 
     /// Takes its lines out of the log of a run.
-    fn read(&mut self, log: &str) {
+    pub(crate) fn read(&mut self, log: &str) {
         let name = self.case.name.as_str();
         let is_own = |line: &&str| {
             // Behind time and level stands the connector, with the number of a task.
@@ -155,7 +195,7 @@ impl<'c> Player<'c> {
         let is_usual = |line: &&String| USUAL.iter().any(|text| line.contains(text));
         self.log.extend(lines.iter().filter(|line| !is_usual(line)).cloned());
         if self.case.unchanged_from == Some(self.sent) {
-            self.frozen = Some(self.everything());
+            self.freeze();
         }
     }
 
@@ -226,7 +266,7 @@ impl<'c> Player<'c> {
     }
 
     /// The rows of every table that people read, every column included.
-    fn everything(&self) -> BTreeMap<String, Rows> {
+    pub(crate) fn everything(&self) -> BTreeMap<String, Rows> {
         let tables = self.schema.tables().into_iter();
         let tables = tables.filter(|table| !table.starts_with("_cdc_") && !table.ends_with("__cdc_deleted"));
         tables
@@ -268,7 +308,7 @@ impl<'c> Player<'c> {
             .collect()
     }
 
-    fn lines_at_warn(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn lines_at_warn(&self) -> impl Iterator<Item = &str> {
         self.log.iter().map(String::as_str).filter(|line| line.contains(" WARN "))
     }
 }

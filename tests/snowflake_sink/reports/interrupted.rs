@@ -1,0 +1,218 @@
+//! Runs that do not end by themselves: hosts that are killed, offsets that begin again, partitions that move to another
+//! host, topics that are created again.
+
+use std::{thread, time::Duration};
+
+use tidegate_tests::{Home, Running, Snowflake, StandIn, wait_for};
+
+use super::{
+    case::Case,
+    failovers, moves,
+    record::file,
+    replays,
+    scene::{Mode, Player, broker, expect_right, run_once},
+    snapshots,
+    source::Source,
+};
+
+/// Hosts that are killed do not keep the group waiting.
+const QUICKLY: &str = "[source.properties]\n\"session.timeout.ms\" = 1000\n\"heartbeat.interval.ms\" = 200\n";
+
+const ONE_BY_ONE: Mode = Mode { isolation: "thread", batch: 1 };
+
+/// Cases whose outcome depends on what is remembered of events before.
+fn stateful() -> Vec<Case> {
+    let mut cases = vec![
+        Case::new("01", file("01")).table("notes", &["id", "title", "body"], &["9 a L*3000"]),
+        Case::new("04", file("04")).table("accounts", &["id", "state"], &["1 paid", "3 new"]),
+        Case::new("19", file("19b")).table("stock", &["id", "v"], &["1 new", "2 same", "3 missed"]),
+    ];
+    let names = [
+        "mysql-failover-and-back-without-gtid",
+        "postgres-snapshot-again",
+        "incremental-between-changes",
+        "incremental-after-failover",
+        "key-changes-twice",
+        "restored-and-sent-again-and-on",
+        "two-servers-one-sent-again",
+    ];
+    let others = [failovers::cases(), snapshots::cases(), moves::cases(), replays::cases()].concat();
+    cases.extend(others.into_iter().filter(|case| names.contains(&case.name.as_str())).map(|case| Case {
+        // What must not change is compared between runs, and these have none of their own.
+        unchanged_from: None,
+        restarts: Vec::new(),
+        ..case
+    }));
+    assert_eq!(cases.len(), 3 + names.len());
+    cases
+}
+
+#[test]
+fn nothing_is_lost_when_hosts_are_killed() {
+    let test = "nothing_is_lost_when_hosts_are_killed";
+    // The transaction of a dead host is ended as soon as it is in somebody's way.
+    let Some(stand_in) = StandIn::start(test, &["--idle-seconds", "0.3"]) else { return };
+    let service = Snowflake::StandIn(stand_in);
+    let Snowflake::StandIn(stand_in) = &service else { return };
+    let cases: Vec<Case> = stateful().into_iter().map(|case| case.source(QUICKLY)).collect();
+    let mut players: Vec<Player<'_>> = cases.iter().map(|case| Player::new(case, &service)).collect();
+    let home = Home::new(&["snowflake-sink"]);
+    for player in &mut players {
+        player.send_until(player.case.records.len());
+        home.connector(&player.case.name, &player.connector(ONE_BY_ONE));
+    }
+    let mut met = 0;
+    // Every connector has a COMMIT when it claims its partition, and one for each batch.
+    for (kill, action) in ["delay:30", "slow:0.3", "lost"].into_iter().cycle().take(6).enumerate() {
+        let since = stand_in.log_end();
+        stand_in.clear_faults();
+        stand_in.fault_at("^COMMIT", cases.len() + 3 + 2 * kill, 1, action);
+        let mut host = Running::start(home.command().args(["run"]));
+        let is_met = || stand_in.log(since).iter().any(|entry| entry.fault.as_deref() == Some(action));
+        let is_met = wait_a_while(|| is_met() || !host.is_running());
+        host.signal("KILL");
+        let _finished = host.finish();
+        met += usize::from(is_met);
+    }
+    stand_in.clear_faults();
+    let log = run_once(&home);
+    for player in &mut players {
+        player.read(&log.stderr);
+    }
+    expect_right(&mut players, "after six kills");
+    assert!(met >= 3, "of six kills, {met} met a COMMIT");
+}
+
+/// Whether something happens within twenty seconds. The development broker now and then waits for a member that was
+/// killed while it joined the group: then the next host has more to do.
+fn wait_a_while(mut is_there: impl FnMut() -> bool) -> bool {
+    for _ in 0..400 {
+        if is_there() {
+            return true;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    false
+}
+
+#[test]
+fn nothing_changes_when_the_groups_offsets_are_set_back() {
+    read_again("nothing_changes_when_the_groups_offsets_are_set_back", false);
+}
+
+#[test]
+fn nothing_changes_when_the_sinks_offsets_are_lost_too() {
+    read_again("nothing_changes_when_the_sinks_offsets_are_lost_too", true);
+}
+
+/// Reads everything, and once more from the beginning.
+#[track_caller]
+fn read_again(test: &str, loses_offsets: bool) {
+    let Some(service) = Snowflake::find(test) else { return };
+    let cases = stateful();
+    let mut players: Vec<Player<'_>> = cases.iter().map(|case| Player::new(case, service)).collect();
+    let home = Home::new(&["snowflake-sink"]);
+    let mode = Mode { batch: 2, ..ONE_BY_ONE };
+    for player in &mut players {
+        player.send_until(player.case.records.len());
+        home.connector(&player.case.name, &player.connector(mode));
+    }
+    let log = run_once(&home);
+    for player in &mut players {
+        player.read(&log.stderr);
+        player.freeze();
+        let topics: Vec<&str> = player.case.topics().into_iter().map(|(topic, _)| topic).collect();
+        player.broker.set_committed(&format!("connect-{}", player.case.name), &topics, 0);
+        if loses_offsets {
+            let table = player.schema.qualified_table(&format!("_cdc_offsets_{}", player.case.name));
+            let _status = player.schema.query(&format!("DELETE FROM {table}"));
+        }
+    }
+    let log = run_once(&home);
+    for player in &mut players {
+        player.read(&log.stderr);
+    }
+    expect_right(&mut players, "read again");
+}
+
+#[test]
+fn rows_of_snapshots_win_on_the_host_that_takes_a_partition_over() {
+    let test = "rows_of_snapshots_win_on_the_host_that_takes_a_partition_over";
+    let Some(service) = Snowflake::find(test) else { return };
+    // The same changes in two partitions, with rows of their own.
+    let table = Source::postgres("stock", &["part", "id"]);
+    let of_partition = |part: i32| {
+        let table = table.clone().in_partition(part);
+        let row = move |id: i64, v: &str| serde_json::json!({ "part": part, "id": id, "v": v });
+        let before = [table.lsn(100, 0).insert(row(1, "old")), table.lsn(110, 0).insert(row(2, "old"))];
+        let after = [
+            table.incremental(row(1, "read")),
+            table.lsn(120, 1000).update(row(2, "changed")),
+            table.incremental(row(3, "missed")),
+        ];
+        (before, after)
+    };
+    let ((before_0, after_0), (before_1, after_1)) = (of_partition(0), of_partition(1));
+    let records = [before_0.to_vec(), before_1.to_vec(), after_0.to_vec(), after_1.to_vec()].concat();
+    let case = Case::new("taken-over", records).table(
+        "stock",
+        &["part", "id", "v"],
+        &["0 1 read", "0 2 changed", "0 3 missed", "1 1 read", "1 2 changed", "1 3 missed"],
+    );
+    let mut players = [Player::new(&case, service)];
+    let [player] = &mut players;
+    let homes = [Home::new(&["snowflake-sink"]), Home::new(&["snowflake-sink"])];
+    for home in &homes {
+        home.connector(&case.name, &player.connector(ONE_BY_ONE));
+    }
+    player.send_until(4);
+    let start = |home: &Home| Running::start(home.command().args(["run"]));
+    let first = start(&homes[0]);
+    wait_for(|| (player.held() == 4).then_some(())).expect("the first records");
+    let mut second = start(&homes[1]);
+    let _line = second.wait_for_log("reading 1 partitions");
+    player.send_until(10);
+    wait_for(|| (player.held() == 10).then_some(())).expect("the other records");
+    for host in [first, second] {
+        let finished = host.terminate().expect_code(0);
+        player.read(&finished.stderr);
+    }
+    expect_right(&mut players, "taken over");
+}
+
+#[test]
+fn a_topic_that_was_created_again_goes_on_from_its_rows() {
+    let test = "a_topic_that_was_created_again_goes_on_from_its_rows";
+    let Some(service) = Snowflake::find(test) else { return };
+    let source = "on_lost_position = \"earliest\"";
+    // Offsets begin again at 0. Whatever orders events by them must not take what follows for old.
+    let snapshots = snapshots::cases().into_iter().map(|case| (2, case));
+    let oracle =
+        failovers::cases().into_iter().filter(|case| case.name == "oracle-resetlogs").map(|case| (2, case));
+    let cases: Vec<(usize, Case)> =
+        snapshots.chain(oracle).map(|(first, case)| (first, case.source(source))).collect();
+    let mut players: Vec<Player<'_>> = cases.iter().map(|(_, case)| Player::new(case, service)).collect();
+    let home = Home::new(&["snowflake-sink"]);
+    for (player, (first, _)) in players.iter_mut().zip(&cases) {
+        player.send_until(*first);
+        home.connector(&player.case.name, &player.connector(ONE_BY_ONE));
+    }
+    let log = run_once(&home);
+    for (player, (_, case)) in players.iter_mut().zip(&cases) {
+        player.read(&log.stderr);
+        player.broker = broker(case);
+        // One record: the position in Snowflake is beyond the end of the new topic.
+        player.send_until(3);
+        home.connector(&player.case.name, &player.connector(ONE_BY_ONE));
+    }
+    let log = run_once(&home);
+    for player in &mut players {
+        player.read(&log.stderr);
+        player.send_until(player.case.records.len());
+    }
+    let log = run_once(&home);
+    for player in &mut players {
+        player.read(&log.stderr);
+    }
+    expect_right(&mut players, "created again");
+}
