@@ -93,14 +93,6 @@ fn row(id: i64, kind: &str, letter: &str, lsn: i64) -> Record {
     Record::of(TOPIC, json!({ "id": id }), row)
 }
 
-/// Without `__deleted`, which only rewrite adds.
-fn without_mark(mut record: Record) -> Record {
-    let mut row: Json = serde_json::from_str(record.value.as_deref().expect("a row")).expect("a row");
-    row.as_object_mut().expect("an object").remove("__deleted");
-    record.value = Some(row.to_string());
-    record
-}
-
 fn with_prefix(mut record: Record) -> Record {
     record.value = record.value.map(|value| value.replace("\"__", "\"cdc_"));
     record

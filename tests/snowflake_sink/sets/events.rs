@@ -155,7 +155,8 @@ impl Source {
     /// Sends events to their partitions, in this order.
     pub(crate) fn send(&self, broker: &Broker, events: impl IntoIterator<Item = Event>) {
         let events: Vec<Event> = events.into_iter().collect();
-        let headers: Vec<Vec<(&[u8], Option<&[u8]>)>> = events
+        type Headers<'e> = Vec<(&'e [u8], Option<&'e [u8]>)>;
+        let headers: Vec<Headers<'_>> = events
             .iter()
             .map(|event| {
                 event.headers.iter().map(|(name, value)| (name.as_bytes(), Some(value.as_bytes()))).collect()

@@ -319,7 +319,7 @@ fn fields_that_the_schema_does_not_have_stay_and_may_be_unavailable() {
     );
     let mark = "__debezium_unavailable_value";
     let payload = format!(
-        r#"{{"before":null,"after":{{"id":1,"more":[1],"body":"{mark}","tags":["{mark}"]}},"op":"u","extra":"{mark}"}}"#
+        r#"{{"before":null,"after":{{"id":1,"more":[1],"body":"{mark}","tags":["{mark}"]}},"op":"u","source":{{"table":"t"}},"extra":"{mark}"}}"#
     );
     let batch = decode(&[&typed(&schema, &payload)]);
     let value = only(&batch).value();

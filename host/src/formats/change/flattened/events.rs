@@ -150,7 +150,8 @@ impl Recogniser {
             return Ok(());
         }
         let marks = self.marks(Struct::EMPTY, record)?.filter(|marks| marks.op == Some(Operation::Delete));
-        let is_null_row = is_json && decoded.value_schema.is_some();
+        // Elsewhere, where keys are no rows, it is a plain null.
+        let is_null_row = is_json && decoded.value_schema.is_some() && has_columns(decoded.key);
         let is_delete =
             known.is_some() || marks.is_some() || is_null_row || self.mode == ChangeEvents::Flattened;
         if !is_delete {

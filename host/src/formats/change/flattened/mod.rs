@@ -5,5 +5,5 @@ mod fields;
 mod topics;
 
 pub(super) use fields::{AddedFields, Marks};
-pub use topics::FlattenedTopic;
+pub(crate) use topics::FlattenedTopic;
 pub(crate) use topics::FlattenedTopics;

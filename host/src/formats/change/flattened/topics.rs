@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 
 /// What the rows of a partition have shown, and what its tombstones therefore mean.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct FlattenedTopic {
+pub(crate) struct FlattenedTopic {
     /// Deletes come as rows, with `__deleted` or with an operation: a tombstone only repeats one.
-    pub announces_deletes: bool,
+    pub(crate) announces_deletes: bool,
     /// The rows are MongoDB's documents, whose keys call the field `_id` just `id`.
-    pub has_documents: bool,
+    pub(crate) has_documents: bool,
     /// Rows of more than one table were seen, so that a key alone does not say whose row it is.
-    pub has_several_tables: bool,
+    pub(crate) has_several_tables: bool,
     /// Database of the last row; may be empty.
-    pub database: Box<str>,
+    pub(crate) database: Box<str>,
     /// Schema of the last row; may be empty.
-    pub schema: Box<str>,
+    pub(crate) schema: Box<str>,
     /// Table of the last row.
-    pub table: Box<str>,
+    pub(crate) table: Box<str>,
 }
 
 /// What one row shows.
