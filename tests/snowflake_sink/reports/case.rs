@@ -40,6 +40,8 @@ pub(crate) struct Table {
     pub(crate) columns: &'static [&'static str],
     /// Values behind each other, `-` for NULL.
     pub(crate) rows: Vec<&'static str>,
+    /// For which sizes of batches this holds; all, if it does not say.
+    pub(crate) batches: Option<&'static [usize]>,
 }
 
 /// A record that is refused, at its place.
@@ -82,7 +84,13 @@ impl Case {
         columns: &'static [&'static str],
         rows: &[&'static str],
     ) -> Self {
-        self.tables.push(Table { name, columns, rows: rows.to_vec() });
+        self.tables.push(Table { name, columns, rows: rows.to_vec(), batches: None });
+        self
+    }
+
+    /// The table that was named last looks so with batches of these sizes alone.
+    pub(crate) fn in_batches_of(mut self, sizes: &'static [usize]) -> Self {
+        self.tables.iter_mut().last().into_iter().for_each(|table| table.batches = Some(sizes));
         self
     }
 

@@ -8,6 +8,25 @@ use super::{
     scene::{Mode, play},
 };
 
+const DOCS: &[&str] = &[r#"1 3 AAEC ["x","y"] [1,2] {"k":"v"}"#, "2 1 - - - -"];
+const DOCS_WITH_T: &[&str] = &[r#"1 3 AAEC ["x","y"] [1,2] {"k":"v"} -"#, "2 1 - - - - -"];
+const LEASES: &[&str] =
+    &["id", "tz", "tz__variant", "ts", "ts__variant", "d", "d__variant", "tm", "tm__variant"];
+const LEASE_ROWS: &[&str] = &[
+    "1 2026-03-01T10:00:00.500000Z - 2026-03-01T10:00:00.000000 - 2026-03-01 - 10:00:00.000000 -",
+    r#"2 - "-infinity" - "-infinity" - "-infinity" - "24:00:00""#,
+    r#"3 - "infinity" - "infinity" - "infinity" - "PT-1H""#,
+    r#"4 - "+12026-01-01T00:00:00Z" - "+10000-01-01T00:00:00" - "+10000-01-01" 00:00:00.000000 -"#,
+    "5 0001-01-01T00:00:00.000000Z - 0001-01-01T00:00:00.000000 - 0001-01-01 - 23:59:59.999999 -",
+    r#"6 - "-0043-03-15T00:00:00Z" - "-0001-12-31T00:00:00" - "-0001-12-31" 00:00:00.000001 -"#,
+];
+/// A column of whole numbers cannot be made one of fractions.
+const TARIFFS: &[&str] = &["id", "rate", "qty", "qty__variant", "factor"];
+const TARIFF_ROWS: &[&str] = &["1 10.1 1 - 2.5", "2 12.34 - 1.5 0.333", "3 99.999 2 - 1e-07"];
+const QTY_BESIDE: &str = "it is NULL there, and the value is in \"qty__variant\"";
+/// A pattern that takes everything leaves out what it does not name.
+const RESERVED: &str = "topics that begin with __ are not read through topics_regex";
+
 fn case(number: &str) -> Case {
     Case::new(number, file(number))
 }
@@ -27,12 +46,16 @@ fn of_changes() -> Vec<Case> {
     vec![
         case("01").table("notes", &["id", "title", "body"], &["9 a L*3000"]),
         case("02")
-            .table("docs", &["id", "n", "t", "b", "ta", "ia", "h"], &[
-                r#"1 3 - AAEC ["x","y"] [1,2] {"k":"v"}"#,
-            ])
-            // Nobody knows what row 2 held.
-            .refused("cdc.public.docs", 4, &["t"]),
-        case("04").table("accounts", &["id", "state"], &["1 paid", "3 new"]),
+            .table("docs", &["id", "n", "b", "ta", "ia", "h"], DOCS)
+            .in_batches_of(&[1000])
+            .table("docs", &["id", "n", "b", "ta", "ia", "h", "t"], DOCS_WITH_T)
+            .in_batches_of(&[1, 2, 7])
+            // Nobody knows what row 2 held: update_missing = "insert" inserts what is known of it.
+            .warned("1 updates or deletes matched no row; updates were inserted")
+            .warned("became NULL: the event holds Debezium's placeholder"),
+        case("04")
+            .table("accounts", &["id", "state"], &["1 paid", "3 new"])
+            .warned("crm.crm.accounts[0] at offset 2 to binlog.000012:700"),
         case("05").table("carts", carts, &[]),
         beginning("05-before-the-delete", "05", 2).table("carts", carts, &["65a000000000000000000001 3 x"]),
         case("05s").table("carts", &["_id", "items"], &[]),
@@ -74,7 +97,12 @@ fn of_values() -> Vec<Case> {
             "2 -123456.78 0 9*38 - -0.00000000000000000007 [] -",
         ]),
         case("08")
-            .table("leases", &["id", "tz", "tz__variant"], &[]),
+            .table("leases", LEASES, LEASE_ROWS)
+            .warned("and the value is in \"tz__variant\"")
+            .warned("and the value is in \"ts__variant\"")
+            .warned("and the value is in \"d__variant\"")
+            .warned("and the value is in \"tm__variant\"")
+            .tolerated("more values did not fit their column"),
         case("08k").table("rates", &["cur", "until", "r"], &["EUR 2026-03-01T00:00:00.000000Z 1"]).refused(
             "cdc.public.rates",
             1,
@@ -84,12 +112,27 @@ fn of_values() -> Vec<Case> {
             .sink("[sink.config.tables.rates]\ncolumns = { until = \"text\" }\n")
             .table("rates", &["cur", "until", "r"], &["EUR 2026-03-01T00:00:00Z 1", "EUR infinity 2"]),
         case("10").table("ITEMS", &["ID", "NAME"], &["1 uno", "300 three hundred"]),
-        case("11").table("tariffs", &["id", "rate", "qty", "factor"], &[
-            "1 10.1 1 2.5",
-            "2 12.34 1.5 0.333",
-            "3 99.999 2 1e-07",
+        case("11")
+            .table("tariffs", &["id", "rate", "qty", "factor"], &[
+                "1 10.1 1.0 2.5",
+                "2 12.34 1.5 0.333",
+                "3 99.999 2.0 1e-07",
+            ])
+            .in_batches_of(&[2, 7, 1000])
+            .table("tariffs", TARIFFS, TARIFF_ROWS)
+            .in_batches_of(&[1])
+            .tolerated(QTY_BESIDE),
+        Case::new("11-after-a-restart", file("11"))
+            .restarted_at(1)
+            .table("tariffs", TARIFFS, TARIFF_ROWS)
+            .warned(QTY_BESIDE),
+        case("14").table("chats", &["id", "m", "j"], &[
+            r#"1 a\0b {"k":"x\u0000y","big":123456789012345678901234567890}"#,
+            r#"2 plain "{\"k\":\"cut \\ud83d\"}""#,
+            r#"3 x {"n":1e400,"n":2}"#,
+            "4 x null",
+            r#"5 x "not json""#,
         ]),
-        case("14").table("chats", &["id", "m", "j"], &["1"]),
         case("14b").table("chats2", &["id", "m"], &["1 ok", "3 after"]).refused("cdc.public.chats2", 1, &[
             "half of a surrogate pair",
             "invalid_unicode = \"replace\"",
@@ -98,8 +141,8 @@ fn of_values() -> Vec<Case> {
             "1 ok",
             "2 cut \u{fffd}",
             "3 after",
-        ]),
-        case("14c").table("chats3", &["id", "m"], &["3 second"]).warned("\"m\""),
+        ]).warned("invalid_unicode = \"replace\""),
+        case("14c").table("chats3", &["id", "m"], &["3 second"]).warned("\"after.m\" more than once"),
         case("16").table("meters", &["id", "n"], &["1 18446744073709551615", "18446744073709551615 0"]),
         case("18").table("people", &["id", "a", "late", "o", "l"], &["1 1 y - -", r#"2 2 x {"k":1} [1]"#]),
     ]
@@ -117,9 +160,18 @@ fn of_messages() -> Vec<Case> {
             .refused("plain.events2", 3, &["value", "byte 5"])
             .refused("plain.events2", 4, &["value", "byte 7"])
             .refused("plain.events2", 5, plain)
-            .refused("plain.events2", 6, plain),
-        case("17").source("topics_regex = '^.*'").table("jobs", &["id", "s"], &["2 b"]).no_table(""),
-        case("17b").source("topics_regex = '^.*'").table("jobs", &["id", "s"], &["1 a"]).no_table(""),
+            .refused("plain.events2", 6, plain)
+            .warned("has \"a\" more than once"),
+        case("17")
+            .source("topics_regex = '^.*'")
+            .table("jobs", &["id", "s"], &["2 b"])
+            .no_table("")
+            .warned(RESERVED),
+        case("17b")
+            .source("topics_regex = '^.*'")
+            .table("jobs", &["id", "s"], &["1 a"])
+            .no_table("")
+            .warned(RESERVED),
     ]
 }
 

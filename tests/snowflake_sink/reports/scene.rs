@@ -40,6 +40,8 @@ pub(crate) struct Player<'c> {
     log: Vec<String>,
     /// What must not change any more.
     frozen: Option<BTreeMap<String, Rows>>,
+    /// Records per batch.
+    batch: usize,
     failures: Vec<String>,
 }
 
@@ -123,7 +125,7 @@ impl<'c> Player<'c> {
     pub(crate) fn new(case: &'c Case, snowflake: &'c Snowflake) -> Self {
         let broker = broker(case);
         let schema = snowflake.schema(&case.name.replace('-', "_"));
-        Self { case, broker, schema, sent: 0, log: Vec::new(), frozen: None, failures: Vec::new() }
+        Self { case, broker, schema, sent: 0, log: Vec::new(), frozen: None, batch: 0, failures: Vec::new() }
     }
 
     pub(crate) fn has_more(&self) -> bool {
@@ -139,6 +141,7 @@ impl<'c> Player<'c> {
             let _gone = fs::remove_file(file).is_err();
             return false;
         }
+        self.batch = mode.batch;
         home.connector(&self.case.name, &self.connector(mode));
         self.send_until(self.case.end_of_run(self.sent, mode.batch));
         true
@@ -204,7 +207,8 @@ impl<'c> Player<'c> {
             self.case.or_warned.is_some_and(|part| self.lines_at_warn().any(|line| line.contains(part)));
         let mut failures = Vec::new();
         if !warned {
-            failures.extend(self.case.tables.iter().flat_map(|table| self.check_table(table)));
+            let holds = |table: &&Table| table.batches.is_none_or(|sizes| sizes.contains(&self.batch));
+            failures.extend(self.case.tables.iter().filter(holds).flat_map(|table| self.check_table(table)));
             failures.extend(self.check_unchanged());
         }
         let tables = self.schema.tables();

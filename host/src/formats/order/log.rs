@@ -139,7 +139,7 @@ impl SourceLog {
             && !self.writers.is_empty()
         {
             match self.known_writer(writer.id) {
-                None => return Some("comes from a server that was not heard of before"),
+                None => return Some("the event comes from a server that was not heard of before"),
                 Some(known) if known.writer.sequence < writer.sequence => {
                     return Some("its transaction was not read before");
                 }
