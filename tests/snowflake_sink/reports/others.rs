@@ -22,13 +22,8 @@ fn positions_in_batches_of_1() {
 }
 
 #[test]
-fn positions_in_batches_of_2() {
-    play("positions_in_batches_of_2", &positions(), Mode { isolation: "process", batch: 2 });
-}
-
-#[test]
 fn positions_in_batches_of_1000() {
-    play("positions_in_batches_of_1000", &positions(), Mode { isolation: "thread", batch: 1000 });
+    play("positions_in_batches_of_1000", &positions(), Mode { isolation: "process", batch: 1000 });
 }
 
 #[test]
@@ -37,13 +32,8 @@ fn replays_in_batches_of_1() {
 }
 
 #[test]
-fn replays_in_batches_of_2() {
-    play("replays_in_batches_of_2", &replays::cases(), Mode { isolation: "process", batch: 2 });
-}
-
-#[test]
 fn replays_in_batches_of_1000() {
-    play("replays_in_batches_of_1000", &replays::cases(), Mode { isolation: "thread", batch: 1000 });
+    play("replays_in_batches_of_1000", &replays::cases(), Mode { isolation: "process", batch: 1000 });
 }
 
 #[test]
@@ -52,11 +42,6 @@ fn rows_in_batches_of_1() {
 }
 
 #[test]
-fn rows_in_batches_of_2() {
-    play("rows_in_batches_of_2", &rows(), Mode { isolation: "process", batch: 2 });
-}
-
-#[test]
 fn rows_in_batches_of_1000() {
-    play("rows_in_batches_of_1000", &rows(), Mode { isolation: "thread", batch: 1000 });
+    play("rows_in_batches_of_1000", &rows(), Mode { isolation: "process", batch: 1000 });
 }

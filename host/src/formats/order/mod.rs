@@ -80,12 +80,15 @@ impl Orders {
     /// the source gave it no position, the last one of its partition.
     pub(super) fn place(&mut self, parts: &mut ChangeParts<'_>, record: Record<'_>, notices: &mut Notices) {
         let source = self.hasher.source(parts);
-        let Some(words) = parts.position.filter(|words| *words != [0; 4]) else {
+        // Rows of incremental snapshots were read just now, whatever place in the log some connectors give them.
+        let own = parts.position.filter(|words| *words != [0; 4] && parts.snapshot != "incremental");
+        let Some(words) = own else {
             let order = self.partition(record.source_topic(), record.partition(), record.offset());
             let is_named = parts.source.get("name").is_some();
             let (generation, words) = order.inherited(source, is_named);
-            (parts.log_generation, parts.position) = (generation, words);
-            parts.inherited_position = words.is_some();
+            parts.log_generation = generation;
+            parts.position = words.or(parts.position);
+            parts.inherited_position = parts.position.is_some();
             return;
         };
         let event = self.hasher.event(parts, words, record);

@@ -221,7 +221,8 @@ impl<'b> Folded<'b> {
             values: (operation != Operation::Delete).then_some(last),
             carried: Vec::new(),
             inserts,
-            expects_row: !operation.is_insert(),
+            // Of what was sent before, the row may be gone since.
+            expects_row: !operation.is_insert() && !last.change.is_resent(),
             older: 0,
             base: base_of(last),
         }

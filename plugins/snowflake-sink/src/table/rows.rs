@@ -224,7 +224,9 @@ impl<'t> Encoder<'t> {
     /// Notes which values a row loses: those of columns that an update does not have, and those that it leaves out after
     /// a delete.
     fn note_missing(&self, row: &Folded<'_>) {
-        if !self.absent.is_empty() && row.last.operation() == Operation::Update {
+        // Documents have the fields that they have: one that is not there has no value in the source either.
+        let is_document = row.last.change.connector() == "mongodb";
+        if !self.absent.is_empty() && row.last.operation() == Operation::Update && !is_document {
             self.absent.iter().for_each(|column| self.note(Finding::Absent, *column));
         }
         for lost in row.carried.iter().filter(|carried| carried.is_lost && !row.is_delete()) {
