@@ -20,6 +20,7 @@ mod ledger;
 mod loading;
 mod log;
 mod once;
+mod order;
 mod outside;
 mod partitions_apart;
 mod rebalance;

@@ -1,6 +1,6 @@
-//! What decoding changed, passed over or could not tell, counted by cause. The pipeline logs and measures it.
+//! What decoding changed, passed over or had to guess, counted by cause. The pipeline logs and measures it.
 //!
-//! Nothing is altered or left out silently: whoever does so notes it here. The message of a cause is made once for each
+//! Nothing is altered or left out silently: code that does so notes it here. The message of a cause is made once for each
 //! thing that it is about; from then on only a count grows.
 
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ pub struct Cause(pub &'static str);
 pub enum Severity {
     /// It is normal, and worth a count.
     Info,
-    /// Something was altered, passed over or could not be told apart.
+    /// Something was altered, passed over or had to be guessed.
     Warning,
 }
 

@@ -107,7 +107,7 @@ fn side(part: Part) -> &'static str {
     if part == Part::Key { "key" } else { "value" }
 }
 
-/// What to do about a payload that is not JSON, where that can be told from how it begins.
+/// What to do about a payload that is not JSON, where its first bytes show what it is instead.
 fn advice(side: &str, payload: &[u8], error: &JsonError) -> String {
     let fault = match error {
         JsonError::Syntax { fault, .. } => Some(*fault),

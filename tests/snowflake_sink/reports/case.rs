@@ -123,6 +123,12 @@ impl Case {
         self
     }
 
+    /// All warnings may come and need not: the run that has cause for them is killed, or begins behind it.
+    pub(crate) fn perhaps_warned(mut self) -> Self {
+        self.tolerated.append(&mut self.warnings);
+        self
+    }
+
     /// Where the log has a line at WARN with this part, the tables need not be right.
     pub(crate) fn or_warned(self, part: &'static str) -> Self {
         Self { or_warned: Some(part), ..self }

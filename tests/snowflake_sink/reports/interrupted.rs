@@ -24,7 +24,9 @@ const ONE_BY_ONE: Mode = Mode { isolation: "thread", batch: 1 };
 fn stateful() -> Vec<Case> {
     let mut cases = vec![
         Case::new("01", file("01")).table("notes", &["id", "title", "body"], &["9 a L*3000"]),
-        Case::new("04", file("04")).table("accounts", &["id", "state"], &["1 paid", "3 new"]),
+        Case::new("04", file("04"))
+            .table("accounts", &["id", "state"], &["1 paid", "3 new"])
+            .warned(failovers::LOG_BEGAN_AGAIN),
         Case::new("19", file("19b")).table("stock", &["id", "v"], &["1 new", "2 same", "3 missed"]),
     ];
     let names = [
@@ -54,7 +56,7 @@ fn nothing_is_lost_when_hosts_are_killed() {
     let Some(stand_in) = StandIn::start(test, &["--idle-seconds", "0.3"]) else { return };
     let service = Snowflake::StandIn(stand_in);
     let Snowflake::StandIn(stand_in) = &service else { return };
-    let cases: Vec<Case> = stateful().into_iter().map(|case| case.source(QUICKLY)).collect();
+    let cases: Vec<Case> = stateful().into_iter().map(|case| case.source(QUICKLY).perhaps_warned()).collect();
     let mut players: Vec<Player<'_>> = cases.iter().map(|case| Player::new(case, &service)).collect();
     let home = Home::new(&["snowflake-sink"]);
     for player in &mut players {
@@ -109,7 +111,12 @@ fn nothing_changes_when_the_sinks_offsets_are_lost_too() {
 #[track_caller]
 fn read_again(test: &str, loses_offsets: bool) {
     let Some(service) = Snowflake::find(test) else { return };
-    let cases = stateful();
+    let mut cases = stateful();
+    if loses_offsets {
+        // Nobody knows any more that these events were read before: the tables hold newer ones, and the log says so.
+        let warnings = ["rows were left as they are", "updates were inserted"];
+        cases = cases.into_iter().map(|case| warnings.into_iter().fold(case, Case::tolerated)).collect();
+    }
     let mut players: Vec<Player<'_>> = cases.iter().map(|case| Player::new(case, service)).collect();
     let home = Home::new(&["snowflake-sink"]);
     let mode = Mode { batch: 2, ..ONE_BY_ONE };
@@ -190,7 +197,7 @@ fn a_topic_that_was_created_again_goes_on_from_its_rows() {
     let oracle =
         failovers::cases().into_iter().filter(|case| case.name == "oracle-resetlogs").map(|case| (2, case));
     let cases: Vec<(usize, Case)> =
-        snapshots.chain(oracle).map(|(first, case)| (first, case.source(source))).collect();
+        snapshots.chain(oracle).map(|(first, case)| (first, case.source(source).perhaps_warned())).collect();
     let mut players: Vec<Player<'_>> = cases.iter().map(|(_, case)| Player::new(case, service)).collect();
     let home = Home::new(&["snowflake-sink"]);
     for (player, (first, _)) in players.iter_mut().zip(&cases) {

@@ -1,6 +1,6 @@
 //! Records that Debezium sends about itself: heartbeats, transaction markers, schema changes, notifications, signals.
 //!
-//! Told from other records by the name of their schema, or by the exact set of their fields together with the key or the
+//! Recognised by the name of their schema, or by the exact set of their fields together with the key or the
 //! topic that goes with them: a table may well have columns `id` and `status`.
 
 use tidegate_abi::{Record, Schema, Struct, Value, ValueRef};

@@ -71,6 +71,8 @@ pub(super) enum Doubt {
     LogBeganAgain(&'static str),
     /// The event is taken for one that was sent again, without proof.
     AssumedResent,
+    /// The event differs in nothing from one before it, and is taken for another row of the same statement.
+    MayBeResent,
 }
 
 impl SourceLog {
@@ -115,7 +117,10 @@ impl SourceLog {
         if self.is_resending && event.words == self.high && self.forgotten >= Some(event.words) {
             return self.resent(self.generation, Some(Doubt::AssumedResent));
         }
-        self.accept(event, None)
+        // Equal rows of a snapshot are usual where a table has no key.
+        let has_twin =
+            may_be_known && !event.is_snapshot && self.seen.find(&event.words, event.check).is_some();
+        self.accept(event, has_twin.then_some(Doubt::MayBeResent))
     }
 
     /// The generation in which the event was read before, if it was.

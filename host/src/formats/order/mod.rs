@@ -2,7 +2,7 @@
 //!
 //! Within a partition, Kafka's order is the source's order. A sink compares positions only to recognise events that come
 //! twice, since connectors send their last events again after a restart. A position that is lower than one before it has
-//! two causes, which must be told apart: the event was *sent again*, or the source's log *began again*, as after a
+//! two causes: the event was *sent again*, or the source's log *began again*, as after a
 //! failover to another server, a restore from a backup or a new snapshot. Each log of a source has a generation, which
 //! counts before the position, so that events of a new log are newer than all of the one before.
 //!
@@ -38,6 +38,8 @@ use super::{Cause, memory::Memory, notices::Notices};
 const LOG_BEGAN_AGAIN: Cause = Cause("source_log_began_again");
 /// Events lie before others that were read already, and it is not known why.
 const ASSUMED_RESENT: Cause = Cause("events_assumed_resent");
+/// Events differ in nothing from others, and no key tells rows apart.
+const MAY_BE_RESENT: Cause = Cause("events_may_be_resent");
 /// Events were recognised as sent before.
 const RESENT: Cause = Cause("events_resent");
 /// A stored state cannot be read.
@@ -165,6 +167,15 @@ fn note(doubt: Option<Doubt>, parts: &ChangeParts<'_>, record: Record<'_>, notic
                  are remembered: they are taken for events that the source sends again, and change nothing where rows are \
                  newer. If the source was restored or replaced instead, load its tables again, or set order_by = \
                  \"offset\" in sinks that have it",
+                parts.position_text
+            )
+        }),
+        Some(Doubt::MayBeResent) => notices.note(MAY_BE_RESENT, topic, || {
+            let place = place();
+            format!(
+                "the event in {place} at offset {offset} has no key and is equal to one before it, at the same position {} \
+                 of the source's log. One statement can insert equal rows at one position, so it counts as a row of its own. \
+                 If the source sent the event again instead, its row is there twice; a primary key prevents that",
                 parts.position_text
             )
         }),

@@ -48,3 +48,56 @@ fn replayed(options: &DecoderOptions, batch: &Batch, slot: usize, next_offset: i
     }
     decoder.state(&partition.topic, partition.partition)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn event(lsn: u64) -> String {
+        format!(
+            r#"{{"op":"u","before":null,"after":{{"id":1}},"source":{{"connector":"postgresql","table":"t","lsn":{lsn}}}}}"#
+        )
+    }
+
+    /// A batch of events, read as the work role reads it, and the state behind each of them.
+    fn read(lsns: &[u64]) -> (Batch, Vec<HostState>) {
+        let options = DecoderOptions::default();
+        let (mut batch, mut states) = (Batch::new(), Vec::new());
+        let slot = batch.slot(&Arc::from("t"), 0, 7);
+        let mut one_by_one = RecordDecoder::new(options.clone());
+        let reading = Reading { topic: "t", partition: 0, assignment: 7, offset: 10, state: None };
+        one_by_one.open(&reading);
+        states.push(one_by_one.state("t", 0));
+        for (lsn, offset) in lsns.iter().zip(10..) {
+            let text = event(*lsn);
+            let record = NewRecord { offset, timestamp_ms: None, key: None, value: Some(text.as_bytes()) };
+            batch.push(slot, record, std::iter::empty());
+            let mut single = Batch::new();
+            let index = single.slot(&Arc::from("t"), 0, 7);
+            single.push(index, record, std::iter::empty());
+            single.decode(&mut one_by_one);
+            states.push(one_by_one.state("t", 0));
+        }
+        let mut decoder = RecordDecoder::new(options);
+        decoder.open(&reading);
+        let before = decoder.state("t", 0);
+        batch.decode(&mut decoder);
+        let after = decoder.state("t", 0);
+        batch.set_states(slot, before, after);
+        (batch, states)
+    }
+
+    #[test]
+    fn the_state_within_a_batch_is_that_of_the_records_before() {
+        let (batch, states) = read(&[100, 200, 300, 150, 160]);
+        for (end, expected) in states.iter().enumerate() {
+            let positions = positions_before(&DecoderOptions::default(), &batch, end);
+            assert_eq!(positions[0].next_offset, 10 + end as i64);
+            assert_eq!(positions[0].state, *expected, "behind {end} records");
+        }
+        let changes: Vec<bool> = states.windows(2).map(|pair| pair[0] != pair[1]).collect();
+        assert_eq!(changes, [true; 5], "every event changes it");
+    }
+}

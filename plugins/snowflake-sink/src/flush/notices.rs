@@ -15,7 +15,7 @@ use crate::{
 
 /// How often counts are logged.
 const INTERVAL: Duration = Duration::from_secs(60);
-/// Things that are told of one by one; more of them are counted in metrics alone.
+/// Columns that are reported one by one; more of them are counted in metrics alone.
 const MOST: usize = 1_000;
 
 /// What was found in one column, or about one table or topic.
@@ -170,15 +170,15 @@ fn unavailable(column: &str, table: &str) -> (&'static str, &'static str, String
     )
 }
 
-/// What was told, and what is still to be counted.
+/// What was reported, and what is to be summed up.
 #[derive(Debug, Default)]
-pub(crate) struct Notices(HashMap<(&'static str, String), Told>);
+pub(crate) struct Notices(HashMap<(&'static str, String), Reported>);
 
 #[derive(Debug)]
-struct Told {
+struct Reported {
     at: Instant,
     what: &'static str,
-    untold: u64,
+    unreported: u64,
 }
 
 impl Notices {
@@ -203,10 +203,10 @@ impl Notices {
         let about: Vec<&str> = labels.iter().map(|(_, value)| &**value).collect();
         let key = (*metric, about.join(" "));
         let known = self.0.len();
-        if let Some(told) = self.0.get_mut(&key) {
-            told.untold += count;
-            if told.at.elapsed() >= INTERVAL {
-                told.log(&key.1);
+        if let Some(reported) = self.0.get_mut(&key) {
+            reported.unreported += count;
+            if reported.at.elapsed() >= INTERVAL {
+                reported.log(&key.1);
             }
             return;
         }
@@ -214,21 +214,21 @@ impl Notices {
             return;
         }
         warn!("{message}");
-        self.0.insert(key, Told { at: Instant::now(), what, untold: count - 1 });
+        self.0.insert(key, Reported { at: Instant::now(), what, unreported: count - 1 });
     }
 
     /// Logs the counts that are left.
     pub(crate) fn close(&mut self) {
-        for ((_, about), mut told) in self.0.drain().filter(|(_, told)| told.untold > 0) {
-            told.log(&about);
+        for ((_, about), mut reported) in self.0.drain().filter(|(_, reported)| reported.unreported > 0) {
+            reported.log(&about);
         }
     }
 }
 
-impl Told {
+impl Reported {
     fn log(&mut self, about: &str) {
-        warn!(about, "{} more {}", self.untold, self.what);
-        self.untold = 0;
+        warn!(about, "{} more {}", self.unreported, self.what);
+        self.unreported = 0;
         self.at = Instant::now();
     }
 }
