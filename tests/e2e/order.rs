@@ -19,8 +19,8 @@ fn connector(home: &Home, isolation: &str, sink: &str, config: &str) {
     );
 }
 
-/// The first run reads two events. The next one, of another host, recognises the second of them when it comes again, and
-/// takes a lower position where nothing was for a new log.
+/// The first run reads two events. The next one, of another host, recognises both when they come again, and takes a lower
+/// position where nothing was for a new log.
 #[track_caller]
 fn goes_on(isolation: &str, sink: &str, config: &str) {
     let broker = Broker::with_events([event(1, 100), event(2, 200)]);
@@ -33,14 +33,14 @@ fn goes_on(isolation: &str, sink: &str, config: &str) {
         "{}",
         first.stderr
     );
-    broker.send("events", [event(2, 200), event(3, 300)]);
+    broker.send("events", [event(1, 100), event(2, 200), event(3, 300)]);
     let second = home.run_once(&broker).expect_code(0);
     let _line = second.expect_log("the source sends events of events[0] again, from offset 2 on");
-    broker.send("events", [event(4, 50)]);
+    broker.send("events", [event(4, 250)]);
     let third = home.run_once(&broker).expect_code(0);
     let _line = third.expect_log("the event is none of those that were read there: its log began again");
     // Positions of the new log are compared among themselves.
-    broker.send("events", [event(5, 60)]);
+    broker.send("events", [event(5, 260)]);
     let fourth = home.run_once(&broker).expect_code(0);
     assert_eq!(fourth.count_log("log began again"), 0, "{}", fourth.stderr);
 }
