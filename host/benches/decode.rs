@@ -14,7 +14,7 @@ use support::{Event, fill, load, median, per_event};
 use tidegate::formats::{DecoderOptions, Format, RecordDecoder};
 use tidegate_abi::{
     Arena, Record,
-    host::{Batch, Decode, Decoded, Refusal},
+    host::{Batch, Decode, Decoded, Rejection},
 };
 
 const ROUNDS: usize = 41;
@@ -59,7 +59,7 @@ impl Task {
 struct Nothing;
 
 impl Decode for Nothing {
-    fn decode<'b>(&mut self, record: Record<'b>, _: Arena<'b>) -> Result<Decoded<'b>, Refusal> {
+    fn decode<'b>(&mut self, record: Record<'b>, _: Arena<'b>) -> Result<Decoded<'b>, Rejection> {
         Ok(Decoded {
             key: record.key(),
             value: record.value(),

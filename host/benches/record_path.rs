@@ -14,7 +14,7 @@ use std::{
 use support::{Event, fill, load, median, per_event};
 use tidegate::{
     formats::{DecoderOptions, RecordDecoder},
-    plugins::{Opening, PluginKind, Prober, Registry, SinkInstance, TransformInstance},
+    plugins::{OpenParams, PluginKind, Prober, Registry, SinkInstance, TransformInstance},
 };
 use tidegate_abi::host::Batch;
 
@@ -43,7 +43,8 @@ impl Stages {
         let found =
             Registry::discover(&[plugins.to_owned()], state, &Prober::InProcess).expect("the plugins");
         let config = serde_json::json!({});
-        let opening = |instance| Opening { connector: "bench", task: 0, tasks: 1, instance, config: &config };
+        let opening =
+            |instance| OpenParams { connector: "bench", task: 0, tasks: 1, instance, config: &config };
         let plugin = |name, kind| found.registry.expect(name, kind).expect("the plugin");
         let transform = plugin("price-change", PluginKind::Transform);
         let sink = plugin("discard", PluginKind::Sink);

@@ -1,26 +1,26 @@
-//! Tidegate: many Kafka pipelines in one process.
+//! Tidegate: runs many Kafka sink pipelines in one process.
 //!
-//! A pipeline, a *connector*, is one TOML file: Kafka topics in, transforms, a sink. Transforms and sinks are plugins:
-//! Rust dynamic libraries that are loaded at run time. Each connector runs as tasks of its own, with a consumer group of
-//! its own, and none can stop another.
+//! A pipeline is called a *connector* and is defined in one TOML file: Kafka topics, transforms and a sink. Transforms and
+//! sinks are plugins: Rust dynamic libraries that are loaded at run time. Each connector has its own tasks and its own
+//! consumer group, and no connector can stop another.
 //!
 //! # Layout
 //!
-//! Data runs one way through these rooms:
+//! The modules:
 //!
-//! - [`config`]: connector files become typed, validated definitions.
-//! - [`plugins`]: finds, probes, loads and describes plugin libraries.
-//! - [`kafka`]: consumers, producers, look-ups, the embedded development broker.
-//! - [`formats`]: bytes become typed values.
-//! - [`dead_letters`]: what letters look like; reading and replaying them.
+//! - [`config`]: reads connector files into typed, validated definitions.
+//! - [`plugins`]: discovers, probes and loads plugin libraries, and calls plugins.
+//! - [`kafka`]: consumers, producers, metadata queries, the embedded development broker.
+//! - [`formats`]: decodes bytes into typed values.
+//! - [`dead_letters`]: the format of dead-letter records; reads and replays them.
 //! - [`pipeline`]: one task: batch, decode, transforms, sink, commit.
-//! - [`supervisor`]: the life of connectors and their tasks.
-//! - [`api`]: how other processes talk to a running host.
+//! - [`supervisor`]: the life cycle of connectors and their tasks.
+//! - [`api`]: the control socket of a running host.
 //! - [`telemetry`]: log and metrics.
 //! - [`cli`]: the command line.
 //!
-//! `kafka` knows nothing of plugins, `plugins` nothing of Kafka, `formats` neither; `pipeline` joins them; `supervisor`
-//! runs pipelines; `api` and `cli` talk to the supervisor alone.
+//! `kafka` does not depend on plugins, `plugins` does not depend on Kafka, and `formats` depends on neither. `pipeline`
+//! combines them, and `supervisor` runs pipelines.
 
 pub mod api;
 pub mod cli;

@@ -1,4 +1,4 @@
-//! Notes which compiler builds the SDK, for the plugin's description of itself.
+//! Passes the version of the compiler to the SDK.
 
 fn main() {
     let compiler = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());

@@ -14,7 +14,7 @@ use std::{
 use serde_json::json;
 use tidegate::{
     formats::{DecoderOptions, Format, RecordDecoder},
-    plugins::{Opening, Prober, Registry, SinkInstance, TransformInstance},
+    plugins::{OpenParams, Prober, Registry, SinkInstance, TransformInstance},
 };
 use tidegate_abi::host::{Batch, NewRecord};
 use tidegate_tests::{Captured, Home, captured};
@@ -74,7 +74,7 @@ impl Line {
         let plugin = |name: &str| registry.get(name).expect("a plugin of the fixture");
         let config = json!({ "path": home.path(counts) });
         let opening =
-            |config| Opening { connector: "alloc", task: 0, tasks: 1, instance: "counting", config };
+            |config| OpenParams { connector: "alloc", task: 0, tasks: 1, instance: "counting", config };
         let nothing = json!({});
         Self {
             batch: Batch::new(),

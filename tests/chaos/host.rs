@@ -13,7 +13,7 @@ use crate::processes;
 
 /// What the log of a host is searched for, and counted.
 pub(crate) const TELLING: [&str; 6] = [
-    "its thread is left behind",
+    "its thread was abandoned",
     "was claimed by another task",
     "partitions handed over",
     "partitions lost",
@@ -41,7 +41,7 @@ pub(crate) struct Past {
     pub(crate) lives: usize,
     /// Stops that were asked for and cut work short: exit code 1.
     pub(crate) cut_short: usize,
-    /// Connectors that had failed for good, and were started again by hand.
+    /// Connectors that had failed permanently, and were started again by hand.
     pub(crate) revived: usize,
     /// What must not happen to it.
     pub(crate) complaints: Vec<String>,
@@ -105,7 +105,7 @@ impl Host {
         let _code = self.home.run(&[command]).code;
     }
 
-    /// Starts it again should it have ended by itself, and its connectors should they have failed for good.
+    /// Starts it again should it have ended by itself, and its connectors should they have failed permanently.
     pub(crate) fn look_after(&mut self) {
         let Some(running) = &mut self.running else { return };
         if !running.is_running() {
@@ -126,7 +126,7 @@ impl Host {
         let status: Json = serde_json::from_str(&finished.stdout).unwrap_or_default();
         let connectors = status["connectors"].as_array().into_iter().flatten();
         let failed = connectors.filter(|connector| {
-            // One task of several may have failed for good.
+            // One task of several may have failed permanently.
             connector["tasks"].as_array().into_iter().flatten().any(|task| task["state"] == "FAILED")
         });
         failed.filter_map(|connector| connector["name"].as_str().map(str::to_owned)).collect()

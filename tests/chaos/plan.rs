@@ -48,7 +48,7 @@ pub(crate) enum Deed {
     LongFreeze,
     /// Its connectors are started anew.
     Restart,
-    /// Its plugins are opened anew.
+    /// Its plugins are reopened.
     Reopen,
     /// A broker is ended by SIGKILL.
     BrokerKill(i32),
@@ -277,21 +277,21 @@ impl fmt::Display for Deed {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::Absence => "host added",
-            Self::Kill => "host killed (SIGKILL) and started again",
-            Self::Terminate => "host stopped (SIGTERM) and started again",
-            Self::ShortFreeze => "host frozen (SIGSTOP) for less than its session",
-            Self::LongFreeze => "host frozen (SIGSTOP) for longer than its session",
+            Self::Kill => "host killed (SIGKILL) and restarted",
+            Self::Terminate => "host stopped (SIGTERM) and restarted",
+            Self::ShortFreeze => "host frozen (SIGSTOP) for less than its session timeout",
+            Self::LongFreeze => "host frozen (SIGSTOP) for longer than its session timeout",
             Self::Restart => "connectors restarted",
             Self::Reopen => "plugins reopened",
-            Self::BrokerKill(_) => "broker killed (SIGKILL) and started again",
-            Self::BrokerStop(_) => "broker stopped (SIGTERM) and started again",
+            Self::BrokerKill(_) => "broker killed (SIGKILL) and restarted",
+            Self::BrokerStop(_) => "broker stopped (SIGTERM) and restarted",
             Self::BrokerFreeze(_) => "broker frozen (SIGSTOP)",
             Self::Retriable => "sink: every other call fails, retriable",
-            Self::LostAnswers => "sink: every other write is kept, but answered with an error",
+            Self::LostAnswers => "sink: every other write succeeds but returns an error",
             Self::StuckPartition => "sink: writes with records of one partition fail, retriable",
-            Self::Refusals => "sink: one good record in seven is refused",
-            Self::UnnamedRefusals => "sink: as before, without saying which record",
-            Self::Slowness => "sink: calls take half a second longer",
+            Self::Refusals => "sink: one valid record in seven is rejected",
+            Self::UnnamedRefusals => "sink: the same, without naming the record",
+            Self::Slowness => "sink: calls take an additional 0.5 s",
             Self::Hang => "sink: a call does not return",
         })
     }

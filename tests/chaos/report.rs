@@ -49,7 +49,7 @@ impl Report<'_> {
             *times += 1;
             *milliseconds += done.to_ms - done.from_ms;
         }
-        text.push_str("| injected | times | seconds in all |\n|---|---:|---:|\n");
+        text.push_str("| fault | count | total seconds |\n|---|---:|---:|\n");
         for (name, times, milliseconds) in deeds.values() {
             let _infallible = writeln!(text, "| {name} | {times} | {} |", milliseconds / 1000);
         }
@@ -57,8 +57,8 @@ impl Report<'_> {
 
     fn records(&self, text: &mut String) {
         text.push_str(
-            "\n| connector | records | in the sink | dead letters | in both | lost | out of order | doubled | written again | \
-             looks at the offsets | of these past a record that was nowhere |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
+            "\n| connector | records | in the sink | dead-lettered | in both | lost | out of order | duplicated | written again | \
+             offset samples | samples past a missing record |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
         );
         for (connector, verdict) in self.verdicts {
             let Verdict { broken, records, in_sink, in_letters, in_both, repeated, samples } = verdict;
@@ -80,15 +80,15 @@ impl Report<'_> {
             let _infallible = writeln!(text, "| {name} | {value} |");
         };
         let sum = |of: fn(&Past) -> usize| self.hosts.iter().map(of).sum::<usize>();
-        row("lives of hosts", sum(|past| past.lives).to_string());
-        row("stops that cut work short", sum(|past| past.cut_short).to_string());
-        row("connectors started again by hand", sum(|past| past.revived).to_string());
+        row("host processes", sum(|past| past.lives).to_string());
+        row("stops that were cut short", sum(|past| past.cut_short).to_string());
+        row("connectors restarted manually", sum(|past| past.revived).to_string());
         for (index, name) in TELLING.into_iter().enumerate() {
             let times = self.hosts.iter().map(|past| past.told[index]).sum::<usize>();
             row(&format!("log lines with \"{name}\""), times.to_string());
         }
         let bar = SESSION + 5;
-        for (name, which) in [("undisturbed", true), ("disturbed by other faults", false)] {
+        for (name, which) in [("without other faults", true), ("with other faults", false)] {
             let mut times: Vec<i64> = self
                 .takeovers
                 .iter()
@@ -102,20 +102,20 @@ impl Report<'_> {
             };
             row(
                 &format!(
-                    "takeovers after SIGKILL, {name} (session {SESSION} s, bar {bar} s): times, median, worst"
+                    "takeovers after SIGKILL, {name} (session {SESSION} s, limit {bar} s): times, median, worst"
                 ),
                 format!("{}, {}, {}", times.len(), seconds(middle), seconds(worst)),
             );
         }
         let Throughput { in_peace, beside_the_sick } = self.throughput;
         row(
-            "neighbour, records per second: in peace, beside sick sinks",
+            "neighbour, records per second: without faults, next to failing sinks",
             format!("{in_peace:.0}, {beside_the_sick:.0}"),
         );
         let growth = self.growth.map_or("not known".to_owned(), |Growth { first, last }| {
             let percent = (last as f64 / first as f64 - 1.0) * 100.0;
             format!("{} MiB, {} MiB, {percent:+.1} %", first / 1024, last / 1024)
         });
-        row("memory of the host that lived through it all: early, late, growth", growth);
+        row("memory of the host that was never restarted: early, late, growth", growth);
     }
 }

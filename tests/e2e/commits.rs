@@ -21,7 +21,7 @@ fn nothing_is_committed_past_a_failure_and_a_restart_goes_on_there() {
     let home = Home::new(&["misbehaving"]);
     let recording = home.recorder("a", "how = \"fatal\"", ONE_BY_ONE);
     let finished = home.start(&broker).finish().expect_code(3);
-    finished.expect_log("sink \"recorder\" failed: a batch of 1 is more than it can take");
+    finished.expect_log("sink \"recorder\" failed: a batch of 1 failed on purpose");
     assert_eq!(recording.offsets(), (0..6).collect::<Vec<_>>());
     let committed = broker.committed("connect-a", "events", 0).unwrap_or_default();
     assert!(committed <= 6, "{committed}");
@@ -39,7 +39,7 @@ fn a_refused_record_stops_the_task_and_is_named() {
     let home = Home::new(&["misbehaving"]);
     let recording = home.recorder("a", "reject = true", ALL_IN_ONE);
     let finished = home.start(&broker).finish().expect_code(3);
-    finished.expect_log("sink \"recorder\" refused events[0] offset 3: offset 3 is bad");
+    finished.expect_log("sink \"recorder\" refused events-0 offset 3: offset 3 is bad");
     // All or nothing: the batch has not been applied in part.
     assert!(recording.offsets().is_empty());
     assert_eq!(broker.committed("connect-a", "events", 0), None);
@@ -111,7 +111,7 @@ fn what_may_pass_is_tried_again() {
     let outcomes: Vec<String> = recording.writes().into_iter().map(|write| write.outcome).collect();
     assert_eq!(outcomes, ["failed", "failed", "failed", "written"]);
     assert_eq!(recording.offsets(), all_but(&[]));
-    finished.expect_log("does not fit yet");
+    finished.expect_log("is not ready yet");
     finished.expect_log("works again");
 }
 
@@ -132,7 +132,7 @@ fn a_transform_s_refused_record_is_dropped_with_what_was_emitted_for_it() {
     let broker = Broker::with_events(events(&[0, 5]));
     let home = Home::new(&["misbehaving"]);
     let transform =
-        "[[transforms]]\nplugin = \"stumbling\"\nname = \"check\"\n[transforms.config]\nhow = \"rejected\"\n";
+        "[[transforms]]\nplugin = \"failing\"\nname = \"check\"\n[transforms.config]\nhow = \"rejected\"\n";
     let recording = home.recorder("a", "", &format!("{ALL_IN_ONE}{SKIP}{transform}"));
     let finished = home.run_once(&broker).expect_code(0);
     assert_eq!(recording.offsets(), all_but(&[0, 5]));

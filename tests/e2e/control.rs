@@ -211,7 +211,7 @@ fn rotated_secrets_are_read_when_a_task_starts_again() {
     // A file that somebody is editing does not matter, and neither does a secret that is gone for a moment.
     home.write("connectors.d/a.toml", "[source");
     std::fs::remove_file(home.path("secret")).expect("the secret");
-    running.wait_for_log("placeholders stay as they were");
+    running.wait_for_log("keeping the previous values of placeholders");
     home.write("secret", "new-password");
     running.wait_until("the record", |_| (recording.offsets() == [0]).then_some(()));
     let finished = running.terminate().expect_code(0);

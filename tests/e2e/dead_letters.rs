@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use tidegate::kafka::producer::Outgoing;
+use tidegate::kafka::producer::ProducerRecord;
 use tidegate_tests::{Broker, Home, StoredRecord};
 
 pub(crate) const LETTERS: &str = "[errors]\ntolerance = \"all\"\ndead_letter_topic = \"dlq.{topic}\"\n";
@@ -34,7 +34,7 @@ fn place(letter: &StoredRecord) -> (String, String) {
 #[test]
 fn every_stage_sends_what_it_refuses_and_the_rest_is_written() {
     for (stage, connect, sink, more) in [
-        ("transform", "TRANSFORMATION", "", transform("stumbling", "how = \"rejected\"")),
+        ("transform", "TRANSFORMATION", "", transform("failing", "how = \"rejected\"")),
         ("sink", "TASK_PUT", "reject = true", String::new()),
         // The sink cannot say which: they are found.
         ("sink", "TASK_PUT", "how = \"rejected\"", String::new()),
@@ -63,7 +63,7 @@ fn every_stage_sends_what_it_refuses_and_the_rest_is_written() {
 fn what_cannot_be_read_goes_there_by_the_part_that_is_at_fault() {
     let broker = Broker::with_events(["{}"]);
     let large = vec![b'x'; 200_000];
-    let plain = Outgoing {
+    let plain = ProducerRecord {
         topic: "events",
         partition: Some(0),
         timestamp_ms: Some(1_700_000_000_000),
@@ -74,11 +74,11 @@ fn what_cannot_be_read_goes_there_by_the_part_that_is_at_fault() {
     let odd = [(&b"fine"[..], Some(&b"1"[..])), (b"\xff", None)];
     let many = format!("[{}1]", "1,".repeat(30_000));
     broker.send_exactly([
-        Outgoing { key: Some(b"{\"id\":"), ..plain },
-        Outgoing { value: Some(b"no JSON"), key: Some(b"1"), ..plain },
-        Outgoing { headers: &odd, ..plain },
-        Outgoing { value: Some(&large), ..plain },
-        Outgoing { value: Some(many.as_bytes()), ..plain },
+        ProducerRecord { key: Some(b"{\"id\":"), ..plain },
+        ProducerRecord { value: Some(b"no JSON"), key: Some(b"1"), ..plain },
+        ProducerRecord { headers: &odd, ..plain },
+        ProducerRecord { value: Some(&large), ..plain },
+        ProducerRecord { value: Some(many.as_bytes()), ..plain },
         plain,
     ]);
     let home = Home::new(&["misbehaving"]);
@@ -127,7 +127,7 @@ fn a_letter_is_the_record_as_it_came_and_says_where_from_and_why() {
         (b"trace", Some(b"")),
         (b"tidegate.replayed", Some(b"2")),
     ];
-    let record = Outgoing {
+    let record = ProducerRecord {
         topic: "cdc.orders",
         partition: Some(1),
         timestamp_ms: Some(1_600_000_000_123),
@@ -135,13 +135,13 @@ fn a_letter_is_the_record_as_it_came_and_says_where_from_and_why() {
         value: Some(br#"{"id":1,"bad":true}"#),
         headers: &headers,
     };
-    broker.send_exactly([record, Outgoing { value: Some(b"{}"), ..record }]);
+    broker.send_exactly([record, ProducerRecord { value: Some(b"{}"), ..record }]);
     let home = Home::new(&["misbehaving"]);
     home.connector(
         "orders",
         &format!(
             "source.topics_regex = '^cdc[.]'\n[sink]\nplugin = \"recorder\"\n[sink.config]\npath = \"@orders.calls\"\n\
-             {LETTERS}[[transforms]]\nplugin = \"stumbling\"\nname = \"check\"\nconfig.how = \"rejected\"\n"
+             {LETTERS}[[transforms]]\nplugin = \"failing\"\nname = \"check\"\nconfig.how = \"rejected\"\n"
         ),
     );
     let _finished = home.run_once(&broker).expect_code(0);
@@ -163,7 +163,7 @@ fn a_letter_is_the_record_as_it_came_and_says_where_from_and_why() {
         ("tidegate.errors.connector", "orders"),
         ("tidegate.errors.stage", "transform"),
         ("tidegate.errors.name", "check"),
-        ("tidegate.errors.plugin", concat!("stumbling/", env!("CARGO_PKG_VERSION"))),
+        ("tidegate.errors.plugin", concat!("failing/", env!("CARGO_PKG_VERSION"))),
         ("tidegate.errors.attempts", "3"),
         ("tidegate.errors.headers", "4"),
     ] {
@@ -175,7 +175,7 @@ fn a_letter_is_the_record_as_it_came_and_says_where_from_and_why() {
 #[test]
 fn a_record_is_refused_as_a_whole_and_has_one_letter() {
     for (sink, more) in [
-        ("", transform("stumbling", "how = \"rejected\"")),
+        ("", transform("failing", "how = \"rejected\"")),
         ("reject = true", String::new()),
         ("how = \"rejected\"", String::new()),
     ] {
@@ -256,8 +256,7 @@ fn noise(bytes: usize) -> String {
 #[test]
 fn a_letter_that_cannot_be_written_stops_the_task_before_anything_after_it() {
     let bad = format!(r#"{{"bad":true,"text":"{}"}}"#, noise(30_000));
-    for (sink, more) in [("reject = true", String::new()), ("", transform("stumbling", "how = \"rejected\""))]
-    {
+    for (sink, more) in [("reject = true", String::new()), ("", transform("failing", "how = \"rejected\""))] {
         // Room for the events, and for no letter as large as the bad one.
         let broker = Broker::of_size(45_000);
         broker.topic("events", 1);
@@ -268,7 +267,7 @@ fn a_letter_that_cannot_be_written_stops_the_task_before_anything_after_it() {
         let recording = home.recorder("a", &sink, &format!("{one_by_one}{LETTERS}{more}"));
         let finished = home.start(&broker).finish().expect_code(3);
         let line = finished.expect_log("refused records cannot be kept, and nothing is committed past them");
-        assert!(line.contains("\"dlq.events\" is refused"), "{line}");
+        assert!(line.contains("\"dlq.events\" failed"), "{line}");
         assert_eq!(recording.offsets(), [0]);
         assert_eq!(broker.stored("dlq.events"), []);
         assert!(broker.committed("connect-a", "events", 0) <= Some(1));
@@ -284,7 +283,7 @@ fn while_brokers_are_away_letters_are_tried_again_and_the_task_says_so() {
     let gate = format!("reject = true\ngate = \"{}\"", home.path("gate").display());
     let recording = home.recorder("a", &gate, &format!("{ALL_IN_ONE}{LETTERS}"));
     let mut running = home.start(&broker);
-    running.wait_for_log("reading 1 partitions");
+    running.wait_for_log("reading 1 partition");
     home.wait_for_status(&mut running, "a", |status| status["counts"]["read"] == 10);
     broker.set_reachable(false);
     home.write("gate", "");
@@ -322,7 +321,7 @@ fn a_connector_that_reads_its_own_letters_stops() {
     let broker = Broker::start();
     broker.topic("events", 1);
     let own = [(&b"tidegate.errors.connector"[..], Some(&b"a"[..]))];
-    let letter = Outgoing {
+    let letter = ProducerRecord {
         topic: "events",
         partition: Some(0),
         timestamp_ms: None,
@@ -334,7 +333,7 @@ fn a_connector_that_reads_its_own_letters_stops() {
     let home = Home::new(&["misbehaving"]);
     home.recorder("a", "", LETTERS);
     let finished = home.start(&broker).finish().expect_code(3);
-    finished.expect_log("events[0] offset 0 is a dead letter of this connector and was refused again");
+    finished.expect_log("events-0 offset 0 is a dead letter of this connector and was refused again");
     assert_eq!(broker.stored("dlq.events"), []);
 }
 
@@ -344,13 +343,13 @@ fn errors_that_are_no_record_s_fault_stop_the_task_whatever_is_tolerated() {
     for how in ["fatal", "fenced", "panic", "retriable"] {
         for (sink, more) in [
             (format!("how = \"{how}\""), String::new()),
-            (String::new(), transform("stumbling", &format!("how = \"{how}\""))),
+            (String::new(), transform("failing", &format!("how = \"{how}\""))),
         ] {
             let broker = Broker::with_events(events(&[5]));
             let home = Home::new(&["misbehaving"]);
             let recording = home.recorder("a", &sink, &format!("{ALL_IN_ONE}{LETTERS}{retry}{more}"));
             let finished = home.start(&broker).finish().expect_code(3);
-            finished.expect_log("task failed for good: ");
+            finished.expect_log("task failed permanently: ");
             assert!(recording.offsets().is_empty(), "{how}");
             assert_eq!(broker.stored("dlq.events"), [], "{how}");
             assert_eq!(broker.committed("connect-a", "events", 0), None, "{how}");
@@ -363,7 +362,7 @@ fn what_may_pass_in_a_transform_is_tried_again_in_place() {
     let broker = Broker::with_events(events(&[5]));
     let home = Home::new(&["misbehaving"]);
     let retry = "[errors.retry]\ninitial = \"1ms\"\nmax = \"5ms\"\n";
-    let flaky = transform("stumbling", "how = \"retriable\"\ntimes = 3");
+    let flaky = transform("failing", "how = \"retriable\"\ntimes = 3");
     let recording = home.recorder("a", "", &format!("{ALL_IN_ONE}{LETTERS}{retry}{flaky}"));
     let finished = home.run_once(&broker).expect_code(0);
     assert_eq!(recording.offsets(), all_but(&[]));

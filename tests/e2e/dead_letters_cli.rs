@@ -1,7 +1,7 @@
 //! `tidegate dead-letters`: what people do with letters.
 
 use serde_json::Value as Json;
-use tidegate::kafka::producer::Outgoing;
+use tidegate::kafka::producer::ProducerRecord;
 use tidegate_tests::{Broker, Finished, Home};
 
 use crate::dead_letters::LETTERS;
@@ -16,7 +16,7 @@ const EVENTS: [&str; 6] = [
     r#"{"id":5}"#,
 ];
 
-const CHECK: &str = "[[transforms]]\nplugin = \"stumbling\"\nname = \"check\"\nconfig.how = \"rejected\"\n";
+const CHECK: &str = "[[transforms]]\nplugin = \"failing\"\nname = \"check\"\nconfig.how = \"rejected\"\n";
 
 /// A broker and a home with a connector that has refused some of [`EVENTS`].
 fn refused() -> (Broker, Home) {
@@ -46,14 +46,14 @@ fn letters_are_counted_by_connector_stage_and_class() {
         let finished = letters(&broker, &home, &arguments).expect_code(0);
         let cells: Vec<Vec<&str>> =
             finished.stdout.lines().map(|line| line.split_whitespace().take(6).collect()).collect();
-        assert_eq!(cells[0], ["topic", "connector", "stage", "class", "letters", "replayed"]);
+        assert_eq!(cells[0], ["topic", "connector", "stage", "class", "records", "replayed"]);
         assert_eq!(cells[1], ["dlq.events", "a", "transform", "rejected", "2", "0"]);
         assert_eq!(cells[2], ["dlq.events", "a", "value", "decode", "1", "0"]);
         assert_eq!(cells.len(), 3);
     }
     let list = json(&broker, &home, &["list", "--json", "--filter", "stage=value"]);
     assert_eq!(list.as_array().map(Vec::len), Some(1));
-    assert_eq!((&list[0]["letters"], &list[0]["first"]), (&Json::from(1), &list[0]["last"]));
+    assert_eq!((&list[0]["records"], &list[0]["first"]), (&Json::from(1), &list[0]["last"]));
     assert!(
         list[0]["first"].as_str().is_some_and(|time| time.starts_with("20") && time.ends_with('Z')),
         "{list}"
@@ -63,7 +63,7 @@ fn letters_are_counted_by_connector_stage_and_class() {
 #[test]
 fn a_letter_is_shown_with_place_reason_and_content() {
     let (broker, home) = refused();
-    broker.send_exactly([Outgoing {
+    broker.send_exactly([ProducerRecord {
         topic: "events",
         partition: Some(0),
         timestamp_ms: Some(0x1_0000_0000),
@@ -73,11 +73,15 @@ fn a_letter_is_shown_with_place_reason_and_content() {
     }]);
     let _finished = home.run_once(&broker).expect_code(0);
     let text = letters(&broker, &home, &["show", "a"]).expect_code(0).stdout;
-    assert_eq!(text.matches("dlq.events[").count(), 4, "{text}");
+    assert_eq!(
+        text.matches("\ndlq.events-").count() + usize::from(text.starts_with("dlq.events-")),
+        4,
+        "{text}"
+    );
     for part in [
-        "  from     events[0] offset 2\n",
+        "  from     events-0 offset 2\n",
         " by a[0], attempt 1\n",
-        "  stage    transform check (stumbling/",
+        "  stage    transform check (failing/",
         "), class rejected\n",
         "  reason   offset 2 is bad\n",
         "  value    {\"id\":2,\"bad\":true}\n",
@@ -121,11 +125,11 @@ fn a_letter_is_shown_with_place_reason_and_content() {
 fn what_was_refused_is_replayed_once_the_connector_is_mended() {
     let (broker, home) = refused();
     let dry = letters(&broker, &home, &["replay", "a", "--dry-run"]).expect_code(0).stdout;
-    assert!(dry.contains("(events[0] offset 2) would go to events"), "{dry}");
+    assert!(dry.contains("(events-0 offset 2) would be sent to events"), "{dry}");
     assert!(dry.contains("would be replayed: 3 to events"), "{dry}");
     let only = ["replay", "a", "--filter", "stage=transform"];
     let text = letters(&broker, &home, &only).expect_code(0).stdout;
-    assert!(text.contains("replayed: 2 to events; 1 left out by the filter"), "{text}");
+    assert!(text.contains("replayed: 2 to events; 1 skipped by the filter"), "{text}");
     let records = broker.stored("events");
     assert_eq!(records[6..].iter().map(|record| record.text()).collect::<Vec<_>>(), [EVENTS[2], EVENTS[4]]);
     for record in &records[6..] {
@@ -135,9 +139,9 @@ fn what_was_refused_is_replayed_once_the_connector_is_mended() {
     }
     // None of them again.
     let text = letters(&broker, &home, &only).expect_code(0).stdout;
-    assert!(text.contains("replayed: nothing; 2 replayed before; 1 left out by the filter"), "{text}");
+    assert!(text.contains("replayed: nothing; 2 already replayed; 1 skipped by the filter"), "{text}");
     let list = json(&broker, &home, &["list", "--json", "--filter", "stage=transform"]);
-    assert_eq!((&list[0]["letters"], &list[0]["replayed"]), (&2.into(), &2.into()));
+    assert_eq!((&list[0]["records"], &list[0]["replayed"]), (&2.into(), &2.into()));
 
     // Still not mended: they come back, and say that they do.
     let _finished = home.run_once(&broker).expect_code(0);
@@ -205,30 +209,33 @@ fn what_cannot_be_done_is_said() {
     );
     home.connector("broken", "source.topics = [\"events\"]\n");
     for (arguments, message) in [
-        (&["show"][..], "name a connector, or a topic with --topic"),
+        (&["show"][..], "specify a connector, or a topic with --topic"),
         (
             &["show", "plain"],
             "connector \"plain\" has no dead-letter topic: add dead_letter_topic to [errors]",
         ),
-        (&["show", "b"], "no connector \"b\" that can be used; there are: a, plain"),
+        (&["show", "b"], "no valid connector \"b\"; valid connectors: a, plain"),
         (&["show", "broken"], "sink.plugin: is missing"),
-        (&["show", "--topic", "nothing"], "there is no topic \"nothing\""),
+        (&["show", "--topic", "nothing"], "topic \"nothing\" does not exist on"),
         (
             &["show", "a", "--partition", "0", "--offset", "99"],
-            "there is no letter in partition 0 at offset 99",
+            "there is no dead-letter record in partition 0 at offset 99",
         ),
-        (&["list", "--filter", "stages=value"], "letters have no field \"stages\""),
+        (&["list", "--filter", "stages=value"], "unknown field \"stages\": use one of"),
         (
             &["replay", "a", "--to", "nothing"],
-            "topic \"nothing\", to which letters are to go back, does not exist",
+            "cannot send records to topic \"nothing\", which does not exist",
         ),
-        (&["replay", "a", "--to", "dlq.events"], "--to names the dead-letter topic itself"),
+        (&["replay", "a", "--to", "dlq.events"], "--to is the dead-letter topic itself"),
     ] {
         let finished = letters(&broker, &home, arguments).expect_code(1);
         finished.expect_log(message);
     }
     let records = broker.stored("dlq.events");
     let plain = letters(&broker, &home, &["replay", "--topic", "events"]).expect_code(0).stdout;
-    assert!(plain.contains("replayed: nothing; 6 not dead letters, and left out"), "{plain}");
+    assert!(
+        plain.contains("replayed: nothing; 6 skipped because they are not dead-letter records"),
+        "{plain}"
+    );
     assert_eq!((broker.stored("dlq.events"), broker.stored("events").len()), (records, 6));
 }

@@ -5,8 +5,8 @@ use tidegate_tests::{Broker, Home};
 const BAD: &str = r#"{"bad":true}"#;
 const GOOD: &str = r#"{"bad":false}"#;
 
-fn stumbling(how: &str) -> String {
-    format!("[[transforms]]\nplugin = \"stumbling\"\n[transforms.config]\nhow = \"{how}\"\n")
+fn failing(how: &str) -> String {
+    format!("[[transforms]]\nplugin = \"failing\"\n[transforms.config]\nhow = \"{how}\"\n")
 }
 
 #[test]
@@ -14,13 +14,13 @@ fn a_panic_fails_its_own_connector_and_is_told_with_its_place() {
     let broker = Broker::with_events([GOOD, BAD]);
     let home = Home::new(&["misbehaving"]);
     let healthy = home.recorder("healthy", "", "");
-    home.recorder("panics", "", &stumbling("panic"));
+    home.recorder("panics", "", &failing("panic"));
     home.recorder("panics-in-sink", "how = \"panic\"", "");
     let mut running = home.start(&broker);
 
     for (name, stage, message) in [
-        ("panics", "transform \"stumbling\" failed: at events[0]@1", "offset 1 went off"),
-        ("panics-in-sink", "sink \"recorder\" failed", "a batch of 2 went off"),
+        ("panics", "transform \"failing\" failed: at events[0]@1", "offset 1 panicked on purpose"),
+        ("panics-in-sink", "sink \"recorder\" failed", "a batch of 2 panicked on purpose"),
     ] {
         let status = home.wait_for_status(&mut running, name, |status| status["state"] == "FAILED");
         let reason = status["tasks"][0]["reason"].as_str().expect("a reason").to_owned();
@@ -48,7 +48,7 @@ fn a_panicked_plugin_is_opened_afresh_by_the_restart_policy() {
             &format!(
                 "[source]\ntopics = [\"events\"]\n[sink]\nplugin = \"recorder\"\n[sink.config]\npath = \"@a.calls\"\n\
                  [restart]\ninitial = \"10ms\"\nmax = \"20ms\"\nmax_restarts = 3\n{}",
-                stumbling(how)
+                failing(how)
             ),
         )
     };
@@ -56,8 +56,8 @@ fn a_panicked_plugin_is_opened_afresh_by_the_restart_policy() {
     let recording = home.recording("a");
     let finished = home.start(&broker).finish().expect_code(3);
     assert_eq!(recording.names().iter().filter(|name| *name == "open").count(), 4);
-    assert_eq!(finished.count_log("went off"), 4, "{}", finished.stderr);
-    connector("not");
+    assert_eq!(finished.count_log("panicked on purpose"), 4, "{}", finished.stderr);
+    connector("never");
     let _finished = home.run_once(&broker).expect_code(0);
     assert_eq!(recording.offsets(), [0, 1, 2]);
 }
@@ -68,16 +68,16 @@ fn every_error_that_cannot_pass_ends_the_task_with_its_message() {
     let home = Home::new(&["misbehaving"]);
     home.recorder("fatal", "how = \"fatal\"", "");
     home.recorder("fenced", "how = \"fenced\"", "");
-    home.recorder("transform", "", &stumbling("fatal"));
-    home.recorder("at-open", "", &format!("{}at_open = true\n", stumbling("fatal")));
-    home.recorder("panics-at-open", "", &format!("{}at_open = true\n", stumbling("panic")));
+    home.recorder("transform", "", &failing("fatal"));
+    home.recorder("at-open", "", &format!("{}at_open = true\n", failing("fatal")));
+    home.recorder("panics-at-open", "", &format!("{}at_open = true\n", failing("panic")));
     let finished = home.start(&broker).finish().expect_code(3);
     for (name, message) in [
-        ("fatal[0]", "sink \"recorder\" failed: a batch of 1 is more than it can take"),
-        ("fenced[0]", "sink \"recorder\" failed: a batch of 1 belongs to somebody else"),
-        ("transform[0]", "offset 0 is more than it can take"),
-        ("at-open[0]", "being opened is more than it can take"),
-        ("panics-at-open[0]", "being opened went off"),
+        ("fatal[0]", "sink \"recorder\" failed: a batch of 1 failed on purpose"),
+        ("fenced[0]", "sink \"recorder\" failed: a batch of 1 is owned by another task"),
+        ("transform[0]", "offset 0 failed on purpose"),
+        ("at-open[0]", "being opened failed on purpose"),
+        ("panics-at-open[0]", "being opened panicked on purpose"),
     ] {
         let line = finished.stderr.lines().find(|line| line.contains(name) && line.contains(message));
         assert!(line.is_some_and(|line| line.contains("ERROR")), "{name}: {message} in\n{}", finished.stderr);
@@ -92,5 +92,5 @@ fn once_ends_with_3_if_any_connector_has_failed() {
     home.recorder("sick", "how = \"fatal\"", "");
     let finished = home.run_once(&broker).expect_code(3);
     assert_eq!(healthy.offsets(), [0]);
-    finished.expect_log("failed for good: sick");
+    finished.expect_log("failed permanently: sick");
 }

@@ -11,7 +11,7 @@ fn a_hanging_sink_is_stalled_while_others_go_on_and_the_host_still_ends() {
     let broker = Broker::with_events([BAD]);
     let home = Home::new(&["misbehaving"]);
     let healthy = home.recorder("healthy", "", "");
-    home.recorder("hangs", "how = \"hang-for-ever\"", IMPATIENT);
+    home.recorder("hangs", "how = \"hang-forever\"", IMPATIENT);
     let mut running = home.start(&broker);
     let status = home.wait_for_status(&mut running, "hangs", |status| status["state"] == "STALLED");
     let reason = status["tasks"][0]["reason"].as_str().expect("a reason");
@@ -23,7 +23,7 @@ fn a_hanging_sink_is_stalled_while_others_go_on_and_the_host_still_ends() {
     let finished = running.finish();
     // 0 if the task had been given up by then, 1 if that cut its work short.
     assert!(matches!(finished.code, Some(0 | 1)), "{:?}\n{}", finished.code, finished.stderr);
-    finished.expect_log("its thread is left behind");
+    finished.expect_log("its thread was abandoned");
     assert_eq!(broker.committed("connect-hangs", "events", 0), None);
     assert_eq!(broker.committed("connect-healthy", "events", 0), Some(3));
 }
@@ -34,7 +34,7 @@ fn a_call_that_takes_too_long_is_asked_to_end() {
     let home = Home::new(&["misbehaving"]);
     home.recorder("a", "how = \"hang\"", IMPATIENT);
     let finished = home.start(&broker).finish().expect_code(3);
-    finished.expect_log("woken up by the host");
+    finished.expect_log("interrupted by the host");
     assert_eq!(broker.committed("connect-a", "events", 0), None);
 }
 
@@ -42,12 +42,12 @@ fn a_call_that_takes_too_long_is_asked_to_end() {
 fn a_failure_is_told_although_a_plugin_cannot_be_dropped() {
     let broker = Broker::with_events([BAD]);
     let home = Home::new(&["misbehaving"]);
-    let stays = "[[transforms]]\nplugin = \"hostile-transform\"\n[transforms.config]\nat = \"drop\"\ndoes = \"hang-for-ever\"\n";
-    let fails = "[[transforms]]\nplugin = \"stumbling\"\n[transforms.config]\nhow = \"fatal\"\n";
+    let stays = "[[transforms]]\nplugin = \"hostile-transform\"\n[transforms.config]\nat = \"drop\"\ndoes = \"hang-forever\"\n";
+    let fails = "[[transforms]]\nplugin = \"failing\"\n[transforms.config]\nhow = \"fatal\"\n";
     home.recorder("a", "", &format!("{IMPATIENT}{stays}{fails}"));
     let finished = home.start(&broker).finish().expect_code(3);
-    let line = finished.expect_log("offset 0 is more than it can take");
-    assert!(line.ends_with("; its thread is left behind"), "{line}");
+    let line = finished.expect_log("offset 0 failed on purpose");
+    assert!(line.ends_with("; its thread was abandoned"), "{line}");
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn a_plugin_that_cannot_be_dropped_is_noticed_when_it_is_replaced() {
         "a",
         &format!(
             "{IMPATIENT}[source]\ntopics = [\"events\"]\n[sink]\nplugin = \"hostile-sink\"\n[sink.config]\npath = \"@calls\"\n\
-             at = \"drop\"\ndoes = \"hang-for-ever\"\n[restart]\npolicy = \"never\"\n"
+             at = \"drop\"\ndoes = \"hang-forever\"\n[restart]\npolicy = \"never\"\n"
         ),
     );
     let mut running = home.start(&broker);

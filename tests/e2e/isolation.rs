@@ -293,17 +293,17 @@ fn a_crash_stops_its_own_connector_alone() {
         ("aborts", "its process crashed with signal 6 (SIGABRT), while task 0 was in transform \"crashing\""),
         (
             "exits",
-            "its process ended by itself with exit code 7, while task 0 was in transform \"crashing\"; its last words: goodbye, cruel world",
+            "its process exited with code 7, while task 0 was in transform \"crashing\"; last lines of its stderr: goodbye, cruel world",
         ),
         (
             "hoards",
-            "its process crashed with signal 6 (SIGABRT), while task 0 was in transform \"crashing\"; its last words: memory allocation of ",
+            "its process crashed with signal 6 (SIGABRT), while task 0 was in transform \"crashing\"; last lines of its stderr: memory allocation of ",
         ),
     ] {
         let status = home.wait_for_status(&mut running, name, |status| status["state"] == "FAILED");
         assert!(reason(&status).starts_with(expected), "{}", reason(&status));
         assert_eq!(status["pid"], Json::Null);
-        running.wait_for_log(&format!("ERROR {name}[0] task failed for good: {expected}"));
+        running.wait_for_log(&format!("ERROR {name}[0] task failed permanently: {expected}"));
         assert_eq!(broker.committed(&format!("connect-{name}"), "events", 0), None);
     }
     broker.send("events", [GOOD]);
@@ -325,7 +325,7 @@ fn a_crash_counts_once_however_many_tasks_it_ends() {
     let finished = home.start_with(&broker, &["--log-level", "debug"]).finish().expect_code(3);
     assert_eq!(finished.count_log("process started"), 3, "{}", finished.stderr);
     assert_eq!(finished.count_log("task failed: "), 6, "{}", finished.stderr);
-    assert_eq!(finished.count_log("task failed for good: "), 3, "{}", finished.stderr);
+    assert_eq!(finished.count_log("task failed permanently: "), 3, "{}", finished.stderr);
 }
 
 #[test]
@@ -334,7 +334,7 @@ fn memory_beyond_the_limit_ends_it() {
     let home = Home::new(&["misbehaving"]);
     crashing(&home, "leaks", "leak", &format!("{NEVER}limits.memory = \"64 MiB\"\n"));
     let finished = home.start(&broker).finish().expect_code(3);
-    let line = finished.expect_log("leaks[0] task failed for good: its process was killed: it uses ");
+    let line = finished.expect_log("leaks[0] task failed permanently: its process was killed: it uses ");
     assert!(line.contains(" MiB, more than limits.memory = 64 MiB allows"), "{line}");
 }
 
@@ -373,7 +373,7 @@ fn a_hanging_call_ends_its_process_and_leaves_nothing_behind() {
     broker.produce([("events", 0, None, Some(BAD)), ("events", 1, None, Some(GOOD))]);
     let home = Home::new(&["misbehaving"]);
     let impatient = "tasks = 2\nlimits.call_timeout = \"1s\"\nlimits.shutdown = \"5s\"\n\
-                     sink.config.how = \"hang-for-ever\"\nsource.group_protocol = \"range\"\n";
+                     sink.config.how = \"hang-forever\"\nsource.group_protocol = \"range\"\n";
     isolated(&home, "hangs", &format!("{SOON}{impatient}"));
     let mut running = home.start(&broker);
     // As often as it would take three threads that are left behind.
@@ -391,7 +391,7 @@ fn a_hanging_call_ends_its_process_and_leaves_nothing_behind() {
     assert_eq!(broker.committed("connect-hangs", "events", 0), None);
     running.signal("TERM");
     let finished = running.finish();
-    assert_eq!(finished.count_log("its thread is left behind"), 0, "{}", finished.stderr);
+    assert_eq!(finished.count_log("its thread was abandoned"), 0, "{}", finished.stderr);
 }
 
 #[test]
@@ -403,7 +403,7 @@ fn a_process_that_says_nothing_is_replaced() {
     let status = home.wait_for_status(&mut running, "a", |status| status["counts"]["committed"] == 1);
     let first = pid(&status);
     signal(first, "STOP");
-    running.wait_for_log("its process was killed: it gave no sign of life for 10 s");
+    running.wait_for_log("its process was killed: it sent no heartbeat for 10 s");
     wait_for_end(first);
     broker.send("events", [GOOD]);
     wait_for_offsets(&mut running, &recording, 0..2);
@@ -414,7 +414,7 @@ fn a_process_that_says_nothing_is_replaced() {
 fn a_host_that_stops_leaves_no_process_behind() {
     let broker = Broker::with_events([BAD]);
     let home = Home::new(&["misbehaving"]);
-    isolated(&home, "hangs", "sink.config.how = \"hang-for-ever\"\nlimits.shutdown = \"1s\"\n");
+    isolated(&home, "hangs", "sink.config.how = \"hang-forever\"\nlimits.shutdown = \"1s\"\n");
     isolated(&home, "silent", "limits.shutdown = \"1s\"\n");
     let mut running = home.start(&broker);
     home.wait_for_status(&mut running, "hangs", |status| status["counts"]["read"] == 1);

@@ -53,7 +53,7 @@ fn an_answer_that_is_lost_doubles_the_one_alone() {
     let (append, exact) = (ledger(&home, "ledger-append", ""), ledger(&home, "ledger-exact", ""));
     let mut running = home.start(&broker);
     running.wait_until("doubles", |_| (append.last() >= 9 && exact.last() >= 3).then_some(()));
-    running.wait_for_log("its answer is lost");
+    running.wait_for_log("but the response is lost");
     SinkFaults::default().put(&faults);
     home.wait_for_status(&mut running, "ledger-append", |status| status["counts"]["committed"] == 4);
     home.wait_for_status(&mut running, "ledger-exact", |status| status["counts"]["committed"] == 4);
@@ -70,17 +70,17 @@ fn faults_come_and_go_with_their_file() {
     let ledger = ledger(&home, "ledger-append", "");
     SinkFaults { retriable: 1.0, ..SinkFaults::default() }.put(&faults);
     let mut running = home.start(&broker);
-    running.wait_for_log("is said to be out of order");
+    running.wait_for_log("is unavailable");
     assert!(ledger.offsets().is_empty());
 
     SinkFaults { reject_every: Some(2), unnamed: true, ..SinkFaults::default() }.put(&faults);
-    running.wait_for_log("record skipped: some record of the batch does not belong into the ledger");
+    running.wait_for_log("record skipped: a record of the batch is invalid");
     broker.send("events", ["{}", "{}"]);
     wait_for_offsets(&mut running, &ledger, &[1]);
 
     SinkFaults { hang: true, ..SinkFaults::default() }.put(&faults);
     broker.send("events", ["{}"]);
-    running.wait_for_log("its thread is left behind");
+    running.wait_for_log("its thread was abandoned");
     SinkFaults::default().put(&faults);
     home.wait_for_status(&mut running, "ledger-append", |status| status["counts"]["committed"] == 4);
     let _finished = running.terminate().expect_code(0);
@@ -98,7 +98,7 @@ fn a_claim_from_outside_fences() {
     wait_for_offsets(&mut running, &ledger, &[0]);
     ledger.claim("events", 0);
     broker.send("events", ["{}"]);
-    running.wait_for_log("events[0] was claimed by another task: epoch 1 is over, it is 2");
+    running.wait_for_log("events[0] was claimed by another task: epoch 1 is fenced by epoch 2");
     // The restart claims it anew.
     wait_for_offsets(&mut running, &ledger, &[0, 1]);
     assert_eq!(ledger.kept()[0].epoch, 3);

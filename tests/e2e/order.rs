@@ -35,7 +35,7 @@ fn goes_on(isolation: &str, sink: &str, config: &str) {
     );
     broker.send("events", [event(1, 100), event(2, 200), event(3, 300)]);
     let second = home.run_once(&broker).expect_code(0);
-    let _line = second.expect_log("the source sends events of events[0] again, from offset 2 on");
+    let _line = second.expect_log("the source sends events of events-0 again, from offset 2 on");
     broker.send("events", [event(4, 250)]);
     let third = home.run_once(&broker).expect_code(0);
     let _line = third.expect_log("the event is none of those that were read there: its log began again");

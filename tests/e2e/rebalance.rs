@@ -110,7 +110,7 @@ fn a_zombie_that_wakes_in_the_middle_of_a_write_is_fenced_and_recovers() {
 
     SinkFaults::default().put(&faults);
     zombie.signal("CONT");
-    zombie.wait_for_log("events[0] was claimed by another task: epoch 1 is over, it is 2");
+    zombie.wait_for_log("events[0] was claimed by another task: epoch 1 is fenced by epoch 2");
     broker.send("events", ["{}"]);
     successor.wait_until("another record", |_| (ledger.offsets() == [0, 1, 2, 3]).then_some(()));
     let _finished = successor.terminate().expect_code(0);

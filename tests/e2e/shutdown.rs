@@ -15,7 +15,7 @@ fn a_signal_delivers_what_is_in_flight_commits_and_closes() {
     // The first batch waits at the gate, more are behind it.
     home.wait_for_status(&mut running, "a", |status| status["counts"]["read"].as_u64() >= Some(10));
     running.signal("TERM");
-    running.wait_for_log("stopping: delivering what is in flight");
+    running.wait_for_log("stopping: delivering records in flight");
     home.write("gate", "open");
     let finished = running.finish().expect_code(0);
     finished.expect_log("stopped");
@@ -30,11 +30,11 @@ fn a_signal_delivers_what_is_in_flight_commits_and_closes() {
 fn a_second_signal_ends_at_once() {
     let broker = Broker::with_events(events(1));
     let home = Home::new(&["misbehaving"]);
-    let recording = home.recorder("a", "how = \"hang-for-ever\"\ngate = \"@gate\"", "");
+    let recording = home.recorder("a", "how = \"hang-forever\"\ngate = \"@gate\"", "");
     let mut running = home.start(&broker);
     home.wait_for_status(&mut running, "a", |status| status["counts"]["read"] == 1);
     running.signal("INT");
-    running.wait_for_log("a second signal ends at once");
+    running.wait_for_log("send a second signal to exit immediately");
     running.signal("TERM");
     let _finished = running.finish().expect_code(130);
     assert!(recording.offsets().is_empty());

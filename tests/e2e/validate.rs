@@ -24,7 +24,7 @@ const BAD: [(&str, &str, &[&str]); 12] = [
         "no-plugin",
         "[source]\ntopics = [\"a\"]\n[sink]\n",
         &[
-            ":3:2: sink.plugin: is missing: add plugin = \"...\": sink plugins found: apart, console, hostile-sink, raw, recorder",
+            ":3:2: sink.plugin: is missing: add plugin = \"...\": sink plugins found: console, hostile-sink, independent, raw, recorder",
         ],
     ),
     (
@@ -68,14 +68,14 @@ const BAD: [(&str, &str, &[&str]); 12] = [
         "unknown-plugin",
         "[source]\ntopics = [\"a\"]\n[sink]\nplugin = \"consol\"\n",
         &[
-            ":4:1: sink.plugin: unknown plugin \"consol\": did you mean \"console\"? sink plugins found: apart, console, hostile-sink, raw, recorder",
+            ":4:1: sink.plugin: unknown plugin \"consol\": did you mean \"console\"? sink plugins found: console, hostile-sink, independent, raw, recorder",
         ],
     ),
     (
         "wrong-kind",
         "[source]\ntopics = [\"a\"]\n[sink]\nplugin = \"price-change\"\n",
         &[
-            ":4:1: sink.plugin: \"price-change\" is a transform, not a sink: sink plugins found: apart, console, hostile-sink, raw, recorder",
+            ":4:1: sink.plugin: \"price-change\" is a transform, not a sink: sink plugins found: console, hostile-sink, independent, raw, recorder",
         ],
     ),
     (
@@ -110,7 +110,7 @@ fn every_error_of_every_file_is_told_at_once() {
          of the files"
             .to_owned(),
     );
-    let summary = format!("{} errors: 14 connector files refused, 1 connector file fine", expected.len());
+    let summary = format!("{} errors: 14 connector files rejected, 1 connector file fine", expected.len());
     expected.push(summary);
     assert_eq!(finished.stdout.lines().collect::<Vec<_>>(), expected);
     assert_eq!(finished.stderr, "");
@@ -139,11 +139,11 @@ fn properties_that_librdkafka_does_not_know_are_told_offline() {
     let finished = home.run(&["validate"]).expect_code(1);
     for (name, property) in [("unknown", "grup.id"), ("value", "fetch.min.bytes")] {
         let line = format!(
-            "connectors.d/{name}.toml:1:1: source.properties: kafka property \"{property}\" is refused"
+            "connectors.d/{name}.toml:1:1: source.properties: kafka property \"{property}\" is invalid"
         );
         assert!(finished.stdout.contains(&line), "{}", finished.stdout);
     }
-    assert!(finished.stdout.ends_with("2 errors: 2 connector files refused, 1 connector file fine\n"));
+    assert!(finished.stdout.ends_with("2 errors: 2 connector files rejected, 1 connector file fine\n"));
 }
 
 #[test]

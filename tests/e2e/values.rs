@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use tidegate::{
     formats::{DecoderOptions, Format, RecordDecoder},
-    plugins::{Opening, Prober, Registry, TransformInstance},
+    plugins::{OpenParams, Prober, Registry, TransformInstance},
 };
 use tidegate_abi::{
     host::{Batch, NewRecord},
@@ -135,7 +135,7 @@ fn any_document_survives() {
     let found = Registry::discover(&[home.path("plugins")], &home.path("state"), &Prober::InProcess)
         .expect("a state folder");
     let config = json!({});
-    let opening = Opening { connector: "values", task: 0, tasks: 1, instance: "no-op", config: &config };
+    let opening = OpenParams { connector: "values", task: 0, tasks: 1, instance: "no-op", config: &config };
     let plugin = found.registry.get("no-op").expect("a plugin of the fixture");
     let transform = TransformInstance::open(plugin, &opening).expect("opened");
     let options = DecoderOptions { key: Format::Json, value: Format::Json, ..DecoderOptions::default() };

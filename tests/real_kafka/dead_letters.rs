@@ -77,5 +77,5 @@ fn refused_records_are_kept_and_replayed_once() {
     assert_eq!(written(&home, topic).len(), 100);
     let list = letters(kafka, &home, &["list", "a", "--json"]).stdout;
     let list: Json = serde_json::from_str(&list).expect("JSON");
-    assert_eq!((&list[0]["letters"], &list[0]["replayed"]), (&10.into(), &10.into()));
+    assert_eq!((&list[0]["records"], &list[0]["replayed"]), (&10.into(), &10.into()));
 }

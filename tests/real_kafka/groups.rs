@@ -62,7 +62,7 @@ fn partitions_change_hands_without_loss_or_repetition() {
     let first = homes[0].start_on(&kafka.servers(), &[]);
     wait_for_lines(1000);
     let mut second = homes[1].start_on(&kafka.servers(), &[]);
-    second.wait_for_log("reading 1 partitions");
+    second.wait_for_log("reading 1 partition");
     send_numbers(kafka, topic, 1000..2000);
     wait_for_lines(2000);
     first.terminate().expect_code(0);

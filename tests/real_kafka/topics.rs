@@ -22,7 +22,7 @@ fn partitions_that_are_added_are_read_from_their_beginning() {
     let source = format!("topics = [\"{topic}\"]\nstart = \"latest\"");
     let recording = recorder(&home, "growing", &source, "");
     let mut host = home.start_on(&kafka.servers(), &[]);
-    host.wait_for_log("reading 1 partitions");
+    host.wait_for_log("reading 1 partition");
     kafka.produce_to(topic, 0, numbers(10..20));
     kafka.add_partitions(topic, 3);
     // Before the host knows of them.
@@ -42,7 +42,7 @@ fn a_topic_that_appears_is_read_where_a_pattern_takes_it() {
     let home = Home::new(&PLUGINS);
     let recording = recorder(&home, "pattern", "topics_regex = '^pattern[.]'", "");
     let mut host = home.start_on(&kafka.servers(), &[]);
-    host.wait_for_log("reading 1 partitions");
+    host.wait_for_log("reading 1 partition");
     for topic in ["pattern.second", "other.pattern"] {
         kafka.create_topic(topic, 2, 1);
         kafka.produce_to(topic, 1, numbers(0..10));

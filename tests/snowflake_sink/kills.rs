@@ -1,8 +1,8 @@
 //! Hosts that die or freeze while they write: whoever goes on ends with every event in the tables once.
 
 mod fencing;
-mod ground;
 mod killed;
+mod scenario;
 mod warehouses;
 
-use ground::{Ground, change};
+use scenario::{Scenario, change};

@@ -11,7 +11,7 @@ use rdkafka::{
 };
 use tidegate::kafka::{
     embedded::{EmbeddedBroker, Loader, Options},
-    producer::{Outgoing, Patience, Producer, ProducerSettings},
+    producer::{Producer, ProducerRecord, ProducerSettings, SendTimeouts},
 };
 
 use crate::{PATIENCE, StoredRecord, stored, wait_for};
@@ -136,14 +136,14 @@ impl Broker {
     ///
     /// # Panics
     /// When one is refused.
-    pub fn send_exactly<'r>(&self, records: impl IntoIterator<Item = Outgoing<'r>>) {
-        let patience = Patience { initial: PATIENCE, max: PATIENCE, timeout: PATIENCE };
+    pub fn send_exactly<'r>(&self, records: impl IntoIterator<Item = ProducerRecord<'r>>) {
+        let timeouts = SendTimeouts { initial: PATIENCE, max: PATIENCE, timeout: PATIENCE };
         let settings = ProducerSettings {
             owner: "test".to_owned(),
             bootstrap_servers: self.servers().to_owned(),
             client_id: "test".to_owned(),
             properties: BTreeMap::new(),
-            patience,
+            timeouts,
         };
         let mut producer = Producer::open(&settings).expect("a producer");
         producer.send(records, &mut |_| true).expect("records that the broker takes");

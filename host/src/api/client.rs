@@ -1,4 +1,4 @@
-//! The asking side of the control socket.
+//! The client side of the control socket.
 
 use std::{
     io::{BufRead, BufReader, ErrorKind, Write},
@@ -10,12 +10,12 @@ use std::{
 use super::{error::ControlError, socket_path};
 use crate::supervisor::{Command, Reply};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Asks the host whose state folder this is. Blocks, for ten seconds at most.
+/// Sends a command to the host with this state folder. Blocks for up to ten seconds.
 ///
 /// # Errors
-/// When no host is running there, or it does not answer.
+/// When no host is running there, or it does not reply.
 pub fn ask(state_dir: &Path, command: &Command) -> Result<Reply, ControlError> {
     let path = socket_path(state_dir);
     let io = |source| ControlError::Io { path: path.clone(), source };
@@ -23,7 +23,7 @@ pub fn ask(state_dir: &Path, command: &Command) -> Result<Reply, ControlError> {
         ErrorKind::NotFound | ErrorKind::ConnectionRefused => ControlError::NotRunning { path: path.clone() },
         _ => io(source),
     })?;
-    stream.set_read_timeout(Some(PATIENCE)).map_err(io)?;
+    stream.set_read_timeout(Some(READ_TIMEOUT)).map_err(io)?;
     let mut line = serde_json::to_string(command)?;
     line.push('\n');
     stream.write_all(line.as_bytes()).map_err(io)?;

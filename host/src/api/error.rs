@@ -1,4 +1,4 @@
-//! What goes wrong on the control socket.
+//! Errors of the control socket.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     /// Nobody listens.
-    #[error("no host is running with the state folder {}; start one with `tidegate run`, or name its folder with --state-dir", path.parent().unwrap_or(path).display())]
+    #[error("no host is running with the state folder {}; start one with `tidegate run`, or set its state folder with --state-dir", path.parent().unwrap_or(path).display())]
     NotRunning {
         /// The socket.
         path: PathBuf,
@@ -26,6 +26,6 @@ pub enum ControlError {
         source: std::io::Error,
     },
     /// The other side does not speak this language.
-    #[error("the running host answers in another way than this version of tidegate: {0}")]
+    #[error("the running host sent an unexpected reply: {0}; it may be another version of tidegate")]
     Answer(#[from] serde_json::Error),
 }

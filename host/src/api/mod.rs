@@ -1,7 +1,7 @@
-//! How other processes talk to a running host: the control socket.
+//! The control socket of a running host.
 //!
-//! One line of JSON in, one line of JSON out: a [`Command`](crate::supervisor::Command) and its
-//! [`Reply`](crate::supervisor::Reply). The socket lies in the state folder, which only its owner can enter.
+//! A client sends one line of JSON, a [`Command`](crate::supervisor::Command), and receives one line of JSON, a
+//! [`Reply`](crate::supervisor::Reply). The socket is in the state folder, which only its owner can access.
 
 mod client;
 mod error;

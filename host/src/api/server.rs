@@ -1,4 +1,4 @@
-//! The answering side of the control socket.
+//! The server side of the control socket.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -15,23 +15,23 @@ use tokio::{
 use super::{error::ControlError, socket_path};
 use crate::supervisor::{Reply, SupervisorHandle};
 
-/// The longest request: far above any command.
-const LONGEST_LINE: u64 = 64 << 10;
+/// Maximum length of a request.
+const MAX_LINE_BYTES: u64 = 64 << 10;
 
 /// The control socket of a running host. Dropping it removes the socket.
 #[derive(Debug)]
 pub struct ControlSocket {
     listener: UnixListener,
     path: PathBuf,
-    // Held for as long as the host runs: the socket alone cannot tell two hosts that start at the same moment apart.
+    // Held while the host runs. The socket alone cannot prevent two hosts from starting at the same moment.
     _lock: File,
 }
 
 impl ControlSocket {
-    /// Opens the socket in `state_dir`, which is made if it is not there. A socket that a dead host left is replaced.
+    /// Opens the socket in `state_dir`, creating the folder if necessary. Replaces the socket of a host that has died.
     ///
     /// # Errors
-    /// When another host uses the folder, or the socket cannot be made.
+    /// When another host uses the folder, or the socket cannot be created.
     pub fn open(state_dir: &Path) -> Result<Self, ControlError> {
         let path = socket_path(state_dir);
         let failed = |source| ControlError::Io { path: path.clone(), source };
@@ -48,7 +48,7 @@ impl ControlSocket {
         Ok(Self { listener, path, _lock: lock })
     }
 
-    /// Answers requests for as long as it is polled.
+    /// Serves requests as long as the future is polled.
     pub async fn serve(&self, supervisor: SupervisorHandle) {
         loop {
             match self.listener.accept().await {
@@ -69,8 +69,8 @@ impl ControlSocket {
     }
 }
 
-/// Binds a socket that nobody but its owner can ever connect to, in place of what is there: under another name, in a
-/// folder that nobody else can enter, until its own permissions are set.
+/// Binds a socket that only its owner can ever connect to, replacing an existing one. It is created in a private folder and
+/// moved after its permissions are set, because there is a moment between binding and setting permissions.
 fn bind_privately(path: &Path) -> io::Result<UnixListener> {
     let folder = path.with_extension("new");
     remove(fs::remove_dir_all(&folder))?;
@@ -83,7 +83,7 @@ fn bind_privately(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// What was to be removed may be gone already.
+/// Ignores the error if the file does not exist.
 fn remove(outcome: io::Result<()>) -> io::Result<()> {
     outcome.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
@@ -100,10 +100,10 @@ async fn answer(stream: UnixStream, supervisor: &SupervisorHandle) -> io::Result
     use tokio::io::AsyncReadExt;
     let (reading, mut writing) = stream.into_split();
     let mut line = String::new();
-    BufReader::new(reading.take(LONGEST_LINE)).read_line(&mut line).await?;
+    BufReader::new(reading.take(MAX_LINE_BYTES)).read_line(&mut line).await?;
     let reply = match serde_json::from_str(&line) {
         Ok(command) => supervisor.ask(command).await,
-        Err(error) => Reply::Refused(format!("not a command: {error}")),
+        Err(error) => Reply::Rejected(format!("not a command: {error}")),
     };
     let mut text = serde_json::to_string(&reply)?;
     text.push('\n');

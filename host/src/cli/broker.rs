@@ -1,4 +1,4 @@
-//! `tidegate broker`: the embedded development broker, for other processes.
+//! `tidegate broker`: runs the embedded development broker.
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
@@ -13,13 +13,13 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct BrokerOptions {
-    /// Address to listen on; loopback only
+    /// Address to listen on; must be a loopback address
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:19092")]
     listen: SocketAddr,
-    /// Captured events to begin with, .jsonl or .jsonl.gz; may be given several times
+    /// File with records to load, .jsonl or .jsonl.gz; can be repeated
     #[arg(long, value_name = "FILE")]
     load: Vec<PathBuf>,
-    /// Partitions of the topics that loading creates
+    /// Number of partitions of the topics that are created for --load
     #[arg(long, value_name = "N", default_value_t = 1)]
     partitions: u32,
 }

@@ -1,4 +1,4 @@
-//! `tidegate status`, `pause`, `resume`, `restart`, `reopen`, `stop`, `metrics`: talk to a running host.
+//! `tidegate status`, `pause`, `resume`, `restart`, `reopen`, `stop` and `metrics`: control a running host.
 
 use std::process::ExitCode;
 
@@ -12,14 +12,14 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub(super) struct Which {
-    /// The connector; all of them, if none is named
+pub(super) struct ConnectorArg {
+    /// Connector name [default: all connectors]
     name: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct StatusOptions {
-    /// The connector; all of them, if none is named
+    /// Connector name [default: all connectors]
     name: Option<String>,
     /// Print JSON
     #[arg(long)]
@@ -29,7 +29,7 @@ pub(super) struct StatusOptions {
 fn request(host: &HostOptions, command: &Command) -> anyhow::Result<Reply> {
     let config = host.config(&Environment::process())?;
     match ask(&config.state_dir, command)? {
-        Reply::Refused(reason) => anyhow::bail!("{reason}"),
+        Reply::Rejected(reason) => anyhow::bail!("{reason}"),
         reply => Ok(reply),
     }
 }
@@ -53,7 +53,7 @@ pub(super) fn status(host: &HostOptions, options: &StatusOptions) -> anyhow::Res
 
 pub(super) fn tell(
     host: &HostOptions,
-    which: Which,
+    which: ConnectorArg,
     command: fn(Option<String>) -> Command,
 ) -> anyhow::Result<ExitCode> {
     let Reply::Accepted(names) = request(host, &command(which.name))? else { return unexpected() };
@@ -68,5 +68,5 @@ pub(super) fn metrics(host: &HostOptions) -> anyhow::Result<ExitCode> {
 }
 
 fn unexpected() -> anyhow::Result<ExitCode> {
-    anyhow::bail!("the running host answers in another way than this version of tidegate")
+    anyhow::bail!("the running host sent an unexpected reply: it may be another version of tidegate")
 }

@@ -16,14 +16,14 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{plugins::probe_main, supervisor::child_main};
 
-/// Exit code when something is wrong: files that are refused, a host that cannot start, work that was cut short.
+/// Exit code for errors: invalid files, a host that cannot start, a stop that was cut short.
 pub const EXIT_ERROR: u8 = 1;
-/// Exit code when every connector has failed for good; with `--once`, when any has.
+/// Exit code when every connector has failed permanently; with `--once`, when any has.
 pub const EXIT_FAILED: u8 = 3;
 /// Exit code after a second signal.
 pub const EXIT_INTERRUPTED: u8 = 130;
 
-/// Many Kafka pipelines in one process.
+/// Runs many Kafka sink pipelines in one process.
 #[derive(Debug, Parser)]
 #[command(name = "tidegate", version, about, max_term_width = 110)]
 pub struct Cli {
@@ -33,28 +33,27 @@ pub struct Cli {
     command: Option<Command>,
 }
 
-/// What every command takes.
 #[derive(Clone, Debug, Args)]
 struct HostOptions {
-    /// The host's own file [default: tidegate.toml, if it is there]
+    /// Host file [default: tidegate.toml, if it exists]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Connector files, or folders of them; may be given several times [default: connectors.d]
+    /// Connector file or folder of connector files; can be repeated [default: connectors.d]
     #[arg(long, global = true, value_name = "PATH")]
     connectors: Vec<PathBuf>,
-    /// Folders of plugin libraries; may be given several times [default: beside this executable]
+    /// Folder of plugin libraries; can be repeated [default: the folder of this executable]
     #[arg(long, global = true, value_name = "DIR")]
     plugins: Vec<PathBuf>,
-    /// Folder for the host's own state: copies of plugins, the control socket [default: state]
+    /// Folder for the host's state: copies of plugins and the control socket [default: state]
     #[arg(long, global = true, value_name = "DIR")]
     state_dir: Option<PathBuf>,
-    /// Kafka brokers, host:port separated by commas [default: localhost:9092]
+    /// Kafka brokers as host:port, separated by commas [default: localhost:9092]
     #[arg(long, global = true, value_name = "SERVERS")]
     bootstrap_servers: Option<String>,
-    /// human or json [default: human]
+    /// Log format: human or json [default: human]
     #[arg(long, global = true, value_name = "FORMAT")]
     log_format: Option<String>,
-    /// error, warning, info, debug or trace [default: info]
+    /// Log level: error, warning, info, debug or trace [default: info]
     #[arg(long, global = true, value_name = "LEVEL")]
     log_level: Option<String>,
 }
@@ -63,32 +62,32 @@ struct HostOptions {
 enum Command {
     /// Run every connector (the default command)
     Run(run::RunOptions),
-    /// Check connector files without touching Kafka: every error of every file at once
+    /// Check connector files without connecting to Kafka, and print all errors
     Validate(validate::ValidateOptions),
-    /// List the plugins that were found, or show the configuration of one
+    /// List the available plugins, or show the options of one
     Plugins(plugins::PluginsOptions),
-    /// Run the embedded development broker for other processes
+    /// Run the embedded development broker
     Broker(broker::BrokerOptions),
-    /// Show how the connectors of a running host do
+    /// Show the status of the connectors of a running host
     Status(control::StatusOptions),
-    /// Stop reading, but stay in the consumer groups
-    Pause(control::Which),
-    /// Read again, and start again what was stopped or has failed
-    Resume(control::Which),
+    /// Pause connectors: stop reading, but stay in the consumer groups
+    Pause(control::ConnectorArg),
+    /// Resume paused connectors, and start stopped and failed ones
+    Resume(control::ConnectorArg),
     /// Stop and start connectors
-    Restart(control::Which),
-    /// Close and open the plugins of connectors between two batches
-    Reopen(control::Which),
-    /// Stop connectors, and leave their consumer groups
-    Stop(control::Which),
+    Restart(control::ConnectorArg),
+    /// Close and reopen the plugins of connectors between two batches
+    Reopen(control::ConnectorArg),
+    /// Stop connectors and leave their consumer groups
+    Stop(control::ConnectorArg),
     /// Print the metrics of a running host
     Metrics,
-    /// List, show and replay the records that connectors refused and keep in dead-letter topics
+    /// List, show and replay rejected records in dead-letter topics
     DeadLetters(dead_letters::DeadLettersOptions),
     /// Run the tasks of one connector for the host at the other end of standard input
     #[command(hide = true, name = crate::supervisor::ISOLATED_COMMAND)]
     RunIsolated {
-        /// The connector, for whoever looks at the list of processes
+        /// Name of the connector, shown in the process list
         connector: String,
     },
     /// Load a plugin library and describe it
@@ -96,12 +95,12 @@ enum Command {
     ProbePlugin {
         /// The library
         library: PathBuf,
-        /// What errors call it
+        /// Path of the library in error messages
         origin: PathBuf,
     },
 }
 
-/// An error with its causes, each said once: some errors name their cause in their own message.
+/// Formats an error with its causes. A cause that is already part of the message is not repeated.
 #[must_use]
 pub fn describe(error: &anyhow::Error) -> String {
     error.chain().skip(1).fold(error.to_string(), |text, cause| {
@@ -113,7 +112,7 @@ pub fn describe(error: &anyhow::Error) -> String {
 /// Runs a command.
 ///
 /// # Errors
-/// Whatever keeps the command from being done; its message is for the user.
+/// When the command fails; the message is shown to the user.
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let options = &cli.options;
     match cli.command.unwrap_or(Command::Run(run::RunOptions::default())) {

@@ -1,13 +1,13 @@
-//! Standard output that may be closed: `tidegate status | head` is no error.
+//! Writes to stdout and ignores a closed pipe, as in `tidegate status | head`.
 
 use std::{fmt::Display, io};
 
 use crate::telemetry::write_output;
 
-/// Writes `text` to standard output. Whoever reads it may have read enough.
+/// Writes `text` to stdout. A closed pipe is not an error.
 ///
 /// # Errors
-/// When standard output fails in another way.
+/// When writing fails for another reason.
 pub(super) fn print(text: impl Display) -> io::Result<()> {
     match write_output(text.to_string().as_bytes()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -15,10 +15,10 @@ pub(super) fn print(text: impl Display) -> io::Result<()> {
     }
 }
 
-/// As [`print`], and ends the line.
+/// Like [`print`], with a line end.
 ///
 /// # Errors
-/// As [`print`].
+/// As for [`print`].
 pub(super) fn print_line(text: impl Display) -> io::Result<()> {
     print(format_args!("{text}\n"))
 }

@@ -1,4 +1,4 @@
-//! `tidegate plugins`: what plugins there are, and how each is configured.
+//! `tidegate plugins`: lists plugins and shows their options.
 
 use std::process::ExitCode;
 
@@ -14,9 +14,9 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct PluginsOptions {
-    /// The plugin whose configuration is shown
+    /// Plugin whose options are shown
     name: Option<String>,
-    /// Print the JSON Schema of its configuration
+    /// Print the JSON Schema of its options
     #[arg(long, requires = "name")]
     schema: bool,
 }
@@ -76,7 +76,7 @@ fn show(plugin: &Plugin, schema: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Type, default and the like of a property, in brackets.
+/// The type, default and other attributes of a property, in parentheses.
 fn notes(root: &Value, property: &Value, required: bool) -> String {
     let mut notes = Vec::new();
     match (property.get("type"), property.get("$ref").and_then(Value::as_str)) {
@@ -102,7 +102,7 @@ fn notes(root: &Value, property: &Value, required: bool) -> String {
     if notes.is_empty() { String::new() } else { format!(" ({})", notes.join(", ")) }
 }
 
-/// The values of an enumeration that a property refers to.
+/// The values of the enumeration that a property refers to.
 fn choices(root: &Value, reference: &str) -> Option<String> {
     let target = root.pointer(reference.strip_prefix('#')?)?;
     let constants = target

@@ -1,4 +1,4 @@
-//! `tidegate run`: runs every connector until it is told to stop.
+//! `tidegate run`: runs all connectors until the host is stopped.
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -12,22 +12,22 @@ use crate::{
     config::{ConnectorDefinition, Environment, HostConfig, load_connectors},
     kafka::embedded::{EmbeddedBroker, Loader, Options},
     plugins::Registry,
-    supervisor::{Catalog, Connector, Ending, Overrides, Supervisor},
+    supervisor::{Catalog, Connector, Overrides, RunOutcome, Supervisor},
     telemetry,
 };
 
 #[derive(Debug, Default, Args)]
 pub(super) struct RunOptions {
-    /// Run on a development broker inside this process
+    /// Start a development broker in this process and use it
     #[arg(long)]
     embedded_kafka: bool,
-    /// Fill the development broker with captured events first; may be given several times
+    /// Load records from this file into the development broker first; can be repeated
     #[arg(long, value_name = "FILE", requires = "embedded_kafka")]
     load: Vec<PathBuf>,
-    /// Partitions of the topics that loading creates
+    /// Number of partitions of the topics that are created for --load
     #[arg(long, value_name = "N", default_value_t = 1, requires = "embedded_kafka")]
     partitions: u32,
-    /// End by itself once everything is delivered, with a table of what was done
+    /// Exit once everything is delivered, and print a summary
     #[arg(long)]
     once: bool,
 }
@@ -52,7 +52,7 @@ pub(super) fn run(host: &HostOptions, options: &RunOptions) -> anyhow::Result<Ex
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     let outcome = runtime.block_on(supervise(&config, connectors, options.once));
-    // Whatever is left behind must not hold up the end of the process.
+    // Abandoned threads must not delay the exit of the process.
     runtime.shutdown_timeout(Duration::ZERO);
     outcome
 }
@@ -76,7 +76,7 @@ fn find_plugins(config: &HostConfig) -> anyhow::Result<Registry> {
     Ok(found.registry)
 }
 
-/// The connectors that can run. What is wrong with others is told, and does not stop these.
+/// Loads the connectors. Logs the errors of invalid ones, which do not affect the others.
 fn find_connectors(
     config: &HostConfig,
     registry: &Registry,
@@ -104,7 +104,7 @@ fn find_connectors(
     if connectors.is_empty() {
         let folders: Vec<String> = config.connectors.iter().map(|path| path.display().to_string()).collect();
         anyhow::bail!(
-            "no connector to run in {}; see the errors above, or drop a connector file there",
+            "no connector to run in {}; fix the errors above, or add a connector file there",
             folders.join(", ")
         );
     }
@@ -122,8 +122,8 @@ async fn supervise(config: &HostConfig, connectors: Vec<Connector>, once: bool) 
     let (asked, to_stop) = tokio::sync::oneshot::channel::<()>();
     let signals = async {
         either(&mut interrupt, &mut terminate).await;
-        tracing::info!("stopping: delivering what is in flight; a second signal ends at once");
-        // The supervisor may have ended by itself at this moment.
+        tracing::info!("stopping: delivering records in flight; send a second signal to exit immediately");
+        // The supervisor may have ended in the meantime.
         let _ended = asked.send(()).is_err();
         either(&mut interrupt, &mut terminate).await;
     };
@@ -135,11 +135,11 @@ async fn supervise(config: &HostConfig, connectors: Vec<Connector>, once: bool) 
     tokio::select! {
         biased;
         () = signals => {
-            tracing::warn!("second signal: ending at once; what is in flight will be read again");
+            tracing::warn!("second signal: exiting immediately; records in flight will be read again");
             Ok(ExitCode::from(EXIT_INTERRUPTED))
         }
         () = socket.serve(handle) => anyhow::bail!("the control socket ended"),
-        ending = supervisor.run(shutdown) => conclude(&ending, once),
+        outcome = supervisor.run(shutdown) => finish(&outcome, once),
     }
 }
 
@@ -150,18 +150,18 @@ async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
     }
 }
 
-/// Tells how it ended, and turns that into an exit code.
-fn conclude(ending: &Ending, once: bool) -> anyhow::Result<ExitCode> {
+/// Logs the outcome and returns the exit code.
+fn finish(outcome: &RunOutcome, once: bool) -> anyhow::Result<ExitCode> {
     if once {
-        output::print(table::summary(&ending.status))?;
+        output::print(table::summary(&outcome.status))?;
     }
-    let failed = &ending.failed;
-    if ending.all_failed() || (once && !failed.is_empty()) {
-        tracing::error!("failed for good: {}", failed.join(", "));
+    let failed = &outcome.failed;
+    if outcome.all_failed() || (once && !failed.is_empty()) {
+        tracing::error!("failed permanently: {}", failed.join(", "));
         return Ok(ExitCode::from(EXIT_FAILED));
     }
-    if !ending.clean {
-        tracing::error!("stopped before everything in flight was delivered and committed");
+    if !outcome.clean {
+        tracing::error!("stopped before all records in flight were delivered and committed");
         return Ok(ExitCode::from(EXIT_ERROR));
     }
     tracing::info!("stopped");

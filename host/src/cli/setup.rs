@@ -1,4 +1,4 @@
-//! What several commands begin with: the host's configuration, the log, the plugins.
+//! Setup shared by several commands: host configuration, logging and plugin discovery.
 
 use std::{
     io::IsTerminal,
@@ -15,7 +15,7 @@ use crate::{
     telemetry,
 };
 
-/// The host's file that is read when none is named.
+/// The default host file.
 const HOST_FILE: &str = "tidegate.toml";
 
 impl HostOptions {
@@ -30,7 +30,7 @@ impl HostOptions {
         }
     }
 
-    /// The host's configuration as far as it can be read, and what is wrong with it.
+    /// Reads the host's configuration, with defaults in place of invalid values, and its errors.
     pub(super) fn read_config(&self, environment: &Environment) -> (HostConfig, Diagnostics) {
         let default = Path::new(HOST_FILE);
         let file = self.config.as_deref().or_else(|| default.exists().then_some(default));
@@ -42,7 +42,7 @@ impl HostOptions {
     /// The host's configuration.
     ///
     /// # Errors
-    /// When anything is wrong with it.
+    /// When the configuration is invalid.
     pub(super) fn config(&self, environment: &Environment) -> anyhow::Result<HostConfig> {
         let (config, diagnostics) = self.read_config(environment);
         if diagnostics.has_errors() {
@@ -52,7 +52,6 @@ impl HostOptions {
     }
 }
 
-/// Starts the log as configured.
 pub(super) fn init_logging(config: &HostConfig) {
     let format = match config.log.format {
         LogFormat::Human => telemetry::LogFormat::Human,
@@ -69,20 +68,20 @@ pub(super) fn init_logging(config: &HostConfig) {
     telemetry::init_logging(telemetry::LogOptions { format, level, color });
 }
 
-/// Finds the plugins.
+/// Discovers the plugins.
 ///
 /// # Errors
 /// When the state folder cannot be used.
 pub(super) fn discover(config: &HostConfig) -> anyhow::Result<Discovered> {
     let folders = plugin_folders(config)?;
     for folder in config.plugin_dirs.iter().filter(|folder| !folder.is_dir()) {
-        tracing::warn!("plugin folder {} is not there", folder.display());
+        tracing::warn!("plugin folder {} does not exist", folder.display());
     }
     let prober = Prober::of_this_executable()?;
     Registry::discover(&folders, &config.state_dir, &prober).context("looking for plugins")
 }
 
-/// The configured folders; by default the one beside the executable, and `plugins` in it.
+/// The configured folders; by default the folder of the executable and its subfolder `plugins`.
 fn plugin_folders(config: &HostConfig) -> anyhow::Result<Vec<PathBuf>> {
     if !config.plugin_dirs.is_empty() {
         return Ok(config.plugin_dirs.clone());

@@ -1,4 +1,4 @@
-//! Tables for people.
+//! Formats tables for the terminal.
 
 use std::fmt::Write;
 
@@ -8,8 +8,8 @@ use crate::{
     telemetry::OneLine,
 };
 
-/// Rows of text, with columns as wide as they need to be. The first column and those of `text` are text, the others
-/// numbers.
+/// Formats rows with aligned columns. The first column and those in `text` are left-aligned; the others contain numbers
+/// and are right-aligned.
 fn table(rows: &[Vec<String>], text: &[usize]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let width =
@@ -37,10 +37,10 @@ fn row(cells: &[&str]) -> Vec<String> {
     cells.iter().map(|cell| (*cell).to_owned()).collect()
 }
 
-/// What was done, a line per connector.
+/// The summary of a run: one line per connector.
 pub(super) fn summary(status: &HostStatus) -> String {
     let header =
-        ["connector", "read", "delivered", "filtered", "rejected", "committed", "letters", "seconds"];
+        ["connector", "read", "delivered", "filtered", "rejected", "committed", "dead_lettered", "seconds"];
     let mut rows = vec![row(&header)];
     for ConnectorStatus { name, counts, seconds, .. } in &status.connectors {
         let Counts { read, delivered, filtered, rejected, dead_lettered, committed, .. } = *counts;
@@ -53,7 +53,7 @@ pub(super) fn summary(status: &HostStatus) -> String {
     table(&rows, &[])
 }
 
-/// How things stand, a line per task, and below what is wrong.
+/// The status: one line per task, followed by the reasons of failures and stalls.
 pub(super) fn status(status: &HostStatus) -> String {
     let header = [
         "connector",
@@ -65,7 +65,7 @@ pub(super) fn status(status: &HostStatus) -> String {
         "delivered",
         "rejected",
         "committed",
-        "letters",
+        "dead_lettered",
         "restarts",
     ];
     let mut rows = vec![row(&header)];
@@ -89,16 +89,15 @@ pub(super) fn status(status: &HostStatus) -> String {
     if reasons.is_empty() { table } else { format!("{table}\n{reasons}") }
 }
 
-/// Names, kinds and descriptions.
 pub(super) fn plugins<'p>(plugins: impl Iterator<Item = [&'p str; 4]>) -> String {
     let mut rows = vec![row(&["plugin", "kind", "version", "description"])];
     rows.extend(plugins.map(|cells| row(&cells)));
     table(&rows, &[1, 2, 3])
 }
 
-/// Counts of dead letters: topic, connector, stage, class, letters, replayed, first, last.
+/// Counts of dead-letter records: topic, connector, stage, class, records, replayed, first, last.
 pub(super) fn dead_letters(lines: impl Iterator<Item = [String; 8]>) -> String {
-    let header = ["topic", "connector", "stage", "class", "letters", "replayed", "first", "last"];
+    let header = ["topic", "connector", "stage", "class", "records", "replayed", "first", "last"];
     let mut rows = vec![row(&header)];
     rows.extend(lines.map(Vec::from));
     table(&rows, &[1, 2, 3, 6, 7])
@@ -109,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_stand_right_and_text_left() {
+    fn numbers_are_right_aligned_and_text_left_aligned() {
         let rows = [row(&["name", "count"]), row(&["a", "12345678"]), row(&["longer", "1"])];
         assert_eq!(table(&rows, &[]), "name       count\na       12345678\nlonger         1\n");
     }

@@ -1,4 +1,4 @@
-//! `tidegate validate`: checks files without touching Kafka.
+//! `tidegate validate`: checks files without connecting to Kafka.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -13,7 +13,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct ValidateOptions {
-    /// Connector files, or folders of them [default: those that `run` would take]
+    /// Connector files or folders of connector files [default: those that `run` would use]
     files: Vec<PathBuf>,
 }
 
@@ -28,21 +28,21 @@ pub(super) fn run(host: &HostOptions, options: &ValidateOptions) -> anyhow::Resu
     let paths = if options.files.is_empty() { &config.connectors } else { &options.files };
     let loaded = load_connectors(paths, &config, &Catalog(&found.registry), &environment);
     diagnostics.extend(loaded.diagnostics);
-    let (mut valid, mut refused) = (loaded.valid.len(), loaded.refused.len());
+    let (mut valid, mut rejected) = (loaded.valid.len(), loaded.rejected.len());
     for definition in loaded.valid {
         telemetry::protect(&definition.secrets);
         if let Some(problem) = Connector::new(definition, &found.registry, Overrides::default())?.check() {
             diagnostics.extend([problem]);
-            (valid, refused) = (valid - 1, refused + 1);
+            (valid, rejected) = (valid - 1, rejected + 1);
         }
     }
     for diagnostic in diagnostics.iter() {
         output::print_line(diagnostic)?;
     }
-    conclude(&diagnostics, valid, refused)
+    conclude(&diagnostics, valid, rejected)
 }
 
-fn conclude(diagnostics: &Diagnostics, valid: usize, refused: usize) -> anyhow::Result<ExitCode> {
+fn conclude(diagnostics: &Diagnostics, valid: usize, rejected: usize) -> anyhow::Result<ExitCode> {
     let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
     let fine = format!("{} fine", count(valid, "connector file"));
     if !diagnostics.has_errors() {
@@ -50,6 +50,6 @@ fn conclude(diagnostics: &Diagnostics, valid: usize, refused: usize) -> anyhow::
         return Ok(ExitCode::SUCCESS);
     }
     let errors = count(diagnostics.errors().count(), "error");
-    output::print_line(format_args!("{errors}: {} refused, {fine}", count(refused, "connector file")))?;
+    output::print_line(format_args!("{errors}: {} rejected, {fine}", count(rejected, "connector file")))?;
     Ok(ExitCode::from(EXIT_ERROR))
 }

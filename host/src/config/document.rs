@@ -1,4 +1,4 @@
-//! A TOML file as a tree in which every key and value knows its place, and the merging of two such trees.
+//! A TOML file as a tree in which every key and value knows its location, and the merging of two such trees.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -12,13 +12,13 @@ use super::report::Report;
 
 /// A position in a file. Line 0 stands for the file as a whole.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct SourceLocation {
     pub(super) file: Arc<Path>,
     pub(super) line: usize,
     pub(super) column: usize,
 }
 
-impl Place {
+impl SourceLocation {
     /// The file as a whole.
     pub(super) fn whole(file: &Path) -> Self {
         Self { file: file.into(), line: 0, column: 0 }
@@ -37,8 +37,8 @@ pub(super) enum Layer {
 /// A key's value. `key` is where the key stands, `place` where the value does.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
-    pub(super) key: Place,
-    pub(super) place: Place,
+    pub(super) key: SourceLocation,
+    pub(super) location: SourceLocation,
     pub(super) layer: Layer,
     pub(super) value: TomlValue,
 }
@@ -84,8 +84,8 @@ impl Table {
         let builder = Builder { file: file.into(), lines: line_starts(text), text, report };
         let (tree, errors) = DeTable::parse_recoverable(text);
         for error in &errors {
-            let place = builder.place(error.span().map_or(0, |span| span.start));
-            report.error(&place, "", format!("broken TOML: {}", one_line(error.message())), None);
+            let location = builder.location(error.span().map_or(0, |span| span.start));
+            report.error(&location, "", format!("broken TOML: {}", one_line(error.message())), None);
         }
         errors.is_empty().then(|| builder.table(tree.get_ref()))
     }
@@ -153,18 +153,18 @@ impl Builder<'_> {
     fn table(&self, table: &DeTable<'_>) -> Table {
         let entry = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
             let name: &std::borrow::Cow<'_, str> = key.get_ref();
-            (name.to_string(), self.node(self.place(key.span().start), value))
+            (name.to_string(), self.node(self.location(key.span().start), value))
         };
         Table { entries: table.iter().map(entry).collect() }
     }
 
-    fn node(&self, key: Place, value: &Spanned<DeValue<'_>>) -> Node {
-        let place = self.place(value.span().start);
-        let value = self.value(value.get_ref(), &place);
-        Node { key, place, layer: Layer::Own, value }
+    fn node(&self, key: SourceLocation, value: &Spanned<DeValue<'_>>) -> Node {
+        let location = self.location(value.span().start);
+        let value = self.value(value.get_ref(), &location);
+        Node { key, location, layer: Layer::Own, value }
     }
 
-    fn value(&self, value: &DeValue<'_>, place: &Place) -> TomlValue {
+    fn value(&self, value: &DeValue<'_>, location: &SourceLocation) -> TomlValue {
         match value {
             DeValue::String(text) => TomlValue::Text(text.to_string()),
             DeValue::Boolean(value) => TomlValue::Boolean(*value),
@@ -172,31 +172,31 @@ impl Builder<'_> {
             DeValue::Table(table) => TomlValue::Table(self.table(table)),
             DeValue::Integer(integer) => match i64::from_str_radix(integer.as_str(), integer.radix()) {
                 Ok(value) => TomlValue::Integer(value),
-                Err(_) => self.too_large(place, integer.as_str()),
+                Err(_) => self.too_large(location, integer.as_str()),
             },
             DeValue::Float(float) => match float.as_str().parse() {
                 Ok(value) => TomlValue::Float(value),
-                Err(_) => self.too_large(place, float.as_str()),
+                Err(_) => self.too_large(location, float.as_str()),
             },
             DeValue::Array(items) => {
-                let item = |item: &Spanned<DeValue<'_>>| self.node(self.place(item.span().start), item);
+                let item = |item: &Spanned<DeValue<'_>>| self.node(self.location(item.span().start), item);
                 TomlValue::List(items.iter().map(item).collect())
             }
         }
     }
 
-    fn too_large(&self, place: &Place, number: &str) -> TomlValue {
-        self.report.error(place, "", format!("the number {number} does not fit 64 bits"), None);
+    fn too_large(&self, location: &SourceLocation, number: &str) -> TomlValue {
+        self.report.error(location, "", format!("the number {number} does not fit 64 bits"), None);
         TomlValue::Unresolved
     }
 
     /// Line and column, in characters, of a byte offset.
-    fn place(&self, offset: usize) -> Place {
+    fn location(&self, offset: usize) -> SourceLocation {
         let offset = offset.min(self.text.len());
         let line = self.lines.partition_point(|start| *start <= offset);
         let start = self.lines.get(line.saturating_sub(1)).copied().unwrap_or(0);
         let before = self.text.get(start..offset).unwrap_or_default();
-        Place { file: Arc::clone(&self.file), line, column: before.chars().count() + 1 }
+        SourceLocation { file: Arc::clone(&self.file), line, column: before.chars().count() + 1 }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::connector::ClientProperties;
 use super::diagnostic::Diagnostics;
-use super::document::{Layer, Place, Table, TomlValue};
+use super::document::{Layer, SourceLocation, Table, TomlValue};
 use super::duration::parse_seconds;
 use super::environment::Environment;
 use super::interpolate::interpolate;
@@ -160,7 +160,7 @@ impl HostConfig {
         let mut table = origin.table.clone();
         interpolate(&mut table, environment, &report);
         let overrides = Overrides::read(&origin.flags, environment, &report);
-        let root = Section::root(&table, Place::whole(&origin.file), &report);
+        let root = Section::root(&table, SourceLocation::whole(&origin.file), &report);
         let mut config = Self::from_file(root, &origin.flags, environment, overrides);
         (config.defaults, config.origin) = (defaults, origin);
         let (findings, secrets) = report.finish();
@@ -200,7 +200,7 @@ fn parse(path: &Path, report: &Report) -> Option<Table> {
     match read_text(path) {
         Ok(text) => Table::parse(&text, path, report),
         Err(error) => {
-            report.error(&Place::whole(path), "", error.to_string(), None);
+            report.error(&SourceLocation::whole(path), "", error.to_string(), None);
             None
         }
     }
@@ -217,7 +217,12 @@ fn take_defaults(table: &mut Table, report: &Report) -> Table {
             defaults
         }
         other => {
-            report.error(&node.place, "defaults", format!("expected a table, found {}", other.kind()), None);
+            report.error(
+                &node.location,
+                "defaults",
+                format!("expected a table, found {}", other.kind()),
+                None,
+            );
             Table::default()
         }
     }

@@ -60,7 +60,7 @@ impl Walk<'_> {
                 node.value = match self.fill(text) {
                     Ok(filled) => TomlValue::Filled(filled),
                     Err(error) => {
-                        self.report.error(&node.place, &shown(node.layer, path), error.to_string(), None);
+                        self.report.error(&node.location, &shown(node.layer, path), error.to_string(), None);
                         TomlValue::Unresolved
                     }
                 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::connector::{ConnectorDefinition, Origin, Surroundings};
+use super::connector::{ConnectorDefinition, LoadContext, Origin};
 use super::diagnostic::{Diagnostic, Diagnostics};
-use super::document::{Place, Table, TomlValue};
+use super::document::{SourceLocation, Table, TomlValue};
 use super::environment::Environment;
 use super::host_file::HostConfig;
 use super::interpolate::interpolate;
@@ -22,7 +22,7 @@ pub struct LoadedConnectors {
     /// The usable connectors, enabled or not, by name.
     pub valid: Vec<ConnectorDefinition>,
     /// The files that cannot be used, sorted.
-    pub refused: Vec<PathBuf>,
+    pub rejected: Vec<PathBuf>,
     /// Every error and warning of every file.
     pub diagnostics: Diagnostics,
 }
@@ -48,24 +48,24 @@ pub(super) fn read_text(path: &Path) -> Result<String, ReadError> {
 /// Reads connector files, and those in folders, over the `[defaults]` of `host`. In folders, hidden files, editors'
 /// backups and everything that does not end in `.toml` are left out; folders in folders are not searched.
 ///
-/// Nothing stops at the first error: a file that cannot be used is in `refused`, and why in `diagnostics`.
+/// Nothing stops at the first error: a file that cannot be used is in `rejected`, and why in `diagnostics`.
 pub fn load_connectors(
     paths: &[PathBuf],
     host: &HostConfig,
     catalog: &dyn PluginCatalog,
     environment: &Environment,
 ) -> LoadedConnectors {
-    let around = Surroundings { host, catalog, environment };
+    let context = LoadContext { host, catalog, environment };
     let mut loaded = LoadedConnectors::default();
     let mut findings = vec![];
     for (name, files) in find_files(paths, &mut findings) {
         match files.as_slice() {
-            [file] => load_one(&name, file, &around, &mut loaded, &mut findings),
-            files => refuse_same_name(&name, files, &mut loaded, &mut findings),
+            [file] => load_one(&name, file, &context, &mut loaded, &mut findings),
+            files => reject_same_name(&name, files, &mut loaded, &mut findings),
         }
     }
-    warn_of_shared_groups(&loaded.valid, &mut findings);
-    loaded.refused.sort();
+    warn_about_shared_groups(&loaded.valid, &mut findings);
+    loaded.rejected.sort();
     loaded.diagnostics.extend(findings);
     loaded
 }
@@ -73,15 +73,15 @@ pub fn load_connectors(
 fn load_one(
     name: &str,
     file: &Path,
-    around: &Surroundings<'_>,
+    context: &LoadContext<'_>,
     loaded: &mut LoadedConnectors,
     findings: &mut Vec<Diagnostic>,
 ) {
     let report = Report::default();
-    report.with_secrets(|secrets| secrets.extend(&around.host.secrets));
-    match read_one(name, file, around, &report) {
+    report.with_secrets(|secrets| secrets.extend(&context.host.secrets));
+    match read_one(name, file, context, &report) {
         Some(definition) => loaded.valid.push(definition),
-        None => loaded.refused.push(file.to_owned()),
+        None => loaded.rejected.push(file.to_owned()),
     }
     findings.extend(report.finish().0);
 }
@@ -89,10 +89,10 @@ fn load_one(
 fn read_one(
     name: &str,
     file: &Path,
-    around: &Surroundings<'_>,
+    context: &LoadContext<'_>,
     report: &Report,
 ) -> Option<ConnectorDefinition> {
-    let whole = Place::whole(file);
+    let whole = SourceLocation::whole(file);
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if name.is_empty() || !name.chars().all(allowed) {
         let message = format!("{name:?} is not a connector's name");
@@ -101,8 +101,8 @@ fn read_one(
     }
     let text = read_text(file).map_err(|error| report.error(&whole, "", error.to_string(), None)).ok()?;
     let mut table = Table::parse(&text, file, report)?;
-    merge_defaults(&mut table, &around.host.defaults);
-    read_template(name, file, &table, around, report)
+    merge_defaults(&mut table, &context.host.defaults);
+    read_template(name, file, &table, context, report)
 }
 
 /// Reads a connector from its parsed file, merged over the defaults, once its placeholders are filled in.
@@ -110,14 +110,14 @@ fn read_template(
     name: &str,
     file: &Path,
     template: &Table,
-    around: &Surroundings<'_>,
+    context: &LoadContext<'_>,
     report: &Report,
 ) -> Option<ConnectorDefinition> {
     let mut table = template.clone();
-    interpolate(&mut table, around.environment, report);
-    let (host, environment) = (around.host.clone(), around.environment.clone());
+    interpolate(&mut table, context.environment, report);
+    let (host, environment) = (context.host.clone(), context.environment.clone());
     let origin = Origin { template: template.clone(), host, environment };
-    ConnectorDefinition::read(file, name, &table, around, report, origin)
+    ConnectorDefinition::read(file, name, &table, context, report, origin)
 }
 
 impl ConnectorDefinition {
@@ -129,10 +129,10 @@ impl ConnectorDefinition {
     pub fn refresh(&self, catalog: &dyn PluginCatalog) -> Result<Self, Diagnostics> {
         let Origin { template, host, environment } = &*self.origin;
         let host = host.refresh(environment)?;
-        let around = Surroundings { host: &host, catalog, environment };
+        let context = LoadContext { host: &host, catalog, environment };
         let report = Report::default();
         report.with_secrets(|secrets| secrets.extend(&host.secrets));
-        let read = read_template(&self.name, &self.file, template, &around, &report);
+        let read = read_template(&self.name, &self.file, template, &context, &report);
         read.ok_or_else(|| report.finish().0.into_iter().collect())
     }
 }
@@ -178,17 +178,22 @@ fn find_files(paths: &[PathBuf], findings: &mut Vec<Diagnostic>) -> BTreeMap<Str
 fn expand(path: &Path, report: &Report) -> Vec<PathBuf> {
     if path.is_dir() {
         return list(path).unwrap_or_else(|error| {
-            report.error(&Place::whole(path), "", format!("cannot read the folder: {error}"), None);
+            report.error(&SourceLocation::whole(path), "", format!("cannot read the folder: {error}"), None);
             vec![]
         });
     }
     if !path.exists() {
         let help = "create it, or name the folder of the connector files";
-        report.error(&Place::whole(path), "", "there is no such file or folder", Some(help.to_owned()));
+        report.error(
+            &SourceLocation::whole(path),
+            "",
+            "there is no such file or folder",
+            Some(help.to_owned()),
+        );
         return vec![];
     }
     if !is_toml(path) {
-        report.error(&Place::whole(path), "", "a connector file's name ends in .toml", None);
+        report.error(&SourceLocation::whole(path), "", "a connector file's name ends in .toml", None);
         return vec![];
     }
     vec![path.to_owned()]
@@ -217,26 +222,26 @@ fn is_toml(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "toml")
 }
 
-fn refuse_same_name(
+fn reject_same_name(
     name: &str,
     files: &[PathBuf],
     loaded: &mut LoadedConnectors,
     findings: &mut Vec<Diagnostic>,
 ) {
-    loaded.refused.extend(files.iter().cloned());
+    loaded.rejected.extend(files.iter().cloned());
     let Some((first, others)) = files.split_first() else {
         return;
     };
     let report = Report::default();
     for file in others {
         let message = format!("there is another connector {name:?}, in {}; neither is used", first.display());
-        report.error(&Place::whole(file), "", message, Some("rename one of the files".to_owned()));
+        report.error(&SourceLocation::whole(file), "", message, Some("rename one of the files".to_owned()));
     }
     findings.extend(report.finish().0);
 }
 
 /// Two connectors in one group would take partitions from each other, and commit over each other.
-fn warn_of_shared_groups(connectors: &[ConnectorDefinition], findings: &mut Vec<Diagnostic>) {
+fn warn_about_shared_groups(connectors: &[ConnectorDefinition], findings: &mut Vec<Diagnostic>) {
     let report = Report::default();
     let mut groups: BTreeMap<(&str, &str), &str> = BTreeMap::new();
     for connector in connectors.iter().filter(|connector| connector.enabled) {
@@ -246,7 +251,12 @@ fn warn_of_shared_groups(connectors: &[ConnectorDefinition], findings: &mut Vec<
             let message =
                 format!("{:?} is also the group of connector {other:?}: they share partitions", key.1);
             let help = "give each connector a group of its own";
-            report.warning(&Place::whole(&connector.file), "source.group_id", message, Some(help.to_owned()));
+            report.warning(
+                &SourceLocation::whole(&connector.file),
+                "source.group_id",
+                message,
+                Some(help.to_owned()),
+            );
             continue;
         }
         groups.insert(key, &connector.name);

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 
 use super::diagnostic::{Diagnostic, Severity};
-use super::document::Place;
+use super::document::SourceLocation;
 use super::secrets::Secrets;
 
 /// Collects findings and secrets while one file is read.
@@ -15,18 +15,24 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn error(&self, place: &Place, path: &str, message: impl Into<String>, help: Option<String>) {
-        self.push(place, path, message.into(), help, Severity::Error);
-    }
-
-    pub(super) fn warning(
+    pub(super) fn error(
         &self,
-        place: &Place,
+        location: &SourceLocation,
         path: &str,
         message: impl Into<String>,
         help: Option<String>,
     ) {
-        self.push(place, path, message.into(), help, Severity::Warning);
+        self.push(location, path, message.into(), help, Severity::Error);
+    }
+
+    pub(super) fn warning(
+        &self,
+        location: &SourceLocation,
+        path: &str,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
+        self.push(location, path, message.into(), help, Severity::Warning);
     }
 
     /// An error in the value of an environment variable.
@@ -40,15 +46,22 @@ impl Report {
     }
 
     fn outside(&self, source: &str, name: &str, message: String) {
-        let place = Place::whole(source.as_ref());
-        self.push(&place, name, message, None, Severity::Error);
+        let location = SourceLocation::whole(source.as_ref());
+        self.push(&location, name, message, None, Severity::Error);
     }
 
-    fn push(&self, place: &Place, path: &str, message: String, help: Option<String>, severity: Severity) {
+    fn push(
+        &self,
+        location: &SourceLocation,
+        path: &str,
+        message: String,
+        help: Option<String>,
+        severity: Severity,
+    ) {
         self.findings.borrow_mut().push(Diagnostic {
-            file: PathBuf::from(&*place.file),
-            line: place.line,
-            column: place.column,
+            file: PathBuf::from(&*location.file),
+            line: location.line,
+            column: location.column,
             key_path: path.to_owned(),
             message,
             help,

@@ -11,9 +11,9 @@ use serde_json::Value;
 /// What a secret is replaced by.
 const MASK: &str = "***";
 /// Shorter values would blank out half of every log line.
-const SHORTEST: usize = 4;
+const MIN_LENGTH: usize = 4;
 /// A line of a longer secret, such as a PEM key, is hidden by itself from this length on.
-const SHORTEST_LINE: usize = 16;
+const MIN_LINE_LENGTH: usize = 16;
 
 /// A set of secret values; cheap to clone. Its `Debug` form shows how many there are and nothing else. It is serialised in
 /// the clear: for a process that has to keep them as secret as this one.
@@ -116,12 +116,12 @@ impl From<Secrets> for BTreeSet<String> {
 fn needles(secret: &str) -> impl Iterator<Item = String> {
     let debug = secret.escape_debug().to_string();
     let json = Value::from(secret).to_string();
-    let lines = secret.lines().map(str::trim).filter(|line| line.chars().count() >= SHORTEST_LINE);
+    let lines = secret.lines().map(str::trim).filter(|line| line.chars().count() >= MIN_LINE_LENGTH);
     let lines: Vec<String> = lines.map(str::to_owned).collect();
     let json = json.get(1..json.len() - 1).unwrap_or_default().to_owned();
     [secret.to_owned(), debug, json]
         .into_iter()
-        .filter(|needle| needle.chars().count() >= SHORTEST)
+        .filter(|needle| needle.chars().count() >= MIN_LENGTH)
         .chain(lines)
 }
 

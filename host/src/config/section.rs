@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::document::{Layer, Node, Place, Table, TomlValue};
+use super::document::{Layer, Node, SourceLocation, Table, TomlValue};
 use super::duration::{format_duration, parse_duration};
 use super::report::Report;
 use super::size::{format_size, parse_size};
@@ -22,7 +22,7 @@ pub(super) enum Choice<T> {
 #[must_use = "finish() reports the unknown keys"]
 pub(super) struct Section<'a> {
     table: Option<&'a Table>,
-    place: Place,
+    location: SourceLocation,
     layer: Layer,
     path: String,
     known: Vec<&'static str>,
@@ -31,8 +31,8 @@ pub(super) struct Section<'a> {
 
 impl<'a> Section<'a> {
     /// The root of a file.
-    pub(super) fn root(table: &'a Table, place: Place, report: &'a Report) -> Self {
-        Self { table: Some(table), place, layer: Layer::Own, path: String::new(), known: vec![], report }
+    pub(super) fn root(table: &'a Table, location: SourceLocation, report: &'a Report) -> Self {
+        Self { table: Some(table), location, layer: Layer::Own, path: String::new(), known: vec![], report }
     }
 
     /// The table under `key`. One that the connector's own file does not have is placed where its parent is: what
@@ -40,7 +40,7 @@ impl<'a> Section<'a> {
     pub(super) fn section(&mut self, key: &'static str) -> Section<'a> {
         let missing = Section {
             table: None,
-            place: self.place.clone(),
+            location: self.location.clone(),
             layer: self.layer,
             path: self.join(key),
             known: vec![],
@@ -68,15 +68,20 @@ impl<'a> Section<'a> {
     }
 
     fn open(&self, path: String, node: &'a Node) -> Option<Section<'a>> {
-        let (place, layer) = (node.key.clone(), node.layer);
+        let (location, layer) = (node.key.clone(), node.layer);
         match &node.value {
-            TomlValue::Table(table) => {
-                Some(Section { table: Some(table), place, layer, path, known: vec![], report: self.report })
-            }
+            TomlValue::Table(table) => Some(Section {
+                table: Some(table),
+                location,
+                layer,
+                path,
+                known: vec![],
+                report: self.report,
+            }),
             TomlValue::Unresolved => None,
             other => {
                 let message = format!("expected a table, found {}", other.kind());
-                self.report.error(&node.place, &shown(layer, &path), message, None);
+                self.report.error(&node.location, &shown(layer, &path), message, None);
                 None
             }
         }
@@ -262,12 +267,12 @@ impl<'a> Section<'a> {
             return;
         }
         let message = format!("expected {expected}, found {}", node.value.kind());
-        self.report.error(&node.place, &self.path_of(key), message, None);
+        self.report.error(&node.location, &self.path_of(key), message, None);
     }
 
     /// Reports an error at `key`, or at this section's header when the key is missing.
     pub(super) fn error(&self, key: &str, message: impl Into<String>, help: Option<String>) {
-        self.report.error(self.place_of(key), &self.path_of(key), message, help);
+        self.report.error(self.location_of(key), &self.path_of(key), message, help);
     }
 
     /// Reports that `key` does not go together with other keys: there if the connector's own file has it, at the
@@ -276,12 +281,12 @@ impl<'a> Section<'a> {
         if !self.is_default(key) {
             return self.error(key, message, Some(help.to_owned()));
         }
-        self.report.error(&self.place, &self.join(key), message, Some(help.to_owned()));
+        self.report.error(&self.location, &self.join(key), message, Some(help.to_owned()));
     }
 
     /// Reports a warning at `key`.
     pub(super) fn warning(&self, key: &str, message: impl Into<String>, help: Option<String>) {
-        self.report.warning(self.place_of(key), &self.path_of(key), message, help);
+        self.report.warning(self.location_of(key), &self.path_of(key), message, help);
     }
 
     pub(super) fn report(&self) -> &'a Report {
@@ -302,8 +307,8 @@ impl<'a> Section<'a> {
         self.layer
     }
 
-    pub(super) fn place(&self) -> &Place {
-        &self.place
+    pub(super) fn location(&self) -> &SourceLocation {
+        &self.location
     }
 
     /// Whether the table has `key`, without marking it as known.
@@ -343,8 +348,8 @@ impl<'a> Section<'a> {
         self.table?.entries.get(key)
     }
 
-    fn place_of(&self, key: &str) -> &Place {
-        self.entry(key).map_or(&self.place, |node| &node.key)
+    fn location_of(&self, key: &str) -> &SourceLocation {
+        self.entry(key).map_or(&self.location, |node| &node.key)
     }
 
     /// The key's path as it is shown: with `defaults.` in front if that is where it was written.

@@ -1,12 +1,11 @@
-//! Which letters are meant: conditions such as `stage=value`, all of which have to hold.
+//! Filters for dead-letter records: conditions such as `stage=value`, combined with AND.
 
-use super::Letter;
+use super::DeadLetter;
 
-/// What conditions can be about.
+/// Fields that conditions can refer to.
 const FIELDS: [&str; 9] =
     ["class", "connector", "name", "offset", "partition", "plugin", "reason", "stage", "topic"];
 
-/// Conditions on letters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter(Vec<Condition>);
 
@@ -18,14 +17,14 @@ struct Condition {
     negated: bool,
 }
 
-/// A condition that cannot be read.
+/// A condition that cannot be parsed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
     /// It has no `=`.
-    #[error("{0:?} is no condition: write FIELD=VALUE or FIELD!=VALUE, such as stage=value")]
+    #[error("{0:?} is not a condition: write FIELD=VALUE or FIELD!=VALUE, for example stage=value")]
     NoCondition(String),
     /// There is no such field.
-    #[error("letters have no field {field:?}: there are {}", FIELDS.join(", "))]
+    #[error("unknown field {field:?}: use one of {}", FIELDS.join(", "))]
     NoField {
         /// What was asked for.
         field: String,
@@ -33,10 +32,10 @@ pub enum FilterError {
 }
 
 impl Filter {
-    /// Reads conditions: `field=value` or `field!=value`.
+    /// Parses conditions: `field=value` or `field!=value`.
     ///
     /// # Errors
-    /// The first one that cannot be read.
+    /// The first condition that cannot be parsed.
     pub fn parse(conditions: &[String]) -> Result<Self, FilterError> {
         let parse = |text: &String| {
             let (field, wanted) =
@@ -49,23 +48,23 @@ impl Filter {
         conditions.iter().map(parse).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether all letters are meant.
+    /// Whether the filter accepts all records.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether all conditions hold for a letter.
+    /// Whether all conditions hold for a record.
     #[must_use]
-    pub fn takes(&self, letter: &Letter) -> bool {
+    pub fn takes(&self, letter: &DeadLetter) -> bool {
         self.0.iter().all(|condition| condition.holds(letter))
     }
 }
 
 impl Condition {
-    fn holds(&self, letter: &Letter) -> bool {
+    fn holds(&self, letter: &DeadLetter) -> bool {
         let wanted = self.wanted.as_str();
-        let place = letter.place();
+        let place = letter.source_position();
         let number = |number: Option<i64>| number.is_some_and(|number| wanted.parse() == Ok(number));
         let holds = match self.field {
             "class" => letter.class() == wanted,
@@ -73,7 +72,7 @@ impl Condition {
             "name" => letter.name() == wanted,
             "offset" => number(place.map(|(_, offset)| offset)),
             "partition" => number(place.map(|(partition, _)| i64::from(partition))),
-            // With its version, or any version of it.
+            // Matches with or without the version.
             "plugin" => letter.plugin() == wanted || letter.plugin().split('/').next() == Some(wanted),
             "reason" => letter.reason().contains(wanted),
             "stage" => letter.stage() == wanted,
@@ -86,16 +85,16 @@ impl Condition {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dead_letters::{ErrorHeaders, Place};
+    use crate::dead_letters::{DeadLetterStage, ErrorHeaders};
 
-    fn letter() -> Letter {
+    fn letter() -> DeadLetter {
         let error = ErrorHeaders {
             topic: "orders",
             partition: 3,
             offset: 42,
             connector: "a",
             task: 0,
-            place: Place::Sink,
+            stage: DeadLetterStage::Sink,
             name: "files",
             plugin: "file/1.2.0",
             class: "rejected",
@@ -105,7 +104,7 @@ mod tests {
             own_headers: 0,
         };
         let header = |(name, value): (&str, String)| (name.into(), Some(value.into_bytes()));
-        Letter { headers: error.list().into_iter().map(header).collect(), ..Letter::default() }
+        DeadLetter { headers: error.list().into_iter().map(header).collect(), ..DeadLetter::default() }
     }
 
     fn takes(conditions: &[&str]) -> bool {
@@ -114,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn all_conditions_have_to_hold() {
+    fn conditions_are_combined_with_and() {
         for fine in [
             &["stage=sink"][..],
             &["class=rejected", "connector=a", "topic=orders", "partition=3", "offset=42"],
@@ -138,9 +137,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_condition_is_told() {
+    fn invalid_conditions_are_reported() {
         let error = |text: &str| Filter::parse(&[text.to_owned()]).unwrap_err().to_string();
         assert!(error("sink").contains("write FIELD=VALUE"));
-        assert!(error("stages=sink").starts_with("letters have no field \"stages\": there are class, "));
+        assert!(error("stages=sink").starts_with("unknown field \"stages\": use one of class, "));
     }
 }

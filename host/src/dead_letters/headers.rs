@@ -1,10 +1,10 @@
-//! The headers of a letter: those of Kafka Connect, so that its tools read it, and ours, which know more.
+//! The headers of a dead-letter record: those of Kafka Connect, for its tools, and more precise ones of Tidegate.
 
-/// Names of Kafka Connect's headers begin with this.
+/// Prefix of Kafka Connect's headers.
 pub const CONNECT_PREFIX: &str = "__connect.errors.";
-/// Names of ours begin with this.
+/// Prefix of Tidegate's headers.
 pub const PREFIX: &str = "tidegate.errors.";
-/// How often a record was replayed from a dead-letter topic: a header of the replayed record, so that loops are seen.
+/// Header of a replayed record that counts its replays, to make loops visible.
 pub const REPLAYED: &str = "tidegate.replayed";
 
 pub(super) const TOPIC: &str = "__connect.errors.topic";
@@ -25,31 +25,25 @@ pub(super) const CLASS: &str = "tidegate.errors.class";
 pub(super) const ATTEMPTS: &str = "tidegate.errors.attempts";
 pub(super) const TIME: &str = "tidegate.errors.time";
 pub(super) const VERSION: &str = "tidegate.errors.version";
-/// How many headers the record itself has: they come first.
+/// Number of the record's own headers, which come first.
 pub(super) const COUNT: &str = "tidegate.errors.headers";
 
-/// Longer reasons are cut: letters must fit where their records did.
-const LONGEST_REASON: usize = 4096;
+/// Longer reasons are truncated, so that dead-letter records are not much larger than their source records.
+const MAX_REASON_BYTES: usize = 4096;
 
-/// Where a record was refused.
+/// The stage that rejected a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// When it was read.
+pub enum DeadLetterStage {
     Source,
-    /// Its headers were to be read.
     Headers,
-    /// Its key was to be read.
     Key,
-    /// Its value was to be read.
     Value,
-    /// In a transform.
     Transform,
-    /// In the sink.
     Sink,
 }
 
-impl Place {
-    /// Its name in our headers.
+impl DeadLetterStage {
+    /// The name in Tidegate's headers.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -62,7 +56,7 @@ impl Place {
         }
     }
 
-    /// Kafka Connect's name of it.
+    /// The name in Kafka Connect's headers.
     #[must_use]
     pub fn connect_name(self) -> &'static str {
         match self {
@@ -76,7 +70,7 @@ impl Place {
     }
 }
 
-/// Why a record was refused, and where.
+/// Why and where a record was rejected.
 #[derive(Clone, Copy, Debug)]
 pub struct ErrorHeaders<'e> {
     /// The topic that it came from.
@@ -90,7 +84,7 @@ pub struct ErrorHeaders<'e> {
     /// Task.
     pub task: u32,
     /// Where it was refused.
-    pub place: Place,
+    pub stage: DeadLetterStage,
     /// Who did it, as the connector calls it: a transform's or sink's name, or a format.
     pub name: &'e str,
     /// The plugin and its version; the host and its version for what is no plugin's doing.
@@ -111,11 +105,11 @@ impl ErrorHeaders<'_> {
     /// The headers, in order: names and values.
     #[must_use]
     pub fn list(&self) -> Vec<(&'static str, String)> {
-        let Self { topic, partition, offset, connector, task, place, name, plugin, class, time, .. } = *self;
+        let Self { topic, partition, offset, connector, task, stage, name, plugin, class, time, .. } = *self;
         let reason = cut(self.reason);
         let trace = format!(
-            "{connector}[{task}] {} {name}: {topic}[{partition}] offset {offset}: {reason}",
-            place.name()
+            "{connector}[{task}] {} {name}: {topic}-{partition} offset {offset}: {reason}",
+            stage.name()
         );
         vec![
             (TOPIC, topic.to_owned()),
@@ -123,14 +117,14 @@ impl ErrorHeaders<'_> {
             (OFFSET, offset.to_string()),
             (CONNECT_NAME, connector.to_owned()),
             (CONNECT_TASK, task.to_string()),
-            (CONNECT_STAGE, place.connect_name().to_owned()),
+            (CONNECT_STAGE, stage.connect_name().to_owned()),
             ("__connect.errors.class.name", plugin.to_owned()),
             ("__connect.errors.exception.class.name", format!("{PREFIX}{class}")),
             (MESSAGE, reason.to_owned()),
             ("__connect.errors.exception.stacktrace", trace),
             (CONNECTOR, connector.to_owned()),
             (TASK, task.to_string()),
-            (STAGE, place.name().to_owned()),
+            (STAGE, stage.name().to_owned()),
             (NAME, name.to_owned()),
             (PLUGIN, plugin.to_owned()),
             (CLASS, class.to_owned()),
@@ -143,7 +137,7 @@ impl ErrorHeaders<'_> {
 }
 
 fn cut(reason: &str) -> &str {
-    let end = (0..=LONGEST_REASON.min(reason.len())).rev().find(|at| reason.is_char_boundary(*at));
+    let end = (0..=MAX_REASON_BYTES.min(reason.len())).rev().find(|at| reason.is_char_boundary(*at));
     &reason[..end.unwrap_or_default()]
 }
 
@@ -166,7 +160,7 @@ mod tests {
             offset: 42,
             connector: "orders",
             task: 1,
-            place: Place::Value,
+            stage: DeadLetterStage::Value,
             name: "json",
             plugin: "tidegate/0.1.0",
             class: "decode",
@@ -178,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_has_kafka_connect_s_headers_by_their_names() {
+    fn kafka_connect_headers_have_their_names() {
         let list = headers().list();
         let connect: Vec<(&str, &str)> = list
             .iter()
@@ -196,7 +190,7 @@ mod tests {
                 ("class.name", "tidegate/0.1.0"),
                 ("exception.class.name", "tidegate.errors.decode"),
                 ("exception.message", "value is not JSON"),
-                ("exception.stacktrace", "orders[1] value json: cdc.orders[3] offset 42: value is not JSON"),
+                ("exception.stacktrace", "orders[1] value json: cdc.orders-3 offset 42: value is not JSON"),
             ]
         );
         assert!(list[connect.len()..].iter().all(|(name, _)| name.starts_with(PREFIX)));
@@ -207,7 +201,7 @@ mod tests {
         let reason = "ä".repeat(3000);
         let list = ErrorHeaders { reason: &reason, ..headers() }.list();
         let message = list.iter().find(|(name, _)| *name == MESSAGE).map(|(_, value)| value.len());
-        assert_eq!(message, Some(LONGEST_REASON));
+        assert_eq!(message, Some(MAX_REASON_BYTES));
     }
 
     #[test]

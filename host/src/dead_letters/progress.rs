@@ -1,43 +1,43 @@
-//! Which letters of a partition were replayed: all before an offset, and, after replays with a filter, some behind it.
+//! Which records of a partition were replayed: all before an offset and, after replays with a filter, some after it.
 //!
-//! The offset is what the replays' group commits; the others stand in the text that a group can note beside it.
+//! The offset is the committed offset of the replay group; the others are stored in the commit metadata.
 
 use std::collections::BTreeMap;
 
-/// Brokers take 4096 bytes by default (`offset.metadata.max.bytes`).
-const LONGEST_NOTE: usize = 4000;
+/// Brokers accept 4096 bytes by default (`offset.metadata.max.bytes`).
+const MAX_METADATA_BYTES: usize = 4000;
 const PREFIX: &str = "replayed ";
 
-/// What was replayed of one partition.
+/// The replay progress of one partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// All before this are done with.
     next: i64,
     /// First and last of those behind it that are, too.
-    behind: BTreeMap<i64, i64>,
+    replayed_after_next: BTreeMap<i64, i64>,
     /// A letter between `next` and what was looked at last is not done with.
     gap: bool,
 }
 
-/// What is to be remembered does not fit.
+/// The progress does not fit into the commit metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "too many letters between replayed ones are left out: that cannot be remembered; replay the others first, or use a filter \
-     that takes more"
+    "the filter skips too many records between replayed ones, so the progress cannot be stored; replay the others first, or \
+     use a filter that matches more"
 )]
-pub struct TooScattered;
+pub struct MetadataTooLong;
 
 impl Progress {
     /// As it was committed.
     #[must_use]
-    pub fn of(next: i64, note: &str) -> Self {
-        let ranges = note.strip_prefix(PREFIX).unwrap_or_default().split(',').filter_map(|range| {
+    pub fn of(next: i64, metadata: &str) -> Self {
+        let ranges = metadata.strip_prefix(PREFIX).unwrap_or_default().split(',').filter_map(|range| {
             let (first, last) = range.split_once('-').unwrap_or((range, range));
             Some((first.parse().ok()?, last.parse().ok()?))
         });
         Self {
             next,
-            behind: ranges.filter(|(first, last)| *first >= next && first <= last).collect(),
+            replayed_after_next: ranges.filter(|(first, last)| *first >= next && first <= last).collect(),
             gap: false,
         }
     }
@@ -52,22 +52,23 @@ impl Progress {
     ///
     /// # Errors
     /// When that would be too long.
-    pub fn note(&self) -> Result<String, TooScattered> {
-        if self.behind.is_empty() {
+    pub fn metadata(&self) -> Result<String, MetadataTooLong> {
+        if self.replayed_after_next.is_empty() {
             return Ok(String::new());
         }
         let range = |(first, last): (&i64, &i64)| {
             if first == last { first.to_string() } else { format!("{first}-{last}") }
         };
-        let note = format!("{PREFIX}{}", self.behind.iter().map(range).collect::<Vec<_>>().join(","));
-        if note.len() > LONGEST_NOTE { Err(TooScattered) } else { Ok(note) }
+        let note =
+            format!("{PREFIX}{}", self.replayed_after_next.iter().map(range).collect::<Vec<_>>().join(","));
+        if note.len() > MAX_METADATA_BYTES { Err(MetadataTooLong) } else { Ok(note) }
     }
 
     /// Whether the letter at `offset` was replayed.
     #[must_use]
     pub fn has(&self, offset: i64) -> bool {
         offset < self.next
-            || self.behind.range(..=offset).next_back().is_some_and(|(_, last)| offset <= *last)
+            || self.replayed_after_next.range(..=offset).next_back().is_some_and(|(_, last)| offset <= *last)
     }
 
     /// The letter at `offset` is done with. Letters come in order; offsets in between that have none do not count.
@@ -77,23 +78,23 @@ impl Progress {
         }
         if !self.gap {
             self.next = offset + 1;
-            self.behind.retain(|_, last| *last > offset);
+            self.replayed_after_next.retain(|_, last| *last > offset);
             return;
         }
         if self.has(offset) {
             return;
         }
-        match self.behind.range_mut(..offset).next_back() {
+        match self.replayed_after_next.range_mut(..offset).next_back() {
             // Nothing was left out in between: letters come in order.
             Some((_, last)) if *last + 1 == offset => *last = offset,
             _ => {
-                self.behind.insert(offset, offset);
+                self.replayed_after_next.insert(offset, offset);
             }
         }
     }
 
     /// The letter at the offset that was reached is left out.
-    pub fn leave_out(&mut self) {
+    pub fn skip(&mut self) {
         self.gap = true;
     }
 }
@@ -111,11 +112,11 @@ mod tests {
         let mut progress = Progress::of(5, "");
         progress.done(5);
         progress.done(9);
-        progress.leave_out();
+        progress.skip();
         for offset in [11, 12, 14] {
             progress.done(offset);
         }
-        assert_eq!((progress.next(), progress.note().unwrap().as_str()), (10, "replayed 11-12,14"));
+        assert_eq!((progress.next(), progress.metadata().unwrap().as_str()), (10, "replayed 11-12,14"));
         let again = Progress::of(10, "replayed 11-12,14");
         let known = (8..16).filter(|offset| again.has(*offset)).collect::<Vec<_>>();
         assert_eq!(known, [8, 9, 11, 12, 14]);
@@ -131,9 +132,9 @@ mod tests {
     #[test]
     fn a_note_that_would_be_too_long_is_refused() {
         let mut progress = Progress::default();
-        progress.leave_out();
+        progress.skip();
         (0..2000).for_each(|offset| progress.done(1_000_000 + offset * 2));
-        assert_eq!(progress.note(), Err(TooScattered));
+        assert_eq!(progress.metadata(), Err(MetadataTooLong));
     }
 
     proptest! {
@@ -151,10 +152,10 @@ mod tests {
                         taken.insert(*letter);
                         progress.done(*letter);
                     } else {
-                        progress.leave_out();
+                        progress.skip();
                     }
                 }
-                (next, note) = (progress.next(), progress.note().unwrap());
+                (next, note) = (progress.next(), progress.metadata().unwrap());
                 let left = letters.iter().find(|letter| !taken.contains(letter));
                 prop_assert!(left.is_none_or(|left| next <= *left));
             }

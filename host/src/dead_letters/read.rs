@@ -5,7 +5,7 @@ use std::ops::{ControlFlow, Range};
 
 use rdkafka::message::{BorrowedMessage, Message as _};
 
-use super::Letter;
+use super::DeadLetter;
 use crate::kafka::raw_headers;
 use crate::kafka::reader::{ReadError, TopicReader};
 
@@ -16,8 +16,8 @@ pub fn replay_group(topic: &str) -> String {
 }
 
 /// The letter in a message.
-pub(super) fn letter(message: &BorrowedMessage<'_>) -> Letter {
-    Letter {
+pub(super) fn letter(message: &BorrowedMessage<'_>) -> DeadLetter {
+    DeadLetter {
         partition: message.partition(),
         offset: message.offset(),
         timestamp_ms: message.timestamp().to_millis(),
@@ -36,7 +36,7 @@ pub(super) fn letter(message: &BorrowedMessage<'_>) -> Letter {
 pub fn read(
     reader: &TopicReader,
     offsets: &BTreeMap<i32, Range<i64>>,
-    each: &mut dyn FnMut(Letter) -> ControlFlow<()>,
+    each: &mut dyn FnMut(DeadLetter) -> ControlFlow<()>,
 ) -> Result<(), ReadError> {
     reader.read(offsets, &mut |message| each(letter(message)))
 }

@@ -1,4 +1,4 @@
-//! Sends the records in letters back to where they came from.
+//! Sends rejected records back to their source topics.
 
 use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
@@ -8,16 +8,16 @@ use rdkafka::message::Message as _;
 
 use super::headers::{REPLAYED, replays};
 use super::read::{letter, read};
-use super::{Filter, Letter, Progress, TooScattered};
+use super::{DeadLetter, Filter, MetadataTooLong, Progress};
 use crate::kafka::admin::{Admin, AdminError};
-use crate::kafka::producer::{Outgoing, ProduceError, Producer};
+use crate::kafka::producer::{ProduceError, Producer, ProducerRecord};
 use crate::kafka::reader::{Committed, ReadError, TopicReader};
 
 /// Letters that are sent before their acknowledgements are waited for.
-const AT_A_TIME: usize = 500;
+const MAX_PENDING_RECORDS: usize = 500;
 /// Bytes of them.
-const BYTES_AT_A_TIME: usize = 8 << 20;
-const LOOK_UP_TIME: Duration = Duration::from_secs(30);
+const MAX_PENDING_BYTES: usize = 8 << 20;
+const METADATA_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why letters could not be replayed. What was sent before is noted.
 #[derive(Debug, thiserror::Error)]
@@ -33,12 +33,12 @@ pub enum ReplayError {
     Admin(#[from] AdminError),
     /// The topic that letters came from is gone.
     #[error(
-        "topic {0:?}, to which letters are to go back, does not exist; create it, or name another with --to"
+        "cannot send records to topic {0:?}, which does not exist; create it, or specify another topic with --to"
     )]
     NoTopic(String),
     /// What was replayed cannot be remembered.
     #[error(transparent)]
-    TooScattered(#[from] TooScattered),
+    MetadataTooLong(#[from] MetadataTooLong),
 }
 
 /// What was replayed.
@@ -47,11 +47,11 @@ pub struct Replayed {
     /// Records sent, by the topic that they went to.
     pub sent: BTreeMap<String, u64>,
     /// Letters that the filter left out.
-    pub left_out: u64,
+    pub skipped: u64,
     /// Letters that had been replayed before, of those that had to be looked at.
-    pub before: u64,
+    pub already_replayed: u64,
     /// Records without the headers of a letter: left out, too.
-    pub no_letters: u64,
+    pub not_dead_letters: u64,
 }
 
 /// A replay of one dead-letter topic.
@@ -93,7 +93,7 @@ impl Replay<'_> {
         reader.read_as_member(&ends, &mut |message| -> Result<_, ReplayError> {
             match message {
                 Some(message) if message.offset() < ends.get(&message.partition()).copied().unwrap_or(0) => {
-                    run.look_at(letter(message))?;
+                    run.process(letter(message))?;
                 }
                 // What comes back meanwhile is for another time.
                 Some(_) => {}
@@ -108,7 +108,7 @@ impl Replay<'_> {
     ///
     /// # Errors
     /// When letters cannot be read.
-    pub fn rehearse(self, each: &mut dyn FnMut(&Letter)) -> Result<Replayed, ReplayError> {
+    pub fn dry_run(self, each: &mut dyn FnMut(&DeadLetter)) -> Result<Replayed, ReplayError> {
         let mut bounds = self.reader.bounds()?;
         let mut progress = load(self.reader, bounds.keys().copied(), &bounds)?;
         for (partition, range) in &mut bounds {
@@ -117,7 +117,7 @@ impl Replay<'_> {
         let (to, filter, mut done) = (self.to, self.filter, Replayed::default());
         read(self.reader, &bounds, &mut |letter| {
             let progress = progress.entry(letter.partition).or_default();
-            if done.sort(progress, &letter, to, filter) {
+            if done.should_send(progress, &letter, to, filter) {
                 *done.sent.entry(target(&letter, to).to_owned()).or_default() += 1;
                 each(&letter);
             }
@@ -129,25 +129,31 @@ impl Replay<'_> {
 
 impl Replayed {
     /// Whether a letter is to be sent; counts it otherwise.
-    fn sort(&mut self, progress: &mut Progress, letter: &Letter, to: Option<&str>, filter: &Filter) -> bool {
+    fn should_send(
+        &mut self,
+        progress: &mut Progress,
+        letter: &DeadLetter,
+        to: Option<&str>,
+        filter: &Filter,
+    ) -> bool {
         if progress.has(letter.offset) {
-            self.before += 1;
+            self.already_replayed += 1;
             progress.done(letter.offset);
             return false;
         }
         let count = match letter.topic() {
-            None if to.is_none() => &mut self.no_letters,
-            _ if !filter.takes(letter) => &mut self.left_out,
+            None if to.is_none() => &mut self.not_dead_letters,
+            _ if !filter.takes(letter) => &mut self.skipped,
             _ => return true,
         };
         *count += 1;
-        progress.leave_out();
+        progress.skip();
         false
     }
 }
 
 /// The topic that a letter goes to.
-fn target<'l>(letter: &'l Letter, to: Option<&'l str>) -> &'l str {
+fn target<'l>(letter: &'l DeadLetter, to: Option<&'l str>) -> &'l str {
     to.or_else(|| letter.topic()).unwrap_or_default()
 }
 
@@ -162,7 +168,7 @@ fn load(
         let start = bounds.get(&partition).map_or(0, |range| range.start);
         let known = committed.get(&partition);
         let progress =
-            known.map_or_else(|| Progress::of(start, ""), |known| Progress::of(known.next, &known.note));
+            known.map_or_else(|| Progress::of(start, ""), |known| Progress::of(known.next, &known.metadata));
         (partition, progress)
     };
     Ok(partitions.into_iter().map(progress).collect())
@@ -182,28 +188,28 @@ struct Run<'r> {
 /// Letters that were read and not sent yet.
 #[derive(Default)]
 struct Pending {
-    letters: Vec<Letter>,
+    letters: Vec<DeadLetter>,
     bytes: usize,
     /// Partitions that something is to be noted of.
-    looked_at: bool,
+    has_progress: bool,
 }
 
 impl Run<'_> {
-    fn look_at(&mut self, letter: Letter) -> Result<(), ReplayError> {
+    fn process(&mut self, letter: DeadLetter) -> Result<(), ReplayError> {
         if !self.progress.contains_key(&letter.partition) {
             self.progress.extend(load(self.replay.reader, [letter.partition], &self.bounds)?);
         }
         let progress = self.progress.entry(letter.partition).or_default();
-        self.pending.looked_at = true;
-        if !self.done.sort(progress, &letter, self.replay.to, self.replay.filter) {
+        self.pending.has_progress = true;
+        if !self.done.should_send(progress, &letter, self.replay.to, self.replay.filter) {
             return Ok(());
         }
         progress.done(letter.offset);
         // Before anything is sent that could not be remembered.
-        progress.note()?;
+        progress.metadata()?;
         self.pending.bytes += letter.value.as_ref().map_or(0, Vec::len);
         self.pending.letters.push(letter);
-        if self.pending.letters.len() >= AT_A_TIME || self.pending.bytes >= BYTES_AT_A_TIME {
+        if self.pending.letters.len() >= MAX_PENDING_RECORDS || self.pending.bytes >= MAX_PENDING_BYTES {
             self.send()?;
         }
         Ok(())
@@ -211,8 +217,8 @@ impl Run<'_> {
 
     /// Sends what is pending, waits for the acknowledgements, and notes how far that is.
     fn send(&mut self) -> Result<(), ReplayError> {
-        let Pending { letters, looked_at, .. } = std::mem::take(&mut self.pending);
-        if !looked_at {
+        let Pending { letters, has_progress, .. } = std::mem::take(&mut self.pending);
+        if !has_progress {
             return Ok(());
         }
         let to = self.replay.to;
@@ -221,58 +227,59 @@ impl Run<'_> {
         let counts: Vec<String> = letters.iter().map(|letter| (attempts(letter) + 1).to_string()).collect();
         let headers: Vec<_> =
             letters.iter().zip(&counts).map(|(letter, count)| headers(letter, count)).collect();
-        let records =
-            letters.iter().zip(&headers).zip(&partitions).map(|((letter, headers), partition)| Outgoing {
+        let records = letters.iter().zip(&headers).zip(&partitions).map(|((letter, headers), partition)| {
+            ProducerRecord {
                 topic: target(letter, to),
                 partition: *partition,
                 timestamp_ms: letter.timestamp_ms,
                 key: letter.key.as_deref(),
                 value: letter.value.as_deref(),
                 headers,
-            });
+            }
+        });
         self.replay.producer.send(records, &mut |_| true)?;
         for letter in &letters {
             *self.done.sent.entry(target(letter, to).to_owned()).or_default() += 1;
         }
-        self.note()
+        self.commit()
     }
 
-    fn note(&mut self) -> Result<(), ReplayError> {
+    fn commit(&mut self) -> Result<(), ReplayError> {
         // What was given to another replay meanwhile is its business.
         let assigned = self.replay.reader.assigned();
         self.progress.retain(|partition, _| assigned.contains(partition));
         let mut positions = BTreeMap::new();
         for (partition, progress) in &self.progress {
-            positions.insert(*partition, Committed { next: progress.next(), note: progress.note()? });
+            positions.insert(*partition, Committed { next: progress.next(), metadata: progress.metadata()? });
         }
         Ok(self.replay.reader.commit(&positions)?)
     }
 
     /// The partition that a record came from, where it goes back to its topic: what follows it there by key stays behind it.
-    fn partition(&mut self, letter: &Letter, topic: &str) -> Result<Option<i32>, ReplayError> {
+    fn partition(&mut self, letter: &DeadLetter, topic: &str) -> Result<Option<i32>, ReplayError> {
         let count = match self.targets.get(topic) {
             Some(count) => *count,
             None => {
-                let found = self.replay.admin.partitions(topic, LOOK_UP_TIME)?;
+                let found = self.replay.admin.partitions(topic, METADATA_TIMEOUT)?;
                 let count = found.ok_or_else(|| ReplayError::NoTopic(topic.to_owned()))?;
                 let count = i32::try_from(count).unwrap_or(i32::MAX);
                 self.targets.insert(topic.to_owned(), count);
                 count
             }
         };
-        let own = letter.place().map(|(partition, _)| partition);
+        let own = letter.source_position().map(|(partition, _)| partition);
         let is_back = letter.topic() == Some(topic);
         Ok(own.filter(|partition| is_back && (0..count).contains(partition)))
     }
 }
 
 /// How often the record was replayed before.
-fn attempts(letter: &Letter) -> u64 {
+fn attempts(letter: &DeadLetter) -> u64 {
     replays(letter.own_headers().iter().map(|(name, value)| (name.as_slice(), value.as_deref())))
 }
 
 /// The record's own headers, with the count of replays.
-fn headers<'l>(letter: &'l Letter, count: &'l str) -> Vec<(&'l [u8], Option<&'l [u8]>)> {
+fn headers<'l>(letter: &'l DeadLetter, count: &'l str) -> Vec<(&'l [u8], Option<&'l [u8]>)> {
     let own = letter.own_headers().iter().map(|(name, value)| (name.as_slice(), value.as_deref()));
     let others = own.filter(|(name, _)| *name != REPLAYED.as_bytes());
     others.chain([(REPLAYED.as_bytes(), Some(count.as_bytes()))]).collect()

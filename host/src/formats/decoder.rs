@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 use tidegate_abi::{
     Arena, Record,
-    host::{Decode, Decoded, HostState, Part, Recognise, Refusal},
+    host::{Decode, Decoded, HostState, Part, Recognise, Rejection},
 };
 
 use super::{
     Format, Hints, InvalidUnicode,
-    change::{ChangeEvents, EventError, Payload, Recogniser, RowError, Rows, Workshop},
-    json::{Room, Scratch, TooLarge},
+    change::{ChangeEvents, EventError, Payload, Recogniser, RowContext, RowError, Rows},
+    json::{MemoryBudget, Scratch, TooLarge},
     notices::{Notice, Notices},
     order::{Orders, Reading},
     payload::{PayloadDecoder, note_findings},
@@ -105,9 +105,9 @@ impl RecordDecoder {
         record: Record<'b>,
         arena: Arena<'b>,
         scratch: &mut Scratch<'b>,
-    ) -> Result<Decoded<'b>, Refusal> {
+    ) -> Result<Decoded<'b>, Rejection> {
         scratch.invalid_unicode = self.invalid_unicode;
-        scratch.room = self.room(record).map_err(|error| no_room(record, &error))?;
+        scratch.budget = self.budget(record).map_err(|error| over_budget(record, &error))?;
         let (topic, notices) = (record.source_topic(), &mut self.notices);
         let key = self.key.read(record.key_bytes(), topic, arena, scratch, notices)?;
         let value = self.value.read(record.value_bytes(), topic, arena, scratch, notices)?;
@@ -119,7 +119,7 @@ impl RecordDecoder {
             change: None,
         };
         scratch.findings.clear();
-        let mut work = Workshop { arena, scratch: &mut *scratch, notices: &mut self.notices };
+        let mut work = RowContext { arena, scratch: &mut *scratch, notices: &mut self.notices };
         let recognised = self.recogniser.recognise(&mut decoded, record, &mut work);
         let has_documents = recognised.map_err(|error| broken(&error))?;
         if !scratch.findings.is_empty() {
@@ -134,10 +134,10 @@ impl RecordDecoder {
     }
 
     /// What the record's values may take beyond what stands in its text.
-    fn room(&self, record: Record<'_>) -> Result<Room, TooLarge> {
+    fn budget(&self, record: Record<'_>) -> Result<MemoryBudget, TooLarge> {
         let key = self.key.json(record.key_bytes());
         let value = self.value.json(record.value_bytes());
-        Room::beside([key, value], self.max_value_bytes)
+        MemoryBudget::after_payloads([key, value], self.max_value_bytes)
     }
 
     /// Types what no schema has typed.
@@ -148,7 +148,7 @@ impl RecordDecoder {
         typed: Typed,
         arena: Arena<'b>,
         scratch: &mut Scratch<'b>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Rejection> {
         let (key, has_documents) = (decoded.key, typed.has_documents);
         // What a document holds is typed already, save where a hint says more; its schema says nothing of it.
         let refines = if has_documents { self.has_hints } else { !typed.value };
@@ -173,23 +173,23 @@ impl RecordDecoder {
 
 /// Key and value share the room; the value is the larger one, where there is one.
 #[cold]
-fn no_room(record: Record<'_>, error: &TooLarge) -> Refusal {
+fn over_budget(record: Record<'_>, error: &TooLarge) -> Rejection {
     let part = if record.is_tombstone() { Part::Key } else { Part::Value };
-    Refusal::too_large(part, error.to_string())
+    Rejection::too_large(part, error.to_string())
 }
 
 #[cold]
-fn broken(error: &EventError) -> Refusal {
-    Refusal { part: error.part(), too_large: error.is_too_large(), reason: error.to_string() }
+fn broken(error: &EventError) -> Rejection {
+    Rejection { part: error.part(), too_large: error.is_too_large(), reason: error.to_string() }
 }
 
 #[cold]
-fn misfit(error: &RowError) -> Refusal {
-    Refusal::of(if error.in_key { Part::Key } else { Part::Value }, error.to_string())
+fn misfit(error: &RowError) -> Rejection {
+    Rejection::new(if error.in_key { Part::Key } else { Part::Value }, error.to_string())
 }
 
 impl Decode for RecordDecoder {
-    fn decode<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Refusal> {
+    fn decode<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Rejection> {
         let mut scratch: Scratch<'b> = std::mem::take(&mut self.scratch);
         let decoded = self.read(record, arena, &mut scratch);
         self.scratch = scratch.recycle();
@@ -198,7 +198,7 @@ impl Decode for RecordDecoder {
 }
 
 impl Recognise for RecordDecoder {
-    fn recognise<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Refusal> {
+    fn recognise<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Rejection> {
         let mut scratch: Scratch<'b> = std::mem::take(&mut self.scratch);
         let mut decoded = Decoded {
             key: record.key(),
@@ -207,7 +207,7 @@ impl Recognise for RecordDecoder {
             value_schema: record.value_schema(),
             change: None,
         };
-        let mut work = Workshop { arena, scratch: &mut scratch, notices: &mut self.notices };
+        let mut work = RowContext { arena, scratch: &mut scratch, notices: &mut self.notices };
         let recognised = self.recogniser.recognise_made(&mut decoded, record, &mut work);
         self.scratch = scratch.recycle();
         recognised.map_err(|error| broken(&error))?;

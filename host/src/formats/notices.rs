@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 /// Things that are remembered at most, so that hostile names cannot make the memory grow; what is about others is counted
 /// under their cause alone.
-const MOST_SUBJECTS: usize = 1_000;
+const MAX_SUBJECTS: usize = 1_000;
 
 /// Why a notice was made: the label `cause` of the metric.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -43,7 +43,7 @@ pub(crate) struct Notices {
     entries: Vec<Notice>,
     by_subject: HashMap<Cause, HashMap<Box<str>, usize>>,
     subjects: usize,
-    has_news: bool,
+    has_new: bool,
 }
 
 impl Notices {
@@ -59,13 +59,13 @@ impl Notices {
     }
 
     fn add(&mut self, severity: Severity, cause: Cause, subject: &str, message: impl FnOnce() -> String) {
-        self.has_news = true;
+        self.has_new = true;
         if let Some(index) = self.by_subject.get(&cause).and_then(|known| known.get(subject)) {
             self.entries[*index].count += 1;
             return;
         }
         // One entry for all subjects beyond the bound: their first message stands for them.
-        let subject = if self.subjects < MOST_SUBJECTS { subject } else { "" };
+        let subject = if self.subjects < MAX_SUBJECTS { subject } else { "" };
         let known = self.by_subject.entry(cause).or_default();
         if let Some(index) = known.get(subject) {
             self.entries[*index].count += 1;
@@ -79,7 +79,7 @@ impl Notices {
 
     /// Hands out what happened since the last call, if anything did.
     pub(crate) fn drain(&mut self, mut take: impl FnMut(Notice)) {
-        if !std::mem::take(&mut self.has_news) {
+        if !std::mem::take(&mut self.has_new) {
             return;
         }
         for entry in self.entries.iter_mut().filter(|entry| entry.count > 0) {
@@ -118,10 +118,10 @@ mod tests {
     #[test]
     fn subjects_beyond_the_bound_are_counted_together() {
         let mut notices = Notices::default();
-        for subject in 0..MOST_SUBJECTS + 10 {
+        for subject in 0..MAX_SUBJECTS + 10 {
             notices.note(CAUSE, &subject.to_string(), || "message".to_owned());
         }
         let all = drained(&mut notices);
-        assert_eq!((all.len(), all.last().unwrap().count), (MOST_SUBJECTS + 1, 10));
+        assert_eq!((all.len(), all.last().unwrap().count), (MAX_SUBJECTS + 1, 10));
     }
 }

@@ -2,13 +2,13 @@
 
 use tidegate_abi::{
     Arena, Value,
-    host::{Part, Refusal},
+    host::{Part, Rejection},
 };
 
 use super::{
     Format,
     connect::{BYTE_ORDER_MARK, Envelopes, Read},
-    json::{Fault, Findings, InvalidUnicode, JsonError, Scratch, Unusual},
+    json::{Fault, FindingKind, Findings, InvalidUnicode, JsonError, Scratch},
     notices::{Cause, Notices},
 };
 
@@ -57,7 +57,7 @@ impl PayloadDecoder {
         arena: Arena<'b>,
         scratch: &mut Scratch<'b>,
         notices: &mut Notices,
-    ) -> Result<Read<'b>, Refusal> {
+    ) -> Result<Read<'b>, Rejection> {
         let Some(payload) = payload else {
             return Ok(Read::plain(Value::NULL));
         };
@@ -92,13 +92,13 @@ impl PayloadDecoder {
     }
 
     #[cold]
-    fn unreadable(&self, payload: &[u8], error: &PayloadError) -> Refusal {
+    fn unreadable(&self, payload: &[u8], error: &PayloadError) -> Rejection {
         let side = side(self.part);
         let reason = format!("{side} {error}");
         match error {
-            PayloadError::Json(JsonError::Room(_)) => Refusal::too_large(self.part, reason),
-            PayloadError::Json(error) => Refusal::of(self.part, reason + &advice(side, payload, error)),
-            PayloadError::Text(_) => Refusal::of(self.part, reason),
+            PayloadError::Json(JsonError::Budget(_)) => Rejection::too_large(self.part, reason),
+            PayloadError::Json(error) => Rejection::new(self.part, reason + &advice(side, payload, error)),
+            PayloadError::Text(_) => Rejection::new(self.part, reason),
         }
     }
 }
@@ -201,16 +201,16 @@ impl Notes<'_> {
     }
 
     /// `subject` holds topic, side and, from `start` on, the way to the field.
-    fn unusual(&mut self, what: Unusual, subject: &str, start: usize) {
+    fn unusual(&mut self, what: FindingKind, subject: &str, start: usize) {
         let (side, topic, field) = (self.side, self.topic, subject.get(start..).unwrap_or_default());
         match what {
-            Unusual::Doubled => self.notices.note(DOUBLED_NAME, subject, || {
+            FindingKind::Doubled => self.notices.note(DOUBLED_NAME, subject, || {
                 format!(
                     "a {side} of {topic} has {field:?} more than once in one object: the last one counts, at the place of \
                      the first, as in most readers; let its producer write each name once"
                 )
             }),
-            Unusual::Missing => self.notices.note(MISSING_FIELD, subject, || {
+            FindingKind::Missing => self.notices.note(MISSING_FIELD, subject, || {
                 format!(
                     "a {side} of {topic} lacks {field:?}, which its schema has: it is read as its default or null, as \
                      Kafka Connect reads it; let its producer write every field of the schema"

@@ -10,13 +10,13 @@ const WITH_FLATTENED: u8 = 128;
 
 /// Longer descriptions are not stored, so that the whole fits into Kafka's commit metadata. Only names of absurd length make
 /// one.
-const MOST_FLATTENED_BYTES: usize = 700;
+const MAX_FLATTENED_BYTES: usize = 700;
 
 /// Joins both parts.
 pub(super) fn join(order: HostState, flattened: Option<&FlattenedTopic>) -> HostState {
     let Some(text) = flattened.and_then(|topic| serde_json::to_vec(topic).ok()) else { return order };
     let Ok(length) = u16::try_from(text.len()) else { return order };
-    if text.len() > MOST_FLATTENED_BYTES {
+    if text.len() > MAX_FLATTENED_BYTES {
         return order;
     }
     let mut bytes = vec![WITH_FLATTENED];

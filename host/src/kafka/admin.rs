@@ -1,4 +1,4 @@
-//! Short look-ups at a cluster, for start-up messages and checks: is it there, which topics does it have.
+//! Metadata queries for start-up messages and checks: whether a cluster is reachable and which topics it has.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,38 +10,30 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 
-use super::access::{Access, Refusal, without_state};
+use super::access::{Access, PermanentError, without_state};
 use super::client::{self, ClientError, Severity, severity};
-use super::oauth::{OAuthError, supply_once};
+use super::oauth::{OAuthError, set_token_once};
 
 const DRAIN_TIME: Duration = Duration::from_millis(500);
-/// How long to wait before looking whether there are errors; then twice as long, and so on.
-const FIRST_TRY: Duration = Duration::from_secs(1);
+/// Timeout of the first attempt, after which connection errors are checked. It doubles with every attempt.
+const FIRST_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Why a look-up failed.
+/// Why a metadata query failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdminError {
-    /// The client's properties are refused.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// There is no OAuth token.
     #[error(transparent)]
     OAuth(#[from] OAuthError),
-    /// The brokers refuse for a reason that does not pass, such as a wrong password.
+    /// Retrying does not help, for example because of a wrong password.
     #[error("{reason}; {fix}")]
-    Refused {
-        /// What they said.
-        reason: String,
-        /// What to do.
-        fix: String,
-    },
-    /// No broker answers, or none that is to be trusted.
+    Permanent { reason: String, fix: String },
+    /// The connection fails for a known reason, such as an untrusted certificate.
     #[error("kafka brokers {brokers} cannot be used: {reason}")]
     Unusable {
-        /// The brokers asked.
         brokers: String,
-        /// Why, and what to do.
+        /// The reason and a suggested fix.
         reason: String,
     },
     /// No broker answers.
@@ -50,21 +42,19 @@ pub enum AdminError {
          `security.protocol`"
     )]
     Unreachable {
-        /// The brokers asked.
         brokers: String,
-        /// The last reason that librdkafka gave.
+        /// librdkafka's last error.
         reason: String,
     },
 }
 
-/// Who answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cluster {
     /// `host:port` of every broker, as the cluster advertises them.
     pub brokers: Vec<String>,
 }
 
-/// A connection for look-ups. Every call blocks for up to its timeout.
+/// A client for metadata queries. Every call blocks for up to its timeout.
 pub struct Admin {
     client: BaseConsumer<LastError>,
     brokers: String,
@@ -72,10 +62,10 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Makes the client; with OAuth it gets a token, else it waits for nobody.
+    /// Creates the client. With OAuth it fetches a token; otherwise it does not wait for anything.
     ///
     /// # Errors
-    /// When a property is refused or there is no token.
+    /// When a property is invalid or no token can be obtained.
     pub fn connect(
         bootstrap_servers: &str,
         properties: &BTreeMap<String, String>,
@@ -86,12 +76,12 @@ impl Admin {
         let client = made.map_err(ClientError::from_creation)?;
         let access = Access::of(properties);
         if let Some(source) = tokens {
-            access.note_token(&supply_once(client.client(), &source)?);
+            access.note_token(&set_token_once(client.client(), &source)?);
         }
         Ok(Self { client, brokers: bootstrap_servers.to_owned(), access })
     }
 
-    /// Returns the brokers of the cluster, if it answers.
+    /// Returns the brokers of the cluster.
     ///
     /// # Errors
     /// When no broker answers in time.
@@ -102,7 +92,7 @@ impl Admin {
         Ok(Cluster { brokers: metadata.brokers().iter().map(name).collect() })
     }
 
-    /// Returns the topics of the cluster that this user may see, with their numbers of partitions.
+    /// Returns the topics that this user is authorized to see, with their partition counts.
     ///
     /// # Errors
     /// When no broker answers in time.
@@ -112,7 +102,7 @@ impl Admin {
         Ok(topics.map(|topic| (topic.name().to_owned(), topic.partitions().len())).collect())
     }
 
-    /// Returns a topic's number of partitions, or none when it does not exist. Does not create it.
+    /// Returns the partition count of a topic, or `None` if it does not exist. Does not create the topic.
     ///
     /// # Errors
     /// When no broker answers in time.
@@ -124,21 +114,21 @@ impl Admin {
 
     fn metadata(&self, topic: Option<&str>, timeout: Duration) -> Result<Metadata, AdminError> {
         let end = Instant::now() + timeout;
-        let (mut patience, mut known) = (FIRST_TRY, None);
+        let (mut timeout, mut known) = (FIRST_TIMEOUT, None);
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            let error = match self.client.fetch_metadata(topic, patience.min(left)) {
+            let error = match self.client.fetch_metadata(topic, timeout.min(left)) {
                 Ok(metadata) => return Ok(metadata),
                 Err(error) => error,
             };
-            // A connection says once why it failed, and a later attempt may end before the next.
+            // The reason of a failed connection is reported once; a later attempt may end without one.
             known = self.last_error().or(known);
             let error = self.explained(&error, known.clone());
-            // Brokers that are not there may come; those that refuse, or are not to be trusted, go on doing so.
+            // An unreachable broker may become reachable. Other errors are permanent.
             if Instant::now() >= end || !matches!(error, AdminError::Unreachable { .. }) {
                 return Err(error);
             }
-            patience *= 2;
+            timeout *= 2;
         }
     }
 
@@ -148,11 +138,11 @@ impl Admin {
             return AdminError::Unreachable { brokers, reason: error.to_string() };
         };
         if code == RDKafkaErrorCode::Authentication {
-            let Refusal { reason, fix } = self.access.refused_login(&reason);
-            return AdminError::Refused { reason, fix };
+            let PermanentError { reason, fix } = self.access.login_error(&reason);
+            return AdminError::Permanent { reason, fix };
         }
         if let Severity::Permanent(fix) = severity(code) {
-            return AdminError::Refused { reason, fix: fix.to_owned() };
+            return AdminError::Permanent { reason, fix: fix.to_owned() };
         }
         match self.access.explain(&reason) {
             Some(reason) => AdminError::Unusable { brokers, reason },
@@ -160,7 +150,7 @@ impl Admin {
         }
     }
 
-    /// Errors of the connections wait in the client's queue; they know more than a look-up's own.
+    /// Takes the last connection error from the client's event queue; it is more specific than the query's own error.
     fn last_error(&self) -> Option<(RDKafkaErrorCode, String)> {
         let end = Instant::now() + DRAIN_TIME;
         while Instant::now() < end {
@@ -174,12 +164,11 @@ impl Admin {
     }
 }
 
-/// Remembers the last error of a connection; says nothing.
+/// Keeps the last connection error without logging it.
 #[derive(Default)]
 pub(super) struct LastError(Mutex<Option<(RDKafkaErrorCode, String)>>);
 
 impl LastError {
-    /// Takes it.
     pub(super) fn take(&self) -> Option<(RDKafkaErrorCode, String)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -194,7 +183,7 @@ impl ClientContext for LastError {
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         tracing::trace!(facility, message, "librdkafka");
-        // A connection that the broker ends, which comes as no error.
+        // librdkafka does not report a connection closed by the broker as an error.
         if facility == "FAIL" && !matches!(level, RDKafkaLogLevel::Error | RDKafkaLogLevel::Debug) {
             let reason = message.split_once("]: ").map_or(message, |(_, reason)| reason);
             self.set(RDKafkaErrorCode::BrokerTransportFailure, reason);
@@ -204,7 +193,7 @@ impl ClientContext for LastError {
     fn stats_raw(&self, _: &[u8]) {}
 
     fn error(&self, error: KafkaError, reason: &str) {
-        // "1/1 brokers are down" says less than what came before it.
+        // "1/1 brokers are down" is less specific than the error before it.
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::AllBrokersDown) | None => {}
             Some(code) => self.set(code, reason),
@@ -221,27 +210,27 @@ mod tests {
     use super::*;
     use crate::kafka::embedded::{EmbeddedBroker, Options};
 
-    const PATIENCE: Duration = Duration::from_secs(30);
+    const TIMEOUT: Duration = Duration::from_secs(30);
 
     #[test]
-    fn a_cluster_tells_its_brokers_and_topics_and_gains_none_by_being_asked() {
+    fn brokers_and_topics_are_listed_and_queries_create_no_topic() {
         let broker = EmbeddedBroker::start(&Options::default()).unwrap();
         broker.create_topic("a", 3).unwrap();
         let admin = Admin::connect(broker.bootstrap_servers(), &BTreeMap::new()).unwrap();
-        assert_eq!(admin.ping(PATIENCE).unwrap().brokers, [broker.bootstrap_servers()]);
-        assert_eq!(admin.partitions("a", PATIENCE).unwrap(), Some(3));
-        assert_eq!(admin.partitions("b", PATIENCE).unwrap(), None);
-        assert_eq!(admin.list_topics(PATIENCE).unwrap(), BTreeMap::from([("a".to_owned(), 3)]));
+        assert_eq!(admin.ping(TIMEOUT).unwrap().brokers, [broker.bootstrap_servers()]);
+        assert_eq!(admin.partitions("a", TIMEOUT).unwrap(), Some(3));
+        assert_eq!(admin.partitions("b", TIMEOUT).unwrap(), None);
+        assert_eq!(admin.list_topics(TIMEOUT).unwrap(), BTreeMap::from([("a".to_owned(), 3)]));
     }
 
     #[test]
-    fn nobody_there_is_said_with_the_reason() {
+    fn an_unreachable_broker_is_reported_with_the_reason() {
         let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let admin = Admin::connect(&nobody, &BTreeMap::new()).unwrap();
         let text = admin.ping(Duration::from_secs(2)).unwrap_err().to_string();
         assert!(text.contains(&nobody) && text.contains("refused"), "{text}");
         let wrong = BTreeMap::from([("securty.protocol".to_owned(), "ssl".to_owned())]);
         let text = Admin::connect(&nobody, &wrong).err().unwrap().to_string();
-        assert!(text.contains("\"securty.protocol\" is refused"), "{text}");
+        assert!(text.contains("\"securty.protocol\" is invalid"), "{text}");
     }
 }

@@ -1,4 +1,4 @@
-//! What every client of the room shares: properties to a client configuration, and which errors mean what.
+//! Shared by all Kafka clients: client configuration from properties, and the classification of errors.
 
 use std::collections::BTreeMap;
 
@@ -8,39 +8,37 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::oauth::{OAuthError, TokenSource};
 
-/// Why a client cannot be made.
+/// Why a client cannot be created.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// librdkafka does not know a property or refuses its value.
-    #[error("kafka property {property:?} is refused: {reason}")]
+    /// librdkafka does not know a property or its value is invalid.
+    #[error("kafka property {property:?} is invalid: {reason}")]
     Property {
-        /// The property.
         property: String,
-        /// librdkafka's reason. It does not hold the value of a secret.
+        /// librdkafka's reason. It does not contain the value of a secret.
         reason: String,
     },
-    /// Properties contradict each other, or something they name (a certificate) cannot be used.
+    /// Properties contradict each other, or a file that they name (a certificate) cannot be used.
     #[error("kafka client cannot be created: {0}")]
-    Refused(String),
+    Creation(String),
     /// The OAuth properties are incomplete.
     #[error(transparent)]
     OAuth(#[from] OAuthError),
 }
 
 impl ClientError {
-    /// Translates the error of a client's creation.
     pub(super) fn from_creation(error: KafkaError) -> Self {
         match error {
             KafkaError::ClientConfig(_, reason, property, _) => Self::Property { property, reason },
-            KafkaError::ClientCreation(reason) => Self::Refused(reason),
-            other => Self::Refused(other.to_string()),
+            KafkaError::ClientCreation(reason) => Self::Creation(reason),
+            other => Self::Creation(other.to_string()),
         }
     }
 }
 
-/// Makes a configuration of `properties`, less those of OAuth, which librdkafka does not serve itself when it is
-/// built without curl; they make the token source.
+/// Creates a configuration from `properties` without the OAuth properties, which become the token source: librdkafka is
+/// built without curl and cannot fetch tokens itself.
 pub(super) fn configure(
     bootstrap_servers: &str,
     properties: &BTreeMap<String, String>,
@@ -56,22 +54,21 @@ pub(super) fn configure(
     Ok((config, tokens))
 }
 
-/// What an error code asks of whoever gets it.
+/// How to handle an error code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Severity {
-    /// Brokers cannot be reached, or not at the moment; the client goes on trying.
+    /// Brokers cannot be reached at the moment; the client keeps trying.
     Unreachable,
     /// A topic or partition does not exist, or not yet.
     UnknownTopic,
-    /// The position lies outside the log.
+    /// The offset is outside the log.
     OutOfRange,
-    /// Nothing gets better by itself; the text is the fix.
+    /// Retrying does not help; the text is the suggested fix.
     Permanent(&'static str),
-    /// Worth a line in the log; the client goes on by itself.
-    Passing,
+    /// Logged; the client recovers by itself.
+    Transient,
 }
 
-/// Classifies an error code of librdkafka or of a broker.
 pub(super) fn severity(code: RDKafkaErrorCode) -> Severity {
     use RDKafkaErrorCode as Code;
     match code {
@@ -85,7 +82,7 @@ pub(super) fn severity(code: RDKafkaErrorCode) -> Severity {
         | Code::NetworkException => Severity::Unreachable,
         Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownPartition => Severity::UnknownTopic,
         Code::AutoOffsetReset | Code::OffsetOutOfRange => Severity::OutOfRange,
-        _ => fix(code).map_or(Severity::Passing, Severity::Permanent),
+        _ => fix(code).map_or(Severity::Transient, Severity::Permanent),
     }
 }
 
@@ -96,11 +93,11 @@ fn fix(code: RDKafkaErrorCode) -> Option<&'static str> {
             "check the credentials, `sasl.mechanism` and `security.protocol`"
         }
         Code::UnsupportedSASLMechanism | Code::IllegalSASLState => {
-            "set `sasl.mechanism` to one that the brokers offer"
+            "set `sasl.mechanism` to one that the brokers support"
         }
         Code::TopicAuthorizationFailed => "grant the user READ and DESCRIBE on the topic",
         Code::GroupAuthorizationFailed => "grant the user READ on the consumer group",
-        Code::ClusterAuthorizationFailed => "grant the user the missing right on the cluster",
+        Code::ClusterAuthorizationFailed => "grant the user the missing cluster permission",
         Code::InvalidTopic => "correct the topic's name",
         Code::InvalidGroupId => "correct the consumer group's id",
         Code::InvalidSessionTimeout => {
@@ -110,7 +107,7 @@ fn fix(code: RDKafkaErrorCode) -> Option<&'static str> {
             "other members of the group use another assignment strategy: stop them, or use their strategy"
         }
         Code::FencedInstanceId | Code::FencedMemberEpoch => {
-            "another consumer uses the same `group.instance.id`: give each its own"
+            "another consumer uses the same `group.instance.id`: use a different one for each"
         }
         Code::GroupMaxSizeReached => "raise the brokers' group.max.size or run fewer tasks",
         Code::MessageSizeTooLarge | Code::InvalidMessageSize => "raise the limit on a record's size",
@@ -119,10 +116,10 @@ fn fix(code: RDKafkaErrorCode) -> Option<&'static str> {
              records on the broker"
         }
         Code::UnsupportedFeature | Code::UnsupportedVersion | Code::UnsupportedForMessageFormat => {
-            "the brokers do not support what is configured"
+            "the brokers do not support a configured feature"
         }
         Code::BadCompression | Code::NotImplemented => {
-            "the records are compressed in a way that this build cannot read"
+            "the records use a compression that this build does not support"
         }
         _ => return None,
     })

@@ -1,7 +1,7 @@
-//! Everything that talks to Kafka: consumers, producers, look-ups, OAuth tokens and the embedded development broker.
+//! All access to Kafka: consumers, producers, metadata queries, OAuth tokens and the embedded development broker.
 //!
-//! This room knows nothing of plugins, pipelines or configuration files: it takes plain settings and gives
-//! records, events and errors.
+//! This module does not depend on plugins, pipelines or configuration files. It takes plain settings and returns records,
+//! events and errors.
 
 mod access;
 pub mod admin;

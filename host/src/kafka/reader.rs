@@ -14,10 +14,10 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::admin::LastError;
 use super::client::{self, ClientError, Severity, severity};
-use super::oauth::{OAuthError, Refresher, Supply, supply};
+use super::oauth::{OAuthError, TokenOutcome, TokenRefresher, apply_token};
 
 /// How long nothing may come before that is an error. Longer than the session of a group's member that died.
-const PATIENCE: Duration = Duration::from_secs(60);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 const TICK: Duration = Duration::from_millis(100);
 
 /// Why a topic cannot be read.
@@ -46,7 +46,7 @@ pub enum ReadError {
         fix: String,
     },
     /// The group gives no partition to this reader.
-    #[error("group {group:?} has given no partition of topic {topic:?} within {} s: somebody else is reading for it; wait until that is done", PATIENCE.as_secs())]
+    #[error("group {group:?} has given no partition of topic {topic:?} within {} s: somebody else is reading for it; wait until that is done", IDLE_TIMEOUT.as_secs())]
     NoPartition {
         /// The group.
         group: String,
@@ -61,18 +61,18 @@ pub struct Committed {
     /// The next offset to read.
     pub next: i64,
     /// What was noted with it.
-    pub note: String,
+    pub metadata: String,
 }
 
 /// What takes records as they come; `None` when nothing more comes for now.
-pub type Take<'t, E> = dyn FnMut(Option<&BorrowedMessage<'_>>) -> Result<ControlFlow<()>, E> + 't;
+pub type RecordHandler<'t, E> = dyn FnMut(Option<&BorrowedMessage<'_>>) -> Result<ControlFlow<()>, E> + 't;
 
 /// Reads one topic.
 pub struct TopicReader {
     consumer: Arc<BaseConsumer<LastError>>,
     topic: String,
     group: String,
-    _refresher: Option<Refresher>,
+    _refresher: Option<TokenRefresher>,
 }
 
 impl TopicReader {
@@ -97,9 +97,10 @@ impl TopicReader {
         let consumer = BaseConsumer::from_config_and_context(&config, LastError::default());
         let consumer = Arc::new(consumer.map_err(ClientError::from_creation)?);
         let weak = Arc::downgrade(&consumer);
-        let hand_over =
-            move |token: &_| weak.upgrade().map_or(Supply::Gone, |client| supply(client.client(), token));
-        let refresher = Refresher::for_quiet_client(tokens, group, hand_over)?;
+        let set_token = move |token: &_| {
+            weak.upgrade().map_or(TokenOutcome::ClientGone, |client| apply_token(client.client(), token))
+        };
+        let refresher = TokenRefresher::for_client(tokens, group, set_token)?;
         Ok(Self { consumer, topic: topic.to_owned(), group: group.to_owned(), _refresher: refresher })
     }
 
@@ -108,12 +109,12 @@ impl TopicReader {
     /// # Errors
     /// When the brokers do not answer or refuse.
     pub fn bounds(&self) -> Result<BTreeMap<i32, Range<i64>>, ReadError> {
-        let metadata = self.consumer.fetch_metadata(Some(&self.topic), PATIENCE);
+        let metadata = self.consumer.fetch_metadata(Some(&self.topic), IDLE_TIMEOUT);
         let metadata = metadata.map_err(|error| self.failed("looking for partitions", error))?;
         let found = metadata.topics().iter().filter(|found| found.name() == self.topic);
         let partitions = found.flat_map(|found| found.partitions()).map(|partition| partition.id());
         let bounds = partitions.map(|partition| {
-            let marks = self.consumer.fetch_watermarks(&self.topic, partition, PATIENCE);
+            let marks = self.consumer.fetch_watermarks(&self.topic, partition, IDLE_TIMEOUT);
             let (low, high) = marks.map_err(|error| self.failed("looking for the ends", error))?;
             Ok((partition, low..high))
         });
@@ -132,11 +133,11 @@ impl TopicReader {
         for partition in partitions {
             list.add_partition(&self.topic, partition);
         }
-        let list = self.consumer.committed_offsets(list, PATIENCE);
+        let list = self.consumer.committed_offsets(list, IDLE_TIMEOUT);
         let list = list.map_err(|error| self.failed("asking for the group's offsets", error))?;
         let known = list.elements().into_iter().filter_map(|element| match element.offset() {
             Offset::Offset(next) => {
-                Some((element.partition(), Committed { next, note: element.metadata().to_owned() }))
+                Some((element.partition(), Committed { next, metadata: element.metadata().to_owned() }))
             }
             _ => None,
         });
@@ -186,7 +187,7 @@ impl TopicReader {
     pub fn read_as_member<E: From<ReadError>>(
         &self,
         ends: &BTreeMap<i32, i64>,
-        each: &mut Take<'_, E>,
+        each: &mut RecordHandler<'_, E>,
     ) -> Result<(), E> {
         self.consumer.subscribe(&[&self.topic]).map_err(|error| self.failed("joining the group", error))?;
         let assigned = |reader: &Self| Some(reader.assigned()).filter(|partitions| !partitions.is_empty());
@@ -209,7 +210,7 @@ impl TopicReader {
         for (partition, committed) in positions {
             let mut element = list.add_partition(&self.topic, *partition);
             let set = element.set_offset(Offset::Offset(committed.next));
-            element.set_metadata(&committed.note);
+            element.set_metadata(&committed.metadata);
             set.map_err(|error| self.failed("committing", error))?;
         }
         self.consumer
@@ -222,7 +223,7 @@ impl TopicReader {
         &self,
         ends: &BTreeMap<i32, i64>,
         assigned: &dyn Fn(&Self) -> Option<BTreeSet<i32>>,
-        each: &mut Take<'_, E>,
+        each: &mut RecordHandler<'_, E>,
     ) -> Result<(), E> {
         let mut last = Instant::now();
         let mut ended = BTreeSet::new();
@@ -238,7 +239,7 @@ impl TopicReader {
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     ended.insert(partition);
                 }
-                Some(Err(error)) => self.judge(error)?,
+                Some(Err(error)) => self.check_error(error)?,
                 None => {}
             }
             let partitions = assigned(self);
@@ -250,8 +251,8 @@ impl TopicReader {
             if each(None)?.is_break() {
                 return Ok(());
             }
-            if last.elapsed() > PATIENCE {
-                return Err(self.too_quiet(partitions.is_none()).into());
+            if last.elapsed() > IDLE_TIMEOUT {
+                return Err(self.idle_timeout_error(partitions.is_none()).into());
             }
         }
     }
@@ -274,7 +275,7 @@ impl TopicReader {
     }
 
     /// Errors that do not pass end the reading; the client goes on by itself after others.
-    fn judge(&self, error: KafkaError) -> Result<(), ReadError> {
+    fn check_error(&self, error: KafkaError) -> Result<(), ReadError> {
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
         match severity(code) {
             Severity::Permanent(_) => Err(self.failed("reading", error)),
@@ -282,7 +283,7 @@ impl TopicReader {
         }
     }
 
-    fn too_quiet(&self, nothing_assigned: bool) -> ReadError {
+    fn idle_timeout_error(&self, nothing_assigned: bool) -> ReadError {
         let topic = self.topic.clone();
         match self.consumer.context().take() {
             None if nothing_assigned => ReadError::NoPartition { group: self.group.clone(), topic },

@@ -39,15 +39,15 @@ struct Parts {
 
 /// What becomes of a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    Taken,
+enum TopicMatch {
+    Selected,
     NotMatched,
     /// One of Kafka's own.
     Internal,
     /// It begins with `__`, and the pattern does not.
     Reserved,
     /// The connector's own dead letters go there.
-    Letters,
+    OwnDeadLetters,
 }
 
 /// What a pattern takes of the topics that there are.
@@ -58,7 +58,7 @@ pub struct Selection {
     /// Topics that match and are left out because they begin with `__`; none of Kafka's own.
     pub reserved: Vec<String>,
     /// Topics that match and are left out because the connector's own dead letters go there.
-    pub letters: Vec<String>,
+    pub own_dead_letter_topics: Vec<String>,
 }
 
 impl TopicPattern {
@@ -75,7 +75,7 @@ impl TopicPattern {
     /// The same pattern for a connector whose dead letters go to `template`, in which `{topic}` stands for the topic that a
     /// letter comes from.
     #[must_use]
-    pub fn without_letters(self, template: &str) -> Self {
+    pub fn without_dead_letter_topics(self, template: &str) -> Self {
         Self { dead_letters: Some(template.to_owned()), ..self }
     }
 
@@ -88,7 +88,7 @@ impl TopicPattern {
     /// Whether the topic is subscribed to.
     #[must_use]
     pub fn takes(&self, topic: &str) -> bool {
-        self.fate(topic) == Fate::Taken
+        self.match_topic(topic) == TopicMatch::Selected
     }
 
     /// What it takes of `topics`, which are given with their numbers of partitions.
@@ -96,36 +96,40 @@ impl TopicPattern {
     pub fn select(&self, topics: &BTreeMap<String, usize>) -> Selection {
         let mut selection = Selection::default();
         for (topic, partitions) in topics {
-            match self.fate(topic) {
-                Fate::Taken => drop(selection.topics.insert(topic.clone(), *partitions)),
-                Fate::Reserved => selection.reserved.push(topic.clone()),
-                Fate::Letters => selection.letters.push(topic.clone()),
-                Fate::Internal | Fate::NotMatched => {}
+            match self.match_topic(topic) {
+                TopicMatch::Selected => drop(selection.topics.insert(topic.clone(), *partitions)),
+                TopicMatch::Reserved => selection.reserved.push(topic.clone()),
+                TopicMatch::OwnDeadLetters => selection.own_dead_letter_topics.push(topic.clone()),
+                TopicMatch::Internal | TopicMatch::NotMatched => {}
             }
         }
         selection
     }
 
-    fn fate(&self, topic: &str) -> Fate {
-        match self.fate_by_name(topic) {
-            Fate::Taken if self.is_letters(topic) => Fate::Letters,
-            fate => fate,
+    fn match_topic(&self, topic: &str) -> TopicMatch {
+        match self.match_name(topic) {
+            TopicMatch::Selected if self.is_own_dead_letter_topic(topic) => TopicMatch::OwnDeadLetters,
+            other => other,
         }
     }
 
-    fn fate_by_name(&self, topic: &str) -> Fate {
+    fn match_name(&self, topic: &str) -> TopicMatch {
         if !self.regex.is_match(topic.as_bytes()) {
-            return Fate::NotMatched;
+            return TopicMatch::NotMatched;
         }
         if INTERNAL.contains(&topic) {
-            return Fate::Internal;
+            return TopicMatch::Internal;
         }
         let names_reserved = self.as_str().strip_prefix('^').is_some_and(|rest| rest.starts_with(RESERVED));
-        if topic.starts_with(RESERVED) && !names_reserved { Fate::Reserved } else { Fate::Taken }
+        if topic.starts_with(RESERVED) && !names_reserved {
+            TopicMatch::Reserved
+        } else {
+            TopicMatch::Selected
+        }
     }
 
     /// Whether letters of a topic that the pattern matches go to `topic`.
-    fn is_letters(&self, topic: &str) -> bool {
+    fn is_own_dead_letter_topic(&self, topic: &str) -> bool {
         let Some(template) = &self.dead_letters else { return false };
         let Some(start) = template.find(TOPIC) else { return template == topic };
         let count = template.matches(TOPIC).count();
@@ -133,7 +137,7 @@ impl TopicPattern {
         let source = topic.get(start..start + rest / count).unwrap_or_default();
         !source.is_empty()
             && template.replace(TOPIC, source) == topic
-            && self.fate_by_name(source) == Fate::Taken
+            && self.match_name(source) == TopicMatch::Selected
     }
 }
 

@@ -43,14 +43,14 @@ pub fn read_calls(file: &File) -> Vec<(u32, String)> {
 
 /// Where the calls of one role of a task are noted.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place(u64);
+pub(super) struct CallSlot(u64);
 
-impl Place {
-    pub(super) fn of_work(task: u32) -> Self {
+impl CallSlot {
+    pub(super) fn transform(task: u32) -> Self {
         Self(u64::from(task) * ROLES)
     }
 
-    pub(super) fn of_sink(task: u32) -> Self {
+    pub(super) fn sink(task: u32) -> Self {
         Self(u64::from(task) * ROLES + 1)
     }
 
@@ -83,12 +83,12 @@ mod tests {
     fn the_running_calls_are_read_back() {
         let board = tempfile::tempfile().unwrap();
         let sink = Stage::Sink("s".repeat(200));
-        Place::of_sink(0).note_in(&board, Some(&sink));
-        Place::of_work(2).note_in(&board, Some(&Stage::Transform("one".to_owned())));
-        Place::of_work(2).note_in(&board, None);
-        Place::of_work(2).note_in(&board, Some(&Stage::Transform("x".to_owned())));
-        Place::of_work(3).note_in(&board, Some(&Stage::Source));
-        Place::of_work(3).note_in(&board, None);
+        CallSlot::sink(0).note_in(&board, Some(&sink));
+        CallSlot::transform(2).note_in(&board, Some(&Stage::Transform("one".to_owned())));
+        CallSlot::transform(2).note_in(&board, None);
+        CallSlot::transform(2).note_in(&board, Some(&Stage::Transform("x".to_owned())));
+        CallSlot::transform(3).note_in(&board, Some(&Stage::Source));
+        CallSlot::transform(3).note_in(&board, None);
         let calls = read_calls(&board);
         assert_eq!(calls.iter().map(|(task, _)| *task).collect::<Vec<_>>(), [0, 2]);
         assert_eq!(calls[0].1, sink.to_string()[..PLACE]);

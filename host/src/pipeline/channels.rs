@@ -1,4 +1,4 @@
-//! What the three roles of a task send each other.
+//! Messages between the three threads of a task.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -13,47 +13,49 @@ use crate::{
     plugins::CallError,
 };
 
-/// What is known of the records of partitions before an offset, as decoders give it.
+/// The decoder's states at an offset, per partition: stored with the offset, and opaque to everybody else.
 pub(super) type States = HashMap<TopicPartition, Arc<[u8]>>;
 
-/// What the poll loop is sent.
+/// To the poll loop.
 #[derive(Debug)]
-pub(super) enum Inbox {
+pub(super) enum PollMessage {
     /// From the supervisor.
     Command(TaskCommand),
-    /// The work role wants the next batch.
-    WorkFree,
+    /// The transform worker is idle.
+    WorkerReady,
     /// The sink is open.
     SinkOpen,
-    /// Partitions are claimed.
+    /// The sink has claimed partitions.
     Claimed(Claimed),
-    /// Where logs whose flow is stopped begin and end.
+    /// Where the logs of paused partitions begin and end.
     Ends(Watermarks),
     /// Part of a batch is settled.
     Settled(Settled),
-    /// A partition's records could not be written now, and were let go: they are read again later.
-    SetBack(SetBack),
-    /// All of a batch is settled; here is its memory.
-    Delivered(Batch),
-    /// So many refused records are in their dead-letter topic.
+    /// Records of a partition could not be written for now, and were dropped: they are to be read again.
+    PartitionFailed(PartitionFailure),
+    /// All of a batch is settled. It is returned so that its memory is reused.
+    BatchDone(Batch),
+    /// So many rejected records were written to a dead-letter topic.
     DeadLettered(usize),
-    /// Dead letters cannot be written for now, for this reason; none: they can again.
-    LettersStuck(Option<String>),
-    /// A stage has failed; its plugins are dropped next.
+    /// Why dead letters cannot be written for now; `None` when they can again.
+    DeadLettersBlocked(Option<String>),
+    /// A stage has failed. It drops its plugins next, which may take long.
     StageFailed(TaskError),
     /// A stage's thread has ended.
     StageEnded(Result<(), TaskError>),
 }
 
-/// What the work role is sent.
-pub(super) enum WorkInput {
-    /// Decode, transform, hand on.
+/// To the transform worker.
+#[derive(Debug)]
+pub(super) enum WorkerInput {
+    /// Decode and transform it, and send it to the sink worker.
     Batch(Batch),
-    /// Close and open the transforms anew.
+    /// Close the transforms, and open them again.
     Reopen,
 }
 
-/// What the sink role is sent.
+/// To the sink worker.
+#[derive(Debug)]
 pub(super) enum SinkInput {
     /// Write it.
     Batch(Batch),
@@ -61,41 +63,39 @@ pub(super) enum SinkInput {
     Claim {
         /// Number of this assignment.
         generation: u64,
-        /// Which.
         partitions: Vec<TopicPartition>,
-        /// Where those that are read again go on, unless the sink knows better.
-        settled: Positions,
-        /// What is known of their records before that.
+        /// Where partitions that are read again continue, unless the sink has stored an offset.
+        committable: Positions,
+        /// The decoder's states there.
         states: States,
     },
-    /// Let these partitions go.
+    /// The task does not own these partitions any more.
     Release(Vec<TopicPartition>),
-    /// Close and open the sink anew.
+    /// Close the sink, and open it again.
     Reopen,
 }
 
-/// Where claimed partitions start.
-#[derive(Debug)]
+/// Claimed partitions, and where they start.
+#[derive(Clone, Debug)]
 pub(super) struct Claimed {
     /// Number of the assignment that this answers.
     pub(super) generation: u64,
     pub(super) starts: Vec<(TopicPartition, StartAt)>,
-    /// What is known of the records before that.
+    /// The decoder's states there.
     pub(super) states: States,
     /// Ends of the logs, with `until_end` only.
     pub(super) ends: HashMap<TopicPartition, i64>,
-    /// Partitions of all topics, with `until_end` and topics given by name only.
+    /// Number of partitions of all topics, with `until_end` and topics given by name only.
     pub(super) total: Option<u32>,
 }
 
-/// A partition that is to be read again from what is settled of it.
+/// A partition whose records could not be written for now.
 #[derive(Debug)]
-pub(super) struct SetBack {
+pub(super) struct PartitionFailure {
     pub(super) partition: TopicPartition,
     /// Number of the assignment that the records were read under.
     pub(super) generation: u64,
     pub(super) stage: Stage,
-    /// Why.
     pub(super) error: CallError,
 }
 

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use tidegate_abi::host::Part;
 
 use crate::{
-    dead_letters::Place,
+    dead_letters::DeadLetterStage,
     kafka::{
         consumer::{CommitError, ConsumerError},
         producer::ProduceError,
@@ -28,14 +28,14 @@ pub enum Stage {
 
 impl Stage {
     /// What letters call it.
-    pub(super) fn place(&self) -> Place {
+    pub(super) fn place(&self) -> DeadLetterStage {
         match self {
-            Self::Source => Place::Source,
-            Self::Decode(Part::Headers) => Place::Headers,
-            Self::Decode(Part::Key) => Place::Key,
-            Self::Decode(Part::Record | Part::Value) => Place::Value,
-            Self::Transform(_) => Place::Transform,
-            Self::Sink(_) => Place::Sink,
+            Self::Source => DeadLetterStage::Source,
+            Self::Decode(Part::Headers) => DeadLetterStage::Headers,
+            Self::Decode(Part::Key) => DeadLetterStage::Key,
+            Self::Decode(Part::Record | Part::Value) => DeadLetterStage::Value,
+            Self::Transform(_) => DeadLetterStage::Transform,
+            Self::Sink(_) => DeadLetterStage::Sink,
         }
     }
 }
@@ -68,7 +68,7 @@ pub enum TaskError {
         /// Why.
         source: OpenError,
     },
-    /// A plugin call failed for good.
+    /// A plugin call failed permanently.
     #[error("{stage} failed: {}", source.message)]
     Call {
         /// Which.
@@ -90,7 +90,7 @@ pub enum TaskError {
     },
     /// A record was refused, and the policy is to stop.
     #[error(
-        "{stage} refused {topic}[{partition}] offset {offset}: {reason}; fix the record or the connector, or set [errors] tolerance = \"all\" with dead_letter_topic to keep such records apart, or with on_reject = \"drop\" to skip them"
+        "{stage} refused {topic}-{partition} offset {offset}: {reason}; fix the record or the connector, or set [errors] tolerance = \"all\" with dead_letter_topic to keep such records apart, or with on_reject = \"drop\" to skip them"
     )]
     Rejected {
         /// By whom.
@@ -121,7 +121,7 @@ pub enum TaskError {
     DeadLetter(#[from] ProduceError),
     /// A refused record is a letter of this very connector.
     #[error(
-        "{topic}[{partition}] offset {offset} is a dead letter of this connector and was refused again: it reads its own letters; change errors.dead_letter_topic or what [source] reads"
+        "{topic}-{partition} offset {offset} is a dead letter of this connector and was refused again: it reads its own letters; change errors.dead_letter_topic or what [source] reads"
     )]
     OwnLetter {
         /// The record's topic.

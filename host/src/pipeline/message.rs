@@ -47,7 +47,7 @@ pub enum TaskEvent {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskState {
-    /// Opening plugins, joining the group.
+    /// OpenParams plugins, joining the group.
     #[default]
     Starting,
     /// Reading and writing.

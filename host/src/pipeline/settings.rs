@@ -9,7 +9,7 @@ use crate::{
     formats::DecoderOptions,
     kafka::{
         consumer::{ConsumerSettings, Start},
-        producer::{Patience, ProducerSettings},
+        producer::{ProducerSettings, SendTimeouts},
     },
     plugins::Plugin,
 };
@@ -76,7 +76,7 @@ impl TaskSettings {
             bootstrap_servers: self.consumer.bootstrap_servers.clone(),
             client_id: format!("{}-dead-letters", self.consumer.client_id),
             properties: self.consumer.properties.clone(),
-            patience: Patience { initial: retry.initial, max: retry.max, timeout: retry.timeout },
+            timeouts: SendTimeouts { initial: retry.initial, max: retry.max, timeout: retry.timeout },
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Starts a task's three threads, and tells how it ended.
+//! Starts a task's three threads, and reports how it ended.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -10,25 +10,24 @@ use std::{
 };
 
 use super::{
-    call_board::Place,
-    channels::Inbox,
-    clock::CallClock,
-    deliver::Deliver,
+    call_board::CallSlot,
+    call_clock::CallClock,
+    channels::PollMessage,
     error::TaskError,
-    letters::Letters,
     message::{TaskCommand, TaskEvent, TaskEvents},
-    poll::Poll,
-    rejections::Rejections,
+    poll::PollLoop,
+    reject::{DeadLetterWriter, RejectionHandler},
     settings::TaskSettings,
+    sink::SinkWorker,
     stop::{EndOnDrop, StopSignal},
-    work::Work,
+    transform::TransformWorker,
 };
 use crate::{kafka::consumer::Consumer, telemetry};
 
 /// A running task.
 #[derive(Debug)]
 pub struct Task {
-    commands: Sender<Inbox>,
+    commands: Sender<PollMessage>,
 }
 
 impl Task {
@@ -57,16 +56,16 @@ impl Task {
         Ok(Self { commands })
     }
 
-    /// Tells the task something. A task that has ended hears nothing.
+    /// Sends the task a command. A task that has ended ignores it.
     pub fn send(&self, command: TaskCommand) {
-        let ended = self.commands.send(Inbox::Command(command)).is_err();
+        let ended = self.commands.send(PollMessage::Command(command)).is_err();
         if ended {
             tracing::debug!("the task has ended already");
         }
     }
 }
 
-/// Names of threads are cut at 15 characters by Linux: the role first.
+/// Linux cuts names of threads at 15 characters, so the role comes first.
 fn thread_name(settings: &TaskSettings, role: &str) -> String {
     format!("{role}-{}-{}", settings.task, settings.connector)
 }
@@ -89,64 +88,64 @@ fn guarded<T>(role: &'static str, run: impl FnOnce() -> Result<T, TaskError>) ->
     })
 }
 
-/// The body of the poll thread: starts the other two, and runs the poll loop.
+/// Runs on the poll thread: starts the other two, then the poll loop.
 fn run(
     settings: TaskSettings,
     consumer: Consumer,
-    inbox: mpsc::Receiver<Inbox>,
-    to_poll: &Sender<Inbox>,
+    inbox: mpsc::Receiver<PollMessage>,
+    to_poll: &Sender<PollMessage>,
     events: &TaskEvents,
 ) -> Result<bool, TaskError> {
     let settings = Arc::new(settings);
-    let (work_inputs, sink_inputs) = (mpsc::channel(), mpsc::channel());
-    let (free, sink_free) = mpsc::channel();
-    let work_clock = Arc::new(CallClock::new(Place::of_work(settings.task)));
-    let sink_clock = Arc::new(CallClock::new(Place::of_sink(settings.task)));
+    let (worker_inputs, sink_inputs) = (mpsc::channel(), mpsc::channel());
+    let (ready, sink_ready) = mpsc::channel();
+    let transform_clock = Arc::new(CallClock::new(CallSlot::transform(settings.task)));
+    let sink_clock = Arc::new(CallClock::new(CallSlot::sink(settings.task)));
     let stop = Arc::<StopSignal>::default();
     let _end = EndOnDrop(Arc::clone(&stop));
 
-    let letters = Letters::new(&settings, to_poll, &stop);
-    let rejections = Arc::new(Rejections::new(Arc::clone(&settings), letters));
-    let work = Work {
+    let dead_letters = DeadLetterWriter::new(&settings, to_poll, &stop);
+    let rejections = Arc::new(RejectionHandler::new(Arc::clone(&settings), dead_letters));
+    let transform = TransformWorker {
         settings: Arc::clone(&settings),
         rejections: Arc::clone(&rejections),
-        inputs: work_inputs.1,
+        inputs: worker_inputs.1,
         sink: sink_inputs.0.clone(),
-        sink_free,
+        sink_ready,
         poll: to_poll.clone(),
-        clock: Arc::clone(&work_clock),
+        clock: Arc::clone(&transform_clock),
         stop: Arc::clone(&stop),
     };
-    let deliver = Deliver {
+    let sink = SinkWorker {
         settings: Arc::clone(&settings),
         inputs: sink_inputs.1,
-        free,
+        ready,
         poll: to_poll.clone(),
-        look_up: consumer.look_up(),
+        offset_resolver: consumer.offset_resolver(),
         rejections,
         clock: Arc::clone(&sink_clock),
         stop: Arc::clone(&stop),
     };
-    start_stage("work", &settings, to_poll.clone(), || work.run())?;
-    start_stage("sink", &settings, to_poll.clone(), || deliver.run())?;
+    start_stage("transform", &settings, to_poll.clone(), || transform.run())?;
+    start_stage("sink", &settings, to_poll.clone(), || sink.run())?;
 
-    let clocks = [work_clock, sink_clock];
+    let clocks = [transform_clock, sink_clock];
     let inbox = (inbox, to_poll.clone());
-    Poll::new(settings, consumer, inbox, work_inputs.0, sink_inputs.0, clocks, stop, events).run()
+    PollLoop::new(settings, consumer, inbox, worker_inputs.0, sink_inputs.0, clocks, stop, events).run()
 }
 
-/// Starts the thread of a stage. Its end, good or bad, goes to the poll loop; nobody joins it, as it may hang.
+/// Starts the thread of a stage. The thread is not joined, since a plugin call may hang; its end is reported to the poll loop.
 fn start_stage(
     role: &'static str,
     settings: &TaskSettings,
-    to_poll: Sender<Inbox>,
+    to_poll: Sender<PollMessage>,
     run: impl FnOnce() -> Result<(), TaskError> + Send + 'static,
 ) -> Result<(), TaskError> {
     let span = telemetry::task_span(&settings.connector, settings.task);
     let body = move || {
         let _span = span.entered();
         let outcome = guarded(role, run);
-        let _ended = to_poll.send(Inbox::StageEnded(outcome)).is_err();
+        let _ended = to_poll.send(PollMessage::StageEnded(outcome)).is_err();
     };
     spawn(role, thread_name(settings, role), body).map(drop)
 }

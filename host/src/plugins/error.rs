@@ -104,7 +104,7 @@ pub enum ErrorClass {
     /// The plugin panicked, and its instance is gone.
     Panic,
     /// What it makes of the batch takes more memory than a batch may. The instance may be gone.
-    OutOfRoom,
+    OutOfMemoryBudget,
 }
 
 /// A call into a plugin that failed.

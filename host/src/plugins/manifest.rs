@@ -29,12 +29,12 @@ pub struct PluginManifest {
     pub config_schema: serde_json::Value,
     /// Batch limits that a sink wishes for.
     #[serde(default)]
-    pub batch: BatchWishes,
+    pub batch: PluginBatchDefaults,
     /// Whether it looks at decoded keys and values.
     pub reads_values: bool,
     /// Whether a sink can go on with other partitions while the writes of one fail.
     #[serde(default)]
-    pub partitions_apart: bool,
+    pub isolates_partitions: bool,
 }
 
 /// What a plugin is.
@@ -60,7 +60,7 @@ impl PluginKind {
 
 /// Batch limits that a sink wishes for.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
-pub struct BatchWishes {
+pub struct PluginBatchDefaults {
     /// Records.
     pub max_records: Option<u64>,
     /// Bytes of keys and values.
@@ -69,7 +69,7 @@ pub struct BatchWishes {
     pub max_wait_ms: Option<u64>,
 }
 
-impl BatchWishes {
+impl PluginBatchDefaults {
     /// Time since the first record.
     #[must_use]
     pub fn max_wait(&self) -> Option<Duration> {
@@ -111,15 +111,15 @@ fn describe_plugin(entry: raw::PluginEntryRef) -> Result<PluginManifest, String>
         Err(error) => return Err(undescribed(&error.to_string())),
     };
     let limits = entry.batch_defaults();
-    let wish = |limit: u64| (limit > 0).then_some(limit);
-    let batch = BatchWishes {
-        max_records: wish(limits.max_records),
-        max_bytes: wish(limits.max_bytes),
-        max_wait_ms: wish(limits.max_wait_ms),
+    let set = |limit: u64| (limit > 0).then_some(limit);
+    let batch = PluginBatchDefaults {
+        max_records: set(limits.max_records),
+        max_bytes: set(limits.max_bytes),
+        max_wait_ms: set(limits.max_wait_ms),
     };
     // A plugin that is older than the question does.
     let reads_values = entry.reads_values().unwrap_or(true);
-    let partitions_apart = entry.partitions_apart().unwrap_or(false);
+    let isolates_partitions = entry.isolates_partitions().unwrap_or(false);
     let description = entry.description().to_string();
-    Ok(PluginManifest { name, description, kind, config_schema, batch, reads_values, partitions_apart })
+    Ok(PluginManifest { name, description, kind, config_schema, batch, reads_values, isolates_partitions })
 }

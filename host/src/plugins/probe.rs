@@ -20,9 +20,9 @@ pub const PROBE_COMMAND: &str = "probe-plugin";
 /// What the child's answer begins with: a library may print things of its own while it loads.
 const MARKER: &str = "tidegate-probe:";
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long the answer is waited for once the child has ended.
-const AFTERWARDS: Duration = Duration::from_secs(2);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How unknown libraries are probed.
 #[derive(Clone, Debug)]
@@ -63,12 +63,15 @@ fn probe_in_child(executable: &Path, library: &Path, origin: &Path) -> Result<Li
         .spawn()
         .map_err(PluginError::io("starting", executable))?;
     let output = child.stdout.take().map(find_answer);
-    let Some(status) = wait(&mut child, PATIENCE).map_err(PluginError::io("waiting for", executable))? else {
-        return Err(failed(format!("it did not finish loading within {} seconds", PATIENCE.as_secs())));
+    let Some(status) = wait(&mut child, PROBE_TIMEOUT).map_err(PluginError::io("waiting for", executable))?
+    else {
+        return Err(failed(format!("it did not finish loading within {} seconds", PROBE_TIMEOUT.as_secs())));
     };
     // What the library has started may live on and hold the pipe open: the answer is there all the same.
-    let answer = output.and_then(|answer| answer.recv_timeout(AFTERWARDS).ok());
-    let Some(answer) = answer else { return Err(failed(format!("it {} while loading", ending(status)))) };
+    let answer = output.and_then(|answer| answer.recv_timeout(ANSWER_TIMEOUT).ok());
+    let Some(answer) = answer else {
+        return Err(failed(format!("it {} while loading", describe_exit(status))));
+    };
     let answer: Result<LibraryManifest, String> = serde_json::from_str(&answer)
         .map_err(|error| failed(format!("its answer cannot be read: {error}")))?;
     answer.map_err(|reason| failed(without_path(&reason, origin).to_owned()))
@@ -96,8 +99,8 @@ fn find_answer(pipe: ChildStdout) -> mpsc::Receiver<String> {
 }
 
 /// Waits for the child, and kills it when it takes too long.
-fn wait(child: &mut Child, patience: Duration) -> std::io::Result<Option<ExitStatus>> {
-    let deadline = Instant::now() + patience;
+fn wait(child: &mut Child, timeout: Duration) -> std::io::Result<Option<ExitStatus>> {
+    let deadline = Instant::now() + timeout;
     let mut pause = Duration::from_millis(1);
     loop {
         if let Some(status) = child.try_wait()? {
@@ -113,7 +116,7 @@ fn wait(child: &mut Child, patience: Duration) -> std::io::Result<Option<ExitSta
     }
 }
 
-fn ending(status: ExitStatus) -> String {
+fn describe_exit(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt;
     match (status.signal(), status.code()) {
         (Some(signal), _) => format!("crashed with signal {signal}"),

@@ -18,7 +18,7 @@ use tidegate_abi::{
 use super::{
     context::CallContext,
     error::CallError,
-    opening::{OpenError, Opening, wrong_kind},
+    open::{OpenError, OpenParams, wrong_kind},
     registry::Plugin,
 };
 
@@ -89,14 +89,14 @@ impl SinkInstance {
     ///
     /// # Errors
     /// When its library cannot be loaded, or it refuses.
-    pub fn open(plugin: &Plugin, opening: &Opening<'_>) -> Result<Self, OpenError> {
+    pub fn open(plugin: &Plugin, params: &OpenParams<'_>) -> Result<Self, OpenError> {
         let entry = plugin.entry()?;
         let Some(open) = entry.open_sink().into_option() else {
             return Err(wrong_kind(plugin, "sink").into());
         };
-        let context = opening.context();
-        let object = opening.open(context, open.call)?;
-        Ok(Self { name: opening.instance.to_owned(), object, context })
+        let context = params.context();
+        let object = params.open(context, open.call)?;
+        Ok(Self { name: params.instance.to_owned(), object, context })
     }
 
     /// A sink that no library has.
@@ -194,14 +194,14 @@ impl SinkInstance {
     ///
     /// # Errors
     /// What the plugin returned; also when it is older than the question.
-    pub fn start_over(&mut self, partitions: &[(&str, i32)]) -> Result<(), CallError> {
+    pub fn reset_offsets(&mut self, partitions: &[(&str, i32)]) -> Result<(), CallError> {
         let views = partition_views(partitions);
-        let Some(start_over) = self.object.vtable.start_over() else {
+        let Some(reset_offsets) = self.object.vtable.reset_offsets() else {
             let reason = "cannot forget the offsets that it has stored: it was built with an older SDK";
             return Err(CallError::broken_rule(&self.name, reason));
         };
         // SAFETY: as in `write`.
-        let result = unsafe { start_over(self.object.instance, RSlice::from_slice(&views)) };
+        let result = unsafe { reset_offsets(self.object.instance, RSlice::from_slice(&views)) };
         self.outcome(result)
     }
 

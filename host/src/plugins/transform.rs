@@ -10,7 +10,7 @@ use tidegate_abi::{
 use super::{
     context::CallContext,
     error::{CallError, ErrorClass},
-    opening::{OpenError, Opening, wrong_kind},
+    open::{OpenError, OpenParams, wrong_kind},
     registry::Plugin,
 };
 
@@ -27,14 +27,14 @@ impl TransformInstance {
     ///
     /// # Errors
     /// When its library cannot be loaded, or it refuses.
-    pub fn open(plugin: &Plugin, opening: &Opening<'_>) -> Result<Self, OpenError> {
+    pub fn open(plugin: &Plugin, params: &OpenParams<'_>) -> Result<Self, OpenError> {
         let entry = plugin.entry()?;
         let Some(open) = entry.open_transform().into_option() else {
             return Err(wrong_kind(plugin, "transform").into());
         };
-        let context = opening.context();
-        let object = opening.open(context, open.call)?;
-        Ok(Self { name: opening.instance.to_owned(), object, context, gone: false })
+        let context = params.context();
+        let object = params.open(context, open.call)?;
+        Ok(Self { name: params.instance.to_owned(), object, context, gone: false })
     }
 
     /// A transform that no library has.
@@ -88,8 +88,8 @@ impl TransformInstance {
         );
         applied.map_err(|mut error| {
             self.gone |= error.class == ErrorClass::Panic;
-            if batch.was_out_of_room() {
-                error.class = ErrorClass::OutOfRoom;
+            if batch.hit_memory_limit() {
+                error.class = ErrorClass::OutOfMemoryBudget;
             }
             error
         })

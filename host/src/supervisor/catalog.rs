@@ -1,11 +1,11 @@
-//! The plugins that were found, as the configuration asks for them.
+//! Makes the discovered plugins available to the configuration.
 
 use crate::{
     config::{PluginCatalog, PluginKind, PluginSummary},
     plugins::{self, PluginManifest, Registry},
 };
 
-/// A [`Registry`], for checking connector files against.
+/// A [`Registry`] as the plugin catalog that connector files are checked against.
 #[derive(Clone, Copy, Debug)]
 pub struct Catalog<'r>(pub &'r Registry);
 
@@ -19,7 +19,6 @@ impl PluginCatalog for Catalog<'_> {
     }
 }
 
-/// A plugin as the configuration knows it.
 pub(super) fn summary(manifest: &PluginManifest) -> PluginSummary {
     let kind = match manifest.kind {
         plugins::PluginKind::Transform => PluginKind::Transform,

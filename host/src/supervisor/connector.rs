@@ -1,8 +1,8 @@
-//! From a connector's definition to what its tasks are made from.
+//! Turns a connector definition into the settings of its tasks.
 
 use std::collections::BTreeMap;
 
-use super::{catalog::summary, isolation::Spec};
+use super::{catalog::summary, isolation::ProcessSpec};
 use crate::{
     config::{
         self, BatchDefaults, BatchOverrides, ConnectorDefinition, Diagnostic, GroupProtocol, Isolation,
@@ -18,30 +18,29 @@ use crate::{
     telemetry,
 };
 
-/// A connector that can be started: its definition, and its plugins found.
+/// A connector that can be started: its definition and its plugins.
 pub struct Connector {
-    /// The definition.
     pub definition: ConnectorDefinition,
     transforms: Vec<Plugin>,
     sink: Plugin,
     overrides: Overrides,
 }
 
-/// What the command line decides for every connector.
+/// Command line options that apply to every connector.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Overrides {
-    /// End once everything is delivered.
+    /// Stop once everything is delivered.
     pub until_end: bool,
 }
 
-/// What librdkafka may fetch ahead, of a task's memory: a quarter; the rest is for three batches and their values.
-const QUEUE_SHARE: usize = 4;
+/// librdkafka's fetch queue gets a quarter of a task's memory. The rest is for three batches and their decoded values.
+const QUEUE_DIVISOR: usize = 4;
 
 impl Connector {
-    /// Finds the plugins of `definition`.
+    /// Looks up the plugins of `definition`.
     ///
     /// # Errors
-    /// When one is not there or is of the wrong kind.
+    /// When a plugin is missing or of the wrong kind.
     pub fn new(
         definition: ConnectorDefinition,
         registry: &Registry,
@@ -60,35 +59,33 @@ impl Connector {
         })
     }
 
-    /// Connector's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.definition.name
     }
 
-    /// Fills in the placeholders of the connector's file anew, for the next start of a task: a password or a key may have
-    /// been rotated. What cannot be filled in now stays as it was, and the log says why.
+    /// Resolves the placeholders of the connector file again before a task is restarted, because a password or key may
+    /// have been rotated. If that fails, the previous values are kept and a warning is logged.
     pub fn refresh(&mut self) {
-        let own = PluginsOf(self);
-        match self.definition.refresh(&own) {
+        match self.definition.refresh(&ConnectorCatalog(self)) {
             Ok(definition) => {
                 telemetry::protect(&definition.secrets);
                 self.definition = definition;
             }
             Err(diagnostics) => {
                 let connector = self.name();
-                tracing::warn!(connector, "placeholders stay as they were filled in before: {diagnostics}");
+                tracing::warn!(connector, "keeping the previous values of placeholders: {diagnostics}");
             }
         }
     }
 
-    /// What librdkafka says of the connector's properties, without a broker.
+    /// Checks the connector's properties with librdkafka, without contacting a broker.
     #[must_use]
     pub fn check(&self) -> Option<Diagnostic> {
         let settings = self.task_settings(0);
         let consumer = settings.consumer.check().err().map(|error| error.to_string());
         let letters = || settings.letters_producer().check().err().map(|error| error.to_string());
-        let has_letters = settings.errors.on_reject.letters().is_some();
+        let has_letters = settings.errors.on_reject.dead_letter_policy().is_some();
         let message = consumer.or_else(|| has_letters.then(letters).flatten())?;
         Some(Diagnostic {
             file: self.definition.file.clone(),
@@ -101,25 +98,24 @@ impl Connector {
         })
     }
 
-    /// What its process is started with, if it has one of its own.
+    /// The specification of the child process, with `isolation = "process"`.
     #[must_use]
-    pub(super) fn process(&self) -> Option<Spec> {
-        (self.definition.isolation == Isolation::Process).then(|| Spec::of(&self.definition))
+    pub(super) fn process(&self) -> Option<ProcessSpec> {
+        (self.definition.isolation == Isolation::Process).then(|| ProcessSpec::of(&self.definition))
     }
 
-    /// What task number `task` is made from.
     #[must_use]
     pub fn task_settings(&self, task: u32) -> TaskSettings {
         let definition = &self.definition;
         let tasks = definition.tasks.max(1);
         let memory = definition.limits.task_memory(tasks, definition.isolation);
-        let batch = definition.batch.resolve(wishes(&self.sink));
-        let batch_memory = (memory - memory / QUEUE_SHARE) / BatchOverrides::BATCHES_IN_MEMORY;
+        let batch = definition.batch.resolve(batch_defaults(&self.sink));
+        let batch_memory = (memory - memory / QUEUE_DIVISOR) / BatchOverrides::BATCHES_IN_MEMORY;
         TaskSettings {
             connector: definition.name.clone(),
             task,
             tasks: tasks as u32,
-            consumer: self.consumer_settings(task, memory / QUEUE_SHARE, batch.max_record_bytes),
+            consumer: self.consumer_settings(task, memory / QUEUE_DIVISOR, batch.max_record_bytes),
             start: match definition.source.start {
                 config::Start::Earliest => Start::Earliest,
                 config::Start::Latest => Start::Latest,
@@ -139,15 +135,15 @@ impl Connector {
         }
     }
 
-    /// The pattern, which takes no topic that the connector's own dead letters go to.
-    fn without_letters(&self, pattern: TopicPattern) -> TopicPattern {
-        match self.definition.errors.on_reject.letters() {
-            Some(letters) => pattern.without_letters(letters.topic.as_str()),
+    /// Excludes the connector's own dead-letter topics from the pattern.
+    fn without_dead_letter_topics(&self, pattern: TopicPattern) -> TopicPattern {
+        match self.definition.errors.on_reject.dead_letter_policy() {
+            Some(letters) => pattern.without_dead_letter_topics(letters.topic.as_str()),
             None => pattern,
         }
     }
 
-    /// A plugin or a predicate looks at values; `when` may ask for a table or an operation.
+    /// Whether values have to be decoded: a plugin reads them, or a `when` may depend on a table or an operation.
     fn reads_values(&self) -> bool {
         let by_plugin = self.transforms.iter().chain([&self.sink]).any(|plugin| plugin.manifest.reads_values);
         by_plugin || self.definition.transforms.iter().any(|transform| transform.when.is_some())
@@ -177,7 +173,9 @@ impl Connector {
             client_id: client_id.unwrap_or_else(|| format!("tidegate-{}-{task}", self.definition.name)),
             topics: match &source.subscription {
                 Subscription::Topics(topics) => Topics::List(topics.clone()),
-                Subscription::Pattern(pattern) => Topics::Pattern(self.without_letters(pattern.clone())),
+                Subscription::Pattern(pattern) => {
+                    Topics::Pattern(self.without_dead_letter_topics(pattern.clone()))
+                }
             },
             protocol: protocol(source.group_protocol),
             instance_id: source.group_instance_id.as_ref().map(|name| format!("{name}-{task}")),
@@ -193,10 +191,10 @@ impl Connector {
     }
 }
 
-/// The plugins that a connector has, for reading it again.
-struct PluginsOf<'c>(&'c Connector);
+/// The plugins of one connector, used to read its definition again.
+struct ConnectorCatalog<'c>(&'c Connector);
 
-impl PluginCatalog for PluginsOf<'_> {
+impl PluginCatalog for ConnectorCatalog<'_> {
     fn find(&self, name: &str) -> Option<PluginSummary> {
         let mut plugins = self.0.transforms.iter().chain([&self.0.sink]);
         plugins.find(|plugin| plugin.manifest.name == name).map(|plugin| summary(&plugin.manifest))
@@ -216,13 +214,13 @@ fn protocol(protocol: GroupProtocol) -> Protocol {
     }
 }
 
-fn wishes(sink: &Plugin) -> BatchDefaults {
-    let wishes = &sink.manifest.batch;
-    let size = |wish: Option<u64>| wish.and_then(|wish| usize::try_from(wish).ok());
+fn batch_defaults(sink: &Plugin) -> BatchDefaults {
+    let defaults = &sink.manifest.batch;
+    let size = |limit: Option<u64>| limit.and_then(|limit| usize::try_from(limit).ok());
     BatchDefaults {
-        max_records: size(wishes.max_records),
-        max_bytes: size(wishes.max_bytes),
-        max_wait: wishes.max_wait(),
+        max_records: size(defaults.max_records),
+        max_bytes: size(defaults.max_bytes),
+        max_wait: defaults.max_wait(),
     }
 }
 

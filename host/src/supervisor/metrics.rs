@@ -1,10 +1,10 @@
-//! The host's own metrics, one set per task.
+//! Metrics of the host, one set per task.
 
 use metrics::{Label, counter, gauge};
 
 use crate::pipeline::Counts;
 
-/// Records how far a task has come, as `tidegate_records_total` by stage, `tidegate_batches_total`,
+/// Records the progress of a task as `tidegate_records_total` by stage, `tidegate_batches_total`,
 /// `tidegate_bytes_total`, `tidegate_partitions` and `tidegate_lag_records`.
 pub(super) fn record(connector: &str, task: u32, counts: &Counts) {
     let labels = [Label::new("connector", connector.to_owned()), Label::new("task", task.to_string())];

@@ -1,7 +1,7 @@
-//! The life of connectors and their tasks: start, pause, restart policy, stop.
+//! The life cycle of connectors and their tasks: start, pause, restart, stop.
 //!
-//! One [`Supervisor`] runs all connectors of a host on a tokio runtime; tasks have threads of their own, or processes
-//! (`isolation/`), and talk to it through events. Others, such as the control socket, talk to it through a [`SupervisorHandle`].
+//! One [`Supervisor`] runs all connectors of a host on a tokio runtime. Tasks run on their own threads, or in a child
+//! process (`isolation/`), and send events to the supervisor. The control socket uses a [`SupervisorHandle`].
 
 mod catalog;
 mod connector;
@@ -14,5 +14,5 @@ mod status;
 pub use catalog::Catalog;
 pub use connector::{Connector, Overrides};
 pub use isolation::{ISOLATED_COMMAND, child_main};
-pub use run::{Command, Ending, Reply, Supervisor, SupervisorHandle};
+pub use run::{Command, Reply, RunOutcome, Supervisor, SupervisorHandle};
 pub use status::{ConnectorState, ConnectorStatus, HostStatus, TaskStatus};

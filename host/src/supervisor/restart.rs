@@ -1,4 +1,4 @@
-//! The restart policy: when a failed task is started again, and when it is not.
+//! The restart policy: decides whether and when a failed task is restarted.
 
 use std::{
     collections::VecDeque,
@@ -10,10 +10,10 @@ use crate::{
     pipeline::backoff,
 };
 
-/// Threads that a connector may leave behind in calls that never return; each keeps its memory.
-const MOST_ABANDONED: u32 = 3;
+/// Threads that may be abandoned in calls that never return. Each keeps its memory.
+const MAX_ABANDONED_THREADS: u32 = 3;
 
-/// Remembers the restarts of one task.
+/// Restart counter of one task.
 #[derive(Debug)]
 pub(super) struct Restarts {
     policy: RestartPolicy,
@@ -28,10 +28,10 @@ impl Restarts {
         Self { policy: *policy, recent: VecDeque::new(), abandoned: 0, count: 0 }
     }
 
-    /// The task has failed at `now`: how long to wait before it is started again; `None` when it stays failed.
+    /// The task failed at `now`. Returns the backoff before its restart, or `None` if it stays failed.
     pub(super) fn after_failure(&mut self, now: Instant, abandoned: bool) -> Option<Duration> {
         self.abandoned += u32::from(abandoned);
-        if self.policy.policy == RestartWhen::Never || self.abandoned >= MOST_ABANDONED {
+        if self.policy.policy == RestartWhen::Never || self.abandoned >= MAX_ABANDONED_THREADS {
             return None;
         }
         while self.recent.front().is_some_and(|at| now.duration_since(*at) > self.policy.window) {
@@ -47,13 +47,12 @@ impl Restarts {
         Some(backoff(&waits, attempts))
     }
 
-    /// The task is started again.
     pub(super) fn started(&mut self) {
         self.count += 1;
     }
 
-    /// Somebody asked for a start: the past does not count.
-    pub(super) fn forget(&mut self) {
+    /// Forgets past restarts, after a manual start.
+    pub(super) fn reset(&mut self) {
         self.recent.clear();
     }
 }
@@ -73,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_that_goes_on_failing_stays_failed() {
+    fn a_task_that_keeps_failing_stays_failed() {
         let mut restarts = Restarts::new(&policy(RestartWhen::OnFailure));
         let now = Instant::now();
         for ceiling in [1, 2, 4] {
@@ -86,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn never_means_never() {
+    fn policy_never_does_not_restart() {
         let mut restarts = Restarts::new(&policy(RestartWhen::Never));
         assert_eq!(restarts.after_failure(Instant::now(), false), None);
     }
@@ -100,6 +99,6 @@ mod tests {
             now += Duration::from_secs(3600);
             left += 1;
         }
-        assert_eq!(left, MOST_ABANDONED - 1);
+        assert_eq!(left, MAX_ABANDONED_THREADS - 1);
     }
 }

@@ -1,9 +1,9 @@
-//! The supervisor: one loop over task events, commands, timers and the wish to stop.
+//! The supervisor: one loop over task events, commands, timers and the shutdown signal.
 
 mod history;
-mod quarters;
 mod running;
 mod slot;
+mod task_runtime;
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ use tokio::{
     time::MissedTickBehavior,
 };
 
-use self::running::{Running, TaskId};
+use self::running::{RunningConnector, TaskId};
 use super::{
     connector::Connector,
     isolation::Crash,
@@ -25,128 +25,120 @@ use super::{
 };
 use crate::pipeline::{TaskCommand, TaskEvent};
 
-/// How often timers are looked after.
+/// Interval at which restarts and end conditions are checked.
 const TICK: Duration = Duration::from_millis(100);
-/// What stopping may take beyond the connectors' own deadlines, before threads are left behind.
-const GRACE: Duration = Duration::from_secs(3);
-/// How long processes without tasks, and what they have logged, are waited for.
-const LEAVE: Duration = Duration::from_secs(3);
+/// Extra time beyond the connectors' own shutdown deadlines before their threads are abandoned.
+const STOP_GRACE: Duration = Duration::from_secs(3);
+/// How long to wait for child processes to exit and for their log lines to be written.
+const PROCESS_EXIT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What the supervisor is asked. A connector is named, or all are meant.
+/// A request to the supervisor. Commands without a connector name apply to all connectors.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
-    /// How things stand.
     Status,
-    /// Stop reading, stay in the group.
+    /// Stop reading but stay in the consumer group.
     Pause(Option<String>),
-    /// Read again, or start again what was stopped.
+    /// Resume reading, or start stopped and failed tasks.
     Resume(Option<String>),
-    /// Stop and start.
     Restart(Option<String>),
-    /// Close and open the plugins between two batches.
+    /// Close and reopen the plugins between two batches.
     Reopen(Option<String>),
-    /// Stop, and stay stopped.
+    /// Stop, and do not restart.
     Stop(Option<String>),
-    /// All metrics, in Prometheus' text format.
+    /// All metrics in the Prometheus text format.
     Metrics,
 }
 
-/// What the supervisor answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
-    /// How things stand.
     Status(HostStatus),
-    /// It is under way for these connectors.
+    /// The command was accepted for these connectors and is being carried out.
     Accepted(Vec<String>),
-    /// Metrics.
     Metrics(String),
-    /// It cannot be done, and why.
-    Refused(String),
+    /// The command cannot be carried out, with the reason.
+    Rejected(String),
 }
 
-/// How a run ended.
+/// The result of a run.
 #[derive(Clone, Debug)]
-pub struct Ending {
-    /// The last status.
+pub struct RunOutcome {
     pub status: HostStatus,
-    /// Connectors that failed for good.
+    /// Connectors that failed permanently.
     pub failed: Vec<String>,
-    /// Everything in flight was delivered and committed, wherever a task was told to stop.
+    /// Every stopped task delivered and committed everything that was in flight.
     pub clean: bool,
 }
 
-impl Ending {
-    /// Whether every connector has failed for good.
+impl RunOutcome {
     #[must_use]
     pub fn all_failed(&self) -> bool {
         !self.failed.is_empty() && self.failed.len() == self.status.connectors.len()
     }
 }
 
-/// What the supervisor hears.
 #[derive(Debug)]
-enum News {
-    /// From a task.
+enum SupervisorEvent {
     Task(TaskId, TaskEvent),
-    /// The process of a connector has crashed, with all of its tasks.
+    /// A connector's child process crashed, and all its tasks with it.
     Crash(Crash),
 }
 
 type Request = (Command, oneshot::Sender<Reply>);
 
-/// Talks to a running supervisor.
+/// Sends commands to a running supervisor.
 #[derive(Clone, Debug)]
 pub struct SupervisorHandle(mpsc::Sender<Request>);
 
 impl SupervisorHandle {
-    /// Asks, and waits for the answer.
+    /// Sends a command and waits for the reply.
     pub async fn ask(&self, command: Command) -> Reply {
         let (answer, answered) = oneshot::channel();
         if self.0.send((command, answer)).await.is_err() {
-            return Reply::Refused("the host is stopping".to_owned());
+            return Reply::Rejected("the host is stopping".to_owned());
         }
-        answered.await.unwrap_or_else(|_| Reply::Refused("the host is stopping".to_owned()))
+        answered.await.unwrap_or_else(|_| Reply::Rejected("the host is stopping".to_owned()))
     }
 }
 
 /// Runs the connectors of a host.
 pub struct Supervisor {
-    connectors: BTreeMap<String, Running>,
-    news: mpsc::UnboundedReceiver<News>,
+    connectors: BTreeMap<String, RunningConnector>,
+    events: mpsc::UnboundedReceiver<SupervisorEvent>,
     requests: mpsc::Receiver<Request>,
     until_end: bool,
     clean: bool,
 }
 
 impl Supervisor {
-    /// A supervisor of `connectors`, and the handle to it. With `until_end`, connectors end once everything is
+    /// Creates a supervisor for `connectors` and a handle to it. With `until_end`, connectors stop once everything is
     /// delivered.
     #[must_use]
     pub fn new(connectors: Vec<Connector>, until_end: bool) -> (Self, SupervisorHandle) {
-        let (send_news, news) = mpsc::unbounded_channel();
+        let (send_event, events) = mpsc::unbounded_channel();
         let (send_request, requests) = mpsc::channel(16);
-        let running =
-            |connector: Connector| (connector.name().to_owned(), Running::new(connector, send_news.clone()));
+        let running = |connector: Connector| {
+            (connector.name().to_owned(), RunningConnector::new(connector, send_event.clone()))
+        };
         let connectors = connectors.into_iter().map(running).collect();
-        let supervisor = Self { connectors, news, requests, until_end, clean: true };
+        let supervisor = Self { connectors, events, requests, until_end, clean: true };
         (supervisor, SupervisorHandle(send_request))
     }
 
-    /// Starts every connector and runs them until `shutdown` is ready, all have failed for good or, with `until_end`,
-    /// all have ended.
-    pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Ending {
-        self.connectors.values_mut().for_each(Running::start);
+    /// Starts every connector and runs until `shutdown` completes, all connectors have failed permanently or, with
+    /// `until_end`, all have ended.
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> RunOutcome {
+        self.connectors.values_mut().for_each(RunningConnector::start);
         let mut timer = tokio::time::interval(TICK);
         timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
         tokio::pin!(shutdown);
         while !self.is_over() {
             tokio::select! {
                 () = &mut shutdown => return self.stop_all().await,
-                Some(news) = self.news.recv() => self.on_news(news),
+                Some(event) = self.events.recv() => self.handle_event(event),
                 Some((command, answer)) = self.requests.recv() => {
-                    // Whoever asked may have gone away meanwhile.
+                    // The client may have disconnected.
                     let _gone = answer.send(self.answer(command)).is_err();
                 }
                 _ = timer.tick() => self.on_tick(),
@@ -155,28 +147,28 @@ impl Supervisor {
         self.stop_all().await
     }
 
-    /// All have failed for good or, with `until_end`, have ended one way or the other.
+    /// True when all connectors have failed permanently or, with `until_end`, have stopped or failed.
     fn is_over(&self) -> bool {
-        let mut states = self.connectors.values().map(Running::state);
+        let mut states = self.connectors.values().map(RunningConnector::state);
         if self.until_end {
             return states.all(|state| matches!(state, ConnectorState::Failed | ConnectorState::Stopped));
         }
         states.all(|state| state == ConnectorState::Failed)
     }
 
-    fn on_news(&mut self, news: News) {
-        match news {
-            News::Task(id, event) => {
+    fn handle_event(&mut self, event: SupervisorEvent) {
+        match event {
+            SupervisorEvent::Task(id, event) => {
                 let Some(connector) = self.connectors.get_mut(&id.connector) else { return };
                 self.clean &= !matches!(event, TaskEvent::Stopped { clean: false });
                 connector.on_event(&id, event);
-                connector.note_states();
+                connector.record_states();
             }
-            News::Crash(crash) => {
+            SupervisorEvent::Crash(crash) => {
                 let connector = self.connectors.get_mut(&crash.connector);
                 connector.into_iter().for_each(|connector| {
                     connector.on_crash(&crash);
-                    connector.note_states();
+                    connector.record_states();
                 });
             }
         }
@@ -185,11 +177,11 @@ impl Supervisor {
     fn on_tick(&mut self) {
         let now = Instant::now();
         for connector in self.connectors.values_mut() {
-            connector.restart_due(now);
+            connector.restart_due_tasks(now);
             if self.until_end {
                 connector.stop_at_end(now);
             }
-            connector.note_states();
+            connector.record_states();
         }
     }
 
@@ -197,22 +189,29 @@ impl Supervisor {
         match command {
             Command::Status => Reply::Status(self.status()),
             Command::Metrics => Reply::Metrics(crate::telemetry::render_metrics()),
-            Command::Pause(name) => self.tell(name, Some("pause"), Running::pause),
-            Command::Resume(name) => self.tell(name, None, Running::resume),
-            Command::Restart(name) => self.tell(name, None, Running::restart),
+            Command::Pause(name) => self.command(name, Some("pause"), RunningConnector::pause),
+            Command::Resume(name) => self.command(name, None, RunningConnector::resume),
+            Command::Restart(name) => self.command(name, None, RunningConnector::restart),
             Command::Reopen(name) => {
-                self.tell(name, Some("reopen"), |connector| connector.tell(&TaskCommand::Reopen))
+                self.command(name, Some("reopen"), |connector| connector.send_all(&TaskCommand::Reopen))
             }
-            Command::Stop(name) => self.tell(name, None, Running::stop),
+            Command::Stop(name) => self.command(name, None, RunningConnector::stop),
         }
     }
 
-    /// Tells the connector called `name` something, or all. `needs_tasks` names a command that needs running tasks.
-    fn tell(&mut self, name: Option<String>, needs_tasks: Option<&str>, act: fn(&mut Running)) -> Reply {
-        let refusal = |connector: &Running| needs_tasks.and_then(|command| connector.refusal(command));
+    /// Applies a command to the connector `name`, or to all. `needs_tasks` is the name of a command that requires running
+    /// tasks.
+    fn command(
+        &mut self,
+        name: Option<String>,
+        needs_tasks: Option<&str>,
+        act: fn(&mut RunningConnector),
+    ) -> Reply {
+        let rejection =
+            |connector: &RunningConnector| needs_tasks.and_then(|command| connector.rejection(command));
         let Some(name) = name else {
-            let told = self.connectors.values_mut().filter(|connector| refusal(connector).is_none());
-            let names = told.map(|connector| {
+            let accepted = self.connectors.values_mut().filter(|connector| rejection(connector).is_none());
+            let names = accepted.map(|connector| {
                 act(connector);
                 connector.name().to_owned()
             });
@@ -221,10 +220,10 @@ impl Supervisor {
         match self.connectors.get_mut(&name) {
             None => {
                 let known: Vec<&str> = self.connectors.keys().map(String::as_str).collect();
-                Reply::Refused(format!("no connector \"{name}\"; there are: {}", known.join(", ")))
+                Reply::Rejected(format!("no connector \"{name}\"; there are: {}", known.join(", ")))
             }
-            Some(connector) => match refusal(connector) {
-                Some(reason) => Reply::Refused(reason),
+            Some(connector) => match rejection(connector) {
+                Some(reason) => Reply::Rejected(reason),
                 None => {
                     act(connector);
                     Reply::Accepted(vec![name])
@@ -236,25 +235,28 @@ impl Supervisor {
     fn status(&self) -> HostStatus {
         HostStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            connectors: self.connectors.values().map(Running::status).collect(),
+            connectors: self.connectors.values().map(RunningConnector::status).collect(),
         }
     }
 
-    /// Tells every task to stop, and waits for them.
-    async fn stop_all(mut self) -> Ending {
-        self.connectors.values_mut().for_each(Running::halt);
-        let longest = self.connectors.values().map(Running::shutdown).max().unwrap_or_default();
-        let deadline = tokio::time::Instant::now() + longest + GRACE;
-        while self.connectors.values().any(Running::has_tasks) {
-            match tokio::time::timeout_at(deadline, self.news.recv()).await {
-                Ok(Some(news)) => {
-                    // What a task fails with now was in flight.
-                    self.clean &= !matches!(news, News::Task(_, TaskEvent::Failed { .. }) | News::Crash(_));
-                    self.on_news(news);
+    /// Stops every task and waits for them.
+    async fn stop_all(mut self) -> RunOutcome {
+        self.connectors.values_mut().for_each(RunningConnector::halt);
+        let longest = self.connectors.values().map(RunningConnector::shutdown).max().unwrap_or_default();
+        let deadline = tokio::time::Instant::now() + longest + STOP_GRACE;
+        while self.connectors.values().any(RunningConnector::has_tasks) {
+            match tokio::time::timeout_at(deadline, self.events.recv()).await {
+                Ok(Some(event)) => {
+                    // A task that fails now still had records in flight.
+                    self.clean &= !matches!(
+                        event,
+                        SupervisorEvent::Task(_, TaskEvent::Failed { .. }) | SupervisorEvent::Crash(_)
+                    );
+                    self.handle_event(event);
                 }
                 Ok(None) => break,
                 Err(_) => {
-                    tracing::warn!("some tasks did not stop in time; leaving them behind");
+                    tracing::warn!("some tasks did not stop in time and were abandoned");
                     self.clean = false;
                     break;
                 }
@@ -266,24 +268,26 @@ impl Supervisor {
             .values()
             .filter(|connector| connector.has_failed())
             .map(|connector| connector.name().to_owned());
-        Ending { failed: failed.collect(), clean: self.clean, status: self.status() }
+        RunOutcome { failed: failed.collect(), clean: self.clean, status: self.status() }
     }
 
-    /// Waits until the processes have ended, and what they said is in the log. What does not end is killed with the host.
+    /// Waits until the child processes have exited and their log lines are written. A child that does not exit is killed
+    /// when the host exits.
     async fn end_processes(&mut self) {
-        let leaving: Vec<_> = self.connectors.values_mut().filter_map(Running::end_process).collect();
-        if leaving.is_empty() {
+        let exiting: Vec<_> =
+            self.connectors.values_mut().filter_map(RunningConnector::end_process).collect();
+        if exiting.is_empty() {
             return;
         }
         let all = async {
-            for process in leaving {
-                // One that has panicked has ended, too.
+            for process in exiting {
+                // A task that panicked has ended as well.
                 let _over = process.await.is_ok();
             }
         };
-        if tokio::time::timeout(LEAVE, all).await.is_err() {
-            tracing::warn!("some processes of connectors did not end in time");
+        if tokio::time::timeout(PROCESS_EXIT_TIMEOUT, all).await.is_err() {
+            tracing::warn!("some connector processes did not exit in time");
         }
-        crate::telemetry::log_relay().flush(LEAVE).await;
+        crate::telemetry::log_relay().flush(PROCESS_EXIT_TIMEOUT).await;
     }
 }

@@ -1,78 +1,65 @@
-//! What the host tells about its connectors.
+//! The status of connectors and tasks, as `tidegate status` reports it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{config::Isolation, pipeline::Counts};
 
-/// All connectors of a host.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct HostStatus {
-    /// Version of the host.
     pub version: String,
-    /// The connectors, by name.
+    /// Sorted by name.
     pub connectors: Vec<ConnectorStatus>,
 }
 
-/// One connector.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConnectorStatus {
-    /// Name.
     pub name: String,
-    /// Description from its file; may be empty.
+    /// From the connector file; may be empty.
     pub description: String,
-    /// The worst of its tasks' states.
+    /// The most severe of the tasks' states.
     pub state: ConnectorState,
-    /// Where its tasks run.
     pub isolation: Isolation,
-    /// Its process, if it has one of its own that runs.
+    /// Process id of the child process, with `isolation = "process"`.
     pub pid: Option<i32>,
-    /// Its consumer group.
     pub group_id: String,
-    /// Its tasks.
     pub tasks: Vec<TaskStatus>,
-    /// Sum over its tasks, restarts included.
+    /// Sum over all tasks and restarts.
     pub counts: Counts,
-    /// Seconds from its start to its end, or to now.
+    /// Seconds from start to end, or to now.
     pub seconds: f64,
 }
 
-/// One task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskStatus {
-    /// Number, from 0.
+    /// Task number, from 0.
     pub task: u32,
-    /// What it is doing.
     pub state: ConnectorState,
-    /// Since when it is in this state, or failing for this reason: RFC 3339, UTC.
+    /// When the task entered this state: RFC 3339, UTC.
     pub since: String,
-    /// Why it failed, stalls, or failed before it was started again; may be empty.
+    /// Why the task is failed or stalled, or why it failed before its last restart; may be empty.
     pub reason: String,
-    /// Its last failures, newest first: what Kafka Connect shows as the trace of a task.
+    /// Recent failures, newest first; corresponds to the task trace in Kafka Connect.
     pub trace: Vec<TaskFailure>,
-    /// How often it was started again.
     pub restarts: u32,
-    /// How far it has come.
     pub counts: Counts,
 }
 
-/// How a task failed once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskFailure {
-    /// When: RFC 3339, UTC.
+    /// RFC 3339, UTC.
     pub at: String,
-    /// Why.
     pub reason: String,
 }
 
-/// What a connector or a task is doing. The names are those of Kafka Connect, and two more: `STARTING`, `STALLED`.
+/// State of a connector or task. The names are those of Kafka Connect, plus `STARTING` and `STALLED`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ConnectorState {
-    /// Ended because it was told to.
+    /// Stopped on request.
     Stopped,
-    /// In its group, not reading.
+    /// Member of its group, not reading.
     Paused,
-    /// In its group, which has no partition for it for now.
+    /// Member of its group without an assigned partition.
     Unassigned,
     /// Reading and writing.
     Running,
@@ -80,9 +67,9 @@ pub enum ConnectorState {
     Starting,
     /// A plugin call takes too long, or Kafka cannot be read.
     Stalled,
-    /// Failed, and about to be started again.
+    /// Failed; waits for its automatic restart.
     Restarting,
-    /// Failed, until someone acts.
+    /// Failed; needs a manual restart.
     Failed,
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::metrics::{Measure, PluginLabels};
 
 /// Observations that may wait until somebody takes them.
-const MOST_OBSERVATIONS: usize = 4096;
+const MAX_OBSERVATIONS: usize = 4096;
 /// Measurements that are handed on at once.
 const CHUNK: usize = 256;
 
@@ -61,13 +61,13 @@ impl<'de> Deserialize<'de> for Exact {
 }
 
 struct Collector {
-    waiting: Mutex<Waiting>,
+    pending: Mutex<PendingMeasurements>,
     overflow: MetricsSink,
 }
 
 /// A counter, a gauge and a distribution may share a name: each kind has a map of its own.
 #[derive(Default)]
-struct Waiting {
+struct PendingMeasurements {
     counts: HashMap<Series, u64>,
     gauges: HashMap<Series, f64>,
     observed: HashMap<Series, Vec<Exact>>,
@@ -76,7 +76,7 @@ struct Waiting {
 
 /// Collects measurements from now on; `overflow` gets them when nobody takes them for too long. Only the first call counts.
 pub fn collect_metrics(overflow: MetricsSink) {
-    let collector = Collector { waiting: Mutex::default(), overflow };
+    let collector = Collector { pending: Mutex::default(), overflow };
     if COLLECTOR.set(collector).is_err() {
         tracing::debug!("measurements are collected already");
     }
@@ -103,29 +103,29 @@ pub(super) fn collect(who: PluginLabels<'_>, name: &str, labels: &[(&str, &str)]
 impl Collector {
     /// Returns whether too many wait.
     fn add(&self, series: Series, measure: Measure) -> bool {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         match measure {
             Measure::Count(delta) => {
-                let count = waiting.counts.entry(series).or_default();
+                let count = pending.counts.entry(series).or_default();
                 *count = count.saturating_add(delta);
             }
             Measure::Gauge(value) => {
-                waiting.gauges.insert(series, value);
+                pending.gauges.insert(series, value);
             }
             Measure::Observe(value) => {
-                waiting.observed.entry(series).or_default().push(Exact(value));
-                waiting.observations += 1;
+                pending.observed.entry(series).or_default().push(Exact(value));
+                pending.observations += 1;
             }
         }
-        waiting.observations >= MOST_OBSERVATIONS
+        pending.observations >= MAX_OBSERVATIONS
     }
 
     fn take(&self) -> Vec<Measurement> {
-        let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
-        let counts = waiting.counts.into_iter().map(|(series, count)| (series, Measured::Count(count)));
+        let pending = std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));
+        let counts = pending.counts.into_iter().map(|(series, count)| (series, Measured::Count(count)));
         let gauges =
-            waiting.gauges.into_iter().map(|(series, value)| (series, Measured::Gauge(Exact(value))));
-        let observed = waiting.observed.into_iter().map(|(series, all)| (series, Measured::Observed(all)));
+            pending.gauges.into_iter().map(|(series, value)| (series, Measured::Gauge(Exact(value))));
+        let observed = pending.observed.into_iter().map(|(series, all)| (series, Measured::Observed(all)));
         let all = counts.chain(gauges).chain(observed);
         all.map(|(series, measured)| Measurement { series, measured }).collect()
     }
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn what_is_collected_crosses_exactly() {
-        let collector = Collector { waiting: Mutex::default(), overflow: Box::new(drop) };
+        let collector = Collector { pending: Mutex::default(), overflow: Box::new(drop) };
         let series = |name: &str| Series {
             task: 1,
             plugin: "p".to_owned(),
@@ -180,9 +180,9 @@ mod tests {
 
     #[test]
     fn too_many_observations_are_told() {
-        let collector = Collector { waiting: Mutex::default(), overflow: Box::new(drop) };
+        let collector = Collector { pending: Mutex::default(), overflow: Box::new(drop) };
         let series = || Series { task: 0, plugin: "p".to_owned(), name: "n".to_owned(), labels: Vec::new() };
-        let full = (1..=MOST_OBSERVATIONS).find(|_| collector.add(series(), Measure::Observe(1.0)));
-        assert_eq!(full, Some(MOST_OBSERVATIONS));
+        let full = (1..=MAX_OBSERVATIONS).find(|_| collector.add(series(), Measure::Observe(1.0)));
+        assert_eq!(full, Some(MAX_OBSERVATIONS));
     }
 }

@@ -8,16 +8,16 @@ use tokio::sync::{mpsc, oneshot};
 use super::streams::write_errors;
 
 /// Lines that may wait; whoever has another one waits, too.
-const ROOM: usize = 256;
+const CAPACITY: usize = 256;
 
 static RELAY: OnceLock<LogRelay> = OnceLock::new();
 
 /// Passes on what child processes log.
 #[derive(Clone, Debug)]
-pub struct LogRelay(mpsc::Sender<Relayed>);
+pub struct LogRelay(mpsc::Sender<RelayMessage>);
 
 #[derive(Debug)]
-enum Relayed {
+enum RelayMessage {
     /// A finished line, its end included.
     Line(String),
     /// What something in a child has printed to standard error.
@@ -29,7 +29,7 @@ enum Relayed {
 /// The relay of this process; its thread starts with the first call.
 pub fn log_relay() -> &'static LogRelay {
     RELAY.get_or_init(|| {
-        let (relay, relayed) = mpsc::channel(ROOM);
+        let (relay, relayed) = mpsc::channel(CAPACITY);
         let thread = thread::Builder::new().name("log-relay".to_owned());
         if let Err(error) = thread.spawn(move || write_all(relayed)) {
             tracing::error!(%error, "what child processes log is lost");
@@ -41,40 +41,40 @@ pub fn log_relay() -> &'static LogRelay {
 impl LogRelay {
     /// Writes a line as it is; it has connector, task and line end, and no secret. Waits while the log is behind.
     pub async fn line(&self, line: String) {
-        self.send(Relayed::Line(line)).await;
+        self.send(RelayMessage::Line(line)).await;
     }
 
     /// Logs what a child of `connector` has printed, as a warning. Waits while the log is behind.
     pub async fn printed(&self, connector: &str, text: String) {
-        self.send(Relayed::Printed { connector: connector.to_owned(), text }).await;
+        self.send(RelayMessage::Printed { connector: connector.to_owned(), text }).await;
     }
 
-    /// Waits until everything so far is written, for `patience` at most.
-    pub async fn flush(&self, patience: Duration) {
+    /// Waits until everything so far is written, for `timeout` at most.
+    pub async fn flush(&self, timeout: Duration) {
         let (written, is_written) = oneshot::channel();
         let flushed = async {
-            self.send(Relayed::Flush(written)).await;
+            self.send(RelayMessage::Flush(written)).await;
             is_written.await.is_ok()
         };
-        if tokio::time::timeout(patience, flushed).await != Ok(true) {
+        if tokio::time::timeout(timeout, flushed).await != Ok(true) {
             tracing::debug!("some lines of child processes are not written yet");
         }
     }
 
     /// A relay whose thread could not be started has said so.
-    async fn send(&self, relayed: Relayed) {
+    async fn send(&self, relayed: RelayMessage) {
         let _lost = self.0.send(relayed).await.is_err();
     }
 }
 
-fn write_all(mut relayed: mpsc::Receiver<Relayed>) {
+fn write_all(mut relayed: mpsc::Receiver<RelayMessage>) {
     while let Some(relayed) = relayed.blocking_recv() {
         match relayed {
             // Nobody can be told that the log cannot be written.
-            Relayed::Line(line) => drop(write_errors(line.as_bytes())),
-            Relayed::Printed { connector, text } => tracing::warn!(connector, "{text}"),
-            // Whoever asked may have lost patience.
-            Relayed::Flush(written) => drop(written.send(())),
+            RelayMessage::Line(line) => drop(write_errors(line.as_bytes())),
+            RelayMessage::Printed { connector, text } => tracing::warn!(connector, "{text}"),
+            // Whoever asked may have lost timeout.
+            RelayMessage::Flush(written) => drop(written.send(())),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Bump allocation in a batch's memory: inline on either side of the boundary.
+//! Bump allocation in a batch's memory, inlined on both sides of the boundary.
 
 use std::{marker::PhantomData, slice};
 
@@ -8,9 +8,9 @@ use crate::{
     value::{Field, Value},
 };
 
-/// Where new values of a batch are allocated. What it hands out lives as long as the batch is lent, `'b`.
+/// Allocator for the new values of a batch. Allocated values live as long as the call, `'b`.
 ///
-/// `'b` is invariant and different for every call, so values of one batch cannot be put into another.
+/// `'b` is invariant and different for every call, so values of one batch cannot be used in another.
 #[derive(Clone, Copy)]
 pub struct Arena<'b> {
     cursor: *mut Cursor,
@@ -21,23 +21,23 @@ impl<'b> Arena<'b> {
     /// Wraps a cursor.
     ///
     /// # Safety
-    /// `cursor` is valid for `'b`, only this thread uses it meanwhile, and what it hands out is neither moved nor
+    /// `cursor` is valid for `'b`, only this thread uses it during that time, and allocated memory is neither moved nor
     /// freed before `'b` ends.
     #[must_use]
     pub const unsafe fn from_cursor(cursor: *mut Cursor) -> Self {
         Self { cursor, batch: PhantomData }
     }
 
-    /// `size` bytes aligned to `align` (a power of two), uninitialised. Nothing has room even in an arena without memory.
+    /// Allocates `size` uninitialised bytes aligned to `align`, a power of two. Zero bytes need no memory.
     ///
     /// # Panics
-    /// When the batch may not grow any more. The SDK turns that into an error of the call.
+    /// If the memory limit of the batch is reached. The SDK turns the panic into an error of the call.
     #[inline]
     fn allocate(self, size: usize, align: usize) -> *mut u8 {
         if size == 0 {
             return std::ptr::without_provenance_mut(align);
         }
-        // SAFETY: by the promise at `from_cursor`; no reference to the cursor is kept.
+        // SAFETY: guaranteed by the contract of `from_cursor`; no reference to the cursor is kept.
         unsafe {
             let ptr = (*self.cursor).ptr;
             let padding = ptr.align_offset(align);
@@ -53,19 +53,19 @@ impl<'b> Arena<'b> {
     #[cold]
     #[inline(never)]
     fn grow(self, size: usize, align: usize) -> *mut u8 {
-        // SAFETY: by the promise at `from_cursor`; no reference to the cursor is kept.
-        let room = unsafe { ((*self.cursor).grow)(self.cursor, size, align) };
+        // SAFETY: guaranteed by the contract of `from_cursor`; no reference to the cursor is kept.
+        let memory = unsafe { ((*self.cursor).grow)(self.cursor, size, align) };
         assert!(
-            !room.is_null(),
-            "the batch's memory limit is reached: allocate less per record, or raise limits.memory"
+            !memory.is_null(),
+            "the memory limit of the batch is reached: allocate less per record, or raise limits.memory"
         );
-        room
+        memory
     }
 
     /// Copies `items` into the arena.
     ///
     /// # Panics
-    /// When the batch may not grow any more.
+    /// If the memory limit of the batch is reached.
     #[must_use]
     #[inline]
     pub fn slice<T: Copy + 'b>(self, items: &[T]) -> &'b [T] {
@@ -73,17 +73,17 @@ impl<'b> Arena<'b> {
             return &[];
         }
         let to = self.allocate(size_of_val(items), align_of::<T>()).cast::<T>();
-        // SAFETY: `to` has room for the items, is aligned, and lives for `'b`; `T: Copy` needs no drop.
+        // SAFETY: `to` has space for the items, is aligned, and lives for `'b`; `T: Copy` needs no drop.
         unsafe {
             std::ptr::copy_nonoverlapping(items.as_ptr(), to, items.len());
             slice::from_raw_parts(to, items.len())
         }
     }
 
-    /// Collects `items` into the arena without a detour over the heap.
+    /// Collects `items` into the arena without a temporary list on the heap.
     ///
     /// # Panics
-    /// When the batch may not grow any more, and when the iterator yields fewer items than it promised.
+    /// If the memory limit of the batch is reached, or the iterator yields fewer items than its length.
     #[must_use]
     pub fn collect<T: Copy + 'b>(self, items: impl ExactSizeIterator<Item = T>) -> &'b [T] {
         let len = items.len();
@@ -93,11 +93,11 @@ impl<'b> Arena<'b> {
         let to = self.allocate(size_of::<T>().saturating_mul(len), align_of::<T>()).cast::<T>();
         let mut written = 0;
         for item in items.take(len) {
-            // SAFETY: `written < len`, and `to` has room for `len` items.
+            // SAFETY: `written < len`, and `to` has space for `len` items.
             unsafe { to.add(written).write(item) };
             written += 1;
         }
-        assert_eq!(written, len, "an ExactSizeIterator must yield as many items as it says");
+        assert_eq!(written, len, "an ExactSizeIterator must yield exactly len() items");
         // SAFETY: all `len` items are written, and live for `'b`.
         unsafe { slice::from_raw_parts(to, len) }
     }
@@ -105,7 +105,7 @@ impl<'b> Arena<'b> {
     /// Copies `item` into the arena.
     ///
     /// # Panics
-    /// When the batch may not grow any more.
+    /// If the memory limit of the batch is reached.
     #[must_use]
     #[inline]
     pub fn alloc<T: Copy + 'b>(self, item: T) -> &'b T {
@@ -115,7 +115,7 @@ impl<'b> Arena<'b> {
     /// Copies `text` into the arena.
     ///
     /// # Panics
-    /// When the batch may not grow any more.
+    /// If the memory limit of the batch is reached.
     #[must_use]
     #[inline]
     pub fn str(self, text: &str) -> &'b str {
@@ -123,35 +123,35 @@ impl<'b> Arena<'b> {
         unsafe { std::str::from_utf8_unchecked(self.slice(text.as_bytes())) }
     }
 
-    /// A string value: a copy of `text`. For text that is in the arena already, [`Value::string`] copies nothing.
+    /// Creates a string value from a copy of `text`. For text that is already in the arena, use [`Value::string`].
     #[must_use]
     #[inline]
     pub fn string(self, text: &str) -> Value<'b> {
         Value::string(self.str(text))
     }
 
-    /// A bytes value: a copy of `bytes`.
+    /// Creates a bytes value from a copy of `bytes`.
     #[must_use]
     #[inline]
     pub fn bytes(self, bytes: &[u8]) -> Value<'b> {
         Value::bytes(self.slice(bytes))
     }
 
-    /// A list value.
+    /// Creates a list value.
     #[must_use]
     #[inline]
     pub fn list(self, items: &[Value<'b>]) -> Value<'b> {
         Value::list(self.slice(items))
     }
 
-    /// A struct value. Names are in the arena already, or static.
+    /// Creates a struct value. The names must already be in the arena, or static.
     #[must_use]
     #[inline]
     pub fn object(self, fields: &[Field<'b>]) -> Value<'b> {
         Value::object(self.slice(fields))
     }
 
-    /// A change event, for formats and for transforms that make one.
+    /// Creates a change event, for formats and for transforms.
     #[must_use]
     pub fn change(self, parts: &ChangeParts<'b>) -> &'b ChangeView {
         self.alloc(parts.to_view())

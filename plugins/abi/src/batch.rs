@@ -1,4 +1,4 @@
-//! A batch as a plugin reads it.
+//! Safe access to a batch.
 
 use crate::{
     arena::Arena,
@@ -12,20 +12,20 @@ pub struct Batch<'b> {
     view: &'b BatchView,
 }
 
-/// Where a partition stands once the batch is durable: what a sink that keeps offsets stores with its rows.
+/// The position of a partition after the batch. A sink that stores offsets stores it with its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NextOffset<'b> {
     /// Topic.
     pub topic: &'b str,
     /// Partition.
     pub partition: i32,
-    /// Next offset to read: past filtered and rejected records too.
+    /// Next offset to read, past filtered and rejected records.
     pub next_offset: i64,
-    /// Epoch that the sink gave when it claimed the partition, else 0.
+    /// Epoch that the sink returned when it claimed the partition, or 0.
     pub epoch: u64,
-    /// What the host has to know of the records before `next_offset`, opaque to the sink: stored beside the offset, in the
-    /// same transaction, and returned from the next claim, it makes sure that events are ordered after a restart as they
-    /// would have been without one. A few hundred bytes, 3,000 at most; empty when there is nothing to know.
+    /// State of the host as of `next_offset`, opaque to the sink. Store it with the offset, in the same transaction, and
+    /// return it from the next claim: events are then ordered after a restart as they would have been without one. A few
+    /// hundred bytes, 3,000 at most; empty if there is no state.
     pub state: &'b [u8],
 }
 
@@ -33,19 +33,19 @@ impl<'b> Batch<'b> {
     /// Wraps a batch.
     ///
     /// # Safety
-    /// The view describes tables that live, unchanged, for `'b`.
+    /// The tables that the view points to live, unchanged, for `'b`.
     #[must_use]
     pub const unsafe fn from_view(view: &'b BatchView) -> Self {
         Self { view }
     }
 
-    /// How many records.
+    /// Number of records.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.view.len
     }
 
-    /// Whether there are none.
+    /// Whether there are no records.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.view.len == 0
@@ -65,7 +65,7 @@ impl<'b> Batch<'b> {
 
     fn record(&self, index: usize) -> Record<'b> {
         debug_assert!(index < self.len());
-        // SAFETY: the host laid out `len` records `record_size` apart, each at least as long as v1's; both callers
+        // SAFETY: the host has laid out `len` records with the stride `record_size`, which is at least that of v1; both callers
         // stay below `len`.
         unsafe {
             let record = self.view.records.add(index * self.view.record_size as usize).cast::<RecordView>();
@@ -73,11 +73,11 @@ impl<'b> Batch<'b> {
         }
     }
 
-    /// Where every partition of the batch stands once it is durable.
+    /// The position of every partition after the batch.
     pub fn positions(&self) -> impl ExactSizeIterator<Item = NextOffset<'b>> + use<'b> {
         let view = self.view;
         (0..view.position_count).map(move |index| {
-            // SAFETY: the host laid out `position_count` positions `position_size` apart; topics are UTF-8.
+            // SAFETY: the host has laid out `position_count` positions with the stride `position_size`; topics are UTF-8.
             unsafe {
                 let position = view.positions.add(index * view.position_size as usize).cast::<PositionView>();
                 // Field by field: an older host does not have the last one.
@@ -94,10 +94,10 @@ impl<'b> Batch<'b> {
         })
     }
 
-    /// Where new values go; `None` in a sink.
+    /// Allocator for new values; `None` in a sink.
     #[must_use]
     pub fn arena(&self) -> Option<Arena<'b>> {
-        // SAFETY: the host lends the cursor together with the batch, to this thread alone.
+        // SAFETY: the host passes the cursor with the batch, and only this thread uses it.
         (!self.view.cursor.is_null()).then(|| unsafe { Arena::from_cursor(self.view.cursor) })
     }
 }

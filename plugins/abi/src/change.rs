@@ -1,4 +1,4 @@
-//! Change events, read safely: operation, rows, table, key columns, source position.
+//! Safe access to change events: operation, rows, table, key columns, source position.
 
 use std::fmt;
 
@@ -26,12 +26,12 @@ pub enum Operation {
     Truncate,
     /// A message without a row, such as PostgreSQL's logical messages.
     Message,
-    /// One that this build does not know.
+    /// An operation that this build does not know.
     Other(u8),
 }
 
 impl Operation {
-    /// The operation of a code.
+    /// Converts a code.
     #[must_use]
     pub const fn from_code(code: OperationCode) -> Self {
         match code {
@@ -59,7 +59,7 @@ impl Operation {
         }
     }
 
-    /// The name that people read: `INSERT`, `READ`, `UPDATE`, `DELETE`, `TRUNCATE`, `MESSAGE`.
+    /// Readable name: `INSERT`, `READ`, `UPDATE`, `DELETE`, `TRUNCATE`, `MESSAGE`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -73,7 +73,7 @@ impl Operation {
         }
     }
 
-    /// Whether the event brings a row into being: an insert or a snapshot's read.
+    /// Whether the event creates a row: an insert, or a read of a snapshot.
     #[must_use]
     pub const fn is_insert(self) -> bool {
         matches!(self, Self::Create | Self::Read)
@@ -86,10 +86,10 @@ impl fmt::Display for Operation {
     }
 }
 
-/// Where the source stands: compare it first, then the Kafka offset.
+/// Position in the source's log. To order events, compare it first, then the Kafka offset.
 ///
-/// It is the generation of the source's log, then the place in that log: after a failover to another server, or a restore
-/// from a backup, places begin anew, and events of the new log are newer than all of the old one.
+/// It consists of the generation of the log and the position in that log. After a failover to another server, or a restore
+/// from a backup, positions start over in a new log, whose events are newer than all events of the old one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Position {
     generation: u64,
@@ -97,13 +97,13 @@ pub struct Position {
 }
 
 impl Position {
-    /// Number of the source's log, counted per partition and source from 0.
+    /// Generation of the source's log, counted per partition and source, starting at 0.
     #[must_use]
     pub const fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// The place in that log, most significant word first.
+    /// Position in that log, most significant word first.
     #[must_use]
     pub const fn words(&self) -> [u64; 4] {
         self.words
@@ -118,12 +118,12 @@ pub struct Change<'b> {
 }
 
 impl<'b> Change<'b> {
-    /// Wraps a recognised change event.
+    /// Wraps a change event.
     ///
     /// # Safety
     /// The pointer is null, or the event and all that it points to live, unchanged, for `'b`.
     pub(crate) unsafe fn from_ptr(view: *const ChangeView, record: Record<'b>) -> Option<Self> {
-        // SAFETY: by the caller's promise.
+        // SAFETY: guaranteed by the caller.
         unsafe { view.as_ref() }.map(|view| Self { view, record })
     }
 
@@ -133,51 +133,51 @@ impl<'b> Change<'b> {
         Operation::from_code(self.view.operation)
     }
 
-    /// The row before, or an empty struct where the source sent none.
+    /// The row before the change, or an empty struct if the source did not send it.
     #[must_use]
     pub fn before(&self) -> Struct<'b> {
         self.before_value().as_struct().unwrap_or(Struct::EMPTY)
     }
 
-    /// The row after, or an empty struct where there is none (deletes, truncates).
+    /// The row after the change, or an empty struct if there is none (deletes, truncates).
     #[must_use]
     pub fn after(&self) -> Struct<'b> {
         self.after_value().as_struct().unwrap_or(Struct::EMPTY)
     }
 
-    /// The row as it last was: after, or before for a delete.
+    /// The latest row: the row after the change, or the row before it for a delete.
     #[must_use]
     pub fn row(&self) -> Struct<'b> {
         if self.after_value().is_null() { self.before() } else { self.after() }
     }
 
-    /// The row before as a value: null where the source sent none.
+    /// The row before the change as a value; null if the source did not send it.
     #[must_use]
     pub const fn before_value(&self) -> Value<'b> {
-        // SAFETY: lives for `'b`, by the promise at `from_ptr`.
+        // SAFETY: lives for `'b`, guaranteed by the contract of `from_ptr`.
         unsafe { Value::from_node(self.view.before) }
     }
 
-    /// The row after as a value: null where there is none.
+    /// The row after the change as a value; null if there is none.
     #[must_use]
     pub const fn after_value(&self) -> Value<'b> {
-        // SAFETY: lives for `'b`, by the promise at `from_ptr`.
+        // SAFETY: lives for `'b`, guaranteed by the contract of `from_ptr`.
         unsafe { Value::from_node(self.view.after) }
     }
 
-    /// The whole source block, null in flat events.
+    /// The `source` block of the event; null in flat events.
     #[must_use]
     pub const fn source(&self) -> Value<'b> {
-        // SAFETY: lives for `'b`, by the promise at `from_ptr`.
+        // SAFETY: lives for `'b`, guaranteed by the contract of `from_ptr`.
         unsafe { Value::from_node(self.view.source) }
     }
 
     const fn text(&self, bytes: Bytes) -> &'b str {
-        // SAFETY: lives for `'b` and is UTF-8, by the promise at `from_ptr`.
+        // SAFETY: lives for `'b` and is UTF-8, guaranteed by the contract of `from_ptr`.
         unsafe { bytes.text() }
     }
 
-    /// Kind of source, such as `postgresql`; may be empty.
+    /// Type of the source connector, such as `postgresql`; may be empty.
     #[must_use]
     pub const fn connector(&self) -> &'b str {
         self.text(self.view.connector)
@@ -213,20 +213,20 @@ impl<'b> Change<'b> {
         self.text(self.view.snapshot)
     }
 
-    /// Log position for people, such as an LSN; may be empty.
+    /// Log position as readable text, such as an LSN; may be empty.
     #[must_use]
     pub const fn position_text(&self) -> &'b str {
         self.text(self.view.position_text)
     }
 
-    /// Comparable log position, inherited from the partition's last event where the source gave none.
+    /// Log position for comparisons. Events without one inherit it from the partition's previous event.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
         let position = Position { generation: self.log_generation(), words: self.view.position };
         (self.view.position_len > 0).then_some(position)
     }
 
-    /// Number of the source's log that the event belongs to, also where it has no position: see [`Position`].
+    /// Generation of the source's log that the event belongs to, even if it has no position: see [`Position`].
     #[must_use]
     pub const fn log_generation(&self) -> u64 {
         // An older host does not have it.
@@ -234,51 +234,51 @@ impl<'b> Change<'b> {
         if self.view.size as usize >= end { self.view.log_generation } else { 0 }
     }
 
-    /// Whether the source has sent the event before, as connectors do that restart: an earlier record of the partition
-    /// holds it. Sinks that cannot tell by the row, as in tables without a key, leave such events out.
+    /// Whether an earlier record of the partition holds the same event. Source connectors send events again after a
+    /// restart. Sinks that cannot detect this by the row, as in tables without a key, skip such events.
     #[must_use]
     pub const fn is_resent(&self) -> bool {
         self.view.flags & change_flags::RESENT != 0
     }
 
-    /// Whether the position is that of an earlier event of the partition, because the source gave this one none.
+    /// Whether the position was inherited from an earlier event of the partition, because the source gave none.
     #[must_use]
     pub fn inherits_position(&self) -> bool {
         self.view.flags & change_flags::INHERITED_POSITION != 0
     }
 
-    /// Milliseconds since the epoch at which the source committed.
+    /// Commit time in the source, in milliseconds since the epoch.
     #[must_use]
     pub fn commit_ms(&self) -> Option<i64> {
         (self.view.flags & change_flags::HAS_COMMIT_TIME != 0).then_some(self.view.commit_ms)
     }
 
-    /// Milliseconds since the epoch at which the connector handled the event.
+    /// Time at which the source connector processed the event, in milliseconds since the epoch.
     #[must_use]
     pub fn event_ms(&self) -> Option<i64> {
         (self.view.flags & change_flags::HAS_EVENT_TIME != 0).then_some(self.view.event_ms)
     }
 
-    /// The primary key's columns: the fields of the message key. Empty for a table without one.
+    /// The primary key: the fields of the record key. Empty for a table without a primary key.
     #[must_use]
     pub fn key(&self) -> Struct<'b> {
         self.record.key().as_struct().unwrap_or(Struct::EMPTY)
     }
 
-    /// Names of the primary key's columns.
+    /// Names of the primary key columns.
     pub fn key_columns(&self) -> impl ExactSizeIterator<Item = &'b str> + use<'b> {
         self.key().iter().map(|(name, _)| name)
     }
 
-    /// Schema of the row, where the format has one.
+    /// Schema of the row, if the format has one.
     #[must_use]
     pub const fn row_schema(&self) -> Option<Schema> {
         // SAFETY: schemas live as long as the process.
         unsafe { Schema::from_ptr(self.view.row_schema) }
     }
 
-    /// The same event with other rows: the new value of a record, and the event that goes with it. The row's schema
-    /// goes along only while the columns keep their names: it must not describe columns that are not there.
+    /// Replaces the rows: returns the new value of the record and the new event. The schema of the row is kept only if the
+    /// columns have the same names, because it must not describe missing columns.
     #[must_use]
     pub fn with_rows(
         &self,
@@ -298,14 +298,14 @@ impl<'b> Change<'b> {
         (Value::object(fields), arena.alloc(view))
     }
 
-    /// The same event under another table name.
+    /// Replaces the table name.
     #[must_use]
     pub fn with_table(&self, arena: Arena<'b>, table: &str) -> &'b ChangeView {
         arena.alloc(ChangeView { table: Bytes::new(arena.str(table).as_bytes()), ..self.copy() })
     }
 
     fn copy(&self) -> ChangeView {
-        // SAFETY: the host filled `size` bytes, by the promise at `from_ptr`.
+        // SAFETY: the host filled `size` bytes, guaranteed by the contract of `from_ptr`.
         unsafe { self.view.copy() }
     }
 }
@@ -321,7 +321,7 @@ impl fmt::Debug for Change<'_> {
     }
 }
 
-/// What a format fills in to make a change event; see the getters of [`Change`] for the meaning of each.
+/// Definition of a change event, for formats. See the getters of [`Change`] for the meaning of each field.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "each is explained at the getter of the same name")]
 pub struct ChangeParts<'b> {
@@ -346,7 +346,7 @@ pub struct ChangeParts<'b> {
 }
 
 impl ChangeParts<'_> {
-    /// An event of `operation` about which nothing else is known.
+    /// An event of `operation` without any other field.
     #[must_use]
     pub const fn new(operation: Operation) -> Self {
         Self {

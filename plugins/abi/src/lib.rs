@@ -6,21 +6,21 @@
 //! # Layout
 //!
 //! - [`raw`]: the frozen C layouts that cross the boundary, one file per subject. Every type says how it may grow.
-//! - [`value`]: the safe way to read and build a value tree: [`Value`], [`Struct`], [`List`], [`Decimal`], ...
-//! - [`Record`], [`Change`], [`Schema`]: the safe way to read one record of a batch.
-//! - [`Arena`]: bump allocation in the batch's memory, inline in the plugin.
-//! - [`object`]: how a Rust value becomes a plugin instance behind a vtable.
-//! - `host` (feature `host`): the owner of a batch's memory.
+//! - [`value`]: safe access to value trees: [`Value`], [`Struct`], [`List`], [`Decimal`], ...
+//! - [`Record`], [`Change`], [`Schema`]: safe access to one record of a batch.
+//! - [`Arena`]: bump allocation in the batch's memory, inlined into the plugin.
+//! - [`object`]: wraps a Rust value as a plugin instance behind a vtable.
+//! - `host` (feature `host`): owns a batch's memory.
 //!
 //! # How the interface may change
 //!
 //! 1. A vtable or a module is an abi_stable *prefix type*: fields are only ever appended.
-//! 2. A record, a change, a schema and a field are read through a size that the host states: fields are only ever
-//!    appended, and an older plugin steps over what it does not know.
-//! 3. Structs passed once per call are frozen and end in reserved words, which are zero and mean "absent".
+//! 2. The host passes the size of a record, a change, a schema and a field with the data: fields are only ever
+//!    appended, and an older plugin skips fields that it does not know.
+//! 3. Structs that are passed once per call are frozen and end in reserved words, which are zero, meaning "absent".
 //! 4. Kinds, operations and error classes are open newtypes over `u8`. An unknown kind reads as "unsupported", an
-//!    unknown error class as fatal: never as undefined behaviour.
-//! 5. Anything else is a new root type beside the old one.
+//!    unknown error class as fatal. Neither is undefined behaviour.
+//! 5. Any other change requires a new root type in addition to the old one.
 
 mod arena;
 mod batch;

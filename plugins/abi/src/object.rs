@@ -1,7 +1,7 @@
-//! How a Rust value becomes a plugin instance: the functions behind the vtables.
+//! Wraps a Rust value as a plugin instance: the functions behind the vtables.
 //!
-//! Nothing may unwind out of these functions. The SDK implements the two traits with guards that catch panics; a panic
-//! that escaped them would abort the process at the `extern "C"` boundary.
+//! These functions must not unwind. The SDK implements the two traits with guards that catch panics; a panic
+//! that escapes them aborts the process at the `extern "C"` boundary.
 
 use abi_stable::{
     prefix_type::WithMetadata,
@@ -20,7 +20,7 @@ use crate::{
 
 /// A transform behind the boundary. Never panics.
 pub trait RawTransform: Send + 'static {
-    /// Reads the batch and appends its outputs, in input order.
+    /// Processes the batch and appends its outputs, in input order.
     ///
     /// # Errors
     /// See [`ErrorClass`]; the host discards the outputs.
@@ -31,61 +31,61 @@ pub trait RawTransform: Send + 'static {
         outputs: &mut Outputs,
     ) -> Result<(), AbiError>;
 
-    /// Ends the work.
+    /// Closes the instance.
     ///
     /// # Errors
-    /// Whatever is worth a log line.
+    /// The host logs them.
     fn close(&mut self) -> Result<(), AbiError>;
 }
 
 /// A sink behind the boundary. Never panics.
 pub trait RawSink: Send + 'static {
-    /// Writes a batch, all or nothing.
+    /// Writes all of a batch or nothing.
     ///
     /// # Errors
     /// See [`ErrorClass`].
     fn write(&mut self, batch: Batch<'_>, report: &ReportHandle) -> Result<(), AbiError>;
 
-    /// Takes partitions over, and fills one answer each.
+    /// Takes ownership of partitions, and fills in one claim for each.
     ///
     /// # Errors
     /// See [`ErrorClass`].
     fn claim(&mut self, partitions: &[PartitionView<'_>], claims: &mut [Claim]) -> Result<(), AbiError>;
 
-    /// Lets partitions go.
+    /// Releases partitions.
     ///
     /// # Errors
     /// See [`ErrorClass`].
     fn release(&mut self, partitions: &[PartitionView<'_>]) -> Result<(), AbiError>;
 
-    /// Forgets what offsets are stored of claimed partitions.
+    /// Deletes the stored offsets of claimed partitions.
     ///
     /// # Errors
     /// See [`ErrorClass`].
-    fn start_over(&mut self, partitions: &[PartitionView<'_>]) -> Result<(), AbiError>;
+    fn reset_offsets(&mut self, partitions: &[PartitionView<'_>]) -> Result<(), AbiError>;
 
-    /// Makes everything written durable.
+    /// Makes all written data durable.
     ///
     /// # Errors
     /// See [`ErrorClass`].
     fn flush(&mut self) -> Result<(), AbiError>;
 
-    /// Ends the work.
+    /// Closes the instance.
     ///
     /// # Errors
-    /// Whatever is worth a log line.
+    /// The host logs them.
     fn close(&mut self) -> Result<(), AbiError>;
 }
 
 impl TransformObject {
-    /// Puts `transform` behind the boundary.
+    /// Wraps `transform`.
     pub fn new<T: RawTransform>(transform: T) -> Self {
         Self { instance: Box::into_raw(Box::new(transform)).cast(), vtable: transform_vtable::<T>() }
     }
 }
 
 impl SinkObject {
-    /// Puts `sink` behind the boundary.
+    /// Wraps `sink`.
     pub fn new<T: RawSink>(sink: T) -> Self {
         Self { instance: Box::into_raw(Box::new(sink)).cast(), vtable: sink_vtable::<T>() }
     }
@@ -116,7 +116,7 @@ impl<T: RawSink> Tables<T> {
         flush: sink_flush::<T>,
         close: sink_close::<T>,
         drop: drop_instance::<T>,
-        start_over: sink_start_over::<T>,
+        reset_offsets: sink_reset_offsets::<T>,
     });
 }
 
@@ -139,7 +139,7 @@ unsafe extern "C" fn transform_apply<T: RawTransform>(
     let Some(arena) = batch.arena() else {
         return RResult::RErr(AbiError::new(
             ErrorClass::FATAL,
-            "the host lent a batch without memory to a transform",
+            "the host passed a batch without an arena to a transform",
         ));
     };
     transform.apply(batch, arena, outputs).into()
@@ -178,12 +178,12 @@ unsafe extern "C" fn sink_release<T: RawSink>(
     unsafe { &mut *instance.cast::<T>() }.release(partitions.as_slice()).into()
 }
 
-unsafe extern "C" fn sink_start_over<T: RawSink>(
+unsafe extern "C" fn sink_reset_offsets<T: RawSink>(
     instance: *mut (),
     partitions: RSlice<'_, PartitionView<'_>>,
 ) -> RResult<(), AbiError> {
     // SAFETY: as above.
-    unsafe { &mut *instance.cast::<T>() }.start_over(partitions.as_slice()).into()
+    unsafe { &mut *instance.cast::<T>() }.reset_offsets(partitions.as_slice()).into()
 }
 
 unsafe extern "C" fn sink_flush<T: RawSink>(instance: *mut ()) -> RResult<(), AbiError> {

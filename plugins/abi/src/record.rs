@@ -1,4 +1,4 @@
-//! One record of a batch, read safely.
+//! Safe access to a record.
 
 use std::{fmt, slice};
 
@@ -9,7 +9,7 @@ use crate::{
     value::Value,
 };
 
-/// A record, borrowed from its batch for `'b`: it cannot outlive the call.
+/// A record, borrowed from its batch for `'b`, so it cannot outlive the call.
 #[derive(Clone, Copy)]
 pub struct Record<'b> {
     view: &'b RecordView,
@@ -20,38 +20,38 @@ impl<'b> Record<'b> {
     /// Wraps a record of the table.
     ///
     /// # Safety
-    /// The record and all that it points to live, unchanged, for `'b`. `index` is its place in the batch.
+    /// The record and all that it points to live, unchanged, for `'b`. `index` is its index in the batch.
     #[must_use]
     pub const unsafe fn from_view(view: &'b RecordView, index: u32) -> Self {
         Self { view, index }
     }
 
-    /// The record as it lies in the table.
+    /// The raw record.
     #[must_use]
     pub const fn raw(&self) -> &'b RecordView {
         self.view
     }
 
-    /// Place in the batch: what a sink rejects by.
+    /// Index in the batch, for [`reject`](crate::raw::ReportVTable::reject).
     #[must_use]
     pub const fn index(&self) -> u32 {
         self.index
     }
 
-    /// Index of the consumed record that this one came from; several records may share one.
+    /// Index of the consumed record that this one was made from; several records may have the same.
     #[must_use]
     pub const fn input(&self) -> u32 {
         self.view.input
     }
 
-    /// Kafka topic, or what a transform routed the record to.
+    /// Kafka topic, or the topic that a transform has routed the record to.
     #[must_use]
     pub const fn topic(&self) -> &'b str {
-        // SAFETY: UTF-8 that lives for `'b`, by the promise at `from_view`.
+        // SAFETY: UTF-8 that lives for `'b`, guaranteed by the contract of `from_view`.
         unsafe { self.view.topic.text() }
     }
 
-    /// Kafka topic that the record was read from: what [`crate::Batch::positions`] counts.
+    /// Kafka topic that the record was read from, as in [`crate::Batch::positions`].
     #[must_use]
     pub const fn source_topic(&self) -> &'b str {
         // SAFETY: as in `topic`.
@@ -76,69 +76,69 @@ impl<'b> Record<'b> {
         (self.view.timestamp_ms != NO_TIMESTAMP).then_some(self.view.timestamp_ms)
     }
 
-    /// The decoded key; null when there is none.
+    /// The decoded key, or null.
     #[must_use]
     pub const fn key(&self) -> Value<'b> {
-        // SAFETY: lives for `'b`, by the promise at `from_view`.
+        // SAFETY: lives for `'b`, guaranteed by the contract of `from_view`.
         unsafe { Value::from_node(self.view.key) }
     }
 
     /// The decoded value; null for a tombstone.
     #[must_use]
     pub const fn value(&self) -> Value<'b> {
-        // SAFETY: lives for `'b`, by the promise at `from_view`.
+        // SAFETY: lives for `'b`, guaranteed by the contract of `from_view`.
         unsafe { Value::from_node(self.view.value) }
     }
 
-    /// The key's bytes as they came from Kafka.
+    /// The key's bytes from Kafka.
     #[must_use]
     pub const fn key_bytes(&self) -> Option<&'b [u8]> {
-        // SAFETY: lives for `'b`, by the promise at `from_view`.
+        // SAFETY: lives for `'b`, guaranteed by the contract of `from_view`.
         unsafe { self.view.raw_key.get() }
     }
 
-    /// The value's bytes as they came from Kafka; `None` for a tombstone.
+    /// The value's bytes from Kafka; `None` for a tombstone.
     #[must_use]
     pub const fn value_bytes(&self) -> Option<&'b [u8]> {
-        // SAFETY: lives for `'b`, by the promise at `from_view`.
+        // SAFETY: lives for `'b`, guaranteed by the contract of `from_view`.
         unsafe { self.view.raw_value.get() }
     }
 
-    /// Whether Kafka carried no value, or a transform removed it.
+    /// Whether the record has no value, in Kafka or because a transform removed it.
     #[must_use]
     pub fn is_tombstone(&self) -> bool {
         let decoded = self.view.flags & record_flags::VALUE_DECODED != 0;
         if decoded { self.value().is_null() } else { !self.view.raw_value.is_present() }
     }
 
-    /// Headers, in order; a name may come twice.
+    /// Headers, in order; a name may occur several times.
     #[must_use]
     pub const fn headers(&self) -> Headers<'b> {
         if self.view.header_count == 0 {
             return Headers(&[]);
         }
-        // SAFETY: lives for `'b`, by the promise at `from_view`.
+        // SAFETY: lives for `'b`, guaranteed by the contract of `from_view`.
         Headers(unsafe { slice::from_raw_parts(self.view.headers, self.view.header_count as usize) })
     }
 
-    /// Schema of the key, where the format has one.
+    /// Schema of the key, if the format has one.
     #[must_use]
     pub const fn key_schema(&self) -> Option<Schema> {
         // SAFETY: schemas live as long as the process.
         unsafe { Schema::from_ptr(self.view.key_schema) }
     }
 
-    /// Schema of the whole value, where the format has one. For a row's, see [`Change::row_schema`].
+    /// Schema of the whole value, if the format has one. For the schema of a row, see [`Change::row_schema`].
     #[must_use]
     pub const fn value_schema(&self) -> Option<Schema> {
         // SAFETY: schemas live as long as the process.
         unsafe { Schema::from_ptr(self.view.value_schema) }
     }
 
-    /// The change event in the value, if it is one.
+    /// The change event in the value, if there is one.
     #[must_use]
     pub fn change(&self) -> Option<Change<'b>> {
-        // SAFETY: the change lives for `'b`, by the promise at `from_view`.
+        // SAFETY: the change lives for `'b`, guaranteed by the contract of `from_view`.
         unsafe { Change::from_ptr(self.view.change, *self) }
     }
 }
@@ -163,13 +163,13 @@ pub struct Header<'b> {
 }
 
 impl<'b> Headers<'b> {
-    /// How many headers.
+    /// Number of headers.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no headers.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -189,7 +189,7 @@ impl<'b> Headers<'b> {
         self.iter().filter(|header| header.name == name).last()
     }
 
-    /// The headers as they lie in the table.
+    /// The raw headers.
     #[must_use]
     pub const fn raw(&self) -> &'b [HeaderView] {
         self.0

@@ -1,4 +1,4 @@
-//! Schemas, read safely; and how a format makes one.
+//! Safe access to schemas, and builders for formats.
 
 use std::{fmt, mem::offset_of};
 
@@ -22,7 +22,7 @@ impl Schema {
     /// The pointer is null, or the schema and all that it points to are immutable and live as long as the process.
     #[must_use]
     pub const unsafe fn from_ptr(schema: *const SchemaView) -> Option<Self> {
-        // SAFETY: by the caller's promise.
+        // SAFETY: guaranteed by the caller.
         match unsafe { schema.as_ref() } {
             Some(schema) => Some(Self(schema)),
             None => None,
@@ -35,7 +35,7 @@ impl Schema {
         self.0
     }
 
-    /// The same for equal schemas, for as long as the process runs: a key for caches.
+    /// Equal schemas have the same id as long as the process runs. Use it as a cache key.
     #[must_use]
     pub const fn id(self) -> u64 {
         self.0.id
@@ -44,23 +44,23 @@ impl Schema {
     /// The schema's name, such as `cdc.public.customers.Value`; may be empty.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        // SAFETY: the host fills it with UTF-8 that lives as long as the process.
+        // SAFETY: the host sets it to UTF-8 that lives as long as the process.
         unsafe { self.0.name.text() }
     }
 
-    /// The schema's version, 0 when it has none.
+    /// The schema's version, or 0.
     #[must_use]
     pub const fn version(self) -> u32 {
         self.0.version
     }
 
-    /// How many fields.
+    /// Number of fields.
     #[must_use]
     pub const fn len(self) -> usize {
         self.0.field_count as usize
     }
 
-    /// Whether there are none.
+    /// Whether there are no fields.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.len() == 0
@@ -74,7 +74,7 @@ impl Schema {
 
     fn field_unchecked(self, index: usize) -> Field {
         debug_assert!(index < self.len());
-        // SAFETY: the host laid out `field_count` fields `field_size` apart, each at least as long as v1's, and both
+        // SAFETY: the host has laid out `field_count` fields with the stride `field_size`, at least that of v1, and both
         // callers stay below the count.
         Field(unsafe { &*self.0.fields.add(index * self.0.field_size as usize).cast() })
     }
@@ -99,7 +99,7 @@ impl Field {
         unsafe { self.0.name.text() }
     }
 
-    /// The semantic type as the source names it, such as `io.debezium.time.Date`; may be empty.
+    /// Name of the semantic type in the source, such as `io.debezium.time.Date`; may be empty.
     #[must_use]
     pub const fn semantic(self) -> &'static str {
         // SAFETY: UTF-8 that lives as long as the process.
@@ -118,19 +118,19 @@ impl Field {
         self.0.flags & field_flags::OPTIONAL != 0
     }
 
-    /// Digits in all, if known.
+    /// Total number of digits, if known.
     #[must_use]
     pub fn precision(self) -> Option<u32> {
         (self.0.precision != 0).then_some(self.0.precision)
     }
 
-    /// Digits after the point, if fixed.
+    /// Digits after the decimal point, if fixed.
     #[must_use]
     pub fn scale(self) -> Option<i32> {
         (self.0.flags & field_flags::HAS_SCALE != 0).then_some(self.0.scale)
     }
 
-    /// Longest length in characters, bytes or bits, if known.
+    /// Maximum length in characters, bytes or bits, if known.
     #[must_use]
     pub fn length(self) -> Option<u32> {
         (self.0.length != 0).then_some(self.0.length)
@@ -139,14 +139,14 @@ impl Field {
     /// Schema of a nested struct, of a list's items (one field) or of a map's values (one field).
     #[must_use]
     pub const fn nested(self) -> Option<Schema> {
-        // SAFETY: the host fills it with a schema that lives as long as the process.
+        // SAFETY: the host sets it to a schema that lives as long as the process.
         unsafe { Schema::from_ptr(self.0.nested) }
     }
 
-    /// Value of a field that is absent.
+    /// Default value of the field.
     #[must_use]
     pub fn default_value(self) -> Option<Value<'static>> {
-        // SAFETY: the host fills it with a tree that lives as long as the process.
+        // SAFETY: the host sets it to a tree that lives as long as the process.
         (self.0.flags & field_flags::HAS_DEFAULT != 0).then(|| unsafe { Value::from_node(self.0.default) })
     }
 }
@@ -163,10 +163,10 @@ impl fmt::Debug for Field {
     }
 }
 
-/// What a format fills in to make a [`Schema`].
+/// Definition of a [`Schema`], for formats.
 #[derive(Clone, Debug, Default)]
 pub struct SchemaDef {
-    /// The same for equal schemas.
+    /// Id; equal schemas have the same.
     pub id: u64,
     /// Name; may be empty.
     pub name: String,
@@ -181,26 +181,26 @@ pub struct SchemaDef {
 pub struct FieldDef {
     /// Name.
     pub name: String,
-    /// Semantic type's name; may be empty.
+    /// Name of the semantic type; may be empty.
     pub semantic: String,
     /// Kind of the decoded value.
     pub kind: Kind,
     /// Whether the field may be null.
     pub optional: bool,
-    /// Digits in all, if known.
+    /// Total number of digits, if known.
     pub precision: Option<u32>,
-    /// Digits after the point, if fixed.
+    /// Digits after the decimal point, if fixed.
     pub scale: Option<i32>,
-    /// Longest length, if known.
+    /// Maximum length, if known.
     pub length: Option<u32>,
-    /// Schema of what is nested.
+    /// Schema of nested values.
     pub nested: Option<Schema>,
-    /// Value of a field that is absent.
+    /// Default value of the field.
     pub default: Option<Value<'static>>,
 }
 
 impl SchemaDef {
-    /// Makes the schema. It is never freed: keep the number of distinct schemas bounded.
+    /// Creates the schema. It is never freed, so the number of distinct schemas must be bounded.
     #[must_use]
     pub fn leak(self) -> Schema {
         let fields: Vec<FieldView> = self.fields.into_iter().map(FieldDef::leak).collect();

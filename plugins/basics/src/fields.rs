@@ -5,23 +5,23 @@ use std::collections::BTreeMap;
 use tidegate_plugin::{Arena, Field, Struct, prelude::*};
 
 use crate::{
+    edit::{Edit, emit_edited},
     path::PathTree,
-    places::{Edit, emit_edited},
 };
 
-/// Configuration of `fields`. Paths such as `address.city` reach into nested structs and name fields as they come in.
+/// Configuration of `fields`. Paths such as `address.city` refer to nested fields, by their names in the input.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Config {
-    /// Fields to keep; all others are dropped. Empty keeps all.
+    /// Fields to keep; all others are dropped. If empty, all fields are kept.
     #[serde(default)]
     keep: Vec<String>,
     /// Fields to drop.
     #[serde(default)]
     drop: Vec<String>,
-    /// New names: `old = "new"`. With a path, only the last name changes: `"address.zip" = "postcode"`.
+    /// New names: `old = "new"`. For a path, only the last name changes: `"address.zip" = "postcode"`.
     #[serde(default)]
     rename: BTreeMap<String, String>,
-    /// Edit the key as well. Sinks that find rows by their key need the same names there.
+    /// Also edit the key. Sinks that find rows by their key need the same names in the key.
     #[serde(default)]
     key: bool,
 }
@@ -49,7 +49,7 @@ impl Transform for Fields {
         for (old, new) in config.rename {
             if new.is_empty() {
                 return Err(Error::fatal(format_args!(
-                    "rename.{old} is empty: give a name, or list it in `drop`"
+                    "rename.{old} is empty: set a name, or add the field to `drop`"
                 )));
             }
             changes.insert(&old, Action::Rename(new));
@@ -57,7 +57,7 @@ impl Transform for Fields {
         config.drop.iter().for_each(|path| changes.insert(path, Action::Drop));
         config.keep.iter().for_each(|path| keep.insert(path, ()));
         if keep.is_empty() && changes.is_empty() {
-            return Err(Error::fatal("nothing to do: give `keep`, `drop` or `rename`"));
+            return Err(Error::fatal("nothing to do: set `keep`, `drop` or `rename`"));
         }
         Ok(Self { keep, changes, key: config.key })
     }
@@ -74,7 +74,7 @@ impl Edit for Fields {
     }
 }
 
-/// The struct with its fields edited; `None` when it has none to edit.
+/// Edits the fields of a struct; `None` if nothing changes.
 fn edit_struct<'b>(
     row: Struct<'b>,
     keep: Option<&PathTree<()>>,
@@ -88,7 +88,7 @@ fn edit_struct<'b>(
     let stays = |field: &&Field<'b>| {
         is_kept(field, keep) && !matches!(change_of(field).and_then(PathTree::leaf), Some(Action::Drop))
     };
-    // Counting first costs another look at the names, and saves a list on the heap per row.
+    // Counting first compares the names twice, but avoids a heap allocation per row.
     let count = row.fields().iter().filter(stays).count();
     let mut staying = row.fields().iter().filter(stays);
     let edited = (0..count).map(|_| match staying.next() {
@@ -100,7 +100,7 @@ fn edit_struct<'b>(
     Some(Value::object(arena.collect(edited)))
 }
 
-/// A path below the field keeps it too, if there is a below.
+/// A field is also kept if a path to one of its nested fields is kept.
 fn is_kept(field: &Field<'_>, keep: Option<&PathTree<()>>) -> bool {
     let Some(keep) = keep else { return true };
     keep.get(field.name()).is_some_and(|kept| kept.leaf().is_some() || field.value().as_struct().is_some())
@@ -116,7 +116,7 @@ fn edit_field<'b>(
         Some(Action::Rename(new)) => arena.str(new),
         _ => field.name(),
     };
-    // A field that is kept by its own name is kept whole.
+    // A field that is kept by its own name is kept completely.
     let keep = keep.filter(|keep| keep.leaf().is_none());
     let inner = field.value().as_struct().and_then(|inner| edit_struct(inner, keep, change, arena));
     Field::new(name, inner.unwrap_or(field.value()))
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_kept_stays() {
+    fn only_listed_fields_are_kept() {
         let applied = run(json!({"keep": ["id", "address.city", "name.x"]}), &event());
         assert_eq!(applied.records[0].after, json!({"id": 1, "address": {"city": "Bonn"}}));
         let applied = run(json!({"keep": ["address", "address.city"], "drop": ["address.zip"]}), &event());
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_edited_if_wished() {
+    fn the_key_is_edited_if_enabled() {
         let records = event().tombstone("cdc.public.customers", json!({"id": 1}));
         let applied = run(json!({"rename": {"id": "customer_id"}, "key": true}), &records);
         assert_eq!(applied.records[0].key, json!({"customer_id": 1}));
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_value_is_a_row_too_and_others_pass() {
+    fn plain_structs_are_edited_and_other_values_are_kept() {
         let records = Records::new()
             .json("t", Json::Null, json!({"a": 1, "b": 2}))
             .json("t", Json::Null, json!({"c": 1}))
@@ -184,9 +184,9 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_that_does_nothing_is_refused() {
+    fn a_configuration_without_effect_is_rejected() {
         let error = TransformTest::<Fields>::open(json!({"key": true})).unwrap_err();
-        assert_eq!(error.message(), "nothing to do: give `keep`, `drop` or `rename`");
+        assert_eq!(error.message(), "nothing to do: set `keep`, `drop` or `rename`");
         let error = TransformTest::<Fields>::open(json!({"rename": {"a": ""}})).unwrap_err();
         assert!(error.message().starts_with("rename.a is empty"), "{error}");
     }

@@ -1,10 +1,10 @@
-//! Four transforms that need no Rust: `filter`, `route`, `fields` and `mask`.
+//! Four general-purpose transforms: `filter`, `route`, `fields` and `mask`.
 
+mod edit;
 mod fields;
 mod filter;
 mod mask;
 mod path;
-mod places;
 mod route;
 
 use tidegate_plugin::export_plugin;

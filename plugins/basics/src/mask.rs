@@ -1,4 +1,4 @@
-//! The `mask` transform: hides what fields hold.
+//! The `mask` transform: masks the values of fields.
 
 use std::fmt::Write;
 
@@ -7,28 +7,28 @@ use sha2::{Digest, Sha256};
 use tidegate_plugin::{Arena, Field, Struct, prelude::*};
 
 use crate::{
+    edit::{Edit, emit_edited},
     path::PathTree,
-    places::{Edit, emit_edited},
 };
 
-/// Configuration of `mask`. Null stays null, and what is not there is not added.
+/// Configuration of `mask`. Null stays null, and missing fields are not added.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Config {
-    /// Fields to hide; a path such as `address.city` reaches into nested structs.
+    /// Fields to mask. A path such as `address.city` refers to a nested field.
     fields: Vec<String>,
-    /// How to hide them.
+    /// How to mask them.
     #[serde(default)]
     mode: Mode,
-    /// What `replace` puts in their place.
+    /// Replacement in mode `replace`.
     #[serde(default = "stars")]
     replacement: String,
-    /// How many of the last characters `partial` leaves. Of a text that is no longer than that, it leaves none.
+    /// Number of last characters that `partial` keeps. Shorter text is masked completely.
     #[serde(default = "four")]
     keep_last: usize,
-    /// Secret for `hash`: without it, anybody can hash guesses and compare.
+    /// Secret salt for `hash`. Without it, values can be found by hashing guesses.
     #[serde(default)]
     salt: Secret,
-    /// Hide them in the key as well.
+    /// Also mask the fields in the key.
     #[serde(default)]
     key: bool,
 }
@@ -41,18 +41,18 @@ fn four() -> usize {
     4
 }
 
-/// How a field is hidden.
+/// How a field is masked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Mode {
-    /// By `replacement`.
+    /// Replace it with `replacement`.
     #[default]
     Replace,
-    /// By null.
+    /// Replace it with null.
     Null,
-    /// By a hash, as 64 hexadecimal digits: equal values stay equal, so that joins still work.
+    /// Replace it with a hash of 64 hexadecimal digits. Equal values have equal hashes, so joins still work.
     Hash,
-    /// By stars, but for the last characters.
+    /// Replace all but the last characters with stars.
     Partial,
 }
 
@@ -66,17 +66,17 @@ impl Transform for Mask {
     type Config = Config;
 
     const DESCRIPTION: &'static str =
-        "Hides what fields hold: by a text, null, a hash, or all but the last characters";
+        "Masks fields: with a fixed text, null, a hash, or all but the last characters";
 
     fn open(config: Config, _: &Context) -> Result<Self> {
         let mut fields = PathTree::default();
         config.fields.iter().for_each(|path| fields.insert(path, ()));
         if fields.is_empty() {
-            return Err(Error::fatal("nothing to hide: name some `fields`"));
+            return Err(Error::fatal("nothing to mask: set `fields`"));
         }
         if config.mode == Mode::Hash && config.salt.expose().is_empty() {
             warn!(
-                "hashes without a `salt` can be undone by hashing guesses: set one, such as \"${{env:MASK_SALT}}\""
+                "hashes without a `salt` can be reversed by hashing guesses: set one, such as \"${{env:MASK_SALT}}\""
             );
         }
         Ok(Self { config, fields })
@@ -99,20 +99,20 @@ impl Mask {
             return None;
         }
         let masked = row.fields().iter().map(|field| match fields.get(field.name()) {
-            Some(place) => Field::new(field.name(), self.mask_field(field.value(), place, arena)),
+            Some(node) => Field::new(field.name(), self.mask_field(field.value(), node, arena)),
             None => *field,
         });
         Some(Value::object(arena.collect(masked)))
     }
 
-    fn mask_field<'b>(&self, value: Value<'b>, place: &PathTree<()>, arena: Arena<'b>) -> Value<'b> {
-        if place.leaf().is_some() {
-            return self.hide(value, arena);
+    fn mask_field<'b>(&self, value: Value<'b>, node: &PathTree<()>, arena: Arena<'b>) -> Value<'b> {
+        if node.leaf().is_some() {
+            return self.mask_value(value, arena);
         }
-        value.as_struct().and_then(|inner| self.mask_struct(inner, place, arena)).unwrap_or(value)
+        value.as_struct().and_then(|inner| self.mask_struct(inner, node, arena)).unwrap_or(value)
     }
 
-    fn hide<'b>(&self, value: Value<'b>, arena: Arena<'b>) -> Value<'b> {
+    fn mask_value<'b>(&self, value: Value<'b>, arena: Arena<'b>) -> Value<'b> {
         if value.is_null() || value.is_unavailable() {
             return value;
         }
@@ -125,7 +125,7 @@ impl Mask {
     }
 }
 
-/// SHA-256 of salt and text, with the salt's length in between so that no two pairs are hashed alike.
+/// SHA-256 of salt and text. The length of the salt is hashed, too, so that different pairs have different input.
 fn hash(salt: &str, text: &str) -> String {
     let mut hasher = Sha256::new();
     if !salt.is_empty() {
@@ -168,14 +168,14 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_masked_if_wished() {
+    fn the_key_is_masked_if_enabled() {
         let output =
             run(json!({"fields": ["email"], "key": true, "replacement": "x"}), json!({"email": "a@b.c"}));
         assert_eq!(output.key, json!({"email": "x"}));
     }
 
     #[test]
-    fn null_stays_null_and_nothing_is_added() {
+    fn null_and_missing_fields_are_not_changed() {
         let output = run(json!({"fields": ["email", "phone"]}), json!({"email": null}));
         assert_eq!(output.after, json!({"email": null}));
         let output = run(json!({"fields": ["email"], "mode": "null"}), json!({"email": "a"}));
@@ -183,13 +183,13 @@ mod tests {
     }
 
     #[test]
-    fn nested_fields_are_reached() {
+    fn nested_fields_are_masked() {
         let output = run(json!({"fields": ["address.city"]}), json!({"address": {"city": "Rome", "zip": 1}}));
         assert_eq!(output.after, json!({"address": {"city": "****", "zip": 1}}));
     }
 
     #[test]
-    fn partial_leaves_the_end() {
+    fn partial_keeps_the_last_characters() {
         let config = json!({"fields": ["card", "pin"], "mode": "partial"});
         let output = run(config, json!({"card": "4111-1111", "pin": 1234}));
         assert_eq!(output.after, json!({"card": "*****1111", "pin": "****"}));
@@ -210,8 +210,8 @@ mod tests {
     }
 
     #[test]
-    fn naming_no_field_is_refused() {
+    fn an_empty_list_of_fields_is_rejected() {
         let error = TransformTest::<Mask>::open(json!({"fields": []})).unwrap_err();
-        assert_eq!(error.message(), "nothing to hide: name some `fields`");
+        assert_eq!(error.message(), "nothing to mask: set `fields`");
     }
 }

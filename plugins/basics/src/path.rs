@@ -2,7 +2,7 @@
 
 use tidegate_plugin::Value;
 
-/// The value at `path`. A field whose own name has dots wins over a nested one.
+/// The value at `path`. A field whose name contains dots takes precedence over a nested field.
 pub(crate) fn find<'b>(value: Value<'b>, path: &str) -> Option<Value<'b>> {
     if let Some(found) = value.get(path) {
         return Some(found);
@@ -11,7 +11,7 @@ pub(crate) fn find<'b>(value: Value<'b>, path: &str) -> Option<Value<'b>> {
     find(value.get(name)?, rest)
 }
 
-/// Fields named by paths, as a tree that is walked along a value's own.
+/// A tree of field paths, traversed in parallel with a value.
 #[derive(Debug)]
 pub(crate) struct PathTree<T> {
     leaf: Option<T>,
@@ -25,7 +25,7 @@ impl<T> Default for PathTree<T> {
 }
 
 impl<T: Clone> PathTree<T> {
-    /// Puts `leaf` at `path`. A path with dots may mean nested fields or one field of that very name: both are entered.
+    /// Inserts `leaf` at `path`. A path with dots can mean nested fields or one field with that name, so both are inserted.
     pub(crate) fn insert(&mut self, path: &str, leaf: T) {
         if let Some((name, rest)) = path.split_once('.') {
             self.child(name).insert(rest, leaf.clone());
@@ -43,17 +43,17 @@ impl<T: Clone> PathTree<T> {
 }
 
 impl<T> PathTree<T> {
-    /// What lies at field `name` and below.
+    /// The subtree at field `name`.
     pub(crate) fn get(&self, name: &str) -> Option<&Self> {
         self.children.iter().find(|(known, _)| known == name).map(|(_, child)| child)
     }
 
-    /// What was put at this very place.
+    /// The leaf at this node.
     pub(crate) fn leaf(&self) -> Option<&T> {
         self.leaf.as_ref()
     }
 
-    /// Whether nothing lies here or below.
+    /// Whether the tree has no leaf.
     pub(crate) fn is_empty(&self) -> bool {
         self.leaf.is_none() && self.children.is_empty()
     }
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_holds_both_readings_of_a_dot() {
+    fn a_path_with_dots_is_inserted_both_ways() {
         let mut tree = PathTree::default();
         tree.insert("a.b", 7);
         assert_eq!(tree.get("a").and_then(|a| a.get("b")?.leaf()), Some(&7));

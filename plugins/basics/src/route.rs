@@ -1,4 +1,4 @@
-//! The `route` transform: gives records another topic or table by a pattern, as Connect's `RegexRouter` does.
+//! The `route` transform: renames topics and tables by a pattern, like Kafka Connect's `RegexRouter`.
 
 use std::collections::HashMap;
 
@@ -8,20 +8,20 @@ use tidegate_plugin::prelude::*;
 /// Configuration of `route`.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Config {
-    /// How topics are renamed.
+    /// Renames topics.
     topic: Option<Rule>,
-    /// How the tables of change events are renamed.
+    /// Renames the tables of change events.
     table: Option<Rule>,
 }
 
-/// How a name is made anew.
+/// A rule for renaming.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Rule {
-    /// Regular expression that the whole name must match; a name that does not match stays.
+    /// Regular expression that the whole name must match. Other names are not changed.
     pattern: String,
-    /// The new name. `$1` stands for the first group, `${name}` for a named one, `$$` for a dollar sign.
+    /// The new name. `$1` is the first group, `${name}` a named group, `$$` a dollar sign.
     replacement: String,
-    /// Replace every part of the name that matches, instead of asking the whole name to match.
+    /// Replace every matching part of the name, instead of requiring the whole name to match.
     #[serde(default)]
     partial: bool,
 }
@@ -35,12 +35,12 @@ pub(crate) struct Route {
 impl Transform for Route {
     type Config = Config;
 
-    const DESCRIPTION: &'static str = "Gives records another topic or table by a pattern";
+    const DESCRIPTION: &'static str = "Renames topics and tables by a pattern";
 
     fn open(config: Config, _: &Context) -> Result<Self> {
         if config.topic.is_none() && config.table.is_none() {
             return Err(Error::fatal(
-                "nothing to do: give `topic` or `table`, each with `pattern` and `replacement`",
+                "nothing to do: set `topic` or `table`, each with `pattern` and `replacement`",
             ));
         }
         let renamer = |key, rule: Option<Rule>| rule.map(|rule| Renamer::new(key, &rule)).transpose();
@@ -64,15 +64,15 @@ impl Transform for Route {
     }
 }
 
-/// A rule at work. Names are few and come again, so each is looked at once.
+/// A compiled rule with a cache, because few distinct names occur.
 struct Renamer {
     pattern: Regex,
     replacement: String,
-    known: HashMap<String, Option<String>>,
+    cache: HashMap<String, Option<String>>,
 }
 
-/// Names remembered before the memory is emptied: far more than a connector has topics or tables.
-const MAX_KNOWN: usize = 10_000;
+/// Maximum size of the cache: far more than a connector has topics or tables.
+const MAX_CACHED: usize = 10_000;
 
 impl Renamer {
     fn new(key: &str, rule: &Rule) -> Result<Self> {
@@ -82,18 +82,18 @@ impl Renamer {
         let replacement = braced(&rule.replacement);
         check_groups(&pattern, &replacement)
             .map_err(|error| error.context(format_args!("{key}.replacement")))?;
-        Ok(Self { pattern, replacement, known: HashMap::new() })
+        Ok(Self { pattern, replacement, cache: HashMap::new() })
     }
 
-    /// The new name, if there is one.
+    /// The new name, if it is different.
     fn rename(&mut self, name: &str) -> Result<Option<&str>> {
-        if !self.known.contains_key(name) {
-            if self.known.len() >= MAX_KNOWN {
-                self.known.clear();
+        if !self.cache.contains_key(name) {
+            if self.cache.len() >= MAX_CACHED {
+                self.cache.clear();
             }
-            self.known.insert(name.to_owned(), self.renamed(name)?);
+            self.cache.insert(name.to_owned(), self.renamed(name)?);
         }
-        Ok(self.known.get(name).and_then(Option::as_deref))
+        Ok(self.cache.get(name).and_then(Option::as_deref))
     }
 
     fn renamed(&self, name: &str) -> Result<Option<String>> {
@@ -110,14 +110,14 @@ impl Renamer {
     }
 }
 
-/// `$1_x` with braces, `${1}_x`: people mean group 1 by it, while Rust would look for a group called `1_x`.
+/// Converts `$1_x` to `${1}_x`. Otherwise the regex crate would look for a group called `1_x`.
 fn braced(replacement: &str) -> String {
     let mut braced = String::with_capacity(replacement.len());
     let mut rest = replacement;
     while let Some((before, after)) = rest.split_once('$') {
         braced.push_str(before);
         let digits = after.len() - after.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
-        // `$$` is one sign: its second half must not be taken for the start of a group.
+        // `$$` is an escaped dollar sign: its second half does not start a group.
         let taken = if after.starts_with('$') { 1 } else { digits };
         let (group, after) = after.split_at(taken);
         match digits {
@@ -130,7 +130,7 @@ fn braced(replacement: &str) -> String {
     braced
 }
 
-/// A group that the pattern does not have would silently be replaced by nothing.
+/// Checks that all groups exist: an unknown group would silently be replaced with nothing.
 fn check_groups(pattern: &Regex, replacement: &str) -> Result<()> {
     let unescaped = replacement.replace("$$", "");
     for reference in unescaped.split("${").skip(1) {
@@ -164,12 +164,12 @@ mod tests {
         TransformTest::<Route>::open(config).unwrap().apply(&records).unwrap()
     }
 
-    fn refusal(config: Json) -> String {
+    fn error(config: Json) -> String {
         TransformTest::<Route>::open(config).unwrap_err().message().to_owned()
     }
 
     #[test]
-    fn a_topic_that_matches_is_renamed() {
+    fn matching_topics_are_renamed() {
         let applied = run(json!({"topic": {"pattern": r"cdc\.public\.(.*)", "replacement": "shop_$1_v2"}}));
         assert_eq!(applied.records[0].topic, "shop_customers_v2");
         assert_eq!(applied.records[0].table, "customers");
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_name_must_match_unless_parts_are_asked_for() {
+    fn the_whole_name_must_match_unless_partial_is_set() {
         let applied = run(json!({"topic": {"pattern": "public", "replacement": "x"}}));
         assert_eq!(applied.records[0].topic, "cdc.public.customers");
         let applied = run(json!({"topic": {"pattern": r"\.", "replacement": "_", "partial": true}}));
@@ -196,18 +196,16 @@ mod tests {
     }
 
     #[test]
-    fn groups_read_as_in_connect() {
+    fn group_references_work_as_in_kafka_connect() {
         assert_eq!(braced("$1_x$$1${2}$name$10"), "${1}_x$$1${2}$name${10}");
         assert_eq!(braced("a$"), "a$");
     }
 
     #[test]
-    fn what_cannot_work_is_refused_at_once() {
-        assert!(refusal(json!({})).starts_with("nothing to do"));
-        assert!(
-            refusal(json!({"topic": {"pattern": "(", "replacement": ""}})).starts_with("topic.pattern: ")
-        );
-        let message = refusal(json!({"table": {"pattern": "x", "replacement": "$1"}}));
+    fn invalid_options_are_rejected() {
+        assert!(error(json!({})).starts_with("nothing to do"));
+        assert!(error(json!({"topic": {"pattern": "(", "replacement": ""}})).starts_with("topic.pattern: "));
+        let message = error(json!({"table": {"pattern": "x", "replacement": "$1"}}));
         assert_eq!(message, "table.replacement: the pattern has no group $1: put (..) around a part of it");
     }
 

@@ -1,4 +1,4 @@
-//! The compact style: one line per record, and of an update only the columns that changed.
+//! The compact style: one line per record; for an update, only the changed columns.
 
 use std::fmt::{self, Write};
 
@@ -11,8 +11,8 @@ pub(crate) fn write(out: &mut String, paint: Paint, record: Record<'_>) -> fmt::
     match record.change() {
         Some(change) => write_change(out, paint, change, record)?,
         None => {
-            let place = format_args!("{}[{}]@{}", record.topic(), record.partition(), record.offset());
-            write!(out, "{} ", paint.with(color::DIM, place))?;
+            let coordinates = format_args!("{}[{}]@{}", record.topic(), record.partition(), record.offset());
+            write!(out, "{} ", paint.with(color::DIM, coordinates))?;
             record.key().write_json(out)?;
             out.write_char(' ')?;
             record.value().write_json(out)?;
@@ -44,13 +44,13 @@ fn write_after_space(out: &mut String, value: Value<'_>) -> fmt::Result {
     value.write_json(out)
 }
 
-/// `email: "old" -> "new", tier: null -> "gold"`. A column that the row before does not have is shown as new.
+/// `email: "old" -> "new", tier: null -> "gold"`. A column that the old row does not have is shown as changed from null.
 fn write_difference(out: &mut String, paint: Paint, change: Change<'_>) -> fmt::Result {
     let (before, after) = (change.before(), change.after());
     let mut separator = " ";
     for (column, new) in after.iter() {
         let old = before.get(column);
-        // What the source did not send did not change.
+        // The source does not send unchanged large values.
         if new.is_unavailable() || old.is_some_and(|old| same_value(old, new)) {
             continue;
         }

@@ -1,7 +1,7 @@
-//! The `console` sink: prints records for people, or as lines of JSON.
+//! The `console` sink: prints records as readable text or as lines of JSON.
 //!
-//! A batch is put together in memory and written at once, so that the batches of several connectors do not run into
-//! each other, and is flushed before `write` returns.
+//! A batch is formatted in memory, written in one call, so that the batches of several connectors do not interleave, and
+//! flushed before `write` returns.
 
 mod compact;
 mod paint;
@@ -21,13 +21,13 @@ use crate::{
 /// Configuration of `console`.
 #[derive(Deserialize, JsonSchema)]
 struct Config {
-    /// How records look.
+    /// Output format.
     #[serde(default)]
     style: Style,
-    /// Where they go: `stdout`, `stderr`, or the path of a file, which is appended to.
+    /// Destination: `stdout`, `stderr`, or the path of a file to append to.
     #[serde(default = "stdout")]
     output: String,
-    /// Whether the pretty and the compact style are coloured.
+    /// Whether to color the pretty and the compact style.
     #[serde(default)]
     color: ColorChoice,
 }
@@ -36,7 +36,7 @@ fn stdout() -> String {
     "stdout".to_owned()
 }
 
-/// How records look.
+/// Output format.
 #[derive(Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Style {
@@ -45,7 +45,7 @@ enum Style {
     Pretty,
     /// One line of JSON.
     Json,
-    /// One line for people: of an update, the columns that changed.
+    /// One readable line; for an update, only the changed columns.
     Compact,
 }
 
@@ -53,7 +53,7 @@ struct Console {
     style: Style,
     paint: Paint,
     target: Target,
-    // Kept for its memory.
+    // Reused for every batch.
     text: String,
 }
 

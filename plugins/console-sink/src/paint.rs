@@ -1,11 +1,11 @@
-//! Colours, where a terminal shows them.
+//! Colored output for terminals.
 
 use std::fmt::{self, Display};
 
 use serde::Serialize;
 use tidegate_plugin::{Operation, prelude::*};
 
-/// Whether output is coloured.
+/// Whether to color the output.
 #[derive(Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ColorChoice {
@@ -29,11 +29,11 @@ impl ColorChoice {
     }
 }
 
-/// Puts colours around text, or does not.
+/// Colors text, if enabled.
 #[derive(Clone, Copy)]
 pub(crate) struct Paint(pub(crate) bool);
 
-/// Parameters of the terminal sequence "select graphic rendition", ECMA-48.
+/// Parameters of the SGR escape sequence (ECMA-48).
 pub(crate) mod color {
     pub(crate) const BOLD: &str = "1";
     pub(crate) const DIM: &str = "2";
@@ -61,7 +61,7 @@ impl Paint {
     }
 }
 
-/// Text with its colour.
+/// Text with an optional color.
 pub(crate) struct Painted<T> {
     color: Option<&'static str>,
     text: T,

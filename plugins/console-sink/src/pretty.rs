@@ -8,7 +8,7 @@ use crate::paint::{Paint, color};
 
 const RULE: &str = "================================================================================";
 
-/// Writes the block of a record, and the empty line between this one and the next.
+/// Writes the block of a record, and an empty line after it.
 pub(crate) fn write(out: &mut String, paint: Paint, record: Record<'_>) -> fmt::Result {
     writeln!(out, "{}", paint.with(color::DIM, RULE))?;
     match record.change() {
@@ -36,7 +36,7 @@ fn write_change(out: &mut String, paint: Paint, change: Change<'_>, record: Reco
         Operation::Delete => value(out, paint, "Before", before),
         Operation::Truncate => Ok(()),
         Operation::Message => value(out, paint, "Value", record.value()),
-        // An update shows a missing row before as null: its table has no full replica identity.
+        // For an update, a missing old row is shown as null: the table does not have REPLICA IDENTITY FULL.
         _ => value(out, paint, "Before", before).and_then(|()| value(out, paint, "After", after)),
     }
 }

@@ -1,4 +1,4 @@
-//! Where the text goes.
+//! The destination of the text.
 
 use std::{
     fs::{self, File},
@@ -20,7 +20,7 @@ impl Target {
         match output {
             "stdout" => Ok(Self::Stdout),
             "stderr" => Ok(Self::Stderr),
-            "" => Err(Error::fatal("output is empty: give stdout, stderr or a path")),
+            "" => Err(Error::fatal("output is empty: set it to stdout, stderr or a path")),
             path => match open_file(Path::new(path)) {
                 Ok(file) => Ok(Self::File { file, path: path.to_owned() }),
                 Err(error) => Err(Error::from(error).context(format_args!("opening {path}"))),
@@ -44,7 +44,7 @@ impl Target {
         }
     }
 
-    /// Writes and flushes the text of a batch in one go.
+    /// Writes the text of a batch in one call, and flushes it.
     pub(crate) fn write(&mut self, text: &[u8]) -> Result<()> {
         let written = match self {
             Self::Stdout => write_all(io::stdout().lock(), text),
@@ -67,12 +67,10 @@ fn write_all(mut out: impl Write, text: &[u8]) -> io::Result<()> {
     out.flush()
 }
 
-/// Retrying would print the first part of the batch twice, so every error ends the task.
+/// Every error is fatal, because a retry would print the first part of the batch twice.
 fn describe(error: &io::Error, name: &str) -> Error {
     if error.kind() == io::ErrorKind::BrokenPipe {
-        return Error::fatal(format_args!(
-            "nobody reads {name} any more: the program at the other end of the pipe has ended"
-        ));
+        return Error::fatal(format_args!("{name} is closed: the program that reads the pipe has exited"));
     }
     Error::fatal(format_args!("writing to {name}: {error}"))
 }
@@ -82,11 +80,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_closed_pipe_is_fatal_and_says_so() {
+    fn a_closed_pipe_is_a_fatal_error() {
         let (reader, writer) = io::pipe().unwrap();
         drop(reader);
         let error = write_all(writer, b"x").map_err(|error| describe(&error, "standard output")).unwrap_err();
         assert!(!error.is_retriable());
-        assert!(error.message().starts_with("nobody reads standard output any more"), "{error}");
+        assert!(error.message().starts_with("standard output is closed"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! What the sink prints, by way of a file.
+//! Output of the sink, printed to a file.
 
 use serde_json::{Value as Json, json};
 use tidegate_plugin::{
@@ -8,7 +8,7 @@ use tidegate_plugin::{
 
 use super::*;
 
-/// What is printed of `records` with these options.
+/// The output for `records` with these options.
 fn printed(mut options: Json, records: &Records) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("new").join("out.txt");
@@ -26,7 +26,7 @@ fn update() -> Event {
 }
 
 #[test]
-fn an_update_is_the_block_that_people_know() {
+fn pretty_prints_an_update_as_a_block() {
     let expected = r#"================================================================================
 Operation: UPDATE
 Table: customers
@@ -51,7 +51,7 @@ After: {
 }
 
 #[test]
-fn inserts_show_after_and_deletes_show_before() {
+fn inserts_print_the_new_row_and_deletes_the_old_row() {
     let insert = printed(json!({}), &Records::new().event(Event::insert("t").after(json!({"id": 1}))));
     assert!(
         insert
@@ -77,7 +77,7 @@ fn inserts_show_after_and_deletes_show_before() {
 }
 
 #[test]
-fn other_records_print_their_place_key_and_value() {
+fn other_records_print_coordinates_key_and_value() {
     let text = printed(json!({}), &Records::new().json("orders", json!("k"), json!({"a": [1]})).at(3, 42));
     let expected = "\nTopic: orders\nPartition: 3\nOffset: 42\nTimestamp: 1700000000000\n\nKey: \"k\"\n\nValue: {\n  \"a\": [\n    1\n  ]\n}\n=";
     assert!(text.contains(expected), "{text}");
@@ -104,7 +104,7 @@ fn json_is_one_line_per_record() {
 }
 
 #[test]
-fn compact_shows_what_changed() {
+fn compact_prints_changed_columns() {
     let row = json!({"id": 1});
     let records = Records::new()
         .event(update())
@@ -128,7 +128,7 @@ plain[0]@0 null [1]
 }
 
 #[test]
-fn colours_are_for_terminals_unless_asked_for() {
+fn output_is_colored_only_on_terminals_or_on_request() {
     let records = Records::new().event(update());
     assert!(!printed(json!({"color": "auto"}), &records).contains('\x1b'));
     assert!(!printed(json!({"color": "never"}), &records).contains('\x1b'));
@@ -138,7 +138,7 @@ fn colours_are_for_terminals_unless_asked_for() {
 }
 
 #[test]
-fn a_file_is_appended_to_and_an_impossible_one_is_named() {
+fn files_are_appended_to_and_errors_name_the_path() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.txt");
     let config = json!({"style": "compact", "output": path.to_str().unwrap()});

@@ -1,4 +1,4 @@
-//! The `discard` sink: counts records and bytes and forgets them. Nothing is allocated per record.
+//! The `discard` sink: counts records and bytes, and discards them. It does not allocate per record.
 
 use tidegate_plugin::prelude::*;
 
@@ -25,12 +25,12 @@ impl Sink for Discard {
     }
 
     fn close(&mut self) -> Result<()> {
-        info!(records = self.records, bytes = self.bytes, "discarded");
+        info!(records = self.records, bytes = self.bytes, "records discarded");
         Ok(())
     }
 }
 
-/// Bytes of key and value as they came from Kafka.
+/// Bytes of key and value from Kafka.
 fn size(record: Record<'_>) -> u64 {
     let len = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len) as u64;
     len(record.key_bytes()) + len(record.value_bytes())
@@ -57,7 +57,7 @@ mod tests {
 
         sink.close().unwrap();
         let logs = testing::logs();
-        assert_eq!((logs[0].level, logs[0].message.as_str()), ("info", "discarded"));
+        assert_eq!((logs[0].level, logs[0].message.as_str()), ("info", "records discarded"));
         assert_eq!((logs[0].fields["records"].as_str(), logs[0].fields["bytes"].as_str()), ("3", "16"));
     }
 }

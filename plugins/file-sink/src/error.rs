@@ -1,4 +1,4 @@
-//! How keeping files fails, and what the host should do about it.
+//! Errors of the files and the journal, and how the host handles them.
 
 use std::{
     io::{self, ErrorKind},
@@ -7,43 +7,43 @@ use std::{
 
 use tidegate_plugin::Error;
 
-/// Why the files could not be written.
+/// The files or the journal could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
-    /// The file system refused.
+    /// An error of the file system.
     #[error("{doing} {path}: {source}", path = path.display())]
     Io { doing: &'static str, path: PathBuf, source: io::Error },
-    /// The journal is not as it was written.
+    /// The journal cannot be parsed.
     #[error(
-        "{path} is damaged ({source}): bring it back from a copy, or move it away together with the files to start anew",
+        "{path} is damaged ({source}): restore it from a backup, or move it away together with the files to start from scratch",
         path = path.display()
     )]
     Damaged { path: PathBuf, source: serde_json::Error },
-    /// The journal comes from a later version of this plugin.
-    #[error("{path} was written by a newer version of this plugin (format {version}): use that one", path = path.display())]
+    /// The journal was written by a newer version of this plugin.
+    #[error("{path} was written by a newer version of this plugin (format {version}): use that version", path = path.display())]
     TooNew { path: PathBuf, version: u32 },
-    /// Another task has taken a partition over.
-    #[error("{topic}[{partition}] was claimed by another task (epoch {claimed} after {held})")]
+    /// Another task has claimed a partition.
+    #[error("{topic}[{partition}] was claimed by another task (epoch {claimed}, this task has {held})")]
     Fenced { topic: String, partition: i32, claimed: u64, held: u64 },
 }
 
 impl StoreError {
-    /// For `map_err` on what the file system says.
+    /// For `map_err` on errors of the file system.
     pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { doing, path: path.to_owned(), source }
     }
 
-    /// The error with its class: a full disk may get room again, a missing right does not come by itself.
+    /// Classifies the error. A full disk is retriable; a missing permission is fatal.
     pub(crate) fn classify(self) -> Error {
         match &self {
             Self::Fenced { .. } => Error::fenced(self),
-            Self::Io { source, .. } if !is_lasting(source.kind()) => Error::retriable(self),
+            Self::Io { source, .. } if !is_permanent(source.kind()) => Error::retriable(self),
             _ => Error::fatal(self),
         }
     }
 }
 
-fn is_lasting(kind: ErrorKind) -> bool {
+fn is_permanent(kind: ErrorKind) -> bool {
     use ErrorKind as Kind;
     matches!(
         kind,

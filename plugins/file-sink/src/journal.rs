@@ -1,4 +1,4 @@
-//! The journal: what of the files counts, and up to which offset. Replacing it is the commit.
+//! The journal: committed file lengths and offsets. Replacing it is the commit.
 
 use std::{
     collections::BTreeMap,
@@ -14,30 +14,30 @@ use crate::error::StoreError;
 /// Version of the journal's format.
 const VERSION: u32 = 1;
 
-/// What was committed.
+/// The committed state.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Journal {
     version: u32,
-    /// Connector, then `topic/partition`; a topic's name has no slash.
+    /// By connector, then by `topic/partition`. Topic names contain no slash.
     pub(crate) partitions: BTreeMap<String, BTreeMap<String, Stored>>,
-    /// Length of each file, by its path below the root. What lies behind it was never committed.
+    /// Committed length of each file, by its path relative to the root.
     pub(crate) files: BTreeMap<String, u64>,
 }
 
-/// Where a partition stands.
+/// The stored position of a partition.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Stored {
-    /// Next offset to write, once there was a write.
+    /// Next offset to write; none before the first write.
     pub(crate) next_offset: Option<i64>,
-    /// Number of the ownership that may write.
+    /// Epoch of the owner.
     pub(crate) epoch: u64,
-    /// What the host has to know of the records before, in base64.
+    /// State of the host as of the offset, in base64.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) state: String,
 }
 
 impl Journal {
-    /// Reads the journal; an empty one if there is none yet.
+    /// Reads the journal; returns an empty one if it does not exist.
     pub(crate) fn load(path: &Path) -> Result<Self, StoreError> {
         let text = match fs::read(path) {
             Ok(text) => text,
@@ -52,7 +52,7 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Replaces the journal: after a crash there is the old one or the new one, whole.
+    /// Replaces the journal atomically: after a crash, either the old or the new one is complete.
     pub(crate) fn store(&mut self, path: &Path, fsync: bool) -> Result<(), StoreError> {
         self.version = VERSION;
         let text = serde_json::to_vec(self)
@@ -66,12 +66,12 @@ impl Journal {
         }
     }
 
-    /// Where a partition of a connector stands.
+    /// The stored position of a partition of a connector.
     pub(crate) fn stored(&self, connector: &str, topic: &str, partition: i32) -> Option<&Stored> {
         self.partitions.get(connector)?.get(&key(topic, partition))
     }
 
-    /// The place for where a partition of a connector stands.
+    /// The entry for a partition of a connector.
     pub(crate) fn stored_mut(&mut self, connector: &str, topic: &str, partition: i32) -> &mut Stored {
         self.partitions.entry(connector.to_owned()).or_default().entry(key(topic, partition)).or_default()
     }
@@ -87,7 +87,7 @@ fn write_file(path: &Path, text: &[u8], fsync: bool) -> std::io::Result<()> {
     if fsync { file.sync_all() } else { Ok(()) }
 }
 
-/// Makes what was created in or moved into a folder survive a power cut.
+/// Makes created and renamed entries of a folder durable.
 pub(crate) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(StoreError::io("flushing", folder))
 }

@@ -1,13 +1,13 @@
 //! The `file` sink: lines of JSON in files, durable when `write` returns, every record exactly once.
 //!
-//! How that works is told in `store.rs`.
+//! See `store.rs` for how this works.
 
 mod error;
 mod journal;
 mod line;
-mod marks;
 mod store;
 mod template;
+mod written;
 
 use std::collections::BTreeMap;
 
@@ -15,21 +15,22 @@ use tidegate_plugin::{BatchDefaults, Claim, NextOffset, Partition, Rows, prelude
 
 use crate::{
     line::Style,
-    marks::{Mark, Marks},
-    store::{Lines, Store, Turn},
+    store::{JournalTransaction, Lines, Store},
     template::Template,
+    written::{WrittenOffset, WrittenOffsets},
 };
 
 /// Configuration of `file`.
 #[derive(Deserialize, JsonSchema)]
 struct Config {
-    /// Path of the file. `{topic}`, `{database}`, `{schema}` and `{table}` make one file each; characters that have a
-    /// meaning in paths are percent-encoded in them. The sink owns its files: nobody else may append to them.
+    /// Path of the file. With `{topic}`, `{database}`, `{schema}` or `{table}`, the sink writes one file for each value;
+    /// characters with a special meaning in paths are percent-encoded. No other program may append to the files.
     path: String,
-    /// What a line holds.
+    /// Content of a line.
     #[serde(default)]
     style: Style,
-    /// Wait until the disk has the data. Without it, a batch survives the end of the process, but not a power cut.
+    /// Flush the data to disk before a batch is acknowledged. If false, a batch survives a crash of the process but not
+    /// a power failure.
     #[serde(default = "yes")]
     fsync: bool,
 }
@@ -49,7 +50,7 @@ impl Sink for FileSink {
     type Config = Config;
 
     fn batch_defaults() -> BatchDefaults {
-        // Every batch waits for the disk a few times: larger ones wait less often.
+        // Every batch waits for several disk flushes, so larger batches are faster.
         BatchDefaults { max_records: Some(5_000), max_bytes: Some(8 << 20), max_wait: None }
     }
 
@@ -60,33 +61,34 @@ impl Sink for FileSink {
     }
 
     fn claim(&mut self, partitions: &[Partition<'_>]) -> Result<Vec<Claim>> {
-        let mut turn = self.store.turn()?;
-        let claims = partitions.iter().map(|partition| turn.claim(&self.connector, *partition)).collect();
-        turn.commit()?;
+        let mut transaction = self.store.begin()?;
+        let claims =
+            partitions.iter().map(|partition| transaction.claim(&self.connector, *partition)).collect();
+        transaction.commit()?;
         Ok(claims)
     }
 
-    fn start_over(&mut self, partitions: &[Partition<'_>]) -> Result<()> {
-        let mut turn = self.store.turn()?;
-        partitions.iter().for_each(|partition| turn.forget(&self.connector, *partition));
-        turn.commit()
+    fn reset_offsets(&mut self, partitions: &[Partition<'_>]) -> Result<()> {
+        let mut transaction = self.store.begin()?;
+        partitions.iter().for_each(|partition| transaction.reset_offset(&self.connector, *partition));
+        transaction.commit()
     }
 
     fn write(&mut self, batch: &Batch<'_>) -> Result<Report> {
-        let mut turn = self.store.turn()?;
-        let marks = marks(&turn, &self.connector, batch)?;
+        let mut transaction = self.store.begin()?;
+        let written = written_offsets(&transaction, &self.connector, batch)?;
         let mut files: BTreeMap<String, Lines> = BTreeMap::new();
         for record in batch.iter() {
-            if marks.is_written(record) {
+            if written.contains(record) {
                 continue;
             }
             let lines = files.entry(self.template.expand(record)).or_default();
             line::write(&mut lines.text, self.style, record)?;
             lines.count += 1;
         }
-        turn.append(&files)?;
-        batch.positions().for_each(|position| turn.advance(&self.connector, position));
-        turn.commit()?;
+        transaction.append(&files)?;
+        batch.positions().for_each(|position| transaction.advance(&self.connector, position));
+        transaction.commit()?;
         Ok(report(&files))
     }
 }
@@ -99,12 +101,16 @@ fn report(files: &BTreeMap<String, Lines>) -> Report {
     report
 }
 
-fn marks<'b>(turn: &Turn<'_>, connector: &str, batch: &Batch<'b>) -> Result<Marks<'b>> {
-    let mark = |position: NextOffset<'b>| {
-        let written_below = turn.written_below(connector, position)?;
-        Ok(Mark { topic: position.topic, partition: position.partition, written_below })
+fn written_offsets<'b>(
+    transaction: &JournalTransaction<'_>,
+    connector: &str,
+    batch: &Batch<'b>,
+) -> Result<WrittenOffsets<'b>> {
+    let written = |position: NextOffset<'b>| {
+        let next_offset = transaction.written_offset(connector, position)?;
+        Ok(WrittenOffset { topic: position.topic, partition: position.partition, next_offset })
     };
-    batch.positions().map(mark).collect()
+    batch.positions().map(written).collect()
 }
 
 export_plugin!(sink "file": FileSink);

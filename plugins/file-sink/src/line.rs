@@ -1,29 +1,29 @@
-//! What a line holds.
+//! Content of a line.
 
 use std::fmt::{self, Write};
 
 use serde::Serialize;
 use tidegate_plugin::{prelude::*, write_event_line, write_record_line};
 
-/// What a line holds.
+/// Content of a line.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Style {
-    /// `{"topic","partition","offset","timestamp","key","operation","table","before","after"}` for a change event, with
-    /// `value` in place of the rows for a message, and `{"topic","partition","offset","timestamp","key","value"}` for
-    /// anything else.
+    /// `{"topic","partition","offset","timestamp","key","operation","table","before","after"}` for a change event. A message has
+    /// `value` instead of the rows, and any other record is
+    /// `{"topic","partition","offset","timestamp","key","value"}`.
     #[default]
     Event,
-    /// `{"topic","partition","offset","timestamp","headers","key","value"}`: all that Kafka carried.
+    /// `{"topic","partition","offset","timestamp","headers","key","value"}`: the complete Kafka record.
     Record,
-    /// `{"operation","key","row"}`: the row after the change, null for a delete. The operation of anything but a change
-    /// event is null, and its row is the value, as is that of a message.
+    /// `{"operation","key","row"}`: the row after the change, null for a delete. For messages and records that are not
+    /// change events, the row is the value; for the latter, the operation is null.
     Row,
-    /// The value alone.
+    /// Only the value.
     Value,
 }
 
-/// Writes the line of a record, line break included.
+/// Writes the line of a record, with a line break.
 pub(crate) fn write(out: &mut String, style: Style, record: Record<'_>) -> fmt::Result {
     match style {
         Style::Event => write_event_line(out, record)?,

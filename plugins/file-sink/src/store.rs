@@ -1,18 +1,18 @@
-//! Files that a batch is appended to all or nothing, whatever happens in between.
+//! Appends a batch to several files atomically.
 //!
-//! Several files cannot change at once, but one can be replaced at once: the journal, `.tidegate/journal.json` in the
-//! root folder. It holds the length of every file and the next offset of every partition as of the last commit. A
-//! write takes five steps:
+//! Several files cannot be changed atomically, but a single file can be replaced atomically: the journal,
+//! `.tidegate/journal.json` in the root folder. It holds the length of every file and the next offset of every partition
+//! as of the last commit. A write takes five steps:
 //!
-//! 1. Take the folder's lock: tasks of one connector, other connectors and other processes wait for each other.
-//! 2. Read the journal. A partition whose epoch is newer than the batch's is fenced.
-//! 3. Cut every file that the batch goes to back to its length in the journal: what is longer was never committed.
-//!    Lengths of files that the journal does not know yet are written to it first.
-//! 4. Append, and wait for the disk.
-//! 5. Replace the journal: this is the commit.
+//! 1. Lock the folder, because other tasks, connectors and processes may write to it.
+//! 2. Read the journal. If the epoch of a partition is newer than that of the batch, the write is fenced.
+//! 3. Truncate every file of the batch to its length in the journal: longer data was never committed. Write the lengths of
+//!    files that are not in the journal yet to the journal.
+//! 4. Append the lines, and flush them to disk.
+//! 5. Replace the journal. This is the commit.
 //!
-//! A crash before step 5 leaves tails that the next start cuts off, and the host sends the batch again; a crash after
-//! it leaves a batch that counts, and `claim` tells the host to go on behind it.
+//! After a crash before step 5, the next start truncates the files, and the host sends the batch again. After a crash
+//! after step 5, the batch is committed, and `claim` returns the offset after it.
 
 use std::{
     collections::BTreeMap,
@@ -34,11 +34,11 @@ use crate::{
 pub(crate) struct Lines {
     /// The lines, each with its line break.
     pub(crate) text: String,
-    /// How many they are.
+    /// Number of lines.
     pub(crate) count: u64,
 }
 
-/// The files below a folder.
+/// The files in a folder and its subfolders.
 pub(crate) struct Store {
     root: PathBuf,
     journal: PathBuf,
@@ -47,7 +47,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Makes the folder if need be, and cuts off what was not committed.
+    /// Creates the folder if necessary, and truncates files to their committed length.
     pub(crate) fn open(root: &Path, fsync: bool) -> Result<Self> {
         let folder = root.join(".tidegate");
         create_folders(&folder, fsync).map_err(StoreError::classify)?;
@@ -55,51 +55,51 @@ impl Store {
         let lock = File::options().write(true).create(true).truncate(false).open(&path);
         let lock = lock.map_err(StoreError::io("opening", &path)).map_err(StoreError::classify)?;
         let mut store = Self { root: root.to_owned(), journal: folder.join("journal.json"), lock, fsync };
-        store.turn()?.recover().map_err(StoreError::classify)?;
+        store.begin()?.recover().map_err(StoreError::classify)?;
         Ok(store)
     }
 
-    /// Waits until nobody else writes below the folder.
-    pub(crate) fn turn(&mut self) -> Result<Turn<'_>> {
+    /// Locks the folder, and begins a transaction.
+    pub(crate) fn begin(&mut self) -> Result<JournalTransaction<'_>> {
         self.lock.lock().map_err(StoreError::io("locking", &self.journal)).map_err(StoreError::classify)?;
-        // From here on the lock is released by dropping the turn, even if the journal cannot be read.
-        let mut turn = Turn { store: self, journal: Journal::default() };
-        turn.journal = Journal::load(&turn.store.journal).map_err(StoreError::classify)?;
-        Ok(turn)
+        // From here on, dropping the transaction releases the lock, even if the journal cannot be read.
+        let mut transaction = JournalTransaction { store: self, journal: Journal::default() };
+        transaction.journal = Journal::load(&transaction.store.journal).map_err(StoreError::classify)?;
+        Ok(transaction)
     }
 }
 
-/// The time during which the files are ours alone, with the journal as it stands.
-pub(crate) struct Turn<'s> {
+/// A transaction that holds the lock and the current journal.
+pub(crate) struct JournalTransaction<'s> {
     store: &'s Store,
     journal: Journal,
 }
 
-impl Drop for Turn<'_> {
+impl Drop for JournalTransaction<'_> {
     fn drop(&mut self) {
         if let Err(error) = self.store.lock.unlock() {
-            warn!("unlocking {}: {error}", self.store.root.display());
+            warn!("unlocking {} failed: {error}", self.store.root.display());
         }
     }
 }
 
-impl Turn<'_> {
-    /// Takes a partition over. The claim counts from the commit on.
+impl JournalTransaction<'_> {
+    /// Claims a partition. Takes effect with the commit.
     pub(crate) fn claim(&mut self, connector: &str, Partition { topic, partition }: Partition<'_>) -> Claim {
         let stored = self.journal.stored_mut(connector, topic, partition);
         stored.epoch += 1;
-        // A state that was changed by hand is as good as none: the host then knows nothing of the records before.
+        // A state that was modified manually is ignored: the host then starts without one.
         let state = STANDARD.decode(&stored.state).unwrap_or_default();
         Claim { next_offset: stored.next_offset, epoch: stored.epoch, state }
     }
 
-    /// Forgets how far a partition is. It counts from the commit on.
-    pub(crate) fn forget(&mut self, connector: &str, Partition { topic, partition }: Partition<'_>) {
+    /// Deletes the stored offset of a partition. Takes effect with the commit.
+    pub(crate) fn reset_offset(&mut self, connector: &str, Partition { topic, partition }: Partition<'_>) {
         self.journal.stored_mut(connector, topic, partition).next_offset = None;
     }
 
-    /// The offset below which the records of a partition are in the files; fails if another task owns it.
-    pub(crate) fn written_below(&self, connector: &str, position: NextOffset<'_>) -> Result<i64> {
+    /// The stored next offset of a partition. Fails if another task owns the partition.
+    pub(crate) fn written_offset(&self, connector: &str, position: NextOffset<'_>) -> Result<i64> {
         let Some(stored) = self.journal.stored(connector, position.topic, position.partition) else {
             return Ok(i64::MIN);
         };
@@ -111,7 +111,7 @@ impl Turn<'_> {
         Ok(stored.next_offset.unwrap_or(i64::MIN))
     }
 
-    /// Notes where a partition stands. It counts from the commit on, and never goes back.
+    /// Advances the stored offset of a partition, never backwards. Takes effect with the commit.
     pub(crate) fn advance(&mut self, connector: &str, position: NextOffset<'_>) {
         let stored = self.journal.stored_mut(connector, position.topic, position.partition);
         if stored.next_offset <= Some(position.next_offset) {
@@ -121,12 +121,12 @@ impl Turn<'_> {
         stored.epoch = position.epoch;
     }
 
-    /// Appends lines to files. They count from the commit on; if any cannot be written, none stays.
+    /// Appends lines to files. Takes effect with the commit. If a file cannot be written, all files are truncated again.
     pub(crate) fn append(&mut self, files: &BTreeMap<String, Lines>) -> Result<()> {
-        self.settle(files).map_err(StoreError::classify)?;
+        self.prepare(files).map_err(StoreError::classify)?;
         let appended = files.iter().try_for_each(|(name, lines)| self.append_to(name, &lines.text));
         if let Err(error) = appended {
-            self.take_back(files);
+            self.undo(files);
             return Err(error.classify());
         }
         for (name, lines) in files {
@@ -135,9 +135,10 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// Makes all that was appended, claimed and advanced count.
+    /// Commits all appended lines, claims and offsets.
     ///
-    /// If it fails, the new journal may be in place all the same: the files are left alone, and the next turn sees.
+    /// After an error, the new journal may be in place or not, so the files are not changed. The next transaction reads
+    /// the journal again.
     pub(crate) fn commit(&mut self) -> Result<()> {
         self.store_journal().map_err(StoreError::classify)
     }
@@ -146,20 +147,20 @@ impl Turn<'_> {
         self.journal.store(&self.store.journal, self.store.fsync)
     }
 
-    /// Cuts every file back to its committed length.
+    /// Truncates every file to its committed length.
     fn recover(&mut self) -> Result<(), StoreError> {
         for (name, committed) in &self.journal.files {
             let path = self.store.root.join(name);
             if length(&path)? > *committed {
-                cut(&path, *committed)?;
-                warn!(file = %path.display(), "cut off lines that were not committed when the last run ended");
+                truncate(&path, *committed)?;
+                warn!(file = %path.display(), "truncated uncommitted lines of the previous run");
             }
         }
         Ok(())
     }
 
-    /// Brings the files and their lengths in the journal together, before anything is appended.
-    fn settle(&mut self, files: &BTreeMap<String, Lines>) -> Result<(), StoreError> {
+    /// Makes the files match the lengths in the journal, before anything is appended.
+    fn prepare(&mut self, files: &BTreeMap<String, Lines>) -> Result<(), StoreError> {
         let mut changed = false;
         for name in files.keys() {
             let path = self.store.root.join(name);
@@ -167,11 +168,11 @@ impl Turn<'_> {
             match self.journal.files.get(name) {
                 Some(committed) if length == *committed => continue,
                 Some(committed) if length > *committed => {
-                    cut(&path, *committed)?;
+                    truncate(&path, *committed)?;
                     continue;
                 }
                 Some(_) => {
-                    warn!(file = %path.display(), "somebody cut or moved the file: going on at its end")
+                    warn!(file = %path.display(), "the file was truncated or moved by another program: appending to its end")
                 }
                 None => {}
             }
@@ -197,21 +198,21 @@ impl Turn<'_> {
         if is_new && self.store.fsync { sync_folder(folder) } else { Ok(()) }
     }
 
-    /// Cuts off what a failed write left. What cannot be cut now is cut before the next write.
-    fn take_back(&self, files: &BTreeMap<String, Lines>) {
+    /// Truncates the files after a failed write. If that fails, the next write does it.
+    fn undo(&self, files: &BTreeMap<String, Lines>) {
         for name in files.keys() {
             let path = self.store.root.join(name);
             let committed = self.journal.files.get(name).copied().unwrap_or_default();
-            let taken_back = length(&path)
-                .and_then(|length| if length > committed { cut(&path, committed) } else { Ok(()) });
-            if let Err(error) = taken_back {
-                warn!("{error}");
+            let truncated = length(&path)
+                .and_then(|length| if length > committed { truncate(&path, committed) } else { Ok(()) });
+            if let Err(error) = truncated {
+                warn!("undoing a failed write: {error}");
             }
         }
     }
 }
 
-/// Bytes of a file, 0 if there is none.
+/// Length of a file in bytes; 0 if it does not exist.
 fn length(path: &Path) -> Result<u64, StoreError> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => {
@@ -223,27 +224,27 @@ fn length(path: &Path) -> Result<u64, StoreError> {
     }
 }
 
-fn cut(path: &Path, length: u64) -> Result<(), StoreError> {
-    let cut = File::options().write(true).open(path).and_then(|file| {
+fn truncate(path: &Path, length: u64) -> Result<(), StoreError> {
+    let result = File::options().write(true).open(path).and_then(|file| {
         file.set_len(length)?;
         file.sync_all()
     });
-    cut.map_err(StoreError::io("cutting", path))
+    result.map_err(StoreError::io("truncating", path))
 }
 
-/// Makes a folder and those above it, each surviving a power cut.
+/// Creates a folder and its parents, durably if `fsync` is set.
 fn create_folders(folder: &Path, fsync: bool) -> Result<(), StoreError> {
     if folder.as_os_str().is_empty() || folder.is_dir() {
         return Ok(());
     }
-    let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    create_folders(above, fsync)?;
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    create_folders(parent, fsync)?;
     match fs::create_dir(folder) {
-        // Another task was quicker.
+        // Another task has created it.
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(StoreError::io("making", folder)(error));
+            return Err(StoreError::io("creating", folder)(error));
         }
         _ => {}
     }
-    if fsync { sync_folder(above) } else { Ok(()) }
+    if fsync { sync_folder(parent) } else { Ok(()) }
 }

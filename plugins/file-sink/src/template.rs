@@ -1,10 +1,10 @@
-//! Paths with placeholders, made safe whatever a table is called.
+//! Paths with placeholders, safe for any table name.
 
 use std::{fmt::Write, path::Path};
 
 use tidegate_plugin::prelude::*;
 
-/// A path such as `out/{schema}/{table}.jsonl`: a fixed folder, and a name below it that depends on the record.
+/// A path such as `out/{schema}/{table}.jsonl`: a fixed root folder, and a file name that depends on the record.
 #[derive(Debug)]
 pub(crate) struct Template {
     root: String,
@@ -21,33 +21,33 @@ enum Part {
 }
 
 impl Template {
-    /// Splits a path at its first placeholder's folder.
+    /// Splits a path into the root folder and the part with placeholders.
     pub(crate) fn parse(path: &str) -> Result<Self> {
         let fixed = path.split('{').next().unwrap_or_default();
         let (root, _) = fixed.rsplit_once('/').unwrap_or((".", ""));
         let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
         if matches!(name, "" | "." | "..") {
             return Err(Error::fatal(format_args!(
-                "path {path:?} names no file: add one, such as {{table}}.jsonl"
+                "path {path:?} has no file name: add one, such as {{table}}.jsonl"
             )));
         }
-        let below = &path[if fixed.contains('/') { root.len() + 1 } else { 0 }..];
-        if below.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
+        let relative = &path[if fixed.contains('/') { root.len() + 1 } else { 0 }..];
+        if relative.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
             return Err(Error::fatal(format_args!(
-                "path {path:?} has an empty or dotted folder after a placeholder"
+                "path {path:?} has an empty, `.` or `..` folder after a placeholder"
             )));
         }
-        // `/x.jsonl` lies in the root of the file system.
+        // The root folder of `/x.jsonl` is that of the file system.
         let root = if root.is_empty() { "/" } else { root };
-        Ok(Self { root: root.to_owned(), parts: parse_parts(below)? })
+        Ok(Self { root: root.to_owned(), parts: parse_parts(relative)? })
     }
 
-    /// The folder below which all files lie.
+    /// The root folder of all files.
     pub(crate) fn root(&self) -> &Path {
         Path::new(&self.root)
     }
 
-    /// Name of the record's file, relative to the root.
+    /// Path of the record's file, relative to the root folder.
     pub(crate) fn expand(&self, record: Record<'_>) -> String {
         let mut name = String::new();
         for part in &self.parts {
@@ -82,9 +82,7 @@ fn parse_parts(text: &str) -> Result<Vec<Part>> {
             "table" => Part::Table,
             other => {
                 let known = "{topic}, {database}, {schema} and {table}";
-                return Err(Error::fatal(format_args!(
-                    "path: unknown placeholder {{{other}}}; known are {known}"
-                )));
+                return Err(Error::fatal(format_args!("path: unknown placeholder {{{other}}}; use {known}")));
             }
         });
         rest = after;
@@ -95,8 +93,8 @@ fn parse_parts(text: &str) -> Result<Vec<Part>> {
     Ok(parts)
 }
 
-/// The table; for a record that is no change event, such as a delete's tombstone, the last part of the topic, which is
-/// the table in Debezium's topics.
+/// The table. For a record that is not a change event, such as the tombstone after a delete, it is the last part of the
+/// topic, as in Debezium's topics.
 fn table(record: Record<'_>) -> &str {
     match record.change().map(|change| change.table()) {
         Some(table) if !table.is_empty() => table,
@@ -104,7 +102,7 @@ fn table(record: Record<'_>) -> &str {
     }
 }
 
-/// The schema; for a record that is no change event, the part of the topic before the table.
+/// The schema. For a record that is not a change event, it is the part of the topic before the table.
 fn schema(record: Record<'_>) -> &str {
     match record.change() {
         Some(change) => change.schema(),
@@ -112,7 +110,7 @@ fn schema(record: Record<'_>) -> &str {
     }
 }
 
-/// Appends `text` so that it is part of one file name and nothing else, and so that no two texts look alike.
+/// Appends `text`, encoded so that it stays within one file name, and so that different texts stay different.
 fn push_encoded(out: &mut String, text: &str) {
     if text.is_empty() {
         out.push('_');
@@ -139,7 +137,7 @@ mod tests {
         out
     }
 
-    fn refusal(path: &str) -> String {
+    fn error(path: &str) -> String {
         Template::parse(path).unwrap_err().message().to_owned()
     }
 
@@ -159,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn no_name_leaves_the_folder_or_looks_like_another() {
+    fn names_stay_in_their_folder_and_stay_distinct() {
         assert_eq!(encoded("../../x"), "%2E.%2F..%2Fx");
         assert_eq!(encoded(".."), "%2E.");
         assert_eq!(encoded(".tidegate"), "%2Etidegate");
@@ -171,12 +169,12 @@ mod tests {
     }
 
     #[test]
-    fn paths_that_cannot_work_are_refused() {
-        assert!(refusal("").contains("names no file"));
-        assert!(refusal("out/").contains("names no file"));
-        assert!(refusal("out/{table}/").contains("names no file"));
-        assert!(refusal("out/{table}/../x").contains("dotted folder"));
-        assert!(refusal("out/{tabel}").contains("unknown placeholder {tabel}"));
-        assert!(refusal("out/{table").contains("no closing brace"));
+    fn invalid_paths_are_rejected() {
+        assert!(error("").contains("has no file name"));
+        assert!(error("out/").contains("has no file name"));
+        assert!(error("out/{table}/").contains("has no file name"));
+        assert!(error("out/{table}/../x").contains("`..` folder"));
+        assert!(error("out/{tabel}").contains("unknown placeholder {tabel}"));
+        assert!(error("out/{table").contains("no closing brace"));
     }
 }

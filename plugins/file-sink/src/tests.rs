@@ -1,4 +1,4 @@
-//! The sink as a host uses it: batches, repeats, crashes, several tasks.
+//! Batches, retries, crashes, several tasks.
 
 use std::{fs, path::Path, thread};
 
@@ -28,7 +28,7 @@ fn numbers(offsets: std::ops::Range<i64>) -> Records {
 }
 
 #[test]
-fn each_table_has_its_file_tombstones_included() {
+fn each_table_has_its_own_file_including_tombstones() {
     let folder = tempfile::tempdir().unwrap();
     let mut sink =
         SinkTest::<FileSink>::open(json!({"path": folder.path().join("{schema}/{table}.jsonl")})).unwrap();
@@ -50,7 +50,7 @@ fn each_table_has_its_file_tombstones_included() {
 }
 
 #[test]
-fn a_line_holds_what_the_style_says() {
+fn the_style_determines_the_content_of_a_line() {
     let line = |style: &str| {
         let folder = tempfile::tempdir().unwrap();
         let mut sink =
@@ -87,7 +87,7 @@ fn a_message_is_written_with_its_value() {
 }
 
 #[test]
-fn a_repeated_batch_adds_nothing() {
+fn a_retried_batch_is_not_written_twice() {
     let folder = tempfile::tempdir().unwrap();
     let mut sink = open(&folder, "all");
     sink.claim(&[("t", 0)]).unwrap();
@@ -98,7 +98,7 @@ fn a_repeated_batch_adds_nothing() {
 }
 
 #[test]
-fn a_restart_goes_on_where_the_files_end() {
+fn a_restart_continues_at_the_stored_offset() {
     let folder = tempfile::tempdir().unwrap();
     let mut first = open(&folder, "all");
     assert_eq!(first.claim(&[("t", 0)]).unwrap(), [Claim { epoch: 1, ..Claim::default() }]);
@@ -119,31 +119,31 @@ fn a_restart_goes_on_where_the_files_end() {
 }
 
 #[test]
-fn an_owner_that_was_overtaken_is_fenced() {
+fn a_former_owner_is_fenced() {
     let folder = tempfile::tempdir().unwrap();
     let (mut old, mut new) = (open(&folder, "all"), open(&folder, "all"));
     old.claim(&[("t", 0)]).unwrap();
     new.claim(&[("t", 0)]).unwrap();
     let error = old.write(&numbers(0..1)).unwrap_err();
     assert!(error.is_fenced(), "{error}");
-    assert_eq!(error.message(), "t[0] was claimed by another task (epoch 2 after 1)");
+    assert_eq!(error.message(), "t[0] was claimed by another task (epoch 2, this task has 1)");
     new.write(&numbers(0..1)).unwrap();
     assert_eq!(read(&folder, "all"), "0\n");
 }
 
 #[test]
-fn what_was_not_committed_is_cut_off() {
+fn uncommitted_lines_are_truncated() {
     let folder = tempfile::tempdir().unwrap();
     let mut sink = open(&folder, "{topic}");
     sink.claim(&[("t", 0)]).unwrap();
     sink.write(&numbers(0..1)).unwrap();
-    // A crash between appending and the commit.
+    // As after a crash between appending and committing.
     append(&folder.path().join("t"), "1\n2");
     drop(sink);
 
     let mut sink = open(&folder, "{topic}");
     assert_eq!(read(&folder, "t"), "0\n");
-    assert!(testing::logs()[0].message.starts_with("cut off"));
+    assert!(testing::logs()[0].message.starts_with("truncated uncommitted lines"));
     assert_eq!(sink.claim(&[("t", 0)]).unwrap()[0].next_offset, Some(1));
     // The same without a restart.
     append(&folder.path().join("t"), "1\n2");
@@ -153,7 +153,7 @@ fn what_was_not_committed_is_cut_off() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_batch_that_fails_in_one_file_leaves_none_changed() {
+fn a_failure_in_one_file_undoes_all_files() {
     let folder = tempfile::tempdir().unwrap();
     let mut sink = open(&folder, "{topic}");
     let both = |offset| {
@@ -173,7 +173,7 @@ fn a_batch_that_fails_in_one_file_leaves_none_changed() {
 }
 
 #[test]
-fn a_path_that_cannot_be_made_is_fatal_and_named() {
+fn a_path_that_cannot_be_created_is_a_fatal_error() {
     let folder = tempfile::tempdir().unwrap();
     let mut sink = open(&folder, "{topic}/x");
     sink.claim(&[("t", 0)]).unwrap();
@@ -183,7 +183,7 @@ fn a_path_that_cannot_be_made_is_fatal_and_named() {
 }
 
 #[test]
-fn positions_without_records_are_kept_too() {
+fn positions_without_records_are_stored() {
     let folder = tempfile::tempdir().unwrap();
     let mut sink = open(&folder, "all");
     sink.claim(&[("t", 0), ("t", 7)]).unwrap();
@@ -195,7 +195,7 @@ fn positions_without_records_are_kept_too() {
 }
 
 #[test]
-fn tasks_and_connectors_share_files() {
+fn tasks_and_connectors_can_share_files() {
     const ROUNDS: i64 = 20;
     let folder = tempfile::tempdir().unwrap();
     let write = |connector: &str, partition: i32| {
@@ -221,7 +221,7 @@ fn tasks_and_connectors_share_files() {
 }
 
 #[test]
-fn a_file_that_was_there_or_was_moved_away_is_appended_to() {
+fn existing_and_moved_files_are_appended_to() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("all"), "before\n").unwrap();
     let mut sink = open(&folder, "all");
@@ -232,11 +232,11 @@ fn a_file_that_was_there_or_was_moved_away_is_appended_to() {
     fs::rename(folder.path().join("all"), folder.path().join("all.1")).unwrap();
     sink.write(&numbers(1..2)).unwrap();
     assert_eq!(read(&folder, "all"), "1\n");
-    assert!(testing::logs().iter().any(|log| log.message.starts_with("somebody cut or moved the file")));
+    assert!(testing::logs().iter().any(|log| log.message.starts_with("the file was truncated or moved")));
 }
 
 #[test]
-fn a_damaged_journal_is_named_and_nothing_is_written() {
+fn a_damaged_journal_is_an_error_and_nothing_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let mut sink = open(&folder, "all");
     sink.claim(&[("t", 0)]).unwrap();
@@ -253,12 +253,12 @@ fn a_damaged_journal_is_named_and_nothing_is_written() {
 }
 
 #[test]
-fn a_log_that_begins_anew_is_written_behind_what_is_there() {
+fn after_a_reset_of_the_offsets_a_new_log_is_appended() {
     let folder = tempfile::tempdir().unwrap();
     let mut sink = open(&folder, "all");
     sink.claim(&[("t", 0)]).unwrap();
     sink.write(&numbers(0..3)).unwrap();
-    sink.start_over(&[("t", 0)]).unwrap();
+    sink.reset_offsets(&[("t", 0)]).unwrap();
     sink.write(&numbers(0..2)).unwrap();
     assert_eq!(read(&folder, "all"), "0\n1\n2\n0\n1\n");
     assert_eq!(sink.claim(&[("t", 0)]).unwrap()[0].next_offset, Some(2));

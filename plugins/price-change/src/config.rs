@@ -1,9 +1,9 @@
-//! What the connector file says, and what it may not say.
+//! Options and their validation.
 
 use serde::Serialize;
 use tidegate_plugin::prelude::*;
 
-use crate::number::Movement;
+use crate::number::NumberChange;
 
 /// Configuration of `price-change`.
 #[derive(Deserialize, JsonSchema)]
@@ -11,13 +11,13 @@ use crate::number::Movement;
 pub(crate) struct Config {
     /// Column to watch.
     pub(crate) field: String,
-    /// Smallest change to log, in percent of the old number, such as 5 for five percent up or down.
+    /// Minimum change to log, in percent of the old number: 5 means five percent up or down.
     pub(crate) min_change_percent: f64,
-    /// Smallest change to log, in the number's own unit.
+    /// Minimum change to log, in the unit of the number.
     pub(crate) min_change: f64,
     /// Level of the log line.
     pub(crate) level: Level,
-    /// Name of a header that marks the record, with a value such as `19.99 -> 17.99`. Without it, records pass unmarked.
+    /// Name of a header to add to changed records, with a value such as `19.99 -> 17.99`.
     pub(crate) header: Option<String>,
 }
 
@@ -38,7 +38,7 @@ impl Config {
         for (key, value) in [("min_change_percent", self.min_change_percent), ("min_change", self.min_change)]
         {
             if !value.is_finite() || value < 0.0 {
-                return Err(Error::fatal(format_args!("{key} is {value}: it is a size, so 0 or more")));
+                return Err(Error::fatal(format_args!("{key} is {value}, but must be 0 or more")));
             }
         }
         Ok(())
@@ -56,14 +56,14 @@ pub(crate) enum Level {
 }
 
 impl Level {
-    pub(crate) fn log(self, field: &str, record: Record<'_>, movement: &Movement<'_>) {
+    pub(crate) fn log(self, field: &str, record: Record<'_>, change: &NumberChange<'_>) {
         let (table, key) = (record.change().map(|change| change.table()), record.key());
-        let percent = movement.percent();
+        let percent = change.percent();
         match self {
-            Self::Error => error!(table, %key, "{field} changed: {movement}{percent}"),
-            Self::Warn => warn!(table, %key, "{field} changed: {movement}{percent}"),
-            Self::Info => info!(table, %key, "{field} changed: {movement}{percent}"),
-            Self::Debug => debug!(table, %key, "{field} changed: {movement}{percent}"),
+            Self::Error => error!(table, %key, "{field} changed: {change}{percent}"),
+            Self::Warn => warn!(table, %key, "{field} changed: {change}{percent}"),
+            Self::Info => info!(table, %key, "{field} changed: {change}{percent}"),
+            Self::Debug => debug!(table, %key, "{field} changed: {change}{percent}"),
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The `price-change` transform: says in the log when a number in a row changes.
+//! The `price-change` transform: logs changes of a number in a row.
 //!
-//! Records pass on as they came, with one header more if `header` is set. This is the example to copy for a transform
-//! of your own: configuration and plugin are here, what "the same number" means is in `number.rs`.
+//! Records are emitted unchanged, except for a header if `header` is set. Copy this example for your own transform: this
+//! file has the transform, `config.rs` the configuration, and `number.rs` compares numbers.
 
 mod config;
 mod number;
@@ -9,13 +9,13 @@ mod once;
 
 use tidegate_plugin::{prelude::*, same_value};
 
-use crate::{config::Config, number::Movement, once::OncePerTable};
+use crate::{config::Config, number::NumberChange, once::OncePerTable};
 
 struct PriceChange {
     config: Config,
-    no_row_before: OncePerTable,
-    no_such_field: OncePerTable,
-    no_number: OncePerTable,
+    missing_before: OncePerTable,
+    missing_field: OncePerTable,
+    not_a_number: OncePerTable,
 }
 
 impl Transform for PriceChange {
@@ -23,18 +23,18 @@ impl Transform for PriceChange {
 
     fn open(config: Config, _: &Context) -> Result<Self> {
         config.check()?;
-        let (no_row_before, no_such_field, no_number) = Default::default();
-        Ok(Self { config, no_row_before, no_such_field, no_number })
+        let (missing_before, missing_field, not_a_number) = Default::default();
+        Ok(Self { config, missing_before, missing_field, not_a_number })
     }
 
     fn apply<'b>(&mut self, record: Record<'b>, out: &mut Emit<'_, 'b>) -> Result<()> {
-        let Some(movement) = record.change().and_then(|change| self.movement(change)) else {
+        let Some(difference) = record.change().and_then(|change| self.number_change(change)) else {
             return out.emit(record);
         };
-        self.config.level.log(&self.config.field, record, &movement);
+        self.config.level.log(&self.config.field, record, &difference);
         match &self.config.header {
             Some(name) => {
-                out.emit(Output::of(record).header(out.arena(), name, movement.to_string().as_bytes()))
+                out.emit(Output::of(record).header(out.arena(), name, difference.to_string().as_bytes()))
             }
             None => out.emit(record),
         }
@@ -42,8 +42,8 @@ impl Transform for PriceChange {
 }
 
 impl PriceChange {
-    /// How the watched number moved, if this is an update that moved it far enough.
-    fn movement<'b>(&mut self, change: Change<'b>) -> Option<Movement<'b>> {
+    /// The change of the watched number, if this is an update with a large enough change.
+    fn number_change<'b>(&mut self, change: Change<'b>) -> Option<NumberChange<'b>> {
         if change.operation() != Operation::Update {
             return None;
         }
@@ -51,31 +51,31 @@ impl PriceChange {
         if same_value(old, new) || old.is_null() || new.is_null() {
             return None;
         }
-        let Some(movement) = Movement::between(old, new) else {
-            self.warn_of_no_number(change.table(), old, new);
+        let Some(difference) = NumberChange::between(old, new) else {
+            self.warn_not_a_number(change.table(), old, new);
             return None;
         };
-        movement.exceeds(self.config.min_change, self.config.min_change_percent).then_some(movement)
+        difference.exceeds(self.config.min_change, self.config.min_change_percent).then_some(difference)
     }
 
-    /// The watched field before and after. What is missing is said once per table, with the way out.
+    /// The watched field before and after the change. If it is missing, logs a warning with the fix, once per table.
     fn values<'b>(&mut self, change: Change<'b>) -> Option<(Value<'b>, Value<'b>)> {
         let (table, field) = (change.table(), self.config.field.as_str());
         let Some(new) = change.after().get(field) else {
-            if self.no_such_field.is_first(table) {
+            if self.missing_field.is_first(table) {
                 warn!(
                     table,
                     field,
-                    "no such field in the row: correct `field`, or name the topics of this transform in `when`"
+                    "the row has no such field: correct `field`, or restrict this transform to the right topics with `when`"
                 );
             }
             return None;
         };
         let Some(old) = change.before().get(field) else {
-            if self.no_row_before.is_first(table) {
+            if self.missing_before.is_first(table) {
                 warn!(
                     table,
-                    "updates come without the row before, so changes cannot be seen: ALTER TABLE {table} REPLICA IDENTITY FULL"
+                    "updates do not contain the old row, so changes cannot be detected: run ALTER TABLE {table} REPLICA IDENTITY FULL"
                 );
             }
             return None;
@@ -83,9 +83,9 @@ impl PriceChange {
         Some((old, new))
     }
 
-    fn warn_of_no_number(&mut self, table: &str, old: Value<'_>, new: Value<'_>) {
-        // A large value that did not change is not sent: that is no mistake of anybody's.
-        if old.is_unavailable() || new.is_unavailable() || !self.no_number.is_first(table) {
+    fn warn_not_a_number(&mut self, table: &str, old: Value<'_>, new: Value<'_>) {
+        // The source does not send unchanged large values, which is not an error.
+        if old.is_unavailable() || new.is_unavailable() || !self.not_a_number.is_first(table) {
             return;
         }
         let field = &self.config.field;
@@ -93,7 +93,7 @@ impl PriceChange {
             table,
             field,
             %new,
-            "not a number; for decimals in base64, say in the connector file: [source.columns] \"{table}.{field}\" = {{ decimal = 2 }}"
+            "not a number; for decimals in base64, add to the connector file: [source.columns] \"{table}.{field}\" = {{ decimal = 2 }}"
         );
     }
 }

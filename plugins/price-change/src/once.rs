@@ -1,15 +1,15 @@
-//! What is said once per table, and not per record.
+//! Limits warnings to one per table.
 
 use std::collections::HashSet;
 
-/// The tables that something was said about.
+/// The tables for which the warning was logged.
 #[derive(Default)]
 pub(crate) struct OncePerTable(HashSet<String>);
 
 impl OncePerTable {
-    /// Whether this is the first time for `table`.
+    /// Whether this is the first call for `table`.
     pub(crate) fn is_first(&mut self, table: &str) -> bool {
-        // `insert` alone would allocate the name for every record.
+        // `insert` alone would allocate a string for every record.
         !self.0.contains(table) && self.0.insert(table.to_owned())
     }
 }

@@ -1,4 +1,4 @@
-//! The transform as a connector uses it.
+//! The transform on change events.
 
 use serde_json::{Value as Json, json};
 use tidegate_plugin::{
@@ -36,7 +36,7 @@ fn a_changed_price_is_logged_with_table_and_key() {
 }
 
 #[test]
-fn only_updates_that_move_the_number_are_logged() {
+fn only_updates_that_change_the_number_are_logged() {
     let records = Records::new()
         .event(Event::insert("products").after(json!({"price": "1"})))
         .event(Event::delete("products").before(json!({"price": "1"})))
@@ -52,7 +52,7 @@ fn only_updates_that_move_the_number_are_logged() {
 }
 
 #[test]
-fn decimals_of_a_schema_are_numbers() {
+fn decimals_are_numbers() {
     let event = update(json!({"price": "10.20"}), json!({"price": "11.22"})).column("price", Kind::DECIMAL);
     let (_, logs) = run(json!({}), &Records::new().event(event));
     assert_eq!(messages(&logs), ["price changed: 10.20 -> 11.22 (+10.0 %)"]);
@@ -71,7 +71,7 @@ fn field_level_and_limits_are_configurable() {
 }
 
 #[test]
-fn a_header_marks_the_record() {
+fn changed_records_get_a_header() {
     let records = Records::new()
         .event(update(json!({"price": 2}), json!({"price": 1})))
         .header("trace", b"x")
@@ -83,7 +83,7 @@ fn a_header_marks_the_record() {
 }
 
 #[test]
-fn a_missing_row_before_is_said_once_per_table_with_the_fix() {
+fn missing_old_rows_are_logged_once_per_table() {
     let orders = Event::update("orders").after(json!({"price": 1}));
     let records = Records::new()
         .event(update(Json::Null, json!({"price": 1})))
@@ -97,7 +97,7 @@ fn a_missing_row_before_is_said_once_per_table_with_the_fix() {
 }
 
 #[test]
-fn a_field_that_is_no_number_or_not_there_is_said_once_per_table() {
+fn missing_and_non_numeric_fields_are_logged_once_per_table() {
     let records = Records::new()
         .event(update(json!({"price": "B88="}), json!({"price": "Bwc="})))
         .event(update(json!({"price": "B88="}), json!({"price": "Bwc="})))
@@ -106,11 +106,11 @@ fn a_field_that_is_no_number_or_not_there_is_said_once_per_table() {
     assert_eq!(logs.len(), 2, "{logs:?}");
     assert!(logs[0].message.contains("[source.columns] \"products.price\" = { decimal = 2 }"), "{logs:?}");
     assert_eq!(logs[1].fields["table"], "customers");
-    assert!(logs[1].message.starts_with("no such field"), "{logs:?}");
+    assert!(logs[1].message.starts_with("the row has no such field"), "{logs:?}");
 }
 
 #[test]
-fn a_limit_below_zero_is_refused() {
+fn negative_limits_are_rejected() {
     let error = TransformTest::<PriceChange>::open(json!({"min_change": -1})).unwrap_err();
     assert!(error.message().starts_with("min_change is -1"), "{error}");
 }

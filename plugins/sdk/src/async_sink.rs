@@ -1,7 +1,7 @@
-//! Async sinks: the same contract, on a runtime that the SDK keeps for each instance.
+//! Async sinks, with a runtime for each instance.
 //!
-//! tokio is never shared across the boundary: every library has its own copy of it, whose types and thread-locals are
-//! strangers to the host's.
+//! tokio is never shared across the boundary: every library has its own copy, whose types and thread-locals are different
+//! from those of the host's copy.
 
 use std::future::Future;
 
@@ -12,11 +12,11 @@ use crate::{
     config::PluginConfig,
     context::Context,
     error::Result,
-    sink::{BatchDefaults, Claim, Partition, Report, Sink, cannot_start_over},
+    sink::{BatchDefaults, Claim, Partition, Report, Sink, cannot_reset_offsets},
 };
 
-/// A [`Sink`] whose functions are async. They run on a current-thread runtime of this instance; see [`Sink`] for the
-/// contract of each.
+/// A [`Sink`] with async functions, which run on a current-thread runtime of this instance. See [`Sink`] for the
+/// contract of each function.
 #[expect(missing_docs, reason = "each function is documented at `Sink`")]
 pub trait AsyncSink: Send + Sized + 'static {
     type Config: PluginConfig;
@@ -25,7 +25,7 @@ pub trait AsyncSink: Send + Sized + 'static {
 
     const READS_VALUES: bool = true;
 
-    const PARTITIONS_APART: bool = false;
+    const ISOLATES_PARTITIONS: bool = false;
 
     #[must_use]
     fn batch_defaults() -> BatchDefaults {
@@ -45,9 +45,9 @@ pub trait AsyncSink: Send + Sized + 'static {
         async { Ok(()) }
     }
 
-    fn start_over(&mut self, partitions: &[Partition<'_>]) -> impl Future<Output = Result<()>> {
-        let refused = cannot_start_over(partitions);
-        async { Err(refused) }
+    fn reset_offsets(&mut self, partitions: &[Partition<'_>]) -> impl Future<Output = Result<()>> {
+        let error = cannot_reset_offsets(partitions);
+        async { Err(error) }
     }
 
     fn flush(&mut self) -> impl Future<Output = Result<()>> {
@@ -59,7 +59,7 @@ pub trait AsyncSink: Send + Sized + 'static {
     }
 }
 
-/// An [`AsyncSink`] as a [`Sink`], with its runtime.
+/// Adapts an [`AsyncSink`] to [`Sink`], with its own runtime.
 pub struct Blocking<S> {
     runtime: Runtime,
     sink: S,
@@ -72,7 +72,7 @@ impl<S: AsyncSink> Sink for Blocking<S> {
 
     const READS_VALUES: bool = S::READS_VALUES;
 
-    const PARTITIONS_APART: bool = S::PARTITIONS_APART;
+    const ISOLATES_PARTITIONS: bool = S::ISOLATES_PARTITIONS;
 
     fn batch_defaults() -> BatchDefaults {
         S::batch_defaults()
@@ -96,8 +96,8 @@ impl<S: AsyncSink> Sink for Blocking<S> {
         self.runtime.block_on(self.sink.release(partitions))
     }
 
-    fn start_over(&mut self, partitions: &[Partition<'_>]) -> Result<()> {
-        self.runtime.block_on(self.sink.start_over(partitions))
+    fn reset_offsets(&mut self, partitions: &[Partition<'_>]) -> Result<()> {
+        self.runtime.block_on(self.sink.reset_offsets(partitions))
     }
 
     fn flush(&mut self) -> Result<()> {

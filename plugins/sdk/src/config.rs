@@ -1,12 +1,12 @@
-//! Configuration: a Rust struct, and the JSON Schema that describes it.
+//! Configuration structs and their JSON Schemas.
 
 use serde::de::DeserializeOwned;
 
 /// A plugin's configuration: any struct that derives `Deserialize` and `JsonSchema`, or `()`.
 ///
-/// Keys that the struct does not have are refused by the host. A field's doc comment is its description;
-/// `#[schemars(extend("x-env" = "NAME"))]` names the environment variable that fills it when the connector file does
-/// not; a [`crate::Secret`] is never shown.
+/// The host rejects unknown keys. The doc comment of a field is its description. With
+/// `#[schemars(extend("x-env" = "NAME"))]`, the environment variable is used if the connector file does not set the field.
+/// A [`crate::Secret`] is never shown.
 pub trait PluginConfig: DeserializeOwned {
     /// The JSON Schema, as text.
     #[must_use]
@@ -33,10 +33,10 @@ impl PluginConfig for () {
     }
 }
 
-/// The schema of a plugin that has nothing to configure.
+/// The schema of a plugin without options.
 const EMPTY: &str = r#"{"type":"object","properties":{},"additionalProperties":false}"#;
 
-/// Refuses unknown keys wherever the struct does not say otherwise: a mistyped key must not be ignored.
+/// Rejects unknown keys unless the struct allows them: a misspelled key must not be ignored.
 #[cfg(feature = "schema")]
 fn close_objects(schema: &mut serde_json::Map<String, serde_json::Value>) {
     let open = ["additionalProperties", "unevaluatedProperties", "allOf", "anyOf", "oneOf"];
@@ -60,9 +60,9 @@ mod tests {
     use crate::Secret;
 
     #[derive(serde::Deserialize, schemars::JsonSchema)]
-    #[expect(dead_code, reason = "only its schema is looked at")]
+    #[expect(dead_code, reason = "only its schema is used")]
     struct Config {
-        /// Who.
+        /// User name.
         #[schemars(extend("x-env" = "APP_USER"))]
         user: String,
         #[serde(default)]
@@ -72,24 +72,24 @@ mod tests {
     }
 
     #[derive(serde::Deserialize, schemars::JsonSchema)]
-    #[expect(dead_code, reason = "only its schema is looked at")]
+    #[expect(dead_code, reason = "only its schema is used")]
     struct Inner {
         level: u8,
     }
 
     #[test]
-    fn a_schema_says_what_the_host_needs() {
+    fn a_schema_has_everything_that_the_host_needs() {
         let schema: serde_json::Value = serde_json::from_str(&Config::schema()).unwrap();
         assert_eq!(schema["additionalProperties"], false);
         assert_eq!(schema["properties"]["user"]["x-env"], "APP_USER");
-        assert_eq!(schema["properties"]["user"]["description"], "Who.");
+        assert_eq!(schema["properties"]["user"]["description"], "User name.");
         assert_eq!(schema["properties"]["password"]["x-secret"], true);
         assert_eq!(schema["$defs"]["Inner"]["additionalProperties"], false);
         assert_eq!(schema["properties"]["labels"]["additionalProperties"]["type"], "string");
     }
 
     #[test]
-    fn nothing_to_configure_is_an_empty_object() {
+    fn no_options_is_an_empty_object() {
         assert_eq!(<()>::schema(), EMPTY);
     }
 }

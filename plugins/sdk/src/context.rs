@@ -1,11 +1,11 @@
-//! Who runs the plugin, and what the host offers it.
+//! The task that runs the plugin, and functions of the host.
 
 use tidegate_abi::{
     abi_stable::std_types::RSlice,
     raw::{HostHandle, OpenContext, Pair},
 };
 
-/// The task that a plugin instance belongs to. Cheap to clone; keep one for metrics.
+/// The task that a plugin instance belongs to. Cheap to clone; store a clone to record metrics.
 #[derive(Clone)]
 pub struct Context {
     host: HostHandle,
@@ -26,9 +26,9 @@ impl Context {
         }
     }
 
-    /// A lone task of a connector that no host runs.
+    /// The only task of a connector in a unit test.
     #[cfg(feature = "testing")]
-    pub(crate) fn alone(host: HostHandle, connector: &str) -> Self {
+    pub(crate) fn for_test(host: HostHandle, connector: &str) -> Self {
         Self { host, connector: connector.to_owned(), instance: "tested".to_owned(), task: 0, tasks: 1 }
     }
 
@@ -38,25 +38,25 @@ impl Context {
         &self.connector
     }
 
-    /// The name under which the connector uses this plugin.
+    /// The name of this plugin instance in the connector file.
     #[must_use]
     pub fn instance(&self) -> &str {
         &self.instance
     }
 
-    /// This task's number, from 0.
+    /// The number of this task, starting at 0.
     #[must_use]
     pub fn task(&self) -> u32 {
         self.task
     }
 
-    /// How many tasks the connector has.
+    /// The number of tasks of the connector.
     #[must_use]
     pub fn tasks(&self) -> u32 {
         self.tasks
     }
 
-    /// Adds to a counter, with labels beside those of connector and task.
+    /// Adds to a counter. The host adds labels for connector and task.
     pub fn count(&self, name: &str, labels: &[(&str, &str)], delta: u64) {
         let call = self.host.vtable.counter_add();
         with_pairs(labels, |labels| call(self.host.ctx, name.into(), labels, delta));
@@ -68,13 +68,13 @@ impl Context {
         with_pairs(labels, |labels| call(self.host.ctx, name.into(), labels, value));
     }
 
-    /// Records one observation of a distribution; times are in seconds.
+    /// Records one observation of a histogram; durations are in seconds.
     pub fn observe(&self, name: &str, labels: &[(&str, &str)], value: f64) {
         let call = self.host.vtable.histogram_record();
         with_pairs(labels, |labels| call(self.host.ctx, name.into(), labels, value));
     }
 
-    /// Whether the host wants the current call to end soon: check it in long loops and waits.
+    /// Whether the current call should end soon. Check it in long loops and waits.
     #[must_use]
     pub fn should_stop(&self) -> bool {
         (self.host.vtable.should_stop())(self.host.ctx)
@@ -87,15 +87,15 @@ impl std::fmt::Debug for Context {
     }
 }
 
-/// Labels as the boundary wants them. A handful is usual, so they do not touch the heap.
+/// Converts labels for the boundary. Up to eight labels need no heap allocation.
 fn with_pairs(labels: &[(&str, &str)], call: impl FnOnce(RSlice<'_, Pair<'_>>)) {
     let mut few = [Pair { name: "".into(), value: "".into() }; 8];
-    let Some(room) = few.get_mut(..labels.len()) else {
+    let Some(pairs) = few.get_mut(..labels.len()) else {
         let many: Vec<Pair<'_>> = labels.iter().map(pair).collect();
         return call(RSlice::from_slice(&many));
     };
-    room.iter_mut().zip(labels).for_each(|(place, label)| *place = pair(label));
-    call(RSlice::from_slice(room));
+    pairs.iter_mut().zip(labels).for_each(|(slot, label)| *slot = pair(label));
+    call(RSlice::from_slice(pairs));
 }
 
 fn pair<'a>(label: &(&'a str, &'a str)) -> Pair<'a> {

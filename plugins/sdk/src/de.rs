@@ -1,4 +1,4 @@
-//! Deserializes Rust types from a value tree: a configuration, a row, a message.
+//! Deserializes Rust types from value trees: configurations, rows, messages.
 
 use std::fmt;
 
@@ -13,17 +13,17 @@ use tidegate_abi::{Value, ValueRef};
 
 use crate::error::{Error, Result};
 
-/// Reads a `T` from a value. Text is borrowed from the batch where `T` borrows.
+/// Deserializes a `T` from a value. Strings are borrowed from the batch if `T` borrows them.
 ///
 /// Decimals and exact numbers arrive as text, dates and times as ISO 8601 text, bytes as bytes.
 ///
 /// # Errors
-/// When the value does not have the shape of `T`: a rejected record, for use in `apply` and `write`.
+/// If the value does not have the shape of `T`. The error rejects the record, for use in `apply` and `write`.
 pub fn from_value<'b, T: Deserialize<'b>>(value: Value<'b>) -> Result<T> {
     T::deserialize(ValueDeserializer(value)).map_err(|Mismatch(message)| Error::rejected(message))
 }
 
-/// Why a value does not have the shape of a type.
+/// A value does not have the shape of a type.
 #[derive(Debug)]
 pub(crate) struct Mismatch(pub(crate) String);
 
@@ -131,7 +131,7 @@ impl<'b> de::Deserializer<'b> for ValueDeserializer<'b> {
     }
 }
 
-/// A field's name, borrowed for as long as the batch.
+/// The name of a field, borrowed from the batch.
 struct Name<'b>(&'b str);
 
 impl<'b> IntoDeserializer<'b, Mismatch> for Name<'b> {
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_struct_is_read_from_a_row() {
+    fn a_struct_is_deserialized_from_a_row() {
         let tags = [Value::string("a"), Value::string("b")];
         let level = [Field::new("level", Value::int(3))];
         let deep = [Field::new("deep", Value::object(&level))];
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mismatch_is_a_rejected_record() {
+    fn a_mismatch_rejects_the_record() {
         let error = from_value::<Row<'_>>(Value::object(&[])).unwrap_err();
         assert!(error.is_rejected());
         assert_eq!(error.message(), "missing field `id`");

@@ -1,4 +1,4 @@
-//! How a plugin fails, and what the host does about it.
+//! Errors of plugins, and how the host handles them.
 
 use std::{fmt, time::Duration};
 
@@ -7,9 +7,9 @@ use tidegate_abi::raw::{AbiError, ErrorClass};
 /// The result of a plugin's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// An error, classified by what the host should do about it.
+/// An error, with a class that determines how the host handles it.
 ///
-/// Any `std::error::Error` turns into a fatal one through `?`.
+/// `?` converts any `std::error::Error` to a fatal error.
 #[derive(Debug)]
 pub struct Error {
     class: ErrorClass,
@@ -18,23 +18,23 @@ pub struct Error {
 }
 
 impl Error {
-    /// The task fails, and its restart policy decides.
+    /// The task fails; the restart policy decides whether it is started again.
     pub fn fatal(message: impl fmt::Display) -> Self {
         Self::new(ErrorClass::FATAL, message)
     }
 
-    /// The same call may succeed later; the host tries again, with growing pauses.
+    /// The same call may succeed later. The host retries it with increasing delays.
     pub fn retriable(message: impl fmt::Display) -> Self {
         Self::new(ErrorClass::RETRIABLE, message)
     }
 
-    /// The record cannot be handled. In a transform, that is the current record; in a sink's `write`, some record that
-    /// the sink cannot name, and the host finds it by splitting the batch. To name it, use [`crate::Report::reject`].
+    /// A record is invalid. In a transform, it is the current record. In a sink's `write`, it is an unknown record, which
+    /// the host finds by splitting the batch; if the sink knows it, use [`crate::Report::reject`].
     pub fn rejected(message: impl fmt::Display) -> Self {
         Self::new(ErrorClass::REJECTED, message)
     }
 
-    /// Another task has claimed the partition: this one stops writing.
+    /// Another task has claimed the partition, so this one must stop writing.
     pub fn fenced(message: impl fmt::Display) -> Self {
         Self::new(ErrorClass::FENCED, message)
     }
@@ -43,19 +43,19 @@ impl Error {
         Self { class, message: message.to_string(), retry_after: None }
     }
 
-    /// Asks the host to wait at least this long before it tries again.
+    /// Sets a minimum delay before the host retries.
     #[must_use]
     pub fn after(self, delay: Duration) -> Self {
         Self { retry_after: Some(delay), ..self }
     }
 
-    /// Puts what was being done before the message: `reading orders.csv: permission denied`.
+    /// Adds context before the message: `reading orders.csv: permission denied`.
     #[must_use]
-    pub fn context(self, doing: impl fmt::Display) -> Self {
-        Self { message: format!("{doing}: {}", self.message), ..self }
+    pub fn context(self, context: impl fmt::Display) -> Self {
+        Self { message: format!("{context}: {}", self.message), ..self }
     }
 
-    /// Whether the record is at fault.
+    /// Whether the error rejects a record.
     #[must_use]
     pub fn is_rejected(&self) -> bool {
         self.class == ErrorClass::REJECTED
@@ -67,7 +67,7 @@ impl Error {
         self.class == ErrorClass::RETRIABLE
     }
 
-    /// Whether another task has taken over.
+    /// Whether another task has taken over the partition.
     #[must_use]
     pub fn is_fenced(&self) -> bool {
         self.class == ErrorClass::FENCED
@@ -95,7 +95,7 @@ impl fmt::Display for Error {
     }
 }
 
-// `Error` itself is no `std::error::Error`, so that this conversion may exist: the way of anyhow.
+// `Error` itself does not implement `std::error::Error`, so that this conversion is possible, as in anyhow.
 impl<E: std::error::Error> From<E> for Error {
     fn from(error: E) -> Self {
         let mut message = error.to_string();

@@ -1,4 +1,4 @@
-//! The export macro, and what it expands to.
+//! The export macro, and functions for its expansion.
 
 use std::sync::OnceLock;
 
@@ -26,16 +26,16 @@ use crate::{
     transform::{self, Transform},
 };
 
-/// What a plugin is called, from the macro.
+/// Name and description of a plugin, from the macro.
 #[derive(Clone, Copy)]
-pub struct Names {
-    /// Name that connector files use.
+pub struct PluginInfo {
+    /// Name of the plugin in connector files.
     pub name: &'static str,
-    /// Description of the crate, for a plugin that has none of its own.
+    /// Description of the crate, used if the plugin has none.
     pub description: &'static str,
 }
 
-/// The plugins of a library, made on first use.
+/// The plugins of a library, created on first use.
 pub struct PluginList(OnceLock<Vec<PluginEntryRef>>);
 
 impl PluginList {
@@ -45,7 +45,7 @@ impl PluginList {
         Self(OnceLock::new())
     }
 
-    /// The list, made by `make` the first time.
+    /// Returns the list, which the first call creates with `make`.
     pub fn get(&'static self, make: impl FnOnce() -> Vec<PluginEntryRef>) -> RSlice<'static, PluginEntryRef> {
         let made = guarded(|| Ok(self.0.get_or_init(make).as_slice()));
         RSlice::from_slice(made.unwrap_or_default())
@@ -65,24 +65,24 @@ pub extern "C" fn init(host: HostHandle) {
 
 /// The entry of a transform.
 #[must_use]
-pub fn transform_entry<T: Transform>(names: Names) -> PluginEntryRef {
+pub fn transform_entry<T: Transform>(info: PluginInfo) -> PluginEntryRef {
     let open_transform = ROption::RSome(OpenTransform { call: open_transform::<T> });
     let reads_values = T::READS_VALUES;
     PluginEntry {
         open_transform,
         reads_values,
-        ..entry::<T::Config>(names, T::DESCRIPTION, PluginKind::TRANSFORM)
+        ..entry::<T::Config>(info, T::DESCRIPTION, PluginKind::TRANSFORM)
     }
     .leak_into_prefix()
 }
 
 /// The entry of a sink.
 #[must_use]
-pub fn sink_entry<T: Sink>(names: Names) -> PluginEntryRef {
+pub fn sink_entry<T: Sink>(info: PluginInfo) -> PluginEntryRef {
     let open_sink = ROption::RSome(OpenSink { call: open_sink::<T> });
-    // A panic here would take the library's other plugins along; without wishes the host's own limits hold.
+    // A panic here must not disable the other plugins of the library: the limits of the host apply instead.
     let batch_defaults = guarded(|| Ok(T::batch_defaults())).unwrap_or_else(|error| {
-        tracing::error!(plugin = names.name, "batch_defaults: {error}");
+        tracing::error!(plugin = info.name, "batch_defaults: {error}");
         sink::BatchDefaults::default()
     });
     let batch_defaults = batch_defaults.into_raw();
@@ -91,8 +91,8 @@ pub fn sink_entry<T: Sink>(names: Names) -> PluginEntryRef {
         open_sink,
         batch_defaults,
         reads_values,
-        partitions_apart: T::PARTITIONS_APART,
-        ..entry::<T::Config>(names, description, PluginKind::SINK)
+        isolates_partitions: T::ISOLATES_PARTITIONS,
+        ..entry::<T::Config>(info, description, PluginKind::SINK)
     }
     .leak_into_prefix()
 }
@@ -100,14 +100,14 @@ pub fn sink_entry<T: Sink>(names: Names) -> PluginEntryRef {
 /// The entry of an async sink.
 #[cfg(feature = "async")]
 #[must_use]
-pub fn async_sink_entry<T: crate::AsyncSink>(names: Names) -> PluginEntryRef {
-    sink_entry::<crate::Blocking<T>>(names)
+pub fn async_sink_entry<T: crate::AsyncSink>(info: PluginInfo) -> PluginEntryRef {
+    sink_entry::<crate::Blocking<T>>(info)
 }
 
-fn entry<C: PluginConfig>(names: Names, description: &'static str, kind: PluginKind) -> PluginEntry {
-    let description = if description.is_empty() { names.description } else { description };
+fn entry<C: PluginConfig>(info: PluginInfo, description: &'static str, kind: PluginKind) -> PluginEntry {
+    let description = if description.is_empty() { info.description } else { description };
     PluginEntry {
-        name: RStr::from_str(names.name),
+        name: RStr::from_str(info.name),
         description: RStr::from_str(description),
         kind,
         config_schema: config_schema::<C>,
@@ -115,12 +115,12 @@ fn entry<C: PluginConfig>(names: Names, description: &'static str, kind: PluginK
         open_transform: ROption::RNone,
         open_sink: ROption::RNone,
         reads_values: true,
-        partitions_apart: false,
+        isolates_partitions: false,
     }
 }
 
 extern "C" fn config_schema<C: PluginConfig>() -> RString {
-    // A schema is an object: a text in its place is why there is none.
+    // A schema is an object. If it cannot be created, a string with the reason is returned.
     guarded(|| Ok(C::schema())).unwrap_or_else(|error| json_string(error.message())).into()
 }
 
@@ -130,7 +130,7 @@ fn json_string(text: &str) -> String {
     json
 }
 
-/// Configuration and context from what the host sent.
+/// Reads configuration and context from the host's arguments.
 fn read_config<C: PluginConfig>(open: &OpenContext<'_>) -> Result<(C, Context)> {
     let value = config_value(open);
     let config = C::deserialize(ValueDeserializer(value))
@@ -154,9 +154,9 @@ extern "C" fn open_sink<T: Sink>(open: &OpenContext<'_>) -> RResult<SinkObject, 
     opened.map(|opened| SinkObject::new(sink::Adapter::new(opened))).map_err(Error::into_abi).into()
 }
 
-/// Exports the plugins of a library. Once per crate, which must be a `cdylib`.
+/// Exports the plugins of a library. Use it once per crate, which must be a `cdylib`.
 ///
-/// One plugin is called like its crate; several are named:
+/// A single plugin has the name of its crate; several plugins have explicit names:
 ///
 /// ```
 /// # use tidegate_plugin::prelude::*;
@@ -189,7 +189,7 @@ macro_rules! export_plugin {
         $crate::export_plugin! { $($kind $name => $plugin),+ }
     };
     ($($kind:ident $name:expr => $plugin:ty),+) => {
-        // Full paths only: an import here would hide a module of the same name in the plugin's crate.
+        // Only full paths: an import here would shadow a module of the same name in the plugin's crate.
         const _: () = {
             extern "C" fn plugins()
             -> $crate::private::abi_stable::std_types::RSlice<'static, $crate::private::raw::PluginEntryRef> {
@@ -211,8 +211,8 @@ macro_rules! export_plugin {
                 $crate::private::abi_stable::library::__call_root_module_loader(module)
             }
 
-            // What `#[export_root_module]` expands to, without asking the plugin for a dependency on abi_stable.
-            // SAFETY: no other symbol of the library has this name, and the header describes `PluginModuleRef`.
+            // The expansion of `#[export_root_module]`, without requiring the plugin to depend on abi_stable.
+            // SAFETY: no other symbol of the library has this name, and the header is that of `PluginModuleRef`.
             #[allow(unsafe_code)]
             #[unsafe(export_name = "_1as_0lib_1header_0root_bmodule_bloader")]
             static HEADER: $crate::private::abi_stable::library::LibHeader = unsafe {
@@ -223,23 +223,23 @@ macro_rules! export_plugin {
         };
     };
     (@entry transform, $name:expr, $plugin:ty) => {
-        $crate::private::transform_entry::<$plugin>($crate::export_plugin!(@names $name))
+        $crate::private::transform_entry::<$plugin>($crate::export_plugin!(@info $name))
     };
     (@entry sink, $name:expr, $plugin:ty) => {
-        $crate::private::sink_entry::<$plugin>($crate::export_plugin!(@names $name))
+        $crate::private::sink_entry::<$plugin>($crate::export_plugin!(@info $name))
     };
     (@entry async_sink, $name:expr, $plugin:ty) => {
-        $crate::private::async_sink_entry::<$plugin>($crate::export_plugin!(@names $name))
+        $crate::private::async_sink_entry::<$plugin>($crate::export_plugin!(@info $name))
     };
-    (@names $name:expr) => {
-        $crate::private::Names { name: $name, description: env!("CARGO_PKG_DESCRIPTION") }
+    (@info $name:expr) => {
+        $crate::private::PluginInfo { name: $name, description: env!("CARGO_PKG_DESCRIPTION") }
     };
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_exported_symbol_is_the_one_that_hosts_look_for() {
+    fn the_exported_symbol_has_the_name_that_abi_stable_expects() {
         let name = tidegate_abi::abi_stable::library::ROOT_MODULE_LOADER_NAME;
         assert_eq!(name, "_1as_0lib_1header_0root_bmodule_bloader");
     }

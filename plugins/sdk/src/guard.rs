@@ -1,4 +1,4 @@
-//! Panics stop here: nothing unwinds into the host.
+//! Catches panics, so that nothing unwinds into the host.
 
 use std::{
     any::Any,
@@ -10,13 +10,13 @@ use std::{
 use crate::error::{Error, Result};
 
 thread_local! {
-    /// Where this thread last panicked. The hook knows the place, the payload does not.
+    /// Location of the last panic of this thread. Only the hook gets it, not the payload.
     static LOCATION: RefCell<Option<String>> = const { RefCell::new(None) };
-    /// How many guarded calls this thread is in: a panic in one of them is told by whoever called.
+    /// Number of nested guarded calls on this thread. The guard reports a panic in one of them.
     static DEPTH: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Runs `call`; a panic becomes an error that names message and place.
+/// Runs `call`, and converts a panic to an error with message and location.
 pub(crate) fn guarded<T>(call: impl FnOnce() -> Result<T>) -> Result<T> {
     DEPTH.set(DEPTH.get() + 1);
     let outcome = panic::catch_unwind(AssertUnwindSafe(call));
@@ -26,7 +26,7 @@ pub(crate) fn guarded<T>(call: impl FnOnce() -> Result<T>) -> Result<T> {
 
 fn describe(payload: Box<dyn Any + Send>) -> String {
     let text = message(&*payload);
-    // Dropping a hostile payload may panic again; leaking a few bytes is cheaper than the process.
+    // Dropping the payload may panic again, which would abort the process. Leak it instead.
     #[expect(clippy::mem_forget, reason = "see above")]
     std::mem::forget(payload);
     match LOCATION.take() {
@@ -38,20 +38,20 @@ fn describe(payload: Box<dyn Any + Send>) -> String {
 fn message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
-    text.unwrap_or_else(|| "a panic without a message".to_owned())
+    text.unwrap_or_else(|| "no message".to_owned())
 }
 
-/// Takes note of a panic instead of printing it. In a call of the host's, the place is remembered, and the host tells it
-/// with connector and task; in a thread that the plugin has made there is no caller, and it is logged.
-pub(crate) fn note_panic(info: &PanicHookInfo<'_>) {
+/// Panic hook that prints nothing. In a call of the host, it stores the location, and the host logs the panic with
+/// connector and task. A panic in a thread that the plugin has started has no caller, so it is logged here.
+pub(crate) fn on_panic(info: &PanicHookInfo<'_>) {
     let location = info.location().map(ToString::to_string);
-    // During thread shutdown the slots may be gone; the message then goes without its place.
+    // During thread shutdown the thread-locals may be destroyed; the location is then missing.
     if DEPTH.try_with(Cell::get).is_ok_and(|depth| depth > 0) {
         let _gone = LOCATION.try_with(|slot| slot.replace(location)).is_err();
         return;
     }
     let (thread, location) = (thread::current(), location.unwrap_or_default());
-    let name = thread.name().unwrap_or("without a name");
+    let name = thread.name().unwrap_or("unnamed");
     tracing::error!(
         thread = name,
         "a thread of the plugin panicked at {location}: {}",
@@ -59,7 +59,7 @@ pub(crate) fn note_panic(info: &PanicHookInfo<'_>) {
     );
 }
 
-/// A plugin instance that is dropped by its first panic. Every later call fails in the same way.
+/// A plugin instance that is dropped after its first panic. Every later call fails.
 pub(crate) struct Guarded<T>(Option<T>);
 
 impl<T> Guarded<T> {
@@ -69,7 +69,7 @@ impl<T> Guarded<T> {
 
     pub(crate) fn call<R>(&mut self, call: impl FnOnce(&mut T) -> Result<R>) -> Result<R> {
         let Some(instance) = self.0.as_mut() else {
-            return Err(Error::panicked("the instance is gone since it panicked; open a new one".to_owned()));
+            return Err(Error::panicked("the instance was dropped after a panic: open a new one".to_owned()));
         };
         let mut finished = false;
         let outcome = guarded(|| {
@@ -89,7 +89,7 @@ impl<T> Guarded<T> {
             drop(instance);
             Ok(())
         }) {
-            tracing::error!("dropping the instance: {error}");
+            tracing::error!("dropping the plugin instance failed: {error}");
         }
     }
 }
@@ -105,8 +105,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_becomes_an_error_and_the_instance_is_gone() {
-        panic::set_hook(Box::new(note_panic));
+    fn a_panic_becomes_an_error_and_drops_the_instance() {
+        panic::set_hook(Box::new(on_panic));
         let mut guarded = Guarded::new(1);
         let error = guarded.call(|_| -> Result<()> { panic!("boom {}", 7) }).unwrap_err();
         assert!(error.message().starts_with("panicked at plugins/sdk/src/guard.rs:"), "{error}");
@@ -116,14 +116,14 @@ mod tests {
     }
 
     #[test]
-    fn an_error_leaves_the_instance() {
+    fn an_error_keeps_the_instance() {
         let mut guarded = Guarded::new(1);
         assert!(guarded.call(|_| -> Result<()> { Err(Error::fatal("no")) }).is_err());
         assert_eq!(guarded.call(|value| Ok(*value)).unwrap(), 1);
     }
 
     #[test]
-    fn a_panicking_drop_stays_inside() {
+    fn a_panic_in_drop_is_caught() {
         struct Hostile;
         impl Drop for Hostile {
             fn drop(&mut self) {

@@ -1,4 +1,4 @@
-//! Write Tidegate plugins in safe Rust: a transform in about twenty lines, a sink in about thirty.
+//! SDK for Tidegate plugins in safe Rust. A transform takes about twenty lines, a sink about thirty.
 //!
 //! A plugin is a dynamic library (`crate-type = ["cdylib"]`) that exports transforms and sinks:
 //!
@@ -36,24 +36,27 @@
 //!
 //! # Layout
 //!
-//! - [`Transform`], [`Emit`], [`Output`]: records in, records out.
-//! - [`Sink`], [`Report`]: batches in, durable when `write` returns. `AsyncSink` (feature `async`) is the same in async.
-//! - [`Record`], [`Change`], [`Value`], [`Schema`]: what a batch holds, borrowed for the call.
-//! - [`Context`]: who runs the plugin, its metrics, and whether it should stop. `tracing` events simply reach the
-//!   host's log, with the connector's and task's names.
-//! - [`Error`]: fatal, retriable, rejected, fenced. Any other error turns into a fatal one through `?`.
-//! - [`PluginConfig`], [`Secret`]: configuration from a Rust struct.
-//! - [`same_value`], [`write_event_line`], [`write_record_line`]: what several plugins need.
-//! - `testing` (feature `testing`): runs a transform or a sink on hand-made records, in its own unit tests.
+//! - [`Transform`], [`Emit`], [`Output`]: change, filter and multiply records.
+//! - [`Sink`], [`Report`]: write batches, durably when `write` returns. `AsyncSink` (feature `async`) is the async version.
+//! - [`Record`], [`Change`], [`Value`], [`Schema`]: the contents of a batch, borrowed for the call.
+//! - [`Context`]: connector and task, metrics, and whether the call should stop. `tracing` events are forwarded to the
+//!   host's log, with connector and task.
+//! - [`Error`]: fatal, retriable, rejected, fenced. `?` converts any other error to a fatal one.
+//! - [`PluginConfig`], [`Secret`]: configuration in a Rust struct.
+//! - [`same_value`], [`write_event_line`], [`write_record_line`]: helpers.
+//! - `testing` (feature `testing`): runs a transform or a sink on hand-written records in unit tests.
 //!
-//! # What the SDK takes care of
+//! # Panics
 //!
-//! Panics are caught here, inside the plugin: the host gets an error with message and location, drops the instance and
-//! opens a fresh one as its restart policy says. In a thread that the plugin has made, a panic is logged. What cannot be
-//! caught: stack overflow, a panic while panicking or in the destructor of a thread-local value, and running out of memory.
+//! The SDK catches panics inside the plugin. The host gets an error with message and location, drops the instance, and
+//! opens a new one according to the restart policy. A panic in a thread that the plugin has started is logged. Some
+//! failures cannot be caught: stack overflow, a panic during a panic or in the destructor of a thread-local value, and
+//! running out of memory.
+
+#![warn(missing_docs)]
 
 #[cfg(not(panic = "unwind"))]
-compile_error!("panics are contained by catching them: build plugins with panic = \"unwind\"");
+compile_error!("the SDK must be able to catch panics: build plugins with panic = \"unwind\"");
 
 #[cfg(feature = "async")]
 mod async_sink;
@@ -89,10 +92,10 @@ pub use tidegate_abi::{
 };
 pub use transform::{Emit, Output, Transform};
 
-/// What builds a plugin: the versions of this SDK and of the compiler.
+/// Versions of this SDK and of the compiler.
 pub const BUILD: &str = concat!("tidegate-plugin ", env!("CARGO_PKG_VERSION"), ", ", env!("TIDEGATE_RUSTC"));
 
-/// Everything that a plugin usually needs.
+/// Common imports of plugins.
 pub mod prelude {
     pub use serde::Deserialize;
     pub use tracing::{debug, error, info, trace, warn};
@@ -105,12 +108,12 @@ pub mod prelude {
     pub use schemars::JsonSchema;
 }
 
-/// What [`export_plugin!`] expands to; not for use by hand.
+/// Used by the expansion of [`export_plugin!`]; not part of the API.
 #[doc(hidden)]
 pub mod private {
     pub use tidegate_abi::{abi_stable, raw};
 
     #[cfg(feature = "async")]
     pub use crate::export::async_sink_entry;
-    pub use crate::export::{Names, PluginList, init, sink_entry, transform_entry};
+    pub use crate::export::{PluginInfo, PluginList, init, sink_entry, transform_entry};
 }

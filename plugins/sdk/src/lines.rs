@@ -1,17 +1,18 @@
-//! Records as lines of JSON, the same in every sink that writes them.
+//! Writes records as lines of JSON, in the same format in every sink.
 
 use std::fmt::{self, Write};
 
 use tidegate_abi::{Change, Operation, Record, Value, value::write_json_string};
 
 /// Writes a record as one JSON object without a line break:
-/// `{"topic","partition","offset","timestamp","key","operation","table","before","after"}` for a change event, with
-/// `"value"` in place of the last two for a message and of the last four for anything else. The timestamp is Kafka's, in milliseconds, or null.
+/// `{"topic","partition","offset","timestamp","key","operation","table","before","after"}` for a change event. A message has
+/// `"value"` instead of the last two members, any other record instead of the last four. The timestamp is that of the
+/// Kafka record in milliseconds, or null.
 ///
 /// # Errors
 /// Only those of `out`.
 pub fn write_event_line(out: &mut impl Write, record: Record<'_>) -> fmt::Result {
-    write_place(out, record)?;
+    write_coordinates(out, record)?;
     out.write_str(",\"key\":")?;
     record.key().write_json(out)?;
     match record.change() {
@@ -21,15 +22,16 @@ pub fn write_event_line(out: &mut impl Write, record: Record<'_>) -> fmt::Result
     out.write_char('}')
 }
 
-/// Writes all that Kafka carried as one JSON object without a line break:
+/// Writes the complete Kafka record as one JSON object without a line break:
 /// `{"topic","partition","offset","timestamp","headers","key","value"}`.
 ///
-/// Headers are a list of `{"name","value"}`, since a name may come twice; a value that is no UTF-8 is written in base64.
+/// Headers are a list of `{"name","value"}`, because a name may occur several times. A value that is not UTF-8 is
+/// written in base64.
 ///
 /// # Errors
 /// Only those of `out`.
 pub fn write_record_line(out: &mut impl Write, record: Record<'_>) -> fmt::Result {
-    write_place(out, record)?;
+    write_coordinates(out, record)?;
     out.write_str(",\"headers\":[")?;
     for (index, header) in record.headers().iter().enumerate() {
         out.write_str(if index == 0 { "{\"name\":" } else { ",{\"name\":" })?;
@@ -44,7 +46,7 @@ pub fn write_record_line(out: &mut impl Write, record: Record<'_>) -> fmt::Resul
     out.write_char('}')
 }
 
-fn write_place(out: &mut impl Write, record: Record<'_>) -> fmt::Result {
+fn write_coordinates(out: &mut impl Write, record: Record<'_>) -> fmt::Result {
     out.write_str("{\"topic\":")?;
     write_json_string(out, record.topic())?;
     write!(out, ",\"partition\":{},\"offset\":{},\"timestamp\":", record.partition(), record.offset())?;
@@ -57,7 +59,7 @@ fn write_place(out: &mut impl Write, record: Record<'_>) -> fmt::Result {
 fn write_change(out: &mut impl Write, change: Change<'_>, record: Record<'_>) -> fmt::Result {
     write!(out, ",\"operation\":\"{}\",\"table\":", change.operation())?;
     write_json_string(out, change.table())?;
-    // A message has no rows: what it says is in its value alone.
+    // A message has no rows, only a value.
     if change.operation() == Operation::Message {
         return write_member(out, "value", record.value());
     }

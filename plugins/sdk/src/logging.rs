@@ -1,7 +1,7 @@
 //! Forwards this library's own `tracing` events to the host.
 //!
-//! Every dynamic library has its own copy of `tracing` and so its own global subscriber. The host's function runs on the
-//! calling thread, so the host's connector and task spans apply by themselves.
+//! Every dynamic library has its own copy of `tracing`, with its own global subscriber. The host's function runs on the
+//! calling thread, so the host's spans for connector and task apply.
 
 use std::{
     fmt::{Debug, Write},
@@ -21,24 +21,24 @@ use tracing::{
 
 use crate::{
     error::Result,
-    guard::{guarded, note_panic},
+    guard::{guarded, on_panic},
 };
 
 static HOST: OnceLock<HostHandle> = OnceLock::new();
 
-/// Called once per library: from now on events go to the host, and panics are remembered or logged instead of printed.
+/// Called once per library. Forwards events to the host, and installs the panic hook.
 pub(crate) fn init(host: HostHandle) {
     let outcome = guarded(|| {
         if forward_to(host)? {
-            std::panic::set_hook(Box::new(note_panic));
+            std::panic::set_hook(Box::new(on_panic));
         }
         Ok(())
     });
-    // There is nowhere to say that logging does not work, and a plugin works without.
+    // A plugin works without logging, and an error of the logger cannot be logged.
     drop(outcome);
 }
 
-/// Sends events to `host` from now on; false when they go to one already.
+/// Forwards events to `host`; false if they are forwarded already.
 pub(crate) fn forward_to(host: HostHandle) -> Result<bool> {
     if HOST.set(host).is_err() {
         return Ok(false);
@@ -84,7 +84,7 @@ impl Visit for Fields {
 }
 
 impl Subscriber for Forward {
-    // The default asks once and keeps the answer for ever, but the host's level differs by connector and may change.
+    // The default caches the result, but the host's level differs between connectors and can change.
     fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
         Interest::sometimes()
     }
@@ -115,7 +115,7 @@ impl Subscriber for Forward {
         (host.vtable.log())(host.ctx, &event);
     }
 
-    // Spans of a plugin stay in the plugin: the host's own say which connector and task is at work.
+    // Spans of plugins are not forwarded: the host's spans identify connector and task.
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
         span::Id::from_u64(1)
     }

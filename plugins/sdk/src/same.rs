@@ -1,11 +1,11 @@
-//! Whether two values are the same, without looking for what they mean.
+//! Structural comparison of values.
 
 use tidegate_abi::{Struct, Value, ValueRef};
 
-/// Whether the source wrote the same value twice: the same kind and the same content, to the last digit.
+/// Whether two values are identical: the same kind and the same content, to the last digit.
 ///
-/// `1` and `1.0` differ here, and so do the decimals 1.5 and 1.50; `NaN` is the same as itself. Nothing is allocated,
-/// so this suits a quick look before a comparison that knows what a column means.
+/// `1` and `1.0` are different, and so are the decimals 1.5 and 1.50; `NaN` is identical to itself. The comparison does
+/// not allocate, so it can be used as a fast check before a semantic comparison.
 #[must_use]
 pub fn same_value(left: Value<'_>, right: Value<'_>) -> bool {
     match (left.view(), right.view()) {
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kind_and_content_count() {
+    fn kind_and_content_are_compared() {
         assert!(same_value(Value::int(1), Value::int(1)));
         assert!(!same_value(Value::int(1), Value::float(1.0)));
         assert!(same_value(Value::float(f64::NAN), Value::float(f64::NAN)));
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn trees_are_compared_whole() {
+    fn nested_values_are_compared() {
         let one = [Field::new("a", Value::string("x")), Field::new("b", Value::list(&[Value::NULL]))];
         let other = [Field::new("a", Value::string("x")), Field::new("b", Value::list(&[]))];
         assert!(same_value(Value::object(&one), Value::object(&one)));

@@ -1,23 +1,23 @@
-//! A configuration value that must not be shown.
+//! Secret configuration values.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer};
 
-/// A secret: a password, a private key. Its `Debug` shows `***`; only [`Secret::expose`] gives it away.
+/// A secret such as a password or a private key. `Debug` prints `***`; use [`Secret::expose`] to get the value.
 ///
-/// In the configuration's schema it is marked, so that the host neither logs nor shows it.
+/// It is marked in the schema of the configuration, so that the host neither logs nor shows it.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Keeps a secret that a plugin got elsewhere than from its configuration, such as a key's file.
+    /// Wraps a secret that does not come from the configuration, for example from a key file.
     #[must_use]
     pub fn new(secret: impl Into<String>) -> Self {
         Self(secret.into())
     }
 
-    /// The secret itself. Hand it to the client library, and never to a log or an error.
+    /// The value. Pass it to a client library, never to a log or an error.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0

@@ -1,4 +1,4 @@
-//! Sinks: batches in, durable when `write` returns.
+//! Sinks: write batches, durably when `write` returns.
 
 use std::time::Duration;
 
@@ -15,48 +15,48 @@ use crate::{
     guard::{Guarded, guarded},
 };
 
-/// Writes records somewhere. One instance per task; calls come from one thread at a time.
+/// Writes records to a destination. There is one instance per task, called by one thread at a time.
 pub trait Sink: Send + Sized + 'static {
-    /// What the connector file's `[sink.config]` holds; `()` for nothing.
+    /// Type of `[sink.config]` in the connector file; `()` if there are no options.
     type Config: PluginConfig;
 
-    /// One line for people; empty takes the crate's description.
+    /// One-line description. If it is empty, the description of the crate is used.
     const DESCRIPTION: &'static str = "";
 
-    /// Whether this sink looks at decoded keys and values, or at change events. Where no stage of a task does, nothing
-    /// is decoded: keys and values are null, and only their bytes are there.
+    /// Whether this sink reads decoded keys and values, or change events. If no stage of a task does, nothing is decoded:
+    /// keys and values are null, and only their bytes are present.
     const READS_VALUES: bool = true;
 
-    /// Whether this sink can go on with other partitions while the writes of one fail: a write of one partition's records
-    /// alone is as good as one of several, as where each topic has a place of its own that may be out of order. After a
-    /// retriable error the host then writes partition by partition, goes on with those that work, and reads the others
-    /// again later. Sinks whose errors concern all partitions alike leave it off.
-    const PARTITIONS_APART: bool = false;
+    /// Whether this sink writes partitions independently, for example because each topic has its own destination, which
+    /// may be unavailable. After a retriable error, the host then writes the records of each partition separately,
+    /// continues with the partitions that succeed, and reads the others again later. Leave it `false` if errors affect
+    /// all partitions.
+    const ISOLATES_PARTITIONS: bool = false;
 
-    /// Batch limits that suit this sink; the connector file changes them.
+    /// Default batch limits. The connector file can change them.
     #[must_use]
     fn batch_defaults() -> BatchDefaults {
         BatchDefaults::default()
     }
 
-    /// Makes an instance.
+    /// Creates an instance.
     ///
     /// # Errors
-    /// Whatever keeps it from working; the task fails, or retries a retriable error.
+    /// If the sink cannot work. The task fails, or retries after a retriable error.
     fn open(config: Self::Config, context: &Context) -> Result<Self>;
 
-    /// Writes a batch, all or nothing: `Ok` with a report that rejects nothing means that every record is durable.
+    /// Writes all of a batch or nothing. `Ok` with a report without rejected records means that every record is durable.
     ///
-    /// A sink that cannot take some records applies nothing and names them in the report; the host settles them and
-    /// writes the rest again. [`Batch::positions`] is what a sink that keeps offsets stores together with the rows.
+    /// A sink that cannot write some records applies nothing and reports them as rejected. The host handles them as
+    /// configured and writes the rest again. A sink that stores offsets stores [`Batch::positions`] with the rows.
     ///
     /// # Errors
     /// Retriable: the host writes the same batch again. Rejected: the host splits the batch. Fenced and fatal: the task
-    /// ends; nothing of the batch is applied.
+    /// ends. After an error, nothing of the batch may be applied.
     fn write(&mut self, batch: &Batch<'_>) -> Result<Report>;
 
-    /// Takes partitions over, fencing every earlier owner. The answer has one [`Claim`] per partition; a sink that keeps
-    /// no offsets has nothing to do here.
+    /// Takes ownership of partitions, and fences every earlier owner. Returns one [`Claim`] per partition. A sink that
+    /// stores no offsets need not implement it.
     ///
     /// # Errors
     /// As for `write`.
@@ -64,26 +64,27 @@ pub trait Sink: Send + Sized + 'static {
         Ok(vec![Claim::default(); partitions.len()])
     }
 
-    /// Lets partitions go, after the last write to them.
+    /// Releases partitions, after the last write to them.
     ///
     /// # Errors
-    /// Whatever is worth a log line.
+    /// The host logs them.
     fn release(&mut self, partitions: &[Partition<'_>]) -> Result<()> {
         let _ = partitions;
         Ok(())
     }
 
-    /// Forgets what offsets it has stored of these partitions, which it has claimed, but not the state beside them: they are of a log that is gone, such
-    /// as that of a topic that was created anew, and `source.on_lost_position` says to go on with the new one. The next
-    /// write stores offsets again, lower ones than before. Called for sinks that store offsets alone.
+    /// Deletes the stored offsets of these claimed partitions, but not their states. The offsets belong to a log that no
+    /// longer exists, for example because the topic was deleted and recreated, and `source.on_lost_position` says to
+    /// continue with the new log. The next write stores offsets again, lower than before. Only called for sinks that
+    /// store offsets.
     ///
     /// # Errors
-    /// As for `write`. The default is a fatal error that tells the user to do it by hand.
-    fn start_over(&mut self, partitions: &[Partition<'_>]) -> Result<()> {
-        Err(cannot_start_over(partitions))
+    /// As for `write`. The default implementation returns a fatal error that asks the user to delete the offsets.
+    fn reset_offsets(&mut self, partitions: &[Partition<'_>]) -> Result<()> {
+        Err(cannot_reset_offsets(partitions))
     }
 
-    /// Reserved for sinks that are not durable per write.
+    /// Reserved for sinks that are not durable after each write. Not called yet.
     ///
     /// # Errors
     /// As for `write`.
@@ -91,32 +92,32 @@ pub trait Sink: Send + Sized + 'static {
         Ok(())
     }
 
-    /// Ends the work.
+    /// Closes the sink.
     ///
     /// # Errors
-    /// Whatever is worth a log line.
+    /// The host logs them.
     fn close(&mut self) -> Result<()> {
         Ok(())
     }
 }
 
-/// What a sink says that stores offsets and was not told how to forget them.
-pub(crate) fn cannot_start_over(partitions: &[Partition<'_>]) -> Error {
-    let places: Vec<String> = partitions.iter().map(|at| format!("{}[{}]", at.topic, at.partition)).collect();
+/// The default error of [`Sink::reset_offsets`].
+pub(crate) fn cannot_reset_offsets(partitions: &[Partition<'_>]) -> Error {
+    let names: Vec<String> = partitions.iter().map(|at| format!("{}[{}]", at.topic, at.partition)).collect();
     Error::fatal(format_args!(
-        "this sink cannot forget the offsets that it has stored of {}: remove them by hand",
-        places.join(", ")
+        "this sink cannot reset the offsets that it has stored for {}: delete them manually",
+        names.join(", ")
     ))
 }
 
-/// Batch limits that a sink wishes for; `None` leaves one to the host.
+/// Default batch limits of a sink; `None` keeps the host's default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BatchDefaults {
-    /// Records.
+    /// Maximum number of records.
     pub max_records: Option<u64>,
-    /// Bytes of keys and values.
+    /// Maximum bytes of keys and values.
     pub max_bytes: Option<u64>,
-    /// Time since the first record.
+    /// Maximum time since the first record.
     pub max_wait: Option<Duration>,
 }
 
@@ -131,7 +132,7 @@ impl BatchDefaults {
     }
 }
 
-/// A partition that the task is about to own, or lets go.
+/// A partition that is assigned to the task or revoked from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Partition<'a> {
     /// Topic.
@@ -140,29 +141,29 @@ pub struct Partition<'a> {
     pub partition: i32,
 }
 
-/// A sink's answer for one partition that it was asked to claim.
+/// The result of claiming one partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Claim {
-    /// Next offset to read, if the sink has stored one.
+    /// Next offset to read, if the sink has stored it.
     pub next_offset: Option<i64>,
-    /// Number of this ownership, 0 for a sink that fences nobody. It comes back in [`Batch::positions`].
+    /// Epoch of this ownership, which [`Batch::positions`] returns later. 0 for a sink without fencing.
     pub epoch: u64,
-    /// The [`NextOffset::state`](crate::NextOffset::state) that was stored with the offset, as it was; empty if there is
-    /// none. [`Sink::start_over`] forgets the offset alone and keeps the state.
+    /// The [`NextOffset::state`](crate::NextOffset::state) that was stored with the offset, unchanged; empty if there is
+    /// none. [`Sink::reset_offsets`] deletes only the offset and keeps the state.
     pub state: Vec<u8>,
 }
 
-/// What became of a batch.
+/// The result of writing a batch.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     rejected: Vec<(u32, String)>,
     rows: Vec<Rows>,
 }
 
-/// Rows that a write changed in one table.
+/// Number of rows that a write changed in one table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rows {
-    /// Table as the sink names it.
+    /// Name of the table in the destination.
     pub table: String,
     /// Rows inserted.
     pub inserted: u64,
@@ -170,34 +171,34 @@ pub struct Rows {
     pub updated: u64,
     /// Rows deleted.
     pub deleted: u64,
-    /// Events that changed nothing, since they are older than what the table holds of their row.
+    /// Events that were skipped because the table has a newer version of the row.
     pub skipped: u64,
 }
 
 impl Report {
-    /// Every record is durable.
+    /// A report without rejected records: every record is durable.
     #[must_use]
     pub fn written() -> Self {
         Self::default()
     }
 
-    /// Refuses the record at `index` (see [`crate::Record::index`]). The sink has then applied nothing of the batch.
+    /// Rejects the record at `index` (see [`crate::Record::index`]). The sink must not have applied anything of the batch.
     pub fn reject(&mut self, index: u32, reason: impl Into<String>) {
         self.rejected.push((index, reason.into()));
     }
 
-    /// Tells how many rows changed, for the log and the metrics.
+    /// Reports how many rows changed, for the log and the metrics.
     pub fn rows(&mut self, rows: Rows) {
         self.rows.push(rows);
     }
 
-    /// What was refused: indexes and reasons.
+    /// Indexes of the rejected records, with the reasons.
     #[must_use]
     pub fn rejected(&self) -> &[(u32, String)] {
         &self.rejected
     }
 
-    /// How many rows changed, table by table.
+    /// Number of changed rows per table.
     #[must_use]
     pub fn changed_rows(&self) -> &[Rows] {
         &self.rows
@@ -223,7 +224,7 @@ impl Report {
 
 pub(crate) struct Adapter<T> {
     sink: Guarded<T>,
-    /// The states of the last claim: the host reads them after the call.
+    /// The states of the last claim, which the host reads after the call.
     states: Vec<Vec<u8>>,
 }
 
@@ -250,14 +251,14 @@ impl<T: Sink> RawSink for Adapter<T> {
     fn claim(&mut self, views: &[PartitionView<'_>], claims: &mut [raw::Claim]) -> Result<(), AbiError> {
         let answers = self.sink.call(|sink| sink.claim(&partitions(views))).map_err(Error::into_abi)?;
         if answers.len() != claims.len() {
-            let message = format!("claim answered for {} of {} partitions", answers.len(), claims.len());
+            let message = format!("claim returned {} claims for {} partitions", answers.len(), claims.len());
             return Err(Error::fatal(message).into_abi());
         }
         self.states.clear();
-        for (place, answer) in claims.iter_mut().zip(answers) {
+        for (slot, answer) in claims.iter_mut().zip(answers) {
             let Claim { next_offset, epoch, state } = answer;
-            // The bytes stay where they are when their vector moves.
-            *place = raw::Claim { next_offset: next_offset.unwrap_or(-1), epoch, reserved: [0; 2] }
+            // Moving the vector does not move the bytes.
+            *slot = raw::Claim { next_offset: next_offset.unwrap_or(-1), epoch, reserved: [0; 2] }
                 .with_state(&state);
             self.states.push(state);
         }
@@ -268,8 +269,8 @@ impl<T: Sink> RawSink for Adapter<T> {
         self.sink.call(|sink| sink.release(&partitions(views))).map_err(Error::into_abi)
     }
 
-    fn start_over(&mut self, views: &[PartitionView<'_>]) -> Result<(), AbiError> {
-        self.sink.call(|sink| sink.start_over(&partitions(views))).map_err(Error::into_abi)
+    fn reset_offsets(&mut self, views: &[PartitionView<'_>]) -> Result<(), AbiError> {
+        self.sink.call(|sink| sink.reset_offsets(&partitions(views))).map_err(Error::into_abi)
     }
 
     fn flush(&mut self) -> Result<(), AbiError> {

@@ -1,4 +1,4 @@
-//! Transforms: records in, any number of records out.
+//! Transforms: change, filter or multiply records.
 
 use tidegate_abi::{
     Arena, Batch, Record, Value,
@@ -13,75 +13,73 @@ use crate::{
     guard::Guarded,
 };
 
-/// Changes, filters or multiplies records. One instance per task; calls come from one thread at a time.
+/// Changes, filters or multiplies records. There is one instance per task, called by one thread at a time.
 pub trait Transform: Send + Sized + 'static {
-    /// What the connector file's `[transforms.config]` holds; `()` for nothing.
+    /// Type of `[transforms.config]` in the connector file; `()` if there are no options.
     type Config: PluginConfig;
 
-    /// One line for people; empty takes the crate's description.
+    /// One-line description. If it is empty, the description of the crate is used.
     const DESCRIPTION: &'static str = "";
 
-    /// Whether this transform looks at decoded keys and values, or at change events. Where no stage of a task does,
-    /// nothing is decoded: keys and values are null, and only their bytes are there.
+    /// Whether this transform reads decoded keys and values, or change events. If no stage of a task does, nothing is
+    /// decoded: keys and values are null, and only their bytes are present.
     const READS_VALUES: bool = true;
 
-    /// Makes an instance.
+    /// Creates an instance.
     ///
     /// # Errors
-    /// Whatever keeps it from working; the task fails, or retries a retriable error.
+    /// If the transform cannot work. The task fails, or retries after a retriable error.
     fn open(config: Self::Config, context: &Context) -> Result<Self>;
 
-    /// Handles one record: emit it, a changed one, several, or none. What was read of the record, and what was made in
-    /// the arena, lives only for this call.
+    /// Processes one record: emit it, a changed record, several records, or none. Values of the record and of the arena
+    /// are valid only during this call.
     ///
     /// # Errors
-    /// [`Error::rejected`] refuses this record alone, and drops what was emitted for it; any other error ends the batch.
+    /// [`Error::rejected`] rejects only this record, and discards what was emitted for it. Any other error ends the batch.
     fn apply<'b>(&mut self, record: Record<'b>, out: &mut Emit<'_, 'b>) -> Result<()>;
 
-    /// Ends the work.
+    /// Closes the transform.
     ///
     /// # Errors
-    /// Whatever is worth a log line.
+    /// The host logs them.
     fn close(&mut self) -> Result<()> {
         Ok(())
     }
 }
 
-/// Where a transform puts its outputs.
+/// Collects the outputs of a transform.
 pub struct Emit<'e, 'b> {
     outputs: &'e mut Outputs,
     arena: Arena<'b>,
 }
 
 impl<'b> Emit<'_, 'b> {
-    /// Passes on a record, as it is or changed.
+    /// Emits a record, unchanged or changed.
     ///
     /// # Errors
-    /// When the host takes no more outputs of this batch.
+    /// If the batch has too many outputs.
     pub fn emit(&mut self, output: impl Into<Output<'b>>) -> Result<()> {
         if self.outputs.push(output.into().raw) {
             return Ok(());
         }
-        Err(Error::fatal(
-            "the host takes no more outputs of this batch: emit fewer records, or lower batch.max_records",
-        ))
+        Err(Error::fatal("too many outputs for this batch: emit fewer records, or lower batch.max_records"))
     }
 
-    /// Where new values go.
+    /// Allocator for new values.
     #[must_use]
     pub fn arena(&self) -> Arena<'b> {
         self.arena
     }
 }
 
-/// A record to be emitted: an input, with some parts replaced.
+/// A record to emit: an input record with some parts replaced.
 ///
-/// A new value is looked at anew by the host, so that [`Record::change`] works in the stages that follow.
+/// The host parses a new value again, so that [`Record::change`] works in later stages.
 #[derive(Clone, Copy)]
 pub struct Output<'b> {
     raw: OutRecord,
     record: Record<'b>,
-    // What the steps so far made of these two, so that every step adds to the ones before.
+    // Current values of these two parts, so that every call adds to the calls before.
     change: Option<&'b ChangeView>,
     headers: &'b [HeaderView],
 }
@@ -93,13 +91,13 @@ impl<'b> From<Record<'b>> for Output<'b> {
 }
 
 impl<'b> Output<'b> {
-    /// The record `record`, unchanged so far.
+    /// Starts with the unchanged record.
     #[must_use]
     pub fn of(record: Record<'b>) -> Self {
         record.into()
     }
 
-    /// With another topic.
+    /// Replaces the topic.
     #[must_use]
     pub fn topic(mut self, topic: &'b str) -> Self {
         self.raw.topic = Bytes::new(topic.as_bytes());
@@ -107,7 +105,7 @@ impl<'b> Output<'b> {
         self
     }
 
-    /// With another key.
+    /// Replaces the key.
     #[must_use]
     pub fn key(mut self, key: Value<'b>) -> Self {
         self.raw.key = key.node();
@@ -115,7 +113,7 @@ impl<'b> Output<'b> {
         self
     }
 
-    /// With another value; [`Value::NULL`] makes a tombstone. The host looks anew for a change event in it.
+    /// Replaces the value; [`Value::NULL`] makes a tombstone. The host parses the new value for a change event.
     #[must_use]
     pub fn value(mut self, value: Value<'b>) -> Self {
         self.raw.value = value.node();
@@ -125,7 +123,7 @@ impl<'b> Output<'b> {
         self
     }
 
-    /// With other rows in the change event. A record that is no change event stays as it is.
+    /// Replaces the rows of the change event. A record that is not a change event is not changed.
     #[must_use]
     pub fn rows(self, arena: Arena<'b>, before: Value<'b>, after: Value<'b>) -> Self {
         let Some(change) = self.record.change() else { return self };
@@ -134,7 +132,7 @@ impl<'b> Output<'b> {
         self.value(value).change(arena.alloc(ChangeView { table, ..*new }))
     }
 
-    /// With another table in the change event. A record that is no change event stays as it is.
+    /// Replaces the table of the change event. A record that is not a change event is not changed.
     #[must_use]
     pub fn table(self, arena: Arena<'b>, table: &str) -> Self {
         let Some(change) = self.record.change() else { return self };
@@ -151,7 +149,7 @@ impl<'b> Output<'b> {
         self
     }
 
-    /// With one header more.
+    /// Adds a header.
     #[must_use]
     pub fn header(mut self, arena: Arena<'b>, name: &str, value: &[u8]) -> Self {
         let new = HeaderView {
@@ -180,10 +178,10 @@ impl<T: Transform> RawTransform for Adapter<T> {
         arena: Arena<'b>,
         outputs: &mut Outputs,
     ) -> Result<(), AbiError> {
-        // Kept outside of the guard: a panic, too, is told with its record.
+        // Outside of the guard, so that the error of a panic names the record, too.
         let mut at = None;
         let applied = self.0.call(|transform| apply_all(transform, batch, arena, outputs, &mut at));
-        applied.map_err(|error| with_place(error, at).into_abi())
+        applied.map_err(|error| with_record(error, at).into_abi())
     }
 
     fn close(&mut self) -> Result<(), AbiError> {
@@ -191,15 +189,15 @@ impl<T: Transform> RawTransform for Adapter<T> {
     }
 }
 
-/// An error with the record at which it happened.
-pub(crate) fn with_place(error: Error, at: Option<Record<'_>>) -> Error {
+/// Adds the record to an error.
+pub(crate) fn with_record(error: Error, at: Option<Record<'_>>) -> Error {
     match at {
         Some(record) => error.context(format_args!("at {record:?}")),
         None => error,
     }
 }
 
-/// Runs a transform over a whole batch. `at` is the record that it has come to.
+/// Runs a transform on a whole batch. `at` is set to the current record.
 pub(crate) fn apply_all<'b, T: Transform>(
     transform: &mut T,
     batch: Batch<'b>,
@@ -235,7 +233,7 @@ mod tests {
     use super::*;
     use crate::testing::{Event, Records, TransformTest};
 
-    /// Edits every part of an event in one chain.
+    /// Replaces every part of an event in one chain of calls.
     struct EditAll;
 
     impl Transform for EditAll {
@@ -259,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn the_steps_of_an_output_add_up_in_any_order() {
+    fn changes_of_an_output_can_be_combined_in_any_order() {
         let records =
             Records::new().event(Event::update("t1").before(json!({})).after(json!({}))).header("old", b"0");
         let applied = TransformTest::<EditAll>::open(json!({})).unwrap().apply(&records).unwrap();
@@ -276,7 +274,7 @@ mod tests {
         assert_eq!((&applied.records[2].value, applied.records[2].operation), (&json!(null), None));
     }
 
-    /// Emits, and then rejects what is too large.
+    /// Emits every record, then rejects large ones.
     struct Picky;
 
     impl Transform for Picky {
@@ -297,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rejected_record_loses_what_was_emitted_for_it_and_others_stay() {
+    fn rejecting_a_record_discards_only_its_own_outputs() {
         let mut transform = TransformTest::<Picky>::open(json!({})).unwrap();
         let number = |records: Records, number: i64| records.json("t", json!(null), json!(number));
         let applied = transform.apply(&[1, 10, 2].into_iter().fold(Records::new(), number)).unwrap();

@@ -1,23 +1,23 @@
 //! The `snowflake` sink: keeps Snowflake tables equal to the source's tables.
 //!
-//! # The way of a batch
+//! # Data flow
 //!
 //! ```text
-//! plan/    events ── which warehouse, table, key ── one row per key
-//! table/   which columns and types the rows need ── rows as text to be bound
+//! plan/    events ── warehouse, table, key ── one row per key
+//! table/   required columns and types ── rows as text to be bound
 //! flush/   BEGIN ── one MERGE per table ── the offsets ── COMMIT
 //! ```
 //!
-//! Beside it: `types/`, Snowflake's types and which values fit them; `sql/`, the text of every statement; `session/`, the
-//! connection, through the crate `snowflake-api`; `names.rs`, how tables and columns are called; `position.rs`, which of
-//! two events is the newer.
+//! Other modules: `types/`, Snowflake's types and which values fit them; `sql/`, the text of every statement; `session/`, the
+//! connection, with the crate `snowflake-api`; `names.rs`, names of tables and columns; `position.rs`, which of
+//! two events is newer.
 //!
-//! # What holds
+//! # Invariants
 //!
-//! - Rows and the offsets behind them are in one transaction. A claim raises the partition's epoch there; whoever holds an
-//!   older one cannot commit.
-//! - A row changes only through an event that is newer than what it holds. Deleted keys are remembered for that, too.
-//! - No value is ever part of a statement's text, and names are always quoted.
+//! - Rows and their offsets are written in one transaction. A claim increments the epoch of the partition; a task with an
+//!   older epoch cannot commit.
+//! - Only an event that is newer than the row changes it. Deleted keys are stored with their position for this purpose.
+//! - Values are always bound, never part of a statement's text. Names are always quoted.
 
 mod config;
 mod flush;
@@ -41,7 +41,7 @@ impl AsyncSink for SnowflakeSink {
     type Config = Config;
 
     fn batch_defaults() -> BatchDefaults {
-        // A MERGE takes about as long for ten thousand rows as for one: few and large ones are fast and cheap.
+        // A MERGE takes about as long for ten thousand rows as for one, so few large batches are fast and cheap.
         BatchDefaults {
             max_records: Some(10_000),
             max_bytes: Some(8 << 20),
@@ -50,7 +50,7 @@ impl AsyncSink for SnowflakeSink {
     }
 
     async fn open(mut config: Config, context: &Context) -> Result<Self> {
-        config.settle()?;
+        config.normalize()?;
         let login = config.login()?;
         let mut flusher = Flusher::new(config, login, context)?;
         flusher.connect().await?;
@@ -65,8 +65,8 @@ impl AsyncSink for SnowflakeSink {
         self.0.write(batch).await
     }
 
-    async fn start_over(&mut self, partitions: &[Partition<'_>]) -> Result<()> {
-        self.0.start_over(partitions).await
+    async fn reset_offsets(&mut self, partitions: &[Partition<'_>]) -> Result<()> {
+        self.0.reset_offsets(partitions).await
     }
 
     async fn release(&mut self, partitions: &[Partition<'_>]) -> Result<()> {

@@ -1,42 +1,40 @@
-//! How tables and columns are called in Snowflake, by the rules of the connector file.
+//! Names of tables and columns in Snowflake.
 
 use crate::config::{Identifiers, Metadata};
 
-/// Snowflake's limit for an identifier, in characters.
+/// Snowflake's limit for identifiers, in characters.
 const LONGEST: usize = 255;
 
-/// Why a name cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NameError {
-    /// A template that makes no sense.
+    /// An unknown placeholder.
     #[error(
-        "table = {template:?}: unknown placeholder {placeholder:?}; there are {{database}}, {{schema}}, {{table}} and {{topic}}"
+        "table = {template:?}: unknown placeholder {placeholder:?}; use {{database}}, {{schema}}, {{table}} and {{topic}}"
     )]
     Placeholder {
         /// The template.
         template: String,
-        /// What is in the braces.
+        /// The text in the braces.
         placeholder: String,
     },
-    /// A template without an end.
+    /// An unclosed brace.
     #[error("table = {0:?}: a brace is not closed")]
     Brace(String),
-    /// A template that gives every table the same name.
+    /// A template that gives all tables the same name.
     #[error(
-        "table = {0:?} would put all tables into one: use {{table}} or {{topic}}, or give single tables a name in [sink.config.tables]"
+        "table = {0:?} would write all tables to one: use {{table}} or {{topic}}, or set names of individual tables in [sink.config.tables]"
     )]
     Constant(String),
-    /// A name that Snowflake does not take.
-    #[error("{name:?} is no name that Snowflake takes: {reason}")]
-    Refused {
+    /// A name that Snowflake does not accept.
+    #[error("Snowflake does not accept the name {name:?}: {reason}")]
+    Invalid {
         /// The name.
         name: String,
-        /// Why.
         reason: &'static str,
     },
 }
 
-/// Where a table comes from.
+/// A table of the source.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Origin<'a> {
     /// Database; may be empty.
@@ -57,19 +55,19 @@ enum Placeholder {
     Topic,
 }
 
-/// The rules.
+/// The naming rules.
 #[derive(Clone, Debug)]
 pub(crate) struct Naming {
-    /// Text, and the placeholder behind it.
+    /// Text, and the placeholder after it.
     parts: Vec<(String, Option<Placeholder>)>,
     identifiers: Identifiers,
 }
 
 impl Naming {
-    /// Reads the template.
+    /// Parses the template.
     ///
     /// # Errors
-    /// When it cannot be read, or names no table.
+    /// If it is invalid, or does not contain the table.
     pub(crate) fn new(template: &str, identifiers: Identifiers) -> Result<Self, NameError> {
         let mut parts = Vec::new();
         let mut rest = template;
@@ -88,10 +86,10 @@ impl Naming {
         Ok(Self { parts, identifiers })
     }
 
-    /// The name of the table that a source's table is written to.
+    /// The target name of a table of the source.
     ///
     /// # Errors
-    /// When Snowflake does not take it.
+    /// If Snowflake does not accept it.
     pub(crate) fn table(&self, origin: Origin<'_>) -> Result<String, NameError> {
         let mut name = String::new();
         for (text, placeholder) in &self.parts {
@@ -110,12 +108,12 @@ impl Naming {
     /// The name of a column.
     ///
     /// # Errors
-    /// When Snowflake does not take it.
+    /// If Snowflake does not accept it.
     pub(crate) fn column(&self, name: &str) -> Result<String, NameError> {
         checked(self.cased(name))
     }
 
-    /// A name of the sink's own, in the case that the rule wants.
+    /// One of the sink's own names, in the configured case.
     pub(crate) fn cased(&self, name: &str) -> String {
         match self.identifiers {
             Identifiers::Preserve => name.to_owned(),
@@ -134,21 +132,21 @@ fn placeholder(template: &str, name: &str) -> Result<Placeholder, NameError> {
     }
 }
 
-/// The name, if Snowflake takes it.
+/// Validates a name.
 ///
 /// # Errors
-/// When it does not.
+/// If Snowflake does not accept it.
 pub(crate) fn checked(name: String) -> Result<String, NameError> {
     let reason = match name.as_str() {
         "" => "it is empty",
-        text if text.contains('\0') => "it has a NUL character",
+        text if text.contains('\0') => "it contains a NUL character",
         text if text.chars().count() > LONGEST => "it is longer than 255 characters",
         _ => return Ok(name),
     };
-    Err(NameError::Refused { name, reason })
+    Err(NameError::Invalid { name, reason })
 }
 
-/// The name of a database, schema, warehouse or role, as Snowflake reads names: in upper case, unless it is in quotes.
+/// The name of a database, schema, warehouse or role, converted to upper case unless quoted, as Snowflake does.
 pub(crate) fn object_name(text: &str) -> String {
     let text = text.trim();
     match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
@@ -157,7 +155,7 @@ pub(crate) fn object_name(text: &str) -> String {
     }
 }
 
-/// The name of a column about the event.
+/// The name of a metadata column.
 pub(crate) const fn metadata_column(metadata: Metadata) -> &'static str {
     match metadata {
         Metadata::Topic => "_cdc_topic",
@@ -170,24 +168,24 @@ pub(crate) const fn metadata_column(metadata: Metadata) -> &'static str {
     }
 }
 
-/// The table of a connector's offsets. A connector's name may hold what is unusual in a table's: it stays as it is.
+/// The offsets table of a connector. The connector name may contain characters that are unusual in table names.
 pub(crate) fn offsets_table(connector: &str) -> String {
     format!("_cdc_offsets_{connector}")
 }
 
-/// The table of the keys that were deleted from a table.
+/// The table of the deleted keys of a table.
 pub(crate) fn deleted_table(table: &str, naming: &Naming) -> String {
     format!("{table}{}", naming.cased("__cdc_deleted"))
 }
 
-/// Names under which a table's primary key goes where nothing says which it is: `id`, `<table>_id`, and so on.
+/// Usual names of primary key columns: `id`, `<table>_id`, and so on.
 pub(crate) fn likely_keys(table: &str) -> impl Iterator<Item = String> + use<'_> {
     let singular = singular(table);
     ["id".to_owned(), format!("{table}_id"), format!("{singular}_id"), "uuid".to_owned(), "pk".to_owned()]
         .into_iter()
 }
 
-/// The singular of an English plural, as far as a rule of thumb goes.
+/// The singular of an English plural, by simple rules.
 fn singular(table: &str) -> String {
     if let Some(stem) = table.strip_suffix("ies") {
         return format!("{stem}y");
@@ -222,15 +220,15 @@ mod tests {
     }
 
     #[test]
-    fn templates_that_make_no_sense_are_refused() {
+    fn invalid_templates_are_rejected() {
         let error = |template| Naming::new(template, Identifiers::Preserve).unwrap_err().to_string();
         assert!(error("{tabel}").contains("unknown placeholder \"tabel\""));
         assert!(error("{table").contains("not closed"));
-        assert!(error("all_events").contains("would put all tables into one"));
+        assert!(error("all_events").contains("would write all tables to one"));
     }
 
     #[test]
-    fn names_that_snowflake_refuses_are_refused_here() {
+    fn invalid_names_are_rejected() {
         let naming = Naming::new("{table}", Identifiers::Preserve).unwrap();
         assert!(naming.column("").is_err());
         assert!(naming.column("a\0b").is_err());
@@ -239,13 +237,13 @@ mod tests {
     }
 
     #[test]
-    fn names_of_objects_read_as_in_snowflake() {
+    fn object_names_are_interpreted_as_in_sql() {
         assert_eq!(object_name("analytics"), "ANALYTICS");
         assert_eq!(object_name("\"My \"\"DB\"\"\""), "My \"DB\"");
     }
 
     #[test]
-    fn likely_keys_know_plurals() {
+    fn likely_keys_include_singulars() {
         let keys = |table: &str| likely_keys(table).collect::<Vec<_>>();
         assert_eq!(keys("orders"), ["id", "orders_id", "order_id", "uuid", "pk"]);
         assert!(keys("categories").contains(&"category_id".to_owned()));

@@ -1,12 +1,12 @@
-//! What decides which of two events of a row is the newer: the source's position and, where that says nothing, Kafka's
-//! offset.
+//! Positions, which determine the newer one of two events of a row: the source's position and, if that is not enough, the
+//! Kafka offset.
 //!
-//! It is stored with every row as text that sorts as the position does, `_cdc_source_lsn`: the words of the position in
-//! hexadecimal, joined by `/`, zeros at the end left out; then, where it counts, `.` and the offset. As `.` sorts below
-//! `/`, and both below the digits, longer texts sort right behind their prefixes. Events of a later log of the source, as
-//! after a failover or a restore, have `g`, the log's generation in hexadecimal and `:` before that: `g` sorts above all
-//! digits. Where the offset alone counts, the text is `~` and the offset: it sorts above all others, so that a table can be
-//! switched to that.
+//! The position is stored with every row in `_cdc_source_lsn`, as text that sorts like the position: the words in
+//! hexadecimal, joined by `/`, without trailing zero words; then, if needed, `.` and the offset. Because `.` sorts before
+//! `/`, and both before the digits, longer texts sort right after their prefixes. Events of a later log of the source, after
+//! a failover or a restore, start with `g`, the generation of the log in hexadecimal, and `:`, because `g` sorts after all
+//! digits. With `order_by = "offset"`, the text is `~` and the offset, which sorts after all others, so that a table can be
+//! switched to this mode.
 
 use std::fmt::{self, Write};
 
@@ -14,17 +14,17 @@ use tidegate_plugin::{Change, Record};
 
 use crate::config::OrderBy;
 
-/// Sources that give each change of a row a position of its own. For these, two events at one position are one event that
-/// the source sent twice; for others, Kafka's offset says which came later.
-/// MongoDB is none of them: a transaction may change a document twice at one position.
+/// Sources in which each change of a row has its own position. For these, two events at one position are one event that
+/// the source has sent twice. For other sources, the Kafka offset determines the later one.
+/// MongoDB is not included: a transaction can change a document twice at one position.
 const EXACT: [&str; 4] = ["postgresql", "mysql", "mariadb", "sqlserver"];
 
-/// When an event happened, in the order of its row.
+/// The position of an event among the events of its row.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub(crate) struct Position {
-    /// Whether the offset alone counts, by the connector file.
+    /// Whether only the offset is used (`order_by = "offset"`).
     by_offset: bool,
-    /// Which of the source's logs.
+    /// Generation of the source's log.
     generation: u64,
     words: [u64; 4],
     offset: Option<i64>,
@@ -45,12 +45,12 @@ impl Position {
         Self { by_offset: false, generation, words: position.words(), offset }
     }
 
-    /// Whether Kafka's offset is part of it, so that an event which is sent again counts as a newer one.
+    /// Whether the Kafka offset is part of the position, so that a resent event is a newer one.
     pub(crate) fn has_offset(&self) -> bool {
         self.offset.is_some()
     }
 
-    /// The position of an event whose row goes by another key than the source's: one change of the source may then be two
+    /// Adds the Kafka offset, for rows with another key than that of the source: one change of the source may then be two
     /// events of one row.
     pub(crate) fn with_offset(self, record: Record<'_>) -> Self {
         Self { offset: Some(record.offset()), ..self }
@@ -101,7 +101,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_text_sorts_as_the_position(left in positions(), right in positions()) {
+        fn the_text_sorts_like_the_position(left in positions(), right in positions()) {
             prop_assert_eq!(left.to_string().cmp(&right.to_string()), left.cmp(&right));
         }
     }

@@ -35,30 +35,26 @@ const fn transform(at: &'static str, does: &'static str, outcome: Outcome) -> Ca
 /// Errors of every class, and panics, wherever the host calls a plugin.
 pub(crate) const FAILING: &[Case] = &[
     sink("open", "panic", Fails("opening sink \"hostile-sink\": hostile-sink: panicked at ")),
-    sink(
-        "open",
-        "fatal",
-        Fails("opening sink \"hostile-sink\": hostile-sink: Open is more than it can take"),
-    ),
+    sink("open", "fatal", Fails("opening sink \"hostile-sink\": hostile-sink: Open failed on purpose")),
     sink("open", "retriable", Fails("sink \"hostile-sink\" still fails after ")),
     sink("open", "rejected", Fails("opening sink \"hostile-sink\": hostile-sink: Open is bad")),
     sink(
         "open",
         "fenced",
-        Fails("opening sink \"hostile-sink\": hostile-sink: Open belongs to somebody else"),
+        Fails("opening sink \"hostile-sink\": hostile-sink: Open is owned by another task"),
     ),
-    sink("claim", "panic", Fails("Claim went off")),
-    sink("claim", "fatal", Fails("sink \"hostile-sink\" failed: Claim is more than it can take")),
+    sink("claim", "panic", Fails("Claim panicked on purpose")),
+    sink("claim", "fatal", Fails("sink \"hostile-sink\" failed: Claim failed on purpose")),
     sink("claim", "retriable", Fails("sink \"hostile-sink\" still fails after ")),
     sink("claim", "rejected", Fails("sink \"hostile-sink\" failed: Claim is bad")),
-    sink("claim", "fenced", Fails("sink \"hostile-sink\" failed: Claim belongs to somebody else")),
+    sink("claim", "fenced", Fails("sink \"hostile-sink\" failed: Claim is owned by another task")),
     sink("records", "panic", Fails("sink \"hostile-sink\" failed: panicked at ")),
-    sink("records", "fatal", Fails("sink \"hostile-sink\" failed: Records is more than it can take")),
+    sink("records", "fatal", Fails("sink \"hostile-sink\" failed: Records failed on purpose")),
     sink("records", "retriable", Fails("sink \"hostile-sink\" still fails after ")),
-    sink("records", "rejected", Fails("sink \"hostile-sink\" refused events[0] offset 1: Records is bad")),
-    sink("records", "fenced", Fails("sink \"hostile-sink\" failed: Records belongs to somebody else")),
-    sink("release", "panic", Fails("Release went off")),
-    sink("release", "fatal", Delivers("letting partitions go: Release is more than it can take")),
+    sink("records", "rejected", Fails("sink \"hostile-sink\" refused events-0 offset 1: Records is bad")),
+    sink("records", "fenced", Fails("sink \"hostile-sink\" failed: Records is owned by another task")),
+    sink("release", "panic", Fails("Release panicked on purpose")),
+    sink("release", "fatal", Delivers("releasing partitions: Release failed on purpose")),
     transform(
         "open",
         "panic",
@@ -67,36 +63,36 @@ pub(crate) const FAILING: &[Case] = &[
     transform(
         "open",
         "fatal",
-        Fails("opening transform \"hostile-transform\": hostile-transform: Open is more than it can take"),
+        Fails("opening transform \"hostile-transform\": hostile-transform: Open failed on purpose"),
     ),
     transform(
         "records",
         "panic",
         Fails("transform \"hostile-transform\" failed: at events[0]@1: panicked at "),
     ),
-    transform("records", "fatal", Fails("Records is more than it can take")),
+    transform("records", "fatal", Fails("Records failed on purpose")),
     transform("records", "retriable", Fails("transform \"hostile-transform\" still fails after ")),
     transform(
         "records",
         "rejected",
-        Fails("transform \"hostile-transform\" refused events[0] offset 1: Records is bad"),
+        Fails("transform \"hostile-transform\" refused events-0 offset 1: Records is bad"),
     ),
-    transform("records", "fenced", Fails("Records belongs to somebody else")),
+    transform("records", "fenced", Fails("Records is owned by another task")),
 ];
 
 /// Calls that do not return before the host asks, or not at all.
 pub(crate) const HANGING: &[Case] = &[
-    sink("open", "hang", Fails("woken up by the host")),
-    sink("open", "hang-for-ever", Fails(" has not returned for ")),
-    sink("claim", "hang", Fails("woken up by the host")),
-    sink("claim", "hang-for-ever", Fails(" has not returned for ")),
-    sink("records", "hang", Fails("woken up by the host")),
-    sink("records", "hang-for-ever", Fails(" has not returned for ")),
+    sink("open", "hang", Fails("interrupted by the host")),
+    sink("open", "hang-forever", Fails(" has not returned for ")),
+    sink("claim", "hang", Fails("interrupted by the host")),
+    sink("claim", "hang-forever", Fails(" has not returned for ")),
+    sink("records", "hang", Fails("interrupted by the host")),
+    sink("records", "hang-forever", Fails(" has not returned for ")),
     sink("records", "spin", Fails(" has not returned for ")),
-    sink("release", "hang-for-ever", Fails(" has not returned for ")),
-    transform("open", "hang-for-ever", Fails(" has not returned for ")),
-    transform("records", "hang", Fails("woken up by the host")),
-    transform("records", "hang-for-ever", Fails(" has not returned for ")),
+    sink("release", "hang-forever", Fails(" has not returned for ")),
+    transform("open", "hang-forever", Fails(" has not returned for ")),
+    transform("records", "hang", Fails("interrupted by the host")),
+    transform("records", "hang-forever", Fails(" has not returned for ")),
 ];
 
 /// What goes beyond a plugin's own business, and still has to be borne.
@@ -104,10 +100,10 @@ pub(crate) const SIDE_EFFECTS: &[Case] = &[
     sink(
         "records",
         "thread-panic",
-        Delivers("a thread of the plugin panicked at tests/fixtures/misbehaving/deed.rs:"),
+        Delivers("a thread of the plugin panicked at tests/fixtures/misbehaving/fault.rs:"),
     ),
-    transform("records", "thread-stays", Delivers("the thread that stays is still here")),
-    sink("records", "runtime", Delivers("a task of its own went off")),
+    transform("records", "thread-stays", Delivers("the background thread is still running")),
+    sink("records", "runtime", Delivers("a tokio task panicked on purpose")),
     transform("records", "garbage", Delivers("")),
     sink("open", "reset-sigsegv", Delivers("")),
 ];
@@ -120,28 +116,28 @@ pub(crate) const CLOSING: &[Case] =
 /// Failures at the end of a plugin's life.
 pub(crate) const ENDING: &[Case] = &[
     sink("close", "panic", Delivers("closing: panicked at ")),
-    sink("close", "fatal", Delivers("closing: Close is more than it can take")),
-    sink("drop", "panic", Delivers("dropping the instance: panicked at ")),
-    sink("drop", "fatal", Delivers("a drop has nobody to tell: Drop is more than it can take")),
+    sink("close", "fatal", Delivers("closing: Close failed on purpose")),
+    sink("drop", "panic", Delivers("dropping the plugin instance failed: panicked at ")),
+    sink("drop", "fatal", Delivers("drop failed: Drop failed on purpose")),
     transform("close", "panic", Delivers("closing: panicked at ")),
-    transform("close", "fatal", Delivers("closing: Close is more than it can take")),
-    transform("drop", "panic", Delivers("dropping the instance: panicked at ")),
+    transform("close", "fatal", Delivers("closing: Close failed on purpose")),
+    transform("drop", "panic", Delivers("dropping the plugin instance failed: panicked at ")),
 ];
 
 /// Plugins that do not let go.
 pub(crate) const NEVER_ENDING: &[Case] = &[
-    sink("close", "hang-for-ever", Delivers("")),
-    sink("drop", "hang-for-ever", Delivers("")),
-    sink("drop", "hang", Delivers("woken up by the host")),
-    transform("close", "hang-for-ever", Delivers("")),
-    transform("drop", "hang-for-ever", Delivers("")),
+    sink("close", "hang-forever", Delivers("")),
+    sink("drop", "hang-forever", Delivers("")),
+    sink("drop", "hang", Delivers("interrupted by the host")),
+    transform("close", "hang-forever", Delivers("")),
+    transform("drop", "hang-forever", Delivers("")),
 ];
 
 /// What takes the whole process down: threads do not contain it.
 pub(crate) const CRASHING: &[Case] = &[
-    sink("records", "exit0", Fails("its process ended by itself with exit code 0")),
-    sink("open", "exit1", Fails("its process ended by itself with exit code 1")),
-    transform("records", "exit0", Fails("its process ended by itself with exit code 0")),
+    sink("records", "exit0", Fails("its process exited with code 0")),
+    sink("open", "exit1", Fails("its process exited with code 1")),
+    transform("records", "exit0", Fails("its process exited with code 0")),
     sink("claim", "abort", Fails("its process crashed with signal 6 (SIGABRT)")),
     transform("open", "abort", Fails("its process crashed with signal 6 (SIGABRT)")),
     sink("records", "segfault", Fails("its process crashed with signal 11 (SIGSEGV)")),

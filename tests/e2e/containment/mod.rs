@@ -33,7 +33,7 @@ fn a_call_that_does_not_return_costs_its_own_task_alone() {
 #[test]
 fn a_call_that_does_not_return_costs_its_own_process_alone() {
     let finished = contain(Isolation::Process, cases::HANGING, 0);
-    assert_eq!(finished.count_log("left behind"), 0, "{}", finished.stderr);
+    assert_eq!(finished.count_log("was abandoned"), 0, "{}", finished.stderr);
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_plugin_that_cannot_end_well_holds_up_nobody_in_a_process() {
 fn a_plugin_that_does_not_end_is_left_behind() {
     // Everything is delivered, and yet a plugin was cut short.
     let finished = contain(Isolation::Thread, cases::NEVER_ENDING, 1);
-    finished.expect_log("a plugin call has not returned; its thread is left behind");
+    finished.expect_log("a plugin call has not returned; its thread was abandoned");
 }
 
 #[test]

@@ -33,12 +33,12 @@ fn a_wrong_password_fails_the_task_until_it_is_right() {
     );
     let mut host = start(&home);
     for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
-        let reason = format!("kafka refuses user \"tidegate\" with {mechanism}: ");
+        let reason = format!("kafka rejected the login of user \"tidegate\" with {mechanism}: ");
         let state = wait_for_reason(&home, &mut host, mechanism, &reason);
         assert!(["RESTARTING", "STARTING"].contains(&&*state), "{state}");
         wait_for_reason(&home, &mut host, mechanism, "; correct `sasl.username` or `sasl.password`");
     }
-    wait_for_reason(&home, &mut host, "later", "kafka refuses user \"CN=client\"");
+    wait_for_reason(&home, &mut host, "later", "kafka rejected the login of user \"CN=client\"");
     kafka.set_password("CN=client", "SCRAM-SHA-256", secret);
     wait_for_delivered(&home, &mut host, "later", 1);
     let finished = host.terminate();
@@ -77,7 +77,7 @@ fn tokens_that_are_missing_late_or_meant_for_others_are_told_apart() {
     for (name, reason) in stalled {
         assert_eq!(wait_for_reason(&home, &mut host, name, reason), "STALLED", "{name}");
     }
-    let refused = "kafka refuses the OAuth token (subject \"service-account\", audience \"others\", issuer";
+    let refused = "kafka rejected the OAuth token (subject \"service-account\", audience \"others\", issuer";
     wait_for_reason(&home, &mut host, "others", refused);
     wait_for_reason(&home, &mut host, "others", "compare its audience, issuer and signing key with");
 

@@ -36,26 +36,26 @@ fn certificates_that_do_not_pass_are_told_apart_and_tried_again() {
             "wrong-authority",
             SECURE,
             sasl(&strangers, "PLAIN", &login),
-            "is signed by CN=Authority of the tests, whom `ssl.ca.location` (",
+            "is signed by CN=Authority of the tests, which is not in `ssl.ca.location` (",
         ),
         (
             "wrong-host",
             MISNAMED,
             trusted.clone(),
-            "is for kafka.example.org, not for 127.0.0.1: connect by a name",
+            "is for kafka.example.org, not for 127.0.0.1: connect with a name",
         ),
         ("expired", EXPIRED, trusted.clone(), "expired on "),
-        ("none", MUTUAL, trusted.clone(), "and there is none: set `ssl.certificate.location`"),
+        ("none", MUTUAL, trusted.clone(), "requires a client certificate: set `ssl.certificate.location`"),
         (
             "foreign",
             MUTUAL,
             trusted.clone() + &foreign,
-            "foreign.pem (bad certificate): use one that is signed by",
+            "foreign.pem (bad certificate): the broker does not seem to trust its issuer",
         ),
         ("past", MUTUAL, trusted.clone() + &past, "past.pem: it expired on "),
-        ("no-tls", SECURE, String::new(), "wants TLS: set `security.protocol` to SSL or SASL_SSL"),
-        ("no-login", SECURE, trusted.clone(), "if it wants a login, set `security.protocol` to SASL_SSL"),
-        ("too-much-tls", "PLAINTEXT", trusted, "does not answer in TLS"),
+        ("no-tls", SECURE, String::new(), "requires TLS: set `security.protocol` to SSL or SASL_SSL"),
+        ("no-login", SECURE, trusted.clone(), "if it requires SASL, set `security.protocol` to SASL_SSL"),
+        ("too-much-tls", "PLAINTEXT", trusted, "does not use TLS on this port"),
     ];
     for (name, listener, properties, _) in &cases {
         connector(&home, name, topic, &kafka.listener(listener), properties);
@@ -75,7 +75,7 @@ fn certificates_that_do_not_pass_are_told_apart_and_tried_again() {
 }
 
 #[test]
-fn look_ups_say_it_too() {
+fn admin_queries_explain_tls_and_login_errors() {
     let Some(secure) = Secure::shared() else { return };
     let stranger = Authority::new("A stranger");
     let home = Home::new(&PLUGINS);
@@ -84,19 +84,19 @@ fn look_ups_say_it_too() {
         let properties: BTreeMap<String, String> =
             properties.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let admin = Admin::connect(&secure.kafka.listener(listener), &properties).expect("a client");
-        admin.ping(Duration::from_secs(10)).expect_err("a refusal")
+        admin.ping(Duration::from_secs(10)).expect_err("an error")
     };
     let (ours, theirs) = (secure.ca.display().to_string(), strangers.display().to_string());
 
     let error = ask(MISNAMED, &[("security.protocol", "SSL"), ("ssl.ca.location", &theirs)]);
     assert!(matches!(error, AdminError::Unusable { .. }), "{error}");
-    assert!(error.to_string().contains("is signed by CN=Authority of the tests, whom"), "{error}");
+    assert!(error.to_string().contains("is signed by CN=Authority of the tests, which is not in"), "{error}");
     let error = ask(MISNAMED, &[("security.protocol", "SSL"), ("ssl.ca.location", &ours)]);
     assert!(error.to_string().contains("is for kafka.example.org, not for 127.0.0.1"), "{error}");
     let error = ask(MUTUAL, &[("security.protocol", "SSL"), ("ssl.ca.location", &ours)]);
     assert!(error.to_string().contains("set `ssl.certificate.location`"), "{error}");
     let error = ask(SECURE, &[]);
-    assert!(error.to_string().contains("wants TLS"), "{error}");
+    assert!(error.to_string().contains("requires TLS"), "{error}");
     let login = [
         ("security.protocol", "SASL_SSL"),
         ("ssl.ca.location", &ours),
@@ -105,9 +105,9 @@ fn look_ups_say_it_too() {
         ("sasl.password", "not-the-secret"),
     ];
     let error = ask(SECURE, &login);
-    assert!(matches!(error, AdminError::Refused { .. }), "{error}");
+    assert!(matches!(error, AdminError::Permanent { .. }), "{error}");
     let text = error.to_string();
-    assert!(text.contains("kafka refuses user \"tidegate\" with SCRAM-SHA-256"), "{text}");
+    assert!(text.contains("kafka rejected the login of user \"tidegate\" with SCRAM-SHA-256"), "{text}");
     assert!(
         text.contains("correct `sasl.username` or `sasl.password`") && !text.contains("not-the-secret"),
         "{text}"

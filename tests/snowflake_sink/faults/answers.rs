@@ -47,10 +47,10 @@ fn gateways_that_answer_are_tried_again() {
     let Some(stand_in) = StandIn::start("gateways_that_answer_are_tried_again", &[]) else { return };
     let trial = Trial::new(&stand_in, "http");
     stand_in.fault("^LOGIN", "http:503");
-    fail_every_statement(&trial, "http:503", "answered HTTP 503").expect_log("login failed: ");
+    fail_every_statement(&trial, "http:503", "responded with HTTP 503").expect_log("login failed: ");
     let trial = Trial::new(&stand_in, "too_many");
     let finished = trial.run_past("^MERGE INTO [^ ]*\"orders\"", 1, 1, "http:429");
-    let line = finished.expect_log("answered HTTP 429: too many requests");
+    let line = finished.expect_log("responded with HTTP 429: too many requests");
     // What it asks for with Retry-After.
     assert!(line.contains("retry_in_ms=1000"), "{line}");
 }

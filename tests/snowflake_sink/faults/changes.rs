@@ -35,7 +35,7 @@ fn a_column_that_somebody_dropped_is_added_again() {
         row[1] = row[1].take().filter(|v| v.starts_with("back") || v.starts_with("late"));
     }
     assert_eq!(trial.select("\"id\", \"v\"", "orders"), expected, "{}", finished.stderr);
-    finished.expect_log("altered the table: ADD COLUMN");
+    finished.expect_log("Table altered: ADD COLUMN");
     let line = finished.expect_log(" WARN ");
     assert!(line.contains("000904") && line.contains("query "), "{line}");
 }
@@ -62,7 +62,7 @@ fn tables_that_somebody_dropped_are_created_again() {
     });
     let finished = end(running);
     // Both tables at first, and again.
-    assert_eq!(finished.count_log("created the table"), 4, "{}", finished.stderr);
+    assert_eq!(finished.count_log("Table created"), 4, "{}", finished.stderr);
     finished.expect_log("002003/42S02");
 }
 
@@ -81,7 +81,7 @@ fn an_offsets_table_that_somebody_dropped_stops_the_task_and_no_more() {
     let _status = trial.query(&format!("DROP TABLE {}", trial.table("_cdc_offsets_dropped_offsets")));
     trial.shop.trade(&trial.broker);
     let finished = running.finish().expect_code(3);
-    let line = finished.expect_log("task failed for good");
+    let line = finished.expect_log("task failed permanently");
     assert!(line.contains("_cdc_offsets_dropped_offsets") && line.contains("002003/42S02"), "{line}");
     let finished = trial.run_once().expect_code(0);
     trial.expect_shop(&finished);

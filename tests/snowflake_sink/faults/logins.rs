@@ -77,10 +77,10 @@ fn keys_open_the_door_if_they_are_the_user_s() {
     }
     let wrong = "private_key_passphrase = \"open-sesame\"\n";
     for (name, file, more, logins, message) in [
-        ("other_key", "other.pem", "", 1, "DESC USER \"LOADER\" has to show RSA_PUBLIC_KEY_FP = SHA256:"),
+        ("other_key", "other.pem", "", 1, "DESC USER \"LOADER\" must show RSA_PUBLIC_KEY_FP = SHA256:"),
         ("wrong_passphrase", "loader_encrypted.pem", wrong, 0, "private_key_passphrase is wrong"),
         ("no_passphrase", "loader_encrypted.pem", "", 0, "set private_key_passphrase"),
-        ("public_key", "loader_public.pem", "", 0, "holds a PUBLIC KEY"),
+        ("public_key", "loader_public.pem", "", 0, "contains a PUBLIC KEY"),
         ("no_file", "nowhere.pem", "", 0, "nowhere.pem"),
     ] {
         let trial = Trial::new(&stand_in, name);
@@ -138,7 +138,7 @@ fn a_login_that_nobody_answers_is_waited_for() {
     let Some(stand_in) = StandIn::start("a_login_that_nobody_answers_is_waited_for", &[]) else { return };
     let trial = Trial::new(&stand_in, "no_answer");
     let finished = trial.run_past("^LOGIN", 1, 3, "http:503");
-    finished.expect_log("answered HTTP 503");
+    finished.expect_log("responded with HTTP 503");
     assert_eq!(trial.count("LOGIN"), 4);
     let trial = Trial::new(&stand_in, "no_service");
     // A port that nobody listens on.

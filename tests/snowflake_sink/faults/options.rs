@@ -123,7 +123,7 @@ fn options_that_only_make_no_sense_together_stop_the_task() {
         return;
     };
     for (number, (sink, message)) in [
-        ("table = \"all\"\n", "would put all tables into one"),
+        ("table = \"all\"\n", "would write all tables to one"),
         ("table = \"{tabel}\"\n", "unknown placeholder \"tabel\""),
         ("max_statement_bytes = 10\n", "max_statement_bytes is 10"),
     ]

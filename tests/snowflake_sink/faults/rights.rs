@@ -37,14 +37,14 @@ fn missing_things_are_named_with_their_grant() {
         (
             swapped("\"TIDEGATE\"", "\"NOWHERE\""),
             vec![
-                "database NOWHERE does not exist, or may not be used",
+                "database NOWHERE does not exist or cannot be used",
                 "GRANT USAGE ON DATABASE \"NOWHERE\" TO ROLE \"PUBLIC\"",
             ],
         ),
         (
             swapped("\"LOAD_WH\"", "\"NO_WH\""),
             vec![
-                "warehouse NO_WH does not exist, or may not be used",
+                "warehouse NO_WH does not exist or cannot be used",
                 "GRANT USAGE ON WAREHOUSE \"NO_WH\" TO ROLE \"PUBLIC\"",
             ],
         ),
@@ -65,7 +65,7 @@ fn missing_things_are_named_with_their_grant() {
     // One that the stand-in does not know.
     let trial = Trial::new(&stand_in, "missing_schema");
     let parts = [
-        "schema TIDEGATE.MISSING_SCHEMA does not exist, or may not be used",
+        "schema TIDEGATE.MISSING_SCHEMA does not exist or cannot be used",
         "GRANT USAGE ON SCHEMA \"TIDEGATE\".\"MISSING_SCHEMA\" TO ROLE \"PUBLIC\"",
     ];
     expect_refused(&trial, &given, &parts);

@@ -46,7 +46,7 @@ fn expect_second_refused(trial: &Trial<'_>, sink: &str, second: (Option<Json>, J
     send(trial, [plain(1), second, plain(3)]);
     connector(trial, sink, "");
     let finished = trial.run_once().expect_code(3);
-    let line = finished.expect_log(&format!("refused {}[0] offset 1: ", shop::ORDERS));
+    let line = finished.expect_log(&format!("refused {}-0 offset 1: ", shop::ORDERS));
     expect_parts(line, parts);
     assert!(trial.committed().unwrap_or(0) <= 1, "{:?}", trial.committed());
     connector(trial, sink, SKIP);
@@ -80,16 +80,16 @@ fn rows_that_cannot_be_written_are_refused_by_name() {
             "identifiers = \"upper\"\n",
             key.clone(),
             json!({ "id": 2, "v": "x", "V": "y" }),
-            &["two columns of the source become \"V\"", "identifiers = \"preserve\""],
+            &["two columns of the source map to \"V\"", "identifiers = \"preserve\""],
         ),
         (
             "metadata_name",
             "",
             key.clone(),
             json!({ "id": 2, "v": "x", "_cdc_operation": "mine" }),
-            &["\"_cdc_operation\"", "the sink's own columns"],
+            &["\"_cdc_operation\"", "one of its own columns"],
         ),
-        ("no_key", "", None, json!({ "id": 2, "v": "x" }), &["the message has no key"]),
+        ("no_key", "", None, json!({ "id": 2, "v": "x" }), &["the record has no key"]),
         (
             "null_key",
             "",
@@ -112,7 +112,7 @@ fn rows_that_cannot_be_written_are_refused_by_name() {
             &["column \"small\" is BOOLEAN and cannot hold \"1000000000000000000\""],
         ),
         ("empty_name", "", key.clone(), json!({ "id": 2, "v": "x", "": 1 }), &["it is empty"]),
-        ("nul_name", "", key, json!({ "id": 2, "v": "x", "a\u{0}b": 1 }), &["it has a NUL character"]),
+        ("nul_name", "", key, json!({ "id": 2, "v": "x", "a\u{0}b": 1 }), &["it contains a NUL character"]),
     ];
     for (name, sink, key, row, parts) in scenes {
         let trial = Trial::empty(&stand_in, name);
@@ -139,7 +139,7 @@ fn a_metadata_column_of_another_type_stops_the_task() {
     let finished = trial.run_once().expect_code(3);
     let line = finished
         .expect_log("column \"_cdc_timestamp\" of \"TIDEGATE\".\"METADATA_TYPE\".\"orders\" is VARCHAR");
-    expect_parts(line, &["has to be TIMESTAMP_TZ", "rename it, or let the sink create the table", " ERROR "]);
+    expect_parts(line, &["must be TIMESTAMP_TZ", "rename it, or let the sink create the table", " ERROR "]);
     assert_eq!(trial.select("\"id\"", "orders"), Vec::<Row>::new());
     let _status = trial.query(&format!("DROP TABLE {}", trial.table("orders")));
     let finished = trial.run_once().expect_code(0);
@@ -171,7 +171,7 @@ fn narrow_columns_are_widened() {
     connector(&trial, "", "");
     let finished = trial.run_once().expect_code(0);
     assert_eq!(trial.select("\"id\", \"v\"", "orders"), texts(&[["1", "one"], ["123456789", "four"]]));
-    assert_eq!(finished.count_log("altered the table: ALTER COLUMN"), 2, "{}", finished.stderr);
+    assert_eq!(finished.count_log("Table altered: ALTER COLUMN"), 2, "{}", finished.stderr);
 }
 
 /// Statements that are separated by semicolons; one in a text separates nothing.

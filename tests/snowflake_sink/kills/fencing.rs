@@ -4,7 +4,7 @@
 use serde_json::json;
 use tidegate_tests::{Home, LogEntry, Running};
 
-use super::{Ground, change};
+use super::{Scenario, change};
 
 /// The table without a key, where whatever is written twice is there twice.
 const VIEWS: &str = "views";
@@ -14,14 +14,14 @@ const EVENTS: i64 = 60;
 const FENCED: &str = "another task has claimed cdc.public.views[0]";
 const LOST: &str = "partitions lost: the group went on without this task";
 
-fn send(ground: &Ground, from: i64) {
+fn send(scenario: &Scenario, from: i64) {
     let events = (from..from + EVENTS).map(|page| change(VIEWS, "c", page, "false", json!({ "page": page })));
-    ground.broker.send("cdc.public.views", events);
+    scenario.broker.send("cdc.public.views", events);
 }
 
 /// A host that was stopped while a statement of its transaction ran, and another one that has written everything.
 struct Frozen {
-    ground: Ground,
+    scenario: Scenario,
     zombie: Running,
     other: Running,
     _other_home: Home,
@@ -32,24 +32,24 @@ struct Frozen {
 /// Freezes the host at the `nth` statement that matches. The stand-in runs the statement all the same.
 #[track_caller]
 fn freeze(test: &str, pattern: &str, nth: usize) -> Option<Frozen> {
-    let ground = Ground::find(test, "", "max_records = 20\nmax_wait = \"100ms\"\n")?;
-    ground.broker.topic("cdc.public.views", 1);
-    send(&ground, 0);
+    let scenario = Scenario::find(test, "", "max_records = 20\nmax_wait = \"100ms\"\n")?;
+    scenario.broker.topic("cdc.public.views", 1);
+    send(&scenario, 0);
     // Long enough for a signal to arrive meanwhile.
-    ground.stand_in.fault_at(pattern, nth, 1, "delay:3");
-    let mut zombie = ground.start();
-    let number = ground.wait_for_fault(&mut zombie, 0, "delay:3").number;
+    scenario.stand_in.fault_at(pattern, nth, 1, "delay:3");
+    let mut zombie = scenario.start();
+    let number = scenario.wait_for_fault(&mut zombie, 0, "delay:3").number;
     zombie.signal("STOP");
     let statement =
-        ground.stand_in.wait_for_entry(number - 1, |entry| entry.number == number && entry.done.is_some());
+        scenario.stand_in.wait_for_entry(number - 1, |entry| entry.number == number && entry.done.is_some());
     assert_eq!(statement.code, None, "{statement:?}");
 
-    let other_home = ground.another_home();
-    let mut other = other_home.start(&ground.broker);
-    let _claimed = other.wait_for_log(" reading 1 partitions");
-    send(&ground, EVENTS);
-    other.wait_until("all events", |_| (ground.count(VIEWS) >= Some(2 * EVENTS)).then_some(()));
-    Some(Frozen { ground, zombie, other, _other_home: other_home, statement })
+    let other_home = scenario.another_home();
+    let mut other = other_home.start(&scenario.broker);
+    let _claimed = other.wait_for_log(" reading 1 partition");
+    send(&scenario, EVENTS);
+    other.wait_until("all events", |_| (scenario.count(VIEWS) >= Some(2 * EVENTS)).then_some(()));
+    Some(Frozen { scenario, zombie, other, _other_home: other_home, statement })
 }
 
 /// The line that says first that the host has lost the partition.
@@ -63,15 +63,15 @@ impl Frozen {
     /// On a busy machine it may learn that from the group before it learns it from Snowflake; then it joins the group again.
     #[track_caller]
     fn expect_fenced(self) {
-        let Self { ground, mut zombie, other, _other_home, statement } = self;
-        let since = ground.stand_in.log_end();
-        let known = ground.stand_in.log(0).into_iter().filter_map(|entry| entry.session).max();
+        let Self { scenario, mut zombie, other, _other_home, statement } = self;
+        let since = scenario.stand_in.log_end();
+        let known = scenario.stand_in.log(0).into_iter().filter_map(|entry| entry.session).max();
         zombie.signal("CONT");
         let line = zombie.wait_until("the end of its ownership", first_line);
         let is_fenced = line.contains(FENCED);
         let zombie = if is_fenced { zombie.finish() } else { zombie.terminate() };
         let other = other.terminate().expect_code(0);
-        let mut late = ground.stand_in.log(since);
+        let mut late = scenario.stand_in.log(since);
         late.retain(|entry| entry.session == statement.session || (is_fenced && entry.session > known));
         let committed = late.iter().filter(|entry| entry.kind == "COMMIT" && entry.code.is_none()).count();
         println!(
@@ -80,7 +80,7 @@ impl Frozen {
             late.len()
         );
         assert_eq!(committed, 0, "{late:#?}");
-        ground.expect_once(VIEWS, 2 * EVENTS, &format!("{}\n{}", zombie.stderr, other.stderr));
+        scenario.expect_once(VIEWS, 2 * EVENTS, &format!("{}\n{}", zombie.stderr, other.stderr));
     }
 }
 
@@ -97,7 +97,7 @@ fn a_zombie_that_holds_the_offsets_cannot_commit() {
     let test = "a_zombie_that_holds_the_offsets_cannot_commit";
     if let Some(frozen) = freeze(test, r"^MERGE INTO \S*_cdc_offsets_.*next_offset", 2) {
         // Its transaction was in the way of the other one's claim, and was ended for that.
-        let mut log = frozen.ground.stand_in.log(0).into_iter();
+        let mut log = frozen.scenario.stand_in.log(0).into_iter();
         assert!(log.any(|entry| entry.kind == "DETACHED" && entry.session == frozen.statement.session));
         frozen.expect_fenced();
     }
@@ -107,11 +107,11 @@ fn a_zombie_that_holds_the_offsets_cannot_commit() {
 fn what_a_zombie_has_committed_is_not_written_again() {
     let test = "what_a_zombie_has_committed_is_not_written_again";
     let Some(frozen) = freeze(test, "^COMMIT", 3) else { return };
-    let Frozen { ground, mut zombie, other, _other_home, .. } = frozen;
+    let Frozen { scenario, mut zombie, other, _other_home, .. } = frozen;
     zombie.signal("CONT");
     // What comes first decides which: it learns from the group, or from Snowflake when it writes on.
     let line = zombie.wait_until("the end of its ownership", first_line);
     println!("frozen in COMMIT: {line}");
     let other = other.terminate().expect_code(0);
-    ground.expect_once(VIEWS, 2 * EVENTS, &other.stderr);
+    scenario.expect_once(VIEWS, 2 * EVENTS, &other.stderr);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tidegate_tests::{LogEntry, captured, captured_file, compare};
 
-use super::Ground;
+use super::Scenario;
 
 const SET: &str = "shop-precise";
 const FORMAT: &str = "json-schema";
@@ -58,38 +58,39 @@ fn ends(log: &[LogEntry]) -> Ends {
     ends
 }
 
-fn written(ground: &Ground) -> String {
+fn written(scenario: &Scenario) -> String {
     let sql = "SELECT SUM(\"next_offset\")::NUMBER(20,0)::VARCHAR FROM \"_cdc_offsets_warehouse\"";
-    ground.query(sql).into_iter().flatten().flatten().next().unwrap_or_else(|| "0".to_owned())
+    scenario.query(sql).into_iter().flatten().flatten().next().unwrap_or_else(|| "0".to_owned())
 }
 
 #[test]
 fn twenty_kills_lose_nothing_and_double_nothing() {
     let test = "twenty_kills_lose_nothing_and_double_nothing";
-    let Some(ground) = Ground::find(test, "", "max_records = 50\nmax_wait = \"100ms\"\n") else { return };
-    ground.broker.load(&captured_file(&format!("{SET}/{FORMAT}.jsonl.gz")), 1);
+    let Some(scenario) = Scenario::find(test, "", "max_records = 50\nmax_wait = \"100ms\"\n") else { return };
+    scenario.broker.load(&captured_file(&format!("{SET}/{FORMAT}.jsonl.gz")), 1);
     for (kill, (point, faults)) in POINTS.iter().cycle().take(KILLS).enumerate() {
-        let since = ground.stand_in.log_end();
-        ground.stand_in.clear_faults();
+        let since = scenario.stand_in.log_end();
+        scenario.stand_in.clear_faults();
         for (pattern, nth, action) in *faults {
-            ground.stand_in.fault_at(pattern, *nth, 1, action);
+            scenario.stand_in.fault_at(pattern, *nth, 1, action);
         }
-        let mut host = ground.start_reading();
+        let mut host = scenario.start_reading();
         let (_, _, last) = faults.last().expect("a fault");
-        let _statement = ground.wait_for_fault(&mut host, since, last);
+        let _statement = scenario.wait_for_fault(&mut host, since, last);
         host.signal("KILL");
         let _finished = host.finish();
-        println!("kill {}: {point}; {} records are written", kill + 1, written(&ground));
+        println!("kill {}: {point}; {} records are written", kill + 1, written(&scenario));
     }
-    ground.stand_in.clear_faults();
-    let finished = ground.home.run_once(&ground.broker).expect_code(0);
-    let ends = ends(&ground.stand_in.log(0));
-    let comparison =
-        compare(SET, FORMAT, |table| ground.stand_in.query("PUBLIC", &format!("SELECT * FROM \"{table}\"")));
+    scenario.stand_in.clear_faults();
+    let finished = scenario.home.run_once(&scenario.broker).expect_code(0);
+    let ends = ends(&scenario.stand_in.log(0));
+    let comparison = compare(SET, FORMAT, |table| {
+        scenario.stand_in.query("PUBLIC", &format!("SELECT * FROM \"{table}\""))
+    });
     comparison.expect_none();
     let events = captured(&format!("{SET}/{FORMAT}.jsonl.gz"));
     let views = events.iter().filter(|event| event.topic == "cdc.public.page_views").count() as i64;
-    ground.expect_once("page_views", views, &finished.stderr);
+    scenario.expect_once("page_views", views, &finished.stderr);
     println!(
         "{KILLS} kills: {} between BEGIN and COMMIT ({} of them with rows written), {} after a COMMIT without an answer; \
          {} values are equal, page_views holds {views} events once each",

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use tidegate_tests::LogEntry;
 
-use super::{Ground, change};
+use super::{Scenario, change};
 
 /// A table with a warehouse of its own, and a warehouse for snapshots.
 const SINK: &str =
@@ -23,9 +23,9 @@ const ORDERS: i64 = READ + 14;
 const ALL: i64 = 2 * (READ + CAME) + ORDERS;
 
 /// One batch of all there is.
-fn ground(test: &str) -> Option<Ground> {
-    let ground = Ground::find(test, SINK, &format!("max_records = {ALL}\nmax_wait = \"60s\"\n"));
-    let ground = ground?;
+fn scenario(test: &str) -> Option<Scenario> {
+    let scenario = Scenario::find(test, SINK, &format!("max_records = {ALL}\nmax_wait = \"60s\"\n"));
+    let scenario = scenario?;
     let mut lsn = 0;
     let mut event = |table: &str, letter: &str, id: i64| {
         lsn += 1;
@@ -37,8 +37,8 @@ fn ground(test: &str) -> Option<Ground> {
         let row = |text: String| text.replace("\"id\"", "\"number\"");
         let read: Vec<String> = (0..READ).map(|id| row(event(table, "r", id))).collect();
         let came: Vec<String> = (READ..READ + CAME).map(|id| row(event(table, "c", id))).collect();
-        ground.broker.topic(&format!("cdc.public.{table}"), 1);
-        ground.broker.send(&format!("cdc.public.{table}"), read.into_iter().chain(came));
+        scenario.broker.topic(&format!("cdc.public.{table}"), 1);
+        scenario.broker.send(&format!("cdc.public.{table}"), read.into_iter().chain(came));
     }
     let read = (0..READ).map(|id| ("r", id));
     let changed = (0..READ).filter(|id| id % 3 == 0).map(|id| ("u", id));
@@ -49,11 +49,11 @@ fn ground(test: &str) -> Option<Ground> {
         .map(|(letter, id)| (json!({ "id": id }).to_string(), event("orders", letter, id)))
         .collect();
     assert_eq!(orders.len() as i64, ORDERS);
-    ground.broker.topic("cdc.public.orders", 1);
-    ground.broker.produce(
+    scenario.broker.topic("cdc.public.orders", 1);
+    scenario.broker.produce(
         orders.iter().map(|(key, event)| ("cdc.public.orders", 0, Some(key.as_str()), Some(event.as_str()))),
     );
-    Some(ground)
+    Some(scenario)
 }
 
 /// The rows of `orders` at the end.
@@ -67,11 +67,11 @@ fn orders() -> Vec<Vec<Option<String>>> {
 }
 
 #[track_caller]
-fn expect_all(ground: &Ground, log: &str) {
+fn expect_all(scenario: &Scenario, log: &str) {
     for table in KEYLESS {
-        ground.expect_once(table, READ + CAME, log);
+        scenario.expect_once(table, READ + CAME, log);
     }
-    assert_eq!(ground.query("SELECT \"id\", \"v\" FROM \"orders\" ORDER BY 1"), orders(), "{log}");
+    assert_eq!(scenario.query("SELECT \"id\", \"v\" FROM \"orders\" ORDER BY 1"), orders(), "{log}");
 }
 
 /// Statements that wrote rows and were committed, or could have been: warehouse, kind, table.
@@ -88,10 +88,10 @@ fn writes(log: &[LogEntry]) -> Vec<(String, String)> {
 
 #[test]
 fn every_statement_runs_in_its_warehouse() {
-    let Some(ground) = ground("every_statement_runs_in_its_warehouse") else { return };
-    let finished = ground.home.run_once(&ground.broker).expect_code(0);
-    expect_all(&ground, &finished.stderr);
-    let log = ground.stand_in.log(0);
+    let Some(scenario) = scenario("every_statement_runs_in_its_warehouse") else { return };
+    let finished = scenario.home.run_once(&scenario.broker).expect_code(0);
+    expect_all(&scenario, &finished.stderr);
+    let log = scenario.stand_in.log(0);
     let mut found = writes(&log);
     found.sort();
     println!("{found:?}");
@@ -100,7 +100,7 @@ fn every_statement_runs_in_its_warehouse() {
     let moved = log.iter().filter(|entry| entry.sql.as_deref().is_some_and(|sql| sql.contains("__expected")));
     let moved: BTreeSet<&str> = moved.filter_map(|entry| entry.warehouse.as_deref()).collect();
     assert_eq!(moved, BTreeSet::from(WAREHOUSES));
-    let rows = ground.query("SELECT DISTINCT \"warehouse\" FROM \"_cdc_offsets_warehouse\" ORDER BY 1");
+    let rows = scenario.query("SELECT DISTINCT \"warehouse\" FROM \"_cdc_offsets_warehouse\" ORDER BY 1");
     let mut names = WAREHOUSES.map(|name| vec![Some(name.to_owned())]).to_vec();
     names.sort();
     assert_eq!(rows, names);
@@ -110,17 +110,17 @@ fn every_statement_runs_in_its_warehouse() {
 /// committed, and what the second wrote.
 #[track_caller]
 fn die_at(test: &str, pattern: &str, nth: usize, action: &str) -> Option<[Vec<(String, String)>; 2]> {
-    let ground = ground(test)?;
-    ground.stand_in.fault_at(pattern, nth, 1, action);
-    let mut host = ground.start();
-    let _statement = ground.wait_for_fault(&mut host, 0, action);
+    let scenario = scenario(test)?;
+    scenario.stand_in.fault_at(pattern, nth, 1, action);
+    let mut host = scenario.start();
+    let _statement = scenario.wait_for_fault(&mut host, 0, action);
     host.signal("KILL");
     let _finished = host.finish();
-    let before = ground.stand_in.log(0);
+    let before = scenario.stand_in.log(0);
     let end = before.last().map_or(0, |entry| entry.number);
-    let finished = ground.home.run_once(&ground.broker).expect_code(0);
-    expect_all(&ground, &finished.stderr);
-    let parts = [writes(&before), writes(&ground.stand_in.log(end))].map(|mut writes| {
+    let finished = scenario.home.run_once(&scenario.broker).expect_code(0);
+    expect_all(&scenario, &finished.stderr);
+    let parts = [writes(&before), writes(&scenario.stand_in.log(end))].map(|mut writes| {
         writes.sort();
         writes
     });

@@ -103,7 +103,7 @@ impl Case {
     /// A record of partition 0 is refused and left out, and the log says so.
     pub(crate) fn refused(mut self, topic: &str, offset: usize, reason: &'static [&'static str]) -> Self {
         let place = format!("topic={topic} partition=0 offset={offset}");
-        let topic_and_offset = format!("{topic}[0] offset {offset}: ");
+        let topic_and_offset = format!("{topic}-0 offset {offset}: ");
         self.refused.push(Refused { place, topic_and_offset, reason });
         if self.more.is_empty() {
             self.more = "[errors]\ntolerance = \"all\"\non_reject = \"drop\"\n".to_owned();

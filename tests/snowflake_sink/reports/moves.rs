@@ -64,7 +64,7 @@ pub(crate) fn cases() -> Vec<Case> {
             .sink("on_unavailable = \"null\"")
             .table("notes", &["id", "title"], &["9 a"])
             .tolerated("matched no row")
-            .warned("became NULL: the event holds Debezium's placeholder"),
+            .warned("became NULL: the event contains Debezium's placeholder"),
         Case::new("key-change-of-unseen-row", unseen)
             .refused("cdc.public.notes", 2, &["body"])
             .tolerated("matched no row"),

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs::File, io::Read};
 
 use serde::Deserialize;
 use serde_json::Value as Json;
-use tidegate::kafka::producer::Outgoing;
+use tidegate::kafka::producer::ProducerRecord;
 use tidegate_tests::{Broker, captured_file};
 
 /// One record.
@@ -105,7 +105,7 @@ pub(crate) fn send(broker: &Broker, records: &[Record]) {
         })
         .map(Iterator::collect)
         .collect();
-    broker.send_exactly(records.iter().zip(&headers).map(|(record, headers)| Outgoing {
+    broker.send_exactly(records.iter().zip(&headers).map(|(record, headers)| ProducerRecord {
         topic: &record.topic,
         partition: Some(record.partition),
         timestamp_ms: None,

@@ -12,7 +12,7 @@ const BASE64: &str = "text that looks like a decimal in base64";
 /// What the log says of the one column that a source drops in the middle of its set, whose rows change later.
 const DROPPED: [&str; 2] = ["updates do not have column \"tier\"", "set it to NULL about=customers tier"];
 /// What it says of values that do not fit their columns, the first time and then.
-const BESIDE: [&str; 2] = ["cannot hold a value: it is NULL there", "more values did not fit their column"];
+const BESIDE: [&str; 2] = ["cannot hold a value: the column is NULL", "more values did not fit their column"];
 
 #[track_caller]
 fn expect_equal(set: &str, format: &str, batch: usize) {

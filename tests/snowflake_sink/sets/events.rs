@@ -1,7 +1,7 @@
 //! Change events of small tables, as Debezium writes them.
 
 use serde_json::{Value as Json, json};
-use tidegate::kafka::producer::Outgoing;
+use tidegate::kafka::producer::ProducerRecord;
 use tidegate_tests::Broker;
 
 /// A table of the source, and how far its log is. Every event is the next one in the log.
@@ -162,7 +162,7 @@ impl Source {
                 event.headers.iter().map(|(name, value)| (name.as_bytes(), Some(value.as_bytes()))).collect()
             })
             .collect();
-        broker.send_exactly(events.iter().zip(&headers).map(|(event, headers)| Outgoing {
+        broker.send_exactly(events.iter().zip(&headers).map(|(event, headers)| ProducerRecord {
             topic: &self.topic,
             partition: Some(event.partition),
             timestamp_ms: None,

@@ -54,7 +54,7 @@ fn a_placeholder_within_a_document_is_told() {
     let document = json!({ "text": "__debezium_unavailable_value", "n": 1 });
     let make = |source: &mut Source| rows(source, "document", &[json!({ "text": "x" }), document]);
     let Some((_, finished)) = written("nested_told", "", make) else { return };
-    expect_once(&finished, &["column \"document\"", "holds Debezium's placeholder"]);
+    expect_once(&finished, &["column \"document\"", "contains Debezium's placeholder"]);
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn values_for_a_column_of_somebody_else_are_told() {
     let sink = "tables.tariffs.unmanaged_columns = [\"mine\"]\n";
     let make = |source: &mut Source| rows(source, "mine", &[json!("a"), json!(null), json!("b")]);
     let Some((pipe, finished)) = written("unmanaged_told", sink, make) else { return };
-    expect_once(&finished, &["column \"mine\"", "unmanaged_columns names: they are dropped"]);
+    expect_once(&finished, &["column \"mine\"", "is listed in unmanaged_columns: they are dropped"]);
     assert_eq!(pipe.columns("tariffs"), ["id fixed"]);
 }
 
@@ -89,7 +89,7 @@ fn records_that_are_skipped_are_told_once_per_topic() {
     source.send(&pipe.broker, [row]);
     pipe.broker.send("cdc.public.plain", [r#"{"id":1}"#, r#"{"id":2}"#, r#"{"id":3}"#]);
     let finished = pipe.run();
-    expect_once(&finished, &["a record of topic \"cdc.public.plain\" is no change event and is skipped"]);
+    expect_once(&finished, &["a record of topic \"cdc.public.plain\" is not a change event and is skipped"]);
     expect_once(&finished, &["2 more records were skipped"]);
     assert_eq!(pipe.select("\"id\"", "tariffs"), ["1"]);
 }

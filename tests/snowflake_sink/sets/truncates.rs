@@ -103,7 +103,7 @@ fn truncates_are_refused_where_the_file_says_so() {
     pipe.connector(Connector { sink: "truncate = \"fail\"\n", ..Connector::default() });
     let refused = pipe.run_with_code(3);
     let line = refused.expect_log("truncate = \"fail\"");
-    assert!(line.contains("cdc.public.orders[0] offset 2"), "{line}");
+    assert!(line.contains("cdc.public.orders-0 offset 2"), "{line}");
     let sink = "truncate = \"fail\"\n";
     let more = "[errors]\ntolerance = \"all\"\non_reject = \"drop\"\n";
     pipe.connector(Connector { sink, more, ..Connector::default() });

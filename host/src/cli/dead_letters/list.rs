@@ -1,26 +1,26 @@
-//! `tidegate dead-letters list`: how many letters there are, of which connector, stage and class.
+//! `tidegate dead-letters list`: counts dead-letter records by connector, stage and class.
 
 use std::{collections::BTreeMap, ops::ControlFlow, process::ExitCode};
 
 use clap::Args;
 use serde::Serialize;
 
-use super::{Which, places};
+use super::{Selection, topics};
 use crate::{
     cli::{HostOptions, output, table},
-    dead_letters::{Filter, Letter, Progress, read},
+    dead_letters::{DeadLetter, Filter, Progress, read},
 };
 
 #[derive(Debug, Args)]
 pub(super) struct ListOptions {
     #[command(flatten)]
-    which: Which,
+    which: Selection,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Letters that have this in common.
+/// A group of dead-letter records.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 struct Group {
     topic: String,
@@ -29,11 +29,10 @@ struct Group {
     class: String,
 }
 
-/// How many there are.
 #[derive(Clone, Debug, Default, Serialize)]
 struct Count {
-    letters: u64,
-    /// Of these, how many were replayed.
+    records: u64,
+    /// Number of these records that were replayed.
     replayed: u64,
     first: String,
     last: String,
@@ -48,8 +47,8 @@ struct Line<'l> {
 }
 
 impl Count {
-    fn add(&mut self, letter: &Letter, replayed: bool) {
-        self.letters += 1;
+    fn add(&mut self, letter: &DeadLetter, replayed: bool) {
+        self.records += 1;
         self.replayed += u64::from(replayed);
         let time = letter.time();
         if self.first.is_empty() || time < self.first.as_str() {
@@ -66,7 +65,7 @@ pub(super) fn run(host: &HostOptions, options: &ListOptions) -> anyhow::Result<E
     let filter = which.filter()?;
     let all = which.connector.is_none() && which.topic.is_none();
     let topics: Vec<_> =
-        if all { places::of_all(host)?.into_iter().collect() } else { places::of(host, which)? };
+        if all { topics::of_all(host)?.into_iter().collect() } else { topics::of(host, which)? };
     let mut counts = BTreeMap::<Group, Count>::new();
     for topic in &topics {
         count(topic, &filter, &mut counts)?;
@@ -75,7 +74,7 @@ pub(super) fn run(host: &HostOptions, options: &ListOptions) -> anyhow::Result<E
 }
 
 fn count(
-    topic: &places::LetterTopic,
+    topic: &topics::DeadLetterTopic,
     filter: &Filter,
     counts: &mut BTreeMap<Group, Count>,
 ) -> anyhow::Result<()> {
@@ -84,7 +83,7 @@ fn count(
     let committed = reader.committed(bounds.keys().copied())?;
     let progress: BTreeMap<i32, Progress> = committed
         .iter()
-        .map(|(partition, known)| (*partition, Progress::of(known.next, &known.note)))
+        .map(|(partition, known)| (*partition, Progress::of(known.next, &known.metadata)))
         .collect();
     read(&reader, &bounds, &mut |letter| {
         if filter.takes(&letter) {
@@ -115,8 +114,8 @@ fn print(counts: &BTreeMap<Group, Count>, json: bool) -> anyhow::Result<ExitCode
     }
     let lines = counts.iter().map(|(group, count)| {
         let Group { topic, connector, stage, class } = group.clone();
-        let Count { letters, replayed, first, last } = count.clone();
-        [topic, connector, stage, class, letters.to_string(), replayed.to_string(), first, last]
+        let Count { records, replayed, first, last } = count.clone();
+        [topic, connector, stage, class, records.to_string(), replayed.to_string(), first, last]
     });
     output::print(table::dead_letters(lines))?;
     Ok(ExitCode::SUCCESS)

@@ -1,9 +1,9 @@
-//! `tidegate dead-letters`: lists, shows and replays what connectors refused. Talks to Kafka, not to a running host.
+//! `tidegate dead-letters`: lists, shows and replays rejected records. Connects to Kafka, not to a running host.
 
 mod list;
-mod places;
 mod replay;
 mod show;
+mod topics;
 
 use std::process::ExitCode;
 
@@ -20,29 +20,29 @@ pub(super) struct DeadLettersOptions {
 
 #[derive(Debug, Subcommand)]
 enum DeadLettersCommand {
-    /// Count letters by connector, stage and class
+    /// Count dead-letter records by connector, stage and class
     List(list::ListOptions),
-    /// Show letters: where each came from, why it was refused, and what is in it
+    /// Show dead-letter records with their source, the reason of the rejection and their content
     Show(show::ShowOptions),
-    /// Send the records in letters back to the topics that they came from
+    /// Send rejected records back to their source topics
     Replay(replay::ReplayOptions),
 }
 
-/// Which letters are meant.
+/// Selects dead-letter records.
 #[derive(Debug, Args)]
-struct Which {
-    /// The connector whose dead-letter topics are meant
+struct Selection {
+    /// Connector whose dead-letter topics are read
     connector: Option<String>,
-    /// The dead-letter topic; without a connector it is looked for at the host's own brokers
+    /// Dead-letter topic; without a connector, on the host's brokers
     #[arg(long, value_name = "TOPIC")]
     topic: Option<String>,
-    /// Only letters for which this holds, FIELD=VALUE or FIELD!=VALUE; may be given several times
+    /// Only records that match FIELD=VALUE or FIELD!=VALUE; can be repeated
     #[arg(long, value_name = "CONDITION")]
     filter: Vec<String>,
 }
 
-impl Which {
-    /// The conditions; letters of other connectors that share a topic with the one that is meant are not.
+impl Selection {
+    /// The filter. It excludes records of other connectors that share the dead-letter topic.
     fn filter(&self) -> anyhow::Result<Filter> {
         let mut conditions = self.filter.clone();
         if let (Some(connector), None) = (&self.connector, &self.topic) {

@@ -1,10 +1,10 @@
-//! `tidegate dead-letters replay`: sends the records in letters back, each once.
+//! `tidegate dead-letters replay`: sends rejected records back to their topics, each once.
 
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Which, places};
+use super::{Selection, topics};
 use crate::{
     cli::{HostOptions, output},
     dead_letters::{Replay, Replayed},
@@ -14,25 +14,25 @@ use crate::{
 #[derive(Debug, Args)]
 pub(super) struct ReplayOptions {
     #[command(flatten)]
-    which: Which,
-    /// Send them to this topic [default: the one that each came from]
+    which: Selection,
+    /// Target topic [default: the source topic of each record]
     #[arg(long, value_name = "TOPIC")]
     to: Option<String>,
-    /// Only say what would be sent
+    /// Show what would be sent without sending it
     #[arg(long)]
     dry_run: bool,
 }
 
 pub(super) fn run(host: &HostOptions, options: &ReplayOptions) -> anyhow::Result<ExitCode> {
     let filter = options.which.filter()?;
-    let topics = places::of(host, &options.which)?;
+    let topics = topics::of(host, &options.which)?;
     if topics.is_empty() {
         output::print_line("no dead letters")?;
     }
     for topic in &topics {
         anyhow::ensure!(
             options.to.as_deref() != Some(topic.name.as_str()),
-            "--to names the dead-letter topic itself: its letters would be replayed for ever"
+            "--to is the dead-letter topic itself: its records would be replayed endlessly"
         );
         let reader = topic.reader()?;
         let replay = Replay {
@@ -42,24 +42,24 @@ pub(super) fn run(host: &HostOptions, options: &ReplayOptions) -> anyhow::Result
             to: options.to.as_deref(),
             filter: &filter,
         };
-        let replayed = if options.dry_run { rehearse(topic, replay, options)? } else { replay.run()? };
+        let replayed = if options.dry_run { dry_run(topic, replay, options)? } else { replay.run()? };
         tell(&topic.name, &replayed, options.dry_run)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn rehearse(
-    topic: &places::LetterTopic,
+fn dry_run(
+    topic: &topics::DeadLetterTopic,
     replay: Replay<'_>,
     options: &ReplayOptions,
 ) -> anyhow::Result<Replayed> {
     let mut lines = Vec::new();
-    let replayed = replay.rehearse(&mut |letter| {
-        let (partition, offset) = letter.place().unwrap_or_default();
+    let replayed = replay.dry_run(&mut |letter| {
+        let (partition, offset) = letter.source_position().unwrap_or_default();
         let from = letter.topic().unwrap_or_default();
         let to = options.to.as_deref().unwrap_or(from);
         lines.push(format!(
-            "{}[{}] offset {} ({from}[{partition}] offset {offset}) would go to {to}",
+            "{}-{} offset {} ({from}-{partition} offset {offset}) would be sent to {to}",
             topic.name, letter.partition, letter.offset
         ));
     })?;
@@ -68,7 +68,7 @@ fn rehearse(
 }
 
 fn tell(topic: &str, replayed: &Replayed, dry: bool) -> anyhow::Result<()> {
-    let Replayed { sent, left_out, before, no_letters } = replayed;
+    let Replayed { sent, skipped, already_replayed, not_dead_letters } = replayed;
     let targets: Vec<String> = sent.iter().map(|(topic, count)| format!("{count} to {topic}")).collect();
     let done = if dry { "would be replayed" } else { "replayed" };
     let mut line = format!(
@@ -76,9 +76,12 @@ fn tell(topic: &str, replayed: &Replayed, dry: bool) -> anyhow::Result<()> {
         if targets.is_empty() { "nothing".to_owned() } else { targets.join(", ") }
     );
     for (count, what) in [
-        (before, "replayed before"),
-        (left_out, "left out by the filter"),
-        (no_letters, "not dead letters, and left out: name a topic for them with --to"),
+        (already_replayed, "already replayed"),
+        (skipped, "skipped by the filter"),
+        (
+            not_dead_letters,
+            "skipped because they are not dead-letter records: specify a target topic with --to",
+        ),
     ] {
         if *count > 0 {
             line.push_str(&format!("; {count} {what}"));

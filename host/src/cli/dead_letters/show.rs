@@ -1,4 +1,4 @@
-//! `tidegate dead-letters show`: single letters, for people or as JSON.
+//! `tidegate dead-letters show`: shows dead-letter records as text or JSON.
 
 use std::{collections::VecDeque, fmt::Write as _, ops::ControlFlow, process::ExitCode};
 
@@ -7,27 +7,27 @@ use clap::Args;
 use serde_json::{Value as Json, json};
 use tidegate_abi::Timestamp;
 
-use super::{Which, places};
+use super::{Selection, topics};
 use crate::{
     cli::{HostOptions, output},
-    dead_letters::{Filter, Letter, read},
+    dead_letters::{DeadLetter, Filter, read},
     telemetry::OneLine,
 };
 
 #[derive(Debug, Args)]
 pub(super) struct ShowOptions {
     #[command(flatten)]
-    which: Which,
-    /// The letter in this partition of the dead-letter topic
+    which: Selection,
+    /// Partition of the dead-letter topic, with --offset
     #[arg(long, value_name = "P", requires = "offset", conflicts_with_all = ["last", "limit"])]
     partition: Option<i32>,
-    /// The letter at this offset of the dead-letter topic
+    /// Offset in that partition
     #[arg(long, value_name = "O", requires = "partition")]
     offset: Option<i64>,
-    /// The newest letters of each topic [default: 10]
+    /// Show the newest N records of each topic [default: 10]
     #[arg(long, value_name = "N", conflicts_with = "limit")]
     last: Option<usize>,
-    /// The oldest letters of each topic
+    /// Show the oldest N records of each topic
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     /// Print JSON
@@ -38,12 +38,15 @@ pub(super) struct ShowOptions {
 pub(super) fn run(host: &HostOptions, options: &ShowOptions) -> anyhow::Result<ExitCode> {
     let filter = options.which.filter()?;
     let mut shown = Vec::new();
-    for topic in places::of(host, &options.which)? {
+    for topic in topics::of(host, &options.which)? {
         let letters = collect(&topic, options, &filter)?;
         shown.extend(letters.into_iter().map(|letter| (topic.name.clone(), letter)));
     }
     if let (Some(partition), Some(offset)) = (options.partition, options.offset) {
-        anyhow::ensure!(!shown.is_empty(), "there is no letter in partition {partition} at offset {offset}");
+        anyhow::ensure!(
+            !shown.is_empty(),
+            "there is no dead-letter record in partition {partition} at offset {offset}"
+        );
     }
     if options.json {
         let letters: Vec<Json> = shown.iter().map(|(topic, letter)| to_json(topic, letter)).collect();
@@ -59,12 +62,12 @@ pub(super) fn run(host: &HostOptions, options: &ShowOptions) -> anyhow::Result<E
     Ok(ExitCode::SUCCESS)
 }
 
-/// The letters of one topic that are meant.
+/// The selected records of one topic.
 fn collect(
-    topic: &places::LetterTopic,
+    topic: &topics::DeadLetterTopic,
     options: &ShowOptions,
     filter: &Filter,
-) -> anyhow::Result<VecDeque<Letter>> {
+) -> anyhow::Result<VecDeque<DeadLetter>> {
     let reader = topic.reader()?;
     let mut bounds = reader.bounds()?;
     let most = options.limit.or(options.last).unwrap_or(10);
@@ -92,7 +95,7 @@ fn collect(
         let enough = options.limit.is_some() && letters.len() >= most && bounds.len() == 1;
         if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
-    // Partitions come in any order.
+    // Records of different partitions arrive in any order.
     letters
         .make_contiguous()
         .sort_by(|a, b| (a.time(), a.partition, a.offset).cmp(&(b.time(), b.partition, b.offset)));
@@ -103,22 +106,22 @@ fn collect(
     Ok(letters)
 }
 
-fn to_text(topic: &str, letter: &Letter) -> String {
-    let mut text = format!("{topic}[{}] offset {}\n", letter.partition, letter.offset);
+fn to_text(topic: &str, letter: &DeadLetter) -> String {
+    let mut text = format!("{topic}-{} offset {}\n", letter.partition, letter.offset);
     let mut line = |name: &str, value: String| {
         if !value.is_empty() {
             // Writing to a string cannot fail.
             let _infallible = writeln!(text, "  {name:<8} {}", OneLine(&value));
         }
     };
-    let place = match (letter.topic(), letter.place()) {
-        (Some(topic), Some((partition, offset))) => format!("{topic}[{partition}] offset {offset}"),
+    let place = match (letter.topic(), letter.source_position()) {
+        (Some(topic), Some((partition, offset))) => format!("{topic}-{partition} offset {offset}"),
         (Some(topic), None) => topic.to_owned(),
-        (None, _) => "not known: this is no dead letter".to_owned(),
+        (None, _) => "unknown: not a dead-letter record".to_owned(),
     };
     line("from", place);
     line(
-        "refused",
+        "rejected",
         format!(
             "{} by {}[{}], attempt {}",
             letter.time(),
@@ -154,8 +157,8 @@ fn readable(bytes: Option<&[u8]>) -> String {
     }
 }
 
-fn to_json(topic: &str, letter: &Letter) -> Json {
-    let place = letter.place();
+fn to_json(topic: &str, letter: &DeadLetter) -> Json {
+    let place = letter.source_position();
     let headers = letter.own_headers().iter().map(|(name, value)| {
         let mut header = json!({ "name": String::from_utf8_lossy(name) });
         put(&mut header, "value", value.as_deref());
@@ -170,7 +173,7 @@ fn to_json(topic: &str, letter: &Letter) -> Json {
             "partition": place.map(|(partition, _)| partition),
             "offset": place.map(|(_, offset)| offset),
         },
-        "refused_at": letter.time(),
+        "rejected_at": letter.time(),
         "connector": letter.connector(),
         "task": letter.task(),
         "stage": letter.stage(),
@@ -187,7 +190,7 @@ fn to_json(topic: &str, letter: &Letter) -> Json {
     shown
 }
 
-/// Bytes as text, or as base64 under another name; null as null.
+/// Adds bytes as text, or as base64 under the name `<name>_base64`; null stays null.
 fn put(object: &mut Json, name: &str, bytes: Option<&[u8]>) {
     match bytes.map(std::str::from_utf8) {
         None => object[name] = Json::Null,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Surroundings;
+use super::LoadContext;
 use crate::config::section::Section;
 use crate::config::size::format_size;
 
@@ -67,8 +67,8 @@ impl BatchOverrides {
         }
     }
 
-    pub(super) fn read(mut section: Section<'_>, task_memory: usize, around: &Surroundings<'_>) -> Self {
-        let environment = &around.host.overrides;
+    pub(super) fn read(mut section: Section<'_>, task_memory: usize, context: &LoadContext<'_>) -> Self {
+        let environment = &context.host.overrides;
         let records =
             section.integer("max_records", 1..=1_000_000).and_then(|records| usize::try_from(records).ok());
         let wait = section.duration("max_wait", Duration::from_millis(1)..=Duration::from_secs(3600));

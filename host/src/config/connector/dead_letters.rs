@@ -115,7 +115,7 @@ impl OnReject {
 
     /// Where dead letters go, if they go anywhere.
     #[must_use]
-    pub fn letters(&self) -> Option<&DeadLetterPolicy> {
+    pub fn dead_letter_policy(&self) -> Option<&DeadLetterPolicy> {
         match self {
             Self::DeadLetter(letters) => Some(letters),
             Self::Fail | Self::Drop => None,
@@ -179,24 +179,25 @@ fn fault(template: &TopicTemplate, subscription: &Subscription) -> Option<(Strin
     match subscription {
         Subscription::Topics(topics) => topics.iter().find_map(|topic| {
             let letters = template.topic(topic);
-            bad_name(&letters).or_else(|| topics.contains(&letters).then(|| own_letters(topic, &letters)))
+            bad_name(&letters)
+                .or_else(|| topics.contains(&letters).then(|| reads_own_dead_letters(topic, &letters)))
         }),
         Subscription::Pattern(pattern) => {
             let eaten = |topic: String| {
                 let letters = template.topic(&topic);
-                pattern.takes(&letters).then(|| own_letters(&topic, &letters))
+                pattern.takes(&letters).then(|| reads_own_dead_letters(&topic, &letters))
             };
             let is_read = |name: &str| check_topic(name).is_ok() && pattern.takes(name);
             let samples = topic_samples::of(pattern.as_str(), is_read);
             let only = template.only().filter(|only| pattern.takes(only));
             bad_name(&template.topic("t"))
                 .or_else(|| samples.into_iter().find_map(eaten))
-                .or_else(|| only.map(|only| own_letters("any", only)))
+                .or_else(|| only.map(|only| reads_own_dead_letters("any", only)))
         }
     }
 }
 
-fn own_letters(topic: &str, letters: &str) -> (String, Option<&'static str>) {
+fn reads_own_dead_letters(topic: &str, letters: &str) -> (String, Option<&'static str>) {
     let message = format!(
         "the connector would read its own letters: those of topic {topic:?} go to {letters:?}, which it reads, too"
     );

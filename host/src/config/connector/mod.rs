@@ -15,7 +15,7 @@ use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::document::{Place, Table};
+use super::document::{SourceLocation, Table};
 use super::environment::Environment;
 use super::host_file::HostConfig;
 use super::plugin_config::PluginCatalog;
@@ -33,7 +33,7 @@ pub use source::{GroupProtocol, OnLostPosition, SourceDefinition, Start, Subscri
 pub use stage::{PluginUse, TransformDefinition};
 
 /// What a connector file is read with.
-pub(super) struct Surroundings<'a> {
+pub(super) struct LoadContext<'a> {
     pub(super) host: &'a HostConfig,
     pub(super) catalog: &'a dyn PluginCatalog,
     pub(super) environment: &'a Environment,
@@ -88,19 +88,19 @@ impl ConnectorDefinition {
         file: &Path,
         name: &str,
         table: &Table,
-        around: &Surroundings<'_>,
+        context: &LoadContext<'_>,
         report: &Report,
         origin: Origin,
     ) -> Option<Self> {
-        let mut root = Section::root(table, Place::whole(file), report);
+        let mut root = Section::root(table, SourceLocation::whole(file), report);
         let tasks = root.integer("tasks", 1..=64).and_then(|tasks| usize::try_from(tasks).ok()).unwrap_or(1);
         let isolation = Isolation::read(&mut root);
         let limits = Limits::read(root.section("limits"), tasks, isolation);
         let task_memory = limits.task_memory(tasks, isolation);
-        let batch = BatchOverrides::read(root.section("batch"), task_memory, around);
-        let source = SourceDefinition::read(root.section("source"), name, around);
-        let transforms = TransformDefinition::read_all(&mut root, around);
-        let sink = PluginUse::read_sink(root.section("sink"), around);
+        let batch = BatchOverrides::read(root.section("batch"), task_memory, context);
+        let source = SourceDefinition::read(root.section("source"), name, context);
+        let transforms = TransformDefinition::read_all(&mut root, context);
+        let sink = PluginUse::read_sink(root.section("sink"), context);
         policy::read_plugins(root.section("plugins"));
         let subscription = source.as_ref().map(|source| &source.subscription);
         let errors = ErrorPolicy::read(root.section("errors"), name, subscription);

@@ -50,7 +50,7 @@ pub struct Predicate {
     pub tombstone: Option<bool>,
     /// `operation`: the record is a change of one of these kinds; empty means any record.
     pub operations: Vec<ChangeKind>,
-    /// `not = true`: turns the answer of everything else around.
+    /// `not = true`: negates the whole predicate.
     pub negated: bool,
     /// `not = { .. }`: these conditions must not all hold.
     pub unless: Option<Box<Predicate>>,

@@ -106,7 +106,7 @@ impl ClientProperties {
         let Some(text) = property_text(value) else {
             if !matches!(value, TomlValue::Unresolved) {
                 let message = format!("expected a string, number or boolean, found {}", value.kind());
-                report.error(&node.place, &path, message, None);
+                report.error(&node.location, &path, message, None);
             }
             return;
         };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Surroundings;
+use super::LoadContext;
 use super::columns;
 use super::properties::ClientProperties;
 use super::topic_samples;
@@ -91,11 +91,11 @@ pub struct SourceDefinition {
 
 impl SourceDefinition {
     /// Reads `[source]`; `None` when it does not say what to subscribe to.
-    pub(super) fn read(mut section: Section<'_>, name: &str, around: &Surroundings<'_>) -> Option<Self> {
+    pub(super) fn read(mut section: Section<'_>, name: &str, context: &LoadContext<'_>) -> Option<Self> {
         let subscription = read_subscription(&mut section);
         let source = Self {
-            bootstrap_servers: read_servers(&mut section, around),
-            group_id: read_group(&mut section, name, around),
+            bootstrap_servers: read_servers(&mut section, context),
+            group_id: read_group(&mut section, name, context),
             start: section
                 .choice(
                     "start",
@@ -111,7 +111,10 @@ impl SourceDefinition {
             group_instance_id: section.name("group_instance_id"),
             on_lost_position: read_on_lost_position(&mut section),
             columns: columns::read(&section.section("columns")),
-            properties: ClientProperties::read(&section.section("properties"), &around.host.kafka.properties),
+            properties: ClientProperties::read(
+                &section.section("properties"),
+                &context.host.kafka.properties,
+            ),
             subscription: subscription.unwrap_or(Subscription::Topics(vec![])),
         };
         check_protocol(&section, &source);
@@ -180,8 +183,8 @@ fn formats() -> Vec<(&'static str, Choice<Format>)> {
     ]
 }
 
-fn read_servers(section: &mut Section<'_>, around: &Surroundings<'_>) -> String {
-    let host = around.host;
+fn read_servers(section: &mut Section<'_>, context: &LoadContext<'_>) -> String {
+    let host = context.host;
     let written = section.name("bootstrap_servers");
     let flag = host.overrides.flag_servers.clone();
     let chosen =
@@ -189,9 +192,9 @@ fn read_servers(section: &mut Section<'_>, around: &Surroundings<'_>) -> String 
     flag.or(chosen).unwrap_or_else(|| host.kafka.bootstrap_servers.clone())
 }
 
-fn read_group(section: &mut Section<'_>, name: &str, around: &Surroundings<'_>) -> String {
+fn read_group(section: &mut Section<'_>, name: &str, context: &LoadContext<'_>) -> String {
     let written = section.name("group_id");
-    let prefix = around.host.overrides.group_prefix.as_ref();
+    let prefix = context.host.overrides.group_prefix.as_ref();
     let default = || format!("{}-{name}", prefix.map_or("connect", String::as_str));
     section.or_environment("group_id", written, prefix.map(|_| default())).unwrap_or_else(default)
 }
@@ -267,7 +270,7 @@ fn pattern(section: &mut Section<'_>) -> Option<Subscription> {
     }
     match TopicPattern::parse(&pattern) {
         Ok(taken) => {
-            warn_of(section, &taken);
+            warn_about_pattern(section, &taken);
             Some(Subscription::Pattern(taken))
         }
         Err(error) => {
@@ -278,7 +281,7 @@ fn pattern(section: &mut Section<'_>) -> Option<Subscription> {
 }
 
 /// What a pattern may do other than its author thinks.
-fn warn_of(section: &Section<'_>, pattern: &TopicPattern) {
+fn warn_about_pattern(section: &Section<'_>, pattern: &TopicPattern) {
     if topic_samples::match_anywhere(pattern.as_str()) {
         let message = "one of its alternatives does not begin with ^, and matches anywhere in a name";
         let help = "write '^(one|other)' where both are meant to begin the name".to_owned();

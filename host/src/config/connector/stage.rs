@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::Surroundings;
+use super::LoadContext;
 use super::predicate::Predicate;
 use crate::config::plugin_config::{self, PluginKind};
 use crate::config::secrets::Secrets;
@@ -21,21 +21,21 @@ pub struct PluginUse {
 }
 
 impl PluginUse {
-    pub(super) fn read_sink(mut section: Section<'_>, around: &Surroundings<'_>) -> Option<Self> {
-        let sink = Self::read(&mut section, PluginKind::Sink, around);
+    pub(super) fn read_sink(mut section: Section<'_>, context: &LoadContext<'_>) -> Option<Self> {
+        let sink = Self::read(&mut section, PluginKind::Sink, context);
         section.finish();
         sink
     }
 
-    fn read(section: &mut Section<'_>, kind: PluginKind, around: &Surroundings<'_>) -> Option<Self> {
+    fn read(section: &mut Section<'_>, kind: PluginKind, context: &LoadContext<'_>) -> Option<Self> {
         let config = section.section("config");
         if !section.has("plugin") {
-            let help = format!("add plugin = \"...\": {}", plugin_config::list(around.catalog, kind));
+            let help = format!("add plugin = \"...\": {}", plugin_config::list(context.catalog, kind));
             section.error("plugin", "is missing", Some(help));
         }
         let plugin = section.name("plugin")?;
-        let summary = plugin_config::find(section, &plugin, kind, around.catalog)?;
-        let config = plugin_config::read(&config, section, &summary, around.environment);
+        let summary = plugin_config::find(section, &plugin, kind, context.catalog)?;
+        let config = plugin_config::read(&config, section, &summary, context.environment);
         let secrets = section.report().with_secrets(|secrets| secrets.clone());
         Some(Self { plugin, config, secrets })
     }
@@ -63,10 +63,10 @@ pub struct TransformDefinition {
 }
 
 impl TransformDefinition {
-    pub(super) fn read_all(root: &mut Section<'_>, around: &Surroundings<'_>) -> Vec<Self> {
+    pub(super) fn read_all(root: &mut Section<'_>, context: &LoadContext<'_>) -> Vec<Self> {
         let mut transforms: Vec<Self> = vec![];
         for mut section in root.sections("transforms") {
-            let plugin = PluginUse::read(&mut section, PluginKind::Transform, around);
+            let plugin = PluginUse::read(&mut section, PluginKind::Transform, context);
             let name = section.name("name");
             let when = section.has("when").then(|| Predicate::read(section.section("when")));
             if let Some(plugin) = plugin {

@@ -6,7 +6,7 @@ use regex_syntax::{
 };
 
 /// As many are enough to meet the branches of a pattern that somebody wrote.
-const MOST: usize = 64;
+const MAX_SAMPLES: usize = 64;
 
 /// Names that `pattern` takes, of those that are `allowed`.
 pub(super) fn of(pattern: &str, allowed: impl Fn(&str) -> bool) -> Vec<String> {
@@ -44,19 +44,19 @@ fn texts(hir: &Hir) -> Vec<String> {
             (repetition.min..=most).flat_map(|count| repeated(&once, count)).collect()
         }
     };
-    texts.truncate(MOST);
+    texts.truncate(MAX_SAMPLES);
     texts
 }
 
 fn joined(before: &[String], after: &[String]) -> Vec<String> {
     let pairs = before.iter().flat_map(|left| after.iter().map(move |right| format!("{left}{right}")));
-    pairs.take(MOST).collect()
+    pairs.take(MAX_SAMPLES).collect()
 }
 
 fn repeated(once: &[String], count: u32) -> Vec<String> {
     // No topic's name is longer.
     let count = count.min(249) as usize;
-    once.iter().map(|text| text.repeat(count)).take(MOST).collect()
+    once.iter().map(|text| text.repeat(count)).take(MAX_SAMPLES).collect()
 }
 
 /// One or two characters of a class that names of topics may have.
@@ -94,7 +94,7 @@ mod tests {
             assert!(names.iter().all(|name| regex.is_match(name)), "{pattern}: {names:?}");
             assert!(names.iter().any(|name| name == expected), "{pattern}: {names:?}");
         }
-        assert!(of("^(a|b|c|d)(a|b|c|d)(a|b|c|d)(a|b|c|d)(a|b|c|d)", |_| true).len() <= MOST);
+        assert!(of("^(a|b|c|d)(a|b|c|d)(a|b|c|d)(a|b|c|d)(a|b|c|d)", |_| true).len() <= MAX_SAMPLES);
         assert!(of("^a{1000}{1000}", |name| name.len() < 250).is_empty());
     }
 }

@@ -130,7 +130,7 @@ fn json(node: &Node, path: &str, report: &Report) -> Value {
         TomlValue::Float(value) => Number::from_f64(*value).map_or_else(
             || {
                 report.error(
-                    &node.place,
+                    &node.location,
                     &shown(node.layer, path),
                     "infinity and nan have no place in a plugin's configuration",
                     None,

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::fill::Filled;
 use super::{PluginSummary, schema};
-use crate::config::document::{Layer, Place, Table, TomlValue};
+use crate::config::document::{Layer, SourceLocation, Table, TomlValue};
 use crate::config::section::{Section, join, quoted, shown};
 use crate::config::suggest;
 
@@ -41,8 +41,8 @@ struct Context<'a> {
 }
 
 /// Where a violation is: the place of the nearest key that was written, and the full path of the key.
-struct Spot {
-    place: Place,
+struct KeyLocation {
+    location: SourceLocation,
     layer: Layer,
     path: String,
     /// Whether the value is there because of a placeholder that could not be filled in, which is reported already.
@@ -75,27 +75,27 @@ impl Context<'_> {
         let segments = segments(error);
         if let Some(variable) = self.filled.variables.get(error.instance_path().as_str()) {
             let message = format!("{message} (from the environment variable {variable})");
-            let spot = self.spot(&segments);
+            let at = self.at(&segments);
             return self.config.report().error(
-                &Place::whole("(environment)".as_ref()),
-                &spot.shown(),
+                &SourceLocation::whole("(environment)".as_ref()),
+                &at.shown(),
                 message,
                 help,
             );
         }
-        let spot = self.spot(&segments);
-        if !spot.is_unresolved {
-            self.config.report().error(&spot.place, &spot.shown(), message, help);
+        let at = self.at(&segments);
+        if !at.is_unresolved {
+            self.config.report().error(&at.location, &at.shown(), message, help);
         }
     }
 
     fn unknown(&self, error: &ValidationError<'_>, name: &str) {
         let mut segments = segments(error);
         segments.push(Segment::Key(name.to_owned()));
-        let spot = self.spot(&segments);
+        let at = self.at(&segments);
         let known: Vec<&str> = self.siblings(error).into_iter().map(|(name, _)| name).collect();
         let help = suggest::help(name, "known keys", &known);
-        self.config.report().error(&spot.place, &spot.shown(), format!("unknown key {name:?}"), Some(help));
+        self.config.report().error(&at.location, &at.shown(), format!("unknown key {name:?}"), Some(help));
     }
 
     fn missing(&self, error: &ValidationError<'_>, name: &str) {
@@ -105,14 +105,14 @@ impl Context<'_> {
             Some(variable) => format!("add {name} = ..., or set the environment variable {variable}"),
             None => format!("add {name} = ..."),
         };
-        let mut spot = self.spot(&segments(error));
-        spot.path = join(&spot.path, name);
-        if spot.layer != self.config.layer() {
+        let mut at = self.at(&segments(error));
+        at.path = join(&at.path, name);
+        if at.layer != self.config.layer() {
             // A table that only `[defaults]` has: the key is missing in the connector's file.
-            (spot.place, spot.layer) = (self.config.place().clone(), self.config.layer());
+            (at.location, at.layer) = (self.config.location().clone(), self.config.layer());
         }
-        if !spot.is_unresolved {
-            self.config.report().error(&spot.place, &spot.shown(), "is missing", Some(help));
+        if !at.is_unresolved {
+            self.config.report().error(&at.location, &at.shown(), "is missing", Some(help));
         }
     }
 
@@ -211,9 +211,9 @@ impl Context<'_> {
         self.schema.pointer(parent).map(|schema| schema::properties(self.schema, schema)).unwrap_or_default()
     }
 
-    fn spot(&self, segments: &[Segment]) -> Spot {
-        let mut spot = Spot {
-            place: self.config.place().clone(),
+    fn at(&self, segments: &[Segment]) -> KeyLocation {
+        let mut at = KeyLocation {
+            location: self.config.location().clone(),
             layer: self.config.layer(),
             path: self.config.path().to_owned(),
             is_unresolved: false,
@@ -222,30 +222,30 @@ impl Context<'_> {
         for segment in segments {
             let node = match segment {
                 Segment::Key(name) => {
-                    spot.path = join(&spot.path, name);
+                    at.path = join(&at.path, name);
                     table.and_then(|table| table.entries.get(name))
                 }
                 Segment::Index(index) => {
-                    spot.path = format!("{}[{index}]", spot.path);
+                    at.path = format!("{}[{index}]", at.path);
                     items.and_then(|items: &Vec<_>| items.get(*index))
                 }
             };
             (table, items) = (None, None);
             let Some(node) = node else { continue };
-            spot.place = node.key.clone();
-            spot.layer = node.layer;
+            at.location = node.key.clone();
+            at.layer = node.layer;
             match &node.value {
                 TomlValue::Table(inner) => table = Some(inner),
                 TomlValue::List(inner) => items = Some(inner),
-                TomlValue::Unresolved => spot.is_unresolved = true,
+                TomlValue::Unresolved => at.is_unresolved = true,
                 _ => {}
             }
         }
-        spot
+        at
     }
 }
 
-impl Spot {
+impl KeyLocation {
     /// The key's path as it stands in the file it was written in.
     fn shown(&self) -> String {
         shown(self.layer, &self.path)

@@ -16,7 +16,7 @@ fn one_bad_file_never_stops_the_others() {
     let loaded = folder.load();
     assert_eq!(names(&loaded), ["good", "z"]);
     assert_eq!(
-        loaded.refused,
+        loaded.rejected,
         [folder.path("connectors.d/bad.toml"), folder.path("connectors.d/binary.toml")]
     );
     let lines = folder.lines(&loaded.diagnostics);
@@ -53,7 +53,7 @@ fn two_files_of_one_name_are_both_refused() {
         ["more/a.toml: there is another connector \"a\", in connectors.d/a.toml; neither is used: \
           rename one of the files"]
     );
-    assert_eq!(loaded.refused.len(), 2);
+    assert_eq!(loaded.rejected.len(), 2);
 }
 
 #[test]
@@ -119,8 +119,8 @@ proptest! {
         text.replace_range(at..(at + length).min(EVERYTHING.len()), &put);
         let lines = text.lines().count();
         let loaded = Folder::new().connector("a", &text).load();
-        prop_assert_eq!(loaded.valid.len() + loaded.refused.len(), 1);
-        prop_assert_eq!(loaded.refused.len() == 1, loaded.diagnostics.has_errors());
+        prop_assert_eq!(loaded.valid.len() + loaded.rejected.len(), 1);
+        prop_assert_eq!(loaded.rejected.len() == 1, loaded.diagnostics.has_errors());
         for finding in &loaded.diagnostics {
             prop_assert!(finding.line <= lines + 1, "{finding}");
         }

@@ -157,7 +157,7 @@ fn errors_in_defaults_are_said_once_and_where_they_are() {
             "tidegate.toml:7:1: defaults.sink.config.x: unknown key \"x\": there are no known keys here",
         ]
     );
-    assert_eq!((loaded.valid.len(), loaded.refused.len()), (0, 2));
+    assert_eq!((loaded.valid.len(), loaded.rejected.len()), (0, 2));
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn what_happens_to_refused_records() {
     let (drop, topic) = ("tolerance = \"all\"\non_reject = \"drop\"", "dead_letter_topic = \"d\"");
     // The connector's own key comes before the other one of [defaults].
     assert_eq!(on_reject(&format!("tolerance = \"all\"\n{topic}"), "on_reject = \"drop\""), OnReject::Drop);
-    assert!(on_reject(drop, topic).letters().is_some());
+    assert!(on_reject(drop, topic).dead_letter_policy().is_some());
     assert_eq!(on_reject(drop, ""), OnReject::Drop);
     assert_eq!(on_reject(drop, "tolerance = \"none\""), OnReject::Fail);
 }

@@ -6,10 +6,10 @@ use tidegate_abi::{Struct, ValueRef};
 use crate::formats::types::Scalar;
 
 /// How many rows of a table are looked at for decimals without a scale.
-const ROWS_LOOKED_AT: u32 = 200;
+const SAMPLED_ROWS: u32 = 200;
 
 /// The longest base64 of a decimal: 38 digits are 16 bytes, 24 characters.
-const LONGEST_DECIMAL: usize = 24;
+const MAX_DECIMAL_LENGTH: usize = 24;
 
 /// A table's hints, and the search for columns that need one.
 pub(super) struct Columns {
@@ -35,7 +35,7 @@ impl Columns {
     /// is new.
     #[inline]
     pub(super) fn look_for_decimals(&mut self, row: Struct<'_>, tell: impl FnMut(&str)) {
-        if self.rows_seen < ROWS_LOOKED_AT && !row.is_empty() {
+        if self.rows_seen < SAMPLED_ROWS && !row.is_empty() {
             self.rows_seen += 1;
             self.look(row, tell);
         }
@@ -57,9 +57,9 @@ impl Columns {
 }
 
 fn looks_like_decimal(text: &str) -> bool {
-    text.len() <= LONGEST_DECIMAL
+    text.len() <= MAX_DECIMAL_LENGTH
         && text.ends_with('=')
-        && STANDARD.decode_slice(text, &mut [0; LONGEST_DECIMAL]).is_ok()
+        && STANDARD.decode_slice(text, &mut [0; MAX_DECIMAL_LENGTH]).is_ok()
 }
 
 #[cfg(test)]
@@ -89,7 +89,7 @@ mod tests {
         let plain = [Field::new("price", Value::int(1))];
         let late = [Field::new("price", Value::string("A/w="))];
         let mut told = 0;
-        for _ in 0..ROWS_LOOKED_AT {
+        for _ in 0..SAMPLED_ROWS {
             columns.look_for_decimals(Value::object(&plain).as_struct().unwrap(), |_| told += 1);
         }
         columns.look_for_decimals(Value::object(&late).as_struct().unwrap(), |_| told += 1);

@@ -45,7 +45,7 @@ impl ControlEvent {
 }
 
 /// The most fields that such a record has: a transaction marker of Vitess.
-const MOST_FIELDS: usize = 7;
+const MAX_FIELDS: usize = 7;
 
 /// What the record is, if Debezium sent it about itself. Of a record that a transform made, the topic is the one that it
 /// was read from.
@@ -55,7 +55,7 @@ pub(super) fn recognise(
     key: Value<'_>,
     record: Record<'_>,
 ) -> Option<ControlEvent> {
-    if value.len() > MOST_FIELDS {
+    if value.len() > MAX_FIELDS {
         return None;
     }
     if let Some(kind) = schema.and_then(of_schema) {

@@ -114,7 +114,7 @@ impl EventError {
     pub(crate) fn is_too_large(&self) -> bool {
         match self {
             Self::TooLarge(_) => true,
-            Self::Document { error, .. } => matches!(**error, JsonError::Room(_)),
+            Self::Document { error, .. } => matches!(**error, JsonError::Budget(_)),
             _ => false,
         }
     }

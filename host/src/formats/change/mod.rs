@@ -21,5 +21,5 @@ pub(crate) use error::EventError;
 pub(crate) use flattened::FlattenedTopic;
 pub use hints::{ColumnHint, HintError, Hints};
 pub use recognise::ChangeEvents;
-pub(crate) use recognise::{Recogniser, Workshop};
+pub(crate) use recognise::{Recogniser, RowContext};
 pub(crate) use rows::{Payload, RowError, Rows};

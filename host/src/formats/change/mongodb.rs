@@ -8,7 +8,7 @@ use super::{
     extended_json::ExtendedJson,
     inner_json,
 };
-use crate::formats::json::{JsonError, Room, Scratch};
+use crate::formats::json::{JsonError, MemoryBudget, Scratch};
 
 /// Reads documents into a batch's memory.
 pub(super) struct Documents<'b, 's> {
@@ -34,7 +34,7 @@ impl<'b> Documents<'b, '_> {
         }
         let texts =
             [envelope.before, envelope.after].map(|value| text_of(value).unwrap_or_default().as_bytes());
-        self.scratch.room = Room::beside(texts, self.max_value_bytes)?;
+        self.scratch.budget = MemoryBudget::after_payloads(texts, self.max_value_bytes)?;
         envelope.before = self.document("before", envelope.before)?;
         envelope.after = self.document("after", envelope.after)?;
         Ok(())

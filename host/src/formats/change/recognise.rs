@@ -46,7 +46,7 @@ pub(super) enum Origin {
 }
 
 /// Memory to work in.
-pub(crate) struct Workshop<'b, 's> {
+pub(crate) struct RowContext<'b, 's> {
     pub(crate) arena: Arena<'b>,
     pub(crate) scratch: &'s mut Scratch<'b>,
     pub(crate) notices: &'s mut Notices,
@@ -65,7 +65,7 @@ impl Recogniser {
         &mut self,
         decoded: &mut Decoded<'b>,
         record: Record<'b>,
-        work: &mut Workshop<'b, '_>,
+        work: &mut RowContext<'b, '_>,
     ) -> Result<bool, EventError> {
         self.find(decoded, record, work, Origin::Kafka)
     }
@@ -78,7 +78,7 @@ impl Recogniser {
         &mut self,
         decoded: &mut Decoded<'b>,
         record: Record<'b>,
-        work: &mut Workshop<'b, '_>,
+        work: &mut RowContext<'b, '_>,
     ) -> Result<bool, EventError> {
         self.find(decoded, record, work, Origin::Transform)
     }
@@ -88,7 +88,7 @@ impl Recogniser {
         &mut self,
         decoded: &mut Decoded<'b>,
         record: Record<'b>,
-        work: &mut Workshop<'b, '_>,
+        work: &mut RowContext<'b, '_>,
         origin: Origin,
     ) -> Result<bool, EventError> {
         if self.mode == ChangeEvents::None {
@@ -124,7 +124,7 @@ impl Recogniser {
         &self,
         mut envelope: Envelope<'b>,
         decoded: &mut Decoded<'b>,
-        work: &mut Workshop<'b, '_>,
+        work: &mut RowContext<'b, '_>,
     ) -> Result<bool, EventError> {
         let operation = envelope.operation()?;
         let source = envelope.source_block();

@@ -47,7 +47,7 @@ pub(crate) struct Payload<'b> {
 }
 
 /// What is needed to make new values.
-struct Maker<'b, 's> {
+struct RowBuilder<'b, 's> {
     has_documents: bool,
     notices: &'s mut Notices,
     arena: Arena<'b>,
@@ -74,7 +74,7 @@ impl Rows {
         let Payload { key, value, has_documents } = payload;
         let qualifier = if parts.schema.is_empty() { parts.database } else { parts.schema };
         let columns = self.columns(qualifier, parts.table);
-        let mut maker = Maker { has_documents, notices, arena, scratch };
+        let mut maker = RowBuilder { has_documents, notices, arena, scratch };
         let before = maker.row(parts.before, columns, parts.table)?;
         let after = maker.row(parts.after, columns, parts.table)?;
         let key = maker.row(key, columns, parts.table).map_err(RowError::in_key)?.unwrap_or(key);
@@ -107,7 +107,7 @@ impl Rows {
         let (rest, table) = topic.rsplit_once('.').unwrap_or(("", topic));
         let qualifier = rest.rsplit_once('.').map_or(rest, |(_, qualifier)| qualifier);
         let columns = self.columns(qualifier, table);
-        let mut maker = Maker { has_documents: false, notices, arena, scratch };
+        let mut maker = RowBuilder { has_documents: false, notices, arena, scratch };
         let row = maker.row(key, columns, table).map_err(RowError::in_key)?;
         Ok(row.unwrap_or(key))
     }
@@ -119,7 +119,7 @@ impl Rows {
     }
 }
 
-impl<'b> Maker<'b, '_> {
+impl<'b> RowBuilder<'b, '_> {
     /// The row with typed values, if that changes anything.
     fn row(
         &mut self,
@@ -247,7 +247,7 @@ impl<'b> Maker<'b, '_> {
     }
 }
 
-/// Whether [`Maker::plain`] could have something to say: it is asked of every value of every row.
+/// Whether [`RowBuilder::plain`] could have something to say: it is asked of every value of every row.
 #[inline]
 fn may_change(value: Value<'_>) -> bool {
     match value.view() {

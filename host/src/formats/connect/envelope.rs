@@ -3,7 +3,7 @@
 use tidegate_abi::{Arena, Schema, Value};
 
 use super::{Document, Unknown, registry};
-use crate::formats::json::{Fault, InvalidUnicode, JsonError, Lexer, Parser, Scratch, Unusual};
+use crate::formats::json::{Fault, FindingKind, InvalidUnicode, JsonError, Lexer, Parser, Scratch};
 
 const SCHEMA_FIRST: &str = "{\"schema\":";
 const PAYLOAD_NEXT: &str = ",\"payload\":";
@@ -90,7 +90,7 @@ impl Envelopes {
             return Ok(Read::plain(value));
         };
         for name in envelope.doubled.into_iter().flatten() {
-            parser.scratch.findings.add(Unusual::Doubled, name);
+            parser.scratch.findings.add(FindingKind::Doubled, name);
         }
         parser.lexer.jump(envelope.payload_at);
         if envelope.schema == "null" {

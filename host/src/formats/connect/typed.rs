@@ -4,7 +4,7 @@ use tidegate_abi::{Field, Value, ValueRef, raw::Kind};
 
 use super::{Shape, StructType, Type};
 use crate::formats::{
-    json::{Fault, JsonError, Open, Parser, Unusual},
+    json::{Fault, FindingKind, JsonError, Open, Parser},
     types::{
         ArenaStore, Mismatch, Scalar, convert, list_is_unavailable, struct_is_unavailable,
         text_is_unavailable,
@@ -55,7 +55,7 @@ impl<'b> Parser<'b, '_> {
     #[inline]
     fn convert(&mut self, scalar: Scalar, value: Value<'b>) -> Result<Value<'b>, JsonError> {
         if let Scalar::Bits(Some(length)) = scalar {
-            self.scratch.room.take(length as usize, "the zeros of its bit strings")?;
+            self.scratch.budget.take(length as usize, "the zeros of its bit strings")?;
         }
         let mut store = ArenaStore { arena: self.arena, buffer: &mut self.scratch.bytes };
         convert(scalar, value, &mut store).map_err(JsonError::Mismatch)
@@ -134,8 +134,8 @@ impl<'b> Parser<'b, '_> {
             for field in &row.fields {
                 if !self.open_fields(open).iter().any(|known| known.name() == field.name) {
                     let value = missing(&field.ty).map_err(|error| error.inside(field.name))?;
-                    self.scratch.room.take_field()?;
-                    self.scratch.findings.add(Unusual::Missing, field.name);
+                    self.scratch.budget.take_field()?;
+                    self.scratch.findings.add(FindingKind::Missing, field.name);
                     self.scratch.fields.push(Field::new(field.name, value));
                 }
             }

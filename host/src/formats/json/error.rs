@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{MAX_DEPTH, room::NoRoom};
+use super::{MAX_DEPTH, budget::BudgetExceeded};
 use crate::formats::{connect::SchemaError, types::Mismatch};
 
 /// Why a payload cannot be read. The text follows the word "key" or "value", and never holds the payload itself.
@@ -27,7 +27,7 @@ pub(crate) enum JsonError {
     Mismatch(Box<Mismatch>),
     /// It leaves out too many fields of its schema.
     #[error(transparent)]
-    Room(#[from] NoRoom),
+    Budget(#[from] BudgetExceeded),
     /// The schema cannot be used.
     #[error("has a schema that cannot be used: {0}")]
     Schema(Box<SchemaError>),

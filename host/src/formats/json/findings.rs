@@ -7,7 +7,7 @@ const MOST: usize = 32;
 
 /// What is unusual about a field.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Unusual {
+pub(crate) enum FindingKind {
     /// Its name comes more than once in its object.
     Doubled,
     /// Its schema has it and its object does not.
@@ -18,7 +18,7 @@ pub(crate) enum Unusual {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Finding<'b> {
     /// What is unusual.
-    pub(crate) what: Unusual,
+    pub(crate) what: FindingKind,
     /// Name of the field.
     pub(crate) name: &'b str,
     /// The object that it stands in; null for the payload's envelope.
@@ -56,7 +56,7 @@ impl<'b> Findings<'b> {
     /// The same memory for the next record.
     pub(super) fn recycle(mut self) -> Findings<'static> {
         self.clear();
-        let none = Finding { what: Unusual::Missing, name: "", object: Value::NULL };
+        let none = Finding { what: FindingKind::Missing, name: "", object: Value::NULL };
         Findings { list: self.list.into_iter().map(|_| none).collect(), further: 0, replaced: 0 }
     }
 
@@ -67,7 +67,7 @@ impl<'b> Findings<'b> {
 
     /// Adds one about a field of the object that is open, or of the envelope.
     #[cold]
-    pub(crate) fn add(&mut self, what: Unusual, name: &'b str) {
+    pub(crate) fn add(&mut self, what: FindingKind, name: &'b str) {
         if self.list.len() < MOST {
             self.list.push(Finding { what, name, object: Value::NULL });
         } else {

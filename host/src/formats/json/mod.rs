@@ -5,19 +5,19 @@
 //! test holds, save that a number beyond the range of an `f64` is kept as its text, that nesting may be one level deeper,
 //! and that half of a surrogate pair may be replaced. Of a name that comes twice in an object the last value is kept.
 
+mod budget;
 mod error;
 mod findings;
 mod lexer;
 mod names;
 mod number;
-mod room;
 mod scan;
 mod tree;
 
+pub(crate) use budget::{MemoryBudget, TooLarge};
 pub(crate) use error::{Fault, JsonError};
-pub(crate) use findings::{Findings, Unusual};
+pub(crate) use findings::{FindingKind, Findings};
 pub(crate) use lexer::Lexer;
-pub(crate) use room::{Room, TooLarge};
 pub(crate) use tree::{Open, Parser, Scratch};
 
 use serde::{Deserialize, Serialize};

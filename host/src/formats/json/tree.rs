@@ -4,15 +4,15 @@ use tidegate_abi::{Arena, Field, Value};
 
 use super::{
     InvalidUnicode,
+    budget::MemoryBudget,
     error::{Fault, JsonError},
-    findings::{Findings, Unusual},
+    findings::{FindingKind, Findings},
     lexer::{Lexer, Text},
     names::{self, FEW, Names},
-    room::Room,
 };
 
 /// Bytes of each kind of scratch memory that stay; what one huge record needed beyond goes with it.
-const LARGEST_KEPT: usize = 256 << 10;
+const MAX_RETAINED_BYTES: usize = 256 << 10;
 
 /// Memory that a decoder keeps from record to record: items of collections that are still open, and text with escapes.
 #[derive(Default)]
@@ -22,7 +22,7 @@ pub(crate) struct Scratch<'b> {
     pub(crate) text: String,
     pub(crate) bytes: Vec<u8>,
     /// What the values of this record may still take.
-    pub(crate) room: Room,
+    pub(crate) budget: MemoryBudget,
     /// What becomes of text that is no Unicode in documents within the record.
     pub(crate) invalid_unicode: InvalidUnicode,
     /// What was unusual about the payload that was read last.
@@ -40,18 +40,18 @@ impl Scratch<'_> {
         self.fields.clear();
         self.text.clear();
         self.bytes.clear();
-        self.values.shrink_to(LARGEST_KEPT / size_of::<Value<'_>>());
-        self.fields.shrink_to(LARGEST_KEPT / size_of::<Field<'_>>());
-        self.text.shrink_to(LARGEST_KEPT);
-        self.bytes.shrink_to(LARGEST_KEPT);
+        self.values.shrink_to(MAX_RETAINED_BYTES / size_of::<Value<'_>>());
+        self.fields.shrink_to(MAX_RETAINED_BYTES / size_of::<Field<'_>>());
+        self.text.shrink_to(MAX_RETAINED_BYTES);
+        self.bytes.shrink_to(MAX_RETAINED_BYTES);
         self.slots.clear();
-        self.slots.shrink_to(LARGEST_KEPT / size_of::<u32>());
+        self.slots.shrink_to(MAX_RETAINED_BYTES / size_of::<u32>());
         Scratch {
             values: self.values.into_iter().map(|_| Value::NULL).collect(),
             fields: self.fields.into_iter().map(|_| Field::new("", Value::NULL)).collect(),
             text: self.text,
             bytes: self.bytes,
-            room: Room::default(),
+            budget: MemoryBudget::default(),
             invalid_unicode: self.invalid_unicode,
             findings: self.findings.recycle(),
             slots: self.slots,
@@ -170,7 +170,7 @@ impl<'b> Parser<'b, '_> {
         match known {
             Some(known) => {
                 *known = field;
-                self.scratch.findings.add(Unusual::Doubled, name);
+                self.scratch.findings.add(FindingKind::Doubled, name);
             }
             None => self.scratch.fields.push(field),
         }
@@ -193,7 +193,7 @@ impl<'b> Parser<'b, '_> {
     #[inline(never)]
     fn merge_names(&mut self, open: Open) {
         let Scratch { fields, slots, findings, .. } = &mut *self.scratch;
-        names::merge(fields, open.base, slots, |name| findings.add(Unusual::Doubled, name));
+        names::merge(fields, open.base, slots, |name| findings.add(FindingKind::Doubled, name));
     }
 
     /// Reads an array; `read` reads one item.
@@ -252,7 +252,7 @@ mod tests {
         let before = kept(&ordinary);
         assert_eq!(kept(&ordinary.recycle()), before);
         let huge = scratch(1 << 20).recycle();
-        assert!(kept(&huge).iter().all(|bytes| *bytes <= LARGEST_KEPT), "{:?}", kept(&huge));
+        assert!(kept(&huge).iter().all(|bytes| *bytes <= MAX_RETAINED_BYTES), "{:?}", kept(&huge));
         assert!(huge.values.is_empty() && huge.text.is_empty());
     }
 }

@@ -5,8 +5,8 @@
 use super::{
     event::Writer,
     log::{FormerLog, KnownWriter, SourceLog},
-    partition::{MOST_SOURCES, PartitionOrder},
-    seen::{MOST_SEEN, Seen, SeenEvents},
+    partition::{MAX_SOURCES, PartitionOrder},
+    seen::{MAX_SEEN, Seen, SeenEvents},
 };
 
 const VERSION: u8 = 1;
@@ -14,7 +14,7 @@ const VERSION: u8 = 1;
 /// Kafka takes 4,096 characters of metadata by default, and base64 makes four of three bytes; some are left for what else
 /// is stored. Longer states, which no
 /// known source makes, go without their oldest events.
-pub(super) const MOST_BYTES: usize = 2_200;
+pub(super) const MAX_BYTES: usize = 2_200;
 
 /// Why a state cannot be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -29,7 +29,7 @@ pub(super) enum StateError {
 pub(super) fn encode(order: &PartitionOrder) -> Vec<u8> {
     let mut bytes = write(order);
     let mut shortened = order.clone();
-    while bytes.len() > MOST_BYTES {
+    while bytes.len() > MAX_BYTES {
         let longest = shortened.sources.iter_mut().max_by_key(|log| log.seen.len());
         let Some(longest) = longest.filter(|log| log.seen.len() > 0) else { break };
         longest.forget_oldest();
@@ -186,7 +186,7 @@ impl Reader<'_> {
     fn order(&mut self) -> Option<PartitionOrder> {
         let base = self.number()?;
         let knows_all = self.byte()? != 0;
-        let sources = (0..self.count(MOST_SOURCES)?).map(|_| self.log()).collect::<Option<_>>()?;
+        let sources = (0..self.count(MAX_SOURCES)?).map(|_| self.log()).collect::<Option<_>>()?;
         Some(PartitionOrder::new(base, knows_all, sources))
     }
 
@@ -210,7 +210,7 @@ impl Reader<'_> {
             (0..self.count(u8::MAX.into())?).map(|_| self.writer(generation)).collect::<Option<_>>()?;
         let mut seen = SeenEvents::default();
         let mut before = high;
-        for _ in 0..self.count(MOST_SEEN)? {
+        for _ in 0..self.count(MAX_SEEN)? {
             before = self.words(&before)?;
             let check = u32::from_le_bytes(self.array()?);
             seen.push(Seen { words: before, check, generation: generation.wrapping_sub(self.number()?) });

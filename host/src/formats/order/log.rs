@@ -6,7 +6,7 @@ use super::{
 };
 
 /// Writers that are remembered of one source.
-const MOST_WRITERS: usize = 8;
+const MAX_WRITERS: usize = 8;
 
 /// What is known of a source's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,12 +61,12 @@ pub(super) struct Placed {
     /// The source has sent it before.
     pub(super) resent: bool,
     /// Worth a warning.
-    pub(super) doubt: Option<Doubt>,
+    pub(super) warning: Option<OrderWarning>,
 }
 
 /// What is worth a warning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Doubt {
+pub(super) enum OrderWarning {
     /// The source's log began again, as is known for this reason.
     LogBeganAgain(&'static str),
     /// The event is taken for one that was sent again, without proof.
@@ -102,12 +102,12 @@ impl SourceLog {
             return self.resent(generation, None);
         }
         if let Some(generation) = self.former_of(event) {
-            return self.resent(generation, Some(Doubt::AssumedResent));
+            return self.resent(generation, Some(OrderWarning::AssumedResent));
         }
         if event.words < self.high {
             return match self.reason_for_new_log(event) {
                 Some(reason) => self.begin_again(event, reason),
-                None => self.resent(self.generation, Some(Doubt::AssumedResent)),
+                None => self.resent(self.generation, Some(OrderWarning::AssumedResent)),
             };
         }
         if event.words == self.high && self.is_of_another_transaction(event) {
@@ -115,12 +115,12 @@ impl SourceLog {
         }
         // Of a change of very many rows, which all have one position, not all are remembered.
         if self.is_resending && event.words == self.high && self.forgotten >= Some(event.words) {
-            return self.resent(self.generation, Some(Doubt::AssumedResent));
+            return self.resent(self.generation, Some(OrderWarning::AssumedResent));
         }
         // Equal rows of a snapshot are usual where a table has no key.
         let has_twin =
             may_be_known && !event.is_snapshot && self.seen.find(&event.words, event.check).is_some();
-        self.accept(event, has_twin.then_some(Doubt::MayBeResent))
+        self.accept(event, has_twin.then_some(OrderWarning::MayBeResent))
     }
 
     /// The generation in which the event was read before, if it was.
@@ -192,10 +192,10 @@ impl SourceLog {
         (self.first_ms, self.latest_ms) = (event.committed_ms, event.committed_ms);
         self.is_streamed = false;
         self.forgotten = None;
-        self.accept(event, Some(Doubt::LogBeganAgain(reason)))
+        self.accept(event, Some(OrderWarning::LogBeganAgain(reason)))
     }
 
-    fn accept(&mut self, event: &Event, doubt: Option<Doubt>) -> Placed {
+    fn accept(&mut self, event: &Event, warning: Option<OrderWarning>) -> Placed {
         (self.high, self.high_transaction) = (event.words, event.transaction);
         self.latest_ms = self.latest_ms.max(event.committed_ms);
         self.is_streamed |= !event.is_snapshot;
@@ -205,12 +205,12 @@ impl SourceLog {
         }
         let generation = self.generation;
         self.seen.push(Seen { words: event.words, check: event.check, generation });
-        Placed { generation, resent: false, doubt }
+        Placed { generation, resent: false, warning }
     }
 
-    fn resent(&mut self, generation: u64, doubt: Option<Doubt>) -> Placed {
+    fn resent(&mut self, generation: u64, warning: Option<OrderWarning>) -> Placed {
         self.is_resending = true;
-        Placed { generation, resent: true, doubt }
+        Placed { generation, resent: true, warning }
     }
 
     fn known_writer(&self, id: u64) -> Option<&KnownWriter> {
@@ -233,7 +233,7 @@ impl SourceLog {
                 self.writers.push(known);
             }
             None => {
-                if self.writers.len() == MOST_WRITERS {
+                if self.writers.len() == MAX_WRITERS {
                     self.writers.remove(0);
                 }
                 self.writers.push(known);

@@ -29,7 +29,7 @@ use tidegate_abi::{ChangeParts, Record, host::HostState};
 
 use self::{
     event::Hasher,
-    log::{Doubt, Placed},
+    log::{OrderWarning, Placed},
     partition::PartitionOrder,
 };
 use super::{Cause, memory::Memory, notices::Notices};
@@ -95,12 +95,12 @@ impl Orders {
         };
         let event = self.hasher.event(parts, words, record);
         let order = self.partition(record.source_topic(), record.partition(), record.offset());
-        let Placed { generation, resent, doubt } = order.place(source, &event);
+        let Placed { generation, resent, warning } = order.place(source, &event);
         parts.log_generation = generation;
         // Where there is a key, rows tell better than an assumption.
-        parts.resent = resent && (doubt.is_none() || record.key_bytes().is_none_or(<[u8]>::is_empty));
-        if resent || doubt.is_some() {
-            note(doubt, parts, record, notices);
+        parts.resent = resent && (warning.is_none() || record.key_bytes().is_none_or(<[u8]>::is_empty));
+        if resent || warning.is_some() {
+            note(warning, parts, record, notices);
         }
     }
 
@@ -147,12 +147,12 @@ pub(super) fn in_new_topic(state: Option<&[u8]>) -> HostState {
 }
 
 #[cold]
-fn note(doubt: Option<Doubt>, parts: &ChangeParts<'_>, record: Record<'_>, notices: &mut Notices) {
+fn note(warning: Option<OrderWarning>, parts: &ChangeParts<'_>, record: Record<'_>, notices: &mut Notices) {
     let (topic, partition, offset) = (record.source_topic(), record.partition(), record.offset());
     // The topic alone, which allocates nothing.
-    let place = || format!("{topic}[{partition}]");
-    match doubt {
-        Some(Doubt::LogBeganAgain(reason)) => notices.note(LOG_BEGAN_AGAIN, topic, || {
+    let place = || format!("{topic}-{partition}");
+    match warning {
+        Some(OrderWarning::LogBeganAgain(reason)) => notices.note(LOG_BEGAN_AGAIN, topic, || {
             let place = place();
             format!(
                 "the positions of the source went back in {place} at offset {offset} to {}, and {reason}: its log began \
@@ -160,7 +160,7 @@ fn note(doubt: Option<Doubt>, parts: &ChangeParts<'_>, record: Record<'_>, notic
                 parts.position_text
             )
         }),
-        Some(Doubt::AssumedResent) => notices.note(ASSUMED_RESENT, topic, || {
+        Some(OrderWarning::AssumedResent) => notices.note(ASSUMED_RESENT, topic, || {
             let place = place();
             format!(
                 "the positions of the source went back in {place} at offset {offset} to {}, further than the events that \
@@ -170,7 +170,7 @@ fn note(doubt: Option<Doubt>, parts: &ChangeParts<'_>, record: Record<'_>, notic
                 parts.position_text
             )
         }),
-        Some(Doubt::MayBeResent) => notices.note(MAY_BE_RESENT, topic, || {
+        Some(OrderWarning::MayBeResent) => notices.note(MAY_BE_RESENT, topic, || {
             let place = place();
             format!(
                 "the event in {place} at offset {offset} has no key and is equal to one before it, at the same position {} \

@@ -186,7 +186,7 @@ proptest! {
     fn a_state_is_short_and_comes_back(steps in steps(300)) {
         run(&steps, |order| {
             let bytes = codec::encode(order);
-            assert!(bytes.len() <= codec::MOST_BYTES, "{} bytes", bytes.len());
+            assert!(bytes.len() <= codec::MAX_BYTES, "{} bytes", bytes.len());
             let decoded = restarted(order);
             assert!(decoded == *order);
             decoded

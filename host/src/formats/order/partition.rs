@@ -6,11 +6,11 @@ use super::{
     codec,
     event::Event,
     log::{Placed, SourceLog},
-    seen::MOST_SEEN,
+    seen::MAX_SEEN,
 };
 
 /// Sources that are remembered of one partition.
-pub(super) const MOST_SOURCES: usize = 8;
+pub(super) const MAX_SOURCES: usize = 8;
 
 /// What is known of the order in one partition.
 #[derive(Clone, Debug, Default)]
@@ -52,7 +52,7 @@ impl PartitionOrder {
         self.sources.push(log);
         let placed = self.sources.last_mut().map(|log| log.place(event));
         self.keep_bounds();
-        placed.unwrap_or(Placed { generation: self.base, resent: false, doubt: None })
+        placed.unwrap_or(Placed { generation: self.base, resent: false, warning: None })
     }
 
     /// Where an event without a position belongs: behind the last one of its source, or of the latest source where the
@@ -82,11 +82,11 @@ impl PartitionOrder {
 
     /// The memory is bounded: what is oldest is forgotten.
     fn keep_bounds(&mut self) {
-        if self.sources.len() > MOST_SOURCES {
+        if self.sources.len() > MAX_SOURCES {
             // Should it come back, its events count as those of a log that is no older.
             self.base = self.base.max(self.sources.remove(0).generation);
         }
-        while self.sources.iter().map(|log| log.seen.len()).sum::<usize>() > MOST_SEEN {
+        while self.sources.iter().map(|log| log.seen.len()).sum::<usize>() > MAX_SEEN {
             let longest = self.sources.iter_mut().max_by_key(|log| log.seen.len());
             longest.into_iter().for_each(SourceLog::forget_oldest);
         }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 /// Events that are remembered of all logs of a partition together.
-pub(super) const MOST_SEEN: usize = 128;
+pub(super) const MAX_SEEN: usize = 128;
 
 /// An event that was read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -41,7 +41,7 @@ const FLAT: &str = r#""table":"t","schema":"public""#;
 /// What became of the only record, as the docs put it.
 fn outcome(batch: &Batch) -> String {
     match (batch.rejected(), batch.record(0).map(|record| record.change())) {
-        ([rejected], None) => format!("refused: {}", rejected.reason),
+        ([rejected], None) => format!("rejected: {}", rejected.reason),
         ([], Some(Some(change))) => {
             let operation = change.operation();
             let has_row = !change.after().is_empty();
@@ -63,15 +63,15 @@ fn fits(cell: &str, word: &str) -> bool {
 
 /// The text of the last cell: a reason is in code quotes.
 fn expected(cell: &str, [op, before, after, key]: [&str; 4]) -> String {
-    let Some(reason) = cell.strip_prefix("refused: ") else { return cell.to_owned() };
+    let Some(reason) = cell.strip_prefix("rejected: ") else { return cell.to_owned() };
     let reason = reason.trim_start_matches("``").trim_end_matches("``").trim();
     let found = if reason.contains("`before` is FOUND") { before } else { after };
-    format!("refused: {}", reason.replace("OP", op).replace("FOUND", found).replace("KEY", key))
+    format!("rejected: {}", reason.replace("OP", op).replace("FOUND", found).replace("KEY", key))
 }
 
 #[test]
 fn every_combination_of_rows_and_operation_is_as_documented() {
-    let table = table("| `op` | `before` | `after` | key | what becomes of it |");
+    let table = table("| `op` | `before` | `after` | key | result |");
     assert_eq!(table.len(), 14);
     let mut used = vec![false; table.len()];
     for op in ["c", "r", "u", "d", "t", "m"] {
@@ -151,7 +151,7 @@ fn called(held: &str) -> &'static str {
 
 #[test]
 fn every_state_of_the_other_fields_is_as_documented() {
-    let table = table("| field | holds | what becomes of it |");
+    let table = table("| field | holds | result |");
     assert_eq!(table.len(), 15);
     for row in &table {
         let path = row[0].trim_matches('`');
@@ -185,7 +185,7 @@ fn an_event_without_op_is_none_only_without_rows_or_source() {
     {
         assert_eq!(
             outcome(&decoded(None, &value)),
-            "refused: broken change event: `op` is missing; expected c, r, u, d, t or m"
+            "rejected: broken change event: `op` is missing; expected c, r, u, d, t or m"
         );
     }
 }
@@ -206,12 +206,12 @@ fn with_a_schema_the_same_is_refused() {
     let update = event(r#"{"before":{"id":1,"v":"a"},"after":null,"source":{"table":"t"},"op":"u"}"#);
     assert_eq!(
         outcome(&decoded(Some(r#"{"id":1}"#), &update)),
-        "refused: broken change event: op \"u\" without a row: `after` is null; let transforms and converters pass on \
+        "rejected: broken change event: op \"u\" without a row: `after` is null; let transforms and converters pass on \
          the whole event"
     );
     let no_op = event(r#"{"before":null,"after":{"id":1,"v":"a"},"source":{"table":"t"},"op":null}"#);
     assert_eq!(
         outcome(&decoded(Some(r#"{"id":1}"#), &no_op)),
-        "refused: broken change event: `op` is null; expected c, r, u, d, t or m"
+        "rejected: broken change event: `op` is null; expected c, r, u, d, t or m"
     );
 }

@@ -1,23 +1,22 @@
-//! What is worth saying about a certificate.
+//! The parts of a certificate that error messages show.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use openssl::asn1::Asn1Time;
 use openssl::x509::{X509, X509NameRef, X509Ref};
 
-/// What is known of a certificate.
 #[derive(Debug, Clone)]
-pub(super) struct Facts {
+pub(super) struct CertificateInfo {
     pub(super) subject: String,
     pub(super) issuer: String,
-    /// The hosts that it is for: names and addresses.
+    /// Host names and addresses that the certificate is valid for.
     pub(super) names: Vec<String>,
     pub(super) not_before: String,
     pub(super) not_after: String,
     pub(super) has_expired: bool,
 }
 
-impl Facts {
+impl CertificateInfo {
     pub(super) fn of(certificate: &X509Ref) -> Self {
         let now = Asn1Time::days_from_now(0).ok();
         let subject = name(certificate.subject_name());
@@ -35,7 +34,7 @@ impl Facts {
         }
     }
 
-    /// The first certificate in PEM, if there is one.
+    /// Reads the first certificate of a PEM file.
     pub(super) fn of_pem(pem: &[u8]) -> Option<Self> {
         X509::from_pem(pem).ok().map(|certificate| Self::of(&certificate))
     }

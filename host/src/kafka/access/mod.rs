@@ -1,11 +1,11 @@
-//! Why a client is not let in: certificates, logins and tokens, explained with what to do about them.
+//! Explains failed TLS handshakes, SASL logins and OAuth tokens, and suggests fixes.
 //!
-//! librdkafka tells that a certificate was not accepted, but neither which one nor why. So after such a failure the handshake
-//! is done once more, here, for a look at the certificate ([`handshake`]).
+//! librdkafka reports that certificate verification failed, but neither which certificate nor why. After such a failure,
+//! [`tls_probe`] repeats the handshake to inspect the certificate.
 
 mod certificate;
-mod handshake;
 mod tls;
+mod tls_probe;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -14,35 +14,34 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use openssl::asn1::Asn1Time;
 
 use super::oauth::Token;
-use tls::{Suspicion, Tls};
+use tls::{Tls, TlsFailureHint};
 
-/// What a client knows about how it is to be let in.
+/// Authentication settings of a client.
 pub(super) struct Access {
     tls: Tls,
     logs_in: bool,
     mechanism: String,
     user: Option<String>,
-    /// The last token that was handed to the client.
-    token: Mutex<Option<TokenFacts>>,
+    /// The last token that was set on the client.
+    token: Mutex<Option<TokenInfo>>,
 }
 
-/// What may be said of a token.
-struct TokenFacts {
+/// The parts of a token that error messages may show.
+struct TokenInfo {
     subject: String,
     audience: String,
     issuer: String,
     expires: SystemTime,
 }
 
-/// What went wrong, and what to do.
+/// An error that retrying cannot resolve, with a suggested fix.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct PermanentError {
     pub(super) reason: String,
     pub(super) fix: String,
 }
 
 impl Access {
-    /// Reads what there is to know in a client's properties.
     pub(super) fn of(properties: &BTreeMap<String, String>) -> Self {
         let get = |name: &str| properties.get(name).cloned();
         Self {
@@ -55,45 +54,45 @@ impl Access {
         }
     }
 
-    /// Whether [`Self::explain`] may know more about the failure of a connection.
+    /// Whether [`Self::explain`] may know more about a failed connection than librdkafka's `reason`.
     pub(super) fn can_explain(&self, reason: &str) -> bool {
-        self.suspicion(reason).is_some()
+        self.hint(reason).is_some()
     }
 
-    /// Says why a connection failed and what to do, if more than `reason`, which is librdkafka's, is known. Asks the broker
-    /// again, which blocks for some seconds at most.
+    /// Explains why a connection failed and what to do, if more is known than librdkafka's `reason`. May probe the broker,
+    /// which blocks for a few seconds.
     pub(super) fn explain(&self, reason: &str) -> Option<String> {
-        self.tls.explain(self.suspicion(reason)?, reason)
+        self.tls.explain(self.hint(reason)?, reason)
     }
 
-    fn suspicion(&self, reason: &str) -> Option<Suspicion> {
-        Suspicion::of(reason, self.logs_in)
+    fn hint(&self, reason: &str) -> Option<TlsFailureHint> {
+        TlsFailureHint::of(reason, self.logs_in)
     }
 
-    /// Explains the failure of a login, of which librdkafka says `reason`.
-    pub(super) fn refused_login(&self, reason: &str) -> Refusal {
+    /// Explains a failed login; `reason` is librdkafka's.
+    pub(super) fn login_error(&self, reason: &str) -> PermanentError {
         let reason = without_state(reason);
         if self.mechanism.eq_ignore_ascii_case("OAUTHBEARER") {
-            return self.refused_token(reason);
+            return self.token_error(reason);
         }
         let (user, mechanism) = (self.user.as_deref().unwrap_or_default(), &self.mechanism);
-        Refusal {
-            reason: format!("kafka refuses user {user:?} with {mechanism}: {reason}"),
-            fix: "correct `sasl.username` or `sasl.password`, or set `sasl.mechanism` to the one that the user has a \
-                  password for"
+        PermanentError {
+            reason: format!("kafka rejected the login of user {user:?} with {mechanism}: {reason}"),
+            fix: "correct `sasl.username` or `sasl.password`, or set `sasl.mechanism` to the one that the user's password \
+                  was created for"
                 .to_owned(),
         }
     }
 
-    /// Remembers a token that is handed to the client.
+    /// Records a token that was set on the client, for later error messages.
     pub(super) fn note_token(&self, token: &Token) {
-        let facts = TokenFacts {
+        let info = TokenInfo {
             subject: token.principal.clone(),
             audience: token.audience.clone(),
             issuer: token.issuer.clone(),
             expires: token.expires,
         };
-        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(facts);
+        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(info);
     }
 
     /// Whether the client has a token that is still valid.
@@ -102,39 +101,42 @@ impl Access {
         token.as_ref().is_some_and(|token| token.expires > SystemTime::now())
     }
 
-    /// The user as Kafka's lists of rights name it, where that is known.
+    /// The principal as in Kafka's ACLs, where it is known.
     pub(super) fn principal(&self) -> String {
         let token = self.token.lock().unwrap_or_else(PoisonError::into_inner);
         let user = token.as_ref().map(|token| &token.subject).or(self.user.as_ref());
         user.map_or_else(|| "the user".to_owned(), |user| format!("User:{user}"))
     }
 
-    fn refused_token(&self, reason: &str) -> Refusal {
+    fn token_error(&self, reason: &str) -> PermanentError {
         let token = self.token.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(token) = &*token else {
-            let fix = "see the log for why there is no token".to_owned();
-            return Refusal { reason: format!("kafka refuses to go without an OAuth token: {reason}"), fix };
+            let fix = "check the log for why no token could be obtained".to_owned();
+            return PermanentError { reason: format!("kafka requires an OAuth token: {reason}"), fix };
         };
-        let TokenFacts { subject, audience, issuer, expires } = token;
+        let TokenInfo { subject, audience, issuer, expires } = token;
         let until = date(*expires);
         let said =
             format!("subject {subject:?}, audience {audience:?}, issuer {issuer:?}, valid until {until}");
         let fix = if *expires <= SystemTime::now() {
-            "it has expired: have its source give a fresh one, or set this machine's clock right"
+            "the token has expired: renew it at its source, or correct the clock of this machine"
         } else {
             "compare its audience, issuer and signing key with the brokers' `sasl.oauthbearer.expected.audience`, \
-             `.expected.issuer` and `.jwks.endpoint.url`; their log says what they miss"
+             `.expected.issuer` and `.jwks.endpoint.url`; the broker log has the details"
         };
-        Refusal { reason: format!("kafka refuses the OAuth token ({said}): {reason}"), fix: fix.to_owned() }
+        PermanentError {
+            reason: format!("kafka rejected the OAuth token ({said}): {reason}"),
+            fix: fix.to_owned(),
+        }
     }
 }
 
-/// A reason of librdkafka's without its notes on the connection's state, which differ each time.
+/// Removes librdkafka's note on the connection state from a reason, because it differs each time.
 pub(super) fn without_state(reason: &str) -> &str {
     reason.rsplit_once(" (after ").map_or(reason, |(reason, _)| reason)
 }
 
-/// A point in time for people, as certificates are told about.
+/// Formats a time like the validity dates of certificates.
 pub(super) fn date(time: SystemTime) -> String {
     let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let time = i64::try_from(seconds).ok().and_then(|seconds| Asn1Time::from_unix(seconds).ok());

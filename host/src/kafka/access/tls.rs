@@ -1,4 +1,4 @@
-//! Failures of TLS, as librdkafka words them, and what they come from.
+//! Finds the cause of TLS failures from librdkafka's error messages.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,46 +6,45 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::certificate::Facts;
-use super::handshake::{self, LookError, Problem};
+use super::certificate::CertificateInfo;
+use super::tls_probe::{self, CertificateProblem, TlsProbeError};
 
-/// What a client's properties say about TLS.
+/// TLS settings of a client.
 #[derive(Debug, Default)]
 pub(super) struct Tls {
-    /// File or folder of the authorities to trust; none for the system's.
+    /// File or folder of the trusted CA certificates; `None` for the system's.
     pub(super) ca: Option<PathBuf>,
-    /// The same, as PEM.
+    /// Trusted CA certificates as PEM text.
     pub(super) ca_pem: Option<String>,
-    /// Whether the broker's certificate has to name the host.
+    /// Whether the host name is verified against the broker's certificate.
     pub(super) checks_host: bool,
     client: Option<ClientCertificate>,
     is_on: bool,
 }
 
-/// Where a client's own certificate is.
 #[derive(Debug)]
 enum ClientCertificate {
     File(String),
     Pem(String),
-    /// A PKCS#12 file, which is not looked into.
+    /// A PKCS#12 file, which is not read.
     Store(String),
 }
 
-/// What a failed connection points to.
+/// The likely cause of a failed connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Suspicion {
-    /// The broker's certificate does not pass.
+pub(super) enum TlsFailureHint {
+    /// The broker's certificate failed verification.
     Broker,
-    /// The broker does not take the client's certificate, or misses one.
+    /// The broker rejected the client's certificate, or requires one.
     Client,
     /// The broker does not speak TLS.
     NoTls,
-    /// The broker ends the connection of a client that does not log in: it may want that, or TLS.
+    /// The broker closed the connection of a client without SASL: it may require SASL or TLS.
     Ended,
 }
 
-impl Suspicion {
-    /// Reads librdkafka's reason, which passes on what OpenSSL says.
+impl TlsFailureHint {
+    /// Parses librdkafka's reason, which contains OpenSSL's message.
     pub(super) fn of(reason: &str, logs_in: bool) -> Option<Self> {
         const ALERTS: [&str; 9] = [
             "alert bad certificate",
@@ -88,118 +87,127 @@ impl Tls {
         }
     }
 
-    pub(super) fn explain(&self, suspicion: Suspicion, reason: &str) -> Option<String> {
+    pub(super) fn explain(&self, hint: TlsFailureHint, reason: &str) -> Option<String> {
         let (host, port) = address(reason)?;
         let broker = format!("{host}:{port}");
-        match suspicion {
-            Suspicion::Broker => {
-                let looked = handshake::look(&host, port, self).ok()?;
-                let problem = looked.worst()?;
-                Some(self.untrusted(&broker, &host, problem, looked.leaf.as_ref()))
+        match hint {
+            TlsFailureHint::Broker => {
+                let probe = tls_probe::probe(&host, port, self).ok()?;
+                let problem = probe.worst()?;
+                Some(self.untrusted(&broker, &host, problem, probe.leaf.as_ref()))
             }
-            Suspicion::Client => Some(self.refused(&broker, reason)),
-            Suspicion::NoTls => Some(format!(
-                "broker {broker} does not answer in TLS: name the port of its TLS listener, or set `security.protocol` to \
-                 PLAINTEXT or SASL_PLAINTEXT"
+            TlsFailureHint::Client => Some(self.refused(&broker, reason)),
+            TlsFailureHint::NoTls => Some(format!(
+                "broker {broker} does not use TLS on this port: use the port of its TLS listener, or set \
+                 `security.protocol` to PLAINTEXT or SASL_PLAINTEXT"
             )),
-            Suspicion::Ended => self.ended(&broker, &host, port),
+            TlsFailureHint::Ended => self.ended(&broker, &host, port),
         }
     }
 
     fn ended(&self, broker: &str, host: &str, port: u16) -> Option<String> {
-        match handshake::look(host, port, self) {
-            // It is not there at the moment.
-            Err(LookError::Connection(_)) => None,
+        match tls_probe::probe(host, port, self) {
+            // The broker is not reachable at the moment.
+            Err(TlsProbeError::Connection(_)) => None,
             Ok(_) if !self.is_on => {
-                Some(format!("broker {broker} wants TLS: set `security.protocol` to SSL or SASL_SSL"))
+                Some(format!("broker {broker} requires TLS: set `security.protocol` to SSL or SASL_SSL"))
             }
             _ => Some(format!(
-                "broker {broker} ends the connection: if it wants a login, set `security.protocol` to {} and \
+                "broker {broker} closed the connection: if it requires SASL, set `security.protocol` to {} and \
                  `sasl.mechanism`",
                 if self.is_on { "SASL_SSL" } else { "SASL_PLAINTEXT" }
             )),
         }
     }
 
-    fn untrusted(&self, broker: &str, host: &str, problem: &Problem, leaf: Option<&Facts>) -> String {
+    fn untrusted(
+        &self,
+        broker: &str,
+        host: &str,
+        problem: &CertificateProblem,
+        leaf: Option<&CertificateInfo>,
+    ) -> String {
         let whose = match (problem.depth, &problem.certificate) {
             (0, _) | (_, None) => format!("the certificate of broker {broker}"),
-            (_, Some(facts)) => {
-                format!("the certificate of {}, who vouches for broker {broker},", facts.subject)
+            (_, Some(info)) => {
+                format!(
+                    "the certificate of {}, an issuer of the certificate of broker {broker},",
+                    info.subject
+                )
             }
         };
-        let facts = problem.certificate.as_ref().or(leaf);
-        match (problem.code, facts) {
-            (Problem::EXPIRED, Some(facts)) => format!(
-                "{whose} expired on {}: renew it on the broker, or set this machine's clock right",
-                facts.not_after
+        let info = problem.certificate.as_ref().or(leaf);
+        match (problem.code, info) {
+            (CertificateProblem::EXPIRED, Some(info)) => format!(
+                "{whose} expired on {}: renew it on the broker, or correct the clock of this machine",
+                info.not_after
             ),
-            (Problem::NOT_YET_VALID, Some(facts)) => format!(
-                "{whose} is not valid before {}: set this machine's clock right, or replace the certificate",
-                facts.not_before
+            (CertificateProblem::NOT_YET_VALID, Some(info)) => format!(
+                "{whose} is not valid before {}: correct the clock of this machine, or replace the certificate",
+                info.not_before
             ),
-            (Problem::HOST | Problem::ADDRESS, facts) => format!(
-                "the certificate of broker {broker} is for {}, not for {host}: connect by a name that it has \
-                 (`bootstrap_servers`, and the brokers' `advertised.listeners`), or give the broker a certificate for {host}",
-                leaf.or(facts).map_or_else(|| "another host".to_owned(), |facts| facts.names.join(", "))
+            (CertificateProblem::HOST | CertificateProblem::ADDRESS, info) => format!(
+                "the certificate of broker {broker} is for {}, not for {host}: connect with a name in the certificate \
+                 (`bootstrap_servers`, and the brokers' `advertised.listeners`), or install a certificate for {host} on the \
+                 broker",
+                leaf.or(info).map_or_else(|| "another host".to_owned(), |info| info.names.join(", "))
             ),
-            (code, Some(facts)) if Problem::ISSUERS.contains(&code) => {
-                let by_itself = problem.depth == 0 && facts.subject == facts.issuer;
-                let signer = if by_itself { "itself" } else { &facts.issuer };
+            (code, Some(info)) if CertificateProblem::ISSUERS.contains(&code) => {
+                let by_itself = problem.depth == 0 && info.subject == info.issuer;
+                let signer = if by_itself { "itself" } else { &info.issuer };
                 format!(
-                    "the certificate of broker {broker} is signed by {signer}, whom {} does not hold: point \
-                     `ssl.ca.location` to the certificate of the broker's authority",
+                    "the certificate of broker {broker} is signed by {signer}, which is not in {}: set `ssl.ca.location` to \
+                     the certificate of the broker's CA",
                     self.trusted()
                 )
             }
-            _ => format!("{whose} does not pass: {}; replace it on the broker", problem.text),
+            _ => format!("{whose} failed verification: {}; replace it on the broker", problem.text),
         }
     }
 
-    /// What the client trusts.
+    /// Where the trusted CA certificates come from.
     fn trusted(&self) -> String {
         match (&self.ca, &self.ca_pem) {
             (Some(place), _) => format!("`ssl.ca.location` ({})", place.display()),
             (None, Some(_)) => "`ssl.ca.pem`".to_owned(),
-            (None, None) => "the system's list of authorities".to_owned(),
+            (None, None) => "the system's CA certificates".to_owned(),
         }
     }
 
-    /// Says why a broker may have refused the client's certificate; only its alert is known.
+    /// Explains why a broker may have rejected the client's certificate. Only its TLS alert is known.
     fn refused(&self, broker: &str, reason: &str) -> String {
         let Some(client) = &self.client else {
             return format!(
-                "broker {broker} wants a certificate of its clients, and there is none: set `ssl.certificate.location` and \
-                 `ssl.key.location`"
+                "broker {broker} requires a client certificate: set `ssl.certificate.location` and `ssl.key.location`"
             );
         };
-        let (place, facts) = match client {
+        let (place, info) = match client {
             ClientCertificate::File(path) => (path.as_str(), std::fs::read(path).ok()),
             ClientCertificate::Pem(text) => ("`ssl.certificate.pem`", Some(text.clone().into_bytes())),
             ClientCertificate::Store(path) => (path.as_str(), None),
         };
         let alert =
             reason.split("alert ").nth(1).and_then(|alert| alert.split(':').next()).unwrap_or_default();
-        let Some(facts) = facts.and_then(|pem| Facts::of_pem(&pem)) else {
+        let Some(info) = info.and_then(|pem| CertificateInfo::of_pem(&pem)) else {
             return format!(
-                "broker {broker} refuses the client certificate in {place} ({alert}): see whether it has expired, and \
-                 whether the broker trusts who signed it"
+                "broker {broker} rejected the client certificate in {place} ({alert}): check whether it has expired and \
+                 whether the broker trusts its issuer"
             );
         };
-        let Facts { subject, issuer, not_after, .. } = &facts;
-        if facts.has_expired {
+        let CertificateInfo { subject, issuer, not_after, .. } = &info;
+        if info.has_expired {
             return format!(
-                "broker {broker} refuses the client certificate of {subject} in {place}: it expired on {not_after}; renew it"
+                "broker {broker} rejected the client certificate of {subject} in {place}: it expired on {not_after}; renew it"
             );
         }
         format!(
-            "broker {broker} refuses the client certificate of {subject} in {place} ({alert}): use one that is signed by an \
-             authority that the broker trusts, which {issuer} seems not to be"
+            "broker {broker} rejected the client certificate of {subject} in {place} ({alert}): the broker does not seem to \
+             trust its issuer {issuer}; use a certificate that is signed by a CA that the broker trusts"
         )
     }
 }
 
-/// Whether a connection ended right after it began, by librdkafka's note on its state: "(after 3ms in state UP)".
+/// Whether the connection was closed right after it was opened, from librdkafka's note such as "(after 3ms in state UP)".
 fn has_just_begun(reason: &str) -> bool {
     const SOON: u64 = 2000;
     let note = reason.rsplit_once("(after ").map_or("", |(_, note)| note);
@@ -208,7 +216,7 @@ fn has_just_begun(reason: &str) -> bool {
         && (state.starts_with("UP") || state.starts_with("APIVERSION"))
 }
 
-/// The broker that a reason is about: librdkafka begins with its name, such as `ssl://host:9093/bootstrap`.
+/// The broker that a reason is about. librdkafka's message starts with its name, such as `ssl://host:9093/bootstrap`.
 fn address(reason: &str) -> Option<(String, u16)> {
     static ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| {
         Regex::new(r"(?:^|[/\s])(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):([0-9]{1,5})[/:]").ok()
@@ -223,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reason_names_its_broker() {
+    fn the_broker_is_parsed_from_the_reason() {
         for (reason, host, port) in [
             ("ssl://127.0.0.1:9093/bootstrap: SSL handshake failed: x", "127.0.0.1", 9093),
             ("sasl_ssl://kafka-1.example.org:443/7: Receive failed", "kafka-1.example.org", 443),

@@ -1,9 +1,9 @@
-//! Commits positions on a thread of its own: one request at a time, newer positions coalesced, failures retried.
+//! Commits offsets on a separate thread: one request at a time, newer offsets coalesced, failures retried.
 //!
-//! librdkafka's asynchronous commit reports nothing through rust-rdkafka 0.39 (it asks for events, but no queue
-//! is given for the reply), and its synchronous one blocks for as long as the coordinator is away. So it is the
-//! synchronous one, elsewhere. When a request as a whole succeeds but single partitions in it failed (a topic
-//! was deleted meanwhile), librdkafka does not tell; the next commit of the partition makes good for it.
+//! librdkafka's asynchronous commit reports no result through rust-rdkafka 0.39, and its synchronous commit blocks while
+//! the coordinator is unavailable. So this thread uses the synchronous commit. When a request succeeds as a whole but fails
+//! for single partitions (for example because a topic was deleted), librdkafka does not report it; the next commit of the
+//! partition repeats it.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -15,50 +15,44 @@ use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::context::{Note, lock};
+use super::context::{QueuedEvent, lock};
 use super::core::Core;
-use super::{Commits, Positions, TopicPartition, metadata};
-use crate::kafka::access::Refusal;
+use super::{Commits, Positions, TopicPartition, commit_metadata};
+use crate::kafka::access::PermanentError;
 
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Why positions are not committed.
+/// Why offsets were not committed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommitError {
-    /// The group or librdkafka refused; tried again while the partitions are this task's.
+    /// The coordinator or librdkafka returned an error. Retried while the partitions are assigned to this task.
     #[error("offsets were not committed: {0}")]
-    Refused(#[source] KafkaError),
-    /// The group refused for a reason that does not pass, such as a missing right.
+    Failed(#[source] KafkaError),
+    /// Retrying does not help, for example because of a missing permission.
     #[error("offsets were not committed: {reason}; {fix}")]
-    Permanent {
-        /// What librdkafka or the broker said.
-        reason: String,
-        /// What to do.
-        fix: String,
-    },
-    /// There was no answer in time; it may still succeed.
+    Permanent { reason: String, fix: String },
+    /// No response in time. The commit may still succeed.
     #[error("offsets were not committed in time")]
     Deadline,
-    /// The consumer is closed.
     #[error("offsets were not committed: the consumer is closed")]
     Closed,
 }
 
 impl CommitError {
-    /// Returns whether trying again is of no use (such as a missing right).
+    /// Whether retrying does not help, for example because of a missing permission.
     pub fn is_permanent(&self) -> bool {
         matches!(self, Self::Permanent { .. })
     }
 
-    /// Returns whether the group has moved on: the partitions are, or soon will be, somebody else's.
+    /// Whether the group is rebalancing: the partitions have been, or will be, assigned to another member.
     pub fn is_rebalance(&self) -> bool {
-        let Self::Refused(error) = self else { return false };
+        let Self::Failed(error) = self else { return false };
         error.rdkafka_error_code().is_some_and(moved_on)
     }
 }
 
-/// Returns whether a refusal means that the group rebalances or did so without this member.
+/// Whether an error code means that the group is rebalancing, or has rebalanced without this member.
 pub(super) fn moved_on(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode as Code;
     matches!(
@@ -67,25 +61,22 @@ pub(super) fn moved_on(code: RDKafkaErrorCode) -> bool {
     )
 }
 
-/// Returns the list that commits `commits`.
 pub(super) fn commit_list(commits: &Commits) -> Result<TopicPartitionList, KafkaError> {
     let mut list = TopicPartitionList::with_capacity(commits.len());
     for (at, commit) in commits {
         let mut element = list.add_partition(&at.topic, at.partition);
         element.set_offset(Offset::Offset(commit.offset))?;
         if !commit.metadata.is_empty() {
-            element.set_metadata(metadata::to_text(&commit.metadata));
+            element.set_metadata(commit_metadata::to_text(&commit.metadata));
         }
     }
     Ok(list)
 }
 
-/// Returns the offsets alone.
 fn positions(commits: &Commits) -> Positions {
     commits.iter().map(|(at, commit)| (at.clone(), commit.offset)).collect()
 }
 
-/// Commits for one consumer until it is dropped.
 pub(super) struct Committer {
     shared: Arc<Shared>,
 }
@@ -98,13 +89,13 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// What is to be committed next.
+    /// Offsets for the next request.
     wanted: Commits,
-    /// Partitions that were given up during the attempt under way: should it fail, they are not tried again.
+    /// Partitions that were released during the current attempt. They are not retried if it fails.
     forgotten: BTreeSet<TopicPartition>,
-    /// After a failure: not before.
+    /// Earliest time of the next attempt, after a failure.
     not_before: Option<Instant>,
-    /// Attempts begun and ended.
+    /// Number of attempts started and finished.
     begun: u64,
     ended: u64,
     last: Option<CommitError>,
@@ -112,7 +103,6 @@ struct State {
 }
 
 impl Committer {
-    /// Starts the thread.
     pub(super) fn start(core: &Arc<Core>, name: &str) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let (core, own) = (Arc::downgrade(core), Arc::clone(&shared));
@@ -120,7 +110,7 @@ impl Committer {
         Ok(Self { shared })
     }
 
-    /// Has `commits` committed soon, in place of older ones of the same partitions.
+    /// Queues `commits`, which replace older ones of the same partitions.
     pub(super) fn submit(&self, commits: &Commits) {
         if commits.is_empty() {
             return;
@@ -129,7 +119,7 @@ impl Committer {
         self.shared.changed.notify_all();
     }
 
-    /// Has `commits` committed and waits for it until `deadline`. Tries again unless that is of no use.
+    /// Queues `commits` and waits for the result until `deadline`. Retries unless the error is permanent.
     pub(super) fn submit_and_wait(&self, commits: &Commits, deadline: Instant) -> Result<(), CommitError> {
         if commits.is_empty() {
             return Ok(());
@@ -158,7 +148,8 @@ impl Committer {
         }
     }
 
-    /// Drops what is not committed yet of `partitions`: they may be another task's, whose commits it would undo.
+    /// Drops pending commits of `partitions`. The partitions may be assigned to another task by now, and a late commit
+    /// would overwrite its newer offsets.
     pub(super) fn forget<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition>) {
         let mut state = self.state();
         for partition in partitions {
@@ -186,11 +177,11 @@ impl Shared {
             let result = commit_list(&commits).and_then(|list| core.base.commit(&list, CommitMode::Sync));
             let result = result.map_err(|error| refused(&core, error, &commits));
             self.ended(&commits, result.as_ref().err());
-            core.context().note(Note::Committed(result.map(|()| positions(&commits))));
+            core.context().enqueue(QueuedEvent::Committed(result.map(|()| positions(&commits))));
         }
     }
 
-    /// Waits for something to commit and takes it; none when stopped.
+    /// Waits for pending commits and takes them; `None` when stopped.
     fn next(&self) -> Option<Commits> {
         let mut state = lock(&self.state);
         loop {
@@ -231,9 +222,9 @@ fn refused(core: &Core, error: KafkaError, commits: &Commits) -> CommitError {
     let topics: BTreeSet<&str> = commits.keys().map(|at| at.topic.as_str()).collect();
     let topics: Vec<&str> = topics.into_iter().collect();
     let code = error.rdkafka_error_code();
-    match code.and_then(|code| core.refusal(code, &error.to_string(), &topics)) {
-        Some(Refusal { reason, fix }) => CommitError::Permanent { reason, fix },
-        None => CommitError::Refused(error),
+    match code.and_then(|code| core.permanent_error(code, &error.to_string(), &topics)) {
+        Some(PermanentError { reason, fix }) => CommitError::Permanent { reason, fix },
+        None => CommitError::Failed(error),
     }
 }
 
@@ -247,7 +238,7 @@ mod tests {
     use crate::kafka::consumer::without_metadata;
 
     #[test]
-    fn what_was_given_up_during_an_attempt_that_fails_is_not_tried_again() {
+    fn a_failed_commit_of_a_released_partition_is_not_retried() {
         let shared = Arc::new(Shared::default());
         let committer = Committer { shared: Arc::clone(&shared) };
         let [kept, given] = [0, 1].map(|partition| TopicPartition::new("t", partition));
@@ -255,7 +246,7 @@ mod tests {
         committer.submit(&without_metadata(&wanted));
         let positions = shared.next().unwrap();
         committer.forget([&given]);
-        let error = CommitError::Refused(KafkaError::ConsumerCommit(RDKafkaErrorCode::RequestTimedOut));
+        let error = CommitError::Failed(KafkaError::ConsumerCommit(RDKafkaErrorCode::RequestTimedOut));
         shared.ended(&positions, Some(&error));
         assert_eq!(committer.state().wanted, without_metadata(&Positions::from([(kept, 5)])));
     }

@@ -1,4 +1,4 @@
-//! librdkafka's callbacks: they only take notes for the poll loop. They run inside `poll` and `drop`.
+//! librdkafka's callbacks, which run inside `poll` and `drop`. They only queue events for the poll loop.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,57 +12,56 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceP
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::types::RDKafkaRespErr;
 
-use super::outage::{Line, Outage, Repeats};
-use super::stalls::{Cause, Stalls};
+use super::outage::{Outage, OutageNotice, RepeatFilter};
+use super::stalls::{StallCause, Stalls};
 use super::{CommitError, ConsumerError, Positions, TopicPartition, from_list};
 use crate::kafka::access::{Access, without_state};
 use crate::kafka::topic_pattern::Selection;
 
-/// A rebalance that the poll loop has to answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Question {
+pub(super) enum PendingRebalance {
     Assign { partitions: Vec<TopicPartition>, cooperative: bool },
     Revoke { partitions: Vec<TopicPartition>, cooperative: bool },
 }
 
-/// What waits for the next poll.
+/// An event that waits for the next poll.
 #[derive(Debug)]
-pub(super) enum Note {
+pub(super) enum QueuedEvent {
     Assigned(Vec<TopicPartition>),
     Revoked {
         partitions: Vec<TopicPartition>,
         lost: bool,
     },
     Committed(Result<Positions, CommitError>),
-    /// The pattern takes these topics.
+    /// The topics that match the pattern.
     Topics(Selection),
-    /// Of the topics that were named, these do not exist.
+    /// Subscribed topics that do not exist.
     Missing(BTreeSet<String>),
-    /// The topics cannot be looked up, for good.
-    Refused(ConsumerError),
+    /// Querying the topics failed permanently.
+    Fatal(ConsumerError),
     Stalled(String),
     Recovered,
 }
 
-/// What the callbacks and the poll loop share.
+/// State shared by the callbacks and the poll loop.
 pub(super) struct Context {
     pub(super) connector: String,
     pub(super) task: u32,
     pub(super) brokers: String,
     pub(super) access: Access,
-    /// Set before the consumer is dropped: nobody answers questions any more.
+    /// Set before the consumer is dropped; rebalances are then answered by the callbacks.
     pub(super) closing: AtomicBool,
-    question: Mutex<Option<Question>>,
-    notes: Mutex<VecDeque<Note>>,
-    /// Whether there are notes: spares the lock for every message.
-    noted: AtomicBool,
+    pending_rebalance: Mutex<Option<PendingRebalance>>,
+    queue: Mutex<VecDeque<QueuedEvent>>,
+    /// Whether the queue is not empty; avoids locking for every message.
+    has_queued: AtomicBool,
     error: Mutex<Option<String>>,
     outage: Mutex<Outage>,
-    /// Mirrors `outage.is_lost()`: spares the lock for every message.
+    /// Mirrors `outage.is_lost()`; avoids locking for every message.
     lost: AtomicBool,
     missing: Mutex<BTreeSet<String>>,
     stalls: Mutex<Stalls>,
-    repeats: Mutex<Repeats>,
+    repeat_filter: Mutex<RepeatFilter>,
 }
 
 impl Context {
@@ -73,47 +72,54 @@ impl Context {
             brokers: brokers.to_owned(),
             access,
             closing: AtomicBool::new(false),
-            question: Mutex::default(),
-            notes: Mutex::default(),
-            noted: AtomicBool::new(false),
+            pending_rebalance: Mutex::default(),
+            queue: Mutex::default(),
+            has_queued: AtomicBool::new(false),
             error: Mutex::default(),
             outage: Mutex::default(),
             lost: AtomicBool::new(false),
             missing: Mutex::default(),
             stalls: Mutex::default(),
-            repeats: Mutex::default(),
+            repeat_filter: Mutex::default(),
         }
     }
 
-    /// Leaves a note for the next poll.
-    pub(super) fn note(&self, note: Note) {
-        lock(&self.notes).push_back(note);
-        self.noted.store(true, Ordering::Release);
+    /// Queues an event for the next poll.
+    pub(super) fn enqueue(&self, event: QueuedEvent) {
+        lock(&self.queue).push_back(event);
+        self.has_queued.store(true, Ordering::Release);
     }
 
-    /// Takes the oldest note.
-    pub(super) fn take_note(&self) -> Option<Note> {
-        if !self.noted.load(Ordering::Acquire) {
+    /// Takes the oldest queued event.
+    pub(super) fn next_queued(&self) -> Option<QueuedEvent> {
+        if !self.has_queued.load(Ordering::Acquire) {
             return None;
         }
-        let mut notes = lock(&self.notes);
-        let note = notes.pop_front();
-        self.noted.store(!notes.is_empty(), Ordering::Release);
-        note
+        let mut queue = lock(&self.queue);
+        let event = queue.pop_front();
+        self.has_queued.store(!queue.is_empty(), Ordering::Release);
+        event
     }
 
-    /// The rebalance that waits for an answer.
-    pub(super) fn question(&self) -> MutexGuard<'_, Option<Question>> {
-        lock(&self.question)
+    /// Whether a rebalance was queued that was not polled yet: an answer to an earlier one is out of date.
+    pub(super) fn has_queued_rebalance(&self) -> bool {
+        let is_rebalance =
+            |event: &QueuedEvent| matches!(event, QueuedEvent::Assigned(_) | QueuedEvent::Revoked { .. });
+        self.has_queued.load(Ordering::Acquire) && lock(&self.queue).iter().any(is_rebalance)
     }
 
-    /// Takes the text of the error that the poll is just returning.
+    /// The rebalance that waits for the poll loop's answer.
+    pub(super) fn pending_rebalance(&self) -> MutexGuard<'_, Option<PendingRebalance>> {
+        lock(&self.pending_rebalance)
+    }
+
+    /// Takes the text of the error that `poll` is returning.
     pub(super) fn take_error(&self) -> Option<String> {
         lock(&self.error).take()
     }
 
-    /// Notes a failed connection; `all` when no broker is left. Returns what there is to say about it.
-    pub(super) fn unreachable(&self, reason: &str, all: bool) -> Option<Line> {
+    /// Records a failed connection; `all` when no broker is reachable. Returns a notice if one is due.
+    pub(super) fn unreachable(&self, reason: &str, all: bool) -> Option<OutageNotice> {
         let mut outage = lock(&self.outage);
         let now = Instant::now();
         let line = if all { outage.all_down(reason, now) } else { outage.failure(reason, now) };
@@ -121,12 +127,12 @@ impl Context {
         line
     }
 
-    /// Returns what is due to be said after a silence.
-    pub(super) fn tick(&self) -> Option<Line> {
+    /// Returns a notice if one is due.
+    pub(super) fn tick(&self) -> Option<OutageNotice> {
         lock(&self.outage).tick(Instant::now())
     }
 
-    /// Notes that a broker answered.
+    /// Records that a broker responded.
     pub(super) fn answered(&self) {
         if !self.lost.load(Ordering::Relaxed) {
             return;
@@ -141,59 +147,59 @@ impl Context {
                 seconds,
                 "kafka brokers are reachable again"
             );
-            self.goes_on(&Cause::Brokers);
+            self.end_stall(&StallCause::Brokers);
         }
     }
 
-    /// Returns whether no broker could be reached when last heard of.
+    /// Whether no broker is reachable, as far as is known.
     pub(super) fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Relaxed)
     }
 
-    /// Says it, in the log and to the poll loop.
-    pub(super) fn say(&self, line: &Line) {
+    /// Logs the notice and reports the stall to the poll loop.
+    pub(super) fn report(&self, line: &OutageNotice) {
         let (connector, task, brokers) = (&self.connector, self.task, &self.brokers);
         let reason = without_state(line.reason());
         let outage = lock(&self.outage);
         match line {
-            // It took a while to find out why, and meanwhile the brokers are back.
-            Line::Lost(_) | Line::StillLost(..) if !outage.is_lost() => return,
-            Line::Lost(_) => {
+            // The brokers became reachable while the TLS probe was running.
+            OutageNotice::Lost(_) | OutageNotice::StillLost(..) if !outage.is_lost() => return,
+            OutageNotice::Lost(_) => {
                 tracing::warn!(connector, task, brokers, reason, "kafka brokers cannot be reached; retrying");
             }
-            Line::StillLost(_, outage) => {
+            OutageNotice::StillLost(_, outage) => {
                 let seconds = outage.as_secs();
                 let message = "kafka brokers still cannot be reached";
                 tracing::warn!(connector, task, brokers, reason, seconds, "{message}");
             }
-            Line::OneLost(_) => {
-                tracing::warn!(connector, task, reason, "connection to a kafka broker failed; trying again");
+            OutageNotice::OneLost(_) => {
+                tracing::warn!(connector, task, reason, "connection to a kafka broker failed; retrying");
                 return;
             }
         }
-        self.stalls(Cause::Brokers, format!("kafka brokers {brokers} cannot be reached: {reason}"));
+        self.begin_stall(StallCause::Brokers, format!("kafka brokers {brokers} cannot be reached: {reason}"));
     }
 
-    /// Nothing can be read, or not everything, for this reason.
-    pub(super) fn stalls(&self, cause: Cause, reason: String) {
-        // The note is left under the lock, so that what is told last is what holds.
+    /// Records a reason why some or all partitions cannot be read.
+    pub(super) fn begin_stall(&self, cause: StallCause, reason: String) {
+        // Queued while the lock is held, so that the last queued event reflects the current state.
         let mut stalls = lock(&self.stalls);
         if let Some(reason) = stalls.begin(cause, reason) {
-            self.note(Note::Stalled(reason));
+            self.enqueue(QueuedEvent::Stalled(reason));
         }
     }
 
-    /// One of the reasons is gone.
-    pub(super) fn goes_on(&self, cause: &Cause) {
+    /// Removes a reason.
+    pub(super) fn end_stall(&self, cause: &StallCause) {
         let mut stalls = lock(&self.stalls);
         match stalls.end(cause) {
-            Some(Some(reason)) => self.note(Note::Stalled(reason)),
-            Some(None) => self.note(Note::Recovered),
+            Some(Some(reason)) => self.enqueue(QueuedEvent::Stalled(reason)),
+            Some(None) => self.enqueue(QueuedEvent::Recovered),
             None => {}
         }
     }
 
-    /// Notes that a topic does not exist; says it once.
+    /// Records that a topic does not exist, and logs it once.
     pub(super) fn topic_missing(&self, topic: &str) {
         if lock(&self.missing).insert(topic.to_owned()) {
             tracing::warn!(
@@ -203,11 +209,11 @@ impl Context {
                 "topic does not exist; waiting for it to be created"
             );
             let reason = format!("topic {topic} does not exist; waiting for it to be created");
-            self.stalls(Cause::Topic(topic.to_owned()), reason);
+            self.begin_stall(StallCause::Topic(topic.to_owned()), reason);
         }
     }
 
-    /// Notes which topics do not exist, and so that others do.
+    /// Records which topics do not exist. All others do.
     pub(super) fn topics_missing(&self, topics: &BTreeSet<String>) {
         let mut found = Vec::new();
         lock(&self.missing).retain(|topic| {
@@ -217,23 +223,23 @@ impl Context {
             }
             is_missing
         });
-        found.into_iter().for_each(|topic| self.goes_on(&Cause::Topic(topic)));
+        found.into_iter().for_each(|topic| self.end_stall(&StallCause::Topic(topic)));
         topics.iter().for_each(|topic| self.topic_missing(topic));
     }
 
-    /// Notes that the group hands out partitions, and so which topics exist by now.
+    /// Records that topics exist, because partitions of them were assigned.
     fn topics_found(&self, partitions: &[TopicPartition]) {
         let mut missing = lock(&self.missing);
         for partition in partitions {
             if missing.remove(&partition.topic) {
-                self.goes_on(&Cause::Topic(partition.topic.clone()));
+                self.end_stall(&StallCause::Topic(partition.topic.clone()));
             }
         }
     }
 
-    /// Logs a passing error, unless the same one was logged a moment ago.
-    pub(super) fn passing(&self, kind: &str, reason: &str) {
-        let admitted = lock(&self.repeats).admit(kind, Instant::now());
+    /// Logs a transient error, unless the same one was logged a moment ago.
+    pub(super) fn log_transient(&self, kind: &str, reason: &str) {
+        let admitted = lock(&self.repeat_filter).admit(kind, Instant::now());
         if let Some(repeated) = admitted {
             tracing::warn!(connector = self.connector, task = self.task, reason, repeated, "kafka client");
         }
@@ -243,30 +249,32 @@ impl Context {
         let partitions = from_list(list);
         self.answered();
         self.topics_found(&partitions);
-        // Nothing to decide about nothing; and while closing, take it, so that it can be given back.
+        // An empty assignment needs no decision. While closing, accept the assignment so that it can be revoked.
         if partitions.is_empty() || self.closing.load(Ordering::Acquire) {
             let taken = if cooperative { consumer.incremental_assign(list) } else { consumer.assign(list) };
-            self.log_refusal("assign", taken);
+            self.log_failure("assign", taken);
         } else {
-            *self.question() = Some(Question::Assign { partitions: partitions.clone(), cooperative });
+            *self.pending_rebalance() =
+                Some(PendingRebalance::Assign { partitions: partitions.clone(), cooperative });
         }
-        self.note(Note::Assigned(partitions));
+        self.enqueue(QueuedEvent::Assigned(partitions));
     }
 
     fn revoked(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList, cooperative: bool) {
         let partitions = from_list(list);
         let lost = consumer.assignment_lost();
         if lost || partitions.is_empty() || self.closing.load(Ordering::Acquire) {
-            *self.question() = None;
+            *self.pending_rebalance() = None;
             let given = if cooperative { consumer.incremental_unassign(list) } else { consumer.unassign() };
-            self.log_refusal("unassign", given);
+            self.log_failure("unassign", given);
         } else {
-            *self.question() = Some(Question::Revoke { partitions: partitions.clone(), cooperative });
+            *self.pending_rebalance() =
+                Some(PendingRebalance::Revoke { partitions: partitions.clone(), cooperative });
         }
-        self.note(Note::Revoked { partitions, lost });
+        self.enqueue(QueuedEvent::Revoked { partitions, lost });
     }
 
-    fn log_refusal(&self, action: &str, result: KafkaResult<()>) {
+    fn log_failure(&self, action: &str, result: KafkaResult<()>) {
         if let Err(error) = result {
             tracing::debug!(connector = self.connector, task = self.task, action, %error, "rebalance");
         }
@@ -274,15 +282,15 @@ impl Context {
 }
 
 impl ClientContext for Context {
-    // Tokens are set by a thread of their own (see `oauth`), so the request for one is ignored.
+    // A separate thread sets tokens (see `oauth`), so librdkafka's request for one is ignored.
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = false;
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         let (connector, task) = (&self.connector, self.task);
-        // Failures of connections come as errors too, and are counted there.
+        // Connection failures are also reported as errors and are handled there.
         let echo = matches!(facility, "FAIL" | "ERROR" | "MAXPOLL" | "SSL");
         if facility == "FAIL" && !matches!(level, RDKafkaLogLevel::Error | RDKafkaLogLevel::Debug) {
-            // "[thrd:x]: y: Disconnected", which comes as no error.
+            // "[thrd:x]: y: Disconnected" is not reported as an error.
             let reason = message.split_once("]: ").map_or(message, |(_, reason)| reason);
             lock(&self.outage).hint(reason);
         }
@@ -292,7 +300,7 @@ impl ClientContext for Context {
             | RDKafkaLogLevel::Alert
             | RDKafkaLogLevel::Critical
             | RDKafkaLogLevel::Error
-            | RDKafkaLogLevel::Warning => self.passing(facility, message),
+            | RDKafkaLogLevel::Warning => self.log_transient(facility, message),
             RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
                 tracing::debug!(connector, task, facility, message, "librdkafka");
             }
@@ -319,7 +327,7 @@ impl ConsumerContext for Context {
     }
 }
 
-/// Locks; a panic elsewhere while holding the lock leaves plain data, which is used as it is.
+/// Locks a mutex, ignoring poisoning: the data is plain and stays valid after a panic.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! librdkafka's consumer, shared by the poll loop, the committer and look-ups; closes itself when all are gone.
+//! librdkafka's consumer, shared by the poll loop, the committer and the offset resolver. Closed when the last is dropped.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -8,54 +8,52 @@ use std::time::Duration;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use tracing::dispatcher;
 
-use super::context::{Context, Question};
-use super::outage::Line;
+use super::context::{Context, PendingRebalance};
+use super::outage::OutageNotice;
 use super::to_list;
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 const PROBE_PAUSE: Duration = Duration::from_millis(500);
 
-/// The consumer and what is known about it by name.
 pub(super) struct Core {
     pub(super) base: BaseConsumer<Context>,
     pub(super) group: String,
 }
 
 impl Core {
-    /// Returns what the callbacks share.
     pub(super) fn context(&self) -> &Context {
         self.base.context()
     }
 
-    /// Returns whether the poll loop has let go of the consumer.
+    /// Whether the poll loop has closed the consumer.
     pub(super) fn is_closing(&self) -> bool {
         self.context().closing.load(Ordering::Acquire)
     }
 
-    /// Says why brokers cannot be reached. Where that takes a look at them, it is said from a thread of its own.
-    pub(super) fn say(&self, line: Line) {
+    /// Reports why brokers cannot be reached. If that requires a TLS probe, it runs on a separate thread.
+    pub(super) fn report(&self, line: OutageNotice) {
         if !self.context().access.can_explain(line.reason()) {
-            return self.context().say(&line);
+            return self.context().report(&line);
         }
         let context = Arc::clone(self.base.client().context());
         let log = dispatcher::get_default(Clone::clone);
-        let look = move || {
+        let probe = move || {
             let explained = context.access.explain(line.reason());
             let line = explained.map_or(line.clone(), |reason| line.because(reason));
-            dispatcher::with_default(&log, || context.say(&line));
+            dispatcher::with_default(&log, || context.report(&line));
         };
-        let started = thread::Builder::new().name("kafka look".to_owned()).spawn(look);
+        let started = thread::Builder::new().name("tls probe".to_owned()).spawn(probe);
         if let Err(error) = started {
-            tracing::debug!(%error, "no thread to look at the brokers");
+            tracing::debug!(%error, "cannot start the thread for the TLS probe");
         }
     }
 
-    /// Watches for the end of an outage, on a thread of its own: an idle consumer would not notice it.
+    /// Watches for the end of an outage on a separate thread, because an idle consumer would not notice it.
     pub(super) fn watch_outage(self: &Arc<Self>) {
         let core = Arc::downgrade(self);
         let started = thread::Builder::new().name("kafka probe".to_owned()).spawn(move || probe(&core));
         if let Err(error) = started {
-            tracing::debug!(%error, "no thread to watch for the end of the outage");
+            tracing::debug!(%error, "cannot start the thread that watches for the end of the outage");
         }
     }
 }
@@ -74,16 +72,16 @@ fn probe(core: &Weak<Core>) {
 }
 
 impl Drop for Core {
-    /// Prepares the drop of `base`, which leaves the group and waits for all rebalances to be answered.
+    /// Answers the pending rebalance. Dropping `base` leaves the group, which waits until all rebalances are answered.
     fn drop(&mut self) {
         self.context().closing.store(true, Ordering::Release);
-        let question = self.context().question().take();
-        let answered = match question {
+        let pending_rebalance = self.context().pending_rebalance().take();
+        let answered = match pending_rebalance {
             None => return,
-            Some(Question::Assign { partitions, cooperative: true }) => {
+            Some(PendingRebalance::Assign { partitions, cooperative: true }) => {
                 self.base.incremental_assign(&to_list(&partitions))
             }
-            Some(Question::Revoke { partitions, cooperative: true }) => {
+            Some(PendingRebalance::Revoke { partitions, cooperative: true }) => {
                 self.base.incremental_unassign(&to_list(&partitions))
             }
             Some(_) => self.base.unassign(),

@@ -1,87 +1,56 @@
-//! Why a consumer cannot go on.
+//! Errors of the consumer.
 
 use rdkafka::error::KafkaError;
 
 use super::TopicPartition;
 use crate::kafka::client::ClientError;
 
-/// Why a consumer cannot be opened or cannot go on.
+/// Why a consumer cannot be opened or cannot continue.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConsumerError {
-    /// The settings are refused.
     #[error(transparent)]
     Client(#[from] ClientError),
     /// A property must be a number.
-    #[error("kafka property {property:?} is refused: it must be a whole number")]
-    NotANumber {
-        /// The property.
-        property: &'static str,
-    },
-    /// The subscription is refused, such as a bad regular expression.
+    #[error("kafka property {property:?} is invalid: it must be an integer")]
+    NotANumber { property: &'static str },
+    /// The subscription is invalid.
     #[error("cannot subscribe to {topics}: {reason}")]
-    Subscribe {
-        /// The topics or the expression.
-        topics: String,
-        /// librdkafka's reason.
-        reason: String,
-    },
-    /// A thread of the consumer's own could not be started.
+    Subscribe { topics: String, reason: String },
     #[error("cannot start a thread for the consumer: {0}")]
     Thread(#[from] std::io::Error),
-    /// The position lies outside of what the broker still, or already, has.
     #[error(
         "position {position} of {partition} is outside the log, which goes from {earliest} to {latest}: records \
-         were deleted before they were read, or the topic was created anew; to go on, reset the offsets of \
+         were deleted before they were read, or the topic was deleted and created again; to continue, reset the offsets of \
          group {group:?} (kafka-consumer-groups --group {group} --topic {}:{} --reset-offsets) and, if the sink \
-         keeps offsets of its own, those too", partition.topic, partition.partition
+         stores offsets of its own, those as well", partition.topic, partition.partition
     )]
     OutOfRange {
-        /// Where.
         partition: TopicPartition,
-        /// The offset that was to be read next.
+        /// The next offset to be read.
         position: i64,
         /// The log's first offset.
         earliest: i64,
-        /// The offset after the log's last.
+        /// The offset after the log's last record.
         latest: i64,
-        /// The consumer group.
         group: String,
     },
-    /// Brokers or librdkafka refuse for a reason that does not pass.
+    /// Retrying does not help.
     #[error("{reason}; {fix}")]
-    Permanent {
-        /// What librdkafka or the broker said.
-        reason: String,
-        /// What to do.
-        fix: String,
-    },
-    /// The assignment to be answered was withdrawn meanwhile; another one follows.
+    Permanent { reason: String, fix: String },
+    /// The assignment was revoked by another rebalance before it was answered.
     #[error("the assignment was withdrawn by another rebalance")]
     Superseded,
-    /// An answer to an assignment left out a partition.
-    #[error("no start was given for {partition}, which the group assigned")]
-    NoStart {
-        /// The partition.
-        partition: TopicPartition,
-    },
-    /// librdkafka refuses an answer to a rebalance, a pause or a resumption.
+    /// The answer to an assignment has no start offset for one of its partitions.
+    #[error("no start offset was given for {partition}, which the group assigned")]
+    NoStart { partition: TopicPartition },
+    /// librdkafka returned an error for an assignment, a pause or a resume.
     #[error("cannot {action}: {source}")]
-    Refused {
-        /// What was attempted.
-        action: &'static str,
-        /// librdkafka's reason.
-        source: KafkaError,
-    },
-    /// A look-up was not answered in time.
-    #[error("{what} was not answered in time: {reason}")]
-    LookUp {
-        /// What was asked for.
-        what: &'static str,
-        /// The last reason.
-        reason: String,
-    },
-    /// The consumer was closed during a look-up.
+    Librdkafka { action: &'static str, source: KafkaError },
+    /// A query to the brokers timed out.
+    #[error("timed out while querying {what}: {reason}")]
+    QueryTimeout { what: &'static str, reason: String },
+    /// The consumer was closed during a query.
     #[error("the consumer is closed")]
     Closed,
 }

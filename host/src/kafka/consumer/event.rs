@@ -1,55 +1,54 @@
-//! What a poll of the consumer gives.
+//! Events of the consumer.
 
 use rdkafka::message::BorrowedMessage;
 
 use super::{CommitError, ConsumerError, Positions, TopicPartition};
 
-/// What has become of the topics that a pattern takes.
+/// A change of the topics that match a pattern.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TopicsChange {
-    /// Partitions of all topics that are subscribed to now; none: no topic matches, and the consumer is in no group.
+    /// Number of partitions of all subscribed topics. 0 when no topic matches; the consumer is then in no group.
     pub partitions: usize,
-    /// Topics that are subscribed to from now on.
+    /// Topics that were added to the subscription.
     pub appeared: Vec<String>,
-    /// Topics that were, and are not there any more, or not for this user.
+    /// Topics that were deleted, or that this user may no longer see.
     pub gone: Vec<String>,
-    /// Topics that match and are not read because they begin with `__`, as far as that was not told yet.
+    /// Topics that match but are not read because they start with `__`; only those not reported before.
     pub reserved: Vec<String>,
-    /// Topics that match and are not read because the connector's own dead letters go there, as far as that was not told yet.
-    pub letters: Vec<String>,
+    /// Topics that match but are not read because they are the connector's own dead-letter topics; only those not reported
+    /// before.
+    pub own_dead_letter_topics: Vec<String>,
 }
 
-/// What happened.
+/// A result of [`Consumer::poll`](super::Consumer::poll).
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Event<'a> {
-    /// A record. It borrows librdkafka's fetch buffer: copy what you need and drop it.
+pub enum ConsumerEvent<'a> {
+    /// A record. It borrows librdkafka's fetch buffer, so copy it and drop it soon.
     Message(BorrowedMessage<'a>),
-    /// The group gives these partitions to this task, in addition to those it has. Answer with
-    /// [`Consumer::assign`](super::Consumer::assign); nothing is read from them before. Empty when the task gets
-    /// none this time (no answer needed).
+    /// The group assigned these partitions to this task, in addition to those it has. Answer with
+    /// [`Consumer::assign`](super::Consumer::assign); nothing is read from them before. An empty list needs no answer.
     Assigned(Vec<TopicPartition>),
-    /// The group takes these partitions away.
+    /// The group revoked these partitions.
     Revoked {
-        /// Which.
         partitions: Vec<TopicPartition>,
-        /// True when they are gone already (the group went on without this task): commits for them fail, no
-        /// answer is needed, and an assignment that still waits for its answer is void. False: finish and commit
-        /// what is in flight, then answer with [`Consumer::release`](super::Consumer::release).
+        /// True when the partitions are already lost because the group removed this member. Commits for them fail, no
+        /// answer is needed, and a pending assignment is void. When false, finish and commit what is in flight, then
+        /// answer with [`Consumer::release`](super::Consumer::release).
         lost: bool,
     },
-    /// The positions of these partitions lie outside their logs, and the settings say not to fail: they are
-    /// [held](super::Consumer::hold). Find out where they start, and [rewind](super::Consumer::rewind) them.
+    /// The positions of these partitions are outside their logs, and the settings do not make that an error. The
+    /// partitions are [held](super::Consumer::hold) until they are [rewound](super::Consumer::rewind) to a valid offset.
     LostPositions(Vec<TopicPartition>),
-    /// The pattern takes other topics than before, or their partitions are others. Told first once they are known.
+    /// The topics that match the pattern, or their partitions, changed. Also sent when they are known for the first time.
     Topics(TopicsChange),
-    /// A commit that was asked for with [`Consumer::commit_async`](super::Consumer::commit_async) ended. After
-    /// an error the same positions are tried again, on their own or with the next commit.
+    /// A commit requested with [`Consumer::commit_async`](super::Consumer::commit_async) finished. After an error the same
+    /// offsets are retried.
     CommitDone(Result<Positions, CommitError>),
-    /// Nothing can be read for now, for this reason; the consumer goes on trying. Already logged.
+    /// Nothing can be read at the moment, for this reason. The consumer keeps trying. Already logged.
     Stalled(String),
-    /// What stalled is over. Already logged.
+    /// The stall is over. Already logged.
     Recovered,
-    /// The consumer cannot go on: close it. Told once.
+    /// The consumer cannot continue and must be closed. Sent once.
     Fatal(ConsumerError),
 }

@@ -1,4 +1,4 @@
-//! What an error of librdkafka means for the task: wait, tell once, or give up.
+//! Handles librdkafka's errors: wait, log once, or fail the task.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,77 +7,78 @@ use rdkafka::Offset;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::outage::Line;
-use super::{Consumer, ConsumerError, Event, OnLostPosition, StartAt, Topics};
-use crate::kafka::access::Refusal;
+use super::outage::OutageNotice;
+use super::{Consumer, ConsumerError, ConsumerEvent, OnLostPosition, StartAt, Topics};
+use crate::kafka::access::PermanentError;
 use crate::kafka::client::{Severity, severity};
 
 const WATERMARK_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl Consumer {
-    /// Turns an error of the poll into an event, or into at most one line in the log.
-    pub(super) fn failure(&self, error: &KafkaError) -> Option<Event<'_>> {
+    /// Turns an error of `poll` into an event or into at most one log line.
+    pub(super) fn failure(&self, error: &KafkaError) -> Option<ConsumerEvent<'_>> {
         let code = error.rdkafka_error_code()?;
         let reason = self.context().take_error().unwrap_or_else(|| error.to_string());
-        // What follows from a failure is noise.
+        // Errors that follow a fatal one are not informative.
         if self.failed.get() {
             return None;
         }
-        if let Some(Refusal { reason, fix }) = self.refusal(code, &reason) {
+        if let Some(PermanentError { reason, fix }) = self.permanent_error(code, &reason) {
             return self.fatal(ConsumerError::Permanent { reason, fix });
         }
         if let KafkaError::MessageConsumptionFatal(_) = error {
-            let fix = "the client cannot go on; it is to be closed and opened anew".to_owned();
+            let fix = "the client cannot continue and must be reopened".to_owned();
             return self.fatal(ConsumerError::Permanent { reason, fix });
         }
         match severity(code) {
             Severity::Unreachable => self.unreachable(code, &reason),
             Severity::UnknownTopic => self.unknown_topic(&reason),
             Severity::OutOfRange => return self.lost_position(reason),
-            Severity::Permanent(_) | Severity::Passing => {
-                self.context().passing(&format!("{code:?}"), &reason);
+            Severity::Permanent(_) | Severity::Transient => {
+                self.context().log_transient(&format!("{code:?}"), &reason);
             }
         }
-        self.context().take_note().and_then(|note| self.event(note))
+        self.context().next_queued().and_then(|event| self.event(event))
     }
 
-    /// A topic that was named is waited for; one that a pattern took has been deleted, which the next look will show.
+    /// A topic in the list is waited for. A topic that matched the pattern has been deleted, so the topics are queried
+    /// again.
     fn unknown_topic(&self, reason: &str) {
         match (&self.topics, self.named_topic(reason)) {
-            (Topics::Pattern(_), Some(_)) => self.look_at_topics(),
+            (Topics::Pattern(_), Some(_)) => self.refresh_topics(),
             (Topics::List(_), Some(topic)) => {
                 self.context().topic_missing(topic);
-                // The group may give the topic's partitions to another task: then only this tells that it is there.
+                // The group may assign the topic's partitions to another task; then only this query detects the topic.
                 if let Err(error) = self.watch_topics() {
-                    tracing::debug!(%error, "no thread to look for the topic");
+                    tracing::debug!(%error, "cannot start the thread that waits for the topic");
                 }
             }
-            (_, None) => self.context().passing(reason, reason),
+            (_, None) => self.context().log_transient(reason, reason),
         }
     }
 
     fn unreachable(&self, code: RDKafkaErrorCode, reason: &str) {
         let all = code == RDKafkaErrorCode::AllBrokersDown;
         let Some(line) = self.context().unreachable(reason, all) else { return };
-        let begins = matches!(line, Line::Lost(_));
-        self.core.say(line);
+        let begins = matches!(line, OutageNotice::Lost(_));
+        self.core.report(line);
         if begins {
             self.core.watch_outage();
         }
     }
 
-    fn refusal(&self, code: RDKafkaErrorCode, reason: &str) -> Option<Refusal> {
+    fn permanent_error(&self, code: RDKafkaErrorCode, reason: &str) -> Option<PermanentError> {
         let assigned = self.assigned.borrow();
         let read: BTreeSet<&str> = assigned.keys().map(|at| at.topic.as_str()).collect();
         let topics = self.named_topic(reason).map_or_else(|| read.into_iter().collect(), |topic| vec![topic]);
-        self.core.refusal(code, reason, &topics)
+        self.core.permanent_error(code, reason, &topics)
     }
 
-    pub(super) fn fatal(&self, error: ConsumerError) -> Option<Event<'_>> {
-        (!self.failed.replace(true)).then_some(Event::Fatal(error))
+    pub(super) fn fatal(&self, error: ConsumerError) -> Option<ConsumerEvent<'_>> {
+        (!self.failed.replace(true)).then_some(ConsumerEvent::Fatal(error))
     }
 
-    /// librdkafka names the topic only in its text: "Subscribed topic not available: NAME: Broker: ...".
+    /// librdkafka reports the topic only in the message: "Subscribed topic not available: NAME: Broker: ...".
     fn named_topic<'a>(&self, reason: &'a str) -> Option<&'a str> {
         let named = reason.strip_prefix("Subscribed topic not available: ")?.split(": ").next()?;
         match &self.topics {
@@ -86,8 +87,8 @@ impl Consumer {
         }
     }
 
-    /// What to do about a position outside the log: librdkafka's error does not name the partition.
-    fn lost_position(&self, reason: String) -> Option<Event<'_>> {
+    /// Handles a position outside the log. librdkafka's error does not name the partition.
+    fn lost_position(&self, reason: String) -> Option<ConsumerEvent<'_>> {
         let lost = self.out_of_range();
         if self.on_lost_position == OnLostPosition::Fail || lost.is_empty() {
             let unknown = || ConsumerError::Permanent {
@@ -109,10 +110,9 @@ impl Consumer {
             }
             partitions.push(partition);
         }
-        (!partitions.is_empty()).then_some(Event::LostPositions(partitions))
+        (!partitions.is_empty()).then_some(ConsumerEvent::LostPositions(partitions))
     }
 
-    /// The partitions whose positions are outside their logs, as errors.
     fn out_of_range(&self) -> Vec<ConsumerError> {
         let positions = self.core.base.position().ok();
         let mut found = Vec::new();

@@ -1,51 +1,48 @@
-//! A consumer for one task's poll loop, on which rebalances wait for an answer instead of happening.
+//! A consumer for the poll loop of one task. Rebalances wait until the poll loop answers them.
 //!
-//! [`Consumer::poll`] gives messages and events. An [`Event::Assigned`] or [`Event::Revoked`] must be answered,
-//! sooner or later, by [`Consumer::assign`] or [`Consumer::release`]; until then the loop goes on polling, so
-//! that asking a sink for its offsets or writing what is in flight never costs the task its membership.
-//! Offsets are committed only as they are told, never by what was polled. Broker outages are one line in the
-//! log, not twenty a second.
+//! [`Consumer::poll`] returns messages and events. The poll loop must answer [`ConsumerEvent::Assigned`] with
+//! [`Consumer::assign`] and [`ConsumerEvent::Revoked`] with [`Consumer::release`]. Until it does, it keeps polling: a
+//! consumer that stops polling is removed from its group after `max.poll.interval.ms`, so neither asking the sink for its
+//! offsets nor writing batches in flight may block the poll. Offsets are committed only explicitly, never because a record
+//! was polled. A broker outage is logged once, not with each of librdkafka's errors.
 
 mod commit;
+mod commit_metadata;
 mod context;
 mod core;
-mod denied;
 mod error;
 mod event;
 mod failure;
-mod metadata;
+mod offset_resolver;
 mod outage;
+mod permanent;
 mod poll;
 mod settings;
 mod stalls;
-mod start;
 mod token;
+mod topic_watcher;
 mod topics;
-mod watch;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub use commit::CommitError;
 pub use error::ConsumerError;
-pub use event::{Event, TopicsChange};
+pub use event::{ConsumerEvent, TopicsChange};
+pub use offset_resolver::{OffsetResolver, StartAt};
 pub use poll::Consumer;
 pub use settings::{ConsumerSettings, OnLostPosition, Protocol, Start, Topics};
-pub use start::{LookUp, StartAt};
 
 use rdkafka::TopicPartitionList;
 
-/// One partition of a topic.
+/// A partition of a topic, displayed as `topic-3`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TopicPartition {
-    /// The topic's name.
     pub topic: String,
-    /// The partition, from 0.
     pub partition: i32,
 }
 
 impl TopicPartition {
-    /// Returns partition `partition` of `topic`.
     pub fn new(topic: impl Into<String>, partition: i32) -> Self {
         Self { topic: topic.into(), partition }
     }
@@ -60,19 +57,19 @@ impl fmt::Display for TopicPartition {
 /// The next offset to read, per partition.
 pub type Positions = std::collections::BTreeMap<TopicPartition, i64>;
 
-/// A position to commit.
+/// An offset to commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit {
     /// The next offset to read.
     pub offset: i64,
-    /// Bytes that the group keeps beside the offset; empty for none.
+    /// Commit metadata that the group stores with the offset; empty for none.
     pub metadata: Arc<[u8]>,
 }
 
-/// Positions with what is kept beside them, per partition.
+/// Offsets to commit with their metadata, per partition.
 pub type Commits = std::collections::BTreeMap<TopicPartition, Commit>;
 
-/// Commits `positions` with nothing beside them.
+/// Commits `positions` without metadata.
 #[must_use]
 pub fn without_metadata(positions: &Positions) -> Commits {
     let commit = |(at, offset): (&TopicPartition, &i64)| {
@@ -81,7 +78,7 @@ pub fn without_metadata(positions: &Positions) -> Commits {
     positions.iter().map(commit).collect()
 }
 
-/// The first offset of a log and the one after its last, per partition.
+/// Kafka's low and high watermark per partition: the first offset of the log and the offset after its last record.
 pub type Watermarks = std::collections::BTreeMap<TopicPartition, (i64, i64)>;
 
 fn from_list(list: &TopicPartitionList) -> Vec<TopicPartition> {

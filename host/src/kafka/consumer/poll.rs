@@ -1,4 +1,4 @@
-//! The consumer as the poll loop sees it.
+//! The interface between the consumer and the poll loop.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,38 +13,38 @@ use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::commit::Committer;
-use super::context::{Context, Note, Question};
+use super::context::{Context, PendingRebalance, QueuedEvent};
 use super::core::Core;
-use super::token::Holder;
-use super::topics::Matched;
+use super::token::ConsumerTokens;
+use super::topics::PatternSubscription;
 use super::{
-    CommitError, Commits, ConsumerError, ConsumerSettings, Event, LookUp, OnLostPosition, Positions,
-    Protocol, StartAt, TopicPartition, Topics, Watermarks, to_list,
+    CommitError, Commits, ConsumerError, ConsumerEvent, ConsumerSettings, OffsetResolver, OnLostPosition,
+    Positions, Protocol, StartAt, TopicPartition, Topics, Watermarks, to_list,
 };
 use crate::kafka::access::Access;
 use crate::kafka::client::ClientError;
 use crate::kafka::ffi;
-use crate::kafka::oauth::Refresher;
+use crate::kafka::oauth::TokenRefresher;
 
-/// Seeking is between librdkafka's own threads: no broker is asked.
+/// Seeking involves only librdkafka's own threads, no broker.
 const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A member of a consumer group, for one thread that polls it.
+/// A member of a consumer group, polled by one thread.
 ///
-/// Close it with [`Consumer::close`]; dropping it leaves the group too, but may block for long.
+/// Close it with [`Consumer::close`]. Dropping it also leaves the group, but may block for a long time.
 pub struct Consumer {
     committer: Committer,
-    refresher: Option<Refresher>,
-    /// Where each partition started that is being read.
+    refresher: Option<TokenRefresher>,
+    /// The start offset of each assigned partition.
     pub(super) assigned: RefCell<BTreeMap<TopicPartition, StartAt>>,
     paused: Cell<bool>,
-    /// Partitions that stay paused until they are [rewound](Self::rewind).
+    /// Partitions that are paused until they are [rewound](Self::rewind).
     held: RefCell<BTreeSet<TopicPartition>>,
-    /// Whether [`Event::Fatal`] was told.
+    /// Whether [`ConsumerEvent::Fatal`] was sent.
     pub(super) failed: Cell<bool>,
     pub(super) topics: Topics,
-    /// What a pattern takes, and how often that is looked up.
-    pub(super) matched: Matched,
+    /// The topics that match the pattern, and how often they are queried.
+    pub(super) matched: PatternSubscription,
     pub(super) refresh_topics_every: Option<Duration>,
     protocol: Protocol,
     pub(super) on_lost_position: OnLostPosition,
@@ -52,10 +52,10 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    /// Creates the consumer, which is in no group before it [joins](Self::join). Does not wait for brokers.
+    /// Creates the consumer, which is in no group until [`Self::join`]. Does not wait for brokers.
     ///
     /// # Errors
-    /// When a property or the subscription is refused.
+    /// When a property is invalid.
     pub fn open(settings: &ConsumerSettings) -> Result<Self, ConsumerError> {
         let (config, tokens) = settings.to_config()?;
         let access = Access::of(&settings.properties);
@@ -66,7 +66,9 @@ impl Consumer {
         let name = format!("{}-{}", settings.connector, settings.task);
         let refresher = match tokens {
             None => None,
-            Some(source) => Some(Refresher::start(source, &name, Holder(Arc::downgrade(&core)))?),
+            Some(source) => {
+                Some(TokenRefresher::start(source, &name, ConsumerTokens(Arc::downgrade(&core)))?)
+            }
         };
         Ok(Self {
             committer: Committer::start(&core, &name)?,
@@ -77,23 +79,23 @@ impl Consumer {
             on_lost_position: settings.on_lost_position,
             failed: Cell::new(false),
             topics: settings.topics.clone(),
-            matched: Matched::default(),
+            matched: PatternSubscription::default(),
             refresh_topics_every: settings.refresh_topics_every()?,
             protocol: settings.protocol.clone(),
             core,
         })
     }
 
-    /// Subscribes; the consumer joins its group with the next polls. Until then no other member notices it, so whoever may
-    /// fail before it can read should do so first. With a pattern, topics that match are looked for first, and the group is
-    /// joined once there is one.
+    /// Subscribes; the consumer joins its group during the next polls. Do everything that may fail before this call, so
+    /// that a failure does not cause a rebalance for the other members. With a pattern, the consumer joins the group when
+    /// the first topic matches.
     ///
     /// # Errors
-    /// When the subscription is refused.
+    /// When the subscription is invalid.
     pub fn join(&self) -> Result<(), ConsumerError> {
         match &self.topics {
             Topics::List(topics) => {
-                // A broker that assigns says nothing of topics that it does not know.
+                // With the new group protocol, the broker does not report unknown topics.
                 if self.protocol == Protocol::Consumer {
                     self.watch_topics()?;
                 }
@@ -103,41 +105,44 @@ impl Consumer {
         }
     }
 
-    /// Waits up to `timeout` for the next event. None may come early and means: poll again. Poll at least every
-    /// `max.poll.interval.ms`, also while paused and while a rebalance waits for its answer.
-    pub fn poll(&self, timeout: Duration) -> Option<Event<'_>> {
-        if self.matched.has_news()
+    /// Waits up to `timeout` for the next event; may return `None` early. Poll at least every `max.poll.interval.ms`, also
+    /// while paused and while a rebalance waits for its answer.
+    pub fn poll(&self, timeout: Duration) -> Option<ConsumerEvent<'_>> {
+        if self.matched.has_update()
             && let Some(event) = self.take_topics()
         {
             return Some(event);
         }
-        if let Some(note) = self.context().take_note() {
-            return self.event(note);
+        if let Some(event) = self.context().next_queued() {
+            return self.event(event);
         }
         match self.core.base.poll(timeout) {
             Some(Ok(message)) => {
                 self.context().answered();
-                Some(Event::Message(message))
+                Some(ConsumerEvent::Message(message))
             }
             Some(Err(error)) => self.failure(&error),
             None => {
                 if let Some(line) = self.context().tick() {
-                    self.core.say(line);
+                    self.core.report(line);
                 }
-                self.context().take_note().and_then(|note| self.event(note))
+                self.context().next_queued().and_then(|event| self.event(event))
             }
         }
     }
 
-    /// Answers [`Event::Assigned`]: starts reading, each partition where it is told. Partitions start paused
-    /// while the consumer is [paused](Self::pause).
+    /// Answers [`ConsumerEvent::Assigned`]: starts reading each partition at the given offset. Partitions start paused while
+    /// the consumer is [paused](Self::pause).
     ///
     /// # Errors
-    /// [`ConsumerError::Superseded`] when another rebalance withdrew the assignment (go on polling);
-    /// [`ConsumerError::NoStart`] when one of its partitions is missing in `starts` (answer again).
+    /// [`ConsumerError::Superseded`] when another rebalance revoked the assignment: keep polling.
+    /// [`ConsumerError::NoStart`] when one of its partitions is missing in `starts`: answer again.
     pub fn assign(&self, starts: &[(TopicPartition, StartAt)]) -> Result<(), ConsumerError> {
-        let mut question = self.context().question();
-        let Some(Question::Assign { partitions, cooperative }) = &*question else {
+        if self.context().has_queued_rebalance() {
+            return Err(ConsumerError::Superseded);
+        }
+        let mut pending_rebalance = self.context().pending_rebalance();
+        let Some(PendingRebalance::Assign { partitions, cooperative }) = &*pending_rebalance else {
             return if starts.is_empty() { Ok(()) } else { Err(ConsumerError::Superseded) };
         };
         let starts: BTreeMap<&TopicPartition, StartAt> =
@@ -152,9 +157,9 @@ impl Consumer {
         let taken = if *cooperative { base.incremental_assign(&list) } else { base.assign(&list) };
         let mut assigned = self.assigned.borrow_mut();
         assigned.extend(partitions.iter().filter_map(|at| Some((at.clone(), *starts.get(at)?))));
-        *question = None;
+        *pending_rebalance = None;
         taken.map_err(refused("start reading"))?;
-        // A partition that was paused when it was given up may come back paused.
+        // A partition that was paused when it was released is still paused when it is assigned again.
         if self.paused.get() {
             base.pause(&list).map_err(refused("pause"))
         } else {
@@ -162,7 +167,7 @@ impl Consumer {
         }
     }
 
-    /// Stops the flow of messages of one partition until it is [rewound](Self::rewind) or given up.
+    /// Pauses one partition until it is [rewound](Self::rewind) or released.
     ///
     /// # Errors
     /// When librdkafka refuses.
@@ -175,13 +180,20 @@ impl Consumer {
         self.held.borrow().contains(partition)
     }
 
-    /// Reads held partitions again, each from where it is told. What was fetched ahead of them is thrown away.
+    /// Resumes held partitions at the given offsets. Prefetched records of them are discarded. Partitions that the group has
+    /// taken away meanwhile are left out: the event that reports their loss is still to be polled.
     ///
     /// # Errors
     /// When librdkafka refuses.
     pub fn rewind(&self, starts: &[(TopicPartition, StartAt)]) -> Result<(), ConsumerError> {
+        let owned = self.core.base.assignment().map_err(refused("rewind"))?;
+        let is_owned = |at: &TopicPartition| owned.find_partition(&at.topic, at.partition).is_some();
+        let starts: Vec<_> = starts.iter().filter(|(at, _)| is_owned(at)).cloned().collect();
+        if starts.is_empty() {
+            return Ok(());
+        }
         let mut list = TopicPartitionList::with_capacity(starts.len());
-        for (at, start) in starts {
+        for (at, start) in &starts {
             let added = list.add_partition_offset(&at.topic, at.partition, (*start).into());
             added.map_err(refused("rewind"))?;
         }
@@ -199,8 +211,8 @@ impl Consumer {
         self.core.base.resume(&list).map_err(refused("resume"))
     }
 
-    /// Returns where reading goes on in each partition that something was read of, past control records of transactions,
-    /// which no message stands for. Does not ask the brokers.
+    /// Returns the position of each partition from which something was read. Positions include control records of
+    /// transactions, which are not returned as messages. Does not query the brokers.
     pub fn positions(&self) -> Positions {
         let Ok(list) = self.core.base.position() else { return Positions::new() };
         let known = list.elements().into_iter().filter_map(|element| match element.offset() {
@@ -212,8 +224,8 @@ impl Consumer {
         known.collect()
     }
 
-    /// Returns where the logs that are being read begin (0 if no fetch has told) and end. Of partitions whose flow is
-    /// stopped that gets old: ask [`LookUp::ends`] for those.
+    /// Returns the cached watermarks of the assigned partitions; the low one is 0 if no fetch has returned it. The values of
+    /// paused partitions become stale: use [`OffsetResolver::ends`] for those.
     pub fn ends(&self) -> Watermarks {
         let end = |at: &TopicPartition| {
             Some((at.clone(), ffi::cached_ends(self.core.base.client(), &at.topic, at.partition)?))
@@ -221,46 +233,45 @@ impl Consumer {
         self.assigned.borrow().keys().filter_map(end).collect()
     }
 
-    /// Answers [`Event::Revoked`]: gives the partitions up. Positions of theirs that are not committed yet are
-    /// not committed any more. Does nothing when no revocation waits for an answer.
+    /// Answers [`ConsumerEvent::Revoked`]: releases the partitions and drops their pending commits. Does nothing when no
+    /// revocation is pending.
     ///
     /// # Errors
     /// When librdkafka refuses.
     pub fn release(&self) -> Result<(), ConsumerError> {
-        let mut question = self.context().question();
-        let Some(Question::Revoke { partitions, cooperative }) = &*question else {
+        let mut pending_rebalance = self.context().pending_rebalance();
+        let Some(PendingRebalance::Revoke { partitions, cooperative }) = &*pending_rebalance else {
             return Ok(());
         };
         let base = &self.core.base;
         let given =
             if *cooperative { base.incremental_unassign(&to_list(partitions)) } else { base.unassign() };
         self.forget(partitions);
-        *question = None;
+        *pending_rebalance = None;
         given.map_err(refused("give up partitions"))
     }
 
-    /// Returns the partitions that are being read.
     pub fn assigned(&self) -> Vec<TopicPartition> {
         self.assigned.borrow().keys().cloned().collect()
     }
 
-    /// Commits positions in the background; the result comes as [`Event::CommitDone`]. One request is under way at a
-    /// time; positions given meanwhile go with the next.
+    /// Commits offsets in the background; the result is sent as [`ConsumerEvent::CommitDone`]. One request is in flight at a
+    /// time; later offsets are part of the next request.
     pub fn commit_async(&self, commits: &Commits) {
         self.committer.submit(commits);
     }
 
-    /// Commits positions and waits for it, trying again until `deadline` where that is of use. The result
-    /// also comes as [`Event::CommitDone`].
+    /// Commits offsets and waits for the result, retrying transient errors until `deadline`. The result is also sent as
+    /// [`ConsumerEvent::CommitDone`].
     ///
     /// # Errors
-    /// When the group has moved on, refuses, or does not answer in time.
+    /// When the group rebalances, the error is permanent, or there is no response in time.
     pub fn commit_sync(&self, commits: &Commits, deadline: Instant) -> Result<(), CommitError> {
         self.committer.submit_and_wait(commits, deadline)
     }
 
-    /// Stops the flow of messages of all partitions, also of those assigned later, until [`Self::resume`].
-    /// What was fetched ahead is thrown away, so pause for stalls of half a second and more only.
+    /// Pauses all partitions, including those assigned later, until [`Self::resume`]. Prefetched records are discarded, so
+    /// pause only for stalls of half a second or more.
     ///
     /// # Errors
     /// When librdkafka refuses.
@@ -269,7 +280,7 @@ impl Consumer {
         self.core.base.pause(&to_list(self.assigned.borrow().keys())).map_err(refused("pause"))
     }
 
-    /// Lets messages flow again, from where they stopped.
+    /// Resumes all partitions that are not held, from their positions.
     ///
     /// # Errors
     /// When librdkafka refuses.
@@ -280,24 +291,23 @@ impl Consumer {
         self.core.base.resume(&list).map_err(refused("resume"))
     }
 
-    /// Returns whether the consumer is paused.
     pub fn is_paused(&self) -> bool {
         self.paused.get()
     }
 
-    /// Returns a handle for look-ups from other threads.
-    pub fn look_up(&self) -> LookUp {
-        LookUp::new(&self.core)
+    /// Returns a handle for blocking queries from other threads.
+    pub fn offset_resolver(&self) -> OffsetResolver {
+        OffsetResolver::new(&self.core)
     }
 
-    /// From now on look-ups end with [`ConsumerError::Closed`]: the consumer is about to be closed. Not to be polled
-    /// after this; commits still work.
-    pub fn end_look_ups(&self) {
+    /// Makes all queries of offset resolvers fail with [`ConsumerError::Closed`] before the consumer is closed. Do not poll
+    /// after this call; commits still work.
+    pub fn close_offset_resolver(&self) {
         self.context().closing.store(true, Ordering::Release);
     }
 
-    /// Leaves the group and frees everything, for at most `timeout`. Commit before: nothing is committed here.
-    /// Returns false when that takes longer; it then goes on by itself or, if it hangs, is leaked.
+    /// Leaves the group and closes the consumer, waiting at most `timeout`. Does not commit. Returns false when closing
+    /// takes longer; it then continues in the background or, if it hangs, is leaked.
     pub fn close(self, timeout: Duration) -> bool {
         let Self { core, committer, refresher, matched, .. } = self;
         core.context().closing.store(true, Ordering::Release);
@@ -306,7 +316,7 @@ impl Consumer {
         let (done, closed) = mpsc::channel::<()>();
         let closing = thread::Builder::new().name(format!("close {connector}-{task}")).spawn(move || {
             let mut core = core;
-            // A look-up or a commit under way holds on to it.
+            // A query or a commit in flight holds a reference.
             while let Err(shared) = Arc::try_unwrap(core) {
                 core = shared;
                 thread::sleep(Duration::from_millis(5));
@@ -321,7 +331,7 @@ impl Consumer {
                 connector,
                 task,
                 seconds,
-                "kafka consumer does not close in time; leaving it behind"
+                "kafka consumer did not close in time and was abandoned"
             );
         }
         in_time
@@ -340,36 +350,36 @@ impl Consumer {
         }
     }
 
-    pub(super) fn event(&self, note: Note) -> Option<Event<'_>> {
-        Some(match note {
-            Note::Assigned(partitions) => Event::Assigned(partitions),
-            Note::Revoked { partitions, lost } => {
+    pub(super) fn event(&self, event: QueuedEvent) -> Option<ConsumerEvent<'_>> {
+        Some(match event {
+            QueuedEvent::Assigned(partitions) => ConsumerEvent::Assigned(partitions),
+            QueuedEvent::Revoked { partitions, lost } => {
                 if lost {
                     self.forget(&partitions);
                 }
-                Event::Revoked { partitions, lost }
+                ConsumerEvent::Revoked { partitions, lost }
             }
-            Note::Committed(result) => {
+            QueuedEvent::Committed(result) => {
                 if let Err(error) = &result {
-                    self.context().passing("commit", &error.to_string());
+                    self.context().log_transient("commit", &error.to_string());
                 }
-                Event::CommitDone(result)
+                ConsumerEvent::CommitDone(result)
             }
-            Note::Topics(selection) => {
+            QueuedEvent::Topics(selection) => {
                 self.matched.learn(selection);
                 return self.take_topics();
             }
-            Note::Missing(topics) => {
+            QueuedEvent::Missing(topics) => {
                 self.context().topics_missing(&topics);
                 return None;
             }
-            Note::Refused(error) => return self.fatal(error),
-            Note::Stalled(reason) => Event::Stalled(reason),
-            Note::Recovered => Event::Recovered,
+            QueuedEvent::Fatal(error) => return self.fatal(error),
+            QueuedEvent::Stalled(reason) => ConsumerEvent::Stalled(reason),
+            QueuedEvent::Recovered => ConsumerEvent::Recovered,
         })
     }
 }
 
 fn refused(action: &'static str) -> impl Fn(KafkaError) -> ConsumerError {
-    move |source| ConsumerError::Refused { action, source }
+    move |source| ConsumerError::Librdkafka { action, source }
 }

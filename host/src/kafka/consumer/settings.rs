@@ -1,4 +1,4 @@
-//! What a consumer is told, and how that becomes librdkafka's configuration.
+//! Consumer settings, and their conversion to librdkafka's configuration.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,40 +13,37 @@ use crate::kafka::oauth::TokenSource;
 use crate::kafka::topic_pattern::TopicPattern;
 
 const MEBIBYTE: usize = 1 << 20;
-/// librdkafka's default; a limit on what is believed, not memory that is reserved.
+/// librdkafka's default. It limits the accepted response size; no memory is reserved.
 const DEFAULT_RESPONSE_LIMIT: usize = 100_000_000;
-/// librdkafka refuses less: `fetch.max.bytes` must reach `message.max.bytes`.
-const LEAST_FETCH: usize = MEBIBYTE;
-/// How often the brokers are asked about topics: which there are, and which partitions they have.
+/// librdkafka requires `fetch.max.bytes` to be at least `message.max.bytes`.
+const MIN_FETCH_BYTES: usize = MEBIBYTE;
+/// How often topic metadata is queried.
 const REFRESH: &str = "topic.metadata.refresh.interval.ms";
 
 /// Which topics a consumer subscribes to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Topics {
-    /// These.
     List(Vec<String>),
-    /// Those that a pattern takes, also ones created later.
+    /// All topics that match, including those created later.
     Pattern(TopicPattern),
 }
 
-/// Where a group begins that has not committed anything for a topic.
+/// Where to start when the group has no committed offset for a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Start {
-    /// At the oldest record.
+    /// At the oldest record, like `auto.offset.reset=earliest`.
     Earliest,
-    /// At what arrives from now on.
+    /// At the end of the log, like `auto.offset.reset=latest`.
     Latest,
 }
 
-/// What becomes of a position that lies outside its partition's log: records were deleted before they were read, or the
-/// topic was created anew.
+/// What to do when a position is outside its partition's log: records were deleted before they were read, or the topic was
+/// deleted and created again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnLostPosition {
-    /// The consumer cannot go on, and says where.
+    /// Fail with the partition and the position.
     Fail,
-    /// Read the log from its beginning.
     Earliest,
-    /// Read what arrives from now on.
     Latest,
 }
 
@@ -56,14 +53,14 @@ pub enum Protocol {
     /// The classic protocol with an assignment strategy: `cooperative-sticky`, `range` or `roundrobin`. All members of a
     /// group must use the same.
     Classic(String),
-    /// The broker assigns (KIP-848, Apache Kafka 4.0 and newer). Session and heartbeat are the broker's to say.
+    /// The broker assigns (KIP-848, Apache Kafka 4.0 and newer) and decides session timeout and heartbeat interval.
     Consumer,
 }
 
-/// Properties of the classic protocol, which librdkafka refuses beside the other one.
+/// Properties that librdkafka accepts only with the classic protocol.
 const CLASSIC_ONLY: [&str; 2] = ["session.timeout.ms", "heartbeat.interval.ms"];
 
-/// What a consumer is told. Serialised with its secrets.
+/// Settings of a consumer. Serialized including its secrets.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct ConsumerSettings {
     /// The connector's name, for logs and threads.
@@ -74,22 +71,19 @@ pub struct ConsumerSettings {
     pub bootstrap_servers: String,
     /// The consumer group.
     pub group_id: String,
-    /// What the brokers call this client in their logs and quotas.
+    /// The client id, used by brokers in logs and quotas.
     pub client_id: String,
-    /// What to subscribe to.
     pub topics: Topics,
-    /// How the group shares its partitions.
     pub protocol: Protocol,
-    /// Static membership (KIP-345): the member's name in the group, unique in it. A member that comes back within the
-    /// session timeout finds its partitions as they were, and nobody else gets them before.
+    /// Static membership (KIP-345): the `group.instance.id`, unique in the group. A member that rejoins within the session
+    /// timeout keeps its partitions, and they are not assigned to another member in between.
     pub instance_id: Option<String>,
-    /// What becomes of a position outside the log.
     pub on_lost_position: OnLostPosition,
-    /// How many bytes librdkafka may fetch ahead. At least 1 MiB is used; one record may exceed it.
+    /// How many bytes librdkafka may prefetch; at least 1 MiB. A single record may exceed it.
     pub queue_bytes: usize,
-    /// The largest record, in bytes, that must be able to arrive.
+    /// The largest record that must be accepted, in bytes.
     pub max_record_bytes: usize,
-    /// Further properties of librdkafka. They override the tunables below, not what the consumer relies on
+    /// Further librdkafka properties. They override the tunables below, but not settings that the consumer relies on
     /// (offset handling, group, brokers).
     pub properties: BTreeMap<String, String>,
 }
@@ -108,24 +102,24 @@ impl fmt::Debug for ConsumerSettings {
             .field("on_lost_position", &self.on_lost_position)
             .field("queue_bytes", &self.queue_bytes)
             .field("max_record_bytes", &self.max_record_bytes)
-            // Names only: values may be passwords and keys.
+            // Names only, because values may be passwords or keys.
             .field("properties", &self.properties.keys().collect::<Vec<_>>())
             .finish()
     }
 }
 
 impl ConsumerSettings {
-    /// Checks all that can be checked without a broker: that librdkafka knows every property, and takes its value.
+    /// Checks everything that can be checked without a broker: that librdkafka knows every property and accepts its value.
     ///
     /// # Errors
-    /// When it does not.
+    /// When a property is unknown or invalid.
     pub fn check(&self) -> Result<(), ConsumerError> {
         let (config, _) = self.to_config()?;
         config.create_native_config().map_err(ClientError::from_creation)?;
         Ok(())
     }
 
-    /// Returns librdkafka's configuration, and where OAuth tokens come from, if they are needed.
+    /// Returns librdkafka's configuration, and the source of OAuth tokens if they are used.
     pub(super) fn to_config(&self) -> Result<(ClientConfig, Option<TokenSource>), ConsumerError> {
         let (mut config, tokens) = client::configure(&self.bootstrap_servers, &self.properties)?;
         let classic = matches!(self.protocol, Protocol::Classic(_));
@@ -142,7 +136,7 @@ impl ConsumerSettings {
             .set("client.id", &self.client_id)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
-            // A position outside the log is an error that somebody must look at, never a silent skip.
+            // A position outside the log must be an error, not a silent skip.
             .set("auto.offset.reset", "error")
             .set("allow.auto.create.topics", "false");
         match &self.protocol {
@@ -155,7 +149,7 @@ impl ConsumerSettings {
         Ok((config, tokens))
     }
 
-    /// How often the topics that a pattern takes are looked up; only at the start, if never.
+    /// How often the topics that match a pattern are queried; with `None`, only at the start.
     pub(super) fn refresh_topics_every(&self) -> Result<Option<Duration>, ConsumerError> {
         let Some(text) = self.properties.get(REFRESH) else { return Ok(Some(Duration::from_secs(30))) };
         let every: i64 = text.trim().parse().map_err(|_| ConsumerError::NotANumber { property: REFRESH })?;
@@ -172,17 +166,17 @@ impl ConsumerSettings {
             Some(text) => {
                 text.parse().map_err(|_| ConsumerError::NotANumber { property: "fetch.max.bytes" })?
             }
-            None => queue.clamp(LEAST_FETCH, 50 * MEBIBYTE),
+            None => queue.clamp(MIN_FETCH_BYTES, 50 * MEBIBYTE),
         };
-        // A broker answers with at least one whole batch, however small the limits of the request (KIP-74), so
-        // only the limit on the response has to leave room for the largest record.
+        // A broker returns at least one whole batch, however small the request's limits are (KIP-74), so only the response
+        // limit has to accommodate the largest record.
         let response = fetch.max(self.max_record_bytes).saturating_add(MEBIBYTE).max(DEFAULT_RESPONSE_LIMIT);
         Ok(vec![
             ("session.timeout.ms", "45000".to_owned()),
             ("heartbeat.interval.ms", "3000".to_owned()),
             ("max.poll.interval.ms", "300000".to_owned()),
-            // How soon new partitions, new matching topics, and topics that were missing are found. For a pattern all
-            // topics of the cluster are asked for, which may be many.
+            // How soon new partitions and new or missing topics are detected. With a pattern, all topics of the cluster
+            // are queried, which may be many.
             (REFRESH, if self.has_pattern() { "30000" } else { "10000" }.to_owned()),
             ("reconnect.backoff.max.ms", "5000".to_owned()),
             ("queued.max.messages.kbytes", (queue / 1024).min(2_097_151).to_string()),

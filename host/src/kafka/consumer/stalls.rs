@@ -1,10 +1,10 @@
-//! Why nothing can be read, when there may be several reasons at once.
+//! The reasons why a consumer cannot read. Several may exist at the same time.
 
 use std::collections::BTreeMap;
 
-/// What holds a consumer up, the most important first.
+/// Why a consumer is stalled, the most important reason first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Cause {
+pub(super) enum StallCause {
     /// There is no OAuth token.
     Token,
     /// No broker can be reached.
@@ -15,21 +15,20 @@ pub(super) enum Cause {
     Topic(String),
 }
 
-/// The reasons that hold.
+/// The current reasons.
 #[derive(Debug, Default)]
-pub(super) struct Stalls(BTreeMap<Cause, String>);
+pub(super) struct Stalls(BTreeMap<StallCause, String>);
 
 impl Stalls {
-    /// A reason has come up, or has other words. Returns the one to be told, if it is another than before.
-    pub(super) fn begin(&mut self, cause: Cause, reason: String) -> Option<String> {
+    /// Adds a reason or changes its text. Returns the most important reason if it changed.
+    pub(super) fn begin(&mut self, cause: StallCause, reason: String) -> Option<String> {
         let before = self.first();
         self.0.insert(cause, reason);
         self.first().filter(|first| before.as_ref() != Some(first))
     }
 
-    /// A reason is gone. Returns nothing if that changes nothing, else what is to be told now: another reason, or that all
-    /// is well.
-    pub(super) fn end(&mut self, cause: &Cause) -> Option<Option<String>> {
+    /// Removes a reason. Returns `None` if the most important reason did not change, `Some(None)` if no reason is left.
+    pub(super) fn end(&mut self, cause: &StallCause) -> Option<Option<String>> {
         let before = self.first();
         self.0.remove(cause)?;
         let now = self.first();
@@ -46,15 +45,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_most_important_reason_is_told_and_recovery_when_none_is_left() {
+    fn the_most_important_reason_is_reported() {
         let (mut stalls, text) = (Stalls::default(), str::to_owned);
-        assert_eq!(stalls.begin(Cause::Topic("t".to_owned()), text("no t")), Some(text("no t")));
-        assert_eq!(stalls.begin(Cause::Brokers, text("refused")), Some(text("refused")));
-        assert_eq!(stalls.begin(Cause::Brokers, text("refused")), None);
-        assert_eq!(stalls.begin(Cause::Topic("u".to_owned()), text("no u")), None);
-        assert_eq!(stalls.end(&Cause::Topic("t".to_owned())), None);
-        assert_eq!(stalls.end(&Cause::Brokers), Some(Some(text("no u"))));
-        assert_eq!(stalls.end(&Cause::Brokers), None);
-        assert_eq!(stalls.end(&Cause::Topic("u".to_owned())), Some(None));
+        assert_eq!(stalls.begin(StallCause::Topic("t".to_owned()), text("no t")), Some(text("no t")));
+        assert_eq!(stalls.begin(StallCause::Brokers, text("refused")), Some(text("refused")));
+        assert_eq!(stalls.begin(StallCause::Brokers, text("refused")), None);
+        assert_eq!(stalls.begin(StallCause::Topic("u".to_owned()), text("no u")), None);
+        assert_eq!(stalls.end(&StallCause::Topic("t".to_owned())), None);
+        assert_eq!(stalls.end(&StallCause::Brokers), Some(Some(text("no u"))));
+        assert_eq!(stalls.end(&StallCause::Brokers), None);
+        assert_eq!(stalls.end(&StallCause::Topic("u".to_owned())), Some(None));
     }
 }

@@ -1,46 +1,46 @@
-//! OAuth tokens for a consumer: handed to librdkafka as they come, and what is said when there is none.
+//! Sets OAuth tokens on a consumer, and reports when no token can be obtained.
 
 use std::sync::Weak;
 
 use rdkafka::consumer::Consumer as _;
 
 use super::core::Core;
-use super::stalls::Cause;
-use crate::kafka::oauth::{Supplied, Supply, Token, supply};
+use super::stalls::StallCause;
+use crate::kafka::oauth::{Token, TokenOutcome, TokenReceiver, apply_token};
 
-/// A consumer that wants tokens for as long as it lives.
-pub(super) struct Holder(pub(super) Weak<Core>);
+/// Receives tokens for a consumer as long as it exists.
+pub(super) struct ConsumerTokens(pub(super) Weak<Core>);
 
-impl Supplied for Holder {
-    fn supply(&self, token: &Token) -> Supply {
-        let Some(core) = self.0.upgrade() else { return Supply::Gone };
+impl TokenReceiver for ConsumerTokens {
+    fn apply_token(&self, token: &Token) -> TokenOutcome {
+        let Some(core) = self.0.upgrade() else { return TokenOutcome::ClientGone };
         core.context().access.note_token(token);
-        let supplied = supply(core.base.client(), token);
-        if supplied == Supply::Taken {
-            core.context().goes_on(&Cause::Token);
+        let supplied = apply_token(core.base.client(), token);
+        if supplied == TokenOutcome::Accepted {
+            core.context().end_stall(&StallCause::Token);
         }
         supplied
     }
 
-    fn lacks(&self, reason: &str, news: bool) {
+    fn on_failure(&self, reason: &str, is_new: bool) {
         let Some(core) = self.0.upgrade() else { return };
         let context = core.context();
-        if news {
+        if is_new {
             let (connector, task) = (&context.connector, context.task);
-            tracing::warn!(connector, task, reason, "no OAuth token for kafka; retrying");
+            tracing::warn!(connector, task, reason, "cannot get an OAuth token for kafka; retrying");
         }
         if !context.access.has_token() {
-            context.stalls(Cause::Token, format!("there is no OAuth token for kafka: {reason}"));
+            context.begin_stall(StallCause::Token, format!("no OAuth token for kafka: {reason}"));
         }
     }
 
-    fn has_again(&self) {
+    fn on_recovery(&self) {
         let Some(core) = self.0.upgrade() else { return };
         let context = core.context();
         tracing::info!(
             connector = context.connector,
             task = context.task,
-            "there is an OAuth token for kafka again"
+            "got an OAuth token for kafka again"
         );
     }
 }

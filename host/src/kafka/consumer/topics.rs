@@ -1,7 +1,7 @@
-//! What a consumer is subscribed to: the topics in its settings, or those that its pattern takes at the moment.
+//! The subscription of a consumer: a list of topics, or the topics that currently match a pattern.
 //!
-//! Patterns never go to librdkafka, nor to the broker: each has rules of its own for them. The consumer subscribes to names,
-//! and to others when a [`Watch`] finds that the pattern takes others.
+//! Patterns are not passed to librdkafka or the broker, because each has its own regex dialect. The consumer subscribes to
+//! topic names, and changes its subscription when a [`TopicWatcher`] finds that other topics match.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -9,30 +9,30 @@ use std::collections::BTreeMap;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
 
-use super::stalls::Cause;
-use super::watch::Watch;
-use super::{Consumer, ConsumerError, Event, Topics, TopicsChange};
+use super::stalls::StallCause;
+use super::topic_watcher::TopicWatcher;
+use super::{Consumer, ConsumerError, ConsumerEvent, Topics, TopicsChange};
 use crate::kafka::topic_pattern::Selection;
 
-/// What the pattern of a consumer takes.
+/// The topics that match the pattern of a consumer.
 #[derive(Default)]
-pub(super) struct Matched {
-    watch: RefCell<Option<Watch>>,
-    /// What was found last, until the consumer has subscribed to it.
+pub(super) struct PatternSubscription {
+    watch: RefCell<Option<TopicWatcher>>,
+    /// The latest result, until the consumer has subscribed to it.
     found: RefCell<Option<Selection>>,
     /// Mirrors `found.is_some()`.
     news: Cell<bool>,
-    /// What the consumer has subscribed to.
+    /// The current subscription.
     subscribed: RefCell<Option<Selection>>,
 }
 
-impl Matched {
-    /// Whether something was found that is not subscribed to yet.
-    pub(super) fn has_news(&self) -> bool {
+impl PatternSubscription {
+    /// Whether there is a result that is not subscribed to yet.
+    pub(super) fn has_update(&self) -> bool {
         self.news.get()
     }
 
-    /// Takes what was found, in place of what was found before.
+    /// Replaces the latest result.
     pub(super) fn learn(&self, selection: Selection) {
         *self.found.borrow_mut() = Some(selection);
         self.news.set(true);
@@ -40,25 +40,25 @@ impl Matched {
 }
 
 impl Consumer {
-    /// Begins to follow which topics there are, unless it does so already.
+    /// Starts watching the topics of the cluster, unless it is watching already.
     pub(super) fn watch_topics(&self) -> Result<(), ConsumerError> {
         if self.matched.watch.borrow().is_some() {
             return Ok(());
         }
         let context = self.context();
         let name = format!("{}-{}", context.connector, context.task);
-        let watch = Watch::start(&self.core, self.topics.clone(), self.refresh_topics_every, &name)?;
+        let watch = TopicWatcher::start(&self.core, self.topics.clone(), self.refresh_topics_every, &name)?;
         *self.matched.watch.borrow_mut() = Some(watch);
         Ok(())
     }
 
-    /// Has the topics looked up now.
-    pub(super) fn look_at_topics(&self) {
-        self.matched.watch.borrow().iter().for_each(Watch::look);
+    /// Queries the topics now.
+    pub(super) fn refresh_topics(&self) {
+        self.matched.watch.borrow().iter().for_each(TopicWatcher::refresh);
     }
 
-    /// Subscribes to these topics in place of others; to none, it leaves the group. What is assigned of topics that stay is
-    /// kept with a cooperative strategy, and comes back from the rebalance with others.
+    /// Replaces the subscription; with no topics, leaves the group. With a cooperative strategy, assigned partitions of
+    /// topics that stay subscribed are kept; with other strategies, the rebalance assigns them again.
     pub(super) fn subscribe(&self, topics: Vec<&str>) -> Result<(), ConsumerError> {
         let base = &self.core.base;
         if topics.is_empty() {
@@ -74,9 +74,9 @@ impl Consumer {
         })
     }
 
-    /// Subscribes to what was found, unless a rebalance waits for its answer: then after that.
-    pub(super) fn take_topics(&self) -> Option<Event<'_>> {
-        if self.failed.get() || self.context().question().is_some() {
+    /// Subscribes to the latest result, unless a rebalance is pending: then later.
+    pub(super) fn take_topics(&self) -> Option<ConsumerEvent<'_>> {
+        if self.failed.get() || self.context().pending_rebalance().is_some() {
             return None;
         }
         let found = self.matched.found.take()?;
@@ -89,31 +89,33 @@ impl Consumer {
             appeared: new_in(found.topics.keys(), |topic| before.topics.contains_key(topic)),
             gone: new_in(before.topics.keys(), |topic| found.topics.contains_key(topic)),
             reserved: new_in(&found.reserved, |topic| before.reserved.contains(topic)),
-            letters: new_in(&found.letters, |topic| before.letters.contains(topic)),
+            own_dead_letter_topics: new_in(&found.own_dead_letter_topics, |topic| {
+                before.own_dead_letter_topics.contains(topic)
+            }),
         };
         let has_changed = !change.appeared.is_empty() || !change.gone.is_empty();
         if has_changed && let Err(error) = self.subscribe(found.topics.keys().map(String::as_str).collect()) {
             return self.fatal(error);
         }
-        self.tell_of_match(&found.topics);
+        self.update_pattern_stall(&found.topics);
         (is_first
             || change != TopicsChange { partitions: before.topics.values().sum(), ..Default::default() })
-        .then_some(Event::Topics(change))
+        .then_some(ConsumerEvent::Topics(change))
     }
 
-    /// That nothing matches is why nothing is read.
-    fn tell_of_match(&self, topics: &BTreeMap<String, usize>) {
+    /// Reports a stall while no topic matches.
+    fn update_pattern_stall(&self, topics: &BTreeMap<String, usize>) {
         let Topics::Pattern(pattern) = &self.topics else { return };
         if topics.is_empty() {
             let reason = format!("no topic matches {pattern}; waiting for one to appear");
-            self.context().stalls(Cause::Pattern, reason);
+            self.context().begin_stall(StallCause::Pattern, reason);
         } else {
-            self.context().goes_on(&Cause::Pattern);
+            self.context().end_stall(&StallCause::Pattern);
         }
     }
 }
 
-/// Those of `topics` that were not there before.
+/// The items of `topics` that are not known.
 fn new_in<'t>(
     topics: impl IntoIterator<Item = &'t String>,
     is_known: impl Fn(&String) -> bool,

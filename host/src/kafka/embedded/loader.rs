@@ -111,7 +111,7 @@ pub enum LoadError {
     Send(#[source] KafkaError),
     /// The broker refused a record.
     #[error("the embedded broker refused a record of topic {topic:?}: {source}{}", hint(source))]
-    Refused {
+    Rejected {
         /// The record's topic.
         topic: String,
         /// The reason.
@@ -229,7 +229,7 @@ impl<'a> Run<'a> {
 
     fn first_failure(&self) -> Result<(), LoadError> {
         match self.producer.context().failed().clone() {
-            Some((topic, source)) => Err(LoadError::Refused { topic, source }),
+            Some((topic, source)) => Err(LoadError::Rejected { topic, source }),
             None => Ok(()),
         }
     }

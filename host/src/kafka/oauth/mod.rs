@@ -7,7 +7,7 @@
 mod refresh;
 mod source;
 
-pub(super) use refresh::{Refresher, Supplied, Supply, supply, supply_once};
+pub(super) use refresh::{TokenOutcome, TokenReceiver, TokenRefresher, apply_token, set_token_once};
 pub use source::OAuthError;
 pub(super) use source::{Token, TokenSource};
 

@@ -11,70 +11,70 @@ use super::source::{OAuthError, Token, TokenSource};
 use crate::kafka::ffi;
 
 const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LONGEST_RETRY: Duration = Duration::from_secs(30);
+const MAX_RETRY: Duration = Duration::from_secs(30);
 
 /// Whether a client still wants tokens.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::kafka) enum Supply {
+pub(in crate::kafka) enum TokenOutcome {
     /// It took the token.
-    Taken,
+    Accepted,
     /// It refused it, for this reason.
-    Refused(String),
+    Rejected(String),
     /// It is gone.
-    Gone,
+    ClientGone,
 }
 
 /// Whom tokens are for.
-pub(in crate::kafka) trait Supplied: Send + 'static {
+pub(in crate::kafka) trait TokenReceiver: Send + 'static {
     /// Takes a token.
-    fn supply(&self, token: &Token) -> Supply;
+    fn apply_token(&self, token: &Token) -> TokenOutcome;
 
     /// Hears why there is no new one; it is tried again. The reason may be `news`, or that of the last time.
-    fn lacks(&self, reason: &str, news: bool);
+    fn on_failure(&self, reason: &str, news: bool);
 
     /// Hears that there is one again.
-    fn has_again(&self);
+    fn on_recovery(&self);
 }
 
 /// A client that only the log hears of.
-struct Named<F> {
+struct LoggedClient<F> {
     /// What the log calls it.
     name: String,
     /// Hands it a token.
-    hand_over: F,
+    set_token: F,
 }
 
-impl<F: Fn(&Token) -> Supply + Send + 'static> Supplied for Named<F> {
-    fn supply(&self, token: &Token) -> Supply {
-        (self.hand_over)(token)
+impl<F: Fn(&Token) -> TokenOutcome + Send + 'static> TokenReceiver for LoggedClient<F> {
+    fn apply_token(&self, token: &Token) -> TokenOutcome {
+        (self.set_token)(token)
     }
 
-    fn lacks(&self, reason: &str, news: bool) {
+    fn on_failure(&self, reason: &str, news: bool) {
         if news {
-            tracing::warn!(client = self.name, reason, "no OAuth token for kafka; retrying");
+            tracing::warn!(client = self.name, reason, "cannot get an OAuth token for kafka; retrying");
         }
     }
 
-    fn has_again(&self) {
-        tracing::info!(client = self.name, "there is an OAuth token for kafka again");
+    fn on_recovery(&self) {
+        tracing::info!(client = self.name, "got an OAuth token for kafka again");
     }
 }
 
 /// Keeps a client supplied with tokens until it is dropped.
 #[derive(Debug)]
-pub(in crate::kafka) struct Refresher {
+pub(in crate::kafka) struct TokenRefresher {
     /// Dropping it wakes and ends the thread.
     _stop: Sender<()>,
 }
 
-impl Refresher {
+impl TokenRefresher {
     /// As [`Self::start`], for a client that is told of nothing else, if it needs tokens at all.
-    pub(in crate::kafka) fn for_quiet_client(
+    pub(in crate::kafka) fn for_client(
         tokens: Option<TokenSource>,
         name: &str,
-        hand_over: impl Fn(&Token) -> Supply + Send + 'static,
+        set_token: impl Fn(&Token) -> TokenOutcome + Send + 'static,
     ) -> std::io::Result<Option<Self>> {
-        let start = |source| Self::start(source, name, Named { name: name.to_owned(), hand_over });
+        let start = |source| Self::start(source, name, LoggedClient { name: name.to_owned(), set_token });
         tokens.map(start).transpose()
     }
 
@@ -83,19 +83,19 @@ impl Refresher {
     pub(in crate::kafka) fn start(
         source: TokenSource,
         name: &str,
-        client: impl Supplied,
+        client: impl TokenReceiver,
     ) -> std::io::Result<Self> {
         let (stop, stopped) = mpsc::channel::<()>();
         thread::Builder::new().name(format!("oauth {name}")).spawn(move || {
             let mut failure = Failure::default();
             loop {
                 let wait = match source.fetch() {
-                    Ok(token) => match client.supply(&token) {
-                        Supply::Taken => {
+                    Ok(token) => match client.apply_token(&token) {
+                        TokenOutcome::Accepted => {
                             failure.over(&client, until_refresh(token.expires, SystemTime::now()))
                         }
-                        Supply::Refused(reason) => failure.again(&client, &reason),
-                        Supply::Gone => return,
+                        TokenOutcome::Rejected(reason) => failure.again(&client, &reason),
+                        TokenOutcome::ClientGone => return,
                     },
                     Err(error) => failure.again(&client, &error.to_string()),
                 };
@@ -122,19 +122,19 @@ struct Failure {
 }
 
 impl Failure {
-    fn again(&mut self, client: &impl Supplied, reason: &str) -> Duration {
+    fn again(&mut self, client: &impl TokenReceiver, reason: &str) -> Duration {
         let news = self.said.as_deref() != Some(reason);
-        client.lacks(reason, news);
+        client.on_failure(reason, news);
         if news {
             self.said = Some(reason.to_owned());
         }
-        self.wait = (self.wait * 2).clamp(FIRST_RETRY, LONGEST_RETRY);
+        self.wait = (self.wait * 2).clamp(FIRST_RETRY, MAX_RETRY);
         self.wait
     }
 
-    fn over(&mut self, client: &impl Supplied, next: Duration) -> Duration {
+    fn over(&mut self, client: &impl TokenReceiver, next: Duration) -> Duration {
         if self.said.take().is_some() {
-            client.has_again();
+            client.on_recovery();
         }
         self.wait = Duration::ZERO;
         next
@@ -148,23 +148,23 @@ fn epoch_ms(time: SystemTime) -> i64 {
 }
 
 /// Hands `token` to a client.
-pub(in crate::kafka) fn supply<C: ClientContext>(client: &Client<C>, token: &Token) -> Supply {
+pub(in crate::kafka) fn apply_token<C: ClientContext>(client: &Client<C>, token: &Token) -> TokenOutcome {
     let expires = epoch_ms(token.expires);
     let set = ffi::set_oauth_token(client, &token.value, &token.principal, expires, &token.extensions);
-    set.map_or_else(Supply::Refused, |()| Supply::Taken)
+    set.map_or_else(TokenOutcome::Rejected, |()| TokenOutcome::Accepted)
 }
 
 /// Gets a token and hands it to a client, once: for clients that live for one look-up.
-pub(in crate::kafka) fn supply_once<C: ClientContext>(
+pub(in crate::kafka) fn set_token_once<C: ClientContext>(
     client: &Client<C>,
     source: &TokenSource,
 ) -> Result<Token, OAuthError> {
     let token = source.fetch()?;
-    match supply(client, &token) {
-        Supply::Refused(reason) => {
+    match apply_token(client, &token) {
+        TokenOutcome::Rejected(reason) => {
             tracing::debug!(reason, "kafka client refused the OAuth token");
             Err(OAuthError::Incomplete("a token that the kafka client accepts"))
         }
-        Supply::Taken | Supply::Gone => Ok(token),
+        TokenOutcome::Accepted | TokenOutcome::ClientGone => Ok(token),
     }
 }

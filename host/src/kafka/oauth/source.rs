@@ -35,7 +35,7 @@ pub enum OAuthError {
     #[error("OAuth needs {0}")]
     Incomplete(&'static str),
     /// A property has a value that is not supported.
-    #[error("kafka property {property:?} is refused: {reason}")]
+    #[error("kafka property {property:?} is invalid: {reason}")]
     Property {
         /// The property.
         property: &'static str,
@@ -51,7 +51,7 @@ pub enum OAuthError {
         reason: String,
     },
     /// The token is of no use any more.
-    #[error("the OAuth token of {source_of} expired on {at}: renew it, or set this machine's clock right")]
+    #[error("the OAuth token of {source_of} expired on {at}: renew it, or correct the clock of this machine")]
     Expired {
         /// The file or the endpoint.
         source_of: String,

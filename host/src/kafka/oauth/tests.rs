@@ -73,15 +73,15 @@ fn source(properties: &BTreeMap<String, String>) -> TokenSource {
 /// Passes tokens on.
 struct Taker(Sender<String>);
 
-impl Supplied for Taker {
-    fn supply(&self, token: &Token) -> Supply {
+impl TokenReceiver for Taker {
+    fn apply_token(&self, token: &Token) -> TokenOutcome {
         self.0.send(token.value.clone()).unwrap();
-        Supply::Taken
+        TokenOutcome::Accepted
     }
 
-    fn lacks(&self, _: &str, _: bool) {}
+    fn on_failure(&self, _: &str, _: bool) {}
 
-    fn has_again(&self) {}
+    fn on_recovery(&self) {}
 }
 
 fn left(expires: SystemTime) -> u64 {
@@ -133,14 +133,14 @@ fn a_token_file_is_read_again_every_time_and_its_claims_count() {
 
 #[test]
 fn half_a_configuration_is_refused_with_what_is_missing() {
-    let refusal =
+    let config_error =
         |more: &[(&str, &str)]| TokenSource::split_off(&properties(more)).err().unwrap().to_string();
-    assert!(refusal(&[]).contains("sasl.oauthbearer.method"));
-    assert!(refusal(&[("sasl.oauthbearer.method", "oidc")]).contains("sasl.oauthbearer.client.secret"));
-    assert!(refusal(&[("sasl.oauthbearer.method", "curl")]).contains("use \"oidc\""));
-    assert!(refusal(&[("enable.sasl.oauthbearer.unsecure.jwt", "true")]).contains("principal="));
+    assert!(config_error(&[]).contains("sasl.oauthbearer.method"));
+    assert!(config_error(&[("sasl.oauthbearer.method", "oidc")]).contains("sasl.oauthbearer.client.secret"));
+    assert!(config_error(&[("sasl.oauthbearer.method", "curl")]).contains("use \"oidc\""));
+    assert!(config_error(&[("enable.sasl.oauthbearer.unsecure.jwt", "true")]).contains("principal="));
     let bad = ("sasl.oauthbearer.extensions", "logicalCluster");
-    assert!(refusal(&[("tidegate.oauth.token.file", "/t"), bad]).contains("name=value"));
+    assert!(config_error(&[("tidegate.oauth.token.file", "/t"), bad]).contains("name=value"));
     let other = BTreeMap::from([("sasl.mechanism".to_owned(), "PLAIN".to_owned())]);
     let (rest, none) = TokenSource::split_off(&other).unwrap();
     assert!(none.is_none() && rest == other);
@@ -161,7 +161,7 @@ fn librdkafka_takes_every_kind_of_token_without_being_polled() {
             config.set(name, value);
         }
         let client: BaseConsumer = config.create().unwrap();
-        supply_once(client.client(), &source.unwrap()).unwrap();
+        set_token_once(client.client(), &source.unwrap()).unwrap();
     }
 }
 
@@ -170,7 +170,7 @@ fn tokens_are_renewed_before_they_expire_and_failures_are_retried() {
     let token = |seconds: u32| (200, format!(r#"{{"access_token":"t{seconds}","expires_in":{seconds}}}"#));
     let (url, requests) = endpoint(vec![(503, String::new()), token(1), token(3600)]);
     let (given, tokens) = channel();
-    let refresher = Refresher::start(source(&oidc(&url)), "test", Taker(given));
+    let refresher = TokenRefresher::start(source(&oidc(&url)), "test", Taker(given));
     assert_eq!(tokens.recv_timeout(PATIENCE).unwrap(), "t1");
     assert_eq!(tokens.recv_timeout(PATIENCE).unwrap(), "t3600");
     assert_eq!(requests.iter().take(3).count(), 3);

@@ -31,8 +31,8 @@ pub enum ProduceError {
         fix: &'static str,
     },
     /// The broker or librdkafka refuses for a reason that does not pass.
-    #[error("writing to topic {topic:?} is refused: {reason}; {fix}")]
-    Refused {
+    #[error("writing to topic {topic:?} failed: {reason}; {fix}")]
+    Rejected {
         /// The topic.
         topic: String,
         /// What the broker or librdkafka said.
@@ -62,8 +62,8 @@ pub enum ProduceError {
 
 impl ProduceError {
     /// The broker or librdkafka refuses a record.
-    pub(super) fn refused(topic: &str, code: RDKafkaErrorCode) -> Self {
-        Self::Refused { topic: topic.to_owned(), reason: code.to_string(), fix: fix(code) }
+    pub(super) fn rejected(topic: &str, code: RDKafkaErrorCode) -> Self {
+        Self::Rejected { topic: topic.to_owned(), reason: code.to_string(), fix: fix(code) }
     }
 
     /// The broker or librdkafka refuses to create a topic.

@@ -12,6 +12,6 @@ mod tests;
 mod topics;
 
 pub use error::ProduceError;
-pub use send::{Outgoing, Producer, Waiting};
-pub use settings::{Patience, ProducerSettings};
+pub use send::{Producer, ProducerRecord, SendProgress};
+pub use settings::{ProducerSettings, SendTimeouts};
 pub use topics::NewTopic;

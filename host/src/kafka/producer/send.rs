@@ -13,7 +13,7 @@ use super::reports::{Reports, State};
 use super::{ProduceError, ProducerSettings};
 use crate::kafka::client::ClientError;
 use crate::kafka::ffi;
-use crate::kafka::oauth::{Refresher, Supply, supply};
+use crate::kafka::oauth::{TokenOutcome, TokenRefresher, apply_token};
 
 /// Most bytes on their way at a time; a larger record travels alone.
 const WINDOW: usize = 16 << 20;
@@ -26,7 +26,7 @@ const PURGE_TIME: Duration = Duration::from_millis(500);
 
 /// A record to be produced.
 #[derive(Clone, Copy, Debug)]
-pub struct Outgoing<'r> {
+pub struct ProducerRecord<'r> {
     /// Topic.
     pub topic: &'r str,
     /// Partition; none leaves it to a hash of the key, or to chance.
@@ -41,7 +41,7 @@ pub struct Outgoing<'r> {
     pub headers: &'r [(&'r [u8], Option<&'r [u8]>)],
 }
 
-impl Outgoing<'_> {
+impl ProducerRecord<'_> {
     /// Bytes of key, value and headers.
     fn bytes(&self) -> usize {
         let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
@@ -52,7 +52,7 @@ impl Outgoing<'_> {
 
 /// What is being waited for, as whoever waits is told again and again.
 #[derive(Clone, Copy, Debug)]
-pub struct Waiting<'w> {
+pub struct SendProgress<'w> {
     /// The topic.
     pub topic: &'w str,
     /// For how long already.
@@ -67,7 +67,7 @@ pub struct Producer {
     pub(super) base: Arc<BaseProducer<Reports>>,
     /// Numbers of partitions of the topics that are known to exist.
     pub(super) topics: HashMap<String, i32>,
-    _refresher: Option<Refresher>,
+    _refresher: Option<TokenRefresher>,
 }
 
 impl Producer {
@@ -80,44 +80,45 @@ impl Producer {
         let base = BaseProducer::from_config_and_context(&config, Reports::new(&settings.owner));
         let base = Arc::new(base.map_err(ClientError::from_creation)?);
         let weak = Arc::downgrade(&base);
-        let hand_over =
-            move |token: &_| weak.upgrade().map_or(Supply::Gone, |base| supply(base.client(), token));
-        let refresher = Refresher::for_quiet_client(tokens, &settings.owner, hand_over)?;
+        let set_token = move |token: &_| {
+            weak.upgrade().map_or(TokenOutcome::ClientGone, |base| apply_token(base.client(), token))
+        };
+        let refresher = TokenRefresher::for_client(tokens, &settings.owner, set_token)?;
         Ok(Self { settings: settings.clone(), base, topics: HashMap::new(), _refresher: refresher })
     }
 
     /// Sends records and waits until all of them are acknowledged by all replicas. Those of a partition keep their order.
     ///
-    /// `go_on` is asked again and again while that lasts; when it says no, what is not sent yet is given up.
+    /// `keep_waiting` is asked again and again while that lasts; when it says no, what is not sent yet is given up.
     ///
     /// # Errors
     /// When one of them is refused, or not acknowledged in time.
     pub fn send<'r>(
         &mut self,
-        records: impl IntoIterator<Item = Outgoing<'r>>,
-        go_on: &mut dyn FnMut(Waiting<'_>) -> bool,
+        records: impl IntoIterator<Item = ProducerRecord<'r>>,
+        keep_waiting: &mut dyn FnMut(SendProgress<'_>) -> bool,
     ) -> Result<(), ProduceError> {
         let began = Instant::now();
         let mut last = String::new();
         for record in records {
             record.topic.clone_into(&mut last);
             let bytes = record.bytes();
-            self.wait(&last, began, go_on, |state| state.bytes == 0 || state.bytes + bytes <= WINDOW)?;
-            self.enqueue(&record, bytes, began, go_on)?;
+            self.wait(&last, began, keep_waiting, |state| state.bytes == 0 || state.bytes + bytes <= WINDOW)?;
+            self.enqueue(&record, bytes, began, keep_waiting)?;
         }
-        self.wait(&last, began, go_on, |state| state.records == 0)
+        self.wait(&last, began, keep_waiting, |state| state.records == 0)
     }
 
     fn enqueue(
         &self,
-        record: &Outgoing<'_>,
+        record: &ProducerRecord<'_>,
         bytes: usize,
         began: Instant,
-        go_on: &mut dyn FnMut(Waiting<'_>) -> bool,
+        keep_waiting: &mut dyn FnMut(SendProgress<'_>) -> bool,
     ) -> Result<(), ProduceError> {
-        let refused = |code| ProduceError::refused(record.topic, code);
+        let refused = |code| ProduceError::rejected(record.topic, code);
         let topic = CString::new(record.topic).map_err(|_| refused(RDKafkaErrorCode::InvalidTopic))?;
-        let Outgoing { partition, timestamp_ms, key, value, headers, .. } = *record;
+        let ProducerRecord { partition, timestamp_ms, key, value, headers, .. } = *record;
         let produced = ffi::Produced { topic: &topic, partition, timestamp_ms, key, value, headers };
         loop {
             {
@@ -135,7 +136,7 @@ impl Producer {
                 self.give_up();
                 return Err(refused(code));
             }
-            self.wait(record.topic, began, go_on, |state| state.records < on_their_way)?;
+            self.wait(record.topic, began, keep_waiting, |state| state.records < on_their_way)?;
         }
     }
 
@@ -144,7 +145,7 @@ impl Producer {
         &self,
         topic: &str,
         began: Instant,
-        go_on: &mut dyn FnMut(Waiting<'_>) -> bool,
+        keep_waiting: &mut dyn FnMut(SendProgress<'_>) -> bool,
         enough: impl Fn(&State) -> bool,
     ) -> Result<(), ProduceError> {
         loop {
@@ -160,7 +161,7 @@ impl Producer {
             if done {
                 return Ok(());
             }
-            if !go_on(Waiting { topic, since: waited, reason: reason.as_deref() }) {
+            if !keep_waiting(SendProgress { topic, since: waited, reason: reason.as_deref() }) {
                 self.give_up();
                 let reason = reason.unwrap_or_else(|| "no broker has answered".to_owned());
                 return Err(ProduceError::GivenUp { topic: topic.to_owned(), reason });
@@ -183,5 +184,5 @@ fn failed(topic: String, code: RDKafkaErrorCode, waited: Duration, reason: Optio
         let reason = reason.unwrap_or_else(|| "the brokers do not acknowledge".to_owned());
         return ProduceError::TimedOut { topic, waited, reason };
     }
-    ProduceError::refused(&topic, code)
+    ProduceError::rejected(&topic, code)
 }

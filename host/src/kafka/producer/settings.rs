@@ -65,15 +65,15 @@ const OWNED: [&str; 18] = [
 ];
 
 /// librdkafka's limit. What the topic takes is for its broker to say.
-const LARGEST_RECORD: &str = "1000000000";
+const MAX_RECORD_BYTES: &str = "1000000000";
 /// Above librdkafka's largest record; [`Producer`](super::Producer) holds far less at a time.
 const QUEUE_KBYTES: &str = "1048576";
 /// A connection has to be made first, however little patience there is.
-const LEAST_TIMEOUT: Duration = Duration::from_secs(10);
+const MIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a producer goes on trying.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct SendTimeouts {
     /// The first wait before a request is tried again.
     pub initial: Duration,
     /// The longest wait.
@@ -94,7 +94,7 @@ pub struct ProducerSettings {
     /// Further properties of librdkafka, those of consumers among them: they are left out.
     pub properties: BTreeMap<String, String>,
     /// How long it goes on trying.
-    pub patience: Patience,
+    pub timeouts: SendTimeouts,
 }
 
 impl fmt::Debug for ProducerSettings {
@@ -105,7 +105,7 @@ impl fmt::Debug for ProducerSettings {
             .field("client_id", &self.client_id)
             // Names only: values may be passwords and keys.
             .field("properties", &self.properties.keys().collect::<Vec<_>>())
-            .field("patience", &self.patience)
+            .field("timeouts", &self.timeouts)
             .finish()
     }
 }
@@ -123,7 +123,7 @@ impl ProducerSettings {
 
     /// When records that are not acknowledged have failed.
     pub(super) fn timeout(&self) -> Duration {
-        self.patience.timeout.max(LEAST_TIMEOUT)
+        self.timeouts.timeout.max(MIN_TIMEOUT)
     }
 
     /// The properties that are no consumer's, and not this room's own business.
@@ -138,14 +138,14 @@ impl ProducerSettings {
     pub(super) fn to_config(&self) -> Result<(ClientConfig, Option<TokenSource>), ProduceError> {
         let (mut config, tokens) = client::configure(&self.bootstrap_servers, &self.client_properties())?;
         let millis = |time: Duration, most: u128| time.as_millis().clamp(1, most).to_string();
-        let longest = self.patience.max.max(self.patience.initial);
+        let longest = self.timeouts.max.max(self.timeouts.initial);
         let tunables = [
             ("compression.type", "compression.codec", "zstd".to_owned()),
             ("linger.ms", "queue.buffering.max.ms", "1".to_owned()),
             // That of Kafka's own clients: where nobody names a partition, a key stays in the one that it had.
             ("partitioner", "", "murmur2_random".to_owned()),
             ("reconnect.backoff.max.ms", "", "5000".to_owned()),
-            ("retry.backoff.ms", "", millis(self.patience.initial, 300_000)),
+            ("retry.backoff.ms", "", millis(self.timeouts.initial, 300_000)),
             ("retry.backoff.max.ms", "", millis(longest, 300_000)),
         ];
         for (name, alias, value) in tunables {
@@ -157,7 +157,7 @@ impl ProducerSettings {
             .set("client.id", &self.client_id)
             .set("enable.idempotence", "true")
             .set("acks", "all")
-            .set("message.max.bytes", LARGEST_RECORD)
+            .set("message.max.bytes", MAX_RECORD_BYTES)
             .set("queue.buffering.max.kbytes", QUEUE_KBYTES)
             .set("message.timeout.ms", millis(self.timeout(), i32::MAX as u128));
         Ok((config, tokens))

@@ -23,12 +23,19 @@ fn settings(servers: &str) -> ProducerSettings {
         bootstrap_servers: servers.to_owned(),
         client_id: "test".to_owned(),
         properties: BTreeMap::new(),
-        patience: Patience { initial: second / 10, max: second, timeout: second },
+        timeouts: SendTimeouts { initial: second / 10, max: second, timeout: second },
     }
 }
 
-fn plain<'r>(topic: &'r str, value: &'r [u8]) -> Outgoing<'r> {
-    Outgoing { topic, partition: Some(0), timestamp_ms: None, key: None, value: Some(value), headers: &[] }
+fn plain<'r>(topic: &'r str, value: &'r [u8]) -> ProducerRecord<'r> {
+    ProducerRecord {
+        topic,
+        partition: Some(0),
+        timestamp_ms: None,
+        key: None,
+        value: Some(value),
+        headers: &[],
+    }
 }
 
 fn consumer(broker: &EmbeddedBroker, topic: &str) -> BaseConsumer {
@@ -56,13 +63,13 @@ fn every_byte_arrives_and_nothing_is_not_the_same_as_null() {
     let mut producer = Producer::open(&settings(broker.bootstrap_servers())).unwrap();
     producer.ensure_topic("t", NEW, &mut |_| true).unwrap();
     let headers = [(&b"a"[..], Some(&b"1"[..])), (b"\xff\xfe", None), (b"a", Some(b""))];
-    let full = Outgoing {
+    let full = ProducerRecord {
         key: Some(b"\x00key"),
         timestamp_ms: Some(1_700_000_000_000),
         headers: &headers,
         ..plain("t", b"")
     };
-    let nothing = Outgoing { value: None, ..plain("t", b"") };
+    let nothing = ProducerRecord { value: None, ..plain("t", b"") };
     producer.send([full, nothing], &mut |_| true).unwrap();
 
     let consumer = consumer(&broker, "t");
@@ -111,7 +118,7 @@ fn what_the_broker_refuses_is_an_error_that_names_topic_and_reason() {
         (0..50_000u64).flat_map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).to_le_bytes()).collect();
     let error = producer.send([plain("t", &noise)], &mut |_| true).unwrap_err();
     let text = error.to_string();
-    assert!(text.contains("\"t\" is refused") && text.contains("Policy"), "{text}");
+    assert!(text.contains("\"t\" failed") && text.contains("Policy"), "{text}");
 }
 
 #[test]
@@ -153,5 +160,5 @@ fn a_consumer_s_properties_do_for_the_producer_too() {
     assert_eq!((get("compression.type"), get("message.timeout.ms")), (None, Some("10000")));
     let properties = BTreeMap::from([("securty.protocol".to_owned(), "ssl".to_owned())]);
     let error = ProducerSettings { properties, ..settings }.check().unwrap_err().to_string();
-    assert!(error.contains("\"securty.protocol\" is refused"), "{error}");
+    assert!(error.contains("\"securty.protocol\" is invalid"), "{error}");
 }

@@ -9,15 +9,15 @@ use rdkafka::config::{FromClientConfigAndContext as _, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::Producer as _;
 
-use super::{ProduceError, Producer, Waiting};
+use super::{ProduceError, Producer, SendProgress};
 use crate::kafka::admin::{Admin, AdminError};
 use crate::kafka::client::{self, ClientError};
-use crate::kafka::oauth::supply_once;
+use crate::kafka::oauth::set_token_once;
 
 /// How long one look-up may take before whoever waits is asked, and it is tried again.
-const LOOK_UP_TIME: Duration = Duration::from_secs(1);
+const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long the brokers may take to create a topic.
-const CREATION_TIME: Duration = Duration::from_secs(10);
+const CREATE_TIMEOUT: Duration = Duration::from_secs(10);
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 
 /// How a missing topic is created. Its records are kept until somebody deletes them, whatever their time.
@@ -35,29 +35,29 @@ impl Producer {
     /// Brokers that know no request for that, as the embedded one, may still create the topic when it is written to.
     ///
     /// # Errors
-    /// When it cannot be created, or nobody answers in time. `go_on` is as for [`Producer::send`].
+    /// When it cannot be created, or nobody answers in time. `keep_waiting` is as for [`Producer::send`].
     pub fn ensure_topic(
         &mut self,
         topic: &str,
         new: NewTopic,
-        go_on: &mut dyn FnMut(Waiting<'_>) -> bool,
+        keep_waiting: &mut dyn FnMut(SendProgress<'_>) -> bool,
     ) -> Result<i32, ProduceError> {
         if let Some(partitions) = self.topics.get(topic) {
             return Ok(*partitions);
         }
         let began = Instant::now();
-        let mut search = Search::default();
+        let mut search = TopicLookup::default();
         let partitions = loop {
             let reason = match self.find_or_create(topic, new, &mut search) {
                 Ok(partitions) => break partitions,
-                Err(Trouble::Passing(reason)) => reason,
-                Err(Trouble::Permanent(error)) => return Err(error),
+                Err(TopicError::Transient(reason)) => reason,
+                Err(TopicError::Permanent(error)) => return Err(error),
             };
             let (topic, waited) = (topic.to_owned(), began.elapsed());
             if waited + RETRY_AFTER > self.settings.timeout() {
                 return Err(ProduceError::TimedOut { topic, waited, reason });
             }
-            if !go_on(Waiting { topic: &topic, since: waited, reason: Some(&reason) }) {
+            if !keep_waiting(SendProgress { topic: &topic, since: waited, reason: Some(&reason) }) {
                 return Err(ProduceError::GivenUp { topic, reason });
             }
             thread::sleep(RETRY_AFTER);
@@ -66,7 +66,12 @@ impl Producer {
         Ok(partitions)
     }
 
-    fn find_or_create(&self, topic: &str, new: NewTopic, search: &mut Search) -> Result<i32, Trouble> {
+    fn find_or_create(
+        &self,
+        topic: &str,
+        new: NewTopic,
+        search: &mut TopicLookup,
+    ) -> Result<i32, TopicError> {
         let admin = match &search.admin {
             Some(admin) => admin,
             None => {
@@ -74,28 +79,30 @@ impl Producer {
                 search.admin.insert(Admin::connect(&self.settings.bootstrap_servers, &properties)?)
             }
         };
-        if let Some(count) = admin.partitions(topic, LOOK_UP_TIME)? {
+        if let Some(count) = admin.partitions(topic, METADATA_TIMEOUT)? {
             return Ok(i32::try_from(count).unwrap_or(i32::MAX));
         }
         if search.created {
-            return Err(Trouble::Passing("it was created, and is not known to all brokers yet".to_owned()));
+            return Err(TopicError::Transient(
+                "it was created, and is not known to all brokers yet".to_owned(),
+            ));
         }
         match self.create(topic, new)? {
             Created::Yes => tracing::info!(topic, partitions = new.partitions, "topic created"),
             Created::Before => {}
-            Created::Unsupported => return self.have_created(topic),
+            Created::Unsupported => return self.create_by_metadata(topic),
         }
         search.created = true;
         self.find_or_create(topic, new, search)
     }
 
-    fn create(&self, topic: &str, new: NewTopic) -> Result<Created, Trouble> {
+    fn create(&self, topic: &str, new: NewTopic) -> Result<Created, TopicError> {
         let properties = self.settings.client_properties();
         let (config, tokens) = client::configure(&self.settings.bootstrap_servers, &properties)?;
         let admin =
             AdminClient::from_config_and_context(&config, Quiet).map_err(ClientError::from_creation)?;
         if let Some(source) = tokens {
-            supply_once(admin.inner(), &source).map_err(ProduceError::from)?;
+            set_token_once(admin.inner(), &source).map_err(ProduceError::from)?;
         }
         let count = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
         let replication = TopicReplication::Fixed(new.replication.map_or(-1, count));
@@ -104,7 +111,7 @@ impl Producer {
             .set("cleanup.policy", "delete")
             .set("retention.ms", "-1");
         let options =
-            AdminOptions::new().request_timeout(Some(CREATION_TIME)).operation_timeout(Some(CREATION_TIME));
+            AdminOptions::new().request_timeout(Some(CREATE_TIMEOUT)).operation_timeout(Some(CREATE_TIMEOUT));
         let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(ProduceError::from)?;
         let code = match runtime.block_on(admin.create_topics([&native], &options)) {
             Ok(results) => results.into_iter().find_map(|result| result.err().map(|(_, code)| code)),
@@ -117,20 +124,20 @@ impl Producer {
             Some(RDKafkaErrorCode::UnsupportedFeature | RDKafkaErrorCode::UnsupportedVersion) => {
                 Ok(Created::Unsupported)
             }
-            Some(code) if passes(code) => Err(Trouble::Passing(format!("creating it: {code}"))),
-            Some(code) => Err(Trouble::Permanent(ProduceError::not_created(topic, code))),
+            Some(code) if passes(code) => Err(TopicError::Transient(format!("creating it: {code}"))),
+            Some(code) => Err(TopicError::Permanent(ProduceError::not_created(topic, code))),
         }
     }
 
     /// Has the brokers create the topic by asking for it, as producers do.
-    fn have_created(&self, topic: &str) -> Result<i32, Trouble> {
-        let metadata = self.base.client().fetch_metadata(Some(topic), CREATION_TIME);
-        let metadata = metadata.map_err(|error| Trouble::Passing(error.to_string()))?;
+    fn create_by_metadata(&self, topic: &str) -> Result<i32, TopicError> {
+        let metadata = self.base.client().fetch_metadata(Some(topic), CREATE_TIMEOUT);
+        let metadata = metadata.map_err(|error| TopicError::Transient(error.to_string()))?;
         let found = metadata.topics().iter().find(|found| found.name() == topic && found.error().is_none());
         let count = found.map(|found| found.partitions().len()).filter(|count| *count > 0);
         let missing = || {
             let code = RDKafkaErrorCode::UnknownTopicOrPartition;
-            Trouble::Permanent(ProduceError::not_created(topic, code))
+            TopicError::Permanent(ProduceError::not_created(topic, code))
         };
         count.and_then(|count| i32::try_from(count).ok()).ok_or_else(missing)
     }
@@ -138,7 +145,7 @@ impl Producer {
 
 /// How far looking for a topic has come.
 #[derive(Default)]
-struct Search {
+struct TopicLookup {
     admin: Option<Admin>,
     created: bool,
 }
@@ -151,29 +158,29 @@ enum Created {
     Unsupported,
 }
 
-enum Trouble {
-    Passing(String),
+enum TopicError {
+    Transient(String),
     Permanent(ProduceError),
 }
 
-impl From<ProduceError> for Trouble {
+impl From<ProduceError> for TopicError {
     fn from(error: ProduceError) -> Self {
         Self::Permanent(error)
     }
 }
 
-impl From<ClientError> for Trouble {
+impl From<ClientError> for TopicError {
     fn from(error: ClientError) -> Self {
         Self::Permanent(error.into())
     }
 }
 
-impl From<AdminError> for Trouble {
+impl From<AdminError> for TopicError {
     fn from(error: AdminError) -> Self {
         match error {
             AdminError::Client(error) => Self::Permanent(error.into()),
             // A token endpoint may be away for a while, as brokers may.
-            passing => Self::Passing(passing.to_string()),
+            passing => Self::Transient(passing.to_string()),
         }
     }
 }

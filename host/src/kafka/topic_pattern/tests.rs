@@ -52,12 +52,17 @@ fn topics_that_begin_with_two_underscores_are_read_when_the_pattern_does_and_kaf
 #[test]
 fn topics_of_the_connectors_own_letters_are_left_out() {
     let letters = |template: &str, topic: &str| {
-        TopicPattern::parse("^(dlq[.])?cdc").unwrap().without_letters(template).takes(topic)
+        TopicPattern::parse("^(dlq[.])?cdc").unwrap().without_dead_letter_topics(template).takes(topic)
     };
     assert!(letters("dlq.{topic}", "cdc.orders"));
     assert!(!letters("dlq.{topic}", "dlq.cdc.orders"));
     // Nobody's letters go there: the pattern does not take a topic called "x".
-    assert!(TopicPattern::parse("^(dlq[.]x|cdc)").unwrap().without_letters("dlq.{topic}").takes("dlq.x"));
+    assert!(
+        TopicPattern::parse("^(dlq[.]x|cdc)")
+            .unwrap()
+            .without_dead_letter_topics("dlq.{topic}")
+            .takes("dlq.x")
+    );
     assert!(!letters("cdc.letters", "cdc.letters"));
     assert!(letters("cdc.letters", "cdc.letters.more"));
     assert!(!letters("{topic}.{topic}", "cdc.a.cdc.a"));
@@ -66,7 +71,7 @@ fn topics_of_the_connectors_own_letters_are_left_out() {
 
 #[test]
 fn a_pattern_survives_the_way_into_another_process() {
-    let pattern = TopicPattern::parse(r"^cdc\.").unwrap().without_letters("dlq.{topic}");
+    let pattern = TopicPattern::parse(r"^cdc\.").unwrap().without_dead_letter_topics("dlq.{topic}");
     let text = serde_json::to_string(&pattern).unwrap();
     assert_eq!(serde_json::from_str::<TopicPattern>(&text).unwrap(), pattern);
     assert!(serde_json::from_str::<TopicPattern>(&text.replace("^cdc", "^(cdc")).is_err());
@@ -76,13 +81,14 @@ fn a_pattern_survives_the_way_into_another_process() {
 fn a_selection_says_what_it_leaves_out_but_for_kafkas_own_topics() {
     let names = ["__consumer_offsets", "__own", "_schemas", "a", "dlq.a"];
     let topics: BTreeMap<String, usize> = names.iter().map(|name| ((*name).to_owned(), 2)).collect();
-    let selection = TopicPattern::parse("^.*").unwrap().without_letters("dlq.{topic}").select(&topics);
+    let selection =
+        TopicPattern::parse("^.*").unwrap().without_dead_letter_topics("dlq.{topic}").select(&topics);
     assert_eq!(
         selection,
         Selection {
             topics: BTreeMap::from([("_schemas".to_owned(), 2), ("a".to_owned(), 2)]),
             reserved: vec!["__own".to_owned()],
-            letters: vec!["dlq.a".to_owned()],
+            own_dead_letter_topics: vec!["dlq.a".to_owned()],
         }
     );
 }
@@ -132,7 +138,7 @@ proptest! {
     ) {
         let regex = regex::Regex::new(&pattern.replace("(?i:CDC)", "[Cc][Dd][Cc]")).unwrap();
         let taken = TopicPattern::parse(&pattern).unwrap();
-        let taken = letters.map_or(taken.clone(), |letters| taken.without_letters(letters));
+        let taken = letters.map_or(taken.clone(), |letters| taken.without_dead_letter_topics(letters));
         let topics: BTreeMap<String, usize> = names.iter().map(|name| (name.clone(), 1)).collect();
         let selection = taken.select(&topics);
         for name in &names {
@@ -142,7 +148,7 @@ proptest! {
             let internal = INTERNAL.contains(&name.as_str());
             prop_assert!(!(subscribed && internal));
             let is_free = !internal && (!name.starts_with("__") || pattern.starts_with("^__"));
-            let to_letters = selection.letters.contains(name);
+            let to_letters = selection.own_dead_letter_topics.contains(name);
             prop_assert_eq!(subscribed || to_letters, is_free && regex.is_match(name));
             // Nothing that matches is left out without being named.
             let told = subscribed || internal || to_letters || selection.reserved.contains(name);

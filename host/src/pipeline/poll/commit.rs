@@ -1,69 +1,52 @@
-//! Commits: what is settled goes to the group, and the last of it is waited for.
+//! Commits that are waited for.
 
 use std::time::{Duration, Instant};
 
-use super::{LAST_COMMIT, Poll, TICK};
+use super::{LAST_COMMIT, PollLoop, TICK};
 use crate::kafka::consumer::{CommitError, Commits, Positions};
 
-impl Poll<'_> {
-    /// Asks for a commit of what was settled since the last one.
-    pub(super) fn commit(&mut self) {
-        if !std::mem::take(&mut self.uncommitted) {
-            return;
-        }
-        let commits = self.assignment.uncommitted();
-        if !commits.is_empty() {
-            self.consumer.commit_async(&commits);
-        }
+impl PollLoop<'_> {
+    /// Commits, and waits for the answer.
+    pub(super) fn commit_and_wait(&mut self, commits: &Commits) {
+        let committed = self.commit_until(commits, Instant::now() + LAST_COMMIT);
+        log_failure(&committed);
     }
 
-    /// Commits what is settled, and waits for it. Returns false when that failed: it will be read again.
-    pub(super) fn commit_and_wait(&mut self, patience: Duration) -> bool {
-        let committed = self.try_to_commit(Instant::now() + patience);
-        told(committed)
-    }
-
-    /// As `commit_and_wait`, and waits for a group that takes no commits because another member has just left it, such
-    /// as a task that was stopped together with this one. librdkafka joins it again by itself.
-    pub(super) fn commit_at_the_end(&mut self, patience: Duration) -> bool {
-        let deadline = Instant::now() + patience;
+    /// Commits everything that is settled before the task ends. Returns whether that worked.
+    ///
+    /// A group takes no commits while it rebalances, for instance because another task of the connector has just left it:
+    /// then this waits until librdkafka has joined the group again.
+    pub(super) fn commit_before_end(&mut self, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
         loop {
-            match self.try_to_commit(deadline.min(Instant::now() + LAST_COMMIT)) {
+            let commits = self.flow.partitions.uncommitted();
+            match self.commit_until(&commits, deadline.min(Instant::now() + LAST_COMMIT)) {
                 Err(error) if error.is_rebalance() && Instant::now() + TICK < deadline => {
                     tracing::debug!(%error, "waiting for the group");
-                    // Only who goes on polling joins it again. Records that come meanwhile are read again later.
+                    // The consumer joins again only while it is polled. Records that it returns are read again later.
                     drop(self.consumer.poll(TICK));
                 }
-                committed => return told(committed),
+                committed => {
+                    log_failure(&committed);
+                    return committed.is_ok();
+                }
             }
         }
     }
 
-    fn try_to_commit(&mut self, deadline: Instant) -> Result<(), CommitError> {
-        let commits = self.assignment.uncommitted();
-        if !commits.is_empty() {
-            self.consumer.commit_sync(&commits, deadline)?;
-            self.on_committed(&offsets(&commits));
+    fn commit_until(&mut self, commits: &Commits, deadline: Instant) -> Result<(), CommitError> {
+        if commits.is_empty() {
+            return Ok(());
         }
+        self.consumer.commit_sync(commits, deadline)?;
+        let positions: Positions = commits.iter().map(|(at, commit)| (at.clone(), commit.offset)).collect();
+        self.flow.on_committed(&positions);
         Ok(())
     }
-
-    pub(super) fn on_committed(&mut self, positions: &Positions) {
-        self.assignment.committed(positions);
-        if self.assignment.uncommitted().is_empty() {
-            self.counts.committed = self.settled_inputs;
-        }
-    }
 }
 
-fn offsets(commits: &Commits) -> Positions {
-    commits.iter().map(|(at, commit)| (at.clone(), commit.offset)).collect()
-}
-
-/// Whether the last commit worked; if not, the log says what follows.
-fn told(committed: Result<(), CommitError>) -> bool {
-    if let Err(error) = &committed {
+fn log_failure(committed: &Result<(), CommitError>) {
+    if let Err(error) = committed {
         tracing::warn!(%error, "the last commit failed: some records will be read again");
     }
-    committed.is_ok()
 }

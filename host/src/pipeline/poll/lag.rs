@@ -1,68 +1,58 @@
-//! Lag: how many records the logs hold behind what is settled.
+//! Consumer lag: the number of records behind the committable offsets.
 
 use std::{
     thread,
     time::{Duration, Instant},
 };
 
-use super::Poll;
+use super::PollLoop;
 use crate::{
-    kafka::consumer::{LookUp, Positions, TopicPartition, Watermarks},
-    pipeline::channels::Inbox,
+    kafka::consumer::{OffsetResolver, TopicPartition},
+    pipeline::channels::PollMessage,
 };
 
-/// How often the lag is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How often brokers are asked for the ends of logs whose flow is stopped: nothing else tells of them.
-const ASK_EVERY: Duration = Duration::from_secs(5);
+/// How often the lag is measured.
+const MEASURE_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the brokers are asked for the ends of paused partitions. No fetch response carries those.
+const QUERY_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The ends of the logs, as far as they are known.
-pub(super) struct Ends {
-    look_up: LookUp,
-    known: Watermarks,
-    looked: Option<Instant>,
-    asked: Option<Instant>,
+/// When the lag was measured, and the brokers were asked, last.
+pub(super) struct LagTimer {
+    measured: Option<Instant>,
+    queried: Option<Instant>,
+    offset_resolver: OffsetResolver,
 }
 
-impl Ends {
-    pub(super) fn new(look_up: LookUp) -> Self {
-        Self { look_up, known: Watermarks::new(), looked: None, asked: None }
-    }
-
-    /// Notes what is known of logs.
-    pub(super) fn learn(&mut self, ends: Watermarks) {
-        self.known.extend(ends);
+impl LagTimer {
+    pub(super) fn new(offset_resolver: OffsetResolver) -> Self {
+        Self { measured: None, queried: None, offset_resolver }
     }
 }
 
-impl Poll<'_> {
-    /// Looks at the lag, now and then.
+impl PollLoop<'_> {
+    /// Measures the lag, if that is due.
     pub(super) fn measure_lag(&mut self) {
         let is_due = |last: Option<Instant>, every| last.is_none_or(|last| last.elapsed() >= every);
-        if !is_due(self.ends.looked, LOOK_EVERY) {
+        if !is_due(self.lag.measured, MEASURE_INTERVAL) {
             return;
         }
-        self.ends.looked = Some(Instant::now());
-        let stopped = self.consumer.is_paused() || self.set_backs.held() > 0;
-        if !stopped {
-            self.ends.asked = None;
-            let ends = self.consumer.ends();
-            self.ends.learn(ends);
-        } else if is_due(self.ends.asked, ASK_EVERY) {
-            self.ends.asked = Some(Instant::now());
-            self.ask_for_ends(self.consumer.assigned());
+        self.lag.measured = Some(Instant::now());
+        if !self.flow.has_paused_partitions() {
+            self.lag.queried = None;
+            self.flow.learn_ends(self.consumer.ends());
+        } else if is_due(self.lag.queried, QUERY_INTERVAL) {
+            self.lag.queried = Some(Instant::now());
+            self.query_ends(self.consumer.assigned());
         }
-        // What is settled may lie before control records, which only the position is past.
-        let read = if self.is_drained() { self.consumer.positions() } else { Positions::new() };
-        self.counts.lag = self.assignment.lag(&self.ends.known, &read);
+        self.flow.measure_lag(|| self.consumer.positions());
     }
 
-    /// Asks the brokers, on a thread that lives as long as the answer takes.
-    fn ask_for_ends(&self, partitions: Vec<TopicPartition>) {
-        let (look_up, poll) = (self.ends.look_up.clone(), self.to_self.clone());
+    /// Asks the brokers on a thread of its own, so that the poll loop does not wait for them.
+    fn query_ends(&self, partitions: Vec<TopicPartition>) {
+        let (offset_resolver, poll) = (self.lag.offset_resolver.clone(), self.to_self.clone());
         let ask = move || {
-            let ends = look_up.ends(&partitions, Instant::now() + ASK_EVERY);
-            let _ended = poll.send(Inbox::Ends(ends)).is_err();
+            let ends = offset_resolver.ends(&partitions, Instant::now() + QUERY_INTERVAL);
+            let _ended = poll.send(PollMessage::Ends(ends)).is_err();
         };
         if let Err(error) = thread::Builder::new().name("lag".to_owned()).spawn(ask) {
             tracing::debug!(%error, "no thread to ask for the ends of the logs");

@@ -1,30 +1,22 @@
-//! What the log and the supervisor are told of the topics that a pattern takes.
+//! Log lines about the topics that match `source.topics_regex`.
 
-use std::time::Instant;
-
-use super::{Membership, Poll};
+use super::PollLoop;
 use crate::{
     kafka::consumer::{Topics, TopicsChange},
     telemetry,
 };
 
-/// Topics named in a line of the log; a cluster may have thousands.
+/// Topics that a line of the log names; a cluster may have thousands.
 const NAMED: usize = 20;
 
-impl Poll<'_> {
-    /// The consumer has subscribed to what its pattern takes now.
-    pub(super) fn on_topics(&mut self, change: &TopicsChange) {
+impl PollLoop<'_> {
+    /// Logs a change of the subscription.
+    pub(super) fn log_topics(&self, change: &TopicsChange) {
         let Topics::Pattern(pattern) = &self.settings.consumer.topics else { return };
-        let TopicsChange { partitions, appeared, gone, reserved, letters } = change;
-        if self.settings.until_end {
-            self.counts.total_partitions = Some(u32::try_from(*partitions).unwrap_or(u32::MAX));
-        }
+        let TopicsChange { partitions, appeared, gone, reserved, own_dead_letter_topics: letters } = change;
         if !appeared.is_empty() {
             let (count, topics) = (appeared.len(), named(appeared));
             tracing::info!(topics, "Subscribed to topics matching {pattern}: {count} found");
-            if self.assignment.len() == 0 {
-                self.membership = Membership::Joining(Instant::now());
-            }
         }
         self.warn(
             "topics_gone",

@@ -1,4 +1,4 @@
-//! The child: runs the tasks of one connector for the host that started it, and dies with it.
+//! The child process: runs the tasks of one connector for the host that started it, and is killed when the host exits.
 
 use std::{
     collections::HashMap,
@@ -17,64 +17,66 @@ use std::{
 use rustix::process::{Resource, Rlimit, Signal, getpid, kill_process, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::protocol::{FromChild, LONGEST_LINE, LONGEST_REASON, ToChild, Welcome, to_line};
+use super::protocol::{FromChild, Init, MAX_LINE_BYTES, MAX_REASON_BYTES, ToChild, to_line};
 use crate::{
     pipeline::{Task, TaskEvent, TaskSettings, note_calls_in},
     telemetry,
 };
 
-/// How often a sign of life is given, and measurements are handed on.
+/// Interval of heartbeats and of sending metrics.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// What `tidegate run-isolated` does. Its standard input is a socket of the host.
+/// The main function of `tidegate run-isolated`. Its stdin is a socket to the host.
 ///
 /// # Errors
-/// When nobody is at the other end, or the system refuses what a child needs.
+/// When the socket is not connected, or a system call fails.
 pub fn child_main() -> io::Result<ExitCode> {
-    let (mut orders, host) = connect()?;
-    detach()?;
-    let Some(ToChild::Welcome(welcome)) = next_order(&mut orders)? else {
-        return Err(io::Error::other("this command is for a running host, which starts it by itself"));
+    let (mut commands, host) = connect()?;
+    set_process_attributes()?;
+    let Some(ToChild::Init(init)) = next_command(&mut commands)? else {
+        return Err(io::Error::other(
+            "this command is internal: the host starts it for connectors with isolation = \"process\"",
+        ));
     };
-    settle_in(&welcome, &host)?;
+    initialize(&init, &host)?;
     let mut tasks = HashMap::new();
-    while let Some(order) = next_order(&mut orders)? {
-        match order {
-            ToChild::Welcome(_) => {}
+    while let Some(command) = next_command(&mut commands)? {
+        match command {
+            ToChild::Init(_) => {}
             ToChild::Start { settings, secrets } => {
                 telemetry::protect(&secrets);
                 let task = settings.task;
                 tasks.extend(start(*settings, &host).map(|started| (task, started)));
             }
-            ToChild::Tell { task, command } => {
+            ToChild::Command { task, command } => {
                 tasks.get(&task).inspect(|task: &&Task| task.send(command));
             }
-            ToChild::Leave => {
-                hand_on_metrics(&host);
+            ToChild::Exit => {
+                forward_metrics(&host);
                 return Ok(ExitCode::SUCCESS);
             }
         }
     }
-    // The host is gone. What runs here must not go on for a moment beside its successor, so nothing is cleaned up.
+    // The host is gone. Exit at once without cleaning up: no task may keep running while a new host starts.
     kill_process(getpid(), Signal::KILL)?;
     Ok(ExitCode::FAILURE)
 }
 
-/// Takes the socket away from standard input, which plugins may read or close.
+/// Moves the socket away from stdin, which plugins may read or close.
 fn connect() -> io::Result<(BufReader<UnixStream>, Host)> {
     let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
     Ok((BufReader::new(socket.try_clone()?), Host(Arc::new(Mutex::new(socket)))))
 }
 
-/// Leaves to the host what happens at a signal, and dies with it.
-fn detach() -> io::Result<()> {
+/// Ignores signals, which the host handles, and arranges for the child to be killed when the host exits.
+fn set_process_attributes() -> io::Result<()> {
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     rustix::thread::set_name(c"tidegate")?;
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
-    // A handler stays for as long as the process lives, and unlike an ignored signal it is not handed on to what a plugin
-    // starts.
+    // Handlers stay installed for the lifetime of the process. Ignored signals would be inherited by processes that a
+    // plugin starts; handlers are not.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let _entered = runtime.enter();
     for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
@@ -83,10 +85,10 @@ fn detach() -> io::Result<()> {
     Ok(())
 }
 
-fn settle_in(welcome: &Welcome, host: &Host) -> io::Result<()> {
-    let limit = Some(welcome.data_limit);
+fn initialize(init: &Init, host: &Host) -> io::Result<()> {
+    let limit = Some(init.data_limit);
     setrlimit(Resource::Data, Rlimit { current: limit, maximum: limit })?;
-    if let Some(options) = welcome.log {
+    if let Some(options) = init.log {
         let host = host.clone();
         telemetry::log_to(options, Box::new(move |line| host.send(&FromChild::Log(line.to_owned()))));
     }
@@ -96,15 +98,15 @@ fn settle_in(welcome: &Welcome, host: &Host) -> io::Result<()> {
     let host = host.clone();
     let beat = move || {
         loop {
-            host.send(&FromChild::Alive);
-            hand_on_metrics(&host);
+            host.send(&FromChild::Heartbeat);
+            forward_metrics(&host);
             thread::sleep(HEARTBEAT);
         }
     };
     thread::Builder::new().name("heartbeat".to_owned()).spawn(beat).map(drop)
 }
 
-/// Notes running calls in memory that the host can open through this process' list of files, even when that has crashed.
+/// Records running plugin calls in memory that the host can open through `/proc/<pid>/fd`, even after a crash.
 #[cfg(target_os = "linux")]
 fn note_calls(host: &Host) -> io::Result<()> {
     let board = File::from(rustix::fs::memfd_create(c"calls", rustix::fs::MemfdFlags::CLOEXEC)?);
@@ -118,7 +120,7 @@ fn note_calls(_: &Host) -> io::Result<()> {
     Ok(())
 }
 
-fn hand_on_metrics(host: &Host) {
+fn forward_metrics(host: &Host) {
     telemetry::take_metrics().into_iter().for_each(|chunk| host.send(&FromChild::Metrics(chunk)));
 }
 
@@ -134,9 +136,9 @@ fn start(settings: TaskSettings, host: &Host) -> Option<Task> {
     }
 }
 
-fn next_order(orders: &mut impl BufRead) -> io::Result<Option<ToChild>> {
+fn next_command(commands: &mut impl BufRead) -> io::Result<Option<ToChild>> {
     let mut line = Vec::new();
-    match orders.read_until(b'\n', &mut line) {
+    match commands.read_until(b'\n', &mut line) {
         Ok(0) => Ok(None),
         Ok(_) => Ok(Some(serde_json::from_slice(&line)?)),
         Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(None),
@@ -144,21 +146,22 @@ fn next_order(orders: &mut impl BufRead) -> io::Result<Option<ToChild>> {
     }
 }
 
-/// The way to the host. Each message is written at once, so that what was said before a crash is heard.
+/// The connection to the host. Messages are written without buffering, so that none is lost in a crash.
 #[derive(Clone)]
 struct Host(Arc<Mutex<UnixStream>>);
 
 impl Host {
     fn send(&self, message: &FromChild) {
-        let Some(line) = to_line(message).ok().filter(|line| line.len() <= LONGEST_LINE) else { return };
+        let Some(line) = to_line(message).ok().filter(|line| line.len() <= MAX_LINE_BYTES) else { return };
         let mut socket = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A host that is gone takes this process with it.
+        // If the host is gone, this process is about to be killed.
         let _gone = socket.write_all(&line).is_err();
     }
 
     fn event(&self, task: u32, mut event: TaskEvent) {
         if let TaskEvent::Failed { reason, .. } = &mut event {
-            let end = (0..=LONGEST_REASON.min(reason.len())).rev().find(|end| reason.is_char_boundary(*end));
+            let end =
+                (0..=MAX_REASON_BYTES.min(reason.len())).rev().find(|end| reason.is_char_boundary(*end));
             reason.truncate(end.unwrap_or_default());
         }
         self.send(&FromChild::Event { task, event });

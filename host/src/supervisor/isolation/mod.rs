@@ -1,40 +1,40 @@
 //! `isolation = "process"`: all tasks of a connector run in one child process of the same binary.
 //!
 //! ```text
-//! host: slots ── orders ──> keeper ──── lines of JSON over a socket pair ───> child: tasks, the same code
-//!         ^                 │  ^ └ watches: signs of life, memory, processor       │
-//!         └──── events ─────┘  └── its standard error, as warnings <───────────────┘
+//! host: slots ── commands ──> ChildSupervisor ── JSON lines over a socket pair ──> child: tasks, the same code
+//!         ^                   │  ^ └ watchdog: heartbeats, memory, CPU               │
+//!         └───── events ──────┘  └── stderr, logged as warnings <────────────────────┘
 //! ```
 //!
-//! A [`Process`] is the host's handle, an [`IsolatedTask`] one task in it, with the same commands and events as a
-//! [`Task`](crate::pipeline::Task) in a thread. What a plugin can do to its process, be it a crash, an exit, a leak or a
-//! loop, ends with the child: its keeper tells the supervisor of a [`Crash`], and the restart policy decides. The child
-//! dies with its host, and nothing secret is in its arguments, its environment or a file.
+//! A [`Process`] is the host's handle to the child, and an [`IsolatedTask`] is one task in it, with the same commands and
+//! events as a [`Task`](crate::pipeline::Task) in a thread. A crash, an exit, a memory leak or an endless loop in a plugin
+//! affects only the child: its [`ChildSupervisor`](child_supervisor::ChildSupervisor) reports a [`Crash`] to the
+//! supervisor, and the restart policy applies. The child is killed when the host exits. Its arguments, environment and
+//! files contain no secrets.
 
 mod child;
-mod ending;
-mod keeper;
-mod listen;
+mod child_process;
+mod child_supervisor;
+mod exit_status;
 mod process;
 mod protocol;
-mod spawn;
+mod receive;
 mod throttle;
 mod usage;
-mod watch;
+mod watchdog;
 
 pub use child::child_main;
-pub(super) use process::{IsolatedTask, IsolationError, Process, Spec};
+pub(super) use process::{IsolatedTask, IsolationError, Process, ProcessSpec};
 
 /// The hidden subcommand that the child runs.
 pub const ISOLATED_COMMAND: &str = "run-isolated";
 
-/// The process of a connector has ended, and its tasks with it, without having been told to.
+/// The child process of a connector ended unexpectedly, and its tasks with it.
 #[derive(Clone, Debug)]
 pub(super) struct Crash {
-    /// The connector.
     pub(super) connector: String,
-    /// Which of its processes.
+    /// Number of the process.
     pub(super) process: u64,
-    /// Why, for people; without secrets.
+    /// The reason as text, without secrets.
     pub(super) reason: String,
 }

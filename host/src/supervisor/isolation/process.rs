@@ -1,4 +1,4 @@
-//! The supervisor's handle of a connector's process, and of the tasks in it.
+//! The supervisor's handles to a connector's child process and to the tasks in it.
 
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
@@ -7,11 +7,11 @@ use tokio::{io::AsyncWriteExt, net::unix::OwnedWriteHalf, sync::mpsc, task::Join
 
 use super::{
     Crash,
-    keeper::{Keeper, Order},
-    listen::{Printed, listen},
-    protocol::{ToChild, Welcome, to_line},
-    spawn::spawn,
-    watch::{Bounds, Pulse, Watch},
+    child_process::spawn,
+    child_supervisor::{ChildCommand, ChildSupervisor},
+    protocol::{Init, ToChild, to_line},
+    receive::{StderrTail, receive},
+    watchdog::{Heartbeats, ResourceLimits, Watchdog},
 };
 use crate::{
     config::{ConnectorDefinition, Secrets},
@@ -19,114 +19,111 @@ use crate::{
     telemetry::log_options,
 };
 
-/// A connector's process cannot be started.
 #[derive(Debug, thiserror::Error)]
 #[error("its process cannot be started: {0}")]
 pub(in crate::supervisor) struct IsolationError(#[from] io::Error);
 
-/// What a process is started with.
 #[derive(Clone, Debug)]
-pub(in crate::supervisor) struct Spec {
+pub(in crate::supervisor) struct ProcessSpec {
     connector: String,
-    bounds: Bounds,
+    limits: ResourceLimits,
     data_limit: u64,
     shutdown: Duration,
 }
 
-impl Spec {
-    /// What a child may ask the system for beyond its limit, as long as it does not use it. The watch over what it uses
-    /// looks only now and then: this is what keeps a plugin from taking the machine's memory in between.
+impl ProcessSpec {
+    /// Address space that a child may allocate beyond its memory limit without using it. The watchdog checks memory use
+    /// only at intervals; this limit prevents a plugin from exhausting the machine's memory in between.
     const UNUSED: u64 = 256 << 20;
-    /// The same, per task: the Kafka client has a thread with a stack of 8 MiB for every broker.
+    /// The same, per task: the Kafka client starts a thread with an 8 MiB stack for every broker.
     const UNUSED_PER_TASK: u64 = 512 << 20;
 
-    /// The process of a connector.
     pub(in crate::supervisor) fn of(definition: &ConnectorDefinition) -> Self {
         let memory = definition.limits.memory as u64;
         Self {
             connector: definition.name.clone(),
-            bounds: Bounds { memory, cpu: definition.limits.cpu },
+            limits: ResourceLimits { memory, cpu: definition.limits.cpu },
             data_limit: memory + Self::UNUSED + Self::UNUSED_PER_TASK * definition.tasks as u64,
             shutdown: definition.limits.shutdown,
         }
     }
 }
 
-/// A running process. When this handle is dropped, the process ends, and is killed if it has tasks.
+/// A running child process. Dropping the handle shuts the process down, or kills it if it still has tasks.
 #[derive(Debug)]
 pub(in crate::supervisor) struct Process {
     number: u64,
     pid: Pid,
-    orders: mpsc::UnboundedSender<Order>,
-    keeper: JoinHandle<()>,
+    commands: mpsc::UnboundedSender<ChildCommand>,
+    supervisor: JoinHandle<()>,
 }
 
-/// A task in a process.
+/// A task in a child process.
 #[derive(Debug)]
 pub(in crate::supervisor) struct IsolatedTask {
     task: u32,
-    orders: mpsc::UnboundedSender<Order>,
+    commands: mpsc::UnboundedSender<ChildCommand>,
 }
 
 impl Process {
-    /// Starts process `number` of a connector, on the runtime of the caller. Should it end without being told to,
-    /// `crashed` is called, after the last event of its tasks.
+    /// Starts process `number` of a connector on the caller's runtime. If the process ends unexpectedly, `crashed` is
+    /// called after the last event of its tasks.
     ///
     /// # Errors
-    /// When the system has no room for another process.
+    /// When the system cannot start another process.
     pub(in crate::supervisor) fn start(
-        spec: &Spec,
+        spec: &ProcessSpec,
         number: u64,
         crashed: impl FnOnce(Crash) + Send + 'static,
     ) -> Result<Self, IsolationError> {
         let spawned = spawn(&spec.connector)?;
-        let pid = spawned.body.pid();
+        let pid = spawned.child.pid();
         let (reading, writing) = spawned.socket.into_split();
-        let (orders, to_keep) = mpsc::unbounded_channel();
-        let (hear, heard) = mpsc::unbounded_channel();
+        let (commands, command_receiver) = mpsc::unbounded_channel();
+        let (send_message, messages) = mpsc::unbounded_channel();
         let (to_child, lines) = mpsc::unbounded_channel();
-        let welcome = Welcome { log: log_options(), data_limit: spec.data_limit };
-        let line = to_line(&ToChild::Welcome(welcome)).map_err(io::Error::from)?;
-        // The other end is there, in this function.
+        let init = Init { log: log_options(), data_limit: spec.data_limit };
+        let line = to_line(&ToChild::Init(init)).map_err(io::Error::from)?;
+        // The receiver exists in this function, so this cannot fail.
         let _sent = to_child.send(line).is_ok();
-        let (pulse, printed) = (Arc::<Pulse>::default(), Printed::default());
+        let (heartbeats, stderr) = (Arc::<Heartbeats>::default(), StderrTail::default());
         tokio::spawn(write_all(writing, lines));
-        tokio::spawn(listen(reading, spec.connector.clone(), Arc::clone(&pulse), hear));
-        let printing = tokio::spawn(printed.clone().listen(spawned.stderr, spec.connector.clone()));
-        let keeper = Keeper {
+        tokio::spawn(receive(reading, spec.connector.clone(), Arc::clone(&heartbeats), send_message));
+        let stderr_reader = tokio::spawn(stderr.clone().read(spawned.stderr, spec.connector.clone()));
+        let supervisor = ChildSupervisor {
             connector: spec.connector.clone(),
             process: number,
             shutdown: spec.shutdown,
-            watch: Watch::new(pid, pulse, spec.bounds),
-            body: spawned.body,
-            orders: to_keep,
-            heard,
+            watchdog: Watchdog::new(pid, heartbeats, spec.limits),
+            child: spawned.child,
+            commands: command_receiver,
+            messages,
             to_child,
-            printed,
-            printing,
+            stderr,
+            stderr_reader,
             calls: None,
             tasks: BTreeMap::new(),
             deadline: None,
-            is_leaving: false,
-            condemned: None,
+            is_exiting: false,
+            pending_kill: None,
         };
         tracing::debug!(connector = spec.connector, pid = pid.as_raw_nonzero().get(), "process started");
-        let kept = tokio::spawn(keeper.run());
+        let run = tokio::spawn(supervisor.run());
         let connector = spec.connector.clone();
-        let keeper = tokio::spawn(async move {
-            // A panic in the host's own code fails the connector, whose process was killed by it, and not the host.
+        let supervisor = tokio::spawn(async move {
+            // A panic in the supervising code fails this connector, not the host. The child was killed by the unwinding.
             let broken = |error| {
-                let reason = format!("its process was killed: the host failed to keep it: {error}");
+                let reason = format!("its process was killed: supervising it failed: {error}");
                 Some(Crash { connector, process: number, reason })
             };
-            if let Some(crash) = kept.await.unwrap_or_else(broken) {
+            if let Some(crash) = run.await.unwrap_or_else(broken) {
                 crashed(crash);
             }
         });
-        Ok(Self { number, pid, orders, keeper })
+        Ok(Self { number, pid, commands, supervisor })
     }
 
-    /// Starts a task that has `secrets`. Its last event is `Stopped` or `Failed`, unless the process crashes.
+    /// Starts a task with `secrets`. Its last event is `Stopped` or `Failed`, unless the process crashes.
     pub(in crate::supervisor) fn start_task(
         &self,
         settings: TaskSettings,
@@ -134,39 +131,39 @@ impl Process {
         events: TaskEvents,
     ) -> IsolatedTask {
         let task = settings.task;
-        // A keeper that is over has told of a crash.
-        let _over = self.orders.send(Order::Start(Box::new(settings), secrets, events)).is_err();
-        IsolatedTask { task, orders: self.orders.clone() }
+        // If the supervisor of the child has ended, it has reported a crash.
+        let _ended = self.commands.send(ChildCommand::Start(Box::new(settings), secrets, events)).is_err();
+        IsolatedTask { task, commands: self.commands.clone() }
     }
 
-    /// Which process of the connector it is.
+    /// The sequence number of the process within the connector.
     pub(in crate::supervisor) fn number(&self) -> u64 {
         self.number
     }
 
-    /// Its number in the system.
+    /// The process id.
     pub(in crate::supervisor) fn pid(&self) -> i32 {
         self.pid.as_raw_nonzero().get()
     }
 
-    /// Tells it to end. The task that is returned is over when it has.
-    pub(in crate::supervisor) fn leave(self) -> JoinHandle<()> {
-        self.keeper
+    /// Shuts the process down. The returned handle completes when it has exited.
+    pub(in crate::supervisor) fn shut_down(self) -> JoinHandle<()> {
+        self.supervisor
     }
 }
 
 impl IsolatedTask {
-    /// Tells the task something. A task that has ended hears nothing.
+    /// Sends a command; ignored if the task has ended.
     pub(in crate::supervisor) fn send(&self, command: TaskCommand) {
-        let _over = self.orders.send(Order::Tell(self.task, command)).is_err();
+        let _ended = self.commands.send(ChildCommand::Send(self.task, command)).is_err();
     }
 }
 
-/// A child that does not listen any more is about to end.
+/// Ends when the child closes its end of the connection, which it does only when it exits.
 async fn write_all(mut socket: OwnedWriteHalf, mut lines: mpsc::UnboundedReceiver<Vec<u8>>) {
     while let Some(line) = lines.recv().await {
         if let Err(error) = socket.write_all(&line).await {
-            tracing::debug!(%error, "telling a process something");
+            tracing::debug!(%error, "cannot send a message to the process");
             return;
         }
     }

@@ -1,4 +1,4 @@
-//! What a host and the process of a connector send each other: lines of JSON.
+//! The messages between the host and a connector's child process: JSON lines.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,69 +8,59 @@ use crate::{
     telemetry::{LogOptions, Measurement},
 };
 
-/// The longest line of a child, in bytes: far above anything that one says in earnest. A longer one is not sent.
-pub(super) const LONGEST_LINE: usize = 16 << 20;
-/// The longest reason, in bytes, that a child gives for a task's failure.
-pub(super) const LONGEST_REASON: usize = 64 << 10;
+/// Maximum length of a message from a child, in bytes; far above any real message. Longer ones are not sent.
+pub(super) const MAX_LINE_BYTES: usize = 16 << 20;
+/// Maximum length, in bytes, of the reason for a task's failure.
+pub(super) const MAX_REASON_BYTES: usize = 64 << 10;
 
-/// What a child is told. `Debug` is not derived: it holds secrets.
+/// A message to the child. `Debug` is not derived because messages contain secrets.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum ToChild {
-    /// Comes first.
-    Welcome(Welcome),
-    /// Start a task.
+    /// The first message.
+    Init(Init),
     Start {
-        /// What it is made from.
         settings: Box<TaskSettings>,
-        /// What must not be shown.
+        /// Values to be redacted from the log.
         secrets: Secrets,
     },
-    /// Tell a task something.
-    Tell {
-        /// Its number.
+    Command {
         task: u32,
-        /// What.
         command: TaskCommand,
     },
-    /// All tasks have ended: end, too.
-    Leave,
+    /// All tasks have ended; the child exits.
+    Exit,
 }
 
-/// What a child is given before its tasks.
+/// The configuration that a child receives before its tasks.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Welcome {
-    /// How the host logs; nothing is logged without it.
+pub(super) struct Init {
+    /// The host's log options. Without them, nothing is logged.
     pub(super) log: Option<LogOptions>,
-    /// Bytes of writable memory that it may ask the system for, used or not.
+    /// Bytes of writable memory that the child may allocate, whether used or not (`RLIMIT_DATA`).
     pub(super) data_limit: u64,
 }
 
-/// What a child tells.
+/// A message from the child.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum FromChild {
-    /// The first one: where it notes its running calls.
+    /// The first message: the file descriptor of the memory in which the child records running plugin calls.
     Calls {
-        /// The number of the open file.
         descriptor: i32,
     },
-    /// It lives.
-    Alive,
-    /// A task's event.
+    Heartbeat,
     Event {
-        /// The task's number.
         task: u32,
-        /// What it tells.
         event: TaskEvent,
     },
-    /// A finished log line, its end included, without secrets.
+    /// A formatted log line with its line end, already redacted.
     Log(String),
-    /// What plugins have measured.
+    /// Metrics of plugins.
     Metrics(Vec<Measurement>),
 }
 
-/// A message as one line, its end included.
+/// Serializes a message as one line, including the line end.
 pub(super) fn to_line(message: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
     let mut line = serde_json::to_vec(message)?;
     line.push(b'\n');

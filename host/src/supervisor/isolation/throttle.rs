@@ -1,42 +1,41 @@
-//! Holds a process to a share of the processors: it is stopped for a moment whenever it has used more than that.
+//! Limits the CPU use of a process by stopping it briefly whenever it has used more than its share.
 
 use std::time::{Duration, Instant};
 
-/// The longest stop: the process has to answer Kafka's brokers in between.
-const LONGEST_STOP: Duration = Duration::from_millis(400);
-/// How soon a process is looked at again that uses much, and one that uses little.
-const BUSY: Duration = Duration::from_millis(20);
-const IDLE: Duration = Duration::from_millis(100);
-/// The shortest time to let it run: system calls and timers are not finer.
-const SHORTEST_RUN: Duration = Duration::from_millis(5);
-/// What may be saved up for a burst, and owed, in seconds of the limit.
-const MOST_SAVED: f64 = 0.1;
-const MOST_OWED: f64 = 1.0;
+/// The longest stop. The process has to be able to answer Kafka brokers in between.
+const MAX_STOP: Duration = Duration::from_millis(400);
+/// Check interval for a process that uses much CPU, and for one that uses little.
+const BUSY_INTERVAL: Duration = Duration::from_millis(20);
+const IDLE_INTERVAL: Duration = Duration::from_millis(100);
+/// The shortest time to let the process run, given the resolution of timers.
+const MIN_RUN: Duration = Duration::from_millis(5);
+/// Limits of the balance, in seconds of the CPU limit: credit that can be saved for a burst, and debt.
+const MAX_CREDIT: f64 = 0.1;
+const MAX_DEBT: f64 = 1.0;
 
-/// What is to be done with the process, and for how long.
+/// What to do with the process, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Step {
-    /// Let it run, and look again after this time.
+    /// Let it run, and check again after this time.
     Run(Duration),
     /// Stop it for this time.
     Stop(Duration),
 }
 
-/// The account of a process: time pays in, use is paid from it.
+/// A token bucket: elapsed time adds to the balance, CPU use subtracts from it.
 #[derive(Debug)]
 pub(super) struct Throttle {
     /// The limit, in cores.
     cores: f64,
-    /// Seconds of processor time.
+    /// Seconds of CPU time.
     balance: f64,
-    /// Cores that it used when it last ran.
+    /// Cores used when the process last ran.
     rate: f64,
     is_stopped: bool,
     last: Option<(Instant, Duration)>,
 }
 
 impl Throttle {
-    /// A limit of `millicores` thousandths of a core.
     pub(super) fn new(millicores: u32) -> Self {
         Self {
             cores: f64::from(millicores.max(1)) / 1000.0,
@@ -47,27 +46,27 @@ impl Throttle {
         }
     }
 
-    /// The process has used `used` of processor time so far. It is running, or its stop is over.
+    /// `used` is the total CPU time of the process so far. It is running, or its stop is over.
     pub(super) fn step(&mut self, now: Instant, used: Duration) -> Step {
-        let Some((then, before)) = self.last.replace((now, used)) else { return Step::Run(BUSY) };
+        let Some((then, before)) = self.last.replace((now, used)) else { return Step::Run(BUSY_INTERVAL) };
         let elapsed = now.saturating_duration_since(then).as_secs_f64();
         let spent = used.saturating_sub(before).as_secs_f64();
-        let (owed, saved) = (MOST_OWED * self.cores, MOST_SAVED * self.cores);
-        self.balance = (self.balance + elapsed * self.cores - spent).clamp(-owed, saved);
+        let (max_debt, max_credit) = (MAX_DEBT * self.cores, MAX_CREDIT * self.cores);
+        self.balance = (self.balance + elapsed * self.cores - spent).clamp(-max_debt, max_credit);
         if !self.is_stopped {
             self.rate = spent / elapsed.max(0.001);
         }
         self.is_stopped = self.balance < 0.0;
         if self.is_stopped {
             let stop = Duration::from_secs_f64(-self.balance / self.cores);
-            return Step::Stop(stop.clamp(Duration::from_millis(1), LONGEST_STOP));
+            return Step::Stop(stop.clamp(Duration::from_millis(1), MAX_STOP));
         }
         if self.rate < self.cores / 4.0 {
-            return Step::Run(IDLE);
+            return Step::Run(IDLE_INTERVAL);
         }
-        // Whatever it uses until then has to fit into one stop.
-        let run = LONGEST_STOP.mul_f64(self.cores / self.rate.max(self.cores));
-        Step::Run(run.clamp(SHORTEST_RUN, BUSY))
+        // CPU time used until the next check must be recoverable with one stop.
+        let run = MAX_STOP.mul_f64(self.cores / self.rate.max(self.cores));
+        Step::Run(run.clamp(MIN_RUN, BUSY_INTERVAL))
     }
 }
 
@@ -75,7 +74,7 @@ impl Throttle {
 mod tests {
     use super::*;
 
-    /// Runs a process that would use `wants` cores, and returns what it got, and its longest stop.
+    /// Simulates a process that would use `wants` cores. Returns the cores that it got, and its longest stop.
     fn simulate(millicores: u32, wants: f64, seconds: f64) -> (f64, Duration) {
         let mut throttle = Throttle::new(millicores);
         let (start, mut used, mut longest) = (Instant::now(), 0.0, Duration::ZERO);
@@ -96,24 +95,24 @@ mod tests {
     }
 
     #[test]
-    fn a_process_gets_its_share_and_no_more() {
+    fn a_busy_process_gets_its_share() {
         for (millicores, wants) in [(500, 1.0), (500, 2.0), (1500, 4.0), (100, 1.0), (250, 8.0)] {
             let (got, longest) = simulate(millicores, wants, 60.0);
             let share = f64::from(millicores) / 1000.0;
             assert!((share * 0.9..share * 1.1).contains(&got), "{got} of {share}");
-            assert!(longest <= LONGEST_STOP, "{longest:?}");
+            assert!(longest <= MAX_STOP, "{longest:?}");
         }
     }
 
     #[test]
-    fn who_stays_below_is_never_stopped() {
+    fn a_process_below_its_limit_is_never_stopped() {
         let (got, longest) = simulate(500, 0.4, 60.0);
         assert!((0.39..0.41).contains(&got), "{got}");
         assert_eq!(longest, Duration::ZERO);
     }
 
     #[test]
-    fn a_debt_is_forgiven_in_the_end() {
+    fn the_debt_is_bounded() {
         let mut throttle = Throttle::new(500);
         let start = Instant::now();
         throttle.step(start, Duration::ZERO);

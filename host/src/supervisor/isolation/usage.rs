@@ -1,10 +1,10 @@
-//! What a process uses, as Linux tells in `/proc`. Elsewhere nobody tells, and what is limited by it is not.
+//! Memory and CPU use of a process, from Linux' `/proc`. On other systems there is no data and the limits do not apply.
 
 use std::{fs, time::Duration};
 
 use rustix::process::Pid;
 
-/// Bytes of memory that are the process' own: in RAM or swapped out; without the code that it has mapped.
+/// Bytes of memory that belong to the process alone, in RAM or swapped out, without mapped files.
 pub(super) fn memory(pid: Pid) -> Option<u64> {
     own_memory(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
 }
@@ -14,19 +14,19 @@ fn own_memory(status: &str) -> Option<u64> {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
         line.trim_start_matches(':').trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
     };
-    // A process that has ended and is not buried yet has none of these.
+    // A zombie has none of these.
     let anonymous = kibibytes("RssAnon")?;
     Some((anonymous + kibibytes("RssShmem").unwrap_or(0) + kibibytes("VmSwap").unwrap_or(0)) * 1024)
 }
 
-/// Processor time of all its threads, to a tick of the system, which is 10 ms.
+/// CPU time of all threads, with a resolution of one clock tick (10 ms).
 pub(super) fn cpu(pid: Pid) -> Option<Duration> {
     let ticks = cpu_ticks(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?;
     let per_second = rustix::param::clock_ticks_per_second().max(1);
     Some(Duration::from_nanos(ticks.saturating_mul(1_000_000_000 / per_second)))
 }
 
-/// `utime` and `stime`: the 14th and 15th field. The second is the name in parentheses, which may hold anything.
+/// `utime` and `stime`: the 14th and 15th field. The second field is the name in parentheses, which may contain anything.
 fn cpu_ticks(stat: &str) -> Option<u64> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_whitespace().skip(11);

@@ -1,4 +1,4 @@
-//! What became of a task: since when it is in its state, and how it failed lately.
+//! The history of a task: when it entered its current state, and its recent failures.
 
 use std::collections::VecDeque;
 
@@ -7,10 +7,9 @@ use crate::{
     telemetry,
 };
 
-/// Failures that are remembered of one task.
-const REMEMBERED: usize = 10;
+/// Failures kept per task.
+const MAX_FAILURES: usize = 10;
 
-/// The past of one task.
 #[derive(Debug)]
 pub(super) struct History {
     state: ConnectorState,
@@ -19,30 +18,28 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Of a task that is about to start.
     pub(super) fn new() -> Self {
         Self { state: ConnectorState::Starting, since: now(), failures: VecDeque::new() }
     }
 
-    /// Notes the state that the task is in.
-    pub(super) fn note(&mut self, state: ConnectorState) {
+    /// Records the current state; the time changes only when the state does.
+    pub(super) fn record_state(&mut self, state: ConnectorState) {
         if state != self.state {
             (self.state, self.since) = (state, now());
         }
     }
 
-    /// Notes a failure, for this reason.
-    pub(super) fn failed(&mut self, reason: &str) {
-        self.failures.truncate(REMEMBERED - 1);
+    pub(super) fn record_failure(&mut self, reason: &str) {
+        self.failures.truncate(MAX_FAILURES - 1);
         self.failures.push_front(TaskFailure { at: now(), reason: reason.to_owned() });
     }
 
-    /// Since when the task is in its state: RFC 3339, UTC.
+    /// When the task entered its current state: RFC 3339, UTC.
     pub(super) fn since(&self) -> &str {
         &self.since
     }
 
-    /// The last failures, newest first.
+    /// The most recent failures, newest first.
     pub(super) fn trace(&self) -> Vec<TaskFailure> {
         self.failures.iter().cloned().collect()
     }
@@ -60,19 +57,19 @@ mod tests {
     fn the_newest_failures_are_kept_newest_first() {
         let mut history = History::new();
         for number in 0..15 {
-            history.failed(&number.to_string());
+            history.record_failure(&number.to_string());
         }
         let reasons: Vec<String> = history.trace().into_iter().map(|failure| failure.reason).collect();
         assert_eq!(reasons, (5..15).rev().map(|number| number.to_string()).collect::<Vec<_>>());
     }
 
     #[test]
-    fn a_state_that_stays_keeps_its_time() {
+    fn an_unchanged_state_keeps_its_time() {
         let mut history = History::new();
         "long ago".clone_into(&mut history.since);
-        history.note(ConnectorState::Starting);
+        history.record_state(ConnectorState::Starting);
         assert_eq!(history.since(), "long ago");
-        history.note(ConnectorState::Running);
+        history.record_state(ConnectorState::Running);
         assert_ne!(history.since(), "long ago");
     }
 }

@@ -1,10 +1,10 @@
-//! One connector at run time: its tasks, what is wanted of them, and how they do.
+//! One connector at run time: its tasks, its desired state and its current state.
 
 use std::time::{Duration, Instant};
 
 use tokio::{sync::mpsc, task::JoinHandle};
 
-use super::{News, quarters::Quarters, slot::Slot};
+use super::{SupervisorEvent, slot::TaskSlot, task_runtime::TaskRuntime};
 use crate::{
     pipeline::{Counts, TaskCommand, TaskEvent, TaskState},
     supervisor::{
@@ -17,10 +17,11 @@ use crate::{
     telemetry::scrub,
 };
 
-/// With `until_end`: how long a source that cannot be read is waited for. Longer than the session of a member that died.
-const STALLED_PATIENCE: Duration = Duration::from_secs(60);
+/// With `until_end`: how long to wait for a source that cannot be read. Longer than the session timeout of a group member
+/// that died.
+const STALLED_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Which run of which task an event is about: one that was started again has a new number.
+/// Identifies a run of a task. A restarted task has a new run number, so late events of an earlier run can be ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TaskId {
     pub(super) connector: String,
@@ -28,43 +29,42 @@ pub(super) struct TaskId {
     run: u64,
 }
 
-/// What somebody wants of a connector.
+/// The state that the user asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wanted {
+enum DesiredState {
     Run,
     Pause,
     Stop,
-    /// Stop, then start again; and pause, if it was paused.
+    /// Stop, then start again; paused if it was paused before.
     Restart {
         paused: bool,
     },
 }
 
-/// A connector at run time.
-pub(super) struct Running {
+pub(super) struct RunningConnector {
     connector: Connector,
-    wanted: Wanted,
-    slots: Vec<Slot>,
-    quarters: Quarters,
-    /// A crash of the process counts once, however many tasks it had.
+    desired: DesiredState,
+    slots: Vec<TaskSlot>,
+    runtime: TaskRuntime,
+    /// Restart counter for crashes of the child process. A crash counts once, however many tasks were running.
     crashes: Restarts,
-    news: mpsc::UnboundedSender<News>,
+    events: mpsc::UnboundedSender<SupervisorEvent>,
     started: Instant,
     ended: Option<Instant>,
 }
 
-impl Running {
-    pub(super) fn new(connector: Connector, news: mpsc::UnboundedSender<News>) -> Self {
+impl RunningConnector {
+    pub(super) fn new(connector: Connector, events: mpsc::UnboundedSender<SupervisorEvent>) -> Self {
         let slots = (0..connector.definition.tasks.max(1) as u32)
-            .map(|number| Slot::new(number, &connector.definition.restart))
+            .map(|number| TaskSlot::new(number, &connector.definition.restart))
             .collect();
         let started = Instant::now();
         Self {
-            wanted: Wanted::Run,
+            desired: DesiredState::Run,
             slots,
-            quarters: Quarters::new(news.clone()),
+            runtime: TaskRuntime::new(events.clone()),
             crashes: Restarts::new(&connector.definition.restart),
-            news,
+            events,
             started,
             ended: None,
             connector,
@@ -79,14 +79,13 @@ impl Running {
         self.connector.definition.limits.shutdown
     }
 
-    /// Starts every task that is not running.
     pub(super) fn start(&mut self) {
         self.ended = None;
         let idle = (0..self.slots.len()).filter(|index| self.slots[*index].task.is_none()).collect();
         self.start_tasks(idle);
     }
 
-    /// Starts these tasks. What is started again is made from placeholders that are filled in anew, once for all.
+    /// Starts these tasks. Before a restart, placeholders are resolved again, once for all tasks.
     fn start_tasks(&mut self, indexes: Vec<usize>) {
         if indexes.iter().any(|index| self.slots[*index].run > 0) {
             self.connector.refresh();
@@ -97,15 +96,15 @@ impl Running {
     fn start_task(&mut self, index: usize) {
         let slot = &mut self.slots[index];
         slot.run += 1;
-        slot.before = add(slot.before, std::mem::take(&mut slot.counts));
+        slot.earlier_counts = add(slot.earlier_counts, std::mem::take(&mut slot.counts));
         (slot.state, slot.failed, slot.restart_at) = (TaskState::Starting, false, None);
         let id = TaskId { connector: self.connector.name().to_owned(), task: slot.number, run: slot.run };
-        let (news, sender) = (self.news.clone(), id.clone());
-        // The supervisor lives as long as its connectors, except at the very end.
-        let tell = Box::new(move |event| drop(news.send(News::Task(sender.clone(), event))));
-        match self.quarters.start_task(&self.connector, slot.number, tell) {
+        let (events, sender) = (self.events.clone(), id.clone());
+        // Sending fails only while the host shuts down, when the supervisor is already gone.
+        let tell = Box::new(move |event| drop(events.send(SupervisorEvent::Task(sender.clone(), event))));
+        match self.runtime.start_task(&self.connector, slot.number, tell) {
             Ok(task) => {
-                if self.wanted == Wanted::Pause {
+                if self.desired == DesiredState::Pause {
                     task.send(TaskCommand::Pause);
                 }
                 slot.task = Some(task);
@@ -117,48 +116,48 @@ impl Running {
         }
     }
 
-    /// Lets its process go, if there is one. What is returned is over when that has ended.
+    /// Shuts the child process down, if there is one. The returned handle completes when it has exited.
     pub(super) fn end_process(&mut self) -> Option<JoinHandle<()>> {
-        self.quarters.end()
+        self.runtime.end_process()
     }
 
-    pub(super) fn tell(&mut self, command: &TaskCommand) {
+    pub(super) fn send_all(&mut self, command: &TaskCommand) {
         self.slots.iter().filter_map(|slot| slot.task.as_ref()).for_each(|task| task.send(command.clone()));
     }
 
     pub(super) fn pause(&mut self) {
-        self.wanted = Wanted::Pause;
-        self.tell(&TaskCommand::Pause);
+        self.desired = DesiredState::Pause;
+        self.send_all(&TaskCommand::Pause);
     }
 
     pub(super) fn resume(&mut self) {
-        // Tasks that are stopping cannot be called back: they start again once they have ended.
-        if matches!(self.wanted, Wanted::Stop | Wanted::Restart { .. }) && self.has_tasks() {
-            self.wanted = Wanted::Restart { paused: false };
-            return self.forget_failures();
+        // A stopping task cannot be cancelled, so it is restarted once it has stopped.
+        if matches!(self.desired, DesiredState::Stop | DesiredState::Restart { .. }) && self.has_tasks() {
+            self.desired = DesiredState::Restart { paused: false };
+            return self.reset_failures();
         }
-        self.wanted = Wanted::Run;
-        self.tell(&TaskCommand::Resume);
-        self.forget_failures();
+        self.desired = DesiredState::Run;
+        self.send_all(&TaskCommand::Resume);
+        self.reset_failures();
         self.start();
     }
 
     pub(super) fn restart(&mut self) {
-        let paused = matches!(self.wanted, Wanted::Pause | Wanted::Restart { paused: true });
-        self.forget_failures();
-        // Those that wait for a restart of their own start with the others.
+        let paused = matches!(self.desired, DesiredState::Pause | DesiredState::Restart { paused: true });
+        self.reset_failures();
+        // Tasks that wait for their own restart start together with the others.
         self.slots.iter_mut().for_each(|slot| slot.restart_at = None);
         if self.has_tasks() {
-            self.wanted = Wanted::Restart { paused };
-            self.tell(&TaskCommand::Stop { within: self.shutdown() });
+            self.desired = DesiredState::Restart { paused };
+            self.send_all(&TaskCommand::Stop { within: self.shutdown() });
         } else {
-            self.wanted = if paused { Wanted::Pause } else { Wanted::Run };
+            self.desired = if paused { DesiredState::Pause } else { DesiredState::Run };
             self.start();
         }
     }
 
-    /// Why the connector cannot be told this now, if so: nobody would hear it.
-    pub(super) fn refusal(&self, command: &str) -> Option<String> {
+    /// Why the connector cannot execute this command now: it has no running task.
+    pub(super) fn rejection(&self, command: &str) -> Option<String> {
         if self.has_tasks() || self.slots.iter().any(|slot| slot.restart_at.is_some()) {
             return None;
         }
@@ -169,25 +168,25 @@ impl Running {
         ))
     }
 
-    /// Stops it because somebody asked: that it had failed is over, too.
+    /// Stops the connector at the user's request. This also clears the FAILED state.
     pub(super) fn stop(&mut self) {
         self.slots.iter_mut().filter(|slot| slot.task.is_none()).for_each(|slot| slot.failed = false);
         self.halt();
     }
 
-    /// Stops whatever runs.
+    /// Stops all running tasks.
     pub(super) fn halt(&mut self) {
-        self.wanted = Wanted::Stop;
+        self.desired = DesiredState::Stop;
         self.slots.iter_mut().for_each(|slot| slot.restart_at = None);
-        self.tell(&TaskCommand::Stop { within: self.shutdown() });
+        self.send_all(&TaskCommand::Stop { within: self.shutdown() });
     }
 
-    fn forget_failures(&mut self) {
+    fn reset_failures(&mut self) {
         for slot in &mut self.slots {
-            slot.restarts.forget();
+            slot.restarts.reset();
             slot.reason.clear();
         }
-        self.crashes.forget();
+        self.crashes.reset();
     }
 
     pub(super) fn on_event(&mut self, id: &TaskId, event: TaskEvent) {
@@ -199,7 +198,7 @@ impl Running {
         match event {
             TaskEvent::Progress(counts) => {
                 slot.counts = counts;
-                let total = Counts { lag: counts.lag, ..add(slot.before, counts) };
+                let total = Counts { lag: counts.lag, ..add(slot.earlier_counts, counts) };
                 metrics::record(&id.connector, id.task, &total);
             }
             TaskEvent::State(state) => {
@@ -209,64 +208,64 @@ impl Running {
             }
             TaskEvent::Stopped { .. } => slot.task = None,
             TaskEvent::Failed { reason, abandoned } => {
-                slot.lose_task();
+                slot.clear_task();
                 self.on_failure(index, reason, abandoned);
             }
         }
-        self.after_an_end();
+        self.after_task_end();
     }
 
-    /// The process has ended, and its tasks with it: they start again together.
+    /// The child process exited and its tasks with it. They are restarted together.
     pub(super) fn on_crash(&mut self, crash: &Crash) {
-        if !self.quarters.forget(crash) {
+        if !self.runtime.forget_crashed(crash) {
             return;
         }
         let failed: Vec<usize> =
-            (0..self.slots.len()).filter(|index| self.slots[*index].lose_task()).collect();
+            (0..self.slots.len()).filter(|index| self.slots[*index].clear_task()).collect();
         if failed.is_empty() {
             let connector = self.connector.name();
-            tracing::warn!(connector, "while no task ran: {}", crash.reason);
+            tracing::warn!(connector, "the process ended while no task was running: {}", crash.reason);
         } else {
-            let wait = self.is_wanted().then(|| self.crashes.after_failure(Instant::now(), false)).flatten();
+            let wait = self.should_run().then(|| self.crashes.after_failure(Instant::now(), false)).flatten();
             for index in failed {
                 self.fail(index, crash.reason.clone(), wait);
             }
         }
-        self.after_an_end();
+        self.after_task_end();
     }
 
-    /// What follows when a task, or all, may have ended.
-    fn after_an_end(&mut self) {
+    /// Called after any event that may have ended a task.
+    fn after_task_end(&mut self) {
         if self.has_tasks() {
             return;
         }
-        if let Wanted::Restart { paused } = self.wanted {
-            self.quarters.leave();
-            self.wanted = if paused { Wanted::Pause } else { Wanted::Run };
+        if let DesiredState::Restart { paused } = self.desired {
+            self.runtime.stop_process();
+            self.desired = if paused { DesiredState::Pause } else { DesiredState::Run };
             return self.start();
         }
-        // While a task is waited for, its process stays: libraries remember things there.
+        // The process is kept while a task waits for its restart, because plugin libraries keep state in it.
         if self.slots.iter().all(|slot| slot.restart_at.is_none()) {
-            self.quarters.leave();
+            self.runtime.stop_process();
             self.ended.get_or_insert_with(Instant::now);
         }
     }
 
-    fn is_wanted(&self) -> bool {
-        matches!(self.wanted, Wanted::Run | Wanted::Pause)
+    fn should_run(&self) -> bool {
+        matches!(self.desired, DesiredState::Run | DesiredState::Pause)
     }
 
     fn on_failure(&mut self, index: usize, mut reason: String, abandoned: bool) {
         if abandoned {
-            reason.push_str("; its thread is left behind");
+            reason.push_str("; its thread was abandoned");
         }
-        let is_wanted = self.is_wanted();
+        let should_run = self.should_run();
         let restarts = &mut self.slots[index].restarts;
-        let wait = is_wanted.then(|| restarts.after_failure(Instant::now(), abandoned)).flatten();
+        let wait = should_run.then(|| restarts.after_failure(Instant::now(), abandoned)).flatten();
         self.fail(index, reason, wait);
     }
 
-    /// The task has failed, and is started again after `wait`, if at all.
+    /// Records a failure. The task is restarted after `wait`; with `None` it stays failed.
     fn fail(&mut self, index: usize, reason: String, wait: Option<Duration>) {
         let slot = &mut self.slots[index];
         slot.restart_at = wait.map(|wait| Instant::now() + wait);
@@ -278,35 +277,35 @@ impl Running {
                 let restart_in_ms = wait.as_millis() as u64;
                 tracing::error!(connector, task, restart_in_ms, "task failed: {reason}");
             }
-            None => tracing::error!(connector, task, "task failed for good: {reason}"),
+            None => tracing::error!(connector, task, "task failed permanently: {reason}"),
         }
-        slot.history.failed(&reason);
+        slot.history.record_failure(&reason);
         slot.reason = reason;
     }
 
-    /// Notes the states that the tasks are in, and since when.
-    pub(super) fn note_states(&mut self) {
+    /// Records the current state of each task and when it was entered.
+    pub(super) fn record_states(&mut self) {
         for slot in &mut self.slots {
             let state = slot.state();
-            slot.history.note(state);
+            slot.history.record_state(state);
         }
     }
 
-    /// Starts failed tasks whose wait is over.
-    pub(super) fn restart_due(&mut self, now: Instant) {
-        let is_due = |slot: &Slot| slot.restart_at.is_some_and(|at| now >= at);
+    /// Restarts failed tasks whose backoff has elapsed.
+    pub(super) fn restart_due_tasks(&mut self, now: Instant) {
+        let is_due = |slot: &TaskSlot| slot.restart_at.is_some_and(|at| now >= at);
         let due: Vec<usize> = (0..self.slots.len()).filter(|index| is_due(&self.slots[*index])).collect();
         due.iter().for_each(|index| self.slots[*index].restarts.started());
         self.start_tasks(due);
     }
 
-    /// Stops the connector once all its partitions are delivered, or when they cannot be read for too long.
+    /// Stops the connector once all its partitions are delivered, or when they could not be read for too long.
     pub(super) fn stop_at_end(&mut self, now: Instant) {
-        if self.wanted != Wanted::Run || !self.has_tasks() {
+        if self.desired != DesiredState::Run || !self.has_tasks() {
             return;
         }
-        let stalled = |slot: &Slot| {
-            slot.stalled_since.is_some_and(|since| now.duration_since(since) > STALLED_PATIENCE)
+        let stalled = |slot: &TaskSlot| {
+            slot.stalled_since.is_some_and(|since| now.duration_since(since) > STALLED_TIMEOUT)
         };
         if let Some(index) = self.slots.iter().position(stalled) {
             let TaskState::Stalled(reason) = self.slots[index].state.clone() else { return };
@@ -318,9 +317,9 @@ impl Running {
             return self.halt();
         }
         let counts = running().map(|slot| slot.counts).fold(Counts::default(), add);
-        let wanted = counts.total_partitions.unwrap_or(0);
-        // While a partition changes hands, two tasks may tell of it, or none.
-        if wanted > 0 && counts.at_end >= wanted && counts.partitions == wanted {
+        let total = counts.total_partitions.unwrap_or(0);
+        // During a rebalance, two tasks may report the same partition, or none may.
+        if total > 0 && counts.at_end >= total && counts.partitions == total {
             self.halt();
         }
     }
@@ -333,9 +332,9 @@ impl Running {
         self.slots.iter().any(|slot| slot.failed) && self.slots.iter().all(|slot| slot.restart_at.is_none())
     }
 
-    /// The worst of the tasks' states; `FAILED` only when all have failed for good.
+    /// The most severe of the tasks' states; `FAILED` only when all tasks have failed permanently.
     pub(super) fn state(&self) -> ConnectorState {
-        let states = || self.slots.iter().map(Slot::state);
+        let states = || self.slots.iter().map(TaskSlot::state);
         if states().all(|state| state == ConnectorState::Failed) {
             return ConnectorState::Failed;
         }
@@ -344,7 +343,7 @@ impl Running {
     }
 
     pub(super) fn status(&self) -> ConnectorStatus {
-        let tasks: Vec<TaskStatus> = self.slots.iter().map(Slot::status).collect();
+        let tasks: Vec<TaskStatus> = self.slots.iter().map(TaskSlot::status).collect();
         let definition = &self.connector.definition;
         let seconds = self.ended.unwrap_or_else(Instant::now).duration_since(self.started).as_secs_f64();
         ConnectorStatus {
@@ -352,7 +351,7 @@ impl Running {
             description: scrub(definition.description.as_deref().unwrap_or_default()).into_owned(),
             state: self.state(),
             isolation: definition.isolation,
-            pid: self.quarters.pid(),
+            pid: self.runtime.pid(),
             group_id: definition.source.group_id.clone(),
             counts: tasks.iter().map(|task| task.counts).fold(Counts::default(), add),
             tasks,

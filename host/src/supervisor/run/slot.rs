@@ -1,8 +1,8 @@
-//! The place of one task, whichever run of it is there.
+//! A slot for one task of a connector. It outlives the individual runs of the task.
 
 use std::time::Instant;
 
-use super::{history::History, quarters::AnyTask};
+use super::{history::History, task_runtime::TaskHandle};
 use crate::{
     config::RestartPolicy,
     pipeline::{Counts, TaskState},
@@ -13,26 +13,25 @@ use crate::{
     telemetry::scrub,
 };
 
-/// One of a connector's tasks: what runs of it, and what became of it.
-pub(super) struct Slot {
+pub(super) struct TaskSlot {
     pub(super) number: u32,
-    /// Counts the starts, so that news of an earlier run are told apart.
+    /// Number of starts, to tell events of this run from those of an earlier one.
     pub(super) run: u64,
-    pub(super) task: Option<AnyTask>,
+    pub(super) task: Option<TaskHandle>,
     pub(super) state: TaskState,
     pub(super) failed: bool,
     pub(super) reason: String,
     pub(super) restart_at: Option<Instant>,
     pub(super) restarts: Restarts,
-    /// Of this run, and of those before.
+    /// Counts of the current run.
     pub(super) counts: Counts,
-    pub(super) before: Counts,
+    /// Sum over all earlier runs.
+    pub(super) earlier_counts: Counts,
     pub(super) stalled_since: Option<Instant>,
     pub(super) history: History,
 }
 
-impl Slot {
-    /// The place of task `number`, empty.
+impl TaskSlot {
     pub(super) fn new(number: u32, policy: &RestartPolicy) -> Self {
         Self {
             number,
@@ -44,22 +43,21 @@ impl Slot {
             restart_at: None,
             restarts: Restarts::new(policy),
             counts: Counts::default(),
-            before: Counts::default(),
+            earlier_counts: Counts::default(),
             stalled_since: None,
             history: History::new(),
         }
     }
 
-    /// The task is gone, and its partitions are somebody else's by now. Returns whether there was one.
-    pub(super) fn lose_task(&mut self) -> bool {
-        let was_there = self.task.take().is_some();
-        if was_there {
+    /// Removes the task. Its partitions have been assigned to other members. Returns whether there was a task.
+    pub(super) fn clear_task(&mut self) -> bool {
+        let existed = self.task.take().is_some();
+        if existed {
             (self.counts.partitions, self.counts.at_end, self.counts.lag) = (0, 0, None);
         }
-        was_there
+        existed
     }
 
-    /// What the task is doing.
     pub(super) fn state(&self) -> ConnectorState {
         if self.restart_at.is_some() {
             return ConnectorState::Restarting;
@@ -79,14 +77,13 @@ impl Slot {
         }
     }
 
-    /// All that is told of the task.
     pub(super) fn status(&self) -> TaskStatus {
         let reason = match &self.state {
             TaskState::Stalled(reason) if self.task.is_some() => scrub(reason).into_owned(),
             _ => self.reason.clone(),
         };
-        let mut counts = add(self.before, self.counts);
-        // What a run has now does not add up over runs.
+        let mut counts = add(self.earlier_counts, self.counts);
+        // These describe the current run only, so they are not summed over runs.
         (counts.partitions, counts.at_end, counts.lag) =
             (self.counts.partitions, self.counts.at_end, self.counts.lag);
         TaskStatus {

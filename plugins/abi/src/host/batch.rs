@@ -1,4 +1,4 @@
-//! A batch of records, from the poll loop to the sink.
+//! A batch of records on its way from the poll loop to the sink.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ mod state;
 mod transform;
 
 use self::{input::Input, state::SlotState};
-pub use self::{input::Original, rejected::Rejected, state::HostState};
+pub use self::{input::Original, rejected::RejectedRecord, state::HostState};
 use super::{
     chunks::Chunks,
-    decode::{Decode, Decoded, Refusal},
+    decode::{Decode, Decoded, Rejection},
     outputs::OutputTable,
 };
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
     schema::Schema,
 };
 
-/// A consumed record, to be copied into a batch.
+/// A consumed record to copy into a batch.
 #[derive(Clone, Copy, Debug)]
 pub struct NewRecord<'a> {
     /// Kafka offset.
@@ -43,47 +43,47 @@ pub struct Partition {
     pub topic: Arc<str>,
     /// Partition.
     pub partition: i32,
-    /// Which assignment of the partition the records were read under.
+    /// Number of the assignment during which the records were read.
     pub generation: u64,
     /// One past the last offset in the batch.
     pub next_offset: i64,
     state: SlotState,
 }
 
-/// Where a partition stands once some records are settled.
+/// The position of a partition after some records are settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartitionPosition {
     /// Topic.
     pub topic: Arc<str>,
     /// Partition.
     pub partition: i32,
-    /// Which assignment of the partition the records were read under.
+    /// Number of the assignment during which the records were read.
     pub generation: u64,
     /// Next offset to read.
     pub next_offset: i64,
-    /// What the host has to know of the records before it.
+    /// State of the host as of that offset.
     pub state: HostState,
 }
 
-/// Records on their way: their bytes, their values, and which consumed record each came from.
+/// Records with their bytes, their values, and the index of the consumed record that each was made from.
 ///
-/// Everything lies in the batch's own chunks, so a batch is `Send`, and emptying it for the next round frees nothing.
+/// All data is in the batch's own chunks, so a batch is `Send`, and resetting it frees no memory.
 pub struct Batch {
     chunks: Chunks,
     partitions: Vec<Partition>,
     inputs: Vec<Input>,
     records: Vec<RecordView>,
-    // Scratch of `transform`, kept for its capacity.
+    // Buffer of `transform`, kept for its capacity.
     spare: Vec<RecordView>,
     selected: Vec<RecordView>,
     selected_at: Vec<u32>,
     outputs: OutputTable,
-    rejected: Vec<Rejected>,
+    rejected: Vec<RejectedRecord>,
     payload_bytes: usize,
-    out_of_room: bool,
+    memory_limit_hit: bool,
 }
 
-// SAFETY: all that the record table points to is owned by the batch: its chunks, the topics in `partitions`, and
+// SAFETY: the batch owns everything that the record table points to: its chunks, the topics in `partitions`, and
 // schemas, which live as long as the process.
 unsafe impl Send for Batch {}
 // SAFETY: `&Batch` only reads.
@@ -107,10 +107,10 @@ impl Default for Batch {
 }
 
 impl Batch {
-    /// Bytes that a record takes beside its payload and values, at most: its place in every table.
+    /// Maximum bytes per record in addition to its payload and values: its entries in all tables.
     pub const RECORD_BYTES: usize = 3 * size_of::<RecordView>() + size_of::<OutRecord>() + size_of::<Input>();
 
-    /// An empty batch that has no memory yet.
+    /// An empty batch without memory.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -124,11 +124,11 @@ impl Batch {
             outputs: OutputTable::new(),
             rejected: Vec::new(),
             payload_bytes: 0,
-            out_of_room: false,
+            memory_limit_hit: false,
         }
     }
 
-    /// Empties the batch; up to `keep_bytes` of its memory stay for the next round.
+    /// Empties the batch, and keeps up to `keep_bytes` of its memory.
     pub fn reset(&mut self, keep_bytes: usize) {
         self.records.clear();
         self.spare.clear();
@@ -140,31 +140,31 @@ impl Batch {
         self.chunks.reset(keep_bytes);
     }
 
-    /// How many consumed records it holds, whatever became of them.
+    /// Number of consumed records, including filtered and rejected ones.
     #[must_use]
     pub fn input_count(&self) -> usize {
         self.inputs.len()
     }
 
-    /// How many records are to be written.
+    /// Number of records to write.
     #[must_use]
     pub fn len(&self) -> usize {
         self.records.len()
     }
 
-    /// Whether nothing is to be written.
+    /// Whether there are no records to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
 
-    /// Bytes of keys, values and headers as they were consumed.
+    /// Bytes of the keys, values and headers of the consumed records.
     #[must_use]
     pub fn payload_bytes(&self) -> usize {
         self.payload_bytes
     }
 
-    /// Bytes of memory held, values and spare room included.
+    /// Allocated memory in bytes, including unused capacity.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let tables = self.records.capacity() + self.spare.capacity() + self.selected.capacity();
@@ -177,7 +177,7 @@ impl Batch {
         self.chunks.used() + self.records.len() * size_of::<RecordView>()
     }
 
-    /// The slot of a partition under an assignment, for [`Batch::push`].
+    /// The slot of a partition for one assignment, for [`Batch::push`].
     pub fn slot(&mut self, topic: &Arc<str>, partition: i32, generation: u64) -> usize {
         let found = self.partitions.iter().rposition(|slot| {
             slot.partition == partition && slot.generation == generation && Arc::ptr_eq(&slot.topic, topic)
@@ -197,7 +197,7 @@ impl Batch {
     /// Copies a consumed record into the batch. Offsets of a slot must ascend.
     ///
     /// # Panics
-    /// When `slot` did not come from [`Batch::slot`] since the last reset.
+    /// If `slot` was not returned by [`Batch::slot`] since the last reset.
     pub fn push<'h>(
         &mut self,
         slot: usize,
@@ -227,20 +227,20 @@ impl Batch {
         self.inputs.push(input);
     }
 
-    /// Notes a consumed record that is refused before anybody looks at it. What is given of it is copied, so that it can
-    /// be kept elsewhere; names of headers need not be text.
+    /// Adds a consumed record that is rejected before decoding. Its bytes are copied, so that it can be written to a
+    /// dead-letter topic; header names need not be UTF-8.
     ///
     /// # Panics
-    /// When `slot` did not come from [`Batch::slot`] since the last reset.
-    pub fn push_refused<'h>(
+    /// If `slot` was not returned by [`Batch::slot`] since the last reset.
+    pub fn push_rejected<'h>(
         &mut self,
         slot: usize,
         record: NewRecord<'_>,
         headers: impl ExactSizeIterator<Item = (&'h [u8], Option<&'h [u8]>)>,
-        refusal: Refusal,
+        rejection: Rejection,
     ) {
-        let input = Input { refused: true, ..self.copy(slot, record, headers) };
-        self.rejected.push(Rejected::new(self.inputs.len() as u32, refusal));
+        let input = Input { rejected: true, ..self.copy(slot, record, headers) };
+        self.rejected.push(RejectedRecord::new(self.inputs.len() as u32, rejection));
         self.inputs.push(input);
     }
 
@@ -251,7 +251,7 @@ impl Batch {
         record: NewRecord<'_>,
         headers: impl ExactSizeIterator<Item = (&'h [u8], Option<&'h [u8]>)>,
     ) -> Input {
-        // SAFETY: what is allocated is only reachable through the tables, which are cleared with the chunks.
+        // SAFETY: allocated values are only reachable through the tables, which are cleared with the chunks.
         let arena = unsafe { self.chunks.arena() };
         let mut bytes = 0;
         let mut copy = |field: Option<&[u8]>| {
@@ -267,7 +267,7 @@ impl Batch {
         self.payload_bytes += bytes;
         Input {
             slot: slot as u32,
-            refused: false,
+            rejected: false,
             offset: record.offset,
             timestamp_ms: record.timestamp_ms.unwrap_or(NO_TIMESTAMP),
             key,
@@ -283,7 +283,7 @@ impl Batch {
         &self.partitions
     }
 
-    /// Drops the records of partitions for which `keep` is false, as if they had never been read.
+    /// Removes the records of partitions for which `keep` is false, as if they had not been read.
     pub fn retain_partitions(&mut self, keep: impl FnMut(&Partition) -> bool) {
         let kept: Vec<bool> = self.partitions.iter().map(keep).collect();
         if kept.iter().all(|kept| *kept) {
@@ -301,15 +301,15 @@ impl Batch {
         self.partitions.retain(|_| kept.next().unwrap_or(false));
     }
 
-    /// Drops the record at `index` and all of its partition that were consumed after it, as if they had never been read.
-    /// Returns the partition, and the assignment under which they were read.
-    pub fn set_back(&mut self, index: usize) -> Option<PartitionPosition> {
+    /// Removes the record at `index` and all later records of its partition, as if they had not been read.
+    /// Returns the partition and the number of the assignment during which they were read.
+    pub fn drop_partition_from(&mut self, index: usize) -> Option<PartitionPosition> {
         let first = self.inputs[self.records.get(index)?.input as usize];
         self.retain_inputs(|input| input.slot != first.slot || input.offset < first.offset);
         let partition = &mut self.partitions[first.slot as usize];
         partition.next_offset = first.offset;
         let Partition { topic, partition, generation, next_offset, .. } = partition.clone();
-        // What is read again is claimed again, with its state.
+        // A partition that is read again is claimed again, which brings back its state.
         Some(PartitionPosition { topic, partition, generation, next_offset, state: None })
     }
 
@@ -331,8 +331,8 @@ impl Batch {
         self.inputs = remaining;
     }
 
-    /// Puts the records of each partition together, in their order, from the record at `start` on. Returns how many there
-    /// are of each partition that has any.
+    /// Sorts the records from index `start` by partition, and keeps the order within a partition. Returns the number of
+    /// records of each of these partitions.
     pub fn group_by_partition(&mut self, start: usize) -> Vec<usize> {
         let inputs = &self.inputs;
         let slot = |record: &RecordView| inputs[record.input as usize].slot;
@@ -341,10 +341,10 @@ impl Batch {
         records.chunk_by(|left, right| slot(left) == slot(right)).map(<[_]>::len).collect()
     }
 
-    /// The records to be written, in order.
+    /// The records to write, in order.
     pub fn records(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
         self.records.iter().enumerate().map(|(index, view)| {
-            // SAFETY: the table and all behind it live, unchanged, for as long as `self` is borrowed.
+            // SAFETY: the table and all that it points to live, unchanged, as long as `self` is borrowed.
             unsafe { Record::from_view(view, index as u32) }
         })
     }
@@ -356,33 +356,33 @@ impl Batch {
         self.records.get(index).map(|view| unsafe { Record::from_view(view, index as u32) })
     }
 
-    /// A consumed record as it came, whatever became of it since.
+    /// A consumed record in its original form, even if it was filtered or rejected.
     #[must_use]
     pub fn original(&self, input: u32) -> Option<Original<'_>> {
         let input = self.inputs.get(input as usize)?;
         let partition = &self.partitions[input.slot as usize];
-        // SAFETY: the bytes lie in the chunks, which do not change for as long as `self` is borrowed.
+        // SAFETY: the bytes are in the chunks, which do not change as long as `self` is borrowed.
         Some(unsafe { input.original(partition) })
     }
 
-    /// Decodes every record. What cannot be decoded leaves the batch as rejected.
+    /// Decodes every record. Rejects records that cannot be decoded.
     pub fn decode(&mut self, decoder: &mut impl Decode) {
         let Self { chunks, records, spare, rejected, .. } = self;
-        // SAFETY: what is allocated is only reachable through the record table, which is cleared with the chunks.
+        // SAFETY: allocated values are only reachable through the record table, which is cleared with the chunks.
         let arena = unsafe { chunks.arena() };
         spare.clear();
         for (view, index) in records.iter().zip(0..) {
-            // SAFETY: `records` does not change in this loop, and the bytes behind it not before the chunks do.
+            // SAFETY: neither `records` nor the bytes that it points to change in this loop.
             let record = unsafe { Record::from_view(view, index) };
             match decoder.decode(record, arena) {
                 Ok(decoded) => spare.push(decoded_view(view, &decoded, arena)),
-                Err(refusal) => rejected.push(Rejected::new(view.input, refusal)),
+                Err(rejection) => rejected.push(RejectedRecord::new(view.input, rejection)),
             }
         }
         std::mem::swap(records, spare);
     }
 
-    /// How many consumed records have no output and were not rejected: filtered out on purpose.
+    /// Number of consumed records that have no output and were not rejected: transforms have filtered them.
     #[must_use]
     pub fn filtered_count(&self) -> usize {
         let mut alive = vec![false; self.inputs.len()];
@@ -391,7 +391,7 @@ impl Batch {
         alive.iter().filter(|alive| !**alive).count()
     }
 
-    /// The end of the consumed record that the record at `index` belongs to: a place where the batch may be split.
+    /// End of the records that were made from the same consumed record as the one at `index`. The batch may be split there.
     #[must_use]
     pub fn input_end(&self, index: usize) -> usize {
         let Some(record) = self.records.get(index) else { return self.records.len() };
@@ -401,8 +401,8 @@ impl Batch {
             .map_or(self.records.len(), |n| index + n)
     }
 
-    /// Where every partition stands once all records before `end` are settled, and nothing after. `replay` makes the state
-    /// of a slot at an offset within the batch: see [`Batch::set_states`].
+    /// The position of every partition if exactly the records before `end` are settled. `replay` computes the state
+    /// of a slot at an offset inside the batch: see [`Batch::set_states`].
     pub fn positions_before(
         &self,
         end: usize,
@@ -430,8 +430,8 @@ impl Batch {
             .collect()
     }
 
-    /// Lends the records `range` to a sink, with the `positions` that hold once they are durable, those before its end.
-    /// `epoch` gives the epoch under which a partition was claimed.
+    /// Passes the records `range` to a sink, with the `positions` after them, as returned by [`Batch::positions_before`].
+    /// `epoch` returns the epoch with which a partition was claimed.
     pub fn lend_to_sink<T>(
         &self,
         range: std::ops::Range<usize>,
@@ -467,7 +467,7 @@ fn lend(records: &[RecordView], positions: &[PositionView], cursor: *mut crate::
     }
 }
 
-/// The record with what the format made of it.
+/// The record with its decoded values.
 fn decoded_view<'b>(view: &RecordView, decoded: &Decoded<'b>, arena: Arena<'b>) -> RecordView {
     let pointer = |schema: Option<Schema>| schema.map_or(std::ptr::null(), Schema::as_ptr);
     let change =

@@ -1,4 +1,4 @@
-//! The memory behind an arena: chunks that are bumped through, then reused for the next batch.
+//! The memory of an arena: chunks for bump allocation, reused for the next batch.
 
 use std::{
     mem::MaybeUninit,
@@ -11,8 +11,8 @@ use crate::{arena::Arena, raw::Cursor};
 const FIRST_CHUNK: usize = 64 << 10;
 const LARGEST_CHUNK: usize = 1 << 20;
 
-/// One piece of memory. A raw pointer rather than a box: cursors point into it while the list of chunks is looked at,
-/// and a box would claim to be the only way there.
+/// A chunk of memory. A raw pointer, not a box: cursors point into it while the list of chunks is accessed, and a box
+/// would assert exclusive access.
 struct Chunk(NonNull<[MaybeUninit<u8>]>);
 
 impl Chunk {
@@ -24,7 +24,7 @@ impl Chunk {
         self.0.len()
     }
 
-    /// First byte, and one past the last.
+    /// Pointers to the first byte and one past the last.
     fn range(&self) -> Range<*mut u8> {
         let start = self.0.as_ptr().cast::<u8>();
         // SAFETY: one past the end of our own allocation.
@@ -34,22 +34,22 @@ impl Chunk {
 
 impl Drop for Chunk {
     fn drop(&mut self) {
-        // SAFETY: leaked from a box in `new`, and not used after this.
+        // SAFETY: leaked from a box in `new`, and not used afterwards.
         drop(unsafe { Box::from_raw(self.0.as_ptr()) });
     }
 }
 
-/// How full the memory was at some moment; see [`Chunks::rewind`].
+/// A position in the memory; see [`Chunks::rewind`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mark {
     chunk: usize,
     used: usize,
 }
 
-/// Chunked bump memory. Values allocated in it never move; [`Chunks::reset`] makes it empty and keeps the chunks.
+/// Chunked memory for bump allocation. Allocated values never move; [`Chunks::reset`] empties the memory and keeps the chunks.
 pub struct Chunks {
-    // A raw pointer rather than a box: plugins hold a pointer to the cursor inside while the batch itself moves
-    // between threads, and a box would claim to be the only way there.
+    // A raw pointer, not a box: plugins hold a pointer to the cursor inside while the batch moves between threads, and a
+    // box would assert exclusive access.
     inner: NonNull<Inner>,
 }
 
@@ -58,18 +58,23 @@ struct Inner {
     chunks: Vec<Chunk>,
     current: usize,
     limit: usize,
-    refused: bool,
+    limit_reached: bool,
 }
 
 impl Chunks {
-    /// No memory yet; the first allocation brings the first chunk.
+    /// Creates it without memory; the first allocation creates the first chunk.
     #[must_use]
     pub fn new() -> Self {
         let cursor = Cursor { ptr: ptr::null_mut(), end: ptr::null_mut(), ctx: ptr::null_mut(), grow };
-        let inner =
-            Box::new(Inner { cursor, chunks: Vec::new(), current: 0, limit: usize::MAX, refused: false });
+        let inner = Box::new(Inner {
+            cursor,
+            chunks: Vec::new(),
+            current: 0,
+            limit: usize::MAX,
+            limit_reached: false,
+        });
         let inner = NonNull::from(Box::leak(inner));
-        // SAFETY: just allocated, and nobody else knows of it.
+        // SAFETY: just allocated, and not shared yet.
         unsafe { (*inner.as_ptr()).cursor.ctx = inner.as_ptr().cast() };
         Self { inner }
     }
@@ -84,32 +89,32 @@ impl Chunks {
         unsafe { self.inner.as_mut() }
     }
 
-    /// Bytes of all chunks together.
+    /// Total bytes of all chunks.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.inner().capacity()
     }
 
-    /// Bytes that are taken, with those that were left free at the ends of full chunks.
+    /// Bytes in use, including unused bytes at the ends of full chunks.
     #[must_use]
     pub fn used(&self) -> usize {
         let before: usize = self.inner().chunks.iter().take(self.inner().current).map(Chunk::len).sum();
         before + self.mark().used
     }
 
-    /// Lets the chunks grow to `limit` bytes together; a further allocation fails.
+    /// Limits the total size of the chunks; allocations beyond `limit` fail.
     pub fn set_limit(&mut self, limit: usize) {
         let inner = self.inner_mut();
-        (inner.limit, inner.refused) = (limit, false);
+        (inner.limit, inner.limit_reached) = (limit, false);
     }
 
     /// Whether an allocation has failed since the limit was set.
     #[must_use]
-    pub fn refused(&self) -> bool {
-        self.inner().refused
+    pub fn limit_reached(&self) -> bool {
+        self.inner().limit_reached
     }
 
-    /// Forgets all values. Chunks beyond `keep` bytes together are freed.
+    /// Drops all values. Keeps chunks of at most `keep` bytes in total and frees the others.
     pub fn reset(&mut self, keep: usize) {
         let inner = self.inner_mut();
         let mut kept = 0;
@@ -122,47 +127,47 @@ impl Chunks {
         inner.enter(0);
     }
 
-    /// How full the memory is now.
+    /// The current position in the memory.
     pub(super) fn mark(&self) -> Mark {
         let inner = self.inner();
         let start = inner.chunks.get(inner.current).map_or(ptr::null_mut(), |chunk| chunk.range().start);
         Mark { chunk: inner.current, used: inner.cursor.ptr.addr() - start.addr() }
     }
 
-    /// Forgets all values that were made after `mark`; the memory stays.
+    /// Drops all values that were allocated after `mark`; keeps the memory.
     ///
     /// # Panics
-    /// When the memory was reset since, and is smaller now.
+    /// If the memory was reset since `mark` and is smaller now.
     pub(super) fn rewind(&mut self, mark: Mark) {
         let inner = self.inner_mut();
         inner.enter(mark.chunk);
         assert!(
             mark.used <= inner.cursor.end.addr() - inner.cursor.ptr.addr(),
-            "a mark before a reset is void"
+            "the mark is older than a reset"
         );
         // SAFETY: within the chunk, as just checked.
         inner.cursor.ptr = unsafe { inner.cursor.ptr.add(mark.used) };
     }
 
-    /// The cursor, for a plugin.
+    /// The cursor, to be passed to a plugin.
     pub fn cursor(&mut self) -> *mut Cursor {
-        // SAFETY: in bounds of our own allocation; no reference is made.
+        // SAFETY: in bounds of our own allocation; no reference is created.
         unsafe { &raw mut (*self.inner.as_ptr()).cursor }
     }
 
-    /// The arena, for this batch's owner.
+    /// The arena, for the owner of the batch.
     ///
     /// # Safety
-    /// Nothing that it hands out is used after the chunks are reset or dropped, and nothing else allocates meanwhile.
+    /// No allocated value is used after the chunks are reset or dropped, and nothing else allocates at the same time.
     pub unsafe fn arena<'b>(&mut self) -> Arena<'b> {
-        // SAFETY: by the caller's promise.
+        // SAFETY: guaranteed by the caller.
         unsafe { Arena::from_cursor(self.cursor()) }
     }
 }
 
 impl Drop for Chunks {
     fn drop(&mut self) {
-        // SAFETY: leaked from a box in `new`, and not used after this.
+        // SAFETY: leaked from a box in `new`, and not used afterwards.
         drop(unsafe { Box::from_raw(self.inner.as_ptr()) });
     }
 }
@@ -178,7 +183,7 @@ impl Inner {
         self.chunks.iter().map(Chunk::len).sum()
     }
 
-    /// Makes chunk `index` the current one, all of it free.
+    /// Makes chunk `index` the current one, with all of it free.
     fn enter(&mut self, index: usize) {
         self.current = index;
         let range = self.chunks.get(index).map_or(ptr::null_mut()..ptr::null_mut(), Chunk::range);
@@ -192,7 +197,7 @@ impl Inner {
             let capacity = self.capacity();
             let wanted = capacity.clamp(FIRST_CHUNK, LARGEST_CHUNK).max(needed);
             if capacity.saturating_add(wanted) > self.limit {
-                self.refused = true;
+                self.limit_reached = true;
                 return ptr::null_mut();
             }
             self.chunks.insert(next, Chunk::new(wanted));
@@ -214,9 +219,9 @@ unsafe extern "C" fn grow(cursor: *mut Cursor, size: usize, align: usize) -> *mu
     inner.grow(size, align)
 }
 
-// SAFETY: the chunks are owned, and their pointers are only followed by whoever holds `&mut Chunks`.
+// SAFETY: the chunks are owned, and their pointers are only dereferenced through `&mut Chunks`.
 unsafe impl Send for Chunks {}
-// SAFETY: `&Chunks` allows nothing but reading the capacity.
+// SAFETY: `&Chunks` only allows reading the capacity.
 unsafe impl Sync for Chunks {}
 
 #[cfg(test)]
@@ -224,9 +229,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_stay_where_they_are_while_the_arena_grows() {
+    fn values_do_not_move_while_the_arena_grows() {
         let mut chunks = Chunks::new();
-        // SAFETY: nothing is used after `chunks` goes.
+        // SAFETY: nothing is used after `chunks` is dropped.
         let arena = unsafe { chunks.arena() };
         let texts: Vec<&str> = (0..50_000).map(|n| arena.str(&format!("value {n}"))).collect();
         let large = arena.slice(&vec![7u8; 3 << 20]);
@@ -235,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_allocated_is_reused_after_a_reset() {
+    fn a_reset_reuses_the_memory() {
         let mut chunks = Chunks::new();
         for _ in 0..3 {
             for _ in 0..1000 {
@@ -251,9 +256,9 @@ mod tests {
     }
 
     #[test]
-    fn rewinding_forgets_what_came_after_and_keeps_what_came_before() {
+    fn rewinding_drops_later_values_and_keeps_earlier_ones() {
         let mut chunks = Chunks::new();
-        // SAFETY: what is used after rewinding was made before.
+        // SAFETY: values that are used after rewinding were allocated before the mark.
         let arena = unsafe { chunks.arena() };
         let empty = chunks.mark();
         let _ = arena.slice(&[0u8; 100_000]);
@@ -270,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_takes_no_room_even_where_there_is_none() {
+    fn zero_sized_values_need_no_memory() {
         let mut chunks = Chunks::new();
         // SAFETY: the slice is dropped at once.
         assert_eq!(unsafe { chunks.arena() }.slice(&[(), ()]).len(), 2);
@@ -279,7 +284,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "memory limit")]
-    fn the_limit_holds() {
+    fn allocating_beyond_the_limit_panics() {
         let mut chunks = Chunks::new();
         chunks.set_limit(256 << 10);
         for _ in 0..100 {

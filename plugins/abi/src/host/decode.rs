@@ -1,11 +1,11 @@
-//! What a format implements to fill a batch with values.
+//! Traits that formats implement to decode the records of a batch.
 
 use crate::{arena::Arena, change::ChangeParts, record::Record, schema::Schema, value::Value};
 
-/// What a format made of one record.
+/// A decoded record.
 #[derive(Clone, Copy, Debug)]
 pub struct Decoded<'b> {
-    /// The key; null when there is none.
+    /// The key, or null.
     pub key: Value<'b>,
     /// The value; null for a tombstone.
     pub value: Value<'b>,
@@ -17,10 +17,10 @@ pub struct Decoded<'b> {
     pub change: Option<ChangeParts<'b>>,
 }
 
-/// The part of a record that is at fault.
+/// The part of a record that is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// The record as a whole, or what was made of it.
+    /// The record as a whole, or a record made from it.
     Record,
     /// Its headers.
     Headers,
@@ -30,46 +30,46 @@ pub enum Part {
     Value,
 }
 
-/// Why a record is refused.
+/// Why a record is rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// The part that is at fault.
+pub struct Rejection {
+    /// The invalid part.
     pub part: Part,
-    /// It takes more room than it may.
+    /// Whether the record exceeds a size limit.
     pub too_large: bool,
-    /// Why, for people.
+    /// Readable reason.
     pub reason: String,
 }
 
-impl Refusal {
-    /// Refuses `part` for `reason`.
+impl Rejection {
+    /// Rejects `part` for `reason`.
     #[must_use]
-    pub fn of(part: Part, reason: impl Into<String>) -> Self {
+    pub fn new(part: Part, reason: impl Into<String>) -> Self {
         Self { part, too_large: false, reason: reason.into() }
     }
 
-    /// Refuses `part` since it takes more room than it may.
+    /// Rejects `part` because it exceeds a size limit.
     #[must_use]
     pub fn too_large(part: Part, reason: impl Into<String>) -> Self {
         Self { part, too_large: true, reason: reason.into() }
     }
 }
 
-/// Turns the bytes of records into values.
+/// Decodes the bytes of records into values.
 pub trait Decode {
-    /// Decodes one record; new values go into `arena`, text may point into the record's bytes.
+    /// Decodes one record. New values are allocated in `arena`; text may point into the record's bytes.
     ///
     /// # Errors
-    /// Why the record cannot be read, which becomes its rejection.
-    fn decode<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Refusal>;
+    /// Rejects the record if it cannot be decoded.
+    fn decode<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Rejection>;
 }
 
-/// Finds the change event in a value that a transform has made.
+/// Parses change events in values that a transform has created.
 pub trait Recognise {
-    /// The record's key and value with the change event in them, if there is one. Both may become others, as in
+    /// Returns the record's key and value and the change event in them, if there is one. Both may be replaced, as in
     /// [`Decode::decode`].
     ///
     /// # Errors
-    /// Why the value can be no event although it looks like one, which becomes the record's rejection.
-    fn recognise<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Refusal>;
+    /// Rejects the record if the value looks like a change event but is not a valid one.
+    fn recognise<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Rejection>;
 }

@@ -1,14 +1,14 @@
-//! The owner of a batch's memory: payloads, arena, record table. For the host, not for plugins.
+//! Owns a batch's memory: payloads, arena, record table. For the host, not for plugins.
 //!
-//! A [`Batch`] is `Send` and self-contained. It is lent to plugins as views whose lifetime ends with the call; a call
-//! that never returns keeps its batch, which is then leaked with the thread.
+//! A [`Batch`] is `Send` and self-contained. Plugins get views whose lifetime ends with the call; a call
+//! that never returns keeps its batch, which is leaked together with the thread.
 
 mod batch;
 mod chunks;
 mod decode;
 mod outputs;
 
-pub use batch::{Batch, HostState, NewRecord, Original, Partition, PartitionPosition, Rejected};
+pub use batch::{Batch, HostState, NewRecord, Original, Partition, PartitionPosition, RejectedRecord};
 pub use chunks::Chunks;
-pub use decode::{Decode, Decoded, Part, Recognise, Refusal};
+pub use decode::{Decode, Decoded, Part, Recognise, Rejection};
 pub use outputs::OutputError;

@@ -1,4 +1,4 @@
-//! A batch as it is lent to a plugin, and the table into which a transform writes.
+//! A batch as passed to a plugin, and the table that a transform writes its outputs to.
 
 use abi_stable::StableAbi;
 
@@ -10,23 +10,23 @@ use super::{Bytes, ChangeView, Cursor, HeaderView, Node};
 pub struct BatchView {
     /// The record table: `len` records, `record_size` bytes apart (see `RecordView`).
     pub records: *const u8,
-    /// How many records.
+    /// Number of records.
     pub len: usize,
     /// Bytes from one record to the next.
     pub record_size: u32,
     /// Bytes from one position to the next.
     pub position_size: u32,
-    /// Next offsets per partition once this batch is durable (see `PositionView`); empty for transforms.
+    /// Next offsets per partition after this batch (see `PositionView`); empty for transforms.
     pub positions: *const u8,
-    /// How many positions.
+    /// Number of positions.
     pub position_count: usize,
-    /// Where new values are allocated; null in a sink, which has nothing to allocate.
+    /// Allocates new values; null in a sink, which does not allocate.
     pub cursor: *mut Cursor,
     /// Zero.
     pub reserved: [usize; 6],
 }
 
-/// Where a partition stands once the batch is durable. Append-only (stride `position_size`).
+/// The position of a partition after the batch. Append-only (stride `position_size`).
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct PositionView {
@@ -36,16 +36,16 @@ pub struct PositionView {
     pub partition: i32,
     /// Reserved, zero.
     pub reserved: u32,
-    /// Next offset to read: one past the last record handled, filtered and dead-lettered ones included.
+    /// Next offset to read: one past the last processed record, including filtered and dead-lettered ones.
     pub next_offset: i64,
-    /// Epoch that the sink gave when it claimed the partition, else 0.
+    /// Epoch that the sink returned when it claimed the partition, or 0.
     pub epoch: u64,
-    /// What the host has to know of the records before `next_offset`: a sink that stores offsets stores it beside them,
-    /// as it is, and returns it from its next claim. Absent when there is nothing to know.
+    /// State of the host as of `next_offset`. A sink that stores offsets stores it with them, unchanged, and returns it
+    /// from its next claim. Absent if there is no state.
     pub state: Bytes,
 }
 
-/// Bits of [`OutRecord::flags`]: which parts replace those of the input.
+/// Bits of [`OutRecord::flags`]: the parts that replace those of the input.
 #[expect(missing_docs, reason = "named after the fields they switch on")]
 pub mod out_flags {
     pub const TOPIC: u32 = 1;
@@ -54,19 +54,19 @@ pub mod out_flags {
     pub const HEADERS: u32 = 8;
     pub const CHANGE: u32 = 16;
     pub const TIMESTAMP: u32 = 32;
-    /// The record is refused; `topic` holds the reason.
+    /// The record is rejected; `topic` holds the reason.
     pub const REJECT: u32 = 1 << 31;
 }
 
-/// One output of a transform: an input with some parts replaced. Frozen; grows into `reserved`.
+/// One output of a transform: an input record with some parts replaced. Frozen; grows into `reserved`.
 #[repr(C)]
 #[derive(StableAbi, Clone, Copy)]
 pub struct OutRecord {
-    /// Index in the batch of the record this one comes from. Outputs are in input order.
+    /// Index in the batch of the record that this one was made from. Outputs are in input order.
     pub input: u32,
     /// Bits of [`out_flags`].
     pub flags: u32,
-    /// New topic; the reason of a rejected record.
+    /// New topic; for a rejected record, the reason.
     pub topic: Bytes,
     /// New key.
     pub key: Node,
@@ -74,9 +74,9 @@ pub struct OutRecord {
     pub value: Node,
     /// New headers, a pointer to `HeaderView`s.
     pub headers: *const u8,
-    /// How many headers.
+    /// Number of headers.
     pub header_count: usize,
-    /// New change event, a pointer to a `ChangeView`. A new value without one is recognised anew by the host.
+    /// New change event, a pointer to a `ChangeView`. If there is a new value without one, the host parses the value again.
     pub change: *const u8,
     /// New timestamp, milliseconds since the epoch.
     pub timestamp_ms: i64,
@@ -85,7 +85,7 @@ pub struct OutRecord {
 }
 
 impl OutRecord {
-    /// The input record `input`, passed on as it is.
+    /// The input record `input`, unchanged.
     pub const fn keep(input: u32) -> Self {
         Self {
             input,
@@ -115,33 +115,33 @@ impl OutRecord {
     }
 }
 
-/// The host's growing table of outputs, appended to by the plugin without a call per record. Frozen.
+/// The host's growable table of outputs. The plugin appends to it without a call per record. Frozen.
 #[repr(C)]
 #[derive(StableAbi)]
 pub struct Outputs {
     /// First output.
     pub ptr: *mut OutRecord,
-    /// How many are there.
+    /// Number of outputs.
     pub len: usize,
-    /// How many fit.
+    /// Capacity of the table.
     pub capacity: usize,
     /// The host's table.
     pub ctx: *mut (),
-    /// Makes room for at least one more output; false when the host will not.
+    /// Grows the table by at least one output; false if the limit is reached.
     pub grow: unsafe extern "C" fn(outputs: *mut Outputs) -> bool,
 }
 
 impl Outputs {
-    /// Appends one output. Returns false when the host refuses to grow its table.
+    /// Appends one output. Returns false if the table has reached its limit.
     pub fn push(&mut self, output: OutRecord) -> bool {
         if self.len == self.capacity {
             let grow = self.grow;
-            // SAFETY: `self` is the table that the host lent for this call, and `grow` is the host's.
+            // SAFETY: `self` is the host's table for this call, and `grow` is the host's function.
             if !unsafe { grow(self) } {
                 return false;
             }
         }
-        // SAFETY: `len < capacity`, and the host owns `capacity` places from `ptr` on.
+        // SAFETY: `len < capacity`, and `ptr` points to `capacity` elements.
         unsafe { self.ptr.add(self.len).write(output) };
         self.len += 1;
         true

@@ -1,4 +1,4 @@
-//! A change event, recognised by the host once, so that every plugin agrees on table, rows and position.
+//! A change event. The host parses it once, so that all plugins see the same table, rows and position.
 
 use super::{Bytes, Node, SchemaView};
 
@@ -25,21 +25,21 @@ pub mod change_flags {
     pub const HAS_EVENT_TIME: u8 = 2;
     /// The position was inherited from an earlier record of the partition.
     pub const INHERITED_POSITION: u8 = 4;
-    /// The source has sent the event before: an earlier record of the partition holds it.
+    /// The source has sent the event before, in an earlier record of the partition.
     pub const RESENT: u8 = 8;
 }
 
-/// A recognised change event. Append-only: `size` says how much of it the host filled.
+/// A change event. Append-only: `size` is the number of bytes that the host has filled in.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct ChangeView {
-    /// Bytes of this struct as the host knows it.
+    /// Size of this struct in the host's version, in bytes.
     pub size: u32,
     /// What happened.
     pub operation: OperationCode,
     /// Bits of [`change_flags`].
     pub flags: u8,
-    /// How many words of `position` count; 0 when the source gave none.
+    /// Number of used words in `position`; 0 if the source gave no position.
     pub position_len: u8,
     /// Reserved, zero.
     pub reserved: u8,
@@ -47,9 +47,9 @@ pub struct ChangeView {
     pub before: Node,
     /// The row after, or null.
     pub after: Node,
-    /// The whole source block, or null.
+    /// The `source` block of the event, or null.
     pub source: Node,
-    /// Kind of source, such as `postgresql`; may be absent.
+    /// Type of the source connector, such as `postgresql`; may be absent.
     pub connector: Bytes,
     /// Database; may be absent.
     pub database: Bytes,
@@ -61,31 +61,31 @@ pub struct ChangeView {
     pub snapshot: Bytes,
     /// Transaction id; may be absent.
     pub transaction: Bytes,
-    /// Log position as text for people (LSN, file:pos); may be absent.
+    /// Log position as readable text (LSN, file:pos); may be absent.
     pub position_text: Bytes,
-    /// Comparable position: word by word, most significant first.
+    /// Position that can be compared word by word, most significant word first.
     pub position: [u64; 4],
-    /// When the source committed, milliseconds since the epoch.
+    /// Commit time in the source, in milliseconds since the epoch.
     pub commit_ms: i64,
-    /// When the connector handled the event, milliseconds since the epoch.
+    /// Time at which the source connector processed the event, in milliseconds since the epoch.
     pub event_ms: i64,
     /// Schema of the row, or null.
     pub row_schema: *const SchemaView,
-    /// Number of the source's log that `position` belongs to: positions are compared within one log only, and those of a
-    /// later log are newer. The host alone sets it; it ignores what a transform returns here.
+    /// Generation of the source's log that `position` belongs to. Positions are compared only within one generation; a
+    /// later generation is newer. Only the host sets it; a value that a transform returns is ignored.
     pub log_generation: u64,
 }
 
 impl ChangeView {
-    /// A copy of as much of the event as both sides know; the rest is zero.
+    /// Copies the fields that both host and plugin know; the rest is zero.
     ///
     /// # Safety
-    /// `size` bytes lie behind the reference, as the host promises for the events that it lends.
+    /// The reference points to `size` valid bytes, as the host guarantees for the events that it passes.
     #[must_use]
     pub unsafe fn copy(&self) -> Self {
         let known = (self.size as usize).min(size_of::<Self>());
         let mut copy = std::mem::MaybeUninit::<Self>::zeroed();
-        // SAFETY: by the caller's promise; an event of zeros is a valid one, of no operation, with absent texts.
+        // SAFETY: guaranteed by the caller; all zeros is a valid event, with no operation and absent texts.
         let mut copy = unsafe {
             std::ptr::copy_nonoverlapping(
                 std::ptr::from_ref(self).cast::<u8>(),
@@ -98,6 +98,6 @@ impl ChangeView {
         copy
     }
 
-    /// Bytes of the event in version 1.0 of the interface: what every plugin knows.
+    /// Size of the event in version 1.0 of the interface, which every plugin knows.
     pub const V1_SIZE: usize = std::mem::offset_of!(Self, log_generation);
 }

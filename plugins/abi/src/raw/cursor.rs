@@ -1,11 +1,11 @@
-//! The bump cursor through which host and plugins allocate in a batch's memory.
+//! The bump pointer with which host and plugins allocate in a batch's memory.
 
 use abi_stable::StableAbi;
 
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("the plugin interface is defined for 64-bit targets only: node payloads are 64 bits wide");
 
-/// Free room in the current chunk of a batch's arena. Bumping is inline on either side; only `grow` is a call.
+/// Free memory in the current chunk of a batch's arena. Allocating is inlined on both sides; only `grow` is a call.
 #[repr(C)]
 #[derive(StableAbi)]
 pub struct Cursor {
@@ -15,6 +15,6 @@ pub struct Cursor {
     pub end: *mut u8,
     /// The host's arena.
     pub ctx: *mut (),
-    /// Makes room and returns `size` bytes aligned to `align`, or null when the batch may not grow any more.
+    /// Adds a chunk and returns `size` bytes aligned to `align`, or null if the memory limit of the batch is reached.
     pub grow: unsafe extern "C" fn(cursor: *mut Cursor, size: usize, align: usize) -> *mut u8,
 }

@@ -1,8 +1,8 @@
-//! How a call into a plugin fails.
+//! Errors of calls into a plugin.
 
 use abi_stable::{StableAbi, std_types::RString};
 
-/// What the host should do about an error. Open: an unknown class is fatal.
+/// Determines how the host handles an error. Open: an unknown class is fatal.
 #[repr(transparent)]
 #[derive(StableAbi, Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ErrorClass(pub u8);
@@ -12,11 +12,11 @@ impl ErrorClass {
     pub const FATAL: Self = Self(0);
     /// The same call may succeed later.
     pub const RETRIABLE: Self = Self(1);
-    /// Some record of the batch is at fault, but the plugin cannot say which: the host bisects.
+    /// A record of the batch is invalid, but the plugin does not know which one. The host bisects the batch.
     pub const REJECTED: Self = Self(2);
-    /// Another owner has taken the partition: stop, and write nothing more.
+    /// Another task owns the partition now: stop, and write nothing more.
     pub const FENCED: Self = Self(3);
-    /// The plugin panicked. Its instance is gone and must be opened anew.
+    /// The plugin panicked. The instance was dropped; the host must open a new one.
     pub const PANIC: Self = Self(4);
 }
 
@@ -24,18 +24,18 @@ impl ErrorClass {
 #[repr(C)]
 #[derive(StableAbi, Debug)]
 pub struct AbiError {
-    /// What to do about it.
+    /// How the host handles it.
     pub class: ErrorClass,
-    /// For a retriable error: wait at least so long, in milliseconds; 0 leaves it to the host.
+    /// Minimum delay before a retry in milliseconds; 0 leaves it to the host.
     pub retry_after_ms: u64,
-    /// For people; starts lowercase, names the thing and the fix.
+    /// Readable message; starts with a lowercase letter, and names the object and the fix.
     pub message: RString,
     /// Zero.
     pub reserved: [usize; 2],
 }
 
 impl AbiError {
-    /// An error of `class`.
+    /// Creates an error of `class`.
     pub fn new(class: ErrorClass, message: impl Into<RString>) -> Self {
         Self { class, retry_after_ms: 0, message: message.into(), reserved: [0; 2] }
     }

@@ -1,4 +1,4 @@
-//! What the host offers to a plugin: log, metrics, the wish to stop.
+//! Functions of the host that plugins call: logging, metrics, cancellation.
 
 use abi_stable::{
     StableAbi,
@@ -31,13 +31,13 @@ pub struct LogEvent<'a> {
     pub reserved: [usize; 4],
 }
 
-/// The host's functions. They never unwind. A prefix type: append only.
+/// The host's functions. They must not unwind. A prefix type: append only.
 #[repr(C)]
 #[derive(StableAbi)]
 #[sabi(kind(Prefix(prefix_ref = HostVTableRef)))]
 #[sabi(missing_field(panic))]
 pub struct HostVTable {
-    /// Whether an event of this level and target would be logged: ask before formatting.
+    /// Whether an event of this level and target would be logged. Check it before formatting.
     pub log_enabled: extern "C" fn(ctx: *const (), level: u8, target: RStr<'_>) -> bool,
     /// Logs an event with the span of the calling thread.
     pub log: extern "C" fn(ctx: *const (), event: &LogEvent<'_>),
@@ -45,25 +45,25 @@ pub struct HostVTable {
     pub counter_add: extern "C" fn(ctx: *const (), name: RStr<'_>, labels: RSlice<'_, Pair<'_>>, delta: u64),
     /// Sets a gauge.
     pub gauge_set: extern "C" fn(ctx: *const (), name: RStr<'_>, labels: RSlice<'_, Pair<'_>>, value: f64),
-    /// Records one observation, in seconds for times.
+    /// Records one observation of a histogram; durations are in seconds.
     pub histogram_record:
         extern "C" fn(ctx: *const (), name: RStr<'_>, labels: RSlice<'_, Pair<'_>>, value: f64),
-    /// Whether the host wants the call to end soon.
+    /// Whether the current call should end soon.
     #[sabi(last_prefix_field)]
     pub should_stop: extern "C" fn(ctx: *const ()) -> bool,
 }
 
-/// The host as one plugin instance sees it; valid for as long as the process runs.
+/// The host's side of one plugin instance; valid as long as the process runs.
 #[repr(C)]
 #[derive(StableAbi, Clone, Copy)]
 pub struct HostHandle {
-    /// Who is calling: the host keeps connector, task and plugin behind it.
+    /// Identifies connector, task and plugin to the host.
     pub ctx: *const (),
     /// The functions.
     pub vtable: HostVTableRef,
 }
 
-// SAFETY: the context is immutable and is never freed; the functions may be called from any thread.
+// SAFETY: the context is immutable and never freed; the functions may be called from any thread.
 unsafe impl Send for HostHandle {}
 // SAFETY: as above.
 unsafe impl Sync for HostHandle {}

@@ -1,4 +1,4 @@
-//! The frozen C layouts: what actually lies in memory on both sides of the boundary.
+//! The frozen C layouts: the memory that host and plugins share.
 
 mod batch;
 mod bytes;

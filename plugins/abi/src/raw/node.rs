@@ -1,8 +1,8 @@
-//! One value: a kind, flags and opaque payload words. 24 bytes, frozen.
+//! One value: a kind, flags and opaque payload words. Frozen at 24 bytes.
 
 use abi_stable::StableAbi;
 
-/// What a [`Node`] holds. Open: a kind that this build does not know reads as "unsupported".
+/// Kind of a [`Node`]. Open: a kind that this build does not know reads as "unsupported".
 #[repr(transparent)]
 #[derive(StableAbi, Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Kind(pub u8);
@@ -35,7 +35,7 @@ pub mod node_flags {
     pub const HAS_OFFSET: u8 = 1;
 }
 
-/// One value of a tree. Frozen for ever: new kinds may come, new fields may not.
+/// One value of a tree. Frozen: kinds may be added, fields may not.
 ///
 /// | kind | `len` | `word0` | `word1` |
 /// |---|---|---|---|
@@ -53,12 +53,12 @@ pub mod node_flags {
 /// | list | items | pointer to [`Node`]s | |
 /// | struct | fields | pointer to [`FieldNode`]s | |
 ///
-/// A timestamp without the flag is a wall clock reading without a zone; with it, the seconds count from the epoch in
-/// UTC and the offset only says how the source wrote it.
+/// A timestamp without the flag is local time without a zone. With the flag, the seconds count from the epoch in
+/// UTC, and the offset is the one that the source wrote.
 #[repr(C)]
 #[derive(StableAbi, Clone, Copy)]
 pub struct Node {
-    /// What the payload means.
+    /// Meaning of the payload.
     pub kind: Kind,
     /// Bits of [`node_flags`].
     pub flags: u8,
@@ -66,7 +66,7 @@ pub struct Node {
     pub small: u16,
     /// See the table.
     pub len: u32,
-    /// See the table. Pointer-typed, so that a pointer keeps its provenance; numbers lie in its bits.
+    /// See the table. A pointer type, so that pointers keep their provenance; numbers are stored in its bits.
     pub word0: *const u8,
     /// See the table.
     pub word1: u64,
@@ -81,12 +81,12 @@ impl Node {
 
     /// A node whose payload is the 64 bits of `word0`.
     pub const fn number(kind: Kind, word0: u64) -> Self {
-        // A pointer is 64 bits wide here: `cursor.rs` refuses to build anywhere else.
+        // A pointer has 64 bits: `cursor.rs` does not compile on other targets.
         let word0 = std::ptr::without_provenance(word0 as usize);
         Self { kind, flags: 0, small: 0, len: 0, word0, word1: 0 }
     }
 
-    /// A node whose payload is `len` items behind `pointer`.
+    /// A node whose payload is `len` items at `pointer`.
     pub const fn pointer(kind: Kind, pointer: *const u8, len: u32) -> Self {
         Self { kind, flags: 0, small: 0, len, word0: pointer, word1: 0 }
     }
@@ -111,7 +111,7 @@ pub struct FieldNode {
     pub value: Node,
 }
 
-// SAFETY: a tree is immutable once built; it is borrowed for as long as its batch lives.
+// SAFETY: a tree is immutable once built, and borrowed only as long as its batch lives.
 unsafe impl Send for Node {}
 // SAFETY: as above.
 unsafe impl Sync for Node {}

@@ -1,4 +1,4 @@
-//! The root module: what a library tells about itself, and how its plugins are opened.
+//! The root module: the description of a library, and the functions that open its plugins.
 
 use abi_stable::{
     StableAbi, declare_root_module_statics,
@@ -10,7 +10,7 @@ use abi_stable::{
 
 use super::{AbiError, HostHandle, Node, SinkObject, TransformObject};
 
-/// What a plugin is. Open.
+/// Type of a plugin. Open.
 #[repr(transparent)]
 #[derive(StableAbi, Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PluginKind(pub u8);
@@ -18,39 +18,39 @@ pub struct PluginKind(pub u8);
 impl PluginKind {
     /// Changes, filters or multiplies records.
     pub const TRANSFORM: Self = Self(1);
-    /// Writes records somewhere.
+    /// Writes records to a destination.
     pub const SINK: Self = Self(2);
 }
 
-/// A sink's own batch limits; 0 leaves one to the host. Frozen; grows into `reserved`.
+/// Default batch limits of a sink; 0 keeps the host's default. Frozen; grows into `reserved`.
 #[repr(C)]
 #[derive(StableAbi, Clone, Copy, Default)]
 pub struct BatchDefaults {
-    /// Records.
+    /// Maximum number of records.
     pub max_records: u64,
-    /// Bytes of keys and values.
+    /// Maximum bytes of keys and values.
     pub max_bytes: u64,
-    /// Milliseconds from the first record on.
+    /// Maximum milliseconds since the first record.
     pub max_wait_ms: u64,
     /// Zero.
     pub reserved: [u64; 5],
 }
 
-/// Who opens a plugin, and with what. Frozen; grows into `reserved`.
+/// Arguments for opening a plugin. Frozen; grows into `reserved`.
 #[repr(C)]
 #[derive(StableAbi)]
 pub struct OpenContext<'a> {
-    /// The host as this instance sees it.
+    /// The host's functions, bound to this instance.
     pub host: HostHandle,
-    /// Connector's name.
+    /// Name of the connector.
     pub connector: RStr<'a>,
-    /// Task's number, from 0.
+    /// Number of the task, starting at 0.
     pub task: u32,
-    /// How many tasks the connector has.
+    /// Number of tasks of the connector.
     pub tasks: u32,
-    /// The name under which the connector uses this plugin.
+    /// Name of this instance in the connector file.
     pub instance: RStr<'a>,
-    /// The configuration: a struct. Borrowed for the call.
+    /// The configuration, a struct. Borrowed for the call.
     pub config: &'a Node,
     /// Zero.
     pub reserved: [usize; 6],
@@ -60,7 +60,7 @@ pub struct OpenContext<'a> {
 #[repr(transparent)]
 #[derive(StableAbi, Clone, Copy)]
 pub struct OpenTransform {
-    /// Never unwinds.
+    /// Must not unwind.
     pub call: extern "C" fn(context: &OpenContext<'_>) -> RResult<TransformObject, AbiError>,
 }
 
@@ -68,7 +68,7 @@ pub struct OpenTransform {
 #[repr(transparent)]
 #[derive(StableAbi, Clone, Copy)]
 pub struct OpenSink {
-    /// Never unwinds.
+    /// Must not unwind.
     pub call: extern "C" fn(context: &OpenContext<'_>) -> RResult<SinkObject, AbiError>,
 }
 
@@ -78,30 +78,30 @@ pub struct OpenSink {
 #[sabi(kind(Prefix(prefix_ref = PluginEntryRef)))]
 #[sabi(missing_field(panic))]
 pub struct PluginEntry {
-    /// Name that connector files use.
+    /// Name of the plugin in connector files.
     pub name: RStr<'static>,
-    /// One line for people.
+    /// One-line description.
     pub description: RStr<'static>,
-    /// What it is.
+    /// Transform or sink.
     pub kind: PluginKind,
-    /// JSON Schema of its configuration. `x-env` names the environment variable that is a property's default,
-    /// `x-secret` marks a property that must never be shown.
+    /// JSON Schema of the configuration. `x-env` names the environment variable that is the default of a property.
+    /// `x-secret` marks a property that must not be shown.
     pub config_schema: extern "C" fn() -> RString,
-    /// A sink's own batch limits.
+    /// Default batch limits of a sink.
     pub batch_defaults: BatchDefaults,
-    /// How to open it, if it is a transform.
+    /// Opens the plugin, if it is a transform.
     pub open_transform: ROption<OpenTransform>,
-    /// How to open it, if it is a sink.
+    /// Opens the plugin, if it is a sink.
     #[sabi(last_prefix_field)]
     pub open_sink: ROption<OpenSink>,
-    /// Whether it looks at decoded keys and values; an older plugin, which does not say, does. Where no stage of a task
-    /// does, nothing is decoded.
+    /// Whether the plugin reads decoded keys and values. Missing in older plugins, which do. If no stage of a task reads
+    /// values, nothing is decoded.
     #[sabi(missing_field(option))]
     pub reads_values: bool,
-    /// Whether a sink can go on with other partitions while the writes of one fail; an older plugin, which does not say,
-    /// cannot.
+    /// Whether a sink writes partitions independently: writes of one partition may fail while others succeed. Missing in
+    /// older plugins, which do not.
     #[sabi(missing_field(option))]
-    pub partitions_apart: bool,
+    pub isolates_partitions: bool,
 }
 
 /// The root module of a plugin library. A prefix type: append only.
@@ -112,11 +112,11 @@ pub struct PluginEntry {
 pub struct PluginModule {
     /// The library's version.
     pub version: RStr<'static>,
-    /// What built it: SDK and compiler versions.
+    /// Versions of the SDK and the compiler that built the library.
     pub build: RStr<'static>,
-    /// Called once, before anything else.
+    /// Called once, before any other function.
     pub init: extern "C" fn(host: HostHandle),
-    /// The plugins in it.
+    /// The plugins of the library.
     #[sabi(last_prefix_field)]
     pub plugins: extern "C" fn() -> RSlice<'static, PluginEntryRef>,
 }

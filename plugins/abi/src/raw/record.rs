@@ -1,4 +1,4 @@
-//! One record of a batch, as it lies in the host's record table.
+//! One record of a batch, as stored in the host's record table.
 
 use super::{Bytes, ChangeView, Node, SchemaView};
 
@@ -7,17 +7,17 @@ pub const NO_TIMESTAMP: i64 = i64::MIN;
 
 /// Bits of [`RecordView::flags`].
 pub mod record_flags {
-    /// `key` was decoded (otherwise it is null and only the raw bytes are there).
+    /// `key` was decoded. Otherwise it is null, and only the raw bytes are present.
     pub const KEY_DECODED: u32 = 1;
     /// `value` was decoded.
     pub const VALUE_DECODED: u32 = 2;
 }
 
-/// One record. Append-only: a plugin steps by `BatchView::record_size`, so it never sees the fields of a newer host.
+/// One record. Append-only: a plugin uses `BatchView::record_size` as the stride, so it skips the fields of a newer host.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct RecordView {
-    /// Kafka topic, or what a transform routed the record to; UTF-8.
+    /// Kafka topic, or the topic that a transform has routed the record to; UTF-8.
     pub topic: Bytes,
     /// Kafka offset.
     pub offset: i64,
@@ -25,15 +25,15 @@ pub struct RecordView {
     pub timestamp_ms: i64,
     /// Kafka partition.
     pub partition: i32,
-    /// Index of the consumed record that this one came from.
+    /// Index of the consumed record that this one was made from.
     pub input: u32,
-    /// The key as it came from Kafka.
+    /// The key's bytes from Kafka.
     pub raw_key: Bytes,
-    /// The value as it came from Kafka; absent for a tombstone.
+    /// The value's bytes from Kafka; absent for a tombstone.
     pub raw_value: Bytes,
     /// Headers.
     pub headers: *const HeaderView,
-    /// How many headers.
+    /// Number of headers.
     pub header_count: u32,
     /// Bits of [`record_flags`].
     pub flags: u32,
@@ -47,7 +47,7 @@ pub struct RecordView {
     pub value_schema: *const SchemaView,
     /// The change event in the value, or null.
     pub change: *const ChangeView,
-    /// Kafka topic that the record was read from, whatever it was routed to since; UTF-8.
+    /// Kafka topic that the record was read from, even if a transform has changed `topic`; UTF-8.
     pub source_topic: Bytes,
 }
 
@@ -61,7 +61,7 @@ pub struct HeaderView {
     pub value: Bytes,
 }
 
-// SAFETY: shared borrows of memory that the batch owns and nobody changes while it is lent.
+// SAFETY: shared borrows of memory that the batch owns and that does not change during the call.
 unsafe impl Send for RecordView {}
 // SAFETY: as above.
 unsafe impl Sync for RecordView {}

@@ -1,4 +1,4 @@
-//! What a format knows about a value before reading it: names, types, precision.
+//! Schemas of values: names, types, precision.
 
 use super::{Bytes, Kind, Node};
 
@@ -12,23 +12,23 @@ pub mod field_flags {
     pub const HAS_DEFAULT: u8 = 4;
 }
 
-/// The schema of a struct. Append-only: `size` and `field_size` say what the host filled. Lives as long as the process.
+/// The schema of a struct. Append-only: `size` and `field_size` tell what the host has filled in. Lives as long as the process.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct SchemaView {
-    /// Bytes of this struct as the host knows it.
+    /// Size of this struct in the host's version, in bytes.
     pub size: u32,
     /// Bytes from one field to the next.
     pub field_size: u32,
-    /// The same for equal schemas, for as long as the process runs.
+    /// Identifies the schema: equal schemas have the same id as long as the process runs.
     pub id: u64,
     /// The schema's name; may be absent.
     pub name: Bytes,
     /// The fields, `field_size` apart.
     pub fields: *const u8,
-    /// How many fields.
+    /// Number of fields.
     pub field_count: u32,
-    /// The schema's version, 0 when it has none.
+    /// The schema's version, or 0.
     pub version: u32,
 }
 
@@ -38,7 +38,7 @@ pub struct SchemaView {
 pub struct FieldView {
     /// Name.
     pub name: Bytes,
-    /// The semantic type's name as the source wrote it, such as `io.debezium.time.Date`; may be absent.
+    /// Name of the semantic type in the source, such as `io.debezium.time.Date`; may be absent.
     pub semantic: Bytes,
     /// Kind of the decoded value.
     pub kind: Kind,
@@ -46,15 +46,15 @@ pub struct FieldView {
     pub flags: u8,
     /// Reserved, zero.
     pub reserved: u16,
-    /// Digits in all, 0 when unknown.
+    /// Total number of digits, or 0 if unknown.
     pub precision: u32,
-    /// Digits after the point, if flagged.
+    /// Digits after the decimal point, if flagged.
     pub scale: i32,
-    /// Longest length in characters, bytes or bits, 0 when unknown.
+    /// Maximum length in characters, bytes or bits, or 0 if unknown.
     pub length: u32,
     /// Schema of a nested struct, of a list's items or of a map's values, or null.
     pub nested: *const SchemaView,
-    /// Value of a field that is absent, if flagged.
+    /// Default value of the field, if flagged.
     pub default: Node,
 }
 

@@ -1,4 +1,4 @@
-//! A sink's functions, and what it reports back.
+//! The vtable of a sink, and the report that it returns.
 
 use abi_stable::{
     StableAbi,
@@ -7,7 +7,7 @@ use abi_stable::{
 
 use super::{AbiError, BatchView};
 
-/// A partition that the task is about to own. Frozen.
+/// A partition that is assigned to the task or revoked from it. Frozen.
 #[repr(C)]
 #[derive(StableAbi, Clone, Copy)]
 pub struct PartitionView<'a> {
@@ -17,24 +17,24 @@ pub struct PartitionView<'a> {
     pub partition: i32,
 }
 
-/// A sink's answer for one partition. Frozen; grows into `reserved`.
+/// The result of claiming one partition. Frozen; grows into `reserved`.
 #[repr(C)]
 #[derive(StableAbi, Clone, Copy)]
 pub struct Claim {
-    /// Next offset to read as the sink has stored it, or -1 when it stores none.
+    /// Next offset to read, as stored by the sink, or -1 if it stores none.
     pub next_offset: i64,
-    /// Number of this ownership; every earlier owner is fenced. 0 when the sink keeps no epochs.
+    /// Epoch of this ownership, which fences every earlier owner. 0 if the sink has no epochs.
     pub epoch: u64,
-    /// Address and length of the stored host state (see `PositionView::state`); zero for none. The bytes belong to the
-    /// sink and stay as they are until the next call on its instance.
+    /// Address and length of the stored host state (see `PositionView::state`), or zero. The sink owns the bytes, and
+    /// must not change them before the next call on its instance.
     pub reserved: [usize; 2],
 }
 
 impl Claim {
-    /// The answer of a sink that keeps no offsets.
+    /// The claim of a sink that stores no offsets.
     pub const NONE: Self = Self { next_offset: -1, epoch: 0, reserved: [0; 2] };
 
-    /// The same answer with the host state that the sink has stored beside the offset.
+    /// Adds the host state that the sink has stored with the offset.
     #[must_use]
     pub fn with_state(self, state: &[u8]) -> Self {
         if state.is_empty() {
@@ -43,26 +43,26 @@ impl Claim {
         Self { reserved: [state.as_ptr().expose_provenance(), state.len()], ..self }
     }
 
-    /// The host state that the sink has stored; empty if it has none.
+    /// The host state that the sink has stored, or an empty slice.
     ///
     /// # Safety
-    /// A sink has just returned the answer, and was not called again since.
+    /// The sink has returned this claim, and has not been called since.
     #[must_use]
     pub unsafe fn state<'a>(&self) -> &'a [u8] {
         let [address, len] = self.reserved;
         if address == 0 || len == 0 {
             return &[];
         }
-        // SAFETY: by the caller's promise; address and length came from one slice, in `with_state`.
+        // SAFETY: guaranteed by the caller; address and length are those of one slice, in `with_state`.
         unsafe { std::slice::from_raw_parts(std::ptr::with_exposed_provenance(address), len) }
     }
 }
 
-/// Rows that a write changed in one table. Frozen; grows into `reserved`.
+/// Number of rows that a write changed in one table. Frozen; grows into `reserved`.
 #[repr(C)]
 #[derive(StableAbi, Clone, Copy)]
 pub struct TableRows<'a> {
-    /// Table as the sink names it.
+    /// Name of the table in the destination.
     pub table: RStr<'a>,
     /// Rows inserted.
     pub inserted: u64,
@@ -70,19 +70,19 @@ pub struct TableRows<'a> {
     pub updated: u64,
     /// Rows deleted.
     pub deleted: u64,
-    /// The first: events that changed nothing since they are older than their row. The others: zero.
+    /// First word: events that were skipped because their row is newer. The others are zero.
     pub reserved: [usize; 4],
 }
 
-/// Where a write reports to. A prefix type: append only.
+/// Callbacks for the report of a write. A prefix type: append only.
 #[repr(C)]
 #[derive(StableAbi)]
 #[sabi(kind(Prefix(prefix_ref = ReportVTableRef)))]
 #[sabi(missing_field(panic))]
 pub struct ReportVTable {
-    /// Refuses the record at `index` of the batch. A write that refuses any record has applied nothing.
+    /// Rejects the record at `index` of the batch. A write that rejects a record must not have applied anything.
     pub reject: extern "C" fn(ctx: *mut (), index: u32, reason: RStr<'_>),
-    /// Tells how many rows changed.
+    /// Reports how many rows changed.
     #[sabi(last_prefix_field)]
     pub rows: extern "C" fn(ctx: *mut (), rows: &TableRows<'_>),
 }
@@ -97,40 +97,39 @@ pub struct ReportHandle {
     pub vtable: ReportVTableRef,
 }
 
-/// Functions of a sink instance. They never unwind. A prefix type: append only.
+/// Functions of a sink instance. They must not unwind. A prefix type: append only.
 #[repr(C)]
 #[derive(StableAbi)]
 #[sabi(kind(Prefix(prefix_ref = SinkVTableRef)))]
 #[sabi(missing_field(panic))]
 pub struct SinkVTable {
-    /// Writes a batch, all or nothing. `Ok` without rejects means that every record is durable.
+    /// Writes all of a batch or nothing. `Ok` without rejected records means that every record is durable.
     pub write: unsafe extern "C" fn(
         instance: *mut (),
         batch: &BatchView,
         report: &ReportHandle,
     ) -> RResult<(), AbiError>,
-    /// Takes partitions over, fencing every earlier owner, and fills one answer per partition.
+    /// Takes ownership of partitions, fences every earlier owner, and fills in one claim per partition.
     pub claim: unsafe extern "C" fn(
         instance: *mut (),
         partitions: RSlice<'_, PartitionView<'_>>,
         claims: RSliceMut<'_, Claim>,
     ) -> RResult<(), AbiError>,
-    /// Lets partitions go.
+    /// Releases partitions.
     pub release: unsafe extern "C" fn(
         instance: *mut (),
         partitions: RSlice<'_, PartitionView<'_>>,
     ) -> RResult<(), AbiError>,
-    /// Makes everything written durable. Reserved for sinks that are not durable per write.
+    /// Makes all written data durable. Reserved for sinks that are not durable after each write.
     pub flush: unsafe extern "C" fn(instance: *mut ()) -> RResult<(), AbiError>,
-    /// Ends the work of the instance.
+    /// Closes the instance.
     pub close: unsafe extern "C" fn(instance: *mut ()) -> RResult<(), AbiError>,
-    /// Frees the instance; the last call on it.
+    /// Frees the instance. No other function is called after it.
     #[sabi(last_prefix_field)]
     pub drop: unsafe extern "C" fn(instance: *mut ()),
-    /// Forgets the offsets that are stored of these claimed partitions: they are of logs that are gone. An older plugin
-    /// does not have it.
+    /// Deletes the stored offsets of these claimed partitions, because their logs no longer exist. Missing in older plugins.
     #[sabi(missing_field(option))]
-    pub start_over: unsafe extern "C" fn(
+    pub reset_offsets: unsafe extern "C" fn(
         instance: *mut (),
         partitions: RSlice<'_, PartitionView<'_>>,
     ) -> RResult<(), AbiError>,
@@ -140,7 +139,7 @@ pub struct SinkVTable {
 #[repr(C)]
 #[derive(StableAbi)]
 pub struct SinkObject {
-    /// Handed to every function.
+    /// First argument of every function.
     pub instance: *mut (),
     /// The functions.
     pub vtable: SinkVTableRef,

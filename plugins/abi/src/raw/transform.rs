@@ -1,10 +1,10 @@
-//! A transform's functions.
+//! The vtable of a transform.
 
 use abi_stable::{StableAbi, std_types::RResult};
 
 use super::{AbiError, BatchView, Outputs};
 
-/// Functions of a transform instance. They never unwind. A prefix type: append only.
+/// Functions of a transform instance. They must not unwind. A prefix type: append only.
 #[repr(C)]
 #[derive(StableAbi)]
 #[sabi(kind(Prefix(prefix_ref = TransformVTableRef)))]
@@ -16,9 +16,9 @@ pub struct TransformVTable {
         batch: &BatchView,
         outputs: &mut Outputs,
     ) -> RResult<(), AbiError>,
-    /// Ends the work of the instance.
+    /// Closes the instance.
     pub close: unsafe extern "C" fn(instance: *mut ()) -> RResult<(), AbiError>,
-    /// Frees the instance; the last call on it.
+    /// Frees the instance. No other function is called after it.
     #[sabi(last_prefix_field)]
     pub drop: unsafe extern "C" fn(instance: *mut ()),
 }
@@ -27,7 +27,7 @@ pub struct TransformVTable {
 #[repr(C)]
 #[derive(StableAbi)]
 pub struct TransformObject {
-    /// Handed to every function.
+    /// First argument of every function.
     pub instance: *mut (),
     /// The functions.
     pub vtable: TransformVTableRef,

@@ -1,6 +1,6 @@
-//! Days to calendar dates, proleptic Gregorian, for any 64-bit day number that a source can send.
+//! Converts day numbers to proleptic Gregorian dates, for any 64-bit day number that a source can send.
 
-/// Year, month and day of a day number counted from 1970-01-01.
+/// Year, month and day of a number of days since 1970-01-01.
 ///
 /// Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`.
 pub(super) fn from_days(days: i64) -> (i64, u32, u32) {
@@ -16,7 +16,7 @@ pub(super) fn from_days(days: i64) -> (i64, u32, u32) {
     (year, month, day)
 }
 
-/// Day number of a date, the inverse of [`from_days`]: `days_from_civil` of the same paper.
+/// Days since 1970-01-01, the inverse of [`from_days`]: `days_from_civil` in the same paper.
 pub(super) fn to_days(year: i64, month: u32, day: u32) -> i64 {
     let year = year - i64::from(month <= 2);
     let era = year.div_euclid(400);

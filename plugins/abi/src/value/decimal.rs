@@ -1,4 +1,4 @@
-//! Decimals of any length: big-endian two's complement unscaled bytes and a scale, as Kafka Connect sends them.
+//! Decimals of arbitrary length: big-endian two's complement unscaled bytes and a scale, as in Kafka Connect.
 
 use std::fmt;
 
@@ -22,13 +22,13 @@ impl<'b> Decimal<'b> {
         self.unscaled
     }
 
-    /// Digits after the point; negative for trailing zeros before it.
+    /// Digits after the decimal point; negative for trailing zeros before it.
     #[must_use]
     pub const fn scale(&self) -> i32 {
         self.scale
     }
 
-    /// The unscaled value, if 128 bits hold it: 38 digits always do.
+    /// The unscaled value, if it fits 128 bits. 38 digits always fit.
     #[must_use]
     pub fn to_i128(&self) -> Option<i128> {
         let fill = if self.is_negative() { 0xff } else { 0 };
@@ -97,7 +97,7 @@ impl fmt::Display for Decimal<'_> {
             formatter.write_str("-")?;
         }
         let Ok(scale) = usize::try_from(self.scale) else {
-            // A scale below -1000 would print more zeros than anybody reads; the exponent says it as exactly.
+            // A scale below -1000 would print too many zeros; an exponent is equally exact.
             if self.scale < -1000 {
                 return write!(formatter, "{digits}e{}", self.scale.unsigned_abs());
             }
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_sign_bit_lost_by_cutting_is_not_mistaken() {
-        // 2^127 needs 17 bytes: its low 16 alone would read as a negative number.
+        // 2^127 needs 17 bytes: its low 16 bytes would be a negative number.
         let mut bytes = [0u8; 17];
         bytes[1] = 0x80;
         assert_eq!(Decimal::new(&bytes, 0).to_i128(), None);

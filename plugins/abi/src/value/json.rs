@@ -1,4 +1,4 @@
-//! Values as text: plain for people, JSON for files.
+//! Values as text: plain text or JSON.
 
 use std::fmt::{self, Display, Write};
 
@@ -6,10 +6,10 @@ use base64::{display::Base64Display, engine::general_purpose::STANDARD};
 
 use super::{Value, ValueRef};
 
-/// A value that the source left out, as Debezium marks it: null would say that the column was set to NULL.
+/// Debezium's placeholder for a value that the source did not send. Null would mean that the column was set to NULL.
 const UNAVAILABLE: &str = "\"__debezium_unavailable_value\"";
 
-/// Writes `text` as a JSON string, quotes included.
+/// Writes `text` as a JSON string with quotes.
 ///
 /// # Errors
 /// Only those of `out`.
@@ -26,7 +26,7 @@ pub fn write_json_string(out: &mut impl Write, text: &str) -> fmt::Result {
             0..=0x1f | 0x7f => "",
             _ => continue,
         };
-        // Every byte matched above is ASCII, so these cuts are at character boundaries.
+        // Every byte matched above is ASCII, so the text is split at character boundaries.
         out.write_str(text.get(start..index).unwrap_or_default())?;
         if short.is_empty() {
             write!(out, "\\u{byte:04x}")?;
@@ -43,7 +43,7 @@ fn write_quoted(out: &mut impl Write, value: impl Display) -> fmt::Result {
     write!(out, "\"{value}\"")
 }
 
-/// Floats as JSON numbers; JSON has none for NaN and infinities, which become the strings that Debezium uses.
+/// Floats as JSON numbers. JSON has no NaN and infinities, which become the strings that Debezium uses.
 fn write_float(out: &mut impl Write, value: f64) -> fmt::Result {
     if value.is_nan() {
         return out.write_str("\"NaN\"");
@@ -68,7 +68,7 @@ fn write_uuid(out: &mut impl Write, bytes: [u8; 16]) -> fmt::Result {
     Ok(())
 }
 
-/// A JSON document on one line: in valid JSON, a raw line break is only ever white space between tokens.
+/// A JSON document on one line: in valid JSON, a raw line break is always white space between tokens.
 fn write_document(out: &mut impl Write, text: &str) -> fmt::Result {
     let mut lines = text.split(['\n', '\r']);
     out.write_str(lines.next().unwrap_or_default())?;
@@ -78,7 +78,7 @@ fn write_document(out: &mut impl Write, text: &str) -> fmt::Result {
     })
 }
 
-/// Line breaks and indentation of pretty JSON; `None` writes one line.
+/// Line breaks and indentation of pretty-printed JSON; `None` writes one line.
 fn write_break(out: &mut impl Write, indent: Option<usize>) -> fmt::Result {
     let Some(depth) = indent else { return Ok(()) };
     write!(out, "\n{:width$}", "", width = depth * 2)
@@ -86,8 +86,8 @@ fn write_break(out: &mut impl Write, indent: Option<usize>) -> fmt::Result {
 
 impl<'b> Value<'b> {
     /// Writes the value as JSON on one line. Decimals and exact numbers are written as numbers with all their
-    /// digits, bytes as base64, dates and times as ISO 8601 strings, JSON documents as they are but for line breaks
-    /// between their tokens, a value that the source did not send as Debezium's mark for it.
+    /// digits, bytes as base64, dates and times as ISO 8601 strings, JSON documents unchanged except for line breaks
+    /// between their tokens, and values that the source did not send as Debezium's placeholder.
     ///
     /// # Errors
     /// Only those of `out`.

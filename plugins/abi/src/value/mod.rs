@@ -1,4 +1,4 @@
-//! The safe way to read and build a value tree.
+//! Safe access to value trees, and functions to build them.
 
 mod civil;
 mod decimal;
@@ -23,7 +23,7 @@ pub struct Value<'b>(Node, PhantomData<&'b [u8]>);
 #[derive(Clone, Copy)]
 pub struct Field<'b>(FieldNode, PhantomData<&'b [u8]>);
 
-/// What a [`Value`] is, for `match`.
+/// The content of a [`Value`], for `match`.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum ValueRef<'b> {
@@ -31,15 +31,15 @@ pub enum ValueRef<'b> {
     Null,
     /// A boolean.
     Bool(bool),
-    /// A whole number that fits 64 bits with a sign.
+    /// An integer that fits `i64`.
     Int(i64),
-    /// A whole number above `i64::MAX`.
+    /// An integer above `i64::MAX`.
     UInt(u64),
-    /// A binary floating point number, NaN and infinities included.
+    /// A binary floating point number, including NaN and infinities.
     Float(f64),
-    /// The text of a number that no other kind holds exactly, as JSON writes it.
+    /// A number in JSON notation that no other kind represents exactly.
     Number(&'b str),
-    /// A decimal number of any length.
+    /// A decimal number of arbitrary length.
     Decimal(Decimal<'b>),
     /// Text.
     String(&'b str),
@@ -49,19 +49,19 @@ pub enum ValueRef<'b> {
     Date(Date),
     /// A time of day.
     Time(Time),
-    /// A point in time, or a wall clock reading.
+    /// A point in time, or a local time without a zone.
     Timestamp(Timestamp),
-    /// A span of time.
+    /// An interval.
     Interval(Interval),
     /// A UUID, big-endian.
     Uuid([u8; 16]),
-    /// The text of a JSON document, as the source holds it.
+    /// The text of a JSON document, as stored in the source.
     Json(&'b str),
     /// A list.
     List(List<'b>),
-    /// Named values, in order.
+    /// A struct: named values, in order.
     Struct(Struct<'b>),
-    /// The source did not send it: leave what is there.
+    /// The source did not send the value. Leave the existing value unchanged.
     Unavailable,
     /// A kind that this build does not know.
     Unsupported(u8),
@@ -70,7 +70,7 @@ pub enum ValueRef<'b> {
 impl<'b> Value<'b> {
     /// Null.
     pub const NULL: Self = Self(Node::NULL, PhantomData);
-    /// The source did not send it: leave what is there.
+    /// The source did not send the value. Leave the existing value unchanged.
     pub const UNAVAILABLE: Self = Self(Node::number(Kind::UNAVAILABLE, 0), PhantomData);
 
     /// Wraps a node.
@@ -83,7 +83,7 @@ impl<'b> Value<'b> {
         Self(node, PhantomData)
     }
 
-    /// The node, to be handed across the boundary.
+    /// The raw node.
     #[must_use]
     #[inline]
     pub const fn node(self) -> Node {
@@ -97,14 +97,14 @@ impl<'b> Value<'b> {
         Self(Node::number(Kind::BOOL, value as u64), PhantomData)
     }
 
-    /// A whole number.
+    /// An integer.
     #[must_use]
     #[inline]
     pub const fn int(value: i64) -> Self {
         Self(Node::number(Kind::INT, value.cast_unsigned()), PhantomData)
     }
 
-    /// A whole number; one that fits `i64` becomes that kind.
+    /// An unsigned integer; it has the kind of `i64` if it fits.
     #[must_use]
     #[inline]
     pub const fn uint(value: u64) -> Self {
@@ -119,7 +119,7 @@ impl<'b> Value<'b> {
         Self(Node::number(Kind::FLOAT, value.to_bits()), PhantomData)
     }
 
-    /// The text of a number in JSON's notation, kept as it is.
+    /// A number in JSON notation, stored as text.
     #[must_use]
     #[inline]
     pub const fn number(text: &'b str) -> Self {
@@ -170,7 +170,7 @@ impl<'b> Value<'b> {
         Self(Node::number(Kind::TIME, time.nanoseconds), PhantomData).with_offset(time.offset_seconds)
     }
 
-    /// A point in time, or a wall clock reading.
+    /// A point in time, or a local time without a zone.
     #[must_use]
     #[inline]
     pub const fn timestamp(timestamp: Timestamp) -> Self {
@@ -179,7 +179,7 @@ impl<'b> Value<'b> {
         Self(node, PhantomData).with_offset(timestamp.offset_seconds)
     }
 
-    /// A span of time.
+    /// An interval.
     #[must_use]
     #[inline]
     pub const fn interval(interval: Interval) -> Self {
@@ -199,14 +199,14 @@ impl<'b> Value<'b> {
         Self(node, PhantomData)
     }
 
-    /// A list of items that are in the arena already.
+    /// A list of items that are already in the arena.
     #[must_use]
     #[inline]
     pub const fn list(items: &'b [Value<'b>]) -> Self {
         Self::pointer(Kind::LIST, items.as_ptr().cast(), items.len())
     }
 
-    /// A struct of fields that are in the arena already.
+    /// A struct of fields that are already in the arena.
     #[must_use]
     #[inline]
     pub const fn object(fields: &'b [Field<'b>]) -> Self {
@@ -234,14 +234,14 @@ impl<'b> Value<'b> {
         self
     }
 
-    /// The open kind byte, for what [`ValueRef`] calls unsupported.
+    /// The kind byte, also for kinds that this build does not know.
     #[must_use]
     #[inline]
     pub const fn kind(&self) -> Kind {
         self.0.kind
     }
 
-    /// What the value is, for `match`.
+    /// The content, for `match`.
     #[must_use]
     #[inline]
     pub fn view(&self) -> ValueRef<'b> {
@@ -305,35 +305,35 @@ impl<'b> Value<'b> {
         unsafe { std::str::from_utf8_unchecked(self.raw_bytes()) }
     }
 
-    /// Whether this is null.
+    /// Whether the value is null.
     #[must_use]
     #[inline]
     pub fn is_null(&self) -> bool {
         self.0.kind == Kind::NULL
     }
 
-    /// Whether the source left this out (an unchanged large value).
+    /// Whether the source did not send the value (an unchanged large value).
     #[must_use]
     #[inline]
     pub fn is_unavailable(&self) -> bool {
         self.0.kind == Kind::UNAVAILABLE
     }
 
-    /// The boolean, if it is one.
+    /// The boolean, if the value is one.
     #[must_use]
     #[inline]
     pub fn as_bool(&self) -> Option<bool> {
         if let ValueRef::Bool(value) = self.view() { Some(value) } else { None }
     }
 
-    /// The whole number, if it is one that fits.
+    /// The integer, if the value is one that fits `i64`.
     #[must_use]
     #[inline]
     pub fn as_i64(&self) -> Option<i64> {
         if self.0.kind == Kind::INT { Some(self.0.bits().cast_signed()) } else { None }
     }
 
-    /// The whole number, if it is one that is not negative.
+    /// The integer, if the value is one that is not negative.
     #[must_use]
     #[inline]
     pub fn as_u64(&self) -> Option<u64> {
@@ -344,7 +344,7 @@ impl<'b> Value<'b> {
         }
     }
 
-    /// The number as a float, nearest where it is not exact; `None` for anything but a number.
+    /// The number, rounded to the nearest float; `None` if the value is not a number.
     #[must_use]
     pub fn as_f64(&self) -> Option<f64> {
         match self.view() {
@@ -357,35 +357,35 @@ impl<'b> Value<'b> {
         }
     }
 
-    /// The text of a string, if it is one.
+    /// The string, if the value is one.
     #[must_use]
     #[inline]
     pub fn as_str(&self) -> Option<&'b str> {
         if self.0.kind == Kind::STRING { Some(self.raw_text()) } else { None }
     }
 
-    /// The bytes, if it is bytes.
+    /// The bytes, if the value is bytes.
     #[must_use]
     #[inline]
     pub fn as_bytes(&self) -> Option<&'b [u8]> {
         if self.0.kind == Kind::BYTES { Some(self.raw_bytes()) } else { None }
     }
 
-    /// The list, if it is one.
+    /// The list, if the value is one.
     #[must_use]
     #[inline]
     pub fn as_list(&self) -> Option<List<'b>> {
         if self.0.kind == Kind::LIST { Some(List(self.raw_items())) } else { None }
     }
 
-    /// The struct, if it is one.
+    /// The struct, if the value is one.
     #[must_use]
     #[inline]
     pub fn as_struct(&self) -> Option<Struct<'b>> {
         if self.0.kind == Kind::STRUCT { Some(Struct(self.raw_items())) } else { None }
     }
 
-    /// The field `name` of a struct; `None` for no such field and for anything but a struct.
+    /// The field `name` of a struct; `None` if there is no such field or the value is not a struct.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Value<'b>> {
         self.as_struct()?.get(name)
@@ -411,7 +411,7 @@ impl fmt::Debug for Value<'_> {
 }
 
 impl<'b> Field<'b> {
-    /// A field whose name is in the arena already, or static.
+    /// A field whose name is already in the arena, or static.
     #[must_use]
     #[inline]
     pub const fn new(name: &'b str, value: Value<'b>) -> Self {
@@ -424,7 +424,7 @@ impl<'b> Field<'b> {
     #[must_use]
     #[inline]
     pub const fn name(&self) -> &'b str {
-        // SAFETY: made from a `&'b str` in `new`, or by the other side in the same way.
+        // SAFETY: created from a `&'b str` in `new`, on this side or the other.
         unsafe { Bytes::new(slice::from_raw_parts(self.0.name, self.0.name_len as usize)).text() }
     }
 
@@ -454,21 +454,21 @@ impl<'b> List<'b> {
         self.0
     }
 
-    /// How many items.
+    /// Number of items.
     #[must_use]
     #[inline]
     pub const fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Whether it is empty.
     #[must_use]
     #[inline]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The items, one by one.
+    /// Iterates over the items.
     #[inline]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Value<'b>> + use<'b> {
         self.0.iter().copied()
@@ -490,21 +490,21 @@ impl<'b> Struct<'b> {
         self.0
     }
 
-    /// How many fields.
+    /// Number of fields.
     #[must_use]
     #[inline]
     pub const fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Whether it is empty.
     #[must_use]
     #[inline]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The field `name`; the last one, should a name come twice.
+    /// The field `name`; the last one if the name occurs several times.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Value<'b>> {
         self.0.iter().rev().find(|field| field.name() == name).map(Field::value)

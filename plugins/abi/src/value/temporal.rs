@@ -1,4 +1,4 @@
-//! Days, times, timestamps and intervals, and how they are written: ISO 8601.
+//! Dates, times, timestamps and intervals, displayed in ISO 8601.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ const SECONDS_PER_DAY: i64 = 86_400;
 /// A day.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Date {
-    /// Days since 1970-01-01; may lie far outside the years 1 to 9999.
+    /// Days since 1970-01-01; may be far outside the years 1 to 9999.
     pub days: i64,
 }
 
@@ -37,19 +37,19 @@ pub struct Time {
     pub offset_seconds: Option<i32>,
 }
 
-/// A point in time if it has an offset, else what a wall clock showed.
+/// A point in time if it has an offset, otherwise a local time without a zone.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Timestamp {
-    /// Seconds since 1970-01-01T00:00:00; in UTC if there is an offset, whatever the offset is.
+    /// Seconds since 1970-01-01T00:00:00; in UTC if there is an offset.
     pub seconds: i64,
-    /// Nanoseconds to add, below a thousand million.
+    /// Nanoseconds to add, below 1,000,000,000.
     pub nanoseconds: u32,
-    /// Seconds east of UTC as the source wrote it; `None` for a timestamp without a zone.
+    /// Offset from UTC that the source wrote, in seconds east; `None` for a timestamp without a zone.
     pub offset_seconds: Option<i32>,
 }
 
 impl Timestamp {
-    /// A timestamp from a count of parts of a second, such as milliseconds with `per_second` 1000.
+    /// A timestamp from a count of fractions of a second, such as milliseconds with `per_second` 1000.
     #[must_use]
     pub fn from_parts(count: i64, per_second: i64, offset_seconds: Option<i32>) -> Self {
         let nanoseconds = count.rem_euclid(per_second) as u64 * (NANOS_PER_SECOND / per_second as u64);
@@ -57,7 +57,7 @@ impl Timestamp {
     }
 }
 
-/// A span of time in the three units that do not convert into each other.
+/// An interval in three units that cannot be converted into each other.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Interval {
     /// Months.
@@ -73,13 +73,13 @@ impl fmt::Display for Date {
         let (year, month, day) = self.civil();
         match year {
             0..=9999 => write!(formatter, "{year:04}-{month:02}-{day:02}"),
-            // ISO 8601's expanded form needs the sign.
+            // The expanded form of ISO 8601 requires the sign.
             _ => write!(formatter, "{year:+05}-{month:02}-{day:02}"),
         }
     }
 }
 
-/// `hh:mm:ss` and, unless zero, three, six or nine digits of a second.
+/// `hh:mm:ss` and, unless zero, three, six or nine fractional digits.
 fn write_clock(formatter: &mut fmt::Formatter<'_>, seconds: u64, nanoseconds: u64) -> fmt::Result {
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     write!(formatter, "{hours:02}:{minutes:02}:{seconds:02}")?;
@@ -123,7 +123,7 @@ impl fmt::Display for Timestamp {
 }
 
 impl fmt::Display for Interval {
-    /// ISO 8601's duration, with years, hours and minutes split off: `P1Y2M3DT4H5M6.7S`.
+    /// ISO 8601 duration with years, hours and minutes: `P1Y2M3DT4H5M6.7S`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if (self.months, self.days, self.microseconds) == (0, 0, 0) {
             return formatter.write_str("PT0S");

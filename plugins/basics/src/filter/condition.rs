@@ -1,4 +1,4 @@
-//! One condition: all that it names has to hold.
+//! A condition on a record.
 
 use regex::Regex;
 use serde::Serialize;
@@ -7,58 +7,58 @@ use tidegate_plugin::prelude::*;
 use super::field::{FieldTest, Scalar};
 use crate::path::find;
 
-/// A condition. All that it names has to hold; what it leaves out does not matter.
+/// A condition. All of its tests must match.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct Condition {
-    /// Turns the condition around.
+    /// Inverts the condition.
     not: bool,
-    /// Regular expression that the whole topic matches.
+    /// Regular expression that the whole topic must match.
     topic: Option<String>,
-    /// Regular expression that the whole table of a change event matches.
+    /// Regular expression that the whole table name of a change event must match.
     table: Option<String>,
-    /// Operations of a change event, one of which it is.
+    /// Operations of change events; one of them must match.
     operation: Vec<OperationName>,
     /// Whether the record is a tombstone.
     tombstone: Option<bool>,
-    /// Name of a header that the record has.
+    /// Name of a header that the record must have.
     header: Option<String>,
-    /// Field to look at; a path such as `address.city` reaches into nested structs.
+    /// Field to test. A path such as `address.city` refers to a nested field.
     field: Option<String>,
-    /// Where the field is.
-    of: Place,
-    /// Whether the field is there at all, be it null. With no test of its content, a field has to be there and not null.
+    /// Location of the field.
+    of: Location,
+    /// Whether the field must exist, even if it is null. Without a test of its content, the field must exist and not be null.
     exists: Option<bool>,
-    /// Value that the field equals.
+    /// Value that the field must equal.
     equals: Option<Scalar>,
-    /// Values, one of which the field equals.
+    /// Values, one of which the field must equal.
     one_of: Vec<Scalar>,
-    /// Regular expression that is found in the field's text; anchor it with `^` and `$` to match the whole.
+    /// Regular expression to find in the field's text. Use `^` and `$` to match the whole text.
     matches: Option<String>,
-    /// Smallest number that the field may hold.
+    /// Minimum number.
     minimum: Option<f64>,
-    /// Largest number that the field may hold.
+    /// Maximum number.
     maximum: Option<f64>,
 }
 
-/// Where a field is looked for.
+/// Location of a field.
 #[derive(Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum Place {
-    /// In the row of a change event as it last was (after, or before for a delete); in the value of anything else.
+enum Location {
+    /// The latest row of a change event (after, or before for a delete); for other records, the value.
     #[default]
     Row,
-    /// In the row before.
+    /// The row before the change.
     Before,
-    /// In the row after.
+    /// The row after the change.
     After,
-    /// In the key.
+    /// The key.
     Key,
-    /// In the whole value as it came, envelope included.
+    /// The whole value, including the envelope.
     Value,
 }
 
-/// An operation, as people name it.
+/// Name of an operation.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum OperationName {
@@ -72,7 +72,7 @@ enum OperationName {
 
 impl OperationName {
     fn is(self, operation: Operation) -> bool {
-        let own = match self {
+        let expected = match self {
             Self::Insert => Operation::Create,
             Self::Read => Operation::Read,
             Self::Update => Operation::Update,
@@ -80,11 +80,11 @@ impl OperationName {
             Self::Truncate => Operation::Truncate,
             Self::Message => Operation::Message,
         };
-        own == operation
+        expected == operation
     }
 }
 
-/// A condition, checked and ready.
+/// A validated condition.
 pub(crate) struct Test {
     not: bool,
     topic: Option<Regex>,
@@ -92,11 +92,11 @@ pub(crate) struct Test {
     operations: Vec<OperationName>,
     tombstone: Option<bool>,
     header: Option<String>,
-    field: Option<(Place, String, FieldTest)>,
+    field: Option<(Location, String, FieldTest)>,
 }
 
 impl Test {
-    /// Checks a condition.
+    /// Validates a condition.
     pub(crate) fn new(condition: Condition) -> Result<Self> {
         let field_test = FieldTest {
             exists: condition.exists,
@@ -108,8 +108,8 @@ impl Test {
         };
         let field = match condition.field {
             Some(field) => Some((condition.of, field, field_test.check()?)),
-            None if field_test.asks_anything() => {
-                return Err(Error::fatal("which field? name it with `field`"));
+            None if field_test.needs_field() => {
+                return Err(Error::fatal("`field` is missing"));
             }
             None => None,
         };
@@ -127,7 +127,7 @@ impl Test {
         };
         if test.is_empty() {
             return Err(Error::fatal(
-                "says nothing: give `field`, `operation`, `table`, `topic`, `header` or `tombstone`",
+                "the condition is empty: set `field`, `operation`, `table`, `topic`, `header` or `tombstone`",
             ));
         }
         Ok(test)
@@ -138,12 +138,12 @@ impl Test {
         names && self.operations.is_empty() && self.tombstone.is_none() && self.field.is_none()
     }
 
-    /// Whether the record meets the condition.
-    pub(crate) fn holds(&self, record: Record<'_>) -> bool {
-        self.all_hold(record) != self.not
+    /// Whether the record matches the condition.
+    pub(crate) fn matches(&self, record: Record<'_>) -> bool {
+        self.all_match(record) != self.not
     }
 
-    fn all_hold(&self, record: Record<'_>) -> bool {
+    fn all_match(&self, record: Record<'_>) -> bool {
         let change = record.change();
         let operation = |change: Change<'_>| self.operations.iter().any(|name| name.is(change.operation()));
         self.topic.as_ref().is_none_or(|topic| topic.is_match(record.topic()))
@@ -157,7 +157,7 @@ impl Test {
             && self
                 .field
                 .as_ref()
-                .is_none_or(|(place, path, test)| test.holds(find(at(*place, record), path)))
+                .is_none_or(|(location, path, test)| test.matches(find(at(*location, record), path)))
     }
 }
 
@@ -165,14 +165,14 @@ fn regex(key: &str, pattern: &str) -> Result<Regex> {
     Regex::new(pattern).map_err(|error| Error::fatal(format_args!("{key}: {error}")))
 }
 
-/// The struct that a field is looked for in; null where there is none.
-fn at(place: Place, record: Record<'_>) -> Value<'_> {
+/// The value that contains the field, or null.
+fn at(location: Location, record: Record<'_>) -> Value<'_> {
     let change = record.change();
-    match place {
-        Place::Row => change.map_or(record.value(), |change| change.row().to_value()),
-        Place::Before => change.map_or(Value::NULL, |change| change.before_value()),
-        Place::After => change.map_or(Value::NULL, |change| change.after_value()),
-        Place::Key => record.key(),
-        Place::Value => record.value(),
+    match location {
+        Location::Row => change.map_or(record.value(), |change| change.row().to_value()),
+        Location::Before => change.map_or(Value::NULL, |change| change.before_value()),
+        Location::After => change.map_or(Value::NULL, |change| change.after_value()),
+        Location::Key => record.key(),
+        Location::Value => record.value(),
     }
 }

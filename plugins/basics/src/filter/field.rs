@@ -1,4 +1,4 @@
-//! What a condition asks of a field's value.
+//! Tests of a field's value.
 
 use regex::Regex;
 use tidegate_plugin::prelude::*;
@@ -13,11 +13,11 @@ pub(super) enum Scalar {
     Int(i64),
     /// A number.
     Float(f64),
-    /// Text; also a date, a decimal and the like, as it is written in JSON.
+    /// Text; also dates, decimals and other values in their JSON notation.
     Text(String),
 }
 
-/// What is asked of a field.
+/// Tests of a field.
 pub(super) struct FieldTest {
     pub(super) exists: Option<bool>,
     pub(super) equals: Option<Scalar>,
@@ -28,39 +28,39 @@ pub(super) struct FieldTest {
 }
 
 impl FieldTest {
-    /// Whether there is anything that needs a field.
-    pub(super) fn asks_anything(&self) -> bool {
-        self.exists.is_some() || self.asks_for_content()
+    /// Whether there is any test, which needs a field.
+    pub(super) fn needs_field(&self) -> bool {
+        self.exists.is_some() || self.tests_content()
     }
 
-    fn asks_for_content(&self) -> bool {
+    fn tests_content(&self) -> bool {
         let limits = self.minimum.is_some() || self.maximum.is_some();
         limits || self.equals.is_some() || !self.one_of.is_empty() || self.matches.is_some()
     }
 
-    /// Refuses what can never hold.
+    /// Rejects tests that can never match.
     pub(super) fn check(self) -> Result<Self> {
-        if self.exists == Some(false) && self.asks_for_content() {
+        if self.exists == Some(false) && self.tests_content() {
             return Err(Error::fatal(
-                "`exists = false` holds for no field that has a value: drop it, or the other tests",
+                "`exists = false` never matches a field with a value: remove it, or the other tests",
             ));
         }
         Ok(self)
     }
 
-    /// Whether all holds; `None` is a field that is not there.
-    pub(super) fn holds(&self, value: Option<Value<'_>>) -> bool {
+    /// Whether all tests match; `None` is a missing field.
+    pub(super) fn matches(&self, value: Option<Value<'_>>) -> bool {
         if self.exists.is_some_and(|exists| exists != value.is_some()) {
             return false;
         }
         let value = value.filter(|value| !value.is_null());
-        if !self.asks_for_content() {
+        if !self.tests_content() {
             return self.exists.is_some() || value.is_some();
         }
-        value.is_some_and(|value| self.content_holds(value))
+        value.is_some_and(|value| self.content_matches(value))
     }
 
-    fn content_holds(&self, value: Value<'_>) -> bool {
+    fn content_matches(&self, value: Value<'_>) -> bool {
         self.equals.as_ref().is_none_or(|expected| equals(value, expected))
             && (self.one_of.is_empty() || self.one_of.iter().any(|expected| equals(value, expected)))
             && self.matches.as_ref().is_none_or(|pattern| is_match(value, pattern))
@@ -69,7 +69,7 @@ impl FieldTest {
     }
 }
 
-/// Whole numbers are compared exactly, others as 64-bit floats; numbers in text count as numbers.
+/// Integers are compared exactly, other numbers as 64-bit floats. Text that contains a number is compared as a number.
 fn equals(value: Value<'_>, expected: &Scalar) -> bool {
     match (expected, value.view()) {
         (Scalar::Bool(expected), ValueRef::Bool(value)) => *expected == value,

@@ -11,28 +11,28 @@ use condition::{Condition, Test};
 /// Configuration of `filter`.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Config {
-    /// What happens to records that meet the conditions.
+    /// What to do with records that match.
     #[serde(default)]
     action: Action,
-    /// Whether all conditions have to hold, or any one of them.
+    /// Whether all conditions must match, or any of them.
     #[serde(default, rename = "match")]
     quantifier: Quantifier,
     /// The conditions.
     conditions: Vec<Condition>,
 }
 
-/// What happens to records that meet the conditions.
+/// What to do with records that match.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Action {
-    /// They pass on; all others are dropped.
+    /// Keep them, and drop all others.
     #[default]
     Keep,
-    /// They are dropped; all others pass on.
+    /// Drop them, and keep all others.
     Drop,
 }
 
-/// How many conditions have to hold.
+/// How many conditions must match.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Quantifier {
@@ -58,7 +58,7 @@ impl Transform for Filter {
 
     fn open(config: Config, _: &Context) -> Result<Self> {
         if config.conditions.is_empty() {
-            return Err(Error::fatal("nothing to filter by: give at least one of `conditions`"));
+            return Err(Error::fatal("nothing to filter by: add at least one of `conditions`"));
         }
         let test = |(index, condition)| {
             Test::new(condition).map_err(|error: Error| error.context(format_args!("conditions[{index}]")))
@@ -68,11 +68,11 @@ impl Transform for Filter {
     }
 
     fn apply<'b>(&mut self, record: Record<'b>, out: &mut Emit<'_, 'b>) -> Result<()> {
-        let meets = match self.quantifier {
-            Quantifier::All => self.tests.iter().all(|test| test.holds(record)),
-            Quantifier::Any => self.tests.iter().any(|test| test.holds(record)),
+        let matches = match self.quantifier {
+            Quantifier::All => self.tests.iter().all(|test| test.matches(record)),
+            Quantifier::Any => self.tests.iter().any(|test| test.matches(record)),
         };
-        if meets == (self.action == Action::Keep) { out.emit(record) } else { Ok(()) }
+        if matches == (self.action == Action::Keep) { out.emit(record) } else { Ok(()) }
     }
 }
 

@@ -1,9 +1,9 @@
-//! Hand-made JSON as values, and the change events in it.
+//! Converts hand-written JSON to values and change events.
 
 use serde_json::Value as Json;
 use tidegate_abi::{
     Arena, ChangeParts, Field, Operation, Record, Value,
-    host::{Decode, Decoded, Recognise, Refusal},
+    host::{Decode, Decoded, Recognise, Rejection},
     raw::{Kind, OperationCode},
 };
 
@@ -13,7 +13,7 @@ use super::records::Records;
 pub(super) struct Decoder<'r>(pub(super) &'r Records);
 
 impl Decode for Decoder<'_> {
-    fn decode<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Refusal> {
+    fn decode<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Rejection> {
         let spec = &self.0.specs[record.index() as usize];
         let value = from_json(&spec.value, &spec.kinds, arena);
         let change = recognise(value, arena);
@@ -27,11 +27,11 @@ impl Decode for Decoder<'_> {
     }
 }
 
-/// Recognises Debezium's plain envelope.
+/// Parses Debezium's envelope.
 pub(super) struct Envelope;
 
 impl Recognise for Envelope {
-    fn recognise<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Refusal> {
+    fn recognise<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Rejection> {
         Ok(Decoded {
             key: record.key(),
             value: record.value(),
@@ -64,7 +64,7 @@ fn recognise<'b>(value: Value<'b>, arena: Arena<'b>) -> Option<ChangeParts<'b>> 
     })
 }
 
-/// JSON as a value; `kinds` says which fields arrive as something that JSON has no word for.
+/// Converts JSON to a value; `kinds` lists fields with kinds that JSON does not have.
 pub(super) fn from_json<'b>(json: &Json, kinds: &[(String, Kind)], arena: Arena<'b>) -> Value<'b> {
     match json {
         Json::Null => Value::NULL,
@@ -91,19 +91,19 @@ pub(super) fn from_json<'b>(json: &Json, kinds: &[(String, Kind)], arena: Arena<
 }
 
 /// # Panics
-/// For a kind that `Event::column` does not offer, and for a decimal that 128 bits do not hold.
+/// If `Event::column` does not support the kind, or a decimal does not fit 128 bits.
 fn typed<'b>(text: &str, kind: Kind, arena: Arena<'b>) -> Value<'b> {
     match kind {
         Kind::DECIMAL => decimal(text, arena),
         Kind::NUMBER => Value::number(arena.str(text)),
         Kind::JSON => Value::json(arena.str(text)),
         Kind::BYTES => arena.bytes(text.as_bytes()),
-        other => panic!("a test cannot make a column of {other:?}"),
+        other => panic!("tests cannot create a column of {other:?}"),
     }
 }
 
 fn decimal<'b>(text: &str, arena: Arena<'b>) -> Value<'b> {
     let scale = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
-    let Ok(unscaled) = text.replace('.', "").parse::<i128>() else { panic!("no decimal of a test: {text}") };
+    let Ok(unscaled) = text.replace('.', "").parse::<i128>() else { panic!("not a valid decimal: {text}") };
     Value::decimal(arena.slice(&unscaled.to_be_bytes()), scale as i32)
 }

@@ -1,4 +1,4 @@
-//! A host that keeps what a plugin logs and counts.
+//! A fake host that stores the logs and metrics of a plugin.
 
 use std::{cell::RefCell, collections::BTreeMap, sync::OnceLock};
 
@@ -28,20 +28,20 @@ pub struct Log {
     pub fields: BTreeMap<String, String>,
 }
 
-/// What plugins logged on this thread since the last call.
+/// Takes what plugins have logged on this thread since the last call.
 #[must_use]
 pub fn logs() -> Vec<Log> {
     LOGS.take()
 }
 
-/// What plugins counted and measured on this thread since the last call, by name: the sum of a counter, the last value
-/// of a gauge, the sum of a distribution.
+/// Takes the metrics of plugins on this thread since the last call, by name: the sum of a counter, the last value of a
+/// gauge, the sum of a histogram.
 #[must_use]
 pub fn metrics() -> BTreeMap<String, f64> {
     METRICS.take()
 }
 
-/// The context of a lone task, on this host.
+/// The context of a connector's only task.
 pub(super) fn context(connector: &str) -> Result<Context> {
     static HOST: OnceLock<HostHandle> = OnceLock::new();
     let host = *HOST.get_or_init(|| {
@@ -49,7 +49,7 @@ pub(super) fn context(connector: &str) -> Result<Context> {
         HostHandle { ctx: std::ptr::null(), vtable: vtable.leak_into_prefix() }
     });
     logging::forward_to(host)?;
-    Ok(Context::alone(host, connector))
+    Ok(Context::for_test(host, connector))
 }
 
 extern "C" fn log_enabled(_: *const (), _: u8, _: RStr<'_>) -> bool {

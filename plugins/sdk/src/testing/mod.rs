@@ -1,4 +1,4 @@
-//! Runs a transform or a sink on hand-made records, for a plugin's own unit tests.
+//! Runs a transform or a sink on hand-written records, for unit tests of plugins.
 //!
 //! In `Cargo.toml`: `[dev-dependencies] tidegate-plugin = { .., features = ["testing"] }`.
 //!
@@ -41,7 +41,7 @@
 //! # }
 //! ```
 //!
-//! What a plugin logs and counts is kept per thread, so tests that run side by side do not see each other's.
+//! Logs and metrics are stored per thread, so tests that run in parallel do not see those of others.
 
 mod decode;
 mod host;

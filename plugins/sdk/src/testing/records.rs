@@ -1,26 +1,26 @@
-//! Hand-made records: change events, plain JSON, tombstones.
+//! Hand-written records: change events, plain JSON, tombstones.
 
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 use tidegate_abi::{
     Operation,
-    host::{Batch, NewRecord, Part, Refusal},
+    host::{Batch, NewRecord, Part, Rejection},
     raw::Kind,
 };
 
 use super::decode::Decoder;
 
-/// Records for one call. Each takes the next offset of its topic's partition 0; [`Records::at`] moves it elsewhere.
+/// Records for one call. Each has the next offset in partition 0 of its topic; [`Records::at`] changes that.
 ///
-/// Structs have their fields in the order of `serde_json::Map`: by name, unless its `preserve_order` is on.
+/// The fields of structs are in the order of `serde_json::Map`: sorted by name, unless `preserve_order` is enabled.
 #[derive(Clone, Debug, Default)]
 pub struct Records {
     pub(super) specs: Vec<Spec>,
     read_up_to: Vec<(Arc<str>, i32, i64)>,
 }
 
-/// One record to be made.
+/// Definition of one record.
 #[derive(Clone, Debug)]
 pub(super) struct Spec {
     topic: Arc<str>,
@@ -33,7 +33,7 @@ pub(super) struct Spec {
 }
 
 impl Records {
-    /// No records.
+    /// Creates an empty list.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -50,7 +50,7 @@ impl Records {
         records
     }
 
-    /// Adds a record with this key and value. A value in Debezium's envelope is a change event, as in the host.
+    /// Adds a record with this key and value. A value in Debezium's envelope becomes a change event, as in the host.
     #[must_use]
     pub fn json(mut self, topic: &str, key: Json, value: Json) -> Self {
         let earlier = self.specs.iter().rev().find(|spec| *spec.topic == *topic && spec.partition == 0);
@@ -66,7 +66,7 @@ impl Records {
         self.json(topic, key, Json::Null)
     }
 
-    /// Moves the record added last. Offsets within a partition must ascend.
+    /// Sets partition and offset of the last record. Offsets within a partition must increase.
     #[must_use]
     pub fn at(mut self, partition: i32, offset: i64) -> Self {
         if let Some(spec) = self.specs.last_mut() {
@@ -75,7 +75,7 @@ impl Records {
         self
     }
 
-    /// Gives the record added last one more header.
+    /// Adds a header to the last record.
     #[must_use]
     pub fn header(mut self, name: &str, value: &[u8]) -> Self {
         if let Some(spec) = self.specs.last_mut() {
@@ -84,14 +84,14 @@ impl Records {
         self
     }
 
-    /// Says that a partition was read up to `next_offset`, the records in between having been refused on the way. For sinks.
+    /// Sets the next offset of a partition, as if the records in between had been rejected before the sink. For sinks.
     #[must_use]
     pub fn read_up_to(mut self, topic: &str, partition: i32, next_offset: i64) -> Self {
         self.read_up_to.push((topic.into(), partition, next_offset));
         self
     }
 
-    /// The batch that a host would lend.
+    /// The batch that a host would pass.
     pub(super) fn batch(&self) -> Batch {
         let mut topics: Vec<Arc<str>> = Vec::new();
         let mut batch = Batch::new();
@@ -108,18 +108,18 @@ impl Records {
             let topic = shared(&mut topics, topic);
             let slot = batch.slot(&topic, *partition, 0);
             let record = NewRecord { offset: *next_offset - 1, timestamp_ms: None, key: None, value: None };
-            let refusal = Refusal::of(Part::Record, "left out by the test");
-            batch.push_refused(slot, record, std::iter::empty(), refusal);
+            let rejection = Rejection::new(Part::Record, "skipped by the test");
+            batch.push_rejected(slot, record, std::iter::empty(), rejection);
         }
         batch.decode(&mut Decoder(self));
         batch
     }
 }
 
-/// The time of all hand-made records: 2023-11-14T22:13:20Z.
+/// The time of all hand-written records: 2023-11-14T22:13:20Z.
 const EVENT_MS: i64 = 1_700_000_000_000;
 
-/// The batch tells topics apart by their address, as the host's poll loop does.
+/// The batch compares topics by address, so equal topics must be shared, as in the host's poll loop.
 fn shared(topics: &mut Vec<Arc<str>>, topic: &Arc<str>) -> Arc<str> {
     if let Some(known) = topics.iter().find(|known| *known == topic) {
         return Arc::clone(known);
@@ -132,7 +132,7 @@ fn bytes(json: &Json) -> Option<Vec<u8>> {
     (!json.is_null()).then(|| json.to_string().into_bytes())
 }
 
-/// A change event to be made, in Debezium's envelope.
+/// Definition of a change event in Debezium's envelope.
 #[derive(Clone, Debug)]
 pub struct Event {
     operation: Operation,
@@ -145,57 +145,57 @@ pub struct Event {
 }
 
 impl Event {
-    /// An event of any operation.
+    /// Creates an event with any operation.
     #[must_use]
     pub fn new(operation: Operation, table: &str) -> Self {
         let (key, before, after) = (Json::Null, Json::Null, Json::Null);
         Self { operation, table: table.to_owned(), key, before, after, lsn: None, kinds: Vec::new() }
     }
 
-    /// An insert.
+    /// Creates an insert.
     #[must_use]
     pub fn insert(table: &str) -> Self {
         Self::new(Operation::Create, table)
     }
 
-    /// An update.
+    /// Creates an update.
     #[must_use]
     pub fn update(table: &str) -> Self {
         Self::new(Operation::Update, table)
     }
 
-    /// A delete.
+    /// Creates a delete.
     #[must_use]
     pub fn delete(table: &str) -> Self {
         Self::new(Operation::Delete, table)
     }
 
-    /// With a key, such as `json!({"id": 1})`.
+    /// Sets the key, such as `json!({"id": 1})`.
     #[must_use]
     pub fn key(self, key: Json) -> Self {
         Self { key, ..self }
     }
 
-    /// With the row before.
+    /// Sets the row before the change.
     #[must_use]
     pub fn before(self, before: Json) -> Self {
         Self { before, ..self }
     }
 
-    /// With the row after.
+    /// Sets the row after the change.
     #[must_use]
     pub fn after(self, after: Json) -> Self {
         Self { after, ..self }
     }
 
-    /// With a position in the source's log.
+    /// Sets the position in the source's log.
     #[must_use]
     pub fn lsn(self, lsn: i64) -> Self {
         Self { lsn: Some(lsn), ..self }
     }
 
-    /// Makes a column arrive as `kind`, as it does from a source with a schema; its JSON value is then a string. Known
-    /// here: decimal and exact number (in plain notation), bytes, JSON text, unavailable (whatever the value).
+    /// Sets the kind of a column, as for a source with a schema; its JSON value must be a string. Supported kinds: decimal
+    /// and exact number (in plain notation), bytes, JSON text, unavailable (with any value).
     #[must_use]
     pub fn column(mut self, name: &str, kind: Kind) -> Self {
         self.kinds.push((name.to_owned(), kind));

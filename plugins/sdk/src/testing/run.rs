@@ -1,4 +1,4 @@
-//! One instance of a plugin under test.
+//! Plugin instances under test.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -11,13 +11,13 @@ use crate::{
     de::ValueDeserializer,
     error::{Error, Result},
     sink::{Claim, Partition, Report, Sink},
-    transform::{Transform, apply_all, with_place},
+    transform::{Transform, apply_all, with_record},
 };
 
 /// A transform under test.
 pub struct TransformTest<T>(T);
 
-// So that `open(..).unwrap_err()` works for plugins that cannot be printed.
+// So that `open(..).unwrap_err()` works for plugins that do not implement `Debug`.
 impl<T> fmt::Debug for TransformTest<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("TransformTest")
@@ -28,23 +28,23 @@ impl<T: Transform> TransformTest<T> {
     /// Opens the transform with a configuration, such as `json!({"field": "price"})`.
     ///
     /// # Errors
-    /// When the configuration does not fit, and whatever the transform's `open` says.
+    /// If the configuration is invalid, or the transform's `open` fails.
     pub fn open(config: Json) -> Result<Self> {
         Ok(Self(T::open(read_config(config)?, &context("tested")?)?))
     }
 
-    /// Runs the transform over the records.
+    /// Runs the transform on the records.
     ///
     /// # Errors
-    /// What ended the batch. A rejected record is no error here: see [`Applied::rejected`].
+    /// The error that ended the batch. Rejected records are not errors: see [`Applied::rejected`].
     pub fn apply(&mut self, records: &Records) -> Result<Applied> {
         let mut batch = records.batch();
         let call = |view: &BatchView, outputs: &mut _| {
             let lent = lent(view);
-            let arena = lent.arena().ok_or_else(|| Error::fatal("the batch has no memory"))?;
+            let arena = lent.arena().ok_or_else(|| Error::fatal("the batch has no arena"))?;
             let mut at = None;
             let applied = apply_all(&mut self.0, lent, arena, outputs, &mut at);
-            applied.map_err(|error| with_place(error, at))
+            applied.map_err(|error| with_record(error, at))
         };
         batch.transform(usize::MAX, None, &mut Envelope, call, Error::fatal)?;
         Ok(Applied::of(&batch))
@@ -53,18 +53,18 @@ impl<T: Transform> TransformTest<T> {
     /// Closes the transform.
     ///
     /// # Errors
-    /// What its `close` says.
+    /// If its `close` fails.
     pub fn close(mut self) -> Result<()> {
         self.0.close()
     }
 }
 
-/// What a transform made of some records.
+/// The outputs of a transform.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Applied {
-    /// What it emitted, in order.
+    /// Emitted records, in order.
     pub records: Vec<Output>,
-    /// What it rejected: the input's index and the reason.
+    /// Rejected records: the index of the input and the reason.
     pub rejected: Vec<(u32, String)>,
 }
 
@@ -76,10 +76,10 @@ impl Applied {
     }
 }
 
-/// A record that a transform emitted. Values are as in a JSON file: decimals are numbers, bytes are base64.
+/// A record that a transform has emitted. Values are converted to JSON: decimals are numbers, bytes are base64.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Output {
-    /// Index of the input that it came from.
+    /// Index of the input record.
     pub input: u32,
     /// Topic.
     pub topic: String,
@@ -91,7 +91,7 @@ pub struct Output {
     pub headers: Vec<(String, Vec<u8>)>,
     /// Operation, if the record is a change event.
     pub operation: Option<Operation>,
-    /// Table; empty for anything but a change event.
+    /// Table; empty if the record is not a change event.
     pub table: String,
     /// Row before, or null.
     pub before: Json,
@@ -133,26 +133,26 @@ impl<S> fmt::Debug for SinkTest<S> {
 }
 
 impl<S: Sink> SinkTest<S> {
-    /// Opens the sink with a configuration, for a connector called `tested`.
+    /// Opens the sink with a configuration, for a connector with the name `tested`.
     ///
     /// # Errors
-    /// When the configuration does not fit, and whatever the sink's `open` says.
+    /// If the configuration is invalid, or the sink's `open` fails.
     pub fn open(config: Json) -> Result<Self> {
         Self::open_for("tested", config)
     }
 
-    /// As [`SinkTest::open`], for a connector of this name.
+    /// As [`SinkTest::open`], for a connector with this name.
     ///
     /// # Errors
-    /// As there.
+    /// As for [`SinkTest::open`].
     pub fn open_for(connector: &str, config: Json) -> Result<Self> {
         Ok(Self { sink: S::open(read_config(config)?, &context(connector)?)?, epochs: BTreeMap::new() })
     }
 
-    /// Claims partitions; their epochs go with every later write, as the host does it.
+    /// Claims partitions. Later writes pass their epochs, as in the host.
     ///
     /// # Errors
-    /// What the sink's `claim` says.
+    /// If the sink's `claim` fails.
     pub fn claim(&mut self, partitions: &[(&str, i32)]) -> Result<Vec<Claim>> {
         let views: Vec<_> =
             partitions.iter().map(|(topic, partition)| Partition { topic, partition: *partition }).collect();
@@ -163,20 +163,20 @@ impl<S: Sink> SinkTest<S> {
         Ok(claims)
     }
 
-    /// Has the sink forget what it has stored of partitions, as for a topic that was created anew.
+    /// Resets the stored offsets of partitions, as for a topic that was recreated.
     ///
     /// # Errors
-    /// What the sink's `start_over` says.
-    pub fn start_over(&mut self, partitions: &[(&str, i32)]) -> Result<()> {
+    /// If the sink's `reset_offsets` fails.
+    pub fn reset_offsets(&mut self, partitions: &[(&str, i32)]) -> Result<()> {
         let views: Vec<_> =
             partitions.iter().map(|(topic, partition)| Partition { topic, partition: *partition }).collect();
-        self.sink.start_over(&views)
+        self.sink.reset_offsets(&views)
     }
 
     /// Writes the records as one batch.
     ///
     /// # Errors
-    /// What the sink's `write` says.
+    /// If the sink's `write` fails.
     pub fn write(&mut self, records: &Records) -> Result<Report> {
         let Self { sink, epochs } = self;
         let batch = records.batch();
@@ -189,13 +189,13 @@ impl<S: Sink> SinkTest<S> {
     /// Closes the sink.
     ///
     /// # Errors
-    /// What its `close` says.
+    /// If its `close` fails.
     pub fn close(mut self) -> Result<()> {
         self.sink.close()
     }
 }
 
-/// The batch that a host lends.
+/// The batch that a host passes to a plugin.
 #[expect(unsafe_code, reason = "this module stands in for the host")]
 fn lent(view: &BatchView) -> Batch<'_> {
     // SAFETY: the view comes from the batch's own `transform` or `lend_to_sink`, which keep all that it describes alive
@@ -203,7 +203,7 @@ fn lent(view: &BatchView) -> Batch<'_> {
     unsafe { Batch::from_view(view) }
 }
 
-/// The configuration as a plugin gets it: checked for unknown keys, as the host does by the schema.
+/// Deserializes the configuration, and checks it for unknown keys, as the host does with the schema.
 fn read_config<C: PluginConfig>(config: Json) -> Result<C> {
     let schema: Json = serde_json::from_str(&C::schema())?;
     let keys = config.as_object().into_iter().flatten();
@@ -221,5 +221,5 @@ fn to_json(value: Value<'_>) -> Json {
     let mut text = String::new();
     let written = value.write_json(&mut text);
     assert!(written.is_ok(), "writing to a string cannot fail");
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("the value is no JSON: {error}: {text}"))
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("the value is not valid JSON: {error}: {text}"))
 }

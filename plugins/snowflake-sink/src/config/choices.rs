@@ -1,15 +1,15 @@
-//! Options that are one of a few words.
+//! Options with a fixed set of values.
 
 use tidegate_plugin::prelude::*;
 
-/// What the tables are.
+/// Content of the tables.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Mode {
-    /// Equal to the source's.
+    /// The current rows of the source.
     #[default]
     Upsert,
-    /// Every event is a row.
+    /// One row per event.
     Append,
 }
 
@@ -17,10 +17,10 @@ pub(crate) enum Mode {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum DeleteMode {
-    /// The row goes.
+    /// The row is deleted.
     #[default]
     Hard,
-    /// The row stays, with `_cdc_operation = 'd'`.
+    /// The row is kept, with `_cdc_operation = 'd'`.
     Soft,
 }
 
@@ -28,106 +28,106 @@ pub(crate) enum DeleteMode {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Truncate {
-    /// The rows that came before it go.
+    /// Older rows are deleted.
     #[default]
     Apply,
-    /// Nothing.
+    /// It is ignored.
     Ignore,
-    /// The record is refused.
+    /// The record is rejected.
     Fail,
 }
 
-/// What an update does whose row is missing.
+/// What an update of a missing row does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum UpdateMissing {
     /// The row is inserted.
     #[default]
     Insert,
-    /// Nothing.
+    /// It is ignored.
     Skip,
 }
 
-/// Whether updates and deletes without a row are looked for.
+/// Whether to detect updates and deletes without a row.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Unmatched {
-    /// They are, and the log names their keys.
+    /// Yes, and log their keys.
     #[default]
     Warn,
-    /// They are not, which saves a query per flush and table.
+    /// No, which saves a query per batch and table.
     Ignore,
 }
 
-/// What becomes of records that are no change events.
+/// What happens to records that are not change events.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum OtherRecords {
-    /// They are refused.
+    /// They are rejected.
     #[default]
     Reject,
-    /// They are passed over.
+    /// They are skipped.
     Skip,
 }
 
-/// What orders the events of a row.
+/// How the events of a row are ordered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum OrderBy {
-    /// The source's position, and Kafka's offset where that is equal.
+    /// By the source's position, then by the Kafka offset.
     #[default]
     Source,
-    /// Kafka's offset: for sources whose positions start over.
+    /// By the Kafka offset, for sources whose positions start over.
     Offset,
 }
 
-/// How the source's names are written.
+/// Case of names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Identifiers {
-    /// As they are.
+    /// As in the source.
     #[default]
     Preserve,
-    /// In upper case.
+    /// Upper case.
     Upper,
 }
 
-/// Whether tables are created and altered.
+/// Whether the sink creates and alters tables.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Evolution {
-    /// They are.
+    /// Yes.
     #[default]
     On,
-    /// They are not: the task stops and names the statement to run.
+    /// No. The task stops with the statement to run.
     Off,
 }
 
-/// What becomes of a value that does not fit its column.
+/// What happens to a value that does not fit its column.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum TypeConflict {
-    /// It goes to a VARIANT column beside, `<column>__variant`.
+    /// It goes to a VARIANT fallback column, `<column>__variant`.
     #[default]
     Variant,
-    /// It goes to a VARCHAR column beside, `<column>__text`.
+    /// It goes to a VARCHAR fallback column, `<column>__text`.
     Text,
-    /// The record is refused.
+    /// The record is rejected.
     Fail,
 }
 
-/// What becomes of an insert that leaves a value out, where nothing else has the value.
+/// What happens to an insert that omits a value which cannot be found elsewhere.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum OnUnavailable {
-    /// The record is refused.
+    /// The record is rejected.
     #[default]
     Reject,
-    /// The column becomes NULL, and the log says so.
+    /// The column is set to NULL, with a warning.
     Null,
 }
 
-/// One more column about the event.
+/// An additional metadata column.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Metadata {

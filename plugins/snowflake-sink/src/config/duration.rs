@@ -1,11 +1,11 @@
-//! Times as the rest of a connector file writes them: `"500ms"`, `"10s"`, `"4m"`, `"7d"`.
+//! Durations in options, as in the rest of the connector file: `"500ms"`, `"10s"`, `"4m"`, `"7d"`.
 
 use std::{borrow::Cow, time::Duration};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
-/// A length of time.
+/// A duration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Span(pub(crate) Duration);
 
@@ -35,7 +35,7 @@ impl<'de> Deserialize<'de> for Span {
         let text = Cow::<str>::deserialize(deserializer)?;
         Self::parse(&text).ok_or_else(|| {
             de::Error::custom(format_args!(
-                "{text:?} is no time: write a number and ms, s, m, h or d, such as \"10s\""
+                "{text:?} is not a duration: write a whole number and ms, s, m, h or d, such as \"10s\""
             ))
         })
     }
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_read_as_people_write_them() {
+    fn durations_are_parsed() {
         assert_eq!(Span::parse("500ms"), Some(Span(Duration::from_millis(500))));
         assert_eq!(Span::parse("10 s"), Some(Span::seconds(10)));
         assert_eq!(Span::parse("7d"), Some(Span::seconds(604_800)));

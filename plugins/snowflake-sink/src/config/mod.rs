@@ -1,4 +1,4 @@
-//! What the connector file says: the sink's options, their defaults, and what is checked before anything is opened.
+//! The options of the sink, their defaults and their validation.
 
 mod choices;
 mod duration;
@@ -33,11 +33,11 @@ pub(crate) struct Config {
     #[serde(default)]
     #[schemars(extend("x-env" = "SNOWFLAKE_PASSWORD"))]
     pub(crate) password: Option<Secret>,
-    /// Private key in PEM: PKCS#8, encrypted PKCS#8 or PKCS#1. It goes before a password.
+    /// Private key in PEM: PKCS#8, encrypted PKCS#8 or PKCS#1. It takes precedence over the password.
     #[serde(default)]
     #[schemars(extend("x-env" = "SNOWFLAKE_PRIVATE_KEY"))]
     pub(crate) private_key: Option<Secret>,
-    /// File that holds the private key.
+    /// File with the private key.
     #[serde(default)]
     #[schemars(extend("x-env" = "SNOWFLAKE_PRIVATE_KEY_PATH"))]
     pub(crate) private_key_path: Option<String>,
@@ -45,15 +45,15 @@ pub(crate) struct Config {
     #[serde(default)]
     #[schemars(extend("x-env" = "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE"))]
     pub(crate) private_key_passphrase: Option<Secret>,
-    /// Role; without it, the user's default role.
+    /// Role. Default: the user's default role.
     #[serde(default)]
     #[schemars(extend("x-env" = "SNOWFLAKE_ROLE"))]
     pub(crate) role: Option<String>,
-    /// Warehouse; without it, the user's default warehouse.
+    /// Warehouse. Default: the user's default warehouse.
     #[serde(default)]
     #[schemars(extend("x-env" = "SNOWFLAKE_WAREHOUSE"))]
     pub(crate) warehouse: Option<String>,
-    /// Warehouse for the rows that snapshots read; without it, they go where their table's other rows go.
+    /// Warehouse for rows of snapshots. Default: the warehouse of their table.
     #[serde(default)]
     pub(crate) snapshot_warehouse: Option<String>,
     /// Database of the tables.
@@ -63,79 +63,79 @@ pub(crate) struct Config {
     #[serde(default = "public")]
     #[schemars(extend("x-env" = "SNOWFLAKE_SCHEMA"))]
     pub(crate) schema: String,
-    /// URL of the service if it is not the account's own: PrivateLink, `*.snowflakecomputing.cn`, a test server.
+    /// URL of the service if it is not that of the account: PrivateLink, `*.snowflakecomputing.cn`, a test server.
     #[serde(default)]
     #[schemars(extend("x-env" = "SNOWFLAKE_ENDPOINT"))]
     pub(crate) endpoint: Option<String>,
 
-    /// `upsert` keeps tables equal to the source's; `append` keeps every event as a row, as an audit log.
+    /// `upsert` keeps tables equal to those of the source. `append` inserts a row for every event, as an audit log.
     #[serde(default)]
     pub(crate) mode: Mode,
-    /// What a delete does: `hard` removes the row, `soft` keeps it with `_cdc_operation = 'd'`.
+    /// What a delete does: `hard` deletes the row, `soft` keeps it with `_cdc_operation = 'd'`.
     #[serde(default)]
     pub(crate) delete_mode: DeleteMode,
-    /// What a truncate does. Across partitions it has no order.
+    /// What a truncate does. It is not ordered across partitions.
     #[serde(default)]
     pub(crate) truncate: Truncate,
-    /// What an update does whose row is missing.
+    /// What an update of a missing row does.
     #[serde(default)]
     pub(crate) update_missing: UpdateMissing,
-    /// Whether updates and deletes that matched no row are looked for, by one query per flush and table.
+    /// Whether to detect updates and deletes that matched no row, with one query per batch and table.
     #[serde(default)]
     pub(crate) unmatched: Unmatched,
-    /// What becomes of an insert that holds Debezium's placeholder for a large value that did not change, where the value
+    /// What happens to an insert with Debezium's placeholder for an unchanged large value, if the value
     /// is neither in an earlier event nor in the table.
     #[serde(default)]
     pub(crate) on_unavailable: OnUnavailable,
-    /// What becomes of records that are no change events. Tombstones and logical messages are always passed over.
+    /// What happens to records that are not change events. Tombstones and logical messages are always skipped.
     #[serde(default)]
     pub(crate) other_records: OtherRecords,
-    /// By what the events of a row are ordered: the source's position and then Kafka's offset, or the offset alone.
+    /// How the events of a row are ordered: by the source's position and then the Kafka offset, or only by the offset.
     #[serde(default)]
     pub(crate) order_by: OrderBy,
 
-    /// Name of a table, from `{database}`, `{schema}`, `{table}` and `{topic}` of the source.
+    /// Template of table names, with `{database}`, `{schema}`, `{table}` and `{topic}` of the source.
     #[serde(default = "table_template")]
     pub(crate) table: String,
-    /// How the source's names are written: as they are, or in upper case, so that they need no quotes in SQL.
+    /// Case of names: as in the source, or upper case, so that they need no quotes in SQL.
     #[serde(default)]
     pub(crate) identifiers: Identifiers,
-    /// Options of single tables, by topic, by `schema.table`, or by table of the source.
+    /// Options of individual tables, by topic, by `schema.table`, or by table of the source.
     #[serde(default)]
     pub(crate) tables: BTreeMap<String, TableOptions>,
-    /// Whether tables are created and altered.
+    /// Whether the sink creates and alters tables.
     #[serde(default)]
     pub(crate) schema_evolution: Evolution,
-    /// What becomes of a value that does not fit its column, and whose column Snowflake cannot widen.
+    /// What happens to a value that does not fit its column, if Snowflake cannot widen the column.
     #[serde(default)]
     pub(crate) type_conflict: TypeConflict,
-    /// More columns about the event beside the four that every table has.
+    /// Additional metadata columns. Every table has four.
     #[serde(default)]
     pub(crate) metadata: Vec<Metadata>,
-    /// Name of the table that holds the connector's offsets; by default `_cdc_offsets_<connector>`.
+    /// Name of the offsets table. Default: `_cdc_offsets_<connector>`.
     #[serde(default)]
     pub(crate) offsets_table: Option<String>,
-    /// How long a deleted row's key is remembered, so that an older event that comes late cannot bring the row back.
+    /// How long keys of deleted rows are kept, so that a late older event cannot restore the row.
     #[serde(default = "week")]
     pub(crate) deleted_retention: Span,
 
-    /// Bytes of rows in one statement. Snowflake advises to stay below 1 MB; a single larger row goes alone.
+    /// Maximum bytes of rows in one statement. Snowflake recommends at most 1 MB. A larger row is sent alone.
     #[serde(default = "megabyte")]
     pub(crate) max_statement_bytes: usize,
-    /// Longest time to wait for a connection.
+    /// Timeout for connecting.
     #[serde(default = "ten_seconds")]
     pub(crate) connect_timeout: Span,
-    /// Longest time to wait for one answer. Snowflake answers after 45 seconds at the latest, be it to say that it goes on.
+    /// Timeout for one response. Snowflake responds after at most 45 seconds, possibly with a status of the running statement.
     #[serde(default = "two_minutes")]
     pub(crate) request_timeout: Span,
-    /// Longest time that a statement may take; Snowflake cancels it then.
+    /// Timeout for a statement, after which Snowflake cancels it.
     #[serde(default = "four_minutes")]
     pub(crate) statement_timeout: Span,
-    /// Longest time that a statement waits for the locks of others.
+    /// Timeout for waiting for locks.
     #[serde(default = "minute")]
     pub(crate) lock_timeout: Span,
-    /// Print the statements that would run, with their row counts, and change nothing in Snowflake. The group's offsets
-    /// move all the same: use a `group_id` for the trial alone.
+    /// Print the statements and their row counts, and change nothing in Snowflake. The offsets of the consumer group
+    /// are committed nevertheless, so use a separate `group_id`.
     #[serde(default)]
     pub(crate) dry_run: bool,
 }
@@ -143,10 +143,10 @@ pub(crate) struct Config {
 /// Options of one table.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 pub(crate) struct TableOptions {
-    /// Name in Snowflake, written exactly so.
+    /// Name in Snowflake, used exactly as written.
     #[serde(default)]
     pub(crate) name: Option<String>,
-    /// Columns of the source that make up the primary key.
+    /// Primary key columns of the source.
     #[serde(default)]
     pub(crate) key_columns: Vec<String>,
     /// Warehouse that writes this table.
@@ -156,8 +156,8 @@ pub(crate) struct TableOptions {
     /// is set to NULL.
     #[serde(default)]
     pub(crate) unmanaged_columns: Vec<String>,
-    /// Types of columns that the sink is yet to create, by the source's column: `"text"`, `"float"`, `"number(38,10)"`,
-    /// and so on. They go before what the schema, a hint or the first values say.
+    /// Types of columns that the sink creates, by column of the source: `"text"`, `"float"`, `"number(38,10)"`,
+    /// and so on. They take precedence over schemas, hints and the first values.
     #[serde(default)]
     pub(crate) columns: BTreeMap<String, ColumnType>,
 }
@@ -195,11 +195,11 @@ fn week() -> Span {
 }
 
 impl Config {
-    /// Checks what one look at the options can tell, and brings names into the form that Snowflake has them in.
+    /// Validates the options without connecting, and normalizes names as Snowflake does.
     ///
     /// # Errors
-    /// What is wrong, and how to mend it.
-    pub(crate) fn settle(&mut self) -> Result<()> {
+    /// The invalid option, with the fix.
+    pub(crate) fn normalize(&mut self) -> Result<()> {
         for (option, value) in [
             ("account", &self.account),
             ("user", &self.user),
@@ -214,7 +214,7 @@ impl Config {
         if !(1_000..=16_000_000).contains(&self.max_statement_bytes) {
             let bytes = self.max_statement_bytes;
             return Err(Error::fatal(format_args!(
-                "max_statement_bytes is {bytes}: it is between 1000 and 16000000; Snowflake advises 1000000"
+                "max_statement_bytes is {bytes}, but must be between 1000 and 16000000; Snowflake recommends 1000000"
             )));
         }
         let tables = self.tables.values_mut().map(|table| &mut table.warehouse);
@@ -231,22 +231,22 @@ impl Config {
         Ok(())
     }
 
-    /// Who logs in, and where.
+    /// The login.
     ///
     /// # Errors
-    /// When there is neither key nor password, a key's file cannot be read, or the endpoint is no URL.
+    /// If there is neither key nor password, the key file cannot be read, or the endpoint is not a URL.
     pub(crate) fn login(&self) -> Result<Login> {
         let endpoint: Option<Url> =
             match self.endpoint.as_deref().map(str::trim).filter(|endpoint| !endpoint.is_empty()) {
                 Some(text) => Some(text.parse().map_err(|error| {
                     Error::fatal(format_args!(
-                        "endpoint = {text:?} is no URL: {error}; write such as https://host"
+                        "endpoint = {text:?} is not a URL: {error}; use the form https://host"
                     ))
                 })?),
                 None => None,
             };
         if let Some(open) = endpoint.as_ref().filter(|url| url.scheme() == "http" && !is_local(url)) {
-            warn!("endpoint = {open} is not encrypted: everybody on the way can read the login; use https");
+            warn!("endpoint = {open} is not encrypted, so the login can be intercepted: use https");
         }
         Ok(Login {
             account: self.account.clone(),
@@ -264,10 +264,10 @@ impl Config {
     }
 
     fn secret(&self) -> Result<LoginSecret> {
-        let given =
+        let non_empty =
             |secret: &Option<Secret>| secret.clone().filter(|secret| !secret.expose().trim().is_empty());
-        let passphrase = given(&self.private_key_passphrase);
-        if let Some(pem) = given(&self.private_key) {
+        let passphrase = non_empty(&self.private_key_passphrase);
+        if let Some(pem) = non_empty(&self.private_key) {
             return Ok(LoginSecret::Key { pem, passphrase });
         }
         if let Some(path) = self.private_key_path.as_deref().filter(|path| !path.is_empty()) {
@@ -275,7 +275,7 @@ impl Config {
                 .map_err(|error| Error::fatal(format_args!("reading the private key {path}: {error}")))?;
             return Ok(LoginSecret::Key { pem: Secret::new(pem), passphrase });
         }
-        given(&self.password).map(LoginSecret::Password).ok_or_else(|| {
+        non_empty(&self.password).map(LoginSecret::Password).ok_or_else(|| {
             Error::fatal(
                 "none of private_key, private_key_path and password is set: set one, or SNOWFLAKE_PRIVATE_KEY_PATH",
             )

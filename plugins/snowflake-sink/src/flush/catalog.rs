@@ -1,4 +1,4 @@
-//! The tables that a task writes to, as far as it knows them, and how they come to fit the rows.
+//! Cached table definitions, and changes of tables.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -8,7 +8,7 @@ use std::{
 use tidegate_plugin::{Error, prelude::info};
 
 use super::{
-    failure::{Trouble, is_lost_race, is_unknown_object},
+    failure::{FlushError, is_lost_race, is_unknown_object},
     time_text,
     transaction::Runner,
 };
@@ -20,13 +20,13 @@ use crate::{
     table::{Changes, Columns, Evolving, Table},
 };
 
-/// How often a table is looked at again because others change it at the same time.
+/// Maximum number of reloads of a table because of concurrent changes.
 const ROUNDS: usize = 8;
 
-/// How often old deleted keys are forgotten.
+/// Interval for purging old deleted keys.
 const PURGE_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 
-/// Known tables.
+/// Cached tables.
 pub(crate) struct Catalog {
     database: String,
     schema: String,
@@ -37,32 +37,29 @@ pub(crate) struct Catalog {
     comment: String,
     tables: HashMap<String, Table>,
     deleted_retention: Duration,
-    /// Tables whose deleted keys have a table, with the time when old ones were forgotten.
+    /// Tables with an existing table of deleted keys, and the time of the last purge.
     remembering: HashMap<String, Instant>,
 }
 
-/// What the catalog is made with.
+/// Options of the catalog.
 pub(crate) struct CatalogOptions {
-    /// Database of all tables.
     pub(crate) database: String,
-    /// Schema of all tables.
     pub(crate) schema: String,
-    /// The rules for columns.
+    /// Naming of columns.
     pub(crate) columns: Columns,
-    /// What the tables are.
+    /// Content of the tables.
     pub(crate) mode: Mode,
-    /// What deletes do.
     pub(crate) delete_mode: DeleteMode,
-    /// How long deleted keys are remembered.
+    /// How long deleted keys are kept.
     pub(crate) deleted_retention: Duration,
-    /// Whether tables are changed.
+    /// Whether to create and alter tables.
     pub(crate) evolution: Evolution,
     /// Comment of new tables.
     pub(crate) comment: String,
 }
 
 impl Catalog {
-    /// A catalog that knows nothing yet.
+    /// Creates an empty catalog.
     pub(crate) fn new(options: CatalogOptions) -> Self {
         let CatalogOptions {
             database,
@@ -89,7 +86,7 @@ impl Catalog {
         }
     }
 
-    /// The rules for columns.
+    /// Naming of columns.
     pub(crate) fn columns(&self) -> &Columns {
         &self.columns
     }
@@ -100,37 +97,37 @@ impl Catalog {
         TableName { database, schema, table: table.to_owned() }
     }
 
-    /// The table of the keys deleted from a table.
+    /// Name of the table of deleted keys of a table.
     pub(crate) fn deleted(&self, table: &str) -> TableName {
         self.name(&deleted_table(table, &self.columns.naming))
     }
 
-    /// A table that fits was seen.
+    /// A cached table.
     pub(crate) fn get(&self, table: &str) -> Option<&Table> {
         self.tables.get(table)
     }
 
-    /// Has every table looked at again: somebody may have changed one.
+    /// Clears the cached definitions, so that changes by others are detected.
     pub(crate) fn forget(&mut self) {
         self.tables.clear();
     }
 
-    /// As [`Catalog::forget`]; and the tables of deleted keys may be gone.
+    /// As [`Catalog::forget`], and checks the tables of deleted keys again.
     pub(crate) fn forget_all(&mut self) {
         self.forget();
         self.remembering.clear();
     }
 
-    /// Makes sure that one of the sink's own tables exists.
+    /// Creates one of the sink's own tables if necessary.
     ///
     /// # Errors
-    /// When it cannot be created; where tables are not to be created, the statement to run.
+    /// If it cannot be created. With `schema_evolution = "off"`, the error contains the statement to run.
     pub(crate) async fn require(
         &self,
         runner: &mut Runner<'_>,
         name: &TableName,
         create: &str,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), FlushError> {
         let label = name.to_string();
         if self.evolution == Evolution::On {
             runner.run("CREATE TABLE", Some(&label), create, &[]).await?;
@@ -139,21 +136,21 @@ impl Catalog {
         match runner.run("SHOW COLUMNS", Some(&label), &sql::show_columns(name), &[]).await {
             Ok(answer) if !answer.rows.is_empty() => Ok(()),
             Err(error) if !is_unknown_object(&error) => Err(error.into()),
-            _ => Err(Trouble::Tidegate(Error::fatal(format_args!(
+            _ => Err(FlushError::Plugin(Error::fatal(format_args!(
                 "{label} does not exist, and schema_evolution = \"off\": run `{create};`"
             )))),
         }
     }
 
-    /// Makes a table fit what is planned for it. Records that nothing makes fit are returned, by index.
+    /// Creates or alters a table as required by the plan. Returns records that cannot be written.
     ///
     /// # Errors
-    /// When the table cannot be changed.
+    /// If the table cannot be changed.
     pub(crate) async fn fit(
         &mut self,
         runner: &mut Runner<'_>,
         plan: &TablePlan<'_>,
-    ) -> Result<Vec<(u32, String)>, Trouble> {
+    ) -> Result<Vec<(u32, String)>, FlushError> {
         let target = &*plan.route.target;
         let mut known: Option<BTreeSet<String>> = None;
         for _ in 0..ROUNDS {
@@ -179,26 +176,26 @@ impl Catalog {
             known.get_or_insert_with(|| table.columns.iter().map(|column| column.name.clone()).collect());
             self.apply(runner, target, changes).await?;
         }
-        Err(Trouble::Tidegate(Error::retriable(format_args!(
-            "{} is being changed by somebody else all the time",
+        Err(FlushError::Plugin(Error::retriable(format_args!(
+            "{} is changed concurrently by other clients, and changes again after every reload",
             self.name(target)
         ))))
     }
 
-    fn changes(&self, table: &Table, plan: &TablePlan<'_>) -> Result<Changes, Trouble> {
+    fn changes(&self, table: &Table, plan: &TablePlan<'_>) -> Result<Changes, FlushError> {
         let Route { unmanaged, declared, table: source, .. } = &*plan.route;
         let (columns, comment) = (&self.columns, self.comment.as_str());
         let evolving = Evolving { columns, unmanaged, declared, source, comment };
         let changes = evolving.changes(table, &plan.steps, self.mode == Mode::Append);
-        changes.map_err(|reason| Trouble::Tidegate(Error::fatal(reason)))
+        changes.map_err(|reason| FlushError::Plugin(Error::fatal(reason)))
     }
 
-    async fn load(&self, runner: &mut Runner<'_>, target: &str) -> Result<Table, Trouble> {
+    async fn load(&self, runner: &mut Runner<'_>, target: &str) -> Result<Table, FlushError> {
         let name = self.name(target);
         let label = name.to_string();
         match runner.run("SHOW COLUMNS", Some(&label), &sql::show_columns(&name), &[]).await {
             Ok(answer) => {
-                Table::from_show(name, &answer).map_err(|error| Trouble::Tidegate(Error::fatal(error)))
+                Table::from_show(name, &answer).map_err(|error| FlushError::Plugin(Error::fatal(error)))
             }
             Err(error) if is_unknown_object(&error) => Ok(Table::missing(name)),
             Err(error) => Err(error.into()),
@@ -210,22 +207,22 @@ impl Catalog {
         runner: &mut Runner<'_>,
         target: &str,
         changes: Changes,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), FlushError> {
         let label = self.name(target).to_string();
         if self.evolution == Evolution::Off {
             let texts: Vec<&str> = changes.statements.iter().map(|(_, text)| text.as_str()).collect();
-            return Err(Trouble::Tidegate(Error::fatal(format_args!(
-                "{label} does not fit what is read, and schema_evolution = \"off\": run `{};`",
+            return Err(FlushError::Plugin(Error::fatal(format_args!(
+                "{label} does not match the records, and schema_evolution = \"off\": run `{};`",
                 texts.join("; ")
             ))));
         }
-        // Somebody else may have done the same a moment ago, or something else: the next look tells.
+        // Another task may have changed the table, so reload it.
         self.tables.remove(target);
         for (kind, text) in &changes.statements {
             let ran = runner.run(kind, Some(&label), text, &[]).await;
             match ran {
                 Ok(_) if runner.is_dry => {}
-                Ok(_) => info!(table = %label, "{}", told(kind, text)),
+                Ok(_) => info!(table = %label, "{}", describe_change(kind, text)),
                 Err(error) if is_lost_race(&error) => break,
                 Err(error) => return Err(error.into()),
             }
@@ -238,8 +235,8 @@ impl Catalog {
         Ok(())
     }
 
-    /// Makes the table of deleted keys, once, and forgets old keys, once a day.
-    async fn remember_deleted(&mut self, runner: &mut Runner<'_>, target: &str) -> Result<(), Trouble> {
+    /// Creates the table of deleted keys, once, and purges old keys, once a day.
+    async fn remember_deleted(&mut self, runner: &mut Runner<'_>, target: &str) -> Result<(), FlushError> {
         let is_needed = self.mode == Mode::Upsert && self.delete_mode == DeleteMode::Hard;
         let purged = self.remembering.get(target);
         if !is_needed || purged.is_some_and(|purged| purged.elapsed() < PURGE_INTERVAL) {
@@ -259,14 +256,14 @@ impl Catalog {
     }
 }
 
-/// What a change of a table comes to, for the log: definitions of columns hold no data.
-fn told(kind: &str, text: &str) -> String {
+/// Describes a change of a table for the log. Column definitions contain no data.
+fn describe_change(kind: &str, text: &str) -> String {
     match kind {
-        "CREATE TABLE" => "created the table".to_owned(),
+        "CREATE TABLE" => "Table created".to_owned(),
         _ => {
             let change =
                 text.find(" ADD ").or_else(|| text.find(" ALTER COLUMN ")).and_then(|at| text.get(at..));
-            format!("altered the table:{}", change.unwrap_or_default())
+            format!("Table altered:{}", change.unwrap_or_default())
         }
     }
 }

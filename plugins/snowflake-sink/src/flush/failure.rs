@@ -1,4 +1,4 @@
-//! What to do about an error of Snowflake: try again at once, hand the batch back to the host for later, or stop.
+//! Handling of Snowflake errors: retry at once, return a retriable error to the host, or fail.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -9,46 +9,44 @@ use tidegate_plugin::Error;
 
 use crate::session::{Class, SqlError};
 
-/// Why a batch was not written, before anybody decides what to do about it.
+/// Why a batch was not written.
 #[derive(Debug)]
-pub(crate) enum Trouble {
-    /// Snowflake's error.
+pub(crate) enum FlushError {
+    /// An error of Snowflake.
     Sql(SqlError),
-    /// An error for the host as it is.
-    Tidegate(Error),
-    /// A value does not fit its column, as the column was when it was last looked at.
-    Misfit(SqlError),
-    /// The offsets in Snowflake are not what this task knows.
+    /// An error for the host.
+    Plugin(Error),
+    /// A value does not fit its column, according to the cached definition.
+    Mismatch(SqlError),
+    /// The offsets in Snowflake are different from those of this task.
     OffsetsMoved,
 }
 
-impl From<SqlError> for Trouble {
+impl From<SqlError> for FlushError {
     fn from(error: SqlError) -> Self {
         Self::Sql(error)
     }
 }
 
-impl From<Error> for Trouble {
+impl From<Error> for FlushError {
     fn from(error: Error) -> Self {
-        Self::Tidegate(error)
+        Self::Plugin(error)
     }
 }
 
-/// What to do next.
 #[derive(Debug)]
 pub(crate) enum Next {
-    /// Try the batch again, after a pause; all tables are looked at anew if `tables`.
-    Again {
-        /// How long to wait.
+    /// Retry the batch after a delay.
+    Retry {
         pause: Duration,
-        /// Whether what is known of tables is out of date.
+        /// Whether to reload all table definitions.
         tables: bool,
     },
-    /// Let the host decide.
-    Give(Error),
+    /// Return the error to the host.
+    Fail(Error),
 }
 
-/// How often what was tried for one batch.
+/// Number of attempts for one batch, by cause.
 #[derive(Debug, Default)]
 pub(crate) struct Attempts {
     sessions: u32,
@@ -57,49 +55,49 @@ pub(crate) struct Attempts {
     moves: u32,
 }
 
-/// New sessions for one batch without a pause.
+/// Maximum number of new sessions without a delay.
 const SESSIONS: u32 = 3;
-/// Tries against the locks of others.
+/// Maximum number of retries after lock conflicts.
 const CONFLICTS: u32 = 6;
-/// Looks at changed tables.
+/// Maximum number of reloads of table definitions.
 const SCHEMAS: u32 = 3;
-/// Looks at offsets that moved.
+/// Maximum number of refreshes of the offsets.
 const LOOKS: u32 = 2;
-/// How long to leave a warehouse alone that has no room.
+/// Minimum delay if a warehouse has no capacity.
 const NO_ROOM: Duration = Duration::from_secs(30);
 
 impl Attempts {
-    /// Whether to look at the offsets once more. The look itself tells if another task has claimed a partition.
-    pub(crate) fn looks_at_offsets(&mut self) -> bool {
+    /// Whether to refresh the offsets again. The refresh detects if another task has claimed a partition.
+    pub(crate) fn may_refresh_offsets(&mut self) -> bool {
         self.moves += 1;
         self.moves <= LOOKS
     }
 
-    /// Decides about an error.
+    /// Decides how to handle an error.
     pub(crate) fn next(&mut self, error: SqlError) -> Next {
         match error.class {
             Class::Session if self.sessions < SESSIONS => {
                 self.sessions += 1;
-                Next::Again { pause: Duration::ZERO, tables: false }
+                Next::Retry { pause: Duration::ZERO, tables: false }
             }
             Class::Transient if is_conflict(&error) && self.conflicts < CONFLICTS => {
                 self.conflicts += 1;
-                Next::Again { pause: pause(self.conflicts), tables: false }
+                Next::Retry { pause: pause(self.conflicts), tables: false }
             }
             Class::Schema if self.schemas < SCHEMAS => {
                 self.schemas += 1;
-                Next::Again { pause: Duration::ZERO, tables: true }
+                Next::Retry { pause: Duration::ZERO, tables: true }
             }
-            _ => Next::Give(given(error)),
+            _ => Next::Fail(into_plugin_error(error)),
         }
     }
 }
 
-/// Another transaction wrote the same, or held its lock for too long.
+/// A conflict with another transaction, or a lock timeout.
 const CONFLICT: &str = "000625";
 /// A table or column exists already.
 const EXISTS: [&str; 2] = ["002002", "001430"];
-/// A table, schema or database does not exist, or the role may not see it; SHOW has a code of its own for that.
+/// A table, schema or database does not exist, or is not visible to the role. SHOW has its own code.
 const UNKNOWN_OBJECT: [&str; 2] = ["002003", "002043"];
 /// The statement took too long.
 const TIMEOUT: &str = "000630";
@@ -108,12 +106,12 @@ fn is_conflict(error: &SqlError) -> bool {
     error.code == CONFLICT
 }
 
-/// Whether a change of a table failed because somebody else made one: another look shows what is left to do.
+/// Whether altering a table failed because of a concurrent change. Reload the table, and check what is left to do.
 pub(crate) fn is_lost_race(error: &SqlError) -> bool {
     is_conflict(error) || EXISTS.contains(&error.code.as_str())
 }
 
-/// Whether a table does not exist, as far as the role can see.
+/// Whether a table does not exist or is not visible to the role.
 pub(crate) fn is_unknown_object(error: &SqlError) -> bool {
     UNKNOWN_OBJECT.contains(&error.code.as_str())
 }
@@ -123,7 +121,7 @@ pub(crate) fn is_timeout(error: &SqlError) -> bool {
     error.code == TIMEOUT
 }
 
-/// The class as a label of metrics.
+/// The class as a metric label.
 pub(crate) fn label(class: Class) -> &'static str {
     match class {
         Class::Session => "session",
@@ -140,8 +138,8 @@ pub(crate) fn label(class: Class) -> &'static str {
     }
 }
 
-/// The error as the host handles it.
-pub(crate) fn given(error: SqlError) -> Error {
+/// Converts an error for the host.
+pub(crate) fn into_plugin_error(error: SqlError) -> Error {
     match error.class {
         Class::Session => Error::retriable(error),
         Class::Transient => {
@@ -156,7 +154,7 @@ pub(crate) fn given(error: SqlError) -> Error {
     }
 }
 
-/// A pause that grows, of which a random part is taken, so that tasks do not meet again.
+/// An increasing delay with jitter, so that tasks do not collide again.
 fn pause(attempt: u32) -> Duration {
     let ceiling = Duration::from_millis(50 << attempt.min(6));
     let random = RandomState::new().hash_one(attempt) as f64 / u64::MAX as f64;

@@ -1,11 +1,11 @@
-//! From a plan to durable rows: one transaction per warehouse, with the rows of all its tables and the offsets behind them.
+//! Writes plans: one transaction per warehouse, with the rows of all its tables and their offsets.
 //!
 //! ```text
-//! plan ── tables fit? (DDL, outside of the transaction) ── statements ── BEGIN, rows, offsets, COMMIT
+//! plan ── create and alter tables (DDL, before the transaction) ── statements ── BEGIN, rows, offsets, COMMIT
 //! ```
 //!
-//! Whatever fails in between is rolled back, and the batch is planned anew: what Snowflake holds already is then left out,
-//! so that even a COMMIT whose answer was lost is neither repeated nor missed.
+//! After any failure, the transaction is rolled back, and the batch is planned again without the records that Snowflake
+//! already contains. So a COMMIT whose response was lost is neither repeated nor missed.
 
 mod catalog;
 mod dry_run;
@@ -30,31 +30,30 @@ use tidegate_plugin::{
 
 use self::{
     catalog::{Catalog, CatalogOptions},
-    failure::{Attempts, Next, Trouble, given, is_timeout, label},
+    failure::{Attempts, FlushError, Next, into_plugin_error, is_timeout, label},
     notices::Notices,
     offsets::{Moves, Offsets},
     older::{Older, OlderLog},
     pool::Pool,
     statements::{Preparing, Statements},
-    tag::told,
+    tag::batch_tag,
     transaction::{Failure, OffsetsMove, Outcome, Runner},
     unmatched::UnmatchedLog,
 };
 use crate::{
     config::{Config, Unmatched, UpdateMissing},
     names::{Naming, offsets_table},
-    plan::{Planner, Router, Rules, Warehouses, Work},
+    plan::{Planner, Router, Rules, TablePlans, Warehouses},
     session::{Class, Login, SqlError},
     sql::{self, OffsetNames, TableName},
     table::Columns,
 };
 
-/// Statements that are tried to find the rows at fault, before the host is asked to split the batch.
+/// Maximum number of statements for finding bad rows, before the host is asked to split the batch.
 const TRIES: usize = 100;
-/// Below this, statements are not made smaller.
+/// Minimum size limit of statements.
 const SMALLEST: usize = 4_096;
 
-/// Writes batches.
 pub(crate) struct Flusher {
     connector: String,
     task: u32,
@@ -70,15 +69,15 @@ pub(crate) struct Flusher {
     unmatched: UnmatchedLog,
     older: OlderLog,
     notices: Notices,
-    /// Warehouses in the order in which they write.
+    /// Warehouses in the order of writing.
     order: Vec<usize>,
 }
 
 impl Flusher {
-    /// A flusher that has not connected yet.
+    /// Creates a flusher without connecting.
     ///
     /// # Errors
-    /// When the configuration makes no sense.
+    /// If the configuration is invalid.
     pub(crate) fn new(config: Config, login: Login, context: &Context) -> Result<Self> {
         let naming = Naming::new(&config.table, config.identifiers)?;
         let warehouses = Warehouses::of(&config);
@@ -118,18 +117,20 @@ impl Flusher {
         })
     }
 
-    /// Logs in, so that what is wrong with the account shows at once.
+    /// Logs in, so that errors of the account are detected at once.
     ///
     /// # Errors
-    /// What is wrong.
+    /// If the login fails.
     pub(crate) async fn connect(&mut self) -> Result<()> {
         if self.config.dry_run {
-            info!("dry run: nothing is changed in Snowflake; the group's offsets move all the same");
+            info!(
+                "dry run: nothing is changed in Snowflake, but the offsets of the consumer group are committed"
+            );
         }
-        self.pool.session(0).await.map(|_| ()).map_err(given)
+        self.pool.session(0).await.map(|_| ()).map_err(into_plugin_error)
     }
 
-    /// Takes partitions over.
+    /// Claims partitions.
     ///
     /// # Errors
     /// As for `write`.
@@ -137,18 +138,18 @@ impl Flusher {
         if self.config.dry_run {
             return Ok(vec![Claim::default(); partitions.len()]);
         }
-        // Whoever had the partitions may have changed the tables.
+        // The previous owner of the partitions may have changed the tables.
         self.catalog.forget();
         let mut attempts = Attempts::default();
         loop {
             match self.try_claim(partitions).await {
                 Ok(claims) => return Ok(claims),
-                Err(trouble) => self.recover(&mut attempts, trouble, 0).await?,
+                Err(cause) => self.recover(&mut attempts, cause, 0).await?,
             }
         }
     }
 
-    async fn try_claim(&mut self, partitions: &[Partition<'_>]) -> Result<Vec<Claim>, Trouble> {
+    async fn try_claim(&mut self, partitions: &[Partition<'_>]) -> Result<Vec<Claim>, FlushError> {
         let tag = self.tag("claim");
         let Self { offsets_table: table, offset_names: names, .. } = self;
         let label = table.to_string();
@@ -169,31 +170,31 @@ impl Flusher {
         Ok(self.offsets.claimed(partitions, &answer)?)
     }
 
-    /// Forgets how far these partitions are: their logs begin anew.
+    /// Deletes the stored offsets of partitions, because their logs start over.
     ///
     /// # Errors
     /// As for `write`.
-    pub(crate) async fn start_over(&mut self, partitions: &[Partition<'_>]) -> Result<()> {
+    pub(crate) async fn reset_offsets(&mut self, partitions: &[Partition<'_>]) -> Result<()> {
         if self.config.dry_run {
             return Ok(());
         }
         let mut attempts = Attempts::default();
         loop {
-            match self.try_start_over(partitions).await {
+            match self.try_reset_offsets(partitions).await {
                 Ok(()) => return Ok(()),
-                Err(trouble) => self.recover(&mut attempts, trouble, 0).await?,
+                Err(cause) => self.recover(&mut attempts, cause, 0).await?,
             }
         }
     }
 
-    async fn try_start_over(&mut self, partitions: &[Partition<'_>]) -> Result<(), Trouble> {
-        // An attempt whose answer was lost may have succeeded.
+    async fn try_reset_offsets(&mut self, partitions: &[Partition<'_>]) -> Result<(), FlushError> {
+        // A previous attempt may have succeeded although its response was lost.
         self.refresh(partitions).await?;
-        let moves = self.offsets.forgetting(partitions);
+        let moves = self.offsets.resets(partitions);
         if moves.is_empty() {
             return Ok(());
         }
-        let (tag, now) = (self.tag("start over"), time_text(SystemTime::now()));
+        let (tag, now) = (self.tag("reset offsets"), time_text(SystemTime::now()));
         let session = self.pool.session(0).await?;
         let mut runner = Runner { session, tag: &tag, is_dry: false };
         let text = sql::offsets_move(&self.offsets_table, &self.offset_names);
@@ -205,16 +206,16 @@ impl Flusher {
                 Ok(())
             }
             Err(Failure::Statement(error, _)) => Err(error.into()),
-            Err(Failure::OffsetsMoved) => Err(Trouble::OffsetsMoved),
+            Err(Failure::OffsetsMoved) => Err(FlushError::OffsetsMoved),
         }
     }
 
-    /// Lets partitions go.
+    /// Releases partitions.
     pub(crate) fn release(&mut self, partitions: &[Partition<'_>]) {
         self.offsets.release(partitions);
     }
 
-    /// Ends the sessions.
+    /// Closes the sessions.
     pub(crate) async fn close(&mut self) {
         self.unmatched.close();
         self.older.close();
@@ -222,7 +223,7 @@ impl Flusher {
         self.pool.close().await;
     }
 
-    /// Writes a batch: all of it is durable, or nothing, or the report names the records that cannot be written.
+    /// Writes all of a batch, or nothing and returns the rejected records in the report.
     ///
     /// # Errors
     /// Retriable, fenced or fatal.
@@ -236,47 +237,47 @@ impl Flusher {
         loop {
             match self.try_write(batch, &limits, &mut report).await {
                 Ok(()) => return Ok(report),
-                Err(Stopped { trouble: Trouble::Sql(error), .. }) if limits.can_shrink(&error) => {
+                Err(FailedFlush { cause: FlushError::Sql(error), .. }) if limits.can_shrink(&error) => {
                     self.count(&error);
-                    warn!("{error}; trying again with smaller statements");
+                    warn!("{error}; retrying with smaller statements");
                     self.offsets.doubt();
                 }
-                // Somebody may have changed the table: better to look at it than to refuse records.
-                Err(Stopped { trouble: Trouble::Misfit(_), .. }) if !limits.has_looked => {
+                // The table may have been changed: reload it before rejecting records.
+                Err(FailedFlush { cause: FlushError::Mismatch(_), .. }) if !limits.has_looked => {
                     limits.has_looked = true;
                     self.catalog.forget();
                 }
-                Err(Stopped { trouble, warehouse }) => {
-                    self.recover(&mut attempts, trouble, warehouse).await?
+                Err(FailedFlush { cause, warehouse }) => {
+                    self.recover(&mut attempts, cause, warehouse).await?
                 }
             }
         }
     }
 
-    /// Prepares for another try, or gives up.
-    async fn recover(&mut self, attempts: &mut Attempts, trouble: Trouble, warehouse: usize) -> Result<()> {
-        let error = match trouble {
-            Trouble::Tidegate(error) => return Err(error),
-            Trouble::OffsetsMoved if attempts.looks_at_offsets() => {
+    /// Prepares a retry, or returns the error.
+    async fn recover(&mut self, attempts: &mut Attempts, cause: FlushError, warehouse: usize) -> Result<()> {
+        let error = match cause {
+            FlushError::Plugin(error) => return Err(error),
+            FlushError::OffsetsMoved if attempts.may_refresh_offsets() => {
                 self.offsets.doubt();
                 return Ok(());
             }
-            Trouble::OffsetsMoved => {
+            FlushError::OffsetsMoved => {
                 let table = &self.offsets_table;
-                return Err(Error::fenced(format_args!("somebody else moves the offsets in {table}")));
+                return Err(Error::fenced(format_args!("another client updates the offsets in {table}")));
             }
-            Trouble::Sql(error) | Trouble::Misfit(error) => error,
+            FlushError::Sql(error) | FlushError::Mismatch(error) => error,
         };
         self.offsets.doubt();
         if matches!(error.class, Class::Session | Class::Transient | Class::Clock) {
-            // The transaction, if it is still open, ends with its session.
+            // Closing the session ends a transaction that is still open.
             self.pool.discard(warehouse).await;
         }
         self.count(&error);
-        let told = error.to_string();
+        let message = error.to_string();
         match attempts.next(error) {
-            Next::Again { pause, tables } => {
-                warn!("{told}; trying again");
+            Next::Retry { pause, tables } => {
+                warn!("{message}; retrying");
                 if tables {
                     self.catalog.forget_all();
                     self.has_offsets_table = false;
@@ -284,7 +285,7 @@ impl Flusher {
                 tokio::time::sleep(pause).await;
                 Ok(())
             }
-            Next::Give(error) => Err(error),
+            Next::Fail(error) => Err(error),
         }
     }
 
@@ -293,10 +294,10 @@ impl Flusher {
         batch: &Batch<'_>,
         limits: &Limits,
         report: &mut Report,
-    ) -> Result<(), Stopped> {
+    ) -> Result<(), FailedFlush> {
         let in_doubt = if self.config.dry_run { Vec::new() } else { self.offsets.in_doubt(batch) };
         if !in_doubt.is_empty() {
-            self.refresh(&in_doubt).await.map_err(|trouble| Stopped { trouble, warehouse: 0 })?;
+            self.refresh(&in_doubt).await.map_err(|cause| FailedFlush { cause, warehouse: 0 })?;
         }
         let offsets = &self.offsets;
         let is_dry = self.config.dry_run;
@@ -304,24 +305,24 @@ impl Flusher {
         let mut plan =
             self.planner.plan(batch, &moved, |warehouse, record| !is_dry && offsets.holds(warehouse, record));
         if !plan.rejected.is_empty() {
-            refuse(report, plan.rejected);
+            reject(report, plan.rejected);
             return Ok(());
         }
         let resent = std::mem::take(&mut plan.resent);
-        // A batch of which nothing is left still moves the offsets.
-        if plan.works.is_empty() {
-            plan.works.insert(0, Work::new());
+        // A batch without remaining records still advances the offsets.
+        if plan.by_warehouse.is_empty() {
+            plan.by_warehouse.insert(0, TablePlans::new());
         }
-        let mut along = self.offsets.idle(|warehouse| plan.works.contains_key(&warehouse));
+        let mut along = self.offsets.idle(|warehouse| plan.by_warehouse.contains_key(&warehouse));
         for warehouse in self.order.clone() {
-            let Some(work) = plan.works.get(&warehouse) else { continue };
+            let Some(work) = plan.by_warehouse.get(&warehouse) else { continue };
             let mut moving = std::mem::take(&mut along);
             moving.push(warehouse);
-            let stopped = |trouble| Stopped { trouble, warehouse };
-            let refused =
+            let stopped = |cause| FailedFlush { cause, warehouse };
+            let rejected =
                 self.flush(batch, warehouse, work, &moving, limits, report).await.map_err(stopped)?;
-            if !refused.is_empty() {
-                refuse(report, unavailable::explained(refused, &plan.unreadable));
+            if !rejected.is_empty() {
+                reject(report, unavailable::explained(rejected, &plan.unreadable));
                 return Ok(());
             }
         }
@@ -333,17 +334,17 @@ impl Flusher {
         Ok(())
     }
 
-    /// Writes what one warehouse has to. Returns records that cannot be written; then nothing is.
+    /// Writes the changes of one warehouse. If it returns rejected records, nothing was written.
     async fn flush(
         &mut self,
         batch: &Batch<'_>,
         warehouse: usize,
-        work: &Work<'_>,
+        work: &TablePlans<'_>,
         moving: &[usize],
         limits: &Limits,
         report: &mut Report,
-    ) -> Result<Vec<(u32, String)>, Trouble> {
-        let tag = self.tag(&told(batch));
+    ) -> Result<Vec<(u32, String)>, FlushError> {
+        let tag = self.tag(&batch_tag(batch));
         let now = time_text(SystemTime::now());
         let is_dry = self.config.dry_run;
         let session = self.pool.session(warehouse).await?;
@@ -356,7 +357,7 @@ impl Flusher {
             prepare(&self.config, &self.catalog, work, limits, &now, &mut statements)?;
         }
         if statements.rejected.is_empty() {
-            unavailable::ask(&mut runner, &mut statements, self.config.on_unavailable).await?;
+            unavailable::run(&mut runner, &mut statements, self.config.on_unavailable).await?;
         }
         if !statements.rejected.is_empty() {
             return Ok(statements.rejected);
@@ -371,7 +372,7 @@ impl Flusher {
         match runner.transaction(&statements.prepared, &offsets).await {
             Ok(outcome) => {
                 self.offsets.moved(moves);
-                self.tell(&outcome, work, report);
+                self.report_outcome(&outcome, work, report);
                 statements.found.iter().for_each(|found| self.notices.add(&self.context, found));
                 Ok(Vec::new())
             }
@@ -379,9 +380,9 @@ impl Flusher {
                 if error.class == Class::Data && prepared.rows.is_some() =>
             {
                 if !limits.has_looked {
-                    return Err(Trouble::Misfit(error));
+                    return Err(FlushError::Mismatch(error));
                 }
-                let found = runner.offenders(&prepared, TRIES).await?;
+                let found = runner.bad_rows(&prepared, TRIES).await?;
                 if found.is_empty() {
                     return Err(error.into());
                 }
@@ -389,12 +390,12 @@ impl Flusher {
                 Ok(found.into_iter().filter_map(record).collect())
             }
             Err(Failure::Statement(error, _)) => Err(error.into()),
-            Err(Failure::OffsetsMoved) => Err(Trouble::OffsetsMoved),
+            Err(Failure::OffsetsMoved) => Err(FlushError::OffsetsMoved),
         }
     }
 
-    /// Learns what became of a transaction without an answer.
-    async fn refresh(&mut self, partitions: &[Partition<'_>]) -> Result<(), Trouble> {
+    /// Determines the outcome of a transaction without a response.
+    async fn refresh(&mut self, partitions: &[Partition<'_>]) -> Result<(), FlushError> {
         let tag = self.tag("refresh");
         let session = self.pool.session(0).await?;
         let mut runner = Runner { session, tag: &tag, is_dry: false };
@@ -404,7 +405,7 @@ impl Flusher {
         Ok(self.offsets.refresh(partitions, &answer)?)
     }
 
-    fn tell(&mut self, outcome: &Outcome, work: &Work<'_>, report: &mut Report) {
+    fn report_outcome(&mut self, outcome: &Outcome, work: &TablePlans<'_>, report: &mut Report) {
         for (table, changed) in &outcome.changed {
             let (inserted, updated, deleted) = (changed.inserted, changed.updated, changed.deleted);
             self.context.count("snowflake_unchanged_rows_total", &[("table", table)], changed.unchanged);
@@ -425,22 +426,22 @@ impl Flusher {
         self.context.count("snowflake_errors_total", &[("class", label(error.class))], 1);
     }
 
-    /// What Snowflake's query history shows of a statement.
+    /// The query tag of a statement.
     fn tag(&self, what: &str) -> String {
         format!("tidegate connector={} task={} {what}", self.connector, self.task)
     }
 }
 
-/// What ended a try, and where.
-struct Stopped {
-    trouble: Trouble,
+/// Why and in which warehouse an attempt failed.
+struct FailedFlush {
+    cause: FlushError,
     warehouse: usize,
 }
 
-/// What a try may do; less after some errors.
+/// Limits of an attempt, reduced after some errors.
 struct Limits {
     max_bytes: usize,
-    /// Whether tables were looked at again since a value did not fit.
+    /// Whether table definitions were reloaded after a value did not fit.
     has_looked: bool,
 }
 
@@ -449,7 +450,7 @@ impl Limits {
         Self { max_bytes: config.max_statement_bytes, has_looked: false }
     }
 
-    /// Whether the error may go away with smaller statements; the next ones are.
+    /// Whether smaller statements may avoid the error. Reduces the limit.
     fn can_shrink(&mut self, error: &SqlError) -> bool {
         if error.class != Class::TooBig && !is_timeout(error) {
             return false;
@@ -462,17 +463,17 @@ impl Limits {
 fn prepare(
     config: &Config,
     catalog: &Catalog,
-    work: &Work<'_>,
+    work: &TablePlans<'_>,
     limits: &Limits,
     now: &str,
     statements: &mut Statements,
-) -> Result<(), Trouble> {
+) -> Result<(), FlushError> {
     let preparing = Preparing {
         columns: catalog.columns(),
         delete_mode: config.delete_mode,
         insert_flag: config.update_missing == UpdateMissing::Skip,
         inserts_updates: config.update_missing == UpdateMissing::Insert,
-        asks: !config.dry_run,
+        looks_up_values: !config.dry_run,
         find_unmatched: config.unmatched == Unmatched::Warn && !config.dry_run,
         max_bytes: limits.max_bytes,
         now,
@@ -480,17 +481,17 @@ fn prepare(
     for (target, plan) in work {
         let Some(table) = catalog.get(target) else { continue };
         let prepared = preparing.table(plan, table, &catalog.deleted(target), statements);
-        prepared.map_err(|reason| Trouble::Tidegate(Error::fatal(reason)))?;
+        prepared.map_err(|reason| FlushError::Plugin(Error::fatal(reason)))?;
     }
     Ok(())
 }
 
-fn refuse(report: &mut Report, refused: Vec<(u32, String)>) {
+fn reject(report: &mut Report, rejected: Vec<(u32, String)>) {
     *report = Report::written();
-    refused.into_iter().for_each(|(record, reason)| report.reject(record, reason));
+    rejected.into_iter().for_each(|(record, reason)| report.reject(record, reason));
 }
 
-/// A time, as it is bound.
+/// A time, to be bound.
 fn time_text(time: SystemTime) -> String {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_parts(since.as_micros() as i64, 1_000_000, Some(0)).to_string()

@@ -1,18 +1,18 @@
-//! The statements for rows whose key changes, and the question for values that events leave out.
+//! Statements for rows whose key changes, and lookups of values that events omit.
 //!
-//! Rows are copied to their new keys before anything else of a step is written, all by one statement: it reads every old
-//! row before it writes one. What is written afterwards finds the values under the new key.
+//! Rows are copied to their new keys before anything else of a step is written, in one statement that reads every old
+//! row before it writes one. Later statements find the values under the new key.
 
 use std::rc::Rc;
 
-use super::statements::{Names, Prepared, Preparing, Purpose, Question, Sought, Statements, note};
+use super::statements::{LookupRow, Names, Prepared, Preparing, Purpose, Statements, ValueLookup, note};
 use crate::{
     plan::{Base, Folded, Upserts},
     sql::{self, Column},
     table::{EncodedRows, Encoder, Extras},
 };
 
-/// Prepares what rows of one step need whose key changes.
+/// Prepares statements for rows of one step whose key changes.
 pub(super) struct Moves<'m, 'p> {
     pub(super) preparing: &'m Preparing<'p>,
     pub(super) names: &'m Names<'m>,
@@ -23,7 +23,7 @@ impl Moves<'_, '_> {
     /// Prepares the copies.
     ///
     /// # Errors
-    /// When the table has no column for a part of the key.
+    /// If the table has no column for a part of the key.
     pub(super) fn copy(&self, upserts: &Upserts<'_>, out: &mut Statements) -> Result<(), String> {
         if !upserts.rows().iter().any(|row| !row.needed_origins().is_empty()) {
             return Ok(());
@@ -33,7 +33,7 @@ impl Moves<'_, '_> {
         let mut encoder =
             Encoder::new(names.table, preparing.columns, upserts.key(), names.unmanaged, extras)?;
         let moving = || upserts.rows().iter().filter(|row| !row.needed_origins().is_empty());
-        for row in moving().filter(|row| row.is_arrival()) {
+        for row in moving().filter(|row| row.is_moved_row()) {
             note(encoder.look_at(row.row()), row.last, out);
         }
         let mut rows = EncodedRows::default();
@@ -60,15 +60,15 @@ impl Moves<'_, '_> {
             source: Rc::clone(&names.source),
             text: text.into(),
             binds: vec![preparing.now.to_owned()],
-            // One row may be read under a key that another one writes: they cannot be told apart.
+            // Not bisected on errors: a row may depend on the old row of another one.
             rows: Some((Rc::new(rows), all)),
-            purpose: Purpose::Books,
+            purpose: Purpose::Bookkeeping,
         });
         Ok(())
     }
 
-    /// Prepares the question for values that neither the batch nor the table has.
-    pub(super) fn ask(
+    /// Prepares the lookup of values that neither the batch nor the table may have.
+    pub(super) fn look_up(
         &self,
         upserts: &Upserts<'_>,
         encoder: &Encoder<'_>,
@@ -76,10 +76,10 @@ impl Moves<'_, '_> {
         out: &mut Statements,
     ) {
         let Self { preparing, names, is_soft } = self;
-        if !preparing.asks {
+        if !preparing.looks_up_values {
             return;
         }
-        let (mut rows, mut sought) = (EncodedRows::default(), Vec::new());
+        let (mut rows, mut lookup_rows) = (EncodedRows::default(), Vec::new());
         let key: Rc<str> = upserts.key().join(", ").into();
         let may_lack =
             |row: &&Folded<'_>| !row.is_delete() && !row.is_only_copied() && row.unknown().next().is_some();
@@ -95,23 +95,23 @@ impl Moves<'_, '_> {
             if columns.is_empty() {
                 continue;
             }
-            // A row that cannot be encoded is refused when it is written.
+            // A row that cannot be encoded is rejected when it is written.
             let first = rows.len();
-            let Ok(places) = encoder.sought(&mut rows, first, row) else { continue };
+            let Ok(places) = encoder.lookup_rows(&mut rows, first, row) else { continue };
             let (record, numbers) = (row.last.record.index(), first..first + places);
-            sought.push(Sought { record, is_insert, columns, key: Rc::clone(&key), numbers });
+            lookup_rows.push(LookupRow { record, is_insert, columns, key: Rc::clone(&key), numbers });
         }
-        if sought.is_empty() {
+        if lookup_rows.is_empty() {
             return;
         }
-        let text = sql::without_values(&sql::Sought {
+        let text = sql::without_values(&sql::MissingValues {
             table: &names.table.name,
             key: &encoder.key_columns(),
             tombstones: (!is_soft).then_some(names.deleted),
             meta: &preparing.columns.meta,
         });
-        let mut asked = Statements::default();
-        preparing.runs("SELECT", text, &[], rows, Purpose::Books, names, &mut asked);
-        out.questions.push(Question { asked: asked.prepared, rows: sought, is_early });
+        let mut lookups = Statements::default();
+        preparing.runs("SELECT", text, &[], rows, Purpose::Bookkeeping, names, &mut lookups);
+        out.lookups.push(ValueLookup { statements: lookups.prepared, rows: lookup_rows, is_early });
     }
 }

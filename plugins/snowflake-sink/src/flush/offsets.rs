@@ -1,8 +1,8 @@
-//! Offsets that Snowflake holds: which partitions this task owns there, and what of them is written.
+//! Offsets that are stored in Snowflake, for the partitions that this task owns.
 //!
-//! One row per partition and warehouse in a table of the connector. A claim raises the row's epoch; a flush moves its
-//! offset in the transaction of the rows, only if epoch and offset are what this task knows. Snowflake keeps no key
-//! unique, so a race of two first claims may leave a row twice: then both copies move together, and no harm is done.
+//! The offsets table of the connector has one row per partition and warehouse. A claim increments the epoch; a flush updates the
+//! offset in the transaction of the rows, only if epoch and offset have the expected values. Snowflake does not enforce
+//! unique keys, so concurrent first claims may create a row twice. Both copies are then updated together.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -12,48 +12,46 @@ use tidegate_plugin::{Batch, Claim, Error, Partition, Record, Result};
 
 use crate::session::Answer;
 
-/// What Snowflake holds of one partition, by warehouse.
+/// The stored offsets of a partition, by warehouse.
 #[derive(Clone, Debug, Default)]
 struct Stored {
-    /// Number of our ownership, as the host hands it back.
+    /// Epoch of this task's claim, which the host returns with every batch.
     epoch: u64,
-    /// By warehouse: those of the configuration in its order, then others.
+    /// By warehouse: first those of the configuration, in order, then others.
     rows: Vec<Row>,
-    /// The names of the others.
+    /// Names of the other warehouses.
     former: Vec<String>,
-    /// Whether a transaction ended without an answer: what is here may be behind Snowflake.
+    /// Whether the outcome of the last transaction is unknown, so that Snowflake may have newer offsets.
     in_doubt: bool,
 }
 
-/// One row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Row {
     epoch: u64,
     next_offset: Option<i64>,
-    /// What the host has to know of the records before, in base64.
+    /// State of the host as of the offset, in base64.
     state: Option<Arc<str>>,
-    /// How many times Snowflake has it.
+    /// Number of copies of the row in Snowflake.
     copies: u64,
 }
 
-/// The offsets of a task's partitions.
 #[derive(Debug)]
 pub(crate) struct Offsets {
     warehouses: Vec<String>,
     partitions: HashMap<String, HashMap<i32, Stored>>,
 }
 
-/// Rows that a transaction moves.
+/// Offsets to update in a transaction.
 #[derive(Debug, Default)]
 pub(crate) struct Moves {
-    /// What is bound: `[[topic, partition, warehouse, epoch, expected, next, state], ..]`.
+    /// To be bound: `[[topic, partition, warehouse, epoch, expected, next, state], ..]`.
     rows: Vec<Json>,
     moved: Vec<Moved>,
-    /// How many rows Snowflake has to say that it moved.
+    /// Number of rows that must be updated, including copies.
     copies: u64,
 }
 
-/// Where a row is after a transaction.
+/// The offset of a row after the transaction.
 #[derive(Debug)]
 struct Moved {
     topic: String,
@@ -64,31 +62,28 @@ struct Moved {
 }
 
 impl Moves {
-    /// Whether nothing moves.
     pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// The rows as they are bound.
+    /// The rows, to be bound.
     pub(crate) fn payload(&self) -> String {
         Json::from(self.rows.clone()).to_string()
     }
 
-    /// How many rows have to move.
     pub(crate) fn copies(&self) -> u64 {
         self.copies
     }
 }
 
 impl Offsets {
-    /// The offsets of a connector with these warehouses.
     pub(crate) fn new(warehouses: &[Option<String>]) -> Self {
         let warehouses = warehouses.iter().map(|name| name.clone().unwrap_or_default()).collect();
         Self { warehouses, partitions: HashMap::new() }
     }
 
-    /// The warehouses that have nothing to write, those that the configuration no longer names included: their rows go
-    /// along with those of others, so that none falls behind.
+    /// The warehouses without changes, including those that are no longer in the configuration. Their offsets are updated
+    /// together with those of another warehouse, so that none falls behind.
     pub(crate) fn idle(&self, has_work: impl Fn(usize) -> bool) -> Vec<usize> {
         let known = self.partitions.values().flat_map(HashMap::values).map(|stored| stored.rows.len()).max();
         (0..known.unwrap_or_default()).filter(|warehouse| !has_work(*warehouse)).collect()
@@ -103,8 +98,8 @@ impl Offsets {
 
     /// The rows to add for a claim: `[[topic, partition, warehouse, next, state], ..]`.
     ///
-    /// A warehouse that is new begins where all others are, for they have written all that came before; one that has a
-    /// row and wrote nothing yet begins at the beginning.
+    /// A new warehouse starts at the lowest offset of the others, which have written all earlier records. A warehouse with a
+    /// row but without an offset starts at the beginning.
     pub(crate) fn missing(&self, partitions: &[Partition<'_>], answer: &Answer) -> Result<Option<String>> {
         let mut missing = Vec::new();
         for partition in partitions {
@@ -122,7 +117,7 @@ impl Offsets {
         Ok((!missing.is_empty()).then(|| Json::from(missing).to_string()))
     }
 
-    /// Takes partitions over, as Snowflake now has them.
+    /// Stores the claimed rows of partitions.
     pub(crate) fn claimed(&mut self, partitions: &[Partition<'_>], answer: &Answer) -> Result<Vec<Claim>> {
         let mut claims = Vec::with_capacity(partitions.len());
         for partition in partitions {
@@ -140,7 +135,7 @@ impl Offsets {
         Ok(claims)
     }
 
-    /// Learns what a transaction in doubt has come to.
+    /// Stores the rows of partitions after a transaction in doubt.
     ///
     /// # Errors
     /// Fenced, if another task has claimed one of the partitions.
@@ -161,12 +156,12 @@ impl Offsets {
         Ok(())
     }
 
-    /// Notes that a transaction ended, and nobody knows how.
+    /// Marks the outcome of the last transaction as unknown.
     pub(crate) fn doubt(&mut self) {
         self.partitions.values_mut().flat_map(HashMap::values_mut).for_each(|stored| stored.in_doubt = true);
     }
 
-    /// The partitions of a batch of which it is not known how their last transaction ended.
+    /// The partitions of a batch for which the outcome of the last transaction is unknown.
     pub(crate) fn in_doubt<'b>(&self, batch: &Batch<'b>) -> Vec<Partition<'b>> {
         let partitions = batch
             .positions()
@@ -178,7 +173,7 @@ impl Offsets {
             .collect()
     }
 
-    /// The rows of a partition, and the names of those warehouses that the configuration does not have.
+    /// The rows of a partition, and the names of warehouses that are not in the configuration.
     fn rows(&self, partition: &Partition<'_>, answer: &Answer) -> Result<(Vec<Row>, Vec<String>)> {
         let known = rows_of(answer, partition)?;
         let row =
@@ -187,7 +182,7 @@ impl Offsets {
         let mut rows = rows.ok_or_else(|| {
             let Partition { topic, partition } = partition;
             Error::retriable(format_args!(
-                "the offsets table has no row for {topic}[{partition}]: somebody deleted it"
+                "the offsets table has no row for {topic}[{partition}]: it was deleted by another client"
             ))
         })?;
         let others = known.iter().filter(|(name, _)| !self.warehouses.contains(name));
@@ -195,7 +190,7 @@ impl Offsets {
         Ok((rows, others.map(|(name, _)| name.clone()).collect()))
     }
 
-    /// A warehouse that is gone from the configuration must have written all that it had to.
+    /// A warehouse that was removed from the configuration must have written all records.
     fn check_former(&self, partition: &Partition<'_>, rows: &[Row], former: &[String]) -> Result<()> {
         let furthest = rows.iter().map(|row| row.next_offset).max().flatten();
         let behind =
@@ -208,7 +203,7 @@ impl Offsets {
         )))
     }
 
-    /// Lets partitions go.
+    /// Releases partitions.
     pub(crate) fn release(&mut self, partitions: &[Partition<'_>]) {
         for Partition { topic, partition } in partitions {
             if let Some(topic) = self.partitions.get_mut(*topic) {
@@ -217,7 +212,7 @@ impl Offsets {
         }
     }
 
-    /// Checks that this task still owns what a batch is from.
+    /// Checks that this task still owns the partitions of a batch.
     ///
     /// # Errors
     /// Fenced, if it does not.
@@ -235,7 +230,7 @@ impl Offsets {
         self.partitions.get(topic)?.get(&partition)
     }
 
-    /// Whether a warehouse holds a record already.
+    /// Whether a warehouse already contains a record.
     pub(crate) fn holds(&self, warehouse: usize, record: Record<'_>) -> bool {
         let row = self
             .stored(record.source_topic(), record.partition())
@@ -243,7 +238,7 @@ impl Offsets {
         row.and_then(|row| row.next_offset).is_some_and(|next| record.offset() < next)
     }
 
-    /// What to move in a transaction for these warehouses.
+    /// The offsets to update in a transaction for these warehouses.
     pub(crate) fn moves(&self, batch: &Batch<'_>, warehouses: &[usize]) -> Moves {
         let mut moves = Moves::default();
         for position in batch.positions() {
@@ -283,8 +278,8 @@ impl Offsets {
         moves
     }
 
-    /// What to move so that no offset is stored of these partitions any more. Their states stay.
-    pub(crate) fn forgetting(&self, partitions: &[Partition<'_>]) -> Moves {
+    /// The updates that delete the stored offsets of partitions. States are kept.
+    pub(crate) fn resets(&self, partitions: &[Partition<'_>]) -> Moves {
         let mut moves = Moves::default();
         for Partition { topic, partition } in partitions {
             let Some(stored) = self.stored(topic, *partition) else { continue };
@@ -303,7 +298,7 @@ impl Offsets {
         moves
     }
 
-    /// Notes that a transaction was committed.
+    /// Stores the offsets of a committed transaction.
     pub(crate) fn moved(&mut self, moves: Moves) {
         for Moved { topic, partition, warehouse, next_offset, state } in moves.moved {
             let stored = self.partitions.get_mut(&topic).and_then(|topic| topic.get_mut(&partition));
@@ -314,26 +309,26 @@ impl Offsets {
     }
 }
 
-/// The state that a row holds.
+/// Decodes the state of a row.
 fn decoded(text: &str, partition: &Partition<'_>) -> Result<Vec<u8>> {
     STANDARD.decode(text).map_err(|_| {
         let Partition { topic, partition } = partition;
         Error::fatal(format_args!(
-            "the offsets table has a state of {topic}[{partition}] that cannot be read: was it changed by hand? Set it to \
-             NULL to go on without: events that the source sends again may then be applied again"
+            "the offsets table has a state of {topic}[{partition}] that cannot be decoded: it may have been modified manually. Set it to \
+             NULL to continue without it: events that the source sends again may then be applied again"
         ))
     })
 }
 
-/// That somebody else writes now.
+/// The error if another task owns the partition.
 fn fenced(partition: &Partition<'_>) -> Error {
     let Partition { topic, partition } = partition;
-    Error::fenced(format_args!("another task has claimed {topic}[{partition}], and writes it from here on"))
+    Error::fenced(format_args!("another task has claimed {topic}[{partition}]"))
 }
 
-/// The rows of a partition in an answer of `topic, partition, warehouse, epoch, next_offset, state`, by warehouse.
+/// The rows of a partition in a result with `topic, partition, warehouse, epoch, next_offset, state`, by warehouse.
 ///
-/// Of copies with different epochs, the newest counts: older ones come from claims that were given up.
+/// Of copies with different epochs, the newest is used: older ones come from abandoned claims.
 fn rows_of(answer: &Answer, partition: &Partition<'_>) -> Result<Vec<(String, Row)>> {
     let wanted = partition.partition.to_string();
     let mut rows: Vec<(String, Row)> = Vec::new();
@@ -342,8 +337,11 @@ fn rows_of(answer: &Answer, partition: &Partition<'_>) -> Result<Vec<(String, Ro
         if text(0) != Some(partition.topic) || text(1) != Some(&*wanted) {
             continue;
         }
-        let unreadable =
-            || Error::fatal("the offsets table holds what is no number: was it changed by hand?");
+        let unreadable = || {
+            Error::fatal(
+                "the offsets table contains a value that is not a number: it may have been modified manually",
+            )
+        };
         let epoch = text(3).unwrap_or_default().parse().map_err(|_| unreadable())?;
         let next_offset = text(4).map(str::parse).transpose().map_err(|_| unreadable())?;
         let warehouse = text(2).unwrap_or_default();
@@ -390,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_starts_where_the_slowest_warehouse_is() {
+    fn a_task_starts_at_the_lowest_offset() {
         let (_, claim) = claimed(&[("A", 3, Some(100)), ("B", 4, Some(80))]);
         assert_eq!((claim.next_offset, claim.epoch), (Some(80), 4));
         let (_, claim) = claimed(&[("A", 1, Some(100)), ("B", 1, None)]);
@@ -398,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_warehouse_begins_where_all_others_are() {
+    fn a_new_warehouse_starts_at_the_lowest_offset() {
         let missing = |rows: &[_]| offsets_of_two().missing(&[PARTITION], &answer(rows)).unwrap();
         assert_eq!(missing(&[]).unwrap(), r#"[["t","0","A",null,null],["t","0","B",null,null]]"#);
         assert_eq!(missing(&[("A", 1, Some(7)), ("C", 1, Some(5))]).unwrap(), r#"[["t","0","B","5",null]]"#);
@@ -407,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_a_race_left_twice_does_no_harm() {
+    fn duplicate_rows_are_updated_together() {
         let (offsets, claim) =
             claimed(&[("A", 2, Some(5)), ("A", 2, Some(5)), ("A", 1, None), ("B", 2, Some(5))]);
         assert_eq!((claim.next_offset, claim.epoch), (Some(5), 2));
@@ -416,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn another_claim_is_noticed_and_a_commit_without_an_answer_counts() {
+    fn other_claims_and_commits_without_a_response_are_detected() {
         let (mut offsets, _) = claimed(&[("A", 2, Some(5)), ("B", 2, Some(5))]);
         offsets.doubt();
         offsets.refresh(&[PARTITION], &answer(&[("A", 2, Some(9)), ("B", 2, Some(5))])).unwrap();
@@ -428,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn a_warehouse_that_is_no_longer_configured_has_to_be_done() {
+    fn a_removed_warehouse_must_have_written_everything() {
         let (offsets, claim) = claimed(&[("A", 1, Some(9)), ("B", 1, Some(9)), ("OLD", 1, Some(9))]);
         assert_eq!(claim.next_offset, Some(9));
         assert_eq!(offsets.idle(|warehouse| warehouse == 0), [1, 2], "its row goes along");
@@ -438,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_is_gone_is_said() {
+    fn a_missing_row_is_an_error() {
         let error = offsets_of_two().claimed(&[PARTITION], &answer(&[("A", 1, None)])).unwrap_err();
         assert!(error.message().contains("no row for t[0]"), "{error}");
     }

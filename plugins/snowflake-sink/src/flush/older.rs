@@ -1,5 +1,5 @@
-//! Events that changed nothing since their rows are newer: counted, and warned of where the source is not known to have sent
-//! them before.
+//! Counts events without effect because their rows are newer, and logs a warning if they are not known to be resent by the
+//! source.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -8,34 +8,34 @@ use std::{
 
 use tidegate_plugin::prelude::warn;
 
-use super::transaction::{Changed, Outcome};
+use super::transaction::{Outcome, RowCounts};
 use crate::{
     config::UpdateMissing,
-    plan::{Folded, Step, Work},
+    plan::{Folded, Step, TablePlans},
 };
 
-/// How often a table is warned of.
+/// Interval of warnings for a table.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// How many events of one table changed nothing since they are older.
+/// Number of outdated events of a table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Older {
-    /// Than their rows in the table.
+    /// Older than their rows in the table.
     pub(super) rows: u64,
-    /// Than others of their row in the batch.
+    /// Older than another event of their row in the batch.
     pub(super) in_batch: u64,
-    /// Rows of the batch whose last event the source has sent before: they are expected to change nothing.
+    /// Rows of the batch whose last event was resent by the source, which are expected to have no effect.
     pub(super) resent: u64,
 }
 
 impl Older {
-    /// Tells rows that are newer from rows that are not there. Where nobody looks for missing rows, ineffective deletes
-    /// count as deletes of missing rows.
+    /// Distinguishes newer rows from missing rows. If missing rows are not detected, deletes without effect
+    /// are counted as deletes of missing rows.
     pub(super) fn of(
         table: &str,
-        changed: &Changed,
+        changed: &RowCounts,
         outcome: &Outcome,
-        work: &Work<'_>,
+        work: &TablePlans<'_>,
         missing: UpdateMissing,
     ) -> Self {
         let plans = work.values().filter(|plan| plan.route.table == table);
@@ -61,19 +61,19 @@ impl Older {
     }
 }
 
-/// What was warned of, by table.
+/// Last warnings, by table.
 #[derive(Debug, Default)]
 pub(super) struct OlderLog(HashMap<String, Warned>);
 
 #[derive(Debug)]
 struct Warned {
     at: Instant,
-    /// Events since then.
+    /// Events since the last warning.
     since: u64,
 }
 
 impl OlderLog {
-    /// Warns of events that are older than their rows and were not sent before, or counts them until it is time again.
+    /// Logs outdated events that were not resent, or counts them until the next warning is due.
     pub(super) fn add(&mut self, table: &str, older: &Older) {
         let unexpected = older.rows.saturating_sub(older.resent);
         if unexpected == 0 {
@@ -91,19 +91,16 @@ impl OlderLog {
         self.0.insert(table.to_owned(), Warned { at: now, since: 0 });
         warn!(
             table,
-            "{count} rows were left as they are: the table holds newer events of them, and the source is not known to have \
-             sent these before. That is normal after offsets were set back; if the source was restored or replaced, load \
+            "{count} rows were not changed: the table has newer events of them, and the source is not known to have \
+             sent these before. This is normal after the consumer group was reset; if the source was restored or replaced, load \
              the table again, or set order_by = \"offset\""
         );
     }
 
-    /// Says what was counted and not warned of, at the end.
+    /// Logs the remaining counts.
     pub(super) fn close(&mut self) {
         for (table, warned) in self.0.drain().filter(|(_, warned)| warned.since > 0) {
-            warn!(
-                table,
-                "{} more rows were left as they are, since the table holds newer events", warned.since
-            );
+            warn!(table, "{} more rows were not changed because the table has newer events", warned.since);
         }
     }
 }

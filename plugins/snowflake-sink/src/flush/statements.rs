@@ -1,8 +1,8 @@
-//! The statements that write one table's part of a batch.
+//! Statements that write the changes of one table.
 
 use std::{ops::Range, rc::Rc};
 
-use super::{moves::Moves, notices::Found};
+use super::{moves::Moves, notices::Notice};
 use crate::{
     config::DeleteMode,
     plan::{Event, Step, TablePlan, Upserts},
@@ -10,38 +10,37 @@ use crate::{
     table::{Columns, EncodedRows, Encoder, Extras, Table, bury},
 };
 
-/// A statement that is ready to run.
+/// A prepared statement.
 #[derive(Clone, Debug)]
 pub(crate) struct Prepared {
-    /// What it does, for logs and errors.
+    /// Kind of statement, for logs and errors.
     pub(crate) kind: &'static str,
-    /// The table that it is about.
+    /// Target table.
     pub(crate) table: Rc<str>,
-    /// The source's table, by which operators know the batch.
+    /// Table of the source.
     pub(crate) source: Rc<str>,
-    /// Its text.
     pub(crate) text: Rc<str>,
-    /// What is bound before the rows.
+    /// Binds before the rows.
     pub(crate) binds: Vec<String>,
-    /// The rows, and which of them.
+    /// The rows, and the range of them to send.
     pub(crate) rows: Option<(Rc<EncodedRows>, Range<usize>)>,
-    /// What its answer is for.
+    /// Use of the result.
     pub(crate) purpose: Purpose,
 }
 
-/// What a statement's answer is for.
+/// Use of a statement's result.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Purpose {
-    /// It changes the table: its counts are reported.
+    /// It changes the table, and its counts are reported.
     Write,
-    /// It finds keys without a row.
+    /// It returns keys without a row.
     FindUnmatched,
-    /// It keeps the sink's own books.
-    Books,
+    /// It maintains the sink's own data.
+    Bookkeeping,
 }
 
 impl Prepared {
-    /// All binds, the rows last.
+    /// All binds, with the rows last.
     pub(crate) fn all_binds(&self, rows: Option<Range<usize>>) -> Vec<String> {
         let mut binds = self.binds.clone();
         if let Some((encoded, all)) = &self.rows {
@@ -50,87 +49,87 @@ impl Prepared {
         binds
     }
 
-    /// How many of its rows delete.
+    /// Number of rows that are deletes.
     pub(crate) fn delete_count(&self) -> usize {
         self.rows.as_ref().map_or(0, |(encoded, rows)| encoded.delete_count(rows))
     }
 
-    /// How many rows it has, if it has rows.
+    /// Number of rows, if it has rows.
     pub(crate) fn row_count(&self) -> Option<usize> {
         self.rows.as_ref().map(|(_, rows)| rows.len())
     }
 
-    /// The record that a row is there for.
+    /// The record of a row.
     pub(crate) fn record(&self, row: usize) -> Option<u32> {
         self.rows.as_ref()?.0.record(row)
     }
 }
 
-/// How statements are made.
+/// Settings for preparing statements.
 #[derive(Debug)]
 pub(crate) struct Preparing<'a> {
-    /// The rules for columns.
+    /// Naming of columns.
     pub(crate) columns: &'a Columns,
-    /// Whether deleted rows go or stay.
+    /// Hard or soft deletes.
     pub(crate) delete_mode: DeleteMode,
-    /// Whether rows carry a flag that says if they may be inserted.
+    /// Whether rows have a flag that allows inserting them.
     pub(crate) insert_flag: bool,
-    /// Whether updates without a row are inserted, so that what they leave out becomes NULL.
+    /// Whether updates without a row are inserted, so that omitted values become NULL.
     pub(crate) inserts_updates: bool,
-    /// Whether it is asked for values that nothing has: not where the tables may not be there.
-    pub(crate) asks: bool,
-    /// Whether keys without a row are looked for.
+    /// Whether to look up omitted values. Not in a dry run, where tables may not exist.
+    pub(crate) looks_up_values: bool,
+    /// Whether to find keys without a row.
     pub(crate) find_unmatched: bool,
-    /// The largest statement.
+    /// Maximum size of a statement.
     pub(crate) max_bytes: usize,
     /// The time of writing, to be bound.
     pub(crate) now: &'a str,
 }
 
-/// Statements, and records that cannot be written.
+/// Prepared statements, lookups and rejected records.
 #[derive(Debug, Default)]
 pub(crate) struct Statements {
-    /// The statements, in order.
+    /// Statements, in order.
     pub(crate) prepared: Vec<Prepared>,
-    /// Records by index, each with its reason.
+    /// Rejected records: index and reason.
     pub(crate) rejected: Vec<(u32, String)>,
-    /// What is asked before any of it runs.
-    pub(crate) questions: Vec<Question>,
-    /// What columns hold otherwise than the source does.
-    pub(crate) found: Vec<Found>,
+    /// Lookups to run before the statements.
+    pub(crate) lookups: Vec<ValueLookup>,
+    /// Warnings about values that are not in their column as in the source.
+    pub(crate) found: Vec<Notice>,
 }
 
-/// A question for rows that leave out values which nothing has.
+/// A lookup of omitted values.
 #[derive(Debug)]
-pub(crate) struct Question {
-    /// The statements; each answers with the numbers of what was not found.
-    pub(crate) asked: Vec<Prepared>,
-    /// The rows that it is about.
-    pub(crate) rows: Vec<Sought>,
-    /// Whether statements of the batch that come before may change the answer.
+pub(crate) struct ValueLookup {
+    /// Statements that return the numbers of missing values.
+    pub(crate) statements: Vec<Prepared>,
+    /// The rows to look up.
+    pub(crate) rows: Vec<LookupRow>,
+    /// Whether earlier statements of the batch may change the result.
     pub(crate) is_early: bool,
 }
 
-/// A row that leaves values out.
+/// A row that omits values.
 #[derive(Debug)]
-pub(crate) struct Sought {
+pub(crate) struct LookupRow {
     /// Its last record.
     pub(crate) record: u32,
-    /// Whether it was inserted: then the values are somewhere, or it cannot be written as it should be.
+    /// Whether it is an insert, which requires the values.
     pub(crate) is_insert: bool,
-    /// Its columns without a value.
+    /// Columns without a value.
     pub(crate) columns: Vec<String>,
-    /// The names of its key's columns.
+    /// Names of the key columns.
     pub(crate) key: Rc<str>,
-    /// The numbers under which it is asked for, one for each place where its values may be.
+    /// Numbers of its lookups, one for each row that may have its values.
     pub(crate) numbers: Range<usize>,
 }
 
 impl Preparing<'_> {
-    /// Prepares what happens to one table, and adds it to `out`.
+    /// Prepares the changes of one table, and adds them to `out`.
     ///
     /// # Errors
-    /// Why nothing can be written to the table.
+    /// If nothing can be written to the table.
     pub(crate) fn table(
         &self,
         plan: &TablePlan<'_>,
@@ -172,7 +171,7 @@ impl Preparing<'_> {
         for row in written_rows() {
             note(encoder.look_at(row.row()), row.last, out);
         }
-        moves.ask(upserts, &encoder, is_early, out);
+        moves.look_up(upserts, &encoder, is_early, out);
         let (mut rows, mut keys, mut buried) = <(EncodedRows, EncodedRows, EncodedRows)>::default();
         for row in written_rows() {
             let written = encoder.folded(&mut rows, row);
@@ -211,7 +210,7 @@ impl Preparing<'_> {
         };
         self.runs("MERGE", sql::merge(&merge), &[self.now], rows, Purpose::Write, names, out);
         let text = sql::bury(names.deleted, meta);
-        self.runs("MERGE", text, &[self.now], buried, Purpose::Books, names, out);
+        self.runs("MERGE", text, &[self.now], buried, Purpose::Bookkeeping, names, out);
         Ok(())
     }
 
@@ -252,7 +251,7 @@ impl Preparing<'_> {
         let mut buried = EncodedRows::default();
         bury(&mut buried, event.record.index(), sql::EVERY_KEY, event.position)?;
         let text = sql::bury(names.deleted, meta);
-        self.runs("MERGE", text, &[self.now], buried, Purpose::Books, names, out);
+        self.runs("MERGE", text, &[self.now], buried, Purpose::Bookkeeping, names, out);
         Ok(())
     }
 
@@ -285,7 +284,7 @@ impl Preparing<'_> {
     }
 }
 
-/// The table and what goes with it.
+/// Names for the statements of a table.
 pub(super) struct Names<'n> {
     pub(super) table: &'n Table,
     pub(super) label: Rc<str>,
@@ -297,7 +296,7 @@ pub(super) struct Names<'n> {
 impl Statements {
     fn found(&mut self, encoder: &Encoder<'_>, names: &Names<'_>, columns: &Columns) {
         let found = encoder.findings().into_iter();
-        self.found.extend(found.map(|found| Found::of(found, names.table, &names.source, columns)));
+        self.found.extend(found.map(|found| Notice::of(found, names.table, &names.source, columns)));
     }
 }
 

@@ -1,9 +1,9 @@
-//! What Snowflake's query history shows of a batch.
+//! Query tags of batches.
 
 use tidegate_plugin::Batch;
 
-/// The offsets of a batch, for the tag.
-pub(super) fn told(batch: &Batch<'_>) -> String {
+/// The offsets of a batch, for the query tag.
+pub(super) fn batch_tag(batch: &Batch<'_>) -> String {
     let mut text = String::new();
     for position in batch.positions() {
         let first = batch.iter().find(|record| {

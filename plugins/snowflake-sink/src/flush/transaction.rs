@@ -1,4 +1,4 @@
-//! One transaction in one warehouse: the rows of a batch, and the offsets behind them.
+//! A transaction in one warehouse: the rows of a batch and their offsets.
 
 use std::{ops::Range, rc::Rc};
 
@@ -9,47 +9,39 @@ use super::{
 };
 use crate::session::{Answer, Class, Session, SqlError, Statement};
 
-/// Statements that a dry run runs.
+/// Statements that are also run in a dry run.
 const READING: [&str; 2] = ["SELECT", "SHOW COLUMNS"];
 
-/// Runs statements with the tag that tells the warehouse's owner who did what.
+/// Runs statements with a query tag.
 pub(crate) struct Runner<'s> {
-    /// The session.
     pub(crate) session: &'s mut Session,
-    /// The tag.
     pub(crate) tag: &'s str,
-    /// Whether statements that change something are printed and not run.
+    /// Whether statements that change something are printed instead of run.
     pub(crate) is_dry: bool,
 }
 
-/// How a transaction moves its offsets.
+/// The update of the offsets in a transaction.
 pub(crate) struct OffsetsMove<'m> {
-    /// Their table.
     pub(crate) table: &'m str,
-    /// The statement.
     pub(crate) text: &'m str,
-    /// What moves.
     pub(crate) moves: &'m Moves,
-    /// The time, as it is bound.
+    /// The time of writing, to be bound.
     pub(crate) now: &'m str,
 }
 
-/// Rows that a transaction changed.
+/// Number of rows that a transaction changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Changed {
-    /// Inserted.
+pub(crate) struct RowCounts {
     pub(crate) inserted: u64,
-    /// Updated.
     pub(crate) updated: u64,
-    /// Deleted.
     pub(crate) deleted: u64,
-    /// Sent, and nothing changed: what is there is newer, or there was nothing to delete.
+    /// Rows without effect: the existing row is newer, or there was nothing to delete.
     pub(crate) unchanged: u64,
-    /// Of these, deletes.
+    /// Deletes among these.
     pub(crate) unchanged_deletes: u64,
 }
 
-impl Changed {
+impl RowCounts {
     fn add(&mut self, more: Self) {
         self.inserted += more.inserted;
         self.updated += more.updated;
@@ -59,21 +51,21 @@ impl Changed {
     }
 }
 
-/// What a transaction came to.
+/// The result of a transaction.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     /// By table of the source.
-    pub(crate) changed: Vec<(Rc<str>, Changed)>,
-    /// By table of the source: keys of updates and deletes that matched nothing.
+    pub(crate) changed: Vec<(Rc<str>, RowCounts)>,
+    /// By table of the source: keys of updates and deletes that matched no row.
     pub(crate) unmatched: Vec<(Rc<str>, Vec<String>)>,
 }
 
 /// Why a transaction was rolled back.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// A statement failed, perhaps that of these rows.
+    /// A statement failed, possibly the one with these rows.
     Statement(SqlError, Option<Prepared>),
-    /// The offsets are not what this task knows: another one has claimed a partition.
+    /// The offsets are not as expected: another task has claimed a partition.
     OffsetsMoved,
 }
 
@@ -87,7 +79,7 @@ impl Runner<'_> {
     /// Runs a statement.
     ///
     /// # Errors
-    /// What Snowflake says.
+    /// Errors of Snowflake.
     pub(crate) async fn run(
         &mut self,
         kind: &'static str,
@@ -103,10 +95,10 @@ impl Runner<'_> {
         self.session.run(&Statement { kind, table, text, binds: &binds, tag: self.tag }).await
     }
 
-    /// Claims partitions in a transaction, and reads what is stored of them.
+    /// Claims partitions in a transaction, and reads their rows.
     ///
     /// # Errors
-    /// What Snowflake says.
+    /// Errors of Snowflake.
     pub(crate) async fn claim(
         &mut self,
         table: &str,
@@ -128,10 +120,10 @@ impl Runner<'_> {
         }
     }
 
-    /// Runs a transaction: all of it, or nothing.
+    /// Runs a transaction.
     ///
     /// # Errors
-    /// Why it was rolled back. Only where Snowflake did not answer, it may have been committed all the same.
+    /// Why it was rolled back. If Snowflake did not respond, it may have been committed nevertheless.
     pub(crate) async fn transaction(
         &mut self,
         prepared: &[Prepared],
@@ -189,23 +181,23 @@ impl Runner<'_> {
         self.run(kind, Some(table), text, &statement.all_binds(rows)).await
     }
 
-    /// Rolls back what can be. If even that fails, the session is of no use: whoever drops it ends the transaction.
+    /// Rolls back. If that fails, the session is unusable, and closing it ends the transaction.
     async fn roll_back(&mut self) {
         let _gone = self.session.rollback(self.tag).await.is_err();
     }
 
-    /// Finds the rows at which a statement fails, by trying ever smaller parts of it in transactions that are rolled
-    /// back. Each offending row is told by its place, with Snowflake's reason.
+    /// Finds the rows that make a statement fail, by bisection in transactions that are rolled
+    /// back. Returns the index of each bad row with Snowflake's reason.
     ///
     /// # Errors
-    /// When something else than the rows fails.
-    pub(crate) async fn offenders(
+    /// If something other than the rows fails.
+    pub(crate) async fn bad_rows(
         &mut self,
         statement: &Prepared,
         mut tries: usize,
     ) -> Result<Vec<(usize, String)>, SqlError> {
         let Some((_, all)) = &statement.rows else { return Ok(Vec::new()) };
-        let mut offenders = Vec::new();
+        let mut bad_rows = Vec::new();
         let mut parts = vec![all.clone()];
         while let Some(part) = parts.pop() {
             if tries == 0 {
@@ -218,7 +210,7 @@ impl Runner<'_> {
             match tried {
                 Ok(_) => {}
                 Err(error) if error.class != Class::Data => return Err(error),
-                Err(error) if part.len() == 1 => offenders.push((part.start, error.to_string())),
+                Err(error) if part.len() == 1 => bad_rows.push((part.start, error.to_string())),
                 Err(_) => {
                     let middle = part.start + part.len() / 2;
                     parts.push(middle..part.end);
@@ -226,7 +218,7 @@ impl Runner<'_> {
                 }
             }
         }
-        Ok(offenders)
+        Ok(bad_rows)
     }
 }
 
@@ -234,7 +226,7 @@ impl Outcome {
     fn note(&mut self, statement: &Prepared, answer: &Answer) {
         let table = &statement.source;
         match statement.purpose {
-            Purpose::Books => {}
+            Purpose::Bookkeeping => {}
             Purpose::FindUnmatched => {
                 let keys = answer.rows.iter().filter_map(|row| row.first().cloned().flatten());
                 let keys: Vec<String> = keys.collect();
@@ -249,7 +241,7 @@ impl Outcome {
                 // Soft deletes are updates.
                 let ineffective = (statement.delete_count() as u64).saturating_sub(deleted);
                 let unchanged_deletes = ineffective.min(unchanged);
-                let changed = Changed { inserted, updated, deleted, unchanged, unchanged_deletes };
+                let changed = RowCounts { inserted, updated, deleted, unchanged, unchanged_deletes };
                 match self.changed.iter_mut().find(|(known, _)| known == table) {
                     Some((_, known)) => known.add(changed),
                     None => self.changed.push((Rc::clone(table), changed)),

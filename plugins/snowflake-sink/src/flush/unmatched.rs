@@ -1,4 +1,4 @@
-//! Updates and deletes that matched no row: told with some of their keys, and not more than once a minute per table.
+//! Logs updates and deletes that matched no row, with some keys, at most once a minute per table.
 
 use std::{
     collections::HashMap,
@@ -10,48 +10,48 @@ use tidegate_plugin::prelude::warn;
 
 use crate::config::UpdateMissing;
 
-/// How often a table is told about.
+/// Interval of warnings for a table.
 const INTERVAL: Duration = Duration::from_secs(60);
-/// How many keys are shown.
+/// Maximum number of keys in a warning.
 const SHOWN: usize = 5;
 
-/// What was told, by table.
+/// Last warnings, by table.
 #[derive(Debug, Default)]
-pub(crate) struct UnmatchedLog(HashMap<String, Told>);
+pub(crate) struct UnmatchedLog(HashMap<String, Reported>);
 
 #[derive(Debug)]
-struct Told {
+struct Reported {
     at: Instant,
-    /// Keys since then that were not told.
-    untold: u64,
+    /// Keys since the last warning.
+    unreported: u64,
 }
 
 impl UnmatchedLog {
-    /// Tells about keys without a row, or counts them until it is time again.
+    /// Logs keys without a row, or counts them until the next warning is due.
     pub(crate) fn add(&mut self, table: &Rc<str>, keys: &[String], missing: UpdateMissing) {
         let now = Instant::now();
         let count = keys.len() as u64;
-        let mut untold = 0;
-        if let Some(told) = self.0.get_mut(&**table) {
-            if now.duration_since(told.at) < INTERVAL {
-                told.untold += count;
+        let mut unreported = 0;
+        if let Some(reported) = self.0.get_mut(&**table) {
+            if now.duration_since(reported.at) < INTERVAL {
+                reported.unreported += count;
                 return;
             }
-            untold = told.untold;
+            unreported = reported.unreported;
         }
-        self.0.insert((**table).to_owned(), Told { at: now, untold: 0 });
+        self.0.insert((**table).to_owned(), Reported { at: now, unreported: 0 });
         let shown = keys.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
         let outcome = match missing {
             UpdateMissing::Insert => "updates were inserted",
             UpdateMissing::Skip => "updates were skipped",
         };
-        warn!(table = &**table, keys = %shown, "{} updates or deletes matched no row; {outcome}", count + untold);
+        warn!(table = &**table, keys = %shown, "{} updates or deletes matched no row; {outcome}", count + unreported);
     }
 
-    /// Tells what is left, at the end.
+    /// Logs the remaining counts.
     pub(crate) fn close(&mut self) {
-        for (table, told) in self.0.drain().filter(|(_, told)| told.untold > 0) {
-            warn!(table, "{} more updates or deletes matched no row", told.untold);
+        for (table, reported) in self.0.drain().filter(|(_, reported)| reported.unreported > 0) {
+            warn!(table, "{} more updates or deletes matched no row", reported.unreported);
         }
     }
 }

@@ -1,42 +1,39 @@
-//! A change event on its way to a table.
+//! A change event for a table.
 
 use tidegate_plugin::{Change, Operation, Record, Struct, Timestamp};
 
 use super::moves;
 use crate::position::Position;
 
-/// A change event, and when it happened.
+/// A change event with its position.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Event<'b> {
-    /// The record that it came in.
     pub(crate) record: Record<'b>,
-    /// The event.
     pub(crate) change: Change<'b>,
-    /// Its place among the events of its row.
+    /// Its position among the events of its row.
     pub(crate) position: Position,
     role: Role,
 }
 
-/// What an event stands for.
+/// How an event is applied.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Role {
-    /// What it says.
+    /// As it is.
     Itself,
-    /// The delete of the row under its old key, which the event implies.
+    /// As the delete of the row under its old key.
     OldKey,
-    /// The row under its new key, as it was before the event changed it.
-    Arrival,
-    /// An update of the row, though the source sent a create: its key in the table is the same as before.
+    /// As the row under its new key, with its values before the event.
+    MovedRow,
+    /// As an update, although the source has sent a create: the key in the table is the same as before.
     Update,
 }
 
 impl<'b> Event<'b> {
-    /// An event.
     pub(crate) fn new(record: Record<'b>, change: Change<'b>, position: Position) -> Self {
         Self { record, change, position, role: Role::Itself }
     }
 
-    /// The event at another position.
+    /// The event with another position.
     pub(super) fn at(self, position: Position) -> Self {
         Self { position, ..self }
     }
@@ -46,35 +43,35 @@ impl<'b> Event<'b> {
         Self { role: Role::OldKey, ..self }
     }
 
-    /// The row under its new key, with the values that it had under the old one.
-    pub(super) fn as_arrival(self) -> Self {
-        Self { role: Role::Arrival, ..self }
+    /// The moved row: under its new key, with the values that it had under the old one.
+    pub(super) fn as_moved_row(self) -> Self {
+        Self { role: Role::MovedRow, ..self }
     }
 
-    /// The create of a row that is there already, under the same key.
+    /// The create of a row that already exists under the same key.
     pub(super) fn as_update(self) -> Self {
         Self { role: Role::Update, ..self }
     }
 
-    /// Whether it is a row under its new key, before the event that changed the key has come.
-    pub(crate) fn is_arrival(&self) -> bool {
-        self.role == Role::Arrival
+    /// Whether it is a moved row: under its new key, before the event that changed the key has arrived.
+    pub(crate) fn is_moved_row(&self) -> bool {
+        self.role == Role::MovedRow
     }
 
-    /// What orders the events of a row: an arrival is older than the event that it belongs to.
+    /// Orders the events of a row. A moved row is older than the event that changed the key.
     pub(super) fn order(&self) -> (Position, bool) {
-        (self.position, !self.is_arrival())
+        (self.position, !self.is_moved_row())
     }
 
-    /// Whether an event is the one that this arrival waits for: the other half of the same change in the source.
+    /// Whether `event` completes this moved row: both events belong to the same change in the source.
     pub(super) fn is_completed_by(&self, event: &Self) -> bool {
-        if self.role != Role::Arrival {
+        if self.role != Role::MovedRow {
             return false;
         }
         self.record.index() == event.record.index() || self.is_same_change(event)
     }
 
-    /// Whether two events have the same place in the source's log.
+    /// Whether two events have the same position in the source's log.
     pub(super) fn is_same_change(&self, other: &Self) -> bool {
         let is_placed = |event: &Self| event.change.position().is_some() && !event.change.inherits_position();
         is_placed(self)
@@ -84,37 +81,36 @@ impl<'b> Event<'b> {
             && self.change.table() == other.change.table()
     }
 
-    /// The event's place as the table has it.
+    /// The position as stored in the table.
     pub(crate) fn stamp(&self) -> String {
-        if self.is_arrival() { moves::arrival(self.position) } else { self.position.to_string() }
+        if self.is_moved_row() { moves::moved_row_position(self.position) } else { self.position.to_string() }
     }
 
-    /// What happened to the row.
     pub(crate) fn operation(&self) -> Operation {
         match self.role {
             Role::Itself => self.change.operation(),
             Role::OldKey => Operation::Delete,
-            Role::Arrival => Operation::Create,
+            Role::MovedRow => Operation::Create,
             Role::Update => Operation::Update,
         }
     }
 
-    /// The row: as it is after the event, or was before a delete.
+    /// The row after the event, or before a delete.
     pub(crate) fn row(&self) -> Struct<'b> {
         match self.role {
             Role::Itself | Role::Update => self.change.row(),
             Role::OldKey => self.change.before(),
-            Role::Arrival => Struct::EMPTY,
+            Role::MovedRow => Struct::EMPTY,
         }
     }
 
-    /// When the source committed it; else the best that is known.
+    /// The commit time in the source, or the best alternative.
     pub(crate) fn time(&self) -> Option<Timestamp> {
         let milliseconds = self.change.commit_ms().or(self.change.event_ms()).or(self.record.timestamp_ms());
         milliseconds.map(|milliseconds| Timestamp::from_parts(milliseconds, 1000, Some(0)))
     }
 
-    /// Debezium's letter for the operation.
+    /// Debezium's code of the operation.
     pub(crate) fn letter(&self) -> char {
         char::from(self.operation().code().0)
     }

@@ -1,7 +1,7 @@
-//! One row per key: what several events of a row come to.
+//! Folds the events of each key into one row.
 //!
-//! Snowflake refuses a MERGE with two source rows for one target row, so the events of a batch are folded first. The
-//! outcome is that of applying them one by one, each only if it is newer than what the row holds.
+//! Snowflake rejects a MERGE with two source rows for one target row, so the events of a batch are folded first. The result
+//! is the same as applying them one by one, each only if it is newer than the row.
 
 use std::{collections::HashMap, rc::Rc, sync::Arc};
 
@@ -13,52 +13,51 @@ use super::{
 };
 use crate::{config::UpdateMissing, position::Position};
 
-/// Rows of one table, one for each key.
+/// Rows of a table, one for each key.
 pub(crate) struct Upserts<'b> {
     key: Arc<[String]>,
     rows: Vec<Folded<'b>>,
     by_key: HashMap<Rc<str>, usize>,
 }
 
-/// What the events of one row come to.
+/// The result of the events of one key.
 pub(crate) struct Folded<'b> {
-    /// The key as text, unique in its table.
+    /// The key as text, unique in the table.
     pub(crate) key_text: Rc<str>,
-    /// The key's values, in the order of its columns.
+    /// Values of the key, in the order of its columns.
     pub(crate) key: Box<[Value<'b>]>,
     /// The last event.
     pub(crate) last: Event<'b>,
-    /// The event that has the row's values: the last one, or the one before a delete; none for a delete alone.
+    /// The event with the values of the row: the last one, or the one before a delete; none if there is only a delete.
     pub(crate) values: Option<Event<'b>>,
-    /// Values that this event left out and earlier ones had.
+    /// Values that this event omits, from earlier events.
     pub(crate) carried: Vec<Carried<'b>>,
-    /// Whether the row may be inserted where it is missing.
+    /// Whether the row may be inserted if it does not exist.
     pub(crate) inserts: bool,
-    /// Whether the first event was an update or a delete: there should be a row.
+    /// Whether the first event is an update or a delete, so that the row should exist.
     pub(crate) expects_row: bool,
-    /// Events that were left out, since they are older than one before them in the batch.
+    /// Number of events that were skipped because an earlier event in the batch is newer.
     pub(crate) older: u64,
-    /// Where values come from that neither the event nor an earlier one has.
+    /// Where values come from that neither the event nor an earlier one contains.
     pub(crate) base: Base<'b>,
 }
 
 /// A value from an earlier event of the batch.
 #[derive(Clone, Copy)]
 pub(crate) struct Carried<'b> {
-    /// The source's column.
+    /// Column of the source.
     pub(crate) name: &'b str,
-    /// The value.
     pub(crate) value: Value<'b>,
-    /// When it was set. A row that is newer than that has a newer value.
+    /// The position at which it was set. A row with a newer position has a newer value.
     pub(crate) since: Position,
-    /// The record that has it.
+    /// The record that contains it.
     pub(crate) record: u32,
-    /// Whether nothing has it: the row was deleted before an update that leaves it out.
+    /// Whether the value is lost: the row was deleted before an update that omits the value.
     pub(crate) is_lost: bool,
 }
 
-/// A row that leaves its key.
-struct Departed<'b> {
+/// A row whose key changes, under its old key.
+struct OldRow<'b> {
     values: Option<Event<'b>>,
     carried: Vec<Carried<'b>>,
     base: Base<'b>,
@@ -69,7 +68,7 @@ impl<'b> Upserts<'b> {
         Self { key, rows: Vec::new(), by_key: HashMap::new() }
     }
 
-    /// The source's columns that make up the key.
+    /// The source's key columns.
     pub(crate) fn key(&self) -> &Arc<[String]> {
         &self.key
     }
@@ -93,21 +92,21 @@ impl<'b> Upserts<'b> {
         self.insert(Folded::new(key_text.into(), key.into_boxed_slice(), event, missing));
     }
 
-    /// A delete whose row goes on under another key: what is known of it goes along.
-    pub(super) fn push_leaving(
+    /// Adds a delete whose row gets another key, and keeps its known values for that key.
+    pub(super) fn push_moved_away(
         &mut self,
         old: (&str, Vec<Value<'b>>),
         new: (&str, Vec<Value<'b>>),
         event: Event<'b>,
     ) {
-        let departed = self.departed(old.0, &old.1, event);
+        let old_row = self.old_row(old.0, &old.1, event);
         self.push(old.0, old.1, event, UpdateMissing::Insert);
-        if let Some(departed) = departed {
-            self.arrive(new, event, departed);
+        if let Some(old_row) = old_row {
+            self.insert_moved_row(new, event, old_row);
         }
     }
 
-    /// A create that leaves values out, and the key that its row had before, if that is known.
+    /// Adds a create that omits values. `old` is the previous key of its row, if known.
     pub(super) fn push_created(
         &mut self,
         key: (&str, Vec<Value<'b>>),
@@ -116,28 +115,29 @@ impl<'b> Upserts<'b> {
     ) {
         let is_expected = self.get(key.0).is_some_and(|row| row.last.is_completed_by(&event));
         if let Some((old_text, old)) = old.filter(|_| !is_expected)
-            && let Some(departed) = self.departed(old_text, &old, event)
+            && let Some(old_row) = self.old_row(old_text, &old, event)
         {
-            self.arrive((key.0, key.1.clone()), event, departed);
+            self.insert_moved_row((key.0, key.1.clone()), event, old_row);
         }
         self.push(key.0, key.1, event, UpdateMissing::Insert);
     }
 
-    /// An update that changes the key: the row goes under its old key, and comes again under the new one. What the update
-    /// leaves out comes from the row before it.
+    /// Adds an update that changes the key: deletes the row under its old key, and inserts it under the new one. Values
+    /// that the
+    /// update omits come from the old row.
     pub(super) fn push_moved(
         &mut self,
         old: (&str, Vec<Value<'b>>),
         new: (&str, Vec<Value<'b>>),
         event: Event<'b>,
     ) {
-        let departed = self.departed(old.0, &old.1, event).unwrap_or(Departed {
+        let old_row = self.old_row(old.0, &old.1, event).unwrap_or(OldRow {
             values: None,
             carried: Vec::new(),
             base: Base::Inserted(Inserted { by: event, origins: Vec::new() }),
         });
         self.push(old.0, old.1, event.as_delete(), UpdateMissing::Insert);
-        self.arrive((new.0, new.1.clone()), event, departed);
+        self.insert_moved_row((new.0, new.1.clone()), event, old_row);
         self.push(new.0, new.1, event, UpdateMissing::Insert);
     }
 
@@ -145,9 +145,9 @@ impl<'b> Upserts<'b> {
         self.by_key.get(key_text).and_then(|index| self.rows.get(*index))
     }
 
-    /// The row that leaves its key by an event, with all that the batch and the event tell of it; none where a newer row
-    /// has the key.
-    fn departed(&self, old_text: &str, old: &[Value<'b>], event: Event<'b>) -> Option<Departed<'b>> {
+    /// The row that an event moves to another key, with all values known from the batch; none if a newer row has the
+    /// key.
+    fn old_row(&self, old_text: &str, old: &[Value<'b>], event: Event<'b>) -> Option<OldRow<'b>> {
         let row = self.get(old_text);
         if row.is_some_and(|row| row.last.order() > event.order()) {
             return None;
@@ -155,7 +155,7 @@ impl<'b> Upserts<'b> {
         let is_early = row.is_none() && event.operation().is_insert();
         let origin = |came_by| Origin { key: old.into(), left_by: event, is_early, came_by };
         let origins = match row.map(|row| (row, &row.base)) {
-            // All that it has is known.
+            // All of its values are known.
             Some((row, Base::Inserted(_))) if row.values.is_some() && row.unknown().next().is_none() => {
                 Vec::new()
             }
@@ -165,20 +165,20 @@ impl<'b> Upserts<'b> {
             }
             Some((_, Base::Row)) | None => vec![origin(None)],
         };
-        // What the row had is as new as its move: under the new key, everything else is older.
+        // The values of the row are as new as the move: under the new key, everything else is older.
         let since = event.position;
-        // What the event says of the row before is not taken: without a full replica identity, columns that it does not know
-        // hold nulls there, or empty texts and zeros where they must not be null.
+        // The old row in the event is not used: without REPLICA IDENTITY FULL, unknown columns contain nulls, or empty
+        // strings and zeros if they are NOT NULL.
         let known = row.map_or(&[][..], |row| &row.carried);
         let carried = known.iter().map(|carried| Carried { since, ..*carried }).collect();
         let values = row.and_then(|row| row.values).map(|values| values.at(since));
-        Some(Departed { values, carried, base: Base::Inserted(Inserted { by: event, origins }) })
+        Some(OldRow { values, carried, base: Base::Inserted(Inserted { by: event, origins }) })
     }
 
-    /// A row comes to its new key, as it was under the old one.
-    fn arrive(&mut self, new: (&str, Vec<Value<'b>>), event: Event<'b>, departed: Departed<'b>) {
-        let last = event.as_arrival();
-        let Departed { values, carried, base } = departed;
+    /// Inserts a row under its new key, with the values that it had under the old one.
+    fn insert_moved_row(&mut self, new: (&str, Vec<Value<'b>>), event: Event<'b>, old_row: OldRow<'b>) {
+        let last = event.as_moved_row();
+        let OldRow { values, carried, base } = old_row;
         let known = self.by_key.get(new.0).and_then(|index| self.rows.get_mut(*index));
         let mut row = Folded {
             key_text: new.0.into(),
@@ -221,26 +221,26 @@ impl<'b> Folded<'b> {
             values: (operation != Operation::Delete).then_some(last),
             carried: Vec::new(),
             inserts,
-            // Of what was sent before, the row may be gone since.
+            // For events that were sent before, the row may have been deleted since.
             expects_row: !operation.is_insert() && !last.change.is_resent(),
             older: 0,
             base: base_of(last),
         }
     }
 
-    /// Whether the row waits under its new key for the event that changed the key.
-    pub(crate) fn is_arrival(&self) -> bool {
-        self.last.is_arrival()
+    /// Whether the row is a moved row: stored under its new key, before the event that changed the key has arrived.
+    pub(crate) fn is_moved_row(&self) -> bool {
+        self.last.is_moved_row()
     }
 
-    /// The names of the columns whose values only a row of the table has.
+    /// Names of the columns whose values only a row of the table can provide.
     pub(crate) fn unknown(&self) -> impl Iterator<Item = &'b str> {
         let left_out = self.values.map_or(Struct::EMPTY, |values| values.row());
         let names = left_out.iter().filter(|(_, value)| value.is_unavailable()).map(|(name, _)| name);
         names.filter(|name| self.carried(name).is_none())
     }
 
-    /// The rows of the table whose values are needed under this key: those of keys that the row had before.
+    /// Rows of the table with previous keys of this row, whose values are needed.
     pub(crate) fn needed_origins(&self) -> &[Origin<'b>] {
         match &self.base {
             Base::Inserted(inserted) if !self.is_delete() && self.lacks_values() => &inserted.origins,
@@ -252,33 +252,33 @@ impl<'b> Folded<'b> {
         self.values.is_none() || self.unknown().next().is_some()
     }
 
-    /// Whether the row is written by copying the one of its old key, and by nothing else.
+    /// Whether the row is written only by copying the row of its old key.
     pub(crate) fn is_only_copied(&self) -> bool {
-        self.is_arrival() && self.lacks_values()
+        self.is_moved_row() && self.lacks_values()
     }
 
-    /// The event that the columns about it tell of.
-    pub(crate) fn told(&self) -> Event<'b> {
-        if self.is_arrival() { self.values.unwrap_or(self.last) } else { self.last }
+    /// The event for the metadata columns.
+    pub(crate) fn metadata_event(&self) -> Event<'b> {
+        if self.is_moved_row() { self.values.unwrap_or(self.last) } else { self.last }
     }
 
-    /// Whether the row is deleted in the end.
+    /// Whether the last event is a delete.
     pub(crate) fn is_delete(&self) -> bool {
         self.last.operation() == Operation::Delete
     }
 
-    /// The row's values; for a delete alone, what the source told of the row.
+    /// The values of the row; for a single delete, the row in the delete.
     pub(crate) fn row(&self) -> Struct<'b> {
         self.values.unwrap_or(self.last).row()
     }
 
-    /// The value of a column that the row leaves out, if an earlier event has it.
+    /// The value of a column that the event omits, if an earlier event contains it.
     pub(crate) fn carried(&self, name: &str) -> Option<&Carried<'b>> {
         self.carried.iter().find(|carried| carried.name == name)
     }
 
     fn then(&mut self, event: Event<'b>, missing: UpdateMissing) {
-        // The source sent an old event again.
+        // The source has sent an old event again.
         if event.order() <= self.last.order() {
             self.older += 1;
             return;
@@ -313,14 +313,14 @@ impl<'b> Folded<'b> {
         self.last = event;
     }
 
-    /// Keeps the values that the next event leaves out.
+    /// Keeps the values that the next event omits.
     fn carry(&mut self, next: &Event<'b>) {
         let left_out = next.row().iter().filter(|(_, value)| value.is_unavailable());
         let carried = left_out.filter_map(|(name, _)| self.known(name)).collect();
         self.carried = carried;
     }
 
-    /// What an update leaves out of a row that was deleted before it is not what the deleted row had.
+    /// An update after a delete does not get the omitted values of the deleted row: they are lost.
     fn nothing_left(&self, next: &Event<'b>) -> Vec<Carried<'b>> {
         let left_out = next.row().iter().filter(|(_, value)| value.is_unavailable());
         let (since, record) = (self.last.position, self.last.record.index());
@@ -340,7 +340,7 @@ impl<'b> Folded<'b> {
     }
 }
 
-/// An insert begins a row; anything else goes on with the one that is there.
+/// An insert creates a row; other events change an existing one.
 fn base_of(event: Event<'_>) -> Base<'_> {
     match event.operation().is_insert() {
         true => Base::Inserted(Inserted { by: event, origins: Vec::new() }),

@@ -1,4 +1,4 @@
-//! The primary key: which columns it has, and its values in an event.
+//! The primary key: its columns, and its values in an event.
 
 use std::{
     fmt::Write,
@@ -10,31 +10,30 @@ use tidegate_plugin::{Operation, Struct, Value, prelude::info, write_json_string
 use super::{event::Event, route::Route};
 use crate::names::likely_keys;
 
-/// The primary key of a table, as an event shows it.
+/// The primary key of a table, as known from an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Key {
-    /// These columns of the source.
+    /// Columns of the source.
     Columns {
-        /// Their names.
         names: Arc<[String]>,
-        /// Whether they are the message's key: then the source itself splits an update of the key into a delete and an
-        /// insert.
+        /// Whether they are the columns of the record key. Then the source itself splits an update of the key into a
+        /// delete and an insert.
         is_message_key: bool,
     },
-    /// None: the table is append-only.
+    /// No key: the table is append-only.
     None,
 }
 
-/// What is known of a table's key so far.
+/// What is known about a table's key so far.
 #[derive(Debug, Default)]
 pub(super) struct Known(Mutex<Option<Key>>);
 
 impl Route {
-    /// The key that an event's row goes by: the configured columns, else those of the message's key, else a column by one
-    /// of the usual names.
+    /// The key of an event: the configured columns, otherwise those of the record key, otherwise a column with one of the
+    /// usual names.
     ///
     /// # Errors
-    /// When the table has a key and the event does not.
+    /// If the table has a key but the event does not.
     pub(super) fn key_of(&self, event: &Event<'_>) -> Result<Key, String> {
         if let Some(names) = &self.key_columns {
             return Ok(Key::Columns { names: Arc::clone(names), is_message_key: false });
@@ -54,7 +53,7 @@ impl Route {
         }
         match &*known {
             Some(Key::Columns { is_message_key: true, .. }) => {
-                Err("the message has no key, and earlier ones of the same table had one".to_owned())
+                Err("the record has no key, but earlier records of the same table have one".to_owned())
             }
             Some(key) => Ok(key.clone()),
             None => {
@@ -79,47 +78,47 @@ impl Route {
         let table = &*self.target;
         match key {
             Key::Columns { names, .. } => {
-                info!(table, "rows are told apart by {}", names.join(", "));
+                info!(table, "primary key: {}", names.join(", "));
             }
             Key::None => info!(
                 table,
-                "no primary key is known: the table is append-only; name its key_columns in [sink.config.tables] if it has one"
+                "no primary key is known, so the table is append-only; if it has one, set its key_columns in [sink.config.tables]"
             ),
         }
     }
 }
 
-/// The key's values in an event.
+/// The values of the key in an event.
 ///
 /// # Errors
-/// When one is missing or null.
+/// If one is missing or null.
 pub(super) fn values<'b>(
     names: &[String],
     event: &Event<'b>,
     is_message_key: bool,
 ) -> Result<Vec<Value<'b>>, String> {
     let (key, row) = (event.change.key(), event.row());
-    // One place for all events of a row: the same number may be written differently elsewhere.
+    // Use the same source for all events of a row: others may write the same number differently.
     let places = if is_message_key { [key, row] } else { [row, key] };
     let value = |name: &String| {
-        let found = places.iter().filter_map(|place: &Struct<'b>| place.get(name)).collect::<Found<'b>>();
+        let found = places.iter().filter_map(|place: &Struct<'b>| place.get(name)).collect::<KeyColumn<'b>>();
         match found {
-            Found::Value(value) => Ok(value),
-            Found::Null => Err(format!("key column {name:?} is null")),
-            Found::Nothing => Err(format!("the record has no key column {name:?}")),
+            KeyColumn::Value(value) => Ok(value),
+            KeyColumn::Null => Err(format!("key column {name:?} is null")),
+            KeyColumn::Nothing => Err(format!("the record has no key column {name:?}")),
         }
     };
     names.iter().map(value).collect()
 }
 
-/// The best of several places to look for a key column.
-enum Found<'b> {
+/// The best of several structs that may contain a key column.
+enum KeyColumn<'b> {
     Value(Value<'b>),
     Null,
     Nothing,
 }
 
-impl<'b> FromIterator<Value<'b>> for Found<'b> {
+impl<'b> FromIterator<Value<'b>> for KeyColumn<'b> {
     fn from_iter<I: IntoIterator<Item = Value<'b>>>(values: I) -> Self {
         let mut found = Self::Nothing;
         for value in values {
@@ -132,7 +131,7 @@ impl<'b> FromIterator<Value<'b>> for Found<'b> {
     }
 }
 
-/// The key's values before an update, if the event tells them all.
+/// The values of the key before an update, if the event has all of them.
 pub(super) fn old_values<'b>(names: &[String], event: &Event<'b>) -> Option<Vec<Value<'b>>> {
     if event.operation() != Operation::Update {
         return None;
@@ -152,7 +151,7 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
-    /// The key as text, the same for equal keys: a JSON array of strings.
+    /// The key as text, a JSON array of strings. Equal keys have equal texts.
     pub(super) fn text(&mut self, values: &[Value<'_>]) -> &str {
         self.key.clear();
         for value in values {

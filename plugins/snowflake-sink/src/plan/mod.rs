@@ -1,10 +1,10 @@
-//! From a batch to what is written: which warehouse, which table, which rows, one per key.
+//! Plans a batch: determines warehouse, table and key of every event, and folds them into one row per key.
 //!
 //! ```text
-//! record ── held by Snowflake already? ── route: table, warehouse ── key ── fold into the row of its key
+//! record ── already in Snowflake? ── route: table, warehouse ── key ── fold into the row of its key
 //! ```
 //!
-//! Nothing here talks to Snowflake, and a plan can be made again for the same batch.
+//! Planning does not access Snowflake, and can be repeated for the same batch.
 
 mod event;
 mod fold;
@@ -21,7 +21,7 @@ pub(crate) use event::Event;
 pub(crate) use fold::{Folded, Upserts};
 pub(crate) use key::Key;
 pub(crate) use moved::MovedKeys;
-pub(crate) use moves::{Base, Origin, arrival, moved_since};
+pub(crate) use moves::{Base, Origin, moved_row_min_position, moved_row_position};
 pub(crate) use route::{Route, Router, Warehouses};
 
 use crate::{
@@ -29,63 +29,60 @@ use crate::{
     position::Position,
 };
 
-/// What a batch means for Snowflake.
+/// The changes of a batch.
 #[derive(Default)]
 pub(crate) struct Plan<'b> {
-    /// By warehouse.
-    pub(crate) works: BTreeMap<usize, Work<'b>>,
-    /// Records that cannot be written, by index, each with its reason.
+    pub(crate) by_warehouse: BTreeMap<usize, TablePlans<'b>>,
+    /// Rejected records: index and reason.
     pub(crate) rejected: Vec<(u32, String)>,
-    /// Events that the source has sent before and whose rows cannot tell, by table of the source.
+    /// Number of resent events that cannot be detected by their rows, by table of the source.
     pub(crate) resent: BTreeMap<String, u64>,
-    /// Records that are passed over, by topic and reason.
+    /// Number of skipped records, by topic and reason.
     pub(crate) skipped: BTreeMap<(&'b str, Skipped), u64>,
-    /// Headers that could not be read.
-    pub(crate) unreadable: Vec<Unreadable>,
+    /// Headers that could not be parsed.
+    pub(crate) unreadable: Vec<UnreadableHeader>,
 }
 
-/// A header that says how a row's key changed, and that could not be read.
+/// A header with the old or new key of a row that could not be parsed.
 #[derive(Debug)]
-pub(crate) struct Unreadable {
-    /// The record that has it.
+pub(crate) struct UnreadableHeader {
+    /// The record that contains it.
     pub(crate) record: u32,
     /// The source's table.
     pub(crate) table: String,
-    /// Why it could not be read.
+    /// Why it could not be parsed.
     pub(crate) reason: String,
 }
 
-/// Why a record is passed over.
+/// Why a record is skipped.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Skipped {
-    /// It is no change event, and `other_records = "skip"`.
-    NoChange,
+    /// It is not a change event, and `other_records = "skip"`.
+    NotAChangeEvent,
     /// It is a message without a row.
     Message,
 }
 
-/// What one warehouse writes: tables in the order of their names, so that tasks lock them in the same order.
-pub(crate) type Work<'b> = BTreeMap<String, TablePlan<'b>>;
+/// The tables that one warehouse writes, in the order of their names, so that tasks lock them in the same order.
+pub(crate) type TablePlans<'b> = BTreeMap<String, TablePlan<'b>>;
 
-/// What happens to one table.
+/// The changes of one table.
 pub(crate) struct TablePlan<'b> {
-    /// Where its rows come from and go.
     pub(crate) route: Arc<Route>,
-    /// What to do, in this order.
+    /// Steps, in order.
     pub(crate) steps: Vec<Step<'b>>,
 }
 
-/// One step.
 pub(crate) enum Step<'b> {
-    /// Rows by primary key, one for each.
+    /// Rows by primary key.
     Upsert(Upserts<'b>),
-    /// A row for each event.
+    /// One row per event.
     Append(Vec<Event<'b>>),
-    /// What came before this event goes.
+    /// Deletes all rows that are older than this event.
     Truncate(Event<'b>),
 }
 
-/// What of the options a plan depends on.
+/// The options that a plan depends on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
     mode: Mode,
@@ -96,14 +93,13 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    /// The rules of a configuration.
     pub(crate) fn of(config: &Config) -> Self {
         let Config { mode, truncate, order_by, other_records, update_missing, .. } = *config;
         Self { mode, truncate, order_by, other_records, update_missing }
     }
 }
 
-/// Makes plans.
+/// Plans batches.
 pub(crate) struct Planner {
     rules: Rules,
     router: Router,
@@ -111,12 +107,11 @@ pub(crate) struct Planner {
 }
 
 impl Planner {
-    /// A planner.
     pub(crate) fn new(rules: Rules, router: Router) -> Self {
         Self { rules, router, scratch: key::Scratch::default() }
     }
 
-    /// Reads the keys in the headers of a batch, which a plan borrows.
+    /// Parses the keys in the headers of a batch, which a plan borrows.
     pub(crate) fn moved_keys(&self, batch: &Batch<'_>) -> MovedKeys {
         match self.rules.mode {
             Mode::Upsert => MovedKeys::of(batch),
@@ -124,7 +119,7 @@ impl Planner {
         }
     }
 
-    /// Plans a batch. `held` says whether a warehouse holds a record already.
+    /// Plans a batch. `held` returns whether a warehouse already contains a record.
     ///
     /// `moved` are the keys in the headers of the same batch; see [`Planner::moved_keys`].
     pub(crate) fn plan<'b>(
@@ -135,8 +130,8 @@ impl Planner {
     ) -> Plan<'b> {
         let mut plan = Plan::default();
         for record in batch.iter() {
-            let around = Around { batch, moved };
-            if let Err(reason) = self.add(&mut plan, record, &around, &held) {
+            let context = BatchContext { batch, moved };
+            if let Err(reason) = self.add(&mut plan, record, &context, &held) {
                 plan.rejected.push((record.index(), reason));
             }
         }
@@ -147,7 +142,7 @@ impl Planner {
         &mut self,
         plan: &mut Plan<'b>,
         record: Record<'b>,
-        around: &Around<'_, 'b>,
+        context: &BatchContext<'_, 'b>,
         held: &impl Fn(usize, Record<'_>) -> bool,
     ) -> Result<(), String> {
         let Some(change) = record.change() else { return self.add_other(plan, record) };
@@ -173,19 +168,19 @@ impl Planner {
             *plan.resent.entry(route.table.clone()).or_default() += 1;
             return Ok(());
         }
-        let works = plan.works.entry(warehouse).or_default();
-        // No allocation for a table that is there already.
-        if !works.contains_key(&route.target) {
+        let by_warehouse = plan.by_warehouse.entry(warehouse).or_default();
+        // Do not allocate if the table is already present.
+        if !by_warehouse.contains_key(&route.target) {
             let table = TablePlan { route: Arc::clone(&route), steps: Vec::new() };
-            works.insert(route.target.clone(), table);
+            by_warehouse.insert(route.target.clone(), table);
         }
-        let Some(table) = works.get_mut(&route.target) else { return Ok(()) };
+        let Some(table) = by_warehouse.get_mut(&route.target) else { return Ok(()) };
         match (self.rules.mode, operation) {
             (Mode::Append, _) => table.append(event),
             (Mode::Upsert, Operation::Truncate) => return self.truncate(table, event),
             (Mode::Upsert, _) => {
-                let unreadable = self.upsert(table, &route, event, around)?;
-                let unreadable = unreadable.map(|reason| Unreadable {
+                let unreadable = self.upsert(table, &route, event, context)?;
+                let unreadable = unreadable.map(|reason| UnreadableHeader {
                     record: record.index(),
                     table: route.table.clone(),
                     reason,
@@ -196,8 +191,8 @@ impl Planner {
         Ok(())
     }
 
-    /// Whether a row does not show that an event was applied before: there is none that it would meet, or its position says
-    /// that the offset decides.
+    /// Whether a row cannot show that an event was applied before: there is no row to match, or its position depends on the
+    /// offset.
     fn cannot_tell(&self, route: &Route, event: &Event<'_>) -> bool {
         self.rules.mode == Mode::Append
             || event.position.has_offset()
@@ -209,10 +204,10 @@ impl Planner {
             return Ok(());
         }
         if self.rules.other_records == OtherRecords::Skip {
-            plan.skip(record, Skipped::NoChange);
+            plan.skip(record, Skipped::NotAChangeEvent);
             return Ok(());
         }
-        Err("the record is no change event: leave its topic out, or set other_records = \"skip\"".to_owned())
+        Err("the record is not a change event: exclude its topic, or set other_records = \"skip\"".to_owned())
     }
 
     fn truncate<'b>(&self, table: &mut TablePlan<'b>, event: Event<'b>) -> Result<(), String> {
@@ -226,13 +221,13 @@ impl Planner {
         Ok(())
     }
 
-    /// Adds an event to the rows of its table. Returns why a header could not be read on which the row's values may depend.
+    /// Adds an event to the rows of its table. If a header that the values may depend on cannot be parsed, returns the reason.
     fn upsert<'b>(
         &mut self,
         table: &mut TablePlan<'b>,
         route: &Route,
         event: Event<'b>,
-        around: &Around<'_, 'b>,
+        context: &BatchContext<'_, 'b>,
     ) -> Result<Option<String>, String> {
         let key = route.key_of(&event)?;
         let Key::Columns { names, is_message_key } = key else {
@@ -242,7 +237,7 @@ impl Planner {
         let values = key::values(&names, &event, is_message_key)?;
         let event = if is_message_key { event } else { event.at(event.position.with_offset(event.record)) };
         let mut unreadable = None;
-        let other = match around.other_key(&names, is_message_key, &event) {
+        let other = match context.other_key(&names, is_message_key, &event) {
             Ok(other) => other,
             Err(reason) => {
                 unreadable = Some(reason);
@@ -254,14 +249,14 @@ impl Planner {
         let rows = table.upserts(&names);
         let operation = event.operation();
         match other {
-            // The row keeps its key in the table: the delete is the first half of an update.
+            // The row keeps its key in the table: the delete is the first event of an update.
             Some((other_text, _)) if other_text == text => match operation {
                 Operation::Delete => {}
                 Operation::Update => rows.push(text, values, event, self.rules.update_missing),
                 _ => rows.push(text, values, event.as_update(), UpdateMissing::Insert),
             },
             Some((other_text, other)) => match operation {
-                Operation::Delete => rows.push_leaving((text, values), (&other_text, other), event),
+                Operation::Delete => rows.push_moved_away((text, values), (&other_text, other), event),
                 Operation::Update => rows.push_moved((&other_text, other), (text, values), event),
                 _ => rows.push_created((text, values), Some((&other_text, other)), event),
             },
@@ -271,18 +266,18 @@ impl Planner {
     }
 }
 
-/// The records around one: what a header, or the record before, says of its row.
-struct Around<'a, 'b> {
+/// The other records of the batch, and the parsed headers.
+struct BatchContext<'a, 'b> {
     batch: &'a Batch<'b>,
     moved: &'b MovedKeys,
 }
 
-impl<'b> Around<'_, 'b> {
-    /// The other key of a row whose key changes: the new one for a delete, the old one for an update, and for a create
-    /// that leaves values out.
+impl<'b> BatchContext<'_, 'b> {
+    /// The other key of a row whose key changes: the new one for a delete, the old one for an update, and for a create that
+    /// omits values.
     ///
     /// # Errors
-    /// When there is a header that says it, and that cannot be read.
+    /// If there is a header with the key that cannot be parsed.
     fn other_key(
         &self,
         names: &[String],
@@ -314,7 +309,7 @@ impl<'b> Around<'_, 'b> {
         header.transpose()
     }
 
-    /// The delete right before a create, if it is the other half of the same change in the source.
+    /// The delete right before a create, if both belong to the same change in the source.
     fn delete_before(&self, event: &Event<'b>) -> Option<Event<'b>> {
         let record = event.record;
         let is_before = |other: &Record<'b>| {
@@ -341,7 +336,7 @@ impl<'b> TablePlan<'b> {
         self.steps.push(Step::Append(vec![event]));
     }
 
-    /// The rows that are being folded; rows of another key begin anew.
+    /// The current step with rows by key; a different key starts a new step.
     fn upserts(&mut self, key: &Arc<[String]>) -> &mut Upserts<'b> {
         let goes_on = matches!(self.steps.last(), Some(Step::Upsert(rows)) if rows.key() == key);
         if !goes_on {

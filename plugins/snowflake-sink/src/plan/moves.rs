@@ -1,94 +1,94 @@
-//! Rows whose key changes: where their values come from, and which place they have while they wait for the event that
-//! changed the key.
+//! Rows whose key changes: where their values come from, and which position they have until the event that changes the
+//! key arrives.
 //!
-//! Debezium sends a delete of the old key and a create of the new one, and the create leaves out large values that did not
-//! change. So the delete takes the row along to its new key, where it stays as it was until the create comes. Its place
-//! there is right before that of the change: every earlier event of the key is older, and the create is newer.
+//! For such a change, Debezium sends a delete of the old key and a create of the new one. The create omits large values that
+//! did not change, so the delete copies the row to its new key, where it stays unchanged until the create arrives. Its
+//! position there is right before that of the change: every earlier event of the key is older, and the create is newer.
 
 use tidegate_plugin::{Operation, Value};
 
 use super::event::Event;
 use crate::position::Position;
 
-/// Digits of an offset in a position's text.
+/// Digits of an offset in the text of a position.
 const OFFSET_DIGITS: usize = 19;
-/// A tombstone may lie between the delete and the create.
+/// Maximum distance of the offsets of delete and create: there may be a tombstone in between.
 const BETWEEN: i64 = 2;
 
-/// Where values of a row come from that no event of the batch has.
+/// Where the values of a row come from that no event of the batch contains.
 #[derive(Clone, Debug)]
 pub(crate) enum Base<'b> {
-    /// The row that the table has under the same key.
+    /// The row of the table with the same key.
     Row,
-    /// A row that came with an insert, or under a new key.
+    /// A row that was inserted, or moved to a new key.
     Inserted(Inserted<'b>),
 }
 
-/// How a row came to its key.
+/// How a row was inserted under its key.
 #[derive(Clone, Debug)]
 pub(crate) struct Inserted<'b> {
-    /// The event that brought it.
+    /// The event that inserted it.
     pub(crate) by: Event<'b>,
-    /// The rows of the table that it may have been before the batch, the likelier ones first: under which key the table
-    /// has it depends on what of the batch was written before.
+    /// The rows of the table that it may have been before the batch, the most likely one first. Which one exists in the
+    /// table depends on how much of the batch was written before.
     pub(crate) origins: Vec<Origin<'b>>,
 }
 
-/// A row of the table, under the key that it had before the batch.
+/// A row of the table with the key that it had before the batch.
 #[derive(Clone, Debug)]
 pub(crate) struct Origin<'b> {
-    /// The key's values.
+    /// Values of the key.
     pub(crate) key: Box<[Value<'b>]>,
-    /// The event by which it left that key.
+    /// The event that moved it away from that key.
     pub(crate) left_by: Event<'b>,
-    /// Whether it may still change under that key, since the partition of its delete is behind.
+    /// Whether it may still change under that key, because the partition of its delete lags behind.
     pub(crate) is_early: bool,
-    /// The event by which it came to that key, where that is one of the batch.
+    /// The event of the batch that moved it to that key, if there is one.
     pub(crate) came_by: Option<Event<'b>>,
 }
 
 impl Inserted<'_> {
-    /// Whether it came with an insert, or with the delete of its old key, which one follows; and not with an update.
+    /// Whether it was inserted by an insert or by the delete of its old key, which a create follows; not by an update.
     pub(crate) fn is_insert(&self) -> bool {
         self.by.change.operation() != Operation::Update
     }
 }
 
 impl Origin<'_> {
-    /// The newest position that the row may have: a newer one is another row that has the key since.
+    /// The newest position that the row can have. A newer row is another row with the same key.
     pub(crate) fn until(&self) -> String {
         let position = self.left_by.position.to_string();
-        // A row that is marked as deleted has the position of its delete, which may be that of the create, too.
+        // A soft-deleted row has the position of its delete, which may be equal to that of the create.
         if self.left_by.change.operation().is_insert() { position } else { just_before(position) }
     }
 
-    /// The oldest position that the row may have: an older one is another row that had the key before.
+    /// The oldest position that the row can have. An older row is another row that had the same key before.
     pub(crate) fn after(&self) -> String {
-        self.came_by.map_or_else(String::new, |event| moved_since(event.position))
+        self.came_by.map_or_else(String::new, |event| moved_row_min_position(event.position))
     }
 
-    /// From which position on a row that is marked as deleted is this one, and not one that had the key earlier.
+    /// The oldest position of a soft-deleted row that is this one, and not another row that had the same key before.
     pub(crate) fn since(&self) -> String {
-        moved_since(self.left_by.position)
+        moved_row_min_position(self.left_by.position)
     }
 }
 
-/// The place of a row under its new key, until the event comes that changed the key. Kafka's offset is left out, since
-/// the two halves of a change have different ones.
-pub(crate) fn arrival(position: Position) -> String {
+/// The position of a row under its new key until the event that changed the key arrives. Kafka's offset is not part of it,
+/// because the two events of a change have different offsets.
+pub(crate) fn moved_row_position(position: Position) -> String {
     let text = position.to_string();
     let place = without_offset(&text).map(str::to_owned);
     just_before(place.unwrap_or(text))
 }
 
-/// A place that is not behind the arrival of the row that an event at `position` completes, and behind all that its key
-/// had before.
-pub(crate) fn moved_since(position: Position) -> String {
+/// A position that is not after the position of the moved row that an event at `position` completes, and after all earlier
+/// rows with its key.
+pub(crate) fn moved_row_min_position(position: Position) -> String {
     let text = position.to_string();
     if let Some(place) = without_offset(&text) {
         return just_before(place.to_owned());
     }
-    // Only an offset: the delete comes right before, perhaps with its tombstone.
+    // There is only an offset: the delete is right before it, possibly with a tombstone in between.
     let digits = text.len().saturating_sub(OFFSET_DIGITS);
     match text.get(digits..).and_then(|offset| offset.parse::<i64>().ok()) {
         Some(offset) if text.get(..digits).is_some_and(|before| before.ends_with(['.', '~'])) => {
@@ -99,15 +99,15 @@ pub(crate) fn moved_since(position: Position) -> String {
     }
 }
 
-/// The source's part of a position's text, if it has one and an offset behind it.
+/// The part of a position's text before the offset, if there is one and it contains a position.
 fn without_offset(text: &str) -> Option<&str> {
     let (place, offset) = text.rsplit_once('.')?;
-    // A log's generation alone, which ends in a colon, is no place in it.
+    // A generation alone, which ends with a colon, is not a position.
     let has_place = !place.is_empty() && !place.ends_with(':');
     (has_place && offset.len() == OFFSET_DIGITS).then_some(place)
 }
 
-/// A text that sorts before the one of a position, and behind those of all earlier positions: their digits are followed by
+/// A text that sorts before that of a position and after those of all earlier positions: their digits are followed by
 /// nothing, `.` or `/`, all of which sort below `~`.
 fn just_before(mut text: String) -> String {
     if let Some(last) = text.pop() {
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_place_of_an_arrival_is_right_before_the_change() {
+    fn the_position_of_a_moved_row_is_right_before_the_change() {
         for (earlier, position) in [
             ("00000000000000C7", "00000000000000C8"),
             ("00000000000000C7/0000000000000001", "00000000000000C8"),
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn an_offset_does_not_count_where_the_source_has_a_position() {
+    fn the_offset_is_removed_if_there_is_a_position() {
         assert_eq!(without_offset("00000000000000C8.0000000000000000012"), Some("00000000000000C8"));
         assert_eq!(without_offset("00000000000000C8"), None);
         assert_eq!(without_offset(".0000000000000000012"), None);

@@ -1,4 +1,4 @@
-//! Which table and which warehouse an event goes to.
+//! Determines table and warehouse of an event.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -14,7 +14,7 @@ use crate::{
     types::ColumnType,
 };
 
-/// The way from a table of the source to one in Snowflake.
+/// Maps a table of the source to a table in Snowflake.
 #[derive(Debug)]
 pub(crate) struct Route {
     /// The source's table.
@@ -23,11 +23,11 @@ pub(crate) struct Route {
     pub(crate) target: String,
     /// Configured key columns.
     pub(super) key_columns: Option<Arc<[String]>>,
-    /// Columns that the connector never writes.
+    /// Columns that the connector does not write.
     pub(crate) unmanaged: Vec<String>,
-    /// Types that the connector file declares, by the source's column.
+    /// Declared types, by column of the source.
     pub(crate) declared: BTreeMap<String, ColumnType>,
-    /// What the events have told of the key.
+    /// What is known about the key from events.
     pub(super) key: Known,
     warehouse: usize,
     snapshot_warehouse: usize,
@@ -36,32 +36,32 @@ pub(crate) struct Route {
 impl Route {
     /// The warehouse that writes an event.
     pub(super) fn warehouse_of(&self, change: &Change<'_>) -> usize {
-        // "last" ends a snapshot, and "false" says that the event is none.
+        // "last" is the last event of a snapshot; "false" means that the event does not belong to one.
         let is_snapshot = !matches!(change.snapshot(), "" | "false");
         if is_snapshot { self.snapshot_warehouse } else { self.warehouse }
     }
 }
 
-/// Finds routes, and remembers them.
+/// Finds and caches routes.
 #[derive(Debug)]
 pub(crate) struct Router {
     naming: Naming,
     tables: BTreeMap<String, TableOptions>,
     warehouses: Warehouses,
     snapshot_warehouse: Option<usize>,
-    /// By topic, database, schema and table; or why there is none.
+    /// By topic, database, schema and table: the route, or why there is none.
     routes: HashMap<String, Result<Arc<Route>, String>>,
-    /// Who writes to a table: its source, and whether the connector file names the table.
+    /// The source of each target table, and whether the connector file sets its name.
     owners: HashMap<String, (String, bool)>,
     scratch: String,
 }
 
-/// The warehouses by number; the first is the default.
+/// The warehouses by index; the first is the default.
 #[derive(Clone, Debug)]
 pub(crate) struct Warehouses(Vec<Option<String>>);
 
 impl Warehouses {
-    /// All warehouses that the configuration names.
+    /// All warehouses of the configuration.
     pub(crate) fn of(config: &Config) -> Self {
         let mut all = vec![config.warehouse.clone()];
         let tables = config.tables.values().map(|table| &table.warehouse);
@@ -77,14 +77,14 @@ impl Warehouses {
         self.0.iter().position(|known| known == name).unwrap_or(0)
     }
 
-    /// The order in which warehouses write: that of snapshots first, for what it writes came before everything else.
+    /// The order in which warehouses write: the snapshot warehouse first, because snapshots precede other events.
     pub(crate) fn order(&self, config: &Config) -> Vec<usize> {
         let first = config.snapshot_warehouse.is_some().then(|| self.number(&config.snapshot_warehouse));
         let others = (0..self.0.len()).filter(|number| Some(*number) != first);
         first.into_iter().chain(others).collect()
     }
 
-    /// The names, by number.
+    /// The names, by index.
     pub(crate) fn names(&self) -> &[Option<String>] {
         &self.0
     }
@@ -109,7 +109,7 @@ impl Router {
     /// The route of an event.
     ///
     /// # Errors
-    /// When its table cannot be named, or another source's table has the name.
+    /// If the table name is invalid, or another table of the source has the same target.
     pub(super) fn route(&mut self, record: Record<'_>, change: &Change<'_>) -> Result<Arc<Route>, String> {
         let topic = record.topic();
         let table = match change.table() {
@@ -162,9 +162,9 @@ impl Router {
         })
     }
 
-    /// Two tables of the source in one of Snowflake would mix up their rows, unless somebody wants just that.
+    /// Two tables of the source must not share a target table, unless the configuration sets this name for both.
     fn take(&mut self, target: &str, origin: Origin<'_>, is_named: bool) -> Result<(), String> {
-        // Servers may have tables of the same names: their topics tell them apart.
+        // Different servers may have tables with the same name, so compare their topics.
         let table = [origin.database, origin.schema, origin.table].join(".");
         let source = format!("{table} of topic {}", origin.topic);
         match self.owners.get(target) {

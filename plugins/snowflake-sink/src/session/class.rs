@@ -1,34 +1,34 @@
-//! What an error code of Snowflake's means for the caller: try again, log in anew, split the batch, or give up.
+//! Classification of Snowflake's error codes.
 
-/// What to do about an error.
+/// Class of an error, which determines how it is handled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Class {
-    /// The session is gone, and its transaction with it: open another and redo the transaction.
+    /// The session has ended, and its transaction with it: open another one and repeat the transaction.
     Session,
-    /// User, password, key or network policy: nothing helps but a change by somebody.
+    /// User, password, key or network policy are wrong: the user must change something.
     Credentials,
-    /// The clocks of this machine and of Snowflake disagree about the key's token.
+    /// The token of the key is invalid because of clock skew.
     Clock,
     /// The same may succeed later.
     Transient,
-    /// The warehouse has no room, no time or no credit for it.
+    /// The warehouse has no capacity, time or credit.
     Capacity,
-    /// The statement or a value is too large: make it smaller.
+    /// The statement or a value is too large.
     TooBig,
-    /// Table or column are not as expected: look anew.
+    /// A table or column is not as expected: reload the definition.
     Schema,
     /// A value does not fit its column.
     Data,
     /// The role lacks a privilege.
     Rights,
-    /// Database, schema, warehouse, role or account do not exist, or cannot be used.
+    /// Database, schema, warehouse, role or account does not exist or cannot be used.
     Missing,
-    /// Anything else: a statement that should not have been sent.
+    /// Any other error, which indicates a bug.
     Bug,
 }
 
 impl Class {
-    /// The class of an error that a statement was answered with.
+    /// The class of an error of a statement.
     pub(crate) fn of_statement(code: &str, state: &str) -> Self {
         match code {
             "000603" | "000604" | "000625" | "333333" | "333334" => Self::Transient,
@@ -38,15 +38,15 @@ impl Class {
             "100035" | "100038" | "100039" | "100040" | "100071" | "100072" | "100078" => Self::Data,
             "001003" | "100090" => Self::Bug,
             "003001" => Self::Rights,
-            // The statement does not suit the table: its columns are not what they were.
+            // The statement does not match the table, whose columns have changed.
             _ if code.starts_with("002") => Self::Schema,
-            // Whatever a query hears about tokens, known or not, a new login is what may help.
+            // For any token error of a query, log in again.
             _ if code.starts_with("390") || code.starts_with("394") => Self::Session,
             _ => Self::of_state(state),
         }
     }
 
-    /// The class of an error that a login was answered with.
+    /// The class of an error of a login.
     pub(crate) fn of_login(code: &str) -> Self {
         match code {
             "394301" | "394302" => Self::Clock,
@@ -56,7 +56,7 @@ impl Class {
         }
     }
 
-    /// The class of an HTTP status that came without an answer of Snowflake's own.
+    /// The class of an HTTP status without a response of Snowflake.
     pub(crate) fn of_status(status: u16) -> Self {
         match status {
             408 | 429 | 500..=599 => Self::Transient,
@@ -65,7 +65,7 @@ impl Class {
         }
     }
 
-    /// Codes that no list has: the standard's states at least say which kind of error it is.
+    /// The class of an unknown code, by its SQLSTATE.
     fn of_state(state: &str) -> Self {
         match state {
             "42501" => Self::Rights,

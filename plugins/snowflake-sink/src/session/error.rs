@@ -1,4 +1,4 @@
-//! How a statement or a login fails: with Snowflake's own words and codes, and with what would help.
+//! Errors of statements and logins: Snowflake's message and code, and a hint.
 
 use std::{
     fmt,
@@ -12,38 +12,37 @@ use super::{
     wire::{Failure, Outcome},
 };
 
-/// Longest message of the server's that is passed on, in characters.
+/// Maximum length of Snowflake's message, in characters.
 const LONGEST: usize = 1_000;
 
-/// Why a statement or a login failed. It never holds the statement's text, its values, or a secret.
+/// Error of a statement or a login. It never contains the text of the statement, its values, or a secret.
 #[derive(Clone, Debug)]
 pub(crate) struct SqlError(Box<Details>);
 
-/// What is known about an error.
+/// Details of an error.
 #[derive(Clone, Debug)]
 pub(crate) struct Details {
-    /// What to do about it.
     pub(crate) class: Class,
-    /// Snowflake's code with its leading zeros, `HTTP 503` for an answer of a gateway; may be empty.
+    /// Snowflake's code with leading zeros, or `HTTP 503` for a response of a gateway; may be empty.
     pub(crate) code: String,
     /// SQLSTATE; may be empty.
     pub(crate) state: String,
-    /// Id of the statement in Snowflake's history; may be empty.
+    /// Query id; may be empty.
     pub(crate) query_id: String,
-    /// What went wrong, in Snowflake's words where it said so.
+    /// Message, from Snowflake if available.
     pub(crate) message: String,
-    /// What would help, if that is known.
+    /// Hint with a fix, if known.
     pub(crate) hint: Option<String>,
-    /// What was tried: `MERGE`, `login`.
+    /// Kind of operation: `MERGE`, `login`.
     pub(crate) kind: &'static str,
-    /// The table it was for, quoted.
+    /// Quoted target table.
     pub(crate) table: Option<String>,
-    /// How long the server, or the lockout, asks to wait.
+    /// Delay that the server or the lockout requires.
     pub(crate) retry_after: Option<Duration>,
 }
 
 impl SqlError {
-    /// An error that is ours, not the server's.
+    /// Creates an error of the sink.
     pub(crate) fn new(class: Class, kind: &'static str, message: impl Into<String>) -> Self {
         Self(Box::new(Details {
             class,
@@ -58,7 +57,7 @@ impl SqlError {
         }))
     }
 
-    /// The error of a request that got no answer of Snowflake's.
+    /// The error of a request without a response of Snowflake.
     pub(super) fn from_failure(failure: &Failure, kind: &'static str) -> Self {
         let mut error = Self::new(failure.class(), kind, failure.to_string());
         error.code = failure.code();
@@ -67,7 +66,7 @@ impl SqlError {
         error
     }
 
-    /// The error that Snowflake answered with.
+    /// The error in a response of Snowflake.
     pub(super) fn from_outcome(outcome: Outcome, class: Class, kind: &'static str) -> Self {
         let message = match one_line(&outcome.message) {
             message if message.is_empty() => "Snowflake gave no reason".to_owned(),
@@ -81,14 +80,14 @@ impl SqlError {
         error
     }
 
-    /// Names the statement that it is about.
+    /// Adds the statement.
     pub(super) fn about(mut self, statement: &Statement<'_>) -> Self {
         self.kind = statement.kind;
         self.table = statement.table.map(str::to_owned);
         self
     }
 
-    /// Says what would help.
+    /// Adds a hint.
     pub(super) fn with_hint(mut self, hint: Option<String>) -> Self {
         self.hint = hint;
         self
@@ -109,7 +108,7 @@ impl DerefMut for SqlError {
     }
 }
 
-/// A message of the server's on one line, and not endless.
+/// A message on one line, truncated.
 fn one_line(message: &str) -> String {
     let words: Vec<&str> = message.split_whitespace().collect();
     let mut line = words.join(" ");

@@ -1,30 +1,32 @@
-//! What would help against an error: the GRANT, the ALTER USER, the option to look at.
+//! Hints for errors: the GRANT or ALTER USER to run, or the option to check.
 
 use super::{
     error::SqlError,
     login::{Login, LoginSecret},
 };
 
-/// A name as SQL has it.
+/// A quoted name.
 pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// The user as Snowflake knows it: logging in is in upper case.
+/// The quoted user name. Logins are in upper case.
 fn user(login: &Login) -> String {
     quoted(&login.user.to_uppercase())
 }
 
-/// What helps against a refused login. `fingerprint`: of the public key, if a key was used.
+/// Hint for a rejected login. `fingerprint` is that of the public key, if a key was used.
 pub(super) fn for_login(error: &SqlError, login: &Login, fingerprint: Option<&str>) -> Option<String> {
     let user = user(login);
     let says = |words: &str| error.message.to_ascii_lowercase().contains(words);
-    // Not every code is documented, so the words count, too.
+    // Not every code is documented, so also check the message.
     let hint = match error.code.as_str() {
-        "394301" | "394302" => "set this machine's clock: it differs from Snowflake's".to_owned(),
+        "394301" | "394302" => "correct this machine's clock: it differs from Snowflake's".to_owned(),
         "390186" | "390189" => for_role(login),
         "390201" => "check database, schema and warehouse, and that the role has USAGE on each".to_owned(),
-        _ if says("locked") => format!("ALTER USER {user} SET MINS_TO_UNLOCK = 0, once the secret is right"),
+        _ if says("locked") => {
+            format!("ALTER USER {user} SET MINS_TO_UNLOCK = 0, after correcting the password or key")
+        }
         _ if says("disabled") => format!("ALTER USER {user} SET DISABLED = FALSE"),
         "390432" => format!(
             "a programmatic access token needs a network policy: ALTER USER {user} SET NETWORK_POLICY = <policy>"
@@ -33,7 +35,7 @@ pub(super) fn for_login(error: &SqlError, login: &Login, fingerprint: Option<&st
         _ if says("not allowed to access snowflake") || says("network policy") => network_policy(&user),
         _ if says("multi-factor") || says("mfa") || says("duo") => {
             format!(
-                "a password is not enough for {user}: use private_key with ALTER USER {user} SET TYPE = SERVICE, RSA_PUBLIC_KEY = '<key>', or a programmatic access token as password"
+                "a password is not sufficient for {user}: use private_key with ALTER USER {user} SET TYPE = SERVICE, RSA_PUBLIC_KEY = '<key>', or a programmatic access token as password"
             )
         }
         _ => return secret(error, login, &user, fingerprint),
@@ -41,7 +43,7 @@ pub(super) fn for_login(error: &SqlError, login: &Login, fingerprint: Option<&st
     Some(hint)
 }
 
-/// What helps where a role cannot be used.
+/// Hint for a role that cannot be used.
 pub(super) fn for_role(login: &Login) -> String {
     let user = user(login);
     match &login.role {
@@ -52,7 +54,7 @@ pub(super) fn for_role(login: &Login) -> String {
 
 fn network_policy(user: &str) -> String {
     format!(
-        "the network policy does not let this machine in: add its address, or ALTER USER {user} SET NETWORK_POLICY = <policy>"
+        "the network policy blocks this machine: add its address, or ALTER USER {user} SET NETWORK_POLICY = <policy>"
     )
 }
 
@@ -65,13 +67,13 @@ fn secret(error: &SqlError, login: &Login, user: &str, fingerprint: Option<&str>
             "check account, user and password, or ALTER USER {user} SET PASSWORD = '<password>'"
         )),
         (LoginSecret::Key { .. }, Some(fingerprint)) => Some(format!(
-            "DESC USER {user} has to show RSA_PUBLIC_KEY_FP = {fingerprint}; if not, ALTER USER {user} SET RSA_PUBLIC_KEY = '<key>'; if it does, check account"
+            "DESC USER {user} must show RSA_PUBLIC_KEY_FP = {fingerprint}; if not, ALTER USER {user} SET RSA_PUBLIC_KEY = '<key>'; if it does, check account"
         )),
         (LoginSecret::Key { .. }, None) => None,
     }
 }
 
-/// What helps where the role lacks a privilege.
+/// Hint for a missing privilege.
 pub(super) fn for_rights(kind: &str, table: Option<&str>, login: &Login, role: &str) -> Option<String> {
     let (privileges, on) = match kind {
         "CREATE TABLE" => ("CREATE TABLE", schema(login)),
@@ -92,31 +94,31 @@ fn schema(login: &Login) -> String {
     format!("SCHEMA {}.{}", quoted(&login.database), quoted(&login.schema))
 }
 
-/// What helps where a database cannot be used.
+/// Hint for a database that cannot be used.
 pub(super) fn for_database(login: &Login, role: &str) -> String {
     let database = quoted(&login.database);
     format!(
-        "GRANT USAGE ON DATABASE {database} TO ROLE {}, or CREATE DATABASE {database} if there is none",
+        "GRANT USAGE ON DATABASE {database} TO ROLE {}, or CREATE DATABASE {database} if it does not exist",
         quoted(role)
     )
 }
 
-/// What helps where a schema cannot be used.
+/// Hint for a schema that cannot be used.
 pub(super) fn for_schema(login: &Login, role: &str) -> String {
     let schema = schema(login);
-    format!("GRANT USAGE ON {schema} TO ROLE {}, or CREATE {schema} if there is none", quoted(role))
+    format!("GRANT USAGE ON {schema} TO ROLE {}, or CREATE {schema} if it does not exist", quoted(role))
 }
 
-/// What helps where a warehouse cannot be used.
+/// Hint for a warehouse that cannot be used.
 pub(super) fn for_warehouse(warehouse: &str, role: &str) -> String {
     let warehouse = quoted(warehouse);
     format!(
-        "GRANT USAGE ON WAREHOUSE {warehouse} TO ROLE {}, or CREATE WAREHOUSE {warehouse} if there is none",
+        "GRANT USAGE ON WAREHOUSE {warehouse} TO ROLE {}, or CREATE WAREHOUSE {warehouse} if it does not exist",
         quoted(role)
     )
 }
 
-/// What helps where a statement needs a warehouse and there is none.
+/// Hint for a statement without a running warehouse.
 pub(super) fn for_no_warehouse(login: &Login, warehouse: Option<&str>) -> String {
     match warehouse {
         Some(warehouse) => format!(

@@ -1,4 +1,4 @@
-//! Private keys: whatever form the user has, the form that logging in wants, which is unencrypted PKCS#8 in PEM.
+//! Private keys, converted from any format to unencrypted PKCS#8 in PEM, which the login requires.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use pkcs1::DecodeRsaPrivateKey;
@@ -7,56 +7,58 @@ use rsa::{RsaPrivateKey, traits::PublicKeyParts};
 use sha2::{Digest, Sha256};
 use tidegate_plugin::Secret;
 
-/// Snowflake's smallest key, in bytes: 2048 bits.
+/// Minimum key size in bytes: 2048 bits.
 const SMALLEST: usize = 256;
-/// What a line of PEM may hold.
+/// Maximum length of a PEM line.
 const LINE: usize = 64;
 
 /// Why a key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KeyError {
-    /// No PEM.
+    /// Not PEM.
     #[error(
-        "private_key is no key in PEM: it has to begin with -----BEGIN PRIVATE KEY----- or the like and hold the whole file"
+        "private_key is not a PEM key: it must start with a line such as -----BEGIN PRIVATE KEY----- and contain the whole file"
     )]
     NoPem,
-    /// A PEM of something else.
-    #[error("private_key holds a {0}: Snowflake wants an RSA private key, as PKCS#8 or PKCS#1")]
+    /// PEM of something else.
+    #[error("private_key contains a {0}: Snowflake requires an RSA private key in PKCS#8 or PKCS#1 format")]
     Label(String),
-    /// Encrypted in the old way, which nobody should use.
+    /// Encrypted in OpenSSL's old format.
     #[error(
         "private_key is encrypted in OpenSSL's old format: convert it with openssl pkcs8 -topk8 -v2 aes-256-cbc -in old.pem -out rsa_key.p8"
     )]
     OldEncryption,
-    /// Encrypted, and nothing to open it with.
+    /// Encrypted, without a passphrase.
     #[error("private_key is encrypted: set private_key_passphrase")]
     NoPassphrase,
-    /// Encrypted, and does not open.
+    /// Encrypted, with a wrong passphrase.
     #[error(
-        "private_key cannot be opened: private_key_passphrase is wrong, or the encryption is none of AES, 3DES with PBES2"
+        "private_key cannot be decrypted: private_key_passphrase is wrong, or the encryption is not AES or 3DES with PBES2"
     )]
     Passphrase,
     /// Damaged, or of another algorithm.
     #[error("private_key cannot be read: it is damaged, or not an RSA key")]
     Damaged,
     /// Too short for Snowflake.
-    #[error("private_key has {0} bits: Snowflake wants 2048 at least, make one with openssl genrsa 2048")]
+    #[error(
+        "private_key has {0} bits, but Snowflake requires at least 2048: create one with openssl genrsa 2048"
+    )]
     Short(usize),
 }
 
-/// A key that is ready to log in with.
+/// A key for logging in.
 pub(crate) struct Key {
     /// Unencrypted PKCS#8 in PEM.
     pub(crate) pem: String,
-    /// What `DESC USER` shows as RSA_PUBLIC_KEY_FP if the user has this key; no secret.
+    /// Fingerprint of the public key, RSA_PUBLIC_KEY_FP in `DESC USER`. Not secret.
     pub(crate) fingerprint: String,
 }
 
 impl Key {
-    /// Reads a key of any form.
+    /// Reads a key in any format.
     ///
     /// # Errors
-    /// When it is none, cannot be opened, or is not for Snowflake.
+    /// If it is not a key, cannot be decrypted, or is not suitable for Snowflake.
     pub(crate) fn read(pem: &Secret, passphrase: Option<&Secret>) -> Result<Self, KeyError> {
         let (label, pem) = tidy(pem.expose())?;
         let key = match label.as_str() {
@@ -80,7 +82,7 @@ fn decrypted(pem: &str, passphrase: Option<&Secret>) -> Result<RsaPrivateKey, Ke
     RsaPrivateKey::from_pkcs8_encrypted_pem(pem, passphrase.expose()).map_err(|_| KeyError::Passphrase)
 }
 
-/// The label, and the PEM as the parser wants it: environments and secret stores make one line of it, or write `\n`.
+/// The label, and the normalized PEM: environment variables and secret stores often have it on one line, or with `\n`.
 fn tidy(pem: &str) -> Result<(String, String), KeyError> {
     let pem = pem.replace("\\n", "\n");
     let (_, rest) = pem.split_once("-----BEGIN ").ok_or(KeyError::NoPem)?;

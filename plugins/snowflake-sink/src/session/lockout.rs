@@ -1,7 +1,7 @@
-//! Keeps a wrong password from locking its user out: what Snowflake has refused is not tried again at once.
+//! Prevents wrong credentials from locking the user: credentials that Snowflake has rejected are not tried again at once.
 //!
-//! A library lives as long as its process, so what is remembered here outlives tasks, and a task that the host starts
-//! anew meets what the one before it was told.
+//! A library is never unloaded, so this state outlives tasks, and also applies to tasks that the host starts
+//! again.
 
 use std::{
     collections::BTreeMap,
@@ -13,19 +13,18 @@ use sha2::{Digest, Sha256};
 
 use super::{class::Class, error::SqlError};
 
-/// How long to wait after the first refusal, the second, and every later one.
-const PAUSES: [Duration; 3] =
+/// Delay after the first, the second, and every later rejected login.
+const DELAYS: [Duration; 3] =
     [Duration::from_secs(60), Duration::from_secs(5 * 60), Duration::from_secs(15 * 60)];
 
-/// Of all sessions of this process.
+/// For all sessions of this process.
 pub(crate) static LOCKOUT: Lockout = Lockout::new();
 
-/// Who logs in, where, and with what: a digest of it all.
+/// A digest of account, user and credentials.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Claimant([u8; 32]);
+pub(crate) struct Credentials([u8; 32]);
 
-impl Claimant {
-    /// The digest of these parts.
+impl Credentials {
     pub(crate) fn of<'p>(parts: impl IntoIterator<Item = &'p str>) -> Self {
         let mut digest = Sha256::new();
         for part in parts {
@@ -36,77 +35,76 @@ impl Claimant {
     }
 }
 
-/// What is known about a claimant.
+/// State of some credentials.
 #[derive(Default)]
-struct Known {
-    refusals: usize,
-    refused: Option<(SqlError, Instant)>,
+struct LoginState {
+    failures: usize,
+    rejected: Option<(SqlError, Instant)>,
     accepted: bool,
-    gate: Arc<tokio::sync::Mutex<()>>,
+    login_lock: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// Who was refused, and when they may try again.
-pub(crate) struct Lockout(Mutex<BTreeMap<Claimant, Known>>);
+/// Rejected credentials, and when they may be tried again.
+pub(crate) struct Lockout(Mutex<BTreeMap<Credentials, LoginState>>);
 
 impl Lockout {
-    /// Nobody is known.
     pub(crate) const fn new() -> Self {
         Self(Mutex::new(BTreeMap::new()))
     }
 
-    fn known(&self) -> MutexGuard<'_, BTreeMap<Claimant, Known>> {
+    fn known(&self) -> MutexGuard<'_, BTreeMap<Credentials, LoginState>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// For a claimant that was never accepted: to be held while it is tried, so that the tasks of a connector do not
-    /// send the same wrong password all at once.
-    pub(crate) fn gate(&self, claimant: &Claimant) -> Option<Arc<tokio::sync::Mutex<()>>> {
+    /// Lock for credentials that were never accepted, to be held during a login, so that the tasks of a connector do not
+    /// send the same wrong password at the same time.
+    pub(crate) fn login_lock(&self, credentials: &Credentials) -> Option<Arc<tokio::sync::Mutex<()>>> {
         let mut known = self.known();
-        let known = known.entry(claimant.clone()).or_default();
-        (!known.accepted).then(|| Arc::clone(&known.gate))
+        let known = known.entry(credentials.clone()).or_default();
+        (!known.accepted).then(|| Arc::clone(&known.login_lock))
     }
 
-    /// Whether the claimant may try.
+    /// Whether the credentials may be tried.
     ///
     /// # Errors
-    /// With what it was told the last time, and how long to wait.
-    pub(crate) fn check(&self, claimant: &Claimant, now: Instant) -> Result<(), SqlError> {
+    /// The last error, and how long to wait.
+    pub(crate) fn check(&self, credentials: &Credentials, now: Instant) -> Result<(), SqlError> {
         let known = self.known();
-        let Some((error, until)) = known.get(claimant).and_then(|known| known.refused.as_ref()) else {
+        let Some((error, until)) = known.get(credentials).and_then(|known| known.rejected.as_ref()) else {
             return Ok(());
         };
         let left = until.saturating_duration_since(now);
         if left.is_zero() {
             return Ok(());
         }
-        Err(postponed(error, left))
+        Err(with_delay(error, left))
     }
 
-    /// The claimant was accepted.
-    pub(crate) fn accepted(&self, claimant: &Claimant) {
+    /// Records a successful login.
+    pub(crate) fn accepted(&self, credentials: &Credentials) {
         let mut known = self.known();
-        let known = known.entry(claimant.clone()).or_default();
-        (known.accepted, known.refusals, known.refused) = (true, 0, None);
+        let known = known.entry(credentials.clone()).or_default();
+        (known.accepted, known.failures, known.rejected) = (true, 0, None);
     }
 
-    /// The claimant was refused: returns the error with how long to wait.
-    pub(crate) fn refused(&self, claimant: &Claimant, error: SqlError, now: Instant) -> SqlError {
+    /// Records a rejected login. Returns the error with the delay.
+    pub(crate) fn rejected(&self, credentials: &Credentials, error: SqlError, now: Instant) -> SqlError {
         if error.class != Class::Credentials {
             return error;
         }
         let mut known = self.known();
-        let known = known.entry(claimant.clone()).or_default();
-        let pause = PAUSES.get(known.refusals).or(PAUSES.last()).copied().unwrap_or_default();
+        let known = known.entry(credentials.clone()).or_default();
+        let delay = DELAYS.get(known.failures).or(DELAYS.last()).copied().unwrap_or_default();
         known.accepted = false;
-        known.refusals += 1;
-        known.refused = Some((error.clone(), now + pause));
-        postponed(&error, pause)
+        known.failures += 1;
+        known.rejected = Some((error.clone(), now + delay));
+        with_delay(&error, delay)
     }
 }
 
-fn postponed(error: &SqlError, left: Duration) -> SqlError {
+fn with_delay(error: &SqlError, left: Duration) -> SqlError {
     let when = format!(
-        "not tried again for {} s, so that Snowflake does not lock the user; another secret is tried at once",
+        "not retried for {} s, so that Snowflake does not lock the user; changed credentials are tried at once",
         left.as_secs().max(1)
     );
     let hint = match &error.hint {

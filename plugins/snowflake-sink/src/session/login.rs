@@ -1,4 +1,4 @@
-//! Who logs in and where, and the library's object for it.
+//! Login settings, and the library's client.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,49 +11,49 @@ use super::{
     class::Class,
     error::SqlError,
     key::Key,
-    lockout::Claimant,
+    lockout::Credentials,
     statement::Limits,
     wire::{Account, Endpoint, Exchange, Wire},
 };
 
-/// How long a connection may idle before it is not used again. Servers and what stands before them wait for longer.
+/// Maximum idle time of a connection. Servers and gateways have longer timeouts.
 const LONGEST_IDLE: Duration = Duration::from_secs(3);
-/// For errors before anything is sent.
+/// Kind of errors before anything is sent.
 pub(super) const KIND: &str = "login";
 
-/// Who logs in, where, and how long things may take. Its `Debug` shows no secret.
+/// Account, credentials and timeouts. `Debug` shows no secret.
 #[derive(Clone, Debug)]
 pub(crate) struct Login {
-    /// Account identifier, as the user wrote it.
+    /// Account identifier, as configured.
     pub(crate) account: String,
     /// User.
     pub(crate) user: String,
     /// Password or key.
     pub(crate) secret: LoginSecret,
-    /// Role; without it, the user's default.
+    /// Role; default: the user's default role.
     pub(crate) role: Option<String>,
-    /// Database of the tables, written exactly so.
+    /// Database of the tables, exact name.
     pub(crate) database: String,
-    /// Schema of the tables, written exactly so.
+    /// Schema of the tables, exact name.
     pub(crate) schema: String,
-    /// The server, if it is not the account's own.
+    /// Server, if it is not that of the account.
     pub(crate) endpoint: Option<Url>,
-    /// Longest wait for a connection.
+    /// Timeout for connecting.
     pub(crate) connect_timeout: Duration,
-    /// Longest wait for an answer.
+    /// Timeout for a response.
     pub(crate) request_timeout: Duration,
-    /// Longest run of a statement.
+    /// Timeout of a statement.
     pub(crate) statement_timeout: Duration,
-    /// Longest wait for a lock.
+    /// Timeout for a lock.
     pub(crate) lock_timeout: Duration,
 }
 
-/// How a user proves to be the user.
+/// Credentials.
 #[derive(Clone, Debug)]
 pub(crate) enum LoginSecret {
     /// A password, or a programmatic access token.
     Password(Secret),
-    /// A private key in PEM, and what opens it.
+    /// A private key in PEM, and its passphrase.
     Key {
         /// PKCS#8, encrypted PKCS#8 or PKCS#1.
         pem: Secret,
@@ -62,11 +62,11 @@ pub(crate) enum LoginSecret {
     },
 }
 
-/// A login that has been checked as far as that goes without asking Snowflake.
+/// A login that was validated without connecting.
 pub(super) struct Prepared<'l> {
     pub(super) login: &'l Login,
     pub(super) fingerprint: Option<String>,
-    pub(super) claimant: Claimant,
+    pub(super) credentials: Credentials,
     account: Account,
     endpoint: Endpoint,
     auth: Auth,
@@ -79,7 +79,7 @@ enum Auth {
 }
 
 impl<'l> Prepared<'l> {
-    /// Reads account, endpoint and key.
+    /// Parses account, endpoint and key.
     pub(super) fn new(login: &'l Login) -> Result<Self, SqlError> {
         let missing = |error: &dyn std::error::Error| SqlError::new(Class::Missing, KIND, error.to_string());
         let account = Account::parse(&login.account).map_err(|error| missing(&error))?;
@@ -98,24 +98,24 @@ impl<'l> Prepared<'l> {
         };
         let origin = endpoint.origin();
         let parts = [origin.as_str(), &account.identifier, &login.user].into_iter().chain(secret);
-        let claimant = Claimant::of(parts);
-        Ok(Self { login, fingerprint, claimant, account, endpoint, auth })
+        let credentials = Credentials::of(parts);
+        Ok(Self { login, fingerprint, credentials, account, endpoint, auth })
     }
 
-    /// The limits of its statements.
+    /// Timeouts of statements.
     pub(super) fn limits(&self) -> Limits {
         Limits { statement: self.login.statement_timeout, lock: self.login.lock_timeout }
     }
 
-    /// Whether database and schema can go with the login, which is in upper case and without quotes.
+    /// Whether database and schema can be part of the login request, which converts names to upper case.
     pub(super) fn sends_schema(&self) -> bool {
         is_plain(&self.login.database) && is_plain(&self.login.schema)
     }
 
-    /// The library's object, which has not logged in yet.
+    /// The library's client, which is not logged in yet.
     ///
-    /// It writes statements and tokens to the `log` crate at debug. That leads nowhere: a plugin's log is `tracing`,
-    /// nothing in a plugin bridges the two, and the host cannot see the plugin's copy of `log`.
+    /// It logs statements and tokens to the `log` crate at debug level. These logs are dropped: plugins use `tracing`,
+    /// nothing in a plugin forwards `log` to it, and the host cannot access the plugin's copy of `log`.
     pub(super) fn api(
         &self,
         warehouse: Option<&str>,
@@ -136,21 +136,22 @@ impl<'l> Prepared<'l> {
         };
         let wire =
             Wire { endpoint: self.endpoint.clone(), limits: self.limits(), exchange: Arc::clone(exchange) };
-        let broken =
-            |what: &str| SqlError::new(Class::Bug, KIND, format!("the HTTP client cannot be made: {what}"));
+        let broken = |what: &str| {
+            SqlError::new(Class::Bug, KIND, format!("the HTTP client cannot be created: {what}"))
+        };
         let http = self.client().map_err(|error| broken(&error.to_string()))?;
         let client = ClientBuilder::new(http).with(wire).build();
         SnowflakeApiBuilder::new(auth).with_client(client).build().map_err(|error| broken(&error.to_string()))
     }
 
-    /// Without the retries of the library's own client: see [`super::wire`].
+    /// Without the retries of the library's default client: see [`super::wire`].
     fn client(&self) -> reqwest::Result<reqwest::Client> {
         reqwest::Client::builder()
             .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
             .referer(false)
             .connect_timeout(self.login.connect_timeout)
             .timeout(self.login.request_timeout)
-            // Nothing watches connections between two calls of the plugin: one that idled may be closed by now.
+            // Between two calls of the plugin, nothing polls connections, so an idle one may have been closed.
             .pool_idle_timeout(LONGEST_IDLE)
             .build()
     }

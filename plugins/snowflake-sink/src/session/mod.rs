@@ -1,8 +1,8 @@
-//! One session with Snowflake: logging in, statements, transactions, and errors that say what to do.
+//! A Snowflake session: login, statements, transactions, and classified errors.
 //!
-//! A session is for one task and one warehouse, and holds one transaction at a time. When a statement fails with
-//! [`Class::Session`] or without an answer, the session is of no more use: [`Session::is_stale`] says so. Give it to
-//! [`Session::close`], which ends what may be left of its transaction, and open another.
+//! A session belongs to one task and one warehouse, and has one transaction at a time. When a statement fails with
+//! [`Class::Session`] or without a response, the session is unusable, and [`Session::is_stale`] returns true. Pass it to
+//! [`Session::close`], which ends its transaction, and open another one.
 
 mod class;
 mod error;
@@ -34,19 +34,18 @@ pub(crate) use error::SqlError;
 pub(crate) use login::{Login, LoginSecret};
 pub(crate) use statement::{Answer, Statement};
 
-/// Of the statements that a session sends of its own accord.
+/// Query tag of the session's own statements.
 const TAG: &str = "tidegate";
-/// Longest pause between two statements of a transaction. Snowflake ends one that idles for five minutes in the way of
-/// others, and runs what comes after it outside of any transaction, each statement for itself.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// Part of a master token's life after which its session counts as old.
+/// Maximum idle time within a transaction. Snowflake ends a transaction that blocks others and is idle for five minutes, and
+/// then runs each later statement outside of any transaction.
+const MAX_IDLE: Duration = Duration::from_secs(60);
+/// Fraction of the master token's lifetime after which a session is replaced.
 const OLD: f64 = 0.75;
-/// Pause before a login whose token was refused for the time in it.
+/// Delay before a retry of a login whose token was rejected because of its time.
 const CLOCK_PAUSE: Duration = Duration::from_secs(1);
-/// Closing is a courtesy, and nobody waits long for it.
+/// Timeout for closing a session, which is optional.
 const CLOSING: Duration = Duration::from_secs(5);
 
-/// A session.
 pub(crate) struct Session {
     api: SnowflakeApi,
     exchange: Arc<Exchange>,
@@ -56,30 +55,30 @@ pub(crate) struct Session {
     role: String,
     in_transaction: bool,
     last_answer: Instant,
-    /// Set while a statement is under way, and for good when it ended in doubt.
-    spent: bool,
+    /// Set while a statement runs; remains set if its outcome is unknown.
+    unusable: bool,
 }
 
 impl Session {
     /// Logs in, and checks that database, schema, warehouse and role can be used.
     ///
     /// # Errors
-    /// When Snowflake refuses, cannot be reached, or something that is needed is missing.
+    /// If Snowflake rejects the login or cannot be reached, or a required object is missing.
     pub(crate) async fn open(login: &Login, warehouse: Option<&str>) -> Result<Self, SqlError> {
         let prepared = Prepared::new(login)?;
-        let gate = LOCKOUT.gate(&prepared.claimant);
+        let gate = LOCKOUT.login_lock(&prepared.credentials);
         let turn = match &gate {
             Some(gate) => Some(gate.lock().await),
             None => None,
         };
-        LOCKOUT.check(&prepared.claimant, Instant::now())?;
+        LOCKOUT.check(&prepared.credentials, Instant::now())?;
         let mut session = match Self::log_in(&prepared, warehouse).await {
             Ok(session) => session,
-            Err(error) => return Err(LOCKOUT.refused(&prepared.claimant, error, Instant::now())),
+            Err(error) => return Err(LOCKOUT.rejected(&prepared.credentials, error, Instant::now())),
         };
-        LOCKOUT.accepted(&prepared.claimant);
+        LOCKOUT.accepted(&prepared.credentials);
         drop(turn);
-        if let Err(error) = session.settle_in(&prepared).await {
+        if let Err(error) = session.check_objects(&prepared).await {
             session.close().await;
             return Err(error);
         }
@@ -92,7 +91,7 @@ impl Session {
         Ok(session)
     }
 
-    /// A token that is too old or too young is made anew once: it may have been on its way for long.
+    /// A token that is too old or too new is created again once, because the request may have been delayed.
     async fn log_in(prepared: &Prepared<'_>, warehouse: Option<&str>) -> Result<Self, SqlError> {
         match Self::log_in_once(prepared, warehouse).await {
             Err(error) if error.class == Class::Clock => {
@@ -115,9 +114,9 @@ impl Session {
             role: login.role.as_deref().unwrap_or_default().to_uppercase(),
             in_transaction: false,
             last_answer: Instant::now(),
-            spent: false,
+            unusable: false,
         };
-        // The library logs in when the first statement comes.
+        // The library logs in with the first statement.
         session.exchange.allow_logins(true);
         let first = session.run(&Statement::plain("SELECT", "SELECT 1", TAG)).await;
         session.exchange.allow_logins(false);
@@ -131,15 +130,15 @@ impl Session {
         }
     }
 
-    /// Looks at what the login says can be used, and brings into use what a login cannot name.
-    async fn settle_in(&mut self, prepared: &Prepared<'_>) -> Result<(), SqlError> {
+    /// Checks the objects in the login response, and selects objects that cannot be part of the login request.
+    async fn check_objects(&mut self, prepared: &Prepared<'_>) -> Result<(), SqlError> {
         let info = self.exchange.info();
-        self.settle_role(&info)?;
-        self.settle_schema(&info, prepared.sends_schema()).await?;
-        self.settle_warehouse(info).await
+        self.check_role(&info)?;
+        self.check_schema(&info, prepared.sends_schema()).await?;
+        self.check_warehouse(info).await
     }
 
-    fn settle_role(&mut self, info: &SessionInfo) -> Result<(), SqlError> {
+    fn check_role(&mut self, info: &SessionInfo) -> Result<(), SqlError> {
         let given = info.role.as_deref().unwrap_or_default();
         if given.is_empty() || (!self.role.is_empty() && !given.eq_ignore_ascii_case(&self.role)) {
             return Err(missing("role", &self.role).with_hint(Some(hint::for_role(&self.login))));
@@ -148,7 +147,7 @@ impl Session {
         Ok(())
     }
 
-    async fn settle_schema(&mut self, info: &SessionInfo, was_sent: bool) -> Result<(), SqlError> {
+    async fn check_schema(&mut self, info: &SessionInfo, was_sent: bool) -> Result<(), SqlError> {
         let (database, schema) = (self.login.database.clone(), self.login.schema.clone());
         let for_database = hint::for_database(&self.login, &self.role);
         let for_schema = hint::for_schema(&self.login, &self.role);
@@ -162,13 +161,13 @@ impl Session {
             return Ok(());
         }
         let name = hint::quoted(&database);
-        self.bring_into_use("USE DATABASE", &name, for_database).await?;
+        self.use_object("USE DATABASE", &name, for_database).await?;
         let name = format!("{name}.{}", hint::quoted(&schema));
-        self.bring_into_use("USE SCHEMA", &name, for_schema).await
+        self.use_object("USE SCHEMA", &name, for_schema).await
     }
 
-    /// Without a warehouse the session is of use until a statement needs one.
-    async fn settle_warehouse(&mut self, info: SessionInfo) -> Result<(), SqlError> {
+    /// A session without a warehouse works until a statement needs one.
+    async fn check_warehouse(&mut self, info: SessionInfo) -> Result<(), SqlError> {
         let Some(wanted) = self.warehouse.clone() else {
             self.warehouse = info.warehouse;
             return Ok(());
@@ -180,10 +179,10 @@ impl Session {
         if is_plain(&wanted) {
             return Err(missing("warehouse", &wanted).with_hint(Some(hint)));
         }
-        self.bring_into_use("USE WAREHOUSE", &hint::quoted(&wanted), hint).await
+        self.use_object("USE WAREHOUSE", &hint::quoted(&wanted), hint).await
     }
 
-    async fn bring_into_use(&mut self, kind: &'static str, name: &str, hint: String) -> Result<(), SqlError> {
+    async fn use_object(&mut self, kind: &'static str, name: &str, hint: String) -> Result<(), SqlError> {
         let text = format!("{kind} {name}");
         let statement = Statement { table: Some(name), ..Statement::plain(kind, &text, TAG) };
         match self.run(&statement).await {
@@ -202,38 +201,39 @@ impl Session {
     /// Runs a statement.
     ///
     /// # Errors
-    /// What Snowflake says, or why it said nothing.
+    /// Errors of Snowflake, or why there is no response.
     pub(crate) async fn run(&mut self, statement: &Statement<'_>) -> Result<Answer, SqlError> {
-        if self.spent {
-            let message = "an earlier statement of this session ended in doubt, or the session is gone";
+        if self.unusable {
+            let message =
+                "the outcome of an earlier statement of this session is unknown, or the session has ended";
             return Err(SqlError::new(Class::Session, statement.kind, message).about(statement));
         }
-        if self.in_transaction && self.last_answer.elapsed() > LONGEST_PAUSE && statement.kind != "BEGIN" {
-            self.spent = true;
-            let message = "the transaction paused for so long that Snowflake may have ended it";
+        if self.in_transaction && self.last_answer.elapsed() > MAX_IDLE && statement.kind != "BEGIN" {
+            self.unusable = true;
+            let message = "the transaction was idle for so long that Snowflake may have ended it";
             return Err(SqlError::new(Class::Session, statement.kind, message).about(statement));
         }
-        // Stays so if the caller gives up waiting: what the library does then is not known.
-        self.spent = true;
+        // Remains set if the caller cancels the call, because the state of the library is then unknown.
+        self.unusable = true;
         self.exchange.prepare(statement.extras(&self.limits));
         let raw = self.api.exec_raw(statement.text).await;
         self.last_answer = Instant::now();
         let (failure, outcome) = (self.exchange.failure(), self.exchange.outcome());
         if let Some(failure) = failure {
-            self.spent = failure.leaves_doubt();
-            return Err(self.unanswered(statement, &failure));
+            self.unusable = failure.leaves_doubt();
+            return Err(self.no_response_error(statement, &failure));
         }
         let outcome = match outcome {
             Some(outcome) if outcome.success => outcome,
-            Some(outcome) => return Err(self.refused(statement, outcome)),
-            None => return Err(unsent(statement, raw.err())),
+            Some(outcome) => return Err(self.response_error(statement, outcome)),
+            None => return Err(not_sent(statement, raw.err())),
         };
         let table = match raw {
             Ok(raw) => rows::read(raw, outcome.inline_last).map_err(|error| error.to_string()),
-            // The library's own words could repeat parts of the answer.
-            Err(_) => Err("Snowflake's answer has a form that this version cannot decode".to_owned()),
+            // The message of the library could contain parts of the response.
+            Err(_) => Err("Snowflake's response has a format that this version cannot decode".to_owned()),
         };
-        self.spent = false;
+        self.unusable = false;
         let (columns, rows) = table.map_err(|message| {
             let mut error = SqlError::new(Class::Bug, statement.kind, message).about(statement);
             error.query_id.clone_from(&outcome.query_id);
@@ -242,20 +242,20 @@ impl Session {
         Ok(Answer::new(outcome.query_id, columns, rows))
     }
 
-    /// The error of a request that got no answer.
-    fn unanswered(&self, statement: &Statement<'_>, failure: &Failure) -> SqlError {
+    /// The error of a request without a response.
+    fn no_response_error(&self, statement: &Statement<'_>, failure: &Failure) -> SqlError {
         let error = SqlError::from_failure(failure, KIND);
         if self.exchange.is_logged_in() { error.about(statement) } else { error }
     }
 
-    /// The error that Snowflake answered with.
-    fn refused(&mut self, statement: &Statement<'_>, outcome: Outcome) -> SqlError {
+    /// The error in a response of Snowflake.
+    fn response_error(&mut self, statement: &Statement<'_>, outcome: Outcome) -> SqlError {
         let class = match outcome.call {
             Call::Login => Class::of_login(&outcome.code),
             Call::Query => self.class_of(&outcome),
             Call::Renew | Call::Close => Class::Session,
         };
-        self.spent = class == Class::Session;
+        self.unusable = class == Class::Session;
         let is_login = outcome.call == Call::Login;
         let error = SqlError::from_outcome(outcome, class, KIND);
         if is_login {
@@ -279,27 +279,27 @@ impl Session {
     /// Begins a transaction.
     ///
     /// # Errors
-    /// As [`Self::run`].
+    /// As for [`Self::run`].
     pub(crate) async fn begin(&mut self, tag: &str) -> Result<(), SqlError> {
-        // From the first moment: if the answer is lost, the transaction may be open all the same.
+        // Set before sending: if the response is lost, the transaction may be open nevertheless.
         self.in_transaction = true;
         self.run(&Statement::plain("BEGIN", "BEGIN TRANSACTION", tag)).await.map(drop)
     }
 
-    /// Makes the transaction last.
+    /// Commits the transaction.
     ///
     /// # Errors
-    /// As [`Self::run`]. Without an answer it is open whether the transaction lasts: ask another session.
+    /// As for [`Self::run`]. Without a response, the outcome is unknown: check it in another session.
     pub(crate) async fn commit(&mut self, tag: &str) -> Result<(), SqlError> {
         self.run(&Statement::plain("COMMIT", "COMMIT", tag)).await?;
         self.in_transaction = false;
         Ok(())
     }
 
-    /// Undoes the transaction, if one is open.
+    /// Rolls back the transaction, if one is open.
     ///
     /// # Errors
-    /// As [`Self::run`].
+    /// As for [`Self::run`].
     pub(crate) async fn rollback(&mut self, tag: &str) -> Result<(), SqlError> {
         if !self.in_transaction {
             return Ok(());
@@ -309,35 +309,35 @@ impl Session {
         Ok(())
     }
 
-    /// Whether a transaction is open, or may be.
+    /// Whether a transaction is or may be open.
     pub(crate) fn in_transaction(&self) -> bool {
         self.in_transaction
     }
 
-    /// Whether the session is to be replaced, outside a transaction: it is of no more use, or soon too old.
+    /// Whether the session should be replaced, outside of a transaction, because it is unusable or about to expire.
     pub(crate) fn is_stale(&self) -> bool {
         let is_old = |lease: wire::Lease| lease.since.elapsed() >= lease.length.mul_f64(OLD);
-        self.spent || self.exchange.lease().is_none_or(is_old)
+        self.unusable || self.exchange.lease().is_none_or(is_old)
     }
 
-    /// Ends the session, and with it what is left of its transaction.
+    /// Closes the session, which also ends its transaction.
     pub(crate) async fn close(mut self) {
-        // It ends by itself, too, if Snowflake cannot be told.
+        // If this fails, Snowflake ends the session after a while.
         drop(tokio::time::timeout(CLOSING, self.api.close_session()).await);
     }
 }
 
-/// The error of a statement that the library never sent.
-fn unsent(statement: &Statement<'_>, error: Option<SnowflakeApiError>) -> SqlError {
+/// The error of a statement that the library did not send.
+fn not_sent(statement: &Statement<'_>, error: Option<SnowflakeApiError>) -> SqlError {
     let reason = error.map_or_else(|| "nothing was sent".to_owned(), |error| error.to_string());
     SqlError::new(Class::Bug, statement.kind, reason).about(statement)
 }
 
-/// The error for something that a login asked for in vain.
+/// The error for a missing object of a login.
 fn missing(what: &str, name: &str) -> SqlError {
     let message = match name {
         "" => format!("the user has no {what}"),
-        name => format!("{what} {name} does not exist, or may not be used"),
+        name => format!("{what} {name} does not exist or cannot be used"),
     };
     SqlError::new(Class::Missing, KIND, message)
 }

@@ -1,4 +1,4 @@
-//! Answers of either form, Arrow or JSON, as rows of text.
+//! Converts results in Arrow or JSON to rows of text.
 
 use arrow_array::{
     Array, BooleanArray, Decimal128Array, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array,
@@ -8,17 +8,17 @@ use arrow_schema::{DataType, Field};
 use serde_json::Value;
 use snowflake_api::{QueryResult, RawQueryResult};
 
-/// Why an answer cannot be read.
+/// The result cannot be converted.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RowsError {
-    /// Arrow that is none.
-    #[error("the rows that came back cannot be read: {0}")]
+    /// Invalid Arrow data.
+    #[error("the rows of the result cannot be read: {0}")]
     Arrow(String),
-    /// JSON that is no table.
-    #[error("the rows that came back are no table")]
+    /// Invalid JSON data.
+    #[error("the rows of the result are not a table")]
     NoTable,
-    /// A type that is not turned into text here.
-    #[error("column {column} came back as {kind}: cast it to VARCHAR in the statement")]
+    /// An unsupported type.
+    #[error("column {column} has the unsupported type {kind}: cast it to VARCHAR in the statement")]
     Type {
         /// The column.
         column: String,
@@ -30,10 +30,10 @@ pub(crate) enum RowsError {
 /// Columns and rows.
 pub(crate) type Table = (Vec<String>, Vec<Vec<Option<String>>>);
 
-/// Reads an answer. `inline_last`: its first rows are the last part, see [`super::wire`].
+/// Converts a result. `inline_last`: its first rows are the last part, see [`super::wire`].
 ///
 /// # Errors
-/// When it is of a form or type that this cannot read.
+/// If it has an unsupported format or type.
 pub(crate) fn read(raw: RawQueryResult, inline_last: bool) -> Result<Table, RowsError> {
     let raw = match raw {
         RawQueryResult::Bytes(mut parts) if inline_last && !parts.is_empty() => {
@@ -93,7 +93,7 @@ fn from_arrow(batches: &[RecordBatch]) -> Result<Table, RowsError> {
 fn column_text(field: &Field, array: &dyn Array) -> Result<Vec<Option<String>>, RowsError> {
     let any = array.as_any();
     let scale = scale(field);
-    /// Texts of an array of one type, or nothing if the array is of another.
+    /// Converts an array of one type to text.
     macro_rules! texts {
         ($kind:ty, $text:expr) => {
             any.downcast_ref::<$kind>()
@@ -128,17 +128,17 @@ fn column_text(field: &Field, array: &dyn Array) -> Result<Vec<Option<String>>, 
     }
 }
 
-/// What Snowflake calls the type: dates and times come as plain numbers, and would be taken for such.
+/// Snowflake's name of the type. Dates and times are sent as numbers, and must not be treated as such.
 fn logical_type(field: &Field) -> Option<&str> {
     field.metadata().get("logicalType").map(String::as_str)
 }
 
-/// Snowflake sends NUMBER(12,2) as an integer, with the scale beside it.
+/// Snowflake sends NUMBER(12,2) as an integer, with the scale in the metadata.
 fn scale(field: &Field) -> usize {
     field.metadata().get("scale").and_then(|scale| scale.parse().ok()).unwrap_or_default()
 }
 
-/// A number's text, with `scale` digits behind the point.
+/// The text of a number with `scale` digits after the decimal point.
 pub(super) fn decimal(unscaled: i128, scale: usize) -> String {
     if scale == 0 {
         return unscaled.to_string();

@@ -1,4 +1,4 @@
-//! What is sent to Snowflake, and what comes back.
+//! Statements and their results.
 
 use std::time::Duration;
 
@@ -10,25 +10,25 @@ const LONGEST_TAG: usize = 2_000;
 /// One statement.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Statement<'s> {
-    /// What it is, for errors: `MERGE`, `CREATE TABLE`, `BEGIN`.
+    /// Kind, for errors: `MERGE`, `CREATE TABLE`, `BEGIN`.
     pub(crate) kind: &'static str,
-    /// The table it is for, quoted, for errors.
+    /// Quoted target table, for errors.
     pub(crate) table: Option<&'s str>,
-    /// The text, with a `?` for every bind.
+    /// Text, with a `?` for every bind.
     pub(crate) text: &'s str,
-    /// What is bound, each as TEXT.
+    /// Binds, each as TEXT.
     pub(crate) binds: &'s [&'s str],
-    /// Shown in Snowflake's query history; cut to what Snowflake takes.
+    /// Query tag, truncated to Snowflake's limit.
     pub(crate) tag: &'s str,
 }
 
 impl<'s> Statement<'s> {
-    /// A statement that has neither table nor binds.
+    /// A statement without table and binds.
     pub(crate) fn plain(kind: &'static str, text: &'s str, tag: &'s str) -> Self {
         Self { kind, table: None, text, binds: &[], tag }
     }
 
-    /// The part of the request beside the text: binds and parameters.
+    /// Binds and parameters of the request.
     pub(super) fn extras(&self, limits: &Limits) -> Map<String, Value> {
         let mut parameters = limits.parameters();
         let tag: String = self.tag.chars().take(LONGEST_TAG).collect();
@@ -47,12 +47,12 @@ impl<'s> Statement<'s> {
     }
 }
 
-/// How long statements may take; sent with each, and with the login.
+/// Timeouts of statements, sent with each statement and with the login.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Longest run of a statement.
+    /// Timeout of a statement.
     pub(crate) statement: Duration,
-    /// Longest wait for a lock.
+    /// Timeout for a lock.
     pub(crate) lock: Duration,
 }
 
@@ -60,13 +60,13 @@ impl Limits {
     /// The limits as Snowflake's session parameters.
     pub(super) fn parameters(&self) -> Map<String, Value> {
         let mut parameters = Map::new();
-        // Zero would mean "no limit" for the one and "do not wait" for the other.
+        // Zero means "no limit" for the first and "do not wait" for the second.
         let statement = self.statement.as_secs().max(1);
         parameters.insert("STATEMENT_TIMEOUT_IN_SECONDS".to_owned(), statement.into());
         parameters.insert("LOCK_TIMEOUT".to_owned(), self.lock.as_secs().max(1).into());
-        // Otherwise what a client began that is gone keeps its locks for hours.
+        // Otherwise a transaction of a disconnected client holds its locks for hours.
         parameters.insert("ABORT_DETACHED_QUERY".to_owned(), true.into());
-        // An account may expect other forms: ISO 8601 is what is sent.
+        // The account may have other defaults, but the sink sends ISO 8601.
         for form in ["DATE_INPUT_FORMAT", "TIME_INPUT_FORMAT", "TIMESTAMP_INPUT_FORMAT"] {
             parameters.insert(form.to_owned(), "AUTO".into());
         }
@@ -74,25 +74,25 @@ impl Limits {
     }
 }
 
-/// What a statement was answered with.
+/// The result of a statement.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Answer {
     /// Names of the columns of `rows`.
     pub(crate) columns: Vec<String>,
-    /// Rows of SELECT and SHOW; none where Snowflake only counted.
+    /// Rows of SELECT and SHOW; empty if there are only counts.
     pub(crate) rows: Vec<Vec<Option<String>>>,
-    /// Id of the statement in Snowflake's history.
+    /// Query id.
     pub(crate) query_id: String,
-    /// Rows that were inserted.
+    /// Number of inserted rows.
     pub(crate) inserted: u64,
-    /// Rows that were updated.
+    /// Number of updated rows.
     pub(crate) updated: u64,
-    /// Rows that were deleted.
+    /// Number of deleted rows.
     pub(crate) deleted: u64,
 }
 
 impl Answer {
-    /// The answer with these columns and rows; a row of counts becomes the counts.
+    /// Creates a result. A row of counts is converted to the counts.
     pub(super) fn new(query_id: String, columns: Vec<String>, rows: Vec<Vec<Option<String>>>) -> Self {
         let counts = columns.first().is_some_and(|column| column.starts_with("number of "));
         if !counts {

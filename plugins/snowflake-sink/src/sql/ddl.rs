@@ -1,4 +1,4 @@
-//! Statements that make and change tables.
+//! Statements that create and alter tables.
 
 use std::fmt::{self, Display, Write};
 
@@ -8,7 +8,7 @@ use super::{
     offsets::{COUNTER, PARTITION},
 };
 
-/// Makes a table unless it exists. `key` are the columns that are its primary key, if it has one.
+/// Creates a table unless it exists. `key` are the primary key columns, if any.
 ///
 /// Binds: none.
 pub(crate) fn create_table(table: &TableName, columns: &[Column], key: &[usize], comment: &str) -> String {
@@ -21,7 +21,7 @@ pub(crate) fn create_table(table: &TableName, columns: &[Column], key: &[usize],
     created(table, definitions.chain(primary_key), comment)
 }
 
-/// Makes the table of deleted keys unless it exists.
+/// Creates the table of deleted keys unless it exists.
 ///
 /// Binds: none.
 pub(crate) fn create_tombstones(tombstones: &TableName, meta: &Meta) -> String {
@@ -37,7 +37,7 @@ pub(crate) fn create_tombstones(tombstones: &TableName, meta: &Meta) -> String {
     )
 }
 
-/// Makes the table of offsets unless it exists.
+/// Creates the offsets table unless it exists.
 ///
 /// Binds: none.
 pub(crate) fn create_offsets(table: &TableName, names: &OffsetNames) -> String {
@@ -58,26 +58,26 @@ pub(crate) fn create_offsets(table: &TableName, names: &OffsetNames) -> String {
     )
 }
 
-/// Adds columns, but for those that exist; none if there are no columns to add.
+/// Adds columns unless they exist; none if there are no columns to add.
 ///
 /// Binds: none.
 pub(crate) fn add_columns(table: &TableName, columns: &[Column]) -> Option<String> {
     if columns.is_empty() {
         return None;
     }
-    // IF NOT EXISTS counts for one column, and COLUMN stands once.
+    // IF NOT EXISTS applies to one column, and COLUMN is written only once.
     let added = list(columns.iter().map(|column| format!("IF NOT EXISTS {}", definition(column))));
     Some(format!("ALTER TABLE {table} ADD COLUMN {added}"))
 }
 
-/// Gives a column a wider type.
+/// Widens the type of a column.
 ///
 /// Binds: none.
 pub(crate) fn widen(table: &TableName, column: &Column) -> String {
     format!("ALTER TABLE {table} ALTER COLUMN {} SET DATA TYPE {}", quoted(&column.name), column.kind)
 }
 
-/// Asks for a table's columns.
+/// Lists the columns of a table.
 ///
 /// Binds: none.
 pub(crate) fn show_columns(table: &TableName) -> String {
@@ -92,7 +92,7 @@ fn definition(column: &Column) -> String {
     format!("{} {}", quoted(&column.name), column.kind)
 }
 
-/// A text in single quotes. Comments cannot be bound.
+/// A string literal, for comments, which cannot be bound.
 struct Literal<'t>(&'t str);
 
 impl Display for Literal<'_> {

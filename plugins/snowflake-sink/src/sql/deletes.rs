@@ -1,4 +1,4 @@
-//! Statements about what is gone: keys that were deleted, and tables that were truncated.
+//! Statements for deleted keys and truncated tables.
 
 use super::{
     Meta, TableName,
@@ -7,10 +7,10 @@ use super::{
     rows::Reader,
 };
 
-/// The key under which a truncate of the whole table is remembered. Those of rows are JSON arrays.
+/// The key under which a truncate is stored. Keys of rows are JSON arrays.
 pub(crate) const EVERY_KEY: &str = "*";
 
-/// Remembers that keys were deleted; of two deletes of a key, the newer. A truncate is the delete of [`EVERY_KEY`].
+/// Stores deletes of keys, the newer one of two deletes of a key. A truncate is the delete of [`EVERY_KEY`].
 ///
 /// Binds: the time of writing; rows of the key's text and the delete's position.
 pub(crate) fn bury(tombstones: &TableName, meta: &Meta) -> String {
@@ -31,7 +31,7 @@ pub(crate) fn bury(tombstones: &TableName, meta: &Meta) -> String {
     )
 }
 
-/// Forgets deletes that were written before a time, but not the truncate.
+/// Removes deletes that were written before a time, but not the truncate.
 ///
 /// Binds: the time.
 pub(crate) fn purge(tombstones: &TableName, meta: &Meta) -> String {
@@ -48,7 +48,7 @@ pub(crate) fn truncate_hard(table: &TableName, meta: &Meta) -> String {
     format!("DELETE FROM {table} WHERE COALESCE({}, '') <= ?", quoted(&meta.position))
 }
 
-/// Marks the rows that are older than a truncate as deleted. A truncate that comes again finds none.
+/// Marks rows that are older than a truncate as deleted. A repeated truncate finds none.
 ///
 /// Binds: the truncate's position; when the source committed it; the time of writing; the truncate's position.
 pub(crate) fn truncate_soft(table: &TableName, meta: &Meta) -> String {

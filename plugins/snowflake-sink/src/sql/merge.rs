@@ -1,4 +1,4 @@
-//! The statement that makes rows of a table equal to the source's.
+//! The MERGE that applies rows of the source to a table.
 
 use super::{
     Column, EVERY_KEY, Meta, TableName,
@@ -6,39 +6,39 @@ use super::{
     rows::{Reader, same_key, unused},
 };
 
-/// What a MERGE of rows does.
+/// Parameters of a MERGE.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Merge<'a> {
     /// The table.
     pub(crate) table: &'a TableName,
-    /// All columns that are written, but for the time of writing.
+    /// All written columns, except the time of writing.
     pub(crate) columns: &'a [Column],
-    /// Those of them that make up the key; at least one.
+    /// Indexes of the key columns; at least one.
     pub(crate) key: &'a [usize],
-    /// Those of them that may keep the value which the row has.
+    /// Indexes of the columns that may keep their existing value.
     pub(crate) kept: &'a [usize],
-    /// Those of them that tell about the event: what a soft delete changes.
+    /// Indexes of the metadata columns, which a soft delete changes.
     pub(crate) about: &'a [usize],
-    /// The table of deleted keys. Rows that are not newer than their delete are left out.
+    /// The table of deleted keys. Rows that are not newer than their delete are skipped.
     pub(crate) tombstones: Option<&'a TableName>,
-    /// Whether deleted rows stay, with the operation `d`.
+    /// Whether deletes are soft: rows are kept with the operation `d`.
     pub(crate) soft_delete: bool,
-    /// Whether each row says if it may be inserted; otherwise all may.
+    /// Whether each row has a flag that allows inserting it; otherwise all rows may be inserted.
     pub(crate) insert_flag: bool,
-    /// Names of the columns about the event.
+    /// Names of the metadata columns.
     pub(crate) meta: &'a Meta,
 }
 
-/// Brings rows into a table, each if it is newer than what the table holds of its key. There is one row for a key.
+/// Applies rows to a table, each if it is newer than the row in the table. There must be only one row per key.
 ///
 /// Binds: the time of writing; rows of `columns`, then with `tombstones` the key's text, then with `insert_flag`
-/// whether the row may be inserted, then for each of `kept` a position: the table's value stays if its row is at
-/// least that new, and null if the event has the value.
+/// whether the row may be inserted, then for each of `kept` a position: the table's value is kept if its row is at
+/// least that new; null if the event has the value.
 pub(crate) fn merge(merge: &Merge<'_>) -> String {
     Statement { merge, names: OwnNames::of(merge) }.text()
 }
 
-/// Names of the source's columns that are no columns of the table.
+/// Names of columns in the SELECT that are not columns of the table.
 struct OwnNames {
     key: String,
     insert: String,
@@ -92,7 +92,7 @@ impl Statement<'_> {
         }
     }
 
-    /// The rows that are newer than the delete of their key, and than the truncate of the whole table.
+    /// The rows that are newer than the delete of their key and than the last truncate.
     fn not_deleted(&self, rows: &str, tombstones: &TableName) -> String {
         let meta = self.merge.meta;
         let own = Own { rows: "b", key: &self.names.key, position: &meta.position };
@@ -104,7 +104,7 @@ impl Statement<'_> {
         newer(self.merge.meta)
     }
 
-    /// Deleted rows go.
+    /// Clauses for hard deletes.
     fn hard(&self) -> String {
         let operation = quoted(&self.merge.meta.operation);
         let newer = self.newer();
@@ -117,7 +117,8 @@ impl Statement<'_> {
         )
     }
 
-    /// Deleted rows stay with their values, those that an update before the delete brought included. A delete whose row is missing is inserted: that way it is remembered.
+    /// Clauses for soft deletes. Rows keep their values, including those of an update before the delete. A delete
+    /// without a row inserts one, to store the position of the delete.
     fn soft(&self) -> String {
         let operation = quoted(&self.merge.meta.operation);
         let newer = self.newer();
@@ -126,7 +127,7 @@ impl Statement<'_> {
         let values = quoted(&self.names.values);
         let (mut there, mut absent) = (String::new(), String::new());
         if self.merge.insert_flag {
-            // Of a deleted row there is nothing left to update.
+            // A deleted row has no values to keep.
             let allowed = self.allowed("");
             there = format!(" AND ({allowed} OR COALESCE(t.{operation}, '') <> 'd')");
             absent = format!(" AND (s.{operation} = 'd' OR {allowed})");
@@ -138,7 +139,7 @@ impl Statement<'_> {
         )
     }
 
-    /// That the row may be inserted, behind `before`; nothing if all rows may.
+    /// Condition that the row may be inserted, after `before`; empty if all rows may be.
     fn allowed(&self, before: &str) -> String {
         if !self.merge.insert_flag {
             return String::new();
@@ -173,22 +174,22 @@ impl Statement<'_> {
     }
 }
 
-/// How rows are held against the deletes that are remembered.
+/// Compares rows with the stored deletes.
 pub(super) struct NotDeleted {
-    /// What is joined to the rows.
+    /// The join.
     pub(super) join: String,
-    /// What is true of rows that are newer.
+    /// The condition of newer rows.
     pub(super) condition: String,
 }
 
-/// What rows that are read are called, and the columns in which they have their key's text and their position.
+/// Alias of the rows, and their columns for key text and position.
 pub(super) struct Own<'o> {
     pub(super) rows: &'o str,
     pub(super) key: &'o str,
     pub(super) position: &'o str,
 }
 
-/// That rows are newer than the delete of their key, and than the truncate of the whole table.
+/// Condition that rows are newer than the delete of their key and than the last truncate.
 pub(super) fn not_deleted(own: &Own<'_>, tombstones: &TableName, meta: &Meta) -> NotDeleted {
     let (position, text) = (quoted(&meta.position), quoted(&meta.key));
     let (rows, key, place) = (own.rows, quoted(own.key), quoted(own.position));
@@ -201,13 +202,13 @@ pub(super) fn not_deleted(own: &Own<'_>, tombstones: &TableName, meta: &Meta) ->
     }
 }
 
-/// That the row `s` is newer than the row `t`.
+/// Condition that the row `s` is newer than the row `t`.
 pub(super) fn newer(meta: &Meta) -> String {
     let position = quoted(&meta.position);
     format!("s.{position} > COALESCE(t.{position}, '')")
 }
 
-/// The assignment of the value that `s` has.
+/// Assigns the value of `s`.
 pub(super) fn assigned(name: &str) -> String {
     format!("{0} = s.{0}", quoted(name))
 }

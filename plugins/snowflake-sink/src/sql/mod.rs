@@ -1,11 +1,11 @@
 //! The text of every statement that the sink runs.
 //!
 //! ```text
-//! ddl: tables and columns ── merge, rows: their rows ── moves: rows whose key changes ── deletes: deleted keys, truncates ── offsets: how far it is
+//! ddl: tables and columns ── merge, rows: their rows ── moves: rows whose key changes ── deletes: deleted keys, truncates ── offsets: stored offsets
 //! ```
 //!
-//! Names are quoted, and values are never part of a text: they are bound, each as one text. Rows travel as one bind,
-//! a JSON array of arrays whose elements are `null`, `true`, `false` or strings. Each function says which values its
+//! Names are quoted, and values are always bound, never part of the text. All rows are one bind,
+//! a JSON array of arrays whose elements are `null`, `true`, `false` or strings. Each function documents the values that its
 //! `?` stand for.
 
 mod ddl;
@@ -22,7 +22,7 @@ mod tests;
 pub(crate) use ddl::{add_columns, create_offsets, create_table, create_tombstones, show_columns, widen};
 pub(crate) use deletes::{EVERY_KEY, bury, purge, truncate_hard, truncate_soft};
 pub(crate) use merge::{Merge, merge};
-pub(crate) use moves::{Copying, EARLY, Sought, copy_moved, without_values};
+pub(crate) use moves::{Copying, EARLY, MissingValues, copy_moved, without_values};
 #[cfg(test)]
 pub(crate) use name::quoted;
 pub(crate) use name::{Meta, OffsetNames, TableName};

@@ -1,4 +1,4 @@
-//! Statements about rows whose key changes: copying them to their new key, and asking which rows lack a value.
+//! Statements for rows whose key changes: copying them to their new key, and finding rows with missing values.
 
 use super::{
     Column, Meta, TableName,
@@ -7,44 +7,44 @@ use super::{
     rows::{Reader, same_key, unused},
 };
 
-/// Rows that are copied within a table.
+/// Parameters for copying rows within a table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Copying<'a> {
     /// The table.
     pub(crate) table: &'a TableName,
-    /// All columns that are written, but for the time of writing.
+    /// All written columns, except the time of writing.
     pub(crate) columns: &'a [Column],
-    /// Those of them that make up the key; at least one.
+    /// Indexes of the key columns; at least one.
     pub(crate) key: &'a [usize],
-    /// The one of them that has the row's position.
+    /// Index of the position column.
     pub(crate) position: usize,
-    /// The table of deleted keys. Rows that are not newer than the delete of their new key are left out.
+    /// The table of deleted keys. Rows that are not newer than the delete of their new key are skipped.
     pub(crate) tombstones: Option<&'a TableName>,
-    /// Names of the columns about the event.
+    /// Names of the metadata columns.
     pub(crate) meta: &'a Meta,
 }
 
-/// Rows of which it is asked where values come from that their events leave out.
+/// Parameters for finding rows with missing values.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Sought<'a> {
+pub(crate) struct MissingValues<'a> {
     /// The table.
     pub(crate) table: &'a TableName,
-    /// The key's columns; at least one.
+    /// The key columns; at least one.
     pub(crate) key: &'a [Column],
     /// The table of deleted keys.
     pub(crate) tombstones: Option<&'a TableName>,
-    /// Names of the columns about the event.
+    /// Names of the metadata columns.
     pub(crate) meta: &'a Meta,
 }
 
-/// Copies rows to a new key, each if an old row is there, and if it is newer than what the table has of the new key. Where
-/// several rows have the same new key, the first whose old row is there counts. All old rows are read before any is
-/// written, so that keys may be exchanged.
+/// Copies rows to a new key, if the old row exists and is newer than the row of the new key. If
+/// several rows have the same new key, the first one with an existing old row is used. All old rows are read before any is
+/// written, so that two rows can exchange their keys.
 ///
 /// Binds: the time of writing; rows of `columns`, then for each of `columns` that is neither key nor position whether the
-/// old row has its value, then with `tombstones` the new key's text, then a number by which rows of the same new key are
-/// ordered, then the old key, the oldest and the newest position that the old row may have, and the position from which on
-/// an old row counts that is marked as deleted.
+/// value comes from the old row, then with `tombstones` the new key's text, then a number that orders rows with the same new
+/// key, then the old key, the oldest and the newest position that the old row can have, and the oldest position of a
+/// soft-deleted old row.
 pub(crate) fn copy_moved(copying: &Copying<'_>) -> String {
     let Copying { table, columns, key, position, tombstones, meta } = *copying;
     let names = OldNames::of(columns, key.len());
@@ -97,18 +97,18 @@ pub(crate) fn copy_moved(copying: &Copying<'_>) -> String {
     )
 }
 
-/// What [`without_values`] answers of a row whose old row is there, and may still change.
+/// Result of [`without_values`] for a row whose old row exists and may still change.
 pub(crate) const EARLY: &str = "early";
 
-/// Asks for which rows the table has no value where their events leave one out: neither under their own key nor under an
-/// old one; and for which there is only an old row that may still change. Rows that change nothing, since the table has a
-/// newer one or remembers a newer delete, are not among them. Answers with their numbers, the latter with [`EARLY`].
+/// Finds rows with omitted values for which the table has no value, neither under their own key nor under an
+/// old one, and rows for which there is only an old row that may still change. Rows that have no effect, because the table has a
+/// newer row or a newer delete, are not included. Returns their numbers, the latter with [`EARLY`].
 ///
 /// Binds: rows of a number; the key; with `tombstones` the key's text; the position; the
-/// position from which on the row under the same key is the one to take values from; then the old key, perhaps null, and
+/// oldest position of a row with the same key from which values are taken; then the old key or nulls, and
 /// the three positions of [`copy_moved`], and whether the old row may still change.
-pub(crate) fn without_values(sought: &Sought<'_>) -> String {
-    let Sought { table, key, tombstones, meta } = *sought;
+pub(crate) fn without_values(missing: &MissingValues<'_>) -> String {
+    let MissingValues { table, key, tombstones, meta } = *missing;
     let names = OldNames::of(key, key.len());
     let [row, text, position, own_since, early] =
         ["__row", "__key", "__position", "__own_since", "__early"].map(|name| unused(name, key));
@@ -145,7 +145,7 @@ pub(crate) fn without_values(sought: &Sought<'_>) -> String {
     text_of
 }
 
-/// Names of the columns that tell of a row's old key.
+/// Names of the columns for a row's old key.
 struct OldNames {
     key: Vec<String>,
     after: String,
@@ -165,7 +165,7 @@ impl OldNames {
         places.into_iter().fold(rows.own_columns(&self.key, key), |rows, name| rows.own(name, "VARCHAR"))
     }
 
-    /// That `o` is the row of the old key of `rows`.
+    /// Condition that `o` is the row of the old key of `rows`.
     fn is_old_row(&self, rows: &str, key: &[&Column], meta: &Meta) -> String {
         let (operation, position) = (quoted(&meta.operation), quoted(&meta.position));
         let [after, until, since] = [&self.after, &self.until, &self.since].map(|name| quoted(name));

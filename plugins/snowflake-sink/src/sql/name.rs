@@ -1,17 +1,14 @@
-//! Names in statements: quoted, and in the case that the naming rule wants.
+//! Names in statements: quoted, in the case of the naming rule.
 
 use std::fmt::{self, Display, Write};
 
 use crate::names::Naming;
 
-/// A table, by its full name.
+/// The full name of a table.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct TableName {
-    /// Its database.
     pub(crate) database: String,
-    /// Its schema.
     pub(crate) schema: String,
-    /// Its own name.
     pub(crate) table: String,
 }
 
@@ -22,7 +19,7 @@ impl Display for TableName {
     }
 }
 
-/// A name as it stands in statements, whatever it consists of.
+/// A quoted name; any characters are allowed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Quoted<'n>(&'n str);
 
@@ -44,33 +41,31 @@ impl Display for Quoted<'_> {
     }
 }
 
-/// A list in a statement.
+/// A separated list.
 pub(super) fn list(items: impl IntoIterator<Item = impl Display>) -> String {
     joined(items, ", ")
 }
 
-/// Texts, with `separator` between them.
 pub(super) fn joined(items: impl IntoIterator<Item = impl Display>, separator: &str) -> String {
     items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(separator)
 }
 
-/// The names of the columns that the sink adds to each table, and of the key in the tables of deleted keys.
+/// Names of the metadata columns that the sink adds to each table, and of the key column in the tables of deleted keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Meta {
-    /// Debezium's letter of the row's last event.
+    /// Debezium's code of the row's last operation.
     pub(crate) operation: String,
-    /// When the source committed it.
+    /// Commit time in the source.
     pub(crate) timestamp: String,
-    /// Its position, as text that sorts as the source's log does.
+    /// Position, as text that sorts in the order of the source's log.
     pub(crate) position: String,
-    /// When the sink wrote it.
+    /// Time of writing.
     pub(crate) processed_at: String,
-    /// The text of a deleted key.
+    /// Text of a deleted key.
     pub(crate) key: String,
 }
 
 impl Meta {
-    /// The names by a naming rule.
     pub(crate) fn cased(naming: &Naming) -> Self {
         Self {
             operation: naming.cased("_cdc_operation"),
@@ -82,27 +77,26 @@ impl Meta {
     }
 }
 
-/// The names of the columns in a table of offsets.
+/// Names of the columns of an offsets table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OffsetNames {
     /// Kafka's topic.
     pub(crate) topic: String,
     /// Kafka's partition.
     pub(crate) partition: String,
-    /// The warehouse whose tables the offset counts for; empty for the user's default.
+    /// Warehouse of the offset; empty for the user's default warehouse.
     pub(crate) warehouse: String,
-    /// How often the partition was claimed: who holds an older claim may not write.
+    /// Number of the last claim: owners of earlier claims must not write.
     pub(crate) epoch: String,
-    /// The first offset that is not written yet; NULL at first.
+    /// Next offset to write; NULL before the first write.
     pub(crate) next_offset: String,
-    /// What the host has to know of the records before that offset, in base64.
+    /// State of the host as of that offset, in base64.
     pub(crate) state: String,
-    /// When it moved.
+    /// Time of the last update.
     pub(crate) updated_at: String,
 }
 
 impl OffsetNames {
-    /// The names by a naming rule.
     pub(crate) fn cased(naming: &Naming) -> Self {
         Self {
             topic: naming.cased("topic"),

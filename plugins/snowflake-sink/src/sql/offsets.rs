@@ -1,4 +1,4 @@
-//! Statements about the table of a connector's offsets: how far each partition is, by warehouse, and who may write.
+//! Statements for the offsets table of a connector: offset and epoch of each partition, by warehouse.
 
 use super::{
     OffsetNames, TableName,
@@ -7,14 +7,14 @@ use super::{
     rows::Reader,
 };
 
-/// Types of the columns, as they are in the table.
+/// Types of the columns.
 pub(super) const PARTITION: &str = "NUMBER(10,0)";
-/// Room for all of Kafka's 64 bits.
+/// Fits 64 bits.
 pub(super) const COUNTER: &str = "NUMBER(20,0)";
 
-/// Adds the rows that are missing, unclaimed.
+/// Adds missing rows, with epoch 0.
 ///
-/// Binds: rows of topic, partition, warehouse, and the offset and state that it begins with, or nulls.
+/// Binds: rows of topic, partition, warehouse, and the initial offset and state, or nulls.
 pub(crate) fn offsets_add_missing(table: &TableName, names: &OffsetNames) -> String {
     let OffsetNames { topic, partition, warehouse, epoch, next_offset, state, .. } = names;
     let rows =
@@ -30,8 +30,8 @@ pub(crate) fn offsets_add_missing(table: &TableName, names: &OffsetNames) -> Str
     )
 }
 
-/// Claims partitions, for all warehouses: earlier claims are void. Copies of a row, which a race of two first claims may
-/// leave, become equal: a claim that holds for one of them must not hold for another.
+/// Claims partitions for all warehouses, which invalidates earlier claims. Duplicates of a row, which concurrent first claims
+/// can create, become equal, so that a claim is valid for all or none of them.
 ///
 /// Binds: rows of topic and partition.
 pub(crate) fn offsets_claim(table: &TableName, names: &OffsetNames) -> String {
@@ -63,11 +63,11 @@ pub(crate) fn offsets_read(table: &TableName, names: &OffsetNames) -> String {
     format!("SELECT {columns}\nFROM {table} t JOIN ({rows}) s ON {on}")
 }
 
-/// Moves offsets on, each if the claim still holds and nobody moved it before. A count of changed rows below that of
-/// the rows says that somebody else writes.
+/// Updates offsets, each if the claim is still valid and the offset has the expected value. If fewer rows are updated than
+/// expected, another task writes to the table.
 ///
-/// Binds: the time of writing; rows of topic, partition, warehouse, epoch, the offset it has (or null), and the offset and
-/// state that it gets.
+/// Binds: the time of writing; rows of topic, partition, warehouse, epoch, the current offset (or null), and the new offset and
+/// state.
 pub(crate) fn offsets_move(table: &TableName, names: &OffsetNames) -> String {
     const EXPECTED: &str = "__expected";
     let OffsetNames { topic, partition, warehouse, epoch, next_offset, state, updated_at } = names;

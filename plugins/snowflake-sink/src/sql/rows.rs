@@ -1,17 +1,17 @@
-//! Rows that arrive as one bind: reading them, appending them, and asking which of them a table lacks.
+//! Rows that insert_moved_row as one bind: reading them, appending them, and asking which of them a table lacks.
 
 use super::{
     Column, Meta, TableName,
     name::{joined, list, quoted},
 };
 
-/// Where rows come from: one JSON array, bound as text. `f.value` is a row.
+/// FROM clause of the rows: one JSON array, bound as text. `f.value` is a row.
 ///
-/// A FROM of this form alone, without a table to its left, is not in Snowflake's manual and works all the same; the
-/// documented `TABLE(FLATTEN(..))` is what to put here should that ever change.
+/// A FROM of this form alone, without a table to its left, is not in Snowflake's manual and by_warehouse all the same; the
+/// documented `TABLE(FLATTEN(..))`.
 const ROWS: &str = "FROM LATERAL FLATTEN(INPUT => PARSE_JSON(?)) f";
 
-/// A SELECT that turns bound rows into columns.
+/// Builds a SELECT that converts bound rows to columns.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     items: Vec<String>,
@@ -19,36 +19,36 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Reads nothing but rows.
+    /// Starts with the rows.
     pub(super) fn new() -> Self {
         Self::default()
     }
 
-    /// Has a time, which is the same for all rows and bound before them, as a column.
+    /// Adds a column with a time that is the same for all rows and bound before them.
     pub(super) fn with_time(name: &str) -> Self {
         Self { items: vec![format!("CAST(? AS TIMESTAMP_TZ) AS {}", quoted(name))], elements: 0 }
     }
 
-    /// Reads the next element of each row as a column.
+    /// Adds the next element of each row as a column.
     pub(super) fn column(mut self, column: &Column) -> Self {
         let value = column.kind.cast(&self.next());
         self.items.push(format!("{value} AS {}", quoted(&column.name)));
         self
     }
 
-    /// Reads the next elements as columns.
+    /// Adds the next elements as columns.
     pub(super) fn columns<'c>(self, columns: impl IntoIterator<Item = &'c Column>) -> Self {
         columns.into_iter().fold(self, Self::column)
     }
 
-    /// Reads the next element as one of the sink's own columns.
+    /// Adds the next element as one of the sink's own columns.
     pub(super) fn own(mut self, name: &str, kind: &str) -> Self {
         let value = self.next();
         self.items.push(format!("{value}::{kind} AS {}", quoted(name)));
         self
     }
 
-    /// Reads the next elements as columns of the sink's own, with the types of others.
+    /// Adds the next elements as the sink's own columns, with the types of other columns.
     pub(super) fn own_columns<'c>(
         self,
         names: &[String],
@@ -60,7 +60,6 @@ impl Reader {
         })
     }
 
-    /// The statement.
     pub(super) fn select(self) -> String {
         format!("SELECT {}\n{ROWS}", list(self.items))
     }
@@ -72,7 +71,7 @@ impl Reader {
     }
 }
 
-/// `wanted`, which is in lower case, or a name like it that none of the columns has, in whatever case.
+/// `wanted`, which is in lower case, or a similar name that no column has in any case.
 pub(super) fn unused<'c>(wanted: &str, columns: impl IntoIterator<Item = &'c Column> + Clone) -> String {
     let mut name = wanted.to_owned();
     while columns.clone().into_iter().any(|column| column.name.to_lowercase() == name) {
@@ -81,12 +80,12 @@ pub(super) fn unused<'c>(wanted: &str, columns: impl IntoIterator<Item = &'c Col
     name
 }
 
-/// That the rows `t` and `s` have the same key.
+/// Condition that the rows `t` and `s` have the same key.
 pub(super) fn same_key<'c>(key: impl IntoIterator<Item = &'c Column>) -> String {
     joined(key.into_iter().map(|column| format!("t.{0} = s.{0}", quoted(&column.name))), " AND ")
 }
 
-/// Appends rows to a table. `columns` are all but the time of writing.
+/// Appends rows to a table. `columns` are all columns except the time of writing.
 ///
 /// Binds: the time of writing; rows of `columns`.
 pub(crate) fn insert_rows(table: &TableName, columns: &[Column], meta: &Meta) -> String {
@@ -96,7 +95,7 @@ pub(crate) fn insert_rows(table: &TableName, columns: &[Column], meta: &Meta) ->
     format!("INSERT INTO {table} ({names})\n{rows}")
 }
 
-/// Asks which keys have no row, or with `soft` none but a deleted one: the text of up to 1,000 of them. `key` has at
+/// Returns the texts of up to 1,000 keys that have no row, or with `soft` no row that is not deleted. `key` has at
 /// least one column.
 ///
 /// Binds: rows of the key's text and its columns.

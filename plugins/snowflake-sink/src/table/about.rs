@@ -1,4 +1,4 @@
-//! What is written of an event beside its row: the columns about it, and the key of a row that it deleted.
+//! Encodes metadata columns, and keys of deleted rows.
 
 use super::{
     layout::About,
@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{config::Metadata, plan::Event, position::Position};
 
-/// The element of a column about an event.
+/// The element of a metadata column.
 pub(super) fn write_about(out: &mut Elements<'_>, about: About, event: &Event<'_>) {
     let Event { record, change, position, .. } = event;
     match about {
@@ -27,7 +27,7 @@ pub(super) fn write_about(out: &mut Elements<'_>, about: About, event: &Event<'_
     }
 }
 
-/// The keys that are remembered as deleted: the key's text and the delete's position.
+/// Deleted keys: the key's text and the position of the delete.
 pub(crate) fn bury(
     rows: &mut EncodedRows,
     record: u32,

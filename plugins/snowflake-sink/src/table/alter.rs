@@ -1,45 +1,45 @@
-//! The statements that give a table the columns that rows need.
+//! Statements that add and widen columns as needed.
 
 use std::collections::BTreeMap;
 
-use super::{Table, layout::Columns, wanted::Wanted};
+use super::{Table, desired::DesiredTable, layout::Columns};
 use crate::{
     plan::{Event, Folded, Step},
     sql,
     types::ColumnType,
 };
 
-/// What rows need of a table.
+/// Required changes of a table.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
-    /// Statements that change the table, each with its kind.
+    /// Statements and their kinds.
     pub(crate) statements: Vec<(&'static str, String)>,
-    /// The table behind them.
+    /// The table after the statements.
     pub(crate) table: Option<Table>,
-    /// Records that no change of the table makes writable, by index, each with its reason.
+    /// Records that cannot be written even after changing the table: index and reason.
     pub(crate) rejected: Vec<(u32, String)>,
 }
 
-/// Finds out what rows need.
+/// Determines the changes that rows require.
 #[derive(Debug)]
 pub(crate) struct Evolving<'c> {
-    /// The rules for columns.
+    /// Naming of columns.
     pub(crate) columns: &'c Columns,
-    /// Columns that are never written.
+    /// Columns that the connector does not write.
     pub(crate) unmanaged: &'c [String],
-    /// Types that the connector file declares, by the source's column.
+    /// Declared types, by column of the source.
     pub(crate) declared: &'c BTreeMap<String, ColumnType>,
-    /// The source's table, as the connector file names it.
+    /// The table of the source, as named in the connector file.
     pub(crate) source: &'c str,
-    /// Text for the comment of a new table.
+    /// Comment of new tables.
     pub(crate) comment: &'c str,
 }
 
 impl Evolving<'_> {
-    /// What `steps` need of `table`.
+    /// The changes of `table` that `steps` require.
     ///
     /// # Errors
-    /// Why nothing can be written to the table.
+    /// If nothing can be written to the table.
     pub(crate) fn changes(
         &self,
         table: &Table,
@@ -47,11 +47,11 @@ impl Evolving<'_> {
         keyless_is_fine: bool,
     ) -> Result<Changes, String> {
         let mut changes = Changes::default();
-        let mut wanted = Wanted::new(table, self);
+        let mut wanted = DesiredTable::new(table, self);
         loop {
             changes.rejected.clear();
             for step in steps {
-                self.see(&mut wanted, step, table, keyless_is_fine, &mut changes.rejected);
+                self.require(&mut wanted, step, table, keyless_is_fine, &mut changes.rejected);
             }
             if !wanted.take_grown() {
                 break;
@@ -60,7 +60,7 @@ impl Evolving<'_> {
         if !changes.rejected.is_empty() {
             return Ok(changes);
         }
-        wanted.see_about()?;
+        wanted.require_about()?;
         let key = key_names(steps);
         if table.exists() {
             self.alter(table, &wanted, &mut changes);
@@ -71,9 +71,9 @@ impl Evolving<'_> {
         Ok(changes)
     }
 
-    fn see(
+    fn require(
         &self,
-        wanted: &mut Wanted<'_>,
+        wanted: &mut DesiredTable<'_>,
         step: &Step<'_>,
         table: &Table,
         keyless_is_fine: bool,
@@ -82,13 +82,13 @@ impl Evolving<'_> {
         match step {
             Step::Upsert(rows) => {
                 for row in rows.rows() {
-                    if let Err(refused) = see_folded(wanted, rows.key(), row) {
+                    if let Err(refused) = require_folded(wanted, rows.key(), row) {
                         rejected.push(refused);
                     }
                 }
             }
             Step::Append(events) => {
-                let required = table.columns.iter().find(|column| column.is_required && !column.fills_itself);
+                let required = table.columns.iter().find(|column| column.is_required && !column.is_generated);
                 for event in events {
                     let seen = match required.filter(|_| !keyless_is_fine) {
                         Some(column) => Err(format!(
@@ -96,7 +96,7 @@ impl Evolving<'_> {
                              table's key_columns in [sink.config.tables], or let the column be NULL",
                             table.name, column.name
                         )),
-                        None => see_event(wanted, event),
+                        None => require_event(wanted, event),
                     };
                     if let Err(reason) = seen {
                         rejected.push((event.record.index(), reason));
@@ -107,7 +107,7 @@ impl Evolving<'_> {
         }
     }
 
-    fn alter(&self, table: &Table, wanted: &Wanted<'_>, changes: &mut Changes) {
+    fn alter(&self, table: &Table, wanted: &DesiredTable<'_>, changes: &mut Changes) {
         let added = wanted.added();
         changes.statements.extend(sql::add_columns(&table.name, &added).map(|text| ("ALTER TABLE", text)));
         for column in wanted.widened() {
@@ -118,7 +118,7 @@ impl Evolving<'_> {
     fn create(
         &self,
         table: &Table,
-        wanted: &Wanted<'_>,
+        wanted: &DesiredTable<'_>,
         key: Option<&[String]>,
         changes: &mut Changes,
     ) -> Result<(), String> {
@@ -127,7 +127,10 @@ impl Evolving<'_> {
         for name in key.into_iter().flatten() {
             let name = self.columns.naming.column(name).map_err(|error| error.to_string())?;
             let place = columns.iter().position(|column| column.name == name);
-            places.push(place.ok_or_else(|| format!("key column {name:?} of {} is in no row", table.name))?);
+            places
+                .push(place.ok_or_else(|| {
+                    format!("key column {name:?} of {} is missing in all rows", table.name)
+                })?);
         }
         changes
             .statements
@@ -136,7 +139,7 @@ impl Evolving<'_> {
     }
 }
 
-/// The key of a table that is about to be created: that of its first rows with one.
+/// The key of a new table: that of the first rows with a key.
 fn key_names<'s>(steps: &'s [Step<'_>]) -> Option<&'s [String]> {
     steps.iter().find_map(|step| match step {
         Step::Upsert(rows) => Some(&**rows.key()),
@@ -144,28 +147,32 @@ fn key_names<'s>(steps: &'s [Step<'_>]) -> Option<&'s [String]> {
     })
 }
 
-/// Sees all that a row brings; if it cannot be written, says which record is at fault.
-fn see_folded(wanted: &mut Wanted<'_>, key: &[String], row: &Folded<'_>) -> Result<(), (u32, String)> {
+/// Requires columns for all values of a row. Returns the record that cannot be written.
+fn require_folded(
+    wanted: &mut DesiredTable<'_>,
+    key: &[String],
+    row: &Folded<'_>,
+) -> Result<(), (u32, String)> {
     let last = |reason| (row.last.record.index(), reason);
-    if !row.is_arrival() {
-        see_event(wanted, &row.last).map_err(last)?;
+    if !row.is_moved_row() {
+        require_event(wanted, &row.last).map_err(last)?;
     }
     for (name, value) in key.iter().zip(&row.key) {
-        wanted.see_key(name, *value).map_err(last)?;
+        wanted.require_key(name, *value).map_err(last)?;
     }
-    if let Some(values) = row.values.filter(|_| row.is_delete() || row.is_arrival()) {
-        see_event(wanted, &values).map_err(|reason| (values.record.index(), reason))?;
+    if let Some(values) = row.values.filter(|_| row.is_delete() || row.is_moved_row()) {
+        require_event(wanted, &values).map_err(|reason| (values.record.index(), reason))?;
     }
     for carried in &row.carried {
-        wanted.see_value(carried.name, carried.value).map_err(|reason| (carried.record, reason))?;
+        wanted.require_value(carried.name, carried.value).map_err(|reason| (carried.record, reason))?;
     }
     Ok(())
 }
 
-fn see_event(wanted: &mut Wanted<'_>, event: &Event<'_>) -> Result<(), String> {
+fn require_event(wanted: &mut DesiredTable<'_>, event: &Event<'_>) -> Result<(), String> {
     let (key, row) = (event.change.key(), event.row());
     if !key.iter().all(|(name, _)| row.get(name).is_some()) {
-        wanted.see_row(key, event.record.key_schema())?;
+        wanted.require_row(key, event.record.key_schema())?;
     }
-    wanted.see_row(row, event.change.row_schema())
+    wanted.require_row(row, event.change.row_schema())
 }

@@ -1,37 +1,37 @@
-//! What a column holds otherwise than the source does, or does not hold at all: counted, so that somebody is told.
+//! Counts values that are not in their column as in the source, for warnings.
 
 use std::collections::BTreeMap;
 
-/// Why a value is not in its column as the source has it.
+/// Why a value is not in its column as in the source.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) enum Finding {
-    /// It does not fit, and went to the column beside.
-    Beside,
-    /// The event left it out, and nothing else has it: it became NULL.
+    /// It does not fit, and is in the fallback column.
+    Fallback,
+    /// The event omits it, and it cannot be found elsewhere: the column is NULL.
     Unavailable,
-    /// A part of a document is Debezium's placeholder, and is written as such.
+    /// A part of a document is Debezium's placeholder, which is written as it is.
     Nested,
-    /// The connector file says that the column is somebody else's.
+    /// The column is listed in `unmanaged_columns`.
     Unmanaged,
-    /// An update has no such column: it became NULL.
+    /// An update does not have the column: it is NULL.
     Absent,
-    /// It has more digits of a second than the column keeps.
+    /// It has more fractional digits than the column.
     Fraction,
-    /// The offset of a timestamp has seconds: it became the same point in time in UTC.
+    /// The UTC offset of a timestamp has seconds: the same point in time is written in UTC.
     Offset,
 }
 
-/// How often what was found, by column.
+/// Number of findings by column.
 #[derive(Debug, Default)]
 pub(crate) struct Findings<'t>(BTreeMap<(Finding, &'t str), u64>);
 
 impl<'t> Findings<'t> {
-    /// Counts one more.
+    /// Counts a finding.
     pub(crate) fn add(&mut self, finding: Finding, column: &'t str) {
         *self.0.entry((finding, column)).or_default() += 1;
     }
 
-    /// All of them.
+    /// All findings.
     pub(crate) fn into_iter(self) -> impl Iterator<Item = (Finding, &'t str, u64)> {
         self.0.into_iter().map(|((finding, column), count)| (finding, column, count))
     }

@@ -1,4 +1,4 @@
-//! Which column each field of a row belongs to.
+//! Maps the fields of rows to columns.
 
 use tidegate_plugin::Struct;
 
@@ -10,36 +10,36 @@ use crate::{
     types::ColumnType,
 };
 
-/// The names that the sink gives to columns.
+/// Naming of columns.
 #[derive(Clone, Debug)]
 pub(crate) struct Columns {
-    /// The rules.
+    /// The naming rules.
     pub(crate) naming: Naming,
-    /// The four columns about the event.
+    /// The four metadata columns.
     pub(crate) meta: Meta,
-    /// More of them.
+    /// Additional metadata columns.
     pub(crate) extra: Vec<(Metadata, String)>,
-    /// What becomes of values that do not fit.
+    /// What happens to values that do not fit.
     pub(crate) conflict: TypeConflict,
 }
 
-/// What a column about the event holds.
+/// Content of a metadata column.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum About {
-    /// The operation's letter.
+    /// Code of the operation.
     Operation,
-    /// When the source committed.
+    /// Commit time in the source.
     Timestamp,
     /// The position.
     Position,
-    /// When the sink wrote it.
+    /// Time of writing.
     ProcessedAt,
-    /// What the options ask for.
+    /// An additional column.
     Extra(Metadata),
 }
 
 impl About {
-    /// The type of such a column.
+    /// The type of the column.
     pub(crate) fn kind(self) -> ColumnType {
         match self {
             Self::Timestamp | Self::ProcessedAt => ColumnType::TimestampTz,
@@ -52,7 +52,6 @@ impl About {
 }
 
 impl Columns {
-    /// The names that a configuration asks for.
     pub(crate) fn of(config: &Config, naming: Naming) -> Self {
         let meta = Meta::cased(&naming);
         let mut extra: Vec<(Metadata, String)> = Vec::new();
@@ -64,7 +63,7 @@ impl Columns {
         Self { naming, meta, extra, conflict: config.type_conflict }
     }
 
-    /// The columns about the event, in the order in which a new table has them.
+    /// The metadata columns, in the order of new tables.
     pub(crate) fn about(&self) -> impl Iterator<Item = (About, &str)> {
         let Meta { operation, timestamp, position, processed_at, .. } = &self.meta;
         let four = [
@@ -76,8 +75,8 @@ impl Columns {
         four.into_iter().chain(self.extra.iter().map(|(extra, name)| (About::Extra(*extra), name.as_str())))
     }
 
-    /// The name of the column that takes what does not fit `column`, and its type; none where such records are refused.
-    pub(crate) fn beside(&self, column: &str) -> Option<(String, ColumnType)> {
+    /// Name and type of the fallback column of `column`; none if such records are rejected.
+    pub(crate) fn fallback(&self, column: &str) -> Option<(String, ColumnType)> {
         match self.conflict {
             TypeConflict::Variant => {
                 Some((format!("{column}{}", self.naming.cased("__variant")), ColumnType::Variant))
@@ -90,19 +89,19 @@ impl Columns {
     }
 }
 
-/// The columns of a row's fields, remembered for as long as rows have the same fields.
+/// The columns of a row's fields, cached as long as rows have the same fields.
 #[derive(Debug, Default)]
 pub(crate) struct Layout {
     names: Vec<String>,
-    /// For each field its column, if there is one.
+    /// The column of each field, if there is one.
     fields: Vec<Option<usize>>,
 }
 
 impl Layout {
-    /// The column of each field of a row in `table`, and whether it is another layout than that of the row before.
+    /// Updates the mapping for a row. Returns whether it is different from that of the previous row.
     ///
     /// # Errors
-    /// When two fields mean the same column, or one means a column about the event.
+    /// If two fields have the same column, or one has a metadata column.
     pub(crate) fn of(&mut self, row: Struct<'_>, table: &Table, columns: &Columns) -> Result<bool, String> {
         if self.names.iter().map(String::as_str).eq(row.iter().map(|(name, _)| name)) {
             return Ok(false);
@@ -119,7 +118,7 @@ impl Layout {
         &self.fields
     }
 
-    /// Has the next row looked at afresh.
+    /// Invalidates the cache.
     pub(crate) fn forget(&mut self) {
         self.names.clear();
         self.fields.clear();
@@ -132,19 +131,19 @@ fn resolve(row: Struct<'_>, table: &Table, columns: &Columns) -> Result<Vec<Opti
         let column = columns.naming.column(name).map_err(|error| error.to_string())?;
         if columns.about().any(|(_, about)| about == column) {
             return Err(format!(
-                "the source has a column {name:?}, which is the name of one of the sink's own columns: rename or remove it with a transform"
+                "the source has a column {name:?}, but the sink uses that name for one of its own columns: rename or drop it with a transform"
             ));
         }
         if wanted.contains(&column) {
             return Err(format!(
-                "two columns of the source become {column:?}: use identifiers = \"preserve\", or rename one with a transform"
+                "two columns of the source map to {column:?}: use identifiers = \"preserve\", or rename one with a transform"
             ));
         }
         wanted.push(column);
     }
     let mut fields: Vec<Option<usize>> =
         wanted.iter().map(|name| table.columns.iter().position(|column| column.name == *name)).collect();
-    // Names that differ in case alone mean the same column only where no other field means just that column.
+    // A column whose name differs only in case is used if no other field has exactly that column.
     for (index, name) in wanted.iter().enumerate() {
         let is_new = fields.get(index).is_some_and(Option::is_none);
         if let Some(alike) = table.find(name).filter(|alike| is_new && !fields.contains(&Some(*alike)))

@@ -1,18 +1,18 @@
-//! Tables as they are in Snowflake, how they come to have the columns that events need, and rows in their columns.
+//! Tables in Snowflake: their columns, changes that events require, and encoding of rows.
 //!
 //! ```text
-//! events ── wanted: which columns, of which types ── alter: the statements ── rows, payload: the text that is bound
-//! rows whose key changes ── moves: what is copied and what is asked ── findings: what a column holds otherwise
+//! events ── desired: required columns and types ── alter: the statements ── rows, payload: the bound text
+//! rows whose key changes ── moves: copies and lookups ── findings: values that are not in their column
 //! ```
 
 mod about;
 mod alter;
+mod desired;
 mod findings;
 mod layout;
 mod moves;
 mod payload;
 mod rows;
-mod wanted;
 
 pub(crate) use about::bury;
 pub(crate) use alter::{Changes, Evolving};
@@ -30,32 +30,28 @@ use crate::{
 /// A table in Snowflake.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
-    /// Its names.
     pub(crate) name: TableName,
-    /// Its columns; none if it does not exist.
+    /// Columns; none if the table does not exist.
     pub(crate) columns: Vec<TableColumn>,
 }
 
-/// A column of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TableColumn {
-    /// Its name.
     pub(crate) name: String,
-    /// Its type.
     pub(crate) kind: ColumnType,
-    /// Whether it refuses NULL: a key column, in tables that the sink has made.
+    /// Whether it is NOT NULL, as key columns of tables that the sink has created.
     pub(crate) is_required: bool,
-    /// Whether Snowflake fills it when nobody does: the sink leaves it alone unless an event has it.
-    pub(crate) fills_itself: bool,
-    /// Whether nobody can write it.
+    /// Whether it has a default or is an autoincrement column: the sink writes it only if an event has it.
+    pub(crate) is_generated: bool,
+    /// Whether it is a virtual column, which cannot be written.
     pub(crate) is_virtual: bool,
-    /// Whether it was added for the batch that is being written: events that came before it do not have it.
+    /// Whether it was added for the current batch: earlier events do not have it.
     pub(crate) is_new: bool,
-    /// The digits of a second that it keeps, where they are fewer than Snowflake has.
+    /// Number of fractional digits of a second, if it is less than the maximum.
     pub(crate) kept_fraction: Option<u8>,
 }
 
-/// Why the answer of SHOW COLUMNS cannot be used.
+/// The result of SHOW COLUMNS cannot be parsed.
 #[derive(Debug, thiserror::Error)]
 #[error("the columns of {table} cannot be read: {reason}")]
 pub(crate) struct UnreadableTable {
@@ -74,18 +70,18 @@ impl Table {
         !self.columns.is_empty()
     }
 
-    /// Reads the answer of SHOW COLUMNS: `table_name, schema_name, column_name, data_type, null?, default, kind,
-    /// expression, comment, database_name, autoincrement`, and perhaps more.
+    /// Parses the result of SHOW COLUMNS: `table_name, schema_name, column_name, data_type, null?, default, kind,
+    /// expression, comment, database_name, autoincrement`, and possibly more.
     ///
     /// # Errors
-    /// When it is of another shape.
+    /// If it has another format.
     pub(crate) fn from_show(name: TableName, answer: &Answer) -> Result<Self, UnreadableTable> {
         let unreadable = |reason: String| UnreadableTable { table: name.to_string(), reason };
         let mut columns = Vec::with_capacity(answer.rows.len());
         for row in &answer.rows {
             let text = |index: usize| row.get(index).and_then(Option::as_deref);
             let (Some(column), Some(data_type)) = (text(2), text(3)) else {
-                return Err(unreadable(format!("an answer of {} fields", row.len())));
+                return Err(unreadable(format!("a row with {} fields", row.len())));
             };
             let kind = ColumnType::from_show(data_type).map_err(|error| unreadable(error.to_string()))?;
             let filled = |index: usize| text(index).is_some_and(|text| !text.is_empty());
@@ -93,7 +89,7 @@ impl Table {
                 name: column.to_owned(),
                 kind,
                 is_required: text(4) == Some("false"),
-                fills_itself: filled(5) || filled(10),
+                is_generated: filled(5) || filled(10),
                 is_virtual: text(6).is_some_and(|kind| kind != "COLUMN"),
                 is_new: false,
                 kept_fraction: kept_fraction(data_type),
@@ -102,8 +98,8 @@ impl Table {
         Ok(Self { name, columns })
     }
 
-    /// The column that a name means: the one of just this name, else the only one that differs in case alone, as in
-    /// tables that people have made without quotes.
+    /// Finds a column by name: the exact name, otherwise the only one that differs in case, as in
+    /// tables that were created without quotes.
     pub(crate) fn find(&self, name: &str) -> Option<usize> {
         if let Some(exact) = self.find_exact(name) {
             return Some(exact);
@@ -117,12 +113,12 @@ impl Table {
         }
     }
 
-    /// The column of just this name.
+    /// The column with exactly this name.
     pub(crate) fn find_exact(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)
     }
 
-    /// The column as it stands in statements.
+    /// The column for statements.
     pub(crate) fn column(&self, index: usize) -> Option<Column> {
         self.columns.get(index).map(TableColumn::to_column)
     }

@@ -1,4 +1,4 @@
-//! Rows whose key changes: what is copied to the new key, and what is asked of rows that leave values out.
+//! Encodes rows whose key changes: copies to the new key, and lookups of omitted values.
 
 use tidegate_plugin::Struct;
 
@@ -6,19 +6,19 @@ use super::{
     payload::{Elements, EncodedRows},
     rows::{Cell, Encoder},
 };
-use crate::plan::{Base, Folded, Origin, arrival, moved_since};
+use crate::plan::{Base, Folded, Origin, moved_row_min_position, moved_row_position};
 
 impl Encoder<'_> {
-    /// Adds the row of a new key whose values come from the row of the old key: its columns, for each that is neither key
-    /// nor position whether the old row has its value, the key's text, and where the old row is.
+    /// Adds a row with a new key whose values come from the row of the old key: its columns, for each that is neither key
+    /// nor position whether the value comes from the old row, the key's text, and the location of the old row.
     ///
     /// # Errors
-    /// Why the row cannot be written.
+    /// If the row cannot be written.
     pub(crate) fn copied(&mut self, rows: &mut EncodedRows, row: &Folded<'_>) -> Result<(), String> {
         let Base::Inserted(inserted) = &row.base else { return Ok(()) };
-        // What a later event of the batch has comes on top, by a statement of its own.
-        self.lay_out(if row.is_arrival() { row.row() } else { Struct::EMPTY })?;
-        let place = arrival(inserted.by.position);
+        // Values of later events of the batch are written by a separate statement.
+        self.lay_out(if row.is_moved_row() { row.row() } else { Struct::EMPTY })?;
+        let place = moved_row_position(inserted.by.position);
         for (rank, origin) in row.needed_origins().iter().enumerate() {
             rows.add(row.last.record.index(), |out| {
                 self.copied_columns(out, row, &place)?;
@@ -37,12 +37,12 @@ impl Encoder<'_> {
         Ok(())
     }
 
-    /// Adds what is asked of a row that leaves values out, once for each place where they may be: a number, the key, its
-    /// text, its position, and the place. The first number is `first`; returns how many there are.
+    /// Adds a lookup for a row that omits values, once for each row that may have them: a number, the key, its
+    /// text, its position, and the old row. The first number is `first`; returns the count.
     ///
     /// # Errors
-    /// Why it cannot be asked.
-    pub(crate) fn sought(
+    /// If the row cannot be encoded.
+    pub(crate) fn lookup_rows(
         &self,
         rows: &mut EncodedRows,
         first: usize,
@@ -62,7 +62,7 @@ impl Encoder<'_> {
                 out.plain(row.last.stamp());
                 match &row.base {
                     Base::Row => out.plain(""),
-                    Base::Inserted(inserted) => out.plain(moved_since(inserted.by.position)),
+                    Base::Inserted(inserted) => out.plain(moved_row_min_position(inserted.by.position)),
                 }
                 self.origin(out, origins.get(place))?;
                 out.bool(origins.get(place).is_some_and(|origin| origin.is_early));
@@ -84,21 +84,21 @@ impl Encoder<'_> {
         Ok(())
     }
 
-    /// The names of the columns whose values a row leaves out, those included that the table does not have yet.
+    /// Names of the columns whose values a row omits, including columns that the table does not have yet.
     pub(crate) fn left_out(&self, row: &Folded<'_>) -> Vec<String> {
         let column = |name: &str| {
             let column = self.columns.naming.column(name).ok()?;
             let found = self.table.find(&column).and_then(|index| self.table.columns.get(index));
             let name = found.map_or(column, |found| found.name.clone());
-            let is_ours = !self.unmanaged.contains(&name) && found.is_none_or(|found| !found.is_virtual);
-            is_ours.then_some(name)
+            let is_managed = !self.unmanaged.contains(&name) && found.is_none_or(|found| !found.is_virtual);
+            is_managed.then_some(name)
         };
         row.unknown().filter_map(column).collect()
     }
 
     fn copied_columns(&self, out: &mut Elements<'_>, row: &Folded<'_>, place: &str) -> Result<(), String> {
-        if row.is_arrival() && row.values.is_some() {
-            return self.elements(out, &row.told(), row.row(), Some(row));
+        if row.is_moved_row() && row.values.is_some() {
+            return self.elements(out, &row.metadata_event(), row.row(), Some(row));
         }
         for (column, cell) in self.written.iter().zip(&self.cells) {
             match cell {
@@ -110,20 +110,20 @@ impl Encoder<'_> {
         Ok(())
     }
 
-    /// Whether a column is the key's, or the position: these the old row never has.
+    /// Whether a column belongs to the key or is the position, which never come from the old row.
     fn is_own(&self, column: usize, cell: Cell) -> bool {
         let is_position =
             || self.table.columns.get(column).is_some_and(|column| column.name == self.columns.meta.position);
         matches!(cell, Cell::Key(_)) || is_position()
     }
 
-    /// Whether the batch has the value of a column of a row that waits under its new key.
+    /// Whether the batch has the value of a column of a moved row.
     fn has_own(&self, cell: Cell, row: &Folded<'_>) -> bool {
-        if !row.is_arrival() || row.values.is_none() {
+        if !row.is_moved_row() || row.values.is_none() {
             return false;
         }
         match cell {
-            Cell::Field(field) | Cell::Beside(field) => {
+            Cell::Field(field) | Cell::Fallback(field) => {
                 let field = row.row().fields().get(field).copied();
                 field.is_some_and(|field| {
                     !field.value().is_unavailable() || row.carried(field.name()).is_some()

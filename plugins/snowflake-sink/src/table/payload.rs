@@ -1,4 +1,4 @@
-//! The text that is bound: one JSON array of arrays, an array for each row.
+//! The bound text: a JSON array with an array for each row.
 
 use std::{
     fmt::{Display, Write},
@@ -9,40 +9,38 @@ use tidegate_plugin::{Value, write_json_string};
 
 use crate::types::ColumnType;
 
-/// Rows, encoded one after the other.
+/// Encoded rows.
 #[derive(Debug, Default)]
 pub(crate) struct EncodedRows {
     text: String,
-    /// Where each row lies in the text.
+    /// Range of each row in the text.
     places: Vec<Range<usize>>,
-    /// The record that each row is there for.
+    /// Record of each row.
     records: Vec<u32>,
-    /// The rows that delete, by their place.
+    /// Indexes of the rows that are deletes.
     deletes: Vec<usize>,
 }
 
 impl EncodedRows {
-    /// Notes that the last row deletes.
+    /// Marks the last row as a delete.
     pub(crate) fn note_delete(&mut self) {
         self.deletes.extend(self.places.len().checked_sub(1));
     }
 
-    /// How many of these rows delete.
+    /// Number of deletes among these rows.
     pub(crate) fn delete_count(&self, rows: &Range<usize>) -> usize {
         self.deletes.iter().filter(|row| rows.contains(row)).count()
     }
 
-    /// Whether there are none.
     pub(crate) fn is_empty(&self) -> bool {
         self.places.is_empty()
     }
 
-    /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.places.len()
     }
 
-    /// The record that a row is there for.
+    /// The record of a row.
     pub(crate) fn record(&self, row: usize) -> Option<u32> {
         self.records.get(row).copied()
     }
@@ -59,7 +57,7 @@ impl EncodedRows {
         payload
     }
 
-    /// Splits the rows into runs of at most `max_bytes`; a larger row goes alone.
+    /// Splits the rows into ranges of at most `max_bytes`; a larger row is a range of its own.
     pub(crate) fn runs(&self, max_bytes: usize) -> Vec<Range<usize>> {
         let mut runs: Vec<Range<usize>> = Vec::new();
         let mut began = 0;
@@ -75,7 +73,7 @@ impl EncodedRows {
         runs
     }
 
-    /// Adds a row that `write` writes, element by element; if it fails, nothing is added.
+    /// Adds a row that `write` encodes. If it fails, nothing is added.
     pub(super) fn add(
         &mut self,
         record: u32,
@@ -128,12 +126,12 @@ impl Elements<'_> {
         let _written = write_json_string(self.next(), text).is_ok();
     }
 
-    /// Text, where empty means that the source did not say.
+    /// Text, or null if it is empty.
     pub(super) fn text_or_null(&mut self, text: &str) {
         if text.is_empty() { self.null() } else { self.text(text) }
     }
 
-    /// Text that needs no escapes.
+    /// Text that needs no escaping.
     pub(super) fn plain(&mut self, text: impl Display) {
         let out = self.next();
         let _written = write!(out, "\"{text}\"").is_ok();

@@ -1,4 +1,4 @@
-//! Rows as the text that is bound, each element in the order of the statement's columns.
+//! Encodes rows as bound text, with the elements in the order of the statement's columns.
 
 use std::{cell::RefCell, collections::BTreeSet};
 
@@ -12,76 +12,76 @@ use super::{
     payload::{Elements, EncodedRows},
 };
 use crate::{
-    plan::{Base, Event, Folded, moved_since},
+    plan::{Base, Event, Folded, moved_row_min_position},
     sql::Column,
     types::{ColumnType, Fit, has_nested_placeholder, loses_fraction, loses_offset},
 };
 
-/// Where an element comes from.
+/// Source of an element.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Cell {
     Field(usize),
-    /// What does not fit the column of a field.
-    Beside(usize),
+    /// The fallback column of a field.
+    Fallback(usize),
     Key(usize),
     About(About),
     Absent,
 }
 
-/// Writes rows of one table for one statement.
+/// Encodes rows of one table for one statement.
 pub(crate) struct Encoder<'t> {
     pub(super) table: &'t Table,
     pub(super) columns: &'t Columns,
-    /// Columns that are never written.
+    /// Columns that the connector does not write.
     pub(super) unmanaged: &'t [String],
     pub(super) extras: Extras,
-    /// The columns that the statement writes, by their place in the table.
+    /// Indexes of the columns that the statement writes.
     pub(super) written: Vec<usize>,
-    /// The key's columns, by their place in the table.
+    /// Indexes of the key columns.
     pub(super) key: Vec<usize>,
-    /// For each column of the table the one that takes what does not fit it.
-    beside: Vec<Option<usize>>,
-    /// Those of the written columns that some row leaves as they are.
+    /// The fallback column of each column.
+    fallback: Vec<Option<usize>>,
+    /// The written columns whose value some row keeps.
     kept: BTreeSet<usize>,
     pub(super) layout: Layout,
     pub(super) cells: Vec<Cell>,
-    /// Fields of the layout whose columns are somebody else's.
+    /// Fields whose columns are unmanaged.
     dropped: Vec<(usize, usize)>,
-    /// Columns that rows of the layout do not have, though the table does.
+    /// Columns of the table that the rows do not have.
     absent: Vec<usize>,
     pub(super) findings: RefCell<Findings<'t>>,
 }
 
-/// What a row by key has beside its columns.
+/// Additional elements of rows by key.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Extras {
     /// The key's text.
     pub(crate) key_text: bool,
     /// Whether the row may be inserted.
     pub(crate) inserts: bool,
-    /// Whether the row has values, though it is deleted. Otherwise deleted rows have none.
+    /// Whether deleted rows have values.
     pub(crate) values: bool,
-    /// Whether columns that Snowflake fills by itself are written, too.
+    /// Whether columns with defaults are always written.
     pub(crate) all_columns: bool,
 }
 
-/// Which columns a statement over some rows writes.
+/// The columns that a statement writes.
 pub(crate) struct Written {
-    /// The columns, but for the time of writing, which has a bind of its own.
+    /// The columns, except the time of writing, which is bound separately.
     pub(crate) columns: Vec<Column>,
-    /// Those of them that make up the key.
+    /// Indexes of the key columns.
     pub(crate) key: Vec<usize>,
-    /// Those of them that some row leaves as they are.
+    /// Indexes of the columns whose value some row keeps.
     pub(crate) kept: Vec<usize>,
-    /// Those of them that tell about the event.
+    /// Indexes of the metadata columns.
     pub(crate) about: Vec<usize>,
 }
 
 impl<'t> Encoder<'t> {
-    /// An encoder for rows whose key has these columns of the source; none for rows without a key.
+    /// Creates an encoder for rows with these key columns of the source; empty for rows without a key.
     ///
     /// # Errors
-    /// When the table has no column for a part of the key.
+    /// If the table has no column for a part of the key.
     pub(crate) fn new(
         table: &'t Table,
         columns: &'t Columns,
@@ -91,18 +91,20 @@ impl<'t> Encoder<'t> {
     ) -> Result<Self, String> {
         let find = |name: &String| {
             let column = columns.naming.column(name).map_err(|error| error.to_string())?;
-            table.find(&column).ok_or_else(|| format!("{} has no column for the key's {name:?}", table.name))
+            table
+                .find(&column)
+                .ok_or_else(|| format!("{} has no column for the key column {name:?}", table.name))
         };
         let key = key.iter().map(find).collect::<Result<Vec<_>, _>>()?;
         let is_written = |(index, column): &(usize, &TableColumn)| {
             let is_time = column.name == columns.meta.processed_at;
-            let can_be = !matches!(column.kind, ColumnType::Other(_)) && is_ours(column, unmanaged);
-            let is_left = column.fills_itself && !extras.all_columns;
+            let can_be = !matches!(column.kind, ColumnType::Other(_)) && is_managed(column, unmanaged);
+            let is_left = column.is_generated && !extras.all_columns;
             (can_be && !is_left && !is_time) || key.contains(index)
         };
         let written = table.columns.iter().enumerate().filter(is_written).map(|(index, _)| index).collect();
-        let beside = |column: &TableColumn| table.find(&columns.beside(&column.name)?.0);
-        let beside = table.columns.iter().map(beside).collect();
+        let fallback = |column: &TableColumn| table.find(&columns.fallback(&column.name)?.0);
+        let fallback = table.columns.iter().map(fallback).collect();
         Ok(Self {
             table,
             columns,
@@ -110,7 +112,7 @@ impl<'t> Encoder<'t> {
             extras,
             written,
             key,
-            beside,
+            fallback,
             kept: BTreeSet::new(),
             layout: Layout::default(),
             cells: Vec::new(),
@@ -120,11 +122,11 @@ impl<'t> Encoder<'t> {
         })
     }
 
-    /// Notes which columns a row leaves as they are, and that its fields are written even where Snowflake has a default.
-    /// All rows of a statement are looked at before the first is encoded.
+    /// Collects the columns whose value a row keeps, and columns with a default for which it has a value.
+    /// Must be called for all rows of a statement before the first is encoded.
     ///
     /// # Errors
-    /// As [`Encoder::folded`].
+    /// As for [`Encoder::folded`].
     pub(crate) fn look_at(&mut self, row: Struct<'_>) -> Result<(), String> {
         if self.layout.of(row, self.table, self.columns)? {
             self.write_fields();
@@ -133,7 +135,7 @@ impl<'t> Encoder<'t> {
         for (field, column) in row.fields().iter().zip(self.layout.fields()) {
             let Some(column) = column.filter(|_| field.value().is_unavailable()) else { continue };
             self.kept.insert(column);
-            self.kept.extend(self.beside(column));
+            self.kept.extend(self.fallback(column));
         }
         for (field, unmanaged) in &self.dropped {
             let value = row.fields().get(*field).map(Field::value).unwrap_or_default();
@@ -147,7 +149,7 @@ impl<'t> Encoder<'t> {
         Ok(())
     }
 
-    /// The fields whose columns are somebody else's, each with its place in their list.
+    /// The fields with unmanaged columns, and their indexes in the list of these.
     fn dropped(&self, row: Struct<'_>) -> Vec<(usize, usize)> {
         if self.unmanaged.is_empty() {
             return Vec::new();
@@ -165,16 +167,16 @@ impl<'t> Encoder<'t> {
         }
     }
 
-    /// What was found while rows were encoded.
+    /// Findings of the encoded rows.
     pub(crate) fn findings(&self) -> Findings<'t> {
         self.findings.take()
     }
 
-    /// Has the statement write all fields of the layout.
+    /// Adds all fields of the layout to the written columns.
     fn write_fields(&mut self) {
         let is_missing = |column: &usize| {
             let may_be =
-                self.table.columns.get(*column).is_some_and(|column| is_ours(column, self.unmanaged));
+                self.table.columns.get(*column).is_some_and(|column| is_managed(column, self.unmanaged));
             may_be && !self.written.contains(column)
         };
         let missing: Vec<usize> = self.layout.fields().iter().flatten().copied().filter(is_missing).collect();
@@ -185,7 +187,7 @@ impl<'t> Encoder<'t> {
         }
     }
 
-    /// The columns that the rows looked at need.
+    /// The columns that the rows need.
     pub(crate) fn written(&self) -> Written {
         let place = |column: &usize| self.written.iter().position(|written| written == column);
         let about = self.columns.about().filter_map(|(_, name)| self.table.find_exact(name));
@@ -197,16 +199,16 @@ impl<'t> Encoder<'t> {
         }
     }
 
-    /// Adds the row of a key: its columns, the extras, and for each kept column from when its value is.
+    /// Adds the row of a key: its columns, the extras, and for each kept column the position of its value.
     ///
     /// # Errors
-    /// Why the row cannot be written.
+    /// If the row cannot be written.
     pub(crate) fn folded(&mut self, rows: &mut EncodedRows, row: &Folded<'_>) -> Result<(), String> {
         self.lay_out(row.row())?;
         let Extras { key_text, inserts, values, .. } = self.extras;
         self.note_missing(row);
         rows.add(row.last.record.index(), |out| {
-            self.elements(out, &row.told(), row.row(), Some(row))?;
+            self.elements(out, &row.metadata_event(), row.row(), Some(row))?;
             if key_text {
                 out.text(&row.key_text);
             }
@@ -221,10 +223,10 @@ impl<'t> Encoder<'t> {
         })
     }
 
-    /// Notes which values a row loses: those of columns that an update does not have, and those that it leaves out after
+    /// Counts values that a row loses: those of columns that an update does not have, and those that it omits after
     /// a delete.
     fn note_missing(&self, row: &Folded<'_>) {
-        // Documents have the fields that they have: one that is not there has no value in the source either.
+        // In documents, a missing field has no value in the source either.
         let is_document = row.last.change.connector() == "mongodb";
         if !self.absent.is_empty() && row.last.operation() == Operation::Update && !is_document {
             self.absent.iter().for_each(|column| self.note(Finding::Absent, *column));
@@ -237,10 +239,10 @@ impl<'t> Encoder<'t> {
         }
     }
 
-    /// Adds the row of an event in a table without a key.
+    /// Adds the row of an event to a table without a key.
     ///
     /// # Errors
-    /// Why the row cannot be written.
+    /// If the row cannot be written.
     pub(crate) fn event(&mut self, rows: &mut EncodedRows, event: &Event<'_>) -> Result<(), String> {
         self.lay_out(event.row())?;
         for (field, column) in event.row().fields().iter().zip(self.layout.fields()) {
@@ -254,7 +256,7 @@ impl<'t> Encoder<'t> {
     /// Adds the key of a row: its text, then its columns.
     ///
     /// # Errors
-    /// Why it cannot be written.
+    /// If it cannot be written.
     pub(crate) fn key(&self, rows: &mut EncodedRows, row: &Folded<'_>) -> Result<(), String> {
         rows.add(row.last.record.index(), |out| {
             out.text(&row.key_text);
@@ -265,16 +267,16 @@ impl<'t> Encoder<'t> {
         })
     }
 
-    /// The key's columns.
+    /// The key columns.
     pub(crate) fn key_columns(&self) -> Vec<Column> {
         self.key.iter().filter_map(|column| self.table.column(*column)).collect()
     }
 
-    fn beside(&self, column: usize) -> Option<usize> {
-        self.beside.get(column).copied().flatten()
+    fn fallback(&self, column: usize) -> Option<usize> {
+        self.fallback.get(column).copied().flatten()
     }
 
-    /// Finds out where each element of a row comes from.
+    /// Determines the source of each element of a row.
     pub(super) fn lay_out(&mut self, row: Struct<'_>) -> Result<(), String> {
         let is_new = self.layout.of(row, self.table, self.columns)?;
         if !is_new && self.cells.len() == self.written.len() {
@@ -283,10 +285,10 @@ impl<'t> Encoder<'t> {
         self.cells = self.written.iter().map(|column| self.cell(*column)).collect();
         let cells = self.written.iter().zip(&self.cells);
         let absent = cells.filter(|(_, cell)| **cell == Cell::Absent).map(|(column, _)| *column);
-        // Neither is the column beside one that is absent a loss of its own, nor one that no event had before.
+        // Fallback columns of missing columns, and new columns, are not counted.
         let is_new = |column: &usize| self.table.columns.get(*column).is_some_and(|column| column.is_new);
-        let is_beside = |column: &usize| self.beside.contains(&Some(*column));
-        self.absent = absent.filter(|column| !is_beside(column) && !is_new(column)).collect();
+        let is_fallback = |column: &usize| self.fallback.contains(&Some(*column));
+        self.absent = absent.filter(|column| !is_fallback(column) && !is_new(column)).collect();
         Ok(())
     }
 
@@ -302,9 +304,9 @@ impl<'t> Encoder<'t> {
         if let Some(field) = fields.iter().position(|field| *field == Some(column)) {
             return Cell::Field(field);
         }
-        let beside =
-            fields.iter().position(|field| field.is_some_and(|field| self.beside(field) == Some(column)));
-        beside.map_or(Cell::Absent, Cell::Beside)
+        let fallback =
+            fields.iter().position(|field| field.is_some_and(|field| self.fallback(field) == Some(column)));
+        fallback.map_or(Cell::Absent, Cell::Fallback)
     }
 
     pub(super) fn elements(
@@ -322,14 +324,14 @@ impl<'t> Encoder<'t> {
                 (Cell::About(About::Position), Some(folded)) => out.plain(folded.last.stamp()),
                 (Cell::About(about), _) => write_about(out, about, event),
                 (Cell::Key(part), Some(folded)) => self.key_element(out, folded, part, *column)?,
-                (Cell::Field(_) | Cell::Beside(_), _) if !has_values => out.null(),
+                (Cell::Field(_) | Cell::Fallback(_), _) if !has_values => out.null(),
                 (Cell::Field(field), _) => {
                     let value = row.fields().get(field).map_or(Value::NULL, |field| resolved(field, folded));
                     self.field_element(out, value, field, *column)?;
                 }
-                (Cell::Beside(field), _) => {
+                (Cell::Fallback(field), _) => {
                     let value = row.fields().get(field).map_or(Value::NULL, |field| resolved(field, folded));
-                    self.beside_element(out, value, field, *column);
+                    self.fallback_element(out, value, field, *column);
                 }
                 (Cell::Absent, None) if lacks_key => self.key_only(out, event, *column)?,
                 (Cell::Absent | Cell::Key(_), _) => out.null(),
@@ -338,20 +340,20 @@ impl<'t> Encoder<'t> {
         Ok(())
     }
 
-    /// A column that the row does not have, from the message's key if that has it: a delete may bring no more.
+    /// A column that the row does not have is taken from the record key if possible: a delete may contain nothing else.
     fn key_only(&self, out: &mut Elements<'_>, event: &Event<'_>, column: usize) -> Result<(), String> {
         let Some(known) = self.table.columns.get(column) else { return Ok(()) };
         let means = |name: &str| self.columns.naming.column(name).is_ok_and(|name| name == known.name);
         let value = event.change.key().iter().find(|(name, _)| means(name)).map(|(_, value)| value);
         let value = value.unwrap_or_default();
         if !matches!(known.kind.fit(value), Fit::Fits) {
-            return Err(self.misfit(column, value));
+            return Err(self.mismatch(column, value));
         }
         out.value(&known.kind, value);
         Ok(())
     }
 
-    /// Whether the values of a row are written; a row that goes needs none.
+    /// Whether the values of a row are written. A deleted row needs none.
     fn has_values(&self, row: &Folded<'_>) -> bool {
         row.values.is_some() && (self.extras.values || !row.is_delete())
     }
@@ -370,7 +372,7 @@ impl<'t> Encoder<'t> {
         self.key_value(out, row.key.get(part).copied().unwrap_or_default(), column)
     }
 
-    /// A value of a key.
+    /// A value of the key.
     pub(super) fn key_value(
         &self,
         out: &mut Elements<'_>,
@@ -379,7 +381,7 @@ impl<'t> Encoder<'t> {
     ) -> Result<(), String> {
         let Some(kind) = self.kind(column) else { return Ok(()) };
         if !matches!(kind.fit(value), Fit::Fits) {
-            return Err(self.misfit(column, value));
+            return Err(self.mismatch(column, value));
         }
         out.value(kind, value);
         Ok(())
@@ -398,18 +400,19 @@ impl<'t> Encoder<'t> {
             out.value(kind, value);
             return Ok(());
         }
-        // The column beside may belong to another field of the source.
-        let beside = self.cells.iter().position(|cell| *cell == Cell::Beside(field));
-        let beside = beside.and_then(|place| self.written.get(place)).and_then(|beside| self.kind(*beside));
-        if !beside.is_some_and(|kind| matches!(kind.fit(value), Fit::Fits)) {
-            return Err(self.misfit(column, value));
+        // The fallback column may belong to another field of the source.
+        let fallback = self.cells.iter().position(|cell| *cell == Cell::Fallback(field));
+        let fallback =
+            fallback.and_then(|place| self.written.get(place)).and_then(|fallback| self.kind(*fallback));
+        if !fallback.is_some_and(|kind| matches!(kind.fit(value), Fit::Fits)) {
+            return Err(self.mismatch(column, value));
         }
-        self.note(Finding::Beside, column);
+        self.note(Finding::Fallback, column);
         out.null();
         Ok(())
     }
 
-    /// Notes what a column holds otherwise than the source does.
+    /// Counts values that are not in their column as in the source.
     fn note_changed(&self, kind: &ColumnType, value: Value<'_>, column: usize) {
         match value.view() {
             ValueRef::List(_) | ValueRef::Struct(_) if has_nested_placeholder(value) => {
@@ -426,7 +429,7 @@ impl<'t> Encoder<'t> {
         }
     }
 
-    fn beside_element(&self, out: &mut Elements<'_>, value: Value<'_>, field: usize, column: usize) {
+    fn fallback_element(&self, out: &mut Elements<'_>, value: Value<'_>, field: usize, column: usize) {
         let main = self.layout.fields().get(field).copied().flatten().and_then(|main| self.kind(main));
         match self.kind(column) {
             Some(kind) if main.is_some_and(|main| !matches!(main.fit(value), Fit::Fits)) => {
@@ -436,8 +439,8 @@ impl<'t> Encoder<'t> {
         }
     }
 
-    pub(super) fn misfit(&self, column: usize, value: Value<'_>) -> String {
-        let shown = super::wanted::shown(value);
+    pub(super) fn mismatch(&self, column: usize, value: Value<'_>) -> String {
+        let shown = super::desired::shown(value);
         self.table.columns.get(column).map_or_else(String::new, |column| {
             format!(
                 "column {:?} of {} is {} and cannot hold {shown}",
@@ -446,11 +449,11 @@ impl<'t> Encoder<'t> {
         })
     }
 
-    /// From when the value of a kept column is: null if the event has it; nothing, if what is there stays.
+    /// The position of the value of a kept column; null if the event has the value.
     fn keep(&self, out: &mut Elements<'_>, column: usize, row: &Folded<'_>) {
         let fields = self.layout.fields();
         let of_column = |field: &Option<usize>| {
-            field.is_some_and(|field| field == column || self.beside(field) == Some(column))
+            field.is_some_and(|field| field == column || self.fallback(field) == Some(column))
         };
         let field =
             fields.iter().position(of_column).and_then(|index| row.row().fields().get(index).copied());
@@ -459,8 +462,10 @@ impl<'t> Encoder<'t> {
                 match (row.carried(field.name()), &row.base) {
                     (Some(carried), _) => out.plain(carried.since),
                     (None, Base::Row) => out.plain(""),
-                    // Only a row that has come along from the old key is the one whose values are meant.
-                    (None, Base::Inserted(inserted)) => out.plain(moved_since(inserted.by.position)),
+                    // Only a row that was moved from the old key has the right values.
+                    (None, Base::Inserted(inserted)) => {
+                        out.plain(moved_row_min_position(inserted.by.position))
+                    }
                 }
             }
             _ => out.null(),
@@ -468,12 +473,12 @@ impl<'t> Encoder<'t> {
     }
 }
 
-/// Whether the connector may write a column.
-pub(super) fn is_ours(column: &TableColumn, unmanaged: &[String]) -> bool {
+/// Whether the connector writes a column.
+pub(super) fn is_managed(column: &TableColumn, unmanaged: &[String]) -> bool {
     !column.is_virtual && !unmanaged.contains(&column.name)
 }
 
-/// A field's value, or the one that an earlier event had for it.
+/// The value of a field, or the one of an earlier event.
 fn resolved<'b>(field: &Field<'b>, folded: Option<&Folded<'b>>) -> Value<'b> {
     let value = field.value();
     if !value.is_unavailable() {

@@ -1,4 +1,4 @@
-//! Types as the connector file declares them.
+//! Types that the connector file declares.
 
 use std::borrow::Cow;
 
@@ -7,12 +7,12 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::{ColumnType, MAX_PRECISION, MAX_SCALE};
 
-/// What may be written, for messages.
+/// Allowed values, for messages.
 const KNOWN: &str = "text, number(p,s), float, boolean, binary, date, time, timestamp_ntz, timestamp_tz, timestamp_ltz \
                      and variant";
 
 impl ColumnType {
-    /// The type of a name, in whatever case.
+    /// The type for a name, in any case.
     fn declared(text: &str) -> Option<Self> {
         let name: String = text.to_lowercase().split_whitespace().collect();
         Some(match name.as_str() {
@@ -44,8 +44,7 @@ fn number(name: &str) -> Option<ColumnType> {
 impl<'de> Deserialize<'de> for ColumnType {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<str>::deserialize(deserializer)?;
-        let unknown =
-            || de::Error::custom(format_args!("{text:?} is no type of a column: there are {KNOWN}"));
+        let unknown = || de::Error::custom(format_args!("{text:?} is not a column type: use one of {KNOWN}"));
         Self::declared(&text).ok_or_else(unknown)
     }
 }
@@ -69,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_read_as_people_write_them() {
+    fn declared_types_are_parsed() {
         let text = ColumnType::Text { length: None };
         assert_eq!(ColumnType::declared("text"), Some(text.clone()));
         assert_eq!(ColumnType::declared("VARCHAR"), Some(text));

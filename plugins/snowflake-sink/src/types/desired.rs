@@ -1,4 +1,4 @@
-//! The type of a column that does not exist yet.
+//! The type of a new column.
 
 use tidegate_plugin::{Decimal, Kind, SchemaField, Value, ValueRef};
 
@@ -13,7 +13,7 @@ impl ColumnType {
         of_declared(field.kind(), field.semantic(), field.precision(), field.scale())
     }
 
-    /// The type for a value whose source does not tell the field's; none for what says nothing about it.
+    /// The type for a value without a schema; none if the value has no type.
     pub(crate) fn of_value(value: Value<'_>) -> Option<Self> {
         Some(match value.view() {
             ValueRef::Bool(_) => Self::Boolean,
@@ -38,8 +38,8 @@ impl ColumnType {
         })
     }
 
-    /// The type that a value's kind tells, whether or not the value is in its range: JSON has neither days nor times, so that
-    /// somebody has said what the column is.
+    /// The type for a kind of value, even if the value is out of range. JSON has neither dates nor times, so the type of the
+    /// column is known from a hint.
     pub(crate) fn of_kind(value: Value<'_>) -> Option<Self> {
         match value.view() {
             ValueRef::Date(_) => Some(Self::Date),
@@ -50,9 +50,9 @@ impl ColumnType {
         }
     }
 
-    /// The type of a new column that was to be of this type, now that a value of the type `other` has come and does
-    /// not fit. Earlier values have to be looked at again. Each step is to a wider type and the last ones are VARCHAR
-    /// and VARIANT, so that there are few of them.
+    /// Combines the inferred type of a new column with the type `other` of a value that does
+    /// not fit. Earlier values must be checked again. Each step leads to a wider type, and the last ones are VARCHAR
+    /// and VARIANT, so there are few steps.
     pub(crate) fn join(&self, other: &Self) -> Self {
         match (self, other) {
             (Self::Variant, _) | (_, Self::Variant) => Self::Variant,
@@ -66,7 +66,7 @@ impl ColumnType {
     }
 }
 
-/// The type for what a schema says of a field.
+/// The type for a field of a schema.
 pub(super) fn of_declared(
     kind: Kind,
     semantic: &str,
@@ -81,7 +81,7 @@ pub(super) fn of_declared(
         (Kind::STRING | Kind::INTERVAL | Kind::UUID, _) => TEXT,
         (Kind::BYTES, _) => ColumnType::Binary { length: None },
         (Kind::DATE, _) => ColumnType::Date,
-        // Snowflake has no time of day with an offset.
+        // Snowflake has no time of day with a UTC offset.
         (Kind::TIME, "io.debezium.time.ZonedTime") => TEXT,
         (Kind::TIME, _) => ColumnType::Time,
         (Kind::TIMESTAMP, "io.debezium.time.ZonedTimestamp") => ColumnType::TimestampTz,
@@ -90,27 +90,27 @@ pub(super) fn of_declared(
     }
 }
 
-/// A decimal that is declared to have so many digits.
+/// A decimal with declared precision and scale.
 fn of_decimals(precision: Option<u32>, scale: Option<i32>) -> ColumnType {
     let Some(scale) = scale else { return TEXT };
-    // Zeros before the point that are not sent are digits of the number all the same.
+    // Trailing zeros before the decimal point, of a negative scale, count as digits, too.
     let precision = precision.map(|digits| i64::from(digits) + i64::from(scale.min(0).unsigned_abs()));
     let Ok(scale) = u8::try_from(scale.max(0)) else { return TEXT };
     let precision = precision.unwrap_or(MAX_PRECISION.into());
     if scale > MAX_SCALE || precision > MAX_PRECISION.into() {
         return TEXT;
     }
-    // More digits behind the point than digits at all: 0.00012 as two digits, five behind the point.
+    // The scale can be greater than the precision: 0.00012 has precision 2 and scale 5.
     let precision = u8::try_from(precision).unwrap_or(MAX_PRECISION).max(scale);
     ColumnType::Number { precision, scale }
 }
 
-/// A decimal, with as many digits behind the point as its scale says: others of the column have the same.
+/// A decimal value; other values of the column have the same scale.
 fn of_decimal(decimal: Decimal<'_>) -> ColumnType {
     of_scale(ValueRef::Decimal(decimal), decimal.scale().max(0).into())
 }
 
-/// A number that nobody declared, with the digits that it has.
+/// A number without a declared type, with the digits that it has.
 fn of_number(number: ValueRef<'_>) -> ColumnType {
     let fraction = number::size(number, 0).map(|size| size.fraction);
     fraction.map_or(TEXT, |fraction| of_scale(number, fraction))

@@ -1,22 +1,22 @@
-//! Decimal numbers as their digits: exact, whatever the notation, and without arithmetic on them.
+//! Decimal numbers as digits: exact in any notation.
 
 use std::fmt::{self, Write};
 
-/// Where exponents stop counting: farther than any text has digits, and far from where sums overflow.
+/// Maximum exponent: more than the digits of any text, and small enough for sums not to overflow.
 const FAR: i64 = 1 << 60;
 
-/// A decimal number: its significant digits, without zeros at either end, and where its point is.
+/// A decimal number: its significant digits without leading and trailing zeros, and the position of the decimal point.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Digits<'t> {
     is_negative: bool,
-    /// Digits before the point of the text, and behind it.
+    /// Digits before and after the decimal point in the text.
     parts: [&'t str; 2],
     /// The number is 0.ddd * 10^point; of zero, 0.
     point: i64,
 }
 
 impl<'t> Digits<'t> {
-    /// Reads a number in JSON's notation.
+    /// Parses a number in JSON notation.
     pub(super) fn parse(text: &'t str) -> Option<Self> {
         let (mantissa, exponent) = match text.split_once(['e', 'E']) {
             Some((mantissa, exponent)) => (mantissa, read_exponent(exponent)?),
@@ -29,7 +29,7 @@ impl<'t> Digits<'t> {
         Some(Self { point: number.point.saturating_add(exponent), ..number })
     }
 
-    /// Reads a number in JSON's notation, one without an exponent.
+    /// Parses a number in JSON notation without an exponent.
     pub(super) fn plain(text: &'t str) -> Option<Self> {
         let unsigned = text.strip_prefix('-').unwrap_or(text);
         let (whole, fraction) = match unsigned.split_once('.') {
@@ -75,17 +75,17 @@ impl<'t> Digits<'t> {
         whole.bytes().chain(fraction.bytes())
     }
 
-    /// Digits before the point, a lone zero not counted.
+    /// Number of digits before the decimal point, without a single zero.
     pub(super) fn integer(&self) -> i64 {
         self.point.max(0)
     }
 
-    /// Digits behind the point.
+    /// Digits after the decimal point.
     pub(super) fn fraction(&self) -> i64 {
         self.count().saturating_sub(self.point).max(0)
     }
 
-    /// The nearest float, infinite for a number that is too large.
+    /// The nearest float; infinite if the number is too large.
     pub(super) fn to_f64(self) -> Option<f64> {
         let [whole, fraction] = self.parts;
         let sign = if self.is_negative { "-" } else { "" };
@@ -100,7 +100,7 @@ impl PartialEq for Digits<'_> {
 }
 
 impl fmt::Display for Digits<'_> {
-    /// Without an exponent, and with no more digits than the number needs.
+    /// Plain notation with as few digits as possible.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut digits = self.bytes();
         if self.is_negative {
@@ -128,11 +128,11 @@ fn is_digits(text: &str) -> bool {
 }
 
 fn length(text: &str) -> i64 {
-    // A text has fewer bytes than `i64` counts.
+    // The length of a text fits `i64`.
     i64::try_from(text.len()).unwrap_or(FAR)
 }
 
-/// An exponent; one beyond any sense is as far as we count.
+/// Parses an exponent, limited to the maximum.
 fn read_exponent(text: &str) -> Option<i64> {
     let is_negative = text.starts_with('-');
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);

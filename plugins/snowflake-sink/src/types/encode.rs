@@ -1,4 +1,4 @@
-//! A value as an element of the rows that are bound.
+//! Encodes values as elements of bound rows.
 
 use std::fmt::{self, Display, Write};
 
@@ -10,12 +10,12 @@ use super::{
     number::{exact_float, with_digits},
 };
 
-/// Offsets are written in hours, below 24, and minutes.
+/// UTC offsets are written in hours, below 24, and minutes.
 const SECONDS_PER_MINUTE: i32 = 60;
 const SECONDS_PER_DAY: i32 = 86_400;
 
 impl ColumnType {
-    /// Appends a value that fits as one JSON element. What the source left out becomes null.
+    /// Appends a value that fits as a JSON element. Unavailable values become null.
     pub(crate) fn encode(&self, value: Value<'_>, out: &mut String) {
         match (self, value.view()) {
             (_, ValueRef::Null | ValueRef::Unavailable) => out.push_str("null"),
@@ -29,7 +29,7 @@ impl ColumnType {
                 }
             }
             (Self::Float, number) => match to_float(number) {
-                // NaN, inf and -inf are Snowflake's words as well as Rust's.
+                // Snowflake accepts NaN, inf and -inf as written by Rust.
                 Some(float) => plain(format_args!("{float:?}"), out),
                 None => text(value, out),
             },
@@ -42,13 +42,13 @@ impl ColumnType {
     }
 }
 
-/// Text that needs no escapes, as a JSON string.
+/// Text that needs no escaping, as a JSON string.
 fn plain(value: impl Display, out: &mut String) {
     // Writing to a String cannot fail.
     let _written = write!(out, "\"{value}\"").is_ok();
 }
 
-/// The value as people read it, as a JSON string.
+/// The displayed value, as a JSON string.
 fn text(value: Value<'_>, out: &mut String) {
     // Writing to a String cannot fail, here and below.
     if let Some(text) = value.as_str() {
@@ -60,7 +60,7 @@ fn text(value: Value<'_>, out: &mut String) {
     out.push('"');
 }
 
-/// The JSON of a value, itself as a JSON string: a document `null` is not a null then.
+/// The JSON of a value in a JSON string, so that a document `null` is different from null.
 fn document(value: Value<'_>, out: &mut String) {
     out.push('"');
     let _written = value.write_json(&mut Escaped(out)).is_ok();
@@ -75,12 +75,12 @@ fn to_float(number: ValueRef<'_>) -> Option<f64> {
     }
 }
 
-/// Whether a column would hold another offset than that of a timestamp.
+/// Whether a column would change the UTC offset of a timestamp.
 pub(crate) fn loses_offset(kind: &ColumnType, timestamp: Timestamp) -> bool {
     *kind == ColumnType::TimestampTz && readable(timestamp).offset_seconds != timestamp.offset_seconds
 }
 
-/// Whether a time or a timestamp has more digits of a second than a column keeps.
+/// Whether a time or a timestamp has more fractional digits than a column.
 pub(crate) fn loses_fraction(kept: u8, value: ValueRef<'_>) -> bool {
     let nanoseconds = match value {
         ValueRef::Time(time) => time.nanoseconds,
@@ -90,7 +90,7 @@ pub(crate) fn loses_fraction(kept: u8, value: ValueRef<'_>) -> bool {
     !nanoseconds.is_multiple_of(10_u64.pow(9_u32.saturating_sub(kept.into())))
 }
 
-/// Whether a list or a struct has something in it that the source did not send.
+/// Whether a list or a struct contains an unavailable value.
 pub(crate) fn has_nested_placeholder(value: Value<'_>) -> bool {
     match value.view() {
         ValueRef::Unavailable => true,
@@ -100,7 +100,7 @@ pub(crate) fn has_nested_placeholder(value: Value<'_>) -> bool {
     }
 }
 
-/// An offset that the text of a timestamp cannot tell becomes that of UTC; the point in time is the same.
+/// Converts a timestamp to UTC if its offset cannot be written.
 fn readable(timestamp: Timestamp) -> Timestamp {
     let is_readable = |offset: i32| {
         offset % SECONDS_PER_MINUTE == 0 && (-SECONDS_PER_DAY + 1..SECONDS_PER_DAY).contains(&offset)
@@ -109,7 +109,7 @@ fn readable(timestamp: Timestamp) -> Timestamp {
     Timestamp { offset_seconds, ..timestamp }
 }
 
-/// Writes into the inside of a JSON string.
+/// Escapes text inside a JSON string.
 struct Escaped<'o>(&'o mut String);
 
 impl fmt::Write for Escaped<'_> {
@@ -119,7 +119,7 @@ impl fmt::Write for Escaped<'_> {
             if !matches!(byte, b'"' | b'\\' | 0..=0x1f) {
                 continue;
             }
-            // All of them are ASCII, so that the cuts are at character boundaries.
+            // All of them are ASCII, so the text is split at character boundaries.
             self.0.push_str(text.get(start..index).unwrap_or_default());
             match byte {
                 b'"' | b'\\' => self.0.extend(['\\', byte.into()]),

@@ -1,4 +1,4 @@
-//! Whether a column holds a value, exactly as it is.
+//! Whether a column can hold a value exactly.
 
 use std::fmt::{self, Write};
 
@@ -9,39 +9,39 @@ use super::{
     number::{self, Size},
 };
 
-/// Floats hold every whole number up to this size.
+/// Floats can hold every integer up to this size.
 const WHOLE_FLOATS: u64 = 1 << 53;
 
 /// Whether a value fits a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fit {
-    /// It does.
+    /// It fits.
     Fits,
-    /// It would fit the column with this type, which Snowflake can give it.
+    /// It fits if the column is widened to this type.
     Widens(ColumnType),
-    /// It does not, and Snowflake cannot change the column so that it would.
-    Misfit,
+    /// It does not fit, and Snowflake cannot widen the column.
+    Mismatch,
 }
 
 impl ColumnType {
-    /// Whether a column of this type holds a value without loss. Null and what the source left out fit any.
+    /// Whether a column of this type can hold a value without loss. Null and unavailable values fit any type.
     pub(crate) fn fit(&self, value: Value<'_>) -> Fit {
         let view = value.view();
         match (self, view) {
             (_, ValueRef::Null | ValueRef::Unavailable) => Fit::Fits,
-            (_, ValueRef::Unsupported(_)) | (Self::Other(_), _) => Fit::Misfit,
+            (_, ValueRef::Unsupported(_)) | (Self::Other(_), _) => Fit::Mismatch,
             (Self::Variant | Self::Text { length: None }, _) => Fit::Fits,
             (Self::Text { length: Some(length) }, _) => fit_text(value, *length),
             (Self::Binary { length }, ValueRef::Bytes(bytes)) => fit_bytes(bytes, *length),
             (Self::Number { precision, scale }, view) => {
-                number::size(view, *scale).map_or(Fit::Misfit, |size| fit_number(size, *precision, *scale))
+                number::size(view, *scale).map_or(Fit::Mismatch, |size| fit_number(size, *precision, *scale))
             }
             (kind, view) if kind.holds(view) => Fit::Fits,
-            _ => Fit::Misfit,
+            _ => Fit::Mismatch,
         }
     }
 
-    /// Whether a type without a length or a precision holds a value.
+    /// Whether a type without a length or a precision can hold a value.
     fn holds(&self, value: ValueRef<'_>) -> bool {
         match (self, value) {
             (Self::Float, value) => is_float(value),
@@ -61,7 +61,7 @@ impl ColumnType {
         }
     }
 
-    /// Whether Snowflake would read a text and drop a part of it: the time of a day, the offset of a clock without one.
+    /// Whether Snowflake would drop a part of a text: the time in a DATE, the UTC offset in a type without one.
     fn drops_part_of(&self, text: &str) -> bool {
         let Some((_, clock)) = text.split_once(':') else { return false };
         let has_offset = clock.ends_with(['Z', 'z']) || clock.contains(['+', '-']);
@@ -80,7 +80,7 @@ impl ColumnType {
 fn fit_number(size: Size, precision: u8, scale: u8) -> Fit {
     let (precision, scale_digits) = (i64::from(precision), i64::from(scale));
     if size.fraction > scale_digits {
-        return Fit::Misfit;
+        return Fit::Mismatch;
     }
     let needed = size.integer.saturating_add(scale_digits);
     if needed <= precision {
@@ -88,11 +88,11 @@ fn fit_number(size: Size, precision: u8, scale: u8) -> Fit {
     }
     match u8::try_from(needed) {
         Ok(precision) if precision <= MAX_PRECISION => Fit::Widens(ColumnType::Number { precision, scale }),
-        _ => Fit::Misfit,
+        _ => Fit::Mismatch,
     }
 }
 
-/// Snowflake reads more ways to write dates and times than we know of; all begin with a digit, and `infinity` does not.
+/// Snowflake accepts many formats of dates and times. All start with a digit, unlike `infinity`.
 fn may_be_temporal(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_digit())
 }
@@ -108,7 +108,7 @@ fn is_float(value: ValueRef<'_>) -> bool {
     }
 }
 
-/// The floats that JSON has no number for, as Debezium writes them.
+/// Debezium's text for floats that JSON cannot represent.
 pub(super) fn special_float(text: &str) -> Option<f64> {
     match text {
         "NaN" => Some(f64::NAN),
@@ -126,7 +126,7 @@ fn fit_bytes(bytes: &[u8], length: Option<u32>) -> Fit {
 }
 
 fn fit_text(value: Value<'_>, length: u32) -> Fit {
-    // A text has no more characters than bytes.
+    // A text has at most as many characters as bytes.
     if value.as_str().is_some_and(|text| !exceeds(text.len(), length)) {
         return Fit::Fits;
     }
@@ -142,7 +142,7 @@ fn exceeds(size: usize, length: u32) -> bool {
     u32::try_from(size).map_or(true, |size| size > length)
 }
 
-/// Counts the characters of what is written to it.
+/// Counts the written characters.
 struct Characters(usize);
 
 impl fmt::Write for Characters {

@@ -1,11 +1,11 @@
-//! Snowflake's column types: which one a value wants, whether it fits, and its text in the rows that are bound.
+//! Snowflake's column types: the type for a value, whether it fits, and its encoding in bound rows.
 //!
 //! ```text
 //! schema field or value ── desired: the type of a new column
-//! value, column's type  ── fit: fits, fits a wider one, or not at all ── encode: its element ── cast: back, in SQL
+//! value, column's type  ── fit: fits, fits a wider type, or does not fit ── encode: its element ── cast: converts it back in SQL
 //! ```
 //!
-//! An element is `null`, `true`, `false` or a JSON string, never a JSON number: what reads those may round them.
+//! An element is `null`, `true`, `false` or a JSON string, never a JSON number, because numbers may be rounded.
 
 mod calendar;
 mod declared;
@@ -24,9 +24,9 @@ pub(crate) use encode::{has_nested_placeholder, loses_fraction, loses_offset};
 pub(crate) use fit::Fit;
 pub(crate) use show::kept_fraction;
 
-/// Most digits of a NUMBER.
+/// Maximum precision of a NUMBER.
 const MAX_PRECISION: u8 = 38;
-/// Most digits behind the point of a NUMBER.
+/// Maximum scale of a NUMBER.
 const MAX_SCALE: u8 = 37;
 
 /// The type of a column.
@@ -34,9 +34,9 @@ const MAX_SCALE: u8 = 37;
 pub(crate) enum ColumnType {
     /// An exact number.
     Number {
-        /// Digits in all.
+        /// Total number of digits.
         precision: u8,
-        /// Digits behind the point.
+        /// Digits after the decimal point.
         scale: u8,
     },
     /// A binary floating point number.
@@ -45,35 +45,35 @@ pub(crate) enum ColumnType {
     Boolean,
     /// Text.
     Text {
-        /// Most characters; none for the largest that there is.
+        /// Maximum characters; none for the largest length.
         length: Option<u32>,
     },
     /// Bytes.
     Binary {
-        /// Most bytes; none for the largest that there is.
+        /// Maximum bytes; none for the largest length.
         length: Option<u32>,
     },
-    /// A day.
+    /// A date.
     Date,
     /// A time of day.
     Time,
-    /// What a wall clock shows.
+    /// A local time without a zone.
     TimestampNtz,
-    /// A point in time, and the offset that it was written with.
+    /// A point in time with its UTC offset.
     TimestampTz,
-    /// A point in time, shown in the time zone of whoever reads it.
+    /// A point in time, shown in the time zone of the reader's session.
     TimestampLtz,
     /// A JSON document.
     Variant,
-    /// One that the sink does not write, by its name: nothing but null fits.
+    /// A type that the sink does not support, by name: only null fits.
     Other(String),
 }
 
 impl ColumnType {
-    /// SQL that turns an element, such as `f.value[3]`, into this type.
+    /// SQL that converts an element, such as `f.value[3]`, to this type.
     ///
-    /// PostgreSQL's `json` may hold a key twice, of which the last one counts: `'d'` says the same to Snowflake, which would
-    /// refuse it otherwise. Text is cast without its length: a cast would cut what is too long, where the column refuses it.
+    /// PostgreSQL's `json` can contain a key twice, of which the last one is used. `'d'` makes Snowflake do the same, which would
+    /// otherwise fail. Text is cast without its length: a cast would truncate text that is too long, while the column rejects it.
     pub(crate) fn cast(&self, element: &str) -> String {
         match self {
             Self::Text { .. } => format!("{element}::VARCHAR"),
@@ -86,7 +86,7 @@ impl ColumnType {
 }
 
 impl fmt::Display for ColumnType {
-    /// As a column is declared.
+    /// As in a column definition.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match self {
             Self::Number { precision, scale } => return write!(formatter, "NUMBER({precision},{scale})"),

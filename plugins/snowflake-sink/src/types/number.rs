@@ -1,4 +1,4 @@
-//! The exact number that a value stands for.
+//! The exact number of a value.
 
 use std::fmt::{self, Write};
 
@@ -6,19 +6,19 @@ use tidegate_plugin::{Decimal, ValueRef};
 
 use super::digits::Digits;
 
-/// Longer unscaled values are no numbers to Snowflake, even if most of their digits are zeros: to find out would take
-/// time that grows with the square of their length.
+/// Longer unscaled values are not numbers for Snowflake, even if most of their digits are zeros: converting them takes
+/// quadratic time.
 const MAX_UNSCALED_BYTES: usize = 64;
 
-/// How many digits a number has on either side of its point, zeros at the ends not counted.
+/// Number of digits before and after the decimal point, without leading and trailing zeros.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Size {
     pub(super) integer: i64,
     pub(super) fraction: i64,
 }
 
-/// Hands the digits of a number to `then`; nothing for what is no number. Text is one if it is written without an
-/// exponent and without spare zeros before: `007` and `1e3` may well be names.
+/// Passes the digits of a number to `then`; `None` if the value is not a number. Text is a number if it has no
+/// exponent and no leading zeros: `007` and `1e3` may be names.
 pub(super) fn with_digits<T>(value: ValueRef<'_>, then: impl FnOnce(Digits<'_>) -> T) -> Option<T> {
     let mut text = ShortText::new();
     let digits = match value {
@@ -50,12 +50,12 @@ fn with_long_decimal<T>(decimal: Decimal<'_>, then: impl FnOnce(Digits<'_>) -> T
     Digits::parse(&decimal.to_string()).map(then)
 }
 
-/// The size of a number that is to have up to `scale` digits behind the point; nothing for what is no number.
+/// The size of a number for a column with `scale` digits after the decimal point; `None` if the value is not a number.
 pub(super) fn size(value: ValueRef<'_>, scale: u8) -> Option<Size> {
     match value {
         ValueRef::Int(number) => Some(Size { integer: count(number.unsigned_abs().into()), fraction: 0 }),
         ValueRef::UInt(number) => Some(Size { integer: count(number.into()), fraction: 0 }),
-        // The usual case: whether there are zeros at the end makes no difference to what fits.
+        // The common case: trailing zeros make no difference.
         ValueRef::Decimal(decimal) if (0..=i32::from(scale)).contains(&decimal.scale()) => {
             let declared = i64::from(decimal.scale());
             match decimal.to_i128() {
@@ -78,7 +78,7 @@ fn count(number: u128) -> i64 {
     number.checked_ilog10().map_or(0, |digits| i64::from(digits) + 1)
 }
 
-/// The float that stands for just this number; nothing if none does.
+/// The float with exactly this value, if there is one.
 pub(super) fn exact_float(value: ValueRef<'_>) -> Option<f64> {
     with_digits(value, |digits| {
         let float = digits.to_f64().filter(|float| float.is_finite())?;
@@ -86,7 +86,7 @@ pub(super) fn exact_float(value: ValueRef<'_>) -> Option<f64> {
     })?
 }
 
-/// A short text on the stack: 128 bits take 39 decimal digits, a float at most 24 bytes.
+/// A short text on the stack: 128-bit integers have up to 39 digits, floats up to 24 bytes.
 struct ShortText {
     bytes: [u8; 40],
     len: usize,

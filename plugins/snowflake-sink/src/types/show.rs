@@ -1,34 +1,34 @@
-//! Types as SHOW COLUMNS tells them: a small JSON document for each column.
+//! Parses the types in SHOW COLUMNS: a small JSON document for each column.
 
 use serde::Deserialize;
 
 use super::{ColumnType, MAX_PRECISION, MAX_SCALE};
 
-/// From this length on a VARCHAR is one that was declared without a length, or longer.
+/// A VARCHAR of at least this length has the maximum length.
 const LARGEST_TEXT: u32 = 16_777_216;
-/// The same of BINARY.
+/// A BINARY of at least this length has the maximum length.
 const LARGEST_BINARY: u32 = 8_388_608;
 
-/// Most digits of a second.
+/// Maximum fractional digits of a second.
 const MOST_FRACTION: u32 = 9;
 
-/// Why the type of a column cannot be read.
+/// The type of a column cannot be parsed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UnreadableType {
-    /// It is no JSON, or without a type.
-    #[error("the type of a column is not in the JSON that SHOW COLUMNS has: {0}")]
+    /// It is not JSON, or has no type.
+    #[error("the column type in SHOW COLUMNS cannot be parsed: {0}")]
     Json(#[source] serde_json::Error),
-    /// A number of more digits than there are.
-    #[error("a number of {precision} digits, {scale} of them behind the point, is none that Snowflake has")]
+    /// A number with too many digits.
+    #[error("NUMBER({precision},{scale}) is not a valid type")]
     Number {
-        /// Digits in all.
+        /// Total number of digits.
         precision: u32,
-        /// Digits behind the point.
+        /// Digits after the decimal point.
         scale: u32,
     },
 }
 
-/// What is read of the document; more is in it.
+/// The relevant fields of the document.
 #[derive(Deserialize)]
 struct Shown {
     #[serde(rename = "type")]
@@ -39,10 +39,10 @@ struct Shown {
 }
 
 impl ColumnType {
-    /// The type that the `data_type` of SHOW COLUMNS tells, such as `{"type":"FIXED","precision":38,"scale":0}`.
+    /// Parses the `data_type` of SHOW COLUMNS, such as `{"type":"FIXED","precision":38,"scale":0}`.
     ///
     /// # Errors
-    /// When it is of another shape.
+    /// If it has another format.
     pub(crate) fn from_show(data_type: &str) -> Result<Self, UnreadableType> {
         let shown: Shown = serde_json::from_str(data_type).map_err(UnreadableType::Json)?;
         Ok(match shown.name.as_str() {
@@ -62,7 +62,7 @@ impl ColumnType {
     }
 }
 
-/// The digits of a second that a column keeps, by the `data_type` of SHOW COLUMNS, where they are fewer than Snowflake has.
+/// The fractional digits of a second of a column, from the `data_type` of SHOW COLUMNS, if there are fewer than the maximum.
 pub(crate) fn kept_fraction(data_type: &str) -> Option<u8> {
     let shown: Shown = serde_json::from_str(data_type).ok()?;
     let has_clock = shown.name == "TIME" || shown.name.starts_with("TIMESTAMP_");

@@ -7,7 +7,7 @@ use tidegate_abi::{ChangeParts, Field, Operation, Record, Struct, Value, host::D
 use super::{
     Marks,
     fields::{Flattened, names_of},
-    topics::Shown,
+    topics::RowFlags,
 };
 use crate::formats::{
     Cause,
@@ -16,7 +16,7 @@ use crate::formats::{
         envelope::{Envelope, has_columns},
         error::{EventError, Found},
         mongodb::renamed_key,
-        recognise::{ChangeEvents, Origin, Recogniser, Workshop},
+        recognise::{ChangeEvents, Origin, Recogniser, RowContext},
     },
     notices::Notices,
 };
@@ -32,7 +32,7 @@ impl Recogniser {
         fields: Struct<'b>,
         decoded: &mut Decoded<'b>,
         record: Record<'b>,
-        work: &mut Workshop<'b, '_>,
+        work: &mut RowContext<'b, '_>,
         origin: Origin,
     ) -> Result<bool, EventError> {
         if let Some(kind) = control::recognise(fields, decoded.value_schema, decoded.key, record) {
@@ -54,7 +54,7 @@ impl Recogniser {
         if origin == Origin::Kafka {
             let announces_deletes = flattened.announces_deletes;
             let [database, schema, table] = names;
-            let shown = Shown { announces_deletes, has_documents, database, schema, table };
+            let shown = RowFlags { announces_deletes, has_documents, database, schema, table };
             let passed_over = self.topics.see_row(record.source_topic(), record.partition(), shown);
             if passed_over > 0 {
                 note_passed_over(work.notices, record, passed_over);
@@ -92,7 +92,7 @@ impl Recogniser {
         [database, schema, table]: [&'b str; 3],
         has_documents: bool,
         decoded: &mut Decoded<'b>,
-        work: &mut Workshop<'b, '_>,
+        work: &mut RowContext<'b, '_>,
     ) -> Result<(), EventError> {
         let arena = work.arena;
         if has_documents && let Some(key) = decoded.key.as_struct().and_then(|key| renamed_key(key, arena)) {
@@ -141,7 +141,7 @@ impl Recogniser {
         &mut self,
         decoded: &mut Decoded<'b>,
         record: Record<'b>,
-        work: &mut Workshop<'b, '_>,
+        work: &mut RowContext<'b, '_>,
     ) -> Result<(), EventError> {
         let (topic, partition) = (record.source_topic(), record.partition());
         let known = self.topics.get(topic, partition);
@@ -215,7 +215,11 @@ fn control_parts<'b>(kind: ControlEvent, fields: Struct<'b>) -> ChangeParts<'b> 
 }
 
 /// The source block, which names the table even where no field did.
-fn source_with_names<'b>(source: Struct<'b>, names: [&'b str; 3], work: &mut Workshop<'b, '_>) -> Value<'b> {
+fn source_with_names<'b>(
+    source: Struct<'b>,
+    names: [&'b str; 3],
+    work: &mut RowContext<'b, '_>,
+) -> Value<'b> {
     let base = work.scratch.fields.len();
     let is_name = |name: &str| matches!(name, "db" | "schema" | "table" | "collection");
     work.scratch.fields.extend(source.fields().iter().filter(|field| !is_name(field.name())));

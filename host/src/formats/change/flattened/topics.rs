@@ -23,7 +23,7 @@ pub(crate) struct FlattenedTopic {
 
 /// What one row shows.
 #[derive(Clone, Copy)]
-pub(super) struct Shown<'b> {
+pub(super) struct RowFlags<'b> {
     pub(super) announces_deletes: bool,
     pub(super) has_documents: bool,
     pub(super) database: &'b str,
@@ -67,7 +67,7 @@ impl FlattenedTopics {
     }
 
     /// A flattened row. Gives the number of tombstones that were passed over before it and were deletes.
-    pub(super) fn see_row(&mut self, topic: &str, partition: i32, shown: Shown<'_>) -> u64 {
+    pub(super) fn see_row(&mut self, topic: &str, partition: i32, shown: RowFlags<'_>) -> u64 {
         let partitions = match self.known.get_mut(topic) {
             Some(partitions) => partitions,
             None => self.known.entry(topic.into()).or_default(),
@@ -104,7 +104,7 @@ impl FlattenedTopics {
 }
 
 impl FlattenedTopic {
-    fn see(&mut self, shown: Shown<'_>) {
+    fn see(&mut self, shown: RowFlags<'_>) {
         self.announces_deletes |= shown.announces_deletes;
         self.has_documents |= shown.has_documents;
         let names = [shown.database, shown.schema, shown.table];
@@ -114,7 +114,7 @@ impl FlattenedTopic {
         }
     }
 
-    fn rename(&mut self, shown: Shown<'_>) {
+    fn rename(&mut self, shown: RowFlags<'_>) {
         self.database = shown.database.into();
         self.schema = shown.schema.into();
         self.table = shown.table.into();
@@ -125,7 +125,7 @@ impl FlattenedTopic {
 mod tests {
     use super::*;
 
-    const ROW: Shown<'_> = Shown {
+    const ROW: RowFlags<'_> = RowFlags {
         announces_deletes: false,
         has_documents: false,
         database: "shop",
@@ -137,7 +137,7 @@ mod tests {
     fn what_was_stored_is_known_again() {
         let mut topics = FlattenedTopics::default();
         assert_eq!(topics.get("t", 0), None);
-        topics.see_row("t", 0, Shown { announces_deletes: true, ..ROW });
+        topics.see_row("t", 0, RowFlags { announces_deletes: true, ..ROW });
         let stored = topics.get("t", 0).cloned().unwrap();
         assert!(stored.announces_deletes && !stored.has_several_tables);
         assert_eq!((&*stored.database, &*stored.schema, &*stored.table), ("shop", "public", "items"));
@@ -157,14 +157,14 @@ mod tests {
         topics.pass_over("t", 1);
         assert_eq!(topics.see_row("t", 0, ROW), 2);
         assert_eq!(topics.see_row("t", 0, ROW), 0);
-        assert_eq!(topics.see_row("t", 1, Shown { announces_deletes: true, ..ROW }), 0);
+        assert_eq!(topics.see_row("t", 1, RowFlags { announces_deletes: true, ..ROW }), 0);
     }
 
     #[test]
     fn a_second_table_is_remembered() {
         let mut topics = FlattenedTopics::default();
         topics.see_row("t", 0, ROW);
-        topics.see_row("t", 0, Shown { table: "others", ..ROW });
+        topics.see_row("t", 0, RowFlags { table: "others", ..ROW });
         assert!(topics.get("t", 0).unwrap().has_several_tables);
     }
 }

@@ -65,7 +65,7 @@ fn an_assignment_waits_for_its_answer() {
     let patience = Instant::now() + PATIENCE;
     let partitions = loop {
         assert!(Instant::now() < patience);
-        if let Some(Event::Assigned(partitions)) = consumer.poll(TURN) {
+        if let Some(ConsumerEvent::Assigned(partitions)) = consumer.poll(TURN) {
             break partitions;
         }
     };
@@ -83,7 +83,7 @@ fn an_assignment_waits_for_its_answer() {
     let mut firsts = BTreeMap::new();
     while firsts.len() < 2 {
         assert!(Instant::now() < patience);
-        if let Some(Event::Message(message)) = consumer.poll(TURN) {
+        if let Some(ConsumerEvent::Message(message)) = consumer.poll(TURN) {
             firsts.entry(message.partition()).or_insert(message.offset());
         }
     }
@@ -129,12 +129,12 @@ fn closing_does_not_wait_for_an_answer_and_frees_the_partitions() {
         let consumer = Consumer::open(&settings).unwrap();
         consumer.join().unwrap();
         let patience = Instant::now() + PATIENCE;
-        while !matches!(consumer.poll(TURN), Some(Event::Assigned(_))) {
+        while !matches!(consumer.poll(TURN), Some(ConsumerEvent::Assigned(_))) {
             assert!(Instant::now() < patience);
         }
-        let look_up = consumer.look_up();
+        let resolver = consumer.offset_resolver();
         assert!(consumer.close(Duration::from_secs(9)), "it left well before its session timed out");
-        let asked = look_up.partitions("t", Instant::now() + PATIENCE);
+        let asked = resolver.partitions("t", Instant::now() + PATIENCE);
         assert!(matches!(asked, Err(ConsumerError::Closed)), "{asked:?}");
         let mut heir = Task::open(&settings);
         heir.until("the partitions", |task| task.owned().len() == 2);

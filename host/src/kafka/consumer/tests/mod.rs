@@ -121,7 +121,7 @@ impl Task {
         let Self { consumer, .. } = self;
         match consumer.poll(TURN) {
             None => {}
-            Some(Event::Message(message)) => {
+            Some(ConsumerEvent::Message(message)) => {
                 let at = TopicPartition::new(message.topic(), message.partition());
                 assert!(consumer.assigned().contains(&at), "record of {at}, which is not assigned");
                 let text = std::str::from_utf8(message.payload().unwrap()).unwrap();
@@ -129,33 +129,34 @@ impl Task {
                 self.began.entry(at.clone()).or_insert(message.offset());
                 self.next.insert(at, message.offset() + 1);
             }
-            Some(Event::Assigned(partitions)) => {
+            Some(ConsumerEvent::Assigned(partitions)) => {
                 let deadline = Instant::now() + PATIENCE;
-                let (look_up, stored, start) = (consumer.look_up(), self.stored.clone(), self.start);
+                let (resolver, stored, start) = (consumer.offset_resolver(), self.stored.clone(), self.start);
                 // From another thread, as a sink would be asked.
                 let (starts, _) = std::thread::scope(|scope| {
-                    let asked = scope.spawn(|| look_up.resolve_starts(&partitions, &stored, start, deadline));
+                    let asked =
+                        scope.spawn(|| resolver.resolve_starts(&partitions, &stored, start, deadline));
                     asked.join().unwrap().unwrap()
                 });
                 self.open = Some((Answer::Assign(starts), self.reluctance));
             }
-            Some(Event::LostPositions(partitions)) => {
+            Some(ConsumerEvent::LostPositions(partitions)) => {
                 let beginning = |at: &TopicPartition| (at.clone(), StartAt::Beginning);
                 consumer.rewind(&partitions.iter().map(beginning).collect::<Vec<_>>()).unwrap();
                 self.began.retain(|at, _| !partitions.contains(at));
             }
-            Some(Event::Revoked { partitions, lost: false }) => {
+            Some(ConsumerEvent::Revoked { partitions, lost: false }) => {
                 self.open = Some((Answer::Release(partitions), self.reluctance));
             }
-            Some(Event::Revoked { lost: true, .. }) => {
+            Some(ConsumerEvent::Revoked { lost: true, .. }) => {
                 self.lost += 1;
                 self.open = None;
             }
-            Some(Event::Topics(change)) => self.topics.push(change),
-            Some(Event::Stalled(reason)) => self.stalls.push(reason),
-            Some(Event::Recovered) => self.recoveries += 1,
-            Some(Event::CommitDone(result)) => self.commits.push(result),
-            Some(Event::Fatal(error)) => self.fatal = Some(error),
+            Some(ConsumerEvent::Topics(change)) => self.topics.push(change),
+            Some(ConsumerEvent::Stalled(reason)) => self.stalls.push(reason),
+            Some(ConsumerEvent::Recovered) => self.recoveries += 1,
+            Some(ConsumerEvent::CommitDone(result)) => self.commits.push(result),
+            Some(ConsumerEvent::Fatal(error)) => self.fatal = Some(error),
         }
         self.answer();
     }

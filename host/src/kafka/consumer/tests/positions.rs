@@ -39,7 +39,7 @@ fn commits_in_the_background_report_what_they_committed() {
     task.until("the report", |task| reported(task) == expected);
     assert!(task.commits.len() < 21, "commits are coalesced");
     let deadline = Instant::now() + PATIENCE;
-    let committed = task.consumer.look_up().committed(&task.consumer.assigned(), deadline).unwrap();
+    let committed = task.consumer.offset_resolver().committed(&task.consumer.assigned(), deadline).unwrap();
     assert_eq!(committed, without_metadata(&expected));
     task.close();
 }
@@ -56,7 +56,8 @@ fn a_commit_is_retried_after_an_outage_and_a_waiting_one_keeps_its_deadline() {
     assert!(late.is_err());
     broker.set_reachable(true).unwrap();
     task.until("the commit", |task| task.commits.iter().any(Result::is_ok));
-    let committed = task.consumer.look_up().committed(&task.consumer.assigned(), Instant::now() + PATIENCE);
+    let committed =
+        task.consumer.offset_resolver().committed(&task.consumer.assigned(), Instant::now() + PATIENCE);
     assert_eq!(committed.unwrap(), without_metadata(&Positions::from([(TopicPartition::new("t", 0), 10)])));
     task.close();
 }
@@ -90,9 +91,9 @@ fn a_partition_that_was_added_later_begins_at_its_beginning() {
     // As if partition 1 had not existed yet when the group committed.
     let old = Positions::from([(TopicPartition::new("t", 0), 5)]);
     task.consumer.commit_sync(&without_metadata(&old), Instant::now() + PATIENCE).unwrap();
-    let (look_up, both) = (task.consumer.look_up(), task.consumer.assigned());
+    let (resolver, both) = (task.consumer.offset_resolver(), task.consumer.assigned());
     let deadline = Instant::now() + PATIENCE;
-    let (starts, _) = look_up.resolve_starts(&both, &HashMap::new(), Start::Latest, deadline).unwrap();
+    let (starts, _) = resolver.resolve_starts(&both, &HashMap::new(), Start::Latest, deadline).unwrap();
     assert_eq!(starts, [(both[0].clone(), StartAt::Offset(5)), (both[1].clone(), StartAt::Beginning)]);
     task.close();
 }
@@ -112,8 +113,11 @@ fn what_the_sink_has_stored_counts_more_than_what_the_group_has_committed() {
     let began = |task: &Task, partition| task.began.get(&TopicPartition::new("t", partition)).copied();
     task.until("both partitions", |task| began(task, 0).is_some() && began(task, 1).is_some());
     assert_eq!(began(&task, 0), Some(3));
-    let (_, end) =
-        task.consumer.look_up().watermarks(&TopicPartition::new("t", 1), Instant::now() + PATIENCE).unwrap();
+    let (_, end) = task
+        .consumer
+        .offset_resolver()
+        .watermarks(&TopicPartition::new("t", 1), Instant::now() + PATIENCE)
+        .unwrap();
     assert!(began(&task, 1).is_some_and(|first| first > 20 && first < end), "{:?}", task.began);
     task.close();
 }
@@ -150,8 +154,11 @@ fn what_is_kept_beside_an_offset_comes_back_with_it() {
         Commits::from([(both[0].clone(), commit(3, &[0, 1, 255])), (both[1].clone(), commit(2, &[]))]);
     let deadline = Instant::now() + PATIENCE;
     task.consumer.commit_sync(&commits, deadline).unwrap();
-    let (starts, committed) =
-        task.consumer.look_up().resolve_starts(&both, &HashMap::new(), Start::Earliest, deadline).unwrap();
+    let (starts, committed) = task
+        .consumer
+        .offset_resolver()
+        .resolve_starts(&both, &HashMap::new(), Start::Earliest, deadline)
+        .unwrap();
     assert_eq!(starts, [(both[0].clone(), StartAt::Offset(3)), (both[1].clone(), StartAt::Offset(2))]);
     assert_eq!(committed, commits);
     task.close();

@@ -12,7 +12,7 @@ fn with(name: &str, value: &str) -> ConsumerSettings {
     settings
 }
 
-fn refusal(settings: &ConsumerSettings) -> String {
+fn config_error(settings: &ConsumerSettings) -> String {
     match Consumer::open(settings).and_then(|consumer| consumer.join()) {
         Ok(()) => panic!("accepted: {settings:?}"),
         Err(error) => error.to_string(),
@@ -27,18 +27,18 @@ fn wrong_properties_are_named() {
         ("security.protocol", "sasl"),
         ("fetch.max.bytes", "x"),
     ] {
-        let text = refusal(&with(name, value));
-        assert!(text.contains(&format!("kafka property {name:?} is refused")), "{text}");
+        let text = config_error(&with(name, value));
+        assert!(text.contains(&format!("kafka property {name:?} is invalid")), "{text}");
     }
     let mut settings = with("ssl.key.pem", "s3cret");
     settings.properties.insert("security.protocol".to_owned(), "ssl".to_owned());
-    let text = refusal(&settings);
+    let text = config_error(&settings);
     assert!(text.contains("ssl.key.pem") && !text.contains("s3cret"), "{text}");
-    let text = refusal(&with("max.poll.interval.ms", "1000"));
+    let text = config_error(&with("max.poll.interval.ms", "1000"));
     assert!(text.contains("max.poll.interval.ms"), "{text}");
     let mut settings = with("topic.metadata.refresh.interval.ms", "soon");
     settings.topics = pattern("^cdc");
-    let text = refusal(&settings);
+    let text = config_error(&settings);
     assert!(text.contains("topic.metadata.refresh.interval.ms"), "{text}");
 }
 
@@ -105,12 +105,12 @@ fn a_record_of_twenty_megabytes_arrives_through_a_queue_of_one() {
     while sizes.len() < 2 {
         assert!(Instant::now() < patience, "{sizes:?}");
         match consumer.poll(TURN) {
-            Some(Event::Assigned(partitions)) => {
+            Some(ConsumerEvent::Assigned(partitions)) => {
                 consumer
                     .assign(&partitions.into_iter().map(|at| (at, StartAt::Beginning)).collect::<Vec<_>>())
                     .unwrap();
             }
-            Some(Event::Message(message)) => sizes.push(message.payload().unwrap().len()),
+            Some(ConsumerEvent::Message(message)) => sizes.push(message.payload().unwrap().len()),
             _ => {}
         }
     }

@@ -1,17 +1,17 @@
-//! A consumed record as it came, kept until it is settled: what a dead letter is made of.
+//! The original form of a consumed record, kept until it is settled. Dead-letter records are made from it.
 
 use std::{slice, sync::Arc};
 
 use super::Partition;
 use crate::raw::{Bytes, HeaderView, NO_TIMESTAMP};
 
-/// Where a consumed record came from, and its bytes in the batch's chunks.
+/// Origin of a consumed record, and its bytes in the batch's chunks.
 #[derive(Clone, Copy)]
 pub(super) struct Input {
     pub(super) slot: u32,
     pub(super) header_count: u32,
-    /// Refused before it was looked at.
-    pub(super) refused: bool,
+    /// Whether it was rejected before decoding.
+    pub(super) rejected: bool,
     pub(super) offset: i64,
     pub(super) timestamp_ms: i64,
     pub(super) key: Bytes,
@@ -19,7 +19,7 @@ pub(super) struct Input {
     pub(super) headers: *const HeaderView,
 }
 
-/// A consumed record as it came from Kafka.
+/// A consumed record in its original form.
 #[derive(Clone, Copy, Debug)]
 pub struct Original<'b> {
     /// Topic.
@@ -34,8 +34,8 @@ pub struct Original<'b> {
     pub key: Option<&'b [u8]>,
     /// Value; `None` for a tombstone.
     pub value: Option<&'b [u8]>,
-    /// It was refused before anybody looked at it (see [`Batch::push_refused`](super::Batch::push_refused)).
-    pub refused: bool,
+    /// Whether it was rejected before decoding (see [`Batch::push_rejected`](super::Batch::push_rejected)).
+    pub rejected: bool,
     headers: RawHeaders<'b>,
 }
 
@@ -49,33 +49,33 @@ impl std::fmt::Debug for RawHeaders<'_> {
 }
 
 impl Input {
-    /// The record, as bytes of its batch.
+    /// The original record, which borrows from the batch.
     ///
     /// # Safety
     /// The batch's chunks are alive and unchanged for `'b`.
     pub(super) unsafe fn original<'b>(&self, partition: &'b Partition) -> Original<'b> {
-        // SAFETY: by the caller's promise; pointer and count came from one slice of the chunks.
+        // SAFETY: guaranteed by the caller; pointer and count are those of one slice in the chunks.
         let headers = unsafe { slice::from_raw_parts(self.headers, self.header_count as usize) };
         Original {
             topic: &partition.topic,
             partition: partition.partition,
             offset: self.offset,
             timestamp_ms: (self.timestamp_ms != NO_TIMESTAMP).then_some(self.timestamp_ms),
-            // SAFETY: by the caller's promise.
+            // SAFETY: guaranteed by the caller.
             key: unsafe { self.key.get() },
-            // SAFETY: by the caller's promise.
+            // SAFETY: guaranteed by the caller.
             value: unsafe { self.value.get() },
-            refused: self.refused,
+            rejected: self.rejected,
             headers: RawHeaders(headers),
         }
     }
 }
 
 impl<'b> Original<'b> {
-    /// Names and values of the headers, in order. Names are text, unless the record was refused for them.
+    /// Names and values of the headers, in order. Names are UTF-8, unless the record was rejected because they are not.
     pub fn headers(&self) -> impl ExactSizeIterator<Item = (&'b [u8], Option<&'b [u8]>)> + use<'b> {
         self.headers.0.iter().map(|header| {
-            // SAFETY: the bytes live as long as the headers, `'b`, by the promise at `Input::original`.
+            // SAFETY: the bytes live as long as the headers, `'b`, guaranteed by the contract of `Input::original`.
             unsafe { (header.name.get().unwrap_or_default(), header.value.get()) }
         })
     }

@@ -1,67 +1,67 @@
-//! What stages refused of a batch.
+//! Rejected records of a batch.
 
 use super::Batch;
-use crate::host::decode::{Part, Refusal};
+use crate::host::decode::{Part, Rejection};
 
-/// A record that some stage refused, as a whole: none of what was made of it is written.
+/// A consumed record that a stage has rejected: none of the records made from it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rejected {
-    /// Index of the consumed record. A batch has each at most once among what it rejected.
+pub struct RejectedRecord {
+    /// Index of the consumed record. Each is rejected at most once.
     pub input: u32,
-    /// The part that is at fault.
+    /// The invalid part.
     pub part: Part,
-    /// It takes more room than it may.
+    /// Whether the record exceeds a size limit.
     pub too_large: bool,
-    /// Why, for people.
+    /// Readable reason.
     pub reason: String,
 }
 
-impl Rejected {
-    pub(super) fn new(input: u32, refusal: Refusal) -> Self {
-        let Refusal { part, too_large, reason } = refusal;
+impl RejectedRecord {
+    pub(super) fn new(input: u32, rejection: Rejection) -> Self {
+        let Rejection { part, too_large, reason } = rejection;
         Self { input, part, too_large, reason }
     }
 }
 
 impl Batch {
-    /// What was rejected since the batch was filled, in no particular order.
+    /// The rejected records, in no particular order.
     #[must_use]
-    pub fn rejected(&self) -> &[Rejected] {
+    pub fn rejected(&self) -> &[RejectedRecord] {
         &self.rejected
     }
 
-    /// How many consumed records were rejected.
+    /// Number of rejected consumed records.
     #[must_use]
     pub fn rejected_count(&self) -> usize {
         self.rejected.len()
     }
 
-    /// Takes the consumed records to which the records at these indexes (ascending) belong out of what is to be written,
-    /// as rejected: with all that was made of them. Returns how many records that were.
-    pub fn reject(&mut self, refused: Vec<(u32, String)>) -> usize {
+    /// Rejects the consumed records of the records at these ascending indexes, and removes all records that were made from
+    /// them. Returns the number of removed records.
+    pub fn reject(&mut self, rejected: Vec<(u32, String)>) -> usize {
         let before = self.rejected.len();
-        for (index, reason) in refused {
+        for (index, reason) in rejected {
             let Some(record) = self.records.get(index as usize) else { continue };
             let known = self.rejected[before..].last().is_some_and(|last| last.input == record.input);
             if !known {
-                self.rejected.push(Rejected::new(record.input, Refusal::of(Part::Record, reason)));
+                self.rejected.push(RejectedRecord::new(record.input, Rejection::new(Part::Record, reason)));
             }
         }
         self.drop_rejected(before)
     }
 
-    /// Takes a consumed record out of what is to be written, as rejected: with all that was made of it.
-    pub fn reject_input(&mut self, input: u32, refusal: Refusal) {
-        self.rejected.push(Rejected::new(input, refusal));
+    /// Rejects a consumed record, and removes all records that were made from it.
+    pub fn reject_input(&mut self, input: u32, rejection: Rejection) {
+        self.rejected.push(RejectedRecord::new(input, rejection));
         self.drop_rejected(self.rejected.len() - 1);
     }
 
-    /// Drops the records of what was rejected since there were `from` of them, and returns how many.
+    /// Removes the records of the rejections from index `from`, and returns the number of removed records.
     pub(super) fn drop_rejected(&mut self, from: usize) -> usize {
-        let mut refused: Vec<u32> = self.rejected[from..].iter().map(|rejected| rejected.input).collect();
-        refused.sort_unstable();
+        let mut rejected: Vec<u32> = self.rejected[from..].iter().map(|rejected| rejected.input).collect();
+        rejected.sort_unstable();
         let before = self.records.len();
-        self.records.retain(|record| refused.binary_search(&record.input).is_err());
+        self.records.retain(|record| rejected.binary_search(&record.input).is_err());
         before - self.records.len()
     }
 }

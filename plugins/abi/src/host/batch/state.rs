@@ -1,18 +1,18 @@
-//! What the host has to know of a partition's records, as of an offset: opaque bytes that go wherever the offset goes.
+//! State of the host as of an offset of a partition: opaque bytes that are stored with the offset.
 
 use std::sync::Arc;
 
 use super::{Batch, Original};
 
-/// Opaque bytes of the host that belong to an offset of a partition; none while there is nothing to know.
+/// Opaque state of the host as of an offset of a partition, if there is any.
 pub type HostState = Option<Arc<[u8]>>;
 
 /// The states of one slot of a batch.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SlotState {
-    /// As of where the task began to read the partition.
+    /// As of the offset at which the task started to read the partition.
     claimed: HostState,
-    /// As of the slot's first record and of `end`, once its records were looked at.
+    /// As of the slot's first record and as of `end`, once its records are decoded.
     read: Option<Read>,
 }
 
@@ -24,31 +24,31 @@ struct Read {
 }
 
 impl Batch {
-    /// Says what is known as of where the task began to read the partition of `slot`.
+    /// Sets the state as of the offset at which the task started to read the partition of `slot`.
     ///
     /// # Panics
-    /// When `slot` did not come from [`Batch::slot`] since the last reset.
+    /// If `slot` was not returned by [`Batch::slot`] since the last reset.
     pub fn set_claimed_state(&mut self, slot: usize, state: &HostState) {
         self.partitions[slot].state.claimed.clone_from(state);
     }
 
-    /// What is known as of where the task began to read the partition of `slot`.
+    /// The state as of the offset at which the task started to read the partition of `slot`.
     #[must_use]
     pub fn claimed_state(&self, slot: usize) -> Option<&Arc<[u8]>> {
         self.partitions.get(slot)?.state.claimed.as_ref()
     }
 
-    /// Says what is known before the first record of `slot`, and after its last one. In between, the state can be made
-    /// again from the one before and the records.
+    /// Sets the states before the first record of `slot` and after its last one. States in between can be computed from
+    /// the first one and the records.
     ///
     /// # Panics
-    /// When `slot` did not come from [`Batch::slot`] since the last reset.
+    /// If `slot` was not returned by [`Batch::slot`] since the last reset.
     pub fn set_states(&mut self, slot: usize, before: HostState, after: HostState) {
         let end = self.partitions[slot].next_offset;
         self.partitions[slot].state.read = Some(Read { before, after, end });
     }
 
-    /// What is known before the first record of `slot`.
+    /// The state before the first record of `slot`.
     #[must_use]
     pub fn state_before(&self, slot: usize) -> HostState {
         let state = &self.partitions[slot].state;
@@ -64,7 +64,7 @@ impl Batch {
         (0..self.inputs.len() as u32).filter(is_wanted).filter_map(|index| self.original(index))
     }
 
-    /// What is known at an offset of the slot; `replay` makes it where that is not the state before or after all records.
+    /// The state at an offset of the slot. `replay` computes it if it is neither the state before nor after all records.
     pub(super) fn state_at(
         &self,
         slot: usize,

@@ -1,4 +1,4 @@
-//! A batch, lent and taken back.
+//! Batches and transforms.
 
 use super::*;
 use crate::{
@@ -6,10 +6,10 @@ use crate::{
     raw::{Outputs, out_flags},
 };
 
-struct Nothing;
+struct NoEvents;
 
-impl Recognise for Nothing {
-    fn recognise<'b>(&mut self, record: Record<'b>, _: Arena<'b>) -> Result<Decoded<'b>, Refusal> {
+impl Recognise for NoEvents {
+    fn recognise<'b>(&mut self, record: Record<'b>, _: Arena<'b>) -> Result<Decoded<'b>, Rejection> {
         Ok(Decoded {
             key: record.key(),
             value: record.value(),
@@ -30,21 +30,21 @@ fn batch(records: i64) -> Batch {
     batch
 }
 
-/// Lends the batch to `apply`, as a plugin does.
+/// Runs `apply` on the batch, as a plugin.
 fn transform(
     batch: &mut Batch,
     limit: usize,
     apply: impl Fn(Arena<'_>, &mut Outputs) -> Result<(), String>,
 ) -> Result<(), String> {
     let call = |view: &BatchView, outputs: &mut Outputs| {
-        // SAFETY: the batch lends its own cursor for this call.
+        // SAFETY: the cursor belongs to the batch and is valid during this call.
         apply(unsafe { Arena::from_cursor(view.cursor) }, outputs)
     };
-    batch.transform(limit, None, &mut Nothing, call, |broken| broken.to_string())
+    batch.transform(limit, None, &mut NoEvents, call, |violation| violation.to_string())
 }
 
 #[test]
-fn outputs_take_the_place_of_their_inputs() {
+fn outputs_replace_their_inputs() {
     let mut batch = batch(3);
     let applied = transform(&mut batch, 1 << 20, |arena, outputs| {
         for input in [0, 2, 2] {
@@ -62,7 +62,7 @@ fn outputs_take_the_place_of_their_inputs() {
 }
 
 #[test]
-fn a_call_that_fails_leaves_the_batch_and_its_memory_as_they_were() {
+fn a_failed_call_leaves_the_batch_and_its_memory_unchanged() {
     let mut batch = batch(2);
     for _ in 0..100 {
         let failed = transform(&mut batch, 1 << 20, |arena, outputs| {
@@ -77,7 +77,7 @@ fn a_call_that_fails_leaves_the_batch_and_its_memory_as_they_were() {
 }
 
 #[test]
-fn a_transform_that_never_ends_to_emit_is_stopped() {
+fn a_transform_that_never_stops_emitting_is_stopped() {
     let mut batch = batch(1);
     let outcome = transform(&mut batch, 100_000, |_, outputs| {
         while outputs.push(OutRecord::keep(0)) {}
@@ -88,7 +88,7 @@ fn a_transform_that_never_ends_to_emit_is_stopped() {
 }
 
 #[test]
-fn records_of_partitions_that_are_gone_leave_without_a_trace() {
+fn records_of_revoked_partitions_are_removed() {
     let mut batch = batch(2);
     let other = batch.slot(&Arc::from("u"), 7, 2);
     batch.push(other, NewRecord { offset: 5, timestamp_ms: None, key: None, value: None }, [].into_iter());
@@ -99,18 +99,18 @@ fn records_of_partitions_that_are_gone_leave_without_a_trace() {
     assert_eq!(batch.records().next().unwrap().topic(), "u");
 }
 
-/// Makes two outputs of every record, and refuses what `refuse` names: input and how many outputs to refuse.
-fn double(batch: &mut Batch, refuse: &[(u32, usize)]) {
+/// Emits two outputs for every record. `reject` lists inputs, and how many of their outputs to reject.
+fn double(batch: &mut Batch, reject: &[(u32, usize)]) {
     let applied = transform(batch, 1 << 20, |arena, outputs| {
-        let count = outputs_of(refuse);
-        for (input, refused) in count {
+        let count = outputs_of(reject);
+        for (input, rejected) in count {
             let reject = OutRecord {
                 topic: Bytes::new(arena.str("no").as_bytes()),
                 flags: out_flags::REJECT,
                 ..OutRecord::keep(input)
             };
             for number in 0..2 {
-                let output = if number < refused { reject } else { OutRecord::keep(input) };
+                let output = if number < rejected { reject } else { OutRecord::keep(input) };
                 assert!(outputs.push(output));
             }
         }
@@ -119,9 +119,9 @@ fn double(batch: &mut Batch, refuse: &[(u32, usize)]) {
     assert_eq!(applied, Ok(()));
 }
 
-/// Three inputs, and how many of each one's two outputs are refused.
-fn outputs_of(refuse: &[(u32, usize)]) -> impl Iterator<Item = (u32, usize)> + use<'_> {
-    (0..3).map(|input| (input, refuse.iter().find(|(at, _)| *at == input).map_or(0, |(_, count)| *count)))
+/// Three inputs, and how many of the two outputs of each are rejected.
+fn outputs_of(reject: &[(u32, usize)]) -> impl Iterator<Item = (u32, usize)> + use<'_> {
+    (0..3).map(|input| (input, reject.iter().find(|(at, _)| *at == input).map_or(0, |(_, count)| *count)))
 }
 
 fn inputs(batch: &Batch) -> Vec<u32> {
@@ -129,24 +129,24 @@ fn inputs(batch: &Batch) -> Vec<u32> {
 }
 
 #[test]
-fn one_refused_output_refuses_the_record_with_all_that_was_made_of_it() {
-    for refused in [1, 2] {
+fn one_rejected_output_rejects_all_outputs_of_the_record() {
+    for rejected in [1, 2] {
         let mut batch = batch(3);
         double(&mut batch, &[]);
         assert_eq!(inputs(&batch), [0, 0, 1, 1, 2, 2]);
         let mut batch = self::batch(3);
-        double(&mut batch, &[(1, refused)]);
+        double(&mut batch, &[(1, rejected)]);
         assert_eq!(inputs(&batch), [0, 0, 2, 2]);
         assert_eq!(batch.rejected().iter().map(|rejected| rejected.input).collect::<Vec<_>>(), [1]);
     }
 }
 
 #[test]
-fn a_sink_s_refusal_takes_out_all_outputs_of_the_record() {
+fn a_record_rejected_by_the_sink_is_removed_with_all_its_outputs() {
     let mut batch = batch(3);
     double(&mut batch, &[]);
-    let refused = vec![(2, "a".to_owned()), (3, "b".to_owned()), (5, "c".to_owned())];
-    assert_eq!(batch.reject(refused), 4);
+    let rejected = vec![(2, "a".to_owned()), (3, "b".to_owned()), (5, "c".to_owned())];
+    assert_eq!(batch.reject(rejected), 4);
     assert_eq!(inputs(&batch), [0, 0]);
     let rejected: Vec<_> =
         batch.rejected().iter().map(|rejected| (rejected.input, rejected.reason.as_str())).collect();
@@ -156,16 +156,16 @@ fn a_sink_s_refusal_takes_out_all_outputs_of_the_record() {
 }
 
 #[test]
-fn what_was_consumed_is_kept_whatever_becomes_of_it() {
+fn original_records_are_kept() {
     let mut batch = Batch::new();
     let slot = batch.slot(&Arc::from("t"), 4, 1);
     let record = NewRecord { offset: 7, timestamp_ms: Some(9), key: Some(b"k"), value: None };
     batch.push(slot, record, [("a", None), ("b", Some(&b""[..]))].into_iter());
     let filtered = transform(&mut batch, 1 << 20, |_, _| Ok(()));
     assert_eq!((filtered, batch.len()), (Ok(()), 0));
-    let refusal = Refusal::too_large(Part::Record, "huge");
+    let rejection = Rejection::too_large(Part::Record, "huge");
     let huge = NewRecord { offset: 8, timestamp_ms: None, key: None, value: Some(b"xyz") };
-    batch.push_refused(slot, huge, [(&b"\xff"[..], None)].into_iter(), refusal);
+    batch.push_rejected(slot, huge, [(&b"\xff"[..], None)].into_iter(), rejection);
 
     let original = batch.original(0).unwrap();
     assert_eq!((&**original.topic, original.partition, original.offset), ("t", 4, 7));
@@ -181,16 +181,16 @@ fn what_was_consumed_is_kept_whatever_becomes_of_it() {
 }
 
 #[test]
-fn a_call_that_got_no_room_is_known_for_it() {
+fn reaching_the_memory_limit_is_reported() {
     let mut batch = batch(2);
     let greedy = |arena: Arena<'_>, outputs: &mut Outputs| {
         let _ = arena.slice(&[0u8; 10]);
         while outputs.push(OutRecord::keep(0)) {}
         Err("full".to_owned())
     };
-    assert!(transform(&mut batch, 1 << 16, greedy).is_err() && batch.was_out_of_room());
+    assert!(transform(&mut batch, 1 << 16, greedy).is_err() && batch.hit_memory_limit());
     assert!(transform(&mut batch, 1 << 16, |_, _| Err("else".to_owned())).is_err());
-    assert!(!batch.was_out_of_room());
-    batch.reject_input(0, Refusal::too_large(Part::Record, "full"));
+    assert!(!batch.hit_memory_limit());
+    batch.reject_input(0, Rejection::too_large(Part::Record, "full"));
     assert_eq!((inputs(&batch), batch.rejected_count()), (vec![1], 1));
 }

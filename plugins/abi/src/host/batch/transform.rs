@@ -1,9 +1,9 @@
-//! One transform, lent the batch: what it may take, and what its outputs become.
+//! Runs a transform on a batch, within a memory limit, and collects its outputs.
 
-use super::{Batch, Rejected, decoded_view, lend};
+use super::{Batch, RejectedRecord, decoded_view, lend};
 use crate::{
     host::{
-        decode::{Part, Recognise, Refusal},
+        decode::{Part, Recognise, Rejection},
         outputs::{FOREIGN_CHANGE, OutputError, UNRECOGNISED, check_order, merge},
     },
     raw::{BatchView, ChangeView, OutRecord, Outputs, RecordView, out_flags},
@@ -11,20 +11,20 @@ use crate::{
 };
 
 impl Batch {
-    /// Runs one transform over the records for which `selects` is true; the others pass by it, in order.
+    /// Runs a transform on the records for which `selects` is true; the others are kept unchanged, in order.
     ///
-    /// `call` lends the batch to the plugin, which may make values and outputs until the batch takes `memory_limit`
-    /// bytes. When it fails the batch is as it was before, so that it may be tried again any number of times.
+    /// `call` passes the batch to the plugin, which may allocate values and outputs until the batch takes `memory_limit`
+    /// bytes. If it fails, the batch is unchanged, so the call can be retried any number of times.
     ///
     /// # Errors
-    /// What `call` returned, or the rule of the interface that the transform broke, through `broken`.
+    /// The error of `call`; or, converted by `violation`, the rule of the interface that the transform has violated.
     pub fn transform<E>(
         &mut self,
         memory_limit: usize,
         selects: Option<&mut dyn FnMut(Record<'_>) -> bool>,
         recogniser: &mut impl Recognise,
         call: impl FnOnce(&BatchView, &mut Outputs) -> Result<(), E>,
-        broken: impl FnOnce(OutputError) -> E,
+        violation: impl FnOnce(OutputError) -> E,
     ) -> Result<(), E> {
         self.select(selects);
         if self.selected.is_empty() {
@@ -34,23 +34,23 @@ impl Batch {
         let before = self.chunks.mark();
         let cursor = self.chunks.cursor();
         let view = lend(&self.selected, &[], cursor);
-        let beside = self.records.len() - self.selected.len();
-        let room = (memory_limit / size_of::<OutRecord>()).saturating_sub(beside);
-        let most = self.selected.len().max(room);
-        let called = call(&view, self.outputs.lend(most));
-        self.out_of_room = self.chunks.refused() || self.outputs.refused();
+        let unselected = self.records.len() - self.selected.len();
+        let capacity = (memory_limit / size_of::<OutRecord>()).saturating_sub(unselected);
+        let max_outputs = self.selected.len().max(capacity);
+        let called = call(&view, self.outputs.lend(max_outputs));
+        self.memory_limit_hit = self.chunks.limit_reached() || self.outputs.limit_reached();
         self.chunks.set_limit(usize::MAX);
-        let outcome = called.and_then(|()| self.collect_outputs(recogniser).map_err(broken));
+        let outcome = called.and_then(|()| self.collect_outputs(recogniser).map_err(violation));
         if outcome.is_err() {
             self.chunks.rewind(before);
         }
         outcome
     }
 
-    /// Whether the last [`Batch::transform`] was refused room for values or outputs.
+    /// Whether the last [`Batch::transform`] has reached the memory limit, for values or outputs.
     #[must_use]
-    pub fn was_out_of_room(&self) -> bool {
-        self.out_of_room
+    pub fn hit_memory_limit(&self) -> bool {
+        self.memory_limit_hit
     }
 
     fn select(&mut self, selects: Option<&mut dyn FnMut(Record<'_>) -> bool>) {
@@ -67,7 +67,7 @@ impl Batch {
         }
     }
 
-    /// Replaces the selected records by the outputs made of them; the others keep their place in between.
+    /// Replaces the selected records with their outputs; the others keep their position.
     fn collect_outputs(&mut self, recogniser: &mut impl Recognise) -> Result<(), OutputError> {
         check_order(self.outputs.written(), self.selected.len())?;
         let Self { chunks, records, spare, selected, selected_at, outputs, rejected, .. } = self;
@@ -84,11 +84,11 @@ impl Batch {
                     let mut record = merge(base, output);
                     if record.flags & FOREIGN_CHANGE != 0 {
                         record.flags &= !FOREIGN_CHANGE;
-                        // SAFETY: what is allocated is only reachable through the record table, which is cleared with
+                        // SAFETY: allocated values are only reachable through the record table, which is cleared with
                         // the chunks.
                         let arena = unsafe { chunks.arena() };
-                        // SAFETY: the SDK put the event into the arena, and the base's is the host's own.
-                        record.change = unsafe { adopted(record.change, base.change) }
+                        // SAFETY: the SDK has put the event into the arena, and the one of `base` is the host's own.
+                        record.change = unsafe { import_change(record.change, base.change) }
                             .map_or(std::ptr::null(), |view| std::ptr::from_ref(arena.alloc(view)));
                     }
                     spare.push(record);
@@ -97,9 +97,9 @@ impl Batch {
                 if rejected[rejected_before..].last().is_some_and(|last| last.input == base.input) {
                     continue;
                 }
-                // SAFETY: the SDK put the reason into the arena.
+                // SAFETY: the SDK has put the reason into the arena.
                 let reason = unsafe { output.topic.text() }.to_owned();
-                rejected.push(Rejected::new(base.input, Refusal::of(Part::Record, reason)));
+                rejected.push(RejectedRecord::new(base.input, Rejection::new(Part::Record, reason)));
             }
         }
         spare.extend_from_slice(&records[copied..]);
@@ -111,8 +111,8 @@ impl Batch {
         Ok(())
     }
 
-    /// Looks for change events in the values that a transform has made without saying what they are. What is refused here
-    /// comes after what the transform has refused itself, `from` on; each input is rejected once at most.
+    /// Parses change events in new values for which the transform has given none. Rejections of the transform start at
+    /// index `from`; those of this function follow them. Each input is rejected at most once.
     fn recognise_new_values(&mut self, recogniser: &mut impl Recognise, from: usize) {
         let by_transform = from..self.rejected.len();
         for index in 0..self.records.len() {
@@ -120,7 +120,7 @@ impl Batch {
             if flags & UNRECOGNISED == 0 {
                 continue;
             }
-            // SAFETY: what is allocated is only reachable through the record table, which is cleared with the chunks.
+            // SAFETY: allocated values are only reachable through the record table, which is cleared with the chunks.
             let arena = unsafe { self.chunks.arena() };
             // SAFETY: as in `records`.
             let record = unsafe { Record::from_view(&self.records[index], index as u32) };
@@ -130,13 +130,13 @@ impl Batch {
                     let view = decoded_view(&self.records[index], &decoded, arena);
                     self.records[index] = RecordView { flags: flags & !UNRECOGNISED, ..view };
                 }
-                Err(refusal) => {
+                Err(rejection) => {
                     let theirs = &self.rejected[by_transform.clone()];
                     let ours = &self.rejected[by_transform.end..];
                     let is_known = theirs.binary_search_by_key(&input, |rejected| rejected.input).is_ok()
                         || ours.last().is_some_and(|last| last.input == input);
                     if !is_known {
-                        self.rejected.push(Rejected::new(input, refusal));
+                        self.rejected.push(RejectedRecord::new(input, rejection));
                     }
                 }
             }
@@ -144,24 +144,24 @@ impl Batch {
     }
 }
 
-/// A transform's change event as the host's own: what a transform may change comes from it, and what orders events from
-/// the event that the record was read with. A plugin that is older than the host has filled the fields of its own version
-/// alone, whatever the copied size says.
+/// Converts a transform's change event to the host's layout. Fields that order events are taken from `base`, the event that
+/// the record was read with; a transform cannot change them. An older plugin has filled in only the fields of its own
+/// version, whatever the copied size is.
 ///
 /// # Safety
-/// `made` is null or points to an event of version 1.0 at least, `base` is null or points to one of the host's.
-unsafe fn adopted(made: *const ChangeView, base: *const ChangeView) -> Option<ChangeView> {
+/// `made` is null or points to an event of at least version 1.0; `base` is null or points to an event of the host.
+unsafe fn import_change(made: *const ChangeView, base: *const ChangeView) -> Option<ChangeView> {
     if made.is_null() {
         return None;
     }
     let mut view = std::mem::MaybeUninit::<ChangeView>::zeroed();
-    // SAFETY: by the caller's promise; an event of zeros is a valid one.
+    // SAFETY: guaranteed by the caller; all zeros is a valid event.
     let mut view = unsafe {
         std::ptr::copy_nonoverlapping(made.cast::<u8>(), view.as_mut_ptr().cast(), ChangeView::V1_SIZE);
         view.assume_init()
     };
     view.size = size_of::<ChangeView>() as u32;
-    // SAFETY: by the caller's promise.
+    // SAFETY: guaranteed by the caller.
     view.log_generation = unsafe { base.as_ref() }.map_or(0, |base| base.log_generation);
     Some(view)
 }

@@ -1,15 +1,15 @@
-//! A key's value as a header has it, as the value that the host would have made of it.
+//! Converts a key value in a header to the value that the host would have decoded.
 //!
-//! The value of the same column in the record's own key is the pattern: the same column has the same form in both.
+//! The same column in the record key has the same format, so its value determines the conversion.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value as Json;
 use tidegate_plugin::{Date, Time, Timestamp, Value, ValueRef};
 
-/// Parts of a second that numbers may count: seconds, milliseconds, microseconds, nanoseconds.
+/// Possible units of numbers, per second: seconds, milliseconds, microseconds, nanoseconds.
 const UNITS: [i64; 4] = [1, 1_000, 1_000_000, 1_000_000_000];
 
-/// A value as it stands in a header.
+/// A value in a header.
 #[derive(Clone, Copy)]
 pub(super) enum Raw<'r> {
     /// In JSON.
@@ -18,10 +18,10 @@ pub(super) enum Raw<'r> {
     Text(&'r str),
 }
 
-/// A value that outlives its header.
+/// An owned value.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) enum KeyValue {
-    /// The same as in the record's own key.
+    /// The same value as in the record key.
     Own,
     Bool(bool),
     Int(i64),
@@ -37,7 +37,7 @@ pub(super) enum KeyValue {
 }
 
 impl KeyValue {
-    /// The value; `own` is that of the record's own key.
+    /// The value; `own` is that of the record key.
     pub(super) fn value<'p>(&'p self, own: Value<'p>) -> Value<'p> {
         match self {
             Self::Own => own,
@@ -89,8 +89,8 @@ impl Raw<'_> {
     }
 }
 
-/// The value that `raw` stands for. `own` is the value of the column in the record's key, `own_raw` how it stands there,
-/// and `semantic` the name of its type, where it has a schema. None for a form that is not known.
+/// Converts `raw`. `own` is the value of the column in the record key, `own_raw` its JSON, and `semantic` the name of its
+/// type, if there is a schema. Returns `None` for unknown formats.
 pub(super) fn convert(
     own: Value<'_>,
     own_raw: Option<&Json>,
@@ -111,7 +111,7 @@ pub(super) fn convert(
         ValueRef::Float(_) => float(raw),
         ValueRef::String(_) => text(raw, semantic),
         ValueRef::Bytes(_) => match raw {
-            // Java writes no more of bytes than how many they are.
+            // Java prints only the length of bytes.
             Raw::Text(_) => None,
             Raw::Json(json) => STANDARD.decode(json.as_str()?).ok().map(KeyValue::Bytes),
         },
@@ -124,7 +124,7 @@ pub(super) fn convert(
         ValueRef::Time(own) => time(raw.int()?, own, own_raw?.as_i64()?).map(KeyValue::Time),
         ValueRef::Timestamp(own) => match (raw.int(), own_raw.and_then(Json::as_i64)) {
             (Some(count), Some(own_count)) => timestamp(count, own, own_count).map(KeyValue::Timestamp),
-            // What is no timestamp, such as `infinity`, is text.
+            // Values that are not timestamps, such as `infinity`, are text.
             _ => match iso_timestamp(raw.text()?) {
                 Some(timestamp) => Some(KeyValue::Timestamp(timestamp)),
                 None => raw.text().map(|text| KeyValue::Text(text.to_owned())),
@@ -142,7 +142,7 @@ fn float(raw: Raw<'_>) -> Option<KeyValue> {
     }
 }
 
-/// Text; where the schema says that it is a time, one.
+/// Text, or a timestamp if the schema says so.
 fn text(raw: Raw<'_>, semantic: &str) -> Option<KeyValue> {
     let text = raw.text()?;
     let timestamp = semantic.ends_with("Timestamp").then(|| iso_timestamp(text)).flatten();
@@ -174,7 +174,7 @@ fn is_plain(text: &str) -> bool {
     text.contains('.') || text.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A decimal with digits alone, and as many behind the point as `scale` says at most.
+/// A decimal in plain notation, with at most `scale` digits after the decimal point.
 fn plain_decimal(text: &str, scale: i32) -> Option<KeyValue> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let missing = usize::try_from(scale).ok()?.checked_sub(fraction.len())?;
@@ -187,7 +187,7 @@ fn uuid(text: &str) -> Option<[u8; 16]> {
     (digits.len() == 32).then(|| u128::from_str_radix(&digits, 16).ok()).flatten().map(u128::to_be_bytes)
 }
 
-/// The unit in which `count` is `own`: one of the usual ones, if only one fits. Of zero, any does.
+/// The unit of the numbers, if exactly one matches. Zero matches any.
 fn unit(fits: impl Fn(i64) -> bool) -> Option<i64> {
     let mut units = UNITS.into_iter().filter(|unit| fits(*unit));
     let unit = units.next()?;
@@ -212,11 +212,11 @@ fn date(text: &str) -> Option<Date> {
     let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
     let is_date = year.len() == 4 && month.len() == 2 && day.len() == 2 && parts.next().is_none();
     let date = Date::from_civil(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?);
-    // A day that the month does not have comes out as another one.
+    // An invalid day of a month is converted to a different date.
     (is_date && date.to_string() == text).then_some(date)
 }
 
-/// A timestamp as ISO 8601 has it, with or without an offset.
+/// An ISO 8601 timestamp, with or without an offset.
 fn iso_timestamp(text: &str) -> Option<Timestamp> {
     let (day, clock) = text.split_once('T')?;
     let at = clock.find(['Z', '+', '-']).unwrap_or(clock.len());

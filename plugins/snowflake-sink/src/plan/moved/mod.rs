@@ -1,8 +1,8 @@
-//! The headers with which Debezium ties together the delete and the create that stand for one update of a row's key.
+//! The headers with which Debezium connects the delete and the create of an update of a key.
 //!
-//! The delete of the old key says in `__debezium.newkey` where the row goes, the create of the new key says in
-//! `__debezium.oldkey` where it comes from. Both hold a key of the same columns as the message's own key, which therefore
-//! says what types the values have. Headers are read only where something depends on them.
+//! The delete of the old key has the new key in `__debezium.newkey`. The create of the new key has the old key in
+//! `__debezium.oldkey`. Both have the same columns as the record key, so the types of the values are known from the record
+//! key. Headers are read only if needed.
 
 mod convert;
 
@@ -13,15 +13,15 @@ use tidegate_plugin::{Batch, Operation, Record, Struct, Value};
 
 use self::convert::{KeyValue, Raw, convert};
 
-/// In a delete: the key under which the row goes on.
+/// In a delete: the new key of the row.
 const NEW_KEY: &str = "__debezium.newkey";
-/// In a create: the key that the row had before.
+/// In a create: the old key of the row.
 const OLD_KEY: &str = "__debezium.oldkey";
 
-/// Ways to divide a text that are tried before it counts as unreadable.
+/// Maximum number of attempts to split a text.
 const TRIES: usize = 1_000;
 
-/// The keys in the headers of a batch, by record: those that could be read, and why the others could not.
+/// The keys in the headers of a batch, by record, or why they cannot be parsed.
 #[derive(Debug, Default)]
 pub(crate) struct MovedKeys(HashMap<u32, Result<MovedKey, String>>);
 
@@ -30,7 +30,7 @@ pub(crate) struct MovedKeys(HashMap<u32, Result<MovedKey, String>>);
 pub(crate) struct MovedKey(Vec<(String, KeyValue)>);
 
 impl MovedKeys {
-    /// Reads the headers of the deletes and of the creates that leave values out.
+    /// Parses the headers of deletes and of creates that omit values.
     pub(crate) fn of(batch: &Batch<'_>) -> Self {
         let mut keys = HashMap::new();
         for record in batch.iter().filter(|record| !record.headers().is_empty()) {
@@ -43,9 +43,9 @@ impl MovedKeys {
         Self(keys)
     }
 
-    /// The key in the header of a record, if it has one that was wanted.
+    /// The key in the header of a record, if it was parsed.
     pub(super) fn get(&self, record: Record<'_>) -> Option<Result<&MovedKey, &str>> {
-        // Most batches have none.
+        // Most batches contain none.
         if self.0.is_empty() {
             return None;
         }
@@ -54,7 +54,7 @@ impl MovedKeys {
 }
 
 impl MovedKey {
-    /// The values of these columns, if the key has them all. `record` is the one with the header.
+    /// The values of these columns, if the key has all of them. `record` is the one with the header.
     pub(super) fn values<'p>(&'p self, names: &[String], record: Record<'p>) -> Option<Vec<Value<'p>>> {
         let own = record.key().as_struct().unwrap_or(Struct::EMPTY);
         let value = |name: &String| {
@@ -65,7 +65,7 @@ impl MovedKey {
     }
 }
 
-/// The header that matters for a record.
+/// The name of the relevant header of a record.
 fn wanted(record: Record<'_>) -> Option<&'static str> {
     let change = record.change()?;
     match change.operation() {
@@ -83,11 +83,8 @@ fn read(header: Option<&[u8]>, record: Record<'_>) -> Result<MovedKey, String> {
         "it is not text: set header.converter of the connector to \
          org.apache.kafka.connect.json.JsonConverter"
     })?;
-    let own = record
-        .key()
-        .as_struct()
-        .filter(|key| !key.is_empty())
-        .ok_or("the record's own key has no columns")?;
+    let own =
+        record.key().as_struct().filter(|key| !key.is_empty()).ok_or("the record key has no columns")?;
     let own_json = record.key_bytes().and_then(|bytes| serde_json::from_slice::<Json>(bytes).ok());
     let own_json = own_json.as_ref().map(payload);
     let converted = |name: &str, raw: Raw<'_>| {
@@ -110,10 +107,10 @@ fn read(header: Option<&[u8]>, record: Record<'_>) -> Result<MovedKey, String> {
 }
 
 fn unreadable(name: &str) -> String {
-    format!("its column {name:?} is of another form than that of the record's key")
+    format!("its column {name:?} has a different format than in the record key")
 }
 
-/// What Connect's `{"schema","payload"}` holds; other documents as they are.
+/// The payload of Kafka Connect's `{"schema","payload"}`; other documents are returned unchanged.
 fn payload(json: &Json) -> &Json {
     match json.as_object() {
         Some(object) if object.len() == 2 && object.contains_key("schema") => {
@@ -123,8 +120,8 @@ fn payload(json: &Json) -> &Json {
     }
 }
 
-/// Reads `a=1,b=x`. Text is not escaped there, so that it may look like the next column: where the columns' types leave
-/// more than one way to read it, it is not guessed.
+/// Parses `a=1,b=x`. Text is not escaped, so it can look like the next column. If the types of the columns allow several
+/// interpretations, parsing fails.
 fn read_struct(
     fields: &str,
     names: &[&str],
@@ -147,12 +144,12 @@ fn read_struct(
             named.collect::<Result<_, String>>().map(MovedKey)
         }
         None => {
-            Err(format!("it does not have the columns {} as the record's key has them", names.join(", ")))
+            Err(format!("it does not have the columns {} in the format of the record key", names.join(", ")))
         }
     }
 }
 
-/// The ways in which a text divides into the columns' values.
+/// Searches for ways to split a text into the values of the columns.
 struct Search<'s, 't> {
     converted: &'s dyn Fn(&str, Raw<'_>) -> Option<KeyValue>,
     found: Vec<Vec<(&'t str, &'t str)>>,
@@ -160,7 +157,7 @@ struct Search<'s, 't> {
 }
 
 impl<'t> Search<'_, 't> {
-    /// Divides `rest` into values of the columns `names`, in whatever order.
+    /// Splits `rest` into values of the columns `names`, in any order.
     fn divide(&mut self, rest: &'t str, names: &[&'t str], before: &mut Vec<(&'t str, &'t str)>) {
         for (index, name) in names.iter().enumerate() {
             let Some(value) = rest.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')) else {

@@ -1,4 +1,4 @@
-//! Keys in headers, in every form that Connect's converters write.
+//! Keys in headers, in all formats of Kafka Connect's converters.
 
 use std::cell::RefCell;
 
@@ -18,7 +18,7 @@ thread_local! {
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Nothing {}
 
-/// A sink that reads the header of the first record.
+/// A sink that parses the header of the first record.
 struct Reading;
 
 impl Sink for Reading {
@@ -43,7 +43,7 @@ impl Sink for Reading {
     }
 }
 
-/// What the header says of the new key of a row with this old key.
+/// Parses a header with the new key of a row with this old key.
 fn read(own: Json, header: &[u8]) -> String {
     let delete = Made::delete("t").key(own.clone()).before(own).lsn(1);
     let records = Records::new().event(delete).header("__debezium.newkey", header);
@@ -52,7 +52,7 @@ fn read(own: Json, header: &[u8]) -> String {
 }
 
 #[test]
-fn the_key_is_read_in_each_form() {
+fn the_key_is_parsed_in_each_format() {
     for header in
         [r#"{"schema":{"type":"struct"},"payload":{"id":9}}"#, r#"{"id":9}"#, r#"{"id": 9}"#, "Struct{id=9}"]
     {
@@ -67,32 +67,32 @@ fn the_key_is_read_in_each_form() {
 }
 
 #[test]
-fn text_in_a_struct_may_hold_commas_equal_signs_and_braces() {
+fn text_in_a_struct_can_contain_separators() {
     let own = json!({"a": 1, "b": "x", "c": "y"});
     assert_eq!(
         read(own.clone(), b"Struct{a=1,b=p,q=r{},c=1}2,}"),
         r#"Some([Int(1), String("p,q=r{}"), String("1}2,")])"#
     );
-    // It is not guessed where one column ends and the next one begins.
+    // Ambiguous text is not guessed.
     let several = read(own, b"Struct{a=1,b=x,c=y,c=z}");
     assert!(
         several.starts_with("header __debezium.newkey: its text can be read in several ways"),
         "{several}"
     );
-    // The type of the column behind decides here.
+    // The type of the next column resolves the ambiguity.
     let own = json!({"a": "x", "b": 1});
     assert_eq!(read(own, b"Struct{a=x,b=y,b=2}"), r#"Some([String("x,b=y"), Int(2)])"#);
 }
 
 #[test]
-fn what_cannot_be_read_is_said() {
+fn unparsable_headers_are_reported() {
     for (header, reason) in [
         (&b"\x00\x00\x00\x00\x01\xff"[..], "it is not text"),
         (b"9", "it has no column \"id\""),
         (b"id=9", "it is neither JSON nor Struct{..}"),
         (b"Struct{other=9}", "it does not have the columns id"),
         (b"Struct{id=x}", "it does not have the columns id"),
-        (br#"{"id":"x"}"#, "its column \"id\" is of another form"),
+        (br#"{"id":"x"}"#, "its column \"id\" has a different format"),
     ] {
         let read = read(json!({"id": 1}), header);
         assert!(read.contains(reason), "{reason} is not in {read}");
@@ -100,7 +100,7 @@ fn what_cannot_be_read_is_said() {
 }
 
 #[test]
-fn only_deletes_and_creates_that_leave_values_out_are_looked_at() {
+fn only_headers_of_deletes_and_incomplete_creates_are_parsed() {
     let create = |kind| {
         let made = Made::insert("t").key(json!({"id": 9})).after(json!({"id": 9, "v": "x"})).lsn(1);
         let made = if kind { made.column("v", tidegate_plugin::Kind::UNAVAILABLE) } else { made };

@@ -1,4 +1,4 @@
-//! Plans of hand-made batches, and the promise that folding changes nothing.
+//! Plans of hand-written batches, and equivalence of folding.
 
 mod model;
 
@@ -18,7 +18,7 @@ thread_local! {
     static SEEN: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A sink that only plans, and notes what it planned.
+/// A sink that only plans, and records the plans.
 pub(super) struct Planning {
     planner: Planner,
     look: fn(&Plan<'_>) -> Vec<String>,
@@ -41,10 +41,10 @@ impl Sink for Planning {
     }
 }
 
-/// A plan in words.
+/// Describes a plan.
 fn told(plan: &Plan<'_>) -> Vec<String> {
     let mut lines = Vec::new();
-    for (warehouse, work) in &plan.works {
+    for (warehouse, work) in &plan.by_warehouse {
         for (target, table) in work {
             for step in &table.steps {
                 lines.extend(step_told(step).into_iter().map(|line| format!("{warehouse} {target}: {line}")));
@@ -111,7 +111,7 @@ fn an_older_event_does_not_undo_a_newer_one() {
 }
 
 #[test]
-fn a_value_that_was_left_out_comes_from_an_earlier_event() {
+fn omitted_values_come_from_earlier_events() {
     let records =
         Records::new().event(Made::insert("items").key(json!({"id": 1})).after(row(1, "long")).lsn(1)).event(
             Made::update("items")
@@ -137,7 +137,7 @@ fn a_truncate_is_a_barrier() {
 }
 
 #[test]
-fn keys_come_from_the_configuration_the_message_or_a_usual_name() {
+fn keys_come_from_the_configuration_the_record_key_or_a_usual_name() {
     let keyless = Records::new().event(Made::insert("orders").after(json!({"order_id": 7, "code": "x"})));
     assert_eq!(plan(json!({}), &keyless), [r#"0 orders: c ["7"]"#]);
     let configured = json!({"tables": {"public.orders": {"key_columns": ["code"]}}});
@@ -151,7 +151,7 @@ fn keys_come_from_the_configuration_the_message_or_a_usual_name() {
 }
 
 #[test]
-fn a_key_that_is_not_the_messages_may_change() {
+fn a_key_other_than_the_record_key_can_change() {
     let records = Records::new()
         .event(Made::update("items").key(json!({"id": 1})).before(row(1, "old")).after(row(1, "new")).lsn(1));
     let by_name = json!({"tables": {"items": {"key_columns": ["name"]}}});
@@ -159,7 +159,7 @@ fn a_key_that_is_not_the_messages_may_change() {
 }
 
 #[test]
-fn a_row_that_moves_takes_along_what_the_update_left_out() {
+fn a_moved_row_keeps_the_values_that_the_update_omits() {
     let large = |text: &str| json!({ "id": 1, "name": text, "large": text });
     let records =
         Records::new().event(Made::insert("items").key(json!({"id": 1})).after(large("old")).lsn(1)).event(
@@ -176,7 +176,7 @@ fn a_row_that_moves_takes_along_what_the_update_left_out() {
 }
 
 #[test]
-fn a_change_of_the_primary_key_is_an_update_of_a_row_that_goes_by_another_key() {
+fn a_change_of_the_primary_key_is_an_update_for_a_row_with_another_key() {
     let records = Records::new()
         .event(Made::delete("items").key(json!({"id": 1})).before(row(1, "x")).lsn(5))
         .event(Made::insert("items").key(json!({"id": 2})).after(row(2, "x")).lsn(5));
@@ -185,18 +185,18 @@ fn a_change_of_the_primary_key_is_an_update_of_a_row_that_goes_by_another_key() 
 }
 
 #[test]
-fn bad_keys_are_refused_by_name() {
+fn invalid_keys_are_rejected() {
     let records = Records::new()
         .event(Made::insert("items").key(json!({"id": 1})).after(row(1, "a")))
         .event(Made::insert("items").after(row(2, "b")))
         .event(Made::insert("items").key(json!({"id": null})).after(json!({"id": null})));
     let plan = plan(json!({}), &records);
-    assert_eq!(plan[1], "rejected 1: the message has no key, and earlier ones of the same table had one");
+    assert_eq!(plan[1], "rejected 1: the record has no key, but earlier records of the same table have one");
     assert_eq!(plan[2], "rejected 2: key column \"id\" is null");
 }
 
 #[test]
-fn two_tables_never_become_one_by_accident() {
+fn two_tables_do_not_share_a_target_by_accident() {
     let event = |schema: &str| json!({"op": "c", "after": {"id": 1}, "source": {"db": "d", "schema": schema, "table": "t", "lsn": 1}});
     let records =
         Records::new().json("a", json!({"id": 1}), event("one")).json("b", json!({"id": 1}), event("two"));
@@ -212,7 +212,7 @@ fn two_tables_never_become_one_by_accident() {
 }
 
 #[test]
-fn snapshots_and_tables_have_warehouses_of_their_own() {
+fn snapshots_and_tables_can_have_their_own_warehouses() {
     let event = |op: &str, table: &str, snapshot: &str| json!({"op": op, "after": {"id": 1}, "source": {"table": table, "snapshot": snapshot, "lsn": 1}});
     let records = Records::new()
         .json("t", json!({"id": 1}), event("c", "small", "false"))
@@ -225,13 +225,13 @@ fn snapshots_and_tables_have_warehouses_of_their_own() {
 }
 
 #[test]
-fn what_is_no_change_event_is_refused_or_passed_over() {
+fn other_records_are_rejected_or_skipped() {
     let records = Records::new().json("plain", json!({"id": 1}), json!({"id": 1, "name": "x"}));
-    assert!(plan(json!({}), &records)[0].starts_with("rejected 0: the record is no change event"));
+    assert!(plan(json!({}), &records)[0].starts_with("rejected 0: the record is not a change event"));
     assert_eq!(plan(json!({"other_records": "skip"}), &records), [""; 0]);
 }
 
-/// A row moves from one key to another, and leaves out its name.
+/// A change of a key that omits the name.
 fn moves(records: Records, old: i64, new: i64, lsn: i64) -> Records {
     let header = |id: i64| format!("Struct{{id={id}}}").into_bytes();
     let create = Made::insert("items").key(json!({"id": new})).after(row(new, "")).lsn(lsn);
@@ -246,7 +246,7 @@ fn moves(records: Records, old: i64, new: i64, lsn: i64) -> Records {
 }
 
 #[test]
-fn a_create_takes_what_it_leaves_out_from_the_row_that_moves() {
+fn a_create_takes_omitted_values_from_the_old_row() {
     let insert = Made::insert("items").key(json!({"id": 1})).after(row(1, "long")).lsn(1);
     let records = moves(moves(Records::new().event(insert), 1, 9, 2), 9, 5, 3);
     assert_eq!(
@@ -260,9 +260,9 @@ fn a_create_takes_what_it_leaves_out_from_the_row_that_moves() {
 }
 
 #[test]
-fn a_delete_right_before_a_create_at_the_same_place_is_its_old_row() {
+fn a_delete_right_before_a_create_at_the_same_position_is_its_old_row() {
     let create = Made::insert("items").key(json!({"id": 9})).after(row(9, "")).lsn(2);
-    // A column that must not be null is an empty text in a delete that does not know it.
+    // In a delete without the value, a NOT NULL column is an empty string.
     let records = Records::new()
         .event(Made::insert("items").key(json!({"id": 1})).after(row(1, "long")).lsn(1))
         .event(Made::delete("items").key(json!({"id": 1})).before(row(1, "")).lsn(2))
@@ -272,7 +272,7 @@ fn a_delete_right_before_a_create_at_the_same_place_is_its_old_row() {
 }
 
 #[test]
-fn a_delete_of_another_change_is_not_the_old_row() {
+fn a_delete_of_another_change_is_not_used_as_the_old_row() {
     let create = Made::insert("items").key(json!({"id": 9})).after(row(9, "")).lsn(3);
     let records = Records::new()
         .event(Made::delete("items").key(json!({"id": 1})).before(row(1, "long")).lsn(2))

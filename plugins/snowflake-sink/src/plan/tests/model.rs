@@ -1,5 +1,5 @@
-//! Folding a batch and merging it comes to the same as applying its events one by one, whatever the batches and however
-//! often the source sends old events again. In the end the table is what the source holds.
+//! Folding and merging a batch must be equivalent to applying its events one by one, for any batches, and even if
+//! the source sends old events again. In the end, the table must be equal to that of the source.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use tidegate_plugin::{
 use super::{super::*, config};
 use crate::{config::Config, names::Naming, plan::moves::Base};
 
-/// A table in Snowflake: rows by key, and what is remembered of deleted ones. Positions are as the table has them.
+/// A table in Snowflake: rows by key, and stored deletes. Positions are texts, as in the table.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Model {
     rows: BTreeMap<String, Row>,
@@ -32,7 +32,7 @@ thread_local! {
     static MODELS: std::cell::RefCell<(Model, Model)> = std::cell::RefCell::default();
 }
 
-/// A sink that applies each batch to two models: event by event, and folded as a MERGE.
+/// A sink that applies each batch to two models: event by event, and folded, as with MERGE.
 struct Both {
     planner: Planner,
     missing: UpdateMissing,
@@ -57,7 +57,7 @@ impl Sink for Both {
                 let position = Position::of(record, &change, OrderBy::Source);
                 one_by_one.apply(&Event::new(record, change, position), self.missing);
             }
-            for table in plan.works.values().flat_map(BTreeMap::values) {
+            for table in plan.by_warehouse.values().flat_map(BTreeMap::values) {
                 for step in &table.steps {
                     let Step::Upsert(rows) = step else { panic!("every event has a key") };
                     merged.copy(rows);
@@ -86,7 +86,7 @@ impl Model {
         row.max(deleted).is_none_or(|known| position > known)
     }
 
-    /// What the documentation promises of one event.
+    /// The documented effect of an event.
     fn apply(&mut self, event: &Event<'_>, missing: UpdateMissing) {
         let key = event.change.key().get("id").unwrap_or_default().to_string();
         let position = event.position.to_string();
@@ -99,7 +99,7 @@ impl Model {
         let large = match (event.operation(), &old) {
             (Operation::Delete, _) => {
                 self.deleted.insert(key, position);
-                let place = arrival(event.position);
+                let place = moved_row_position(event.position);
                 if let Some((new, old)) = header(event, "__debezium.newkey").zip(old)
                     && self.is_newer(&new, &place)
                 {
@@ -109,7 +109,9 @@ impl Model {
             }
             (Operation::Update, None) if missing == UpdateMissing::Skip => return,
             (Operation::Update, Some(old)) if large.is_unavailable() => old.large.clone(),
-            (_, Some(old)) if large.is_unavailable() && old.position >= arrival(event.position) => {
+            (_, Some(old))
+                if large.is_unavailable() && old.position >= moved_row_position(event.position) =>
+            {
                 old.large.clone()
             }
             (Operation::Create, _) if large.is_unavailable() => {
@@ -121,7 +123,7 @@ impl Model {
         self.rows.insert(key, Row { position, plain: plain(event.row()), large });
     }
 
-    /// What the statement does that copies rows to their new keys: it reads all before it writes one.
+    /// The effect of the statement that copies rows to their new keys: it reads all rows before it writes one.
     fn copy(&mut self, rows: &Upserts<'_>) {
         let before = self.rows.clone();
         for row in rows.rows() {
@@ -131,12 +133,12 @@ impl Model {
                 (old.position >= origin.after() && old.position <= origin.until()).then_some(old)
             });
             let Some(old) = found else { continue };
-            let (key, place) = (row.key[0].to_string(), arrival(inserted.by.position));
+            let (key, place) = (row.key[0].to_string(), moved_row_position(inserted.by.position));
             if !self.is_newer(&key, &place) {
                 continue;
             }
             let mut copy = Row { position: place, ..old.clone() };
-            if row.is_arrival() && row.values.is_some() {
+            if row.is_moved_row() && row.values.is_some() {
                 copy.plain = plain(row.row());
                 let large = row.row().get("large").unwrap_or_default();
                 let known = row.carried("large").map(|carried| carried.value);
@@ -148,7 +150,7 @@ impl Model {
         }
     }
 
-    /// What the MERGE does with one folded row.
+    /// The effect of the MERGE for one folded row.
     fn merge(&mut self, row: &Folded<'_>) {
         let (key, position) = (row.key[0].to_string(), row.last.stamp());
         if row.is_delete() {
@@ -176,27 +178,27 @@ impl Model {
                 carried.value.as_str().map(str::to_owned)
             }
             (Some(_), _) | (None, Base::Row) => stays(String::new()),
-            (None, Base::Inserted(inserted)) => stays(moved_since(inserted.by.position)),
+            (None, Base::Inserted(inserted)) => stays(moved_row_min_position(inserted.by.position)),
         };
         self.rows.insert(key, Row { position, plain: plain(row.row()), large: value });
     }
 }
 
-/// How many keys a source uses.
+/// Number of keys.
 const KEYS: u8 = 5;
 
-/// A source: what it does to a few rows, in order. Each change has the next position.
+/// A source that changes a few rows. Each change has the next position.
 fn history() -> impl Strategy<Value = Vec<(u8, u8, bool)>> {
     proptest::collection::vec((0..KEYS, 0..6_u8, any::<bool>()), 1..50)
 }
 
-/// A record to be sent, and its header.
+/// A record to send, with its header.
 type Sent = (Made, Option<(&'static str, String)>);
 
-/// The rows that the source holds.
+/// The rows of the source.
 type Held = BTreeMap<u8, (i64, String)>;
 
-/// The events of a history, and the rows that the source has in the end: what each step does depends on which rows exist.
+/// The events of a history, and the final rows of the source. The effect of a step depends on the existing rows.
 fn events(history: &[(u8, u8, bool)]) -> (Vec<Sent>, Held) {
     let mut rows = Held::new();
     let mut events: Vec<Sent> = Vec::new();
@@ -241,14 +243,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn folding_changes_nothing(
+    fn folding_is_equivalent_to_applying_events(
         history in history(),
         cuts in proptest::collection::vec(1..12_usize, 1..12),
         replays in proptest::collection::vec((0..40_usize, 0..40_usize), 0..4),
         skip in any::<bool>(),
     ) {
         let (made, held) = events(&history);
-        // The source goes back some steps, now and then, and sends everything from there again.
+        // Sometimes the source goes back some steps, and sends everything from there again.
         let mut sent: Vec<Sent> = Vec::new();
         let mut next = 0;
         for (until, back) in replays {

@@ -1,4 +1,4 @@
-//! Keys in every form that users have; made for these tests alone, with `openssl`.
+//! Keys in all formats, created with `openssl` for these tests.
 
 use super::{super::key::Key, secret};
 
@@ -6,7 +6,7 @@ const PKCS8: &str = include_str!("keys/pkcs8.pem");
 const FINGERPRINT: &str = "SHA256:tNr3dpi4uMpSba6dFjgDlK4KyKaT8avJRdUcwGpXPNc=";
 
 #[test]
-fn every_form_of_a_key_is_the_same_key() {
+fn every_format_of_a_key_is_converted_to_the_same_key() {
     let passphrase = secret("throw-away");
     let forms = [
         PKCS8,
@@ -23,7 +23,7 @@ fn every_form_of_a_key_is_the_same_key() {
 }
 
 #[test]
-fn a_key_survives_what_environments_do_to_lines() {
+fn keys_with_modified_line_breaks_are_accepted() {
     let forms = [
         PKCS8.replace('\n', "\\n"),
         PKCS8.replace('\n', " "),
@@ -36,7 +36,7 @@ fn a_key_survives_what_environments_do_to_lines() {
 }
 
 #[test]
-fn a_key_that_cannot_be_used_says_why() {
+fn unusable_keys_are_errors() {
     let error = |pem: &str, passphrase: Option<&str>| {
         let passphrase = passphrase.map(secret);
         Key::read(&secret(pem), passphrase.as_ref()).map(|key| key.fingerprint).unwrap_err().to_string()
@@ -47,8 +47,8 @@ fn a_key_that_cannot_be_used_says_why() {
     assert!(error(include_str!("keys/pkcs1_old.pem"), Some("throw-away")).contains("openssl pkcs8 -topk8"));
     assert!(error(include_str!("keys/ec.pem"), None).contains("not an RSA key"));
     assert!(error(include_str!("keys/short.pem"), None).contains("1024 bits"));
-    assert!(error("/etc/keys/rsa_key.p8", None).contains("no key in PEM"));
-    assert!(error(&PKCS8.replace("PRIVATE KEY", "PUBLIC KEY"), None).contains("holds a PUBLIC KEY"));
+    assert!(error("/etc/keys/rsa_key.p8", None).contains("not a PEM key"));
+    assert!(error(&PKCS8.replace("PRIVATE KEY", "PUBLIC KEY"), None).contains("contains a PUBLIC KEY"));
     let (head, tail) = PKCS8.split_at(200);
     assert!(error(&format!("{head}AAAA{tail}"), None).contains("damaged"));
 }

@@ -1,4 +1,4 @@
-//! Logging in: what goes over the wire, what is missing afterwards, and who is refused.
+//! Logins: requests, missing objects, and rejected credentials.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -9,14 +9,14 @@ use serde_json::json;
 
 use super::{
     super::{Class, LoginSecret, Session},
-    block_on, login, open, refused, secret,
+    block_on, login, open, open_error, secret,
     server::{Reply, Server, login as logged_in, login_without, refusal, usual},
 };
 
 const LOGIN: &str = "/session/v1/login-request";
 
 #[test]
-fn a_login_reaches_the_endpoint_with_limits_for_the_session() {
+fn a_login_is_sent_to_the_endpoint_with_session_timeouts() {
     let server = Server::start(|_| None);
     let session = block_on(open(&server)).unwrap();
     assert!(!session.is_stale() && !session.in_transaction());
@@ -52,11 +52,11 @@ fn a_key_logs_in_with_a_token_for_the_account_without_region() {
 }
 
 #[test]
-fn what_cannot_be_used_is_named_with_its_grant() {
+fn unusable_objects_are_reported_with_the_grant() {
     for (name, expected) in [
         (
             "warehouseName",
-            r#"warehouse LOAD_WH does not exist, or may not be used: GRANT USAGE ON WAREHOUSE "LOAD_WH" TO ROLE "LOADER""#,
+            r#"warehouse LOAD_WH does not exist or cannot be used: GRANT USAGE ON WAREHOUSE "LOAD_WH" TO ROLE "LOADER""#,
         ),
         ("databaseName", r#"GRANT USAGE ON DATABASE "DB1" TO ROLE "LOADER", or CREATE DATABASE "DB1""#),
         (
@@ -67,7 +67,7 @@ fn what_cannot_be_used_is_named_with_its_grant() {
     ] {
         let server =
             Server::start(move |asked| (asked.path() == LOGIN).then(|| Reply::Json(login_without(name))));
-        let error = block_on(refused(&login(&server), Some("LOAD_WH")));
+        let error = block_on(open_error(&login(&server), Some("LOAD_WH")));
         assert_eq!(error.class, Class::Missing);
         assert!(error.to_string().contains(expected), "{error}");
         assert_eq!(server.count("/session"), 1, "the session is closed again");
@@ -75,7 +75,7 @@ fn what_cannot_be_used_is_named_with_its_grant() {
 }
 
 #[test]
-fn no_warehouse_is_fine_until_a_statement_needs_one() {
+fn a_missing_warehouse_is_an_error_only_if_a_statement_needs_one() {
     let server = Server::start(|asked| match asked.sql() {
         _ if asked.path() == LOGIN => Some(Reply::Json(login_without("warehouseName"))),
         "SELECT 2" => {
@@ -92,7 +92,7 @@ fn no_warehouse_is_fine_until_a_statement_needs_one() {
 }
 
 #[test]
-fn names_in_lower_case_are_brought_into_use_as_they_are() {
+fn names_in_lower_case_are_used_unchanged() {
     let server = Server::start(|asked| match asked.sql() {
         _ if asked.path() == LOGIN => Some(Reply::Json(login_without("warehouseName"))),
         "USE SCHEMA \"shop\".\"raw\"" => Some(Reply::Json(refusal("002043", "Object does not exist."))),
@@ -100,7 +100,7 @@ fn names_in_lower_case_are_brought_into_use_as_they_are() {
     });
     let mut login = login(&server);
     (login.database, login.schema) = ("shop".to_owned(), "raw".to_owned());
-    let error = block_on(refused(&login, Some("load_wh")));
+    let error = block_on(open_error(&login, Some("load_wh")));
     assert_eq!(error.class, Class::Missing);
     assert!(error.to_string().contains(r#"GRANT USAGE ON SCHEMA "shop"."raw""#), "{error}");
     assert!(!server.asked()[0].target.contains("databaseName"));
@@ -118,11 +118,11 @@ fn a_wrong_password_is_sent_once() {
     });
     let mut login = login(&server);
     block_on(async {
-        let error = refused(&login, None).await;
+        let error = open_error(&login, None).await;
         assert_eq!((error.class, error.code.as_str()), (Class::Credentials, "390100"));
         assert!(error.to_string().contains(r#"ALTER USER "CDC" SET PASSWORD"#), "{error}");
         assert!(!error.to_string().contains("hunter2"));
-        let again = refused(&login, None).await;
+        let again = open_error(&login, None).await;
         assert!(again.retry_after.is_some_and(|wait| wait > Duration::from_secs(50)));
         assert_eq!(server.count(LOGIN), 1);
         login.secret = LoginSecret::Password(secret("right"));
@@ -131,7 +131,7 @@ fn a_wrong_password_is_sent_once() {
 }
 
 #[test]
-fn tasks_that_start_together_do_not_send_a_wrong_password_each() {
+fn a_wrong_password_of_concurrent_tasks_is_sent_once() {
     let server = Server::start(|asked| {
         (asked.path() == LOGIN)
             .then(|| Reply::Json(refusal("390100", "Incorrect username or password was specified.")))
@@ -139,14 +139,14 @@ fn tasks_that_start_together_do_not_send_a_wrong_password_each() {
     let login = login(&server);
     std::thread::scope(|scope| {
         for _ in 0..6 {
-            scope.spawn(|| block_on(refused(&login, None)));
+            scope.spawn(|| block_on(open_error(&login, None)));
         }
     });
     assert_eq!(server.count(LOGIN), 1);
 }
 
 #[test]
-fn a_token_out_of_time_is_made_anew_once_and_then_the_clock_is_named() {
+fn a_token_with_a_wrong_time_is_created_again_once() {
     let count = AtomicUsize::new(0);
     let server = Server::start(move |asked| {
         let first = asked.path() == LOGIN && count.fetch_add(1, Ordering::SeqCst) == 0;
@@ -157,26 +157,26 @@ fn a_token_out_of_time_is_made_anew_once_and_then_the_clock_is_named() {
     let server = Server::start(|asked| {
         (asked.path() == LOGIN).then(|| Reply::Json(refusal("394301", "JWT token has expired.")))
     });
-    let error = block_on(refused(&login(&server), None));
+    let error = block_on(open_error(&login(&server), None));
     assert_eq!(error.class, Class::Clock);
     assert!(error.to_string().contains("clock"), "{error}");
     assert_eq!(server.count(LOGIN), 2);
 }
 
 #[test]
-fn an_account_that_nobody_knows_is_told_so() {
+fn an_unknown_account_is_an_error() {
     let server = Server::start(|_| Some(Reply::Http(403, "Content-Type: text/html", "<html>".to_owned())));
-    let error = block_on(refused(&login(&server), None));
+    let error = block_on(open_error(&login(&server), None));
     assert_eq!((error.class, error.code.as_str()), (Class::Rights, "HTTP 403"));
     assert!(error.to_string().contains("check account and endpoint"), "{error}");
 }
 
 #[test]
-fn a_server_that_is_not_there_is_named_without_the_url() {
+fn connection_errors_do_not_contain_the_url() {
     let server = Server::start(|_| None);
     let mut login = login(&server);
     login.endpoint = Some("http://127.0.0.1:1".parse().unwrap());
-    let error = block_on(refused(&login, None));
+    let error = block_on(open_error(&login, None));
     assert_eq!(error.class, Class::Transient);
     let text = error.to_string();
     assert!(text.starts_with("login failed: 127.0.0.1 cannot be reached: "), "{text}");
@@ -184,7 +184,7 @@ fn a_server_that_is_not_there_is_named_without_the_url() {
 }
 
 #[test]
-fn a_login_that_says_little_will_do() {
+fn a_minimal_login_response_is_accepted() {
     let server = Server::start(|asked| {
         let mut answer = usual(asked);
         if asked.path() == LOGIN {

@@ -1,4 +1,4 @@
-//! Sessions against a small server that plays Snowflake, and the parts that need none.
+//! Sessions with a simulated server, and tests without a server.
 
 mod key_forms;
 mod logins;
@@ -15,12 +15,12 @@ use tidegate_plugin::Secret;
 use super::{Login, LoginSecret, Session, SqlError, Statement};
 use server::Server;
 
-/// A secret as a connector file would bring it.
+/// A secret as in a connector file.
 fn secret(text: &str) -> Secret {
     serde_json::from_value(json!(text)).unwrap()
 }
 
-/// A login at the server.
+/// A login to the server.
 fn login(server: &Server) -> Login {
     Login {
         account: "myorg-account1".to_owned(),
@@ -37,7 +37,7 @@ fn login(server: &Server) -> Login {
     }
 }
 
-/// Runs a test's own runtime, as a sink has one.
+/// Runs a future on a new runtime, as in a sink.
 fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
@@ -46,8 +46,8 @@ async fn open(server: &Server) -> Result<Session, SqlError> {
     Session::open(&login(server), Some("LOAD_WH")).await
 }
 
-/// How opening a session fails.
-async fn refused(login: &Login, warehouse: Option<&str>) -> SqlError {
+/// The error of opening a session.
+async fn open_error(login: &Login, warehouse: Option<&str>) -> SqlError {
     match Session::open(login, warehouse).await {
         Ok(_) => panic!("the session opened"),
         Err(error) => error,

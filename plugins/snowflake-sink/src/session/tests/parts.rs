@@ -1,4 +1,4 @@
-//! The parts that need no server: classes, accounts, lockout, texts of errors, values.
+//! Tests without a server: classes, accounts, lockout, error messages, values.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use url::Url;
 use super::{
     super::{
         Answer, Class, LoginSecret, SqlError, hint,
-        lockout::{Claimant, Lockout},
+        lockout::{Credentials, Lockout},
         login::is_plain,
         rows::decimal,
         statement::Limits,
@@ -51,7 +51,7 @@ fn codes_have_classes() {
 }
 
 #[test]
-fn accounts_are_read_in_every_form() {
+fn account_identifiers_are_parsed_in_every_format() {
     let cases = [
         ("myorg-account1", "MYORG-ACCOUNT1", "myorg-account1.snowflakecomputing.com"),
         ("MyOrg.Account1", "MYORG-ACCOUNT1", "myorg-account1.snowflakecomputing.com"),
@@ -83,7 +83,7 @@ fn accounts_are_read_in_every_form() {
 }
 
 #[test]
-fn an_endpoint_is_a_server_and_nothing_more() {
+fn endpoints_have_no_path() {
     let account = Account::parse("xy12345").unwrap();
     let endpoint = |url: &str| Endpoint::new(Some(&Url::parse(url).unwrap()), &account);
     assert_eq!(endpoint("http://127.0.0.1:8080").unwrap().origin(), "http://127.0.0.1:8080");
@@ -102,50 +102,51 @@ fn refusal() -> SqlError {
 }
 
 #[test]
-fn who_was_refused_waits_longer_each_time() {
+fn the_delay_increases_after_each_rejected_login() {
     let (lockout, start) = (Lockout::new(), Instant::now());
-    let claimant = Claimant::of(["host", "ACCOUNT", "CDC", "password", "wrong"]);
+    let credentials = Credentials::of(["host", "ACCOUNT", "CDC", "password", "wrong"]);
     let mut now = start;
     for minutes in [1, 5, 15, 15] {
-        assert!(lockout.check(&claimant, now).is_ok());
-        let error = lockout.refused(&claimant, refusal(), now);
+        assert!(lockout.check(&credentials, now).is_ok());
+        let error = lockout.rejected(&credentials, refusal(), now);
         assert_eq!(error.retry_after, Some(Duration::from_secs(minutes * 60)));
         now += Duration::from_secs(minutes * 60 - 1);
-        let early = lockout.check(&claimant, now).unwrap_err();
+        let early = lockout.check(&credentials, now).unwrap_err();
         assert_eq!(early.class, Class::Credentials);
         assert!(early.to_string().contains("Incorrect username"), "{early}");
-        assert!(early.to_string().contains("not tried again for 1 s"), "{early}");
+        assert!(early.to_string().contains("not retried for 1 s"), "{early}");
         now += Duration::from_secs(1);
     }
-    lockout.accepted(&claimant);
-    let again = lockout.refused(&claimant, refusal(), now);
+    lockout.accepted(&credentials);
+    let again = lockout.rejected(&credentials, refusal(), now);
     assert_eq!(again.retry_after, Some(Duration::from_secs(60)), "an accepted secret starts anew");
 }
 
 #[test]
-fn another_secret_is_tried_at_once_and_other_errors_lock_nobody_out() {
+fn other_credentials_are_tried_at_once_and_other_errors_do_not_delay() {
     let (lockout, now) = (Lockout::new(), Instant::now());
-    let (old, new) = (Claimant::of(["cdc", "password", "old"]), Claimant::of(["cdc", "password", "new"]));
-    assert!(old != Claimant::of(["cdcpassword", "old"]));
-    lockout.refused(&old, refusal(), now);
+    let (old, new) =
+        (Credentials::of(["cdc", "password", "old"]), Credentials::of(["cdc", "password", "new"]));
+    assert!(old != Credentials::of(["cdcpassword", "old"]));
+    lockout.rejected(&old, refusal(), now);
     assert!(lockout.check(&old, now).is_err());
     assert!(lockout.check(&new, now).is_ok());
-    lockout.refused(&new, SqlError::new(Class::Transient, "login", "away"), now);
+    lockout.rejected(&new, SqlError::new(Class::Transient, "login", "away"), now);
     assert!(lockout.check(&new, now).is_ok());
 }
 
 #[test]
-fn only_who_was_never_accepted_waits_for_a_turn() {
-    let (lockout, claimant) = (Lockout::new(), Claimant::of(["cdc"]));
-    assert!(lockout.gate(&claimant).is_some());
-    lockout.accepted(&claimant);
-    assert!(lockout.gate(&claimant).is_none());
-    lockout.refused(&claimant, refusal(), Instant::now());
-    assert!(lockout.gate(&claimant).is_some());
+fn only_unverified_credentials_wait_for_the_lock() {
+    let (lockout, credentials) = (Lockout::new(), Credentials::of(["cdc"]));
+    assert!(lockout.login_lock(&credentials).is_some());
+    lockout.accepted(&credentials);
+    assert!(lockout.login_lock(&credentials).is_none());
+    lockout.rejected(&credentials, refusal(), Instant::now());
+    assert!(lockout.login_lock(&credentials).is_some());
 }
 
 #[test]
-fn errors_read_well() {
+fn errors_have_readable_messages() {
     let mut error = SqlError::new(Class::Data, "", "Numeric value is not recognized").about(&merge("", &[]));
     (error.code, error.state, error.query_id) = ("100038".to_owned(), "22018".to_owned(), "01b".to_owned());
     let text = r#"MERGE into "DB1"."PUBLIC"."orders" failed: Numeric value is not recognized (100038/22018, query 01b)"#;
@@ -156,7 +157,7 @@ fn errors_read_well() {
 }
 
 #[test]
-fn hints_name_the_grant() {
+fn hints_contain_the_grant() {
     let server = super::Server::start(|_| None);
     let login = super::login(&server);
     let hint = |kind| hint::for_rights(kind, Some("\"T\""), &login, "LOADER").unwrap_or_default();
@@ -168,7 +169,7 @@ fn hints_name_the_grant() {
 }
 
 #[test]
-fn refusals_name_the_fix() {
+fn rejections_contain_the_fix() {
     let server = super::Server::start(|_| None);
     let mut login = super::login(&server);
     login.user = "cdc".to_owned();
@@ -204,7 +205,7 @@ fn debug_shows_no_secret() {
 }
 
 #[test]
-fn numbers_get_their_point() {
+fn numbers_are_formatted_with_their_scale() {
     assert_eq!(decimal(12_345, 2), "123.45");
     assert_eq!(decimal(-5, 3), "-0.005");
     assert_eq!(decimal(0, 2), "0.00");
@@ -213,7 +214,7 @@ fn numbers_get_their_point() {
 }
 
 #[test]
-fn names_that_a_login_can_carry_are_plain() {
+fn only_plain_names_are_part_of_the_login() {
     assert!(is_plain("DB_1$") && is_plain("_X"));
     assert!(!is_plain("db1") && !is_plain("1DB") && !is_plain("MY-DB") && !is_plain("") && !is_plain("Ä"));
 }
@@ -226,7 +227,7 @@ fn counts_are_read_by_name() {
 }
 
 #[test]
-fn tags_are_cut_to_what_snowflake_takes() {
+fn query_tags_are_truncated() {
     let tag = "ä".repeat(3_000);
     let limits = Limits { statement: Duration::from_millis(10), lock: Duration::ZERO };
     let extras = super::Statement { tag: &tag, ..select("SELECT 1") }.extras(&limits);

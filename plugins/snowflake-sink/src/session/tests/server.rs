@@ -1,4 +1,4 @@
-//! A small HTTP server that plays Snowflake, answer by answer.
+//! A small HTTP server that simulates Snowflake.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -29,33 +29,33 @@ impl Asked {
         self.headers.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
     }
 
-    /// The statement's text, of a query.
+    /// Text of the statement, for queries.
     pub(super) fn sql(&self) -> &str {
         self.body["sqlText"].as_str().unwrap_or_default()
     }
 }
 
-/// An answer.
+/// A response.
 pub(super) enum Reply {
     Json(Value),
     Http(u16, &'static str, String),
     Bytes(&'static [u8]),
-    /// The connection is closed instead.
+    /// Close the connection.
     Nothing,
-    /// The answer comes late.
+    /// Respond late.
     Late(Duration),
 }
 
 type Script = dyn Fn(&Asked) -> Option<Reply> + Send + Sync;
 
-/// The server; it lives as long as the process.
+/// The server, which runs until the process ends.
 pub(super) struct Server {
     pub(super) url: Url,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Server {
-    /// Answers as `script` says, and where that says nothing, as Snowflake would on a good day.
+    /// Responds as `script` says, or like a working Snowflake if it returns nothing.
     pub(super) fn start(script: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
@@ -70,7 +70,7 @@ impl Server {
         Self { url, asked }
     }
 
-    /// What was asked so far.
+    /// The requests so far.
     pub(super) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
@@ -80,7 +80,7 @@ impl Server {
         self.asked().iter().map(|asked| asked.sql().to_owned()).filter(|sql| !sql.is_empty()).collect()
     }
 
-    /// How often a path was asked for.
+    /// Number of requests to a path.
     pub(super) fn count(&self, path: &str) -> usize {
         self.asked().iter().filter(|asked| asked.path() == path).count()
     }
@@ -103,7 +103,7 @@ fn serve(mut stream: TcpStream, log: &Mutex<Vec<Asked>>, script: &Script) {
     let length = body.len();
     let head =
         format!("HTTP/1.1 {status} X\r\n{headers}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
-    // Who gave up waiting does not read on.
+    // A client that timed out does not read the response.
     drop(stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body)));
 }
 
@@ -126,7 +126,7 @@ fn read(stream: &TcpStream) -> Asked {
     Asked { method, target, headers, body: serde_json::from_slice(&body).unwrap_or_default() }
 }
 
-/// What Snowflake answers when all is well.
+/// The default responses.
 pub(super) fn usual(asked: &Asked) -> Value {
     match asked.path() {
         "/session/v1/login-request" => login(3_600, 14_400),
@@ -138,7 +138,7 @@ pub(super) fn usual(asked: &Asked) -> Value {
     }
 }
 
-/// A login that worked.
+/// A successful login.
 pub(super) fn login(session_seconds: u64, master_seconds: u64) -> Value {
     json!({ "success": true, "code": null, "message": null, "data": {
         "token": "session-1", "masterToken": "master-1",
@@ -162,7 +162,7 @@ pub(super) fn rows(rows: &Value) -> Value {
     }})
 }
 
-/// A refusal.
+/// An error response.
 pub(super) fn refusal(code: &str, message: &str) -> Value {
     json!({ "success": false, "code": code, "message": message, "data": null })
 }

@@ -1,4 +1,4 @@
-//! Statements: binds, long ones, results in parts, and answers that are none.
+//! Statements: binds, long statements, results in parts, and invalid responses.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -13,7 +13,7 @@ use super::{
     server::{Asked, Reply, Server, refusal, rows},
 };
 
-/// The answer to one statement, after a login that went well.
+/// The result of one statement after a successful login.
 fn run(server: &Server, text: &str) -> Result<Answer, SqlError> {
     block_on(async {
         let mut session = open(server).await.unwrap();
@@ -21,7 +21,7 @@ fn run(server: &Server, text: &str) -> Result<Answer, SqlError> {
     })
 }
 
-/// A server that answers `SELECT 2` so.
+/// A server with this response to `SELECT 2`.
 fn answering(reply: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Server {
     Server::start(move |asked| (asked.sql() == "SELECT 2").then(|| reply(asked)))
 }
@@ -53,7 +53,7 @@ fn binds_and_parameters_go_with_the_statement() {
 }
 
 #[test]
-fn rows_come_with_their_nulls_and_types_nobody_knows() {
+fn nulls_and_unknown_types_are_returned() {
     let server = answering(|_| {
         let mut answer = rows(&json!([["a", null], [null, "b"]]));
         answer["data"]["rowtype"] =
@@ -67,7 +67,7 @@ fn rows_come_with_their_nulls_and_types_nobody_knows() {
 }
 
 #[test]
-fn a_result_in_parts_is_whole() {
+fn all_parts_of_a_result_are_returned() {
     let server = Server::start(|asked| match asked.path() {
         "/part/2" => Some(Reply::Http(200, "X-Y: z", r#"["2"],["3"]"#.to_owned())),
         _ if asked.sql() == "SELECT 2" => {
@@ -113,7 +113,7 @@ fn a_result_in_arrow_parts_keeps_its_order() {
 }
 
 #[test]
-fn a_part_that_its_store_refuses_is_an_error() {
+fn a_part_that_cannot_be_fetched_is_an_error() {
     let server = Server::start(|asked| match asked.path() {
         "/part/2" => Some(Reply::Http(403, "X-Y: z", "<Error>expired".to_owned())),
         _ if asked.sql() == "SELECT 2" => {
@@ -131,7 +131,7 @@ fn running(code: &str) -> Value {
 }
 
 #[test]
-fn a_long_statement_is_waited_for_even_over_a_gap() {
+fn polling_continues_after_a_failed_poll() {
     let polls = AtomicUsize::new(0);
     let server = Server::start(move |asked| match (asked.path(), asked.sql()) {
         (_, "SELECT 2") => Some(Reply::Json(running("333333"))),
@@ -154,13 +154,18 @@ fn a_long_statement_is_waited_for_even_over_a_gap() {
 }
 
 #[test]
-fn a_result_that_lies_elsewhere_is_not_asked_for_with_our_token() {
+fn the_token_is_not_sent_to_other_servers() {
     let server = answering(|_| {
         let mut answer = running("333333");
         answer["data"]["getResultUrl"] = json!("http://elsewhere.example/result");
         Reply::Json(answer)
     });
-    assert!(run(&server, "SELECT 2").unwrap_err().to_string().contains("it sends elsewhere"));
+    assert!(
+        run(&server, "SELECT 2")
+            .unwrap_err()
+            .to_string()
+            .contains("the URL of the result is on another server")
+    );
 }
 
 #[test]
@@ -197,7 +202,7 @@ fn errors_carry_state_query_and_grant() {
 }
 
 #[test]
-fn a_gateway_is_told_from_snowflake() {
+fn responses_of_gateways_are_detected() {
     let html =
         |status| answering(move |_| Reply::Http(status, "Content-Type: text/html", "<html>".to_owned()));
     for (status, class) in
@@ -208,13 +213,13 @@ fn a_gateway_is_told_from_snowflake() {
     }
     let error = run(&html(200), "SELECT 2").unwrap_err();
     assert_eq!(error.class, Class::Transient);
-    assert!(error.to_string().contains("not Snowflake's"), "{error}");
+    assert!(error.to_string().contains("not from Snowflake"), "{error}");
     let strange = answering(|_| Reply::Json(json!({ "oops": 1 })));
-    assert!(run(&strange, "SELECT 2").unwrap_err().to_string().contains("not Snowflake's"));
+    assert!(run(&strange, "SELECT 2").unwrap_err().to_string().contains("not from Snowflake"));
 }
 
 #[test]
-fn who_is_too_fast_hears_how_long_to_wait_and_keeps_the_session() {
+fn too_many_requests_returns_the_delay_and_keeps_the_session() {
     let server = answering(|_| Reply::Http(429, "Retry-After: 17", String::new()));
     block_on(async {
         let mut session = open(&server).await.unwrap();
@@ -226,7 +231,7 @@ fn who_is_too_fast_hears_how_long_to_wait_and_keeps_the_session() {
 }
 
 #[test]
-fn a_lost_answer_is_not_asked_for_again() {
+fn a_statement_without_a_response_is_not_repeated() {
     let server = answering(|_| Reply::Nothing);
     block_on(async {
         let mut session = open(&server).await.unwrap();
@@ -240,7 +245,7 @@ fn a_lost_answer_is_not_asked_for_again() {
 }
 
 #[test]
-fn an_answer_that_does_not_come_is_given_up() {
+fn a_missing_response_times_out() {
     let server = answering(|_| Reply::Late(Duration::from_secs(5)));
     let mut login = login(&server);
     login.request_timeout = Duration::from_millis(300);

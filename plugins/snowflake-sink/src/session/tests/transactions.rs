@@ -14,7 +14,7 @@ use super::{
 const LOGIN: &str = "/session/v1/login-request";
 const RENEW: &str = "/session/token-request";
 
-/// A server whose logins give tokens for so many seconds.
+/// A server whose logins return tokens with this lifetime in seconds.
 fn lasting(session: u64, master: u64) -> Server {
     Server::start(move |asked| (asked.path() == LOGIN).then(|| Reply::Json(login(session, master))))
 }
@@ -40,7 +40,7 @@ fn a_transaction_is_open_from_begin_to_commit() {
 }
 
 #[test]
-fn a_transaction_that_paused_for_long_is_not_gone_on_with() {
+fn a_transaction_that_was_idle_for_too_long_is_not_continued() {
     let server = lasting(3_600, 14_400);
     block_on(async {
         let mut session = open(&server).await.unwrap();
@@ -70,7 +70,7 @@ fn a_token_is_renewed_in_the_middle_of_a_transaction() {
 }
 
 #[test]
-fn no_other_session_takes_over_a_transaction() {
+fn a_transaction_is_not_continued_in_another_session() {
     let server = lasting(1, 1);
     block_on(async {
         let mut session = open(&server).await.unwrap();
@@ -86,7 +86,7 @@ fn no_other_session_takes_over_a_transaction() {
 }
 
 #[test]
-fn a_renewal_that_is_refused_ends_the_session() {
+fn a_rejected_renewal_ends_the_session() {
     let server = Server::start(|asked| match asked.path() {
         LOGIN => Some(Reply::Json(login(1, 14_400))),
         RENEW => Some(Reply::Json(refusal("390114", "Authentication token has expired."))),
@@ -104,7 +104,7 @@ fn a_renewal_that_is_refused_ends_the_session() {
 }
 
 #[test]
-fn a_session_that_snowflake_ended_is_told_by_any_code_about_tokens() {
+fn any_token_error_means_that_the_session_has_ended() {
     for code in ["390104", "390111", "390112", "390114", "390777"] {
         let server = Server::start(move |asked| {
             (asked.sql() == "SELECT 2").then(|| Reply::Json(refusal(code, "Session no longer exists.")))
@@ -119,7 +119,7 @@ fn a_session_that_snowflake_ended_is_told_by_any_code_about_tokens() {
 }
 
 #[test]
-fn a_session_goes_stale_before_its_master_token_ends() {
+fn a_session_becomes_stale_before_its_master_token_expires() {
     let server = lasting(3_600, 4);
     block_on(async {
         let session = open(&server).await.unwrap();
@@ -130,7 +130,7 @@ fn a_session_goes_stale_before_its_master_token_ends() {
 }
 
 #[test]
-fn a_statement_that_was_given_up_spends_the_session() {
+fn a_cancelled_statement_makes_the_session_unusable() {
     let server =
         Server::start(|asked| (asked.sql() == "SELECT 2").then(|| Reply::Late(Duration::from_secs(3))));
     block_on(async {

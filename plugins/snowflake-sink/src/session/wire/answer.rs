@@ -1,4 +1,4 @@
-//! Answers in the form that the library can decode: what Snowflake leaves out is filled in, what it adds is simplified.
+//! Converts responses to the format that the library can decode: adds missing members, and simplifies unknown types.
 
 use serde_json::{Map, Value, json};
 
@@ -8,7 +8,7 @@ use super::{
     page::Page,
 };
 
-/// The types of columns that the library knows; it only looks at their names.
+/// Column types that the library knows, by name.
 const TYPES: [&str; 13] = [
     "fixed",
     "real",
@@ -24,11 +24,11 @@ const TYPES: [&str; 13] = [
     "boolean",
     "array",
 ];
-/// What a token is good for if a login does not say: Snowflake's defaults.
+/// Snowflake's default lifetimes of tokens.
 const SESSION_SECONDS: u64 = 3_600;
 const MASTER_SECONDS: u64 = 14_400;
 
-/// What Snowflake said.
+/// Parses Snowflake's response.
 pub(super) fn outcome(call: Call, page: &Page) -> Outcome {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let code = match page.code() {
@@ -49,7 +49,7 @@ pub(super) fn outcome(call: Call, page: &Page) -> Outcome {
     }
 }
 
-/// What a login says about the session.
+/// Session properties in a login response.
 pub(super) fn session_info(page: &Page) -> SessionInfo {
     let info = page.data("sessionInfo");
     let name = |member: &str| info.get(member).and_then(Value::as_str).map(str::to_owned);
@@ -61,14 +61,14 @@ pub(super) fn session_info(page: &Page) -> SessionInfo {
     }
 }
 
-/// How long the master token is good for, in seconds.
+/// Lifetime of the master token in seconds.
 pub(super) fn master_seconds(call: Call, page: &Page) -> u64 {
     let name = if call == Call::Login { "masterValidityInSeconds" } else { "validityInSecondsMT" };
     page.data(name).as_u64().unwrap_or(MASTER_SECONDS)
 }
 
-/// The answer as the library wants it. `spare`: how long before its end a session token is to be renewed, so that it
-/// outlives the statement that is sent with it.
+/// Converts the response for the library. `spare` is how long before its expiration a session token is renewed, so that it
+/// remains valid for the statement that is sent with it.
 pub(super) fn decodable(outcome: &Outcome, json: &mut Map<String, Value>, spare: u64) {
     let mut data = match json.remove("data") {
         Some(Value::Object(data)) => data,
@@ -104,7 +104,7 @@ pub(super) fn decodable(outcome: &Outcome, json: &mut Map<String, Value>, spare:
 fn fill_result(data: &mut Map<String, Value>) {
     let rows = data.get("rowset").and_then(Value::as_array).map_or(0, Vec::len);
     let total = data.get("total").and_then(Value::as_u64).unwrap_or(rows as u64);
-    // More rows may have been put in than the first answer held.
+    // Rows of further parts may have been added.
     let returned = data.get("returned").and_then(Value::as_u64).unwrap_or(total).max(rows as u64);
     data.insert("total".to_owned(), total.into());
     data.insert("returned".to_owned(), returned.into());
@@ -120,7 +120,7 @@ fn fill_result(data: &mut Map<String, Value>) {
             default(part, "uncompressedSize", 0.into());
         }
     }
-    // Where parts are encrypted and come without headers, the key alone makes up the headers.
+    // If parts are encrypted and there are no headers, the headers are derived from the key.
     let headers = match data.get("qrmk").and_then(Value::as_str) {
         Some(key) => json!({
             "x-amz-server-side-encryption-customer-algorithm": "AES256",

@@ -1,11 +1,11 @@
-//! What is added to the library's requests: binds and parameters of a statement, parameters of a session.
+//! Adds binds and parameters to the library's requests.
 
 use reqwest::{Request, header::CONTENT_LENGTH};
 use serde_json::{Map, Value};
 
 use super::failure::Failure;
 
-/// Adds members to a query.
+/// Adds binds and parameters to a query.
 pub(super) fn add_to_query(request: &mut Request, extras: Map<String, Value>) -> Result<(), Failure> {
     change(request, |body| {
         body.extend(extras);
@@ -13,8 +13,8 @@ pub(super) fn add_to_query(request: &mut Request, extras: Map<String, Value>) ->
     })
 }
 
-/// Adds parameters to a login, and lets it succeed although database, schema or warehouse cannot be used: what is
-/// missing is then known exactly, rather than as "an object".
+/// Adds parameters to a login, and lets it succeed even if database, schema or warehouse cannot be used, so that
+/// the missing object is known.
 pub(super) fn add_to_login(request: &mut Request, parameters: Map<String, Value>) -> Result<(), Failure> {
     change(request, |body| {
         let session = body.get_mut("data")?.get_mut("SESSION_PARAMETERS")?.as_object_mut()?;
@@ -28,7 +28,7 @@ fn change(
     request: &mut Request,
     add: impl FnOnce(&mut Map<String, Value>) -> Option<()>,
 ) -> Result<(), Failure> {
-    let strange = Failure::Request("the library's request has another form than it used to");
+    let strange = Failure::Request("the library's request has an unexpected format");
     let bytes = request.body().and_then(reqwest::Body::as_bytes);
     let Some(Ok(mut body)) = bytes.map(serde_json::from_slice::<Map<String, Value>>) else {
         return Err(strange);

@@ -1,22 +1,22 @@
-//! What the library is asking for, told by the request.
+//! Identifies requests of the library.
 
 use reqwest::{Method, Request};
 
-/// A request of the library's to Snowflake.
+/// Type of a request to Snowflake.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Call {
-    /// A new session.
+    /// Opens a session.
     Login,
-    /// New tokens for the session.
+    /// Renews the tokens of the session.
     Renew,
-    /// The end of the session.
+    /// Closes the session.
     Close,
-    /// A statement.
+    /// Runs a statement.
     Query,
 }
 
 impl Call {
-    /// What the request is for; nothing for a part of a result, which lies in a store elsewhere.
+    /// The type of a request; none for parts of a result, which are in another store.
     pub(super) fn of(request: &Request) -> Option<Self> {
         if request.method() != Method::POST {
             return None;
@@ -27,7 +27,7 @@ impl Call {
             .find(|call| call.path().trim_start_matches('/') == path)
     }
 
-    /// Where it belongs.
+    /// Path of the endpoint.
     pub(super) fn path(self) -> &'static str {
         match self {
             Self::Login => "/session/v1/login-request",

@@ -1,38 +1,38 @@
-//! Where requests go: the account's own host, or the one that the connector file names.
+//! The endpoint of requests: the account's host, or the configured one.
 
 use reqwest::Request;
 use url::Url;
 
 use super::call::Call;
 
-/// Why there is no place to send requests to.
+/// Invalid account or endpoint.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EndpointError {
-    /// An account identifier that is none.
+    /// An invalid account identifier.
     #[error("account {0:?} is no account identifier: write it like myorg-account1, or xy12345.eu-central-1")]
     Account(String),
-    /// A URL that is more, or less, than a server's.
+    /// A URL that is not that of a server.
     #[error(
         "endpoint {0:?} is no server's URL: write it like https://myorg-account1.privatelink.snowflakecomputing.com"
     )]
     Url(String),
 }
 
-/// An account as it is written in a connector file, taken apart.
+/// A parsed account identifier.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Account {
-    /// What logging in and tokens name: the identifier without region.
+    /// Identifier without region, for logins and tokens.
     pub(crate) identifier: String,
-    /// The account's host.
+    /// Host of the account.
     pub(crate) host: String,
 }
 
 impl Account {
-    /// Reads `org-account`, `org.account`, `locator`, `locator.region`, `locator.region.cloud`, with `.privatelink` or
-    /// the whole host name behind.
+    /// Parses `org-account`, `org.account`, `locator`, `locator.region`, `locator.region.cloud`, with `.privatelink` or
+    /// the rest of the host name.
     ///
     /// # Errors
-    /// When it is nothing of the kind.
+    /// If it is invalid.
     pub(crate) fn parse(account: &str) -> Result<Self, EndpointError> {
         let bare = account.trim().trim_start_matches("https://").trim_end_matches('/').to_ascii_lowercase();
         let (bare, suffix) = match bare.split_once(".snowflakecomputing.") {
@@ -49,7 +49,7 @@ impl Account {
             return Err(EndpointError::Account(account.to_owned()));
         }
         let (identifier, place) = match parts.as_slice() {
-            // A region always has a hyphen, and an account's name never.
+            // A region always contains a hyphen, an account name never.
             [organisation, name, place @ ..] if !name.contains('-') && *name != "privatelink" => {
                 (format!("{organisation}-{name}"), place)
             }
@@ -59,21 +59,20 @@ impl Account {
         let is_chinese = place.first().is_some_and(|region| region.starts_with("cn-"));
         let suffix = suffix.unwrap_or(if is_chinese { "cn" } else { "com" });
         let labels: Vec<&str> = std::iter::once(identifier.as_str()).chain(place.iter().copied()).collect();
-        // Names may hold underscores, but host names may not.
+        // Names may contain underscores, host names may not.
         let host = format!("{}.snowflakecomputing.{suffix}", labels.join(".").replace('_', "-"));
         Ok(Self { identifier: identifier.to_ascii_uppercase(), host })
     }
 }
 
-/// The server.
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoint(Url);
 
 impl Endpoint {
-    /// The server at `endpoint`, or else the account's.
+    /// The server at `endpoint`, or that of the account.
     ///
     /// # Errors
-    /// When `endpoint` has a path, or is not for HTTP.
+    /// If `endpoint` has a path or is not an HTTP URL.
     pub(crate) fn new(endpoint: Option<&Url>, account: &Account) -> Result<Self, EndpointError> {
         let Some(url) = endpoint else {
             let url = format!("https://{}/", account.host);
@@ -92,26 +91,26 @@ impl Endpoint {
         )))
     }
 
-    /// Its host, for errors.
+    /// Host, for errors.
     pub(crate) fn host(&self) -> &str {
         self.0.host_str().unwrap_or_default()
     }
 
-    /// Scheme, host and port, by which servers differ.
+    /// Scheme, host and port.
     pub(crate) fn origin(&self) -> String {
         self.0.origin().ascii_serialization()
     }
 
-    /// Sends the request to this server instead of where the library would.
+    /// Redirects a request of the library to this server.
     pub(super) fn aim(&self, call: Call, request: &mut Request) {
         let mut url = self.0.clone();
-        // The library renews tokens at `//session/token-request`, which is another path.
+        // The library renews tokens at `//session/token-request`, which is a different path.
         url.set_path(call.path());
         url.set_query(request.url().query());
         *request.url_mut() = url;
     }
 
-    /// A path of this server's that an answer named; nothing if it would lead elsewhere.
+    /// URL of a path in a response; none if it leads to another server.
     pub(super) fn join(&self, path: &str) -> Option<Url> {
         let url = self.0.join(path).ok()?;
         (url.origin() == self.0.origin()).then_some(url)

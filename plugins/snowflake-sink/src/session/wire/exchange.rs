@@ -1,4 +1,4 @@
-//! What a session and its middleware tell each other about the request at hand.
+//! State that a session and its middleware share about the current request.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -9,28 +9,26 @@ use serde_json::{Map, Value};
 
 use super::{call::Call, failure::Failure};
 
-/// What Snowflake said, before the library made of it what it can.
+/// Snowflake's response, before the library decodes it.
 #[derive(Clone, Debug)]
 pub(crate) struct Outcome {
-    /// What was asked.
     pub(crate) call: Call,
-    /// Whether it worked.
     pub(crate) success: bool,
-    /// Code, with its leading zeros; may be empty.
+    /// Code with leading zeros; may be empty.
     pub(crate) code: String,
     /// SQLSTATE; may be empty.
     pub(crate) state: String,
-    /// Id of the statement; may be empty.
+    /// Query id; may be empty.
     pub(crate) query_id: String,
     /// Message; may be empty.
     pub(crate) message: String,
     /// From `Retry-After`.
     pub(crate) retry_after: Option<Duration>,
-    /// Whether the first rows are in the answer itself and more in parts elsewhere. The library puts them last.
+    /// Whether the first rows are in the response itself and more in parts elsewhere. The library returns the former last.
     pub(crate) inline_last: bool,
 }
 
-/// What a login says about the new session.
+/// Session properties in a login response.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SessionInfo {
     /// Database in use, if there is one.
@@ -43,12 +41,12 @@ pub(crate) struct SessionInfo {
     pub(crate) role: Option<String>,
 }
 
-/// How long the master token is good for.
+/// Lifetime of the master token.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lease {
-    /// When it was given.
+    /// Start of the lifetime.
     pub(crate) since: Instant,
-    /// For how long.
+    /// Length of the lifetime.
     pub(crate) length: Duration,
 }
 
@@ -62,17 +60,17 @@ struct State {
     lease: Option<Lease>,
 }
 
-/// The shared slate. One request is under way at a time. It has no `Debug`: it holds what is bound.
+/// The shared state of the current request. It does not implement `Debug`, because it contains bound values.
 #[derive(Default)]
 pub(crate) struct Exchange(Mutex<State>);
 
 impl Exchange {
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing is left half-written by a panic: every change is one assignment.
+        // A panic cannot leave an inconsistent state: every change is one assignment.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says what the next query carries beside its text.
+    /// Sets binds and parameters of the next query.
     pub(crate) fn prepare(&self, extras: Map<String, Value>) {
         let mut state = self.state();
         state.extras = extras;
@@ -80,17 +78,17 @@ impl Exchange {
         state.failure = None;
     }
 
-    /// Allows logins, or forbids them.
+    /// Allows or forbids logins.
     pub(crate) fn allow_logins(&self, allowed: bool) {
         self.state().logins_allowed = allowed;
     }
 
-    /// What the last request was answered with.
+    /// The response to the last request.
     pub(crate) fn outcome(&self) -> Option<Outcome> {
         self.state().outcome.clone()
     }
 
-    /// Why the last request got no answer.
+    /// Why the last request has no response.
     pub(crate) fn failure(&self) -> Option<Failure> {
         self.state().failure.clone()
     }
@@ -100,12 +98,12 @@ impl Exchange {
         self.state().info.is_some()
     }
 
-    /// What the login said.
+    /// The login response.
     pub(crate) fn info(&self) -> SessionInfo {
         self.state().info.clone().unwrap_or_default()
     }
 
-    /// How long the master token is good for.
+    /// Lifetime of the master token.
     pub(crate) fn lease(&self) -> Option<Lease> {
         self.state().lease
     }

@@ -1,33 +1,33 @@
-//! How a request fails that got no answer of Snowflake's own.
+//! Failures of requests without a response of Snowflake.
 
 use std::{error::Error, time::Duration};
 
 use super::super::class::Class;
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// The library wanted to log in behind our back.
-    #[error("the session ended, and another may not take its place unseen: what it had begun is lost")]
+    /// The library tried to log in without being asked.
+    #[error("the session has ended, and its transaction is lost")]
     SilentLogin,
-    /// No connection, or it broke.
+    /// Connection error.
     #[error("{host} cannot be reached: {reason}")]
     Unreachable {
-        /// Where it went.
+        /// Host.
         host: String,
         /// All causes.
         reason: String,
     },
-    /// The answer did not come in time.
-    #[error("{host} did not answer within request_timeout: whether the statement ran is not known")]
+    /// Timeout.
+    #[error("{host} did not respond within request_timeout: the statement may have been executed")]
     Timeout {
-        /// Where it went.
+        /// Host.
         host: String,
     },
-    /// A gateway's answer, not Snowflake's.
-    #[error("{host} answered HTTP {status}{}", advice(*status, *login))]
+    /// A response of a gateway.
+    #[error("{host} responded with HTTP {status}{}", advice(*status, *login))]
     Status {
-        /// Where it went.
+        /// Host.
         host: String,
         /// HTTP status.
         status: u16,
@@ -36,27 +36,26 @@ pub(crate) enum Failure {
         /// Whether it was a login.
         login: bool,
     },
-    /// Something that is no answer of Snowflake's although it was to be one.
+    /// An invalid response.
     #[error(
-        "{host} sent an answer that is not Snowflake's ({what}): a proxy may stand between, or endpoint is wrong"
+        "{host} sent a response that is not from Snowflake ({what}): there may be a proxy, or endpoint is wrong"
     )]
     Malformed {
-        /// Where it went.
+        /// Host.
         host: String,
         /// What is wrong with it.
         what: &'static str,
     },
-    /// A request that cannot be made.
-    #[error("the request cannot be made: {0}")]
+    /// A request that cannot be built.
+    #[error("the request cannot be built: {0}")]
     Request(&'static str),
-    /// The statement goes on and on.
+    /// The statement does not finish.
     #[error(
         "the statement still runs after {seconds} s: Snowflake should have cancelled it at statement_timeout"
     )]
     Running {
-        /// The statement.
         query_id: String,
-        /// How long it was waited for.
+        /// How long the sink has waited.
         seconds: u64,
     },
 }
@@ -64,22 +63,22 @@ pub(crate) enum Failure {
 fn advice(status: u16, login: bool) -> &'static str {
     match (status, login) {
         (403 | 404, true) => {
-            ": check account and endpoint; Snowflake says this for an account that it does not know"
+            ": check account and endpoint; Snowflake responds like this for an unknown account"
         }
-        (407, _) => ": the proxy wants a password",
+        (407, _) => ": the proxy requires authentication",
         (429, _) => ": too many requests",
         _ => "",
     }
 }
 
 impl Failure {
-    /// What the HTTP client says.
+    /// Converts an error of the HTTP client.
     pub(super) fn of_client(error: impl Into<reqwest_middleware::Error>, host: &str) -> Self {
         let error = error.into();
         if error.is_timeout() && !error.is_connect() {
             return Self::Timeout { host: host.to_owned() };
         }
-        // The client's own text holds the whole URL, so that only its causes are told; each may repeat those below it.
+        // The client's message contains the whole URL, so only its causes are used. Each may repeat those below it.
         let mut reasons: Vec<String> = Vec::new();
         let mut cause = error.source();
         while let Some(error) = cause {
@@ -95,7 +94,6 @@ impl Failure {
         Self::Unreachable { host: host.to_owned(), reason: reasons.join(": ") }
     }
 
-    /// What to do about it.
     pub(crate) fn class(&self) -> Class {
         match self {
             Self::SilentLogin => Class::Session,
@@ -105,7 +103,7 @@ impl Failure {
         }
     }
 
-    /// For the code of the error.
+    /// Code of the error.
     pub(crate) fn code(&self) -> String {
         match self {
             Self::Status { status, .. } => format!("HTTP {status}"),
@@ -113,7 +111,7 @@ impl Failure {
         }
     }
 
-    /// The statement, if it is known.
+    /// Query id, if known.
     pub(crate) fn query_id(&self) -> &str {
         match self {
             Self::Running { query_id, .. } => query_id,
@@ -121,7 +119,7 @@ impl Failure {
         }
     }
 
-    /// How long the server asks to wait.
+    /// Delay that the server requires.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Status { retry_after, .. } => *retry_after,
@@ -129,7 +127,7 @@ impl Failure {
         }
     }
 
-    /// Whether the statement may run, or have run, all the same.
+    /// Whether the statement may have been executed nevertheless.
     pub(crate) fn leaves_doubt(&self) -> bool {
         !matches!(self, Self::Status { status: 429, .. } | Self::Request(_))
     }

@@ -1,8 +1,8 @@
-//! What the Snowflake library leaves out, added between it and HTTP: another endpoint, binds and parameters, statements
-//! that take long, answers that it cannot decode, and what Snowflake said in its own words.
+//! Middleware between the Snowflake library and HTTP, for features that the library lacks: other endpoints, binds and
+//! parameters, long statements, responses that it cannot decode, and Snowflake's error messages.
 //!
-//! Nothing is sent twice here but questions after a result: an answer that was lost may belong to a statement that ran,
-//! so the caller redoes its transaction instead.
+//! Only polls for a result are repeated: a lost response may belong to a statement that was executed,
+//! so the caller repeats the transaction instead.
 
 mod answer;
 mod body;
@@ -29,21 +29,20 @@ pub(crate) use endpoint::{Account, Endpoint};
 pub(crate) use exchange::{Exchange, Lease, Outcome, SessionInfo};
 pub(crate) use failure::Failure;
 
-/// How much longer than Snowflake's own limit a statement is waited for.
+/// How much longer than Snowflake's own timeout the sink waits for a statement.
 const GRACE: Duration = Duration::from_secs(60);
 
-/// What the library hears of a failure; the session hears the whole of it.
+/// The error for the library. The session gets the details.
 #[derive(Debug, thiserror::Error)]
 #[error("the request failed")]
 struct Failed;
 
 /// The middleware of one session.
 pub(crate) struct Wire {
-    /// The server.
     pub(crate) endpoint: Endpoint,
-    /// Limits, which a login makes the session's.
+    /// Timeouts of the session.
     pub(crate) limits: Limits,
-    /// The session's other end.
+    /// The state that is shared with the session.
     pub(crate) exchange: Arc<Exchange>,
 }
 
@@ -92,7 +91,7 @@ impl Wire {
         self.take_down(call, page, &mut line).await
     }
 
-    /// Tells the session what the answer says, and makes it what the library wants.
+    /// Passes the response to the session, and converts it for the library.
     async fn take_down(
         &self,
         call: Call,
@@ -102,7 +101,7 @@ impl Wire {
         let outcome = answer::outcome(call, &page);
         if outcome.success && matches!(call, Call::Login | Call::Renew) {
             if !page.data("masterToken").is_string() {
-                return Err(line.malformed("it brings no token"));
+                return Err(line.malformed("the token is missing"));
             }
             self.exchange.leased(answer::master_seconds(call, &page));
         }
@@ -119,7 +118,7 @@ impl Wire {
     }
 }
 
-/// A part of a result, from a store that is not Snowflake's own: the URL says all.
+/// Fetches a part of a result from another store, where the URL contains the authorization.
 async fn download(
     request: Request,
     extensions: &mut Extensions,
@@ -133,7 +132,7 @@ async fn download(
 }
 
 fn rebuilt(status: http::StatusCode, json: &Map<String, Value>) -> Result<Response, Failure> {
-    let strange = Failure::Request("the answer cannot be written anew");
+    let strange = Failure::Request("the response cannot be converted");
     let Ok(bytes) = serde_json::to_vec(json) else { return Err(strange) };
     let response =
         http::Response::builder().status(status).header(CONTENT_TYPE, "application/json").body(bytes);

@@ -1,4 +1,4 @@
-//! One HTTP request and its answer, as far as it is JSON of Snowflake's.
+//! HTTP requests with JSON responses of Snowflake.
 
 use std::time::Duration;
 
@@ -9,48 +9,48 @@ use serde_json::{Map, Value};
 
 use super::failure::Failure;
 
-/// An answer of Snowflake's.
+/// A response of Snowflake.
 pub(super) struct Page {
     /// HTTP status.
     pub(super) status: http::StatusCode,
     /// From `Retry-After`.
     pub(super) retry_after: Option<Duration>,
-    /// The answer.
+    /// The body.
     pub(super) json: Map<String, Value>,
 }
 
 impl Page {
-    /// The code; empty if there is none.
+    /// Snowflake's code; may be empty.
     pub(super) fn code(&self) -> &str {
         self.json.get("code").and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// A member of `data`; null if it is missing.
+    /// A member of `data`, or null.
     pub(super) fn data(&self, name: &str) -> &Value {
         self.json.get("data").and_then(|data| data.get(name)).unwrap_or(&Value::Null)
     }
 }
 
-/// Makes requests on behalf of one of the library's.
+/// Sends requests on behalf of a request of the library.
 pub(super) struct Line<'l, 'n> {
-    /// What comes behind the middleware.
+    /// The next middleware.
     pub(super) next: Next<'n>,
-    /// Of the library's request.
+    /// Extensions of the library's request.
     pub(super) extensions: &'l mut Extensions,
-    /// Where it goes, for errors.
+    /// Host, for errors.
     pub(super) host: &'l str,
     /// Whether it is a login, for errors.
     pub(super) login: bool,
 }
 
 impl Line<'_, '_> {
-    /// Sends it, and hands the answer on as it is unless it is none.
+    /// Sends a request, and returns the response unchanged.
     pub(super) async fn send(&mut self, request: Request) -> Result<Response, Failure> {
         let sent = self.next.clone().run(request, self.extensions).await;
         sent.map_err(|error| Failure::of_client(error, self.host))
     }
 
-    /// Sends it, and reads the answer.
+    /// Sends a request, and parses the response.
     pub(super) async fn fetch(&mut self, request: Request) -> Result<Page, Failure> {
         let response = self.send(request).await?;
         let status = response.status();
@@ -76,18 +76,18 @@ impl Line<'_, '_> {
             return Err(refused);
         }
         if !page.json.get("success").is_some_and(Value::is_boolean) {
-            return Err(self.malformed("it does not say whether it worked"));
+            return Err(self.malformed("`success` is missing"));
         }
         Ok(page)
     }
 
-    /// For an answer that makes no sense.
+    /// The error for an invalid response.
     pub(super) fn malformed(&self, what: &'static str) -> Failure {
         Failure::Malformed { host: self.host.to_owned(), what }
     }
 }
 
-/// Fails for an answer that is no success.
+/// Fails if the status is not a success.
 pub(super) fn expect_success(response: &Response, host: &str) -> Result<(), Failure> {
     let status = response.status();
     if status.is_success() {
@@ -97,12 +97,12 @@ pub(super) fn expect_success(response: &Response, host: &str) -> Result<(), Fail
     Err(Failure::Status { host: host.to_owned(), status: status.as_u16(), retry_after, login: false })
 }
 
-/// Snowflake's codes have six digits; what gateways put there has not.
+/// Snowflake's codes have six digits, unlike those of gateways.
 fn is_code(code: &str) -> bool {
     code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Seconds alone: gateways before Snowflake do not send dates.
+/// Only seconds: gateways of Snowflake do not send dates.
 fn retry_after(response: &Response) -> Option<Duration> {
     let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))

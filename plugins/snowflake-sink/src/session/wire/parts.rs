@@ -1,5 +1,5 @@
-//! Results in JSON of which only the first rows are in the answer: the library would leave out the rest, so the rest is
-//! put in.
+//! Fetches the remaining parts of results in JSON of which only the first rows are in the response, because the library would
+//! ignore them.
 
 use reqwest::{
     Method, Request,
@@ -13,7 +13,7 @@ use super::{
     page::{Line, expect_success},
 };
 
-/// Fetches the parts of a result in JSON and appends their rows. Results in Arrow are left to the library.
+/// Fetches the parts of a result in JSON and appends their rows. The library fetches results in Arrow.
 pub(super) async fn join(data: &mut Map<String, Value>, line: &mut Line<'_, '_>) -> Result<(), Failure> {
     if !data.get("rowset").is_some_and(Value::is_array) {
         return Ok(());
@@ -21,7 +21,7 @@ pub(super) async fn join(data: &mut Map<String, Value>, line: &mut Line<'_, '_>)
     let Some(Value::Array(parts)) = data.remove("chunks") else { return Ok(()) };
     for part in &parts {
         let url = part.get("url").and_then(Value::as_str).and_then(|url| Url::parse(url).ok());
-        let url = url.ok_or_else(|| line.malformed("a part of the result has no place"))?;
+        let url = url.ok_or_else(|| line.malformed("the URL of a part of the result is missing"))?;
         let rows = fetch(request(url, data), line).await?;
         if let Some(Value::Array(all)) = data.get_mut("rowset") {
             all.extend(rows);
@@ -42,12 +42,12 @@ fn request(url: Url, data: &Map<String, Value>) -> Request {
     request
 }
 
-/// A part is the rows alone, without the brackets around them.
+/// A part contains only rows, without the enclosing brackets.
 async fn fetch(request: Request, line: &mut Line<'_, '_>) -> Result<Vec<Value>, Failure> {
     let host = request.url().host_str().unwrap_or_default().to_owned();
     let response = line.send(request).await?;
     expect_success(&response, &host)?;
     let bytes = response.bytes().await.map_err(|error| Failure::of_client(error, &host))?;
     let text = [b"[", bytes.as_ref(), b"]"].concat();
-    serde_json::from_slice(&text).map_err(|_| line.malformed("a part of the result is no JSON"))
+    serde_json::from_slice(&text).map_err(|_| line.malformed("a part of the result is not JSON"))
 }

@@ -1,4 +1,4 @@
-//! Statements that take longer than Snowflake keeps a request open, some 45 seconds: it is asked until they are done.
+//! Polls statements that take longer than about 45 seconds, after which Snowflake responds without a result.
 
 use std::time::{Duration, Instant};
 
@@ -13,23 +13,22 @@ use super::{
     page::{Line, Page},
 };
 
-/// Pause between two questions; Snowflake itself holds each back for a while.
+/// Delay between two polls. Snowflake also delays each response.
 const PAUSE: Duration = Duration::from_millis(300);
-/// So many questions in a row may fail on the way: asking again harms nobody.
+/// Maximum number of consecutive failed polls. Polling is idempotent.
 const FAILURES: u32 = 5;
 
-/// How the result is asked for.
+/// Parameters for polling.
 pub(super) struct Polling<'p> {
-    /// The server.
     pub(super) endpoint: &'p Endpoint,
-    /// Of the statement's own request, with its token.
+    /// Headers of the statement's request, with the token.
     pub(super) headers: HeaderMap,
-    /// Longest time to ask.
+    /// Timeout for polling.
     pub(super) deadline: Duration,
 }
 
 impl Polling<'_> {
-    /// The final answer, after `page`.
+    /// The final response, after `page`.
     pub(super) async fn finished(&self, mut page: Page, line: &mut Line<'_, '_>) -> Result<Page, Failure> {
         let started = Instant::now();
         let mut failures = 0;
@@ -38,11 +37,11 @@ impl Polling<'_> {
             let path = page
                 .data("getResultUrl")
                 .as_str()
-                .ok_or_else(|| line.malformed("it tells no place of the result"))?;
+                .ok_or_else(|| line.malformed("the URL of the result is missing"))?;
             let url = self
                 .endpoint
                 .join(path)
-                .ok_or_else(|| line.malformed("it sends elsewhere for the result"))?;
+                .ok_or_else(|| line.malformed("the URL of the result is on another server"))?;
             if started.elapsed() > self.deadline {
                 return Err(Failure::Running { query_id, seconds: self.deadline.as_secs() });
             }

@@ -1,4 +1,4 @@
-//! The statements word for word, as Snowflake gets them.
+//! The exact text of all statements.
 
 use super::sample::Sample;
 use crate::{
@@ -63,7 +63,7 @@ const GOLDEN: [(&str, &str); 28] = golden![
 ];
 
 #[test]
-fn statements_are_these() {
+fn statements_match_the_golden_files() {
     let cases = sample(Identifiers::Preserve).statements();
     assert_eq!(cases.len(), GOLDEN.len());
     for (case, (name, text)) in cases.iter().zip(GOLDEN) {
@@ -73,7 +73,7 @@ fn statements_are_these() {
 }
 
 #[test]
-fn upper_case_names_change_nothing_but_the_names() {
+fn upper_case_changes_only_names() {
     let (preserved, upper) =
         (sample(Identifiers::Preserve).statements(), sample(Identifiers::Upper).statements());
     for (preserved, upper) in preserved.iter().zip(upper) {

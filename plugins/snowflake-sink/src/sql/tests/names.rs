@@ -1,4 +1,4 @@
-//! Whatever things are called, a statement does the same.
+//! Statements do not depend on names.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::{
     types::ColumnType,
 };
 
-/// Names as nobody should choose them.
+/// Unusual names.
 fn name() -> impl Strategy<Value = String> {
     let nasty = prop_oneof![
         Just("\"".to_owned()),
@@ -92,7 +92,7 @@ fn tame() -> Sample {
     }
 }
 
-/// What is left of a statement when names and comments do not count.
+/// A statement without names and comments.
 fn skeleton(statement: &str) -> Vec<Token> {
     let mut tokens = tokens(statement);
     let mut is_comment = false;
@@ -113,19 +113,19 @@ fn skeleton(statement: &str) -> Vec<Token> {
 
 proptest! {
     #[test]
-    fn a_name_is_one_name(name in any::<String>()) {
+    fn a_quoted_name_is_a_single_token(name in any::<String>()) {
         prop_assert_eq!(tokens(&quoted(&name).to_string()), [Token::Name(name)]);
     }
 
     #[test]
-    fn a_statement_is_the_same_whatever_things_are_called(sample in sample()) {
+    fn statements_do_not_depend_on_names(sample in sample()) {
         for (case, tame) in sample.statements().iter().zip(tame().statements()) {
             prop_assert_eq!(skeleton(&case.text), skeleton(&tame.text), "{}", case.name);
         }
     }
 
     #[test]
-    fn a_table_is_three_names(table in table()) {
+    fn a_table_name_has_three_parts(table in table()) {
         let name = |name: &String| Token::Name(name.clone());
         let dot = Token::Sign('.');
         let expected = [name(&table.database), dot.clone(), name(&table.schema), dot, name(&table.table)];
@@ -140,7 +140,7 @@ proptest! {
 }
 
 #[test]
-fn statements_bind_what_they_say_and_hold_no_other_values() {
+fn statements_have_the_documented_binds_and_no_literals() {
     let constants = BTreeSet::from(["", "*", "d", "BASE64", "early"]);
     for case in tame().statements() {
         let tokens = tokens(&case.text);
@@ -164,7 +164,7 @@ fn the_time_of_writing_is_bound_before_the_rows() {
 }
 
 #[test]
-fn no_column_is_taken_for_one_of_the_sinks_own() {
+fn columns_do_not_conflict_with_the_sinks_own() {
     let sample = tame();
     let mut columns = sample.columns();
     for (column, name) in columns.iter_mut().zip(["__key", "__KEY_", "__insert", "__keep_0", "__Keep_1"]) {
@@ -189,7 +189,7 @@ fn no_columns_need_no_statement() {
 }
 
 #[test]
-fn the_sinks_own_elements_come_behind_the_columns() {
+fn the_sinks_own_elements_follow_the_columns() {
     let columns = [Column { name: "id".to_owned(), kind: ColumnType::Boolean }];
     let sample = tame();
     let plain = Merge { key: &[0], about: &[], ..sample.plain(&columns) };

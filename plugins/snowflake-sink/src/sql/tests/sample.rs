@@ -1,8 +1,8 @@
-//! Every statement, over names that a test chooses.
+//! All statements, with given names.
 
 use crate::{
     sql::{
-        Column, Copying, Merge, Meta, OffsetNames, Sought, TableName, add_columns, bury, copy_moved,
+        Column, Copying, Merge, Meta, MissingValues, OffsetNames, TableName, add_columns, bury, copy_moved,
         create_offsets, create_table, create_tombstones, insert_rows, merge, offsets_add_missing,
         offsets_claim, offsets_move, offsets_read, purge, show_columns, truncate_hard, truncate_soft,
         unmatched, widen, without_values,
@@ -10,7 +10,7 @@ use crate::{
     types::ColumnType,
 };
 
-/// Names for all that has one, and the comment of a new table.
+/// All names, and the comment of new tables.
 #[derive(Clone, Debug)]
 pub(super) struct Sample {
     pub(super) table: TableName,
@@ -22,7 +22,7 @@ pub(super) struct Sample {
     pub(super) comment: String,
 }
 
-/// A statement, what it is called, and how many values it binds.
+/// A statement, its name, and its number of binds.
 #[derive(Clone, Debug)]
 pub(super) struct Case {
     pub(super) name: &'static str,
@@ -35,7 +35,7 @@ const KEPT: [usize; 2] = [3, 4];
 const ABOUT: [usize; 4] = [5, 6, 7, 8];
 
 impl Sample {
-    /// The columns of a table of two key columns, but for the time of writing.
+    /// The columns of a table with two key columns, except the time of writing.
     pub(super) fn columns(&self) -> Vec<Column> {
         let [id, region, amount, document, photo, topic] = &self.columns;
         let Meta { operation, timestamp, position, .. } = &self.meta;
@@ -55,7 +55,7 @@ impl Sample {
         .into()
     }
 
-    /// A MERGE in its plainest form.
+    /// A MERGE in its simplest form.
     pub(super) fn plain<'a>(&'a self, columns: &'a [Column]) -> Merge<'a> {
         Merge {
             table: &self.table,
@@ -70,7 +70,7 @@ impl Sample {
         }
     }
 
-    /// Every statement.
+    /// All statements.
     pub(super) fn statements(&self) -> Vec<Case> {
         let mut cases = self.rows();
         cases.extend(self.deletes());
@@ -94,7 +94,8 @@ impl Sample {
             tombstones: Some(&self.tombstones),
             meta: &self.meta,
         };
-        let sought = Sought { table: &self.table, key, tombstones: Some(&self.tombstones), meta: &self.meta };
+        let missing =
+            MissingValues { table: &self.table, key, tombstones: Some(&self.tombstones), meta: &self.meta };
         let single_key = Merge { key: &[0], tombstones: Some(&self.tombstones), ..plain };
         vec![
             case("merge_plain", 2, merge(&plain)),
@@ -105,8 +106,8 @@ impl Sample {
             case("insert_rows", 2, insert_rows(&self.table, &columns, &self.meta)),
             case("copy_moved", 2, copy_moved(&copying)),
             case("copy_moved_soft", 2, copy_moved(&Copying { tombstones: None, ..copying })),
-            case("without_values", 1, without_values(&sought)),
-            case("without_values_soft", 1, without_values(&Sought { tombstones: None, ..sought })),
+            case("without_values", 1, without_values(&missing)),
+            case("without_values_soft", 1, without_values(&MissingValues { tombstones: None, ..missing })),
             case("unmatched", 1, unmatched(&self.table, key, None)),
             case("unmatched_soft", 1, unmatched(&self.table, key, Some(&self.meta))),
         ]

@@ -1,21 +1,21 @@
-//! Statements in their smallest parts, as Snowflake reads them.
+//! Tokenizes statements as Snowflake does.
 
-/// A part of a statement.
+/// A token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Token {
-    /// A quoted name, its quotes undone.
+    /// A quoted name, unescaped.
     Name(String),
-    /// A text in single quotes, its escapes undone.
+    /// A string literal, unescaped.
     Text(String),
-    /// A value that is bound.
+    /// A bind.
     Bind,
     /// A word or a number.
     Word(String),
-    /// Any other character but white space.
+    /// Any other character except white space.
     Sign(char),
 }
 
-/// The parts of a statement. Panics at what is no statement: a quote that is not closed, a comment, a semicolon.
+/// The tokens of a statement. Panics at unclosed quotes, comments and semicolons.
 pub(super) fn tokens(statement: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut rest = statement.chars().peekable();

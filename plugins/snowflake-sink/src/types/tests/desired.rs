@@ -1,4 +1,4 @@
-//! Types of columns that do not exist yet.
+//! Types of new columns.
 
 use tidegate_plugin::Kind;
 
@@ -6,7 +6,7 @@ use super::super::{Fit, desired::of_declared};
 use super::*;
 
 #[test]
-fn values_say_what_they_want() {
+fn values_have_types() {
     let digits = |count: usize| Value::number(String::leak("9".repeat(count)));
     for (value, wanted) in [
         (Value::bool(true), ColumnType::Boolean),
@@ -54,7 +54,7 @@ fn values_say_what_they_want() {
 }
 
 #[test]
-fn fields_say_what_they_want() {
+fn fields_have_types() {
     let (none, zoned) = ("", "io.debezium.time.ZonedTimestamp");
     for (kind, semantic, precision, scale, wanted) in [
         (Kind::INT, none, None, None, number(38, 0)),
@@ -91,9 +91,9 @@ fn fields_say_what_they_want() {
     }
 }
 
-/// Types grow while a table is not made yet: what the rows before had must still fit.
+/// Inferred types are widened until a table is created: earlier values must still fit.
 #[test]
-fn columns_without_a_schema_grow_to_hold_all_values() {
+fn types_without_a_schema_are_widened_to_hold_all_values() {
     let (small, large) = (Value::int(1), Value::number("99999999999999999999999999999999999999"));
     for (values, grown) in [
         (vec![small, Value::number("1.25")], number(38, 2)),
@@ -115,22 +115,22 @@ fn columns_without_a_schema_grow_to_hold_all_values() {
     }
 }
 
-/// As a table that is yet to be made sees rows: again and again, until all fit.
+/// Infers the types of a new table: repeats until all values fit.
 pub(super) fn grow(values: &[Value<'_>]) -> ColumnType {
     let mut kind = values.iter().copied().find_map(ColumnType::of_value).unwrap();
     for _ in 0..60 {
-        let Some(misfit) = values.iter().copied().find(|value| kind.fit(*value) != Fit::Fits) else {
+        let Some(mismatch) = values.iter().copied().find(|value| kind.fit(*value) != Fit::Fits) else {
             return kind;
         };
-        let grown = kind.join(&ColumnType::of_value(misfit).unwrap());
-        assert_ne!(grown, kind, "{misfit:?} does not make it grow");
+        let grown = kind.join(&ColumnType::of_value(mismatch).unwrap());
+        assert_ne!(grown, kind, "{mismatch:?} does not make it grow");
         kind = grown;
     }
-    panic!("{values:?} make a column grow for ever");
+    panic!("{values:?} do not converge to a type");
 }
 
 #[test]
-fn kinds_that_json_does_not_have_tell_the_column() {
+fn kinds_that_json_does_not_have_determine_the_type() {
     let ancient = Timestamp { seconds: -9_223_372_036_854, nanoseconds: 0, offset_seconds: None };
     assert_eq!(ColumnType::of_kind(Value::timestamp(ancient)), Some(ColumnType::TimestampNtz));
     assert_eq!(ColumnType::of_value(Value::timestamp(ancient)), Some(ColumnType::Text { length: None }));

@@ -1,4 +1,4 @@
-//! Values as elements of the bound rows.
+//! Encoding of values as elements of bound rows.
 
 use super::*;
 
@@ -63,7 +63,7 @@ fn every_type_has_its_text() {
 }
 
 #[test]
-fn documents_travel_as_text_so_that_their_null_is_not_sql_null() {
+fn documents_are_sent_as_text_so_that_their_null_is_not_sql_null() {
     for (value, expected) in [
         (Value::NULL, "null"),
         (Value::json("null"), r#""null""#),

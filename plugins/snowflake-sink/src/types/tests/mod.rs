@@ -1,4 +1,4 @@
-//! What users rely on: a value is in its column as it was, or it is said that it cannot be.
+//! A value is in its column unchanged, or it does not fit.
 
 mod desired;
 mod elements;

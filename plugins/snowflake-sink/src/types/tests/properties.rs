@@ -1,4 +1,4 @@
-//! What holds for all values and types.
+//! Properties of all values and types.
 
 use proptest::prelude::*;
 use serde_json::Value as Json;
@@ -107,7 +107,7 @@ fn element(kind: &ColumnType, value: Value<'_>) -> String {
     out
 }
 
-/// Whether a column of one type holds all that one of the other does, and more.
+/// Whether a column of one type can hold all values of the other type, and more.
 fn is_wider(wide: &ColumnType, narrow: &ColumnType) -> bool {
     match (wide, narrow) {
         (
@@ -120,7 +120,7 @@ fn is_wider(wide: &ColumnType, narrow: &ColumnType) -> bool {
     }
 }
 
-/// `mantissa * 10^exponent` at `scale`, by arithmetic; nothing if that is no whole number.
+/// Computes `mantissa * 10^exponent` at `scale`, if it is an integer.
 fn unscaled(mantissa: i64, exponent: i32, scale: u8) -> Option<i128> {
     let power = exponent + i32::from(scale);
     let ten = 10i128.pow(power.unsigned_abs());
@@ -129,14 +129,14 @@ fn unscaled(mantissa: i64, exponent: i32, scale: u8) -> Option<i128> {
 }
 
 fn modelled_fit(unscaled: Option<i128>, precision: u8, scale: u8) -> Fit {
-    let Some(unscaled) = unscaled else { return Fit::Misfit };
+    let Some(unscaled) = unscaled else { return Fit::Mismatch };
     let holds = |precision: u8| unscaled.unsigned_abs() < 10u128.pow(precision.into());
     if holds(precision) {
         return Fit::Fits;
     }
     match (precision..=38).find(|precision| holds(*precision)) {
         Some(precision) => Fit::Widens(number(precision, scale)),
-        None => Fit::Misfit,
+        None => Fit::Mismatch,
     }
 }
 
@@ -144,11 +144,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn what_fits_becomes_one_element_that_says_the_same(value in any_value(), kind in any_type()) {
+    fn values_that_fit_are_encoded_as_equal_elements(value in any_value(), kind in any_type()) {
         let kind = match kind.fit(value) {
             Fit::Fits => kind,
             Fit::Widens(wider) => wider,
-            Fit::Misfit => ColumnType::of_value(value).unwrap_or(kind),
+            Fit::Mismatch => ColumnType::of_value(value).unwrap_or(kind),
         };
         let element: Json = serde_json::from_str(&element(&kind, value)).unwrap();
         let is_absent = value.is_null() || value.is_unavailable();
@@ -168,7 +168,7 @@ proptest! {
     }
 
     #[test]
-    fn the_type_that_a_value_wants_holds_it(value in any_value()) {
+    fn the_inferred_type_holds_the_value(value in any_value()) {
         match ColumnType::of_value(value) {
             Some(kind) => prop_assert_eq!(kind.fit(value), Fit::Fits, "{}", kind),
             None => prop_assert!(value.is_null() || value.is_unavailable()),
@@ -176,7 +176,7 @@ proptest! {
     }
 
     #[test]
-    fn a_wider_type_holds_the_value_and_is_of_the_same_family(value in any_value(), kind in any_type()) {
+    fn a_widened_type_holds_the_value_and_is_of_the_same_family(value in any_value(), kind in any_type()) {
         if let Fit::Widens(wider) = kind.fit(value) {
             prop_assert!(is_wider(&wider, &kind), "{} to {}", kind, wider);
             prop_assert_eq!(wider.fit(value), Fit::Fits, "{}", wider);
@@ -184,7 +184,7 @@ proptest! {
     }
 
     #[test]
-    fn a_growing_column_comes_to_hold_all_values(values in prop::collection::vec(any_value(), 1..6)) {
+    fn inferred_types_are_widened_to_hold_all_values(values in prop::collection::vec(any_value(), 1..6)) {
         prop_assume!(values.iter().any(|value| ColumnType::of_value(*value).is_some()));
         let kind = grow(&values);
         for value in values {
@@ -218,7 +218,7 @@ proptest! {
     }
 
     #[test]
-    fn a_decimal_fits_as_its_digits_do(
+    fn decimals_fit_by_their_digits(
         bytes in prop::collection::vec(any::<u8>(), 0..40),
         scale in -60i32..60,
         kind in any_number_type(),
@@ -228,7 +228,7 @@ proptest! {
     }
 
     #[test]
-    fn a_float_in_a_number_column_reads_back_as_itself(
+    fn a_float_in_a_number_column_is_exact(
         mantissa in any::<i32>(),
         exponent in 0i32..20,
         kind in any_number_type(),
@@ -241,7 +241,7 @@ proptest! {
     }
 
     #[test]
-    fn a_number_in_a_float_column_is_the_same_number(text in number_text()) {
+    fn a_number_in_a_float_column_is_exact(text in number_text()) {
         if ColumnType::Float.fit(Value::number(text)) == Fit::Fits {
             let element = element(&ColumnType::Float, Value::number(text));
             let written: String = serde_json::from_str(&element).unwrap();
@@ -250,7 +250,7 @@ proptest! {
     }
 }
 
-/// Plain decimal text as a whole number of 10^-scale.
+/// Plain decimal text as an integer multiple of 10^-scale.
 fn read_at(text: &str, scale: u8) -> Option<i128> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     format!("{whole}{fraction:0<width$}", width = usize::from(scale)).parse().ok()

@@ -49,7 +49,7 @@ fn a_cast_never_cuts_text() {
 }
 
 #[test]
-fn what_snowflake_does_not_say_is_an_error() {
+fn invalid_responses_are_errors() {
     for shown in [
         "",
         "NUMBER(38,0)",
@@ -63,7 +63,7 @@ fn what_snowflake_does_not_say_is_an_error() {
 }
 
 #[test]
-fn columns_that_keep_fewer_digits_of_a_second_are_known() {
+fn columns_with_fewer_fractional_digits_are_detected() {
     for (shown, kept) in [
         (r#"{"type":"TIMESTAMP_NTZ","precision":0,"scale":3,"nullable":true}"#, Some(3)),
         (r#"{"type":"TIME","precision":0,"scale":0,"nullable":true}"#, Some(0)),

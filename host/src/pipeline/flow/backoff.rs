@@ -1,0 +1,144 @@
+//! Partitions that are paused and read again after a backoff: the sink cannot write their records for now, or their position
+//! is gone from the log.
+//!
+//! The other partitions go on. The records that were read of a failed partition are dropped everywhere, since its next claim
+//! gets a new generation; after the backoff it is claimed again and rewound to its committable offset.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use tidegate_abi::host::PartitionPosition;
+
+use crate::kafka::consumer::TopicPartition;
+
+/// The partitions that have failed and have written nothing since.
+#[derive(Debug, Default)]
+pub(super) struct PartitionBackoff(BTreeMap<TopicPartition, Failing>);
+
+#[derive(Debug)]
+struct Failing {
+    since: Instant,
+    attempts: u32,
+    phase: Phase,
+    reason: String,
+}
+
+impl Failing {
+    fn is_paused(&self) -> bool {
+        !matches!(self.phase, Phase::Retrying(_))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Paused until then.
+    Waiting(Instant),
+    /// Being claimed again, under this generation.
+    Claiming(u64),
+    /// Read again under this generation; none of its records is settled yet.
+    Retrying(u64),
+}
+
+/// A failure as [`PartitionBackoff::fail`] has recorded it.
+pub(super) struct Failure {
+    /// How long the partition has been failing.
+    pub(super) waited: Duration,
+    /// How often it has failed.
+    pub(super) attempts: u32,
+    /// How long it is paused now.
+    pub(super) pause: Duration,
+}
+
+impl PartitionBackoff {
+    /// Number of partitions that are not read for now.
+    pub(super) fn paused(&self) -> usize {
+        self.0.values().filter(|failing| failing.is_paused()).count()
+    }
+
+    /// Why one of the partitions is paused.
+    pub(super) fn reason(&self) -> Option<&str> {
+        self.0.values().find(|failing| failing.is_paused()).map(|failing| failing.reason.as_str())
+    }
+
+    /// Whether failed partitions are being claimed again under this generation.
+    pub(super) fn is_claiming(&self, generation: u64) -> bool {
+        self.0.values().any(|failing| failing.phase == Phase::Claiming(generation))
+    }
+
+    /// Whether this partition is being claimed again under this generation.
+    pub(super) fn is_claiming_partition(&self, at: &TopicPartition, generation: u64) -> bool {
+        self.0.get(at).is_some_and(|failing| failing.phase == Phase::Claiming(generation))
+    }
+
+    /// Removes partitions that the task does not own any more.
+    pub(super) fn remove(&mut self, partitions: &[TopicPartition]) {
+        self.0.retain(|at, _| !partitions.contains(at));
+    }
+
+    /// Removes partitions of which records were settled since they failed.
+    pub(super) fn settled(&mut self, positions: &[PartitionPosition], now: Instant) {
+        if self.0.is_empty() {
+            return;
+        }
+        self.0.retain(|at, failing| {
+            let has_recovered = positions.iter().any(|position| {
+                failing.phase == Phase::Retrying(position.generation)
+                    && position.partition == at.partition
+                    && *position.topic == *at.topic
+            });
+            if has_recovered {
+                let seconds = now.saturating_duration_since(failing.since).as_secs();
+                tracing::info!(partition = %at, attempts = failing.attempts, seconds, "partition works again");
+            }
+            !has_recovered
+        });
+    }
+
+    /// The partitions whose backoff is over.
+    pub(super) fn due(&self, now: Instant) -> Vec<TopicPartition> {
+        let is_due = |failing: &Failing| matches!(failing.phase, Phase::Waiting(until) if now >= until);
+        self.0.iter().filter(|(_, failing)| is_due(failing)).map(|(at, _)| at.clone()).collect()
+    }
+
+    /// Records a failure of a partition; `backoff` gives the pause behind this many attempts.
+    pub(super) fn fail(
+        &mut self,
+        at: &TopicPartition,
+        reason: String,
+        backoff: impl Fn(u32) -> Duration,
+        now: Instant,
+    ) -> Failure {
+        let fresh = || Failing { since: now, attempts: 0, phase: Phase::Waiting(now), reason: String::new() };
+        let failing = self.0.entry(at.clone()).or_insert_with(fresh);
+        failing.reason = reason;
+        let pause = backoff(failing.attempts);
+        failing.attempts += 1;
+        failing.phase = Phase::Waiting(now + pause);
+        let waited = now.saturating_duration_since(failing.since);
+        Failure { waited, attempts: failing.attempts, pause }
+    }
+
+    /// The partitions are claimed again under this generation.
+    pub(super) fn claiming(&mut self, partitions: &[TopicPartition], generation: u64) {
+        self.enter(partitions.iter(), Phase::Claiming(generation));
+    }
+
+    /// The partitions are read again under this generation.
+    pub(super) fn retrying<'p>(
+        &mut self,
+        partitions: impl Iterator<Item = &'p TopicPartition>,
+        generation: u64,
+    ) {
+        self.enter(partitions, Phase::Retrying(generation));
+    }
+
+    fn enter<'p>(&mut self, partitions: impl Iterator<Item = &'p TopicPartition>, phase: Phase) {
+        for at in partitions {
+            if let Some(failing) = self.0.get_mut(at) {
+                failing.phase = phase;
+            }
+        }
+    }
+}

@@ -1,0 +1,450 @@
+//! What a task does next: a state machine without I/O.
+//!
+//! The poll loop (`poll/`) owns the Kafka consumer and the channels to the stages. It reports what has happened as
+//! [`KafkaEvent`]s and [`PollMessage`]s, calls [`Flow::tick`] between polls, and executes the [`Action`]s in the order in which
+//! they were decided. Nothing in here waits, reads a clock or talks to Kafka, so the model test in `model/` drives this code
+//! through random interleavings of polls, writes, failures, rebalances and crashes.
+//!
+//! - [`partitions`]: the assigned partitions, their committable and committed offsets.
+//! - [`open_batch`]: the batch that is being filled.
+//! - [`rebalance`]: assigned, claimed, revoked and lost partitions.
+//! - [`backoff`]: partitions that are paused, rewound and retried.
+//! - [`status`]: the state and the counts that are reported.
+
+mod backoff;
+#[cfg(test)]
+mod model;
+mod open_batch;
+mod partitions;
+mod rebalance;
+mod status;
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use tidegate_abi::host::Batch;
+
+pub(super) use self::open_batch::ConsumedRecord;
+use self::{
+    backoff::PartitionBackoff,
+    open_batch::OpenBatch,
+    partitions::Partitions,
+    rebalance::{Claim, Handover},
+};
+use super::{
+    channels::{Claimed, PollMessage, SinkInput, WorkerInput},
+    error::TaskError,
+    message::{Counts, TaskCommand},
+    settings::TaskSettings,
+};
+use crate::{
+    config::RetryPolicy,
+    kafka::consumer::{
+        CommitError, Commits, ConsumerError, Positions, StartAt, TopicPartition, TopicsChange, Watermarks,
+    },
+};
+
+/// How long the batches may be full before the consumer is paused. A pause discards what librdkafka has fetched ahead, so a
+/// short one costs more than it saves.
+const PAUSE_AFTER: Duration = Duration::from_secs(1);
+
+/// What the consumer reports, apart from records.
+#[derive(Debug)]
+pub(super) enum KafkaEvent {
+    /// The group assigned these partitions, in addition to those that the task has.
+    Assigned(Vec<TopicPartition>),
+    /// The group takes partitions away, and waits until they are released.
+    Revoked(Vec<TopicPartition>),
+    /// The group has taken partitions away without waiting.
+    Lost(Vec<TopicPartition>),
+    /// A commit has ended.
+    CommitDone(Result<Positions, CommitError>),
+    /// Positions are gone from their logs; the consumer has paused the partitions.
+    PositionsLost(Vec<TopicPartition>),
+    /// The topics that match the pattern have changed.
+    Topics(TopicsChange),
+    /// Nothing can be read for now, for this reason.
+    Stalled(String),
+    /// Records can be read again.
+    Recovered,
+    /// The consumer cannot go on.
+    Fatal(ConsumerError),
+}
+
+/// What the poll loop is to do.
+#[derive(Debug)]
+pub(super) enum Action {
+    /// Join the group.
+    Join,
+    /// Read these partitions, and call [`Flow::on_reading`] unless another rebalance came first.
+    Assign(Claimed),
+    /// Seek these partitions, and resume them.
+    Rewind(Vec<(TopicPartition, StartAt)>),
+    /// Pause one partition until it is rewound or released.
+    PausePartition(TopicPartition),
+    /// Pause all partitions.
+    Pause,
+    /// Resume all partitions, except those that are paused one by one.
+    Resume,
+    /// Commit in the background; the answer is a [`KafkaEvent::CommitDone`].
+    Commit(Commits),
+    /// Commit, and wait for the answer.
+    CommitAndWait(Commits),
+    /// Give the revoked partitions back to the group.
+    Release,
+    /// Pass this on to the transform worker.
+    SendToWorker(WorkerInput),
+    /// Pass this on to the sink worker.
+    SendToSink(SinkInput),
+    /// Have the stages give up waiting at this time.
+    StopStages(Instant),
+}
+
+/// The task's membership in its consumer group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Membership {
+    /// It has not asked to join.
+    None,
+    /// It has been waiting for the group since then.
+    Joining(Instant),
+    /// The group has assigned it partitions, or none.
+    Member,
+}
+
+/// What of a task's settings decides what it does next.
+struct FlowSettings {
+    retry: RetryPolicy,
+    handover_timeout: Duration,
+    until_end: bool,
+}
+
+/// The state of a task between two polls.
+pub(super) struct Flow {
+    settings: FlowSettings,
+    pub(super) partitions: Partitions,
+    open_batch: OpenBatch,
+    backoff: PartitionBackoff,
+    /// Where the logs begin and end, as far as known.
+    ends: Watermarks,
+    handover: Option<Handover>,
+    /// The number that was given to an assignment or a claim last.
+    last_generation: u64,
+    claim: Claim,
+    membership: Membership,
+
+    is_worker_ready: bool,
+    is_sink_open: bool,
+    /// Stages whose threads run.
+    stages_running: usize,
+    /// Batches that stages have and that are not settled yet.
+    in_flight: usize,
+    /// Something was settled since the last commit.
+    has_uncommitted: bool,
+    /// Consumed records that are settled.
+    settled_inputs: u64,
+
+    /// The supervisor has paused the task.
+    is_paused: bool,
+    /// The consumer is paused.
+    is_consumer_paused: bool,
+    /// Since when no record may be read.
+    full_since: Option<Instant>,
+    /// The task is to stop by then.
+    stopping: Option<Instant>,
+    failure: Option<TaskError>,
+    consumer_stalled: Option<String>,
+    overdue_call: Option<String>,
+    dead_letters_blocked: Option<String>,
+
+    counts: Counts,
+    actions: VecDeque<Action>,
+}
+
+impl Flow {
+    pub(super) fn new(settings: &TaskSettings) -> Self {
+        let keeps_rejected = settings.errors.on_reject.dead_letter_policy().is_some();
+        Self {
+            partitions: Partitions::default(),
+            open_batch: OpenBatch::new(settings.batch, settings.batch_memory, keeps_rejected),
+            backoff: PartitionBackoff::default(),
+            ends: Watermarks::new(),
+            handover: None,
+            last_generation: 0,
+            claim: Claim::default(),
+            membership: Membership::None,
+            is_worker_ready: false,
+            is_sink_open: false,
+            stages_running: 2,
+            in_flight: 0,
+            has_uncommitted: false,
+            settled_inputs: 0,
+            is_paused: false,
+            is_consumer_paused: false,
+            full_since: None,
+            stopping: None,
+            failure: None,
+            consumer_stalled: None,
+            overdue_call: None,
+            dead_letters_blocked: None,
+            counts: Counts::default(),
+            actions: VecDeque::new(),
+            settings: FlowSettings {
+                retry: settings.errors.retry,
+                handover_timeout: settings.shutdown,
+                until_end: settings.until_end,
+            },
+        }
+    }
+
+    /// The next action to execute.
+    pub(super) fn next_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    fn act(&mut self, action: Action) {
+        self.actions.push_back(action);
+    }
+
+    /// Decides what is due now. Called between two polls.
+    pub(super) fn tick(&mut self, now: Instant) {
+        self.join(now);
+        self.dispatch(now);
+        self.hand_over(now);
+        self.retry_partitions(now);
+        self.commit();
+        self.pause_or_resume(now);
+    }
+
+    /// Joins the group once every plugin is open, so that a task that cannot open one causes no rebalance.
+    fn join(&mut self, now: Instant) {
+        let is_ready = self.is_sink_open && self.is_worker_ready && self.stopping.is_none();
+        if is_ready && self.membership == Membership::None {
+            self.membership = Membership::Joining(now);
+            self.act(Action::Join);
+        }
+    }
+
+    /// Hands the batch that is due to the transform worker, if that is idle. Nothing new is started while partitions are handed
+    /// over, which would make the group wait for longer.
+    fn dispatch(&mut self, now: Instant) {
+        if !self.is_worker_ready || self.handover.is_some() || self.failure.is_some() {
+            return;
+        }
+        let Some(batch) = self.open_batch.due(self.stopping.is_some(), now) else { return };
+        self.is_worker_ready = false;
+        self.in_flight += 1;
+        self.act(Action::SendToWorker(WorkerInput::Batch(batch)));
+    }
+
+    /// Commits what was settled since the last commit.
+    fn commit(&mut self) {
+        if !std::mem::take(&mut self.has_uncommitted) {
+            return;
+        }
+        let commits = self.partitions.uncommitted();
+        if !commits.is_empty() {
+            self.act(Action::Commit(commits));
+        }
+    }
+
+    /// Pauses the consumer when the task is paused or stopping, or when the batches have been full for a while.
+    fn pause_or_resume(&mut self, now: Instant) {
+        if self.may_read() {
+            self.full_since = None;
+            if std::mem::take(&mut self.is_consumer_paused) {
+                self.act(Action::Resume);
+            }
+            return;
+        }
+        let since = *self.full_since.get_or_insert(now);
+        let is_due = self.is_halted() || now.saturating_duration_since(since) > PAUSE_AFTER;
+        if is_due && !self.is_consumer_paused {
+            self.is_consumer_paused = true;
+            self.act(Action::Pause);
+        }
+    }
+
+    /// Whether more records may be read.
+    pub(super) fn may_read(&self) -> bool {
+        !self.is_halted() && self.open_batch.has_space()
+    }
+
+    /// Whether reading has ended until somebody says otherwise: the task is paused or stopping.
+    pub(super) fn is_halted(&self) -> bool {
+        self.is_paused || self.stopping.is_some()
+    }
+
+    pub(super) fn is_consumer_paused(&self) -> bool {
+        self.is_consumer_paused
+    }
+
+    /// Whether any partition is not read for now.
+    pub(super) fn has_paused_partitions(&self) -> bool {
+        self.is_consumer_paused || self.backoff.paused() > 0
+    }
+
+    /// How long the open batch may still wait for more records; `None` while it is empty.
+    pub(super) fn time_left(&self, now: Instant) -> Option<Duration> {
+        self.open_batch.time_left(now)
+    }
+
+    /// Copies a record into the open batch. A record that comes although the consumer is paused is taken too, since the consumer
+    /// does not return it again.
+    pub(super) fn take(&mut self, record: &impl ConsumedRecord, now: impl FnOnce() -> Instant) {
+        self.open_batch.take(record, &self.partitions, now);
+    }
+
+    /// Whether all records that were read are settled.
+    pub(super) fn is_drained(&self) -> bool {
+        self.open_batch.is_empty() && self.in_flight == 0
+    }
+
+    /// Whether the task has to end.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        let is_stopped = || self.stopping.is_some_and(|deadline| self.is_drained() || now >= deadline);
+        self.failure.is_some() || is_stopped()
+    }
+
+    pub(super) fn stopping(&self) -> Option<Instant> {
+        self.stopping
+    }
+
+    pub(super) fn stages_running(&self) -> usize {
+        self.stages_running
+    }
+
+    pub(super) fn failure(&self) -> Option<&TaskError> {
+        self.failure.as_ref()
+    }
+
+    pub(super) fn into_failure(self) -> Option<TaskError> {
+        self.failure
+    }
+
+    pub(super) fn overdue_call(&self) -> Option<&str> {
+        self.overdue_call.as_deref()
+    }
+
+    pub(super) fn set_overdue_call(&mut self, call: Option<String>) {
+        self.overdue_call = call;
+    }
+
+    /// Adds where logs begin and end.
+    pub(super) fn learn_ends(&mut self, ends: Watermarks) {
+        self.ends.extend(ends);
+    }
+
+    /// Measures the lag. `read` returns the consumer's positions.
+    pub(super) fn measure_lag(&mut self, read: impl FnOnce() -> Positions) {
+        // Behind the last settled record there may be control records of transactions, which only the position counts.
+        let read = if self.is_drained() { read() } else { Positions::new() };
+        self.counts.lag = self.partitions.lag(&self.ends, &read);
+    }
+
+    /// The consumer reports something.
+    pub(super) fn on_kafka(&mut self, event: KafkaEvent, now: Instant) {
+        match event {
+            KafkaEvent::Assigned(partitions) => {
+                self.membership = Membership::Member;
+                self.on_assigned(partitions);
+            }
+            KafkaEvent::Revoked(partitions) => self.on_revoked(partitions, now),
+            KafkaEvent::Lost(partitions) => self.on_lost(partitions),
+            KafkaEvent::Topics(change) => self.on_topics(&change, now),
+            KafkaEvent::PositionsLost(partitions) => self.on_positions_lost(partitions, now),
+            KafkaEvent::CommitDone(Ok(positions)) => self.on_committed(&positions),
+            KafkaEvent::CommitDone(Err(error)) if error.is_permanent() => self.fail(error.into()),
+            KafkaEvent::CommitDone(Err(error)) => {
+                tracing::debug!(%error, "commit failed, to be repeated with the next one");
+            }
+            KafkaEvent::Stalled(reason) => self.consumer_stalled = Some(reason),
+            KafkaEvent::Recovered => self.consumer_stalled = None,
+            KafkaEvent::Fatal(error) => self.fail(error.into()),
+        }
+    }
+
+    /// A stage or the supervisor reports something.
+    pub(super) fn on_message(&mut self, message: PollMessage, now: Instant) {
+        match message {
+            PollMessage::Command(command) => self.on_command(&command, now),
+            PollMessage::WorkerReady => self.is_worker_ready = true,
+            PollMessage::SinkOpen => self.is_sink_open = true,
+            PollMessage::Claimed(claimed) => self.on_claimed(claimed),
+            PollMessage::PartitionFailed(failure) => self.on_partition_failed(failure, now),
+            PollMessage::Settled(settled) => {
+                self.backoff.settled(&settled.positions, now);
+                self.partitions.settle(&settled.positions);
+                self.counts.delivered += settled.delivered as u64;
+                self.has_uncommitted = true;
+            }
+            PollMessage::BatchDone(batch) => self.on_batch_done(batch),
+            PollMessage::Ends(ends) => self.learn_ends(ends),
+            PollMessage::DeadLettered(count) => self.counts.dead_lettered += count as u64,
+            PollMessage::DeadLettersBlocked(reason) => self.dead_letters_blocked = reason,
+            PollMessage::StageFailed(error) => self.on_stage_failed(error),
+            PollMessage::StageEnded(outcome) => {
+                self.stages_running -= 1;
+                if let Err(error) = outcome {
+                    self.on_stage_failed(error);
+                }
+            }
+        }
+    }
+
+    fn on_stage_failed(&mut self, error: TaskError) {
+        // It was still trying to open a plugin or to claim partitions, which a task that stops does not need any more.
+        if self.stopping.is_some() && self.is_drained() {
+            return tracing::warn!("gave up while stopping: {error}");
+        }
+        self.fail(error);
+    }
+
+    fn on_command(&mut self, command: &TaskCommand, now: Instant) {
+        match command {
+            TaskCommand::Pause => self.is_paused = true,
+            TaskCommand::Resume => self.is_paused = false,
+            TaskCommand::Reopen => {
+                self.act(Action::SendToWorker(WorkerInput::Reopen));
+                self.act(Action::SendToSink(SinkInput::Reopen));
+            }
+            TaskCommand::Stop { within } => {
+                let deadline = now + *within;
+                self.stopping = Some(self.stopping.map_or(deadline, |earlier| earlier.min(deadline)));
+                self.act(Action::StopStages(deadline));
+            }
+        }
+    }
+
+    fn on_batch_done(&mut self, batch: Batch) {
+        self.in_flight -= 1;
+        self.settled_inputs += batch.input_count() as u64;
+        self.counts.batches += 1;
+        self.counts.rejected += batch.rejected_count() as u64;
+        self.counts.filtered += batch.filtered_count() as u64;
+        self.open_batch.recycle(batch);
+    }
+
+    fn on_topics(&mut self, change: &TopicsChange, now: Instant) {
+        if self.settings.until_end {
+            self.counts.total_partitions = Some(u32::try_from(change.partitions).unwrap_or(u32::MAX));
+        }
+        if !change.appeared.is_empty() && self.partitions.len() == 0 {
+            self.membership = Membership::Joining(now);
+        }
+    }
+
+    /// The group has committed these positions.
+    pub(super) fn on_committed(&mut self, positions: &Positions) {
+        self.partitions.committed(positions);
+        if self.partitions.uncommitted().is_empty() {
+            self.counts.committed = self.settled_inputs;
+        }
+    }
+
+    /// Ends the task. The first failure is reported; those that follow are caused by it.
+    pub(super) fn fail(&mut self, error: TaskError) {
+        self.failure.get_or_insert(error);
+    }
+}

@@ -1,0 +1,280 @@
+//! The open batch, which records from Kafka are copied into, and the closed one that waits for the transform worker.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tidegate_abi::host::{Batch, NewRecord, Part, Partition, Rejection};
+
+use super::partitions::{Partitions, Slot};
+use crate::config::BatchLimits;
+
+/// A record as the consumer returns it. It is borrowed from librdkafka, so it is copied once and dropped.
+pub(in crate::pipeline) trait ConsumedRecord {
+    fn topic(&self) -> &str;
+    fn partition(&self) -> i32;
+    fn offset(&self) -> i64;
+    fn timestamp_ms(&self) -> Option<i64>;
+    fn key(&self) -> Option<&[u8]>;
+    fn value(&self) -> Option<&[u8]>;
+    fn headers(&self) -> impl ExactSizeIterator<Item = (&[u8], Option<&[u8]>)>;
+}
+
+/// The open batch, and the closed one that waits for the transform worker.
+pub(in crate::pipeline) struct OpenBatch {
+    limits: BatchLimits,
+    memory: usize,
+    /// Rejected records are copied too, since they go to a dead-letter topic.
+    keeps_rejected: bool,
+    open: Batch,
+    /// When the first record of the open batch was read.
+    since: Option<Instant>,
+    closed: Option<Batch>,
+    /// Emptied batches, kept to reuse their memory.
+    spare: Vec<Batch>,
+    last: Option<LastSlot>,
+    /// Records read.
+    pub(super) read: u64,
+    /// Bytes read.
+    pub(super) bytes: u64,
+}
+
+/// The slot of the last record. Consecutive records are mostly of the same partition, which saves the look-up.
+struct LastSlot {
+    slot: Slot,
+    partition: i32,
+    index: usize,
+}
+
+impl OpenBatch {
+    /// `memory` is the memory budget of one batch in bytes, with its tables and decoded values: many small records use it up
+    /// too. `keeps_rejected` says that the bytes of rejected records are needed.
+    pub(super) fn new(limits: BatchLimits, memory: usize, keeps_rejected: bool) -> Self {
+        let (open, spare) = (Batch::new(), Vec::new());
+        let max_records = limits.max_records.min(memory / Batch::RECORD_BYTES).max(1);
+        let limits = BatchLimits { max_records, ..limits };
+        Self {
+            limits,
+            memory,
+            keeps_rejected,
+            open,
+            since: None,
+            closed: None,
+            spare,
+            last: None,
+            read: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Copies a record into the open batch, unless its partition is not read any more: then it is read again by the next
+    /// owner of the partition, or by this task once it has rewound the partition.
+    pub(super) fn take(
+        &mut self,
+        record: &impl ConsumedRecord,
+        partitions: &Partitions,
+        now: impl FnOnce() -> Instant,
+    ) {
+        let (topic, partition) = (record.topic(), record.partition());
+        let known =
+            self.last.as_ref().filter(|last| last.partition == partition && *last.slot.topic == *topic);
+        let slot = match known {
+            Some(last) => last.slot.clone(),
+            None => match partitions.slot(topic, partition) {
+                Some(slot) => slot,
+                None => return,
+            },
+        };
+        let shape = Shape::of(record);
+        self.read += 1;
+        self.bytes += shape.bytes as u64;
+        // A pause may let another record through while a closed batch waits: it goes into the open one, whatever its size.
+        let fits = self.open.payload_bytes() + shape.bytes <= self.limits.max_bytes;
+        if self.open.input_count() > 0 && !fits && self.closed.is_none() {
+            self.close();
+        }
+        self.since.get_or_insert_with(now);
+        let index = self.slot_index(&slot, partition);
+        let new = NewRecord {
+            offset: record.offset(),
+            timestamp_ms: record.timestamp_ms(),
+            key: record.key(),
+            value: record.value(),
+        };
+        match shape.rejection(self.limits.max_record_bytes) {
+            None => {
+                // `Shape` has checked that all names are UTF-8.
+                let text = |name| std::str::from_utf8(name).unwrap_or_default();
+                let headers = record.headers().map(|(name, value)| (text(name), value));
+                self.open.push(index, new, headers);
+            }
+            Some(rejection) if self.keeps_rejected => {
+                self.open.push_rejected(index, new, record.headers(), rejection);
+            }
+            Some(rejection) => {
+                let bare = NewRecord { key: None, value: None, ..new };
+                self.open.push_rejected(index, bare, std::iter::empty(), rejection);
+            }
+        }
+    }
+
+    fn slot_index(&mut self, slot: &Slot, partition: i32) -> usize {
+        if let Some(last) = &self.last
+            && last.partition == partition
+            && Arc::ptr_eq(&last.slot.topic, &slot.topic)
+        {
+            return last.index;
+        }
+        let index = self.open.slot(&slot.topic, partition, slot.generation);
+        self.open.set_claimed_state(index, &slot.state);
+        self.last = Some(LastSlot { slot: slot.clone(), partition, index });
+        index
+    }
+
+    /// Closes the open batch and opens another.
+    fn close(&mut self) {
+        debug_assert!(self.closed.is_none(), "one batch waits at a time");
+        let next = self.spare.pop().unwrap_or_default();
+        self.closed = Some(std::mem::replace(&mut self.open, next));
+        self.since = None;
+        self.last = None;
+    }
+
+    /// Whether the limits allow another record.
+    pub(super) fn has_space(&self) -> bool {
+        self.closed.is_none()
+            && self.open.input_count() < self.limits.max_records
+            && self.open.payload_bytes() < self.limits.max_bytes
+    }
+
+    /// How long the open batch may still wait for more records; `None` while it is empty.
+    pub(super) fn time_left(&self, now: Instant) -> Option<Duration> {
+        self.since.map(|since| self.limits.max_wait.saturating_sub(now.saturating_duration_since(since)))
+    }
+
+    /// Returns the batch that is to be processed next: the closed one, else the open one if it is full or has waited for
+    /// `batch.max_wait`. With `at_once`, the open one even if it is neither.
+    pub(super) fn due(&mut self, at_once: bool, now: Instant) -> Option<Batch> {
+        if self.closed.is_none() {
+            let waited = self.time_left(now).is_some_and(|left| left.is_zero());
+            if self.open.input_count() == 0 || !(at_once || waited || !self.has_space()) {
+                return None;
+            }
+            self.close();
+        }
+        self.closed.take()
+    }
+
+    /// Whether no record waits to be processed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.input_count() == 0 && self.closed.is_none()
+    }
+
+    /// Takes a settled batch back to reuse its memory: as much as its payload and three times that for its values, within the
+    /// memory budget.
+    pub(super) fn recycle(&mut self, mut batch: Batch) {
+        batch.reset(self.keep());
+        self.spare.push(batch);
+    }
+
+    fn keep(&self) -> usize {
+        self.limits.max_bytes.saturating_mul(4).min(self.memory)
+    }
+
+    /// Drops the records of all partitions but those that `keep` names.
+    pub(super) fn retain(&mut self, keep: impl Fn(&Partition) -> bool) {
+        self.last = None;
+        self.open.retain_partitions(&keep);
+        if self.open.input_count() == 0 {
+            // The bytes of dropped records count until the batch is reset: it would stay full and never be due.
+            self.open.reset(self.keep());
+            self.since = None;
+        }
+        if let Some(closed) = &mut self.closed {
+            closed.retain_partitions(&keep);
+        }
+        self.closed = self.closed.take().filter(|closed| closed.input_count() > 0);
+    }
+}
+
+/// What has to be known of a record before it is copied.
+struct Shape {
+    /// Of key, value and headers.
+    bytes: usize,
+    /// The name of a header is not UTF-8.
+    bad_header: bool,
+}
+
+impl Shape {
+    fn of(record: &impl ConsumedRecord) -> Self {
+        let bytes = record.key().map_or(0, <[u8]>::len) + record.value().map_or(0, <[u8]>::len);
+        let mut shape = Self { bytes, bad_header: false };
+        for (name, value) in record.headers() {
+            shape.bytes += name.len() + value.map_or(0, <[u8]>::len);
+            shape.bad_header |= std::str::from_utf8(name).is_err();
+        }
+        shape
+    }
+
+    #[inline]
+    fn rejection(&self, max_record_bytes: usize) -> Option<Rejection> {
+        if self.bytes > max_record_bytes {
+            let bytes = self.bytes;
+            let reason =
+                format!("it has {bytes} bytes, more than batch.max_record_bytes = {max_record_bytes} allows");
+            return Some(Rejection::too_large(Part::Record, reason));
+        }
+        let reason = "the name of a header is not text: invalid UTF-8";
+        self.bad_header.then(|| Rejection::new(Part::Headers, reason))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: BatchLimits = BatchLimits {
+        max_records: 100,
+        max_bytes: 1000,
+        max_wait: Duration::from_secs(3600),
+        max_record_bytes: 1 << 20,
+    };
+
+    fn fill(batch: &mut Batch, partition: i32, bytes: usize) {
+        let slot = batch.slot(&Arc::from("t"), partition, 1);
+        let value = vec![0; bytes];
+        let record = NewRecord { offset: 0, timestamp_ms: None, key: None, value: Some(&value) };
+        batch.push(slot, record, std::iter::empty());
+    }
+
+    #[test]
+    fn a_full_batch_whose_partitions_are_gone_has_space_again() {
+        let mut batches = OpenBatch::new(LIMITS, 1 << 20, false);
+        fill(&mut batches.open, 0, 1000);
+        assert!(!batches.has_space());
+        batches.retain(|_| false);
+        assert!(batches.has_space() && batches.is_empty());
+        assert!(batches.due(true, Instant::now()).is_none());
+    }
+
+    #[test]
+    fn what_is_left_of_a_full_batch_is_due() {
+        let mut batches = OpenBatch::new(LIMITS, 1 << 20, false);
+        fill(&mut batches.open, 0, 500);
+        fill(&mut batches.open, 1, 500);
+        batches.retain(|slot| slot.partition == 1);
+        assert_eq!(batches.due(false, Instant::now()).unwrap().input_count(), 1);
+    }
+
+    #[test]
+    fn many_empty_records_fill_the_memory_too() {
+        let mut batches = OpenBatch::new(BatchLimits { max_records: 1_000_000, ..LIMITS }, 1 << 20, false);
+        let mut count = 0;
+        while batches.has_space() {
+            fill(&mut batches.open, 0, 0);
+            count += 1;
+        }
+        assert!(count * Batch::RECORD_BYTES <= 1 << 20, "{count}");
+    }
+}

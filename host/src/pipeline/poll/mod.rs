@@ -1,0 +1,290 @@
+//! The poll loop: reports to [`Flow`] what Kafka, the stages and the supervisor say, and executes what it decides.
+//!
+//! A consumer that stops polling is removed from its group after `max.poll.interval.ms`, so nothing in here waits for a plugin.
+
+mod commit;
+mod lag;
+mod teardown;
+mod topics;
+mod watchdog;
+
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender},
+    },
+    time::{Duration, Instant},
+};
+
+use rdkafka::message::{BorrowedMessage, Message as _};
+
+use self::lag::LagTimer;
+use super::{
+    call_clock::CallClock,
+    channels::{PollMessage, SinkInput, WorkerInput},
+    error::TaskError,
+    flow::{Action, ConsumedRecord, Flow, KafkaEvent},
+    message::{Counts, TaskEvent, TaskEvents, TaskState},
+    settings::TaskSettings,
+    stop::StopSignal,
+};
+use crate::kafka::{
+    consumer::{Consumer, ConsumerError, ConsumerEvent, Topics},
+    raw_headers,
+};
+
+/// Longest wait for the next record. Commands, commits and the watchdog are looked after in between.
+const TICK: Duration = Duration::from_millis(50);
+/// Wait while a batch is due and the transform worker is busy.
+const SHORT_TICK: Duration = Duration::from_millis(2);
+/// Records that are read in a row before anything else is looked after.
+const BURST: usize = 1000;
+/// How often progress is reported.
+const REPORT_INTERVAL: Duration = Duration::from_millis(200);
+/// Longest time for the last commit of partitions that are handed over.
+const LAST_COMMIT: Duration = Duration::from_secs(5);
+
+/// What one poll returned. A record was copied into the open batch, since it borrows from the consumer.
+enum Polled {
+    Nothing,
+    Record,
+    Event(KafkaEvent),
+}
+
+/// The poll loop of a task.
+pub(super) struct PollLoop<'t> {
+    settings: Arc<TaskSettings>,
+    flow: Flow,
+    consumer: Consumer,
+    inbox: Receiver<PollMessage>,
+    to_self: Sender<PollMessage>,
+    /// `None` once the stages are to end.
+    worker: Option<Sender<WorkerInput>>,
+    sink: Option<Sender<SinkInput>>,
+    clocks: [Arc<CallClock>; 2],
+    stop: Arc<StopSignal>,
+    events: &'t TaskEvents,
+    lag: LagTimer,
+    reported: Reported,
+}
+
+/// What the supervisor was told last.
+struct Reported {
+    at: Instant,
+    counts: Counts,
+    state: TaskState,
+}
+
+impl<'t> PollLoop<'t> {
+    #[expect(clippy::too_many_arguments, reason = "the ends of every channel of the task meet here, once")]
+    pub(super) fn new(
+        settings: Arc<TaskSettings>,
+        consumer: Consumer,
+        inbox: (Receiver<PollMessage>, Sender<PollMessage>),
+        worker: Sender<WorkerInput>,
+        sink: Sender<SinkInput>,
+        clocks: [Arc<CallClock>; 2],
+        stop: Arc<StopSignal>,
+        events: &'t TaskEvents,
+    ) -> Self {
+        let (inbox, to_self) = inbox;
+        Self {
+            flow: Flow::new(&settings),
+            lag: LagTimer::new(consumer.offset_resolver()),
+            settings,
+            consumer,
+            inbox,
+            to_self,
+            worker: Some(worker),
+            sink: Some(sink),
+            clocks,
+            stop,
+            events,
+            reported: Reported { at: Instant::now(), counts: Counts::default(), state: TaskState::Starting },
+        }
+    }
+
+    /// Runs until the task is to stop, or fails. Returns whether everything in flight was delivered and committed.
+    ///
+    /// # Errors
+    /// Why the task fails.
+    pub(super) fn run(mut self) -> Result<bool, TaskError> {
+        while !self.flow.is_over(Instant::now()) {
+            self.flow.tick(Instant::now());
+            self.execute();
+            self.poll_kafka();
+            self.empty_inbox();
+            self.watch_calls();
+            self.measure_lag();
+            self.report(REPORT_INTERVAL);
+        }
+        self.tear_down()
+    }
+
+    /// Executes what the flow has decided. The next poll must not come before that.
+    fn execute(&mut self) {
+        while let Some(action) = self.flow.next_action() {
+            if let Err(error) = self.perform(action) {
+                self.flow.fail(error.into());
+            }
+        }
+    }
+
+    fn perform(&mut self, action: Action) -> Result<(), ConsumerError> {
+        match action {
+            Action::Join => self.join()?,
+            Action::Assign(claimed) => match self.consumer.assign(&claimed.starts) {
+                Ok(()) => self.flow.on_reading(claimed),
+                // Another rebalance came first; the sink claims for that one next.
+                Err(ConsumerError::Superseded | ConsumerError::NoStart { .. }) => {}
+                Err(error) => return Err(error),
+            },
+            Action::Rewind(starts) => self.consumer.rewind(&starts)?,
+            Action::PausePartition(partition) => self.consumer.hold(&partition)?,
+            Action::Pause => self.consumer.pause()?,
+            Action::Resume => self.consumer.resume()?,
+            Action::Commit(commits) => self.consumer.commit_async(&commits),
+            Action::CommitAndWait(commits) => self.commit_and_wait(&commits),
+            Action::Release => self.consumer.release()?,
+            // A stage that has ended has reported that to the inbox.
+            Action::SendToWorker(input) => {
+                let _ended = self.worker.as_ref().is_none_or(|worker| worker.send(input).is_err());
+            }
+            Action::SendToSink(input) => {
+                let _ended = self.sink.as_ref().is_none_or(|sink| sink.send(input).is_err());
+            }
+            Action::StopStages(deadline) => self.stop.ask(deadline),
+        }
+        Ok(())
+    }
+
+    fn join(&self) -> Result<(), ConsumerError> {
+        match &self.settings.consumer.topics {
+            Topics::List(topics) => tracing::info!("Subscribed to topics: {topics:?}"),
+            Topics::Pattern(pattern) => tracing::debug!("looking for topics matching {pattern}"),
+        }
+        self.consumer.join()
+    }
+
+    fn poll_kafka(&mut self) {
+        if !self.flow.may_read() {
+            return self.poll_without_reading();
+        }
+        let mut timeout = match self.flow.time_left(Instant::now()) {
+            None => TICK,
+            Some(left) if left.is_zero() => SHORT_TICK,
+            Some(left) => left.min(TICK),
+        };
+        for _ in 0..BURST {
+            match self.poll_once(timeout) {
+                Polled::Nothing => break,
+                Polled::Record => {}
+                Polled::Event(event) => self.on_event(event),
+            }
+            if !self.flow.may_read() {
+                break;
+            }
+            timeout = Duration::ZERO;
+        }
+    }
+
+    /// Stays in the group without reading records.
+    fn poll_without_reading(&mut self) {
+        let wait = if self.flow.is_halted() { SHORT_TICK * 5 } else { TICK };
+        if let Ok(message) = self.inbox.recv_timeout(wait) {
+            self.on_message(message);
+        }
+        // Without a pause the next poll would return a record that there is no space for.
+        if self.flow.is_consumer_paused()
+            && let Polled::Event(event) = self.poll_once(Duration::ZERO)
+        {
+            self.on_event(event);
+        }
+    }
+
+    fn poll_once(&mut self, timeout: Duration) -> Polled {
+        let event = match self.consumer.poll(timeout) {
+            None => return Polled::Nothing,
+            Some(ConsumerEvent::Message(message)) => {
+                self.flow.take(&message, Instant::now);
+                return Polled::Record;
+            }
+            Some(ConsumerEvent::Assigned(partitions)) => KafkaEvent::Assigned(partitions),
+            Some(ConsumerEvent::Revoked { partitions, lost: false }) => KafkaEvent::Revoked(partitions),
+            Some(ConsumerEvent::Revoked { partitions, lost: true }) => KafkaEvent::Lost(partitions),
+            Some(ConsumerEvent::Topics(change)) => KafkaEvent::Topics(change),
+            Some(ConsumerEvent::LostPositions(partitions)) => KafkaEvent::PositionsLost(partitions),
+            Some(ConsumerEvent::CommitDone(outcome)) => KafkaEvent::CommitDone(outcome),
+            Some(ConsumerEvent::Stalled(reason)) => KafkaEvent::Stalled(reason),
+            Some(ConsumerEvent::Recovered) => KafkaEvent::Recovered,
+            Some(ConsumerEvent::Fatal(error)) => KafkaEvent::Fatal(error),
+        };
+        Polled::Event(event)
+    }
+
+    fn on_event(&mut self, event: KafkaEvent) {
+        if let KafkaEvent::Topics(change) = &event {
+            self.log_topics(change);
+        }
+        self.flow.on_kafka(event, Instant::now());
+        self.execute();
+    }
+
+    fn empty_inbox(&mut self) {
+        while let Ok(message) = self.inbox.try_recv() {
+            self.on_message(message);
+        }
+    }
+
+    fn on_message(&mut self, message: PollMessage) {
+        self.flow.on_message(message, Instant::now());
+        self.execute();
+    }
+
+    /// Reports to the supervisor what has changed: the state at once, the counts at most every `interval`.
+    fn report(&mut self, interval: Duration) {
+        let state = self.flow.state(Instant::now());
+        if state != self.reported.state {
+            self.reported.state = state.clone();
+            (self.events)(TaskEvent::State(state));
+        }
+        if self.reported.at.elapsed() < interval {
+            return;
+        }
+        let counts = self.flow.counts(|| self.consumer.positions());
+        if counts != self.reported.counts {
+            (self.events)(TaskEvent::Progress(counts));
+        }
+        (self.reported.at, self.reported.counts) = (Instant::now(), counts);
+    }
+}
+
+impl ConsumedRecord for BorrowedMessage<'_> {
+    fn topic(&self) -> &str {
+        rdkafka::Message::topic(self)
+    }
+
+    fn partition(&self) -> i32 {
+        rdkafka::Message::partition(self)
+    }
+
+    fn offset(&self) -> i64 {
+        rdkafka::Message::offset(self)
+    }
+
+    fn timestamp_ms(&self) -> Option<i64> {
+        self.timestamp().to_millis()
+    }
+
+    fn key(&self) -> Option<&[u8]> {
+        rdkafka::Message::key(self)
+    }
+
+    fn value(&self) -> Option<&[u8]> {
+        self.payload()
+    }
+
+    fn headers(&self) -> impl ExactSizeIterator<Item = (&[u8], Option<&[u8]>)> {
+        raw_headers(self)
+    }
+}

@@ -1,0 +1,212 @@
+//! Writes rejected records to a dead-letter topic, and waits until they are acknowledged.
+
+use std::{
+    sync::{Arc, mpsc::Sender},
+    time::Duration,
+};
+
+use tidegate_abi::host::{Original, Part};
+
+use super::FailedRecord;
+use crate::{
+    config::DeadLetterPolicy,
+    dead_letters::{ErrorHeaders, headers},
+    kafka::producer::{NewTopic, Producer, ProducerRecord, SendProgress},
+    pipeline::{
+        channels::PollMessage,
+        error::{Stage, TaskError},
+        settings::TaskSettings,
+        stop::StopSignal,
+    },
+    plugins::Plugin,
+    telemetry::{now, scrub},
+};
+
+/// Writing that takes longer than this is reported as a stall.
+const REPORT_AFTER: Duration = Duration::from_secs(5);
+
+/// Writes the dead letters of a task. The producer is created for the first one, since most tasks never need it.
+pub(in crate::pipeline) struct DeadLetterWriter {
+    settings: Arc<TaskSettings>,
+    policy: DeadLetterPolicy,
+    producer: Option<Producer>,
+    poll: Sender<PollMessage>,
+    stop: Arc<StopSignal>,
+}
+
+/// A dead-letter record before it is sent.
+struct DeadLetter<'b> {
+    topic: String,
+    partition: i32,
+    original: Original<'b>,
+    error: Vec<(&'static str, String)>,
+}
+
+impl DeadLetterWriter {
+    /// A writer, if the connector has a dead-letter topic.
+    pub(in crate::pipeline) fn new(
+        settings: &Arc<TaskSettings>,
+        poll: &Sender<PollMessage>,
+        stop: &Arc<StopSignal>,
+    ) -> Option<Self> {
+        let policy = settings.errors.on_reject.dead_letter_policy()?.clone();
+        let (settings, poll, stop) = (Arc::clone(settings), poll.clone(), Arc::clone(stop));
+        Some(Self { settings, policy, producer: None, poll, stop })
+    }
+
+    /// Writes a dead letter for each rejected record. All are acknowledged when this returns.
+    ///
+    /// # Errors
+    /// When one cannot be written, or is a dead letter of this connector already. Others may have been written.
+    pub(super) fn write(&mut self, records: &[FailedRecord<'_>]) -> Result<(), TaskError> {
+        if self.stop.has_ended() {
+            return Err(TaskError::Ended);
+        }
+        let mut watch = Watch { reported: false, poll: &self.poll, stop: &self.stop };
+        let producer = match &mut self.producer {
+            Some(producer) => producer,
+            none => none.insert(Producer::open(&self.settings.letters_producer())?),
+        };
+        let written = write(producer, &self.settings, &self.policy, records, &mut watch);
+        watch.end(written.is_ok());
+        if written.is_err() {
+            self.producer = None;
+        }
+        written?;
+        let _ended = self.poll.send(PollMessage::DeadLettered(records.len())).is_err();
+        Ok(())
+    }
+}
+
+fn write(
+    producer: &mut Producer,
+    settings: &TaskSettings,
+    policy: &DeadLetterPolicy,
+    records: &[FailedRecord<'_>],
+    watch: &mut Watch<'_>,
+) -> Result<(), TaskError> {
+    let new = NewTopic { partitions: policy.partitions, replication: policy.replication };
+    let mut letters = Vec::with_capacity(records.len());
+    for record in records {
+        let mut letter = DeadLetter::new(settings, policy, record)?;
+        let partitions = producer.ensure_topic(&letter.topic, new, &mut |waiting| watch.go_on(waiting))?;
+        letter.partition %= partitions.max(1);
+        letters.push(letter);
+    }
+    let headers: Vec<_> = letters.iter().map(DeadLetter::headers).collect();
+    let outgoing = letters.iter().zip(&headers).map(|(letter, headers)| letter.outgoing(headers));
+    producer.send(outgoing, &mut |waiting| watch.go_on(waiting))?;
+    for (letter, record) in letters.iter().zip(records) {
+        let Original { topic, partition, offset, .. } = letter.original;
+        let reason = scrub(&record.rejected.reason);
+        tracing::warn!(stage = %record.stage, topic = &**topic, partition, offset, "record sent to {}: {reason}", letter.topic);
+    }
+    Ok(())
+}
+
+impl<'b> DeadLetter<'b> {
+    fn new(
+        settings: &TaskSettings,
+        policy: &DeadLetterPolicy,
+        record: &FailedRecord<'b>,
+    ) -> Result<Self, TaskError> {
+        let FailedRecord { stage, original, rejected } = record;
+        let Original { topic, partition, offset, .. } = *original;
+        if is_own(original, &settings.connector) {
+            return Err(TaskError::OwnLetter { topic: topic.to_string(), partition, offset });
+        }
+        let (name, plugin) = author(settings, stage);
+        let time = now().to_string();
+        let error = ErrorHeaders {
+            topic,
+            partition,
+            offset,
+            connector: &settings.connector,
+            task: settings.task,
+            stage: stage.place(),
+            name: &name,
+            plugin: &plugin,
+            class: match stage {
+                _ if rejected.too_large => "too-large",
+                Stage::Source | Stage::Decode(_) => "decode",
+                Stage::Transform(_) | Stage::Sink(_) => "rejected",
+            },
+            reason: &scrub(&rejected.reason),
+            attempts: headers::replays(original.headers()) + 1,
+            time: &time,
+            own_headers: original.headers().len(),
+        };
+        Ok(Self { topic: policy.topic.topic(topic), partition, original: *original, error: error.list() })
+    }
+
+    fn headers(&self) -> Vec<(&[u8], Option<&[u8]>)> {
+        let error = self.error.iter().map(|(name, value)| (name.as_bytes(), Some(value.as_bytes())));
+        self.original.headers().chain(error).collect()
+    }
+
+    fn outgoing<'l>(&'l self, headers: &'l [(&'l [u8], Option<&'l [u8]>)]) -> ProducerRecord<'l> {
+        ProducerRecord {
+            topic: &self.topic,
+            partition: Some(self.partition),
+            timestamp_ms: self.original.timestamp_ms,
+            key: self.original.key,
+            value: self.original.value,
+            headers,
+        }
+    }
+}
+
+/// Whether a record is a dead letter that this connector wrote.
+fn is_own(original: &Original<'_>, connector: &str) -> bool {
+    let own = (headers::CONNECTOR.as_bytes(), Some(connector.as_bytes()));
+    original.headers().any(|header| header == own)
+}
+
+/// What rejected a record: its name in the connector, and plugin and version.
+fn author(settings: &TaskSettings, stage: &Stage) -> (String, String) {
+    let plugin = |plugin: &Plugin| format!("{}/{}", plugin.manifest.name, plugin.version());
+    let host = || concat!("tidegate/", env!("CARGO_PKG_VERSION")).to_owned();
+    match stage {
+        Stage::Source | Stage::Decode(Part::Headers) => ("kafka".to_owned(), host()),
+        Stage::Decode(Part::Key) => (settings.decoder.key.name().to_owned(), host()),
+        Stage::Decode(Part::Record | Part::Value) => (settings.decoder.value.name().to_owned(), host()),
+        Stage::Transform(name) => {
+            let found = settings.transforms.iter().find(|transform| transform.name == *name);
+            (name.clone(), found.map_or_else(host, |transform| plugin(&transform.plugin)))
+        }
+        Stage::Sink(name) => (name.clone(), plugin(&settings.sink)),
+    }
+}
+
+/// Reports writes that take long, and ends the wait when the task is to end.
+struct Watch<'w> {
+    reported: bool,
+    poll: &'w Sender<PollMessage>,
+    stop: &'w StopSignal,
+}
+
+impl Watch<'_> {
+    fn go_on(&mut self, waiting: SendProgress<'_>) -> bool {
+        if !self.reported && waiting.since > REPORT_AFTER {
+            self.reported = true;
+            let reason = waiting.reason.unwrap_or("the brokers do not acknowledge them");
+            let text = format!("dead letters cannot be written to {}: {reason}", waiting.topic);
+            tracing::warn!("stalled: {text}");
+            self.report(Some(text));
+        }
+        !self.stop.is_late()
+    }
+
+    fn end(&self, succeeded: bool) {
+        if self.reported {
+            self.report(None);
+        }
+        if self.reported && succeeded {
+            tracing::info!("dead letters are written again");
+        }
+    }
+
+    fn report(&self, reason: Option<String>) {
+        let _ended = self.poll.send(PollMessage::DeadLettersBlocked(reason)).is_err();
+    }
+}

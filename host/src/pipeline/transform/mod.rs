@@ -1,0 +1,304 @@
+//! The transform worker: decodes the records of a batch, then calls the transforms.
+
+mod bisect;
+mod notices;
+mod predicate;
+
+use std::{
+    ops::Range,
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender},
+    },
+};
+
+use tidegate_abi::{
+    Record,
+    host::{Batch, Part, Partition, Rejection},
+};
+
+use self::{bisect::Inputs, notices::NoticeLog};
+use super::{
+    call_clock::CallClock,
+    channels::{PollMessage, SinkInput, WorkerInput},
+    error::{Stage, TaskError},
+    reject::{RejectionHandler, Unhandled},
+    retry::{self, retry},
+    settings::{TaskSettings, TransformSettings},
+    stop::StopSignal,
+};
+use crate::{
+    config::OnReject,
+    formats::{Reading, RecordDecoder},
+    plugins::{CallError, ErrorClass, OpenParams, TransformInstance},
+};
+
+/// The transform worker of a task.
+pub(super) struct TransformWorker {
+    pub(super) settings: Arc<TaskSettings>,
+    pub(super) rejections: Arc<RejectionHandler>,
+    pub(super) inputs: Receiver<WorkerInput>,
+    pub(super) sink: Sender<SinkInput>,
+    /// One message per batch that the sink worker has finished.
+    pub(super) sink_ready: Receiver<()>,
+    pub(super) poll: Sender<PollMessage>,
+    pub(super) clock: Arc<CallClock>,
+    pub(super) stop: Arc<StopSignal>,
+}
+
+impl TransformWorker {
+    /// Runs until the poll loop closes the channel.
+    ///
+    /// # Errors
+    /// Why the task fails.
+    pub(super) fn run(self) -> Result<(), TaskError> {
+        let mut stages = Stages::new(&self);
+        match self.serve(&mut stages) {
+            Ok(()) => stages.close(),
+            // Reported before the transforms are dropped, which may take long.
+            Err(error) => {
+                let _ended = self.poll.send(PollMessage::StageFailed(error)).is_err();
+            }
+        }
+        stages.discard();
+        Ok(())
+    }
+
+    fn serve(&self, stages: &mut Stages) -> Result<(), TaskError> {
+        stages.open()?;
+        // The receivers are dropped only when the task ends.
+        let _ended = self.poll.send(PollMessage::WorkerReady).is_err();
+        while let Ok(input) = self.inputs.recv() {
+            if self.stop.has_ended() {
+                break;
+            }
+            match input {
+                WorkerInput::Reopen => {
+                    stages.close();
+                    stages.discard();
+                    stages.open()?;
+                    tracing::info!(transforms = stages.transforms.len(), "transforms reopened");
+                }
+                WorkerInput::Batch(mut batch) => {
+                    let unhandled = stages.process(&mut batch)?;
+                    if self.sink_ready.recv().is_err() {
+                        break;
+                    }
+                    // Dead letters keep the order of batches: those of the batch before are written by now.
+                    self.rejections.handle(&batch, &unhandled)?;
+                    if self.sink.send(SinkInput::Batch(batch)).is_err() {
+                        break;
+                    }
+                    let _ended = self.poll.send(PollMessage::WorkerReady).is_err();
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The decoder and the transforms of a task.
+pub(super) struct Stages {
+    settings: Arc<TaskSettings>,
+    decoder: RecordDecoder,
+    notices: NoticeLog,
+    transforms: Vec<TransformInstance>,
+    rejections: Arc<RejectionHandler>,
+    clock: Arc<CallClock>,
+    stop: Arc<StopSignal>,
+}
+
+impl Stages {
+    fn new(worker: &TransformWorker) -> Self {
+        let TransformWorker { settings, rejections, clock, stop, .. } = worker;
+        Self {
+            decoder: RecordDecoder::new(settings.decoder.clone()),
+            notices: NoticeLog::new(&settings.connector, settings.task),
+            transforms: Vec::new(),
+            settings: Arc::clone(settings),
+            rejections: Arc::clone(rejections),
+            clock: Arc::clone(clock),
+            stop: Arc::clone(stop),
+        }
+    }
+
+    /// Opens the transforms in order. If one fails, `discard` drops those that are open.
+    fn open(&mut self) -> Result<(), TaskError> {
+        let settings = Arc::clone(&self.settings);
+        for transform in &settings.transforms {
+            self.transforms.push(open(&settings, transform, &self.clock, &self.stop)?);
+        }
+        Ok(())
+    }
+
+    /// Stages with a transform that is not loaded from a library.
+    #[cfg(test)]
+    pub(super) fn of(worker: &TransformWorker, transform: TransformInstance) -> Self {
+        let mut stages = Self::new(worker);
+        stages.transforms.push(transform);
+        stages
+    }
+
+    #[cfg(test)]
+    pub(super) fn rejections(&self) -> &RejectionHandler {
+        &self.rejections
+    }
+
+    /// Decodes and transforms a batch. Returns the rejections that are still to be handled.
+    pub(super) fn process(&mut self, batch: &mut Batch) -> Result<Unhandled, TaskError> {
+        let mut unhandled = Unhandled::default();
+        // The poll loop has rejected records that are too large.
+        self.rejections.admit(&Stage::Source, batch, &mut unhandled)?;
+        if self.settings.reads_values {
+            self.decode(batch);
+            self.rejections.admit(&Stage::Decode(Part::Record), batch, &mut unhandled)?;
+        }
+        for index in 0..self.transforms.len() {
+            let stage = Stage::Transform(self.transforms[index].name().to_owned());
+            self.transform(index, &stage, batch)?;
+            self.rejections.admit(&stage, batch, &mut unhandled)?;
+        }
+        self.log_notices();
+        Ok(unhandled)
+    }
+
+    /// Decodes a batch, and adds the decoder's state of each partition before and after it, which is stored with the offsets.
+    fn decode(&mut self, batch: &mut Batch) {
+        drop_former_assignments(batch);
+        let mut before = Vec::with_capacity(batch.partitions().len());
+        for (slot, partition) in batch.partitions().iter().enumerate() {
+            let first = batch.originals_below(slot, i64::MAX).next();
+            let reading = Reading {
+                topic: &partition.topic,
+                partition: partition.partition,
+                assignment: partition.generation,
+                offset: first.map_or(partition.next_offset, |first| first.offset),
+                state: batch.claimed_state(slot).map(|state| &**state),
+            };
+            self.decoder.open(&reading);
+            before.push(self.decoder.state(&partition.topic, partition.partition));
+        }
+        batch.decode(&mut self.decoder);
+        for (slot, before) in before.into_iter().enumerate() {
+            let Partition { topic, partition, .. } = &batch.partitions()[slot];
+            let after = self.decoder.state(topic, *partition);
+            batch.set_states(slot, before, after);
+        }
+    }
+
+    /// Logs and counts what the decoder has noticed in records and in outputs of transforms.
+    fn log_notices(&mut self) {
+        let Self { decoder, notices, .. } = self;
+        decoder.drain_notices(|notice| notices.add(notice));
+        notices.sum_up(false);
+    }
+
+    /// Calls a transform with the batch. If it rejects the whole call, bisects the batch to find the records at fault.
+    fn transform(&mut self, index: usize, stage: &Stage, batch: &mut Batch) -> Result<(), TaskError> {
+        let mut inputs = Inputs::all(batch.input_count());
+        while let Some(part) = inputs.next() {
+            let used = batch.used_bytes();
+            let Err(error) = self.apply(index, stage, batch, part)? else {
+                inputs.done();
+                continue;
+            };
+            let failed = |source| Err(TaskError::Call { stage: stage.clone(), source });
+            if self.settings.errors.on_reject == OnReject::Fail {
+                return failed(error);
+            }
+            if self.transforms[index].is_gone() {
+                self.transforms[index] =
+                    open(&self.settings, &self.settings.transforms[index], &self.clock, &self.stop)?;
+            }
+            let Some(input) = inputs.split() else { continue };
+            let is_too_large = error.class == ErrorClass::OutOfMemoryBudget;
+            // The records before it in the batch have used up the memory budget, rather than the record itself.
+            if is_too_large && batch.input_count() > 1 && used > self.settings.batch_memory / 2 {
+                return failed(error);
+            }
+            let part = Part::Record;
+            batch.reject_input(input, Rejection { part, too_large: is_too_large, reason: error.message });
+            inputs.done();
+        }
+        Ok(())
+    }
+
+    /// Calls a transform once, for the consumed records with numbers in `part`. An error that a record may have caused is
+    /// returned in `Ok(Err(..))`.
+    fn apply(
+        &mut self,
+        index: usize,
+        stage: &Stage,
+        batch: &mut Batch,
+        part: Range<u32>,
+    ) -> Result<Result<(), CallError>, TaskError> {
+        let transform = &mut self.transforms[index];
+        let when = self.settings.transforms[index].when.as_ref();
+        let all = part.len() == batch.input_count();
+        let (clock, decoder, limit) = (&self.clock, &mut self.decoder, self.settings.batch_memory);
+        retry(&self.settings.errors.retry, stage, &self.stop, || {
+            clock.time(stage, transform.context(), || {
+                let mut selects = |record: Record<'_>| {
+                    (all || part.contains(&record.input()))
+                        && when.is_none_or(|when| predicate::holds(when, record))
+                };
+                let selects: Option<&mut dyn FnMut(Record<'_>) -> bool> =
+                    if when.is_some() || !all { Some(&mut selects) } else { None };
+                transform.apply(batch, limit, selects, decoder)
+            })
+        })
+    }
+
+    fn close(&mut self) {
+        for transform in &mut self.transforms {
+            let stage = Stage::Transform(transform.name().to_owned());
+            if let Err(error) = self.clock.time(&stage, transform.context(), || transform.close()) {
+                tracing::warn!(stage = %stage, "closing: {}", error.message);
+            }
+        }
+    }
+
+    /// Drops the transforms. This is timed like a call, since it runs code of the plugins.
+    fn discard(&mut self) {
+        for transform in self.transforms.drain(..) {
+            let stage = Stage::Transform(transform.name().to_owned());
+            self.clock.time(&stage, transform.context(), || drop(transform));
+        }
+    }
+}
+
+/// Drops records that were read under an earlier assignment of a partition than the latest. The sink worker would drop them
+/// as well, and they must not change the decoder's state.
+fn drop_former_assignments(batch: &mut Batch) {
+    let partitions = batch.partitions();
+    let newest = |slot: &Partition| {
+        let same =
+            partitions.iter().filter(|other| other.partition == slot.partition && other.topic == slot.topic);
+        same.map(|other| other.generation).max()
+    };
+    let newest: Vec<Option<u64>> = partitions.iter().map(newest).collect();
+    if partitions.iter().zip(&newest).all(|(slot, newest)| *newest == Some(slot.generation)) {
+        return;
+    }
+    let mut newest = newest.into_iter();
+    batch.retain_partitions(|slot| newest.next().flatten() == Some(slot.generation));
+}
+
+fn open(
+    settings: &TaskSettings,
+    transform: &TransformSettings,
+    clock: &CallClock,
+    stop: &StopSignal,
+) -> Result<TransformInstance, TaskError> {
+    let params = OpenParams {
+        connector: &settings.connector,
+        task: settings.task,
+        tasks: settings.tasks,
+        instance: &transform.name,
+        config: &transform.config,
+    };
+    let stage = Stage::Transform(transform.name.clone());
+    retry::open(&settings.errors.retry, &stage, stop, || {
+        clock.time(&stage, params.context(), || TransformInstance::open(&transform.plugin, &params))
+    })
+}

@@ -1,0 +1,122 @@
+//! One connector, and as many hosts as a test wants to run it in.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value as Json, json};
+use tidegate_tests::{Broker, Home, LogEntry, PATIENCE, Running, StandIn};
+
+/// The connector's name.
+const NAME: &str = "warehouse";
+/// Whoever dies or freezes does not keep the group waiting, and hosts are not started again behind a test's back.
+const QUICKLY: &str = "restart.policy = \"never\"\n[source]\ntopics_regex = '^cdc[.]public[.]'\n[source.properties]\n\
+    \"session.timeout.ms\" = 1000\n\"heartbeat.interval.ms\" = 200\n";
+
+/// How long getting into the group may take.
+const JOINING: Duration = Duration::from_secs(30);
+
+/// A stand-in, a broker, and a connector between them.
+pub(crate) struct Scenario {
+    pub(crate) stand_in: StandIn,
+    pub(crate) broker: Broker,
+    pub(crate) home: Home,
+    connector: String,
+}
+
+impl Scenario {
+    /// A connector with more of `[sink.config]` and of `[batch]`; none, and said so, where Python is missing.
+    pub(crate) fn find(test: &str, sink: &str, batch: &str) -> Option<Self> {
+        // The transaction of a dead host is ended as soon as it is in somebody's way.
+        let stand_in = StandIn::start(test, &["--idle-seconds", "0.3"])?;
+        let connector = format!(
+            "{QUICKLY}[sink]\nplugin = \"snowflake\"\n[sink.config]\n{}\
+             metadata = [\"topic\", \"partition\", \"offset\"]\n{sink}\n[batch]\n{batch}\n",
+            stand_in.options()
+        );
+        let home = Home::new(&["snowflake-sink"]);
+        home.connector(NAME, &connector);
+        Some(Self { stand_in, broker: Broker::start(), home, connector })
+    }
+
+    /// Another host of the same connector.
+    pub(crate) fn another_home(&self) -> Home {
+        let home = Home::new(&["snowflake-sink"]);
+        home.connector(NAME, &self.connector);
+        home
+    }
+
+    /// Starts the connector's host, which goes on.
+    pub(crate) fn start(&self) -> Running {
+        self.home.start(&self.broker)
+    }
+
+    /// Starts the connector's host, and waits until it reads. The development broker now and then waits for ever for a
+    /// member that was killed while it joined the group: then the host is killed and started anew.
+    pub(crate) fn start_reading(&self) -> Running {
+        let asked = Instant::now();
+        loop {
+            let host = self.start();
+            let started = Instant::now();
+            while started.elapsed() < JOINING {
+                if host.log().contains(" reading ") {
+                    return host;
+                }
+                thread::sleep(Duration::from_millis(20));
+            }
+            assert!(asked.elapsed() < PATIENCE, "no host gets into the group: {}", host.log());
+            println!("the broker left the host out of its group: started anew");
+            host.signal("KILL");
+            let _killed = host.finish();
+        }
+    }
+
+    /// Rows of a query.
+    #[track_caller]
+    pub(crate) fn query(&self, sql: &str) -> Vec<Vec<Option<String>>> {
+        self.stand_in.query("PUBLIC", sql).rows
+    }
+
+    /// How many rows a table has; none if it is not there yet.
+    pub(crate) fn count(&self, table: &str) -> Option<i64> {
+        let tables = "SELECT COUNT(*) FROM TIDEGATE.INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = 'PUBLIC'";
+        let is_there =
+            self.stand_in.query("PUBLIC", &format!("{tables} AND TABLE_NAME = '{table}'")).number();
+        (is_there > 0)
+            .then(|| self.stand_in.query("PUBLIC", &format!("SELECT COUNT(*) FROM \"{table}\"")).number())
+    }
+
+    /// Checks that a table without a key holds each of so many records once.
+    #[track_caller]
+    pub(crate) fn expect_once(&self, table: &str, records: i64, log: &str) {
+        let place = "\"_cdc_topic\", \"_cdc_partition\", \"_cdc_offset\"";
+        let sql = format!("SELECT {place}, COUNT(*) FROM \"{table}\" GROUP BY {place} HAVING COUNT(*) > 1");
+        let doubled = self.query(&sql);
+        assert!(
+            doubled.is_empty(),
+            "{table}: {} records are there more than once, {doubled:?}\n{log}",
+            doubled.len()
+        );
+        assert_eq!(self.count(table), Some(records), "{table}\n{log}");
+    }
+
+    /// Waits until a statement that meets this fault has come.
+    #[track_caller]
+    pub(crate) fn wait_for_fault(&self, running: &mut Running, since: usize, fault: &str) -> LogEntry {
+        running.wait_until(&format!("a statement that meets {fault}"), |_| {
+            self.stand_in.log(since).into_iter().find(|entry| entry.fault.as_deref() == Some(fault))
+        })
+    }
+}
+
+/// A change event as Debezium writes it, the `lsn`th of its source. `snapshot` is Debezium's marker.
+pub(crate) fn change(table: &str, letter: &str, lsn: i64, snapshot: &str, row: Json) -> String {
+    let (before, after) = if letter == "d" { (row, Json::Null) } else { (Json::Null, row) };
+    let source = json!({
+        "connector": "postgresql", "name": "cdc", "db": "shop", "schema": "public", "table": table, "lsn": lsn,
+        "ts_ms": 1_700_000_000_000_i64 + lsn, "snapshot": snapshot,
+    });
+    json!({ "op": letter, "before": before, "after": after, "source": source, "ts_ms": 1_700_000_000_000_i64 })
+        .to_string()
+}
