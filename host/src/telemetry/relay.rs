@@ -73,7 +73,7 @@ fn write_all(mut relayed: mpsc::Receiver<RelayMessage>) {
             // Nobody can be told that the log cannot be written.
             RelayMessage::Line(line) => drop(write_errors(line.as_bytes())),
             RelayMessage::Printed { connector, text } => tracing::warn!(connector, "{text}"),
-            // Whoever asked may have lost timeout.
+            // The caller may have given up waiting.
             RelayMessage::Flush(written) => drop(written.send(())),
         }
     }

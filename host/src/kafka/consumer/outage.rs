@@ -43,7 +43,7 @@ pub(super) struct Outage {
     reason: Option<(String, Instant)>,
     /// librdkafka's log message about a closed connection, which is not necessarily an error.
     hint: Option<String>,
-    single_told: Option<Instant>,
+    single_reported: Option<Instant>,
 }
 
 impl Outage {
@@ -81,10 +81,10 @@ impl Outage {
             return None;
         }
         let (reason, _) = self.reason.take()?;
-        if self.single_told.is_some_and(|told| now.duration_since(told) < REMINDER_INTERVAL) {
+        if self.single_reported.is_some_and(|reported| now.duration_since(reported) < REMINDER_INTERVAL) {
             return None;
         }
-        self.single_told = Some(now);
+        self.single_reported = Some(now);
         Some(OutageNotice::OneLost(reason))
     }
 
@@ -122,15 +122,15 @@ pub(super) struct RepeatFilter(BTreeMap<String, (Instant, u64)>);
 impl RepeatFilter {
     /// Returns the number of suppressed repetitions if this message may be logged, and `None` if it is suppressed.
     pub(super) fn admit(&mut self, kind: &str, now: Instant) -> Option<u64> {
-        let Some((told, withheld)) = self.0.get_mut(kind) else {
+        let Some((reported, withheld)) = self.0.get_mut(kind) else {
             self.0.insert(kind.to_owned(), (now, 0));
             return Some(0);
         };
-        if now.duration_since(*told) < REMINDER_INTERVAL {
+        if now.duration_since(*reported) < REMINDER_INTERVAL {
             *withheld += 1;
             return None;
         }
-        *told = now;
+        *reported = now;
         Some(std::mem::take(withheld))
     }
 }

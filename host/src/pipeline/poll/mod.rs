@@ -68,7 +68,7 @@ pub(super) struct PollLoop<'t> {
     reported: Reported,
 }
 
-/// What the supervisor was told last.
+/// What was last reported to the supervisor.
 struct Reported {
     at: Instant,
     counts: Counts,

@@ -11,7 +11,7 @@ use crate::{
         error::TaskError,
         retry::retry,
     },
-    plugins::StoredClaim,
+    plugins::{CallError, SinkInstance, StoredClaim},
 };
 
 impl OpenSink<'_> {
@@ -50,12 +50,8 @@ impl OpenSink<'_> {
         &mut self,
         partitions: &[TopicPartition],
     ) -> Result<Vec<StoredClaim>, TaskError> {
-        let Self { worker, sink, stage, .. } = self;
         let named = named(partitions);
-        let claims = retry(&worker.settings.errors.retry, stage, &worker.stop, || {
-            worker.clock.time(stage, sink.context(), || sink.claim(&named))
-        })?;
-        claims.map_err(|source| TaskError::Call { stage: stage.clone(), source })
+        self.call_with_retries(|sink| sink.claim(&named))
     }
 
     fn look_up_starts(
@@ -142,12 +138,20 @@ impl OpenSink<'_> {
 
     /// Has the sink forget the offsets of logs that are gone, so that it does not take new records for old ones.
     fn reset_offsets(&mut self, partitions: &[TopicPartition]) -> Result<(), TaskError> {
-        let Self { worker, sink, stage, .. } = self;
         let named = named(partitions);
-        let done = retry(&worker.settings.errors.retry, stage, &worker.stop, || {
-            worker.clock.time(stage, sink.context(), || sink.reset_offsets(&named))
+        self.call_with_retries(|sink| sink.reset_offsets(&named))
+    }
+
+    /// Calls the sink, and retries while it says that this may help. There is no record in the call that could be rejected.
+    fn call_with_retries<T>(
+        &mut self,
+        mut call: impl FnMut(&mut SinkInstance) -> Result<T, CallError>,
+    ) -> Result<T, TaskError> {
+        let Self { worker, sink, stage, .. } = self;
+        let outcome = retry(&worker.settings.errors.retry, stage, &worker.stop, || {
+            worker.clock.time(stage, sink.context(), || call(sink))
         })?;
-        done.map_err(|source| TaskError::Call { stage: stage.clone(), source })
+        outcome.map_err(|source| TaskError::Call { stage: stage.clone(), source })
     }
 }
 

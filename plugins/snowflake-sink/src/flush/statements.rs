@@ -172,7 +172,7 @@ impl Preparing<'_> {
             note(encoder.look_at(row.row()), row.last, out);
         }
         moves.look_up(upserts, &encoder, is_early, out);
-        let (mut rows, mut keys, mut buried) = <(EncodedRows, EncodedRows, EncodedRows)>::default();
+        let (mut rows, mut keys, mut deleted_keys) = <(EncodedRows, EncodedRows, EncodedRows)>::default();
         for row in written_rows() {
             let written = encoder.folded(&mut rows, row);
             if written.is_err() {
@@ -187,7 +187,7 @@ impl Preparing<'_> {
             }
             if !is_soft && row.is_delete() {
                 let record = row.last.record.index();
-                note(bury(&mut buried, record, &row.key_text, row.last.position), row.last, out);
+                note(bury(&mut deleted_keys, record, &row.key_text, row.last.position), row.last, out);
             }
         }
         out.found(&encoder, names, self.columns);
@@ -210,7 +210,7 @@ impl Preparing<'_> {
         };
         self.runs("MERGE", sql::merge(&merge), &[self.now], rows, Purpose::Write, names, out);
         let text = sql::bury(names.deleted, meta);
-        self.runs("MERGE", text, &[self.now], buried, Purpose::Bookkeeping, names, out);
+        self.runs("MERGE", text, &[self.now], deleted_keys, Purpose::Bookkeeping, names, out);
         Ok(())
     }
 
@@ -248,10 +248,10 @@ impl Preparing<'_> {
             return Ok(());
         }
         out.prepared.push(plain("DELETE", sql::truncate_hard(table, meta), &[&position]));
-        let mut buried = EncodedRows::default();
-        bury(&mut buried, event.record.index(), sql::EVERY_KEY, event.position)?;
+        let mut deleted_keys = EncodedRows::default();
+        bury(&mut deleted_keys, event.record.index(), sql::EVERY_KEY, event.position)?;
         let text = sql::bury(names.deleted, meta);
-        self.runs("MERGE", text, &[self.now], buried, Purpose::Bookkeeping, names, out);
+        self.runs("MERGE", text, &[self.now], deleted_keys, Purpose::Bookkeeping, names, out);
         Ok(())
     }
 
