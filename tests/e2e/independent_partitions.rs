@@ -74,7 +74,7 @@ fn a_partition_that_cannot_be_written_holds_up_no_other() {
 }
 
 #[test]
-fn when_no_partition_can_be_written_the_task_is_stalled_and_fails_in_time() {
+fn when_no_partition_can_be_written_the_task_is_retrying_and_fails_in_time() {
     let broker = Broker::start();
     broker.topic("events", 4);
     send(&broker, 40);
@@ -82,13 +82,28 @@ fn when_no_partition_can_be_written_the_task_is_stalled_and_fails_in_time() {
     connector(&home, "", "");
     home.write("broken", "0 1 2 3");
     let mut running = home.start(&broker);
-    let status = home.wait_for_status(&mut running, "a", |status| status["state"] == "STALLED");
-    let reason = status["tasks"][0]["reason"].as_str().expect("a reason");
+    let status = home.wait_for_status(&mut running, "a", |status| {
+        status["tasks"][0]["reason"].as_str().is_some_and(|reason| reason.contains("4 of 4 partitions"))
+    });
+    let task = &status["tasks"][0];
+    assert_eq!((&status["state"], &task["state"]), (&"RETRYING".into(), &"RETRYING".into()));
+    let reason = task["reason"].as_str().expect("a reason");
     assert!(reason.contains("sink \"independent\"") && reason.contains("unavailable"), "{reason}");
+    assert!(task["retry"]["attempt"].as_u64() >= Some(1), "{task}");
+    assert!(task["retry"]["next_attempt"].as_str().is_some_and(|at| at.ends_with('Z')), "{task}");
+    let metrics = home.run(&["metrics"]).expect_code(0).stdout;
+    let retries = "tidegate_retries_total{connector=\"a\",task=\"0\",stage=\"sink\",plugin=\"independent\"}";
+    assert!(metrics.contains(retries), "{metrics}");
+    assert!(
+        metrics.contains("tidegate_task_state{connector=\"a\",task=\"0\",state=\"RETRYING\"} 1"),
+        "{metrics}"
+    );
     home.write("broken", "");
     for partition in 0..4 {
         wait_for(&mut running, &home, partition, 0..10);
     }
+    let status = home.wait_for_status(&mut running, "a", |status| status["state"] == "RUNNING");
+    assert_eq!(status["tasks"][0]["reason"], "", "the reason goes with the state");
     let _finished = running.terminate().expect_code(0);
 
     connector(&home, "", "\n[errors.retry]\ntimeout = \"300ms\"\n");

@@ -91,3 +91,25 @@ fn what_a_plugin_prints_and_counts_is_kept_apart_from_the_log() {
     finished.expect_log("said for debugging");
     assert_eq!(finished.count_log("said for tracing"), 0);
 }
+
+#[test]
+fn written_batches_are_summed_up_in_one_line_per_table_and_interval() {
+    let values = || (0..50).map(|id| format!("{{\"id\":{id}}}"));
+    let lines_with = |host_file: &str| {
+        let broker = Broker::with_events(values());
+        let home = Home::new(&["misbehaving"]);
+        home.write("tidegate.toml", host_file);
+        let recording = home.recorder("a", "", "");
+        let text = std::fs::read_to_string(home.path("connectors.d/a.toml")).expect("the file");
+        home.write("connectors.d/a.toml", format!("{text}\n[batch]\nmax_records = 5\n"));
+        let finished = home.run_once(&broker).expect_code(0);
+        assert!(recording.writes().len() >= 10);
+        finished.stderr.lines().filter(|line| line.contains("Batch written")).map(str::to_owned).collect()
+    };
+    let lines: Vec<String> = lines_with("[log]\nbatch_interval = \"1h\"\n");
+    assert_eq!(lines.len(), 2, "the first at once, the rest before the end: {lines:?}");
+    assert!(lines[0].contains("Batch written to events: 5 records"), "{lines:?}");
+    assert!(lines[1].contains("Batch written to events: 45 records batches=9"), "{lines:?}");
+    let lines: Vec<String> = lines_with("[log]\nbatch_interval = \"0s\"\n");
+    assert!(lines.len() >= 10, "{lines:?}");
+}

@@ -1,6 +1,6 @@
 //! `--once` ends, whatever the topics of a connector are and become meanwhile.
 
-use tidegate_tests::{Broker, Finished, Home};
+use tidegate_tests::{Broker, Finished, Home, Running};
 
 const HEARTBEAT: &str = "__debezium-heartbeat.cdc";
 
@@ -134,4 +134,92 @@ fn a_named_topic_that_is_missing_is_a_warning_beside_those_that_are_there() {
     finished.expect_log("topic does not exist; waiting for it to be created");
     finished.expect_log("topic=mistyped");
     assert_eq!(lines(&home, "cdc.public.orders"), 3);
+}
+
+#[test]
+fn a_topic_that_appears_late_ends_the_stall_of_every_task() {
+    let broker = Broker::start();
+    let home = Home::new(&["file-sink"]);
+    to_files(&home, "topics = [\"late\"]", "");
+    let text = std::fs::read_to_string(home.path("connectors.d/files.toml")).expect("the file");
+    home.connector("files", &format!("tasks = 3\n{text}"));
+    let mut host = home.start(&broker);
+    let status = home.wait_for_status(&mut host, "files", |status| status["state"] == "STALLED");
+    let tasks = || (0..3).map(|task| &status["tasks"][task]);
+    let stalled = tasks().find(|task| task["state"] == "STALLED").expect("a stalled task");
+    assert_eq!(stalled["reason"], "topic late does not exist; waiting for it to be created");
+    assert!(tasks().all(|task| task["counts"]["lag"].is_null()), "{status}");
+    broker.topic("late", 2);
+    broker.send("late", ["1", "2"]);
+    let status = home.wait_for_status(&mut host, "files", |status| {
+        let states: Vec<_> = (0..3).map(|task| status["tasks"][task]["state"].clone()).collect();
+        let count = |state: &str| states.iter().filter(|found| **found == state).count();
+        (count("RUNNING"), count("UNASSIGNED")) == (2, 1)
+    });
+    for task in 0..3 {
+        assert_eq!(status["tasks"][task]["reason"], "");
+    }
+    let _finished = host.terminate().expect_code(0);
+}
+
+#[test]
+fn a_pattern_that_matches_late_ends_the_stall() {
+    let broker = Broker::start();
+    let home = Home::new(&["file-sink"]);
+    to_files(&home, "topics_regex = '^late'", "");
+    let mut host = home.start(&broker);
+    home.wait_for_status(&mut host, "files", |status| status["state"] == "STALLED");
+    broker.topic("late1", 1);
+    broker.send("late1", ["1"]);
+    let status = home.wait_for_status(&mut host, "files", |status| status["counts"]["committed"] == 1);
+    assert_eq!((&status["state"], &status["tasks"][0]["reason"]), (&"RUNNING".into(), &"".into()));
+    let _finished = host.terminate().expect_code(0);
+}
+
+#[test]
+fn a_connector_whose_partitions_another_member_holds_ends_when_that_member_has_committed_them() {
+    let broker = Broker::start();
+    broker.topic("events", 1);
+    broker.send("events", ["1", "2"]);
+    let other_member = broker.join("connect-files", "events");
+    let home = Home::new(&["file-sink"]);
+    to_files(&home, "topics = [\"events\"]", "");
+    let mut host = home.start_with(&broker, &["--once"]);
+    let line = host.wait_for_log("waiting for other members of the group");
+    assert!(
+        line.contains("1 of 1 partitions are held by other members of group \"connect-files\""),
+        "{line}"
+    );
+    other_member.commit("events", 0, 2);
+    let finished = host.finish().expect_code(0);
+    assert_eq!(counts(&finished), ["0"; 5]);
+}
+
+#[test]
+fn two_connectors_of_one_group_are_rejected_unless_they_share_it_on_purpose() {
+    let broker = shop();
+    let connector = |name: &str, home: &Home, shared: &str| {
+        to_files(home, &format!("topics = [\"cdc.public.orders\"]\ngroup_id = \"g\"\n{shared}"), "");
+        let text = std::fs::read_to_string(home.path("connectors.d/files.toml")).expect("the file");
+        std::fs::remove_file(home.path("connectors.d/files.toml")).expect("the file");
+        home.connector(name, &text.replace("out/{topic}", &format!("out/{name}/{{topic}}")));
+    };
+    let home = Home::new(&["file-sink"]);
+    ["a", "b"].into_iter().for_each(|name| connector(name, &home, ""));
+    for arguments in [&["validate"][..], &["run", "--once"]] {
+        let mut command = home.command();
+        let finished =
+            Running::start(command.args(["--bootstrap-servers", broker.servers()]).args(arguments));
+        let finished = finished.finish();
+        assert_ne!(finished.code, Some(0));
+        let output = format!("{}{}", finished.stdout, finished.stderr);
+        assert!(output.contains("each would deliver only a part of the records"), "{output}");
+    }
+    ["a", "b"].into_iter().for_each(|name| connector(name, &home, "shared_group = true"));
+    let _finished = home.run_once(&broker).expect_code(0);
+    let written = |name: &str| {
+        std::fs::read_to_string(home.path(&format!("out/{name}/cdc.public.orders.jsonl")))
+            .map_or(0, |text| text.lines().count())
+    };
+    assert_eq!(written("a") + written("b"), 3);
 }

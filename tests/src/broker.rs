@@ -1,6 +1,15 @@
 //! A broker for one test: the embedded one, and what tests do with it over TCP.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
 
 use rdkafka::{
     ClientConfig, TopicPartitionList,
@@ -20,12 +29,30 @@ use crate::{PATIENCE, StoredRecord, stored, wait_for};
 #[derive(Debug)]
 pub struct Broker(EmbeddedBroker);
 
-/// A member of a group that reads nothing.
-pub struct Member(BaseConsumer);
+/// A member of a group that commits only what it is told to. A thread polls it, so that it takes part in rebalances.
+pub struct Member {
+    consumer: Arc<BaseConsumer>,
+    is_leaving: Arc<AtomicBool>,
+    poller: Option<JoinHandle<()>>,
+}
+
+impl Member {
+    /// Commits an offset of a partition that this member has.
+    ///
+    /// # Panics
+    /// When the broker does not take it.
+    pub fn commit(&self, topic: &str, partition: i32, offset: i64) {
+        let mut offsets = TopicPartitionList::new();
+        offsets.add_partition_offset(topic, partition, Offset::Offset(offset)).expect("an offset");
+        self.consumer.commit(&offsets, CommitMode::Sync).expect("the broker takes the commit");
+    }
+}
 
 impl Drop for Member {
     fn drop(&mut self) {
-        self.0.unsubscribe();
+        self.is_leaving.store(true, Ordering::Release);
+        self.poller.take().map(JoinHandle::join);
+        self.consumer.unsubscribe();
     }
 }
 
@@ -195,8 +222,11 @@ impl Broker {
     #[must_use]
     pub fn join(&self, group: &str, topic: &str) -> Member {
         let mut config = self.client();
-        config.set("group.id", group).set("partition.assignment.strategy", "cooperative-sticky");
-        let consumer: BaseConsumer = config.create().expect("a consumer");
+        config
+            .set("group.id", group)
+            .set("enable.auto.commit", "false")
+            .set("partition.assignment.strategy", "cooperative-sticky");
+        let consumer: Arc<BaseConsumer> = Arc::new(config.create().expect("a consumer"));
         consumer.subscribe(&[topic]).expect("a topic that librdkafka takes");
         let assigned = wait_for(|| {
             // Whatever arrives meanwhile is not looked at.
@@ -204,7 +234,16 @@ impl Broker {
             consumer.assignment().ok().filter(|assigned| assigned.count() > 0)
         });
         assert!(assigned.is_ok(), "no partition of {topic} for a new member of {group}");
-        Member(consumer)
+        let is_leaving = Arc::new(AtomicBool::new(false));
+        let poller = thread::spawn({
+            let (consumer, is_leaving) = (Arc::clone(&consumer), Arc::clone(&is_leaving));
+            move || {
+                while !is_leaving.load(Ordering::Acquire) {
+                    let _message = consumer.poll(Duration::from_millis(50)).is_some();
+                }
+            }
+        });
+        Member { consumer, is_leaving, poller: Some(poller) }
     }
 
     fn partitions(&self, topic: &str) -> usize {

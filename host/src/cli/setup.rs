@@ -65,7 +65,12 @@ pub(super) fn init_logging(config: &HostConfig) {
         LogLevel::Trace => LevelFilter::TRACE,
     };
     let color = format == telemetry::LogFormat::Human && std::io::stderr().is_terminal();
-    telemetry::init_logging(telemetry::LogOptions { format, level, color });
+    telemetry::init_logging(telemetry::LogOptions {
+        format,
+        level,
+        color,
+        batch_interval: config.log.batch_interval,
+    });
 }
 
 /// Discovers the plugins.

@@ -57,13 +57,29 @@ pub enum LogLevel {
     Trace,
 }
 
+const DEFAULT_BATCH_INTERVAL: Duration = Duration::from_secs(10);
+const LONGEST_BATCH_INTERVAL: Duration = Duration::from_secs(3600);
+
 /// `[log]`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogConfig {
     /// `format`.
     pub format: LogFormat,
     /// `level`. Environment: `LOG_LEVEL`.
     pub level: LogLevel,
+    /// `batch_interval`: each task logs what it has written to a table at most once in this time. 0 logs every batch.
+    /// Default: 10 s.
+    pub batch_interval: Duration,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::default(),
+            level: LogLevel::default(),
+            batch_interval: DEFAULT_BATCH_INTERVAL,
+        }
+    }
 }
 
 /// `[kafka]`.
@@ -278,8 +294,10 @@ fn read_log(mut section: Section<'_>, flags: &HostFlags, environment: &Environme
     let variable = variable.and_then(|text| level_of(text, |message| report.variable("LOG_LEVEL", message)));
     let flag = flags.log_level.as_ref();
     let flag = flag.and_then(|text| level_of(text, |message| report.flag("log level", message)));
+    let batch_interval = section.duration("batch_interval", Duration::ZERO..=LONGEST_BATCH_INTERVAL);
     section.finish();
     LogConfig {
+        batch_interval: batch_interval.unwrap_or(DEFAULT_BATCH_INTERVAL),
         format: flag_format.or(format).unwrap_or_default(),
         level: flag.or(variable).or(level).unwrap_or_default(),
     }

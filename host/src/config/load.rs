@@ -64,7 +64,7 @@ pub fn load_connectors(
             files => reject_same_name(&name, files, &mut loaded, &mut findings),
         }
     }
-    warn_about_shared_groups(&loaded.valid, &mut findings);
+    check_shared_groups(&mut loaded, &mut findings);
     loaded.rejected.sort();
     loaded.diagnostics.extend(findings);
     loaded
@@ -240,26 +240,35 @@ fn reject_same_name(
     findings.extend(report.finish().0);
 }
 
-/// Two connectors in one group would take partitions from each other, and commit over each other.
-fn warn_about_shared_groups(connectors: &[ConnectorDefinition], findings: &mut Vec<Diagnostic>) {
+/// Two connectors in one group take partitions from each other: each delivers only a part of the records.
+fn check_shared_groups(loaded: &mut LoadedConnectors, findings: &mut Vec<Diagnostic>) {
     let report = Report::default();
-    let mut groups: BTreeMap<(&str, &str), &str> = BTreeMap::new();
-    for connector in connectors.iter().filter(|connector| connector.enabled) {
+    let mut groups: BTreeMap<(&str, &str), Vec<&ConnectorDefinition>> = BTreeMap::new();
+    for connector in loaded.valid.iter().filter(|connector| connector.enabled) {
         let source = &connector.source;
         let key = (source.bootstrap_servers.as_str(), source.group_id.as_str());
-        if let Some(other) = groups.get(&key) {
-            let message =
-                format!("{:?} is also the group of connector {other:?}: they share partitions", key.1);
-            let help = "give each connector a group of its own";
-            report.warning(
+        groups.entry(key).or_default().push(connector);
+    }
+    let mut rejected = Vec::new();
+    for ((_, group), connectors) in groups.iter().filter(|(_, connectors)| connectors.len() > 1) {
+        for connector in connectors.iter().filter(|connector| !connector.source.shared_group) {
+            let others = connectors.iter().filter(|other| other.name != connector.name);
+            let others: Vec<String> = others.map(|other| format!("{:?}", other.name)).collect();
+            let message = format!(
+                "{group:?} is also the group of connector {}: each would deliver only a part of the records",
+                others.join(" and ")
+            );
+            let help = "give each connector a group_id of its own, or set shared_group = true in all of them to split the records";
+            report.error(
                 &SourceLocation::whole(&connector.file),
                 "source.group_id",
                 message,
                 Some(help.to_owned()),
             );
-            continue;
+            rejected.push(connector.file.clone());
         }
-        groups.insert(key, &connector.name);
     }
     findings.extend(report.finish().0);
+    loaded.valid.retain(|connector| !rejected.contains(&connector.file));
+    loaded.rejected.extend(rejected);
 }

@@ -1,6 +1,6 @@
 //! Messages between the three threads of a task.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use tidegate_abi::host::{Batch, PartitionPosition};
 
@@ -9,7 +9,7 @@ use super::{
     message::TaskCommand,
 };
 use crate::{
-    kafka::consumer::{Positions, StartAt, TopicPartition, Watermarks},
+    kafka::consumer::{GroupProgress, Positions, StartAt, TopicPartition, Watermarks},
     plugins::CallError,
 };
 
@@ -29,10 +29,14 @@ pub(super) enum PollMessage {
     Claimed(Claimed),
     /// Where the logs of paused partitions begin and end.
     Ends(Watermarks),
+    /// The ends of the logs, and what the group has committed unless that could not be queried.
+    Group(Positions, Option<GroupProgress>),
     /// Part of a batch is settled.
     Settled(Settled),
     /// Records of a partition could not be written for now, and were dropped: they are to be read again.
     PartitionFailed(PartitionFailure),
+    /// A worker waits until it makes a failed call again; `None` when it does not any more.
+    Retrying(Worker, Option<Retry>),
     /// All of a batch is settled. It is returned so that its memory is reused.
     BatchDone(Batch),
     /// So many rejected records were written to a dead-letter topic.
@@ -43,6 +47,24 @@ pub(super) enum PollMessage {
     StageFailed(TaskError),
     /// A stage's thread has ended.
     StageEnded(Result<(), TaskError>),
+}
+
+/// One of the two threads that call plugins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Worker {
+    Transform,
+    Sink,
+}
+
+/// A failed call that is made again.
+#[derive(Clone, Debug)]
+pub(super) struct Retry {
+    /// Which stage failed, and why.
+    pub(super) reason: String,
+    /// How often it has failed.
+    pub(super) attempt: u32,
+    /// When it is made again.
+    pub(super) next: Instant,
 }
 
 /// To the transform worker.

@@ -27,6 +27,16 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// Its kind, and the plugin's name in the connector or nothing: labels of metrics.
+    pub(super) fn labels(&self) -> (&'static str, &str) {
+        match self {
+            Self::Source => ("source", ""),
+            Self::Decode(_) => ("decode", ""),
+            Self::Transform(name) => ("transform", name),
+            Self::Sink(name) => ("sink", name),
+        }
+    }
+
     /// What letters call it.
     pub(super) fn place(&self) -> DeadLetterStage {
         match self {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::kafka::consumer::GroupProgress;
+
 /// What a task is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -29,6 +31,8 @@ pub enum TaskEvent {
     State(TaskState),
     /// It got on.
     Progress(Counts),
+    /// With `until_end`, and while the task has nothing left to deliver: what its group has committed.
+    Group(GroupProgress),
     /// It ended because it was told to, or, with `until_end`, because everything is delivered.
     Stopped {
         /// Whether everything in flight was delivered and committed.
@@ -58,6 +62,15 @@ pub enum TaskState {
     Paused,
     /// A plugin call takes longer than it may, or Kafka cannot be read; the text says which.
     Stalled(String),
+    /// A call into a plugin has failed, and is made again after a pause. Other partitions may be written meanwhile.
+    Retrying {
+        /// Which stage failed, and why.
+        reason: String,
+        /// How often it has failed.
+        attempt: u32,
+        /// When it is made again: milliseconds since 1970, UTC.
+        next_attempt_ms: i64,
+    },
     /// Delivering what is in flight.
     Stopping,
 }

@@ -34,6 +34,8 @@ mod settings;
 mod sink;
 mod stop;
 mod task;
+#[cfg(test)]
+mod test_settings;
 mod transform;
 
 pub use call_board::{note_calls_in, read_calls};

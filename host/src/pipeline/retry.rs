@@ -1,103 +1,166 @@
-//! How failed calls are retried.
+//! Retries failed plugin calls, and reports each retry to the poll loop.
 
 use std::{
     hash::{BuildHasher, RandomState},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::Sender,
+    },
     time::{Duration, Instant},
 };
 
 use super::{
+    channels::{PollMessage, Retry, Worker},
     error::{Stage, TaskError},
+    settings::TaskSettings,
     stop::StopSignal,
 };
 use crate::{
     config::RetryPolicy,
     plugins::{CallError, ErrorClass, OpenError},
+    telemetry,
 };
 
-/// Calls once.
-///
-/// # Errors
-/// As for [`retry`], but an error that may pass is handed back, too.
-pub(super) fn once<T>(
-    stage: &Stage,
-    stop: &StopSignal,
-    call: impl FnOnce() -> Result<T, CallError>,
-) -> Result<Result<T, CallError>, TaskError> {
-    if stop.has_ended() {
-        return Err(TaskError::Ended);
-    }
-    match call() {
-        Err(source) if !matches!(source.class, ErrorClass::Retriable | ErrorClass::Rejected) => {
-            Err(TaskError::Call { stage: stage.clone(), source })
-        }
-        outcome => Ok(outcome),
-    }
+/// Makes the plugin calls of one worker, by the connector's retry policy.
+pub(super) struct Retrier {
+    worker: Worker,
+    settings: Arc<TaskSettings>,
+    stop: Arc<StopSignal>,
+    poll: Sender<PollMessage>,
+    /// The poll loop was told that a call is being retried.
+    is_reported: AtomicBool,
 }
 
-/// Calls until it succeeds, fails in a way that retrying does not help, or the time is up.
-///
-/// # Errors
-/// Of class rejected or out of room: handed back in `Ok(Err(..))`, since the caller can find the record. Any other: why the
-/// task fails.
-pub(super) fn retry<T>(
-    policy: &RetryPolicy,
-    stage: &Stage,
-    stop: &StopSignal,
-    mut call: impl FnMut() -> Result<T, CallError>,
-) -> Result<Result<T, CallError>, TaskError> {
-    let began = Instant::now();
-    let mut attempts = 0;
-    loop {
-        if stop.has_ended() {
+impl Retrier {
+    pub(super) fn new(
+        worker: Worker,
+        settings: &Arc<TaskSettings>,
+        stop: &Arc<StopSignal>,
+        poll: &Sender<PollMessage>,
+    ) -> Self {
+        let (settings, stop, poll) = (Arc::clone(settings), Arc::clone(stop), poll.clone());
+        Self { worker, settings, stop, poll, is_reported: AtomicBool::new(false) }
+    }
+
+    /// Calls once.
+    ///
+    /// # Errors
+    /// As for [`Self::call`], but a retriable error is returned in `Ok(Err(..))` as well.
+    pub(super) fn call_once<T>(
+        &self,
+        stage: &Stage,
+        call: impl FnOnce() -> Result<T, CallError>,
+    ) -> Result<Result<T, CallError>, TaskError> {
+        if self.stop.has_ended() {
             return Err(TaskError::Ended);
         }
-        let error = match call() {
-            Ok(value) => {
-                if attempts > 0 {
-                    tracing::info!(stage = %stage, attempts, "works again");
+        match call() {
+            Err(source) if !matches!(source.class, ErrorClass::Retriable | ErrorClass::Rejected) => {
+                Err(TaskError::Call { stage: stage.clone(), source })
+            }
+            outcome => Ok(outcome),
+        }
+    }
+
+    /// Calls until it succeeds, fails with an error that is not retriable, or `errors.retry.timeout` has passed.
+    ///
+    /// # Errors
+    /// Why the task fails. An error that a record may have caused (rejected, or beyond the memory budget) is returned in
+    /// `Ok(Err(..))`, since the caller can find the record.
+    pub(super) fn call<T>(
+        &self,
+        stage: &Stage,
+        mut call: impl FnMut() -> Result<T, CallError>,
+    ) -> Result<Result<T, CallError>, TaskError> {
+        let began = Instant::now();
+        let mut attempts = 0;
+        loop {
+            if self.stop.has_ended() {
+                return Err(TaskError::Ended);
+            }
+            let error = match call() {
+                Ok(value) => {
+                    self.report_success(stage, attempts);
+                    return Ok(Ok(value));
                 }
-                return Ok(Ok(value));
+                Err(error) => error,
+            };
+            match error.class {
+                ErrorClass::Retriable => {}
+                ErrorClass::Rejected | ErrorClass::OutOfMemoryBudget => {
+                    self.report(None);
+                    return Ok(Err(error));
+                }
+                ErrorClass::Fatal | ErrorClass::Fenced | ErrorClass::Panic => {
+                    return Err(TaskError::Call { stage: stage.clone(), source: error });
+                }
             }
-            Err(error) => error,
-        };
-        match error.class {
-            ErrorClass::Retriable => {}
-            ErrorClass::Rejected | ErrorClass::OutOfMemoryBudget => return Ok(Err(error)),
-            ErrorClass::Fatal | ErrorClass::Fenced | ErrorClass::Panic => {
-                return Err(TaskError::Call { stage: stage.clone(), source: error });
+            let policy = &self.settings.errors.retry;
+            let delay = backoff(policy, attempts).max(error.retry_after.unwrap_or_default());
+            let waited = began.elapsed();
+            let is_over = waited + delay > policy.timeout || {
+                self.report_retry(stage, &error, attempts + 1, delay);
+                !self.stop.wait(delay)
+            };
+            if is_over {
+                return Err(TaskError::RetriesExhausted {
+                    stage: stage.clone(),
+                    attempts,
+                    waited,
+                    source: error,
+                });
             }
+            attempts += 1;
         }
-        let delay = backoff(policy, attempts).max(error.retry_after.unwrap_or_default());
-        let waited = began.elapsed();
-        let exhausted =
-            |source| TaskError::RetriesExhausted { stage: stage.clone(), attempts, waited, source };
-        if waited + delay > policy.timeout {
-            return Err(exhausted(error));
+    }
+
+    /// Opens a plugin, and retries while its error is retriable.
+    ///
+    /// # Errors
+    /// Why the task fails.
+    pub(super) fn open<T>(
+        &self,
+        stage: &Stage,
+        mut open: impl FnMut() -> Result<T, OpenError>,
+    ) -> Result<T, TaskError> {
+        let failed = |source| TaskError::Open { stage: stage.clone(), source };
+        let opened = self.call(stage, || match open() {
+            Err(OpenError::Call(error)) if error.class == ErrorClass::Retriable => Err(error),
+            other => Ok(other),
+        })?;
+        opened.map_err(|error| failed(error.into()))?.map_err(failed)
+    }
+
+    fn report_retry(&self, stage: &Stage, error: &CallError, attempt: u32, delay: Duration) {
+        let retry_in_ms = delay.as_millis() as u64;
+        tracing::warn!(stage = %stage, attempt, retry_in_ms, "{}", error.message);
+        count_retry(&self.settings, stage);
+        let reason = format!("{stage}: {}", error.message);
+        self.report(Some(Retry { reason, attempt, next: Instant::now() + delay }));
+    }
+
+    fn report_success(&self, stage: &Stage, attempts: u32) {
+        if attempts > 0 {
+            tracing::info!(stage = %stage, attempts, "the call succeeded after retries");
         }
-        tracing::warn!(stage = %stage, attempt = attempts + 1, retry_in_ms = delay.as_millis() as u64, "{}", error.message);
-        if !stop.wait(delay) {
-            return Err(exhausted(error));
+        self.report(None);
+    }
+
+    /// Reports the retry that is waited for, or that there is none any more.
+    fn report(&self, retry: Option<Retry>) {
+        let is_retrying = retry.is_some();
+        if self.is_reported.swap(is_retrying, Ordering::Relaxed) || is_retrying {
+            let _ended = self.poll.send(PollMessage::Retrying(self.worker, retry)).is_err();
         }
-        attempts += 1;
     }
 }
 
-/// Opens a plugin, and tries again while it says that this may help.
-///
-/// # Errors
-/// Why the task fails.
-pub(super) fn open<T>(
-    policy: &RetryPolicy,
-    stage: &Stage,
-    stop: &StopSignal,
-    mut open: impl FnMut() -> Result<T, OpenError>,
-) -> Result<T, TaskError> {
-    let failed = |source| TaskError::Open { stage: stage.clone(), source };
-    let opened = retry(policy, stage, stop, || match open() {
-        Err(OpenError::Call(error)) if error.class == ErrorClass::Retriable => Err(error),
-        other => Ok(other),
-    })?;
-    opened.map_err(|error| failed(error.into()))?.map_err(failed)
+/// Counts a retry in `tidegate_retries_total`.
+pub(super) fn count_retry(settings: &TaskSettings, stage: &Stage) {
+    let (kind, plugin) = stage.labels();
+    let labels = [("stage", kind), ("plugin", plugin)];
+    telemetry::task_count(&settings.connector, settings.task, "retries_total", &labels, 1);
 }
 
 /// Doubles from `initial` to `max`, and takes a random part of the upper half so that tasks do not retry in step.
@@ -109,13 +172,23 @@ pub(crate) fn backoff(policy: &RetryPolicy, attempts: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+
     use super::*;
+    use crate::pipeline::test_settings::test_settings;
 
     const POLICY: RetryPolicy = RetryPolicy {
         initial: Duration::from_millis(1),
         max: Duration::from_millis(4),
         timeout: Duration::from_secs(60),
     };
+
+    fn retrier(retry: RetryPolicy) -> (Retrier, Receiver<PollMessage>) {
+        let mut settings = test_settings(false);
+        settings.errors.retry = retry;
+        let (poll, inbox) = channel();
+        (Retrier::new(Worker::Sink, &Arc::new(settings), &Arc::default(), &poll), inbox)
+    }
 
     fn error(class: ErrorClass) -> CallError {
         CallError { plugin: "p".to_owned(), class, message: "no".to_owned(), retry_after: None }
@@ -124,25 +197,34 @@ mod tests {
     #[test]
     fn a_retriable_error_is_retried_until_it_works() {
         let mut calls = 0;
-        let outcome = retry(&POLICY, &Stage::Source, &StopSignal::default(), || {
+        let (retrier, inbox) = retrier(POLICY);
+        let outcome = retrier.call(&Stage::Source, || {
             calls += 1;
             if calls < 4 { Err(error(ErrorClass::Retriable)) } else { Ok(calls) }
         });
         assert_eq!(outcome.unwrap().unwrap(), 4);
+        let attempts: Vec<Option<u32>> = inbox
+            .try_iter()
+            .map(|message| match message {
+                PollMessage::Retrying(Worker::Sink, retry) => retry.map(|retry| retry.attempt),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(attempts, [Some(1), Some(2), Some(3), None]);
     }
 
     #[test]
     fn a_task_that_is_over_begins_no_call() {
-        let stop = StopSignal::default();
-        stop.end();
-        let outcome = retry(&POLICY, &Stage::Source, &stop, || -> Result<(), _> { panic!("called") });
+        let (retrier, _inbox) = retrier(POLICY);
+        retrier.stop.end();
+        let outcome = retrier.call(&Stage::Source, || -> Result<(), _> { panic!("called") });
         assert!(matches!(outcome, Err(TaskError::Ended)));
     }
 
     #[test]
     fn opening_is_retried_only_when_that_may_help() {
         let mut calls = 0;
-        let opened = open(&POLICY, &Stage::Source, &StopSignal::default(), || {
+        let opened = retrier(POLICY).0.open(&Stage::Source, || {
             calls += 1;
             let class = if calls < 3 { ErrorClass::Retriable } else { ErrorClass::Rejected };
             Err::<(), _>(error(class).into())
@@ -155,7 +237,7 @@ mod tests {
     fn other_errors_are_not_retried() {
         for class in [ErrorClass::Fatal, ErrorClass::Fenced, ErrorClass::Panic] {
             let mut calls = 0;
-            let outcome = retry(&POLICY, &Stage::Source, &StopSignal::default(), || {
+            let outcome = retrier(POLICY).0.call(&Stage::Source, || {
                 calls += 1;
                 Err::<(), _>(error(class))
             });
@@ -167,9 +249,7 @@ mod tests {
     #[test]
     fn retries_end_when_their_time_is_up() {
         let policy = RetryPolicy { timeout: Duration::from_millis(20), ..POLICY };
-        let outcome = retry(&policy, &Stage::Source, &StopSignal::default(), || {
-            Err::<(), _>(error(ErrorClass::Retriable))
-        });
+        let outcome = retrier(policy).0.call(&Stage::Source, || Err::<(), _>(error(ErrorClass::Retriable)));
         assert!(matches!(outcome, Err(TaskError::RetriesExhausted { attempts: 4.., .. })));
     }
 

@@ -12,11 +12,12 @@ use std::{
 use super::{
     call_board::CallSlot,
     call_clock::CallClock,
-    channels::PollMessage,
+    channels::{PollMessage, Worker},
     error::TaskError,
     message::{TaskCommand, TaskEvent, TaskEvents},
     poll::PollLoop,
     reject::{DeadLetterWriter, RejectionHandler},
+    retry::Retrier,
     settings::TaskSettings,
     sink::SinkWorker,
     stop::{EndOnDrop, StopSignal},
@@ -113,6 +114,7 @@ fn run(
         sink: sink_inputs.0.clone(),
         sink_ready,
         poll: to_poll.clone(),
+        retrier: Arc::new(Retrier::new(Worker::Transform, &settings, &stop, to_poll)),
         clock: Arc::clone(&transform_clock),
         stop: Arc::clone(&stop),
     };
@@ -123,6 +125,7 @@ fn run(
         poll: to_poll.clone(),
         offset_resolver: consumer.offset_resolver(),
         rejections,
+        retrier: Retrier::new(Worker::Sink, &settings, &stop, to_poll),
         clock: Arc::clone(&sink_clock),
         stop: Arc::clone(&stop),
     };

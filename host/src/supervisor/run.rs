@@ -1,9 +1,11 @@
 //! The supervisor: one loop over task events, commands, timers and the shutdown signal.
 
 mod history;
+mod lifecycle;
 mod running;
 mod slot;
 mod task_runtime;
+mod until_end;
 
 use std::{
     collections::BTreeMap,
@@ -23,7 +25,7 @@ use super::{
     isolation::Crash,
     status::{ConnectorState, HostStatus},
 };
-use crate::pipeline::{TaskCommand, TaskEvent};
+use crate::pipeline::TaskEvent;
 
 /// Interval at which restarts and end conditions are checked.
 const TICK: Duration = Duration::from_millis(100);
@@ -192,9 +194,7 @@ impl Supervisor {
             Command::Pause(name) => self.command(name, Some("pause"), RunningConnector::pause),
             Command::Resume(name) => self.command(name, None, RunningConnector::resume),
             Command::Restart(name) => self.command(name, None, RunningConnector::restart),
-            Command::Reopen(name) => {
-                self.command(name, Some("reopen"), |connector| connector.send_all(&TaskCommand::Reopen))
-            }
+            Command::Reopen(name) => self.command(name, Some("reopen"), RunningConnector::reopen),
             Command::Stop(name) => self.command(name, None, RunningConnector::stop),
         }
     }

@@ -36,12 +36,23 @@ pub struct TaskStatus {
     pub state: ConnectorState,
     /// When the task entered this state: RFC 3339, UTC.
     pub since: String,
-    /// Why the task is failed or stalled, or why it failed before its last restart; may be empty.
+    /// Why the task is failed, stalled or retrying, or why it failed before its last restart; may be empty.
     pub reason: String,
+    /// The failed call that is made again, in state `RETRYING`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetryStatus>,
     /// Recent failures, newest first; corresponds to the task trace in Kafka Connect.
     pub trace: Vec<TaskFailure>,
     pub restarts: u32,
     pub counts: Counts,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetryStatus {
+    /// How often the call has failed.
+    pub attempt: u32,
+    /// When it is made again: RFC 3339, UTC.
+    pub next_attempt: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,7 +62,8 @@ pub struct TaskFailure {
     pub reason: String,
 }
 
-/// State of a connector or task. The names are those of Kafka Connect, plus `STARTING` and `STALLED`.
+/// State of a connector or task. The names are those of Kafka Connect, plus `STARTING`, `STOPPING`,
+/// `RETRYING` and `STALLED`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ConnectorState {
@@ -63,8 +75,12 @@ pub enum ConnectorState {
     Unassigned,
     /// Reading and writing.
     Running,
+    /// Delivering what is in flight, then leaving the group.
+    Stopping,
     /// Opening plugins, joining the group.
     Starting,
+    /// A plugin call has failed, and is made again after a pause.
+    Retrying,
     /// A plugin call takes too long, or Kafka cannot be read.
     Stalled,
     /// Failed; waits for its automatic restart.
@@ -80,7 +96,9 @@ impl std::fmt::Display for ConnectorState {
             Self::Paused => "PAUSED",
             Self::Unassigned => "UNASSIGNED",
             Self::Running => "RUNNING",
+            Self::Stopping => "STOPPING",
             Self::Starting => "STARTING",
+            Self::Retrying => "RETRYING",
             Self::Stalled => "STALLED",
             Self::Restarting => "RESTARTING",
             Self::Failed => "FAILED",

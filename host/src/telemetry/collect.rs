@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::metrics::{Measure, PluginLabels};
+use super::recorder::{self, Measure, PluginLabels};
 
 /// Observations that may wait until somebody takes them.
 const MAX_OBSERVATIONS: usize = 4096;
@@ -137,7 +137,7 @@ impl Measurement {
         let Series { task, plugin, name, labels } = &self.series;
         let who = PluginLabels { connector, task: *task, plugin };
         let labels = || labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let record = |measure| super::metrics::plugin_metric(who, name, labels(), measure);
+        let record = |measure| recorder::record(who, name, labels(), measure);
         match &self.measured {
             Measured::Count(delta) => record(Measure::Count(*delta)),
             Measured::Gauge(value) => record(Measure::Gauge(value.0)),

@@ -4,7 +4,7 @@ use std::{
     cell::RefCell,
     fmt::{self, Debug, Write as _},
     sync::OnceLock,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,8 @@ pub struct LogOptions {
     pub level: LevelFilter,
     /// Levels of lines for people are in colors.
     pub color: bool,
+    /// Each table that is written gets at most one line in this time.
+    pub batch_interval: Duration,
 }
 
 static OPTIONS: OnceLock<LogOptions> = OnceLock::new();
@@ -70,6 +72,11 @@ pub fn init_logging(options: LogOptions) {
 #[must_use]
 pub fn log_options() -> Option<LogOptions> {
     OPTIONS.get().copied()
+}
+
+/// The shortest time between two lines about batches written to a table.
+pub(crate) fn batch_log_interval() -> Duration {
+    log_options().map_or(Duration::ZERO, |options| options.batch_interval)
 }
 
 /// As [`init_logging`], and sends the lines elsewhere.
@@ -313,6 +320,11 @@ fn json(line: &mut String, event: &Event<'_>, parts: &Parts) -> fmt::Result {
     write_json_field(line, "message", &parts.message)?;
     write_json_field(line, "target", event.metadata().target())?;
     write!(line, "{}}}", parts.fields)
+}
+
+/// A time in milliseconds since 1970 as RFC 3339, UTC.
+pub(crate) fn time(ms: i64) -> String {
+    Timestamp::from_parts(ms, 1000, Some(0)).to_string()
 }
 
 /// The time, in UTC to the millisecond.

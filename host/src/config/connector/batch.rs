@@ -28,8 +28,11 @@ pub struct BatchLimits {
     pub max_records: usize,
     /// Bytes of keys, values and headers per batch. A larger record travels alone.
     pub max_bytes: usize,
-    /// How long a batch waits for more records.
+    /// How long a batch may wait for more records.
     pub max_wait: Duration,
+    /// A batch waits for all of `max_wait`, because large batches pay for this sink, or because the user has set it.
+    /// Otherwise it is handed on as soon as the sink is idle and no further record has arrived.
+    pub lingers: bool,
     /// Bytes of the largest record that is read at all.
     pub max_record_bytes: usize,
 }
@@ -41,7 +44,8 @@ pub struct BatchOverrides {
     pub max_records: Option<usize>,
     /// `max_bytes`, 1 KiB to 1 GiB. Host default: 1 MiB.
     pub max_bytes: Option<usize>,
-    /// `max_wait`, 1 ms to 1 h. Environment: `POLL_TIMEOUT`, in seconds. Host default: 1 s.
+    /// `max_wait`, 1 ms to 1 h. Environment: `POLL_TIMEOUT`, in seconds. Host default: 1 s while the sink is busy, and no
+    /// wait while it is idle.
     pub max_wait: Option<Duration>,
     /// `max_record_bytes`, 1 KiB to 1 GiB. Host default: 32 MiB.
     pub max_record_bytes: Option<usize>,
@@ -63,6 +67,7 @@ impl BatchOverrides {
             max_records: self.max_records.or(sink.max_records).unwrap_or(100).max(1),
             max_bytes,
             max_wait: self.max_wait.or(sink.max_wait).unwrap_or(Duration::from_secs(1)),
+            lingers: self.max_wait.or(sink.max_wait).is_some(),
             max_record_bytes: self.max_record_bytes.unwrap_or((32 << 20).min(self.task_memory)).max(1),
         }
     }

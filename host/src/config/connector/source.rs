@@ -62,6 +62,9 @@ pub struct SourceDefinition {
     pub bootstrap_servers: String,
     /// `group_id`: the consumer group. Default: `connect-<name>`, or `<CONSUMER_GROUP_ID>-<name>`.
     pub group_id: String,
+    /// `shared_group`: another connector of this host may use the same group, and the two split the partitions. Default:
+    /// false.
+    pub shared_group: bool,
     /// `start`: where a new group begins.
     pub start: Start,
     /// `key_format`.
@@ -96,6 +99,7 @@ impl SourceDefinition {
         let source = Self {
             bootstrap_servers: read_servers(&mut section, context),
             group_id: read_group(&mut section, name, context),
+            shared_group: section.boolean("shared_group").unwrap_or(false),
             start: section
                 .choice(
                     "start",

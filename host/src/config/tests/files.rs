@@ -84,17 +84,27 @@ fn missing_paths_and_odd_names_are_said() {
 }
 
 #[test]
-fn connectors_in_one_group_are_warned_of() {
+fn connectors_in_one_group_are_rejected_unless_they_share_it_on_purpose() {
     let grouped = format!("source.group_id = \"g\"\n{MINIMAL}");
     let folder = Folder::new().connector("a", &grouped).connector("b", &grouped);
     let folder = folder.connector("c", &format!("enabled = false\n{grouped}"));
     let loaded = folder.load();
-    assert_eq!(names(&loaded), ["a", "b", "c"]);
+    assert_eq!(names(&loaded), ["c"]);
     assert_eq!(
         folder.lines(&loaded.diagnostics),
-        ["connectors.d/b.toml: warning: source.group_id: \"g\" is also the group of connector \"a\": \
-          they share partitions: give each connector a group of its own"]
+        [("a", "b"), ("b", "a")].map(|(name, other)| format!(
+            "connectors.d/{name}.toml: source.group_id: \"g\" is also the group of connector \"{other}\": \
+             each would deliver only a part of the records: give each connector a group_id of its own, or set \
+             shared_group = true in all of them to split the records"
+        ))
     );
+
+    let shared = format!("source.shared_group = true\n{grouped}");
+    let elsewhere = format!("source.bootstrap_servers = \"other:9092\"\n{grouped}");
+    let folder = Folder::new().connector("a", &shared).connector("b", &shared).connector("c", &elsewhere);
+    let loaded = folder.load();
+    assert_eq!(folder.lines(&loaded.diagnostics), [""; 0]);
+    assert_eq!(names(&loaded), ["a", "b", "c"]);
 }
 
 #[test]

@@ -242,6 +242,7 @@ fn the_hosts_file_arrives() {
             [log]
             format = "json"
             level = "debug"
+            batch_interval = "1m"
             [host]
             state_dir = "/var/lib/tidegate"
             "#,
@@ -252,7 +253,14 @@ fn the_hosts_file_arrives() {
     assert_eq!(host.kafka.properties.get("security.protocol"), Some("ssl"));
     assert_eq!(host.plugin_dirs, [PathBuf::from("target/debug"), "/usr/lib/tidegate".into()]);
     assert_eq!((host.connectors, host.state_dir), (vec!["elsewhere".into()], "/var/lib/tidegate".into()));
-    assert_eq!(host.log, LogConfig { format: LogFormat::Json, level: LogLevel::Debug });
+    assert_eq!(
+        host.log,
+        LogConfig {
+            format: LogFormat::Json,
+            level: LogLevel::Debug,
+            batch_interval: Duration::from_secs(60),
+        }
+    );
 }
 
 #[test]

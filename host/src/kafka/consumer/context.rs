@@ -213,6 +213,11 @@ impl Context {
         }
     }
 
+    /// The topics that do not exist, as far as was recorded.
+    pub(super) fn missing_topics(&self) -> BTreeSet<String> {
+        lock(&self.missing).clone()
+    }
+
     /// Records which topics do not exist. All others do.
     pub(super) fn topics_missing(&self, topics: &BTreeSet<String>) {
         let mut found = Vec::new();

@@ -42,7 +42,7 @@ impl From<StartAt> for Offset {
 /// does not keep the consumer alive.
 #[derive(Clone)]
 pub struct OffsetResolver {
-    core: Weak<Core>,
+    pub(super) core: Weak<Core>,
 }
 
 impl OffsetResolver {

@@ -179,6 +179,9 @@ impl ConsumerSettings {
             // are queried, which may be many.
             (REFRESH, if self.has_pattern() { "30000" } else { "10000" }.to_owned()),
             ("reconnect.backoff.max.ms", "5000".to_owned()),
+            // librdkafka stops fetching for this long whenever its queue is full. Its default of one second leaves a consumer
+            // that empties the queue faster idle for most of the time.
+            ("fetch.queue.backoff.ms", "10".to_owned()),
             ("queued.max.messages.kbytes", (queue / 1024).min(2_097_151).to_string()),
             ("fetch.max.bytes", fetch.to_string()),
             ("fetch.message.max.bytes", fetch.min(MEBIBYTE).to_string()),

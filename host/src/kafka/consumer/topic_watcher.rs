@@ -32,7 +32,7 @@ impl TopicWatcher {
     ) -> io::Result<Self> {
         let (sender, wake) = mpsc::channel();
         let (core, resolver) = (Arc::downgrade(core), OffsetResolver::new(core));
-        let follow = TopicPoller { core, resolver, topics, every, known: None, missing: BTreeSet::new() };
+        let follow = TopicPoller { core, resolver, topics, every, known: None };
         thread::Builder::new().name(format!("topics {name}")).spawn(move || follow.run(&wake))?;
         Ok(Self(sender))
     }
@@ -51,8 +51,6 @@ struct TopicPoller {
     every: Option<Duration>,
     /// The last result for a pattern.
     known: Option<Selection>,
-    /// The topics of a list that were missing in the last result.
-    missing: BTreeSet<String>,
 }
 
 impl TopicPoller {
@@ -92,11 +90,13 @@ impl TopicPoller {
         topics: &BTreeMap<String, usize>,
         absent: &[String],
     ) -> Vec<String> {
+        let Some(core) = self.core.upgrade() else { return Vec::new() };
+        // librdkafka may have reported a topic as missing that exists by now.
+        let reported = core.context().missing_topics();
         let missing = names.iter().filter(|name| !topics.contains_key(*name));
         let (missing, fresh): (BTreeSet<String>, BTreeSet<String>) =
-            missing.cloned().partition(|name| absent.contains(name) || self.missing.contains(name));
-        if self.missing != missing {
-            self.missing = missing.clone();
+            missing.cloned().partition(|name| absent.contains(name) || reported.contains(name));
+        if reported != missing {
             self.enqueue(QueuedEvent::Missing(missing));
         }
         fresh.into_iter().collect()

@@ -52,6 +52,17 @@ impl Consumer {
         Ok(())
     }
 
+    /// The topics that the consumer is subscribed to.
+    pub fn subscribed_topics(&self) -> Vec<String> {
+        match &self.topics {
+            Topics::List(topics) => topics.clone(),
+            Topics::Pattern(_) => {
+                let subscribed = self.matched.subscribed.borrow();
+                subscribed.iter().flat_map(|selection| selection.topics.keys().cloned()).collect()
+            }
+        }
+    }
+
     /// Queries the topics now.
     pub(super) fn refresh_topics(&self) {
         self.matched.watch.borrow().iter().for_each(TopicWatcher::refresh);

@@ -21,6 +21,8 @@ pub(super) struct PartitionBackoff(BTreeMap<TopicPartition, Failing>);
 struct Failing {
     since: Instant,
     attempts: u32,
+    /// When the current pause ends, or the last one ended.
+    until: Instant,
     phase: Phase,
     reason: String,
 }
@@ -51,15 +53,33 @@ pub(super) struct Failure {
     pub(super) pause: Duration,
 }
 
+/// A partition that has failed, and has written nothing since.
+pub(super) struct FailingPartition<'b> {
+    pub(super) partition: &'b TopicPartition,
+    pub(super) reason: &'b str,
+    /// How often it has failed.
+    pub(super) attempts: u32,
+    /// When it is read again, or was.
+    pub(super) until: Instant,
+}
+
 impl PartitionBackoff {
     /// Number of partitions that are not read for now.
     pub(super) fn paused(&self) -> usize {
         self.0.values().filter(|failing| failing.is_paused()).count()
     }
 
-    /// Why one of the partitions is paused.
-    pub(super) fn reason(&self) -> Option<&str> {
-        self.0.values().find(|failing| failing.is_paused()).map(|failing| failing.reason.as_str())
+    /// Number of partitions that have failed and have written nothing since.
+    pub(super) fn failing(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The partition that has failed and is read again first, or was.
+    pub(super) fn first_failing(&self) -> Option<FailingPartition<'_>> {
+        let failing = self.0.iter().map(|(partition, Failing { reason, attempts, until, .. })| {
+            FailingPartition { partition, reason, attempts: *attempts, until: *until }
+        });
+        failing.min_by_key(|failing| failing.until)
     }
 
     /// Whether failed partitions are being claimed again under this generation.
@@ -110,12 +130,19 @@ impl PartitionBackoff {
         backoff: impl Fn(u32) -> Duration,
         now: Instant,
     ) -> Failure {
-        let fresh = || Failing { since: now, attempts: 0, phase: Phase::Waiting(now), reason: String::new() };
+        let fresh = || Failing {
+            since: now,
+            attempts: 0,
+            until: now,
+            phase: Phase::Waiting(now),
+            reason: String::new(),
+        };
         let failing = self.0.entry(at.clone()).or_insert_with(fresh);
         failing.reason = reason;
         let pause = backoff(failing.attempts);
         failing.attempts += 1;
-        failing.phase = Phase::Waiting(now + pause);
+        failing.until = now + pause;
+        failing.phase = Phase::Waiting(failing.until);
         let waited = now.saturating_duration_since(failing.since);
         Failure { waited, attempts: failing.attempts, pause }
     }

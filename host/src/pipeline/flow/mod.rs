@@ -26,15 +26,15 @@ use std::{
 
 use tidegate_abi::host::Batch;
 
-pub(super) use self::open_batch::ConsumedRecord;
 use self::{
     backoff::PartitionBackoff,
-    open_batch::OpenBatch,
+    open_batch::{DecodedSize, OpenBatch},
     partitions::Partitions,
     rebalance::{Claim, Handover},
 };
+pub(super) use self::{open_batch::ConsumedRecord, status::WallClock};
 use super::{
-    channels::{Claimed, PollMessage, SinkInput, WorkerInput},
+    channels::{Claimed, PollMessage, Retry, SinkInput, Worker, WorkerInput},
     error::TaskError,
     message::{Counts, TaskCommand},
     settings::TaskSettings,
@@ -142,6 +142,8 @@ pub(super) struct Flow {
     in_flight: usize,
     /// Something was settled since the last commit.
     has_uncommitted: bool,
+    /// The last poll has returned no record.
+    is_queue_empty: bool,
     /// Consumed records that are settled.
     settled_inputs: u64,
 
@@ -157,17 +159,21 @@ pub(super) struct Flow {
     consumer_stalled: Option<String>,
     overdue_call: Option<String>,
     dead_letters_blocked: Option<String>,
+    /// The failed calls that the transform worker and the sink worker make again.
+    retrying: [Option<Retry>; 2],
+    clock: WallClock,
 
     counts: Counts,
     actions: VecDeque<Action>,
 }
 
 impl Flow {
-    pub(super) fn new(settings: &TaskSettings) -> Self {
+    pub(super) fn new(settings: &TaskSettings, clock: WallClock) -> Self {
+        let decoded_size = DecodedSize::of(settings.decoder.value, settings.reads_values);
         let keeps_rejected = settings.errors.on_reject.dead_letter_policy().is_some();
         Self {
             partitions: Partitions::default(),
-            open_batch: OpenBatch::new(settings.batch, settings.batch_memory, keeps_rejected),
+            open_batch: OpenBatch::new(settings.batch, settings.batch_memory, decoded_size, keeps_rejected),
             backoff: PartitionBackoff::default(),
             ends: Watermarks::new(),
             handover: None,
@@ -179,6 +185,7 @@ impl Flow {
             stages_running: 2,
             in_flight: 0,
             has_uncommitted: false,
+            is_queue_empty: false,
             settled_inputs: 0,
             is_paused: false,
             is_consumer_paused: false,
@@ -188,6 +195,8 @@ impl Flow {
             consumer_stalled: None,
             overdue_call: None,
             dead_letters_blocked: None,
+            retrying: [None, None],
+            clock,
             counts: Counts::default(),
             actions: VecDeque::new(),
             settings: FlowSettings {
@@ -232,7 +241,8 @@ impl Flow {
         if !self.is_worker_ready || self.handover.is_some() || self.failure.is_some() {
             return;
         }
-        let Some(batch) = self.open_batch.due(self.stopping.is_some(), now) else { return };
+        let is_idle = self.in_flight == 0 && self.is_queue_empty && !self.open_batch.lingers();
+        let Some(batch) = self.open_batch.due(self.stopping.is_some() || is_idle, now) else { return };
         self.is_worker_ready = false;
         self.in_flight += 1;
         self.act(Action::SendToWorker(WorkerInput::Batch(batch)));
@@ -290,9 +300,20 @@ impl Flow {
         self.open_batch.time_left(now)
     }
 
+    /// No further record has arrived so far.
+    pub(super) fn on_queue_empty(&mut self) {
+        self.is_queue_empty = true;
+    }
+
+    /// Whether records wait until the batches before them are written.
+    pub(super) fn has_waiting_records(&self) -> bool {
+        self.in_flight > 0 && !self.open_batch.is_empty()
+    }
+
     /// Copies a record into the open batch. A record that comes although the consumer is paused is taken too, since the consumer
     /// does not return it again.
     pub(super) fn take(&mut self, record: &impl ConsumedRecord, now: impl FnOnce() -> Instant) {
+        self.is_queue_empty = false;
         self.open_batch.take(record, &self.partitions, now);
     }
 
@@ -379,8 +400,14 @@ impl Flow {
                 self.counts.delivered += settled.delivered as u64;
                 self.has_uncommitted = true;
             }
+            PollMessage::Retrying(worker, retry) => {
+                let index = if worker == Worker::Transform { 0 } else { 1 };
+                self.retrying[index] = retry;
+            }
             PollMessage::BatchDone(batch) => self.on_batch_done(batch),
             PollMessage::Ends(ends) => self.learn_ends(ends),
+            // The poll loop handles it.
+            PollMessage::Group(..) => {}
             PollMessage::DeadLettered(count) => self.counts.dead_lettered += count as u64,
             PollMessage::DeadLettersBlocked(reason) => self.dead_letters_blocked = reason,
             PollMessage::StageFailed(error) => self.on_stage_failed(error),

@@ -7,7 +7,6 @@
 
 mod consumer;
 mod plugins;
-mod settings;
 mod task;
 mod world;
 

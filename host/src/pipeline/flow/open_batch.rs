@@ -8,7 +8,35 @@ use std::{
 use tidegate_abi::host::{Batch, NewRecord, Part, Partition, Rejection};
 
 use super::partitions::{Partitions, Slot};
-use crate::config::BatchLimits;
+use crate::{config::BatchLimits, formats::Format};
+
+/// What a value takes that a comma of JSON separates from the next one: a field with its name.
+const BYTES_PER_COMMA: usize = 40;
+
+/// Estimates how much memory the decoded values of records take, before they are decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::pipeline) enum DecodedSize {
+    /// No stage reads values, or they point to the record's bytes.
+    Nothing,
+    /// JSON: by its commas. Those in texts count too, which estimates too much.
+    Json,
+}
+
+impl DecodedSize {
+    pub(super) fn of(format: Format, reads_values: bool) -> Self {
+        if reads_values && format == Format::Json { Self::Json } else { Self::Nothing }
+    }
+
+    fn estimate(self, value: Option<&[u8]>) -> usize {
+        match (self, value) {
+            (Self::Json, Some(value)) => {
+                let commas: usize = value.iter().map(|byte| usize::from(*byte == b',')).sum();
+                (commas + 1) * BYTES_PER_COMMA
+            }
+            _ => 0,
+        }
+    }
+}
 
 /// A record as the consumer returns it. It is borrowed from librdkafka, so it is copied once and dropped.
 pub(in crate::pipeline) trait ConsumedRecord {
@@ -25,6 +53,9 @@ pub(in crate::pipeline) trait ConsumedRecord {
 pub(in crate::pipeline) struct OpenBatch {
     limits: BatchLimits,
     memory: usize,
+    decoded_size: DecodedSize,
+    /// What the records of the open batch are estimated to take once they are decoded.
+    decoded_bytes: usize,
     /// Rejected records are copied too, since they go to a dead-letter topic.
     keeps_rejected: bool,
     open: Batch,
@@ -49,14 +80,21 @@ struct LastSlot {
 
 impl OpenBatch {
     /// `memory` is the memory budget of one batch in bytes, with its tables and decoded values: many small records use it up
-    /// too. `keeps_rejected` says that the bytes of rejected records are needed.
-    pub(super) fn new(limits: BatchLimits, memory: usize, keeps_rejected: bool) -> Self {
+    /// too, and so do few with many values. `keeps_rejected` says that the bytes of rejected records are needed.
+    pub(super) fn new(
+        limits: BatchLimits,
+        memory: usize,
+        decoded_size: DecodedSize,
+        keeps_rejected: bool,
+    ) -> Self {
         let (open, spare) = (Batch::new(), Vec::new());
         let max_records = limits.max_records.min(memory / Batch::RECORD_BYTES).max(1);
         let limits = BatchLimits { max_records, ..limits };
         Self {
             limits,
             memory,
+            decoded_size,
+            decoded_bytes: 0,
             keeps_rejected,
             open,
             since: None,
@@ -90,10 +128,13 @@ impl OpenBatch {
         self.read += 1;
         self.bytes += shape.bytes as u64;
         // A pause may let another record through while a closed batch waits: it goes into the open one, whatever its size.
-        let fits = self.open.payload_bytes() + shape.bytes <= self.limits.max_bytes;
+        let decoded_bytes = self.decoded_size.estimate(record.value());
+        let fits = self.open.payload_bytes() + shape.bytes <= self.limits.max_bytes
+            && self.used_memory() + shape.bytes + decoded_bytes <= self.memory;
         if self.open.input_count() > 0 && !fits && self.closed.is_none() {
             self.close();
         }
+        self.decoded_bytes += decoded_bytes;
         self.since.get_or_insert_with(now);
         let index = self.slot_index(&slot, partition);
         let new = NewRecord {
@@ -137,8 +178,14 @@ impl OpenBatch {
         debug_assert!(self.closed.is_none(), "one batch waits at a time");
         let next = self.spare.pop().unwrap_or_default();
         self.closed = Some(std::mem::replace(&mut self.open, next));
+        self.decoded_bytes = 0;
         self.since = None;
         self.last = None;
+    }
+
+    /// What the open batch takes, or will take once it is decoded.
+    fn used_memory(&self) -> usize {
+        self.open.payload_bytes() + self.decoded_bytes
     }
 
     /// Whether the limits allow another record.
@@ -146,11 +193,17 @@ impl OpenBatch {
         self.closed.is_none()
             && self.open.input_count() < self.limits.max_records
             && self.open.payload_bytes() < self.limits.max_bytes
+            && self.used_memory() < self.memory
     }
 
     /// How long the open batch may still wait for more records; `None` while it is empty.
     pub(super) fn time_left(&self, now: Instant) -> Option<Duration> {
         self.since.map(|since| self.limits.max_wait.saturating_sub(now.saturating_duration_since(since)))
+    }
+
+    /// Whether the open batch waits for all of `batch.max_wait`, even while the sink is idle.
+    pub(super) fn lingers(&self) -> bool {
+        self.limits.lingers
     }
 
     /// Returns the batch that is to be processed next: the closed one, else the open one if it is full or has waited for
@@ -189,6 +242,7 @@ impl OpenBatch {
         if self.open.input_count() == 0 {
             // The bytes of dropped records count until the batch is reset: it would stay full and never be due.
             self.open.reset(self.keep());
+            self.decoded_bytes = 0;
             self.since = None;
         }
         if let Some(closed) = &mut self.closed {
@@ -232,12 +286,20 @@ impl Shape {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
+    use crate::{
+        formats::{DecoderOptions, RecordDecoder},
+        kafka::consumer::{StartAt, TopicPartition},
+        pipeline::channels::States,
+    };
 
     const LIMITS: BatchLimits = BatchLimits {
         max_records: 100,
         max_bytes: 1000,
         max_wait: Duration::from_secs(3600),
+        lingers: true,
         max_record_bytes: 1 << 20,
     };
 
@@ -250,7 +312,7 @@ mod tests {
 
     #[test]
     fn a_full_batch_whose_partitions_are_gone_has_space_again() {
-        let mut batches = OpenBatch::new(LIMITS, 1 << 20, false);
+        let mut batches = OpenBatch::new(LIMITS, 1 << 20, DecodedSize::Nothing, false);
         fill(&mut batches.open, 0, 1000);
         assert!(!batches.has_space());
         batches.retain(|_| false);
@@ -260,7 +322,7 @@ mod tests {
 
     #[test]
     fn what_is_left_of_a_full_batch_is_due() {
-        let mut batches = OpenBatch::new(LIMITS, 1 << 20, false);
+        let mut batches = OpenBatch::new(LIMITS, 1 << 20, DecodedSize::Nothing, false);
         fill(&mut batches.open, 0, 500);
         fill(&mut batches.open, 1, 500);
         batches.retain(|slot| slot.partition == 1);
@@ -269,12 +331,65 @@ mod tests {
 
     #[test]
     fn many_empty_records_fill_the_memory_too() {
-        let mut batches = OpenBatch::new(BatchLimits { max_records: 1_000_000, ..LIMITS }, 1 << 20, false);
+        let mut batches = {
+            let limits = BatchLimits { max_records: 1_000_000, ..LIMITS };
+            OpenBatch::new(limits, 1 << 20, DecodedSize::Nothing, false)
+        };
         let mut count = 0;
         while batches.has_space() {
             fill(&mut batches.open, 0, 0);
             count += 1;
         }
         assert!(count * Batch::RECORD_BYTES <= 1 << 20, "{count}");
+    }
+
+    struct NumberList(String);
+
+    impl ConsumedRecord for NumberList {
+        fn topic(&self) -> &str {
+            "t"
+        }
+
+        fn partition(&self) -> i32 {
+            0
+        }
+
+        fn offset(&self) -> i64 {
+            0
+        }
+
+        fn timestamp_ms(&self) -> Option<i64> {
+            None
+        }
+
+        fn key(&self) -> Option<&[u8]> {
+            None
+        }
+
+        fn value(&self) -> Option<&[u8]> {
+            Some(self.0.as_bytes())
+        }
+
+        fn headers(&self) -> impl ExactSizeIterator<Item = (&[u8], Option<&[u8]>)> {
+            std::iter::empty()
+        }
+    }
+
+    #[test]
+    fn a_batch_of_many_small_numbers_stays_within_its_memory_once_it_is_decoded() {
+        const MEMORY: usize = 1 << 20;
+        let limits = BatchLimits { max_records: 100_000, max_bytes: MEMORY, ..LIMITS };
+        let mut batches = OpenBatch::new(limits, MEMORY, DecodedSize::of(Format::Json, true), false);
+        let mut partitions = Partitions::default();
+        let start = (TopicPartition::new("t", 0), StartAt::Offset(0));
+        partitions.add(1, &[start], &States::new(), &HashMap::new());
+        let record = NumberList(format!("[{}1]", "1,".repeat(1000)));
+        while batches.has_space() {
+            batches.take(&record, &partitions, Instant::now);
+        }
+        let mut batch = batches.due(false, Instant::now()).unwrap();
+        batch.decode(&mut RecordDecoder::new(DecoderOptions::default()));
+        assert!(batch.input_count() > 5, "{}", batch.input_count());
+        assert!(batch.memory_bytes() <= MEMORY + MEMORY / 2, "{}", batch.memory_bytes());
     }
 }

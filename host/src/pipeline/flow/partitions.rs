@@ -183,7 +183,7 @@ impl Partitions {
     }
 
     /// Number of records between the committable offsets, or the positions in `read` where those are higher, and the ends of
-    /// the logs; `None` while the end of a partition is unknown.
+    /// the logs; `None` without partitions, and while the end of one is unknown.
     pub(super) fn lag(&self, ends: &Watermarks, read: &Positions) -> Option<u64> {
         let lag = |(topic, partition, partition_state): (&str, i32, &PartitionState)| {
             let at = TopicPartition::new(topic, partition);
@@ -191,6 +191,9 @@ impl Partitions {
             let position = partition_state.settled.max(read.get(&at).copied()).unwrap_or(begin);
             Some(end.saturating_sub(position).max(0).unsigned_abs())
         };
+        if self.len() == 0 {
+            return None;
+        }
         self.all().map(lag).sum()
     }
 

@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use super::{LAST_COMMIT, PollLoop, TICK};
-use crate::kafka::consumer::{CommitError, Commits, Positions};
+use crate::{
+    kafka::consumer::{CommitError, Commits, Positions},
+    telemetry,
+};
 
 impl PollLoop<'_> {
     /// Commits, and waits for the answer.
@@ -34,11 +37,20 @@ impl PollLoop<'_> {
         }
     }
 
+    /// Counts a commit in `tidegate_commits_total`.
+    pub(super) fn count_commit(&self, is_ok: bool) {
+        let outcome = if is_ok { "success" } else { "failure" };
+        let (connector, task) = (&self.settings.connector, self.settings.task);
+        telemetry::task_count(connector, task, "commits_total", &[("outcome", outcome)], 1);
+    }
+
     fn commit_until(&mut self, commits: &Commits, deadline: Instant) -> Result<(), CommitError> {
         if commits.is_empty() {
             return Ok(());
         }
-        self.consumer.commit_sync(commits, deadline)?;
+        let outcome = self.consumer.commit_sync(commits, deadline);
+        self.count_commit(outcome.is_ok());
+        outcome?;
         let positions: Positions = commits.iter().map(|(at, commit)| (at.clone(), commit.offset)).collect();
         self.flow.on_committed(&positions);
         Ok(())

@@ -3,6 +3,7 @@
 //! A consumer that stops polling is removed from its group after `max.poll.interval.ms`, so nothing in here waits for a plugin.
 
 mod commit;
+mod group;
 mod lag;
 mod teardown;
 mod topics;
@@ -18,12 +19,12 @@ use std::{
 
 use rdkafka::message::{BorrowedMessage, Message as _};
 
-use self::lag::LagTimer;
+use self::{group::GroupWatch, lag::LagTimer};
 use super::{
     call_clock::CallClock,
     channels::{PollMessage, SinkInput, WorkerInput},
     error::TaskError,
-    flow::{Action, ConsumedRecord, Flow, KafkaEvent},
+    flow::{Action, ConsumedRecord, Flow, KafkaEvent, WallClock},
     message::{Counts, TaskEvent, TaskEvents, TaskState},
     settings::TaskSettings,
     stop::StopSignal,
@@ -65,6 +66,7 @@ pub(super) struct PollLoop<'t> {
     stop: Arc<StopSignal>,
     events: &'t TaskEvents,
     lag: LagTimer,
+    group: GroupWatch,
     reported: Reported,
 }
 
@@ -89,8 +91,9 @@ impl<'t> PollLoop<'t> {
     ) -> Self {
         let (inbox, to_self) = inbox;
         Self {
-            flow: Flow::new(&settings),
+            flow: Flow::new(&settings, WallClock::now()),
             lag: LagTimer::new(consumer.offset_resolver()),
+            group: GroupWatch::new(consumer.offset_resolver()),
             settings,
             consumer,
             inbox,
@@ -116,6 +119,7 @@ impl<'t> PollLoop<'t> {
             self.empty_inbox();
             self.watch_calls();
             self.measure_lag();
+            self.watch_group();
             self.report(REPORT_INTERVAL);
         }
         self.tear_down()
@@ -173,11 +177,16 @@ impl<'t> PollLoop<'t> {
         let mut timeout = match self.flow.time_left(Instant::now()) {
             None => TICK,
             Some(left) if left.is_zero() => SHORT_TICK,
+            // The sink may become idle at any moment.
+            Some(_) if self.flow.has_waiting_records() => SHORT_TICK,
             Some(left) => left.min(TICK),
         };
         for _ in 0..BURST {
             match self.poll_once(timeout) {
-                Polled::Nothing => break,
+                Polled::Nothing => {
+                    self.flow.on_queue_empty();
+                    break;
+                }
                 Polled::Record => {}
                 Polled::Event(event) => self.on_event(event),
             }
@@ -223,8 +232,10 @@ impl<'t> PollLoop<'t> {
     }
 
     fn on_event(&mut self, event: KafkaEvent) {
-        if let KafkaEvent::Topics(change) = &event {
-            self.log_topics(change);
+        match &event {
+            KafkaEvent::Topics(change) => self.log_topics(change),
+            KafkaEvent::CommitDone(outcome) => self.count_commit(outcome.is_ok()),
+            _ => {}
         }
         self.flow.on_kafka(event, Instant::now());
         self.execute();
@@ -237,7 +248,10 @@ impl<'t> PollLoop<'t> {
     }
 
     fn on_message(&mut self, message: PollMessage) {
-        self.flow.on_message(message, Instant::now());
+        match message {
+            PollMessage::Group(ends, progress) => self.on_group(ends, progress),
+            message => self.flow.on_message(message, Instant::now()),
+        }
         self.execute();
     }
 

@@ -9,7 +9,6 @@ use crate::{
     pipeline::{
         channels::{Claimed, States},
         error::TaskError,
-        retry::retry,
     },
     plugins::{CallError, SinkInstance, StoredClaim},
 };
@@ -148,9 +147,8 @@ impl OpenSink<'_> {
         mut call: impl FnMut(&mut SinkInstance) -> Result<T, CallError>,
     ) -> Result<T, TaskError> {
         let Self { worker, sink, stage, .. } = self;
-        let outcome = retry(&worker.settings.errors.retry, stage, &worker.stop, || {
-            worker.clock.time(stage, sink.context(), || call(sink))
-        })?;
+        let outcome =
+            worker.retrier.call(stage, || worker.clock.time(stage, sink.context(), || call(sink)))?;
         outcome.map_err(|source| TaskError::Call { stage: stage.clone(), source })
     }
 }

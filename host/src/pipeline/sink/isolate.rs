@@ -7,7 +7,10 @@ use tidegate_abi::host::Batch;
 use super::{OpenSink, parts::Parts};
 use crate::{
     kafka::consumer::TopicPartition,
-    pipeline::channels::{PartitionFailure, PollMessage},
+    pipeline::{
+        channels::{PartitionFailure, PollMessage},
+        retry::count_retry,
+    },
     plugins::CallError,
 };
 
@@ -44,6 +47,7 @@ impl OpenSink<'_> {
         owned.into_iter().for_each(|owned| owned.has_failed = true);
         let partition = TopicPartition::new(&*at.topic, at.partition);
         let (generation, stage) = (at.generation, self.stage.clone());
+        count_retry(&self.worker.settings, &stage);
         let failure = PartitionFailure { partition, generation, stage, error };
         let _ended = self.worker.poll.send(PollMessage::PartitionFailed(failure)).is_err();
     }

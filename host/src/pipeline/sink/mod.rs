@@ -4,32 +4,33 @@ mod claim;
 mod isolate;
 mod parts;
 mod state;
-mod summary;
+pub(super) mod written_log;
 
 use std::{
     collections::HashMap,
     sync::{
         Arc,
-        mpsc::{Receiver, Sender},
+        mpsc::{Receiver, RecvTimeoutError, Sender},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tidegate_abi::host::Batch;
 
-use self::{claim::named, parts::Parts, summary::log_written};
+use self::{claim::named, parts::Parts, written_log::WrittenLog};
 use super::{
     call_clock::CallClock,
     channels::{PollMessage, Settled, SinkInput},
     error::{Stage, TaskError},
     reject::{RejectionHandler, Unhandled},
-    retry::{self, retry},
+    retry::Retrier,
     settings::TaskSettings,
     stop::StopSignal,
 };
 use crate::{
     kafka::consumer::{OffsetResolver, TopicPartition},
     plugins::{CallError, ErrorClass, OpenParams, SinkInstance, StoredClaim, WriteReport},
+    telemetry,
 };
 
 /// The sink worker of a task.
@@ -41,6 +42,7 @@ pub(super) struct SinkWorker {
     pub(super) poll: Sender<PollMessage>,
     pub(super) offset_resolver: OffsetResolver,
     pub(super) rejections: Arc<RejectionHandler>,
+    pub(super) retrier: Retrier,
     pub(super) clock: Arc<CallClock>,
     pub(super) stop: Arc<StopSignal>,
 }
@@ -57,6 +59,7 @@ impl SinkWorker {
             stage,
             owned: HashMap::new(),
             stores_offsets: false,
+            written: WrittenLog::new(telemetry::batch_log_interval()),
             worker: &self,
         };
         match open.serve() {
@@ -80,9 +83,16 @@ impl SinkWorker {
             config: &settings.sink_config,
         };
         let stage = Stage::Sink(settings.sink_name.clone());
-        retry::open(&settings.errors.retry, &stage, &self.stop, || {
+        self.retrier.open(&stage, || {
             self.clock.time(&stage, params.context(), || SinkInstance::open(&settings.sink, &params))
         })
+    }
+
+    /// Records the size of a batch, and how long writing it took with all retries.
+    fn measure(&self, records: usize, took: Duration) {
+        let (connector, task) = (&self.settings.connector, self.settings.task);
+        telemetry::task_observe(connector, task, "batch_records", records as f64);
+        telemetry::task_observe(connector, task, "batch_duration_seconds", took.as_secs_f64());
     }
 
     /// Drops a sink. This is timed like a call, since it runs code of the plugin.
@@ -110,6 +120,7 @@ pub(super) struct OpenSink<'r> {
     pub(super) owned: HashMap<String, HashMap<i32, Owned>>,
     /// The sink has returned an offset or an epoch for a claim: it is also given the positions of batches without records.
     pub(super) stores_offsets: bool,
+    pub(super) written: WrittenLog,
 }
 
 impl OpenSink<'_> {
@@ -118,13 +129,15 @@ impl OpenSink<'_> {
         // The receivers are dropped only when the task ends.
         let _ended = worker.poll.send(PollMessage::SinkOpen).is_err();
         let _ended = worker.ready.send(()).is_err();
-        while let Ok(input) = worker.inputs.recv() {
+        while let Some(input) = self.next_input() {
             if worker.stop.has_ended() {
                 break;
             }
             match input {
                 SinkInput::Batch(batch) => {
+                    let (records, began) = (batch.input_count(), Instant::now());
                     let batch = self.deliver(batch)?;
+                    worker.measure(records, began.elapsed());
                     let _ended = worker.poll.send(PollMessage::BatchDone(batch)).is_err();
                     let _ended = worker.ready.send(()).is_err();
                 }
@@ -140,6 +153,19 @@ impl OpenSink<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Waits for the next input, and logs in the meantime what was written. Returns nothing once the channel is closed.
+    fn next_input(&mut self) -> Option<SinkInput> {
+        let worker = self.worker;
+        while let Some(left) = self.written.time_left(Instant::now()) {
+            match worker.inputs.recv_timeout(left) {
+                Ok(input) => return Some(input),
+                Err(RecvTimeoutError::Timeout) => self.written.log_due(Instant::now()),
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+        worker.inputs.recv().ok()
     }
 
     /// Writes a batch, in parts if the sink rejects some of it. Returns the batch so that its memory is reused.
@@ -159,7 +185,7 @@ impl OpenSink<'_> {
             let began = Instant::now();
             match self.write(&batch, range.clone())? {
                 Ok(report) if report.rejected.is_empty() => {
-                    log_written(&batch, range.clone(), &report.rows, began.elapsed());
+                    self.written.add(&batch, range.clone(), &report.rows, began.elapsed());
                     self.settled(&batch, range.end, range.len());
                     parts.settle();
                 }
@@ -228,9 +254,9 @@ impl OpenSink<'_> {
             worker.clock.time(stage, sink.context(), || sink.write(batch, range.clone(), &positions, epoch))
         };
         if isolates {
-            return retry::once(stage, &worker.stop, call);
+            return worker.retrier.call_once(stage, call);
         }
-        retry(&worker.settings.errors.retry, stage, &worker.stop, call)
+        worker.retrier.call(stage, call)
     }
 
     /// Removes rejected records, given by their index behind `start`, from the batch, each with all outputs of the consumed

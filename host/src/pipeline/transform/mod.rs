@@ -23,7 +23,7 @@ use super::{
     channels::{PollMessage, SinkInput, WorkerInput},
     error::{Stage, TaskError},
     reject::{RejectionHandler, Unhandled},
-    retry::{self, retry},
+    retry::Retrier,
     settings::{TaskSettings, TransformSettings},
     stop::StopSignal,
 };
@@ -42,6 +42,7 @@ pub(super) struct TransformWorker {
     /// One message per batch that the sink worker has finished.
     pub(super) sink_ready: Receiver<()>,
     pub(super) poll: Sender<PollMessage>,
+    pub(super) retrier: Arc<Retrier>,
     pub(super) clock: Arc<CallClock>,
     pub(super) stop: Arc<StopSignal>,
 }
@@ -104,13 +105,13 @@ pub(super) struct Stages {
     notices: NoticeLog,
     transforms: Vec<TransformInstance>,
     rejections: Arc<RejectionHandler>,
+    retrier: Arc<Retrier>,
     clock: Arc<CallClock>,
-    stop: Arc<StopSignal>,
 }
 
 impl Stages {
     fn new(worker: &TransformWorker) -> Self {
-        let TransformWorker { settings, rejections, clock, stop, .. } = worker;
+        let TransformWorker { settings, rejections, retrier, clock, .. } = worker;
         Self {
             decoder: RecordDecoder::new(settings.decoder.clone()),
             notices: NoticeLog::new(&settings.connector, settings.task),
@@ -118,7 +119,7 @@ impl Stages {
             settings: Arc::clone(settings),
             rejections: Arc::clone(rejections),
             clock: Arc::clone(clock),
-            stop: Arc::clone(stop),
+            retrier: Arc::clone(retrier),
         }
     }
 
@@ -126,7 +127,8 @@ impl Stages {
     fn open(&mut self) -> Result<(), TaskError> {
         let settings = Arc::clone(&self.settings);
         for transform in &settings.transforms {
-            self.transforms.push(open(&settings, transform, &self.clock, &self.stop)?);
+            let opened = self.open_one(&settings, transform)?;
+            self.transforms.push(opened);
         }
         Ok(())
     }
@@ -207,8 +209,7 @@ impl Stages {
                 return failed(error);
             }
             if self.transforms[index].is_gone() {
-                self.transforms[index] =
-                    open(&self.settings, &self.settings.transforms[index], &self.clock, &self.stop)?;
+                self.transforms[index] = self.open_one(&self.settings, &self.settings.transforms[index])?;
             }
             let Some(input) = inputs.split() else { continue };
             let is_too_large = error.class == ErrorClass::OutOfMemoryBudget;
@@ -236,7 +237,7 @@ impl Stages {
         let when = self.settings.transforms[index].when.as_ref();
         let all = part.len() == batch.input_count();
         let (clock, decoder, limit) = (&self.clock, &mut self.decoder, self.settings.batch_memory);
-        retry(&self.settings.errors.retry, stage, &self.stop, || {
+        self.retrier.call(stage, || {
             clock.time(stage, transform.context(), || {
                 let mut selects = |record: Record<'_>| {
                     (all || part.contains(&record.input()))
@@ -246,6 +247,24 @@ impl Stages {
                     if when.is_some() || !all { Some(&mut selects) } else { None };
                 transform.apply(batch, limit, selects, decoder)
             })
+        })
+    }
+
+    fn open_one(
+        &self,
+        settings: &TaskSettings,
+        transform: &TransformSettings,
+    ) -> Result<TransformInstance, TaskError> {
+        let params = OpenParams {
+            connector: &settings.connector,
+            task: settings.task,
+            tasks: settings.tasks,
+            instance: &transform.name,
+            config: &transform.config,
+        };
+        let stage = Stage::Transform(transform.name.clone());
+        self.retrier.open(&stage, || {
+            self.clock.time(&stage, params.context(), || TransformInstance::open(&transform.plugin, &params))
         })
     }
 
@@ -282,23 +301,4 @@ fn drop_former_assignments(batch: &mut Batch) {
     }
     let mut newest = newest.into_iter();
     batch.retain_partitions(|slot| newest.next().flatten() == Some(slot.generation));
-}
-
-fn open(
-    settings: &TaskSettings,
-    transform: &TransformSettings,
-    clock: &CallClock,
-    stop: &StopSignal,
-) -> Result<TransformInstance, TaskError> {
-    let params = OpenParams {
-        connector: &settings.connector,
-        task: settings.task,
-        tasks: settings.tasks,
-        instance: &transform.name,
-        config: &transform.config,
-    };
-    let stage = Stage::Transform(transform.name.clone());
-    retry::open(&settings.errors.retry, &stage, stop, || {
-        clock.time(&stage, params.context(), || TransformInstance::open(&transform.plugin, &params))
-    })
 }

@@ -12,6 +12,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use super::{
     Crash,
     child_process::ChildProcess,
+    child_state::{ChildAction, ChildState, KillReason, Next},
     exit_status,
     protocol::{ToChild, to_line},
     receive::{ChildMessage, StderrTail},
@@ -22,10 +23,6 @@ use crate::{
     pipeline::{TaskCommand, TaskEvent, TaskEvents, TaskSettings, read_calls},
 };
 
-/// Extra time for stopping beyond the tasks' deadline: for the last commit and for leaving the group.
-pub(in crate::supervisor) const STOP_GRACE: Duration = Duration::from_secs(2);
-/// How long a child without tasks may take to exit.
-const EXIT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long to wait for the exit of a child that closed its connection or was killed.
 const REAP_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long to wait for the remaining messages and stderr output of a child that has exited. Processes that it started may
@@ -40,15 +37,11 @@ pub(super) enum ChildCommand {
     Send(u32, TaskCommand),
 }
 
-/// Why a child is killed.
-type KillReason = String;
-
 pub(super) struct ChildSupervisor {
     pub(super) connector: String,
     /// Number of the process.
     pub(super) process: u64,
-    /// How long its tasks may take to stop.
-    pub(super) shutdown: Duration,
+    pub(super) state: ChildState,
     pub(super) child: ChildProcess,
     pub(super) watchdog: Watchdog,
     /// When this channel closes, the child is shut down.
@@ -62,24 +55,20 @@ pub(super) struct ChildSupervisor {
     pub(super) calls: Option<File>,
     /// The tasks that run in the child.
     pub(super) tasks: BTreeMap<u32, TaskEvents>,
-    /// When the child is killed if it has not finished stopping.
-    pub(super) deadline: Option<Instant>,
-    pub(super) is_exiting: bool,
-    /// A plugin call in the child does not return: the child is killed once its other tasks have stopped.
-    pub(super) pending_kill: Option<KillReason>,
 }
 
 impl ChildSupervisor {
     /// Supervises the child until it exits. Returns the crash, unless the child was asked to exit.
     pub(super) async fn run(mut self) -> Option<Crash> {
         let kill = loop {
-            let next_check =
-                self.deadline.map_or(self.watchdog.next(), |deadline| deadline.min(self.watchdog.next()));
+            let check = self.watchdog.next();
+            let check = self.state.deadline().map_or(check, |deadline| deadline.min(check));
             let next = tokio::select! {
                 message = self.messages.recv() => self.on_message(message),
-                command = self.commands.recv(), if !self.is_exiting => self.on_command(command),
-                () = tokio::time::sleep_until(next_check.into()) => self.check(),
+                command = self.commands.recv(), if !self.state.is_exiting() => self.on_command(command),
+                () = tokio::time::sleep_until(check.into()) => self.check(),
             };
+            self.execute();
             if let ControlFlow::Break(kill) = next {
                 break kill;
             }
@@ -87,7 +76,7 @@ impl ChildSupervisor {
         self.finish(kill).await
     }
 
-    fn on_message(&mut self, message: Option<ChildMessage>) -> ControlFlow<Option<KillReason>> {
+    fn on_message(&mut self, message: Option<ChildMessage>) -> Next {
         match message {
             None => return ControlFlow::Break(None),
             Some(ChildMessage::Malformed(error)) => {
@@ -101,82 +90,53 @@ impl ChildSupervisor {
             Some(ChildMessage::Calls(_)) => {}
             Some(ChildMessage::Event(task, event)) => self.on_event(task, event),
         }
-        match (&self.pending_kill, self.tasks.is_empty()) {
-            (Some(reason), true) => ControlFlow::Break(Some(reason.clone())),
-            _ => ControlFlow::Continue(()),
-        }
+        self.state.after_message()
     }
 
     fn on_event(&mut self, task: u32, event: TaskEvent) {
-        if let TaskEvent::Failed { reason, abandoned: true } = &event {
-            self.tasks.remove(&task);
-            return self.schedule_kill(format!("task {task}: {reason}"));
-        }
         let is_last = matches!(event, TaskEvent::Stopped { .. } | TaskEvent::Failed { .. });
-        // When a kill is pending, all tasks fail together when the child exits.
-        if self.pending_kill.is_none() || !is_last {
-            self.tasks.get(&task).inspect(|tell| tell(event));
+        if self.state.on_event(task, &event, Instant::now()) {
+            self.tasks.get(&task).inspect(|report| report(event));
         }
-        if !is_last {
-            return;
-        }
-        self.tasks.remove(&task);
-        if self.tasks.is_empty() && !self.is_exiting {
-            self.deadline = None;
+        if is_last {
+            self.tasks.remove(&task);
         }
     }
 
-    /// One of its threads will never return. The other tasks are stopped first, so that they can finish.
-    fn schedule_kill(&mut self, reason: String) {
-        self.pending_kill.get_or_insert(reason);
-        let others: Vec<u32> = self.tasks.keys().copied().collect();
-        for task in others {
-            self.send_to_task(task, TaskCommand::Stop { within: self.shutdown });
-        }
-    }
-
-    fn on_command(&mut self, command: Option<ChildCommand>) -> ControlFlow<Option<KillReason>> {
+    fn on_command(&mut self, command: Option<ChildCommand>) -> Next {
         match command {
             Some(ChildCommand::Start(settings, secrets, events)) => self.start(settings, secrets, events),
-            Some(ChildCommand::Send(task, command)) => self.send_to_task(task, command),
-            // The connector was dropped while tasks run: the host received a second signal.
-            None if !self.tasks.is_empty() => {
-                self.is_exiting = true;
-                return ControlFlow::Break(Some("the host has ended".to_owned()));
-            }
-            None => {
-                self.is_exiting = true;
-                self.deadline = Some(Instant::now() + EXIT_TIMEOUT);
-                self.send(&ToChild::Exit);
-            }
+            Some(ChildCommand::Send(task, command)) => self.state.send(task, command, Instant::now()),
+            None => return self.state.shut_down(Instant::now()),
         }
         ControlFlow::Continue(())
     }
 
     fn start(&mut self, settings: Box<TaskSettings>, secrets: Secrets, events: TaskEvents) {
-        // The new task would fail with the others; all are restarted together.
-        if self.pending_kill.is_some() {
+        let task = settings.task;
+        if !self.state.start(task) {
             return;
         }
-        let task = settings.task;
         match to_line(&ToChild::Start { settings, secrets }) {
             Ok(line) => {
                 self.tasks.insert(task, events);
                 self.send_line(line);
             }
             Err(error) => {
+                self.state.forget(task);
                 let reason = format!("cannot send its settings to the process: {error}");
                 events(TaskEvent::Failed { reason, abandoned: false });
             }
         }
     }
 
-    fn send_to_task(&mut self, task: u32, command: TaskCommand) {
-        if let TaskCommand::Stop { within } = &command {
-            let deadline = Instant::now() + *within + STOP_GRACE;
-            self.deadline = Some(self.deadline.map_or(deadline, |earlier| earlier.min(deadline)));
+    fn execute(&mut self) {
+        for action in self.state.take_actions() {
+            match action {
+                ChildAction::Send(task, command) => self.send(&ToChild::Command { task, command }),
+                ChildAction::Exit => self.send(&ToChild::Exit),
+            }
         }
-        self.send(&ToChild::Command { task, command });
     }
 
     fn send(&self, message: &ToChild) {
@@ -193,12 +153,9 @@ impl ChildSupervisor {
         let _exited = self.to_child.send(line).is_err();
     }
 
-    fn check(&mut self) -> ControlFlow<Option<KillReason>> {
+    fn check(&mut self) -> Next {
         let now = Instant::now();
-        if self.deadline.is_some_and(|deadline| now >= deadline) {
-            let reason = self.pending_kill.clone().unwrap_or_else(|| "it did not stop in time".to_owned());
-            return ControlFlow::Break(Some(reason));
-        }
+        self.state.check(now)?;
         if self.child.has_ended() {
             return ControlFlow::Break(None);
         }
@@ -219,12 +176,12 @@ impl ChildSupervisor {
         if tokio::time::timeout(DRAIN_TIMEOUT, self.stderr_reader).await.is_err() {
             tracing::debug!(connector = self.connector, "another process holds the child's stderr open");
         }
-        if self.is_exiting {
+        if self.state.is_exiting() {
             return None;
         }
         let (connector, process) = (self.connector, self.process);
         let crash = |reason| Crash { connector, process, reason };
-        if let Some(reason) = self.pending_kill {
+        if let Some(reason) = self.state.pending_kill() {
             return Some(crash(format!("its process was killed: {reason}")));
         }
         let mut reason = match kill {

@@ -14,6 +14,7 @@
 
 mod child;
 mod child_process;
+mod child_state;
 mod child_supervisor;
 mod exit_status;
 mod process;

@@ -8,6 +8,7 @@ use tokio::{io::AsyncWriteExt, net::unix::OwnedWriteHalf, sync::mpsc, task::Join
 use super::{
     Crash,
     child_process::spawn,
+    child_state::ChildState,
     child_supervisor::{ChildCommand, ChildSupervisor},
     protocol::{Init, ToChild, to_line},
     receive::{StderrTail, receive},
@@ -93,7 +94,7 @@ impl Process {
         let supervisor = ChildSupervisor {
             connector: spec.connector.clone(),
             process: number,
-            shutdown: spec.shutdown,
+            state: ChildState::new(spec.shutdown),
             watchdog: Watchdog::new(pid, heartbeats, spec.limits),
             child: spawned.child,
             commands: command_receiver,
@@ -103,9 +104,6 @@ impl Process {
             stderr_reader,
             calls: None,
             tasks: BTreeMap::new(),
-            deadline: None,
-            is_exiting: false,
-            pending_kill: None,
         };
         tracing::debug!(connector = spec.connector, pid = pid.as_raw_nonzero().get(), "process started");
         let run = tokio::spawn(supervisor.run());

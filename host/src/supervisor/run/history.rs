@@ -22,11 +22,13 @@ impl History {
         Self { state: ConnectorState::Starting, since: now(), failures: VecDeque::new() }
     }
 
-    /// Records the current state; the time changes only when the state does.
-    pub(super) fn record_state(&mut self, state: ConnectorState) {
-        if state != self.state {
-            (self.state, self.since) = (state, now());
+    /// Records the current state. Returns the one before if it has changed.
+    pub(super) fn record_state(&mut self, state: ConnectorState) -> Option<ConnectorState> {
+        if state == self.state {
+            return None;
         }
+        self.since = now();
+        Some(std::mem::replace(&mut self.state, state))
     }
 
     pub(super) fn record_failure(&mut self, reason: &str) {

@@ -2,22 +2,22 @@
 
 use std::time::Instant;
 
-use super::{history::History, task_runtime::TaskHandle};
+use super::{history::History, until_end::GroupWait};
 use crate::{
     config::RestartPolicy,
     pipeline::{Counts, TaskState},
     supervisor::{
         restart::Restarts,
-        status::{ConnectorState, TaskStatus, add},
+        status::{ConnectorState, RetryStatus, TaskStatus, add},
     },
-    telemetry::scrub,
+    telemetry::{scrub, time},
 };
 
 pub(super) struct TaskSlot {
     pub(super) number: u32,
     /// Number of starts, to tell events of this run from those of an earlier one.
     pub(super) run: u64,
-    pub(super) task: Option<TaskHandle>,
+    pub(super) is_running: bool,
     pub(super) state: TaskState,
     pub(super) failed: bool,
     pub(super) reason: String,
@@ -28,6 +28,8 @@ pub(super) struct TaskSlot {
     /// Sum over all earlier runs.
     pub(super) earlier_counts: Counts,
     pub(super) stalled_since: Option<Instant>,
+    /// With `until_end`: what the whole group has committed.
+    pub(super) group: Option<GroupWait>,
     pub(super) history: History,
 }
 
@@ -36,7 +38,7 @@ impl TaskSlot {
         Self {
             number,
             run: 0,
-            task: None,
+            is_running: false,
             state: TaskState::Starting,
             failed: false,
             reason: String::new(),
@@ -45,17 +47,26 @@ impl TaskSlot {
             counts: Counts::default(),
             earlier_counts: Counts::default(),
             stalled_since: None,
+            group: None,
             history: History::new(),
         }
     }
 
-    /// Removes the task. Its partitions have been assigned to other members. Returns whether there was a task.
-    pub(super) fn clear_task(&mut self) -> bool {
-        let existed = self.task.take().is_some();
-        if existed {
+    /// The task is started.
+    pub(super) fn begin_run(&mut self) {
+        self.run += 1;
+        self.earlier_counts = add(self.earlier_counts, std::mem::take(&mut self.counts));
+        (self.is_running, self.failed, self.restart_at) = (true, false, None);
+        (self.state, self.stalled_since, self.group) = (TaskState::Starting, None, None);
+    }
+
+    /// The task has ended: it has no partitions any more. Returns whether it was running.
+    pub(super) fn end_run(&mut self) -> bool {
+        let was_running = std::mem::take(&mut self.is_running);
+        if was_running {
             (self.counts.partitions, self.counts.at_end, self.counts.lag) = (0, 0, None);
         }
-        existed
+        was_running
     }
 
     pub(super) fn state(&self) -> ConnectorState {
@@ -65,32 +76,45 @@ impl TaskSlot {
         if self.failed {
             return ConnectorState::Failed;
         }
-        if self.task.is_none() {
+        if !self.is_running {
             return ConnectorState::Stopped;
         }
         match self.state {
             TaskState::Starting => ConnectorState::Starting,
-            TaskState::Running | TaskState::Stopping => ConnectorState::Running,
+            TaskState::Running => ConnectorState::Running,
+            TaskState::Stopping => ConnectorState::Stopping,
+            TaskState::Retrying { .. } => ConnectorState::Retrying,
             TaskState::Unassigned => ConnectorState::Unassigned,
             TaskState::Paused => ConnectorState::Paused,
             TaskState::Stalled(_) => ConnectorState::Stalled,
         }
     }
 
-    pub(super) fn status(&self) -> TaskStatus {
-        let reason = match &self.state {
-            TaskState::Stalled(reason) if self.task.is_some() => scrub(reason).into_owned(),
-            _ => self.reason.clone(),
-        };
+    /// Counts over all runs. Partitions and lag describe the current run only.
+    pub(super) fn total_counts(&self) -> Counts {
         let mut counts = add(self.earlier_counts, self.counts);
-        // These describe the current run only, so they are not summed over runs.
         (counts.partitions, counts.at_end, counts.lag) =
             (self.counts.partitions, self.counts.at_end, self.counts.lag);
+        counts
+    }
+
+    pub(super) fn status(&self) -> TaskStatus {
+        let mut retry = None;
+        let reason = match &self.state {
+            TaskState::Stalled(reason) if self.is_running => scrub(reason).into_owned(),
+            TaskState::Retrying { reason, attempt, next_attempt_ms } if self.is_running => {
+                retry = Some(RetryStatus { attempt: *attempt, next_attempt: time(*next_attempt_ms) });
+                scrub(reason).into_owned()
+            }
+            _ => self.reason.clone(),
+        };
+        let counts = self.total_counts();
         TaskStatus {
             task: self.number,
             state: self.state(),
             since: self.history.since().to_owned(),
             reason,
+            retry,
             trace: self.history.trace(),
             restarts: self.restarts.count,
             counts,

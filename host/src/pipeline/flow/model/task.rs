@@ -15,7 +15,6 @@ use super::{
     Step,
     consumer::Consumer,
     plugins,
-    settings::settings,
     world::{Kind, PARTITIONS, World},
 };
 use crate::{
@@ -23,13 +22,15 @@ use crate::{
     pipeline::{
         call_board::CallSlot,
         call_clock::CallClock,
-        channels::{Claimed, PollMessage, SinkInput, States, WorkerInput},
+        channels::{Claimed, PollMessage, SinkInput, States, Worker, WorkerInput},
         error::Stage,
-        flow::{Action, ConsumedRecord, Flow, KafkaEvent},
+        flow::{Action, ConsumedRecord, Flow, KafkaEvent, WallClock},
         message::TaskCommand,
         reject::RejectionHandler,
-        sink::{OpenSink, Owned, SinkWorker},
+        retry::Retrier,
+        sink::{OpenSink, Owned, SinkWorker, written_log::WrittenLog},
         stop::StopSignal,
+        test_settings::test_settings,
         transform::{Stages, TransformWorker},
     },
     plugins::{SinkInstance, TransformInstance},
@@ -94,7 +95,7 @@ impl ConsumedRecord for LogRecord {
 impl Task<'_> {
     /// Starts a task, runs `body` with it, and kills it.
     pub(super) fn run(world: &mut World, body: impl FnOnce(&mut Task<'_>)) {
-        let settings = Arc::new(settings(world.isolates_partitions));
+        let settings = Arc::new(test_settings(world.isolates_partitions));
         let (to_inbox, inbox) = mpsc::channel();
         let stop = Arc::<StopSignal>::default();
         let rejections = Arc::new(RejectionHandler::new(Arc::clone(&settings), None));
@@ -105,6 +106,7 @@ impl Task<'_> {
             sink: mpsc::channel().0,
             sink_ready: mpsc::channel().1,
             poll: to_inbox.clone(),
+            retrier: Arc::new(Retrier::new(Worker::Transform, &settings, &stop, &to_inbox)),
             clock: Arc::new(CallClock::new(CallSlot::transform(0))),
             stop: Arc::clone(&stop),
         };
@@ -115,18 +117,26 @@ impl Task<'_> {
             ready: mpsc::channel().0,
             poll: to_inbox.clone(),
             offset_resolver: OffsetResolver::closed(),
+            retrier: Retrier::new(Worker::Sink, &settings, &stop, &to_inbox),
             clock: Arc::new(CallClock::new(CallSlot::sink(0))),
             stop,
         };
         let instance = TransformInstance::of(TransformObject::new(plugins::Transform));
         let sink = SinkInstance::of(SinkObject::new(plugins::Sink(Arc::clone(&world.ledger))));
-        let stage = Stage::Sink("model".to_owned());
+        let stage = Stage::Sink("test".to_owned());
         let mut task = Task {
             now: Instant::now(),
-            flow: Flow::new(&settings),
+            flow: Flow::new(&settings, WallClock { at: Instant::now(), ms: 0 }),
             consumer: Consumer::default(),
             stages: Stages::of(&transform, instance),
-            sink: OpenSink { worker: &worker, sink, stage, owned: HashMap::new(), stores_offsets: false },
+            sink: OpenSink {
+                worker: &worker,
+                sink,
+                stage,
+                owned: HashMap::new(),
+                stores_offsets: false,
+                written: WrittenLog::new(Duration::ZERO),
+            },
             inbox,
             to_inbox,
             worker_inputs: VecDeque::new(),
@@ -189,7 +199,7 @@ impl Task<'_> {
             }
             let Some(position) = self.consumer.positions.get_mut(&partition) else { return };
             let log = &self.world.logs[partition as usize];
-            let Some(kind) = log.get(*position as usize) else { return };
+            let Some(kind) = log.get(*position as usize) else { return self.flow.on_queue_empty() };
             let record = LogRecord { partition, offset: *position, value: [kind.byte()] };
             *position += 1;
             self.flow.take(&record, || self.now);

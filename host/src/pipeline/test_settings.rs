@@ -1,4 +1,4 @@
-//! Settings of the model's tasks: rejected records are dropped, and values are not decoded.
+//! Settings of a task in tests: rejected records are dropped, and values are not decoded.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,17 +13,17 @@ use crate::{
 };
 
 /// `isolates_partitions`: the sink can go on with other partitions while one fails.
-pub(super) fn settings(isolates_partitions: bool) -> TaskSettings {
+pub(super) fn test_settings(isolates_partitions: bool) -> TaskSettings {
     let hour = Duration::from_secs(3600);
-    // The model brings its own plugin.
+    // Never opened.
     let transform = TransformSettings {
         plugin: sink(isolates_partitions),
-        name: "model".to_owned(),
+        name: "test".to_owned(),
         config: json!({}),
         when: None,
     };
     TaskSettings {
-        connector: "model".to_owned(),
+        connector: "test".to_owned(),
         task: 0,
         tasks: 1,
         consumer: consumer(),
@@ -40,12 +40,13 @@ pub(super) fn settings(isolates_partitions: bool) -> TaskSettings {
         reads_values: false,
         transforms: vec![transform],
         sink: sink(isolates_partitions),
-        sink_name: "model".to_owned(),
+        sink_name: "test".to_owned(),
         sink_config: json!({}),
         batch: BatchLimits {
             max_records: 8,
             max_bytes: 1 << 20,
             max_wait: Duration::from_millis(200),
+            lingers: false,
             max_record_bytes: 1 << 20,
         },
         batch_memory: 1 << 20,
@@ -67,11 +68,11 @@ pub(super) fn settings(isolates_partitions: bool) -> TaskSettings {
 
 fn consumer() -> ConsumerSettings {
     ConsumerSettings {
-        connector: "model".to_owned(),
+        connector: "test".to_owned(),
         task: 0,
         bootstrap_servers: String::new(),
-        group_id: "model".to_owned(),
-        client_id: "model".to_owned(),
+        group_id: "test".to_owned(),
+        client_id: "test".to_owned(),
         topics: Topics::List(vec!["t".to_owned()]),
         protocol: Protocol::Consumer,
         instance_id: None,
@@ -84,10 +85,10 @@ fn consumer() -> ConsumerSettings {
 
 fn sink(isolates_partitions: bool) -> Plugin {
     let plugin = json!({
-        "stored": { "origin": "model", "copy": "model" },
+        "stored": { "origin": "test", "copy": "test" },
         "library": { "version": "1", "build": "" },
         "manifest": {
-            "name": "model", "description": "", "kind": "sink", "config_schema": {}, "reads_values": false,
+            "name": "test", "description": "", "kind": "sink", "config_schema": {}, "reads_values": false,
             "isolates_partitions": isolates_partitions,
         },
     });

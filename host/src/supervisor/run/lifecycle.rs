@@ -1,0 +1,417 @@
+//! Decides when the tasks of a connector are started, stopped and restarted: a state machine without threads or I/O.
+//!
+//! [`RunningConnector`](super::running::RunningConnector) reports what has happened and executes the [`Action`]s in order.
+
+use std::time::{Duration, Instant};
+
+use super::slot::TaskSlot;
+use crate::{
+    config::RestartPolicy,
+    pipeline::{TaskCommand, TaskEvent, TaskState},
+    supervisor::{restart::Restarts, status::ConnectorState},
+};
+
+/// What the connector is to do.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Action {
+    /// Start these tasks, by their index.
+    Start(Vec<usize>),
+    /// Send a command to a task.
+    Send(usize, TaskCommand),
+    /// Shut the child process down, if there is one: no task runs in it any more.
+    StopProcess,
+}
+
+/// The state that the user asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DesiredState {
+    Run,
+    Pause,
+    Stop,
+    /// Stop, then start again; paused if it was paused before.
+    Restart {
+        paused: bool,
+    },
+}
+
+/// The tasks of a connector, and what the user asked for.
+pub(super) struct Lifecycle {
+    name: String,
+    /// How long tasks may take to stop.
+    shutdown: Duration,
+    desired: DesiredState,
+    pub(super) slots: Vec<TaskSlot>,
+    /// Restarts after crashes of the child process, which end all tasks at once.
+    crashes: Restarts,
+    started: Instant,
+    ended: Option<Instant>,
+    actions: Vec<Action>,
+}
+
+impl Lifecycle {
+    pub(super) fn new(
+        name: &str,
+        tasks: u32,
+        shutdown: Duration,
+        policy: &RestartPolicy,
+        now: Instant,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            shutdown,
+            desired: DesiredState::Run,
+            slots: (0..tasks).map(|number| TaskSlot::new(number, policy)).collect(),
+            crashes: Restarts::new(policy),
+            started: now,
+            ended: None,
+            actions: Vec::new(),
+        }
+    }
+
+    /// Takes the actions that were decided since the last call.
+    pub(super) fn take_actions(&mut self) -> Vec<Action> {
+        std::mem::take(&mut self.actions)
+    }
+
+    /// Starts every task that does not run.
+    pub(super) fn start(&mut self) {
+        self.ended = None;
+        let idle = (0..self.slots.len()).filter(|index| !self.slots[*index].is_running).collect();
+        self.start_tasks(idle);
+    }
+
+    fn start_tasks(&mut self, indexes: Vec<usize>) {
+        if indexes.is_empty() {
+            return;
+        }
+        indexes.iter().for_each(|index| self.slots[*index].begin_run());
+        self.actions.push(Action::Start(indexes.clone()));
+        if self.desired == DesiredState::Pause {
+            self.actions.extend(indexes.into_iter().map(|index| Action::Send(index, TaskCommand::Pause)));
+        }
+    }
+
+    /// Sends a command to every running task.
+    pub(super) fn send_all(&mut self, command: &TaskCommand) {
+        let running = (0..self.slots.len()).filter(|index| self.slots[*index].is_running);
+        let sends: Vec<Action> = running.map(|index| Action::Send(index, command.clone())).collect();
+        self.actions.extend(sends);
+    }
+
+    fn stop_all(&mut self) {
+        self.send_all(&TaskCommand::Stop { within: self.shutdown });
+    }
+
+    pub(super) fn pause(&mut self) {
+        self.desired = DesiredState::Pause;
+        self.send_all(&TaskCommand::Pause);
+    }
+
+    pub(super) fn resume(&mut self) {
+        // A stopping task cannot be cancelled, so it is restarted once it has stopped.
+        if matches!(self.desired, DesiredState::Stop | DesiredState::Restart { .. }) && self.has_tasks() {
+            self.desired = DesiredState::Restart { paused: false };
+            return self.reset_failures();
+        }
+        self.desired = DesiredState::Run;
+        self.send_all(&TaskCommand::Resume);
+        self.reset_failures();
+        self.start();
+    }
+
+    pub(super) fn restart(&mut self) {
+        let paused = matches!(self.desired, DesiredState::Pause | DesiredState::Restart { paused: true });
+        self.reset_failures();
+        // Tasks that wait for their own restart start together with the others.
+        self.slots.iter_mut().for_each(|slot| slot.restart_at = None);
+        if self.has_tasks() {
+            self.desired = DesiredState::Restart { paused };
+            self.stop_all();
+        } else {
+            self.desired = if paused { DesiredState::Pause } else { DesiredState::Run };
+            self.start();
+        }
+    }
+
+    /// Stops the connector at the user's request. This also clears the FAILED state.
+    pub(super) fn stop(&mut self) {
+        self.slots.iter_mut().filter(|slot| !slot.is_running).for_each(|slot| slot.failed = false);
+        self.halt();
+    }
+
+    /// Stops all running tasks.
+    pub(super) fn halt(&mut self) {
+        self.desired = DesiredState::Stop;
+        self.slots.iter_mut().for_each(|slot| slot.restart_at = None);
+        self.stop_all();
+    }
+
+    fn reset_failures(&mut self) {
+        for slot in &mut self.slots {
+            slot.restarts.reset();
+            slot.reason.clear();
+        }
+        self.crashes.reset();
+    }
+
+    /// Why the connector cannot execute this command now: it has no running task.
+    pub(super) fn rejection(&self, command: &str) -> Option<String> {
+        if self.has_tasks() || self.slots.iter().any(|slot| slot.restart_at.is_some()) {
+            return None;
+        }
+        let name = &self.name;
+        let what = if self.has_failed() { "has failed" } else { "is stopped" };
+        Some(format!(
+            "connector \"{name}\" {what}, so it cannot {command}: start it with `tidegate restart {name}`"
+        ))
+    }
+
+    /// The index of the task with this number, unless the event comes from an earlier run of it.
+    pub(super) fn find(&self, task: u32, run: u64) -> Option<usize> {
+        self.slots.iter().position(|slot| slot.number == task && slot.run == run)
+    }
+
+    /// The current run of a task reports something.
+    pub(super) fn on_event(&mut self, index: usize, event: TaskEvent, now: Instant) {
+        let slot = &mut self.slots[index];
+        match event {
+            TaskEvent::Progress(counts) => slot.counts = counts,
+            TaskEvent::Group(group) => slot.on_group(&self.name, group, now),
+            TaskEvent::State(state) => {
+                let stalled = matches!(state, TaskState::Stalled(_));
+                slot.stalled_since = stalled.then(|| slot.stalled_since.unwrap_or(now));
+                slot.state = state;
+            }
+            TaskEvent::Stopped { .. } => drop(slot.end_run()),
+            TaskEvent::Failed { reason, abandoned } => {
+                slot.end_run();
+                self.on_failure(index, reason, abandoned, now);
+            }
+        }
+        self.after_task_end(now);
+    }
+
+    /// The child process exited and its tasks with it. They are restarted together.
+    pub(super) fn on_crash(&mut self, reason: &str, now: Instant) {
+        let failed: Vec<usize> = (0..self.slots.len()).filter(|index| self.slots[*index].end_run()).collect();
+        if failed.is_empty() {
+            let connector = &self.name;
+            tracing::warn!(connector, "the process ended while no task was running: {reason}");
+        } else {
+            let wait = self.should_run().then(|| self.crashes.after_failure(now, false)).flatten();
+            for index in failed {
+                self.fail(index, reason.to_owned(), wait, now);
+            }
+        }
+        self.after_task_end(now);
+    }
+
+    /// Called after any event that may have ended a task.
+    fn after_task_end(&mut self, now: Instant) {
+        if self.has_tasks() {
+            return;
+        }
+        if let DesiredState::Restart { paused } = self.desired {
+            self.actions.push(Action::StopProcess);
+            self.desired = if paused { DesiredState::Pause } else { DesiredState::Run };
+            return self.start();
+        }
+        // The process is kept while a task waits for its restart, because plugin libraries keep state in it.
+        if self.slots.iter().all(|slot| slot.restart_at.is_none()) {
+            self.actions.push(Action::StopProcess);
+            self.ended.get_or_insert(now);
+        }
+    }
+
+    fn should_run(&self) -> bool {
+        matches!(self.desired, DesiredState::Run | DesiredState::Pause)
+    }
+
+    fn on_failure(&mut self, index: usize, mut reason: String, abandoned: bool, now: Instant) {
+        if abandoned {
+            reason.push_str("; its thread was abandoned");
+        }
+        let should_run = self.should_run();
+        let restarts = &mut self.slots[index].restarts;
+        let wait = should_run.then(|| restarts.after_failure(now, abandoned)).flatten();
+        self.fail(index, reason, wait, now);
+    }
+
+    /// Records a failure. The task is restarted after `wait`; with `None` it stays failed.
+    fn fail(&mut self, index: usize, reason: String, wait: Option<Duration>, now: Instant) {
+        let slot = &mut self.slots[index];
+        slot.restart_at = wait.map(|wait| now + wait);
+        slot.failed = true;
+        slot.stalled_since = None;
+        let (connector, task) = (&self.name, slot.number);
+        match wait {
+            Some(wait) => {
+                let restart_in_ms = wait.as_millis() as u64;
+                tracing::error!(connector, task, restart_in_ms, "task failed: {reason}");
+            }
+            None => tracing::error!(connector, task, "task failed permanently: {reason}"),
+        }
+        slot.history.record_failure(&reason);
+        slot.reason = reason;
+    }
+
+    /// Restarts failed tasks whose backoff has elapsed.
+    pub(super) fn restart_due_tasks(&mut self, now: Instant) {
+        let is_due = |slot: &TaskSlot| slot.restart_at.is_some_and(|at| now >= at);
+        let due: Vec<usize> = (0..self.slots.len()).filter(|index| is_due(&self.slots[*index])).collect();
+        due.iter().for_each(|index| self.slots[*index].restarts.started());
+        self.start_tasks(due);
+    }
+
+    /// Fails the connector without a restart, because of one of its tasks, and stops the others.
+    pub(super) fn halt_failed(&mut self, index: usize, reason: String, now: Instant) {
+        self.halt();
+        self.fail(index, reason, None, now);
+    }
+
+    /// Whether the connector runs, and was not asked to pause, stop or restart.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.desired == DesiredState::Run && self.has_tasks()
+    }
+
+    pub(super) fn has_tasks(&self) -> bool {
+        self.slots.iter().any(|slot| slot.is_running)
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.slots.iter().any(|slot| slot.failed) && self.slots.iter().all(|slot| slot.restart_at.is_none())
+    }
+
+    /// The most severe of the tasks' states; `FAILED` only when all tasks have failed permanently.
+    pub(super) fn state(&self) -> ConnectorState {
+        let states = || self.slots.iter().map(TaskSlot::state);
+        if states().all(|state| state == ConnectorState::Failed) {
+            return ConnectorState::Failed;
+        }
+        let not_failed = states().filter(|state| *state != ConnectorState::Failed);
+        not_failed.max().unwrap_or(ConnectorState::Stopped)
+    }
+
+    /// Time from the start to the end, or to `now`.
+    pub(super) fn duration(&self, now: Instant) -> Duration {
+        self.ended.unwrap_or(now).saturating_duration_since(self.started)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::RestartWhen;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn lifecycle(tasks: u32) -> (Lifecycle, Instant) {
+        let policy = RestartPolicy {
+            policy: RestartWhen::OnFailure,
+            initial: SECOND,
+            max: SECOND,
+            max_restarts: 1,
+            window: 60 * SECOND,
+        };
+        let now = Instant::now();
+        let mut lifecycle = Lifecycle::new("c", tasks, 5 * SECOND, &policy, now);
+        lifecycle.start();
+        assert_eq!(lifecycle.take_actions(), [Action::Start((0..tasks as usize).collect())]);
+        (lifecycle, now)
+    }
+
+    fn failed() -> TaskEvent {
+        TaskEvent::Failed { reason: "broken".to_owned(), abandoned: false }
+    }
+
+    fn stopped() -> TaskEvent {
+        TaskEvent::Stopped { clean: true }
+    }
+
+    fn stop(task: usize) -> Action {
+        Action::Send(task, TaskCommand::Stop { within: 5 * SECOND })
+    }
+
+    #[test]
+    fn a_failed_task_is_restarted_after_its_backoff_and_then_fails_for_good() {
+        let (mut lifecycle, now) = lifecycle(2);
+        lifecycle.on_event(1, failed(), now);
+        assert_eq!(lifecycle.slots[1].state(), ConnectorState::Restarting);
+        lifecycle.restart_due_tasks(now);
+        assert_eq!(lifecycle.take_actions(), []);
+        lifecycle.restart_due_tasks(now + SECOND);
+        assert_eq!(lifecycle.take_actions(), [Action::Start(vec![1])]);
+        assert_eq!(lifecycle.find(1, 1), None, "an event of the first run is out of date");
+        assert_eq!(lifecycle.find(1, 2), Some(1));
+        lifecycle.on_event(1, failed(), now + SECOND);
+        lifecycle.restart_due_tasks(now + 60 * SECOND);
+        assert_eq!(lifecycle.take_actions(), []);
+        assert_eq!(lifecycle.slots[1].state(), ConnectorState::Failed);
+        assert_eq!(lifecycle.state(), ConnectorState::Starting, "the other task still runs");
+        lifecycle.on_event(0, stopped(), now);
+        assert_eq!(lifecycle.take_actions(), [Action::StopProcess]);
+        assert!(lifecycle.has_failed());
+    }
+
+    #[test]
+    fn a_restart_starts_every_task_once_the_last_one_has_stopped() {
+        let (mut lifecycle, now) = lifecycle(2);
+        lifecycle.pause();
+        assert_eq!(lifecycle.take_actions().len(), 2);
+        lifecycle.restart();
+        assert_eq!(lifecycle.take_actions(), [stop(0), stop(1)]);
+        lifecycle.on_event(1, stopped(), now);
+        assert_eq!(lifecycle.take_actions(), []);
+        lifecycle.on_event(0, stopped(), now);
+        let pause = |task| Action::Send(task, TaskCommand::Pause);
+        assert_eq!(
+            lifecycle.take_actions(),
+            [Action::StopProcess, Action::Start(vec![0, 1]), pause(0), pause(1)],
+            "a paused connector is paused after its restart"
+        );
+    }
+
+    #[test]
+    fn a_restart_starts_a_task_that_waits_for_its_backoff() {
+        let (mut lifecycle, now) = lifecycle(2);
+        lifecycle.on_event(1, failed(), now);
+        lifecycle.restart();
+        assert_eq!(lifecycle.take_actions(), [stop(0)]);
+        lifecycle.restart_due_tasks(now + 60 * SECOND);
+        assert_eq!(lifecycle.take_actions(), [], "it starts together with the others");
+        lifecycle.on_event(0, stopped(), now);
+        assert_eq!(lifecycle.take_actions(), [Action::StopProcess, Action::Start(vec![0, 1])]);
+    }
+
+    #[test]
+    fn resuming_a_connector_that_is_stopping_starts_it_again() {
+        let (mut lifecycle, now) = lifecycle(1);
+        lifecycle.stop();
+        lifecycle.resume();
+        assert_eq!(lifecycle.take_actions(), [stop(0)]);
+        lifecycle.on_event(0, stopped(), now);
+        assert_eq!(lifecycle.take_actions(), [Action::StopProcess, Action::Start(vec![0])]);
+    }
+
+    #[test]
+    fn a_stopped_connector_is_not_restarted_and_rejects_a_pause() {
+        let (mut lifecycle, now) = lifecycle(1);
+        lifecycle.stop();
+        lifecycle.on_event(0, failed(), now);
+        assert_eq!(lifecycle.state(), ConnectorState::Failed);
+        lifecycle.restart_due_tasks(now + 60 * SECOND);
+        assert_eq!(lifecycle.take_actions(), [stop(0), Action::StopProcess]);
+        assert!(lifecycle.rejection("pause").is_some());
+        lifecycle.stop();
+        assert_eq!(lifecycle.state(), ConnectorState::Stopped, "stopping clears the failure");
+    }
+
+    #[test]
+    fn a_crash_of_the_process_restarts_all_of_its_tasks_together() {
+        let (mut lifecycle, now) = lifecycle(2);
+        lifecycle.on_crash("killed", now);
+        assert!(lifecycle.slots.iter().all(|slot| slot.state() == ConnectorState::Restarting));
+        lifecycle.restart_due_tasks(now + SECOND);
+        assert_eq!(lifecycle.take_actions(), [Action::Start(vec![0, 1])]);
+    }
+}
