@@ -13,7 +13,7 @@ use crate::{
     plugins::CallError,
 };
 
-/// The decoder's states at an offset, per partition: stored with the offset, and opaque to everybody else.
+/// The decoder's states at an offset, per partition: stored with the offset, and opaque to all other code.
 pub(super) type States = HashMap<TopicPartition, Arc<[u8]>>;
 
 /// To the poll loop.
@@ -31,7 +31,7 @@ pub(super) enum PollMessage {
     Ends(Watermarks),
     /// Part of a batch is settled.
     Settled(Settled),
-    /// Records of a partition could not be written for now, and were dropped: they are to be read again.
+    /// Records of a partition could not be written for now, and were dropped; they must be read again.
     PartitionFailed(PartitionFailure),
     /// All of a batch is settled. It is returned so that its memory is reused.
     BatchDone(Batch),

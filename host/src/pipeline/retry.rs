@@ -1,4 +1,4 @@
-//! How failed calls are retried.
+//! Retries of failed calls.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -17,7 +17,7 @@ use crate::{
 /// Calls once.
 ///
 /// # Errors
-/// As for [`retry`], but an error that may pass is handed back, too.
+/// As for [`retry`], but a retriable error is returned to the caller, too.
 pub(super) fn once<T>(
     stage: &Stage,
     stop: &StopSignal,
@@ -34,11 +34,11 @@ pub(super) fn once<T>(
     }
 }
 
-/// Calls until it succeeds, fails in a way that retrying does not help, or the time is up.
+/// Calls until it succeeds, fails in a way that retrying does not help, or the timeout has passed.
 ///
 /// # Errors
-/// Of class rejected or out of room: handed back in `Ok(Err(..))`, since the caller can find the record. Any other: why the
-/// task fails.
+/// Errors of class `Rejected` and `OutOfMemoryBudget` are returned in `Ok(Err(..))`, since the caller can find the
+/// record. All others fail the task.
 pub(super) fn retry<T>(
     policy: &RetryPolicy,
     stage: &Stage,
@@ -82,7 +82,7 @@ pub(super) fn retry<T>(
     }
 }
 
-/// Opens a plugin, and tries again while it says that this may help.
+/// Opens a plugin, and retries while its error is retriable.
 ///
 /// # Errors
 /// Why the task fails.
@@ -100,7 +100,7 @@ pub(super) fn open<T>(
     opened.map_err(|error| failed(error.into()))?.map_err(failed)
 }
 
-/// Doubles from `initial` to `max`, and takes a random part of the upper half so that tasks do not retry in step.
+/// Doubles from `initial` to `max`, with a random part of the upper half, so that tasks do not retry at the same time.
 pub(crate) fn backoff(policy: &RetryPolicy, attempts: u32) -> Duration {
     let ceiling = policy.initial.saturating_mul(1 << attempts.min(20)).min(policy.max);
     let random = RandomState::new().hash_one(attempts) as f64 / u64::MAX as f64;

@@ -1,4 +1,4 @@
-//! Metrics: kept by the `metrics` recorder, shown in Prometheus' text format.
+//! Metrics: recorded by the `metrics` crate, rendered in Prometheus' text format.
 
 use std::sync::OnceLock;
 
@@ -37,7 +37,7 @@ pub enum Measure {
     Observe(f64),
 }
 
-/// Whose measurement it is.
+/// The labels of a plugin's measurement.
 #[derive(Clone, Copy, Debug)]
 pub struct PluginLabels<'a> {
     /// Connector.

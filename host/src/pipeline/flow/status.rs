@@ -25,7 +25,7 @@ impl Flow {
         }
         match self.membership {
             Membership::Joining(since) if now.saturating_duration_since(since) > LONG_JOIN => TaskState::Stalled(
-                "waiting for the consumer group: it waits for members that died until their sessions time out".to_owned(),
+                "waiting for the consumer group: it waits for crashed members until their sessions time out".to_owned(),
             ),
             Membership::Member if self.partitions.len() > 0 => TaskState::Running,
             Membership::Member if !self.claim.is_pending => TaskState::Unassigned,

@@ -1,4 +1,4 @@
-//! Commits that are waited for.
+//! Synchronous commits.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use super::{LAST_COMMIT, PollLoop, TICK};
 use crate::kafka::consumer::{CommitError, Commits, Positions};
 
 impl PollLoop<'_> {
-    /// Commits, and waits for the answer.
+    /// Commits, and waits for the result.
     pub(super) fn commit_and_wait(&mut self, commits: &Commits) {
         let committed = self.commit_until(commits, Instant::now() + LAST_COMMIT);
         log_failure(&committed);

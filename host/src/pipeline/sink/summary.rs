@@ -1,4 +1,4 @@
-//! The line per batch and table that operators know, and its counts.
+//! The log line per batch and table, and its counts.
 
 use std::{fmt, ops::Range, time::Duration};
 
@@ -6,7 +6,7 @@ use tidegate_abi::{Operation, Record, host::Batch};
 
 use crate::plugins::TableRows;
 
-/// Events of one table in a batch, by operation. Records that are no change events, or events of no table, such as
+/// Events of one table in a batch, by operation. Records that are not change events, or events without a table, such as
 /// heartbeats, count for their topic.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct TableEvents {
@@ -34,7 +34,7 @@ impl TableEvents {
 }
 
 impl fmt::Display for TableEvents {
-    /// `50 inserts, 10 updates, 2 deletes`; what is rare is only named when it is there.
+    /// `50 inserts, 10 updates, 2 deletes`; rare operations only appear if there are any.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { inserts, updates, deletes, truncates, messages, others, .. } = self;
         let of_rows = inserts + updates + deletes + truncates > 0;
@@ -76,7 +76,7 @@ pub(super) fn log_written(batch: &Batch, range: Range<usize>, rows: &[TableRows]
     }
 }
 
-/// The rows of one table. A sink may write it in several transactions and tell of each.
+/// The rows of one table. A sink may write it in several transactions and report each.
 fn changed(rows: &[TableRows], table: &str) -> Option<TableRows> {
     let of_table = rows.iter().filter(|rows| rows.table == table).cloned();
     of_table.reduce(|sum, rows| TableRows {
@@ -92,7 +92,7 @@ fn count<'b>(records: impl Iterator<Item = Record<'b>>) -> Vec<TableEvents> {
     let mut tables: Vec<TableEvents> = Vec::new();
     for record in records {
         let change = record.change();
-        // A tombstone repeats the delete before it, for Kafka's compaction alone.
+        // A tombstone repeats the delete before it, for Kafka's log compaction only.
         if change.is_none() && record.is_tombstone() {
             continue;
         }

@@ -12,7 +12,7 @@ use crate::{
     plugins::Plugin,
 };
 
-/// `isolates_partitions`: the sink can go on with other partitions while one fails.
+/// `isolates_partitions`: the sink can write other partitions while one fails.
 pub(super) fn settings(isolates_partitions: bool) -> TaskSettings {
     let hour = Duration::from_secs(3600);
     // The model brings its own plugin.
