@@ -1,4 +1,4 @@
-//! Tables and rows that do not suit each other: a clear error or a refused record, never a wrong row, never a lost one.
+//! Tables and rows that do not suit each other: a clear error or a rejected record, never a wrong row, never a lost one.
 
 use serde_json::{Value as Json, json};
 use tidegate_tests::{Finished, StandIn};
