@@ -34,7 +34,7 @@ fn what_cannot_be_read_is_named_and_stops_only_its_own_connector() {
          [sink.config]\npath = \"@bytes.calls\"\n",
     );
     let finished = home.run_once(&broker).expect_code(3);
-    let line = finished.expect_log("refused events-0 offset 1");
+    let line = finished.expect_log("rejected events-0 offset 1");
     assert!(line.contains("strict[0]") && line.contains("decode") && line.contains("value "), "{line}");
     assert_eq!(bytes.offsets(), [0, 1, 2, 3, 4, 5, 6]);
     assert!(strict.offsets().iter().all(|offset| *offset == 0), "{:?}", strict.offsets());
@@ -70,7 +70,7 @@ fn nothing_is_decoded_where_nobody_looks_at_values() {
     let looks = "[[transforms]]\nplugin = \"no-op\"\n";
     home.connector("looked-at", &format!("{source}{looks}{sink}\"looked-at.txt\"\n"));
     let finished = home.run_once(&broker).expect_code(3);
-    let line = finished.expect_log("refused events-0 offset 0");
+    let line = finished.expect_log("rejected events-0 offset 0");
     assert!(line.contains("looked-at[0]") && line.contains("decode"), "{line}");
     let written = std::fs::read_to_string(home.path("raw.txt")).unwrap();
     assert_eq!(written, "this is no JSON\n{}\n");
@@ -101,7 +101,7 @@ fn a_record_of_twenty_megabytes_passes_unless_it_may_not() {
     };
     assert_eq!(numbers("default"), ["3", "3", "0", "0", "3"]);
     assert_eq!(numbers("smaller-skips"), ["3", "2", "0", "1", "3"]);
-    let line = finished.expect_log("refused events-0 offset 1");
+    let line = finished.expect_log("rejected events-0 offset 1");
     assert!(line.contains("smaller[0]") && line.contains("max_record_bytes"), "{line}");
 }
 

@@ -39,7 +39,7 @@ fn a_refused_record_stops_the_task_and_is_named() {
     let home = Home::new(&["misbehaving"]);
     let recording = home.recorder("a", "reject = true", ALL_IN_ONE);
     let finished = home.start(&broker).finish().expect_code(3);
-    finished.expect_log("sink \"recorder\" refused events-0 offset 3: offset 3 is bad");
+    finished.expect_log("sink \"recorder\" rejected events-0 offset 3: offset 3 is bad");
     // All or nothing: the batch has not been applied in part.
     assert!(recording.offsets().is_empty());
     assert_eq!(broker.committed("connect-a", "events", 0), None);

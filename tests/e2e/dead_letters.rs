@@ -266,7 +266,7 @@ fn a_letter_that_cannot_be_written_stops_the_task_before_anything_after_it() {
         let one_by_one = "[batch]\nmax_records = 1\n";
         let recording = home.recorder("a", &sink, &format!("{one_by_one}{LETTERS}{more}"));
         let finished = home.start(&broker).finish().expect_code(3);
-        let line = finished.expect_log("refused records cannot be kept, and nothing is committed past them");
+        let line = finished.expect_log("rejected records cannot be written to the dead-letter topic, and no offset after them is committed");
         assert!(line.contains("\"dlq.events\" failed"), "{line}");
         assert_eq!(recording.offsets(), [0]);
         assert_eq!(broker.stored("dlq.events"), []);
@@ -310,7 +310,7 @@ fn too_many_letters_stop_the_task() {
     let more = format!("[batch]\nmax_records = 1\n{LETTERS}max_rejected = 3\n");
     let recording = home.recorder("a", "reject = true", &more);
     let finished = home.start(&broker).finish().expect_code(3);
-    finished.expect_log("4 records were refused within 60 s, more than errors.max_rejected = 3 allows");
+    finished.expect_log("4 records were rejected within 60 s, more than errors.max_rejected = 3 allows");
     assert_eq!(recording.offsets(), [1]);
     assert_eq!(origins(&broker.stored("dlq.events")), ["0", "2", "3"]);
     assert!(broker.committed("connect-a", "events", 0) <= Some(4));
@@ -333,7 +333,7 @@ fn a_connector_that_reads_its_own_letters_stops() {
     let home = Home::new(&["misbehaving"]);
     home.recorder("a", "", LETTERS);
     let finished = home.start(&broker).finish().expect_code(3);
-    finished.expect_log("events-0 offset 0 is a dead letter of this connector and was refused again");
+    finished.expect_log("events-0 offset 0 is a dead letter of this connector and was rejected again");
     assert_eq!(broker.stored("dlq.events"), []);
 }
 

@@ -19,7 +19,7 @@ fn a_panic_fails_its_own_connector_and_is_told_with_its_place() {
     let mut running = home.start(&broker);
 
     for (name, stage, message) in [
-        ("panics", "transform \"failing\" failed: at events[0]@1", "offset 1 panicked on purpose"),
+        ("panics", "transform \"failing\" failed: at events-0@1", "offset 1 panicked on purpose"),
         ("panics-in-sink", "sink \"recorder\" failed", "a batch of 2 panicked on purpose"),
     ] {
         let status = home.wait_for_status(&mut running, name, |status| status["state"] == "FAILED");

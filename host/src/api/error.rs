@@ -5,13 +5,13 @@ use std::path::PathBuf;
 /// The control socket cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
-    /// Nobody listens.
+    /// No host is listening.
     #[error("no host is running with the state folder {}; start one with `tidegate run`, or set its state folder with --state-dir", path.parent().unwrap_or(path).display())]
     NotRunning {
         /// The socket.
         path: PathBuf,
     },
-    /// Another host listens.
+    /// Another host is listening.
     #[error("another host is running with the state folder {}; stop it, or use another --state-dir", path.parent().unwrap_or(path).display())]
     InUse {
         /// The socket.
@@ -25,7 +25,7 @@ pub enum ControlError {
         /// Why.
         source: std::io::Error,
     },
-    /// The other side does not speak this language.
+    /// The reply cannot be parsed.
     #[error("the running host sent an unexpected reply: {0}; it may be another version of tidegate")]
     Answer(#[from] serde_json::Error),
 }

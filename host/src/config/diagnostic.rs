@@ -6,9 +6,9 @@ use std::path::PathBuf;
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// The file that holds it is not used.
+    /// The file is not used.
     Error,
-    /// The file is used; someone should look at it all the same.
+    /// The file is used, but probably not as intended.
     Warning,
 }
 
@@ -27,7 +27,7 @@ pub struct Diagnostic {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
-    /// Whether the file is still used.
+    /// An error rejects the file.
     pub severity: Severity,
 }
 

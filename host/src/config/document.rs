@@ -1,4 +1,4 @@
-//! A TOML file as a tree in which every key and value knows its location, and the merging of two such trees.
+//! A TOML file as a tree with the location of every key and value, and the merging of two such trees.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -34,7 +34,7 @@ pub(super) enum Layer {
     Defaults,
 }
 
-/// A key's value. `key` is where the key stands, `place` where the value does.
+/// A key's value. `key` is the location of the key, `location` that of the value.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     pub(super) key: SourceLocation,
@@ -46,9 +46,9 @@ pub(super) struct Node {
 #[derive(Clone, Debug)]
 pub(super) enum TomlValue {
     Text(String),
-    /// A text that held a placeholder, now filled in; it may stand for a number or a boolean.
+    /// A text with its placeholders resolved; it may be read as a number or a boolean.
     Filled(String),
-    /// A text whose placeholder could not be filled in, which is already reported.
+    /// A text with a placeholder that could not be resolved, which is already reported.
     Unresolved,
     Integer(i64),
     Float(f64),
@@ -59,7 +59,7 @@ pub(super) enum TomlValue {
 }
 
 impl TomlValue {
-    /// What to call this kind of value in a message.
+    /// The name of this kind of value in messages.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Text(_) | Self::Filled(_) | Self::Unresolved => "a string",
@@ -90,7 +90,7 @@ impl Table {
         errors.is_empty().then(|| builder.table(tree.get_ref()))
     }
 
-    /// Fills in what this table leaves open from `defaults`: tables key by key, anything else as a whole.
+    /// Adds the keys that this table does not have from `defaults`: tables key by key, anything else as a whole.
     pub(super) fn fill_from(&mut self, defaults: &Self) {
         for (name, default) in &defaults.entries {
             match self.entries.entry(name.clone()) {
@@ -108,7 +108,7 @@ impl Table {
         }
     }
 
-    /// Says of every value in the tree where it comes from.
+    /// Sets the layer of every value in the tree.
     pub(super) fn set_layer(&mut self, layer: Layer) {
         self.entries.values_mut().for_each(|node| node.set_layer(layer));
     }
@@ -141,7 +141,7 @@ impl Node {
     }
 }
 
-/// Turns the parser's tree, which knows byte offsets, into one that knows lines.
+/// Converts the parser's tree, which has byte offsets, into one with lines and columns.
 struct Builder<'a> {
     file: Arc<Path>,
     text: &'a str,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::quantity::Quantity;
 
-/// Why a text is no duration.
+/// A text that is not a duration.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not a duration: write a number and ms, s, m, h or d, for example \"1.5s\"")]
 pub struct DurationError {
@@ -20,10 +20,10 @@ const UNITS: [(&str, u64); 6] = [
     ("us", 1_000),
 ];
 
-/// Reads a duration, to the nanosecond. A unit is required: a bare number says nothing.
+/// Reads a duration, to the nanosecond. A unit is required.
 ///
 /// # Errors
-/// Text that is no number with one of the known units, or more nanoseconds than 64 bits hold (584 years).
+/// Text that is not a number with one of the known units, or more nanoseconds than 64 bits hold (584 years).
 pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     let error = || DurationError { text: text.to_owned() };
     let quantity = Quantity::parse(text).ok_or_else(error)?;
@@ -31,10 +31,10 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     quantity.times(*nanoseconds).map(Duration::from_nanos).ok_or_else(error)
 }
 
-/// Reads a plain number of seconds, which may have a fraction, as environment variables hold it.
+/// Reads a plain number of seconds, which may have a fraction, as environment variables use it.
 ///
 /// # Errors
-/// Text that is no number, or has a unit.
+/// Text that is not a number, or has a unit.
 pub(super) fn parse_seconds(text: &str) -> Result<Duration, DurationError> {
     let error = || DurationError { text: text.to_owned() };
     let quantity = Quantity::parse(text).filter(|quantity| quantity.unit.is_empty()).ok_or_else(error)?;
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_duration_and_names_it() {
+    fn rejects_what_is_not_a_duration_and_names_it() {
         for text in ["", "5", "s", "-1s", "1 minute", "1m30s", "1S", "999999999999999d"] {
             let error = parse_duration(text).unwrap_err();
             assert!(error.to_string().starts_with(&format!("{text:?} is not a duration")), "{error}");

@@ -19,7 +19,7 @@ impl Environment {
         Self { variables: std::env::vars_os().filter_map(utf8).collect() }
     }
 
-    /// The value of a variable; one that is set to nothing counts as not set, as in `${NAME:-default}` of a shell.
+    /// The value of a variable; an empty one counts as not set, as in `${NAME:-default}` of a shell.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
@@ -42,8 +42,8 @@ impl fmt::Debug for Environment {
     }
 }
 
-/// Whether a variable of this name is expected to hold a secret. The path of a file that holds one is none, and
-/// hiding it would only make errors unreadable.
+/// Whether a variable of this name probably contains a secret. The path of a secret's file is not one: hiding it
+/// would make errors unreadable.
 pub(super) fn names_a_secret(name: &str) -> bool {
     const HINTS: [&str; 6] = ["PASSWORD", "SECRET", "TOKEN", "KEY", "PASSPHRASE", "CREDENTIAL"];
     let name = name.to_ascii_uppercase();

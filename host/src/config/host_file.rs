@@ -14,14 +14,14 @@ use super::report::Report;
 use super::secrets::Secrets;
 use super::section::{Choice, Section, quoted};
 
-/// What the command line says; every part overrides the file and the environment.
+/// Options of the command line; each overrides the file and the environment.
 #[derive(Clone, Debug, Default)]
 pub struct HostFlags {
     /// Folders or files of connectors; empty leaves them to the file.
     pub connectors: Vec<PathBuf>,
     /// Folders of plugin libraries; empty leaves them to the file.
     pub plugin_dirs: Vec<PathBuf>,
-    /// Folder of what the host keeps.
+    /// The state folder.
     pub state_dir: Option<PathBuf>,
     /// Brokers of every connector, as `host:port`, comma-separated.
     pub bootstrap_servers: Option<String>,
@@ -97,7 +97,7 @@ pub struct KafkaConfig {
 pub struct HostConfig {
     /// `[kafka]`.
     pub kafka: KafkaConfig,
-    /// `[plugins] dirs`. Empty, the default, means: beside the executable.
+    /// `[plugins] dirs`. Default, if empty: the folder of the executable.
     pub plugin_dirs: Vec<PathBuf>,
     /// `[connectors] dir`: folders, or with flags also files, of connectors. Default: `connectors.d`.
     pub connectors: Vec<PathBuf>,
@@ -109,12 +109,12 @@ pub struct HostConfig {
     pub secrets: Secrets,
     /// `[defaults]`, as written: placeholders are filled in only where a connector uses them.
     pub(super) defaults: Table,
-    /// What it was read from, so that its placeholders can be filled in anew.
+    /// What it was read from, so that its placeholders can be resolved again.
     origin: Origin,
     pub(super) overrides: Overrides,
 }
 
-/// The host's file as it was parsed, less `[defaults]`, and the flags.
+/// The parsed file of the host without `[defaults]`, and the flags.
 #[derive(Clone, Default)]
 struct Origin {
     file: PathBuf,
@@ -122,7 +122,7 @@ struct Origin {
     flags: HostFlags,
 }
 
-/// What flags and the environment say about connectors.
+/// Settings of connectors from flags and the environment.
 #[derive(Clone, Default)]
 pub(super) struct Overrides {
     pub(super) flag_servers: Option<String>,
@@ -146,8 +146,8 @@ impl HostConfig {
         if diagnostics.has_errors() { Err(diagnostics) } else { Ok(config) }
     }
 
-    /// Like [`HostConfig::load`], but puts the default in the place of whatever is wrong, so that connector files
-    /// can be checked all the same.
+    /// Like [`HostConfig::load`], but uses the default for each wrong setting, so that connector files can still be
+    /// checked.
     pub fn read(path: Option<&Path>, flags: &HostFlags, environment: &Environment) -> (Self, Diagnostics) {
         let report = Report::default();
         let file = path.unwrap_or(Path::new("tidegate.toml"));
@@ -157,10 +157,10 @@ impl HostConfig {
         Self::fill(origin, defaults, environment, report)
     }
 
-    /// The same file, as it was read, with its placeholders filled in anew: secrets may have been rotated.
+    /// The same file, as it was read, with its placeholders resolved again: secrets may have been rotated.
     ///
     /// # Errors
-    /// All findings, if a placeholder cannot be filled in now.
+    /// All findings, if a placeholder can no longer be resolved.
     pub(super) fn refresh(&self, environment: &Environment) -> Result<Self, Diagnostics> {
         let (origin, defaults) = (self.origin.clone(), self.defaults.clone());
         let (config, diagnostics) = Self::fill(origin, defaults, environment, Report::default());
@@ -303,7 +303,7 @@ fn read_log(mut section: Section<'_>, flags: &HostFlags, environment: &Environme
     }
 }
 
-fn level_of(text: &str, refuse: impl FnOnce(String)) -> Option<LogLevel> {
+fn level_of(text: &str, report: impl FnOnce(String)) -> Option<LogLevel> {
     match text.trim().to_ascii_lowercase().as_str() {
         "error" => Some(LogLevel::Error),
         "warning" | "warn" => Some(LogLevel::Warning),
@@ -312,7 +312,7 @@ fn level_of(text: &str, refuse: impl FnOnce(String)) -> Option<LogLevel> {
         "trace" => Some(LogLevel::Trace),
         _ => {
             let known = quoted(&["error", "warning", "info", "debug", "trace"]);
-            refuse(format!("unknown level {text:?}: use {known}"));
+            report(format!("unknown level {text:?}: use {known}"));
             None
         }
     }

@@ -1,4 +1,4 @@
-//! Fills in `${env:NAME}`, `${env:NAME:-default}` and `${file:/path}` in the string values of a parsed file.
+//! Resolves `${env:NAME}`, `${env:NAME:-default}` and `${file:/path}` in the string values of a parsed file.
 
 use std::fs::File;
 use std::io::Read;
@@ -8,10 +8,10 @@ use super::environment::{Environment, names_a_secret};
 use super::report::Report;
 use super::section::{join, shown};
 
-/// The largest file that a placeholder may name.
+/// The largest file that a placeholder may refer to.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// Why a placeholder cannot be filled in.
+/// Why a placeholder cannot be resolved.
 #[derive(Debug, thiserror::Error)]
 enum PlaceholderError {
     #[error("environment variable {0} is not set: set it, or give a default as ${{env:{0}:-value}}")]
@@ -31,8 +31,8 @@ enum PlaceholderError {
     Unknown(String),
 }
 
-/// Fills in every placeholder of the table. What cannot be filled in is reported, all of it, and marked as
-/// unresolved; what comes from a file or from a variable with a telling name becomes a secret.
+/// Resolves every placeholder of the table. Those that cannot be resolved are all reported and marked as unresolved.
+/// The content of a file, and of a variable whose name suggests a secret, becomes a secret.
 pub(super) fn interpolate(table: &mut Table, environment: &Environment, report: &Report) {
     let walk = Walk { environment, report };
     walk.table(table, "");

@@ -13,10 +13,10 @@ use super::interpolate::interpolate;
 use super::plugin_config::PluginCatalog;
 use super::report::Report;
 
-/// A configuration file larger than this is not one.
+/// The largest configuration file that is read.
 const MAX_FILE_BYTES: u64 = 4 << 20;
 
-/// What became of all connector files.
+/// The result of loading all connector files.
 #[derive(Clone, Debug, Default)]
 pub struct LoadedConnectors {
     /// The usable connectors, enabled or not, by name.
@@ -34,7 +34,7 @@ pub(super) enum ReadError {
     Io(#[from] std::io::Error),
     #[error("is not valid UTF-8 (first at byte {0}): save it as UTF-8")]
     NotText(usize),
-    #[error("is larger than 4 MiB and so no configuration file")]
+    #[error("is larger than 4 MiB, the limit for a configuration file")]
     TooLarge,
 }
 
@@ -105,7 +105,7 @@ fn read_one(
     read_template(name, file, &table, context, report)
 }
 
-/// Reads a connector from its parsed file, merged over the defaults, once its placeholders are filled in.
+/// Reads a connector from its parsed file, merged over the defaults, once its placeholders are resolved.
 fn read_template(
     name: &str,
     file: &Path,
@@ -121,11 +121,11 @@ fn read_template(
 }
 
 impl ConnectorDefinition {
-    /// The same connector, as its file was last read, with its placeholders and those of the host's file filled in anew:
-    /// secrets may have been rotated. The files themselves are not looked at: somebody may be editing them.
+    /// The same connector, as its file was last read, with its placeholders and those of the host's file resolved
+    /// again: secrets may have been rotated. The files themselves are not read again: they may be half edited.
     ///
     /// # Errors
-    /// All findings, if a placeholder cannot be filled in now or its new value is refused.
+    /// All findings, if a placeholder can no longer be resolved or its new value is rejected.
     pub fn refresh(&self, catalog: &dyn PluginCatalog) -> Result<Self, Diagnostics> {
         let Origin { template, host, environment } = &*self.origin;
         let host = host.refresh(environment)?;
@@ -211,7 +211,7 @@ fn list(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Leaves out what is hidden and what editors leave lying about (`#x.toml#`, `x.toml~` and `.x.toml.swp` do not
+/// Leaves out what is hidden and editors' temporary files (`#x.toml#`, `x.toml~` and `.x.toml.swp` do not
 /// end in `.toml`; `~x.toml` and `#x.toml` do).
 fn is_connector_file(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();

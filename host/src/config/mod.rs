@@ -1,8 +1,8 @@
 //! Configuration: connector files, the host's file, the environment and flags become typed, validated definitions.
 //!
-//! TOML is parsed into a tree in which every key knows its line (`document`), a connector's tree is merged over
-//! the host's `[defaults]`, placeholders are filled in (`interpolate`), and sections are read out of it
-//! (`section`). Nothing stops at the first error: all findings of all files come back at once as [`Diagnostics`],
+//! TOML is parsed into a tree with the line of every key (`document`), a connector's tree is merged over
+//! the host's `[defaults]`, placeholders are resolved (`interpolate`), and sections are read out of it
+//! (`section`). Reading continues after an error: all findings of all files are returned at once as [`Diagnostics`],
 //! each with file, line, key path and what to do. Precedence: flag, connector file, environment, host file, default.
 
 mod connector;

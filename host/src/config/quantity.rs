@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Quantity<'a> {
     whole: u64,
-    /// Digits behind the point, and how many there were: `1.05` is (5, 2).
+    /// Digits after the point, and their number: `1.05` is (5, 2).
     fraction: (u64, u32),
     /// What follows the number, trimmed; empty when nothing does.
     pub(super) unit: &'a str,
@@ -12,7 +12,7 @@ pub(super) struct Quantity<'a> {
 
 impl<'a> Quantity<'a> {
     /// Reads `12`, `1.5s`, `1 MiB`. `None` when the text does not start with a number that fits 64 bits, or
-    /// has more than nine digits behind the point.
+    /// has more than nine digits after the point.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
         let text = text.trim();
         let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());

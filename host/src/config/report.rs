@@ -1,4 +1,4 @@
-//! Where everything that reads a configuration leaves its findings and the secrets that it meets.
+//! Collects the findings and secrets of everything that reads a configuration.
 
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -73,7 +73,7 @@ impl Report {
         self.secrets.borrow_mut().insert(value);
     }
 
-    /// Runs `work` on the set of secrets met so far.
+    /// Runs `work` on the set of secrets collected so far.
     pub(super) fn with_secrets<T>(&self, work: impl FnOnce(&mut Secrets) -> T) -> T {
         work(&mut self.secrets.borrow_mut())
     }
@@ -82,7 +82,7 @@ impl Report {
         self.findings.borrow().iter().any(|finding| finding.severity == Severity::Error)
     }
 
-    /// The findings, with every secret taken out of them, and the secrets.
+    /// The findings, with every secret removed, and the secrets.
     pub(super) fn finish(self) -> (Vec<Diagnostic>, Secrets) {
         let secrets = self.secrets.into_inner();
         let mut findings = self.findings.into_inner();

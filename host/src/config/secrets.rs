@@ -1,4 +1,4 @@
-//! The secret values that a configuration holds, and how they are kept out of everything that people read.
+//! The secret values of a configuration, and their removal from logs and errors.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -10,13 +10,13 @@ use serde_json::Value;
 
 /// What a secret is replaced by.
 const MASK: &str = "***";
-/// Shorter values would blank out half of every log line.
+/// Shorter values occur in ordinary words of log lines.
 const MIN_LENGTH: usize = 4;
 /// A line of a longer secret, such as a PEM key, is hidden by itself from this length on.
 const MIN_LINE_LENGTH: usize = 16;
 
-/// A set of secret values; cheap to clone. Its `Debug` form shows how many there are and nothing else. It is serialised in
-/// the clear: for a process that has to keep them as secret as this one.
+/// A set of secret values; cheap to clone. Its `Debug` form shows only their number. It is serialised unmasked, for the
+/// child process that runs a connector.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(from = "BTreeSet<String>", into = "BTreeSet<String>")]
 pub struct Secrets {

@@ -13,12 +13,12 @@ use super::suggest;
 /// What a name in a [`Section::choice`] stands for.
 pub(super) enum Choice<T> {
     Is(T),
-    /// A value that is planned and refused until then.
+    /// A planned value, which is rejected until it is supported.
     NotYet,
 }
 
 /// A table being read. Every getter marks its key as known and returns `None` when the key is missing or its
-/// value is wrong, the latter after reporting it; [`Section::finish`] then reports the keys nobody asked for.
+/// value is wrong, the latter after reporting it; [`Section::finish`] then reports the keys that were not read.
 #[must_use = "finish() reports the unknown keys"]
 pub(super) struct Section<'a> {
     table: Option<&'a Table>,
@@ -35,8 +35,8 @@ impl<'a> Section<'a> {
         Self { table: Some(table), location, layer: Layer::Own, path: String::new(), known: vec![], report }
     }
 
-    /// The table under `key`. One that the connector's own file does not have is placed where its parent is: what
-    /// is missing in it is missing there, whatever else `[defaults]` says.
+    /// The table under `key`. One that the connector's own file does not have gets its parent's location: what is
+    /// missing in it is missing there, even if `[defaults]` has the table.
     pub(super) fn section(&mut self, key: &'static str) -> Section<'a> {
         let missing = Section {
             table: None,
@@ -255,7 +255,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Refuses a key whose feature is planned; `help` says what to do instead.
+    /// Rejects a key of a planned feature; `help` says what to do instead.
     pub(super) fn not_yet(&mut self, key: &'static str, help: Option<&str>) {
         if self.node(key).is_some() {
             self.error(key, "not supported yet", help.map(str::to_owned));
@@ -275,7 +275,7 @@ impl<'a> Section<'a> {
         self.report.error(self.location_of(key), &self.path_of(key), message, help);
     }
 
-    /// Reports that `key` does not go together with other keys: there if the connector's own file has it, at the
+    /// Reports that `key` conflicts with other keys: at the key if the connector's own file has it, at the
     /// section's header if it comes from `[defaults]`, which is not wrong by itself.
     pub(super) fn conflict(&self, key: &str, message: impl Into<String>, help: &str) {
         if !self.is_default(key) {
@@ -298,7 +298,7 @@ impl<'a> Section<'a> {
         self.table
     }
 
-    /// Dotted path of the table in a connector's file, whichever file it was written in.
+    /// Dotted path of the table in a connector's file, also if it comes from `[defaults]`.
     pub(super) fn path(&self) -> &str {
         &self.path
     }
@@ -321,7 +321,7 @@ impl<'a> Section<'a> {
         self.entry(key).is_some_and(|node| node.layer == Layer::Defaults)
     }
 
-    /// The value that wins: the file's, then the environment's, then that of `[defaults]`.
+    /// The effective value: the file's, then the environment's, then that of `[defaults]`.
     pub(super) fn or_environment<T>(
         &self,
         key: &str,
@@ -331,7 +331,7 @@ impl<'a> Section<'a> {
         if self.is_default(key) { environment.or(written) } else { written.or(environment) }
     }
 
-    /// Reports every key that no getter asked for.
+    /// Reports every key that no getter read.
     pub(super) fn finish(self) {
         let Some(table) = self.table else { return };
         for (name, node) in &table.entries {
@@ -372,7 +372,7 @@ pub(super) fn join(path: &str, key: &str) -> String {
     }
 }
 
-/// A key's path as it stands in the file it was written in.
+/// A key's path in the file that contains it.
 pub(super) fn shown(layer: Layer, path: &str) -> String {
     match layer {
         Layer::Own => path.to_owned(),

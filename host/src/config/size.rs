@@ -2,7 +2,7 @@
 
 use super::quantity::Quantity;
 
-/// Why a text is no size.
+/// A text that is not a size.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not a size: write a number and B, kB, MB, GB, KiB, MiB or GiB, for example \"8 MiB\"")]
 pub struct SizeError {
@@ -23,7 +23,7 @@ const UNITS: [(&str, u64); 7] = [
 /// Reads a size and returns bytes, rounded down. Units are compared without case; no unit means bytes.
 ///
 /// # Errors
-/// Text that is no number with one of the known units (`M` alone is refused, because it could mean either),
+/// Text that is not a number with one of the known units (`M` alone is rejected, because it is ambiguous),
 /// or more than 64 bits of bytes.
 pub fn parse_size(text: &str) -> Result<u64, SizeError> {
     let error = || SizeError { text: text.to_owned() };
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_size_and_names_it() {
+    fn rejects_what_is_not_a_size_and_names_it() {
         for text in ["", "MiB", "1 M", "-1 MiB", "1e6", "1..5 MB", "1 TiB", "99999999999 GiB", "1."] {
             let error = parse_size(text).unwrap_err();
             assert!(error.to_string().starts_with(&format!("{text:?} is not a size")), "{error}");

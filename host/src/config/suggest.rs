@@ -1,11 +1,11 @@
 //! "Did you mean": the known name that is nearest to a misspelt one.
 
-/// The candidate that `name` was most likely meant to be, if one is near enough to be worth saying.
+/// The candidate that `name` was most likely meant to be, if one is near enough.
 pub(super) fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let normal = |text: &str| text.to_lowercase().replace('-', "_");
     let wanted = normal(name);
     let length = wanted.chars().count();
-    // People rarely get the first letter wrong: such a name must be nearer.
+    // A typo in the first letter is rare, so such a name must be nearer.
     let allowed = |candidate: &str| {
         let same_start = wanted.chars().next() == candidate.chars().next();
         1 + length / if same_start { 4 } else { 8 }
@@ -20,7 +20,7 @@ pub(super) fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c s
         .map(|(_, candidate)| candidate)
 }
 
-/// The help for an unknown name: the nearest candidate, or all there are. `what` names them in the plural.
+/// The help for an unknown name: the nearest candidate, or all of them. `what` names them in the plural.
 pub(super) fn help(name: &str, what: &str, candidates: &[&str]) -> String {
     if let Some(near) = nearest(name, candidates.iter().copied()) {
         return format!("did you mean {near:?}?");

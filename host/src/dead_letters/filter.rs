@@ -26,7 +26,7 @@ pub enum FilterError {
     /// There is no such field.
     #[error("unknown field {field:?}: use one of {}", FIELDS.join(", "))]
     NoField {
-        /// What was asked for.
+        /// The unknown name.
         field: String,
     },
 }
@@ -56,27 +56,29 @@ impl Filter {
 
     /// Whether all conditions hold for a record.
     #[must_use]
-    pub fn takes(&self, letter: &DeadLetter) -> bool {
-        self.0.iter().all(|condition| condition.holds(letter))
+    pub fn takes(&self, dead_letter: &DeadLetter) -> bool {
+        self.0.iter().all(|condition| condition.holds(dead_letter))
     }
 }
 
 impl Condition {
-    fn holds(&self, letter: &DeadLetter) -> bool {
+    fn holds(&self, dead_letter: &DeadLetter) -> bool {
         let wanted = self.wanted.as_str();
-        let place = letter.source_position();
+        let place = dead_letter.source_position();
         let number = |number: Option<i64>| number.is_some_and(|number| wanted.parse() == Ok(number));
         let holds = match self.field {
-            "class" => letter.class() == wanted,
-            "connector" => letter.connector() == wanted,
-            "name" => letter.name() == wanted,
+            "class" => dead_letter.class() == wanted,
+            "connector" => dead_letter.connector() == wanted,
+            "name" => dead_letter.name() == wanted,
             "offset" => number(place.map(|(_, offset)| offset)),
             "partition" => number(place.map(|(partition, _)| i64::from(partition))),
             // Matches with or without the version.
-            "plugin" => letter.plugin() == wanted || letter.plugin().split('/').next() == Some(wanted),
-            "reason" => letter.reason().contains(wanted),
-            "stage" => letter.stage() == wanted,
-            _ => letter.topic() == Some(wanted),
+            "plugin" => {
+                dead_letter.plugin() == wanted || dead_letter.plugin().split('/').next() == Some(wanted)
+            }
+            "reason" => dead_letter.reason().contains(wanted),
+            "stage" => dead_letter.stage() == wanted,
+            _ => dead_letter.topic() == Some(wanted),
         };
         holds != self.negated
     }
@@ -87,7 +89,7 @@ mod tests {
     use super::*;
     use crate::dead_letters::{DeadLetterStage, ErrorHeaders};
 
-    fn letter() -> DeadLetter {
+    fn dead_letter() -> DeadLetter {
         let error = ErrorHeaders {
             topic: "orders",
             partition: 3,
@@ -109,7 +111,7 @@ mod tests {
 
     fn takes(conditions: &[&str]) -> bool {
         let conditions: Vec<String> = conditions.iter().map(|text| (*text).to_owned()).collect();
-        Filter::parse(&conditions).unwrap().takes(&letter())
+        Filter::parse(&conditions).unwrap().takes(&dead_letter())
     }
 
     #[test]

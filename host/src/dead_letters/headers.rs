@@ -15,7 +15,7 @@ pub(super) const CONNECT_NAME: &str = "__connect.errors.connector.name";
 pub(super) const CONNECT_TASK: &str = "__connect.errors.task.id";
 pub(super) const CONNECT_STAGE: &str = "__connect.errors.stage";
 
-/// The connector that refused the record.
+/// The connector that rejected the record.
 pub const CONNECTOR: &str = "tidegate.errors.connector";
 pub(super) const TASK: &str = "tidegate.errors.task";
 pub(super) const STAGE: &str = "tidegate.errors.stage";
@@ -79,25 +79,25 @@ pub struct ErrorHeaders<'e> {
     pub partition: i32,
     /// Its offset there.
     pub offset: i64,
-    /// Connector.
+    /// The connector.
     pub connector: &'e str,
-    /// Task.
+    /// The task.
     pub task: u32,
-    /// Where it was refused.
+    /// The stage that rejected it.
     pub stage: DeadLetterStage,
-    /// Who did it, as the connector calls it: a transform's or sink's name, or a format.
+    /// The name in the connector's file of what rejected it: a transform, the sink, or a format.
     pub name: &'e str,
-    /// The plugin and its version; the host and its version for what is no plugin's doing.
+    /// The plugin and its version; the host and its version if no plugin rejected it.
     pub plugin: &'e str,
-    /// What kind of error it was.
+    /// The class of the error.
     pub class: &'e str,
-    /// Why, for people.
+    /// The reason, as text.
     pub reason: &'e str,
-    /// How often the record was tried, replays included.
+    /// Number of attempts, including replays.
     pub attempts: u64,
-    /// When it was refused: date and time in UTC.
+    /// When it was rejected, in UTC.
     pub time: &'e str,
-    /// How many headers the record itself has.
+    /// Number of the record's own headers.
     pub own_headers: usize,
 }
 

@@ -1,8 +1,8 @@
 //! Dead-letter records: rejected records in a separate topic.
 //!
-//! A letter is the record as it was consumed, key, value, headers and timestamp, with headers behind its own that say
-//! where it came from and why it was refused. [`headers`] has their names, [`ErrorHeaders`] makes them, [`DeadLetter`] reads
-//! them back; [`read`] and [`Replay`] are what people do with letters.
+//! A dead letter is the consumed record with key, value, headers and timestamp. Further headers after its own name its
+//! source and the reason of the rejection: [`headers`] lists them, [`ErrorHeaders`] writes them, [`DeadLetter`] reads
+//! them. [`read`] and [`Replay`] serve `tidegate dead-letters`.
 
 mod filter;
 pub mod headers;

@@ -11,11 +11,11 @@ const PREFIX: &str = "replayed ";
 /// The replay progress of one partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// All before this are done with.
+    /// Every dead letter before this offset is replayed.
     next: i64,
-    /// First and last of those behind it that are, too.
+    /// Ranges of replayed offsets at or after `next`: first and last.
     replayed_after_next: BTreeMap<i64, i64>,
-    /// A letter between `next` and what was looked at last is not done with.
+    /// Whether a dead letter at or after `next` was skipped.
     gap: bool,
 }
 
@@ -28,7 +28,7 @@ pub struct Progress {
 pub struct MetadataTooLong;
 
 impl Progress {
-    /// As it was committed.
+    /// Parses the committed progress.
     #[must_use]
     pub fn of(next: i64, metadata: &str) -> Self {
         let ranges = metadata.strip_prefix(PREFIX).unwrap_or_default().split(',').filter_map(|range| {
@@ -48,10 +48,10 @@ impl Progress {
         self.next
     }
 
-    /// The note to commit with it.
+    /// The metadata to commit with it.
     ///
     /// # Errors
-    /// When that would be too long.
+    /// When it exceeds the limit of the brokers.
     pub fn metadata(&self) -> Result<String, MetadataTooLong> {
         if self.replayed_after_next.is_empty() {
             return Ok(String::new());
@@ -64,14 +64,15 @@ impl Progress {
         if note.len() > MAX_METADATA_BYTES { Err(MetadataTooLong) } else { Ok(note) }
     }
 
-    /// Whether the letter at `offset` was replayed.
+    /// Whether the dead letter at `offset` was replayed.
     #[must_use]
     pub fn has(&self, offset: i64) -> bool {
         offset < self.next
             || self.replayed_after_next.range(..=offset).next_back().is_some_and(|(_, last)| offset <= *last)
     }
 
-    /// The letter at `offset` is done with. Letters come in order; offsets in between that have none do not count.
+    /// Marks the dead letter at `offset` as replayed. Call it in order of offsets; offsets without a record do not
+    /// matter.
     pub fn done(&mut self, offset: i64) {
         if offset < self.next {
             return;
@@ -85,7 +86,7 @@ impl Progress {
             return;
         }
         match self.replayed_after_next.range_mut(..offset).next_back() {
-            // Nothing was left out in between: letters come in order.
+            // The ranges are contiguous, because offsets come in order.
             Some((_, last)) if *last + 1 == offset => *last = offset,
             _ => {
                 self.replayed_after_next.insert(offset, offset);
@@ -93,7 +94,7 @@ impl Progress {
         }
     }
 
-    /// The letter at the offset that was reached is left out.
+    /// Records that a dead letter was skipped.
     pub fn skip(&mut self) {
         self.gap = true;
     }
@@ -138,25 +139,25 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever runs take, each letter is taken once, and what was committed says which.
+        /// Whatever runs take, each dead letter is taken once, and what was committed says which.
         #[test]
         fn every_letter_is_replayed_once(runs in prop::collection::vec(prop::collection::btree_set(0i64..40, 0..40), 1..6)) {
-            let letters: Vec<i64> = (0..40).filter(|offset| offset % 7 != 3).collect();
+            let dead_letters: Vec<i64> = (0..40).filter(|offset| offset % 7 != 3).collect();
             let (mut next, mut note) = (0, String::new());
             let mut taken = BTreeSet::new();
             for run in runs {
                 let mut progress = Progress::of(next, &note);
-                for letter in letters.iter().filter(|letter| **letter >= next) {
-                    prop_assert_eq!(progress.has(*letter), taken.contains(letter));
-                    if taken.contains(letter) || run.contains(letter) {
-                        taken.insert(*letter);
-                        progress.done(*letter);
+                for dead_letter in dead_letters.iter().filter(|dead_letter| **dead_letter >= next) {
+                    prop_assert_eq!(progress.has(*dead_letter), taken.contains(dead_letter));
+                    if taken.contains(dead_letter) || run.contains(dead_letter) {
+                        taken.insert(*dead_letter);
+                        progress.done(*dead_letter);
                     } else {
                         progress.skip();
                     }
                 }
                 (next, note) = (progress.next(), progress.metadata().unwrap());
-                let left = letters.iter().find(|letter| !taken.contains(letter));
+                let left = dead_letters.iter().find(|dead_letter| !taken.contains(dead_letter));
                 prop_assert!(left.is_none_or(|left| next <= *left));
             }
         }

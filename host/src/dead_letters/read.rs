@@ -1,4 +1,4 @@
-//! Reads letters from their topic.
+//! Reads dead letters from their topic.
 
 use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
@@ -9,14 +9,14 @@ use super::DeadLetter;
 use crate::kafka::raw_headers;
 use crate::kafka::reader::{ReadError, TopicReader};
 
-/// The group in which replays of a dead-letter topic remember how far they have come.
+/// The consumer group that stores the replay progress of a dead-letter topic.
 #[must_use]
 pub fn replay_group(topic: &str) -> String {
     format!("tidegate-replay-{topic}")
 }
 
-/// The letter in a message.
-pub(super) fn letter(message: &BorrowedMessage<'_>) -> DeadLetter {
+/// Converts a message to a dead letter.
+pub(super) fn dead_letter(message: &BorrowedMessage<'_>) -> DeadLetter {
     DeadLetter {
         partition: message.partition(),
         offset: message.offset(),
@@ -29,14 +29,14 @@ pub(super) fn letter(message: &BorrowedMessage<'_>) -> DeadLetter {
     }
 }
 
-/// Gives every letter in these offsets of each partition to `each`, until it breaks.
+/// Calls `each` for every dead letter in these offset ranges, until it breaks.
 ///
 /// # Errors
-/// When the brokers do not answer or refuse.
+/// When the brokers do not answer or return an error.
 pub fn read(
     reader: &TopicReader,
     offsets: &BTreeMap<i32, Range<i64>>,
     each: &mut dyn FnMut(DeadLetter) -> ControlFlow<()>,
 ) -> Result<(), ReadError> {
-    reader.read(offsets, &mut |message| each(letter(message)))
+    reader.read(offsets, &mut |message| each(dead_letter(message)))
 }

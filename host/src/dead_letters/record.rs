@@ -35,79 +35,79 @@ impl DeadLetter {
         self.text(ours).or_else(|| self.text(connect)).unwrap_or_default()
     }
 
-    /// The topic that the record came from; none says that this is no letter.
+    /// The source topic; `None` if the record is not a dead letter.
     #[must_use]
     pub fn topic(&self) -> Option<&str> {
         self.text(TOPIC)
     }
 
-    /// Partition and offset that the record came from.
+    /// Partition and offset of the source record.
     #[must_use]
     pub fn source_position(&self) -> Option<(i32, i64)> {
         Some((self.text(PARTITION)?.parse().ok()?, self.text(OFFSET)?.parse().ok()?))
     }
 
-    /// The connector that refused it.
+    /// The connector that rejected it.
     #[must_use]
     pub fn connector(&self) -> &str {
         self.either(CONNECTOR, CONNECT_NAME)
     }
 
-    /// The task that refused it.
+    /// The task that rejected it.
     #[must_use]
     pub fn task(&self) -> &str {
         self.either(TASK, CONNECT_TASK)
     }
 
-    /// Where it was refused.
+    /// The stage that rejected it.
     #[must_use]
     pub fn stage(&self) -> &str {
         self.either(STAGE, CONNECT_STAGE)
     }
 
-    /// Who refused it, as the connector calls it.
+    /// The name in the connector's file of what rejected it.
     #[must_use]
     pub fn name(&self) -> &str {
         self.text(NAME).unwrap_or_default()
     }
 
-    /// The plugin that refused it, and its version.
+    /// The plugin that rejected it, and its version.
     #[must_use]
     pub fn plugin(&self) -> &str {
         self.either(PLUGIN, "__connect.errors.class.name")
     }
 
-    /// What kind of error it was.
+    /// The class of the error.
     #[must_use]
     pub fn class(&self) -> &str {
         self.either(CLASS, "__connect.errors.exception.class.name")
     }
 
-    /// Why it was refused.
+    /// The reason of the rejection.
     #[must_use]
     pub fn reason(&self) -> &str {
         self.text(MESSAGE).unwrap_or_default()
     }
 
-    /// How often the record was tried.
+    /// Number of attempts.
     #[must_use]
     pub fn attempts(&self) -> u64 {
         self.text(ATTEMPTS).and_then(|count| count.parse().ok()).unwrap_or(1)
     }
 
-    /// When it was refused; empty if that is not known.
+    /// When it was rejected; empty if unknown.
     #[must_use]
     pub fn time(&self) -> &str {
         self.text(TIME).unwrap_or_default()
     }
 
-    /// The headers that the record came with.
+    /// The headers of the source record.
     #[must_use]
     pub fn own_headers(&self) -> &[(Vec<u8>, Option<Vec<u8>>)] {
         let is_error =
             |name: &[u8]| name.starts_with(CONNECT_PREFIX.as_bytes()) || name.starts_with(PREFIX.as_bytes());
-        let told = self.text(COUNT).and_then(|count| count.parse::<usize>().ok());
-        let count = told.unwrap_or_else(|| {
+        let stated = self.text(COUNT).and_then(|count| count.parse::<usize>().ok());
+        let count = stated.unwrap_or_else(|| {
             self.headers.iter().rposition(|(name, _)| !is_error(name)).map_or(0, |last| last + 1)
         });
         &self.headers[..count.min(self.headers.len())]
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back_and_the_record_s_own_headers_are_exact() {
-        // The record had been a letter itself.
+        // The record had been a dead letter itself.
         let own = [header("a", "1"), header(TOPIC, "older"), (b"a".to_vec(), None)];
         let written = ErrorHeaders {
             topic: "t",
@@ -145,13 +145,16 @@ mod tests {
             own_headers: own.len(),
         };
         let error = written.list().into_iter().map(|(name, value)| header(name, &value));
-        let letter =
+        let dead_letter =
             DeadLetter { headers: own.iter().cloned().chain(error).collect(), ..DeadLetter::default() };
-        assert_eq!((letter.topic(), letter.source_position()), (Some("t"), Some((1, 2))));
-        assert_eq!((letter.connector(), letter.task(), letter.stage()), ("c", "3", "sink"));
-        assert_eq!((letter.name(), letter.plugin(), letter.class()), ("files", "file/1.0.0", "rejected"));
-        assert_eq!((letter.reason(), letter.attempts()), ("no", 4));
-        assert_eq!(letter.own_headers(), own);
+        assert_eq!((dead_letter.topic(), dead_letter.source_position()), (Some("t"), Some((1, 2))));
+        assert_eq!((dead_letter.connector(), dead_letter.task(), dead_letter.stage()), ("c", "3", "sink"));
+        assert_eq!(
+            (dead_letter.name(), dead_letter.plugin(), dead_letter.class()),
+            ("files", "file/1.0.0", "rejected")
+        );
+        assert_eq!((dead_letter.reason(), dead_letter.attempts()), ("no", 4));
+        assert_eq!(dead_letter.own_headers(), own);
     }
 
     #[test]
@@ -164,13 +167,13 @@ mod tests {
             header(CONNECT_STAGE, "VALUE_CONVERTER"),
             header(MESSAGE, "bad"),
         ];
-        let letter = DeadLetter { headers, ..DeadLetter::default() };
+        let dead_letter = DeadLetter { headers, ..DeadLetter::default() };
         assert_eq!(
-            (letter.source_position(), letter.stage(), letter.reason()),
+            (dead_letter.source_position(), dead_letter.stage(), dead_letter.reason()),
             (Some((0, 7)), "VALUE_CONVERTER", "bad")
         );
-        assert_eq!((letter.attempts(), letter.time()), (1, ""));
-        assert_eq!(letter.own_headers(), [header("mine", "1")]);
+        assert_eq!((dead_letter.attempts(), dead_letter.time()), (1, ""));
+        assert_eq!(dead_letter.own_headers(), [header("mine", "1")]);
         assert_eq!(DeadLetter::default().topic(), None);
     }
 }

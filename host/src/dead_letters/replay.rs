@@ -7,19 +7,19 @@ use std::time::Duration;
 use rdkafka::message::Message as _;
 
 use super::headers::{REPLAYED, replays};
-use super::read::{letter, read};
+use super::read::{dead_letter, read};
 use super::{DeadLetter, Filter, MetadataTooLong, Progress};
 use crate::kafka::admin::{Admin, AdminError};
 use crate::kafka::producer::{ProduceError, Producer, ProducerRecord};
 use crate::kafka::reader::{Committed, ReadError, TopicReader};
 
-/// Letters that are sent before their acknowledgements are waited for.
+/// Maximum number of records per batch; the next one is sent after its acknowledgement.
 const MAX_PENDING_RECORDS: usize = 500;
-/// Bytes of them.
+/// Maximum number of bytes per batch.
 const MAX_PENDING_BYTES: usize = 8 << 20;
 const METADATA_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Why letters could not be replayed. What was sent before is noted.
+/// Why dead letters could not be replayed. The progress up to the error is committed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// The dead-letter topic cannot be read.
@@ -31,49 +31,49 @@ pub enum ReplayError {
     /// The brokers do not answer.
     #[error(transparent)]
     Admin(#[from] AdminError),
-    /// The topic that letters came from is gone.
+    /// The source topic does not exist any more.
     #[error(
         "cannot send records to topic {0:?}, which does not exist; create it, or specify another topic with --to"
     )]
     NoTopic(String),
-    /// What was replayed cannot be remembered.
+    /// The progress cannot be stored.
     #[error(transparent)]
     MetadataTooLong(#[from] MetadataTooLong),
 }
 
-/// What was replayed.
+/// The result of a replay.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replayed {
-    /// Records sent, by the topic that they went to.
+    /// Number of records sent, by target topic.
     pub sent: BTreeMap<String, u64>,
-    /// Letters that the filter left out.
+    /// Dead letters that the filter skipped.
     pub skipped: u64,
-    /// Letters that had been replayed before, of those that had to be looked at.
+    /// Dead letters read that were already replayed.
     pub already_replayed: u64,
-    /// Records without the headers of a letter: left out, too.
+    /// Records without the headers of a dead letter, which are skipped, too.
     pub not_dead_letters: u64,
 }
 
 /// A replay of one dead-letter topic.
 pub struct Replay<'r> {
-    /// Reads the topic, on behalf of the group that remembers.
+    /// Reads the topic as a member of the replay group.
     pub reader: &'r TopicReader,
     /// Sends the records.
     pub producer: &'r mut Producer,
-    /// Looks for the topics that they go to.
+    /// Queries the target topics.
     pub admin: &'r Admin,
-    /// Where they go; where they came from, if there is no such name.
+    /// The target topic; the source topic of each record if `None`.
     pub to: Option<&'r str>,
-    /// Which letters are meant.
+    /// Selects dead letters.
     pub filter: &'r Filter,
 }
 
 impl Replay<'_> {
-    /// Replays what the topic holds now and was not replayed before. What is sent is acknowledged before it is noted in the
-    /// group; so what was sent and not noted, because it was interrupted, is sent again next time.
+    /// Replays the dead letters that the topic has now and that were not replayed before. Progress is committed after
+    /// the acknowledgement, so records that were sent before an interruption may be sent again by the next replay.
     ///
     /// # Errors
-    /// When letters cannot be read, sent or noted.
+    /// When dead letters cannot be read or sent, or the progress cannot be committed.
     pub fn run(self) -> Result<Replayed, ReplayError> {
         let bounds = self.reader.bounds()?;
         let ends: BTreeMap<i32, i64> =
@@ -93,9 +93,9 @@ impl Replay<'_> {
         reader.read_as_member(&ends, &mut |message| -> Result<_, ReplayError> {
             match message {
                 Some(message) if message.offset() < ends.get(&message.partition()).copied().unwrap_or(0) => {
-                    run.process(letter(message))?;
+                    run.process(dead_letter(message))?;
                 }
-                // What comes back meanwhile is for another time.
+                // Records that were rejected again during this replay are left to the next one.
                 Some(_) => {}
                 None => run.send()?,
             }
@@ -104,10 +104,10 @@ impl Replay<'_> {
         Ok(run.done)
     }
 
-    /// What [`Self::run`] would do; nothing is sent and nothing noted. `each` sees what would be sent.
+    /// Like [`Self::run`], but nothing is sent or committed. `each` is called for every record that would be sent.
     ///
     /// # Errors
-    /// When letters cannot be read.
+    /// When dead letters cannot be read.
     pub fn dry_run(self, each: &mut dyn FnMut(&DeadLetter)) -> Result<Replayed, ReplayError> {
         let mut bounds = self.reader.bounds()?;
         let mut progress = load(self.reader, bounds.keys().copied(), &bounds)?;
@@ -115,11 +115,11 @@ impl Replay<'_> {
             range.start = progress.get(partition).map_or(range.start, Progress::next).max(range.start);
         }
         let (to, filter, mut done) = (self.to, self.filter, Replayed::default());
-        read(self.reader, &bounds, &mut |letter| {
-            let progress = progress.entry(letter.partition).or_default();
-            if done.should_send(progress, &letter, to, filter) {
-                *done.sent.entry(target(&letter, to).to_owned()).or_default() += 1;
-                each(&letter);
+        read(self.reader, &bounds, &mut |dead_letter| {
+            let progress = progress.entry(dead_letter.partition).or_default();
+            if done.should_send(progress, &dead_letter, to, filter) {
+                *done.sent.entry(target(&dead_letter, to).to_owned()).or_default() += 1;
+                each(&dead_letter);
             }
             ControlFlow::Continue(())
         })?;
@@ -128,22 +128,22 @@ impl Replay<'_> {
 }
 
 impl Replayed {
-    /// Whether a letter is to be sent; counts it otherwise.
+    /// Returns true if a dead letter must be sent; otherwise counts it.
     fn should_send(
         &mut self,
         progress: &mut Progress,
-        letter: &DeadLetter,
+        dead_letter: &DeadLetter,
         to: Option<&str>,
         filter: &Filter,
     ) -> bool {
-        if progress.has(letter.offset) {
+        if progress.has(dead_letter.offset) {
             self.already_replayed += 1;
-            progress.done(letter.offset);
+            progress.done(dead_letter.offset);
             return false;
         }
-        let count = match letter.topic() {
+        let count = match dead_letter.topic() {
             None if to.is_none() => &mut self.not_dead_letters,
-            _ if !filter.takes(letter) => &mut self.skipped,
+            _ if !filter.takes(dead_letter) => &mut self.skipped,
             _ => return true,
         };
         *count += 1;
@@ -152,12 +152,12 @@ impl Replayed {
     }
 }
 
-/// The topic that a letter goes to.
-fn target<'l>(letter: &'l DeadLetter, to: Option<&'l str>) -> &'l str {
-    to.or_else(|| letter.topic()).unwrap_or_default()
+/// The target topic of a dead letter.
+fn target<'l>(dead_letter: &'l DeadLetter, to: Option<&'l str>) -> &'l str {
+    to.or_else(|| dead_letter.topic()).unwrap_or_default()
 }
 
-/// What the group knows of these partitions; what is gone from the log is done with.
+/// The committed progress of these partitions. It starts at the first offset of the log.
 fn load(
     reader: &TopicReader,
     partitions: impl IntoIterator<Item = i32> + Clone,
@@ -174,7 +174,7 @@ fn load(
     Ok(partitions.into_iter().map(progress).collect())
 }
 
-/// A replay under way.
+/// The state of a replay.
 struct Run<'r> {
     replay: Replay<'r>,
     bounds: BTreeMap<i32, Range<i64>>,
@@ -185,67 +185,73 @@ struct Run<'r> {
     targets: BTreeMap<String, i32>,
 }
 
-/// Letters that were read and not sent yet.
+/// Dead letters that were read and not sent yet.
 #[derive(Default)]
 struct Pending {
-    letters: Vec<DeadLetter>,
+    dead_letters: Vec<DeadLetter>,
     bytes: usize,
-    /// Partitions that something is to be noted of.
+    /// Whether there is progress to commit.
     has_progress: bool,
 }
 
 impl Run<'_> {
-    fn process(&mut self, letter: DeadLetter) -> Result<(), ReplayError> {
-        if !self.progress.contains_key(&letter.partition) {
-            self.progress.extend(load(self.replay.reader, [letter.partition], &self.bounds)?);
+    fn process(&mut self, dead_letter: DeadLetter) -> Result<(), ReplayError> {
+        if !self.progress.contains_key(&dead_letter.partition) {
+            self.progress.extend(load(self.replay.reader, [dead_letter.partition], &self.bounds)?);
         }
-        let progress = self.progress.entry(letter.partition).or_default();
+        let progress = self.progress.entry(dead_letter.partition).or_default();
         self.pending.has_progress = true;
-        if !self.done.should_send(progress, &letter, self.replay.to, self.replay.filter) {
+        if !self.done.should_send(progress, &dead_letter, self.replay.to, self.replay.filter) {
             return Ok(());
         }
-        progress.done(letter.offset);
-        // Before anything is sent that could not be remembered.
+        progress.done(dead_letter.offset);
+        // Checked before sending: the progress must fit into the commit metadata.
         progress.metadata()?;
-        self.pending.bytes += letter.value.as_ref().map_or(0, Vec::len);
-        self.pending.letters.push(letter);
-        if self.pending.letters.len() >= MAX_PENDING_RECORDS || self.pending.bytes >= MAX_PENDING_BYTES {
+        self.pending.bytes += dead_letter.value.as_ref().map_or(0, Vec::len);
+        self.pending.dead_letters.push(dead_letter);
+        if self.pending.dead_letters.len() >= MAX_PENDING_RECORDS || self.pending.bytes >= MAX_PENDING_BYTES {
             self.send()?;
         }
         Ok(())
     }
 
-    /// Sends what is pending, waits for the acknowledgements, and notes how far that is.
+    /// Sends the pending records, waits for the acknowledgements, and commits the progress.
     fn send(&mut self) -> Result<(), ReplayError> {
-        let Pending { letters, has_progress, .. } = std::mem::take(&mut self.pending);
+        let Pending { dead_letters, has_progress, .. } = std::mem::take(&mut self.pending);
         if !has_progress {
             return Ok(());
         }
         let to = self.replay.to;
-        let partitions = letters.iter().map(|letter| self.partition(letter, target(letter, to)));
+        let partitions =
+            dead_letters.iter().map(|dead_letter| self.partition(dead_letter, target(dead_letter, to)));
         let partitions = partitions.collect::<Vec<_>>().into_iter().collect::<Result<Vec<_>, _>>()?;
-        let counts: Vec<String> = letters.iter().map(|letter| (attempts(letter) + 1).to_string()).collect();
-        let headers: Vec<_> =
-            letters.iter().zip(&counts).map(|(letter, count)| headers(letter, count)).collect();
-        let records = letters.iter().zip(&headers).zip(&partitions).map(|((letter, headers), partition)| {
-            ProducerRecord {
-                topic: target(letter, to),
-                partition: *partition,
-                timestamp_ms: letter.timestamp_ms,
-                key: letter.key.as_deref(),
-                value: letter.value.as_deref(),
-                headers,
-            }
-        });
+        let counts: Vec<String> =
+            dead_letters.iter().map(|dead_letter| (attempts(dead_letter) + 1).to_string()).collect();
+        let headers: Vec<_> = dead_letters
+            .iter()
+            .zip(&counts)
+            .map(|(dead_letter, count)| headers(dead_letter, count))
+            .collect();
+        let records =
+            dead_letters.iter().zip(&headers).zip(&partitions).map(|((dead_letter, headers), partition)| {
+                ProducerRecord {
+                    topic: target(dead_letter, to),
+                    partition: *partition,
+                    timestamp_ms: dead_letter.timestamp_ms,
+                    key: dead_letter.key.as_deref(),
+                    value: dead_letter.value.as_deref(),
+                    headers,
+                }
+            });
         self.replay.producer.send(records, &mut |_| true)?;
-        for letter in &letters {
-            *self.done.sent.entry(target(letter, to).to_owned()).or_default() += 1;
+        for dead_letter in &dead_letters {
+            *self.done.sent.entry(target(dead_letter, to).to_owned()).or_default() += 1;
         }
         self.commit()
     }
 
     fn commit(&mut self) -> Result<(), ReplayError> {
-        // What was given to another replay meanwhile is its business.
+        // Partitions that were reassigned to another replay are committed by that one.
         let assigned = self.replay.reader.assigned();
         self.progress.retain(|partition, _| assigned.contains(partition));
         let mut positions = BTreeMap::new();
@@ -255,8 +261,8 @@ impl Run<'_> {
         Ok(self.replay.reader.commit(&positions)?)
     }
 
-    /// The partition that a record came from, where it goes back to its topic: what follows it there by key stays behind it.
-    fn partition(&mut self, letter: &DeadLetter, topic: &str) -> Result<Option<i32>, ReplayError> {
+    /// The source partition, if the target is the source topic: later records with the same key are in that partition.
+    fn partition(&mut self, dead_letter: &DeadLetter, topic: &str) -> Result<Option<i32>, ReplayError> {
         let count = match self.targets.get(topic) {
             Some(count) => *count,
             None => {
@@ -267,20 +273,20 @@ impl Run<'_> {
                 count
             }
         };
-        let own = letter.source_position().map(|(partition, _)| partition);
-        let is_back = letter.topic() == Some(topic);
+        let own = dead_letter.source_position().map(|(partition, _)| partition);
+        let is_back = dead_letter.topic() == Some(topic);
         Ok(own.filter(|partition| is_back && (0..count).contains(partition)))
     }
 }
 
-/// How often the record was replayed before.
-fn attempts(letter: &DeadLetter) -> u64 {
-    replays(letter.own_headers().iter().map(|(name, value)| (name.as_slice(), value.as_deref())))
+/// Number of earlier replays of the record.
+fn attempts(dead_letter: &DeadLetter) -> u64 {
+    replays(dead_letter.own_headers().iter().map(|(name, value)| (name.as_slice(), value.as_deref())))
 }
 
 /// The record's own headers, with the count of replays.
-fn headers<'l>(letter: &'l DeadLetter, count: &'l str) -> Vec<(&'l [u8], Option<&'l [u8]>)> {
-    let own = letter.own_headers().iter().map(|(name, value)| (name.as_slice(), value.as_deref()));
+fn headers<'l>(dead_letter: &'l DeadLetter, count: &'l str) -> Vec<(&'l [u8], Option<&'l [u8]>)> {
+    let own = dead_letter.own_headers().iter().map(|(name, value)| (name.as_slice(), value.as_deref()));
     let others = own.filter(|(name, _)| *name != REPLAYED.as_bytes());
     others.chain([(REPLAYED.as_bytes(), Some(count.as_bytes()))]).collect()
 }

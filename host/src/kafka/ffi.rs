@@ -1,5 +1,5 @@
-//! What rust-rdkafka does not wrap: hooks into the mock cluster, OAuth tokens with SASL extensions, cached watermarks, and
-//! headers whose names are not text.
+//! Calls that rust-rdkafka does not wrap: hooks into the mock cluster, OAuth tokens with SASL extensions, cached
+//! watermarks, and headers whose names are not text.
 #![expect(unsafe_code, reason = "calls into librdkafka that rust-rdkafka has no safe wrapper for")]
 
 use std::ffi::{CStr, CString, c_char, c_void};
@@ -19,7 +19,7 @@ unsafe extern "C" {
 }
 
 /// Installs the hooks of `mock_hooks.c` into the mock cluster that `client` hosts, and lets its consumer groups
-/// start without delay. Returns whether the client hosts one. Call it once, before anybody knows the address.
+/// start without delay. Returns whether the client hosts one. Call it once, before any client knows the address.
 pub(super) fn install_mock_hooks<C: ClientContext>(client: &Client<C>) -> bool {
     let Some(cluster) = mock_cluster(client) else {
         return false;
@@ -56,8 +56,8 @@ fn mock_cluster<C: ClientContext>(client: &Client<C>) -> Option<*mut sys::rd_kaf
     (!cluster.is_null()).then_some(cluster)
 }
 
-/// Returns a partition's first offset, 0 if that is not known, and the one after its last, as the last fetch told them;
-/// none before the first. Asks nobody.
+/// Returns a partition's first offset, 0 if unknown, and the offset after its last record, as reported by the last
+/// fetch; `None` before the first fetch. Does not query the brokers.
 pub(super) fn cached_ends<C: ClientContext>(
     client: &Client<C>,
     topic: &str,
@@ -134,7 +134,7 @@ pub fn raw_headers<'m>(message: &'m BorrowedMessage<'_>) -> RawHeaders<'m> {
     // consumer's messages belong to one thread.
     let found = unsafe { sys::rd_kafka_message_headers(message.ptr(), &raw mut list) };
     let found = found == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
-    // SAFETY: the list was just given out.
+    // SAFETY: the list was just returned.
     let count = if found { unsafe { sys::rd_kafka_header_cnt(list) } } else { 0 };
     RawHeaders { list, next: 0, count, message: PhantomData }
 }
@@ -210,8 +210,8 @@ pub(super) fn produce<C: ClientContext>(
         part(Kind::RD_KAFKA_VTYPE_OPAQUE, Value { ptr: ptr::without_provenance_mut::<c_void>(opaque) }),
         part(Kind::RD_KAFKA_VTYPE_HEADERS, Value { headers }),
     ];
-    // SAFETY: each part has the member that its kind asks for. The record outlives the call, and librdkafka copies it
-    // (`F_COPY`). The headers become the client's if it takes the record, and stay ours otherwise.
+    // SAFETY: each part sets the union member that its kind requires. The record outlives the call, and librdkafka
+    // copies it (`F_COPY`). The headers become the client's if it accepts the record, and stay ours otherwise.
     unsafe {
         let error = sys::rd_kafka_produceva(client.native_ptr(), parts.as_ptr(), parts.len());
         if error.is_null() {
@@ -224,7 +224,7 @@ pub(super) fn produce<C: ClientContext>(
     }
 }
 
-/// A list of headers that nobody owns yet.
+/// Creates a list of headers, owned by the caller.
 fn own_headers(headers: &[(&[u8], Option<&[u8]>)]) -> *mut sys::rd_kafka_headers_t {
     // SAFETY: names and values outlive the calls, which copy them; a null value is Kafka's null.
     unsafe {

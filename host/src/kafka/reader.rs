@@ -1,5 +1,5 @@
-//! Reads what a topic holds at this moment, for people: from given offsets, or on behalf of a group that remembers how
-//! far it has come.
+//! Reads the current content of a topic for the `dead-letters` commands: from given offsets, or as a member of a group
+//! that stores the progress.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{ControlFlow, Range};
@@ -16,7 +16,8 @@ use super::admin::LastError;
 use super::client::{self, ClientError, Severity, severity};
 use super::oauth::{OAuthError, TokenOutcome, TokenRefresher, apply_token};
 
-/// How long nothing may come before that is an error. Longer than the session of a group's member that died.
+/// How long to wait for a record before the read fails. Longer than the session timeout of a group member that has
+/// crashed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 const TICK: Duration = Duration::from_millis(100);
 
@@ -24,29 +25,29 @@ const TICK: Duration = Duration::from_millis(100);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// The client's properties are refused.
+    /// The client's properties are invalid.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// There is no OAuth token.
+    /// No OAuth token could be obtained.
     #[error(transparent)]
     OAuth(#[from] OAuthError),
-    /// A thread of the reader's own could not be started.
+    /// The reader's thread could not be started.
     #[error("cannot start a thread for the reader: {0}")]
     Thread(#[from] std::io::Error),
-    /// The brokers do not answer, or refuse.
+    /// The brokers do not respond, or return an error.
     #[error("{what} of topic {topic:?}: {reason}{fix}")]
     Failed {
-        /// What was asked for.
+        /// The operation.
         what: &'static str,
         /// The topic.
         topic: String,
-        /// What the client or the brokers said.
+        /// The error of the client or the brokers.
         reason: String,
-        /// What to do, behind a semicolon; may be empty.
+        /// The suggested fix, after a semicolon; may be empty.
         fix: String,
     },
-    /// The group gives no partition to this reader.
-    #[error("group {group:?} has given no partition of topic {topic:?} within {} s: somebody else is reading for it; wait until that is done", IDLE_TIMEOUT.as_secs())]
+    /// The group assigned no partition to this reader.
+    #[error("group {group:?} assigned no partition of topic {topic:?} within {} s: another replay of the topic is running; wait until it is done", IDLE_TIMEOUT.as_secs())]
     NoPartition {
         /// The group.
         group: String,
@@ -55,16 +56,16 @@ pub enum ReadError {
     },
 }
 
-/// How far a group has come in one partition.
+/// The committed offset of a group in one partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Committed {
     /// The next offset to read.
     pub next: i64,
-    /// What was noted with it.
+    /// Its commit metadata.
     pub metadata: String,
 }
 
-/// What takes records as they come; `None` when nothing more comes for now.
+/// Called for every record, and with `None` when no further record is available at the moment.
 pub type RecordHandler<'t, E> = dyn FnMut(Option<&BorrowedMessage<'_>>) -> Result<ControlFlow<()>, E> + 't;
 
 /// Reads one topic.
@@ -76,10 +77,10 @@ pub struct TopicReader {
 }
 
 impl TopicReader {
-    /// Makes the client. It is no member of `group` before [`Self::read_as_member`].
+    /// Creates the client, which joins `group` only in [`Self::read_as_member`].
     ///
     /// # Errors
-    /// When a property is refused.
+    /// When a property is invalid.
     pub fn open(
         bootstrap_servers: &str,
         properties: &BTreeMap<String, String>,
@@ -104,27 +105,28 @@ impl TopicReader {
         Ok(Self { consumer, topic: topic.to_owned(), group: group.to_owned(), _refresher: refresher })
     }
 
-    /// Returns the first offset of every partition and the one after its last; empty when there is no such topic.
+    /// Returns the first offset of every partition and the one after its last; empty if the topic does not exist.
     ///
     /// # Errors
-    /// When the brokers do not answer or refuse.
+    /// When the brokers do not respond, or return an error.
     pub fn bounds(&self) -> Result<BTreeMap<i32, Range<i64>>, ReadError> {
         let metadata = self.consumer.fetch_metadata(Some(&self.topic), IDLE_TIMEOUT);
-        let metadata = metadata.map_err(|error| self.failed("looking for partitions", error))?;
+        let metadata = metadata.map_err(|error| self.failed("querying the partitions", error))?;
         let found = metadata.topics().iter().filter(|found| found.name() == self.topic);
         let partitions = found.flat_map(|found| found.partitions()).map(|partition| partition.id());
         let bounds = partitions.map(|partition| {
             let marks = self.consumer.fetch_watermarks(&self.topic, partition, IDLE_TIMEOUT);
-            let (low, high) = marks.map_err(|error| self.failed("looking for the ends", error))?;
+            let (low, high) =
+                marks.map_err(|error| self.failed("querying the first and last offsets", error))?;
             Ok((partition, low..high))
         });
         bounds.collect()
     }
 
-    /// Returns how far the group has come in these partitions.
+    /// Returns the group's committed offsets of these partitions.
     ///
     /// # Errors
-    /// When the brokers do not answer or refuse.
+    /// When the brokers do not respond, or return an error.
     pub fn committed(
         &self,
         partitions: impl IntoIterator<Item = i32>,
@@ -134,7 +136,7 @@ impl TopicReader {
             list.add_partition(&self.topic, partition);
         }
         let list = self.consumer.committed_offsets(list, IDLE_TIMEOUT);
-        let list = list.map_err(|error| self.failed("asking for the group's offsets", error))?;
+        let list = list.map_err(|error| self.failed("querying the group's committed offsets", error))?;
         let known = list.elements().into_iter().filter_map(|element| match element.offset() {
             Offset::Offset(next) => {
                 Some((element.partition(), Committed { next, metadata: element.metadata().to_owned() }))
@@ -144,10 +146,10 @@ impl TopicReader {
         Ok(known.collect())
     }
 
-    /// Gives every record in these offsets of each partition to `each`, until it breaks.
+    /// Calls `each` for every record in these offset ranges, until it breaks.
     ///
     /// # Errors
-    /// When the brokers do not answer or refuse.
+    /// When the brokers do not respond, or return an error.
     pub fn read(
         &self,
         offsets: &BTreeMap<i32, Range<i64>>,
@@ -179,11 +181,11 @@ impl TopicReader {
         })
     }
 
-    /// Joins the group, and gives every record of the partitions that it assigns to `each`, from where the group has come
-    /// to up to these `ends`.
+    /// Joins the group, and calls `each` for every record of the assigned partitions, from the committed offsets up to
+    /// these `ends`.
     ///
     /// # Errors
-    /// When the brokers do not answer or refuse, the group gives no partition, or `each` fails.
+    /// When the brokers do not respond or return an error, the group assigns no partition, or `each` fails.
     pub fn read_as_member<E: From<ReadError>>(
         &self,
         ends: &BTreeMap<i32, i64>,
@@ -201,10 +203,10 @@ impl TopicReader {
             .unwrap_or_default()
     }
 
-    /// Commits how far the group has come, and waits for it.
+    /// Commits offsets, and waits for the result.
     ///
     /// # Errors
-    /// When the group has moved on, refuses, or does not answer.
+    /// When the group has rebalanced, returns an error, or does not respond.
     pub fn commit(&self, positions: &BTreeMap<i32, Committed>) -> Result<(), ReadError> {
         let mut list = TopicPartitionList::new();
         for (partition, committed) in positions {
@@ -215,10 +217,10 @@ impl TopicReader {
         }
         self.consumer
             .commit(&list, CommitMode::Sync)
-            .map_err(|error| self.failed("noting in the group how far it has come", error))
+            .map_err(|error| self.failed("committing the group's offsets", error))
     }
 
-    /// Polls until all partitions that `assigned` names are at their end.
+    /// Polls until all partitions that `assigned` returns are read to their end.
     fn poll_to<E: From<ReadError>>(
         &self,
         ends: &BTreeMap<i32, i64>,
@@ -257,7 +259,7 @@ impl TopicReader {
         }
     }
 
-    /// Whether these partitions are read up to their ends, or have `ended` as logs.
+    /// Whether these partitions are read up to their ends, or have reached the end of their logs (`ended`).
     fn are_at_end(
         &self,
         partitions: &BTreeSet<i32>,
@@ -274,7 +276,7 @@ impl TopicReader {
         })
     }
 
-    /// Errors that do not pass end the reading; the client goes on by itself after others.
+    /// Permanent errors end the read; the client recovers from others by itself.
     fn check_error(&self, error: KafkaError) -> Result<(), ReadError> {
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
         match severity(code) {
@@ -289,7 +291,7 @@ impl TopicReader {
             None if nothing_assigned => ReadError::NoPartition { group: self.group.clone(), topic },
             reason => {
                 let reason =
-                    reason.map_or_else(|| "the brokers send nothing".to_owned(), |(_, reason)| reason);
+                    reason.map_or_else(|| "the brokers sent nothing".to_owned(), |(_, reason)| reason);
                 ReadError::Failed { what: "reading", topic, reason, fix: String::new() }
             }
         }
@@ -304,7 +306,7 @@ impl TopicReader {
             }
             _ => String::new(),
         };
-        // An error of a connection says more than that its answer is missing.
+        // A connection error is more specific than a missing response.
         let known = code.is_some_and(|code| severity(code) == Severity::Unreachable);
         let reason = known.then(|| self.consumer.context().take()).flatten();
         let reason = reason.map_or_else(|| error.to_string(), |(_, reason)| reason);

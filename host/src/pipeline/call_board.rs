@@ -1,4 +1,4 @@
-//! Which plugin calls are running, written down where another process can read it: should this one crash, it cannot tell.
+//! Records the running plugin calls in shared memory, so that the host can read them after a child process has crashed.
 
 use std::{
     fs::File,
@@ -9,31 +9,31 @@ use std::{
 
 use super::error::Stage;
 
-/// Bytes per call. A longer name of a stage is cut off.
-const PLACE: usize = 128;
-/// Calls of one task at the same time: of its work role and of its sink.
+/// Bytes per call. A longer stage name is truncated.
+const SLOT_SIZE: usize = 128;
+/// Calls of one task that can run at the same time: of its transform worker and its sink worker.
 const ROLES: u64 = 2;
 
 static BOARD: OnceLock<File> = OnceLock::new();
 
-/// From now on every call of every task of this process is noted in `file`, with a system call before and after it. Only
+/// Records every call of every task of this process in `file` from now on, with a system call before and after it. Only
 /// the first call counts.
 pub fn note_calls_in(file: File) {
     if BOARD.set(file).is_err() {
-        tracing::debug!("calls are noted already");
+        tracing::debug!("calls are already recorded");
     }
 }
 
-/// The calls that were running when the process that notes them in `file` was last seen: task and stage, in order.
+/// The running calls that a process has recorded in `file`: task and stage, in order.
 #[must_use]
 pub fn read_calls(file: &File) -> Vec<(u32, String)> {
     let mut calls = Vec::new();
-    let mut text = [0; PLACE];
+    let mut text = [0; SLOT_SIZE];
     for place in 0_u32.. {
-        if file.read_exact_at(&mut text, u64::from(place) * PLACE as u64).is_err() {
+        if file.read_exact_at(&mut text, u64::from(place) * SLOT_SIZE as u64).is_err() {
             break;
         }
-        let end = text.iter().position(|byte| *byte == 0).unwrap_or(PLACE);
+        let end = text.iter().position(|byte| *byte == 0).unwrap_or(SLOT_SIZE);
         if end > 0 {
             calls.push((place / ROLES as u32, String::from_utf8_lossy(&text[..end]).into_owned()));
         }
@@ -41,7 +41,7 @@ pub fn read_calls(file: &File) -> Vec<(u32, String)> {
     calls
 }
 
-/// Where the calls of one role of a task are noted.
+/// The slot for the calls of one worker of a task.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CallSlot(u64);
 
@@ -54,7 +54,7 @@ impl CallSlot {
         Self(u64::from(task) * ROLES + 1)
     }
 
-    /// Notes the call that begins, or that none is running. Does nothing in a process that nobody asks.
+    /// Records the call that begins, or `None` when it ends. Does nothing unless [`note_calls_in`] was called.
     pub(super) fn note(self, stage: Option<&Stage>) {
         if let Some(board) = BOARD.get() {
             self.note_in(board, stage);
@@ -62,16 +62,16 @@ impl CallSlot {
     }
 
     fn note_in(self, board: &File, stage: Option<&Stage>) {
-        let mut text = [0; PLACE];
+        let mut text = [0; SLOT_SIZE];
         let mut end = 1;
         if let Some(stage) = stage {
             let mut cursor = Cursor::new(&mut text[..]);
-            // A name that does not fit is cut off.
+            // A name that does not fit is truncated.
             let _whole = write!(cursor, "{stage}").is_ok();
-            end = PLACE;
+            end = SLOT_SIZE;
         }
-        // It is for a message that may never be needed.
-        let _noted = board.write_all_at(&text[..end], self.0 * PLACE as u64).is_ok();
+        // A write error is ignored: the record is only used in an error message.
+        let _noted = board.write_all_at(&text[..end], self.0 * SLOT_SIZE as u64).is_ok();
     }
 }
 
@@ -91,7 +91,7 @@ mod tests {
         CallSlot::transform(3).note_in(&board, None);
         let calls = read_calls(&board);
         assert_eq!(calls.iter().map(|(task, _)| *task).collect::<Vec<_>>(), [0, 2]);
-        assert_eq!(calls[0].1, sink.to_string()[..PLACE]);
+        assert_eq!(calls[0].1, sink.to_string()[..SLOT_SIZE]);
         assert_eq!(calls[1].1, "transform \"x\"");
     }
 }

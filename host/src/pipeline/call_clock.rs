@@ -28,7 +28,7 @@ impl CallClock {
         Self { call: Mutex::default(), slot }
     }
 
-    /// Runs `call`, with the clock ticking. A wish to stop that an earlier call came too late for is gone.
+    /// Runs `call`, and records when it started. Clears a request to stop that came after the end of an earlier call.
     pub(super) fn time<T>(
         &self,
         stage: &Stage,
@@ -44,7 +44,7 @@ impl CallClock {
         result
     }
 
-    /// Asks the call that is running, if there is one, to end.
+    /// Requests that the running call, if any, ends.
     pub(super) fn ask_to_end(&self) {
         if let Some(call) = &*self.call.lock().unwrap_or_else(PoisonError::into_inner) {
             call.context.ask_to_stop(true);
@@ -55,7 +55,7 @@ impl CallClock {
         *self.call.lock().unwrap_or_else(PoisonError::into_inner) = call;
     }
 
-    /// The call that has been running for longer than `limit`, if there is one. It is asked to end.
+    /// The call that has been running for longer than `limit`, if there is one. Requests that it ends.
     pub(super) fn overdue(&self, limit: Duration) -> Option<(Stage, Duration)> {
         let call = self.call.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
         let elapsed = call.since.elapsed();

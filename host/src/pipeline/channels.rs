@@ -13,7 +13,7 @@ use crate::{
     plugins::CallError,
 };
 
-/// The decoder's states at an offset, per partition: stored with the offset, and opaque to everybody else.
+/// The decoder's states at an offset, per partition: stored with the offset, and opaque to all other code.
 pub(super) type States = HashMap<TopicPartition, Arc<[u8]>>;
 
 /// To the poll loop.
@@ -33,7 +33,7 @@ pub(super) enum PollMessage {
     Group(Positions, Option<GroupProgress>),
     /// Part of a batch is settled.
     Settled(Settled),
-    /// Records of a partition could not be written for now, and were dropped: they are to be read again.
+    /// Records of a partition could not be written for now, and were dropped; they must be read again.
     PartitionFailed(PartitionFailure),
     /// A worker waits until it makes a failed call again; `None` when it does not any more.
     Retrying(Worker, Option<Retry>),

@@ -18,7 +18,7 @@ use crate::{
 pub enum Stage {
     /// Reading from Kafka.
     Source,
-    /// Turning bytes into values: which.
+    /// Decoding this part of a record.
     Decode(Part),
     /// A transform, by its name in the connector.
     Transform(String),
@@ -37,8 +37,8 @@ impl Stage {
         }
     }
 
-    /// What letters call it.
-    pub(super) fn place(&self) -> DeadLetterStage {
+    /// The stage in the headers of dead letters.
+    pub(super) fn dead_letter_stage(&self) -> DeadLetterStage {
         match self {
             Self::Source => DeadLetterStage::Source,
             Self::Decode(Part::Headers) => DeadLetterStage::Headers,
@@ -64,7 +64,7 @@ impl fmt::Display for Stage {
 /// Why a task fails.
 #[derive(Debug, thiserror::Error)]
 pub enum TaskError {
-    /// The consumer cannot go on.
+    /// The consumer cannot continue.
     #[error(transparent)]
     Consumer(#[from] ConsumerError),
     /// The last commit before the end failed.
@@ -73,37 +73,37 @@ pub enum TaskError {
     /// A plugin could not be opened.
     #[error("opening {stage}: {source}")]
     Open {
-        /// Which.
+        /// The stage.
         stage: Stage,
-        /// Why.
+        /// The error.
         source: OpenError,
     },
     /// A plugin call failed permanently.
     #[error("{stage} failed: {}", source.message)]
     Call {
-        /// Which.
+        /// The stage.
         stage: Stage,
-        /// Why.
+        /// The error.
         source: CallError,
     },
-    /// A plugin call went on failing until the retries' time was up.
+    /// A plugin call still failed after `errors.retry.timeout`.
     #[error("{stage} still fails after {} retries over {:.1} s: {}", attempts, waited.as_secs_f64(), source.message)]
     RetriesExhausted {
-        /// Which.
+        /// The stage.
         stage: Stage,
-        /// How often it was tried again.
+        /// Number of retries.
         attempts: u32,
-        /// How long.
+        /// Time since the first attempt.
         waited: Duration,
         /// The last error.
         source: CallError,
     },
-    /// A record was refused, and the policy is to stop.
+    /// A record was rejected, and the error policy stops the task.
     #[error(
-        "{stage} refused {topic}-{partition} offset {offset}: {reason}; fix the record or the connector, or set [errors] tolerance = \"all\" with dead_letter_topic to keep such records apart, or with on_reject = \"drop\" to skip them"
+        "{stage} rejected {topic}-{partition} offset {offset}: {reason}; fix the record or the connector, or set [errors] tolerance = \"all\" with dead_letter_topic to write such records to a separate topic, or with on_reject = \"drop\" to skip them"
     )]
     Rejected {
-        /// By whom.
+        /// The stage that rejected it.
         stage: Stage,
         /// The record's topic.
         topic: String,
@@ -111,29 +111,31 @@ pub enum TaskError {
         partition: i32,
         /// Its offset.
         offset: i64,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// More records were refused than the policy allows.
-    #[error("{count} records were refused within {} s, more than errors.max_rejected = {limit} allows; the last one: {last}", window.as_secs())]
+    /// More records were rejected than the error policy allows.
+    #[error("{count} records were rejected within {} s, more than errors.max_rejected = {limit} allows; the last one: {last}", window.as_secs())]
     TooManyRejected {
-        /// How many.
+        /// Number of rejected records.
         count: u64,
-        /// How many are allowed.
+        /// The limit.
         limit: u64,
-        /// Within which time.
+        /// The time window.
         window: Duration,
-        /// Why the last one was refused.
+        /// Why the last one was rejected.
         last: String,
     },
-    /// Refused records could not be written to their dead-letter topic.
-    #[error("refused records cannot be kept, and nothing is committed past them: {0}")]
-    DeadLetter(#[from] ProduceError),
-    /// A refused record is a letter of this very connector.
+    /// Rejected records could not be written to their dead-letter topic.
     #[error(
-        "{topic}-{partition} offset {offset} is a dead letter of this connector and was refused again: it reads its own letters; change errors.dead_letter_topic or what [source] reads"
+        "rejected records cannot be written to the dead-letter topic, and no offset after them is committed: {0}"
     )]
-    OwnLetter {
+    DeadLetter(#[from] ProduceError),
+    /// A rejected record is a dead letter that this connector wrote.
+    #[error(
+        "{topic}-{partition} offset {offset} is a dead letter of this connector and was rejected again: the connector reads its own dead-letter topic; change errors.dead_letter_topic or the topics in [source]"
+    )]
+    OwnDeadLetter {
         /// The record's topic.
         topic: String,
         /// Its partition.
@@ -144,33 +146,33 @@ pub enum TaskError {
     /// A plugin call did not return.
     #[error("{stage} has not returned for {} s (limits.call_timeout is {} s)", waited.as_secs(), limit.as_secs())]
     Hung {
-        /// Which.
+        /// The stage.
         stage: Stage,
-        /// For how long.
+        /// Time since the call started.
         waited: Duration,
-        /// How long it may take.
+        /// The limit.
         limit: Duration,
     },
-    /// It failed, and a thread of a stage did not end in time. Whether that is left behind is for the supervisor to say.
+    /// The task failed, and the thread of a stage did not end in time. The supervisor decides whether it is abandoned.
     #[error("{0}")]
-    LeftBehind(Box<TaskError>),
-    /// A stage that was left behind comes back: nobody is there to hear this.
+    ThreadRunning(Box<TaskError>),
+    /// The call of an abandoned stage has returned after the end of the task.
     #[error("the task has ended without this stage")]
     Ended,
     /// A thread of the task panicked or could not be started: a bug in the host, or a machine without resources.
     #[error("the task's {role} thread failed: {reason}")]
     Thread {
-        /// Which.
+        /// The thread.
         role: &'static str,
-        /// What it said.
+        /// The panic message or the system's error.
         reason: String,
     },
 }
 
 impl TaskError {
-    /// Whether a thread that cannot be stopped is left behind.
+    /// Whether a thread that cannot be stopped was abandoned.
     #[must_use]
     pub fn is_abandoned(&self) -> bool {
-        matches!(self, Self::Hung { .. } | Self::LeftBehind(_))
+        matches!(self, Self::Hung { .. } | Self::ThreadRunning(_))
     }
 }

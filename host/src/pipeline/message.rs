@@ -1,4 +1,4 @@
-//! What supervisor and task tell each other. Serialisable, so that a task may run in another process.
+//! Messages between supervisor and task. Serialisable, so that a task may run in another process.
 
 use std::time::Duration;
 
@@ -6,61 +6,61 @@ use serde::{Deserialize, Serialize};
 
 use crate::kafka::consumer::GroupProgress;
 
-/// What a task is told.
+/// A command of the supervisor to a task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskCommand {
     /// Stop reading, but stay in the group.
     Pause,
-    /// Read again.
+    /// Continue reading.
     Resume,
-    /// Close and open every plugin anew between two batches; the consumer stays in its group.
+    /// Close every plugin and open it again between two batches; the consumer stays in its group.
     Reopen,
-    /// Deliver what is in flight, commit, close the plugins, leave the group: all of it within this time.
+    /// Deliver the records in flight, commit, close the plugins, and leave the group within this time.
     Stop {
-        /// How long it may take.
+        /// The time limit.
         within: Duration,
     },
 }
 
-/// What a task tells.
+/// An event that a task reports to the supervisor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskEvent {
-    /// It is in another state.
+    /// The state changed.
     State(TaskState),
-    /// It got on.
+    /// The counts changed.
     Progress(Counts),
     /// With `until_end`, and while the task has nothing left to deliver: what its group has committed.
     Group(GroupProgress),
-    /// It ended because it was told to, or, with `until_end`, because everything is delivered.
+    /// It was stopped, or, with `until_end`, everything is delivered.
     Stopped {
         /// Whether everything in flight was delivered and committed.
         clean: bool,
     },
-    /// It ended by itself.
+    /// It failed.
     Failed {
-        /// Why, for people.
+        /// The reason, as text.
         reason: String,
-        /// A plugin call never returned: its thread and its memory are left behind.
+        /// A plugin call did not return: its thread was abandoned, and its memory is leaked.
         abandoned: bool,
     },
 }
 
-/// What a task is doing.
+/// The state of a task.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskState {
-    /// OpenParams plugins, joining the group.
+    /// Opening plugins, joining the group.
     #[default]
     Starting,
     /// Reading and writing.
     Running,
-    /// In the group, which has no partition for it for now.
+    /// In the group, but without an assigned partition.
     Unassigned,
     /// In the group, not reading.
     Paused,
-    /// A plugin call takes longer than it may, or Kafka cannot be read; the text says which.
+    /// A plugin call exceeds `limits.call_timeout`, or Kafka cannot be read; the text is the reason.
     Stalled(String),
     /// A call into a plugin has failed, and is made again after a pause. Other partitions may be written meanwhile.
     Retrying {
@@ -71,22 +71,22 @@ pub enum TaskState {
         /// When it is made again: milliseconds since 1970, UTC.
         next_attempt_ms: i64,
     },
-    /// Delivering what is in flight.
+    /// Delivering the records in flight.
     Stopping,
 }
 
-/// How far a task has come.
+/// The counts of a task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Records read from Kafka.
     pub read: u64,
-    /// Records that the sink has made durable; one that became several counts several times.
+    /// Records that the sink has made durable; a record that became several is counted several times.
     pub delivered: u64,
     /// Records that transforms dropped on purpose.
     pub filtered: u64,
-    /// Records that some stage refused, and the policy let pass.
+    /// Records that a stage rejected and that were dropped or dead-lettered.
     pub rejected: u64,
-    /// Of these, how many are in a dead-letter topic.
+    /// Number of these in a dead-letter topic.
     #[serde(default)]
     pub dead_lettered: u64,
     /// Records read whose offsets are committed.
@@ -97,13 +97,13 @@ pub struct Counts {
     pub bytes: u64,
     /// Records in the logs of the task's partitions that are not settled yet; `None` until it is known.
     pub lag: Option<u64>,
-    /// Partitions that the task has.
+    /// Number of assigned partitions.
     pub partitions: u32,
-    /// Of these, how many are delivered and committed to the end that the log had when the task got them.
+    /// Number of these that are delivered and committed up to the end that the log had at assignment.
     pub at_end: u32,
     /// Partitions of all topics of the connector, once known.
     pub total_partitions: Option<u32>,
 }
 
-/// Where a task's events go. Called from the task's threads; must not block.
+/// Receives a task's events. Called from the task's threads; must not block.
 pub type TaskEvents = Box<dyn Fn(TaskEvent) + Send>;

@@ -9,9 +9,9 @@
 //! ```
 //!
 //! - [`task`]: starts the threads.
-//! - [`flow`]: decides what happens next: a state machine without I/O.
-//! - [`poll`]: polls Kafka and executes what the flow decides. It calls no plugin, so no plugin can cost the task its
-//!   membership.
+//! - [`flow`]: decides what happens next, as a state machine without I/O.
+//! - [`poll`]: polls Kafka and executes the flow's actions. It calls no plugin, so a slow plugin cannot end the task's
+//!   group membership.
 //! - [`transform`]: decodes records and calls the transforms, each once per batch.
 //! - [`sink`]: one `write` per batch; retries, and finds the records that the sink rejects.
 //! - [`reject`]: what happens to rejected records: the task stops, they are dropped, or they go to a dead-letter topic.

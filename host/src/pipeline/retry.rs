@@ -163,7 +163,7 @@ pub(super) fn count_retry(settings: &TaskSettings, stage: &Stage) {
     telemetry::task_count(&settings.connector, settings.task, "retries_total", &labels, 1);
 }
 
-/// Doubles from `initial` to `max`, and takes a random part of the upper half so that tasks do not retry in step.
+/// Doubles from `initial` to `max`, with a random part of the upper half, so that tasks do not retry at the same time.
 pub(crate) fn backoff(policy: &RetryPolicy, attempts: u32) -> Duration {
     let ceiling = policy.initial.saturating_mul(1 << attempts.min(20)).min(policy.max);
     let random = RandomState::new().hash_one(attempts) as f64 / u64::MAX as f64;

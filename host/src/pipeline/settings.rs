@@ -1,4 +1,4 @@
-//! What a task is made from.
+//! The settings of a task.
 
 use std::time::Duration;
 
@@ -23,11 +23,12 @@ pub struct TransformSettings {
     pub name: String,
     /// Its configuration.
     pub config: serde_json::Value,
-    /// Which records it sees; all, if none is given.
+    /// Selects the records that are passed to it; `None` for all.
     pub when: Option<Predicate>,
 }
 
-/// What a task is made from. `Debug` is not derived: configurations hold secrets, which are serialised with the rest.
+/// The settings of a task. `Debug` is not derived, because configurations contain secrets. They are serialised with the
+/// rest.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct TaskSettings {
     /// Connector's name.
@@ -38,11 +39,11 @@ pub struct TaskSettings {
     pub tasks: u32,
     /// The consumer.
     pub consumer: ConsumerSettings,
-    /// Where a new group begins.
+    /// Where a new group starts.
     pub start: Start,
     /// Formats and column hints.
     pub decoder: DecoderOptions,
-    /// Whether any stage looks at decoded values.
+    /// Whether any stage reads decoded values.
     pub reads_values: bool,
     /// Transforms, in order.
     pub transforms: Vec<TransformSettings>,
@@ -54,22 +55,22 @@ pub struct TaskSettings {
     pub sink_config: serde_json::Value,
     /// Batch limits.
     pub batch: BatchLimits,
-    /// Bytes that one batch may take with all that transforms make of it.
+    /// Memory budget of one batch in bytes, including the transforms' output.
     pub batch_memory: usize,
-    /// What happens to refused records and failed calls.
+    /// What happens to rejected records and failed calls.
     pub errors: ErrorPolicy,
-    /// A plugin call that takes longer is stalled.
+    /// A plugin call that takes longer counts as stalled.
     pub call_timeout: Duration,
-    /// Longest time for the orderly end of a task, and for handing partitions over.
+    /// Time limit for an orderly stop, and for the release of revoked partitions.
     pub shutdown: Duration,
-    /// End by itself once all partitions are delivered to the end that their logs had.
+    /// Stop once all partitions are delivered up to the end that their logs had at assignment.
     pub until_end: bool,
 }
 
 impl TaskSettings {
-    /// The producer of the task's dead letters: a client of the same cluster, by the same properties.
+    /// The producer of the task's dead letters: a client of the same cluster with the same properties.
     #[must_use]
-    pub fn letters_producer(&self) -> ProducerSettings {
+    pub fn dead_letter_producer(&self) -> ProducerSettings {
         let retry = &self.errors.retry;
         ProducerSettings {
             owner: format!("{}-{}", self.connector, self.task),

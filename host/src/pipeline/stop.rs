@@ -1,4 +1,4 @@
-//! The wish to stop, as the stages see it while they wait.
+//! The stop signal of a task, which ends the waits of its stages.
 
 use std::{
     sync::{
@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Tells waiting stages that the task is to stop, and until when they may go on trying.
+/// Signals the stages that the task must stop, and until when they may retry.
 #[derive(Debug, Default)]
 pub(super) struct StopSignal {
     deadline: Mutex<Option<Instant>>,
@@ -17,37 +17,37 @@ pub(super) struct StopSignal {
 }
 
 impl StopSignal {
-    /// Asks to stop until `deadline`; an earlier deadline wins.
-    pub(super) fn ask(&self, deadline: Instant) {
+    /// Requests a stop by `deadline`; an earlier deadline takes precedence.
+    pub(super) fn request(&self, deadline: Instant) {
         let mut current = self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
         *current = Some(current.map_or(deadline, |earlier| earlier.min(deadline)));
         self.changed.notify_all();
     }
 
-    /// Whether the task was asked to stop.
-    pub(super) fn is_asked(&self) -> bool {
+    /// Whether a stop was requested.
+    pub(super) fn is_requested(&self) -> bool {
         self.deadline.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// Whether the deadline has passed: give up.
+    /// Whether the deadline has passed.
     pub(super) fn is_late(&self) -> bool {
         let deadline = *self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
         deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
-    /// The task is over. A stage that is still in a call has been left behind: it must not begin another one, since
-    /// whoever has the partitions now may have written what comes after.
+    /// Ends the task. A stage that is still in a call was abandoned: it must not begin another one, since the next
+    /// owner of the partitions may have written later records.
     pub(super) fn end(&self) {
         self.ended.store(true, Ordering::Release);
-        self.ask(Instant::now());
+        self.request(Instant::now());
     }
 
-    /// Whether the task is over.
+    /// Whether the task has ended.
     pub(super) fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
     }
 
-    /// Waits, but not past the deadline. Returns false when the deadline has passed: give up.
+    /// Waits, but not past the deadline. Returns false when the deadline has passed.
     pub(super) fn wait(&self, delay: Duration) -> bool {
         let until = Instant::now() + delay;
         let mut current = self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
@@ -65,7 +65,7 @@ impl StopSignal {
     }
 }
 
-/// Ends the task's stages however the poll loop ends, be it by a panic.
+/// Ends the task's stages when the poll loop ends, also by a panic.
 pub(super) struct EndOnDrop(pub(super) Arc<StopSignal>);
 
 impl Drop for EndOnDrop {
@@ -88,7 +88,7 @@ mod tests {
             let signal = Arc::clone(&signal);
             thread::spawn(move || signal.wait(Duration::from_secs(3600)))
         };
-        signal.ask(Instant::now() + Duration::from_millis(10));
+        signal.request(Instant::now() + Duration::from_millis(10));
         assert!(!waiting.join().unwrap());
     }
 }

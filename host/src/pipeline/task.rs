@@ -35,7 +35,7 @@ impl Task {
     /// Starts the task. Its last event is `Stopped` or `Failed`.
     ///
     /// # Errors
-    /// When the consumer's settings are refused, or no thread can be started.
+    /// When the consumer's settings are invalid, or no thread can be started.
     pub fn start(settings: TaskSettings, events: TaskEvents) -> Result<Self, TaskError> {
         let (commands, inbox) = mpsc::channel();
         let poll_commands = commands.clone();
@@ -66,7 +66,7 @@ impl Task {
     }
 }
 
-/// Linux cuts names of threads at 15 characters, so the role comes first.
+/// Linux truncates thread names to 15 characters, so the role comes first.
 fn thread_name(settings: &TaskSettings, role: &str) -> String {
     format!("{role}-{}-{}", settings.task, settings.connector)
 }

@@ -1,4 +1,5 @@
-//! What the host offers to a running plugin: log, metrics, and the wish to stop. These functions never unwind.
+//! What the host offers to a running plugin: log, metrics, and whether a call should stop. These functions never
+//! unwind.
 #![expect(unsafe_code, reason = "a plugin hands back the context pointer that it was given")]
 
 use std::{
@@ -20,8 +21,8 @@ use tidegate_abi::{
 
 use crate::telemetry;
 
-/// Who calls: one plugin of one task. Lives as long as the process, since a plugin may keep its handle in a thread that
-/// nobody can stop; the same task and plugin get the same context again.
+/// The task and plugin of a call. It is never freed, since a plugin may keep its handle in a thread that cannot be
+/// stopped; the same task and plugin always get the same context.
 #[derive(Debug)]
 pub struct CallContext {
     connector: String,
@@ -47,7 +48,7 @@ impl CallContext {
         })
     }
 
-    /// Asks the plugin's current call to end soon, or takes that back.
+    /// Sets or clears the request that the plugin's current call ends soon.
     pub fn ask_to_stop(&self, stop: bool) {
         self.stop.store(stop, Ordering::Relaxed);
     }
@@ -69,7 +70,7 @@ impl CallContext {
     }
 }
 
-/// The handle that a library gets for its log, before any task uses it.
+/// The handle for the log of a library before a task uses it.
 pub(super) fn library_handle() -> HostHandle {
     CallContext::of("", 0, "").handle()
 }
@@ -86,7 +87,7 @@ fn vtable() -> HostVTableRef {
     HostVTableRef(VTABLE.static_as_prefix())
 }
 
-/// Runs `call` for the plugin's context. A panic of ours must not cross into the plugin.
+/// Runs `call` for the plugin's context. A panic of the host must not unwind into the plugin.
 fn guarded<T: Default>(ctx: *const (), call: impl FnOnce(&'static CallContext) -> T) -> T {
     // SAFETY: every handle is made from a `&'static CallContext`, above.
     let Some(context) = (unsafe { ctx.cast::<CallContext>().as_ref() }) else { return T::default() };

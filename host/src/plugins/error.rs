@@ -1,4 +1,4 @@
-//! What goes wrong with a plugin: before it runs, and in a call.
+//! Errors of plugins: when they are loaded, and in calls.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -23,7 +23,7 @@ pub enum PluginError {
         /// The file.
         path: PathBuf,
     },
-    /// The system's loader refused the library.
+    /// The system's loader rejected the library.
     #[error("loading {}: {reason}", path.display())]
     Load {
         /// The file.
@@ -37,7 +37,7 @@ pub enum PluginError {
         /// The file.
         path: PathBuf,
     },
-    /// The library was built against an interface that this host does not have.
+    /// The library was built against an incompatible interface.
     #[error("{} was built against another plugin interface ({reason}); rebuild it with tidegate-plugin 1.x", path.display())]
     Interface {
         /// The file.
@@ -50,7 +50,7 @@ pub enum PluginError {
     Probe {
         /// The file.
         path: PathBuf,
-        /// How the child ended, or what it said.
+        /// How the child exited, or the error that it printed.
         reason: String,
     },
     /// Two libraries export a plugin of the same name.
@@ -66,19 +66,19 @@ pub enum PluginError {
     /// There is no such plugin.
     #[error("no plugin \"{name}\"; there are: {known}")]
     Unknown {
-        /// The plugin asked for.
+        /// The requested plugin.
         name: String,
-        /// The plugins found.
+        /// The plugins that were found.
         known: String,
     },
-    /// The plugin is there, but is not what it is used as.
+    /// The plugin is of another kind than it is used as.
     #[error("plugin \"{name}\" is a {actual}, not a {wanted}")]
     WrongKind {
         /// The plugin.
         name: String,
-        /// What it is.
+        /// Its kind.
         actual: &'static str,
-        /// What it should be.
+        /// The required kind.
         wanted: &'static str,
     },
 }
@@ -90,20 +90,20 @@ impl PluginError {
     }
 }
 
-/// What to do about a failed call.
+/// The class of a failed call, which decides how it is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorClass {
     /// The task fails.
     Fatal,
     /// The same call may succeed later.
     Retriable,
-    /// Some record is at fault, and the plugin cannot say which.
+    /// A record is invalid, and the plugin cannot name it.
     Rejected,
-    /// Another owner has the partition.
+    /// The partition has another owner.
     Fenced,
-    /// The plugin panicked, and its instance is gone.
+    /// The plugin panicked; its instance can no longer be used.
     Panic,
-    /// What it makes of the batch takes more memory than a batch may. The instance may be gone.
+    /// The output exceeds the memory budget of a batch. The instance may no longer be usable.
     OutOfMemoryBudget,
 }
 
@@ -113,11 +113,11 @@ pub enum ErrorClass {
 pub struct CallError {
     /// The plugin, as the connector names it.
     pub plugin: String,
-    /// What to do about it.
+    /// Decides how it is handled.
     pub class: ErrorClass,
     /// The plugin's message, with secrets scrubbed.
     pub message: String,
-    /// The plugin asks to wait at least this long.
+    /// The minimum delay before the next attempt.
     pub retry_after: Option<Duration>,
 }
 
@@ -138,7 +138,7 @@ impl CallError {
         }
     }
 
-    pub(super) fn broken_rule(plugin: &str, message: impl ToString) -> Self {
+    pub(super) fn contract_violation(plugin: &str, message: impl ToString) -> Self {
         let message = message.to_string();
         Self { plugin: plugin.to_owned(), class: ErrorClass::Fatal, message, retry_after: None }
     }

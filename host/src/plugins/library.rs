@@ -7,7 +7,7 @@ use std::{
 
 use super::error::PluginError;
 
-/// Files in `folder` that are named like dynamic libraries, sorted by name. A folder that is not there holds none.
+/// Files in `folder` that are named like dynamic libraries, sorted by name. A folder that does not exist has none.
 pub(super) fn find(folder: &Path) -> Result<Vec<PathBuf>, PluginError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -30,7 +30,7 @@ fn is_library_name(path: &Path) -> bool {
     !hidden && path.extension().is_some_and(|extension| extension == std::env::consts::DLL_EXTENSION)
 }
 
-/// Whether `bytes` begin like a dynamic library of any system that Tidegate runs on.
+/// Whether `bytes` begin with the magic number of a dynamic library, on any system that Tidegate supports.
 pub(super) fn looks_like_library(bytes: &[u8]) -> bool {
     const ELF: &[u8] = b"\x7fELF";
     const MACH_O: [&[u8]; 2] = [&[0xcf, 0xfa, 0xed, 0xfe], &[0xca, 0xfe, 0xba, 0xbe]];

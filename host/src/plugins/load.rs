@@ -1,4 +1,4 @@
-//! Loading a library: libloading maps it, abi_stable proves its layout, and it stays for ever.
+//! Loading a library: libloading maps it, abi_stable checks its layout, and it is never unloaded.
 #![expect(unsafe_code, reason = "calling into a dynamic library is unsafe; this is where it starts")]
 
 use std::{
@@ -22,7 +22,7 @@ use super::{context, error::PluginError};
 /// Libraries that are mapped, by path. They are never unloaded: vtables, threads and thread-locals point into them.
 static LOADED: LazyLock<Mutex<HashMap<PathBuf, PluginModuleRef>>> = LazyLock::new(Mutex::default);
 
-/// Loads the library at `path`, or finds it loaded. `origin` is what errors call it.
+/// Loads the library at `path`, or finds it loaded. `origin` is its path in errors.
 pub(super) fn load(path: &Path, origin: &Path) -> Result<PluginModuleRef, PluginError> {
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(module) = loaded.get(path) {
@@ -48,7 +48,7 @@ fn map(path: &Path, origin: &Path) -> Result<AbiHeaderRef, PluginError> {
     header
 }
 
-/// Proves that the library's interface and ours are the same, or that one is the beginning of the other.
+/// Checks that the library's interface and the host's are the same, or that one is a prefix of the other.
 fn check(header: AbiHeaderRef, origin: &Path) -> Result<PluginModuleRef, PluginError> {
     let differs = |reason| PluginError::Interface { path: origin.to_owned(), reason };
     let mismatch = |error: LibraryError| differs(summary(&error.to_string(), None));
@@ -57,8 +57,8 @@ fn check(header: AbiHeaderRef, origin: &Path) -> Result<PluginModuleRef, PluginE
         Ok(module) => return Ok(module),
         Err(error) => error,
     };
-    // abi_stable accepts a plugin that is newer than the host, but not an older one. The same check the other way
-    // round shows that an older plugin's interface is the beginning of ours.
+    // abi_stable accepts a plugin that is newer than the host, but not an older one. The same check with the roles
+    // reversed shows that an older plugin's interface is a prefix of the host's.
     let Some(theirs) = header.layout() else { return Err(mismatch(newer_or_same)) };
     let older = check_layout_compatibility(theirs, <PluginModuleRef as StableAbi>::LAYOUT).into_result();
     if let Err(error) = older {
@@ -68,9 +68,10 @@ fn check(header: AbiHeaderRef, origin: &Path) -> Result<PluginModuleRef, PluginE
     unsafe { header.init_root_module_with_unchecked_layout() }.map_err(mismatch)
 }
 
-/// What differs, out of abi_stable's report, which can run to fifty kilobytes: `AbiError: incompatible type size, expected
-/// 64, found 56`. A type of ours tells more than one that it is part of. Of the checks in both directions the one that
-/// complains less is told: the other one also says what the newer side has in addition.
+/// The first relevant difference from abi_stable's report, which can have fifty kilobytes: `AbiError: incompatible type
+/// size, expected 64, found 56`. A difference in a type of the interface comes before one in a type of abi_stable. Of
+/// the checks in both directions, the one with fewer errors is used: the other one also lists what the newer side has
+/// added.
 fn summary(report: &str, other_way_round: Option<&str>) -> String {
     tracing::debug!(report, other_way_round, "plugin interface mismatch");
     let mut differences = differences(report, false);
@@ -90,7 +91,7 @@ struct Difference {
     is_ours: bool,
 }
 
-/// Every error of a report, with the type whose layout was printed before it. In a `reversed` one, what the report expects
+/// Every error of a report, with the type whose layout was printed before it. In a `reversed` one, what is expected
 /// is what was found.
 fn differences(report: &str, reversed: bool) -> Vec<Difference> {
     let mut differences = Vec::new();

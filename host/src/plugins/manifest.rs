@@ -1,22 +1,22 @@
-//! What a library says of itself: kept beside its copy, so that a known library is not loaded to be described.
+//! The manifest of a library. It is stored beside the copy, so that a known library is described without loading it.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tidegate_abi::{abi_stable::std_types::ROption, raw};
 
-/// A library's description of itself.
+/// A library's description.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct LibraryManifest {
     /// Version of the library.
     pub version: String,
-    /// What built it.
+    /// The compiler that built it.
     pub build: String,
     /// Its plugins.
     pub plugins: Vec<PluginManifest>,
 }
 
-/// A plugin's description of itself.
+/// A plugin's description.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct PluginManifest {
     /// Name that connector files use.
@@ -27,17 +27,17 @@ pub struct PluginManifest {
     pub kind: PluginKind,
     /// JSON Schema of its configuration.
     pub config_schema: serde_json::Value,
-    /// Batch limits that a sink wishes for.
+    /// A sink's default batch limits.
     #[serde(default)]
     pub batch: PluginBatchDefaults,
-    /// Whether it looks at decoded keys and values.
+    /// Whether it reads decoded keys and values.
     pub reads_values: bool,
-    /// Whether a sink can go on with other partitions while the writes of one fail.
+    /// Whether a sink can write other partitions while the writes of one fail.
     #[serde(default)]
     pub isolates_partitions: bool,
 }
 
-/// What a plugin is.
+/// The kind of a plugin.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum PluginKind {
@@ -58,7 +58,7 @@ impl PluginKind {
     }
 }
 
-/// Batch limits that a sink wishes for.
+/// A sink's default batch limits.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
 pub struct PluginBatchDefaults {
     /// Records.
@@ -97,7 +97,7 @@ fn describe_plugin(entry: raw::PluginEntryRef) -> Result<PluginManifest, String>
         (raw::PluginKind::SINK, _, ROption::RSome(_)) => PluginKind::Sink,
         (raw::PluginKind(kind), _, _) => {
             return Err(format!(
-                "plugin \"{name}\" is of kind {kind}, which this host does not know; update tidegate"
+                "plugin \"{name}\" is of kind {kind}, which this version of tidegate does not support; update tidegate"
             ));
         }
     };
@@ -105,7 +105,7 @@ fn describe_plugin(entry: raw::PluginEntryRef) -> Result<PluginManifest, String>
     let undescribed =
         |reason: &str| format!("plugin \"{name}\" does not describe its configuration: {reason}");
     let config_schema = match serde_json::from_str(schema.as_str()) {
-        // The SDK's way to say why there is none.
+        // The SDK returns the reason as a JSON string if there is no schema.
         Ok(serde_json::Value::String(reason)) => return Err(undescribed(&reason)),
         Ok(schema) => schema,
         Err(error) => return Err(undescribed(&error.to_string())),
@@ -117,7 +117,7 @@ fn describe_plugin(entry: raw::PluginEntryRef) -> Result<PluginManifest, String>
         max_bytes: set(limits.max_bytes),
         max_wait_ms: set(limits.max_wait_ms),
     };
-    // A plugin that is older than the question does.
+    // Plugins that were built before these fields existed get the defaults.
     let reads_values = entry.reads_values().unwrap_or(true);
     let isolates_partitions = entry.isolates_partitions().unwrap_or(false);
     let description = entry.description().to_string();

@@ -1,12 +1,13 @@
 //! Finds, probes, loads and describes plugin libraries, and calls into them.
 //!
 //! 1. [`find`](Registry::discover) lists the libraries in the plugin folders.
-//! 2. Each is copied into the store under the state folder, named by its content: what people overwrite is never mapped.
-//! 3. An unknown library is probed in a child process, so that a crash while it loads stays there; what it says of
-//!    itself, its manifest, is kept beside the copy.
+//! 2. Each is copied into the store under the state folder, named by its content: a file that may be overwritten is
+//!    never mapped.
+//! 3. An unknown library is probed in a child process, so that a crash while it loads stays there; its description
+//!    of itself, the manifest, is stored beside the copy.
 //! 4. A connector that uses a plugin loads the copy into the host: once per content, and never unloaded.
 //!
-//! Of the rooms of the host, this and `kafka/ffi.rs` alone have `unsafe`.
+//! Only this module and `kafka/ffi.rs` contain `unsafe`.
 
 mod context;
 mod error;

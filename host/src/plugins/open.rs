@@ -14,7 +14,7 @@ use super::{
     registry::Plugin,
 };
 
-/// Who opens a plugin, and with what configuration.
+/// What a plugin is opened with.
 #[derive(Clone, Debug)]
 pub struct OpenParams<'a> {
     /// Connector's name.
@@ -35,13 +35,13 @@ pub enum OpenError {
     /// Its library cannot be used.
     #[error(transparent)]
     Plugin(#[from] PluginError),
-    /// It refused.
+    /// It returned an error.
     #[error(transparent)]
     Call(#[from] CallError),
 }
 
 impl OpenParams<'_> {
-    /// Who calls, for asking the opening to stop.
+    /// The context of the call, to request its end.
     #[must_use]
     pub fn context(&self) -> &'static CallContext {
         CallContext::of(self.connector, self.task, self.instance)
@@ -92,7 +92,7 @@ fn json_value<'b>(json: &serde_json::Value, arena: Arena<'b>) -> Value<'b> {
     }
 }
 
-/// The plugin is used as what it is not.
+/// The error for a plugin of another kind.
 pub(super) fn wrong_kind(plugin: &Plugin, wanted: &'static str) -> PluginError {
     PluginError::WrongKind { name: plugin.manifest.name.clone(), actual: plugin.manifest.kind.name(), wanted }
 }

@@ -17,19 +17,19 @@ use super::{
 /// The hidden subcommand that the child runs.
 pub const PROBE_COMMAND: &str = "probe-plugin";
 
-/// What the child's answer begins with: a library may print things of its own while it loads.
+/// Prefix of the child's answer: a library may also print to stdout while it loads.
 const MARKER: &str = "tidegate-probe:";
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long the answer is waited for once the child has ended.
+/// How long to wait for the answer after the child has exited.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How unknown libraries are probed.
+/// Where unknown libraries are probed.
 #[derive(Clone, Debug)]
 pub enum Prober {
     /// In a child process of this executable, which must be `tidegate`.
     Child(PathBuf),
-    /// In this process: for benchmarks and tests that bring their own, trusted plugins.
+    /// In this process: for benchmarks and tests with trusted plugins.
     InProcess,
 }
 
@@ -37,7 +37,7 @@ impl Prober {
     /// A child of the running executable.
     ///
     /// # Errors
-    /// When the system does not tell which executable runs.
+    /// When the path of the running executable is unknown.
     pub fn of_this_executable() -> Result<Self, PluginError> {
         std::env::current_exe().map(Self::Child).map_err(PluginError::io("finding", "the running executable"))
     }
@@ -67,7 +67,7 @@ fn probe_in_child(executable: &Path, library: &Path, origin: &Path) -> Result<Li
     else {
         return Err(failed(format!("it did not finish loading within {} seconds", PROBE_TIMEOUT.as_secs())));
     };
-    // What the library has started may live on and hold the pipe open: the answer is there all the same.
+    // A process that the library started may keep the pipe open, so the end of the pipe is not awaited.
     let answer = output.and_then(|answer| answer.recv_timeout(ANSWER_TIMEOUT).ok());
     let Some(answer) = answer else {
         return Err(failed(format!("it {} while loading", describe_exit(status))));
@@ -77,7 +77,7 @@ fn probe_in_child(executable: &Path, library: &Path, origin: &Path) -> Result<Li
     answer.map_err(|reason| failed(without_path(&reason, origin).to_owned()))
 }
 
-/// The child has named the file already.
+/// Removes the file name, which the child's message already contains.
 fn without_path<'r>(reason: &'r str, origin: &Path) -> &'r str {
     let path = origin.display().to_string();
     let rest = reason.strip_prefix("loading ").unwrap_or(reason);
@@ -98,7 +98,7 @@ fn find_answer(pipe: ChildStdout) -> mpsc::Receiver<String> {
     found
 }
 
-/// Waits for the child, and kills it when it takes too long.
+/// Waits for the child, and kills it after `timeout`.
 fn wait(child: &mut Child, timeout: Duration) -> std::io::Result<Option<ExitStatus>> {
     let deadline = Instant::now() + timeout;
     let mut pause = Duration::from_millis(1);
@@ -125,7 +125,7 @@ fn describe_exit(status: ExitStatus) -> String {
     }
 }
 
-/// What the child does: loads the library, and prints its manifest or what is wrong.
+/// The child's main function: loads the library, and prints its manifest or the error.
 #[must_use]
 pub fn probe_main(library: &Path, origin: &Path) -> ExitCode {
     let loaded = load::load(library, origin).map_err(|error| error.to_string());

@@ -22,13 +22,13 @@ pub struct Registry {
     plugins: BTreeMap<String, Plugin>,
 }
 
-/// A plugin that was found. Serialised, it says where its copy is and what it said of itself: a process that shares the
-/// store need not look for it again.
+/// A plugin that was found. Its serialised form has the path of the copy and the manifest, so that a child process can
+/// use it without discovery.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plugin {
     stored: Stored,
     library: LibraryVersion,
-    /// Its description of itself.
+    /// Its description.
     pub manifest: PluginManifest,
 }
 
@@ -38,12 +38,12 @@ struct LibraryVersion {
     build: String,
 }
 
-/// The plugins found, and what was wrong with other libraries.
+/// The plugins found, and the errors of other libraries.
 #[derive(Debug, Default)]
 pub struct Discovered {
-    /// What can be used.
+    /// The usable plugins.
     pub registry: Registry,
-    /// What cannot, and why. It stops nobody else.
+    /// Why other libraries cannot be used. They do not affect the usable ones.
     pub problems: Vec<PluginError>,
 }
 
@@ -112,7 +112,7 @@ impl Discovered {
         let library = LibraryVersion { version: manifest.version, build: manifest.build };
         for manifest in manifest.plugins {
             if let Some(first) = self.registry.plugins.get(&manifest.name) {
-                // The same build in two folders is no conflict.
+                // The same build in two folders is not a conflict.
                 if first.stored.copy != stored.copy {
                     self.problems.push(PluginError::Duplicate {
                         name: manifest.name,
@@ -141,7 +141,7 @@ impl Plugin {
         &self.library.version
     }
 
-    /// What built the library.
+    /// The compiler that built the library.
     #[must_use]
     pub fn build(&self) -> &str {
         &self.library.build

@@ -33,25 +33,25 @@ pub struct TableRows {
     pub updated: u64,
     /// Rows deleted.
     pub deleted: u64,
-    /// Events that changed nothing, since they are older than their rows.
+    /// Events that changed nothing because their row is newer.
     pub skipped: u64,
 }
 
-/// What a sink stores of a partition.
+/// What a sink stores for a partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredClaim {
-    /// Next offset to read, where the sink stores one.
+    /// Next offset to read, if the sink stores one.
     pub next_offset: Option<i64>,
     /// Epoch of the ownership.
     pub epoch: u64,
-    /// The host's state that was stored beside the offset; empty if there is none.
+    /// The host's state that was stored with the offset; empty if there is none.
     pub state: Vec<u8>,
 }
 
 /// What a sink reports of one write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WriteReport {
-    /// Refused records, by their index in what was lent, with a reason each. Then nothing was applied.
+    /// Rejected records: their index in the written range, and the reason. If there are any, nothing was written.
     pub rejected: Vec<(u32, String)>,
     /// Rows changed.
     pub rows: Vec<TableRows>,
@@ -88,7 +88,7 @@ impl SinkInstance {
     /// Opens `plugin` as a sink.
     ///
     /// # Errors
-    /// When its library cannot be loaded, or it refuses.
+    /// When its library cannot be loaded, or it returns an error.
     pub fn open(plugin: &Plugin, params: &OpenParams<'_>) -> Result<Self, OpenError> {
         let entry = plugin.entry()?;
         let Some(open) = entry.open_sink().into_option() else {
@@ -99,7 +99,7 @@ impl SinkInstance {
         Ok(Self { name: params.instance.to_owned(), object, context })
     }
 
-    /// A sink that no library has.
+    /// A sink without a library, for the model test.
     #[cfg(test)]
     pub(crate) fn of(object: SinkObject) -> Self {
         Self { name: "model".to_owned(), object, context: CallContext::of("model", 0, "sink") }
@@ -111,7 +111,7 @@ impl SinkInstance {
         &self.name
     }
 
-    /// Who calls, for asking a call to stop.
+    /// The context of the calls, to request the end of one.
     #[must_use]
     pub fn context(&self) -> &'static CallContext {
         self.context
@@ -121,11 +121,11 @@ impl SinkInstance {
         result.into_result().map_err(|error| CallError::new(&self.name, &error))
     }
 
-    /// Writes the records `range` of `batch`, with the `positions` that hold once they are durable. `epoch` gives the epoch
-    /// under which a partition was claimed.
+    /// Writes the records `range` of `batch`, with the `positions` that are committable once they are durable. `epoch`
+    /// gives the epoch under which a partition was claimed.
     ///
     /// # Errors
-    /// What the plugin returned; nothing was applied. Also when it refuses a record that it was not lent.
+    /// What the plugin returned; nothing was written. Also when it rejects a record that is not in the range.
     pub fn write(
         &mut self,
         batch: &Batch,
@@ -144,8 +144,8 @@ impl SinkInstance {
         self.outcome(result)?;
         match report.rejected.iter().find(|(index, _)| *index as usize >= lent) {
             Some((index, _)) => {
-                let broken = format!("refused record {index} of a batch of {lent}");
-                Err(CallError::broken_rule(&self.name, broken))
+                let broken = format!("rejected record {index} of a batch of {lent}");
+                Err(CallError::contract_violation(&self.name, broken))
             }
             None => Ok(report),
         }
@@ -172,13 +172,13 @@ impl SinkInstance {
             .map(|claim| StoredClaim {
                 next_offset: (claim.next_offset >= 0).then_some(claim.next_offset),
                 epoch: claim.epoch,
-                // SAFETY: the sink has just answered, and `&mut self` keeps others from calling it.
+                // SAFETY: the sink has just returned, and `&mut self` prevents other calls.
                 state: unsafe { claim.state() }.to_vec(),
             })
             .collect())
     }
 
-    /// Lets partitions go.
+    /// Releases partitions.
     ///
     /// # Errors
     /// What the plugin returned.
@@ -190,22 +190,22 @@ impl SinkInstance {
         self.outcome(result)
     }
 
-    /// Has it forget what offsets it has stored of claimed partitions.
+    /// Has it delete the stored offsets of claimed partitions.
     ///
     /// # Errors
-    /// What the plugin returned; also when it is older than the question.
+    /// What the plugin returned; also when it was built with an SDK without this call.
     pub fn reset_offsets(&mut self, partitions: &[(&str, i32)]) -> Result<(), CallError> {
         let views = partition_views(partitions);
         let Some(reset_offsets) = self.object.vtable.reset_offsets() else {
-            let reason = "cannot forget the offsets that it has stored: it was built with an older SDK";
-            return Err(CallError::broken_rule(&self.name, reason));
+            let reason = "cannot reset its stored offsets, because it was built with an older SDK; rebuild it with the current one";
+            return Err(CallError::contract_violation(&self.name, reason));
         };
         // SAFETY: as in `write`.
         let result = unsafe { reset_offsets(self.object.instance, RSlice::from_slice(&views)) };
         self.outcome(result)
     }
 
-    /// Ends its work.
+    /// Closes the sink.
     ///
     /// # Errors
     /// What the plugin returned.

@@ -1,7 +1,7 @@
 //! The store: private copies of libraries, named by their content.
 //!
 //! `dlopen` caches by path and by inode, and truncating a mapped file kills the process. So a library is mapped only
-//! from a copy that nobody else writes to, and the same content is always the same copy.
+//! from a copy that no other process writes to, and the same content is always the same copy.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -32,7 +32,7 @@ pub(super) struct Stored {
 }
 
 impl Store {
-    /// A store under the host's state folder. The folder is made, readable by nobody else.
+    /// A store under the host's state folder. The folder is created with access for its owner only.
     pub(super) fn open(state_dir: &Path) -> Result<Self, PluginError> {
         let folder =
             std::path::absolute(state_dir.join("plugins")).map_err(PluginError::io("finding", state_dir))?;
@@ -54,25 +54,25 @@ impl Store {
         let digest = Sha256::digest(&content);
         let hash: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         let copy = self.folder.join(format!("{stem}-{hash}.{}", std::env::consts::DLL_EXTENSION));
-        // The copy is compared rather than trusted: whoever shares the state folder may have touched it.
+        // The copy is compared rather than trusted: another user of the state folder may have changed it.
         if fs::read(&copy).is_ok_and(|there| there == content) {
             return Ok(Stored { origin: origin.to_owned(), copy });
         }
         self.replace(&copy, &content, 0o500)?;
-        // What was known of a copy that had to be replaced is not known of this one.
+        // The manifest of a replaced copy does not describe the new one.
         let _absent = fs::remove_file(manifest_path(&copy)).is_err();
         Ok(Stored { origin: origin.to_owned(), copy })
     }
 
-    /// What the library said of itself when it was probed.
+    /// The manifest of a library from when it was probed.
     ///
-    /// A manifest that an older host wrote may lack what this one asks; then the library is probed again.
+    /// A manifest that an older host wrote may lack fields; then the library is probed again.
     pub(super) fn manifest(&self, stored: &Stored) -> Option<LibraryManifest> {
         let text = fs::read(manifest_path(&stored.copy)).ok()?;
         serde_json::from_slice(&text).ok()
     }
 
-    /// Remembers what a library said of itself.
+    /// Stores the manifest of a library.
     pub(super) fn remember(&self, stored: &Stored, manifest: &LibraryManifest) -> Result<(), PluginError> {
         let path = manifest_path(&stored.copy);
         let text =
@@ -80,7 +80,7 @@ impl Store {
         self.replace(&path, &text, 0o600)
     }
 
-    /// Writes a file beside its place and moves it there, so that nobody ever sees half of it.
+    /// Writes a temporary file and renames it, so that no reader sees a partial file.
     fn replace(&self, path: &Path, content: &[u8], mode: u32) -> Result<(), PluginError> {
         // Random, since hosts in containers that share a state folder may all have the same process id.
         let temporary = self.folder.join(format!(".{:016x}.tmp", RandomState::new().hash_one(path)));
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_touched_copy_is_made_anew() {
+    fn a_changed_copy_is_replaced() {
         let state = tempfile::tempdir().unwrap();
         let store = Store::open(state.path()).unwrap();
         let origin = state.path().join("libx.so");
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn text_called_so_is_refused() {
+    fn a_text_file_with_the_name_of_a_library_is_rejected() {
         let state = tempfile::tempdir().unwrap();
         let origin = state.path().join("libx.so");
         fs::write(&origin, "hello").unwrap();

@@ -26,7 +26,7 @@ impl TransformInstance {
     /// Opens `plugin` as a transform.
     ///
     /// # Errors
-    /// When its library cannot be loaded, or it refuses.
+    /// When its library cannot be loaded, or it returns an error.
     pub fn open(plugin: &Plugin, params: &OpenParams<'_>) -> Result<Self, OpenError> {
         let entry = plugin.entry()?;
         let Some(open) = entry.open_transform().into_option() else {
@@ -37,7 +37,7 @@ impl TransformInstance {
         Ok(Self { name: params.instance.to_owned(), object, context, gone: false })
     }
 
-    /// A transform that no library has.
+    /// A transform without a library, for the model test.
     #[cfg(test)]
     pub(crate) fn of(object: TransformObject) -> Self {
         let context = CallContext::of("model", 0, "transform");
@@ -50,13 +50,13 @@ impl TransformInstance {
         &self.name
     }
 
-    /// Who calls, for asking a call to stop.
+    /// The context of the calls, to request the end of one.
     #[must_use]
     pub fn context(&self) -> &'static CallContext {
         self.context
     }
 
-    /// Whether it panicked: it is to be opened anew.
+    /// Whether it panicked and must be opened again.
     #[must_use]
     pub fn is_gone(&self) -> bool {
         self.gone
@@ -84,7 +84,7 @@ impl TransformInstance {
                 let applied = unsafe { apply(instance, view, outputs) };
                 applied.into_result().map_err(|error| CallError::new(name, &error))
             },
-            |broken| CallError::broken_rule(name, broken),
+            |broken| CallError::contract_violation(name, broken),
         );
         applied.map_err(|mut error| {
             self.gone |= error.class == ErrorClass::Panic;
@@ -95,7 +95,7 @@ impl TransformInstance {
         })
     }
 
-    /// Ends its work.
+    /// Closes the transform.
     ///
     /// # Errors
     /// What the plugin returned.

@@ -84,9 +84,9 @@ impl Connector {
     pub fn check(&self) -> Option<Diagnostic> {
         let settings = self.task_settings(0);
         let consumer = settings.consumer.check().err().map(|error| error.to_string());
-        let letters = || settings.letters_producer().check().err().map(|error| error.to_string());
+        let dead_letters = || settings.dead_letter_producer().check().err().map(|error| error.to_string());
         let has_letters = settings.errors.on_reject.dead_letter_policy().is_some();
-        let message = consumer.or_else(|| has_letters.then(letters).flatten())?;
+        let message = consumer.or_else(|| has_letters.then(dead_letters).flatten())?;
         Some(Diagnostic {
             file: self.definition.file.clone(),
             line: 1,
@@ -138,7 +138,7 @@ impl Connector {
     /// Excludes the connector's own dead-letter topics from the pattern.
     fn without_dead_letter_topics(&self, pattern: TopicPattern) -> TopicPattern {
         match self.definition.errors.on_reject.dead_letter_policy() {
-            Some(letters) => pattern.without_dead_letter_topics(letters.topic.as_str()),
+            Some(dead_letters) => pattern.without_dead_letter_topics(dead_letters.topic.as_str()),
             None => pattern,
         }
     }

@@ -1,4 +1,4 @@
-//! In a child process, measurements of plugins are collected for the parent, which records them as it does its own.
+//! Collects the measurements of plugins in a child process for the parent, which records them like its own.
 
 use std::{
     collections::HashMap,
@@ -9,24 +9,24 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::recorder::{self, Measure, PluginLabels};
 
-/// Observations that may wait until somebody takes them.
+/// Maximum number of observations that wait to be taken.
 const MAX_OBSERVATIONS: usize = 4096;
-/// Measurements that are handed on at once.
+/// Maximum number of measurements in one message.
 const CHUNK: usize = 256;
 
 static COLLECTOR: OnceLock<Collector> = OnceLock::new();
 
-/// Takes measurements when too many wait. It may block whoever measures.
+/// Receives measurements when too many wait. It may block the caller that measures.
 pub type MetricsSink = Box<dyn Fn(Vec<Measurement>) + Send + Sync>;
 
-/// What a plugin has measured since it was last asked.
+/// A plugin's measurement since the last call of [`take_metrics`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
     series: Series,
     measured: Measured,
 }
 
-/// Whose measurement it is, its name and its labels.
+/// Connector, task, plugin, metric name and labels.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct Series {
     task: u32,
@@ -35,7 +35,7 @@ struct Series {
     labels: Vec<(String, String)>,
 }
 
-/// Counters are added up, of gauges the last value counts, and every observation is kept.
+/// Counters are added up, gauges keep the last value, and every observation is kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Measured {
@@ -44,7 +44,7 @@ enum Measured {
     Observed(Vec<Exact>),
 }
 
-/// A number that crosses as its bits: JSON has no infinity.
+/// A number that is serialised as its bits, because JSON has no infinity.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Exact(f64);
 
@@ -65,7 +65,7 @@ struct Collector {
     overflow: MetricsSink,
 }
 
-/// A counter, a gauge and a distribution may share a name: each kind has a map of its own.
+/// A counter, a gauge and a distribution may share a name: so each kind has its own map.
 #[derive(Default)]
 struct PendingMeasurements {
     counts: HashMap<Series, u64>,
@@ -74,7 +74,7 @@ struct PendingMeasurements {
     observations: usize,
 }
 
-/// Collects measurements from now on; `overflow` gets them when nobody takes them for too long. Only the first call counts.
+/// Collects measurements from now on; `overflow` receives them when too many wait. Only the first call counts.
 pub fn collect_metrics(overflow: MetricsSink) {
     let collector = Collector { pending: Mutex::default(), overflow };
     if COLLECTOR.set(collector).is_err() {
@@ -82,7 +82,7 @@ pub fn collect_metrics(overflow: MetricsSink) {
     }
 }
 
-/// What was measured since the last call, in parts that are handed on one by one.
+/// The measurements since the last call, in parts of limited size.
 #[must_use]
 pub fn take_metrics() -> Vec<Vec<Measurement>> {
     let Some(collector) = COLLECTOR.get() else { return Vec::new() };
@@ -90,10 +90,16 @@ pub fn take_metrics() -> Vec<Vec<Measurement>> {
 }
 
 /// Takes a measurement, if this process collects them.
-pub(super) fn collect(who: PluginLabels<'_>, name: &str, labels: &[(&str, &str)], measure: Measure) -> bool {
+pub(super) fn collect(
+    source: PluginLabels<'_>,
+    name: &str,
+    labels: &[(&str, &str)],
+    measure: Measure,
+) -> bool {
     let Some(collector) = COLLECTOR.get() else { return false };
     let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let series = Series { task: who.task, plugin: who.plugin.to_owned(), name: name.to_owned(), labels };
+    let series =
+        Series { task: source.task, plugin: source.plugin.to_owned(), name: name.to_owned(), labels };
     if collector.add(series, measure) {
         collector.take().chunks(CHUNK).for_each(|chunk| (collector.overflow)(chunk.to_vec()));
     }
@@ -101,7 +107,7 @@ pub(super) fn collect(who: PluginLabels<'_>, name: &str, labels: &[(&str, &str)]
 }
 
 impl Collector {
-    /// Returns whether too many wait.
+    /// Returns true when too many observations wait.
     fn add(&self, series: Series, measure: Measure) -> bool {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         match measure {
@@ -132,7 +138,7 @@ impl Collector {
 }
 
 impl Measurement {
-    /// Records it in this process, as of `connector`.
+    /// Records it in this process, with the label `connector`.
     pub fn record(&self, connector: &str) {
         let Series { task, plugin, name, labels } = &self.series;
         let who = PluginLabels { connector, task: *task, plugin };

@@ -1,4 +1,4 @@
-//! Log lines: for people or as JSON, each with its connector and task, each written at once and without secrets.
+//! Log lines: as text or JSON, with connector and task, written immediately and without secrets.
 
 use std::{
     cell::RefCell,
@@ -29,7 +29,7 @@ use super::{
     streams::{keep_streams, write_errors},
 };
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LogFormat {
     /// For people.
@@ -39,15 +39,15 @@ pub enum LogFormat {
     Json,
 }
 
-/// What is logged, and how.
+/// Options of the log.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct LogOptions {
-    /// How lines look.
+    /// The format of the lines.
     pub format: LogFormat,
     /// The least important level that is logged.
     #[serde(with = "name_of_level")]
     pub level: LevelFilter,
-    /// Levels of lines for people are in colors.
+    /// Whether the level is colored in text format.
     pub color: bool,
     /// Each table that is written gets at most one line in this time.
     pub batch_interval: Duration,
@@ -55,7 +55,7 @@ pub struct LogOptions {
 
 static OPTIONS: OnceLock<LogOptions> = OnceLock::new();
 
-/// What takes finished lines, each with its line end.
+/// Receives finished lines, each with its line end.
 pub type LineSink = Box<dyn Fn(&str) + Send + Sync>;
 
 /// Field of a plugin's event that holds the plugin's own fields, already in the format of the line.
@@ -64,11 +64,11 @@ const PLUGIN_FIELDS: &str = "plugin.fields";
 /// Sends log lines to standard error from now on. Only the first call counts.
 pub fn init_logging(options: LogOptions) {
     keep_streams();
-    // Nobody can be told that the log cannot be written.
+    // There is no other place to report that the log cannot be written.
     log_to(options, Box::new(|line| drop(write_errors(line.as_bytes()))));
 }
 
-/// How this process logs; `None` before it does.
+/// The options of this process's log; `None` before it is initialized.
 #[must_use]
 pub fn log_options() -> Option<LogOptions> {
     OPTIONS.get().copied()
@@ -83,7 +83,7 @@ pub(crate) fn batch_log_interval() -> Duration {
 pub fn log_to(options: LogOptions, sink: LineSink) {
     let options = *OPTIONS.get_or_init(|| options);
     let lines = Lines { format: options.format, color: options.color, sink };
-    // The SDKs of HTTP clients and the like have nothing to say below a warning.
+    // Libraries such as HTTP clients are logged from warnings on.
     let targets = Targets::new()
         .with_default(options.level.min(LevelFilter::WARN))
         .with_targets([("tidegate", options.level), ("plugin", options.level)]);
@@ -130,7 +130,7 @@ pub fn log_plugin_event<'a>(
             if json { write_json_field(&mut own, name, value) } else { write!(own, " {name}={value}") };
     }
     let own = own.as_str();
-    // Levels and targets of tracing are static, so each level has a call of its own.
+    // Levels and targets of tracing are static, so each level has its own call.
     match from_number(level) {
         Level::ERROR => tracing::error!(target: "plugin", module, { PLUGIN_FIELDS } = own, "{message}"),
         Level::WARN => tracing::warn!(target: "plugin", module, { PLUGIN_FIELDS } = own, "{message}"),
@@ -154,7 +154,7 @@ struct Lines {
     sink: LineSink,
 }
 
-/// Connector and task of a span, kept with it.
+/// Connector and task of a span, stored in its extensions.
 #[derive(Default)]
 struct TaskNames {
     connector: Option<String>,
@@ -177,7 +177,7 @@ impl Visit for TaskNames {
     fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
 }
 
-/// Message and fields of an event, formatted as they come.
+/// Message and fields of an event, formatted in their order.
 #[derive(Default)]
 struct Parts {
     format: LogFormat,
@@ -187,7 +187,7 @@ struct Parts {
 }
 
 impl Parts {
-    /// Connector and task stand at the front of the line, be they of the span or of the event itself.
+    /// Connector and task are at the front of the line, whether they come from the span or the event.
     fn names_task(&mut self, field: &Field) -> bool {
         matches!(field.name(), "connector" | "task")
     }
@@ -236,7 +236,7 @@ impl Visit for Parts {
         match field.name() {
             "message" => self.message.push_str(value),
             PLUGIN_FIELDS => self.fields.push_str(value),
-            // Where a plugin's event comes from is of interest to machines only.
+            // The module of a plugin's event is only part of the JSON format.
             "module" if self.format == LogFormat::Human => {}
             _ if self.names_task(field) => self.task.record_str(field, value),
             _ => self.text(field, value),
@@ -304,7 +304,8 @@ impl Lines {
             (Some(connector), None) => write!(line, "{} ", OneLine(connector))?,
             _ => {}
         }
-        // Secrets go first: one of several lines would not be found once its line ends are escaped.
+        // Secrets are removed before line ends are escaped, because a secret with several lines would not be found
+        // afterwards.
         write!(line, "{}{}", OneLine(&scrub(&parts.message)), OneLine(&scrub(&parts.fields)))
     }
 }
@@ -333,7 +334,7 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_parts(since.as_millis() as i64, 1000, Some(0))
 }
 
-/// `info` and the like, as `LevelFilter` itself writes and reads them.
+/// Serialises a level as `info` and so on, the form of `LevelFilter`'s `Display` and `FromStr`.
 mod name_of_level {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
     use tracing::level_filters::LevelFilter;

@@ -1,4 +1,4 @@
-//! Logging set-up and metrics: what the host, its tasks and its plugins tell.
+//! The log and the metrics of the host, its tasks and its plugins.
 
 mod collect;
 mod log;

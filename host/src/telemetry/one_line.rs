@@ -1,13 +1,13 @@
-//! Text of others, kept on one line.
+//! Escapes foreign text so that it stays on one line.
 
 use std::fmt;
 
-/// Text that may come from a record or another system, kept from looking like a line of its own or steering a terminal:
-/// what would is escaped as in Rust's strings, `\n` or `\u{1b}`.
+/// Text that may come from a record or another system. Characters that could fake a log line or control a terminal are
+/// escaped as in Rust's strings, `\n` or `\u{1b}`.
 pub(crate) struct OneLine<'t>(pub(crate) &'t str);
 
 impl OneLine<'_> {
-    /// Control characters, line and paragraph separators, and what changes the direction of text.
+    /// Control characters, line and paragraph separators, and characters that change the direction of text.
     fn escapes(character: char) -> bool {
         let is_format = || {
             matches!(character,

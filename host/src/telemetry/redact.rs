@@ -1,4 +1,4 @@
-//! Resolved secrets, known to the whole process, so that nothing that is written shows one.
+//! The process-wide set of resolved secrets, which are removed from all output.
 
 use std::{
     borrow::Cow,
@@ -9,7 +9,7 @@ use crate::config::Secrets;
 
 static SECRETS: RwLock<Option<Secrets>> = RwLock::new(None);
 
-/// From now on these secrets are scrubbed from every log line, error and answer.
+/// Adds secrets, which are then removed from every log line, error and reply.
 pub fn protect(secrets: &Secrets) {
     if secrets.is_empty() {
         return;

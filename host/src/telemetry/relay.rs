@@ -1,5 +1,5 @@
-//! What child processes log, in this process' log. A thread writes it, so that a log that nobody reads holds up the
-//! children, and never those who pass their lines on.
+//! Writes the log lines of child processes to this process's log. A separate thread writes them, so that a log that is
+//! not read blocks the children, and never the tasks that pass their lines on.
 
 use std::{sync::OnceLock, thread, time::Duration};
 
@@ -7,22 +7,22 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::streams::write_errors;
 
-/// Lines that may wait; whoever has another one waits, too.
+/// Maximum number of waiting lines; a sender blocks when it is reached.
 const CAPACITY: usize = 256;
 
 static RELAY: OnceLock<LogRelay> = OnceLock::new();
 
-/// Passes on what child processes log.
+/// Passes log lines of child processes on.
 #[derive(Clone, Debug)]
 pub struct LogRelay(mpsc::Sender<RelayMessage>);
 
 #[derive(Debug)]
 enum RelayMessage {
-    /// A finished line, its end included.
+    /// A finished line with its line end.
     Line(String),
-    /// What something in a child has printed to standard error.
+    /// Text that a child printed to standard error.
     Printed { connector: String, text: String },
-    /// Everything before it is written.
+    /// Answered when everything before it is written.
     Flush(oneshot::Sender<()>),
 }
 
@@ -32,19 +32,19 @@ pub fn log_relay() -> &'static LogRelay {
         let (relay, relayed) = mpsc::channel(CAPACITY);
         let thread = thread::Builder::new().name("log-relay".to_owned());
         if let Err(error) = thread.spawn(move || write_all(relayed)) {
-            tracing::error!(%error, "what child processes log is lost");
+            tracing::error!(%error, "cannot start the thread that writes the log lines of child processes; they are lost");
         }
         LogRelay(relay)
     })
 }
 
 impl LogRelay {
-    /// Writes a line as it is; it has connector, task and line end, and no secret. Waits while the log is behind.
+    /// Writes a line unchanged; it has connector, task and line end, and no secret. Waits while the channel is full.
     pub async fn line(&self, line: String) {
         self.send(RelayMessage::Line(line)).await;
     }
 
-    /// Logs what a child of `connector` has printed, as a warning. Waits while the log is behind.
+    /// Logs text that a child of `connector` printed, as a warning. Waits while the channel is full.
     pub async fn printed(&self, connector: &str, text: String) {
         self.send(RelayMessage::Printed { connector: connector.to_owned(), text }).await;
     }
@@ -61,7 +61,7 @@ impl LogRelay {
         }
     }
 
-    /// A relay whose thread could not be started has said so.
+    /// Fails only if the thread could not be started, which is already logged.
     async fn send(&self, relayed: RelayMessage) {
         let _lost = self.0.send(relayed).await.is_err();
     }
@@ -70,7 +70,7 @@ impl LogRelay {
 fn write_all(mut relayed: mpsc::Receiver<RelayMessage>) {
     while let Some(relayed) = relayed.blocking_recv() {
         match relayed {
-            // Nobody can be told that the log cannot be written.
+            // There is no other place to report that the log cannot be written.
             RelayMessage::Line(line) => drop(write_errors(line.as_bytes())),
             RelayMessage::Printed { connector, text } => tracing::warn!(connector, "{text}"),
             // The caller may have given up waiting.

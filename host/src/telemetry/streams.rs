@@ -1,5 +1,4 @@
-//! The standard streams as the host keeps them for itself: a plugin may close those of the process, or put something else
-//! in their place.
+//! Private duplicates of the standard streams: a plugin may close those of the process or replace them.
 
 use std::{
     fs::File,
@@ -11,7 +10,7 @@ use std::{
 static OUTPUT: LazyLock<Stream> = LazyLock::new(|| Stream::of(&io::stdout()));
 static ERRORS: LazyLock<Stream> = LazyLock::new(|| Stream::of(&io::stderr()));
 
-/// A duplicate of a standard stream; none where the process was started without.
+/// A duplicate of a standard stream; `None` if the process was started without it.
 struct Stream(Option<Mutex<File>>);
 
 impl Stream {
@@ -31,19 +30,19 @@ impl Stream {
     }
 }
 
-/// Keeps the streams that the process has now.
+/// Duplicates the current streams of the process.
 pub(super) fn keep_streams() {
     LazyLock::force(&OUTPUT);
     LazyLock::force(&ERRORS);
 }
 
-/// Another end of standard output, for a child process; none where there is no standard output.
+/// A duplicate of standard output for a child process, if there is a standard output.
 #[must_use]
 pub fn output_for_a_child() -> Option<OwnedFd> {
     OUTPUT.duplicate()
 }
 
-/// Writes to standard output, at once.
+/// Writes to standard output, unbuffered.
 ///
 /// # Errors
 /// As writing to a file.
@@ -51,7 +50,7 @@ pub fn write_output(bytes: &[u8]) -> io::Result<()> {
     OUTPUT.write(bytes)
 }
 
-/// Writes to standard error, at once.
+/// Writes to standard error, unbuffered.
 ///
 /// # Errors
 /// As writing to a file.

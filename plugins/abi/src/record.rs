@@ -145,7 +145,7 @@ impl<'b> Record<'b> {
 
 impl fmt::Debug for Record<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}[{}]@{}", self.topic(), self.partition(), self.offset())
+        write!(formatter, "{}-{}@{}", self.topic(), self.partition(), self.offset())
     }
 }
 

@@ -11,7 +11,7 @@ pub(crate) fn write(out: &mut String, paint: Paint, record: Record<'_>) -> fmt::
     match record.change() {
         Some(change) => write_change(out, paint, change, record)?,
         None => {
-            let coordinates = format_args!("{}[{}]@{}", record.topic(), record.partition(), record.offset());
+            let coordinates = format_args!("{}-{}@{}", record.topic(), record.partition(), record.offset());
             write!(out, "{} ", paint.with(color::DIM, coordinates))?;
             record.key().write_json(out)?;
             out.write_char(' ')?;

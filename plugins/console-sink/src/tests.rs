@@ -122,7 +122,7 @@ UPDATE t a: 1 -> 2, b: 2 -> null, c: null -> 3
 INSERT t {"id":1} {"id":1}
 DELETE t {"id":1} {"id":1}
 TRUNCATE t
-plain[0]@0 null [1]
+plain-0@0 null [1]
 "#;
     assert_eq!(printed(json!({"style": "compact"}), &records), expected);
 }
@@ -146,7 +146,7 @@ fn files_are_appended_to_and_errors_name_the_path() {
         let mut sink = SinkTest::<Console>::open(config.clone()).unwrap();
         sink.write(&Records::new().json("t", json!(1), json!(2))).unwrap();
     }
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), "t[0]@0 1 2\n".repeat(2));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "t-0@0 1 2\n".repeat(2));
 
     let below_a_file = path.join("x").to_str().unwrap().to_owned();
     let error = SinkTest::<Console>::open(json!({"output": below_a_file})).unwrap_err();

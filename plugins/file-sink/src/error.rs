@@ -23,7 +23,7 @@ pub(crate) enum StoreError {
     #[error("{path} was written by a newer version of this plugin (format {version}): use that version", path = path.display())]
     TooNew { path: PathBuf, version: u32 },
     /// Another task has claimed a partition.
-    #[error("{topic}[{partition}] was claimed by another task (epoch {claimed}, this task has {held})")]
+    #[error("{topic}-{partition} was claimed by another task (epoch {claimed}, this task has {held})")]
     Fenced { topic: String, partition: i32, claimed: u64, held: u64 },
 }
 

@@ -126,7 +126,7 @@ fn a_former_owner_is_fenced() {
     new.claim(&[("t", 0)]).unwrap();
     let error = old.write(&numbers(0..1)).unwrap_err();
     assert!(error.is_fenced(), "{error}");
-    assert_eq!(error.message(), "t[0] was claimed by another task (epoch 2, this task has 1)");
+    assert_eq!(error.message(), "t-0 was claimed by another task (epoch 2, this task has 1)");
     new.write(&numbers(0..1)).unwrap();
     assert_eq!(read(&folder, "all"), "0\n");
 }

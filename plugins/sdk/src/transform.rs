@@ -302,6 +302,6 @@ mod tests {
         assert_eq!(applied.rejected, [(1, "too large".to_owned())]);
         assert_eq!(applied.records.iter().map(|record| record.input).collect::<Vec<_>>(), [0, 2]);
         let error = transform.apply(&[1, -1].into_iter().fold(Records::new(), number)).unwrap_err();
-        assert_eq!(error.message(), "at t[0]@1: below zero");
+        assert_eq!(error.message(), "at t-0@1: below zero");
     }
 }

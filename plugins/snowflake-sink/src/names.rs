@@ -3,7 +3,7 @@
 use crate::config::{Identifiers, Metadata};
 
 /// Snowflake's limit for identifiers, in characters.
-const LONGEST: usize = 255;
+const MAX_NAME_LENGTH: usize = 255;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NameError {
@@ -140,7 +140,7 @@ pub(crate) fn checked(name: String) -> Result<String, NameError> {
     let reason = match name.as_str() {
         "" => "it is empty",
         text if text.contains('\0') => "it contains a NUL character",
-        text if text.chars().count() > LONGEST => "it is longer than 255 characters",
+        text if text.chars().count() > MAX_NAME_LENGTH => "it is longer than 255 characters",
         _ => return Ok(name),
     };
     Err(NameError::Invalid { name, reason })

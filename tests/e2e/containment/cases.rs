@@ -51,7 +51,7 @@ pub(crate) const FAILING: &[Case] = &[
     sink("records", "panic", Fails("sink \"hostile-sink\" failed: panicked at ")),
     sink("records", "fatal", Fails("sink \"hostile-sink\" failed: Records failed on purpose")),
     sink("records", "retriable", Fails("sink \"hostile-sink\" still fails after ")),
-    sink("records", "rejected", Fails("sink \"hostile-sink\" refused events-0 offset 1: Records is bad")),
+    sink("records", "rejected", Fails("sink \"hostile-sink\" rejected events-0 offset 1: Records is bad")),
     sink("records", "fenced", Fails("sink \"hostile-sink\" failed: Records is owned by another task")),
     sink("release", "panic", Fails("Release panicked on purpose")),
     sink("release", "fatal", Delivers("releasing partitions: Release failed on purpose")),
@@ -68,14 +68,14 @@ pub(crate) const FAILING: &[Case] = &[
     transform(
         "records",
         "panic",
-        Fails("transform \"hostile-transform\" failed: at events[0]@1: panicked at "),
+        Fails("transform \"hostile-transform\" failed: at events-0@1: panicked at "),
     ),
     transform("records", "fatal", Fails("Records failed on purpose")),
     transform("records", "retriable", Fails("transform \"hostile-transform\" still fails after ")),
     transform(
         "records",
         "rejected",
-        Fails("transform \"hostile-transform\" refused events-0 offset 1: Records is bad"),
+        Fails("transform \"hostile-transform\" rejected events-0 offset 1: Records is bad"),
     ),
     transform("records", "fenced", Fails("Records is owned by another task")),
 ];

@@ -70,7 +70,7 @@ fn tokens_that_are_missing_late_or_meant_for_others_are_told_apart() {
     let mut host = start(&home);
 
     let stalled = [
-        ("wrong-secret", "gave no token: 401 Unauthorized: invalid_client"),
+        ("wrong-secret", "returned no token: 401 Unauthorized: invalid_client"),
         ("missing", "cannot read the OAuth token file"),
         ("late", "late.token expired on "),
     ];

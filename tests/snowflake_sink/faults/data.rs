@@ -48,13 +48,13 @@ fn one_bad_row_of_a_thousand_stops_the_task_and_is_named() {
     let trial = trial(&stand_in, "one_bad_row");
     trial.connector("", WHOLE);
     let finished = trial.run_once().expect_code(3);
-    let line = finished.expect_log(&format!("refused {}-0 offset {BAD}: ", shop::ORDERS));
+    let line = finished.expect_log(&format!("rejected {}-0 offset {BAD}: ", shop::ORDERS));
     let query = trial.log().into_iter().rfind(|entry| entry.code.as_deref() == Some("100071"));
     assert!(query.is_some(), "{:#?}", trial.log());
     for part in ["MERGE into \"TIDEGATE\".\"ONE_BAD_ROW\".\"orders\"", "(100071/22000, query "] {
         assert!(line.contains(part), "{part} is not in {line}");
     }
-    assert_eq!(finished.count_log("refused "), 1, "{}", finished.stderr);
+    assert_eq!(finished.count_log(&format!("rejected {}-0 offset ", shop::ORDERS)), 1, "{}", finished.stderr);
     assert!(trial.committed().unwrap_or(0) <= BAD, "{:?}", trial.committed());
     // What is there is right; what is not there is read again.
     assert!(ids(&trial).iter().all(|id| *id < BAD));

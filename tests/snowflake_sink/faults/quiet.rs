@@ -164,7 +164,7 @@ fn the_query_tag_names_connector_topic_and_offsets() {
     assert_eq!(Some(next), trial.committed(), "{tags:?}");
     let tags = tagged("INSERT", "\"views\"");
     assert!(
-        !tags.is_empty() && tags.iter().all(|tag| tag.contains(&format!("{}[0]@", shop::VIEWS))),
+        !tags.is_empty() && tags.iter().all(|tag| tag.contains(&format!("{}-0@", shop::VIEWS))),
         "{tags:?}"
     );
     // What is asked for the rows is tagged, whatever it is.
@@ -177,7 +177,7 @@ fn the_query_tag_names_connector_topic_and_offsets() {
 /// The offsets of a topic's partition 0 in a tag.
 fn range_of(tag: &str, topic: &str) -> (i64, i64) {
     let (_, rest) =
-        tag.split_once(&format!("{topic}[0]@")).unwrap_or_else(|| panic!("{topic} is not in {tag}"));
+        tag.split_once(&format!("{topic}-0@")).unwrap_or_else(|| panic!("{topic} is not in {tag}"));
     let range = rest.split(' ').next().unwrap_or_default();
     let (from, to) = range.split_once('-').expect("a range");
     (from.parse().expect("an offset"), to.parse().expect("an offset"))

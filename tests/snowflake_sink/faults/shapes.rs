@@ -1,4 +1,4 @@
-//! Tables and rows that do not suit each other: a clear error or a refused record, never a wrong row, never a lost one.
+//! Tables and rows that do not suit each other: a clear error or a rejected record, never a wrong row, never a lost one.
 
 use serde_json::{Value as Json, json};
 use tidegate_tests::{Finished, StandIn};
@@ -46,7 +46,7 @@ fn expect_second_refused(trial: &Trial<'_>, sink: &str, second: (Option<Json>, J
     send(trial, [plain(1), second, plain(3)]);
     connector(trial, sink, "");
     let finished = trial.run_once().expect_code(3);
-    let line = finished.expect_log(&format!("refused {}-0 offset 1: ", shop::ORDERS));
+    let line = finished.expect_log(&format!("rejected {}-0 offset 1: ", shop::ORDERS));
     expect_parts(line, parts);
     assert!(trial.committed().unwrap_or(0) <= 1, "{:?}", trial.committed());
     connector(trial, sink, SKIP);

@@ -37,7 +37,7 @@ fn a_statement_of_one_row_that_is_too_large_names_its_record() {
     let trial = Trial::new(&stand_in, "never_small_enough");
     stand_in.fault_at(ORDERS, 1, 0, "code:100069:22P02");
     let finished = trial.run_once().expect_code(3);
-    let line = finished.expect_log("refused cdc.public.orders-0 offset 0");
+    let line = finished.expect_log("rejected cdc.public.orders-0 offset 0");
     assert!(line.contains("100069/22P02") && line.contains("NEVER_SMALL_ENOUGH\".\"orders\""), "{line}");
     assert_eq!(trial.select("\"id\"", "orders"), Vec::<Vec<Option<String>>>::new());
     assert_eq!(trial.broker.committed("connect-never_small_enough", shop::ORDERS, 0).unwrap_or(0), 0);

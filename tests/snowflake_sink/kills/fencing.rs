@@ -12,7 +12,7 @@ const VIEWS: &str = "views";
 const EVENTS: i64 = 60;
 /// What the sink says when it has lost a partition, and what the host says of it.
 const FENCED: &str = "another task has claimed cdc.public.views[0]";
-const LOST: &str = "partitions lost: the group went on without this task";
+const LOST: &str = "partitions lost: the group removed this task";
 
 fn send(scenario: &Scenario, from: i64) {
     let events = (from..from + EVENTS).map(|page| change(VIEWS, "c", page, "false", json!({ "page": page })));

@@ -28,7 +28,7 @@ fn a_key_that_does_not_fit_its_type_is_refused_with_the_option_that_helps() {
             .map(|until| source.insert(json!({ "cur": "EUR", "until": until, "r": 1 })));
         source.send(&pipe.broker, rows[events].to_vec());
         let refused = pipe.run_with_code(3);
-        let line = refused.expect_log("refused cdc.public.rates-0 offset");
+        let line = refused.expect_log("rejected cdc.public.rates-0 offset");
         for part in
             ["key column \"until\"", "is TIMESTAMP_TZ and cannot hold", "infinity", "[sink.config.tables."]
         {

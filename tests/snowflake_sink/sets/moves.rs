@@ -170,7 +170,7 @@ fn an_insert_whose_value_is_nowhere_is_refused_by_name_or_written_as_null() {
     let moves = source.moves(gone(1), note(9, "b", PLACEHOLDER), KeyForm::None);
     source.send(&pipe.broker, [first].into_iter().chain(moves));
     let refused = pipe.run_with_code(3);
-    let line = refused.expect_log("refused cdc.public.notes-0 offset 3");
+    let line = refused.expect_log("rejected cdc.public.notes-0 offset 3");
     for part in ["\"body\"", "\"notes\"", "key columns: id", "on_unavailable = \"null\""] {
         assert!(line.contains(part), "{part} is not in {line}");
     }
@@ -200,7 +200,7 @@ fn a_header_that_cannot_be_read_is_not_passed_over() {
     let refused = pipe.run_with_code(3);
     let line = refused.expect_log("header __debezium.newkey: it is neither JSON nor Struct{..}");
     assert!(line.contains(" WARN "), "{line}");
-    let line = refused.expect_log("refused cdc.public.notes-0 offset 3");
+    let line = refused.expect_log("rejected cdc.public.notes-0 offset 3");
     assert!(line.contains("header __debezium.oldkey: it is neither JSON nor Struct{..}"), "{line}");
 }
 

@@ -1,4 +1,4 @@
-//! `[batch]`: when a batch is handed to the sink, from five layers of wishes.
+//! `[batch]`: the limits of a batch, resolved from the files, the environment, the sink's defaults and the host's.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::config::size::format_size;
 
 const MIB: u64 = 1 << 20;
 
-/// The limits that a sink asks for itself; `None` leaves a limit to the host.
+/// The batch limits that a sink declares; `None` leaves a limit to the host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BatchDefaults {
     /// Records per batch.
@@ -21,23 +21,23 @@ pub struct BatchDefaults {
     pub max_wait: Option<Duration>,
 }
 
-/// The limits of a task's batches. A batch is closed by whichever it reaches first.
+/// The limits of a task's batches. A batch is complete when it reaches the first of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchLimits {
     /// Records per batch; at least 1.
     pub max_records: usize,
-    /// Bytes of keys, values and headers per batch. A larger record travels alone.
+    /// Bytes of keys, values and headers per batch. A larger record is a batch of its own.
     pub max_bytes: usize,
     /// How long a batch may wait for more records.
     pub max_wait: Duration,
     /// A batch waits for all of `max_wait`, because large batches pay for this sink, or because the user has set it.
     /// Otherwise it is handed on as soon as the sink is idle and no further record has arrived.
     pub lingers: bool,
-    /// Bytes of the largest record that is read at all.
+    /// The largest record, in bytes, that is read.
     pub max_record_bytes: usize,
 }
 
-/// What the files and the environment say about batches; the sink's own defaults are below it.
+/// Batch limits from the files and the environment. They override the sink's own defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchOverrides {
     /// `max_records`, 1 to 1000000. Environment: `BATCH_SIZE`. Host default: 100.
@@ -49,7 +49,7 @@ pub struct BatchOverrides {
     pub max_wait: Option<Duration>,
     /// `max_record_bytes`, 1 KiB to 1 GiB. Host default: 32 MiB.
     pub max_record_bytes: Option<usize>,
-    /// What a task has of `limits.memory`, in bytes. What nobody wrote down is made to fit it.
+    /// The task's share of `limits.memory`, in bytes. Limits that come from defaults are lowered to fit it.
     pub task_memory: usize,
 }
 
@@ -57,7 +57,7 @@ impl BatchOverrides {
     /// Three batches may be in memory at once: one filling, one in transforms, one in the sink.
     pub const BATCHES_IN_MEMORY: usize = 3;
 
-    /// The limits that count: file, then environment, then `[defaults.batch]`, then the sink's own, then the
+    /// The effective limits: file, then environment, then `[defaults.batch]`, then the sink's own, then the
     /// host's (100 records, 1 MiB, 1 s, 32 MiB). Limits of the last two layers are lowered to what fits the
     /// task's memory.
     pub fn resolve(&self, sink: BatchDefaults) -> BatchLimits {
@@ -91,18 +91,18 @@ impl BatchOverrides {
 
     fn check(&self, section: &Section<'_>) {
         let share = format_size(self.task_memory as u64);
-        let refuse = |key: &str, what: &str| {
+        let conflict = |key: &str, what: &str| {
             let message =
-                format!("{what} of this size would not fit what limits.memory has for a task: {share}");
+                format!("{what} of this size would not fit into a task's share of limits.memory, {share}");
             let help = format!("lower batch.{key}, raise limits.memory or lower tasks");
             section.conflict(key, message, &help);
         };
         let batches = self.max_bytes.unwrap_or(0).saturating_mul(Self::BATCHES_IN_MEMORY);
         if batches > self.task_memory {
-            refuse("max_bytes", "three batches");
+            conflict("max_bytes", "three batches");
         }
         if self.max_record_bytes.is_some_and(|record| record > self.task_memory) {
-            refuse("max_record_bytes", "a record");
+            conflict("max_record_bytes", "a record");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `[source.columns]`: what columns hold when the format does not say, by table and column.
+//! `[source.columns]`: types of columns, by table and column, where the format does not carry them.
 
 use std::collections::BTreeMap;
 
@@ -24,10 +24,10 @@ const NAMED: [(&str, ColumnHint); 13] = [
     ("bits", ColumnHint::Bits { length: None }),
 ];
 
-/// The largest scale that makes sense: what the widest decimals of common databases have (PostgreSQL: 16383).
+/// The largest accepted scale: what the widest decimals of common databases have (PostgreSQL: 16383).
 const MAX_SCALE: i32 = 16_383;
 
-/// The longest fixed length of bits that a hint takes: a text of that length is made of each value.
+/// The longest accepted length of bits: each value becomes a text of that length.
 const MAX_BITS: u32 = 65_536;
 
 /// Reads the hints, keyed `table.column` or `schema.table.column`. The names may be quoted or not.
@@ -116,7 +116,7 @@ impl Reader<'_> {
     }
 }
 
-/// The node of `{ decimal = .. }` or the like. A table `products` with a column that is called `decimal` looks the same when
+/// The node of `{ decimal = .. }` or the like. A table `products` with a column named `decimal` looks the same when
 /// its names are not quoted; then the value is a type's name.
 fn sized<'t>(table: &'t Table, name: &str) -> Option<&'t Node> {
     let node = table.entries.get(name).filter(|_| table.entries.len() == 1)?;

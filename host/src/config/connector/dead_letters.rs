@@ -1,4 +1,4 @@
-//! What happens to refused records: `tolerance`, `on_reject` and `dead_letter_topic` of `[errors]`.
+//! What happens to rejected records: `tolerance`, `on_reject` and `dead_letter_topic` of `[errors]`.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ pub enum OnReject {
     Fail,
     /// `tolerance = "all"` with `on_reject = "drop"`: the record is logged, counted and skipped.
     Drop,
-    /// `tolerance = "all"` with `dead_letter_topic`: the record goes there as it came, and is skipped.
+    /// `tolerance = "all"` with `dead_letter_topic`: the record is written there unchanged, and skipped.
     DeadLetter(DeadLetterPolicy),
 }
 
@@ -28,7 +28,7 @@ pub struct DeadLetterPolicy {
     pub topic: TopicTemplate,
     /// `dead_letter_partitions`: partitions of a topic that has to be created. Default: 1.
     pub partitions: u32,
-    /// `dead_letter_replication`: its replicas. Default: what the brokers take by default.
+    /// `dead_letter_replication`: its replicas. Default: the brokers' default.
     pub replication: Option<u32>,
 }
 
@@ -43,7 +43,7 @@ impl TopicTemplate {
     /// The template `text` in the file of `connector`.
     ///
     /// # Errors
-    /// A placeholder that there is not.
+    /// An unknown placeholder.
     fn parse(text: &str, connector: &str) -> Result<Self, String> {
         let text = text.replace("{connector}", connector);
         let rest = text.replace(TOPIC, "");
@@ -51,12 +51,12 @@ impl TopicTemplate {
             None => Ok(Self(text)),
             Some(at) => {
                 let placeholder = rest[at..].split_inclusive('}').next().unwrap_or_default();
-                Err(format!("{placeholder:?} is no placeholder"))
+                Err(format!("unknown placeholder {placeholder:?}"))
             }
         }
     }
 
-    /// Where letters go whose records came from `source`.
+    /// The dead-letter topic of records from `source`.
     #[must_use]
     pub fn topic(&self, source: &str) -> String {
         self.0.replace(TOPIC, source)
@@ -76,7 +76,7 @@ impl TopicTemplate {
 }
 
 impl OnReject {
-    /// Reads the keys of `[errors]` that say what becomes of refused records, of a connector that reads `subscription`.
+    /// Reads the keys of `[errors]` for rejected records, of a connector that reads `subscription`.
     pub(super) fn read(
         section: &mut Section<'_>,
         connector: &str,
@@ -87,9 +87,9 @@ impl OnReject {
         let drop = section.choice("on_reject", vec![("drop", Choice::Is(()))]);
         let topic = section.name("dead_letter_topic");
         let [on_reject, to_topic] = which(section);
-        let letters = DeadLetterPolicy::read(section, connector, subscription, topic, to_topic);
+        let dead_letters = DeadLetterPolicy::read(section, connector, subscription, topic, to_topic);
         match tolerance {
-            Some(true) if to_topic => letters.map_or(Self::Fail, Self::DeadLetter),
+            Some(true) if to_topic => dead_letters.map_or(Self::Fail, Self::DeadLetter),
             Some(true) if drop.is_some() => Self::Drop,
             Some(true) if !on_reject => {
                 let message = "\"all\" would lose records unless the file says so";
@@ -99,7 +99,7 @@ impl OnReject {
             Some(true) => Self::Fail,
             Some(false) | None => {
                 for key in ["on_reject", "dead_letter_topic"] {
-                    // A wrong tolerance has been told.
+                    // An invalid tolerance was reported above.
                     if section.has(key)
                         && !section.is_default(key)
                         && (tolerance.is_some() || !section.has("tolerance"))
@@ -113,17 +113,17 @@ impl OnReject {
         }
     }
 
-    /// Where dead letters go, if they go anywhere.
+    /// The dead-letter topic and its settings, if rejected records are written to one.
     #[must_use]
     pub fn dead_letter_policy(&self) -> Option<&DeadLetterPolicy> {
         match self {
-            Self::DeadLetter(letters) => Some(letters),
+            Self::DeadLetter(dead_letters) => Some(dead_letters),
             Self::Fail | Self::Drop => None,
         }
     }
 }
 
-/// Which of `on_reject` and `dead_letter_topic` counts: the connector's own comes before that of `[defaults]`.
+/// Which of `on_reject` and `dead_letter_topic` applies: the connector's own comes before that of `[defaults]`.
 fn which(section: &Section<'_>) -> [bool; 2] {
     let keys = ["on_reject", "dead_letter_topic"];
     let given = keys.map(|key| section.has(key));
@@ -139,7 +139,7 @@ fn which(section: &Section<'_>) -> [bool; 2] {
 }
 
 impl DeadLetterPolicy {
-    /// Reads the keys for topics that have to be created, which need a `topic` that counts (`to_topic`).
+    /// Reads the keys for topics that have to be created, which require that `dead_letter_topic` applies (`to_topic`).
     fn read(
         section: &mut Section<'_>,
         connector: &str,
@@ -158,7 +158,7 @@ impl DeadLetterPolicy {
         }
         let topic = TopicTemplate::parse(&topic.filter(|_| to_topic)?, connector)
             .map_err(|message| {
-                let help = "there are {topic} and {connector}";
+                let help = "use {topic} or {connector}";
                 section.error("dead_letter_topic", message, Some(help.to_owned()));
             })
             .ok()?;
@@ -170,22 +170,23 @@ impl DeadLetterPolicy {
     }
 }
 
-/// What is wrong with a template, as far as that can be known, and the help.
+/// What is wrong with a template, as far as known without the brokers, and the help.
 fn fault(template: &TopicTemplate, subscription: &Subscription) -> Option<(String, Option<&'static str>)> {
-    let bad_name = |letters: &str| {
-        let reason = check_topic(letters).err()?;
-        Some((format!("{letters:?} is not a topic's name: {reason}"), None))
+    let bad_name = |dead_letters: &str| {
+        let reason = check_topic(dead_letters).err()?;
+        Some((format!("{dead_letters:?} is not a topic's name: {reason}"), None))
     };
     match subscription {
         Subscription::Topics(topics) => topics.iter().find_map(|topic| {
-            let letters = template.topic(topic);
-            bad_name(&letters)
-                .or_else(|| topics.contains(&letters).then(|| reads_own_dead_letters(topic, &letters)))
+            let dead_letters = template.topic(topic);
+            bad_name(&dead_letters).or_else(|| {
+                topics.contains(&dead_letters).then(|| reads_own_dead_letters(topic, &dead_letters))
+            })
         }),
         Subscription::Pattern(pattern) => {
             let eaten = |topic: String| {
-                let letters = template.topic(&topic);
-                pattern.takes(&letters).then(|| reads_own_dead_letters(&topic, &letters))
+                let dead_letters = template.topic(&topic);
+                pattern.takes(&dead_letters).then(|| reads_own_dead_letters(&topic, &dead_letters))
             };
             let is_read = |name: &str| check_topic(name).is_ok() && pattern.takes(name);
             let samples = topic_samples::of(pattern.as_str(), is_read);
@@ -197,9 +198,9 @@ fn fault(template: &TopicTemplate, subscription: &Subscription) -> Option<(Strin
     }
 }
 
-fn reads_own_dead_letters(topic: &str, letters: &str) -> (String, Option<&'static str>) {
+fn reads_own_dead_letters(topic: &str, dead_letters: &str) -> (String, Option<&'static str>) {
     let message = format!(
-        "the connector would read its own letters: those of topic {topic:?} go to {letters:?}, which it reads, too"
+        "the connector would read its own dead letters: those of topic {topic:?} are written to {dead_letters:?}, which it reads, too"
     );
     (message, Some("give the dead-letter topic a name that the connector does not read"))
 }

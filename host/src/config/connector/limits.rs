@@ -1,4 +1,4 @@
-//! `isolation` and `[limits]`: where a connector runs, and its bounds.
+//! `isolation` and `[limits]`: where a connector runs, and its resource limits.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ impl Isolation {
     }
 }
 
-/// `[limits]`: bounds of a connector.
+/// `[limits]`: a connector's resource limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// `memory`: bytes of batches and client queues of all tasks together; of the whole child with
@@ -46,12 +46,13 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// What a child process is given before it holds any record: its own memory, and that of its plugins.
+    /// Memory of a child process and its plugins before it reads records.
     const PROCESS: usize = 16 << 20;
     /// The same, per task: threads, Kafka client, instances of plugins.
     const TASK: usize = 4 << 20;
-    /// Of the rest, this part is for bytes of records, in fifths: with their values, tables and the allocator's loss they
-    /// take twice that. In threads nobody looks; a child that uses more than its limit is killed.
+    /// Of the rest, this many fifths are for the bytes of records: with decoded values, record tables and allocator
+    /// overhead they take twice that. In thread mode the memory is not measured; a child that exceeds its limit is
+    /// killed.
     const RECORDS: usize = 2;
 
     pub(super) fn read(mut section: Section<'_>, tasks: usize, isolation: Isolation) -> Self {
@@ -78,7 +79,7 @@ impl Limits {
         let own = Self::PROCESS + tasks * Self::TASK;
         let least = format_size((own + (tasks * 5).div_ceil(Self::RECORDS) * (1 << 20)) as u64);
         let own = format_size(own as u64);
-        let message = format!("is too little for a process of its own, which has {own} for all but records");
+        let message = format!("is too little for a child process, which needs {own} besides its records");
         let help =
             format!("raise limits.memory to {least} or more, or lower tasks, or set isolation = \"thread\"");
         section.conflict("memory", message, &help);
@@ -98,12 +99,12 @@ impl Limits {
     }
 }
 
-/// Reads `cpu`, in cores, and refuses it where nothing could hold a connector to it.
+/// Reads `cpu`, in cores, and rejects it where the limit cannot be enforced.
 fn read_cpu(section: &mut Section<'_>, isolation: Isolation) -> Option<u32> {
     let cores = section.number("cpu", 0.1..=1024.0)?;
     if isolation == Isolation::Thread {
         let help = "set isolation = \"process\", or remove it";
-        section.conflict("cpu", "only a process of its own can be held to a share of the processors", help);
+        section.conflict("cpu", "can only be enforced on a child process", help);
         return None;
     }
     if cfg!(not(target_os = "linux")) {

@@ -32,14 +32,14 @@ pub use properties::ClientProperties;
 pub use source::{GroupProtocol, OnLostPosition, SourceDefinition, Start, Subscription};
 pub use stage::{PluginUse, TransformDefinition};
 
-/// What a connector file is read with.
+/// The context that a connector file is read in.
 pub(super) struct LoadContext<'a> {
     pub(super) host: &'a HostConfig,
     pub(super) catalog: &'a dyn PluginCatalog,
     pub(super) environment: &'a Environment,
 }
 
-/// What a connector was read from, so that its placeholders can be filled in anew.
+/// What a connector was read from, so that its placeholders can be resolved again.
 pub(super) struct Origin {
     /// The parsed file, merged over the defaults.
     pub(super) template: Table,
@@ -76,7 +76,7 @@ pub struct ConnectorDefinition {
     pub restart: RestartPolicy,
     /// `[limits]`.
     pub limits: Limits,
-    /// Every secret of this connector and of the host's file: to be scrubbed from logs and errors.
+    /// Every secret of this connector and of the host's file, to be removed from logs and errors.
     pub secrets: Secrets,
     pub(super) origin: Arc<Origin>,
 }
@@ -139,7 +139,7 @@ impl fmt::Debug for ConnectorDefinition {
     }
 }
 
-/// The plain `Debug` form, before the secrets that may stand anywhere are taken out of it.
+/// The plain `Debug` form, before secrets are removed from it.
 struct Fields<'a>(&'a ConnectorDefinition);
 
 impl fmt::Debug for Fields<'_> {

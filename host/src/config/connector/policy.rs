@@ -15,14 +15,14 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
-const ANY_WAIT: RangeInclusive<Duration> = MILLISECOND..=DAY;
+const BACKOFF_BOUNDS: RangeInclusive<Duration> = MILLISECOND..=DAY;
 
-/// `[errors.retry]`: how errors that may pass are retried, with growing waits.
+/// `[errors.retry]`: backoff of retriable errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetryPolicy {
-    /// `initial`: the first wait. Default: 200 ms.
+    /// `initial`: the first backoff. Default: 200 ms.
     pub initial: Duration,
-    /// `max`: the longest wait. Default: 60 s.
+    /// `max`: the longest backoff. Default: 60 s.
     pub max: Duration,
     /// `timeout`: after this long the task fails. Default: 15 min.
     pub timeout: Duration,
@@ -33,7 +33,7 @@ pub struct RetryPolicy {
 pub struct ErrorPolicy {
     /// `tolerance`, `on_reject` and `dead_letter_topic`.
     pub on_reject: OnReject,
-    /// `max_rejected`: more refused records than this within `window` stop the task. Default: 1000.
+    /// `max_rejected`: more rejected records than this within `window` stop the task. Default: 1000.
     pub max_rejected: u64,
     /// `window` in which rejected records are counted. Default: 1 min.
     pub window: Duration,
@@ -68,10 +68,10 @@ impl RetryPolicy {
     }
 }
 
-/// Reads `initial` and `max` of growing waits, and sees to it that the first is not the longer one.
+/// Reads `initial` and `max` of a backoff, and rejects an `initial` that is longer than `max`.
 fn read_backoff(section: &mut Section<'_>, initial: Duration, max: Duration) -> (Duration, Duration) {
-    let written = section.duration("initial", ANY_WAIT);
-    let longest = section.duration("max", ANY_WAIT);
+    let written = section.duration("initial", BACKOFF_BOUNDS);
+    let longest = section.duration("max", BACKOFF_BOUNDS);
     let first = written.unwrap_or_else(|| initial.min(longest.unwrap_or(initial)));
     let last = longest.unwrap_or_else(|| max.max(first));
     if first > last {
@@ -84,9 +84,9 @@ fn read_backoff(section: &mut Section<'_>, initial: Duration, max: Duration) -> 
 /// When a failed task is started again. Default: on failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RestartWhen {
-    /// Whenever it failed, within the policy's bounds.
+    /// After every failure, within the policy's limits.
     OnFailure,
-    /// Only when someone asks for it.
+    /// Only by `tidegate restart`.
     Never,
 }
 
@@ -95,9 +95,9 @@ pub enum RestartWhen {
 pub struct RestartPolicy {
     /// `policy`.
     pub policy: RestartWhen,
-    /// `initial`: the first wait. Default: 1 s.
+    /// `initial`: the first backoff. Default: 1 s.
     pub initial: Duration,
-    /// `max`: the longest wait. Default: 5 min.
+    /// `max`: the longest backoff. Default: 5 min.
     pub max: Duration,
     /// `max_restarts` within `window`; then the task stays failed. Default: 10.
     pub max_restarts: u32,

@@ -12,13 +12,13 @@ use crate::config::section::{Choice, Section};
 pub enum ChangeKind {
     /// `"insert"` or `"create"`: a new row.
     Insert,
-    /// `"snapshot"` or `"read"`: a row as a snapshot found it.
+    /// `"snapshot"` or `"read"`: a row that a snapshot read.
     Snapshot,
     /// `"update"`.
     Update,
     /// `"delete"`.
     Delete,
-    /// `"truncate"`: all rows of a table are gone.
+    /// `"truncate"`: all rows of a table are deleted.
     Truncate,
     /// `"message"`: a message that someone put into the source's log.
     Message,
@@ -41,10 +41,10 @@ pub struct Predicate {
     /// `topic`: the topic's name matches, anywhere in it.
     #[serde(with = "text_of_pattern")]
     pub topic: Option<Regex>,
-    /// `table`: the changed table's name matches, anywhere in it. Records that are no change events do not.
+    /// `table`: the changed table's name matches, anywhere in it. Records that are not change events do not match.
     #[serde(with = "text_of_pattern")]
     pub table: Option<Regex>,
-    /// `header`: a header of this name is there.
+    /// `header`: the record has a header of this name.
     pub header: Option<String>,
     /// `tombstone`: the record has no value (true), or has one (false).
     pub tombstone: Option<bool>,
@@ -96,7 +96,7 @@ fn operations(section: &mut Section<'_>) -> Vec<ChangeKind> {
     names.iter().filter_map(|name| section.choose("operation", name, choices())).collect()
 }
 
-/// A pattern crosses to another process as its text.
+/// Serialises a pattern as its text.
 mod text_of_pattern {
     use regex::Regex;
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};

@@ -1,4 +1,4 @@
-//! Properties that go to librdkafka as they are, and those that the host refuses because it owns them.
+//! Properties that are passed to librdkafka unchanged, and those that are rejected because the host sets them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,7 +18,7 @@ const SECRET: [&str; 6] = [
     "sasl.oauthbearer.config",
 ];
 
-/// Properties the host owns: name, why, and what to use instead.
+/// Properties that the host sets: name, why, and what to use instead.
 const OWNED: [(&str, &str, &str); 16] = [
     ("enable.auto.commit", COMMITS, "remove it"),
     ("auto.commit.enable", COMMITS, "remove it"),
@@ -31,16 +31,8 @@ const OWNED: [(&str, &str, &str); 16] = [
     ("group.protocol", "rebalances are answered by the host", "use source.group_protocol"),
     ("group.remote.assignor", "rebalances are answered by the host", "use source.group_protocol"),
     ("partition.assignment.strategy", "rebalances are answered by the host", "use source.group_protocol"),
-    (
-        "bootstrap.servers",
-        "it has a key of its own",
-        "use source.bootstrap_servers or kafka.bootstrap_servers",
-    ),
-    (
-        "metadata.broker.list",
-        "it has a key of its own",
-        "use source.bootstrap_servers or kafka.bootstrap_servers",
-    ),
+    ("bootstrap.servers", "it has its own key", "use source.bootstrap_servers or kafka.bootstrap_servers"),
+    ("metadata.broker.list", "it has its own key", "use source.bootstrap_servers or kafka.bootstrap_servers"),
     (
         "enable.partition.eof",
         "the host takes no end-of-partition events",

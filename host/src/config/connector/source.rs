@@ -10,16 +10,16 @@ use crate::config::section::{Choice, Section};
 use crate::formats::{ChangeEvents, ColumnHint, Format, InvalidUnicode};
 use crate::kafka::TopicPattern;
 
-/// What a connector subscribes to.
+/// The topics that a connector subscribes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subscription {
     /// These topics, each named once.
     Topics(Vec<String>),
-    /// Every topic that this pattern takes, which begins with `^`; also those that are created later.
+    /// Every topic that this pattern matches, also those that are created later. It begins with `^`.
     Pattern(TopicPattern),
 }
 
-/// Where a group begins that has no committed offset. Default: the earliest record.
+/// Where a group without a committed offset starts. Default: the earliest record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
     /// With the oldest record that is still there.
@@ -31,24 +31,24 @@ pub enum Start {
 /// How the members of a group share partitions. Default: cooperative-sticky.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GroupProtocol {
-    /// Members keep what they have while a rebalance goes on.
+    /// Members keep their partitions during a rebalance.
     CooperativeSticky,
-    /// Consecutive partitions per member; every rebalance stops all members.
+    /// Consecutive partitions per member; every rebalance revokes all partitions.
     Range,
-    /// Partitions dealt out one by one; every rebalance stops all members.
+    /// Partitions in turn; every rebalance revokes all partitions.
     RoundRobin,
     /// The broker assigns, member by member (KIP-848): Apache Kafka 4.0 and newer.
     Consumer,
 }
 
-/// What becomes of a position that lies outside its partition's log. Default: the task fails and says where.
+/// What happens when a partition's position is outside its log. Default: the task fails and names the offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnLostPosition {
     /// The task fails.
     Fail,
-    /// Reading goes on with the oldest record that is still there.
+    /// Reading continues at the earliest offset.
     Earliest,
-    /// Reading goes on with the next record that is written.
+    /// Reading continues at the latest offset.
     Latest,
 }
 
@@ -65,19 +65,19 @@ pub struct SourceDefinition {
     /// `shared_group`: another connector of this host may use the same group, and the two split the partitions. Default:
     /// false.
     pub shared_group: bool,
-    /// `start`: where a new group begins.
+    /// `start`: where a new group starts.
     pub start: Start,
     /// `key_format`.
     pub key_format: Format,
     /// `value_format`.
     pub value_format: Format,
-    /// `change_events`: which values are change events. Default: those in an envelope, and rows that say that they were
-    /// flattened.
+    /// `change_events`: which values are change events. Default: those in an envelope, and rows with the metadata
+    /// fields of a flattening transform.
     pub change_events: ChangeEvents,
-    /// `flattened_prefix`: what the names of fields begin with that were added to flattened rows. Default: `__`.
+    /// `flattened_prefix`: the prefix of the metadata fields that were added to flattened rows. Default: `__`.
     pub flattened_prefix: Option<String>,
-    /// `invalid_unicode`: what becomes of bytes that are no UTF-8, and of half of a surrogate pair. Default: the record is
-    /// refused.
+    /// `invalid_unicode`: what happens to bytes that are not valid UTF-8, and to unpaired surrogates. Default: the
+    /// record is rejected.
     pub invalid_unicode: InvalidUnicode,
     /// `group_protocol`.
     pub group_protocol: GroupProtocol,
@@ -93,7 +93,7 @@ pub struct SourceDefinition {
 }
 
 impl SourceDefinition {
-    /// Reads `[source]`; `None` when it does not say what to subscribe to.
+    /// Reads `[source]`; `None` without topics to subscribe to.
     pub(super) fn read(mut section: Section<'_>, name: &str, context: &LoadContext<'_>) -> Option<Self> {
         let subscription = read_subscription(&mut section);
         let source = Self {
@@ -145,14 +145,14 @@ fn read_protocol(section: &mut Section<'_>) -> GroupProtocol {
     section.choice("group_protocol", protocols).unwrap_or(GroupProtocol::CooperativeSticky)
 }
 
-/// librdkafka would refuse these only when the connector starts.
+/// librdkafka would reject these only when the connector starts.
 fn check_protocol(section: &Section<'_>, source: &SourceDefinition) {
     if source.group_protocol != GroupProtocol::Consumer {
         return;
     }
     for name in ["session.timeout.ms", "heartbeat.interval.ms"] {
         if source.properties.get(name).is_some() {
-            let message = format!("{name} is for the broker to say where it assigns the partitions");
+            let message = format!("{name} is set by the broker when it assigns the partitions");
             section.error("properties", message, Some("remove it, or use another group_protocol".to_owned()));
         }
     }
@@ -284,7 +284,7 @@ fn pattern(section: &mut Section<'_>) -> Option<Subscription> {
     }
 }
 
-/// What a pattern may do other than its author thinks.
+/// Warns of a pattern that may match other topics than intended.
 fn warn_about_pattern(section: &Section<'_>, pattern: &TopicPattern) {
     if topic_samples::match_anywhere(pattern.as_str()) {
         let message = "one of its alternatives does not begin with ^, and matches anywhere in a name";
@@ -302,7 +302,7 @@ fn warn_about_pattern(section: &Section<'_>, pattern: &TopicPattern) {
     }
 }
 
-/// A regex error in one line: its last, which says what is wrong; those before only draw the pattern.
+/// The last line of a regex error, which states the reason; the lines before it show the pattern.
 pub(super) fn regex_message(error: &regex::Error) -> String {
     let text = error.to_string();
     let reason = text.lines().last().unwrap_or_default();

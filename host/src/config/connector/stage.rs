@@ -56,7 +56,7 @@ impl fmt::Debug for PluginUse {
 pub struct TransformDefinition {
     /// `name`, for logs and metrics; unique in its connector. Default: the plugin's name.
     pub name: String,
-    /// `when`: the records it sees; the others pass by. Default: all.
+    /// `when`: the records it sees; others are not passed to it. Default: all.
     pub when: Option<Predicate>,
     /// `plugin` and `config`.
     pub plugin: PluginUse,

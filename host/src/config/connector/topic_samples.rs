@@ -1,14 +1,14 @@
-//! A few names of topics that a pattern takes: examples to try what would follow from it.
+//! Sample topic names that a pattern matches, to check what the configuration does with them.
 
 use regex_syntax::{
     Parser, ParserBuilder,
     hir::{Class, Hir, HirKind, Literal, Look},
 };
 
-/// As many are enough to meet the branches of a pattern that somebody wrote.
+/// Enough to cover the branches of a hand-written pattern.
 const MAX_SAMPLES: usize = 64;
 
-/// Names that `pattern` takes, of those that are `allowed`.
+/// Names that `pattern` matches and `allowed` accepts.
 pub(super) fn of(pattern: &str, allowed: impl Fn(&str) -> bool) -> Vec<String> {
     let Ok(hir) = parser().parse(pattern) else { return vec![] };
     let mut names = texts(&hir);
@@ -16,18 +16,18 @@ pub(super) fn of(pattern: &str, allowed: impl Fn(&str) -> bool) -> Vec<String> {
     names
 }
 
-/// Whether a match of `pattern` need not be at the beginning of a name.
+/// Whether `pattern` may match elsewhere than at the beginning of a name.
 pub(super) fn match_anywhere(pattern: &str) -> bool {
     let hir = parser().parse(pattern);
     hir.is_ok_and(|hir| !hir.properties().look_set_prefix().contains(Look::Start))
 }
 
-/// Reads patterns as `TopicPattern` does.
+/// A parser with the options of `TopicPattern`.
 fn parser() -> Parser {
     ParserBuilder::new().unicode(false).utf8(false).build()
 }
 
-/// Texts that match, some of each branch, short ones.
+/// Short texts that match, some for each branch.
 fn texts(hir: &Hir) -> Vec<String> {
     let mut texts = match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => vec![String::new()],
@@ -54,12 +54,12 @@ fn joined(before: &[String], after: &[String]) -> Vec<String> {
 }
 
 fn repeated(once: &[String], count: u32) -> Vec<String> {
-    // No topic's name is longer.
+    // A topic name has at most 249 characters.
     let count = count.min(249) as usize;
     once.iter().map(|text| text.repeat(count)).take(MAX_SAMPLES).collect()
 }
 
-/// One or two characters of a class that names of topics may have.
+/// One or two characters of a class that are allowed in topic names.
 fn characters(class: &Class) -> impl Iterator<Item = char> {
     let has = |wanted: &char| match class {
         Class::Unicode(class) => {

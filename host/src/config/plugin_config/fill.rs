@@ -1,4 +1,4 @@
-//! Fills the keys that a file leaves open from the environment variables that the plugin's schema names.
+//! Sets keys that a file does not have from the environment variables that the plugin's schema names.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::config::environment::{Environment, names_a_secret};
 use crate::config::report::Report;
 use crate::config::section::join;
 
-/// Nested tables that are filled; deeper ones would be schemas that refer to themselves.
+/// The depth up to which nested tables are filled; a deeper schema refers to itself.
 const MAX_DEPTH: usize = 8;
 
 /// A configuration, and which of its keys came from a variable.
@@ -25,8 +25,8 @@ impl Filled {
         Self { value, variables: BTreeMap::new() }
     }
 
-    /// Fills keys that the file leaves open or that come from `[defaults]`, and turns texts that came out of a
-    /// placeholder into the numbers and booleans that the schema asks for.
+    /// Sets keys that the file does not have or that come from `[defaults]`, and converts texts with resolved
+    /// placeholders to the numbers and booleans that the schema expects.
     pub(super) fn fill(
         &mut self,
         schema: &Value,
@@ -48,7 +48,7 @@ impl Filled {
     }
 }
 
-/// Where the filler is: as the validator says it, and as people do.
+/// A position in the configuration, as the validator's pointer and as the path shown to users.
 struct Position {
     pointer: String,
     path: String,
@@ -115,7 +115,7 @@ impl Filler<'_> {
         tracing::debug!(key = position.path, variable, "filled from the environment");
     }
 
-    /// Fills a nested table. One that the file does not have is only made when a variable fills part of it.
+    /// Fills a nested table. One that the file does not have is only added when a variable sets a key of it.
     fn inner(
         &mut self,
         property: &Value,

@@ -30,12 +30,12 @@ impl PluginKind {
     }
 }
 
-/// What the configuration needs to know of a plugin.
+/// What the configuration reader needs of a plugin.
 #[derive(Clone, Debug)]
 pub struct PluginSummary {
     /// The name by which files refer to it.
     pub name: String,
-    /// What it is for.
+    /// Transform or sink.
     pub kind: PluginKind,
     /// JSON Schema of its configuration. Beside the standard keywords a property may carry `"x-env": "NAME"`,
     /// the variable that fills it when the file leaves it open, and `"x-secret": true`.
@@ -73,7 +73,7 @@ pub(super) fn find(
     Some(summary)
 }
 
-/// The plugins of a kind that there are, as a sentence.
+/// The available plugins of a kind, as a sentence.
 pub(super) fn list(catalog: &dyn PluginCatalog, kind: PluginKind) -> String {
     let names = names(catalog, kind);
     if names.is_empty() {
@@ -89,7 +89,7 @@ fn names(catalog: &dyn PluginCatalog, kind: PluginKind) -> Vec<String> {
     names
 }
 
-/// Reads `config` of the section `parent`: fills in environment variables, learns the secrets, and reports every
+/// Reads `config` of the section `parent`: fills in environment variables, collects the secrets, and reports every
 /// violation of the plugin's schema at the key that caused it.
 pub(super) fn read(
     config: &Section<'_>,
@@ -132,7 +132,7 @@ fn json(node: &Node, path: &str, report: &Report) -> Value {
                 report.error(
                     &node.location,
                     &shown(node.layer, path),
-                    "infinity and nan have no place in a plugin's configuration",
+                    "infinity and nan are not allowed in a plugin's configuration",
                     None,
                 );
                 Value::Null

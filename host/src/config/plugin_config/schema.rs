@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::config::secrets::Secrets;
 
-/// Schemas may refer to themselves; nobody nests configuration deeper than this.
+/// The depth limit for schemas that refer to themselves; no real configuration is nested deeper.
 const MAX_DEPTH: usize = 32;
 
 /// Keywords whose list of schemas applies to the same value.
@@ -31,7 +31,7 @@ fn collect<'s>(root: &'s Value, schema: &'s Value, found: &mut Vec<&'s Value>, d
     }
 }
 
-/// The properties that `schema` knows for an object, with the schema of each.
+/// The properties that `schema` declares for an object, with the schema of each.
 pub(super) fn properties<'s>(root: &'s Value, schema: &'s Value) -> Vec<(&'s str, &'s Value)> {
     let known = |part: &'s Value| part.get("properties").and_then(Value::as_object);
     let parts = alternatives(root, schema).into_iter().filter_map(known);
@@ -58,7 +58,8 @@ pub(super) fn types<'s>(root: &'s Value, schema: &'s Value) -> Vec<&'s str> {
     alternatives(root, schema).into_iter().flat_map(named).collect()
 }
 
-/// Reads a text as what the schema expects. A text that does not fit stays a text, for the validation to refuse.
+/// Converts a text to the type that the schema expects. A text that does not fit stays a text, which the validation
+/// rejects.
 pub(super) fn coerce(root: &Value, schema: &Value, text: &str) -> Value {
     let types = types(root, schema);
     let accepts = |name: &str| types.contains(&name);
@@ -83,7 +84,7 @@ pub(super) fn coerce(root: &Value, schema: &Value, text: &str) -> Value {
     read.unwrap_or_else(|| text.into())
 }
 
-/// Adds to `secrets` what `value` holds in the places that `root` marks with `x-secret`.
+/// Adds to `secrets` the values that `root` marks with `x-secret`.
 pub(super) fn collect_secrets(root: &Value, value: &Value, secrets: &mut Secrets) {
     secrets_at(root, root, value, secrets, 0);
 }

@@ -40,7 +40,7 @@ struct Context<'a> {
     config: &'a Section<'a>,
 }
 
-/// Where a violation is: the place of the nearest key that was written, and the full path of the key.
+/// Where a violation is: the location of the nearest key in the file, and the full path of the key.
 struct KeyLocation {
     location: SourceLocation,
     layer: Layer,
@@ -56,7 +56,7 @@ impl Context<'_> {
             Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
                 unexpected.iter().for_each(|name| self.unknown(error, name));
             }
-            // What the validator says of `additionalProperties: false` when the schema has no properties at all:
+            // What the validator reports for `additionalProperties: false` when the schema has no properties at all:
             // the path is the object's, so every key of it is unknown.
             Kind::FalseSchema if error.schema_path().as_str().ends_with("/additionalProperties") => {
                 let object = self.filled.value.pointer(error.instance_path().as_str());
@@ -192,7 +192,7 @@ impl Context<'_> {
             Kind::UniqueItems => "has the same entry twice".to_owned(),
             Kind::Pattern { pattern } => format!("must match the pattern {pattern:?}"),
             Kind::Format { format } => format!("must be a valid {format}"),
-            // What is left may print the value, which may be a secret.
+            // Other messages may contain the value, which may be a secret.
             other => format!("does not fit the plugin's schema: keyword {:?}", other.keyword()),
         }
     }
@@ -205,7 +205,7 @@ impl Context<'_> {
         }
     }
 
-    /// The properties known beside the one that a violation is about.
+    /// The properties declared beside the one that a violation is about.
     fn siblings(&self, error: &ValidationError<'_>) -> Vec<(&str, &Value)> {
         let (parent, _) = error.schema_path().as_str().rsplit_once('/').unwrap_or_default();
         self.schema.pointer(parent).map(|schema| schema::properties(self.schema, schema)).unwrap_or_default()
@@ -246,7 +246,7 @@ impl Context<'_> {
 }
 
 impl KeyLocation {
-    /// The key's path as it stands in the file it was written in.
+    /// The key's path in the file that contains it.
     fn shown(&self) -> String {
         shown(self.layer, &self.path)
     }

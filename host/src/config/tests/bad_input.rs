@@ -137,14 +137,14 @@ fn group_membership() {
     );
     with(
         "source.group_protocol = \"consumer\"\nsource.properties.\"session.timeout.ms\" = 6000",
-        "4:8: source.properties: session.timeout.ms is for the broker to say where it assigns the partitions: \
+        "4:8: source.properties: session.timeout.ms is set by the broker when it assigns the partitions: \
          remove it, or use another group_protocol",
     );
     assert_eq!(findings_with("source.group_protocol = \"consumer\""), [""; 0]);
 }
 
 #[test]
-fn what_is_not_built_yet_is_refused() {
+fn what_is_not_built_yet_is_rejected() {
     with(
         "source.value_format = \"avro\"",
         "3:8: source.value_format: \"avro\" is not supported yet: use \"json\", \"string\" or \"bytes\"",
@@ -204,7 +204,7 @@ fn the_name_of_a_dead_letter_topic_is_checked_as_far_as_it_is_known() {
     let at = "connectors.d/a.toml:7:1: errors.dead_letter_topic: ";
     let own = |topic: &str, letters: &str| {
         format!(
-            "{at}the connector would read its own letters: those of topic {topic:?} go to {letters:?}, which it reads, too: \
+            "{at}the connector would read its own dead letters: those of topic {topic:?} are written to {letters:?}, which it reads, too: \
              give the dead-letter topic a name that the connector does not read"
         )
     };
@@ -213,7 +213,7 @@ fn the_name_of_a_dead_letter_topic_is_checked_as_far_as_it_is_known() {
     }
     assert_eq!(letters(topics, "dlq.{topic}"), [own("orders", "dlq.orders")]);
     assert_eq!(letters(topics, "{topic}"), [own("orders", "orders")]);
-    let unknown = "\"{tpoic}\" is no placeholder: there are {topic} and {connector}";
+    let unknown = "unknown placeholder \"{tpoic}\": use {topic} or {connector}";
     assert_eq!(letters(topics, "dlq.{tpoic}"), [format!("{at}{unknown}")]);
     assert_eq!(
         letters(topics, "dead letters"),
@@ -239,7 +239,11 @@ fn a_pattern_must_not_take_its_own_dead_letter_topics() {
         ("^(dlq[.])?cdc", "dlq.{topic}", true),
     ] {
         let findings = letters(&format!("topics_regex = '{pattern}'"), topic);
-        assert_eq!(findings.iter().any(|line| line.contains("its own letters")), eaten, "{pattern} {topic}");
+        assert_eq!(
+            findings.iter().any(|line| line.contains("its own dead letters")),
+            eaten,
+            "{pattern} {topic}"
+        );
         assert_eq!(findings.len(), usize::from(eaten), "{findings:?}");
     }
 }
@@ -271,12 +275,12 @@ fn sizes_and_durations_have_units_and_bounds() {
 fn batches_must_fit_the_memory() {
     with(
         "tasks = 2\n[batch]\nmax_bytes = \"8 MiB\"\n[limits]\nmemory = \"40 MiB\"",
-        "5:1: batch.max_bytes: three batches of this size would not fit what limits.memory has for a task: 20 MiB: \
+        "5:1: batch.max_bytes: three batches of this size would not fit into a task's share of limits.memory, 20 MiB: \
          lower batch.max_bytes, raise limits.memory or lower tasks",
     );
     with(
         "batch.max_record_bytes = \"200 MiB\"",
-        "3:7: batch.max_record_bytes: a record of this size would not fit what limits.memory has for a task: 128 MiB: \
+        "3:7: batch.max_record_bytes: a record of this size would not fit into a task's share of limits.memory, 128 MiB: \
          lower batch.max_record_bytes, raise limits.memory or lower tasks",
     );
     with(
@@ -285,7 +289,7 @@ fn batches_must_fit_the_memory() {
     );
     with(
         "isolation = \"process\"\ntasks = 4\nlimits.memory = \"40 MiB\"",
-        "5:8: limits.memory: is too little for a process of its own, which has 32 MiB for all but records: \
+        "5:8: limits.memory: is too little for a child process, which needs 32 MiB besides its records: \
          raise limits.memory to 42 MiB or more, or lower tasks, or set isolation = \"thread\"",
     );
     assert!(findings_with("isolation = \"process\"\ntasks = 4\nlimits.memory = \"42 MiB\"").is_empty());
@@ -295,7 +299,7 @@ fn batches_must_fit_the_memory() {
 fn only_a_process_is_held_to_a_share_of_the_processors() {
     with(
         "limits.cpu = 0.5",
-        "3:8: limits.cpu: only a process of its own can be held to a share of the processors: \
+        "3:8: limits.cpu: can only be enforced on a child process: \
          set isolation = \"process\", or remove it",
     );
     with(
@@ -309,7 +313,7 @@ fn only_a_process_is_held_to_a_share_of_the_processors() {
 }
 
 #[test]
-fn properties_of_the_host_are_refused_with_the_reason() {
+fn properties_of_the_host_are_rejected_with_the_reason() {
     with(
         "[source.properties]\n\"enable.auto.commit\" = true",
         "4:1: source.properties.\"enable.auto.commit\": enable.auto.commit belongs to the host: the host alone \

@@ -40,7 +40,7 @@ fn what_is_no_connector_file_is_left_out() {
 }
 
 #[test]
-fn two_files_of_one_name_are_both_refused() {
+fn two_files_of_one_name_are_both_rejected() {
     let folder = Folder::new().connector("a", MINIMAL).connector("b", MINIMAL);
     fs::create_dir(folder.path("more")).unwrap();
     let folder = folder.file("more/a.toml", MINIMAL);
@@ -122,9 +122,9 @@ fn columns_count_characters_and_lines_may_end_in_crlf() {
 }
 
 proptest! {
-    /// However a file is damaged, it is read or refused, and every finding points into it.
+    /// However a file is damaged, it is read or rejected, and every finding points into it.
     #[test]
-    fn damaged_files_are_read_or_refused(at in 0..EVERYTHING.len(), length in 0usize..40, put in "[\\[\\]{}=\"'.,a1ü\n$:-]{0,6}") {
+    fn damaged_files_are_read_or_rejected(at in 0..EVERYTHING.len(), length in 0usize..40, put in "[\\[\\]{}=\"'.,a1ü\n$:-]{0,6}") {
         let mut text: String = EVERYTHING.into();
         text.replace_range(at..(at + length).min(EVERYTHING.len()), &put);
         let lines = text.lines().count();

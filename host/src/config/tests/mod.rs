@@ -1,4 +1,4 @@
-//! Tests of the room as a whole: files and variables in, definitions and findings out.
+//! Tests of the whole module: from files and variables to definitions and findings.
 
 mod bad_input;
 mod files;

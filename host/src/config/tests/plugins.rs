@@ -50,7 +50,7 @@ fn violations_are_at_the_key_that_caused_them() {
         "indent = nan",
         &[
             "5:1: sink.config.indent: expected an integer, found nothing",
-            "5:10: sink.config.indent: infinity and nan have no place in a plugin's configuration",
+            "5:10: sink.config.indent: infinity and nan are not allowed in a plugin's configuration",
         ],
     );
     console("tables = [\"a\",\n  \"\"]", &["6:3: sink.config.tables[1]: must not be empty"]);

@@ -72,7 +72,7 @@ fn batch_limits_have_five_layers() {
 }
 
 #[test]
-fn limits_that_nobody_wrote_are_lowered_to_the_memory() {
+fn default_limits_are_lowered_to_the_memory() {
     let batch = only(&format!("{MINIMAL}limits.memory = \"12 MiB\"\ntasks = 2")).batch;
     let limits = batch.resolve(BatchDefaults { max_bytes: Some(64 << 20), ..BatchDefaults::default() });
     assert_eq!((limits.max_bytes, limits.max_record_bytes), (2 << 20, 6 << 20));
@@ -185,8 +185,8 @@ fn what_a_file_lacks_beside_defaults_is_said_of_the_file() {
     assert_eq!(
         folder.findings(),
         [
-            "connectors.d/a.toml: batch.max_bytes: three batches of this size would not fit what limits.memory \
-             has for a task: 16 MiB: lower batch.max_bytes, raise limits.memory or lower tasks",
+            "connectors.d/a.toml: batch.max_bytes: three batches of this size would not fit into a task's \
+             share of limits.memory, 16 MiB: lower batch.max_bytes, raise limits.memory or lower tasks",
             "connectors.d/a.toml: source: topics are missing: add topics = [\"...\"] or topics_regex = '^...' \
              to [source]",
             "connectors.d/a.toml:2:1: sink.config.account: is missing: add account = ..., or set the environment \
@@ -205,7 +205,7 @@ fn defaults_for_transforms_are_placed_in_the_hosts_file() {
 }
 
 #[test]
-fn what_happens_to_refused_records() {
+fn what_happens_to_rejected_records() {
     let on_reject = |defaults: &str, own: &str| {
         let host = format!("[defaults.errors]\n{defaults}\n");
         Folder::new()
@@ -220,7 +220,7 @@ fn what_happens_to_refused_records() {
             "tolerance = \"all\"\ndead_letter_topic = \"dlq.{connector}.{topic}\"\ndead_letter_partitions = 6",
             topic,
         ) else {
-            panic!("no letters")
+            panic!("no dead letters")
         };
         assert_eq!((policy.partitions, policy.replication), (partitions, replication));
         policy.topic.topic("x")

@@ -116,7 +116,7 @@ impl Access {
         };
         let TokenInfo { subject, audience, issuer, expires } = token;
         let until = date(*expires);
-        let said =
+        let claims =
             format!("subject {subject:?}, audience {audience:?}, issuer {issuer:?}, valid until {until}");
         let fix = if *expires <= SystemTime::now() {
             "the token has expired: renew it at its source, or correct the clock of this machine"
@@ -125,7 +125,7 @@ impl Access {
              `.expected.issuer` and `.jwks.endpoint.url`; the broker log has the details"
         };
         PermanentError {
-            reason: format!("kafka rejected the OAuth token ({said}): {reason}"),
+            reason: format!("kafka rejected the OAuth token ({claims}): {reason}"),
             fix: fix.to_owned(),
         }
     }

@@ -78,7 +78,7 @@ impl Tls {
         let pem = || get("ssl.certificate.pem").map(ClientCertificate::Pem);
         let store = || get("ssl.keystore.location").map(ClientCertificate::Store);
         Self {
-            ca: get("ssl.ca.location").filter(|place| place != "probe").map(PathBuf::from),
+            ca: get("ssl.ca.location").filter(|path| path != "probe").map(PathBuf::from),
             ca_pem: get("ssl.ca.pem"),
             checks_host: get("ssl.endpoint.identification.algorithm").is_none_or(|name| name != "none"),
             client: file.or_else(pem).or_else(store),
@@ -96,7 +96,7 @@ impl Tls {
                 let problem = probe.worst()?;
                 Some(self.untrusted(&broker, &host, problem, probe.leaf.as_ref()))
             }
-            TlsFailureHint::Client => Some(self.refused(&broker, reason)),
+            TlsFailureHint::Client => Some(self.client_rejected(&broker, reason)),
             TlsFailureHint::NoTls => Some(format!(
                 "broker {broker} does not use TLS on this port: use the port of its TLS listener, or set \
                  `security.protocol` to PLAINTEXT or SASL_PLAINTEXT"
@@ -168,14 +168,14 @@ impl Tls {
     /// Where the trusted CA certificates come from.
     fn trusted(&self) -> String {
         match (&self.ca, &self.ca_pem) {
-            (Some(place), _) => format!("`ssl.ca.location` ({})", place.display()),
+            (Some(path), _) => format!("`ssl.ca.location` ({})", path.display()),
             (None, Some(_)) => "`ssl.ca.pem`".to_owned(),
             (None, None) => "the system's CA certificates".to_owned(),
         }
     }
 
     /// Explains why a broker may have rejected the client's certificate. Only its TLS alert is known.
-    fn refused(&self, broker: &str, reason: &str) -> String {
+    fn client_rejected(&self, broker: &str, reason: &str) -> String {
         let Some(client) = &self.client else {
             return format!(
                 "broker {broker} requires a client certificate: set `ssl.certificate.location` and `ssl.key.location`"

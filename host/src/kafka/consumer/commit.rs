@@ -175,7 +175,7 @@ impl Shared {
         while let Some(commits) = self.next() {
             let Some(core) = core.upgrade() else { return };
             let result = commit_list(&commits).and_then(|list| core.base.commit(&list, CommitMode::Sync));
-            let result = result.map_err(|error| refused(&core, error, &commits));
+            let result = result.map_err(|error| commit_error(&core, error, &commits));
             self.ended(&commits, result.as_ref().err());
             core.context().enqueue(QueuedEvent::Committed(result.map(|()| positions(&commits))));
         }
@@ -218,7 +218,7 @@ impl Shared {
     }
 }
 
-fn refused(core: &Core, error: KafkaError, commits: &Commits) -> CommitError {
+fn commit_error(core: &Core, error: KafkaError, commits: &Commits) -> CommitError {
     let topics: BTreeSet<&str> = commits.keys().map(|at| at.topic.as_str()).collect();
     let topics: Vec<&str> = topics.into_iter().collect();
     let code = error.rdkafka_error_code();

@@ -23,7 +23,7 @@ pub enum ConsumerError {
         "position {position} of {partition} is outside the log, which goes from {earliest} to {latest}: records \
          were deleted before they were read, or the topic was deleted and created again; to continue, reset the offsets of \
          group {group:?} (kafka-consumer-groups --group {group} --topic {}:{} --reset-offsets) and, if the sink \
-         stores offsets of its own, those as well", partition.topic, partition.partition
+         stores its own offsets, those as well", partition.topic, partition.partition
     )]
     OutOfRange {
         partition: TopicPartition,

@@ -185,11 +185,11 @@ impl OffsetResolver {
         let end = |at: &TopicPartition| Ok((at.clone(), self.watermarks(at, deadline)?.1));
         let mut ends: Positions = partitions.iter().map(end).collect::<Result<_, ConsumerError>>()?;
         // Another task of the group may have done the same in the meantime, and may even have progressed. Its commits win.
-        let meanwhile = self.committed(&partitions, deadline)?;
-        ends.retain(|at, _| !meanwhile.contains_key(at));
+        let newer = self.committed(&partitions, deadline)?;
+        ends.retain(|at, _| !newer.contains_key(at));
         let mut commits = without_metadata(&ends);
         self.commit(&commits, deadline)?;
-        commits.extend(meanwhile);
+        commits.extend(newer);
         Ok(commits)
     }
 

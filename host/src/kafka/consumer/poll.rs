@@ -151,29 +151,29 @@ impl Consumer {
         for at in partitions {
             let start = starts.get(at).ok_or_else(|| ConsumerError::NoStart { partition: at.clone() })?;
             let added = list.add_partition_offset(&at.topic, at.partition, (*start).into());
-            added.map_err(refused("start reading"))?;
+            added.map_err(librdkafka_error("start reading"))?;
         }
         let base = &self.core.base;
         let taken = if *cooperative { base.incremental_assign(&list) } else { base.assign(&list) };
         let mut assigned = self.assigned.borrow_mut();
         assigned.extend(partitions.iter().filter_map(|at| Some((at.clone(), *starts.get(at)?))));
         *pending_rebalance = None;
-        taken.map_err(refused("start reading"))?;
+        taken.map_err(librdkafka_error("start reading"))?;
         // A partition that was paused when it was released is still paused when it is assigned again.
         if self.paused.get() {
-            base.pause(&list).map_err(refused("pause"))
+            base.pause(&list).map_err(librdkafka_error("pause"))
         } else {
-            base.resume(&list).map_err(refused("resume"))
+            base.resume(&list).map_err(librdkafka_error("resume"))
         }
     }
 
     /// Pauses one partition until it is [rewound](Self::rewind) or released.
     ///
     /// # Errors
-    /// When librdkafka refuses.
+    /// When librdkafka returns an error.
     pub fn hold(&self, partition: &TopicPartition) -> Result<(), ConsumerError> {
         self.held.borrow_mut().insert(partition.clone());
-        self.core.base.pause(&to_list([partition])).map_err(refused("pause"))
+        self.core.base.pause(&to_list([partition])).map_err(librdkafka_error("pause"))
     }
 
     pub(super) fn is_held(&self, partition: &TopicPartition) -> bool {
@@ -181,12 +181,12 @@ impl Consumer {
     }
 
     /// Resumes held partitions at the given offsets. Prefetched records of them are discarded. Partitions that the group has
-    /// taken away meanwhile are left out: the event that reports their loss is still to be polled.
+    /// revoked in the meantime are left out: the event that reports it was not polled yet.
     ///
     /// # Errors
-    /// When librdkafka refuses.
+    /// When librdkafka returns an error.
     pub fn rewind(&self, starts: &[(TopicPartition, StartAt)]) -> Result<(), ConsumerError> {
-        let owned = self.core.base.assignment().map_err(refused("rewind"))?;
+        let owned = self.core.base.assignment().map_err(librdkafka_error("rewind"))?;
         let is_owned = |at: &TopicPartition| owned.find_partition(&at.topic, at.partition).is_some();
         let starts: Vec<_> = starts.iter().filter(|(at, _)| is_owned(at)).cloned().collect();
         if starts.is_empty() {
@@ -195,11 +195,12 @@ impl Consumer {
         let mut list = TopicPartitionList::with_capacity(starts.len());
         for (at, start) in &starts {
             let added = list.add_partition_offset(&at.topic, at.partition, (*start).into());
-            added.map_err(refused("rewind"))?;
+            added.map_err(librdkafka_error("rewind"))?;
         }
-        let sought = self.core.base.seek_partitions(list, SEEK_TIMEOUT).map_err(refused("rewind"))?;
+        let sought =
+            self.core.base.seek_partitions(list, SEEK_TIMEOUT).map_err(librdkafka_error("rewind"))?;
         for element in sought.elements() {
-            element.error().map_err(refused("rewind"))?;
+            element.error().map_err(librdkafka_error("rewind"))?;
         }
         self.assigned.borrow_mut().extend(starts.iter().cloned());
         let mut held = self.held.borrow_mut();
@@ -208,7 +209,7 @@ impl Consumer {
             return Ok(());
         }
         let list = to_list(starts.iter().map(|(at, _)| at));
-        self.core.base.resume(&list).map_err(refused("resume"))
+        self.core.base.resume(&list).map_err(librdkafka_error("resume"))
     }
 
     /// Returns the position of each partition from which something was read. Positions include control records of
@@ -237,7 +238,7 @@ impl Consumer {
     /// revocation is pending.
     ///
     /// # Errors
-    /// When librdkafka refuses.
+    /// When librdkafka returns an error.
     pub fn release(&self) -> Result<(), ConsumerError> {
         let mut pending_rebalance = self.context().pending_rebalance();
         let Some(PendingRebalance::Revoke { partitions, cooperative }) = &*pending_rebalance else {
@@ -248,7 +249,7 @@ impl Consumer {
             if *cooperative { base.incremental_unassign(&to_list(partitions)) } else { base.unassign() };
         self.forget(partitions);
         *pending_rebalance = None;
-        given.map_err(refused("give up partitions"))
+        given.map_err(librdkafka_error("give up partitions"))
     }
 
     pub fn assigned(&self) -> Vec<TopicPartition> {
@@ -274,21 +275,21 @@ impl Consumer {
     /// pause only for stalls of half a second or more.
     ///
     /// # Errors
-    /// When librdkafka refuses.
+    /// When librdkafka returns an error.
     pub fn pause(&self) -> Result<(), ConsumerError> {
         self.paused.set(true);
-        self.core.base.pause(&to_list(self.assigned.borrow().keys())).map_err(refused("pause"))
+        self.core.base.pause(&to_list(self.assigned.borrow().keys())).map_err(librdkafka_error("pause"))
     }
 
     /// Resumes all partitions that are not held, from their positions.
     ///
     /// # Errors
-    /// When librdkafka refuses.
+    /// When librdkafka returns an error.
     pub fn resume(&self) -> Result<(), ConsumerError> {
         self.paused.set(false);
         let (assigned, held) = (self.assigned.borrow(), self.held.borrow());
         let list = to_list(assigned.keys().filter(|at| !held.contains(at)));
-        self.core.base.resume(&list).map_err(refused("resume"))
+        self.core.base.resume(&list).map_err(librdkafka_error("resume"))
     }
 
     pub fn is_paused(&self) -> bool {
@@ -380,6 +381,6 @@ impl Consumer {
     }
 }
 
-fn refused(action: &'static str) -> impl Fn(KafkaError) -> ConsumerError {
+fn librdkafka_error(action: &'static str) -> impl Fn(KafkaError) -> ConsumerError {
     move |source| ConsumerError::Librdkafka { action, source }
 }

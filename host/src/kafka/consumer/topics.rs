@@ -21,7 +21,7 @@ pub(super) struct PatternSubscription {
     /// The latest result, until the consumer has subscribed to it.
     found: RefCell<Option<Selection>>,
     /// Mirrors `found.is_some()`.
-    news: Cell<bool>,
+    updated: Cell<bool>,
     /// The current subscription.
     subscribed: RefCell<Option<Selection>>,
 }
@@ -29,13 +29,13 @@ pub(super) struct PatternSubscription {
 impl PatternSubscription {
     /// Whether there is a result that is not subscribed to yet.
     pub(super) fn has_update(&self) -> bool {
-        self.news.get()
+        self.updated.get()
     }
 
     /// Replaces the latest result.
     pub(super) fn learn(&self, selection: Selection) {
         *self.found.borrow_mut() = Some(selection);
-        self.news.set(true);
+        self.updated.set(true);
     }
 }
 
@@ -91,7 +91,7 @@ impl Consumer {
             return None;
         }
         let found = self.matched.found.take()?;
-        self.matched.news.set(false);
+        self.matched.updated.set(false);
         let before = self.matched.subscribed.borrow_mut().replace(found.clone());
         let is_first = before.is_none();
         let before = before.unwrap_or_default();

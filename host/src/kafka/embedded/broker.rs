@@ -16,13 +16,13 @@ use crate::kafka::ffi;
 
 const DEFAULT_MAX_BYTES: u64 = 4 << 30;
 
-/// How an embedded broker is set up.
+/// Options of an embedded broker.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The loopback address (IPv4) that clients connect to; port 0 or `None` means a free port.
     pub listen: Option<SocketAddr>,
-    /// How many bytes of record batches it holds, as sent by producers (compressed), over all topics. Beyond
-    /// that it refuses to take more. At least 1 KiB; by default 4 GiB.
+    /// Maximum size of all stored record batches in bytes, as sent by producers (compressed), over all topics. Produce
+    /// requests that would exceed it are rejected. At least 1 KiB; by default 4 GiB.
     pub max_bytes: u64,
 }
 
@@ -39,7 +39,7 @@ pub struct EmbeddedBroker {
 }
 
 impl EmbeddedBroker {
-    /// Starts a broker; it serves when this returns.
+    /// Starts a broker, which serves requests when this returns.
     ///
     /// # Errors
     /// When the address is not IPv4 loopback or is taken, or when librdkafka cannot start the cluster.
@@ -48,11 +48,11 @@ impl EmbeddedBroker {
         let host: ThreadedProducer<Quiet> = ClientConfig::new()
             .set("test.mock.num.brokers", "1")
             .set("client.id", "tidegate-embedded-broker")
-            // The mock takes requests as large as its host would take responses.
+            // The mock's limit for requests is its client's limit for responses.
             .set("receive.message.max.bytes", "1000000000")
-            // Never produces: this is the budget of the log, read by `mock_hooks.c`.
+            // This client never produces; `mock_hooks.c` reads this property as the maximum size of the log.
             .set("queue.buffering.max.kbytes", (options.max_bytes / 1024).clamp(1, i32::MAX as u64).to_string())
-            // Keeps its own, idle client from knocking at the port that the mock has moved away from.
+            // Prevents its own, idle client from reconnecting to the port that the mock no longer listens on.
             .set("reconnect.backoff.max.ms", "3600000")
             .set("reconnect.backoff.ms", "3600000")
             .set_log_level(RDKafkaLogLevel::Critical)
@@ -78,23 +78,24 @@ impl EmbeddedBroker {
     /// Creates a topic. Returns false when it exists already, whatever its number of partitions.
     ///
     /// # Errors
-    /// When `partitions` is 0 or more than librdkafka takes, or the name is refused.
+    /// When `partitions` is 0 or more than librdkafka accepts, or the name is invalid.
     pub fn create_topic(&self, name: &str, partitions: u32) -> Result<bool, BrokerError> {
-        let refused = |reason: String| BrokerError::Topic { name: name.to_owned(), reason };
+        let rejected = |reason: String| BrokerError::Topic { name: name.to_owned(), reason };
         let count = i32::try_from(partitions).ok().filter(|&count| count > 0);
-        let count = count.ok_or_else(|| refused(format!("{partitions} is no number of partitions")))?;
+        let count =
+            count.ok_or_else(|| rejected(format!("{partitions} is not a valid number of partitions")))?;
         let cluster = self.host.client().mock_cluster().ok_or(BrokerError::NoCluster)?;
         match cluster.create_topic(name, count, 1) {
             Ok(()) => Ok(true),
             Err(KafkaError::MockCluster(RDKafkaErrorCode::TopicAlreadyExists)) => Ok(false),
-            Err(error) => Err(refused(error.to_string())),
+            Err(error) => Err(rejected(error.to_string())),
         }
     }
 
-    /// Answers from now on as if a topic had been deleted. For tests.
+    /// Responds from now on as if a topic had been deleted. For tests.
     ///
     /// # Errors
-    /// When librdkafka refuses.
+    /// When librdkafka returns an error.
     pub fn delete_topic(&self, name: &str) -> Result<(), BrokerError> {
         let cluster = self.host.client().mock_cluster().ok_or(BrokerError::NoCluster)?;
         let error = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
@@ -102,10 +103,10 @@ impl EmbeddedBroker {
     }
 
     /// Stops serving and closes all connections, or serves again on the same port; the log is kept. For tests
-    /// and for showing what a lost broker looks like.
+    /// and to demonstrate an outage.
     ///
     /// # Errors
-    /// When librdkafka refuses.
+    /// When librdkafka returns an error.
     pub fn set_reachable(&self, reachable: bool) -> Result<(), BrokerError> {
         let cluster = self.host.client().mock_cluster().ok_or(BrokerError::NoCluster)?;
         let done = if reachable { cluster.broker_up(1) } else { cluster.broker_down(1) };
@@ -119,7 +120,7 @@ impl fmt::Debug for EmbeddedBroker {
     }
 }
 
-/// Why an embedded broker does not start or takes no topic.
+/// Why an embedded broker cannot start or create a topic.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BrokerError {
@@ -129,15 +130,15 @@ pub enum BrokerError {
          IPv4 loopback only; use 127.0.0.1:{}", listen.port()
     )]
     NotLoopback {
-        /// The refused address.
+        /// The rejected address.
         listen: SocketAddr,
     },
     /// The address cannot be bound.
     #[error("the embedded broker cannot listen on {listen}: {reason}; choose a free port")]
     Bind {
-        /// The refused address.
+        /// The rejected address.
         listen: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         reason: io::Error,
     },
     /// librdkafka could not move its listener.
@@ -146,7 +147,7 @@ pub enum BrokerError {
         /// The address.
         listen: SocketAddrV4,
     },
-    /// librdkafka could not start or steer the mock cluster.
+    /// librdkafka could not start or configure the mock cluster.
     #[error("the embedded broker does not work: {0}")]
     Start(#[source] KafkaError),
     /// librdkafka started without a mock cluster.
@@ -162,7 +163,7 @@ pub enum BrokerError {
     },
 }
 
-/// Returns the address when a fixed port was asked for and is free.
+/// Returns the address if a fixed port was requested and is free.
 fn checked_address(listen: SocketAddr) -> Result<Option<SocketAddrV4>, BrokerError> {
     let SocketAddr::V4(address) = listen else {
         return Err(BrokerError::NotLoopback { listen });
@@ -170,15 +171,15 @@ fn checked_address(listen: SocketAddr) -> Result<Option<SocketAddrV4>, BrokerErr
     if !address.ip().is_loopback() {
         return Err(BrokerError::NotLoopback { listen });
     }
-    // librdkafka aborts the process when it cannot bind: find out before it tries.
+    // librdkafka aborts the process when it cannot bind: so check before it tries.
     let probe = TcpListener::bind(address).map_err(|reason| BrokerError::Bind { listen, reason })?;
     drop(probe);
     Ok((address.port() != 0).then_some(address))
 }
 
-/// A free address on loopback, below the ports that systems give to clients: one of those may be taken by a client, even
-/// by one that tries to reach this broker, whenever the broker is down, and librdkafka aborts the process when it cannot
-/// bind again. `None` leaves the choice to librdkafka.
+/// A free address on loopback, below the ephemeral port range: an ephemeral port may be taken by a client while the
+/// broker is down, even by one that tries to reach this broker, and librdkafka aborts the process when it cannot bind
+/// again. `None` leaves the choice to librdkafka.
 fn free_address() -> Option<SocketAddrV4> {
     const PORTS: std::ops::Range<u16> = 20_000..32_000;
     let random = |attempt: u32| RandomState::new().hash_one(attempt) % u64::from(PORTS.end - PORTS.start);
@@ -188,7 +189,7 @@ fn free_address() -> Option<SocketAddrV4> {
     free.next()
 }
 
-/// The hosting client has nothing to say: it is never used as a client.
+/// Logs the hosting client's messages at debug level only: it is never used as a client.
 struct Quiet;
 
 impl ClientContext for Quiet {

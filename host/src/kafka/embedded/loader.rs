@@ -38,7 +38,7 @@ impl<'a> Loader<'a> {
         Self { broker, partitions: DEFAULT_PARTITIONS }
     }
 
-    /// Sets how many partitions a topic gets that the loader has to create.
+    /// Sets the number of partitions of topics that the loader creates.
     #[must_use]
     pub fn partitions(mut self, partitions: u32) -> Self {
         self.partitions = partitions;
@@ -49,8 +49,8 @@ impl<'a> Loader<'a> {
     /// decompressed.
     ///
     /// # Errors
-    /// At the first bad line, with its number, or the first record that the broker refuses. What was sent
-    /// before stays in the broker.
+    /// At the first bad line, with its number, or the first record that the broker rejects. Records sent
+    /// before stay in the broker.
     pub fn load(&self, path: &Path) -> Result<LoadReport, LoadError> {
         let file = File::open(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
         let gzipped = path.extension().is_some_and(|extension| extension == "gz");
@@ -90,10 +90,10 @@ pub enum LoadError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A line is no record.
+    /// A line is not a record.
     #[error("{}:{line}: {reason}", path.display())]
     Line {
         /// The file.
@@ -106,11 +106,11 @@ pub enum LoadError {
     /// A topic could not be created.
     #[error(transparent)]
     Broker(#[from] BrokerError),
-    /// The producer could not be made, or librdkafka takes no more.
+    /// The producer could not be made, or librdkafka's queue is full.
     #[error("cannot send to the embedded broker: {0}")]
     Send(#[source] KafkaError),
-    /// The broker refused a record.
-    #[error("the embedded broker refused a record of topic {topic:?}: {source}{}", hint(source))]
+    /// The broker rejected a record.
+    #[error("the embedded broker rejected a record of topic {topic:?}: {source}{}", hint(source))]
     Rejected {
         /// The record's topic.
         topic: String,
@@ -146,7 +146,7 @@ struct Record {
 
 impl Record {
     fn parse(line: &str) -> Result<Self, String> {
-        let line: Line = serde_json::from_str(line).map_err(|error| format!("is no record: {error}"))?;
+        let line: Line = serde_json::from_str(line).map_err(|error| format!("is not a record: {error}"))?;
         if line.topic.is_empty() {
             return Err("the topic is empty".to_owned());
         }
@@ -164,13 +164,13 @@ fn payload(name: &str, text: Option<String>, base64: Option<String>) -> Result<O
         (Some(_), Some(_)) => Err(format!("has both {name} and {name}_base64; keep one")),
         (Some(text), None) => Ok(Some(text.into_bytes())),
         (None, Some(text)) => {
-            STANDARD.decode(text).map(Some).map_err(|error| format!("{name}_base64 is no base64: {error}"))
+            STANDARD.decode(text).map(Some).map_err(|error| format!("{name}_base64 is not base64: {error}"))
         }
         (None, None) => Ok(None),
     }
 }
 
-/// One file on its way into the broker.
+/// The state of loading one file.
 struct Run<'a> {
     loader: &'a Loader<'a>,
     producer: BaseProducer<Deliveries>,

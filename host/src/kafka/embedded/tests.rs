@@ -33,9 +33,9 @@ fn read_all(servers: &str, topic: &str) -> Vec<OwnedMessage> {
     }
     consumer.assign(&list).unwrap();
     let (mut messages, mut ended) = (Vec::new(), 0);
-    let patience = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while ended < partitions {
-        assert!(Instant::now() < patience, "{topic}: only {} records after a minute", messages.len());
+        assert!(Instant::now() < deadline, "{topic}: only {} records after a minute", messages.len());
         match consumer.poll(Duration::from_secs(1)) {
             Some(Ok(message)) => messages.push(message.detach()),
             Some(Err(KafkaError::PartitionEOF(_))) => ended += 1,
@@ -164,11 +164,11 @@ fn addresses_that_are_taken_or_open_to_others_are_refused() {
 fn a_bad_line_is_named() {
     let broker = EmbeddedBroker::start(&Options::default()).unwrap();
     for (line, reason) in [
-        ("{", "is no record"),
+        ("{", "is not a record"),
         (r#"{"key":"k"}"#, "missing field `topic`"),
         (r#"{"topic":""}"#, "the topic is empty"),
         (r#"{"topic":"t","key":"k","key_base64":"aw=="}"#, "both key and key_base64"),
-        (r#"{"topic":"t","value_base64":"%"}"#, "value_base64 is no base64"),
+        (r#"{"topic":"t","value_base64":"%"}"#, "value_base64 is not base64"),
         (r#"{"topic":"t","value":{"a":1}}"#, "expected a string"),
     ] {
         let mut file = tempfile::Builder::new().suffix(".jsonl").tempfile().unwrap();

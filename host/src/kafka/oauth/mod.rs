@@ -1,8 +1,8 @@
-//! SASL/OAUTHBEARER: where tokens come from, and the thread that keeps a client supplied with them.
+//! SASL/OAUTHBEARER: the sources of tokens, and the thread that sets them on a client.
 //!
-//! librdkafka gets tokens itself only when it is built with curl, so its properties for that are taken over
-//! here, with the same names and meaning. Tokens are set from a thread of their own, before they expire: a slow
-//! token endpoint never holds up a poll loop.
+//! librdkafka can only fetch tokens itself when it is built with curl. So its properties for that are read here, with
+//! the same names and meaning. Tokens are set from a separate thread before they expire, so a slow token endpoint never
+//! blocks a poll loop.
 
 mod refresh;
 mod source;

@@ -1,4 +1,4 @@
-//! The thread that gets a client its tokens before the old ones expire.
+//! The thread that renews a client's tokens before they expire.
 
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
@@ -13,34 +13,35 @@ use crate::kafka::ffi;
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const MAX_RETRY: Duration = Duration::from_secs(30);
 
-/// Whether a client still wants tokens.
+/// The result of setting a token on a client.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::kafka) enum TokenOutcome {
-    /// It took the token.
+    /// The token was set.
     Accepted,
-    /// It refused it, for this reason.
+    /// The client rejected it, for this reason.
     Rejected(String),
-    /// It is gone.
+    /// The client was dropped.
     ClientGone,
 }
 
-/// Whom tokens are for.
+/// Receives tokens.
 pub(in crate::kafka) trait TokenReceiver: Send + 'static {
-    /// Takes a token.
+    /// Sets a token.
     fn apply_token(&self, token: &Token) -> TokenOutcome;
 
-    /// Hears why there is no new one; it is tried again. The reason may be `news`, or that of the last time.
-    fn on_failure(&self, reason: &str, news: bool);
+    /// Called when no new token could be obtained; the attempt is repeated. `is_new` is false if the reason is the same
+    /// as before.
+    fn on_failure(&self, reason: &str, is_new: bool);
 
-    /// Hears that there is one again.
+    /// Called when a token was obtained after a failure.
     fn on_recovery(&self);
 }
 
-/// A client that only the log hears of.
+/// A client whose failures are only logged.
 struct LoggedClient<F> {
-    /// What the log calls it.
+    /// Its name in the log.
     name: String,
-    /// Hands it a token.
+    /// Sets a token on it.
     set_token: F,
 }
 
@@ -49,8 +50,8 @@ impl<F: Fn(&Token) -> TokenOutcome + Send + 'static> TokenReceiver for LoggedCli
         (self.set_token)(token)
     }
 
-    fn on_failure(&self, reason: &str, news: bool) {
-        if news {
+    fn on_failure(&self, reason: &str, is_new: bool) {
+        if is_new {
             tracing::warn!(client = self.name, reason, "cannot get an OAuth token for kafka; retrying");
         }
     }
@@ -60,7 +61,7 @@ impl<F: Fn(&Token) -> TokenOutcome + Send + 'static> TokenReceiver for LoggedCli
     }
 }
 
-/// Keeps a client supplied with tokens until it is dropped.
+/// Renews the tokens of a client until it is dropped.
 #[derive(Debug)]
 pub(in crate::kafka) struct TokenRefresher {
     /// Dropping it wakes and ends the thread.
@@ -68,7 +69,7 @@ pub(in crate::kafka) struct TokenRefresher {
 }
 
 impl TokenRefresher {
-    /// As [`Self::start`], for a client that is told of nothing else, if it needs tokens at all.
+    /// Like [`Self::start`], for a client whose failures are only logged. Does nothing if there is no token source.
     pub(in crate::kafka) fn for_client(
         tokens: Option<TokenSource>,
         name: &str,
@@ -78,8 +79,8 @@ impl TokenRefresher {
         tokens.map(start).transpose()
     }
 
-    /// Starts the thread: it gets a token at once, hands it to `client`, and again when four fifths of its lifetime are
-    /// over. Failures are told and retried.
+    /// Starts the thread: it obtains a token, sets it on `client`, and repeats that after four fifths of its lifetime.
+    /// Failures are reported and retried.
     pub(in crate::kafka) fn start(
         source: TokenSource,
         name: &str,
@@ -108,32 +109,32 @@ impl TokenRefresher {
     }
 }
 
-/// Returns how long to keep a token: four fifths of what is left of it.
+/// Returns the time until a token is renewed: four fifths of its remaining lifetime.
 fn until_refresh(expires: SystemTime, now: SystemTime) -> Duration {
     let left = expires.duration_since(now).unwrap_or_default();
     (left * 4 / 5).max(FIRST_RETRY)
 }
 
-/// Remembers a failure until it changes or is over, and backs off.
+/// The current failure, to report each reason once, and the backoff.
 #[derive(Default)]
 struct Failure {
-    said: Option<String>,
+    reported: Option<String>,
     wait: Duration,
 }
 
 impl Failure {
     fn again(&mut self, client: &impl TokenReceiver, reason: &str) -> Duration {
-        let news = self.said.as_deref() != Some(reason);
-        client.on_failure(reason, news);
-        if news {
-            self.said = Some(reason.to_owned());
+        let is_new = self.reported.as_deref() != Some(reason);
+        client.on_failure(reason, is_new);
+        if is_new {
+            self.reported = Some(reason.to_owned());
         }
         self.wait = (self.wait * 2).clamp(FIRST_RETRY, MAX_RETRY);
         self.wait
     }
 
     fn over(&mut self, client: &impl TokenReceiver, next: Duration) -> Duration {
-        if self.said.take().is_some() {
+        if self.reported.take().is_some() {
             client.on_recovery();
         }
         self.wait = Duration::ZERO;
@@ -141,20 +142,20 @@ impl Failure {
     }
 }
 
-/// Returns milliseconds since the Unix epoch, as librdkafka wants them.
+/// Returns milliseconds since the Unix epoch, as librdkafka expects them.
 fn epoch_ms(time: SystemTime) -> i64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Hands `token` to a client.
+/// Sets `token` on a client.
 pub(in crate::kafka) fn apply_token<C: ClientContext>(client: &Client<C>, token: &Token) -> TokenOutcome {
     let expires = epoch_ms(token.expires);
     let set = ffi::set_oauth_token(client, &token.value, &token.principal, expires, &token.extensions);
     set.map_or_else(TokenOutcome::Rejected, |()| TokenOutcome::Accepted)
 }
 
-/// Gets a token and hands it to a client, once: for clients that live for one look-up.
+/// Obtains a token and sets it on a client, once: for clients that exist for one query.
 pub(in crate::kafka) fn set_token_once<C: ClientContext>(
     client: &Client<C>,
     source: &TokenSource,
@@ -162,7 +163,7 @@ pub(in crate::kafka) fn set_token_once<C: ClientContext>(
     let token = source.fetch()?;
     match apply_token(client, &token) {
         TokenOutcome::Rejected(reason) => {
-            tracing::debug!(reason, "kafka client refused the OAuth token");
+            tracing::debug!(reason, "kafka client rejected the OAuth token");
             Err(OAuthError::Incomplete("a token that the kafka client accepts"))
         }
         TokenOutcome::Accepted | TokenOutcome::ClientGone => Ok(token),

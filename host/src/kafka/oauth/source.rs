@@ -1,4 +1,4 @@
-//! Where tokens come from: a token endpoint, a file, or (for tests) thin air.
+//! Sources of tokens: a token endpoint, a file, or an unsecured token for tests.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use crate::kafka::access::date;
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
-/// RFC 6749 lets an endpoint leave out `expires_in`, and a token file need not hold a JWT.
+/// RFC 6749 allows an endpoint to omit `expires_in`, and a token file need not contain a JWT.
 const UNKNOWN_LIFETIME: Duration = Duration::from_secs(300);
-/// Properties of librdkafka that are served here, when the mechanism is OAUTHBEARER.
+/// Properties of librdkafka that are implemented here for the mechanism OAUTHBEARER.
 const METHOD: &str = "sasl.oauthbearer.method";
 const ENDPOINT: &str = "sasl.oauthbearer.token.endpoint.url";
 const CLIENT_ID: &str = "sasl.oauthbearer.client.id";
@@ -24,14 +24,14 @@ const SCOPE: &str = "sasl.oauthbearer.scope";
 const EXTENSIONS: &str = "sasl.oauthbearer.extensions";
 const CONFIG: &str = "sasl.oauthbearer.config";
 const UNSECURED: &str = "enable.sasl.oauthbearer.unsecure.jwt";
-/// Our own: a file that holds a token and is read again for every refresh.
+/// Tidegate's own: a file with a token, which is read again for every renewal.
 const TOKEN_FILE: &str = "tidegate.oauth.token.file";
 
-/// Why there is no token.
+/// Why no token could be obtained.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OAuthError {
-    /// The properties name no source of tokens, or half of one.
+    /// The properties of the token source are missing or incomplete.
     #[error("OAuth needs {0}")]
     Incomplete(&'static str),
     /// A property has a value that is not supported.
@@ -39,15 +39,15 @@ pub enum OAuthError {
     Property {
         /// The property.
         property: &'static str,
-        /// What it may be.
+        /// The accepted values.
         reason: &'static str,
     },
-    /// The token endpoint cannot be reached or refuses.
-    #[error("token endpoint {endpoint} gave no token: {reason}")]
+    /// The token endpoint cannot be reached or returns an error.
+    #[error("token endpoint {endpoint} returned no token: {reason}")]
     Endpoint {
         /// Its URL.
         endpoint: String,
-        /// What it said, or why it cannot be reached.
+        /// Its error, or why it cannot be reached.
         reason: String,
     },
     /// The token is of no use any more.
@@ -55,7 +55,7 @@ pub enum OAuthError {
     Expired {
         /// The file or the endpoint.
         source_of: String,
-        /// When.
+        /// The expiry time.
         at: String,
     },
     /// The token file cannot be read or is empty.
@@ -68,24 +68,24 @@ pub enum OAuthError {
     },
 }
 
-/// A token and what librdkafka wants to know about it.
+/// A token with its properties for librdkafka.
 #[derive(Clone)]
 pub(in crate::kafka) struct Token {
-    /// What is sent to the broker.
+    /// The text that is sent to the broker.
     pub(in crate::kafka) value: String,
-    /// The name of whom it authenticates; for logs only, as are the next two.
+    /// The authenticated principal; this and the next two are only for logs.
     pub(in crate::kafka) principal: String,
-    /// Whom it is for.
+    /// The audience.
     pub(in crate::kafka) audience: String,
-    /// Who gave it.
+    /// The issuer.
     pub(in crate::kafka) issuer: String,
-    /// When it stops being valid.
+    /// The expiry time.
     pub(in crate::kafka) expires: SystemTime,
     /// SASL extensions (KIP-342), such as Confluent Cloud's `logicalCluster`.
     pub(in crate::kafka) extensions: Vec<(String, String)>,
 }
 
-/// Gets tokens.
+/// Obtains tokens.
 #[derive(Clone)]
 pub(in crate::kafka) struct TokenSource {
     kind: Kind,
@@ -102,7 +102,7 @@ enum Kind {
         scope: Option<String>,
     },
     File(PathBuf),
-    /// An unsecured JWT (RFC 7515, appendix A.5), as librdkafka's and Kafka's own, for development brokers.
+    /// An unsecured JWT (RFC 7515, appendix A.5), like those of librdkafka and Kafka, for development brokers.
     Unsecured {
         principal: String,
         scope: Option<String>,
@@ -111,8 +111,8 @@ enum Kind {
 }
 
 impl TokenSource {
-    /// Returns the properties without those served here, and the token source that they describe; none when
-    /// the mechanism is another.
+    /// Returns the properties without those implemented here, and the token source that they describe; `None` when
+    /// another mechanism is used.
     ///
     /// # Errors
     /// When the mechanism is OAUTHBEARER and the source is incomplete.
@@ -157,10 +157,10 @@ impl TokenSource {
         Ok((rest, Some(Self { kind, extensions })))
     }
 
-    /// Gets a token now. Blocks for up to 20 seconds.
+    /// Obtains a token. Blocks for up to 20 seconds.
     ///
     /// # Errors
-    /// When the endpoint or the file gives none that is valid. The error holds neither token nor secret.
+    /// When the endpoint or the file has no valid token. The error contains neither token nor secret.
     pub(in crate::kafka) fn fetch(&self) -> Result<Token, OAuthError> {
         let (value, lifetime) = match &self.kind {
             Kind::Endpoint { url, client_id, client_secret, scope } => {
@@ -174,7 +174,7 @@ impl TokenSource {
         let claims = claims(&value);
         let stated = claims["exp"].as_f64().filter(|seconds| (0.0..1e12).contains(seconds));
         let stated = stated.map(|seconds| UNIX_EPOCH + Duration::from_secs_f64(seconds));
-        // The claim of the token counts for more than the endpoint's word about it: the broker looks at it.
+        // The token's claim takes precedence over the endpoint's `expires_in`, because the broker checks the claim.
         let expires = stated.unwrap_or_else(|| SystemTime::now() + lifetime.unwrap_or(UNKNOWN_LIFETIME));
         if expires <= SystemTime::now() {
             return Err(OAuthError::Expired { source_of: self.name(), at: date(expires) });
@@ -232,7 +232,7 @@ fn request(
         .tls_config(tls)
         .build()
         .into();
-    // As librdkafka does it: the credentials in the header, the grant and the scope in the form.
+    // As in librdkafka, the credentials are in the header, and the grant and the scope in the form.
     let credentials = STANDARD.encode(format!("{client_id}:{client_secret}"));
     let mut form = vec![("grant_type", "client_credentials")];
     form.extend(scope.map(|scope| ("scope", scope)));
@@ -248,12 +248,12 @@ fn request(
         return Err(failed(format!("{status}{}", stated_error(&body))));
     }
     let answer: Answer = serde_json::from_str(&body)
-        .map_err(|_| failed("its answer is no JSON object with `access_token`".to_owned()))?;
+        .map_err(|_| failed("its response is not a JSON object with `access_token`".to_owned()))?;
     let lifetime = answer.expires_in.filter(|seconds| (0.0..1e9).contains(seconds));
     Ok((answer.access_token, lifetime.map(Duration::from_secs_f64)))
 }
 
-/// RFC 6749, section 5.2: only these two fields, so that nothing else an endpoint echoes gets into a log.
+/// RFC 6749, section 5.2: only these two fields, so that nothing else that an endpoint returns gets into the log.
 fn stated_error(body: &str) -> String {
     let body: Value = serde_json::from_str(body).unwrap_or_default();
     let fields = ["error", "error_description"];
@@ -276,7 +276,7 @@ fn read(path: &PathBuf) -> Result<String, OAuthError> {
     Ok(token.to_owned())
 }
 
-/// Returns the claims of a JWT, or null when it is another kind of token.
+/// Returns the claims of a JWT, or null for another kind of token.
 fn claims(token: &str) -> Value {
     let payload = token.split('.').nth(1).unwrap_or_default().trim_end_matches('=');
     let payload = URL_SAFE_NO_PAD.decode(payload).unwrap_or_default();

@@ -12,7 +12,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
 use super::*;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Answers each request with the next of `answers` (status and body) and passes on what was asked.
 fn endpoint(answers: Vec<(u16, String)>) -> (String, Receiver<String>) {
@@ -96,7 +96,7 @@ fn a_token_endpoint_is_asked_as_rfc_6749_says() {
     assert!((590..=600).contains(&left(token.expires)));
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     assert_eq!(token.extensions, [pair("logicalCluster", "lkc-1"), pair("identityPoolId", "pool-2")]);
-    let request = requests.recv_timeout(PATIENCE).unwrap();
+    let request = requests.recv_timeout(TIMEOUT).unwrap();
     assert!(request.starts_with("POST /token "), "{request}");
     assert!(request.contains(" Basic bWU6czNjcmV0\r\n"), "{request}"); // me:s3cret
     assert!(
@@ -106,13 +106,13 @@ fn a_token_endpoint_is_asked_as_rfc_6749_says() {
 }
 
 #[test]
-fn refusals_say_what_the_endpoint_said_and_nothing_secret() {
+fn errors_contain_the_endpoints_message_and_no_secret() {
     let denied = r#"{"error":"invalid_client","error_description":"no such client","echo":"s3cret"}"#;
     let (url, _requests) = endpoint(vec![(401, denied.to_owned()), (200, "<html>s3cret</html>".to_owned())]);
     let source = source(&oidc(&url));
     let mut texts: Vec<String> = (0..2).map(|_| source.fetch().err().unwrap().to_string()).collect();
     assert!(texts[0].contains("401") && texts[0].contains("invalid_client: no such client"), "{}", texts[0]);
-    assert!(texts[1].contains("no JSON object"), "{}", texts[1]);
+    assert!(texts[1].contains("not a JSON object"), "{}", texts[1]);
     texts.push(format!("{source:?}"));
     assert!(texts.iter().all(|text| text.contains(&url) && !text.contains("s3cret")), "{texts:?}");
 }
@@ -171,10 +171,10 @@ fn tokens_are_renewed_before_they_expire_and_failures_are_retried() {
     let (url, requests) = endpoint(vec![(503, String::new()), token(1), token(3600)]);
     let (given, tokens) = channel();
     let refresher = TokenRefresher::start(source(&oidc(&url)), "test", Taker(given));
-    assert_eq!(tokens.recv_timeout(PATIENCE).unwrap(), "t1");
-    assert_eq!(tokens.recv_timeout(PATIENCE).unwrap(), "t3600");
+    assert_eq!(tokens.recv_timeout(TIMEOUT).unwrap(), "t1");
+    assert_eq!(tokens.recv_timeout(TIMEOUT).unwrap(), "t3600");
     assert_eq!(requests.iter().take(3).count(), 3);
     drop(refresher);
     // Its thread ends and with it the sender, long before the token is due.
-    assert!(tokens.recv_timeout(PATIENCE) == Err(std::sync::mpsc::RecvTimeoutError::Disconnected));
+    assert!(tokens.recv_timeout(TIMEOUT) == Err(std::sync::mpsc::RecvTimeoutError::Disconnected));
 }

@@ -7,17 +7,17 @@ use rdkafka::error::RDKafkaErrorCode;
 use crate::kafka::client::ClientError;
 use crate::kafka::oauth::OAuthError;
 
-/// Why records could not be produced. Some of them may be in the topic all the same.
+/// Why records could not be produced. Some of them may have been written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProduceError {
-    /// The settings are refused.
+    /// The settings are invalid.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// There is no OAuth token.
+    /// No OAuth token could be obtained.
     #[error(transparent)]
     OAuth(#[from] OAuthError),
-    /// A thread of the producer's own could not be started.
+    /// The producer's thread could not be started.
     #[error("cannot start a thread for the producer: {0}")]
     Thread(#[from] std::io::Error),
     /// A topic is missing and cannot be created.
@@ -25,55 +25,55 @@ pub enum ProduceError {
     NoTopic {
         /// The topic.
         topic: String,
-        /// What the broker or librdkafka said.
+        /// The error of the broker or librdkafka.
         reason: String,
-        /// What to do.
+        /// The suggested fix.
         fix: &'static str,
     },
-    /// The broker or librdkafka refuses for a reason that does not pass.
+    /// A permanent error of the broker or librdkafka.
     #[error("writing to topic {topic:?} failed: {reason}; {fix}")]
     Rejected {
         /// The topic.
         topic: String,
-        /// What the broker or librdkafka said.
+        /// The error of the broker or librdkafka.
         reason: String,
-        /// What to do.
+        /// The suggested fix.
         fix: &'static str,
     },
-    /// Nobody acknowledged in time.
+    /// The brokers did not acknowledge in time.
     #[error("topic {topic:?} cannot be written to: nothing was acknowledged within {:.1} s: {reason}", waited.as_secs_f64())]
     TimedOut {
         /// The topic.
         topic: String,
-        /// How long that was.
+        /// How long the producer waited.
         waited: Duration,
-        /// The last reason that is known.
+        /// The last known reason.
         reason: String,
     },
-    /// Whoever waited did not want to wait any longer.
+    /// The caller stopped waiting.
     #[error("writing to topic {topic:?} was given up before it was acknowledged: {reason}")]
     GivenUp {
         /// The topic.
         topic: String,
-        /// The last reason that is known.
+        /// The last known reason.
         reason: String,
     },
 }
 
 impl ProduceError {
-    /// The broker or librdkafka refuses a record.
+    /// The broker or librdkafka rejected a record.
     pub(super) fn rejected(topic: &str, code: RDKafkaErrorCode) -> Self {
         Self::Rejected { topic: topic.to_owned(), reason: code.to_string(), fix: fix(code) }
     }
 
-    /// The broker or librdkafka refuses to create a topic.
+    /// The broker or librdkafka did not create a topic.
     pub(super) fn not_created(topic: &str, code: RDKafkaErrorCode) -> Self {
         let fix = match code {
             RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed => {
                 "create it, or grant the user CREATE, DESCRIBE and WRITE on it"
             }
             RDKafkaErrorCode::InvalidReplicationFactor => {
-                "set errors.dead_letter_replication to what the cluster has brokers for"
+                "lower errors.dead_letter_replication to the number of brokers"
             }
             RDKafkaErrorCode::InvalidTopic => "set another errors.dead_letter_topic",
             _ => "create it, with cleanup.policy=delete",
@@ -101,6 +101,6 @@ fn fix(code: RDKafkaErrorCode) -> &'static str {
         Code::Authentication | Code::SaslAuthenticationFailed => {
             "check the credentials, `sasl.mechanism` and `security.protocol`"
         }
-        _ => "look at the brokers' logs",
+        _ => "check the brokers' logs",
     }
 }

@@ -1,7 +1,7 @@
 //! A producer for records that must not be lost: [`Producer::send`] returns when all of them are acknowledged.
 //!
-//! It is idempotent and waits for all replicas; librdkafka retries in order until the settings' time is up. Topics that
-//! are missing are created first.
+//! It is idempotent and waits for all replicas; librdkafka retries in order until the timeout in the settings. Missing
+//! topics are created first.
 
 mod error;
 mod reports;

@@ -1,4 +1,4 @@
-//! What the brokers say of records that were sent: counted here, by librdkafka's callbacks.
+//! Tracks delivery reports, which librdkafka's callbacks deliver.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,22 +8,22 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message as _};
 use rdkafka::producer::ProducerContext;
 
-/// Counts what is on its way.
+/// Tracks records in flight.
 pub(super) struct Reports {
     owner: String,
     state: Mutex<State>,
 }
 
-/// What is on its way, and what went wrong.
+/// Records in flight, and errors.
 #[derive(Default)]
 pub(super) struct State {
-    /// Records that were sent and are not reported yet.
+    /// Number of records without a delivery report.
     pub(super) records: usize,
     /// Their bytes.
     pub(super) bytes: usize,
     /// The first record that failed: its topic, and why.
     pub(super) failure: Option<(String, RDKafkaErrorCode)>,
-    /// The last error of a connection: it knows more than a report of a record that timed out.
+    /// The last connection error, which is more specific than the report of a record that timed out.
     pub(super) reason: Option<String>,
 }
 
@@ -38,18 +38,18 @@ impl Reports {
 }
 
 impl ClientContext for Reports {
-    // Tokens are set by a thread of their own (see `oauth`), so the request for one is ignored.
+    // Tokens are set by a separate thread (see `oauth`), so the request for one is ignored.
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = false;
 
     fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
-        // What matters comes as an error or with a report, too.
+        // Relevant messages are also reported as errors or in delivery reports.
         tracing::debug!(client = self.owner, facility, message, "librdkafka");
     }
 
     fn stats_raw(&self, _: &[u8]) {}
 
     fn error(&self, error: KafkaError, reason: &str) {
-        // "1/1 brokers are down" says less than what came before it.
+        // "1/1 brokers are down" is less specific than the error before it.
         if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
             self.state().reason = Some(reason.to_owned());
         }

@@ -1,4 +1,4 @@
-//! The producer: records go out, and are waited for.
+//! The producer: sends records and waits for their acknowledgements.
 
 use std::collections::HashMap;
 use std::ffi::CString;
@@ -15,13 +15,13 @@ use crate::kafka::client::ClientError;
 use crate::kafka::ffi;
 use crate::kafka::oauth::{TokenOutcome, TokenRefresher, apply_token};
 
-/// Most bytes on their way at a time; a larger record travels alone.
+/// Maximum number of bytes in flight; a larger record is sent alone.
 const WINDOW: usize = 16 << 20;
-/// How often reports are looked for while they should come at any moment, and while they do not.
+/// How long to wait between polls for reports: at first, and after `SOON`.
 const SHORT_PAUSE: Duration = Duration::from_millis(1);
 const LONG_PAUSE: Duration = Duration::from_millis(20);
 const SOON: Duration = Duration::from_millis(200);
-/// How long the reports of what was given up are waited for.
+/// How long to wait for the reports of purged records.
 const PURGE_TIME: Duration = Duration::from_millis(500);
 
 /// A record to be produced.
@@ -29,13 +29,13 @@ const PURGE_TIME: Duration = Duration::from_millis(500);
 pub struct ProducerRecord<'r> {
     /// Topic.
     pub topic: &'r str,
-    /// Partition; none leaves it to a hash of the key, or to chance.
+    /// Partition; `None` for a hash of the key, or a random one without a key.
     pub partition: Option<i32>,
-    /// Milliseconds since the epoch; none: now.
+    /// Milliseconds since the epoch; `None` for now.
     pub timestamp_ms: Option<i64>,
-    /// Key; none is Kafka's null.
+    /// Key; `None` is Kafka's null.
     pub key: Option<&'r [u8]>,
-    /// Value; none is Kafka's null.
+    /// Value; `None` is Kafka's null.
     pub value: Option<&'r [u8]>,
     /// Headers, in order.
     pub headers: &'r [(&'r [u8], Option<&'r [u8]>)],
@@ -50,31 +50,31 @@ impl ProducerRecord<'_> {
     }
 }
 
-/// What is being waited for, as whoever waits is told again and again.
+/// The progress of a send, which is reported to the caller at intervals.
 #[derive(Clone, Copy, Debug)]
 pub struct SendProgress<'w> {
     /// The topic.
     pub topic: &'w str,
-    /// For how long already.
+    /// Time since the start.
     pub since: Duration,
-    /// The last reason that is known, if there is one.
+    /// The last known reason for the delay.
     pub reason: Option<&'w str>,
 }
 
-/// Produces records that must not be lost. After an error it is of no more use.
+/// Produces records that must not be lost. It cannot be used after an error.
 pub struct Producer {
     pub(super) settings: ProducerSettings,
     pub(super) base: Arc<BaseProducer<Reports>>,
-    /// Numbers of partitions of the topics that are known to exist.
+    /// Partition counts of topics that are known to exist.
     pub(super) topics: HashMap<String, i32>,
     _refresher: Option<TokenRefresher>,
 }
 
 impl Producer {
-    /// Makes the client. Does not wait for brokers.
+    /// Creates the client. Does not wait for brokers.
     ///
     /// # Errors
-    /// When a property is refused.
+    /// When a property is invalid.
     pub fn open(settings: &ProducerSettings) -> Result<Self, ProduceError> {
         let (config, tokens) = settings.to_config()?;
         let base = BaseProducer::from_config_and_context(&config, Reports::new(&settings.owner));
@@ -89,10 +89,10 @@ impl Producer {
 
     /// Sends records and waits until all of them are acknowledged by all replicas. Those of a partition keep their order.
     ///
-    /// `keep_waiting` is asked again and again while that lasts; when it says no, what is not sent yet is given up.
+    /// `keep_waiting` is called at intervals; when it returns false, unsent records are purged and the call fails.
     ///
     /// # Errors
-    /// When one of them is refused, or not acknowledged in time.
+    /// When one of them is rejected, or not acknowledged in time.
     pub fn send<'r>(
         &mut self,
         records: impl IntoIterator<Item = ProducerRecord<'r>>,
@@ -116,13 +116,13 @@ impl Producer {
         began: Instant,
         keep_waiting: &mut dyn FnMut(SendProgress<'_>) -> bool,
     ) -> Result<(), ProduceError> {
-        let refused = |code| ProduceError::rejected(record.topic, code);
-        let topic = CString::new(record.topic).map_err(|_| refused(RDKafkaErrorCode::InvalidTopic))?;
+        let rejected = |code| ProduceError::rejected(record.topic, code);
+        let topic = CString::new(record.topic).map_err(|_| rejected(RDKafkaErrorCode::InvalidTopic))?;
         let ProducerRecord { partition, timestamp_ms, key, value, headers, .. } = *record;
         let produced = ffi::Produced { topic: &topic, partition, timestamp_ms, key, value, headers };
         loop {
             {
-                // Before: the report may come at any moment after.
+                // Counted before sending, because the report may arrive immediately.
                 let mut state = self.base.context().state();
                 (state.records, state.bytes) = (state.records + 1, state.bytes + bytes);
             }
@@ -134,13 +134,13 @@ impl Producer {
             };
             if code != RDKafkaErrorCode::QueueFull || on_their_way == 0 {
                 self.give_up();
-                return Err(refused(code));
+                return Err(rejected(code));
             }
             self.wait(record.topic, began, keep_waiting, |state| state.records < on_their_way)?;
         }
     }
 
-    /// Serves reports until `enough`.
+    /// Polls for reports until `enough` returns true.
     fn wait(
         &self,
         topic: &str,
@@ -163,18 +163,18 @@ impl Producer {
             }
             if !keep_waiting(SendProgress { topic, since: waited, reason: reason.as_deref() }) {
                 self.give_up();
-                let reason = reason.unwrap_or_else(|| "no broker has answered".to_owned());
+                let reason = reason.unwrap_or_else(|| "no broker has responded".to_owned());
                 return Err(ProduceError::GivenUp { topic: topic.to_owned(), reason });
             }
             self.base.poll(if waited < SOON { SHORT_PAUSE } else { LONG_PAUSE });
         }
     }
 
-    /// Takes back what is not sent yet: nothing may be written after the error was told.
+    /// Purges unsent records: nothing may be written after the error was returned.
     fn give_up(&self) {
         self.base.purge(PurgeConfig::default().queue().inflight());
         if let Err(error) = self.base.flush(PURGE_TIME) {
-            tracing::debug!(%error, "reports of what was given up");
+            tracing::debug!(%error, "waiting for the reports of purged records");
         }
     }
 }

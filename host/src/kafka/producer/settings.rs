@@ -1,4 +1,4 @@
-//! What a producer is told, and how that becomes librdkafka's configuration.
+//! Producer settings, and their conversion to librdkafka's configuration.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use super::ProduceError;
 use crate::kafka::client::{self, ClientError};
 use crate::kafka::oauth::TokenSource;
 
-/// Properties of consumers, which librdkafka warns a producer of.
+/// Properties of consumers: librdkafka logs a warning when a producer has them.
 const CONSUMER_ONLY: [&str; 28] = [
     "auto.commit.enable",
     "auto.commit.interval.ms",
@@ -42,7 +42,7 @@ const CONSUMER_ONLY: [&str; 28] = [
     "session.timeout.ms",
 ];
 
-/// Properties that would break what is promised, or that are set here.
+/// Properties that would break the delivery guarantees, or that are set here.
 const OWNED: [&str; 18] = [
     "acks",
     "delivery.report.only.error",
@@ -64,36 +64,36 @@ const OWNED: [&str; 18] = [
     "transactional.id",
 ];
 
-/// librdkafka's limit. What the topic takes is for its broker to say.
+/// librdkafka's limit. The topic's own limit is checked by its broker.
 const MAX_RECORD_BYTES: &str = "1000000000";
-/// Above librdkafka's largest record; [`Producer`](super::Producer) holds far less at a time.
+/// Above librdkafka's largest record; [`Producer`](super::Producer) keeps far less in flight.
 const QUEUE_KBYTES: &str = "1048576";
-/// A connection has to be made first, however little patience there is.
+/// A connection must be established first, however short the configured timeout is.
 const MIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a producer goes on trying.
+/// Backoff and timeout of a producer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SendTimeouts {
-    /// The first wait before a request is tried again.
+    /// The first backoff before a request is retried.
     pub initial: Duration,
-    /// The longest wait.
+    /// The longest backoff.
     pub max: Duration,
-    /// When records that are not acknowledged have failed; ten seconds at least.
+    /// After this time unacknowledged records have failed; at least ten seconds.
     pub timeout: Duration,
 }
 
-/// What a producer is told.
+/// Settings of a producer.
 #[derive(Clone)]
 pub struct ProducerSettings {
-    /// Whose it is, for logs and threads.
+    /// The owner's name, for logs and threads.
     pub owner: String,
     /// `host:port`, separated by commas.
     pub bootstrap_servers: String,
-    /// What the brokers call this client in their logs and quotas.
+    /// The client id, used by brokers in logs and quotas.
     pub client_id: String,
-    /// Further properties of librdkafka, those of consumers among them: they are left out.
+    /// Further properties of librdkafka, properties of consumers are left out.
     pub properties: BTreeMap<String, String>,
-    /// How long it goes on trying.
+    /// Backoff and timeout.
     pub timeouts: SendTimeouts,
 }
 
@@ -111,22 +111,23 @@ impl fmt::Debug for ProducerSettings {
 }
 
 impl ProducerSettings {
-    /// Checks all that can be checked without a broker: that librdkafka knows every property, and takes its value.
+    /// Checks everything that can be checked without a broker: that librdkafka knows every property and accepts its
+    /// value.
     ///
     /// # Errors
-    /// When it does not.
+    /// When a property is unknown or invalid.
     pub fn check(&self) -> Result<(), ProduceError> {
         let (config, _) = self.to_config()?;
         config.create_native_config().map_err(ClientError::from_creation)?;
         Ok(())
     }
 
-    /// When records that are not acknowledged have failed.
+    /// After this time unacknowledged records have failed.
     pub(super) fn timeout(&self) -> Duration {
         self.timeouts.timeout.max(MIN_TIMEOUT)
     }
 
-    /// The properties that are no consumer's, and not this room's own business.
+    /// The properties without those of consumers and those that are set here.
     pub(super) fn client_properties(&self) -> BTreeMap<String, String> {
         let left_out = |name: &str| CONSUMER_ONLY.contains(&name) || OWNED.contains(&name);
         let mut properties = self.properties.clone();
@@ -134,7 +135,7 @@ impl ProducerSettings {
         properties
     }
 
-    /// Returns librdkafka's configuration, and where OAuth tokens come from, if they are needed.
+    /// Returns librdkafka's configuration, and the source of OAuth tokens if they are used.
     pub(super) fn to_config(&self) -> Result<(ClientConfig, Option<TokenSource>), ProduceError> {
         let (mut config, tokens) = client::configure(&self.bootstrap_servers, &self.client_properties())?;
         let millis = |time: Duration, most: u128| time.as_millis().clamp(1, most).to_string();
@@ -142,7 +143,7 @@ impl ProducerSettings {
         let tunables = [
             ("compression.type", "compression.codec", "zstd".to_owned()),
             ("linger.ms", "queue.buffering.max.ms", "1".to_owned()),
-            // That of Kafka's own clients: where nobody names a partition, a key stays in the one that it had.
+            // The partitioner of Kafka's own clients, so that a key is written to the same partition as by them.
             ("partitioner", "", "murmur2_random".to_owned()),
             ("reconnect.backoff.max.ms", "", "5000".to_owned()),
             ("retry.backoff.ms", "", millis(self.timeouts.initial, 300_000)),

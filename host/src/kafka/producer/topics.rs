@@ -1,4 +1,4 @@
-//! Topics that have to exist before anything is written to them.
+//! Creates topics before records are written to them.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,28 +14,29 @@ use crate::kafka::admin::{Admin, AdminError};
 use crate::kafka::client::{self, ClientError};
 use crate::kafka::oauth::set_token_once;
 
-/// How long one look-up may take before whoever waits is asked, and it is tried again.
+/// Timeout of one metadata query, after which `keep_waiting` is called and the query is retried.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long the brokers may take to create a topic.
+/// Timeout of the request that creates a topic.
 const CREATE_TIMEOUT: Duration = Duration::from_secs(10);
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 
-/// How a missing topic is created. Its records are kept until somebody deletes them, whatever their time.
+/// How a missing topic is created. Its records are not deleted by retention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NewTopic {
     /// Partitions.
     pub partitions: u32,
-    /// Replicas; none: what the brokers take by default.
+    /// Replicas; `None` for the brokers' default.
     pub replication: Option<u32>,
 }
 
 impl Producer {
-    /// Sees to it that `topic` exists, and returns its number of partitions. Only the first call asks the brokers.
+    /// Creates `topic` if it does not exist, and returns its number of partitions. Only the first call queries the
+    /// brokers.
     ///
-    /// Brokers that know no request for that, as the embedded one, may still create the topic when it is written to.
+    /// Brokers that do not support the request, like the embedded one, may create the topic when it is written to.
     ///
     /// # Errors
-    /// When it cannot be created, or nobody answers in time. `keep_waiting` is as for [`Producer::send`].
+    /// When it cannot be created, or no broker responds in time. `keep_waiting` is as for [`Producer::send`].
     pub fn ensure_topic(
         &mut self,
         topic: &str,
@@ -83,9 +84,7 @@ impl Producer {
             return Ok(i32::try_from(count).unwrap_or(i32::MAX));
         }
         if search.created {
-            return Err(TopicError::Transient(
-                "it was created, and is not known to all brokers yet".to_owned(),
-            ));
+            return Err(TopicError::Transient("it was created, but not all brokers know it yet".to_owned()));
         }
         match self.create(topic, new)? {
             Created::Yes => tracing::info!(topic, partitions = new.partitions, "topic created"),
@@ -106,7 +105,8 @@ impl Producer {
         }
         let count = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
         let replication = TopicReplication::Fixed(new.replication.map_or(-1, count));
-        // Letters keep the time of their records: by time they would be deleted at once, compaction would keep one per key.
+        // Dead letters keep the timestamps of their records: retention by time could delete them immediately, and
+        // compaction would keep one per key.
         let native = NativeTopic::new(topic, count(new.partitions), replication)
             .set("cleanup.policy", "delete")
             .set("retention.ms", "-1");
@@ -124,12 +124,12 @@ impl Producer {
             Some(RDKafkaErrorCode::UnsupportedFeature | RDKafkaErrorCode::UnsupportedVersion) => {
                 Ok(Created::Unsupported)
             }
-            Some(code) if passes(code) => Err(TopicError::Transient(format!("creating it: {code}"))),
+            Some(code) if is_transient(code) => Err(TopicError::Transient(format!("creating it: {code}"))),
             Some(code) => Err(TopicError::Permanent(ProduceError::not_created(topic, code))),
         }
     }
 
-    /// Has the brokers create the topic by asking for it, as producers do.
+    /// Makes the brokers create the topic with a metadata request, as producers do.
     fn create_by_metadata(&self, topic: &str) -> Result<i32, TopicError> {
         let metadata = self.base.client().fetch_metadata(Some(topic), CREATE_TIMEOUT);
         let metadata = metadata.map_err(|error| TopicError::Transient(error.to_string()))?;
@@ -143,7 +143,7 @@ impl Producer {
     }
 }
 
-/// How far looking for a topic has come.
+/// The state of the search for a topic.
 #[derive(Default)]
 struct TopicLookup {
     admin: Option<Admin>,
@@ -152,9 +152,9 @@ struct TopicLookup {
 
 enum Created {
     Yes,
-    /// Somebody else was quicker.
+    /// The topic exists already.
     Before,
-    /// The brokers know no such request.
+    /// The brokers do not support the request.
     Unsupported,
 }
 
@@ -179,13 +179,13 @@ impl From<AdminError> for TopicError {
     fn from(error: AdminError) -> Self {
         match error {
             AdminError::Client(error) => Self::Permanent(error.into()),
-            // A token endpoint may be away for a while, as brokers may.
+            // A token endpoint may be unreachable for a while, like brokers.
             passing => Self::Transient(passing.to_string()),
         }
     }
 }
 
-fn passes(code: RDKafkaErrorCode) -> bool {
+fn is_transient(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode as Code;
     matches!(
         code,
@@ -201,7 +201,7 @@ fn passes(code: RDKafkaErrorCode) -> bool {
     )
 }
 
-/// The client that creates topics says nothing of itself.
+/// Discards the messages of the client that creates topics.
 struct Quiet;
 
 impl ClientContext for Quiet {

@@ -51,22 +51,22 @@ fn topics_that_begin_with_two_underscores_are_read_when_the_pattern_does_and_kaf
 
 #[test]
 fn topics_of_the_connectors_own_letters_are_left_out() {
-    let letters = |template: &str, topic: &str| {
+    let dead_letters = |template: &str, topic: &str| {
         TopicPattern::parse("^(dlq[.])?cdc").unwrap().without_dead_letter_topics(template).takes(topic)
     };
-    assert!(letters("dlq.{topic}", "cdc.orders"));
-    assert!(!letters("dlq.{topic}", "dlq.cdc.orders"));
-    // Nobody's letters go there: the pattern does not take a topic called "x".
+    assert!(dead_letters("dlq.{topic}", "cdc.orders"));
+    assert!(!dead_letters("dlq.{topic}", "dlq.cdc.orders"));
+    // No dead letters are written there: the pattern does not match the topic "x".
     assert!(
         TopicPattern::parse("^(dlq[.]x|cdc)")
             .unwrap()
             .without_dead_letter_topics("dlq.{topic}")
             .takes("dlq.x")
     );
-    assert!(!letters("cdc.letters", "cdc.letters"));
-    assert!(letters("cdc.letters", "cdc.letters.more"));
-    assert!(!letters("{topic}.{topic}", "cdc.a.cdc.a"));
-    assert!(letters("{topic}.{topic}", "cdc.a.cdc.b"));
+    assert!(!dead_letters("cdc.letters", "cdc.letters"));
+    assert!(dead_letters("cdc.letters", "cdc.letters.more"));
+    assert!(!dead_letters("{topic}.{topic}", "cdc.a.cdc.a"));
+    assert!(dead_letters("{topic}.{topic}", "cdc.a.cdc.b"));
 }
 
 #[test]
@@ -134,11 +134,11 @@ proptest! {
     fn what_is_subscribed_to_is_what_the_regex_finds_without_reserved_topics(
         pattern in a_pattern(),
         names in prop::collection::btree_set(a_name(), 0..20),
-        letters in prop::option::of(prop::sample::select(vec!["dlq", "cdc.dlq", "dlq.{topic}", "{topic}.dlq"])),
+        dead_letters in prop::option::of(prop::sample::select(vec!["dlq", "cdc.dlq", "dlq.{topic}", "{topic}.dlq"])),
     ) {
         let regex = regex::Regex::new(&pattern.replace("(?i:CDC)", "[Cc][Dd][Cc]")).unwrap();
         let taken = TopicPattern::parse(&pattern).unwrap();
-        let taken = letters.map_or(taken.clone(), |letters| taken.without_dead_letter_topics(letters));
+        let taken = dead_letters.map_or(taken.clone(), |dead_letters| taken.without_dead_letter_topics(dead_letters));
         let topics: BTreeMap<String, usize> = names.iter().map(|name| (name.clone(), 1)).collect();
         let selection = taken.select(&topics);
         for name in &names {

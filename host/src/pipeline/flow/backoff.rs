@@ -1,8 +1,8 @@
 //! Partitions that are paused and read again after a backoff: the sink cannot write their records for now, or their position
 //! is gone from the log.
 //!
-//! The other partitions go on. The records that were read of a failed partition are dropped everywhere, since its next claim
-//! gets a new generation; after the backoff it is claimed again and rewound to its committable offset.
+//! The other partitions continue. Records that were read from a failed partition are dropped by every stage, since its
+//! next claim gets a new generation; after the backoff it is claimed again and rewound to its committable offset.
 
 use std::{
     collections::BTreeMap,

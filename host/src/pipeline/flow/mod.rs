@@ -281,7 +281,7 @@ impl Flow {
         !self.is_halted() && self.open_batch.has_space()
     }
 
-    /// Whether reading has ended until somebody says otherwise: the task is paused or stopping.
+    /// Whether no records are read: the task is paused or stopping.
     pub(super) fn is_halted(&self) -> bool {
         self.is_paused || self.stopping.is_some()
     }

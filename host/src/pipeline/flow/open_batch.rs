@@ -71,7 +71,7 @@ pub(in crate::pipeline) struct OpenBatch {
     pub(super) bytes: u64,
 }
 
-/// The slot of the last record. Consecutive records are mostly of the same partition, which saves the look-up.
+/// The slot of the last record. Consecutive records are mostly of the same partition, which saves the lookup.
 struct LastSlot {
     slot: Slot,
     partition: i32,
@@ -106,7 +106,7 @@ impl OpenBatch {
         }
     }
 
-    /// Copies a record into the open batch, unless its partition is not read any more: then it is read again by the next
+    /// Copies a record into the open batch, unless its partition is no longer read: then it is read again by the next
     /// owner of the partition, or by this task once it has rewound the partition.
     pub(super) fn take(
         &mut self,
@@ -252,7 +252,7 @@ impl OpenBatch {
     }
 }
 
-/// What has to be known of a record before it is copied.
+/// Properties of a record that are checked before it is copied.
 struct Shape {
     /// Of key, value and headers.
     bytes: usize,
@@ -279,7 +279,7 @@ impl Shape {
                 format!("it has {bytes} bytes, more than batch.max_record_bytes = {max_record_bytes} allows");
             return Some(Rejection::too_large(Part::Record, reason));
         }
-        let reason = "the name of a header is not text: invalid UTF-8";
+        let reason = "the name of a header is not valid UTF-8";
         self.bad_header.then(|| Rejection::new(Part::Headers, reason))
     }
 }

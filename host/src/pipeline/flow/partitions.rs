@@ -24,7 +24,7 @@ struct PartitionState {
     committed: Option<i64>,
     /// The end of the log when the partition was assigned; `None` unless the task runs until the end.
     end: Option<i64>,
-    /// The partition was revoked, or is about to be read again: no more records are taken.
+    /// The partition was revoked, or will be read again: no further records are accepted.
     leaving: bool,
 }
 
@@ -37,7 +37,7 @@ pub(in crate::pipeline) struct Partitions {
     topics: HashMap<Arc<str>, HashMap<i32, PartitionState>>,
 }
 
-/// A partition that records may be taken from.
+/// A partition whose records are accepted.
 #[derive(Clone, Debug)]
 pub(super) struct Slot {
     pub(super) topic: Arc<str>,
@@ -68,7 +68,7 @@ impl Partitions {
                 settled: start,
                 state: states.get(at).cloned(),
                 claimed: states.get(at).cloned(),
-                // A sink's own offset is committed too, so that lag is seen where people look for it.
+                // A sink's own offset is committed too, so that Kafka's tools show the lag.
                 committed: None,
                 end: ends.get(at).copied().or(before.and_then(|before| before.end)),
                 leaving: false,
@@ -77,7 +77,7 @@ impl Partitions {
         }
     }
 
-    /// Takes no more records of these partitions. Records that were read before are still settled and committed.
+    /// Accepts no further records of these partitions. Records that were read before are still settled and committed.
     pub(super) fn stop_reading(&mut self, partitions: &[TopicPartition]) {
         for at in partitions {
             if let Some(partition_state) = self.state_mut(&at.topic, at.partition) {
@@ -95,7 +95,7 @@ impl Partitions {
         }
     }
 
-    /// The partition's slot, if records of it are taken.
+    /// The partition's slot, if its records are accepted.
     pub(super) fn slot(&self, topic: &str, partition: i32) -> Option<Slot> {
         let (name, partitions) = self.topics.get_key_value(topic)?;
         let partition_state =
@@ -140,7 +140,7 @@ impl Partitions {
         partitions.iter().filter_map(state).collect()
     }
 
-    /// Records what the group has committed.
+    /// Records the group's committed offsets.
     pub(super) fn committed(&mut self, positions: &Positions) {
         for (at, offset) in positions {
             if let Some(partition_state) = self.state_mut(&at.topic, at.partition) {

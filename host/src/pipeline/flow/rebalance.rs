@@ -1,4 +1,4 @@
-//! Rebalances: partitions are claimed from the sink before they are read, and given up once their records are settled.
+//! Rebalances: partitions are claimed from the sink before they are read, and released once their records are settled.
 
 use std::time::Instant;
 
@@ -13,20 +13,20 @@ use crate::{
     plugins::CallError,
 };
 
-/// Revoked partitions, which the group waits for until their records are settled.
+/// Revoked partitions, which are released once their records are settled.
 pub(super) struct Handover {
     partitions: Vec<TopicPartition>,
     deadline: Instant,
 }
 
 impl Flow {
-    /// The group assigned partitions: the sink is asked to claim them, and where they start.
+    /// The group assigned partitions: the sink must claim them and return their start offsets.
     pub(super) fn on_assigned(&mut self, partitions: Vec<TopicPartition>) {
         // A task that is about to leave the group must not claim partitions: that would fence their next owner.
         if partitions.is_empty() || self.stopping.is_some() {
             return;
         }
-        tracing::debug!(count = partitions.len(), "partitions assigned, asking the sink where they start");
+        tracing::debug!(count = partitions.len(), "partitions assigned; claiming them from the sink");
         let generation = self.next_generation();
         self.claim = Claim { generation, is_pending: true };
         self.claim(generation, partitions, Positions::new(), States::new());
@@ -50,14 +50,14 @@ impl Flow {
         let Claimed { generation, starts, states, ends, total } = claimed;
         self.partitions.add(generation, &starts, &states, &ends);
         self.counts.total_partitions = total.or(self.counts.total_partitions);
-        // Offsets that the sink stores are committed to the group as well, so that lag is seen where people look for it.
+        // Offsets that the sink stores are committed to the group as well, so that Kafka's tools show the lag.
         self.has_uncommitted = true;
         let (count, names) = (starts.len(), names(&starts));
         let noun = if count == 1 { "partition" } else { "partitions" };
         tracing::info!(partitions = names, "reading {count} {noun}");
     }
 
-    /// The group takes partitions away, and waits until they are released.
+    /// The group revokes partitions, and waits until they are released.
     pub(super) fn on_revoked(&mut self, partitions: Vec<TopicPartition>, now: Instant) {
         if partitions.is_empty() {
             return;
@@ -72,7 +72,7 @@ impl Flow {
         if partitions.is_empty() {
             return;
         }
-        tracing::warn!(count = partitions.len(), "partitions lost: the group went on without this task");
+        tracing::warn!(count = partitions.len(), "partitions lost: the group removed this task");
         self.backoff.remove(&partitions);
         self.stop_reading(&partitions);
         // A revocation or an assignment that was waiting for its answer is void.
@@ -81,14 +81,14 @@ impl Flow {
         self.remove(partitions);
     }
 
-    /// Takes no more records of these partitions, and drops those that no stage has seen yet.
+    /// Accepts no further records of these partitions, and drops those that no stage has seen yet.
     pub(super) fn stop_reading(&mut self, partitions: &[TopicPartition]) {
         self.partitions.stop_reading(partitions);
         let partitions = &self.partitions;
         self.open_batch.retain(|slot| partitions.is_reading(&slot.topic, slot.partition, slot.generation));
     }
 
-    /// Releases revoked partitions once none of their records is in flight, or the time for that is over.
+    /// Releases revoked partitions once none of their records is in flight, or after the timeout.
     pub(super) fn hand_over(&mut self, now: Instant) {
         let Some(handover) = &self.handover else { return };
         let is_late = now >= handover.deadline;
@@ -97,7 +97,7 @@ impl Flow {
         }
         if is_late {
             tracing::warn!(
-                "partitions are handed over before all of their records are written: the next owner reads those again"
+                "partitions are handed over before all of their records are written: the next owner reads those records again"
             );
         }
         let Some(Handover { partitions, .. }) = self.handover.take() else { return };
@@ -116,7 +116,7 @@ impl Flow {
     /// The sink could not write records of a partition: they are read again after a backoff.
     pub(super) fn on_partition_failed(&mut self, failure: PartitionFailure, now: Instant) {
         let PartitionFailure { partition, generation, stage, error } = failure;
-        // It was revoked, or is read again already.
+        // It was revoked, or is already being read again.
         if !self.partitions.is_reading(&partition.topic, partition.partition, generation) {
             return;
         }
@@ -137,14 +137,14 @@ impl Flow {
         }
     }
 
-    /// Positions are gone from their logs, and `source.on_lost_position` says where to go on: they are looked up again. The
+    /// Positions are gone from their logs, and `source.on_lost_position` determines where reading continues. The
     /// consumer has paused the partitions.
     pub(super) fn on_positions_lost(&mut self, mut partitions: Vec<TopicPartition>, now: Instant) {
-        // A partition that was revoked meanwhile must not be claimed again.
+        // A partition that was revoked in the meantime must not be claimed again.
         partitions.retain(|at| self.partitions.slot(&at.topic, at.partition).is_some());
         self.stop_reading(&partitions);
         for at in &partitions {
-            let reason = "looking up where to read on".to_owned();
+            let reason = "querying the offset where reading continues".to_owned();
             self.backoff.fail(at, reason, |_| std::time::Duration::ZERO, now);
         }
     }
@@ -165,7 +165,7 @@ impl Flow {
         self.claim(generation, partitions, committable, states);
     }
 
-    /// Reads partitions again that were claimed again, except those that were revoked or have failed meanwhile.
+    /// Reads partitions again that were claimed again, except those that were revoked or have failed in the meantime.
     fn rewind(&mut self, claimed: Claimed) {
         let Claimed { generation, starts, states, ends, .. } = claimed;
         let is_ours = |at: &TopicPartition| self.backoff.is_claiming_partition(at, generation);

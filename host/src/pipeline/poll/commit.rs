@@ -1,4 +1,4 @@
-//! Commits that are waited for.
+//! Synchronous commits.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl PollLoop<'_> {
-    /// Commits, and waits for the answer.
+    /// Commits, and waits for the result.
     pub(super) fn commit_and_wait(&mut self, commits: &Commits) {
         let committed = self.commit_until(commits, Instant::now() + LAST_COMMIT);
         log_failure(&committed);

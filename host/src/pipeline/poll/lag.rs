@@ -16,7 +16,7 @@ const MEASURE_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the brokers are asked for the ends of paused partitions. No fetch response carries those.
 const QUERY_INTERVAL: Duration = Duration::from_secs(5);
 
-/// When the lag was measured, and the brokers were asked, last.
+/// When the lag was last measured, and the brokers were last queried.
 pub(super) struct LagTimer {
     measured: Option<Instant>,
     queried: Option<Instant>,
@@ -47,7 +47,7 @@ impl PollLoop<'_> {
         self.flow.measure_lag(|| self.consumer.positions());
     }
 
-    /// Asks the brokers on a thread of its own, so that the poll loop does not wait for them.
+    /// Queries the brokers on a separate thread, so that the poll loop does not wait for them.
     fn query_ends(&self, partitions: Vec<TopicPartition>) {
         let (offset_resolver, poll) = (self.lag.offset_resolver.clone(), self.to_self.clone());
         let ask = move || {
@@ -55,7 +55,7 @@ impl PollLoop<'_> {
             let _ended = poll.send(PollMessage::Ends(ends)).is_err();
         };
         if let Err(error) = thread::Builder::new().name("lag".to_owned()).spawn(ask) {
-            tracing::debug!(%error, "no thread to ask for the ends of the logs");
+            tracing::debug!(%error, "cannot start the thread that queries the ends of the logs");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The poll loop: reports to [`Flow`] what Kafka, the stages and the supervisor say, and executes what it decides.
+//! The poll loop: reports to [`Flow`] events of Kafka, the stages and the supervisor, and executes its actions.
 //!
 //! A consumer that stops polling is removed from its group after `max.poll.interval.ms`, so nothing in here waits for a plugin.
 
@@ -34,11 +34,11 @@ use crate::kafka::{
     raw_headers,
 };
 
-/// Longest wait for the next record. Commands, commits and the watchdog are looked after in between.
+/// Longest wait for the next record. Commands, commits and the watchdog are handled in between.
 const TICK: Duration = Duration::from_millis(50);
 /// Wait while a batch is due and the transform worker is busy.
 const SHORT_TICK: Duration = Duration::from_millis(2);
-/// Records that are read in a row before anything else is looked after.
+/// Maximum number of records that are read before other events are handled.
 const BURST: usize = 1000;
 /// How often progress is reported.
 const REPORT_INTERVAL: Duration = Duration::from_millis(200);
@@ -59,7 +59,7 @@ pub(super) struct PollLoop<'t> {
     consumer: Consumer,
     inbox: Receiver<PollMessage>,
     to_self: Sender<PollMessage>,
-    /// `None` once the stages are to end.
+    /// `None` once the stages must end.
     worker: Option<Sender<WorkerInput>>,
     sink: Option<Sender<SinkInput>>,
     clocks: [Arc<CallClock>; 2],
@@ -78,7 +78,10 @@ struct Reported {
 }
 
 impl<'t> PollLoop<'t> {
-    #[expect(clippy::too_many_arguments, reason = "the ends of every channel of the task meet here, once")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "it is called once and takes the ends of all channels of the task"
+    )]
     pub(super) fn new(
         settings: Arc<TaskSettings>,
         consumer: Consumer,
@@ -107,7 +110,7 @@ impl<'t> PollLoop<'t> {
         }
     }
 
-    /// Runs until the task is to stop, or fails. Returns whether everything in flight was delivered and committed.
+    /// Runs until the task must stop, or fails. Returns whether everything in flight was delivered and committed.
     ///
     /// # Errors
     /// Why the task fails.
@@ -125,7 +128,7 @@ impl<'t> PollLoop<'t> {
         self.tear_down()
     }
 
-    /// Executes what the flow has decided. The next poll must not come before that.
+    /// Executes the flow's actions. The next poll must come after that.
     fn execute(&mut self) {
         while let Some(action) = self.flow.next_action() {
             if let Err(error) = self.perform(action) {
@@ -139,7 +142,7 @@ impl<'t> PollLoop<'t> {
             Action::Join => self.join()?,
             Action::Assign(claimed) => match self.consumer.assign(&claimed.starts) {
                 Ok(()) => self.flow.on_reading(claimed),
-                // Another rebalance came first; the sink claims for that one next.
+                // Another rebalance came first; its claim follows.
                 Err(ConsumerError::Superseded | ConsumerError::NoStart { .. }) => {}
                 Err(error) => return Err(error),
             },
@@ -150,14 +153,14 @@ impl<'t> PollLoop<'t> {
             Action::Commit(commits) => self.consumer.commit_async(&commits),
             Action::CommitAndWait(commits) => self.commit_and_wait(&commits),
             Action::Release => self.consumer.release()?,
-            // A stage that has ended has reported that to the inbox.
+            // A stage that has ended has already reported it.
             Action::SendToWorker(input) => {
                 let _ended = self.worker.as_ref().is_none_or(|worker| worker.send(input).is_err());
             }
             Action::SendToSink(input) => {
                 let _ended = self.sink.as_ref().is_none_or(|sink| sink.send(input).is_err());
             }
-            Action::StopStages(deadline) => self.stop.ask(deadline),
+            Action::StopStages(deadline) => self.stop.request(deadline),
         }
         Ok(())
     }
@@ -255,7 +258,7 @@ impl<'t> PollLoop<'t> {
         self.execute();
     }
 
-    /// Reports to the supervisor what has changed: the state at once, the counts at most every `interval`.
+    /// Reports changes to the supervisor: the state immediately, the counts at most every `interval`.
     fn report(&mut self, interval: Duration) {
         let state = self.flow.state(Instant::now());
         if state != self.reported.state {

@@ -1,4 +1,4 @@
-//! The end of a task: the stages finish what they have, the rest is committed, the consumer leaves its group.
+//! The end of a task: the stages finish their batches, settled offsets are committed, the consumer leaves its group.
 
 use std::time::{Duration, Instant};
 
@@ -10,8 +10,8 @@ impl PollLoop<'_> {
     pub(super) fn tear_down(mut self) -> Result<bool, TaskError> {
         let shutdown = Instant::now() + self.settings.shutdown;
         let deadline = self.flow.stopping().map_or(shutdown, |deadline| deadline.min(shutdown));
-        // With nothing in flight there is no reason to go on retrying.
-        self.stop.ask(if self.flow.is_drained() { Instant::now() } else { deadline });
+        // With nothing in flight retries are pointless.
+        self.stop.request(if self.flow.is_drained() { Instant::now() } else { deadline });
         self.consumer.close_offset_resolver();
         // The stages end when their channels are closed.
         (self.worker, self.sink) = (None, None);
@@ -28,7 +28,7 @@ impl PollLoop<'_> {
         }
         let is_drained = self.flow.is_drained();
         if self.flow.failure().is_none() && !is_drained {
-            tracing::warn!("stopped before everything that was read is written: it will be read again");
+            tracing::warn!("stopped before all records in flight were written; they will be read again");
         } else if self.flow.failure().is_none() && !all_ended {
             tracing::warn!("a plugin call has not returned; its thread was abandoned");
         }
@@ -39,7 +39,7 @@ impl PollLoop<'_> {
         let closed = self.consumer.close(left.max(Duration::from_secs(1)));
         match self.flow.into_failure() {
             Some(error) if all_ended || is_hung => Err(error),
-            Some(error) => Err(TaskError::LeftBehind(Box::new(error))),
+            Some(error) => Err(TaskError::ThreadRunning(Box::new(error))),
             None => Ok(is_drained && all_ended && committed && closed),
         }
     }

@@ -6,14 +6,15 @@ use crate::{
     telemetry,
 };
 
-/// Topics that a line of the log names; a cluster may have thousands.
+/// Maximum number of topics in a log line; a cluster may have thousands.
 const NAMED: usize = 20;
 
 impl PollLoop<'_> {
     /// Logs a change of the subscription.
     pub(super) fn log_topics(&self, change: &TopicsChange) {
         let Topics::Pattern(pattern) = &self.settings.consumer.topics else { return };
-        let TopicsChange { partitions, appeared, gone, reserved, own_dead_letter_topics: letters } = change;
+        let TopicsChange { partitions, appeared, gone, reserved, own_dead_letter_topics: dead_letters } =
+            change;
         if !appeared.is_empty() {
             let (count, topics) = (appeared.len(), named(appeared));
             tracing::info!(topics, "Subscribed to topics matching {pattern}: {count} found");
@@ -21,7 +22,7 @@ impl PollLoop<'_> {
         self.warn(
             "topics_gone",
             gone,
-            "topics are gone, and are not read any more: they were deleted, or the user may not describe them any more",
+            "topics are no longer read: they were deleted, or the user no longer has DESCRIBE on them",
         );
         self.warn(
             "topics_reserved",
@@ -31,8 +32,8 @@ impl PollLoop<'_> {
         );
         self.warn(
             "topics_of_letters",
-            letters,
-            "topics are not read although topics_regex matches: the connector's own dead letters go there",
+            dead_letters,
+            "topics are not read although topics_regex matches: the connector's own dead letters are written there",
         );
         if *partitions > 0 {
             return;

@@ -1,4 +1,5 @@
-//! Watches plugin calls: one that takes too long is reported, and after twice the time the task gives up on it.
+//! Watches plugin calls: a call that exceeds `limits.call_timeout` is reported, and after twice that time the task
+//! fails.
 
 use super::PollLoop;
 use crate::pipeline::error::TaskError;

@@ -62,13 +62,13 @@ impl DeadLetterWriter {
         if self.stop.has_ended() {
             return Err(TaskError::Ended);
         }
-        let mut watch = Watch { reported: false, poll: &self.poll, stop: &self.stop };
+        let mut monitor = SendMonitor { reported: false, poll: &self.poll, stop: &self.stop };
         let producer = match &mut self.producer {
             Some(producer) => producer,
-            none => none.insert(Producer::open(&self.settings.letters_producer())?),
+            none => none.insert(Producer::open(&self.settings.dead_letter_producer())?),
         };
-        let written = write(producer, &self.settings, &self.policy, records, &mut watch);
-        watch.end(written.is_ok());
+        let written = write(producer, &self.settings, &self.policy, records, &mut monitor);
+        monitor.end(written.is_ok());
         if written.is_err() {
             self.producer = None;
         }
@@ -83,23 +83,25 @@ fn write(
     settings: &TaskSettings,
     policy: &DeadLetterPolicy,
     records: &[FailedRecord<'_>],
-    watch: &mut Watch<'_>,
+    monitor: &mut SendMonitor<'_>,
 ) -> Result<(), TaskError> {
     let new = NewTopic { partitions: policy.partitions, replication: policy.replication };
-    let mut letters = Vec::with_capacity(records.len());
+    let mut dead_letters = Vec::with_capacity(records.len());
     for record in records {
-        let mut letter = DeadLetter::new(settings, policy, record)?;
-        let partitions = producer.ensure_topic(&letter.topic, new, &mut |waiting| watch.go_on(waiting))?;
-        letter.partition %= partitions.max(1);
-        letters.push(letter);
+        let mut dead_letter = DeadLetter::new(settings, policy, record)?;
+        let partitions =
+            producer.ensure_topic(&dead_letter.topic, new, &mut |waiting| monitor.keep_waiting(waiting))?;
+        dead_letter.partition %= partitions.max(1);
+        dead_letters.push(dead_letter);
     }
-    let headers: Vec<_> = letters.iter().map(DeadLetter::headers).collect();
-    let outgoing = letters.iter().zip(&headers).map(|(letter, headers)| letter.outgoing(headers));
-    producer.send(outgoing, &mut |waiting| watch.go_on(waiting))?;
-    for (letter, record) in letters.iter().zip(records) {
-        let Original { topic, partition, offset, .. } = letter.original;
+    let headers: Vec<_> = dead_letters.iter().map(DeadLetter::headers).collect();
+    let outgoing =
+        dead_letters.iter().zip(&headers).map(|(dead_letter, headers)| dead_letter.outgoing(headers));
+    producer.send(outgoing, &mut |waiting| monitor.keep_waiting(waiting))?;
+    for (dead_letter, record) in dead_letters.iter().zip(records) {
+        let Original { topic, partition, offset, .. } = dead_letter.original;
         let reason = scrub(&record.rejected.reason);
-        tracing::warn!(stage = %record.stage, topic = &**topic, partition, offset, "record sent to {}: {reason}", letter.topic);
+        tracing::warn!(stage = %record.stage, topic = &**topic, partition, offset, "record sent to {}: {reason}", dead_letter.topic);
     }
     Ok(())
 }
@@ -113,7 +115,7 @@ impl<'b> DeadLetter<'b> {
         let FailedRecord { stage, original, rejected } = record;
         let Original { topic, partition, offset, .. } = *original;
         if is_own(original, &settings.connector) {
-            return Err(TaskError::OwnLetter { topic: topic.to_string(), partition, offset });
+            return Err(TaskError::OwnDeadLetter { topic: topic.to_string(), partition, offset });
         }
         let (name, plugin) = author(settings, stage);
         let time = now().to_string();
@@ -123,7 +125,7 @@ impl<'b> DeadLetter<'b> {
             offset,
             connector: &settings.connector,
             task: settings.task,
-            stage: stage.place(),
+            stage: stage.dead_letter_stage(),
             name: &name,
             plugin: &plugin,
             class: match stage {
@@ -178,15 +180,15 @@ fn author(settings: &TaskSettings, stage: &Stage) -> (String, String) {
     }
 }
 
-/// Reports writes that take long, and ends the wait when the task is to end.
-struct Watch<'w> {
+/// Reports writes that take long, and ends the wait when the task must end.
+struct SendMonitor<'w> {
     reported: bool,
     poll: &'w Sender<PollMessage>,
     stop: &'w StopSignal,
 }
 
-impl Watch<'_> {
-    fn go_on(&mut self, waiting: SendProgress<'_>) -> bool {
+impl SendMonitor<'_> {
+    fn keep_waiting(&mut self, waiting: SendProgress<'_>) -> bool {
         if !self.reported && waiting.since > REPORT_AFTER {
             self.reported = true;
             let reason = waiting.reason.unwrap_or("the brokers do not acknowledge them");

@@ -51,10 +51,11 @@ impl RejectionHandler {
         Self { settings, state: Mutex::new(State { recent, dead_letters }) }
     }
 
-    /// Checks what `stage` has just rejected of `batch` against the policy, and adds it to `unhandled`.
+    /// Checks the records of `batch` that `stage` has just rejected against the policy, and adds them to `unhandled`.
     ///
     /// # Errors
-    /// When the policy is to stop, or too many records were rejected lately. None of these is handled then.
+    /// When the policy stops the task, or too many records were rejected within the window. Then none of these is
+    /// handled.
     pub(super) fn admit(
         &self,
         stage: &Stage,
@@ -94,7 +95,7 @@ impl RejectionHandler {
         Ok(())
     }
 
-    /// Handles what was admitted. When this returns, the dead letters are acknowledged.
+    /// Handles the admitted rejections. When this returns, the dead letters are acknowledged.
     ///
     /// # Errors
     /// When they cannot be written.

@@ -1,4 +1,4 @@
-//! Claims: the sink takes over assigned partitions, and says where they start if it stores offsets.
+//! Claims: the sink takes over assigned partitions, and returns their start offsets if it stores offsets.
 
 use std::{collections::HashMap, time::Instant};
 
@@ -14,8 +14,8 @@ use crate::{
 };
 
 impl OpenSink<'_> {
-    /// Claims partitions and finds out where they start: at the sink's offset, else at that in `committable`, else at the
-    /// group's, else where `source.start` says. Returns nothing when the consumer is closed meanwhile.
+    /// Claims partitions and determines their start offsets: at the sink's offset, else at that in `committable`, else
+    /// at the group's, else `source.start`. Returns `None` when the consumer is closed in the meantime.
     pub(super) fn claim(
         &mut self,
         generation: u64,
@@ -23,7 +23,7 @@ impl OpenSink<'_> {
         committable: &Positions,
         mut states: States,
     ) -> Result<Option<Claimed>, TaskError> {
-        let claims = self.ask_to_claim(partitions)?;
+        let claims = self.claim_from_sink(partitions)?;
         let mut stored = HashMap::new();
         for (at, StoredClaim { next_offset, epoch, state }) in partitions.iter().zip(claims) {
             self.stores_offsets |= next_offset.is_some() || epoch > 0;
@@ -38,14 +38,14 @@ impl OpenSink<'_> {
                 states.insert(at.clone(), state.into());
             }
         }
-        match self.look_up_starts(generation, partitions, &stored, committable, states) {
+        match self.resolve_starts(generation, partitions, &stored, committable, states) {
             Err(TaskError::Consumer(ConsumerError::Closed)) => Ok(None),
             claimed => claimed.map(Some),
         }
     }
 
-    /// Claims partitions from the sink; returns its answer for each.
-    pub(super) fn ask_to_claim(
+    /// Claims partitions from the sink; returns its result for each.
+    pub(super) fn claim_from_sink(
         &mut self,
         partitions: &[TopicPartition],
     ) -> Result<Vec<StoredClaim>, TaskError> {
@@ -53,7 +53,7 @@ impl OpenSink<'_> {
         self.call_with_retries(|sink| sink.claim(&named))
     }
 
-    fn look_up_starts(
+    fn resolve_starts(
         &mut self,
         generation: u64,
         partitions: &[TopicPartition],
@@ -86,7 +86,7 @@ impl OpenSink<'_> {
         if settings.until_end {
             for at in partitions {
                 let (low, high) = offset_resolver.watermarks(at, deadline)?;
-                // A log from which everything was deleted has nothing to wait for either.
+                // A log whose records were all deleted is at its end, too.
                 ends.insert(at.clone(), if low < high { high } else { 0 });
             }
             let named = offset_resolver.named_partitions(&settings.consumer.topics, deadline)?;
@@ -95,8 +95,8 @@ impl OpenSink<'_> {
         Ok(Claimed { generation, starts, states, ends, total })
     }
 
-    /// Fails for positions that their logs do not have, before they are committed to the group, or replaces them as
-    /// `source.on_lost_position` says. With the default, the consumer itself reports such positions of the group.
+    /// Fails for positions outside their logs, before they are committed to the group, or replaces them according to
+    /// `source.on_lost_position`. With the default, the consumer itself reports such positions of the group.
     fn check(
         &mut self,
         starts: &mut [(TopicPartition, StartAt)],
@@ -122,7 +122,7 @@ impl OpenSink<'_> {
                 OnLostPosition::Earliest => StartAt::Beginning,
                 OnLostPosition::Latest => StartAt::Offset(latest),
             };
-            tracing::warn!(partition = %at, position, earliest, latest, "position lost: reading goes on as source.on_lost_position says");
+            tracing::warn!(partition = %at, position, earliest, latest, "position lost; reading continues according to source.on_lost_position");
             if position > latest {
                 // The topic was created again: all of its records are newer than those before.
                 let state = formats::state_of_new_topic(states.get(at).map(|state| &**state));
@@ -135,13 +135,13 @@ impl OpenSink<'_> {
         if over.is_empty() { Ok(()) } else { self.reset_offsets(&over) }
     }
 
-    /// Has the sink forget the offsets of logs that are gone, so that it does not take new records for old ones.
+    /// Resets the sink's offsets of logs that were deleted, so that it does not mistake new records for old ones.
     fn reset_offsets(&mut self, partitions: &[TopicPartition]) -> Result<(), TaskError> {
         let named = named(partitions);
         self.call_with_retries(|sink| sink.reset_offsets(&named))
     }
 
-    /// Calls the sink, and retries while it says that this may help. There is no record in the call that could be rejected.
+    /// Calls the sink, and retries retriable errors. The call contains no record that could be rejected.
     fn call_with_retries<T>(
         &mut self,
         mut call: impl FnMut(&mut SinkInstance) -> Result<T, CallError>,

@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl OpenSink<'_> {
-    /// Whether other partitions can go on when one fails.
+    /// Whether other partitions continue when one fails.
     pub(super) fn isolates_partitions(&self) -> bool {
         let partitions: usize = self.owned.values().map(HashMap::len).sum();
         self.worker.settings.sink.manifest.isolates_partitions && partitions > 1

@@ -118,7 +118,8 @@ pub(super) struct OpenSink<'r> {
     pub(super) stage: Stage,
     /// The claimed partitions.
     pub(super) owned: HashMap<String, HashMap<i32, Owned>>,
-    /// The sink has returned an offset or an epoch for a claim: it is also given the positions of batches without records.
+    /// The sink has returned an offset or an epoch for a claim: it is also passed the positions of batches without
+    /// records.
     pub(super) stores_offsets: bool,
     pub(super) written: WrittenLog,
 }
@@ -141,8 +142,8 @@ impl OpenSink<'_> {
                     let _ended = worker.poll.send(PollMessage::BatchDone(batch)).is_err();
                     let _ended = worker.ready.send(()).is_err();
                 }
-                // A claim of a task that is about to leave the group would fence the next owner.
-                SinkInput::Claim { .. } if worker.stop.is_asked() => {}
+                // A claim by a task that is about to leave the group would fence the next owner.
+                SinkInput::Claim { .. } if worker.stop.is_requested() => {}
                 SinkInput::Claim { generation, partitions, committable, states } => {
                     if let Some(claimed) = self.claim(generation, &partitions, &committable, states)? {
                         let _ended = worker.poll.send(PollMessage::Claimed(claimed)).is_err();
@@ -196,7 +197,7 @@ impl OpenSink<'_> {
                 Err(error) if error.class == ErrorClass::Retriable => {
                     self.isolate_partition(&mut batch, &mut parts, error, &mut grouped);
                 }
-                // There is no record in it that could be at fault.
+                // The batch contains no record that could be invalid.
                 Err(source) if range.is_empty() => {
                     return Err(TaskError::Call { stage: self.stage.clone(), source });
                 }
@@ -216,14 +217,14 @@ impl OpenSink<'_> {
             }
         }
         if grouped {
-            // Filtered records of the partitions that are left are settled, even if no part followed.
+            // Filtered records of the remaining partitions are settled, even if no part followed.
             self.settled(&batch, batch.len(), 0);
         }
         Ok(batch)
     }
 
-    /// Drops records that were read under an assignment that is over. The owner of the partition, which may be this task again,
-    /// reads these records again; they must not be written under its epoch.
+    /// Drops records that were read under a former assignment. The owner of the partition, which may be this task
+    /// again, reads these records again; they must not be written under its epoch.
     fn drop_unowned(&self, batch: &mut Batch) {
         let before = batch.input_count();
         batch.retain_partitions(|slot| {
@@ -259,8 +260,9 @@ impl OpenSink<'_> {
         worker.retrier.call(stage, call)
     }
 
-    /// Removes rejected records, given by their index behind `start`, from the batch, each with all outputs of the consumed
-    /// record that it came from, and handles them before any later record is written. Returns how many records were removed.
+    /// Removes rejected records, given by their index after `start`, from the batch, each with all outputs of the
+    /// consumed record that it came from, and handles them before any later record is written. Returns how many records
+    /// were removed.
     fn reject(&mut self, batch: &mut Batch, start: usize, report: WriteReport) -> Result<usize, TaskError> {
         let mut rejected: Vec<(u32, String)> =
             report.rejected.into_iter().map(|(index, reason)| (start as u32 + index, reason)).collect();
@@ -309,7 +311,7 @@ impl OpenSink<'_> {
             })
             .collect();
         if !partitions.is_empty() {
-            let claims = self.ask_to_claim(&partitions)?;
+            let claims = self.claim_from_sink(&partitions)?;
             for (at, StoredClaim { epoch, .. }) in partitions.iter().zip(claims) {
                 if let Some(owned) =
                     self.owned.get_mut(&at.topic).and_then(|topic| topic.get_mut(&at.partition))

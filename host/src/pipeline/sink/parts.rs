@@ -13,12 +13,12 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// The whole batch as one part, even when it holds no record: its positions are worth settling.
+    /// The whole batch as one part, even without records, because its positions must be settled.
     pub(super) fn whole(batch: &Batch) -> Self {
         Self { start: 0, lengths: vec![batch.len()] }
     }
 
-    /// Divides what is still to be written into parts of these lengths.
+    /// Divides the rest into parts of these lengths.
     pub(super) fn recut(&mut self, mut lengths: Vec<usize>) {
         lengths.reverse();
         self.lengths = lengths;
@@ -39,19 +39,20 @@ impl Parts {
         self.start += self.lengths.pop().unwrap_or_default();
     }
 
-    /// `count` records of the next part have been taken out of the batch.
+    /// `count` records of the next part were removed from the batch.
     pub(super) fn shrink(&mut self, count: usize) {
         if let Some(length) = self.lengths.last_mut() {
             *length = length.saturating_sub(count);
         }
     }
 
-    /// Splits the next part in two, between consumed records. Returns false when it holds only one.
+    /// Splits the next part in two, between consumed records. Returns false if it contains only one.
     pub(super) fn split(&mut self, batch: &Batch) -> bool {
         let Some(range) = self.next() else { return false };
         let middle = range.start + range.len() / 2;
         let end = |index| batch.input_end(index).min(range.end);
-        // The cut behind the middle, or, when one consumed record reaches from the middle to the end, behind the first.
+        // The first boundary after the middle, or, if one consumed record extends from the middle to the end, the first
+        // boundary.
         let cut = [end(middle.saturating_sub(1).max(range.start)), end(range.start)]
             .into_iter()
             .find(|cut| *cut < range.end);

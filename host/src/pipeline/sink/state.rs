@@ -4,7 +4,7 @@ use tidegate_abi::host::{Batch, HostState, NewRecord, PartitionPosition};
 
 use crate::formats::{DecoderOptions, Reading, RecordDecoder};
 
-/// Records that are decoded at a time to rebuild a state.
+/// Number of records per step when a state is rebuilt.
 const CHUNK: usize = 256;
 
 /// The position of every partition once all records before `end` are settled, and none after.
@@ -16,8 +16,8 @@ pub(super) fn positions_before(
     batch.positions_before(end, |slot, next_offset| replayed(options, batch, slot, next_offset))
 }
 
-/// The decoder's state behind the records of a slot below `next_offset`. A batch has the states before and after all of its
-/// records; when it is written in parts, the states in between are rebuilt from the records.
+/// The decoder's state after the records of a slot below `next_offset`. A batch has the states before and after all of
+/// its records; when it is written in parts, the states in between are rebuilt from the records.
 fn replayed(options: &DecoderOptions, batch: &Batch, slot: usize, next_offset: i64) -> HostState {
     let partition = batch.partitions().get(slot)?;
     let state = batch.state_before(slot);

@@ -11,7 +11,7 @@ use tidegate_abi::{Operation, Record, host::Batch};
 
 use crate::plugins::TableRows;
 
-/// Events of one table in a batch, by operation. Records that are no change events, or events of no table, such as
+/// Events of one table in a batch, by operation. Records that are not change events, or events without a table, such as
 /// heartbeats, count for their topic.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct TableEvents {
@@ -50,7 +50,7 @@ impl TableEvents {
 }
 
 impl fmt::Display for TableEvents {
-    /// `50 inserts, 10 updates, 2 deletes`; what is rare is only named when it is there.
+    /// `50 inserts, 10 updates, 2 deletes`; rare operations only appear if there are any.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { inserts, updates, deletes, truncates, messages, others, .. } = self;
         let of_rows = inserts + updates + deletes + truncates > 0;
@@ -182,7 +182,7 @@ fn count<'b>(records: impl Iterator<Item = Record<'b>>) -> Vec<TableEvents> {
     let mut tables: Vec<TableEvents> = Vec::new();
     for record in records {
         let change = record.change();
-        // A tombstone repeats the delete before it, for Kafka's compaction alone.
+        // A tombstone repeats the delete before it, for Kafka's log compaction only.
         if change.is_none() && record.is_tombstone() {
             continue;
         }

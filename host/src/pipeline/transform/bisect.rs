@@ -1,4 +1,4 @@
-//! Bisects a batch that a transform rejects as a whole: halves, in order, down to the records at fault.
+//! Bisects a batch that a transform rejects as a whole: halves, in order, down to the invalid records.
 
 use std::ops::Range;
 
@@ -21,7 +21,7 @@ impl Inputs {
         self.parts.last().cloned()
     }
 
-    /// The next part is done with.
+    /// Removes the next part.
     pub(super) fn done(&mut self) {
         self.parts.pop();
     }

@@ -85,7 +85,7 @@ impl TransformWorker {
                     if self.sink_ready.recv().is_err() {
                         break;
                     }
-                    // Dead letters keep the order of batches: those of the batch before are written by now.
+                    // Dead letters keep the order of batches: those of the previous batch are already written.
                     self.rejections.handle(&batch, &unhandled)?;
                     if self.sink.send(SinkInput::Batch(batch)).is_err() {
                         break;
@@ -188,14 +188,14 @@ impl Stages {
         }
     }
 
-    /// Logs and counts what the decoder has noticed in records and in outputs of transforms.
+    /// Logs and counts the decoder's notices about records and outputs of transforms.
     fn log_notices(&mut self) {
         let Self { decoder, notices, .. } = self;
         decoder.drain_notices(|notice| notices.add(notice));
-        notices.sum_up(false);
+        notices.summarise(false);
     }
 
-    /// Calls a transform with the batch. If it rejects the whole call, bisects the batch to find the records at fault.
+    /// Calls a transform with the batch. If it rejects the whole call, bisects the batch to find the invalid records.
     fn transform(&mut self, index: usize, stage: &Stage, batch: &mut Batch) -> Result<(), TaskError> {
         let mut inputs = Inputs::all(batch.input_count());
         while let Some(part) = inputs.next() {

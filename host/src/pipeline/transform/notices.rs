@@ -1,4 +1,4 @@
-//! Notices of the decoder: each is logged once, then summed up once a minute, and always counted in a metric.
+//! Notices of the decoder: each is logged once, then summarised once a minute, and always counted in a metric.
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +10,7 @@ use crate::{
     telemetry,
 };
 
-/// How often repeated notices are summed up in the log.
+/// How often repeated notices are summarised in the log.
 const INTERVAL: Duration = Duration::from_secs(60);
 
 /// Logs and measures the notices of one task.
@@ -23,13 +23,13 @@ pub(super) struct NoticeLog {
 }
 
 impl NoticeLog {
-    /// A log in which nothing was noticed yet.
+    /// A log without notices.
     pub(super) fn new(connector: &str, task: u32) -> Self {
         let connector = connector.to_owned();
         Self { connector, task, repeated: BTreeMap::new(), summed_up: Instant::now() }
     }
 
-    /// Takes a notice: a message goes to the log at once, a repetition into the next summary.
+    /// Adds a notice: a new one is logged immediately, a repetition is part of the next summary.
     pub(super) fn add(&mut self, notice: Notice) {
         let cause = notice.cause.0;
         let name = match notice.severity {
@@ -54,8 +54,8 @@ impl NoticeLog {
         }
     }
 
-    /// Sums up what was repeated, once a minute, or `now`.
-    pub(super) fn sum_up(&mut self, now: bool) {
+    /// Logs a summary of repeated notices, once a minute, or `now`.
+    pub(super) fn summarise(&mut self, now: bool) {
         if self.repeated.is_empty() || (!now && self.summed_up.elapsed() < INTERVAL) {
             return;
         }
@@ -68,6 +68,6 @@ impl NoticeLog {
 
 impl Drop for NoticeLog {
     fn drop(&mut self) {
-        self.sum_up(true);
+        self.summarise(true);
     }
 }

@@ -245,11 +245,11 @@ impl Catalog {
         let name = self.deleted(target);
         let label = name.to_string();
         if purged.is_none() {
-            self.require(runner, &name, &sql::create_tombstones(&name, &self.columns.meta)).await?;
+            self.require(runner, &name, &sql::create_deleted_keys(&name, &self.columns.meta)).await?;
         }
         let now = SystemTime::now();
         let kept_since = now.checked_sub(self.deleted_retention).unwrap_or(SystemTime::UNIX_EPOCH);
-        let text = sql::purge(&name, &self.columns.meta);
+        let text = sql::purge_deletes(&name, &self.columns.meta);
         runner.run("DELETE", Some(&label), &text, &[time_text(kept_since)]).await?;
         self.remembering.insert(target.to_owned(), Instant::now());
         Ok(())

@@ -52,39 +52,39 @@ pub(crate) struct Attempts {
     sessions: u32,
     conflicts: u32,
     schemas: u32,
-    moves: u32,
+    offset_refreshes: u32,
 }
 
 /// Maximum number of new sessions without a delay.
-const SESSIONS: u32 = 3;
+const MAX_SESSIONS: u32 = 3;
 /// Maximum number of retries after lock conflicts.
-const CONFLICTS: u32 = 6;
+const MAX_CONFLICTS: u32 = 6;
 /// Maximum number of reloads of table definitions.
-const SCHEMAS: u32 = 3;
+const MAX_SCHEMA_RELOADS: u32 = 3;
 /// Maximum number of refreshes of the offsets.
-const LOOKS: u32 = 2;
+const OFFSET_REFRESHES: u32 = 2;
 /// Minimum delay if a warehouse has no capacity.
-const NO_ROOM: Duration = Duration::from_secs(30);
+const CAPACITY_DELAY: Duration = Duration::from_secs(30);
 
 impl Attempts {
     /// Whether to refresh the offsets again. The refresh detects if another task has claimed a partition.
     pub(crate) fn may_refresh_offsets(&mut self) -> bool {
-        self.moves += 1;
-        self.moves <= LOOKS
+        self.offset_refreshes += 1;
+        self.offset_refreshes <= OFFSET_REFRESHES
     }
 
     /// Decides how to handle an error.
     pub(crate) fn next(&mut self, error: SqlError) -> Next {
         match error.class {
-            Class::Session if self.sessions < SESSIONS => {
+            Class::Session if self.sessions < MAX_SESSIONS => {
                 self.sessions += 1;
                 Next::Retry { pause: Duration::ZERO, tables: false }
             }
-            Class::Transient if is_conflict(&error) && self.conflicts < CONFLICTS => {
+            Class::Transient if is_conflict(&error) && self.conflicts < MAX_CONFLICTS => {
                 self.conflicts += 1;
                 Next::Retry { pause: pause(self.conflicts), tables: false }
             }
-            Class::Schema if self.schemas < SCHEMAS => {
+            Class::Schema if self.schemas < MAX_SCHEMA_RELOADS => {
                 self.schemas += 1;
                 Next::Retry { pause: Duration::ZERO, tables: true }
             }
@@ -146,7 +146,7 @@ pub(crate) fn into_plugin_error(error: SqlError) -> Error {
             let retry_after = error.retry_after.unwrap_or_default();
             Error::retriable(error).after(retry_after)
         }
-        Class::Capacity => Error::retriable(error).after(NO_ROOM),
+        Class::Capacity => Error::retriable(error).after(CAPACITY_DELAY),
         Class::Data | Class::TooBig => Error::rejected(error),
         Class::Schema | Class::Credentials | Class::Clock | Class::Rights | Class::Missing | Class::Bug => {
             Error::fatal(error)

@@ -50,9 +50,9 @@ use crate::{
 };
 
 /// Maximum number of statements for finding bad rows, before the host is asked to split the batch.
-const TRIES: usize = 100;
+const MAX_ATTEMPTS: usize = 100;
 /// Minimum size limit of statements.
-const SMALLEST: usize = 4_096;
+const MIN_STATEMENT_BYTES: usize = 4_096;
 
 pub(crate) struct Flusher {
     connector: String,
@@ -382,7 +382,7 @@ impl Flusher {
                 if !limits.has_looked {
                     return Err(FlushError::Mismatch(error));
                 }
-                let found = runner.bad_rows(&prepared, TRIES).await?;
+                let found = runner.bad_rows(&prepared, MAX_ATTEMPTS).await?;
                 if found.is_empty() {
                     return Err(error.into());
                 }
@@ -456,7 +456,7 @@ impl Limits {
             return false;
         }
         self.max_bytes /= 2;
-        self.max_bytes >= SMALLEST
+        self.max_bytes >= MIN_STATEMENT_BYTES
     }
 }
 

@@ -34,7 +34,7 @@ impl Moves<'_, '_> {
             Encoder::new(names.table, preparing.columns, upserts.key(), names.unmanaged, extras)?;
         let moving = || upserts.rows().iter().filter(|row| !row.needed_origins().is_empty());
         for row in moving().filter(|row| row.is_moved_row()) {
-            note(encoder.look_at(row.row()), row.last, out);
+            note(encoder.prepare_row(row.row()), row.last, out);
         }
         let mut rows = EncodedRows::default();
         for row in moving() {
@@ -50,7 +50,7 @@ impl Moves<'_, '_> {
             columns: &written.columns,
             key: &written.key,
             position: written.columns.iter().position(position).unwrap_or_default(),
-            tombstones: (!is_soft).then_some(names.deleted),
+            deleted_keys: (!is_soft).then_some(names.deleted),
             meta: &preparing.columns.meta,
         });
         let all = 0..rows.len();
@@ -107,7 +107,7 @@ impl Moves<'_, '_> {
         let text = sql::without_values(&sql::MissingValues {
             table: &names.table.name,
             key: &encoder.key_columns(),
-            tombstones: (!is_soft).then_some(names.deleted),
+            deleted_keys: (!is_soft).then_some(names.deleted),
             meta: &preparing.columns.meta,
         });
         let mut lookups = Statements::default();

@@ -16,7 +16,7 @@ use crate::{
 /// How often counts are logged.
 const INTERVAL: Duration = Duration::from_secs(60);
 /// Maximum number of columns with warnings in the log; further ones are only counted in metrics.
-const MOST: usize = 1_000;
+const MAX_NOTICES: usize = 1_000;
 
 /// A warning about a column, a table or a topic.
 #[derive(Clone, Debug)]
@@ -211,7 +211,7 @@ impl Notices {
             }
             return;
         }
-        if known >= MOST {
+        if known >= MAX_NOTICES {
             return;
         }
         warn!("{message}");

@@ -182,7 +182,7 @@ impl Offsets {
         let mut rows = rows.ok_or_else(|| {
             let Partition { topic, partition } = partition;
             Error::retriable(format_args!(
-                "the offsets table has no row for {topic}[{partition}]: it was deleted by another client"
+                "the offsets table has no row for {topic}-{partition}: it was deleted by another client"
             ))
         })?;
         let others = known.iter().filter(|(name, _)| !self.warehouses.contains(name));
@@ -198,7 +198,7 @@ impl Offsets {
         let Some((_, name)) = behind else { return Ok(()) };
         let Partition { topic, partition } = partition;
         Err(Error::fatal(format_args!(
-            "warehouse {name:?} has not written all of {topic}[{partition}], and is no longer configured: start once \
+            "warehouse {name:?} has not written all of {topic}-{partition}, and is no longer configured: start once \
              with the former configuration, and stop the connector before changing it"
         )))
     }
@@ -314,7 +314,7 @@ fn decoded(text: &str, partition: &Partition<'_>) -> Result<Vec<u8>> {
     STANDARD.decode(text).map_err(|_| {
         let Partition { topic, partition } = partition;
         Error::fatal(format_args!(
-            "the offsets table has a state of {topic}[{partition}] that cannot be decoded: it may have been modified manually. Set it to \
+            "the offsets table has a state of {topic}-{partition} that cannot be decoded: it may have been modified manually. Set it to \
              NULL to continue without it: events that the source sends again may then be applied again"
         ))
     })
@@ -323,7 +323,7 @@ fn decoded(text: &str, partition: &Partition<'_>) -> Result<Vec<u8>> {
 /// The error if another task owns the partition.
 fn fenced(partition: &Partition<'_>) -> Error {
     let Partition { topic, partition } = partition;
-    Error::fenced(format_args!("another task has claimed {topic}[{partition}]"))
+    Error::fenced(format_args!("another task has claimed {topic}-{partition}"))
 }
 
 /// The rows of a partition in a result with `topic, partition, warehouse, epoch, next_offset, state`, by warehouse.
@@ -432,12 +432,12 @@ mod tests {
         assert_eq!(offsets.idle(|warehouse| warehouse == 0), [1, 2], "its row goes along");
         let behind = answer(&[("A", 1, Some(9)), ("B", 1, Some(9)), ("OLD", 1, Some(5))]);
         let error = offsets_of_two().claimed(&[PARTITION], &behind).unwrap_err();
-        assert!(error.message().contains("warehouse \"OLD\" has not written all of t[0]"), "{error}");
+        assert!(error.message().contains("warehouse \"OLD\" has not written all of t-0"), "{error}");
     }
 
     #[test]
     fn a_missing_row_is_an_error() {
         let error = offsets_of_two().claimed(&[PARTITION], &answer(&[("A", 1, None)])).unwrap_err();
-        assert!(error.message().contains("no row for t[0]"), "{error}");
+        assert!(error.message().contains("no row for t-0"), "{error}");
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     config::DeleteMode,
     plan::{Event, Step, TablePlan, Upserts},
     sql::{self, TableName},
-    table::{Columns, EncodedRows, Encoder, Extras, Table, bury},
+    table::{Columns, EncodedRows, Encoder, Extras, Table, add_deleted_key},
 };
 
 /// A prepared statement.
@@ -169,7 +169,7 @@ impl Preparing<'_> {
         moves.copy(upserts, out)?;
         let written_rows = || upserts.rows().iter().filter(|row| !row.is_only_copied());
         for row in written_rows() {
-            note(encoder.look_at(row.row()), row.last, out);
+            note(encoder.prepare_row(row.row()), row.last, out);
         }
         moves.look_up(upserts, &encoder, is_early, out);
         let (mut rows, mut keys, mut deleted_keys) = <(EncodedRows, EncodedRows, EncodedRows)>::default();
@@ -187,7 +187,11 @@ impl Preparing<'_> {
             }
             if !is_soft && row.is_delete() {
                 let record = row.last.record.index();
-                note(bury(&mut deleted_keys, record, &row.key_text, row.last.position), row.last, out);
+                note(
+                    add_deleted_key(&mut deleted_keys, record, &row.key_text, row.last.position),
+                    row.last,
+                    out,
+                );
             }
         }
         out.found(&encoder, names, self.columns);
@@ -203,13 +207,13 @@ impl Preparing<'_> {
             key: &written.key,
             kept: &written.kept,
             about: &written.about,
-            tombstones: (!is_soft).then_some(names.deleted),
+            deleted_keys: (!is_soft).then_some(names.deleted),
             soft_delete: is_soft,
             insert_flag: self.insert_flag,
             meta,
         };
         self.runs("MERGE", sql::merge(&merge), &[self.now], rows, Purpose::Write, names, out);
-        let text = sql::bury(names.deleted, meta);
+        let text = sql::store_deletes(names.deleted, meta);
         self.runs("MERGE", text, &[self.now], deleted_keys, Purpose::Bookkeeping, names, out);
         Ok(())
     }
@@ -217,7 +221,7 @@ impl Preparing<'_> {
     fn append(&self, events: &[Event<'_>], names: &Names<'_>, out: &mut Statements) -> Result<(), String> {
         let mut encoder = Encoder::new(names.table, self.columns, &[], names.unmanaged, Extras::default())?;
         for event in events {
-            note(encoder.look_at(event.row()), *event, out);
+            note(encoder.prepare_row(event.row()), *event, out);
         }
         let mut rows = EncodedRows::default();
         for event in events {
@@ -249,8 +253,8 @@ impl Preparing<'_> {
         }
         out.prepared.push(plain("DELETE", sql::truncate_hard(table, meta), &[&position]));
         let mut deleted_keys = EncodedRows::default();
-        bury(&mut deleted_keys, event.record.index(), sql::EVERY_KEY, event.position)?;
-        let text = sql::bury(names.deleted, meta);
+        add_deleted_key(&mut deleted_keys, event.record.index(), sql::EVERY_KEY, event.position)?;
+        let text = sql::store_deletes(names.deleted, meta);
         self.runs("MERGE", text, &[self.now], deleted_keys, Purpose::Bookkeeping, names, out);
         Ok(())
     }

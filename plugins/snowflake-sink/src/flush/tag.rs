@@ -13,7 +13,7 @@ pub(super) fn batch_tag(batch: &Batch<'_>) -> String {
         if !text.is_empty() {
             text.push(' ');
         }
-        text.push_str(&format!("{}[{}]@{from}-{}", position.topic, position.partition, position.next_offset));
+        text.push_str(&format!("{}-{}@{from}-{}", position.topic, position.partition, position.next_offset));
     }
     text
 }

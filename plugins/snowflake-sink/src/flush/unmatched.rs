@@ -13,7 +13,7 @@ use crate::config::UpdateMissing;
 /// Interval of warnings for a table.
 const INTERVAL: Duration = Duration::from_secs(60);
 /// Maximum number of keys in a warning.
-const SHOWN: usize = 5;
+const MAX_SHOWN_KEYS: usize = 5;
 
 /// Last warnings, by table.
 #[derive(Debug, Default)]
@@ -40,7 +40,7 @@ impl UnmatchedLog {
             unreported = reported.unreported;
         }
         self.0.insert((**table).to_owned(), Reported { at: now, unreported: 0 });
-        let shown = keys.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let shown = keys.iter().take(MAX_SHOWN_KEYS).map(String::as_str).collect::<Vec<_>>().join(", ");
         let outcome = match missing {
             UpdateMissing::Insert => "updates were inserted",
             UpdateMissing::Skip => "updates were skipped",

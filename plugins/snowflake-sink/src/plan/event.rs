@@ -111,7 +111,7 @@ impl<'b> Event<'b> {
     }
 
     /// Debezium's code of the operation.
-    pub(crate) fn letter(&self) -> char {
+    pub(crate) fn op_code(&self) -> char {
         char::from(self.operation().code().0)
     }
 }

@@ -48,7 +48,7 @@ impl Route {
             }
             let names = message_key.iter().map(|(name, _)| name.to_owned()).collect();
             let key = Key::Columns { names, is_message_key: true };
-            self.tell(&key);
+            self.log_key(&key);
             return Ok(known.insert(key).clone());
         }
         match &*known {
@@ -58,7 +58,7 @@ impl Route {
             Some(key) => Ok(key.clone()),
             None => {
                 let key = self.likely_key(event)?;
-                self.tell(&key);
+                self.log_key(&key);
                 Ok(known.insert(key).clone())
             }
         }
@@ -74,7 +74,7 @@ impl Route {
         }
     }
 
-    fn tell(&self, key: &Key) {
+    fn log_key(&self, key: &Key) {
         let table = &*self.target;
         match key {
             Key::Columns { names, .. } => {

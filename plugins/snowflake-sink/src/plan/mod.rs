@@ -164,7 +164,10 @@ impl Planner {
         }
         let position = Position::of(record, &change, self.rules.order_by);
         let event = Event::new(record, change, position);
-        if change.is_resent() && self.rules.order_by == OrderBy::Source && self.cannot_tell(&route, &event) {
+        if change.is_resent()
+            && self.rules.order_by == OrderBy::Source
+            && self.is_undetectable(&route, &event)
+        {
             *plan.resent.entry(route.table.clone()).or_default() += 1;
             return Ok(());
         }
@@ -193,7 +196,7 @@ impl Planner {
 
     /// Whether a row cannot show that an event was applied before: there is no row to match, or its position depends on the
     /// offset.
-    fn cannot_tell(&self, route: &Route, event: &Event<'_>) -> bool {
+    fn is_undetectable(&self, route: &Route, event: &Event<'_>) -> bool {
         self.rules.mode == Mode::Append
             || event.position.has_offset()
             || (event.operation() != Operation::Truncate && matches!(route.key_of(event), Ok(Key::None)))

@@ -170,7 +170,7 @@ impl Router {
         match self.owners.get(target) {
             Some((owner, owner_is_named)) if *owner != source && !(is_named && *owner_is_named) => {
                 Err(format!(
-                    "tables {owner} and {source} would both become {target:?}: tell them apart by a template such as \
+                    "tables {owner} and {source} would both become {target:?}: distinguish them by a template such as \
                  table = \"{{schema}}_{{table}}\", or name both in [sink.config.tables] if they belong together"
                 ))
             }

@@ -13,7 +13,7 @@ use super::{
 };
 
 /// Maximum length of Snowflake's message, in characters.
-const LONGEST: usize = 1_000;
+const MAX_MESSAGE_LENGTH: usize = 1_000;
 
 /// Error of a statement or a login. It never contains the text of the statement, its values, or a secret.
 #[derive(Clone, Debug)]
@@ -112,7 +112,7 @@ impl DerefMut for SqlError {
 fn one_line(message: &str) -> String {
     let words: Vec<&str> = message.split_whitespace().collect();
     let mut line = words.join(" ");
-    if let Some((end, _)) = line.char_indices().nth(LONGEST) {
+    if let Some((end, _)) = line.char_indices().nth(MAX_MESSAGE_LENGTH) {
         line.truncate(end);
         line.push_str("...");
     }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use tidegate_plugin::Secret;
 
 /// Minimum key size in bytes: 2048 bits.
-const SMALLEST: usize = 256;
+const MIN_KEY_BYTES: usize = 256;
 /// Maximum length of a PEM line.
 const LINE: usize = 64;
 
@@ -67,7 +67,7 @@ impl Key {
             "ENCRYPTED PRIVATE KEY" => decrypted(&pem, passphrase)?,
             _ => return Err(KeyError::Label(label)),
         };
-        if key.size() < SMALLEST {
+        if key.size() < MIN_KEY_BYTES {
             return Err(KeyError::Short(key.size() * 8));
         }
         let public = key.to_public_key().to_public_key_der().map_err(|_| KeyError::Damaged)?;

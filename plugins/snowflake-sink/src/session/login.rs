@@ -17,7 +17,7 @@ use super::{
 };
 
 /// Maximum idle time of a connection. Servers and gateways have longer timeouts.
-const LONGEST_IDLE: Duration = Duration::from_secs(3);
+const MAX_CONNECTION_IDLE: Duration = Duration::from_secs(3);
 /// Kind of errors before anything is sent.
 pub(super) const KIND: &str = "login";
 
@@ -152,7 +152,7 @@ impl<'l> Prepared<'l> {
             .connect_timeout(self.login.connect_timeout)
             .timeout(self.login.request_timeout)
             // Between two calls of the plugin, nothing polls connections, so an idle one may have been closed.
-            .pool_idle_timeout(LONGEST_IDLE)
+            .pool_idle_timeout(MAX_CONNECTION_IDLE)
             .build()
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 /// Snowflake's limit for a query tag, in characters.
-const LONGEST_TAG: usize = 2_000;
+const MAX_TAG_LENGTH: usize = 2_000;
 
 /// One statement.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,7 @@ impl<'s> Statement<'s> {
     /// Binds and parameters of the request.
     pub(super) fn extras(&self, limits: &Limits) -> Map<String, Value> {
         let mut parameters = limits.parameters();
-        let tag: String = self.tag.chars().take(LONGEST_TAG).collect();
+        let tag: String = self.tag.chars().take(MAX_TAG_LENGTH).collect();
         parameters.insert("QUERY_TAG".to_owned(), tag.into());
         let mut extras = Map::new();
         extras.insert("parameters".to_owned(), parameters.into());

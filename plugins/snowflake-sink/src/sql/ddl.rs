@@ -24,14 +24,14 @@ pub(crate) fn create_table(table: &TableName, columns: &[Column], key: &[usize],
 /// Creates the table of deleted keys unless it exists.
 ///
 /// Binds: none.
-pub(crate) fn create_tombstones(tombstones: &TableName, meta: &Meta) -> String {
+pub(crate) fn create_deleted_keys(deleted_keys: &TableName, meta: &Meta) -> String {
     let definitions = [
         format!("{} VARCHAR NOT NULL", quoted(&meta.key)),
         format!("{} VARCHAR", quoted(&meta.position)),
         format!("{} TIMESTAMP_TZ", quoted(&meta.processed_at)),
     ];
     created(
-        tombstones,
+        deleted_keys,
         definitions,
         "Keys that were deleted, so that late events do not bring their rows back",
     )

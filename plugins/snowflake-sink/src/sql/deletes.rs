@@ -13,7 +13,7 @@ pub(crate) const EVERY_KEY: &str = "*";
 /// Stores deletes of keys, the newer one of two deletes of a key. A truncate is the delete of [`EVERY_KEY`].
 ///
 /// Binds: the time of writing; rows of the key's text and the delete's position.
-pub(crate) fn bury(tombstones: &TableName, meta: &Meta) -> String {
+pub(crate) fn store_deletes(deleted_keys: &TableName, meta: &Meta) -> String {
     let rows = Reader::with_time(&meta.processed_at)
         .own(&meta.key, "VARCHAR")
         .own(&meta.position, "VARCHAR")
@@ -25,7 +25,7 @@ pub(crate) fn bury(tombstones: &TableName, meta: &Meta) -> String {
     let values = list(names.map(|name| format!("s.{}", quoted(name))));
     let names = list(names.map(|name| quoted(name)));
     format!(
-        "MERGE INTO {tombstones} t\nUSING ({rows}) s\nON t.{key} = s.{key}\n\
+        "MERGE INTO {deleted_keys} t\nUSING ({rows}) s\nON t.{key} = s.{key}\n\
          WHEN MATCHED AND {newer} THEN UPDATE SET {update}\n\
          WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({values})"
     )
@@ -34,10 +34,10 @@ pub(crate) fn bury(tombstones: &TableName, meta: &Meta) -> String {
 /// Removes deletes that were written before a time, but not the truncate.
 ///
 /// Binds: the time.
-pub(crate) fn purge(tombstones: &TableName, meta: &Meta) -> String {
+pub(crate) fn purge_deletes(deleted_keys: &TableName, meta: &Meta) -> String {
     let (key, processed_at) = (quoted(&meta.key), quoted(&meta.processed_at));
     format!(
-        "DELETE FROM {tombstones} WHERE {processed_at} < CAST(? AS TIMESTAMP_TZ) AND {key} <> '{EVERY_KEY}'"
+        "DELETE FROM {deleted_keys} WHERE {processed_at} < CAST(? AS TIMESTAMP_TZ) AND {key} <> '{EVERY_KEY}'"
     )
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct Merge<'a> {
     /// Indexes of the metadata columns, which a soft delete changes.
     pub(crate) about: &'a [usize],
     /// The table of deleted keys. Rows that are not newer than their delete are skipped.
-    pub(crate) tombstones: Option<&'a TableName>,
+    pub(crate) deleted_keys: Option<&'a TableName>,
     /// Whether deletes are soft: rows are kept with the operation `d`.
     pub(crate) soft_delete: bool,
     /// Whether each row has a flag that allows inserting it; otherwise all rows may be inserted.
@@ -31,7 +31,7 @@ pub(crate) struct Merge<'a> {
 
 /// Applies rows to a table, each if it is newer than the row in the table. There must be only one row per key.
 ///
-/// Binds: the time of writing; rows of `columns`, then with `tombstones` the key's text, then with `insert_flag`
+/// Binds: the time of writing; rows of `columns`, then with `deleted_keys` the key's text, then with `insert_flag`
 /// whether the row may be inserted, then for each of `kept` a position: the table's value is kept if its row is at
 /// least that new; null if the event has the value.
 pub(crate) fn merge(merge: &Merge<'_>) -> String {
@@ -74,9 +74,9 @@ impl Statement<'_> {
     }
 
     fn source(&self) -> String {
-        let Merge { columns, tombstones, insert_flag, soft_delete, meta, .. } = *self.merge;
+        let Merge { columns, deleted_keys, insert_flag, soft_delete, meta, .. } = *self.merge;
         let mut rows = Reader::with_time(&meta.processed_at).columns(columns);
-        if tombstones.is_some() {
+        if deleted_keys.is_some() {
             rows = rows.own(&self.names.key, "VARCHAR");
         }
         if insert_flag {
@@ -86,17 +86,17 @@ impl Statement<'_> {
             rows = rows.own(&self.names.values, "BOOLEAN");
         }
         let rows = self.names.keep.iter().fold(rows, |rows, name| rows.own(name, "VARCHAR")).select();
-        match tombstones {
-            Some(tombstones) => self.not_deleted(&rows, tombstones),
+        match deleted_keys {
+            Some(deleted_keys) => self.not_deleted(&rows, deleted_keys),
             None => rows,
         }
     }
 
     /// The rows that are newer than the delete of their key and than the last truncate.
-    fn not_deleted(&self, rows: &str, tombstones: &TableName) -> String {
+    fn not_deleted(&self, rows: &str, deleted_keys: &TableName) -> String {
         let meta = self.merge.meta;
         let own = Own { rows: "b", key: &self.names.key, position: &meta.position };
-        let NotDeleted { join, condition } = not_deleted(&own, tombstones, meta);
+        let NotDeleted { join, condition } = not_deleted(&own, deleted_keys, meta);
         format!("SELECT b.* FROM ({rows}) b\n{join}\nWHERE {condition}")
     }
 
@@ -190,14 +190,14 @@ pub(super) struct Own<'o> {
 }
 
 /// Condition that rows are newer than the delete of their key and than the last truncate.
-pub(super) fn not_deleted(own: &Own<'_>, tombstones: &TableName, meta: &Meta) -> NotDeleted {
+pub(super) fn not_deleted(own: &Own<'_>, deleted_keys: &TableName, meta: &Meta) -> NotDeleted {
     let (position, text) = (quoted(&meta.position), quoted(&meta.key));
     let (rows, key, place) = (own.rows, quoted(own.key), quoted(own.position));
     NotDeleted {
-        join: format!("LEFT JOIN {tombstones} d ON d.{text} = {rows}.{key}"),
+        join: format!("LEFT JOIN {deleted_keys} d ON d.{text} = {rows}.{key}"),
         condition: format!(
             "(d.{position} IS NULL OR {rows}.{place} > d.{position})\n\
-             AND {rows}.{place} > COALESCE((SELECT MAX(z.{position}) FROM {tombstones} z WHERE z.{text} = '{EVERY_KEY}'), '')"
+             AND {rows}.{place} > COALESCE((SELECT MAX(z.{position}) FROM {deleted_keys} z WHERE z.{text} = '{EVERY_KEY}'), '')"
         ),
     }
 }

@@ -19,8 +19,8 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use ddl::{add_columns, create_offsets, create_table, create_tombstones, show_columns, widen};
-pub(crate) use deletes::{EVERY_KEY, bury, purge, truncate_hard, truncate_soft};
+pub(crate) use ddl::{add_columns, create_deleted_keys, create_offsets, create_table, show_columns, widen};
+pub(crate) use deletes::{EVERY_KEY, purge_deletes, store_deletes, truncate_hard, truncate_soft};
 pub(crate) use merge::{Merge, merge};
 pub(crate) use moves::{Copying, EARLY, MissingValues, copy_moved, without_values};
 #[cfg(test)]

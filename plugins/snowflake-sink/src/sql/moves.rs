@@ -19,7 +19,7 @@ pub(crate) struct Copying<'a> {
     /// Index of the position column.
     pub(crate) position: usize,
     /// The table of deleted keys. Rows that are not newer than the delete of their new key are skipped.
-    pub(crate) tombstones: Option<&'a TableName>,
+    pub(crate) deleted_keys: Option<&'a TableName>,
     /// Names of the metadata columns.
     pub(crate) meta: &'a Meta,
 }
@@ -32,7 +32,7 @@ pub(crate) struct MissingValues<'a> {
     /// The key columns; at least one.
     pub(crate) key: &'a [Column],
     /// The table of deleted keys.
-    pub(crate) tombstones: Option<&'a TableName>,
+    pub(crate) deleted_keys: Option<&'a TableName>,
     /// Names of the metadata columns.
     pub(crate) meta: &'a Meta,
 }
@@ -42,11 +42,11 @@ pub(crate) struct MissingValues<'a> {
 /// written, so that two rows can exchange their keys.
 ///
 /// Binds: the time of writing; rows of `columns`, then for each of `columns` that is neither key nor position whether the
-/// value comes from the old row, then with `tombstones` the new key's text, then a number that orders rows with the same new
-/// key, then the old key, the oldest and the newest position that the old row can have, and the oldest position of a
-/// soft-deleted old row.
+/// value comes from the old row, then with `deleted_keys` the new key's text, then a number that orders rows with the
+/// same new key, then the old key, the oldest and the newest position that the old row can have, and the oldest
+/// position of a soft-deleted old row.
 pub(crate) fn copy_moved(copying: &Copying<'_>) -> String {
-    let Copying { table, columns, key, position, tombstones, meta } = *copying;
+    let Copying { table, columns, key, position, deleted_keys, meta } = *copying;
     let names = OldNames::of(columns, key.len());
     let from: Vec<String> =
         (0..columns.len()).map(|index| unused(&format!("__from_{index}"), columns)).collect();
@@ -57,7 +57,7 @@ pub(crate) fn copy_moved(copying: &Copying<'_>) -> String {
     for (_, name) in from.iter().enumerate().filter(|(index, _)| !is_own(index)) {
         rows = rows.own(name, "BOOLEAN");
     }
-    if tombstones.is_some() {
+    if deleted_keys.is_some() {
         rows = rows.own(&key_text, "VARCHAR");
     }
     let rows = names.read(rows.own(&rank, "NUMBER(10,0)"), key_columns.iter().copied()).select();
@@ -71,9 +71,9 @@ pub(crate) fn copy_moved(copying: &Copying<'_>) -> String {
     let items = list([format!("b.{0} AS {0}", quoted(&meta.processed_at))].into_iter().chain(items));
     let on = names.is_old_row("b", &key_columns, meta);
     let mut source = format!("SELECT {items} FROM ({rows}) b\nJOIN {table} o ON {on}");
-    if let Some(tombstones) = tombstones {
+    if let Some(deleted_keys) = deleted_keys {
         let own = Own { rows: "b", key: &key_text, position: &meta.position };
-        let filter = not_deleted(&own, tombstones, meta);
+        let filter = not_deleted(&own, deleted_keys, meta);
         source.push_str(&format!("\n{}\nWHERE {}", filter.join, filter.condition));
     }
     let new_key = list(key_columns.iter().map(|column| format!("b.{}", quoted(&column.name))));
@@ -104,16 +104,16 @@ pub(crate) const EARLY: &str = "early";
 /// old one, and rows for which there is only an old row that may still change. Rows that have no effect, because the table has a
 /// newer row or a newer delete, are not included. Returns their numbers, the latter with [`EARLY`].
 ///
-/// Binds: rows of a number; the key; with `tombstones` the key's text; the position; the
+/// Binds: rows of a number; the key; with `deleted_keys` the key's text; the position; the
 /// oldest position of a row with the same key from which values are taken; then the old key or nulls, and
 /// the three positions of [`copy_moved`], and whether the old row may still change.
 pub(crate) fn without_values(missing: &MissingValues<'_>) -> String {
-    let MissingValues { table, key, tombstones, meta } = *missing;
+    let MissingValues { table, key, deleted_keys, meta } = *missing;
     let names = OldNames::of(key, key.len());
     let [row, text, position, own_since, early] =
         ["__row", "__key", "__position", "__own_since", "__early"].map(|name| unused(name, key));
     let mut rows = Reader::new().own(&row, "VARCHAR").columns(key);
-    if tombstones.is_some() {
+    if deleted_keys.is_some() {
         rows = rows.own(&text, "VARCHAR");
     }
     let rows = rows.own(&position, "VARCHAR").own(&own_since, "VARCHAR");
@@ -135,9 +135,9 @@ pub(crate) fn without_values(missing: &MissingValues<'_>) -> String {
         quoted(&early),
         quoted(&meta.operation)
     );
-    match tombstones {
-        Some(tombstones) => {
-            let filter = not_deleted(&Own { rows: "s", key: &text, position: &position }, tombstones, meta);
+    match deleted_keys {
+        Some(deleted_keys) => {
+            let filter = not_deleted(&Own { rows: "s", key: &text, position: &position }, deleted_keys, meta);
             text_of.push_str(&format!("\n{}\nWHERE {lacking}\nAND {}", filter.join, filter.condition));
         }
         None => text_of.push_str(&format!("\nWHERE {lacking}")),

@@ -10,7 +10,7 @@ use crate::{config::Metadata, plan::Event, position::Position};
 pub(super) fn write_about(out: &mut Elements<'_>, about: About, event: &Event<'_>) {
     let Event { record, change, position, .. } = event;
     match about {
-        About::Operation => out.plain(event.letter()),
+        About::Operation => out.plain(event.op_code()),
         About::Timestamp => match event.time() {
             Some(time) => out.plain(time),
             None => out.null(),
@@ -27,8 +27,8 @@ pub(super) fn write_about(out: &mut Elements<'_>, about: About, event: &Event<'_
     }
 }
 
-/// Deleted keys: the key's text and the position of the delete.
-pub(crate) fn bury(
+/// Adds a deleted key: its text and the position of the delete.
+pub(crate) fn add_deleted_key(
     rows: &mut EncodedRows,
     record: u32,
     key_text: &str,

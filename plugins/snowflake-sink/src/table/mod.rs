@@ -14,7 +14,7 @@ mod moves;
 mod payload;
 mod rows;
 
-pub(crate) use about::bury;
+pub(crate) use about::add_deleted_key;
 pub(crate) use alter::{Changes, Evolving};
 pub(crate) use findings::Finding;
 pub(crate) use layout::Columns;

@@ -127,7 +127,7 @@ impl<'t> Encoder<'t> {
     ///
     /// # Errors
     /// As for [`Encoder::folded`].
-    pub(crate) fn look_at(&mut self, row: Struct<'_>) -> Result<(), String> {
+    pub(crate) fn prepare_row(&mut self, row: Struct<'_>) -> Result<(), String> {
         if self.layout.of(row, self.table, self.columns)? {
             self.write_fields();
             self.dropped = self.dropped(row);

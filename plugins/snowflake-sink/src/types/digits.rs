@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 /// Maximum exponent: more than the digits of any text, and small enough for sums not to overflow.
-const FAR: i64 = 1 << 60;
+const MAX_EXPONENT: i64 = 1 << 60;
 
 /// A decimal number: its significant digits without leading and trailing zeros, and the position of the decimal point.
 #[derive(Clone, Copy, Debug)]
@@ -129,7 +129,7 @@ fn is_digits(text: &str) -> bool {
 
 fn length(text: &str) -> i64 {
     // The length of a text fits `i64`.
-    i64::try_from(text.len()).unwrap_or(FAR)
+    i64::try_from(text.len()).unwrap_or(MAX_EXPONENT)
 }
 
 /// Parses an exponent, limited to the maximum.
@@ -139,6 +139,6 @@ fn read_exponent(text: &str) -> Option<i64> {
     if !is_digits(unsigned) {
         return None;
     }
-    let size = unsigned.parse().unwrap_or(FAR).min(FAR);
+    let size = unsigned.parse().unwrap_or(MAX_EXPONENT).min(MAX_EXPONENT);
     Some(if is_negative { -size } else { size })
 }

@@ -17,9 +17,9 @@ fn joining_and_leaving(strategy: &str) {
     settings.task = 1;
     let mut second = Task::open(&settings);
     second.reluctance = 10;
-    let patience = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while first.owned().len() != 2 || second.owned().len() != 2 {
-        assert!(Instant::now() < patience, "{:?} and {:?}", first.owned(), second.owned());
+        assert!(Instant::now() < deadline, "{:?} and {:?}", first.owned(), second.owned());
         first.turn();
         second.turn();
     }
@@ -29,7 +29,7 @@ fn joining_and_leaving(strategy: &str) {
         first.values.keys().chain(second.values.keys()).collect::<BTreeSet<_>>().len()
     };
     while all(&first, &second) < 1000 {
-        assert!(Instant::now() < patience, "{} records", all(&first, &second));
+        assert!(Instant::now() < deadline, "{} records", all(&first, &second));
         first.turn();
         second.turn();
     }
@@ -62,9 +62,9 @@ fn an_assignment_waits_for_its_answer() {
     settings.properties.insert("session.timeout.ms".to_owned(), "1500".to_owned());
     let consumer = Consumer::open(&settings).unwrap();
     consumer.join().unwrap();
-    let patience = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     let partitions = loop {
-        assert!(Instant::now() < patience);
+        assert!(Instant::now() < deadline);
         if let Some(ConsumerEvent::Assigned(partitions)) = consumer.poll(TURN) {
             break partitions;
         }
@@ -82,7 +82,7 @@ fn an_assignment_waits_for_its_answer() {
     consumer.assign(&starts).unwrap();
     let mut firsts = BTreeMap::new();
     while firsts.len() < 2 {
-        assert!(Instant::now() < patience);
+        assert!(Instant::now() < deadline);
         if let Some(ConsumerEvent::Message(message)) = consumer.poll(TURN) {
             firsts.entry(message.partition()).or_insert(message.offset());
         }
@@ -91,7 +91,7 @@ fn an_assignment_waits_for_its_answer() {
     assert!(matches!(consumer.assign(&starts), Err(ConsumerError::Superseded)));
     consumer.release().unwrap();
     assert_eq!(consumer.assigned(), partitions, "there was nothing to release");
-    assert!(consumer.close(PATIENCE));
+    assert!(consumer.close(TIMEOUT));
 }
 
 #[test]
@@ -128,13 +128,13 @@ fn closing_does_not_wait_for_an_answer_and_frees_the_partitions() {
         settings.group_id = strategy.to_owned();
         let consumer = Consumer::open(&settings).unwrap();
         consumer.join().unwrap();
-        let patience = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while !matches!(consumer.poll(TURN), Some(ConsumerEvent::Assigned(_))) {
-            assert!(Instant::now() < patience);
+            assert!(Instant::now() < deadline);
         }
         let resolver = consumer.offset_resolver();
         assert!(consumer.close(Duration::from_secs(9)), "it left well before its session timed out");
-        let asked = resolver.partitions("t", Instant::now() + PATIENCE);
+        let asked = resolver.partitions("t", Instant::now() + TIMEOUT);
         assert!(matches!(asked, Err(ConsumerError::Closed)), "{asked:?}");
         let mut heir = Task::open(&settings);
         heir.until("the partitions", |task| task.owned().len() == 2);
@@ -209,7 +209,7 @@ fn a_group_whose_broker_assigns_shares_its_partitions() {
     first.until("the records", |task| task.values.len() == 100);
     first.commit();
     let mut second = Task::open(&settings);
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while second.owned().is_empty() || first.owned().len() == 4 {
         assert!(Instant::now() < deadline, "{:?} and {:?}", first.owned(), second.owned());
         first.linger(TURN);

@@ -17,7 +17,7 @@ use crate::kafka::TopicPattern;
 use crate::kafka::embedded::{EmbeddedBroker, Options};
 
 /// Far more than anything here takes; a test that waits so long has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const TURN: Duration = Duration::from_millis(20);
 
 fn broker(topic: &str, partitions: u32) -> EmbeddedBroker {
@@ -66,7 +66,7 @@ fn produce(broker: &EmbeddedBroker, topic: &str, range: std::ops::Range<usize>) 
         let text = n.to_string();
         producer.send(BaseRecord::to(topic).key(&text).payload(&text)).unwrap();
     }
-    producer.flush(PATIENCE).unwrap();
+    producer.flush(TIMEOUT).unwrap();
 }
 
 /// A poll loop that answers rebalances by itself, and what it has seen.
@@ -130,7 +130,7 @@ impl Task {
                 self.next.insert(at, message.offset() + 1);
             }
             Some(ConsumerEvent::Assigned(partitions)) => {
-                let deadline = Instant::now() + PATIENCE;
+                let deadline = Instant::now() + TIMEOUT;
                 let (resolver, stored, start) = (consumer.offset_resolver(), self.stored.clone(), self.start);
                 // From another thread, as a sink would be asked.
                 let (starts, _) = std::thread::scope(|scope| {
@@ -174,7 +174,7 @@ impl Task {
                 let mine = |at: &TopicPartition| partitions.contains(at);
                 let done: Positions =
                     self.next.iter().filter(|(at, _)| mine(at)).map(|(a, n)| (a.clone(), *n)).collect();
-                // During an eager rebalance the mock refuses what Kafka takes: duplicates, but no loss.
+                // During an eager rebalance the mock rejects requests that Kafka accepts: duplicates, but no loss.
                 let committed = self
                     .consumer
                     .commit_sync(&without_metadata(&done), Instant::now() + Duration::from_secs(5));
@@ -187,9 +187,9 @@ impl Task {
 
     /// Polls until `done`.
     fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
-        let patience = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while !done(self) {
-            assert!(Instant::now() < patience, "waited in vain for {what}; fatal: {:?}", self.fatal);
+            assert!(Instant::now() < deadline, "waited in vain for {what}; fatal: {:?}", self.fatal);
             self.turn();
         }
     }
@@ -207,10 +207,10 @@ impl Task {
     }
 
     fn commit(&self) {
-        self.consumer.commit_sync(&without_metadata(&self.next), Instant::now() + PATIENCE).unwrap();
+        self.consumer.commit_sync(&without_metadata(&self.next), Instant::now() + TIMEOUT).unwrap();
     }
 
     fn close(self) {
-        assert!(self.consumer.close(PATIENCE));
+        assert!(self.consumer.close(TIMEOUT));
     }
 }

@@ -38,7 +38,7 @@ fn commits_in_the_background_report_what_they_committed() {
     };
     task.until("the report", |task| reported(task) == expected);
     assert!(task.commits.len() < 21, "commits are coalesced");
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     let committed = task.consumer.offset_resolver().committed(&task.consumer.assigned(), deadline).unwrap();
     assert_eq!(committed, without_metadata(&expected));
     task.close();
@@ -57,7 +57,7 @@ fn a_commit_is_retried_after_an_outage_and_a_waiting_one_keeps_its_deadline() {
     broker.set_reachable(true).unwrap();
     task.until("the commit", |task| task.commits.iter().any(Result::is_ok));
     let committed =
-        task.consumer.offset_resolver().committed(&task.consumer.assigned(), Instant::now() + PATIENCE);
+        task.consumer.offset_resolver().committed(&task.consumer.assigned(), Instant::now() + TIMEOUT);
     assert_eq!(committed.unwrap(), without_metadata(&Positions::from([(TopicPartition::new("t", 0), 10)])));
     task.close();
 }
@@ -90,9 +90,9 @@ fn a_partition_that_was_added_later_begins_at_its_beginning() {
     task.until("the records", |task| task.values.len() == 100);
     // As if partition 1 had not existed yet when the group committed.
     let old = Positions::from([(TopicPartition::new("t", 0), 5)]);
-    task.consumer.commit_sync(&without_metadata(&old), Instant::now() + PATIENCE).unwrap();
+    task.consumer.commit_sync(&without_metadata(&old), Instant::now() + TIMEOUT).unwrap();
     let (resolver, both) = (task.consumer.offset_resolver(), task.consumer.assigned());
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     let (starts, _) = resolver.resolve_starts(&both, &HashMap::new(), Start::Latest, deadline).unwrap();
     assert_eq!(starts, [(both[0].clone(), StartAt::Offset(5)), (both[1].clone(), StartAt::Beginning)]);
     task.close();
@@ -116,7 +116,7 @@ fn what_the_sink_has_stored_counts_more_than_what_the_group_has_committed() {
     let (_, end) = task
         .consumer
         .offset_resolver()
-        .watermarks(&TopicPartition::new("t", 1), Instant::now() + PATIENCE)
+        .watermarks(&TopicPartition::new("t", 1), Instant::now() + TIMEOUT)
         .unwrap();
     assert!(began(&task, 1).is_some_and(|first| first > 20 && first < end), "{:?}", task.began);
     task.close();
@@ -152,7 +152,7 @@ fn what_is_kept_beside_an_offset_comes_back_with_it() {
     let commit = |offset, metadata: &[u8]| Commit { offset, metadata: metadata.into() };
     let commits =
         Commits::from([(both[0].clone(), commit(3, &[0, 1, 255])), (both[1].clone(), commit(2, &[]))]);
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     task.consumer.commit_sync(&commits, deadline).unwrap();
     let (starts, committed) = task
         .consumer

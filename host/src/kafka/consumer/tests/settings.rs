@@ -1,4 +1,4 @@
-//! What the settings become, and what is refused.
+//! The librdkafka configuration that settings become, and invalid settings.
 
 use super::*;
 
@@ -81,11 +81,11 @@ fn limits_hold_together_for_every_size() {
     for queue_bytes in [0, 1 << 20, 64 << 20, usize::MAX] {
         for max_record_bytes in [0, 1 << 20, 500 << 20, usize::MAX] {
             let settings = ConsumerSettings { queue_bytes, max_record_bytes, ..plain() };
-            assert!(Consumer::open(&settings).unwrap().close(PATIENCE), "{queue_bytes} {max_record_bytes}");
+            assert!(Consumer::open(&settings).unwrap().close(TIMEOUT), "{queue_bytes} {max_record_bytes}");
         }
     }
     let settings = with("fetch.max.bytes", "300000000");
-    assert!(Consumer::open(&settings).unwrap().close(PATIENCE));
+    assert!(Consumer::open(&settings).unwrap().close(TIMEOUT));
 }
 
 #[test]
@@ -98,12 +98,12 @@ fn a_record_of_twenty_megabytes_arrives_through_a_queue_of_one() {
     for payload in [&value[..], b"small"] {
         producer.send(BaseRecord::to("t").key("k").payload(payload)).unwrap();
     }
-    producer.flush(PATIENCE).unwrap();
+    producer.flush(TIMEOUT).unwrap();
     let consumer = Consumer::open(&settings(&broker, one("t"))).unwrap();
     consumer.join().unwrap();
-    let (mut sizes, patience) = (Vec::new(), Instant::now() + PATIENCE);
+    let (mut sizes, deadline) = (Vec::new(), Instant::now() + TIMEOUT);
     while sizes.len() < 2 {
-        assert!(Instant::now() < patience, "{sizes:?}");
+        assert!(Instant::now() < deadline, "{sizes:?}");
         match consumer.poll(TURN) {
             Some(ConsumerEvent::Assigned(partitions)) => {
                 consumer
@@ -115,5 +115,5 @@ fn a_record_of_twenty_megabytes_arrives_through_a_queue_of_one() {
         }
     }
     assert_eq!(sizes, [20 << 20, 5]);
-    assert!(consumer.close(PATIENCE));
+    assert!(consumer.close(TIMEOUT));
 }

@@ -84,7 +84,7 @@ fn two_tasks_share_the_topics_of_a_pattern_also_those_that_appear() {
     settings.task = 1;
     let mut second = Task::open(&settings);
     broker.create_topic("cdc.b", 4).unwrap();
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while first.consumer.assigned().len() + second.consumer.assigned().len() < 6 {
         assert!(
             Instant::now() < deadline,

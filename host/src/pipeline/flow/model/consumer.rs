@@ -59,7 +59,7 @@ impl Consumer {
         }
     }
 
-    /// The group goes on without the task: it takes all partitions away, and an assignment or a revocation that waits for its
+    /// The group removes the task: it revokes all partitions, and an assignment or a revocation that waits for its
     /// answer is void.
     pub(super) fn group_goes_on(&mut self) {
         self.pending = None;
@@ -116,7 +116,7 @@ impl Consumer {
         self.paused.insert(at.partition);
     }
 
-    /// Whether the group has taken the partition away, and the event that says so was not polled yet.
+    /// Whether the group has revoked the partition, and the event that reports it was not polled yet.
     fn was_lost(&self, at: &TopicPartition) -> bool {
         self.events
             .iter()

@@ -1,4 +1,4 @@
-//! The transform and the sink of the model: they do to a record what its first byte says.
+//! The transform and the sink of the model: the first byte of a record selects what they do with it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -34,7 +34,7 @@ impl RawTransform for Transform {
                 Kind::RejectedByTransform => vec![rejected],
                 Kind::Plain | Kind::RejectedByName | Kind::RejectedUnnamed => vec![keep],
             };
-            assert!(made.into_iter().all(|output| outputs.push(output)), "there is room");
+            assert!(made.into_iter().all(|output| outputs.push(output)), "the memory budget suffices");
         }
         Ok(())
     }

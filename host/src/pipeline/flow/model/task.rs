@@ -258,7 +258,7 @@ impl Task<'_> {
         self.flow.on_reading(claimed);
     }
 
-    /// Commits what the group still takes from this task.
+    /// Commits the offsets that the group still accepts from this task.
     fn commit(&mut self, commits: &Commits) {
         let mut positions = Positions::new();
         for (at, commit) in
@@ -314,7 +314,7 @@ impl Task<'_> {
 
     fn write(&mut self, batch: tidegate_abi::host::Batch) {
         if self.sink.owned.values().map(HashMap::len).sum::<usize>() < 2 {
-            // A sink with one partition retries in place, which would take for ever.
+            // A sink with one partition retries in place, which would never end.
             self.world.ledger().failing.clear();
         }
         let batch = self.sink.deliver(batch).expect("no error that fails the task");
@@ -359,7 +359,7 @@ impl Task<'_> {
     }
 
     fn fail_writes(&mut self, partition: i32, fails: bool) {
-        // Other sinks retry in place, which would take for ever.
+        // Other sinks retry in place, which would never end.
         let can_fail = fails && self.world.isolates_partitions;
         let mut ledger = self.world.ledger();
         if can_fail {

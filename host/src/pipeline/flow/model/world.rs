@@ -1,4 +1,4 @@
-//! What outlives the tasks: logs of known content, the offsets of the group, the rows in the sink.
+//! The state that persists across tasks: the logs, the offsets of the group, the rows in the sink.
 
 use std::{
     collections::BTreeSet,
@@ -11,7 +11,7 @@ use super::{Step, task::Task};
 /// Partitions of the topic.
 pub(super) const PARTITIONS: i32 = 3;
 
-/// What happens to a record on its way.
+/// What the transform and the sink do with a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// It is written.
@@ -50,7 +50,7 @@ impl Kind {
             .unwrap_or(Self::Plain)
     }
 
-    /// How many rows of it have to be in the sink.
+    /// Number of rows that the sink must have for it.
     pub(super) fn rows(self) -> usize {
         match self {
             Self::Plain => 1,
@@ -69,7 +69,7 @@ pub(super) struct Ledger {
     pub(super) lose_answer: bool,
 }
 
-/// What outlives the tasks.
+/// The state that persists across tasks.
 pub(super) struct World {
     pub(super) logs: Vec<Vec<Kind>>,
     pub(super) committed: Vec<i64>,
@@ -94,7 +94,7 @@ impl World {
                 }
                 task.step(step);
             }
-            // It goes on for as long as it takes, so a task that is stuck is noticed too.
+            // It runs until everything is handled, so that a stuck task is noticed too.
             task.drain();
         });
     }
@@ -107,7 +107,7 @@ impl World {
         }
     }
 
-    /// Commits without a reason, to see that it is noticed.
+    /// Commits an unhandled offset, to check that the model notices it.
     pub(super) fn commit_anyway(&mut self, partition: usize, offset: i64) {
         self.committed[partition] = offset;
     }

@@ -19,7 +19,7 @@ const NEW_KEY: &str = "__debezium.newkey";
 const OLD_KEY: &str = "__debezium.oldkey";
 
 /// Maximum number of attempts to split a text.
-const TRIES: usize = 1_000;
+const MAX_ATTEMPTS: usize = 1_000;
 
 /// The keys in the headers of a batch, by record, or why they cannot be parsed.
 #[derive(Debug, Default)]
@@ -129,7 +129,7 @@ fn read_struct(
 ) -> Result<MovedKey, String> {
     let mut search = Search { converted, found: Vec::new(), tries: 0 };
     search.divide(fields, names, &mut Vec::new());
-    let is_ambiguous = search.found.len() > 1 || search.tries > TRIES;
+    let is_ambiguous = search.found.len() > 1 || search.tries > MAX_ATTEMPTS;
     match search.found.pop() {
         Some(_) if is_ambiguous => {
             Err("its text can be read in several ways: set header.converter of the connector to \
@@ -175,7 +175,7 @@ impl<'t> Search<'_, 't> {
             for next in &others {
                 let separator = format!(",{next}=");
                 for (at, _) in value.match_indices(&separator) {
-                    if self.found.len() > 1 || self.tries > TRIES {
+                    if self.found.len() > 1 || self.tries > MAX_ATTEMPTS {
                         return;
                     }
                     let (value, behind) = value.split_at(at);

@@ -59,7 +59,7 @@ fn step_told(step: &Step<'_>) -> Vec<String> {
     match step {
         Step::Truncate(_) => vec!["truncate".to_owned()],
         Step::Append(events) => {
-            events.iter().map(|event| format!("append {} {:?}", event.letter(), event.row())).collect()
+            events.iter().map(|event| format!("append {} {:?}", event.op_code(), event.row())).collect()
         }
         Step::Upsert(rows) => rows
             .rows()
@@ -67,7 +67,7 @@ fn step_told(step: &Step<'_>) -> Vec<String> {
             .map(|row| {
                 let carried =
                     row.carried.iter().map(|carried| format!(" carrying {}={}", carried.name, carried.value));
-                format!("{} {}{}", row.last.letter(), row.key_text, carried.collect::<String>())
+                format!("{} {}{}", row.last.op_code(), row.key_text, carried.collect::<String>())
             })
             .collect(),
     }

@@ -88,11 +88,11 @@ impl Wire {
             let polling = polling::Polling { endpoint: &self.endpoint, headers, deadline };
             page = polling.finished(page, &mut line).await?;
         }
-        self.take_down(call, page, &mut line).await
+        self.record_response(call, page, &mut line).await
     }
 
     /// Passes the response to the session, and converts it for the library.
-    async fn take_down(
+    async fn record_response(
         &self,
         call: Call,
         mut page: Page,

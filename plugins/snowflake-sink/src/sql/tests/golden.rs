@@ -16,7 +16,7 @@ fn sample(identifiers: Identifiers) -> Sample {
     };
     Sample {
         table: table("orders"),
-        tombstones: table("orders__cdc_deleted"),
+        deleted_keys: table("orders__cdc_deleted"),
         offsets: table("_cdc_offsets_shop"),
         columns: ["id", "region", "amount", "document", "photo", "_cdc_topic"].map(|name| naming.cased(name)),
         meta: Meta::cased(&naming),
@@ -33,7 +33,7 @@ macro_rules! golden {
 
 const GOLDEN: [(&str, &str); 28] = golden![
     "merge_plain",
-    "merge_single_key_tombstones",
+    "merge_single_key_deletes",
     "merge_guarded",
     "merge_soft",
     "merge_soft_flagged",
@@ -44,8 +44,8 @@ const GOLDEN: [(&str, &str); 28] = golden![
     "without_values_soft",
     "unmatched",
     "unmatched_soft",
-    "bury",
-    "purge",
+    "store_deletes",
+    "purge_deletes",
     "truncate_hard",
     "truncate_soft",
     "offsets_add_missing",
@@ -54,7 +54,7 @@ const GOLDEN: [(&str, &str); 28] = golden![
     "offsets_move",
     "create_table",
     "create_table_keyless",
-    "create_tombstones",
+    "create_deleted_keys",
     "create_offsets",
     "add_column",
     "add_columns",

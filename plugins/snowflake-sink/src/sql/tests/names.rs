@@ -40,12 +40,12 @@ fn names<const N: usize>() -> impl Strategy<Value = [String; N]> {
 
 fn sample() -> impl Strategy<Value = Sample> {
     (table(), table(), table(), names::<18>(), name()).prop_map(
-        |(table, tombstones, offsets, names, comment)| {
+        |(table, deleted_keys, offsets, names, comment)| {
             let [a, b, c, d, e, f, operation, timestamp, position, processed_at, key, rest @ ..] = names;
             let [topic, partition, warehouse, epoch, next_offset, state, updated_at] = rest;
             Sample {
                 table,
-                tombstones,
+                deleted_keys,
                 offsets,
                 columns: [a, b, c, d, e, f],
                 meta: Meta { operation, timestamp, position, processed_at, key },
@@ -69,7 +69,7 @@ fn tame() -> Sample {
     let text = |text: &str| text.to_owned();
     Sample {
         table: table("t"),
-        tombstones: table("gone"),
+        deleted_keys: table("gone"),
         offsets: table("offsets"),
         columns: ["a", "b", "c", "d", "e", "f"].map(text),
         meta: Meta {
@@ -171,7 +171,8 @@ fn columns_do_not_conflict_with_the_sinks_own() {
         column.name = name.to_owned();
     }
     let plain = sample.plain(&columns);
-    let flagged = Merge { kept: &[3, 4], tombstones: Some(&sample.tombstones), insert_flag: true, ..plain };
+    let flagged =
+        Merge { kept: &[3, 4], deleted_keys: Some(&sample.deleted_keys), insert_flag: true, ..plain };
     for statement in [merge(&flagged), unmatched(&sample.table, columns.get(..2).unwrap(), None)] {
         let read = tokens(statement.split("FROM LATERAL").next().unwrap());
         let is_alias =
@@ -193,7 +194,8 @@ fn the_sinks_own_elements_follow_the_columns() {
     let columns = [Column { name: "id".to_owned(), kind: ColumnType::Boolean }];
     let sample = tame();
     let plain = Merge { key: &[0], about: &[], ..sample.plain(&columns) };
-    let flagged = Merge { kept: &[0, 0], tombstones: Some(&sample.tombstones), insert_flag: true, ..plain };
+    let flagged =
+        Merge { kept: &[0, 0], deleted_keys: Some(&sample.deleted_keys), insert_flag: true, ..plain };
     let text = merge(&flagged);
     let elements = [
         "f.value[0]::BOOLEAN AS \"id\"",

@@ -2,10 +2,10 @@
 
 use crate::{
     sql::{
-        Column, Copying, Merge, Meta, MissingValues, OffsetNames, TableName, add_columns, bury, copy_moved,
-        create_offsets, create_table, create_tombstones, insert_rows, merge, offsets_add_missing,
-        offsets_claim, offsets_move, offsets_read, purge, show_columns, truncate_hard, truncate_soft,
-        unmatched, widen, without_values,
+        Column, Copying, Merge, Meta, MissingValues, OffsetNames, TableName, add_columns, copy_moved,
+        create_deleted_keys, create_offsets, create_table, insert_rows, merge, offsets_add_missing,
+        offsets_claim, offsets_move, offsets_read, purge_deletes, show_columns, store_deletes, truncate_hard,
+        truncate_soft, unmatched, widen, without_values,
     },
     types::ColumnType,
 };
@@ -14,7 +14,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(super) struct Sample {
     pub(super) table: TableName,
-    pub(super) tombstones: TableName,
+    pub(super) deleted_keys: TableName,
     pub(super) offsets: TableName,
     pub(super) columns: [String; 6],
     pub(super) meta: Meta,
@@ -63,7 +63,7 @@ impl Sample {
             key: &KEY,
             kept: &[],
             about: &ABOUT,
-            tombstones: None,
+            deleted_keys: None,
             soft_delete: false,
             insert_flag: false,
             meta: &self.meta,
@@ -83,7 +83,8 @@ impl Sample {
         let columns = self.columns();
         let key = columns.get(..2).unwrap();
         let plain = self.plain(&columns);
-        let guarded = Merge { kept: &KEPT, tombstones: Some(&self.tombstones), insert_flag: true, ..plain };
+        let guarded =
+            Merge { kept: &KEPT, deleted_keys: Some(&self.deleted_keys), insert_flag: true, ..plain };
         let soft = Merge { soft_delete: true, ..plain };
         let soft_flagged = Merge { kept: &KEPT, insert_flag: true, ..soft };
         let copying = Copying {
@@ -91,23 +92,27 @@ impl Sample {
             columns: &columns,
             key: &KEY,
             position: 7,
-            tombstones: Some(&self.tombstones),
+            deleted_keys: Some(&self.deleted_keys),
             meta: &self.meta,
         };
-        let missing =
-            MissingValues { table: &self.table, key, tombstones: Some(&self.tombstones), meta: &self.meta };
-        let single_key = Merge { key: &[0], tombstones: Some(&self.tombstones), ..plain };
+        let missing = MissingValues {
+            table: &self.table,
+            key,
+            deleted_keys: Some(&self.deleted_keys),
+            meta: &self.meta,
+        };
+        let single_key = Merge { key: &[0], deleted_keys: Some(&self.deleted_keys), ..plain };
         vec![
             case("merge_plain", 2, merge(&plain)),
-            case("merge_single_key_tombstones", 2, merge(&single_key)),
+            case("merge_single_key_deletes", 2, merge(&single_key)),
             case("merge_guarded", 2, merge(&guarded)),
             case("merge_soft", 2, merge(&soft)),
             case("merge_soft_flagged", 2, merge(&soft_flagged)),
             case("insert_rows", 2, insert_rows(&self.table, &columns, &self.meta)),
             case("copy_moved", 2, copy_moved(&copying)),
-            case("copy_moved_soft", 2, copy_moved(&Copying { tombstones: None, ..copying })),
+            case("copy_moved_soft", 2, copy_moved(&Copying { deleted_keys: None, ..copying })),
             case("without_values", 1, without_values(&missing)),
-            case("without_values_soft", 1, without_values(&MissingValues { tombstones: None, ..missing })),
+            case("without_values_soft", 1, without_values(&MissingValues { deleted_keys: None, ..missing })),
             case("unmatched", 1, unmatched(&self.table, key, None)),
             case("unmatched_soft", 1, unmatched(&self.table, key, Some(&self.meta))),
         ]
@@ -115,8 +120,8 @@ impl Sample {
 
     fn deletes(&self) -> Vec<Case> {
         vec![
-            case("bury", 2, bury(&self.tombstones, &self.meta)),
-            case("purge", 1, purge(&self.tombstones, &self.meta)),
+            case("store_deletes", 2, store_deletes(&self.deleted_keys, &self.meta)),
+            case("purge_deletes", 1, purge_deletes(&self.deleted_keys, &self.meta)),
             case("truncate_hard", 1, truncate_hard(&self.table, &self.meta)),
             case("truncate_soft", 4, truncate_soft(&self.table, &self.meta)),
         ]
@@ -138,7 +143,7 @@ impl Sample {
         vec![
             case("create_table", 0, create_table(&self.table, &columns, &KEY, &self.comment)),
             case("create_table_keyless", 0, create_table(&self.table, &columns, &[], &self.comment)),
-            case("create_tombstones", 0, create_tombstones(&self.tombstones, &self.meta)),
+            case("create_deleted_keys", 0, create_deleted_keys(&self.deleted_keys, &self.meta)),
             case("create_offsets", 0, create_offsets(&self.offsets, &self.offset_names)),
             case("add_column", 0, add_columns(&self.table, std::slice::from_ref(&amount)).unwrap()),
             case("add_columns", 0, add_columns(&self.table, &[amount.clone(), photo]).unwrap()),

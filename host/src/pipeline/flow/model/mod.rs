@@ -35,7 +35,7 @@ enum Step {
     Assign(i32),
     /// The group revokes a partition, and waits until it is released.
     Revoke(i32),
-    /// The group goes on without the task, as after a session timeout.
+    /// The group removes the task, as after a session timeout.
     LosePartitions,
     /// Another member handles and commits records of a partition that this task does not have.
     OtherMember(i32, usize),

@@ -1,4 +1,4 @@
-//! Which topics a pattern takes: the one rule for `validate`, for the subscription and for `--once`.
+//! The rule for which topics a pattern matches, used by `validate`, the subscription and `--once`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,9 +6,10 @@ use std::fmt;
 use regex::bytes::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
-/// How topics of Kafka itself, and of many tools, begin.
+/// Prefix of the internal topics of Kafka and many tools.
 const RESERVED: &str = "__";
-/// Topics that Kafka keeps for itself: no pattern takes them. Brokers mark them as internal, which librdkafka does not show.
+/// Kafka's internal topics, which no pattern matches. Brokers mark them as internal, but librdkafka does not return
+/// that.
 const INTERNAL: [&str; 5] = [
     "__consumer_offsets",
     "__transaction_state",
@@ -16,13 +17,13 @@ const INTERNAL: [&str; 5] = [
     "__cluster_metadata",
     "__remote_log_metadata",
 ];
-/// Stands for the source's topic in the name of a dead-letter topic.
+/// Placeholder for the source topic in the name of a dead-letter topic.
 const TOPIC: &str = "{topic}";
 
-/// A pattern over names of topics: a Rust regex over ASCII that is searched for in the name.
+/// A pattern for topic names: a Rust regex over ASCII that matches anywhere in the name.
 ///
-/// It takes no topic of Kafka's own, none that begins with `__` unless the pattern itself begins with `^__`, and no topic
-/// that the connector's own dead letters go to.
+/// It never matches Kafka's internal topics, topics that begin with `__` unless the pattern itself begins with `^__`,
+/// and the connector's own dead-letter topics.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "Parts", into = "Parts")]
 pub struct TopicPattern {
@@ -30,34 +31,34 @@ pub struct TopicPattern {
     dead_letters: Option<String>,
 }
 
-/// What a pattern is made from.
+/// The serialised form of a pattern.
 #[derive(Serialize, Deserialize)]
 struct Parts {
     pattern: String,
     dead_letters: Option<String>,
 }
 
-/// What becomes of a topic.
+/// Whether a topic is subscribed to, and why not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TopicMatch {
     Selected,
     NotMatched,
-    /// One of Kafka's own.
+    /// One of Kafka's internal topics.
     Internal,
     /// It begins with `__`, and the pattern does not.
     Reserved,
-    /// The connector's own dead letters go there.
+    /// The connector's own dead letters are written there.
     OwnDeadLetters,
 }
 
-/// What a pattern takes of the topics that there are.
+/// The existing topics that a pattern matches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// The topics, with their numbers of partitions.
+    /// The topics, with their partition counts.
     pub topics: BTreeMap<String, usize>,
     /// Topics that match and are left out because they begin with `__`; none of Kafka's own.
     pub reserved: Vec<String>,
-    /// Topics that match and are left out because the connector's own dead letters go there.
+    /// Topics that match and are excluded because the connector's own dead letters are written there.
     pub own_dead_letter_topics: Vec<String>,
 }
 
@@ -67,13 +68,13 @@ impl TopicPattern {
     /// # Errors
     /// When it is not a regular expression.
     pub fn parse(pattern: &str) -> Result<Self, regex::Error> {
-        // Names of topics are ASCII: \d and \w are, too, and (?i) needs no tables.
+        // Topic names are ASCII, so \d and \w only need to match ASCII, and (?i) needs no Unicode tables.
         let regex = RegexBuilder::new(pattern).unicode(false).build()?;
         Ok(Self { regex, dead_letters: None })
     }
 
-    /// The same pattern for a connector whose dead letters go to `template`, in which `{topic}` stands for the topic that a
-    /// letter comes from.
+    /// The same pattern for a connector whose dead letters are written to `template`, in which `{topic}` is replaced by
+    /// the source topic of each.
     #[must_use]
     pub fn without_dead_letter_topics(self, template: &str) -> Self {
         Self { dead_letters: Some(template.to_owned()), ..self }
@@ -91,7 +92,7 @@ impl TopicPattern {
         self.match_topic(topic) == TopicMatch::Selected
     }
 
-    /// What it takes of `topics`, which are given with their numbers of partitions.
+    /// Selects the matching topics of `topics`, which maps names to partition counts.
     #[must_use]
     pub fn select(&self, topics: &BTreeMap<String, usize>) -> Selection {
         let mut selection = Selection::default();
@@ -128,7 +129,7 @@ impl TopicPattern {
         }
     }
 
-    /// Whether letters of a topic that the pattern matches go to `topic`.
+    /// Whether dead letters of a topic that the pattern matches are written to `topic`.
     fn is_own_dead_letter_topic(&self, topic: &str) -> bool {
         let Some(template) = &self.dead_letters else { return false };
         let Some(start) = template.find(TOPIC) else { return template == topic };
