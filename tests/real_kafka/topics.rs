@@ -181,6 +181,8 @@ fn a_topic_that_was_created_anew_behind_the_hosts_back_is_read_whole() {
     let recording = recorder(&home, "behind", &format!("topics = [\"{topic}\"]"), "");
     let mut host = home.start_on(&kafka.servers(), &[]);
     expect_all_once(kafka, topic, &recording);
+    // A commit that reaches the broker after the topic was created again would be a position in the new topic.
+    home.wait_for_status(&mut host, "behind", |status| status["counts"]["committed"] == 100);
     host.signal("STOP");
     kafka.delete_topic(topic);
     kafka.create_topic(topic, 1, 1);

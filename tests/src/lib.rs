@@ -26,7 +26,7 @@ pub use ledger::{Entry, Keeping, Ledger, SinkFaults};
 pub use outside::{BuildFailure, Finding, Outside};
 pub use process::{Finished, Running};
 pub use recording::{Call, Recorded, Recording};
-pub use snowflake::{Account, Column, Fired, LogEntry, Rows, Schema, Snowflake, StandIn};
+pub use snowflake::{Account, Column, ExclusiveStandIn, Fired, LogEntry, Rows, Schema, Snowflake, StandIn};
 pub use stored::{StoredRecord, stored};
 
 use std::{

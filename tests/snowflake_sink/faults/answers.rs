@@ -6,7 +6,7 @@ use super::{Trial, fail_every_statement, trial::WHOLE};
 
 #[test]
 fn lost_answers_and_broken_connections_cost_nothing() {
-    let Some(stand_in) = StandIn::start("lost_answers_and_broken_connections_cost_nothing", &[]) else {
+    let Some(stand_in) = StandIn::exclusive("lost_answers_and_broken_connections_cost_nothing") else {
         return;
     };
     // Executed, and nobody hears of it; and not executed at all.
@@ -19,7 +19,7 @@ fn lost_answers_and_broken_connections_cost_nothing() {
 
 #[test]
 fn a_commit_without_an_answer_is_neither_repeated_nor_missed() {
-    let Some(stand_in) = StandIn::start("a_commit_without_an_answer_is_neither_repeated_nor_missed", &[])
+    let Some(stand_in) = StandIn::exclusive("a_commit_without_an_answer_is_neither_repeated_nor_missed")
     else {
         return;
     };
@@ -44,7 +44,7 @@ fn a_commit_without_an_answer_is_neither_repeated_nor_missed() {
 
 #[test]
 fn gateways_that_answer_are_tried_again() {
-    let Some(stand_in) = StandIn::start("gateways_that_answer_are_tried_again", &[]) else { return };
+    let Some(stand_in) = StandIn::exclusive("gateways_that_answer_are_tried_again") else { return };
     let trial = Trial::new(&stand_in, "http");
     stand_in.fault("^LOGIN", "http:503");
     fail_every_statement(&trial, "http:503", "responded with HTTP 503").expect_log("login failed: ");
@@ -57,7 +57,7 @@ fn gateways_that_answer_are_tried_again() {
 
 #[test]
 fn slow_statements_are_waited_for() {
-    let Some(stand_in) = StandIn::start("slow_statements_are_waited_for", &[]) else { return };
+    let Some(stand_in) = StandIn::exclusive("slow_statements_are_waited_for") else { return };
     let trial = Trial::new(&stand_in, "slow");
     for (pattern, nth, _) in super::STATEMENTS {
         stand_in.fault_at(pattern, nth, 1, "slow:0.2");
@@ -71,7 +71,7 @@ fn slow_statements_are_waited_for() {
 
 #[test]
 fn a_question_after_a_slow_statement_may_fail() {
-    let Some(stand_in) = StandIn::start("a_question_after_a_slow_statement_may_fail", &[]) else { return };
+    let Some(stand_in) = StandIn::exclusive("a_question_after_a_slow_statement_may_fail") else { return };
     let mut trial = Trial::new(&stand_in, "slow_and_gone");
     stand_in.fault("^INSERT INTO [^ ]*\"views\"", "slow:2");
     let mut running = trial.start();

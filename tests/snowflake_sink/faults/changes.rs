@@ -20,7 +20,7 @@ fn end(running: Running) -> Finished {
 
 #[test]
 fn a_column_that_somebody_dropped_is_added_again() {
-    let Some(stand_in) = StandIn::start("a_column_that_somebody_dropped_is_added_again", &[]) else { return };
+    let Some(stand_in) = StandIn::exclusive("a_column_that_somebody_dropped_is_added_again") else { return };
     let (mut trial, mut running) = running(&stand_in, "dropped_column");
     let _status = trial.query(&format!("ALTER TABLE {} DROP COLUMN \"v\"", trial.table("orders")));
     trial.shop.order(&trial.broker, [(1, Order::Update("back")), (90, Order::Insert("late"))]);
@@ -42,7 +42,7 @@ fn a_column_that_somebody_dropped_is_added_again() {
 
 #[test]
 fn tables_that_somebody_dropped_are_created_again() {
-    let Some(stand_in) = StandIn::start("tables_that_somebody_dropped_are_created_again", &[]) else {
+    let Some(stand_in) = StandIn::exclusive("tables_that_somebody_dropped_are_created_again") else {
         return;
     };
     let (mut trial, mut running) = running(&stand_in, "dropped_tables");
@@ -69,7 +69,7 @@ fn tables_that_somebody_dropped_are_created_again() {
 #[test]
 fn an_offsets_table_that_somebody_dropped_stops_the_task_and_no_more() {
     let test = "an_offsets_table_that_somebody_dropped_stops_the_task_and_no_more";
-    let Some(stand_in) = StandIn::start(test, &[]) else { return };
+    let Some(stand_in) = StandIn::exclusive(test) else { return };
     let (mut trial, mut running) = running(&stand_in, "dropped_offsets");
     // The consumer group knows what is written: that is all there will be to go by.
     let group = format!("connect-{}", trial.connector_name());
@@ -89,7 +89,7 @@ fn an_offsets_table_that_somebody_dropped_stops_the_task_and_no_more() {
 
 #[test]
 fn a_column_that_somebody_else_added_is_used() {
-    let Some(stand_in) = StandIn::start("a_column_that_somebody_else_added_is_used", &[]) else { return };
+    let Some(stand_in) = StandIn::exclusive("a_column_that_somebody_else_added_is_used") else { return };
     let (mut trial, mut running) = running(&stand_in, "added_column");
     for column in ["\"note\" VARCHAR", "\"extra\" VARCHAR"] {
         let _status = trial.query(&format!("ALTER TABLE {} ADD COLUMN {column}", trial.table("orders")));

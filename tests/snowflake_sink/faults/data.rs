@@ -42,7 +42,7 @@ fn ids(trial: &Trial<'_>) -> Vec<i64> {
 
 #[test]
 fn one_bad_row_of_a_thousand_stops_the_task_and_is_named() {
-    let Some(stand_in) = StandIn::start("one_bad_row_of_a_thousand_stops_the_task_and_is_named", &[]) else {
+    let Some(stand_in) = StandIn::exclusive("one_bad_row_of_a_thousand_stops_the_task_and_is_named") else {
         return;
     };
     let trial = trial(&stand_in, "one_bad_row");
@@ -63,7 +63,7 @@ fn one_bad_row_of_a_thousand_stops_the_task_and_is_named() {
 #[test]
 fn one_bad_row_of_a_thousand_is_left_out_where_the_file_says_so() {
     let test = "one_bad_row_of_a_thousand_is_left_out_where_the_file_says_so";
-    let Some(stand_in) = StandIn::start(test, &[]) else { return };
+    let Some(stand_in) = StandIn::exclusive(test) else { return };
     let trial = trial(&stand_in, "all_but_one");
     trial.connector_as(
         &stand_in.options(),
@@ -86,7 +86,7 @@ fn one_bad_row_of_a_thousand_is_left_out_where_the_file_says_so() {
 #[test]
 fn the_value_of_a_bad_row_is_not_in_the_statement_that_is_logged() {
     let test = "the_value_of_a_bad_row_is_not_in_the_statement_that_is_logged";
-    let Some(stand_in) = StandIn::start(test, &[]) else { return };
+    let Some(stand_in) = StandIn::exclusive(test) else { return };
     let trial = trial(&stand_in, "no_values");
     trial.connector("", WHOLE);
     let finished = trial.run_once().expect_code(3);

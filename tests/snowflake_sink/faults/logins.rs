@@ -27,7 +27,7 @@ fn with_key(stand_in: &StandIn, name: &str, more: &str) -> String {
 
 #[test]
 fn a_wrong_password_is_told_once_and_not_tried_again() {
-    let Some(stand_in) = StandIn::start("a_wrong_password_is_told_once_and_not_tried_again", &[]) else {
+    let Some(stand_in) = StandIn::exclusive("a_wrong_password_is_told_once_and_not_tried_again") else {
         return;
     };
     let login = format!("{}{WRONG}", stand_in.options_without_password());
@@ -121,7 +121,7 @@ fn refuse_login(mut stream: TcpStream) {
 
 #[test]
 fn a_locked_user_is_told_how_to_unlock() {
-    let Some(stand_in) = StandIn::start("a_locked_user_is_told_how_to_unlock", &[]) else { return };
+    let Some(stand_in) = StandIn::exclusive("a_locked_user_is_told_how_to_unlock") else { return };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || listener.incoming().flatten().for_each(refuse_login));
@@ -135,7 +135,7 @@ fn a_locked_user_is_told_how_to_unlock() {
 
 #[test]
 fn a_login_that_nobody_answers_is_waited_for() {
-    let Some(stand_in) = StandIn::start("a_login_that_nobody_answers_is_waited_for", &[]) else { return };
+    let Some(stand_in) = StandIn::exclusive("a_login_that_nobody_answers_is_waited_for") else { return };
     let trial = Trial::new(&stand_in, "no_answer");
     let finished = trial.run_past("^LOGIN", 1, 3, "http:503");
     finished.expect_log("responded with HTTP 503");
@@ -156,7 +156,7 @@ fn a_login_that_nobody_answers_is_waited_for() {
 #[test]
 fn a_file_without_a_secret_is_refused_before_anybody_is_asked() {
     let test = "a_file_without_a_secret_is_refused_before_anybody_is_asked";
-    let Some(stand_in) = StandIn::start(test, &[]) else { return };
+    let Some(stand_in) = StandIn::exclusive(test) else { return };
     let trial = Trial::new(&stand_in, "no_secret");
     trial.connector_as(&stand_in.options_without_password(), "", NEVER);
     let finished = trial.start().finish().expect_code(3);

@@ -69,7 +69,7 @@ fn largest_batch(log: &[LogEntry]) -> i64 {
 
 #[test]
 fn batch_size_changes_the_batch() {
-    let Some(stand_in) = StandIn::start("batch_size_changes_the_batch", &[]) else { return };
+    let Some(stand_in) = StandIn::exclusive("batch_size_changes_the_batch") else { return };
     for (name, variables, batch, expected) in [
         ("by_variable", &[("BATCH_SIZE", "20")][..], "max_wait = \"2s\"\n", 20..=20),
         ("by_file", &[("BATCH_SIZE", "20")][..], "max_records = 70\nmax_wait = \"2s\"\n", 70..=70),
@@ -119,7 +119,7 @@ fn wrong_options_are_named() {
 
 #[test]
 fn options_that_only_make_no_sense_together_stop_the_task() {
-    let Some(stand_in) = StandIn::start("options_that_only_make_no_sense_together_stop_the_task", &[]) else {
+    let Some(stand_in) = StandIn::exclusive("options_that_only_make_no_sense_together_stop_the_task") else {
         return;
     };
     for (number, (sink, message)) in [

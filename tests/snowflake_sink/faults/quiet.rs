@@ -82,7 +82,7 @@ fn no_secret_no_statement_and_no_value_is_in_the_log() {
 
 #[test]
 fn a_refused_secret_is_not_in_the_log() {
-    let Some(stand_in) = StandIn::start("a_refused_secret_is_not_in_the_log", &[]) else { return };
+    let Some(stand_in) = StandIn::exclusive("a_refused_secret_is_not_in_the_log") else { return };
     let other = serde_json::json!(pem("other.pem"));
     for (number, secret) in
         ["password = \"wrong-not-a-secret\"\n".to_owned(), format!("private_key = {other}\n")]
@@ -112,7 +112,7 @@ fn expect_quiet_but_fingerprint(output: &str) {
 
 #[test]
 fn a_dry_run_prints_statements_and_changes_nothing() {
-    let Some(stand_in) = StandIn::start("a_dry_run_prints_statements_and_changes_nothing", &[]) else {
+    let Some(stand_in) = StandIn::exclusive("a_dry_run_prints_statements_and_changes_nothing") else {
         return;
     };
     let trial = Trial::new(&stand_in, "dry");
@@ -140,7 +140,7 @@ fn a_dry_run_prints_statements_and_changes_nothing() {
 
 #[test]
 fn the_query_tag_names_connector_topic_and_offsets() {
-    let Some(stand_in) = StandIn::start("the_query_tag_names_connector_topic_and_offsets", &[]) else {
+    let Some(stand_in) = StandIn::exclusive("the_query_tag_names_connector_topic_and_offsets") else {
         return;
     };
     let trial = Trial::new(&stand_in, "tagged");

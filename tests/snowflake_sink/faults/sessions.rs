@@ -8,7 +8,7 @@ use super::{Trial, fail_every_statement};
 
 #[test]
 fn a_session_that_ends_takes_no_row_along() {
-    let Some(stand_in) = StandIn::start("a_session_that_ends_takes_no_row_along", &[]) else { return };
+    let Some(stand_in) = StandIn::exclusive("a_session_that_ends_takes_no_row_along") else { return };
     for (action, code) in [("kill", "390111"), ("expire_session", "390112"), ("expire_master", "390114")] {
         let trial = Trial::new(&stand_in, action);
         let finished = fail_every_statement(&trial, action, code);
@@ -20,8 +20,7 @@ fn a_session_that_ends_takes_no_row_along() {
 
 #[test]
 fn sessions_that_are_gone_between_batches_are_opened_again() {
-    let Some(stand_in) = StandIn::start("sessions_that_are_gone_between_batches_are_opened_again", &[])
-    else {
+    let Some(stand_in) = StandIn::exclusive("sessions_that_are_gone_between_batches_are_opened_again") else {
         return;
     };
     let mut trial = Trial::new(&stand_in, "restarted");
@@ -93,7 +92,7 @@ fn a_master_token_that_expires_ends_in_a_new_session() {
 
 #[test]
 fn a_pause_costs_no_login() {
-    let Some(stand_in) = StandIn::start("a_pause_costs_no_login", &[]) else { return };
+    let Some(stand_in) = StandIn::exclusive("a_pause_costs_no_login") else { return };
     let mut trial = Trial::new(&stand_in, "pause");
     let mut running = trial.start();
     trial.wait_for_shop(&mut running);

@@ -70,7 +70,7 @@ fn expect_first_and_third(trial: &Trial<'_>, finished: &Finished, upper: bool) {
 
 #[test]
 fn rows_that_cannot_be_written_are_refused_by_name() {
-    let Some(stand_in) = StandIn::start("rows_that_cannot_be_written_are_refused_by_name", &[]) else {
+    let Some(stand_in) = StandIn::exclusive("rows_that_cannot_be_written_are_refused_by_name") else {
         return;
     };
     let key = Some(json!({ "id": 2 }));
@@ -128,7 +128,7 @@ fn rows_that_cannot_be_written_are_refused_by_name() {
 
 #[test]
 fn a_metadata_column_of_another_type_stops_the_task() {
-    let Some(stand_in) = StandIn::start("a_metadata_column_of_another_type_stops_the_task", &[]) else {
+    let Some(stand_in) = StandIn::exclusive("a_metadata_column_of_another_type_stops_the_task") else {
         return;
     };
     let trial = Trial::new(&stand_in, "metadata_type");
@@ -166,7 +166,7 @@ fn narrow<'s>(stand_in: &'s StandIn, name: &str) -> Trial<'s> {
 
 #[test]
 fn narrow_columns_are_widened() {
-    let Some(stand_in) = StandIn::start("narrow_columns_are_widened", &[]) else { return };
+    let Some(stand_in) = StandIn::exclusive("narrow_columns_are_widened") else { return };
     let trial = narrow(&stand_in, "narrow");
     connector(&trial, "", "");
     let finished = trial.run_once().expect_code(0);
@@ -186,7 +186,7 @@ fn split(statements: &str) -> Vec<&str> {
 
 #[test]
 fn without_evolution_the_statement_to_run_is_told() {
-    let Some(stand_in) = StandIn::start("without_evolution_the_statement_to_run_is_told", &[]) else {
+    let Some(stand_in) = StandIn::exclusive("without_evolution_the_statement_to_run_is_told") else {
         return;
     };
     let trial = narrow(&stand_in, "fixed");
@@ -213,7 +213,7 @@ fn without_evolution_the_statement_to_run_is_told() {
 
 #[test]
 fn what_fits_no_column_goes_beside_it() {
-    let Some(stand_in) = StandIn::start("what_fits_no_column_goes_beside_it", &[]) else { return };
+    let Some(stand_in) = StandIn::exclusive("what_fits_no_column_goes_beside_it") else { return };
     for (conflict, column, expected) in [("variant", "v__variant", "\"maybe\""), ("text", "v__text", "maybe")]
     {
         let trial = Trial::empty(&stand_in, &format!("beside_{conflict}"));

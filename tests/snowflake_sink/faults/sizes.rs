@@ -8,7 +8,7 @@ const ORDERS: &str = "^MERGE INTO [^ ]*\"orders\"";
 
 #[test]
 fn a_statement_that_is_too_large_is_split() {
-    let Some(stand_in) = StandIn::start("a_statement_that_is_too_large_is_split", &[]) else { return };
+    let Some(stand_in) = StandIn::exclusive("a_statement_that_is_too_large_is_split") else { return };
     // The last one takes too long, which is a matter of size, too.
     let scenes = [
         ("by_size", "", "code:001795:54001", "001795/54001"),
@@ -30,7 +30,7 @@ fn a_statement_that_is_too_large_is_split() {
 
 #[test]
 fn a_statement_of_one_row_that_is_too_large_names_its_record() {
-    let Some(stand_in) = StandIn::start("a_statement_of_one_row_that_is_too_large_names_its_record", &[])
+    let Some(stand_in) = StandIn::exclusive("a_statement_of_one_row_that_is_too_large_names_its_record")
     else {
         return;
     };
@@ -45,7 +45,7 @@ fn a_statement_of_one_row_that_is_too_large_names_its_record() {
 
 #[test]
 fn statements_stay_below_their_size() {
-    let Some(stand_in) = StandIn::start("statements_stay_below_their_size", &[]) else { return };
+    let Some(stand_in) = StandIn::exclusive("statements_stay_below_their_size") else { return };
     let trial = Trial::new(&stand_in, "small_statements");
     trial.connector("max_statement_bytes = 1000\n", WHOLE);
     let finished = trial.run_once().expect_code(0);

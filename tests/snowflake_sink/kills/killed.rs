@@ -1,4 +1,4 @@
-//! Twenty SIGKILLs while the shop's events are written.
+//! SIGKILLs while the shop's events are written.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,6 @@ use super::Scenario;
 
 const SET: &str = "shop-precise";
 const FORMAT: &str = "json-schema";
-const KILLS: usize = 20;
 
 /// Faults that the host dies in, each with what the log calls its last one. They are met by the statements of a flush, a
 /// different one in every round; the first COMMIT is the claim's.
@@ -64,11 +63,21 @@ fn written(scenario: &Scenario) -> String {
 }
 
 #[test]
-fn twenty_kills_lose_nothing_and_double_nothing() {
-    let test = "twenty_kills_lose_nothing_and_double_nothing";
+fn ten_kills_lose_nothing_and_write_nothing_twice() {
+    kill("ten_kills_lose_nothing_and_write_nothing_twice", 10);
+}
+
+#[test]
+#[ignore = "ten kills are part of the default run"]
+fn twenty_kills_lose_nothing_and_write_nothing_twice() {
+    kill("twenty_kills_lose_nothing_and_write_nothing_twice", 20);
+}
+
+#[track_caller]
+fn kill(test: &str, kills: usize) {
     let Some(scenario) = Scenario::find(test, "", "max_records = 50\nmax_wait = \"100ms\"\n") else { return };
     scenario.broker.load(&captured_file(&format!("{SET}/{FORMAT}.jsonl.gz")), 1);
-    for (kill, (point, faults)) in POINTS.iter().cycle().take(KILLS).enumerate() {
+    for (kill, (point, faults)) in POINTS.iter().cycle().take(kills).enumerate() {
         let since = scenario.stand_in.log_end();
         scenario.stand_in.clear_faults();
         for (pattern, nth, action) in *faults {
@@ -92,9 +101,9 @@ fn twenty_kills_lose_nothing_and_double_nothing() {
     let views = events.iter().filter(|event| event.topic == "cdc.public.page_views").count() as i64;
     scenario.expect_once("page_views", views, &finished.stderr);
     println!(
-        "{KILLS} kills: {} between BEGIN and COMMIT ({} of them with rows written), {} after a COMMIT without an answer; \
+        "{kills} kills: {} between BEGIN and COMMIT ({} of them with rows written), {} after a COMMIT without an answer; \
          {} values are equal, page_views holds {views} events once each",
         ends.open, ends.open_with_rows, ends.untold, comparison.values
     );
-    assert!(ends.open >= 10 && ends.untold >= 4, "{ends:?}");
+    assert!(ends.open >= kills / 2 && ends.untold >= kills / 5, "{ends:?}");
 }

@@ -3,13 +3,11 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
-    sync::OnceLock,
-    thread,
+    fs, thread,
     time::{Duration, Instant},
 };
 
-use tidegate_tests::{Broker, Finished, Home, PATIENCE, Rows, Running, Schema, Snowflake, StandIn};
+use tidegate_tests::{Broker, Finished, Home, PATIENCE, Rows, Running, Schema, Snowflake};
 
 use super::{
     case::{Case, Table},
@@ -48,7 +46,7 @@ pub(crate) struct Player<'c> {
 /// keeps by itself counts.
 #[track_caller]
 pub(crate) fn play(test: &str, cases: &[Case], mode: Mode) {
-    let Some(snowflake) = service(test, mode) else { return };
+    let Some(snowflake) = Snowflake::find(test) else { return };
     let homes = [Home::new(&["snowflake-sink"]), Home::new(&["snowflake-sink"])];
     let mut players: Vec<Player<'_>> = cases.iter().map(|case| Player::new(case, snowflake)).collect();
     for home in homes.iter().cycle() {
@@ -96,16 +94,6 @@ pub(crate) fn expect_right(players: &mut [Player<'_>], what: &str) {
         players.len(),
         reports.join("\n\n")
     );
-}
-
-/// The Snowflake of a mode: with two stand-ins, two tests keep two processors busy.
-fn service(test: &str, mode: Mode) -> Option<&'static Snowflake> {
-    static SECOND: OnceLock<Option<Snowflake>> = OnceLock::new();
-    let shared = Snowflake::find(test)?;
-    if mode.isolation == "thread" || matches!(shared, Snowflake::Account(_)) {
-        return Some(shared);
-    }
-    SECOND.get_or_init(|| StandIn::start(test, &[]).map(Snowflake::StandIn)).as_ref()
 }
 
 /// Runs the host until all is read.

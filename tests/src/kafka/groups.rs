@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use rdkafka::{
     TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer},
+    error::{KafkaError, RDKafkaErrorCode},
     topic_partition_list::Offset,
 };
 
 use super::Kafka;
-use crate::PATIENCE;
+use crate::{PATIENCE, wait_for};
 
 /// A member of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +30,18 @@ impl Kafka {
     pub fn committed(&self, group: &str, topic: &str) -> BTreeMap<i32, i64> {
         let mut partitions = TopicPartitionList::new();
         partitions.add_partition_range(topic, 0, self.partitions(topic) - 1);
-        let committed = self.of_group(group).committed_offsets(partitions, PATIENCE);
-        let committed = committed.unwrap_or_else(|error| panic!("what {group} has committed: {error}"));
+        let client = self.of_group(group);
+        let committed = wait_for(|| match client.committed_offsets(partitions.clone(), PATIENCE) {
+            // The first request creates `__consumer_offsets`, whose leaders are not ready at once.
+            Err(KafkaError::MetadataFetch(
+                RDKafkaErrorCode::NotCoordinator
+                | RDKafkaErrorCode::CoordinatorNotAvailable
+                | RDKafkaErrorCode::CoordinatorLoadInProgress,
+            )) => None,
+            answer => Some(answer),
+        });
+        let committed = committed.expect("a coordinator of the group");
+        let committed = committed.unwrap_or_else(|error| panic!("committed offsets of {group}: {error}"));
         let offset = |offset| if let Offset::Offset(offset) = offset { Some(offset) } else { None };
         let elements = committed.elements();
         elements.iter().filter_map(|at| Some((at.partition(), offset(at.offset())?))).collect()

@@ -16,13 +16,16 @@ mod stand_in;
 use std::{
     env,
     io::{self, Write},
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 pub use account::Account;
 pub use rows::{Column, Rows};
 pub use schema::Schema;
-pub use stand_in::{Fired, LogEntry, StandIn};
+pub use stand_in::{ExclusiveStandIn, Fired, LogEntry, StandIn};
 
 /// Where tables are looked into.
 #[derive(Debug)]
@@ -34,14 +37,17 @@ pub enum Snowflake {
 }
 
 impl Snowflake {
-    /// The service that all tests of a process share; none, and said so, where there is none.
+    /// A service that tests of this process share; none, and said so, where there is none. There are two stand-ins, which
+    /// tests use in turn: one keeps a single processor busy.
     ///
     /// # Panics
     /// When there is none and the environment requires one.
     #[must_use]
     pub fn find(test: &str) -> Option<&'static Self> {
-        static SHARED: OnceLock<Result<Snowflake, String>> = OnceLock::new();
-        let shared = SHARED.get_or_init(|| {
+        static SHARED: [OnceLock<Result<Snowflake, String>>; 2] = [const { OnceLock::new() }; 2];
+        static CALLS: AtomicUsize = AtomicUsize::new(0);
+        let next = CALLS.fetch_add(1, Ordering::Relaxed) % SHARED.len();
+        let shared = SHARED[next].get_or_init(|| {
             if let Some(account) = Account::of_environment() {
                 return Ok(Self::Account(account?));
             }

@@ -2,7 +2,10 @@
 
 use std::{
     io::{BufRead, BufReader},
+    ops::Deref,
     process::{Child, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
+    thread,
     time::Duration,
 };
 
@@ -23,6 +26,35 @@ pub struct StandIn {
     child: Child,
     port: u16,
     agent: ureq::Agent,
+}
+
+/// A stand-in without options that no other test uses. The next test gets the same process, because starting Python and its
+/// packages takes two seconds of processor time.
+#[derive(Debug)]
+pub struct ExclusiveStandIn(Option<StandIn>);
+
+/// Processes that no test uses at the moment. They end with the test process.
+static IDLE: Mutex<Vec<StandIn>> = Mutex::new(Vec::new());
+
+impl Deref for ExclusiveStandIn {
+    type Target = StandIn;
+
+    fn deref(&self) -> &StandIn {
+        self.0.as_ref().expect("there is one until it is dropped")
+    }
+}
+
+impl Drop for ExclusiveStandIn {
+    fn drop(&mut self) {
+        // After a failure it may be in any state.
+        if !thread::panicking() {
+            idle().extend(self.0.take());
+        }
+    }
+}
+
+fn idle() -> MutexGuard<'static, Vec<StandIn>> {
+    IDLE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One request, as the stand-in noted it.
@@ -80,6 +112,21 @@ impl StandIn {
     #[must_use]
     pub fn start(test: &str, options: &[&str]) -> Option<Self> {
         Self::try_start(options).map_err(|reason| skip(test, &reason)).ok()
+    }
+
+    /// A stand-in for a single test, without options, faults and sessions; none, and said so, where Python is missing. Its log
+    /// may have entries of earlier tests, and its database their schemas.
+    ///
+    /// # Panics
+    /// When there is no Python and the environment requires it.
+    #[must_use]
+    pub fn exclusive(test: &str) -> Option<ExclusiveStandIn> {
+        let Some(stand_in) = idle().pop() else {
+            return Self::start(test, &[]).map(|stand_in| ExclusiveStandIn(Some(stand_in)));
+        };
+        stand_in.clear_faults();
+        let _ended = stand_in.end_sessions();
+        Some(ExclusiveStandIn(Some(stand_in)))
     }
 
     /// Runs the stand-in's own tests, which are in Python.
