@@ -12,6 +12,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::access::{Access, PermanentError};
 use super::admin::LastError;
 use super::client::{self, ClientError, Severity, severity};
 use super::oauth::{OAuthError, TokenOutcome, TokenRefresher, apply_token};
@@ -73,6 +74,7 @@ pub struct TopicReader {
     consumer: Arc<BaseConsumer<LastError>>,
     topic: String,
     group: String,
+    access: Access,
     _refresher: Option<TokenRefresher>,
 }
 
@@ -102,7 +104,13 @@ impl TopicReader {
             weak.upgrade().map_or(TokenOutcome::ClientGone, |client| apply_token(client.client(), token))
         };
         let refresher = TokenRefresher::for_client(tokens, group, set_token)?;
-        Ok(Self { consumer, topic: topic.to_owned(), group: group.to_owned(), _refresher: refresher })
+        Ok(Self {
+            consumer,
+            topic: topic.to_owned(),
+            group: group.to_owned(),
+            access: Access::of(properties),
+            _refresher: refresher,
+        })
     }
 
     /// Returns the first offset of every partition and the one after its last; empty if the topic does not exist.
@@ -289,27 +297,40 @@ impl TopicReader {
         let topic = self.topic.clone();
         match self.consumer.context().take() {
             None if nothing_assigned => ReadError::NoPartition { group: self.group.clone(), topic },
-            reason => {
-                let reason =
-                    reason.map_or_else(|| "the brokers sent nothing".to_owned(), |(_, reason)| reason);
+            None => {
+                let reason = "the brokers sent nothing".to_owned();
                 ReadError::Failed { what: "reading", topic, reason, fix: String::new() }
+            }
+            Some((code, reason)) => {
+                let (reason, fix) = self.explained(code, reason);
+                ReadError::Failed { what: "reading", topic, reason, fix }
             }
         }
     }
 
     fn failed(&self, what: &'static str, error: KafkaError) -> ReadError {
-        let code = error.rdkafka_error_code();
-        let fix = match code.map(severity) {
-            Some(Severity::Permanent(fix)) => format!("; {fix}"),
-            Some(Severity::Unreachable) => {
-                "; check bootstrap_servers, the network and security.protocol".to_owned()
-            }
-            _ => String::new(),
-        };
+        let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
         // A connection error is more specific than a missing response.
-        let known = code.is_some_and(|code| severity(code) == Severity::Unreachable);
-        let reason = known.then(|| self.consumer.context().take()).flatten();
-        let reason = reason.map_or_else(|| error.to_string(), |(_, reason)| reason);
+        let is_unreachable = severity(code) == Severity::Unreachable;
+        let connection = is_unreachable.then(|| self.consumer.context().take()).flatten();
+        let (code, reason) = connection.unwrap_or_else(|| (code, error.to_string()));
+        let (reason, fix) = self.explained(code, reason);
         ReadError::Failed { what, topic: self.topic.clone(), reason, fix }
+    }
+
+    /// The reason of an error and the suggested fix, with what is known of the certificate or the login.
+    fn explained(&self, code: RDKafkaErrorCode, reason: String) -> (String, String) {
+        if matches!(code, RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed) {
+            let PermanentError { reason, fix } = self.access.login_error(&reason);
+            return (reason, format!("; {fix}"));
+        }
+        match severity(code) {
+            Severity::Permanent(fix) => (reason, format!("; {fix}")),
+            Severity::Unreachable => match self.access.explain(&reason) {
+                Some(reason) => (reason, String::new()),
+                None => (reason, "; check bootstrap_servers, the network and security.protocol".to_owned()),
+            },
+            _ => (reason, String::new()),
+        }
     }
 }

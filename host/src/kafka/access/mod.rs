@@ -6,6 +6,7 @@
 mod certificate;
 mod tls;
 mod tls_probe;
+mod tls_settings;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -14,7 +15,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use openssl::asn1::Asn1Time;
 
 use super::oauth::Token;
-use tls::{Tls, TlsFailureHint};
+use tls::TlsFailureHint;
+use tls_settings::Tls;
 
 /// Authentication settings of a client.
 pub(super) struct Access {

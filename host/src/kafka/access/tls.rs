@@ -1,34 +1,12 @@
 //! Finds the cause of TLS failures from librdkafka's error messages.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
 use super::certificate::CertificateInfo;
 use super::tls_probe::{self, CertificateProblem, TlsProbeError};
-
-/// TLS settings of a client.
-#[derive(Debug, Default)]
-pub(super) struct Tls {
-    /// File or folder of the trusted CA certificates; `None` for the system's.
-    pub(super) ca: Option<PathBuf>,
-    /// Trusted CA certificates as PEM text.
-    pub(super) ca_pem: Option<String>,
-    /// Whether the host name is verified against the broker's certificate.
-    pub(super) checks_host: bool,
-    client: Option<ClientCertificate>,
-    is_on: bool,
-}
-
-#[derive(Debug)]
-enum ClientCertificate {
-    File(String),
-    Pem(String),
-    /// A PKCS#12 file, which is not read.
-    Store(String),
-}
+use super::tls_settings::{ClientCertificate, Tls};
 
 /// The likely cause of a failed connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,21 +50,6 @@ impl TlsFailureHint {
 }
 
 impl Tls {
-    pub(super) fn of(properties: &BTreeMap<String, String>) -> Self {
-        let get = |name: &str| properties.get(name).filter(|value| !value.is_empty()).cloned();
-        let file = get("ssl.certificate.location").map(ClientCertificate::File);
-        let pem = || get("ssl.certificate.pem").map(ClientCertificate::Pem);
-        let store = || get("ssl.keystore.location").map(ClientCertificate::Store);
-        Self {
-            ca: get("ssl.ca.location").filter(|path| path != "probe").map(PathBuf::from),
-            ca_pem: get("ssl.ca.pem"),
-            checks_host: get("ssl.endpoint.identification.algorithm").is_none_or(|name| name != "none"),
-            client: file.or_else(pem).or_else(store),
-            is_on: get("security.protocol")
-                .is_some_and(|protocol| protocol.to_ascii_lowercase().ends_with("ssl")),
-        }
-    }
-
     pub(super) fn explain(&self, hint: TlsFailureHint, reason: &str) -> Option<String> {
         let (host, port) = address(reason)?;
         let broker = format!("{host}:{port}");

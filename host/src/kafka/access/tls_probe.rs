@@ -10,7 +10,7 @@ use openssl::ssl::{Ssl, SslContext, SslMethod, SslVerifyMode};
 use openssl::x509::X509;
 
 use super::certificate::CertificateInfo;
-use super::tls::Tls;
+use super::tls_settings::Tls;
 
 /// Timeout of each step: connecting, and every read and write.
 const STEP_TIMEOUT: Duration = Duration::from_secs(3);

@@ -30,6 +30,14 @@ pub enum ProduceError {
         /// The suggested fix.
         fix: &'static str,
     },
+    /// An error that retrying cannot resolve, such as a wrong password.
+    #[error("{reason}; {fix}")]
+    Permanent {
+        /// The error, with what is known of the login.
+        reason: String,
+        /// The suggested fix.
+        fix: String,
+    },
     /// A permanent error of the broker or librdkafka.
     #[error("writing to topic {topic:?} failed: {reason}; {fix}")]
     Rejected {

@@ -179,6 +179,7 @@ impl From<AdminError> for TopicError {
     fn from(error: AdminError) -> Self {
         match error {
             AdminError::Client(error) => Self::Permanent(error.into()),
+            AdminError::Permanent { reason, fix } => Self::Permanent(ProduceError::Permanent { reason, fix }),
             // A token endpoint may be unreachable for a while, like brokers.
             passing => Self::Transient(passing.to_string()),
         }
