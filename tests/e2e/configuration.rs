@@ -70,6 +70,28 @@ fn flags_win_over_variables_and_variables_over_the_host_s_file() {
 }
 
 #[test]
+fn a_connector_that_names_its_brokers_keeps_them() {
+    let (own, other) = (Broker::with_events(EVENTS), Broker::with_events(["{}"]));
+    let home = Home::new(&["misbehaving"]);
+    let connector = |name: &str, servers: &str| {
+        home.connector(
+            name,
+            &format!(
+                "[source]\ntopics = [\"events\"]\n{servers}\n[sink]\nplugin = \"recorder\"\n[sink.config]\npath = \"@{name}.calls\"\n"
+            ),
+        )
+    };
+    connector("own", &format!("bootstrap_servers = \"{}\"", own.servers()));
+    connector("open", "");
+    let finished = home.run_once(&other).expect_code(0);
+    assert_eq!((home.recording("own").offsets(), home.recording("open").offsets()), (vec![0, 1, 2], vec![0]));
+    let line = finished
+        .expect_log("own.toml:3:1: warning: source.bootstrap_servers: the connector keeps its own brokers");
+    assert!(line.contains(" WARN "), "{line}");
+    assert!(!finished.stderr.contains("open.toml"), "{}", finished.stderr);
+}
+
+#[test]
 fn placeholders_are_filled_in_and_a_variable_that_is_not_set_is_named() {
     let broker = Broker::with_events(EVENTS);
     let home = Home::new(&["misbehaving"]);

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use openssl::{asn1::Asn1Time, hash::MessageDigest, pkey::PKey, rsa::Rsa, x509::X509};
 use tidegate_tests::{Home, Outside, Running, captured_file, root};
 
 use crate::outside::manifest;
@@ -55,13 +56,35 @@ fn connector_files_in_the_documents_are_valid() {
             // A plugin that the document itself shows how to write is not there.
             let home = Home::new(&SHIPPED);
             own_plugins(&text).iter().for_each(|library| home.add_library(library));
-            home.connector(name, &block);
+            home.connector(name, &with_files(&home, &block));
             let mut command = home.command();
             command.envs(placeholders(&block).map(|name| (name, "1"))).arg("validate");
             let finished = Running::start(&mut command).finish();
             assert_eq!(finished.code, Some(0), "{}:{line}: {}", file.display(), finished.stdout);
         }
     }
+}
+
+/// The files of a user that the documents name are not on this machine.
+fn with_files(home: &Home, block: &str) -> String {
+    let key = root().join("tests/snowflake_sink/faults/keys/loader.pem");
+    let certificate = openssl_certificate(home);
+    block
+        .replace("/etc/tidegate/rsa_key.p8", &key.display().to_string())
+        .replace("/etc/ssl/certs/kafka-ca.pem", &certificate.display().to_string())
+}
+
+/// A certificate that signs itself.
+fn openssl_certificate(home: &Home) -> PathBuf {
+    let key = PKey::from_rsa(Rsa::generate(2048).expect("a key")).expect("a key");
+    let mut builder = X509::builder().expect("a builder");
+    let now = Asn1Time::days_from_now(0).expect("a time");
+    let later = Asn1Time::days_from_now(1).expect("a time");
+    builder.set_pubkey(&key).expect("a certificate");
+    builder.set_not_before(&now).expect("a certificate");
+    builder.set_not_after(&later).expect("a certificate");
+    builder.sign(&key, MessageDigest::sha256()).expect("a signature");
+    home.write("ca.pem", builder.build().to_pem().expect("PEM"))
 }
 
 /// The variables that a file asks for.
@@ -146,7 +169,9 @@ fn commands_in_the_documents_exist() {
     for (file, text) in documents() {
         for (number, block) in blocks(&text, "sh") {
             for line in block.lines() {
-                let command = line.split(" #").next().unwrap_or_default();
+                // Without the comment and the redirection.
+                let command = line.split(" #").next().and_then(|line| line.split(" > ").next());
+                let command = command.unwrap_or_default();
                 let mut words = command.split_whitespace();
                 if !words
                     .next()

@@ -94,3 +94,29 @@ fn once_ends_with_3_if_any_connector_has_failed() {
     assert_eq!(healthy.offsets(), [0]);
     finished.expect_log("failed permanently: sick");
 }
+
+#[test]
+fn an_invalid_option_fails_a_task_at_once_and_for_good() {
+    let broker = Broker::with_events([GOOD]);
+    let home = Home::new(&["misbehaving"]);
+    let healthy = home.recorder("healthy", "", "");
+    // Found only when the plugin is opened. With the default policy, other failures are restarted ten times.
+    home.connector(
+        "invalid",
+        "[source]\ntopics = [\"events\"]\n[[transforms]]\nplugin = \"particular\"\nconfig.open = \"invalid\"\n[sink]\n\
+         plugin = \"recorder\"\nconfig.path = \"@invalid.calls\"\n",
+    );
+    let mut running = home.start(&broker);
+    let status = home.wait_for_status(&mut running, "invalid", |status| status["state"] == "FAILED");
+    let task = &status["tasks"][0];
+    assert_eq!(
+        (task["reason"].as_str(), &task["restarts"]),
+        (
+            Some("opening transform \"particular\": particular: open: is invalid on purpose"),
+            &serde_json::json!(0)
+        )
+    );
+    running.wait_for_log("task failed permanently: opening transform \"particular\"");
+    running.wait_until("the healthy connector's record", |_| (healthy.offsets() == [0]).then_some(()));
+    let _finished = running.terminate().expect_code(0);
+}

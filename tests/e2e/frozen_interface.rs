@@ -71,9 +71,25 @@ fn assert_works(library: &Path) {
     assert_eq!(fs::read_to_string(home.path("lines.next")).expect("an offset"), "4");
 }
 
+/// Whether the plugin checks its options in `validate`, and fails for good when it is opened with invalid ones.
+fn assert_checks(library: &Path, in_validate: bool) {
+    let home = Home::new(&[]);
+    home.add_library(library);
+    home.connector("a", &CONNECTOR.replace("mark = \"kept\"", "mark = \"\""));
+    let error = "connectors.d/a.toml:8:1: transforms[0].config.mark: is empty";
+    let finished = home.run(&["validate"]).expect_code(if in_validate { 1 } else { 0 });
+    assert_eq!(finished.stdout.lines().any(|line| line == error), in_validate, "{}", finished.stdout);
+    if !in_validate {
+        let finished = home.start(&Broker::with_events(["{}"])).finish().expect_code(3);
+        finished.expect_log("task failed permanently: opening transform \"frozen-transform\": frozen-transform: mark: is empty");
+    }
+}
+
 #[test]
 fn plugins_of_the_first_interface_are_loaded_and_run() {
-    assert_works(&build("frozen", "1.0.0", edited(&[])));
+    let library = build("frozen", "1.0.0", edited(&[]));
+    assert_works(&library);
+    assert_checks(&library, true);
 }
 
 #[test]
@@ -91,7 +107,16 @@ fn plugins_of_a_newer_interface_are_loaded_and_run() {
 #[test]
 fn plugins_of_an_older_interface_are_loaded_and_run() {
     // Without the optional fields at the end of vtables, modules and tables.
-    const OLDER: [Edit; 16] = [
+    const OLDER: [Edit; 20] = [
+        (
+            "abi/src/raw/plugin.rs",
+            "    /// Checks a configuration, a struct, without opening anything. Returns all errors. Missing in older plugins.\n    \
+             #[sabi(missing_field(option))]\n    pub check_config: extern \"C\" fn(config: &Node) -> RVec<ConfigError>,\n",
+            "",
+        ),
+        ("sdk/src/export.rs", "        check_config: check_transform::<T>,\n", ""),
+        ("sdk/src/export.rs", "        check_config: check_sink::<T>,\n", ""),
+        ("sdk/src/export.rs", "        check_config: check_nothing,\n", ""),
         (
             "abi/src/raw/plugin.rs",
             "    /// Whether the plugin reads decoded keys and values. Missing in older plugins, which do. If no stage of a task \
@@ -151,7 +176,9 @@ fn plugins_of_an_older_interface_are_loaded_and_run() {
         ),
         ("abi/src/change.rs", "            log_generation: self.log_generation,\n", ""),
     ];
-    assert_works(&build("frozen-older", "1.0.2", edited(&OLDER)));
+    let library = build("frozen-older", "1.0.2", edited(&OLDER));
+    assert_works(&library);
+    assert_checks(&library, false);
 }
 
 #[test]

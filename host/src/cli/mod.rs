@@ -6,6 +6,7 @@ mod dead_letters;
 mod output;
 mod plugins;
 mod run;
+mod schema;
 mod setup;
 mod table;
 mod validate;
@@ -14,7 +15,10 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{plugins::probe_main, supervisor::child_main};
+use crate::{
+    plugins::{check_main, probe_main},
+    supervisor::child_main,
+};
 
 /// Exit code for errors: invalid files, a host that cannot start, a stop that was cut short.
 pub const EXIT_ERROR: u8 = 1;
@@ -44,10 +48,10 @@ struct HostOptions {
     /// Folder of plugin libraries; can be repeated [default: the folder of this executable]
     #[arg(long, global = true, value_name = "DIR")]
     plugins: Vec<PathBuf>,
-    /// Folder for the host's state: copies of plugins and the control socket [default: state]
+    /// Folder for the state of a running host: copies of plugins and the control socket [default: state]
     #[arg(long, global = true, value_name = "DIR")]
     state_dir: Option<PathBuf>,
-    /// Kafka brokers as host:port, separated by commas [default: localhost:9092]
+    /// Brokers of connectors that name none, as host:port, separated by commas [default: localhost:9092]
     #[arg(long, global = true, value_name = "SERVERS")]
     bootstrap_servers: Option<String>,
     /// Log format: human or json [default: human]
@@ -66,6 +70,8 @@ enum Command {
     Validate(validate::ValidateOptions),
     /// List the available plugins, or show the options of one
     Plugins(plugins::PluginsOptions),
+    /// Print the JSON Schema of connector files, with the options of every plugin
+    Schema(schema::SchemaOptions),
     /// Run the embedded development broker
     Broker(broker::BrokerOptions),
     /// Show the status of the connectors of a running host
@@ -90,6 +96,9 @@ enum Command {
         /// Name of the connector, shown in the process list
         connector: String,
     },
+    /// Check the options of plugins, which are read from standard input
+    #[command(hide = true, name = crate::plugins::CHECK_COMMAND)]
+    CheckPlugins,
     /// Load a plugin library and describe it
     #[command(hide = true, name = crate::plugins::PROBE_COMMAND)]
     ProbePlugin {
@@ -119,6 +128,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run(run) => run::run(options, &run),
         Command::Validate(validate) => validate::run(options, &validate),
         Command::Plugins(plugins) => plugins::run(options, &plugins),
+        Command::Schema(schema) => schema::run(options, &schema),
         Command::Broker(broker) => broker::run(options, &broker),
         Command::Status(status) => control::status(options, &status),
         Command::Pause(which) => control::tell(options, which, crate::supervisor::Command::Pause),
@@ -129,6 +139,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Metrics => control::metrics(options),
         Command::DeadLetters(letters) => dead_letters::run(options, &letters),
         Command::RunIsolated { .. } => Ok(child_main()?),
+        Command::CheckPlugins => Ok(check_main()),
         Command::ProbePlugin { library, origin } => Ok(probe_main(&library, &origin)),
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct PluginsOptions {
 pub(super) fn run(host: &HostOptions, options: &PluginsOptions) -> anyhow::Result<ExitCode> {
     let config = host.config(&Environment::process())?;
     setup::init_logging(&config);
-    let found = setup::discover(&config)?;
+    let found = setup::inspect(&config)?;
     for problem in &found.problems {
         eprintln!("warning: plugin library skipped: {problem}");
     }

@@ -11,14 +11,14 @@ use crate::{
     api::ControlSocket,
     config::{ConnectorDefinition, Environment, HostConfig, load_connectors},
     kafka::embedded::{EmbeddedBroker, Loader, Options},
-    plugins::Registry,
-    supervisor::{Catalog, Connector, Overrides, RunOutcome, Supervisor},
+    plugins::{Prober, Registry},
+    supervisor::{Catalog, Connector, Overrides, RunOutcome, Supervisor, check_offline},
     telemetry,
 };
 
 #[derive(Debug, Default, Args)]
 pub(super) struct RunOptions {
-    /// Start a development broker in this process and use it
+    /// Start a development broker in this process, for connectors that name no brokers
     #[arg(long)]
     embedded_kafka: bool,
     /// Load records from this file into the development broker first; can be repeated
@@ -95,12 +95,8 @@ fn find_connectors(
         Connector::new(definition, registry, overrides)
     };
     let enabled = loaded.valid.into_iter().filter(|definition| definition.enabled);
-    let mut connectors = enabled.map(start).collect::<Result<Vec<_>, _>>()?;
-    connectors.retain(|connector| {
-        let problem = connector.check();
-        problem.iter().for_each(|problem| tracing::error!("{problem}"));
-        problem.is_none()
-    });
+    let connectors = enabled.map(start).collect::<Result<Vec<_>, _>>()?;
+    let connectors = without_invalid(connectors)?;
     if connectors.is_empty() {
         let folders: Vec<String> = config.connectors.iter().map(|path| path.display().to_string()).collect();
         anyhow::bail!(
@@ -109,6 +105,24 @@ fn find_connectors(
         );
     }
     Ok(connectors)
+}
+
+/// Leaves out connectors that librdkafka or a plugin would reject, and logs why.
+fn without_invalid(connectors: Vec<Connector>) -> anyhow::Result<Vec<Connector>> {
+    let errors = check_offline(&connectors, &Prober::of_this_executable()?)?;
+    let mut valid = Vec::with_capacity(connectors.len());
+    for (connector, errors) in connectors.into_iter().zip(errors) {
+        for error in &errors {
+            match error.is_invalid {
+                true => tracing::error!("{}", error.diagnostic),
+                // The missing file may be there when the task is restarted.
+                false => tracing::warn!("{}", error.diagnostic),
+            }
+        }
+        let is_valid = !errors.iter().any(|error| error.is_invalid);
+        valid.extend(is_valid.then_some(connector));
+    }
+    Ok(valid)
 }
 
 async fn supervise(config: &HostConfig, connectors: Vec<Connector>, once: bool) -> anyhow::Result<ExitCode> {

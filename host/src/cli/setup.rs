@@ -73,21 +73,31 @@ pub(super) fn init_logging(config: &HostConfig) {
     });
 }
 
-/// Discovers the plugins.
+/// Discovers the plugins, and copies their libraries to the state folder.
 ///
 /// # Errors
 /// When the state folder cannot be used.
 pub(super) fn discover(config: &HostConfig) -> anyhow::Result<Discovered> {
     let folders = plugin_folders(config)?;
-    for folder in config.plugin_dirs.iter().filter(|folder| !folder.is_dir()) {
-        tracing::warn!("plugin folder {} does not exist", folder.display());
-    }
-    let prober = Prober::of_this_executable()?;
-    Registry::discover(&folders, &config.state_dir, &prober).context("looking for plugins")
+    Registry::discover(&folders, &config.state_dir, &Prober::of_this_executable()?)
+        .context("looking for plugins")
+}
+
+/// Discovers the plugins without writing anything, for commands that do not run them.
+///
+/// # Errors
+/// When the folders cannot be determined.
+pub(super) fn inspect(config: &HostConfig) -> anyhow::Result<Discovered> {
+    let folders = plugin_folders(config)?;
+    Registry::inspect(&folders, &config.state_dir, &Prober::of_this_executable()?)
+        .context("looking for plugins")
 }
 
 /// The configured folders; by default the folder of the executable and its subfolder `plugins`.
 fn plugin_folders(config: &HostConfig) -> anyhow::Result<Vec<PathBuf>> {
+    for folder in config.plugin_dirs.iter().filter(|folder| !folder.is_dir()) {
+        tracing::warn!("plugin folder {} does not exist", folder.display());
+    }
     if !config.plugin_dirs.is_empty() {
         return Ok(config.plugin_dirs.clone());
     }

@@ -7,7 +7,8 @@ use clap::Args;
 use super::{EXIT_ERROR, HostOptions, output, setup};
 use crate::{
     config::{Diagnostics, Environment, load_connectors},
-    supervisor::{Catalog, Connector, Overrides},
+    plugins::Prober,
+    supervisor::{Catalog, Connector, OfflineError, Overrides, check_offline},
     telemetry,
 };
 
@@ -21,25 +22,39 @@ pub(super) fn run(host: &HostOptions, options: &ValidateOptions) -> anyhow::Resu
     let environment = Environment::process();
     let (config, mut diagnostics) = host.read_config(&environment);
     setup::init_logging(&config);
-    let found = setup::discover(&config)?;
+    let found = setup::inspect(&config)?;
     for problem in &found.problems {
         eprintln!("warning: plugin library skipped: {problem}");
     }
     let paths = if options.files.is_empty() { &config.connectors } else { &options.files };
     let loaded = load_connectors(paths, &config, &Catalog(&found.registry), &environment);
     diagnostics.extend(loaded.diagnostics);
-    let (mut valid, mut rejected) = (loaded.valid.len(), loaded.rejected.len());
-    for definition in loaded.valid {
+    let found_valid = loaded.valid.len();
+    let connectors = loaded.valid.into_iter().map(|definition| {
         telemetry::protect(&definition.secrets);
-        if let Some(problem) = Connector::new(definition, &found.registry, Overrides::default())?.check() {
-            diagnostics.extend([problem]);
-            (valid, rejected) = (valid - 1, rejected + 1);
-        }
-    }
+        Connector::new(definition, &found.registry, Overrides::default())
+    });
+    let invalid = check(&connectors.collect::<Result<Vec<_>, _>>()?, &mut diagnostics)?;
+    let (valid, rejected) = (found_valid - invalid, loaded.rejected.len() + invalid);
     for diagnostic in diagnostics.iter() {
         output::print_line(diagnostic)?;
     }
     conclude(&diagnostics, valid, rejected)
+}
+
+/// Checks what only librdkafka and the plugins know. Returns the number of invalid connectors.
+fn check(connectors: &[Connector], diagnostics: &mut Diagnostics) -> anyhow::Result<usize> {
+    let mut invalid = 0;
+    for (connector, errors) in
+        connectors.iter().zip(check_offline(connectors, &Prober::of_this_executable()?)?)
+    {
+        // The machine that a disabled connector is for may have the file or the secret that is missing here.
+        let counts = |error: &OfflineError| error.is_invalid || connector.definition.enabled;
+        let before = diagnostics.len();
+        diagnostics.extend(errors.into_iter().filter(counts).map(|error| error.diagnostic));
+        invalid += usize::from(diagnostics.len() > before);
+    }
+    Ok(invalid)
 }
 
 fn conclude(diagnostics: &Diagnostics, valid: usize, rejected: usize) -> anyhow::Result<ExitCode> {

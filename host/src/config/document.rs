@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,6 +10,27 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::report::Report;
+
+/// A configuration file larger than this is not one.
+const MAX_FILE_BYTES: u64 = 4 << 20;
+
+/// Why a file cannot be read as text.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReadError {
+    #[error("cannot read the file: {0}")]
+    Io(#[from] std::io::Error),
+    #[error("is not valid UTF-8 (first at byte {0}): save it as UTF-8")]
+    NotText(usize),
+    #[error("is larger than 4 MiB and so no configuration file")]
+    TooLarge,
+}
+
+pub(super) fn read_text(path: &Path) -> Result<String, ReadError> {
+    if fs::metadata(path)?.len() > MAX_FILE_BYTES {
+        return Err(ReadError::TooLarge);
+    }
+    String::from_utf8(fs::read(path)?).map_err(|error| ReadError::NotText(error.utf8_error().valid_up_to()))
+}
 
 /// A position in a file. Line 0 stands for the file as a whole.
 #[derive(Clone, Debug)]

@@ -3,18 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::connector::ClientProperties;
 use super::diagnostic::Diagnostics;
-use super::document::{Layer, SourceLocation, Table, TomlValue};
-use super::duration::parse_seconds;
+use super::document::{Layer, SourceLocation, Table, TomlValue, read_text};
 use super::environment::Environment;
 use super::interpolate::interpolate;
-use super::load::read_text;
+use super::properties::ClientProperties;
 use super::report::Report;
 use super::secrets::Secrets;
 use super::section::{Choice, Section, quoted};
 
-/// Options of the command line; each overrides the file and the environment.
+/// Options of the command line. Each overrides the host's file and the environment, and none overrides a connector's file.
 #[derive(Clone, Debug, Default)]
 pub struct HostFlags {
     /// Folders or files of connectors; empty leaves them to the file.
@@ -23,7 +21,7 @@ pub struct HostFlags {
     pub plugin_dirs: Vec<PathBuf>,
     /// The state folder.
     pub state_dir: Option<PathBuf>,
-    /// Brokers of every connector, as `host:port`, comma-separated.
+    /// Brokers of connectors that do not name their own, as `host:port`, comma-separated.
     pub bootstrap_servers: Option<String>,
     /// `human` or `json`.
     pub log_format: Option<String>,
@@ -165,6 +163,14 @@ impl HostConfig {
         let (origin, defaults) = (self.origin.clone(), self.defaults.clone());
         let (config, diagnostics) = Self::fill(origin, defaults, environment, Report::default());
         if diagnostics.has_errors() { Err(diagnostics) } else { Ok(config) }
+    }
+
+    /// Reads an empty file, so that `report` records the keys.
+    pub(super) fn read_nothing(report: &Report) {
+        let table = Table::default();
+        let root = Section::root(&table, SourceLocation::whole(Path::new("")), report);
+        let (flags, environment) = (HostFlags::default(), Environment::default());
+        let _defaults = Self::from_file(root, &flags, &environment, Overrides::default());
     }
 
     fn fill(
@@ -342,7 +348,9 @@ fn read_batch_size(text: &str, report: &Report) -> Option<usize> {
 
 fn read_poll_timeout(text: &str, report: &Report) -> Option<Duration> {
     let bounds = Duration::from_millis(1)..=Duration::from_secs(3600);
-    let wait = parse_seconds(text).ok().filter(|wait| bounds.contains(wait));
+    let seconds = text.parse().ok();
+    let wait = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let wait = wait.filter(|wait| bounds.contains(wait));
     if wait.is_none() {
         let message = format!("{text:?} is not a number of seconds: use 0.001 to 3600");
         report.variable("POLL_TIMEOUT", message);

@@ -6,15 +6,12 @@ use std::path::{Path, PathBuf};
 
 use super::connector::{ConnectorDefinition, LoadContext, Origin};
 use super::diagnostic::{Diagnostic, Diagnostics};
-use super::document::{SourceLocation, Table, TomlValue};
+use super::document::{SourceLocation, Table, TomlValue, read_text};
 use super::environment::Environment;
 use super::host_file::HostConfig;
 use super::interpolate::interpolate;
 use super::plugin_config::PluginCatalog;
 use super::report::Report;
-
-/// The largest configuration file that is read.
-const MAX_FILE_BYTES: u64 = 4 << 20;
 
 /// The result of loading all connector files.
 #[derive(Clone, Debug, Default)]
@@ -27,26 +24,9 @@ pub struct LoadedConnectors {
     pub diagnostics: Diagnostics,
 }
 
-/// Why a file cannot be read as text.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ReadError {
-    #[error("cannot read the file: {0}")]
-    Io(#[from] std::io::Error),
-    #[error("is not valid UTF-8 (first at byte {0}): save it as UTF-8")]
-    NotText(usize),
-    #[error("is larger than 4 MiB, the limit for a configuration file")]
-    TooLarge,
-}
-
-pub(super) fn read_text(path: &Path) -> Result<String, ReadError> {
-    if fs::metadata(path)?.len() > MAX_FILE_BYTES {
-        return Err(ReadError::TooLarge);
-    }
-    String::from_utf8(fs::read(path)?).map_err(|error| ReadError::NotText(error.utf8_error().valid_up_to()))
-}
-
 /// Reads connector files, and those in folders, over the `[defaults]` of `host`. In folders, hidden files, editors'
-/// backups and everything that does not end in `.toml` are left out; folders in folders are not searched.
+/// backups and everything that does not end in `.toml` are left out (with a warning if only the case differs); folders in
+/// folders are not searched. A folder without any connector file is an error.
 ///
 /// Nothing stops at the first error: a file that cannot be used is in `rejected`, and why in `diagnostics`.
 pub fn load_connectors(
@@ -98,6 +78,16 @@ fn read_one(
         let message = format!("{name:?} is not a connector's name");
         let help = "name the file with ASCII letters, digits, \".\", \"_\" and \"-\" only";
         report.error(&whole, "", message, Some(help.to_owned()));
+    }
+    if !file.exists() {
+        let (message, help) = missing(file);
+        report.error(&whole, "", message, Some(help.to_owned()));
+        return None;
+    }
+    if !file.is_file() {
+        // Reading a pipe would block.
+        report.error(&whole, "", "is not a regular file", None);
+        return None;
     }
     let text = read_text(file).map_err(|error| report.error(&whole, "", error.to_string(), None)).ok()?;
     let mut table = Table::parse(&text, file, report)?;
@@ -161,7 +151,10 @@ fn find_files(paths: &[PathBuf], findings: &mut Vec<Diagnostic>) -> BTreeMap<Str
     let report = Report::default();
     let mut files: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     let mut seen = vec![];
-    for file in paths.iter().flat_map(|path| expand(path, &report)) {
+    let found: Vec<(&PathBuf, Vec<PathBuf>)> =
+        paths.iter().map(|path| (path, expand(path, &report))).collect();
+    report_empty_folders(&found, &report);
+    for file in found.into_iter().flat_map(|(_, files)| files) {
         let identity = fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
         if seen.contains(&identity) {
             continue;
@@ -174,52 +167,81 @@ fn find_files(paths: &[PathBuf], findings: &mut Vec<Diagnostic>) -> BTreeMap<Str
     files
 }
 
+/// A folder without connector files is probably the wrong one. If none has any, there is nothing to run.
+fn report_empty_folders(found: &[(&PathBuf, Vec<PathBuf>)], report: &Report) {
+    let any = found.iter().any(|(_, files)| !files.is_empty());
+    for (folder, _) in found.iter().filter(|(path, files)| files.is_empty() && path.is_dir()) {
+        let location = SourceLocation::whole(folder);
+        let message = "the folder has no connector files";
+        let help = Some("add a file such as orders.toml, or name another folder".to_owned());
+        match any {
+            true => report.warning(&location, "", message, help),
+            false => report.error(&location, "", message, help),
+        }
+    }
+}
+
 /// The connector files that a path stands for.
 fn expand(path: &Path, report: &Report) -> Vec<PathBuf> {
+    let whole = SourceLocation::whole(path);
     if path.is_dir() {
-        return list(path).unwrap_or_else(|error| {
-            report.error(&SourceLocation::whole(path), "", format!("cannot read the folder: {error}"), None);
+        return list(path, report).unwrap_or_else(|error| {
+            report.error(&whole, "", format!("cannot read the folder: {error}"), None);
             vec![]
         });
     }
     if !path.exists() {
-        let help = "create it, or name the folder of the connector files";
-        report.error(
-            &SourceLocation::whole(path),
-            "",
-            "there is no such file or folder",
-            Some(help.to_owned()),
-        );
+        let (message, help) = missing(path);
+        report.error(&whole, "", message, Some(help.to_owned()));
         return vec![];
     }
     if !is_toml(path) {
-        report.error(&SourceLocation::whole(path), "", "a connector file's name ends in .toml", None);
+        report.error(&whole, "", "a connector file's name ends in .toml", None);
         return vec![];
     }
     vec![path.to_owned()]
 }
 
-fn list(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+fn list(folder: &Path, report: &Report) -> std::io::Result<Vec<PathBuf>> {
     let mut files = vec![];
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        if is_connector_file(&path) && path.is_file() {
+        if is_hidden(&path) || path.is_dir() {
+            continue;
+        }
+        if is_toml(&path) {
             files.push(path);
+        } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml")) {
+            let help = "rename it so that it ends in .toml, in lower case";
+            report.warning(&SourceLocation::whole(&path), "", "is not read", Some(help.to_owned()));
         }
     }
     files.sort();
     Ok(files)
 }
 
-/// Leaves out what is hidden and editors' temporary files (`#x.toml#`, `x.toml~` and `.x.toml.swp` do not
-/// end in `.toml`; `~x.toml` and `#x.toml` do).
-fn is_connector_file(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    is_toml(path) && !name.starts_with(['.', '#', '~'])
+/// Whether the file is hidden or an editor's temporary file (`#x.toml#`, `x.toml~` and `.x.toml.swp` do not end in `.toml`;
+/// `~x.toml` and `#x.toml` do).
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().unwrap_or_default().to_string_lossy().starts_with(['.', '#', '~'])
 }
 
 fn is_toml(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "toml")
+}
+
+/// Why there is nothing at a path, and what to do.
+fn missing(path: &Path) -> (String, &'static str) {
+    match fs::read_link(path) {
+        Ok(target) => (
+            format!("is a link to {}, which does not exist", target.display()),
+            "correct the link, or remove it",
+        ),
+        Err(_) => (
+            "there is no such file or folder".to_owned(),
+            "create it, or name the folder of the connector files",
+        ),
+    }
 }
 
 fn reject_same_name(

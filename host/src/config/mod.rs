@@ -3,37 +3,37 @@
 //! TOML is parsed into a tree with the line of every key (`document`), a connector's tree is merged over
 //! the host's `[defaults]`, placeholders are resolved (`interpolate`), and sections are read out of it
 //! (`section`). Reading continues after an error: all findings of all files are returned at once as [`Diagnostics`],
-//! each with file, line, key path and what to do. Precedence: flag, connector file, environment, host file, default.
+//! each with file, line, key path and what to do. Precedence: connector file, flag, environment, host file, default.
 
 mod connector;
 mod diagnostic;
 mod document;
-mod duration;
 mod environment;
 mod host_file;
 mod interpolate;
+mod keys;
 mod load;
 mod plugin_config;
-mod quantity;
+mod properties;
+mod reference;
 mod report;
 mod secrets;
 mod section;
-mod size;
 mod suggest;
 #[cfg(test)]
 mod tests;
 
 pub use connector::{
-    BatchDefaults, BatchLimits, BatchOverrides, ChangeKind, ClientProperties, ConnectorDefinition,
-    DeadLetterPolicy, ErrorPolicy, GroupProtocol, Isolation, Limits, OnLostPosition, OnReject, PluginUse,
-    Predicate, RestartPolicy, RestartWhen, RetryPolicy, SourceDefinition, Start, Subscription, TopicTemplate,
+    BatchDefaults, BatchLimits, BatchOverrides, ChangeKind, ConnectorDefinition, DeadLetterPolicy,
+    ErrorPolicy, GroupProtocol, Isolation, Limits, OnLostPosition, OnReject, PluginUse, Predicate,
+    RestartPolicy, RestartWhen, RetryPolicy, SourceDefinition, Start, Subscription, TopicTemplate,
     TransformDefinition,
 };
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
-pub use duration::{DurationError, format_duration, parse_duration};
 pub use environment::Environment;
 pub use host_file::{HostConfig, HostFlags, KafkaConfig, LogConfig, LogFormat, LogLevel};
 pub use load::{LoadedConnectors, load_connectors};
 pub use plugin_config::{PluginCatalog, PluginKind, PluginSummary};
+pub use properties::ClientProperties;
+pub use reference::{connector_schema, host_file_schema};
 pub use secrets::Secrets;
-pub use size::{SizeError, format_size, parse_size};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::diagnostic::{Diagnostic, Severity};
 use super::document::SourceLocation;
+use super::keys::{Keys, Shape};
 use super::secrets::Secrets;
 
 /// Collects findings and secrets while one file is read.
@@ -12,9 +13,27 @@ use super::secrets::Secrets;
 pub(super) struct Report {
     findings: RefCell<Vec<Diagnostic>>,
     secrets: RefCell<Secrets>,
+    /// Every key that is read, if that is wanted.
+    keys: Option<RefCell<Keys>>,
 }
 
 impl Report {
+    /// A report that also records which keys are read, and what they may be.
+    pub(super) fn recording() -> Self {
+        Self { keys: Some(RefCell::default()), ..Self::default() }
+    }
+
+    /// The recorded keys.
+    pub(super) fn into_keys(self) -> Keys {
+        self.keys.map(RefCell::into_inner).unwrap_or_default()
+    }
+
+    pub(super) fn record(&self, path: &str, shape: impl FnOnce() -> Shape) {
+        if let Some(keys) = &self.keys {
+            keys.borrow_mut().add(path, shape());
+        }
+    }
+
     pub(super) fn error(
         &self,
         location: &SourceLocation,

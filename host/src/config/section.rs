@@ -4,10 +4,11 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use tidegate_plugin::{ByteSize, HumanDuration};
+
 use super::document::{Layer, Node, SourceLocation, Table, TomlValue};
-use super::duration::{format_duration, parse_duration};
+use super::keys::Shape;
 use super::report::Report;
-use super::size::{format_size, parse_size};
 use super::suggest;
 
 /// What a name in a [`Section::choice`] stands for.
@@ -38,6 +39,7 @@ impl<'a> Section<'a> {
     /// The table under `key`. One that the connector's own file does not have gets its parent's location: what is
     /// missing in it is missing there, even if `[defaults]` has the table.
     pub(super) fn section(&mut self, key: &'static str) -> Section<'a> {
+        self.record(key, || Shape::Table);
         let missing = Section {
             table: None,
             location: self.location.clone(),
@@ -58,6 +60,7 @@ impl<'a> Section<'a> {
 
     /// Each table of the list under `key`, as `[[key]]` writes them.
     pub(super) fn sections(&mut self, key: &'static str) -> Vec<Section<'a>> {
+        self.record(key, || Shape::Tables);
         let Some(node) = self.node(key) else { return vec![] };
         let TomlValue::List(items) = &node.value else {
             self.wrong_type(key, node, "a list of tables");
@@ -96,12 +99,14 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn text(&mut self, key: &'static str) -> Option<String> {
+        self.record(key, || Shape::Text);
         let node = self.node(key)?;
         self.text_of(key, node)
     }
 
     /// A text that must not be empty.
     pub(super) fn name(&mut self, key: &'static str) -> Option<String> {
+        self.record(key, || Shape::Text);
         let text = self.text(key)?;
         if text.trim().is_empty() {
             self.error(key, "must not be empty", None);
@@ -112,6 +117,7 @@ impl<'a> Section<'a> {
 
     /// A list of texts, or a single one.
     pub(super) fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
+        self.record(key, || Shape::Texts);
         let node = self.node(key)?;
         match &node.value {
             TomlValue::List(items) => items.iter().map(|item| self.text_of(key, item)).collect(),
@@ -134,6 +140,7 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn boolean(&mut self, key: &'static str) -> Option<bool> {
+        self.record(key, || Shape::Boolean);
         let node = self.node(key)?;
         match &node.value {
             TomlValue::Boolean(value) => Some(*value),
@@ -146,6 +153,7 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn integer(&mut self, key: &'static str, bounds: RangeInclusive<u64>) -> Option<u64> {
+        self.record(key, || Shape::Integer(bounds.clone()));
         let node = self.node(key)?;
         let value = match &node.value {
             TomlValue::Integer(value) => Some(*value),
@@ -165,6 +173,7 @@ impl<'a> Section<'a> {
 
     /// A number, with or without a fraction.
     pub(super) fn number(&mut self, key: &'static str, bounds: RangeInclusive<f64>) -> Option<f64> {
+        self.record(key, || Shape::Number(bounds.clone()));
         let node = self.node(key)?;
         let value = match &node.value {
             TomlValue::Integer(value) => Some(*value as f64),
@@ -185,10 +194,12 @@ impl<'a> Section<'a> {
 
     /// A size in bytes: a text with a unit, or a plain number of bytes.
     pub(super) fn size(&mut self, key: &'static str, bounds: RangeInclusive<u64>) -> Option<usize> {
+        self.record(key, || Shape::Size(bounds.clone()));
         let node = self.node(key)?;
         let bytes = match &node.value {
             TomlValue::Text(text) | TomlValue::Filled(text) => {
-                parse_size(text).map_err(|error| self.error(key, error.to_string(), None)).ok()?
+                let parsed = text.parse::<ByteSize>();
+                parsed.map_err(|error| self.error(key, error.to_string(), None)).ok()?.bytes()
             }
             TomlValue::Integer(bytes) if *bytes >= 0 => bytes.unsigned_abs(),
             _ => {
@@ -197,8 +208,8 @@ impl<'a> Section<'a> {
             }
         };
         if !bounds.contains(&bytes) {
-            let [low, high] = [bounds.start(), bounds.end()].map(|bound| format_size(*bound));
-            self.out_of_bounds(key, format_size(bytes), low, high);
+            let [low, high] = [bounds.start(), bounds.end()].map(|bound| ByteSize::from_bytes(*bound));
+            self.out_of_bounds(key, ByteSize::from_bytes(bytes), low, high);
             return None;
         }
         usize::try_from(bytes).ok()
@@ -209,15 +220,17 @@ impl<'a> Section<'a> {
         key: &'static str,
         bounds: RangeInclusive<Duration>,
     ) -> Option<Duration> {
+        self.record(key, || Shape::Duration(bounds.clone()));
         let node = self.node(key)?;
         let (TomlValue::Text(text) | TomlValue::Filled(text)) = &node.value else {
             self.wrong_type(key, node, "a duration with its unit such as \"1.5s\"");
             return None;
         };
-        let duration = parse_duration(text).map_err(|error| self.error(key, error.to_string(), None)).ok()?;
+        let parsed = text.parse::<HumanDuration>();
+        let duration = *parsed.map_err(|error| self.error(key, error.to_string(), None)).ok()?;
         if !bounds.contains(&duration) {
-            let [low, high] = [bounds.start(), bounds.end()].map(|bound| format_duration(*bound));
-            self.out_of_bounds(key, format_duration(duration), low, high);
+            let [low, high] = [bounds.start(), bounds.end()].map(|bound| HumanDuration::from(*bound));
+            self.out_of_bounds(key, HumanDuration::from(duration), low, high);
             return None;
         }
         Some(duration)
@@ -229,17 +242,16 @@ impl<'a> Section<'a> {
 
     /// One of a few names.
     pub(super) fn choice<T>(&mut self, key: &'static str, choices: Vec<(&str, Choice<T>)>) -> Option<T> {
-        let text = self.text(key)?;
+        self.record_choices(key, &choices);
+        let node = self.node(key)?;
+        let text = self.text_of(key, node)?;
         self.choose(key, &text, choices)
     }
 
     /// Finds `text` in `choices`, for values that are not read by [`Section::choice`] itself.
     pub(super) fn choose<T>(&self, key: &str, text: &str, choices: Vec<(&str, Choice<T>)>) -> Option<T> {
-        let usable: Vec<&str> = choices
-            .iter()
-            .filter(|(_, choice)| matches!(choice, Choice::Is(_)))
-            .map(|(name, _)| *name)
-            .collect();
+        self.record_choices(key, &choices);
+        let usable = usable(&choices);
         let help = suggest::help(text, "known values", &usable);
         match choices.into_iter().find(|(name, _)| *name == text) {
             Some((_, Choice::Is(value))) => Some(value),
@@ -260,6 +272,14 @@ impl<'a> Section<'a> {
         if self.node(key).is_some() {
             self.error(key, "not supported yet", help.map(str::to_owned));
         }
+    }
+
+    fn record(&self, key: &str, shape: impl FnOnce() -> Shape) {
+        self.report.record(&self.join(key), shape);
+    }
+
+    fn record_choices<T>(&self, key: &str, choices: &[(&str, Choice<T>)]) {
+        self.record(key, || Shape::Choice(usable(choices).into_iter().map(str::to_owned).collect()));
     }
 
     fn wrong_type(&self, key: &str, node: &Node, expected: &str) {
@@ -361,6 +381,10 @@ impl<'a> Section<'a> {
     fn join(&self, key: &str) -> String {
         join(&self.path, key)
     }
+}
+
+fn usable<'n, T>(choices: &[(&'n str, Choice<T>)]) -> Vec<&'n str> {
+    choices.iter().filter(|(_, choice)| matches!(choice, Choice::Is(_))).map(|(name, _)| *name).collect()
 }
 
 /// Joins a dotted path and a key.

@@ -11,10 +11,12 @@ pub mod embedded;
 mod ffi;
 mod oauth;
 pub mod producer;
+mod property_check;
 pub mod reader;
 mod topic_pattern;
 
 pub use client::ClientError;
 pub use ffi::{RawHeaders, raw_headers};
 pub use oauth::OAuthError;
+pub use property_check::PropertyFault;
 pub use topic_pattern::{Selection, TopicPattern};

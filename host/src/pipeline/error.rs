@@ -10,7 +10,7 @@ use crate::{
         consumer::{CommitError, ConsumerError},
         producer::ProduceError,
     },
-    plugins::{CallError, OpenError},
+    plugins::{CallError, ErrorClass, OpenError},
 };
 
 /// The part of a task where a record or a call failed.
@@ -170,6 +170,18 @@ pub enum TaskError {
 }
 
 impl TaskError {
+    /// Whether a restart cannot help: an option of a plugin is invalid.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Open { source: OpenError::Call(source), .. } | Self::Call { source, .. } => {
+                source.class == ErrorClass::Config
+            }
+            Self::ThreadRunning(error) => error.is_permanent(),
+            _ => false,
+        }
+    }
+
     /// Whether a thread that cannot be stopped was abandoned.
     #[must_use]
     pub fn is_abandoned(&self) -> bool {

@@ -44,6 +44,8 @@ pub enum TaskEvent {
         reason: String,
         /// A plugin call did not return: its thread was abandoned, and its memory is leaked.
         abandoned: bool,
+        /// An option is invalid, so that a restart would fail as well.
+        permanent: bool,
     },
 }
 

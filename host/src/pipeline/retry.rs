@@ -92,7 +92,7 @@ impl Retrier {
                     self.report(None);
                     return Ok(Err(error));
                 }
-                ErrorClass::Fatal | ErrorClass::Fenced | ErrorClass::Panic => {
+                ErrorClass::Fatal | ErrorClass::Fenced | ErrorClass::Panic | ErrorClass::Config => {
                     return Err(TaskError::Call { stage: stage.clone(), source: error });
                 }
             }
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn other_errors_are_not_retried() {
-        for class in [ErrorClass::Fatal, ErrorClass::Fenced, ErrorClass::Panic] {
+        for class in [ErrorClass::Fatal, ErrorClass::Fenced, ErrorClass::Panic, ErrorClass::Config] {
             let mut calls = 0;
             let outcome = retrier(POLICY).0.call(&Stage::Source, || {
                 calls += 1;

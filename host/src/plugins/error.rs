@@ -103,6 +103,8 @@ pub enum ErrorClass {
     Fenced,
     /// The plugin panicked; its instance can no longer be used.
     Panic,
+    /// An option is invalid. The task fails and is not restarted.
+    Config,
     /// The output exceeds the memory budget of a batch. The instance may no longer be usable.
     OutOfMemoryBudget,
 }
@@ -128,6 +130,7 @@ impl CallError {
             raw::ErrorClass::REJECTED => ErrorClass::Rejected,
             raw::ErrorClass::FENCED => ErrorClass::Fenced,
             raw::ErrorClass::PANIC => ErrorClass::Panic,
+            raw::ErrorClass::CONFIG => ErrorClass::Config,
             _ => ErrorClass::Fatal,
         };
         Self {

@@ -5,10 +5,12 @@
 //!    never mapped.
 //! 3. An unknown library is probed in a child process, so that a crash while it loads stays there; its description
 //!    of itself, the manifest, is stored beside the copy.
-//! 4. A connector that uses a plugin loads the copy into the host: once per content, and never unloaded.
+//! 4. Before a connector is started, its plugins check their options, also in a child process.
+//! 5. A connector that uses a plugin loads the copy into the host: once per content, and never unloaded.
 //!
 //! Only this module and `kafka/ffi.rs` contain `unsafe`.
 
+mod check;
 mod context;
 mod error;
 mod library;
@@ -21,6 +23,7 @@ mod sink;
 mod store;
 mod transform;
 
+pub use check::{CHECK_COMMAND, ConfigError, PluginCheck, check_main};
 pub use context::CallContext;
 pub use error::{CallError, ErrorClass, PluginError};
 pub use manifest::{LibraryManifest, PluginKind, PluginManifest};

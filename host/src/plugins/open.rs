@@ -70,7 +70,7 @@ impl OpenParams<'_> {
 }
 
 /// A configuration as a value tree: values cross as values.
-fn json_value<'b>(json: &serde_json::Value, arena: Arena<'b>) -> Value<'b> {
+pub(super) fn json_value<'b>(json: &serde_json::Value, arena: Arena<'b>) -> Value<'b> {
     match json {
         serde_json::Value::Null => Value::NULL,
         serde_json::Value::Bool(value) => Value::bool(*value),

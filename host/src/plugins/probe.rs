@@ -18,7 +18,7 @@ use super::{
 pub const PROBE_COMMAND: &str = "probe-plugin";
 
 /// Prefix of the child's answer: a library may also print to stdout while it loads.
-const MARKER: &str = "tidegate-probe:";
+pub(super) const MARKER: &str = "tidegate-probe:";
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long to wait for the answer after the child has exited.
@@ -116,7 +116,7 @@ fn wait(child: &mut Child, timeout: Duration) -> std::io::Result<Option<ExitStat
     }
 }
 
-fn describe_exit(status: ExitStatus) -> String {
+pub(super) fn describe_exit(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt;
     match (status.signal(), status.code()) {
         (Some(signal), _) => format!("crashed with signal {signal}"),

@@ -58,7 +58,23 @@ impl Registry {
         state_dir: &Path,
         prober: &Prober,
     ) -> Result<Discovered, PluginError> {
-        let store = Store::open(state_dir)?;
+        Ok(Self::find(folders, &Store::open(state_dir)?, prober))
+    }
+
+    /// As [`Registry::discover`], but writes nothing. The plugins are only to be described and checked, not opened: their
+    /// libraries are used where they are, unless the store has a copy.
+    ///
+    /// # Errors
+    /// When the path of the store cannot be determined.
+    pub fn inspect(
+        folders: &[PathBuf],
+        state_dir: &Path,
+        prober: &Prober,
+    ) -> Result<Discovered, PluginError> {
+        Ok(Self::find(folders, &Store::read_only(state_dir)?, prober))
+    }
+
+    fn find(folders: &[PathBuf], store: &Store, prober: &Prober) -> Discovered {
         let mut found = Discovered::default();
         for folder in folders {
             let libraries = match library::find(folder) {
@@ -69,13 +85,13 @@ impl Registry {
                 }
             };
             for origin in libraries {
-                match describe(&store, &origin, prober) {
+                match describe(store, &origin, prober) {
                     Ok((stored, manifest)) => found.add(&stored, manifest),
                     Err(problem) => found.problems.push(problem),
                 }
             }
         }
-        Ok(found)
+        found
     }
 
     /// The plugin called `name`.

@@ -20,6 +20,7 @@ use super::{error::PluginError, library::looks_like_library, manifest::LibraryMa
 #[derive(Clone, Debug)]
 pub(super) struct Store {
     folder: PathBuf,
+    writable: bool,
 }
 
 /// A copy in the store.
@@ -34,14 +35,19 @@ pub(super) struct Stored {
 impl Store {
     /// A store under the host's state folder. The folder is created with access for its owner only.
     pub(super) fn open(state_dir: &Path) -> Result<Self, PluginError> {
-        let folder =
-            std::path::absolute(state_dir.join("plugins")).map_err(PluginError::io("finding", state_dir))?;
+        let store = Self { folder: absolute(&state_dir.join("plugins"))?, writable: true };
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
-            .create(&folder)
-            .map_err(PluginError::io("making", &folder))?;
-        Ok(Self { folder })
+            .create(&store.folder)
+            .map_err(PluginError::io("making", &store.folder))?;
+        Ok(store)
+    }
+
+    /// A store that is only read: a library that it does not have is used where it is. This is for processes that only
+    /// describe and check plugins, in a child process.
+    pub(super) fn read_only(state_dir: &Path) -> Result<Self, PluginError> {
+        Ok(Self { folder: absolute(&state_dir.join("plugins"))?, writable: false })
     }
 
     /// Copies `origin` into the store, unless its content is there already.
@@ -58,6 +64,9 @@ impl Store {
         if fs::read(&copy).is_ok_and(|there| there == content) {
             return Ok(Stored { origin: origin.to_owned(), copy });
         }
+        if !self.writable {
+            return Ok(Stored { origin: origin.to_owned(), copy: absolute(origin)? });
+        }
         self.replace(&copy, &content, 0o500)?;
         // The manifest of a replaced copy does not describe the new one.
         let _absent = fs::remove_file(manifest_path(&copy)).is_err();
@@ -68,12 +77,18 @@ impl Store {
     ///
     /// A manifest that an older host wrote may lack fields; then the library is probed again.
     pub(super) fn manifest(&self, stored: &Stored) -> Option<LibraryManifest> {
+        if !stored.copy.starts_with(&self.folder) {
+            return None;
+        }
         let text = fs::read(manifest_path(&stored.copy)).ok()?;
         serde_json::from_slice(&text).ok()
     }
 
     /// Stores the manifest of a library.
     pub(super) fn remember(&self, stored: &Stored, manifest: &LibraryManifest) -> Result<(), PluginError> {
+        if !self.writable {
+            return Ok(());
+        }
         let path = manifest_path(&stored.copy);
         let text =
             serde_json::to_vec(manifest).map_err(|error| PluginError::io("writing", &path)(error.into()))?;
@@ -93,6 +108,10 @@ impl Store {
         };
         write().map_err(PluginError::io("writing", path))
     }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, PluginError> {
+    std::path::absolute(path).map_err(PluginError::io("finding", path))
 }
 
 fn manifest_path(copy: &Path) -> PathBuf {
@@ -127,6 +146,19 @@ mod tests {
         fs::remove_file(&copy).unwrap();
         fs::write(&copy, b"something else").unwrap();
         assert_eq!(fs::read(store.add(&origin).unwrap().copy).unwrap(), b"\x7fELF one");
+    }
+
+    #[test]
+    fn a_read_only_store_uses_what_is_there_and_writes_nothing() {
+        let state = tempfile::tempdir().unwrap();
+        let origin = state.path().join("libx.so");
+        fs::write(&origin, b"\x7fELF one").unwrap();
+        let read_only = Store::read_only(&state.path().join("state")).unwrap();
+        let stored = read_only.add(&origin).unwrap();
+        assert_eq!((&stored.copy, read_only.manifest(&stored)), (&origin, None));
+        assert!(!state.path().join("state").exists());
+        let copy = Store::open(&state.path().join("state")).unwrap().add(&origin).unwrap().copy;
+        assert_eq!(read_only.add(&origin).unwrap().copy, copy);
     }
 
     #[test]

@@ -2,19 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use super::{catalog::summary, isolation::ProcessSpec};
+use super::{catalog::summary, isolation::ProcessSpec, offline_check::OfflineError};
 use crate::{
     config::{
-        self, BatchDefaults, BatchOverrides, ConnectorDefinition, Diagnostic, GroupProtocol, Isolation,
-        PluginCatalog, PluginSummary, Severity, Subscription,
+        self, BatchDefaults, BatchOverrides, ConnectorDefinition, GroupProtocol, Isolation, PluginCatalog,
+        PluginSummary, PluginUse, Subscription,
     },
     formats::{DecoderOptions, Hints},
     kafka::{
-        TopicPattern,
+        PropertyFault, TopicPattern,
         consumer::{ConsumerSettings, OnLostPosition, Protocol, Start, Topics},
     },
     pipeline::{TaskSettings, TransformSettings},
-    plugins::{Plugin, PluginError, PluginKind, Registry},
+    plugins::{Plugin, PluginCheck, PluginError, PluginKind, Registry},
     telemetry,
 };
 
@@ -81,21 +81,25 @@ impl Connector {
 
     /// Checks the connector's properties with librdkafka, without contacting a broker.
     #[must_use]
-    pub fn check(&self) -> Option<Diagnostic> {
+    pub(super) fn check_properties(&self) -> Vec<OfflineError> {
         let settings = self.task_settings(0);
-        let consumer = settings.consumer.check().err().map(|error| error.to_string());
-        let dead_letters = || settings.dead_letter_producer().check().err().map(|error| error.to_string());
-        let has_letters = settings.errors.on_reject.dead_letter_policy().is_some();
-        let message = consumer.or_else(|| has_letters.then(dead_letters).flatten())?;
-        Some(Diagnostic {
-            file: self.definition.file.clone(),
-            line: 1,
-            column: 1,
-            key_path: "source.properties".to_owned(),
-            message: telemetry::scrub(&message).into_owned(),
-            help: None,
-            severity: Severity::Error,
-        })
+        let mut faults = settings.consumer.check();
+        if faults.is_empty() && settings.errors.on_reject.dead_letter_policy().is_some() {
+            faults = settings.dead_letter_producer().check();
+        }
+        let error = |fault: PropertyFault| {
+            let message = telemetry::scrub(&fault.message).into_owned();
+            let diagnostic = self.definition.property_error(fault.property.as_deref(), message);
+            OfflineError { diagnostic, is_invalid: fault.is_invalid }
+        };
+        faults.into_iter().map(error).collect()
+    }
+
+    /// The options of each plugin of the connector, and where they were written.
+    pub(super) fn plugin_checks(&self) -> impl Iterator<Item = (&PluginUse, PluginCheck)> {
+        let transforms = self.definition.transforms.iter().map(|transform| &transform.plugin);
+        let uses = transforms.zip(&self.transforms).chain([(&self.definition.sink, &self.sink)]);
+        uses.map(|(used, plugin)| (used, PluginCheck { plugin: plugin.clone(), config: used.config.clone() }))
     }
 
     /// The specification of the child process, with `isolation = "process"`.

@@ -12,8 +12,8 @@ use crate::{
     arena::Arena,
     batch::Batch,
     raw::{
-        AbiError, BatchView, Claim, ErrorClass, OpenContext, Outputs, PartitionView, ReportHandle,
-        SinkObject, SinkVTable, SinkVTableRef, TransformObject, TransformVTable, TransformVTableRef,
+        AbiError, BatchView, Claim, ErrorClass, Node, Outputs, PartitionView, ReportHandle, SinkObject,
+        SinkVTable, SinkVTableRef, TransformObject, TransformVTable, TransformVTableRef,
     },
     value::Value,
 };
@@ -93,9 +93,9 @@ impl SinkObject {
 
 /// The configuration that the host opens a plugin with.
 #[must_use]
-pub fn config_value<'a>(context: &'a OpenContext<'_>) -> Value<'a> {
-    // SAFETY: the host keeps the tree alive and unchanged while the context is borrowed.
-    unsafe { Value::from_node(*context.config) }
+pub fn config_value(config: &Node) -> Value<'_> {
+    // SAFETY: the host keeps the tree alive and unchanged while its root is borrowed.
+    unsafe { Value::from_node(*config) }
 }
 
 struct Tables<T>(std::marker::PhantomData<T>);

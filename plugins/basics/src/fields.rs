@@ -44,21 +44,23 @@ impl Transform for Fields {
 
     const DESCRIPTION: &'static str = "Renames, drops and keeps fields";
 
+    fn check(config: &Config) -> Result<()> {
+        if config.keep.is_empty() && config.drop.is_empty() && config.rename.is_empty() {
+            return Err(Error::invalid_config("nothing to do: set `keep`, `drop` or `rename`"));
+        }
+        let empty = config.rename.iter().filter(|(_, new)| new.is_empty());
+        Error::join(empty.map(|(old, _)| {
+            Error::invalid_option(old, "is empty: set a name, or add the field to `drop`").at("rename")
+        }))
+    }
+
     fn open(config: Config, _: &Context) -> Result<Self> {
         let (mut keep, mut changes) = (PathTree::default(), PathTree::default());
         for (old, new) in config.rename {
-            if new.is_empty() {
-                return Err(Error::fatal(format_args!(
-                    "rename.{old} is empty: set a name, or add the field to `drop`"
-                )));
-            }
             changes.insert(&old, Action::Rename(new));
         }
         config.drop.iter().for_each(|path| changes.insert(path, Action::Drop));
         config.keep.iter().for_each(|path| keep.insert(path, ()));
-        if keep.is_empty() && changes.is_empty() {
-            return Err(Error::fatal("nothing to do: set `keep`, `drop` or `rename`"));
-        }
         Ok(Self { keep, changes, key: config.key })
     }
 
@@ -188,6 +190,6 @@ mod tests {
         let error = TransformTest::<Fields>::open(json!({"key": true})).unwrap_err();
         assert_eq!(error.message(), "nothing to do: set `keep`, `drop` or `rename`");
         let error = TransformTest::<Fields>::open(json!({"rename": {"a": ""}})).unwrap_err();
-        assert!(error.message().starts_with("rename.a is empty"), "{error}");
+        assert!(error.to_string().starts_with("rename.a: is empty"), "{error}");
     }
 }

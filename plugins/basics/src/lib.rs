@@ -5,6 +5,7 @@ mod fields;
 mod filter;
 mod mask;
 mod path;
+mod pattern;
 mod route;
 
 use tidegate_plugin::export_plugin;

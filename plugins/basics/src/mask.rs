@@ -68,12 +68,16 @@ impl Transform for Mask {
     const DESCRIPTION: &'static str =
         "Masks fields: with a fixed text, null, a hash, or all but the last characters";
 
+    fn check(config: &Config) -> Result<()> {
+        match config.fields.is_empty() {
+            true => Err(Error::invalid_option("fields", "nothing to mask: name at least one field")),
+            false => Ok(()),
+        }
+    }
+
     fn open(config: Config, _: &Context) -> Result<Self> {
         let mut fields = PathTree::default();
         config.fields.iter().for_each(|path| fields.insert(path, ()));
-        if fields.is_empty() {
-            return Err(Error::fatal("nothing to mask: set `fields`"));
-        }
         if config.mode == Mode::Hash && config.salt.expose().is_empty() {
             warn!(
                 "hashes without a `salt` can be reversed by hashing guesses: set one, such as \"${{env:MASK_SALT}}\""
@@ -212,6 +216,6 @@ mod tests {
     #[test]
     fn an_empty_list_of_fields_is_rejected() {
         let error = TransformTest::<Mask>::open(json!({"fields": []})).unwrap_err();
-        assert_eq!(error.message(), "nothing to mask: set `fields`");
+        assert_eq!(error.to_string(), "fields: nothing to mask: name at least one field");
     }
 }

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use regex::Regex;
 use tidegate_plugin::prelude::*;
 
+use crate::pattern;
+
 /// Configuration of `route`.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Config {
@@ -37,14 +39,18 @@ impl Transform for Route {
 
     const DESCRIPTION: &'static str = "Renames topics and tables by a pattern";
 
-    fn open(config: Config, _: &Context) -> Result<Self> {
+    fn check(config: &Config) -> Result<()> {
         if config.topic.is_none() && config.table.is_none() {
-            return Err(Error::fatal(
+            return Err(Error::invalid_config(
                 "nothing to do: set `topic` or `table`, each with `pattern` and `replacement`",
             ));
         }
-        let renamer = |key, rule: Option<Rule>| rule.map(|rule| Renamer::new(key, &rule)).transpose();
-        Ok(Self { topic: renamer("topic", config.topic)?, table: renamer("table", config.table)? })
+        let rules = [renamer("topic", &config.topic), renamer("table", &config.table)];
+        Error::join(rules.into_iter().filter_map(Result::err))
+    }
+
+    fn open(config: Config, _: &Context) -> Result<Self> {
+        Ok(Self { topic: renamer("topic", &config.topic)?, table: renamer("table", &config.table)? })
     }
 
     fn apply<'b>(&mut self, record: Record<'b>, out: &mut Emit<'_, 'b>) -> Result<()> {
@@ -64,6 +70,10 @@ impl Transform for Route {
     }
 }
 
+fn renamer(key: &str, rule: &Option<Rule>) -> Result<Option<Renamer>> {
+    rule.as_ref().map(Renamer::new).transpose().map_err(|error| error.at(key))
+}
+
 /// A compiled rule with a cache, because few distinct names occur.
 struct Renamer {
     pattern: Regex,
@@ -75,13 +85,11 @@ struct Renamer {
 const MAX_CACHED: usize = 10_000;
 
 impl Renamer {
-    fn new(key: &str, rule: &Rule) -> Result<Self> {
-        let pattern = if rule.partial { rule.pattern.clone() } else { format!("^(?:{})$", rule.pattern) };
-        let pattern =
-            Regex::new(&pattern).map_err(|error| Error::fatal(format_args!("{key}.pattern: {error}")))?;
+    fn new(rule: &Rule) -> Result<Self> {
+        let compile = if rule.partial { pattern::anywhere } else { pattern::whole };
+        let pattern = compile("pattern", &rule.pattern)?;
         let replacement = braced(&rule.replacement);
-        check_groups(&pattern, &replacement)
-            .map_err(|error| error.context(format_args!("{key}.replacement")))?;
+        check_groups(&pattern, &replacement)?;
         Ok(Self { pattern, replacement, cache: HashMap::new() })
     }
 
@@ -140,9 +148,10 @@ fn check_groups(pattern: &Regex, replacement: &str) -> Result<()> {
             Err(_) => pattern.capture_names().flatten().any(|known| known == name),
         };
         if !known {
-            return Err(Error::fatal(format_args!(
-                "the pattern has no group ${name}: put (..) around a part of it"
-            )));
+            return Err(Error::invalid_option(
+                "replacement",
+                format_args!("the pattern has no group ${name}: put (..) around a part of it"),
+            ));
         }
     }
     Ok(())
@@ -165,7 +174,7 @@ mod tests {
     }
 
     fn error(config: Json) -> String {
-        TransformTest::<Route>::open(config).unwrap_err().message().to_owned()
+        TransformTest::<Route>::open(config).unwrap_err().to_string()
     }
 
     #[test]

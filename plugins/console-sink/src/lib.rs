@@ -60,6 +60,13 @@ struct Console {
 impl Sink for Console {
     type Config = Config;
 
+    fn check(config: &Config) -> Result<()> {
+        match config.output.as_str() {
+            "" => Err(Error::invalid_option("output", "is empty: set it to stdout, stderr or a path")),
+            _ => Ok(()),
+        }
+    }
+
     fn open(config: Config, _: &Context) -> Result<Self> {
         let target = Target::open(&config.output)?;
         let paint = config.color.resolve(target.is_terminal());

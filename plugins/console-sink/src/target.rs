@@ -20,7 +20,6 @@ impl Target {
         match output {
             "stdout" => Ok(Self::Stdout),
             "stderr" => Ok(Self::Stderr),
-            "" => Err(Error::fatal("output is empty: set it to stdout, stderr or a path")),
             path => match open_file(Path::new(path)) {
                 Ok(file) => Ok(Self::File { file, path: path.to_owned() }),
                 Err(error) => Err(Error::from(error).context(format_args!("opening {path}"))),

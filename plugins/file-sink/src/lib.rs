@@ -54,6 +54,10 @@ impl Sink for FileSink {
         BatchDefaults { max_records: Some(5_000), max_bytes: Some(8 << 20), max_wait: None }
     }
 
+    fn check(config: &Config) -> Result<()> {
+        Template::parse(&config.path).map(drop)
+    }
+
     fn open(config: Config, context: &Context) -> Result<Self> {
         let template = Template::parse(&config.path)?;
         let store = Store::open(template.root(), config.fsync)?;

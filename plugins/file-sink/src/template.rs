@@ -1,6 +1,9 @@
 //! Paths with placeholders, safe for any table name.
 
-use std::{fmt::Write, path::Path};
+use std::{
+    fmt::{self, Write},
+    path::Path,
+};
 
 use tidegate_plugin::prelude::*;
 
@@ -27,15 +30,11 @@ impl Template {
         let (root, _) = fixed.rsplit_once('/').unwrap_or((".", ""));
         let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
         if matches!(name, "" | "." | "..") {
-            return Err(Error::fatal(format_args!(
-                "path {path:?} has no file name: add one, such as {{table}}.jsonl"
-            )));
+            return Err(invalid("has no file name: add one, such as {table}.jsonl"));
         }
         let relative = &path[if fixed.contains('/') { root.len() + 1 } else { 0 }..];
         if relative.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
-            return Err(Error::fatal(format_args!(
-                "path {path:?} has an empty, `.` or `..` folder after a placeholder"
-            )));
+            return Err(invalid("has an empty, `.` or `..` folder after a placeholder"));
         }
         // The root folder of `/x.jsonl` is that of the file system.
         let root = if root.is_empty() { "/" } else { root };
@@ -65,12 +64,16 @@ impl Template {
     }
 }
 
+fn invalid(message: impl fmt::Display) -> Error {
+    Error::invalid_option("path", message)
+}
+
 fn parse_parts(text: &str) -> Result<Vec<Part>> {
     let mut parts = Vec::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {
         let Some((name, after)) = after.split_once('}') else {
-            return Err(Error::fatal(format_args!("path: `{{{after}` has no closing brace")));
+            return Err(invalid(format_args!("`{{{after}` has no closing brace")));
         };
         if !before.is_empty() {
             parts.push(Part::Text(before.to_owned()));
@@ -82,7 +85,7 @@ fn parse_parts(text: &str) -> Result<Vec<Part>> {
             "table" => Part::Table,
             other => {
                 let known = "{topic}, {database}, {schema} and {table}";
-                return Err(Error::fatal(format_args!("path: unknown placeholder {{{other}}}; use {known}")));
+                return Err(invalid(format_args!("unknown placeholder {{{other}}}: use {known}")));
             }
         });
         rest = after;

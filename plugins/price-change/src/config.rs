@@ -35,13 +35,11 @@ impl Default for Config {
 
 impl Config {
     pub(crate) fn check(&self) -> Result<()> {
-        for (key, value) in [("min_change_percent", self.min_change_percent), ("min_change", self.min_change)]
-        {
-            if !value.is_finite() || value < 0.0 {
-                return Err(Error::fatal(format_args!("{key} is {value}, but must be 0 or more")));
-            }
-        }
-        Ok(())
+        let minimums = [("min_change_percent", self.min_change_percent), ("min_change", self.min_change)];
+        let invalid = minimums.into_iter().filter(|(_, value)| !value.is_finite() || *value < 0.0);
+        Error::join(invalid.map(|(key, value)| {
+            Error::invalid_option(key, format_args!("is {value}, but must be 0 or more"))
+        }))
     }
 }
 

@@ -21,8 +21,11 @@ struct PriceChange {
 impl Transform for PriceChange {
     type Config = Config;
 
+    fn check(config: &Config) -> Result<()> {
+        config.check()
+    }
+
     fn open(config: Config, _: &Context) -> Result<Self> {
-        config.check()?;
         let (missing_before, missing_field, not_a_number) = Default::default();
         Ok(Self { config, missing_before, missing_field, not_a_number })
     }

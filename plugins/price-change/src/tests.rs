@@ -112,5 +112,5 @@ fn missing_and_non_numeric_fields_are_logged_once_per_table() {
 #[test]
 fn negative_limits_are_rejected() {
     let error = TransformTest::<PriceChange>::open(json!({"min_change": -1})).unwrap_err();
-    assert!(error.message().starts_with("min_change is -1"), "{error}");
+    assert_eq!(error.to_string(), "min_change: is -1, but must be 0 or more");
 }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A [`Sink`] with async functions, which run on a current-thread runtime of this instance. See [`Sink`] for the
-/// contract of each function.
+/// contract of each function. `check` is not async, because it connects to nothing.
 #[expect(missing_docs, reason = "each function is documented at `Sink`")]
 pub trait AsyncSink: Send + Sized + 'static {
     type Config: PluginConfig;
@@ -30,6 +30,11 @@ pub trait AsyncSink: Send + Sized + 'static {
     #[must_use]
     fn batch_defaults() -> BatchDefaults {
         BatchDefaults::default()
+    }
+
+    fn check(config: &Self::Config) -> Result<()> {
+        let _ = config;
+        Ok(())
     }
 
     fn open(config: Self::Config, context: &Context) -> impl Future<Output = Result<Self>>;
@@ -76,6 +81,10 @@ impl<S: AsyncSink> Sink for Blocking<S> {
 
     fn batch_defaults() -> BatchDefaults {
         S::batch_defaults()
+    }
+
+    fn check(config: &Self::Config) -> Result<()> {
+        S::check(config)
     }
 
     fn open(config: Self::Config, context: &Context) -> Result<Self> {

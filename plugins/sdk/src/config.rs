@@ -1,6 +1,13 @@
 //! Configuration structs and their JSON Schemas.
 
 use serde::de::DeserializeOwned;
+use serde_path_to_error::Segment;
+use tidegate_abi::Value;
+
+use crate::{
+    de::ValueDeserializer,
+    error::{Error, OptionKey, Result},
+};
 
 /// A plugin's configuration: any struct that derives `Deserialize` and `JsonSchema`, or `()`.
 ///
@@ -11,6 +18,20 @@ pub trait PluginConfig: DeserializeOwned {
     /// The JSON Schema, as text.
     #[must_use]
     fn schema() -> String;
+}
+
+/// Deserializes a configuration. An error names the option.
+pub(crate) fn read_config<C: PluginConfig>(value: Value<'_>) -> Result<C> {
+    serde_path_to_error::deserialize(ValueDeserializer(value)).map_err(|error| {
+        let key = |segment: &Segment| match segment {
+            Segment::Seq { index } => Some(OptionKey::Index(*index)),
+            Segment::Map { key } => Some(OptionKey::Name(key.clone())),
+            Segment::Enum { variant } => Some(OptionKey::Name(variant.clone())),
+            Segment::Unknown => None,
+        };
+        let keys: Vec<OptionKey> = error.path().iter().filter_map(key).collect();
+        keys.into_iter().rev().fold(Error::invalid_config(error.inner()), Error::at)
+    })
 }
 
 #[cfg(feature = "schema")]

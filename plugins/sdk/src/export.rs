@@ -5,20 +5,19 @@ use std::sync::OnceLock;
 use tidegate_abi::{
     abi_stable::{
         prefix_type::PrefixTypeTrait,
-        std_types::{ROption, RResult, RSlice, RStr, RString},
+        std_types::{ROption, RResult, RSlice, RStr, RString, RVec},
     },
     object::config_value,
     raw::{
-        AbiError, BatchDefaults, HostHandle, OpenContext, OpenSink, OpenTransform, PluginEntry,
-        PluginEntryRef, PluginKind, SinkObject, TransformObject,
+        AbiError, BatchDefaults, ConfigError, HostHandle, Node, OpenContext, OpenSink, OpenTransform,
+        PluginEntry, PluginEntryRef, PluginKind, SinkObject, TransformObject,
     },
     value::write_json_string,
 };
 
 use crate::{
-    config::PluginConfig,
+    config::{PluginConfig, read_config},
     context::Context,
-    de::ValueDeserializer,
     error::{Error, Result},
     guard::guarded,
     logging,
@@ -71,6 +70,7 @@ pub fn transform_entry<T: Transform>(info: PluginInfo) -> PluginEntryRef {
     PluginEntry {
         open_transform,
         reads_values,
+        check_config: check_transform::<T>,
         ..entry::<T::Config>(info, T::DESCRIPTION, PluginKind::TRANSFORM)
     }
     .leak_into_prefix()
@@ -92,6 +92,7 @@ pub fn sink_entry<T: Sink>(info: PluginInfo) -> PluginEntryRef {
         batch_defaults,
         reads_values,
         isolates_partitions: T::ISOLATES_PARTITIONS,
+        check_config: check_sink::<T>,
         ..entry::<T::Config>(info, description, PluginKind::SINK)
     }
     .leak_into_prefix()
@@ -116,6 +117,7 @@ fn entry<C: PluginConfig>(info: PluginInfo, description: &'static str, kind: Plu
         open_sink: ROption::RNone,
         reads_values: true,
         isolates_partitions: false,
+        check_config: check_nothing,
     }
 }
 
@@ -130,26 +132,36 @@ fn json_string(text: &str) -> String {
     json
 }
 
-/// Reads configuration and context from the host's arguments.
-fn read_config<C: PluginConfig>(open: &OpenContext<'_>) -> Result<(C, Context)> {
-    let value = config_value(open);
-    let config = C::deserialize(ValueDeserializer(value))
-        .map_err(|error| Error::fatal(error).context("configuration"))?;
-    Ok((config, Context::new(open)))
+extern "C" fn check_nothing(_: &Node) -> RVec<ConfigError> {
+    RVec::new()
+}
+
+extern "C" fn check_transform<T: Transform>(config: &Node) -> RVec<ConfigError> {
+    config_errors(guarded(|| T::check(&read_config(config_value(config))?)))
+}
+
+extern "C" fn check_sink<T: Sink>(config: &Node) -> RVec<ConfigError> {
+    config_errors(guarded(|| T::check(&read_config(config_value(config))?)))
+}
+
+fn config_errors(checked: Result<()>) -> RVec<ConfigError> {
+    checked.err().map(Error::into_config_errors).unwrap_or_default().into()
 }
 
 extern "C" fn open_transform<T: Transform>(open: &OpenContext<'_>) -> RResult<TransformObject, AbiError> {
     let opened = guarded(|| {
-        let (config, context) = read_config::<T::Config>(open)?;
-        T::open(config, &context)
+        let config = read_config(config_value(open.config))?;
+        T::check(&config)?;
+        T::open(config, &Context::new(open))
     });
     opened.map(|opened| TransformObject::new(transform::Adapter::new(opened))).map_err(Error::into_abi).into()
 }
 
 extern "C" fn open_sink<T: Sink>(open: &OpenContext<'_>) -> RResult<SinkObject, AbiError> {
     let opened = guarded(|| {
-        let (config, context) = read_config::<T::Config>(open)?;
-        T::open(config, &context)
+        let config = read_config(config_value(open.config))?;
+        T::check(&config)?;
+        T::open(config, &Context::new(open))
     });
     opened.map(|opened| SinkObject::new(sink::Adapter::new(opened))).map_err(Error::into_abi).into()
 }

@@ -41,8 +41,8 @@
 //! - [`Record`], [`Change`], [`Value`], [`Schema`]: the contents of a batch, borrowed for the call.
 //! - [`Context`]: connector and task, metrics, and whether the call should stop. `tracing` events are forwarded to the
 //!   host's log, with connector and task.
-//! - [`Error`]: fatal, retriable, rejected, fenced. `?` converts any other error to a fatal one.
-//! - [`PluginConfig`], [`Secret`]: configuration in a Rust struct.
+//! - [`Error`]: fatal, retriable, rejected, fenced, invalid option. `?` converts any other error to a fatal one.
+//! - [`PluginConfig`], [`Secret`], [`HumanDuration`], [`ByteSize`]: configuration in a Rust struct.
 //! - [`same_value`], [`write_event_line`], [`write_record_line`]: helpers.
 //! - `testing` (feature `testing`): runs a transform or a sink on hand-written records in unit tests.
 //!
@@ -63,14 +63,17 @@ mod async_sink;
 mod config;
 mod context;
 mod de;
+mod duration;
 mod error;
 mod export;
 mod guard;
 mod lines;
 mod logging;
+mod quantity;
 mod same;
 mod secret;
 mod sink;
+mod size;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod transform;
@@ -80,11 +83,13 @@ pub use async_sink::{AsyncSink, Blocking};
 pub use config::PluginConfig;
 pub use context::Context;
 pub use de::from_value;
-pub use error::{Error, Result};
+pub use duration::{DurationError, HumanDuration};
+pub use error::{Error, OptionKey, Result};
 pub use lines::{write_event_line, write_record_line};
 pub use same::same_value;
 pub use secret::Secret;
 pub use sink::{BatchDefaults, Claim, Partition, Report, Rows, Sink};
+pub use size::{ByteSize, SizeError};
 pub use tidegate_abi::{
     Arena, Batch, Change, Date, Decimal, Field, Header, Headers, Interval, List, NextOffset, Operation,
     Position, Record, Schema, SchemaField, Struct, Time, Timestamp, Value, ValueRef, raw::Kind,

@@ -39,6 +39,18 @@ pub trait Sink: Send + Sized + 'static {
         BatchDefaults::default()
     }
 
+    /// Checks options that are valid by their types but not by their content, such as a template. Nothing may be changed or
+    /// connected to. `tidegate validate` calls it, and reports errors at the lines of their options; the host also calls it
+    /// before every `open`. [`Error::join`] reports several errors at once.
+    ///
+    /// # Errors
+    /// [`Error::invalid_option`], with the option: the task fails and is not restarted. Other errors are handled as those of
+    /// `open`.
+    fn check(config: &Self::Config) -> Result<()> {
+        let _ = config;
+        Ok(())
+    }
+
     /// Creates an instance.
     ///
     /// # Errors

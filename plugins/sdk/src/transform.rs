@@ -25,6 +25,18 @@ pub trait Transform: Send + Sized + 'static {
     /// decoded: keys and values are null, and only their bytes are present.
     const READS_VALUES: bool = true;
 
+    /// Checks options that are valid by their types but not by their content, such as a pattern. Nothing may be changed or
+    /// connected to. `tidegate validate` calls it, and reports errors at the lines of their options; the host also calls it
+    /// before every `open`. [`Error::join`] reports several errors at once.
+    ///
+    /// # Errors
+    /// [`Error::invalid_option`], with the option: the task fails and is not restarted. Other errors are handled as those of
+    /// `open`.
+    fn check(config: &Self::Config) -> Result<()> {
+        let _ = config;
+        Ok(())
+    }
+
     /// Creates an instance.
     ///
     /// # Errors

@@ -49,9 +49,14 @@ impl AsyncSink for SnowflakeSink {
         }
     }
 
+    fn check(config: &Config) -> Result<()> {
+        config.check()
+    }
+
     async fn open(mut config: Config, context: &Context) -> Result<Self> {
-        config.normalize()?;
+        config.normalize();
         let login = config.login()?;
+        config.warn_if_not_encrypted(&login);
         let mut flusher = Flusher::new(config, login, context)?;
         flusher.connect().await?;
         Ok(Self(flusher))

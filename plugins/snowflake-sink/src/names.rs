@@ -8,23 +8,16 @@ const MAX_NAME_LENGTH: usize = 255;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NameError {
     /// An unknown placeholder.
-    #[error(
-        "table = {template:?}: unknown placeholder {placeholder:?}; use {{database}}, {{schema}}, {{table}} and {{topic}}"
-    )]
-    Placeholder {
-        /// The template.
-        template: String,
-        /// The text in the braces.
-        placeholder: String,
-    },
+    #[error("unknown placeholder {{{0}}}: use {{database}}, {{schema}}, {{table}} and {{topic}}")]
+    Placeholder(String),
     /// An unclosed brace.
-    #[error("table = {0:?}: a brace is not closed")]
-    Brace(String),
+    #[error("a brace is not closed")]
+    Brace,
     /// A template that gives all tables the same name.
     #[error(
-        "table = {0:?} would write all tables to one: use {{table}} or {{topic}}, or set names of individual tables in [sink.config.tables]"
+        "would write all tables to one: use {{table}} or {{topic}}, or set names of individual tables in [sink.config.tables]"
     )]
-    Constant(String),
+    Constant,
     /// A name that Snowflake does not accept.
     #[error("Snowflake does not accept the name {name:?}: {reason}")]
     Invalid {
@@ -72,16 +65,15 @@ impl Naming {
         let mut parts = Vec::new();
         let mut rest = template;
         while let Some((text, behind)) = rest.split_once('{') {
-            let (name, after) =
-                behind.split_once('}').ok_or_else(|| NameError::Brace(template.to_owned()))?;
-            parts.push((text.to_owned(), Some(placeholder(template, name)?)));
+            let (name, after) = behind.split_once('}').ok_or(NameError::Brace)?;
+            parts.push((text.to_owned(), Some(placeholder(name)?)));
             rest = after;
         }
         parts.push((rest.to_owned(), None));
         let tells_tables_apart =
             |part: &(_, Option<Placeholder>)| matches!(part.1, Some(Placeholder::Table | Placeholder::Topic));
         if !parts.iter().any(tells_tables_apart) {
-            return Err(NameError::Constant(template.to_owned()));
+            return Err(NameError::Constant);
         }
         Ok(Self { parts, identifiers })
     }
@@ -122,13 +114,13 @@ impl Naming {
     }
 }
 
-fn placeholder(template: &str, name: &str) -> Result<Placeholder, NameError> {
+fn placeholder(name: &str) -> Result<Placeholder, NameError> {
     match name {
         "database" => Ok(Placeholder::Database),
         "schema" => Ok(Placeholder::Schema),
         "table" => Ok(Placeholder::Table),
         "topic" => Ok(Placeholder::Topic),
-        _ => Err(NameError::Placeholder { template: template.to_owned(), placeholder: name.to_owned() }),
+        _ => Err(NameError::Placeholder(name.to_owned())),
     }
 }
 
@@ -222,7 +214,7 @@ mod tests {
     #[test]
     fn invalid_templates_are_rejected() {
         let error = |template| Naming::new(template, Identifiers::Preserve).unwrap_err().to_string();
-        assert!(error("{tabel}").contains("unknown placeholder \"tabel\""));
+        assert!(error("{tabel}").contains("unknown placeholder {tabel}: use "));
         assert!(error("{table").contains("not closed"));
         assert!(error("all_events").contains("would write all tables to one"));
     }

@@ -93,7 +93,7 @@ fn wrong_options_are_named() {
     home.connector("fine", &format!("{SOURCE}[sink.config]\n{good}tables.orders.key_columns = [\"id\"]\n"));
     let finished = home.run(&["validate"]).expect_code(0);
     assert!(finished.stdout.contains("1 connector file fine"), "{}", finished.stdout);
-    let wrong = "pasword = \"p\"\nmode = \"upsrt\"\nstatement_timeout = \"4 minutes\"\nmax_statement_bytes = \"1MB\"\n\
+    let wrong = "pasword = \"p\"\nmode = \"upsrt\"\nstatement_timeout = \"4 minutes\"\nmax_statement_bytes = \"1 megabyte\"\n\
                  metadata = [\"topic\", \"tpoic\"]\ntables.orders.key_colums = [\"id\"]\n";
     home.connector("wrong", &format!("{SOURCE}[sink.config]\n{good}{wrong}"));
     home.connector("empty", &format!("{SOURCE}[sink.config]\n"));
@@ -106,8 +106,14 @@ fn wrong_options_are_named() {
     };
     expect("wrong.toml", &["sink.config.pasword", "did you mean \"password\"?"]);
     expect("wrong.toml", &["sink.config.mode", "did you mean \"upsert\"?"]);
-    expect("wrong.toml", &["sink.config.statement_timeout"]);
-    expect("wrong.toml", &["sink.config.max_statement_bytes"]);
+    expect(
+        "wrong.toml",
+        &["sink.config.statement_timeout: \"4 minutes\" is not a duration: write a number and"],
+    );
+    expect(
+        "wrong.toml",
+        &["sink.config.max_statement_bytes: \"1 megabyte\" is not a size: write a number and"],
+    );
     expect("wrong.toml", &["sink.config.metadata", "\"tpoic\""]);
     expect("wrong.toml", &["key_colums", "did you mean \"key_columns\"?"]);
     for (option, variable) in
@@ -118,23 +124,41 @@ fn wrong_options_are_named() {
 }
 
 #[test]
-fn options_that_only_make_no_sense_together_stop_the_task() {
-    let Some(stand_in) = StandIn::exclusive("options_that_only_make_no_sense_together_stop_the_task") else {
-        return;
-    };
-    for (number, (sink, message)) in [
-        ("table = \"all\"\n", "would write all tables to one"),
-        ("table = \"{tabel}\"\n", "unknown placeholder \"tabel\""),
-        ("max_statement_bytes = 10\n", "max_statement_bytes is 10"),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let trial = Trial::new(&stand_in, &format!("senseless_{number}"));
-        trial.connector(sink, super::trial::SMALL);
-        let finished = trial.start().finish().expect_code(3);
-        finished.expect_log(message);
-        assert_eq!(trial.tables(), Vec::<String>::new());
+fn options_that_only_the_sink_can_check_are_reported_offline() {
+    let home = Home::new(&["snowflake-sink"]);
+    let keys = root().join("tests/snowflake_sink/faults/keys");
+    let encrypted = keys.join("loader_encrypted.pem").display().to_string();
+    let cases = [
+        ("", "table = \"all\"", "13:1: sink.config.table: would write all tables to one"),
+        ("", "table = \"{tabel}\"", "13:1: sink.config.table: unknown placeholder {tabel}: use "),
+        (
+            "",
+            "max_statement_bytes = 10",
+            "13:1: sink.config.max_statement_bytes: is 10, but must be between 1000 and 16000000 bytes",
+        ),
+        (
+            "",
+            "tables.orders.name = \"\"",
+            "13:15: sink.config.tables.orders.name: Snowflake does not accept the name",
+        ),
+        ("", "endpoint = \"nowhere\"", "13:1: sink.config.endpoint: \"nowhere\" is not a URL"),
+        ("", "private_key = \"secret\"", "13:1: sink.config.private_key: private_key is not a PEM key"),
+        (
+            "",
+            "private_key_path = \"gone.pem\"",
+            "13:1: sink.config.private_key_path: reading the private key gone.pem: ",
+        ),
+        (&encrypted, "", "5:7: sink.config.private_key_passphrase: private_key is encrypted"),
+    ];
+    for (path, option, expected) in cases {
+        let path = if path.is_empty() { String::new() } else { format!("private_key_path = \"{path}\"") };
+        let common = "account = \"a\"\nuser = \"u\"\ndatabase = \"d\"\npassword = \"p\"\n";
+        home.connector("a", &format!("{SOURCE}[sink.config]\n{common}\n{path}\n\n{option}\n"));
+        let finished = home.run(&["validate"]).expect_code(1);
+        let line = finished.stdout.lines().next().unwrap_or_default();
+        let expected = format!("connectors.d/a.toml:{expected}");
+        assert!(line.starts_with(&expected), "{line} instead of {expected}");
+        assert!(!finished.stdout.contains("\"secret\""), "{}", finished.stdout);
     }
 }
 
@@ -148,11 +172,10 @@ fn the_example_is_fine_with_and_without_its_variables() {
     // As its user has it.
     home.write("connectors.d/snowflake.toml", text.replace("enabled = false", "enabled = true"));
     let mut command = home.command();
-    for variable in
-        ["ACCOUNT", "USER", "PASSWORD", "ROLE", "WAREHOUSE", "DATABASE", "SCHEMA", "PRIVATE_KEY_PATH"]
-    {
+    for variable in ["ACCOUNT", "USER", "PASSWORD", "ROLE", "WAREHOUSE", "DATABASE", "SCHEMA"] {
         command.env(format!("SNOWFLAKE_{variable}"), "x");
     }
+    command.env("SNOWFLAKE_PRIVATE_KEY_PATH", root().join("tests/snowflake_sink/faults/keys/loader.pem"));
     let finished = Running::start(command.arg("validate")).finish().expect_code(0);
     assert!(finished.stdout.contains("1 connector file fine"), "{}", finished.stdout);
 }

@@ -130,7 +130,7 @@ fn load(
     config: &HostConfig,
     environment: &Environment,
 ) -> anyhow::Result<(Vec<ConnectorDefinition>, Vec<String>)> {
-    let found = setup::discover(config)?;
+    let found = setup::inspect(config)?;
     let loaded = load_connectors(&config.connectors, config, &Catalog(&found.registry), environment);
     loaded.valid.iter().for_each(|definition| telemetry::protect(&definition.secrets));
     let problems = loaded.diagnostics.errors().map(ToString::to_string);

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tidegate_plugin::ByteSize;
 
 use super::LoadContext;
 use crate::config::section::Section;
-use crate::config::size::format_size;
 
 const MIB: u64 = 1 << 20;
 
@@ -90,7 +90,7 @@ impl BatchOverrides {
     }
 
     fn check(&self, section: &Section<'_>) {
-        let share = format_size(self.task_memory as u64);
+        let share = ByteSize::from_bytes(self.task_memory as u64);
         let conflict = |key: &str, what: &str| {
             let message =
                 format!("{what} of this size would not fit into a task's share of limits.memory, {share}");

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tidegate_plugin::ByteSize;
 
 use crate::config::section::{Choice, Section};
-use crate::config::size::format_size;
 
 const MIB: u64 = 1 << 20;
 const SECOND: Duration = Duration::from_secs(1);
@@ -77,8 +77,8 @@ impl Limits {
             return section.conflict("memory", message, "raise limits.memory or lower tasks");
         }
         let own = Self::PROCESS + tasks * Self::TASK;
-        let least = format_size((own + (tasks * 5).div_ceil(Self::RECORDS) * (1 << 20)) as u64);
-        let own = format_size(own as u64);
+        let least = ByteSize::from_bytes((own + (tasks * 5).div_ceil(Self::RECORDS) * (1 << 20)) as u64);
+        let own = ByteSize::from_bytes(own as u64);
         let message = format!("is too little for a child process, which needs {own} besides its records");
         let help =
             format!("raise limits.memory to {least} or more, or lower tasks, or set isolation = \"thread\"");

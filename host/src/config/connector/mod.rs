@@ -6,7 +6,6 @@ mod dead_letters;
 mod limits;
 mod policy;
 mod predicate;
-mod properties;
 mod source;
 mod stage;
 mod topic_samples;
@@ -15,6 +14,7 @@ use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::diagnostic::Diagnostic;
 use super::document::{SourceLocation, Table};
 use super::environment::Environment;
 use super::host_file::HostConfig;
@@ -28,7 +28,6 @@ pub use dead_letters::{DeadLetterPolicy, OnReject, TopicTemplate};
 pub use limits::{Isolation, Limits};
 pub use policy::{ErrorPolicy, RestartPolicy, RestartWhen, RetryPolicy};
 pub use predicate::{ChangeKind, Predicate};
-pub use properties::ClientProperties;
 pub use source::{GroupProtocol, OnLostPosition, SourceDefinition, Start, Subscription};
 pub use stage::{PluginUse, TransformDefinition};
 
@@ -128,6 +127,14 @@ impl ConnectorDefinition {
             origin: Arc::new(origin),
         };
         Some(definition)
+    }
+}
+
+impl ConnectorDefinition {
+    /// An error at the line that sets the librdkafka property `name`, or, if none does, for the file as a whole.
+    #[must_use]
+    pub fn property_error(&self, name: Option<&str>, message: String) -> Diagnostic {
+        self.source.properties.error(name, &self.file, message)
     }
 }
 

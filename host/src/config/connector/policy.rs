@@ -4,10 +4,10 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tidegate_plugin::HumanDuration;
 
 use super::dead_letters::OnReject;
 use super::source::Subscription;
-use crate::config::duration::format_duration;
 use crate::config::section::{Choice, Section};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -75,7 +75,7 @@ fn read_backoff(section: &mut Section<'_>, initial: Duration, max: Duration) -> 
     let first = written.unwrap_or_else(|| initial.min(longest.unwrap_or(initial)));
     let last = longest.unwrap_or_else(|| max.max(first));
     if first > last {
-        let message = format!("is longer than max, which is {}", format_duration(last));
+        let message = format!("is longer than max, which is {}", HumanDuration::from(last));
         section.conflict("initial", message, "lower initial or raise max");
     }
     (first, last)

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::LoadContext;
 use super::columns;
-use super::properties::ClientProperties;
 use super::topic_samples;
+use crate::config::properties::ClientProperties;
 use crate::config::section::{Choice, Section};
 use crate::formats::{ChangeEvents, ColumnHint, Format, InvalidUnicode};
 use crate::kafka::TopicPattern;
@@ -57,8 +57,8 @@ pub enum OnLostPosition {
 pub struct SourceDefinition {
     /// `topics` or `topics_regex`; one of the two is required.
     pub subscription: Subscription,
-    /// `bootstrap_servers`: brokers as `host:port`, comma-separated. Default: that of the environment
-    /// (`KAFKA_BOOTSTRAP_SERVERS`) or of the host.
+    /// `bootstrap_servers`: brokers as `host:port`, comma-separated. Default: those of `--bootstrap-servers`, of the
+    /// environment (`KAFKA_BOOTSTRAP_SERVERS`) or of the host.
     pub bootstrap_servers: String,
     /// `group_id`: the consumer group. Default: `connect-<name>`, or `<CONSUMER_GROUP_ID>-<name>`.
     pub group_id: String,
@@ -190,10 +190,16 @@ fn formats() -> Vec<(&'static str, Choice<Format>)> {
 fn read_servers(section: &mut Section<'_>, context: &LoadContext<'_>) -> String {
     let host = context.host;
     let written = section.name("bootstrap_servers");
-    let flag = host.overrides.flag_servers.clone();
-    let chosen =
-        section.or_environment("bootstrap_servers", written, host.overrides.environment_servers.clone());
-    flag.or(chosen).unwrap_or_else(|| host.kafka.bootstrap_servers.clone())
+    let (flag, variable) = (&host.overrides.flag_servers, &host.overrides.environment_servers);
+    let is_own = written.is_some() && !section.is_default("bootstrap_servers");
+    if is_own && flag.as_ref().is_some_and(|flag| written.as_ref() != Some(flag)) {
+        let message = "the connector keeps its own brokers";
+        let help = "--bootstrap-servers and --embedded-kafka apply only to connectors that name none";
+        section.warning("bootstrap_servers", message, Some(help.to_owned()));
+    }
+    let outside = flag.clone().or_else(|| variable.clone());
+    let chosen = section.or_environment("bootstrap_servers", written, outside);
+    chosen.unwrap_or_else(|| host.kafka.bootstrap_servers.clone())
 }
 
 fn read_group(section: &mut Section<'_>, name: &str, context: &LoadContext<'_>) -> String {

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::LoadContext;
 use super::predicate::Predicate;
-use crate::config::plugin_config::{self, PluginKind};
+use crate::config::diagnostic::Diagnostic;
+use crate::config::plugin_config::{self, PluginKind, WrittenOptions};
 use crate::config::secrets::Secrets;
 use crate::config::section::Section;
 
@@ -18,6 +19,7 @@ pub struct PluginUse {
     /// `config`: an object, with placeholders and environment variables filled in. Holds real secrets.
     pub config: Value,
     secrets: Secrets,
+    options: WrittenOptions,
 }
 
 impl PluginUse {
@@ -35,9 +37,15 @@ impl PluginUse {
         }
         let plugin = section.name("plugin")?;
         let summary = plugin_config::find(section, &plugin, kind, context.catalog)?;
-        let config = plugin_config::read(&config, section, &summary, context.environment);
+        let (config, options) = plugin_config::read(&config, section, &summary, context.environment);
         let secrets = section.report().with_secrets(|secrets| secrets.clone());
-        Some(Self { plugin, config, secrets })
+        Some(Self { plugin, config, secrets, options })
+    }
+
+    /// An error in the option that a JSON Pointer refers to, at its line.
+    #[must_use]
+    pub fn option_error(&self, pointer: &str, message: &str) -> Diagnostic {
+        self.options.error(pointer, &self.secrets.scrub(message))
     }
 }
 

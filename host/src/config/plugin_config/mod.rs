@@ -1,6 +1,8 @@
 //! A plugin's configuration: from TOML, environment variables and the plugin's own JSON Schema to checked JSON.
 
+mod embed;
 mod fill;
+mod options;
 mod schema;
 mod violations;
 
@@ -11,6 +13,9 @@ use super::environment::Environment;
 use super::report::Report;
 use super::section::{Section, join, shown};
 use super::suggest;
+
+pub(super) use embed::plugin_schema;
+pub(super) use options::WrittenOptions;
 
 /// What a plugin is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -90,13 +95,13 @@ fn names(catalog: &dyn PluginCatalog, kind: PluginKind) -> Vec<String> {
 }
 
 /// Reads `config` of the section `parent`: fills in environment variables, collects the secrets, and reports every
-/// violation of the plugin's schema at the key that caused it.
+/// violation of the plugin's schema at the key that caused it. Also returns where the options were written.
 pub(super) fn read(
     config: &Section<'_>,
     parent: &Section<'_>,
     plugin: &PluginSummary,
     environment: &Environment,
-) -> Value {
+) -> (Value, WrittenOptions) {
     let report = config.report();
     let path = config.path();
     let table = config.table().cloned().unwrap_or_default();
@@ -104,14 +109,16 @@ pub(super) fn read(
     let mut filled = fill::Filled::new(json);
     filled.fill(&plugin.config_schema, &table, environment, path, report);
     report.with_secrets(|secrets| schema::collect_secrets(&plugin.config_schema, &filled.value, secrets));
+    let fill::Filled { value, variables } = filled;
+    let options = WrittenOptions::new(config, table, variables);
     match jsonschema::validator_for(&plugin.config_schema) {
-        Ok(validator) => violations::report(&validator, &filled, plugin, &table, config),
+        Ok(validator) => violations::report(&validator, &value, plugin, &options, config),
         Err(error) => {
             let message = format!("the configuration schema of plugin {:?} is broken: {error}", plugin.name);
             parent.error("plugin", message, Some("rebuild the plugin with the current SDK".to_owned()));
         }
     }
-    filled.value
+    (value, options)
 }
 
 fn object(table: &Table, path: &str, report: &Report) -> Map<String, Value> {

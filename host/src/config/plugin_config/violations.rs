@@ -1,27 +1,26 @@
 //! Turns violations of a plugin's schema into findings that name the key, its line, and what to do.
 
 use jsonschema::error::ValidationErrorKind as Kind;
-use jsonschema::paths::LocationSegment;
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
+use tidegate_plugin::{ByteSize, HumanDuration};
 
-use super::fill::Filled;
+use super::options::{WrittenOptions, outside};
 use super::{PluginSummary, schema};
-use crate::config::document::{Layer, SourceLocation, Table, TomlValue};
-use crate::config::section::{Section, join, quoted, shown};
+use crate::config::section::{Section, join, quoted};
 use crate::config::suggest;
 
-/// Reports every violation in `filled` at the key of `table` that caused it, or at the header of the section
-/// `config` if the key is not there.
+/// Reports every violation in `value` at the key that caused it, or at the header of the section `config` if the key is not
+/// there.
 pub(super) fn report(
     validator: &Validator,
-    filled: &Filled,
+    value: &Value,
     plugin: &PluginSummary,
-    table: &Table,
+    options: &WrittenOptions,
     config: &Section<'_>,
 ) {
-    let context = Context { filled, schema: &plugin.config_schema, table, config };
-    let errors: Vec<ValidationError<'_>> = validator.iter_errors(&filled.value).collect();
+    let context = Context { value, schema: &plugin.config_schema, options, config };
+    let errors: Vec<ValidationError<'_>> = validator.iter_errors(value).collect();
     let of_wrong_type = |error: &ValidationError<'_>| {
         let path = error.instance_path().as_str();
         errors.iter().any(|other| is_about_type(other, path))
@@ -34,19 +33,10 @@ pub(super) fn report(
 }
 
 struct Context<'a> {
-    filled: &'a Filled,
+    value: &'a Value,
     schema: &'a Value,
-    table: &'a Table,
+    options: &'a WrittenOptions,
     config: &'a Section<'a>,
-}
-
-/// Where a violation is: the location of the nearest key in the file, and the full path of the key.
-struct KeyLocation {
-    location: SourceLocation,
-    layer: Layer,
-    path: String,
-    /// Whether the value is there because of a placeholder that could not be filled in, which is reported already.
-    is_unresolved: bool,
 }
 
 impl Context<'_> {
@@ -59,7 +49,7 @@ impl Context<'_> {
             // What the validator reports for `additionalProperties: false` when the schema has no properties at all:
             // the path is the object's, so every key of it is unknown.
             Kind::FalseSchema if error.schema_path().as_str().ends_with("/additionalProperties") => {
-                let object = self.filled.value.pointer(error.instance_path().as_str());
+                let object = self.value.pointer(error.instance_path().as_str());
                 let fields = object.and_then(Value::as_object);
                 fields
                     .into_iter()
@@ -72,27 +62,20 @@ impl Context<'_> {
     }
 
     fn plain(&self, error: &ValidationError<'_>, message: String, help: Option<String>) {
-        let segments = segments(error);
-        if let Some(variable) = self.filled.variables.get(error.instance_path().as_str()) {
-            let message = format!("{message} (from the environment variable {variable})");
-            let at = self.at(&segments);
-            return self.config.report().error(
-                &SourceLocation::whole("(environment)".as_ref()),
-                &at.shown(),
-                message,
-                help,
-            );
+        let pointer = error.instance_path().as_str();
+        let at = self.options.locate(pointer);
+        if let Some(variable) = self.options.variable(pointer) {
+            let (location, message) = outside(&message, variable);
+            return self.config.report().error(&location, &at.shown(), message, help);
         }
-        let at = self.at(&segments);
         if !at.is_unresolved {
             self.config.report().error(&at.location, &at.shown(), message, help);
         }
     }
 
     fn unknown(&self, error: &ValidationError<'_>, name: &str) {
-        let mut segments = segments(error);
-        segments.push(Segment::Key(name.to_owned()));
-        let at = self.at(&segments);
+        let escaped = name.replace('~', "~0").replace('/', "~1");
+        let at = self.options.locate(&format!("{}/{escaped}", error.instance_path().as_str()));
         let known: Vec<&str> = self.siblings(error).into_iter().map(|(name, _)| name).collect();
         let help = suggest::help(name, "known keys", &known);
         self.config.report().error(&at.location, &at.shown(), format!("unknown key {name:?}"), Some(help));
@@ -105,7 +88,7 @@ impl Context<'_> {
             Some(variable) => format!("add {name} = ..., or set the environment variable {variable}"),
             None => format!("add {name} = ..."),
         };
-        let mut at = self.at(&segments(error));
+        let mut at = self.options.locate(error.instance_path().as_str());
         at.path = join(&at.path, name);
         if at.layer != self.config.layer() {
             // A table that only `[defaults]` has: the key is missing in the connector's file.
@@ -190,11 +173,25 @@ impl Context<'_> {
             Kind::MinItems { limit } => format!("must have at least {limit} entries"),
             Kind::MaxItems { limit } => format!("must have at most {limit} entries"),
             Kind::UniqueItems => "has the same entry twice".to_owned(),
-            Kind::Pattern { pattern } => format!("must match the pattern {pattern:?}"),
+            Kind::Pattern { pattern } => self.mismatch(error, pattern),
             Kind::Format { format } => format!("must be a valid {format}"),
             // Other messages may contain the value, which may be a secret.
             other => format!("does not fit the plugin's schema: keyword {:?}", other.keyword()),
         }
+    }
+
+    /// A text that does not match a pattern: for types of the SDK in its words, since nobody wants to read their patterns.
+    fn mismatch(&self, error: &ValidationError<'_>, pattern: &str) -> String {
+        let (parent, _) = error.schema_path().as_str().rsplit_once('/').unwrap_or_default();
+        let format = self.schema.pointer(parent).and_then(|schema| schema.get("x-format")?.as_str());
+        let instance = error.instance();
+        let text = instance.as_str().unwrap_or_default();
+        let known = match format {
+            Some("duration") => text.parse::<HumanDuration>().err().map(|error| error.to_string()),
+            Some("size") => text.parse::<ByteSize>().err().map(|error| error.to_string()),
+            _ => None,
+        };
+        known.unwrap_or_else(|| format!("must match the pattern {pattern:?}"))
     }
 
     fn expected_types(&self, error: &ValidationError<'_>) -> Vec<&str> {
@@ -210,59 +207,6 @@ impl Context<'_> {
         let (parent, _) = error.schema_path().as_str().rsplit_once('/').unwrap_or_default();
         self.schema.pointer(parent).map(|schema| schema::properties(self.schema, schema)).unwrap_or_default()
     }
-
-    fn at(&self, segments: &[Segment]) -> KeyLocation {
-        let mut at = KeyLocation {
-            location: self.config.location().clone(),
-            layer: self.config.layer(),
-            path: self.config.path().to_owned(),
-            is_unresolved: false,
-        };
-        let (mut table, mut items) = (Some(self.table), None);
-        for segment in segments {
-            let node = match segment {
-                Segment::Key(name) => {
-                    at.path = join(&at.path, name);
-                    table.and_then(|table| table.entries.get(name))
-                }
-                Segment::Index(index) => {
-                    at.path = format!("{}[{index}]", at.path);
-                    items.and_then(|items: &Vec<_>| items.get(*index))
-                }
-            };
-            (table, items) = (None, None);
-            let Some(node) = node else { continue };
-            at.location = node.key.clone();
-            at.layer = node.layer;
-            match &node.value {
-                TomlValue::Table(inner) => table = Some(inner),
-                TomlValue::List(inner) => items = Some(inner),
-                TomlValue::Unresolved => at.is_unresolved = true,
-                _ => {}
-            }
-        }
-        at
-    }
-}
-
-impl KeyLocation {
-    /// The key's path in the file that contains it.
-    fn shown(&self) -> String {
-        shown(self.layer, &self.path)
-    }
-}
-
-enum Segment {
-    Key(String),
-    Index(usize),
-}
-
-fn segments(error: &ValidationError<'_>) -> Vec<Segment> {
-    let segment = |segment: LocationSegment<'_>| match segment {
-        LocationSegment::Property(name) => Segment::Key(name.into_owned()),
-        LocationSegment::Index(index) => Segment::Index(index),
-    };
-    error.instance_path().segments().map(segment).collect()
 }
 
 fn is_about_type(error: &ValidationError<'_>, path: &str) -> bool {

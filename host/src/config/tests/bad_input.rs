@@ -258,7 +258,7 @@ fn sizes_and_durations_have_units_and_bounds() {
     with("batch.max_wait = \"2h\"", "3:7: batch.max_wait: 2h is out of bounds: must be 1ms to 1h");
     with(
         "restart.initial = \"1 minute\"",
-        "3:9: restart.initial: \"1 minute\" is not a duration: write a number and ms, s, m, h or d, \
+        "3:9: restart.initial: \"1 minute\" is not a duration: write a number and us, ms, s, m, h or d, \
          for example \"1.5s\"",
     );
     with(

@@ -1,5 +1,7 @@
 //! Which files are read, and that a bad one never stops the others.
 
+use std::os::unix::fs::symlink;
+
 use proptest::prelude::*;
 
 use super::whole_file::EVERYTHING;
@@ -37,6 +39,37 @@ fn what_is_no_connector_file_is_left_out() {
     }
     fs::create_dir(folder.path("connectors.d/folder.toml")).unwrap();
     assert_eq!(folder.only().name, "a");
+}
+
+#[test]
+fn files_that_look_like_connectors_are_never_ignored_silently() {
+    let folder = Folder::new().connector("a", MINIMAL).file("connectors.d/B.TOML", MINIMAL);
+    symlink("../gone/c.toml", folder.path("connectors.d/c.toml")).unwrap();
+    symlink("a.toml", folder.path("connectors.d/linked.toml")).unwrap();
+    let loaded = folder.load();
+    assert_eq!(names(&loaded), ["a"]);
+    assert_eq!(loaded.rejected, [folder.path("connectors.d/c.toml")]);
+    assert_eq!(
+        folder.lines(&loaded.diagnostics),
+        [
+            "connectors.d/B.TOML: warning: is not read: rename it so that it ends in .toml, in lower case",
+            "connectors.d/c.toml: is a link to ../gone/c.toml, which does not exist: correct the link, or remove it",
+        ]
+    );
+}
+
+#[test]
+fn a_folder_without_connector_files_is_an_error_unless_another_has_some() {
+    let folder = Folder::new().file("connectors.d/notes.txt", "x");
+    let message = "the folder has no connector files: add a file such as orders.toml, or name another folder";
+    assert_eq!(folder.findings(), [format!("connectors.d: {message}")]);
+    fs::create_dir(folder.path("more")).unwrap();
+    let folder = folder.file("more/a.toml", MINIMAL);
+    let (host, _) = folder.read_host();
+    let paths = ["connectors.d", "more"].map(|name| folder.path(name));
+    let loaded = load_connectors(&paths, &host, &Plugins, &Environment::default());
+    assert_eq!(names(&loaded), ["a"]);
+    assert_eq!(folder.lines(&loaded.diagnostics), [format!("connectors.d: warning: {message}")]);
 }
 
 #[test]

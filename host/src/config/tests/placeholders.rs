@@ -128,8 +128,8 @@ fn findings_never_hold_secrets() {
             "connectors.d/a.toml:6:1: sink.config.account: expected a string, found an integer",
             "connectors.d/a.toml:7:1: sink.config.pin: expected an integer, found a string",
             "connectors.d/a.toml:8:1: sink.config.mode: unknown value \"***\": known values: key, token",
-            "connectors.d/a.toml:10:1: batch.max_wait: \"***\" is not a duration: write a number and ms, s, m, h \
-             or d, for example \"1.5s\"",
+            "connectors.d/a.toml:10:1: batch.max_wait: \"***\" is not a duration: write a number and us, ms, s, m, \
+             h or d, for example \"1.5s\"",
         ]
     );
 }

@@ -1,4 +1,4 @@
-//! Flag, connector file, environment, host file, default: in that order, for everything that has several sources.
+//! Connector file, flag, environment, host file, default: in that order, for everything that has several sources.
 
 use std::time::Duration;
 
@@ -20,12 +20,17 @@ fn servers(layers: &[&str]) -> String {
         folder = folder.variable("KAFKA_BOOTSTRAP_SERVERS", "environment");
     }
     folder.flags.bootstrap_servers = has("flag").then(|| "flag".to_owned());
-    folder.only().source.bootstrap_servers
+    let mut loaded = folder.load();
+    let warning = "connectors.d/a.toml:1:8: warning: source.bootstrap_servers: the connector keeps its own \
+                   brokers: --bootstrap-servers and --embedded-kafka apply only to connectors that name none";
+    let expected: &[&str] = if has("file") && has("flag") { &[warning] } else { &[] };
+    assert_eq!(folder.lines(&loaded.diagnostics), expected);
+    loaded.valid.remove(0).source.bootstrap_servers
 }
 
 #[test]
 fn bootstrap_servers() {
-    let layers = ["flag", "file", "environment", "defaults", "kafka"];
+    let layers = ["file", "flag", "environment", "defaults", "kafka"];
     for first in 0..layers.len() {
         assert_eq!(servers(&layers[first..]), layers[first]);
     }

@@ -5,11 +5,13 @@ use std::fmt;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
+use rdkafka::types::RDKafkaType;
 use serde::{Deserialize, Serialize};
 
 use super::error::ConsumerError;
-use crate::kafka::client::{self, ClientError};
+use crate::kafka::client;
 use crate::kafka::oauth::TokenSource;
+use crate::kafka::property_check::{self, PropertyFault};
 use crate::kafka::topic_pattern::TopicPattern;
 
 const MEBIBYTE: usize = 1 << 20;
@@ -109,14 +111,12 @@ impl fmt::Debug for ConsumerSettings {
 }
 
 impl ConsumerSettings {
-    /// Checks everything that can be checked without a broker: that librdkafka knows every property and accepts its value.
-    ///
-    /// # Errors
-    /// When a property is unknown or invalid.
-    pub fn check(&self) -> Result<(), ConsumerError> {
-        let (config, _) = self.to_config()?;
-        config.create_native_config().map_err(ClientError::from_creation)?;
-        Ok(())
+    /// Checks everything that can be checked without a broker: that librdkafka knows every property and accepts its value,
+    /// that they go together, and that it can use the files that they name.
+    #[must_use]
+    pub fn check(&self) -> Vec<PropertyFault> {
+        let config = || self.to_config().map(|(config, _)| config);
+        property_check::check(&self.properties, RDKafkaType::RD_KAFKA_CONSUMER, config)
     }
 
     /// Returns librdkafka's configuration, and the source of OAuth tokens if they are used.

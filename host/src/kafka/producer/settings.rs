@@ -5,10 +5,12 @@ use std::fmt;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
+use rdkafka::types::RDKafkaType;
 
 use super::ProduceError;
-use crate::kafka::client::{self, ClientError};
+use crate::kafka::client;
 use crate::kafka::oauth::TokenSource;
+use crate::kafka::property_check::{self, PropertyFault};
 
 /// Properties of consumers: librdkafka logs a warning when a producer has them.
 const CONSUMER_ONLY: [&str; 28] = [
@@ -111,15 +113,11 @@ impl fmt::Debug for ProducerSettings {
 }
 
 impl ProducerSettings {
-    /// Checks everything that can be checked without a broker: that librdkafka knows every property and accepts its
-    /// value.
-    ///
-    /// # Errors
-    /// When a property is unknown or invalid.
-    pub fn check(&self) -> Result<(), ProduceError> {
-        let (config, _) = self.to_config()?;
-        config.create_native_config().map_err(ClientError::from_creation)?;
-        Ok(())
+    /// Checks everything that can be checked without a broker, as for a consumer.
+    #[must_use]
+    pub fn check(&self) -> Vec<PropertyFault> {
+        let config = || self.to_config().map(|(config, _)| config);
+        property_check::check(&self.client_properties(), RDKafkaType::RD_KAFKA_PRODUCER, config)
     }
 
     /// After this time unacknowledged records have failed.

@@ -151,7 +151,7 @@ fn a_consumer_s_properties_do_for_the_producer_too() {
     ];
     let properties = consumers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     let settings = ProducerSettings { properties, ..settings("localhost:9092") };
-    settings.check().unwrap();
+    assert_eq!(settings.check(), []);
     let (config, _) = settings.to_config().unwrap();
     let get = |name| config.get(name);
     assert_eq!([get("fetch.min.bytes"), get("transactional.id"), get("max.in.flight")], [None; 3]);
@@ -159,6 +159,7 @@ fn a_consumer_s_properties_do_for_the_producer_too() {
     assert_eq!((get("ssl.ca.location"), get("compression.codec")), (Some("/nowhere"), Some("lz4")));
     assert_eq!((get("compression.type"), get("message.timeout.ms")), (None, Some("10000")));
     let properties = BTreeMap::from([("securty.protocol".to_owned(), "ssl".to_owned())]);
-    let error = ProducerSettings { properties, ..settings }.check().unwrap_err().to_string();
-    assert!(error.contains("\"securty.protocol\" is invalid"), "{error}");
+    let faults = ProducerSettings { properties, ..settings }.check();
+    assert_eq!(faults[0].property.as_deref(), Some("securty.protocol"));
+    assert!(faults[0].message.contains("\"securty.protocol\" is invalid"), "{faults:?}");
 }

@@ -130,7 +130,7 @@ fn start(settings: TaskSettings, host: &Host) -> Option<Task> {
         Ok(started) => Some(started),
         Err(error) => {
             let reason = telemetry::scrub(&error.to_string()).into_owned();
-            host.event(task, TaskEvent::Failed { reason, abandoned: false });
+            host.event(task, TaskEvent::Failed { reason, abandoned: false, permanent: false });
             None
         }
     }

@@ -86,7 +86,7 @@ impl ChildState {
     /// A task reports something. Returns whether its owner gets the event: while a kill is pending, all tasks fail together
     /// when the child exits.
     pub(super) fn on_event(&mut self, task: u32, event: &TaskEvent, now: Instant) -> bool {
-        if let TaskEvent::Failed { reason, abandoned: true } = event {
+        if let TaskEvent::Failed { reason, abandoned: true, .. } = event {
             self.tasks.remove(&task);
             self.schedule_kill(format!("task {task}: {reason}"), now);
             return false;
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn a_call_that_never_returns_kills_the_child_once_the_other_tasks_have_stopped() {
         let (mut state, now) = with_tasks(2);
-        let hung = TaskEvent::Failed { reason: "hung".to_owned(), abandoned: true };
+        let hung = TaskEvent::Failed { reason: "hung".to_owned(), abandoned: true, permanent: false };
         assert!(!state.on_event(0, &hung, now), "the task fails with the others");
         assert_eq!(state.take_actions(), [ChildAction::Send(1, stop())]);
         assert_eq!(state.after_message(), CONTINUE);

@@ -125,7 +125,7 @@ impl ChildSupervisor {
             Err(error) => {
                 self.state.forget(task);
                 let reason = format!("cannot send its settings to the process: {error}");
-                events(TaskEvent::Failed { reason, abandoned: false });
+                events(TaskEvent::Failed { reason, abandoned: false, permanent: false });
             }
         }
     }

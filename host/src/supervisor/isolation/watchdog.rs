@@ -9,12 +9,12 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
+use tidegate_plugin::ByteSize;
 
 use super::{
     throttle::{Step, Throttle},
     usage,
 };
-use crate::config::format_size;
 
 /// Interval of checks, and the shorter one for a child that uses more than half of its memory limit.
 const CHECK_INTERVAL: Duration = Duration::from_millis(200);
@@ -114,7 +114,7 @@ impl Watchdog {
         if used <= self.memory {
             return None;
         }
-        let limit = format_size(self.memory);
+        let limit = ByteSize::from_bytes(self.memory);
         let used = used.div_ceil(1 << 20);
         Some(format!(
             "it uses {used} MiB, more than limits.memory = {limit} allows; raise it, or lower batch.max_bytes"

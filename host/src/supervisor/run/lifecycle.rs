@@ -183,7 +183,11 @@ impl Lifecycle {
                 slot.state = state;
             }
             TaskEvent::Stopped { .. } => drop(slot.end_run()),
-            TaskEvent::Failed { reason, abandoned } => {
+            TaskEvent::Failed { reason, permanent: true, .. } => {
+                slot.end_run();
+                self.fail(index, reason, None, now);
+            }
+            TaskEvent::Failed { reason, abandoned, .. } => {
                 slot.end_run();
                 self.on_failure(index, reason, abandoned, now);
             }
@@ -321,7 +325,7 @@ mod tests {
     }
 
     fn failed() -> TaskEvent {
-        TaskEvent::Failed { reason: "broken".to_owned(), abandoned: false }
+        TaskEvent::Failed { reason: "broken".to_owned(), abandoned: false, permanent: false }
     }
 
     fn stopped() -> TaskEvent {
@@ -351,6 +355,18 @@ mod tests {
         lifecycle.on_event(0, stopped(), now);
         assert_eq!(lifecycle.take_actions(), [Action::StopProcess]);
         assert!(lifecycle.has_failed());
+    }
+
+    #[test]
+    fn an_invalid_option_fails_a_task_at_once_and_for_good() {
+        let (mut lifecycle, now) = lifecycle(1);
+        let invalid = TaskEvent::Failed { reason: "invalid".to_owned(), abandoned: false, permanent: true };
+        lifecycle.on_event(0, invalid, now);
+        assert_eq!(lifecycle.state(), ConnectorState::Failed);
+        lifecycle.restart_due_tasks(now + 60 * SECOND);
+        assert_eq!(lifecycle.take_actions(), [Action::StopProcess]);
+        lifecycle.restart();
+        assert_eq!(lifecycle.take_actions(), [Action::Start(vec![0])], "the user may have corrected it");
     }
 
     #[test]

@@ -189,7 +189,7 @@ impl RunningConnector {
             Ok(task) => self.tasks[index] = Some(task),
             Err(error) => {
                 let reason = scrub(&error).into_owned();
-                self.on_event(&id, TaskEvent::Failed { reason, abandoned: false });
+                self.on_event(&id, TaskEvent::Failed { reason, abandoned: false, permanent: false });
             }
         }
     }

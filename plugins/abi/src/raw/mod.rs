@@ -17,7 +17,7 @@ pub use batch::{BatchView, OutRecord, Outputs, PositionView, out_flags};
 pub use bytes::Bytes;
 pub use change::{ChangeView, OperationCode, change_flags};
 pub use cursor::Cursor;
-pub use error::{AbiError, ErrorClass};
+pub use error::{AbiError, ConfigError, ErrorClass};
 pub use host::{HostHandle, HostVTable, HostVTable_Prefix, HostVTableRef, LogEvent, Pair};
 pub use node::{FieldNode, Kind, Node, node_flags};
 pub use plugin::{

@@ -5,10 +5,10 @@ use abi_stable::{
     library::RootModule,
     package_version_strings,
     sabi_types::VersionStrings,
-    std_types::{ROption, RResult, RSlice, RStr, RString},
+    std_types::{ROption, RResult, RSlice, RStr, RString, RVec},
 };
 
-use super::{AbiError, HostHandle, Node, SinkObject, TransformObject};
+use super::{AbiError, ConfigError, HostHandle, Node, SinkObject, TransformObject};
 
 /// Type of a plugin. Open.
 #[repr(transparent)]
@@ -102,6 +102,9 @@ pub struct PluginEntry {
     /// older plugins, which do not.
     #[sabi(missing_field(option))]
     pub isolates_partitions: bool,
+    /// Checks a configuration, a struct, without opening anything. Returns all errors. Missing in older plugins.
+    #[sabi(missing_field(option))]
+    pub check_config: extern "C" fn(config: &Node) -> RVec<ConfigError>,
 }
 
 /// The root module of a plugin library. A prefix type: append only.

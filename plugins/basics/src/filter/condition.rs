@@ -5,7 +5,7 @@ use serde::Serialize;
 use tidegate_plugin::prelude::*;
 
 use super::field::{FieldTest, Scalar};
-use crate::path::find;
+use crate::{path::find, pattern};
 
 /// A condition. All of its tests must match.
 #[derive(Default, Deserialize, JsonSchema)]
@@ -97,36 +97,37 @@ pub(crate) struct Test {
 
 impl Test {
     /// Validates a condition.
-    pub(crate) fn new(condition: Condition) -> Result<Self> {
+    pub(crate) fn new(condition: &Condition) -> Result<Self> {
+        let matches = condition.matches.as_ref();
         let field_test = FieldTest {
             exists: condition.exists,
-            equals: condition.equals,
-            one_of: condition.one_of,
-            matches: condition.matches.map(|pattern| regex("matches", &pattern)).transpose()?,
+            equals: condition.equals.clone(),
+            one_of: condition.one_of.clone(),
+            matches: matches.map(|pattern| pattern::anywhere("matches", pattern)).transpose()?,
             minimum: condition.minimum,
             maximum: condition.maximum,
         };
-        let field = match condition.field {
-            Some(field) => Some((condition.of, field, field_test.check()?)),
+        let field = match &condition.field {
+            Some(field) => Some((condition.of, field.clone(), field_test.check()?)),
             None if field_test.needs_field() => {
-                return Err(Error::fatal("`field` is missing"));
+                return Err(Error::invalid_config("`field` is missing"));
             }
             None => None,
         };
-        let whole = |key, pattern: Option<String>| {
-            pattern.map(|pattern| regex(key, &format!("^(?:{pattern})$"))).transpose()
+        let whole = |key, pattern: &Option<String>| {
+            pattern.as_ref().map(|pattern| pattern::whole(key, pattern)).transpose()
         };
         let test = Self {
             not: condition.not,
-            topic: whole("topic", condition.topic)?,
-            table: whole("table", condition.table)?,
-            operations: condition.operation,
+            topic: whole("topic", &condition.topic)?,
+            table: whole("table", &condition.table)?,
+            operations: condition.operation.clone(),
             tombstone: condition.tombstone,
-            header: condition.header,
+            header: condition.header.clone(),
             field,
         };
         if test.is_empty() {
-            return Err(Error::fatal(
+            return Err(Error::invalid_config(
                 "the condition is empty: set `field`, `operation`, `table`, `topic`, `header` or `tombstone`",
             ));
         }
@@ -159,10 +160,6 @@ impl Test {
                 .as_ref()
                 .is_none_or(|(location, path, test)| test.matches(find(at(*location, record), path)))
     }
-}
-
-fn regex(key: &str, pattern: &str) -> Result<Regex> {
-    Regex::new(pattern).map_err(|error| Error::fatal(format_args!("{key}: {error}")))
 }
 
 /// The value that contains the field, or null.

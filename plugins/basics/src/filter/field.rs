@@ -41,7 +41,8 @@ impl FieldTest {
     /// Rejects tests that can never match.
     pub(super) fn check(self) -> Result<Self> {
         if self.exists == Some(false) && self.tests_content() {
-            return Err(Error::fatal(
+            return Err(Error::invalid_option(
+                "exists",
                 "`exists = false` never matches a field with a value: remove it, or the other tests",
             ));
         }

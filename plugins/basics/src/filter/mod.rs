@@ -56,14 +56,18 @@ impl Transform for Filter {
     const DESCRIPTION: &'static str =
         "Keeps or drops records by conditions on fields, operation, table, topic and headers";
 
-    fn open(config: Config, _: &Context) -> Result<Self> {
+    fn check(config: &Config) -> Result<()> {
         if config.conditions.is_empty() {
-            return Err(Error::fatal("nothing to filter by: add at least one of `conditions`"));
+            return Err(Error::invalid_option(
+                "conditions",
+                "nothing to filter by: add at least one condition",
+            ));
         }
-        let test = |(index, condition)| {
-            Test::new(condition).map_err(|error: Error| error.context(format_args!("conditions[{index}]")))
-        };
-        let tests = config.conditions.into_iter().enumerate().map(test).collect::<Result<_>>()?;
+        Error::join(tests(config).filter_map(Result::err))
+    }
+
+    fn open(config: Config, _: &Context) -> Result<Self> {
+        let tests = tests(&config).collect::<Result<_>>()?;
         Ok(Self { action: config.action, quantifier: config.quantifier, tests })
     }
 
@@ -74,6 +78,14 @@ impl Transform for Filter {
         };
         if matches == (self.action == Action::Keep) { out.emit(record) } else { Ok(()) }
     }
+}
+
+fn tests(config: &Config) -> impl Iterator<Item = Result<Test>> {
+    config
+        .conditions
+        .iter()
+        .enumerate()
+        .map(|(index, condition)| Test::new(condition).map_err(|error| error.at(index).at("conditions")))
 }
 
 #[cfg(test)]

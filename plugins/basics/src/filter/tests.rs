@@ -16,7 +16,7 @@ fn kept(config: Json, records: &Records) -> Vec<u32> {
 }
 
 fn error(config: Json) -> String {
-    TransformTest::<Filter>::open(config).unwrap_err().message().to_owned()
+    TransformTest::<Filter>::open(config).unwrap_err().to_string()
 }
 
 fn orders() -> Records {
@@ -100,7 +100,7 @@ fn conditions_can_be_combined() {
 
 #[test]
 fn invalid_options_are_rejected() {
-    assert!(error(json!({"conditions": []})).starts_with("nothing to filter by"));
+    assert!(error(json!({"conditions": []})).starts_with("conditions: nothing to filter by"));
     assert!(
         error(json!({"conditions": [{"not": true}]})).starts_with("conditions[0]: the condition is empty")
     );
@@ -110,7 +110,12 @@ fn invalid_options_are_rejected() {
     );
     assert!(
         error(json!({"conditions": [{"field": "a", "matches": "("}]}))
-            .starts_with("conditions[0]: matches: ")
+            .starts_with("conditions[0].matches: not a valid pattern: ")
+    );
+    assert_eq!(
+        error(json!({"conditions": [{"topic": "["}, {"tombstone": true}, {"table": ")"}]})),
+        "conditions[0].topic: not a valid pattern: unclosed character class; \
+         conditions[2].table: not a valid pattern: unopened group"
     );
     assert!(
         error(json!({"conditions": [{"field": "a", "exists": false, "equals": 1}]}))

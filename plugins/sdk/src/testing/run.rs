@@ -7,8 +7,7 @@ use tidegate_abi::{Batch, Operation, Record, Value, host, raw::BatchView};
 
 use super::{decode::Envelope, host::context, records::Records};
 use crate::{
-    config::PluginConfig,
-    de::ValueDeserializer,
+    config::{self, PluginConfig},
     error::{Error, Result},
     sink::{Claim, Partition, Report, Sink},
     transform::{Transform, apply_all, with_record},
@@ -30,7 +29,9 @@ impl<T: Transform> TransformTest<T> {
     /// # Errors
     /// If the configuration is invalid, or the transform's `open` fails.
     pub fn open(config: Json) -> Result<Self> {
-        Ok(Self(T::open(read_config(config)?, &context("tested")?)?))
+        let config = read_config(config)?;
+        T::check(&config)?;
+        Ok(Self(T::open(config, &context("tested")?)?))
     }
 
     /// Runs the transform on the records.
@@ -146,7 +147,9 @@ impl<S: Sink> SinkTest<S> {
     /// # Errors
     /// As for [`SinkTest::open`].
     pub fn open_for(connector: &str, config: Json) -> Result<Self> {
-        Ok(Self { sink: S::open(read_config(config)?, &context(connector)?)?, epochs: BTreeMap::new() })
+        let config = read_config(config)?;
+        S::check(&config)?;
+        Ok(Self { sink: S::open(config, &context(connector)?)?, epochs: BTreeMap::new() })
     }
 
     /// Claims partitions. Later writes pass their epochs, as in the host.
@@ -213,8 +216,7 @@ fn read_config<C: PluginConfig>(config: Json) -> Result<C> {
         }
     }
     let batch = Records::new().json("configuration", Json::Null, config).batch();
-    let value = batch.record(0).map(|record| record.value()).unwrap_or_default();
-    C::deserialize(ValueDeserializer(value)).map_err(|error| Error::fatal(error).context("configuration"))
+    config::read_config(batch.record(0).map(|record| record.value()).unwrap_or_default())
 }
 
 fn to_json(value: Value<'_>) -> Json {

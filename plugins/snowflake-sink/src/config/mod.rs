@@ -1,24 +1,26 @@
 //! The options of the sink, their defaults and their validation.
 
 mod choices;
-mod duration;
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, ops::RangeInclusive};
 
-use tidegate_plugin::prelude::*;
+use tidegate_plugin::{ByteSize, HumanDuration, prelude::*};
 use url::{Host, Url};
 
 pub(crate) use choices::{
     DeleteMode, Evolution, Identifiers, Metadata, Mode, OnUnavailable, OrderBy, OtherRecords, Truncate,
     TypeConflict, Unmatched, UpdateMissing,
 };
-pub(crate) use duration::Span;
 
 use crate::{
-    names::{checked, object_name},
-    session::{Login, LoginSecret},
+    names::{Naming, checked, object_name},
+    session::{Login, LoginPart, LoginSecret},
     types::ColumnType,
 };
+
+/// Bounds of `max_statement_bytes`.
+const STATEMENT_BYTES: RangeInclusive<ByteSize> =
+    ByteSize::from_bytes(1_000)..=ByteSize::from_bytes(16_000_000);
 
 /// Configuration of `snowflake`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -117,23 +119,23 @@ pub(crate) struct Config {
     pub(crate) offsets_table: Option<String>,
     /// How long keys of deleted rows are kept, so that a late older event cannot restore the row.
     #[serde(default = "week")]
-    pub(crate) deleted_retention: Span,
+    pub(crate) deleted_retention: HumanDuration,
 
     /// Maximum bytes of rows in one statement. Snowflake recommends at most 1 MB. A larger row is sent alone.
     #[serde(default = "megabyte")]
-    pub(crate) max_statement_bytes: usize,
+    pub(crate) max_statement_bytes: ByteSize,
     /// Timeout for connecting.
     #[serde(default = "ten_seconds")]
-    pub(crate) connect_timeout: Span,
+    pub(crate) connect_timeout: HumanDuration,
     /// Timeout for one response. Snowflake responds after at most 45 seconds, possibly with a status of the running statement.
     #[serde(default = "two_minutes")]
-    pub(crate) request_timeout: Span,
+    pub(crate) request_timeout: HumanDuration,
     /// Timeout for a statement, after which Snowflake cancels it.
     #[serde(default = "four_minutes")]
-    pub(crate) statement_timeout: Span,
+    pub(crate) statement_timeout: HumanDuration,
     /// Timeout for waiting for locks.
     #[serde(default = "minute")]
-    pub(crate) lock_timeout: Span,
+    pub(crate) lock_timeout: HumanDuration,
     /// Print the statements and their row counts, and change nothing in Snowflake. The offsets of the consumer group
     /// are committed nevertheless, so use a separate `group_id`.
     #[serde(default)]
@@ -170,65 +172,104 @@ fn table_template() -> String {
     "{table}".to_owned()
 }
 
-fn megabyte() -> usize {
-    1_000_000
+fn megabyte() -> ByteSize {
+    ByteSize::from_bytes(1_000_000)
 }
 
-fn ten_seconds() -> Span {
-    Span::seconds(10)
+fn ten_seconds() -> HumanDuration {
+    HumanDuration::from_secs(10)
 }
 
-fn minute() -> Span {
-    Span::seconds(60)
+fn minute() -> HumanDuration {
+    HumanDuration::from_secs(60)
 }
 
-fn two_minutes() -> Span {
-    Span::seconds(120)
+fn two_minutes() -> HumanDuration {
+    HumanDuration::from_secs(120)
 }
 
-fn four_minutes() -> Span {
-    Span::seconds(240)
+fn four_minutes() -> HumanDuration {
+    HumanDuration::from_secs(240)
 }
 
-fn week() -> Span {
-    Span::seconds(7 * 24 * 3600)
+fn week() -> HumanDuration {
+    HumanDuration::from_secs(7 * 24 * 3600)
 }
 
 impl Config {
-    /// Validates the options without connecting, and normalizes names as Snowflake does.
+    /// Checks the options without connecting.
     ///
     /// # Errors
-    /// The invalid option, with the fix.
-    pub(crate) fn normalize(&mut self) -> Result<()> {
-        for (option, value) in [
+    /// All invalid options.
+    pub(crate) fn check(&self) -> Result<()> {
+        let mut errors: Vec<Error> = self.empty_names().collect();
+        errors.extend(self.invalid_table_names());
+        errors.extend(
+            Naming::new(&self.table, self.identifiers)
+                .err()
+                .map(|error| Error::invalid_option("table", error)),
+        );
+        if !STATEMENT_BYTES.contains(&self.max_statement_bytes) {
+            let (low, high) = (STATEMENT_BYTES.start().bytes(), STATEMENT_BYTES.end().bytes());
+            errors.push(Error::invalid_option(
+                "max_statement_bytes",
+                format_args!(
+                    "is {}, but must be between {low} and {high} bytes; Snowflake recommends 1000000",
+                    self.max_statement_bytes.bytes()
+                ),
+            ));
+        }
+        match self.login() {
+            Ok(login) if errors.is_empty() => errors.extend(self.login_errors(&login)),
+            Ok(_) => {}
+            Err(error) => errors.push(error),
+        }
+        Error::join(errors)
+    }
+
+    fn empty_names(&self) -> impl Iterator<Item = Error> {
+        let names = [
             ("account", &self.account),
             ("user", &self.user),
             ("database", &self.database),
             ("schema", &self.schema),
-        ] {
-            if value.trim().is_empty() {
-                let variable = option.to_uppercase();
-                return Err(Error::fatal(format_args!("{option} is empty: set it, or SNOWFLAKE_{variable}")));
-            }
-        }
-        if !(1_000..=16_000_000).contains(&self.max_statement_bytes) {
-            let bytes = self.max_statement_bytes;
-            return Err(Error::fatal(format_args!(
-                "max_statement_bytes is {bytes}, but must be between 1000 and 16000000; Snowflake recommends 1000000"
-            )));
-        }
+        ];
+        names.into_iter().filter(|(_, value)| value.trim().is_empty()).map(|(option, _)| {
+            let variable = option.to_uppercase();
+            Error::invalid_option(option, format_args!("is empty: set it, or SNOWFLAKE_{variable}"))
+        })
+    }
+
+    fn invalid_table_names(&self) -> impl Iterator<Item = Error> {
+        let invalid = |name: &String| checked(name.clone()).err().map(|error| Error::invalid_config(error));
+        let offsets = self.offsets_table.as_ref().and_then(invalid).map(|error| error.at("offsets_table"));
+        let tables = self.tables.iter().filter_map(move |(table, options)| {
+            let error = options.name.as_ref().and_then(invalid)?;
+            Some(error.at("name").at(table).at("tables"))
+        });
+        offsets.into_iter().chain(tables)
+    }
+
+    fn login_errors(&self, login: &Login) -> impl Iterator<Item = Error> {
+        // A file may be replaced while the connector runs, so a task that cannot use it is restarted.
+        let from_file = self.private_key.as_ref().is_none_or(is_empty);
+        login.faults().into_iter().map(move |(part, message)| match part {
+            LoginPart::Account => Error::invalid_option("account", message),
+            LoginPart::Endpoint => Error::invalid_option("endpoint", message),
+            LoginPart::Key if from_file => Error::fatal(message).at("private_key_path"),
+            LoginPart::Key => Error::invalid_option("private_key", message),
+            LoginPart::Passphrase => Error::fatal(message).at("private_key_passphrase"),
+        })
+    }
+
+    /// Normalizes names as Snowflake does.
+    pub(crate) fn normalize(&mut self) {
         let tables = self.tables.values_mut().map(|table| &mut table.warehouse);
         for name in tables.chain([&mut self.warehouse, &mut self.snapshot_warehouse, &mut self.role]) {
             *name = name.take().filter(|name| !name.trim().is_empty()).map(|name| object_name(&name));
         }
-        for name in
-            self.offsets_table.iter().chain(self.tables.values().filter_map(|table| table.name.as_ref()))
-        {
-            checked(name.clone())?;
-        }
         self.database = object_name(&self.database);
         self.schema = object_name(&self.schema);
-        Ok(())
     }
 
     /// The login.
@@ -236,18 +277,6 @@ impl Config {
     /// # Errors
     /// If there is neither key nor password, the key file cannot be read, or the endpoint is not a URL.
     pub(crate) fn login(&self) -> Result<Login> {
-        let endpoint: Option<Url> =
-            match self.endpoint.as_deref().map(str::trim).filter(|endpoint| !endpoint.is_empty()) {
-                Some(text) => Some(text.parse().map_err(|error| {
-                    Error::fatal(format_args!(
-                        "endpoint = {text:?} is not a URL: {error}; use the form https://host"
-                    ))
-                })?),
-                None => None,
-            };
-        if let Some(open) = endpoint.as_ref().filter(|url| url.scheme() == "http" && !is_local(url)) {
-            warn!("endpoint = {open} is not encrypted, so the login can be intercepted: use https");
-        }
         Ok(Login {
             account: self.account.clone(),
             user: self.user.clone(),
@@ -255,24 +284,43 @@ impl Config {
             role: self.role.clone(),
             database: self.database.clone(),
             schema: self.schema.clone(),
-            endpoint,
-            connect_timeout: self.connect_timeout.0,
-            request_timeout: self.request_timeout.0,
-            statement_timeout: self.statement_timeout.0,
-            lock_timeout: self.lock_timeout.0,
+            endpoint: self.endpoint()?,
+            connect_timeout: *self.connect_timeout,
+            request_timeout: *self.request_timeout,
+            statement_timeout: *self.statement_timeout,
+            lock_timeout: *self.lock_timeout,
         })
     }
 
+    fn endpoint(&self) -> Result<Option<Url>> {
+        let text = self.endpoint.as_deref().map(str::trim).filter(|endpoint| !endpoint.is_empty());
+        let parse = |text: &str| {
+            text.parse().map_err(|error| {
+                let message =
+                    format_args!("{text:?} is not a URL: {error}; use the form https://host").to_string();
+                Error::invalid_option("endpoint", message)
+            })
+        };
+        text.map(parse).transpose()
+    }
+
+    /// Logs a warning if the login could be intercepted.
+    pub(crate) fn warn_if_not_encrypted(&self, login: &Login) {
+        if let Some(open) = login.endpoint.as_ref().filter(|url| url.scheme() == "http" && !is_local(url)) {
+            warn!("endpoint = {open} is not encrypted, so the login can be intercepted: use https");
+        }
+    }
+
     fn secret(&self) -> Result<LoginSecret> {
-        let non_empty =
-            |secret: &Option<Secret>| secret.clone().filter(|secret| !secret.expose().trim().is_empty());
+        let non_empty = |secret: &Option<Secret>| secret.clone().filter(|secret| !is_empty(secret));
         let passphrase = non_empty(&self.private_key_passphrase);
         if let Some(pem) = non_empty(&self.private_key) {
             return Ok(LoginSecret::Key { pem, passphrase });
         }
         if let Some(path) = self.private_key_path.as_deref().filter(|path| !path.is_empty()) {
-            let pem = fs::read_to_string(path)
-                .map_err(|error| Error::fatal(format_args!("reading the private key {path}: {error}")))?;
+            let pem = fs::read_to_string(path).map_err(|error| {
+                Error::fatal(format_args!("reading the private key {path}: {error}")).at("private_key_path")
+            })?;
             return Ok(LoginSecret::Key { pem: Secret::new(pem), passphrase });
         }
         non_empty(&self.password).map(LoginSecret::Password).ok_or_else(|| {
@@ -281,6 +329,10 @@ impl Config {
             )
         })
     }
+}
+
+fn is_empty(secret: &Secret) -> bool {
+    secret.expose().trim().is_empty()
 }
 
 fn is_local(url: &Url) -> bool {

@@ -94,7 +94,7 @@ impl Flusher {
             columns: Columns::of(&config, naming),
             mode: config.mode,
             delete_mode: config.delete_mode,
-            deleted_retention: config.deleted_retention.0,
+            deleted_retention: *config.deleted_retention,
             evolution: config.schema_evolution,
             comment: format!("Written by Tidegate, connector {}", context.connector()),
         });
@@ -447,7 +447,8 @@ struct Limits {
 
 impl Limits {
     fn of(config: &Config) -> Self {
-        Self { max_bytes: config.max_statement_bytes, has_looked: false }
+        let max_bytes = usize::try_from(config.max_statement_bytes.bytes()).unwrap_or(usize::MAX);
+        Self { max_bytes, has_looked: false }
     }
 
     /// Whether smaller statements may avoid the error. Reduces the limit.

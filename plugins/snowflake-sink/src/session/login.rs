@@ -10,7 +10,7 @@ use url::Url;
 use super::{
     class::Class,
     error::SqlError,
-    key::Key,
+    key::{Key, KeyError},
     lockout::Credentials,
     statement::Limits,
     wire::{Account, Endpoint, Exchange, Wire},
@@ -48,6 +48,15 @@ pub(crate) struct Login {
     pub(crate) lock_timeout: Duration,
 }
 
+/// Part of a login.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum LoginPart {
+    Account,
+    Endpoint,
+    Key,
+    Passphrase,
+}
+
 /// Credentials.
 #[derive(Clone, Debug)]
 pub(crate) enum LoginSecret {
@@ -76,6 +85,30 @@ pub(super) struct Prepared<'l> {
 enum Auth {
     Password(String),
     Key(String),
+}
+
+impl Login {
+    /// The parts that cannot be used, with the reasons. Connects to nothing.
+    pub(crate) fn faults(&self) -> Vec<(LoginPart, String)> {
+        let mut faults = vec![];
+        match Account::parse(&self.account) {
+            Err(error) => faults.push((LoginPart::Account, error.to_string())),
+            Ok(account) => {
+                let endpoint = Endpoint::new(self.endpoint.as_ref(), &account).err();
+                faults.extend(endpoint.map(|error| (LoginPart::Endpoint, error.to_string())));
+            }
+        }
+        if let LoginSecret::Key { pem, passphrase } = &self.secret
+            && let Err(error) = Key::read(pem, passphrase.as_ref())
+        {
+            let part = match error {
+                KeyError::NoPassphrase | KeyError::Passphrase => LoginPart::Passphrase,
+                _ => LoginPart::Key,
+            };
+            faults.push((part, error.to_string()));
+        }
+        faults
+    }
 }
 
 impl<'l> Prepared<'l> {

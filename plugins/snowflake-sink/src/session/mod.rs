@@ -31,7 +31,7 @@ use wire::{Call, Exchange, Failure, Outcome, SessionInfo};
 
 pub(crate) use class::Class;
 pub(crate) use error::SqlError;
-pub(crate) use login::{Login, LoginSecret};
+pub(crate) use login::{Login, LoginPart, LoginSecret};
 pub(crate) use statement::{Answer, Statement};
 
 /// Query tag of the session's own statements.

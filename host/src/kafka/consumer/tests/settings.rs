@@ -1,6 +1,7 @@
 //! The librdkafka configuration that settings become, and invalid settings.
 
 use super::*;
+use crate::kafka::PropertyFault;
 
 fn plain() -> ConsumerSettings {
     settings(&broker("unused", 1), one("t"))
@@ -43,6 +44,35 @@ fn wrong_properties_are_named() {
 }
 
 #[test]
+fn every_wrong_property_is_found_offline() {
+    let properties = |properties: &[(&str, &str)]| {
+        let properties = properties.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let settings = ConsumerSettings { properties: properties.collect(), ..plain() };
+        let named = |fault: PropertyFault| {
+            assert!(!fault.message.contains("s3cret"), "{fault:?}");
+            fault.property.unwrap_or_default()
+        };
+        settings.check().into_iter().map(named).collect::<Vec<_>>()
+    };
+    assert_eq!(properties(&[("client.rack", "a"), ("fetch.min.bytes", "1")]), [""; 0]);
+    assert_eq!(
+        properties(&[("fetch.mn.bytes", "1"), ("fetch.min.bytes", "x")]),
+        ["fetch.min.bytes", "fetch.mn.bytes"]
+    );
+    // Each is valid, but not with the other settings, or without the file that it names.
+    assert_eq!(properties(&[("max.poll.interval.ms", "1000")]), ["max.poll.interval.ms"]);
+    assert_eq!(
+        properties(&[("security.protocol", "ssl"), ("ssl.ca.location", "/nowhere.pem")]),
+        ["ssl.ca.location"]
+    );
+    assert_eq!(properties(&[("security.protocol", "ssl"), ("ssl.key.pem", "s3cret")]), ["ssl.key.pem"]);
+    assert_eq!(
+        properties(&[("security.protocol", "sasl_ssl"), ("sasl.mechanism", "OAUTHBEARER")]),
+        ["sasl.mechanism"]
+    );
+}
+
+#[test]
 fn debug_shows_names_of_properties_and_no_values() {
     let text = format!("{:?}", with("sasl.password", "s3cret"));
     assert!(text.contains("sasl.password") && !text.contains("s3cret"), "{text}");
@@ -69,7 +99,7 @@ fn members_are_what_the_settings_say() {
     settings.protocol = Protocol::Consumer;
     settings.instance_id = Some("host-a-0".to_owned());
     settings.properties.clear();
-    settings.check().unwrap();
+    assert_eq!(settings.check(), []);
     let (config, _) = settings.to_config().unwrap();
     assert_eq!(config.get("group.protocol"), Some("consumer"));
     assert_eq!(config.get("group.instance.id"), Some("host-a-0"));

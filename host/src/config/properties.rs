@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 
-use crate::config::document::{Node, Table, TomlValue};
+use crate::config::diagnostic::{Diagnostic, Severity};
+use crate::config::document::{Node, SourceLocation, Table, TomlValue};
 use crate::config::report::Report;
 use crate::config::secrets::Secrets;
 use crate::config::section::{Section, join, shown};
@@ -51,19 +53,43 @@ const COMMITS: &str = "the host alone commits, after the sink has made the recor
 /// librdkafka properties by name. Its `Debug` form masks secrets.
 #[derive(Clone, Default)]
 pub struct ClientProperties {
-    entries: BTreeMap<String, String>,
+    entries: BTreeMap<String, Property>,
     secrets: Secrets,
+}
+
+/// A property and where it is set.
+#[derive(Clone)]
+struct Property {
+    value: String,
+    location: SourceLocation,
+    key_path: String,
 }
 
 impl ClientProperties {
     /// All properties, sorted by name, with their real values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.entries.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.entries.iter().map(|(name, property)| (name.as_str(), property.value.as_str()))
     }
 
     /// The real value of one property.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.entries.get(name).map(String::as_str)
+        self.entries.get(name).map(|property| property.value.as_str())
+    }
+
+    /// An error at the line that sets the property `name`, or, if none does, for `file` as a whole.
+    pub(super) fn error(&self, name: Option<&str>, file: &Path, message: String) -> Diagnostic {
+        let property = name.and_then(|name| self.entries.get(name));
+        let whole = SourceLocation::whole(file);
+        let location = property.map_or(&whole, |property| &property.location);
+        Diagnostic {
+            file: location.file.to_path_buf(),
+            line: location.line,
+            column: location.column,
+            key_path: property.map_or("source.properties", |property| &property.key_path).to_owned(),
+            message: self.secrets.scrub(&message).into_owned(),
+            help: None,
+            severity: Severity::Error,
+        }
     }
 
     /// Reads `[source.properties]` or `[kafka.properties]`, over the properties of `base`. Values may be strings,
@@ -105,7 +131,8 @@ impl ClientProperties {
         if SECRET.contains(&name) {
             report.secret(&text);
         }
-        self.entries.insert(name.to_owned(), text);
+        let property = Property { value: text, location: node.key.clone(), key_path: path };
+        self.entries.insert(name.to_owned(), property);
     }
 }
 

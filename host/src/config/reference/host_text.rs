@@ -1,0 +1,79 @@
+//! What the reference says about the keys of the host's file.
+
+use super::{Entry, Group};
+
+/// The tables of the reference, by the name of their place in `docs/connector-files.md`.
+pub(super) const GROUPS: &[Group] = &[
+    Group {
+        name: "host",
+        path: "",
+        entries: &[
+            Entry { key: "kafka", default: "", about: "the cluster" },
+            Entry { key: "connectors", default: "", about: "where connector files are" },
+            Entry { key: "plugins", default: "", about: "where plugin libraries are" },
+            Entry { key: "log", default: "", about: "the log" },
+            Entry { key: "host", default: "", about: "the host itself" },
+            Entry {
+                key: "defaults",
+                default: "",
+                about: "defaults for any key of a connector file; the keys of the connector take precedence",
+            },
+        ],
+    },
+    Group {
+        name: "host.kafka",
+        path: "kafka",
+        entries: &[
+            Entry {
+                key: "bootstrap_servers",
+                default: "`\"localhost:9092\"`",
+                about: "brokers of all connectors that do not set their own. Environment: `KAFKA_BOOTSTRAP_SERVERS`",
+            },
+            Entry { key: "properties", default: "", about: "librdkafka properties for all connectors" },
+        ],
+    },
+    Group {
+        name: "host.connectors",
+        path: "connectors",
+        entries: &[Entry {
+            key: "dir",
+            default: "`\"connectors.d\"`",
+            about: "folder of connector files, or a list of folders",
+        }],
+    },
+    Group {
+        name: "host.plugins",
+        path: "plugins",
+        entries: &[Entry {
+            key: "dirs",
+            default: "the executable's folder, and `plugins` in it",
+            about: "folders of plugin libraries",
+        }],
+    },
+    Group {
+        name: "host.log",
+        path: "log",
+        entries: &[
+            Entry { key: "format", default: "`\"human\"`", about: "format of log lines" },
+            Entry {
+                key: "batch_interval",
+                default: "`\"10s\"`",
+                about: "a task logs what it has written to a table at most once in this time; `\"0s\"` logs every batch",
+            },
+            Entry {
+                key: "level",
+                default: "`\"info\"`",
+                about: "`error`, `warning`, `info`, `debug` or `trace`. Environment: `LOG_LEVEL`",
+            },
+        ],
+    },
+    Group {
+        name: "host.host",
+        path: "host",
+        entries: &[Entry {
+            key: "state_dir",
+            default: "`\"state\"`",
+            about: "folder for private copies of plugins and the control socket",
+        }],
+    },
+];
