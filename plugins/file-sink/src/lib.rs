@@ -2,6 +2,7 @@
 //!
 //! See `store.rs` for how this works.
 
+mod buffers;
 mod error;
 mod journal;
 mod line;
@@ -9,13 +10,12 @@ mod store;
 mod template;
 mod written;
 
-use std::collections::BTreeMap;
-
 use tidegate_plugin::{BatchDefaults, Claim, NextOffset, Partition, Rows, prelude::*};
 
 use crate::{
+    buffers::Buffers,
     line::Style,
-    store::{JournalTransaction, Lines, Store},
+    store::{JournalTransaction, Store},
     template::Template,
     written::{WrittenOffset, WrittenOffsets},
 };
@@ -44,6 +44,7 @@ struct FileSink {
     template: Template,
     style: Style,
     store: Store,
+    buffers: Buffers,
 }
 
 impl Sink for FileSink {
@@ -61,7 +62,8 @@ impl Sink for FileSink {
     fn open(config: Config, context: &Context) -> Result<Self> {
         let template = Template::parse(&config.path)?;
         let store = Store::open(template.root(), config.fsync)?;
-        Ok(Self { connector: context.connector().to_owned(), template, style: config.style, store })
+        let connector = context.connector().to_owned();
+        Ok(Self { connector, template, style: config.style, store, buffers: Buffers::default() })
     }
 
     fn claim(&mut self, partitions: &[Partition<'_>]) -> Result<Vec<Claim>> {
@@ -81,25 +83,26 @@ impl Sink for FileSink {
     fn write(&mut self, batch: &Batch<'_>) -> Result<Report> {
         let mut transaction = self.store.begin()?;
         let written = written_offsets(&transaction, &self.connector, batch)?;
-        let mut files: BTreeMap<String, Lines> = BTreeMap::new();
+        let files = &mut self.buffers;
+        files.clear();
         for record in batch.iter() {
             if written.contains(record) {
                 continue;
             }
-            let lines = files.entry(self.template.expand(record)).or_default();
+            let lines = files.lines(&self.template, record);
             line::write(&mut lines.text, self.style, record)?;
             lines.count += 1;
         }
-        transaction.append(&files)?;
+        transaction.append(files)?;
         batch.positions().for_each(|position| transaction.advance(&self.connector, position));
         transaction.commit()?;
-        Ok(report(&files))
+        Ok(report(files))
     }
 }
 
-fn report(files: &BTreeMap<String, Lines>) -> Report {
+fn report(files: &Buffers) -> Report {
     let mut report = Report::written();
-    for (name, lines) in files {
+    for (name, lines) in files.iter() {
         report.rows(Rows { table: name.clone(), inserted: lines.count, ..Rows::default() });
     }
     report

@@ -15,7 +15,6 @@
 //! after step 5, the batch is committed, and `claim` returns the offset after it.
 
 use std::{
-    collections::BTreeMap,
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
@@ -25,18 +24,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use tidegate_plugin::{Claim, NextOffset, Partition, Result, prelude::warn};
 
 use crate::{
+    buffers::Buffers,
     error::StoreError,
     journal::{Journal, sync_folder},
 };
-
-/// Lines for one file.
-#[derive(Default)]
-pub(crate) struct Lines {
-    /// The lines, each with its line break.
-    pub(crate) text: String,
-    /// Number of lines.
-    pub(crate) count: u64,
-}
 
 /// The files in a folder and its subfolders.
 pub(crate) struct Store {
@@ -122,14 +113,14 @@ impl JournalTransaction<'_> {
     }
 
     /// Appends lines to files. Takes effect with the commit. If a file cannot be written, all files are truncated again.
-    pub(crate) fn append(&mut self, files: &BTreeMap<String, Lines>) -> Result<()> {
+    pub(crate) fn append(&mut self, files: &Buffers) -> Result<()> {
         self.prepare(files).map_err(StoreError::classify)?;
         let appended = files.iter().try_for_each(|(name, lines)| self.append_to(name, &lines.text));
         if let Err(error) = appended {
             self.undo(files);
             return Err(error.classify());
         }
-        for (name, lines) in files {
+        for (name, lines) in files.iter() {
             *self.journal.files.entry(name.clone()).or_default() += lines.text.len() as u64;
         }
         Ok(())
@@ -160,9 +151,9 @@ impl JournalTransaction<'_> {
     }
 
     /// Makes the files match the lengths in the journal, before anything is appended.
-    fn prepare(&mut self, files: &BTreeMap<String, Lines>) -> Result<(), StoreError> {
+    fn prepare(&mut self, files: &Buffers) -> Result<(), StoreError> {
         let mut changed = false;
-        for name in files.keys() {
+        for (name, _) in files.iter() {
             let path = self.store.root.join(name);
             let length = length(&path)?;
             match self.journal.files.get(name) {
@@ -199,8 +190,8 @@ impl JournalTransaction<'_> {
     }
 
     /// Truncates the files after a failed write. If that fails, the next write does it.
-    fn undo(&self, files: &BTreeMap<String, Lines>) {
-        for name in files.keys() {
+    fn undo(&self, files: &Buffers) {
+        for (name, _) in files.iter() {
             let path = self.store.root.join(name);
             let committed = self.journal.files.get(name).copied().unwrap_or_default();
             let truncated = length(&path)

@@ -46,21 +46,17 @@ impl Template {
         Path::new(&self.root)
     }
 
-    /// Path of the record's file, relative to the root folder.
-    pub(crate) fn expand(&self, record: Record<'_>) -> String {
-        let mut name = String::new();
+    /// Appends the path of the record's file, relative to the root folder, to `name`.
+    pub(crate) fn expand(&self, record: Record<'_>, name: &mut String) {
         for part in &self.parts {
             match part {
                 Part::Text(text) => name.push_str(text),
-                Part::Topic => push_encoded(&mut name, record.topic()),
-                Part::Database => {
-                    push_encoded(&mut name, record.change().map_or("", |change| change.database()))
-                }
-                Part::Schema => push_encoded(&mut name, schema(record)),
-                Part::Table => push_encoded(&mut name, table(record)),
+                Part::Topic => push_encoded(name, record.topic()),
+                Part::Database => push_encoded(name, record.change().map_or("", |change| change.database())),
+                Part::Schema => push_encoded(name, schema(record)),
+                Part::Table => push_encoded(name, table(record)),
             }
         }
-        name
     }
 }
 

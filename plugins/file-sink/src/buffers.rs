@@ -1,0 +1,68 @@
+//! The lines of a batch, by file. Their memory is reused for the next batch.
+
+use std::collections::BTreeMap;
+
+use tidegate_plugin::Record;
+
+use crate::template::Template;
+
+/// Memory that is kept between batches. Beyond it, everything is released after a batch.
+const MAX_KEPT_BYTES: usize = 32 << 20;
+/// Files whose memory is kept between batches.
+const MAX_KEPT_FILES: usize = 10_000;
+
+/// Lines for one file.
+#[derive(Default)]
+pub(crate) struct Lines {
+    /// The lines, each with its line break.
+    pub(crate) text: String,
+    /// Number of lines.
+    pub(crate) count: u64,
+}
+
+/// The lines of a batch.
+#[derive(Default)]
+pub(crate) struct Buffers {
+    /// Index of each file in `lines`, by name.
+    files: BTreeMap<String, usize>,
+    lines: Vec<Lines>,
+    /// The name of the last record's file.
+    name: String,
+}
+
+impl Buffers {
+    /// The lines of the record's file.
+    pub(crate) fn lines(&mut self, template: &Template, record: Record<'_>) -> &mut Lines {
+        self.name.clear();
+        template.expand(record, &mut self.name);
+        let index = match self.files.get(&self.name) {
+            Some(index) => *index,
+            None => {
+                self.files.insert(self.name.clone(), self.lines.len());
+                self.lines.push(Lines::default());
+                self.lines.len() - 1
+            }
+        };
+        &mut self.lines[index]
+    }
+
+    /// The files that have lines, by name.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &Lines)> {
+        let files = self.files.iter().map(|(name, index)| (name, &self.lines[*index]));
+        files.filter(|(_, lines)| lines.count > 0)
+    }
+
+    /// Removes all lines.
+    pub(crate) fn clear(&mut self) {
+        let kept: usize = self.lines.iter().map(|lines| lines.text.capacity()).sum();
+        if kept > MAX_KEPT_BYTES || self.lines.len() > MAX_KEPT_FILES {
+            self.files.clear();
+            self.lines.clear();
+            return;
+        }
+        for lines in &mut self.lines {
+            lines.text.clear();
+            lines.count = 0;
+        }
+    }
+}
