@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn throughput_tells_peace_from_sick_neighbours() {
+    fn throughput_is_measured_with_and_without_faults_elsewhere() {
         let rows: Vec<Entry> = (0..4000).map(|number| row(0, 1, number * 10)).collect();
         let slow = done(Target::Sink("append", 0), Deed::Slowness, 10_000, 20_000);
         let kill = done(Target::Host(1), Deed::Kill, 25_000, 26_000);

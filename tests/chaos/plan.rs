@@ -304,7 +304,7 @@ mod tests {
     const LENGTH: Duration = Duration::from_secs(600);
 
     #[test]
-    fn a_seed_is_a_plan() {
+    fn the_same_seed_gives_the_same_plan() {
         assert_eq!(Plan::new(7, LENGTH), Plan::new(7, LENGTH));
         assert_ne!(Plan::new(7, LENGTH).tracks, Plan::new(8, LENGTH).tracks);
     }

@@ -40,7 +40,7 @@ fn connector(home: &Home, name: &str, sink: &str) {
 }
 
 #[test]
-fn a_blocked_sink_costs_neither_memory_nor_membership_nor_neighbours() {
+fn a_blocked_sink_keeps_memory_bounded_stays_in_the_group_and_affects_no_other_connector() {
     let broker = Broker::start();
     broker.topic("events", 4);
     let home = Home::new(&["ledger", "discard-sink"]);

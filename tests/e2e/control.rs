@@ -8,33 +8,34 @@ struct Scene {
     broker: Broker,
     home: Home,
     running: Running,
-    told: Recording,
+    target: Recording,
     other: Recording,
 }
 
-/// Two connectors on one topic, with one record delivered; `told` is the one that is told things.
+/// Two connectors on one topic, with one record delivered; the tests send commands to `target`.
 fn scene() -> Scene {
     let broker = Broker::with_events([EVENT]);
     let home = Home::new(&["misbehaving"]);
-    let (told, other) = (home.recorder("told", "", ""), home.recorder("other", "", ""));
+    let (target, other) = (home.recorder("target", "", ""), home.recorder("other", "", ""));
     let mut running = home.start(&broker);
-    running
-        .wait_until("the first record", |_| (told.offsets() == [0] && other.offsets() == [0]).then_some(()));
-    Scene { broker, home, running, told, other }
+    running.wait_until("the first record", |_| {
+        (target.offsets() == [0] && other.offsets() == [0]).then_some(())
+    });
+    Scene { broker, home, running, target, other }
 }
 
 impl Scene {
     fn tell(&self, command: &str) {
-        let finished = self.home.run(&[command, "told"]).expect_code(0);
-        assert_eq!(finished.stdout, "accepted for told\n");
+        let finished = self.home.run(&[command, "target"]).expect_code(0);
+        assert_eq!(finished.stdout, "accepted for target\n");
     }
 
     fn wait_for_state(&mut self, state: &str) {
-        self.home.wait_for_status(&mut self.running, "told", |status| status["state"] == state);
+        self.home.wait_for_status(&mut self.running, "target", |status| status["state"] == state);
     }
 
     fn count(&self, call: &str) -> usize {
-        self.told.names().iter().filter(|name| *name == call).count()
+        self.target.names().iter().filter(|name| *name == call).count()
     }
 
     /// One more record, that the other connector has delivered when this returns.
@@ -47,18 +48,18 @@ impl Scene {
     }
 
     fn wait_for_offsets(&mut self, offsets: &[i64]) {
-        let told = self.told.clone();
-        self.running.wait_until("the records", |_| (told.offsets() == offsets).then_some(()));
+        let target = self.target.clone();
+        self.running.wait_until("the records", |_| (target.offsets() == offsets).then_some(()));
     }
 }
 
 #[test]
-fn a_paused_connector_stays_in_its_group_and_goes_on_where_it_was() {
+fn a_paused_connector_stays_in_its_group_and_resumes_at_its_offset() {
     let mut scene = scene();
     scene.tell("pause");
     scene.wait_for_state("PAUSED");
     scene.send();
-    assert_eq!(scene.told.offsets(), [0]);
+    assert_eq!(scene.target.offsets(), [0]);
     scene.tell("resume");
     scene.wait_for_offsets(&[0, 1]);
     assert_eq!(scene.count("open"), 1);
@@ -70,34 +71,34 @@ fn a_paused_connector_stays_in_its_group_and_goes_on_where_it_was() {
 fn reopening_keeps_the_membership() {
     let mut scene = scene();
     scene.tell("reopen");
-    let told = scene.told.clone();
-    let opened = || told.names().iter().filter(|name| *name == "open").count();
+    let target = scene.target.clone();
+    let opened = || target.names().iter().filter(|name| *name == "open").count();
     scene.running.wait_until("the second opening", |_| (opened() == 2).then_some(()));
     scene.send();
     scene.wait_for_offsets(&[0, 1]);
     let finished = scene.running.terminate().expect_code(0);
-    let names = scene.told.names();
+    let names = scene.target.names();
     let open = names.iter().rposition(|name| name == "open").expect("an opening");
     assert_eq!(names[open - 1..=open + 1], ["close", "open", "claim"], "{names:?}");
     assert!(!names.contains(&"release".to_owned()), "{names:?}");
     let subscribed =
-        finished.stderr.lines().filter(|line| line.contains("told[0]") && line.contains("Subscribed"));
+        finished.stderr.lines().filter(|line| line.contains("target[0]") && line.contains("Subscribed"));
     assert_eq!(subscribed.count(), 1);
 }
 
 #[test]
-fn a_stopped_connector_leaves_and_comes_back() {
+fn a_stopped_connector_leaves_its_group_and_can_be_resumed() {
     let mut scene = scene();
     scene.tell("stop");
     scene.wait_for_state("STOPPED");
-    assert_eq!(scene.told.names().last().map(String::as_str), Some("close"));
+    assert_eq!(scene.target.names().last().map(String::as_str), Some("close"));
     scene.send();
-    assert_eq!(scene.told.offsets(), [0]);
+    assert_eq!(scene.target.offsets(), [0]);
     scene.tell("resume");
     scene.wait_for_offsets(&[0, 1]);
     scene.tell("restart");
-    let told = scene.told.clone();
-    let opened = || told.names().iter().filter(|name| *name == "open").count();
+    let target = scene.target.clone();
+    let opened = || target.names().iter().filter(|name| *name == "open").count();
     scene.running.wait_until("the third opening", |_| (opened() == 3).then_some(()));
     scene.send();
     scene.wait_for_offsets(&[0, 1, 2]);
@@ -105,7 +106,7 @@ fn a_stopped_connector_leaves_and_comes_back() {
 }
 
 #[test]
-fn a_failed_connector_is_started_again_by_hand() {
+fn a_failed_connector_can_be_restarted() {
     let broker = Broker::with_events([r#"{"bad":true}"#]);
     let home = Home::new(&["misbehaving"]);
     let healthy = home.recorder("healthy", "", "");
@@ -129,7 +130,7 @@ fn a_failed_connector_is_started_again_by_hand() {
 }
 
 #[test]
-fn a_failed_connector_that_is_stopped_has_stopped() {
+fn a_failed_connector_can_be_stopped() {
     let broker = Broker::with_events([r#"{"bad":true}"#]);
     let home = Home::new(&["misbehaving"]);
     let healthy = home.recorder("healthy", "", "");
@@ -143,17 +144,17 @@ fn a_failed_connector_that_is_stopped_has_stopped() {
 }
 
 #[test]
-fn a_restarted_connector_that_was_paused_is_paused() {
+fn a_paused_connector_is_still_paused_after_a_restart() {
     let mut scene = scene();
     scene.tell("pause");
     scene.wait_for_state("PAUSED");
     scene.tell("restart");
-    let told = scene.told.clone();
-    let opened = || told.names().iter().filter(|name| *name == "open").count();
+    let target = scene.target.clone();
+    let opened = || target.names().iter().filter(|name| *name == "open").count();
     scene.running.wait_until("the second opening", |_| (opened() == 2).then_some(()));
     scene.wait_for_state("PAUSED");
     scene.send();
-    assert_eq!(scene.told.offsets(), [0]);
+    assert_eq!(scene.target.offsets(), [0]);
     scene.tell("resume");
     scene.wait_for_offsets(&[0, 1]);
     let _finished = scene.running.terminate().expect_code(0);
@@ -179,7 +180,7 @@ fn a_task_without_partitions_is_unassigned() {
 fn lag_grows_while_a_connector_does_not_read() {
     let mut scene = scene();
     let lag = |scene: &mut Scene, wanted: u64| {
-        scene.home.wait_for_status(&mut scene.running, "told", |status| status["counts"]["lag"] == wanted);
+        scene.home.wait_for_status(&mut scene.running, "target", |status| status["counts"]["lag"] == wanted);
     };
     lag(&mut scene, 0);
     scene.tell("pause");
@@ -190,7 +191,7 @@ fn lag_grows_while_a_connector_does_not_read() {
     scene.tell("resume");
     lag(&mut scene, 0);
     let metrics = scene.home.run(&["metrics"]).expect_code(0).stdout;
-    assert!(metrics.contains("tidegate_lag_records{connector=\"told\",task=\"0\"} 0"), "{metrics}");
+    assert!(metrics.contains("tidegate_lag_records{connector=\"target\",task=\"0\"} 0"), "{metrics}");
     let _finished = scene.running.terminate().expect_code(0);
 }
 
@@ -199,8 +200,8 @@ fn rotated_secrets_are_read_when_a_task_starts_again() {
     let broker = Broker::with_events([EVENT]);
     let home = Home::new(&["misbehaving"]);
     home.write("secret", "old-password");
-    let talkative = "[[transforms]]\nplugin = \"talkative\"\n[transforms.config]\npassword = \"${file:@secret}\"\nexpected = \"new-password\"\n";
-    let recording = home.recorder("a", "", talkative);
+    let leaks_secret = "[[transforms]]\nplugin = \"leaks-secret\"\n[transforms.config]\npassword = \"${file:@secret}\"\nexpected = \"new-password\"\n";
+    let recording = home.recorder("a", "", leaks_secret);
     let text = std::fs::read_to_string(home.path("connectors.d/a.toml")).expect("the file");
     home.write(
         "connectors.d/a.toml",
@@ -229,16 +230,16 @@ fn the_table_shows_every_task_and_metrics_are_there() {
     let lines: Vec<&str> = table.lines().collect();
     assert!(lines[0].starts_with("connector") && lines[0].contains("state"), "{table}");
     assert!(lines[1].starts_with("other") && lines[1].contains("RUNNING"), "{table}");
-    assert!(lines[2].starts_with("told") && lines[2].contains("RUNNING"), "{table}");
+    assert!(lines[2].starts_with("target") && lines[2].contains("RUNNING"), "{table}");
     let _metrics = scene.home.run(&["metrics"]).expect_code(0);
     let _finished = scene.running.terminate().expect_code(0);
 }
 
 #[test]
-fn who_is_not_there_cannot_be_told_anything() {
+fn commands_for_unknown_connectors_or_without_a_host_fail() {
     let scene = scene();
-    let finished = scene.home.run(&["pause", "tolld"]).expect_code(1);
-    finished.expect_log("no connector \"tolld\"; there are: other, told");
+    let finished = scene.home.run(&["pause", "targte"]).expect_code(1);
+    finished.expect_log("no connector \"targte\"; there are: other, target");
     let _finished = scene.running.terminate().expect_code(0);
     let finished = scene.home.run(&["status"]).expect_code(1);
     finished.expect_log("no host is running with the state folder");

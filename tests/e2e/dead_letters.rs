@@ -32,7 +32,7 @@ fn place(letter: &StoredRecord) -> (String, String) {
 }
 
 #[test]
-fn every_stage_sends_what_it_refuses_and_the_rest_is_written() {
+fn every_stage_dead_letters_its_rejected_records_and_the_rest_is_written() {
     for (stage, connect, sink, more) in [
         ("transform", "TRANSFORMATION", "", transform("failing", "how = \"rejected\"")),
         ("sink", "TASK_PUT", "reject = true", String::new()),
@@ -60,7 +60,7 @@ fn every_stage_sends_what_it_refuses_and_the_rest_is_written() {
 }
 
 #[test]
-fn what_cannot_be_read_goes_there_by_the_part_that_is_at_fault() {
+fn undecodable_keys_values_and_headers_are_dead_lettered_by_stage() {
     let broker = Broker::with_events(["{}"]);
     let large = vec![b'x'; 200_000];
     let plain = ProducerRecord {
@@ -117,7 +117,7 @@ fn what_cannot_be_read_goes_there_by_the_part_that_is_at_fault() {
 }
 
 #[test]
-fn a_letter_is_the_record_as_it_came_and_says_where_from_and_why() {
+fn a_dead_letter_holds_the_original_record_its_origin_and_the_reason() {
     let broker = Broker::start();
     broker.topic("cdc.orders", 2);
     broker.topic("dlq.cdc.orders", 2);
@@ -173,7 +173,7 @@ fn a_letter_is_the_record_as_it_came_and_says_where_from_and_why() {
 }
 
 #[test]
-fn a_record_is_refused_as_a_whole_and_has_one_letter() {
+fn a_record_with_several_outputs_is_dead_lettered_once() {
     for (sink, more) in [
         ("", transform("failing", "how = \"rejected\"")),
         ("reject = true", String::new()),
@@ -181,7 +181,7 @@ fn a_record_is_refused_as_a_whole_and_has_one_letter() {
     ] {
         let broker = Broker::with_events(events(&[]));
         let home = Home::new(&["misbehaving"]);
-        let three = transform("multiplying", "copies = 3\nspoils = [4, 1]");
+        let three = transform("emits-copies", "copies = 3\nbad_copy = [4, 1]");
         let recording = home.recorder("a", sink, &format!("{ALL_IN_ONE}{LETTERS}{three}{more}"));
         let finished = home.run_once(&broker).expect_code(0);
         let thrice = |offset: i64| [offset; 3];
@@ -192,13 +192,13 @@ fn a_record_is_refused_as_a_whole_and_has_one_letter() {
 }
 
 #[test]
-fn a_record_that_takes_all_the_room_is_found_among_the_others() {
+fn a_record_that_exceeds_the_memory_budget_is_found_by_bisection() {
     for what in ["outputs", "values"] {
         let broker = Broker::with_events(events(&[3, 6]));
         let home = Home::new(&["misbehaving"]);
-        let greedy = transform("greedy", &format!("what = \"{what}\""));
+        let exceeds_memory = transform("exceeds-memory", &format!("what = \"{what}\""));
         let more = "[limits]\nmemory = \"4 MiB\"\n";
-        let recording = home.recorder("a", "", &format!("{ALL_IN_ONE}{LETTERS}{more}{greedy}"));
+        let recording = home.recorder("a", "", &format!("{ALL_IN_ONE}{LETTERS}{more}{exceeds_memory}"));
         let _finished = home.run_once(&broker).expect_code(0);
         assert_eq!(recording.offsets(), all_but(&[3, 6]), "{what}");
         let letters = broker.stored("dlq.events");
@@ -208,7 +208,7 @@ fn a_record_that_takes_all_the_room_is_found_among_the_others() {
 }
 
 #[test]
-fn a_letter_is_there_before_a_sink_that_keeps_offsets_stores_a_later_one() {
+fn a_dead_letter_is_written_before_the_sink_stores_a_later_offset() {
     let broker = Broker::with_events(["{}", "no JSON", "{}"]);
     let home = Home::new(&["misbehaving"]);
     let sink = "offsets = \"@offsets\"\ngate = \"@gate\"";
@@ -225,7 +225,7 @@ fn a_letter_is_there_before_a_sink_that_keeps_offsets_stores_a_later_one() {
 }
 
 #[test]
-fn after_a_crash_a_letter_may_be_there_twice_and_nothing_is_missing() {
+fn after_a_crash_dead_letters_may_be_duplicated_and_none_is_missing() {
     let broker = Broker::with_events(["{}", "no JSON", "{}"]);
     let home = Home::new(&["misbehaving"]);
     let gate = format!("gate = \"{}\"", home.path("gate").display());
@@ -254,7 +254,7 @@ fn noise(bytes: usize) -> String {
 }
 
 #[test]
-fn a_letter_that_cannot_be_written_stops_the_task_before_anything_after_it() {
+fn a_dead_letter_that_cannot_be_written_fails_the_task_before_any_later_record() {
     let bad = format!(r#"{{"bad":true,"text":"{}"}}"#, noise(30_000));
     for (sink, more) in [("reject = true", String::new()), ("", transform("failing", "how = \"rejected\""))] {
         // Room for the events, and for no letter as large as the bad one.
@@ -277,7 +277,7 @@ fn a_letter_that_cannot_be_written_stops_the_task_before_anything_after_it() {
 }
 
 #[test]
-fn while_brokers_are_away_letters_are_tried_again_and_the_task_says_so() {
+fn dead_letters_are_retried_and_reported_while_brokers_are_unreachable() {
     let broker = Broker::with_events(events(&[0]));
     let home = Home::new(&["misbehaving"]);
     let gate = format!("reject = true\ngate = \"{}\"", home.path("gate").display());
@@ -302,7 +302,7 @@ fn while_brokers_are_away_letters_are_tried_again_and_the_task_says_so() {
 }
 
 #[test]
-fn too_many_letters_stop_the_task() {
+fn too_many_dead_letters_fail_the_task() {
     // Two are refused before the sink, two by it: they count together.
     let broker =
         Broker::with_events(["no JSON", "{}", r#"{"bad":true}"#, "nor this", r#"{"bad":true}"#, "{}"]);
@@ -317,7 +317,7 @@ fn too_many_letters_stop_the_task() {
 }
 
 #[test]
-fn a_connector_that_reads_its_own_letters_stops() {
+fn a_connector_that_reads_its_own_dead_letter_topic_fails() {
     let broker = Broker::start();
     broker.topic("events", 1);
     let own = [(&b"tidegate.errors.connector"[..], Some(&b"a"[..]))];
@@ -338,7 +338,7 @@ fn a_connector_that_reads_its_own_letters_stops() {
 }
 
 #[test]
-fn errors_that_are_no_record_s_fault_stop_the_task_whatever_is_tolerated() {
+fn fatal_errors_fail_the_task_even_with_tolerance_all() {
     let retry = "[errors.retry]\ninitial = \"1ms\"\nmax = \"5ms\"\ntimeout = \"50ms\"\n";
     for how in ["fatal", "fenced", "panic", "retriable"] {
         for (sink, more) in [
@@ -358,7 +358,7 @@ fn errors_that_are_no_record_s_fault_stop_the_task_whatever_is_tolerated() {
 }
 
 #[test]
-fn what_may_pass_in_a_transform_is_tried_again_in_place() {
+fn a_retriable_error_of_a_transform_is_retried_in_place() {
     let broker = Broker::with_events(events(&[5]));
     let home = Home::new(&["misbehaving"]);
     let retry = "[errors.retry]\ninitial = \"1ms\"\nmax = \"5ms\"\n";

@@ -39,7 +39,7 @@ fn json(broker: &Broker, home: &Home, arguments: &[&str]) -> Json {
 }
 
 #[test]
-fn letters_are_counted_by_connector_stage_and_class() {
+fn list_counts_dead_letters_by_connector_stage_and_class() {
     let (broker, home) = refused();
     for connector in [None, Some("a")] {
         let arguments: Vec<&str> = ["list"].into_iter().chain(connector).collect();
@@ -61,7 +61,7 @@ fn letters_are_counted_by_connector_stage_and_class() {
 }
 
 #[test]
-fn a_letter_is_shown_with_place_reason_and_content() {
+fn show_prints_origin_reason_and_content_of_a_dead_letter() {
     let (broker, home) = refused();
     broker.send_exactly([ProducerRecord {
         topic: "events",
@@ -122,7 +122,7 @@ fn a_letter_is_shown_with_place_reason_and_content() {
 }
 
 #[test]
-fn what_was_refused_is_replayed_once_the_connector_is_mended() {
+fn dead_letters_are_replayed_after_the_connector_is_fixed() {
     let (broker, home) = refused();
     let dry = letters(&broker, &home, &["replay", "a", "--dry-run"]).expect_code(0).stdout;
     assert!(dry.contains("(events-0 offset 2) would be sent to events"), "{dry}");
@@ -167,7 +167,7 @@ fn what_was_refused_is_replayed_once_the_connector_is_mended() {
 }
 
 #[test]
-fn letters_of_several_partitions_go_back_to_them_or_elsewhere_by_key() {
+fn replay_writes_to_the_original_partitions_or_to_another_topic_by_key() {
     let broker = Broker::start();
     broker.topic("events", 3);
     broker.topic("dlq.events", 3);
@@ -201,7 +201,7 @@ fn letters_of_several_partitions_go_back_to_them_or_elsewhere_by_key() {
 }
 
 #[test]
-fn what_cannot_be_done_is_said() {
+fn impossible_requests_are_rejected_with_the_reason() {
     let (broker, home) = refused();
     home.connector(
         "plain",

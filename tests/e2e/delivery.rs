@@ -66,7 +66,7 @@ fn files(home: &Home) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn files_equal_the_capture_and_a_replay_adds_nothing() {
+fn files_equal_the_captured_events_and_a_replay_adds_nothing() {
     let broker = Broker::start();
     broker.load(&captured_file(EVENTS), 4);
     let home = Home::new(&["file-sink"]);
@@ -92,7 +92,7 @@ fn files_equal_the_capture_and_a_replay_adds_nothing() {
 }
 
 #[test]
-fn events_with_schema_arrive_as_the_rows_they_describe() {
+fn events_with_schemas_are_written_as_rows() {
     let broker = Broker::start();
     broker.load(&captured_file("shop-precise/json-schema.jsonl.gz"), 2);
     let home = Home::new(&["file-sink"]);

@@ -172,7 +172,7 @@ fn commands_in_the_documents_exist() {
 }
 
 #[test]
-fn the_demo_s_connectors_print_the_changes_and_the_table() {
+fn the_demo_prints_the_changes_and_the_table() {
     let home = Home::new(&SHIPPED);
     let mut command = home.command();
     command.args(["run", "--embedded-kafka", "--once", "--connectors"]).arg(root().join("connectors.d"));

@@ -7,7 +7,7 @@ const GOOD: &str = r#"{"bad":false}"#;
 const IMPATIENT: &str = "[limits]\ncall_timeout = \"1s\"\nshutdown = \"1s\"\n";
 
 #[test]
-fn a_hanging_sink_is_stalled_while_others_go_on_and_the_host_still_ends() {
+fn a_hanging_sink_is_stalled_while_others_run_and_the_host_still_stops() {
     let broker = Broker::with_events([BAD]);
     let home = Home::new(&["misbehaving"]);
     let healthy = home.recorder("healthy", "", "");
@@ -29,7 +29,7 @@ fn a_hanging_sink_is_stalled_while_others_go_on_and_the_host_still_ends() {
 }
 
 #[test]
-fn a_call_that_takes_too_long_is_asked_to_end() {
+fn a_call_beyond_its_timeout_is_asked_to_stop() {
     let broker = Broker::with_events([BAD]);
     let home = Home::new(&["misbehaving"]);
     home.recorder("a", "how = \"hang\"", IMPATIENT);
@@ -39,10 +39,10 @@ fn a_call_that_takes_too_long_is_asked_to_end() {
 }
 
 #[test]
-fn a_failure_is_told_although_a_plugin_cannot_be_dropped() {
+fn a_failure_is_reported_although_drop_hangs() {
     let broker = Broker::with_events([BAD]);
     let home = Home::new(&["misbehaving"]);
-    let stays = "[[transforms]]\nplugin = \"hostile-transform\"\n[transforms.config]\nat = \"drop\"\ndoes = \"hang-forever\"\n";
+    let stays = "[[transforms]]\nplugin = \"fault-transform\"\n[transforms.config]\nat = \"drop\"\nfault = \"hang-forever\"\n";
     let fails = "[[transforms]]\nplugin = \"failing\"\n[transforms.config]\nhow = \"fatal\"\n";
     home.recorder("a", "", &format!("{IMPATIENT}{stays}{fails}"));
     let finished = home.start(&broker).finish().expect_code(3);
@@ -51,19 +51,19 @@ fn a_failure_is_told_although_a_plugin_cannot_be_dropped() {
 }
 
 #[test]
-fn a_plugin_that_cannot_be_dropped_is_noticed_when_it_is_replaced() {
+fn a_plugin_that_hangs_in_drop_is_reported_when_it_is_reopened() {
     let broker = Broker::with_events([GOOD]);
     let home = Home::new(&["misbehaving"]);
     home.connector(
         "a",
         &format!(
-            "{IMPATIENT}[source]\ntopics = [\"events\"]\n[sink]\nplugin = \"hostile-sink\"\n[sink.config]\npath = \"@calls\"\n\
-             at = \"drop\"\ndoes = \"hang-forever\"\n[restart]\npolicy = \"never\"\n"
+            "{IMPATIENT}[source]\ntopics = [\"events\"]\n[sink]\nplugin = \"fault-sink\"\n[sink.config]\npath = \"@calls\"\n\
+             at = \"drop\"\nfault = \"hang-forever\"\n[restart]\npolicy = \"never\"\n"
         ),
     );
     let mut running = home.start(&broker);
     home.wait_for_status(&mut running, "a", |status| status["counts"]["committed"] == 1);
     let _told = home.run(&["reopen", "a"]).expect_code(0);
     let finished = running.finish().expect_code(3);
-    finished.expect_log("sink \"hostile-sink\" has not returned for ");
+    finished.expect_log("sink \"fault-sink\" has not returned for ");
 }

@@ -39,7 +39,7 @@ fn wait_for(running: &mut Running, home: &Home, partition: i32, offsets: std::op
 }
 
 #[test]
-fn a_partition_that_cannot_be_written_holds_up_no_other() {
+fn a_partition_that_cannot_be_written_blocks_no_other_partition() {
     let broker = Broker::start();
     broker.topic("events", 4);
     send(&broker, 400);
@@ -117,7 +117,7 @@ fn when_no_partition_can_be_written_the_task_is_retrying_and_fails_in_time() {
 }
 
 #[test]
-fn a_position_that_is_gone_stops_the_task_or_starts_over_as_the_file_says() {
+fn a_lost_position_fails_the_task_or_is_reset_as_configured() {
     let first = Broker::start();
     first.topic("events", 4);
     send(&first, 400);

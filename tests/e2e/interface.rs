@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tidegate_tests::{Broker, Finding, Home, Outside, root};
 
 #[test]
-fn values_cross_as_values() {
+fn every_kind_of_value_crosses_the_plugin_boundary() {
     let project = Outside::copy("no-json", &root().join("tests/fixtures/no-json"), |_, text| text);
     let dependencies = project.dependencies("no-json");
     assert!(dependencies.iter().any(|name| name == "tidegate-abi"), "{dependencies:?}");
@@ -42,7 +42,7 @@ fn without_detail(finding: Finding) -> Finding {
 }
 
 #[test]
-fn what_must_not_compile_does_not() {
+fn code_that_violates_lifetimes_does_not_compile() {
     let folder = root().join("tests/fixtures/compile-fail");
     let project = Outside::copy("compile-fail", &folder, |_, text| text);
     let failure = project.build(&["--examples"]).expect_err("plugins that must not compile");

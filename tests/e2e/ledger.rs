@@ -23,7 +23,7 @@ fn wait_for_offsets(running: &mut Running, ledger: &Ledger, offsets: &[i64]) {
 }
 
 #[test]
-fn doubles_show_in_the_one_and_are_not_made_by_the_other() {
+fn duplicates_are_visible_in_ledger_append_and_absent_from_ledger_exact() {
     let broker = Broker::with_events(EVENTS);
     let home = Home::new(&["ledger"]);
     let (append, exact) = (ledger(&home, "ledger-append", ""), ledger(&home, "ledger-exact", ""));
@@ -45,7 +45,7 @@ fn doubles_show_in_the_one_and_are_not_made_by_the_other() {
 }
 
 #[test]
-fn an_answer_that_is_lost_doubles_the_one_alone() {
+fn a_lost_response_causes_duplicates_only_without_exactly_once() {
     let broker = Broker::with_events(EVENTS);
     let home = Home::new(&["ledger"]);
     let faults = home.path("faults");
@@ -63,7 +63,7 @@ fn an_answer_that_is_lost_doubles_the_one_alone() {
 }
 
 #[test]
-fn faults_come_and_go_with_their_file() {
+fn faults_are_switched_by_their_file() {
     let broker = Broker::with_events(["{}"]);
     let home = Home::new(&["ledger"]);
     let faults = home.path("faults");
@@ -90,7 +90,7 @@ fn faults_come_and_go_with_their_file() {
 }
 
 #[test]
-fn a_claim_from_outside_fences() {
+fn a_claim_by_another_owner_fences() {
     let broker = Broker::with_events(["{}"]);
     let home = Home::new(&["ledger"]);
     let ledger = ledger(&home, "ledger-exact", "");

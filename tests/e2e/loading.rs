@@ -5,7 +5,7 @@ use std::{env::consts::DLL_EXTENSION, fs};
 use tidegate_tests::{Broker, Home, Running, artifacts};
 
 #[test]
-fn libraries_that_cannot_be_used_are_told_and_skipped() {
+fn unusable_libraries_are_reported_and_skipped() {
     let broker = Broker::with_events(["{}"]);
     let home = Home::new(&["misbehaving", "no-entry", "crashes-on-load", "panics-in-schema"]);
     home.write(&format!("plugins/libtext.{DLL_EXTENSION}"), "this is no library");
@@ -43,7 +43,7 @@ fn libraries_that_cannot_be_used_are_told_and_skipped() {
 }
 
 #[test]
-fn a_library_that_is_overwritten_while_it_runs_does_no_harm() {
+fn a_library_can_be_overwritten_while_it_is_in_use() {
     let broker = Broker::with_events(["{}"]);
     let home = Home::new(&[]);
     let library = home.path(&format!("plugins/libmisbehaving.{DLL_EXTENSION}"));
@@ -65,7 +65,7 @@ fn a_library_that_is_overwritten_while_it_runs_does_no_harm() {
 }
 
 #[test]
-fn plugins_describe_themselves() {
+fn plugins_lists_and_describes_plugins() {
     let home = Home::new(&["price-change", "console-sink"]);
     let list = home.run(&["plugins"]).expect_code(0).stdout;
     assert!(list.lines().any(|line| line.starts_with("price-change  transform")), "{list}");

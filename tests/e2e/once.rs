@@ -40,7 +40,7 @@ fn shop() -> Broker {
 }
 
 #[test]
-fn everything_but_reserved_topics_is_read_by_a_pattern_that_matches_all() {
+fn a_pattern_that_matches_everything_reads_all_but_reserved_topics() {
     for isolation in ["", "isolation = \"process\"\n"] {
         let home = Home::new(&["file-sink"]);
         to_files(&home, "topics_regex = '^.*'", "");
@@ -59,7 +59,7 @@ fn everything_but_reserved_topics_is_read_by_a_pattern_that_matches_all() {
 }
 
 #[test]
-fn a_pattern_that_begins_with_two_underscores_reads_heartbeats_and_none_of_kafkas_own() {
+fn a_pattern_that_names_two_underscores_reads_heartbeats_but_no_internal_topics() {
     let home = Home::new(&["file-sink"]);
     to_files(&home, "topics_regex = '^__.*'", "");
     let finished = home.run_once(&shop()).expect_code(0);
@@ -68,7 +68,7 @@ fn a_pattern_that_begins_with_two_underscores_reads_heartbeats_and_none_of_kafka
 }
 
 #[test]
-fn topics_of_kafkas_own_are_read_when_they_are_named() {
+fn internal_topics_are_read_if_they_are_named() {
     let home = Home::new(&["file-sink"]);
     to_files(&home, &format!("topics = [\"__consumer_offsets\", \"{HEARTBEAT}\"]"), "");
     let _finished = home.run_once(&shop()).expect_code(0);
@@ -76,7 +76,7 @@ fn topics_of_kafkas_own_are_read_when_they_are_named() {
 }
 
 #[test]
-fn a_pattern_that_matches_nothing_or_only_reserved_topics_ends_at_once_and_says_so() {
+fn a_pattern_without_readable_topics_ends_at_once_with_a_warning() {
     for (pattern, tasks) in [("^nothing", 1), ("^.*heartbeat", 1), ("^__consumer", 2), ("^nothing$", 3)] {
         let home = Home::new(&["file-sink"]);
         to_files(&home, &format!("topics_regex = '{pattern}'"), "");
@@ -89,7 +89,7 @@ fn a_pattern_that_matches_nothing_or_only_reserved_topics_ends_at_once_and_says_
 }
 
 #[test]
-fn topics_without_records_have_nothing_to_wait_for() {
+fn empty_topics_do_not_keep_once_from_ending() {
     for (pattern, tasks) in [("^cdc[.]empty$", 1), (r"^cdc\.\w+$", 4)] {
         let home = Home::new(&["file-sink"]);
         to_files(&home, &format!("topics_regex = '{pattern}'"), "");
@@ -101,7 +101,7 @@ fn topics_without_records_have_nothing_to_wait_for() {
 }
 
 #[test]
-fn topics_that_come_and_go_while_it_runs_do_not_hold_it_up() {
+fn created_and_deleted_topics_do_not_keep_once_from_ending() {
     let broker = shop();
     broker.topic("cdc.goes", 2);
     broker.send("cdc.goes", ["1"]);
@@ -127,7 +127,7 @@ fn topics_that_come_and_go_while_it_runs_do_not_hold_it_up() {
 }
 
 #[test]
-fn a_named_topic_that_is_missing_is_a_warning_beside_those_that_are_there() {
+fn a_missing_topic_is_a_warning_and_existing_topics_are_read() {
     let home = Home::new(&["file-sink"]);
     to_files(&home, "topics = [\"cdc.public.orders\", \"mistyped\"]", "");
     let finished = home.run_once(&shop()).expect_code(0);

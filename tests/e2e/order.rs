@@ -46,19 +46,19 @@ fn goes_on(isolation: &str, sink: &str, config: &str) {
 }
 
 #[test]
-fn the_group_keeps_it_for_sinks_without_offsets_of_their_own() {
+fn commits_carry_the_order_state_for_sinks_without_offsets() {
     goes_on("thread", "console", "");
     goes_on("process", "console", "");
 }
 
 #[test]
-fn sinks_keep_it_with_their_own_offsets() {
+fn sinks_with_offsets_store_the_order_state_with_them() {
     goes_on("thread", "file", "path = \"@out/events.jsonl\"\nfsync = false");
     goes_on("process", "file", "path = \"@out/events.jsonl\"\nfsync = false");
 }
 
 #[test]
-fn offsets_that_somebody_sets_forget_it() {
+fn resetting_offsets_discards_the_order_state() {
     let broker = Broker::with_events([event(1, 100), event(2, 200)]);
     let home = Home::new(&["console-sink"]);
     connector(&home, "thread", "console", "");

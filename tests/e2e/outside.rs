@@ -40,7 +40,7 @@ export_plugin!(transform: Large);
 "#;
 
 #[test]
-fn a_plugin_of_somebody_s_own_runs_in_a_new_connector_file() {
+fn a_plugin_from_another_project_runs_in_a_connector() {
     let project = Outside::new(
         "large-only",
         [("Cargo.toml", manifest("large-only")), ("src/lib.rs", SOURCE.to_owned())],

@@ -30,7 +30,7 @@ fn partitions(home: &Home, running: &mut Running, wanted: u64) {
 }
 
 #[test]
-fn nothing_is_lost_or_written_twice_while_hosts_come_and_go() {
+fn nothing_is_lost_or_duplicated_while_hosts_join_and_leave() {
     let broker = Broker::start();
     broker.topic("events", PARTITIONS as u32);
     let shared = Home::new(&[]);
@@ -89,7 +89,7 @@ fn exact(home: &Home, shared: &Home) -> Ledger {
 }
 
 #[test]
-fn a_zombie_that_wakes_in_the_middle_of_a_write_is_fenced_and_recovers() {
+fn a_zombie_that_resumes_during_a_write_is_fenced_and_recovers() {
     let broker = Broker::with_events(["{}"]);
     let shared = Home::new(&[]);
     let (slow, quick) = (Home::new(&["ledger"]), Home::new(&["ledger"]));

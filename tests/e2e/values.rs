@@ -130,7 +130,7 @@ fn pass(line: &mut Line, documents: &[String]) -> Vec<String> {
 }
 
 #[test]
-fn any_document_survives() {
+fn any_json_document_is_unchanged_by_decoding_and_encoding() {
     let home = Home::new(&["misbehaving"]);
     let found = Registry::discover(&[home.path("plugins")], &home.path("state"), &Prober::InProcess)
         .expect("a state folder");

@@ -30,7 +30,7 @@ fn written(home: &Home, topic: &str) -> Vec<Json> {
 }
 
 #[test]
-fn refused_records_are_kept_and_replayed_once() {
+fn rejected_records_are_dead_lettered_and_replayed_once() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "letters";
     kafka.create_topic(topic, 4, 1);

@@ -27,7 +27,7 @@ fn by_key(records: Vec<(Json, Json)>) -> BTreeMap<String, Vec<Json>> {
 }
 
 #[test]
-fn captured_events_arrive_as_they_were_captured() {
+fn captured_events_are_delivered_unchanged() {
     let Some(kafka) = Kafka::shared() else { return };
     let captured = captured("shop-string/json.jsonl.gz");
     let mut expected = BTreeMap::<String, Vec<(Json, Json)>>::new();
@@ -87,7 +87,7 @@ fn every_compression_is_read() {
 }
 
 #[test]
-fn transactions_end_a_topic_with_records_that_nobody_sees() {
+fn aborted_records_and_control_records_are_not_delivered() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "transactions";
     kafka.create_topic(topic, 4, 1);

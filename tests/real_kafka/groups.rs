@@ -18,7 +18,7 @@ fn print(home: &Home, group: &str, topic: &str) {
 }
 
 #[test]
-fn a_group_goes_on_where_it_committed() {
+fn a_group_resumes_at_its_committed_offsets() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "resume";
     kafka.create_topic(topic, 4, 1);
@@ -36,7 +36,7 @@ fn a_group_goes_on_where_it_committed() {
 }
 
 #[test]
-fn partitions_change_hands_without_loss_or_repetition() {
+fn partitions_move_between_hosts_without_loss_or_duplicates() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "rebalance";
     kafka.create_topic(topic, 4, 1);
@@ -77,7 +77,7 @@ fn partitions_change_hands_without_loss_or_repetition() {
 }
 
 #[test]
-fn a_missing_topic_is_named_and_stops_nobody_else() {
+fn a_missing_topic_is_reported_and_affects_no_other_connector() {
     let Some(kafka) = Kafka::shared() else { return };
     let (there, missing) = ("missing.there", "missing.missing");
     kafka.create_topic(there, 4, 1);

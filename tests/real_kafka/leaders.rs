@@ -9,7 +9,7 @@ use tidegate_tests::{
 use crate::support::{PLUGINS, Stream, expect_all_once, recorder};
 
 #[test]
-fn nothing_is_lost_or_doubled_when_leaders_die_and_move() {
+fn nothing_is_lost_or_duplicated_when_leaders_die_and_move() {
     let Some(kafka) = Kafka::start(&Options { brokers: 3, ..Options::default() }) else { return };
     kafka.create_topic("stream", 3, 3);
     let home = Home::new(&PLUGINS);

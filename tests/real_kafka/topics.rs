@@ -12,7 +12,7 @@ fn numbers(range: std::ops::Range<u32>) -> Vec<String> {
 }
 
 #[test]
-fn partitions_that_are_added_are_read_from_their_beginning() {
+fn added_partitions_are_read_from_their_beginning() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "growing";
     kafka.create_topic(topic, 1, 1);
@@ -36,7 +36,7 @@ fn partitions_that_are_added_are_read_from_their_beginning() {
 }
 
 #[test]
-fn a_topic_that_appears_is_read_where_a_pattern_takes_it() {
+fn a_new_topic_that_matches_the_pattern_is_read() {
     let Some(kafka) = Kafka::shared() else { return };
     kafka.create_topic("pattern.first", 1, 1);
     let home = Home::new(&PLUGINS);
@@ -57,7 +57,7 @@ fn a_topic_that_appears_is_read_where_a_pattern_takes_it() {
 
 /// The pattern's topics appear, go and come back while the group reads on, by every protocol.
 #[test]
-fn a_pattern_follows_its_topics_and_never_takes_kafkas_own() {
+fn a_pattern_follows_created_and_deleted_topics_and_skips_internal_ones() {
     let Some(kafka) = Kafka::shared() else { return };
     for protocol in ["cooperative-sticky", "range", "consumer"] {
         let [first, second, heartbeat, own] = [
@@ -106,7 +106,7 @@ fn a_pattern_follows_its_topics_and_never_takes_kafkas_own() {
 }
 
 #[test]
-fn a_run_ends_on_a_log_of_which_compaction_has_left_little() {
+fn once_ends_on_a_compacted_topic() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "compacted";
     let soon = [("cleanup.policy", "compact"), ("min.cleanable.dirty.ratio", "0"), ("segment.ms", "100")];
@@ -126,7 +126,7 @@ fn a_run_ends_on_a_log_of_which_compaction_has_left_little() {
 }
 
 #[test]
-fn a_named_topic_that_is_missing_is_told_by_every_protocol() {
+fn a_missing_topic_is_reported_with_every_group_protocol() {
     let Some(kafka) = Kafka::shared() else { return };
     for protocol in ["cooperative-sticky", "range", "consumer"] {
         let there = format!("named.{protocol}");
@@ -148,7 +148,7 @@ fn a_named_topic_that_is_missing_is_told_by_every_protocol() {
 }
 
 #[test]
-fn a_topic_that_is_deleted_is_waited_for_and_read_from_its_beginning_when_it_is_back() {
+fn a_deleted_topic_is_waited_for_and_read_from_its_beginning_once_it_is_recreated() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "back";
     kafka.create_topic(topic, 1, 1);
@@ -172,7 +172,7 @@ fn a_topic_that_is_deleted_is_waited_for_and_read_from_its_beginning_when_it_is_
 }
 
 #[test]
-fn a_topic_that_was_created_anew_behind_the_hosts_back_is_read_whole() {
+fn a_topic_that_was_recreated_unnoticed_is_read_from_its_beginning() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "behind";
     kafka.create_topic(topic, 1, 1);
@@ -196,7 +196,7 @@ fn a_topic_that_was_created_anew_behind_the_hosts_back_is_read_whole() {
 }
 
 #[test]
-fn records_that_are_deleted_before_they_were_read_are_told_in_the_middle_of_a_run() {
+fn records_deleted_before_they_were_read_fail_a_running_task() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "trimmed";
     kafka.create_topic(topic, 1, 1);
@@ -230,7 +230,7 @@ fn expect_refusal(kafka: &Kafka, home: &Home, position: &str) {
 }
 
 #[test]
-fn a_position_that_the_log_does_not_have_is_told_and_never_skipped() {
+fn a_position_outside_the_log_fails_the_task_and_skips_nothing() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "positions";
     kafka.create_topic(topic, 1, 1);

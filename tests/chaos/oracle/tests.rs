@@ -60,7 +60,7 @@ impl History {
 }
 
 #[test]
-fn a_flawless_history_is_one() {
+fn a_correct_history_has_no_violations() {
     for is_exact in [false, true] {
         let verdict = flawless(is_exact).judge();
         assert_eq!(verdict, Verdict { records: 20, in_sink: 20, samples: 3, ..Verdict::default() });
@@ -68,20 +68,20 @@ fn a_flawless_history_is_one() {
 }
 
 #[test]
-fn a_lost_record_is_missed() {
+fn a_lost_record_is_detected() {
     let history = flawless(false).without_row((1, 9)).looked_at_late();
     assert_eq!(history.broken(), [Broken::Lost((1, 9))]);
 }
 
 #[test]
-fn a_dead_letter_is_not_lost() {
+fn a_dead_lettered_record_is_not_lost() {
     let verdict = flawless(true).without_row((1, 9)).refused((1, 9)).judge();
     assert_eq!(verdict.broken, []);
     assert_eq!((verdict.in_sink, verdict.in_letters, verdict.in_both), (19, 1, 0));
 }
 
 #[test]
-fn a_doubled_record_counts_against_who_promises_none() {
+fn a_duplicate_breaks_exactly_once_only() {
     for (is_exact, broken) in [(true, vec![Broken::Doubled((0, 9))]), (false, vec![])] {
         let mut history = flawless(is_exact);
         history.rows.push(Row { place: (0, 9), content: content((0, 9)) });
@@ -91,7 +91,7 @@ fn a_doubled_record_counts_against_who_promises_none() {
 }
 
 #[test]
-fn a_record_that_is_first_seen_after_a_later_one_is_out_of_order() {
+fn a_record_first_written_after_a_later_one_is_out_of_order() {
     let mut history = flawless(false);
     // Offsets 7 and 8 of partition 0 change places.
     history.rows.swap(14, 16);
@@ -99,7 +99,7 @@ fn a_record_that_is_first_seen_after_a_later_one_is_out_of_order() {
 }
 
 #[test]
-fn what_is_read_again_is_in_order() {
+fn redelivered_records_are_in_order() {
     let mut history = flawless(false);
     // After offset 4 of both, everything from 2 on comes again.
     let again: Vec<Row> = history.rows[4..10].to_vec();
@@ -108,7 +108,7 @@ fn what_is_read_again_is_in_order() {
 }
 
 #[test]
-fn a_dead_letter_may_be_taken_late_by_a_sink_that_keeps_no_offsets() {
+fn a_sink_without_offsets_may_write_a_dead_lettered_record_later() {
     for (is_exact, broken) in [(false, vec![]), (true, vec![Broken::Reordered((0, 7))])] {
         let mut history = flawless(is_exact).without_row((0, 7)).refused((0, 7));
         history.rows.push(Row { place: (0, 7), content: content((0, 7)) });
@@ -118,7 +118,7 @@ fn a_dead_letter_may_be_taken_late_by_a_sink_that_keeps_no_offsets() {
 }
 
 #[test]
-fn a_commit_past_a_hole_is_seen_although_the_hole_was_filled_later() {
+fn a_commit_past_a_missing_record_is_detected_even_if_it_arrives_later() {
     let mut history = flawless(false);
     // Nine were committed when eight were there.
     history.samples.insert(2, Sample { committed: [(1, 9)].into(), rows: 17, letters: BTreeMap::new() });
@@ -126,20 +126,20 @@ fn a_commit_past_a_hole_is_seen_although_the_hole_was_filled_later() {
 }
 
 #[test]
-fn a_commit_past_a_dead_letter_that_was_not_there_yet_is_seen() {
+fn a_commit_before_its_dead_letter_is_detected() {
     let history = flawless(true).without_row((0, 2)).refused((0, 2)).looked_at_late();
     assert_eq!(history.broken(), [Broken::Uncovered((0, 2), 1)]);
 }
 
 #[test]
-fn a_bad_record_belongs_to_the_dead_letters_alone() {
+fn a_bad_record_must_be_dead_lettered_and_not_in_the_sink() {
     let mut history = flawless(false);
     history.log[0].is_bad = true;
     assert_eq!(history.broken(), [Broken::Taken((0, 0))]);
 }
 
 #[test]
-fn altered_and_invented_records_are_told_from_true_ones() {
+fn altered_and_unknown_records_are_detected() {
     let mut history = flawless(false);
     history.rows[0].content += 1;
     history.rows.push(Row { place: (2, 0), content: 0 });

@@ -11,7 +11,7 @@ use super::{
 use crate::{dead_letters::LETTERS, support::PLUGINS};
 
 #[test]
-fn letters_are_written_as_whoever_reads() {
+fn dead_letters_are_produced_with_the_consumers_credentials() {
     let Some(secure) = Secure::shared() else { return };
     let logins = [
         ("letters-scram", sasl(&secure.ca, "SCRAM-SHA-512", &password(USER.0, USER.1))),

@@ -47,7 +47,7 @@ fn a_wrong_password_fails_the_task_until_it_is_right() {
 }
 
 #[test]
-fn tokens_that_are_missing_late_or_meant_for_others_are_told_apart() {
+fn missing_expired_and_foreign_tokens_are_reported_differently() {
     let Some(secure) = Secure::shared() else { return };
     let (kafka, oidc, topic) = (&secure.kafka, &secure.oidc, "tokens");
     kafka.create_topic(topic, 1, 1);

@@ -16,7 +16,7 @@ use super::{
 use crate::support::PLUGINS;
 
 #[test]
-fn certificates_that_do_not_pass_are_told_apart_and_tried_again() {
+fn certificate_errors_are_explained_and_retried() {
     let Some(secure) = Secure::shared() else { return };
     let (kafka, topic) = (&secure.kafka, "certificates");
     kafka.create_topic(topic, 1, 1);

@@ -9,7 +9,7 @@ use super::{
 use crate::support::{PLUGINS, SHORT_SESSION};
 
 #[test]
-fn a_right_that_is_missing_is_named_and_the_task_goes_on_once_it_is_given() {
+fn a_missing_acl_is_reported_and_the_task_continues_once_it_is_granted() {
     let Some(secure) = Secure::shared() else { return };
     let (kafka, topic, group) = (&secure.kafka, "rights", "rights.reader");
     kafka.create_topic(topic, 1, 1);

@@ -5,8 +5,10 @@ use tidegate_tests::StandIn;
 use super::{Trial, fail_every_statement, trial::WHOLE};
 
 #[test]
-fn lost_answers_and_broken_connections_cost_nothing() {
-    let Some(stand_in) = StandIn::exclusive("lost_answers_and_broken_connections_cost_nothing") else {
+fn lost_responses_and_broken_connections_lose_and_duplicate_nothing() {
+    let Some(stand_in) =
+        StandIn::exclusive("lost_responses_and_broken_connections_lose_and_duplicate_nothing")
+    else {
         return;
     };
     // Executed, and nobody hears of it; and not executed at all.
@@ -18,8 +20,8 @@ fn lost_answers_and_broken_connections_cost_nothing() {
 }
 
 #[test]
-fn a_commit_without_an_answer_is_neither_repeated_nor_missed() {
-    let Some(stand_in) = StandIn::exclusive("a_commit_without_an_answer_is_neither_repeated_nor_missed")
+fn a_commit_without_a_response_is_neither_repeated_nor_lost() {
+    let Some(stand_in) = StandIn::exclusive("a_commit_without_a_response_is_neither_repeated_nor_lost")
     else {
         return;
     };
@@ -43,8 +45,8 @@ fn a_commit_without_an_answer_is_neither_repeated_nor_missed() {
 }
 
 #[test]
-fn gateways_that_answer_are_tried_again() {
-    let Some(stand_in) = StandIn::exclusive("gateways_that_answer_are_tried_again") else { return };
+fn gateway_errors_are_retried() {
+    let Some(stand_in) = StandIn::exclusive("gateway_errors_are_retried") else { return };
     let trial = Trial::new(&stand_in, "http");
     stand_in.fault("^LOGIN", "http:503");
     fail_every_statement(&trial, "http:503", "responded with HTTP 503").expect_log("login failed: ");
@@ -70,8 +72,8 @@ fn slow_statements_are_waited_for() {
 }
 
 #[test]
-fn a_question_after_a_slow_statement_may_fail() {
-    let Some(stand_in) = StandIn::exclusive("a_question_after_a_slow_statement_may_fail") else { return };
+fn polling_for_a_slow_statement_may_fail() {
+    let Some(stand_in) = StandIn::exclusive("polling_for_a_slow_statement_may_fail") else { return };
     let mut trial = Trial::new(&stand_in, "slow_and_gone");
     stand_in.fault("^INSERT INTO [^ ]*\"views\"", "slow:2");
     let mut running = trial.start();

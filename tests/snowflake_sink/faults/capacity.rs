@@ -5,8 +5,8 @@ use tidegate_tests::StandIn;
 use super::{Trial, fail_every_statement};
 
 #[test]
-fn what_may_pass_is_tried_again_at_once() {
-    let Some(stand_in) = StandIn::exclusive("what_may_pass_is_tried_again_at_once") else { return };
+fn retriable_errors_are_retried_at_once() {
+    let Some(stand_in) = StandIn::exclusive("retriable_errors_are_retried_at_once") else { return };
     for (name, action, code) in [
         ("conflict", "code:000625:57014", "000625/57014"),
         ("internal", "code:000603:XX000", "000603/XX000"),
@@ -20,8 +20,8 @@ fn what_may_pass_is_tried_again_at_once() {
 }
 
 #[test]
-fn somebody_else_s_lock_is_waited_for() {
-    let Some(stand_in) = StandIn::exclusive("somebody_else_s_lock_is_waited_for") else { return };
+fn a_lock_of_another_session_is_waited_for() {
+    let Some(stand_in) = StandIn::exclusive("a_lock_of_another_session_is_waited_for") else { return };
     let trial = Trial::new(&stand_in, "conflicts");
     let finished = trial.run_past("^MERGE INTO [^ ]*\"orders\"", 1, 8, "code:000625:57014");
     // More often than the sink tries by itself: then the host goes on.
@@ -30,8 +30,8 @@ fn somebody_else_s_lock_is_waited_for() {
 }
 
 #[test]
-fn a_warehouse_without_room_is_left_alone_for_a_while() {
-    let test = "a_warehouse_without_room_is_left_alone_for_a_while";
+fn an_overloaded_warehouse_is_retried_after_a_delay() {
+    let test = "an_overloaded_warehouse_is_retried_after_a_delay";
     let Some(stand_in) = StandIn::exclusive(test) else { return };
     let trial = Trial::new(&stand_in, "no_room");
     let finished = trial.run_past("^INSERT INTO [^ ]*\"views\"", 1, 1, "code:000606:57P03");

@@ -19,8 +19,8 @@ fn end(running: Running) -> Finished {
 }
 
 #[test]
-fn a_column_that_somebody_dropped_is_added_again() {
-    let Some(stand_in) = StandIn::exclusive("a_column_that_somebody_dropped_is_added_again") else { return };
+fn a_dropped_column_is_added_again() {
+    let Some(stand_in) = StandIn::exclusive("a_dropped_column_is_added_again") else { return };
     let (mut trial, mut running) = running(&stand_in, "dropped_column");
     let _status = trial.query(&format!("ALTER TABLE {} DROP COLUMN \"v\"", trial.table("orders")));
     trial.shop.order(&trial.broker, [(1, Order::Update("back")), (90, Order::Insert("late"))]);
@@ -41,8 +41,8 @@ fn a_column_that_somebody_dropped_is_added_again() {
 }
 
 #[test]
-fn tables_that_somebody_dropped_are_created_again() {
-    let Some(stand_in) = StandIn::exclusive("tables_that_somebody_dropped_are_created_again") else {
+fn dropped_tables_are_created_again() {
+    let Some(stand_in) = StandIn::exclusive("dropped_tables_are_created_again") else {
         return;
     };
     let (mut trial, mut running) = running(&stand_in, "dropped_tables");
@@ -67,8 +67,8 @@ fn tables_that_somebody_dropped_are_created_again() {
 }
 
 #[test]
-fn an_offsets_table_that_somebody_dropped_stops_the_task_and_no_more() {
-    let test = "an_offsets_table_that_somebody_dropped_stops_the_task_and_no_more";
+fn a_dropped_offsets_table_fails_the_task_and_loses_nothing() {
+    let test = "a_dropped_offsets_table_fails_the_task_and_loses_nothing";
     let Some(stand_in) = StandIn::exclusive(test) else { return };
     let (mut trial, mut running) = running(&stand_in, "dropped_offsets");
     // The consumer group knows what is written: that is all there will be to go by.
@@ -88,8 +88,8 @@ fn an_offsets_table_that_somebody_dropped_stops_the_task_and_no_more() {
 }
 
 #[test]
-fn a_column_that_somebody_else_added_is_used() {
-    let Some(stand_in) = StandIn::exclusive("a_column_that_somebody_else_added_is_used") else { return };
+fn a_column_added_by_another_user_is_used() {
+    let Some(stand_in) = StandIn::exclusive("a_column_added_by_another_user_is_used") else { return };
     let (mut trial, mut running) = running(&stand_in, "added_column");
     for column in ["\"note\" VARCHAR", "\"extra\" VARCHAR"] {
         let _status = trial.query(&format!("ALTER TABLE {} ADD COLUMN {column}", trial.table("orders")));

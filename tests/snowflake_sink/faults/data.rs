@@ -41,8 +41,9 @@ fn ids(trial: &Trial<'_>) -> Vec<i64> {
 }
 
 #[test]
-fn one_bad_row_of_a_thousand_stops_the_task_and_is_named() {
-    let Some(stand_in) = StandIn::exclusive("one_bad_row_of_a_thousand_stops_the_task_and_is_named") else {
+fn one_bad_row_of_a_thousand_fails_the_task_and_is_reported() {
+    let Some(stand_in) = StandIn::exclusive("one_bad_row_of_a_thousand_fails_the_task_and_is_reported")
+    else {
         return;
     };
     let trial = trial(&stand_in, "one_bad_row");
@@ -61,8 +62,8 @@ fn one_bad_row_of_a_thousand_stops_the_task_and_is_named() {
 }
 
 #[test]
-fn one_bad_row_of_a_thousand_is_left_out_where_the_file_says_so() {
-    let test = "one_bad_row_of_a_thousand_is_left_out_where_the_file_says_so";
+fn one_bad_row_of_a_thousand_is_dropped_with_tolerance_all() {
+    let test = "one_bad_row_of_a_thousand_is_dropped_with_tolerance_all";
     let Some(stand_in) = StandIn::exclusive(test) else { return };
     let trial = trial(&stand_in, "all_but_one");
     trial.connector_as(
@@ -84,8 +85,8 @@ fn one_bad_row_of_a_thousand_is_left_out_where_the_file_says_so() {
 }
 
 #[test]
-fn the_value_of_a_bad_row_is_not_in_the_statement_that_is_logged() {
-    let test = "the_value_of_a_bad_row_is_not_in_the_statement_that_is_logged";
+fn the_value_of_a_bad_row_is_not_logged() {
+    let test = "the_value_of_a_bad_row_is_not_logged";
     let Some(stand_in) = StandIn::exclusive(test) else { return };
     let trial = trial(&stand_in, "no_values");
     trial.connector("", WHOLE);

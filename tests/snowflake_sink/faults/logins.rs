@@ -26,8 +26,8 @@ fn with_key(stand_in: &StandIn, name: &str, more: &str) -> String {
 }
 
 #[test]
-fn a_wrong_password_is_told_once_and_not_tried_again() {
-    let Some(stand_in) = StandIn::exclusive("a_wrong_password_is_told_once_and_not_tried_again") else {
+fn a_wrong_password_is_reported_once_and_not_retried() {
+    let Some(stand_in) = StandIn::exclusive("a_wrong_password_is_reported_once_and_not_retried") else {
         return;
     };
     let login = format!("{}{WRONG}", stand_in.options_without_password());
@@ -59,10 +59,10 @@ fn a_wrong_password_is_told_once_and_not_tried_again() {
 }
 
 #[test]
-fn keys_open_the_door_if_they_are_the_user_s() {
+fn key_pair_logins_succeed_only_with_the_users_key() {
     let public = format!("LOADER={}", key("loader_public.pem").display());
     let Some(stand_in) =
-        StandIn::start("keys_open_the_door_if_they_are_the_user_s", &["--public-key", &public])
+        StandIn::start("key_pair_logins_succeed_only_with_the_users_key", &["--public-key", &public])
     else {
         return;
     };
@@ -120,8 +120,10 @@ fn refuse_login(mut stream: TcpStream) {
 }
 
 #[test]
-fn a_locked_user_is_told_how_to_unlock() {
-    let Some(stand_in) = StandIn::exclusive("a_locked_user_is_told_how_to_unlock") else { return };
+fn a_locked_user_is_reported_with_the_way_to_unlock() {
+    let Some(stand_in) = StandIn::exclusive("a_locked_user_is_reported_with_the_way_to_unlock") else {
+        return;
+    };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || listener.incoming().flatten().for_each(refuse_login));
@@ -134,8 +136,8 @@ fn a_locked_user_is_told_how_to_unlock() {
 }
 
 #[test]
-fn a_login_that_nobody_answers_is_waited_for() {
-    let Some(stand_in) = StandIn::exclusive("a_login_that_nobody_answers_is_waited_for") else { return };
+fn a_login_without_a_response_is_retried() {
+    let Some(stand_in) = StandIn::exclusive("a_login_without_a_response_is_retried") else { return };
     let trial = Trial::new(&stand_in, "no_answer");
     let finished = trial.run_past("^LOGIN", 1, 3, "http:503");
     finished.expect_log("responded with HTTP 503");
@@ -154,8 +156,8 @@ fn a_login_that_nobody_answers_is_waited_for() {
 }
 
 #[test]
-fn a_file_without_a_secret_is_refused_before_anybody_is_asked() {
-    let test = "a_file_without_a_secret_is_refused_before_anybody_is_asked";
+fn a_file_without_a_secret_is_rejected_before_any_login() {
+    let test = "a_file_without_a_secret_is_rejected_before_any_login";
     let Some(stand_in) = StandIn::exclusive(test) else { return };
     let trial = Trial::new(&stand_in, "no_secret");
     trial.connector_as(&stand_in.options_without_password(), "", NEVER);

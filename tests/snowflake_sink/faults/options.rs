@@ -16,11 +16,11 @@ fn run(trial: &Trial<'_>, variables: &[(&str, &str)]) -> Finished {
 }
 
 #[test]
-fn variables_fill_what_the_file_leaves_open() {
+fn variables_supply_what_the_file_omits() {
     let key = root().join("tests/snowflake_sink/faults/keys");
     let public = format!("LOADER={}", key.join("loader_public.pem").display());
     let options = ["--public-key", public.as_str(), "--roles", "ETL", "--warehouses", "LOAD_WH,OTHER_WH"];
-    let Some(stand_in) = StandIn::start("variables_fill_what_the_file_leaves_open", &options) else { return };
+    let Some(stand_in) = StandIn::start("variables_supply_what_the_file_omits", &options) else { return };
     let encrypted = key.join("loader_encrypted.pem").display().to_string();
     let plain = fs::read_to_string(key.join("loader.pem")).unwrap();
     let secrets: [&[(&str, &str)]; 3] = [
@@ -87,7 +87,7 @@ fn batch_size_changes_the_batch() {
 }
 
 #[test]
-fn wrong_options_are_named() {
+fn invalid_options_are_reported_by_name() {
     let home = Home::new(&["snowflake-sink"]);
     let good = "account = \"a\"\nuser = \"u\"\ndatabase = \"d\"\npassword = \"p\"\n";
     home.connector("fine", &format!("{SOURCE}[sink.config]\n{good}tables.orders.key_columns = [\"id\"]\n"));
@@ -118,8 +118,8 @@ fn wrong_options_are_named() {
 }
 
 #[test]
-fn options_that_only_make_no_sense_together_stop_the_task() {
-    let Some(stand_in) = StandIn::exclusive("options_that_only_make_no_sense_together_stop_the_task") else {
+fn contradictory_options_fail_the_task() {
+    let Some(stand_in) = StandIn::exclusive("contradictory_options_fail_the_task") else {
         return;
     };
     for (number, (sink, message)) in [
@@ -139,7 +139,7 @@ fn options_that_only_make_no_sense_together_stop_the_task() {
 }
 
 #[test]
-fn the_example_is_fine_with_and_without_its_variables() {
+fn the_example_is_valid_with_and_without_its_variables() {
     let text = fs::read_to_string(root().join("connectors.d/snowflake.toml")).expect("the example");
     let home = Home::new(&["snowflake-sink"]);
     home.write("connectors.d/snowflake.toml", &text);
@@ -158,7 +158,7 @@ fn the_example_is_fine_with_and_without_its_variables() {
 }
 
 #[test]
-fn the_plugin_tells_its_options() {
+fn the_plugin_describes_its_options() {
     let home = Home::new(&["snowflake-sink"]);
     let finished = home.run(&["plugins", "snowflake"]).expect_code(0);
     for option in [

@@ -81,8 +81,8 @@ fn no_secret_no_statement_and_no_value_is_in_the_log() {
 }
 
 #[test]
-fn a_refused_secret_is_not_in_the_log() {
-    let Some(stand_in) = StandIn::exclusive("a_refused_secret_is_not_in_the_log") else { return };
+fn a_rejected_secret_is_not_in_the_log() {
+    let Some(stand_in) = StandIn::exclusive("a_rejected_secret_is_not_in_the_log") else { return };
     let other = serde_json::json!(pem("other.pem"));
     for (number, secret) in
         ["password = \"wrong-not-a-secret\"\n".to_owned(), format!("private_key = {other}\n")]

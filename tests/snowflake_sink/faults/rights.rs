@@ -17,7 +17,7 @@ fn expect_refused(trial: &Trial<'_>, login: &str, parts: &[&str]) {
 }
 
 #[test]
-fn missing_things_are_named_with_their_grant() {
+fn missing_objects_are_reported_with_the_grant() {
     let options = [
         "--warehouses",
         "LOAD_WH",
@@ -28,7 +28,7 @@ fn missing_things_are_named_with_their_grant() {
         "--roles",
         "PUBLIC,ETL",
     ];
-    let Some(stand_in) = StandIn::start("missing_things_are_named_with_their_grant", &options) else {
+    let Some(stand_in) = StandIn::start("missing_objects_are_reported_with_the_grant", &options) else {
         return;
     };
     let given = stand_in.options();
@@ -72,10 +72,10 @@ fn missing_things_are_named_with_their_grant() {
 }
 
 #[test]
-fn missing_rights_are_named_with_their_grant() {
+fn missing_privileges_are_reported_with_the_grant() {
     let options =
         ["--deny", "A:CREATE TABLE", "--deny", "B:MERGE", "--deny", "C:INSERT", "--deny", "D:ALTER TABLE"];
-    let Some(stand_in) = StandIn::start("missing_rights_are_named_with_their_grant", &options) else {
+    let Some(stand_in) = StandIn::start("missing_privileges_are_reported_with_the_grant", &options) else {
         return;
     };
     let role = |role: &str| format!("{}role = \"{role}\"\n", stand_in.options());

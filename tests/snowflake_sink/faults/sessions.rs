@@ -7,8 +7,8 @@ use tidegate_tests::StandIn;
 use super::{Trial, fail_every_statement};
 
 #[test]
-fn a_session_that_ends_takes_no_row_along() {
-    let Some(stand_in) = StandIn::exclusive("a_session_that_ends_takes_no_row_along") else { return };
+fn a_session_that_ends_loses_no_row() {
+    let Some(stand_in) = StandIn::exclusive("a_session_that_ends_loses_no_row") else { return };
     for (action, code) in [("kill", "390111"), ("expire_session", "390112"), ("expire_master", "390114")] {
         let trial = Trial::new(&stand_in, action);
         let finished = fail_every_statement(&trial, action, code);
@@ -19,8 +19,8 @@ fn a_session_that_ends_takes_no_row_along() {
 }
 
 #[test]
-fn sessions_that_are_gone_between_batches_are_opened_again() {
-    let Some(stand_in) = StandIn::exclusive("sessions_that_are_gone_between_batches_are_opened_again") else {
+fn sessions_that_ended_between_batches_are_reopened() {
+    let Some(stand_in) = StandIn::exclusive("sessions_that_ended_between_batches_are_reopened") else {
         return;
     };
     let mut trial = Trial::new(&stand_in, "restarted");
@@ -91,8 +91,8 @@ fn a_master_token_that_expires_ends_in_a_new_session() {
 }
 
 #[test]
-fn a_pause_costs_no_login() {
-    let Some(stand_in) = StandIn::exclusive("a_pause_costs_no_login") else { return };
+fn a_pause_causes_no_login() {
+    let Some(stand_in) = StandIn::exclusive("a_pause_causes_no_login") else { return };
     let mut trial = Trial::new(&stand_in, "pause");
     let mut running = trial.start();
     trial.wait_for_shop(&mut running);

@@ -69,8 +69,8 @@ fn expect_first_and_third(trial: &Trial<'_>, finished: &Finished, upper: bool) {
 }
 
 #[test]
-fn rows_that_cannot_be_written_are_refused_by_name() {
-    let Some(stand_in) = StandIn::exclusive("rows_that_cannot_be_written_are_refused_by_name") else {
+fn rows_that_cannot_be_written_are_rejected_by_offset() {
+    let Some(stand_in) = StandIn::exclusive("rows_that_cannot_be_written_are_rejected_by_offset") else {
         return;
     };
     let key = Some(json!({ "id": 2 }));
@@ -127,8 +127,8 @@ fn rows_that_cannot_be_written_are_refused_by_name() {
 }
 
 #[test]
-fn a_metadata_column_of_another_type_stops_the_task() {
-    let Some(stand_in) = StandIn::exclusive("a_metadata_column_of_another_type_stops_the_task") else {
+fn a_metadata_column_of_another_type_fails_the_task() {
+    let Some(stand_in) = StandIn::exclusive("a_metadata_column_of_another_type_fails_the_task") else {
         return;
     };
     let trial = Trial::new(&stand_in, "metadata_type");
@@ -185,8 +185,8 @@ fn split(statements: &str) -> Vec<&str> {
 }
 
 #[test]
-fn without_evolution_the_statement_to_run_is_told() {
-    let Some(stand_in) = StandIn::exclusive("without_evolution_the_statement_to_run_is_told") else {
+fn without_schema_evolution_the_statement_to_run_is_logged() {
+    let Some(stand_in) = StandIn::exclusive("without_schema_evolution_the_statement_to_run_is_logged") else {
         return;
     };
     let trial = narrow(&stand_in, "fixed");
@@ -212,8 +212,10 @@ fn without_evolution_the_statement_to_run_is_told() {
 }
 
 #[test]
-fn what_fits_no_column_goes_beside_it() {
-    let Some(stand_in) = StandIn::exclusive("what_fits_no_column_goes_beside_it") else { return };
+fn values_that_do_not_fit_go_to_the_variant_column() {
+    let Some(stand_in) = StandIn::exclusive("values_that_do_not_fit_go_to_the_variant_column") else {
+        return;
+    };
     for (conflict, column, expected) in [("variant", "v__variant", "\"maybe\""), ("text", "v__text", "maybe")]
     {
         let trial = Trial::empty(&stand_in, &format!("beside_{conflict}"));

@@ -29,9 +29,8 @@ fn a_statement_that_is_too_large_is_split() {
 }
 
 #[test]
-fn a_statement_of_one_row_that_is_too_large_names_its_record() {
-    let Some(stand_in) = StandIn::exclusive("a_statement_of_one_row_that_is_too_large_names_its_record")
-    else {
+fn a_single_row_that_is_too_large_is_reported_by_offset() {
+    let Some(stand_in) = StandIn::exclusive("a_single_row_that_is_too_large_is_reported_by_offset") else {
         return;
     };
     let trial = Trial::new(&stand_in, "never_small_enough");

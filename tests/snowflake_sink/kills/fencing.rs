@@ -104,8 +104,8 @@ fn a_zombie_that_holds_the_offsets_cannot_commit() {
 }
 
 #[test]
-fn what_a_zombie_has_committed_is_not_written_again() {
-    let test = "what_a_zombie_has_committed_is_not_written_again";
+fn rows_committed_by_a_zombie_are_not_written_again() {
+    let test = "rows_committed_by_a_zombie_are_not_written_again";
     let Some(frozen) = freeze(test, "^COMMIT", 3) else { return };
     let Frozen { scenario, mut zombie, other, _other_home, .. } = frozen;
     zombie.signal("CONT");

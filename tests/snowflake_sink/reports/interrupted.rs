@@ -98,8 +98,8 @@ fn wait_a_while(mut is_there: impl FnMut() -> bool) -> bool {
 }
 
 #[test]
-fn nothing_changes_when_the_groups_offsets_are_set_back() {
-    read_again("nothing_changes_when_the_groups_offsets_are_set_back", false);
+fn nothing_changes_when_the_groups_offsets_are_reset() {
+    read_again("nothing_changes_when_the_groups_offsets_are_reset", false);
 }
 
 #[test]
@@ -143,8 +143,8 @@ fn read_again(test: &str, loses_offsets: bool) {
 }
 
 #[test]
-fn rows_of_snapshots_win_on_the_host_that_takes_a_partition_over() {
-    let test = "rows_of_snapshots_win_on_the_host_that_takes_a_partition_over";
+fn snapshot_rows_win_on_the_host_that_takes_over_a_partition() {
+    let test = "snapshot_rows_win_on_the_host_that_takes_over_a_partition";
     let Some(service) = Snowflake::find(test) else { return };
     // The same changes in two partitions, with rows of their own.
     let table = Source::postgres("stock", &["part", "id"]);
@@ -188,8 +188,8 @@ fn rows_of_snapshots_win_on_the_host_that_takes_a_partition_over() {
 }
 
 #[test]
-fn a_topic_that_was_created_again_goes_on_from_its_rows() {
-    let test = "a_topic_that_was_created_again_goes_on_from_its_rows";
+fn a_recreated_topic_continues_on_the_existing_rows() {
+    let test = "a_recreated_topic_continues_on_the_existing_rows";
     let Some(service) = Snowflake::find(test) else { return };
     let source = "on_lost_position = \"earliest\"";
     // Offsets begin again at 0. Whatever orders events by them must not take what follows for old.

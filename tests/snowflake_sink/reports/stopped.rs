@@ -9,8 +9,8 @@ use super::{
 };
 
 #[test]
-fn a_task_stops_at_the_first_record_that_is_refused() {
-    let Some(service) = Snowflake::find("a_task_stops_at_the_first_record_that_is_refused") else { return };
+fn a_task_fails_at_the_first_rejected_record() {
+    let Some(service) = Snowflake::find("a_task_fails_at_the_first_rejected_record") else { return };
     let is_refused = |case: &Case| !case.refused.is_empty();
     let cases: Vec<Case> = folder::cases().into_iter().filter(is_refused).collect();
     // The connector's file says nothing of errors.

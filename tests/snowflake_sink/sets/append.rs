@@ -41,7 +41,7 @@ fn found(pipe: &Pipe, set: &str) -> BTreeMap<(String, String), usize> {
 }
 
 #[test]
-fn every_event_is_a_row_also_after_a_crash_and_offsets_set_back() {
+fn every_event_is_one_row_after_a_crash_and_an_offset_reset() {
     let Some(pipe) = Pipe::find("append_shop") else { return };
     let set = "shop-string";
     pipe.load(set, "json", 1);

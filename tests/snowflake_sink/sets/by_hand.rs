@@ -33,7 +33,7 @@ fn columns_without_quotes_are_found() {
 }
 
 #[test]
-fn a_default_is_left_alone() {
+fn column_defaults_are_kept() {
     let columns = "\"id\" NUMBER(38,0), \"name\" VARCHAR, \"region\" VARCHAR DEFAULT 'emea', \"team\" VARCHAR DEFAULT 'none'";
     for batch in [1, 100] {
         let Some(pipe) = with_table(&format!("hand_default_{batch}"), "users", columns) else { return };
@@ -58,7 +58,7 @@ fn a_default_is_left_alone() {
 }
 
 #[test]
-fn a_column_of_somebody_else_is_left_alone_and_others_get_null() {
+fn unmanaged_columns_are_not_written_and_columns_without_a_value_become_null() {
     let columns = "\"id\" NUMBER(38,0), \"name\" VARCHAR, \"mine\" VARCHAR, \"old\" VARCHAR";
     let Some(pipe) = with_table("hand_unmanaged", "users", columns) else { return };
     let sink = "[sink.config.tables]\nusers.unmanaged_columns = [\"mine\"]\n";

@@ -19,7 +19,7 @@ fn rates() -> Source {
 }
 
 #[test]
-fn a_key_that_does_not_fit_its_type_is_refused_with_the_option_that_helps() {
+fn a_key_that_does_not_fit_its_type_is_rejected_with_the_option_to_set() {
     for (name, events) in [("first", 1..2), ("later", 0..2)] {
         let Some(pipe) = Pipe::find(&format!("declared_{name}")) else { return };
         pipe.connector(Connector { batch: Some(1), ..Connector::default() });

@@ -10,7 +10,7 @@ use super::{Connector, Pipe, Source, pipe::events};
 const SOFT: &str = "delete_mode = \"soft\"\n";
 
 #[test]
-fn rows_that_are_not_marked_are_what_the_source_held() {
+fn rows_that_are_not_soft_deleted_equal_the_source() {
     let Some(pipe) = Pipe::find("soft_shop") else { return };
     let set = "shop-string";
     pipe.load(set, "json-schema", 1);
@@ -57,7 +57,7 @@ fn delete_and_come_again(test: &str, sink: &str, batch: usize, deleted: &[&str],
 }
 
 #[test]
-fn a_deleted_row_goes_and_may_come_again() {
+fn a_deleted_row_is_removed_and_can_be_inserted_again() {
     for batch in [1, 100] {
         let again = ["1 again c", "2 new c", "9 again c"];
         delete_and_come_again(&format!("hard_{batch}"), "", batch, &["2 new c"], &again);
@@ -65,7 +65,7 @@ fn a_deleted_row_goes_and_may_come_again() {
 }
 
 #[test]
-fn a_marked_row_keeps_its_values_and_may_come_again() {
+fn a_soft_deleted_row_keeps_its_values_and_can_be_inserted_again() {
     for batch in [1, 100] {
         let again = ["1 again c", "2 new c", "9 again c"];
         let deleted = ["1 new d", "2 new c", "9 - d"];

@@ -13,7 +13,7 @@ fn one_by_one(test: &str, sink: &str) -> Option<Pipe> {
 }
 
 #[test]
-fn columns_that_come_are_added_and_those_that_go_stay() {
+fn new_columns_are_added_and_removed_columns_stay() {
     for batch in [1, 100] {
         let Some(pipe) = Pipe::find(&format!("added_{batch}")) else { return };
         pipe.connector(Connector { batch: Some(batch), ..Connector::default() });
@@ -123,17 +123,17 @@ fn beside(test: &str, sink: &str, column: &str, kind: &str, shown: &str) {
 }
 
 #[test]
-fn what_does_not_fit_goes_beside_as_a_variant() {
+fn values_that_do_not_fit_go_to_a_variant_column() {
     beside("conflict_variant", "", "score__variant", "variant", "\"seven\"");
 }
 
 #[test]
-fn what_does_not_fit_goes_beside_as_text() {
+fn values_that_do_not_fit_go_to_a_text_column() {
     beside("conflict_text", "type_conflict = \"text\"\n", "score__text", "text", "seven");
 }
 
 #[test]
-fn what_does_not_fit_is_refused_where_the_file_says_so() {
+fn values_that_do_not_fit_are_rejected_if_configured() {
     let sink = "type_conflict = \"fail\"\n";
     let Some(pipe) = one_by_one("conflict_fail", sink) else { return };
     let mut users = Source::new("users", &["id"]);

@@ -30,7 +30,7 @@ fn rows(source: &mut Source, column: &str, values: &[Json]) -> Vec<Event> {
 }
 
 #[test]
-fn values_beside_their_column_are_told_with_the_remedy() {
+fn values_that_do_not_fit_are_reported_with_the_fix() {
     let values = [json!(1), json!(1.5), json!(2), json!(2.5), json!("n/a")];
     let Some((pipe, finished)) = written("beside_told", "", |source| rows(source, "qty", &values)) else {
         return;
@@ -50,7 +50,7 @@ fn values_beside_their_column_are_told_with_the_remedy() {
 }
 
 #[test]
-fn a_placeholder_within_a_document_is_told() {
+fn a_placeholder_within_a_document_is_reported() {
     let document = json!({ "text": "__debezium_unavailable_value", "n": 1 });
     let make = |source: &mut Source| rows(source, "document", &[json!({ "text": "x" }), document]);
     let Some((_, finished)) = written("nested_told", "", make) else { return };
@@ -58,7 +58,7 @@ fn a_placeholder_within_a_document_is_told() {
 }
 
 #[test]
-fn values_for_a_column_of_somebody_else_are_told() {
+fn values_for_unmanaged_columns_are_reported() {
     let sink = "tables.tariffs.unmanaged_columns = [\"mine\"]\n";
     let make = |source: &mut Source| rows(source, "mine", &[json!("a"), json!(null), json!("b")]);
     let Some((pipe, finished)) = written("unmanaged_told", sink, make) else { return };
@@ -67,7 +67,7 @@ fn values_for_a_column_of_somebody_else_are_told() {
 }
 
 #[test]
-fn a_column_that_updates_do_not_have_is_told() {
+fn a_column_missing_from_updates_is_reported() {
     let make = |source: &mut Source| {
         vec![
             source.insert(json!({ "id": 1, "name": "a", "tier": 3 })),
@@ -81,7 +81,7 @@ fn a_column_that_updates_do_not_have_is_told() {
 }
 
 #[test]
-fn records_that_are_skipped_are_told_once_per_topic() {
+fn skipped_records_are_reported_once_per_topic() {
     let Some(pipe) = Pipe::find("skipped_told") else { return };
     pipe.connector(Connector { sink: "other_records = \"skip\"\n", ..Connector::default() });
     let mut source = Source::new("tariffs", &["id"]);

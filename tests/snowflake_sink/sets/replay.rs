@@ -54,12 +54,12 @@ fn set_back_and_read_again(test: &str, set: &str) {
 }
 
 #[test]
-fn nothing_changes_when_the_shops_offsets_are_set_back() {
+fn nothing_changes_when_the_shops_offsets_are_reset() {
     set_back_and_read_again("set_back_shop", "shop-precise");
 }
 
 #[test]
-fn nothing_changes_when_the_offsets_of_a_truncated_table_are_set_back() {
+fn nothing_changes_when_the_offsets_of_a_truncated_table_are_reset() {
     set_back_and_read_again("set_back_types", "types-adaptive");
 }
 
@@ -93,17 +93,17 @@ fn expect_remembered(before: &BTreeMap<String, Rows>, after: &BTreeMap<String, R
 }
 
 #[test]
-fn the_shops_tables_stay_when_its_events_come_again_with_and_without_keys() {
+fn the_shops_tables_are_unchanged_by_a_replay() {
     produce_again("again_shop", "shop-precise", "");
 }
 
 #[test]
-fn a_truncated_table_stays_when_its_events_come_again() {
+fn a_truncated_table_is_unchanged_by_a_replay() {
     produce_again("again_types", "types-adaptive", "");
 }
 
 #[test]
-fn rows_that_are_marked_as_deleted_stay_when_their_events_come_again() {
+fn soft_deleted_rows_are_unchanged_by_a_replay() {
     produce_again("again_soft", "types-adaptive", "delete_mode = \"soft\"\n");
 }
 
@@ -135,17 +135,17 @@ fn late_events_change_nothing(test: &str, sink: &str) {
 }
 
 #[test]
-fn late_events_bring_no_row_back() {
+fn late_events_do_not_restore_deleted_rows() {
     late_events_change_nothing("late_hard", "");
 }
 
 #[test]
-fn late_events_bring_no_marked_row_back() {
+fn late_events_do_not_restore_soft_deleted_rows() {
     late_events_change_nothing("late_soft", "delete_mode = \"soft\"\n");
 }
 
 #[test]
-fn a_topic_that_was_created_anew_is_read_from_its_beginning_if_the_file_says_so() {
+fn a_recreated_topic_is_read_from_its_beginning_if_configured() {
     let Some(mut pipe) = Pipe::find("start_over") else { return };
     let mut orders = Source::new("orders", &["id"]);
     let inserts: Vec<_> = (1..=5).map(|id| orders.insert(json!({ "id": id, "v": "new" }))).collect();

@@ -31,7 +31,7 @@ fn run(test: &str, key: &'static [&'static str], sink: &str, batch: usize) -> Op
 }
 
 #[test]
-fn rows_from_before_go() {
+fn a_truncate_removes_earlier_rows() {
     for batch in [1, 100] {
         let Some(rows) = run(&format!("truncate_{batch}"), &["id"], "", batch) else { return };
         assert_eq!(rows, ["2 behind c", "3 behind c"]);
@@ -39,7 +39,7 @@ fn rows_from_before_go() {
 }
 
 #[test]
-fn rows_from_before_are_marked() {
+fn a_truncate_soft_deletes_earlier_rows() {
     for batch in [1, 100] {
         let sink = "delete_mode = \"soft\"\n";
         let Some(rows) = run(&format!("truncate_soft_{batch}"), &["id"], sink, batch) else { return };
@@ -48,7 +48,7 @@ fn rows_from_before_are_marked() {
 }
 
 #[test]
-fn truncates_are_ignored_where_the_file_says_so() {
+fn truncates_are_ignored_if_configured() {
     for batch in [1, 100] {
         let sink = "truncate = \"ignore\"\n";
         let Some(rows) = run(&format!("truncate_ignore_{batch}"), &["id"], sink, batch) else { return };
@@ -75,7 +75,7 @@ fn run_keyless(test: &str, sink: &str, batch: usize) -> Option<Vec<String>> {
 }
 
 #[test]
-fn rows_without_a_key_go_too() {
+fn a_truncate_removes_rows_without_a_key() {
     for batch in [1, 100] {
         let Some(rows) = run_keyless(&format!("truncate_keyless_{batch}"), "", batch) else { return };
         assert_eq!(rows, ["2 c", "2 c"]);
@@ -85,7 +85,7 @@ fn rows_without_a_key_go_too() {
 }
 
 #[test]
-fn an_audit_log_keeps_all() {
+fn append_mode_keeps_rows_after_a_truncate() {
     let Some(rows) = run("truncate_append", &["id"], "mode = \"append\"\n", 100) else { return };
     assert_eq!(
         rows.iter().filter(|row| !row.ends_with(" t")).collect::<Vec<_>>(),
@@ -95,7 +95,7 @@ fn an_audit_log_keeps_all() {
 }
 
 #[test]
-fn truncates_are_refused_where_the_file_says_so() {
+fn truncates_are_rejected_if_configured() {
     let Some(pipe) = Pipe::find("truncate_fail") else { return };
     let mut orders = Source::new("orders", &["id"]);
     let events = events(&mut orders);
