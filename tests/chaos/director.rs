@@ -1,4 +1,4 @@
-//! Carries a plan out: every target has a thread of its own, which does one thing after the other and makes it good again.
+//! Executes a plan. Each target has a thread, which injects and ends its faults one after the other.
 
 use std::{
     thread,
@@ -13,10 +13,10 @@ use crate::{
     scene::{PARTITIONS, Scene},
 };
 
-/// How often a host is looked after in between.
+/// Interval of the checks of a host between faults.
 const ROUND: Duration = Duration::from_secs(2);
 
-/// An episode that was carried out: from when to when, in milliseconds since 1970.
+/// A fault that was injected, with start and end in milliseconds since 1970.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Done {
     pub(crate) target: Target,
@@ -25,7 +25,7 @@ pub(crate) struct Done {
     pub(crate) to_ms: i64,
 }
 
-/// Carries out the plan, to its end.
+/// Executes the whole plan.
 pub(crate) fn carry_out(plan: &Plan, scene: &Scene) -> Vec<Done> {
     let began = Instant::now();
     let end = began + plan.length;
@@ -40,13 +40,13 @@ fn walk(track: &Track, scene: &Scene, began: Instant, end: Instant) -> Vec<Done>
     let mut done = Vec::new();
     for Episode { from, to, deed } in &track.episodes {
         wait_until(scene, track.target, began + *from);
-        // Making the one before good may have taken until now.
+        // Ending the previous fault may have taken until now.
         let late = Instant::now().saturating_duration_since(began + *from);
         let from_ms = now_ms();
         begin(scene, track.target, *deed, *from);
         sleep_until(began + *to + late);
         make_good(scene, track.target, *deed);
-        // It is its arrival that the others notice.
+        // The others notice when the host joins.
         let from_ms = if *deed == Deed::Absence { now_ms() } else { from_ms };
         done.push(Done { target: track.target, deed: *deed, from_ms, to_ms: now_ms() });
     }
@@ -54,7 +54,7 @@ fn walk(track: &Track, scene: &Scene, began: Instant, end: Instant) -> Vec<Done>
     done
 }
 
-/// Waits, and looks after a host meanwhile.
+/// Waits, and checks the host meanwhile.
 fn wait_until(scene: &Scene, target: Target, time: Instant) {
     while let Target::Host(number) = target
         && Instant::now() + ROUND < time
@@ -82,7 +82,7 @@ fn begin(scene: &Scene, target: Target, deed: Deed, from: Duration) {
         (Target::Sink(connector, number), deed) => {
             put(scene, connector, number, faults(deed, from.as_millis() as u64));
         }
-        // A host that is absent is just not there yet.
+        // A host that is absent has not been started yet.
         _ => {}
     }
 }

@@ -1,4 +1,4 @@
-//! What there is at the end, as the oracle wants it.
+//! Collects the data for the oracle at the end.
 
 use std::{
     collections::HashMap,
@@ -13,16 +13,17 @@ use crate::{
     stream,
 };
 
-/// Headers of a dead letter that say where the record was.
+/// Headers of a dead letter with the origin of the record.
 const TOPIC_HEADER: &str = "__connect.errors.topic";
 const PARTITION_HEADER: &str = "__connect.errors.partition";
 const OFFSET_HEADER: &str = "__connect.errors.offset";
 
-/// All that the stream holds.
+/// All records of the topic.
 pub(crate) struct Log(Vec<Record>);
 
 impl Log {
-    /// Reads the stream, and checks that it is what was sent: every record, each key's in order and in one partition.
+    /// Reads the topic, and checks that it holds every record that was sent, with those of a key in order and in one
+    /// partition.
     pub(crate) fn read(scene: &Scene, sent: u64) -> Self {
         let records = scene.kafka.records(TOPIC);
         assert_eq!(records.len() as u64, sent, "records of the stream and acknowledgements");
@@ -39,7 +40,7 @@ impl Log {
         Self(records)
     }
 
-    /// The whole history of a connector.
+    /// The history of a connector.
     pub(crate) fn history(&self, scene: &Scene, connector: &str, samples: Vec<Sample>) -> History {
         let is_sick = SICK.contains(&connector);
         let logged = |record: &Record| Logged {

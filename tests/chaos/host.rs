@@ -1,4 +1,4 @@
-//! One host through its lives.
+//! A host, and its restarts.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use tidegate_tests::{Finished, Home, Running, wait_for};
 
 use crate::processes;
 
-/// What the log of a host is searched for, and counted.
+/// Texts whose occurrences in the logs are counted.
 pub(crate) const TELLING: [&str; 6] = [
     "its thread was abandoned",
     "was claimed by another task",
@@ -21,31 +21,31 @@ pub(crate) const TELLING: [&str; 6] = [
     "the last commit failed",
 ];
 
-/// A host that may run.
+/// A host, running or not.
 pub(crate) struct Host {
     number: usize,
     home: Home,
     servers: String,
     logs: PathBuf,
     running: Option<Running>,
-    /// What became of it so far.
+    /// What happened to it so far.
     pub(crate) past: Past,
 }
 
-/// What became of a host.
+/// What happened to a host.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Past {
-    /// When it was killed, in milliseconds since 1970, and the processes that it was.
+    /// The times of its kills in milliseconds since 1970, and the pids of its processes.
     pub(crate) kills: Vec<(i64, Vec<u32>)>,
-    /// Lives that have ended.
+    /// Number of runs that have ended.
     pub(crate) lives: usize,
-    /// Stops that were asked for and cut work short: exit code 1.
+    /// Number of stops with exit code 1, in which a plugin was abandoned.
     pub(crate) cut_short: usize,
-    /// Connectors that had failed permanently, and were started again by hand.
+    /// Number of restarts of connectors that had failed for good.
     pub(crate) revived: usize,
-    /// What must not happen to it.
+    /// Unexpected events.
     pub(crate) complaints: Vec<String>,
-    /// How often its log had each of [`TELLING`].
+    /// Number of occurrences of each of [`COUNTED_TEXTS`] in its logs.
     pub(crate) told: [usize; TELLING.len()],
 }
 
@@ -54,7 +54,7 @@ impl Host {
         Self { number, home, servers, logs, running: None, past: Past::default() }
     }
 
-    /// Its process, if it runs.
+    /// Its pid, if it runs.
     pub(crate) fn pid(&self) -> Option<u32> {
         self.running.as_ref().map(Running::pid)
     }
@@ -66,7 +66,7 @@ impl Host {
         }
     }
 
-    /// Kills it. Whatever it has started has to go by itself.
+    /// Kills it. Its children must end by themselves.
     pub(crate) fn kill(&mut self) {
         let Some(running) = self.running.take() else { return };
         let tree = processes::tree(running.pid());
@@ -80,7 +80,7 @@ impl Host {
         }
     }
 
-    /// Asks it to end.
+    /// Sends SIGTERM, and waits.
     pub(crate) fn terminate(&mut self) {
         let Some(running) = self.running.take() else { return };
         let finished = running.terminate();
@@ -92,20 +92,20 @@ impl Host {
         self.bury(&finished);
     }
 
-    /// Stops it in its tracks, or lets it go on.
+    /// Suspends or resumes it.
     pub(crate) fn freeze(&self, freeze: bool) {
         if let Some(pid) = self.pid() {
             processes::signal(if freeze { "STOP" } else { "CONT" }, &processes::tree(pid));
         }
     }
 
-    /// Tells it something about all its connectors.
+    /// Sends a command for all connectors.
     pub(crate) fn tell(&self, command: &str) {
-        // It may not listen yet.
+        // The control socket may not exist yet.
         let _code = self.home.run(&[command]).code;
     }
 
-    /// Starts it again should it have ended by itself, and its connectors should they have failed permanently.
+    /// Restarts the host if it has ended, and its connectors if they have failed for good.
     pub(crate) fn look_after(&mut self) {
         let Some(running) = &mut self.running else { return };
         if !running.is_running() {
@@ -126,13 +126,13 @@ impl Host {
         let status: Json = serde_json::from_str(&finished.stdout).unwrap_or_default();
         let connectors = status["connectors"].as_array().into_iter().flatten();
         let failed = connectors.filter(|connector| {
-            // One task of several may have failed permanently.
+            // One task of several may have failed.
             connector["tasks"].as_array().into_iter().flatten().any(|task| task["state"] == "FAILED")
         });
         failed.filter_map(|connector| connector["name"].as_str().map(str::to_owned)).collect()
     }
 
-    /// Keeps the log of a life that is over.
+    /// Stores the log of a run that has ended.
     fn bury(&mut self, finished: &Finished) {
         let file = self.logs.join(format!("host-{}-{}.log", self.number, self.past.lives));
         write(&file, &finished.stderr);

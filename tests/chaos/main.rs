@@ -1,12 +1,13 @@
-//! Chaos: hosts, brokers and sinks fail in every way at once, by a schedule that a seed makes, while records keep coming. At
-//! the end every one of them must be accounted for.
+//! Chaos test: hosts, brokers and sinks fail at the same time, by a plan that is generated from a seed, while records
+//! are produced. At the end, every record must be accounted for.
 //!
 //! ```text
 //! TIDEGATE_CHAOS_MINUTES=60 TIDEGATE_CHAOS_SEED=7 cargo test -p tidegate-tests --test chaos
 //! ```
 //!
-//! A minute and a new seed if nothing is said; the seed is printed, and makes the same schedule again. The report goes to
-//! `target/tmp/chaos/report.md`, the hosts' logs beside it. It needs a real Kafka, and says that it is skipped without.
+//! The defaults are one minute and a random seed. The seed is printed; the same seed gives the same plan. The report is
+//! written to `target/tmp/chaos/report.md`, and the logs of the hosts to the same folder. Without a real Kafka, the
+//! test is skipped with a message.
 
 mod director;
 mod evidence;
@@ -45,7 +46,7 @@ use self::{
 
 const FOLDER: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/chaos");
 
-/// What happened, but for what the brokers and ledgers still hold.
+/// The observations during a run.
 struct Run {
     from_ms: i64,
     to_ms: i64,
@@ -85,7 +86,7 @@ fn every_record_is_accounted_for() {
 fn run(plan: &Plan, scene: &Scene) -> Run {
     let (stop_stream, stop_watch) = (AtomicBool::new(false), AtomicBool::new(false));
     thread::scope(|scope| {
-        // A panic here must not wait for threads that nobody stops.
+        // After a panic, the threads must stop too, because the scope waits for them.
         let _ends = [StopOnDrop(&stop_stream), StopOnDrop(&stop_watch)];
         let stream = scope.spawn(|| stream::run(&scene.kafka, plan.seed, &stop_stream));
         let flowing = wait_for(|| CONNECTORS.iter().all(|name| scene.ledger(name).last() > 0).then_some(()));
@@ -158,7 +159,7 @@ impl Drop for StopOnDrop<'_> {
     }
 }
 
-/// Past the test harness, which swallows the output of tests that pass.
+/// Writes to stderr directly, because the test harness hides the output of tests that pass.
 fn say(text: &str) {
     io::stderr().write_all(text.as_bytes()).expect("a place for errors");
 }

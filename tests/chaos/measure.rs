@@ -1,4 +1,4 @@
-//! What is measured and not judged: takeovers, the hosts' memory, the neighbour's throughput.
+//! Measurements for the report: takeovers, memory of the hosts, throughput of the connector without faults.
 
 use std::collections::BTreeMap;
 
@@ -9,18 +9,18 @@ use crate::{
     plan::{Deed, Target},
 };
 
-/// How long the trouble of hosts and brokers is felt after its end, in milliseconds.
+/// How long faults of hosts and brokers affect others after their end, in milliseconds.
 const AFTERMATH: i64 = 10_000;
 
-/// How long a killed host's partitions of the neighbour stood still.
+/// How long a killed host's partitions were not read, for the connector without faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Takeover {
     pub(crate) milliseconds: i64,
-    /// Nothing else happened to hosts and brokers shortly before and meanwhile.
+    /// No other fault of hosts and brokers was active shortly before and during the takeover.
     pub(crate) is_undisturbed: bool,
 }
 
-/// The takeover after each kill of a host that had partitions of the neighbour, whose rows these are.
+/// The takeovers after kills of a host that had partitions of the connector without faults, whose rows these are.
 pub(crate) fn takeovers(kills: &[(i64, Vec<u32>)], rows: &[Entry], done: &[Done]) -> Vec<Takeover> {
     kills.iter().filter_map(|(time, pids)| takeover(*time, pids, rows, done)).collect()
 }
@@ -46,16 +46,16 @@ fn takeover(killed: i64, pids: &[u32], rows: &[Entry], done: &[Done]) -> Option<
     Some(Takeover { milliseconds, is_undisturbed })
 }
 
-/// Records of the neighbour in a second.
+/// Records per second of the connector without faults.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Throughput {
-    /// While nothing was done to anybody.
+    /// While there were no faults.
     pub(crate) in_peace: f64,
-    /// While sinks beside it failed, and hosts and brokers were well.
+    /// While only other sinks had faults.
     pub(crate) beside_the_sick: f64,
 }
 
-/// The neighbour's throughput between two times.
+/// The throughput between two times.
 pub(crate) fn throughput(rows: &[Entry], done: &[Done], from_ms: i64, to_ms: i64) -> Throughput {
     let mut seconds: BTreeMap<i64, u64> =
         (from_ms / 1000 + 1..to_ms / 1000).map(|second| (second, 0)).collect();
@@ -82,14 +82,14 @@ pub(crate) fn throughput(rows: &[Entry], done: &[Done], from_ms: i64, to_ms: i64
     Throughput { in_peace: mean(&peaceful), beside_the_sick: mean(&sick) }
 }
 
-/// The memory of one process: in its first and in its last part, in kilobytes.
+/// Memory of a process at the beginning and at the end, in kilobytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Growth {
     pub(crate) first: u64,
     pub(crate) last: u64,
 }
 
-/// How a process's memory grew: the medians of the second and of the last fifth of its life.
+/// Growth of memory: the medians of the second and the last fifth of the samples.
 pub(crate) fn growth(memory: &[u64]) -> Option<Growth> {
     let fifth = memory.len() / 5;
     let middle = |part: &[u64]| {
@@ -134,7 +134,7 @@ mod tests {
         let slow = done(Target::Sink("append", 0), Deed::Slowness, 10_000, 20_000);
         let kill = done(Target::Host(1), Deed::Kill, 25_000, 26_000);
         let found = throughput(&rows[..1200], &[slow, kill], 0, 40_000);
-        // Nine full seconds of 18 in peace, and two of ten beside the slow sink.
+        // Nine of 18 seconds without faults, and two of ten with the slow sink.
         assert_eq!(found, Throughput { in_peace: 50.0, beside_the_sick: 20.0 });
     }
 }

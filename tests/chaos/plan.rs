@@ -1,4 +1,4 @@
-//! What is to go wrong, and when: the same for the same seed.
+//! The plan: which faults are injected, and when. The same seed gives the same plan.
 
 use std::{
     env, fmt,
@@ -9,79 +9,79 @@ use fastrand::Rng;
 
 use crate::scene::{HOSTS, SICK};
 
-/// How long everything is left in peace at the beginning.
+/// Time without faults at the beginning.
 pub(crate) const PEACE: Duration = Duration::from_secs(10);
 
-/// Then comes one cycle after the other: everything fails at once, then sinks alone, and then a single host is killed, so that
-/// there is something to measure by.
+/// Duration of a cycle: first everything fails at the same time, then only sinks, then a single host is killed, for the
+/// measurements.
 const CYCLE: Duration = Duration::from_secs(120);
 const STORM: Duration = Duration::from_secs(70);
 const SINKS_ALONE: Duration = Duration::from_secs(100);
 const LONE_KILL: Duration = Duration::from_secs(104);
 
-/// What something is done to.
+/// The target of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// A host, by its number from 0. The first one lives through it all, so that its memory can be watched.
+    /// A host, by its number from 0. The first one is never killed, so that the growth of its memory can be measured.
     Host(usize),
-    /// One of the brokers: never two at a time, for two of three have to acknowledge a record.
+    /// One of the brokers. Only one fails at a time, because two of three must acknowledge a record.
     Broker,
     /// The sink of a connector in one host.
     Sink(&'static str, usize),
 }
 
-/// The host that is killed while nothing else happens.
+/// The host that is killed while there are no other faults.
 const LONELY: Target = Target::Host(1);
 
-/// What is done.
+/// A fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Deed {
-    /// A host is not there from the beginning.
+    /// A host starts late.
     Absence,
-    /// A host is ended by SIGKILL.
+    /// A host is killed.
     Kill,
-    /// A host is asked to end.
+    /// A host gets SIGTERM.
     Terminate,
-    /// A host is stopped in its tracks, for less than its session lasts.
+    /// A host is suspended for less than its session timeout.
     ShortFreeze,
-    /// As that, for longer.
+    /// A host is suspended for more than its session timeout.
     LongFreeze,
-    /// Its connectors are started anew.
+    /// Its connectors are restarted.
     Restart,
     /// Its plugins are reopened.
     Reopen,
-    /// A broker is ended by SIGKILL.
+    /// A broker is killed.
     BrokerKill(i32),
-    /// A broker is asked to end.
+    /// A broker gets SIGTERM.
     BrokerStop(i32),
-    /// A broker is stopped in its tracks.
+    /// A broker is suspended.
     BrokerFreeze(i32),
-    /// Calls fail with a retriable error, half of the time.
+    /// Half of the calls fail with a retriable error.
     Retriable,
-    /// Writes are kept and answered with a retriable error, half of the time.
+    /// Half of the writes succeed but return a retriable error.
     LostAnswers,
     /// Writes with records of one partition fail with a retriable error.
     StuckPartition,
-    /// Good records are refused by name, one in seven.
+    /// One in seven good records is rejected by name.
     Refusals,
-    /// As that, without a name.
+    /// One in seven good records is rejected without a name.
     UnnamedRefusals,
-    /// Calls take half a second longer.
+    /// Calls are half a second slower.
     Slowness,
-    /// Calls do not return, for longer than the host waits.
+    /// Calls hang for longer than the host waits.
     Hang,
 }
 
-/// How a connector with faults runs.
+/// Settings of a connector with faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Way {
     pub(crate) connector: &'static str,
-    /// Tasks in each host.
+    /// Number of tasks per host.
     pub(crate) tasks: usize,
     /// `thread` or `process`.
     pub(crate) isolation: &'static str,
     pub(crate) group_protocol: &'static str,
-    /// The group's members are static.
+    /// Whether the members of the group are static.
     pub(crate) is_static: bool,
 }
 
@@ -113,24 +113,24 @@ impl fmt::Display for Way {
     }
 }
 
-/// One thing that goes wrong for a while.
+/// A fault with its start and end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Episode {
-    /// Since the beginning.
+    /// Start, from the beginning of the test.
     pub(crate) from: Duration,
-    /// When it is made good again.
+    /// End, from the beginning of the test.
     pub(crate) to: Duration,
     pub(crate) deed: Deed,
 }
 
-/// All that goes wrong with one target: never two things at a time.
+/// The faults of one target, which never overlap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Track {
     pub(crate) target: Target,
     pub(crate) episodes: Vec<Episode>,
 }
 
-/// A whole schedule.
+/// A whole plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) seed: u64,
@@ -140,7 +140,8 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// As the environment says: `TIDEGATE_CHAOS_SEED`, else a new one, and `TIDEGATE_CHAOS_MINUTES`, else one.
+    /// A plan with the seed in `TIDEGATE_CHAOS_SEED`, by default a random one, and the duration in
+    /// `TIDEGATE_CHAOS_MINUTES`, by default one.
     pub(crate) fn from_environment() -> Self {
         let number = |name: &str| {
             let text = env::var(name).ok().filter(|text| !text.is_empty())?;
@@ -164,7 +165,7 @@ impl Plan {
     }
 }
 
-/// A seed that is short enough to be typed.
+/// A random seed that is short enough to be typed.
 fn new_seed() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since.as_micros() as u64 % 1_000_000
@@ -181,7 +182,7 @@ fn track(rng: &mut Rng, length: Duration, target: Target) -> Track {
     let mut deck = Vec::new();
     loop {
         from += pause(rng, target);
-        // Everything comes once before anything comes again.
+        // Each fault is used once before any is used again.
         if deck.is_empty() {
             deck = deeds(rng, target);
             rng.shuffle(&mut deck);
@@ -208,7 +209,7 @@ fn track(rng: &mut Rng, length: Duration, target: Target) -> Track {
     Track { target, episodes }
 }
 
-/// The beginning of the cycle that a time is in, and how far it is in it.
+/// The start of the cycle at this time, and the time since then.
 fn cycle(time: Duration) -> (Duration, Duration) {
     let since = time.saturating_sub(PEACE);
     let within = Duration::from_nanos((since.as_nanos() % CYCLE.as_nanos()) as u64);
@@ -237,7 +238,7 @@ fn deeds(rng: &mut Rng, target: Target) -> Vec<Deed> {
                 Deed::UnnamedRefusals,
                 Deed::Slowness,
             ];
-            // What hangs for ever is left behind with its memory, and a connector may do that three times only.
+            // A hanging call is abandoned with its memory, and a connector fails for good after three abandoned calls.
             if host > 0 {
                 deeds.push(Deed::Hang);
             }
@@ -246,7 +247,7 @@ fn deeds(rng: &mut Rng, target: Target) -> Vec<Deed> {
     }
 }
 
-/// How long a target is left in peace before its next episode.
+/// Time without faults before the next fault of a target.
 fn pause(rng: &mut Rng, target: Target) -> Duration {
     match target {
         Target::Host(0) => seconds(rng, 8.0..20.0),

@@ -1,4 +1,4 @@
-//! The report: what was done, how often, and what came of it, as Markdown.
+//! The report, in Markdown: the faults, and their outcome.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -11,7 +11,7 @@ use crate::{
     scene::SESSION,
 };
 
-/// All that the report tells.
+/// The data of the report.
 pub(crate) struct Report<'r> {
     pub(crate) plan: &'r Plan,
     pub(crate) done: &'r [Done],
@@ -42,7 +42,7 @@ impl Report<'_> {
         let mut deeds: BTreeMap<_, (String, u32, i64)> = BTreeMap::new();
         for done in self.done {
             let name = done.deed.to_string();
-            // In the order of the deeds, with brokers taken together.
+            // In the order of the enum, with brokers counted together.
             let order =
                 self.done.iter().filter(|other| other.deed.to_string() == name).map(|other| other.deed).min();
             let (_, times, milliseconds) = deeds.entry(order).or_insert((name, 0, 0));

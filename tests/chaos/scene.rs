@@ -1,4 +1,4 @@
-//! What the faults meet: a cluster of three brokers, three hosts with the same connectors, and what these write into.
+//! The system under test: three brokers, three hosts with the same connectors, and the ledgers that these write to.
 
 use std::{
     path::{Path, PathBuf},
@@ -15,31 +15,31 @@ use crate::{
     plan::{Plan, Way},
 };
 
-/// Hosts in the group.
+/// Number of hosts.
 pub(crate) const HOSTS: usize = 3;
 /// The topic.
 pub(crate) const TOPIC: &str = "stream";
-/// Its partitions.
+/// Number of its partitions.
 pub(crate) const PARTITIONS: i32 = 6;
-/// Partitions of each topic of dead letters.
+/// Number of partitions of each dead-letter topic.
 pub(crate) const LETTER_PARTITIONS: i32 = 2;
-/// How long a host that says nothing is waited for by its group, in seconds.
+/// The session timeout in seconds.
 pub(crate) const SESSION: u64 = 6;
-/// Connectors whose sinks have faults: one that writes at least once, and one that writes exactly once.
+/// Connectors whose sinks have faults: one with at-least-once and one with exactly-once delivery.
 pub(crate) const SICK: [&str; 2] = ["append", EXACT];
-/// The one that writes exactly once.
+/// The connector with exactly-once delivery.
 pub(crate) const EXACT: &str = "exact";
-/// A connector beside them whose sink has no faults, and which takes every record as it is.
+/// A connector whose sink has no faults and accepts every record.
 pub(crate) const NEIGHBOUR: &str = "neighbour";
 /// All connectors.
 pub(crate) const CONNECTORS: [&str; 3] = [SICK[0], SICK[1], NEIGHBOUR];
 
-/// Short waits, so that much happens.
+/// Short waits, so that many retries and restarts happen.
 const LIMITS: &str = "[errors.retry]\ninitial = \"50ms\"\nmax = \"500ms\"\n\
                       [restart]\ninitial = \"100ms\"\nmax = \"1s\"\nmax_restarts = 1000\n\
                       [limits]\ncall_timeout = \"2s\"\nshutdown = \"5s\"\n";
 
-/// Everything that runs.
+/// The running system.
 pub(crate) struct Scene {
     pub(crate) kafka: Kafka,
     hosts: Vec<Mutex<Host>>,
@@ -49,7 +49,7 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// Starts the cluster, and all hosts but the last; none, and said so, where there is no Java.
+    /// Starts the cluster and all hosts but the last; `None`, with a message, without Java.
     pub(crate) fn start(plan: &Plan, logs: &Path) -> Option<Self> {
         let kafka = Kafka::start(&Options { brokers: 3, ..Options::default() })?;
         kafka.create_topic(TOPIC, PARTITIONS, 3);
@@ -73,17 +73,17 @@ impl Scene {
         Some(scene)
     }
 
-    /// A host, for one caller at a time.
+    /// Locks a host.
     pub(crate) fn host(&self, number: usize) -> MutexGuard<'_, Host> {
         self.hosts[number].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The file that says what goes wrong in a connector's sink in a host.
+    /// The fault file of a connector's sink in a host.
     pub(crate) fn fault_file(&self, connector: &str, number: usize) -> PathBuf {
         self.folders[number].join(format!("{connector}.faults"))
     }
 
-    /// What a connector has written.
+    /// The ledger of a connector.
     pub(crate) fn ledger(&self, connector: &str) -> Ledger {
         Ledger::of(ledger_path(&self.shared, connector))
     }
@@ -107,7 +107,7 @@ fn sick(way: &Way, host: usize, ledger: &Path) -> String {
     let Way { connector, tasks, isolation, group_protocol, is_static } = way;
     let plugin = if *connector == EXACT { "ledger-exact" } else { "ledger-append" };
     let instance = if *is_static { format!("group_instance_id = \"host-{host}\"\n") } else { String::new() };
-    // Where the broker assigns, it also says how long a session lasts.
+    // With the protocol `consumer`, the broker sets the session timeout.
     let session = if *group_protocol == "consumer" { String::new() } else { session() };
     format!(
         "tasks = {tasks}\nisolation = \"{isolation}\"\n[source]\ntopics = [\"{TOPIC}\"]\nkey_format = \"string\"\n\

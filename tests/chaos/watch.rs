@@ -1,4 +1,4 @@
-//! Looks, all the time: at what the groups have committed and what is there then, and at the memory of the hosts.
+//! Samples the committed offsets, what had been written at that time, and the memory of the hosts.
 
 use std::{
     collections::BTreeMap,
@@ -20,20 +20,20 @@ use crate::{
 };
 
 const ROUND: Duration = Duration::from_secs(1);
-/// How long the brokers may take for an answer; without one there is no sample. A broker that was frozen for longer may not
-/// know yet that others lead by now, and its answer would be out of date.
+/// Timeout of requests to the brokers; after it, there is no sample. A broker that was suspended for longer may not
+/// know yet that it is not the leader any more, and its response would be outdated.
 const ANSWER: Duration = Duration::from_secs(2);
 
-/// All that was seen.
+/// All samples.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     /// Samples of each connector.
     pub(crate) samples: BTreeMap<&'static str, Vec<Sample>>,
-    /// The memory of the first host, in kilobytes, once a round.
+    /// Samples of the memory of the first host, in kilobytes.
     pub(crate) memory: Vec<u64>,
 }
 
-/// Looks until it is told to stop, and then once more at the groups.
+/// Takes samples until it is stopped, and then a last one.
 pub(crate) fn run(scene: &Scene, stop: &AtomicBool) -> Seen {
     let clients: Vec<Client> =
         CONNECTORS.into_iter().map(|connector| Client::new(scene, connector)).collect();
@@ -54,7 +54,7 @@ pub(crate) fn run(scene: &Scene, stop: &AtomicBool) -> Seen {
     }
 }
 
-/// Asks the brokers about a connector.
+/// A client for the samples of a connector.
 pub(crate) struct Client {
     connector: &'static str,
     consumer: BaseConsumer,
@@ -67,13 +67,13 @@ impl Client {
         Self { connector, consumer: config.create().expect("a consumer") }
     }
 
-    /// What the group has committed, and then what was there.
+    /// Samples the committed offsets, and then what was written.
     fn sample(&self, scene: &Scene) -> Option<Sample> {
         let committed = self.committed()?;
         self.with_what_is_there(scene, committed)
     }
 
-    /// What the sink itself has stored, and then what was there: that must not run ahead either.
+    /// Samples the sink's own offsets, and then what was written: these offsets must not run ahead either.
     fn sample_of_sink(&self, scene: &Scene) -> Option<Sample> {
         if self.connector != EXACT {
             return None;
@@ -89,24 +89,24 @@ impl Client {
         Some(Sample { committed, letters, rows: scene.ledger(self.connector).last() as usize })
     }
 
-    /// What the group has committed of the stream.
+    /// The committed offsets of the group.
     pub(crate) fn committed(&self) -> Option<BTreeMap<i32, i64>> {
         let mut partitions = TopicPartitionList::new();
         partitions.add_partition_range(TOPIC, 0, PARTITIONS - 1);
         let committed = self.consumer.committed_offsets(partitions, ANSWER).ok()?;
         let elements = committed.elements();
-        // A partition whose offset is not to be had makes the answer worthless.
+        // If one partition has an error, the sample is dropped.
         elements.iter().try_for_each(|element| element.error()).ok()?;
         let offset = |offset| if let Offset::Offset(offset) = offset { Some(offset) } else { None };
         Some(elements.iter().filter_map(|at| Some((at.partition(), offset(at.offset())?))).collect())
     }
 
-    /// Where the stream ends.
+    /// End offsets of the topic.
     pub(crate) fn ends(&self) -> Option<BTreeMap<i32, i64>> {
         self.ends_of(TOPIC, PARTITIONS)
     }
 
-    /// Where the dead letters end.
+    /// End offsets of the dead-letter topic.
     fn letters(&self) -> Option<BTreeMap<i32, i64>> {
         if !SICK.contains(&self.connector) {
             return Some(BTreeMap::new());

@@ -1,4 +1,4 @@
-//! Records that cannot be read, and brokers and topics that are not there.
+//! Records that cannot be decoded, unreachable brokers, and missing topics.
 
 use tidegate_tests::{Broker, Home};
 
@@ -66,7 +66,7 @@ fn values_are_not_decoded_if_no_plugin_reads_them() {
     let source = "[source]\ntopics = [\"events\"]\n[restart]\npolicy = \"never\"\n";
     let sink = "[sink]\nplugin = \"raw\"\n[sink.config]\npath = ";
     home.connector("raw", &format!("{source}{sink}\"raw.txt\"\n"));
-    // A transform that does look makes the difference.
+    // With a transform that reads values, they are decoded.
     let looks = "[[transforms]]\nplugin = \"no-op\"\n";
     home.connector("looked-at", &format!("{source}{looks}{sink}\"looked-at.txt\"\n"));
     let finished = home.run_once(&broker).expect_code(3);

@@ -1,4 +1,4 @@
-//! Only what is settled is committed: durable, or dropped on purpose.
+//! Only settled records are committed: those that are durable, filtered or dropped.
 
 use tidegate_tests::{Broker, Home, Recording};
 
@@ -6,7 +6,7 @@ const ONE_BY_ONE: &str = "[batch]\nmax_records = 1\n";
 const ALL_IN_ONE: &str = "[batch]\nmax_records = 10\nmax_wait = \"10s\"\n";
 const SKIP: &str = "[errors]\ntolerance = \"all\"\non_reject = \"drop\"\n";
 
-/// Ten events, of which these are bad.
+/// Ten events. Those with these offsets are bad.
 fn events(bad: &[i64]) -> Vec<String> {
     (0..10).map(|id| format!(r#"{{"id":{id},"bad":{}}}"#, bad.contains(&id))).collect()
 }
@@ -40,7 +40,7 @@ fn a_rejected_record_fails_the_task_and_is_reported_by_offset() {
     let recording = home.recorder("a", "reject = true", ALL_IN_ONE);
     let finished = home.start(&broker).finish().expect_code(3);
     finished.expect_log("sink \"recorder\" rejected events-0 offset 3: offset 3 is bad");
-    // All or nothing: the batch has not been applied in part.
+    // The batch was not written in part.
     assert!(recording.offsets().is_empty());
     assert_eq!(broker.committed("connect-a", "events", 0), None);
 }
@@ -74,7 +74,7 @@ fn a_rejected_record_is_found_by_bisection_if_the_sink_does_not_name_it() {
     assert_eq!(broker.committed("connect-a", "events", 0), Some(10));
 }
 
-/// Every write begins with the first record that is not settled yet.
+/// Checks that every write begins with the first record that is not settled.
 fn assert_left_before_right(recording: &Recording, bad: &[i64]) {
     let mut next = 0;
     for write in recording.writes() {
@@ -144,7 +144,7 @@ fn a_record_rejected_by_a_transform_is_dropped_with_its_outputs() {
     assert_eq!(numbers(&finished.stdout), ["10", "8", "0", "2", "10"]);
 }
 
-/// Read, delivered, filtered, rejected, committed, of the only connector.
+/// The numbers of the only connector: read, delivered, filtered, rejected, committed.
 fn numbers(table: &str) -> Vec<&str> {
     table.lines().nth(1).expect("a line for the connector").split_whitespace().skip(1).take(5).collect()
 }

@@ -1,4 +1,4 @@
-//! Variables, flags and files: which one wins.
+//! Precedence of flags, environment variables and files.
 
 use tidegate_tests::{Broker, Finished, Home, Running};
 

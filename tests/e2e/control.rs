@@ -12,7 +12,7 @@ struct Scene {
     other: Recording,
 }
 
-/// Two connectors on one topic, with one record delivered; the tests send commands to `target`.
+/// Two connectors have delivered the only record of a topic. The tests send commands to `target`.
 fn scene() -> Scene {
     let broker = Broker::with_events([EVENT]);
     let home = Home::new(&["misbehaving"]);
@@ -38,7 +38,7 @@ impl Scene {
         self.target.names().iter().filter(|name| *name == call).count()
     }
 
-    /// One more record, that the other connector has delivered when this returns.
+    /// Sends a record, and waits until the other connector has delivered it.
     fn send(&mut self) {
         let wanted = self.other.offsets().len() + 1;
         self.broker.send("events", [EVENT]);
@@ -209,7 +209,7 @@ fn rotated_secrets_are_read_when_a_task_starts_again() {
     );
     let mut running = home.start(&broker);
     running.wait_for_log("wrong password");
-    // A file that somebody is editing does not matter, and neither does a secret that is gone for a moment.
+    // Neither an invalid file nor a missing secret affects a running connector.
     home.write("connectors.d/a.toml", "[source");
     std::fs::remove_file(home.path("secret")).expect("the secret");
     running.wait_for_log("keeping the previous values of placeholders");

@@ -1,4 +1,4 @@
-//! Dead letters: what is refused is kept as it came, before anything that comes after it is settled.
+//! Dead letters: a rejected record is written unchanged, before any later record is settled.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use tidegate_tests::{Broker, Home, StoredRecord};
 pub(crate) const LETTERS: &str = "[errors]\ntolerance = \"all\"\ndead_letter_topic = \"dlq.{topic}\"\n";
 const ALL_IN_ONE: &str = "[batch]\nmax_records = 10\nmax_wait = \"10s\"\n";
 
-/// Ten events, of which these are bad.
+/// Ten events. Those with these offsets are bad.
 fn events(bad: &[i64]) -> Vec<String> {
     (0..10).map(|id| format!(r#"{{"id":{id},"bad":{}}}"#, bad.contains(&id))).collect()
 }
@@ -21,12 +21,12 @@ fn transform(plugin: &str, config: &str) -> String {
     format!("[[transforms]]\nplugin = \"{plugin}\"\n[transforms.config]\n{config}\n")
 }
 
-/// Where letters came from, in the order of their topic.
+/// Origins of the dead letters, in the order of their topic.
 fn origins(letters: &[StoredRecord]) -> Vec<String> {
     letters.iter().map(|letter| letter.header("__connect.errors.offset")).collect()
 }
 
-/// Stage and class of a letter.
+/// Stage and class of a dead letter.
 fn place(letter: &StoredRecord) -> (String, String) {
     (letter.header("tidegate.errors.stage"), letter.header("tidegate.errors.class"))
 }
@@ -36,7 +36,7 @@ fn every_stage_dead_letters_its_rejected_records_and_the_rest_is_written() {
     for (stage, connect, sink, more) in [
         ("transform", "TRANSFORMATION", "", transform("failing", "how = \"rejected\"")),
         ("sink", "TASK_PUT", "reject = true", String::new()),
-        // The sink cannot say which: they are found.
+        // The sink does not name the records, which are found by bisection.
         ("sink", "TASK_PUT", "how = \"rejected\"", String::new()),
     ] {
         let broker = Broker::with_events(events(&[2, 7, 8]));
@@ -147,7 +147,7 @@ fn a_dead_letter_holds_the_original_record_its_origin_and_the_reason() {
     let _finished = home.run_once(&broker).expect_code(0);
     let letters = broker.stored("dlq.cdc.orders");
     let [letter] = letters.as_slice() else { panic!("{letters:?}") };
-    // The partition that it came from, where the topic has as many.
+    // The partition of the record, if the topic has as many partitions.
     assert_eq!((letter.partition, letter.timestamp_ms), (1, Some(1_600_000_000_123)));
     assert_eq!(letter.key.as_deref(), record.key);
     assert_eq!(letter.value.as_deref(), record.value);
@@ -242,7 +242,7 @@ fn after_a_crash_dead_letters_may_be_duplicated_and_none_is_missing() {
     assert_eq!(broker.committed("connect-a", "events", 0), Some(3));
 }
 
-/// Text that compression makes smaller by a quarter at most.
+/// Text that compresses by at most a quarter.
 fn noise(bytes: usize) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut state = 1u64;
@@ -257,7 +257,7 @@ fn noise(bytes: usize) -> String {
 fn a_dead_letter_that_cannot_be_written_fails_the_task_before_any_later_record() {
     let bad = format!(r#"{{"bad":true,"text":"{}"}}"#, noise(30_000));
     for (sink, more) in [("reject = true", String::new()), ("", transform("failing", "how = \"rejected\""))] {
-        // Room for the events, and for no letter as large as the bad one.
+        // The broker can store the events, but not a dead letter as large as the bad one.
         let broker = Broker::of_size(45_000);
         broker.topic("events", 1);
         broker.send("events", [r#"{"id":0}"#, bad.as_str(), r#"{"id":2}"#]);
@@ -303,7 +303,7 @@ fn dead_letters_are_retried_and_reported_while_brokers_are_unreachable() {
 
 #[test]
 fn too_many_dead_letters_fail_the_task() {
-    // Two are refused before the sink, two by it: they count together.
+    // Records that were rejected before the sink and by the sink are counted together.
     let broker =
         Broker::with_events(["no JSON", "{}", r#"{"bad":true}"#, "nor this", r#"{"bad":true}"#, "{}"]);
     let home = Home::new(&["misbehaving"]);
@@ -369,7 +369,7 @@ fn a_retriable_error_of_a_transform_is_retried_in_place() {
     finished.expect_log("works again");
 }
 
-/// Read, delivered, filtered, rejected, committed, letters, of the only connector.
+/// The numbers of the only connector: read, delivered, filtered, rejected, committed, dead-lettered.
 fn numbers(table: &str) -> Vec<&str> {
     table.lines().nth(1).expect("a line for the connector").split_whitespace().skip(1).take(6).collect()
 }

@@ -1,4 +1,4 @@
-//! `tidegate dead-letters`: what people do with letters.
+//! `tidegate dead-letters`: list, show and replay.
 
 use serde_json::Value as Json;
 use tidegate::kafka::producer::ProducerRecord;
@@ -6,7 +6,7 @@ use tidegate_tests::{Broker, Finished, Home};
 
 use crate::dead_letters::LETTERS;
 
-/// Three good events, one that is no JSON, two that are bad.
+/// Three good events, one that is not JSON, and two bad ones.
 const EVENTS: [&str; 6] = [
     r#"{"id":0}"#,
     "no JSON",
@@ -18,7 +18,7 @@ const EVENTS: [&str; 6] = [
 
 const CHECK: &str = "[[transforms]]\nplugin = \"failing\"\nname = \"check\"\nconfig.how = \"rejected\"\n";
 
-/// A broker and a home with a connector that has refused some of [`EVENTS`].
+/// A broker and a home with a connector that has dead-lettered some of [`EVENTS`].
 fn refused() -> (Broker, Home) {
     let broker = Broker::with_events(EVENTS);
     let home = Home::new(&["misbehaving"]);
@@ -137,19 +137,19 @@ fn dead_letters_are_replayed_after_the_connector_is_fixed() {
         assert_eq!(headers, ["tidegate.replayed"]);
         assert_eq!(record.header("tidegate.replayed"), "1");
     }
-    // None of them again.
+    // Nothing is replayed twice.
     let text = letters(&broker, &home, &only).expect_code(0).stdout;
     assert!(text.contains("replayed: nothing; 2 already replayed; 1 skipped by the filter"), "{text}");
     let list = json(&broker, &home, &["list", "--json", "--filter", "stage=transform"]);
     assert_eq!((&list[0]["records"], &list[0]["replayed"]), (&2.into(), &2.into()));
 
-    // Still not mended: they come back, and say that they do.
+    // The connector is unchanged, so they are dead-lettered again.
     let _finished = home.run_once(&broker).expect_code(0);
     let again = json(&broker, &home, &["show", "a", "--json", "--last", "2"]);
     for letter in again.as_array().expect("a list") {
         assert_eq!((&letter["attempts"], &letter["headers"][0]["value"]), (&2.into(), &"1".into()));
     }
-    // Mended: what is left of all letters is replayed, and written.
+    // With the fixed connector, the remaining dead letters are replayed and written.
     let recording = home.recorder("a", "", LETTERS);
     let text = letters(&broker, &home, &["replay", "a"]).expect_code(0).stdout;
     assert!(text.contains("replayed: 3 to events"), "{text}");
@@ -161,7 +161,7 @@ fn dead_letters_are_replayed_after_the_connector_is_fixed() {
         recording.written().iter().filter_map(|record| record.value["id"].as_i64()).collect();
     ids.sort_unstable();
     assert_eq!(ids, [0, 2, 3, 4, 5]);
-    // The text that is no JSON will never be any.
+    // The text that is not JSON is dead-lettered again.
     let last = json(&broker, &home, &["show", "a", "--json", "--last", "1"]);
     assert_eq!((&last[0]["value"], &last[0]["attempts"]), (&"no JSON".into(), &2.into()));
 }
@@ -188,7 +188,7 @@ fn replay_writes_to_the_original_partitions_or_to_another_topic_by_key() {
         assert_eq!(texts.len(), 20);
         assert_eq!(texts[..10], texts[10..]);
     }
-    // What was replayed stays replayed, wherever to.
+    // A replay to another topic counts as well.
     let text = letters(&broker, &home, &["replay", "a", "--to", "other"]).expect_code(0).stdout;
     assert!(text.contains("replayed: nothing"), "{text}");
     broker.send("events", [r#"{"bad":true}"#]);

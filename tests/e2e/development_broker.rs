@@ -1,4 +1,4 @@
-//! The embedded broker, for other processes and inside a host.
+//! The embedded broker: `tidegate broker`, and in a host.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! What the documents show is true: connector files, plugins, commands, the demo.
+//! Connector files, plugins and commands in the documents are valid, and the demo works.
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +10,7 @@ use tidegate_tests::{Home, Outside, Running, captured_file, root};
 
 use crate::outside::manifest;
 
-/// The fenced blocks of a Markdown file in this language: line of the fence, text.
+/// The code blocks of a Markdown file in this language, each with its line.
 fn blocks(markdown: &str, language: &str) -> Vec<(usize, String)> {
     let mut blocks = Vec::new();
     let mut open: Option<(usize, bool, String)> = None;
@@ -25,7 +25,7 @@ fn blocks(markdown: &str, language: &str) -> Vec<(usize, String)> {
     blocks.into_iter().map(|(number, _, text)| (number, text)).collect()
 }
 
-/// Every Markdown file that shows how to use Tidegate.
+/// All Markdown files for users.
 fn documents() -> BTreeMap<PathBuf, String> {
     let mut files = vec![root().join("README.md")];
     for entry in fs::read_dir(root().join("docs")).expect("a folder of documents") {
@@ -52,7 +52,7 @@ fn connector_files_in_the_documents_are_valid() {
         for (line, block) in blocks(&text, "toml") {
             let name = named(&block, "# ").filter(|path| path.starts_with("connectors.d/"));
             let Some(name) = name.and_then(|path| Path::new(path).file_stem()?.to_str()) else { continue };
-            // A plugin that the document itself shows how to write is not there.
+            // Plugins whose source the document shows are not installed.
             let home = Home::new(&SHIPPED);
             own_plugins(&text).iter().for_each(|library| home.add_library(library));
             home.connector(name, &block);
@@ -64,12 +64,12 @@ fn connector_files_in_the_documents_are_valid() {
     }
 }
 
-/// The variables that a file asks for.
+/// The variables in the placeholders of a file.
 fn placeholders(text: &str) -> impl Iterator<Item = &str> {
     text.split("${env:").skip(1).filter_map(|rest| rest.split(['}', ':']).next())
 }
 
-/// The plugins whose source a document shows, built as projects of their own.
+/// Builds the plugins whose source a document shows.
 fn own_plugins(text: &str) -> Vec<PathBuf> {
     let sources = blocks(text, "rust").into_iter().map(|(_, block)| block);
     let sources =
@@ -88,7 +88,7 @@ fn own_plugins(text: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-/// A manifest that a document shows, as a workspace of its own and with the SDK of this checkout.
+/// Completes a manifest from a document: its own workspace, and the SDK of this repository.
 fn complete(shown: &str) -> String {
     let line = |line: &str| match line.starts_with("tidegate-plugin") {
         true => "tidegate-plugin = { path = \"@root/plugins/sdk\" }\n".to_owned(),
@@ -154,7 +154,7 @@ fn commands_in_the_documents_exist() {
                 {
                     continue;
                 }
-                // With `--help` a command is checked, but not run.
+                // `--help` checks the command without running it.
                 let words: Vec<&str> = words.chain(["--help"]).collect();
                 let finished = home.run(&words);
                 assert_eq!(
@@ -186,6 +186,6 @@ fn the_demo_prints_the_changes_and_the_table() {
     assert_eq!(table[3], ["price-changes", "455", "207", "248", "0", "455"]);
     assert_eq!(finished.count_log("price changed: "), 207);
     let blocks = finished.stdout.matches("\nTable: customers\n").count();
-    // The tombstones behind the 25 deletes are no change events.
+    // The tombstones after the 25 deletes are not change events.
     assert_eq!(blocks, 384 - 25);
 }

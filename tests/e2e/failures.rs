@@ -1,4 +1,4 @@
-//! A plugin that fails or panics fails its own task, and nobody else.
+//! A plugin that fails or panics fails only its own task.
 
 use tidegate_tests::{Broker, Home};
 
@@ -41,7 +41,7 @@ fn a_panic_fails_only_its_connector_and_is_logged_with_its_location() {
 fn a_panicked_plugin_is_reopened_by_the_restart_policy() {
     let broker = Broker::with_events([GOOD, BAD, GOOD]);
     let home = Home::new(&["misbehaving"]);
-    // The gate's file is the sign that the panic has been seen.
+    // The gate file is created after the panic.
     let connector = |how: &str| {
         home.connector(
             "a",

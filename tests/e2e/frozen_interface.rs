@@ -7,8 +7,8 @@ use std::{
 
 use tidegate_tests::{Broker, Home, Outside, root};
 
-/// Builds the plugin with the frozen sources, changed by `edit`, which gets path and text. `version` is that of the interface,
-/// `name` that of the plugin: cargo distinguishes builds in one target folder by these.
+/// Builds the plugin with the frozen sources, changed by `edit`, which gets path and text. Version of the interface and
+/// name of the plugin differ, so that cargo keeps the builds apart in the shared target folder.
 fn build(name: &str, version: &str, edit: impl Fn(&str, String) -> String) -> PathBuf {
     let named = |path: &str, text: String| match path {
         "abi/Cargo.toml" => text.replace("version = \"1.0.0\"", &format!("version = \"{version}\"")),
@@ -90,7 +90,7 @@ fn plugins_of_a_newer_interface_are_loaded_and_run() {
 
 #[test]
 fn plugins_of_an_older_interface_are_loaded_and_run() {
-    // Without the optional fields at the end of vtables, modules and tables.
+    // Without the optional trailing fields of vtables, modules and tables.
     const OLDER: [Edit; 16] = [
         (
             "abi/src/raw/plugin.rs",

@@ -1,4 +1,4 @@
-//! The plugin interface as authors meet it: what compiles, and what must not.
+//! The plugin interface: which code compiles and which must not.
 
 use std::collections::BTreeSet;
 
@@ -24,8 +24,8 @@ fn every_kind_of_value_crosses_the_plugin_boundary() {
     assert_eq!(values, [r#"{"address":{"city":"CUXHAVEN","street":"Kai 1"},"id":1}"#, r#"{"id":2}"#]);
 }
 
-/// The errors that the files expect, by the comments `//~ CODE` at the ends of lines, or `//~^ CODE` in the line below.
-/// `lifetime` stands for all errors of the borrow checker: which code it chooses differs from compiler to compiler.
+/// The errors that a file expects, given by comments `//~ CODE` at the end of the line or `//~^ CODE` in the next line.
+/// `lifetime` stands for all errors of the borrow checker, whose codes differ between compiler versions.
 fn expected(file: &str, text: &str) -> Vec<Finding> {
     let mark = |(line, text): (u64, &str)| {
         let (_, mark) = text.split_once("//~")?;

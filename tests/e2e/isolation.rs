@@ -1,4 +1,4 @@
-//! `isolation = "process"`: what happens to the process of a connector, and to nobody else.
+//! `isolation = "process"`: crashes and limits of a connector's process, which do not affect others.
 
 use std::{
     fs,
@@ -11,11 +11,11 @@ use tidegate_tests::{Broker, Home, Recorded, Recording, Running, captured_file, 
 
 const GOOD: &str = r#"{"bad":false}"#;
 const BAD: &str = r#"{"bad":true}"#;
-/// The group forgets a killed member soon, and the policy does not wait.
+/// A killed member is removed from its group soon, and the connector is restarted without delay.
 const SOON: &str = "source.properties = { \"session.timeout.ms\" = 6000, \"heartbeat.interval.ms\" = 1000 }\n\
                     restart.initial = \"10ms\"\nrestart.max = \"20ms\"\n";
 
-/// A connector in a process of its own that reads `events` into a recorder. `more` are further keys, then tables.
+/// A connector with process isolation that reads `events` into a recorder. `more` is added to its file.
 fn isolated(home: &Home, name: &str, more: &str) -> Recording {
     home.connector(
         name,
@@ -27,7 +27,7 @@ fn isolated(home: &Home, name: &str, more: &str) -> Recording {
     home.recording(name)
 }
 
-/// As [`isolated`], with a transform that does `what` at a bad record. It is not started again if it fails.
+/// Like [`isolated`], with the transform `crashing`, which does `what` at a bad record.
 fn crashing(home: &Home, name: &str, what: &str, more: &str) -> Recording {
     let transform = format!(
         "[[transforms]]\nplugin = \"crashing\"\nconfig = {{ what = \"{what}\", unless = \"@spared\" }}\n"
@@ -45,13 +45,13 @@ fn reason(status: &Json) -> String {
     status["tasks"][0]["reason"].as_str().expect("a reason").to_owned()
 }
 
-/// Waits until the connector runs in a process, and returns its number.
+/// Waits until the connector runs, and returns the pid of its process.
 fn running_pid(home: &Home, running: &mut Running, name: &str) -> u64 {
     let runs = |status: &Json| status["state"] == "RUNNING" && status["pid"].is_u64();
     pid(&home.wait_for_status(running, name, runs))
 }
 
-/// The same, once it is another process than `before`.
+/// Waits until the pid is another one than `before`.
 fn next_pid(home: &Home, running: &mut Running, name: &str, before: u64) -> u64 {
     let other = |status: &Json| status["pid"].as_u64().is_some_and(|pid| pid != before);
     pid(&home.wait_for_status(running, name, other))
@@ -62,7 +62,7 @@ fn signal(pid: u64, name: &str) {
     assert!(status.success(), "kill -{name} {pid}");
 }
 
-/// Whether a process is there, and is more than an entry that waits to be removed.
+/// Whether a process exists and is not a zombie.
 fn lives(pid: u64) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
@@ -246,7 +246,7 @@ fn a_killed_process_is_restarted_and_nothing_is_lost() {
     let mut before = 0;
     for _ in 0..2 {
         before = next_pid(&home, &mut running, "a", before);
-        // Between two records or in the middle of a batch: whatever it is, it is read again.
+        // The process is killed between two batches or during one.
         running.wait_until("some records", |_| (recording.offsets().len() > sent - 50).then_some(()));
         broker.send("events", [GOOD; 100]);
         sent += 100;
@@ -267,7 +267,7 @@ fn a_process_ends_with_its_host_and_ignores_other_signals() {
     let mut running = home.start(&broker);
     wait_for_offsets(&mut running, &recording, [0]);
     let pid = running_pid(&home, &mut running, "a");
-    // As a terminal or a service manager sends them to everybody.
+    // A terminal or a service manager sends these to all processes.
     for name in ["INT", "TERM", "HUP"] {
         signal(pid, name);
     }
@@ -310,7 +310,7 @@ fn a_crash_fails_only_its_own_connector() {
     broker.send("events", [GOOD]);
     wait_for_offsets(&mut running, &thread, 0..3);
     wait_for_offsets(&mut running, &process, 0..3);
-    // What made it crash is gone.
+    // From here on it does not crash.
     home.write("spared", "");
     let _told = home.run(&["resume", "aborts"]).expect_code(0);
     let aborts = home.recording("aborts");
@@ -339,7 +339,7 @@ fn a_process_beyond_its_memory_limit_is_killed() {
     assert!(line.contains(" MiB, more than limits.memory = 64 MiB allows"), "{line}");
 }
 
-/// Processor time of a process, in seconds.
+/// CPU time of a process in seconds.
 fn cpu_seconds(pid: u64) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("a process that runs");
     let (_, rest) = stat.rsplit_once(')').expect("a name");
@@ -359,9 +359,9 @@ fn the_cpu_limit_applies_to_a_spinning_plugin() {
     let (began, before) = (Instant::now(), cpu_seconds(pid));
     running.wait_until("another second", |_| (cpu_seconds(pid) > before + 1.0).then_some(()));
     let share = (cpu_seconds(pid) - before) / began.elapsed().as_secs_f64();
-    // Two threads spin: without a limit they would take two processors, or one where there is no other.
+    // Without a limit, the two spinning threads would use two CPUs, or the only one.
     assert!(share < 0.4, "{share} of a processor instead of 0.25");
-    // It is alive all the while, and in its group.
+    // The process was not restarted.
     assert_eq!(running_pid(&home, &mut running, "spins"), pid);
     let _finished = running.terminate();
     wait_for_end(pid);
@@ -377,7 +377,7 @@ fn a_hanging_call_ends_its_process_and_leaves_nothing_behind() {
                      sink.config.how = \"hang-forever\"\nsource.group_protocol = \"range\"\n";
     isolated(&home, "hangs", &format!("{SOON}{impatient}"));
     let mut running = home.start(&broker);
-    // As often as it would take three threads that are left behind.
+    // In threads, the connector would fail for good after three abandoned threads.
     let status = home
         .wait_for_status(&mut running, "hangs", |status| status["tasks"][0]["restarts"].as_u64() >= Some(3));
     for task in 0..2 {
@@ -385,7 +385,7 @@ fn a_hanging_call_ends_its_process_and_leaves_nothing_behind() {
         assert!(reason.starts_with("its process was killed: task "), "{reason}");
         assert!(reason.contains(": sink \"recorder\" has not returned for "), "{reason}");
     }
-    // The other task finished what it had.
+    // The other task has finished its batch.
     running.wait_until("the other partition's commit", |_| {
         (broker.committed("connect-hangs", "events", 1) == Some(1)).then_some(())
     });

@@ -1,4 +1,5 @@
-//! The ledgers that other tests rely on: doubles show in one, none are in the other, and faults come and go.
+//! The ledger fixtures: duplicates are visible in `ledger-append`, `ledger-exact` has none, and a file switches faults
+//! on and off.
 
 use tidegate_tests::{Broker, Home, Ledger, Running, SinkFaults};
 
@@ -84,7 +85,7 @@ fn faults_are_switched_by_their_file() {
     SinkFaults::default().put(&faults);
     home.wait_for_status(&mut running, "ledger-append", |status| status["counts"]["committed"] == 4);
     let _finished = running.terminate().expect_code(0);
-    // The thread that was left behind has woken up as well, and kept its batch.
+    // The abandoned thread has continued too, and may have written its batch.
     let offsets = ledger.offsets();
     assert!(offsets.iter().filter(|offset| **offset == 3).count() <= 2, "{offsets:?}");
 }
@@ -99,7 +100,7 @@ fn a_claim_by_another_owner_fences() {
     ledger.claim("events", 0);
     broker.send("events", ["{}"]);
     running.wait_for_log("events[0] was claimed by another task: epoch 1 is fenced by epoch 2");
-    // The restart claims it anew.
+    // The restarted task claims it again.
     wait_for_offsets(&mut running, &ledger, &[0, 1]);
     assert_eq!(ledger.kept()[0].epoch, 3);
     let _finished = running.terminate().expect_code(0);

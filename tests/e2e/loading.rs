@@ -1,4 +1,4 @@
-//! Plugin libraries that cannot be used, and those that change while they are in use.
+//! Plugin libraries that cannot be used, and libraries that are overwritten while they are in use.
 
 use std::{env::consts::DLL_EXTENSION, fs};
 
@@ -12,7 +12,7 @@ fn unusable_libraries_are_reported_and_skipped() {
     home.write(&format!("plugins/libempty.{DLL_EXTENSION}"), "");
     home.write("plugins/notes.txt", "not looked at");
     fs::create_dir(home.path("more")).expect("a folder");
-    // Another build of the same plugins: one byte more behind the end of the library.
+    // Another build of the same plugins: the library with an additional byte at the end.
     let mut bytes = fs::read(artifacts().library("misbehaving")).expect("a library");
     bytes.push(0);
     home.write(&format!("more/libother.{DLL_EXTENSION}"), bytes);
@@ -51,7 +51,7 @@ fn a_library_can_be_overwritten_while_it_is_in_use() {
     let recording = home.recorder("a", "", "[[transforms]]\nplugin = \"no-op\"\n");
     let mut running = home.start(&broker);
     running.wait_until("the first record", |_| (recording.offsets() == [0]).then_some(()));
-    // Truncated in place: a process that had mapped this very file would be killed by its next page fault.
+    // Truncates the file in place: the next page fault would kill a process that has mapped it.
     fs::write(&library, "gone").expect("a file that can be written");
     broker.send("events", ["{}"]);
     running.wait_until("the second record", |_| (recording.offsets() == [0, 1]).then_some(()));

@@ -1,11 +1,11 @@
-//! Log lines: whose they are, and what must not be in them.
+//! Log lines: connector and task, secrets, and the summary of batches.
 
 use serde_json::Value as Json;
 use tidegate_tests::{Broker, Finished, Home, Running};
 
 const SECRET: &str = "correct-horse-battery-staple";
 
-/// A connector whose plugin gives its password away wherever it can.
+/// A connector whose plugin tries to leak its password.
 fn leaks_secret(home: &Home, name: &str, password: &str, more: &str) {
     home.recorder(
         name,
@@ -38,7 +38,7 @@ fn resolved_secrets_are_not_in_any_output() {
         assert!(!output.contains(SECRET), "{output}");
     }
     finished.expect_log("cannot log in with ***");
-    // It was there to be hidden.
+    // The plugin did log it.
     assert_eq!(finished.count_log("opened with ***"), 4, "{}", finished.stderr);
 }
 

@@ -1,4 +1,4 @@
-//! `--once` ends, whatever the topics of a connector are and become meanwhile.
+//! `--once` ends for all kinds of topics, even if they change while it runs.
 
 use tidegate_tests::{Broker, Finished, Home, Running};
 
@@ -19,7 +19,7 @@ fn lines(home: &Home, topic: &str) -> usize {
     std::fs::read_to_string(home.path(&format!("out/{topic}.jsonl"))).map_or(0, |text| text.lines().count())
 }
 
-/// The counts of the only connector: read, delivered, filtered, rejected, committed.
+/// The numbers of the only connector: read, delivered, filtered, rejected, committed.
 fn counts(finished: &Finished) -> Vec<String> {
     let line = finished.stdout.lines().nth(1).expect("a line for the connector");
     line.split_whitespace().skip(1).take(5).map(str::to_owned).collect()
@@ -51,7 +51,7 @@ fn a_pattern_that_matches_everything_reads_all_but_reserved_topics() {
         assert_eq!(counts(&finished), ["4", "4", "0", "0", "4"]);
         assert_eq!((lines(&home, "cdc.public.orders"), lines(&home, "other")), (3, 1));
         assert_eq!((lines(&home, HEARTBEAT), lines(&home, "__consumer_offsets")), (0, 0));
-        // Kafka's own is not worth a warning, somebody's heartbeats are.
+        // There is no warning for Kafka's internal topics, but for other topics with this prefix.
         let log = finished.expect_log("topics that begin with __ are not read through topics_regex");
         assert!(log.contains(HEARTBEAT) && !log.contains("__consumer_offsets"), "{log}");
         assert!(log.contains("WARN"), "{log}");

@@ -2,7 +2,7 @@
 
 use tidegate_tests::{Broker, Home, Outside};
 
-/// The manifest of a plugin as somebody would write it.
+/// The manifest of a plugin, as a user writes it.
 pub(crate) fn manifest(name: &str) -> String {
     format!(
         "[workspace]\n[package]\nname = \"{name}\"\nversion = \"0.1.0\"\ndescription = \"A plugin of somebody's own\"\n\
@@ -14,10 +14,10 @@ pub(crate) fn manifest(name: &str) -> String {
 const SOURCE: &str = r#"
 use tidegate_plugin::prelude::*;
 
-/// Keeps rows that are large enough.
+/// Keeps rows whose amount reaches a minimum.
 #[derive(Deserialize, JsonSchema)]
 struct Config {
-    /// The least that counts.
+    /// The minimum.
     minimum: f64,
 }
 

@@ -6,7 +6,7 @@ use tidegate_tests::{Broker, Home, Ledger, Running, SinkFaults, wait_for};
 
 const PARTITIONS: i32 = 4;
 
-/// Every line of the shared file: partition and offset.
+/// Partition and offset of every line of the shared file.
 fn lines(shared: &Home) -> Vec<(i64, i64)> {
     let text = fs::read_to_string(shared.path("out/events.jsonl")).unwrap_or_default();
     let complete = text.rfind('\n').map_or("", |end| &text[..end]);
@@ -52,7 +52,7 @@ fn nothing_is_lost_or_duplicated_while_hosts_join_and_leave() {
     partitions(&hosts[0], &mut first, 4);
     send(&broker, 400);
     let mut second = hosts[1].start(&broker);
-    // Both have their share: a commit in the middle of a rebalance is refused, and its records are read again.
+    // Wait for the assignment: a commit during a rebalance is rejected, and its records are read again.
     partitions(&hosts[1], &mut second, 2);
     partitions(&hosts[0], &mut first, 2);
     send(&broker, 400);
@@ -73,7 +73,7 @@ fn nothing_is_lost_or_duplicated_while_hosts_join_and_leave() {
     }
 }
 
-/// A connector that writes into the ledger of `shared`, whose faults are those of its own host.
+/// A connector that writes into the ledger of `shared`. Each host has its own faults.
 fn exact(home: &Home, shared: &Home) -> Ledger {
     let database = shared.path("exact.db");
     home.connector(

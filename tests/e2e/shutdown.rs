@@ -1,4 +1,4 @@
-//! How a host ends.
+//! How a host stops.
 
 use tidegate_tests::{Broker, Home};
 
@@ -12,7 +12,7 @@ fn on_a_signal_batches_in_flight_are_delivered_and_committed() {
     let home = Home::new(&["misbehaving"]);
     let recording = home.recorder("a", "gate = \"@gate\"", "[batch]\nmax_records = 5\n");
     let mut running = home.start(&broker);
-    // The first batch waits at the gate, more are behind it.
+    // The first batch waits for the gate file, and further batches wait for the first.
     home.wait_for_status(&mut running, "a", |status| status["counts"]["read"].as_u64() >= Some(10));
     running.signal("TERM");
     running.wait_for_log("stopping: delivering records in flight");

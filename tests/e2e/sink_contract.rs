@@ -1,4 +1,4 @@
-//! What the host promises to sinks: positions, epochs, claims, order.
+//! The sink contract: positions, epochs, claims, order.
 
 use tidegate_tests::{Broker, Home};
 
@@ -31,7 +31,7 @@ fn a_sink_with_offsets_decides_where_to_start() {
     assert_eq!(recording.offsets(), [0, 1, 2, 3, 4]);
     assert!(recording.writes().iter().all(|write| write.positions[0].epoch == 1));
 
-    // Neither a group that starts over nor one that ran ahead moves it.
+    // The sink's offset wins over a lower and over a higher committed offset.
     for committed in [0, 5] {
         broker.set_committed("connect-a", &["events"], committed);
         broker.send("events", [r#"{"id":"more"}"#]);

@@ -1,4 +1,4 @@
-//! Shipped transforms and the console, through the host.
+//! Shipped transforms and the console sink, in a host.
 
 use serde_json::json;
 use tidegate_tests::{Broker, Home, captured, captured_file};

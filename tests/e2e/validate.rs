@@ -1,10 +1,10 @@
-//! Every kind of bad input, in several files at once: what is said, and that others go on.
+//! Every kind of invalid input, in several files at once: the errors, and that other connectors run.
 
 use std::fs;
 
 use tidegate_tests::{Broker, Home};
 
-/// Files and what is wrong with them, line by line, as `validate` prints it.
+/// Invalid files, and the errors that `validate` prints.
 const BAD: [(&str, &str, &[&str]); 12] = [
     (
         "both",

@@ -1,4 +1,4 @@
-//! Dead letters on a real broker: topics made by request, and replays that a group remembers.
+//! Dead letters on a real broker: created topics, and the progress of replays in a group.
 
 use std::fs;
 
@@ -23,7 +23,7 @@ fn letters(kafka: &Kafka, home: &Home, arguments: &[&str]) -> Finished {
     home.run(&fixed.iter().chain(arguments).copied().collect::<Vec<_>>()).expect_code(0)
 }
 
-/// Values that the file sink has written.
+/// The values that the file sink has written.
 fn written(home: &Home, topic: &str) -> Vec<Json> {
     let text = fs::read_to_string(home.path(&format!("out/{topic}.jsonl"))).unwrap_or_default();
     text.lines().map(|line| serde_json::from_str::<Json>(line).expect("a line")["value"].take()).collect()
@@ -50,7 +50,7 @@ fn rejected_records_are_dead_lettered_and_replayed_once() {
     let dead = format!("dlq.{topic}");
     let kept = stored(&kafka.servers(), &dead);
     assert_eq!(kept.len(), 10);
-    // Topics that brokers create by themselves have four here.
+    // Topics that the broker creates automatically have four partitions.
     assert!(kept.iter().all(|letter| letter.partition < 2), "{kept:?}");
     for letter in &kept {
         let source: i32 = letter.header("__connect.errors.partition").parse().expect("a partition");
@@ -71,7 +71,7 @@ fn rejected_records_are_dead_lettered_and_replayed_once() {
         assert_eq!(record.partition.to_string(), letter.header("__connect.errors.partition"));
         assert_eq!((&record.key, record.timestamp_ms), (&letter.key, letter.timestamp_ms));
     }
-    // Mended: they are text now.
+    // With the format `string`, all records are valid.
     home.connector("a", &connector(topic, "string", ""));
     home.start_on(&kafka.servers(), &["--once"]).finish().expect_code(0);
     assert_eq!(written(&home, topic).len(), 100);

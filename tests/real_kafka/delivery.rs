@@ -1,4 +1,4 @@
-//! Records reach the sink: every one, in order, whatever their compression, and beside control records.
+//! Every record reaches the sink in order, with every compression and between control records.
 
 use std::{collections::BTreeMap, fs};
 
@@ -11,7 +11,7 @@ use tidegate_tests::{
 
 use crate::support::PLUGINS;
 
-/// Keys and values of a topic's records, in the order of a file of the file sink's style `record`.
+/// Keys and values in a file of the file sink with the style `record`, in order.
 fn written(home: &Home, topic: &str) -> Vec<(Json, Json)> {
     let text = fs::read_to_string(home.path(&format!("out/{topic}.jsonl"))).expect("a file per topic");
     let lines = text.lines().map(|line| serde_json::from_str::<Json>(line).expect("a line of JSON"));

@@ -1,4 +1,4 @@
-//! A broker that is not there, or goes away and comes back.
+//! Brokers that are unreachable, restart or hang.
 
 use tidegate_tests::{
     Home, Running,

@@ -1,4 +1,4 @@
-//! The stand-in itself, before anything is concluded from it: seen through Snowflake's own client.
+//! Tests of the stand-in itself, with Snowflake's Python client.
 
 use tidegate_tests::{Snowflake, StandIn};
 

@@ -1,8 +1,7 @@
-//! What the end-to-end tests are made of: the built host and plugins, a broker, and captured events.
+//! The test harness: the built host and plugins, brokers, a stand-in for Snowflake, and captured events.
 //!
-//! Tests drive the real thing: the `tidegate` executable as a child process, plugin libraries as cargo builds them, and a
-//! broker over TCP. A test's verdict never hangs on timing: waits end when what they wait for is there, and
-//! [`PATIENCE`] only keeps a broken test from running for ever.
+//! Tests run the `tidegate` executable as a child process, with plugin libraries as cargo builds them, and a broker
+//! over TCP. They wait for conditions, not for times; [`PATIENCE`] only ends tests that are broken.
 
 mod artifacts;
 mod broker;
@@ -35,17 +34,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a test waits for something that should be there soon.
+/// How long a test waits for a condition before it fails.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The folder of the checkout.
+/// The folder of the repository.
 #[must_use]
 pub fn root() -> &'static Path {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     tests.parent().unwrap_or(tests)
 }
 
-/// Asks again and again until there is an answer.
+/// Calls `look` until it returns a value.
 ///
 /// # Errors
 /// After [`PATIENCE`].

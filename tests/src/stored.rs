@@ -1,4 +1,4 @@
-//! What a topic holds, byte by byte.
+//! The records of a topic, as bytes.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tidegate::kafka::raw_headers;
 
 use crate::PATIENCE;
 
-/// A record as a topic holds it.
+/// A record of a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredRecord {
     /// Partition.
@@ -30,7 +30,7 @@ pub struct StoredRecord {
 }
 
 impl StoredRecord {
-    /// The text of the last header called `name`; empty if there is none.
+    /// The last header with this name, as text; empty if there is none.
     #[must_use]
     pub fn header(&self, name: &str) -> String {
         let found = self.headers.iter().rev().find(|(header, _)| header == name.as_bytes());
@@ -45,10 +45,10 @@ impl StoredRecord {
     }
 }
 
-/// All records of a topic, by partition and offset; none if there is no such topic.
+/// All records of a topic, by partition and offset; empty if there is no such topic.
 ///
 /// # Panics
-/// When the broker does not answer.
+/// If the broker does not respond.
 #[must_use]
 pub fn stored(servers: &str, topic: &str) -> Vec<StoredRecord> {
     let mut config = ClientConfig::new();

@@ -1,19 +1,19 @@
-//! Every record's fate, found by its place.
+//! The outcome of every record, by partition and offset.
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::{Broken, History, Place, Sample};
 
-/// Where a record ended.
+/// The outcome of a record.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fate {
-    /// The first row of it: its number, from 1.
+    /// The number of its first row, from 1.
     pub(super) row: Option<usize>,
     /// Its dead letters.
     pub(super) letters: Vec<Place>,
 }
 
-/// The fates of all records of the topic.
+/// The outcomes of all records of the topic.
 pub(super) struct Index {
     pub(super) fates: BTreeMap<Place, Fate>,
     pub(super) contents: HashMap<Place, u64>,
@@ -37,10 +37,11 @@ impl Index {
         Self { fates, contents }
     }
 
-    /// Whether every record below what was committed was somewhere at the time. Lost records are told elsewhere, once.
+    /// Checks that every record below a committed offset had been written or dead-lettered at that time. Lost records
+    /// are reported elsewhere.
     pub(super) fn check_samples(&self, samples: &[Sample], broken: &mut Vec<Broken>) {
-        // Of each partition, the records in order, each with the highest row number up to it: so one look tells whether all
-        // is well. Those that are dead letters are looked at one by one.
+        // The records of each partition in order, each with the highest row number up to it, so that a sample is
+        // checked with one lookup. Dead-lettered records are checked one by one.
         let mut rows: HashMap<i32, Vec<(i64, usize)>> = HashMap::new();
         let mut letters: HashMap<i32, Vec<(i64, &Fate)>> = HashMap::new();
         for ((partition, offset), fate) in &self.fates {

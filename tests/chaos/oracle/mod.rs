@@ -1,18 +1,18 @@
-//! The oracle: from what a topic held, and what a sink, the dead letters and the group's offsets had at the end and on the
-//! way, it says what became of every record.
+//! The oracle: checks what happened to every record, from the records of the topic, the rows of the sink, the dead
+//! letters, and samples of the committed offsets.
 //!
-//! What it holds a connector to:
+//! The guarantees that it checks:
 //!
 //! - **Nothing is lost.** Every record is in the sink or among the dead letters; one that every attempt has to refuse is among
-//!   the dead letters, and never in the sink.
+//! the dead letters, and never in the sink.
 //! - **Nothing is altered**, and nothing is there that the topic never held.
 //! - **Nothing comes twice** into a sink that writes exactly once.
 //! - **Order.** Of the rows of a partition take the first of each offset, in the order in which they became durable: their
-//!   offsets rise. So a record that comes again counts only once, and none is first seen after a later one. There is one
-//!   exception where the sink does not keep the offsets: a record that is among the dead letters was settled there, and may
-//!   be taken by the sink when it is read again. A key lives in one partition, so what holds for partitions holds for keys.
+//! offsets rise. So a record that comes again counts only once, and none is first seen after a later one. There is one
+//! exception where the sink does not keep the offsets: a record that is among the dead letters was settled there, and may
+//! be taken by the sink when it is read again. A key lives in one partition, so what holds for partitions holds for keys.
 //! - **Commits.** Whenever the group's offsets were looked at, every record below them was in the sink or among the dead
-//!   letters at that very time.
+//! letters at that very time.
 
 mod index;
 #[cfg(test)]
@@ -22,24 +22,24 @@ use std::collections::BTreeMap;
 
 use self::index::Index;
 
-/// A place in the topic: partition and offset.
+/// Partition and offset in the topic.
 pub(crate) type Place = (i32, i64);
 
 /// A record of the topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Logged {
-    /// Where it is.
+    /// Partition and offset.
     pub(crate) place: Place,
     /// Fingerprint of key and value.
     pub(crate) content: u64,
-    /// Every attempt to deliver it has to end with its refusal.
+    /// Every attempt to deliver it is rejected.
     pub(crate) is_bad: bool,
 }
 
-/// A row of the sink; rows come in the order in which they became durable.
+/// A row of the sink. Rows are in commit order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
-    /// Where the record was.
+    /// Partition and offset of the record.
     pub(crate) place: Place,
     /// Fingerprint of key and value.
     pub(crate) content: u64,
@@ -48,80 +48,81 @@ pub(crate) struct Row {
 /// A dead letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DeadLetter {
-    /// Where the record was.
+    /// Partition and offset of the record.
     pub(crate) place: Place,
     /// Fingerprint of key and value.
     pub(crate) content: u64,
-    /// Where the dead letter is, in its own topic.
+    /// Partition and offset of the dead letter.
     pub(crate) letter: Place,
 }
 
-/// One look at the group's offsets, and after it at what was there.
+/// A sample: committed offsets, and what had been written after they were read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sample {
-    /// What the group had committed, by partition: the next offset.
+    /// Committed offsets by partition.
     pub(crate) committed: BTreeMap<i32, i64>,
-    /// Rows of the sink that were durable.
+    /// Number of rows in the sink.
     pub(crate) rows: usize,
-    /// Ends of the dead letters' partitions.
+    /// End offsets of the dead-letter topic.
     pub(crate) letters: BTreeMap<i32, i64>,
 }
 
 /// What happened to a connector.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct History {
-    /// The sink keeps the offsets itself, and promises to write exactly once.
+    /// The sink stores the offsets and promises exactly-once delivery.
     pub(crate) is_exact: bool,
-    /// All that the topic held.
+    /// All records of the topic.
     pub(crate) log: Vec<Logged>,
-    /// All that the sink has.
+    /// All rows of the sink.
     pub(crate) rows: Vec<Row>,
     /// All dead letters.
     pub(crate) letters: Vec<DeadLetter>,
-    /// The group's offsets on the way, and at the end.
+    /// Samples during the run and at its end.
     pub(crate) samples: Vec<Sample>,
 }
 
-/// A broken promise.
+/// A violation of a guarantee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Broken {
-    /// A record is nowhere.
+    /// The record was neither written nor dead-lettered.
     Lost(Place),
-    /// A record that cannot be delivered is in the sink.
+    /// A bad record is in the sink.
     Taken(Place),
-    /// A record came out in another form.
+    /// The content of a record has changed.
     Altered(Place),
-    /// A record that the topic never held.
+    /// A record that was never in the topic.
     Invented(Place),
     /// A record is in the sink more than once.
     Doubled(Place),
-    /// A record was first seen after a later one.
+    /// A record was first written after a later one.
     Reordered(Place),
-    /// The group had committed past a record that was nowhere yet, as of the sample of this number.
+    /// In the sample with this number, the group had committed past a record that was neither written nor
+    /// dead-lettered.
     Uncovered(Place, usize),
 }
 
-/// What became of the records.
+/// The result of the check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Verdict {
-    /// Every broken promise.
+    /// All violations.
     pub(crate) broken: Vec<Broken>,
-    /// Records of the topic.
+    /// Number of records in the topic.
     pub(crate) records: usize,
-    /// Of these, in the sink.
+    /// Number of these in the sink.
     pub(crate) in_sink: usize,
-    /// Of these, among the dead letters.
+    /// Number of these in the dead letters.
     pub(crate) in_letters: usize,
-    /// Of these, in both: refused once, and taken when it was read again.
+    /// Number of these in both: rejected once, and accepted when redelivered.
     pub(crate) in_both: usize,
-    /// Rows of the sink beyond the first of each record.
+    /// Number of duplicate rows.
     pub(crate) repeated: usize,
-    /// Looks at the group's offsets.
+    /// Number of samples.
     pub(crate) samples: usize,
 }
 
 impl History {
-    /// Judges.
+    /// Checks the history.
     pub(crate) fn judge(&self) -> Verdict {
         let index = Index::of(self);
         let mut broken = Vec::new();

@@ -1,8 +1,8 @@
-//! Histories that the oracle has to find fault with, and some that it must not.
+//! Histories with violations that the oracle must find, and correct ones.
 
 use super::*;
 
-/// Ten records in each of two partitions, all delivered in order, and three looks at the group.
+/// Ten records in each of two partitions, all delivered in order, and three samples.
 fn flawless(is_exact: bool) -> History {
     let places: Vec<Place> = (0..10).flat_map(|offset| [(0, offset), (1, offset)]).collect();
     let logged = |place: &Place| Logged { place: *place, content: content(*place), is_bad: false };
@@ -30,14 +30,14 @@ fn letter(place: Place, offset: i64) -> DeadLetter {
 }
 
 impl History {
-    /// Takes the first row of a record away.
+    /// Removes the first row of a record.
     fn without_row(mut self, place: Place) -> Self {
         let found = self.rows.iter().position(|row| row.place == place).unwrap();
         self.rows.remove(found);
         self
     }
 
-    /// The record was refused before the last look, and is among the dead letters.
+    /// The record was dead-lettered before the last sample.
     fn refused(mut self, place: Place) -> Self {
         let number = self.letters.len() as i64;
         self.letters.push(letter(place, number));
@@ -46,7 +46,7 @@ impl History {
         self
     }
 
-    /// All rows were there whenever somebody looked.
+    /// All rows existed at every sample.
     fn looked_at_late(mut self) -> Self {
         for sample in &mut self.samples {
             sample.rows = self.rows.len();
@@ -93,7 +93,7 @@ fn a_duplicate_breaks_exactly_once_only() {
 #[test]
 fn a_record_first_written_after_a_later_one_is_out_of_order() {
     let mut history = flawless(false);
-    // Offsets 7 and 8 of partition 0 change places.
+    // Swaps offsets 7 and 8 of partition 0.
     history.rows.swap(14, 16);
     assert_eq!(history.broken(), [Broken::Reordered((0, 7))]);
 }
@@ -101,7 +101,7 @@ fn a_record_first_written_after_a_later_one_is_out_of_order() {
 #[test]
 fn redelivered_records_are_in_order() {
     let mut history = flawless(false);
-    // After offset 4 of both, everything from 2 on comes again.
+    // After offset 4 of both partitions, everything from offset 2 on is redelivered.
     let again: Vec<Row> = history.rows[4..10].to_vec();
     history.rows.splice(10..10, again);
     assert_eq!(history.looked_at_late().broken(), []);
@@ -120,7 +120,7 @@ fn a_sink_without_offsets_may_write_a_dead_lettered_record_later() {
 #[test]
 fn a_commit_past_a_missing_record_is_detected_even_if_it_arrives_later() {
     let mut history = flawless(false);
-    // Nine were committed when eight were there.
+    // Nine were committed when eight were written.
     history.samples.insert(2, Sample { committed: [(1, 9)].into(), rows: 17, letters: BTreeMap::new() });
     assert_eq!(history.broken(), [Broken::Uncovered((1, 8), 2)]);
 }

@@ -1,4 +1,4 @@
-//! Dead letters are written, shown and replayed as whoever reads the records logs in.
+//! Dead letters are written, shown and replayed with the consumer's security properties.
 
 use serde_json::Value as Json;
 use tidegate_tests::Home;
@@ -30,7 +30,7 @@ fn dead_letters_are_produced_with_the_consumers_credentials() {
             ),
         );
         let finished = home.run(&["run", "--once"]).expect_code(0);
-        // Properties of consumers are no reason for a warning.
+        // There is no warning about consumer properties.
         assert_eq!(finished.count_log("WARN"), 1, "{}", finished.stderr);
         finished.expect_log("record sent to ");
         let shown = home.run(&["dead-letters", "show", "a", "--json"]).expect_code(0);

@@ -1,4 +1,4 @@
-//! Passwords and tokens that are not taken: each is named, in the log and in the status, and tried again.
+//! Rejected passwords and tokens are reported in the log and the status, and retried.
 
 use tidegate_tests::Home;
 
@@ -23,7 +23,7 @@ fn a_wrong_password_fails_the_task_until_it_is_right() {
         let properties = sasl(&secure.ca, mechanism, &password(USER.0, secret));
         connector(&home, mechanism, topic, &servers, &properties);
     }
-    // One whose password is changed on the broker.
+    // A user whose password is changed on the broker.
     connector(
         &home,
         "later",
@@ -81,7 +81,7 @@ fn missing_expired_and_foreign_tokens_are_reported_differently() {
     wait_for_reason(&home, &mut host, "others", refused);
     wait_for_reason(&home, &mut host, "others", "compare its audience, issuer and signing key with");
 
-    // All of them go on once there is a token that is good.
+    // All of them continue once the token is valid.
     for name in ["missing", "late", "others"] {
         from_file(&format!("{name}.token"), Some(Claims { audience: AUDIENCE, lifetime: 600 }));
     }

@@ -1,4 +1,4 @@
-//! Answers that come late, not at all, or from something that stands in front of Snowflake.
+//! Responses that are late, are missing, or come from a gateway.
 
 use tidegate_tests::StandIn;
 
@@ -11,7 +11,7 @@ fn lost_responses_and_broken_connections_lose_and_duplicate_nothing() {
     else {
         return;
     };
-    // Executed, and nobody hears of it; and not executed at all.
+    // A statement that is executed but whose response is lost, and one that is not executed.
     for action in ["lost", "crash_connection"] {
         let trial = Trial::new(&stand_in, action);
         let finished = fail_every_statement(&trial, action, "127.0.0.1 cannot be reached");
@@ -27,7 +27,7 @@ fn a_commit_without_a_response_is_neither_repeated_nor_lost() {
     };
     for (action, repeats) in [("lost", 0), ("crash_connection", 1)] {
         let trial = Trial::new(&stand_in, &format!("commit_{action}"));
-        // All in one batch, so that it is the one with the rows of the table without a key.
+        // All records are in one batch, which includes the rows of the table without a key.
         trial.connector("", WHOLE);
         let finished = trial.run_past("^COMMIT", 2, 1, action);
         finished.expect_log("COMMIT failed");
@@ -53,7 +53,7 @@ fn gateway_errors_are_retried() {
     let trial = Trial::new(&stand_in, "too_many");
     let finished = trial.run_past("^MERGE INTO [^ ]*\"orders\"", 1, 1, "http:429");
     let line = finished.expect_log("responded with HTTP 429: too many requests");
-    // What it asks for with Retry-After.
+    // The delay of the Retry-After header.
     assert!(line.contains("retry_in_ms=1000"), "{line}");
 }
 
@@ -78,7 +78,7 @@ fn polling_for_a_slow_statement_may_fail() {
     stand_in.fault("^INSERT INTO [^ ]*\"views\"", "slow:2");
     let mut running = trial.start();
     let slow = stand_in.wait_for_entry(0, |entry| entry.fault.is_some());
-    // The session ends while the statement runs: its transaction goes with it.
+    // The session ends while the statement runs, and its transaction is rolled back.
     assert!(slow.in_transaction && stand_in.end_sessions() > 0);
     trial.wait_for_shop(&mut running);
     trial.shop.trade(&trial.broker);

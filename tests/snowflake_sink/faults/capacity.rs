@@ -1,4 +1,4 @@
-//! Warehouses without room or time, locks of others, and errors of Snowflake's own.
+//! Overloaded warehouses, locks of other sessions, and internal errors of Snowflake.
 
 use tidegate_tests::StandIn;
 
@@ -24,7 +24,7 @@ fn a_lock_of_another_session_is_waited_for() {
     let Some(stand_in) = StandIn::exclusive("a_lock_of_another_session_is_waited_for") else { return };
     let trial = Trial::new(&stand_in, "conflicts");
     let finished = trial.run_past("^MERGE INTO [^ ]*\"orders\"", 1, 8, "code:000625:57014");
-    // More often than the sink tries by itself: then the host goes on.
+    // This is more than the sink's own retries, so the host retries too.
     assert!(finished.count_log("000625/57014") >= 8, "{}", finished.stderr);
     finished.expect_log("works again");
 }

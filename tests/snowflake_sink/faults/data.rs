@@ -1,4 +1,4 @@
-//! A value in one row of a thousand that Snowflake refuses.
+//! A value in one of a thousand rows that Snowflake rejects.
 
 use serde_json::{Value as Json, json};
 use tidegate_tests::StandIn;
@@ -13,8 +13,8 @@ const ROWS: i64 = 1_000;
 const BAD: i64 = 617;
 const SKIP: &str = "[errors]\ntolerance = \"all\"\non_reject = \"drop\"\n";
 
-/// A trial with a thousand orders, one of them with a date that there is not. The sink cannot know: the source says it
-/// is text, and the table, which somebody has made, that it is a date.
+/// A trial with a thousand orders, one of which has an invalid date. The sink cannot detect it: in the source the
+/// column is a text, and in the table, which the user has created, a date.
 fn trial<'s>(stand_in: &'s StandIn, name: &str) -> Trial<'s> {
     let trial = Trial::empty(stand_in, name);
     let _status = trial.query(&format!(
@@ -57,7 +57,7 @@ fn one_bad_row_of_a_thousand_fails_the_task_and_is_reported() {
     }
     assert_eq!(finished.count_log(&format!("rejected {}-0 offset ", shop::ORDERS)), 1, "{}", finished.stderr);
     assert!(trial.committed().unwrap_or(0) <= BAD, "{:?}", trial.committed());
-    // What is there is right; what is not there is read again.
+    // Rows before the bad one may have been written; the others are read again.
     assert!(ids(&trial).iter().all(|id| *id < BAD));
 }
 
@@ -80,7 +80,7 @@ fn one_bad_row_of_a_thousand_is_dropped_with_tolerance_all() {
     assert_eq!(trial.committed(), Some(ROWS));
     let merges = trial.count("MERGE");
     println!("{merges} MERGE statements to find one row of {ROWS}");
-    // By halves, and not one by one.
+    // By bisection, not one by one.
     assert!(merges < 60, "{merges}");
 }
 

@@ -1,4 +1,4 @@
-//! Logins that are refused: with what to do about it, and without a storm that locks the user out.
+//! Rejected logins are reported with the fix, and not retried so often that Snowflake locks the user.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ fn key(name: &str) -> PathBuf {
     root().join("tests/snowflake_sink/faults/keys").join(name)
 }
 
-/// Options with a private key's file, and more.
+/// Options with a private key file, and further options.
 fn with_key(stand_in: &StandIn, name: &str, more: &str) -> String {
     format!("{}private_key_path = {:?}\n{more}", stand_in.options_without_password(), key(name))
 }
@@ -51,7 +51,7 @@ fn a_wrong_password_is_reported_once_and_not_retried() {
         if tasks > 1 {
             continue;
         }
-        // Nothing is lost by it.
+        // Nothing is lost.
         trial.connector("", super::trial::SMALL);
         let finished = trial.run_once().expect_code(0);
         trial.expect_shop(&finished);
@@ -92,7 +92,7 @@ fn key_pair_logins_succeed_only_with_the_users_key() {
     }
 }
 
-/// Answers a login as Snowflake does when the user is locked; the stand-in locks nobody.
+/// Responds to a login as Snowflake does for a locked user, which the stand-in does not support.
 fn refuse_login(mut stream: TcpStream) {
     let mut reader = BufReader::new(stream.try_clone().expect("a connection"));
     let (mut line, mut length) = (String::new(), 0);
@@ -143,7 +143,7 @@ fn a_login_without_a_response_is_retried() {
     finished.expect_log("responded with HTTP 503");
     assert_eq!(trial.count("LOGIN"), 4);
     let trial = Trial::new(&stand_in, "no_service");
-    // A port that nobody listens on.
+    // A port without a listener.
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let login = stand_in.options().replace(&format!(":{}", stand_in.port()), &format!(":{free}"));
     trial.connector_as(

@@ -1,4 +1,4 @@
-//! The connector file: variables that fill it, what `validate` and `plugins` say of it, and how large batches are.
+//! The connector file: environment variables, `validate`, `plugins`, and batch sizes.
 
 use std::fs;
 
@@ -32,7 +32,7 @@ fn variables_supply_what_the_file_omits() {
     for (number, secret) in secrets.into_iter().enumerate() {
         let trial = Trial::new(&stand_in, &format!("variables_{number}"));
         let schema = format!("VARIABLES_{number}");
-        // What the file says goes first.
+        // The file has precedence.
         trial.home.connector(
             &schema.to_lowercase(),
             &format!("{SOURCE}[sink.config]\nwarehouse = \"OTHER_WH\"\n{}", super::trial::NEVER),
@@ -54,7 +54,7 @@ fn variables_supply_what_the_file_omits() {
     }
 }
 
-/// How many records the flushes of `orders` had, at most.
+/// The largest number of records in a flush of `orders`.
 fn largest_batch(log: &[LogEntry]) -> i64 {
     let sizes = log.iter().filter(|entry| entry.kind == "COMMIT").filter_map(|entry| {
         let ranges = entry.tag.as_deref()?.split(' ').filter_map(|part| part.split_once("]@"));
@@ -73,7 +73,7 @@ fn batch_size_changes_the_batch() {
     for (name, variables, batch, expected) in [
         ("by_variable", &[("BATCH_SIZE", "20")][..], "max_wait = \"2s\"\n", 20..=20),
         ("by_file", &[("BATCH_SIZE", "20")][..], "max_records = 70\nmax_wait = \"2s\"\n", 70..=70),
-        // All there is, as far as it has come: the sink's own default is ten thousand.
+        // All available records: the sink's default is ten thousand.
         ("by_default", &[][..], "max_wait = \"2s\"\n", 71..=144),
     ] {
         let trial = Trial::new(&stand_in, name);
@@ -145,7 +145,7 @@ fn the_example_is_valid_with_and_without_its_variables() {
     home.write("connectors.d/snowflake.toml", &text);
     let finished = home.run(&["validate"]).expect_code(0);
     assert!(finished.stdout.contains("1 connector file fine"), "{}", finished.stdout);
-    // As its user has it.
+    // Enabled, as a user would.
     home.write("connectors.d/snowflake.toml", text.replace("enabled = false", "enabled = true"));
     let mut command = home.command();
     for variable in

@@ -1,4 +1,4 @@
-//! What must not be in a log, and what must be in Snowflake's.
+//! What must not be in the log, and what must be in Snowflake's query tags.
 
 use tidegate_tests::{Finished, Running, StandIn, root};
 
@@ -18,7 +18,7 @@ fn pem(name: &str) -> String {
     std::fs::read_to_string(path).expect("a key of the tests")
 }
 
-/// No secret, no statement, no value.
+/// Checks that there is no secret, no statement and no value in the output.
 #[track_caller]
 fn expect_quiet(output: &str) {
     assert!(!output.contains(PASSWORD) && !output.contains(PASSPHRASE), "{output}");
@@ -66,7 +66,7 @@ fn no_secret_no_statement_and_no_value_is_in_the_log() {
             let trial = Trial::new(&stand_in, &format!("quiet_{number}_{place}"));
             let retry = "[errors.retry]\ninitial = \"1ms\"\nmax = \"5ms\"\n";
             trial.connector_as(login, "", &format!("[batch]\n{SMALL}{retry}"));
-            // The log of what goes wrong, too.
+            // The log must not contain them after faults either.
             stand_in.fault("^COMMIT", "lost");
             stand_in.fault("^MERGE INTO [^ ]*\"orders\"", "kill");
             stand_in.fault("^INSERT INTO [^ ]*\"views\"", "code:000603:XX000");
@@ -97,7 +97,7 @@ fn a_rejected_secret_is_not_in_the_log() {
     }
 }
 
-/// The fingerprint of the public key is no secret, and looks like a token.
+/// The fingerprint of the public key looks like a token but is not secret.
 #[track_caller]
 fn expect_quiet_but_fingerprint(output: &str) {
     for line in pem("other.pem").lines().filter(|line| line.len() > 8) {
@@ -155,7 +155,7 @@ fn the_query_tag_names_connector_topic_and_offsets() {
     let tags = tagged("MERGE", "\"orders\"");
     assert!(tags.len() > 1, "{log:#?}");
     assert!(tags.iter().all(|tag| tag.starts_with("tidegate connector=tagged task=0 ")), "{tags:?}");
-    // Without a gap and without an overlap, from the first offset to the last.
+    // The ranges have no gap and no overlap.
     let mut next = 0;
     for (from, to) in tags.iter().map(|tag| range_of(tag, shop::ORDERS)) {
         assert_eq!(from, next, "{tags:?}");
@@ -167,14 +167,14 @@ fn the_query_tag_names_connector_topic_and_offsets() {
         !tags.is_empty() && tags.iter().all(|tag| tag.contains(&format!("{}-0@", shop::VIEWS))),
         "{tags:?}"
     );
-    // What is asked for the rows is tagged, whatever it is.
+    // All statements have a tag.
     assert!(
         log.iter().all(|entry| entry.sql.is_none()
             || entry.tag.as_deref().is_some_and(|tag| tag.starts_with("tidegate")))
     );
 }
 
-/// The offsets of a topic's partition 0 in a tag.
+/// The offsets of partition 0 of a topic in a tag.
 fn range_of(tag: &str, topic: &str) -> (i64, i64) {
     let (_, rest) =
         tag.split_once(&format!("{topic}-0@")).unwrap_or_else(|| panic!("{topic} is not in {tag}"));

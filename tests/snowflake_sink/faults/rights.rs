@@ -1,10 +1,10 @@
-//! What the user may not use, or what is not there: each is named, with the GRANT to run.
+//! Missing objects and privileges are reported with the GRANT to run.
 
 use tidegate_tests::StandIn;
 
 use super::{Trial, trial::NEVER};
 
-/// Runs with these options more, and checks the exit and that one line of the log has all of `parts`.
+/// Runs with these additional options. Checks the exit code, and that one log line contains all `parts`.
 #[track_caller]
 fn expect_refused(trial: &Trial<'_>, login: &str, parts: &[&str]) {
     trial.connector_as(login, "", NEVER);
@@ -62,7 +62,7 @@ fn missing_objects_are_reported_with_the_grant() {
         let trial = Trial::new(&stand_in, "missing_0");
         expect_refused(&trial, &login, &parts);
     }
-    // One that the stand-in does not know.
+    // A schema that does not exist.
     let trial = Trial::new(&stand_in, "missing_schema");
     let parts = [
         "schema TIDEGATE.MISSING_SCHEMA does not exist or cannot be used",
@@ -89,7 +89,7 @@ fn missing_privileges_are_reported_with_the_grant() {
     let grant = format!("GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE {table} TO ROLE \"B\"");
     expect_refused(&trial, &role("B"), &["MERGE into ", "003001/42501", table, &grant]);
 
-    // Somebody who may do everything has made the tables.
+    // The tables were created by a user with all privileges.
     let trial = Trial::new(&stand_in, "may_not_insert");
     let finished = trial.run_once().expect_code(0);
     trial.expect_shop(&finished);

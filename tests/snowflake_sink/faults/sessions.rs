@@ -1,4 +1,4 @@
-//! Sessions that end and tokens that expire: between batches, and in the middle of a transaction.
+//! Sessions that end and tokens that expire, between batches and during a transaction.
 
 use std::{thread, time::Duration};
 
@@ -42,7 +42,7 @@ fn tokens_are_renewed_before_they_expire() {
     let options = ["--session-seconds", "4"];
     let Some(stand_in) = StandIn::start("tokens_are_renewed_before_they_expire", &options) else { return };
     let trial = Trial::new(&stand_in, "renewed");
-    // The token grows old in the middle of a transaction.
+    // The token expires during a transaction.
     let finished = trial.run_past("^INSERT INTO [^ ]*\"views\"", 1, 1, "delay:2.1");
     let renewals: Vec<_> = trial.log().into_iter().filter(|entry| entry.kind == "RENEW").collect();
     assert!(renewals.iter().any(|renewal| renewal.in_transaction), "{renewals:#?}");
@@ -72,7 +72,7 @@ fn a_master_token_that_expires_ends_in_a_new_session() {
     let test = "a_master_token_that_expires_ends_in_a_new_session";
     let Some(stand_in) = StandIn::start(test, &options) else { return };
     let mut trial = Trial::new(&stand_in, "short_lives");
-    // In the middle of a transaction: what it had begun is lost, and done again.
+    // During a transaction, which is rolled back and repeated.
     stand_in.fault("^INSERT INTO [^ ]*\"views\"", "delay:2.5");
     let mut running = trial.start();
     trial.wait_for_shop(&mut running);
@@ -80,7 +80,7 @@ fn a_master_token_that_expires_ends_in_a_new_session() {
     let lost = running.log().lines().filter(|line| line.contains(" WARN ")).count();
     assert!(lost > 0, "{}", running.log());
     let logins = trial.count("LOGIN");
-    // Between two batches: nothing is lost, and nothing is worth a warning.
+    // Between two batches, nothing is lost and there is no warning.
     thread::sleep(Duration::from_secs(3));
     trial.shop.trade(&trial.broker);
     trial.wait_for_shop(&mut running);
@@ -96,7 +96,7 @@ fn a_pause_causes_no_login() {
     let mut trial = Trial::new(&stand_in, "pause");
     let mut running = trial.start();
     trial.wait_for_shop(&mut running);
-    // The stand-in closes connections that idle for five seconds.
+    // The stand-in closes connections that are idle for five seconds.
     thread::sleep(Duration::from_secs(6));
     trial.shop.trade(&trial.broker);
     trial.wait_for_shop(&mut running);

@@ -12,10 +12,10 @@ use super::{
 const SKIP: &str = "[errors]\ntolerance = \"all\"\non_reject = \"drop\"\n";
 
 type Row = Vec<Option<String>>;
-/// A name, the sink's options, the second order's key and row, and what its refusal says.
+/// A name, the sink's options, key and row of the second order, and the parts of the error.
 type Scene<'a> = (&'a str, &'a str, Option<Json>, Json, &'a [&'a str]);
 
-/// Orders: the key as JSON, and the row.
+/// Sends orders, each with its key as JSON and its row.
 fn send(trial: &Trial<'_>, rows: impl IntoIterator<Item = (Option<Json>, Json)>) {
     let events: Vec<(Option<String>, String)> = rows
         .into_iter()
@@ -39,8 +39,8 @@ fn connector(trial: &Trial<'_>, sink: &str, more: &str) {
     trial.connector_as(&trial.stand_in.options(), sink, &format!("{NEVER}{more}"));
 }
 
-/// Has the second of three orders refused for a reason with all of `parts`: first with the task stopped at it, then with
-/// the other two written.
+/// Checks that the second of three orders is rejected for a reason with all `parts`: first the task fails at it, then,
+/// with tolerance, the other two are written.
 #[track_caller]
 fn expect_second_refused(trial: &Trial<'_>, sink: &str, second: (Option<Json>, Json), parts: &[&str]) {
     send(trial, [plain(1), second, plain(3)]);
@@ -146,7 +146,7 @@ fn a_metadata_column_of_another_type_fails_the_task() {
     trial.expect_shop(&finished);
 }
 
-/// Rows that need more room than a table has that somebody has made.
+/// A table of the user whose columns are too narrow for the rows.
 fn narrow<'s>(stand_in: &'s StandIn, name: &str) -> Trial<'s> {
     let trial = Trial::empty(stand_in, name);
     let _status = trial.query(&format!(
@@ -174,7 +174,7 @@ fn narrow_columns_are_widened() {
     assert_eq!(finished.count_log("Table altered: ALTER COLUMN"), 2, "{}", finished.stderr);
 }
 
-/// Statements that are separated by semicolons; one in a text separates nothing.
+/// Splits statements at semicolons, except within string literals.
 fn split(statements: &str) -> Vec<&str> {
     let mut is_text = false;
     let parts = statements.split(|character| {
@@ -191,7 +191,7 @@ fn without_schema_evolution_the_statement_to_run_is_logged() {
     };
     let trial = narrow(&stand_in, "fixed");
     connector(&trial, "schema_evolution = \"off\"\n", "");
-    // Each time the log tells the next thing to do, and each is a statement that can be run as it is.
+    // Each run logs the next statement, which can be executed unchanged.
     let mut told = 0;
     let finished = loop {
         let finished = trial.run_once();

@@ -1,4 +1,4 @@
-//! Statements that are too large: made smaller, and when that does not help, told.
+//! Statements that are too large are split. If that does not help, the record is reported.
 
 use tidegate_tests::StandIn;
 
@@ -9,7 +9,7 @@ const ORDERS: &str = "^MERGE INTO [^ ]*\"orders\"";
 #[test]
 fn a_statement_that_is_too_large_is_split() {
     let Some(stand_in) = StandIn::exclusive("a_statement_that_is_too_large_is_split") else { return };
-    // The last one takes too long, which is a matter of size, too.
+    // The last one exceeds the statement timeout, which splitting can fix too.
     let scenes = [
         ("by_size", "", "code:001795:54001", "001795/54001"),
         ("by_value", "", "code:100069:22P02", "100069/22P02"),
@@ -22,7 +22,7 @@ fn a_statement_that_is_too_large_is_split() {
         let line = finished.expect_log(code);
         assert!(line.contains("MERGE into ") && line.contains("query "), "{line}");
         let merges = merges(&trial);
-        // The one that was refused, and its halves.
+        // The rejected statement, and its halves.
         assert!(merges >= 3, "{merges} statements");
         println!("{action}: {merges} statements");
     }
@@ -50,7 +50,7 @@ fn statements_stay_below_their_size() {
     let finished = trial.run_once().expect_code(0);
     trial.expect_shop(&finished);
     let merges = merges(&trial);
-    // Sixty rows of more than eighty bytes each.
+    // There are sixty rows of more than eighty bytes each.
     assert!(merges > 4, "{merges} statements");
 }
 

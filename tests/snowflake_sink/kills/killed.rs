@@ -1,4 +1,4 @@
-//! SIGKILLs while the shop's events are written.
+//! Kills the host with SIGKILL while it writes the shop's events.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,8 @@ use super::Scenario;
 const SET: &str = "shop-precise";
 const FORMAT: &str = "json-schema";
 
-/// Faults that the host dies in, each with what the log calls its last one. They are met by the statements of a flush, a
-/// different one in every round; the first COMMIT is the claim's.
+/// The points at which the host is killed, each with the faults that stop it there. The first COMMIT is that of the
+/// claim.
 const POINTS: [(&str, &[Fault]); 5] = [
     ("before its rows are written", &[(r#"^(MERGE|INSERT) INTO \S+\."[a-z]\w*"\s"#, 3, "delay:30")]),
     ("before its offsets move", &[(r"^MERGE INTO \S*_cdc_offsets_.*next_offset", 3, "delay:30")]),
@@ -19,17 +19,17 @@ const POINTS: [(&str, &[Fault]); 5] = [
     ("after COMMIT, whose answer was lost", &[("^COMMIT", 4, "lost"), ("^LOGIN", 2, "delay:30")]),
 ];
 
-/// Pattern, which of its statements, action.
+/// Pattern, which of the matching statements, action.
 type Fault = (&'static str, usize, &'static str);
 
-/// What the stand-in's log shows of all transactions.
+/// How the transactions in the stand-in's log ended.
 #[derive(Debug, Default)]
 struct Ends {
-    /// They had neither COMMIT nor ROLLBACK.
+    /// Without COMMIT and ROLLBACK.
     open: usize,
-    /// Of those, with rows that had been written.
+    /// Of those, with written rows.
     open_with_rows: usize,
-    /// COMMIT was run, and nobody was told.
+    /// With a COMMIT whose response was lost.
     untold: usize,
 }
 

@@ -1,4 +1,4 @@
-//! One connector, and as many hosts as a test wants to run it in.
+//! A connector that runs in one or more hosts.
 
 use std::{
     thread,
@@ -10,11 +10,11 @@ use tidegate_tests::{Broker, Home, LogEntry, PATIENCE, Running, StandIn};
 
 /// The connector's name.
 const NAME: &str = "warehouse";
-/// Whoever dies or freezes does not keep the group waiting, and hosts are not started again behind a test's back.
+/// A short session timeout for hosts that are killed or suspended, and no automatic restarts.
 const QUICKLY: &str = "restart.policy = \"never\"\n[source]\ntopics_regex = '^cdc[.]public[.]'\n[source.properties]\n\
     \"session.timeout.ms\" = 1000\n\"heartbeat.interval.ms\" = 200\n";
 
-/// How long getting into the group may take.
+/// Timeout for joining the group.
 const JOINING: Duration = Duration::from_secs(30);
 
 /// A stand-in, a broker, and a connector between them.
@@ -26,9 +26,9 @@ pub(crate) struct Scenario {
 }
 
 impl Scenario {
-    /// A connector with more of `[sink.config]` and of `[batch]`; none, and said so, where Python is missing.
+    /// A connector with additions to `[sink.config]` and `[batch]`; `None`, with a message, without Python.
     pub(crate) fn find(test: &str, sink: &str, batch: &str) -> Option<Self> {
-        // The transaction of a dead host is ended as soon as it is in somebody's way.
+        // The transaction of a killed host is aborted as soon as it blocks another one.
         let stand_in = StandIn::start(test, &["--idle-seconds", "0.3"])?;
         let connector = format!(
             "{QUICKLY}[sink]\nplugin = \"snowflake\"\n[sink.config]\n{}\
@@ -40,20 +40,20 @@ impl Scenario {
         Some(Self { stand_in, broker: Broker::start(), home, connector })
     }
 
-    /// Another host of the same connector.
+    /// The home of another host with the same connector.
     pub(crate) fn another_home(&self) -> Home {
         let home = Home::new(&["snowflake-sink"]);
         home.connector(NAME, &self.connector);
         home
     }
 
-    /// Starts the connector's host, which goes on.
+    /// Starts the host.
     pub(crate) fn start(&self) -> Running {
         self.home.start(&self.broker)
     }
 
-    /// Starts the connector's host, and waits until it reads. The development broker now and then waits for ever for a
-    /// member that was killed while it joined the group: then the host is killed and started anew.
+    /// Starts the host, and waits until it reads. The embedded broker sometimes waits forever for a member that was
+    /// killed while it joined the group; then the host is killed and started again.
     pub(crate) fn start_reading(&self) -> Running {
         let asked = Instant::now();
         loop {
@@ -78,7 +78,7 @@ impl Scenario {
         self.stand_in.query("PUBLIC", sql).rows
     }
 
-    /// How many rows a table has; none if it is not there yet.
+    /// The number of rows of a table; `None` if it does not exist.
     pub(crate) fn count(&self, table: &str) -> Option<i64> {
         let tables = "SELECT COUNT(*) FROM TIDEGATE.INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = 'PUBLIC'";
         let is_there =
@@ -87,7 +87,7 @@ impl Scenario {
             .then(|| self.stand_in.query("PUBLIC", &format!("SELECT COUNT(*) FROM \"{table}\"")).number())
     }
 
-    /// Checks that a table without a key holds each of so many records once.
+    /// Checks that a table without a key holds each of this number of records once.
     #[track_caller]
     pub(crate) fn expect_once(&self, table: &str, records: i64, log: &str) {
         let place = "\"_cdc_topic\", \"_cdc_partition\", \"_cdc_offset\"";
@@ -101,7 +101,7 @@ impl Scenario {
         assert_eq!(self.count(table), Some(records), "{table}\n{log}");
     }
 
-    /// Waits until a statement that meets this fault has come.
+    /// Waits until a fault was injected.
     #[track_caller]
     pub(crate) fn wait_for_fault(&self, running: &mut Running, since: usize, fault: &str) -> LogEntry {
         running.wait_until(&format!("a statement that meets {fault}"), |_| {

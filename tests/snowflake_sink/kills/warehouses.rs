@@ -1,4 +1,4 @@
-//! Several warehouses: each has a transaction of its own, and nothing is written twice when a host dies between two.
+//! Several warehouses: each has its own transaction, and nothing is written twice if a host is killed between two.
 
 use std::collections::BTreeSet;
 
@@ -7,22 +7,22 @@ use tidegate_tests::LogEntry;
 
 use super::{Scenario, change};
 
-/// A table with a warehouse of its own, and a warehouse for snapshots.
+/// A warehouse for one table, and one for snapshots.
 const SINK: &str =
     "snapshot_warehouse = \"SNAP_WH\"\n[sink.config.tables.\"public.audits\"]\nwarehouse = \"AUDIT_WH\"\n";
 /// Warehouses in the order of their transactions.
 const WAREHOUSES: [&str; 3] = ["SNAP_WH", "LOAD_WH", "AUDIT_WH"];
 /// Two tables without a key.
 const KEYLESS: [&str; 2] = ["views", "audits"];
-/// Rows per table that the snapshot has read, and that came after it.
+/// Rows per table that the snapshot has read, and that were inserted after it.
 const READ: i64 = 20;
 const CAME: i64 = 30;
-/// Events of `orders`: every row is read, a third changes after that, a third goes.
+/// Events of `orders`: every row is read by the snapshot, then a third is updated and a third deleted.
 const ORDERS: i64 = READ + 14;
-/// All of them.
+/// Number of all events.
 const ALL: i64 = 2 * (READ + CAME) + ORDERS;
 
-/// One batch of all there is.
+/// One batch with all records.
 fn scenario(test: &str) -> Option<Scenario> {
     let scenario = Scenario::find(test, SINK, &format!("max_records = {ALL}\nmax_wait = \"60s\"\n"));
     let scenario = scenario?;
@@ -33,7 +33,7 @@ fn scenario(test: &str) -> Option<Scenario> {
         change(table, letter, lsn, snapshot, json!({ "id": id, "v": format!("{letter} {id}") }))
     };
     for table in KEYLESS {
-        // Nothing in it is called like a key.
+        // No column may look like a key.
         let row = |text: String| text.replace("\"id\"", "\"number\"");
         let read: Vec<String> = (0..READ).map(|id| row(event(table, "r", id))).collect();
         let came: Vec<String> = (READ..READ + CAME).map(|id| row(event(table, "c", id))).collect();
@@ -74,7 +74,7 @@ fn expect_all(scenario: &Scenario, log: &str) {
     assert_eq!(scenario.query("SELECT \"id\", \"v\" FROM \"orders\" ORDER BY 1"), orders(), "{log}");
 }
 
-/// Statements that wrote rows and were committed, or could have been: warehouse, kind, table.
+/// The successful writes: warehouse, and table.
 fn writes(log: &[LogEntry]) -> Vec<(String, String)> {
     let is_write = |entry: &&LogEntry| entry.in_transaction && entry.done.is_some() && entry.code.is_none();
     let table = |entry: &LogEntry| {
@@ -96,7 +96,7 @@ fn every_statement_runs_in_its_warehouse() {
     found.sort();
     println!("{found:?}");
     assert_eq!(found, of_warehouse(&WAREHOUSES));
-    // Each warehouse moves its own offsets, of which each partition has one.
+    // Each warehouse has its own offset for each partition.
     let moved = log.iter().filter(|entry| entry.sql.as_deref().is_some_and(|sql| sql.contains("__expected")));
     let moved: BTreeSet<&str> = moved.filter_map(|entry| entry.warehouse.as_deref()).collect();
     assert_eq!(moved, BTreeSet::from(WAREHOUSES));
@@ -106,8 +106,8 @@ fn every_statement_runs_in_its_warehouse() {
     assert_eq!(rows, names);
 }
 
-/// Has the host die in the `nth` of the statements that match, and another one finish. Says what the first has written and
-/// committed, and what the second wrote.
+/// Kills the host during the `nth` statement that matches, and lets another one finish. Returns what the first has
+/// written, and what the second.
 #[track_caller]
 fn die_at(test: &str, pattern: &str, nth: usize, action: &str) -> Option<[Vec<(String, String)>; 2]> {
     let scenario = scenario(test)?;
@@ -128,7 +128,7 @@ fn die_at(test: &str, pattern: &str, nth: usize, action: &str) -> Option<[Vec<(S
     Some(parts)
 }
 
-/// What each of the warehouses has to write.
+/// What these warehouses have to write.
 fn of_warehouse(warehouses: &[&str]) -> Vec<(String, String)> {
     let tables = |warehouse: &str| match warehouse {
         "AUDIT_WH" => vec!["audits"],
@@ -146,7 +146,7 @@ fn of_warehouse(warehouses: &[&str]) -> Vec<(String, String)> {
 #[test]
 fn a_kill_between_two_transactions_leaves_each_row_once() {
     let test = "a_kill_between_two_transactions_leaves_each_row_once";
-    // The claim's BEGIN, that of the first warehouse, and then that of the second.
+    // The first BEGIN is that of the claim, the second that of the first warehouse.
     let Some([before, after]) = die_at(test, "^BEGIN", 3, "delay:30") else { return };
     assert_eq!(before, of_warehouse(&WAREHOUSES[..1]));
     assert_eq!(after, of_warehouse(&WAREHOUSES[1..]));

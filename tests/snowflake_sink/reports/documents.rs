@@ -1,4 +1,4 @@
-//! Documents of MongoDB: rows and keys are texts of extended JSON.
+//! MongoDB documents: rows and keys are extended JSON in strings.
 
 use serde_json::{Value as Json, json};
 
@@ -71,7 +71,7 @@ fn other_ids() -> Case {
     Case::new("mongodb-ids-of-text", records).table("carts", &["_id", "n"], &["a 1", "a b 3"])
 }
 
-/// A field that is removed is in no later document.
+/// A removed field is not in later documents.
 fn changed_fields() -> Case {
     let removed =
         json!({ "removedFields": ["note"], "updatedFields": "{\"items\": 3}", "truncatedArrays": null });
@@ -80,7 +80,7 @@ fn changed_fields() -> Case {
         update("\"items\": 3", removed, 1000, 1),
         update("\"items\": 3, \"late\": \"y\"", Json::Null, 2000, 1),
     ];
-    // Where all documents come in one batch, no row holds a note.
+    // If all documents are in one batch, no row has a note.
     Case::new("mongodb-field-removed", records)
         .table("carts", &["_id", "items", "note", "late"], &["65a000000000000000000001 3 - y"])
         .in_batches_of(&[1])
@@ -88,7 +88,7 @@ fn changed_fields() -> Case {
         .in_batches_of(&[1000])
 }
 
-/// `capture.mode=change_streams` leaves the document out: what changed is in the description alone.
+/// With `capture.mode=change_streams`, the document is missing; the changes are only in the update description.
 fn update_without_document() -> Case {
     let description =
         json!({ "removedFields": ["note"], "updatedFields": "{\"items\": 3}", "truncatedArrays": null });

@@ -1,4 +1,4 @@
-//! Envelopes with parts missing.
+//! Envelopes with missing fields.
 
 use serde_json::{Value as Json, json};
 
@@ -32,13 +32,13 @@ pub(crate) fn cases() -> Vec<Case> {
         left_alone("insert-with-list-as-after", list, &["after"]),
         left_alone("insert-without-after", nothing, &["after"]),
         left_alone("unknown-operation", unknown, &["op"]),
-        // The message's key says which row goes.
+        // The key of the message identifies the deleted row.
         Case::new("delete-with-before-missing", no_before).table("carts", &["id", "v"], &["2 b"]),
         Case::new("delete-with-null-before", null_before).table("carts", &["id", "v"], &["2 b"]),
     ]
 }
 
-/// A row, an event of it whose value is changed, and another row.
+/// A row, an event of it with a changed value, and another row.
 fn with(letter: &str, change: impl Fn(&mut Json)) -> Vec<Record> {
     let carts = Source::postgres("carts", &["id"]);
     let mut record = carts.lsn(120, 1000).event(letter, Json::Null, json!({ "id": 1, "v": "changed" }));

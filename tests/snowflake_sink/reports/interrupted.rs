@@ -1,5 +1,4 @@
-//! Runs that do not end by themselves: hosts that are killed, offsets that begin again, partitions that move to another
-//! host, topics that are created again.
+//! Interrupted runs: killed hosts, offset resets, partitions that move to another host, recreated topics.
 
 use std::{thread, time::Duration};
 
@@ -15,12 +14,12 @@ use super::{
     source::Source,
 };
 
-/// Hosts that are killed do not keep the group waiting.
+/// A short session timeout for killed hosts.
 const QUICKLY: &str = "[source.properties]\n\"session.timeout.ms\" = 1000\n\"heartbeat.interval.ms\" = 200\n";
 
 const ONE_BY_ONE: Mode = Mode { isolation: "thread", batch: 1 };
 
-/// Cases whose outcome depends on what is remembered of events before.
+/// Cases whose result depends on the stored order state.
 fn stateful() -> Vec<Case> {
     let mut cases = vec![
         Case::new("01", file("01")).table("notes", &["id", "title", "body"], &["9 a L*3000"]),
@@ -40,7 +39,7 @@ fn stateful() -> Vec<Case> {
     ];
     let others = [failovers::cases(), snapshots::cases(), moves::cases(), replays::cases()].concat();
     cases.extend(others.into_iter().filter(|case| names.contains(&case.name.as_str())).map(|case| Case {
-        // What must not change is compared between runs, and these have none of their own.
+        // These cases have no runs of their own between which tables could be compared.
         unchanged_from: None,
         restarts: Vec::new(),
         ..case
@@ -52,7 +51,7 @@ fn stateful() -> Vec<Case> {
 #[test]
 fn nothing_is_lost_when_hosts_are_killed() {
     let test = "nothing_is_lost_when_hosts_are_killed";
-    // The transaction of a dead host is ended as soon as it is in somebody's way.
+    // The transaction of a killed host is aborted as soon as it blocks another one.
     let Some(stand_in) = StandIn::start(test, &["--idle-seconds", "0.3"]) else { return };
     let service = Snowflake::StandIn(stand_in);
     let Snowflake::StandIn(stand_in) = &service else { return };
@@ -64,7 +63,7 @@ fn nothing_is_lost_when_hosts_are_killed() {
         home.connector(&player.case.name, &player.connector(ONE_BY_ONE));
     }
     let mut met = 0;
-    // Every connector has a COMMIT when it claims its partition, and one for each batch.
+    // Every connector sends a COMMIT for its claim and one for each batch.
     for (kill, action) in ["delay:30", "slow:0.3", "lost"].into_iter().cycle().take(6).enumerate() {
         let since = stand_in.log_end();
         stand_in.clear_faults();
@@ -85,8 +84,8 @@ fn nothing_is_lost_when_hosts_are_killed() {
     assert!(met >= 3, "of six kills, {met} met a COMMIT");
 }
 
-/// Whether something happens within twenty seconds. The development broker now and then waits for a member that was
-/// killed while it joined the group: then the next host has more to do.
+/// Whether something happens within twenty seconds. The embedded broker sometimes waits for a member that was killed
+/// while it joined the group; then the next host has more to do.
 fn wait_a_while(mut is_there: impl FnMut() -> bool) -> bool {
     for _ in 0..400 {
         if is_there() {
@@ -107,13 +106,13 @@ fn nothing_changes_when_the_sinks_offsets_are_lost_too() {
     read_again("nothing_changes_when_the_sinks_offsets_are_lost_too", true);
 }
 
-/// Reads everything, and once more from the beginning.
+/// Reads everything twice.
 #[track_caller]
 fn read_again(test: &str, loses_offsets: bool) {
     let Some(service) = Snowflake::find(test) else { return };
     let mut cases = stateful();
     if loses_offsets {
-        // Nobody knows any more that these events were read before: the tables hold newer ones, and the log says so.
+        // It is not known any more that these events were read before, so there are warnings about rows that are newer.
         let warnings = ["rows were not changed", "updates were inserted"];
         cases = cases.into_iter().map(|case| warnings.into_iter().fold(case, Case::tolerated)).collect();
     }
@@ -146,7 +145,7 @@ fn read_again(test: &str, loses_offsets: bool) {
 fn snapshot_rows_win_on_the_host_that_takes_over_a_partition() {
     let test = "snapshot_rows_win_on_the_host_that_takes_over_a_partition";
     let Some(service) = Snowflake::find(test) else { return };
-    // The same changes in two partitions, with rows of their own.
+    // The same changes of different rows in two partitions.
     let table = Source::postgres("stock", &["part", "id"]);
     let of_partition = |part: i32| {
         let table = table.clone().in_partition(part);
@@ -192,7 +191,7 @@ fn a_recreated_topic_continues_on_the_existing_rows() {
     let test = "a_recreated_topic_continues_on_the_existing_rows";
     let Some(service) = Snowflake::find(test) else { return };
     let source = "on_lost_position = \"earliest\"";
-    // Offsets begin again at 0. Whatever orders events by them must not take what follows for old.
+    // Offsets start again at 0, and the following events must not be treated as old.
     let snapshots = snapshots::cases().into_iter().map(|case| (2, case));
     let oracle =
         failovers::cases().into_iter().filter(|case| case.name == "oracle-resetlogs").map(|case| (2, case));
@@ -208,7 +207,7 @@ fn a_recreated_topic_continues_on_the_existing_rows() {
     for (player, (_, case)) in players.iter_mut().zip(&cases) {
         player.read(&log.stderr);
         player.broker = broker(case);
-        // One record: the position in Snowflake is beyond the end of the new topic.
+        // After one record, the stored position is beyond the end of the new topic.
         player.send_until(3);
         home.connector(&player.case.name, &player.connector(ONE_BY_ONE));
     }

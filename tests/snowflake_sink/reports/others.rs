@@ -1,4 +1,4 @@
-//! Events of the same kinds as those in `tests/data/reports`.
+//! Cases that are generated, similar to those in `tests/data/reports`.
 
 use super::{
     bits,

@@ -1,5 +1,5 @@
-//! Runs cases: every connector of one host reads a broker of its own into a schema of its own, batch by batch, and the
-//! host is restarted behind each of them.
+//! Runs cases: every case is a connector with its own broker and its own schema. All run in one host, which is
+//! restarted after every batch.
 
 use std::{
     collections::BTreeMap,
@@ -14,36 +14,36 @@ use super::{
     record::send,
 };
 
-/// What every run says, and no failure is explained by.
+/// Log lines of every run, which are left out of failure messages.
 const USUAL: [&str; 4] = ["Connected to Snowflake", "Subscribed to topics", " reading ", "primary key: "];
 
-/// How a sequence of runs reads.
+/// Isolation and batch size.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mode {
     /// `thread` or `process`.
     pub(crate) isolation: &'static str,
-    /// Records per batch, and per run of the host.
+    /// Records per batch, and per run.
     pub(crate) batch: usize,
 }
 
-/// One case, and what has become of it so far.
+/// A case, and its state.
 pub(crate) struct Player<'c> {
     pub(crate) case: &'c Case,
     pub(crate) broker: Broker,
     pub(crate) schema: Schema<'c>,
-    /// How many of its records the broker has.
+    /// Number of records that were sent.
     sent: usize,
     /// Lines of the log.
     log: Vec<String>,
-    /// What must not change any more.
+    /// The tables that must not change any more.
     frozen: Option<BTreeMap<String, Rows>>,
     /// Records per batch.
     batch: usize,
     failures: Vec<String>,
 }
 
-/// Runs the cases, all in one host, and checks them. Every run is in the folder of the other of two hosts: nothing that one
-/// keeps by itself counts.
+/// Runs all cases in one host, and checks them. Runs alternate between two hosts with their own folders, so that no
+/// local state is used.
 #[track_caller]
 pub(crate) fn play(test: &str, cases: &[Case], mode: Mode) {
     let Some(snowflake) = Snowflake::find(test) else { return };
@@ -63,7 +63,7 @@ pub(crate) fn play(test: &str, cases: &[Case], mode: Mode) {
     expect_right(&mut players, &format!("{mode:?}"));
 }
 
-/// Sends the records of the next run of every case. A producer takes half a second to start, so they all start at once.
+/// Sends the records of the next run of every case, in parallel, because a producer takes half a second to start.
 fn send_all(players: &mut [Player<'_>], batch: usize) {
     thread::scope(|scope| {
         for player in players {
@@ -72,7 +72,7 @@ fn send_all(players: &mut [Player<'_>], batch: usize) {
     });
 }
 
-/// Checks all cases, and says of each that is wrong what and why.
+/// Checks all cases, and fails with the reasons.
 #[track_caller]
 pub(crate) fn expect_right(players: &mut [Player<'_>], what: &str) {
     for player in players.iter_mut() {
@@ -96,12 +96,12 @@ pub(crate) fn expect_right(players: &mut [Player<'_>], what: &str) {
     );
 }
 
-/// Runs the host until all is read.
+/// Runs the host with `--once`.
 #[track_caller]
 pub(crate) fn run_once(home: &Home) -> Finished {
-    // Every connector names its own broker.
+    // The connectors give their brokers.
     let mut host = Running::start(home.command().args(["run", "--once"]));
-    // Dozens of connectors may share one slow stand-in: what counts is that the host goes on.
+    // Dozens of connectors share one slow stand-in, so the timeout applies to the time between log lines.
     let (mut changed, mut length) = (Instant::now(), 0);
     while host.is_running() {
         let log = host.log();
@@ -114,7 +114,7 @@ pub(crate) fn run_once(home: &Home) -> Finished {
     host.finish()
 }
 
-/// A broker with the topics of a case, and nothing in them.
+/// A broker with the topics of a case, without records.
 pub(crate) fn broker(case: &Case) -> Broker {
     let broker = Broker::start();
     for (topic, partitions) in case.topics() {
@@ -134,12 +134,12 @@ impl<'c> Player<'c> {
         self.sent < self.case.records.len() && self.failures.is_empty()
     }
 
-    /// Writes the connector's file; says whether there are records for the next run. A connector that has nothing more to
-    /// read is taken out of the host.
+    /// Writes the connector file if there are records for the next run, and removes it otherwise. Returns whether there
+    /// are.
     pub(crate) fn prepare(&mut self, home: &Home, mode: Mode) -> bool {
         if !self.has_more() {
             let file = home.path(&format!("connectors.d/{}.toml", self.case.name));
-            // It may have been taken out before.
+            // It may have been removed before.
             let _gone = fs::remove_file(file).is_err();
             return false;
         }
@@ -148,7 +148,7 @@ impl<'c> Player<'c> {
         true
     }
 
-    /// Sends the records before this one that the broker does not have yet.
+    /// Sends the records up to this one that were not sent yet.
     pub(crate) fn send_until(&mut self, end: usize) {
         if self.sent == end || !self.failures.is_empty() {
             return;
@@ -157,12 +157,12 @@ impl<'c> Player<'c> {
         self.sent = end;
     }
 
-    /// From here on, nothing must change any more.
+    /// From here on, the tables must not change.
     pub(crate) fn freeze(&mut self) {
         self.frozen = Some(self.everything());
     }
 
-    /// How many records Snowflake holds, by the sink's own books.
+    /// The number of records in Snowflake, by the sink's offsets table.
     pub(crate) fn held(&self) -> usize {
         let table = format!("_cdc_offsets_{}", self.case.name);
         if !self.schema.tables().contains(&table) {
@@ -186,11 +186,11 @@ impl<'c> Player<'c> {
         )
     }
 
-    /// Takes its lines out of the log of a run.
+    /// Collects its lines from the log of a run.
     pub(crate) fn read(&mut self, log: &str) {
         let name = self.case.name.as_str();
         let is_own = |line: &&str| {
-            // Behind time and level stands the connector, with the number of a task.
+            // The word after time and level is the connector, with the task number.
             let word = line.split_whitespace().nth(2).unwrap_or_default();
             word.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
         };
@@ -273,7 +273,7 @@ impl<'c> Player<'c> {
             .collect()
     }
 
-    /// The rows of every table that people read, every column included.
+    /// The rows of all tables except the sink's own, with all columns.
     pub(crate) fn everything(&self) -> BTreeMap<String, Rows> {
         let tables = self.schema.tables().into_iter();
         let tables = tables.filter(|table| !table.starts_with("_cdc_") && !table.ends_with("__cdc_deleted"));
@@ -307,7 +307,7 @@ impl<'c> Player<'c> {
             let mut parts = warnings.iter().chain(tolerated).chain(or_warned);
             parts.any(|part| line.contains(part))
                 || refused.iter().any(|refused| line.ends_with(&refused.place))
-                // The first of them is checked.
+                // The first warning of this kind is checked.
                 || line.contains("more records with the same warning")
         };
         missing
@@ -323,7 +323,7 @@ impl<'c> Player<'c> {
     }
 }
 
-/// A value in an expected row: `-` for NULL, `L*3000` for 3,000 times the same letter, a zero byte as `\0`.
+/// A value as in an expected row: `-` for NULL, `L*3000` for a letter repeated 3,000 times, `\0` for a zero byte.
 fn shown(value: Option<String>) -> String {
     let Some(value) = value else { return "-".to_owned() };
     let first = value.chars().next().unwrap_or('-');

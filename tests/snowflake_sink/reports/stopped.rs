@@ -1,4 +1,4 @@
-//! Records that are refused, where nothing says what becomes of them: the task stops, and says why.
+//! Rejected records without `[errors]` in the connector file: the task fails with the reason.
 
 use tidegate_tests::{Home, Snowflake};
 
@@ -13,7 +13,7 @@ fn a_task_fails_at_the_first_rejected_record() {
     let Some(service) = Snowflake::find("a_task_fails_at_the_first_rejected_record") else { return };
     let is_refused = |case: &Case| !case.refused.is_empty();
     let cases: Vec<Case> = folder::cases().into_iter().filter(is_refused).collect();
-    // The connector's file says nothing of errors.
+    // Without `[errors]`.
     let cases: Vec<Case> = cases.into_iter().map(|case| Case { more: String::new(), ..case }).collect();
     let mut players: Vec<Player<'_>> = cases.iter().map(|case| Player::new(case, service)).collect();
     let home = Home::new(&["snowflake-sink"]);

@@ -9,7 +9,7 @@ use super::{
 
 const APPEND: &str = "mode = \"append\"\nmetadata = [\"topic\", \"offset\"]\n";
 
-/// How many events each table has, by operation.
+/// The number of events by table and operation.
 fn expected(set: &str) -> BTreeMap<(String, String), usize> {
     let mut counts = BTreeMap::new();
     for event in events(set) {
@@ -18,7 +18,7 @@ fn expected(set: &str) -> BTreeMap<(String, String), usize> {
     counts
 }
 
-/// The same of the rows, and that each has a place in Kafka of its own.
+/// The number of rows by table and operation. Checks that each has its own offset.
 fn found(pipe: &Pipe, set: &str) -> BTreeMap<(String, String), usize> {
     let mut counts = BTreeMap::new();
     for (table, _) in expected(set).into_keys() {
@@ -73,7 +73,7 @@ fn deletes_and_truncates_are_rows_too() {
     let found = found(&pipe, set);
     assert_eq!(found, expected(set));
     assert_eq!(found[&("Quoted Table".to_owned(), "t".to_owned())], 1);
-    // A delete's row is what there was.
+    // A delete contains the old row.
     let deleted = pipe.select("\"_cdc_operation\", \"id\"", "all_types");
     assert!(deleted.contains(&"d 6".to_owned()), "{deleted:?}");
 }

@@ -1,4 +1,4 @@
-//! Tables that people have made, before the sink came.
+//! Tables that the user has created before the sink starts.
 
 use serde_json::json;
 
@@ -39,7 +39,7 @@ fn column_defaults_are_kept() {
         let Some(pipe) = with_table(&format!("hand_default_{batch}"), "users", columns) else { return };
         pipe.connector(Connector { batch: Some(batch), ..Connector::default() });
         let mut users = Source::new("users", &["id"]);
-        // Events know of one of the two columns.
+        // Events contain one of the two columns.
         let events = [
             users.insert(json!({ "id": 1, "name": "a", "team": "x" })),
             users.insert(json!({ "id": 2, "name": "b", "team": null })),
@@ -84,7 +84,8 @@ fn decimals_in_text_become_numbers() {
         (1..).zip(totals).map(|(id, total)| bills.insert(json!({ "id": id, "total": total }))).collect();
     bills.send(&pipe.broker, events);
     let finished = pipe.run();
-    // More digits before the point are taken in; more behind it would be rounded, and stay as they are.
+    // The column is widened for more digits before the decimal point. Values with more digits after it would be
+    // rounded, so they are stored in the additional column.
     let _line = finished.expect_log("ALTER COLUMN \"total\" SET DATA TYPE NUMBER(14,2)");
     let expected = [
         "1 12.34 -",

@@ -1,5 +1,5 @@
-//! Types that the connector file declares: for keys whose values do not fit the type that the source names, and for
-//! numbers whose first values do not say how many digits there will be.
+//! Types that the connector file declares: for keys whose values do not fit the source's type, and for numbers whose
+//! number of digits is not clear from the first values.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use super::{Connector, Pipe, Source};
 
 const TIMESTAMP: &str = "io.debezium.time.ZonedTimestamp";
 
-/// Rates until a point in time, which may be infinity, as a part of the key.
+/// A table whose key includes a timestamp, which may be infinity.
 fn rates() -> Source {
     let mut rates = Source::new("rates", &["cur", "until"]);
     rates.declare(json!([

@@ -1,4 +1,4 @@
-//! Deleted rows: gone, or marked.
+//! Hard and soft deletes.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +45,7 @@ fn delete_and_come_again(test: &str, sink: &str, batch: usize, deleted: &[&str],
     pipe.connector(Connector { sink, batch: Some(batch), ..Connector::default() });
     let mut orders = Source::new("orders", &["id"]);
     let inserts = [1, 2].map(|id| orders.insert(json!({ "id": id, "v": "new" })));
-    // Of the last one there is no row.
+    // There is no row for the last one.
     let deletes = [1, 9].map(|id| orders.delete(json!({ "id": id })));
     orders.send(&pipe.broker, inserts.into_iter().chain(deletes));
     let _finished = pipe.run();

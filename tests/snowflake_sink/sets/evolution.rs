@@ -1,10 +1,10 @@
-//! Tables that change with the source's.
+//! Schema evolution.
 
 use serde_json::{Value as Json, json};
 
 use super::{Connector, Event, Pipe, Source};
 
-/// Writes rows one batch each.
+/// Writes each row in its own batch.
 #[track_caller]
 fn one_by_one(test: &str, sink: &str) -> Option<Pipe> {
     let pipe = Pipe::find(test)?;
@@ -48,7 +48,7 @@ fn a_column_without_a_type_waits_for_its_first_value() {
     assert_eq!(pipe.select("\"id\", \"score\"", "users"), ["1 -", "2 true", "3 -"]);
 }
 
-/// Fields with a decimal of so many digits, two of them behind the point.
+/// A decimal field with this precision and two fractional digits.
 fn decimal_of(precision: &str) -> Json {
     let parameters = json!({ "scale": "2", "connect.decimal.precision": precision });
     json!([
@@ -95,7 +95,7 @@ fn longer_text_and_bytes_widen_a_column() {
     assert_eq!(rows, ["1 short", "2 longer than five", "12345 äöüß€"]);
 }
 
-/// A number, a text, a number; the text's row then gets a number, too.
+/// A number, a text and a number; then the row with the text gets a number too.
 fn conflict(users: &mut Source) -> [Event; 3] {
     [
         users.insert(json!({ "id": 1, "score": 7 })),

@@ -1,4 +1,4 @@
-//! The columns about the event.
+//! The metadata columns.
 
 use serde_json::json;
 
@@ -49,7 +49,7 @@ fn optional_metadata_columns_give_the_origin() {
     let read = users.read(json!({ "id": 1, "name": "a" }));
     users.send(&pipe.broker, [read]);
     let _finished = pipe.run();
-    // A table that is there already gets them, too.
+    // They are added to an existing table too.
     pipe.connector(Connector { sink: ALL, ..Connector::default() });
     let more = [users.insert(json!({ "id": 2, "name": "b" })), users.read(json!({ "id": 3, "name": "c" }))];
     users.send(&pipe.broker, more);

@@ -1,4 +1,4 @@
-//! Updates and deletes whose row is not there.
+//! Updates and deletes without a matching row.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! What the tables hold in the end: captured sets beside their final CSVs, and small tables whose every value is known.
+//! The content of the tables: captured sets compared with their final CSVs, and small tables with known values.
 
 mod append;
 mod by_hand;

@@ -1,5 +1,5 @@
-//! Rows whose key changes while large values do not: the create holds a placeholder, and the value of the row that moves
-//! is the right one, whatever the batches, and with a restart between any two records.
+//! Rows whose key changes while large values do not: the create contains a placeholder, and the value must be taken
+//! from the old row, with every batch size and with restarts between any two records.
 
 use serde_json::{Value as Json, json};
 
@@ -16,7 +16,7 @@ fn note(id: i64, title: &str, body: &str) -> Json {
     json!({ "id": id, "title": title, "body": body })
 }
 
-/// What a delete tells of a row: its key alone.
+/// The row in a delete: only its key.
 fn gone(id: i64) -> Json {
     json!({ "id": id, "title": null, "body": null })
 }
@@ -25,7 +25,7 @@ fn moved(notes: &mut Source, old: i64, new: i64, title: &str) -> [Event; 3] {
     notes.moves(gone(old), note(new, title, PLACEHOLDER), KeyForm::Struct)
 }
 
-/// Sends events one by one, with a run of the host after each.
+/// Sends events one by one, and runs the host after each.
 #[track_caller]
 fn run_after_each(pipe: &Pipe, source: &Source, events: impl IntoIterator<Item = Event>) {
     for event in events {
@@ -67,14 +67,14 @@ fn a_moved_row_keeps_its_large_value_over_restarts() {
         let back = moved(&mut source, 9, 1, "c");
         run_after_each(&pipe, &source, [first].into_iter().chain(there.clone()).chain(back));
         assert_eq!(notes(&pipe), ["1 c LONG c"], "{mode}");
-        // The source sends what it sent before: nothing changes.
+        // The same events again change nothing.
         source.send(&pipe.broker, there);
         let _finished = pipe.run();
         assert_eq!(notes(&pipe), ["1 c LONG c"], "{mode}");
     }
 }
 
-/// Two rows change places over a third key, one goes on in a chain, and one changes before it moves.
+/// Two rows swap keys through a third one, one row changes its key twice, and one is updated before its key changes.
 fn history(source: &mut Source) -> Vec<Event> {
     let inserts = (1..=4).map(|id| source.insert(note(id, "a", &format!("LONG-{id}")))).collect::<Vec<_>>();
     let mut events = inserts;
@@ -180,7 +180,7 @@ fn an_insert_with_an_unknown_value_is_rejected_or_written_as_null() {
     let line = finished.expect_log("column \"body\"");
     assert!(line.contains(" WARN ") && line.contains("became NULL"), "{line}");
     assert_eq!(notes(&pipe), ["9 b - c"]);
-    // Sent again, it changes nothing, and so cannot be refused either.
+    // Redelivered, it changes nothing and is therefore not rejected.
     let insert = source.insert(note(2, "x", "y"));
     pipe.connector(Connector { batch: Some(1), ..Connector::default() });
     pipe.set_offsets_back(&["cdc.public.notes".to_owned()]);

@@ -5,7 +5,7 @@ use tidegate_tests::{Rows, compare};
 
 use super::{Connector, Pipe, Source, pipe::topics};
 
-/// A table as it would be with the source's names.
+/// Converts the names to the source's.
 fn in_lower_case(mut rows: Rows) -> Rows {
     for column in &mut rows.columns {
         assert_eq!(column.name, column.name.to_uppercase());

@@ -1,11 +1,11 @@
-//! What is not in its column as the source has it: a warning that names table and column, once.
+//! Values that are not stored as in the source cause one warning with table and column.
 
 use serde_json::{Value as Json, json};
 use tidegate_tests::Finished;
 
 use super::{Connector, Event, Pipe, Source};
 
-/// Writes rows one batch each.
+/// Writes each row in its own batch.
 #[track_caller]
 fn written(test: &str, sink: &str, make: impl FnOnce(&mut Source) -> Vec<Event>) -> Option<(Pipe, Finished)> {
     let pipe = Pipe::find(test)?;
@@ -17,7 +17,7 @@ fn written(test: &str, sink: &str, make: impl FnOnce(&mut Source) -> Vec<Event>)
     Some((pipe, finished))
 }
 
-/// That the log has one warning with all of these parts.
+/// Checks that the log has one warning with all of these parts.
 #[track_caller]
 fn expect_once(finished: &Finished, parts: &[&str]) {
     let has_all = |line: &&str| line.contains(" WARN ") && parts.iter().all(|part| line.contains(part));
@@ -43,7 +43,7 @@ fn values_that_do_not_fit_are_reported_with_the_fix() {
         "columns and have the table",
     ];
     expect_once(&finished, &parts);
-    // The others are counted.
+    // The other values are counted.
     expect_once(&finished, &["2 more values did not fit their column", "tariffs qty"]);
     let found = pipe.select("\"id\", \"qty\", \"qty__variant\"", "tariffs");
     assert_eq!(found, ["1 1 -", "2 - 1.5", "3 2 -", "4 - 2.5", "5 - \"n/a\""]);

@@ -1,4 +1,4 @@
-//! Events that are read again: offsets of the group that were set back, and the same events at new offsets.
+//! Events that are read again, after an offset reset or at new offsets.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ fn read_once(test: &str, set: &str, sink: &str) -> Option<(Pipe, BTreeMap<String
     Some((pipe, tables))
 }
 
-/// That no value of any table has changed, those about the events and the sink's own tables included.
+/// Checks that no value of any table has changed, including the metadata columns and the sink's own tables.
 #[track_caller]
 fn expect_unchanged(before: &BTreeMap<String, Rows>, after: &BTreeMap<String, Rows>) {
     assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>());
@@ -42,7 +42,7 @@ fn set_back_and_read_again(test: &str, set: &str) {
     let Some((pipe, before)) = read_once(test, set, "") else { return };
     let topics = topics(set);
     let ends: Vec<Option<i64>> = topics.iter().map(|topic| pipe.committed(topic)).collect();
-    // The same batches as before, and others.
+    // With the same and with another batch size.
     for batch in [100, 7_000] {
         pipe.set_offsets_back(&topics);
         assert!(topics.iter().all(|topic| pipe.committed(topic) == Some(0)), "{topics:?}");
@@ -76,12 +76,12 @@ fn produce_again(test: &str, set: &str, sink: &str) {
     let (learnt, after): (Tables, Tables) = after.into_iter().partition(is_of_deletes);
     expect_unchanged(&before, &after);
     expect_remembered(&known, &learnt);
-    // By their numbers of events, these sets do have something to be told apart.
+    // The sets are not empty.
     assert!(events(set).len() > 10);
 }
 
-/// That every delete is remembered as it was. There may be more: whether a delete is noted whose row came again right
-/// behind it depends on where the batches end, and changes nothing.
+/// Checks that every stored delete is unchanged. There may be more: whether a delete is stored if its row was inserted
+/// again right after it depends on the batches, and has no effect.
 #[track_caller]
 fn expect_remembered(before: &BTreeMap<String, Rows>, after: &BTreeMap<String, Rows>) {
     assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>());

@@ -1,10 +1,11 @@
-//! Truncates, in the middle of a batch and alone.
+//! Truncates, within a batch and alone.
 
 use serde_json::json;
 
 use super::{Connector, Event, Pipe, Source};
 
-/// Rows come, all go, and others come; the last events are for rows from before.
+/// Rows are inserted, the table is truncated, and others are inserted; the last events are for rows from before the
+/// truncate.
 fn events(table: &mut Source) -> Vec<Event> {
     vec![
         table.insert(json!({ "id": 1, "v": "before" })),
@@ -56,7 +57,7 @@ fn truncates_are_ignored_if_configured() {
     }
 }
 
-/// A table whose rows have no key, and no column that looks like one.
+/// A table without a key and without a column that looks like one.
 #[track_caller]
 fn run_keyless(test: &str, sink: &str, batch: usize) -> Option<Vec<String>> {
     let pipe = Pipe::find(test)?;

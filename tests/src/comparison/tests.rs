@@ -1,4 +1,4 @@
-//! The comparison sees every difference, and takes what a deviation says exactly.
+//! The comparison reports every difference, except exactly those that a deviation allows.
 
 use super::{
     Comparison,
@@ -17,7 +17,7 @@ fn rows(columns: &[(&str, &str)], rows: &[&[Option<&str>]]) -> Rows {
     Rows { columns: columns.iter().map(column).collect(), rows: rows.iter().map(owned).collect() }
 }
 
-/// Compares a table of the set `shop-precise`, whose events give the key.
+/// Compares a table of the set `shop-precise`. Its key is taken from the events.
 fn differences(table: &str, csv: &str, stored: &Rows, deviations: &str) -> Vec<String> {
     let source = FinalTable::parse(table.to_owned(), csv);
     let deviations = Deviations::parse(deviations).expect("deviations");
@@ -172,7 +172,7 @@ fn the_last_event_of_a_row_decides_for_added_and_dropped_columns() {
     assert_eq!(events.key("order_items"), ["line_no", "order_id"]);
     assert!(events.key("page_views").is_empty());
     let has = |key: &str, column| events.has("customers", &[key.to_owned()], column);
-    // Customer 1 was changed for the last time before the column came, customer 4 after it.
+    // The last event of customer 1 is from before the column was added, that of customer 4 from after it.
     assert!(has("1", "tier") && !has("1", "loyalty_points"));
     assert!(has("4", "loyalty_points"));
     assert_eq!(events.value("customers", &["4".to_owned()], "loyalty_points").as_deref(), Some("6342"));

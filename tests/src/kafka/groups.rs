@@ -15,17 +15,17 @@ use crate::{PATIENCE, wait_for};
 /// A member of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// What the group calls it.
+    /// Member id.
     pub id: String,
-    /// What it calls itself.
+    /// Client id.
     pub client_id: String,
 }
 
 impl Kafka {
-    /// What a group has committed of a topic, by partition.
+    /// The committed offsets of a group in a topic, by partition.
     ///
     /// # Panics
-    /// When the brokers do not answer.
+    /// If the brokers do not respond.
     #[must_use]
     pub fn committed(&self, group: &str, topic: &str) -> BTreeMap<i32, i64> {
         let mut partitions = TopicPartitionList::new();
@@ -47,10 +47,10 @@ impl Kafka {
         elements.iter().filter_map(|at| Some((at.partition(), offset(at.offset())?))).collect()
     }
 
-    /// What a group has committed of a topic, summed up over its partitions.
+    /// The sum of the committed offsets of a group in a topic.
     ///
     /// # Panics
-    /// When the brokers do not answer.
+    /// If the brokers do not respond.
     #[must_use]
     pub fn committed_in_all(&self, group: &str, topic: &str) -> i64 {
         self.committed(group, topic).into_values().sum()
@@ -59,7 +59,7 @@ impl Kafka {
     /// Commits for a group without members.
     ///
     /// # Panics
-    /// When the brokers refuse.
+    /// If the brokers reject it.
     pub fn set_committed(&self, group: &str, topic: &str, partition: i32, offset: i64) {
         let mut partitions = TopicPartitionList::new();
         partitions
@@ -72,7 +72,7 @@ impl Kafka {
     /// The members of a group of the classic protocol.
     ///
     /// # Panics
-    /// When the brokers do not answer.
+    /// If the brokers do not respond.
     #[must_use]
     pub fn members(&self, group: &str) -> Vec<Member> {
         let client: BaseConsumer = self.client_config().create().expect("a client");

@@ -1,10 +1,10 @@
-//! A real Apache Kafka for tests: one broker or three, on loopback, from its Maven jars.
+//! An Apache Kafka cluster of one or three brokers on loopback, run from the jars on Maven Central.
 //!
-//! Where Java or Maven is missing, tests are skipped, and say so. `TIDEGATE_REQUIRE_KAFKA=1` has them fail instead;
-//! `TIDEGATE_REQUIRE_KAFKA=0` skips them everywhere.
+//! Without Java or Maven, the tests are skipped with a message. With `TIDEGATE_REQUIRE_KAFKA=1` they fail instead; with
+//! `TIDEGATE_REQUIRE_KAFKA=0` they are always skipped.
 //!
-//! Brokers are numbered from 1 and keep their ports and data over a restart. Whatever becomes of the test process, none of
-//! them outlives it: see [`watchdog`].
+//! Brokers are numbered from 1 and keep their ports and data over a restart. They end with the test process, however it
+//! ends: see [`watchdog`].
 
 mod groups;
 mod jars;
@@ -35,21 +35,21 @@ pub use rights::Resource;
 use self::{jars::Jars, node::Node, watchdog::Watchdog};
 use crate::wait_for;
 
-/// The listener without security, whose users may do everything.
+/// The listener without security. Its clients are allowed everything.
 pub(super) const PLAIN: &str = "PLAINTEXT";
 
-/// How a cluster is to be.
+/// Options of a cluster.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Number of brokers, each of them a controller too: 1 or 3.
+    /// Number of brokers, which are also controllers: 1 or 3.
     pub brokers: i32,
-    /// Listeners of every broker beside the one without security.
+    /// Further listeners of every broker.
     pub listeners: Vec<Listener>,
-    /// Further lines of every broker's `server.properties`; they come after the harness's own.
+    /// Further lines of every broker's `server.properties`, after those of the harness.
     pub properties: Vec<(String, String)>,
     /// Users with their passwords, for SCRAM-SHA-256 and SCRAM-SHA-512.
     pub users: Vec<(String, String)>,
-    /// Further options of every broker's virtual machine.
+    /// Further options of every broker's JVM.
     pub java: Vec<String>,
 }
 
@@ -65,16 +65,16 @@ impl Default for Options {
     }
 }
 
-/// A listener of its own name; its properties go, prefixed, into [`Options::properties`].
+/// A named listener. Its properties are set, with their prefix, in [`Options::properties`].
 #[derive(Clone, Debug)]
 pub struct Listener {
-    /// Name, in capitals.
+    /// Name in upper case.
     pub name: &'static str,
     /// `SSL`, `SASL_SSL` or `SASL_PLAINTEXT`.
     pub protocol: &'static str,
 }
 
-/// A running cluster; gone when it is dropped, or with the process.
+/// A running cluster, which ends when it is dropped or with the process.
 #[derive(Debug)]
 pub struct Kafka {
     jars: &'static Jars,
@@ -85,8 +85,8 @@ pub struct Kafka {
 }
 
 impl Kafka {
-    /// The broker that tests of a process share, which must neither stop it nor mind what others do in it; none, and said
-    /// so, where there is no Java.
+    /// The broker that the tests of this process share, so they must not stop it and must use their own topics and
+    /// groups; `None`, with a message, without Java.
     ///
     /// # Panics
     /// When it does not start, or there is no Java and the environment requires it.
@@ -97,7 +97,7 @@ impl Kafka {
         SHARED.as_ref()
     }
 
-    /// Starts a cluster of its own for a test; none, and said so, where there is no Java.
+    /// Starts a cluster for one test; `None`, with a message, without Java.
     ///
     /// # Panics
     /// When it does not start, or there is no Java and the environment requires it.
@@ -155,7 +155,7 @@ impl Kafka {
         self.node(id, |node| node.kill(&self.watchdog));
     }
 
-    /// Ends a broker in good order: it hands its partitions over before.
+    /// Shuts a broker down cleanly: it moves its leaders first.
     ///
     /// # Panics
     /// When it is not running, or does not end.
@@ -172,7 +172,7 @@ impl Kafka {
         self.wait_for_broker(id, 1);
     }
 
-    /// Stops a broker in its tracks, with SIGSTOP: its connections stay open, and nothing is answered.
+    /// Suspends a broker with SIGSTOP: its connections stay open, and it does not respond.
     ///
     /// # Panics
     /// When it is not running.
@@ -180,7 +180,7 @@ impl Kafka {
         self.node(id, |node| node.signal("STOP"));
     }
 
-    /// Lets a paused broker go on.
+    /// Resumes a suspended broker.
     ///
     /// # Panics
     /// When it is not running.
@@ -188,7 +188,7 @@ impl Kafka {
         self.node(id, |node| node.signal("CONT"));
     }
 
-    /// What a broker has logged: warnings and errors.
+    /// The log of a broker, with warnings and errors only.
     #[must_use]
     pub fn log(&self, id: i32) -> String {
         self.node(id, |node| node.log())
@@ -200,7 +200,7 @@ impl Kafka {
         found.unwrap_or_else(|| panic!("no listener {listener:?}; there are {addresses:?}")).1.clone()
     }
 
-    /// Waits until a broker sees itself among at least so many.
+    /// Waits until a broker knows itself and at least this number of brokers.
     fn wait_for_broker(&self, id: i32, count: i32) {
         let consumer: BaseConsumer =
             client_config(&self.address(id, PLAIN)).create().expect("a client of the broker");
@@ -230,12 +230,12 @@ impl Drop for Kafka {
 fn client_config(servers: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", servers).set_log_level(RDKafkaLogLevel::Emerg);
-    // Brokers come back soon in tests.
+    // Tests restart brokers, so reconnect quickly.
     config.set("reconnect.backoff.max.ms", "1000");
     config
 }
 
-/// Kafka, or why it is not to be had.
+/// Kafka's jars, or why there are none.
 fn find() -> Result<&'static Jars, String> {
     let required = env::var("TIDEGATE_REQUIRE_KAFKA").unwrap_or_default();
     if required == "0" {
@@ -244,7 +244,7 @@ fn find() -> Result<&'static Jars, String> {
     Jars::get().inspect_err(|reason| assert!(required != "1", "TIDEGATE_REQUIRE_KAFKA=1, but {reason}"))
 }
 
-/// Past the test harness, which swallows the output of tests that pass.
+/// Writes to stderr directly, because the test harness hides the output of tests that pass.
 fn say_skipped(reason: &str) {
     let thread = thread::current();
     let line = format!("SKIPPED kafka: {}: {reason}\n", thread.name().unwrap_or("a test"));

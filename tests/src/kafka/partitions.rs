@@ -1,4 +1,4 @@
-//! Who leads a partition, and having another broker do it.
+//! Leaders of partitions, and moving them.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use super::Kafka;
 use crate::{PATIENCE, wait_for};
 
 impl Kafka {
-    /// The broker that leads a partition, if one does.
+    /// The leader of a partition, if there is one.
     #[must_use]
     pub fn leader(&self, topic: &str, partition: i32) -> Option<i32> {
         let consumer: BaseConsumer = self.client_config().create().expect("a client");
@@ -18,10 +18,10 @@ impl Kafka {
         (partition.leader() > 0).then_some(partition.leader())
     }
 
-    /// Has another of a partition's replicas lead it: the order of its replicas is changed, and the first one elected.
+    /// Moves the leader of a partition to another replica, by reordering the replicas and electing the preferred one.
     ///
     /// # Panics
-    /// When it does not come to that.
+    /// If it does not happen.
     pub fn move_leader(&self, topic: &str, partition: i32, to: i32) {
         let others = self.replicas(topic, partition).into_iter().filter(|id| *id != to);
         let replicas: Vec<String> = [to].into_iter().chain(others).map(|id| id.to_string()).collect();

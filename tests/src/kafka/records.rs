@@ -1,4 +1,4 @@
-//! Records: sent, with every acknowledgement looked at, and read back.
+//! Producing records with every acknowledgement checked, and reading them back.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -18,7 +18,7 @@ use rdkafka::{
 use super::Kafka;
 use crate::PATIENCE;
 
-/// A record as it lies in a topic.
+/// A record of a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// Partition.
@@ -124,7 +124,7 @@ impl Kafka {
             match consumer.poll(Duration::from_millis(100)) {
                 Some(Ok(message)) => records.push(record(&message)),
                 Some(Err(KafkaError::PartitionEOF(_))) => ended += 1,
-                // Brokers that are away come back.
+                // Unreachable brokers come back.
                 Some(Err(_)) | None => {}
             }
         }
@@ -133,7 +133,7 @@ impl Kafka {
     }
 }
 
-/// Sends one record, waiting for room where there is none.
+/// Sends a record; waits while the producer's queue is full.
 ///
 /// # Panics
 /// When the producer refuses it.

@@ -1,11 +1,12 @@
-//! The Snowflake that tests of the sink run against: a stand-in in Python, or the account that the environment names.
+//! The Snowflake service for the tests of the sink: a stand-in in Python, or the account given in the environment.
 //!
 //! | variable | |
 //! |---|---|
 //! | `TIDEGATE_SNOWFLAKE_ACCOUNT`, `_USER`, `_PASSWORD` or `_PRIVATE_KEY` (PEM), `_ROLE`, `_WAREHOUSE`, `_DATABASE` | run the tests against this account; the user may create schemas in the database |
 //! | `TIDEGATE_REQUIRE_SNOWFLAKE=1` | fail where there is neither account nor Python, instead of skipping |
 //!
-//! The account's name for the connector is `_ACCOUNT`'s value; nothing of the tests stays there, except after a crash.
+//! The value of `_ACCOUNT` is also the connector's `account`. The tests drop the schemas that they create, unless they
+//! crash.
 
 mod account;
 mod python;
@@ -27,7 +28,7 @@ pub use rows::{Column, Rows};
 pub use schema::Schema;
 pub use stand_in::{ExclusiveStandIn, Fired, LogEntry, StandIn};
 
-/// Where tables are looked into.
+/// A Snowflake service.
 #[derive(Debug)]
 pub enum Snowflake {
     /// The stand-in.
@@ -37,8 +38,8 @@ pub enum Snowflake {
 }
 
 impl Snowflake {
-    /// A service that tests of this process share; none, and said so, where there is none. There are two stand-ins, which
-    /// tests use in turn: one keeps a single processor busy.
+    /// A service that the tests of this process share, or `None`, with a message, if there is none. Tests use two
+    /// stand-ins in turn, because one stand-in uses a single CPU only.
     ///
     /// # Panics
     /// When there is none and the environment requires one.
@@ -56,7 +57,7 @@ impl Snowflake {
         shared.as_ref().map_err(|reason| skip(test, reason)).ok()
     }
 
-    /// A schema of its own for one test.
+    /// Creates a schema for one test.
     ///
     /// # Panics
     /// When it cannot be created.
@@ -65,7 +66,7 @@ impl Snowflake {
         Schema::create(self, name)
     }
 
-    /// The stand-in, for what a real account cannot be made to do; none, and said so, for an account.
+    /// The stand-in, for tests that inject faults; `None`, with a message, for a real account.
     #[must_use]
     pub fn stand_in(&self, test: &str) -> Option<&StandIn> {
         match self {
@@ -77,7 +78,7 @@ impl Snowflake {
         }
     }
 
-    /// Runs a statement. Every value is exact text.
+    /// Runs a statement. Values are returned as exact text.
     ///
     /// # Panics
     /// When it fails.
@@ -89,7 +90,7 @@ impl Snowflake {
         }
     }
 
-    /// The connector's options for this service.
+    /// The sink's options for this service.
     #[must_use]
     pub fn options(&self) -> String {
         match self {
@@ -98,7 +99,7 @@ impl Snowflake {
         }
     }
 
-    /// The database that the tests work in.
+    /// The database of the tests.
     #[must_use]
     pub fn database(&self) -> &str {
         match self {
@@ -108,20 +109,20 @@ impl Snowflake {
     }
 }
 
-/// Says that a test is skipped, or fails where that must not be.
+/// Reports that the suite is skipped, or fails if the environment requires the service.
 fn skip(test: &str, reason: &str) {
     let required = env::var("TIDEGATE_REQUIRE_SNOWFLAKE").is_ok_and(|value| value == "1");
     assert!(!required, "TIDEGATE_REQUIRE_SNOWFLAKE=1, but {reason}");
     say_skipped(test, reason);
 }
 
-/// Past the test harness, which swallows the output of tests that pass.
+/// Writes to stderr directly, because the test harness hides the output of tests that pass.
 fn say_skipped(test: &str, reason: &str) {
     let line = format!("SKIPPED snowflake: {test}: {reason}\n");
     io::stderr().write_all(line.as_bytes()).expect("a place for errors");
 }
 
-/// A text in quotes, as TOML writes it.
+/// A TOML string.
 fn quoted(text: &str) -> String {
     serde_json::to_string(text).expect("a text")
 }
