@@ -12,12 +12,12 @@ use tidegate_tests::{Finished, Home, Running, wait_for};
 use crate::processes;
 
 /// Texts whose occurrences in the logs are counted.
-pub(crate) const TELLING: [&str; 6] = [
+pub(crate) const COUNTED_TEXTS: [&str; 6] = [
     "its thread was abandoned",
     "was claimed by another task",
     "partitions handed over",
     "partitions lost",
-    "works again",
+    "succeeded after retries",
     "the last commit failed",
 ];
 
@@ -38,15 +38,15 @@ pub(crate) struct Past {
     /// The times of its kills in milliseconds since 1970, and the pids of its processes.
     pub(crate) kills: Vec<(i64, Vec<u32>)>,
     /// Number of runs that have ended.
-    pub(crate) lives: usize,
+    pub(crate) runs: usize,
     /// Number of stops with exit code 1, in which a plugin was abandoned.
     pub(crate) cut_short: usize,
     /// Number of restarts of connectors that had failed for good.
-    pub(crate) revived: usize,
+    pub(crate) connector_restarts: usize,
     /// Unexpected events.
-    pub(crate) complaints: Vec<String>,
+    pub(crate) unexpected: Vec<String>,
     /// Number of occurrences of each of [`COUNTED_TEXTS`] in its logs.
-    pub(crate) told: [usize; TELLING.len()],
+    pub(crate) text_counts: [usize; COUNTED_TEXTS.len()],
 }
 
 impl Host {
@@ -73,10 +73,10 @@ impl Host {
         self.past.kills.push((now_ms(), tree.clone()));
         running.signal("KILL");
         let finished = running.finish();
-        self.bury(&finished);
+        self.store_log(&finished);
         let gone = wait_for(|| tree.iter().all(|pid| !processes::is_alive(*pid)).then_some(()));
         if gone.is_err() {
-            self.complain(format!("children outlive it: {tree:?}"));
+            self.report_unexpected(format!("children outlive it: {tree:?}"));
         }
     }
 
@@ -87,9 +87,9 @@ impl Host {
         match finished.code {
             Some(0) => {}
             Some(1) => self.past.cut_short += 1,
-            code => self.complain(format!("asked to end, it ended with {code:?}")),
+            code => self.report_unexpected(format!("asked to end, it ended with {code:?}")),
         }
-        self.bury(&finished);
+        self.store_log(&finished);
     }
 
     /// Suspends or resumes it.
@@ -100,23 +100,23 @@ impl Host {
     }
 
     /// Sends a command for all connectors.
-    pub(crate) fn tell(&self, command: &str) {
+    pub(crate) fn send_command(&self, command: &str) {
         // The control socket may not exist yet.
         let _code = self.home.run(&[command]).code;
     }
 
     /// Restarts the host if it has ended, and its connectors if they have failed for good.
-    pub(crate) fn look_after(&mut self) {
+    pub(crate) fn check(&mut self) {
         let Some(running) = &mut self.running else { return };
         if !running.is_running() {
             let Some(running) = self.running.take() else { return };
             let finished = running.finish();
-            self.complain(format!("it ended by itself, with {:?}", finished.code));
-            self.bury(&finished);
+            self.report_unexpected(format!("it ended by itself, with {:?}", finished.code));
+            self.store_log(&finished);
             return self.start();
         }
         for connector in self.failed() {
-            self.past.revived += 1;
+            self.past.connector_restarts += 1;
             let _code = self.home.run(&["restart", &connector]).code;
         }
     }
@@ -133,17 +133,17 @@ impl Host {
     }
 
     /// Stores the log of a run that has ended.
-    fn bury(&mut self, finished: &Finished) {
-        let file = self.logs.join(format!("host-{}-{}.log", self.number, self.past.lives));
+    fn store_log(&mut self, finished: &Finished) {
+        let file = self.logs.join(format!("host-{}-{}.log", self.number, self.past.runs));
         write(&file, &finished.stderr);
-        self.past.lives += 1;
-        for (count, text) in self.past.told.iter_mut().zip(TELLING) {
+        self.past.runs += 1;
+        for (count, text) in self.past.text_counts.iter_mut().zip(COUNTED_TEXTS) {
             *count += finished.count_log(text);
         }
     }
 
-    fn complain(&mut self, what: String) {
-        self.past.complaints.push(format!("host {}, life {}: {what}", self.number, self.past.lives));
+    fn report_unexpected(&mut self, what: String) {
+        self.past.unexpected.push(format!("host {}, run {}: {what}", self.number, self.past.runs));
     }
 }
 

@@ -7,17 +7,17 @@ use std::{
 
 use fastrand::Rng;
 
-use crate::scene::{HOSTS, SICK};
+use crate::scene::{FAULTY, HOSTS};
 
 /// Time without faults at the beginning.
-pub(crate) const PEACE: Duration = Duration::from_secs(10);
+pub(crate) const WARM_UP: Duration = Duration::from_secs(10);
 
 /// Duration of a cycle: first everything fails at the same time, then only sinks, then a single host is killed, for the
 /// measurements.
 const CYCLE: Duration = Duration::from_secs(120);
-const STORM: Duration = Duration::from_secs(70);
-const SINKS_ALONE: Duration = Duration::from_secs(100);
-const LONE_KILL: Duration = Duration::from_secs(104);
+const ALL_FAULTS: Duration = Duration::from_secs(70);
+const ONLY_SINK_FAULTS: Duration = Duration::from_secs(100);
+const SINGLE_KILL: Duration = Duration::from_secs(104);
 
 /// The target of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,13 +31,13 @@ pub(crate) enum Target {
 }
 
 /// The host that is killed while there are no other faults.
-const LONELY: Target = Target::Host(1);
+const SINGLE_KILL_TARGET: Target = Target::Host(1);
 
 /// A fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Deed {
+pub(crate) enum Fault {
     /// A host starts late.
-    Absence,
+    LateStart,
     /// A host is killed.
     Kill,
     /// A host gets SIGTERM.
@@ -63,18 +63,18 @@ pub(crate) enum Deed {
     /// Writes with records of one partition fail with a retriable error.
     StuckPartition,
     /// One in seven good records is rejected by name.
-    Refusals,
+    Rejections,
     /// One in seven good records is rejected without a name.
-    UnnamedRefusals,
+    UnnamedRejections,
     /// Calls are half a second slower.
-    Slowness,
+    SlowCalls,
     /// Calls hang for longer than the host waits.
     Hang,
 }
 
 /// Settings of a connector with faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Way {
+pub(crate) struct ConnectorSettings {
     pub(crate) connector: &'static str,
     /// Number of tasks per host.
     pub(crate) tasks: usize,
@@ -85,7 +85,7 @@ pub(crate) struct Way {
     pub(crate) is_static: bool,
 }
 
-impl Way {
+impl ConnectorSettings {
     fn draw(rng: &mut Rng, connector: &'static str) -> Self {
         let mut pick = |choices: &[&'static str]| choices[rng.usize(..choices.len())];
         let isolation = pick(&["thread", "process"]);
@@ -102,7 +102,7 @@ impl Way {
     }
 }
 
-impl fmt::Display for Way {
+impl fmt::Display for ConnectorSettings {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { connector, tasks, isolation, group_protocol, is_static } = self;
         let members = if *is_static { "static" } else { "dynamic" };
@@ -120,7 +120,7 @@ pub(crate) struct Episode {
     pub(crate) from: Duration,
     /// End, from the beginning of the test.
     pub(crate) to: Duration,
-    pub(crate) deed: Deed,
+    pub(crate) fault: Fault,
 }
 
 /// The faults of one target, which never overlap.
@@ -135,7 +135,7 @@ pub(crate) struct Track {
 pub(crate) struct Plan {
     pub(crate) seed: u64,
     pub(crate) length: Duration,
-    pub(crate) ways: Vec<Way>,
+    pub(crate) connectors: Vec<ConnectorSettings>,
     pub(crate) tracks: Vec<Track>,
 }
 
@@ -157,11 +157,12 @@ impl Plan {
         let mut tracks: Vec<Track> =
             (0..HOSTS).map(|host| track(&mut rng, length, Target::Host(host))).collect();
         tracks.push(track(&mut rng, length, Target::Broker));
-        for connector in SICK {
+        for connector in FAULTY {
             tracks.extend((0..HOSTS).map(|host| track(&mut rng, length, Target::Sink(connector, host))));
         }
-        let ways = SICK.into_iter().map(|connector| Way::draw(&mut rng, connector)).collect();
-        Self { seed, length, ways, tracks }
+        let connectors =
+            FAULTY.into_iter().map(|connector| ConnectorSettings::draw(&mut rng, connector)).collect();
+        Self { seed, length, connectors, tracks }
     }
 }
 
@@ -173,10 +174,10 @@ fn new_seed() -> u64 {
 
 fn track(rng: &mut Rng, length: Duration, target: Target) -> Track {
     let mut episodes = Vec::new();
-    let mut from = PEACE;
+    let mut from = WARM_UP;
     if target == Target::Host(HOSTS - 1) {
-        let to = PEACE + seconds(rng, 1.0..4.0);
-        episodes.push(Episode { from: Duration::ZERO, to, deed: Deed::Absence });
+        let to = WARM_UP + seconds(rng, 1.0..4.0);
+        episodes.push(Episode { from: Duration::ZERO, to, fault: Fault::LateStart });
         from = to;
     }
     let mut deck = Vec::new();
@@ -184,19 +185,19 @@ fn track(rng: &mut Rng, length: Duration, target: Target) -> Track {
         from += pause(rng, target);
         // Each fault is used once before any is used again.
         if deck.is_empty() {
-            deck = deeds(rng, target);
+            deck = faults(rng, target);
             rng.shuffle(&mut deck);
         }
-        let Some(deed) = deck.pop() else { break };
-        let lasts = duration(rng, deed);
+        let Some(fault) = deck.pop() else { break };
+        let lasts = duration(rng, fault);
         let (cycle, within) = cycle(from);
-        let end = if matches!(target, Target::Sink(..)) { SINKS_ALONE } else { STORM };
-        let mut episode = Episode { from, to: from + lasts, deed };
+        let end = if matches!(target, Target::Sink(..)) { ONLY_SINK_FAULTS } else { ALL_FAULTS };
+        let mut episode = Episode { from, to: from + lasts, fault };
         if within + lasts > end {
-            episode = Episode { from: cycle + CYCLE, to: cycle + CYCLE + lasts, deed };
-            if target == LONELY {
-                let from = cycle + LONE_KILL;
-                episodes.push(Episode { from, to: from + Duration::from_secs(8), deed: Deed::Kill });
+            episode = Episode { from: cycle + CYCLE, to: cycle + CYCLE + lasts, fault };
+            if target == SINGLE_KILL_TARGET {
+                let from = cycle + SINGLE_KILL;
+                episodes.push(Episode { from, to: from + Duration::from_secs(8), fault: Fault::Kill });
             }
         }
         if episode.to > length {
@@ -211,38 +212,47 @@ fn track(rng: &mut Rng, length: Duration, target: Target) -> Track {
 
 /// The start of the cycle at this time, and the time since then.
 fn cycle(time: Duration) -> (Duration, Duration) {
-    let since = time.saturating_sub(PEACE);
+    let since = time.saturating_sub(WARM_UP);
     let within = Duration::from_nanos((since.as_nanos() % CYCLE.as_nanos()) as u64);
-    (PEACE + since - within, within)
+    (WARM_UP + since - within, within)
 }
 
-fn deeds(rng: &mut Rng, target: Target) -> Vec<Deed> {
+fn faults(rng: &mut Rng, target: Target) -> Vec<Fault> {
     match target {
-        Target::Host(0) => vec![Deed::ShortFreeze, Deed::LongFreeze, Deed::Reopen],
+        Target::Host(0) => vec![Fault::ShortFreeze, Fault::LongFreeze, Fault::Reopen],
         Target::Host(1) => {
-            vec![Deed::Kill, Deed::Kill, Deed::Terminate, Deed::ShortFreeze, Deed::LongFreeze, Deed::Restart]
+            vec![
+                Fault::Kill,
+                Fault::Kill,
+                Fault::Terminate,
+                Fault::ShortFreeze,
+                Fault::LongFreeze,
+                Fault::Restart,
+            ]
         }
-        Target::Host(_) => vec![Deed::Terminate, Deed::Terminate, Deed::Kill, Deed::LongFreeze, Deed::Reopen],
+        Target::Host(_) => {
+            vec![Fault::Terminate, Fault::Terminate, Fault::Kill, Fault::LongFreeze, Fault::Reopen]
+        }
         Target::Broker => {
             let mut brokers = [1, 2, 3];
             rng.shuffle(&mut brokers);
             let [first, second, third] = brokers;
-            vec![Deed::BrokerKill(first), Deed::BrokerStop(second), Deed::BrokerFreeze(third)]
+            vec![Fault::BrokerKill(first), Fault::BrokerStop(second), Fault::BrokerFreeze(third)]
         }
         Target::Sink(_, host) => {
-            let mut deeds = vec![
-                Deed::Retriable,
-                Deed::LostAnswers,
-                Deed::StuckPartition,
-                Deed::Refusals,
-                Deed::UnnamedRefusals,
-                Deed::Slowness,
+            let mut faults = vec![
+                Fault::Retriable,
+                Fault::LostAnswers,
+                Fault::StuckPartition,
+                Fault::Rejections,
+                Fault::UnnamedRejections,
+                Fault::SlowCalls,
             ];
             // A hanging call is abandoned with its memory, and a connector fails for good after three abandoned calls.
             if host > 0 {
-                deeds.push(Deed::Hang);
+                faults.push(Fault::Hang);
             }
-            deeds
+            faults
         }
     }
 }
@@ -257,15 +267,15 @@ fn pause(rng: &mut Rng, target: Target) -> Duration {
     }
 }
 
-fn duration(rng: &mut Rng, deed: Deed) -> Duration {
-    match deed {
-        Deed::Absence | Deed::Restart | Deed::Reopen => seconds(rng, 0.5..1.0),
-        Deed::Kill | Deed::Terminate => seconds(rng, 1.0..10.0),
-        Deed::ShortFreeze => seconds(rng, 0.5..4.0),
-        Deed::LongFreeze => seconds(rng, 8.0..14.0),
-        Deed::BrokerKill(_) | Deed::BrokerStop(_) => seconds(rng, 2.0..8.0),
-        Deed::BrokerFreeze(_) => seconds(rng, 1.0..10.0),
-        Deed::Hang => seconds(rng, 5.0..9.0),
+fn duration(rng: &mut Rng, fault: Fault) -> Duration {
+    match fault {
+        Fault::LateStart | Fault::Restart | Fault::Reopen => seconds(rng, 0.5..1.0),
+        Fault::Kill | Fault::Terminate => seconds(rng, 1.0..10.0),
+        Fault::ShortFreeze => seconds(rng, 0.5..4.0),
+        Fault::LongFreeze => seconds(rng, 8.0..14.0),
+        Fault::BrokerKill(_) | Fault::BrokerStop(_) => seconds(rng, 2.0..8.0),
+        Fault::BrokerFreeze(_) => seconds(rng, 1.0..10.0),
+        Fault::Hang => seconds(rng, 5.0..9.0),
         _ => seconds(rng, 2.0..8.0),
     }
 }
@@ -274,10 +284,10 @@ fn seconds(rng: &mut Rng, range: std::ops::Range<f64>) -> Duration {
     Duration::from_secs_f64(range.start + rng.f64() * (range.end - range.start))
 }
 
-impl fmt::Display for Deed {
+impl fmt::Display for Fault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
-            Self::Absence => "host added",
+            Self::LateStart => "host added",
             Self::Kill => "host killed (SIGKILL) and restarted",
             Self::Terminate => "host stopped (SIGTERM) and restarted",
             Self::ShortFreeze => "host frozen (SIGSTOP) for less than its session timeout",
@@ -290,9 +300,9 @@ impl fmt::Display for Deed {
             Self::Retriable => "sink: every other call fails, retriable",
             Self::LostAnswers => "sink: every other write succeeds but returns an error",
             Self::StuckPartition => "sink: writes with records of one partition fail, retriable",
-            Self::Refusals => "sink: one valid record in seven is rejected",
-            Self::UnnamedRefusals => "sink: the same, without naming the record",
-            Self::Slowness => "sink: calls take an additional 0.5 s",
+            Self::Rejections => "sink: one valid record in seven is rejected",
+            Self::UnnamedRejections => "sink: the same, without naming the record",
+            Self::SlowCalls => "sink: calls take an additional 0.5 s",
             Self::Hang => "sink: a call does not return",
         })
     }

@@ -3,16 +3,13 @@
 //!
 //! The guarantees that it checks:
 //!
-//! - **Nothing is lost.** Every record is in the sink or among the dead letters; one that every attempt has to refuse is among
-//! the dead letters, and never in the sink.
-//! - **Nothing is altered**, and nothing is there that the topic never held.
-//! - **Nothing comes twice** into a sink that writes exactly once.
-//! - **Order.** Of the rows of a partition take the first of each offset, in the order in which they became durable: their
-//! offsets rise. So a record that comes again counts only once, and none is first seen after a later one. There is one
-//! exception where the sink does not keep the offsets: a record that is among the dead letters was settled there, and may
-//! be taken by the sink when it is read again. A key lives in one partition, so what holds for partitions holds for keys.
-//! - **Commits.** Whenever the group's offsets were looked at, every record below them was in the sink or among the dead
-//! letters at that very time.
+//! - **Nothing is lost.** Every record is written or dead-lettered. A bad record is dead-lettered and never written.
+//! - **Nothing is altered**, and nothing is written that was never in the topic.
+//! - **No duplicates** in a sink with exactly-once delivery.
+//! - **Order.** The first rows of the records of a partition are in the order of the offsets; redelivered records do not count. A
+//!   sink without offsets may write a dead-lettered record later, when it is redelivered. All records of a key are in one
+//!   partition, so their order follows.
+//! - **Commits.** At every sample, every record below the committed offsets was written or dead-lettered.
 
 mod index;
 #[cfg(test)]
@@ -23,13 +20,13 @@ use std::collections::BTreeMap;
 use self::index::Index;
 
 /// Partition and offset in the topic.
-pub(crate) type Place = (i32, i64);
+pub(crate) type Position = (i32, i64);
 
 /// A record of the topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Logged {
     /// Partition and offset.
-    pub(crate) place: Place,
+    pub(crate) position: Position,
     /// Fingerprint of key and value.
     pub(crate) content: u64,
     /// Every attempt to deliver it is rejected.
@@ -40,7 +37,7 @@ pub(crate) struct Logged {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
     /// Partition and offset of the record.
-    pub(crate) place: Place,
+    pub(crate) position: Position,
     /// Fingerprint of key and value.
     pub(crate) content: u64,
 }
@@ -49,11 +46,11 @@ pub(crate) struct Row {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DeadLetter {
     /// Partition and offset of the record.
-    pub(crate) place: Place,
+    pub(crate) position: Position,
     /// Fingerprint of key and value.
     pub(crate) content: u64,
     /// Partition and offset of the dead letter.
-    pub(crate) letter: Place,
+    pub(crate) dead_letter: Position,
 }
 
 /// A sample: committed offsets, and what had been written after they were read.
@@ -64,7 +61,7 @@ pub(crate) struct Sample {
     /// Number of rows in the sink.
     pub(crate) rows: usize,
     /// End offsets of the dead-letter topic.
-    pub(crate) letters: BTreeMap<i32, i64>,
+    pub(crate) dead_letters: BTreeMap<i32, i64>,
 }
 
 /// What happened to a connector.
@@ -77,42 +74,42 @@ pub(crate) struct History {
     /// All rows of the sink.
     pub(crate) rows: Vec<Row>,
     /// All dead letters.
-    pub(crate) letters: Vec<DeadLetter>,
+    pub(crate) dead_letters: Vec<DeadLetter>,
     /// Samples during the run and at its end.
     pub(crate) samples: Vec<Sample>,
 }
 
 /// A violation of a guarantee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Broken {
+pub(crate) enum Violation {
     /// The record was neither written nor dead-lettered.
-    Lost(Place),
+    Lost(Position),
     /// A bad record is in the sink.
-    Taken(Place),
+    BadRecordWritten(Position),
     /// The content of a record has changed.
-    Altered(Place),
+    Altered(Position),
     /// A record that was never in the topic.
-    Invented(Place),
+    Unknown(Position),
     /// A record is in the sink more than once.
-    Doubled(Place),
+    Duplicated(Position),
     /// A record was first written after a later one.
-    Reordered(Place),
+    Reordered(Position),
     /// In the sample with this number, the group had committed past a record that was neither written nor
     /// dead-lettered.
-    Uncovered(Place, usize),
+    CommittedTooFar(Position, usize),
 }
 
 /// The result of the check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Verdict {
+pub(crate) struct CheckResult {
     /// All violations.
-    pub(crate) broken: Vec<Broken>,
+    pub(crate) violations: Vec<Violation>,
     /// Number of records in the topic.
     pub(crate) records: usize,
     /// Number of these in the sink.
     pub(crate) in_sink: usize,
     /// Number of these in the dead letters.
-    pub(crate) in_letters: usize,
+    pub(crate) in_dead_letters: usize,
     /// Number of these in both: rejected once, and accepted when redelivered.
     pub(crate) in_both: usize,
     /// Number of duplicate rows.
@@ -123,66 +120,74 @@ pub(crate) struct Verdict {
 
 impl History {
     /// Checks the history.
-    pub(crate) fn judge(&self) -> Verdict {
+    pub(crate) fn check(&self) -> CheckResult {
         let index = Index::of(self);
-        let mut broken = Vec::new();
-        self.check_records(&index, &mut broken);
-        self.check_rows(&index, &mut broken);
-        self.check_order(&index, &mut broken);
-        index.check_samples(&self.samples, &mut broken);
-        Verdict {
-            broken,
+        let mut violations = Vec::new();
+        self.check_records(&index, &mut violations);
+        self.check_rows(&index, &mut violations);
+        self.check_order(&index, &mut violations);
+        index.check_samples(&self.samples, &mut violations);
+        CheckResult {
+            violations,
             records: self.log.len(),
-            in_sink: index.fates.values().filter(|fate| fate.row.is_some()).count(),
-            in_letters: index.fates.values().filter(|fate| !fate.letters.is_empty()).count(),
-            in_both: index
-                .fates
+            in_sink: index.outcomes.values().filter(|outcome| outcome.row.is_some()).count(),
+            in_dead_letters: index
+                .outcomes
                 .values()
-                .filter(|fate| fate.row.is_some() && !fate.letters.is_empty())
+                .filter(|outcome| !outcome.dead_letters.is_empty())
                 .count(),
-            repeated: self.rows.len() - index.fates.values().filter(|fate| fate.row.is_some()).count(),
+            in_both: index
+                .outcomes
+                .values()
+                .filter(|outcome| outcome.row.is_some() && !outcome.dead_letters.is_empty())
+                .count(),
+            repeated: self.rows.len()
+                - index.outcomes.values().filter(|outcome| outcome.row.is_some()).count(),
             samples: self.samples.len(),
         }
     }
 
-    fn check_records(&self, index: &Index, broken: &mut Vec<Broken>) {
+    fn check_records(&self, index: &Index, violations: &mut Vec<Violation>) {
         for record in &self.log {
-            let fate = &index.fates[&record.place];
-            match (fate.row, fate.letters.is_empty()) {
-                (Some(_), _) if record.is_bad => broken.push(Broken::Taken(record.place)),
-                (None, true) => broken.push(Broken::Lost(record.place)),
+            let outcome = &index.outcomes[&record.position];
+            match (outcome.row, outcome.dead_letters.is_empty()) {
+                (Some(_), _) if record.is_bad => {
+                    violations.push(Violation::BadRecordWritten(record.position))
+                }
+                (None, true) => violations.push(Violation::Lost(record.position)),
                 _ => {}
             }
         }
     }
 
-    fn check_rows(&self, index: &Index, broken: &mut Vec<Broken>) {
-        let outputs = self.rows.iter().map(|row| (row.place, row.content));
-        let letters = self.letters.iter().map(|letter| (letter.place, letter.content));
-        for (place, content) in outputs.chain(letters) {
-            match index.contents.get(&place) {
-                None => broken.push(Broken::Invented(place)),
-                Some(original) if *original != content => broken.push(Broken::Altered(place)),
+    fn check_rows(&self, index: &Index, violations: &mut Vec<Violation>) {
+        let outputs = self.rows.iter().map(|row| (row.position, row.content));
+        let dead_letters =
+            self.dead_letters.iter().map(|dead_letter| (dead_letter.position, dead_letter.content));
+        for (position, content) in outputs.chain(dead_letters) {
+            match index.contents.get(&position) {
+                None => violations.push(Violation::Unknown(position)),
+                Some(original) if *original != content => violations.push(Violation::Altered(position)),
                 Some(_) => {}
             }
         }
     }
 
-    fn check_order(&self, index: &Index, broken: &mut Vec<Broken>) {
+    fn check_order(&self, index: &Index, violations: &mut Vec<Violation>) {
         let mut furthest: BTreeMap<i32, i64> = BTreeMap::new();
         for (number, row) in (1..).zip(&self.rows) {
-            let (partition, offset) = row.place;
-            let Some(fate) = index.fates.get(&row.place) else { continue };
-            if fate.row != Some(number) {
+            let (partition, offset) = row.position;
+            let Some(outcome) = index.outcomes.get(&row.position) else { continue };
+            if outcome.row != Some(number) {
                 if self.is_exact {
-                    broken.push(Broken::Doubled(row.place));
+                    violations.push(Violation::Duplicated(row.position));
                 }
                 continue;
             }
             let furthest = furthest.entry(partition).or_insert(-1);
-            let was_settled_before = !self.is_exact && !fate.letters.is_empty();
+            let was_settled_before = !self.is_exact && !outcome.dead_letters.is_empty();
             if offset < *furthest && !was_settled_before {
-                broken.push(Broken::Reordered(row.place));
+                violations.push(Violation::Reordered(row.position));
             }
             *furthest = offset.max(*furthest);
         }

@@ -16,7 +16,9 @@ use rdkafka::{
 use crate::{
     oracle::Sample,
     processes,
-    scene::{CONNECTORS, EXACT, LETTER_PARTITIONS, PARTITIONS, SICK, Scene, TOPIC, dead_letters, group},
+    scene::{
+        CONNECTORS, DEAD_LETTER_PARTITIONS, EXACT, FAULTY, PARTITIONS, Scene, TOPIC, dead_letter_topic, group,
+    },
 };
 
 const ROUND: Duration = Duration::from_secs(1);
@@ -26,7 +28,7 @@ const ANSWER: Duration = Duration::from_secs(2);
 
 /// All samples.
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
+pub(crate) struct Observations {
     /// Samples of each connector.
     pub(crate) samples: BTreeMap<&'static str, Vec<Sample>>,
     /// Samples of the memory of the first host, in kilobytes.
@@ -34,22 +36,22 @@ pub(crate) struct Seen {
 }
 
 /// Takes samples until it is stopped, and then a last one.
-pub(crate) fn run(scene: &Scene, stop: &AtomicBool) -> Seen {
+pub(crate) fn run(scene: &Scene, stop: &AtomicBool) -> Observations {
     let clients: Vec<Client> =
         CONNECTORS.into_iter().map(|connector| Client::new(scene, connector)).collect();
-    let mut seen = Seen::default();
+    let mut observations = Observations::default();
     loop {
         let is_last = stop.load(Ordering::Relaxed);
         for client in &clients {
-            let samples = seen.samples.entry(client.connector).or_default();
+            let samples = observations.samples.entry(client.connector).or_default();
             samples.extend(client.sample(scene));
             samples.extend(client.sample_of_sink(scene));
         }
         if is_last {
-            return seen;
+            return observations;
         }
         let pid = scene.host(0).pid();
-        seen.memory.extend(pid.and_then(processes::memory));
+        observations.memory.extend(pid.and_then(processes::memory));
         thread::sleep(ROUND);
     }
 }
@@ -85,8 +87,8 @@ impl Client {
     }
 
     fn with_what_is_there(&self, scene: &Scene, committed: BTreeMap<i32, i64>) -> Option<Sample> {
-        let letters = self.letters()?;
-        Some(Sample { committed, letters, rows: scene.ledger(self.connector).last() as usize })
+        let dead_letters = self.dead_letters()?;
+        Some(Sample { committed, dead_letters, rows: scene.ledger(self.connector).last() as usize })
     }
 
     /// The committed offsets of the group.
@@ -107,11 +109,11 @@ impl Client {
     }
 
     /// End offsets of the dead-letter topic.
-    fn letters(&self) -> Option<BTreeMap<i32, i64>> {
-        if !SICK.contains(&self.connector) {
+    fn dead_letters(&self) -> Option<BTreeMap<i32, i64>> {
+        if !FAULTY.contains(&self.connector) {
             return Some(BTreeMap::new());
         }
-        self.ends_of(&dead_letters(self.connector), LETTER_PARTITIONS)
+        self.ends_of(&dead_letter_topic(self.connector), DEAD_LETTER_PARTITIONS)
     }
 
     fn ends_of(&self, topic: &str, partitions: i32) -> Option<BTreeMap<i32, i64>> {

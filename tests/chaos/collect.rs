@@ -8,8 +8,8 @@ use std::{
 use tidegate_tests::kafka::Record;
 
 use crate::{
-    oracle::{DeadLetter, History, Logged, Place, Row, Sample},
-    scene::{EXACT, SICK, Scene, TOPIC, dead_letters},
+    oracle::{DeadLetter, History, Logged, Position, Row, Sample},
+    scene::{EXACT, FAULTY, Scene, TOPIC, dead_letter_topic},
     stream,
 };
 
@@ -42,39 +42,39 @@ impl Log {
 
     /// The history of a connector.
     pub(crate) fn history(&self, scene: &Scene, connector: &str, samples: Vec<Sample>) -> History {
-        let is_sick = SICK.contains(&connector);
+        let is_faulty = FAULTY.contains(&connector);
         let logged = |record: &Record| Logged {
-            place: (record.partition, record.offset),
+            position: (record.partition, record.offset),
             content: fingerprint(record.key.as_deref(), record.value.as_deref()),
-            is_bad: is_sick && record.value.as_deref().is_some_and(stream::is_bad),
+            is_bad: is_faulty && record.value.as_deref().is_some_and(stream::is_bad),
         };
         let rows = scene.ledger(connector).entries().into_iter().map(|entry| Row {
-            place: (entry.partition, entry.offset),
+            position: (entry.partition, entry.offset),
             content: fingerprint(entry.key.as_deref(), entry.value.as_deref()),
         });
         History {
             is_exact: connector == EXACT,
             log: self.0.iter().map(logged).collect(),
             rows: rows.collect(),
-            letters: if is_sick { letters(scene, connector) } else { Vec::new() },
+            dead_letters: if is_faulty { dead_letters(scene, connector) } else { Vec::new() },
             samples,
         }
     }
 }
 
-fn letters(scene: &Scene, connector: &str) -> Vec<DeadLetter> {
-    let letter = |record: Record| DeadLetter {
-        place: place(&record)
+fn dead_letters(scene: &Scene, connector: &str) -> Vec<DeadLetter> {
+    let dead_letter = |record: Record| DeadLetter {
+        position: position(&record)
             .unwrap_or_else(|| panic!("a dead letter that does not say whose it is: {record:?}")),
         content: fingerprint(record.key.as_deref(), record.value.as_deref()),
-        letter: (record.partition, record.offset),
+        dead_letter: (record.partition, record.offset),
     };
-    scene.kafka.records(&dead_letters(connector)).into_iter().map(letter).collect()
+    scene.kafka.records(&dead_letter_topic(connector)).into_iter().map(dead_letter).collect()
 }
 
-fn place(letter: &Record) -> Option<Place> {
+fn position(dead_letter: &Record) -> Option<Position> {
     let header = |wanted: &str| {
-        let (_, value) = letter.headers.iter().find(|(name, _)| name == wanted)?;
+        let (_, value) = dead_letter.headers.iter().find(|(name, _)| name == wanted)?;
         std::str::from_utf8(value.as_deref()?).ok()
     };
     (header(TOPIC_HEADER)? == TOPIC).then_some(())?;
