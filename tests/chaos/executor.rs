@@ -83,7 +83,7 @@ fn start_fault(scene: &Scene, target: Target, fault: Fault, from: Duration) {
         (Target::Broker, Fault::BrokerStop(id)) => scene.kafka.stop_broker(id),
         (Target::Broker, Fault::BrokerFreeze(id)) => scene.kafka.pause_broker(id),
         (Target::Sink(connector, number), fault) => {
-            put(scene, connector, number, faults(fault, from.as_millis() as u64));
+            write_faults(scene, connector, number, faults(fault, from.as_millis() as u64));
         }
         // A host that is absent has not been started yet.
         _ => {}
@@ -97,12 +97,12 @@ fn end_fault(scene: &Scene, target: Target, fault: Fault) {
         (Target::Broker, Fault::BrokerFreeze(id)) => scene.kafka.resume_broker(id),
         (Target::Broker, Fault::BrokerKill(id) | Fault::BrokerStop(id)) => scene.kafka.start_broker(id),
         (Target::Broker, _) => {}
-        (Target::Sink(connector, number), _) => put(scene, connector, number, SinkFaults::default()),
+        (Target::Sink(connector, number), _) => write_faults(scene, connector, number, SinkFaults::default()),
     }
 }
 
-fn put(scene: &Scene, connector: &str, number: usize, faults: SinkFaults) {
-    faults.put(&scene.fault_file(connector, number));
+fn write_faults(scene: &Scene, connector: &str, number: usize, faults: SinkFaults) {
+    faults.write_to(&scene.fault_file(connector, number));
 }
 
 fn faults(fault: Fault, seed: u64) -> SinkFaults {

@@ -31,7 +31,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tidegate_tests::{PATIENCE, wait_for};
+use tidegate_tests::{TIMEOUT, wait_for};
 
 use self::{
     collect::Log,
@@ -111,7 +111,7 @@ fn run(plan: &Plan, scene: &Scene) -> Run {
 
 /// Waits until every group has committed the whole stream.
 fn drain(scene: &Scene) {
-    let deadline = Instant::now() + 3 * PATIENCE;
+    let deadline = Instant::now() + 3 * TIMEOUT;
     let mut clients: Vec<(&str, Client)> =
         CONNECTORS.into_iter().map(|connector| (connector, Client::new(scene, connector))).collect();
     while !clients.is_empty() {

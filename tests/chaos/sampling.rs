@@ -80,9 +80,11 @@ impl Client {
         if self.connector != EXACT {
             return None;
         }
-        let kept = scene.ledger(self.connector).kept();
-        let committed =
-            kept.into_iter().filter_map(|kept| Some((kept.partition, kept.next_offset?))).collect();
+        let stored_offsets = scene.ledger(self.connector).stored_offsets();
+        let committed = stored_offsets
+            .into_iter()
+            .filter_map(|stored_offsets| Some((stored_offsets.partition, stored_offsets.next_offset?)))
+            .collect();
         self.with_what_is_there(scene, committed)
     }
 

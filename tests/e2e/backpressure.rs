@@ -46,7 +46,7 @@ fn a_blocked_sink_keeps_memory_bounded_stays_in_the_group_and_affects_no_other_c
     broker.topic("events", 4);
     let home = Home::new(&["ledger", "discard-sink"]);
     let faults = home.path("faults");
-    SinkFaults { hang: true, ..SinkFaults::default() }.put(&faults);
+    SinkFaults { hang: true, ..SinkFaults::default() }.write_to(&faults);
     connector(
         &home,
         "blocked",
@@ -78,7 +78,7 @@ fn a_blocked_sink_keeps_memory_bounded_stays_in_the_group_and_affects_no_other_c
     home.wait_for_status(&mut running, "healthy", |status| status["counts"]["delivered"] == RECORDS + 400);
     assert!(ledger.offsets().is_empty());
 
-    SinkFaults::default().put(&faults);
+    SinkFaults::default().write_to(&faults);
     home.wait_for_status(&mut running, "blocked", |status| status["counts"]["committed"] == RECORDS + 400);
     let finished = running.terminate().expect_code(0);
     for name in ["blocked[0]", "healthy[0]"] {

@@ -53,7 +53,7 @@ fn a_rejected_record_is_dropped_with_tolerance_all() {
     let finished = home.run_once(&broker).expect_code(0);
     assert_eq!(recording.offsets(), all_but(&[3, 9]));
     let outcomes: Vec<String> = recording.writes().into_iter().map(|write| write.outcome).collect();
-    assert_eq!(outcomes, ["refused", "written"]);
+    assert_eq!(outcomes, ["rejected", "written"]);
     for offset in [3, 9] {
         let line = finished.expect_log(&format!("record skipped: offset {offset} is bad"));
         assert!(line.contains(&format!("topic=events partition=0 offset={offset}")), "{line}");

@@ -25,7 +25,7 @@ fn scene() -> Scene {
 }
 
 impl Scene {
-    fn tell(&self, command: &str) {
+    fn send_command(&self, command: &str) {
         let finished = self.home.run(&[command, "target"]).expect_code(0);
         assert_eq!(finished.stdout, "accepted for target\n");
     }
@@ -56,11 +56,11 @@ impl Scene {
 #[test]
 fn a_paused_connector_stays_in_its_group_and_resumes_at_its_offset() {
     let mut scene = scene();
-    scene.tell("pause");
+    scene.send_command("pause");
     scene.wait_for_state("PAUSED");
     scene.send();
     assert_eq!(scene.target.offsets(), [0]);
-    scene.tell("resume");
+    scene.send_command("resume");
     scene.wait_for_offsets(&[0, 1]);
     assert_eq!(scene.count("open"), 1);
     assert_eq!(scene.count("claim"), 1);
@@ -70,7 +70,7 @@ fn a_paused_connector_stays_in_its_group_and_resumes_at_its_offset() {
 #[test]
 fn reopening_keeps_the_membership() {
     let mut scene = scene();
-    scene.tell("reopen");
+    scene.send_command("reopen");
     let target = scene.target.clone();
     let opened = || target.names().iter().filter(|name| *name == "open").count();
     scene.running.wait_until("the second opening", |_| (opened() == 2).then_some(()));
@@ -89,14 +89,14 @@ fn reopening_keeps_the_membership() {
 #[test]
 fn a_stopped_connector_leaves_its_group_and_can_be_resumed() {
     let mut scene = scene();
-    scene.tell("stop");
+    scene.send_command("stop");
     scene.wait_for_state("STOPPED");
     assert_eq!(scene.target.names().last().map(String::as_str), Some("close"));
     scene.send();
     assert_eq!(scene.target.offsets(), [0]);
-    scene.tell("resume");
+    scene.send_command("resume");
     scene.wait_for_offsets(&[0, 1]);
-    scene.tell("restart");
+    scene.send_command("restart");
     let target = scene.target.clone();
     let opened = || target.names().iter().filter(|name| *name == "open").count();
     scene.running.wait_until("the third opening", |_| (opened() == 3).then_some(()));
@@ -121,7 +121,7 @@ fn a_failed_connector_can_be_restarted() {
         .expect_log("connector \"sick\" has failed, so it cannot pause");
     assert_eq!(home.run(&["pause"]).expect_code(0).stdout, "accepted for healthy\n");
     assert_eq!(home.run(&["resume", "healthy"]).expect_code(0).stdout, "accepted for healthy\n");
-    let _told = home.run(&["restart", "sick"]).expect_code(0);
+    let _output = home.run(&["restart", "sick"]).expect_code(0);
     running.wait_until("the second opening", |_| {
         (sick.names().iter().filter(|name| *name == "open").count() == 2).then_some(())
     });
@@ -137,7 +137,7 @@ fn a_failed_connector_can_be_stopped() {
     home.recorder("sick", "how = \"fatal\"", "");
     let mut running = home.start(&broker);
     home.wait_for_status(&mut running, "sick", |status| status["state"] == "FAILED");
-    let _told = home.run(&["stop", "sick"]).expect_code(0);
+    let _output = home.run(&["stop", "sick"]).expect_code(0);
     home.wait_for_status(&mut running, "sick", |status| status["state"] == "STOPPED");
     running.wait_until("the record", |_| (healthy.offsets() == [0]).then_some(()));
     let _finished = running.terminate().expect_code(0);
@@ -146,16 +146,16 @@ fn a_failed_connector_can_be_stopped() {
 #[test]
 fn a_paused_connector_is_still_paused_after_a_restart() {
     let mut scene = scene();
-    scene.tell("pause");
+    scene.send_command("pause");
     scene.wait_for_state("PAUSED");
-    scene.tell("restart");
+    scene.send_command("restart");
     let target = scene.target.clone();
     let opened = || target.names().iter().filter(|name| *name == "open").count();
     scene.running.wait_until("the second opening", |_| (opened() == 2).then_some(()));
     scene.wait_for_state("PAUSED");
     scene.send();
     assert_eq!(scene.target.offsets(), [0]);
-    scene.tell("resume");
+    scene.send_command("resume");
     scene.wait_for_offsets(&[0, 1]);
     let _finished = scene.running.terminate().expect_code(0);
 }
@@ -183,12 +183,12 @@ fn lag_grows_while_a_connector_does_not_read() {
         scene.home.wait_for_status(&mut scene.running, "target", |status| status["counts"]["lag"] == wanted);
     };
     lag(&mut scene, 0);
-    scene.tell("pause");
+    scene.send_command("pause");
     scene.wait_for_state("PAUSED");
     scene.send();
     scene.send();
     lag(&mut scene, 2);
-    scene.tell("resume");
+    scene.send_command("resume");
     lag(&mut scene, 0);
     let metrics = scene.home.run(&["metrics"]).expect_code(0).stdout;
     assert!(metrics.contains("tidegate_lag_records{connector=\"target\",task=\"0\"} 0"), "{metrics}");

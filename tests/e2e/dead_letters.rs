@@ -5,7 +5,7 @@ use std::fs;
 use tidegate::kafka::producer::ProducerRecord;
 use tidegate_tests::{Broker, Home, StoredRecord};
 
-pub(crate) const LETTERS: &str = "[errors]\ntolerance = \"all\"\ndead_letter_topic = \"dlq.{topic}\"\n";
+pub(crate) const DEAD_LETTERS: &str = "[errors]\ntolerance = \"all\"\ndead_letter_topic = \"dlq.{topic}\"\n";
 const ALL_IN_ONE: &str = "[batch]\nmax_records = 10\nmax_wait = \"10s\"\n";
 
 /// Ten events. Those with these offsets are bad.
@@ -22,13 +22,13 @@ fn transform(plugin: &str, config: &str) -> String {
 }
 
 /// Origins of the dead letters, in the order of their topic.
-fn origins(letters: &[StoredRecord]) -> Vec<String> {
-    letters.iter().map(|letter| letter.header("__connect.errors.offset")).collect()
+fn origins(dead_letters: &[StoredRecord]) -> Vec<String> {
+    dead_letters.iter().map(|dead_letter| dead_letter.header("__connect.errors.offset")).collect()
 }
 
 /// Stage and class of a dead letter.
-fn place(letter: &StoredRecord) -> (String, String) {
-    (letter.header("tidegate.errors.stage"), letter.header("tidegate.errors.class"))
+fn stage_and_class(dead_letter: &StoredRecord) -> (String, String) {
+    (dead_letter.header("tidegate.errors.stage"), dead_letter.header("tidegate.errors.class"))
 }
 
 #[test]
@@ -41,16 +41,16 @@ fn every_stage_dead_letters_its_rejected_records_and_the_rest_is_written() {
     ] {
         let broker = Broker::with_events(events(&[2, 7, 8]));
         let home = Home::new(&["misbehaving"]);
-        let recording = home.recorder("a", sink, &format!("{ALL_IN_ONE}{LETTERS}{more}"));
+        let recording = home.recorder("a", sink, &format!("{ALL_IN_ONE}{DEAD_LETTERS}{more}"));
         let finished = home.run_once(&broker).expect_code(0);
         assert_eq!(recording.offsets(), all_but(&[2, 7, 8]), "{stage}");
-        let letters = broker.stored("dlq.events");
-        assert_eq!(origins(&letters), ["2", "7", "8"], "{stage}");
-        for letter in &letters {
-            assert_eq!(place(letter), (stage.to_owned(), "rejected".to_owned()));
-            assert_eq!(letter.header("__connect.errors.stage"), connect);
-            let offset = letter.header("__connect.errors.offset");
-            assert_eq!(letter.text(), events(&[2, 7, 8])[offset.parse::<usize>().unwrap()]);
+        let dead_letters = broker.stored("dlq.events");
+        assert_eq!(origins(&dead_letters), ["2", "7", "8"], "{stage}");
+        for dead_letter in &dead_letters {
+            assert_eq!(stage_and_class(dead_letter), (stage.to_owned(), "rejected".to_owned()));
+            assert_eq!(dead_letter.header("__connect.errors.stage"), connect);
+            let offset = dead_letter.header("__connect.errors.offset");
+            assert_eq!(dead_letter.text(), events(&[2, 7, 8])[offset.parse::<usize>().unwrap()]);
         }
         assert_eq!(numbers(&finished.stdout), ["10", "7", "0", "3", "10", "3"]);
         assert_eq!(broker.committed("connect-a", "events", 0), Some(10));
@@ -83,13 +83,13 @@ fn undecodable_keys_values_and_headers_are_dead_lettered_by_stage() {
     ]);
     let home = Home::new(&["misbehaving"]);
     let more = "[limits]\nmemory = \"4 MiB\"\n[batch]\nmax_record_bytes = \"100 KiB\"\n";
-    let recording = home.recorder("a", "", &format!("{LETTERS}{more}"));
+    let recording = home.recorder("a", "", &format!("{DEAD_LETTERS}{more}"));
     let finished = home.run_once(&broker).expect_code(0);
     assert_eq!(recording.offsets(), [0, 6]);
 
-    let letters = broker.stored("dlq.events");
-    assert_eq!(origins(&letters), ["1", "2", "3", "4", "5"]);
-    let places: Vec<_> = letters.iter().map(place).collect();
+    let dead_letters = broker.stored("dlq.events");
+    assert_eq!(origins(&dead_letters), ["1", "2", "3", "4", "5"]);
+    let stages_and_classes: Vec<_> = dead_letters.iter().map(stage_and_class).collect();
     let expected = [
         ("key", "decode", "KEY_CONVERTER"),
         ("value", "decode", "VALUE_CONVERTER"),
@@ -97,22 +97,24 @@ fn undecodable_keys_values_and_headers_are_dead_lettered_by_stage() {
         ("source", "too-large", "KAFKA_CONSUME"),
         ("value", "too-large", "VALUE_CONVERTER"),
     ];
-    for ((letter, place), (stage, class, connect)) in letters.iter().zip(places).zip(expected) {
-        assert_eq!(place, (stage.to_owned(), class.to_owned()));
-        assert_eq!(letter.header("__connect.errors.stage"), connect);
-        assert_eq!(letter.timestamp_ms, Some(1_700_000_000_000));
+    for ((dead_letter, stage_and_class), (stage, class, connect)) in
+        dead_letters.iter().zip(stages_and_classes).zip(expected)
+    {
+        assert_eq!(stage_and_class, (stage.to_owned(), class.to_owned()));
+        assert_eq!(dead_letter.header("__connect.errors.stage"), connect);
+        assert_eq!(dead_letter.timestamp_ms, Some(1_700_000_000_000));
     }
     assert_eq!(
-        (letters[0].key.as_deref(), letters[0].value.as_deref()),
+        (dead_letters[0].key.as_deref(), dead_letters[0].value.as_deref()),
         (Some(&b"{\"id\":"[..]), Some(&b"{}"[..]))
     );
     assert_eq!(
-        (letters[1].key.as_deref(), letters[1].value.as_deref()),
+        (dead_letters[1].key.as_deref(), dead_letters[1].value.as_deref()),
         (Some(&b"1"[..]), Some(&b"no JSON"[..]))
     );
     let own = odd.map(|(name, value)| (name.to_vec(), value.map(<[u8]>::to_vec)));
-    assert_eq!(letters[2].headers[..2], own);
-    assert_eq!(letters[3].value.as_deref(), Some(&large[..]));
+    assert_eq!(dead_letters[2].headers[..2], own);
+    assert_eq!(dead_letters[3].value.as_deref(), Some(&large[..]));
     assert_eq!(numbers(&finished.stdout), ["7", "2", "0", "5", "7", "5"]);
 }
 
@@ -141,18 +143,18 @@ fn a_dead_letter_holds_the_original_record_its_origin_and_the_reason() {
         "orders",
         &format!(
             "source.topics_regex = '^cdc[.]'\n[sink]\nplugin = \"recorder\"\n[sink.config]\npath = \"@orders.calls\"\n\
-             {LETTERS}[[transforms]]\nplugin = \"failing\"\nname = \"check\"\nconfig.how = \"rejected\"\n"
+             {DEAD_LETTERS}[[transforms]]\nplugin = \"failing\"\nname = \"check\"\nconfig.how = \"rejected\"\n"
         ),
     );
     let _finished = home.run_once(&broker).expect_code(0);
-    let letters = broker.stored("dlq.cdc.orders");
-    let [letter] = letters.as_slice() else { panic!("{letters:?}") };
+    let dead_letters = broker.stored("dlq.cdc.orders");
+    let [dead_letter] = dead_letters.as_slice() else { panic!("{dead_letters:?}") };
     // The partition of the record, if the topic has as many partitions.
-    assert_eq!((letter.partition, letter.timestamp_ms), (1, Some(1_600_000_000_123)));
-    assert_eq!(letter.key.as_deref(), record.key);
-    assert_eq!(letter.value.as_deref(), record.value);
+    assert_eq!((dead_letter.partition, dead_letter.timestamp_ms), (1, Some(1_600_000_000_123)));
+    assert_eq!(dead_letter.key.as_deref(), record.key);
+    assert_eq!(dead_letter.value.as_deref(), record.value);
     let own = headers.map(|(name, value)| (name.to_vec(), value.map(<[u8]>::to_vec)));
-    assert_eq!(letter.headers[..4], own);
+    assert_eq!(dead_letter.headers[..4], own);
     for (name, value) in [
         ("__connect.errors.topic", "cdc.orders"),
         ("__connect.errors.partition", "1"),
@@ -167,9 +169,9 @@ fn a_dead_letter_holds_the_original_record_its_origin_and_the_reason() {
         ("tidegate.errors.attempts", "3"),
         ("tidegate.errors.headers", "4"),
     ] {
-        assert_eq!(letter.header(name), value, "{name}");
+        assert_eq!(dead_letter.header(name), value, "{name}");
     }
-    assert_eq!(letter.headers.len(), 4 + 20);
+    assert_eq!(dead_letter.headers.len(), 4 + 20);
 }
 
 #[test]
@@ -182,7 +184,7 @@ fn a_record_with_several_outputs_is_dead_lettered_once() {
         let broker = Broker::with_events(events(&[]));
         let home = Home::new(&["misbehaving"]);
         let three = transform("emits-copies", "copies = 3\nbad_copy = [4, 1]");
-        let recording = home.recorder("a", sink, &format!("{ALL_IN_ONE}{LETTERS}{three}{more}"));
+        let recording = home.recorder("a", sink, &format!("{ALL_IN_ONE}{DEAD_LETTERS}{three}{more}"));
         let finished = home.run_once(&broker).expect_code(0);
         let thrice = |offset: i64| [offset; 3];
         assert_eq!(recording.offsets(), all_but(&[4]).into_iter().flat_map(thrice).collect::<Vec<_>>());
@@ -198,12 +200,12 @@ fn a_record_that_exceeds_the_memory_budget_is_found_by_bisection() {
         let home = Home::new(&["misbehaving"]);
         let exceeds_memory = transform("exceeds-memory", &format!("what = \"{what}\""));
         let more = "[limits]\nmemory = \"4 MiB\"\n";
-        let recording = home.recorder("a", "", &format!("{ALL_IN_ONE}{LETTERS}{more}{exceeds_memory}"));
+        let recording = home.recorder("a", "", &format!("{ALL_IN_ONE}{DEAD_LETTERS}{more}{exceeds_memory}"));
         let _finished = home.run_once(&broker).expect_code(0);
         assert_eq!(recording.offsets(), all_but(&[3, 6]), "{what}");
-        let letters = broker.stored("dlq.events");
-        assert_eq!(origins(&letters), ["3", "6"]);
-        assert_eq!(place(&letters[0]), ("transform".to_owned(), "too-large".to_owned()));
+        let dead_letters = broker.stored("dlq.events");
+        assert_eq!(origins(&dead_letters), ["3", "6"]);
+        assert_eq!(stage_and_class(&dead_letters[0]), ("transform".to_owned(), "too-large".to_owned()));
     }
 }
 
@@ -213,7 +215,7 @@ fn a_dead_letter_is_written_before_the_sink_stores_a_later_offset() {
     let home = Home::new(&["misbehaving"]);
     let sink = "offsets = \"@offsets\"\ngate = \"@gate\"";
     let sink = sink.replace('@', &format!("{}/", home.path("").display()));
-    let recording = home.recorder("a", &sink, &format!("{ALL_IN_ONE}{LETTERS}"));
+    let recording = home.recorder("a", &sink, &format!("{ALL_IN_ONE}{DEAD_LETTERS}"));
     let mut running = home.start(&broker);
     running.wait_until("the letter", |_| (broker.stored("dlq.events").len() == 1).then_some(()));
     let stored = fs::read_to_string(home.path("offsets")).unwrap_or_default();
@@ -229,7 +231,7 @@ fn after_a_crash_dead_letters_may_be_duplicated_and_none_is_missing() {
     let broker = Broker::with_events(["{}", "no JSON", "{}"]);
     let home = Home::new(&["misbehaving"]);
     let gate = format!("gate = \"{}\"", home.path("gate").display());
-    let recording = home.recorder("a", &gate, &format!("{ALL_IN_ONE}{LETTERS}"));
+    let recording = home.recorder("a", &gate, &format!("{ALL_IN_ONE}{DEAD_LETTERS}"));
     let mut running = home.start(&broker);
     running.wait_until("the letter", |_| (broker.stored("dlq.events").len() == 1).then_some(()));
     running.signal("KILL");
@@ -244,11 +246,11 @@ fn after_a_crash_dead_letters_may_be_duplicated_and_none_is_missing() {
 
 /// Text that compresses by at most a quarter.
 fn noise(bytes: usize) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut state = 1u64;
     let mut next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        char::from(LETTERS[(state >> 58) as usize])
+        char::from(ALPHABET[(state >> 58) as usize])
     };
     (0..bytes).map(|_| next()).collect()
 }
@@ -264,7 +266,7 @@ fn a_dead_letter_that_cannot_be_written_fails_the_task_before_any_later_record()
         let home = Home::new(&["misbehaving"]);
         let sink = format!("{sink}\noffsets = \"{}\"", home.path("offsets").display());
         let one_by_one = "[batch]\nmax_records = 1\n";
-        let recording = home.recorder("a", &sink, &format!("{one_by_one}{LETTERS}{more}"));
+        let recording = home.recorder("a", &sink, &format!("{one_by_one}{DEAD_LETTERS}{more}"));
         let finished = home.start(&broker).finish().expect_code(3);
         let line = finished.expect_log("rejected records cannot be written to the dead-letter topic, and no offset after them is committed");
         assert!(line.contains("\"dlq.events\" failed"), "{line}");
@@ -281,7 +283,7 @@ fn dead_letters_are_retried_and_reported_while_brokers_are_unreachable() {
     let broker = Broker::with_events(events(&[0]));
     let home = Home::new(&["misbehaving"]);
     let gate = format!("reject = true\ngate = \"{}\"", home.path("gate").display());
-    let recording = home.recorder("a", &gate, &format!("{ALL_IN_ONE}{LETTERS}"));
+    let recording = home.recorder("a", &gate, &format!("{ALL_IN_ONE}{DEAD_LETTERS}"));
     let mut running = home.start(&broker);
     running.wait_for_log("reading 1 partition");
     home.wait_for_status(&mut running, "a", |status| status["counts"]["read"] == 10);
@@ -307,7 +309,7 @@ fn too_many_dead_letters_fail_the_task() {
     let broker =
         Broker::with_events(["no JSON", "{}", r#"{"bad":true}"#, "nor this", r#"{"bad":true}"#, "{}"]);
     let home = Home::new(&["misbehaving"]);
-    let more = format!("[batch]\nmax_records = 1\n{LETTERS}max_rejected = 3\n");
+    let more = format!("[batch]\nmax_records = 1\n{DEAD_LETTERS}max_rejected = 3\n");
     let recording = home.recorder("a", "reject = true", &more);
     let finished = home.start(&broker).finish().expect_code(3);
     finished.expect_log("4 records were rejected within 60 s, more than errors.max_rejected = 3 allows");
@@ -321,7 +323,7 @@ fn a_connector_that_reads_its_own_dead_letter_topic_fails() {
     let broker = Broker::start();
     broker.topic("events", 1);
     let own = [(&b"tidegate.errors.connector"[..], Some(&b"a"[..]))];
-    let letter = ProducerRecord {
+    let dead_letter = ProducerRecord {
         topic: "events",
         partition: Some(0),
         timestamp_ms: None,
@@ -329,9 +331,9 @@ fn a_connector_that_reads_its_own_dead_letter_topic_fails() {
         value: Some(b"no JSON"),
         headers: &own,
     };
-    broker.send_exactly([letter]);
+    broker.send_exactly([dead_letter]);
     let home = Home::new(&["misbehaving"]);
-    home.recorder("a", "", LETTERS);
+    home.recorder("a", "", DEAD_LETTERS);
     let finished = home.start(&broker).finish().expect_code(3);
     finished.expect_log("events-0 offset 0 is a dead letter of this connector and was rejected again");
     assert_eq!(broker.stored("dlq.events"), []);
@@ -347,7 +349,7 @@ fn fatal_errors_fail_the_task_even_with_tolerance_all() {
         ] {
             let broker = Broker::with_events(events(&[5]));
             let home = Home::new(&["misbehaving"]);
-            let recording = home.recorder("a", &sink, &format!("{ALL_IN_ONE}{LETTERS}{retry}{more}"));
+            let recording = home.recorder("a", &sink, &format!("{ALL_IN_ONE}{DEAD_LETTERS}{retry}{more}"));
             let finished = home.start(&broker).finish().expect_code(3);
             finished.expect_log("task failed permanently: ");
             assert!(recording.offsets().is_empty(), "{how}");
@@ -363,7 +365,7 @@ fn a_retriable_error_of_a_transform_is_retried_in_place() {
     let home = Home::new(&["misbehaving"]);
     let retry = "[errors.retry]\ninitial = \"1ms\"\nmax = \"5ms\"\n";
     let flaky = transform("failing", "how = \"retriable\"\ntimes = 3");
-    let recording = home.recorder("a", "", &format!("{ALL_IN_ONE}{LETTERS}{retry}{flaky}"));
+    let recording = home.recorder("a", "", &format!("{ALL_IN_ONE}{DEAD_LETTERS}{retry}{flaky}"));
     let finished = home.run_once(&broker).expect_code(0);
     assert_eq!(recording.offsets(), all_but(&[]));
     finished.expect_log("works again");

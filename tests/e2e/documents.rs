@@ -6,9 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tidegate_tests::{Home, Outside, Running, captured_file, root};
+use tidegate_tests::{ExternalProject, Home, Running, captured_file, root};
 
-use crate::outside::manifest;
+use crate::external_plugin::manifest;
 
 /// The code blocks of a Markdown file in this language, each with its line.
 fn blocks(markdown: &str, language: &str) -> Vec<(usize, String)> {
@@ -82,8 +82,11 @@ fn own_plugins(text: &str) -> Vec<PathBuf> {
             let mut shown = blocks(text, "toml").into_iter().map(|(_, block)| block);
             let shown = shown.rfind(|block| block.contains(&format!("name = \"{name}\"")));
             let manifest = shown.map_or_else(|| manifest(&name), |shown| complete(&shown));
-            Outside::new(&format!("readme-{name}"), [("Cargo.toml", manifest), ("src/lib.rs", source)])
-                .library(&name)
+            ExternalProject::new(
+                &format!("readme-{name}"),
+                [("Cargo.toml", manifest), ("src/lib.rs", source)],
+            )
+            .library(&name)
         })
         .collect()
 }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tidegate_tests::{Broker, Home, Outside, root};
+use tidegate_tests::{Broker, ExternalProject, Home, root};
 
 /// Builds the plugin with the frozen sources, changed by `edit`, which gets path and text. Version of the interface and
 /// name of the plugin differ, so that cargo keeps the builds apart in the shared target folder.
@@ -15,7 +15,7 @@ fn build(name: &str, version: &str, edit: impl Fn(&str, String) -> String) -> Pa
         "plugin/Cargo.toml" => text.replace("name = \"frozen\"", &format!("name = \"{name}\"")),
         _ => edit(path, text),
     };
-    Outside::copy(name, &root().join("tests/fixtures/frozen-v1"), named).library(name)
+    ExternalProject::copy(name, &root().join("tests/fixtures/frozen-v1"), named).library(name)
 }
 
 /// File, old text, new text.

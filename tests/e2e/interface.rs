@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use tidegate_tests::{Broker, Finding, Home, Outside, root};
+use tidegate_tests::{Broker, ExternalProject, Finding, Home, root};
 
 #[test]
 fn every_kind_of_value_crosses_the_plugin_boundary() {
-    let project = Outside::copy("no-json", &root().join("tests/fixtures/no-json"), |_, text| text);
+    let project = ExternalProject::copy("no-json", &root().join("tests/fixtures/no-json"), |_, text| text);
     let dependencies = project.dependencies("no-json");
     assert!(dependencies.iter().any(|name| name == "tidegate-abi"), "{dependencies:?}");
     let json: Vec<_> =
@@ -44,7 +44,7 @@ fn without_detail(finding: Finding) -> Finding {
 #[test]
 fn code_that_violates_lifetimes_does_not_compile() {
     let folder = root().join("tests/fixtures/compile-fail");
-    let project = Outside::copy("compile-fail", &folder, |_, text| text);
+    let project = ExternalProject::copy("compile-fail", &folder, |_, text| text);
     let failure = project.build(&["--examples"]).expect_err("plugins that must not compile");
     let found: BTreeSet<Finding> = failure.findings.into_iter().map(without_detail).collect();
     let mut wanted = BTreeSet::new();

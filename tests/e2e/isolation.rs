@@ -12,7 +12,7 @@ use tidegate_tests::{Broker, Home, Recorded, Recording, Running, captured_file, 
 const GOOD: &str = r#"{"bad":false}"#;
 const BAD: &str = r#"{"bad":true}"#;
 /// A killed member is removed from its group soon, and the connector is restarted without delay.
-const SOON: &str = "source.properties = { \"session.timeout.ms\" = 6000, \"heartbeat.interval.ms\" = 1000 }\n\
+const RESTART_QUICKLY: &str = "source.properties = { \"session.timeout.ms\" = 6000, \"heartbeat.interval.ms\" = 1000 }\n\
                     restart.initial = \"10ms\"\nrestart.max = \"20ms\"\n";
 
 /// A connector with process isolation that reads `events` into a recorder. `more` is added to its file.
@@ -35,7 +35,7 @@ fn crashing(home: &Home, name: &str, what: &str, more: &str) -> Recording {
     isolated(home, name, &format!("{more}{transform}"))
 }
 
-const NEVER: &str = "restart.policy = \"never\"\n";
+const NO_RESTART: &str = "restart.policy = \"never\"\n";
 
 fn pid(status: &Json) -> u64 {
     status["pid"].as_u64().unwrap_or_else(|| panic!("a process in {status}"))
@@ -63,13 +63,13 @@ fn signal(pid: u64, name: &str) {
 }
 
 /// Whether a process exists and is not a zombie.
-fn lives(pid: u64) -> bool {
+fn is_running(pid: u64) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
 }
 
 fn wait_for_end(pid: u64) {
-    wait_for(|| (!lives(pid)).then_some(())).unwrap_or_else(|error| panic!("process {pid}: {error}"));
+    wait_for(|| (!is_running(pid)).then_some(())).unwrap_or_else(|error| panic!("process {pid}: {error}"));
 }
 
 fn wait_for_offsets(running: &mut Running, recording: &Recording, wanted: impl IntoIterator<Item = i64>) {
@@ -130,37 +130,37 @@ fn commands_work_for_processes_as_for_threads() {
     wait_for_offsets(&mut running, &recording, [0]);
     let first = running_pid(&home, &mut running, "a");
     assert_eq!(home.status()["connectors"][0]["isolation"], "process");
-    assert!(lives(first));
+    assert!(is_running(first));
 
-    let tell = |command: &str| drop(home.run(&[command, "a"]).expect_code(0));
-    tell("pause");
+    let send_command = |command: &str| drop(home.run(&[command, "a"]).expect_code(0));
+    send_command("pause");
     home.wait_for_status(&mut running, "a", |status| status["state"] == "PAUSED");
     broker.send("events", [GOOD]);
-    tell("reopen");
+    send_command("reopen");
     let opened = || recording.names().iter().filter(|name| *name == "open").count();
     running.wait_until("the second opening", |_| (opened() == 2).then_some(()));
     assert_eq!(recording.offsets(), [0]);
-    tell("resume");
+    send_command("resume");
     wait_for_offsets(&mut running, &recording, 0..2);
     assert_eq!(running_pid(&home, &mut running, "a"), first);
 
-    tell("restart");
+    send_command("restart");
     let second = next_pid(&home, &mut running, "a", first);
     broker.send("events", [GOOD]);
     wait_for_offsets(&mut running, &recording, 0..3);
     wait_for_end(first);
 
-    tell("stop");
+    send_command("stop");
     let stopped = home.wait_for_status(&mut running, "a", |status| status["state"] == "STOPPED");
     assert_eq!(stopped["pid"], Json::Null);
     wait_for_end(second);
     assert_eq!(recording.names().last().map(String::as_str), Some("close"));
-    tell("resume");
+    send_command("resume");
     let third = next_pid(&home, &mut running, "a", second);
     broker.send("events", [GOOD]);
     wait_for_offsets(&mut running, &recording, 0..4);
     let _finished = running.terminate().expect_code(0);
-    assert!(!lives(third));
+    assert!(!is_running(third));
     assert_eq!(broker.committed("connect-a", "events", 0), Some(4));
 }
 
@@ -200,19 +200,19 @@ fn log_lines_and_metrics_of_a_process_appear_as_the_hosts() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
         .collect();
-    let said = |connector: &str, message: &str| {
+    let line_of = |connector: &str, message: &str| {
         let found = lines.iter().find(|line| line["connector"] == connector && line["message"] == message);
         found.unwrap_or_else(|| panic!("{message} of {connector} is not in {}", finished.stderr)).clone()
     };
     for message in ["logged as information", "logged as a warning", "logged as an error"] {
-        let (process, thread) = (said("a", message), said("b", message));
+        let (process, thread) = (line_of("a", message), line_of("b", message));
         for field in ["level", "task", "target", "offset", "module"] {
             assert_eq!(process[field], thread[field], "{field} of {process}");
         }
     }
-    assert_eq!(said("a", "logged as information")["quoted name"], "a \"b\"");
+    assert_eq!(line_of("a", "logged as information")["quoted name"], "a \"b\"");
     assert_eq!(finished.count_log("logged for debugging"), 0);
-    assert_eq!(said("a", "printed by a plugin")["level"], "WARN");
+    assert_eq!(line_of("a", "printed by a plugin")["level"], "WARN");
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn secrets_are_passed_only_to_the_connectors_own_process() {
 fn a_killed_process_is_restarted_and_nothing_is_lost() {
     let broker = Broker::with_events([GOOD; 100]);
     let home = Home::new(&["misbehaving"]);
-    let offsets = format!("{SOON}sink.config.offsets = \"@offsets\"\nbatch.max_records = 10\n");
+    let offsets = format!("{RESTART_QUICKLY}sink.config.offsets = \"@offsets\"\nbatch.max_records = 10\n");
     let recording = isolated(&home, "a", &offsets);
     let mut running = home.start(&broker);
     let mut sent = 100;
@@ -286,9 +286,9 @@ fn a_crash_fails_only_its_own_connector() {
     let broker = Broker::with_events([BAD, GOOD]);
     let home = Home::new(&["misbehaving"]);
     let (thread, process) = (home.recorder("thread", "", ""), isolated(&home, "process", ""));
-    crashing(&home, "aborts", "abort", &format!("{SOON}{NEVER}"));
-    crashing(&home, "exits", "exit", NEVER);
-    crashing(&home, "hoards", "hoard", NEVER);
+    crashing(&home, "aborts", "abort", &format!("{RESTART_QUICKLY}{NO_RESTART}"));
+    crashing(&home, "exits", "exit", NO_RESTART);
+    crashing(&home, "hoards", "hoard", NO_RESTART);
     let mut running = home.start(&broker);
     for (name, expected) in [
         ("aborts", "its process crashed with signal 6 (SIGABRT), while task 0 was in transform \"crashing\""),
@@ -312,7 +312,7 @@ fn a_crash_fails_only_its_own_connector() {
     wait_for_offsets(&mut running, &process, 0..3);
     // From here on it does not crash.
     home.write("spared", "");
-    let _told = home.run(&["resume", "aborts"]).expect_code(0);
+    let _output = home.run(&["resume", "aborts"]).expect_code(0);
     let aborts = home.recording("aborts");
     wait_for_offsets(&mut running, &aborts, 0..3);
     let _finished = running.terminate().expect_code(0);
@@ -322,7 +322,7 @@ fn a_crash_fails_only_its_own_connector() {
 fn a_crash_counts_once_however_many_tasks_it_ends() {
     let broker = Broker::with_events([BAD]);
     let home = Home::new(&["misbehaving"]);
-    crashing(&home, "a", "abort", &format!("{SOON}tasks = 3\nrestart.max_restarts = 2\n"));
+    crashing(&home, "a", "abort", &format!("{RESTART_QUICKLY}tasks = 3\nrestart.max_restarts = 2\n"));
     let finished = home.start_with(&broker, &["--log-level", "debug"]).finish().expect_code(3);
     assert_eq!(finished.count_log("process started"), 3, "{}", finished.stderr);
     assert_eq!(finished.count_log("task failed: "), 6, "{}", finished.stderr);
@@ -333,7 +333,7 @@ fn a_crash_counts_once_however_many_tasks_it_ends() {
 fn a_process_beyond_its_memory_limit_is_killed() {
     let broker = Broker::with_events([BAD]);
     let home = Home::new(&["misbehaving"]);
-    crashing(&home, "leaks", "leak", &format!("{NEVER}limits.memory = \"64 MiB\"\n"));
+    crashing(&home, "leaks", "leak", &format!("{NO_RESTART}limits.memory = \"64 MiB\"\n"));
     let finished = home.start(&broker).finish().expect_code(3);
     let line = finished.expect_log("leaks[0] task failed permanently: its process was killed: it uses ");
     assert!(line.contains(" MiB, more than limits.memory = 64 MiB allows"), "{line}");
@@ -375,7 +375,7 @@ fn a_hanging_call_ends_its_process_and_leaves_nothing_behind() {
     let home = Home::new(&["misbehaving"]);
     let impatient = "tasks = 2\nlimits.call_timeout = \"1s\"\nlimits.shutdown = \"5s\"\n\
                      sink.config.how = \"hang-forever\"\nsource.group_protocol = \"range\"\n";
-    isolated(&home, "hangs", &format!("{SOON}{impatient}"));
+    isolated(&home, "hangs", &format!("{RESTART_QUICKLY}{impatient}"));
     let mut running = home.start(&broker);
     // In threads, the connector would fail for good after three abandoned threads.
     let status = home
@@ -399,7 +399,7 @@ fn a_hanging_call_ends_its_process_and_leaves_nothing_behind() {
 fn a_process_without_heartbeats_is_restarted() {
     let broker = Broker::with_events([GOOD]);
     let home = Home::new(&["misbehaving"]);
-    let recording = isolated(&home, "a", SOON);
+    let recording = isolated(&home, "a", RESTART_QUICKLY);
     let mut running = home.start(&broker);
     let status = home.wait_for_status(&mut running, "a", |status| status["counts"]["committed"] == 1);
     let first = pid(&status);

@@ -41,8 +41,11 @@ fn duplicates_are_visible_in_ledger_append_and_absent_from_ledger_exact() {
     let _finished = home.run_once(&broker).expect_code(0);
     assert_eq!(append.offsets(), [0, 2, 3, 0, 2, 3]);
     assert_eq!(exact.offsets(), [0, 2, 3]);
-    let kept = exact.kept();
-    assert_eq!((kept.len(), kept[0].next_offset, kept[0].epoch), (1, Some(4), 2));
+    let stored_offsets = exact.stored_offsets();
+    assert_eq!(
+        (stored_offsets.len(), stored_offsets[0].next_offset, stored_offsets[0].epoch),
+        (1, Some(4), 2)
+    );
 }
 
 #[test]
@@ -50,12 +53,12 @@ fn a_lost_response_causes_duplicates_only_without_exactly_once() {
     let broker = Broker::with_events(EVENTS);
     let home = Home::new(&["ledger"]);
     let faults = home.path("faults");
-    SinkFaults { lost_answers: 1.0, ..SinkFaults::default() }.put(&faults);
+    SinkFaults { lost_answers: 1.0, ..SinkFaults::default() }.write_to(&faults);
     let (append, exact) = (ledger(&home, "ledger-append", ""), ledger(&home, "ledger-exact", ""));
     let mut running = home.start(&broker);
     running.wait_until("doubles", |_| (append.last() >= 9 && exact.last() >= 3).then_some(()));
     running.wait_for_log("but the response is lost");
-    SinkFaults::default().put(&faults);
+    SinkFaults::default().write_to(&faults);
     home.wait_for_status(&mut running, "ledger-append", |status| status["counts"]["committed"] == 4);
     home.wait_for_status(&mut running, "ledger-exact", |status| status["counts"]["committed"] == 4);
     let _finished = running.terminate().expect_code(0);
@@ -69,20 +72,20 @@ fn faults_are_switched_by_their_file() {
     let home = Home::new(&["ledger"]);
     let faults = home.path("faults");
     let ledger = ledger(&home, "ledger-append", "");
-    SinkFaults { retriable: 1.0, ..SinkFaults::default() }.put(&faults);
+    SinkFaults { retriable: 1.0, ..SinkFaults::default() }.write_to(&faults);
     let mut running = home.start(&broker);
     running.wait_for_log("is unavailable");
     assert!(ledger.offsets().is_empty());
 
-    SinkFaults { reject_every: Some(2), unnamed: true, ..SinkFaults::default() }.put(&faults);
+    SinkFaults { reject_every: Some(2), unnamed: true, ..SinkFaults::default() }.write_to(&faults);
     running.wait_for_log("record skipped: a record of the batch is invalid");
     broker.send("events", ["{}", "{}"]);
     wait_for_offsets(&mut running, &ledger, &[1]);
 
-    SinkFaults { hang: true, ..SinkFaults::default() }.put(&faults);
+    SinkFaults { hang: true, ..SinkFaults::default() }.write_to(&faults);
     broker.send("events", ["{}"]);
     running.wait_for_log("its thread was abandoned");
-    SinkFaults::default().put(&faults);
+    SinkFaults::default().write_to(&faults);
     home.wait_for_status(&mut running, "ledger-append", |status| status["counts"]["committed"] == 4);
     let _finished = running.terminate().expect_code(0);
     // The abandoned thread has continued too, and may have written its batch.
@@ -102,6 +105,6 @@ fn a_claim_by_another_owner_fences() {
     running.wait_for_log("events[0] was claimed by another task: epoch 1 is fenced by epoch 2");
     // The restarted task claims it again.
     wait_for_offsets(&mut running, &ledger, &[0, 1]);
-    assert_eq!(ledger.kept()[0].epoch, 3);
+    assert_eq!(ledger.stored_offsets()[0].epoch, 3);
     let _finished = running.terminate().expect_code(0);
 }

@@ -55,7 +55,7 @@ fn a_library_can_be_overwritten_while_it_is_in_use() {
     fs::write(&library, "gone").expect("a file that can be written");
     broker.send("events", ["{}"]);
     running.wait_until("the second record", |_| (recording.offsets() == [0, 1]).then_some(()));
-    let _told = home.run(&["restart", "a"]).expect_code(0);
+    let _output = home.run(&["restart", "a"]).expect_code(0);
     running.wait_until("the second opening", |_| {
         (recording.names().iter().filter(|name| *name == "open").count() == 2).then_some(())
     });

@@ -98,7 +98,7 @@ fn a_zombie_that_resumes_during_a_write_is_fenced_and_recovers() {
     let mut zombie = slow.start(&broker);
     zombie.wait_until("the first record", |_| (ledger.offsets() == [0]).then_some(()));
     let (faults, hanging) = (slow.path("faults"), slow.path("faults.hanging"));
-    SinkFaults { hang: true, ..SinkFaults::default() }.put(&faults);
+    SinkFaults { hang: true, ..SinkFaults::default() }.write_to(&faults);
     broker.send("events", ["{}", "{}"]);
     zombie.wait_until("a write that hangs", |_| hanging.exists().then_some(()));
     zombie.signal("STOP");
@@ -108,7 +108,7 @@ fn a_zombie_that_resumes_during_a_write_is_fenced_and_recovers() {
     let pids: Vec<u32> = ledger.entries().iter().map(|entry| entry.pid).collect();
     assert!(pids[0] != pids[1] && pids[1] == pids[2], "{pids:?}");
 
-    SinkFaults::default().put(&faults);
+    SinkFaults::default().write_to(&faults);
     zombie.signal("CONT");
     zombie.wait_for_log("events[0] was claimed by another task: epoch 1 is fenced by epoch 2");
     broker.send("events", ["{}"]);

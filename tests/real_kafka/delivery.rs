@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs};
 use rdkafka::producer::Producer;
 use serde_json::Value as Json;
 use tidegate_tests::{
-    Home, PATIENCE, captured,
+    Home, TIMEOUT, captured,
     kafka::{Kafka, flush, send},
 };
 
@@ -92,13 +92,13 @@ fn aborted_records_and_control_records_are_not_delivered() {
     let topic = "transactions";
     kafka.create_topic(topic, 4, 1);
     let producer = kafka.producer(&[("transactional.id", topic)]);
-    producer.init_transactions(PATIENCE).expect("a coordinator");
+    producer.init_transactions(TIMEOUT).expect("a coordinator");
     for (value, commit) in [("\"kept\"", true), ("\"aborted\"", false)] {
         producer.begin_transaction().expect("a transaction");
         (0..10).for_each(|_| send(&producer, topic, None, Some("\"key\""), Some(value)));
         flush(&producer);
         let ended =
-            if commit { producer.commit_transaction(PATIENCE) } else { producer.abort_transaction(PATIENCE) };
+            if commit { producer.commit_transaction(TIMEOUT) } else { producer.abort_transaction(TIMEOUT) };
         ended.expect("the end of a transaction");
     }
     let home = Home::new(&PLUGINS);

@@ -23,7 +23,7 @@ pub(crate) const PLUGINS: [&str; 4] = ["console-sink", "discard-sink", "file-sin
 /// A short session timeout, so that dead members are removed soon.
 pub(crate) const SHORT_SESSION: &str = "\"session.timeout.ms\" = 6000\n\"heartbeat.interval.ms\" = 500\n";
 /// Refreshes the metadata every second, so that new topics and partitions are found soon.
-const CURIOUS: &str = "\"topic.metadata.refresh.interval.ms\" = 1000\n";
+const REFRESH_METADATA: &str = "\"topic.metadata.refresh.interval.ms\" = 1000\n";
 
 /// Sends numbers as keys and values.
 pub(crate) fn send_numbers(kafka: &Kafka, topic: &str, range: Range<u32>) {
@@ -37,7 +37,7 @@ pub(crate) fn recorder(home: &Home, name: &str, source: &str, sink: &str) -> Rec
     home.connector(
         name,
         &format!(
-            "[source]\n{source}\n[source.properties]\n{SHORT_SESSION}{CURIOUS}\n[sink]\nplugin = \"recorder\"\n[sink.config]\n\
+            "[source]\n{source}\n[source.properties]\n{SHORT_SESSION}{REFRESH_METADATA}\n[sink]\nplugin = \"recorder\"\n[sink.config]\n\
              path = \"@{name}.calls\"\n{sink}\n[restart]\ninitial = \"1s\"\nmax = \"1s\"\nmax_restarts = 1000\n"
         ),
     );
@@ -49,7 +49,7 @@ pub(crate) fn follower(home: &Home, name: &str, source: &str) -> Recording {
     home.connector(
         name,
         &format!(
-            "[source]\n{source}\n[source.properties]\n{CURIOUS}\n[sink]\nplugin = \"recorder\"\n[sink.config]\n\
+            "[source]\n{source}\n[source.properties]\n{REFRESH_METADATA}\n[sink]\nplugin = \"recorder\"\n[sink.config]\n\
              path = \"@{name}.calls\"\n[restart]\npolicy = \"never\"\n"
         ),
     );

@@ -205,11 +205,11 @@ fn records_deleted_before_they_were_read_fail_a_running_task() {
     let recording = recorder(&home, "trimmed", &format!("topics = [\"{topic}\"]"), "");
     let mut host = home.start_on(&kafka.servers(), &[]);
     expect_all_once(kafka, topic, &recording);
-    let _asked = home.run(&["pause", "trimmed"]).expect_code(0);
+    let _output = home.run(&["pause", "trimmed"]).expect_code(0);
     home.wait_for_status(&mut host, "trimmed", |status| status["state"] == "PAUSED");
     kafka.produce_to(topic, 0, numbers(100..200));
     kafka.delete_records(topic, 0, 150);
-    let _asked = home.run(&["resume", "trimmed"]).expect_code(0);
+    let _output = home.run(&["resume", "trimmed"]).expect_code(0);
     host.wait_for_log(
         "task failed: position 100 of trimmed-0 is outside the log, which goes from 150 to 200: records were deleted",
     );

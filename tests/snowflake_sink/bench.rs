@@ -31,12 +31,12 @@ fn row(id: usize, number: usize) -> Json {
 fn events() -> Vec<(String, String)> {
     let mut known = Vec::new();
     let event = |number: usize| {
-        let letter = PATTERN[number % PATTERN.len()];
+        let op = PATTERN[number % PATTERN.len()];
         let any = if known.is_empty() { 0 } else { number * 7919 % known.len() };
-        let (letter, id, before, after) = if letter == b'i' || known.is_empty() {
+        let (op, id, before, after) = if op == b'i' || known.is_empty() {
             known.push(number);
             ("c", number, Json::Null, row(number, number))
-        } else if letter == b'u' {
+        } else if op == b'u' {
             ("u", known[any], Json::Null, row(known[any], known[any] + 1))
         } else {
             let id = known.remove(any);
@@ -46,7 +46,7 @@ fn events() -> Vec<(String, String)> {
             "connector": "postgresql", "name": "cdc", "db": "shop", "schema": "public", "table": "orders",
             "lsn": number, "ts_ms": 1_700_000_000_000_i64, "snapshot": "false",
         });
-        let value = json!({ "op": letter, "before": before, "after": after, "source": source, "ts_ms": 1_700_000_000_000_i64 });
+        let value = json!({ "op": op, "before": before, "after": after, "source": source, "ts_ms": 1_700_000_000_000_i64 });
         (json!({ "id": id }).to_string(), value.to_string())
     };
     (0..EVENTS).map(event).collect()
@@ -108,7 +108,7 @@ fn write(stand_in: &StandIn, broker: &Broker, batch: usize) -> Times {
 #[test]
 #[ignore = "takes minutes, and its figures mean something only in a release build"]
 fn bench() {
-    let Some(stand_in) = StandIn::start("bench", &[]) else { return };
+    let Some(stand_in) = StandIn::start(&[]) else { return };
     let broker = Broker::start();
     broker.topic(TOPIC, 1);
     let events = events();

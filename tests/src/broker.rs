@@ -23,7 +23,7 @@ use tidegate::kafka::{
     producer::{Producer, ProducerRecord, ProducerSettings, SendTimeouts},
 };
 
-use crate::{PATIENCE, StoredRecord, stored, wait_for};
+use crate::{StoredRecord, TIMEOUT, stored, wait_for};
 
 /// A broker on its own port, stopped when it is dropped.
 #[derive(Debug)]
@@ -156,7 +156,7 @@ impl Broker {
             producer.send(record).map_err(|(error, _)| error).expect("a record that the producer takes");
             producer.poll(Duration::ZERO);
         }
-        producer.flush(PATIENCE).expect("records that the broker takes");
+        producer.flush(TIMEOUT).expect("records that the broker takes");
     }
 
     /// Sends records unchanged.
@@ -164,7 +164,7 @@ impl Broker {
     /// # Panics
     /// If the broker rejects one.
     pub fn send_exactly<'r>(&self, records: impl IntoIterator<Item = ProducerRecord<'r>>) {
-        let timeouts = SendTimeouts { initial: PATIENCE, max: PATIENCE, timeout: PATIENCE };
+        let timeouts = SendTimeouts { initial: TIMEOUT, max: TIMEOUT, timeout: TIMEOUT };
         let settings = ProducerSettings {
             owner: "test".to_owned(),
             bootstrap_servers: self.servers().to_owned(),
@@ -191,7 +191,7 @@ impl Broker {
         let consumer = self.group(group);
         let mut partitions = TopicPartitionList::new();
         partitions.add_partition(topic, partition);
-        let committed = consumer.committed_offsets(partitions, PATIENCE).expect("the broker answers");
+        let committed = consumer.committed_offsets(partitions, TIMEOUT).expect("the broker answers");
         let found = committed.find_partition(topic, partition)?;
         if let Offset::Offset(offset) = found.offset() { Some(offset) } else { None }
     }
@@ -249,7 +249,7 @@ impl Broker {
 
     fn partitions(&self, topic: &str) -> usize {
         let consumer: BaseConsumer = self.client().create().expect("a consumer");
-        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
+        let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT).expect("the broker answers");
         metadata.topics().first().map_or(0, |topic| topic.partitions().len())
     }
 

@@ -38,7 +38,7 @@ pub struct Entry {
 
 /// What `ledger-exact` stores for a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Keeping {
+pub struct StoredOffset {
     /// Topic.
     pub topic: String,
     /// Partition.
@@ -76,7 +76,7 @@ impl SinkFaults {
     ///
     /// # Panics
     /// When the file cannot be written.
-    pub fn put(&self, file: &Path) {
+    pub fn write_to(&self, file: &Path) {
         let text = serde_json::to_string(self).expect("faults that can be written");
         // Renaming is atomic, so that the sink never reads half a file.
         let draft = file.with_extension("draft");
@@ -147,12 +147,12 @@ impl Ledger {
     /// # Panics
     /// When the database holds something else.
     #[must_use]
-    pub fn kept(&self) -> Vec<Keeping> {
+    pub fn stored_offsets(&self) -> Vec<StoredOffset> {
         let sql =
             "SELECT topic, partition, next_offset, epoch FROM offsets WHERE ?1 = 0 ORDER BY topic, partition";
         self.query(sql, 0, |row| {
             let (topic, partition) = (row.get(0)?, row.get(1)?);
-            Ok(Keeping { topic, partition, next_offset: row.get(2)?, epoch: row.get(3)? })
+            Ok(StoredOffset { topic, partition, next_offset: row.get(2)?, epoch: row.get(3)? })
         })
     }
 

@@ -1,18 +1,19 @@
 //! The test harness: the built host and plugins, brokers, a stand-in for Snowflake, and captured events.
 //!
 //! Tests run the `tidegate` executable as a child process, with plugin libraries as cargo builds them, and a broker
-//! over TCP. They wait for conditions, not for times; [`PATIENCE`] only ends tests that are broken.
+//! over TCP. They wait for conditions, not for times; [`TIMEOUT`] only ends tests that are broken.
 
 mod artifacts;
 mod broker;
 mod capture;
 mod comparison;
+mod external_project;
 mod home;
 pub mod kafka;
 mod ledger;
-mod outside;
 mod process;
 mod recording;
+mod skipped;
 mod snowflake;
 mod stored;
 
@@ -20,9 +21,9 @@ pub use artifacts::{Artifacts, artifacts};
 pub use broker::{Broker, Member};
 pub use capture::{Captured, captured, captured_file};
 pub use comparison::{Comparison, compare, final_table_names};
+pub use external_project::{BuildFailure, ExternalProject, Finding};
 pub use home::Home;
-pub use ledger::{Entry, Keeping, Ledger, SinkFaults};
-pub use outside::{BuildFailure, Finding, Outside};
+pub use ledger::{Entry, Ledger, SinkFaults, StoredOffset};
 pub use process::{Finished, Running};
 pub use recording::{Call, Recorded, Recording};
 pub use snowflake::{Account, Column, ExclusiveStandIn, Fired, LogEntry, Rows, Schema, Snowflake, StandIn};
@@ -35,7 +36,7 @@ use std::{
 };
 
 /// How long a test waits for a condition before it fails.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The folder of the repository.
 #[must_use]
@@ -44,18 +45,18 @@ pub fn root() -> &'static Path {
     tests.parent().unwrap_or(tests)
 }
 
-/// Calls `look` until it returns a value.
+/// Calls `poll` until it returns a value.
 ///
 /// # Errors
-/// After [`PATIENCE`].
-pub fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> Result<T, String> {
-    let deadline = Instant::now() + PATIENCE;
+/// After [`TIMEOUT`].
+pub fn wait_for<T>(mut poll: impl FnMut() -> Option<T>) -> Result<T, String> {
+    let deadline = Instant::now() + TIMEOUT;
     loop {
-        if let Some(found) = look() {
+        if let Some(found) = poll() {
             return Ok(found);
         }
         if Instant::now() > deadline {
-            return Err(format!("not there after {} s", PATIENCE.as_secs()));
+            return Err(format!("not there after {} s", TIMEOUT.as_secs()));
         }
         thread::sleep(Duration::from_millis(10));
     }

@@ -106,15 +106,15 @@ impl Running {
         })
     }
 
-    /// Waits until `look` returns a value.
+    /// Waits until `poll` returns a value.
     ///
     /// # Panics
     /// If it never does, or the process ends before.
     #[track_caller]
-    pub fn wait_until<T>(&mut self, what: &str, mut look: impl FnMut(&Self) -> Option<T>) -> T {
+    pub fn wait_until<T>(&mut self, what: &str, mut poll: impl FnMut(&Self) -> Option<T>) -> T {
         let found = wait_for(|| {
             let ended = self.child.try_wait().ok().flatten();
-            match (look(self), ended) {
+            match (poll(self), ended) {
                 (Some(found), _) => Some(Ok(found)),
                 (None, Some(status)) => Some(Err(format!("the process ended: {status}"))),
                 (None, None) => None,

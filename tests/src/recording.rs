@@ -25,7 +25,7 @@ pub struct Call {
     pub records: Vec<Recorded>,
     /// Positions of a write.
     pub positions: Vec<Stored>,
-    /// Outcome of a write: `written`, `refused` or `failed`.
+    /// Outcome of a write: `written`, `rejected` or `failed`.
     pub outcome: String,
     /// Partitions of a claim or a release, such as `events[0]`.
     pub partitions: Vec<String>,

@@ -10,7 +10,7 @@ use rdkafka::{
 };
 use tidegate::kafka::raw_headers;
 
-use crate::PATIENCE;
+use crate::TIMEOUT;
 
 /// A record of a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub fn stored(servers: &str, topic: &str) -> Vec<StoredRecord> {
         .set("group.id", "tests")
         .set_log_level(RDKafkaLogLevel::Critical);
     let consumer: BaseConsumer = config.create().expect("a consumer");
-    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
+    let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT).expect("the broker answers");
     let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions()).map(|at| at.id());
     let mut records = Vec::new();
     for partition in partitions.collect::<Vec<_>>() {
@@ -67,7 +67,7 @@ pub fn stored(servers: &str, topic: &str) -> Vec<StoredRecord> {
 }
 
 fn read(consumer: &BaseConsumer, topic: &str, partition: i32, records: &mut Vec<StoredRecord>) {
-    let (low, high) = consumer.fetch_watermarks(topic, partition, PATIENCE).expect("the broker answers");
+    let (low, high) = consumer.fetch_watermarks(topic, partition, TIMEOUT).expect("the broker answers");
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(topic, partition, Offset::Offset(low)).expect("a partition");
     consumer.assign(&list).expect("an assignment");

@@ -77,8 +77,8 @@ fn missing_expired_and_foreign_tokens_are_reported_differently() {
     for (name, reason) in stalled {
         assert_eq!(wait_for_reason(&home, &mut host, name, reason), "STALLED", "{name}");
     }
-    let refused = "kafka rejected the OAuth token (subject \"service-account\", audience \"others\", issuer";
-    wait_for_reason(&home, &mut host, "others", refused);
+    let rejected = "kafka rejected the OAuth token (subject \"service-account\", audience \"others\", issuer";
+    wait_for_reason(&home, &mut host, "others", rejected);
     wait_for_reason(&home, &mut host, "others", "compare its audience, issuer and signing key with");
 
     // All of them continue once the token is valid.

@@ -1,12 +1,12 @@
 //! TLS and SASL: valid logins.
 
+mod acls;
 mod certificates;
 mod cluster;
-mod letters;
+mod dead_letters;
 mod logins;
 mod oidc;
-mod refused;
-mod rights;
+mod rejected;
 
 use std::path::Path;
 

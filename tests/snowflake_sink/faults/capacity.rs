@@ -6,7 +6,7 @@ use super::{Trial, fail_every_statement};
 
 #[test]
 fn retriable_errors_are_retried_at_once() {
-    let Some(stand_in) = StandIn::exclusive("retriable_errors_are_retried_at_once") else { return };
+    let Some(stand_in) = StandIn::exclusive() else { return };
     for (name, action, code) in [
         ("conflict", "code:000625:57014", "000625/57014"),
         ("internal", "code:000603:XX000", "000603/XX000"),
@@ -21,7 +21,7 @@ fn retriable_errors_are_retried_at_once() {
 
 #[test]
 fn a_lock_of_another_session_is_waited_for() {
-    let Some(stand_in) = StandIn::exclusive("a_lock_of_another_session_is_waited_for") else { return };
+    let Some(stand_in) = StandIn::exclusive() else { return };
     let trial = Trial::new(&stand_in, "conflicts");
     let finished = trial.run_past("^MERGE INTO [^ ]*\"orders\"", 1, 8, "code:000625:57014");
     // This is more than the sink's own retries, so the host retries too.
@@ -31,8 +31,7 @@ fn a_lock_of_another_session_is_waited_for() {
 
 #[test]
 fn an_overloaded_warehouse_is_retried_after_a_delay() {
-    let test = "an_overloaded_warehouse_is_retried_after_a_delay";
-    let Some(stand_in) = StandIn::exclusive(test) else { return };
+    let Some(stand_in) = StandIn::exclusive() else { return };
     let trial = Trial::new(&stand_in, "no_room");
     let finished = trial.run_past("^INSERT INTO [^ ]*\"views\"", 1, 1, "code:000606:57P03");
     let line = finished.expect_log("000606/57P03");

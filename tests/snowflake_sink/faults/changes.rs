@@ -20,7 +20,7 @@ fn end(running: Running) -> Finished {
 
 #[test]
 fn a_dropped_column_is_added_again() {
-    let Some(stand_in) = StandIn::exclusive("a_dropped_column_is_added_again") else { return };
+    let Some(stand_in) = StandIn::exclusive() else { return };
     let (mut trial, mut running) = running(&stand_in, "dropped_column");
     let _status = trial.query(&format!("ALTER TABLE {} DROP COLUMN \"v\"", trial.table("orders")));
     trial.shop.order(&trial.broker, [(1, Order::Update("back")), (90, Order::Insert("late"))]);
@@ -42,7 +42,7 @@ fn a_dropped_column_is_added_again() {
 
 #[test]
 fn dropped_tables_are_created_again() {
-    let Some(stand_in) = StandIn::exclusive("dropped_tables_are_created_again") else {
+    let Some(stand_in) = StandIn::exclusive() else {
         return;
     };
     let (mut trial, mut running) = running(&stand_in, "dropped_tables");
@@ -68,8 +68,7 @@ fn dropped_tables_are_created_again() {
 
 #[test]
 fn a_dropped_offsets_table_fails_the_task_and_loses_nothing() {
-    let test = "a_dropped_offsets_table_fails_the_task_and_loses_nothing";
-    let Some(stand_in) = StandIn::exclusive(test) else { return };
+    let Some(stand_in) = StandIn::exclusive() else { return };
     let (mut trial, mut running) = running(&stand_in, "dropped_offsets");
     // The committed offsets are the only record of what was written.
     let group = format!("connect-{}", trial.connector_name());
@@ -89,7 +88,7 @@ fn a_dropped_offsets_table_fails_the_task_and_loses_nothing() {
 
 #[test]
 fn a_column_added_by_another_user_is_used() {
-    let Some(stand_in) = StandIn::exclusive("a_column_added_by_another_user_is_used") else { return };
+    let Some(stand_in) = StandIn::exclusive() else { return };
     let (mut trial, mut running) = running(&stand_in, "added_column");
     for column in ["\"note\" VARCHAR", "\"extra\" VARCHAR"] {
         let _status = trial.query(&format!("ALTER TABLE {} ADD COLUMN {column}", trial.table("orders")));

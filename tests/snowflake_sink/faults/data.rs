@@ -42,8 +42,7 @@ fn ids(trial: &Trial<'_>) -> Vec<i64> {
 
 #[test]
 fn one_bad_row_of_a_thousand_fails_the_task_and_is_reported() {
-    let Some(stand_in) = StandIn::exclusive("one_bad_row_of_a_thousand_fails_the_task_and_is_reported")
-    else {
+    let Some(stand_in) = StandIn::exclusive() else {
         return;
     };
     let trial = trial(&stand_in, "one_bad_row");
@@ -63,8 +62,7 @@ fn one_bad_row_of_a_thousand_fails_the_task_and_is_reported() {
 
 #[test]
 fn one_bad_row_of_a_thousand_is_dropped_with_tolerance_all() {
-    let test = "one_bad_row_of_a_thousand_is_dropped_with_tolerance_all";
-    let Some(stand_in) = StandIn::exclusive(test) else { return };
+    let Some(stand_in) = StandIn::exclusive() else { return };
     let trial = trial(&stand_in, "all_but_one");
     trial.connector_as(
         &stand_in.options(),
@@ -86,8 +84,7 @@ fn one_bad_row_of_a_thousand_is_dropped_with_tolerance_all() {
 
 #[test]
 fn the_value_of_a_bad_row_is_not_logged() {
-    let test = "the_value_of_a_bad_row_is_not_logged";
-    let Some(stand_in) = StandIn::exclusive(test) else { return };
+    let Some(stand_in) = StandIn::exclusive() else { return };
     let trial = trial(&stand_in, "no_values");
     trial.connector("", WHOLE);
     let finished = trial.run_once().expect_code(3);

@@ -3,14 +3,14 @@
 //! Each test has its own stand-in, so that faults do not affect other tests. A trial has a schema, a broker and a
 //! connector that reads the shop's events.
 
-mod answers;
 mod capacity;
 mod changes;
 mod data;
+mod log_contents;
 mod logins;
 mod options;
-mod quiet;
-mod rights;
+mod privileges;
+mod responses;
 mod sessions;
 mod shapes;
 mod shop;
@@ -42,16 +42,16 @@ fn fail_every_statement(trial: &Trial<'_>, action: &str, with: &str) -> tidegate
     let finished = trial.run_once().expect_code(0);
     trial.expect_fired();
     trial.expect_shop(&finished);
-    let told: Vec<&str> = finished.stderr.lines().filter(|line| line.contains(" WARN ")).collect();
+    let warnings: Vec<&str> = finished.stderr.lines().filter(|line| line.contains(" WARN ")).collect();
     for (_, _, statement) in STATEMENTS {
         // A CREATE TABLE that conflicts with another one is not a failure: the sink reads the columns again.
         if action.contains("000625") && statement.starts_with("CREATE") {
             continue;
         }
-        let tells = |line: &&&str| line.contains(statement) && line.contains(with);
-        assert!(told.iter().any(|line| tells(&line)), "{statement} {with}\n{}", finished.stderr);
+        let matches = |line: &&&str| line.contains(statement) && line.contains(with);
+        assert!(warnings.iter().any(|line| matches(&line)), "{statement} {with}\n{}", finished.stderr);
     }
     assert_eq!(finished.count_log(" ERROR "), 0, "{}", finished.stderr);
-    println!("{action}: {} faults, {} warnings, tables equal", trial.faulty().len(), told.len());
+    println!("{action}: {} faults, {} warnings, tables equal", trial.with_faults().len(), warnings.len());
     finished
 }

@@ -20,7 +20,7 @@ fn variables_supply_what_the_file_omits() {
     let key = root().join("tests/snowflake_sink/faults/keys");
     let public = format!("LOADER={}", key.join("loader_public.pem").display());
     let options = ["--public-key", public.as_str(), "--roles", "ETL", "--warehouses", "LOAD_WH,OTHER_WH"];
-    let Some(stand_in) = StandIn::start("variables_supply_what_the_file_omits", &options) else { return };
+    let Some(stand_in) = StandIn::start(&options) else { return };
     let encrypted = key.join("loader_encrypted.pem").display().to_string();
     let plain = fs::read_to_string(key.join("loader.pem")).unwrap();
     let secrets: [&[(&str, &str)]; 3] = [
@@ -35,7 +35,7 @@ fn variables_supply_what_the_file_omits() {
         // The file has precedence.
         trial.home.connector(
             &schema.to_lowercase(),
-            &format!("{SOURCE}[sink.config]\nwarehouse = \"OTHER_WH\"\n{}", super::trial::NEVER),
+            &format!("{SOURCE}[sink.config]\nwarehouse = \"OTHER_WH\"\n{}", super::trial::NO_RESTART),
         );
         let mut variables = vec![
             ("SNOWFLAKE_ACCOUNT", "acme-one"),
@@ -69,7 +69,7 @@ fn largest_batch(log: &[LogEntry]) -> i64 {
 
 #[test]
 fn batch_size_changes_the_batch() {
-    let Some(stand_in) = StandIn::exclusive("batch_size_changes_the_batch") else { return };
+    let Some(stand_in) = StandIn::exclusive() else { return };
     for (name, variables, batch, expected) in [
         ("by_variable", &[("BATCH_SIZE", "20")][..], "max_wait = \"2s\"\n", 20..=20),
         ("by_file", &[("BATCH_SIZE", "20")][..], "max_records = 70\nmax_wait = \"2s\"\n", 70..=70),
@@ -119,7 +119,7 @@ fn invalid_options_are_reported_by_name() {
 
 #[test]
 fn contradictory_options_fail_the_task() {
-    let Some(stand_in) = StandIn::exclusive("contradictory_options_fail_the_task") else {
+    let Some(stand_in) = StandIn::exclusive() else {
         return;
     };
     for (number, (sink, message)) in [

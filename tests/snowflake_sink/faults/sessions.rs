@@ -8,7 +8,7 @@ use super::{Trial, fail_every_statement};
 
 #[test]
 fn a_session_that_ends_loses_no_row() {
-    let Some(stand_in) = StandIn::exclusive("a_session_that_ends_loses_no_row") else { return };
+    let Some(stand_in) = StandIn::exclusive() else { return };
     for (action, code) in [("kill", "390111"), ("expire_session", "390112"), ("expire_master", "390114")] {
         let trial = Trial::new(&stand_in, action);
         let finished = fail_every_statement(&trial, action, code);
@@ -20,7 +20,7 @@ fn a_session_that_ends_loses_no_row() {
 
 #[test]
 fn sessions_that_ended_between_batches_are_reopened() {
-    let Some(stand_in) = StandIn::exclusive("sessions_that_ended_between_batches_are_reopened") else {
+    let Some(stand_in) = StandIn::exclusive() else {
         return;
     };
     let mut trial = Trial::new(&stand_in, "restarted");
@@ -40,7 +40,7 @@ fn sessions_that_ended_between_batches_are_reopened() {
 #[test]
 fn tokens_are_renewed_before_they_expire() {
     let options = ["--session-seconds", "4"];
-    let Some(stand_in) = StandIn::start("tokens_are_renewed_before_they_expire", &options) else { return };
+    let Some(stand_in) = StandIn::start(&options) else { return };
     let trial = Trial::new(&stand_in, "renewed");
     // The token expires during a transaction.
     let finished = trial.run_past("^INSERT INTO [^ ]*\"views\"", 1, 1, "delay:2.1");
@@ -52,7 +52,7 @@ fn tokens_are_renewed_before_they_expire() {
 #[test]
 fn a_renewal_that_fails_ends_in_a_new_session() {
     let options = ["--session-seconds", "2", "--idle-seconds", "0.3"];
-    let Some(stand_in) = StandIn::start("a_renewal_that_fails_ends_in_a_new_session", &options) else {
+    let Some(stand_in) = StandIn::start(&options) else {
         return;
     };
     let actions = ["expire_master", "kill", "crash_connection", "http:503", "code:390104:08001"];
@@ -69,8 +69,7 @@ fn a_renewal_that_fails_ends_in_a_new_session() {
 #[test]
 fn a_master_token_that_expires_ends_in_a_new_session() {
     let options = ["--session-seconds", "1", "--master-seconds", "2", "--idle-seconds", "0.3"];
-    let test = "a_master_token_that_expires_ends_in_a_new_session";
-    let Some(stand_in) = StandIn::start(test, &options) else { return };
+    let Some(stand_in) = StandIn::start(&options) else { return };
     let mut trial = Trial::new(&stand_in, "short_lives");
     // During a transaction, which is rolled back and repeated.
     stand_in.fault("^INSERT INTO [^ ]*\"views\"", "delay:2.5");
@@ -92,7 +91,7 @@ fn a_master_token_that_expires_ends_in_a_new_session() {
 
 #[test]
 fn a_pause_causes_no_login() {
-    let Some(stand_in) = StandIn::exclusive("a_pause_causes_no_login") else { return };
+    let Some(stand_in) = StandIn::exclusive() else { return };
     let mut trial = Trial::new(&stand_in, "pause");
     let mut running = trial.start();
     trial.wait_for_shop(&mut running);

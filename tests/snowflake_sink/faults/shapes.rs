@@ -6,7 +6,7 @@ use tidegate_tests::{Finished, StandIn};
 use super::{
     Trial,
     shop::{self, change},
-    trial::NEVER,
+    trial::NO_RESTART,
 };
 
 const SKIP: &str = "[errors]\ntolerance = \"all\"\non_reject = \"drop\"\n";
@@ -36,7 +36,7 @@ fn texts(rows: &[[&str; 2]]) -> Vec<Row> {
 }
 
 fn connector(trial: &Trial<'_>, sink: &str, more: &str) {
-    trial.connector_as(&trial.stand_in.options(), sink, &format!("{NEVER}{more}"));
+    trial.connector_as(&trial.stand_in.options(), sink, &format!("{NO_RESTART}{more}"));
 }
 
 /// Checks that the second of three orders is rejected for a reason with all `parts`: first the task fails at it, then,
@@ -70,7 +70,7 @@ fn expect_first_and_third(trial: &Trial<'_>, finished: &Finished, upper: bool) {
 
 #[test]
 fn rows_that_cannot_be_written_are_rejected_by_offset() {
-    let Some(stand_in) = StandIn::exclusive("rows_that_cannot_be_written_are_rejected_by_offset") else {
+    let Some(stand_in) = StandIn::exclusive() else {
         return;
     };
     let key = Some(json!({ "id": 2 }));
@@ -128,7 +128,7 @@ fn rows_that_cannot_be_written_are_rejected_by_offset() {
 
 #[test]
 fn a_metadata_column_of_another_type_fails_the_task() {
-    let Some(stand_in) = StandIn::exclusive("a_metadata_column_of_another_type_fails_the_task") else {
+    let Some(stand_in) = StandIn::exclusive() else {
         return;
     };
     let trial = Trial::new(&stand_in, "metadata_type");
@@ -166,7 +166,7 @@ fn narrow<'s>(stand_in: &'s StandIn, name: &str) -> Trial<'s> {
 
 #[test]
 fn narrow_columns_are_widened() {
-    let Some(stand_in) = StandIn::exclusive("narrow_columns_are_widened") else { return };
+    let Some(stand_in) = StandIn::exclusive() else { return };
     let trial = narrow(&stand_in, "narrow");
     connector(&trial, "", "");
     let finished = trial.run_once().expect_code(0);
@@ -186,13 +186,13 @@ fn split(statements: &str) -> Vec<&str> {
 
 #[test]
 fn without_schema_evolution_the_statement_to_run_is_logged() {
-    let Some(stand_in) = StandIn::exclusive("without_schema_evolution_the_statement_to_run_is_logged") else {
+    let Some(stand_in) = StandIn::exclusive() else {
         return;
     };
     let trial = narrow(&stand_in, "fixed");
     connector(&trial, "schema_evolution = \"off\"\n", "");
     // Each run logs the next statement, which can be executed unchanged.
-    let mut told = 0;
+    let mut runs = 0;
     let finished = loop {
         let finished = trial.run_once();
         let Some((_, rest)) = finished.stderr.split_once("run `") else { break finished };
@@ -200,8 +200,8 @@ fn without_schema_evolution_the_statement_to_run_is_logged() {
         for statement in split(statements) {
             let _status = trial.query(statement);
         }
-        told += 1;
-        assert!(told < 6, "{}", finished.stderr);
+        runs += 1;
+        assert!(runs < 6, "{}", finished.stderr);
     };
     let finished = finished.expect_code(0);
     assert_eq!(trial.select("\"id\", \"v\"", "orders"), texts(&[["1", "one"], ["123456789", "four"]]));
@@ -213,7 +213,7 @@ fn without_schema_evolution_the_statement_to_run_is_logged() {
 
 #[test]
 fn values_that_do_not_fit_go_to_the_variant_column() {
-    let Some(stand_in) = StandIn::exclusive("values_that_do_not_fit_go_to_the_variant_column") else {
+    let Some(stand_in) = StandIn::exclusive() else {
         return;
     };
     for (conflict, column, expected) in [("variant", "v__variant", "\"maybe\""), ("text", "v__text", "maybe")]

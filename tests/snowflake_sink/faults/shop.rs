@@ -69,10 +69,10 @@ impl Shop {
             let key = json!({ "id": id }).to_string();
             let event = match order {
                 Order::Insert(v) | Order::Update(v) => {
-                    let letter = if matches!(order, Order::Insert(_)) { "c" } else { "u" };
+                    let op = if matches!(order, Order::Insert(_)) { "c" } else { "u" };
                     let text = format!("{v} {id}");
                     self.orders.insert(id, text.clone());
-                    self.event("orders", letter, Json::Null, json!({ "id": id, "v": text }))
+                    self.event("orders", op, Json::Null, json!({ "id": id, "v": text }))
                 }
                 Order::Delete => {
                     self.orders.remove(&id);
@@ -99,18 +99,18 @@ impl Shop {
         broker.send(VIEWS, events);
     }
 
-    fn event(&mut self, table: &str, letter: &str, before: Json, after: Json) -> String {
+    fn event(&mut self, table: &str, op: &str, before: Json, after: Json) -> String {
         self.lsn += 1;
-        change(table, letter, self.lsn, before, after)
+        change(table, op, self.lsn, before, after)
     }
 }
 
 /// A change event as Debezium writes it.
-pub(crate) fn change(table: &str, letter: &str, lsn: i64, before: Json, after: Json) -> String {
+pub(crate) fn change(table: &str, op: &str, lsn: i64, before: Json, after: Json) -> String {
     let source = json!({
         "connector": "postgresql", "name": "cdc", "db": "shop", "schema": "public", "table": table, "lsn": lsn,
         "ts_ms": 1_700_000_000_000_i64 + lsn, "snapshot": "false",
     });
-    json!({ "op": letter, "before": before, "after": after, "source": source, "ts_ms": 1_700_000_000_000_i64 })
+    json!({ "op": op, "before": before, "after": after, "source": source, "ts_ms": 1_700_000_000_000_i64 })
         .to_string()
 }

@@ -8,7 +8,7 @@ const ORDERS: &str = "^MERGE INTO [^ ]*\"orders\"";
 
 #[test]
 fn a_statement_that_is_too_large_is_split() {
-    let Some(stand_in) = StandIn::exclusive("a_statement_that_is_too_large_is_split") else { return };
+    let Some(stand_in) = StandIn::exclusive() else { return };
     // The last one exceeds the statement timeout, which splitting can fix too.
     let scenes = [
         ("by_size", "", "code:001795:54001", "001795/54001"),
@@ -30,7 +30,7 @@ fn a_statement_that_is_too_large_is_split() {
 
 #[test]
 fn a_single_row_that_is_too_large_is_reported_by_offset() {
-    let Some(stand_in) = StandIn::exclusive("a_single_row_that_is_too_large_is_reported_by_offset") else {
+    let Some(stand_in) = StandIn::exclusive() else {
         return;
     };
     let trial = Trial::new(&stand_in, "never_small_enough");
@@ -44,7 +44,7 @@ fn a_single_row_that_is_too_large_is_reported_by_offset() {
 
 #[test]
 fn statements_stay_below_their_size() {
-    let Some(stand_in) = StandIn::exclusive("statements_stay_below_their_size") else { return };
+    let Some(stand_in) = StandIn::exclusive() else { return };
     let trial = Trial::new(&stand_in, "small_statements");
     trial.connector("max_statement_bytes = 1000\n", WHOLE);
     let finished = trial.run_once().expect_code(0);

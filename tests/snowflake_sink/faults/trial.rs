@@ -9,9 +9,10 @@ pub(crate) const SMALL: &str = "max_records = 50\nmax_wait = \"100ms\"\n";
 /// One batch with all records.
 pub(crate) const WHOLE: &str = "max_records = 2000\nmax_wait = \"2s\"\n";
 /// The rest of a connector file: batches that do not wait, and no restarts.
-pub(crate) const NEVER: &str = "[batch]\nmax_wait = \"100ms\"\n[restart]\npolicy = \"never\"\n";
+pub(crate) const NO_RESTART: &str = "[batch]\nmax_wait = \"100ms\"\n[restart]\npolicy = \"never\"\n";
 /// Short delays between retries, and no restarts.
-const QUICKLY: &str = "[errors.retry]\ninitial = \"1ms\"\nmax = \"10ms\"\n[restart]\npolicy = \"never\"\n";
+const RETRY_QUICKLY: &str =
+    "[errors.retry]\ninitial = \"1ms\"\nmax = \"10ms\"\n[restart]\npolicy = \"never\"\n";
 
 /// A connector, its broker and its home, for one schema of a stand-in.
 pub(crate) struct Trial<'s> {
@@ -49,7 +50,7 @@ impl<'s> Trial<'s> {
 
     /// Replaces the connector file. `sink` is added to the sink's configuration, `batch` to `[batch]`.
     pub(crate) fn connector(&self, sink: &str, batch: &str) {
-        self.connector_as(&self.stand_in.options(), sink, &format!("[batch]\n{batch}{QUICKLY}"));
+        self.connector_as(&self.stand_in.options(), sink, &format!("[batch]\n{batch}{RETRY_QUICKLY}"));
     }
 
     /// Like [`Trial::connector`], with the options `login`, and only `more` after the sink.
@@ -165,7 +166,7 @@ impl<'s> Trial<'s> {
     }
 
     /// The entries with a fault.
-    pub(crate) fn faulty(&self) -> Vec<LogEntry> {
+    pub(crate) fn with_faults(&self) -> Vec<LogEntry> {
         self.log().into_iter().filter(|entry| entry.fault.is_some()).collect()
     }
 }

@@ -31,8 +31,8 @@ struct Frozen {
 
 /// Suspends the host during the `nth` statement that matches, which the stand-in still executes.
 #[track_caller]
-fn freeze(test: &str, pattern: &str, nth: usize) -> Option<Frozen> {
-    let scenario = Scenario::find(test, "", "max_records = 20\nmax_wait = \"100ms\"\n")?;
+fn freeze(pattern: &str, nth: usize) -> Option<Frozen> {
+    let scenario = Scenario::find("", "max_records = 20\nmax_wait = \"100ms\"\n")?;
     scenario.broker.topic("cdc.public.views", 1);
     send(&scenario, 0);
     // Long enough to send a signal meanwhile.
@@ -86,16 +86,14 @@ impl Frozen {
 
 #[test]
 fn a_zombie_that_has_written_its_rows_cannot_commit_them() {
-    let test = "a_zombie_that_has_written_its_rows_cannot_commit_them";
-    if let Some(frozen) = freeze(test, r#"^INSERT INTO \S+"views""#, 2) {
+    if let Some(frozen) = freeze(r#"^INSERT INTO \S+"views""#, 2) {
         frozen.expect_fenced();
     }
 }
 
 #[test]
 fn a_zombie_that_holds_the_offsets_cannot_commit() {
-    let test = "a_zombie_that_holds_the_offsets_cannot_commit";
-    if let Some(frozen) = freeze(test, r"^MERGE INTO \S*_cdc_offsets_.*next_offset", 2) {
+    if let Some(frozen) = freeze(r"^MERGE INTO \S*_cdc_offsets_.*next_offset", 2) {
         // Its transaction blocked the other host's claim and was therefore aborted.
         let mut log = frozen.scenario.stand_in.log(0).into_iter();
         assert!(log.any(|entry| entry.kind == "DETACHED" && entry.session == frozen.statement.session));
@@ -105,8 +103,7 @@ fn a_zombie_that_holds_the_offsets_cannot_commit() {
 
 #[test]
 fn rows_committed_by_a_zombie_are_not_written_again() {
-    let test = "rows_committed_by_a_zombie_are_not_written_again";
-    let Some(frozen) = freeze(test, "^COMMIT", 3) else { return };
+    let Some(frozen) = freeze("^COMMIT", 3) else { return };
     let Frozen { scenario, mut zombie, other, _other_home, .. } = frozen;
     zombie.signal("CONT");
     // It learns this from the group, or from Snowflake with its next write, whichever is first.

@@ -6,12 +6,12 @@ use std::{
 };
 
 use serde_json::{Value as Json, json};
-use tidegate_tests::{Broker, Home, LogEntry, PATIENCE, Running, StandIn};
+use tidegate_tests::{Broker, Home, LogEntry, Running, StandIn, TIMEOUT};
 
 /// The connector's name.
 const NAME: &str = "warehouse";
 /// A short session timeout for hosts that are killed or suspended, and no automatic restarts.
-const QUICKLY: &str = "restart.policy = \"never\"\n[source]\ntopics_regex = '^cdc[.]public[.]'\n[source.properties]\n\
+const SOURCE: &str = "restart.policy = \"never\"\n[source]\ntopics_regex = '^cdc[.]public[.]'\n[source.properties]\n\
     \"session.timeout.ms\" = 1000\n\"heartbeat.interval.ms\" = 200\n";
 
 /// Timeout for joining the group.
@@ -27,11 +27,11 @@ pub(crate) struct Scenario {
 
 impl Scenario {
     /// A connector with additions to `[sink.config]` and `[batch]`; `None`, with a message, without Python.
-    pub(crate) fn find(test: &str, sink: &str, batch: &str) -> Option<Self> {
+    pub(crate) fn find(sink: &str, batch: &str) -> Option<Self> {
         // The transaction of a killed host is aborted as soon as it blocks another one.
-        let stand_in = StandIn::start(test, &["--idle-seconds", "0.3"])?;
+        let stand_in = StandIn::start(&["--idle-seconds", "0.3"])?;
         let connector = format!(
-            "{QUICKLY}[sink]\nplugin = \"snowflake\"\n[sink.config]\n{}\
+            "{SOURCE}[sink]\nplugin = \"snowflake\"\n[sink.config]\n{}\
              metadata = [\"topic\", \"partition\", \"offset\"]\n{sink}\n[batch]\n{batch}\n",
             stand_in.options()
         );
@@ -65,7 +65,7 @@ impl Scenario {
                 }
                 thread::sleep(Duration::from_millis(20));
             }
-            assert!(asked.elapsed() < PATIENCE, "no host gets into the group: {}", host.log());
+            assert!(asked.elapsed() < TIMEOUT, "no host gets into the group: {}", host.log());
             println!("the broker left the host out of its group: started anew");
             host.signal("KILL");
             let _killed = host.finish();
@@ -111,12 +111,12 @@ impl Scenario {
 }
 
 /// A change event as Debezium writes it, the `lsn`th of its source. `snapshot` is Debezium's marker.
-pub(crate) fn change(table: &str, letter: &str, lsn: i64, snapshot: &str, row: Json) -> String {
-    let (before, after) = if letter == "d" { (row, Json::Null) } else { (Json::Null, row) };
+pub(crate) fn change(table: &str, op: &str, lsn: i64, snapshot: &str, row: Json) -> String {
+    let (before, after) = if op == "d" { (row, Json::Null) } else { (Json::Null, row) };
     let source = json!({
         "connector": "postgresql", "name": "cdc", "db": "shop", "schema": "public", "table": table, "lsn": lsn,
         "ts_ms": 1_700_000_000_000_i64 + lsn, "snapshot": snapshot,
     });
-    json!({ "op": letter, "before": before, "after": after, "source": source, "ts_ms": 1_700_000_000_000_i64 })
+    json!({ "op": op, "before": before, "after": after, "source": source, "ts_ms": 1_700_000_000_000_i64 })
         .to_string()
 }

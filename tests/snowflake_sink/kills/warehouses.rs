@@ -23,14 +23,14 @@ const ORDERS: i64 = READ + 14;
 const ALL: i64 = 2 * (READ + CAME) + ORDERS;
 
 /// One batch with all records.
-fn scenario(test: &str) -> Option<Scenario> {
-    let scenario = Scenario::find(test, SINK, &format!("max_records = {ALL}\nmax_wait = \"60s\"\n"));
+fn scenario() -> Option<Scenario> {
+    let scenario = Scenario::find(SINK, &format!("max_records = {ALL}\nmax_wait = \"60s\"\n"));
     let scenario = scenario?;
     let mut lsn = 0;
-    let mut event = |table: &str, letter: &str, id: i64| {
+    let mut event = |table: &str, op: &str, id: i64| {
         lsn += 1;
-        let snapshot = if letter == "r" { "true" } else { "false" };
-        change(table, letter, lsn, snapshot, json!({ "id": id, "v": format!("{letter} {id}") }))
+        let snapshot = if op == "r" { "true" } else { "false" };
+        change(table, op, lsn, snapshot, json!({ "id": id, "v": format!("{op} {id}") }))
     };
     for table in KEYLESS {
         // No column may look like a key.
@@ -46,7 +46,7 @@ fn scenario(test: &str) -> Option<Scenario> {
     let orders: Vec<(String, String)> = read
         .chain(changed)
         .chain(gone)
-        .map(|(letter, id)| (json!({ "id": id }).to_string(), event("orders", letter, id)))
+        .map(|(op, id)| (json!({ "id": id }).to_string(), event("orders", op, id)))
         .collect();
     assert_eq!(orders.len() as i64, ORDERS);
     scenario.broker.topic("cdc.public.orders", 1);
@@ -60,8 +60,8 @@ fn scenario(test: &str) -> Option<Scenario> {
 fn orders() -> Vec<Vec<Option<String>>> {
     let rows = (0..READ).filter(|id| id % 3 != 1);
     rows.map(|id| {
-        let letter = if id % 3 == 0 { "u" } else { "r" };
-        vec![Some(id.to_string()), Some(format!("{letter} {id}"))]
+        let op = if id % 3 == 0 { "u" } else { "r" };
+        vec![Some(id.to_string()), Some(format!("{op} {id}"))]
     })
     .collect()
 }
@@ -88,7 +88,7 @@ fn writes(log: &[LogEntry]) -> Vec<(String, String)> {
 
 #[test]
 fn every_statement_runs_in_its_warehouse() {
-    let Some(scenario) = scenario("every_statement_runs_in_its_warehouse") else { return };
+    let Some(scenario) = scenario() else { return };
     let finished = scenario.home.run_once(&scenario.broker).expect_code(0);
     expect_all(&scenario, &finished.stderr);
     let log = scenario.stand_in.log(0);
@@ -109,8 +109,8 @@ fn every_statement_runs_in_its_warehouse() {
 /// Kills the host during the `nth` statement that matches, and lets another one finish. Returns what the first has
 /// written, and what the second.
 #[track_caller]
-fn die_at(test: &str, pattern: &str, nth: usize, action: &str) -> Option<[Vec<(String, String)>; 2]> {
-    let scenario = scenario(test)?;
+fn die_at(pattern: &str, nth: usize, action: &str) -> Option<[Vec<(String, String)>; 2]> {
+    let scenario = scenario()?;
     scenario.stand_in.fault_at(pattern, nth, 1, action);
     let mut host = scenario.start();
     let _statement = scenario.wait_for_fault(&mut host, 0, action);
@@ -145,25 +145,22 @@ fn of_warehouse(warehouses: &[&str]) -> Vec<(String, String)> {
 
 #[test]
 fn a_kill_between_two_transactions_leaves_each_row_once() {
-    let test = "a_kill_between_two_transactions_leaves_each_row_once";
     // The first BEGIN is that of the claim, the second that of the first warehouse.
-    let Some([before, after]) = die_at(test, "^BEGIN", 3, "delay:30") else { return };
+    let Some([before, after]) = die_at("^BEGIN", 3, "delay:30") else { return };
     assert_eq!(before, of_warehouse(&WAREHOUSES[..1]));
     assert_eq!(after, of_warehouse(&WAREHOUSES[1..]));
 }
 
 #[test]
 fn a_kill_in_the_second_transaction_leaves_each_row_once() {
-    let test = "a_kill_in_the_second_transaction_leaves_each_row_once";
-    let Some([before, after]) = die_at(test, "^COMMIT", 3, "delay:30") else { return };
+    let Some([before, after]) = die_at("^COMMIT", 3, "delay:30") else { return };
     assert_eq!(before, of_warehouse(&WAREHOUSES[..2]));
     assert_eq!(after, of_warehouse(&WAREHOUSES[1..]), "what was rolled back is written again");
 }
 
 #[test]
 fn a_kill_after_the_second_commit_leaves_each_row_once() {
-    let test = "a_kill_after_the_second_commit_leaves_each_row_once";
-    let Some([before, after]) = die_at(test, "^COMMIT", 3, "slow:0.3") else { return };
+    let Some([before, after]) = die_at("^COMMIT", 3, "slow:0.3") else { return };
     assert_eq!(before, of_warehouse(&WAREHOUSES[..2]));
     assert_eq!(after, of_warehouse(&WAREHOUSES[2..]));
 }

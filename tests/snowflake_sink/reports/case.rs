@@ -21,13 +21,13 @@ pub(crate) struct Case {
     pub(crate) tables: Vec<Table>,
     /// Tables that must not exist.
     pub(crate) absent: Vec<&'static str>,
-    pub(crate) refused: Vec<Refused>,
+    pub(crate) rejected: Vec<Rejected>,
     /// Parts of required warnings.
     pub(crate) warnings: Vec<&'static str>,
     /// Parts of warnings that are allowed: whether they are logged depends on the batches.
     pub(crate) tolerated: Vec<&'static str>,
     /// Part of a warning after which the tables may differ, because the source's state cannot be known.
-    pub(crate) or_warned: Option<&'static str>,
+    pub(crate) unless_warned: Option<&'static str>,
     /// The records from this one on change no value of any table, including the write time.
     pub(crate) unchanged_from: Option<usize>,
 }
@@ -46,7 +46,7 @@ pub(crate) struct Table {
 
 /// A rejected record.
 #[derive(Clone, Debug)]
-pub(crate) struct Refused {
+pub(crate) struct Rejected {
     /// Such as `topic=cdc.public.orders partition=0 offset=17`.
     pub(crate) place: String,
     /// The same, as in the error that fails a task.
@@ -101,10 +101,10 @@ impl Case {
     }
 
     /// Expects that a record of partition 0 is rejected and dropped.
-    pub(crate) fn refused(mut self, topic: &str, offset: usize, reason: &'static [&'static str]) -> Self {
+    pub(crate) fn rejected(mut self, topic: &str, offset: usize, reason: &'static [&'static str]) -> Self {
         let place = format!("topic={topic} partition=0 offset={offset}");
         let topic_and_offset = format!("{topic}-0 offset {offset}: ");
-        self.refused.push(Refused { place, topic_and_offset, reason });
+        self.rejected.push(Rejected { place, topic_and_offset, reason });
         if self.more.is_empty() {
             self.more = "[errors]\ntolerance = \"all\"\non_reject = \"drop\"\n".to_owned();
         }
@@ -124,14 +124,14 @@ impl Case {
     }
 
     /// Makes all warnings optional, because the run that would log them may be killed or start after the event.
-    pub(crate) fn perhaps_warned(mut self) -> Self {
+    pub(crate) fn with_optional_warnings(mut self) -> Self {
         self.tolerated.append(&mut self.warnings);
         self
     }
 
     /// After a warning with this part, the tables are not checked.
-    pub(crate) fn or_warned(self, part: &'static str) -> Self {
-        Self { or_warned: Some(part), ..self }
+    pub(crate) fn unless_warned(self, part: &'static str) -> Self {
+        Self { unless_warned: Some(part), ..self }
     }
 
     /// Expects that nothing changes from this record on.

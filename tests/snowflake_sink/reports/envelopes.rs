@@ -19,7 +19,7 @@ pub(crate) fn cases() -> Vec<Case> {
     });
     let null_before = with("d", |value| value["after"] = Json::Null);
     let left_alone = |name: &str, records: Vec<Record>, parts: &'static [&'static str]| {
-        Case::new(name, records).refused("cdc.public.carts", 1, parts).table(
+        Case::new(name, records).rejected("cdc.public.carts", 1, parts).table(
             "carts",
             &["id", "v"],
             &["1 a", "2 b"],
@@ -39,9 +39,9 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 /// A row, an event of it with a changed value, and another row.
-fn with(letter: &str, change: impl Fn(&mut Json)) -> Vec<Record> {
+fn with(op: &str, change: impl Fn(&mut Json)) -> Vec<Record> {
     let carts = Source::postgres("carts", &["id"]);
-    let mut record = carts.lsn(120, 1000).event(letter, Json::Null, json!({ "id": 1, "v": "changed" }));
+    let mut record = carts.lsn(120, 1000).event(op, Json::Null, json!({ "id": 1, "v": "changed" }));
     let mut value: Json =
         serde_json::from_str(record.value.as_deref().expect("a value")).expect("an envelope");
     change(&mut value);

@@ -87,9 +87,9 @@ pub(crate) fn cases() -> Vec<Case> {
     ]
 }
 
-fn row(id: i64, kind: &str, letter: &str, lsn: i64) -> Record {
-    let deleted = if letter == "d" { "true" } else { "false" };
-    let row: Json = json!({ "id": id, "kind": kind, "__op": letter, "__table": "devices", "__lsn": lsn, "__deleted": deleted });
+fn row(id: i64, kind: &str, op: &str, lsn: i64) -> Record {
+    let deleted = if op == "d" { "true" } else { "false" };
+    let row: Json = json!({ "id": id, "kind": kind, "__op": op, "__table": "devices", "__lsn": lsn, "__deleted": deleted });
     Record::of(TOPIC, json!({ "id": id }), row)
 }
 

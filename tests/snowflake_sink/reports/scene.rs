@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tidegate_tests::{Broker, Finished, Home, PATIENCE, Rows, Running, Schema, Snowflake};
+use tidegate_tests::{Broker, Finished, Home, Rows, Running, Schema, Snowflake, TIMEOUT};
 
 use super::{
     case::{Case, Table},
@@ -27,7 +27,7 @@ pub(crate) struct Mode {
 }
 
 /// A case, and its state.
-pub(crate) struct Player<'c> {
+pub(crate) struct CaseRun<'c> {
     pub(crate) case: &'c Case,
     pub(crate) broker: Broker,
     pub(crate) schema: Schema<'c>,
@@ -45,53 +45,54 @@ pub(crate) struct Player<'c> {
 /// Runs all cases in one host, and checks them. Runs alternate between two hosts with their own folders, so that no
 /// local state is used.
 #[track_caller]
-pub(crate) fn play(test: &str, cases: &[Case], mode: Mode) {
-    let Some(snowflake) = Snowflake::find(test) else { return };
+pub(crate) fn run_cases(cases: &[Case], mode: Mode) {
+    let Some(snowflake) = Snowflake::find() else { return };
     let homes = [Home::new(&["snowflake-sink"]), Home::new(&["snowflake-sink"])];
-    let mut players: Vec<Player<'_>> = cases.iter().map(|case| Player::new(case, snowflake)).collect();
+    let mut case_runs: Vec<CaseRun<'_>> = cases.iter().map(|case| CaseRun::new(case, snowflake)).collect();
     for home in homes.iter().cycle() {
-        if !players.iter().any(Player::has_more) {
+        if !case_runs.iter().any(CaseRun::has_more) {
             break;
         }
-        let reading: Vec<bool> = players.iter_mut().map(|player| player.prepare(home, mode)).collect();
-        send_all(&mut players, mode.batch);
+        let reading: Vec<bool> = case_runs.iter_mut().map(|case_run| case_run.prepare(home, mode)).collect();
+        send_all(&mut case_runs, mode.batch);
         let log = run_once(home);
-        for (player, _) in players.iter_mut().zip(reading).filter(|(_, is_reading)| *is_reading) {
-            player.read(&log.stderr);
+        for (case_run, _) in case_runs.iter_mut().zip(reading).filter(|(_, is_reading)| *is_reading) {
+            case_run.read(&log.stderr);
         }
     }
-    expect_right(&mut players, &format!("{mode:?}"));
+    expect_right(&mut case_runs, &format!("{mode:?}"));
 }
 
 /// Sends the records of the next run of every case, in parallel, because a producer takes half a second to start.
-fn send_all(players: &mut [Player<'_>], batch: usize) {
+fn send_all(case_runs: &mut [CaseRun<'_>], batch: usize) {
     thread::scope(|scope| {
-        for player in players {
-            scope.spawn(|| player.send_until(player.case.end_of_run(player.sent, batch)));
+        for case_run in case_runs {
+            scope.spawn(|| case_run.send_until(case_run.case.end_of_run(case_run.sent, batch)));
         }
     });
 }
 
 /// Checks all cases, and fails with the reasons.
 #[track_caller]
-pub(crate) fn expect_right(players: &mut [Player<'_>], what: &str) {
-    for player in players.iter_mut() {
-        player.check();
+pub(crate) fn expect_right(case_runs: &mut [CaseRun<'_>], what: &str) {
+    for case_run in case_runs.iter_mut() {
+        case_run.check();
     }
-    let wrong: Vec<&Player<'_>> = players.iter().filter(|player| !player.failures.is_empty()).collect();
-    let names: Vec<&str> = wrong.iter().map(|player| player.case.name.as_str()).collect();
+    let wrong: Vec<&CaseRun<'_>> =
+        case_runs.iter().filter(|case_run| !case_run.failures.is_empty()).collect();
+    let names: Vec<&str> = wrong.iter().map(|case_run| case_run.case.name.as_str()).collect();
     let reports: Vec<String> = wrong
         .iter()
-        .map(|player| {
-            let (failures, log) = (player.failures.join("\n"), player.log.join("\n"));
-            format!("{}:\n{failures}\nlog:\n{log}", player.case.name)
+        .map(|case_run| {
+            let (failures, log) = (case_run.failures.join("\n"), case_run.log.join("\n"));
+            format!("{}:\n{failures}\nlog:\n{log}", case_run.case.name)
         })
         .collect();
     assert!(
         wrong.is_empty(),
         "{what}: {} of {} cases: {names:?}\n\n{}",
         wrong.len(),
-        players.len(),
+        case_runs.len(),
         reports.join("\n\n")
     );
 }
@@ -108,7 +109,7 @@ pub(crate) fn run_once(home: &Home) -> Finished {
         if log.len() != length {
             (changed, length) = (Instant::now(), log.len());
         }
-        assert!(changed.elapsed() < PATIENCE, "`run --once` does not go on:\n{log}");
+        assert!(changed.elapsed() < TIMEOUT, "`run --once` does not go on:\n{log}");
         thread::sleep(Duration::from_millis(100));
     }
     host.finish()
@@ -123,7 +124,7 @@ pub(crate) fn broker(case: &Case) -> Broker {
     broker
 }
 
-impl<'c> Player<'c> {
+impl<'c> CaseRun<'c> {
     pub(crate) fn new(case: &'c Case, snowflake: &'c Snowflake) -> Self {
         let broker = broker(case);
         let schema = snowflake.schema(&case.name.replace('-', "_"));
@@ -208,7 +209,7 @@ impl<'c> Player<'c> {
 
     fn check(&mut self) {
         let warned =
-            self.case.or_warned.is_some_and(|part| self.lines_at_warn().any(|line| line.contains(part)));
+            self.case.unless_warned.is_some_and(|part| self.lines_at_warn().any(|line| line.contains(part)));
         let mut failures = Vec::new();
         if !warned {
             let holds = |table: &&Table| table.batches.is_none_or(|sizes| sizes.contains(&self.batch));
@@ -218,7 +219,7 @@ impl<'c> Player<'c> {
         let tables = self.schema.tables();
         let present = self.case.absent.iter().filter(|name| tables.iter().any(|table| table == *name));
         failures.extend(present.map(|name| format!("there is a table {name}")));
-        failures.extend(self.check_refused());
+        failures.extend(self.check_rejected());
         failures.extend(self.check_warnings());
         self.failures.extend(failures);
     }
@@ -286,27 +287,27 @@ impl<'c> Player<'c> {
             .collect()
     }
 
-    fn check_refused(&self) -> Vec<String> {
+    fn check_rejected(&self) -> Vec<String> {
         let mut failures = Vec::new();
-        for refused in &self.case.refused {
-            let line = self.lines_at_warn().find(|line| line.ends_with(&refused.place));
+        for rejected in &self.case.rejected {
+            let line = self.lines_at_warn().find(|line| line.ends_with(&rejected.place));
             let Some(line) = line else {
-                failures.push(format!("{} is not refused", refused.place));
+                failures.push(format!("{} is not rejected", rejected.place));
                 continue;
             };
-            let missing = refused.reason.iter().filter(|part| !line.contains(**part));
-            failures.extend(missing.map(|part| format!("{}: not {part:?}, but {line}", refused.place)));
+            let missing = rejected.reason.iter().filter(|part| !line.contains(**part));
+            failures.extend(missing.map(|part| format!("{}: not {part:?}, but {line}", rejected.place)));
         }
         failures
     }
 
     fn check_warnings(&self) -> Vec<String> {
-        let Case { warnings, tolerated, refused, or_warned, .. } = self.case;
+        let Case { warnings, tolerated, rejected, unless_warned, .. } = self.case;
         let missing = warnings.iter().filter(|part| !self.lines_at_warn().any(|line| line.contains(**part)));
         let known = |line: &str| {
-            let mut parts = warnings.iter().chain(tolerated).chain(or_warned);
+            let mut parts = warnings.iter().chain(tolerated).chain(unless_warned);
             parts.any(|part| line.contains(part))
-                || refused.iter().any(|refused| line.ends_with(&refused.place))
+                || rejected.iter().any(|rejected| line.ends_with(&rejected.place))
                 // The first warning of this kind is checked.
                 || line.contains("more records with the same warning")
         };

@@ -131,13 +131,13 @@ impl Source {
     }
 
     /// An event with this operation.
-    pub(crate) fn event(&self, letter: &str, before: Json, after: Json) -> Record {
+    pub(crate) fn event(&self, op: &str, before: Json, after: Json) -> Record {
         let key_of = if after.is_object() { &after } else { &before };
         let key: serde_json::Map<String, Json> =
             self.key.iter().map(|name| ((*name).to_owned(), key_of[*name].clone())).collect();
         let read_at = self.block["ts_ms"].as_i64().unwrap_or(START) + 500;
         let value = json!({
-            "before": before, "after": after, "source": self.block, "op": letter, "ts_ms": read_at,
+            "before": before, "after": after, "source": self.block, "op": op, "ts_ms": read_at,
             "transaction": null,
         });
         let mut record = Record::of(&self.topic, Json::Object(key), value).in_partition(self.partition);

@@ -13,7 +13,7 @@ const APPEND: &str = "mode = \"append\"\nmetadata = [\"topic\", \"offset\"]\n";
 fn expected(set: &str) -> BTreeMap<(String, String), usize> {
     let mut counts = BTreeMap::new();
     for event in events(set) {
-        *counts.entry((event.table, event.letter)).or_default() += 1;
+        *counts.entry((event.table, event.op)).or_default() += 1;
     }
     counts
 }
@@ -29,12 +29,12 @@ fn found(pipe: &Pipe, set: &str) -> BTreeMap<(String, String), usize> {
         places.dedup();
         assert_eq!(places.len(), rows.len(), "{table}: an event is there twice");
         for row in &rows {
-            let letter = row.rsplit(' ').next().unwrap_or_default().to_owned();
-            counts.insert((table.clone(), letter), 0);
+            let op = row.rsplit(' ').next().unwrap_or_default().to_owned();
+            counts.insert((table.clone(), op), 0);
         }
         for row in rows {
-            let letter = row.rsplit(' ').next().unwrap_or_default().to_owned();
-            *counts.entry((table.clone(), letter)).or_default() += 1;
+            let op = row.rsplit(' ').next().unwrap_or_default().to_owned();
+            *counts.entry((table.clone(), op)).or_default() += 1;
         }
     }
     counts
@@ -53,7 +53,7 @@ fn every_event_is_one_row_after_a_crash_and_an_offset_reset() {
     assert_eq!(killed.code, None);
     let _finished = pipe.run();
     assert_eq!(found(&pipe, set), expected(set));
-    pipe.set_offsets_back(&topics(set));
+    pipe.reset_offsets(&topics(set));
     let _finished = pipe.run();
     assert_eq!(found(&pipe, set), expected(set));
     println!(

@@ -27,8 +27,8 @@ fn a_key_that_does_not_fit_its_type_is_rejected_with_the_option_to_set() {
         let rows = ["2026-03-01T00:00:00Z", "infinity"]
             .map(|until| source.insert(json!({ "cur": "EUR", "until": until, "r": 1 })));
         source.send(&pipe.broker, rows[events].to_vec());
-        let refused = pipe.run_with_code(3);
-        let line = refused.expect_log("rejected cdc.public.rates-0 offset");
+        let failed = pipe.run_with_code(3);
+        let line = failed.expect_log("rejected cdc.public.rates-0 offset");
         for part in
             ["key column \"until\"", "is TIMESTAMP_TZ and cannot hold", "infinity", "[sink.config.tables."]
         {
@@ -91,6 +91,6 @@ fn a_declared_type_that_snowflake_does_not_have_is_named() {
     let mut source = rates();
     let row = source.insert(json!({ "cur": "EUR", "until": "infinity", "r": 1 }));
     source.send(&pipe.broker, [row]);
-    let refused = pipe.run_with_code(3);
-    let _line = refused.expect_log("\"number(99,0)\" is not a column type: use one of text, number(p,s)");
+    let failed = pipe.run_with_code(3);
+    let _line = failed.expect_log("\"number(99,0)\" is not a column type: use one of text, number(p,s)");
 }

@@ -29,11 +29,11 @@ fn rows_that_are_not_soft_deleted_equal_the_source() {
     comparison.expect_none();
     let mut last = BTreeMap::new();
     for event in events(set) {
-        last.insert((event.table, event.key), event.letter);
+        last.insert((event.table, event.key), event.op);
     }
     let mut gone: BTreeMap<String, usize> = BTreeMap::new();
-    for ((table, _), letter) in last {
-        *gone.entry(table).or_default() += usize::from(letter == "d");
+    for ((table, _), op) in last {
+        *gone.entry(table).or_default() += usize::from(op == "d");
     }
     assert_eq!(marked, gone);
     println!("{} values are equal beside marked rows: {marked:?}", comparison.values);

@@ -101,7 +101,7 @@ impl Source {
         self.event("t", Json::Null, Json::Null)
     }
 
-    fn event(&mut self, letter: &str, before: Json, after: Json) -> Event {
+    fn event(&mut self, op: &str, before: Json, after: Json) -> Event {
         self.lsn += 1;
         let row = if after.is_null() { &before } else { &after };
         let has_key = !self.key.is_empty() && !row.is_null();
@@ -109,11 +109,11 @@ impl Source {
             has_key.then(|| self.key.iter().map(|name| ((*name).to_owned(), row[*name].clone())).collect());
         let source = json!({
             "connector": "postgresql", "name": "cdc", "db": "shop", "schema": "public", "table": self.table,
-            "lsn": self.lsn, "txId": 700 + self.lsn, "snapshot": if letter == "r" { "true" } else { "false" },
+            "lsn": self.lsn, "txId": 700 + self.lsn, "snapshot": if op == "r" { "true" } else { "false" },
             "ts_ms": 1_700_000_000_000_i64 + self.lsn * 1000,
         });
         let value = json!({
-            "op": letter, "before": before, "after": after, "source": source, "ts_ms": 1_700_000_009_000_i64,
+            "op": op, "before": before, "after": after, "source": source, "ts_ms": 1_700_000_009_000_i64,
         });
         let value = match &self.fields {
             Some(fields) => json!({ "schema": envelope(fields), "payload": value }),

@@ -139,8 +139,8 @@ fn values_that_do_not_fit_are_rejected_if_configured() {
     let mut users = Source::new("users", &["id"]);
     let events = conflict(&mut users);
     users.send(&pipe.broker, events);
-    let refused = pipe.run_with_code(3);
-    let line = refused.expect_log("column \"score\" is NUMBER");
+    let failed = pipe.run_with_code(3);
+    let line = failed.expect_log("column \"score\" is NUMBER");
     assert!(line.contains("seven") && line.contains("cdc.public.users-0 offset 1"), "{line}");
     assert_eq!(pipe.select("\"id\", \"score\"", "users"), ["1 7"]);
     let more = "[errors]\ntolerance = \"all\"\non_reject = \"drop\"\n";

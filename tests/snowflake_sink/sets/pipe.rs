@@ -36,7 +36,7 @@ pub(crate) struct Connector<'c> {
 impl Pipe {
     /// A connector with the sink's defaults, without records; `None`, with a message, without a Snowflake service.
     pub(crate) fn find(test: &str) -> Option<Self> {
-        let snowflake = Snowflake::find(test)?;
+        let snowflake = Snowflake::find()?;
         let schema = snowflake.schema(test);
         let pipe = Self { schema, broker: Broker::start(), home: Home::new(&["snowflake-sink"]) };
         pipe.connector(Connector::default());
@@ -74,7 +74,7 @@ impl Pipe {
     }
 
     /// Resets the committed offsets to 0.
-    pub(crate) fn set_offsets_back(&self, topics: &[String]) {
+    pub(crate) fn reset_offsets(&self, topics: &[String]) {
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
         self.broker.set_committed(&format!("connect-{NAME}"), &topics, 0);
     }
@@ -147,7 +147,7 @@ pub(crate) struct Captured {
     pub(crate) topic: String,
     pub(crate) table: String,
     pub(crate) key: Option<String>,
-    pub(crate) letter: String,
+    pub(crate) op: String,
 }
 
 /// The change events of a set's tables, in order, without tombstones.
@@ -155,9 +155,9 @@ pub(crate) fn events(set: &str) -> Vec<Captured> {
     let records = captured(&file(set, "json")).into_iter();
     let event = |record: tidegate_tests::Captured| {
         let value: Json = serde_json::from_str(&record.value?).expect("JSON");
-        let (letter, table) = (value["op"].as_str()?, value["source"]["table"].as_str()?);
-        let (letter, table) = (letter.to_owned(), table.to_owned());
-        Some(Captured { topic: record.topic, table, key: record.key, letter })
+        let (op, table) = (value["op"].as_str()?, value["source"]["table"].as_str()?);
+        let (op, table) = (op.to_owned(), table.to_owned());
+        Some(Captured { topic: record.topic, table, key: record.key, op })
     };
     records.filter_map(event).collect()
 }

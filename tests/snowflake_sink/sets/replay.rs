@@ -44,7 +44,7 @@ fn set_back_and_read_again(test: &str, set: &str) {
     let ends: Vec<Option<i64>> = topics.iter().map(|topic| pipe.committed(topic)).collect();
     // With the same and with another batch size.
     for batch in [100, 7_000] {
-        pipe.set_offsets_back(&topics);
+        pipe.reset_offsets(&topics);
         assert!(topics.iter().all(|topic| pipe.committed(topic) == Some(0)), "{topics:?}");
         pipe.connector(Connector { batch: Some(batch), ..Connector::default() });
         let _finished = pipe.run();

@@ -102,8 +102,8 @@ fn truncates_are_rejected_if_configured() {
     let events = events(&mut orders);
     orders.send(&pipe.broker, events);
     pipe.connector(Connector { sink: "truncate = \"fail\"\n", ..Connector::default() });
-    let refused = pipe.run_with_code(3);
-    let line = refused.expect_log("truncate = \"fail\"");
+    let failed = pipe.run_with_code(3);
+    let line = failed.expect_log("truncate = \"fail\"");
     assert!(line.contains("cdc.public.orders-0 offset 2"), "{line}");
     let sink = "truncate = \"fail\"\n";
     let more = "[errors]\ntolerance = \"all\"\non_reject = \"drop\"\n";

@@ -73,7 +73,7 @@ pub(crate) fn compare(
     let task = Task { source, events, deviations, places, extras, stored };
     task.check_extras(comparison);
     if events.key(&source.name).is_empty() {
-        task.compare_as_bag(comparison);
+        task.compare_as_multiset(comparison);
     } else {
         task.compare_by_key(comparison);
     }
@@ -198,7 +198,7 @@ impl Task<'_> {
     }
 
     /// A table without a key must have the same rows, each the same number of times, in any order.
-    fn compare_as_bag(&self, comparison: &mut Comparison) {
+    fn compare_as_multiset(&self, comparison: &mut Comparison) {
         let table = &self.source.name;
         let mut counts: BTreeMap<Vec<String>, i64> = BTreeMap::new();
         for row in &self.source.rows {

@@ -10,7 +10,7 @@ use rdkafka::{
 };
 
 use super::Kafka;
-use crate::{PATIENCE, wait_for};
+use crate::{TIMEOUT, wait_for};
 
 /// A member of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Kafka {
         let mut partitions = TopicPartitionList::new();
         partitions.add_partition_range(topic, 0, self.partitions(topic) - 1);
         let client = self.of_group(group);
-        let committed = wait_for(|| match client.committed_offsets(partitions.clone(), PATIENCE) {
+        let committed = wait_for(|| match client.committed_offsets(partitions.clone(), TIMEOUT) {
             // The first request creates `__consumer_offsets`, whose leaders are not ready at once.
             Err(KafkaError::MetadataFetch(
                 RDKafkaErrorCode::NotCoordinator
@@ -76,7 +76,7 @@ impl Kafka {
     #[must_use]
     pub fn members(&self, group: &str) -> Vec<Member> {
         let client: BaseConsumer = self.client_config().create().expect("a client");
-        let groups = client.fetch_group_list(Some(group), PATIENCE).expect("the brokers answer");
+        let groups = client.fetch_group_list(Some(group), TIMEOUT).expect("the brokers answer");
         let members = groups.groups().iter().flat_map(|group| group.members());
         members
             .map(|member| Member { id: member.id().to_owned(), client_id: member.client_id().to_owned() })

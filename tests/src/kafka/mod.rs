@@ -6,20 +6,18 @@
 //! Brokers are numbered from 1 and keep their ports and data over a restart. They end with the test process, however it
 //! ends: see [`watchdog`].
 
+mod acls;
 mod groups;
 mod jars;
 mod node;
 mod partitions;
 mod records;
-mod rights;
 mod topics;
 mod watchdog;
 
 use std::{
     env,
-    io::{self, Write},
     sync::{LazyLock, Mutex, MutexGuard, PoisonError},
-    thread,
 };
 
 use rdkafka::{
@@ -28,12 +26,12 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer},
 };
 
+pub use acls::Resource;
 pub use groups::Member;
-pub use records::{Record, Refused, flush, send};
-pub use rights::Resource;
+pub use records::{Record, RejectedCount, flush, send};
 
 use self::{jars::Jars, node::Node, watchdog::Watchdog};
-use crate::wait_for;
+use crate::{skipped, wait_for};
 
 /// The listener without security. Its clients are allowed everything.
 pub(super) const PLAIN: &str = "PLAINTEXT";
@@ -93,7 +91,7 @@ impl Kafka {
     #[must_use]
     pub fn shared() -> Option<&'static Self> {
         static SHARED: LazyLock<Option<Kafka>> = LazyLock::new(|| Kafka::start(&Options::default()));
-        find().inspect_err(|reason| say_skipped(reason)).ok()?;
+        find().inspect_err(|reason| skipped::print_once(reason)).ok()?;
         SHARED.as_ref()
     }
 
@@ -106,7 +104,7 @@ impl Kafka {
         let jars = match find() {
             Ok(jars) => jars,
             Err(reason) => {
-                say_skipped(&reason);
+                skipped::print_once(&reason);
                 return None;
             }
         };
@@ -223,7 +221,7 @@ impl Drop for Kafka {
     fn drop(&mut self) {
         self.watchdog.end();
         let nodes = self.nodes.get_mut().unwrap_or_else(PoisonError::into_inner);
-        nodes.iter_mut().for_each(Node::bury);
+        nodes.iter_mut().for_each(Node::wait_for_end);
     }
 }
 
@@ -242,11 +240,4 @@ fn find() -> Result<&'static Jars, String> {
         return Err("TIDEGATE_REQUIRE_KAFKA=0".to_owned());
     }
     Jars::get().inspect_err(|reason| assert!(required != "1", "TIDEGATE_REQUIRE_KAFKA=1, but {reason}"))
-}
-
-/// Writes to stderr directly, because the test harness hides the output of tests that pass.
-fn say_skipped(reason: &str) {
-    let thread = thread::current();
-    let line = format!("SKIPPED kafka: {}: {reason}\n", thread.name().unwrap_or("a test"));
-    io::stderr().write_all(line.as_bytes()).expect("a place for errors");
 }

@@ -112,7 +112,7 @@ impl Node {
     }
 
     /// Reaps the process after the watchdog has killed it.
-    pub(super) fn bury(&mut self) {
+    pub(super) fn wait_for_end(&mut self) {
         let _reaped = self.process.take().is_some_and(|mut child| child.wait().is_ok());
     }
 

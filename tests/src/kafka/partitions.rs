@@ -5,14 +5,14 @@ use std::fs;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use super::Kafka;
-use crate::{PATIENCE, wait_for};
+use crate::{TIMEOUT, wait_for};
 
 impl Kafka {
     /// The leader of a partition, if there is one.
     #[must_use]
     pub fn leader(&self, topic: &str, partition: i32) -> Option<i32> {
         let consumer: BaseConsumer = self.client_config().create().expect("a client");
-        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the brokers answer");
+        let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT).expect("the brokers answer");
         let found = metadata.topics().first()?;
         let partition = found.partitions().iter().find(|found| found.id() == partition)?;
         (partition.leader() > 0).then_some(partition.leader())
@@ -46,7 +46,7 @@ impl Kafka {
 
     fn replicas(&self, topic: &str, partition: i32) -> Vec<i32> {
         let consumer: BaseConsumer = self.client_config().create().expect("a client");
-        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the brokers answer");
+        let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT).expect("the brokers answer");
         let partitions = metadata.topics().first().map_or(&[][..], |topic| topic.partitions());
         let found = partitions.iter().find(|found| found.id() == partition);
         found.unwrap_or_else(|| panic!("no {topic}-{partition}")).replicas().to_vec()

@@ -12,7 +12,7 @@ use rdkafka::{
 };
 
 use super::Kafka;
-use crate::{PATIENCE, wait_for};
+use crate::{TIMEOUT, wait_for};
 
 impl Kafka {
     /// Creates a topic with these properties and a replication factor of 1.
@@ -78,7 +78,7 @@ impl Kafka {
     #[must_use]
     pub fn partitions(&self, topic: &str) -> i32 {
         let consumer: BaseConsumer = self.client_config().create().expect("a client");
-        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the brokers answer");
+        let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT).expect("the brokers answer");
         metadata.topics().first().map_or(0, |topic| topic.partitions().len() as i32)
     }
 
@@ -95,7 +95,7 @@ impl Kafka {
 }
 
 fn patience() -> AdminOptions {
-    AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(PATIENCE))
+    AdminOptions::new().operation_timeout(Some(TIMEOUT)).request_timeout(Some(TIMEOUT))
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {

@@ -16,12 +16,13 @@ mod stand_in;
 
 use std::{
     env,
-    io::{self, Write},
     sync::{
         OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
 };
+
+use crate::skipped;
 
 pub use account::Account;
 pub use rows::{Column, Rows};
@@ -44,7 +45,7 @@ impl Snowflake {
     /// # Panics
     /// When there is none and the environment requires one.
     #[must_use]
-    pub fn find(test: &str) -> Option<&'static Self> {
+    pub fn find() -> Option<&'static Self> {
         static SHARED: [OnceLock<Result<Snowflake, String>>; 2] = [const { OnceLock::new() }; 2];
         static CALLS: AtomicUsize = AtomicUsize::new(0);
         let next = CALLS.fetch_add(1, Ordering::Relaxed) % SHARED.len();
@@ -54,7 +55,7 @@ impl Snowflake {
             }
             StandIn::try_start(&[]).map(Self::StandIn)
         });
-        shared.as_ref().map_err(|reason| skip(test, reason)).ok()
+        shared.as_ref().map_err(|reason| skip(reason)).ok()
     }
 
     /// Creates a schema for one test.
@@ -64,18 +65,6 @@ impl Snowflake {
     #[must_use]
     pub fn schema(&self, name: &str) -> Schema<'_> {
         Schema::create(self, name)
-    }
-
-    /// The stand-in, for tests that inject faults; `None`, with a message, for a real account.
-    #[must_use]
-    pub fn stand_in(&self, test: &str) -> Option<&StandIn> {
-        match self {
-            Self::StandIn(stand_in) => Some(stand_in),
-            Self::Account(_) => {
-                say_skipped(test, "a real account cannot be made to fail");
-                None
-            }
-        }
     }
 
     /// Runs a statement. Values are returned as exact text.
@@ -110,16 +99,10 @@ impl Snowflake {
 }
 
 /// Reports that the suite is skipped, or fails if the environment requires the service.
-fn skip(test: &str, reason: &str) {
+fn skip(reason: &str) {
     let required = env::var("TIDEGATE_REQUIRE_SNOWFLAKE").is_ok_and(|value| value == "1");
     assert!(!required, "TIDEGATE_REQUIRE_SNOWFLAKE=1, but {reason}");
-    say_skipped(test, reason);
-}
-
-/// Writes to stderr directly, because the test harness hides the output of tests that pass.
-fn say_skipped(test: &str, reason: &str) {
-    let line = format!("SKIPPED snowflake: {test}: {reason}\n");
-    io::stderr().write_all(line.as_bytes()).expect("a place for errors");
+    skipped::print_once(reason);
 }
 
 /// A TOML string.

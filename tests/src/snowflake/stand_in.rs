@@ -110,8 +110,8 @@ impl StandIn {
     /// # Panics
     /// When there is no Python and the environment requires it.
     #[must_use]
-    pub fn start(test: &str, options: &[&str]) -> Option<Self> {
-        Self::try_start(options).map_err(|reason| skip(test, &reason)).ok()
+    pub fn start(options: &[&str]) -> Option<Self> {
+        Self::try_start(options).map_err(|reason| skip(&reason)).ok()
     }
 
     /// A stand-in without options that no other test uses; `None`, with a message, without Python. It has no faults and
@@ -120,9 +120,9 @@ impl StandIn {
     /// # Panics
     /// When there is no Python and the environment requires it.
     #[must_use]
-    pub fn exclusive(test: &str) -> Option<ExclusiveStandIn> {
+    pub fn exclusive() -> Option<ExclusiveStandIn> {
         let Some(stand_in) = idle().pop() else {
-            return Self::start(test, &[]).map(|stand_in| ExclusiveStandIn(Some(stand_in)));
+            return Self::start(&[]).map(|stand_in| ExclusiveStandIn(Some(stand_in)));
         };
         stand_in.clear_faults();
         let _ended = stand_in.end_sessions();
@@ -133,10 +133,10 @@ impl StandIn {
     ///
     /// # Panics
     /// When one fails, or there is no Python and the environment requires it.
-    pub fn run_own_tests(test: &str) {
+    pub fn run_own_tests() {
         let mut command = match python() {
             Ok(command) => command,
-            Err(reason) => return skip(test, &reason),
+            Err(reason) => return skip(&reason),
         };
         let output =
             command.args(["-m", "unittest", "--quiet", "test_stand_in"]).output().expect("Python starts");

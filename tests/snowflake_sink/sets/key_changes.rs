@@ -169,8 +169,8 @@ fn an_insert_with_an_unknown_value_is_rejected_or_written_as_null() {
     let first = source.insert(note(1, "a", "LONG"));
     let moves = source.moves(gone(1), note(9, "b", PLACEHOLDER), KeyForm::None);
     source.send(&pipe.broker, [first].into_iter().chain(moves));
-    let refused = pipe.run_with_code(3);
-    let line = refused.expect_log("rejected cdc.public.notes-0 offset 3");
+    let failed = pipe.run_with_code(3);
+    let line = failed.expect_log("rejected cdc.public.notes-0 offset 3");
     for part in ["\"body\"", "\"notes\"", "key columns: id", "on_unavailable = \"null\""] {
         assert!(line.contains(part), "{part} is not in {line}");
     }
@@ -183,7 +183,7 @@ fn an_insert_with_an_unknown_value_is_rejected_or_written_as_null() {
     // Redelivered, it changes nothing and is therefore not rejected.
     let insert = source.insert(note(2, "x", "y"));
     pipe.connector(Connector { batch: Some(1), ..Connector::default() });
-    pipe.set_offsets_back(&["cdc.public.notes".to_owned()]);
+    pipe.reset_offsets(&["cdc.public.notes".to_owned()]);
     source.send(&pipe.broker, [insert]);
     let _finished = pipe.run();
     assert_eq!(notes(&pipe), ["2 x y c", "9 b - c"]);
@@ -197,10 +197,10 @@ fn an_unreadable_key_header_is_rejected() {
     let first = source.insert(note(1, "a", "LONG"));
     let moves = moved(&mut source, 1, 9, "b").map(|event| event.with_header("Avro"));
     source.send(&pipe.broker, [first].into_iter().chain(moves));
-    let refused = pipe.run_with_code(3);
-    let line = refused.expect_log("header __debezium.newkey: it is neither JSON nor Struct{..}");
+    let failed = pipe.run_with_code(3);
+    let line = failed.expect_log("header __debezium.newkey: it is neither JSON nor Struct{..}");
     assert!(line.contains(" WARN "), "{line}");
-    let line = refused.expect_log("rejected cdc.public.notes-0 offset 3");
+    let line = failed.expect_log("rejected cdc.public.notes-0 offset 3");
     assert!(line.contains("header __debezium.oldkey: it is neither JSON nor Struct{..}"), "{line}");
 }
 

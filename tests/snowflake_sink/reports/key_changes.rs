@@ -66,7 +66,7 @@ pub(crate) fn cases() -> Vec<Case> {
             .tolerated("matched no row")
             .warned("became NULL: the event contains Debezium's placeholder"),
         Case::new("key-change-of-unseen-row", unseen)
-            .refused("cdc.public.notes", 2, &["body"])
+            .rejected("cdc.public.notes", 2, &["body"])
             .tolerated("matched no row"),
     ]
 }

@@ -2,12 +2,12 @@
 
 use tidegate_tests::StandIn;
 
-use super::{Trial, trial::NEVER};
+use super::{Trial, trial::NO_RESTART};
 
 /// Runs with these additional options. Checks the exit code, and that one log line contains all `parts`.
 #[track_caller]
 fn expect_refused(trial: &Trial<'_>, login: &str, parts: &[&str]) {
-    trial.connector_as(login, "", NEVER);
+    trial.connector_as(login, "", NO_RESTART);
     let finished = trial.start().finish().expect_code(3);
     let line = finished.expect_log(parts[0]);
     for part in parts {
@@ -28,7 +28,7 @@ fn missing_objects_are_reported_with_the_grant() {
         "--roles",
         "PUBLIC,ETL",
     ];
-    let Some(stand_in) = StandIn::start("missing_objects_are_reported_with_the_grant", &options) else {
+    let Some(stand_in) = StandIn::start(&options) else {
         return;
     };
     let given = stand_in.options();
@@ -75,7 +75,7 @@ fn missing_objects_are_reported_with_the_grant() {
 fn missing_privileges_are_reported_with_the_grant() {
     let options =
         ["--deny", "A:CREATE TABLE", "--deny", "B:MERGE", "--deny", "C:INSERT", "--deny", "D:ALTER TABLE"];
-    let Some(stand_in) = StandIn::start("missing_privileges_are_reported_with_the_grant", &options) else {
+    let Some(stand_in) = StandIn::start(&options) else {
         return;
     };
     let role = |role: &str| format!("{}role = \"{role}\"\n", stand_in.options());

@@ -20,7 +20,7 @@ use crate::{
 
 /// A cargo project.
 #[derive(Debug)]
-pub struct Outside {
+pub struct ExternalProject {
     folder: PathBuf,
     target: PathBuf,
 }
@@ -45,7 +45,7 @@ pub struct Finding {
     pub code: String,
 }
 
-impl Outside {
+impl ExternalProject {
     /// Creates a project with these files, given by path. `@root` in a file is replaced by the path of the repository.
     ///
     /// # Panics

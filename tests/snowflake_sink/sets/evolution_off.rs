@@ -48,8 +48,8 @@ fn the_log_names_each_statement_to_run() {
     let mut users = Source::new("users", &["id"]);
     let insert = users.insert(json!({ "id": 1, "name": "a" }));
     users.send(&pipe.broker, [insert]);
-    let refused = pipe.run_with_code(3);
-    let _asked = asked(&refused);
+    let failed = pipe.run_with_code(3);
+    let _output = asked(&failed);
     assert_eq!(pipe.schema.tables(), Vec::<String>::new());
     let created = obey(&pipe);
     println!("{created:#?}");
@@ -64,8 +64,8 @@ fn the_log_names_each_statement_to_run() {
     let insert = users.insert(json!({ "id": 2, "name": "b", "tier": 3 }));
     let delete = users.delete(json!({ "id": 1 }));
     users.send(&pipe.broker, [insert, delete]);
-    let refused = pipe.run_with_code(3);
-    let [alter] = asked(&refused).try_into().expect("one statement");
+    let failed = pipe.run_with_code(3);
+    let [alter] = asked(&failed).try_into().expect("one statement");
     let table = pipe.schema.qualified_table("users");
     assert_eq!(alter, format!("ALTER TABLE {table} ADD COLUMN IF NOT EXISTS \"tier\" NUMBER(38,0)"));
     assert_eq!(pipe.columns("users"), columns);

@@ -6,9 +6,7 @@ use super::{Trial, fail_every_statement, trial::WHOLE};
 
 #[test]
 fn lost_responses_and_broken_connections_lose_and_duplicate_nothing() {
-    let Some(stand_in) =
-        StandIn::exclusive("lost_responses_and_broken_connections_lose_and_duplicate_nothing")
-    else {
+    let Some(stand_in) = StandIn::exclusive() else {
         return;
     };
     // A statement that is executed but whose response is lost, and one that is not executed.
@@ -21,8 +19,7 @@ fn lost_responses_and_broken_connections_lose_and_duplicate_nothing() {
 
 #[test]
 fn a_commit_without_a_response_is_neither_repeated_nor_lost() {
-    let Some(stand_in) = StandIn::exclusive("a_commit_without_a_response_is_neither_repeated_nor_lost")
-    else {
+    let Some(stand_in) = StandIn::exclusive() else {
         return;
     };
     for (action, repeats) in [("lost", 0), ("crash_connection", 1)] {
@@ -31,12 +28,14 @@ fn a_commit_without_a_response_is_neither_repeated_nor_lost() {
         trial.connector("", WHOLE);
         let finished = trial.run_past("^COMMIT", 2, 1, action);
         finished.expect_log("COMMIT failed");
-        let faulty = trial.faulty().remove(0);
-        assert!(faulty.in_transaction, "{faulty:?}");
+        let with_faults = trial.with_faults().remove(0);
+        assert!(with_faults.in_transaction, "{with_faults:?}");
         let log = trial.log();
         let inserts = |after: bool| {
             let is_wanted = |entry: &&tidegate_tests::LogEntry| {
-                entry.kind == "INSERT" && entry.tag == faulty.tag && (entry.number > faulty.number) == after
+                entry.kind == "INSERT"
+                    && entry.tag == with_faults.tag
+                    && (entry.number > with_faults.number) == after
             };
             log.iter().filter(is_wanted).count()
         };
@@ -46,7 +45,7 @@ fn a_commit_without_a_response_is_neither_repeated_nor_lost() {
 
 #[test]
 fn gateway_errors_are_retried() {
-    let Some(stand_in) = StandIn::exclusive("gateway_errors_are_retried") else { return };
+    let Some(stand_in) = StandIn::exclusive() else { return };
     let trial = Trial::new(&stand_in, "http");
     stand_in.fault("^LOGIN", "http:503");
     fail_every_statement(&trial, "http:503", "responded with HTTP 503").expect_log("login failed: ");
@@ -59,7 +58,7 @@ fn gateway_errors_are_retried() {
 
 #[test]
 fn slow_statements_are_waited_for() {
-    let Some(stand_in) = StandIn::exclusive("slow_statements_are_waited_for") else { return };
+    let Some(stand_in) = StandIn::exclusive() else { return };
     let trial = Trial::new(&stand_in, "slow");
     for (pattern, nth, _) in super::STATEMENTS {
         stand_in.fault_at(pattern, nth, 1, "slow:0.2");
@@ -73,7 +72,7 @@ fn slow_statements_are_waited_for() {
 
 #[test]
 fn polling_for_a_slow_statement_may_fail() {
-    let Some(stand_in) = StandIn::exclusive("polling_for_a_slow_statement_may_fail") else { return };
+    let Some(stand_in) = StandIn::exclusive() else { return };
     let mut trial = Trial::new(&stand_in, "slow_and_gone");
     stand_in.fault("^INSERT INTO [^ ]*\"views\"", "slow:2");
     let mut running = trial.start();

@@ -32,14 +32,14 @@ fn a_missing_acl_is_reported_and_the_task_continues_once_it_is_granted() {
     kafka.produce_to(topic, 0, ["3"]);
     wait_for_reason(&home, &mut host, "reader", "; grant User:reader READ on topic rights");
     kafka.grant("reader", "Read", Resource::Topic(topic));
-    let _asked = home.run(&["restart", "reader"]).expect_code(0);
+    let _output = home.run(&["restart", "reader"]).expect_code(0);
     wait_for_delivered(&home, &mut host, "reader", 3);
 
     kafka.revoke("reader", "Read", Resource::Group(group));
     kafka.produce_to(topic, 0, ["4"]);
     wait_for_reason(&home, &mut host, "reader", "; grant User:reader READ on consumer group rights.reader");
     kafka.grant("reader", "Read", Resource::Group(group));
-    let _asked = home.run(&["restart", "reader"]).expect_code(0);
+    let _output = home.run(&["restart", "reader"]).expect_code(0);
     kafka.produce_to(topic, 0, ["5"]);
     wait_for(|| (kafka.committed_in_all(group, topic) == 5).then_some(())).expect("all is read");
     let finished = host.terminate().expect_code(0);

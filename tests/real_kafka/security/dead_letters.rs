@@ -8,7 +8,7 @@ use super::{
     oidc::CLIENT,
     {endpoint, password, sasl},
 };
-use crate::{dead_letters::LETTERS, support::PLUGINS};
+use crate::{dead_letters::DEAD_LETTERS, support::PLUGINS};
 
 #[test]
 fn dead_letters_are_produced_with_the_consumers_credentials() {
@@ -25,7 +25,7 @@ fn dead_letters_are_produced_with_the_consumers_credentials() {
             "a",
             &format!(
                 "[source]\ntopics = [\"{topic}\"]\nbootstrap_servers = \"{}\"\n[source.properties]\n\
-                 \"fetch.min.bytes\" = 1\n\"session.timeout.ms\" = 20000\n{login}\n[sink]\nplugin = \"discard\"\n{LETTERS}",
+                 \"fetch.min.bytes\" = 1\n\"session.timeout.ms\" = 20000\n{login}\n[sink]\nplugin = \"discard\"\n{DEAD_LETTERS}",
                 secure.kafka.listener(SECURE)
             ),
         );

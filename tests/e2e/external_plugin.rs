@@ -1,6 +1,6 @@
 //! A plugin from outside the workspace.
 
-use tidegate_tests::{Broker, Home, Outside};
+use tidegate_tests::{Broker, ExternalProject, Home};
 
 /// The manifest of a plugin, as a user writes it.
 pub(crate) fn manifest(name: &str) -> String {
@@ -41,7 +41,7 @@ export_plugin!(transform: Large);
 
 #[test]
 fn a_plugin_from_another_project_runs_in_a_connector() {
-    let project = Outside::new(
+    let project = ExternalProject::new(
         "large-only",
         [("Cargo.toml", manifest("large-only")), ("src/lib.rs", SOURCE.to_owned())],
     );
