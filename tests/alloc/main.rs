@@ -1,6 +1,6 @@
-//! In the steady state nothing is allocated per record: decode, a transform and a sink through their dynamic library.
+//! In steady state nothing is allocated per record by decoding, a transform and a sink in a dynamic library.
 //!
-//! A test program of its own, since its allocator counts; the library has an allocator that counts, too.
+//! This is a test program of its own because of its counting allocator. The library has a counting allocator too.
 #![expect(unsafe_code, reason = "a global allocator")]
 
 use std::{
@@ -27,27 +27,27 @@ struct Counting;
 
 impl Counting {
     fn count() {
-        // While a thread ends, its counter may be gone.
+        // The counter of a thread may be destroyed while the thread ends.
         let _gone = ALLOCATIONS.try_with(|count| count.set(count.get() + 1)).is_err();
     }
 }
 
-// SAFETY: hands everything to the system's allocator.
+// SAFETY: forwards every call to the system allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         Self::count();
-        // SAFETY: by the caller's promise.
+        // SAFETY: guaranteed by the caller.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         Self::count();
-        // SAFETY: by the caller's promise.
+        // SAFETY: guaranteed by the caller.
         unsafe { System.realloc(pointer, layout, size) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: by the caller's promise.
+        // SAFETY: guaranteed by the caller.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -55,10 +55,10 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Allocations that a batch may cost, however many records it has.
+/// Allocations that are allowed per batch.
 const PER_BATCH: u64 = 6;
 
-/// A task without Kafka.
+/// Decoder, transform and sink of a task, without Kafka.
 struct Line {
     batch: Batch,
     decoder: RecordDecoder,
@@ -90,7 +90,7 @@ impl Line {
         }
     }
 
-    /// One batch from bytes to the sink; returns how often this thread allocated.
+    /// Processes a batch, from bytes to the sink; returns the number of allocations of this thread.
     fn pass(&mut self, events: &[Captured]) -> u64 {
         let before = ALLOCATIONS.get();
         self.batch.reset(usize::MAX);
@@ -114,7 +114,7 @@ impl Line {
     }
 }
 
-/// Shared names of topics, as the poll loop keeps them.
+/// Shared topic names, as in the poll loop.
 #[derive(Default)]
 struct Topics(HashMap<String, Arc<str>>);
 

@@ -1,4 +1,4 @@
-//! One host through its lives.
+//! A host, and its restarts.
 
 use std::{
     fs,
@@ -11,42 +11,42 @@ use tidegate_tests::{Finished, Home, Running, wait_for};
 
 use crate::processes;
 
-/// What the log of a host is searched for, and counted.
-pub(crate) const TELLING: [&str; 6] = [
+/// Texts whose occurrences in the logs are counted.
+pub(crate) const COUNTED_TEXTS: [&str; 6] = [
     "its thread was abandoned",
     "was claimed by another task",
     "partitions handed over",
     "partitions lost",
-    "works again",
+    "succeeded after retries",
     "the last commit failed",
 ];
 
-/// A host that may run.
+/// A host, running or not.
 pub(crate) struct Host {
     number: usize,
     home: Home,
     servers: String,
     logs: PathBuf,
     running: Option<Running>,
-    /// What became of it so far.
+    /// What happened to it so far.
     pub(crate) past: Past,
 }
 
-/// What became of a host.
+/// What happened to a host.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Past {
-    /// When it was killed, in milliseconds since 1970, and the processes that it was.
+    /// The times of its kills in milliseconds since 1970, and the pids of its processes.
     pub(crate) kills: Vec<(i64, Vec<u32>)>,
-    /// Lives that have ended.
-    pub(crate) lives: usize,
-    /// Stops that were asked for and cut work short: exit code 1.
+    /// Number of runs that have ended.
+    pub(crate) runs: usize,
+    /// Number of stops with exit code 1, in which a plugin was abandoned.
     pub(crate) cut_short: usize,
-    /// Connectors that had failed permanently, and were started again by hand.
-    pub(crate) revived: usize,
-    /// What must not happen to it.
-    pub(crate) complaints: Vec<String>,
-    /// How often its log had each of [`TELLING`].
-    pub(crate) told: [usize; TELLING.len()],
+    /// Number of restarts of connectors that had failed for good.
+    pub(crate) connector_restarts: usize,
+    /// Unexpected events.
+    pub(crate) unexpected: Vec<String>,
+    /// Number of occurrences of each of [`COUNTED_TEXTS`] in its logs.
+    pub(crate) text_counts: [usize; COUNTED_TEXTS.len()],
 }
 
 impl Host {
@@ -54,7 +54,7 @@ impl Host {
         Self { number, home, servers, logs, running: None, past: Past::default() }
     }
 
-    /// Its process, if it runs.
+    /// Its pid, if it runs.
     pub(crate) fn pid(&self) -> Option<u32> {
         self.running.as_ref().map(Running::pid)
     }
@@ -66,57 +66,57 @@ impl Host {
         }
     }
 
-    /// Kills it. Whatever it has started has to go by itself.
+    /// Kills it. Its children must end by themselves.
     pub(crate) fn kill(&mut self) {
         let Some(running) = self.running.take() else { return };
         let tree = processes::tree(running.pid());
         self.past.kills.push((now_ms(), tree.clone()));
         running.signal("KILL");
         let finished = running.finish();
-        self.bury(&finished);
+        self.store_log(&finished);
         let gone = wait_for(|| tree.iter().all(|pid| !processes::is_alive(*pid)).then_some(()));
         if gone.is_err() {
-            self.complain(format!("children outlive it: {tree:?}"));
+            self.report_unexpected(format!("children outlive it: {tree:?}"));
         }
     }
 
-    /// Asks it to end.
+    /// Sends SIGTERM, and waits.
     pub(crate) fn terminate(&mut self) {
         let Some(running) = self.running.take() else { return };
         let finished = running.terminate();
         match finished.code {
             Some(0) => {}
             Some(1) => self.past.cut_short += 1,
-            code => self.complain(format!("asked to end, it ended with {code:?}")),
+            code => self.report_unexpected(format!("asked to end, it ended with {code:?}")),
         }
-        self.bury(&finished);
+        self.store_log(&finished);
     }
 
-    /// Stops it in its tracks, or lets it go on.
+    /// Suspends or resumes it.
     pub(crate) fn freeze(&self, freeze: bool) {
         if let Some(pid) = self.pid() {
             processes::signal(if freeze { "STOP" } else { "CONT" }, &processes::tree(pid));
         }
     }
 
-    /// Tells it something about all its connectors.
-    pub(crate) fn tell(&self, command: &str) {
-        // It may not listen yet.
+    /// Sends a command for all connectors.
+    pub(crate) fn send_command(&self, command: &str) {
+        // The control socket may not exist yet.
         let _code = self.home.run(&[command]).code;
     }
 
-    /// Starts it again should it have ended by itself, and its connectors should they have failed permanently.
-    pub(crate) fn look_after(&mut self) {
+    /// Restarts the host if it has ended, and its connectors if they have failed for good.
+    pub(crate) fn check(&mut self) {
         let Some(running) = &mut self.running else { return };
         if !running.is_running() {
             let Some(running) = self.running.take() else { return };
             let finished = running.finish();
-            self.complain(format!("it ended by itself, with {:?}", finished.code));
-            self.bury(&finished);
+            self.report_unexpected(format!("it ended by itself, with {:?}", finished.code));
+            self.store_log(&finished);
             return self.start();
         }
         for connector in self.failed() {
-            self.past.revived += 1;
+            self.past.connector_restarts += 1;
             let _code = self.home.run(&["restart", &connector]).code;
         }
     }
@@ -126,24 +126,24 @@ impl Host {
         let status: Json = serde_json::from_str(&finished.stdout).unwrap_or_default();
         let connectors = status["connectors"].as_array().into_iter().flatten();
         let failed = connectors.filter(|connector| {
-            // One task of several may have failed permanently.
+            // One task of several may have failed.
             connector["tasks"].as_array().into_iter().flatten().any(|task| task["state"] == "FAILED")
         });
         failed.filter_map(|connector| connector["name"].as_str().map(str::to_owned)).collect()
     }
 
-    /// Keeps the log of a life that is over.
-    fn bury(&mut self, finished: &Finished) {
-        let file = self.logs.join(format!("host-{}-{}.log", self.number, self.past.lives));
+    /// Stores the log of a run that has ended.
+    fn store_log(&mut self, finished: &Finished) {
+        let file = self.logs.join(format!("host-{}-{}.log", self.number, self.past.runs));
         write(&file, &finished.stderr);
-        self.past.lives += 1;
-        for (count, text) in self.past.told.iter_mut().zip(TELLING) {
+        self.past.runs += 1;
+        for (count, text) in self.past.text_counts.iter_mut().zip(COUNTED_TEXTS) {
             *count += finished.count_log(text);
         }
     }
 
-    fn complain(&mut self, what: String) {
-        self.past.complaints.push(format!("host {}, life {}: {what}", self.number, self.past.lives));
+    fn report_unexpected(&mut self, what: String) {
+        self.past.unexpected.push(format!("host {}, run {}: {what}", self.number, self.past.runs));
     }
 }
 

@@ -1,24 +1,25 @@
-//! Chaos: hosts, brokers and sinks fail in every way at once, by a schedule that a seed makes, while records keep coming. At
-//! the end every one of them must be accounted for.
+//! Chaos test: hosts, brokers and sinks fail at the same time, by a plan that is generated from a seed, while records
+//! are produced. At the end, every record must be accounted for.
 //!
 //! ```text
-//! TIDEGATE_CHAOS_MINUTES=60 TIDEGATE_CHAOS_SEED=7 cargo test -p tidegate-tests --test chaos
+//! TIDEGATE_CHAOS_MINUTES=60 TIDEGATE_CHAOS_SEED=7 cargo test --workspace --test chaos
 //! ```
 //!
-//! A minute and a new seed if nothing is said; the seed is printed, and makes the same schedule again. The report goes to
-//! `target/tmp/chaos/report.md`, the hosts' logs beside it. It needs a real Kafka, and says that it is skipped without.
+//! The defaults are one minute and a random seed. The seed is printed; the same seed gives the same plan. The report is
+//! written to `target/tmp/chaos/report.md`, and the logs of the hosts to the same folder. Without a real Kafka, the
+//! test is skipped with a message.
 
-mod director;
-mod evidence;
+mod collect;
+mod executor;
 mod host;
 mod measure;
 mod oracle;
 mod plan;
 mod processes;
 mod report;
+mod sampling;
 mod scene;
 mod stream;
-mod watch;
 
 use std::{
     collections::BTreeMap,
@@ -30,28 +31,28 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tidegate_tests::{PATIENCE, wait_for};
+use tidegate_tests::{TIMEOUT, wait_for};
 
 use self::{
-    director::Done,
-    evidence::Log,
+    collect::Log,
+    executor::InjectedFault,
     host::{Past, now_ms},
-    oracle::Verdict,
+    oracle::CheckResult,
     plan::Plan,
     report::Report,
-    scene::{CONNECTORS, HOSTS, NEIGHBOUR, Scene},
-    watch::{Client, Seen},
+    sampling::{Client, Observations},
+    scene::{CONNECTORS, HEALTHY, HOSTS, Scene},
 };
 
 const FOLDER: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/chaos");
 
-/// What happened, but for what the brokers and ledgers still hold.
+/// The observations during a run.
 struct Run {
     from_ms: i64,
     to_ms: i64,
     sent: u64,
-    done: Vec<Done>,
-    seen: Seen,
+    injected: Vec<InjectedFault>,
+    observations: Observations,
     hosts: Vec<Past>,
 }
 
@@ -62,60 +63,60 @@ fn every_record_is_accounted_for() {
     let _nothing_there = fs::remove_dir_all(folder).is_err();
     fs::create_dir_all(folder).expect("a folder for logs and report");
     let Some(scene) = Scene::start(&plan, folder) else { return };
-    say(&format!("chaos: TIDEGATE_CHAOS_SEED={} for {} s\n", plan.seed, plan.length.as_secs()));
+    print_to_stderr(&format!("chaos: TIDEGATE_CHAOS_SEED={} for {} s\n", plan.seed, plan.length.as_secs()));
     let mut run = run(&plan, &scene);
-    let verdicts = judge(&scene, &mut run);
-    let text = report(&plan, &scene, &run, &verdicts);
+    let results = check(&scene, &mut run);
+    let text = report(&plan, &scene, &run, &results);
     fs::write(folder.join("report.md"), &text).expect("a report");
-    say(&format!("\n{text}\n"));
+    print_to_stderr(&format!("\n{text}\n"));
 
-    let complaints: Vec<&String> = run.hosts.iter().flat_map(|past| &past.complaints).collect();
-    assert!(complaints.is_empty(), "seed {}: {complaints:#?}", plan.seed);
-    for (connector, verdict) in &verdicts {
-        let shown = &verdict.broken[..verdict.broken.len().min(20)];
+    let unexpected: Vec<&String> = run.hosts.iter().flat_map(|past| &past.unexpected).collect();
+    assert!(unexpected.is_empty(), "seed {}: {unexpected:#?}", plan.seed);
+    for (connector, result) in &results {
+        let shown = &result.violations[..result.violations.len().min(20)];
         assert!(
             shown.is_empty(),
-            "seed {}: {connector} broke {} promises: {shown:?}",
+            "seed {}: {connector} has {} violations: {shown:?}",
             plan.seed,
-            verdict.broken.len()
+            result.violations.len()
         );
     }
 }
 
 fn run(plan: &Plan, scene: &Scene) -> Run {
-    let (stop_stream, stop_watch) = (AtomicBool::new(false), AtomicBool::new(false));
+    let (stop_stream, stop_sampling) = (AtomicBool::new(false), AtomicBool::new(false));
     thread::scope(|scope| {
-        // A panic here must not wait for threads that nobody stops.
-        let _ends = [StopOnDrop(&stop_stream), StopOnDrop(&stop_watch)];
+        // After a panic, the threads must stop too, because the scope waits for them.
+        let _ends = [StopOnDrop(&stop_stream), StopOnDrop(&stop_sampling)];
         let stream = scope.spawn(|| stream::run(&scene.kafka, plan.seed, &stop_stream));
         let flowing = wait_for(|| CONNECTORS.iter().all(|name| scene.ledger(name).last() > 0).then_some(()));
         flowing.expect("records in every ledger");
-        let watch = scope.spawn(|| watch::run(scene, &stop_watch));
+        let sampling = scope.spawn(|| sampling::run(scene, &stop_sampling));
         let from_ms = now_ms();
-        let done = director::carry_out(plan, scene);
+        let injected = executor::execute(plan, scene);
         let to_ms = now_ms();
         stop_stream.store(true, Ordering::Relaxed);
         let sent = stream.join().expect("a stream whose records are acknowledged");
         drain(scene);
-        stop_watch.store(true, Ordering::Relaxed);
-        let seen = watch.join().expect("a watch that does not panic");
+        stop_sampling.store(true, Ordering::Relaxed);
+        let observations = sampling.join().expect("sampling does not panic");
         let hosts = (0..HOSTS).map(|number| {
             let mut host = scene.host(number);
             host.terminate();
             std::mem::take(&mut host.past)
         });
-        Run { from_ms, to_ms, sent, done, seen, hosts: hosts.collect() }
+        Run { from_ms, to_ms, sent, injected, observations, hosts: hosts.collect() }
     })
 }
 
 /// Waits until every group has committed the whole stream.
 fn drain(scene: &Scene) {
-    let deadline = Instant::now() + 3 * PATIENCE;
+    let deadline = Instant::now() + 3 * TIMEOUT;
     let mut clients: Vec<(&str, Client)> =
         CONNECTORS.into_iter().map(|connector| (connector, Client::new(scene, connector))).collect();
     while !clients.is_empty() {
         clients.retain(|(_, client)| client.committed().is_none() || client.committed() != client.ends());
-        (0..HOSTS).for_each(|number| scene.host(number).look_after());
+        (0..HOSTS).for_each(|number| scene.host(number).check());
         if Instant::now() > deadline {
             let left: Vec<_> =
                 clients.iter().map(|(name, client)| (name, client.committed(), client.ends())).collect();
@@ -126,26 +127,26 @@ fn drain(scene: &Scene) {
     }
 }
 
-fn judge(scene: &Scene, run: &mut Run) -> BTreeMap<&'static str, Verdict> {
+fn check(scene: &Scene, run: &mut Run) -> BTreeMap<&'static str, CheckResult> {
     let log = Log::read(scene, run.sent);
-    let judged = CONNECTORS.into_iter().map(|connector| {
-        let samples = run.seen.samples.remove(connector).unwrap_or_default();
-        (connector, log.history(scene, connector, samples).judge())
+    let results = CONNECTORS.into_iter().map(|connector| {
+        let samples = run.observations.samples.remove(connector).unwrap_or_default();
+        (connector, log.history(scene, connector, samples).check())
     });
-    judged.collect()
+    results.collect()
 }
 
-fn report(plan: &Plan, scene: &Scene, run: &Run, verdicts: &BTreeMap<&'static str, Verdict>) -> String {
-    let rows = scene.ledger(NEIGHBOUR).entries();
+fn report(plan: &Plan, scene: &Scene, run: &Run, results: &BTreeMap<&'static str, CheckResult>) -> String {
+    let rows = scene.ledger(HEALTHY).entries();
     let kills: Vec<_> = run.hosts.iter().flat_map(|past| past.kills.clone()).collect();
     let report = Report {
         plan,
-        done: &run.done,
-        verdicts,
+        injected: &run.injected,
+        results,
         hosts: &run.hosts,
-        takeovers: &measure::takeovers(&kills, &rows, &run.done),
-        throughput: measure::throughput(&rows, &run.done, run.from_ms, run.to_ms),
-        growth: measure::growth(&run.seen.memory),
+        takeovers: &measure::takeovers(&kills, &rows, &run.injected),
+        throughput: measure::throughput(&rows, &run.injected, run.from_ms, run.to_ms),
+        growth: measure::growth(&run.observations.memory),
     };
     report.text()
 }
@@ -158,7 +159,7 @@ impl Drop for StopOnDrop<'_> {
     }
 }
 
-/// Past the test harness, which swallows the output of tests that pass.
-fn say(text: &str) {
+/// Writes to stderr directly, because the test harness hides the output of tests that pass.
+fn print_to_stderr(text: &str) {
     io::stderr().write_all(text.as_bytes()).expect("a place for errors");
 }

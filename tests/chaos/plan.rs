@@ -1,4 +1,4 @@
-//! What is to go wrong, and when: the same for the same seed.
+//! The plan: which faults are injected, and when. The same seed gives the same plan.
 
 use std::{
     env, fmt,
@@ -7,85 +7,85 @@ use std::{
 
 use fastrand::Rng;
 
-use crate::scene::{HOSTS, SICK};
+use crate::scene::{FAULTY, HOSTS};
 
-/// How long everything is left in peace at the beginning.
-pub(crate) const PEACE: Duration = Duration::from_secs(10);
+/// Time without faults at the beginning.
+pub(crate) const WARM_UP: Duration = Duration::from_secs(10);
 
-/// Then comes one cycle after the other: everything fails at once, then sinks alone, and then a single host is killed, so that
-/// there is something to measure by.
+/// Duration of a cycle: first everything fails at the same time, then only sinks, then a single host is killed, for the
+/// measurements.
 const CYCLE: Duration = Duration::from_secs(120);
-const STORM: Duration = Duration::from_secs(70);
-const SINKS_ALONE: Duration = Duration::from_secs(100);
-const LONE_KILL: Duration = Duration::from_secs(104);
+const ALL_FAULTS: Duration = Duration::from_secs(70);
+const ONLY_SINK_FAULTS: Duration = Duration::from_secs(100);
+const SINGLE_KILL: Duration = Duration::from_secs(104);
 
-/// What something is done to.
+/// The target of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// A host, by its number from 0. The first one lives through it all, so that its memory can be watched.
+    /// A host, by its number from 0. The first one is never killed, so that the growth of its memory can be measured.
     Host(usize),
-    /// One of the brokers: never two at a time, for two of three have to acknowledge a record.
+    /// One of the brokers. Only one fails at a time, because two of three must acknowledge a record.
     Broker,
     /// The sink of a connector in one host.
     Sink(&'static str, usize),
 }
 
-/// The host that is killed while nothing else happens.
-const LONELY: Target = Target::Host(1);
+/// The host that is killed while there are no other faults.
+const SINGLE_KILL_TARGET: Target = Target::Host(1);
 
-/// What is done.
+/// A fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Deed {
-    /// A host is not there from the beginning.
-    Absence,
-    /// A host is ended by SIGKILL.
+pub(crate) enum Fault {
+    /// A host starts late.
+    LateStart,
+    /// A host is killed.
     Kill,
-    /// A host is asked to end.
+    /// A host gets SIGTERM.
     Terminate,
-    /// A host is stopped in its tracks, for less than its session lasts.
+    /// A host is suspended for less than its session timeout.
     ShortFreeze,
-    /// As that, for longer.
+    /// A host is suspended for more than its session timeout.
     LongFreeze,
-    /// Its connectors are started anew.
+    /// Its connectors are restarted.
     Restart,
     /// Its plugins are reopened.
     Reopen,
-    /// A broker is ended by SIGKILL.
+    /// A broker is killed.
     BrokerKill(i32),
-    /// A broker is asked to end.
+    /// A broker gets SIGTERM.
     BrokerStop(i32),
-    /// A broker is stopped in its tracks.
+    /// A broker is suspended.
     BrokerFreeze(i32),
-    /// Calls fail with a retriable error, half of the time.
+    /// Half of the calls fail with a retriable error.
     Retriable,
-    /// Writes are kept and answered with a retriable error, half of the time.
+    /// Half of the writes succeed but return a retriable error.
     LostAnswers,
     /// Writes with records of one partition fail with a retriable error.
     StuckPartition,
-    /// Good records are refused by name, one in seven.
-    Refusals,
-    /// As that, without a name.
-    UnnamedRefusals,
-    /// Calls take half a second longer.
-    Slowness,
-    /// Calls do not return, for longer than the host waits.
+    /// One in seven good records is rejected by name.
+    Rejections,
+    /// One in seven good records is rejected without a name.
+    UnnamedRejections,
+    /// Calls are half a second slower.
+    SlowCalls,
+    /// Calls hang for longer than the host waits.
     Hang,
 }
 
-/// How a connector with faults runs.
+/// Settings of a connector with faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Way {
+pub(crate) struct ConnectorSettings {
     pub(crate) connector: &'static str,
-    /// Tasks in each host.
+    /// Number of tasks per host.
     pub(crate) tasks: usize,
     /// `thread` or `process`.
     pub(crate) isolation: &'static str,
     pub(crate) group_protocol: &'static str,
-    /// The group's members are static.
+    /// Whether the members of the group are static.
     pub(crate) is_static: bool,
 }
 
-impl Way {
+impl ConnectorSettings {
     fn draw(rng: &mut Rng, connector: &'static str) -> Self {
         let mut pick = |choices: &[&'static str]| choices[rng.usize(..choices.len())];
         let isolation = pick(&["thread", "process"]);
@@ -102,7 +102,7 @@ impl Way {
     }
 }
 
-impl fmt::Display for Way {
+impl fmt::Display for ConnectorSettings {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { connector, tasks, isolation, group_protocol, is_static } = self;
         let members = if *is_static { "static" } else { "dynamic" };
@@ -113,34 +113,35 @@ impl fmt::Display for Way {
     }
 }
 
-/// One thing that goes wrong for a while.
+/// A fault with its start and end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Episode {
-    /// Since the beginning.
+    /// Start, from the beginning of the test.
     pub(crate) from: Duration,
-    /// When it is made good again.
+    /// End, from the beginning of the test.
     pub(crate) to: Duration,
-    pub(crate) deed: Deed,
+    pub(crate) fault: Fault,
 }
 
-/// All that goes wrong with one target: never two things at a time.
+/// The faults of one target, which never overlap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Track {
     pub(crate) target: Target,
     pub(crate) episodes: Vec<Episode>,
 }
 
-/// A whole schedule.
+/// A whole plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) seed: u64,
     pub(crate) length: Duration,
-    pub(crate) ways: Vec<Way>,
+    pub(crate) connectors: Vec<ConnectorSettings>,
     pub(crate) tracks: Vec<Track>,
 }
 
 impl Plan {
-    /// As the environment says: `TIDEGATE_CHAOS_SEED`, else a new one, and `TIDEGATE_CHAOS_MINUTES`, else one.
+    /// A plan with the seed in `TIDEGATE_CHAOS_SEED`, by default a random one, and the duration in
+    /// `TIDEGATE_CHAOS_MINUTES`, by default one.
     pub(crate) fn from_environment() -> Self {
         let number = |name: &str| {
             let text = env::var(name).ok().filter(|text| !text.is_empty())?;
@@ -156,15 +157,16 @@ impl Plan {
         let mut tracks: Vec<Track> =
             (0..HOSTS).map(|host| track(&mut rng, length, Target::Host(host))).collect();
         tracks.push(track(&mut rng, length, Target::Broker));
-        for connector in SICK {
+        for connector in FAULTY {
             tracks.extend((0..HOSTS).map(|host| track(&mut rng, length, Target::Sink(connector, host))));
         }
-        let ways = SICK.into_iter().map(|connector| Way::draw(&mut rng, connector)).collect();
-        Self { seed, length, ways, tracks }
+        let connectors =
+            FAULTY.into_iter().map(|connector| ConnectorSettings::draw(&mut rng, connector)).collect();
+        Self { seed, length, connectors, tracks }
     }
 }
 
-/// A seed that is short enough to be typed.
+/// A random seed that is short enough to be typed.
 fn new_seed() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since.as_micros() as u64 % 1_000_000
@@ -172,30 +174,30 @@ fn new_seed() -> u64 {
 
 fn track(rng: &mut Rng, length: Duration, target: Target) -> Track {
     let mut episodes = Vec::new();
-    let mut from = PEACE;
+    let mut from = WARM_UP;
     if target == Target::Host(HOSTS - 1) {
-        let to = PEACE + seconds(rng, 1.0..4.0);
-        episodes.push(Episode { from: Duration::ZERO, to, deed: Deed::Absence });
+        let to = WARM_UP + seconds(rng, 1.0..4.0);
+        episodes.push(Episode { from: Duration::ZERO, to, fault: Fault::LateStart });
         from = to;
     }
     let mut deck = Vec::new();
     loop {
         from += pause(rng, target);
-        // Everything comes once before anything comes again.
+        // Each fault is used once before any is used again.
         if deck.is_empty() {
-            deck = deeds(rng, target);
+            deck = faults(rng, target);
             rng.shuffle(&mut deck);
         }
-        let Some(deed) = deck.pop() else { break };
-        let lasts = duration(rng, deed);
+        let Some(fault) = deck.pop() else { break };
+        let lasts = duration(rng, fault);
         let (cycle, within) = cycle(from);
-        let end = if matches!(target, Target::Sink(..)) { SINKS_ALONE } else { STORM };
-        let mut episode = Episode { from, to: from + lasts, deed };
+        let end = if matches!(target, Target::Sink(..)) { ONLY_SINK_FAULTS } else { ALL_FAULTS };
+        let mut episode = Episode { from, to: from + lasts, fault };
         if within + lasts > end {
-            episode = Episode { from: cycle + CYCLE, to: cycle + CYCLE + lasts, deed };
-            if target == LONELY {
-                let from = cycle + LONE_KILL;
-                episodes.push(Episode { from, to: from + Duration::from_secs(8), deed: Deed::Kill });
+            episode = Episode { from: cycle + CYCLE, to: cycle + CYCLE + lasts, fault };
+            if target == SINGLE_KILL_TARGET {
+                let from = cycle + SINGLE_KILL;
+                episodes.push(Episode { from, to: from + Duration::from_secs(8), fault: Fault::Kill });
             }
         }
         if episode.to > length {
@@ -208,45 +210,54 @@ fn track(rng: &mut Rng, length: Duration, target: Target) -> Track {
     Track { target, episodes }
 }
 
-/// The beginning of the cycle that a time is in, and how far it is in it.
+/// The start of the cycle at this time, and the time since then.
 fn cycle(time: Duration) -> (Duration, Duration) {
-    let since = time.saturating_sub(PEACE);
+    let since = time.saturating_sub(WARM_UP);
     let within = Duration::from_nanos((since.as_nanos() % CYCLE.as_nanos()) as u64);
-    (PEACE + since - within, within)
+    (WARM_UP + since - within, within)
 }
 
-fn deeds(rng: &mut Rng, target: Target) -> Vec<Deed> {
+fn faults(rng: &mut Rng, target: Target) -> Vec<Fault> {
     match target {
-        Target::Host(0) => vec![Deed::ShortFreeze, Deed::LongFreeze, Deed::Reopen],
+        Target::Host(0) => vec![Fault::ShortFreeze, Fault::LongFreeze, Fault::Reopen],
         Target::Host(1) => {
-            vec![Deed::Kill, Deed::Kill, Deed::Terminate, Deed::ShortFreeze, Deed::LongFreeze, Deed::Restart]
+            vec![
+                Fault::Kill,
+                Fault::Kill,
+                Fault::Terminate,
+                Fault::ShortFreeze,
+                Fault::LongFreeze,
+                Fault::Restart,
+            ]
         }
-        Target::Host(_) => vec![Deed::Terminate, Deed::Terminate, Deed::Kill, Deed::LongFreeze, Deed::Reopen],
+        Target::Host(_) => {
+            vec![Fault::Terminate, Fault::Terminate, Fault::Kill, Fault::LongFreeze, Fault::Reopen]
+        }
         Target::Broker => {
             let mut brokers = [1, 2, 3];
             rng.shuffle(&mut brokers);
             let [first, second, third] = brokers;
-            vec![Deed::BrokerKill(first), Deed::BrokerStop(second), Deed::BrokerFreeze(third)]
+            vec![Fault::BrokerKill(first), Fault::BrokerStop(second), Fault::BrokerFreeze(third)]
         }
         Target::Sink(_, host) => {
-            let mut deeds = vec![
-                Deed::Retriable,
-                Deed::LostAnswers,
-                Deed::StuckPartition,
-                Deed::Refusals,
-                Deed::UnnamedRefusals,
-                Deed::Slowness,
+            let mut faults = vec![
+                Fault::Retriable,
+                Fault::LostAnswers,
+                Fault::StuckPartition,
+                Fault::Rejections,
+                Fault::UnnamedRejections,
+                Fault::SlowCalls,
             ];
-            // What hangs for ever is left behind with its memory, and a connector may do that three times only.
+            // A hanging call is abandoned with its memory, and a connector fails for good after three abandoned calls.
             if host > 0 {
-                deeds.push(Deed::Hang);
+                faults.push(Fault::Hang);
             }
-            deeds
+            faults
         }
     }
 }
 
-/// How long a target is left in peace before its next episode.
+/// Time without faults before the next fault of a target.
 fn pause(rng: &mut Rng, target: Target) -> Duration {
     match target {
         Target::Host(0) => seconds(rng, 8.0..20.0),
@@ -256,15 +267,15 @@ fn pause(rng: &mut Rng, target: Target) -> Duration {
     }
 }
 
-fn duration(rng: &mut Rng, deed: Deed) -> Duration {
-    match deed {
-        Deed::Absence | Deed::Restart | Deed::Reopen => seconds(rng, 0.5..1.0),
-        Deed::Kill | Deed::Terminate => seconds(rng, 1.0..10.0),
-        Deed::ShortFreeze => seconds(rng, 0.5..4.0),
-        Deed::LongFreeze => seconds(rng, 8.0..14.0),
-        Deed::BrokerKill(_) | Deed::BrokerStop(_) => seconds(rng, 2.0..8.0),
-        Deed::BrokerFreeze(_) => seconds(rng, 1.0..10.0),
-        Deed::Hang => seconds(rng, 5.0..9.0),
+fn duration(rng: &mut Rng, fault: Fault) -> Duration {
+    match fault {
+        Fault::LateStart | Fault::Restart | Fault::Reopen => seconds(rng, 0.5..1.0),
+        Fault::Kill | Fault::Terminate => seconds(rng, 1.0..10.0),
+        Fault::ShortFreeze => seconds(rng, 0.5..4.0),
+        Fault::LongFreeze => seconds(rng, 8.0..14.0),
+        Fault::BrokerKill(_) | Fault::BrokerStop(_) => seconds(rng, 2.0..8.0),
+        Fault::BrokerFreeze(_) => seconds(rng, 1.0..10.0),
+        Fault::Hang => seconds(rng, 5.0..9.0),
         _ => seconds(rng, 2.0..8.0),
     }
 }
@@ -273,10 +284,10 @@ fn seconds(rng: &mut Rng, range: std::ops::Range<f64>) -> Duration {
     Duration::from_secs_f64(range.start + rng.f64() * (range.end - range.start))
 }
 
-impl fmt::Display for Deed {
+impl fmt::Display for Fault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
-            Self::Absence => "host added",
+            Self::LateStart => "host added",
             Self::Kill => "host killed (SIGKILL) and restarted",
             Self::Terminate => "host stopped (SIGTERM) and restarted",
             Self::ShortFreeze => "host frozen (SIGSTOP) for less than its session timeout",
@@ -289,9 +300,9 @@ impl fmt::Display for Deed {
             Self::Retriable => "sink: every other call fails, retriable",
             Self::LostAnswers => "sink: every other write succeeds but returns an error",
             Self::StuckPartition => "sink: writes with records of one partition fail, retriable",
-            Self::Refusals => "sink: one valid record in seven is rejected",
-            Self::UnnamedRefusals => "sink: the same, without naming the record",
-            Self::Slowness => "sink: calls take an additional 0.5 s",
+            Self::Rejections => "sink: one valid record in seven is rejected",
+            Self::UnnamedRejections => "sink: the same, without naming the record",
+            Self::SlowCalls => "sink: calls take an additional 0.5 s",
             Self::Hang => "sink: a call does not return",
         })
     }
@@ -304,7 +315,7 @@ mod tests {
     const LENGTH: Duration = Duration::from_secs(600);
 
     #[test]
-    fn a_seed_is_a_plan() {
+    fn the_same_seed_gives_the_same_plan() {
         assert_eq!(Plan::new(7, LENGTH), Plan::new(7, LENGTH));
         assert_ne!(Plan::new(7, LENGTH).tracks, Plan::new(8, LENGTH).tracks);
     }

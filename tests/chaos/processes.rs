@@ -1,8 +1,8 @@
-//! Processes as the system shows them: a host and its children, their memory, and signals for all of them.
+//! Process trees: pids, memory and signals of a host and its children.
 
 use std::{fs, process::Command};
 
-/// A process and everything below it.
+/// A process and its descendants.
 pub(crate) fn tree(pid: u32) -> Vec<u32> {
     let parents: Vec<(u32, u32)> = entries().filter_map(|pid| Some((pid, parent(pid)?))).collect();
     let mut tree = vec![pid];
@@ -14,12 +14,12 @@ pub(crate) fn tree(pid: u32) -> Vec<u32> {
     tree
 }
 
-/// Whether a process is there, and has not ended.
+/// Whether a process exists and is not a zombie.
 pub(crate) fn is_alive(pid: u32) -> bool {
     status(pid).is_some_and(|status| !field(&status, "State:").is_some_and(|state| state.starts_with('Z')))
 }
 
-/// The memory in use of a process and everything below it, in kilobytes; none where the system does not tell.
+/// The memory in use of a process and its descendants in kilobytes, if the system reports it.
 pub(crate) fn memory(pid: u32) -> Option<u64> {
     let of = |pid: u32| field(&status(pid)?, "VmRSS:")?.split_whitespace().next()?.parse::<u64>().ok();
     let own = of(pid)?;
@@ -29,7 +29,7 @@ pub(crate) fn memory(pid: u32) -> Option<u64> {
 /// Sends a signal, such as `STOP`, to processes that may have ended.
 pub(crate) fn signal(name: &str, pids: &[u32]) {
     let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
-    // The shell's own `kill` is there wherever a shell is.
+    // `kill` is a shell builtin, so no other tool is needed.
     let status = Command::new("sh").args(["-c", &format!("kill -{name} {} 2>&1", pids.join(" "))]).output();
     assert!(status.is_ok(), "a shell");
 }

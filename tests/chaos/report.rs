@@ -1,21 +1,21 @@
-//! The report: what was done, how often, and what came of it, as Markdown.
+//! The report, in Markdown: the faults, and their outcome.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use crate::{
-    director::Done,
-    host::{Past, TELLING},
+    executor::InjectedFault,
+    host::{COUNTED_TEXTS, Past},
     measure::{Growth, Takeover, Throughput},
-    oracle::{Broken, Verdict},
+    oracle::{CheckResult, Violation},
     plan::Plan,
     scene::SESSION,
 };
 
-/// All that the report tells.
+/// The data of the report.
 pub(crate) struct Report<'r> {
     pub(crate) plan: &'r Plan,
-    pub(crate) done: &'r [Done],
-    pub(crate) verdicts: &'r BTreeMap<&'static str, Verdict>,
+    pub(crate) injected: &'r [InjectedFault],
+    pub(crate) results: &'r BTreeMap<&'static str, CheckResult>,
     pub(crate) hosts: &'r [Past],
     pub(crate) takeovers: &'r [Takeover],
     pub(crate) throughput: Throughput,
@@ -28,29 +28,33 @@ impl Report<'_> {
         let mut text = String::new();
         let minutes = self.plan.length.as_secs_f64() / 60.0;
         let _infallible = writeln!(text, "Seed {}, {minutes} minutes.\n", self.plan.seed);
-        for way in &self.plan.ways {
-            let _infallible = writeln!(text, "- {way}");
+        for settings in &self.plan.connectors {
+            let _infallible = writeln!(text, "- {settings}");
         }
         text.push('\n');
         self.injected(&mut text);
         self.records(&mut text);
-        self.figures(&mut text);
+        self.measurements(&mut text);
         text
     }
 
     fn injected(&self, text: &mut String) {
-        let mut deeds: BTreeMap<_, (String, u32, i64)> = BTreeMap::new();
-        for done in self.done {
-            let name = done.deed.to_string();
-            // In the order of the deeds, with brokers taken together.
-            let order =
-                self.done.iter().filter(|other| other.deed.to_string() == name).map(|other| other.deed).min();
-            let (_, times, milliseconds) = deeds.entry(order).or_insert((name, 0, 0));
+        let mut faults: BTreeMap<_, (String, u32, i64)> = BTreeMap::new();
+        for injected in self.injected {
+            let name = injected.fault.to_string();
+            // In the order of the enum, with brokers counted together.
+            let order = self
+                .injected
+                .iter()
+                .filter(|other| other.fault.to_string() == name)
+                .map(|other| other.fault)
+                .min();
+            let (_, times, milliseconds) = faults.entry(order).or_insert((name, 0, 0));
             *times += 1;
-            *milliseconds += done.to_ms - done.from_ms;
+            *milliseconds += injected.to_ms - injected.from_ms;
         }
         text.push_str("| fault | count | total seconds |\n|---|---:|---:|\n");
-        for (name, times, milliseconds) in deeds.values() {
+        for (name, times, milliseconds) in faults.values() {
             let _infallible = writeln!(text, "| {name} | {times} | {} |", milliseconds / 1000);
         }
     }
@@ -60,31 +64,34 @@ impl Report<'_> {
             "\n| connector | records | in the sink | dead-lettered | in both | lost | out of order | duplicated | written again | \
              offset samples | samples past a missing record |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
         );
-        for (connector, verdict) in self.verdicts {
-            let Verdict { broken, records, in_sink, in_letters, in_both, repeated, samples } = verdict;
-            let count = |wanted: fn(&Broken) -> bool| broken.iter().filter(|broken| wanted(broken)).count();
+        for (connector, result) in self.results {
+            let CheckResult { violations, records, in_sink, in_dead_letters, in_both, repeated, samples } =
+                result;
+            let count = |wanted: fn(&Violation) -> bool| {
+                violations.iter().filter(|violations| wanted(violations)).count()
+            };
             let _infallible = writeln!(
                 text,
-                "| {connector} | {records} | {in_sink} | {in_letters} | {in_both} | {} | {} | {} | {repeated} | {samples} | {} |",
-                count(|broken| matches!(broken, Broken::Lost(_))),
-                count(|broken| matches!(broken, Broken::Reordered(_))),
-                count(|broken| matches!(broken, Broken::Doubled(_))),
-                count(|broken| matches!(broken, Broken::Uncovered(..))),
+                "| {connector} | {records} | {in_sink} | {in_dead_letters} | {in_both} | {} | {} | {} | {repeated} | {samples} | {} |",
+                count(|violations| matches!(violations, Violation::Lost(_))),
+                count(|violations| matches!(violations, Violation::Reordered(_))),
+                count(|violations| matches!(violations, Violation::Duplicated(_))),
+                count(|violations| matches!(violations, Violation::CommittedTooFar(..))),
             );
         }
     }
 
-    fn figures(&self, text: &mut String) {
+    fn measurements(&self, text: &mut String) {
         text.push_str("\n| | |\n|---|---:|\n");
         let mut row = |name: &str, value: String| {
             let _infallible = writeln!(text, "| {name} | {value} |");
         };
         let sum = |of: fn(&Past) -> usize| self.hosts.iter().map(of).sum::<usize>();
-        row("host processes", sum(|past| past.lives).to_string());
+        row("host processes", sum(|past| past.runs).to_string());
         row("stops that were cut short", sum(|past| past.cut_short).to_string());
-        row("connectors restarted manually", sum(|past| past.revived).to_string());
-        for (index, name) in TELLING.into_iter().enumerate() {
-            let times = self.hosts.iter().map(|past| past.told[index]).sum::<usize>();
+        row("connectors restarted manually", sum(|past| past.connector_restarts).to_string());
+        for (index, name) in COUNTED_TEXTS.into_iter().enumerate() {
+            let times = self.hosts.iter().map(|past| past.text_counts[index]).sum::<usize>();
             row(&format!("log lines with \"{name}\""), times.to_string());
         }
         let bar = SESSION + 5;
@@ -107,10 +114,10 @@ impl Report<'_> {
                 format!("{}, {}, {}", times.len(), seconds(middle), seconds(worst)),
             );
         }
-        let Throughput { in_peace, beside_the_sick } = self.throughput;
+        let Throughput { without_faults, with_sink_faults } = self.throughput;
         row(
-            "neighbour, records per second: without faults, next to failing sinks",
-            format!("{in_peace:.0}, {beside_the_sick:.0}"),
+            "healthy connector, records per second: without faults, with faults of other sinks",
+            format!("{without_faults:.0}, {with_sink_faults:.0}"),
         );
         let growth = self.growth.map_or("not known".to_owned(), |Growth { first, last }| {
             let percent = (last as f64 / first as f64 - 1.0) * 100.0;

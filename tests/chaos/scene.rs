@@ -1,4 +1,4 @@
-//! What the faults meet: a cluster of three brokers, three hosts with the same connectors, and what these write into.
+//! The system under test: three brokers, three hosts with the same connectors, and the ledgers that these write to.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,34 +12,34 @@ use tidegate_tests::{
 
 use crate::{
     host::Host,
-    plan::{Plan, Way},
+    plan::{ConnectorSettings, Plan},
 };
 
-/// Hosts in the group.
+/// Number of hosts.
 pub(crate) const HOSTS: usize = 3;
 /// The topic.
 pub(crate) const TOPIC: &str = "stream";
-/// Its partitions.
+/// Number of its partitions.
 pub(crate) const PARTITIONS: i32 = 6;
-/// Partitions of each topic of dead letters.
-pub(crate) const LETTER_PARTITIONS: i32 = 2;
-/// How long a host that says nothing is waited for by its group, in seconds.
+/// Number of partitions of each dead-letter topic.
+pub(crate) const DEAD_LETTER_PARTITIONS: i32 = 2;
+/// The session timeout in seconds.
 pub(crate) const SESSION: u64 = 6;
-/// Connectors whose sinks have faults: one that writes at least once, and one that writes exactly once.
-pub(crate) const SICK: [&str; 2] = ["append", EXACT];
-/// The one that writes exactly once.
+/// Connectors whose sinks have faults: one with at-least-once and one with exactly-once delivery.
+pub(crate) const FAULTY: [&str; 2] = ["append", EXACT];
+/// The connector with exactly-once delivery.
 pub(crate) const EXACT: &str = "exact";
-/// A connector beside them whose sink has no faults, and which takes every record as it is.
-pub(crate) const NEIGHBOUR: &str = "neighbour";
+/// A connector whose sink has no faults and accepts every record.
+pub(crate) const HEALTHY: &str = "healthy";
 /// All connectors.
-pub(crate) const CONNECTORS: [&str; 3] = [SICK[0], SICK[1], NEIGHBOUR];
+pub(crate) const CONNECTORS: [&str; 3] = [FAULTY[0], FAULTY[1], HEALTHY];
 
-/// Short waits, so that much happens.
+/// Short waits, so that many retries and restarts happen.
 const LIMITS: &str = "[errors.retry]\ninitial = \"50ms\"\nmax = \"500ms\"\n\
                       [restart]\ninitial = \"100ms\"\nmax = \"1s\"\nmax_restarts = 1000\n\
                       [limits]\ncall_timeout = \"2s\"\nshutdown = \"5s\"\n";
 
-/// Everything that runs.
+/// The running system.
 pub(crate) struct Scene {
     pub(crate) kafka: Kafka,
     hosts: Vec<Mutex<Host>>,
@@ -49,22 +49,25 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// Starts the cluster, and all hosts but the last; none, and said so, where there is no Java.
+    /// Starts the cluster and all hosts but the last; `None`, with a message, without Java.
     pub(crate) fn start(plan: &Plan, logs: &Path) -> Option<Self> {
         let kafka = Kafka::start(&Options { brokers: 3, ..Options::default() })?;
         kafka.create_topic(TOPIC, PARTITIONS, 3);
-        for connector in SICK {
-            kafka.create_topic(&dead_letters(connector), LETTER_PARTITIONS, 3);
+        for connector in FAULTY {
+            kafka.create_topic(&dead_letter_topic(connector), DEAD_LETTER_PARTITIONS, 3);
         }
         let shared = Home::new(&[]);
         let mut folders = Vec::new();
         let hosts = (0..HOSTS).map(|number| {
             let home = Home::new(&["ledger"]);
             folders.push(home.path(""));
-            for way in &plan.ways {
-                home.connector(way.connector, &sick(way, number, &ledger_path(&shared, way.connector)));
+            for settings in &plan.connectors {
+                home.connector(
+                    settings.connector,
+                    &beside_faulty(settings, number, &ledger_path(&shared, settings.connector)),
+                );
             }
-            home.connector(NEIGHBOUR, &neighbour(&ledger_path(&shared, NEIGHBOUR)));
+            home.connector(HEALTHY, &healthy_connector(&ledger_path(&shared, HEALTHY)));
             Mutex::new(Host::new(number, home, kafka.servers(), logs.to_owned()))
         });
         let hosts = hosts.collect();
@@ -73,17 +76,17 @@ impl Scene {
         Some(scene)
     }
 
-    /// A host, for one caller at a time.
+    /// Locks a host.
     pub(crate) fn host(&self, number: usize) -> MutexGuard<'_, Host> {
         self.hosts[number].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The file that says what goes wrong in a connector's sink in a host.
+    /// The fault file of a connector's sink in a host.
     pub(crate) fn fault_file(&self, connector: &str, number: usize) -> PathBuf {
         self.folders[number].join(format!("{connector}.faults"))
     }
 
-    /// What a connector has written.
+    /// The ledger of a connector.
     pub(crate) fn ledger(&self, connector: &str) -> Ledger {
         Ledger::of(ledger_path(&self.shared, connector))
     }
@@ -95,7 +98,7 @@ pub(crate) fn group(connector: &str) -> String {
 }
 
 /// The topic of a connector's dead letters.
-pub(crate) fn dead_letters(connector: &str) -> String {
+pub(crate) fn dead_letter_topic(connector: &str) -> String {
     format!("{connector}.dead")
 }
 
@@ -103,11 +106,11 @@ fn ledger_path(shared: &Home, connector: &str) -> PathBuf {
     shared.path(&format!("{connector}.db"))
 }
 
-fn sick(way: &Way, host: usize, ledger: &Path) -> String {
-    let Way { connector, tasks, isolation, group_protocol, is_static } = way;
+fn beside_faulty(settings: &ConnectorSettings, host: usize, ledger: &Path) -> String {
+    let ConnectorSettings { connector, tasks, isolation, group_protocol, is_static } = settings;
     let plugin = if *connector == EXACT { "ledger-exact" } else { "ledger-append" };
     let instance = if *is_static { format!("group_instance_id = \"host-{host}\"\n") } else { String::new() };
-    // Where the broker assigns, it also says how long a session lasts.
+    // With the protocol `consumer`, the broker sets the session timeout.
     let session = if *group_protocol == "consumer" { String::new() } else { session() };
     format!(
         "tasks = {tasks}\nisolation = \"{isolation}\"\n[source]\ntopics = [\"{TOPIC}\"]\nkey_format = \"string\"\n\
@@ -115,11 +118,11 @@ fn sick(way: &Way, host: usize, ledger: &Path) -> String {
          path = \"{}\"\nfail_file = \"@{connector}.faults\"\nreject_bad = true\n\
          [errors]\ntolerance = \"all\"\ndead_letter_topic = \"{}\"\nmax_rejected = 1000000\n{LIMITS}",
         ledger.display(),
-        dead_letters(connector)
+        dead_letter_topic(connector)
     )
 }
 
-fn neighbour(ledger: &Path) -> String {
+fn healthy_connector(ledger: &Path) -> String {
     format!(
         "tasks = 2\n[source]\ntopics = [\"{TOPIC}\"]\nkey_format = \"string\"\nvalue_format = \"bytes\"\n{}\
          [sink]\nplugin = \"ledger-append\"\n[sink.config]\npath = \"{}\"\n{LIMITS}",

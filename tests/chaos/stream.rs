@@ -1,4 +1,4 @@
-//! The stream: records with known content, sent all the time, with every acknowledgement looked at.
+//! Produces records with known content, and checks every acknowledgement.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -11,13 +11,13 @@ use tidegate_tests::kafka::{Kafka, flush, send};
 
 use crate::scene::TOPIC;
 
-/// Records in a second.
+/// Records per second.
 const RATE: u32 = 400;
 const TICK: Duration = Duration::from_millis(25);
-/// Keys, each with numbers of its own.
+/// Number of keys. Each key has its own sequence of numbers.
 const KEYS: usize = 97;
 
-/// Sends records until it is told to stop, and says how many it has sent. All of them are acknowledged then.
+/// Produces records until it is stopped. Returns their number, after all of them are acknowledged.
 pub(crate) fn run(kafka: &Kafka, seed: u64, stop: &AtomicBool) -> u64 {
     let producer = kafka.producer(&[("delivery.timeout.ms", "600000")]);
     let mut rng = Rng::with_seed(seed);
@@ -37,7 +37,7 @@ pub(crate) fn run(kafka: &Kafka, seed: u64, stop: &AtomicBool) -> u64 {
     sent
 }
 
-/// A record's value: one in two hundred is refused by the sinks, and as many cannot be decoded.
+/// The value of a record. One in two hundred is rejected by the sinks, and as many cannot be decoded.
 fn value(rng: &mut Rng, key: usize, number: u64) -> String {
     match rng.u32(..400) {
         0 | 1 => format!(r#"{{"key":"k{key}","number":{number},"bad":true}}"#),
@@ -46,12 +46,12 @@ fn value(rng: &mut Rng, key: usize, number: u64) -> String {
     }
 }
 
-/// Whether a record with this value has to be refused, by the decoder or by the sink.
+/// Whether the decoder or the sink must reject this value.
 pub(crate) fn is_bad(value: &[u8]) -> bool {
     !value.ends_with(br#""bad":false}"#)
 }
 
-/// A key's number in a value.
+/// The number in a value.
 pub(crate) fn number(value: &str) -> Option<u64> {
     let text = value.split_once("\"number\":").map(|(_, rest)| rest);
     let text = text.or_else(|| value.rsplit_once(' ').map(|(_, number)| number))?;

@@ -1,4 +1,5 @@
-//! A sink that does not come back for long: memory stays bounded, the membership lives, others do not notice.
+//! A sink that blocks for a long time: memory stays bounded, the consumer stays in its group, and other connectors are
+//! not affected.
 
 use std::{
     env, fs, thread,
@@ -8,21 +9,21 @@ use std::{
 use tidegate_tests::{Broker, Home, Ledger, Running, SinkFaults};
 
 const RECORDS: i64 = 20_000;
-/// Together five times what both connectors may hold.
+/// All records together are five times the memory budget of both connectors.
 const RECORD_BYTES: usize = 4_096;
 const MIB: u64 = 1 << 20;
 const LIMIT: u64 = 8 * MIB;
-/// Beside what is bounded: what the allocator keeps, tables, and threads that come to life.
+/// Memory that is not part of the budget: free memory of the allocator, tables, and thread stacks.
 const SLACK: u64 = 24 * MIB;
 
-/// How long the sink is blocked: several times what the group allows between two polls. Ten minutes by hand, with
-/// `TIDEGATE_BLOCKED_SECONDS=600`.
+/// How long the sink is blocked: several times max.poll.interval.ms. Set `TIDEGATE_BLOCKED_SECONDS=600` for a longer
+/// test.
 fn blocked() -> Duration {
     let seconds = env::var("TIDEGATE_BLOCKED_SECONDS").ok().and_then(|text| text.parse().ok());
     Duration::from_secs(seconds.unwrap_or(20))
 }
 
-/// Bytes of memory that the process holds.
+/// Resident memory of the process in bytes.
 fn resident(running: &Running) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", running.pid())).expect("a process");
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a size");
@@ -40,12 +41,12 @@ fn connector(home: &Home, name: &str, sink: &str) {
 }
 
 #[test]
-fn a_blocked_sink_costs_neither_memory_nor_membership_nor_neighbours() {
+fn a_blocked_sink_keeps_memory_bounded_stays_in_the_group_and_affects_no_other_connector() {
     let broker = Broker::start();
     broker.topic("events", 4);
     let home = Home::new(&["ledger", "discard-sink"]);
     let faults = home.path("faults");
-    SinkFaults { hang: true, ..SinkFaults::default() }.put(&faults);
+    SinkFaults { hang: true, ..SinkFaults::default() }.write_to(&faults);
     connector(
         &home,
         "blocked",
@@ -69,7 +70,7 @@ fn a_blocked_sink_costs_neither_memory_nor_membership_nor_neighbours() {
         thread::sleep(Duration::from_millis(100));
     }
     assert!(most < before + 2 * LIMIT + SLACK, "{} MiB, then {} MiB", before / MIB, most / MIB);
-    // More records come, and are seen to wait.
+    // Lag grows with new records.
     broker.produce((0..400).map(|id| ("events", id % 4, None, Some("{}".to_owned()))));
     let status =
         home.wait_for_status(&mut running, "blocked", |status| status["counts"]["lag"] == RECORDS + 400);
@@ -77,7 +78,7 @@ fn a_blocked_sink_costs_neither_memory_nor_membership_nor_neighbours() {
     home.wait_for_status(&mut running, "healthy", |status| status["counts"]["delivered"] == RECORDS + 400);
     assert!(ledger.offsets().is_empty());
 
-    SinkFaults::default().put(&faults);
+    SinkFaults::default().write_to(&faults);
     home.wait_for_status(&mut running, "blocked", |status| status["counts"]["committed"] == RECORDS + 400);
     let finished = running.terminate().expect_code(0);
     for name in ["blocked[0]", "healthy[0]"] {

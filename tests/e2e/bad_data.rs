@@ -1,4 +1,4 @@
-//! Records that cannot be read, and brokers and topics that are not there.
+//! Records that cannot be decoded, unreachable brokers, and missing topics.
 
 use tidegate_tests::{Broker, Home};
 
@@ -23,7 +23,7 @@ fn bad_events() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn what_cannot_be_read_is_named_and_stops_only_its_own_connector() {
+fn an_undecodable_record_is_reported_by_offset_and_fails_only_its_connector() {
     let broker = Broker::with_events(bad_events());
     let home = Home::new(&["misbehaving"]);
     let strict = home.recorder("strict", "", "");
@@ -43,7 +43,7 @@ fn what_cannot_be_read_is_named_and_stops_only_its_own_connector() {
 }
 
 #[test]
-fn what_cannot_be_read_is_skipped_where_the_file_says_so() {
+fn an_undecodable_record_is_dropped_with_tolerance_all() {
     let broker = Broker::with_events(bad_events());
     let home = Home::new(&["misbehaving"]);
     let recording = home.recorder("a", "", SKIP);
@@ -60,13 +60,13 @@ fn what_cannot_be_read_is_skipped_where_the_file_says_so() {
 }
 
 #[test]
-fn nothing_is_decoded_where_nobody_looks_at_values() {
+fn values_are_not_decoded_if_no_plugin_reads_them() {
     let broker = Broker::with_events(["this is no JSON", "{}"]);
     let home = Home::new(&["misbehaving"]);
     let source = "[source]\ntopics = [\"events\"]\n[restart]\npolicy = \"never\"\n";
     let sink = "[sink]\nplugin = \"raw\"\n[sink.config]\npath = ";
     home.connector("raw", &format!("{source}{sink}\"raw.txt\"\n"));
-    // A transform that does look makes the difference.
+    // With a transform that reads values, they are decoded.
     let looks = "[[transforms]]\nplugin = \"no-op\"\n";
     home.connector("looked-at", &format!("{source}{looks}{sink}\"looked-at.txt\"\n"));
     let finished = home.run_once(&broker).expect_code(3);
@@ -78,7 +78,7 @@ fn nothing_is_decoded_where_nobody_looks_at_values() {
 }
 
 #[test]
-fn a_record_of_twenty_megabytes_passes_unless_it_may_not() {
+fn a_record_of_twenty_megabytes_is_read_if_the_limits_allow_it() {
     let large = format!(r#"{{"text":"{}"}}"#, "x".repeat(20 << 20));
     let broker = Broker::with_events(["{}", large.as_str(), "{}"]);
     let home = Home::new(&["discard-sink"]);
@@ -106,7 +106,7 @@ fn a_record_of_twenty_megabytes_passes_unless_it_may_not() {
 }
 
 #[test]
-fn a_broker_that_is_down_is_said_once_and_waited_for() {
+fn an_unreachable_broker_is_logged_once_and_waited_for() {
     let broker = Broker::with_events(["{}"]);
     broker.set_reachable(false);
     let home = Home::new(&["misbehaving"]);
@@ -123,7 +123,7 @@ fn a_broker_that_is_down_is_said_once_and_waited_for() {
 }
 
 #[test]
-fn a_missing_topic_is_named_and_waited_for() {
+fn a_missing_topic_is_reported_by_name_and_waited_for() {
     let broker = Broker::with_events(["{}"]);
     let home = Home::new(&["misbehaving"]);
     let healthy = home.recorder("healthy", "", "");

@@ -1,4 +1,4 @@
-//! Only what is settled is committed: durable, or dropped on purpose.
+//! Only settled records are committed: those that are durable, filtered or dropped.
 
 use tidegate_tests::{Broker, Home, Recording};
 
@@ -6,7 +6,7 @@ const ONE_BY_ONE: &str = "[batch]\nmax_records = 1\n";
 const ALL_IN_ONE: &str = "[batch]\nmax_records = 10\nmax_wait = \"10s\"\n";
 const SKIP: &str = "[errors]\ntolerance = \"all\"\non_reject = \"drop\"\n";
 
-/// Ten events, of which these are bad.
+/// Ten events. Those with these offsets are bad.
 fn events(bad: &[i64]) -> Vec<String> {
     (0..10).map(|id| format!(r#"{{"id":{id},"bad":{}}}"#, bad.contains(&id))).collect()
 }
@@ -16,7 +16,7 @@ fn all_but(missing: &[i64]) -> Vec<i64> {
 }
 
 #[test]
-fn nothing_is_committed_past_a_failure_and_a_restart_goes_on_there() {
+fn nothing_is_committed_past_a_failure_and_a_restart_resumes_there() {
     let broker = Broker::with_events(events(&[6]));
     let home = Home::new(&["misbehaving"]);
     let recording = home.recorder("a", "how = \"fatal\"", ONE_BY_ONE);
@@ -34,26 +34,26 @@ fn nothing_is_committed_past_a_failure_and_a_restart_goes_on_there() {
 }
 
 #[test]
-fn a_refused_record_stops_the_task_and_is_named() {
+fn a_rejected_record_fails_the_task_and_is_reported_by_offset() {
     let broker = Broker::with_events(events(&[3]));
     let home = Home::new(&["misbehaving"]);
     let recording = home.recorder("a", "reject = true", ALL_IN_ONE);
     let finished = home.start(&broker).finish().expect_code(3);
     finished.expect_log("sink \"recorder\" rejected events-0 offset 3: offset 3 is bad");
-    // All or nothing: the batch has not been applied in part.
+    // The batch was not written in part.
     assert!(recording.offsets().is_empty());
     assert_eq!(broker.committed("connect-a", "events", 0), None);
 }
 
 #[test]
-fn a_refused_record_is_skipped_where_the_file_says_so() {
+fn a_rejected_record_is_dropped_with_tolerance_all() {
     let broker = Broker::with_events(events(&[3, 9]));
     let home = Home::new(&["misbehaving"]);
     let recording = home.recorder("a", "reject = true", &format!("{ALL_IN_ONE}{SKIP}"));
     let finished = home.run_once(&broker).expect_code(0);
     assert_eq!(recording.offsets(), all_but(&[3, 9]));
     let outcomes: Vec<String> = recording.writes().into_iter().map(|write| write.outcome).collect();
-    assert_eq!(outcomes, ["refused", "written"]);
+    assert_eq!(outcomes, ["rejected", "written"]);
     for offset in [3, 9] {
         let line = finished.expect_log(&format!("record skipped: offset {offset} is bad"));
         assert!(line.contains(&format!("topic=events partition=0 offset={offset}")), "{line}");
@@ -63,7 +63,7 @@ fn a_refused_record_is_skipped_where_the_file_says_so() {
 }
 
 #[test]
-fn records_that_a_sink_cannot_name_are_found() {
+fn a_rejected_record_is_found_by_bisection_if_the_sink_does_not_name_it() {
     let broker = Broker::with_events(events(&[2, 7, 8]));
     let home = Home::new(&["misbehaving"]);
     let recording = home.recorder("a", "how = \"rejected\"", &format!("{ALL_IN_ONE}{SKIP}"));
@@ -74,7 +74,7 @@ fn records_that_a_sink_cannot_name_are_found() {
     assert_eq!(broker.committed("connect-a", "events", 0), Some(10));
 }
 
-/// Every write begins with the first record that is not settled yet.
+/// Checks that every write begins with the first record that is not settled.
 fn assert_left_before_right(recording: &Recording, bad: &[i64]) {
     let mut next = 0;
     for write in recording.writes() {
@@ -91,7 +91,7 @@ fn assert_left_before_right(recording: &Recording, bad: &[i64]) {
 }
 
 #[test]
-fn too_many_refused_records_stop_the_task() {
+fn too_many_rejected_records_fail_the_task() {
     let broker = Broker::with_events(events(&[1, 2, 3, 4]));
     let home = Home::new(&["misbehaving"]);
     home.recorder("a", "reject = true", &format!("{ONE_BY_ONE}{SKIP}max_rejected = 2\n"));
@@ -102,7 +102,7 @@ fn too_many_refused_records_stop_the_task() {
 }
 
 #[test]
-fn what_may_pass_is_tried_again() {
+fn retriable_errors_are_retried() {
     let broker = Broker::with_events(events(&[5]));
     let home = Home::new(&["misbehaving"]);
     let retry = "[errors.retry]\ninitial = \"1ms\"\nmax = \"5ms\"\n";
@@ -116,7 +116,7 @@ fn what_may_pass_is_tried_again() {
 }
 
 #[test]
-fn retries_end() {
+fn retries_end_after_the_timeout() {
     let broker = Broker::with_events(events(&[5]));
     let home = Home::new(&["misbehaving"]);
     let retry = "[errors.retry]\ninitial = \"1ms\"\nmax = \"5ms\"\ntimeout = \"50ms\"\n";
@@ -128,7 +128,7 @@ fn retries_end() {
 }
 
 #[test]
-fn a_transform_s_refused_record_is_dropped_with_what_was_emitted_for_it() {
+fn a_record_rejected_by_a_transform_is_dropped_with_its_outputs() {
     let broker = Broker::with_events(events(&[0, 5]));
     let home = Home::new(&["misbehaving"]);
     let transform =
@@ -144,7 +144,7 @@ fn a_transform_s_refused_record_is_dropped_with_what_was_emitted_for_it() {
     assert_eq!(numbers(&finished.stdout), ["10", "8", "0", "2", "10"]);
 }
 
-/// Read, delivered, filtered, rejected, committed, of the only connector.
+/// The numbers of the only connector: read, delivered, filtered, rejected, committed.
 fn numbers(table: &str) -> Vec<&str> {
     table.lines().nth(1).expect("a line for the connector").split_whitespace().skip(1).take(5).collect()
 }

@@ -1,4 +1,4 @@
-//! Variables, flags and files: which one wins.
+//! Precedence of flags, environment variables and files.
 
 use tidegate_tests::{Broker, Finished, Home, Running};
 
@@ -11,7 +11,7 @@ fn run(home: &Home, variables: &[(&str, &str)], flags: &[&str]) -> Finished {
 }
 
 #[test]
-fn variables_fill_what_files_leave_open() {
+fn variables_supply_what_files_omit() {
     let broker = Broker::with_events(EVENTS);
     let home = Home::new(&["misbehaving"]);
     let plain = home.recorder("plain", "", "");
@@ -39,7 +39,7 @@ fn variables_fill_what_files_leave_open() {
 }
 
 #[test]
-fn flags_win_over_variables_and_variables_over_the_host_s_file() {
+fn flags_override_variables_and_variables_override_the_host_file() {
     let (broker, empty) = (Broker::with_events(EVENTS), Broker::with_events(["{}"]));
     let home = Home::new(&["misbehaving"]);
     let recording = home.recorder("a", "", "");
@@ -92,7 +92,7 @@ fn a_connector_that_names_its_brokers_keeps_them() {
 }
 
 #[test]
-fn placeholders_are_filled_in_and_a_variable_that_is_not_set_is_named() {
+fn placeholders_are_replaced_and_unset_variables_are_reported() {
     let broker = Broker::with_events(EVENTS);
     let home = Home::new(&["misbehaving"]);
     home.connector(

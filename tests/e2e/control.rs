@@ -8,36 +8,37 @@ struct Scene {
     broker: Broker,
     home: Home,
     running: Running,
-    told: Recording,
+    target: Recording,
     other: Recording,
 }
 
-/// Two connectors on one topic, with one record delivered; `told` is the one that is told things.
+/// Two connectors have delivered the only record of a topic. The tests send commands to `target`.
 fn scene() -> Scene {
     let broker = Broker::with_events([EVENT]);
     let home = Home::new(&["misbehaving"]);
-    let (told, other) = (home.recorder("told", "", ""), home.recorder("other", "", ""));
+    let (target, other) = (home.recorder("target", "", ""), home.recorder("other", "", ""));
     let mut running = home.start(&broker);
-    running
-        .wait_until("the first record", |_| (told.offsets() == [0] && other.offsets() == [0]).then_some(()));
-    Scene { broker, home, running, told, other }
+    running.wait_until("the first record", |_| {
+        (target.offsets() == [0] && other.offsets() == [0]).then_some(())
+    });
+    Scene { broker, home, running, target, other }
 }
 
 impl Scene {
-    fn tell(&self, command: &str) {
-        let finished = self.home.run(&[command, "told"]).expect_code(0);
-        assert_eq!(finished.stdout, "accepted for told\n");
+    fn send_command(&self, command: &str) {
+        let finished = self.home.run(&[command, "target"]).expect_code(0);
+        assert_eq!(finished.stdout, "accepted for target\n");
     }
 
     fn wait_for_state(&mut self, state: &str) {
-        self.home.wait_for_status(&mut self.running, "told", |status| status["state"] == state);
+        self.home.wait_for_status(&mut self.running, "target", |status| status["state"] == state);
     }
 
     fn count(&self, call: &str) -> usize {
-        self.told.names().iter().filter(|name| *name == call).count()
+        self.target.names().iter().filter(|name| *name == call).count()
     }
 
-    /// One more record, that the other connector has delivered when this returns.
+    /// Sends a record, and waits until the other connector has delivered it.
     fn send(&mut self) {
         let wanted = self.other.offsets().len() + 1;
         self.broker.send("events", [EVENT]);
@@ -47,19 +48,19 @@ impl Scene {
     }
 
     fn wait_for_offsets(&mut self, offsets: &[i64]) {
-        let told = self.told.clone();
-        self.running.wait_until("the records", |_| (told.offsets() == offsets).then_some(()));
+        let target = self.target.clone();
+        self.running.wait_until("the records", |_| (target.offsets() == offsets).then_some(()));
     }
 }
 
 #[test]
-fn a_paused_connector_stays_in_its_group_and_goes_on_where_it_was() {
+fn a_paused_connector_stays_in_its_group_and_resumes_at_its_offset() {
     let mut scene = scene();
-    scene.tell("pause");
+    scene.send_command("pause");
     scene.wait_for_state("PAUSED");
     scene.send();
-    assert_eq!(scene.told.offsets(), [0]);
-    scene.tell("resume");
+    assert_eq!(scene.target.offsets(), [0]);
+    scene.send_command("resume");
     scene.wait_for_offsets(&[0, 1]);
     assert_eq!(scene.count("open"), 1);
     assert_eq!(scene.count("claim"), 1);
@@ -69,35 +70,35 @@ fn a_paused_connector_stays_in_its_group_and_goes_on_where_it_was() {
 #[test]
 fn reopening_keeps_the_membership() {
     let mut scene = scene();
-    scene.tell("reopen");
-    let told = scene.told.clone();
-    let opened = || told.names().iter().filter(|name| *name == "open").count();
+    scene.send_command("reopen");
+    let target = scene.target.clone();
+    let opened = || target.names().iter().filter(|name| *name == "open").count();
     scene.running.wait_until("the second opening", |_| (opened() == 2).then_some(()));
     scene.send();
     scene.wait_for_offsets(&[0, 1]);
     let finished = scene.running.terminate().expect_code(0);
-    let names = scene.told.names();
+    let names = scene.target.names();
     let open = names.iter().rposition(|name| name == "open").expect("an opening");
     assert_eq!(names[open - 1..=open + 1], ["close", "open", "claim"], "{names:?}");
     assert!(!names.contains(&"release".to_owned()), "{names:?}");
     let subscribed =
-        finished.stderr.lines().filter(|line| line.contains("told[0]") && line.contains("Subscribed"));
+        finished.stderr.lines().filter(|line| line.contains("target[0]") && line.contains("Subscribed"));
     assert_eq!(subscribed.count(), 1);
 }
 
 #[test]
-fn a_stopped_connector_leaves_and_comes_back() {
+fn a_stopped_connector_leaves_its_group_and_can_be_resumed() {
     let mut scene = scene();
-    scene.tell("stop");
+    scene.send_command("stop");
     scene.wait_for_state("STOPPED");
-    assert_eq!(scene.told.names().last().map(String::as_str), Some("close"));
+    assert_eq!(scene.target.names().last().map(String::as_str), Some("close"));
     scene.send();
-    assert_eq!(scene.told.offsets(), [0]);
-    scene.tell("resume");
+    assert_eq!(scene.target.offsets(), [0]);
+    scene.send_command("resume");
     scene.wait_for_offsets(&[0, 1]);
-    scene.tell("restart");
-    let told = scene.told.clone();
-    let opened = || told.names().iter().filter(|name| *name == "open").count();
+    scene.send_command("restart");
+    let target = scene.target.clone();
+    let opened = || target.names().iter().filter(|name| *name == "open").count();
     scene.running.wait_until("the third opening", |_| (opened() == 3).then_some(()));
     scene.send();
     scene.wait_for_offsets(&[0, 1, 2]);
@@ -105,7 +106,7 @@ fn a_stopped_connector_leaves_and_comes_back() {
 }
 
 #[test]
-fn a_failed_connector_is_started_again_by_hand() {
+fn a_failed_connector_can_be_restarted() {
     let broker = Broker::with_events([r#"{"bad":true}"#]);
     let home = Home::new(&["misbehaving"]);
     let healthy = home.recorder("healthy", "", "");
@@ -120,7 +121,7 @@ fn a_failed_connector_is_started_again_by_hand() {
         .expect_log("connector \"sick\" has failed, so it cannot pause");
     assert_eq!(home.run(&["pause"]).expect_code(0).stdout, "accepted for healthy\n");
     assert_eq!(home.run(&["resume", "healthy"]).expect_code(0).stdout, "accepted for healthy\n");
-    let _told = home.run(&["restart", "sick"]).expect_code(0);
+    let _output = home.run(&["restart", "sick"]).expect_code(0);
     running.wait_until("the second opening", |_| {
         (sick.names().iter().filter(|name| *name == "open").count() == 2).then_some(())
     });
@@ -129,32 +130,32 @@ fn a_failed_connector_is_started_again_by_hand() {
 }
 
 #[test]
-fn a_failed_connector_that_is_stopped_has_stopped() {
+fn a_failed_connector_can_be_stopped() {
     let broker = Broker::with_events([r#"{"bad":true}"#]);
     let home = Home::new(&["misbehaving"]);
     let healthy = home.recorder("healthy", "", "");
     home.recorder("sick", "how = \"fatal\"", "");
     let mut running = home.start(&broker);
     home.wait_for_status(&mut running, "sick", |status| status["state"] == "FAILED");
-    let _told = home.run(&["stop", "sick"]).expect_code(0);
+    let _output = home.run(&["stop", "sick"]).expect_code(0);
     home.wait_for_status(&mut running, "sick", |status| status["state"] == "STOPPED");
     running.wait_until("the record", |_| (healthy.offsets() == [0]).then_some(()));
     let _finished = running.terminate().expect_code(0);
 }
 
 #[test]
-fn a_restarted_connector_that_was_paused_is_paused() {
+fn a_paused_connector_is_still_paused_after_a_restart() {
     let mut scene = scene();
-    scene.tell("pause");
+    scene.send_command("pause");
     scene.wait_for_state("PAUSED");
-    scene.tell("restart");
-    let told = scene.told.clone();
-    let opened = || told.names().iter().filter(|name| *name == "open").count();
+    scene.send_command("restart");
+    let target = scene.target.clone();
+    let opened = || target.names().iter().filter(|name| *name == "open").count();
     scene.running.wait_until("the second opening", |_| (opened() == 2).then_some(()));
     scene.wait_for_state("PAUSED");
     scene.send();
-    assert_eq!(scene.told.offsets(), [0]);
-    scene.tell("resume");
+    assert_eq!(scene.target.offsets(), [0]);
+    scene.send_command("resume");
     scene.wait_for_offsets(&[0, 1]);
     let _finished = scene.running.terminate().expect_code(0);
 }
@@ -179,18 +180,18 @@ fn a_task_without_partitions_is_unassigned() {
 fn lag_grows_while_a_connector_does_not_read() {
     let mut scene = scene();
     let lag = |scene: &mut Scene, wanted: u64| {
-        scene.home.wait_for_status(&mut scene.running, "told", |status| status["counts"]["lag"] == wanted);
+        scene.home.wait_for_status(&mut scene.running, "target", |status| status["counts"]["lag"] == wanted);
     };
     lag(&mut scene, 0);
-    scene.tell("pause");
+    scene.send_command("pause");
     scene.wait_for_state("PAUSED");
     scene.send();
     scene.send();
     lag(&mut scene, 2);
-    scene.tell("resume");
+    scene.send_command("resume");
     lag(&mut scene, 0);
     let metrics = scene.home.run(&["metrics"]).expect_code(0).stdout;
-    assert!(metrics.contains("tidegate_lag_records{connector=\"told\",task=\"0\"} 0"), "{metrics}");
+    assert!(metrics.contains("tidegate_lag_records{connector=\"target\",task=\"0\"} 0"), "{metrics}");
     let _finished = scene.running.terminate().expect_code(0);
 }
 
@@ -199,8 +200,8 @@ fn rotated_secrets_are_read_when_a_task_starts_again() {
     let broker = Broker::with_events([EVENT]);
     let home = Home::new(&["misbehaving"]);
     home.write("secret", "old-password");
-    let talkative = "[[transforms]]\nplugin = \"talkative\"\n[transforms.config]\npassword = \"${file:@secret}\"\nexpected = \"new-password\"\n";
-    let recording = home.recorder("a", "", talkative);
+    let leaks_secret = "[[transforms]]\nplugin = \"leaks-secret\"\n[transforms.config]\npassword = \"${file:@secret}\"\nexpected = \"new-password\"\n";
+    let recording = home.recorder("a", "", leaks_secret);
     let text = std::fs::read_to_string(home.path("connectors.d/a.toml")).expect("the file");
     home.write(
         "connectors.d/a.toml",
@@ -208,7 +209,7 @@ fn rotated_secrets_are_read_when_a_task_starts_again() {
     );
     let mut running = home.start(&broker);
     running.wait_for_log("wrong password");
-    // A file that somebody is editing does not matter, and neither does a secret that is gone for a moment.
+    // Neither an invalid file nor a missing secret affects a running connector.
     home.write("connectors.d/a.toml", "[source");
     std::fs::remove_file(home.path("secret")).expect("the secret");
     running.wait_for_log("keeping the previous values of placeholders");
@@ -229,16 +230,16 @@ fn the_table_shows_every_task_and_metrics_are_there() {
     let lines: Vec<&str> = table.lines().collect();
     assert!(lines[0].starts_with("connector") && lines[0].contains("state"), "{table}");
     assert!(lines[1].starts_with("other") && lines[1].contains("RUNNING"), "{table}");
-    assert!(lines[2].starts_with("told") && lines[2].contains("RUNNING"), "{table}");
+    assert!(lines[2].starts_with("target") && lines[2].contains("RUNNING"), "{table}");
     let _metrics = scene.home.run(&["metrics"]).expect_code(0);
     let _finished = scene.running.terminate().expect_code(0);
 }
 
 #[test]
-fn who_is_not_there_cannot_be_told_anything() {
+fn commands_for_unknown_connectors_or_without_a_host_fail() {
     let scene = scene();
-    let finished = scene.home.run(&["pause", "tolld"]).expect_code(1);
-    finished.expect_log("no connector \"tolld\"; there are: other, told");
+    let finished = scene.home.run(&["pause", "targte"]).expect_code(1);
+    finished.expect_log("no connector \"targte\"; there are: other, target");
     let _finished = scene.running.terminate().expect_code(0);
     let finished = scene.home.run(&["status"]).expect_code(1);
     finished.expect_log("no host is running with the state folder");

@@ -1,12 +1,12 @@
-//! `tidegate dead-letters`: what people do with letters.
+//! `tidegate dead-letters`: list, show and replay.
 
 use serde_json::Value as Json;
 use tidegate::kafka::producer::ProducerRecord;
 use tidegate_tests::{Broker, Finished, Home};
 
-use crate::dead_letters::LETTERS;
+use crate::dead_letters::DEAD_LETTERS;
 
-/// Three good events, one that is no JSON, two that are bad.
+/// Three good events, one that is not JSON, and two bad ones.
 const EVENTS: [&str; 6] = [
     r#"{"id":0}"#,
     "no JSON",
@@ -18,32 +18,32 @@ const EVENTS: [&str; 6] = [
 
 const CHECK: &str = "[[transforms]]\nplugin = \"failing\"\nname = \"check\"\nconfig.how = \"rejected\"\n";
 
-/// A broker and a home with a connector that has refused some of [`EVENTS`].
-fn refused() -> (Broker, Home) {
+/// A broker and a home with a connector that has dead-lettered some of [`EVENTS`].
+fn with_dead_letters() -> (Broker, Home) {
     let broker = Broker::with_events(EVENTS);
     let home = Home::new(&["misbehaving"]);
-    home.recorder("a", "", &format!("{LETTERS}{CHECK}"));
+    home.recorder("a", "", &format!("{DEAD_LETTERS}{CHECK}"));
     let _finished = home.run_once(&broker).expect_code(0);
     assert_eq!(broker.stored("dlq.events").len(), 3);
     (broker, home)
 }
 
-fn letters(broker: &Broker, home: &Home, arguments: &[&str]) -> Finished {
+fn run_dead_letters(broker: &Broker, home: &Home, arguments: &[&str]) -> Finished {
     let fixed = ["--bootstrap-servers", broker.servers(), "dead-letters"];
     home.run(&fixed.iter().chain(arguments).copied().collect::<Vec<_>>())
 }
 
 fn json(broker: &Broker, home: &Home, arguments: &[&str]) -> Json {
-    let finished = letters(broker, home, arguments).expect_code(0);
+    let finished = run_dead_letters(broker, home, arguments).expect_code(0);
     serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("{error}: {}", finished.stdout))
 }
 
 #[test]
-fn letters_are_counted_by_connector_stage_and_class() {
-    let (broker, home) = refused();
+fn list_counts_dead_letters_by_connector_stage_and_class() {
+    let (broker, home) = with_dead_letters();
     for connector in [None, Some("a")] {
         let arguments: Vec<&str> = ["list"].into_iter().chain(connector).collect();
-        let finished = letters(&broker, &home, &arguments).expect_code(0);
+        let finished = run_dead_letters(&broker, &home, &arguments).expect_code(0);
         let cells: Vec<Vec<&str>> =
             finished.stdout.lines().map(|line| line.split_whitespace().take(6).collect()).collect();
         assert_eq!(cells[0], ["topic", "connector", "stage", "class", "records", "replayed"]);
@@ -61,8 +61,8 @@ fn letters_are_counted_by_connector_stage_and_class() {
 }
 
 #[test]
-fn a_letter_is_shown_with_place_reason_and_content() {
-    let (broker, home) = refused();
+fn show_prints_origin_reason_and_content_of_a_dead_letter() {
+    let (broker, home) = with_dead_letters();
     broker.send_exactly([ProducerRecord {
         topic: "events",
         partition: Some(0),
@@ -72,7 +72,7 @@ fn a_letter_is_shown_with_place_reason_and_content() {
         headers: &[(b"trace", Some(b"abc")), (b"odd", Some(b"\xfe"))],
     }]);
     let _finished = home.run_once(&broker).expect_code(0);
-    let text = letters(&broker, &home, &["show", "a"]).expect_code(0).stdout;
+    let text = run_dead_letters(&broker, &home, &["show", "a"]).expect_code(0).stdout;
     assert_eq!(
         text.matches("\ndlq.events-").count() + usize::from(text.starts_with("dlq.events-")),
         4,
@@ -96,8 +96,10 @@ fn a_letter_is_shown_with_place_reason_and_content() {
     }
     let all = json(&broker, &home, &["show", "a", "--json", "--limit", "10"]);
     let offsets = |shown: &Json| -> Vec<i64> {
-        let letters = shown.as_array().expect("a list").iter();
-        letters.map(|letter| letter["from"]["offset"].as_i64().expect("an offset")).collect()
+        let run_dead_letters = shown.as_array().expect("a list").iter();
+        run_dead_letters
+            .map(|dead_letter| dead_letter["from"]["offset"].as_i64().expect("an offset"))
+            .collect()
     };
     assert_eq!(offsets(&all), [1, 2, 4, 6]);
     assert_eq!(offsets(&json(&broker, &home, &["show", "a", "--json", "--last", "1"])), [6]);
@@ -122,13 +124,13 @@ fn a_letter_is_shown_with_place_reason_and_content() {
 }
 
 #[test]
-fn what_was_refused_is_replayed_once_the_connector_is_mended() {
-    let (broker, home) = refused();
-    let dry = letters(&broker, &home, &["replay", "a", "--dry-run"]).expect_code(0).stdout;
+fn dead_letters_are_replayed_after_the_connector_is_fixed() {
+    let (broker, home) = with_dead_letters();
+    let dry = run_dead_letters(&broker, &home, &["replay", "a", "--dry-run"]).expect_code(0).stdout;
     assert!(dry.contains("(events-0 offset 2) would be sent to events"), "{dry}");
     assert!(dry.contains("would be replayed: 3 to events"), "{dry}");
     let only = ["replay", "a", "--filter", "stage=transform"];
-    let text = letters(&broker, &home, &only).expect_code(0).stdout;
+    let text = run_dead_letters(&broker, &home, &only).expect_code(0).stdout;
     assert!(text.contains("replayed: 2 to events; 1 skipped by the filter"), "{text}");
     let records = broker.stored("events");
     assert_eq!(records[6..].iter().map(|record| record.text()).collect::<Vec<_>>(), [EVENTS[2], EVENTS[4]]);
@@ -137,37 +139,37 @@ fn what_was_refused_is_replayed_once_the_connector_is_mended() {
         assert_eq!(headers, ["tidegate.replayed"]);
         assert_eq!(record.header("tidegate.replayed"), "1");
     }
-    // None of them again.
-    let text = letters(&broker, &home, &only).expect_code(0).stdout;
+    // Nothing is replayed twice.
+    let text = run_dead_letters(&broker, &home, &only).expect_code(0).stdout;
     assert!(text.contains("replayed: nothing; 2 already replayed; 1 skipped by the filter"), "{text}");
     let list = json(&broker, &home, &["list", "--json", "--filter", "stage=transform"]);
     assert_eq!((&list[0]["records"], &list[0]["replayed"]), (&2.into(), &2.into()));
 
-    // Still not mended: they come back, and say that they do.
+    // The connector is unchanged, so they are dead-lettered again.
     let _finished = home.run_once(&broker).expect_code(0);
     let again = json(&broker, &home, &["show", "a", "--json", "--last", "2"]);
-    for letter in again.as_array().expect("a list") {
-        assert_eq!((&letter["attempts"], &letter["headers"][0]["value"]), (&2.into(), &"1".into()));
+    for dead_letter in again.as_array().expect("a list") {
+        assert_eq!((&dead_letter["attempts"], &dead_letter["headers"][0]["value"]), (&2.into(), &"1".into()));
     }
-    // Mended: what is left of all letters is replayed, and written.
-    let recording = home.recorder("a", "", LETTERS);
-    let text = letters(&broker, &home, &["replay", "a"]).expect_code(0).stdout;
+    // With the fixed connector, the remaining dead letters are replayed and written.
+    let recording = home.recorder("a", "", DEAD_LETTERS);
+    let text = run_dead_letters(&broker, &home, &["replay", "a"]).expect_code(0).stdout;
     assert!(text.contains("replayed: 3 to events"), "{text}");
     assert_eq!(broker.stored("events").len(), 11);
-    let text = letters(&broker, &home, &["replay", "a"]).expect_code(0).stdout;
+    let text = run_dead_letters(&broker, &home, &["replay", "a"]).expect_code(0).stdout;
     assert!(text.ends_with("replayed: nothing\n"), "{text}");
     let _finished = home.run_once(&broker).expect_code(0);
     let mut ids: Vec<i64> =
         recording.written().iter().filter_map(|record| record.value["id"].as_i64()).collect();
     ids.sort_unstable();
     assert_eq!(ids, [0, 2, 3, 4, 5]);
-    // The text that is no JSON will never be any.
+    // The text that is not JSON is dead-lettered again.
     let last = json(&broker, &home, &["show", "a", "--json", "--last", "1"]);
     assert_eq!((&last[0]["value"], &last[0]["attempts"]), (&"no JSON".into(), &2.into()));
 }
 
 #[test]
-fn letters_of_several_partitions_go_back_to_them_or_elsewhere_by_key() {
+fn replay_writes_to_the_original_partitions_or_to_another_topic_by_key() {
     let broker = Broker::start();
     broker.topic("events", 3);
     broker.topic("dlq.events", 3);
@@ -177,9 +179,9 @@ fn letters_of_several_partitions_go_back_to_them_or_elsewhere_by_key() {
         values.iter().enumerate().map(|(id, value)| ("events", id as i32 % 3, Some("1"), Some(value))),
     );
     let home = Home::new(&["misbehaving"]);
-    home.recorder("a", "", &format!("{LETTERS}{CHECK}"));
+    home.recorder("a", "", &format!("{DEAD_LETTERS}{CHECK}"));
     let _finished = home.run_once(&broker).expect_code(0);
-    let text = letters(&broker, &home, &["replay", "a"]).expect_code(0).stdout;
+    let text = run_dead_letters(&broker, &home, &["replay", "a"]).expect_code(0).stdout;
     assert!(text.contains("replayed: 30 to events"), "{text}");
     for partition in 0..3 {
         let all = broker.stored("events");
@@ -188,12 +190,12 @@ fn letters_of_several_partitions_go_back_to_them_or_elsewhere_by_key() {
         assert_eq!(texts.len(), 20);
         assert_eq!(texts[..10], texts[10..]);
     }
-    // What was replayed stays replayed, wherever to.
-    let text = letters(&broker, &home, &["replay", "a", "--to", "other"]).expect_code(0).stdout;
+    // A replay to another topic counts as well.
+    let text = run_dead_letters(&broker, &home, &["replay", "a", "--to", "other"]).expect_code(0).stdout;
     assert!(text.contains("replayed: nothing"), "{text}");
     broker.send("events", [r#"{"bad":true}"#]);
     let _finished = home.run_once(&broker).expect_code(0);
-    let text = letters(&broker, &home, &["replay", "a", "--to", "other", "--filter", "offset!=5"])
+    let text = run_dead_letters(&broker, &home, &["replay", "a", "--to", "other", "--filter", "offset!=5"])
         .expect_code(0)
         .stdout;
     assert!(text.contains("31 to other"), "{text}");
@@ -201,8 +203,8 @@ fn letters_of_several_partitions_go_back_to_them_or_elsewhere_by_key() {
 }
 
 #[test]
-fn what_cannot_be_done_is_said() {
-    let (broker, home) = refused();
+fn impossible_requests_are_rejected_with_the_reason() {
+    let (broker, home) = with_dead_letters();
     home.connector(
         "plain",
         "source.topics = [\"events\"]\nsink.plugin = \"recorder\"\nsink.config.path = \"@x\"\n",
@@ -228,11 +230,11 @@ fn what_cannot_be_done_is_said() {
         ),
         (&["replay", "a", "--to", "dlq.events"], "--to is the dead-letter topic itself"),
     ] {
-        let finished = letters(&broker, &home, arguments).expect_code(1);
+        let finished = run_dead_letters(&broker, &home, arguments).expect_code(1);
         finished.expect_log(message);
     }
     let records = broker.stored("dlq.events");
-    let plain = letters(&broker, &home, &["replay", "--topic", "events"]).expect_code(0).stdout;
+    let plain = run_dead_letters(&broker, &home, &["replay", "--topic", "events"]).expect_code(0).stdout;
     assert!(
         plain.contains("replayed: nothing; 6 skipped because they are not dead-letter records"),
         "{plain}"

@@ -1,4 +1,4 @@
-//! Captured events arrive in files as they were captured, once.
+//! Captured events are written to files unchanged, and once.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,7 +21,7 @@ path = "@out/{topic}.jsonl"
 style = "record"
 "#;
 
-/// Values by topic and key, in order: what Kafka keeps in order. Values are texts, `null` for a tombstone.
+/// Values by topic and key, in order. Kafka keeps the order per key. A tombstone is the text `null`.
 type ByKey = BTreeMap<(String, String), Vec<String>>;
 
 fn by_key(records: impl IntoIterator<Item = Captured>) -> ByKey {
@@ -34,8 +34,8 @@ fn by_key(records: impl IntoIterator<Item = Captured>) -> ByKey {
     keys
 }
 
-/// Key and value of a line of style `record`, as their texts: those of the capture have no spaces either, and so every
-/// digit of every number is compared.
+/// Key and value of a line of style `record`, as text. The captured ones have no whitespace either, so all digits of
+/// numbers are compared.
 fn read_line(line: &str) -> Captured {
     let whole: Json = serde_json::from_str(line).expect("a line of JSON");
     let (before, value) =
@@ -66,7 +66,7 @@ fn files(home: &Home) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn files_equal_the_capture_and_a_replay_adds_nothing() {
+fn files_equal_the_captured_events_and_a_replay_adds_nothing() {
     let broker = Broker::start();
     broker.load(&captured_file(EVENTS), 4);
     let home = Home::new(&["file-sink"]);
@@ -84,7 +84,7 @@ fn files_equal_the_capture_and_a_replay_adds_nothing() {
     let cells: Vec<&str> = table.split_whitespace().take(6).collect();
     assert_eq!(cells, ["archive", "3883", "3883", "0", "0", "3883"]);
 
-    // The group starts over; the sink knows better.
+    // The group starts at the beginning, but the sink has stored offsets.
     let topics: BTreeSet<&str> = expected.keys().map(|(topic, _)| topic.as_str()).collect();
     broker.set_committed("connect-archive", &topics.into_iter().collect::<Vec<_>>(), 0);
     let _again = home.run_once(&broker).expect_code(0);
@@ -92,7 +92,7 @@ fn files_equal_the_capture_and_a_replay_adds_nothing() {
 }
 
 #[test]
-fn events_with_schema_arrive_as_the_rows_they_describe() {
+fn events_with_schemas_are_written_as_rows() {
     let broker = Broker::start();
     broker.load(&captured_file("shop-precise/json-schema.jsonl.gz"), 2);
     let home = Home::new(&["file-sink"]);
@@ -103,7 +103,7 @@ fn events_with_schema_arrive_as_the_rows_they_describe() {
     );
     let _finished = home.run_once(&broker).expect_code(0);
     let rows = files(&home).remove("products.jsonl").expect("a file of products");
-    // Decimals came as bytes and a scale; they leave as numbers with all their digits.
+    // Decimals are encoded as bytes and a scale, and are written as numbers with all digits.
     let first: Json = serde_json::from_str(rows.lines().next().expect("a row")).expect("JSON");
     let row = &first["row"];
     assert!(row["price"].is_number(), "{row}");

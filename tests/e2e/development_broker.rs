@@ -1,11 +1,11 @@
-//! The embedded broker, for other processes and inside a host.
+//! The embedded broker: `tidegate broker`, and in a host.
 
 use std::time::Instant;
 
 use tidegate_tests::{Home, Running, captured_file};
 
 #[test]
-fn a_broker_of_its_own_serves_a_host() {
+fn tidegate_broker_serves_a_host() {
     let capture = captured_file("shop-string/json.jsonl.gz");
     let home = Home::new(&["discard-sink"]);
     home.connector("count", "source.topics_regex = '^cdc\\.'\nsink.plugin = \"discard\"\n");
@@ -23,7 +23,7 @@ fn a_broker_of_its_own_serves_a_host() {
 }
 
 #[test]
-fn a_host_runs_on_a_broker_of_its_own() {
+fn a_host_runs_on_its_embedded_broker() {
     let home = Home::new(&["console-sink", "discard-sink"]);
     home.connector("show", "source.topics = [\"cdc.public.customers\"]\nsink.plugin = \"console\"\n");
     home.connector("count", "source.topics_regex = '^cdc\\.'\nsink.plugin = \"discard\"\n");
@@ -46,7 +46,7 @@ fn a_host_runs_on_a_broker_of_its_own() {
 }
 
 #[test]
-fn only_loopback_is_served() {
+fn the_embedded_broker_listens_on_loopback_only() {
     let home = Home::new(&[]);
     let finished = home.run(&["broker", "--listen", "0.0.0.0:0"]).expect_code(1);
     finished.expect_log("use 127.0.0.1");

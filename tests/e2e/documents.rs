@@ -1,4 +1,4 @@
-//! What the documents show is true: connector files, plugins, commands, the demo.
+//! Connector files, plugins and commands in the documents are valid, and the demo works.
 
 use std::{
     collections::BTreeMap,
@@ -7,11 +7,11 @@ use std::{
 };
 
 use openssl::{asn1::Asn1Time, hash::MessageDigest, pkey::PKey, rsa::Rsa, x509::X509};
-use tidegate_tests::{Home, Outside, Running, captured_file, root};
+use tidegate_tests::{ExternalProject, Home, Running, captured_file, root};
 
-use crate::outside::manifest;
+use crate::external_plugin::manifest;
 
-/// The fenced blocks of a Markdown file in this language: line of the fence, text.
+/// The code blocks of a Markdown file in this language, each with its line.
 fn blocks(markdown: &str, language: &str) -> Vec<(usize, String)> {
     let mut blocks = Vec::new();
     let mut open: Option<(usize, bool, String)> = None;
@@ -26,7 +26,7 @@ fn blocks(markdown: &str, language: &str) -> Vec<(usize, String)> {
     blocks.into_iter().map(|(number, _, text)| (number, text)).collect()
 }
 
-/// Every Markdown file that shows how to use Tidegate.
+/// All Markdown files for users.
 fn documents() -> BTreeMap<PathBuf, String> {
     let mut files = vec![root().join("README.md")];
     for entry in fs::read_dir(root().join("docs")).expect("a folder of documents") {
@@ -53,7 +53,7 @@ fn connector_files_in_the_documents_are_valid() {
         for (line, block) in blocks(&text, "toml") {
             let name = named(&block, "# ").filter(|path| path.starts_with("connectors.d/"));
             let Some(name) = name.and_then(|path| Path::new(path).file_stem()?.to_str()) else { continue };
-            // A plugin that the document itself shows how to write is not there.
+            // Plugins whose source the document shows are not installed.
             let home = Home::new(&SHIPPED);
             own_plugins(&text).iter().for_each(|library| home.add_library(library));
             home.connector(name, &with_files(&home, &block));
@@ -87,12 +87,12 @@ fn openssl_certificate(home: &Home) -> PathBuf {
     home.write("ca.pem", builder.build().to_pem().expect("PEM"))
 }
 
-/// The variables that a file asks for.
+/// The variables in the placeholders of a file.
 fn placeholders(text: &str) -> impl Iterator<Item = &str> {
     text.split("${env:").skip(1).filter_map(|rest| rest.split(['}', ':']).next())
 }
 
-/// The plugins whose source a document shows, built as projects of their own.
+/// Builds the plugins whose source a document shows.
 fn own_plugins(text: &str) -> Vec<PathBuf> {
     let sources = blocks(text, "rust").into_iter().map(|(_, block)| block);
     let sources =
@@ -105,13 +105,16 @@ fn own_plugins(text: &str) -> Vec<PathBuf> {
             let mut shown = blocks(text, "toml").into_iter().map(|(_, block)| block);
             let shown = shown.rfind(|block| block.contains(&format!("name = \"{name}\"")));
             let manifest = shown.map_or_else(|| manifest(&name), |shown| complete(&shown));
-            Outside::new(&format!("readme-{name}"), [("Cargo.toml", manifest), ("src/lib.rs", source)])
-                .library(&name)
+            ExternalProject::new(
+                &format!("readme-{name}"),
+                [("Cargo.toml", manifest), ("src/lib.rs", source)],
+            )
+            .library(&name)
         })
         .collect()
 }
 
-/// A manifest that a document shows, as a workspace of its own and with the SDK of this checkout.
+/// Completes a manifest from a document: its own workspace, and the SDK of this repository.
 fn complete(shown: &str) -> String {
     let line = |line: &str| match line.starts_with("tidegate-plugin") {
         true => "tidegate-plugin = { path = \"@root/plugins/sdk\" }\n".to_owned(),
@@ -179,7 +182,7 @@ fn commands_in_the_documents_exist() {
                 {
                     continue;
                 }
-                // With `--help` a command is checked, but not run.
+                // `--help` checks the command without running it.
                 let words: Vec<&str> = words.chain(["--help"]).collect();
                 let finished = home.run(&words);
                 assert_eq!(
@@ -197,7 +200,7 @@ fn commands_in_the_documents_exist() {
 }
 
 #[test]
-fn the_demo_s_connectors_print_the_changes_and_the_table() {
+fn the_demo_prints_the_changes_and_the_table() {
     let home = Home::new(&SHIPPED);
     let mut command = home.command();
     command.args(["run", "--embedded-kafka", "--once", "--connectors"]).arg(root().join("connectors.d"));
@@ -211,6 +214,6 @@ fn the_demo_s_connectors_print_the_changes_and_the_table() {
     assert_eq!(table[3], ["price-changes", "455", "207", "248", "0", "455"]);
     assert_eq!(finished.count_log("price changed: "), 207);
     let blocks = finished.stdout.matches("\nTable: customers\n").count();
-    // The tombstones behind the 25 deletes are no change events.
+    // The tombstones after the 25 deletes are not change events.
     assert_eq!(blocks, 384 - 25);
 }

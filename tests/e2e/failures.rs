@@ -1,4 +1,4 @@
-//! A plugin that fails or panics fails its own task, and nobody else.
+//! A plugin that fails or panics fails only its own task.
 
 use tidegate_tests::{Broker, Home};
 
@@ -10,7 +10,7 @@ fn failing(how: &str) -> String {
 }
 
 #[test]
-fn a_panic_fails_its_own_connector_and_is_told_with_its_place() {
+fn a_panic_fails_only_its_connector_and_is_logged_with_its_location() {
     let broker = Broker::with_events([GOOD, BAD]);
     let home = Home::new(&["misbehaving"]);
     let healthy = home.recorder("healthy", "", "");
@@ -38,10 +38,10 @@ fn a_panic_fails_its_own_connector_and_is_told_with_its_place() {
 }
 
 #[test]
-fn a_panicked_plugin_is_opened_afresh_by_the_restart_policy() {
+fn a_panicked_plugin_is_reopened_by_the_restart_policy() {
     let broker = Broker::with_events([GOOD, BAD, GOOD]);
     let home = Home::new(&["misbehaving"]);
-    // The gate's file is the sign that the panic has been seen.
+    // The gate file is created after the panic.
     let connector = |how: &str| {
         home.connector(
             "a",
@@ -63,7 +63,7 @@ fn a_panicked_plugin_is_opened_afresh_by_the_restart_policy() {
 }
 
 #[test]
-fn every_error_that_cannot_pass_ends_the_task_with_its_message() {
+fn every_error_that_is_not_retriable_fails_the_task_with_its_message() {
     let broker = Broker::with_events([BAD]);
     let home = Home::new(&["misbehaving"]);
     home.recorder("fatal", "how = \"fatal\"", "");
@@ -85,7 +85,7 @@ fn every_error_that_cannot_pass_ends_the_task_with_its_message() {
 }
 
 #[test]
-fn once_ends_with_3_if_any_connector_has_failed() {
+fn once_exits_with_3_if_any_connector_has_failed() {
     let broker = Broker::with_events([BAD]);
     let home = Home::new(&["misbehaving"]);
     let healthy = home.recorder("healthy", "", "");

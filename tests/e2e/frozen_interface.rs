@@ -5,17 +5,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tidegate_tests::{Broker, Home, Outside, root};
+use tidegate_tests::{Broker, ExternalProject, Home, root};
 
-/// Builds the plugin with the frozen sources, changed by `edit`, which gets path and text. `version` is that of the interface,
-/// `name` that of the plugin: cargo distinguishes builds in one target folder by these.
+/// Builds the plugin with the frozen sources, changed by `edit`, which gets path and text. Version of the interface and
+/// name of the plugin differ, so that cargo keeps the builds apart in the shared target folder.
 fn build(name: &str, version: &str, edit: impl Fn(&str, String) -> String) -> PathBuf {
     let named = |path: &str, text: String| match path {
         "abi/Cargo.toml" => text.replace("version = \"1.0.0\"", &format!("version = \"{version}\"")),
         "plugin/Cargo.toml" => text.replace("name = \"frozen\"", &format!("name = \"{name}\"")),
         _ => edit(path, text),
     };
-    Outside::copy(name, &root().join("tests/fixtures/frozen-v1"), named).library(name)
+    ExternalProject::copy(name, &root().join("tests/fixtures/frozen-v1"), named).library(name)
 }
 
 /// File, old text, new text.
@@ -106,7 +106,7 @@ fn plugins_of_a_newer_interface_are_loaded_and_run() {
 
 #[test]
 fn plugins_of_an_older_interface_are_loaded_and_run() {
-    // Without the optional fields at the end of vtables, modules and tables.
+    // Without the optional trailing fields of vtables, modules and tables.
     const OLDER: [Edit; 20] = [
         (
             "abi/src/raw/plugin.rs",

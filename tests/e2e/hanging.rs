@@ -4,14 +4,14 @@ use tidegate_tests::{Broker, Home};
 
 const BAD: &str = r#"{"bad":true}"#;
 const GOOD: &str = r#"{"bad":false}"#;
-const IMPATIENT: &str = "[limits]\ncall_timeout = \"1s\"\nshutdown = \"1s\"\n";
+const SHORT_TIMEOUTS: &str = "[limits]\ncall_timeout = \"1s\"\nshutdown = \"1s\"\n";
 
 #[test]
-fn a_hanging_sink_is_stalled_while_others_go_on_and_the_host_still_ends() {
+fn a_hanging_sink_is_stalled_while_others_run_and_the_host_still_stops() {
     let broker = Broker::with_events([BAD]);
     let home = Home::new(&["misbehaving"]);
     let healthy = home.recorder("healthy", "", "");
-    home.recorder("hangs", "how = \"hang-forever\"", IMPATIENT);
+    home.recorder("hangs", "how = \"hang-forever\"", SHORT_TIMEOUTS);
     let mut running = home.start(&broker);
     let status = home.wait_for_status(&mut running, "hangs", |status| status["state"] == "STALLED");
     let reason = status["tasks"][0]["reason"].as_str().expect("a reason");
@@ -21,7 +21,7 @@ fn a_hanging_sink_is_stalled_while_others_go_on_and_the_host_still_ends() {
     running.wait_until("the healthy connector's records", |_| (healthy.offsets() == [0, 1, 2]).then_some(()));
     running.signal("TERM");
     let finished = running.finish();
-    // 0 if the task had been given up by then, 1 if that cut its work short.
+    // 0 if the call had been abandoned before the signal, otherwise 1.
     assert!(matches!(finished.code, Some(0 | 1)), "{:?}\n{}", finished.code, finished.stderr);
     finished.expect_log("its thread was abandoned");
     assert_eq!(broker.committed("connect-hangs", "events", 0), None);
@@ -29,41 +29,41 @@ fn a_hanging_sink_is_stalled_while_others_go_on_and_the_host_still_ends() {
 }
 
 #[test]
-fn a_call_that_takes_too_long_is_asked_to_end() {
+fn a_call_beyond_its_timeout_is_asked_to_stop() {
     let broker = Broker::with_events([BAD]);
     let home = Home::new(&["misbehaving"]);
-    home.recorder("a", "how = \"hang\"", IMPATIENT);
+    home.recorder("a", "how = \"hang\"", SHORT_TIMEOUTS);
     let finished = home.start(&broker).finish().expect_code(3);
     finished.expect_log("interrupted by the host");
     assert_eq!(broker.committed("connect-a", "events", 0), None);
 }
 
 #[test]
-fn a_failure_is_told_although_a_plugin_cannot_be_dropped() {
+fn a_failure_is_reported_although_drop_hangs() {
     let broker = Broker::with_events([BAD]);
     let home = Home::new(&["misbehaving"]);
-    let stays = "[[transforms]]\nplugin = \"hostile-transform\"\n[transforms.config]\nat = \"drop\"\ndoes = \"hang-forever\"\n";
+    let stays = "[[transforms]]\nplugin = \"fault-transform\"\n[transforms.config]\nat = \"drop\"\nfault = \"hang-forever\"\n";
     let fails = "[[transforms]]\nplugin = \"failing\"\n[transforms.config]\nhow = \"fatal\"\n";
-    home.recorder("a", "", &format!("{IMPATIENT}{stays}{fails}"));
+    home.recorder("a", "", &format!("{SHORT_TIMEOUTS}{stays}{fails}"));
     let finished = home.start(&broker).finish().expect_code(3);
     let line = finished.expect_log("offset 0 failed on purpose");
     assert!(line.ends_with("; its thread was abandoned"), "{line}");
 }
 
 #[test]
-fn a_plugin_that_cannot_be_dropped_is_noticed_when_it_is_replaced() {
+fn a_plugin_that_hangs_in_drop_is_reported_when_it_is_reopened() {
     let broker = Broker::with_events([GOOD]);
     let home = Home::new(&["misbehaving"]);
     home.connector(
         "a",
         &format!(
-            "{IMPATIENT}[source]\ntopics = [\"events\"]\n[sink]\nplugin = \"hostile-sink\"\n[sink.config]\npath = \"@calls\"\n\
-             at = \"drop\"\ndoes = \"hang-forever\"\n[restart]\npolicy = \"never\"\n"
+            "{SHORT_TIMEOUTS}[source]\ntopics = [\"events\"]\n[sink]\nplugin = \"fault-sink\"\n[sink.config]\npath = \"@calls\"\n\
+             at = \"drop\"\nfault = \"hang-forever\"\n[restart]\npolicy = \"never\"\n"
         ),
     );
     let mut running = home.start(&broker);
     home.wait_for_status(&mut running, "a", |status| status["counts"]["committed"] == 1);
-    let _told = home.run(&["reopen", "a"]).expect_code(0);
+    let _output = home.run(&["reopen", "a"]).expect_code(0);
     let finished = running.finish().expect_code(3);
-    finished.expect_log("sink \"hostile-sink\" has not returned for ");
+    finished.expect_log("sink \"fault-sink\" has not returned for ");
 }

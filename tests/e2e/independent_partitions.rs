@@ -1,4 +1,4 @@
-//! Trouble with one partition, beside others that go on; positions that are gone from the log.
+//! A partition that cannot be written while others can, and positions that are not in the log any more.
 
 use std::{collections::BTreeMap, fs};
 
@@ -20,7 +20,7 @@ fn send(broker: &Broker, count: i32) {
     broker.produce((0..count).map(|index| ("events", index % 4, None, Some(format!(r#"{{"id":{index}}}"#)))));
 }
 
-/// Offsets by partition, in the order in which they were written.
+/// Written offsets by partition, in order.
 fn written(home: &Home) -> BTreeMap<i32, Vec<i64>> {
     let mut offsets = BTreeMap::<i32, Vec<i64>>::new();
     for line in fs::read_to_string(home.path("written")).unwrap_or_default().lines() {
@@ -39,7 +39,7 @@ fn wait_for(running: &mut Running, home: &Home, partition: i32, offsets: std::op
 }
 
 #[test]
-fn a_partition_that_cannot_be_written_holds_up_no_other() {
+fn a_partition_that_cannot_be_written_blocks_no_other_partition() {
     let broker = Broker::start();
     broker.topic("events", 4);
     send(&broker, 400);
@@ -52,7 +52,7 @@ fn a_partition_that_cannot_be_written_holds_up_no_other() {
     }
     let line = running.wait_for_log("partition paused");
     assert!(line.contains("events-2") && line.contains("unavailable"), "{line}");
-    // The others go on with what comes later, too.
+    // The other partitions also deliver later records.
     send(&broker, 400);
     for partition in [0, 1, 3] {
         wait_for(&mut running, &home, partition, 0..200);
@@ -108,7 +108,7 @@ fn when_no_partition_can_be_written_the_task_is_retrying_and_fails_in_time() {
 
     connector(&home, "", "\n[errors.retry]\ntimeout = \"300ms\"\n");
     let text = fs::read_to_string(home.path("connectors.d/a.toml")).expect("the file");
-    // The second [errors.retry] takes the place of the first.
+    // Replaces the first [errors.retry].
     home.write("connectors.d/a.toml", text.replacen(RETRY, "[restart]\npolicy = \"never\"\n", 1));
     home.write("broken", "1");
     send(&broker, 40);
@@ -117,7 +117,7 @@ fn when_no_partition_can_be_written_the_task_is_retrying_and_fails_in_time() {
 }
 
 #[test]
-fn a_position_that_is_gone_stops_the_task_or_starts_over_as_the_file_says() {
+fn a_lost_position_fails_the_task_or_is_reset_as_configured() {
     let first = Broker::start();
     first.topic("events", 4);
     send(&first, 400);
@@ -128,7 +128,7 @@ fn a_position_that_is_gone_stops_the_task_or_starts_over_as_the_file_says() {
     drop(first);
     fs::remove_file(home.path("written")).expect("what was written");
 
-    // Another broker: the topic was created anew, and the sink is beyond its end.
+    // With another broker the topic is a new one, and the sink's offset is beyond its end.
     let second = Broker::start();
     second.topic("events", 4);
     send(&second, 40);

@@ -1,12 +1,12 @@
-//! The plugin interface as authors meet it: what compiles, and what must not.
+//! The plugin interface: which code compiles and which must not.
 
 use std::collections::BTreeSet;
 
-use tidegate_tests::{Broker, Finding, Home, Outside, root};
+use tidegate_tests::{Broker, ExternalProject, Finding, Home, root};
 
 #[test]
-fn values_cross_as_values() {
-    let project = Outside::copy("no-json", &root().join("tests/fixtures/no-json"), |_, text| text);
+fn every_kind_of_value_crosses_the_plugin_boundary() {
+    let project = ExternalProject::copy("no-json", &root().join("tests/fixtures/no-json"), |_, text| text);
     let dependencies = project.dependencies("no-json");
     assert!(dependencies.iter().any(|name| name == "tidegate-abi"), "{dependencies:?}");
     let json: Vec<_> =
@@ -24,8 +24,8 @@ fn values_cross_as_values() {
     assert_eq!(values, [r#"{"address":{"city":"CUXHAVEN","street":"Kai 1"},"id":1}"#, r#"{"id":2}"#]);
 }
 
-/// The errors that the files expect, by the comments `//~ CODE` at the ends of lines, or `//~^ CODE` in the line below.
-/// `lifetime` stands for all errors of the borrow checker: which code it chooses differs from compiler to compiler.
+/// The errors that a file expects, given by comments `//~ CODE` at the end of the line or `//~^ CODE` in the next line.
+/// `lifetime` stands for all errors of the borrow checker, whose codes differ between compiler versions.
 fn expected(file: &str, text: &str) -> Vec<Finding> {
     let mark = |(line, text): (u64, &str)| {
         let (_, mark) = text.split_once("//~")?;
@@ -42,9 +42,9 @@ fn without_detail(finding: Finding) -> Finding {
 }
 
 #[test]
-fn what_must_not_compile_does_not() {
+fn code_that_violates_lifetimes_does_not_compile() {
     let folder = root().join("tests/fixtures/compile-fail");
-    let project = Outside::copy("compile-fail", &folder, |_, text| text);
+    let project = ExternalProject::copy("compile-fail", &folder, |_, text| text);
     let failure = project.build(&["--examples"]).expect_err("plugins that must not compile");
     let found: BTreeSet<Finding> = failure.findings.into_iter().map(without_detail).collect();
     let mut wanted = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! `isolation = "process"`: what happens to the process of a connector, and to nobody else.
+//! `isolation = "process"`: crashes and limits of a connector's process, which do not affect others.
 
 use std::{
     fs,
@@ -11,11 +11,11 @@ use tidegate_tests::{Broker, Home, Recorded, Recording, Running, captured_file, 
 
 const GOOD: &str = r#"{"bad":false}"#;
 const BAD: &str = r#"{"bad":true}"#;
-/// The group forgets a killed member soon, and the policy does not wait.
-const SOON: &str = "source.properties = { \"session.timeout.ms\" = 6000, \"heartbeat.interval.ms\" = 1000 }\n\
+/// A killed member is removed from its group soon, and the connector is restarted without delay.
+const RESTART_QUICKLY: &str = "source.properties = { \"session.timeout.ms\" = 6000, \"heartbeat.interval.ms\" = 1000 }\n\
                     restart.initial = \"10ms\"\nrestart.max = \"20ms\"\n";
 
-/// A connector in a process of its own that reads `events` into a recorder. `more` are further keys, then tables.
+/// A connector with process isolation that reads `events` into a recorder. `more` is added to its file.
 fn isolated(home: &Home, name: &str, more: &str) -> Recording {
     home.connector(
         name,
@@ -27,7 +27,7 @@ fn isolated(home: &Home, name: &str, more: &str) -> Recording {
     home.recording(name)
 }
 
-/// As [`isolated`], with a transform that does `what` at a bad record. It is not started again if it fails.
+/// Like [`isolated`], with the transform `crashing`, which does `what` at a bad record.
 fn crashing(home: &Home, name: &str, what: &str, more: &str) -> Recording {
     let transform = format!(
         "[[transforms]]\nplugin = \"crashing\"\nconfig = {{ what = \"{what}\", unless = \"@spared\" }}\n"
@@ -35,7 +35,7 @@ fn crashing(home: &Home, name: &str, what: &str, more: &str) -> Recording {
     isolated(home, name, &format!("{more}{transform}"))
 }
 
-const NEVER: &str = "restart.policy = \"never\"\n";
+const NO_RESTART: &str = "restart.policy = \"never\"\n";
 
 fn pid(status: &Json) -> u64 {
     status["pid"].as_u64().unwrap_or_else(|| panic!("a process in {status}"))
@@ -45,13 +45,13 @@ fn reason(status: &Json) -> String {
     status["tasks"][0]["reason"].as_str().expect("a reason").to_owned()
 }
 
-/// Waits until the connector runs in a process, and returns its number.
+/// Waits until the connector runs, and returns the pid of its process.
 fn running_pid(home: &Home, running: &mut Running, name: &str) -> u64 {
     let runs = |status: &Json| status["state"] == "RUNNING" && status["pid"].is_u64();
     pid(&home.wait_for_status(running, name, runs))
 }
 
-/// The same, once it is another process than `before`.
+/// Waits until the pid is another one than `before`.
 fn next_pid(home: &Home, running: &mut Running, name: &str, before: u64) -> u64 {
     let other = |status: &Json| status["pid"].as_u64().is_some_and(|pid| pid != before);
     pid(&home.wait_for_status(running, name, other))
@@ -62,14 +62,14 @@ fn signal(pid: u64, name: &str) {
     assert!(status.success(), "kill -{name} {pid}");
 }
 
-/// Whether a process is there, and is more than an entry that waits to be removed.
-fn lives(pid: u64) -> bool {
+/// Whether a process exists and is not a zombie.
+fn is_running(pid: u64) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
 }
 
 fn wait_for_end(pid: u64) {
-    wait_for(|| (!lives(pid)).then_some(())).unwrap_or_else(|error| panic!("process {pid}: {error}"));
+    wait_for(|| (!is_running(pid)).then_some(())).unwrap_or_else(|error| panic!("process {pid}: {error}"));
 }
 
 fn wait_for_offsets(running: &mut Running, recording: &Recording, wanted: impl IntoIterator<Item = i64>) {
@@ -122,7 +122,7 @@ config.path = "@{name}.calls"
 }
 
 #[test]
-fn it_obeys_the_commands_that_a_thread_obeys() {
+fn commands_work_for_processes_as_for_threads() {
     let broker = Broker::with_events([GOOD]);
     let home = Home::new(&["misbehaving"]);
     let recording = isolated(&home, "a", "tasks = 1\n");
@@ -130,62 +130,63 @@ fn it_obeys_the_commands_that_a_thread_obeys() {
     wait_for_offsets(&mut running, &recording, [0]);
     let first = running_pid(&home, &mut running, "a");
     assert_eq!(home.status()["connectors"][0]["isolation"], "process");
-    assert!(lives(first));
+    assert!(is_running(first));
 
-    let tell = |command: &str| drop(home.run(&[command, "a"]).expect_code(0));
-    tell("pause");
+    let send_command = |command: &str| drop(home.run(&[command, "a"]).expect_code(0));
+    send_command("pause");
     home.wait_for_status(&mut running, "a", |status| status["state"] == "PAUSED");
     broker.send("events", [GOOD]);
-    tell("reopen");
+    send_command("reopen");
     let opened = || recording.names().iter().filter(|name| *name == "open").count();
     running.wait_until("the second opening", |_| (opened() == 2).then_some(()));
     assert_eq!(recording.offsets(), [0]);
-    tell("resume");
+    send_command("resume");
     wait_for_offsets(&mut running, &recording, 0..2);
     assert_eq!(running_pid(&home, &mut running, "a"), first);
 
-    tell("restart");
+    send_command("restart");
     let second = next_pid(&home, &mut running, "a", first);
     broker.send("events", [GOOD]);
     wait_for_offsets(&mut running, &recording, 0..3);
     wait_for_end(first);
 
-    tell("stop");
+    send_command("stop");
     let stopped = home.wait_for_status(&mut running, "a", |status| status["state"] == "STOPPED");
     assert_eq!(stopped["pid"], Json::Null);
     wait_for_end(second);
     assert_eq!(recording.names().last().map(String::as_str), Some("close"));
-    tell("resume");
+    send_command("resume");
     let third = next_pid(&home, &mut running, "a", second);
     broker.send("events", [GOOD]);
     wait_for_offsets(&mut running, &recording, 0..4);
     let _finished = running.terminate().expect_code(0);
-    assert!(!lives(third));
+    assert!(!is_running(third));
     assert_eq!(broker.committed("connect-a", "events", 0), Some(4));
 }
 
 #[test]
-fn its_lines_and_measurements_are_those_of_the_host() {
+fn log_lines_and_metrics_of_a_process_appear_as_the_hosts() {
     let broker = Broker::with_events([GOOD]);
     let home = Home::new(&["misbehaving"]);
-    let transforms = "[[transforms]]\nplugin = \"talkative\"\nconfig.password = \"p\"\n\
+    let transforms = "[[transforms]]\nplugin = \"leaks-secret\"\nconfig.password = \"p\"\n\
                       [[transforms]]\nplugin = \"crashing\"\nconfig.what = \"print\"\n";
     let recording = isolated(&home, "a", transforms);
-    home.recorder("b", "", "[[transforms]]\nplugin = \"talkative\"\nconfig.password = \"p\"\n");
+    home.recorder("b", "", "[[transforms]]\nplugin = \"leaks-secret\"\nconfig.password = \"p\"\n");
     broker.send("events", [BAD]);
     let mut running = home.start_with(&broker, &["--log-format", "json"]);
     wait_for_offsets(&mut running, &recording, 0..2);
     let count = |name: &str| {
         let metrics = home.run(&["metrics"]).expect_code(0).stdout;
         let line = metrics.lines().find(|line| {
-            line.starts_with("tidegate_plugin_talks{") && line.contains(&format!("connector=\"{name}\""))
+            line.starts_with("tidegate_plugin_records_seen{")
+                && line.contains(&format!("connector=\"{name}\""))
         })?;
-        for label in ["task=\"0\"", "plugin=\"talkative\"", "tone=\"loud\""] {
+        for label in ["task=\"0\"", "plugin=\"leaks-secret\"", "kind=\"test\""] {
             assert!(line.contains(label), "{line}");
         }
-        let types = metrics.lines().filter(|line| line.starts_with("# TYPE tidegate_plugin_talks "));
+        let types = metrics.lines().filter(|line| line.starts_with("# TYPE tidegate_plugin_records_seen "));
         assert_eq!(types.count(), 1, "{metrics}");
-        assert!(metrics.contains(&format!("tidegate_plugin_patience_seconds_count{{connector=\"{name}\"")));
+        assert!(metrics.contains(&format!("tidegate_plugin_wait_seconds_count{{connector=\"{name}\"")));
         Some(line.rsplit_once(' ')?.1.to_owned())
     };
     running.wait_until("the count", |_| (count("a").as_deref() == Some("2")).then_some(()));
@@ -199,29 +200,29 @@ fn its_lines_and_measurements_are_those_of_the_host() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
         .collect();
-    let said = |connector: &str, message: &str| {
+    let line_of = |connector: &str, message: &str| {
         let found = lines.iter().find(|line| line["connector"] == connector && line["message"] == message);
         found.unwrap_or_else(|| panic!("{message} of {connector} is not in {}", finished.stderr)).clone()
     };
-    for message in ["said as information", "said as a warning", "said as an error"] {
-        let (process, thread) = (said("a", message), said("b", message));
+    for message in ["logged as information", "logged as a warning", "logged as an error"] {
+        let (process, thread) = (line_of("a", message), line_of("b", message));
         for field in ["level", "task", "target", "offset", "module"] {
             assert_eq!(process[field], thread[field], "{field} of {process}");
         }
     }
-    assert_eq!(said("a", "said as information")["quoted name"], "a \"b\"");
-    assert_eq!(finished.count_log("said for debugging"), 0);
-    assert_eq!(said("a", "printed by a plugin")["level"], "WARN");
+    assert_eq!(line_of("a", "logged as information")["quoted name"], "a \"b\"");
+    assert_eq!(finished.count_log("logged for debugging"), 0);
+    assert_eq!(line_of("a", "printed by a plugin")["level"], "WARN");
 }
 
 #[test]
-fn secrets_are_told_to_the_process_alone() {
+fn secrets_are_passed_only_to_the_connectors_own_process() {
     const SECRET: &str = "correct-horse-battery-staple";
     let broker = Broker::with_events([GOOD]);
     let home = Home::new(&["misbehaving"]);
     home.write("password", SECRET);
-    let talkative = "[[transforms]]\nplugin = \"talkative\"\nconfig.password = \"${file:@password}\"\n";
-    let recording = isolated(&home, "a", talkative);
+    let leaks_secret = "[[transforms]]\nplugin = \"leaks-secret\"\nconfig.password = \"${file:@password}\"\n";
+    let recording = isolated(&home, "a", leaks_secret);
     let mut running = home.start_with(&broker, &["--log-level", "trace"]);
     wait_for_offsets(&mut running, &recording, [0]);
     let pid = running_pid(&home, &mut running, "a");
@@ -235,17 +236,17 @@ fn secrets_are_told_to_the_process_alone() {
 }
 
 #[test]
-fn a_killed_process_is_replaced_and_nothing_is_lost() {
+fn a_killed_process_is_restarted_and_nothing_is_lost() {
     let broker = Broker::with_events([GOOD; 100]);
     let home = Home::new(&["misbehaving"]);
-    let offsets = format!("{SOON}sink.config.offsets = \"@offsets\"\nbatch.max_records = 10\n");
+    let offsets = format!("{RESTART_QUICKLY}sink.config.offsets = \"@offsets\"\nbatch.max_records = 10\n");
     let recording = isolated(&home, "a", &offsets);
     let mut running = home.start(&broker);
     let mut sent = 100;
     let mut before = 0;
     for _ in 0..2 {
         before = next_pid(&home, &mut running, "a", before);
-        // Between two records or in the middle of a batch: whatever it is, it is read again.
+        // The process is killed between two batches or during one.
         running.wait_until("some records", |_| (recording.offsets().len() > sent - 50).then_some(()));
         broker.send("events", [GOOD; 100]);
         sent += 100;
@@ -259,14 +260,14 @@ fn a_killed_process_is_replaced_and_nothing_is_lost() {
 }
 
 #[test]
-fn it_dies_with_its_host_and_minds_no_other_signal() {
+fn a_process_ends_with_its_host_and_ignores_other_signals() {
     let broker = Broker::with_events([GOOD]);
     let home = Home::new(&["misbehaving"]);
     let recording = isolated(&home, "a", "");
     let mut running = home.start(&broker);
     wait_for_offsets(&mut running, &recording, [0]);
     let pid = running_pid(&home, &mut running, "a");
-    // As a terminal or a service manager sends them to everybody.
+    // A terminal or a service manager sends these to all processes.
     for name in ["INT", "TERM", "HUP"] {
         signal(pid, name);
     }
@@ -281,19 +282,19 @@ fn it_dies_with_its_host_and_minds_no_other_signal() {
 }
 
 #[test]
-fn a_crash_stops_its_own_connector_alone() {
+fn a_crash_fails_only_its_own_connector() {
     let broker = Broker::with_events([BAD, GOOD]);
     let home = Home::new(&["misbehaving"]);
     let (thread, process) = (home.recorder("thread", "", ""), isolated(&home, "process", ""));
-    crashing(&home, "aborts", "abort", &format!("{SOON}{NEVER}"));
-    crashing(&home, "exits", "exit", NEVER);
-    crashing(&home, "hoards", "hoard", NEVER);
+    crashing(&home, "aborts", "abort", &format!("{RESTART_QUICKLY}{NO_RESTART}"));
+    crashing(&home, "exits", "exit", NO_RESTART);
+    crashing(&home, "hoards", "hoard", NO_RESTART);
     let mut running = home.start(&broker);
     for (name, expected) in [
         ("aborts", "its process crashed with signal 6 (SIGABRT), while task 0 was in transform \"crashing\""),
         (
             "exits",
-            "its process exited with code 7, while task 0 was in transform \"crashing\"; last lines of its stderr: goodbye, cruel world",
+            "its process exited with code 7, while task 0 was in transform \"crashing\"; last lines of its stderr: the last line before the exit",
         ),
         (
             "hoards",
@@ -309,9 +310,9 @@ fn a_crash_stops_its_own_connector_alone() {
     broker.send("events", [GOOD]);
     wait_for_offsets(&mut running, &thread, 0..3);
     wait_for_offsets(&mut running, &process, 0..3);
-    // What made it crash is gone.
+    // From here on it does not crash.
     home.write("spared", "");
-    let _told = home.run(&["resume", "aborts"]).expect_code(0);
+    let _output = home.run(&["resume", "aborts"]).expect_code(0);
     let aborts = home.recording("aborts");
     wait_for_offsets(&mut running, &aborts, 0..3);
     let _finished = running.terminate().expect_code(0);
@@ -321,7 +322,7 @@ fn a_crash_stops_its_own_connector_alone() {
 fn a_crash_counts_once_however_many_tasks_it_ends() {
     let broker = Broker::with_events([BAD]);
     let home = Home::new(&["misbehaving"]);
-    crashing(&home, "a", "abort", &format!("{SOON}tasks = 3\nrestart.max_restarts = 2\n"));
+    crashing(&home, "a", "abort", &format!("{RESTART_QUICKLY}tasks = 3\nrestart.max_restarts = 2\n"));
     let finished = home.start_with(&broker, &["--log-level", "debug"]).finish().expect_code(3);
     assert_eq!(finished.count_log("process started"), 3, "{}", finished.stderr);
     assert_eq!(finished.count_log("task failed: "), 6, "{}", finished.stderr);
@@ -329,16 +330,16 @@ fn a_crash_counts_once_however_many_tasks_it_ends() {
 }
 
 #[test]
-fn memory_beyond_the_limit_ends_it() {
+fn a_process_beyond_its_memory_limit_is_killed() {
     let broker = Broker::with_events([BAD]);
     let home = Home::new(&["misbehaving"]);
-    crashing(&home, "leaks", "leak", &format!("{NEVER}limits.memory = \"64 MiB\"\n"));
+    crashing(&home, "leaks", "leak", &format!("{NO_RESTART}limits.memory = \"64 MiB\"\n"));
     let finished = home.start(&broker).finish().expect_code(3);
     let line = finished.expect_log("leaks[0] task failed permanently: its process was killed: it uses ");
     assert!(line.contains(" MiB, more than limits.memory = 64 MiB allows"), "{line}");
 }
 
-/// Processor time of a process, in seconds.
+/// CPU time of a process in seconds.
 fn cpu_seconds(pid: u64) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("a process that runs");
     let (_, rest) = stat.rsplit_once(')').expect("a name");
@@ -348,7 +349,7 @@ fn cpu_seconds(pid: u64) -> f64 {
 }
 
 #[test]
-fn a_plugin_that_spins_gets_its_share_of_the_processors() {
+fn the_cpu_limit_applies_to_a_spinning_plugin() {
     let broker = Broker::with_events([BAD]);
     let home = Home::new(&["misbehaving"]);
     crashing(&home, "spins", "spin", "limits.cpu = 0.25\nlimits.shutdown = \"1s\"\n");
@@ -358,9 +359,9 @@ fn a_plugin_that_spins_gets_its_share_of_the_processors() {
     let (began, before) = (Instant::now(), cpu_seconds(pid));
     running.wait_until("another second", |_| (cpu_seconds(pid) > before + 1.0).then_some(()));
     let share = (cpu_seconds(pid) - before) / began.elapsed().as_secs_f64();
-    // Two threads spin: without a limit they would take two processors, or one where there is no other.
+    // Without a limit, the two spinning threads would use two CPUs, or the only one.
     assert!(share < 0.4, "{share} of a processor instead of 0.25");
-    // It is alive all the while, and in its group.
+    // The process was not restarted.
     assert_eq!(running_pid(&home, &mut running, "spins"), pid);
     let _finished = running.terminate();
     wait_for_end(pid);
@@ -374,9 +375,9 @@ fn a_hanging_call_ends_its_process_and_leaves_nothing_behind() {
     let home = Home::new(&["misbehaving"]);
     let impatient = "tasks = 2\nlimits.call_timeout = \"1s\"\nlimits.shutdown = \"5s\"\n\
                      sink.config.how = \"hang-forever\"\nsource.group_protocol = \"range\"\n";
-    isolated(&home, "hangs", &format!("{SOON}{impatient}"));
+    isolated(&home, "hangs", &format!("{RESTART_QUICKLY}{impatient}"));
     let mut running = home.start(&broker);
-    // As often as it would take three threads that are left behind.
+    // In threads, the connector would fail for good after three abandoned threads.
     let status = home
         .wait_for_status(&mut running, "hangs", |status| status["tasks"][0]["restarts"].as_u64() >= Some(3));
     for task in 0..2 {
@@ -384,7 +385,7 @@ fn a_hanging_call_ends_its_process_and_leaves_nothing_behind() {
         assert!(reason.starts_with("its process was killed: task "), "{reason}");
         assert!(reason.contains(": sink \"recorder\" has not returned for "), "{reason}");
     }
-    // The other task finished what it had.
+    // The other task has finished its batch.
     running.wait_until("the other partition's commit", |_| {
         (broker.committed("connect-hangs", "events", 1) == Some(1)).then_some(())
     });
@@ -395,10 +396,10 @@ fn a_hanging_call_ends_its_process_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_process_that_says_nothing_is_replaced() {
+fn a_process_without_heartbeats_is_restarted() {
     let broker = Broker::with_events([GOOD]);
     let home = Home::new(&["misbehaving"]);
-    let recording = isolated(&home, "a", SOON);
+    let recording = isolated(&home, "a", RESTART_QUICKLY);
     let mut running = home.start(&broker);
     let status = home.wait_for_status(&mut running, "a", |status| status["counts"]["committed"] == 1);
     let first = pid(&status);
@@ -411,7 +412,7 @@ fn a_process_that_says_nothing_is_replaced() {
 }
 
 #[test]
-fn a_host_that_stops_leaves_no_process_behind() {
+fn a_stopped_host_leaves_no_child_process() {
     let broker = Broker::with_events([BAD]);
     let home = Home::new(&["misbehaving"]);
     isolated(&home, "hangs", "sink.config.how = \"hang-forever\"\nlimits.shutdown = \"1s\"\n");

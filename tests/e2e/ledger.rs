@@ -1,4 +1,5 @@
-//! The ledgers that other tests rely on: doubles show in one, none are in the other, and faults come and go.
+//! The ledger fixtures: duplicates are visible in `ledger-append`, `ledger-exact` has none, and a file switches faults
+//! on and off.
 
 use tidegate_tests::{Broker, Home, Ledger, Running, SinkFaults};
 
@@ -23,7 +24,7 @@ fn wait_for_offsets(running: &mut Running, ledger: &Ledger, offsets: &[i64]) {
 }
 
 #[test]
-fn doubles_show_in_the_one_and_are_not_made_by_the_other() {
+fn duplicates_are_visible_in_ledger_append_and_absent_from_ledger_exact() {
     let broker = Broker::with_events(EVENTS);
     let home = Home::new(&["ledger"]);
     let (append, exact) = (ledger(&home, "ledger-append", ""), ledger(&home, "ledger-exact", ""));
@@ -40,21 +41,24 @@ fn doubles_show_in_the_one_and_are_not_made_by_the_other() {
     let _finished = home.run_once(&broker).expect_code(0);
     assert_eq!(append.offsets(), [0, 2, 3, 0, 2, 3]);
     assert_eq!(exact.offsets(), [0, 2, 3]);
-    let kept = exact.kept();
-    assert_eq!((kept.len(), kept[0].next_offset, kept[0].epoch), (1, Some(4), 2));
+    let stored_offsets = exact.stored_offsets();
+    assert_eq!(
+        (stored_offsets.len(), stored_offsets[0].next_offset, stored_offsets[0].epoch),
+        (1, Some(4), 2)
+    );
 }
 
 #[test]
-fn an_answer_that_is_lost_doubles_the_one_alone() {
+fn a_lost_response_causes_duplicates_only_without_exactly_once() {
     let broker = Broker::with_events(EVENTS);
     let home = Home::new(&["ledger"]);
     let faults = home.path("faults");
-    SinkFaults { lost_answers: 1.0, ..SinkFaults::default() }.put(&faults);
+    SinkFaults { lost_answers: 1.0, ..SinkFaults::default() }.write_to(&faults);
     let (append, exact) = (ledger(&home, "ledger-append", ""), ledger(&home, "ledger-exact", ""));
     let mut running = home.start(&broker);
     running.wait_until("doubles", |_| (append.last() >= 9 && exact.last() >= 3).then_some(()));
     running.wait_for_log("but the response is lost");
-    SinkFaults::default().put(&faults);
+    SinkFaults::default().write_to(&faults);
     home.wait_for_status(&mut running, "ledger-append", |status| status["counts"]["committed"] == 4);
     home.wait_for_status(&mut running, "ledger-exact", |status| status["counts"]["committed"] == 4);
     let _finished = running.terminate().expect_code(0);
@@ -63,34 +67,34 @@ fn an_answer_that_is_lost_doubles_the_one_alone() {
 }
 
 #[test]
-fn faults_come_and_go_with_their_file() {
+fn faults_are_switched_by_their_file() {
     let broker = Broker::with_events(["{}"]);
     let home = Home::new(&["ledger"]);
     let faults = home.path("faults");
     let ledger = ledger(&home, "ledger-append", "");
-    SinkFaults { retriable: 1.0, ..SinkFaults::default() }.put(&faults);
+    SinkFaults { retriable: 1.0, ..SinkFaults::default() }.write_to(&faults);
     let mut running = home.start(&broker);
     running.wait_for_log("is unavailable");
     assert!(ledger.offsets().is_empty());
 
-    SinkFaults { reject_every: Some(2), unnamed: true, ..SinkFaults::default() }.put(&faults);
+    SinkFaults { reject_every: Some(2), unnamed: true, ..SinkFaults::default() }.write_to(&faults);
     running.wait_for_log("record skipped: a record of the batch is invalid");
     broker.send("events", ["{}", "{}"]);
     wait_for_offsets(&mut running, &ledger, &[1]);
 
-    SinkFaults { hang: true, ..SinkFaults::default() }.put(&faults);
+    SinkFaults { hang: true, ..SinkFaults::default() }.write_to(&faults);
     broker.send("events", ["{}"]);
     running.wait_for_log("its thread was abandoned");
-    SinkFaults::default().put(&faults);
+    SinkFaults::default().write_to(&faults);
     home.wait_for_status(&mut running, "ledger-append", |status| status["counts"]["committed"] == 4);
     let _finished = running.terminate().expect_code(0);
-    // The thread that was left behind has woken up as well, and kept its batch.
+    // The abandoned thread has continued too, and may have written its batch.
     let offsets = ledger.offsets();
     assert!(offsets.iter().filter(|offset| **offset == 3).count() <= 2, "{offsets:?}");
 }
 
 #[test]
-fn a_claim_from_outside_fences() {
+fn a_claim_by_another_owner_fences() {
     let broker = Broker::with_events(["{}"]);
     let home = Home::new(&["ledger"]);
     let ledger = ledger(&home, "ledger-exact", "");
@@ -99,8 +103,8 @@ fn a_claim_from_outside_fences() {
     ledger.claim("events", 0);
     broker.send("events", ["{}"]);
     running.wait_for_log("events[0] was claimed by another task: epoch 1 is fenced by epoch 2");
-    // The restart claims it anew.
+    // The restarted task claims it again.
     wait_for_offsets(&mut running, &ledger, &[0, 1]);
-    assert_eq!(ledger.kept()[0].epoch, 3);
+    assert_eq!(ledger.stored_offsets()[0].epoch, 3);
     let _finished = running.terminate().expect_code(0);
 }

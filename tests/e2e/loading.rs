@@ -1,18 +1,18 @@
-//! Plugin libraries that cannot be used, and those that change while they are in use.
+//! Plugin libraries that cannot be used, and libraries that are overwritten while they are in use.
 
 use std::{env::consts::DLL_EXTENSION, fs};
 
 use tidegate_tests::{Broker, Home, Running, artifacts};
 
 #[test]
-fn libraries_that_cannot_be_used_are_told_and_skipped() {
+fn unusable_libraries_are_reported_and_skipped() {
     let broker = Broker::with_events(["{}"]);
     let home = Home::new(&["misbehaving", "no-entry", "crashes-on-load", "panics-in-schema"]);
     home.write(&format!("plugins/libtext.{DLL_EXTENSION}"), "this is no library");
     home.write(&format!("plugins/libempty.{DLL_EXTENSION}"), "");
     home.write("plugins/notes.txt", "not looked at");
     fs::create_dir(home.path("more")).expect("a folder");
-    // Another build of the same plugins: one byte more behind the end of the library.
+    // Another build of the same plugins: the library with an additional byte at the end.
     let mut bytes = fs::read(artifacts().library("misbehaving")).expect("a library");
     bytes.push(0);
     home.write(&format!("more/libother.{DLL_EXTENSION}"), bytes);
@@ -43,7 +43,7 @@ fn libraries_that_cannot_be_used_are_told_and_skipped() {
 }
 
 #[test]
-fn a_library_that_is_overwritten_while_it_runs_does_no_harm() {
+fn a_library_can_be_overwritten_while_it_is_in_use() {
     let broker = Broker::with_events(["{}"]);
     let home = Home::new(&[]);
     let library = home.path(&format!("plugins/libmisbehaving.{DLL_EXTENSION}"));
@@ -51,11 +51,11 @@ fn a_library_that_is_overwritten_while_it_runs_does_no_harm() {
     let recording = home.recorder("a", "", "[[transforms]]\nplugin = \"no-op\"\n");
     let mut running = home.start(&broker);
     running.wait_until("the first record", |_| (recording.offsets() == [0]).then_some(()));
-    // Truncated in place: a process that had mapped this very file would be killed by its next page fault.
+    // Truncates the file in place: the next page fault would kill a process that has mapped it.
     fs::write(&library, "gone").expect("a file that can be written");
     broker.send("events", ["{}"]);
     running.wait_until("the second record", |_| (recording.offsets() == [0, 1]).then_some(()));
-    let _told = home.run(&["restart", "a"]).expect_code(0);
+    let _output = home.run(&["restart", "a"]).expect_code(0);
     running.wait_until("the second opening", |_| {
         (recording.names().iter().filter(|name| *name == "open").count() == 2).then_some(())
     });
@@ -65,7 +65,7 @@ fn a_library_that_is_overwritten_while_it_runs_does_no_harm() {
 }
 
 #[test]
-fn plugins_describe_themselves() {
+fn plugins_lists_and_describes_plugins() {
     let home = Home::new(&["price-change", "console-sink"]);
     let list = home.run(&["plugins"]).expect_code(0).stdout;
     assert!(list.lines().any(|line| line.starts_with("price-change  transform")), "{list}");

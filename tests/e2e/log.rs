@@ -1,44 +1,44 @@
-//! Log lines: whose they are, and what must not be in them.
+//! Log lines: connector and task, secrets, and the summary of batches.
 
 use serde_json::Value as Json;
 use tidegate_tests::{Broker, Finished, Home, Running};
 
 const SECRET: &str = "correct-horse-battery-staple";
 
-/// A connector whose plugin gives its password away wherever it can.
-fn talkative(home: &Home, name: &str, password: &str, more: &str) {
+/// A connector whose plugin tries to leak its password.
+fn leaks_secret(home: &Home, name: &str, password: &str, more: &str) {
     home.recorder(
         name,
         "",
         &format!(
-            "[[transforms]]\nplugin = \"talkative\"\n[transforms.config]\npassword = \"{password}\"\n{more}"
+            "[[transforms]]\nplugin = \"leaks-secret\"\n[transforms.config]\npassword = \"{password}\"\n{more}"
         ),
     );
 }
 
 fn run(home: &Home, broker: &Broker, arguments: &[&str]) -> Finished {
     let mut command = home.command();
-    command.env("THE_PASSWORD", SECRET).env("TALKATIVE_PASSWORD", SECRET);
+    command.env("THE_PASSWORD", SECRET).env("LEAKS_SECRET_PASSWORD", SECRET);
     command.args(["--bootstrap-servers", broker.servers()]).args(arguments);
     Running::start(&mut command).finish()
 }
 
 #[test]
-fn resolved_secrets_are_nowhere() {
+fn resolved_secrets_are_not_in_any_output() {
     let broker = Broker::with_events(["{}"]);
     let home = Home::new(&["misbehaving"]);
     home.write("password", format!("{SECRET}\n"));
-    talkative(&home, "environment", "${env:THE_PASSWORD}", "");
-    talkative(&home, "file", "${file:@password}", "");
-    talkative(&home, "fails", "${env:THE_PASSWORD}", "fail = true\n");
-    home.recorder("by-default", "", "[[transforms]]\nplugin = \"talkative\"\n");
+    leaks_secret(&home, "environment", "${env:THE_PASSWORD}", "");
+    leaks_secret(&home, "file", "${file:@password}", "");
+    leaks_secret(&home, "fails", "${env:THE_PASSWORD}", "fail = true\n");
+    home.recorder("by-default", "", "[[transforms]]\nplugin = \"leaks-secret\"\n");
     let validated = run(&home, &broker, &["validate"]).expect_code(0);
     let finished = run(&home, &broker, &["--log-level", "trace", "run", "--once"]).expect_code(3);
     for output in [&finished.stdout, &finished.stderr, &validated.stdout, &validated.stderr] {
         assert!(!output.contains(SECRET), "{output}");
     }
     finished.expect_log("cannot log in with ***");
-    // It was there to be hidden.
+    // The plugin did log it.
     assert_eq!(finished.count_log("opened with ***"), 4, "{}", finished.stderr);
 }
 
@@ -46,7 +46,7 @@ fn resolved_secrets_are_nowhere() {
 fn json_lines_name_connector_and_task() {
     let broker = Broker::with_events(["{}"]);
     let home = Home::new(&["misbehaving"]);
-    talkative(&home, "a", "p", "");
+    leaks_secret(&home, "a", "p", "");
     let finished = run(&home, &broker, &["--log-format", "json", "run", "--once"]).expect_code(0);
     let lines: Vec<Json> = finished
         .stderr
@@ -59,37 +59,38 @@ fn json_lines_name_connector_and_task() {
         found.unwrap_or_else(|| panic!("{message} is not in {}", finished.stderr))
     };
     for message in
-        ["Subscribed to topics: [\"events\"]", "said as information", "Batch written to events: 1 records"]
+        ["Subscribed to topics: [\"events\"]", "logged as information", "Batch written to events: 1 records"]
     {
         let line = find(message);
         assert_eq!((&line["connector"], &line["task"]), (&Json::from("a"), &Json::from(0)), "{line}");
     }
-    let plugin = find("said as information");
+    let plugin = find("logged as information");
     assert_eq!(plugin["quoted name"], "a \"b\"");
     assert_eq!(plugin["offset"].to_string().trim_matches('"'), "0");
-    assert_eq!(find("said as a warning")["level"], "WARN");
-    assert_eq!(find("said as an error")["level"], "ERROR");
-    assert_eq!(finished.count_log("said for debugging"), 0);
+    assert_eq!(find("logged as a warning")["level"], "WARN");
+    assert_eq!(find("logged as an error")["level"], "ERROR");
+    assert_eq!(finished.count_log("logged for debugging"), 0);
 }
 
 #[test]
-fn what_a_plugin_prints_and_counts_is_kept_apart_from_the_log() {
+fn output_and_metrics_of_a_plugin_are_not_mixed_into_the_log() {
     let broker = Broker::with_events(["{}"]);
     let home = Home::new(&["misbehaving"]);
-    talkative(&home, "a", "p", "");
+    leaks_secret(&home, "a", "p", "");
     let recording = home.recording("a");
     let mut running = home.start_with(&broker, &["--log-level", "debug"]);
     running.wait_until("the record", |_| (recording.offsets() == [0]).then_some(()));
     assert!(running.stdout().contains("printed by a plugin: offset 0\n"), "{}", running.stdout());
     let metrics = home.run(&["metrics"]).expect_code(0).stdout;
-    let talks = metrics.lines().find(|line| line.starts_with("tidegate_plugin_talks{")).expect("a counter");
-    for label in ["connector=\"a\"", "task=\"0\"", "plugin=\"talkative\"", "tone=\"loud\""] {
-        assert!(talks.contains(label), "{talks}");
+    let counter =
+        metrics.lines().find(|line| line.starts_with("tidegate_plugin_records_seen{")).expect("a counter");
+    for label in ["connector=\"a\"", "task=\"0\"", "plugin=\"leaks-secret\"", "kind=\"test\""] {
+        assert!(counter.contains(label), "{counter}");
     }
-    assert!(talks.ends_with(" 1"), "{talks}");
+    assert!(counter.ends_with(" 1"), "{counter}");
     let finished = running.terminate().expect_code(0);
-    finished.expect_log("said for debugging");
-    assert_eq!(finished.count_log("said for tracing"), 0);
+    finished.expect_log("logged for debugging");
+    assert_eq!(finished.count_log("logged for tracing"), 0);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `--once` ends, whatever the topics of a connector are and become meanwhile.
+//! `--once` ends for all kinds of topics, even if they change while it runs.
 
 use tidegate_tests::{Broker, Finished, Home, Running};
 
@@ -19,7 +19,7 @@ fn lines(home: &Home, topic: &str) -> usize {
     std::fs::read_to_string(home.path(&format!("out/{topic}.jsonl"))).map_or(0, |text| text.lines().count())
 }
 
-/// The counts of the only connector: read, delivered, filtered, rejected, committed.
+/// The numbers of the only connector: read, delivered, filtered, rejected, committed.
 fn counts(finished: &Finished) -> Vec<String> {
     let line = finished.stdout.lines().nth(1).expect("a line for the connector");
     line.split_whitespace().skip(1).take(5).map(str::to_owned).collect()
@@ -40,7 +40,7 @@ fn shop() -> Broker {
 }
 
 #[test]
-fn everything_but_reserved_topics_is_read_by_a_pattern_that_matches_all() {
+fn a_pattern_that_matches_everything_reads_all_but_reserved_topics() {
     for isolation in ["", "isolation = \"process\"\n"] {
         let home = Home::new(&["file-sink"]);
         to_files(&home, "topics_regex = '^.*'", "");
@@ -51,7 +51,7 @@ fn everything_but_reserved_topics_is_read_by_a_pattern_that_matches_all() {
         assert_eq!(counts(&finished), ["4", "4", "0", "0", "4"]);
         assert_eq!((lines(&home, "cdc.public.orders"), lines(&home, "other")), (3, 1));
         assert_eq!((lines(&home, HEARTBEAT), lines(&home, "__consumer_offsets")), (0, 0));
-        // Kafka's own is not worth a warning, somebody's heartbeats are.
+        // There is no warning for Kafka's internal topics, but for other topics with this prefix.
         let log = finished.expect_log("topics that begin with __ are not read through topics_regex");
         assert!(log.contains(HEARTBEAT) && !log.contains("__consumer_offsets"), "{log}");
         assert!(log.contains("WARN"), "{log}");
@@ -59,7 +59,7 @@ fn everything_but_reserved_topics_is_read_by_a_pattern_that_matches_all() {
 }
 
 #[test]
-fn a_pattern_that_begins_with_two_underscores_reads_heartbeats_and_none_of_kafkas_own() {
+fn a_pattern_that_names_two_underscores_reads_heartbeats_but_no_internal_topics() {
     let home = Home::new(&["file-sink"]);
     to_files(&home, "topics_regex = '^__.*'", "");
     let finished = home.run_once(&shop()).expect_code(0);
@@ -68,7 +68,7 @@ fn a_pattern_that_begins_with_two_underscores_reads_heartbeats_and_none_of_kafka
 }
 
 #[test]
-fn topics_of_kafkas_own_are_read_when_they_are_named() {
+fn internal_topics_are_read_if_they_are_named() {
     let home = Home::new(&["file-sink"]);
     to_files(&home, &format!("topics = [\"__consumer_offsets\", \"{HEARTBEAT}\"]"), "");
     let _finished = home.run_once(&shop()).expect_code(0);
@@ -76,7 +76,7 @@ fn topics_of_kafkas_own_are_read_when_they_are_named() {
 }
 
 #[test]
-fn a_pattern_that_matches_nothing_or_only_reserved_topics_ends_at_once_and_says_so() {
+fn a_pattern_without_readable_topics_ends_at_once_with_a_warning() {
     for (pattern, tasks) in [("^nothing", 1), ("^.*heartbeat", 1), ("^__consumer", 2), ("^nothing$", 3)] {
         let home = Home::new(&["file-sink"]);
         to_files(&home, &format!("topics_regex = '{pattern}'"), "");
@@ -89,7 +89,7 @@ fn a_pattern_that_matches_nothing_or_only_reserved_topics_ends_at_once_and_says_
 }
 
 #[test]
-fn topics_without_records_have_nothing_to_wait_for() {
+fn empty_topics_do_not_keep_once_from_ending() {
     for (pattern, tasks) in [("^cdc[.]empty$", 1), (r"^cdc\.\w+$", 4)] {
         let home = Home::new(&["file-sink"]);
         to_files(&home, &format!("topics_regex = '{pattern}'"), "");
@@ -101,7 +101,7 @@ fn topics_without_records_have_nothing_to_wait_for() {
 }
 
 #[test]
-fn topics_that_come_and_go_while_it_runs_do_not_hold_it_up() {
+fn created_and_deleted_topics_do_not_keep_once_from_ending() {
     let broker = shop();
     broker.topic("cdc.goes", 2);
     broker.send("cdc.goes", ["1"]);
@@ -127,7 +127,7 @@ fn topics_that_come_and_go_while_it_runs_do_not_hold_it_up() {
 }
 
 #[test]
-fn a_named_topic_that_is_missing_is_a_warning_beside_those_that_are_there() {
+fn a_missing_topic_is_a_warning_and_existing_topics_are_read() {
     let home = Home::new(&["file-sink"]);
     to_files(&home, "topics = [\"cdc.public.orders\", \"mistyped\"]", "");
     let finished = home.run_once(&shop()).expect_code(0);

@@ -1,8 +1,8 @@
-//! What is known of the order of events goes on over restarts, wherever the sink keeps its offsets.
+//! The order state of a partition survives restarts, whether the sink or the group stores the offsets.
 
 use tidegate_tests::{Broker, Home};
 
-/// A change of a table without a key, at a place in PostgreSQL's log.
+/// A change event of a table without a key, with this position in PostgreSQL's log.
 fn event(id: u32, lsn: u64) -> String {
     format!(
         r#"{{"before":null,"after":{{"id":{id}}},"source":{{"connector":"postgresql","name":"cdc","ts_ms":1790000000000,"snapshot":"false","db":"depot","sequence":"[null,\"{lsn}\"]","schema":"public","table":"views","txId":{lsn},"lsn":{lsn}}},"op":"c","ts_ms":1790000000500}}"#
@@ -19,8 +19,8 @@ fn connector(home: &Home, isolation: &str, sink: &str, config: &str) {
     );
 }
 
-/// The first run reads two events. The next one, of another host, recognises both when they come again, and takes a lower
-/// position where nothing was for a new log.
+/// The first run reads two events. A second run, by another host, recognises both events when they are sent again, and
+/// treats a lower position without an event as the start of a new log.
 #[track_caller]
 fn goes_on(isolation: &str, sink: &str, config: &str) {
     let broker = Broker::with_events([event(1, 100), event(2, 200)]);
@@ -39,26 +39,26 @@ fn goes_on(isolation: &str, sink: &str, config: &str) {
     broker.send("events", [event(4, 250)]);
     let third = home.run_once(&broker).expect_code(0);
     let _line = third.expect_log("the event is none of those that were read there: its log began again");
-    // Positions of the new log are compared among themselves.
+    // Positions of the new log are compared with each other.
     broker.send("events", [event(5, 260)]);
     let fourth = home.run_once(&broker).expect_code(0);
     assert_eq!(fourth.count_log("log began again"), 0, "{}", fourth.stderr);
 }
 
 #[test]
-fn the_group_keeps_it_for_sinks_without_offsets_of_their_own() {
+fn commits_carry_the_order_state_for_sinks_without_offsets() {
     goes_on("thread", "console", "");
     goes_on("process", "console", "");
 }
 
 #[test]
-fn sinks_keep_it_with_their_own_offsets() {
+fn sinks_with_offsets_store_the_order_state_with_them() {
     goes_on("thread", "file", "path = \"@out/events.jsonl\"\nfsync = false");
     goes_on("process", "file", "path = \"@out/events.jsonl\"\nfsync = false");
 }
 
 #[test]
-fn offsets_that_somebody_sets_forget_it() {
+fn resetting_offsets_discards_the_order_state() {
     let broker = Broker::with_events([event(1, 100), event(2, 200)]);
     let home = Home::new(&["console-sink"]);
     connector(&home, "thread", "console", "");

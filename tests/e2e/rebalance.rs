@@ -6,7 +6,7 @@ use tidegate_tests::{Broker, Home, Ledger, Running, SinkFaults, wait_for};
 
 const PARTITIONS: i32 = 4;
 
-/// Every line of the shared file: partition and offset.
+/// Partition and offset of every line of the shared file.
 fn lines(shared: &Home) -> Vec<(i64, i64)> {
     let text = fs::read_to_string(shared.path("out/events.jsonl")).unwrap_or_default();
     let complete = text.rfind('\n').map_or("", |end| &text[..end]);
@@ -30,7 +30,7 @@ fn partitions(home: &Home, running: &mut Running, wanted: u64) {
 }
 
 #[test]
-fn nothing_is_lost_or_written_twice_while_hosts_come_and_go() {
+fn nothing_is_lost_or_duplicated_while_hosts_join_and_leave() {
     let broker = Broker::start();
     broker.topic("events", PARTITIONS as u32);
     let shared = Home::new(&[]);
@@ -52,7 +52,7 @@ fn nothing_is_lost_or_written_twice_while_hosts_come_and_go() {
     partitions(&hosts[0], &mut first, 4);
     send(&broker, 400);
     let mut second = hosts[1].start(&broker);
-    // Both have their share: a commit in the middle of a rebalance is refused, and its records are read again.
+    // Wait for the assignment: a commit during a rebalance is rejected, and its records are read again.
     partitions(&hosts[1], &mut second, 2);
     partitions(&hosts[0], &mut first, 2);
     send(&broker, 400);
@@ -73,7 +73,7 @@ fn nothing_is_lost_or_written_twice_while_hosts_come_and_go() {
     }
 }
 
-/// A connector that writes into the ledger of `shared`, whose faults are those of its own host.
+/// A connector that writes into the ledger of `shared`. Each host has its own faults.
 fn exact(home: &Home, shared: &Home) -> Ledger {
     let database = shared.path("exact.db");
     home.connector(
@@ -89,7 +89,7 @@ fn exact(home: &Home, shared: &Home) -> Ledger {
 }
 
 #[test]
-fn a_zombie_that_wakes_in_the_middle_of_a_write_is_fenced_and_recovers() {
+fn a_zombie_that_resumes_during_a_write_is_fenced_and_recovers() {
     let broker = Broker::with_events(["{}"]);
     let shared = Home::new(&[]);
     let (slow, quick) = (Home::new(&["ledger"]), Home::new(&["ledger"]));
@@ -98,7 +98,7 @@ fn a_zombie_that_wakes_in_the_middle_of_a_write_is_fenced_and_recovers() {
     let mut zombie = slow.start(&broker);
     zombie.wait_until("the first record", |_| (ledger.offsets() == [0]).then_some(()));
     let (faults, hanging) = (slow.path("faults"), slow.path("faults.hanging"));
-    SinkFaults { hang: true, ..SinkFaults::default() }.put(&faults);
+    SinkFaults { hang: true, ..SinkFaults::default() }.write_to(&faults);
     broker.send("events", ["{}", "{}"]);
     zombie.wait_until("a write that hangs", |_| hanging.exists().then_some(()));
     zombie.signal("STOP");
@@ -108,7 +108,7 @@ fn a_zombie_that_wakes_in_the_middle_of_a_write_is_fenced_and_recovers() {
     let pids: Vec<u32> = ledger.entries().iter().map(|entry| entry.pid).collect();
     assert!(pids[0] != pids[1] && pids[1] == pids[2], "{pids:?}");
 
-    SinkFaults::default().put(&faults);
+    SinkFaults::default().write_to(&faults);
     zombie.signal("CONT");
     zombie.wait_for_log("events[0] was claimed by another task: epoch 1 is fenced by epoch 2");
     broker.send("events", ["{}"]);

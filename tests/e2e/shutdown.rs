@@ -1,4 +1,4 @@
-//! How a host ends.
+//! How a host stops.
 
 use tidegate_tests::{Broker, Home};
 
@@ -7,12 +7,12 @@ fn events(count: u32) -> Vec<String> {
 }
 
 #[test]
-fn a_signal_delivers_what_is_in_flight_commits_and_closes() {
+fn on_a_signal_batches_in_flight_are_delivered_and_committed() {
     let broker = Broker::with_events(events(20));
     let home = Home::new(&["misbehaving"]);
     let recording = home.recorder("a", "gate = \"@gate\"", "[batch]\nmax_records = 5\n");
     let mut running = home.start(&broker);
-    // The first batch waits at the gate, more are behind it.
+    // The first batch waits for the gate file, and further batches wait for the first.
     home.wait_for_status(&mut running, "a", |status| status["counts"]["read"].as_u64() >= Some(10));
     running.signal("TERM");
     running.wait_for_log("stopping: delivering records in flight");
@@ -27,7 +27,7 @@ fn a_signal_delivers_what_is_in_flight_commits_and_closes() {
 }
 
 #[test]
-fn a_second_signal_ends_at_once() {
+fn a_second_signal_ends_the_host_at_once() {
     let broker = Broker::with_events(events(1));
     let home = Home::new(&["misbehaving"]);
     let recording = home.recorder("a", "how = \"hang-forever\"\ngate = \"@gate\"", "");
@@ -42,7 +42,7 @@ fn a_second_signal_ends_at_once() {
 }
 
 #[test]
-fn an_idle_host_ends_with_0() {
+fn an_idle_host_exits_with_0() {
     let broker = Broker::with_events(events(1));
     let home = Home::new(&["misbehaving"]);
     let recording = home.recorder("a", "", "");
@@ -53,7 +53,7 @@ fn an_idle_host_ends_with_0() {
 }
 
 #[test]
-fn a_plugin_that_cannot_close_holds_up_nobody() {
+fn a_plugin_that_hangs_in_close_delays_no_other_connector() {
     let broker = Broker::with_events(events(1));
     let home = Home::new(&["misbehaving"]);
     home.recorder("a", "fail_at_close = true", "");
@@ -62,7 +62,7 @@ fn a_plugin_that_cannot_close_holds_up_nobody() {
 }
 
 #[test]
-fn two_hosts_do_not_share_a_state_folder() {
+fn two_hosts_cannot_share_a_state_folder() {
     let broker = Broker::with_events(events(1));
     let home = Home::new(&["misbehaving"]);
     home.recorder("a", "", "");

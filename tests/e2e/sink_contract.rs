@@ -1,4 +1,4 @@
-//! What the host promises to sinks: positions, epochs, claims, order.
+//! The sink contract: positions, epochs, claims, order.
 
 use tidegate_tests::{Broker, Home};
 
@@ -7,7 +7,7 @@ fn numbered(count: u32) -> impl Iterator<Item = String> {
 }
 
 #[test]
-fn positions_run_past_what_was_filtered() {
+fn positions_include_filtered_records() {
     let broker = Broker::with_events(numbered(10));
     let home = Home::new(&["basics", "misbehaving"]);
     let filter = "[[transforms]]\nplugin = \"filter\"\n[[transforms.config.conditions]]\nfield = \"id\"\nmaximum = 3\n";
@@ -23,7 +23,7 @@ fn positions_run_past_what_was_filtered() {
 }
 
 #[test]
-fn a_sink_that_keeps_offsets_decides_where_to_start() {
+fn a_sink_with_offsets_decides_where_to_start() {
     let broker = Broker::with_events(numbered(5));
     let home = Home::new(&["misbehaving"]);
     let recording = home.recorder("a", "offsets = \"@offsets\"", "");
@@ -31,7 +31,7 @@ fn a_sink_that_keeps_offsets_decides_where_to_start() {
     assert_eq!(recording.offsets(), [0, 1, 2, 3, 4]);
     assert!(recording.writes().iter().all(|write| write.positions[0].epoch == 1));
 
-    // Neither a group that starts over nor one that ran ahead moves it.
+    // The sink's offset wins over a lower and over a higher committed offset.
     for committed in [0, 5] {
         broker.set_committed("connect-a", &["events"], committed);
         broker.send("events", [r#"{"id":"more"}"#]);
@@ -43,7 +43,7 @@ fn a_sink_that_keeps_offsets_decides_where_to_start() {
 }
 
 #[test]
-fn without_offsets_of_its_own_the_sink_starts_at_the_group_s() {
+fn a_sink_without_offsets_starts_at_the_committed_offsets() {
     let broker = Broker::with_events(numbered(4));
     broker.set_committed("connect-a", &["events"], 3);
     let home = Home::new(&["misbehaving"]);
@@ -53,7 +53,7 @@ fn without_offsets_of_its_own_the_sink_starts_at_the_group_s() {
 }
 
 #[test]
-fn every_call_comes_in_its_turn_and_partitions_stay_in_order() {
+fn calls_are_in_order_and_so_are_the_records_of_a_partition() {
     let broker = Broker::start();
     broker.topic("events", 3);
     let values: Vec<String> = numbered(300).collect();

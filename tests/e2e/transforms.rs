@@ -1,4 +1,4 @@
-//! Shipped transforms and the console, through the host.
+//! Shipped transforms and the console sink, in a host.
 
 use serde_json::json;
 use tidegate_tests::{Broker, Home, captured, captured_file};
@@ -7,7 +7,7 @@ const UPDATE: &str = r#"{"op":"u","before":{"customer_id":1,"email":"old@example
     "after":{"customer_id":1,"email":"new@example.com","first_name":"John"},"table":"customers","ts_ms":1234567890,"lsn":67890}"#;
 
 #[test]
-fn the_console_prints_the_block_that_people_know() {
+fn the_console_sink_prints_events_as_blocks_of_text() {
     let broker = Broker::with_events([UPDATE]);
     let home = Home::new(&["console-sink"]);
     home.connector("show", "source.topics = [\"events\"]\nsink.plugin = \"console\"\n");
@@ -37,7 +37,7 @@ After: {
 }
 
 #[test]
-fn every_price_change_of_the_capture_is_logged() {
+fn every_captured_price_change_is_logged() {
     let broker = Broker::start();
     broker.load(&captured_file("shop-string/json.jsonl.gz"), 1);
     let home = Home::new(&["price-change", "discard-sink"]);
@@ -69,7 +69,7 @@ fn every_price_change_of_the_capture_is_logged() {
 }
 
 #[test]
-fn transforms_run_in_order_and_only_where_they_are_wanted() {
+fn transforms_run_in_order_and_only_if_their_condition_holds() {
     let row =
         |id: u32, state: &str| json!({ "id": id, "state": state, "card": "4111111111111111", "note": "x" });
     let event = |op: &str, id: u32, state: &str| {

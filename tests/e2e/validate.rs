@@ -1,4 +1,4 @@
-//! Every kind of bad input, in several files at once: what is said, and that others go on.
+//! Every kind of invalid input, in several files at once: the errors, and that other connectors run.
 
 use std::{
     collections::BTreeSet,
@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value as Json;
 use tidegate_tests::{Broker, Home, root};
 
-/// Files and what is wrong with them, line by line, as `validate` prints it.
+/// Invalid files, and the errors that `validate` prints.
 const BAD: [(&str, &str, &[&str]); 12] = [
     (
         "both",
@@ -29,7 +29,7 @@ const BAD: [(&str, &str, &[&str]); 12] = [
         "no-plugin",
         "[source]\ntopics = [\"a\"]\n[sink]\n",
         &[
-            ":3:2: sink.plugin: is missing: add plugin = \"...\": sink plugins found: console, hostile-sink, independent, raw, recorder",
+            ":3:2: sink.plugin: is missing: add plugin = \"...\": sink plugins found: console, fault-sink, independent, raw, recorder",
         ],
     ),
     (
@@ -73,14 +73,14 @@ const BAD: [(&str, &str, &[&str]); 12] = [
         "unknown-plugin",
         "[source]\ntopics = [\"a\"]\n[sink]\nplugin = \"consol\"\n",
         &[
-            ":4:1: sink.plugin: unknown plugin \"consol\": did you mean \"console\"? sink plugins found: console, hostile-sink, independent, raw, recorder",
+            ":4:1: sink.plugin: unknown plugin \"consol\": did you mean \"console\"? sink plugins found: console, fault-sink, independent, raw, recorder",
         ],
     ),
     (
         "wrong-kind",
         "[source]\ntopics = [\"a\"]\n[sink]\nplugin = \"price-change\"\n",
         &[
-            ":4:1: sink.plugin: \"price-change\" is a transform, not a sink: sink plugins found: console, hostile-sink, independent, raw, recorder",
+            ":4:1: sink.plugin: \"price-change\" is a transform, not a sink: sink plugins found: console, fault-sink, independent, raw, recorder",
         ],
     ),
     (
@@ -103,7 +103,7 @@ fn home_with_bad_files() -> (Home, Vec<String>) {
 }
 
 #[test]
-fn every_error_of_every_file_is_told_at_once() {
+fn all_errors_of_all_files_are_reported_at_once() {
     let (home, mut expected) = home_with_bad_files();
     home.connector("fine", FINE);
     home.connector("twice", FINE);
@@ -135,7 +135,7 @@ fn bad_files_do_not_stop_the_others() {
 }
 
 #[test]
-fn properties_that_librdkafka_does_not_know_are_told_offline() {
+fn unknown_librdkafka_properties_are_reported_offline() {
     let home = Home::new(&["discard-sink"]);
     let source = "source.topics = [\"t\"]\nsink.plugin = \"discard\"\n[source.properties]\n";
     home.connector("unknown", &format!("{source}\"grup.id\" = \"x\"\n"));
@@ -382,7 +382,7 @@ fn the_schema_accepts_real_files_and_rejects_wrong_ones() {
 }
 
 #[test]
-fn fine_files_are_fine() {
+fn valid_files_pass() {
     let home = Home::new(&["console-sink"]);
     home.connector("a", FINE);
     let finished = home.run(&["validate"]).expect_code(0);
@@ -392,7 +392,7 @@ fn fine_files_are_fine() {
 }
 
 #[test]
-fn a_host_without_anything_to_run_says_so() {
+fn a_host_without_connectors_fails_with_the_reason() {
     let home = Home::new(&["console-sink"]);
     let finished = home.run(&["run"]).expect_code(1);
     finished.expect_log("connectors.d: the folder has no connector files");

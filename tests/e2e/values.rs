@@ -1,4 +1,4 @@
-//! Any document survives decoding, a plugin and encoding unchanged, down to the last digit of its numbers.
+//! Any JSON document is unchanged after decoding, a plugin and encoding, including all digits of its numbers.
 
 use std::{cell::RefCell, sync::Arc};
 
@@ -14,7 +14,7 @@ use tidegate_abi::{
 };
 use tidegate_tests::Home;
 
-/// A number as JSON writes it: integers of any length, decimals, exponents beyond any double.
+/// JSON numbers: integers of any length, decimals, and exponents beyond those of a double.
 fn number() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<i64>().prop_map(|number| number.to_string()),
@@ -36,7 +36,7 @@ fn text() -> impl Strategy<Value = String> {
     })
 }
 
-/// A document, as text.
+/// A JSON document, as text.
 fn document() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         Just("null".to_owned()),
@@ -57,7 +57,7 @@ fn document() -> impl Strategy<Value = String> {
     })
 }
 
-/// The exact numbers of a document, in order: sign, digits without zeros at their ends, power of ten.
+/// The exact numbers of a document, in order: sign, digits without leading and trailing zeros, power of ten.
 fn numbers(document: &str) -> Vec<(bool, String, i64)> {
     let mut numbers = Vec::new();
     let mut rest = document;
@@ -101,14 +101,14 @@ fn exact(number: &str) -> (bool, String, i64) {
     }
 }
 
-/// A task without Kafka.
+/// Decoder, transform and sink of a task, without Kafka.
 struct Line {
     batch: Batch,
     decoder: RecordDecoder,
     transform: TransformInstance,
 }
 
-/// The documents after decoding, a transform through its dynamic library, and encoding.
+/// The documents after decoding, a transform in a dynamic library, and encoding.
 fn pass(line: &mut Line, documents: &[String]) -> Vec<String> {
     let Line { batch, decoder, transform } = line;
     batch.reset(usize::MAX);
@@ -130,7 +130,7 @@ fn pass(line: &mut Line, documents: &[String]) -> Vec<String> {
 }
 
 #[test]
-fn any_document_survives() {
+fn any_json_document_is_unchanged_by_decoding_and_encoding() {
     let home = Home::new(&["misbehaving"]);
     let found = Registry::discover(&[home.path("plugins")], &home.path("state"), &Prober::InProcess)
         .expect("a state folder");
@@ -145,7 +145,8 @@ fn any_document_survives() {
         prop_assert_eq!(encoded.len(), documents.len());
         for (before, after) in documents.iter().zip(&encoded) {
             prop_assert_eq!(numbers(before), numbers(after), "{} {}", before, after);
-            // A number that no double holds is an error to serde_json: such documents are compared by their numbers.
+            // serde_json rejects numbers beyond the range of a double; documents with such numbers are compared by
+            // their numbers only.
             if let Ok(wanted) = serde_json::from_str::<Json>(before) {
                 prop_assert_eq!(wanted, serde_json::from_str::<Json>(after).expect("JSON"), "{} {}", before, after);
             }

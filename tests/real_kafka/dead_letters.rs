@@ -1,4 +1,4 @@
-//! Dead letters on a real broker: topics made by request, and replays that a group remembers.
+//! Dead letters on a real broker: created topics, and the progress of replays in a group.
 
 use std::fs;
 
@@ -7,30 +7,30 @@ use tidegate_tests::{Finished, Home, kafka::Kafka, stored};
 
 use crate::support::PLUGINS;
 
-pub(crate) const LETTERS: &str =
+pub(crate) const DEAD_LETTERS: &str =
     "[errors]\ntolerance = \"all\"\ndead_letter_topic = \"dlq.{topic}\"\ndead_letter_partitions = 2\n";
 
 fn connector(topic: &str, format: &str, more: &str) -> String {
     format!(
         "[source]\ntopics = [\"{topic}\"]\nkey_format = \"string\"\nvalue_format = \"{format}\"\n{more}\n[sink]\n\
-         plugin = \"file\"\n[sink.config]\nstyle = \"record\"\npath = \"@out/{{topic}}.jsonl\"\n{LETTERS}"
+         plugin = \"file\"\n[sink.config]\nstyle = \"record\"\npath = \"@out/{{topic}}.jsonl\"\n{DEAD_LETTERS}"
     )
 }
 
-fn letters(kafka: &Kafka, home: &Home, arguments: &[&str]) -> Finished {
+fn run_dead_letters(kafka: &Kafka, home: &Home, arguments: &[&str]) -> Finished {
     let servers = kafka.servers();
     let fixed = ["--bootstrap-servers", &servers, "dead-letters"];
     home.run(&fixed.iter().chain(arguments).copied().collect::<Vec<_>>()).expect_code(0)
 }
 
-/// Values that the file sink has written.
+/// The values that the file sink has written.
 fn written(home: &Home, topic: &str) -> Vec<Json> {
     let text = fs::read_to_string(home.path(&format!("out/{topic}.jsonl"))).unwrap_or_default();
     text.lines().map(|line| serde_json::from_str::<Json>(line).expect("a line")["value"].take()).collect()
 }
 
 #[test]
-fn refused_records_are_kept_and_replayed_once() {
+fn rejected_records_are_dead_lettered_and_replayed_once() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "letters";
     kafka.create_topic(topic, 4, 1);
@@ -50,32 +50,33 @@ fn refused_records_are_kept_and_replayed_once() {
     let dead = format!("dlq.{topic}");
     let kept = stored(&kafka.servers(), &dead);
     assert_eq!(kept.len(), 10);
-    // Topics that brokers create by themselves have four here.
-    assert!(kept.iter().all(|letter| letter.partition < 2), "{kept:?}");
-    for letter in &kept {
-        let source: i32 = letter.header("__connect.errors.partition").parse().expect("a partition");
-        assert_eq!(letter.partition, source % 2);
-        assert!(letter.text().starts_with("no JSON") && letter.timestamp_ms.is_some());
+    // Topics that the broker creates automatically have four partitions.
+    assert!(kept.iter().all(|dead_letter| dead_letter.partition < 2), "{kept:?}");
+    for dead_letter in &kept {
+        let source: i32 = dead_letter.header("__connect.errors.partition").parse().expect("a partition");
+        assert_eq!(dead_letter.partition, source % 2);
+        assert!(dead_letter.text().starts_with("no JSON") && dead_letter.timestamp_ms.is_some());
     }
 
-    let text = letters(kafka, &home, &["replay", "a", "--filter", "partition=0"]).stdout;
+    let text = run_dead_letters(kafka, &home, &["replay", "a", "--filter", "partition=0"]).stdout;
     let text = text
-        + &letters(kafka, &home, &["replay", "a"]).stdout
-        + &letters(kafka, &home, &["replay", "a"]).stdout;
+        + &run_dead_letters(kafka, &home, &["replay", "a"]).stdout
+        + &run_dead_letters(kafka, &home, &["replay", "a"]).stdout;
     assert!(text.ends_with(&format!("{dead}: replayed: nothing\n")), "{text}");
     let back = stored(&kafka.servers(), topic);
     let back: Vec<_> = back.iter().filter(|record| record.header("tidegate.replayed") == "1").collect();
     assert_eq!(back.len(), 10, "{text}");
     for record in &back {
-        let letter = kept.iter().find(|letter| letter.value == record.value).expect("its letter");
-        assert_eq!(record.partition.to_string(), letter.header("__connect.errors.partition"));
-        assert_eq!((&record.key, record.timestamp_ms), (&letter.key, letter.timestamp_ms));
+        let dead_letter =
+            kept.iter().find(|dead_letter| dead_letter.value == record.value).expect("its letter");
+        assert_eq!(record.partition.to_string(), dead_letter.header("__connect.errors.partition"));
+        assert_eq!((&record.key, record.timestamp_ms), (&dead_letter.key, dead_letter.timestamp_ms));
     }
-    // Mended: they are text now.
+    // With the format `string`, all records are valid.
     home.connector("a", &connector(topic, "string", ""));
     home.start_on(&kafka.servers(), &["--once"]).finish().expect_code(0);
     assert_eq!(written(&home, topic).len(), 100);
-    let list = letters(kafka, &home, &["list", "a", "--json"]).stdout;
+    let list = run_dead_letters(kafka, &home, &["list", "a", "--json"]).stdout;
     let list: Json = serde_json::from_str(&list).expect("JSON");
     assert_eq!((&list[0]["records"], &list[0]["replayed"]), (&10.into(), &10.into()));
 }

@@ -1,17 +1,17 @@
-//! Records reach the sink: every one, in order, whatever their compression, and beside control records.
+//! Every record reaches the sink in order, with every compression and between control records.
 
 use std::{collections::BTreeMap, fs};
 
 use rdkafka::producer::Producer;
 use serde_json::Value as Json;
 use tidegate_tests::{
-    Home, PATIENCE, captured,
+    Home, TIMEOUT, captured,
     kafka::{Kafka, flush, send},
 };
 
 use crate::support::PLUGINS;
 
-/// Keys and values of a topic's records, in the order of a file of the file sink's style `record`.
+/// Keys and values in a file of the file sink with the style `record`, in order.
 fn written(home: &Home, topic: &str) -> Vec<(Json, Json)> {
     let text = fs::read_to_string(home.path(&format!("out/{topic}.jsonl"))).expect("a file per topic");
     let lines = text.lines().map(|line| serde_json::from_str::<Json>(line).expect("a line of JSON"));
@@ -27,7 +27,7 @@ fn by_key(records: Vec<(Json, Json)>) -> BTreeMap<String, Vec<Json>> {
 }
 
 #[test]
-fn captured_events_arrive_as_they_were_captured() {
+fn captured_events_are_delivered_unchanged() {
     let Some(kafka) = Kafka::shared() else { return };
     let captured = captured("shop-string/json.jsonl.gz");
     let mut expected = BTreeMap::<String, Vec<(Json, Json)>>::new();
@@ -87,18 +87,18 @@ fn every_compression_is_read() {
 }
 
 #[test]
-fn transactions_end_a_topic_with_records_that_nobody_sees() {
+fn aborted_records_and_control_records_are_not_delivered() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "transactions";
     kafka.create_topic(topic, 4, 1);
     let producer = kafka.producer(&[("transactional.id", topic)]);
-    producer.init_transactions(PATIENCE).expect("a coordinator");
+    producer.init_transactions(TIMEOUT).expect("a coordinator");
     for (value, commit) in [("\"kept\"", true), ("\"aborted\"", false)] {
         producer.begin_transaction().expect("a transaction");
         (0..10).for_each(|_| send(&producer, topic, None, Some("\"key\""), Some(value)));
         flush(&producer);
         let ended =
-            if commit { producer.commit_transaction(PATIENCE) } else { producer.abort_transaction(PATIENCE) };
+            if commit { producer.commit_transaction(TIMEOUT) } else { producer.abort_transaction(TIMEOUT) };
         ended.expect("the end of a transaction");
     }
     let home = Home::new(&PLUGINS);

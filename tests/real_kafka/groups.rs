@@ -1,4 +1,4 @@
-//! Groups: what is committed, how a group goes on, and partitions that change hands.
+//! Groups: commits, resuming, and rebalances.
 
 use std::{collections::BTreeSet, fs};
 
@@ -6,7 +6,7 @@ use tidegate_tests::{Home, kafka::Kafka, wait_for};
 
 use crate::support::{PLUGINS, send_numbers};
 
-/// A connector that prints the records of `topic` as lines of JSON, in a group of its own.
+/// A connector that prints the records of `topic` as lines of JSON.
 fn print(home: &Home, group: &str, topic: &str) {
     home.connector(
         "print",
@@ -18,7 +18,7 @@ fn print(home: &Home, group: &str, topic: &str) {
 }
 
 #[test]
-fn a_group_goes_on_where_it_committed() {
+fn a_group_resumes_at_its_committed_offsets() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "resume";
     kafka.create_topic(topic, 4, 1);
@@ -36,13 +36,13 @@ fn a_group_goes_on_where_it_committed() {
 }
 
 #[test]
-fn partitions_change_hands_without_loss_or_repetition() {
+fn partitions_move_between_hosts_without_loss_or_duplicates() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "rebalance";
     kafka.create_topic(topic, 4, 1);
     let out = Home::new(&PLUGINS);
     let file = out.path("out/all.jsonl");
-    // Two hosts, each with its own state folder, write one file in one group.
+    // Two hosts with their own state folders write one file in one group.
     let homes = [Home::new(&PLUGINS), Home::new(&PLUGINS)];
     for home in &homes {
         home.connector(
@@ -77,7 +77,7 @@ fn partitions_change_hands_without_loss_or_repetition() {
 }
 
 #[test]
-fn a_missing_topic_is_named_and_stops_nobody_else() {
+fn a_missing_topic_is_reported_and_affects_no_other_connector() {
     let Some(kafka) = Kafka::shared() else { return };
     let (there, missing) = ("missing.there", "missing.missing");
     kafka.create_topic(there, 4, 1);
@@ -89,7 +89,7 @@ fn a_missing_topic_is_named_and_stops_nobody_else() {
     host.wait_for_log(missing);
     wait_for(|| (kafka.committed_in_all(there, there) == 10).then_some(()))
         .expect("the other connector goes on");
-    // It is found as soon as it is there.
+    // It is read once it exists.
     kafka.create_topic(missing, 4, 1);
     send_numbers(kafka, missing, 0..10);
     host.wait_for_log("reading 4 partitions");

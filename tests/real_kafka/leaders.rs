@@ -1,4 +1,4 @@
-//! Partitions whose leader changes: because it dies, or because it is moved.
+//! Partitions whose leader dies or moves.
 
 use tidegate_tests::{
     Home, Running,
@@ -9,14 +9,14 @@ use tidegate_tests::{
 use crate::support::{PLUGINS, Stream, expect_all_once, recorder};
 
 #[test]
-fn nothing_is_lost_or_doubled_when_leaders_die_and_move() {
+fn nothing_is_lost_or_duplicated_when_leaders_die_and_move() {
     let Some(kafka) = Kafka::start(&Options { brokers: 3, ..Options::default() }) else { return };
     kafka.create_topic("stream", 3, 3);
     let home = Home::new(&PLUGINS);
     let recording = recorder(&home, "stream", "topics = [\"stream\"]", "offsets = \"@stream.offsets\"");
     let mut host = home.start_on(&kafka.servers(), &[]);
     let stream = Stream::start(&kafka, "stream");
-    // Every partition gets on, not just those whose leader lives.
+    // Waits for records of every partition.
     let more = |host: &mut Running| {
         let count =
             |partition| recording.written().iter().filter(|record| record.partition == partition).count();
@@ -35,7 +35,7 @@ fn nothing_is_lost_or_doubled_when_leaders_die_and_move() {
     let heir = kafka.leader("stream", 1).expect("a leader");
     kafka.move_leader("stream", 1, heir % 3 + 1);
     more(&mut host);
-    // In turn, as a cluster is upgraded.
+    // A rolling restart, as in an upgrade.
     for broker in 1..=3 {
         kafka.stop_broker(broker);
         kafka.start_broker(broker);

@@ -1,6 +1,6 @@
-//! Tests against a real Apache Kafka: what librdkafka's mock cluster does not do, or does in another way.
+//! Tests against a real Apache Kafka, for behaviour that librdkafka's mock cluster does not have.
 //!
-//! They start brokers of their own, with Java and Maven; where those are missing they say that they are skipped.
+//! They start brokers with Java and Maven, and are skipped, with a message, without these.
 
 mod dead_letters;
 mod delivery;

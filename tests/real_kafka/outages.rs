@@ -1,4 +1,4 @@
-//! A broker that is not there, or goes away and comes back.
+//! Brokers that are unreachable, restart or hang.
 
 use tidegate_tests::{
     Home, Running,
@@ -9,7 +9,7 @@ use tidegate_tests::{
 use crate::support::{PLUGINS, Stream, expect_all_once, recorder, send_numbers};
 
 #[test]
-fn brokers_that_come_up_after_the_host_are_waited_for() {
+fn the_host_waits_for_brokers_that_start_later() {
     let Some(kafka) = Kafka::start(&Options::default()) else { return };
     kafka.create_topic("late", 2, 1);
     send_numbers(&kafka, "late", 0..100);
@@ -30,7 +30,7 @@ fn brokers_that_come_up_after_the_host_are_waited_for() {
 }
 
 #[test]
-fn nothing_is_lost_or_doubled_when_the_broker_restarts_or_hangs_in_the_middle() {
+fn nothing_is_lost_or_duplicated_when_the_broker_restarts_or_hangs() {
     let Some(kafka) = Kafka::start(&Options::default()) else { return };
     kafka.create_topic("stream", 3, 1);
     let home = Home::new(&PLUGINS);

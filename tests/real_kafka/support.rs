@@ -1,4 +1,4 @@
-//! What tests of several files do.
+//! Functions that several test files use.
 
 use std::{
     collections::BTreeMap,
@@ -17,46 +17,46 @@ use tidegate_tests::{
     wait_for,
 };
 
-/// Libraries that the tests use.
+/// Plugin libraries of the tests.
 pub(crate) const PLUGINS: [&str; 4] = ["console-sink", "discard-sink", "file-sink", "misbehaving"];
 
-/// Client properties for members that are missed soon when they die.
+/// A short session timeout, so that dead members are removed soon.
 pub(crate) const SHORT_SESSION: &str = "\"session.timeout.ms\" = 6000\n\"heartbeat.interval.ms\" = 500\n";
-/// Client properties for a look at topics and partitions every second.
-const CURIOUS: &str = "\"topic.metadata.refresh.interval.ms\" = 1000\n";
+/// Refreshes the metadata every second, so that new topics and partitions are found soon.
+const REFRESH_METADATA: &str = "\"topic.metadata.refresh.interval.ms\" = 1000\n";
 
-/// Sends numbers, each its own key.
+/// Sends numbers as keys and values.
 pub(crate) fn send_numbers(kafka: &Kafka, topic: &str, range: Range<u32>) {
     let numbers: Vec<String> = range.map(|number| number.to_string()).collect();
     kafka.produce(topic, numbers.iter().map(|number| (Some(number.as_str()), Some(number.as_str()))));
 }
 
-/// A connector that writes down what it reads: `source` is what its file says of the source, `sink` of the recorder. A task
-/// that fails is started again after a second, which a test may wait for or not.
+/// A connector with the sink `recorder`. `source` and `sink` are added to its tables. A failed task is restarted after
+/// a second.
 pub(crate) fn recorder(home: &Home, name: &str, source: &str, sink: &str) -> Recording {
     home.connector(
         name,
         &format!(
-            "[source]\n{source}\n[source.properties]\n{SHORT_SESSION}{CURIOUS}\n[sink]\nplugin = \"recorder\"\n[sink.config]\n\
+            "[source]\n{source}\n[source.properties]\n{SHORT_SESSION}{REFRESH_METADATA}\n[sink]\nplugin = \"recorder\"\n[sink.config]\n\
              path = \"@{name}.calls\"\n{sink}\n[restart]\ninitial = \"1s\"\nmax = \"1s\"\nmax_restarts = 1000\n"
         ),
     );
     home.recording(name)
 }
 
-/// As [`recorder`], for every group protocol: without the properties that only some of them take.
+/// Like [`recorder`], but without the properties that some group protocols reject.
 pub(crate) fn follower(home: &Home, name: &str, source: &str) -> Recording {
     home.connector(
         name,
         &format!(
-            "[source]\n{source}\n[source.properties]\n{CURIOUS}\n[sink]\nplugin = \"recorder\"\n[sink.config]\n\
+            "[source]\n{source}\n[source.properties]\n{REFRESH_METADATA}\n[sink]\nplugin = \"recorder\"\n[sink.config]\n\
              path = \"@{name}.calls\"\n[restart]\npolicy = \"never\"\n"
         ),
     );
     home.recording(name)
 }
 
-/// The offsets that were written, in order, by partition.
+/// Written offsets by partition, in order.
 pub(crate) fn offsets(recording: &Recording) -> BTreeMap<i32, Vec<i64>> {
     let mut offsets = BTreeMap::<i32, Vec<i64>>::new();
     for record in recording.written() {
@@ -65,7 +65,7 @@ pub(crate) fn offsets(recording: &Recording) -> BTreeMap<i32, Vec<i64>> {
     offsets
 }
 
-/// Waits until every record of a topic was written, and checks that each was so once, and in order.
+/// Waits until every record of a topic was written, and checks that each was written once and in order.
 #[track_caller]
 pub(crate) fn expect_all_once(kafka: &Kafka, topic: &str, recording: &Recording) {
     let mut expected = BTreeMap::<i32, Vec<i64>>::new();
@@ -79,14 +79,14 @@ pub(crate) fn expect_all_once(kafka: &Kafka, topic: &str, recording: &Recording)
     assert_eq!(offsets(recording), expected);
 }
 
-/// Records that come all the time, until it is finished.
+/// A thread that produces records until it is stopped.
 pub(crate) struct Stream {
     stop: Arc<AtomicBool>,
     sender: JoinHandle<()>,
 }
 
 impl Stream {
-    /// Begins to send records, a thousand a second at most, to all partitions of a topic.
+    /// Produces up to a thousand records per second to all partitions of a topic.
     pub(crate) fn start(kafka: &Kafka, topic: &str) -> Self {
         let (producer, topic) = (kafka.producer(&[]), topic.to_owned());
         let stop = Arc::<AtomicBool>::default();
@@ -106,7 +106,7 @@ impl Stream {
         Self { stop, sender }
     }
 
-    /// Ends, once the brokers have every record.
+    /// Stops, and waits until all records are acknowledged.
     pub(crate) fn finish(self) {
         self.stop.store(true, Ordering::Relaxed);
         self.sender.join().expect("brokers that take every record");

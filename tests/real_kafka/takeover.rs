@@ -1,4 +1,4 @@
-//! Hosts with the same connector files share the partitions, and take over from one that dies.
+//! Hosts with the same connector files share the partitions, and take over those of a host that dies.
 
 use std::{
     collections::BTreeSet,
@@ -9,7 +9,7 @@ use tidegate_tests::{Home, kafka::Kafka, wait_for};
 
 use crate::support::{PLUGINS, Stream, recorder};
 
-/// What the members of the group ask for.
+/// The session timeout of the members.
 const SESSION: Duration = Duration::from_secs(6);
 
 #[test]
@@ -38,7 +38,7 @@ fn a_host_takes_over_from_one_that_is_killed() {
     assert!(took < SESSION + Duration::from_secs(5), "{took:?}");
     stream.finish();
 
-    // What the dead one had written and not committed comes twice; nothing is missing.
+    // Records that were written and not committed by the killed host are duplicated; none is missing.
     let expected: BTreeSet<(i32, i64)> =
         kafka.records(topic).into_iter().map(|record| (record.partition, record.offset)).collect();
     let written = || -> Vec<(i32, i64)> {

@@ -1,4 +1,4 @@
-//! Topics that appear, grow, vanish and come again.
+//! Topics that are created, get partitions, are deleted and recreated.
 
 use std::{collections::BTreeSet, thread, time::Duration};
 
@@ -12,12 +12,12 @@ fn numbers(range: std::ops::Range<u32>) -> Vec<String> {
 }
 
 #[test]
-fn partitions_that_are_added_are_read_from_their_beginning() {
+fn added_partitions_are_read_from_their_beginning() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "growing";
     kafka.create_topic(topic, 1, 1);
     let home = Home::new(&PLUGINS);
-    // What is there before a new group starts at the end is not its own; what a new partition has is.
+    // With `start = "latest"`, existing records are skipped, but new partitions are read from their beginning.
     kafka.produce_to(topic, 0, numbers(0..10));
     let source = format!("topics = [\"{topic}\"]\nstart = \"latest\"");
     let recording = recorder(&home, "growing", &source, "");
@@ -25,7 +25,7 @@ fn partitions_that_are_added_are_read_from_their_beginning() {
     host.wait_for_log("reading 1 partition");
     kafka.produce_to(topic, 0, numbers(10..20));
     kafka.add_partitions(topic, 3);
-    // Before the host knows of them.
+    // Before the host has refreshed its metadata.
     kafka.produce_to(topic, 1, numbers(0..5));
     kafka.produce_to(topic, 2, numbers(0..5));
     wait_for(|| (recording.written().len() >= 20).then_some(())).expect("all that is new");
@@ -36,7 +36,7 @@ fn partitions_that_are_added_are_read_from_their_beginning() {
 }
 
 #[test]
-fn a_topic_that_appears_is_read_where_a_pattern_takes_it() {
+fn a_new_topic_that_matches_the_pattern_is_read() {
     let Some(kafka) = Kafka::shared() else { return };
     kafka.create_topic("pattern.first", 1, 1);
     let home = Home::new(&PLUGINS);
@@ -55,9 +55,9 @@ fn a_topic_that_appears_is_read_where_a_pattern_takes_it() {
     host.terminate().expect_code(0);
 }
 
-/// The pattern's topics appear, go and come back while the group reads on, by every protocol.
+/// Topics that match are created, deleted and recreated, with every group protocol.
 #[test]
-fn a_pattern_follows_its_topics_and_never_takes_kafkas_own() {
+fn a_pattern_follows_created_and_deleted_topics_and_skips_internal_ones() {
     let Some(kafka) = Kafka::shared() else { return };
     for protocol in ["cooperative-sticky", "range", "consumer"] {
         let [first, second, heartbeat, own] = [
@@ -69,7 +69,7 @@ fn a_pattern_follows_its_topics_and_never_takes_kafkas_own() {
         [&first, &heartbeat, &own].iter().for_each(|topic| kafka.create_topic(topic, 1, 1));
         [&first, &heartbeat, &own].iter().for_each(|topic| kafka.produce_to(topic, 0, numbers(0..10)));
         let home = Home::new(&PLUGINS);
-        // What POSIX has no word for, and a match that ends where the name does.
+        // Syntax that POSIX expressions do not have, and an anchor at the end.
         let source = format!(
             "topics_regex = '^.*?{protocol}[.][a-z]\\d$|^__consumer_offsets$'\ngroup_protocol = \"{protocol}\"\n\
              group_instance_id = \"here\"",
@@ -97,23 +97,23 @@ fn a_pattern_follows_its_topics_and_never_takes_kafkas_own() {
         assert_eq!(status["connectors"][0]["state"], "RUNNING");
         let finished = host.terminate().expect_code(0);
         assert_eq!(finished.count_log("task failed"), 0, "{}", finished.stderr);
-        // Of the first topic nothing was read twice while the other came and went.
+        // No record of the first topic was read twice.
         let of_first = recording.written().into_iter().filter(|record| record.topic == first);
         assert_eq!(of_first.map(|record| record.offset).collect::<Vec<_>>(), (0..20).collect::<Vec<i64>>());
-        // And the next run ends by itself.
+        // `--once` ends.
         home.start_on(&kafka.servers(), &["--once"]).finish().expect_code(0);
     }
 }
 
 #[test]
-fn a_run_ends_on_a_log_of_which_compaction_has_left_little() {
+fn once_ends_on_a_compacted_topic() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "compacted";
     let soon = [("cleanup.policy", "compact"), ("min.cleanable.dirty.ratio", "0"), ("segment.ms", "100")];
     kafka.create_topic_with(topic, 1, &soon);
     let gone = (0..10).map(|_| (Some("\"gone\""), Some("2")));
     kafka.produce(topic, [(Some("\"kept\""), Some("1"))].into_iter().chain(gone));
-    // A segment is compacted once a later record has begun another one.
+    // A segment is compacted after a later record has started the next one.
     thread::sleep(Duration::from_millis(200));
     kafka.produce(topic, [(Some("\"gone\""), None)]);
     let offsets = || kafka.records(topic).iter().map(|record| record.offset).collect::<Vec<_>>();
@@ -126,7 +126,7 @@ fn a_run_ends_on_a_log_of_which_compaction_has_left_little() {
 }
 
 #[test]
-fn a_named_topic_that_is_missing_is_told_by_every_protocol() {
+fn a_missing_topic_is_reported_with_every_group_protocol() {
     let Some(kafka) = Kafka::shared() else { return };
     for protocol in ["cooperative-sticky", "range", "consumer"] {
         let there = format!("named.{protocol}");
@@ -148,7 +148,7 @@ fn a_named_topic_that_is_missing_is_told_by_every_protocol() {
 }
 
 #[test]
-fn a_topic_that_is_deleted_is_waited_for_and_read_from_its_beginning_when_it_is_back() {
+fn a_deleted_topic_is_waited_for_and_read_from_its_beginning_once_it_is_recreated() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "back";
     kafka.create_topic(topic, 1, 1);
@@ -172,7 +172,7 @@ fn a_topic_that_is_deleted_is_waited_for_and_read_from_its_beginning_when_it_is_
 }
 
 #[test]
-fn a_topic_that_was_created_anew_behind_the_hosts_back_is_read_whole() {
+fn a_topic_that_was_recreated_unnoticed_is_read_from_its_beginning() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "behind";
     kafka.create_topic(topic, 1, 1);
@@ -188,15 +188,15 @@ fn a_topic_that_was_created_anew_behind_the_hosts_back_is_read_whole() {
     kafka.create_topic(topic, 1, 1);
     kafka.produce_to(topic, 0, numbers(0..10));
     host.signal("CONT");
-    // Either it has seen that the topic was gone, or it finds its position outside the log, and says so. Kafka has deleted
-    // what the group had committed together with the topic, so it begins anew.
+    // Either the host has noticed that the topic was deleted, or its position is outside the log. Kafka has deleted the
+    // committed offset with the topic, so the host starts at the beginning.
     host.wait_until("the new records", |_| (recording.written().len() >= 110).then_some(()));
     assert_eq!(offsets(&recording)[&0], (0..100).chain(0..10).collect::<Vec<i64>>());
     host.terminate().expect_code(0);
 }
 
 #[test]
-fn records_that_are_deleted_before_they_were_read_are_told_in_the_middle_of_a_run() {
+fn records_deleted_before_they_were_read_fail_a_running_task() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "trimmed";
     kafka.create_topic(topic, 1, 1);
@@ -205,54 +205,54 @@ fn records_that_are_deleted_before_they_were_read_are_told_in_the_middle_of_a_ru
     let recording = recorder(&home, "trimmed", &format!("topics = [\"{topic}\"]"), "");
     let mut host = home.start_on(&kafka.servers(), &[]);
     expect_all_once(kafka, topic, &recording);
-    let _asked = home.run(&["pause", "trimmed"]).expect_code(0);
+    let _output = home.run(&["pause", "trimmed"]).expect_code(0);
     home.wait_for_status(&mut host, "trimmed", |status| status["state"] == "PAUSED");
     kafka.produce_to(topic, 0, numbers(100..200));
     kafka.delete_records(topic, 0, 150);
-    let _asked = home.run(&["resume", "trimmed"]).expect_code(0);
+    let _output = home.run(&["resume", "trimmed"]).expect_code(0);
     host.wait_for_log(
         "task failed: position 100 of trimmed-0 is outside the log, which goes from 150 to 200: records were deleted",
     );
     assert_eq!(recording.written().len(), 100);
-    // Its only connector has failed.
+    // The only connector has failed.
     host.terminate().expect_code(3);
 }
 
-/// What a run says that stops at a position, and ends with it.
+/// Checks that the task fails at a position.
 #[track_caller]
 fn expect_refusal(kafka: &Kafka, home: &Home, position: &str) {
     let mut host = home.start_on(&kafka.servers(), &[]);
     host.wait_for_log(&format!(
         "task failed: position {position}: records were deleted before they were read"
     ));
-    // Its only connector has failed.
+    // The only connector has failed.
     host.terminate().expect_code(3);
 }
 
 #[test]
-fn a_position_that_the_log_does_not_have_is_told_and_never_skipped() {
+fn a_position_outside_the_log_fails_the_task_and_skips_nothing() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "positions";
     kafka.create_topic(topic, 1, 1);
     kafka.produce_to(topic, 0, numbers(0..100));
-    // Beyond the end, as the sink has it of a topic that was there before.
+    // A position of the sink beyond the end.
     let home = Home::new(&PLUGINS);
     let recording =
         recorder(&home, "sinks", &format!("topics = [\"{topic}\"]"), "offsets = \"@sinks.offsets\"");
     home.write("sinks.offsets", r#"{"positions[0]":[500,1]}"#);
     expect_refusal(kafka, &home, "500 of positions-0 is outside the log, which goes from 0 to 100");
-    // Beyond the end, as the group has committed it.
+    // A committed offset beyond the end.
     kafka.set_committed("connect-groups", topic, 0, 400);
     let home = Home::new(&PLUGINS);
     let groups = recorder(&home, "groups", &format!("topics = [\"{topic}\"]"), "");
     expect_refusal(kafka, &home, "400 of positions-0 is outside the log, which goes from 0 to 100");
-    // Before the beginning.
+    // A committed offset before the beginning.
     kafka.delete_records(topic, 0, 50);
     kafka.set_committed("connect-groups", topic, 0, 20);
     expect_refusal(kafka, &home, "20 of positions-0 is outside the log, which goes from 50 to 100");
     assert_eq!((recording.written().len(), groups.written().len()), (0, 0));
     assert_eq!(kafka.committed("connect-groups", topic), [(0, 20)].into());
-    // Somebody has looked, and says where to go on.
+    // After the offset was reset, the connector continues.
     kafka.set_committed("connect-groups", topic, 0, 50);
     let host = home.start_on(&kafka.servers(), &[]);
     expect_all_once(kafka, topic, &groups);

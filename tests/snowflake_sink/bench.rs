@@ -1,7 +1,8 @@
-//! Rows per second through the whole way, by batch size, beside a program that sends one statement per event.
+//! Benchmark: rows per second from Kafka to the stand-in by batch size, compared with a program that sends one
+//! statement per event.
 //!
-//! `cargo test --release -p tidegate-tests --test snowflake -- --ignored bench --nocapture` prints the table for
-//! `docs/performance.md`. Both work on the same stand-in; nothing is asserted but that their tables are equal.
+//! `cargo test --release --workspace --test snowflake -- --ignored bench --nocapture` prints the table for
+//! `docs/performance.md`. Both use the same stand-in. The test only asserts that the tables are equal.
 
 use serde_json::{Value as Json, json};
 use tidegate_tests::{Broker, Home, LogEntry, Rows, StandIn};
@@ -9,13 +10,13 @@ use tidegate_tests::{Broker, Home, LogEntry, Rows, StandIn};
 const EVENTS: usize = 10_000;
 const BATCHES: [usize; 3] = [100, 1_000, 10_000];
 const TOPIC: &str = "cdc.public.orders";
-/// What becomes of event n of 20, as in `tests/snowflake/one_by_one.py`: 12 updates, 5 inserts, 3 deletes.
+/// The operations of 20 events, as in `tests/snowflake/one_by_one.py`: 12 updates, 5 inserts, 3 deletes.
 const PATTERN: &[u8; 20] = b"iuuduuiuuuidiuuuduiu";
-/// What JSON without a schema does not say.
+/// The types that are not in JSON without a schema.
 const HINTS: &str = "[source.columns]\n\"orders.amount\" = { decimal = 2 }\n\"orders.created_at\" = \"timestamp_micros\"\n\
     \"orders.updated_at\" = \"timestamp_micros\"\n";
 
-/// The row that the other program writes.
+/// The same row as in the other program.
 fn row(id: usize, number: usize) -> Json {
     json!({
         "id": id, "name": format!("name {number}"), "email": format!("user{number}@example.com"), "city": "Amsterdam",
@@ -30,12 +31,12 @@ fn row(id: usize, number: usize) -> Json {
 fn events() -> Vec<(String, String)> {
     let mut known = Vec::new();
     let event = |number: usize| {
-        let letter = PATTERN[number % PATTERN.len()];
+        let op = PATTERN[number % PATTERN.len()];
         let any = if known.is_empty() { 0 } else { number * 7919 % known.len() };
-        let (letter, id, before, after) = if letter == b'i' || known.is_empty() {
+        let (op, id, before, after) = if op == b'i' || known.is_empty() {
             known.push(number);
             ("c", number, Json::Null, row(number, number))
-        } else if letter == b'u' {
+        } else if op == b'u' {
             ("u", known[any], Json::Null, row(known[any], known[any] + 1))
         } else {
             let id = known.remove(any);
@@ -45,19 +46,19 @@ fn events() -> Vec<(String, String)> {
             "connector": "postgresql", "name": "cdc", "db": "shop", "schema": "public", "table": "orders",
             "lsn": number, "ts_ms": 1_700_000_000_000_i64, "snapshot": "false",
         });
-        let value = json!({ "op": letter, "before": before, "after": after, "source": source, "ts_ms": 1_700_000_000_000_i64 });
+        let value = json!({ "op": op, "before": before, "after": after, "source": source, "ts_ms": 1_700_000_000_000_i64 });
         (json!({ "id": id }).to_string(), value.to_string())
     };
     (0..EVENTS).map(event).collect()
 }
 
-/// Seconds, as the stand-in's log tells them.
+/// Durations in seconds, from the stand-in's log.
 struct Times {
-    /// From the first BEGIN behind the claim to the answer of the last COMMIT.
+    /// From the first BEGIN after the claim to the end of the last COMMIT.
     writing: f64,
-    /// Of that: while the stand-in was at work.
+    /// Of that, in the stand-in.
     in_stand_in: f64,
-    /// As `writing`, but from the end of the claim on: the first batch is read, and the table created.
+    /// From the end of the claim, so including reading the first batch and creating the table.
     whole: f64,
     transactions: usize,
 }
@@ -79,14 +80,14 @@ fn times(log: &[LogEntry]) -> Times {
     }
 }
 
-/// Columns of both tables, in order of the key.
+/// Columns of both tables, ordered by key.
 fn rows(stand_in: &StandIn, schema: &str) -> Rows {
     let columns = "\"id\", \"name\", \"email\", \"city\", \"amount\", \"quantity\", \"price\", \"note\", \"created_at\", \
         \"updated_at\", \"is_open\"";
     stand_in.query(schema, &format!("SELECT {columns} FROM \"orders\" ORDER BY 1"))
 }
 
-/// Writes all events in batches into a schema of their own.
+/// Writes all events in batches of this size into a new schema.
 fn write(stand_in: &StandIn, broker: &Broker, batch: usize) -> Times {
     let schema = format!("BATCHES_OF_{batch}");
     let _status = stand_in.query("PUBLIC", &format!("CREATE SCHEMA {schema}"));
@@ -107,12 +108,12 @@ fn write(stand_in: &StandIn, broker: &Broker, batch: usize) -> Times {
 #[test]
 #[ignore = "takes minutes, and its figures mean something only in a release build"]
 fn bench() {
-    let Some(stand_in) = StandIn::start("bench", &[]) else { return };
+    let Some(stand_in) = StandIn::start(&[]) else { return };
     let broker = Broker::start();
     broker.topic(TOPIC, 1);
     let events = events();
     broker.produce(events.iter().map(|(key, value)| (TOPIC, 0, Some(key.as_str()), Some(value.as_str()))));
-    // What starts slowly starts here.
+    // Warms up the stand-in.
     let _warm = write(&stand_in, &broker, 5_000);
     let measured: Vec<(usize, Times)> =
         BATCHES.iter().map(|batch| (*batch, write(&stand_in, &broker, *batch))).collect();

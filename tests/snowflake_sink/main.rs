@@ -1,7 +1,7 @@
-//! End-to-end tests of the Snowflake sink: the built host and plugin, a broker over TCP, and a Snowflake.
+//! End-to-end tests of the Snowflake sink, with the built host and plugin, a broker over TCP, and a Snowflake service.
 //!
-//! That is a stand-in, which needs Python 3.11 or newer, or a real account: see `tests/src/snowflake.rs`. Without either they
-//! say that they are skipped.
+//! The service is a stand-in, which needs Python 3.11 or newer, or a real account: see `tests/src/snowflake/mod.rs`.
+//! Without either, the tests are skipped with a message.
 
 mod bench;
 mod faults;

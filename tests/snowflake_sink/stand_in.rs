@@ -1,15 +1,15 @@
-//! The stand-in itself, before anything is concluded from it: seen through Snowflake's own client.
+//! Tests of the stand-in itself, with Snowflake's Python client.
 
 use tidegate_tests::{Snowflake, StandIn};
 
 #[test]
 fn the_stand_in_answers_as_snowflake_does() {
-    StandIn::run_own_tests("the_stand_in_answers_as_snowflake_does");
+    StandIn::run_own_tests();
 }
 
 #[test]
 fn a_schema_is_empty_until_something_is_written() {
-    let Some(snowflake) = Snowflake::find("a_schema_is_empty_until_something_is_written") else { return };
+    let Some(snowflake) = Snowflake::find() else { return };
     let schema = snowflake.schema("empty");
     assert_eq!(schema.tables(), Vec::<String>::new());
     let table = schema.qualified_table("a \"quoted\" name");

@@ -1,8 +1,8 @@
-//! Builds the host, the shipped plugins and the misbehaving ones, once per test process.
+//! Builds the host, the shipped plugins and the fixtures, once per test process.
 //!
-//! `cargo test` builds what tests link to, and neither executables nor dynamic libraries of other packages. So the first
-//! test that needs them has cargo build them: same profile, same target folder, and examples along with the rest, so
-//! that cargo settles on the same features as for `cargo test` and compiles little more than what is missing.
+//! `cargo test` builds only what tests link to, but not executables and dynamic libraries of other packages. So the
+//! first test that needs them runs `cargo build` with the same profile, target folder and examples: then cargo selects
+//! the same features as for `cargo test`, and rebuilds little.
 
 use std::{
     collections::BTreeMap,
@@ -17,14 +17,14 @@ use serde_json::Value as Json;
 
 use crate::root;
 
-/// Where built files are.
+/// The paths of the built files.
 #[derive(Debug)]
 pub struct Artifacts {
     host: PathBuf,
     libraries: BTreeMap<String, PathBuf>,
 }
 
-/// What cargo has built; built on the first call.
+/// The built files. The first call builds them.
 ///
 /// # Panics
 /// When the build fails.
@@ -61,18 +61,18 @@ pub(crate) fn target() -> (PathBuf, String) {
     (target, if name == "debug" { "dev".to_owned() } else { name })
 }
 
-/// The cargo that runs this test, or the one in the path.
+/// The cargo that runs this test, or the one in `PATH`.
 pub(crate) fn cargo() -> Command {
     Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
 }
 
-/// The messages that cargo prints as lines of JSON.
+/// Cargo's JSON messages.
 pub(crate) fn messages(output: &[u8]) -> Vec<Json> {
     let text = String::from_utf8_lossy(output);
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
-/// Every dynamic library that cargo says it has built, by the name of its target.
+/// The dynamic libraries in cargo's messages, by target name.
 pub(crate) fn libraries(messages: &[Json]) -> BTreeMap<String, PathBuf> {
     let built = messages.iter().filter(|message| message["reason"] == "compiler-artifact");
     let libraries = built.filter_map(|message| {

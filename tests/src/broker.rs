@@ -1,4 +1,4 @@
-//! A broker for one test: the embedded one, and what tests do with it over TCP.
+//! The embedded broker, and clients of it.
 
 use std::{
     collections::BTreeMap,
@@ -23,13 +23,13 @@ use tidegate::kafka::{
     producer::{Producer, ProducerRecord, ProducerSettings, SendTimeouts},
 };
 
-use crate::{PATIENCE, StoredRecord, stored, wait_for};
+use crate::{StoredRecord, TIMEOUT, stored, wait_for};
 
-/// A broker on a port of its own, gone with the test.
+/// A broker on its own port, stopped when it is dropped.
 #[derive(Debug)]
 pub struct Broker(EmbeddedBroker);
 
-/// A member of a group that commits only what it is told to. A thread polls it, so that it takes part in rebalances.
+/// A member of a group that commits only what the test commits. A thread polls it, so that it takes part in rebalances.
 pub struct Member {
     consumer: Arc<BaseConsumer>,
     is_leaving: Arc<AtomicBool>,
@@ -66,7 +66,7 @@ impl Broker {
         Self(EmbeddedBroker::start(&Options::default()).expect("the embedded broker starts"))
     }
 
-    /// Starts a broker that holds so many bytes of records and refuses more.
+    /// Starts a broker that stores this many bytes of records and rejects more.
     ///
     /// # Panics
     /// When it does not start.
@@ -76,7 +76,7 @@ impl Broker {
         Self(EmbeddedBroker::start(&options).expect("the embedded broker starts"))
     }
 
-    /// A broker with one topic, `events`, of one partition, that holds these values at the offsets 0, 1, and so on.
+    /// A broker with the topic `events`, whose only partition contains these values.
     ///
     /// # Panics
     /// When it does not start.
@@ -97,20 +97,20 @@ impl Broker {
     /// Creates a topic.
     ///
     /// # Panics
-    /// When it is refused.
+    /// If the broker rejects it.
     pub fn topic(&self, name: &str, partitions: u32) {
         self.0.create_topic(name, partitions).expect("a topic that the broker takes");
     }
 
-    /// Has a topic gone, as far as clients can see.
+    /// Makes a topic unknown to clients.
     ///
     /// # Panics
-    /// When librdkafka refuses.
+    /// If librdkafka rejects it.
     pub fn delete_topic(&self, name: &str) {
         self.0.delete_topic(name).expect("the broker obeys");
     }
 
-    /// Loads a file of captured events; topics have `partitions` partitions.
+    /// Loads a file of captured events into topics with this number of partitions.
     ///
     /// # Panics
     /// When it cannot be loaded.
@@ -118,10 +118,10 @@ impl Broker {
         Loader::new(&self.0).partitions(partitions).load(file).expect("a capture that the broker takes");
     }
 
-    /// Closes all connections and serves nobody, or serves again.
+    /// Makes the broker unreachable, which closes all connections, or reachable again.
     ///
     /// # Panics
-    /// When librdkafka refuses.
+    /// If librdkafka rejects it.
     pub fn set_reachable(&self, reachable: bool) {
         self.0.set_reachable(reachable).expect("the broker obeys");
     }
@@ -129,7 +129,7 @@ impl Broker {
     /// Sends values without keys to partition 0 of a topic.
     ///
     /// # Panics
-    /// When one is refused.
+    /// If the broker rejects one.
     pub fn send<V: AsRef<[u8]>>(&self, topic: &str, values: impl IntoIterator<Item = V>) {
         self.produce(values.into_iter().map(|value| (topic, 0, None, Some(value))));
     }
@@ -137,7 +137,7 @@ impl Broker {
     /// Sends records: topic, partition, key, value.
     ///
     /// # Panics
-    /// When one is refused.
+    /// If the broker rejects one.
     pub fn produce<'a, V: AsRef<[u8]>>(
         &self,
         records: impl IntoIterator<Item = (&'a str, i32, Option<&'a str>, Option<V>)>,
@@ -156,15 +156,15 @@ impl Broker {
             producer.send(record).map_err(|(error, _)| error).expect("a record that the producer takes");
             producer.poll(Duration::ZERO);
         }
-        producer.flush(PATIENCE).expect("records that the broker takes");
+        producer.flush(TIMEOUT).expect("records that the broker takes");
     }
 
-    /// Sends records as they are.
+    /// Sends records unchanged.
     ///
     /// # Panics
-    /// When one is refused.
+    /// If the broker rejects one.
     pub fn send_exactly<'r>(&self, records: impl IntoIterator<Item = ProducerRecord<'r>>) {
-        let timeouts = SendTimeouts { initial: PATIENCE, max: PATIENCE, timeout: PATIENCE };
+        let timeouts = SendTimeouts { initial: TIMEOUT, max: TIMEOUT, timeout: TIMEOUT };
         let settings = ProducerSettings {
             owner: "test".to_owned(),
             bootstrap_servers: self.servers().to_owned(),
@@ -176,7 +176,7 @@ impl Broker {
         producer.send(records, &mut |_| true).expect("records that the broker takes");
     }
 
-    /// All records of a topic, by partition and offset; none if there is no such topic.
+    /// All records of a topic, by partition and offset; empty if there is no such topic.
     #[must_use]
     pub fn stored(&self, topic: &str) -> Vec<StoredRecord> {
         stored(self.servers(), topic)
@@ -185,28 +185,28 @@ impl Broker {
     /// The offset that a group has committed for a partition.
     ///
     /// # Panics
-    /// When the broker does not answer.
+    /// If the broker does not respond.
     #[must_use]
     pub fn committed(&self, group: &str, topic: &str, partition: i32) -> Option<i64> {
         let consumer = self.group(group);
         let mut partitions = TopicPartitionList::new();
         partitions.add_partition(topic, partition);
-        let committed = consumer.committed_offsets(partitions, PATIENCE).expect("the broker answers");
+        let committed = consumer.committed_offsets(partitions, TIMEOUT).expect("the broker answers");
         let found = committed.find_partition(topic, partition)?;
         if let Offset::Offset(offset) = found.offset() { Some(offset) } else { None }
     }
 
-    /// Sets what a group without members has committed, for all partitions of these topics.
+    /// Sets the committed offset of all partitions of these topics, for a group without members.
     ///
     /// # Panics
-    /// When the broker refuses.
+    /// If the broker rejects it.
     pub fn set_committed(&self, group: &str, topics: &[&str], offset: i64) {
         let consumer = self.group(group);
         consumer.subscribe(topics).expect("topics that librdkafka takes");
-        // The broker takes commits from members only: join, and have everything assigned.
+        // The broker accepts commits from members only, so join and wait for the assignment.
         let all = topics.iter().map(|topic| self.partitions(topic)).sum::<usize>();
         let assigned = wait_for(|| {
-            // Whatever arrives meanwhile is not looked at.
+            // Records that arrive meanwhile are ignored.
             let _message = consumer.poll(Duration::from_millis(10)).is_some();
             consumer.assignment().ok().filter(|assigned| assigned.count() == all)
         });
@@ -215,10 +215,11 @@ impl Broker {
         consumer.commit(&partitions, CommitMode::Sync).expect("the broker takes the commit");
     }
 
-    /// Joins a group, which gives it some partition of the topic; it leaves when it is dropped.
+    /// Joins a group, and waits until a partition of the topic is assigned. The member leaves the group when it is
+    /// dropped.
     ///
     /// # Panics
-    /// When it is given none.
+    /// If none is assigned.
     #[must_use]
     pub fn join(&self, group: &str, topic: &str) -> Member {
         let mut config = self.client();
@@ -229,7 +230,7 @@ impl Broker {
         let consumer: Arc<BaseConsumer> = Arc::new(config.create().expect("a consumer"));
         consumer.subscribe(&[topic]).expect("a topic that librdkafka takes");
         let assigned = wait_for(|| {
-            // Whatever arrives meanwhile is not looked at.
+            // Records that arrive meanwhile are ignored.
             let _message = consumer.poll(Duration::from_millis(10)).is_some();
             consumer.assignment().ok().filter(|assigned| assigned.count() > 0)
         });
@@ -248,7 +249,7 @@ impl Broker {
 
     fn partitions(&self, topic: &str) -> usize {
         let consumer: BaseConsumer = self.client().create().expect("a consumer");
-        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
+        let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT).expect("the broker answers");
         metadata.topics().first().map_or(0, |topic| topic.partitions().len())
     }
 

@@ -1,4 +1,4 @@
-//! The change events that were captured from a real source.
+//! Change events that were captured from a real source.
 
 use std::{
     fs::File,
@@ -17,7 +17,7 @@ pub struct Captured {
     pub topic: String,
     /// Key, as text.
     pub key: Option<String>,
-    /// Value, as text; a tombstone has none.
+    /// Value, as text; `None` for a tombstone.
     pub value: Option<String>,
 }
 

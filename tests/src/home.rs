@@ -1,4 +1,4 @@
-//! The folder that one test's hosts live in: plugins, connector files, state.
+//! The working directory of a host: plugins, connector files, state.
 
 use std::{
     env, fs,
@@ -12,19 +12,19 @@ use tempfile::TempDir;
 
 use crate::{Broker, Finished, Recording, Running, artifacts};
 
-/// Variables of the test's own environment that the host's child processes get; everything else is left out, so that the
-/// environment of whoever runs the tests changes nothing.
+/// Environment variables that are passed on to the host. All others are removed, so that the developer's environment
+/// does not affect the tests.
 const PASSED_ON: [&str; 6] =
     ["PATH", "HOME", "TMPDIR", "RUST_BACKTRACE", "LLVM_PROFILE_FILE", "LD_LIBRARY_PATH"];
 
-/// A temporary folder with all that a host needs.
+/// A temporary folder with everything that a host needs.
 #[derive(Debug)]
 pub struct Home {
     folder: TempDir,
 }
 
 impl Home {
-    /// A home whose plugin folder has these libraries alone, so that misbehaving ones bother nobody else.
+    /// A home with only these libraries in its plugin folder.
     ///
     /// # Panics
     /// When the folder cannot be made, or a library was not built.
@@ -66,14 +66,14 @@ impl Home {
         path
     }
 
-    /// Writes a connector file. `@name` in it becomes the path of `name` in this folder.
+    /// Writes a connector file. `@` in it is replaced by the path of this folder.
     pub fn connector(&self, name: &str, text: &str) -> PathBuf {
         let here = format!("{}/", self.folder.path().display());
         self.write(&format!("connectors.d/{name}.toml"), text.replace('@', &here))
     }
 
-    /// A connector that reads the topic `events` into the sink `recorder`, and is not started again when it fails. `sink`
-    /// is the rest of the sink's configuration, `more` the rest of the file.
+    /// Writes a connector that reads the topic `events` into the sink `recorder`, and is not restarted after a failure.
+    /// `sink` is added to the sink's configuration, `more` to the file.
     pub fn recorder(&self, name: &str, sink: &str, more: &str) -> Recording {
         self.connector(
             name,
@@ -85,13 +85,13 @@ impl Home {
         self.recording(name)
     }
 
-    /// The calls of a connector made by [`Home::recorder`].
+    /// The recorded calls of a connector of [`Home::recorder`].
     #[must_use]
     pub fn recording(&self, name: &str) -> Recording {
         Recording::of(self.path(&format!("{name}.calls")))
     }
 
-    /// The host with a clean environment, in this folder, where it finds its connectors and keeps its state.
+    /// A command that runs the host in this folder with a clean environment.
     #[must_use]
     pub fn command(&self) -> Command {
         let mut command = Command::new(artifacts().host());
@@ -109,13 +109,13 @@ impl Home {
         self.start_with(broker, &[])
     }
 
-    /// As [`Home::start`], with more arguments.
+    /// Like [`Home::start`], with further arguments.
     #[must_use]
     pub fn start_with(&self, broker: &Broker, arguments: &[&str]) -> Running {
         self.start_on(broker.servers(), arguments)
     }
 
-    /// Starts `tidegate run` on the brokers at `servers`, with more arguments.
+    /// Starts `tidegate run` on these brokers, with further arguments.
     #[must_use]
     pub fn start_on(&self, servers: &str, arguments: &[&str]) -> Running {
         Running::start(self.command().args(["--bootstrap-servers", servers, "run"]).args(arguments))
@@ -127,16 +127,16 @@ impl Home {
         self.start_with(broker, &["--once"]).finish()
     }
 
-    /// Runs any command of the host to its end.
+    /// Runs a `tidegate` command, and waits for its end.
     #[must_use]
     pub fn run(&self, arguments: &[&str]) -> Finished {
         Running::start(self.command().args(arguments)).finish()
     }
 
-    /// Waits until the host's status, of one connector, is as wanted.
+    /// Waits until the status of a connector satisfies `wanted`.
     ///
     /// # Panics
-    /// When that does not come.
+    /// If that does not happen.
     #[track_caller]
     pub fn wait_for_status(
         &self,
@@ -146,17 +146,17 @@ impl Home {
     ) -> Json {
         running.wait_until(&format!("another status of {connector}"), |_| {
             let finished = self.run(&["status", connector, "--json"]);
-            // Right after its start the host has no socket yet.
+            // The host creates its socket shortly after the start.
             let status: Json = serde_json::from_str(&finished.stdout).ok()?;
             let status = status["connectors"].get(0)?.clone();
             wanted(&status).then_some(status)
         })
     }
 
-    /// What the running host says of itself.
+    /// The status of the running host.
     ///
     /// # Panics
-    /// When it does not answer.
+    /// If it does not respond.
     #[must_use]
     pub fn status(&self) -> Json {
         let finished = self.run(&["status", "--json"]).expect_code(0);

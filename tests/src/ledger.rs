@@ -1,4 +1,4 @@
-//! What the fixture sinks `ledger-append` and `ledger-exact` have in their database, and what is made to go wrong there.
+//! The database of the fixture sinks `ledger-append` and `ledger-exact`, and the faults that tests inject.
 
 use std::{
     fs,
@@ -9,13 +9,13 @@ use std::{
 use rusqlite::{Connection, OpenFlags, Row, params};
 use serde::Serialize;
 
-/// The database of a ledger, which need not be there yet.
+/// The database of a ledger, which may not exist yet.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     path: PathBuf,
 }
 
-/// One row: a record that a write made durable. Rows are in the order in which the writes became so.
+/// A row: a record that was written. Rows are in commit order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Number of the row, from 1.
@@ -30,55 +30,55 @@ pub struct Entry {
     pub key: Option<Vec<u8>>,
     /// Value.
     pub value: Option<Vec<u8>>,
-    /// Process that wrote it.
+    /// The process that wrote it.
     pub pid: u32,
-    /// When, in milliseconds since 1970.
+    /// Time in milliseconds since 1970.
     pub time_ms: i64,
 }
 
-/// What `ledger-exact` keeps of a partition.
+/// What `ledger-exact` stores for a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Keeping {
+pub struct StoredOffset {
     /// Topic.
     pub topic: String,
     /// Partition.
     pub partition: i32,
-    /// Next offset; none before the first write.
+    /// Next offset; `None` before the first write.
     pub next_offset: Option<i64>,
     /// How often the partition was claimed.
     pub epoch: i64,
 }
 
-/// What goes wrong in calls of a ledger's sink: the content of its `fail_file`.
+/// The faults of a ledger sink: the content of its `fail_file`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct SinkFaults {
-    /// How likely a call fails with a retriable error before it has done anything, from 0 to 1.
+    /// Probability that a call fails with a retriable error before it does anything.
     pub retriable: f64,
-    /// How likely a write is kept and yet answered with a retriable error, from 0 to 1.
+    /// Probability that a write succeeds but returns a retriable error.
     pub lost_answers: f64,
-    /// What the likelihoods are drawn from.
+    /// Seed of the random numbers.
     pub seed: u64,
     /// Writes with records of this partition fail with a retriable error.
     pub partition: Option<i32>,
-    /// Records are refused whose offset is divisible by this.
+    /// Rejects records whose offset is divisible by this.
     pub reject_every: Option<i64>,
-    /// Records are refused without saying which.
+    /// Rejects records without naming them.
     pub unnamed: bool,
-    /// How long calls take, in milliseconds.
+    /// Duration of calls in milliseconds.
     pub delay_ms: u64,
-    /// Calls do not return, whatever the host asks, until the file says otherwise. The first of them makes a file of the
-    /// same name that ends in `.hanging`, with the seed in it.
+    /// Calls do not return until this is false again, even if the host requests a stop. The first of them creates a
+    /// file with the same name and the extension `.hanging`, which contains the seed.
     pub hang: bool,
 }
 
 impl SinkFaults {
-    /// Makes these the faults of the sinks whose `fail_file` this is, from their next call on.
+    /// Writes these faults to the `fail_file` of a sink, which reads it before its next call.
     ///
     /// # Panics
     /// When the file cannot be written.
-    pub fn put(&self, file: &Path) {
+    pub fn write_to(&self, file: &Path) {
         let text = serde_json::to_string(self).expect("faults that can be written");
-        // Another one is read as long as this is not whole.
+        // Renaming is atomic, so that the sink never reads half a file.
         let draft = file.with_extension("draft");
         fs::write(&draft, text).unwrap_or_else(|error| panic!("{}: {error}", draft.display()));
         fs::rename(&draft, file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
@@ -101,7 +101,7 @@ impl Ledger {
         self.entries_after(0)
     }
 
-    /// The rows after the one of this number.
+    /// The rows after the one with this number.
     ///
     /// # Panics
     /// When the database holds something else.
@@ -123,7 +123,7 @@ impl Ledger {
         })
     }
 
-    /// The number of the last row; 0 where there is none.
+    /// The number of the last row; 0 if there is none.
     ///
     /// # Panics
     /// When the database holds something else.
@@ -133,7 +133,7 @@ impl Ledger {
         self.query(sql, 0, |row| row.get(0)).first().copied().unwrap_or_default()
     }
 
-    /// The offsets of all rows so far, in order; for topics of one partition.
+    /// The offsets of all rows so far, in order, for topics with one partition.
     ///
     /// # Panics
     /// When the database holds something else.
@@ -142,21 +142,21 @@ impl Ledger {
         self.entries().into_iter().map(|entry| entry.offset).collect()
     }
 
-    /// What is kept of each partition.
+    /// The stored offset and epoch of each partition.
     ///
     /// # Panics
     /// When the database holds something else.
     #[must_use]
-    pub fn kept(&self) -> Vec<Keeping> {
+    pub fn stored_offsets(&self) -> Vec<StoredOffset> {
         let sql =
             "SELECT topic, partition, next_offset, epoch FROM offsets WHERE ?1 = 0 ORDER BY topic, partition";
         self.query(sql, 0, |row| {
             let (topic, partition) = (row.get(0)?, row.get(1)?);
-            Ok(Keeping { topic, partition, next_offset: row.get(2)?, epoch: row.get(3)? })
+            Ok(StoredOffset { topic, partition, next_offset: row.get(2)?, epoch: row.get(3)? })
         })
     }
 
-    /// Claims a partition as another owner would: whoever has it now is fenced.
+    /// Claims a partition as another owner would, which fences the current owner.
     ///
     /// # Panics
     /// When nobody has claimed it before.
@@ -172,14 +172,14 @@ impl Ledger {
         let rows = connection.prepare(sql).and_then(|mut query| query.query_map([number], read)?.collect());
         match rows {
             Ok(rows) => rows,
-            // Whoever opens it first has not made its tables yet.
+            // The sink has opened the database but not created the tables yet.
             Err(error) if error.to_string().contains("no such table") => Vec::new(),
             Err(error) => panic!("{}: {error}", self.path.display()),
         }
     }
 
     fn connect(&self) -> Option<Connection> {
-        // Reading takes part in the write-ahead log, and so needs to write.
+        // In WAL mode, reading needs write access.
         let connection = Connection::open_with_flags(&self.path, OpenFlags::SQLITE_OPEN_READ_WRITE).ok()?;
         connection.busy_timeout(Duration::from_secs(60)).expect("a connection");
         Some(connection)

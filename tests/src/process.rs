@@ -17,10 +17,10 @@ pub struct Running {
     stderr: Stream,
 }
 
-/// How a process ended, and all that it said.
+/// Exit code and output of a process.
 #[derive(Clone, Debug)]
 pub struct Finished {
-    /// Exit code; none if a signal ended it.
+    /// Exit code; `None` if a signal ended it.
     pub code: Option<i32>,
     /// Standard output.
     pub stdout: String,
@@ -28,7 +28,7 @@ pub struct Finished {
     pub stderr: String,
 }
 
-/// One output of the child, read by a thread so that the child never waits for it.
+/// An output of the child. A thread reads it, so that the child never blocks on a full pipe.
 #[derive(Debug)]
 struct Stream {
     text: Arc<Mutex<String>>,
@@ -98,7 +98,7 @@ impl Running {
     /// Waits until a line of the log contains `text`, and returns the line.
     ///
     /// # Panics
-    /// When no such line comes, or the process ends without it.
+    /// If there is no such line before the process ends.
     #[track_caller]
     pub fn wait_for_log(&mut self, text: &str) -> String {
         self.wait_until(&format!("a log line with {text:?}"), |running| {
@@ -106,15 +106,15 @@ impl Running {
         })
     }
 
-    /// Waits until there is an answer.
+    /// Waits until `poll` returns a value.
     ///
     /// # Panics
-    /// When none comes, or the process ends before.
+    /// If it never does, or the process ends before.
     #[track_caller]
-    pub fn wait_until<T>(&mut self, what: &str, mut look: impl FnMut(&Self) -> Option<T>) -> T {
+    pub fn wait_until<T>(&mut self, what: &str, mut poll: impl FnMut(&Self) -> Option<T>) -> T {
         let found = wait_for(|| {
             let ended = self.child.try_wait().ok().flatten();
-            match (look(self), ended) {
+            match (poll(self), ended) {
                 (Some(found), _) => Some(Ok(found)),
                 (None, Some(status)) => Some(Err(format!("the process ended: {status}"))),
                 (None, None) => None,
@@ -126,16 +126,16 @@ impl Running {
         }
     }
 
-    /// Its number.
+    /// Its process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Whether it still runs.
+    /// Whether it is running.
     ///
     /// # Panics
-    /// When the system does not say.
+    /// If the process cannot be queried.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("the system knows its children").is_none()
     }
@@ -145,7 +145,7 @@ impl Running {
     /// # Panics
     /// When the process is gone.
     pub fn signal(&self, name: &str) {
-        // The shell's own `kill` is there wherever a shell is.
+        // `kill` is a shell builtin, so no other tool is needed.
         let command = format!("kill -{name} {}", self.child.id());
         let status = Command::new("sh").args(["-c", &command]).status().expect("a shell");
         assert!(status.success(), "{command}: {status}\n{}", self.transcript());
@@ -154,7 +154,7 @@ impl Running {
     /// Waits for its end.
     ///
     /// # Panics
-    /// When it does not end.
+    /// If it does not end.
     #[track_caller]
     pub fn finish(mut self) -> Finished {
         match wait_for(|| self.child.try_wait().ok().flatten()) {
@@ -163,10 +163,10 @@ impl Running {
         }
     }
 
-    /// Asks it to end, and waits.
+    /// Sends SIGTERM, and waits for its end.
     ///
     /// # Panics
-    /// When it does not end.
+    /// If it does not end.
     #[track_caller]
     pub fn terminate(self) -> Finished {
         self.signal("TERM");
@@ -184,7 +184,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have ended already.
         let _gone = self.child.kill().is_err();
         let _reaped = self.child.wait().is_ok();
     }
@@ -211,7 +211,7 @@ impl Finished {
         found.unwrap_or_else(|| panic!("no log line with {text:?} in\n{}", self.stderr))
     }
 
-    /// How many lines of the log contain `text`.
+    /// The number of log lines that contain `text`.
     #[must_use]
     pub fn count_log(&self, text: &str) -> usize {
         self.stderr.lines().filter(|line| line.contains(text)).count()

@@ -1,4 +1,4 @@
-//! What the fixture sink `recorder` wrote down.
+//! The calls that the fixture sink `recorder` recorded.
 
 use std::{fs, path::PathBuf};
 
@@ -11,7 +11,7 @@ pub struct Recording {
     path: PathBuf,
 }
 
-/// One call of the host.
+/// A call of the host.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Call {
@@ -25,7 +25,7 @@ pub struct Call {
     pub records: Vec<Recorded>,
     /// Positions of a write.
     pub positions: Vec<Stored>,
-    /// What became of a write: `written`, `refused` or `failed`.
+    /// Outcome of a write: `written`, `rejected` or `failed`.
     pub outcome: String,
     /// Partitions of a claim or a release, such as `events[0]`.
     pub partitions: Vec<String>,
@@ -48,7 +48,7 @@ pub struct Recorded {
     pub value: Json,
 }
 
-/// A position that came with a write.
+/// A position of a write.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Stored {
     /// Topic.
@@ -62,7 +62,7 @@ pub struct Stored {
 }
 
 impl Recording {
-    /// The calls in a file, which need not be there yet.
+    /// The calls in a file, which may not exist yet.
     #[must_use]
     pub fn of(path: PathBuf) -> Self {
         Self { path }
@@ -75,7 +75,7 @@ impl Recording {
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
         let text = fs::read_to_string(&self.path).unwrap_or_default();
-        // The last line may be half written.
+        // The last line may be incomplete.
         let complete = text.rfind('\n').map_or("", |end| &text[..end]);
         complete.lines().map(|line| serde_json::from_str(line).expect("a call")).collect()
     }
@@ -92,14 +92,14 @@ impl Recording {
         self.calls().into_iter().filter(|call| call.call == "write").collect()
     }
 
-    /// What was written and stayed, in order.
+    /// The records that were written successfully, in order.
     #[must_use]
     pub fn written(&self) -> Vec<Recorded> {
         let writes = self.writes().into_iter().filter(|call| call.outcome == "written");
         writes.flat_map(|call| call.records).collect()
     }
 
-    /// The offsets of what was written and stayed, in order; for topics of one partition.
+    /// The offsets of the records that were written successfully, in order, for topics with one partition.
     #[must_use]
     pub fn offsets(&self) -> Vec<i64> {
         self.written().into_iter().map(|record| record.offset).collect()

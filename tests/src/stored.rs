@@ -1,4 +1,4 @@
-//! What a topic holds, byte by byte.
+//! The records of a topic, as bytes.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use rdkafka::{
 };
 use tidegate::kafka::raw_headers;
 
-use crate::PATIENCE;
+use crate::TIMEOUT;
 
-/// A record as a topic holds it.
+/// A record of a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredRecord {
     /// Partition.
@@ -30,7 +30,7 @@ pub struct StoredRecord {
 }
 
 impl StoredRecord {
-    /// The text of the last header called `name`; empty if there is none.
+    /// The last header with this name, as text; empty if there is none.
     #[must_use]
     pub fn header(&self, name: &str) -> String {
         let found = self.headers.iter().rev().find(|(header, _)| header == name.as_bytes());
@@ -45,10 +45,10 @@ impl StoredRecord {
     }
 }
 
-/// All records of a topic, by partition and offset; none if there is no such topic.
+/// All records of a topic, by partition and offset; empty if there is no such topic.
 ///
 /// # Panics
-/// When the broker does not answer.
+/// If the broker does not respond.
 #[must_use]
 pub fn stored(servers: &str, topic: &str) -> Vec<StoredRecord> {
     let mut config = ClientConfig::new();
@@ -57,7 +57,7 @@ pub fn stored(servers: &str, topic: &str) -> Vec<StoredRecord> {
         .set("group.id", "tests")
         .set_log_level(RDKafkaLogLevel::Critical);
     let consumer: BaseConsumer = config.create().expect("a consumer");
-    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
+    let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT).expect("the broker answers");
     let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions()).map(|at| at.id());
     let mut records = Vec::new();
     for partition in partitions.collect::<Vec<_>>() {
@@ -67,7 +67,7 @@ pub fn stored(servers: &str, topic: &str) -> Vec<StoredRecord> {
 }
 
 fn read(consumer: &BaseConsumer, topic: &str, partition: i32, records: &mut Vec<StoredRecord>) {
-    let (low, high) = consumer.fetch_watermarks(topic, partition, PATIENCE).expect("the broker answers");
+    let (low, high) = consumer.fetch_watermarks(topic, partition, TIMEOUT).expect("the broker answers");
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(topic, partition, Offset::Offset(low)).expect("a partition");
     consumer.assign(&list).expect("an assignment");

@@ -11,14 +11,14 @@ use std::{
     process::Command,
 };
 
-/// The host and the shipped plugins. Named one by one, so that neither tests nor their fixtures are built.
+/// The host and the shipped plugins, listed so that tests and fixtures are not built.
 const PACKAGES: [&str; 7] =
     ["tidegate", "basics", "console-sink", "discard-sink", "file-sink", "price-change", "snowflake-sink"];
 const CAPTURE: &str = "tests/data/shop-string/json.jsonl.gz";
-/// Where the demo keeps its state and its output; the connector files name it as well.
+/// State and output of the demo. The connector files contain this path too.
 const FOLDER: &str = "target/demo";
 
-/// Builds, and becomes the host: its exit code and its signals are then the demo's.
+/// Builds the workspace and executes the host in this process, so that the demo has its exit code and gets its signals.
 ///
 /// # Errors
 /// Whatever keeps the host from starting; cargo has then told why a build failed.
@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: impl Iterator<Item = String>) -> Result<Infallible,
     Err(format!("starting {}: {}", executable.display(), host.exec()))
 }
 
-/// `<target>` of the running `<target>/debug/xtask`, wherever it was configured to be.
+/// The target folder: `<target>` of the running `<target>/debug/xtask`.
 fn target_folder() -> Result<PathBuf, String> {
     let executable =
         env::current_exe().map_err(|error| format!("finding the running executable: {error}"))?;
@@ -51,7 +51,7 @@ fn build(root: &Path, target: &Path) -> Result<(), String> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
     cargo.current_dir(root).args(["build", "--locked", "--target-dir"]).arg(target);
     cargo.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
-    // Cargo's progress is for people; elsewhere it would be hundreds of lines.
+    // Without a terminal, cargo's progress would be hundreds of lines.
     if !io::stderr().is_terminal() {
         cargo.arg("--quiet");
     }
@@ -59,8 +59,8 @@ fn build(root: &Path, target: &Path) -> Result<(), String> {
     if status.success() { Ok(()) } else { Err(format!("building failed: cargo ended with {status}")) }
 }
 
-/// Every demo has a new broker, whose offsets begin at 0 again. The file sink keeps offsets with its files, and would
-/// take all events for ones that it has already.
+/// Every demo has a new broker, whose offsets start at 0. The file sink stores offsets with its files and would skip
+/// all events.
 fn start_afresh(folder: &Path) -> Result<(), String> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -1,4 +1,4 @@
-//! Chores of the workspace: `cargo demo` builds the host and the shipped plugins, and runs them on captured events.
+//! Tasks of the workspace: `cargo demo` builds the host and the shipped plugins, and runs them with captured events.
 
 mod demo;
 
@@ -10,7 +10,7 @@ const USAGE: &str =
 fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
     let outcome = match arguments.next().as_deref() {
-        // Without its own `--` an argument such as `--once` is meant for the host as well.
+        // `--` is optional before arguments of the host.
         Some("demo") => demo::run(arguments.skip_while(|argument| argument == "--")),
         _ => Err(USAGE.to_owned()),
     };

@@ -1,18 +1,15 @@
-//! The oracle: from what a topic held, and what a sink, the dead letters and the group's offsets had at the end and on the
-//! way, it says what became of every record.
+//! The oracle: checks what happened to every record, from the records of the topic, the rows of the sink, the dead
+//! letters, and samples of the committed offsets.
 //!
-//! What it holds a connector to:
+//! The guarantees that it checks:
 //!
-//! - **Nothing is lost.** Every record is in the sink or among the dead letters; one that every attempt has to refuse is among
-//!   the dead letters, and never in the sink.
-//! - **Nothing is altered**, and nothing is there that the topic never held.
-//! - **Nothing comes twice** into a sink that writes exactly once.
-//! - **Order.** Of the rows of a partition take the first of each offset, in the order in which they became durable: their
-//!   offsets rise. So a record that comes again counts only once, and none is first seen after a later one. There is one
-//!   exception where the sink does not keep the offsets: a record that is among the dead letters was settled there, and may
-//!   be taken by the sink when it is read again. A key lives in one partition, so what holds for partitions holds for keys.
-//! - **Commits.** Whenever the group's offsets were looked at, every record below them was in the sink or among the dead
-//!   letters at that very time.
+//! - **Nothing is lost.** Every record is written or dead-lettered. A bad record is dead-lettered and never written.
+//! - **Nothing is altered**, and nothing is written that was never in the topic.
+//! - **No duplicates** in a sink with exactly-once delivery.
+//! - **Order.** The first rows of the records of a partition are in the order of the offsets; redelivered records do not count. A
+//!   sink without offsets may write a dead-lettered record later, when it is redelivered. All records of a key are in one
+//!   partition, so their order follows.
+//! - **Commits.** At every sample, every record below the committed offsets was written or dead-lettered.
 
 mod index;
 #[cfg(test)]
@@ -22,25 +19,25 @@ use std::collections::BTreeMap;
 
 use self::index::Index;
 
-/// A place in the topic: partition and offset.
-pub(crate) type Place = (i32, i64);
+/// Partition and offset in the topic.
+pub(crate) type Position = (i32, i64);
 
 /// A record of the topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Logged {
-    /// Where it is.
-    pub(crate) place: Place,
+    /// Partition and offset.
+    pub(crate) position: Position,
     /// Fingerprint of key and value.
     pub(crate) content: u64,
-    /// Every attempt to deliver it has to end with its refusal.
+    /// Every attempt to deliver it is rejected.
     pub(crate) is_bad: bool,
 }
 
-/// A row of the sink; rows come in the order in which they became durable.
+/// A row of the sink. Rows are in commit order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
-    /// Where the record was.
-    pub(crate) place: Place,
+    /// Partition and offset of the record.
+    pub(crate) position: Position,
     /// Fingerprint of key and value.
     pub(crate) content: u64,
 }
@@ -48,140 +45,149 @@ pub(crate) struct Row {
 /// A dead letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DeadLetter {
-    /// Where the record was.
-    pub(crate) place: Place,
+    /// Partition and offset of the record.
+    pub(crate) position: Position,
     /// Fingerprint of key and value.
     pub(crate) content: u64,
-    /// Where the dead letter is, in its own topic.
-    pub(crate) letter: Place,
+    /// Partition and offset of the dead letter.
+    pub(crate) dead_letter: Position,
 }
 
-/// One look at the group's offsets, and after it at what was there.
+/// A sample: committed offsets, and what had been written after they were read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sample {
-    /// What the group had committed, by partition: the next offset.
+    /// Committed offsets by partition.
     pub(crate) committed: BTreeMap<i32, i64>,
-    /// Rows of the sink that were durable.
+    /// Number of rows in the sink.
     pub(crate) rows: usize,
-    /// Ends of the dead letters' partitions.
-    pub(crate) letters: BTreeMap<i32, i64>,
+    /// End offsets of the dead-letter topic.
+    pub(crate) dead_letters: BTreeMap<i32, i64>,
 }
 
 /// What happened to a connector.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct History {
-    /// The sink keeps the offsets itself, and promises to write exactly once.
+    /// The sink stores the offsets and promises exactly-once delivery.
     pub(crate) is_exact: bool,
-    /// All that the topic held.
+    /// All records of the topic.
     pub(crate) log: Vec<Logged>,
-    /// All that the sink has.
+    /// All rows of the sink.
     pub(crate) rows: Vec<Row>,
     /// All dead letters.
-    pub(crate) letters: Vec<DeadLetter>,
-    /// The group's offsets on the way, and at the end.
+    pub(crate) dead_letters: Vec<DeadLetter>,
+    /// Samples during the run and at its end.
     pub(crate) samples: Vec<Sample>,
 }
 
-/// A broken promise.
+/// A violation of a guarantee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Broken {
-    /// A record is nowhere.
-    Lost(Place),
-    /// A record that cannot be delivered is in the sink.
-    Taken(Place),
-    /// A record came out in another form.
-    Altered(Place),
-    /// A record that the topic never held.
-    Invented(Place),
+pub(crate) enum Violation {
+    /// The record was neither written nor dead-lettered.
+    Lost(Position),
+    /// A bad record is in the sink.
+    BadRecordWritten(Position),
+    /// The content of a record has changed.
+    Altered(Position),
+    /// A record that was never in the topic.
+    Unknown(Position),
     /// A record is in the sink more than once.
-    Doubled(Place),
-    /// A record was first seen after a later one.
-    Reordered(Place),
-    /// The group had committed past a record that was nowhere yet, as of the sample of this number.
-    Uncovered(Place, usize),
+    Duplicated(Position),
+    /// A record was first written after a later one.
+    Reordered(Position),
+    /// In the sample with this number, the group had committed past a record that was neither written nor
+    /// dead-lettered.
+    CommittedTooFar(Position, usize),
 }
 
-/// What became of the records.
+/// The result of the check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Verdict {
-    /// Every broken promise.
-    pub(crate) broken: Vec<Broken>,
-    /// Records of the topic.
+pub(crate) struct CheckResult {
+    /// All violations.
+    pub(crate) violations: Vec<Violation>,
+    /// Number of records in the topic.
     pub(crate) records: usize,
-    /// Of these, in the sink.
+    /// Number of these in the sink.
     pub(crate) in_sink: usize,
-    /// Of these, among the dead letters.
-    pub(crate) in_letters: usize,
-    /// Of these, in both: refused once, and taken when it was read again.
+    /// Number of these in the dead letters.
+    pub(crate) in_dead_letters: usize,
+    /// Number of these in both: rejected once, and accepted when redelivered.
     pub(crate) in_both: usize,
-    /// Rows of the sink beyond the first of each record.
+    /// Number of duplicate rows.
     pub(crate) repeated: usize,
-    /// Looks at the group's offsets.
+    /// Number of samples.
     pub(crate) samples: usize,
 }
 
 impl History {
-    /// Judges.
-    pub(crate) fn judge(&self) -> Verdict {
+    /// Checks the history.
+    pub(crate) fn check(&self) -> CheckResult {
         let index = Index::of(self);
-        let mut broken = Vec::new();
-        self.check_records(&index, &mut broken);
-        self.check_rows(&index, &mut broken);
-        self.check_order(&index, &mut broken);
-        index.check_samples(&self.samples, &mut broken);
-        Verdict {
-            broken,
+        let mut violations = Vec::new();
+        self.check_records(&index, &mut violations);
+        self.check_rows(&index, &mut violations);
+        self.check_order(&index, &mut violations);
+        index.check_samples(&self.samples, &mut violations);
+        CheckResult {
+            violations,
             records: self.log.len(),
-            in_sink: index.fates.values().filter(|fate| fate.row.is_some()).count(),
-            in_letters: index.fates.values().filter(|fate| !fate.letters.is_empty()).count(),
-            in_both: index
-                .fates
+            in_sink: index.outcomes.values().filter(|outcome| outcome.row.is_some()).count(),
+            in_dead_letters: index
+                .outcomes
                 .values()
-                .filter(|fate| fate.row.is_some() && !fate.letters.is_empty())
+                .filter(|outcome| !outcome.dead_letters.is_empty())
                 .count(),
-            repeated: self.rows.len() - index.fates.values().filter(|fate| fate.row.is_some()).count(),
+            in_both: index
+                .outcomes
+                .values()
+                .filter(|outcome| outcome.row.is_some() && !outcome.dead_letters.is_empty())
+                .count(),
+            repeated: self.rows.len()
+                - index.outcomes.values().filter(|outcome| outcome.row.is_some()).count(),
             samples: self.samples.len(),
         }
     }
 
-    fn check_records(&self, index: &Index, broken: &mut Vec<Broken>) {
+    fn check_records(&self, index: &Index, violations: &mut Vec<Violation>) {
         for record in &self.log {
-            let fate = &index.fates[&record.place];
-            match (fate.row, fate.letters.is_empty()) {
-                (Some(_), _) if record.is_bad => broken.push(Broken::Taken(record.place)),
-                (None, true) => broken.push(Broken::Lost(record.place)),
+            let outcome = &index.outcomes[&record.position];
+            match (outcome.row, outcome.dead_letters.is_empty()) {
+                (Some(_), _) if record.is_bad => {
+                    violations.push(Violation::BadRecordWritten(record.position))
+                }
+                (None, true) => violations.push(Violation::Lost(record.position)),
                 _ => {}
             }
         }
     }
 
-    fn check_rows(&self, index: &Index, broken: &mut Vec<Broken>) {
-        let outputs = self.rows.iter().map(|row| (row.place, row.content));
-        let letters = self.letters.iter().map(|letter| (letter.place, letter.content));
-        for (place, content) in outputs.chain(letters) {
-            match index.contents.get(&place) {
-                None => broken.push(Broken::Invented(place)),
-                Some(original) if *original != content => broken.push(Broken::Altered(place)),
+    fn check_rows(&self, index: &Index, violations: &mut Vec<Violation>) {
+        let outputs = self.rows.iter().map(|row| (row.position, row.content));
+        let dead_letters =
+            self.dead_letters.iter().map(|dead_letter| (dead_letter.position, dead_letter.content));
+        for (position, content) in outputs.chain(dead_letters) {
+            match index.contents.get(&position) {
+                None => violations.push(Violation::Unknown(position)),
+                Some(original) if *original != content => violations.push(Violation::Altered(position)),
                 Some(_) => {}
             }
         }
     }
 
-    fn check_order(&self, index: &Index, broken: &mut Vec<Broken>) {
+    fn check_order(&self, index: &Index, violations: &mut Vec<Violation>) {
         let mut furthest: BTreeMap<i32, i64> = BTreeMap::new();
         for (number, row) in (1..).zip(&self.rows) {
-            let (partition, offset) = row.place;
-            let Some(fate) = index.fates.get(&row.place) else { continue };
-            if fate.row != Some(number) {
+            let (partition, offset) = row.position;
+            let Some(outcome) = index.outcomes.get(&row.position) else { continue };
+            if outcome.row != Some(number) {
                 if self.is_exact {
-                    broken.push(Broken::Doubled(row.place));
+                    violations.push(Violation::Duplicated(row.position));
                 }
                 continue;
             }
             let furthest = furthest.entry(partition).or_insert(-1);
-            let was_settled_before = !self.is_exact && !fate.letters.is_empty();
+            let was_settled_before = !self.is_exact && !outcome.dead_letters.is_empty();
             if offset < *furthest && !was_settled_before {
-                broken.push(Broken::Reordered(row.place));
+                violations.push(Violation::Reordered(row.position));
             }
             *furthest = offset.max(*furthest);
         }

@@ -1,86 +1,74 @@
-//! The table: what a plugin does, when, and what becomes of its connector.
+//! The cases: which fault a plugin has, in which call, and what happens to its connector.
 
-/// A plugin that misbehaves.
+/// A plugin with a fault.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Case {
     /// `sink` or `transform`.
     pub(crate) kind: &'static str,
-    /// The moment, as the fixtures call it.
+    /// The call, as named by the fixture.
     pub(crate) at: &'static str,
-    /// The deed, as the fixtures call it.
-    pub(crate) does: &'static str,
-    /// What becomes of its connector.
+    /// The fault, as named by the fixture.
+    pub(crate) fault: &'static str,
+    /// What happens to its connector.
     pub(crate) outcome: Outcome,
 }
 
-/// What becomes of a connector.
+/// What happens to a connector.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Outcome {
-    /// It fails with a reason that holds this text.
+    /// It fails with a reason that contains this text.
     Fails(&'static str),
-    /// It goes on, delivers everything, and the log has a line with this text.
+    /// It keeps running and delivers everything, and the log contains this text.
     Delivers(&'static str),
 }
 
 use Outcome::{Delivers, Fails};
 
-const fn sink(at: &'static str, does: &'static str, outcome: Outcome) -> Case {
-    Case { kind: "sink", at, does, outcome }
+const fn sink(at: &'static str, fault: &'static str, outcome: Outcome) -> Case {
+    Case { kind: "sink", at, fault, outcome }
 }
 
-const fn transform(at: &'static str, does: &'static str, outcome: Outcome) -> Case {
-    Case { kind: "transform", at, does, outcome }
+const fn transform(at: &'static str, fault: &'static str, outcome: Outcome) -> Case {
+    Case { kind: "transform", at, fault, outcome }
 }
 
-/// Errors of every class, and panics, wherever the host calls a plugin.
+/// Errors of every class and panics, in every call.
 pub(crate) const FAILING: &[Case] = &[
-    sink("open", "panic", Fails("opening sink \"hostile-sink\": hostile-sink: panicked at ")),
-    sink("open", "fatal", Fails("opening sink \"hostile-sink\": hostile-sink: Open failed on purpose")),
-    sink("open", "retriable", Fails("sink \"hostile-sink\" still fails after ")),
-    sink("open", "rejected", Fails("opening sink \"hostile-sink\": hostile-sink: Open is bad")),
-    sink(
-        "open",
-        "fenced",
-        Fails("opening sink \"hostile-sink\": hostile-sink: Open is owned by another task"),
-    ),
+    sink("open", "panic", Fails("opening sink \"fault-sink\": fault-sink: panicked at ")),
+    sink("open", "fatal", Fails("opening sink \"fault-sink\": fault-sink: Open failed on purpose")),
+    sink("open", "retriable", Fails("sink \"fault-sink\" still fails after ")),
+    sink("open", "rejected", Fails("opening sink \"fault-sink\": fault-sink: Open is bad")),
+    sink("open", "fenced", Fails("opening sink \"fault-sink\": fault-sink: Open is owned by another task")),
     sink("claim", "panic", Fails("Claim panicked on purpose")),
-    sink("claim", "fatal", Fails("sink \"hostile-sink\" failed: Claim failed on purpose")),
-    sink("claim", "retriable", Fails("sink \"hostile-sink\" still fails after ")),
-    sink("claim", "rejected", Fails("sink \"hostile-sink\" failed: Claim is bad")),
-    sink("claim", "fenced", Fails("sink \"hostile-sink\" failed: Claim is owned by another task")),
-    sink("records", "panic", Fails("sink \"hostile-sink\" failed: panicked at ")),
-    sink("records", "fatal", Fails("sink \"hostile-sink\" failed: Records failed on purpose")),
-    sink("records", "retriable", Fails("sink \"hostile-sink\" still fails after ")),
-    sink("records", "rejected", Fails("sink \"hostile-sink\" rejected events-0 offset 1: Records is bad")),
-    sink("records", "fenced", Fails("sink \"hostile-sink\" failed: Records is owned by another task")),
+    sink("claim", "fatal", Fails("sink \"fault-sink\" failed: Claim failed on purpose")),
+    sink("claim", "retriable", Fails("sink \"fault-sink\" still fails after ")),
+    sink("claim", "rejected", Fails("sink \"fault-sink\" failed: Claim is bad")),
+    sink("claim", "fenced", Fails("sink \"fault-sink\" failed: Claim is owned by another task")),
+    sink("records", "panic", Fails("sink \"fault-sink\" failed: panicked at ")),
+    sink("records", "fatal", Fails("sink \"fault-sink\" failed: Records failed on purpose")),
+    sink("records", "retriable", Fails("sink \"fault-sink\" still fails after ")),
+    sink("records", "rejected", Fails("sink \"fault-sink\" rejected events-0 offset 1: Records is bad")),
+    sink("records", "fenced", Fails("sink \"fault-sink\" failed: Records is owned by another task")),
     sink("release", "panic", Fails("Release panicked on purpose")),
     sink("release", "fatal", Delivers("releasing partitions: Release failed on purpose")),
-    transform(
-        "open",
-        "panic",
-        Fails("opening transform \"hostile-transform\": hostile-transform: panicked at "),
-    ),
+    transform("open", "panic", Fails("opening transform \"fault-transform\": fault-transform: panicked at ")),
     transform(
         "open",
         "fatal",
-        Fails("opening transform \"hostile-transform\": hostile-transform: Open failed on purpose"),
+        Fails("opening transform \"fault-transform\": fault-transform: Open failed on purpose"),
     ),
-    transform(
-        "records",
-        "panic",
-        Fails("transform \"hostile-transform\" failed: at events-0@1: panicked at "),
-    ),
+    transform("records", "panic", Fails("transform \"fault-transform\" failed: at events-0@1: panicked at ")),
     transform("records", "fatal", Fails("Records failed on purpose")),
-    transform("records", "retriable", Fails("transform \"hostile-transform\" still fails after ")),
+    transform("records", "retriable", Fails("transform \"fault-transform\" still fails after ")),
     transform(
         "records",
         "rejected",
-        Fails("transform \"hostile-transform\" rejected events-0 offset 1: Records is bad"),
+        Fails("transform \"fault-transform\" rejected events-0 offset 1: Records is bad"),
     ),
     transform("records", "fenced", Fails("Records is owned by another task")),
 ];
 
-/// Calls that do not return before the host asks, or not at all.
+/// Calls that return only when the host requests a stop, or never.
 pub(crate) const HANGING: &[Case] = &[
     sink("open", "hang", Fails("interrupted by the host")),
     sink("open", "hang-forever", Fails(" has not returned for ")),
@@ -95,7 +83,7 @@ pub(crate) const HANGING: &[Case] = &[
     transform("records", "hang-forever", Fails(" has not returned for ")),
 ];
 
-/// What goes beyond a plugin's own business, and still has to be borne.
+/// Faults that are not visible in the result of a call.
 pub(crate) const SIDE_EFFECTS: &[Case] = &[
     sink(
         "records",
@@ -108,12 +96,12 @@ pub(crate) const SIDE_EFFECTS: &[Case] = &[
     sink("open", "reset-sigsegv", Delivers("")),
 ];
 
-/// Standard streams that are closed. Their numbers are given to what is opened next, and in threads a neighbour that prints
-/// would print there: nothing beside them does.
+/// Closed standard streams. The next file that is opened gets their file descriptor, and whatever is printed goes there: so no
+/// other case that prints may run in the same host.
 pub(crate) const CLOSING: &[Case] =
     &[sink("records", "close-stdout", Delivers("")), transform("records", "close-stderr", Delivers(""))];
 
-/// Failures at the end of a plugin's life.
+/// Failures in `close` and `drop`.
 pub(crate) const ENDING: &[Case] = &[
     sink("close", "panic", Delivers("closing: panicked at ")),
     sink("close", "fatal", Delivers("closing: Close failed on purpose")),
@@ -124,7 +112,7 @@ pub(crate) const ENDING: &[Case] = &[
     transform("drop", "panic", Delivers("dropping the plugin instance failed: panicked at ")),
 ];
 
-/// Plugins that do not let go.
+/// `close` and `drop` do not return.
 pub(crate) const NEVER_ENDING: &[Case] = &[
     sink("close", "hang-forever", Delivers("")),
     sink("drop", "hang-forever", Delivers("")),
@@ -133,7 +121,7 @@ pub(crate) const NEVER_ENDING: &[Case] = &[
     transform("drop", "hang-forever", Delivers("")),
 ];
 
-/// What takes the whole process down: threads do not contain it.
+/// Faults that end the whole process, so that threads cannot contain them.
 pub(crate) const CRASHING: &[Case] = &[
     sink("records", "exit0", Fails("its process exited with code 0")),
     sink("open", "exit1", Fails("its process exited with code 1")),
@@ -147,7 +135,7 @@ pub(crate) const CRASHING: &[Case] = &[
     sink("records", "leak", Fails("its process was killed: it uses ")),
 ];
 
-/// What changes the whole process: in threads, it would be the host's.
+/// Faults that change the whole process, which in threads would be the host.
 pub(crate) const CHANGING: &[Case] = &[
     sink("records", "ignore-sigterm", Delivers("")),
     transform("open", "handle-sigterm", Delivers("")),

@@ -1,4 +1,4 @@
-//! One host: a connector for each case, and a healthy one beside them.
+//! One host with a connector for each case and a healthy connector.
 
 use std::collections::BTreeSet;
 
@@ -19,25 +19,25 @@ pub(crate) enum Isolation {
     Process,
 }
 
-/// A running host with its cases.
+/// A running host, and the cases that it runs.
 pub(crate) struct Scene {
     broker: Broker,
     home: Home,
     running: Running,
     cases: &'static [Case],
     healthy: Recording,
-    /// Records sent so far, to each partition.
+    /// Number of records sent to each partition.
     sent: i64,
 }
 
 impl Case {
     fn name(&self) -> String {
-        format!("{}-{}-{}", self.kind, self.at, self.does)
+        format!("{}-{}-{}", self.kind, self.at, self.fault)
     }
 }
 
 impl Scene {
-    /// Starts a host with these cases, on a topic whose second record is bad.
+    /// Starts a host with these cases. The second record of partition 0 is bad.
     pub(crate) fn start(isolation: Isolation, cases: &'static [Case]) -> Self {
         let broker = Broker::start();
         broker.topic("events", PARTITIONS as u32);
@@ -52,18 +52,18 @@ impl Scene {
         scene
     }
 
-    /// One more record in each partition; this one in the first.
+    /// Sends a record to each partition: this one to partition 0, a good one to the others.
     fn send(&mut self, first: &str) {
         let value = |partition| if partition == 0 { first } else { GOOD };
         self.broker.produce((0..PARTITIONS).map(|at| ("events", at, None, Some(value(at)))));
         self.sent += 1;
     }
 
-    /// Waits until every case has come to its outcome. More records come after each.
+    /// Waits for the outcome of every case, and sends more records after each.
     pub(crate) fn watch(&mut self) {
         for case in self.cases {
             if case.at == "release" {
-                self.take_a_partition(case);
+                self.rebalance(case);
             }
             match case.outcome {
                 Outcome::Fails(reason) => self.wait_for_failure(case, reason),
@@ -81,8 +81,8 @@ impl Scene {
         assert_eq!((&status["state"], &status["tasks"][0]["restarts"]), (&"RUNNING".into(), &0.into()));
     }
 
-    /// Somebody else joins the connector's group, is given a partition, and leaves again.
-    fn take_a_partition(&mut self, case: &Case) {
+    /// Adds a member to the connector's group, which causes a rebalance, and removes it again.
+    fn rebalance(&mut self, case: &Case) {
         let name = case.name();
         self.home
             .wait_for_status(&mut self.running, &name, |status| status["counts"]["partitions"] == PARTITIONS);
@@ -101,11 +101,11 @@ impl Scene {
         let (recording, sent) = (self.home.recording(name), self.sent);
         let what = format!("all records of {name}");
         self.running.wait_until(&what, |_| {
-            (places(&recording).len() as i64 == sent * i64::from(PARTITIONS)).then_some(())
+            (offsets_written(&recording).len() as i64 == sent * i64::from(PARTITIONS)).then_some(())
         });
     }
 
-    /// Stops the host, and checks what it leaves: lines in the log, and offsets.
+    /// Stops the host, and checks its log and the committed offsets.
     pub(crate) fn end(self) -> Finished {
         let finished = self.running.terminate();
         let all = self.sent;
@@ -118,7 +118,7 @@ impl Scene {
                     finished.expect_log(text);
                     assert_eq!([committed(0), committed(1)], [Some(all); 2], "{name}\n{}", finished.stderr);
                 }
-                // Not past the record that it failed at.
+                // Nothing is committed past the record that failed.
                 Outcome::Fails(_) if case.at != "release" => {
                     assert!(committed(0).is_none_or(|next| next <= 1), "{name}: {:?}", committed(0));
                 }
@@ -126,7 +126,11 @@ impl Scene {
             }
         }
         let records = self.healthy.written();
-        assert_eq!(records.len(), places(&self.healthy).len(), "the healthy connector has doubles");
+        assert_eq!(
+            records.len(),
+            offsets_written(&self.healthy).len(),
+            "the healthy connector wrote duplicates"
+        );
         for partition in 0..PARTITIONS {
             assert_eq!(self.broker.committed("connect-healthy", "events", partition), Some(all));
         }
@@ -134,25 +138,25 @@ impl Scene {
     }
 }
 
-/// What was written, by partition and offset.
-fn places(recording: &Recording) -> BTreeSet<(i32, i64)> {
+/// Partition and offset of every written record.
+fn offsets_written(recording: &Recording) -> BTreeSet<(i32, i64)> {
     recording.written().into_iter().map(|record| (record.partition, record.offset)).collect()
 }
 
 fn write_connector(home: &Home, isolation: Isolation, case: &Case) {
-    let Case { kind, at, does, .. } = *case;
+    let Case { kind, at, fault, .. } = *case;
     let name = case.name();
     let isolation = match isolation {
         Isolation::Thread => "thread",
         Isolation::Process => "process",
     };
-    let hostile = format!("at = \"{at}\"\ndoes = \"{does}\"\n");
+    let options = format!("at = \"{at}\"\nfault = \"{fault}\"\n");
     let plugins = match kind {
         "sink" => {
-            format!("[sink]\nplugin = \"hostile-sink\"\n[sink.config]\npath = \"@{name}.calls\"\n{hostile}")
+            format!("[sink]\nplugin = \"fault-sink\"\n[sink.config]\npath = \"@{name}.calls\"\n{options}")
         }
         _ => format!(
-            "[[transforms]]\nplugin = \"hostile-transform\"\n[transforms.config]\n{hostile}[sink]\nplugin = \"recorder\"\n\
+            "[[transforms]]\nplugin = \"fault-transform\"\n[transforms.config]\n{options}[sink]\nplugin = \"recorder\"\n\
              [sink.config]\npath = \"@{name}.calls\"\n"
         ),
     };

@@ -1,4 +1,4 @@
-//! Certificates for brokers and clients, good and bad.
+//! Certificates for brokers and clients, valid and invalid.
 
 use openssl::{
     asn1::Asn1Time,
@@ -15,13 +15,13 @@ use openssl::{
 
 const DAY: i64 = 24 * 60 * 60;
 
-/// Who signs certificates.
+/// A certificate authority.
 pub(crate) struct Authority {
     certificate: X509,
     key: PKey<Private>,
 }
 
-/// A certificate with its key, PEM.
+/// A certificate and its key, as PEM.
 pub(crate) struct Issued {
     pub(crate) certificate: String,
     pub(crate) key: String,
@@ -48,12 +48,12 @@ impl Authority {
         Self { certificate: builder.build(), key }
     }
 
-    /// The authority's own certificate, PEM.
+    /// The certificate of the authority, as PEM.
     pub(crate) fn certificate(&self) -> String {
         pem(self.certificate.to_pem())
     }
 
-    /// A certificate for a client, or for a broker that goes by `host`, a name or an address.
+    /// Issues a certificate for a client, or for a broker with this host name or address.
     pub(crate) fn issue(&self, name: &str, host: Option<&str>, valid: Valid) -> Issued {
         let key = key();
         let mut builder = builder(name, &key, valid);

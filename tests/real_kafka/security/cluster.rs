@@ -1,4 +1,4 @@
-//! A broker with every kind of security, good and bad, shared by all tests of it.
+//! A broker with every kind of security, valid and invalid, which the security tests share.
 
 use std::{
     path::{Path, PathBuf},
@@ -13,9 +13,9 @@ use super::{
     oidc::{AUDIENCE, Oidc, SUBJECT},
 };
 
-/// A user who may do everything.
+/// A superuser.
 pub(crate) const USER: (&str, &str) = ("tidegate", "tide-secret");
-/// One who may do what the test grants.
+/// A user with only the ACLs that the test adds.
 pub(crate) const READER: (&str, &str) = ("reader", "read-secret");
 
 /// SASL over TLS, with every mechanism.
@@ -24,21 +24,21 @@ pub(crate) const SECURE: &str = "SECURE";
 pub(crate) const MUTUAL: &str = "MUTUAL";
 /// TLS, with a certificate for another host.
 pub(crate) const MISNAMED: &str = "MISNAMED";
-/// TLS, with a certificate of the past.
+/// TLS, with an expired certificate.
 pub(crate) const EXPIRED: &str = "EXPIRED";
 
-/// The broker, and what clients need for it.
+/// The broker, and the files of its clients.
 pub(crate) struct Secure {
     pub(crate) kafka: Kafka,
     pub(crate) oidc: Arc<Oidc>,
     pub(crate) authority: Authority,
-    /// A file with the certificate to trust.
+    /// The file with the CA certificate.
     pub(crate) ca: PathBuf,
     folder: TempDir,
 }
 
 impl Secure {
-    /// The broker; none, and said so, where there is no Java.
+    /// The broker; `None`, with a message, without Java.
     pub(crate) fn shared() -> Option<&'static Self> {
         static SHARED: LazyLock<Option<Secure>> = LazyLock::new(Secure::start);
         SHARED.as_ref()
@@ -46,7 +46,7 @@ impl Secure {
 
     fn start() -> Option<Self> {
         let (oidc, authority) = (Oidc::start(), Authority::new("Authority of the tests"));
-        // The broker reads its files when it starts.
+        // The broker reads these files when it starts.
         let folder = tempfile::tempdir().expect("a temporary folder");
         let ca = write(&folder, "ca.pem", &authority.certificate());
         let stores = [
@@ -81,7 +81,7 @@ impl Secure {
 }
 
 impl Secure {
-    /// Gives a listener of the running broker another certificate.
+    /// Replaces the certificate of a listener while the broker runs.
     pub(crate) fn renew(&self, listener: &str, issued: &Issued) {
         for (name, value) in key_store(&self.folder, listener, "renewed", issued) {
             self.kafka.set_property(&name, &value);
@@ -140,7 +140,7 @@ fn mechanisms(oidc: &Oidc) -> Vec<(String, String)> {
             "oauthbearer.sasl.server.callback.handler.class",
             format!("{login}.oauthbearer.OAuthBearerValidatorCallbackHandler"),
         ),
-        // Left to itself, Kafka 4.1.1 has brokers check tokens as clients do: without a look at the signature.
+        // By default, brokers of Kafka 4.1.1 validate tokens as clients do, without checking the signature.
         (
             "sasl.oauthbearer.jwt.validator.class".to_owned(),
             format!("{login}.oauthbearer.BrokerJwtValidator"),

@@ -1,4 +1,4 @@
-//! Passwords and tokens that are not taken: each is named, in the log and in the status, and tried again.
+//! Rejected passwords and tokens are reported in the log and the status, and retried.
 
 use tidegate_tests::Home;
 
@@ -23,7 +23,7 @@ fn a_wrong_password_fails_the_task_until_it_is_right() {
         let properties = sasl(&secure.ca, mechanism, &password(USER.0, secret));
         connector(&home, mechanism, topic, &servers, &properties);
     }
-    // One whose password is changed on the broker.
+    // A user whose password is changed on the broker.
     connector(
         &home,
         "later",
@@ -47,7 +47,7 @@ fn a_wrong_password_fails_the_task_until_it_is_right() {
 }
 
 #[test]
-fn tokens_that_are_missing_late_or_meant_for_others_are_told_apart() {
+fn missing_expired_and_foreign_tokens_are_reported_differently() {
     let Some(secure) = Secure::shared() else { return };
     let (kafka, oidc, topic) = (&secure.kafka, &secure.oidc, "tokens");
     kafka.create_topic(topic, 1, 1);
@@ -77,11 +77,11 @@ fn tokens_that_are_missing_late_or_meant_for_others_are_told_apart() {
     for (name, reason) in stalled {
         assert_eq!(wait_for_reason(&home, &mut host, name, reason), "STALLED", "{name}");
     }
-    let refused = "kafka rejected the OAuth token (subject \"service-account\", audience \"others\", issuer";
-    wait_for_reason(&home, &mut host, "others", refused);
+    let rejected = "kafka rejected the OAuth token (subject \"service-account\", audience \"others\", issuer";
+    wait_for_reason(&home, &mut host, "others", rejected);
     wait_for_reason(&home, &mut host, "others", "compare its audience, issuer and signing key with");
 
-    // All of them go on once there is a token that is good.
+    // All of them continue once the token is valid.
     for name in ["missing", "late", "others"] {
         from_file(&format!("{name}.token"), Some(Claims { audience: AUDIENCE, lifetime: 600 }));
     }

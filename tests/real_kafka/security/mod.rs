@@ -1,12 +1,12 @@
-//! TLS and SASL: the ways that work.
+//! TLS and SASL: valid logins.
 
+mod acls;
 mod certificates;
 mod cluster;
-mod letters;
+mod dead_letters;
 mod logins;
 mod oidc;
-mod refused;
-mod rights;
+mod rejected;
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ use self::{
 };
 use crate::support::PLUGINS;
 
-/// A connector that prints `topic` as values, with these properties of the client.
+/// A connector that prints the values of `topic`, with these client properties.
 fn connector(home: &Home, name: &str, topic: &str, servers: &str, properties: &str) {
     home.connector(
         name,
@@ -32,12 +32,12 @@ fn connector(home: &Home, name: &str, topic: &str, servers: &str, properties: &s
     );
 }
 
-/// Starts the host on the brokers that its connectors name.
+/// Starts the host. The connectors give the brokers.
 fn start(home: &Home) -> Running {
     Running::start(home.command().arg("run"))
 }
 
-/// Waits until a connector's task gives `reason`, in its status and in the log; returns its state.
+/// Waits until the status and the log of a connector contain `reason`; returns its state.
 #[track_caller]
 fn wait_for_reason(home: &Home, host: &mut Running, connector: &str, reason: &str) -> String {
     let says =
@@ -48,7 +48,7 @@ fn wait_for_reason(home: &Home, host: &mut Running, connector: &str, reason: &st
     status["state"].as_str().unwrap_or_default().to_owned()
 }
 
-/// Waits until a connector has delivered so many records.
+/// Waits until a connector has delivered this number of records.
 #[track_caller]
 fn wait_for_delivered(home: &Home, host: &mut Running, connector: &str, records: u64) {
     home.wait_for_status(host, connector, |status| {

@@ -1,4 +1,4 @@
-//! An OIDC provider: gives tokens for client credentials, and the key that they are checked with.
+//! An OIDC provider that issues tokens for client credentials and publishes the key for their validation.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -24,16 +24,16 @@ pub(crate) const AUDIENCE: &str = "kafka-of-the-tests";
 pub(crate) const SUBJECT: &str = "service-account";
 pub(crate) const CLIENT: (&str, &str) = ("tidegate", "oidc-secret");
 
-/// The provider; serves until the process ends.
+/// The provider, which runs until the process ends.
 pub(crate) struct Oidc {
     port: u16,
     key: PKey<Private>,
 }
 
-/// What is said of a token.
+/// The claims of a token.
 pub(crate) struct Claims {
     pub(crate) audience: &'static str,
-    /// Seconds from now on.
+    /// Lifetime in seconds.
     pub(crate) lifetime: i64,
 }
 
@@ -53,17 +53,17 @@ impl Oidc {
         oidc
     }
 
-    /// Where clients get tokens.
+    /// The token endpoint.
     pub(crate) fn token_endpoint(&self) -> String {
         format!("http://127.0.0.1:{}/token", self.port)
     }
 
-    /// Where brokers get the key.
+    /// The endpoint of the keys.
     pub(crate) fn keys_endpoint(&self) -> String {
         format!("http://127.0.0.1:{}/keys", self.port)
     }
 
-    /// Who gives the tokens, as they say it.
+    /// The issuer in the tokens.
     pub(crate) fn issuer(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
@@ -113,7 +113,7 @@ impl Oidc {
             "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
             body.len()
         );
-        // Whoever has hung up does not want it.
+        // The client may have closed the connection.
         let _gone = connection.write_all(answer.as_bytes()).is_err();
     }
 

@@ -1,12 +1,12 @@
-//! Warehouses without room or time, locks of others, and errors of Snowflake's own.
+//! Overloaded warehouses, locks of other sessions, and internal errors of Snowflake.
 
 use tidegate_tests::StandIn;
 
 use super::{Trial, fail_every_statement};
 
 #[test]
-fn what_may_pass_is_tried_again_at_once() {
-    let Some(stand_in) = StandIn::exclusive("what_may_pass_is_tried_again_at_once") else { return };
+fn retriable_errors_are_retried_at_once() {
+    let Some(stand_in) = StandIn::exclusive() else { return };
     for (name, action, code) in [
         ("conflict", "code:000625:57014", "000625/57014"),
         ("internal", "code:000603:XX000", "000603/XX000"),
@@ -20,19 +20,18 @@ fn what_may_pass_is_tried_again_at_once() {
 }
 
 #[test]
-fn somebody_else_s_lock_is_waited_for() {
-    let Some(stand_in) = StandIn::exclusive("somebody_else_s_lock_is_waited_for") else { return };
+fn a_lock_of_another_session_is_waited_for() {
+    let Some(stand_in) = StandIn::exclusive() else { return };
     let trial = Trial::new(&stand_in, "conflicts");
     let finished = trial.run_past("^MERGE INTO [^ ]*\"orders\"", 1, 8, "code:000625:57014");
-    // More often than the sink tries by itself: then the host goes on.
+    // This is more than the sink's own retries, so the host retries too.
     assert!(finished.count_log("000625/57014") >= 8, "{}", finished.stderr);
     finished.expect_log("works again");
 }
 
 #[test]
-fn a_warehouse_without_room_is_left_alone_for_a_while() {
-    let test = "a_warehouse_without_room_is_left_alone_for_a_while";
-    let Some(stand_in) = StandIn::exclusive(test) else { return };
+fn an_overloaded_warehouse_is_retried_after_a_delay() {
+    let Some(stand_in) = StandIn::exclusive() else { return };
     let trial = Trial::new(&stand_in, "no_room");
     let finished = trial.run_past("^INSERT INTO [^ ]*\"views\"", 1, 1, "code:000606:57P03");
     let line = finished.expect_log("000606/57P03");

@@ -1,10 +1,10 @@
-//! Tables that somebody else changes while the host runs.
+//! Tables that another user changes while the host runs.
 
 use tidegate_tests::{Finished, Running, StandIn};
 
 use super::{Order, Trial, shop};
 
-/// A trial whose first rows are written and whose host goes on.
+/// A trial with a running host that has written the first rows.
 fn running<'s>(stand_in: &'s StandIn, name: &str) -> (Trial<'s>, Running) {
     let trial = Trial::new(stand_in, name);
     let mut running = trial.start();
@@ -19,8 +19,8 @@ fn end(running: Running) -> Finished {
 }
 
 #[test]
-fn a_column_that_somebody_dropped_is_added_again() {
-    let Some(stand_in) = StandIn::exclusive("a_column_that_somebody_dropped_is_added_again") else { return };
+fn a_dropped_column_is_added_again() {
+    let Some(stand_in) = StandIn::exclusive() else { return };
     let (mut trial, mut running) = running(&stand_in, "dropped_column");
     let _status = trial.query(&format!("ALTER TABLE {} DROP COLUMN \"v\"", trial.table("orders")));
     trial.shop.order(&trial.broker, [(1, Order::Update("back")), (90, Order::Insert("late"))]);
@@ -29,7 +29,7 @@ fn a_column_that_somebody_dropped_is_added_again() {
         (trial.query(&written.replace("{}", &trial.table("orders"))).number() == 1).then_some(())
     });
     let finished = end(running);
-    // What was in the column is gone with it; no row is.
+    // The values of the column are gone, but no row is.
     let mut expected = trial.shop.orders();
     for row in &mut expected {
         row[1] = row[1].take().filter(|v| v.starts_with("back") || v.starts_with("late"));
@@ -41,8 +41,8 @@ fn a_column_that_somebody_dropped_is_added_again() {
 }
 
 #[test]
-fn tables_that_somebody_dropped_are_created_again() {
-    let Some(stand_in) = StandIn::exclusive("tables_that_somebody_dropped_are_created_again") else {
+fn dropped_tables_are_created_again() {
+    let Some(stand_in) = StandIn::exclusive() else {
         return;
     };
     let (mut trial, mut running) = running(&stand_in, "dropped_tables");
@@ -61,17 +61,16 @@ fn tables_that_somebody_dropped_are_created_again() {
         .then_some(())
     });
     let finished = end(running);
-    // Both tables at first, and again.
+    // Both tables were created twice.
     assert_eq!(finished.count_log("Table created"), 4, "{}", finished.stderr);
     finished.expect_log("002003/42S02");
 }
 
 #[test]
-fn an_offsets_table_that_somebody_dropped_stops_the_task_and_no_more() {
-    let test = "an_offsets_table_that_somebody_dropped_stops_the_task_and_no_more";
-    let Some(stand_in) = StandIn::exclusive(test) else { return };
+fn a_dropped_offsets_table_fails_the_task_and_loses_nothing() {
+    let Some(stand_in) = StandIn::exclusive() else { return };
     let (mut trial, mut running) = running(&stand_in, "dropped_offsets");
-    // The consumer group knows what is written: that is all there will be to go by.
+    // The committed offsets are the only record of what was written.
     let group = format!("connect-{}", trial.connector_name());
     running.wait_until("the group's offsets", |_| {
         let is_all =
@@ -88,13 +87,13 @@ fn an_offsets_table_that_somebody_dropped_stops_the_task_and_no_more() {
 }
 
 #[test]
-fn a_column_that_somebody_else_added_is_used() {
-    let Some(stand_in) = StandIn::exclusive("a_column_that_somebody_else_added_is_used") else { return };
+fn a_column_added_by_another_user_is_used() {
+    let Some(stand_in) = StandIn::exclusive() else { return };
     let (mut trial, mut running) = running(&stand_in, "added_column");
     for column in ["\"note\" VARCHAR", "\"extra\" VARCHAR"] {
         let _status = trial.query(&format!("ALTER TABLE {} ADD COLUMN {column}", trial.table("orders")));
     }
-    // One that the source never has, and one that it has from now on.
+    // A column that the source does not have, and one that it adds.
     trial.shop.order(&trial.broker, [(1, Order::Update("again"))]);
     let row = serde_json::json!({ "id": 500, "v": "new 500", "extra": "more" });
     let event = shop::change("orders", "c", 1_000_000, serde_json::Value::Null, row);

@@ -1,4 +1,4 @@
-//! Logins that are refused: with what to do about it, and without a storm that locks the user out.
+//! Rejected logins are reported with the fix, and not retried so often that Snowflake locks the user.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use std::{
 
 use tidegate_tests::{StandIn, root};
 
-use super::{Trial, trial::NEVER};
+use super::{Trial, trial::NO_RESTART};
 
 const OFTEN: &str =
     "[batch]\nmax_wait = \"100ms\"\n[restart]\ninitial = \"1ms\"\nmax = \"5ms\"\nmax_restarts = 6\n";
@@ -20,18 +20,20 @@ fn key(name: &str) -> PathBuf {
     root().join("tests/snowflake_sink/faults/keys").join(name)
 }
 
-/// Options with a private key's file, and more.
+/// Options with a private key file, and further options.
 fn with_key(stand_in: &StandIn, name: &str, more: &str) -> String {
     format!("{}private_key_path = {:?}\n{more}", stand_in.options_without_password(), key(name))
 }
 
 #[test]
-fn a_wrong_password_is_told_once_and_not_tried_again() {
-    let Some(stand_in) = StandIn::exclusive("a_wrong_password_is_told_once_and_not_tried_again") else {
+fn a_wrong_password_is_reported_once_and_not_retried() {
+    let Some(stand_in) = StandIn::exclusive() else {
         return;
     };
     let login = format!("{}{WRONG}", stand_in.options_without_password());
-    for (name, tasks, more) in [("wrong", 1, NEVER), ("wrong_often", 1, OFTEN), ("wrong_tasks", 3, OFTEN)] {
+    for (name, tasks, more) in
+        [("wrong", 1, NO_RESTART), ("wrong_often", 1, OFTEN), ("wrong_tasks", 3, OFTEN)]
+    {
         let trial = Trial::new(&stand_in, name);
         trial.connector_as(&login, "", more);
         let file = trial.home.path(&format!("connectors.d/{name}.toml"));
@@ -51,7 +53,7 @@ fn a_wrong_password_is_told_once_and_not_tried_again() {
         if tasks > 1 {
             continue;
         }
-        // Nothing is lost by it.
+        // Nothing is lost.
         trial.connector("", super::trial::SMALL);
         let finished = trial.run_once().expect_code(0);
         trial.expect_shop(&finished);
@@ -59,11 +61,9 @@ fn a_wrong_password_is_told_once_and_not_tried_again() {
 }
 
 #[test]
-fn keys_open_the_door_if_they_are_the_user_s() {
+fn key_pair_logins_succeed_only_with_the_users_key() {
     let public = format!("LOADER={}", key("loader_public.pem").display());
-    let Some(stand_in) =
-        StandIn::start("keys_open_the_door_if_they_are_the_user_s", &["--public-key", &public])
-    else {
+    let Some(stand_in) = StandIn::start(&["--public-key", &public]) else {
         return;
     };
     let passphrase = "private_key_passphrase = \"throw-away\"\n";
@@ -71,7 +71,7 @@ fn keys_open_the_door_if_they_are_the_user_s() {
         [("plain_key", "loader.pem", ""), ("encrypted_key", "loader_encrypted.pem", passphrase)]
     {
         let trial = Trial::new(&stand_in, name);
-        trial.connector_as(&with_key(&stand_in, file, more), "", NEVER);
+        trial.connector_as(&with_key(&stand_in, file, more), "", NO_RESTART);
         let finished = trial.run_once().expect_code(0);
         trial.expect_shop(&finished);
     }
@@ -84,7 +84,7 @@ fn keys_open_the_door_if_they_are_the_user_s() {
         ("no_file", "nowhere.pem", "", 0, "nowhere.pem"),
     ] {
         let trial = Trial::new(&stand_in, name);
-        trial.connector_as(&with_key(&stand_in, file, more), "", NEVER);
+        trial.connector_as(&with_key(&stand_in, file, more), "", NO_RESTART);
         let finished = trial.start().finish().expect_code(3);
         finished.expect_log(message);
         assert_eq!(trial.count("LOGIN"), logins, "{}", finished.stderr);
@@ -92,7 +92,7 @@ fn keys_open_the_door_if_they_are_the_user_s() {
     }
 }
 
-/// Answers a login as Snowflake does when the user is locked; the stand-in locks nobody.
+/// Responds to a login as Snowflake does for a locked user, which the stand-in does not support.
 fn refuse_login(mut stream: TcpStream) {
     let mut reader = BufReader::new(stream.try_clone().expect("a connection"));
     let (mut line, mut length) = (String::new(), 0);
@@ -120,45 +120,46 @@ fn refuse_login(mut stream: TcpStream) {
 }
 
 #[test]
-fn a_locked_user_is_told_how_to_unlock() {
-    let Some(stand_in) = StandIn::exclusive("a_locked_user_is_told_how_to_unlock") else { return };
+fn a_locked_user_is_reported_with_the_way_to_unlock() {
+    let Some(stand_in) = StandIn::exclusive() else {
+        return;
+    };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || listener.incoming().flatten().for_each(refuse_login));
     let trial = Trial::new(&stand_in, "locked");
     let login = stand_in.options().replace(&format!(":{}", stand_in.port()), &format!(":{port}"));
-    trial.connector_as(&login, "", NEVER);
+    trial.connector_as(&login, "", NO_RESTART);
     let finished = trial.start().finish().expect_code(3);
     let line = finished.expect_log("temporarily locked");
     assert!(line.contains("ALTER USER \"LOADER\" SET MINS_TO_UNLOCK = 0"), "{line}");
 }
 
 #[test]
-fn a_login_that_nobody_answers_is_waited_for() {
-    let Some(stand_in) = StandIn::exclusive("a_login_that_nobody_answers_is_waited_for") else { return };
+fn a_login_without_a_response_is_retried() {
+    let Some(stand_in) = StandIn::exclusive() else { return };
     let trial = Trial::new(&stand_in, "no_answer");
     let finished = trial.run_past("^LOGIN", 1, 3, "http:503");
     finished.expect_log("responded with HTTP 503");
     assert_eq!(trial.count("LOGIN"), 4);
     let trial = Trial::new(&stand_in, "no_service");
-    // A port that nobody listens on.
+    // A port without a listener.
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let login = stand_in.options().replace(&format!(":{}", stand_in.port()), &format!(":{free}"));
     trial.connector_as(
         &login,
         "",
-        &format!("[errors.retry]\ninitial = \"1ms\"\ntimeout = \"50ms\"\n{NEVER}"),
+        &format!("[errors.retry]\ninitial = \"1ms\"\ntimeout = \"50ms\"\n{NO_RESTART}"),
     );
     let finished = trial.start().finish().expect_code(3);
     finished.expect_log("127.0.0.1 cannot be reached");
 }
 
 #[test]
-fn a_file_without_a_secret_is_refused_before_anybody_is_asked() {
-    let test = "a_file_without_a_secret_is_refused_before_anybody_is_asked";
-    let Some(stand_in) = StandIn::exclusive(test) else { return };
+fn a_file_without_a_secret_is_rejected_before_any_login() {
+    let Some(stand_in) = StandIn::exclusive() else { return };
     let trial = Trial::new(&stand_in, "no_secret");
-    trial.connector_as(&stand_in.options_without_password(), "", NEVER);
+    trial.connector_as(&stand_in.options_without_password(), "", NO_RESTART);
     let finished = trial.start().finish().expect_code(3);
     finished.expect_log("none of private_key, private_key_path and password is set");
     assert_eq!(trial.count("LOGIN"), 0);

@@ -1,16 +1,16 @@
-//! What goes wrong, and that it ends in the right tables and an honest log.
+//! Faults: the tables must be right in the end, and the log must report the fault.
 //!
-//! Every room has stand-ins of its own, so that a fault meets nobody else. A trial is one schema, one broker and one
-//! connector that reads the shop's events while something fails.
+//! Each test has its own stand-in, so that faults do not affect other tests. A trial has a schema, a broker and a
+//! connector that reads the shop's events.
 
-mod answers;
 mod capacity;
 mod changes;
 mod data;
+mod log_contents;
 mod logins;
 mod options;
-mod quiet;
-mod rights;
+mod privileges;
+mod responses;
 mod sessions;
 mod shapes;
 mod shop;
@@ -20,8 +20,8 @@ mod trial;
 use shop::{Order, Shop};
 use trial::Trial;
 
-/// The statements of a flush, each by a pattern, the number of the one that is to fail, and what the log calls it. The
-/// first BEGIN and COMMIT are those of the claim.
+/// The statements of a flush: a pattern, which of the matching statements fails, and its name in the log. The first
+/// BEGIN and COMMIT are those of the claim.
 const STATEMENTS: [(&str, usize, &str); 7] = [
     ("^SHOW COLUMNS", 1, "SHOW COLUMNS of "),
     ("^CREATE TABLE [^(]*\"orders\"", 1, "CREATE TABLE "),
@@ -32,8 +32,8 @@ const STATEMENTS: [(&str, usize, &str); 7] = [
     ("^COMMIT", 2, "COMMIT failed"),
 ];
 
-/// Has each of the statements of a claim and a flush fail once, one after the other, and checks that the tables are right
-/// and that the log tells each failure, `with` its reason.
+/// Makes each statement of a claim and a flush fail once, one after the other. Checks the tables, and that the log
+/// contains each failure `with` its reason.
 #[track_caller]
 fn fail_every_statement(trial: &Trial<'_>, action: &str, with: &str) -> tidegate_tests::Finished {
     for (pattern, nth, _) in STATEMENTS {
@@ -42,16 +42,16 @@ fn fail_every_statement(trial: &Trial<'_>, action: &str, with: &str) -> tidegate
     let finished = trial.run_once().expect_code(0);
     trial.expect_fired();
     trial.expect_shop(&finished);
-    let told: Vec<&str> = finished.stderr.lines().filter(|line| line.contains(" WARN ")).collect();
+    let warnings: Vec<&str> = finished.stderr.lines().filter(|line| line.contains(" WARN ")).collect();
     for (_, _, statement) in STATEMENTS {
-        // A CREATE TABLE that meets another one is no failure: the next look shows what is left to do.
+        // A CREATE TABLE that conflicts with another one is not a failure: the sink reads the columns again.
         if action.contains("000625") && statement.starts_with("CREATE") {
             continue;
         }
-        let tells = |line: &&&str| line.contains(statement) && line.contains(with);
-        assert!(told.iter().any(|line| tells(&line)), "{statement} {with}\n{}", finished.stderr);
+        let matches = |line: &&&str| line.contains(statement) && line.contains(with);
+        assert!(warnings.iter().any(|line| matches(&line)), "{statement} {with}\n{}", finished.stderr);
     }
     assert_eq!(finished.count_log(" ERROR "), 0, "{}", finished.stderr);
-    println!("{action}: {} faults, {} warnings, tables equal", trial.faulty().len(), told.len());
+    println!("{action}: {} faults, {} warnings, tables equal", trial.with_faults().len(), warnings.len());
     finished
 }

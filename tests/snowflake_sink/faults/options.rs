@@ -1,4 +1,4 @@
-//! The connector file: variables that fill it, what `validate` and `plugins` say of it, and how large batches are.
+//! The connector file: environment variables, `validate`, `plugins`, and batch sizes.
 
 use std::fs;
 
@@ -16,11 +16,11 @@ fn run(trial: &Trial<'_>, variables: &[(&str, &str)]) -> Finished {
 }
 
 #[test]
-fn variables_fill_what_the_file_leaves_open() {
+fn variables_supply_what_the_file_omits() {
     let key = root().join("tests/snowflake_sink/faults/keys");
     let public = format!("LOADER={}", key.join("loader_public.pem").display());
     let options = ["--public-key", public.as_str(), "--roles", "ETL", "--warehouses", "LOAD_WH,OTHER_WH"];
-    let Some(stand_in) = StandIn::start("variables_fill_what_the_file_leaves_open", &options) else { return };
+    let Some(stand_in) = StandIn::start(&options) else { return };
     let encrypted = key.join("loader_encrypted.pem").display().to_string();
     let plain = fs::read_to_string(key.join("loader.pem")).unwrap();
     let secrets: [&[(&str, &str)]; 3] = [
@@ -32,10 +32,10 @@ fn variables_fill_what_the_file_leaves_open() {
     for (number, secret) in secrets.into_iter().enumerate() {
         let trial = Trial::new(&stand_in, &format!("variables_{number}"));
         let schema = format!("VARIABLES_{number}");
-        // What the file says goes first.
+        // The file has precedence.
         trial.home.connector(
             &schema.to_lowercase(),
-            &format!("{SOURCE}[sink.config]\nwarehouse = \"OTHER_WH\"\n{}", super::trial::NEVER),
+            &format!("{SOURCE}[sink.config]\nwarehouse = \"OTHER_WH\"\n{}", super::trial::NO_RESTART),
         );
         let mut variables = vec![
             ("SNOWFLAKE_ACCOUNT", "acme-one"),
@@ -54,7 +54,7 @@ fn variables_fill_what_the_file_leaves_open() {
     }
 }
 
-/// How many records the flushes of `orders` had, at most.
+/// The largest number of records in a flush of `orders`.
 fn largest_batch(log: &[LogEntry]) -> i64 {
     let sizes = log.iter().filter(|entry| entry.kind == "COMMIT").filter_map(|entry| {
         let ranges = entry.tag.as_deref()?.split(' ').filter_map(|part| part.split_once("]@"));
@@ -69,11 +69,11 @@ fn largest_batch(log: &[LogEntry]) -> i64 {
 
 #[test]
 fn batch_size_changes_the_batch() {
-    let Some(stand_in) = StandIn::exclusive("batch_size_changes_the_batch") else { return };
+    let Some(stand_in) = StandIn::exclusive() else { return };
     for (name, variables, batch, expected) in [
         ("by_variable", &[("BATCH_SIZE", "20")][..], "max_wait = \"2s\"\n", 20..=20),
         ("by_file", &[("BATCH_SIZE", "20")][..], "max_records = 70\nmax_wait = \"2s\"\n", 70..=70),
-        // All there is, as far as it has come: the sink's own default is ten thousand.
+        // All available records: the sink's default is ten thousand.
         ("by_default", &[][..], "max_wait = \"2s\"\n", 71..=144),
     ] {
         let trial = Trial::new(&stand_in, name);
@@ -87,7 +87,7 @@ fn batch_size_changes_the_batch() {
 }
 
 #[test]
-fn wrong_options_are_named() {
+fn invalid_options_are_reported_by_name() {
     let home = Home::new(&["snowflake-sink"]);
     let good = "account = \"a\"\nuser = \"u\"\ndatabase = \"d\"\npassword = \"p\"\n";
     home.connector("fine", &format!("{SOURCE}[sink.config]\n{good}tables.orders.key_columns = [\"id\"]\n"));
@@ -163,13 +163,13 @@ fn options_that_only_the_sink_can_check_are_reported_offline() {
 }
 
 #[test]
-fn the_example_is_fine_with_and_without_its_variables() {
+fn the_example_is_valid_with_and_without_its_variables() {
     let text = fs::read_to_string(root().join("connectors.d/snowflake.toml")).expect("the example");
     let home = Home::new(&["snowflake-sink"]);
     home.write("connectors.d/snowflake.toml", &text);
     let finished = home.run(&["validate"]).expect_code(0);
     assert!(finished.stdout.contains("1 connector file fine"), "{}", finished.stdout);
-    // As its user has it.
+    // Enabled, as a user would.
     home.write("connectors.d/snowflake.toml", text.replace("enabled = false", "enabled = true"));
     let mut command = home.command();
     for variable in ["ACCOUNT", "USER", "PASSWORD", "ROLE", "WAREHOUSE", "DATABASE", "SCHEMA"] {
@@ -181,7 +181,7 @@ fn the_example_is_fine_with_and_without_its_variables() {
 }
 
 #[test]
-fn the_plugin_tells_its_options() {
+fn the_plugin_describes_its_options() {
     let home = Home::new(&["snowflake-sink"]);
     let finished = home.run(&["plugins", "snowflake"]).expect_code(0);
     for option in [

@@ -1,4 +1,4 @@
-//! Sessions that end and tokens that expire: between batches, and in the middle of a transaction.
+//! Sessions that end and tokens that expire, between batches and during a transaction.
 
 use std::{thread, time::Duration};
 
@@ -7,8 +7,8 @@ use tidegate_tests::StandIn;
 use super::{Trial, fail_every_statement};
 
 #[test]
-fn a_session_that_ends_takes_no_row_along() {
-    let Some(stand_in) = StandIn::exclusive("a_session_that_ends_takes_no_row_along") else { return };
+fn a_session_that_ends_loses_no_row() {
+    let Some(stand_in) = StandIn::exclusive() else { return };
     for (action, code) in [("kill", "390111"), ("expire_session", "390112"), ("expire_master", "390114")] {
         let trial = Trial::new(&stand_in, action);
         let finished = fail_every_statement(&trial, action, code);
@@ -19,8 +19,8 @@ fn a_session_that_ends_takes_no_row_along() {
 }
 
 #[test]
-fn sessions_that_are_gone_between_batches_are_opened_again() {
-    let Some(stand_in) = StandIn::exclusive("sessions_that_are_gone_between_batches_are_opened_again") else {
+fn sessions_that_ended_between_batches_are_reopened() {
+    let Some(stand_in) = StandIn::exclusive() else {
         return;
     };
     let mut trial = Trial::new(&stand_in, "restarted");
@@ -40,9 +40,9 @@ fn sessions_that_are_gone_between_batches_are_opened_again() {
 #[test]
 fn tokens_are_renewed_before_they_expire() {
     let options = ["--session-seconds", "4"];
-    let Some(stand_in) = StandIn::start("tokens_are_renewed_before_they_expire", &options) else { return };
+    let Some(stand_in) = StandIn::start(&options) else { return };
     let trial = Trial::new(&stand_in, "renewed");
-    // The token grows old in the middle of a transaction.
+    // The token expires during a transaction.
     let finished = trial.run_past("^INSERT INTO [^ ]*\"views\"", 1, 1, "delay:2.1");
     let renewals: Vec<_> = trial.log().into_iter().filter(|entry| entry.kind == "RENEW").collect();
     assert!(renewals.iter().any(|renewal| renewal.in_transaction), "{renewals:#?}");
@@ -52,7 +52,7 @@ fn tokens_are_renewed_before_they_expire() {
 #[test]
 fn a_renewal_that_fails_ends_in_a_new_session() {
     let options = ["--session-seconds", "2", "--idle-seconds", "0.3"];
-    let Some(stand_in) = StandIn::start("a_renewal_that_fails_ends_in_a_new_session", &options) else {
+    let Some(stand_in) = StandIn::start(&options) else {
         return;
     };
     let actions = ["expire_master", "kill", "crash_connection", "http:503", "code:390104:08001"];
@@ -69,10 +69,9 @@ fn a_renewal_that_fails_ends_in_a_new_session() {
 #[test]
 fn a_master_token_that_expires_ends_in_a_new_session() {
     let options = ["--session-seconds", "1", "--master-seconds", "2", "--idle-seconds", "0.3"];
-    let test = "a_master_token_that_expires_ends_in_a_new_session";
-    let Some(stand_in) = StandIn::start(test, &options) else { return };
+    let Some(stand_in) = StandIn::start(&options) else { return };
     let mut trial = Trial::new(&stand_in, "short_lives");
-    // In the middle of a transaction: what it had begun is lost, and done again.
+    // During a transaction, which is rolled back and repeated.
     stand_in.fault("^INSERT INTO [^ ]*\"views\"", "delay:2.5");
     let mut running = trial.start();
     trial.wait_for_shop(&mut running);
@@ -80,7 +79,7 @@ fn a_master_token_that_expires_ends_in_a_new_session() {
     let lost = running.log().lines().filter(|line| line.contains(" WARN ")).count();
     assert!(lost > 0, "{}", running.log());
     let logins = trial.count("LOGIN");
-    // Between two batches: nothing is lost, and nothing is worth a warning.
+    // Between two batches, nothing is lost and there is no warning.
     thread::sleep(Duration::from_secs(3));
     trial.shop.trade(&trial.broker);
     trial.wait_for_shop(&mut running);
@@ -91,12 +90,12 @@ fn a_master_token_that_expires_ends_in_a_new_session() {
 }
 
 #[test]
-fn a_pause_costs_no_login() {
-    let Some(stand_in) = StandIn::exclusive("a_pause_costs_no_login") else { return };
+fn a_pause_causes_no_login() {
+    let Some(stand_in) = StandIn::exclusive() else { return };
     let mut trial = Trial::new(&stand_in, "pause");
     let mut running = trial.start();
     trial.wait_for_shop(&mut running);
-    // The stand-in closes connections that idle for five seconds.
+    // The stand-in closes connections that are idle for five seconds.
     thread::sleep(Duration::from_secs(6));
     trial.shop.trade(&trial.broker);
     trial.wait_for_shop(&mut running);

@@ -6,16 +6,16 @@ use tidegate_tests::{Finished, StandIn};
 use super::{
     Trial,
     shop::{self, change},
-    trial::NEVER,
+    trial::NO_RESTART,
 };
 
 const SKIP: &str = "[errors]\ntolerance = \"all\"\non_reject = \"drop\"\n";
 
 type Row = Vec<Option<String>>;
-/// A name, the sink's options, the second order's key and row, and what its refusal says.
+/// A name, the sink's options, key and row of the second order, and the parts of the error.
 type Scene<'a> = (&'a str, &'a str, Option<Json>, Json, &'a [&'a str]);
 
-/// Orders: the key as JSON, and the row.
+/// Sends orders, each with its key as JSON and its row.
 fn send(trial: &Trial<'_>, rows: impl IntoIterator<Item = (Option<Json>, Json)>) {
     let events: Vec<(Option<String>, String)> = rows
         .into_iter()
@@ -36,11 +36,11 @@ fn texts(rows: &[[&str; 2]]) -> Vec<Row> {
 }
 
 fn connector(trial: &Trial<'_>, sink: &str, more: &str) {
-    trial.connector_as(&trial.stand_in.options(), sink, &format!("{NEVER}{more}"));
+    trial.connector_as(&trial.stand_in.options(), sink, &format!("{NO_RESTART}{more}"));
 }
 
-/// Has the second of three orders refused for a reason with all of `parts`: first with the task stopped at it, then with
-/// the other two written.
+/// Checks that the second of three orders is rejected for a reason with all `parts`: first the task fails at it, then,
+/// with tolerance, the other two are written.
 #[track_caller]
 fn expect_second_refused(trial: &Trial<'_>, sink: &str, second: (Option<Json>, Json), parts: &[&str]) {
     send(trial, [plain(1), second, plain(3)]);
@@ -69,8 +69,8 @@ fn expect_first_and_third(trial: &Trial<'_>, finished: &Finished, upper: bool) {
 }
 
 #[test]
-fn rows_that_cannot_be_written_are_refused_by_name() {
-    let Some(stand_in) = StandIn::exclusive("rows_that_cannot_be_written_are_refused_by_name") else {
+fn rows_that_cannot_be_written_are_rejected_by_offset() {
+    let Some(stand_in) = StandIn::exclusive() else {
         return;
     };
     let key = Some(json!({ "id": 2 }));
@@ -127,8 +127,8 @@ fn rows_that_cannot_be_written_are_refused_by_name() {
 }
 
 #[test]
-fn a_metadata_column_of_another_type_stops_the_task() {
-    let Some(stand_in) = StandIn::exclusive("a_metadata_column_of_another_type_stops_the_task") else {
+fn a_metadata_column_of_another_type_fails_the_task() {
+    let Some(stand_in) = StandIn::exclusive() else {
         return;
     };
     let trial = Trial::new(&stand_in, "metadata_type");
@@ -146,7 +146,7 @@ fn a_metadata_column_of_another_type_stops_the_task() {
     trial.expect_shop(&finished);
 }
 
-/// Rows that need more room than a table has that somebody has made.
+/// A table of the user whose columns are too narrow for the rows.
 fn narrow<'s>(stand_in: &'s StandIn, name: &str) -> Trial<'s> {
     let trial = Trial::empty(stand_in, name);
     let _status = trial.query(&format!(
@@ -166,7 +166,7 @@ fn narrow<'s>(stand_in: &'s StandIn, name: &str) -> Trial<'s> {
 
 #[test]
 fn narrow_columns_are_widened() {
-    let Some(stand_in) = StandIn::exclusive("narrow_columns_are_widened") else { return };
+    let Some(stand_in) = StandIn::exclusive() else { return };
     let trial = narrow(&stand_in, "narrow");
     connector(&trial, "", "");
     let finished = trial.run_once().expect_code(0);
@@ -174,7 +174,7 @@ fn narrow_columns_are_widened() {
     assert_eq!(finished.count_log("Table altered: ALTER COLUMN"), 2, "{}", finished.stderr);
 }
 
-/// Statements that are separated by semicolons; one in a text separates nothing.
+/// Splits statements at semicolons, except within string literals.
 fn split(statements: &str) -> Vec<&str> {
     let mut is_text = false;
     let parts = statements.split(|character| {
@@ -185,14 +185,14 @@ fn split(statements: &str) -> Vec<&str> {
 }
 
 #[test]
-fn without_evolution_the_statement_to_run_is_told() {
-    let Some(stand_in) = StandIn::exclusive("without_evolution_the_statement_to_run_is_told") else {
+fn without_schema_evolution_the_statement_to_run_is_logged() {
+    let Some(stand_in) = StandIn::exclusive() else {
         return;
     };
     let trial = narrow(&stand_in, "fixed");
     connector(&trial, "schema_evolution = \"off\"\n", "");
-    // Each time the log tells the next thing to do, and each is a statement that can be run as it is.
-    let mut told = 0;
+    // Each run logs the next statement, which can be executed unchanged.
+    let mut runs = 0;
     let finished = loop {
         let finished = trial.run_once();
         let Some((_, rest)) = finished.stderr.split_once("run `") else { break finished };
@@ -200,8 +200,8 @@ fn without_evolution_the_statement_to_run_is_told() {
         for statement in split(statements) {
             let _status = trial.query(statement);
         }
-        told += 1;
-        assert!(told < 6, "{}", finished.stderr);
+        runs += 1;
+        assert!(runs < 6, "{}", finished.stderr);
     };
     let finished = finished.expect_code(0);
     assert_eq!(trial.select("\"id\", \"v\"", "orders"), texts(&[["1", "one"], ["123456789", "four"]]));
@@ -212,8 +212,10 @@ fn without_evolution_the_statement_to_run_is_told() {
 }
 
 #[test]
-fn what_fits_no_column_goes_beside_it() {
-    let Some(stand_in) = StandIn::exclusive("what_fits_no_column_goes_beside_it") else { return };
+fn values_that_do_not_fit_go_to_the_variant_column() {
+    let Some(stand_in) = StandIn::exclusive() else {
+        return;
+    };
     for (conflict, column, expected) in [("variant", "v__variant", "\"maybe\""), ("text", "v__text", "maybe")]
     {
         let trial = Trial::empty(&stand_in, &format!("beside_{conflict}"));

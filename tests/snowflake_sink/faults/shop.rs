@@ -1,4 +1,5 @@
-//! The events that trials read: a table with a key, whose rows come, change and go, and one without, which only grows.
+//! The events of the trials: a table with a key, whose rows are inserted, updated and deleted, and one without a key,
+//! with inserts only.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ pub(crate) const ORDERS: &str = "cdc.public.orders";
 /// Topic of the table without a key.
 pub(crate) const VIEWS: &str = "cdc.public.views";
 
-/// What the source holds, and the events that led there.
+/// The content of the source.
 #[derive(Debug, Default)]
 pub(crate) struct Shop {
     orders: BTreeMap<i64, String>,
@@ -19,14 +20,14 @@ pub(crate) struct Shop {
     lsn: i64,
 }
 
-/// What happens to an order.
+/// A change of an order.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Order {
-    /// It comes, with this text.
+    /// Inserted with this text.
     Insert(&'static str),
-    /// It changes.
+    /// Updated.
     Update(&'static str),
-    /// It goes.
+    /// Deleted.
     Delete,
 }
 
@@ -43,14 +44,15 @@ impl Shop {
         pages.into_iter().map(|page| vec![Some(page.to_string())]).collect()
     }
 
-    /// Has 60 orders come, every second change and every fifth go, and 30 views come; 132 events and 12 tombstones.
+    /// Inserts 60 orders and 30 views, updates every second order and deletes every fifth: 132 events and 12
+    /// tombstones.
     pub(crate) fn trade(&mut self, broker: &Broker) {
         let ids = self.next_ids(60);
         self.order(broker, ids.clone().map(|id| (id, Order::Insert("new"))));
         self.view(broker, 0..15);
         self.order(broker, ids.clone().filter(|id| id % 2 == 0).map(|id| (id, Order::Update("changed"))));
         self.order(broker, ids.filter(|id| id % 5 == 0).map(|id| (id, Order::Delete)));
-        // The same again: without a key, equal rows are rows of their own.
+        // The same rows again: without a key, equal rows are different rows.
         self.view(broker, 0..15);
     }
 
@@ -60,17 +62,17 @@ impl Shop {
         first..=self.last_id
     }
 
-    /// What happens to orders, in this order.
+    /// Sends these changes of orders.
     pub(crate) fn order(&mut self, broker: &Broker, events: impl IntoIterator<Item = (i64, Order)>) {
         let mut records = Vec::new();
         for (id, order) in events {
             let key = json!({ "id": id }).to_string();
             let event = match order {
                 Order::Insert(v) | Order::Update(v) => {
-                    let letter = if matches!(order, Order::Insert(_)) { "c" } else { "u" };
+                    let op = if matches!(order, Order::Insert(_)) { "c" } else { "u" };
                     let text = format!("{v} {id}");
                     self.orders.insert(id, text.clone());
-                    self.event("orders", letter, Json::Null, json!({ "id": id, "v": text }))
+                    self.event("orders", op, Json::Null, json!({ "id": id, "v": text }))
                 }
                 Order::Delete => {
                     self.orders.remove(&id);
@@ -85,7 +87,7 @@ impl Shop {
         broker.produce(records.iter().map(|(key, value)| (ORDERS, 0, Some(key.as_str()), value.as_deref())));
     }
 
-    /// Pages that are looked at.
+    /// Sends views of these pages.
     pub(crate) fn view(&mut self, broker: &Broker, pages: impl IntoIterator<Item = i64>) {
         let events: Vec<String> = pages
             .into_iter()
@@ -97,18 +99,18 @@ impl Shop {
         broker.send(VIEWS, events);
     }
 
-    fn event(&mut self, table: &str, letter: &str, before: Json, after: Json) -> String {
+    fn event(&mut self, table: &str, op: &str, before: Json, after: Json) -> String {
         self.lsn += 1;
-        change(table, letter, self.lsn, before, after)
+        change(table, op, self.lsn, before, after)
     }
 }
 
 /// A change event as Debezium writes it.
-pub(crate) fn change(table: &str, letter: &str, lsn: i64, before: Json, after: Json) -> String {
+pub(crate) fn change(table: &str, op: &str, lsn: i64, before: Json, after: Json) -> String {
     let source = json!({
         "connector": "postgresql", "name": "cdc", "db": "shop", "schema": "public", "table": table, "lsn": lsn,
         "ts_ms": 1_700_000_000_000_i64 + lsn, "snapshot": "false",
     });
-    json!({ "op": letter, "before": before, "after": after, "source": source, "ts_ms": 1_700_000_000_000_i64 })
+    json!({ "op": op, "before": before, "after": after, "source": source, "ts_ms": 1_700_000_000_000_i64 })
         .to_string()
 }

@@ -1,4 +1,4 @@
-//! Statements that are too large: made smaller, and when that does not help, told.
+//! Statements that are too large are split. If that does not help, the record is reported.
 
 use tidegate_tests::StandIn;
 
@@ -8,8 +8,8 @@ const ORDERS: &str = "^MERGE INTO [^ ]*\"orders\"";
 
 #[test]
 fn a_statement_that_is_too_large_is_split() {
-    let Some(stand_in) = StandIn::exclusive("a_statement_that_is_too_large_is_split") else { return };
-    // The last one takes too long, which is a matter of size, too.
+    let Some(stand_in) = StandIn::exclusive() else { return };
+    // The last one exceeds the statement timeout, which splitting can fix too.
     let scenes = [
         ("by_size", "", "code:001795:54001", "001795/54001"),
         ("by_value", "", "code:100069:22P02", "100069/22P02"),
@@ -22,16 +22,15 @@ fn a_statement_that_is_too_large_is_split() {
         let line = finished.expect_log(code);
         assert!(line.contains("MERGE into ") && line.contains("query "), "{line}");
         let merges = merges(&trial);
-        // The one that was refused, and its halves.
+        // The rejected statement, and its halves.
         assert!(merges >= 3, "{merges} statements");
         println!("{action}: {merges} statements");
     }
 }
 
 #[test]
-fn a_statement_of_one_row_that_is_too_large_names_its_record() {
-    let Some(stand_in) = StandIn::exclusive("a_statement_of_one_row_that_is_too_large_names_its_record")
-    else {
+fn a_single_row_that_is_too_large_is_reported_by_offset() {
+    let Some(stand_in) = StandIn::exclusive() else {
         return;
     };
     let trial = Trial::new(&stand_in, "never_small_enough");
@@ -45,13 +44,13 @@ fn a_statement_of_one_row_that_is_too_large_names_its_record() {
 
 #[test]
 fn statements_stay_below_their_size() {
-    let Some(stand_in) = StandIn::exclusive("statements_stay_below_their_size") else { return };
+    let Some(stand_in) = StandIn::exclusive() else { return };
     let trial = Trial::new(&stand_in, "small_statements");
     trial.connector("max_statement_bytes = 1000\n", WHOLE);
     let finished = trial.run_once().expect_code(0);
     trial.expect_shop(&finished);
     let merges = merges(&trial);
-    // Sixty rows of more than eighty bytes each.
+    // There are sixty rows of more than eighty bytes each.
     assert!(merges > 4, "{merges} statements");
 }
 

@@ -1,32 +1,33 @@
-//! One connector that reads the shop's events into a schema of its own.
+//! A connector that reads the shop's events into its own schema.
 
 use tidegate_tests::{Broker, Finished, Home, LogEntry, Running, StandIn};
 
 use super::{Shop, shop};
 
-/// Small batches, so that there are several.
+/// Small batches.
 pub(crate) const SMALL: &str = "max_records = 50\nmax_wait = \"100ms\"\n";
-/// One batch of all there is.
+/// One batch with all records.
 pub(crate) const WHOLE: &str = "max_records = 2000\nmax_wait = \"2s\"\n";
-/// The rest of a file: batches that wait for nothing, and no second start.
-pub(crate) const NEVER: &str = "[batch]\nmax_wait = \"100ms\"\n[restart]\npolicy = \"never\"\n";
-/// No patience between tries, and no second start.
-const QUICKLY: &str = "[errors.retry]\ninitial = \"1ms\"\nmax = \"10ms\"\n[restart]\npolicy = \"never\"\n";
+/// The rest of a connector file: batches that do not wait, and no restarts.
+pub(crate) const NO_RESTART: &str = "[batch]\nmax_wait = \"100ms\"\n[restart]\npolicy = \"never\"\n";
+/// Short delays between retries, and no restarts.
+const RETRY_QUICKLY: &str =
+    "[errors.retry]\ninitial = \"1ms\"\nmax = \"10ms\"\n[restart]\npolicy = \"never\"\n";
 
-/// A trial.
+/// A connector, its broker and its home, for one schema of a stand-in.
 pub(crate) struct Trial<'s> {
     pub(crate) stand_in: &'s StandIn,
     pub(crate) broker: Broker,
     pub(crate) home: Home,
     pub(crate) shop: Shop,
-    /// The schema, and the connector's name in lower case.
+    /// The schema, whose name in lower case is the connector's name.
     name: String,
-    /// The stand-in's log before the trial.
+    /// The last entry of the stand-in's log before the trial.
     since: usize,
 }
 
 impl<'s> Trial<'s> {
-    /// A trial with a connector, and nothing to read yet.
+    /// A trial without records.
     pub(crate) fn empty(stand_in: &'s StandIn, name: &str) -> Self {
         stand_in.clear_faults();
         let broker = Broker::start();
@@ -40,19 +41,19 @@ impl<'s> Trial<'s> {
         trial
     }
 
-    /// A trial whose shop has traded.
+    /// A trial with the shop's events.
     pub(crate) fn new(stand_in: &'s StandIn, name: &str) -> Self {
         let mut trial = Self::empty(stand_in, name);
         trial.shop.trade(&trial.broker);
         trial
     }
 
-    /// Writes the connector file anew. `sink` is more of the sink's configuration, `batch` how batches are made.
+    /// Replaces the connector file. `sink` is added to the sink's configuration, `batch` to `[batch]`.
     pub(crate) fn connector(&self, sink: &str, batch: &str) {
-        self.connector_as(&self.stand_in.options(), sink, &format!("[batch]\n{batch}{QUICKLY}"));
+        self.connector_as(&self.stand_in.options(), sink, &format!("[batch]\n{batch}{RETRY_QUICKLY}"));
     }
 
-    /// As [`Trial::connector`], with `login` for who logs in where, and nothing but `more` behind the sink.
+    /// Like [`Trial::connector`], with the options `login`, and only `more` after the sink.
     pub(crate) fn connector_as(&self, login: &str, sink: &str, more: &str) {
         let text = format!(
             "[source]\ntopics_regex = '^cdc[.]public[.]'\n[sink]\nplugin = \"snowflake\"\n[sink.config]\n\
@@ -67,22 +68,22 @@ impl<'s> Trial<'s> {
         self.name.to_lowercase()
     }
 
-    /// The consumer group's offset in `orders`.
+    /// The committed offset of `orders`.
     pub(crate) fn committed(&self) -> Option<i64> {
         self.broker.committed(&format!("connect-{}", self.connector_name()), shop::ORDERS, 0)
     }
 
-    /// Reads all there is.
+    /// Runs the host with `--once`.
     pub(crate) fn run_once(&self) -> Finished {
         self.home.run_once(&self.broker)
     }
 
-    /// Starts the host, which goes on.
+    /// Starts the host.
     pub(crate) fn start(&self) -> Running {
         self.home.start(&self.broker)
     }
 
-    /// Runs to the end of what there is, past a fault that has to fire, and checks the tables.
+    /// Runs the host with `--once` and a fault. Checks that the fault was applied, and the tables.
     #[track_caller]
     pub(crate) fn run_past(&self, pattern: &str, nth: usize, times: usize, action: &str) -> Finished {
         self.stand_in.fault_at(pattern, nth, times, action);
@@ -92,14 +93,14 @@ impl<'s> Trial<'s> {
         finished
     }
 
-    /// Checks that every fault has met a statement.
+    /// Checks that every fault was applied.
     #[track_caller]
     pub(crate) fn expect_fired(&self) {
         let fired = self.stand_in.fired();
         assert!(!fired.is_empty() && fired.iter().all(|rule| rule.fired > 0), "{fired:?}");
     }
 
-    /// Waits until the tables hold what the shop does.
+    /// Waits until the tables equal the shop's.
     #[track_caller]
     pub(crate) fn wait_for_shop(&self, running: &mut Running) {
         running.wait_until("the shop's rows", |_| {
@@ -115,7 +116,7 @@ impl<'s> Trial<'s> {
             && self.select("\"page\"", "views") == self.shop.views()
     }
 
-    /// Checks that the tables hold what the shop does.
+    /// Checks that the tables equal the shop's.
     #[track_caller]
     pub(crate) fn expect_shop(&self, finished: &Finished) {
         let log = &finished.stderr;
@@ -134,12 +135,12 @@ impl<'s> Trial<'s> {
         self.query(&format!("SELECT {columns} FROM {} ORDER BY 1", self.table(table))).rows
     }
 
-    /// A table's name as statements write it.
+    /// The quoted name of a table.
     pub(crate) fn table(&self, table: &str) -> String {
         format!("TIDEGATE.{}.\"{table}\"", self.name)
     }
 
-    /// Runs a statement past log and faults.
+    /// Runs a statement without log and faults.
     #[track_caller]
     pub(crate) fn query(&self, sql: &str) -> tidegate_tests::Rows {
         self.stand_in.query("PUBLIC", sql)
@@ -154,18 +155,18 @@ impl<'s> Trial<'s> {
         self.query(&sql).rows.into_iter().flatten().flatten().collect()
     }
 
-    /// What was asked of the stand-in in this trial.
+    /// The stand-in's log of this trial.
     pub(crate) fn log(&self) -> Vec<LogEntry> {
         self.stand_in.log(self.since)
     }
 
-    /// How many entries of a kind there are.
+    /// The number of entries of a kind.
     pub(crate) fn count(&self, kind: &str) -> usize {
         self.log().iter().filter(|entry| entry.kind == kind).count()
     }
 
-    /// The entries that met a fault.
-    pub(crate) fn faulty(&self) -> Vec<LogEntry> {
+    /// The entries with a fault.
+    pub(crate) fn with_faults(&self) -> Vec<LogEntry> {
         self.log().into_iter().filter(|entry| entry.fault.is_some()).collect()
     }
 }

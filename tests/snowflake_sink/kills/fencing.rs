@@ -1,16 +1,16 @@
-//! Two hosts of one connector. One freezes in mid-transaction, the group gives its partitions to the other, which goes on to
-//! the end; then the frozen one wakes up, with the rest of its transaction to do.
+//! Two hosts of one connector. The first is suspended during a transaction, the second takes over its partitions and
+//! writes everything, then the first resumes its transaction.
 
 use serde_json::json;
 use tidegate_tests::{Home, LogEntry, Running};
 
 use super::{Scenario, change};
 
-/// The table without a key, where whatever is written twice is there twice.
+/// The table without a key, in which duplicates are visible.
 const VIEWS: &str = "views";
-/// What is sent at first, and once more when the other host has taken over.
+/// Number of events that are sent at first, and again after the other host has taken over.
 const EVENTS: i64 = 60;
-/// What the sink says when it has lost a partition, and what the host says of it.
+/// What the sink reports when it has lost a partition, and what the host logs.
 const FENCED: &str = "another task has claimed cdc.public.views[0]";
 const LOST: &str = "partitions lost: the group removed this task";
 
@@ -19,7 +19,7 @@ fn send(scenario: &Scenario, from: i64) {
     scenario.broker.send("cdc.public.views", events);
 }
 
-/// A host that was stopped while a statement of its transaction ran, and another one that has written everything.
+/// A suspended host with an open transaction, and another one that has written everything.
 struct Frozen {
     scenario: Scenario,
     zombie: Running,
@@ -29,13 +29,13 @@ struct Frozen {
     statement: LogEntry,
 }
 
-/// Freezes the host at the `nth` statement that matches. The stand-in runs the statement all the same.
+/// Suspends the host during the `nth` statement that matches, which the stand-in still executes.
 #[track_caller]
-fn freeze(test: &str, pattern: &str, nth: usize) -> Option<Frozen> {
-    let scenario = Scenario::find(test, "", "max_records = 20\nmax_wait = \"100ms\"\n")?;
+fn freeze(pattern: &str, nth: usize) -> Option<Frozen> {
+    let scenario = Scenario::find("", "max_records = 20\nmax_wait = \"100ms\"\n")?;
     scenario.broker.topic("cdc.public.views", 1);
     send(&scenario, 0);
-    // Long enough for a signal to arrive meanwhile.
+    // Long enough to send a signal meanwhile.
     scenario.stand_in.fault_at(pattern, nth, 1, "delay:3");
     let mut zombie = scenario.start();
     let number = scenario.wait_for_fault(&mut zombie, 0, "delay:3").number;
@@ -52,15 +52,15 @@ fn freeze(test: &str, pattern: &str, nth: usize) -> Option<Frozen> {
     Some(Frozen { scenario, zombie, other, _other_home: other_home, statement })
 }
 
-/// The line that says first that the host has lost the partition.
+/// The first log line about the lost partition.
 fn first_line(host: &Running) -> Option<String> {
     let log = host.log();
     log.lines().find(|line| line.contains(LOST) || line.contains(FENCED)).map(str::to_owned)
 }
 
 impl Frozen {
-    /// Wakes the host up, waits until it learns that the partition is not its own any more, and checks that it wrote nothing.
-    /// On a busy machine it may learn that from the group before it learns it from Snowflake; then it joins the group again.
+    /// Resumes the host, waits until it notices that it has lost the partition, and checks that it wrote nothing. On a
+    /// busy machine it may learn that from the group before it learns it from Snowflake; then it joins the group again.
     #[track_caller]
     fn expect_fenced(self) {
         let Self { scenario, mut zombie, other, _other_home, statement } = self;
@@ -86,17 +86,15 @@ impl Frozen {
 
 #[test]
 fn a_zombie_that_has_written_its_rows_cannot_commit_them() {
-    let test = "a_zombie_that_has_written_its_rows_cannot_commit_them";
-    if let Some(frozen) = freeze(test, r#"^INSERT INTO \S+"views""#, 2) {
+    if let Some(frozen) = freeze(r#"^INSERT INTO \S+"views""#, 2) {
         frozen.expect_fenced();
     }
 }
 
 #[test]
 fn a_zombie_that_holds_the_offsets_cannot_commit() {
-    let test = "a_zombie_that_holds_the_offsets_cannot_commit";
-    if let Some(frozen) = freeze(test, r"^MERGE INTO \S*_cdc_offsets_.*next_offset", 2) {
-        // Its transaction was in the way of the other one's claim, and was ended for that.
+    if let Some(frozen) = freeze(r"^MERGE INTO \S*_cdc_offsets_.*next_offset", 2) {
+        // Its transaction blocked the other host's claim and was therefore aborted.
         let mut log = frozen.scenario.stand_in.log(0).into_iter();
         assert!(log.any(|entry| entry.kind == "DETACHED" && entry.session == frozen.statement.session));
         frozen.expect_fenced();
@@ -104,12 +102,11 @@ fn a_zombie_that_holds_the_offsets_cannot_commit() {
 }
 
 #[test]
-fn what_a_zombie_has_committed_is_not_written_again() {
-    let test = "what_a_zombie_has_committed_is_not_written_again";
-    let Some(frozen) = freeze(test, "^COMMIT", 3) else { return };
+fn rows_committed_by_a_zombie_are_not_written_again() {
+    let Some(frozen) = freeze("^COMMIT", 3) else { return };
     let Frozen { scenario, mut zombie, other, _other_home, .. } = frozen;
     zombie.signal("CONT");
-    // What comes first decides which: it learns from the group, or from Snowflake when it writes on.
+    // It learns this from the group, or from Snowflake with its next write, whichever is first.
     let line = zombie.wait_until("the end of its ownership", first_line);
     println!("frozen in COMMIT: {line}");
     let other = other.terminate().expect_code(0);

@@ -1,4 +1,4 @@
-//! SIGKILLs while the shop's events are written.
+//! Kills the host with SIGKILL while it writes the shop's events.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,8 @@ use super::Scenario;
 const SET: &str = "shop-precise";
 const FORMAT: &str = "json-schema";
 
-/// Faults that the host dies in, each with what the log calls its last one. They are met by the statements of a flush, a
-/// different one in every round; the first COMMIT is the claim's.
+/// The points at which the host is killed, each with the faults that stop it there. The first COMMIT is that of the
+/// claim.
 const POINTS: [(&str, &[Fault]); 5] = [
     ("before its rows are written", &[(r#"^(MERGE|INSERT) INTO \S+\."[a-z]\w*"\s"#, 3, "delay:30")]),
     ("before its offsets move", &[(r"^MERGE INTO \S*_cdc_offsets_.*next_offset", 3, "delay:30")]),
@@ -19,18 +19,18 @@ const POINTS: [(&str, &[Fault]); 5] = [
     ("after COMMIT, whose answer was lost", &[("^COMMIT", 4, "lost"), ("^LOGIN", 2, "delay:30")]),
 ];
 
-/// Pattern, which of its statements, action.
+/// Pattern, which of the matching statements, action.
 type Fault = (&'static str, usize, &'static str);
 
-/// What the stand-in's log shows of all transactions.
+/// How the transactions in the stand-in's log ended.
 #[derive(Debug, Default)]
 struct Ends {
-    /// They had neither COMMIT nor ROLLBACK.
+    /// Without COMMIT and ROLLBACK.
     open: usize,
-    /// Of those, with rows that had been written.
+    /// Of those, with written rows.
     open_with_rows: usize,
-    /// COMMIT was run, and nobody was told.
-    untold: usize,
+    /// With a COMMIT whose response was lost.
+    responses_lost: usize,
 }
 
 fn ends(log: &[LogEntry]) -> Ends {
@@ -44,7 +44,7 @@ fn ends(log: &[LogEntry]) -> Ends {
             }
             "COMMIT" | "ROLLBACK" => {
                 open.remove(&session);
-                ends.untold += usize::from(entry.fault.is_some());
+                ends.responses_lost += usize::from(entry.fault.is_some());
             }
             "MERGE" | "INSERT" => {
                 open.entry(session).and_modify(|has_rows| *has_rows = true);
@@ -64,18 +64,18 @@ fn written(scenario: &Scenario) -> String {
 
 #[test]
 fn ten_kills_lose_nothing_and_write_nothing_twice() {
-    kill("ten_kills_lose_nothing_and_write_nothing_twice", 10);
+    kill(10);
 }
 
 #[test]
 #[ignore = "ten kills are part of the default run"]
 fn twenty_kills_lose_nothing_and_write_nothing_twice() {
-    kill("twenty_kills_lose_nothing_and_write_nothing_twice", 20);
+    kill(20);
 }
 
 #[track_caller]
-fn kill(test: &str, kills: usize) {
-    let Some(scenario) = Scenario::find(test, "", "max_records = 50\nmax_wait = \"100ms\"\n") else { return };
+fn kill(kills: usize) {
+    let Some(scenario) = Scenario::find("", "max_records = 50\nmax_wait = \"100ms\"\n") else { return };
     scenario.broker.load(&captured_file(&format!("{SET}/{FORMAT}.jsonl.gz")), 1);
     for (kill, (point, faults)) in POINTS.iter().cycle().take(kills).enumerate() {
         let since = scenario.stand_in.log_end();
@@ -103,7 +103,7 @@ fn kill(test: &str, kills: usize) {
     println!(
         "{kills} kills: {} between BEGIN and COMMIT ({} of them with rows written), {} after a COMMIT without an answer; \
          {} values are equal, page_views holds {views} events once each",
-        ends.open, ends.open_with_rows, ends.untold, comparison.values
+        ends.open, ends.open_with_rows, ends.responses_lost, comparison.values
     );
-    assert!(ends.open >= kills / 2 && ends.untold >= kills / 5, "{ends:?}");
+    assert!(ends.open >= kills / 2 && ends.responses_lost >= kills / 5, "{ends:?}");
 }

@@ -1,4 +1,4 @@
-//! Hosts that die or freeze while they write: whoever goes on ends with every event in the tables once.
+//! Hosts that are killed or suspended while they write: in the end, every event is in the tables once.
 
 mod fencing;
 mod killed;

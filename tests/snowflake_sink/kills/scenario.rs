@@ -1,4 +1,4 @@
-//! One connector, and as many hosts as a test wants to run it in.
+//! A connector that runs in one or more hosts.
 
 use std::{
     thread,
@@ -6,15 +6,15 @@ use std::{
 };
 
 use serde_json::{Value as Json, json};
-use tidegate_tests::{Broker, Home, LogEntry, PATIENCE, Running, StandIn};
+use tidegate_tests::{Broker, Home, LogEntry, Running, StandIn, TIMEOUT};
 
 /// The connector's name.
 const NAME: &str = "warehouse";
-/// Whoever dies or freezes does not keep the group waiting, and hosts are not started again behind a test's back.
-const QUICKLY: &str = "restart.policy = \"never\"\n[source]\ntopics_regex = '^cdc[.]public[.]'\n[source.properties]\n\
+/// A short session timeout for hosts that are killed or suspended, and no automatic restarts.
+const SOURCE: &str = "restart.policy = \"never\"\n[source]\ntopics_regex = '^cdc[.]public[.]'\n[source.properties]\n\
     \"session.timeout.ms\" = 1000\n\"heartbeat.interval.ms\" = 200\n";
 
-/// How long getting into the group may take.
+/// Timeout for joining the group.
 const JOINING: Duration = Duration::from_secs(30);
 
 /// A stand-in, a broker, and a connector between them.
@@ -26,12 +26,12 @@ pub(crate) struct Scenario {
 }
 
 impl Scenario {
-    /// A connector with more of `[sink.config]` and of `[batch]`; none, and said so, where Python is missing.
-    pub(crate) fn find(test: &str, sink: &str, batch: &str) -> Option<Self> {
-        // The transaction of a dead host is ended as soon as it is in somebody's way.
-        let stand_in = StandIn::start(test, &["--idle-seconds", "0.3"])?;
+    /// A connector with additions to `[sink.config]` and `[batch]`; `None`, with a message, without Python.
+    pub(crate) fn find(sink: &str, batch: &str) -> Option<Self> {
+        // The transaction of a killed host is aborted as soon as it blocks another one.
+        let stand_in = StandIn::start(&["--idle-seconds", "0.3"])?;
         let connector = format!(
-            "{QUICKLY}[sink]\nplugin = \"snowflake\"\n[sink.config]\n{}\
+            "{SOURCE}[sink]\nplugin = \"snowflake\"\n[sink.config]\n{}\
              metadata = [\"topic\", \"partition\", \"offset\"]\n{sink}\n[batch]\n{batch}\n",
             stand_in.options()
         );
@@ -40,20 +40,20 @@ impl Scenario {
         Some(Self { stand_in, broker: Broker::start(), home, connector })
     }
 
-    /// Another host of the same connector.
+    /// The home of another host with the same connector.
     pub(crate) fn another_home(&self) -> Home {
         let home = Home::new(&["snowflake-sink"]);
         home.connector(NAME, &self.connector);
         home
     }
 
-    /// Starts the connector's host, which goes on.
+    /// Starts the host.
     pub(crate) fn start(&self) -> Running {
         self.home.start(&self.broker)
     }
 
-    /// Starts the connector's host, and waits until it reads. The development broker now and then waits for ever for a
-    /// member that was killed while it joined the group: then the host is killed and started anew.
+    /// Starts the host, and waits until it reads. The embedded broker sometimes waits forever for a member that was
+    /// killed while it joined the group; then the host is killed and started again.
     pub(crate) fn start_reading(&self) -> Running {
         let asked = Instant::now();
         loop {
@@ -65,7 +65,7 @@ impl Scenario {
                 }
                 thread::sleep(Duration::from_millis(20));
             }
-            assert!(asked.elapsed() < PATIENCE, "no host gets into the group: {}", host.log());
+            assert!(asked.elapsed() < TIMEOUT, "no host gets into the group: {}", host.log());
             println!("the broker left the host out of its group: started anew");
             host.signal("KILL");
             let _killed = host.finish();
@@ -78,7 +78,7 @@ impl Scenario {
         self.stand_in.query("PUBLIC", sql).rows
     }
 
-    /// How many rows a table has; none if it is not there yet.
+    /// The number of rows of a table; `None` if it does not exist.
     pub(crate) fn count(&self, table: &str) -> Option<i64> {
         let tables = "SELECT COUNT(*) FROM TIDEGATE.INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = 'PUBLIC'";
         let is_there =
@@ -87,7 +87,7 @@ impl Scenario {
             .then(|| self.stand_in.query("PUBLIC", &format!("SELECT COUNT(*) FROM \"{table}\"")).number())
     }
 
-    /// Checks that a table without a key holds each of so many records once.
+    /// Checks that a table without a key holds each of this number of records once.
     #[track_caller]
     pub(crate) fn expect_once(&self, table: &str, records: i64, log: &str) {
         let place = "\"_cdc_topic\", \"_cdc_partition\", \"_cdc_offset\"";
@@ -101,7 +101,7 @@ impl Scenario {
         assert_eq!(self.count(table), Some(records), "{table}\n{log}");
     }
 
-    /// Waits until a statement that meets this fault has come.
+    /// Waits until a fault was injected.
     #[track_caller]
     pub(crate) fn wait_for_fault(&self, running: &mut Running, since: usize, fault: &str) -> LogEntry {
         running.wait_until(&format!("a statement that meets {fault}"), |_| {
@@ -111,12 +111,12 @@ impl Scenario {
 }
 
 /// A change event as Debezium writes it, the `lsn`th of its source. `snapshot` is Debezium's marker.
-pub(crate) fn change(table: &str, letter: &str, lsn: i64, snapshot: &str, row: Json) -> String {
-    let (before, after) = if letter == "d" { (row, Json::Null) } else { (Json::Null, row) };
+pub(crate) fn change(table: &str, op: &str, lsn: i64, snapshot: &str, row: Json) -> String {
+    let (before, after) = if op == "d" { (row, Json::Null) } else { (Json::Null, row) };
     let source = json!({
         "connector": "postgresql", "name": "cdc", "db": "shop", "schema": "public", "table": table, "lsn": lsn,
         "ts_ms": 1_700_000_000_000_i64 + lsn, "snapshot": snapshot,
     });
-    json!({ "op": letter, "before": before, "after": after, "source": source, "ts_ms": 1_700_000_000_000_i64 })
+    json!({ "op": op, "before": before, "after": after, "source": source, "ts_ms": 1_700_000_000_000_i64 })
         .to_string()
 }

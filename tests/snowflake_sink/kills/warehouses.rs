@@ -1,4 +1,4 @@
-//! Several warehouses: each has a transaction of its own, and nothing is written twice when a host dies between two.
+//! Several warehouses: each has its own transaction, and nothing is written twice if a host is killed between two.
 
 use std::collections::BTreeSet;
 
@@ -7,33 +7,33 @@ use tidegate_tests::LogEntry;
 
 use super::{Scenario, change};
 
-/// A table with a warehouse of its own, and a warehouse for snapshots.
+/// A warehouse for one table, and one for snapshots.
 const SINK: &str =
     "snapshot_warehouse = \"SNAP_WH\"\n[sink.config.tables.\"public.audits\"]\nwarehouse = \"AUDIT_WH\"\n";
 /// Warehouses in the order of their transactions.
 const WAREHOUSES: [&str; 3] = ["SNAP_WH", "LOAD_WH", "AUDIT_WH"];
 /// Two tables without a key.
 const KEYLESS: [&str; 2] = ["views", "audits"];
-/// Rows per table that the snapshot has read, and that came after it.
+/// Rows per table that the snapshot has read, and that were inserted after it.
 const READ: i64 = 20;
 const CAME: i64 = 30;
-/// Events of `orders`: every row is read, a third changes after that, a third goes.
+/// Events of `orders`: every row is read by the snapshot, then a third is updated and a third deleted.
 const ORDERS: i64 = READ + 14;
-/// All of them.
+/// Number of all events.
 const ALL: i64 = 2 * (READ + CAME) + ORDERS;
 
-/// One batch of all there is.
-fn scenario(test: &str) -> Option<Scenario> {
-    let scenario = Scenario::find(test, SINK, &format!("max_records = {ALL}\nmax_wait = \"60s\"\n"));
+/// One batch with all records.
+fn scenario() -> Option<Scenario> {
+    let scenario = Scenario::find(SINK, &format!("max_records = {ALL}\nmax_wait = \"60s\"\n"));
     let scenario = scenario?;
     let mut lsn = 0;
-    let mut event = |table: &str, letter: &str, id: i64| {
+    let mut event = |table: &str, op: &str, id: i64| {
         lsn += 1;
-        let snapshot = if letter == "r" { "true" } else { "false" };
-        change(table, letter, lsn, snapshot, json!({ "id": id, "v": format!("{letter} {id}") }))
+        let snapshot = if op == "r" { "true" } else { "false" };
+        change(table, op, lsn, snapshot, json!({ "id": id, "v": format!("{op} {id}") }))
     };
     for table in KEYLESS {
-        // Nothing in it is called like a key.
+        // No column may look like a key.
         let row = |text: String| text.replace("\"id\"", "\"number\"");
         let read: Vec<String> = (0..READ).map(|id| row(event(table, "r", id))).collect();
         let came: Vec<String> = (READ..READ + CAME).map(|id| row(event(table, "c", id))).collect();
@@ -46,7 +46,7 @@ fn scenario(test: &str) -> Option<Scenario> {
     let orders: Vec<(String, String)> = read
         .chain(changed)
         .chain(gone)
-        .map(|(letter, id)| (json!({ "id": id }).to_string(), event("orders", letter, id)))
+        .map(|(op, id)| (json!({ "id": id }).to_string(), event("orders", op, id)))
         .collect();
     assert_eq!(orders.len() as i64, ORDERS);
     scenario.broker.topic("cdc.public.orders", 1);
@@ -60,8 +60,8 @@ fn scenario(test: &str) -> Option<Scenario> {
 fn orders() -> Vec<Vec<Option<String>>> {
     let rows = (0..READ).filter(|id| id % 3 != 1);
     rows.map(|id| {
-        let letter = if id % 3 == 0 { "u" } else { "r" };
-        vec![Some(id.to_string()), Some(format!("{letter} {id}"))]
+        let op = if id % 3 == 0 { "u" } else { "r" };
+        vec![Some(id.to_string()), Some(format!("{op} {id}"))]
     })
     .collect()
 }
@@ -74,7 +74,7 @@ fn expect_all(scenario: &Scenario, log: &str) {
     assert_eq!(scenario.query("SELECT \"id\", \"v\" FROM \"orders\" ORDER BY 1"), orders(), "{log}");
 }
 
-/// Statements that wrote rows and were committed, or could have been: warehouse, kind, table.
+/// The successful writes: warehouse, and table.
 fn writes(log: &[LogEntry]) -> Vec<(String, String)> {
     let is_write = |entry: &&LogEntry| entry.in_transaction && entry.done.is_some() && entry.code.is_none();
     let table = |entry: &LogEntry| {
@@ -88,7 +88,7 @@ fn writes(log: &[LogEntry]) -> Vec<(String, String)> {
 
 #[test]
 fn every_statement_runs_in_its_warehouse() {
-    let Some(scenario) = scenario("every_statement_runs_in_its_warehouse") else { return };
+    let Some(scenario) = scenario() else { return };
     let finished = scenario.home.run_once(&scenario.broker).expect_code(0);
     expect_all(&scenario, &finished.stderr);
     let log = scenario.stand_in.log(0);
@@ -96,7 +96,7 @@ fn every_statement_runs_in_its_warehouse() {
     found.sort();
     println!("{found:?}");
     assert_eq!(found, of_warehouse(&WAREHOUSES));
-    // Each warehouse moves its own offsets, of which each partition has one.
+    // Each warehouse has its own offset for each partition.
     let moved = log.iter().filter(|entry| entry.sql.as_deref().is_some_and(|sql| sql.contains("__expected")));
     let moved: BTreeSet<&str> = moved.filter_map(|entry| entry.warehouse.as_deref()).collect();
     assert_eq!(moved, BTreeSet::from(WAREHOUSES));
@@ -106,11 +106,11 @@ fn every_statement_runs_in_its_warehouse() {
     assert_eq!(rows, names);
 }
 
-/// Has the host die in the `nth` of the statements that match, and another one finish. Says what the first has written and
-/// committed, and what the second wrote.
+/// Kills the host during the `nth` statement that matches, and lets another one finish. Returns what the first has
+/// written, and what the second.
 #[track_caller]
-fn die_at(test: &str, pattern: &str, nth: usize, action: &str) -> Option<[Vec<(String, String)>; 2]> {
-    let scenario = scenario(test)?;
+fn die_at(pattern: &str, nth: usize, action: &str) -> Option<[Vec<(String, String)>; 2]> {
+    let scenario = scenario()?;
     scenario.stand_in.fault_at(pattern, nth, 1, action);
     let mut host = scenario.start();
     let _statement = scenario.wait_for_fault(&mut host, 0, action);
@@ -128,7 +128,7 @@ fn die_at(test: &str, pattern: &str, nth: usize, action: &str) -> Option<[Vec<(S
     Some(parts)
 }
 
-/// What each of the warehouses has to write.
+/// What these warehouses have to write.
 fn of_warehouse(warehouses: &[&str]) -> Vec<(String, String)> {
     let tables = |warehouse: &str| match warehouse {
         "AUDIT_WH" => vec!["audits"],
@@ -145,25 +145,22 @@ fn of_warehouse(warehouses: &[&str]) -> Vec<(String, String)> {
 
 #[test]
 fn a_kill_between_two_transactions_leaves_each_row_once() {
-    let test = "a_kill_between_two_transactions_leaves_each_row_once";
-    // The claim's BEGIN, that of the first warehouse, and then that of the second.
-    let Some([before, after]) = die_at(test, "^BEGIN", 3, "delay:30") else { return };
+    // The first BEGIN is that of the claim, the second that of the first warehouse.
+    let Some([before, after]) = die_at("^BEGIN", 3, "delay:30") else { return };
     assert_eq!(before, of_warehouse(&WAREHOUSES[..1]));
     assert_eq!(after, of_warehouse(&WAREHOUSES[1..]));
 }
 
 #[test]
 fn a_kill_in_the_second_transaction_leaves_each_row_once() {
-    let test = "a_kill_in_the_second_transaction_leaves_each_row_once";
-    let Some([before, after]) = die_at(test, "^COMMIT", 3, "delay:30") else { return };
+    let Some([before, after]) = die_at("^COMMIT", 3, "delay:30") else { return };
     assert_eq!(before, of_warehouse(&WAREHOUSES[..2]));
     assert_eq!(after, of_warehouse(&WAREHOUSES[1..]), "what was rolled back is written again");
 }
 
 #[test]
 fn a_kill_after_the_second_commit_leaves_each_row_once() {
-    let test = "a_kill_after_the_second_commit_leaves_each_row_once";
-    let Some([before, after]) = die_at(test, "^COMMIT", 3, "slow:0.3") else { return };
+    let Some([before, after]) = die_at("^COMMIT", 3, "slow:0.3") else { return };
     assert_eq!(before, of_warehouse(&WAREHOUSES[..2]));
     assert_eq!(after, of_warehouse(&WAREHOUSES[2..]));
 }

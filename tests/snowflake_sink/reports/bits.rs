@@ -1,4 +1,4 @@
-//! `io.debezium.data.Bits`: little-endian bytes, and how many bits they are.
+//! `io.debezium.data.Bits`: little-endian bytes, and the number of bits.
 
 use serde_json::{Value as Json, json};
 
@@ -6,9 +6,9 @@ use super::{case::Case, record::Record};
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![
-        // 256 + 1, and 1: nine bits are two bytes.
+        // 256 + 1, and 1: nine bits need two bytes.
         of_length("bits-of-9", 9, &["AQE=", "AQA="], &["1 100000001", "2 000000001"]),
-        // MySQL's BIT(1) is a boolean, but what a custom converter writes need not be.
+        // MySQL's BIT(1) is a boolean, but a custom converter may write bytes.
         of_length("bits-of-1", 1, &["AQ==", "AA=="], &["1 1", "2 0"]),
         of_length(
             "bits-of-64",
@@ -19,7 +19,7 @@ pub(crate) fn cases() -> Vec<Case> {
                 "2 0111111111111111111111111111111111111111111111111111111111111111",
             ],
         ),
-        // Bytes at the end that are zero may be missing: Java's BitSet does not write them.
+        // Trailing zero bytes may be missing, because Java's BitSet does not write them.
         of_length("bits-with-fewer-bytes", 16, &["Ag==", ""], &["1 0000000000000010", "2 0000000000000000"]),
         in_arrays(),
     ]
@@ -30,7 +30,7 @@ fn bits(length: u32) -> Json {
             "parameters": { "length": length.to_string() } })
 }
 
-/// A row for each value of the column `b`, whose schema this is.
+/// One row for each value of the column `b`, which has this schema.
 fn rows(field: &Json, values: &[Json]) -> Vec<Record> {
     let mut column = field.clone();
     column["field"] = "b".into();

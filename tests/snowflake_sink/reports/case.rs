@@ -4,54 +4,54 @@ use std::collections::BTreeSet;
 
 use super::record::Record;
 
-/// Records of one connector, and what is right after the last of them.
+/// Records of one connector, and the expected tables.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Case {
-    /// Also the connector's name.
+    /// Name of the case and the connector.
     pub(crate) name: String,
     pub(crate) records: Vec<Record>,
-    /// More of `[source]`.
+    /// Additions to `[source]`.
     pub(crate) source: String,
-    /// More of `[sink.config]`.
+    /// Additions to `[sink.config]`.
     pub(crate) sink: String,
     /// The rest of the connector's file.
     pub(crate) more: String,
-    /// The host is restarted before these records, whatever the size of batches.
+    /// The host is restarted before these records, with every batch size.
     pub(crate) restarts: Vec<usize>,
     pub(crate) tables: Vec<Table>,
-    /// Tables that must not be there.
+    /// Tables that must not exist.
     pub(crate) absent: Vec<&'static str>,
-    pub(crate) refused: Vec<Refused>,
-    /// Parts of lines at WARN that have to come.
+    pub(crate) rejected: Vec<Rejected>,
+    /// Parts of required warnings.
     pub(crate) warnings: Vec<&'static str>,
-    /// Parts of lines at WARN that may come: whether they do depends on where batches end.
+    /// Parts of warnings that are allowed: whether they are logged depends on the batches.
     pub(crate) tolerated: Vec<&'static str>,
-    /// What the log says where the source's state cannot be known: then the tables may be behind it.
-    pub(crate) or_warned: Option<&'static str>,
-    /// The records from here on change no value of any table, the time of writing included.
+    /// Part of a warning after which the tables may differ, because the source's state cannot be known.
+    pub(crate) unless_warned: Option<&'static str>,
+    /// The records from this one on change no value of any table, including the write time.
     pub(crate) unchanged_from: Option<usize>,
 }
 
-/// What a table holds: all its columns but the sink's own.
+/// The expected content of a table, without the columns that the sink adds.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
     pub(crate) name: &'static str,
-    /// In the order of `rows`; the rows are sorted by the first.
+    /// The columns, in the order of the values in `rows`. The rows are sorted.
     pub(crate) columns: &'static [&'static str],
-    /// Values behind each other, `-` for NULL.
+    /// The values of a row are separated by spaces; NULL is `-`.
     pub(crate) rows: Vec<&'static str>,
-    /// For which sizes of batches this holds; all, if it does not say.
+    /// The batch sizes for which this holds; all by default.
     pub(crate) batches: Option<&'static [usize]>,
 }
 
-/// A record that is refused, at its place.
+/// A rejected record.
 #[derive(Clone, Debug)]
-pub(crate) struct Refused {
+pub(crate) struct Rejected {
     /// Such as `topic=cdc.public.orders partition=0 offset=17`.
     pub(crate) place: String,
-    /// The same place as the error says it that stops a task.
+    /// The same, as in the error that fails a task.
     pub(crate) topic_and_offset: String,
-    /// Parts of the reason: the field, and what helps.
+    /// Parts of the reason: the field, and the fix.
     pub(crate) reason: &'static [&'static str],
 }
 
@@ -61,12 +61,12 @@ impl Case {
         Self { name: name.to_owned(), records, ..Self::default() }
     }
 
-    /// More of `[source]`.
+    /// Additions to `[source]`.
     pub(crate) fn source(self, source: &str) -> Self {
         Self { source: source.to_owned(), ..self }
     }
 
-    /// More of `[sink.config]`.
+    /// Additions to `[sink.config]`.
     pub(crate) fn sink(self, sink: &str) -> Self {
         Self { sink: sink.to_owned(), ..self }
     }
@@ -77,7 +77,7 @@ impl Case {
         self
     }
 
-    /// A table has these columns of the source, and these rows.
+    /// Expects a table with these columns and rows.
     pub(crate) fn table(
         mut self,
         name: &'static str,
@@ -88,59 +88,59 @@ impl Case {
         self
     }
 
-    /// The table that was named last looks so with batches of these sizes alone.
+    /// The last table is expected only with these batch sizes.
     pub(crate) fn in_batches_of(mut self, sizes: &'static [usize]) -> Self {
         self.tables.iter_mut().last().into_iter().for_each(|table| table.batches = Some(sizes));
         self
     }
 
-    /// There is no such table.
+    /// Expects that there is no such table.
     pub(crate) fn no_table(mut self, name: &'static str) -> Self {
         self.absent.push(name);
         self
     }
 
-    /// A record of partition 0 is refused and left out, and the log says so.
-    pub(crate) fn refused(mut self, topic: &str, offset: usize, reason: &'static [&'static str]) -> Self {
+    /// Expects that a record of partition 0 is rejected and dropped.
+    pub(crate) fn rejected(mut self, topic: &str, offset: usize, reason: &'static [&'static str]) -> Self {
         let place = format!("topic={topic} partition=0 offset={offset}");
         let topic_and_offset = format!("{topic}-0 offset {offset}: ");
-        self.refused.push(Refused { place, topic_and_offset, reason });
+        self.rejected.push(Rejected { place, topic_and_offset, reason });
         if self.more.is_empty() {
             self.more = "[errors]\ntolerance = \"all\"\non_reject = \"drop\"\n".to_owned();
         }
         self
     }
 
-    /// The log has a line at WARN with this part.
+    /// Expects a warning with this part.
     pub(crate) fn warned(mut self, part: &'static str) -> Self {
         self.warnings.push(part);
         self
     }
 
-    /// The log may have lines at WARN with this part.
+    /// Allows warnings with this part.
     pub(crate) fn tolerated(mut self, part: &'static str) -> Self {
         self.tolerated.push(part);
         self
     }
 
-    /// All warnings may come and need not: the run that has cause for them is killed, or begins behind it.
-    pub(crate) fn perhaps_warned(mut self) -> Self {
+    /// Makes all warnings optional, because the run that would log them may be killed or start after the event.
+    pub(crate) fn with_optional_warnings(mut self) -> Self {
         self.tolerated.append(&mut self.warnings);
         self
     }
 
-    /// Where the log has a line at WARN with this part, the tables need not be right.
-    pub(crate) fn or_warned(self, part: &'static str) -> Self {
-        Self { or_warned: Some(part), ..self }
+    /// After a warning with this part, the tables are not checked.
+    pub(crate) fn unless_warned(self, part: &'static str) -> Self {
+        Self { unless_warned: Some(part), ..self }
     }
 
-    /// From this record on, nothing changes.
+    /// Expects that nothing changes from this record on.
     pub(crate) fn unchanged_from(self, record: usize) -> Self {
         let case = self.restarted_at(record);
         Self { unchanged_from: Some(record), ..case }
     }
 
-    /// The topics of its records, each with the number of its partitions.
+    /// The topics of its records, each with its number of partitions.
     pub(crate) fn topics(&self) -> Vec<(&str, u32)> {
         let names: BTreeSet<&str> = self.records.iter().map(|record| record.topic.as_str()).collect();
         let partitions = |topic: &str| {
@@ -150,8 +150,7 @@ impl Case {
         names.into_iter().map(|topic| (topic, partitions(topic))).collect()
     }
 
-    /// Where the part of the records ends that is read in the run that begins at record `from`, with batches of this
-    /// size.
+    /// The end of the records that the run which starts at record `from` reads, with this batch size.
     pub(crate) fn end_of_run(&self, from: usize, batch: usize) -> usize {
         let restart = self.restarts.iter().copied().filter(|restart| *restart > from);
         let end = restart.chain([self.records.len(), from + batch]).min();

@@ -1,4 +1,4 @@
-//! Documents of MongoDB: rows and keys are texts of extended JSON.
+//! MongoDB documents: rows and keys are extended JSON in strings.
 
 use serde_json::{Value as Json, json};
 
@@ -16,20 +16,20 @@ pub(crate) fn cases() -> Vec<Case> {
         replaced(),
         deleted_and_back(),
         new_replica_set("mongodb-new-replica-set", 100_000),
-        new_replica_set("mongodb-new-replica-set-earlier-clock", -100_000).or_warned("carts"),
+        new_replica_set("mongodb-new-replica-set-earlier-clock", -100_000).unless_warned("carts"),
         incremental(),
     ]
 }
 
 /// An event; `id` is the `_id` in extended JSON.
-fn event(letter: &str, id: &str, after: Option<&str>, description: Json, at: i64, ord: i64) -> Record {
+fn event(op: &str, id: &str, after: Option<&str>, description: Json, at: i64, ord: i64) -> Record {
     let source = json!({
         "version": "3.6.3.Final", "connector": "mongodb", "name": "app", "ts_ms": START + at, "snapshot": "false",
         "db": "app", "sequence": null, "collection": "carts", "ord": ord, "lsid": null, "txnNumber": null,
         "wallTime": START + at,
     });
     let value = json!({
-        "before": null, "after": after, "updateDescription": description, "source": source, "op": letter,
+        "before": null, "after": after, "updateDescription": description, "source": source, "op": op,
         "ts_ms": START + at + 5, "transaction": null,
     });
     Record::of(TOPIC, json!({ "id": id }), value)
@@ -71,7 +71,7 @@ fn other_ids() -> Case {
     Case::new("mongodb-ids-of-text", records).table("carts", &["_id", "n"], &["a 1", "a b 3"])
 }
 
-/// A field that is removed is in no later document.
+/// A removed field is not in later documents.
 fn changed_fields() -> Case {
     let removed =
         json!({ "removedFields": ["note"], "updatedFields": "{\"items\": 3}", "truncatedArrays": null });
@@ -80,7 +80,7 @@ fn changed_fields() -> Case {
         update("\"items\": 3", removed, 1000, 1),
         update("\"items\": 3, \"late\": \"y\"", Json::Null, 2000, 1),
     ];
-    // Where all documents come in one batch, no row holds a note.
+    // If all documents are in one batch, no row has a note.
     Case::new("mongodb-field-removed", records)
         .table("carts", &["_id", "items", "note", "late"], &["65a000000000000000000001 3 - y"])
         .in_batches_of(&[1])
@@ -88,7 +88,7 @@ fn changed_fields() -> Case {
         .in_batches_of(&[1000])
 }
 
-/// `capture.mode=change_streams` leaves the document out: what changed is in the description alone.
+/// With `capture.mode=change_streams`, the document is missing; the changes are only in the update description.
 fn update_without_document() -> Case {
     let description =
         json!({ "removedFields": ["note"], "updatedFields": "{\"items\": 3}", "truncatedArrays": null });
@@ -96,7 +96,7 @@ fn update_without_document() -> Case {
         insert("\"items\": 2, \"note\": \"x\", \"kept\": \"k\"", 0, 1),
         event("u", &oid(), None, description, 1000, 1),
     ];
-    Case::new("mongodb-update-without-document", records).refused(TOPIC, 1, &["capture.mode"]).table(
+    Case::new("mongodb-update-without-document", records).rejected(TOPIC, 1, &["capture.mode"]).table(
         "carts",
         &["_id", "items", "note", "kept"],
         &["65a000000000000000000001 2 x k"],

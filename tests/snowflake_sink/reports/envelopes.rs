@@ -1,4 +1,4 @@
-//! Envelopes with parts missing.
+//! Envelopes with missing fields.
 
 use serde_json::{Value as Json, json};
 
@@ -19,7 +19,7 @@ pub(crate) fn cases() -> Vec<Case> {
     });
     let null_before = with("d", |value| value["after"] = Json::Null);
     let left_alone = |name: &str, records: Vec<Record>, parts: &'static [&'static str]| {
-        Case::new(name, records).refused("cdc.public.carts", 1, parts).table(
+        Case::new(name, records).rejected("cdc.public.carts", 1, parts).table(
             "carts",
             &["id", "v"],
             &["1 a", "2 b"],
@@ -32,16 +32,16 @@ pub(crate) fn cases() -> Vec<Case> {
         left_alone("insert-with-list-as-after", list, &["after"]),
         left_alone("insert-without-after", nothing, &["after"]),
         left_alone("unknown-operation", unknown, &["op"]),
-        // The message's key says which row goes.
+        // The key of the message identifies the deleted row.
         Case::new("delete-with-before-missing", no_before).table("carts", &["id", "v"], &["2 b"]),
         Case::new("delete-with-null-before", null_before).table("carts", &["id", "v"], &["2 b"]),
     ]
 }
 
-/// A row, an event of it whose value is changed, and another row.
-fn with(letter: &str, change: impl Fn(&mut Json)) -> Vec<Record> {
+/// A row, an event of it with a changed value, and another row.
+fn with(op: &str, change: impl Fn(&mut Json)) -> Vec<Record> {
     let carts = Source::postgres("carts", &["id"]);
-    let mut record = carts.lsn(120, 1000).event(letter, Json::Null, json!({ "id": 1, "v": "changed" }));
+    let mut record = carts.lsn(120, 1000).event(op, Json::Null, json!({ "id": 1, "v": "changed" }));
     let mut value: Json =
         serde_json::from_str(record.value.as_deref().expect("a value")).expect("an envelope");
     change(&mut value);

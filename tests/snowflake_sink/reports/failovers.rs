@@ -1,4 +1,4 @@
-//! Positions that go backwards: the source's log is another one than before, and Kafka's order is the source's.
+//! Positions that go backwards because the source has a new log. Kafka's order is that of the source.
 
 use serde_json::{Value as Json, json};
 
@@ -8,8 +8,7 @@ use super::{
     source::{START, Source},
 };
 
-/// Old log: rows 1 and 2 come. New log: row 1 changes, row 2 goes, row 3 comes.
-/// What the log says of a source whose positions begin again.
+/// The warning about a source whose positions start again.
 pub(crate) const LOG_BEGAN_AGAIN: &str = "its log began again";
 
 fn moves_on(old: &Source, new: [&Source; 3], key: &str) -> Vec<Record> {
@@ -26,7 +25,7 @@ fn moves_on(old: &Source, new: [&Source; 3], key: &str) -> Vec<Record> {
     ]
 }
 
-/// As [`moves_on`], with a place of its own for each event.
+/// Like [`moves_on`], with a position for each event.
 fn through(table: &Source, key: &str, places: [Json; 5]) -> Vec<Record> {
     let [first, second, third, fourth, fifth] = places.map(|place| table.at(place));
     let mut records = moves_on(&first, [&third, &fourth, &fifth], key);
@@ -90,7 +89,7 @@ fn of_mysql() -> Vec<Case> {
             ),
             "accounts",
         ),
-        // The clock says nothing: all within one second, which is as exact as a binary log without GTID is.
+        // All events are within one second, which is the precision of a binary log without GTID.
         moved_on(
             "mysql-failover-without-gtid-in-one-second",
             through(&table, "id", [old(1500), old(1900), new(700, 0), new(900, 0), new(1100, 0)]),
@@ -150,7 +149,7 @@ fn of_mysql() -> Vec<Case> {
             "mysql-failover-and-back-without-gtid",
             back_and_forth(|uuid| i64::from(uuid == "9c2b7d10") + 1, false),
         ),
-        // RESET MASTER: the same server, and its log begins at the first file again.
+        // RESET MASTER: the same server, whose log starts with the first file again.
         moved_on(
             "mysql-log-reset",
             through(
@@ -197,7 +196,7 @@ fn of_postgres() -> Vec<Case> {
         let delete = at(3200, later + 2000).delete(row(2, "read"));
         let tombstone = delete.tombstone();
         let read = |mark: &str, id: i64| {
-            // Rows of a snapshot have no commit before them.
+            // Rows of a snapshot have no earlier commit.
             let place =
                 json!({ "lsn": 3000, "sequence": "[null,\"3000\"]", "txId": 900, "ts_ms": START + later });
             table.at(place).read(mark, row(id, "read"))
@@ -229,21 +228,21 @@ fn of_postgres() -> Vec<Case> {
             ),
             "accounts",
         ),
-        // Nothing tells such events from ones that are sent again, except that nobody has seen them.
+        // Such events look like redelivered ones, except that they are new.
         moved_on(
             "postgres-restored-in-one-millisecond",
             through(&table, "id", [lsn(5000, 0), lsn(5100, 0), lsn(3000, 0), lsn(3100, 0), lsn(3200, 0)]),
             "accounts",
         )
-        .or_warned("accounts"),
+        .unless_warned("accounts"),
         again("postgres-snapshot-again", snapshot(100_000, ["first", "true", "last"])),
         again(
             "postgres-snapshot-again-second-table",
             snapshot(100_000, ["first_in_data_collection", "true", "last_in_data_collection"]),
         ),
-        // A server whose clock is behind that of the one before.
+        // A server whose clock is behind that of the previous one.
         again("postgres-snapshot-again-earlier-clock", snapshot(-100_000, ["first", "true", "last"])),
-        // The marker of the first row went to another table's topic, and this one's rows are all in the middle.
+        // The row with the marker `first` is in another table's topic; all rows of this one are in the middle.
         again("postgres-snapshot-again-without-first", snapshot(100_000, ["true", "true", "true"])),
     ]
 }
@@ -278,17 +277,16 @@ fn of_others() -> Vec<Case> {
             ),
             "accounts",
         ),
-        // A flat event, as hand-written producers send it.
+        // A flat event, as a custom producer sends it.
         flat_events_of_a_restored_database(),
     ]
 }
 
 fn flat_events_of_a_restored_database() -> Case {
-    let event = |letter: &str, lsn: i64, later: i64, row: Json| {
-        let (before, after) =
-            if letter == "d" { (row.clone(), Json::Null) } else { (Json::Null, row.clone()) };
+    let event = |op: &str, lsn: i64, later: i64, row: Json| {
+        let (before, after) = if op == "d" { (row.clone(), Json::Null) } else { (Json::Null, row.clone()) };
         let value = json!({
-            "op": letter, "table": "accounts", "lsn": lsn, "ts_ms": START + later, "before": before, "after": after,
+            "op": op, "table": "accounts", "lsn": lsn, "ts_ms": START + later, "before": before, "after": after,
         });
         Record::of("flat.accounts", json!({ "id": row["id"] }), value)
     };
@@ -300,5 +298,5 @@ fn flat_events_of_a_restored_database() -> Case {
         event("d", 3100, 101_000, row(2, "new")),
         event("c", 3200, 102_000, row(3, "new")),
     ];
-    moved_on("flat-events-of-a-restored-database", records, "accounts").or_warned("accounts")
+    moved_on("flat-events-of-a-restored-database", records, "accounts").unless_warned("accounts")
 }

@@ -1,4 +1,4 @@
-//! Rows that ExtractNewRecordState has flattened, in its ways of handling deletes and of naming its fields.
+//! Rows that ExtractNewRecordState has flattened, with all its ways of handling deletes and naming fields.
 
 use serde_json::{Value as Json, json};
 
@@ -34,7 +34,7 @@ pub(crate) fn cases() -> Vec<Case> {
             ],
         )
         .table("devices", columns, &["4 valve"]),
-        // tombstone: nothing else says that the row goes.
+        // tombstone: the only sign of the delete.
         Case::new(
             "flattened-tombstones",
             vec![
@@ -59,7 +59,7 @@ pub(crate) fn cases() -> Vec<Case> {
         )
         .source("flattened_prefix = \"cdc_\"")
         .table("devices", columns, &["4 valve"]),
-        // Without add.fields there is nothing but the rows.
+        // Without add.fields there are only the rows.
         Case::new(
             "flattened-bare",
             vec![
@@ -71,7 +71,7 @@ pub(crate) fn cases() -> Vec<Case> {
         )
         .source("change_events = \"flattened\"")
         .table("devices", columns, &["4 valve"]),
-        // The events since the restart of Debezium come again.
+        // The events since the restart of Debezium are sent again.
         Case::new(
             "flattened-sent-again",
             vec![
@@ -87,13 +87,13 @@ pub(crate) fn cases() -> Vec<Case> {
     ]
 }
 
-fn row(id: i64, kind: &str, letter: &str, lsn: i64) -> Record {
-    let deleted = if letter == "d" { "true" } else { "false" };
-    let row: Json = json!({ "id": id, "kind": kind, "__op": letter, "__table": "devices", "__lsn": lsn, "__deleted": deleted });
+fn row(id: i64, kind: &str, op: &str, lsn: i64) -> Record {
+    let deleted = if op == "d" { "true" } else { "false" };
+    let row: Json = json!({ "id": id, "kind": kind, "__op": op, "__table": "devices", "__lsn": lsn, "__deleted": deleted });
     Record::of(TOPIC, json!({ "id": id }), row)
 }
 
-/// Without `__deleted`, which only rewrite adds.
+/// Without `__deleted`, which only the mode rewrite adds.
 fn without_mark(mut record: Record) -> Record {
     let mut row: Json = serde_json::from_str(record.value.as_deref().expect("a row")).expect("a row");
     row.as_object_mut().expect("an object").remove("__deleted");
@@ -101,7 +101,7 @@ fn without_mark(mut record: Record) -> Record {
     record
 }
 
-/// The prefix is that of `add.fields`: `__deleted` keeps its name.
+/// The prefix applies to `add.fields` only, not to `__deleted`.
 fn with_prefix(mut record: Record) -> Record {
     record.value =
         record.value.map(|value| value.replace("\"__", "\"cdc_").replace("cdc_deleted", "__deleted"));

@@ -1,11 +1,11 @@
-//! The files of `tests/data/reports`: what each has to produce is in the README there.
+//! The files of `tests/data/reports`. The README there describes the expected results.
 
 use std::collections::BTreeSet;
 
 use super::{
     case::Case,
     record::{file, file_numbers},
-    scene::{Mode, play},
+    scene::{Mode, run_cases},
 };
 
 const DOCS: &[&str] = &[r#"1 3 AAEC ["x","y"] [1,2] {"k":"v"}"#, "2 1 - - - -"];
@@ -20,18 +20,18 @@ const LEASE_ROWS: &[&str] = &[
     "5 0001-01-01T00:00:00.000000Z - 0001-01-01T00:00:00.000000 - 0001-01-01 - 23:59:59.999999 -",
     r#"6 - "-0043-03-15T00:00:00Z" - "-0001-12-31T00:00:00" - "-0001-12-31" 00:00:00.000001 -"#,
 ];
-/// A column of whole numbers cannot be made one of fractions.
+/// A column of integers cannot be changed to one with fractions.
 const TARIFFS: &[&str] = &["id", "rate", "qty", "qty__variant", "factor"];
 const TARIFF_ROWS: &[&str] = &["1 10.1 1 - 2.5", "2 12.34 - 1.5 0.333", "3 99.999 2 - 1e-07"];
 const QTY_BESIDE: &str = "the column is NULL, and the value is in \"qty__variant\"";
-/// A pattern that takes everything leaves out what it does not name.
+/// The warning about topics that a pattern does not read.
 const RESERVED: &str = "topics that begin with __ are not read through topics_regex";
 
 fn case(number: &str) -> Case {
     Case::new(number, file(number))
 }
 
-/// The first records of a file, which leave something in the table.
+/// The first records of a file, after which the table is not empty.
 fn beginning(name: &str, number: &str, records: usize) -> Case {
     Case::new(name, file(number)[..records].to_vec())
 }
@@ -50,7 +50,7 @@ fn of_changes() -> Vec<Case> {
             .in_batches_of(&[7, 1000])
             .table("docs", &["id", "n", "b", "ta", "ia", "h", "t"], DOCS_WITH_T)
             .in_batches_of(&[1, 2])
-            // Nobody knows what row 2 held: update_missing = "insert" inserts what is known of it.
+            // Row 2 is not in the table: update_missing = "insert" inserts the known values.
             .warned("1 updates or deletes matched no row; updates were inserted")
             .warned("became NULL: the event contains Debezium's placeholder"),
         case("04")
@@ -80,7 +80,7 @@ fn of_changes() -> Vec<Case> {
         Case::new("19", file("19b")).restarted_at(2).table("stock", &["id", "v"], &stock),
         Case::new("19-in-one-run", file("19b")).table("stock", &["id", "v"], &stock),
         case("19a").table("stock", &["id", "v"], &["1 old", "2 same"]),
-        case("22").table("carts2", &["id", "v"], &["1 a"]).refused("cdc.public.carts2", 1, &["after"]),
+        case("22").table("carts2", &["id", "v"], &["1 a"]).rejected("cdc.public.carts2", 1, &["after"]),
     ]
 }
 
@@ -103,7 +103,7 @@ fn of_values() -> Vec<Case> {
             .warned("and the value is in \"d__variant\"")
             .warned("and the value is in \"tm__variant\"")
             .tolerated("more values did not fit their column"),
-        case("08k").table("rates", &["cur", "until", "r"], &["EUR 2026-03-01T00:00:00.000000Z 1"]).refused(
+        case("08k").table("rates", &["cur", "until", "r"], &["EUR 2026-03-01T00:00:00.000000Z 1"]).rejected(
             "cdc.public.rates",
             1,
             &["\"until\"", "columns", "text"],
@@ -133,7 +133,7 @@ fn of_values() -> Vec<Case> {
             "4 x null",
             r#"5 x "not json""#,
         ]),
-        case("14b").table("chats2", &["id", "m"], &["1 ok", "3 after"]).refused("cdc.public.chats2", 1, &[
+        case("14b").table("chats2", &["id", "m"], &["1 ok", "3 after"]).rejected("cdc.public.chats2", 1, &[
             "half of a surrogate pair",
             "invalid_unicode = \"replace\"",
         ]),
@@ -151,16 +151,16 @@ fn of_values() -> Vec<Case> {
 fn of_messages() -> Vec<Case> {
     let plain: &[&str] = &["other_records = \"skip\""];
     vec![
-        case("15").refused("plain.events", 0, &["key is not JSON", "key_format = \"string\""]),
-        Case::new("15-text", file("15")).source("key_format = \"string\"").refused("plain.events", 0, plain),
+        case("15").rejected("plain.events", 0, &["key is not JSON", "key_format = \"string\""]),
+        Case::new("15-text", file("15")).source("key_format = \"string\"").rejected("plain.events", 0, plain),
         case("15b")
-            .refused("plain.events2", 0, &["value", "empty payload"])
-            // A byte order mark is no part of the text.
-            .refused("plain.events2", 2, plain)
-            .refused("plain.events2", 3, &["value", "byte 5"])
-            .refused("plain.events2", 4, &["value", "byte 7"])
-            .refused("plain.events2", 5, plain)
-            .refused("plain.events2", 6, plain)
+            .rejected("plain.events2", 0, &["value", "empty payload"])
+            // A byte order mark is not part of the text.
+            .rejected("plain.events2", 2, plain)
+            .rejected("plain.events2", 3, &["value", "byte 5"])
+            .rejected("plain.events2", 4, &["value", "byte 7"])
+            .rejected("plain.events2", 5, plain)
+            .rejected("plain.events2", 6, plain)
             .warned("has \"a\" more than once"),
         case("17")
             .source("topics_regex = '^.*'")
@@ -179,53 +179,52 @@ fn of_messages() -> Vec<Case> {
 fn every_file_has_a_case() {
     let cases: BTreeSet<String> = cases().into_iter().map(|case| case.name).collect();
     let missing: Vec<String> = file_numbers().into_iter().filter(|number| !cases.contains(number)).collect();
-    // 19a is the beginning of 19b.
+    // 19a is the beginning of 19b, which another case reads.
     assert_eq!(missing, ["19b"]);
 }
 
-// The default run has every size of batches that a case's expectations depend on, and both kinds of isolation. The rest of the
-// matrix: `cargo test --workspace --test snowflake -- --ignored reports:: kills::`
+// The tests that are not ignored cover every batch size that an expectation depends on, and both kinds of isolation.
 #[test]
 fn batches_of_1_in_threads() {
-    play("batches_of_1_in_threads", &cases(), Mode { isolation: "thread", batch: 1 });
+    run_cases(&cases(), Mode { isolation: "thread", batch: 1 });
 }
 
 #[test]
 #[ignore = "part of the complete matrix"]
 fn batches_of_2_in_threads() {
-    play("batches_of_2_in_threads", &cases(), Mode { isolation: "thread", batch: 2 });
+    run_cases(&cases(), Mode { isolation: "thread", batch: 2 });
 }
 
 #[test]
 #[ignore = "part of the complete matrix"]
 fn batches_of_7_in_threads() {
-    play("batches_of_7_in_threads", &cases(), Mode { isolation: "thread", batch: 7 });
+    run_cases(&cases(), Mode { isolation: "thread", batch: 7 });
 }
 
 #[test]
 fn batches_of_1000_in_threads() {
-    play("batches_of_1000_in_threads", &cases(), Mode { isolation: "thread", batch: 1000 });
+    run_cases(&cases(), Mode { isolation: "thread", batch: 1000 });
 }
 
 #[test]
 #[ignore = "part of the complete matrix"]
 fn batches_of_1_in_processes() {
-    play("batches_of_1_in_processes", &cases(), Mode { isolation: "process", batch: 1 });
+    run_cases(&cases(), Mode { isolation: "process", batch: 1 });
 }
 
 #[test]
 fn batches_of_2_in_processes() {
-    play("batches_of_2_in_processes", &cases(), Mode { isolation: "process", batch: 2 });
+    run_cases(&cases(), Mode { isolation: "process", batch: 2 });
 }
 
 #[test]
 #[ignore = "part of the complete matrix"]
 fn batches_of_7_in_processes() {
-    play("batches_of_7_in_processes", &cases(), Mode { isolation: "process", batch: 7 });
+    run_cases(&cases(), Mode { isolation: "process", batch: 7 });
 }
 
 #[test]
 #[ignore = "part of the complete matrix"]
 fn batches_of_1000_in_processes() {
-    play("batches_of_1000_in_processes", &cases(), Mode { isolation: "process", batch: 1000 });
+    run_cases(&cases(), Mode { isolation: "process", batch: 1000 });
 }

@@ -1,5 +1,4 @@
-//! Runs that do not end by themselves: hosts that are killed, offsets that begin again, partitions that move to another
-//! host, topics that are created again.
+//! Interrupted runs: killed hosts, offset resets, partitions that move to another host, recreated topics.
 
 use std::{thread, time::Duration};
 
@@ -7,20 +6,21 @@ use tidegate_tests::{Home, Running, Snowflake, StandIn, wait_for};
 
 use super::{
     case::Case,
-    failovers, moves,
+    failovers, key_changes,
     record::file,
     replays,
-    scene::{Mode, Player, broker, expect_right, run_once},
+    scene::{CaseRun, Mode, broker, expect_right, run_once},
     snapshots,
     source::Source,
 };
 
-/// Hosts that are killed do not keep the group waiting.
-const QUICKLY: &str = "[source.properties]\n\"session.timeout.ms\" = 1000\n\"heartbeat.interval.ms\" = 200\n";
+/// A short session timeout for killed hosts.
+const SHORT_SESSION: &str =
+    "[source.properties]\n\"session.timeout.ms\" = 1000\n\"heartbeat.interval.ms\" = 200\n";
 
 const ONE_BY_ONE: Mode = Mode { isolation: "thread", batch: 1 };
 
-/// Cases whose outcome depends on what is remembered of events before.
+/// Cases whose result depends on the stored order state.
 fn stateful() -> Vec<Case> {
     let mut cases = vec![
         Case::new("01", file("01")).table("notes", &["id", "title", "body"], &["9 a L*3000"]),
@@ -38,9 +38,9 @@ fn stateful() -> Vec<Case> {
         "restored-and-sent-again-and-on",
         "two-servers-one-sent-again",
     ];
-    let others = [failovers::cases(), snapshots::cases(), moves::cases(), replays::cases()].concat();
+    let others = [failovers::cases(), snapshots::cases(), key_changes::cases(), replays::cases()].concat();
     cases.extend(others.into_iter().filter(|case| names.contains(&case.name.as_str())).map(|case| Case {
-        // What must not change is compared between runs, and these have none of their own.
+        // These cases have no runs of their own between which tables could be compared.
         unchanged_from: None,
         restarts: Vec::new(),
         ..case
@@ -51,20 +51,20 @@ fn stateful() -> Vec<Case> {
 
 #[test]
 fn nothing_is_lost_when_hosts_are_killed() {
-    let test = "nothing_is_lost_when_hosts_are_killed";
-    // The transaction of a dead host is ended as soon as it is in somebody's way.
-    let Some(stand_in) = StandIn::start(test, &["--idle-seconds", "0.3"]) else { return };
+    // The transaction of a killed host is aborted as soon as it blocks another one.
+    let Some(stand_in) = StandIn::start(&["--idle-seconds", "0.3"]) else { return };
     let service = Snowflake::StandIn(stand_in);
     let Snowflake::StandIn(stand_in) = &service else { return };
-    let cases: Vec<Case> = stateful().into_iter().map(|case| case.source(QUICKLY).perhaps_warned()).collect();
-    let mut players: Vec<Player<'_>> = cases.iter().map(|case| Player::new(case, &service)).collect();
+    let cases: Vec<Case> =
+        stateful().into_iter().map(|case| case.source(SHORT_SESSION).with_optional_warnings()).collect();
+    let mut case_runs: Vec<CaseRun<'_>> = cases.iter().map(|case| CaseRun::new(case, &service)).collect();
     let home = Home::new(&["snowflake-sink"]);
-    for player in &mut players {
-        player.send_until(player.case.records.len());
-        home.connector(&player.case.name, &player.connector(ONE_BY_ONE));
+    for case_run in &mut case_runs {
+        case_run.send_until(case_run.case.records.len());
+        home.connector(&case_run.case.name, &case_run.connector(ONE_BY_ONE));
     }
     let mut met = 0;
-    // Every connector has a COMMIT when it claims its partition, and one for each batch.
+    // Every connector sends a COMMIT for its claim and one for each batch.
     for (kill, action) in ["delay:30", "slow:0.3", "lost"].into_iter().cycle().take(6).enumerate() {
         let since = stand_in.log_end();
         stand_in.clear_faults();
@@ -78,15 +78,15 @@ fn nothing_is_lost_when_hosts_are_killed() {
     }
     stand_in.clear_faults();
     let log = run_once(&home);
-    for player in &mut players {
-        player.read(&log.stderr);
+    for case_run in &mut case_runs {
+        case_run.read(&log.stderr);
     }
-    expect_right(&mut players, "after six kills");
+    expect_right(&mut case_runs, "after six kills");
     assert!(met >= 3, "of six kills, {met} met a COMMIT");
 }
 
-/// Whether something happens within twenty seconds. The development broker now and then waits for a member that was
-/// killed while it joined the group: then the next host has more to do.
+/// Whether something happens within twenty seconds. The embedded broker sometimes waits for a member that was killed
+/// while it joined the group; then the next host has more to do.
 fn wait_a_while(mut is_there: impl FnMut() -> bool) -> bool {
     for _ in 0..400 {
         if is_there() {
@@ -98,55 +98,54 @@ fn wait_a_while(mut is_there: impl FnMut() -> bool) -> bool {
 }
 
 #[test]
-fn nothing_changes_when_the_groups_offsets_are_set_back() {
-    read_again("nothing_changes_when_the_groups_offsets_are_set_back", false);
+fn nothing_changes_when_the_groups_offsets_are_reset() {
+    read_again(false);
 }
 
 #[test]
 fn nothing_changes_when_the_sinks_offsets_are_lost_too() {
-    read_again("nothing_changes_when_the_sinks_offsets_are_lost_too", true);
+    read_again(true);
 }
 
-/// Reads everything, and once more from the beginning.
+/// Reads everything twice.
 #[track_caller]
-fn read_again(test: &str, loses_offsets: bool) {
-    let Some(service) = Snowflake::find(test) else { return };
+fn read_again(loses_offsets: bool) {
+    let Some(service) = Snowflake::find() else { return };
     let mut cases = stateful();
     if loses_offsets {
-        // Nobody knows any more that these events were read before: the tables hold newer ones, and the log says so.
+        // It is not known any more that these events were read before, so there are warnings about rows that are newer.
         let warnings = ["rows were not changed", "updates were inserted"];
         cases = cases.into_iter().map(|case| warnings.into_iter().fold(case, Case::tolerated)).collect();
     }
-    let mut players: Vec<Player<'_>> = cases.iter().map(|case| Player::new(case, service)).collect();
+    let mut case_runs: Vec<CaseRun<'_>> = cases.iter().map(|case| CaseRun::new(case, service)).collect();
     let home = Home::new(&["snowflake-sink"]);
     let mode = Mode { batch: 2, ..ONE_BY_ONE };
-    for player in &mut players {
-        player.send_until(player.case.records.len());
-        home.connector(&player.case.name, &player.connector(mode));
+    for case_run in &mut case_runs {
+        case_run.send_until(case_run.case.records.len());
+        home.connector(&case_run.case.name, &case_run.connector(mode));
     }
     let log = run_once(&home);
-    for player in &mut players {
-        player.read(&log.stderr);
-        player.freeze();
-        let topics: Vec<&str> = player.case.topics().into_iter().map(|(topic, _)| topic).collect();
-        player.broker.set_committed(&format!("connect-{}", player.case.name), &topics, 0);
+    for case_run in &mut case_runs {
+        case_run.read(&log.stderr);
+        case_run.freeze();
+        let topics: Vec<&str> = case_run.case.topics().into_iter().map(|(topic, _)| topic).collect();
+        case_run.broker.set_committed(&format!("connect-{}", case_run.case.name), &topics, 0);
         if loses_offsets {
-            let table = player.schema.qualified_table(&format!("_cdc_offsets_{}", player.case.name));
-            let _status = player.schema.query(&format!("DELETE FROM {table}"));
+            let table = case_run.schema.qualified_table(&format!("_cdc_offsets_{}", case_run.case.name));
+            let _status = case_run.schema.query(&format!("DELETE FROM {table}"));
         }
     }
     let log = run_once(&home);
-    for player in &mut players {
-        player.read(&log.stderr);
+    for case_run in &mut case_runs {
+        case_run.read(&log.stderr);
     }
-    expect_right(&mut players, "read again");
+    expect_right(&mut case_runs, "read again");
 }
 
 #[test]
-fn rows_of_snapshots_win_on_the_host_that_takes_a_partition_over() {
-    let test = "rows_of_snapshots_win_on_the_host_that_takes_a_partition_over";
-    let Some(service) = Snowflake::find(test) else { return };
-    // The same changes in two partitions, with rows of their own.
+fn snapshot_rows_win_on_the_host_that_takes_over_a_partition() {
+    let Some(service) = Snowflake::find() else { return };
+    // The same changes of different rows in two partitions.
     let table = Source::postgres("stock", &["part", "id"]);
     let of_partition = |part: i32| {
         let table = table.clone().in_partition(part);
@@ -166,60 +165,61 @@ fn rows_of_snapshots_win_on_the_host_that_takes_a_partition_over() {
         &["part", "id", "v"],
         &["0 1 read", "0 2 changed", "0 3 missed", "1 1 read", "1 2 changed", "1 3 missed"],
     );
-    let mut players = [Player::new(&case, service)];
-    let [player] = &mut players;
+    let mut case_runs = [CaseRun::new(&case, service)];
+    let [case_run] = &mut case_runs;
     let homes = [Home::new(&["snowflake-sink"]), Home::new(&["snowflake-sink"])];
     for home in &homes {
-        home.connector(&case.name, &player.connector(ONE_BY_ONE));
+        home.connector(&case.name, &case_run.connector(ONE_BY_ONE));
     }
-    player.send_until(4);
+    case_run.send_until(4);
     let start = |home: &Home| Running::start(home.command().args(["run"]));
     let first = start(&homes[0]);
-    wait_for(|| (player.held() == 4).then_some(())).expect("the first records");
+    wait_for(|| (case_run.held() == 4).then_some(())).expect("the first records");
     let mut second = start(&homes[1]);
     let _line = second.wait_for_log("reading 1 partition");
-    player.send_until(10);
-    wait_for(|| (player.held() == 10).then_some(())).expect("the other records");
+    case_run.send_until(10);
+    wait_for(|| (case_run.held() == 10).then_some(())).expect("the other records");
     for host in [first, second] {
         let finished = host.terminate().expect_code(0);
-        player.read(&finished.stderr);
+        case_run.read(&finished.stderr);
     }
-    expect_right(&mut players, "taken over");
+    expect_right(&mut case_runs, "taken over");
 }
 
 #[test]
-fn a_topic_that_was_created_again_goes_on_from_its_rows() {
-    let test = "a_topic_that_was_created_again_goes_on_from_its_rows";
-    let Some(service) = Snowflake::find(test) else { return };
+fn a_recreated_topic_continues_on_the_existing_rows() {
+    let Some(service) = Snowflake::find() else { return };
     let source = "on_lost_position = \"earliest\"";
-    // Offsets begin again at 0. Whatever orders events by them must not take what follows for old.
+    // Offsets start again at 0, and the following events must not be treated as old.
     let snapshots = snapshots::cases().into_iter().map(|case| (2, case));
     let oracle =
         failovers::cases().into_iter().filter(|case| case.name == "oracle-resetlogs").map(|case| (2, case));
-    let cases: Vec<(usize, Case)> =
-        snapshots.chain(oracle).map(|(first, case)| (first, case.source(source).perhaps_warned())).collect();
-    let mut players: Vec<Player<'_>> = cases.iter().map(|(_, case)| Player::new(case, service)).collect();
+    let cases: Vec<(usize, Case)> = snapshots
+        .chain(oracle)
+        .map(|(first, case)| (first, case.source(source).with_optional_warnings()))
+        .collect();
+    let mut case_runs: Vec<CaseRun<'_>> = cases.iter().map(|(_, case)| CaseRun::new(case, service)).collect();
     let home = Home::new(&["snowflake-sink"]);
-    for (player, (first, _)) in players.iter_mut().zip(&cases) {
-        player.send_until(*first);
-        home.connector(&player.case.name, &player.connector(ONE_BY_ONE));
+    for (case_run, (first, _)) in case_runs.iter_mut().zip(&cases) {
+        case_run.send_until(*first);
+        home.connector(&case_run.case.name, &case_run.connector(ONE_BY_ONE));
     }
     let log = run_once(&home);
-    for (player, (_, case)) in players.iter_mut().zip(&cases) {
-        player.read(&log.stderr);
-        player.broker = broker(case);
-        // One record: the position in Snowflake is beyond the end of the new topic.
-        player.send_until(3);
-        home.connector(&player.case.name, &player.connector(ONE_BY_ONE));
+    for (case_run, (_, case)) in case_runs.iter_mut().zip(&cases) {
+        case_run.read(&log.stderr);
+        case_run.broker = broker(case);
+        // After one record, the stored position is beyond the end of the new topic.
+        case_run.send_until(3);
+        home.connector(&case_run.case.name, &case_run.connector(ONE_BY_ONE));
     }
     let log = run_once(&home);
-    for player in &mut players {
-        player.read(&log.stderr);
-        player.send_until(player.case.records.len());
+    for case_run in &mut case_runs {
+        case_run.read(&log.stderr);
+        case_run.send_until(case_run.case.records.len());
     }
     let log = run_once(&home);
-    for player in &mut players {
-        player.read(&log.stderr);
+    for case_run in &mut case_runs {
+        case_run.read(&log.stderr);
     }
-    expect_right(&mut players, "created again");
+    expect_right(&mut case_runs, "created again");
 }

@@ -1,5 +1,5 @@
-//! Events as bug reports of comparable systems describe them, each with what the source's table holds after them, for
-//! several sizes of batches, in threads and in processes, with a restart of the host between any two batches.
+//! Cases from bug reports of similar systems: events, and the source's table after them. They run with several batch
+//! sizes, in threads and in processes, with a restart of the host between any two batches.
 
 mod bits;
 mod case;
@@ -8,9 +8,9 @@ mod envelopes;
 mod failovers;
 mod flattened;
 mod folder;
+mod generated;
 mod interrupted;
-mod moves;
-mod others;
+mod key_changes;
 mod record;
 mod replays;
 mod scene;

@@ -1,4 +1,4 @@
-//! Records as a broker gets them: read from the files of `tests/data/reports`, or written by a test.
+//! Records for the broker, read from the files of `tests/data/reports` or made by a test.
 
 use std::{collections::BTreeMap, fs::File, io::Read};
 
@@ -31,12 +31,12 @@ impl Record {
         }
     }
 
-    /// A record whose key and value are these documents.
+    /// A record with these JSON documents as key and value.
     pub(crate) fn of(topic: &str, key: Json, value: Json) -> Self {
         Self::new(topic, Some(&key.to_string()), Some(&value.to_string()))
     }
 
-    /// What Debezium writes behind a delete.
+    /// The tombstone that Debezium writes after a delete.
     pub(crate) fn tombstone(&self) -> Self {
         Self { headers: BTreeMap::new(), value: None, ..self.clone() }
     }
@@ -46,13 +46,13 @@ impl Record {
         Self { partition, ..self }
     }
 
-    /// With one more header.
+    /// With an additional header.
     pub(crate) fn with_header(mut self, name: &str, value: &str) -> Self {
         self.headers.insert(name.to_owned(), Some(value.to_owned()));
         self
     }
 
-    /// The same event, sent a minute later: Debezium writes when it has read the event, and the source's part stays.
+    /// The same event, read again by Debezium a minute later: only Debezium's timestamp changes, not the source block.
     pub(crate) fn sent_again(&self) -> Self {
         let Some(value) = &self.value else { return self.clone() };
         let mut value: Json = serde_json::from_str(value).expect("a change event");
@@ -62,7 +62,7 @@ impl Record {
     }
 }
 
-/// The records of a file of `tests/data/reports`, by the beginning of its name, such as `04`.
+/// The records of a file of `tests/data/reports`, given by the number in its name, such as `04`.
 pub(crate) fn file(number: &str) -> Vec<Record> {
     let folder = captured_file("reports");
     let mut files = std::fs::read_dir(&folder)
@@ -93,7 +93,7 @@ pub(crate) fn file_numbers() -> Vec<String> {
     numbers
 }
 
-/// A record's headers, as a producer takes them.
+/// Headers of a record, for a producer.
 type Headers<'r> = Vec<(&'r [u8], Option<&'r [u8]>)>;
 
 /// Sends records in this order.

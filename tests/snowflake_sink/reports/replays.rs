@@ -1,4 +1,4 @@
-//! Events that Debezium sends again after its own restart: the same positions, at new offsets.
+//! Events that Debezium sends again after a restart, with the same positions at new offsets.
 
 use serde_json::{Value as Json, json};
 
@@ -16,7 +16,7 @@ pub(crate) fn cases() -> Vec<Case> {
     cases
 }
 
-/// Records, and the last of them once more.
+/// Records, with the last ones repeated.
 fn and_again(records: Vec<Record>, last: usize) -> (Vec<Record>, usize) {
     let first = records.len();
     let again: Vec<Record> = records[first - last..].iter().map(Record::sent_again).collect();
@@ -62,7 +62,7 @@ fn with_a_key() -> Vec<Case> {
         columns,
         &["1 a3", "2 b again", "3 c2"],
     ));
-    // After two failovers the source's log is the third one; what is sent again is of all three.
+    // After two failovers the source has its third log. Events of all three are sent again.
     let columns: &[&str] = &["id", "state"];
     cases.push(
         again("failover-and-sent-again", failover("accounts", &["id"]), 5)
@@ -86,7 +86,7 @@ fn with_a_key() -> Vec<Case> {
     cases
 }
 
-/// Two events of one binary log, three of another.
+/// Two events of one binary log and three of another.
 fn failover(table: &str, key: &'static [&'static str]) -> Vec<Record> {
     let table = Source::mysql(table, key);
     let row = |id: i64, state: &str| json!({ "id": id, "state": state });
@@ -103,7 +103,7 @@ fn failover(table: &str, key: &'static [&'static str]) -> Vec<Record> {
     ]
 }
 
-/// Two events, then three of the database that was restored from a backup.
+/// Two events, then three of the database restored from a backup.
 fn restored() -> Vec<Record> {
     let table = Source::postgres("accounts", &["id"]);
     let row = |id: i64, state: &str| json!({ "id": id, "state": state });
@@ -119,7 +119,7 @@ fn restored() -> Vec<Record> {
 fn without_a_key() -> Vec<Case> {
     let views = Source::postgres("views", &[]);
     let view = |lsn: i64, page: &str| views.lsn(lsn, lsn).insert(json!({ "page": page }));
-    // Equal rows are rows of their own.
+    // Equal rows are different rows.
     let records = vec![view(100, "/a"), view(200, "/b"), view(300, "/a"), view(400, "/c"), view(500, "/c")];
     let rows = ["/a", "/a", "/b", "/c", "/c"];
     let mut cases: Vec<Case> = [2, 5]
@@ -151,7 +151,7 @@ fn without_a_key() -> Vec<Case> {
         &["n"],
         &["1", "1", "2", "3"],
     ));
-    // Rows of one snapshot have one position, and two of them are equal.
+    // All rows of a snapshot have the same position, and two of them are equal.
     let read = |mark: &str, page: &str| views.lsn(1000, 0).read(mark, json!({ "page": page }));
     let mut snapshot = vec![read("first", "/a"), read("true", "/a"), read("last", "/b"), view(1100, "/c")];
     cases.push(Case::new("snapshot-without-key", snapshot.clone()).table(
@@ -170,8 +170,8 @@ fn without_a_key() -> Vec<Case> {
             .table("visits", &["page"], &["/a", "/a", "/b", "/b", "/c"])
             .warned(LOG_BEGAN_AGAIN),
     );
-    // Rows of an incremental snapshot have no position; the chunk that was open is read again, which shows nothing to
-    // compare with. What is streamed behind them is known.
+    // Rows of an incremental snapshot have no position, so rows of a chunk that is read again cannot be recognised.
+    // Streamed events after them can.
     let chunk = vec![
         view(100, "/a"),
         views.incremental(json!({ "page": "/old" })),
@@ -187,7 +187,7 @@ fn without_a_key() -> Vec<Case> {
     cases
 }
 
-/// One INSERT of three rows has one position in the binary log, and a number for each row.
+/// An INSERT of three rows has one position in the binary log, and a number for each row.
 fn statement_of_many_rows() -> Vec<Record> {
     let hits = Source::mysql("hits", &[]);
     let hit = |pos: i64, row: i64, n: i64| {
@@ -210,7 +210,7 @@ fn visits_after_failover() -> Vec<Record> {
     ]
 }
 
-/// Two servers whose tables one topic takes, as ByLogicalTableRouter does with shards. Each has a log of its own.
+/// Two servers with their own logs, whose events are in one topic, as ByLogicalTableRouter does for shards.
 fn with_two_servers() -> Vec<Case> {
     let shard = |number: usize, pos: i64| {
         let (name, file) = [("crm1", "binlog.000480"), ("crm2", "binlog.000012")][number - 1];
@@ -235,7 +235,7 @@ fn with_two_servers() -> Vec<Case> {
     ];
     let columns: &[&str] = &["id", "shard", "v"];
     let rows = ["1 1 a2", "1 2 b2", "2 2 y2"];
-    // Of the first shard alone: it is one of two connectors that restarted.
+    // Only events of the first shard: one of two connectors was restarted.
     let again_of_one: Vec<Record> = [2, 4, 6, 7].iter().map(|at| records[*at].sent_again()).collect();
     let of_one = [records.clone(), again_of_one].concat();
     let keyless = |number: usize, pos: i64, page: &str| {
@@ -270,7 +270,7 @@ fn with_two_servers() -> Vec<Case> {
     ]
 }
 
-/// Two connectors with one `topic.prefix`, which Debezium forbids and people do: the server tells them apart.
+/// Two connectors with the same `topic.prefix`, which Debezium forbids but which happens. They differ in the server.
 fn one_name() -> Vec<Record> {
     let at = |server: i64, file: &str, pos: i64| {
         Source::mysql("orders", &["id"])

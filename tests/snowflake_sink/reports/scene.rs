@@ -1,5 +1,5 @@
-//! Runs cases: every connector of one host reads a broker of its own into a schema of its own, batch by batch, and the
-//! host is restarted behind each of them.
+//! Runs cases: every case is a connector with its own broker and its own schema. All run in one host, which is
+//! restarted after every batch.
 
 use std::{
     collections::BTreeMap,
@@ -7,114 +7,115 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tidegate_tests::{Broker, Finished, Home, PATIENCE, Rows, Running, Schema, Snowflake};
+use tidegate_tests::{Broker, Finished, Home, Rows, Running, Schema, Snowflake, TIMEOUT};
 
 use super::{
     case::{Case, Table},
     record::send,
 };
 
-/// What every run says, and no failure is explained by.
+/// Log lines of every run, which are left out of failure messages.
 const USUAL: [&str; 4] = ["Connected to Snowflake", "Subscribed to topics", " reading ", "primary key: "];
 
-/// How a sequence of runs reads.
+/// Isolation and batch size.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mode {
     /// `thread` or `process`.
     pub(crate) isolation: &'static str,
-    /// Records per batch, and per run of the host.
+    /// Records per batch, and per run.
     pub(crate) batch: usize,
 }
 
-/// One case, and what has become of it so far.
-pub(crate) struct Player<'c> {
+/// A case, and its state.
+pub(crate) struct CaseRun<'c> {
     pub(crate) case: &'c Case,
     pub(crate) broker: Broker,
     pub(crate) schema: Schema<'c>,
-    /// How many of its records the broker has.
+    /// Number of records that were sent.
     sent: usize,
     /// Lines of the log.
     log: Vec<String>,
-    /// What must not change any more.
+    /// The tables that must not change any more.
     frozen: Option<BTreeMap<String, Rows>>,
     /// Records per batch.
     batch: usize,
     failures: Vec<String>,
 }
 
-/// Runs the cases, all in one host, and checks them. Every run is in the folder of the other of two hosts: nothing that one
-/// keeps by itself counts.
+/// Runs all cases in one host, and checks them. Runs alternate between two hosts with their own folders, so that no
+/// local state is used.
 #[track_caller]
-pub(crate) fn play(test: &str, cases: &[Case], mode: Mode) {
-    let Some(snowflake) = Snowflake::find(test) else { return };
+pub(crate) fn run_cases(cases: &[Case], mode: Mode) {
+    let Some(snowflake) = Snowflake::find() else { return };
     let homes = [Home::new(&["snowflake-sink"]), Home::new(&["snowflake-sink"])];
-    let mut players: Vec<Player<'_>> = cases.iter().map(|case| Player::new(case, snowflake)).collect();
+    let mut case_runs: Vec<CaseRun<'_>> = cases.iter().map(|case| CaseRun::new(case, snowflake)).collect();
     for home in homes.iter().cycle() {
-        if !players.iter().any(Player::has_more) {
+        if !case_runs.iter().any(CaseRun::has_more) {
             break;
         }
-        let reading: Vec<bool> = players.iter_mut().map(|player| player.prepare(home, mode)).collect();
-        send_all(&mut players, mode.batch);
+        let reading: Vec<bool> = case_runs.iter_mut().map(|case_run| case_run.prepare(home, mode)).collect();
+        send_all(&mut case_runs, mode.batch);
         let log = run_once(home);
-        for (player, _) in players.iter_mut().zip(reading).filter(|(_, is_reading)| *is_reading) {
-            player.read(&log.stderr);
+        for (case_run, _) in case_runs.iter_mut().zip(reading).filter(|(_, is_reading)| *is_reading) {
+            case_run.read(&log.stderr);
         }
     }
-    expect_right(&mut players, &format!("{mode:?}"));
+    expect_right(&mut case_runs, &format!("{mode:?}"));
 }
 
-/// Sends the records of the next run of every case. A producer takes half a second to start, so they all start at once.
-fn send_all(players: &mut [Player<'_>], batch: usize) {
+/// Sends the records of the next run of every case, in parallel, because a producer takes half a second to start.
+fn send_all(case_runs: &mut [CaseRun<'_>], batch: usize) {
     thread::scope(|scope| {
-        for player in players {
-            scope.spawn(|| player.send_until(player.case.end_of_run(player.sent, batch)));
+        for case_run in case_runs {
+            scope.spawn(|| case_run.send_until(case_run.case.end_of_run(case_run.sent, batch)));
         }
     });
 }
 
-/// Checks all cases, and says of each that is wrong what and why.
+/// Checks all cases, and fails with the reasons.
 #[track_caller]
-pub(crate) fn expect_right(players: &mut [Player<'_>], what: &str) {
-    for player in players.iter_mut() {
-        player.check();
+pub(crate) fn expect_right(case_runs: &mut [CaseRun<'_>], what: &str) {
+    for case_run in case_runs.iter_mut() {
+        case_run.check();
     }
-    let wrong: Vec<&Player<'_>> = players.iter().filter(|player| !player.failures.is_empty()).collect();
-    let names: Vec<&str> = wrong.iter().map(|player| player.case.name.as_str()).collect();
+    let wrong: Vec<&CaseRun<'_>> =
+        case_runs.iter().filter(|case_run| !case_run.failures.is_empty()).collect();
+    let names: Vec<&str> = wrong.iter().map(|case_run| case_run.case.name.as_str()).collect();
     let reports: Vec<String> = wrong
         .iter()
-        .map(|player| {
-            let (failures, log) = (player.failures.join("\n"), player.log.join("\n"));
-            format!("{}:\n{failures}\nlog:\n{log}", player.case.name)
+        .map(|case_run| {
+            let (failures, log) = (case_run.failures.join("\n"), case_run.log.join("\n"));
+            format!("{}:\n{failures}\nlog:\n{log}", case_run.case.name)
         })
         .collect();
     assert!(
         wrong.is_empty(),
         "{what}: {} of {} cases: {names:?}\n\n{}",
         wrong.len(),
-        players.len(),
+        case_runs.len(),
         reports.join("\n\n")
     );
 }
 
-/// Runs the host until all is read.
+/// Runs the host with `--once`.
 #[track_caller]
 pub(crate) fn run_once(home: &Home) -> Finished {
-    // Every connector names its own broker.
+    // The connectors give their brokers.
     let mut host = Running::start(home.command().args(["run", "--once"]));
-    // Dozens of connectors may share one slow stand-in: what counts is that the host goes on.
+    // Dozens of connectors share one slow stand-in, so the timeout applies to the time between log lines.
     let (mut changed, mut length) = (Instant::now(), 0);
     while host.is_running() {
         let log = host.log();
         if log.len() != length {
             (changed, length) = (Instant::now(), log.len());
         }
-        assert!(changed.elapsed() < PATIENCE, "`run --once` does not go on:\n{log}");
+        assert!(changed.elapsed() < TIMEOUT, "`run --once` does not go on:\n{log}");
         thread::sleep(Duration::from_millis(100));
     }
     host.finish()
 }
 
-/// A broker with the topics of a case, and nothing in them.
+/// A broker with the topics of a case, without records.
 pub(crate) fn broker(case: &Case) -> Broker {
     let broker = Broker::start();
     for (topic, partitions) in case.topics() {
@@ -123,7 +124,7 @@ pub(crate) fn broker(case: &Case) -> Broker {
     broker
 }
 
-impl<'c> Player<'c> {
+impl<'c> CaseRun<'c> {
     pub(crate) fn new(case: &'c Case, snowflake: &'c Snowflake) -> Self {
         let broker = broker(case);
         let schema = snowflake.schema(&case.name.replace('-', "_"));
@@ -134,12 +135,12 @@ impl<'c> Player<'c> {
         self.sent < self.case.records.len() && self.failures.is_empty()
     }
 
-    /// Writes the connector's file; says whether there are records for the next run. A connector that has nothing more to
-    /// read is taken out of the host.
+    /// Writes the connector file if there are records for the next run, and removes it otherwise. Returns whether there
+    /// are.
     pub(crate) fn prepare(&mut self, home: &Home, mode: Mode) -> bool {
         if !self.has_more() {
             let file = home.path(&format!("connectors.d/{}.toml", self.case.name));
-            // It may have been taken out before.
+            // It may have been removed before.
             let _gone = fs::remove_file(file).is_err();
             return false;
         }
@@ -148,7 +149,7 @@ impl<'c> Player<'c> {
         true
     }
 
-    /// Sends the records before this one that the broker does not have yet.
+    /// Sends the records up to this one that were not sent yet.
     pub(crate) fn send_until(&mut self, end: usize) {
         if self.sent == end || !self.failures.is_empty() {
             return;
@@ -157,12 +158,12 @@ impl<'c> Player<'c> {
         self.sent = end;
     }
 
-    /// From here on, nothing must change any more.
+    /// From here on, the tables must not change.
     pub(crate) fn freeze(&mut self) {
         self.frozen = Some(self.everything());
     }
 
-    /// How many records Snowflake holds, by the sink's own books.
+    /// The number of records in Snowflake, by the sink's offsets table.
     pub(crate) fn held(&self) -> usize {
         let table = format!("_cdc_offsets_{}", self.case.name);
         if !self.schema.tables().contains(&table) {
@@ -186,11 +187,11 @@ impl<'c> Player<'c> {
         )
     }
 
-    /// Takes its lines out of the log of a run.
+    /// Collects its lines from the log of a run.
     pub(crate) fn read(&mut self, log: &str) {
         let name = self.case.name.as_str();
         let is_own = |line: &&str| {
-            // Behind time and level stands the connector, with the number of a task.
+            // The word after time and level is the connector, with the task number.
             let word = line.split_whitespace().nth(2).unwrap_or_default();
             word.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
         };
@@ -208,7 +209,7 @@ impl<'c> Player<'c> {
 
     fn check(&mut self) {
         let warned =
-            self.case.or_warned.is_some_and(|part| self.lines_at_warn().any(|line| line.contains(part)));
+            self.case.unless_warned.is_some_and(|part| self.lines_at_warn().any(|line| line.contains(part)));
         let mut failures = Vec::new();
         if !warned {
             let holds = |table: &&Table| table.batches.is_none_or(|sizes| sizes.contains(&self.batch));
@@ -218,7 +219,7 @@ impl<'c> Player<'c> {
         let tables = self.schema.tables();
         let present = self.case.absent.iter().filter(|name| tables.iter().any(|table| table == *name));
         failures.extend(present.map(|name| format!("there is a table {name}")));
-        failures.extend(self.check_refused());
+        failures.extend(self.check_rejected());
         failures.extend(self.check_warnings());
         self.failures.extend(failures);
     }
@@ -273,7 +274,7 @@ impl<'c> Player<'c> {
             .collect()
     }
 
-    /// The rows of every table that people read, every column included.
+    /// The rows of all tables except the sink's own, with all columns.
     pub(crate) fn everything(&self) -> BTreeMap<String, Rows> {
         let tables = self.schema.tables().into_iter();
         let tables = tables.filter(|table| !table.starts_with("_cdc_") && !table.ends_with("__cdc_deleted"));
@@ -286,28 +287,28 @@ impl<'c> Player<'c> {
             .collect()
     }
 
-    fn check_refused(&self) -> Vec<String> {
+    fn check_rejected(&self) -> Vec<String> {
         let mut failures = Vec::new();
-        for refused in &self.case.refused {
-            let line = self.lines_at_warn().find(|line| line.ends_with(&refused.place));
+        for rejected in &self.case.rejected {
+            let line = self.lines_at_warn().find(|line| line.ends_with(&rejected.place));
             let Some(line) = line else {
-                failures.push(format!("{} is not refused", refused.place));
+                failures.push(format!("{} is not rejected", rejected.place));
                 continue;
             };
-            let missing = refused.reason.iter().filter(|part| !line.contains(**part));
-            failures.extend(missing.map(|part| format!("{}: not {part:?}, but {line}", refused.place)));
+            let missing = rejected.reason.iter().filter(|part| !line.contains(**part));
+            failures.extend(missing.map(|part| format!("{}: not {part:?}, but {line}", rejected.place)));
         }
         failures
     }
 
     fn check_warnings(&self) -> Vec<String> {
-        let Case { warnings, tolerated, refused, or_warned, .. } = self.case;
+        let Case { warnings, tolerated, rejected, unless_warned, .. } = self.case;
         let missing = warnings.iter().filter(|part| !self.lines_at_warn().any(|line| line.contains(**part)));
         let known = |line: &str| {
-            let mut parts = warnings.iter().chain(tolerated).chain(or_warned);
+            let mut parts = warnings.iter().chain(tolerated).chain(unless_warned);
             parts.any(|part| line.contains(part))
-                || refused.iter().any(|refused| line.ends_with(&refused.place))
-                // The first of them is checked.
+                || rejected.iter().any(|rejected| line.ends_with(&rejected.place))
+                // The first warning of this kind is checked.
                 || line.contains("more records with the same warning")
         };
         missing
@@ -323,7 +324,7 @@ impl<'c> Player<'c> {
     }
 }
 
-/// A value in an expected row: `-` for NULL, `L*3000` for 3,000 times the same letter, a zero byte as `\0`.
+/// A value as in an expected row: `-` for NULL, `L*3000` for a letter repeated 3,000 times, `\0` for a zero byte.
 fn shown(value: Option<String>) -> String {
     let Some(value) = value else { return "-".to_owned() };
     let first = value.chars().next().unwrap_or('-');

@@ -1,4 +1,4 @@
-//! Rows of incremental snapshots between streamed changes: Kafka's order is the order of the window that Debezium opens.
+//! Rows of incremental snapshots between streamed changes. Debezium's window makes Kafka's order the right one.
 
 use serde_json::{Value as Json, json};
 
@@ -43,7 +43,7 @@ fn row(id: i64, v: &str) -> Json {
     json!({ "id": id, "v": v })
 }
 
-/// Every order that a row of a snapshot and a change of the same row can have.
+/// All orders of a snapshot row and a change of the same row.
 pub(crate) fn between_changes(table: &Source) -> Vec<Record> {
     let delete_2 = table.lsn(120, 2000).delete(row(2, "read"));
     let tombstone_2 = delete_2.tombstone();
@@ -66,7 +66,7 @@ pub(crate) fn between_changes(table: &Source) -> Vec<Record> {
     ]
 }
 
-/// MySQL's connector writes an empty file and the position 0.
+/// The MySQL connector writes an empty file name and the position 0.
 fn of_mysql() -> Vec<Record> {
     let table = Source::mysql("stock", &["id"]);
     let none = json!({ "snapshot": "incremental", "file": "", "pos": 0, "server_id": 0, "gtid": null });
@@ -82,7 +82,8 @@ fn of_mysql() -> Vec<Record> {
     ]
 }
 
-/// Some versions of PostgreSQL's connector give rows of incremental snapshots the position of the last streamed event.
+/// Some versions of the PostgreSQL connector give rows of incremental snapshots the position of the last streamed
+/// event.
 fn with_last_position() -> Vec<Record> {
     let table = Source::postgres("stock", &["id"]);
     let incremental = |row: Json| table.lsn(110, 1000).read("incremental", row);
@@ -123,7 +124,7 @@ fn of_sql_server() -> Vec<Record> {
     ]
 }
 
-/// The topic begins with rows of an incremental snapshot: there is no position to inherit.
+/// The topic begins with rows of an incremental snapshot, before any position.
 fn first() -> Vec<Record> {
     let table = Source::postgres("stock", &["id"]);
     vec![
@@ -133,7 +134,7 @@ fn first() -> Vec<Record> {
     ]
 }
 
-/// The log has changed since the row was written, and the snapshot's rows belong to the new one.
+/// After a failover, the snapshot's rows belong to the new log.
 fn after_failover() -> Vec<Record> {
     let table = Source::mysql("stock", &["id"]);
     let at = |server: i64, file: &str, pos: i64, later: i64| {
@@ -150,7 +151,7 @@ fn after_failover() -> Vec<Record> {
     ]
 }
 
-/// Two snapshots of the same rows, with nothing streamed in between.
+/// Two snapshots of the same rows, without streamed changes in between.
 fn twice() -> Vec<Record> {
     let table = Source::postgres("stock", &["id"]);
     vec![

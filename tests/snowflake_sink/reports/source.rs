@@ -4,10 +4,10 @@ use serde_json::{Value as Json, json};
 
 use super::record::Record;
 
-/// When the first event was committed, in milliseconds since 1970.
+/// Commit time of the first event, in milliseconds since 1970.
 pub(crate) const START: i64 = 1_790_000_000_000;
 
-/// A table of a source, and where its events go.
+/// A table of a source, and the topic and partition of its events.
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
     topic: String,
@@ -58,7 +58,7 @@ impl Source {
         Self { topic: format!("fin.dbo.{table}"), partition: 0, key, block }
     }
 
-    /// With other values in every event's source block.
+    /// With these values in the source block of all events.
     pub(crate) fn with(mut self, fields: Json) -> Self {
         merge(&mut self.block, fields);
         self
@@ -74,50 +74,50 @@ impl Source {
         Self { partition, ..self }
     }
 
-    /// With these values in the source block of the next events.
+    /// A copy with these values in the source block.
     pub(crate) fn at(&self, place: Json) -> Self {
         self.clone().with(place)
     }
 
-    /// PostgreSQL's position, and how many milliseconds behind the start it was committed.
+    /// A PostgreSQL position, committed this number of milliseconds after the start.
     pub(crate) fn lsn(&self, lsn: i64, later: i64) -> Self {
         self.at(json!({
             "lsn": lsn, "sequence": format!("[\"{}\",\"{lsn}\"]", lsn - 1), "txId": 700 + lsn, "ts_ms": START + later,
         }))
     }
 
-    /// MySQL's position, and how many milliseconds behind the start it was committed.
+    /// A MySQL position, committed this number of milliseconds after the start.
     pub(crate) fn binlog(&self, file: &str, pos: i64, later: i64) -> Self {
         self.at(json!({ "file": file, "pos": pos, "ts_ms": START + later }))
     }
 
-    /// A row of an incremental snapshot, as PostgreSQL's connector writes it.
+    /// A row of an incremental snapshot, as the PostgreSQL connector writes it.
     pub(crate) fn incremental(&self, row: Json) -> Record {
         let nothing = json!({ "snapshot": "incremental", "lsn": null, "txId": null, "sequence": null });
         self.at(nothing).event("r", Json::Null, row)
     }
 
-    /// A row that a snapshot reads; `mark` is `first`, `true`, `last` and the like.
+    /// A snapshot event; `mark` is Debezium's snapshot marker, such as `first`, `true` or `last`.
     pub(crate) fn read(&self, mark: &str, row: Json) -> Record {
         self.at(json!({ "snapshot": mark })).event("r", Json::Null, row)
     }
 
-    /// A row that comes.
+    /// An insert.
     pub(crate) fn insert(&self, row: Json) -> Record {
         self.event("c", Json::Null, row)
     }
 
-    /// A row that changes.
+    /// An update.
     pub(crate) fn update(&self, row: Json) -> Record {
         self.event("u", Json::Null, row)
     }
 
-    /// A row that goes.
+    /// A delete.
     pub(crate) fn delete(&self, row: Json) -> Record {
         self.event("d", row, Json::Null)
     }
 
-    /// What Debezium writes when a key changes: a delete, a tombstone, an insert, each with the other key in a header.
+    /// A changed key, as Debezium writes it: a delete, a tombstone and an insert, with the other key in a header.
     pub(crate) fn move_row(&self, old: Json, new: Json) -> [Record; 3] {
         let named = |row: &Json| {
             let text = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -130,14 +130,14 @@ impl Source {
         [delete, tombstone, self.insert(new).with_header("__debezium.oldkey", &named(&old))]
     }
 
-    /// Any event.
-    pub(crate) fn event(&self, letter: &str, before: Json, after: Json) -> Record {
+    /// An event with this operation.
+    pub(crate) fn event(&self, op: &str, before: Json, after: Json) -> Record {
         let key_of = if after.is_object() { &after } else { &before };
         let key: serde_json::Map<String, Json> =
             self.key.iter().map(|name| ((*name).to_owned(), key_of[*name].clone())).collect();
         let read_at = self.block["ts_ms"].as_i64().unwrap_or(START) + 500;
         let value = json!({
-            "before": before, "after": after, "source": self.block, "op": letter, "ts_ms": read_at,
+            "before": before, "after": after, "source": self.block, "op": op, "ts_ms": read_at,
             "transaction": null,
         });
         let mut record = Record::of(&self.topic, Json::Object(key), value).in_partition(self.partition);

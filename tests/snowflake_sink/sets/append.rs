@@ -9,16 +9,16 @@ use super::{
 
 const APPEND: &str = "mode = \"append\"\nmetadata = [\"topic\", \"offset\"]\n";
 
-/// How many events each table has, by operation.
+/// The number of events by table and operation.
 fn expected(set: &str) -> BTreeMap<(String, String), usize> {
     let mut counts = BTreeMap::new();
     for event in events(set) {
-        *counts.entry((event.table, event.letter)).or_default() += 1;
+        *counts.entry((event.table, event.op)).or_default() += 1;
     }
     counts
 }
 
-/// The same of the rows, and that each has a place in Kafka of its own.
+/// The number of rows by table and operation. Checks that each has its own offset.
 fn found(pipe: &Pipe, set: &str) -> BTreeMap<(String, String), usize> {
     let mut counts = BTreeMap::new();
     for (table, _) in expected(set).into_keys() {
@@ -29,19 +29,19 @@ fn found(pipe: &Pipe, set: &str) -> BTreeMap<(String, String), usize> {
         places.dedup();
         assert_eq!(places.len(), rows.len(), "{table}: an event is there twice");
         for row in &rows {
-            let letter = row.rsplit(' ').next().unwrap_or_default().to_owned();
-            counts.insert((table.clone(), letter), 0);
+            let op = row.rsplit(' ').next().unwrap_or_default().to_owned();
+            counts.insert((table.clone(), op), 0);
         }
         for row in rows {
-            let letter = row.rsplit(' ').next().unwrap_or_default().to_owned();
-            *counts.entry((table.clone(), letter)).or_default() += 1;
+            let op = row.rsplit(' ').next().unwrap_or_default().to_owned();
+            *counts.entry((table.clone(), op)).or_default() += 1;
         }
     }
     counts
 }
 
 #[test]
-fn every_event_is_a_row_also_after_a_crash_and_offsets_set_back() {
+fn every_event_is_one_row_after_a_crash_and_an_offset_reset() {
     let Some(pipe) = Pipe::find("append_shop") else { return };
     let set = "shop-string";
     pipe.load(set, "json", 1);
@@ -53,7 +53,7 @@ fn every_event_is_a_row_also_after_a_crash_and_offsets_set_back() {
     assert_eq!(killed.code, None);
     let _finished = pipe.run();
     assert_eq!(found(&pipe, set), expected(set));
-    pipe.set_offsets_back(&topics(set));
+    pipe.reset_offsets(&topics(set));
     let _finished = pipe.run();
     assert_eq!(found(&pipe, set), expected(set));
     println!(
@@ -73,7 +73,7 @@ fn deletes_and_truncates_are_rows_too() {
     let found = found(&pipe, set);
     assert_eq!(found, expected(set));
     assert_eq!(found[&("Quoted Table".to_owned(), "t".to_owned())], 1);
-    // A delete's row is what there was.
+    // A delete contains the old row.
     let deleted = pipe.select("\"_cdc_operation\", \"id\"", "all_types");
     assert!(deleted.contains(&"d 6".to_owned()), "{deleted:?}");
 }

@@ -1,17 +1,17 @@
-//! The captured sets: every table equals its final CSV, in every format and at every batch size.
+//! The captured sets: every table equals its final CSV, in every format and with several batch sizes.
 
 use super::{
     Connector, Pipe,
     pipe::{hints, records},
 };
 
-/// Batches that take all there is.
+/// A batch size for all records.
 const LARGE: usize = 10_000;
-/// What the log says of JSON without a schema, and with reason.
+/// The justified warning about JSON without a schema.
 const BASE64: &str = "text that looks like a decimal in base64";
-/// What the log says of the one column that a source drops in the middle of its set, whose rows change later.
+/// The warnings about the column that the source drops during the capture.
 const DROPPED: [&str; 2] = ["updates do not have column \"tier\"", "set it to NULL about=customers tier"];
-/// What it says of values that do not fit their columns, the first time and then.
+/// The warnings about values that do not fit their columns, the first and the later ones.
 const BESIDE: [&str; 2] = ["cannot hold a value: the column is NULL", "more values did not fit their column"];
 
 #[track_caller]
@@ -19,7 +19,7 @@ fn expect_equal(set: &str, format: &str, batch: usize) {
     expect_equal_with(set, format, batch, format, "");
 }
 
-/// As [`expect_equal`], with a file of deviations of its own, and more of the sink's configuration.
+/// Like [`expect_equal`], with another file of deviations, and additions to the sink's configuration.
 #[track_caller]
 fn expect_equal_with(set: &str, format: &str, batch: usize, deviations: &str, sink: &str) {
     let test = format!("{set}_{format}_{batch}").replace('-', "_");
@@ -30,7 +30,7 @@ fn expect_equal_with(set: &str, format: &str, batch: usize, deviations: &str, si
     pipe.connector(Connector { batch: Some(batch), wait, source: &source, sink, ..Connector::default() });
     let finished = pipe.run();
     let complaints = finished.count_log(" WARN ") + finished.count_log(" ERROR ");
-    // Infinities and years that Snowflake does not have are beside their columns, which is said, too.
+    // Infinities and years that Snowflake does not support are stored in an additional column, with a warning.
     let beside: usize = BESIDE.iter().map(|line| finished.count_log(line)).sum();
     let dropped: usize = DROPPED.iter().map(|line| finished.count_log(line)).sum();
     assert_eq!(complaints, finished.count_log(BASE64) + beside + dropped, "{}", finished.stderr);
@@ -90,7 +90,8 @@ fn types_adaptive_with_schemas() {
 
 #[test]
 fn types_adaptive_with_hints() {
-    // A numeric without a scale gets a column by the values of its first batch; what has more digits goes beside it.
+    // The column type of a numeric without a scale depends on the first batch; values with more digits go to an
+    // additional column.
     let sink = "type_conflict = \"text\"\n";
     expect_equal_with("types-adaptive", "json-hints", 1, "json-hints-one-by-one", sink);
     for batch in [100, LARGE] {

@@ -1,5 +1,5 @@
-//! Types that the connector file declares: for keys whose values do not fit the type that the source names, and for
-//! numbers whose first values do not say how many digits there will be.
+//! Types that the connector file declares: for keys whose values do not fit the source's type, and for numbers whose
+//! number of digits is not clear from the first values.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use super::{Connector, Pipe, Source};
 
 const TIMESTAMP: &str = "io.debezium.time.ZonedTimestamp";
 
-/// Rates until a point in time, which may be infinity, as a part of the key.
+/// A table whose key includes a timestamp, which may be infinity.
 fn rates() -> Source {
     let mut rates = Source::new("rates", &["cur", "until"]);
     rates.declare(json!([
@@ -19,7 +19,7 @@ fn rates() -> Source {
 }
 
 #[test]
-fn a_key_that_does_not_fit_its_type_is_refused_with_the_option_that_helps() {
+fn a_key_that_does_not_fit_its_type_is_rejected_with_the_option_to_set() {
     for (name, events) in [("first", 1..2), ("later", 0..2)] {
         let Some(pipe) = Pipe::find(&format!("declared_{name}")) else { return };
         pipe.connector(Connector { batch: Some(1), ..Connector::default() });
@@ -27,8 +27,8 @@ fn a_key_that_does_not_fit_its_type_is_refused_with_the_option_that_helps() {
         let rows = ["2026-03-01T00:00:00Z", "infinity"]
             .map(|until| source.insert(json!({ "cur": "EUR", "until": until, "r": 1 })));
         source.send(&pipe.broker, rows[events].to_vec());
-        let refused = pipe.run_with_code(3);
-        let line = refused.expect_log("rejected cdc.public.rates-0 offset");
+        let failed = pipe.run_with_code(3);
+        let line = failed.expect_log("rejected cdc.public.rates-0 offset");
         for part in
             ["key column \"until\"", "is TIMESTAMP_TZ and cannot hold", "infinity", "[sink.config.tables."]
         {
@@ -91,6 +91,6 @@ fn a_declared_type_that_snowflake_does_not_have_is_named() {
     let mut source = rates();
     let row = source.insert(json!({ "cur": "EUR", "until": "infinity", "r": 1 }));
     source.send(&pipe.broker, [row]);
-    let refused = pipe.run_with_code(3);
-    let _line = refused.expect_log("\"number(99,0)\" is not a column type: use one of text, number(p,s)");
+    let failed = pipe.run_with_code(3);
+    let _line = failed.expect_log("\"number(99,0)\" is not a column type: use one of text, number(p,s)");
 }

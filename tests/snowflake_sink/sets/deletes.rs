@@ -1,4 +1,4 @@
-//! Deleted rows: gone, or marked.
+//! Hard and soft deletes.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::{Connector, Pipe, Source, pipe::events};
 const SOFT: &str = "delete_mode = \"soft\"\n";
 
 #[test]
-fn rows_that_are_not_marked_are_what_the_source_held() {
+fn rows_that_are_not_soft_deleted_equal_the_source() {
     let Some(pipe) = Pipe::find("soft_shop") else { return };
     let set = "shop-string";
     pipe.load(set, "json-schema", 1);
@@ -29,11 +29,11 @@ fn rows_that_are_not_marked_are_what_the_source_held() {
     comparison.expect_none();
     let mut last = BTreeMap::new();
     for event in events(set) {
-        last.insert((event.table, event.key), event.letter);
+        last.insert((event.table, event.key), event.op);
     }
     let mut gone: BTreeMap<String, usize> = BTreeMap::new();
-    for ((table, _), letter) in last {
-        *gone.entry(table).or_default() += usize::from(letter == "d");
+    for ((table, _), op) in last {
+        *gone.entry(table).or_default() += usize::from(op == "d");
     }
     assert_eq!(marked, gone);
     println!("{} values are equal beside marked rows: {marked:?}", comparison.values);
@@ -45,7 +45,7 @@ fn delete_and_come_again(test: &str, sink: &str, batch: usize, deleted: &[&str],
     pipe.connector(Connector { sink, batch: Some(batch), ..Connector::default() });
     let mut orders = Source::new("orders", &["id"]);
     let inserts = [1, 2].map(|id| orders.insert(json!({ "id": id, "v": "new" })));
-    // Of the last one there is no row.
+    // There is no row for the last one.
     let deletes = [1, 9].map(|id| orders.delete(json!({ "id": id })));
     orders.send(&pipe.broker, inserts.into_iter().chain(deletes));
     let _finished = pipe.run();
@@ -57,7 +57,7 @@ fn delete_and_come_again(test: &str, sink: &str, batch: usize, deleted: &[&str],
 }
 
 #[test]
-fn a_deleted_row_goes_and_may_come_again() {
+fn a_deleted_row_is_removed_and_can_be_inserted_again() {
     for batch in [1, 100] {
         let again = ["1 again c", "2 new c", "9 again c"];
         delete_and_come_again(&format!("hard_{batch}"), "", batch, &["2 new c"], &again);
@@ -65,7 +65,7 @@ fn a_deleted_row_goes_and_may_come_again() {
 }
 
 #[test]
-fn a_marked_row_keeps_its_values_and_may_come_again() {
+fn a_soft_deleted_row_keeps_its_values_and_can_be_inserted_again() {
     for batch in [1, 100] {
         let again = ["1 again c", "2 new c", "9 again c"];
         let deleted = ["1 new d", "2 new c", "9 - d"];

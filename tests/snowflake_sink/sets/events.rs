@@ -4,13 +4,13 @@ use serde_json::{Value as Json, json};
 use tidegate::kafka::producer::ProducerRecord;
 use tidegate_tests::Broker;
 
-/// A table of the source, and how far its log is. Every event is the next one in the log.
+/// A table of the source, and the position in its log. Every event advances the position.
 pub(crate) struct Source {
     topic: String,
     table: &'static str,
-    /// The names of the key's columns.
+    /// The names of the key columns.
     key: &'static [&'static str],
-    /// The fields of the schema, where events have one.
+    /// The fields of the schema, if events have one.
     fields: Option<Json>,
     lsn: i64,
 }
@@ -27,36 +27,36 @@ pub(crate) struct Event {
 /// How Kafka Connect writes the key in a header.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum KeyForm {
-    /// As Java does: `Struct{id=1}`.
+    /// As a Java string: `Struct{id=1}`.
     Struct,
     /// As JSON without a schema.
     Json,
-    /// As JSON with one.
+    /// As JSON with a schema.
     JsonWithSchema,
-    /// The header is not there.
+    /// There is no header.
     None,
 }
 
 impl Event {
-    /// What follows a delete.
+    /// The tombstone after a delete.
     pub(crate) fn tombstone(&self) -> Self {
         Self { value: None, headers: Vec::new(), ..self.clone() }
     }
 
-    /// The event with another text in the headers that it has.
+    /// The event with another text in its headers.
     pub(crate) fn with_header(mut self, text: &str) -> Self {
         self.headers.iter_mut().for_each(|(_, value)| text.clone_into(value));
         self
     }
 
-    /// The event in another partition than 0.
+    /// The event in another partition.
     pub(crate) fn in_partition(self, partition: i32) -> Self {
         Self { partition, ..self }
     }
 }
 
 impl Source {
-    /// A table whose messages have these columns as their key.
+    /// A table with these key columns.
     pub(crate) fn new(table: &'static str, key: &'static [&'static str]) -> Self {
         Self { topic: format!("cdc.public.{table}"), table, key, fields: None, lsn: 0 }
     }
@@ -66,42 +66,42 @@ impl Source {
         &self.topic
     }
 
-    /// From here on, events have a schema of these fields, as Kafka Connect writes them.
+    /// From here on, events have a schema with these fields, as Kafka Connect writes it.
     pub(crate) fn declare(&mut self, fields: Json) {
         self.fields = Some(fields);
     }
 
-    /// A row that comes.
+    /// An insert.
     pub(crate) fn insert(&mut self, row: Json) -> Event {
         self.event("c", Json::Null, row)
     }
 
-    /// A row that a snapshot reads.
+    /// A snapshot event.
     pub(crate) fn read(&mut self, row: Json) -> Event {
         self.event("r", Json::Null, row)
     }
 
-    /// A row that changes.
+    /// An update.
     pub(crate) fn update(&mut self, row: Json) -> Event {
         self.event("u", Json::Null, row)
     }
 
-    /// A row that changes, with what it was before.
+    /// An update with the row before it.
     pub(crate) fn changed(&mut self, before: Json, row: Json) -> Event {
         self.event("u", before, row)
     }
 
-    /// A row that goes.
+    /// A delete.
     pub(crate) fn delete(&mut self, row: Json) -> Event {
         self.event("d", row, Json::Null)
     }
 
-    /// All rows go.
+    /// A truncate.
     pub(crate) fn truncate(&mut self) -> Event {
         self.event("t", Json::Null, Json::Null)
     }
 
-    fn event(&mut self, letter: &str, before: Json, after: Json) -> Event {
+    fn event(&mut self, op: &str, before: Json, after: Json) -> Event {
         self.lsn += 1;
         let row = if after.is_null() { &before } else { &after };
         let has_key = !self.key.is_empty() && !row.is_null();
@@ -109,11 +109,11 @@ impl Source {
             has_key.then(|| self.key.iter().map(|name| ((*name).to_owned(), row[*name].clone())).collect());
         let source = json!({
             "connector": "postgresql", "name": "cdc", "db": "shop", "schema": "public", "table": self.table,
-            "lsn": self.lsn, "txId": 700 + self.lsn, "snapshot": if letter == "r" { "true" } else { "false" },
+            "lsn": self.lsn, "txId": 700 + self.lsn, "snapshot": if op == "r" { "true" } else { "false" },
             "ts_ms": 1_700_000_000_000_i64 + self.lsn * 1000,
         });
         let value = json!({
-            "op": letter, "before": before, "after": after, "source": source, "ts_ms": 1_700_000_009_000_i64,
+            "op": op, "before": before, "after": after, "source": source, "ts_ms": 1_700_000_009_000_i64,
         });
         let value = match &self.fields {
             Some(fields) => json!({ "schema": envelope(fields), "payload": value }),
@@ -123,7 +123,7 @@ impl Source {
         Event { key, value, headers: Vec::new(), partition: 0 }
     }
 
-    /// A row whose key changes, as Debezium writes it: a delete, its tombstone, and a create, all at one place in the log.
+    /// A changed key, as Debezium writes it: a delete, its tombstone and a create, all with the same position.
     pub(crate) fn moves(&mut self, old: Json, row: Json, form: KeyForm) -> [Event; 3] {
         let delete = self.event("d", old.clone(), Json::Null);
         self.lsn -= 1;

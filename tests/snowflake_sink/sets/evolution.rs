@@ -1,10 +1,10 @@
-//! Tables that change with the source's.
+//! Schema evolution.
 
 use serde_json::{Value as Json, json};
 
 use super::{Connector, Event, Pipe, Source};
 
-/// Writes rows one batch each.
+/// Writes each row in its own batch.
 #[track_caller]
 fn one_by_one(test: &str, sink: &str) -> Option<Pipe> {
     let pipe = Pipe::find(test)?;
@@ -13,7 +13,7 @@ fn one_by_one(test: &str, sink: &str) -> Option<Pipe> {
 }
 
 #[test]
-fn columns_that_come_are_added_and_those_that_go_stay() {
+fn new_columns_are_added_and_removed_columns_stay() {
     for batch in [1, 100] {
         let Some(pipe) = Pipe::find(&format!("added_{batch}")) else { return };
         pipe.connector(Connector { batch: Some(batch), ..Connector::default() });
@@ -48,7 +48,7 @@ fn a_column_without_a_type_waits_for_its_first_value() {
     assert_eq!(pipe.select("\"id\", \"score\"", "users"), ["1 -", "2 true", "3 -"]);
 }
 
-/// Fields with a decimal of so many digits, two of them behind the point.
+/// A decimal field with this precision and two fractional digits.
 fn decimal_of(precision: &str) -> Json {
     let parameters = json!({ "scale": "2", "connect.decimal.precision": precision });
     json!([
@@ -95,7 +95,7 @@ fn longer_text_and_bytes_widen_a_column() {
     assert_eq!(rows, ["1 short", "2 longer than five", "12345 äöüß€"]);
 }
 
-/// A number, a text, a number; the text's row then gets a number, too.
+/// A number, a text and a number; then the row with the text gets a number too.
 fn conflict(users: &mut Source) -> [Event; 3] {
     [
         users.insert(json!({ "id": 1, "score": 7 })),
@@ -123,24 +123,24 @@ fn beside(test: &str, sink: &str, column: &str, kind: &str, shown: &str) {
 }
 
 #[test]
-fn what_does_not_fit_goes_beside_as_a_variant() {
+fn values_that_do_not_fit_go_to_a_variant_column() {
     beside("conflict_variant", "", "score__variant", "variant", "\"seven\"");
 }
 
 #[test]
-fn what_does_not_fit_goes_beside_as_text() {
+fn values_that_do_not_fit_go_to_a_text_column() {
     beside("conflict_text", "type_conflict = \"text\"\n", "score__text", "text", "seven");
 }
 
 #[test]
-fn what_does_not_fit_is_refused_where_the_file_says_so() {
+fn values_that_do_not_fit_are_rejected_if_configured() {
     let sink = "type_conflict = \"fail\"\n";
     let Some(pipe) = one_by_one("conflict_fail", sink) else { return };
     let mut users = Source::new("users", &["id"]);
     let events = conflict(&mut users);
     users.send(&pipe.broker, events);
-    let refused = pipe.run_with_code(3);
-    let line = refused.expect_log("column \"score\" is NUMBER");
+    let failed = pipe.run_with_code(3);
+    let line = failed.expect_log("column \"score\" is NUMBER");
     assert!(line.contains("seven") && line.contains("cdc.public.users-0 offset 1"), "{line}");
     assert_eq!(pipe.select("\"id\", \"score\"", "users"), ["1 7"]);
     let more = "[errors]\ntolerance = \"all\"\non_reject = \"drop\"\n";

@@ -1,4 +1,4 @@
-//! The columns about the event.
+//! The metadata columns.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ const SELECTED: &str = "\"_cdc_offset\", \"id\", \"_cdc_partition\", \"_cdc_topi
                         \"_cdc_transaction_id\", \"_cdc_snapshot\"";
 
 #[test]
-fn four_columns_tell_of_the_last_event() {
+fn four_metadata_columns_describe_the_last_event() {
     let Some(pipe) = Pipe::find("meta_four") else { return };
     let mut users = Source::new("users", &["id"]);
     let events = [
@@ -43,13 +43,13 @@ fn four_columns_tell_of_the_last_event() {
 }
 
 #[test]
-fn more_columns_tell_where_it_came_from() {
+fn optional_metadata_columns_give_the_origin() {
     let Some(pipe) = Pipe::find("meta_all") else { return };
     let mut users = Source::new("users", &["id"]);
     let read = users.read(json!({ "id": 1, "name": "a" }));
     users.send(&pipe.broker, [read]);
     let _finished = pipe.run();
-    // A table that is there already gets them, too.
+    // They are added to an existing table too.
     pipe.connector(Connector { sink: ALL, ..Connector::default() });
     let more = [users.insert(json!({ "id": 2, "name": "b" })), users.read(json!({ "id": 3, "name": "c" }))];
     users.send(&pipe.broker, more);

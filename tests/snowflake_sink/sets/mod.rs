@@ -1,18 +1,18 @@
-//! What the tables hold in the end: captured sets beside their final CSVs, and small tables whose every value is known.
+//! The content of the tables: captured sets compared with their final CSVs, and small tables with known values.
 
 mod append;
-mod by_hand;
 mod captured;
 mod declared;
 mod deletes;
 mod events;
 mod evolution;
+mod evolution_off;
+mod existing_tables;
+mod key_changes;
 mod metadata;
-mod missing;
-mod moves;
+mod missing_rows;
 mod names;
 mod notices;
-mod off;
 mod pipe;
 mod replay;
 mod tasks;

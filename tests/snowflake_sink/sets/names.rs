@@ -5,7 +5,7 @@ use tidegate_tests::{Rows, compare};
 
 use super::{Connector, Pipe, Source, pipe::topics};
 
-/// A table as it would be with the source's names.
+/// Converts the names to the source's.
 fn in_lower_case(mut rows: Rows) -> Rows {
     for column in &mut rows.columns {
         assert_eq!(column.name, column.name.to_uppercase());
@@ -15,7 +15,7 @@ fn in_lower_case(mut rows: Rows) -> Rows {
 }
 
 #[test]
-fn names_in_upper_case_need_no_quotes() {
+fn upper_case_names_need_no_quotes() {
     let Some(pipe) = Pipe::find("names_upper") else { return };
     pipe.load("shop-string", "json-schema", 1);
     let sink = "identifiers = \"upper\"\ntable = \"{database}_{schema}_{table}\"\n";
@@ -39,7 +39,7 @@ fn names_in_upper_case_need_no_quotes() {
 }
 
 #[test]
-fn tables_have_the_names_that_the_file_gives_them() {
+fn tables_have_the_configured_names() {
     let Some(pipe) = Pipe::find("names_given") else { return };
     let sink = "[sink.config.tables]\norders.name = 'All \"our\" orders; --'\n\"public.customers\".name = \"clients\"\n\
                 \"cdc.public.items\".name = \"Items\"\n";

@@ -1,11 +1,11 @@
-//! What is not in its column as the source has it: a warning that names table and column, once.
+//! Values that are not stored as in the source cause one warning with table and column.
 
 use serde_json::{Value as Json, json};
 use tidegate_tests::Finished;
 
 use super::{Connector, Event, Pipe, Source};
 
-/// Writes rows one batch each.
+/// Writes each row in its own batch.
 #[track_caller]
 fn written(test: &str, sink: &str, make: impl FnOnce(&mut Source) -> Vec<Event>) -> Option<(Pipe, Finished)> {
     let pipe = Pipe::find(test)?;
@@ -17,7 +17,7 @@ fn written(test: &str, sink: &str, make: impl FnOnce(&mut Source) -> Vec<Event>)
     Some((pipe, finished))
 }
 
-/// That the log has one warning with all of these parts.
+/// Checks that the log has one warning with all of these parts.
 #[track_caller]
 fn expect_once(finished: &Finished, parts: &[&str]) {
     let has_all = |line: &&str| line.contains(" WARN ") && parts.iter().all(|part| line.contains(part));
@@ -30,7 +30,7 @@ fn rows(source: &mut Source, column: &str, values: &[Json]) -> Vec<Event> {
 }
 
 #[test]
-fn values_beside_their_column_are_told_with_the_remedy() {
+fn values_that_do_not_fit_are_reported_with_the_fix() {
     let values = [json!(1), json!(1.5), json!(2), json!(2.5), json!("n/a")];
     let Some((pipe, finished)) = written("beside_told", "", |source| rows(source, "qty", &values)) else {
         return;
@@ -43,14 +43,14 @@ fn values_beside_their_column_are_told_with_the_remedy() {
         "columns and have the table",
     ];
     expect_once(&finished, &parts);
-    // The others are counted.
+    // The other values are counted.
     expect_once(&finished, &["2 more values did not fit their column", "tariffs qty"]);
     let found = pipe.select("\"id\", \"qty\", \"qty__variant\"", "tariffs");
     assert_eq!(found, ["1 1 -", "2 - 1.5", "3 2 -", "4 - 2.5", "5 - \"n/a\""]);
 }
 
 #[test]
-fn a_placeholder_within_a_document_is_told() {
+fn a_placeholder_within_a_document_is_reported() {
     let document = json!({ "text": "__debezium_unavailable_value", "n": 1 });
     let make = |source: &mut Source| rows(source, "document", &[json!({ "text": "x" }), document]);
     let Some((_, finished)) = written("nested_told", "", make) else { return };
@@ -58,7 +58,7 @@ fn a_placeholder_within_a_document_is_told() {
 }
 
 #[test]
-fn values_for_a_column_of_somebody_else_are_told() {
+fn values_for_unmanaged_columns_are_reported() {
     let sink = "tables.tariffs.unmanaged_columns = [\"mine\"]\n";
     let make = |source: &mut Source| rows(source, "mine", &[json!("a"), json!(null), json!("b")]);
     let Some((pipe, finished)) = written("unmanaged_told", sink, make) else { return };
@@ -67,7 +67,7 @@ fn values_for_a_column_of_somebody_else_are_told() {
 }
 
 #[test]
-fn a_column_that_updates_do_not_have_is_told() {
+fn a_column_missing_from_updates_is_reported() {
     let make = |source: &mut Source| {
         vec![
             source.insert(json!({ "id": 1, "name": "a", "tier": 3 })),
@@ -81,7 +81,7 @@ fn a_column_that_updates_do_not_have_is_told() {
 }
 
 #[test]
-fn records_that_are_skipped_are_told_once_per_topic() {
+fn skipped_records_are_reported_once_per_topic() {
     let Some(pipe) = Pipe::find("skipped_told") else { return };
     pipe.connector(Connector { sink: "other_records = \"skip\"\n", ..Connector::default() });
     let mut source = Source::new("tariffs", &["id"]);

@@ -1,4 +1,4 @@
-//! One connector that reads a broker of its own into a schema of its own.
+//! A connector with its own broker and its own schema.
 
 use std::{collections::BTreeMap, fs, thread, time::Duration};
 
@@ -8,42 +8,42 @@ use tidegate_tests::{Broker, Finished, Home, Rows, Schema, Snowflake, captured, 
 /// The connector's name.
 const NAME: &str = "warehouse";
 
-/// Everything between the source's events and Snowflake's tables.
+/// A connector, its broker and its schema.
 pub(crate) struct Pipe {
     pub(crate) schema: Schema<'static>,
     pub(crate) broker: Broker,
     pub(crate) home: Home,
 }
 
-/// What a connector file says beside the usual.
+/// Settings of a connector file.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Connector<'c> {
-    /// Tasks; one if it does not say.
+    /// Number of tasks; one by default.
     pub(crate) tasks: Option<u32>,
-    /// Records per batch; the sink's default if it does not say.
+    /// Records per batch; the sink's default by default.
     pub(crate) batch: Option<usize>,
-    /// How long a batch waits for more records. The sink's default, ten seconds, is spent at the end of every run: here
-    /// it is one, and more where the verdict needs all records in one batch that they do not fill.
+    /// How long a batch waits for more records, which is also a wait at the end of every run. The default is one
+    /// second, not the sink's ten; tests that need all records in one batch wait longer.
     pub(crate) wait: Option<&'c str>,
-    /// More of `[source]`.
+    /// Additions to `[source]`.
     pub(crate) source: &'c str,
-    /// More of `[sink.config]`.
+    /// Additions to `[sink.config]`.
     pub(crate) sink: &'c str,
     /// The rest of the file.
     pub(crate) more: &'c str,
 }
 
 impl Pipe {
-    /// A connector with the sink's defaults, and nothing to read yet; none, and said so, where there is no Snowflake.
+    /// A connector with the sink's defaults, without records; `None`, with a message, without a Snowflake service.
     pub(crate) fn find(test: &str) -> Option<Self> {
-        let snowflake = Snowflake::find(test)?;
+        let snowflake = Snowflake::find()?;
         let schema = snowflake.schema(test);
         let pipe = Self { schema, broker: Broker::start(), home: Home::new(&["snowflake-sink"]) };
         pipe.connector(Connector::default());
         Some(pipe)
     }
 
-    /// Writes the connector file anew.
+    /// Replaces the connector file.
     pub(crate) fn connector(&self, connector: Connector<'_>) {
         let Connector { tasks, batch, wait, source, sink, more } = connector;
         let tasks = tasks.map(|tasks| format!("tasks = {tasks}\n")).unwrap_or_default();
@@ -56,35 +56,36 @@ impl Pipe {
         self.home.connector(NAME, &text);
     }
 
-    /// Loads a captured set. New topics have `partitions` partitions.
+    /// Loads a captured set into topics with this number of partitions.
     pub(crate) fn load(&self, set: &str, format: &str, partitions: u32) {
         self.broker.load(&captured_file(&file(set, format)), partitions);
     }
 
-    /// Reads all there is.
+    /// Runs the host with `--once`.
     #[track_caller]
     pub(crate) fn run(&self) -> Finished {
         self.run_with_code(0)
     }
 
-    /// As [`Pipe::run`]; the host ends with this code.
+    /// Like [`Pipe::run`], with this exit code.
     #[track_caller]
     pub(crate) fn run_with_code(&self, code: i32) -> Finished {
         self.home.run_once(&self.broker).expect_code(code)
     }
 
-    /// Has the consumer group begin anew.
-    pub(crate) fn set_offsets_back(&self, topics: &[String]) {
+    /// Resets the committed offsets to 0.
+    pub(crate) fn reset_offsets(&self, topics: &[String]) {
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
         self.broker.set_committed(&format!("connect-{NAME}"), &topics, 0);
     }
 
-    /// The offset that the consumer group has committed for partition 0.
+    /// The committed offset of partition 0.
     pub(crate) fn committed(&self, topic: &str) -> Option<i64> {
         self.broker.committed(&format!("connect-{NAME}"), topic, 0)
     }
 
-    /// How many records of its topics Snowflake holds, by the sink's own books. Asks with a pause, not to be in the way.
+    /// The number of records in Snowflake, by the sink's offsets table. Waits before the query, so as not to slow the
+    /// sink down.
     pub(crate) fn held(&self) -> usize {
         thread::sleep(Duration::from_millis(200));
         let table = self.schema.qualified_table(&format!("_cdc_offsets_{NAME}"));
@@ -92,7 +93,7 @@ impl Pipe {
         rows.flatten().flatten().map(|offset| offset.parse::<usize>().expect("an offset")).sum()
     }
 
-    /// Checks that the tables of a set are what the source held; says how many values that were.
+    /// Checks that the tables of a set equal the source's final tables; returns the number of compared values.
     #[track_caller]
     pub(crate) fn expect_final(&self, set: &str, deviations: &str) -> usize {
         let comparison = compare(set, deviations, |table| self.schema.table(table));
@@ -100,7 +101,7 @@ impl Pipe {
         comparison.values
     }
 
-    /// The rows of every table but the offsets', in order: everything that a query could tell.
+    /// The sorted rows of all tables except the offsets table.
     pub(crate) fn everything(&self) -> BTreeMap<String, Rows> {
         let tables = self.schema.tables().into_iter().filter(|table| !table.starts_with("_cdc_offsets"));
         let read = |table: String| {
@@ -111,7 +112,7 @@ impl Pipe {
         tables.map(read).collect()
     }
 
-    /// Columns of a table, ordered by the first of them: values behind each other, `-` for NULL.
+    /// Columns of a table, ordered by the first one. The values of a row are separated by spaces; NULL is `-`.
     #[track_caller]
     pub(crate) fn select(&self, columns: &str, table: &str) -> Vec<String> {
         let table = self.schema.qualified_table(table);
@@ -120,7 +121,8 @@ impl Pipe {
         rows.map(|row| row.into_iter().map(value).collect::<Vec<_>>().join(" ")).collect()
     }
 
-    /// The columns of a table that the source has, each with its type, by name: JSON objects have no order.
+    /// The columns of a table without those that the sink adds, each with its type, sorted by name because JSON objects
+    /// have no order.
     #[track_caller]
     pub(crate) fn columns(&self, table: &str) -> Vec<String> {
         let columns = self.schema.table(table).columns.into_iter();
@@ -145,22 +147,22 @@ pub(crate) struct Captured {
     pub(crate) topic: String,
     pub(crate) table: String,
     pub(crate) key: Option<String>,
-    pub(crate) letter: String,
+    pub(crate) op: String,
 }
 
-/// The change events of a set's tables, in order; tombstones are none.
+/// The change events of a set's tables, in order, without tombstones.
 pub(crate) fn events(set: &str) -> Vec<Captured> {
     let records = captured(&file(set, "json")).into_iter();
     let event = |record: tidegate_tests::Captured| {
         let value: Json = serde_json::from_str(&record.value?).expect("JSON");
-        let (letter, table) = (value["op"].as_str()?, value["source"]["table"].as_str()?);
-        let (letter, table) = (letter.to_owned(), table.to_owned());
-        Some(Captured { topic: record.topic, table, key: record.key, letter })
+        let (op, table) = (value["op"].as_str()?, value["source"]["table"].as_str()?);
+        let (op, table) = (op.to_owned(), table.to_owned());
+        Some(Captured { topic: record.topic, table, key: record.key, op })
     };
     records.filter_map(event).collect()
 }
 
-/// How many records the topics of a set's tables get, tombstones included.
+/// The number of records in the topics of a set's tables, including tombstones.
 pub(crate) fn records(set: &str) -> usize {
     let records = captured(&file(set, "json")).into_iter();
     records.filter(|record| record.topic.starts_with("cdc.public.")).count()

@@ -1,4 +1,4 @@
-//! Events that are read again: offsets of the group that were set back, and the same events at new offsets.
+//! Events that are read again, after an offset reset or at new offsets.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ fn read_once(test: &str, set: &str, sink: &str) -> Option<(Pipe, BTreeMap<String
     Some((pipe, tables))
 }
 
-/// That no value of any table has changed, those about the events and the sink's own tables included.
+/// Checks that no value of any table has changed, including the metadata columns and the sink's own tables.
 #[track_caller]
 fn expect_unchanged(before: &BTreeMap<String, Rows>, after: &BTreeMap<String, Rows>) {
     assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>());
@@ -42,9 +42,9 @@ fn set_back_and_read_again(test: &str, set: &str) {
     let Some((pipe, before)) = read_once(test, set, "") else { return };
     let topics = topics(set);
     let ends: Vec<Option<i64>> = topics.iter().map(|topic| pipe.committed(topic)).collect();
-    // The same batches as before, and others.
+    // With the same and with another batch size.
     for batch in [100, 7_000] {
-        pipe.set_offsets_back(&topics);
+        pipe.reset_offsets(&topics);
         assert!(topics.iter().all(|topic| pipe.committed(topic) == Some(0)), "{topics:?}");
         pipe.connector(Connector { batch: Some(batch), ..Connector::default() });
         let _finished = pipe.run();
@@ -54,12 +54,12 @@ fn set_back_and_read_again(test: &str, set: &str) {
 }
 
 #[test]
-fn nothing_changes_when_the_shops_offsets_are_set_back() {
+fn nothing_changes_when_the_shops_offsets_are_reset() {
     set_back_and_read_again("set_back_shop", "shop-precise");
 }
 
 #[test]
-fn nothing_changes_when_the_offsets_of_a_truncated_table_are_set_back() {
+fn nothing_changes_when_the_offsets_of_a_truncated_table_are_reset() {
     set_back_and_read_again("set_back_types", "types-adaptive");
 }
 
@@ -76,12 +76,12 @@ fn produce_again(test: &str, set: &str, sink: &str) {
     let (learnt, after): (Tables, Tables) = after.into_iter().partition(is_of_deletes);
     expect_unchanged(&before, &after);
     expect_remembered(&known, &learnt);
-    // By their numbers of events, these sets do have something to be told apart.
+    // The sets are not empty.
     assert!(events(set).len() > 10);
 }
 
-/// That every delete is remembered as it was. There may be more: whether a delete is noted whose row came again right
-/// behind it depends on where the batches end, and changes nothing.
+/// Checks that every stored delete is unchanged. There may be more: whether a delete is stored if its row was inserted
+/// again right after it depends on the batches, and has no effect.
 #[track_caller]
 fn expect_remembered(before: &BTreeMap<String, Rows>, after: &BTreeMap<String, Rows>) {
     assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>());
@@ -93,17 +93,17 @@ fn expect_remembered(before: &BTreeMap<String, Rows>, after: &BTreeMap<String, R
 }
 
 #[test]
-fn the_shops_tables_stay_when_its_events_come_again_with_and_without_keys() {
+fn the_shops_tables_are_unchanged_by_a_replay() {
     produce_again("again_shop", "shop-precise", "");
 }
 
 #[test]
-fn a_truncated_table_stays_when_its_events_come_again() {
+fn a_truncated_table_is_unchanged_by_a_replay() {
     produce_again("again_types", "types-adaptive", "");
 }
 
 #[test]
-fn rows_that_are_marked_as_deleted_stay_when_their_events_come_again() {
+fn soft_deleted_rows_are_unchanged_by_a_replay() {
     produce_again("again_soft", "types-adaptive", "delete_mode = \"soft\"\n");
 }
 
@@ -135,17 +135,17 @@ fn late_events_change_nothing(test: &str, sink: &str) {
 }
 
 #[test]
-fn late_events_bring_no_row_back() {
+fn late_events_do_not_restore_deleted_rows() {
     late_events_change_nothing("late_hard", "");
 }
 
 #[test]
-fn late_events_bring_no_marked_row_back() {
+fn late_events_do_not_restore_soft_deleted_rows() {
     late_events_change_nothing("late_soft", "delete_mode = \"soft\"\n");
 }
 
 #[test]
-fn a_topic_that_was_created_anew_is_read_from_its_beginning_if_the_file_says_so() {
+fn a_recreated_topic_is_read_from_its_beginning_if_configured() {
     let Some(mut pipe) = Pipe::find("start_over") else { return };
     let mut orders = Source::new("orders", &["id"]);
     let inserts: Vec<_> = (1..=5).map(|id| orders.insert(json!({ "id": id, "v": "new" }))).collect();

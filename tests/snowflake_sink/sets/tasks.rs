@@ -1,4 +1,4 @@
-//! Several tasks that create, alter and fill the same tables at the same time.
+//! Several tasks that create, alter and write the same tables concurrently.
 
 use tidegate_tests::Running;
 
@@ -22,7 +22,7 @@ fn race(set: &str, format: &str) {
         Connector { tasks: Some(TASKS), batch: Some(100), source: &source, ..Connector::default() };
     pipe.connector(connector);
     let mut running: Running = pipe.home.start(&pipe.broker);
-    // All tasks are there before the first event is: none can do it all alone.
+    // All tasks have partitions before the first event is sent, so that no task can write everything alone.
     for task in 0..TASKS {
         let _line = running.wait_for_log(&format!("warehouse[{task}] reading "));
     }

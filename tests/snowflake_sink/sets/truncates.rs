@@ -1,10 +1,11 @@
-//! Truncates, in the middle of a batch and alone.
+//! Truncates, within a batch and alone.
 
 use serde_json::json;
 
 use super::{Connector, Event, Pipe, Source};
 
-/// Rows come, all go, and others come; the last events are for rows from before.
+/// Rows are inserted, the table is truncated, and others are inserted; the last events are for rows from before the
+/// truncate.
 fn events(table: &mut Source) -> Vec<Event> {
     vec![
         table.insert(json!({ "id": 1, "v": "before" })),
@@ -31,7 +32,7 @@ fn run(test: &str, key: &'static [&'static str], sink: &str, batch: usize) -> Op
 }
 
 #[test]
-fn rows_from_before_go() {
+fn a_truncate_removes_earlier_rows() {
     for batch in [1, 100] {
         let Some(rows) = run(&format!("truncate_{batch}"), &["id"], "", batch) else { return };
         assert_eq!(rows, ["2 behind c", "3 behind c"]);
@@ -39,7 +40,7 @@ fn rows_from_before_go() {
 }
 
 #[test]
-fn rows_from_before_are_marked() {
+fn a_truncate_soft_deletes_earlier_rows() {
     for batch in [1, 100] {
         let sink = "delete_mode = \"soft\"\n";
         let Some(rows) = run(&format!("truncate_soft_{batch}"), &["id"], sink, batch) else { return };
@@ -48,7 +49,7 @@ fn rows_from_before_are_marked() {
 }
 
 #[test]
-fn truncates_are_ignored_where_the_file_says_so() {
+fn truncates_are_ignored_if_configured() {
     for batch in [1, 100] {
         let sink = "truncate = \"ignore\"\n";
         let Some(rows) = run(&format!("truncate_ignore_{batch}"), &["id"], sink, batch) else { return };
@@ -56,7 +57,7 @@ fn truncates_are_ignored_where_the_file_says_so() {
     }
 }
 
-/// A table whose rows have no key, and no column that looks like one.
+/// A table without a key and without a column that looks like one.
 #[track_caller]
 fn run_keyless(test: &str, sink: &str, batch: usize) -> Option<Vec<String>> {
     let pipe = Pipe::find(test)?;
@@ -75,7 +76,7 @@ fn run_keyless(test: &str, sink: &str, batch: usize) -> Option<Vec<String>> {
 }
 
 #[test]
-fn rows_without_a_key_go_too() {
+fn a_truncate_removes_rows_without_a_key() {
     for batch in [1, 100] {
         let Some(rows) = run_keyless(&format!("truncate_keyless_{batch}"), "", batch) else { return };
         assert_eq!(rows, ["2 c", "2 c"]);
@@ -85,7 +86,7 @@ fn rows_without_a_key_go_too() {
 }
 
 #[test]
-fn an_audit_log_keeps_all() {
+fn append_mode_keeps_rows_after_a_truncate() {
     let Some(rows) = run("truncate_append", &["id"], "mode = \"append\"\n", 100) else { return };
     assert_eq!(
         rows.iter().filter(|row| !row.ends_with(" t")).collect::<Vec<_>>(),
@@ -95,14 +96,14 @@ fn an_audit_log_keeps_all() {
 }
 
 #[test]
-fn truncates_are_refused_where_the_file_says_so() {
+fn truncates_are_rejected_if_configured() {
     let Some(pipe) = Pipe::find("truncate_fail") else { return };
     let mut orders = Source::new("orders", &["id"]);
     let events = events(&mut orders);
     orders.send(&pipe.broker, events);
     pipe.connector(Connector { sink: "truncate = \"fail\"\n", ..Connector::default() });
-    let refused = pipe.run_with_code(3);
-    let line = refused.expect_log("truncate = \"fail\"");
+    let failed = pipe.run_with_code(3);
+    let line = failed.expect_log("truncate = \"fail\"");
     assert!(line.contains("cdc.public.orders-0 offset 2"), "{line}");
     let sink = "truncate = \"fail\"\n";
     let more = "[errors]\ntolerance = \"all\"\non_reject = \"drop\"\n";

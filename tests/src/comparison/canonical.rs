@@ -2,7 +2,7 @@
 
 use super::json;
 
-/// The canonical text of what is stored.
+/// The canonical text of a stored value.
 pub(crate) fn stored(kind: &str, text: &str) -> String {
     let canonical = match kind {
         "fixed" => number(text),
@@ -10,14 +10,14 @@ pub(crate) fn stored(kind: &str, text: &str) -> String {
         "variant" | "object" | "array" => json::canonical(text),
         _ => Ok(text.to_owned()),
     };
-    // What cannot be read is equal to nothing, and is shown as it is.
+    // An invalid value differs from every expected value, and is shown unchanged.
     canonical.unwrap_or_else(|_| format!("unreadable {text:?}"))
 }
 
-/// The canonical text that a value of the source's CSV has in a column of this type.
+/// The canonical text of a value of the source's CSV in a column of this type.
 ///
 /// # Errors
-/// When the column cannot hold it.
+/// If the column cannot hold it.
 pub(crate) fn expected(kind: &str, text: &str) -> Result<String, String> {
     match kind {
         "fixed" => number(text),
@@ -34,10 +34,10 @@ pub(crate) fn expected(kind: &str, text: &str) -> Result<String, String> {
     }
 }
 
-/// A decimal number without needless zeros and without an exponent.
+/// A decimal number without leading and trailing zeros and without an exponent.
 ///
 /// # Errors
-/// When it is none.
+/// If it is invalid.
 pub(crate) fn number(text: &str) -> Result<String, String> {
     let wrong = || format!("no number: {text:?}");
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
@@ -84,10 +84,10 @@ fn binary(text: &str) -> Result<String, String> {
     text.strip_prefix("\\x").map(str::to_owned).ok_or(format!("no bytea: {text:?}"))
 }
 
-/// A date, as it is.
+/// A date, unchanged.
 ///
 /// # Errors
-/// When it is none, such as `infinity`.
+/// If it is not a date, such as `infinity`.
 pub(crate) fn date(text: &str) -> Result<&str, String> {
     let is_date = text.len() == 10
         && text
@@ -97,10 +97,10 @@ pub(crate) fn date(text: &str) -> Result<&str, String> {
     if is_date { Ok(text) } else { Err(format!("no date: {text:?}")) }
 }
 
-/// A time with six digits behind the point.
+/// A time with six fractional digits.
 ///
 /// # Errors
-/// When it is none.
+/// If it is invalid.
 pub(crate) fn time(text: &str) -> Result<String, String> {
     let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
     let is_time = seconds.len() == 8 && seconds.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
@@ -112,19 +112,19 @@ pub(crate) fn time(text: &str) -> Result<String, String> {
     }
 }
 
-/// A timestamp with a `T` and six digits behind the point.
+/// A timestamp with a `T` and six fractional digits.
 ///
 /// # Errors
-/// When it is none.
+/// If it is invalid.
 pub(crate) fn timestamp(text: &str) -> Result<String, String> {
     let (day, clock) = text.split_once(' ').ok_or(format!("no timestamp: {text:?}"))?;
     Ok(format!("{}T{}", date(day)?, time(clock)?))
 }
 
-/// A zoned timestamp in UTC, in which the captures were exported.
+/// A timestamp with time zone. The captures were exported in UTC.
 ///
 /// # Errors
-/// When it is none, or not in UTC.
+/// If it is invalid or not in UTC.
 pub(crate) fn zoned_timestamp(text: &str) -> Result<String, String> {
     let utc = text.strip_suffix("+00").ok_or(format!("no timestamp in UTC: {text:?}"))?;
     timestamp(utc).map(|text| text + "Z")

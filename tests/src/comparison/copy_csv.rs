@@ -1,6 +1,6 @@
-//! PostgreSQL's `COPY .. CSV`: NULL is nothing at all, an empty text is `""`.
+//! PostgreSQL's `COPY .. CSV`, in which NULL is an empty field and an empty text is `""`.
 
-/// The records of a text, the header first.
+/// All records, including the header.
 pub(crate) fn records(text: &str) -> Vec<Vec<Option<String>>> {
     let mut records = Vec::new();
     let mut rest = text;
@@ -21,7 +21,7 @@ pub(crate) fn records(text: &str) -> Vec<Vec<Option<String>>> {
     records
 }
 
-/// The first field, and what is behind it: a comma, the end of a line, or nothing.
+/// The first field and the rest of the text, which begins with a comma, begins with the end of a line, or is empty.
 fn field(text: &str) -> (Option<String>, &str) {
     let Some(mut rest) = text.strip_prefix('"') else {
         let end = text.find([',', '\n']).unwrap_or(text.len());

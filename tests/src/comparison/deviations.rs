@@ -1,4 +1,5 @@
-//! What differs from the source's final tables, and why: `deviations/<format>.toml` of a captured set.
+//! The expected differences from the source's final tables, and their reasons: `deviations/<format>.toml` of a captured
+//! set.
 //!
 //! ```toml
 //! [tables]                        # names that differ
@@ -25,7 +26,7 @@
 //! reason = "..."
 //! ```
 //!
-//! A key of several columns is written with `|` between their values, in the order of the columns' names.
+//! The values of a composite key are separated by `|`, ordered by column name.
 
 use std::{
     cell::RefCell,
@@ -36,10 +37,11 @@ use serde::Deserialize;
 
 use super::rules::RULES;
 
-/// A rule that needs the row's events: a column that was added with a default, which no event carries for old rows.
+/// A rule that needs the events of a row: the column was added with a default, which events of older rows do not
+/// contain.
 pub(crate) const IN_LAST_EVENT: &str = "null-unless-in-last-event";
 
-/// The file.
+/// Content of the file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Deviations {
@@ -51,7 +53,7 @@ pub(crate) struct Deviations {
     value: Vec<Value>,
     #[serde(default)]
     extra: Vec<Extra>,
-    /// What was needed, as [`Deviations::unused`] shows it.
+    /// The entries that were used, for [`Deviations::unused`].
     #[serde(skip)]
     used: RefCell<BTreeSet<String>>,
 }
@@ -77,16 +79,16 @@ struct Value {
     reason: String,
 }
 
-/// A column that the final table does not have.
+/// A column that is not in the final table.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Extra {
     table: String,
     name: String,
-    /// Whether it holds what the row's last event says.
+    /// Whether it holds the value of the row's last event.
     #[serde(default)]
     pub(crate) last_event: bool,
-    /// What it holds, by key.
+    /// Its values, by key.
     #[serde(default)]
     pub(crate) values: BTreeMap<String, String>,
     reason: String,
@@ -96,7 +98,7 @@ impl Deviations {
     /// Reads a file.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// If it is invalid.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let deviations: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         let reasons = deviations.column.iter().map(|column| &column.reason);
@@ -115,14 +117,14 @@ impl Deviations {
         Ok(deviations)
     }
 
-    /// The name of a table where it is stored.
+    /// The stored name of a table.
     pub(crate) fn table_name(&self, table: &str) -> String {
         let Some(name) = self.tables.get(table) else { return table.to_owned() };
         self.note(table_shown(table));
         name.clone()
     }
 
-    /// The name of a column where it is stored.
+    /// The stored name of a column.
     pub(crate) fn column_name<'c>(&'c self, table: &str, column: &'c str) -> &'c str {
         let named = self.column.iter().find(|entry| entry.is_for(table, column) && entry.stored_as.is_some());
         let Some(entry) = named else { return column };
@@ -136,37 +138,37 @@ impl Deviations {
         entry.rule.as_deref()
     }
 
-    /// A rule has explained a difference.
+    /// Marks a rule as used.
     pub(crate) fn rule_was_needed(&self, table: &str, column: &str) {
         let entries = self.column.iter().filter(|entry| entry.is_for(table, column) && entry.rule.is_some());
         entries.for_each(|entry| self.note(entry.shown()));
     }
 
-    /// The exact value of one row, NULL or a text; none if there is no entry.
+    /// The exact value of one row, NULL or a text; `None` if there is no entry.
     pub(crate) fn value(&self, table: &str, column: &str, key: &str) -> Option<Option<&str>> {
         let entry = self.value.iter().find(|entry| entry.is_for(table, column, key))?;
         Some(entry.is.as_deref())
     }
 
-    /// An exact value has explained a difference.
+    /// Marks an exact value as used.
     pub(crate) fn value_was_needed(&self, table: &str, column: &str, key: &str) {
         let entries = self.value.iter().filter(|entry| entry.is_for(table, column, key));
         entries.for_each(|entry| self.note(entry.shown()));
     }
 
-    /// The entry of a column that the final table does not have.
+    /// The entry of a column that is not in the final table.
     pub(crate) fn extra(&self, table: &str, column: &str) -> Option<&Extra> {
         let entry = self.extra.iter().find(|entry| entry.table == table && entry.name == column)?;
         self.note(entry.shown());
         Some(entry)
     }
 
-    /// An exact value of such a column was there.
+    /// Marks an exact value of such a column as used.
     pub(crate) fn extra_value_was_needed(&self, extra: &Extra, key: &str) {
         self.note(extra.shown_value(key));
     }
 
-    /// The entries that nothing needed.
+    /// The entries that were not used.
     pub(crate) fn unused(&self) -> Vec<String> {
         let tables = self.tables.keys().map(|table| table_shown(table));
         let columns = self.column.iter().map(Column::shown);

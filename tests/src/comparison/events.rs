@@ -1,4 +1,4 @@
-//! What the last event of each row said: for columns that came or went while the source was captured.
+//! The last event of each row, for columns that were added or dropped during the capture.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 use super::canonical;
 use crate::captured;
 
-/// The last row of every key, by table and key, from the events alone.
+/// The last row of every key according to the events, by table and key.
 #[derive(Debug, Default)]
 pub(crate) struct LastEvents {
     tables: BTreeMap<String, Table>,
@@ -58,7 +58,7 @@ impl LastEvents {
         self.tables.get(table).map_or(&[], |table| &table.key)
     }
 
-    /// The text of a column in the last event of a row: none if the event does not have the column, or it is null.
+    /// The value of a column in the last event of a row; `None` if the column is missing or null.
     pub(crate) fn value(&self, table: &str, key: &[String], column: &str) -> Option<String> {
         let row = self.tables.get(table)?.rows.get(key)?;
         Some(row.get(column)?).filter(|value| !value.is_null()).map(text)
@@ -71,7 +71,7 @@ impl LastEvents {
     }
 }
 
-/// The values of a key, in the order of its columns' names.
+/// The values of a key, ordered by column name.
 fn key_of(key: &Json) -> Vec<String> {
     let columns: BTreeMap<&String, &Json> = key.as_object().into_iter().flatten().collect();
     columns.into_values().map(text).collect()

@@ -1,13 +1,14 @@
-//! JSON documents in a canonical form: no blanks, members in order of their names, numbers by their value, with all digits.
+//! JSON documents in a canonical form: no whitespace, members sorted by name, numbers normalised without loss of
+//! digits.
 
 use std::collections::BTreeMap;
 
 use super::canonical::number;
 
-/// The canonical text of a document.
+/// The canonical form of a document.
 ///
 /// # Errors
-/// When it is none.
+/// If it is invalid.
 pub(crate) fn canonical(text: &str) -> Result<String, String> {
     let mut parser = Parser { rest: text.trim_start() };
     let value = parser.value().ok_or_else(|| format!("no JSON: {text}"))?;
@@ -20,7 +21,7 @@ pub(crate) fn string(text: &str) -> String {
 }
 
 struct Parser<'t> {
-    /// What is left; blanks are taken off behind every token.
+    /// The rest of the text. Whitespace after a token is skipped.
     rest: &'t str,
 }
 

@@ -1,8 +1,8 @@
-//! Whether tables hold what the source held at the end: every value of every row, both ways, without a tolerance.
+//! Compares tables with the source's final tables: every value of every row, in both directions, exactly.
 //!
-//! A stored value has one canonical text per column type, and the source's final CSV is turned into the canonical text of
-//! the same type. Where they differ, a rule or an exact value in the set's `deviations/<format>.toml` must tell what is
-//! there instead, and why; an entry that nothing needs is a difference, too.
+//! A stored value has one canonical text per column type, and the source's final CSV is converted to the canonical text
+//! of the same type. Where the two differ, the set's `deviations/<format>.toml` must contain a rule or an exact value,
+//! with the reason. An entry that is not used is a difference too.
 
 mod canonical;
 mod copy_csv;
@@ -21,12 +21,12 @@ use deviations::Deviations;
 use events::LastEvents;
 use table::FinalTable;
 
-/// What a comparison found.
+/// The result of a comparison.
 #[derive(Debug, Default)]
 pub struct Comparison {
-    /// How many values were compared.
+    /// The number of compared values.
     pub values: usize,
-    /// Every difference, for people.
+    /// All differences, as text.
     pub differences: Vec<String>,
 }
 
@@ -43,8 +43,8 @@ impl Comparison {
     }
 }
 
-/// Compares the tables of a captured set, written from one of its formats: `json`, `json-hints` (with the set's
-/// `columns.toml`) or `json-schema`. `read` gets a table's name.
+/// Compares the tables that were written from a captured set in the format `json`, `json-hints` (with the set's
+/// `columns.toml`) or `json-schema`. `read` reads a table by name.
 ///
 /// # Panics
 /// When files of the set cannot be read.

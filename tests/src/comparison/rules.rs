@@ -1,4 +1,5 @@
-//! Rules: how a value of the source looks after an encoding that loses its type. Each computes one exact text.
+//! Rules: what a value of the source looks like after an encoding that loses its type. Each rule computes one exact
+//! text.
 
 use super::{
     canonical::{date, expected, time, timestamp, zoned_timestamp},
@@ -23,10 +24,10 @@ pub(crate) const RULES: [&str; 14] = [
     "hstore",
 ];
 
-/// The canonical text that a column of this type has by a rule.
+/// Applies a rule: the canonical text in a column of this type.
 ///
 /// # Errors
-/// When the rule does not fit the value.
+/// If the rule does not apply to the value.
 pub(crate) fn apply(rule: &str, kind: &str, text: &str) -> Result<String, String> {
     match rule {
         "epoch-days" => Ok(days(date(text)?)?.to_string()),
@@ -47,12 +48,12 @@ pub(crate) fn apply(rule: &str, kind: &str, text: &str) -> Result<String, String
     }
 }
 
-/// Days since 1970-01-01, by the calendar that PostgreSQL counts with.
+/// Days since 1970-01-01 in the proleptic Gregorian calendar, which PostgreSQL uses.
 fn days(text: &str) -> Result<i64, String> {
     let mut parts = text.split('-').map(|part| part.parse::<i64>().map_err(|_| format!("no date: {text:?}")));
     let mut next = || parts.next().unwrap_or(Err(format!("no date: {text:?}")));
     let (year, month, day) = (next()?, next()?, next()?);
-    // Years begin in March, so that a leap day is the last day of one.
+    // Years begin in March, so that the leap day is the last day of a year.
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);
@@ -103,7 +104,7 @@ fn base64(bytes: &[u8]) -> String {
     groups.collect()
 }
 
-/// Bits as Debezium sends them: the last bit is the first byte's lowest, bytes of zeros at the end are left out.
+/// Bits as Debezium encodes them: little-endian, without trailing zero bytes.
 fn bits(text: &str) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     for (at, bit) in text.chars().rev().enumerate() {
@@ -121,7 +122,7 @@ fn bits(text: &str) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// A one-dimensional array as JSON, its elements by `element`, which gets them with their quotes.
+/// A one-dimensional array as JSON. `element` converts the elements, which it gets with their quotes.
 fn array(text: &str, element: impl Fn(&str) -> String) -> Result<String, String> {
     let inner = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
     let inner = inner.ok_or(format!("no array: {text:?}"))?;

@@ -12,13 +12,13 @@ use super::{
 };
 use crate::Rows;
 
-/// Columns of the sink's own; the source knows nothing of them.
+/// Prefix of the columns that the sink adds.
 const OWN: &str = "_cdc_";
 
-/// A value that should be there, or why none can be expected.
+/// The expected value, or why it cannot be computed.
 type Wanted = Result<Option<String>, String>;
 
-/// A table as it stood in the source at the end.
+/// A final table of the source.
 #[derive(Debug)]
 pub(crate) struct FinalTable {
     /// Its name in the source.
@@ -35,14 +35,14 @@ impl FinalTable {
     }
 }
 
-/// One table, and what its comparison needs.
+/// The comparison of one table.
 struct Task<'c> {
     source: &'c FinalTable,
     events: &'c LastEvents,
     deviations: &'c Deviations,
-    /// Position of each of the source's columns in the stored table.
+    /// Index of each source column in the stored table.
     places: Vec<usize>,
-    /// Stored columns that the final table does not have.
+    /// Stored columns that are not in the final table.
     extras: Vec<usize>,
     stored: &'c Rows,
 }
@@ -73,7 +73,7 @@ pub(crate) fn compare(
     let task = Task { source, events, deviations, places, extras, stored };
     task.check_extras(comparison);
     if events.key(&source.name).is_empty() {
-        task.compare_as_bag(comparison);
+        task.compare_as_multiset(comparison);
     } else {
         task.compare_by_key(comparison);
     }
@@ -153,7 +153,7 @@ impl Task<'_> {
         ));
     }
 
-    /// What should be stored: by the source's own value; where that is not what is there, by the deviations.
+    /// The expected value: the source's value, or, if something else is stored, the value that the deviations give.
     fn wanted(&self, key: &[String], column: usize, source: Option<&str>, found: &Option<String>) -> Wanted {
         let (table, name) = (self.source.name.as_str(), self.source.columns[column].as_str());
         let kind = &self.stored.columns[self.places[column]].kind;
@@ -182,7 +182,7 @@ impl Task<'_> {
     fn wanted_extra(&self, key: &[String], extra: usize, stored_row: &[Option<String>]) -> Wanted {
         let column = &self.stored.columns[extra];
         let Some(entry) = self.deviations.extra(&self.source.name, &column.name) else {
-            // Said once for the column.
+            // Reported once for the column.
             return Ok(self.found(stored_row, extra));
         };
         if entry.last_event {
@@ -197,8 +197,8 @@ impl Task<'_> {
         Ok(value.map(|text| stored(&column.kind, text)))
     }
 
-    /// A table without a key: the same rows, each as often, in any order.
-    fn compare_as_bag(&self, comparison: &mut Comparison) {
+    /// A table without a key must have the same rows, each the same number of times, in any order.
+    fn compare_as_multiset(&self, comparison: &mut Comparison) {
         let table = &self.source.name;
         let mut counts: BTreeMap<Vec<String>, i64> = BTreeMap::new();
         for row in &self.source.rows {

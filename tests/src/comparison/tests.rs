@@ -1,4 +1,4 @@
-//! The comparison sees every difference, and takes what a deviation says exactly.
+//! The comparison reports every difference, except exactly those that a deviation allows.
 
 use super::{
     Comparison,
@@ -17,7 +17,7 @@ fn rows(columns: &[(&str, &str)], rows: &[&[Option<&str>]]) -> Rows {
     Rows { columns: columns.iter().map(column).collect(), rows: rows.iter().map(owned).collect() }
 }
 
-/// Compares a table of the set `shop-precise`, whose events give the key.
+/// Compares a table of the set `shop-precise`. Its key is taken from the events.
 fn differences(table: &str, csv: &str, stored: &Rows, deviations: &str) -> Vec<String> {
     let source = FinalTable::parse(table.to_owned(), csv);
     let deviations = Deviations::parse(deviations).expect("deviations");
@@ -42,7 +42,7 @@ fn equal_tables_have_no_differences() {
 }
 
 #[test]
-fn every_kind_of_difference_is_told() {
+fn every_kind_of_difference_is_reported() {
     let cases: [(&[&[Option<&str>]], &str); 5] = [
         (
             &[&[Some("1"), Some("two"), None], &[Some("2"), None, None], &[Some("3"), Some(""), None]],
@@ -78,7 +78,7 @@ fn every_kind_of_difference_is_told() {
 }
 
 #[test]
-fn columns_must_be_the_sources() {
+fn columns_must_match_the_source() {
     let stored = rows(&[("doc_id", "fixed")], &[&[Some("1")]]);
     let missing = differences("documents", "doc_id,title\n1,one\n", &stored, "");
     assert_eq!(missing, ["documents: there is no column \"title\""]);
@@ -88,7 +88,7 @@ fn columns_must_be_the_sources() {
 }
 
 #[test]
-fn a_table_without_a_key_is_compared_as_a_bag() {
+fn a_table_without_a_key_is_compared_as_a_multiset() {
     let columns = &[("path", "text"), ("customer_id", "fixed")];
     let csv = "path,customer_id\n/a,1\n/a,1\n/b,\n";
     let same: &[&[Option<&str>]] = &[&[Some("/b"), None], &[Some("/a"), Some("1")], &[Some("/a"), Some("1")]];
@@ -110,7 +110,7 @@ const DAYS: &str =
     "[[column]]\ntable = \"documents\"\nname = \"on\"\nrule = \"epoch-days\"\nreason = \"no schema\"\n";
 
 #[test]
-fn a_rule_takes_its_own_text_alone_and_must_be_needed() {
+fn a_rule_accepts_only_its_own_text_and_must_be_used() {
     let csv = "doc_id,on\n1,2024-02-29\n";
     let with = |value| rows(&[("doc_id", "fixed"), ("on", "fixed")], &[&[Some("1"), Some(value)]]);
     assert_eq!(differences("documents", csv, &with("19782"), DAYS), Vec::<String>::new());
@@ -129,7 +129,7 @@ fn a_rule_takes_its_own_text_alone_and_must_be_needed() {
 }
 
 #[test]
-fn an_exact_value_is_for_one_row_alone() {
+fn an_exact_value_applies_to_one_row() {
     let value =
         "[[value]]\ntable = \"documents\"\ncolumn = \"title\"\nkey = \"1\"\nis = \"x\"\nreason = \"r\"\n";
     let csv = "doc_id,title\n1,one\n2,two\n";
@@ -149,7 +149,7 @@ fn an_exact_value_is_for_one_row_alone() {
 }
 
 #[test]
-fn an_extra_column_holds_what_is_said_and_null_else() {
+fn an_extra_column_holds_the_given_values_and_null_otherwise() {
     let extra =
         "[[extra]]\ntable = \"documents\"\nname = \"old\"\nvalues = { \"1\" = \"x\" }\nreason = \"r\"\n";
     let csv = "doc_id\n1\n2\n";
@@ -166,27 +166,27 @@ fn an_extra_column_holds_what_is_said_and_null_else() {
 }
 
 #[test]
-fn the_last_event_of_a_row_decides_where_a_column_came_or_went() {
+fn the_last_event_of_a_row_decides_for_added_and_dropped_columns() {
     let events = LastEvents::of_set("shop-precise");
     assert_eq!(events.key("customers"), ["customer_id"]);
     assert_eq!(events.key("order_items"), ["line_no", "order_id"]);
     assert!(events.key("page_views").is_empty());
     let has = |key: &str, column| events.has("customers", &[key.to_owned()], column);
-    // Customer 1 was changed for the last time before the column came, customer 4 after it.
+    // The last event of customer 1 is from before the column was added, that of customer 4 from after it.
     assert!(has("1", "tier") && !has("1", "loyalty_points"));
     assert!(has("4", "loyalty_points"));
     assert_eq!(events.value("customers", &["4".to_owned()], "loyalty_points").as_deref(), Some("6342"));
 }
 
 #[test]
-fn an_entry_without_a_reason_or_with_an_unknown_name_is_refused() {
+fn an_entry_without_a_reason_or_with_an_unknown_name_is_rejected() {
     assert!(Deviations::parse(&DAYS.replace("no schema", "")).is_err());
     assert!(Deviations::parse(&DAYS.replace("rule", "rules")).is_err());
     assert!(Deviations::parse(&DAYS.replace("epoch-days", "epoch-weeks")).is_err());
 }
 
 #[test]
-fn the_deviations_of_all_sets_can_be_read_and_are_about_their_tables() {
+fn the_deviations_of_all_sets_are_valid() {
     for (set, format) in [
         ("shop-precise", "json-schema"),
         ("shop-precise", "json-hints"),
@@ -210,7 +210,7 @@ fn the_deviations_of_all_sets_can_be_read_and_are_about_their_tables() {
 }
 
 #[test]
-fn csv_tells_null_from_an_empty_text() {
+fn csv_distinguishes_null_from_an_empty_text() {
     let some = |text: &str| Some(text.to_owned());
     assert_eq!(
         copy_csv::records("a,b\n,\"\"\n\"x \"\"y\"\", z\nnext\",1\n"),
@@ -241,7 +241,7 @@ fn numbers_are_equal_by_value_and_to_the_last_digit() {
 }
 
 #[test]
-fn a_value_has_one_text_per_type() {
+fn a_value_has_one_canonical_text_per_type() {
     for (kind, csv, text) in [
         ("boolean", "t", "true"),
         ("real", "-3.4e+38", "-3.4E38"),
@@ -278,7 +278,7 @@ fn json_is_compared_by_value() {
 }
 
 #[test]
-fn rules_compute_one_text() {
+fn rules_compute_the_expected_text() {
     for (rule, kind, csv, text) in [
         ("epoch-days", "fixed", "0001-01-01", "-719162"),
         ("epoch-days", "fixed", "9999-12-31", "2932896"),

@@ -10,28 +10,28 @@ use rdkafka::{
 };
 
 use super::Kafka;
-use crate::{PATIENCE, wait_for};
+use crate::{TIMEOUT, wait_for};
 
 /// A member of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// What the group calls it.
+    /// Member id.
     pub id: String,
-    /// What it calls itself.
+    /// Client id.
     pub client_id: String,
 }
 
 impl Kafka {
-    /// What a group has committed of a topic, by partition.
+    /// The committed offsets of a group in a topic, by partition.
     ///
     /// # Panics
-    /// When the brokers do not answer.
+    /// If the brokers do not respond.
     #[must_use]
     pub fn committed(&self, group: &str, topic: &str) -> BTreeMap<i32, i64> {
         let mut partitions = TopicPartitionList::new();
         partitions.add_partition_range(topic, 0, self.partitions(topic) - 1);
         let client = self.of_group(group);
-        let committed = wait_for(|| match client.committed_offsets(partitions.clone(), PATIENCE) {
+        let committed = wait_for(|| match client.committed_offsets(partitions.clone(), TIMEOUT) {
             // The first request creates `__consumer_offsets`, whose leaders are not ready at once.
             Err(KafkaError::MetadataFetch(
                 RDKafkaErrorCode::NotCoordinator
@@ -47,10 +47,10 @@ impl Kafka {
         elements.iter().filter_map(|at| Some((at.partition(), offset(at.offset())?))).collect()
     }
 
-    /// What a group has committed of a topic, summed up over its partitions.
+    /// The sum of the committed offsets of a group in a topic.
     ///
     /// # Panics
-    /// When the brokers do not answer.
+    /// If the brokers do not respond.
     #[must_use]
     pub fn committed_in_all(&self, group: &str, topic: &str) -> i64 {
         self.committed(group, topic).into_values().sum()
@@ -59,7 +59,7 @@ impl Kafka {
     /// Commits for a group without members.
     ///
     /// # Panics
-    /// When the brokers refuse.
+    /// If the brokers reject it.
     pub fn set_committed(&self, group: &str, topic: &str, partition: i32, offset: i64) {
         let mut partitions = TopicPartitionList::new();
         partitions
@@ -72,11 +72,11 @@ impl Kafka {
     /// The members of a group of the classic protocol.
     ///
     /// # Panics
-    /// When the brokers do not answer.
+    /// If the brokers do not respond.
     #[must_use]
     pub fn members(&self, group: &str) -> Vec<Member> {
         let client: BaseConsumer = self.client_config().create().expect("a client");
-        let groups = client.fetch_group_list(Some(group), PATIENCE).expect("the brokers answer");
+        let groups = client.fetch_group_list(Some(group), TIMEOUT).expect("the brokers answer");
         let members = groups.groups().iter().flat_map(|group| group.members());
         members
             .map(|member| Member { id: member.id().to_owned(), client_id: member.client_id().to_owned() })

@@ -1,4 +1,4 @@
-//! Kafka's jars: Maven copies them under the target folder, once per `tests/kafka/pom.xml`.
+//! Kafka's jars, which Maven copies into the target folder, once for each version of `tests/kafka/pom.xml`.
 
 use std::{
     ffi::OsStr,
@@ -11,26 +11,26 @@ use std::{
 
 use crate::{artifacts::target, root};
 
-/// What keeps the virtual machine small, and quick to start.
+/// Options for a small JVM that starts quickly.
 const SMALL: [&str; 4] = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Xshare:auto"];
 
-/// Kafka, ready to be run.
+/// The command line of Kafka.
 #[derive(Debug)]
 pub(super) struct Jars {
     folder: PathBuf,
 }
 
 impl Jars {
-    /// The jars; fetched on the first call.
+    /// The jars. The first call downloads them.
     ///
     /// # Errors
-    /// Why there are none.
+    /// If they are not available.
     pub(super) fn get() -> Result<&'static Self, String> {
         static JARS: OnceLock<Result<Jars, String>> = OnceLock::new();
         JARS.get_or_init(Self::fetch).as_ref().map_err(Clone::clone)
     }
 
-    /// A virtual machine that runs a class of Kafka's, without input.
+    /// A command that runs a class of Kafka, with an empty stdin.
     pub(super) fn command<O: AsRef<OsStr>>(
         &self,
         options: impl IntoIterator<Item = O>,
@@ -51,7 +51,7 @@ impl Jars {
         let parent = target().0.join("kafka");
         let folder = parent.join(format!("{:016x}", hasher.finish()));
         fs::create_dir_all(&parent).map_err(|error| format!("{}: {error}", parent.display()))?;
-        // Test processes that run at the same time wait for each other.
+        // Concurrent test processes wait for each other.
         let lock = File::create(parent.join("lock")).map_err(|error| format!("the lock file: {error}"))?;
         lock.lock().map_err(|error| format!("the lock file: {error}"))?;
         if !folder.exists() {

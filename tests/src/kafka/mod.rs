@@ -1,25 +1,23 @@
-//! A real Apache Kafka for tests: one broker or three, on loopback, from its Maven jars.
+//! An Apache Kafka cluster of one or three brokers on loopback, run from the jars on Maven Central.
 //!
-//! Where Java or Maven is missing, tests are skipped, and say so. `TIDEGATE_REQUIRE_KAFKA=1` has them fail instead;
-//! `TIDEGATE_REQUIRE_KAFKA=0` skips them everywhere.
+//! Without Java or Maven, the tests are skipped with a message. With `TIDEGATE_REQUIRE_KAFKA=1` they fail instead; with
+//! `TIDEGATE_REQUIRE_KAFKA=0` they are always skipped.
 //!
-//! Brokers are numbered from 1 and keep their ports and data over a restart. Whatever becomes of the test process, none of
-//! them outlives it: see [`watchdog`].
+//! Brokers are numbered from 1 and keep their ports and data over a restart. They end with the test process, however it
+//! ends: see [`watchdog`].
 
+mod acls;
 mod groups;
 mod jars;
 mod node;
 mod partitions;
 mod records;
-mod rights;
 mod topics;
 mod watchdog;
 
 use std::{
     env,
-    io::{self, Write},
     sync::{LazyLock, Mutex, MutexGuard, PoisonError},
-    thread,
 };
 
 use rdkafka::{
@@ -28,28 +26,28 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer},
 };
 
+pub use acls::Resource;
 pub use groups::Member;
-pub use records::{Record, Refused, flush, send};
-pub use rights::Resource;
+pub use records::{Record, RejectedCount, flush, send};
 
 use self::{jars::Jars, node::Node, watchdog::Watchdog};
-use crate::wait_for;
+use crate::{skipped, wait_for};
 
-/// The listener without security, whose users may do everything.
+/// The listener without security. Its clients are allowed everything.
 pub(super) const PLAIN: &str = "PLAINTEXT";
 
-/// How a cluster is to be.
+/// Options of a cluster.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Number of brokers, each of them a controller too: 1 or 3.
+    /// Number of brokers, which are also controllers: 1 or 3.
     pub brokers: i32,
-    /// Listeners of every broker beside the one without security.
+    /// Further listeners of every broker.
     pub listeners: Vec<Listener>,
-    /// Further lines of every broker's `server.properties`; they come after the harness's own.
+    /// Further lines of every broker's `server.properties`, after those of the harness.
     pub properties: Vec<(String, String)>,
     /// Users with their passwords, for SCRAM-SHA-256 and SCRAM-SHA-512.
     pub users: Vec<(String, String)>,
-    /// Further options of every broker's virtual machine.
+    /// Further options of every broker's JVM.
     pub java: Vec<String>,
 }
 
@@ -65,16 +63,16 @@ impl Default for Options {
     }
 }
 
-/// A listener of its own name; its properties go, prefixed, into [`Options::properties`].
+/// A named listener. Its properties are set, with their prefix, in [`Options::properties`].
 #[derive(Clone, Debug)]
 pub struct Listener {
-    /// Name, in capitals.
+    /// Name in upper case.
     pub name: &'static str,
     /// `SSL`, `SASL_SSL` or `SASL_PLAINTEXT`.
     pub protocol: &'static str,
 }
 
-/// A running cluster; gone when it is dropped, or with the process.
+/// A running cluster, which ends when it is dropped or with the process.
 #[derive(Debug)]
 pub struct Kafka {
     jars: &'static Jars,
@@ -85,19 +83,19 @@ pub struct Kafka {
 }
 
 impl Kafka {
-    /// The broker that tests of a process share, which must neither stop it nor mind what others do in it; none, and said
-    /// so, where there is no Java.
+    /// The broker that the tests of this process share, so they must not stop it and must use their own topics and
+    /// groups; `None`, with a message, without Java.
     ///
     /// # Panics
     /// When it does not start, or there is no Java and the environment requires it.
     #[must_use]
     pub fn shared() -> Option<&'static Self> {
         static SHARED: LazyLock<Option<Kafka>> = LazyLock::new(|| Kafka::start(&Options::default()));
-        find().inspect_err(|reason| say_skipped(reason)).ok()?;
+        find().inspect_err(|reason| skipped::print_once(reason)).ok()?;
         SHARED.as_ref()
     }
 
-    /// Starts a cluster of its own for a test; none, and said so, where there is no Java.
+    /// Starts a cluster for one test; `None`, with a message, without Java.
     ///
     /// # Panics
     /// When it does not start, or there is no Java and the environment requires it.
@@ -106,7 +104,7 @@ impl Kafka {
         let jars = match find() {
             Ok(jars) => jars,
             Err(reason) => {
-                say_skipped(&reason);
+                skipped::print_once(&reason);
                 return None;
             }
         };
@@ -155,7 +153,7 @@ impl Kafka {
         self.node(id, |node| node.kill(&self.watchdog));
     }
 
-    /// Ends a broker in good order: it hands its partitions over before.
+    /// Shuts a broker down cleanly: it moves its leaders first.
     ///
     /// # Panics
     /// When it is not running, or does not end.
@@ -172,7 +170,7 @@ impl Kafka {
         self.wait_for_broker(id, 1);
     }
 
-    /// Stops a broker in its tracks, with SIGSTOP: its connections stay open, and nothing is answered.
+    /// Suspends a broker with SIGSTOP: its connections stay open, and it does not respond.
     ///
     /// # Panics
     /// When it is not running.
@@ -180,7 +178,7 @@ impl Kafka {
         self.node(id, |node| node.signal("STOP"));
     }
 
-    /// Lets a paused broker go on.
+    /// Resumes a suspended broker.
     ///
     /// # Panics
     /// When it is not running.
@@ -188,7 +186,7 @@ impl Kafka {
         self.node(id, |node| node.signal("CONT"));
     }
 
-    /// What a broker has logged: warnings and errors.
+    /// The log of a broker, with warnings and errors only.
     #[must_use]
     pub fn log(&self, id: i32) -> String {
         self.node(id, |node| node.log())
@@ -200,7 +198,7 @@ impl Kafka {
         found.unwrap_or_else(|| panic!("no listener {listener:?}; there are {addresses:?}")).1.clone()
     }
 
-    /// Waits until a broker sees itself among at least so many.
+    /// Waits until a broker knows itself and at least this number of brokers.
     fn wait_for_broker(&self, id: i32, count: i32) {
         let consumer: BaseConsumer =
             client_config(&self.address(id, PLAIN)).create().expect("a client of the broker");
@@ -223,30 +221,23 @@ impl Drop for Kafka {
     fn drop(&mut self) {
         self.watchdog.end();
         let nodes = self.nodes.get_mut().unwrap_or_else(PoisonError::into_inner);
-        nodes.iter_mut().for_each(Node::bury);
+        nodes.iter_mut().for_each(Node::wait_for_end);
     }
 }
 
 fn client_config(servers: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", servers).set_log_level(RDKafkaLogLevel::Emerg);
-    // Brokers come back soon in tests.
+    // Tests restart brokers, so reconnect quickly.
     config.set("reconnect.backoff.max.ms", "1000");
     config
 }
 
-/// Kafka, or why it is not to be had.
+/// Kafka's jars, or why there are none.
 fn find() -> Result<&'static Jars, String> {
     let required = env::var("TIDEGATE_REQUIRE_KAFKA").unwrap_or_default();
     if required == "0" {
         return Err("TIDEGATE_REQUIRE_KAFKA=0".to_owned());
     }
     Jars::get().inspect_err(|reason| assert!(required != "1", "TIDEGATE_REQUIRE_KAFKA=1, but {reason}"))
-}
-
-/// Past the test harness, which swallows the output of tests that pass.
-fn say_skipped(reason: &str) {
-    let thread = thread::current();
-    let line = format!("SKIPPED kafka: {}: {reason}\n", thread.name().unwrap_or("a test"));
-    io::stderr().write_all(line.as_bytes()).expect("a place for errors");
 }

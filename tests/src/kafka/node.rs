@@ -1,4 +1,4 @@
-//! One broker: its files, its process, its signals.
+//! A broker: its files and its process.
 
 use std::{
     fs::{self, File},
@@ -16,7 +16,7 @@ const CLUSTER: &str = "dGlkZWdhdGUtdGVzdHMtMQ";
 /// `host:port` of every listener of a broker, by its name.
 pub(super) type Addresses = Vec<(&'static str, String)>;
 
-/// A broker that may run.
+/// A broker, running or not.
 #[derive(Debug)]
 pub(super) struct Node {
     id: i32,
@@ -25,7 +25,7 @@ pub(super) struct Node {
     process: Option<Child>,
 }
 
-/// The brokers of a cluster in `folder`, not formatted yet, and the addresses of their listeners.
+/// Writes the configuration of a cluster into `folder`; returns the brokers and the addresses of their listeners.
 pub(super) fn configure(folder: &Path, options: &Options) -> (Vec<Node>, Vec<Addresses>) {
     let ids = || 1..=options.brokers;
     let controllers: Vec<String> = ids().map(|_| address()).collect();
@@ -44,7 +44,7 @@ pub(super) fn configure(folder: &Path, options: &Options) -> (Vec<Node>, Vec<Add
     (nodes.collect(), addresses)
 }
 
-/// Prepares the folders for data, with one run of Kafka's tool: brokers differ in their number alone.
+/// Formats the data folders. Kafka's tool runs only once, because the folders differ only in the node id.
 pub(super) fn format(jars: &Jars, nodes: &[Node], users: &[(String, String)]) {
     let first = &nodes[0];
     let mut tool = jars.command(["-Xmx64m"], "kafka.tools.StorageTool");
@@ -66,7 +66,7 @@ pub(super) fn format(jars: &Jars, nodes: &[Node], users: &[(String, String)]) {
 }
 
 impl Node {
-    /// Starts it; does not wait until it serves anybody.
+    /// Starts it, without waiting until it is ready.
     pub(super) fn start(&mut self, jars: &Jars, watchdog: &Watchdog) {
         assert!(!self.is_running(), "broker {} runs already", self.id);
         let log =
@@ -90,7 +90,7 @@ impl Node {
         self.reap(watchdog);
     }
 
-    /// Asks it to end, and waits.
+    /// Sends SIGTERM, and waits for its end.
     pub(super) fn stop(&mut self, watchdog: &Watchdog) {
         self.signal("TERM");
         self.reap(watchdog);
@@ -100,7 +100,7 @@ impl Node {
     pub(super) fn signal(&mut self, name: &str) {
         assert!(self.is_running(), "broker {} does not run:\n{}", self.id, self.log());
         let pid = self.process.as_ref().map_or(0, Child::id);
-        // The shell's own `kill` is there wherever a shell is.
+        // `kill` is a shell builtin, so no other tool is needed.
         let status =
             Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).stdin(Stdio::null()).status();
         assert!(status.is_ok_and(|status| status.success()), "signal {name} for broker {}", self.id);
@@ -111,8 +111,8 @@ impl Node {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
-    /// Takes leave of what was killed.
-    pub(super) fn bury(&mut self) {
+    /// Reaps the process after the watchdog has killed it.
+    pub(super) fn wait_for_end(&mut self) {
         let _reaped = self.process.take().is_some_and(|mut child| child.wait().is_ok());
     }
 
@@ -132,8 +132,8 @@ impl Node {
     }
 }
 
-/// An address that nobody listens at, below the ports that the system hands out by itself, which a broker that is down could
-/// lose to somebody's outgoing connection.
+/// A free address. The port is below the ephemeral ports, so that an outgoing connection cannot take it while the
+/// broker is down.
 fn address() -> String {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = (std::process::id() % 10_000) as u16;
@@ -146,7 +146,7 @@ fn address() -> String {
     }
 }
 
-/// Small, quick to give up on what died, and with the group protocols that real clusters have.
+/// A small broker with short timeouts and all group protocols.
 fn properties(node: &Node, options: &Options, voters: &str, controller: &str, own: &Addresses) -> String {
     let replicas = options.brokers.to_string();
     let in_sync = if options.brokers == 1 { "1" } else { "2" };
@@ -189,7 +189,7 @@ fn properties(node: &Node, options: &Options, voters: &str, controller: &str, ow
         ("log.cleaner.dedupe.buffer.size", "2097152"),
         ("log.cleaner.backoff.ms", "500"),
         ("log.index.size.max.bytes", "1048576"),
-        // Tests restart brokers in a row, and look at what was deleted.
+        // Tests restart brokers and check deleted topics.
         ("log.segment.delete.delay.ms", "1000"),
     ];
     let own = lines.into_iter().map(|(name, value)| (name, value.to_owned()));

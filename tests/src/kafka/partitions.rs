@@ -1,27 +1,27 @@
-//! Who leads a partition, and having another broker do it.
+//! Leaders of partitions, and moving them.
 
 use std::fs;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use super::Kafka;
-use crate::{PATIENCE, wait_for};
+use crate::{TIMEOUT, wait_for};
 
 impl Kafka {
-    /// The broker that leads a partition, if one does.
+    /// The leader of a partition, if there is one.
     #[must_use]
     pub fn leader(&self, topic: &str, partition: i32) -> Option<i32> {
         let consumer: BaseConsumer = self.client_config().create().expect("a client");
-        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the brokers answer");
+        let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT).expect("the brokers answer");
         let found = metadata.topics().first()?;
         let partition = found.partitions().iter().find(|found| found.id() == partition)?;
         (partition.leader() > 0).then_some(partition.leader())
     }
 
-    /// Has another of a partition's replicas lead it: the order of its replicas is changed, and the first one elected.
+    /// Moves the leader of a partition to another replica, by reordering the replicas and electing the preferred one.
     ///
     /// # Panics
-    /// When it does not come to that.
+    /// If it does not happen.
     pub fn move_leader(&self, topic: &str, partition: i32, to: i32) {
         let others = self.replicas(topic, partition).into_iter().filter(|id| *id != to);
         let replicas: Vec<String> = [to].into_iter().chain(others).map(|id| id.to_string()).collect();
@@ -46,7 +46,7 @@ impl Kafka {
 
     fn replicas(&self, topic: &str, partition: i32) -> Vec<i32> {
         let consumer: BaseConsumer = self.client_config().create().expect("a client");
-        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the brokers answer");
+        let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT).expect("the brokers answer");
         let partitions = metadata.topics().first().map_or(&[][..], |topic| topic.partitions());
         let found = partitions.iter().find(|found| found.id() == partition);
         found.unwrap_or_else(|| panic!("no {topic}-{partition}")).replicas().to_vec()

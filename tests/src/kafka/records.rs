@@ -1,4 +1,4 @@
-//! Records: sent, with every acknowledgement looked at, and read back.
+//! Producing records with every acknowledgement checked, and reading them back.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -16,9 +16,9 @@ use rdkafka::{
 };
 
 use super::Kafka;
-use crate::PATIENCE;
+use crate::TIMEOUT;
 
-/// A record as it lies in a topic.
+/// A record of a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// Partition.
@@ -37,11 +37,11 @@ pub struct Record {
 
 /// Counts the records that the brokers did not take.
 #[derive(Debug, Default)]
-pub struct Refused(AtomicUsize);
+pub struct RejectedCount(AtomicUsize);
 
-impl ClientContext for Refused {}
+impl ClientContext for RejectedCount {}
 
-impl ProducerContext for Refused {
+impl ProducerContext for RejectedCount {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
@@ -91,13 +91,13 @@ impl Kafka {
     /// # Panics
     /// When a property is refused.
     #[must_use]
-    pub fn producer(&self, properties: &[(&str, &str)]) -> BaseProducer<Refused> {
+    pub fn producer(&self, properties: &[(&str, &str)]) -> BaseProducer<RejectedCount> {
         let mut config: ClientConfig = self.client_config();
         config.set("enable.idempotence", "true").set("linger.ms", "5").set("partitioner", "murmur2");
         for (name, value) in properties {
             config.set(*name, *value);
         }
-        config.create_with_context(Refused::default()).expect("a producer")
+        config.create_with_context(RejectedCount::default()).expect("a producer")
     }
 
     /// Everything that can be read of a topic, by partition and offset.
@@ -118,13 +118,13 @@ impl Kafka {
         partitions.set_all_offsets(Offset::Beginning).expect("an offset that librdkafka takes");
         consumer.assign(&partitions).expect("partitions that librdkafka takes");
         let (mut records, mut ended) = (Vec::new(), 0);
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while ended < count {
             assert!(Instant::now() < deadline, "{topic} is not read to its end: {} records", records.len());
             match consumer.poll(Duration::from_millis(100)) {
                 Some(Ok(message)) => records.push(record(&message)),
                 Some(Err(KafkaError::PartitionEOF(_))) => ended += 1,
-                // Brokers that are away come back.
+                // Unreachable brokers come back.
                 Some(Err(_)) | None => {}
             }
         }
@@ -133,12 +133,12 @@ impl Kafka {
     }
 }
 
-/// Sends one record, waiting for room where there is none.
+/// Sends a record; waits while the producer's queue is full.
 ///
 /// # Panics
 /// When the producer refuses it.
 pub fn send(
-    producer: &BaseProducer<Refused>,
+    producer: &BaseProducer<RejectedCount>,
     topic: &str,
     partition: Option<i32>,
     key: Option<&str>,
@@ -154,10 +154,10 @@ pub fn send(
 ///
 /// # Panics
 /// When something is not.
-pub fn flush(producer: &BaseProducer<Refused>) {
-    producer.flush(Timeout::After(PATIENCE)).expect("brokers that take records");
-    let refused = producer.context().0.load(Ordering::Relaxed);
-    assert_eq!(refused, 0, "records were not acknowledged");
+pub fn flush(producer: &BaseProducer<RejectedCount>) {
+    producer.flush(Timeout::After(TIMEOUT)).expect("brokers that take records");
+    let rejected = producer.context().0.load(Ordering::Relaxed);
+    assert_eq!(rejected, 0, "records were not acknowledged");
 }
 
 fn record(message: &impl Message) -> Record {

@@ -1,4 +1,4 @@
-//! Topics: made, grown, emptied and deleted, through librdkafka's admin client.
+//! Creating, changing and deleting topics with librdkafka's admin client.
 
 use std::fmt::Debug;
 
@@ -12,13 +12,13 @@ use rdkafka::{
 };
 
 use super::Kafka;
-use crate::{PATIENCE, wait_for};
+use crate::{TIMEOUT, wait_for};
 
 impl Kafka {
-    /// Creates a topic without replicas that has these properties.
+    /// Creates a topic with these properties and a replication factor of 1.
     ///
     /// # Panics
-    /// When it is refused.
+    /// If the broker rejects it.
     pub fn create_topic_with(&self, name: &str, partitions: i32, properties: &[(&str, &str)]) {
         let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
         let topic = properties.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
@@ -26,10 +26,10 @@ impl Kafka {
         self.wait_for_leaders(name, partitions);
     }
 
-    /// Creates a topic; its partition `n` is led by broker `n % brokers + 1`, and is there when this returns.
+    /// Creates a topic, and waits until it exists. Broker `n % brokers + 1` leads partition `n`.
     ///
     /// # Panics
-    /// When it is refused.
+    /// If the broker rejects it.
     pub fn create_topic(&self, name: &str, partitions: i32, replication: i32) {
         let brokers = self.addresses.len() as i32;
         let replicas: Vec<Vec<i32>> = (0..partitions)
@@ -42,20 +42,20 @@ impl Kafka {
         self.wait_for_leaders(name, partitions);
     }
 
-    /// Deletes a topic, and waits until the brokers know of it no more.
+    /// Deletes a topic, and waits until it is gone.
     ///
     /// # Panics
-    /// When it is refused.
+    /// If the broker rejects it.
     pub fn delete_topic(&self, name: &str) {
         done(name, block_on(self.admin().delete_topics(&[name], &patience())));
         let gone = wait_for(|| (self.partitions(name) == 0).then_some(()));
         gone.unwrap_or_else(|reason| panic!("the end of {name}: {reason}"));
     }
 
-    /// Grows a topic to a number of partitions.
+    /// Adds partitions up to this total.
     ///
     /// # Panics
-    /// When it is refused.
+    /// If the broker rejects it.
     pub fn add_partitions(&self, name: &str, total: i32) {
         let partitions = NewPartitions::new(name, total as usize);
         done(name, block_on(self.admin().create_partitions([&partitions], &patience())));
@@ -65,7 +65,7 @@ impl Kafka {
     /// Deletes the records of a partition before an offset.
     ///
     /// # Panics
-    /// When it is refused.
+    /// If the broker rejects it.
     pub fn delete_records(&self, topic: &str, partition: i32, before: i64) {
         let mut offsets = TopicPartitionList::new();
         let offset = Offset::Offset(before);
@@ -74,11 +74,11 @@ impl Kafka {
         deleted.unwrap_or_else(|error| panic!("records of {topic}: {error}"));
     }
 
-    /// A topic's number of partitions, 0 if there is no such topic.
+    /// The number of partitions of a topic; 0 if there is no such topic.
     #[must_use]
     pub fn partitions(&self, topic: &str) -> i32 {
         let consumer: BaseConsumer = self.client_config().create().expect("a client");
-        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the brokers answer");
+        let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT).expect("the brokers answer");
         metadata.topics().first().map_or(0, |topic| topic.partitions().len() as i32)
     }
 
@@ -95,7 +95,7 @@ impl Kafka {
 }
 
 fn patience() -> AdminOptions {
-    AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(PATIENCE))
+    AdminOptions::new().operation_timeout(Some(TIMEOUT)).request_timeout(Some(TIMEOUT))
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {

@@ -1,7 +1,7 @@
-//! Sees to it that no broker outlives the test process, however that ends.
+//! Kills the brokers when the test process ends, however it ends.
 //!
-//! Statics are never dropped and a killed process cleans up nothing, so a shell does: it waits at a pipe that closes when the
-//! process is gone, kills the brokers it was told of, and removes the cluster's folder.
+//! Statics are never dropped, and a killed process cleans up nothing. So a shell waits on a pipe that closes with the
+//! process, kills the brokers whose pids it has read from the pipe, and removes the cluster's folder.
 
 use std::{
     io::Write,
@@ -35,17 +35,17 @@ impl Watchdog {
         Self(Mutex::new(command.spawn().expect("a shell")))
     }
 
-    /// A process has been started.
+    /// Adds a process.
     pub(super) fn watch(&self, pid: u32) {
         self.tell("watch", pid);
     }
 
-    /// A process has been reaped: its number may soon be another's.
+    /// Removes a process that was reaped, because its pid can be reused.
     pub(super) fn forget(&self, pid: u32) {
         self.tell("forget", pid);
     }
 
-    /// Has it clean up, and waits for that.
+    /// Makes it clean up, and waits.
     pub(super) fn end(&self) {
         let mut shell = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         drop(shell.stdin.take());

@@ -1,10 +1,10 @@
-//! A real account, asked through Snowflake's own client in Python.
+//! A real account, queried with Snowflake's Python client.
 
 use std::{env, fmt, io::Write, process::Stdio};
 
 use super::{Rows, python::python, quoted};
 
-/// An account that the environment names.
+/// An account that is given in the environment.
 pub struct Account {
     account: String,
     user: String,
@@ -29,7 +29,7 @@ impl fmt::Debug for Account {
 }
 
 impl Account {
-    /// The account of the environment; an error when its variables are incomplete.
+    /// The account in the environment; an error if its variables are incomplete.
     pub(crate) fn of_environment() -> Option<Result<Self, String>> {
         variable("ACCOUNT").map(Self::complete)
     }
@@ -50,7 +50,7 @@ impl Account {
         })
     }
 
-    /// The database that the tests work in.
+    /// The database of the tests.
     #[must_use]
     pub fn database(&self) -> &str {
         &self.database
@@ -74,7 +74,7 @@ impl Account {
         options.map(|(name, value)| format!("{name} = {}\n", quoted(value))).concat()
     }
 
-    /// Runs a statement in a session of its own.
+    /// Runs a statement in a new session.
     ///
     /// # Panics
     /// When it fails.

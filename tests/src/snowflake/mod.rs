@@ -1,11 +1,12 @@
-//! The Snowflake that tests of the sink run against: a stand-in in Python, or the account that the environment names.
+//! The Snowflake service for the tests of the sink: a stand-in in Python, or the account given in the environment.
 //!
 //! | variable | |
 //! |---|---|
 //! | `TIDEGATE_SNOWFLAKE_ACCOUNT`, `_USER`, `_PASSWORD` or `_PRIVATE_KEY` (PEM), `_ROLE`, `_WAREHOUSE`, `_DATABASE` | run the tests against this account; the user may create schemas in the database |
 //! | `TIDEGATE_REQUIRE_SNOWFLAKE=1` | fail where there is neither account nor Python, instead of skipping |
 //!
-//! The account's name for the connector is `_ACCOUNT`'s value; nothing of the tests stays there, except after a crash.
+//! The value of `_ACCOUNT` is also the connector's `account`. The tests drop the schemas that they create, unless they
+//! crash.
 
 mod account;
 mod python;
@@ -15,19 +16,20 @@ mod stand_in;
 
 use std::{
     env,
-    io::{self, Write},
     sync::{
         OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
+use crate::skipped;
+
 pub use account::Account;
 pub use rows::{Column, Rows};
 pub use schema::Schema;
 pub use stand_in::{ExclusiveStandIn, Fired, LogEntry, StandIn};
 
-/// Where tables are looked into.
+/// A Snowflake service.
 #[derive(Debug)]
 pub enum Snowflake {
     /// The stand-in.
@@ -37,13 +39,13 @@ pub enum Snowflake {
 }
 
 impl Snowflake {
-    /// A service that tests of this process share; none, and said so, where there is none. There are two stand-ins, which
-    /// tests use in turn: one keeps a single processor busy.
+    /// A service that the tests of this process share, or `None`, with a message, if there is none. Tests use two
+    /// stand-ins in turn, because one stand-in uses a single CPU only.
     ///
     /// # Panics
     /// When there is none and the environment requires one.
     #[must_use]
-    pub fn find(test: &str) -> Option<&'static Self> {
+    pub fn find() -> Option<&'static Self> {
         static SHARED: [OnceLock<Result<Snowflake, String>>; 2] = [const { OnceLock::new() }; 2];
         static CALLS: AtomicUsize = AtomicUsize::new(0);
         let next = CALLS.fetch_add(1, Ordering::Relaxed) % SHARED.len();
@@ -53,10 +55,10 @@ impl Snowflake {
             }
             StandIn::try_start(&[]).map(Self::StandIn)
         });
-        shared.as_ref().map_err(|reason| skip(test, reason)).ok()
+        shared.as_ref().map_err(|reason| skip(reason)).ok()
     }
 
-    /// A schema of its own for one test.
+    /// Creates a schema for one test.
     ///
     /// # Panics
     /// When it cannot be created.
@@ -65,19 +67,7 @@ impl Snowflake {
         Schema::create(self, name)
     }
 
-    /// The stand-in, for what a real account cannot be made to do; none, and said so, for an account.
-    #[must_use]
-    pub fn stand_in(&self, test: &str) -> Option<&StandIn> {
-        match self {
-            Self::StandIn(stand_in) => Some(stand_in),
-            Self::Account(_) => {
-                say_skipped(test, "a real account cannot be made to fail");
-                None
-            }
-        }
-    }
-
-    /// Runs a statement. Every value is exact text.
+    /// Runs a statement. Values are returned as exact text.
     ///
     /// # Panics
     /// When it fails.
@@ -89,7 +79,7 @@ impl Snowflake {
         }
     }
 
-    /// The connector's options for this service.
+    /// The sink's options for this service.
     #[must_use]
     pub fn options(&self) -> String {
         match self {
@@ -98,7 +88,7 @@ impl Snowflake {
         }
     }
 
-    /// The database that the tests work in.
+    /// The database of the tests.
     #[must_use]
     pub fn database(&self) -> &str {
         match self {
@@ -108,20 +98,14 @@ impl Snowflake {
     }
 }
 
-/// Says that a test is skipped, or fails where that must not be.
-fn skip(test: &str, reason: &str) {
+/// Reports that the suite is skipped, or fails if the environment requires the service.
+fn skip(reason: &str) {
     let required = env::var("TIDEGATE_REQUIRE_SNOWFLAKE").is_ok_and(|value| value == "1");
     assert!(!required, "TIDEGATE_REQUIRE_SNOWFLAKE=1, but {reason}");
-    say_skipped(test, reason);
+    skipped::print_once(reason);
 }
 
-/// Past the test harness, which swallows the output of tests that pass.
-fn say_skipped(test: &str, reason: &str) {
-    let line = format!("SKIPPED snowflake: {test}: {reason}\n");
-    io::stderr().write_all(line.as_bytes()).expect("a place for errors");
-}
-
-/// A text in quotes, as TOML writes it.
+/// A TOML string.
 fn quoted(text: &str) -> String {
     serde_json::to_string(text).expect("a text")
 }

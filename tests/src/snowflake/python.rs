@@ -1,7 +1,7 @@
-//! The virtual environment that the stand-in and Snowflake's own client run in.
+//! The virtual environment of the stand-in and of Snowflake's Python client.
 //!
-//! It lies under the target folder, by the hash of what is installed, and is made once; tests that run at the same time
-//! wait for each other.
+//! It is created once in the target folder, under a hash of the requirements. Concurrent test processes wait for each
+//! other.
 
 use std::{
     fs::{self, File},
@@ -13,10 +13,10 @@ use std::{
 
 use crate::{artifacts::target, root};
 
-/// Names that Python goes by.
+/// Names of the Python executable.
 const CANDIDATES: [&str; 5] = ["python3", "python3.14", "python3.13", "python3.12", "python3.11"];
 
-/// What fakesnow needs.
+/// fakesnow needs Python 3.11.
 const IS_NEW_ENOUGH: &str = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))";
 
 /// The folder of the stand-in.
@@ -24,15 +24,15 @@ pub(crate) fn folder() -> PathBuf {
     root().join("tests/snowflake")
 }
 
-/// A Python that has the stand-in's packages; made on the first call.
+/// The Python of the virtual environment, which the first call creates.
 ///
 /// # Errors
-/// Why there is none.
+/// If it is not available.
 pub(crate) fn python() -> Result<Command, String> {
     static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let path = PYTHON.get_or_init(prepare).as_ref().map_err(Clone::clone)?;
     let mut command = Command::new(path);
-    // No caches in the checkout, no warnings about what fakesnow does in the log.
+    // Write no bytecode into the repository, and hide fakesnow's warnings.
     command.args(["-W", "ignore", "-B"]).current_dir(folder());
     Ok(command)
 }

@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-/// Rows, every value as exact text: numbers with all digits, times with six digits, zoned timestamps in UTC, binary as
-/// hexadecimal digits.
+/// Rows, with every value as exact text: numbers with all digits, times with six fractional digits, zoned timestamps in
+/// UTC, binary in hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Rows {
     /// The columns.
@@ -38,7 +38,7 @@ impl Rows {
     /// The only value, a number.
     ///
     /// # Panics
-    /// When it is none.
+    /// If it is invalid.
     #[must_use]
     #[track_caller]
     pub fn number(&self) -> i64 {

@@ -1,4 +1,4 @@
-//! A schema for one test, and what it writes into connector files.
+//! A schema for one test.
 
 use std::{
     process,
@@ -7,7 +7,7 @@ use std::{
 
 use super::{Rows, Snowflake, quoted};
 
-/// A schema; dropped with the test.
+/// A schema, which is dropped in a real account when this is dropped.
 #[derive(Debug)]
 pub struct Schema<'s> {
     service: &'s Snowflake,
@@ -30,7 +30,7 @@ impl<'s> Schema<'s> {
         &self.name
     }
 
-    /// The sink's part of a connector file that writes into this schema. `more` is the rest of the sink's configuration.
+    /// The `[sink]` table of a connector that writes into this schema. `more` is added to `[sink.config]`.
     #[must_use]
     pub fn sink(&self, more: &str) -> String {
         let options = self.service.options();
@@ -46,7 +46,7 @@ impl<'s> Schema<'s> {
     /// When it fails.
     #[must_use]
     pub fn query(&self, sql: &str) -> Rows {
-        // The schema of the session may not be there yet.
+        // The schema may not exist yet.
         self.service.query("PUBLIC", sql)
     }
 
@@ -62,7 +62,7 @@ impl<'s> Schema<'s> {
     /// The names of its tables.
     ///
     /// # Panics
-    /// When the service does not tell.
+    /// If the query fails.
     #[must_use]
     pub fn tables(&self) -> Vec<String> {
         let database = identifier(self.service.database());
@@ -73,7 +73,7 @@ impl<'s> Schema<'s> {
         rows.rows.into_iter().flatten().flatten().collect()
     }
 
-    /// A table's name as statements write it.
+    /// The quoted name of a table.
     #[must_use]
     pub fn qualified_table(&self, name: &str) -> String {
         format!("{}.{}", self.qualified(), identifier(name))

@@ -1,4 +1,4 @@
-//! The stand-in as a child process, and the routes that it has for tests.
+//! The stand-in as a child process, and its HTTP interface for tests.
 
 use std::{
     io::{BufRead, BufReader},
@@ -15,12 +15,12 @@ use serde_json::{Value as Json, json};
 use super::{Rows, python::python, quoted, skip};
 use crate::wait_for;
 
-/// The database of the tests; a login creates it.
+/// The database of the tests. A login creates it.
 pub(crate) const DATABASE: &str = "TIDEGATE";
 const USER: &str = "LOADER";
 const PASSWORD: &str = "not-a-secret";
 
-/// A running stand-in; ended when it is dropped.
+/// A running stand-in, killed when it is dropped.
 #[derive(Debug)]
 pub struct StandIn {
     child: Child,
@@ -28,12 +28,12 @@ pub struct StandIn {
     agent: ureq::Agent,
 }
 
-/// A stand-in without options that no other test uses. The next test gets the same process, because starting Python and its
-/// packages takes two seconds of processor time.
+/// A stand-in without options that no other test uses. The process is reused by later tests, because starting Python
+/// with the packages takes two seconds of CPU time.
 #[derive(Debug)]
 pub struct ExclusiveStandIn(Option<StandIn>);
 
-/// Processes that no test uses at the moment. They end with the test process.
+/// Stand-ins that are not in use. They end with the test process.
 static IDLE: Mutex<Vec<StandIn>> = Mutex::new(Vec::new());
 
 impl Deref for ExclusiveStandIn {
@@ -46,7 +46,7 @@ impl Deref for ExclusiveStandIn {
 
 impl Drop for ExclusiveStandIn {
     fn drop(&mut self) {
-        // After a failure it may be in any state.
+        // After a failed test its state is unknown.
         if !thread::panicking() {
             idle().extend(self.0.take());
         }
@@ -57,72 +57,72 @@ fn idle() -> MutexGuard<'static, Vec<StandIn>> {
     IDLE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One request, as the stand-in noted it.
+/// A request in the stand-in's log.
 #[derive(Clone, Debug, Deserialize)]
 pub struct LogEntry {
     /// Number, from 1.
     pub number: usize,
-    /// When it came, in seconds since 1970.
+    /// Start time in seconds since 1970.
     pub time: f64,
     /// `MERGE`, `BEGIN`, `LOGIN`, `DETACHED` and so on.
     pub kind: String,
     /// Number of the session.
     pub session: Option<u64>,
-    /// Who.
+    /// User.
     pub user: Option<String>,
-    /// As whom.
+    /// Role.
     pub role: Option<String>,
-    /// With which warehouse.
+    /// Warehouse.
     pub warehouse: Option<String>,
-    /// Whether a transaction was open before it.
+    /// Whether a transaction was open.
     pub in_transaction: bool,
     /// The statement.
     pub sql: Option<String>,
-    /// How many values were bound.
+    /// Number of bound values.
     pub binds: usize,
     /// The query tag.
     pub tag: Option<String>,
-    /// The fault that it met.
+    /// The fault that was injected.
     pub fault: Option<String>,
-    /// The code of the answer; none for success.
+    /// The error code; `None` for success.
     pub code: Option<String>,
-    /// When it was done, in seconds since 1970; none while it runs.
+    /// End time in seconds since 1970; `None` while it runs.
     pub done: Option<f64>,
 }
 
-/// A rule for faults, and what became of it.
+/// A fault rule, and how often it was applied.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Fired {
     /// The pattern.
     #[serde(rename = "match")]
     pub pattern: String,
-    /// What it does.
+    /// The action.
     pub action: String,
-    /// How many statements the pattern was found in.
+    /// Number of statements that matched.
     pub met: usize,
-    /// How often it fired.
+    /// Number of times that it was applied.
     pub fired: usize,
 }
 
 impl StandIn {
-    /// Starts one for a single test, with options of `python -m stand_in`; none, and said so, where Python is missing.
+    /// Starts a stand-in with options of `python -m stand_in`; `None`, with a message, without Python.
     ///
     /// # Panics
     /// When there is no Python and the environment requires it.
     #[must_use]
-    pub fn start(test: &str, options: &[&str]) -> Option<Self> {
-        Self::try_start(options).map_err(|reason| skip(test, &reason)).ok()
+    pub fn start(options: &[&str]) -> Option<Self> {
+        Self::try_start(options).map_err(|reason| skip(&reason)).ok()
     }
 
-    /// A stand-in for a single test, without options, faults and sessions; none, and said so, where Python is missing. Its log
-    /// may have entries of earlier tests, and its database their schemas.
+    /// A stand-in without options that no other test uses; `None`, with a message, without Python. It has no faults and
+    /// sessions, but its log and its database may contain entries and schemas of earlier tests.
     ///
     /// # Panics
     /// When there is no Python and the environment requires it.
     #[must_use]
-    pub fn exclusive(test: &str) -> Option<ExclusiveStandIn> {
+    pub fn exclusive() -> Option<ExclusiveStandIn> {
         let Some(stand_in) = idle().pop() else {
-            return Self::start(test, &[]).map(|stand_in| ExclusiveStandIn(Some(stand_in)));
+            return Self::start(&[]).map(|stand_in| ExclusiveStandIn(Some(stand_in)));
         };
         stand_in.clear_faults();
         let _ended = stand_in.end_sessions();
@@ -133,17 +133,17 @@ impl StandIn {
     ///
     /// # Panics
     /// When one fails, or there is no Python and the environment requires it.
-    pub fn run_own_tests(test: &str) {
+    pub fn run_own_tests() {
         let mut command = match python() {
             Ok(command) => command,
-            Err(reason) => return skip(test, &reason),
+            Err(reason) => return skip(&reason),
         };
         let output =
             command.args(["-m", "unittest", "--quiet", "test_stand_in"]).output().expect("Python starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// Applies change events with one statement each, through Snowflake's own client; returns the seconds that took.
+    /// Applies change events with one statement each, with Snowflake's Python client; returns the duration in seconds.
     ///
     /// # Panics
     /// When it fails.
@@ -166,7 +166,7 @@ impl StandIn {
             .spawn()
             .map_err(|error| format!("starting the stand-in: {error}"))?;
         let mut line = String::new();
-        // It prints its port when it listens; what it says after that, if anything, goes nowhere.
+        // It prints its port once it listens. Later output is ignored.
         BufReader::new(child.stdout.take().ok_or("a stand-in without output")?)
             .read_line(&mut line)
             .map_err(|error| format!("the stand-in's port: {error}"))?;
@@ -191,7 +191,7 @@ impl StandIn {
         self.port
     }
 
-    /// Its memory in use, in kilobytes, where the system tells.
+    /// Its memory in use in kilobytes, if the system reports it.
     #[must_use]
     pub fn memory(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
@@ -199,13 +199,13 @@ impl StandIn {
         line.split_whitespace().nth(1)?.parse().ok()
     }
 
-    /// The connector's options: who logs in, where.
+    /// The sink's options for the login.
     #[must_use]
     pub fn options(&self) -> String {
         format!("{}password = {}\n", self.options_without_password(), quoted(PASSWORD))
     }
 
-    /// As [`StandIn::options`], without a way to prove who it is.
+    /// Like [`StandIn::options`], without a secret.
     #[must_use]
     pub fn options_without_password(&self) -> String {
         format!(
@@ -216,25 +216,25 @@ impl StandIn {
         )
     }
 
-    /// What was asked of it after the entry of this number; 0 for everything.
+    /// The log entries after this number; 0 for all.
     ///
     /// # Panics
-    /// When it does not answer.
+    /// If it does not respond.
     #[must_use]
     pub fn log(&self, since: usize) -> Vec<LogEntry> {
         self.get(&format!("/__log?since={since}"))
     }
 
-    /// The number of the last entry.
+    /// The number of the last log entry.
     #[must_use]
     pub fn log_end(&self) -> usize {
         self.log(0).last().map_or(0, |entry| entry.number)
     }
 
-    /// Waits until something was asked of it.
+    /// Waits for a log entry.
     ///
     /// # Panics
-    /// When that does not come.
+    /// If that does not happen.
     #[track_caller]
     pub fn wait_for_entry(&self, since: usize, wanted: impl Fn(&LogEntry) -> bool) -> LogEntry {
         let found = wait_for(|| self.log(since).into_iter().find(|entry| wanted(entry)));
@@ -243,51 +243,51 @@ impl StandIn {
         })
     }
 
-    /// Has the first statement that matches meet a fault; see `tests/snowflake/stand_in/faults.py`.
+    /// Injects a fault into the first statement that matches; see `tests/snowflake/stand_in/faults.py`.
     ///
     /// # Panics
-    /// When it is refused.
+    /// If the broker rejects it.
     pub fn fault(&self, pattern: &str, action: &str) {
         self.fault_at(pattern, 1, 1, action);
     }
 
-    /// As [`StandIn::fault`]: the `nth` statement that matches, and `times` in all; 0 times for all from there on.
+    /// Like [`StandIn::fault`], from the `nth` matching statement on, `times` times; 0 for no limit.
     ///
     /// # Panics
-    /// When it is refused.
+    /// If the broker rejects it.
     pub fn fault_at(&self, pattern: &str, nth: usize, times: usize, action: &str) {
         let rule = json!({ "match": pattern, "nth": nth, "times": times, "action": action });
         let rules: Vec<Fired> = self.post("/__fault", &rule);
         assert!(rules.iter().any(|rule| rule.pattern == pattern), "{rules:?}");
     }
 
-    /// Every rule, and how often it fired.
+    /// All fault rules.
     ///
     /// # Panics
-    /// When it does not answer.
+    /// If it does not respond.
     #[must_use]
     pub fn fired(&self) -> Vec<Fired> {
         self.get("/__fault")
     }
 
-    /// Forgets all rules.
+    /// Removes all fault rules.
     ///
     /// # Panics
-    /// When it does not answer.
+    /// If it does not respond.
     pub fn clear_faults(&self) {
         let _rules: Vec<Fired> = self.delete("/__fault");
     }
 
-    /// Forgets all sessions, as a service does that starts anew; says how many.
+    /// Ends all sessions, as a restart of the service would; returns their number.
     ///
     /// # Panics
-    /// When it does not answer.
+    /// If it does not respond.
     pub fn end_sessions(&self) -> u64 {
         let ended: Json = self.delete("/__sessions");
         ended["ended"].as_u64().expect("a number of sessions")
     }
 
-    /// Runs a statement in a session of its own, past log and faults.
+    /// Runs a statement in a new session, without log and faults.
     ///
     /// # Panics
     /// When it fails.
@@ -315,7 +315,7 @@ impl StandIn {
 
 impl Drop for StandIn {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have ended already.
         let _gone = self.child.kill().is_err();
         let _reaped = self.child.wait().is_ok();
     }

@@ -144,6 +144,3 @@ pub(super) fn date(time: SystemTime) -> String {
     let time = i64::try_from(seconds).ok().and_then(|seconds| Asn1Time::from_unix(seconds).ok());
     time.map_or_else(|| format!("{seconds} s after 1970"), |time| time.to_string())
 }
-
-#[cfg(test)]
-mod tests;

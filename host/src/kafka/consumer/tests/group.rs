@@ -143,11 +143,19 @@ fn closing_does_not_wait_for_an_answer_and_frees_the_partitions() {
 }
 
 #[test]
-fn a_consumer_that_is_dropped_leaves_too() {
+fn a_dropped_consumer_leaves_its_group() {
     let broker = broker("t", 2);
-    let mut task = Task::open(&settings(&broker, one("t")));
+    let mut settings = settings(&broker, one("t"));
+    // Longer than the test waits, so the next consumer gets both partitions only if the first has left.
+    for name in ["session.timeout.ms", "max.poll.interval.ms"] {
+        settings.properties.insert(name.to_owned(), "600000".to_owned());
+    }
+    let mut task = Task::open(&settings);
     task.until("the partitions", |task| task.owned().len() == 2);
     drop(task);
+    let mut next = Task::open(&settings);
+    next.until("the partitions", |task| task.owned().len() == 2);
+    next.close();
 }
 
 #[test]

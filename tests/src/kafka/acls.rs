@@ -1,11 +1,11 @@
-//! Who may do what, and with which password or certificate: librdkafka's admin client cannot change that, so Kafka's own
-//! tools do.
+//! ACLs, passwords and broker properties. They are changed with Kafka's own tools, because librdkafka's admin client
+//! cannot.
 
 use std::fmt;
 
 use super::{Kafka, PLAIN};
 
-/// What a right is about.
+/// The resource of an ACL.
 #[derive(Clone, Copy, Debug)]
 pub enum Resource<'a> {
     /// A topic.
@@ -24,18 +24,18 @@ impl fmt::Display for Resource<'_> {
 }
 
 impl Kafka {
-    /// Gives a user a right, such as `Read`, in a cluster with an authorizer.
+    /// Allows a user an operation, such as `Read`, in a cluster with an authorizer.
     ///
     /// # Panics
-    /// When it is refused.
+    /// If the broker rejects it.
     pub fn grant(&self, user: &str, operation: &str, resource: Resource<'_>) {
         self.change_right(&["--add"], user, operation, resource);
     }
 
-    /// Takes a right away that was given by [`Kafka::grant`].
+    /// Removes an ACL that was added by [`Kafka::grant`].
     ///
     /// # Panics
-    /// When it is refused.
+    /// If the broker rejects it.
     pub fn revoke(&self, user: &str, operation: &str, resource: Resource<'_>) {
         self.change_right(&["--remove", "--force"], user, operation, resource);
     }
@@ -43,7 +43,7 @@ impl Kafka {
     /// Sets a user's password for a mechanism, such as `SCRAM-SHA-256`.
     ///
     /// # Panics
-    /// When it is refused.
+    /// If the broker rejects it.
     pub fn set_password(&self, user: &str, mechanism: &str, password: &str) {
         let config = format!("{mechanism}=[password={password}]");
         self.tool(
@@ -55,7 +55,7 @@ impl Kafka {
     /// Changes a property of all brokers while they run.
     ///
     /// # Panics
-    /// When it is refused.
+    /// If the broker rejects it.
     pub fn set_property(&self, name: &str, value: &str) {
         for id in 1..=self.addresses.len() as i32 {
             let (id, config) = (id.to_string(), format!("{name}={value}"));
@@ -76,7 +76,7 @@ impl Kafka {
         self.tool("org.apache.kafka.tools.AclCommand", &[how, &what].concat());
     }
 
-    /// Runs one of Kafka's tools against the first broker that runs.
+    /// Runs one of Kafka's tools against the first running broker.
     pub(super) fn tool(&self, class: &str, arguments: &[&str]) {
         let running = (1..=self.addresses.len() as i32).find(|id| self.node(*id, |node| node.is_running()));
         let server = self.address(running.expect("a broker that runs"), PLAIN);

@@ -1,5 +1,5 @@
-//! Rows whose key changes while large values do not: the create holds a placeholder, and the value of the row that moves
-//! is the right one, whatever the batches, and with a restart between any two records.
+//! Rows whose key changes while large values do not: the create contains a placeholder, and the value must be taken
+//! from the old row, with every batch size and with restarts between any two records.
 
 use serde_json::{Value as Json, json};
 
@@ -16,7 +16,7 @@ fn note(id: i64, title: &str, body: &str) -> Json {
     json!({ "id": id, "title": title, "body": body })
 }
 
-/// What a delete tells of a row: its key alone.
+/// The row in a delete: only its key.
 fn gone(id: i64) -> Json {
     json!({ "id": id, "title": null, "body": null })
 }
@@ -25,7 +25,7 @@ fn moved(notes: &mut Source, old: i64, new: i64, title: &str) -> [Event; 3] {
     notes.moves(gone(old), note(new, title, PLACEHOLDER), KeyForm::Struct)
 }
 
-/// Sends events one by one, with a run of the host after each.
+/// Sends events one by one, and runs the host after each.
 #[track_caller]
 fn run_after_each(pipe: &Pipe, source: &Source, events: impl IntoIterator<Item = Event>) {
     for event in events {
@@ -40,7 +40,7 @@ fn notes(pipe: &Pipe) -> Vec<String> {
 }
 
 #[test]
-fn a_row_takes_its_large_value_along_whatever_the_batches() {
+fn a_moved_row_keeps_its_large_value_for_all_batch_sizes() {
     for (batch, form) in [1, 2, 7].into_iter().zip(FORMS) {
         for (mode, sink) in [("hard", ""), ("soft", SOFT)] {
             let Some(pipe) = Pipe::find(&format!("moves_{mode}_{batch}")) else { return };
@@ -57,7 +57,7 @@ fn a_row_takes_its_large_value_along_whatever_the_batches() {
 }
 
 #[test]
-fn a_row_takes_its_large_value_along_over_restarts() {
+fn a_moved_row_keeps_its_large_value_over_restarts() {
     for (mode, sink) in [("hard", ""), ("soft", SOFT)] {
         let Some(pipe) = Pipe::find(&format!("moves_restarts_{mode}")) else { return };
         pipe.connector(Connector { sink, ..Connector::default() });
@@ -67,14 +67,14 @@ fn a_row_takes_its_large_value_along_over_restarts() {
         let back = moved(&mut source, 9, 1, "c");
         run_after_each(&pipe, &source, [first].into_iter().chain(there.clone()).chain(back));
         assert_eq!(notes(&pipe), ["1 c LONG c"], "{mode}");
-        // The source sends what it sent before: nothing changes.
+        // The same events again change nothing.
         source.send(&pipe.broker, there);
         let _finished = pipe.run();
         assert_eq!(notes(&pipe), ["1 c LONG c"], "{mode}");
     }
 }
 
-/// Two rows change places over a third key, one goes on in a chain, and one changes before it moves.
+/// Two rows swap keys through a third one, one row changes its key twice, and one is updated before its key changes.
 fn history(source: &mut Source) -> Vec<Event> {
     let inserts = (1..=4).map(|id| source.insert(note(id, "a", &format!("LONG-{id}")))).collect::<Vec<_>>();
     let mut events = inserts;
@@ -89,7 +89,7 @@ fn history(source: &mut Source) -> Vec<Event> {
 }
 
 #[test]
-fn chains_exchanges_and_changes_before_a_move_end_right() {
+fn chained_swapped_and_updated_keys_end_with_the_right_rows() {
     let expected = ["1 m LONG-2 c", "2 m LONG-1 c", "5 last CHANGED u"];
     for (name, batch, sink) in [
         ("1", 1, ""),
@@ -113,7 +113,7 @@ fn chains_exchanges_and_changes_before_a_move_end_right() {
 }
 
 #[test]
-fn keys_of_several_columns_move_with_whatever_text_is_in_them() {
+fn composite_keys_with_any_text_can_change() {
     for (form, batch) in FORMS.into_iter().zip([1, 3, 1]) {
         let Some(pipe) = Pipe::find(&format!("moves_composite_{form:?}")) else { return };
         pipe.connector(Connector { batch: Some(batch), ..Connector::default() });
@@ -129,7 +129,7 @@ fn keys_of_several_columns_move_with_whatever_text_is_in_them() {
 }
 
 #[test]
-fn a_create_that_comes_first_takes_the_value_from_the_row_that_is_still_there() {
+fn a_create_before_its_delete_takes_the_value_from_the_old_row() {
     let Some(pipe) = Pipe::find("moves_early") else { return };
     pipe.connector(Connector { batch: Some(1), ..Connector::default() });
     pipe.broker.topic("cdc.public.notes", 2);
@@ -148,7 +148,7 @@ fn a_create_that_comes_first_takes_the_value_from_the_row_that_is_still_there() 
 }
 
 #[test]
-fn without_headers_the_delete_before_the_create_is_its_old_row() {
+fn without_headers_the_delete_before_the_create_gives_the_old_row() {
     let Some(pipe) = Pipe::find("moves_neighbours") else { return };
     pipe.connector(Connector { batch: Some(100), ..Connector::default() });
     let mut source = Source::new("notes", &["id"]);
@@ -162,15 +162,15 @@ fn without_headers_the_delete_before_the_create_is_its_old_row() {
 }
 
 #[test]
-fn an_insert_whose_value_is_nowhere_is_refused_by_name_or_written_as_null() {
+fn an_insert_with_an_unknown_value_is_rejected_or_written_as_null() {
     let Some(pipe) = Pipe::find("moves_unknown") else { return };
     pipe.connector(Connector { batch: Some(1), ..Connector::default() });
     let mut source = Source::new("notes", &["id"]);
     let first = source.insert(note(1, "a", "LONG"));
     let moves = source.moves(gone(1), note(9, "b", PLACEHOLDER), KeyForm::None);
     source.send(&pipe.broker, [first].into_iter().chain(moves));
-    let refused = pipe.run_with_code(3);
-    let line = refused.expect_log("rejected cdc.public.notes-0 offset 3");
+    let failed = pipe.run_with_code(3);
+    let line = failed.expect_log("rejected cdc.public.notes-0 offset 3");
     for part in ["\"body\"", "\"notes\"", "key columns: id", "on_unavailable = \"null\""] {
         assert!(line.contains(part), "{part} is not in {line}");
     }
@@ -180,32 +180,32 @@ fn an_insert_whose_value_is_nowhere_is_refused_by_name_or_written_as_null() {
     let line = finished.expect_log("column \"body\"");
     assert!(line.contains(" WARN ") && line.contains("became NULL"), "{line}");
     assert_eq!(notes(&pipe), ["9 b - c"]);
-    // Sent again, it changes nothing, and so cannot be refused either.
+    // Redelivered, it changes nothing and is therefore not rejected.
     let insert = source.insert(note(2, "x", "y"));
     pipe.connector(Connector { batch: Some(1), ..Connector::default() });
-    pipe.set_offsets_back(&["cdc.public.notes".to_owned()]);
+    pipe.reset_offsets(&["cdc.public.notes".to_owned()]);
     source.send(&pipe.broker, [insert]);
     let _finished = pipe.run();
     assert_eq!(notes(&pipe), ["2 x y c", "9 b - c"]);
 }
 
 #[test]
-fn a_header_that_cannot_be_read_is_not_passed_over() {
+fn an_unreadable_key_header_is_rejected() {
     let Some(pipe) = Pipe::find("moves_unreadable") else { return };
     pipe.connector(Connector { batch: Some(1), ..Connector::default() });
     let mut source = Source::new("notes", &["id"]);
     let first = source.insert(note(1, "a", "LONG"));
     let moves = moved(&mut source, 1, 9, "b").map(|event| event.with_header("Avro"));
     source.send(&pipe.broker, [first].into_iter().chain(moves));
-    let refused = pipe.run_with_code(3);
-    let line = refused.expect_log("header __debezium.newkey: it is neither JSON nor Struct{..}");
+    let failed = pipe.run_with_code(3);
+    let line = failed.expect_log("header __debezium.newkey: it is neither JSON nor Struct{..}");
     assert!(line.contains(" WARN "), "{line}");
-    let line = refused.expect_log("rejected cdc.public.notes-0 offset 3");
+    let line = failed.expect_log("rejected cdc.public.notes-0 offset 3");
     assert!(line.contains("header __debezium.oldkey: it is neither JSON nor Struct{..}"), "{line}");
 }
 
 #[test]
-fn rows_that_go_by_columns_of_the_file_move_too() {
+fn keys_configured_in_the_file_can_change() {
     for batch in [1, 100] {
         let Some(pipe) = Pipe::find(&format!("moves_by_file_{batch}")) else { return };
         let sink = "tables.notes.key_columns = [\"title\"]\n";
@@ -221,7 +221,7 @@ fn rows_that_go_by_columns_of_the_file_move_too() {
 }
 
 #[test]
-fn an_update_without_a_row_says_which_columns_became_null() {
+fn an_update_without_a_row_reports_the_columns_set_to_null() {
     for (name, sink) in [("warn", ""), ("ignore", "unmatched = \"ignore\"\n")] {
         let Some(pipe) = Pipe::find(&format!("moves_no_row_{name}")) else { return };
         pipe.connector(Connector { sink, ..Connector::default() });
@@ -237,7 +237,7 @@ fn an_update_without_a_row_says_which_columns_became_null() {
 }
 
 #[test]
-fn tables_without_a_key_say_what_they_do_not_have() {
+fn tables_without_a_key_report_missing_values() {
     let Some(pipe) = Pipe::find("moves_append") else { return };
     pipe.connector(Connector { sink: "mode = \"append\"\n", ..Connector::default() });
     let mut source = Source::new("notes", &["id"]);

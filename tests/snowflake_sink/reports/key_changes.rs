@@ -1,10 +1,10 @@
-//! Keys that change while a large value does not: the insert of the new key has a placeholder for it.
+//! Keys that change while a large value does not: the insert with the new key contains a placeholder.
 
 use serde_json::{Value as Json, json};
 
 use super::{case::Case, record::Record, source::Source};
 
-/// Debezium's mark for a value that did not change.
+/// Debezium's placeholder for an unchanged value.
 const UNCHANGED: &str = "__debezium_unavailable_value";
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -17,7 +17,7 @@ pub(crate) fn cases() -> Vec<Case> {
         notes().lsn(lsn, 1000).move_row(row(from, UNCHANGED), row(to, UNCHANGED)).to_vec()
     };
     let chain = [vec![insert(100, 1)], moved(200, 1, 9), moved(300, 9, 5)].concat();
-    // Each of two rows takes the other's key, with a third key in between.
+    // Two rows swap keys through a third one.
     let swap = [
         vec![
             insert(100, 1),
@@ -31,7 +31,7 @@ pub(crate) fn cases() -> Vec<Case> {
         moved(220, 3, 2),
     ]
     .concat();
-    // The old key is used again, by another row.
+    // The old key is used by another row.
     let reused = [
         vec![insert(100, 1)],
         moved(200, 1, 9),
@@ -41,7 +41,7 @@ pub(crate) fn cases() -> Vec<Case> {
         ],
     ]
     .concat();
-    // The large value changes along with the key: no placeholder, nothing to look for.
+    // The large value changes with the key, so there is no placeholder.
     let changed = [
         vec![insert(100, 1)],
         notes().lsn(200, 1000).move_row(row(1, UNCHANGED), row(9, &"M".repeat(3000))).to_vec(),
@@ -59,14 +59,14 @@ pub(crate) fn cases() -> Vec<Case> {
         composite(),
         every_form(),
         of_mysql(),
-        // The row that moves was never read: its value cannot be known.
+        // The old row was never read, so its value is unknown.
         Case::new("key-change-of-unseen-row-as-null", unseen.clone())
             .sink("on_unavailable = \"null\"")
             .table("notes", &["id", "title"], &["9 a"])
             .tolerated("matched no row")
             .warned("became NULL: the event contains Debezium's placeholder"),
         Case::new("key-change-of-unseen-row", unseen)
-            .refused("cdc.public.notes", 2, &["body"])
+            .rejected("cdc.public.notes", 2, &["body"])
             .tolerated("matched no row"),
     ]
 }
@@ -93,7 +93,7 @@ fn composite() -> Case {
     )
 }
 
-/// Placeholders as every type of column has them.
+/// The placeholders of all column types.
 fn every_form() -> Case {
     let docs = Source::postgres("docs", &["id"]);
     let marks = json!({
@@ -118,7 +118,7 @@ fn every_form() -> Case {
     )
 }
 
-/// MySQL has no placeholders, and both events of a changed key have one position.
+/// MySQL has no placeholders, and both events of a changed key have the same position.
 fn of_mysql() -> Case {
     let table = Source::mysql("notes", &["id"]);
     let row = |id: i64| -> Json { json!({ "id": id, "body": "x" }) };

@@ -1,4 +1,4 @@
-//! What must not be in a log, and what must be in Snowflake's.
+//! What must not be in the log, and what must be in Snowflake's query tags.
 
 use tidegate_tests::{Finished, Running, StandIn, root};
 
@@ -18,9 +18,9 @@ fn pem(name: &str) -> String {
     std::fs::read_to_string(path).expect("a key of the tests")
 }
 
-/// No secret, no statement, no value.
+/// Checks that there is no secret, no statement and no value in the output.
 #[track_caller]
-fn expect_quiet(output: &str) {
+fn expect_nothing_leaked(output: &str) {
     assert!(!output.contains(PASSWORD) && !output.contains(PASSPHRASE), "{output}");
     for line in pem("loader.pem").lines().chain(pem("loader_encrypted.pem").lines()) {
         assert!(!output.contains(line), "{line}\n{output}");
@@ -52,8 +52,7 @@ fn looks_like_token(word: &str) -> bool {
 fn no_secret_no_statement_and_no_value_is_in_the_log() {
     let public =
         format!("LOADER={}", root().join("tests/snowflake_sink/faults/keys/loader_public.pem").display());
-    let test = "no_secret_no_statement_and_no_value_is_in_the_log";
-    let Some(stand_in) = StandIn::start(test, &["--public-key", &public, "--session-seconds", "2"]) else {
+    let Some(stand_in) = StandIn::start(&["--public-key", &public, "--session-seconds", "2"]) else {
         return;
     };
     let key = format!(
@@ -66,7 +65,7 @@ fn no_secret_no_statement_and_no_value_is_in_the_log() {
             let trial = Trial::new(&stand_in, &format!("quiet_{number}_{place}"));
             let retry = "[errors.retry]\ninitial = \"1ms\"\nmax = \"5ms\"\n";
             trial.connector_as(login, "", &format!("[batch]\n{SMALL}{retry}"));
-            // The log of what goes wrong, too.
+            // The log must not contain them after faults either.
             stand_in.fault("^COMMIT", "lost");
             stand_in.fault("^MERGE INTO [^ ]*\"orders\"", "kill");
             stand_in.fault("^INSERT INTO [^ ]*\"views\"", "code:000603:XX000");
@@ -74,15 +73,15 @@ fn no_secret_no_statement_and_no_value_is_in_the_log() {
             let finished = run_at(&trial, level).expect_code(0);
             trial.expect_fired();
             trial.expect_shop(&finished);
-            expect_quiet(&finished.stderr);
-            expect_quiet(&finished.stdout);
+            expect_nothing_leaked(&finished.stderr);
+            expect_nothing_leaked(&finished.stdout);
         }
     }
 }
 
 #[test]
-fn a_refused_secret_is_not_in_the_log() {
-    let Some(stand_in) = StandIn::exclusive("a_refused_secret_is_not_in_the_log") else { return };
+fn a_rejected_secret_is_not_in_the_log() {
+    let Some(stand_in) = StandIn::exclusive() else { return };
     let other = serde_json::json!(pem("other.pem"));
     for (number, secret) in
         ["password = \"wrong-not-a-secret\"\n".to_owned(), format!("private_key = {other}\n")]
@@ -91,28 +90,28 @@ fn a_refused_secret_is_not_in_the_log() {
     {
         let trial = Trial::new(&stand_in, &format!("refused_{number}"));
         let login = format!("{}{secret}", stand_in.options_without_password());
-        trial.connector_as(&login, "", super::trial::NEVER);
+        trial.connector_as(&login, "", super::trial::NO_RESTART);
         let finished = run_at(&trial, "trace").expect_code(3);
-        expect_quiet_but_fingerprint(&finished.stderr);
+        expect_nothing_leaked_but_fingerprint(&finished.stderr);
     }
 }
 
-/// The fingerprint of the public key is no secret, and looks like a token.
+/// The fingerprint of the public key looks like a token but is not secret.
 #[track_caller]
-fn expect_quiet_but_fingerprint(output: &str) {
+fn expect_nothing_leaked_but_fingerprint(output: &str) {
     for line in pem("other.pem").lines().filter(|line| line.len() > 8) {
         assert!(!output.contains(line), "{line}\n{output}");
     }
-    let told: Vec<&str> = output
+    let words: Vec<&str> = output
         .split_whitespace()
         .map(|word| if word.starts_with("SHA256:") { "SHA256:" } else { word })
         .collect();
-    expect_quiet(&told.join(" "));
+    expect_nothing_leaked(&words.join(" "));
 }
 
 #[test]
 fn a_dry_run_prints_statements_and_changes_nothing() {
-    let Some(stand_in) = StandIn::exclusive("a_dry_run_prints_statements_and_changes_nothing") else {
+    let Some(stand_in) = StandIn::exclusive() else {
         return;
     };
     let trial = Trial::new(&stand_in, "dry");
@@ -140,7 +139,7 @@ fn a_dry_run_prints_statements_and_changes_nothing() {
 
 #[test]
 fn the_query_tag_names_connector_topic_and_offsets() {
-    let Some(stand_in) = StandIn::exclusive("the_query_tag_names_connector_topic_and_offsets") else {
+    let Some(stand_in) = StandIn::exclusive() else {
         return;
     };
     let trial = Trial::new(&stand_in, "tagged");
@@ -155,7 +154,7 @@ fn the_query_tag_names_connector_topic_and_offsets() {
     let tags = tagged("MERGE", "\"orders\"");
     assert!(tags.len() > 1, "{log:#?}");
     assert!(tags.iter().all(|tag| tag.starts_with("tidegate connector=tagged task=0 ")), "{tags:?}");
-    // Without a gap and without an overlap, from the first offset to the last.
+    // The ranges have no gap and no overlap.
     let mut next = 0;
     for (from, to) in tags.iter().map(|tag| range_of(tag, shop::ORDERS)) {
         assert_eq!(from, next, "{tags:?}");
@@ -167,14 +166,14 @@ fn the_query_tag_names_connector_topic_and_offsets() {
         !tags.is_empty() && tags.iter().all(|tag| tag.contains(&format!("{}-0@", shop::VIEWS))),
         "{tags:?}"
     );
-    // What is asked for the rows is tagged, whatever it is.
+    // All statements have a tag.
     assert!(
         log.iter().all(|entry| entry.sql.is_none()
             || entry.tag.as_deref().is_some_and(|tag| tag.starts_with("tidegate")))
     );
 }
 
-/// The offsets of a topic's partition 0 in a tag.
+/// The offsets of partition 0 of a topic in a tag.
 fn range_of(tag: &str, topic: &str) -> (i64, i64) {
     let (_, rest) =
         tag.split_once(&format!("{topic}-0@")).unwrap_or_else(|| panic!("{topic} is not in {tag}"));

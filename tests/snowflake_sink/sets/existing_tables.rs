@@ -1,4 +1,4 @@
-//! Tables that people have made, before the sink came.
+//! Tables that the user has created before the sink starts.
 
 use serde_json::json;
 
@@ -33,13 +33,13 @@ fn columns_without_quotes_are_found() {
 }
 
 #[test]
-fn a_default_is_left_alone() {
+fn column_defaults_are_kept() {
     let columns = "\"id\" NUMBER(38,0), \"name\" VARCHAR, \"region\" VARCHAR DEFAULT 'emea', \"team\" VARCHAR DEFAULT 'none'";
     for batch in [1, 100] {
         let Some(pipe) = with_table(&format!("hand_default_{batch}"), "users", columns) else { return };
         pipe.connector(Connector { batch: Some(batch), ..Connector::default() });
         let mut users = Source::new("users", &["id"]);
-        // Events know of one of the two columns.
+        // Events contain one of the two columns.
         let events = [
             users.insert(json!({ "id": 1, "name": "a", "team": "x" })),
             users.insert(json!({ "id": 2, "name": "b", "team": null })),
@@ -58,7 +58,7 @@ fn a_default_is_left_alone() {
 }
 
 #[test]
-fn a_column_of_somebody_else_is_left_alone_and_others_get_null() {
+fn unmanaged_columns_are_not_written_and_columns_without_a_value_become_null() {
     let columns = "\"id\" NUMBER(38,0), \"name\" VARCHAR, \"mine\" VARCHAR, \"old\" VARCHAR";
     let Some(pipe) = with_table("hand_unmanaged", "users", columns) else { return };
     let sink = "[sink.config.tables]\nusers.unmanaged_columns = [\"mine\"]\n";
@@ -84,7 +84,8 @@ fn decimals_in_text_become_numbers() {
         (1..).zip(totals).map(|(id, total)| bills.insert(json!({ "id": id, "total": total }))).collect();
     bills.send(&pipe.broker, events);
     let finished = pipe.run();
-    // More digits before the point are taken in; more behind it would be rounded, and stay as they are.
+    // The column is widened for more digits before the decimal point. Values with more digits after it would be
+    // rounded, so they are stored in the additional column.
     let _line = finished.expect_log("ALTER COLUMN \"total\" SET DATA TYPE NUMBER(14,2)");
     let expected = [
         "1 12.34 -",

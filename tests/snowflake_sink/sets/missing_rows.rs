@@ -1,4 +1,4 @@
-//! Updates and deletes whose row is not there.
+//! Updates and deletes without a matching row.
 
 use serde_json::json;
 
@@ -36,7 +36,7 @@ fn an_update_without_a_row_inserts_it() {
 }
 
 #[test]
-fn an_update_without_a_row_is_skipped_where_the_file_says_so() {
+fn an_update_without_a_row_is_skipped_if_configured() {
     for batch in [1, 100] {
         let sink = "update_missing = \"skip\"\n";
         let Some((rows, log)) = rows_after(&format!("missing_skip_{batch}"), sink, batch) else { return };
@@ -47,14 +47,14 @@ fn an_update_without_a_row_is_skipped_where_the_file_says_so() {
 }
 
 #[test]
-fn both_keys_of_a_batch_are_named() {
+fn both_keys_of_a_batch_are_reported() {
     let Some((_, log)) = rows_after("missing_named", "", 4) else { return };
     let line = warning(&log).expect("a warning");
     assert!(line.contains("71") && line.contains("81") && line.contains("2 updates or deletes"), "{line}");
 }
 
 #[test]
-fn nobody_is_told_where_the_file_says_so() {
+fn updates_without_a_row_are_not_reported_if_configured() {
     let Some((rows, log)) = rows_after("missing_quiet", "unmatched = \"ignore\"\n", 100) else { return };
     assert_eq!(rows, ["1 changed u", "71 changed u"]);
     assert_eq!(warning(&log), None);

@@ -1,13 +1,13 @@
-//! What the user may not use, or what is not there: each is named, with the GRANT to run.
+//! Missing objects and privileges are reported with the GRANT to run.
 
 use tidegate_tests::StandIn;
 
-use super::{Trial, trial::NEVER};
+use super::{Trial, trial::NO_RESTART};
 
-/// Runs with these options more, and checks the exit and that one line of the log has all of `parts`.
+/// Runs with these additional options. Checks the exit code, and that one log line contains all `parts`.
 #[track_caller]
 fn expect_refused(trial: &Trial<'_>, login: &str, parts: &[&str]) {
-    trial.connector_as(login, "", NEVER);
+    trial.connector_as(login, "", NO_RESTART);
     let finished = trial.start().finish().expect_code(3);
     let line = finished.expect_log(parts[0]);
     for part in parts {
@@ -17,7 +17,7 @@ fn expect_refused(trial: &Trial<'_>, login: &str, parts: &[&str]) {
 }
 
 #[test]
-fn missing_things_are_named_with_their_grant() {
+fn missing_objects_are_reported_with_the_grant() {
     let options = [
         "--warehouses",
         "LOAD_WH",
@@ -28,7 +28,7 @@ fn missing_things_are_named_with_their_grant() {
         "--roles",
         "PUBLIC,ETL",
     ];
-    let Some(stand_in) = StandIn::start("missing_things_are_named_with_their_grant", &options) else {
+    let Some(stand_in) = StandIn::start(&options) else {
         return;
     };
     let given = stand_in.options();
@@ -62,7 +62,7 @@ fn missing_things_are_named_with_their_grant() {
         let trial = Trial::new(&stand_in, "missing_0");
         expect_refused(&trial, &login, &parts);
     }
-    // One that the stand-in does not know.
+    // A schema that does not exist.
     let trial = Trial::new(&stand_in, "missing_schema");
     let parts = [
         "schema TIDEGATE.MISSING_SCHEMA does not exist or cannot be used",
@@ -72,10 +72,10 @@ fn missing_things_are_named_with_their_grant() {
 }
 
 #[test]
-fn missing_rights_are_named_with_their_grant() {
+fn missing_privileges_are_reported_with_the_grant() {
     let options =
         ["--deny", "A:CREATE TABLE", "--deny", "B:MERGE", "--deny", "C:INSERT", "--deny", "D:ALTER TABLE"];
-    let Some(stand_in) = StandIn::start("missing_rights_are_named_with_their_grant", &options) else {
+    let Some(stand_in) = StandIn::start(&options) else {
         return;
     };
     let role = |role: &str| format!("{}role = \"{role}\"\n", stand_in.options());
@@ -89,7 +89,7 @@ fn missing_rights_are_named_with_their_grant() {
     let grant = format!("GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE {table} TO ROLE \"B\"");
     expect_refused(&trial, &role("B"), &["MERGE into ", "003001/42501", table, &grant]);
 
-    // Somebody who may do everything has made the tables.
+    // The tables were created by a user with all privileges.
     let trial = Trial::new(&stand_in, "may_not_insert");
     let finished = trial.run_once().expect_code(0);
     trial.expect_shop(&finished);

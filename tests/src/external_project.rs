@@ -1,8 +1,8 @@
-//! Cargo projects outside the workspace: plugins as other people write them, built against the SDK's folder alone.
+//! Cargo projects outside the workspace: plugins as users write them, which depend only on the SDK.
 //!
-//! They share a target folder of their own, `<target>/outside`, so that their common dependencies are compiled once and
-//! their libraries do not lie where a developer's host looks for plugins. Versions are those of the workspace's
-//! `Cargo.lock`, so that nothing is downloaded.
+//! They share the target folder `<target>/outside`, so that common dependencies are compiled once and their libraries
+//! are not in a folder where a host looks for plugins. They use the workspace's `Cargo.lock`, so that nothing is
+//! downloaded.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +20,7 @@ use crate::{
 
 /// A cargo project.
 #[derive(Debug)]
-pub struct Outside {
+pub struct ExternalProject {
     folder: PathBuf,
     target: PathBuf,
 }
@@ -28,13 +28,13 @@ pub struct Outside {
 /// A project that does not compile.
 #[derive(Clone, Debug)]
 pub struct BuildFailure {
-    /// What the compiler said, for people.
+    /// The compiler's output.
     pub rendered: String,
-    /// Every error.
+    /// All errors.
     pub findings: Vec<Finding>,
 }
 
-/// One error of the compiler.
+/// A compiler error.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
     /// File, relative to the project.
@@ -45,8 +45,8 @@ pub struct Finding {
     pub code: String,
 }
 
-impl Outside {
-    /// A project of these files, by their path in it. `@root` in them becomes the path of the checkout.
+impl ExternalProject {
+    /// Creates a project with these files, given by path. `@root` in a file is replaced by the path of the repository.
     ///
     /// # Panics
     /// When it cannot be written.
@@ -58,14 +58,15 @@ impl Outside {
             write(&folder.join(path), &text.replace("@root", &root().display().to_string()));
         }
         let lock = fs::read_to_string(root().join("Cargo.lock")).expect("the workspace has a Cargo.lock");
-        // Cargo strikes what the project does not use. Only another lock of the workspace makes it start over.
+        // Cargo removes unused packages from the project's lock file, so it is only replaced when the workspace's has
+        // changed.
         if write(&folder.join("workspace.lock"), &lock) || !folder.join("Cargo.lock").exists() {
             write(&folder.join("Cargo.lock"), &lock);
         }
         Self { folder, target }
     }
 
-    /// The files of a folder, changed by `edit`, which gets path and text.
+    /// Copies a folder, and changes the files with `edit`, which gets path and text.
     ///
     /// # Panics
     /// When the folder cannot be read.
@@ -146,7 +147,7 @@ fn finding(error: &Json) -> Option<Finding> {
     })
 }
 
-/// Writes a file if that changes it, so that cargo does not compile anew what is the same; tells whether it did.
+/// Writes a file if its content changes, so that cargo does not rebuild unchanged projects. Returns whether it did.
 fn write(path: &Path, text: &str) -> bool {
     if fs::read_to_string(path).is_ok_and(|old| old == text) {
         return false;

@@ -1,4 +1,5 @@
-//! `schema_evolution = "off"`: the log names each statement to run, and with them run by hand everything goes.
+//! `schema_evolution = "off"`: the log contains each statement to run, and after these were run manually, everything is
+//! written.
 
 use serde_json::json;
 use tidegate_tests::Finished;
@@ -7,13 +8,13 @@ use super::{Connector, Pipe, Source};
 
 const OFF: &str = "schema_evolution = \"off\"\n";
 
-/// The statements that the log asks for.
+/// The statements in the log.
 #[track_caller]
 fn asked(finished: &Finished) -> Vec<String> {
     let line = finished.expect_log("schema_evolution = \"off\": run `");
     let (_, behind) = line.split_once("run `").expect("a statement");
     let (statements, _) = behind.split_once('`').expect("its end");
-    // In the log, quotes within a message stand as they are, and new lines are escaped.
+    // In log messages, quotes are not escaped but line breaks are.
     let text = statements.replace("\\n", "\n");
     let mut is_in_quotes = false;
     let ends = |character: char| {
@@ -23,7 +24,7 @@ fn asked(finished: &Finished) -> Vec<String> {
     text.split(ends).map(str::trim).filter(|statement| !statement.is_empty()).map(str::to_owned).collect()
 }
 
-/// Runs what the log asks for until nothing is missing; says what that was.
+/// Runs the statements in the log until nothing is missing; returns them.
 #[track_caller]
 fn obey(pipe: &Pipe) -> Vec<String> {
     let mut obeyed = Vec::new();
@@ -47,8 +48,8 @@ fn the_log_names_each_statement_to_run() {
     let mut users = Source::new("users", &["id"]);
     let insert = users.insert(json!({ "id": 1, "name": "a" }));
     users.send(&pipe.broker, [insert]);
-    let refused = pipe.run_with_code(3);
-    let _asked = asked(&refused);
+    let failed = pipe.run_with_code(3);
+    let _output = asked(&failed);
     assert_eq!(pipe.schema.tables(), Vec::<String>::new());
     let created = obey(&pipe);
     println!("{created:#?}");
@@ -63,8 +64,8 @@ fn the_log_names_each_statement_to_run() {
     let insert = users.insert(json!({ "id": 2, "name": "b", "tier": 3 }));
     let delete = users.delete(json!({ "id": 1 }));
     users.send(&pipe.broker, [insert, delete]);
-    let refused = pipe.run_with_code(3);
-    let [alter] = asked(&refused).try_into().expect("one statement");
+    let failed = pipe.run_with_code(3);
+    let [alter] = asked(&failed).try_into().expect("one statement");
     let table = pipe.schema.qualified_table("users");
     assert_eq!(alter, format!("ALTER TABLE {table} ADD COLUMN IF NOT EXISTS \"tier\" NUMBER(38,0)"));
     assert_eq!(pipe.columns("users"), columns);

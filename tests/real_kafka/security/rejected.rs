@@ -1,5 +1,5 @@
-//! Certificates that do not pass, of brokers and of clients, and listeners that speak something else: each is named, in the
-//! log and in the status, with what to do, and tried again.
+//! Invalid certificates of brokers and clients, and listeners with another protocol, are reported with the fix in the
+//! log and the status, and retried.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::{
 use crate::support::PLUGINS;
 
 #[test]
-fn certificates_that_do_not_pass_are_told_apart_and_tried_again() {
+fn certificate_errors_are_explained_and_retried() {
     let Some(secure) = Secure::shared() else { return };
     let (kafka, topic) = (&secure.kafka, "certificates");
     kafka.create_topic(topic, 1, 1);
@@ -68,7 +68,7 @@ fn certificates_that_do_not_pass_are_told_apart_and_tried_again() {
         assert_eq!(said, 1, "{name} in\n{}", host.log());
     }
 
-    // It goes on as soon as the broker has a certificate that passes.
+    // The connector continues once the broker has a valid certificate.
     secure.renew(EXPIRED, &secure.authority.issue("broker", Some("127.0.0.1"), Valid::Now));
     wait_for_delivered(&home, &mut host, "expired", 1);
     host.terminate().expect_code(0);

@@ -1,4 +1,4 @@
-//! What there is at the end, as the oracle wants it.
+//! Collects the data for the oracle at the end.
 
 use std::{
     collections::HashMap,
@@ -8,21 +8,22 @@ use std::{
 use tidegate_tests::kafka::Record;
 
 use crate::{
-    oracle::{DeadLetter, History, Logged, Place, Row, Sample},
-    scene::{EXACT, SICK, Scene, TOPIC, dead_letters},
+    oracle::{DeadLetter, History, Logged, Position, Row, Sample},
+    scene::{EXACT, FAULTY, Scene, TOPIC, dead_letter_topic},
     stream,
 };
 
-/// Headers of a dead letter that say where the record was.
+/// Headers of a dead letter with the origin of the record.
 const TOPIC_HEADER: &str = "__connect.errors.topic";
 const PARTITION_HEADER: &str = "__connect.errors.partition";
 const OFFSET_HEADER: &str = "__connect.errors.offset";
 
-/// All that the stream holds.
+/// All records of the topic.
 pub(crate) struct Log(Vec<Record>);
 
 impl Log {
-    /// Reads the stream, and checks that it is what was sent: every record, each key's in order and in one partition.
+    /// Reads the topic, and checks that it holds every record that was sent, with those of a key in order and in one
+    /// partition.
     pub(crate) fn read(scene: &Scene, sent: u64) -> Self {
         let records = scene.kafka.records(TOPIC);
         assert_eq!(records.len() as u64, sent, "records of the stream and acknowledgements");
@@ -39,41 +40,41 @@ impl Log {
         Self(records)
     }
 
-    /// The whole history of a connector.
+    /// The history of a connector.
     pub(crate) fn history(&self, scene: &Scene, connector: &str, samples: Vec<Sample>) -> History {
-        let is_sick = SICK.contains(&connector);
+        let is_faulty = FAULTY.contains(&connector);
         let logged = |record: &Record| Logged {
-            place: (record.partition, record.offset),
+            position: (record.partition, record.offset),
             content: fingerprint(record.key.as_deref(), record.value.as_deref()),
-            is_bad: is_sick && record.value.as_deref().is_some_and(stream::is_bad),
+            is_bad: is_faulty && record.value.as_deref().is_some_and(stream::is_bad),
         };
         let rows = scene.ledger(connector).entries().into_iter().map(|entry| Row {
-            place: (entry.partition, entry.offset),
+            position: (entry.partition, entry.offset),
             content: fingerprint(entry.key.as_deref(), entry.value.as_deref()),
         });
         History {
             is_exact: connector == EXACT,
             log: self.0.iter().map(logged).collect(),
             rows: rows.collect(),
-            letters: if is_sick { letters(scene, connector) } else { Vec::new() },
+            dead_letters: if is_faulty { dead_letters(scene, connector) } else { Vec::new() },
             samples,
         }
     }
 }
 
-fn letters(scene: &Scene, connector: &str) -> Vec<DeadLetter> {
-    let letter = |record: Record| DeadLetter {
-        place: place(&record)
+fn dead_letters(scene: &Scene, connector: &str) -> Vec<DeadLetter> {
+    let dead_letter = |record: Record| DeadLetter {
+        position: position(&record)
             .unwrap_or_else(|| panic!("a dead letter that does not say whose it is: {record:?}")),
         content: fingerprint(record.key.as_deref(), record.value.as_deref()),
-        letter: (record.partition, record.offset),
+        dead_letter: (record.partition, record.offset),
     };
-    scene.kafka.records(&dead_letters(connector)).into_iter().map(letter).collect()
+    scene.kafka.records(&dead_letter_topic(connector)).into_iter().map(dead_letter).collect()
 }
 
-fn place(letter: &Record) -> Option<Place> {
+fn position(dead_letter: &Record) -> Option<Position> {
     let header = |wanted: &str| {
-        let (_, value) = letter.headers.iter().find(|(name, _)| name == wanted)?;
+        let (_, value) = dead_letter.headers.iter().find(|(name, _)| name == wanted)?;
         std::str::from_utf8(value.as_deref()?).ok()
     };
     (header(TOPIC_HEADER)? == TOPIC).then_some(())?;

@@ -1,4 +1,4 @@
-//! Dead letters are written, shown and replayed as whoever reads the records logs in.
+//! Dead letters are written, shown and replayed with the consumer's security properties.
 
 use serde_json::Value as Json;
 use tidegate_tests::Home;
@@ -8,10 +8,10 @@ use super::{
     oidc::CLIENT,
     {endpoint, password, sasl},
 };
-use crate::{dead_letters::LETTERS, support::PLUGINS};
+use crate::{dead_letters::DEAD_LETTERS, support::PLUGINS};
 
 #[test]
-fn letters_are_written_as_whoever_reads() {
+fn dead_letters_are_produced_with_the_consumers_credentials() {
     let Some(secure) = Secure::shared() else { return };
     let logins = [
         ("letters-scram", sasl(&secure.ca, "SCRAM-SHA-512", &password(USER.0, USER.1))),
@@ -25,12 +25,12 @@ fn letters_are_written_as_whoever_reads() {
             "a",
             &format!(
                 "[source]\ntopics = [\"{topic}\"]\nbootstrap_servers = \"{}\"\n[source.properties]\n\
-                 \"fetch.min.bytes\" = 1\n\"session.timeout.ms\" = 20000\n{login}\n[sink]\nplugin = \"discard\"\n{LETTERS}",
+                 \"fetch.min.bytes\" = 1\n\"session.timeout.ms\" = 20000\n{login}\n[sink]\nplugin = \"discard\"\n{DEAD_LETTERS}",
                 secure.kafka.listener(SECURE)
             ),
         );
         let finished = home.run(&["run", "--once"]).expect_code(0);
-        // Properties of consumers are no reason for a warning.
+        // There is no warning about consumer properties.
         assert_eq!(finished.count_log("WARN"), 1, "{}", finished.stderr);
         finished.expect_log("record sent to ");
         let shown = home.run(&["dead-letters", "show", "a", "--json"]).expect_code(0);

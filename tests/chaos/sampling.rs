@@ -1,4 +1,4 @@
-//! Looks, all the time: at what the groups have committed and what is there then, and at the memory of the hosts.
+//! Samples the committed offsets, what had been written at that time, and the memory of the hosts.
 
 use std::{
     collections::BTreeMap,
@@ -16,45 +16,47 @@ use rdkafka::{
 use crate::{
     oracle::Sample,
     processes,
-    scene::{CONNECTORS, EXACT, LETTER_PARTITIONS, PARTITIONS, SICK, Scene, TOPIC, dead_letters, group},
+    scene::{
+        CONNECTORS, DEAD_LETTER_PARTITIONS, EXACT, FAULTY, PARTITIONS, Scene, TOPIC, dead_letter_topic, group,
+    },
 };
 
 const ROUND: Duration = Duration::from_secs(1);
-/// How long the brokers may take for an answer; without one there is no sample. A broker that was frozen for longer may not
-/// know yet that others lead by now, and its answer would be out of date.
+/// Timeout of requests to the brokers; after it, there is no sample. A broker that was suspended for longer may not
+/// know yet that it is not the leader any more, and its response would be outdated.
 const ANSWER: Duration = Duration::from_secs(2);
 
-/// All that was seen.
+/// All samples.
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
+pub(crate) struct Observations {
     /// Samples of each connector.
     pub(crate) samples: BTreeMap<&'static str, Vec<Sample>>,
-    /// The memory of the first host, in kilobytes, once a round.
+    /// Samples of the memory of the first host, in kilobytes.
     pub(crate) memory: Vec<u64>,
 }
 
-/// Looks until it is told to stop, and then once more at the groups.
-pub(crate) fn run(scene: &Scene, stop: &AtomicBool) -> Seen {
+/// Takes samples until it is stopped, and then a last one.
+pub(crate) fn run(scene: &Scene, stop: &AtomicBool) -> Observations {
     let clients: Vec<Client> =
         CONNECTORS.into_iter().map(|connector| Client::new(scene, connector)).collect();
-    let mut seen = Seen::default();
+    let mut observations = Observations::default();
     loop {
         let is_last = stop.load(Ordering::Relaxed);
         for client in &clients {
-            let samples = seen.samples.entry(client.connector).or_default();
+            let samples = observations.samples.entry(client.connector).or_default();
             samples.extend(client.sample(scene));
             samples.extend(client.sample_of_sink(scene));
         }
         if is_last {
-            return seen;
+            return observations;
         }
         let pid = scene.host(0).pid();
-        seen.memory.extend(pid.and_then(processes::memory));
+        observations.memory.extend(pid.and_then(processes::memory));
         thread::sleep(ROUND);
     }
 }
 
-/// Asks the brokers about a connector.
+/// A client for the samples of a connector.
 pub(crate) struct Client {
     connector: &'static str,
     consumer: BaseConsumer,
@@ -67,51 +69,53 @@ impl Client {
         Self { connector, consumer: config.create().expect("a consumer") }
     }
 
-    /// What the group has committed, and then what was there.
+    /// Samples the committed offsets, and then what was written.
     fn sample(&self, scene: &Scene) -> Option<Sample> {
         let committed = self.committed()?;
         self.with_what_is_there(scene, committed)
     }
 
-    /// What the sink itself has stored, and then what was there: that must not run ahead either.
+    /// Samples the sink's own offsets, and then what was written: these offsets must not run ahead either.
     fn sample_of_sink(&self, scene: &Scene) -> Option<Sample> {
         if self.connector != EXACT {
             return None;
         }
-        let kept = scene.ledger(self.connector).kept();
-        let committed =
-            kept.into_iter().filter_map(|kept| Some((kept.partition, kept.next_offset?))).collect();
+        let stored_offsets = scene.ledger(self.connector).stored_offsets();
+        let committed = stored_offsets
+            .into_iter()
+            .filter_map(|stored_offsets| Some((stored_offsets.partition, stored_offsets.next_offset?)))
+            .collect();
         self.with_what_is_there(scene, committed)
     }
 
     fn with_what_is_there(&self, scene: &Scene, committed: BTreeMap<i32, i64>) -> Option<Sample> {
-        let letters = self.letters()?;
-        Some(Sample { committed, letters, rows: scene.ledger(self.connector).last() as usize })
+        let dead_letters = self.dead_letters()?;
+        Some(Sample { committed, dead_letters, rows: scene.ledger(self.connector).last() as usize })
     }
 
-    /// What the group has committed of the stream.
+    /// The committed offsets of the group.
     pub(crate) fn committed(&self) -> Option<BTreeMap<i32, i64>> {
         let mut partitions = TopicPartitionList::new();
         partitions.add_partition_range(TOPIC, 0, PARTITIONS - 1);
         let committed = self.consumer.committed_offsets(partitions, ANSWER).ok()?;
         let elements = committed.elements();
-        // A partition whose offset is not to be had makes the answer worthless.
+        // If one partition has an error, the sample is dropped.
         elements.iter().try_for_each(|element| element.error()).ok()?;
         let offset = |offset| if let Offset::Offset(offset) = offset { Some(offset) } else { None };
         Some(elements.iter().filter_map(|at| Some((at.partition(), offset(at.offset())?))).collect())
     }
 
-    /// Where the stream ends.
+    /// End offsets of the topic.
     pub(crate) fn ends(&self) -> Option<BTreeMap<i32, i64>> {
         self.ends_of(TOPIC, PARTITIONS)
     }
 
-    /// Where the dead letters end.
-    fn letters(&self) -> Option<BTreeMap<i32, i64>> {
-        if !SICK.contains(&self.connector) {
+    /// End offsets of the dead-letter topic.
+    fn dead_letters(&self) -> Option<BTreeMap<i32, i64>> {
+        if !FAULTY.contains(&self.connector) {
             return Some(BTreeMap::new());
         }
-        self.ends_of(&dead_letters(self.connector), LETTER_PARTITIONS)
+        self.ends_of(&dead_letter_topic(self.connector), DEAD_LETTER_PARTITIONS)
     }
 
     fn ends_of(&self, topic: &str, partitions: i32) -> Option<BTreeMap<i32, i64>> {

@@ -1,8 +1,8 @@
 //! A plugin from outside the workspace.
 
-use tidegate_tests::{Broker, Home, Outside};
+use tidegate_tests::{Broker, ExternalProject, Home};
 
-/// The manifest of a plugin as somebody would write it.
+/// The manifest of a plugin, as a user writes it.
 pub(crate) fn manifest(name: &str) -> String {
     format!(
         "[workspace]\n[package]\nname = \"{name}\"\nversion = \"0.1.0\"\ndescription = \"A plugin of somebody's own\"\n\
@@ -14,10 +14,10 @@ pub(crate) fn manifest(name: &str) -> String {
 const SOURCE: &str = r#"
 use tidegate_plugin::prelude::*;
 
-/// Keeps rows that are large enough.
+/// Keeps rows whose amount reaches a minimum.
 #[derive(Deserialize, JsonSchema)]
 struct Config {
-    /// The least that counts.
+    /// The minimum.
     minimum: f64,
 }
 
@@ -40,8 +40,8 @@ export_plugin!(transform: Large);
 "#;
 
 #[test]
-fn a_plugin_of_somebody_s_own_runs_in_a_new_connector_file() {
-    let project = Outside::new(
+fn a_plugin_from_another_project_runs_in_a_connector() {
+    let project = ExternalProject::new(
         "large-only",
         [("Cargo.toml", manifest("large-only")), ("src/lib.rs", SOURCE.to_owned())],
     );

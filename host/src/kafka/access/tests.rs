@@ -1,1 +1,0 @@
-//! Handshakes with servers whose certificates are wrong, and what is said of them.
