@@ -118,7 +118,7 @@ fn a_failed_connector_is_started_again_by_hand() {
     home.run(&["pause", "sick"])
         .expect_code(1)
         .expect_log("connector \"sick\" has failed, so it cannot pause");
-    assert_eq!(home.run(&["pause"]).expect_code(0).stdout, "accepted for healthy\n");
+    assert_eq!(home.run(&["pause", "--all"]).expect_code(0).stdout, "accepted for healthy\n");
     assert_eq!(home.run(&["resume", "healthy"]).expect_code(0).stdout, "accepted for healthy\n");
     let _told = home.run(&["restart", "sick"]).expect_code(0);
     running.wait_until("the second opening", |_| {
@@ -230,8 +230,32 @@ fn the_table_shows_every_task_and_metrics_are_there() {
     assert!(lines[0].starts_with("connector") && lines[0].contains("state"), "{table}");
     assert!(lines[1].starts_with("other") && lines[1].contains("RUNNING"), "{table}");
     assert!(lines[2].starts_with("told") && lines[2].contains("RUNNING"), "{table}");
-    let _metrics = scene.home.run(&["metrics"]).expect_code(0);
+    let metrics = scene.home.run(&["metrics"]).expect_code(0).stdout;
+    assert!(metrics.contains("connector=\"told\"") && metrics.contains("connector=\"other\""), "{metrics}");
+    let of_one = scene.home.run(&["metrics", "told"]).expect_code(0).stdout;
+    let series = |text: &str| text.lines().filter(|line| line.contains("connector=\"told\"")).count();
+    assert_eq!(series(&of_one), series(&metrics), "{of_one}");
+    assert!(
+        of_one.contains("# TYPE tidegate_records_total counter") && !of_one.contains("other"),
+        "{of_one}"
+    );
+    scene.home.run(&["metrics", "tolld"]).expect_code(1).expect_log("no connector \"tolld\"");
     let _finished = scene.running.terminate().expect_code(0);
+}
+
+#[test]
+fn what_interrupts_all_connectors_has_to_say_so() {
+    let mut scene = scene();
+    for command in ["pause", "restart", "stop"] {
+        let finished = scene.home.run(&[command]).expect_code(2);
+        assert!(finished.stderr.contains("NAME|--all"), "{}", finished.stderr);
+        let _finished = scene.home.run(&[command, "told", "--all"]).expect_code(2);
+    }
+    scene.wait_for_state("RUNNING");
+    let finished = scene.home.run(&["stop", "--all"]).expect_code(0);
+    assert_eq!(finished.stdout, "accepted for other, told\n");
+    scene.wait_for_state("STOPPED");
+    let _finished = scene.running.terminate();
 }
 
 #[test]

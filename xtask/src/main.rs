@@ -1,6 +1,11 @@
-//! Chores of the workspace: `cargo demo` builds the host and the shipped plugins, and runs them on captured events.
+//! Chores of the workspace: `cargo demo` builds the host and the plugins it needs, and runs them on captured events.
 
+mod build;
+mod connectors;
 mod demo;
+mod host;
+mod prerequisites;
+mod summary;
 
 use std::{env, process::ExitCode};
 
@@ -12,13 +17,11 @@ fn main() -> ExitCode {
     let outcome = match arguments.next().as_deref() {
         // Without its own `--` an argument such as `--once` is meant for the host as well.
         Some("demo") => demo::run(arguments.skip_while(|argument| argument == "--")),
+        Some(host::COMMAND) => host::become_host(arguments),
         _ => Err(USAGE.to_owned()),
     };
-    match outcome {
-        Ok(never) => match never {},
-        Err(message) => {
-            eprintln!("{message}");
-            ExitCode::FAILURE
-        }
-    }
+    outcome.unwrap_or_else(|message| {
+        eprintln!("{message}");
+        ExitCode::FAILURE
+    })
 }

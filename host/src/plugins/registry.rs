@@ -20,6 +20,7 @@ use super::{
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     plugins: BTreeMap<String, Plugin>,
+    folders: Vec<PathBuf>,
 }
 
 /// A plugin that was found. Serialised, it says where its copy is and what it said of itself: a process that shares the
@@ -60,6 +61,7 @@ impl Registry {
     ) -> Result<Discovered, PluginError> {
         let store = Store::open(state_dir)?;
         let mut found = Discovered::default();
+        found.registry.folders = folders.to_vec();
         for folder in folders {
             let libraries = match library::find(folder) {
                 Ok(libraries) => libraries,
@@ -89,14 +91,19 @@ impl Registry {
         self.plugins.values()
     }
 
+    /// The folders that were searched.
+    #[must_use]
+    pub fn folders(&self) -> &[PathBuf] {
+        &self.folders
+    }
+
     /// The plugin called `name`, which must be of kind `wanted`.
     ///
     /// # Errors
     /// When there is no such plugin, or it is of the other kind.
     pub fn expect(&self, name: &str, wanted: PluginKind) -> Result<&Plugin, PluginError> {
         let Some(plugin) = self.get(name) else {
-            let known = self.plugins.keys().cloned().collect::<Vec<_>>().join(", ");
-            return Err(PluginError::Unknown { name: name.to_owned(), known });
+            return Err(self.unknown(name));
         };
         let actual = plugin.manifest.kind;
         if actual != wanted {
@@ -104,6 +111,17 @@ impl Registry {
             return Err(PluginError::WrongKind { name: name.to_owned(), actual, wanted });
         }
         Ok(plugin)
+    }
+}
+
+impl Registry {
+    /// The error for a name that no plugin has: which plugins there are, and where they were looked for.
+    #[must_use]
+    pub fn unknown(&self, name: &str) -> PluginError {
+        let known: Vec<&str> = self.plugins.keys().map(String::as_str).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let folders: Vec<String> = self.folders.iter().map(|folder| folder.display().to_string()).collect();
+        PluginError::Unknown { name: name.to_owned(), known, folders: folders.join(", ") }
     }
 }
 
