@@ -119,7 +119,7 @@ fn a_failed_connector_can_be_restarted() {
     home.run(&["pause", "sick"])
         .expect_code(1)
         .expect_log("connector \"sick\" has failed, so it cannot pause");
-    assert_eq!(home.run(&["pause"]).expect_code(0).stdout, "accepted for healthy\n");
+    assert_eq!(home.run(&["pause", "--all"]).expect_code(0).stdout, "accepted for healthy\n");
     assert_eq!(home.run(&["resume", "healthy"]).expect_code(0).stdout, "accepted for healthy\n");
     let _output = home.run(&["restart", "sick"]).expect_code(0);
     running.wait_until("the second opening", |_| {
@@ -231,8 +231,32 @@ fn the_table_shows_every_task_and_metrics_are_there() {
     assert!(lines[0].starts_with("connector") && lines[0].contains("state"), "{table}");
     assert!(lines[1].starts_with("other") && lines[1].contains("RUNNING"), "{table}");
     assert!(lines[2].starts_with("target") && lines[2].contains("RUNNING"), "{table}");
-    let _metrics = scene.home.run(&["metrics"]).expect_code(0);
+    let metrics = scene.home.run(&["metrics"]).expect_code(0).stdout;
+    assert!(metrics.contains("connector=\"target\"") && metrics.contains("connector=\"other\""), "{metrics}");
+    let of_one = scene.home.run(&["metrics", "target"]).expect_code(0).stdout;
+    let series = |text: &str| text.lines().filter(|line| line.contains("connector=\"target\"")).count();
+    assert_eq!(series(&of_one), series(&metrics), "{of_one}");
+    assert!(
+        of_one.contains("# TYPE tidegate_records_total counter") && !of_one.contains("other"),
+        "{of_one}"
+    );
+    scene.home.run(&["metrics", "targte"]).expect_code(1).expect_log("no connector \"targte\"");
     let _finished = scene.running.terminate().expect_code(0);
+}
+
+#[test]
+fn commands_that_interrupt_all_connectors_require_a_flag() {
+    let mut scene = scene();
+    for command in ["pause", "restart", "stop"] {
+        let finished = scene.home.run(&[command]).expect_code(2);
+        assert!(finished.stderr.contains("NAME|--all"), "{}", finished.stderr);
+        let _finished = scene.home.run(&[command, "target", "--all"]).expect_code(2);
+    }
+    scene.wait_for_state("RUNNING");
+    let finished = scene.home.run(&["stop", "--all"]).expect_code(0);
+    assert_eq!(finished.stdout, "accepted for other, target\n");
+    scene.wait_for_state("STOPPED");
+    let _finished = scene.running.terminate();
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub(crate) fn manifest(name: &str) -> String {
 }
 
 const SOURCE: &str = r#"
+#![forbid(unsafe_code)]
 use tidegate_plugin::prelude::*;
 
 /// Keeps rows whose amount reaches a minimum.

@@ -72,9 +72,15 @@ fn plugins_lists_and_describes_plugins() {
     assert!(list.lines().any(|line| line.starts_with("console       sink")), "{list}");
     let one = home.run(&["plugins", "price-change"]).expect_code(0).stdout;
     assert!(one.contains("min_change_percent") && one.contains("Column to watch."), "{one}");
+    let console = home.run(&["plugins", "console"]).expect_code(0).stdout;
+    assert!(console.contains("\"compact\": One readable line;"), "{console}");
     let schema = home.run(&["plugins", "console", "--schema"]).expect_code(0).stdout;
     let schema: serde_json::Value = serde_json::from_str(&schema).expect("a JSON Schema");
     assert_eq!(schema["additionalProperties"], false);
     let finished = home.run(&["plugins", "prices"]).expect_code(1);
-    finished.expect_log("no plugin \"prices\"; there are: console, price-change");
+    finished.expect_log("no plugin \"prices\"; there are: console, price-change; searched in: plugins");
+    home.connector("a", "source.topics = [\"a\"]\nsink.plugin = \"snowflake\"\n");
+    let finished = home.run(&["validate"]).expect_code(1);
+    let expected = "unknown plugin \"snowflake\": sink plugins found: console; searched in: plugins\n";
+    assert!(finished.stdout.contains(expected), "{}", finished.stdout);
 }

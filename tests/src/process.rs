@@ -1,7 +1,7 @@
 //! A child process whose output is read as it comes.
 
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
@@ -72,8 +72,23 @@ impl Running {
     /// When it cannot be started.
     #[must_use]
     pub fn start(command: &mut Command) -> Self {
+        Self::spawn(command.stdin(Stdio::null()))
+    }
+
+    /// As [`Running::start`], with something on standard input, which then ends.
+    ///
+    /// # Panics
+    /// When it cannot be started, or ends without reading.
+    #[must_use]
+    pub fn start_with_input(command: &mut Command, input: &[u8]) -> Self {
+        let mut running = Self::spawn(command.stdin(Stdio::piped()));
+        let mut stdin = running.child.stdin.take().expect("piped");
+        stdin.write_all(input).expect("a reader of standard input");
+        running
+    }
+
+    fn spawn(command: &mut Command) -> Self {
         let mut child = command
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

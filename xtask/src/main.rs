@@ -1,6 +1,11 @@
-//! Tasks of the workspace: `cargo demo` builds the host and the shipped plugins, and runs them with captured events.
+//! Tasks of the workspace: `cargo demo` builds the host and the plugins that its connectors use, and runs them with captured events.
 
+mod build;
+mod connectors;
 mod demo;
+mod host;
+mod prerequisites;
+mod summary;
 
 use std::{env, process::ExitCode};
 
@@ -12,13 +17,11 @@ fn main() -> ExitCode {
     let outcome = match arguments.next().as_deref() {
         // `--` is optional before arguments of the host.
         Some("demo") => demo::run(arguments.skip_while(|argument| argument == "--")),
+        Some(host::COMMAND) => host::become_host(arguments),
         _ => Err(USAGE.to_owned()),
     };
-    match outcome {
-        Ok(never) => match never {},
-        Err(message) => {
-            eprintln!("{message}");
-            ExitCode::FAILURE
-        }
-    }
+    outcome.unwrap_or_else(|message| {
+        eprintln!("{message}");
+        ExitCode::FAILURE
+    })
 }

@@ -32,10 +32,10 @@ pub(super) fn run(host: &HostOptions, options: &BrokerOptions) -> anyhow::Result
     for file in &options.load {
         let report = Loader::new(&broker).partitions(options.partitions).load(file)?;
         output::print_line(format_args!(
-            "loaded {}: {} records into {} topics",
+            "loaded {}: {} into {}",
             file.display(),
-            report.records,
-            report.topics.len()
+            output::count(report.records, "record"),
+            output::count(report.topics.len() as u64, "topic")
         ))?;
     }
     output::print_line(format_args!("listening on {}", broker.bootstrap_servers()))?;

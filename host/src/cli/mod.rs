@@ -4,7 +4,9 @@ mod broker;
 mod control;
 mod dead_letters;
 mod output;
+mod plugin_options;
 mod plugins;
+mod produce;
 mod run;
 mod schema;
 mod setup;
@@ -37,28 +39,31 @@ pub struct Cli {
     command: Option<Command>,
 }
 
+/// Options of every command. `-h` leaves them out and `--help` lists them last, so that those of the command itself are
+/// seen first.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 struct HostOptions {
     /// Host file [default: tidegate.toml, if it exists]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Connector file or folder of connector files; can be repeated [default: connectors.d]
-    #[arg(long, global = true, value_name = "PATH")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "PATH")]
     connectors: Vec<PathBuf>,
     /// Folder of plugin libraries; can be repeated [default: the folder of this executable]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "DIR")]
     plugins: Vec<PathBuf>,
     /// Folder for the state of a running host: copies of plugins and the control socket [default: state]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "DIR")]
     state_dir: Option<PathBuf>,
     /// Brokers of connectors that name none, as host:port, separated by commas [default: localhost:9092]
-    #[arg(long, global = true, value_name = "SERVERS")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "SERVERS")]
     bootstrap_servers: Option<String>,
     /// Log format: human or json [default: human]
-    #[arg(long, global = true, value_name = "FORMAT")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "FORMAT")]
     log_format: Option<String>,
     /// Log level: error, warning, info, debug or trace [default: info]
-    #[arg(long, global = true, value_name = "LEVEL")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "LEVEL")]
     log_level: Option<String>,
 }
 
@@ -74,20 +79,22 @@ enum Command {
     Schema(schema::SchemaOptions),
     /// Run the embedded development broker
     Broker(broker::BrokerOptions),
+    /// Write lines to a topic, each as a record, like `kcat -P`
+    Produce(produce::ProduceOptions),
     /// Show the status of the connectors of a running host
     Status(control::StatusOptions),
     /// Pause connectors: stop reading, but stay in the consumer groups
-    Pause(control::ConnectorArg),
+    Pause(control::ConnectorOrAll),
     /// Resume paused connectors, and start stopped and failed ones
     Resume(control::ConnectorArg),
     /// Stop and start connectors
-    Restart(control::ConnectorArg),
+    Restart(control::ConnectorOrAll),
     /// Close and reopen the plugins of connectors between two batches
     Reopen(control::ConnectorArg),
     /// Stop connectors and leave their consumer groups
-    Stop(control::ConnectorArg),
+    Stop(control::ConnectorOrAll),
     /// Print the metrics of a running host
-    Metrics,
+    Metrics(control::MetricsOptions),
     /// List, show and replay rejected records in dead-letter topics
     DeadLetters(dead_letters::DeadLettersOptions),
     /// Run the tasks of one connector for the host at the other end of standard input
@@ -130,13 +137,14 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Plugins(plugins) => plugins::run(options, &plugins),
         Command::Schema(schema) => schema::run(options, &schema),
         Command::Broker(broker) => broker::run(options, &broker),
+        Command::Produce(produce) => produce::run(options, &produce),
         Command::Status(status) => control::status(options, &status),
         Command::Pause(which) => control::tell(options, which, crate::supervisor::Command::Pause),
         Command::Resume(which) => control::tell(options, which, crate::supervisor::Command::Resume),
         Command::Restart(which) => control::tell(options, which, crate::supervisor::Command::Restart),
         Command::Reopen(which) => control::tell(options, which, crate::supervisor::Command::Reopen),
         Command::Stop(which) => control::tell(options, which, crate::supervisor::Command::Stop),
-        Command::Metrics => control::metrics(options),
+        Command::Metrics(metrics) => control::metrics(options, &metrics),
         Command::DeadLetters(letters) => dead_letters::run(options, &letters),
         Command::RunIsolated { .. } => Ok(child_main()?),
         Command::CheckPlugins => Ok(check_main()),

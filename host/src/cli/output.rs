@@ -22,3 +22,8 @@ pub(super) fn print(text: impl Display) -> io::Result<()> {
 pub(super) fn print_line(text: impl Display) -> io::Result<()> {
     print(format_args!("{text}\n"))
 }
+
+/// A number with its noun: `1 record`, `2 records`.
+pub(super) fn count(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}

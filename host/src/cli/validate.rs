@@ -39,6 +39,12 @@ pub(super) fn run(host: &HostOptions, options: &ValidateOptions) -> anyhow::Resu
     for diagnostic in diagnostics.iter() {
         output::print_line(diagnostic)?;
     }
+    for (file, plugin) in &loaded.unchecked {
+        let file = file.display();
+        output::print_line(format_args!(
+            "{file}: not checked: it is off, and its plugin {plugin:?} is not installed"
+        ))?;
+    }
     conclude(&diagnostics, valid, rejected)
 }
 
@@ -58,7 +64,7 @@ fn check(connectors: &[Connector], diagnostics: &mut Diagnostics) -> anyhow::Res
 }
 
 fn conclude(diagnostics: &Diagnostics, valid: usize, rejected: usize) -> anyhow::Result<ExitCode> {
-    let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
+    let count = |number: usize, what: &str| output::count(number as u64, what);
     let fine = format!("{} fine", count(valid, "connector file"));
     if !diagnostics.has_errors() {
         output::print_line(fine)?;

@@ -101,15 +101,18 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Parses TOML. Every syntax error goes to `report`, and then nothing is returned.
+    /// Parses TOML. The first syntax error goes to `report`, and then nothing is returned. Later ones mostly follow from it:
+    /// after a missing bracket, every line is an error.
     pub(super) fn parse(text: &str, file: &Path, report: &Report) -> Option<Self> {
         let builder = Builder { file: file.into(), lines: line_starts(text), text, report };
         let (tree, errors) = DeTable::parse_recoverable(text);
-        for error in &errors {
-            let location = builder.location(error.span().map_or(0, |span| span.start));
-            report.error(&location, "", format!("broken TOML: {}", one_line(error.message())), None);
-        }
-        errors.is_empty().then(|| builder.table(tree.get_ref()))
+        let Some(first) = errors.first() else { return Some(builder.table(tree.get_ref())) };
+        let location = builder.location(first.span().map_or(0, |span| span.start));
+        let follow_ups = errors.len() > 1;
+        let help = follow_ups
+            .then(|| "the cause may be a bracket or quote that is missing in a line above".to_owned());
+        report.error(&location, "", format!("broken TOML: {}", one_line(first.message())), help);
+        None
     }
 
     /// Adds the keys that this table does not have from `defaults`: tables key by key, anything else as a whole.

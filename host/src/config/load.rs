@@ -20,6 +20,9 @@ pub struct LoadedConnectors {
     pub valid: Vec<ConnectorDefinition>,
     /// The files that cannot be used, sorted.
     pub rejected: Vec<PathBuf>,
+    /// Files of connectors that are off and use a plugin that is not installed, with the plugin's name. They cannot be checked,
+    /// and need not be: nothing runs them.
+    pub unchecked: Vec<(PathBuf, String)>,
     /// Every error and warning of every file.
     pub diagnostics: Diagnostics,
 }
@@ -60,18 +63,22 @@ fn load_one(
     let report = Report::default();
     report.with_secrets(|secrets| secrets.extend(&context.host.secrets));
     match read_one(name, file, context, &report) {
-        Some(definition) => loaded.valid.push(definition),
-        None => loaded.rejected.push(file.to_owned()),
+        Read::Valid(definition) => loaded.valid.push(*definition),
+        Read::Unchecked(plugin) => loaded.unchecked.push((file.to_owned(), plugin)),
+        Read::Rejected => loaded.rejected.push(file.to_owned()),
     }
     findings.extend(report.finish().0);
 }
 
-fn read_one(
-    name: &str,
-    file: &Path,
-    context: &LoadContext<'_>,
-    report: &Report,
-) -> Option<ConnectorDefinition> {
+/// What became of a file.
+enum Read {
+    Valid(Box<ConnectorDefinition>),
+    /// It is off, and this plugin of it is not installed.
+    Unchecked(String),
+    Rejected,
+}
+
+fn read_one(name: &str, file: &Path, context: &LoadContext<'_>, report: &Report) -> Read {
     let whole = SourceLocation::whole(file);
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if name.is_empty() || !name.chars().all(allowed) {
@@ -82,17 +89,43 @@ fn read_one(
     if !file.exists() {
         let (message, help) = missing(file);
         report.error(&whole, "", message, Some(help.to_owned()));
-        return None;
+        return Read::Rejected;
     }
     if !file.is_file() {
         // Reading a pipe would block.
         report.error(&whole, "", "is not a regular file", None);
-        return None;
+        return Read::Rejected;
     }
-    let text = read_text(file).map_err(|error| report.error(&whole, "", error.to_string(), None)).ok()?;
-    let mut table = Table::parse(&text, file, report)?;
+    let text = read_text(file).map_err(|error| report.error(&whole, "", error.to_string(), None));
+    let Some(mut table) = text.ok().and_then(|text| Table::parse(&text, file, report)) else {
+        return Read::Rejected;
+    };
     merge_defaults(&mut table, &context.host.defaults);
-    read_template(name, file, &table, context, report)
+    if is_off(&table)
+        && let Some(plugin) = missing_plugin(&table, context.catalog)
+    {
+        return Read::Unchecked(plugin);
+    }
+    let definition = read_template(name, file, &table, context, report);
+    definition.map_or(Read::Rejected, |definition| Read::Valid(Box::new(definition)))
+}
+
+fn is_off(table: &Table) -> bool {
+    table.entries.get("enabled").is_some_and(|node| matches!(node.value, TomlValue::Boolean(false)))
+}
+
+/// The first plugin of a connector that is not installed.
+fn missing_plugin(table: &Table, catalog: &dyn PluginCatalog) -> Option<String> {
+    let transforms = match table.entries.get("transforms").map(|node| &node.value) {
+        Some(TomlValue::List(transforms)) => transforms.as_slice(),
+        _ => &[],
+    };
+    let transforms = transforms.iter().filter_map(|node| match &node.value {
+        TomlValue::Table(transform) => Some(transform),
+        _ => None,
+    });
+    let mut plugins = transforms.chain(table.table("sink")).filter_map(|stage| stage.text("plugin"));
+    plugins.find(|plugin| catalog.find(plugin).is_none()).map(str::to_owned)
 }
 
 /// Reads a connector from its parsed file, merged over the defaults, once its placeholders are resolved.

@@ -64,12 +64,14 @@ pub enum PluginError {
         second: PathBuf,
     },
     /// There is no such plugin.
-    #[error("no plugin \"{name}\"; there are: {known}")]
+    #[error("no plugin \"{name}\"; there are: {known}; searched in: {folders}")]
     Unknown {
         /// The requested plugin.
         name: String,
         /// The plugins that were found.
         known: String,
+        /// The folders that were searched.
+        folders: String,
     },
     /// The plugin is of another kind than it is used as.
     #[error("plugin \"{name}\" is a {actual}, not a {wanted}")]

@@ -20,6 +20,7 @@ use super::{
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     plugins: BTreeMap<String, Plugin>,
+    folders: Vec<PathBuf>,
 }
 
 /// A plugin that was found. Its serialised form has the path of the copy and the manifest, so that a child process can
@@ -76,6 +77,7 @@ impl Registry {
 
     fn find(folders: &[PathBuf], store: &Store, prober: &Prober) -> Discovered {
         let mut found = Discovered::default();
+        found.registry.folders = folders.to_vec();
         for folder in folders {
             let libraries = match library::find(folder) {
                 Ok(libraries) => libraries,
@@ -105,14 +107,19 @@ impl Registry {
         self.plugins.values()
     }
 
+    /// The folders that were searched.
+    #[must_use]
+    pub fn folders(&self) -> &[PathBuf] {
+        &self.folders
+    }
+
     /// The plugin called `name`, which must be of kind `wanted`.
     ///
     /// # Errors
     /// When there is no such plugin, or it is of the other kind.
     pub fn expect(&self, name: &str, wanted: PluginKind) -> Result<&Plugin, PluginError> {
         let Some(plugin) = self.get(name) else {
-            let known = self.plugins.keys().cloned().collect::<Vec<_>>().join(", ");
-            return Err(PluginError::Unknown { name: name.to_owned(), known });
+            return Err(self.unknown(name));
         };
         let actual = plugin.manifest.kind;
         if actual != wanted {
@@ -120,6 +127,17 @@ impl Registry {
             return Err(PluginError::WrongKind { name: name.to_owned(), actual, wanted });
         }
         Ok(plugin)
+    }
+}
+
+impl Registry {
+    /// The error for a name that no plugin has: which plugins there are, and where they were looked for.
+    #[must_use]
+    pub fn unknown(&self, name: &str) -> PluginError {
+        let known: Vec<&str> = self.plugins.keys().map(String::as_str).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let folders: Vec<String> = self.folders.iter().map(|folder| folder.display().to_string()).collect();
+        PluginError::Unknown { name: name.to_owned(), known, folders: folders.join(", ") }
     }
 }
 

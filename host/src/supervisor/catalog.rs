@@ -1,5 +1,7 @@
 //! Makes the discovered plugins available to the configuration.
 
+use std::path::PathBuf;
+
 use crate::{
     config::{PluginCatalog, PluginKind, PluginSummary},
     plugins::{self, PluginManifest, Registry},
@@ -16,6 +18,10 @@ impl PluginCatalog for Catalog<'_> {
 
     fn names(&self) -> Vec<String> {
         self.0.iter().map(|plugin| plugin.manifest.name.clone()).collect()
+    }
+
+    fn folders(&self) -> &[PathBuf] {
+        self.0.folders()
     }
 }
 

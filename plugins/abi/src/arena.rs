@@ -102,6 +102,22 @@ impl<'b> Arena<'b> {
         unsafe { slice::from_raw_parts(to, len) }
     }
 
+    /// Copies the items for which `keep` is true into the arena, without a temporary list on the heap. Returns the list itself
+    /// if that is all of them.
+    ///
+    /// # Panics
+    /// If the memory limit of the batch is reached.
+    #[must_use]
+    pub fn filter<T: Copy + 'b>(self, items: &'b [T], keep: impl Fn(&T) -> bool) -> &'b [T] {
+        let count = items.iter().filter(|item| keep(item)).count();
+        if count == items.len() {
+            return items;
+        }
+        let Some(first) = items.iter().copied().find(|item| keep(item)) else { return &[] };
+        let mut kept = items.iter().copied().filter(|item| keep(item));
+        self.collect((0..count).map(|_| kept.next().unwrap_or(first)))
+    }
+
     /// Copies `item` into the arena.
     ///
     /// # Panics

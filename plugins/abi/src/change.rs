@@ -277,37 +277,64 @@ impl<'b> Change<'b> {
         unsafe { Schema::from_ptr(self.view.row_schema) }
     }
 
-    /// Replaces the rows: returns the new value of the record and the new event. The schema of the row is kept only if the
-    /// columns have the same names, because it must not describe missing columns.
+    /// The event with some parts replaced: the new value of the record, which shows the same rows and operation, and the new
+    /// event. The schema of the row is kept only if the columns have the same names, because it must not describe missing
+    /// columns.
     #[must_use]
-    pub fn with_rows(
-        &self,
-        arena: Arena<'b>,
-        before: Value<'b>,
-        after: Value<'b>,
-    ) -> (Value<'b>, &'b ChangeView) {
-        let fields = self.record.value().as_struct().unwrap_or(Struct::EMPTY).fields();
-        let fields = arena.collect(fields.iter().map(|field| match field.name() {
-            "before" => Field::new(field.name(), before),
-            "after" => Field::new(field.name(), after),
-            _ => *field,
-        }));
-        let same_columns = same_names(self.before_value(), before) && same_names(self.after_value(), after);
-        let row_schema = if same_columns { self.view.row_schema } else { std::ptr::null() };
-        let view = ChangeView { before: before.node(), after: after.node(), row_schema, ..self.copy() };
-        (Value::object(fields), arena.alloc(view))
+    pub fn edited(&self, arena: Arena<'b>, edit: &ChangeEdit<'b>) -> (Value<'b>, &'b ChangeView) {
+        let mut view = self.copy();
+        if let Some((before, after)) = edit.rows {
+            let same_columns =
+                same_names(self.before_value(), before) && same_names(self.after_value(), after);
+            view.row_schema = if same_columns { view.row_schema } else { std::ptr::null() };
+            (view.before, view.after) = (before.node(), after.node());
+        }
+        if let Some(operation) = edit.operation {
+            view.operation = operation.code();
+        }
+        if let Some(table) = edit.table {
+            view.table = Bytes::new(table.as_bytes());
+        }
+        (self.edited_value(arena, edit), arena.alloc(view))
     }
 
-    /// Replaces the table name.
-    #[must_use]
-    pub fn with_table(&self, arena: Arena<'b>, table: &str) -> &'b ChangeView {
-        arena.alloc(ChangeView { table: Bytes::new(arena.str(table).as_bytes()), ..self.copy() })
+    fn edited_value(&self, arena: Arena<'b>, edit: &ChangeEdit<'b>) -> Value<'b> {
+        let value = self.record.value();
+        let Some(envelope) = value.as_struct().filter(|_| edit.rows.is_some() || edit.operation.is_some())
+        else {
+            return value;
+        };
+        let code = edit
+            .operation
+            .map(|operation| arena.string(char::from(operation.code().0).encode_utf8(&mut [0; 4])));
+        let (before, after) = (edit.rows.map(|rows| rows.0), edit.rows.map(|rows| rows.1));
+        let fields = envelope.fields().iter().map(|field| {
+            let new = match field.name() {
+                "before" => before,
+                "after" => after,
+                "op" => code,
+                _ => None,
+            };
+            new.map_or(*field, |new| Field::new(field.name(), new))
+        });
+        Value::object(arena.collect(fields))
     }
 
     fn copy(&self) -> ChangeView {
         // SAFETY: the host filled `size` bytes, guaranteed by the contract of `from_ptr`.
         unsafe { self.view.copy() }
     }
+}
+
+/// What to replace in an event, see [`Change::edited`]; what is `None` stays.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ChangeEdit<'b> {
+    /// The rows before and after the change.
+    pub rows: Option<(Value<'b>, Value<'b>)>,
+    /// The table.
+    pub table: Option<&'b str>,
+    /// The operation.
+    pub operation: Option<Operation>,
 }
 
 fn same_names(old: Value<'_>, new: Value<'_>) -> bool {

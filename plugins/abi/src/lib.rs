@@ -39,7 +39,7 @@ pub mod value;
 pub use abi_stable;
 pub use arena::Arena;
 pub use batch::{Batch, NextOffset};
-pub use change::{Change, ChangeParts, Operation, Position};
+pub use change::{Change, ChangeEdit, ChangeParts, Operation, Position};
 pub use record::{Header, Headers, Record};
 pub use schema::{Field as SchemaField, FieldDef, Schema, SchemaDef};
 pub use value::{Date, Decimal, Field, Interval, List, Struct, Time, Timestamp, Value, ValueRef};

@@ -3,8 +3,9 @@
 use std::{fmt, slice};
 
 use crate::{
+    arena::Arena,
     change::Change,
-    raw::{HeaderView, NO_TIMESTAMP, RecordView, record_flags},
+    raw::{Bytes, HeaderView, NO_TIMESTAMP, RecordView, record_flags},
     schema::Schema,
     value::Value,
 };
@@ -58,10 +59,16 @@ impl<'b> Record<'b> {
         unsafe { self.view.source_topic.text() }
     }
 
-    /// Kafka partition.
+    /// Kafka partition, or the partition that a transform has set.
     #[must_use]
     pub const fn partition(&self) -> i32 {
         self.view.partition
+    }
+
+    /// Kafka partition that the record was read from, as in [`crate::Batch::positions`].
+    #[must_use]
+    pub const fn source_partition(&self) -> i32 {
+        self.view.source_partition
     }
 
     /// Kafka offset.
@@ -145,7 +152,7 @@ impl<'b> Record<'b> {
 
 impl fmt::Debug for Record<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}-{}@{}", self.topic(), self.partition(), self.offset())
+        write!(formatter, "{}-{}@{}", self.topic(), self.source_partition(), self.offset())
     }
 }
 
@@ -187,6 +194,23 @@ impl<'b> Headers<'b> {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Header<'b>> {
         self.iter().filter(|header| header.name == name).last()
+    }
+
+    /// The headers, and one more.
+    #[must_use]
+    pub fn with(&self, arena: Arena<'b>, name: &str, value: &[u8]) -> Self {
+        let new = HeaderView {
+            name: Bytes::new(arena.str(name).as_bytes()),
+            value: Bytes::new(arena.slice(value)),
+        };
+        Self(arena.collect((0..self.len() + 1).map(|index| self.0.get(index).copied().unwrap_or(new))))
+    }
+
+    /// The headers that have another name.
+    #[must_use]
+    pub fn without(&self, arena: Arena<'b>, name: &str) -> Self {
+        // SAFETY: headers live for `'b`, and their names are UTF-8.
+        Self(arena.filter(self.0, |view| unsafe { view.name.text() } != name))
     }
 
     /// The raw headers.

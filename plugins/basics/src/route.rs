@@ -59,7 +59,7 @@ impl Transform for Route {
         if let Some(topic) =
             self.topic.as_mut().map(|topic| topic.rename(record.topic())).transpose()?.flatten()
         {
-            output = output.topic(arena.str(topic));
+            output = output.topic(arena, topic);
         }
         if let (Some(renamer), Some(change)) = (&mut self.table, record.change())
             && let Some(table) = renamer.rename(change.table())?

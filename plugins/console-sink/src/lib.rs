@@ -8,7 +8,7 @@ mod paint;
 mod pretty;
 mod target;
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use serde::Serialize;
 use tidegate_plugin::{prelude::*, write_event_line};
@@ -30,6 +30,10 @@ struct Config {
     /// Whether to color the pretty and the compact style.
     #[serde(default)]
     color: ColorChoice,
+    /// Print at most this many records of each batch, the last ones, and a line with the number of the others [default: all].
+    /// Not for the style `json`.
+    #[schemars(range(min = 1))]
+    limit: Option<usize>,
 }
 
 fn stdout() -> String {
@@ -53,6 +57,7 @@ struct Console {
     style: Style,
     paint: Paint,
     target: Target,
+    limit: Option<usize>,
     // Reused for every batch.
     text: String,
 }
@@ -68,14 +73,28 @@ impl Sink for Console {
     }
 
     fn open(config: Config, _: &Context) -> Result<Self> {
+        if config.limit.is_some() && matches!(config.style, Style::Json) {
+            return Err(Error::fatal(
+                "limit cannot be used with style = \"json\", whose lines are for programs: set style to \"compact\" or \"pretty\"",
+            ));
+        }
         let target = Target::open(&config.output)?;
         let paint = config.color.resolve(target.is_terminal());
-        Ok(Self { style: config.style, paint, target, text: String::new() })
+        Ok(Self { style: config.style, paint, target, limit: config.limit, text: String::new() })
     }
 
     fn write(&mut self, batch: &Batch<'_>) -> Result<Report> {
         self.text.clear();
-        for record in batch.iter() {
+        let omitted = self.limit.map_or(0, |limit| batch.len().saturating_sub(limit));
+        if omitted > 0 {
+            let records = if omitted == 1 { "record" } else { "records" };
+            writeln!(
+                self.text,
+                "... {omitted} earlier {records} of this batch not printed (limit = {})",
+                batch.len() - omitted
+            )?;
+        }
+        for record in batch.iter().skip(omitted) {
             write_record(&mut self.text, self.style, self.paint, record)?;
         }
         self.target.write(self.text.as_bytes())?;

@@ -128,6 +128,22 @@ plain-0@0 null [1]
 }
 
 #[test]
+fn a_limit_prints_the_last_records_of_a_batch_and_counts_the_others() {
+    let records = (0..5).fold(Records::new(), |records, id| records.json("t", json!(id), json!({"id": id})));
+    let text = printed(json!({"style": "compact", "limit": 2}), &records);
+    assert_eq!(
+        text,
+        "... 3 earlier records of this batch not printed (limit = 2)\nt[0]@3 3 {\"id\":3}\nt[0]@4 4 {\"id\":4}\n"
+    );
+    let text = printed(json!({"style": "compact", "limit": 4}), &records);
+    assert!(text.starts_with("... 1 earlier record of this batch not printed (limit = 4)\n"), "{text}");
+    let all = printed(json!({"style": "compact"}), &records);
+    assert_eq!(printed(json!({"style": "compact", "limit": 5}), &records), all);
+    let error = SinkTest::<Console>::open(json!({"style": "json", "limit": 2})).unwrap_err();
+    assert!(error.message().contains("limit cannot be used with style = \"json\""), "{error}");
+}
+
+#[test]
 fn output_is_colored_only_on_terminals_or_on_request() {
     let records = Records::new().event(update());
     assert!(!printed(json!({"color": "auto"}), &records).contains('\x1b'));

@@ -26,7 +26,7 @@ impl<'b> FromIterator<WrittenOffset<'b>> for WrittenOffsets<'b> {
 impl WrittenOffsets<'_> {
     /// Whether the record is in the files.
     pub(crate) fn contains(&self, record: Record<'_>) -> bool {
-        self.is_written(record.source_topic(), record.partition(), record.offset())
+        self.is_written(record.source_topic(), record.source_partition(), record.offset())
     }
 
     fn is_written(&self, topic: &str, partition: i32, offset: i64) -> bool {

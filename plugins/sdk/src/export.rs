@@ -57,6 +57,27 @@ impl Default for PluginList {
     }
 }
 
+/// Whether a manifest asks for a dynamic library. Without `crate-type = ["cdylib"]`, cargo builds an `.rlib`, which no host
+/// finds, and says nothing.
+#[must_use]
+pub const fn mentions_cdylib(manifest: &str) -> bool {
+    let (text, word) = (manifest.as_bytes(), b"cdylib");
+    let mut start = 1;
+    while start + word.len() < text.len() {
+        let mut matched = 0;
+        while matched < word.len() && text[start + matched] == word[matched] {
+            matched += 1;
+        }
+        // In quotes of either kind: the word may be a part of a name.
+        let (before, after) = (text[start - 1], text[start + word.len()]);
+        if matched == word.len() && before == after && matches!(before, b'"' | b'\'') {
+            return true;
+        }
+        start += 1;
+    }
+    false
+}
+
 /// Called once by the host.
 pub extern "C" fn init(host: HostHandle) {
     logging::init(host);
@@ -166,7 +187,8 @@ extern "C" fn open_sink<T: Sink>(open: &OpenContext<'_>) -> RResult<SinkObject, 
     opened.map(|opened| SinkObject::new(sink::Adapter::new(opened))).map_err(Error::into_abi).into()
 }
 
-/// Exports the plugins of a library. Use it once per crate, which must be a `cdylib`.
+/// Exports the plugins of a library. Use it once per crate, which must be a `cdylib`: a crate whose `Cargo.toml` does not
+/// mention that does not compile.
 ///
 /// A single plugin has the name of its crate; several plugins have explicit names:
 ///
@@ -192,6 +214,8 @@ extern "C" fn open_sink<T: Sink>(open: &OpenContext<'_>) -> RResult<SinkObject, 
 /// ```
 ///
 /// The kinds are `transform`, `sink` and, with the feature `async`, `async_sink`.
+///
+/// The expansion exports a symbol, which is unsafe code, but code of this crate: a plugin may `#![forbid(unsafe_code)]`.
 #[macro_export]
 macro_rules! export_plugin {
     ($kind:ident : $plugin:ty $(,)?) => {
@@ -201,6 +225,11 @@ macro_rules! export_plugin {
         $crate::export_plugin! { $($kind $name => $plugin),+ }
     };
     ($($kind:ident $name:expr => $plugin:ty),+) => {
+        const _: () = assert!(
+            $crate::private::mentions_cdylib(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))),
+            "a plugin is a dynamic library: add to its Cargo.toml: [lib] crate-type = [\"cdylib\"]"
+        );
+
         // Only full paths: an import here would shadow a module of the same name in the plugin's crate.
         const _: () = {
             extern "C" fn plugins()
@@ -223,9 +252,10 @@ macro_rules! export_plugin {
                 $crate::private::abi_stable::library::__call_root_module_loader(module)
             }
 
-            // The expansion of `#[export_root_module]`, without requiring the plugin to depend on abi_stable.
+            // The expansion of `#[export_root_module]`, without requiring the plugin to depend on abi_stable. An
+            // `#[allow(unsafe_code)]` here would be an error in a crate that forbids unsafe code. It is not needed: lints do not
+            // report the code of another crate's macro.
             // SAFETY: no other symbol of the library has this name, and the header is that of `PluginModuleRef`.
-            #[allow(unsafe_code)]
             #[unsafe(export_name = "_1as_0lib_1header_0root_bmodule_bloader")]
             static HEADER: $crate::private::abi_stable::library::LibHeader = unsafe {
                 $crate::private::abi_stable::library::LibHeader::from_constructor::<
@@ -241,15 +271,60 @@ macro_rules! export_plugin {
         $crate::private::sink_entry::<$plugin>($crate::export_plugin!(@info $name))
     };
     (@entry async_sink, $name:expr, $plugin:ty) => {
-        $crate::private::async_sink_entry::<$plugin>($crate::export_plugin!(@info $name))
+        $crate::__async_sink_entry!($crate::export_plugin!(@info $name), $plugin)
+    };
+    (@entry $kind:ident, $name:expr, $plugin:ty) => {
+        compile_error!(concat!(
+            "`",
+            stringify!($kind),
+            "` is no kind of plugin: use `transform`, `sink` or `async_sink`, as in `export_plugin!(transform: MyTransform)`",
+        ))
     };
     (@info $name:expr) => {
         $crate::private::PluginInfo { name: $name, description: env!("CARGO_PKG_DESCRIPTION") }
+    };
+    ($($anything_else:tt)*) => {
+        compile_error!(
+            "export_plugin! takes one plugin, `export_plugin!(transform: MyTransform)`, or several with names, \
+             `export_plugin! { transform \"first\": First, sink \"second\": Second }`; the kinds are `transform`, `sink` and \
+             `async_sink`"
+        );
+    };
+}
+
+#[cfg(feature = "async")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __async_sink_entry {
+    ($info:expr, $plugin:ty) => {
+        $crate::private::async_sink_entry::<$plugin>($info)
+    };
+}
+
+#[cfg(not(feature = "async"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __async_sink_entry {
+    ($info:expr, $plugin:ty) => {
+        compile_error!(
+            "`async_sink` needs the feature `async`: tidegate-plugin = { version = \"1\", features = [\"async\"] }"
+        )
     };
 }
 
 #[cfg(test)]
 mod tests {
+    use super::mentions_cdylib;
+
+    #[test]
+    fn a_manifest_without_cdylib_is_recognised() {
+        assert!(mentions_cdylib("[lib]\ncrate-type = [\"cdylib\"]"));
+        assert!(mentions_cdylib("lib.crate-type = ['rlib','cdylib']"));
+        assert!(!mentions_cdylib("[package]\nname = \"no-cdylib\""));
+        assert!(!mentions_cdylib("[lib]\ncrate-type = [\"dylib\", \"cdyli\"]\ncd"));
+        assert!(!mentions_cdylib(""));
+    }
+
     #[test]
     fn the_exported_symbol_has_the_name_that_abi_stable_expects() {
         let name = tidegate_abi::abi_stable::library::ROOT_MODULE_LOADER_NAME;

@@ -46,6 +46,8 @@
 //! - [`same_value`], [`write_event_line`], [`write_record_line`]: helpers.
 //! - `testing` (feature `testing`): runs a transform or a sink on hand-written records in unit tests.
 //!
+//! `cargo doc --package tidegate-plugin --all-features --no-deps --open` builds this documentation with all features.
+//!
 //! # Panics
 //!
 //! The SDK catches panics inside the plugin. The host gets an error with message and location, drops the instance, and
@@ -54,6 +56,8 @@
 //! running out of memory.
 
 #![warn(missing_docs)]
+// On docs.rs, items say which feature they need.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(not(panic = "unwind"))]
 compile_error!("the SDK must be able to catch panics: build plugins with panic = \"unwind\"");
@@ -75,10 +79,12 @@ mod secret;
 mod sink;
 mod size;
 #[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
 mod transform;
 
 #[cfg(feature = "async")]
+#[cfg_attr(docsrs, doc(cfg(feature = "async")))]
 pub use async_sink::{AsyncSink, Blocking};
 pub use config::PluginConfig;
 pub use context::Context;
@@ -120,5 +126,5 @@ pub mod private {
 
     #[cfg(feature = "async")]
     pub use crate::export::async_sink_entry;
-    pub use crate::export::{PluginInfo, PluginList, init, sink_entry, transform_entry};
+    pub use crate::export::{PluginInfo, PluginList, init, mentions_cdylib, sink_entry, transform_entry};
 }

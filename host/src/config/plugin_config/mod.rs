@@ -6,6 +6,8 @@ mod options;
 mod schema;
 mod violations;
 
+use std::path::PathBuf;
+
 use serde_json::{Map, Number, Value};
 
 use super::document::{Node, Table, TomlValue};
@@ -54,6 +56,11 @@ pub trait PluginCatalog {
 
     /// The names of all plugins.
     fn names(&self) -> Vec<String>;
+
+    /// The folders that were searched for them.
+    fn folders(&self) -> &[PathBuf] {
+        &[]
+    }
 }
 
 /// Finds the plugin that a section names, and reports it if there is none or it is of the wrong kind.
@@ -66,8 +73,12 @@ pub(super) fn find(
     let Some(summary) = catalog.find(plugin) else {
         let names = names(catalog, kind);
         let near = suggest::nearest(plugin, names.iter().map(String::as_str));
-        let near = near.map(|name| format!("did you mean {name:?}? ")).unwrap_or_default();
-        section.error("plugin", format!("unknown plugin {plugin:?}"), Some(near + &list(catalog, kind)));
+        let list = list(catalog, kind);
+        let help = match near {
+            Some(near) => format!("did you mean {near:?}? {list}"),
+            None => format!("{list}{}", searched(catalog)),
+        };
+        section.error("plugin", format!("unknown plugin {plugin:?}"), Some(help));
         return None;
     };
     if summary.kind != kind {
@@ -82,9 +93,15 @@ pub(super) fn find(
 pub(super) fn list(catalog: &dyn PluginCatalog, kind: PluginKind) -> String {
     let names = names(catalog, kind);
     if names.is_empty() {
-        return format!("no {} plugin was found in the plugin folders", kind.name());
+        return format!("no {} plugin was found", kind.name());
     }
     format!("{} plugins found: {}", kind.name(), names.join(", "))
+}
+
+/// Where plugins were looked for, as the end of a sentence.
+fn searched(catalog: &dyn PluginCatalog) -> String {
+    let folders: Vec<String> = catalog.folders().iter().map(|folder| folder.display().to_string()).collect();
+    if folders.is_empty() { String::new() } else { format!("; searched in: {}", folders.join(", ")) }
 }
 
 fn names(catalog: &dyn PluginCatalog, kind: PluginKind) -> Vec<String> {

@@ -169,3 +169,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_connector_that_is_off_may_use_a_plugin_that_is_not_installed() {
+    let text = "source.topics = \"t\"\nsink.plugin = \"not-here\"\n";
+    let folder = Folder::new().connector("off", &format!("enabled = false\n{text}")).connector("on", text);
+    let loaded = folder.load();
+    let unchecked: Vec<_> =
+        loaded.unchecked.iter().map(|(file, plugin)| (file.file_name().unwrap(), plugin.as_str())).collect();
+    assert_eq!(unchecked, [("off.toml".as_ref(), "not-here")]);
+    assert_eq!(loaded.rejected.len(), 1);
+    assert_eq!(folder.findings().len(), 1);
+}

@@ -106,7 +106,7 @@ impl Recogniser {
             let is_flattened = !envelope.has_source_block() && self.marks(fields, record)?.is_some();
             if !is_flattened {
                 if origin == Origin::Kafka {
-                    self.topics.see_envelope(record.source_topic(), record.partition());
+                    self.topics.see_envelope(record.source_topic(), record.source_partition());
                 }
                 return self.event(envelope, decoded, work);
             }

@@ -85,7 +85,7 @@ impl Orders {
         // Rows of incremental snapshots were read just now, whatever place in the log some connectors give them.
         let own = parts.position.filter(|words| *words != [0; 4] && parts.snapshot != "incremental");
         let Some(words) = own else {
-            let order = self.partition(record.source_topic(), record.partition(), record.offset());
+            let order = self.partition(record.source_topic(), record.source_partition(), record.offset());
             let is_named = parts.source.get("name").is_some();
             let (generation, words) = order.inherited(source, is_named);
             parts.log_generation = generation;
@@ -94,7 +94,7 @@ impl Orders {
             return;
         };
         let event = self.hasher.event(parts, words, record);
-        let order = self.partition(record.source_topic(), record.partition(), record.offset());
+        let order = self.partition(record.source_topic(), record.source_partition(), record.offset());
         let Placed { generation, resent, warning } = order.place(source, &event);
         parts.log_generation = generation;
         // Where there is a key, rows tell better than an assumption.
@@ -148,7 +148,7 @@ pub(super) fn in_new_topic(state: Option<&[u8]>) -> HostState {
 
 #[cold]
 fn note(warning: Option<OrderWarning>, parts: &ChangeParts<'_>, record: Record<'_>, notices: &mut Notices) {
-    let (topic, partition, offset) = (record.source_topic(), record.partition(), record.offset());
+    let (topic, partition, offset) = (record.source_topic(), record.source_partition(), record.offset());
     // The topic alone, which allocates nothing.
     let place = || format!("{topic}-{partition}");
     match warning {

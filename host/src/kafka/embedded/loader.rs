@@ -23,8 +23,9 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Loads files of captured records into an [`EmbeddedBroker`].
 ///
-/// A file has one JSON object per line: `topic`, optionally `headers` (an object of texts or nulls), `key` and
-/// `value` (text or null), or `key_base64` and `value_base64` for bytes. Other fields are ignored. Records of
+/// A file has one JSON object per line: `topic`, optionally `headers` (an object of texts or nulls, or a list of
+/// `{"name","value"}`, for a name may occur several times), `key` and `value` (text or null), or `key_base64` and
+/// `value_base64` for bytes. Other fields are ignored. Records of
 /// one key go to one partition, in the order of the file, and so do the records without a key.
 #[derive(Debug)]
 pub struct Loader<'a> {
@@ -129,17 +130,42 @@ fn hint(error: &KafkaError) -> &'static str {
 #[derive(Deserialize)]
 struct Line {
     topic: String,
-    #[serde(default)]
-    headers: Option<BTreeMap<String, Option<String>>>,
+    headers: Option<HeadersField>,
     key: Option<String>,
     value: Option<String>,
     key_base64: Option<String>,
     value_base64: Option<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "headers must be an object of texts or nulls, or a list of {\"name\":..,\"value\":..} with texts or nulls"
+)]
+enum HeadersField {
+    Object(BTreeMap<String, Option<String>>),
+    List(Vec<HeaderField>),
+}
+
+#[derive(Deserialize)]
+struct HeaderField {
+    #[serde(alias = "key")]
+    name: String,
+    value: Option<String>,
+}
+
+impl HeadersField {
+    fn into_pairs(self) -> Vec<(String, Option<String>)> {
+        match self {
+            Self::Object(headers) => headers.into_iter().collect(),
+            Self::List(headers) => headers.into_iter().map(|header| (header.name, header.value)).collect(),
+        }
+    }
+}
+
 struct Record {
     topic: String,
-    headers: BTreeMap<String, Option<String>>,
+    headers: Vec<(String, Option<String>)>,
     key: Option<Vec<u8>>,
     value: Option<Vec<u8>>,
 }
@@ -152,7 +178,7 @@ impl Record {
         }
         Ok(Self {
             topic: line.topic,
-            headers: line.headers.unwrap_or_default(),
+            headers: line.headers.map(HeadersField::into_pairs).unwrap_or_default(),
             key: payload("key", line.key, line.key_base64)?,
             value: payload("value", line.value, line.value_base64)?,
         })

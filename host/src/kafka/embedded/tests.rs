@@ -170,6 +170,10 @@ fn a_bad_line_is_named() {
         (r#"{"topic":"t","key":"k","key_base64":"aw=="}"#, "both key and key_base64"),
         (r#"{"topic":"t","value_base64":"%"}"#, "value_base64 is not base64"),
         (r#"{"topic":"t","value":{"a":1}}"#, "expected a string"),
+        (
+            r#"{"topic":"t","headers":["a","1"]}"#,
+            "headers must be an object of texts or nulls, or a list of {\"name\"",
+        ),
     ] {
         let mut file = tempfile::Builder::new().suffix(".jsonl").tempfile().unwrap();
         writeln!(file, "{{\"topic\":\"t\",\"value\":\"x\"}}\n\n{line}").unwrap();
@@ -191,4 +195,17 @@ fn bytes_nulls_and_header_nulls_arrive_as_they_are() {
     let headers = messages[0].headers().unwrap();
     let pairs: Vec<_> = headers.iter().map(|header| (header.key, header.value)).collect();
     assert_eq!(pairs, [("a", Some(&b"1"[..])), ("b", None)]);
+}
+
+#[test]
+fn headers_in_a_list_keep_their_order_and_names_that_occur_twice() {
+    let broker = EmbeddedBroker::start(&Options::default()).unwrap();
+    let mut file = tempfile::Builder::new().suffix(".jsonl").tempfile().unwrap();
+    let headers = r#"[{"name":"b","value":"1"},{"key":"a","value":null},{"name":"b","value":"2"}]"#;
+    writeln!(file, r#"{{"topic":"t","headers":{headers},"value":"x"}}"#).unwrap();
+    Loader::new(&broker).partitions(1).load(file.path()).unwrap();
+    let messages = read_all(broker.bootstrap_servers(), "t");
+    let headers = messages[0].headers().unwrap();
+    let pairs: Vec<_> = headers.iter().map(|header| (header.key, header.value)).collect();
+    assert_eq!(pairs, [("b", Some(&b"1"[..])), ("a", None), ("b", Some(b"2"))]);
 }

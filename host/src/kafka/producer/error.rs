@@ -97,7 +97,7 @@ fn fix(code: RDKafkaErrorCode) -> &'static str {
         Code::ClusterAuthorizationFailed => "grant the user IDEMPOTENT_WRITE on the cluster",
         Code::MessageSizeTooLarge | Code::InvalidMessageSize => "raise max.message.bytes of the topic",
         Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownPartition => {
-            "create the topic; it was there before"
+            "create the topic: it does not exist, or has fewer partitions"
         }
         Code::InvalidRecord => {
             "a topic with cleanup.policy=compact takes no records without a key: set it to delete"

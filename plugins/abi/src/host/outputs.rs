@@ -168,5 +168,8 @@ pub(super) fn merge(base: &RecordView, output: &OutRecord) -> RecordView {
     if set(out_flags::TIMESTAMP) {
         record.timestamp_ms = output.timestamp_ms;
     }
+    if set(out_flags::PARTITION) {
+        record.partition = output.partition();
+    }
     record
 }

@@ -54,6 +54,7 @@ pub mod out_flags {
     pub const HEADERS: u32 = 8;
     pub const CHANGE: u32 = 16;
     pub const TIMESTAMP: u32 = 32;
+    pub const PARTITION: u32 = 64;
     /// The record is rejected; `topic` holds the reason.
     pub const REJECT: u32 = 1 << 31;
 }
@@ -78,9 +79,9 @@ pub struct OutRecord {
     pub header_count: usize,
     /// New change event, a pointer to a `ChangeView`. If there is a new value without one, the host parses the value again.
     pub change: *const u8,
-    /// New timestamp, milliseconds since the epoch.
+    /// New timestamp, milliseconds since the epoch; `NO_TIMESTAMP` removes it.
     pub timestamp_ms: i64,
-    /// Zero.
+    /// First word: the new partition, see [`OutRecord::set_partition`]. The others are zero.
     pub reserved: [usize; 4],
 }
 
@@ -99,6 +100,18 @@ impl OutRecord {
             timestamp_ms: super::NO_TIMESTAMP,
             reserved: [0; 4],
         }
+    }
+
+    /// Stores a new partition.
+    pub fn set_partition(&mut self, partition: i32) {
+        self.reserved[0] = partition.cast_unsigned() as usize;
+        self.flags |= out_flags::PARTITION;
+    }
+
+    /// The new partition, if [`out_flags::PARTITION`] is set.
+    #[must_use]
+    pub const fn partition(&self) -> i32 {
+        (self.reserved[0] as u32).cast_signed()
     }
 
     /// Stores new headers.

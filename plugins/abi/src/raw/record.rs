@@ -49,6 +49,10 @@ pub struct RecordView {
     pub change: *const ChangeView,
     /// Kafka topic that the record was read from, even if a transform has changed `topic`; UTF-8.
     pub source_topic: Bytes,
+    /// Kafka partition that the record was read from, even if a transform has changed `partition`.
+    pub source_partition: i32,
+    /// Reserved, zero.
+    pub reserved: u32,
 }
 
 /// One header. Frozen.

@@ -11,7 +11,10 @@ pub use decimal::Decimal;
 pub use json::write_json_string;
 pub use temporal::{Date, Interval, Time, Timestamp};
 
-use crate::raw::{Bytes, FieldNode, Kind, Node, node_flags};
+use crate::{
+    arena::Arena,
+    raw::{Bytes, FieldNode, Kind, Node, node_flags},
+};
 
 /// A typed value, borrowed from a batch for `'b`. Copying it copies 24 bytes, never the tree.
 #[repr(transparent)]
@@ -514,6 +517,35 @@ impl<'b> Struct<'b> {
     #[inline]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&'b str, Value<'b>)> + use<'b> {
         self.0.iter().map(|field| (field.name(), field.value()))
+    }
+
+    /// The same struct with the field `name` set to `value`, in its place or at the end.
+    #[must_use]
+    pub fn with_field(&self, arena: Arena<'b>, name: &str, value: Value<'b>) -> Self {
+        if self.get(name).is_some() {
+            return self.map_field(arena, name, |_| value);
+        }
+        let new = Field::new(arena.str(name), value);
+        let fields = (0..self.len() + 1).map(|index| self.0.get(index).copied().unwrap_or(new));
+        Self(arena.collect(fields))
+    }
+
+    /// The same struct with the value of the field `name` replaced; without such a field, the same struct.
+    #[must_use]
+    pub fn map_field(&self, arena: Arena<'b>, name: &str, map: impl Fn(Value<'b>) -> Value<'b>) -> Self {
+        if self.get(name).is_none() {
+            return *self;
+        }
+        Self(arena.collect(self.0.iter().map(|field| match field.name() == name {
+            true => Field::new(field.name(), map(field.value())),
+            false => *field,
+        })))
+    }
+
+    /// The same struct without the field `name`.
+    #[must_use]
+    pub fn without_field(&self, arena: Arena<'b>, name: &str) -> Self {
+        Self(arena.filter(self.0, |field| field.name() != name))
     }
 
     /// The same struct as a value.

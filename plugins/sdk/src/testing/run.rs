@@ -84,6 +84,10 @@ pub struct Output {
     pub input: u32,
     /// Topic.
     pub topic: String,
+    /// Partition.
+    pub partition: i32,
+    /// Timestamp in milliseconds since the epoch.
+    pub timestamp_ms: Option<i64>,
     /// Key.
     pub key: Json,
     /// Value.
@@ -107,6 +111,8 @@ impl Output {
         Self {
             input: record.input(),
             topic: record.topic().to_owned(),
+            partition: record.partition(),
+            timestamp_ms: record.timestamp_ms(),
             key: to_json(record.key()),
             value: to_json(record.value()),
             headers: headers

@@ -233,7 +233,7 @@ impl Offsets {
     /// Whether a warehouse already contains a record.
     pub(crate) fn holds(&self, warehouse: usize, record: Record<'_>) -> bool {
         let row = self
-            .stored(record.source_topic(), record.partition())
+            .stored(record.source_topic(), record.source_partition())
             .and_then(|stored| stored.rows.get(warehouse));
         row.and_then(|row| row.next_offset).is_some_and(|next| record.offset() < next)
     }

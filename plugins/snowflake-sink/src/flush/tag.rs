@@ -7,7 +7,7 @@ pub(super) fn batch_tag(batch: &Batch<'_>) -> String {
     let mut text = String::new();
     for position in batch.positions() {
         let first = batch.iter().find(|record| {
-            record.partition() == position.partition && record.source_topic() == position.topic
+            record.source_partition() == position.partition && record.source_topic() == position.topic
         });
         let from = first.map_or(position.next_offset, |record| record.offset());
         if !text.is_empty() {

@@ -316,7 +316,8 @@ impl<'b> BatchContext<'_, 'b> {
     fn delete_before(&self, event: &Event<'b>) -> Option<Event<'b>> {
         let record = event.record;
         let is_before = |other: &Record<'b>| {
-            other.partition() == record.partition() && other.source_topic() == record.source_topic()
+            other.source_partition() == record.source_partition()
+                && other.source_topic() == record.source_topic()
         };
         let earlier = (0..record.index()).rev().filter_map(|index| self.batch.get(index as usize));
         let before = earlier.filter(is_before).find(|record| !record.is_tombstone())?;

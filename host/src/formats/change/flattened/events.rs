@@ -55,7 +55,7 @@ impl Recogniser {
             let announces_deletes = flattened.announces_deletes;
             let [database, schema, table] = names;
             let shown = RowFlags { announces_deletes, has_documents, database, schema, table };
-            let passed_over = self.topics.see_row(record.source_topic(), record.partition(), shown);
+            let passed_over = self.topics.see_row(record.source_topic(), record.source_partition(), shown);
             if passed_over > 0 {
                 note_passed_over(work.notices, record, passed_over);
             }
@@ -143,7 +143,7 @@ impl Recogniser {
         record: Record<'b>,
         work: &mut RowContext<'b, '_>,
     ) -> Result<(), EventError> {
-        let (topic, partition) = (record.source_topic(), record.partition());
+        let (topic, partition) = (record.source_topic(), record.source_partition());
         let known = self.topics.get(topic, partition);
         let is_json = record.value_bytes().is_some();
         if !is_json && known.is_some_and(|known| known.announces_deletes) {
@@ -235,7 +235,7 @@ fn source_with_names<'b>(
 
 #[cold]
 fn note_passed_over(notices: &mut Notices, record: Record<'_>, count: u64) {
-    let place = format!("{}[{}]", record.source_topic(), record.partition());
+    let place = format!("{}[{}]", record.source_topic(), record.source_partition());
     notices.note(Cause("tombstone_before_rows"), &place, || {
         format!(
             "{count} tombstones of {place} came before its first row, and were passed over, since nothing showed that the              topic has flattened rows, whose tombstones are deletes: where the target table held such rows, delete them \

@@ -223,6 +223,8 @@ impl Batch {
             value_schema: std::ptr::null(),
             change: std::ptr::null(),
             source_topic: Bytes::new(partition.topic.as_bytes()),
+            source_partition: partition.partition,
+            reserved: 0,
         });
         self.inputs.push(input);
     }

@@ -1,0 +1,5 @@
+use tidegate_plugin::prelude::*;
+
+export_plugin!(MyTransform);
+
+fn main() {}
