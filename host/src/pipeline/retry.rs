@@ -142,7 +142,7 @@ impl Retrier {
 
     fn report_success(&self, stage: &Stage, attempts: u32) {
         if attempts > 0 {
-            tracing::info!(stage = %stage, attempts, "the call succeeded after retries");
+            tracing::info!(stage = %stage, attempts, "works again");
         }
         self.report(None);
     }

@@ -133,7 +133,7 @@ fn a_limit_prints_the_last_records_of_a_batch_and_counts_the_others() {
     let text = printed(json!({"style": "compact", "limit": 2}), &records);
     assert_eq!(
         text,
-        "... 3 earlier records of this batch not printed (limit = 2)\nt[0]@3 3 {\"id\":3}\nt[0]@4 4 {\"id\":4}\n"
+        "... 3 earlier records of this batch not printed (limit = 2)\nt-0@3 3 {\"id\":3}\nt-0@4 4 {\"id\":4}\n"
     );
     let text = printed(json!({"style": "compact", "limit": 4}), &records);
     assert!(text.starts_with("... 1 earlier record of this batch not printed (limit = 4)\n"), "{text}");

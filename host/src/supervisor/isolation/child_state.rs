@@ -141,7 +141,7 @@ impl ChildState {
 
     /// Whether the child has not stopped in time.
     pub(super) fn check(&self, now: Instant) -> Next {
-        if !self.deadline.is_some_and(|deadline| now >= deadline) {
+        if self.deadline.is_none_or(|deadline| now < deadline) {
             return ControlFlow::Continue(());
         }
         let late = || "it did not stop in time".to_owned();

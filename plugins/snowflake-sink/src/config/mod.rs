@@ -241,7 +241,7 @@ impl Config {
     }
 
     fn invalid_table_names(&self) -> impl Iterator<Item = Error> {
-        let invalid = |name: &String| checked(name.clone()).err().map(|error| Error::invalid_config(error));
+        let invalid = |name: &String| checked(name.clone()).err().map(Error::invalid_config);
         let offsets = self.offsets_table.as_ref().and_then(invalid).map(|error| error.at("offsets_table"));
         let tables = self.tables.iter().filter_map(move |(table, options)| {
             let error = options.name.as_ref().and_then(invalid)?;
