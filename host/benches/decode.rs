@@ -1,17 +1,22 @@
-//! How long decoding a captured change event takes, beside `serde_json::Value` in the same run.
+//! How long decoding a captured change event takes, beside `serde_json::Value` and Apache's Avro library in the same run.
 //!
 //! `cargo bench --bench decode`. Prints nanoseconds per event: the median over rounds, which take turns so that a noisy
 //! machine disturbs all alike.
 
+#[path = "../../tests/support/registry_stub.rs"]
+mod registry_stub;
 mod support;
 
 use std::{
+    collections::HashMap,
     hint::black_box,
     time::{Duration, Instant},
 };
 
-use support::{Event, fill, load, median, per_event};
-use tidegate::formats::{DecoderOptions, Format, RecordDecoder};
+use apache_avro::{Schema, reader::datum::GenericDatumReader};
+use registry_stub::RegistryStub;
+use support::{Event, fill, load, median, per_event, unzip};
+use tidegate::formats::{DecoderOptions, Format, RecordDecoder, registry::RegistrySettings};
 use tidegate_abi::{
     Arena, Record,
     host::{Batch, Decode, Decoded, Rejection},
@@ -38,9 +43,30 @@ impl Task {
         Self { batch: Batch::new(), decoder: RecordDecoder::new(options), events, with_keys }
     }
 
+    /// Avro, with the schemas of the capture in a registry.
+    fn avro(set: &str, with_keys: bool) -> Self {
+        let stub = RegistryStub::start();
+        stub.add_capture(&schemas(set));
+        let registry = RegistrySettings { urls: vec![stub.url()], ..RegistrySettings::default() };
+        let options = DecoderOptions {
+            key: Format::Avro,
+            value: Format::Avro,
+            registry: Some(registry),
+            ..DecoderOptions::default()
+        };
+        let events = load(set, "avro.jsonl.gz");
+        let mut task = Self { batch: Batch::new(), decoder: RecordDecoder::new(options), events, with_keys };
+        fill(&mut task.batch, &task.events, true);
+        task.decoder.prepare(task.batch.records()).expect("every schema");
+        task
+    }
+
     /// Nanoseconds per event of one pass through batches as the host makes them, the copying not counted.
     fn pass(&mut self) -> f64 {
-        self.pass_with(|batch, decoder| batch.decode(decoder))
+        self.pass_with(|batch, decoder| {
+            decoder.prepare(batch.records()).expect("every schema");
+            batch.decode(decoder);
+        })
     }
 
     fn pass_with(&mut self, mut decode: impl FnMut(&mut Batch, &mut RecordDecoder)) -> f64 {
@@ -50,6 +76,7 @@ impl Task {
             let started = Instant::now();
             decode(&mut self.batch, &mut self.decoder);
             elapsed += started.elapsed();
+            assert_eq!(self.batch.rejected(), []);
         }
         per_event(elapsed, self.events.len())
     }
@@ -70,27 +97,65 @@ impl Decode for Nothing {
     }
 }
 
+fn schemas(set: &str) -> serde_json::Value {
+    serde_json::from_str(&unzip(set, "schemas.json.gz")).expect("a list of schemas")
+}
+
+/// Readers of Apache's library, by schema id.
+fn readers(set: &str) -> HashMap<u32, GenericDatumReader<'static>> {
+    let entries = schemas(set);
+    let reader = |entry: &serde_json::Value| {
+        let schema = Schema::parse_str(entry["schema"].as_str()?).expect("a schema");
+        let reader = GenericDatumReader::builder(Box::leak(Box::new(schema))).build().expect("a reader");
+        Some((u32::try_from(entry["id"].as_u64()?).ok()?, reader))
+    };
+    entries.as_array().into_iter().flatten().filter_map(reader).collect()
+}
+
+/// Nanoseconds per event of Apache's library, from bytes to its value.
+fn apache_pass(readers: &HashMap<u32, GenericDatumReader<'static>>, events: &[Event]) -> f64 {
+    let started = Instant::now();
+    for (_, _, value) in events {
+        let (head, mut data) = value.split_first_chunk::<5>().expect("a schema id");
+        let id = u32::from_be_bytes([head[1], head[2], head[3], head[4]]);
+        black_box(readers[&id].read_value(&mut data).expect("a value"));
+    }
+    per_event(started.elapsed(), events.len())
+}
+
 fn main() {
     let mut plain = Task::new("shop-string", "json.jsonl.gz", Format::Json, false);
     let mut keys = Task::new("shop-string", "json.jsonl.gz", Format::Json, true);
     let mut schema = Task::new("shop-string", "json-schema.jsonl.gz", Format::Json, false);
     let mut precise = Task::new("shop-precise", "json-schema.jsonl.gz", Format::Json, false);
     let mut table = Task::new("shop-string", "json.jsonl.gz", Format::Bytes, false);
-    let bytes = plain.events.iter().map(|(_, _, value)| value.len()).sum::<usize>() / plain.events.len();
-    println!("{} events of {bytes} bytes on average; median of {ROUNDS} rounds", plain.events.len());
-    let mut times = vec![Vec::new(); 7];
+    let mut avro = Task::avro("shop-precise", false);
+    let mut avro_keys = Task::avro("shop-precise", true);
+    let apache = readers("shop-precise");
+    let bytes =
+        |events: &[Event]| events.iter().map(|(_, _, value)| value.len()).sum::<usize>() / events.len();
+    println!(
+        "{} events of {} bytes as JSON and {} as Avro on average; median of {ROUNDS} rounds",
+        plain.events.len(),
+        bytes(&plain.events),
+        bytes(&avro.events)
+    );
+    let mut times = vec![Vec::new(); 10];
     for _ in 0..ROUNDS {
         let started = Instant::now();
         for (_, _, value) in &plain.events {
-            black_box(serde_json::from_slice::<serde_json::Value>(value.as_bytes()).expect("a document"));
+            black_box(serde_json::from_slice::<serde_json::Value>(value).expect("a document"));
         }
         times[0].push(per_event(started.elapsed(), plain.events.len()));
         times[1].push(plain.pass());
         times[2].push(keys.pass());
         times[3].push(schema.pass());
         times[4].push(precise.pass());
-        times[5].push(table.pass());
-        times[6].push(table.pass_with(|batch, _| batch.decode(&mut Nothing)));
+        times[5].push(apache_pass(&apache, &avro.events));
+        times[6].push(avro.pass());
+        times[7].push(avro_keys.pass());
+        times[8].push(table.pass());
+        times[9].push(table.pass_with(|batch, _| batch.decode(&mut Nothing)));
     }
     let medians: Vec<f64> = times.into_iter().map(median).collect();
     let names = [
@@ -99,10 +164,14 @@ fn main() {
         "json: key, value, change event",
         "json with schema: value, change event",
         "json with schema, decimals as bytes",
+        "apache-avro GenericDatumReader, value alone",
+        "avro: value, change event",
+        "avro: key, value, change event",
         "bytes: copies nothing",
         "record table alone",
     ];
     for (name, time) in names.iter().zip(&medians) {
-        println!("{name:40} {time:8.0} ns   {:.2}", time / medians[0]);
+        println!("{name:45} {time:8.0} ns   {:.2}", time / medians[0]);
     }
+    println!("avro beside apache-avro: {:.2}", medians[6] / medians[5]);
 }

@@ -13,11 +13,13 @@ use std::{
 
 use serde_json::json;
 use tidegate::{
-    formats::{DecoderOptions, Format, RecordDecoder},
+    formats::{DecoderOptions, Format, RecordDecoder, registry::RegistrySettings},
     plugins::{OpenParams, Prober, Registry, SinkInstance, TransformInstance},
 };
 use tidegate_abi::host::{Batch, NewRecord};
-use tidegate_tests::{Captured, Home, captured};
+use tidegate_tests::{
+    BinaryCapture, Captured, Home, RegistryStub, captured, captured_avro, captured_schemas,
+};
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
@@ -68,7 +70,7 @@ struct Line {
 }
 
 impl Line {
-    fn open(home: &Home, counts: &str) -> Self {
+    fn open(home: &Home, counts: &str, decoder: DecoderOptions) -> Self {
         let found = Registry::discover(&[home.path("plugins")], &home.path("state"), &Prober::InProcess);
         let registry = found.expect("a state folder").registry;
         let plugin = |name: &str| registry.get(name).expect("a plugin of the fixture");
@@ -78,11 +80,7 @@ impl Line {
         let nothing = json!({});
         Self {
             batch: Batch::new(),
-            decoder: RecordDecoder::new(DecoderOptions {
-                key: Format::Json,
-                value: Format::Json,
-                ..DecoderOptions::default()
-            }),
+            decoder: RecordDecoder::new(decoder),
             transform: TransformInstance::open(plugin("counting-transform"), &opening(&nothing))
                 .expect("opened"),
             sink: SinkInstance::open(plugin("counting-sink"), &opening(&config)).expect("opened"),
@@ -91,20 +89,20 @@ impl Line {
     }
 
     /// Processes a batch, from bytes to the sink; returns the number of allocations of this thread.
-    fn pass(&mut self, events: &[Captured]) -> u64 {
+    fn pass(&mut self, events: &[BinaryCapture]) -> u64 {
         let before = ALLOCATIONS.get();
         self.batch.reset(usize::MAX);
         for (event, offset) in events.iter().zip(0..) {
             let topic = self.topics.name(&event.topic);
             let slot = self.batch.slot(topic, 0, 1);
-            let key = event.key.as_deref().map(str::as_bytes);
-            let value = event.value.as_deref().map(str::as_bytes);
+            let (key, value) = (event.key.as_deref(), event.value.as_deref());
             self.batch.push(
                 slot,
                 NewRecord { offset, timestamp_ms: Some(1), key, value },
                 std::iter::empty(),
             );
         }
+        self.decoder.prepare(self.batch.records()).expect("schemas");
         self.batch.decode(&mut self.decoder);
         self.transform.apply(&mut self.batch, usize::MAX, None, &mut self.decoder).expect("applied");
         let records = self.batch.len();
@@ -127,15 +125,21 @@ impl Topics {
     }
 }
 
-fn assert_nothing_per_record(file: &str) {
+fn json(file: &str) -> Vec<BinaryCapture> {
+    let bytes = |text: Option<String>| text.map(String::into_bytes);
+    let binary =
+        |Captured { topic, key, value }| BinaryCapture { topic, key: bytes(key), value: bytes(value) };
+    captured(file).into_iter().map(binary).collect()
+}
+
+fn assert_nothing_per_record(file: &str, events: &[BinaryCapture], decoder: DecoderOptions) {
     let home = Home::new(&["counting"]);
-    let events = captured(file);
-    let mut line = Line::open(&home, "counts");
+    let mut line = Line::open(&home, "counts", decoder);
     let warm_up = 5;
-    let _warm: Vec<u64> = (0..warm_up).map(|_| line.pass(&events)).collect();
+    let _warm: Vec<u64> = (0..warm_up).map(|_| line.pass(events)).collect();
     let few = &events[..100];
     for round in 0..20 {
-        for (events, size) in [(few, "few"), (&events[..], "all")] {
+        for (events, size) in [(few, "few"), (events, "all")] {
             let allocations = line.pass(events);
             assert!(
                 allocations <= PER_BATCH,
@@ -161,6 +165,16 @@ fn assert_nothing_per_record(file: &str) {
 
 #[test]
 fn nothing_is_allocated_per_record() {
-    assert_nothing_per_record("shop-string/json.jsonl.gz");
-    assert_nothing_per_record("shop-precise/json-schema.jsonl.gz");
+    for file in ["shop-string/json.jsonl.gz", "shop-precise/json-schema.jsonl.gz"] {
+        assert_nothing_per_record(file, &json(file), DecoderOptions::default());
+    }
+    let registry = RegistryStub::start();
+    registry.add_capture(&captured_schemas("shop-precise"));
+    let decoder = DecoderOptions {
+        key: Format::Avro,
+        value: Format::Avro,
+        registry: Some(RegistrySettings { urls: vec![registry.url()], ..RegistrySettings::default() }),
+        ..DecoderOptions::default()
+    };
+    assert_nothing_per_record("shop-precise/avro", &captured_avro("shop-precise"), decoder);
 }

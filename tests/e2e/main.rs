@@ -1,5 +1,6 @@
 //! End-to-end tests: the built host, real plugin libraries, a broker over TCP.
 
+mod avro;
 mod backpressure;
 mod bad_data;
 mod commits;

@@ -6,7 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
+use serde_json::Value as Json;
 
 use crate::root;
 
@@ -35,6 +37,41 @@ pub fn captured_file(name: &str) -> PathBuf {
 pub fn captured(name: &str) -> Vec<Captured> {
     let path = captured_file(name);
     read(&path).lines().map(|line| serde_json::from_str(line).expect("a captured record")).collect()
+}
+
+/// One captured record in Avro.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BinaryCapture {
+    /// Topic.
+    pub topic: String,
+    /// Key.
+    pub key: Option<Vec<u8>>,
+    /// Value; a tombstone has none.
+    pub value: Option<Vec<u8>>,
+}
+
+/// The records of a set in Avro, in order.
+///
+/// # Panics
+/// When they cannot be read.
+#[must_use]
+pub fn captured_avro(set: &str) -> Vec<BinaryCapture> {
+    let line = |line: &str| {
+        let line: Json = serde_json::from_str(line).expect("a line of JSON");
+        let part = |name: &str| line[name].as_str().map(|text| STANDARD.decode(text).expect("base64"));
+        let topic = line["topic"].as_str().expect("a topic").to_owned();
+        BinaryCapture { topic, key: part("key_base64"), value: part("value_base64") }
+    };
+    read(&captured_file(&format!("{set}/avro.jsonl.gz"))).lines().map(line).collect()
+}
+
+/// The schemas of a set in Avro, as its registry had them.
+///
+/// # Panics
+/// When they cannot be read.
+#[must_use]
+pub fn captured_schemas(set: &str) -> Json {
+    serde_json::from_str(&read(&captured_file(&format!("{set}/schemas.json.gz")))).expect("a list of schemas")
 }
 
 fn read(path: &Path) -> String {

@@ -13,19 +13,22 @@ pub mod kafka;
 mod ledger;
 mod process;
 mod recording;
+#[path = "../support/registry_stub.rs"]
+mod registry_stub;
 mod skipped;
 mod snowflake;
 mod stored;
 
 pub use artifacts::{Artifacts, artifacts};
 pub use broker::{Broker, Member};
-pub use capture::{Captured, captured, captured_file};
+pub use capture::{BinaryCapture, Captured, captured, captured_avro, captured_file, captured_schemas};
 pub use comparison::{Comparison, compare, final_table_names};
 pub use external_project::{BuildFailure, ExternalProject, Finding};
 pub use home::Home;
 pub use ledger::{Entry, Ledger, SinkFaults, StoredOffset};
 pub use process::{Finished, Running};
 pub use recording::{Call, Recorded, Recording};
+pub use registry_stub::{Fault, RegistryStub};
 pub use snowflake::{Account, Column, ExclusiveStandIn, Fired, LogEntry, Rows, Schema, Snowflake, StandIn};
 pub use stored::{StoredRecord, stored};
 

@@ -2,22 +2,33 @@
 
 use std::{fs::File, io::Read, path::Path, sync::Arc, time::Duration};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::read::GzDecoder;
 use tidegate_abi::host::{Batch, NewRecord};
 
 /// Topic, key, value.
-pub(crate) type Event = (String, Option<String>, String);
+pub(crate) type Event = (String, Option<Vec<u8>>, Vec<u8>);
 
-/// Change events of a capture: topic, key, value. Without transaction metadata.
-pub(crate) fn load(set: &str, file: &str) -> Vec<Event> {
+/// The text of a compressed file of a capture.
+pub(crate) fn unzip(set: &str, file: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data").join(set).join(file);
     let mut text = String::new();
     let capture = File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     GzDecoder::new(capture).read_to_string(&mut text).expect("a gzip file");
-    let events = text.lines().filter_map(|line| {
+    text
+}
+
+/// Change events of a capture: topic, key, value. Without transaction metadata.
+pub(crate) fn load(set: &str, file: &str) -> Vec<Event> {
+    let events = unzip(set, file);
+    let events = events.lines().filter_map(|line| {
         let line: serde_json::Value = serde_json::from_str(line).expect("a line of JSON");
-        let text = |name: &str| line[name].as_str().map(str::to_owned);
-        Some((text("topic")?, text("key"), text("value")?))
+        let part = |name: &str| {
+            let binary =
+                line[format!("{name}_base64")].as_str().map(|text| STANDARD.decode(text).expect("base64"));
+            binary.or_else(|| line[name].as_str().map(|text| text.as_bytes().to_vec()))
+        };
+        Some((line["topic"].as_str()?.to_owned(), part("key"), part("value")?))
     });
     events.filter(|(topic, ..)| topic != "cdc.transaction").collect()
 }
@@ -31,8 +42,8 @@ pub(crate) fn fill(batch: &mut Batch, events: &[Event], with_keys: bool) {
             topic = Arc::from(&**name);
         }
         let slot = batch.slot(&topic, 0, 1);
-        let key = key.as_ref().filter(|_| with_keys).map(|key| key.as_bytes());
-        let record = NewRecord { offset, timestamp_ms: None, key, value: Some(value.as_bytes()) };
+        let key = key.as_deref().filter(|_| with_keys);
+        let record = NewRecord { offset, timestamp_ms: None, key, value: Some(value) };
         batch.push(slot, record, std::iter::empty());
     }
 }

@@ -8,6 +8,7 @@ use super::document::{Layer, SourceLocation, Table, TomlValue, read_text};
 use super::environment::Environment;
 use super::interpolate::interpolate;
 use super::properties::ClientProperties;
+use super::registry::RegistryLayer;
 use super::report::Report;
 use super::secrets::Secrets;
 use super::section::{Choice, Section, quoted};
@@ -103,6 +104,9 @@ pub struct HostConfig {
     pub log: LogConfig,
     /// `[host] state_dir`. Default: `state`.
     pub state_dir: PathBuf,
+    /// `[schema_registry]`, for connectors that do not have a registry of their own. Environment: `SCHEMA_REGISTRY_URL`,
+    /// `SCHEMA_REGISTRY_USERNAME`, `SCHEMA_REGISTRY_PASSWORD`.
+    pub(super) registry: RegistryLayer,
     /// Every secret of the host's file.
     pub secrets: Secrets,
     /// `[defaults]`, as written: placeholders are filled in only where a connector uses them.
@@ -128,6 +132,7 @@ pub(super) struct Overrides {
     pub(super) group_prefix: Option<String>,
     pub(super) batch_size: Option<usize>,
     pub(super) poll_timeout: Option<Duration>,
+    pub(super) registry: RegistryLayer,
 }
 
 impl HostConfig {
@@ -196,11 +201,7 @@ impl HostConfig {
         environment: &Environment,
         overrides: Overrides,
     ) -> Self {
-        root.not_yet("schema_registry", Some("remove it; formats that need a registry come later"));
         root.not_yet("api", Some("remove it"));
-        if environment.get("SCHEMA_REGISTRY_URL").is_some() {
-            tracing::debug!("SCHEMA_REGISTRY_URL is set; no format uses it yet");
-        }
         let config = Self {
             kafka: read_kafka(root.section("kafka"), &overrides),
             plugin_dirs: read_paths(root.section("plugins"), "dirs", &flags.plugin_dirs).unwrap_or_default(),
@@ -208,6 +209,7 @@ impl HostConfig {
                 .unwrap_or_else(|| vec!["connectors.d".into()]),
             log: read_log(root.section("log"), flags, environment),
             state_dir: read_state_dir(root.section("host"), flags),
+            registry: read_registry(root.section("schema_registry"), &overrides),
             secrets: Secrets::default(),
             defaults: Table::default(),
             origin: Origin::default(),
@@ -259,6 +261,12 @@ fn read_kafka(mut section: Section<'_>, overrides: &Overrides) -> KafkaConfig {
     };
     section.finish();
     kafka
+}
+
+fn read_registry(mut section: Section<'_>, overrides: &Overrides) -> RegistryLayer {
+    let written = RegistryLayer::read(&mut section);
+    section.finish();
+    overrides.registry.clone().or(written)
 }
 
 fn read_paths(mut section: Section<'_>, key: &'static str, flags: &[PathBuf]) -> Option<Vec<PathBuf>> {
@@ -333,6 +341,7 @@ impl Overrides {
             group_prefix: text("CONSUMER_GROUP_ID"),
             batch_size: text("BATCH_SIZE").and_then(|text| read_batch_size(&text, report)),
             poll_timeout: text("POLL_TIMEOUT").and_then(|text| read_poll_timeout(&text, report)),
+            registry: RegistryLayer::of_environment(environment, report),
         }
     }
 }

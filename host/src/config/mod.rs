@@ -16,6 +16,7 @@ mod load;
 mod plugin_config;
 mod properties;
 mod reference;
+mod registry;
 mod report;
 mod secrets;
 mod section;

@@ -1,4 +1,6 @@
-//! The decoder of a task: key and value in their formats, then the change event in them.
+//! Decodes the records of a task: key and value in their formats, then the change event in them.
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tidegate_abi::{
@@ -8,35 +10,45 @@ use tidegate_abi::{
 
 use super::{
     Format, Hints, InvalidUnicode,
+    avro::DecodeLimits,
     change::{ChangeEvents, EventError, Payload, Recogniser, RowContext, RowError, Rows},
     json::{MemoryBudget, Scratch, TooLarge},
     notices::{Notice, Notices},
     order::{Orders, Reading},
     payload::{PayloadDecoder, note_findings},
+    registered::Registered,
+    registry::{Registry, RegistryError, RegistrySettings},
     state,
 };
 
-/// How a task's records are to be read.
+/// Options of a task's decoder.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct DecoderOptions {
     /// Format of keys.
     pub key: Format,
     /// Format of values.
     pub value: Format,
-    /// What becomes of text that is no Unicode.
+    /// What happens to text that is not valid Unicode.
     pub invalid_unicode: InvalidUnicode,
-    /// Types of columns, where the format does not carry them.
+    /// Types of columns, for formats that do not contain them.
     pub hints: Hints,
     /// Which values are change events.
     pub change_events: ChangeEvents,
-    /// What the names of fields begin with that were added to flattened rows. Default: `__`.
+    /// Prefix of the fields that flattening adds to rows. Default: `__`.
     pub flattened_prefix: Option<String>,
-    /// Bytes that the values of one record may take, as told from its text; a record that would take more is refused.
-    /// 0: no limit.
+    /// Bytes that the values of one record may take; a record that would take more is rejected. 0: no limit.
     pub max_value_bytes: usize,
+    /// The schema registry, for formats that need one.
+    pub registry: Option<RegistrySettings>,
+    /// Avro schema that keys are resolved to. Default: that of their writer.
+    pub key_reader_schema: Option<String>,
+    /// Avro schema that values are resolved to. Default: that of their writer.
+    pub value_reader_schema: Option<String>,
+    /// Bounds of binary formats.
+    pub limits: DecodeLimits,
 }
 
-/// Reads the records of one task. Keeps its memory, so that a record allocates nothing in the steady state.
+/// Decodes the records of one task. It keeps its buffers, so nothing is allocated per record in steady state.
 pub struct RecordDecoder {
     key: PayloadDecoder,
     value: PayloadDecoder,
@@ -50,7 +62,7 @@ pub struct RecordDecoder {
     scratch: Scratch<'static>,
 }
 
-/// Which parts of a record say themselves of what types they are.
+/// Which parts of a record have types from a schema.
 #[derive(Clone, Copy)]
 struct Typed {
     key: bool,
@@ -59,16 +71,21 @@ struct Typed {
 }
 
 impl RecordDecoder {
-    /// A decoder that has seen nothing yet.
     #[must_use]
     pub fn new(options: DecoderOptions) -> Self {
         let max_value_bytes = if options.max_value_bytes == 0 { usize::MAX } else { options.max_value_bytes };
         let prefix = options.flattened_prefix.as_deref().unwrap_or("__");
+        let apicurio_id = options.registry.as_ref().map(|settings| settings.apicurio_id).unwrap_or_default();
+        let registry = options.registry.map(|settings| Arc::new(Registry::new(settings)));
+        let registered =
+            |part, reader| Registered::new(part, registry.clone(), apicurio_id, reader, options.limits);
+        let key = registered(Part::Key, options.key_reader_schema);
+        let value = registered(Part::Value, options.value_reader_schema);
         Self {
             invalid_unicode: options.invalid_unicode,
             recogniser: Recogniser::new(options.change_events, prefix, max_value_bytes),
-            key: PayloadDecoder::new(Part::Key, options.key, options.invalid_unicode),
-            value: PayloadDecoder::new(Part::Value, options.value, options.invalid_unicode),
+            key: PayloadDecoder::new(Part::Key, options.key, options.invalid_unicode, key),
+            value: PayloadDecoder::new(Part::Value, options.value, options.invalid_unicode, value),
             has_hints: !options.hints.is_empty(),
             rows: Rows::new(options.hints),
             max_value_bytes,
@@ -78,7 +95,7 @@ impl RecordDecoder {
         }
     }
 
-    /// Prepares for the records of a partition: see [`Reading`]. Called before the first of each batch.
+    /// Prepares for the records of a partition; see [`Reading`]. Must be called before the first record of each batch.
     pub fn open(&mut self, at: &Reading<'_>) {
         let (order, flattened) = at.state.map_or((None, None), |state| {
             let (order, flattened) = state::split(state);
@@ -89,13 +106,29 @@ impl RecordDecoder {
         }
     }
 
-    /// What has to be known of the records of a partition that were decoded so far, to go on behind them as if there had
-    /// been no interruption. Opaque, and of 3,000 bytes at most.
+    /// The state of a partition after the records that were decoded so far. A decoder that is opened with it continues as if
+    /// there had been no interruption. Opaque, and 3,000 bytes at most.
     pub fn state(&mut self, topic: &str, partition: i32) -> HostState {
         state::join(self.orders.state(topic, partition), self.recogniser.topics.get(topic, partition))
     }
 
-    /// Hands out what decoding has changed, passed over or could not tell since the last call.
+    /// Finds the schemas of records that are about to be decoded. Blocks while one is requested from the registry. Without
+    /// this, records are rejected whose schema nobody in the process has requested yet.
+    ///
+    /// # Errors
+    /// When the registry does not answer: the records have to wait.
+    pub fn prepare<'a>(&mut self, records: impl Iterator<Item = Record<'a>>) -> Result<(), RegistryError> {
+        if !self.key.needs_registry() && !self.value.needs_registry() {
+            return Ok(());
+        }
+        for record in records {
+            self.key.prepare(record.key_bytes(), record.headers())?;
+            self.value.prepare(record.value_bytes(), record.headers())?;
+        }
+        Ok(())
+    }
+
+    /// Passes the notices since the last call to `take`.
     pub fn drain_notices(&mut self, take: impl FnMut(Notice)) {
         self.notices.drain(take);
     }
@@ -109,8 +142,9 @@ impl RecordDecoder {
         scratch.invalid_unicode = self.invalid_unicode;
         scratch.budget = self.budget(record).map_err(|error| over_budget(record, &error))?;
         let (topic, notices) = (record.source_topic(), &mut self.notices);
-        let key = self.key.read(record.key_bytes(), topic, arena, scratch, notices)?;
-        let value = self.value.read(record.value_bytes(), topic, arena, scratch, notices)?;
+        let headers = record.headers();
+        let key = self.key.read(record.key_bytes(), headers, topic, arena, scratch, notices)?;
+        let value = self.value.read(record.value_bytes(), headers, topic, arena, scratch, notices)?;
         let mut decoded = Decoded {
             key: key.value,
             value: value.value,
@@ -133,14 +167,14 @@ impl RecordDecoder {
         Ok(decoded)
     }
 
-    /// What the record's values may take beyond what stands in its text.
+    /// Memory that the record's values may take beyond what its JSON text requires.
     fn budget(&self, record: Record<'_>) -> Result<MemoryBudget, TooLarge> {
         let key = self.key.json(record.key_bytes());
         let value = self.value.json(record.value_bytes());
         MemoryBudget::after_payloads([key, value], self.max_value_bytes)
     }
 
-    /// Types what no schema has typed.
+    /// Types rows and keys that came without a schema.
     fn refine<'b>(
         &mut self,
         decoded: &mut Decoded<'b>,
@@ -150,7 +184,7 @@ impl RecordDecoder {
         scratch: &mut Scratch<'b>,
     ) -> Result<(), Rejection> {
         let (key, has_documents) = (decoded.key, typed.has_documents);
-        // What a document holds is typed already, save where a hint says more; its schema says nothing of it.
+        // A document's values have types already, except where a hint overrides them. Its schema does not describe them.
         let refines = if has_documents { self.has_hints } else { !typed.value };
         match &mut decoded.change {
             Some(parts) if refines => {
@@ -171,7 +205,7 @@ impl RecordDecoder {
     }
 }
 
-/// Key and value share the room; the value is the larger one, where there is one.
+/// Key and value share the budget. The error names the value if there is one, because it is usually the larger part.
 #[cold]
 fn over_budget(record: Record<'_>, error: &TooLarge) -> Rejection {
     let part = if record.is_tombstone() { Part::Key } else { Part::Value };
@@ -212,7 +246,7 @@ impl Recognise for RecordDecoder {
         self.scratch = scratch.recycle();
         recognised.map_err(|error| broken(&error))?;
         let Some(parts) = &mut decoded.change else { return Ok(decoded) };
-        // The place in the source's log is that of the event that the record was read with.
+        // A transform cannot change the position in the source's log: it is that of the consumed event.
         let before = record.change();
         parts.log_generation = before.map_or(0, |change| change.log_generation());
         parts.resent = before.is_some_and(|change| change.is_resent());

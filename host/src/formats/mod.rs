@@ -1,9 +1,11 @@
 //! Formats: the bytes of keys and values to typed values in a batch's arena, and the change events in them.
 //!
-//! `json/` is the grammar, `types/` what sources mean by a plain value, `connect/` JSON with its schema, `change/` change
-//! events and rows without a schema; `payload.rs` reads keys and values, `decoder.rs` joins them. Knows nothing of Kafka
-//! clients, plugins or configuration.
+//! `json/` is the grammar, `types/` what sources mean by a plain value, `connect/` JSON with its schema, `registry/` the client
+//! of a schema registry, `avro/` Avro, `change/` change events and rows without a schema; `payload.rs` decodes keys and values,
+//! `registered.rs` those whose schema is in a registry, `decoder.rs` whole records. Knows nothing of Kafka clients, plugins or
+//! configuration.
 
+mod avro;
 mod change;
 mod connect;
 mod decoder;
@@ -12,14 +14,23 @@ mod memory;
 mod notices;
 mod order;
 mod payload;
+mod read;
+mod registered;
+pub mod registry;
+mod schemas;
 mod state;
 mod types;
 
+#[cfg(test)]
+#[path = "../../../tests/support/registry_stub.rs"]
+mod stub;
 #[cfg(test)]
 mod tests;
 
 use serde::{Deserialize, Serialize};
 
+pub use avro::DecodeLimits;
+pub(crate) use avro::check_schema;
 pub use change::{ChangeEvents, ColumnHint, HintError, Hints};
 pub use decoder::{DecoderOptions, RecordDecoder};
 pub use json::{InvalidUnicode, MAX_DEPTH};
@@ -37,6 +48,8 @@ pub enum Format {
     String,
     /// Bytes as they are.
     Bytes,
+    /// Avro with its schema in a registry.
+    Avro,
 }
 
 impl Format {
@@ -47,6 +60,13 @@ impl Format {
             Self::Json => "json",
             Self::String => "string",
             Self::Bytes => "bytes",
+            Self::Avro => "avro",
         }
+    }
+
+    /// Whether its schemas are in a registry.
+    #[must_use]
+    pub const fn needs_registry(self) -> bool {
+        matches!(self, Self::Avro)
     }
 }

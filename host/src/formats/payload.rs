@@ -1,15 +1,18 @@
-//! One side of a record, key or value, in its format; why it cannot be read and what to do about it.
+//! Decodes the key or the value of a record in its format, and explains why a payload cannot be decoded.
 
 use tidegate_abi::{
-    Arena, Value,
+    Arena, Headers, Value,
     host::{Part, Rejection},
 };
 
 use super::{
     Format,
-    connect::{BYTE_ORDER_MARK, Envelopes, Read},
+    connect::{BYTE_ORDER_MARK, Envelopes},
     json::{Fault, FindingKind, Findings, InvalidUnicode, JsonError, Scratch},
     notices::{Cause, Notices},
+    read::Read,
+    registered::{Registered, RegisteredError},
+    registry::RegistryError,
 };
 
 const UNKNOWN_TYPE: Cause = Cause("unknown_semantic_type");
@@ -18,41 +21,69 @@ const MISSING_FIELD: Cause = Cause("missing_field");
 const FURTHER_FIELDS: Cause = Cause("further_fields");
 const INVALID_UNICODE: Cause = Cause("invalid_unicode");
 
-/// Reads the keys or the values of a task.
+/// Decodes the keys or the values of a task.
 pub(super) struct PayloadDecoder {
     part: Part,
     format: Format,
     invalid_unicode: InvalidUnicode,
     envelopes: Envelopes,
+    registered: Registered,
 }
 
-/// Why a payload cannot be read.
 #[derive(Debug, thiserror::Error)]
 enum PayloadError {
     #[error(transparent)]
     Json(#[from] JsonError),
     #[error("is not text: invalid UTF-8 at byte {0}; use the format \"bytes\"")]
     Text(usize),
+    #[error(transparent)]
+    Registered(#[from] RegisteredError),
 }
 
 impl PayloadDecoder {
-    /// A decoder of keys or values, as `part` says.
-    pub(super) const fn new(part: Part, format: Format, invalid_unicode: InvalidUnicode) -> Self {
-        Self { part, format, invalid_unicode, envelopes: Envelopes::new(invalid_unicode) }
+    pub(super) const fn new(
+        part: Part,
+        format: Format,
+        invalid_unicode: InvalidUnicode,
+        registered: Registered,
+    ) -> Self {
+        Self { part, format, invalid_unicode, envelopes: Envelopes::new(invalid_unicode), registered }
     }
 
-    /// The payload, if values will be made of it. The other formats make one, which points to the payload.
+    /// Whether schemas have to be found before anything is decoded.
+    pub(super) const fn needs_registry(&self) -> bool {
+        self.format.needs_registry()
+    }
+
+    /// Finds the schema of a payload.
+    ///
+    /// # Errors
+    /// When the registry does not answer.
+    #[inline]
+    pub(super) fn prepare(
+        &mut self,
+        payload: Option<&[u8]>,
+        headers: Headers<'_>,
+    ) -> Result<(), RegistryError> {
+        match payload {
+            Some(payload) if self.needs_registry() => self.registered.prepare(payload, headers),
+            _ => Ok(()),
+        }
+    }
+
+    /// The payload if it is JSON, whose values take memory beyond the payload.
     pub(super) fn json<'b>(&self, payload: Option<&'b [u8]>) -> &'b [u8] {
         payload.filter(|_| self.format == Format::Json).unwrap_or_default()
     }
 
-    /// Reads a payload of `topic`, and notes what is unusual about it.
+    /// Decodes a payload of `topic`, and notes what is unusual about it.
     ///
     /// # Errors
-    /// Why it cannot be read.
+    /// If it cannot be decoded.
     pub(super) fn read<'b>(
         &mut self,
         payload: Option<&'b [u8]>,
+        headers: Headers<'b>,
         topic: &str,
         arena: Arena<'b>,
         scratch: &mut Scratch<'b>,
@@ -66,6 +97,9 @@ impl PayloadDecoder {
             Format::Bytes => return Ok(Read::plain(Value::bytes(payload))),
             Format::Json => self.envelopes.read(payload, arena, scratch).map_err(PayloadError::Json),
             Format::String => self.text(payload, arena, &mut scratch.findings),
+            Format::Avro => {
+                self.registered.decode(payload, headers, arena, scratch).map_err(PayloadError::Registered)
+            }
         };
         let read = read.map_err(|error| self.unreadable(payload, &error))?;
         if !scratch.findings.is_empty() || !read.unknown.is_empty() {
@@ -97,8 +131,11 @@ impl PayloadDecoder {
         let reason = format!("{side} {error}");
         match error {
             PayloadError::Json(JsonError::Budget(_)) => Rejection::too_large(self.part, reason),
+            PayloadError::Registered(error) if error.is_too_large() => {
+                Rejection::too_large(self.part, reason)
+            }
             PayloadError::Json(error) => Rejection::new(self.part, reason + &advice(side, payload, error)),
-            PayloadError::Text(_) => Rejection::new(self.part, reason),
+            PayloadError::Text(_) | PayloadError::Registered(_) => Rejection::new(self.part, reason),
         }
     }
 }
@@ -107,7 +144,7 @@ fn side(part: Part) -> &'static str {
     if part == Part::Key { "key" } else { "value" }
 }
 
-/// What to do about a payload that is not JSON, where its first bytes show what it is instead.
+/// Suggests an option for a payload that is not JSON, by its first bytes.
 fn advice(side: &str, payload: &[u8], error: &JsonError) -> String {
     let fault = match error {
         JsonError::Syntax { fault, .. } => Some(*fault),
@@ -128,8 +165,8 @@ fn advice(side: &str, payload: &[u8], error: &JsonError) -> String {
         }
         (_, Some(0)) if payload.len() > 5 => {
             format!(
-                "; it begins as what a schema registry's serializer writes (Avro, Protobuf or JSON Schema), which is not \
-                 supported yet; set {side}_format = \"bytes\" to take it as it is"
+                "; it begins as what a schema registry's serializer writes (Avro, Protobuf or JSON Schema): if it is Avro, set \
+                 {side}_format = \"avro\" in [source]; \"bytes\" takes anything as it is"
             )
         }
         (None, _) => {
@@ -143,7 +180,7 @@ fn advice(side: &str, payload: &[u8], error: &JsonError) -> String {
     }
 }
 
-/// Notes what is unusual about the documents that a value of `topic` holds as text.
+/// Notes what is unusual about JSON documents in text fields of a value.
 #[cold]
 pub(super) fn note_findings<'b>(
     topic: &str,
@@ -155,7 +192,6 @@ pub(super) fn note_findings<'b>(
     Notes { side: side(Part::Value), topic, notices }.all(&Read::plain(value), findings, text);
 }
 
-/// Notes about one payload.
 struct Notes<'n> {
     side: &'static str,
     topic: &'n str,
@@ -200,7 +236,7 @@ impl Notes<'_> {
         }
     }
 
-    /// `subject` holds topic, side and, from `start` on, the way to the field.
+    /// `subject` contains topic, side and, from `start` on, the path of the field.
     fn unusual(&mut self, what: FindingKind, subject: &str, start: usize) {
         let (side, topic, field) = (self.side, self.topic, subject.get(start..).unwrap_or_default());
         match what {

@@ -43,6 +43,8 @@ pub(super) enum PollMessage {
     DeadLettered(usize),
     /// Why dead letters cannot be written for now; `None` when they can again.
     DeadLettersBlocked(Option<String>),
+    /// Why schemas cannot be fetched from the schema registry for now; `None` when they can again.
+    RegistryBlocked(Option<String>),
     /// A stage has failed. It drops its plugins next, which may take long.
     StageFailed(TaskError),
     /// A stage's thread has ended.

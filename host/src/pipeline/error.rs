@@ -6,6 +6,7 @@ use tidegate_abi::host::Part;
 
 use crate::{
     dead_letters::DeadLetterStage,
+    formats::registry::RegistryError,
     kafka::{
         consumer::{CommitError, ConsumerError},
         producer::ProduceError,
@@ -70,6 +71,9 @@ pub enum TaskError {
     /// The last commit before the end failed.
     #[error("committing: {0}")]
     Commit(#[from] CommitError),
+    /// The schema registry does not give the schemas of the records.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// A plugin could not be opened.
     #[error("opening {stage}: {source}")]
     Open {

@@ -62,7 +62,7 @@ pub enum TaskState {
     Unassigned,
     /// In the group, not reading.
     Paused,
-    /// A plugin call exceeds `limits.call_timeout`, or Kafka cannot be read; the text is the reason.
+    /// A plugin call exceeds `limits.call_timeout`, or Kafka or the schema registry cannot be read; the text is the reason.
     Stalled(String),
     /// A call into a plugin has failed, and is made again after a pause. Other partitions may be written meanwhile.
     Retrying {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     config::{BatchLimits, ErrorPolicy, OnReject, RetryPolicy},
-    formats::{ChangeEvents, DecoderOptions, Format, Hints, InvalidUnicode},
+    formats::{DecoderOptions, Format},
     kafka::consumer::{ConsumerSettings, OnLostPosition, Protocol, Start, Topics},
     pipeline::{TaskSettings, TransformSettings},
     plugins::Plugin,
@@ -28,15 +28,7 @@ pub(super) fn test_settings(isolates_partitions: bool) -> TaskSettings {
         tasks: 1,
         consumer: consumer(),
         start: Start::Earliest,
-        decoder: DecoderOptions {
-            key: Format::Bytes,
-            value: Format::Bytes,
-            invalid_unicode: InvalidUnicode::Reject,
-            hints: Hints::default(),
-            change_events: ChangeEvents::default(),
-            flattened_prefix: None,
-            max_value_bytes: 0,
-        },
+        decoder: DecoderOptions { key: Format::Bytes, value: Format::Bytes, ..DecoderOptions::default() },
         reads_values: false,
         transforms: vec![transform],
         sink: sink(isolates_partitions),

@@ -244,5 +244,9 @@ fn decoder_options(definition: &ConnectorDefinition, max_value_bytes: usize) -> 
         change_events: source.change_events,
         flattened_prefix: source.flattened_prefix.clone(),
         max_value_bytes,
+        registry: source.registry.clone(),
+        key_reader_schema: source.key_reader_schema.clone(),
+        value_reader_schema: source.value_reader_schema.clone(),
+        limits: source.decode_limits,
     }
 }

@@ -81,7 +81,7 @@ pub enum ConnectorState {
     Starting,
     /// A plugin call has failed, and is made again after a pause.
     Retrying,
-    /// A plugin call takes too long, or Kafka cannot be read.
+    /// A plugin call takes too long, or Kafka or the schema registry cannot be read.
     Stalled,
     /// Failed; waits for its automatic restart.
     Restarting,

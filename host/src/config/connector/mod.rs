@@ -6,6 +6,7 @@ mod dead_letters;
 mod limits;
 mod policy;
 mod predicate;
+mod reader_schema;
 mod source;
 mod stage;
 mod topic_samples;

@@ -4,11 +4,17 @@ use std::collections::BTreeMap;
 
 use super::LoadContext;
 use super::columns;
+use super::reader_schema;
 use super::topic_samples;
 use crate::config::properties::ClientProperties;
+use crate::config::registry;
 use crate::config::section::{Choice, Section};
-use crate::formats::{ChangeEvents, ColumnHint, Format, InvalidUnicode};
+use crate::formats::registry::RegistrySettings;
+use crate::formats::{ChangeEvents, ColumnHint, DecodeLimits, Format, InvalidUnicode};
 use crate::kafka::TopicPattern;
+
+/// More levels than this do not fit the stack of a task's thread.
+const MAX_DEPTH: u64 = 256;
 
 /// The topics that a connector subscribes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +92,14 @@ pub struct SourceDefinition {
     pub group_instance_id: Option<String>,
     /// `on_lost_position`.
     pub on_lost_position: OnLostPosition,
+    /// `[source.schema_registry]`: the registry of the topics' schemas. Default: that of the environment or of the host.
+    pub registry: Option<RegistrySettings>,
+    /// `key_reader_schema`: the Avro schema that keys are resolved to. Default: that of their writer.
+    pub key_reader_schema: Option<String>,
+    /// `value_reader_schema`: the Avro schema that values are resolved to. Default: that of their writer.
+    pub value_reader_schema: Option<String>,
+    /// `max_depth` and `max_items`: bounds of binary formats.
+    pub decode_limits: DecodeLimits,
     /// `[source.columns]`: type hints by `table.column` or `schema.table.column`. Default: none.
     pub columns: BTreeMap<String, ColumnHint>,
     /// `[source.properties]` over `[kafka.properties]` of the host: everything else for librdkafka.
@@ -114,6 +128,14 @@ impl SourceDefinition {
             group_protocol: read_protocol(&mut section),
             group_instance_id: section.name("group_instance_id"),
             on_lost_position: read_on_lost_position(&mut section),
+            registry: registry::read_source(
+                section.section("schema_registry"),
+                &context.host.overrides.registry,
+                &context.host.registry,
+            ),
+            key_reader_schema: reader_schema::read(&mut section, "key_reader_schema"),
+            value_reader_schema: reader_schema::read(&mut section, "value_reader_schema"),
+            decode_limits: read_decode_limits(&mut section),
             columns: columns::read(&section.section("columns")),
             properties: ClientProperties::read(
                 &section.section("properties"),
@@ -122,6 +144,7 @@ impl SourceDefinition {
             subscription: subscription.unwrap_or(Subscription::Topics(vec![])),
         };
         check_protocol(&section, &source);
+        check_formats(&section, &source);
         section.finish();
         Some(source).filter(|source| source.subscription != Subscription::Topics(vec![]))
     }
@@ -158,6 +181,37 @@ fn check_protocol(section: &Section<'_>, source: &SourceDefinition) {
     }
 }
 
+/// What formats need, and what is of no use without them.
+fn check_formats(section: &Section<'_>, source: &SourceDefinition) {
+    let sides = [
+        ("key_format", source.key_format, "key_reader_schema"),
+        ("value_format", source.value_format, "value_reader_schema"),
+    ];
+    for (key, format, reader_schema) in sides {
+        if format.needs_registry() && source.registry.is_none() {
+            let help = "set url in [schema_registry] of the host file or in [source.schema_registry], or SCHEMA_REGISTRY_URL";
+            let message = format!("{:?} needs a schema registry", format.name());
+            section.error(key, message, Some(help.to_owned()));
+        }
+        if format != Format::Avro && section.has(reader_schema) {
+            section.conflict(
+                reader_schema,
+                "a reader's schema is for Avro",
+                &format!("remove it, or set {key}"),
+            );
+        }
+    }
+}
+
+fn read_decode_limits(section: &mut Section<'_>) -> DecodeLimits {
+    let default = DecodeLimits::default();
+    let depth = section.integer("max_depth", 1..=MAX_DEPTH).and_then(|depth| u32::try_from(depth).ok());
+    DecodeLimits {
+        max_depth: depth.unwrap_or(default.max_depth),
+        max_items: section.integer("max_items", 1..=1_000_000_000).unwrap_or(default.max_items),
+    }
+}
+
 fn read_change_events(section: &mut Section<'_>) -> ChangeEvents {
     let choices = vec![
         ("auto", Choice::Is(ChangeEvents::Auto)),
@@ -181,7 +235,7 @@ fn formats() -> Vec<(&'static str, Choice<Format>)> {
         ("json", Choice::Is(Format::Json)),
         ("string", Choice::Is(Format::String)),
         ("bytes", Choice::Is(Format::Bytes)),
-        ("avro", Choice::NotYet),
+        ("avro", Choice::Is(Format::Avro)),
         ("json-schema", Choice::NotYet),
         ("protobuf", Choice::NotYet),
     ]

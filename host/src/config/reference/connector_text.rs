@@ -6,6 +6,7 @@ use super::{Entry, Group};
 pub(super) const GROUPS: &[Group] = &[
     Group { name: "top-level", path: "", entries: TOP_LEVEL },
     Group { name: "source", path: "source", entries: SOURCE },
+    Group { name: "source.schema_registry", path: "source.schema_registry", entries: SCHEMA_REGISTRY },
     Group { name: "batch", path: "batch", entries: BATCH },
     Group { name: "transforms", path: "transforms[]", entries: TRANSFORMS },
     Group { name: "when", path: "transforms[].when", entries: WHEN },
@@ -74,6 +75,22 @@ const SOURCE: &[Entry] = &[
     Entry { key: "key_format", default: "`\"json\"`", about: "format of keys; see [Formats](formats.md)" },
     Entry { key: "value_format", default: "`\"json\"`", about: "format of values" },
     Entry {
+        key: "key_reader_schema",
+        default: "",
+        about: "Avro schema that keys are [resolved to](formats.md#readers-schema): the path of a file, or the schema itself",
+    },
+    Entry { key: "value_reader_schema", default: "", about: "the same for values" },
+    Entry {
+        key: "max_depth",
+        default: "`128`",
+        about: "nested levels of a value in a binary format; a record with more is rejected",
+    },
+    Entry {
+        key: "max_items",
+        default: "`1000000`",
+        about: "nested records and items of lists and maps of a value in a binary format; a record with more is rejected",
+    },
+    Entry {
         key: "change_events",
         default: "`\"auto\"`",
         about: "which values are [change events](formats.md#change-events). `\"auto\"`: Debezium envelopes, and rows with fields that only flattening adds. `\"flattened\"`: every object is a [flattened row](formats.md#flattened-rows), and every tombstone is a delete, unless the rows of the topic have `__deleted`. `\"none\"`: no value is a change event",
@@ -108,7 +125,53 @@ const SOURCE: &[Entry] = &[
         default: "",
         about: "types of columns, by `table.column` or `schema.table.column`; see below",
     },
+    Entry {
+        key: "schema_registry",
+        default: "that of the host",
+        about: "the [schema registry](formats.md#schema-registry) of the topics; see below",
+    },
     Entry { key: "properties", default: "", about: "properties for librdkafka; see below" },
+];
+
+/// Also the keys of the host file's `[schema_registry]`.
+pub(super) const SCHEMA_REGISTRY: &[Entry] = &[
+    Entry {
+        key: "url",
+        default: "",
+        about: "base URL, or several of the same registry, as a list or separated by commas. If one does not answer, the next one is used. For Apicurio: `http://host:8080/apis/ccompat/v7` or `http://host:8080/apis/registry/v2`. Environment: `SCHEMA_REGISTRY_URL`",
+    },
+    Entry {
+        key: "username",
+        default: "",
+        about: "user for basic authentication. Environment: `SCHEMA_REGISTRY_USERNAME`",
+    },
+    Entry {
+        key: "password",
+        default: "",
+        about: "password for basic authentication. Environment: `SCHEMA_REGISTRY_PASSWORD`",
+    },
+    Entry { key: "bearer_token", default: "", about: "bearer token, instead of `username`" },
+    Entry {
+        key: "tls_ca_file",
+        default: "the system's",
+        about: "PEM file with the certificate authorities to trust",
+    },
+    Entry {
+        key: "tls_certificate_file",
+        default: "",
+        about: "PEM file with the client certificate and its chain",
+    },
+    Entry {
+        key: "tls_key_file",
+        default: "the certificate file",
+        about: "PEM file with the private key of the client certificate",
+    },
+    Entry { key: "tls_key_password", default: "", about: "password of the private key" },
+    Entry {
+        key: "apicurio_id",
+        default: "`\"auto\"`",
+        about: "kind of the ids in payloads that Apicurio's serializers wrote (`apicurio.registry.use-id`). `\"auto\"`: ids of 4 bytes are content ids, ids of 8 bytes are global ids",
+    },
 ];
 
 const BATCH: &[Entry] = &[

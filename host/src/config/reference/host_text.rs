@@ -9,6 +9,11 @@ pub(super) const GROUPS: &[Group] = &[
         path: "",
         entries: &[
             Entry { key: "kafka", default: "", about: "the cluster" },
+            Entry {
+                key: "schema_registry",
+                default: "",
+                about: "the schema registry of all connectors that do not set their own",
+            },
             Entry { key: "connectors", default: "", about: "where connector files are" },
             Entry { key: "plugins", default: "", about: "where plugin libraries are" },
             Entry { key: "log", default: "", about: "the log" },
@@ -31,6 +36,11 @@ pub(super) const GROUPS: &[Group] = &[
             },
             Entry { key: "properties", default: "", about: "librdkafka properties for all connectors" },
         ],
+    },
+    Group {
+        name: "host.schema_registry",
+        path: "schema_registry",
+        entries: super::connector_text::SCHEMA_REGISTRY,
     },
     Group {
         name: "host.connectors",

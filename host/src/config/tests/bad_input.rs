@@ -146,8 +146,8 @@ fn group_membership() {
 #[test]
 fn what_is_not_built_yet_is_rejected() {
     with(
-        "source.value_format = \"avro\"",
-        "3:8: source.value_format: \"avro\" is not supported yet: use \"json\", \"string\" or \"bytes\"",
+        "source.value_format = \"protobuf\"",
+        "3:8: source.value_format: \"protobuf\" is not supported yet: use \"json\", \"string\", \"bytes\" or \"avro\"",
     );
     with(
         "plugins.reload = \"restart\"",
@@ -412,16 +412,15 @@ fn the_hosts_file() {
     let host = |content: &str| Folder::new().host(content).read_host().1;
     assert_eq!(
         host(
-            "[kafka]\nbootstrap_server = \"x\"\n[kafka.properties]\n\"group.id\" = \"x\"\n[schema_registry]\n[api]\nport = 1"
+            "[kafka]\nbootstrap_server = \"x\"\n[kafka.properties]\n\"group.id\" = \"x\"\n[schema_registry]\nurls = 1\n[api]\nport = 1"
         ),
         [
             "tidegate.toml:2:1: kafka.bootstrap_server: unknown key \"bootstrap_server\": \
              did you mean \"bootstrap_servers\"?",
             "tidegate.toml:4:1: kafka.properties.\"group.id\": group.id belongs to the host: \
              every connector has its own group: use source.group_id",
-            "tidegate.toml:5:2: schema_registry: not supported yet: remove it; formats that need a registry \
-             come later",
-            "tidegate.toml:6:2: api: not supported yet: remove it",
+            "tidegate.toml:6:1: schema_registry.urls: unknown key \"urls\": did you mean \"url\"?",
+            "tidegate.toml:7:2: api: not supported yet: remove it",
         ]
     );
     assert_eq!(

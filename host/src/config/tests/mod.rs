@@ -5,6 +5,7 @@ mod files;
 mod placeholders;
 mod plugins;
 mod precedence;
+mod registry;
 mod whole_file;
 
 use std::fs;

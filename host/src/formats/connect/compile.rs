@@ -1,14 +1,16 @@
 //! From a schema's JSON to a compiled type.
 
-use std::{collections::HashSet, fmt::Write};
+use std::collections::HashSet;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value as Json;
-use tidegate_abi::{Field, FieldDef, Value, raw::Kind, value::write_json_string};
+use tidegate_abi::{Field, FieldDef, SchemaDef, Value, raw::Kind, value::write_json_string};
 
-use super::{MapType, Shape, StructField, StructType, Type, Unknown, registry::Interner};
-use crate::formats::types::{
-    Declared, LeakStore, Mismatch, Parameters, Scalar, convert, is_known_collection,
+use super::{MapType, Shape, StructField, StructType, Type};
+use crate::formats::{
+    read::Unknown,
+    schemas,
+    types::{Declared, LeakStore, Mismatch, Parameters, Scalar, convert, is_known_collection},
 };
 
 /// Digits that a float holds exactly, whichever they are (`DBL_DIG` of C).
@@ -63,15 +65,14 @@ pub(crate) enum SchemaError {
     },
 }
 
-/// What compiling needs and finds beside the type.
-pub(super) struct Compiler<'k> {
-    /// Struct schemas that are known already.
-    pub(super) known: &'k mut Interner,
-    /// Semantic types that are not.
+/// Compiles one schema.
+#[derive(Default)]
+pub(super) struct Compiler {
+    /// Semantic types that are not known.
     pub(super) unknown: Vec<Unknown>,
 }
 
-impl Compiler<'_> {
+impl Compiler {
     /// Compiles the schema `json`; `place` names it in errors.
     pub(super) fn compile(&mut self, json: &Json, place: &str, in_row: bool) -> Result<Type, SchemaError> {
         let missing = |part| SchemaError::Missing { place: place.to_owned(), part };
@@ -159,13 +160,12 @@ impl Compiler<'_> {
             }
             types.push((name, ty));
         }
-        let schema = self.known.intern(json, || {
-            types
-                .iter()
-                .zip(declared)
-                .map(|((name, ty), json)| field_def(name, ty, json))
-                .collect::<Result<_, _>>()
-        })?;
+        let schema = schemas::intern(SchemaDef {
+            id: 0,
+            name: json["name"].as_str().unwrap_or_default().to_owned(),
+            version: json["version"].as_u64().and_then(|version| version.try_into().ok()).unwrap_or(0),
+            fields: types.iter().zip(declared).map(|((name, ty), json)| field_def(name, ty, json)).collect(),
+        });
         let names: Vec<&'static str> = schema.fields().map(|field| field.name()).collect();
         let fields = names.into_iter().zip(types).map(|(name, (_, ty))| {
             let mut quoted = String::new();
@@ -188,14 +188,14 @@ fn is_mark(name: &str) -> bool {
     name == "__op" || name == "__deleted"
 }
 
-/// What plugins are told about a field.
-fn field_def(name: &str, ty: &Type, json: &Json) -> Result<FieldDef, SchemaError> {
+/// The definition of a field that plugins see.
+fn field_def(name: &str, ty: &Type, json: &Json) -> FieldDef {
     let semantic = json["name"].as_str().unwrap_or_default();
     let scale = match ty.shape {
         Shape::Scalar(Scalar::Decimal(scale)) => Some(scale),
         _ => None,
     };
-    Ok(FieldDef {
+    FieldDef {
         name: name.to_owned(),
         semantic: semantic.to_owned(),
         kind: kind(&ty.shape),
@@ -203,9 +203,9 @@ fn field_def(name: &str, ty: &Type, json: &Json) -> Result<FieldDef, SchemaError
         precision: parameter(json, "connect.decimal.precision"),
         scale,
         length: parameter(json, "length").or_else(|| parameter(json, "__debezium.source.column.length")),
-        nested: nested(ty, json)?,
+        nested: nested(ty, json),
         default: ty.default,
-    })
+    }
 }
 
 fn kind(shape: &Shape) -> Kind {
@@ -219,16 +219,15 @@ fn kind(shape: &Shape) -> Kind {
 }
 
 /// The schema of a nested struct, or of a list's items or a map's values, as one field.
-fn nested(ty: &Type, json: &Json) -> Result<Option<tidegate_abi::Schema>, SchemaError> {
+fn nested(ty: &Type, json: &Json) -> Option<tidegate_abi::Schema> {
     let (name, item, json) = match &ty.shape {
-        Shape::Struct(row) => return Ok(Some(row.schema)),
+        Shape::Struct(row) => return Some(row.schema),
         Shape::List(items) => ("item", items, &json["items"]),
         Shape::Map(map) => ("value", &map.values, &json["values"]),
-        _ => return Ok(None),
+        _ => return None,
     };
-    let fields = vec![field_def(name, item, json)?];
-    // Reachable only through its list, so that it needs no identity of its own.
-    Ok(Some(tidegate_abi::SchemaDef { fields, ..Default::default() }.leak()))
+    let fields = vec![field_def(name, item, json)];
+    Some(schemas::intern(SchemaDef { fields, ..SchemaDef::default() }))
 }
 
 /// A default as a value that lives for ever.
@@ -301,21 +300,4 @@ fn plain(scalar: Scalar, json: &Json) -> Result<Value<'static>, Box<Mismatch>> {
         },
         _ => Value::NULL,
     })
-}
-
-/// The text by which equal structs are known: without what belongs to the place where a struct stands.
-pub(super) fn canonical(json: &Json) -> String {
-    let mut text = String::new();
-    let Some(entries) = json.as_object() else {
-        return text;
-    };
-    for (name, value) in
-        entries.iter().filter(|(name, _)| !matches!(name.as_str(), "field" | "optional" | "default" | "doc"))
-    {
-        // Writing to a String cannot fail.
-        if write!(text, "{name}={value};").is_err() {
-            return String::new();
-        }
-    }
-    text
 }

@@ -1,9 +1,12 @@
 //! Telling `{"schema","payload"}` from other JSON, and finding a known schema without reading it.
 
-use tidegate_abi::{Arena, Schema, Value};
+use tidegate_abi::{Arena, Value};
 
-use super::{Document, Unknown, registry};
-use crate::formats::json::{Fault, FindingKind, InvalidUnicode, JsonError, Lexer, Parser, Scratch};
+use super::{Document, registry};
+use crate::formats::{
+    json::{Fault, FindingKind, InvalidUnicode, JsonError, Lexer, Parser, Scratch},
+    read::Read,
+};
 
 const SCHEMA_FIRST: &str = "{\"schema\":";
 const PAYLOAD_NEXT: &str = ",\"payload\":";
@@ -13,30 +16,6 @@ pub(crate) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// How many schemas a decoder looks for by comparing bytes; beyond, a schema's end is searched and its text hashed.
 const RECENT_LIMIT: usize = 64;
-
-/// What a payload turned out to be.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Read<'b> {
-    /// The value.
-    pub(crate) value: Value<'b>,
-    /// Whether a schema came with it, be it one of a plain number.
-    pub(crate) typed: bool,
-    /// The schema, if it is of a struct.
-    pub(crate) schema: Option<Schema>,
-    /// Semantic types of the schema that are not known.
-    pub(crate) unknown: &'static [Unknown],
-}
-
-impl<'b> Read<'b> {
-    /// A value that came without a schema.
-    pub(crate) const fn plain(value: Value<'b>) -> Self {
-        Self { value, typed: false, schema: None, unknown: &[] }
-    }
-
-    fn typed(value: Value<'b>, document: &'static Document) -> Self {
-        Self { value, typed: true, schema: document.schema(), unknown: &document.unknown }
-    }
-}
 
 /// The schemas that a decoder met last.
 pub(crate) struct Envelopes {
@@ -99,7 +78,7 @@ impl Envelopes {
         let document = registry::lookup(envelope.schema)?;
         self.recent.truncate(RECENT_LIMIT - 1);
         self.recent.insert(0, document);
-        Ok(Read::typed(parser.typed(&document.root)?, document))
+        Ok(typed(parser.typed(&document.root)?, document))
     }
 
     /// A parser of `bytes`, which begin `offset` bytes into the payload.
@@ -134,6 +113,10 @@ impl Envelopes {
     }
 }
 
+fn typed<'b>(value: Value<'b>, document: &'static Document) -> Read<'b> {
+    Read { value, typed: true, schema: document.schema(), unknown: &document.unknown }
+}
+
 /// Reads what follows a known schema; `None` if a third field follows, so that it is no envelope after all.
 fn read_after_schema<'b>(
     document: &'static Document,
@@ -146,7 +129,7 @@ fn read_after_schema<'b>(
     parser.lexer.expect(b'}', Fault::ObjectEnd)?;
     parser.lexer.end()?;
     parser.scratch.findings.replaced += parser.lexer.replaced();
-    Ok(Some(Read::typed(value, document)))
+    Ok(Some(typed(value, document)))
 }
 
 /// Connect's envelope: where its two parts are.

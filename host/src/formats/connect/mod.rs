@@ -10,11 +10,11 @@ mod registry;
 mod typed;
 
 pub(crate) use compile::SchemaError;
-pub(crate) use envelope::{BYTE_ORDER_MARK, Envelopes, Read};
+pub(crate) use envelope::{BYTE_ORDER_MARK, Envelopes};
 
 use tidegate_abi::{Schema, Value};
 
-use crate::formats::types::Scalar;
+use crate::formats::{read::Unknown, types::Scalar};
 
 /// A compiled type.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(crate) struct Type {
     shape: Shape,
     optional: bool,
     default: Option<Value<'static>>,
-    /// Whether values lie in a row of a change event, where marks for unavailable values count.
+    /// Whether values are in a row of a change event, where placeholders for unavailable values are recognised.
     in_row: bool,
 }
 
@@ -55,7 +55,7 @@ struct StructType {
 #[derive(Debug)]
 struct StructField {
     name: &'static str,
-    /// Name as it stands in compact JSON, with quotes and colon.
+    /// The name as in compact JSON, with quotes and colon.
     quoted: String,
     ty: Type,
 }
@@ -66,17 +66,6 @@ pub(crate) struct Document {
     text: &'static str,
     root: Type,
     unknown: Vec<Unknown>,
-}
-
-/// A semantic type that is not known: its values are of their primitive type.
-#[derive(Debug)]
-pub(crate) struct Unknown {
-    /// The semantic name.
-    pub(crate) name: Box<str>,
-    /// The type that its values are read as.
-    pub(crate) read_as: Box<str>,
-    /// The first field that has it.
-    pub(crate) place: Box<str>,
 }
 
 impl Document {

@@ -1,17 +1,15 @@
-//! Every schema that the process has seen, so that equal schemas are one and keep their id.
+//! Every schema of a JSON message that the process has seen, compiled once.
 
 use std::{
     collections::HashMap,
     sync::{LazyLock, Mutex, PoisonError},
 };
 
-use serde_json::Value as Json;
-use tidegate_abi::{FieldDef, Schema, SchemaDef};
-
 use super::{
     Document,
-    compile::{Compiler, SchemaError, canonical},
+    compile::{Compiler, SchemaError},
 };
+use serde_json::Value as Json;
 
 /// How many distinct schema texts a process keeps; each stays for ever.
 const MAX_SCHEMAS: usize = 1_000;
@@ -29,12 +27,11 @@ pub(super) fn lookup(text: &str) -> Result<&'static Document, SchemaError> {
 struct Registry {
     limit: usize,
     documents: HashMap<&'static str, &'static Document>,
-    interner: Interner,
 }
 
 impl Registry {
     fn new(limit: usize) -> Self {
-        Self { limit, documents: HashMap::new(), interner: Interner::default() }
+        Self { limit, documents: HashMap::new() }
     }
 
     fn lookup(&mut self, text: &str) -> Result<&'static Document, SchemaError> {
@@ -46,40 +43,13 @@ impl Registry {
         }
         let json: Json = serde_json::from_str(text).map_err(SchemaError::Malformed)?;
         let name = json["name"].as_str().unwrap_or("the schema");
-        let mut compiler = Compiler { known: &mut self.interner, unknown: Vec::new() };
+        let mut compiler = Compiler::default();
         let root = compiler.compile(&json, name, false)?;
         let unknown = compiler.unknown;
         let text: &'static str = String::leak(text.to_owned());
         let document: &'static Document = Box::leak(Box::new(Document { text, root, unknown }));
         self.documents.insert(text, document);
         Ok(document)
-    }
-}
-
-/// Struct schemas by what they say.
-#[derive(Default)]
-pub(super) struct Interner(HashMap<String, Schema>);
-
-impl Interner {
-    /// The schema of a struct, made of `fields` if it is new.
-    pub(super) fn intern(
-        &mut self,
-        json: &Json,
-        fields: impl FnOnce() -> Result<Vec<FieldDef>, SchemaError>,
-    ) -> Result<Schema, SchemaError> {
-        let text = canonical(json);
-        if let Some(schema) = self.0.get(&text) {
-            return Ok(*schema);
-        }
-        let schema = SchemaDef {
-            id: self.0.len() as u64 + 1,
-            name: json["name"].as_str().unwrap_or_default().to_owned(),
-            version: json["version"].as_u64().and_then(|version| version.try_into().ok()).unwrap_or(0),
-            fields: fields()?,
-        };
-        let schema = schema.leak();
-        self.0.insert(text, schema);
-        Ok(schema)
     }
 }
 
@@ -104,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_limit_a_new_schema_is_refused_and_a_known_one_still_found() {
+    fn beyond_the_limit_a_new_schema_is_rejected_and_a_known_one_is_still_found() {
         let mut registry = Registry::new(1);
         let known = row("a", false);
         assert!(registry.lookup(&known).is_ok());
@@ -114,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_broken_anywhere_is_compiled_or_refused() {
+    fn a_schema_broken_anywhere_is_compiled_or_rejected() {
         let mut registry = Registry::new(usize::MAX);
         let whole = row("a", true).replace("int32", "map").replacen(
             "optional",

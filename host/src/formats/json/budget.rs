@@ -1,4 +1,4 @@
-//! How much memory the values of a record will take, told from its text before any is taken.
+//! Limits the memory of a record's values. For JSON, it is computed from the text before any is allocated.
 
 use std::fmt;
 
@@ -70,6 +70,24 @@ impl MemoryBudget {
             Some(left) => Ok(Self { limit, left }),
             None => Err(TooLarge { bytes, limit }),
         }
+    }
+
+    /// Takes the room of a record with so many fields.
+    ///
+    /// # Errors
+    /// When there is no room left.
+    #[inline]
+    pub(crate) fn take_fields(&mut self, count: usize) -> Result<(), BudgetExceeded> {
+        self.take(count * FIELD_BYTES, "the fields of its records")
+    }
+
+    /// Takes the room of so many items of lists or maps.
+    ///
+    /// # Errors
+    /// When there is no room left.
+    #[inline]
+    pub(crate) fn take_items(&mut self, count: usize) -> Result<(), BudgetExceeded> {
+        self.take(count * FIELD_BYTES, "the items of its lists and maps")
     }
 
     /// Takes the room of a field that does not stand in the text.

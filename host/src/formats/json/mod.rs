@@ -14,7 +14,7 @@ mod number;
 mod scan;
 mod tree;
 
-pub(crate) use budget::{MemoryBudget, TooLarge};
+pub(crate) use budget::{BudgetExceeded, MemoryBudget, TooLarge};
 pub(crate) use error::{Fault, JsonError};
 pub(crate) use findings::{FindingKind, Findings};
 pub(crate) use lexer::Lexer;
@@ -25,10 +25,10 @@ use serde::{Deserialize, Serialize};
 /// How many arrays and objects may lie within each other.
 pub const MAX_DEPTH: u32 = 128;
 
-/// What becomes of bytes that are no UTF-8, and of half of a surrogate pair as an escape.
+/// What happens to invalid UTF-8 and to unpaired surrogates in escapes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum InvalidUnicode {
-    /// The record is refused.
+    /// The record is rejected.
     #[default]
     Reject,
     /// Each becomes U+FFFD, the replacement character.

@@ -59,6 +59,23 @@ impl Scratch<'_> {
     }
 }
 
+impl<'b> Scratch<'b> {
+    /// The struct of the fields from `base` on, whose names may repeat: then the last value counts.
+    pub(crate) fn finish_fields(&mut self, base: usize, arena: Arena<'b>) -> Value<'b> {
+        let Self { fields, slots, findings, .. } = self;
+        let first_finding = findings.mark();
+        if fields.len() - base > 1 {
+            names::merge(fields, base, slots, |name| findings.add(FindingKind::Doubled, name));
+        }
+        let object = arena.object(&fields[base..]);
+        fields.truncate(base);
+        if findings.mark() > first_finding {
+            findings.belong_to(object, first_finding);
+        }
+        object
+    }
+}
+
 /// An object whose fields are being read.
 #[derive(Clone, Copy)]
 pub(crate) struct Open {

@@ -1,5 +1,6 @@
 //! Tests of the whole room, through the interface that the pipeline uses.
 
+mod avro_captures;
 mod captures;
 mod changes;
 mod control;

@@ -56,7 +56,7 @@ fn what_is_no_json_is_refused_with_its_place_and_what_to_do() {
         (
             b"\0\0\0\0\x01\x02",
             "expected a value at byte 0; it begins as what a schema registry's serializer writes (Avro, Protobuf or JSON \
-             Schema), which is not supported yet; set value_format = \"bytes\" to take it as it is"
+             Schema): if it is Avro, set value_format = \"avro\" in [source]; \"bytes\" takes anything as it is"
                 .to_owned(),
         ),
         (

@@ -23,6 +23,24 @@ pub(super) fn text<'b>(base64: &str, length: Option<u32>, store: &mut impl Store
     let buffer = store.buffer();
     buffer.clear();
     STANDARD.decode_vec(base64, buffer).ok()?;
+    shown(length, store)
+}
+
+/// The same for the bytes themselves.
+pub(super) fn text_of_bytes<'b>(
+    bytes: &[u8],
+    length: Option<u32>,
+    store: &mut impl Store<'b>,
+) -> Option<&'b str> {
+    let buffer = store.buffer();
+    buffer.clear();
+    buffer.extend_from_slice(bytes);
+    shown(length, store)
+}
+
+/// The text for the bytes in the buffer.
+fn shown<'b>(length: Option<u32>, store: &mut impl Store<'b>) -> Option<&'b str> {
+    let buffer = store.buffer();
     let sent = buffer.len();
     let set = buffer.iter().rposition(|byte| *byte != 0).map_or(0, |last| {
         let high = 8 - buffer.get(last).map_or(0, |byte| byte.leading_zeros() as usize);
@@ -44,7 +62,7 @@ mod tests {
     use super::*;
     use crate::formats::types::LeakStore;
 
-    fn shown(base64: &str, declared: Option<u32>) -> Option<&'static str> {
+    fn shown_text(base64: &str, declared: Option<u32>) -> Option<&'static str> {
         text(base64, length(declared), &mut LeakStore::default())
     }
 
@@ -65,19 +83,19 @@ mod tests {
             ("AQ==", Some(1), "1"),
             ("//////////8=", Some(64), "1111111111111111111111111111111111111111111111111111111111111111"),
         ] {
-            assert_eq!(shown(base64, declared), Some(expected), "{base64} of {declared:?}");
+            assert_eq!(shown_text(base64, declared), Some(expected), "{base64} of {declared:?}");
         }
     }
 
     #[test]
     fn bits_beyond_the_length_are_kept() {
-        assert_eq!(shown("/wE=", Some(5)), Some("111111111"));
+        assert_eq!(shown_text("/wE=", Some(5)), Some("111111111"));
     }
 
     #[test]
-    fn what_is_no_base64_is_refused() {
+    fn text_that_is_not_base64_is_rejected() {
         for text in ["010", "b'0101'", "true or false", "AgE"] {
-            assert_eq!(shown(text, Some(4)), None, "{text}");
+            assert_eq!(shown_text(text, Some(4)), None, "{text}");
         }
     }
 
@@ -91,7 +109,7 @@ mod tests {
             while trimmed && bytes.last() == Some(&0) {
                 bytes.pop();
             }
-            prop_assert_eq!(shown(&STANDARD.encode(&bytes), Some(bits.len() as u32)), Some(&*bits));
+            prop_assert_eq!(shown_text(&STANDARD.encode(&bytes), Some(bits.len() as u32)), Some(&*bits));
         }
     }
 }

@@ -88,6 +88,23 @@ pub(crate) fn convert<'b>(
     converted.ok_or_else(|| Box::new(mismatch(scalar, value)))
 }
 
+/// Makes `bytes` the value that `scalar` declares; `None` if they are not of the type. For formats that have bytes, unlike
+/// JSON with its base64.
+#[inline]
+pub(crate) fn convert_bytes<'b>(
+    scalar: Scalar,
+    bytes: &'b [u8],
+    store: &mut impl Store<'b>,
+) -> Option<Value<'b>> {
+    match scalar {
+        // No bytes at all are no number: zero is one byte.
+        Scalar::Decimal(scale) => (!bytes.is_empty()).then(|| Value::decimal(bytes, scale)),
+        Scalar::Bits(length) => bits::text_of_bytes(bytes, length, store).map(Value::string),
+        Scalar::Bytes => Some(Value::bytes(bytes)),
+        _ => None,
+    }
+}
+
 #[cold]
 fn mismatch(scalar: Scalar, value: Value<'_>) -> Mismatch {
     match value.view() {
@@ -217,7 +234,7 @@ fn document(text: &str) -> Value<'_> {
 }
 
 /// The 36 characters of a UUID (RFC 9562).
-fn uuid(text: &str) -> Option<[u8; 16]> {
+pub(crate) fn uuid(text: &str) -> Option<[u8; 16]> {
     let bytes = text.as_bytes();
     if bytes.len() != 36 || [8, 13, 18, 23].iter().any(|at| bytes[*at] != b'-') {
         return None;
@@ -333,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_of_the_type_is_refused_without_saying_its_text() {
+    fn values_of_another_type_are_rejected_without_showing_them() {
         for (scalar, value, expected) in [
             (
                 Scalar::Decimal(2),

@@ -21,6 +21,12 @@ pub(crate) fn text_is_unavailable(text: &str) -> bool {
     }
 }
 
+/// Whether the bytes are a mark.
+#[inline]
+pub(crate) fn bytes_are_unavailable(bytes: &[u8]) -> bool {
+    bytes.len() == TEXT.len() && bytes == TEXT.as_bytes()
+}
+
 /// Whether the list is a mark.
 pub(crate) fn list_is_unavailable(list: List<'_>) -> bool {
     match list.items() {
@@ -59,6 +65,7 @@ mod tests {
     fn every_form_of_the_mark_is_known() {
         let [text, uuid] = [TEXT, UUID_TEXT].map(Value::string);
         assert!(text_is_unavailable(TEXT) && text_is_unavailable(BASE64));
+        assert!(bytes_are_unavailable(TEXT.as_bytes()) && !bytes_are_unavailable(BASE64.as_bytes()));
         let numbers: Vec<Value<'_>> = TEXT.bytes().map(|byte| Value::int(byte.into())).collect();
         for list in [&[text][..], &[uuid], &[Value::UNAVAILABLE], &[Value::uuid(UUID)], &numbers] {
             assert!(Value::list(list).as_list().is_some_and(list_is_unavailable), "{list:?}");

@@ -159,6 +159,7 @@ pub(super) struct Flow {
     consumer_stalled: Option<String>,
     overdue_call: Option<String>,
     dead_letters_blocked: Option<String>,
+    registry_blocked: Option<String>,
     /// The failed calls that the transform worker and the sink worker make again.
     retrying: [Option<Retry>; 2],
     clock: WallClock,
@@ -195,6 +196,7 @@ impl Flow {
             consumer_stalled: None,
             overdue_call: None,
             dead_letters_blocked: None,
+            registry_blocked: None,
             retrying: [None, None],
             clock,
             counts: Counts::default(),
@@ -410,6 +412,7 @@ impl Flow {
             PollMessage::Group(..) => {}
             PollMessage::DeadLettered(count) => self.counts.dead_lettered += count as u64,
             PollMessage::DeadLettersBlocked(reason) => self.dead_letters_blocked = reason,
+            PollMessage::RegistryBlocked(reason) => self.registry_blocked = reason,
             PollMessage::StageFailed(error) => self.on_stage_failed(error),
             PollMessage::StageEnded(outcome) => {
                 self.stages_running -= 1;
@@ -421,8 +424,9 @@ impl Flow {
     }
 
     fn on_stage_failed(&mut self, error: TaskError) {
-        // It was still trying to open a plugin or to claim partitions, which a task that stops does not need any more.
-        if self.stopping.is_some() && self.is_drained() {
+        // It was still trying to open a plugin or to claim partitions, which a task that stops does not need any more; or it
+        // gave up waiting at the deadline, and its records are read again.
+        if self.stopping.is_some() && (self.is_drained() || matches!(error, TaskError::Ended)) {
             return tracing::warn!("gave up while stopping: {error}");
         }
         self.fail(error);

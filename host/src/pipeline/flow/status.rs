@@ -61,7 +61,8 @@ impl Flow {
     }
 
     fn stall_reason(&self) -> Option<&str> {
-        let reasons = [&self.overdue_call, &self.dead_letters_blocked, &self.consumer_stalled];
+        let reasons =
+            [&self.overdue_call, &self.dead_letters_blocked, &self.registry_blocked, &self.consumer_stalled];
         reasons.into_iter().flatten().next().map(String::as_str)
     }
 

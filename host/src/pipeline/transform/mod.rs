@@ -3,6 +3,7 @@
 mod bisect;
 mod notices;
 mod predicate;
+mod schemas;
 
 use std::{
     ops::Range,
@@ -107,11 +108,13 @@ pub(super) struct Stages {
     rejections: Arc<RejectionHandler>,
     retrier: Arc<Retrier>,
     clock: Arc<CallClock>,
+    stop: Arc<StopSignal>,
+    poll: Sender<PollMessage>,
 }
 
 impl Stages {
     fn new(worker: &TransformWorker) -> Self {
-        let TransformWorker { settings, rejections, retrier, clock, .. } = worker;
+        let TransformWorker { settings, rejections, retrier, clock, stop, poll, .. } = worker;
         Self {
             decoder: RecordDecoder::new(settings.decoder.clone()),
             notices: NoticeLog::new(&settings.connector, settings.task),
@@ -120,6 +123,8 @@ impl Stages {
             rejections: Arc::clone(rejections),
             clock: Arc::clone(clock),
             retrier: Arc::clone(retrier),
+            stop: Arc::clone(stop),
+            poll: poll.clone(),
         }
     }
 
@@ -152,7 +157,7 @@ impl Stages {
         // The poll loop has rejected records that are too large.
         self.rejections.admit(&Stage::Source, batch, &mut unhandled)?;
         if self.settings.reads_values {
-            self.decode(batch);
+            self.decode(batch)?;
             self.rejections.admit(&Stage::Decode(Part::Record), batch, &mut unhandled)?;
         }
         for index in 0..self.transforms.len() {
@@ -165,8 +170,9 @@ impl Stages {
     }
 
     /// Decodes a batch, and adds the decoder's state of each partition before and after it, which is stored with the offsets.
-    fn decode(&mut self, batch: &mut Batch) {
+    fn decode(&mut self, batch: &mut Batch) -> Result<(), TaskError> {
         drop_former_assignments(batch);
+        self.fetch_schemas(batch)?;
         let mut before = Vec::with_capacity(batch.partitions().len());
         for (slot, partition) in batch.partitions().iter().enumerate() {
             let first = batch.originals_below(slot, i64::MAX).next();
@@ -186,6 +192,7 @@ impl Stages {
             let after = self.decoder.state(topic, *partition);
             batch.set_states(slot, before, after);
         }
+        Ok(())
     }
 
     /// Logs and counts the decoder's notices about records and outputs of transforms.

@@ -85,6 +85,10 @@ pub(super) fn of_declared(
         (Kind::TIME, "io.debezium.time.ZonedTime") => TEXT,
         (Kind::TIME, _) => ColumnType::Time,
         (Kind::TIMESTAMP, "io.debezium.time.ZonedTimestamp") => ColumnType::TimestampTz,
+        // Avro's own timestamps are points in time, in UTC.
+        (Kind::TIMESTAMP, "timestamp-millis" | "timestamp-micros" | "timestamp-nanos") => {
+            ColumnType::TimestampTz
+        }
         (Kind::TIMESTAMP, _) => ColumnType::TimestampNtz,
         _ => ColumnType::Variant,
     }

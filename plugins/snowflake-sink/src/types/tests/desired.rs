@@ -81,6 +81,8 @@ fn fields_have_types() {
         (Kind::TIME, "io.debezium.time.ZonedTime", None, None, TEXT),
         (Kind::TIMESTAMP, "io.debezium.time.MicroTimestamp", None, None, ColumnType::TimestampNtz),
         (Kind::TIMESTAMP, zoned, None, None, ColumnType::TimestampTz),
+        (Kind::TIMESTAMP, "timestamp-micros", None, None, ColumnType::TimestampTz),
+        (Kind::TIMESTAMP, "local-timestamp-micros", None, None, ColumnType::TimestampNtz),
         (Kind::JSON, "io.debezium.data.Json", None, None, ColumnType::Variant),
         (Kind::LIST, none, None, None, ColumnType::Variant),
         (Kind::STRUCT, none, None, None, ColumnType::Variant),
