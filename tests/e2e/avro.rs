@@ -7,7 +7,7 @@ use tidegate_tests::{
     BinaryCapture, Broker, Fault, Home, RegistryStub, captured_avro, captured_file, captured_schemas,
 };
 
-use crate::dead_letters::LETTERS;
+use crate::dead_letters::DEAD_LETTERS;
 
 const ITEM: &str = r#"{"type":"record","name":"Item","fields":[{"name":"id","type":"int"},{"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}}]}"#;
 
@@ -145,7 +145,7 @@ fn bad_records_are_rejected_with_schema_and_field() {
         item(9, 8, &[8]),
     ]);
     let home = Home::new(&["file-sink"]);
-    to_file(&home, "items", "", &format!("{}{LETTERS}", avro(&stub)));
+    to_file(&home, "items", "", &format!("{}{DEAD_LETTERS}", avro(&stub)));
     let _finished = home.run_once(&broker).expect_code(0);
     assert_eq!(written(&home, "items"), "{\"id\":1,\"price\":0.01}\n{\"id\":7,\"price\":0.07}\n");
     let letters = broker.stored("dlq.events");
