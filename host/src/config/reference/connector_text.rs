@@ -183,8 +183,8 @@ const BATCH: &[Entry] = &[
     },
     Entry {
         key: "max_wait",
-        default: "`\"1s\"`",
-        about: "how long a batch waits for more records. Environment: `POLL_TIMEOUT`, in seconds",
+        default: "that of the sink",
+        about: "how long a batch waits for more records. If neither the file nor the sink sets it, a batch is passed to the sink as soon as the sink is idle and no further record has arrived. Environment: `POLL_TIMEOUT`, in seconds",
     },
     Entry {
         key: "max_record_bytes",
