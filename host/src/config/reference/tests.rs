@@ -165,7 +165,10 @@ fn the_defaults_of_the_reference_are_those_of_the_readers() {
     assert_eq!(plain.0, "");
     let mut compared = 0;
     for group in connector_text::GROUPS {
-        for entry in group.entries.iter().filter(|entry| entry.default_value().is_some()) {
+        // Without a dead-letter topic, the keys about it have no effect, which is an error.
+        let compares =
+            |entry: &&Entry| entry.default_value().is_some() && !entry.key.starts_with("dead_letter_");
+        for entry in group.entries.iter().filter(compares) {
             let literal = entry.default.trim_matches('`');
             let line = if group.path.is_empty() { String::new() } else { format!("{}.", group.path) };
             assert_eq!(read(&format!("{line}{} = {literal}", entry.key)), plain, "{}", entry.key);
