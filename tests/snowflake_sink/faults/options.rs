@@ -57,7 +57,7 @@ fn variables_supply_what_the_file_omits() {
 /// The largest number of records in a flush of `orders`.
 fn largest_batch(log: &[LogEntry]) -> i64 {
     let sizes = log.iter().filter(|entry| entry.kind == "COMMIT").filter_map(|entry| {
-        let ranges = entry.tag.as_deref()?.split(' ').filter_map(|part| part.split_once("]@"));
+        let ranges = entry.tag.as_deref()?.split(' ').filter_map(|part| part.split_once('@'));
         let size = ranges.map(|(_, range)| {
             let (from, to) = range.split_once('-').expect("a range");
             to.parse::<i64>().expect("an offset") - from.parse::<i64>().expect("an offset")

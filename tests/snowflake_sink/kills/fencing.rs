@@ -11,7 +11,7 @@ const VIEWS: &str = "views";
 /// Number of events that are sent at first, and again after the other host has taken over.
 const EVENTS: i64 = 60;
 /// What the sink reports when it has lost a partition, and what the host logs.
-const FENCED: &str = "another task has claimed cdc.public.views[0]";
+const FENCED: &str = "another task has claimed cdc.public.views-0";
 const LOST: &str = "partitions lost: the group removed this task";
 
 fn send(scenario: &Scenario, from: i64) {
