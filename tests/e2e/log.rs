@@ -80,7 +80,9 @@ fn output_and_metrics_of_a_plugin_are_not_mixed_into_the_log() {
     let recording = home.recording("a");
     let mut running = home.start_with(&broker, &["--log-level", "debug"]);
     running.wait_until("the record", |_| (recording.offsets() == [0]).then_some(()));
-    assert!(running.stdout().contains("printed by a plugin: offset 0\n"), "{}", running.stdout());
+    running.wait_until("the plugin's output", |running| {
+        running.stdout().contains("printed by a plugin: offset 0\n").then_some(())
+    });
     let metrics = home.run(&["metrics"]).expect_code(0).stdout;
     let counter =
         metrics.lines().find(|line| line.starts_with("tidegate_plugin_records_seen{")).expect("a counter");

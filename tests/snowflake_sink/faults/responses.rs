@@ -74,9 +74,10 @@ fn slow_statements_are_waited_for() {
 fn polling_for_a_slow_statement_may_fail() {
     let Some(stand_in) = StandIn::exclusive() else { return };
     let mut trial = Trial::new(&stand_in, "slow_and_gone");
+    let since = stand_in.log_end();
     stand_in.fault("^INSERT INTO [^ ]*\"views\"", "slow:2");
     let mut running = trial.start();
-    let slow = stand_in.wait_for_entry(0, |entry| entry.fault.is_some());
+    let slow = stand_in.wait_for_entry(since, |entry| entry.fault.is_some());
     // The session ends while the statement runs, and its transaction is rolled back.
     assert!(slow.in_transaction && stand_in.end_sessions() > 0);
     trial.wait_for_shop(&mut running);
