@@ -22,14 +22,11 @@ pub(super) struct PluginsOptions {
 pub(super) fn run(host: &HostOptions, options: &PluginsOptions) -> anyhow::Result<ExitCode> {
     let config = host.config(&Environment::process())?;
     setup::init_logging(&config);
-    let found = setup::inspect(&config)?;
-    for problem in &found.problems {
-        eprintln!("warning: plugin library skipped: {problem}");
-    }
+    let registry = setup::inspect_with_warnings(&config)?;
     match &options.name {
-        None => list(&found.registry)?,
+        None => list(&registry)?,
         Some(name) => {
-            let plugin = found.registry.get(name).ok_or_else(|| found.registry.unknown(name))?;
+            let plugin = registry.get(name).ok_or_else(|| registry.unknown(name))?;
             show(plugin, options.schema)?;
         }
     }

@@ -20,11 +20,8 @@ pub(super) struct SchemaOptions {
 pub(super) fn run(host: &HostOptions, options: &SchemaOptions) -> anyhow::Result<ExitCode> {
     let config = host.config(&Environment::process())?;
     setup::init_logging(&config);
-    let found = setup::inspect(&config)?;
-    for problem in &found.problems {
-        eprintln!("warning: plugin library skipped: {problem}");
-    }
-    let catalog = Catalog(&found.registry);
+    let registry = setup::inspect_with_warnings(&config)?;
+    let catalog = Catalog(&registry);
     let schema =
         if options.host_file { host_file_schema(&catalog) } else { connector_schema(&catalog, &config) };
     output::print_line(serde_json::to_string_pretty(&schema)?)?;

@@ -93,6 +93,18 @@ pub(super) fn inspect(config: &HostConfig) -> anyhow::Result<Discovered> {
         .context("looking for plugins")
 }
 
+/// As [`inspect`], and prints a warning for each library that is skipped.
+///
+/// # Errors
+/// As [`inspect`].
+pub(super) fn inspect_with_warnings(config: &HostConfig) -> anyhow::Result<Registry> {
+    let found = inspect(config)?;
+    for problem in &found.problems {
+        eprintln!("warning: plugin library skipped: {problem}");
+    }
+    Ok(found.registry)
+}
+
 /// The configured folders; by default the folder of the executable and its subfolder `plugins`.
 fn plugin_folders(config: &HostConfig) -> anyhow::Result<Vec<PathBuf>> {
     for folder in config.plugin_dirs.iter().filter(|folder| !folder.is_dir()) {

@@ -22,17 +22,14 @@ pub(super) fn run(host: &HostOptions, options: &ValidateOptions) -> anyhow::Resu
     let environment = Environment::process();
     let (config, mut diagnostics) = host.read_config(&environment);
     setup::init_logging(&config);
-    let found = setup::inspect(&config)?;
-    for problem in &found.problems {
-        eprintln!("warning: plugin library skipped: {problem}");
-    }
+    let registry = setup::inspect_with_warnings(&config)?;
     let paths = if options.files.is_empty() { &config.connectors } else { &options.files };
-    let loaded = load_connectors(paths, &config, &Catalog(&found.registry), &environment);
+    let loaded = load_connectors(paths, &config, &Catalog(&registry), &environment);
     diagnostics.extend(loaded.diagnostics);
     let found_valid = loaded.valid.len();
     let connectors = loaded.valid.into_iter().map(|definition| {
         telemetry::protect(&definition.secrets);
-        Connector::new(definition, &found.registry, Overrides::default())
+        Connector::new(definition, &registry, Overrides::default())
     });
     let invalid = check(&connectors.collect::<Result<Vec<_>, _>>()?, &mut diagnostics)?;
     let (valid, rejected) = (found_valid - invalid, loaded.rejected.len() + invalid);

@@ -54,8 +54,8 @@ pub(super) enum PollMessage {
 /// One of the two threads that call plugins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Worker {
-    Transform,
-    Sink,
+    Transform = 0,
+    Sink = 1,
 }
 
 /// A failed call that is made again.

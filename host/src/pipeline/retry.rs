@@ -28,7 +28,7 @@ pub(super) struct Retrier {
     settings: Arc<TaskSettings>,
     stop: Arc<StopSignal>,
     poll: Sender<PollMessage>,
-    /// The poll loop was told that a call is being retried.
+    /// The last report to the poll loop was that a call is being retried.
     is_reported: AtomicBool,
 }
 

@@ -1,5 +1,6 @@
-//! What the compiler tells a plugin author who gets the form wrong. After a change of a message, or with another compiler,
-//! `TRYBUILD=overwrite cargo test --workspace --test messages` writes the texts anew: read them before you commit them.
+//! The compiler's errors for plugins that do not have the accepted form. After a change of a message, or with another compiler,
+//! run `TRYBUILD=overwrite cargo test --workspace --test messages` to overwrite the expected texts, and read them before you
+//! commit them.
 
 #[test]
 fn errors_name_the_accepted_form() {

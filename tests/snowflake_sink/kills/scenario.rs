@@ -66,7 +66,7 @@ impl Scenario {
                 thread::sleep(Duration::from_millis(20));
             }
             assert!(asked.elapsed() < TIMEOUT, "no host gets into the group: {}", host.log());
-            println!("the broker left the host out of its group: started anew");
+            println!("the broker did not let the host into its group: restarting it");
             host.signal("KILL");
             let _killed = host.finish();
         }

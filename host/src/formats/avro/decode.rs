@@ -13,7 +13,7 @@ use crate::formats::{
     json::{InvalidUnicode, Scratch},
     read::Read,
     types::{
-        ArenaStore, Mismatch, Scalar, Unit, bytes_are_unavailable, convert, convert_bytes,
+        ArenaStore, Mismatch, Scalar, ShortText, Unit, bytes_are_unavailable, convert, convert_bytes,
         list_is_unavailable, parse_uuid, struct_is_unavailable, text_is_unavailable,
     },
 };
@@ -365,25 +365,8 @@ fn widen(float: f32) -> f64 {
     if !float.is_finite() || (float.fract() == 0.0 && float.abs() <= 16_777_216.0) {
         return exact;
     }
-    let mut text = FloatText { bytes: [0; 64], len: 0 };
-    let written = std::fmt::Write::write_fmt(&mut text, format_args!("{float:e}"));
-    let digits = std::str::from_utf8(&text.bytes[..text.len]).unwrap_or_default();
-    written.ok().and_then(|()| digits.parse().ok()).unwrap_or(exact)
-}
-
-/// A short text on the stack.
-struct FloatText {
-    bytes: [u8; 64],
-    len: usize,
-}
-
-impl std::fmt::Write for FloatText {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        let to = self.bytes.get_mut(self.len..self.len + text.len()).ok_or(std::fmt::Error)?;
-        to.copy_from_slice(text.as_bytes());
-        self.len += text.len();
-        Ok(())
-    }
+    let digits = ShortText::format(format_args!("{float:e}"));
+    digits.and_then(|digits| digits.as_str().parse().ok()).unwrap_or(exact)
 }
 
 /// A date or a timestamp from its count.

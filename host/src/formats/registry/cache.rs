@@ -1,4 +1,4 @@
-//! Schemas of all registries that the process uses, so that each is requested once, whoever needs it.
+//! Schemas of all registries that the process uses, so that each is requested only once, however many tasks need it.
 
 use std::{
     collections::HashMap,
@@ -33,7 +33,7 @@ struct Store {
     slots: Mutex<HashMap<SchemaId, Arc<Slot>>>,
 }
 
-/// One id. Whoever holds the lock requests it, and all others wait for the answer.
+/// One id. The task that holds the lock requests it, and all others wait for the answer.
 #[derive(Debug, Default)]
 struct Slot {
     found: OnceLock<&'static RegisteredSchema>,
@@ -62,7 +62,7 @@ impl Registry {
         if let Some(found) = slot.found.get() {
             return Some(Lookup::Found(found));
         }
-        // Whoever requests it just now knows more.
+        // While another task holds the lock, it is requesting the id, so the stored answer may be out of date.
         let unknown = slot.unknown.try_lock().ok()?;
         unknown.as_ref().map(|(reason, _)| Lookup::Unknown(Arc::clone(reason)))
     }

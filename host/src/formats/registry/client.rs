@@ -249,7 +249,7 @@ impl Client {
         let subjects = format!("{}/subjects", api::confluent_base(url));
         match self.get(&subjects, &"its subjects") {
             Ok(Answer::Found(body)) => Ok(serde_json::from_str::<Vec<String>>(&body).is_ok()),
-            // Whoever may not list subjects is talking to a registry.
+            // Only a registry answers that the subjects do not exist or may not be listed.
             Ok(Answer::NotFound(error)) => Ok(error.is_some()),
             Err(Failure::Final(RegistryError::Denied { .. })) => Ok(true),
             Err(failure) => Err(failure),

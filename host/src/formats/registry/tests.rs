@@ -56,7 +56,7 @@ fn closed() -> String {
 }
 
 #[test]
-fn an_id_is_requested_once_whoever_needs_it() {
+fn an_id_is_requested_once_however_many_registries_use_it() {
     let stub = RegistryStub::start();
     stub.add_schema(7, "\"int\"");
     let (first, second) = (registry(&stub), registry(&stub));

@@ -55,7 +55,7 @@ impl fmt::Display for Guid {
     }
 }
 
-/// A message taken apart.
+/// The schema id and the data of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Framed<'b> {
     pub(crate) id: SchemaId,

@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use tidegate_abi::{Arena, Date, Interval, Time, Value, ValueRef};
 
-use super::{Mismatch, Scalar, Unit, bits, decimal, infinity, iso};
+use super::{Mismatch, Scalar, ShortText, Unit, bits, decimal, infinity, iso};
 use crate::formats::json;
 
 /// Where bytes of typed values go.
@@ -170,30 +170,11 @@ fn unscaled<'b>(text: &str, scale: i32, store: &mut impl Store<'b>) -> Option<&'
 /// Connect's `decimal.format=NUMERIC`.
 fn decimal_of_number<'b>(value: Value<'b>, scale: i32, store: &mut impl Store<'b>) -> Option<Value<'b>> {
     // Numbers display as a text of the same decimal; 64 bytes hold any but the exact ones, which are text already.
-    let mut text = NumberText { bytes: [0; 64], len: 0 };
     let unscaled = match value.view() {
         ValueRef::Number(text) => unscaled(text, scale, store),
-        _ => {
-            std::fmt::Write::write_fmt(&mut text, format_args!("{value}")).ok()?;
-            unscaled(std::str::from_utf8(&text.bytes[..text.len]).ok()?, scale, store)
-        }
+        _ => unscaled(ShortText::format(format_args!("{value}"))?.as_str(), scale, store),
     };
     unscaled.map(|unscaled| Value::decimal(unscaled, scale))
-}
-
-/// A short text on the stack.
-struct NumberText {
-    bytes: [u8; 64],
-    len: usize,
-}
-
-impl std::fmt::Write for NumberText {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        let to = self.bytes.get_mut(self.len..self.len + text.len()).ok_or(std::fmt::Error)?;
-        to.copy_from_slice(text.as_bytes());
-        self.len += text.len();
-        Ok(())
-    }
 }
 
 fn of_text(scalar: Scalar, text: &str) -> Option<Value<'_>> {

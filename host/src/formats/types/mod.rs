@@ -12,12 +12,14 @@ mod infinity;
 mod iso;
 mod mismatch;
 mod semantic;
+mod short_text;
 mod unavailable;
 
 pub(crate) use bits::length as bit_length;
 pub(crate) use convert::{ArenaStore, LeakStore, convert, convert_bytes, uuid as parse_uuid};
 pub(crate) use mismatch::Mismatch;
 pub(crate) use semantic::{Declared, Parameters, is_known_collection};
+pub(crate) use short_text::ShortText;
 pub(crate) use unavailable::{
     bytes_are_unavailable, list_is_unavailable, struct_is_unavailable, text_is_unavailable,
 };

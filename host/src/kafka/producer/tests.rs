@@ -122,7 +122,7 @@ fn what_the_broker_refuses_is_an_error_that_names_topic_and_reason() {
 }
 
 #[test]
-fn whoever_waits_may_give_up_and_learns_the_reason() {
+fn a_caller_may_stop_waiting_and_gets_the_reason() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let mut producer = Producer::open(&settings(&nobody)).unwrap();
     let mut last = None;

@@ -34,7 +34,7 @@ use self::{
 };
 pub(super) use self::{open_batch::ConsumedRecord, status::WallClock};
 use super::{
-    channels::{Claimed, PollMessage, Retry, SinkInput, Worker, WorkerInput},
+    channels::{Claimed, PollMessage, Retry, SinkInput, WorkerInput},
     error::TaskError,
     message::{Counts, TaskCommand},
     settings::TaskSettings,
@@ -402,10 +402,7 @@ impl Flow {
                 self.counts.delivered += settled.delivered as u64;
                 self.has_uncommitted = true;
             }
-            PollMessage::Retrying(worker, retry) => {
-                let index = if worker == Worker::Transform { 0 } else { 1 };
-                self.retrying[index] = retry;
-            }
+            PollMessage::Retrying(worker, retry) => self.retrying[worker as usize] = retry,
             PollMessage::BatchDone(batch) => self.on_batch_done(batch),
             PollMessage::Ends(ends) => self.learn_ends(ends),
             // The poll loop handles it.

@@ -119,7 +119,7 @@ fn the_delay_increases_after_each_rejected_login() {
     }
     lockout.accepted(&credentials);
     let again = lockout.rejected(&credentials, refusal(), now);
-    assert_eq!(again.retry_after, Some(Duration::from_secs(60)), "an accepted secret starts anew");
+    assert_eq!(again.retry_after, Some(Duration::from_secs(60)), "an accepted secret resets the delay");
 }
 
 #[test]
