@@ -10,7 +10,7 @@ use tidegate_abi::{
 
 use super::{
     Format, Hints, InvalidUnicode,
-    avro::DecodeLimits,
+    binary::DecodeLimits,
     change::{ChangeEvents, EventError, Payload, Recogniser, RowContext, RowError, Rows},
     json::{MemoryBudget, Scratch, TooLarge},
     notices::{Notice, Notices},
@@ -77,10 +77,11 @@ impl RecordDecoder {
         let prefix = options.flattened_prefix.as_deref().unwrap_or("__");
         let apicurio_id = options.registry.as_ref().map(|settings| settings.apicurio_id).unwrap_or_default();
         let registry = options.registry.map(|settings| Arc::new(Registry::new(settings)));
-        let registered =
-            |part, reader| Registered::new(part, registry.clone(), apicurio_id, reader, options.limits);
-        let key = registered(Part::Key, options.key_reader_schema);
-        let value = registered(Part::Value, options.value_reader_schema);
+        let registered = |part, format, reader| {
+            Registered::new(part, format, registry.clone(), apicurio_id, reader, options.limits)
+        };
+        let key = registered(Part::Key, options.key, options.key_reader_schema);
+        let value = registered(Part::Value, options.value, options.value_reader_schema);
         Self {
             invalid_unicode: options.invalid_unicode,
             recogniser: Recogniser::new(options.change_events, prefix, max_value_bytes),

@@ -18,4 +18,4 @@ pub(crate) use cache::{Lookup, Registry};
 pub(crate) use client::{RegisteredSchema, SchemaType};
 pub use error::RegistryError;
 pub use settings::{ApicurioId, Credentials, RegistrySettings, RegistryTls};
-pub(crate) use wire::{Framed, SchemaId, WireError, frame};
+pub(crate) use wire::{Framed, MessageRef, SchemaId, WireError, frame};
