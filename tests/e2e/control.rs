@@ -225,17 +225,24 @@ fn rotated_secrets_are_read_when_a_task_starts_again() {
 
 #[test]
 fn the_table_shows_every_task_and_metrics_are_there() {
-    let scene = scene();
+    let mut scene = scene();
+    for connector in ["target", "other"] {
+        scene.home.wait_for_status(&mut scene.running, connector, |status| status["state"] == "RUNNING");
+    }
     let table = scene.home.run(&["status"]).expect_code(0).stdout;
     let lines: Vec<&str> = table.lines().collect();
     assert!(lines[0].starts_with("connector") && lines[0].contains("state"), "{table}");
     assert!(lines[1].starts_with("other") && lines[1].contains("RUNNING"), "{table}");
     assert!(lines[2].starts_with("target") && lines[2].contains("RUNNING"), "{table}");
-    let metrics = scene.home.run(&["metrics"]).expect_code(0).stdout;
-    assert!(metrics.contains("connector=\"target\"") && metrics.contains("connector=\"other\""), "{metrics}");
-    let of_one = scene.home.run(&["metrics", "target"]).expect_code(0).stdout;
     let series = |text: &str| text.lines().filter(|line| line.contains("connector=\"target\"")).count();
-    assert_eq!(series(&of_one), series(&metrics), "{of_one}");
+    // A series appears with its first value, which may be between two commands: the first commit, the first lag.
+    let home = &scene.home;
+    let of_one = scene.running.wait_until("the same series of one connector and of all", |_| {
+        let of_one = home.run(&["metrics", "target"]).expect_code(0).stdout;
+        let of_all = home.run(&["metrics"]).expect_code(0).stdout;
+        let has_both = of_all.contains("connector=\"target\"") && of_all.contains("connector=\"other\"");
+        (has_both && series(&of_one) == series(&of_all)).then_some(of_one)
+    });
     assert!(
         of_one.contains("# TYPE tidegate_records_total counter") && !of_one.contains("other"),
         "{of_one}"

@@ -372,7 +372,7 @@ fn the_schema_accepts_real_files_and_rejects_wrong_ones() {
     assert_eq!(batch["max_bytes"]["default"], "1 MiB");
     // Setting it to any value makes batches wait, so there is no value that is the same as leaving it out.
     assert_eq!(batch["max_wait"].get("default"), None);
-    assert!(batch["max_wait"]["pattern"].is_string(), "{batch}");
+    assert!(batch["max_wait"]["anyOf"][0]["pattern"].is_string(), "{batch}");
     let console = &schema["$defs"]["plugin-console"]["properties"]["style"];
     assert_eq!(console["description"], "Output format.");
     let host_schema: Json = serde_json::from_str(&home.run(&["schema", "--host-file"]).expect_code(0).stdout)

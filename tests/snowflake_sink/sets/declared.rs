@@ -91,6 +91,6 @@ fn a_declared_type_that_snowflake_does_not_have_is_named() {
     let mut source = rates();
     let row = source.insert(json!({ "cur": "EUR", "until": "infinity", "r": 1 }));
     source.send(&pipe.broker, [row]);
-    let failed = pipe.run_with_code(3);
+    let failed = pipe.run_with_code(1);
     let _line = failed.expect_log("\"number(99,0)\" is not a column type: use one of text, number(p,s)");
 }
