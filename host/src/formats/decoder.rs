@@ -56,6 +56,8 @@ pub struct RecordDecoder {
     invalid_unicode: InvalidUnicode,
     rows: Rows,
     has_hints: bool,
+    /// The format has types, but no place for those of a change event's columns.
+    has_partial_types: bool,
     max_value_bytes: usize,
     orders: Orders,
     notices: Notices,
@@ -88,6 +90,7 @@ impl RecordDecoder {
             key: PayloadDecoder::new(Part::Key, options.key, options.invalid_unicode, key),
             value: PayloadDecoder::new(Part::Value, options.value, options.invalid_unicode, value),
             has_hints: !options.hints.is_empty(),
+            has_partial_types: matches!(options.value, Format::Protobuf | Format::JsonSchema),
             rows: Rows::new(options.hints),
             max_value_bytes,
             orders: Orders::default(),
@@ -185,11 +188,13 @@ impl RecordDecoder {
         scratch: &mut Scratch<'b>,
     ) -> Result<(), Rejection> {
         let (key, has_documents) = (decoded.key, typed.has_documents);
-        // A document's values have types already, except where a hint overrides them. Its schema does not describe them.
-        let refines = if has_documents { self.has_hints } else { !typed.value };
+        // These values have types already, except where a hint overrides them: a document's schema does not describe them, and
+        // in Protobuf a timestamp of Debezium's is just a number.
+        let overrides = has_documents || (self.has_partial_types && typed.value);
+        let refines = if overrides { self.has_hints } else { !typed.value };
         match &mut decoded.change {
             Some(parts) if refines => {
-                let payload = Payload { key, value: decoded.value, has_documents };
+                let payload = Payload { key, value: decoded.value, is_typed: overrides };
                 let refined = self.rows.refine(parts, payload, arena, scratch, &mut self.notices);
                 (decoded.key, decoded.value) = refined.map_err(|error| misfit(&error))?;
             }
@@ -199,7 +204,7 @@ impl RecordDecoder {
             }
             _ => {}
         }
-        if typed.key && !has_documents {
+        if typed.key && !overrides {
             decoded.key = key;
         }
         Ok(())

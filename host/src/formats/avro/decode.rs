@@ -45,7 +45,9 @@ pub(crate) fn decode<'b>(
     let mut decoder =
         Decoder { source: Source::new(data), program, arena, scratch, bounds: Bounds::new(limits) };
     let decoded = match program.root {
-        Type::Bytes | Type::BytesAs(_) if root_bytes == RootBytes::Raw => decoder.raw_root(&program.root, data),
+        Type::Bytes | Type::BytesAs(_) if root_bytes == RootBytes::Raw => {
+            decoder.raw_root(&program.root, data)
+        }
         _ => decoder.value(&program.root, false),
     };
     let decoded = decoded.and_then(|value| {

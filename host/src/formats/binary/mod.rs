@@ -6,5 +6,5 @@ mod limits;
 
 pub(crate) use error::{DataError, Fault};
 pub(crate) use float::widen;
-pub use limits::DecodeLimits;
 pub(crate) use limits::Bounds;
+pub use limits::DecodeLimits;

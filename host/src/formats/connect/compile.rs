@@ -276,7 +276,9 @@ fn default_value(ty: &Type, json: &Json) -> Result<Value<'static>, Box<Mismatch>
             let (scale, unscaled) = scale.zip(unscaled).ok_or_else(wrong)?;
             Ok(Value::decimal(Vec::leak(unscaled), scale))
         }
-        (Shape::Any(_), json @ (Json::Bool(_) | Json::Number(_) | Json::String(_))) => plain(Scalar::Text, json),
+        (Shape::Any(_), json @ (Json::Bool(_) | Json::Number(_) | Json::String(_))) => {
+            plain(Scalar::Text, json)
+        }
         _ => Err(wrong()),
     }
 }

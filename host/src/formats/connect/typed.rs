@@ -175,7 +175,7 @@ impl<'b> Parser<'b, '_> {
 /// Null where the type allows it.
 fn absent(ty: &Type) -> Result<Value<'static>, JsonError> {
     match ty.default {
-        _ if ty.optional || ty.is_lenient => Ok(Value::NULL),
+        _ if ty.optional || ty.is_lenient || matches!(ty.shape, Shape::Any(_)) => Ok(Value::NULL),
         Some(default) => Ok(default),
         None => Err(JsonError::Mismatch(Box::new(Mismatch::new("a value", "null")))),
     }

@@ -70,7 +70,8 @@ impl<'d> Converter<'d> {
         let mut optional = false;
         for _ in 0..MAX_DEPTH {
             let choices = ["oneOf", "anyOf", "allOf"].iter().find_map(|key| place.node.get(key));
-            let Some(choices) = choices.map(Node::items).filter(|_| place.node.get("properties").is_none()) else {
+            let Some(choices) = choices.map(Node::items).filter(|_| place.node.get("properties").is_none())
+            else {
                 return Ok(Some(Single { place, optional }));
             };
             let is_null = |node: &&Node| node.text("type") == "null";
@@ -158,7 +159,8 @@ impl<'d> Converter<'d> {
         let keys = self.convert(key, name)?;
         let values = self.convert(value, name)?;
         // Keys that may be null are not names of fields.
-        let keys = if keys.get("type").is_some_and(|name| name == "string") { any_of("string") } else { keys };
+        let keys =
+            if keys.get("type").is_some_and(|name| name == "string") { any_of("string") } else { keys };
         Ok(object([("type", "map".into()), ("keys", Json::Object(keys)), ("values", Json::Object(values))]))
     }
 
@@ -212,7 +214,7 @@ fn type_of(node: &Node) -> (&str, bool) {
         None => {
             let symbols = node.get("enum").map_or(&[][..], Node::items);
             let is_text = |node: &Node| node.as_str().is_some();
-            let nullable = symbols.iter().any(|symbol| *symbol == Node::Plain(Json::Null));
+            let nullable = symbols.contains(&Node::Plain(Json::Null));
             let is_text = symbols.iter().any(is_text)
                 && symbols.iter().all(|symbol| is_text(symbol) || *symbol == Node::Plain(Json::Null));
             (if is_text { "string" } else { "" }, nullable)

@@ -10,6 +10,8 @@
 mod convert;
 mod node;
 mod resolve;
+#[cfg(test)]
+mod tests;
 
 use tidegate_abi::Arena;
 

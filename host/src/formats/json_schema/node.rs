@@ -54,7 +54,9 @@ impl Node {
 
     pub(super) fn to_json(&self) -> Json {
         match self {
-            Self::Object(fields) => fields.iter().map(|(name, node)| (name.clone(), node.to_json())).collect(),
+            Self::Object(fields) => {
+                fields.iter().map(|(name, node)| (name.clone(), node.to_json())).collect()
+            }
             Self::List(items) => items.iter().map(Self::to_json).collect(),
             Self::Plain(json) => json.clone(),
         }

@@ -66,12 +66,14 @@ impl Documents {
     /// is resolved against the `$id` around it.
     fn document(&self, file: &str) -> Option<usize> {
         let last = |text: &str| text.rsplit('/').next().unwrap_or_default().to_owned();
-        let id = |node: &Node| node.get("$id").or_else(|| node.get("id")).and_then(Node::as_str).map(str::to_owned);
+        let id = |node: &Node| {
+            node.get("$id").or_else(|| node.get("id")).and_then(Node::as_str).map(str::to_owned)
+        };
         let is = |wanted: &str, form: &dyn Fn(&str) -> String| {
             let wanted = form(wanted);
-            self.documents
-                .iter()
-                .position(|(name, node)| form(name) == wanted || id(node).is_some_and(|id| form(&id) == wanted))
+            self.documents.iter().position(|(name, node)| {
+                form(name) == wanted || id(node).is_some_and(|id| form(&id) == wanted)
+            })
         };
         is(file, &|text| text.trim_end_matches('#').to_owned()).or_else(|| is(file, &last))
     }

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use prost_reflect::{Cardinality, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor, Value as ProtoValue};
+use prost_reflect::{
+    Cardinality, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor, Value as ProtoValue,
+};
 use tidegate_abi::{Field, Value};
 
 use super::{
@@ -214,7 +216,9 @@ fn initial_value(field: &FieldDescriptor, label: Label) -> Value<'static> {
         Label::Map { is_struct: true } => Value::object(&[]),
         Label::Single if field.is_required() => Value::NULL,
         // Proto2 may declare a default; what may be missing without one is null.
-        Label::Single if field.supports_presence() && field.field_descriptor_proto().default_value.is_none() => {
+        Label::Single
+            if field.supports_presence() && field.field_descriptor_proto().default_value.is_none() =>
+        {
             Value::NULL
         }
         Label::Single => default_value(field),

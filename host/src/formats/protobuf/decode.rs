@@ -104,9 +104,8 @@ impl<'b> Decoder<'b, '_> {
         let in_row = open.in_row || field.is_row;
         match field.label {
             Label::Single => {
-                let value = self
-                    .single(open, slot, tag, source, in_row)
-                    .map_err(|error| error.inside(field.name))?;
+                let value =
+                    self.single(open, slot, tag, source, in_row).map_err(|error| error.inside(field.name))?;
                 if let Some(value) = value {
                     self.scratch.fields[open.fields + slot] = Field::new(field.name, value);
                     for other in &field.excludes {
@@ -400,7 +399,9 @@ impl<'b> Decoder<'b, '_> {
     pub(super) fn str(&mut self, source: &Source<'b>, bytes: &'b [u8]) -> Result<&'b str> {
         match std::str::from_utf8(bytes) {
             Ok(text) => Ok(text),
-            Err(_) if self.scratch.invalid_unicode == InvalidUnicode::Reject => Err(source.error(Fault::Utf8)),
+            Err(_) if self.scratch.invalid_unicode == InvalidUnicode::Reject => {
+                Err(source.error(Fault::Utf8))
+            }
             Err(_) => {
                 self.scratch.findings.replaced += 1;
                 Ok(self.arena.str(&String::from_utf8_lossy(bytes)))
@@ -439,7 +440,12 @@ impl<'b> Decoder<'b, '_> {
     #[cold]
     fn check_required(&self, open: &Open<'b>, source: &Source<'b>) -> Result<()> {
         let read = &self.scratch.fields[open.fields..];
-        let missing = open.message.fields.iter().zip(read).find(|(field, read)| field.is_required && read.value().is_null());
+        let missing = open
+            .message
+            .fields
+            .iter()
+            .zip(read)
+            .find(|(field, read)| field.is_required && read.value().is_null());
         match missing {
             Some((field, _)) => Err(source.error(Fault::Required(field.name))),
             None => Ok(()),

@@ -47,7 +47,8 @@ impl Definitions {
         }
         let single = self.single(name, field);
         let default = default_value(field);
-        let has_default = field.field_descriptor_proto().default_value.is_some() || !field.supports_presence();
+        let has_default =
+            field.field_descriptor_proto().default_value.is_some() || !field.supports_presence();
         FieldDef { default: (has_default && !default.is_null()).then_some(default), ..single }
     }
 

@@ -15,6 +15,8 @@ mod error;
 mod files;
 mod program;
 mod reference;
+#[cfg(test)]
+mod tests;
 mod well_known;
 mod wire;
 

@@ -18,8 +18,9 @@ const MAX_INDEXES: usize = 32;
 const REF_NAME_TAG: u8 = 0x0a;
 
 const TRUNCATED: ProtobufError = ProtobufError::Reference("it ends within its message indexes");
-const INVALID: ProtobufError =
-    ProtobufError::Reference("it has neither valid message indexes nor the name of a message in front of the data");
+const INVALID: ProtobufError = ProtobufError::Reference(
+    "it has neither valid message indexes nor the name of a message in front of the data",
+);
 
 /// The message and its data.
 ///
@@ -49,17 +50,13 @@ fn by_name(program: &Program, name: &str) -> Result<MessageId, ProtobufError> {
     program.by_name.get(name).copied().ok_or_else(|| ProtobufError::Name(name.chars().take(100).collect()))
 }
 
-/// The name in Apicurio's `Ref`, and what follows it.
+/// The name in Apicurio's `Ref`, and what follows it. Names of messages are shorter than 126 bytes, so each length is one byte.
 fn apicurio_name(data: &[u8]) -> Option<(&str, &[u8])> {
-    let mut source = Source::new(data);
-    let length = usize::try_from(source.varint().ok()?).ok()?;
-    let mut message = Source::new(source.take(length).ok()?);
-    if message.array().ok()? != [REF_NAME_TAG] {
-        return None;
-    }
-    let name = message.bytes().ok()?;
-    let name = std::str::from_utf8(name).ok().filter(|_| message.is_empty())?;
-    Some((name, source.rest()))
+    let (length, rest) = data.split_first()?;
+    let (message, rest) = rest.split_at_checked(usize::from(*length))?;
+    let [REF_NAME_TAG, length, name @ ..] = message else { return None };
+    let is_whole = *length < 0x80 && name.len() == usize::from(*length);
+    std::str::from_utf8(name).ok().filter(|_| is_whole).map(|name| (name, rest))
 }
 
 fn indexes<'b>(program: &Program, data: &'b [u8]) -> Result<(MessageId, &'b [u8]), ProtobufError> {

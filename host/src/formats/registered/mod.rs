@@ -17,6 +17,7 @@ use super::{
     protobuf::{self, ProtobufError},
     read::Read,
     registry::{ApicurioId, Framed, Lookup, Registry, RegistryError, SchemaId, WireError, frame},
+    types::Mismatch,
 };
 
 /// Ids that a decoder keeps. Payloads that are not what they seem bring any number of ids that nobody knows.
@@ -66,8 +67,10 @@ pub(super) enum RegisteredError {
     Schema { id: SchemaId, reason: Arc<str> },
     #[error("does not fit {id}: {error}")]
     Data { id: SchemaId, error: Box<DataError> },
-    #[error("does not fit {id}: {error}")]
+    #[error("of {id} {error}")]
     Json { id: SchemaId, error: JsonError },
+    #[error("does not fit {id}: {mismatch}")]
+    Mismatch { id: SchemaId, mismatch: Box<Mismatch> },
     #[error("does not fit {id}: {error}")]
     Message { id: SchemaId, error: ProtobufError },
 }
@@ -78,7 +81,7 @@ impl RegisteredError {
             Self::Data { error, .. } => error.is_too_large(),
             Self::Json { error, .. } => matches!(error, JsonError::Budget(_)),
             Self::Message { error, .. } => error.is_too_large(),
-            Self::Wire(_) | Self::Unknown(_) | Self::Schema { .. } => false,
+            Self::Wire(_) | Self::Unknown(_) | Self::Schema { .. } | Self::Mismatch { .. } => false,
         }
     }
 }
@@ -150,8 +153,12 @@ impl Registered {
                 protobuf::decode(program, data, message, self.limits, arena, scratch)
                     .map_err(|error| RegisteredError::Message { id, error })
             }
-            Program::JsonSchema(program) => json_schema::decode(program, data, arena, scratch)
-                .map_err(|error| RegisteredError::Json { id, error }),
+            Program::JsonSchema(program) => {
+                json_schema::decode(program, data, arena, scratch).map_err(|error| match error {
+                    JsonError::Mismatch(mismatch) => RegisteredError::Mismatch { id, mismatch },
+                    error => RegisteredError::Json { id, error },
+                })
+            }
         }
     }
 

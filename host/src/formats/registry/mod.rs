@@ -15,6 +15,8 @@ mod tests;
 mod wire;
 
 pub(crate) use cache::{Lookup, Registry};
+#[cfg(test)]
+pub(crate) use client::ReferencedSchema;
 pub(crate) use client::{RegisteredSchema, SchemaType};
 pub use error::RegistryError;
 pub use settings::{ApicurioId, Credentials, RegistrySettings, RegistryTls};

@@ -6,7 +6,8 @@ use serde_json::{Value as Json, json};
 use tidegate_abi::host::{Batch, NewRecord};
 
 use crate::formats::{
-    DecoderOptions, Format, RecordDecoder, json::InvalidUnicode, registry::RegistrySettings, stub::RegistryStub,
+    DecoderOptions, Format, RecordDecoder, json::InvalidUnicode, registry::RegistrySettings,
+    stub::RegistryStub,
 };
 
 /// Bytes of a path segment that are encoded.
@@ -42,7 +43,11 @@ enum Form {
 }
 
 fn answer(registry: &RegistryStub, path: &str, case: &Json, form: Form) {
-    let key = if form == Form::Descriptor && case.get("schema_base64").is_some() { "schema_base64" } else { "schema" };
+    let key = if form == Form::Descriptor && case.get("schema_base64").is_some() {
+        "schema_base64"
+    } else {
+        "schema"
+    };
     let Some(schema) = case[key].as_str() else { return };
     let mut body = json!({ "schema": schema, "references": [] });
     if let Some(schema_type) = case["schema_type"].as_str().filter(|name| *name != "AVRO") {
@@ -115,10 +120,19 @@ fn assert_decoded(file: &str, form: Form) {
             _ => false,
         };
         if !is_right {
-            wrong.push(format!("{name}\n  expected {}\n  decoded  {decoded:?}\n  open {}", case["expected"], case["open"]));
+            wrong.push(format!(
+                "{name}\n  expected {}\n  decoded  {decoded:?}\n  open {}",
+                case["expected"], case["open"]
+            ));
         }
     }
-    assert!(names.len() > 30 && wrong.is_empty(), "{} of {} are wrong:\n{}", wrong.len(), names.len(), wrong.join("\n"));
+    assert!(
+        names.len() > 30 && wrong.is_empty(),
+        "{} of {} are wrong:\n{}",
+        wrong.len(),
+        names.len(),
+        wrong.join("\n")
+    );
 }
 
 #[test]

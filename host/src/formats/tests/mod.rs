@@ -1,6 +1,5 @@
 //! Tests of the whole room, through the interface that the pipeline uses.
 
-mod registered_captures;
 mod captures;
 mod changes;
 mod control;
@@ -13,6 +12,7 @@ mod memory;
 mod mongodb;
 mod odd;
 mod properties;
+mod registered_captures;
 mod rows;
 mod types;
 

@@ -14,7 +14,13 @@ use tidegate_abi::{
     host::{Batch, Decode, Decoded, NewRecord, Part, Rejection},
 };
 
-use super::{compile::compile, decode::{RootBytes, decode}, error::SchemaError, program::Program, schema::Document};
+use super::{
+    compile::compile,
+    decode::{RootBytes, decode},
+    error::SchemaError,
+    program::Program,
+    schema::Document,
+};
 use crate::formats::{
     DecodeLimits,
     json::{InvalidUnicode, MemoryBudget, Scratch},
