@@ -43,18 +43,18 @@ impl Task {
         Self { batch: Batch::new(), decoder: RecordDecoder::new(options), events, with_keys }
     }
 
-    /// Avro, with the schemas of the capture in a registry.
-    fn avro(set: &str, with_keys: bool) -> Self {
+    /// A format whose schemas are in a registry.
+    fn registered(format: Format, (set, events, schemas): (&str, &str, &str), with_keys: bool) -> Self {
         let stub = RegistryStub::start();
-        stub.add_capture(&schemas(set));
+        stub.add_capture(&read_schemas(set, schemas));
         let registry = RegistrySettings { urls: vec![stub.url()], ..RegistrySettings::default() };
         let options = DecoderOptions {
-            key: Format::Avro,
-            value: Format::Avro,
+            key: format,
+            value: format,
             registry: Some(registry),
             ..DecoderOptions::default()
         };
-        let events = load(set, "avro.jsonl.gz");
+        let events = load(set, events);
         let mut task = Self { batch: Batch::new(), decoder: RecordDecoder::new(options), events, with_keys };
         fill(&mut task.batch, &task.events, true);
         task.decoder.prepare(task.batch.records()).expect("every schema");
@@ -97,13 +97,13 @@ impl Decode for Nothing {
     }
 }
 
-fn schemas(set: &str) -> serde_json::Value {
-    serde_json::from_str(&unzip(set, "schemas.json.gz")).expect("a list of schemas")
+fn read_schemas(set: &str, file: &str) -> serde_json::Value {
+    serde_json::from_str(&unzip(set, file)).expect("a list of schemas")
 }
 
 /// Readers of Apache's library, by schema id.
 fn readers(set: &str) -> HashMap<u32, GenericDatumReader<'static>> {
-    let entries = schemas(set);
+    let entries = read_schemas(set, "schemas.json.gz");
     let reader = |entry: &serde_json::Value| {
         let schema = Schema::parse_str(entry["schema"].as_str()?).expect("a schema");
         let reader = GenericDatumReader::builder(Box::leak(Box::new(schema))).build().expect("a reader");
@@ -129,8 +129,14 @@ fn main() {
     let mut schema = Task::new("shop-string", "json-schema.jsonl.gz", Format::Json, false);
     let mut precise = Task::new("shop-precise", "json-schema.jsonl.gz", Format::Json, false);
     let mut table = Task::new("shop-string", "json.jsonl.gz", Format::Bytes, false);
-    let mut avro = Task::avro("shop-precise", false);
-    let mut avro_keys = Task::avro("shop-precise", true);
+    let avro_files = ("shop-precise", "avro.jsonl.gz", "schemas.json.gz");
+    let mut avro = Task::registered(Format::Avro, avro_files, false);
+    let mut avro_keys = Task::registered(Format::Avro, avro_files, true);
+    let protobuf_files = ("formats", "shop-string.protobuf.jsonl.gz", "shop-string.protobuf.schemas.json.gz");
+    let mut protobuf = Task::registered(Format::Protobuf, protobuf_files, false);
+    let json_schema_files =
+        ("formats", "shop-precise.json-schema.jsonl.gz", "shop-precise.json-schema.schemas.json.gz");
+    let mut json_schema = Task::registered(Format::JsonSchema, json_schema_files, false);
     let apache = readers("shop-precise");
     let bytes =
         |events: &[Event]| events.iter().map(|(_, _, value)| value.len()).sum::<usize>() / events.len();
@@ -140,7 +146,7 @@ fn main() {
         bytes(&plain.events),
         bytes(&avro.events)
     );
-    let mut times = vec![Vec::new(); 10];
+    let mut times = vec![Vec::new(); 12];
     for _ in 0..ROUNDS {
         let started = Instant::now();
         for (_, _, value) in &plain.events {
@@ -156,6 +162,8 @@ fn main() {
         times[7].push(avro_keys.pass());
         times[8].push(table.pass());
         times[9].push(table.pass_with(|batch, _| batch.decode(&mut Nothing)));
+        times[10].push(protobuf.pass());
+        times[11].push(json_schema.pass());
     }
     let medians: Vec<f64> = times.into_iter().map(median).collect();
     let names = [
@@ -169,9 +177,12 @@ fn main() {
         "avro: key, value, change event",
         "bytes: copies nothing",
         "record table alone",
+        "protobuf: value, change event",
+        "json-schema: value, change event",
     ];
     for (name, time) in names.iter().zip(&medians) {
         println!("{name:45} {time:8.0} ns   {:.2}", time / medians[0]);
     }
     println!("avro beside apache-avro: {:.2}", medians[6] / medians[5]);
+    println!("json with schema beside its payload alone: {:.2}", medians[3] / medians[1]);
 }

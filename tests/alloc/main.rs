@@ -18,7 +18,7 @@ use tidegate::{
 };
 use tidegate_abi::host::{Batch, NewRecord};
 use tidegate_tests::{
-    BinaryCapture, Captured, Home, RegistryStub, captured, captured_avro, captured_schemas,
+    BinaryCapture, Captured, Home, RegistryStub, captured, captured_binary, captured_schemas,
 };
 
 thread_local! {
@@ -168,13 +168,27 @@ fn nothing_is_allocated_per_record() {
     for file in ["shop-string/json.jsonl.gz", "shop-precise/json-schema.jsonl.gz"] {
         assert_nothing_per_record(file, &json(file), DecoderOptions::default());
     }
-    let registry = RegistryStub::start();
-    registry.add_capture(&captured_schemas("shop-precise"));
-    let decoder = DecoderOptions {
-        key: Format::Avro,
-        value: Format::Avro,
-        registry: Some(RegistrySettings { urls: vec![registry.url()], ..RegistrySettings::default() }),
-        ..DecoderOptions::default()
-    };
-    assert_nothing_per_record("shop-precise/avro", &captured_avro("shop-precise"), decoder);
+    for (format, events, schemas) in [
+        (Format::Avro, "shop-precise/avro.jsonl.gz", "shop-precise/schemas.json.gz"),
+        (
+            Format::JsonSchema,
+            "formats/shop-precise.json-schema.jsonl.gz",
+            "formats/shop-precise.json-schema.schemas.json.gz",
+        ),
+        (
+            Format::Protobuf,
+            "formats/shop-string.protobuf.jsonl.gz",
+            "formats/shop-string.protobuf.schemas.json.gz",
+        ),
+    ] {
+        let registry = RegistryStub::start();
+        registry.add_capture(&captured_schemas(schemas));
+        let decoder = DecoderOptions {
+            key: format,
+            value: format,
+            registry: Some(RegistrySettings { urls: vec![registry.url()], ..RegistrySettings::default() }),
+            ..DecoderOptions::default()
+        };
+        assert_nothing_per_record(events, &captured_binary(events), decoder);
+    }
 }

@@ -1,10 +1,10 @@
-//! Topics in Avro, with a stub of a schema registry over TCP.
+//! Topics in Avro and other formats of a schema registry, with a stub of a schema registry over TCP.
 
 use std::{collections::BTreeSet, fs};
 
 use tidegate::kafka::producer::ProducerRecord;
 use tidegate_tests::{
-    BinaryCapture, Broker, Fault, Home, RegistryStub, captured_avro, captured_file, captured_schemas,
+    BinaryCapture, Broker, Fault, Home, RegistryStub, captured_binary, captured_file, captured_schemas,
 };
 
 use crate::dead_letters::DEAD_LETTERS;
@@ -47,17 +47,22 @@ fn written(home: &Home, name: &str) -> String {
 
 #[test]
 fn captured_events_come_out_as_their_twins_in_json_with_a_schema() {
-    for set in ["shop-precise", "types-connect"] {
+    for (set, format, capture) in [
+        ("shop-precise", "avro", "shop-precise/"),
+        ("types-connect", "avro", "types-connect/"),
+        ("types-connect", "json-schema", "formats/types-connect.json-schema."),
+    ] {
         let stub = RegistryStub::start();
-        stub.add_capture(&captured_schemas(set));
-        let (avro, json) = (Broker::start(), Broker::start());
+        stub.add_capture(&captured_schemas(&format!("{capture}schemas.json.gz")));
+        let (registered, json) = (Broker::start(), Broker::start());
         json.load(&captured_file(&format!("{set}/json-schema.jsonl.gz")), 1);
-        let events = captured_avro(set);
+        let file = if format == "avro" { "avro.jsonl.gz" } else { "jsonl.gz" };
+        let events = captured_binary(&format!("{capture}{file}"));
         let mut topics: Vec<&str> = events.iter().map(|event| &*event.topic).collect();
         topics.sort_unstable();
         topics.dedup();
-        topics.iter().for_each(|topic| avro.topic(topic, 1));
-        avro.send_exactly(events.iter().map(|BinaryCapture { topic, key, value }| ProducerRecord {
+        topics.iter().for_each(|topic| registered.topic(topic, 1));
+        registered.send_exactly(events.iter().map(|BinaryCapture { topic, key, value }| ProducerRecord {
             topic,
             partition: Some(0),
             timestamp_ms: None,
@@ -80,10 +85,10 @@ fn captured_events_come_out_as_their_twins_in_json_with_a_schema() {
             let read = |topic: &&str| fs::read_to_string(home.path(&format!("{topic}.jsonl"))).unwrap();
             topics.iter().map(read).collect::<Vec<_>>()
         };
-        let (from_avro, from_json) = (lines(&avro, "avro"), lines(&json, "json"));
-        assert!(from_avro.iter().map(|text| text.lines().count()).sum::<usize>() >= events.len());
-        for ((topic, from_avro), from_json) in topics.iter().zip(from_avro).zip(from_json) {
-            assert!(from_avro == from_json, "{set}: {topic} differs");
+        let (registered, from_json) = (lines(&registered, format), lines(&json, "json"));
+        assert!(registered.iter().map(|text| text.lines().count()).sum::<usize>() >= events.len());
+        for ((topic, registered), from_json) in topics.iter().zip(registered).zip(from_json) {
+            assert!(registered == from_json, "{set} in {format}: {topic} differs");
         }
     }
 }

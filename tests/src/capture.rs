@@ -39,7 +39,7 @@ pub fn captured(name: &str) -> Vec<Captured> {
     read(&path).lines().map(|line| serde_json::from_str(line).expect("a captured record")).collect()
 }
 
-/// One captured record in Avro.
+/// One captured record in a binary format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BinaryCapture {
     /// Topic.
@@ -50,28 +50,28 @@ pub struct BinaryCapture {
     pub value: Option<Vec<u8>>,
 }
 
-/// The records of a set in Avro, in order.
+/// The records of a captured file in a binary format, in order.
 ///
 /// # Panics
 /// When they cannot be read.
 #[must_use]
-pub fn captured_avro(set: &str) -> Vec<BinaryCapture> {
+pub fn captured_binary(name: &str) -> Vec<BinaryCapture> {
     let line = |line: &str| {
         let line: Json = serde_json::from_str(line).expect("a line of JSON");
         let part = |name: &str| line[name].as_str().map(|text| STANDARD.decode(text).expect("base64"));
         let topic = line["topic"].as_str().expect("a topic").to_owned();
         BinaryCapture { topic, key: part("key_base64"), value: part("value_base64") }
     };
-    read(&captured_file(&format!("{set}/avro.jsonl.gz"))).lines().map(line).collect()
+    read(&captured_file(name)).lines().map(line).collect()
 }
 
-/// The schemas of a set in Avro, as its registry had them.
+/// The schemas of a capture, as its registry had them.
 ///
 /// # Panics
 /// When they cannot be read.
 #[must_use]
-pub fn captured_schemas(set: &str) -> Json {
-    serde_json::from_str(&read(&captured_file(&format!("{set}/schemas.json.gz")))).expect("a list of schemas")
+pub fn captured_schemas(name: &str) -> Json {
+    serde_json::from_str(&read(&captured_file(name))).expect("a list of schemas")
 }
 
 fn read(path: &Path) -> String {

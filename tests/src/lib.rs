@@ -21,7 +21,7 @@ mod stored;
 
 pub use artifacts::{Artifacts, artifacts};
 pub use broker::{Broker, Member};
-pub use capture::{BinaryCapture, Captured, captured, captured_avro, captured_file, captured_schemas};
+pub use capture::{BinaryCapture, Captured, captured, captured_binary, captured_file, captured_schemas};
 pub use comparison::{Comparison, compare, final_table_names};
 pub use external_project::{BuildFailure, ExternalProject, Finding};
 pub use home::Home;

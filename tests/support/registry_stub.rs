@@ -111,11 +111,14 @@ impl RegistryStub {
         self.answer(&format!("/schemas/ids/{id}"), 200, &body);
     }
 
-    /// Has the schemas of a capture: a list of objects with `id` and `schema`.
+    /// Has the schemas of a capture: a list of objects with `id`, `schema` and, unless it is Avro, `schemaType`.
     pub fn add_capture(&self, schemas: &serde_json::Value) {
         for entry in schemas.as_array().into_iter().flatten() {
-            let id = entry["id"].as_u64().and_then(|id| u32::try_from(id).ok()).expect("an id");
-            self.add_schema(id, entry["schema"].as_str().expect("a schema"));
+            let mut body = serde_json::json!({ "schema": entry["schema"].as_str().expect("a schema") });
+            if let Some(schema_type) = entry.get("schemaType") {
+                body["schemaType"] = schema_type.clone();
+            }
+            self.answer(&format!("/schemas/ids/{}", entry["id"]), 200, &body.to_string());
         }
     }
 

@@ -10,7 +10,7 @@ use tidegate_abi::{
 
 use super::{
     Format, Hints, InvalidUnicode,
-    avro::DecodeLimits,
+    binary::DecodeLimits,
     change::{ChangeEvents, EventError, Payload, Recogniser, RowContext, RowError, Rows},
     json::{MemoryBudget, Scratch, TooLarge},
     notices::{Notice, Notices},
@@ -56,6 +56,8 @@ pub struct RecordDecoder {
     invalid_unicode: InvalidUnicode,
     rows: Rows,
     has_hints: bool,
+    /// The format has types, but no place for those of a change event's columns.
+    has_partial_types: bool,
     max_value_bytes: usize,
     orders: Orders,
     notices: Notices,
@@ -77,16 +79,18 @@ impl RecordDecoder {
         let prefix = options.flattened_prefix.as_deref().unwrap_or("__");
         let apicurio_id = options.registry.as_ref().map(|settings| settings.apicurio_id).unwrap_or_default();
         let registry = options.registry.map(|settings| Arc::new(Registry::new(settings)));
-        let registered =
-            |part, reader| Registered::new(part, registry.clone(), apicurio_id, reader, options.limits);
-        let key = registered(Part::Key, options.key_reader_schema);
-        let value = registered(Part::Value, options.value_reader_schema);
+        let registered = |part, format, reader| {
+            Registered::new(part, format, registry.clone(), apicurio_id, reader, options.limits)
+        };
+        let key = registered(Part::Key, options.key, options.key_reader_schema);
+        let value = registered(Part::Value, options.value, options.value_reader_schema);
         Self {
             invalid_unicode: options.invalid_unicode,
             recogniser: Recogniser::new(options.change_events, prefix, max_value_bytes),
             key: PayloadDecoder::new(Part::Key, options.key, options.invalid_unicode, key),
             value: PayloadDecoder::new(Part::Value, options.value, options.invalid_unicode, value),
             has_hints: !options.hints.is_empty(),
+            has_partial_types: matches!(options.value, Format::Protobuf | Format::JsonSchema),
             rows: Rows::new(options.hints),
             max_value_bytes,
             orders: Orders::default(),
@@ -184,11 +188,13 @@ impl RecordDecoder {
         scratch: &mut Scratch<'b>,
     ) -> Result<(), Rejection> {
         let (key, has_documents) = (decoded.key, typed.has_documents);
-        // A document's values have types already, except where a hint overrides them. Its schema does not describe them.
-        let refines = if has_documents { self.has_hints } else { !typed.value };
+        // These values have types already, except where a hint overrides them: a document's schema does not describe them, and
+        // in Protobuf a timestamp of Debezium's is just a number.
+        let overrides = has_documents || (self.has_partial_types && typed.value);
+        let refines = if overrides { self.has_hints } else { !typed.value };
         match &mut decoded.change {
             Some(parts) if refines => {
-                let payload = Payload { key, value: decoded.value, has_documents };
+                let payload = Payload { key, value: decoded.value, is_typed: overrides };
                 let refined = self.rows.refine(parts, payload, arena, scratch, &mut self.notices);
                 (decoded.key, decoded.value) = refined.map_err(|error| misfit(&error))?;
             }
@@ -198,7 +204,7 @@ impl RecordDecoder {
             }
             _ => {}
         }
-        if typed.key && !has_documents {
+        if typed.key && !overrides {
             decoded.key = key;
         }
         Ok(())

@@ -1,19 +1,23 @@
 //! Formats: the bytes of keys and values to typed values in a batch's arena, and the change events in them.
 //!
 //! `json/` is the grammar, `types/` what sources mean by a plain value, `connect/` JSON with its schema, `registry/` the client
-//! of a schema registry, `avro/` Avro, `change/` change events and rows without a schema; `payload.rs` decodes keys and values,
-//! `registered.rs` those whose schema is in a registry, `decoder.rs` whole records. Knows nothing of Kafka clients, plugins or
+//! of a schema registry, `avro/`, `protobuf/` and `json_schema/` the formats whose schemas are there, `binary/` what the binary ones
+//! share, `change/` change events and rows without a schema; `payload.rs` decodes keys and values, `registered/` those whose schema
+//! is in a registry, `decoder.rs` whole records. Knows nothing of Kafka clients, plugins or
 //! configuration.
 
 mod avro;
+mod binary;
 mod change;
 mod connect;
 mod decoder;
 mod json;
+mod json_schema;
 mod memory;
 mod notices;
 mod order;
 mod payload;
+mod protobuf;
 mod read;
 mod registered;
 pub mod registry;
@@ -29,8 +33,8 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-pub use avro::DecodeLimits;
 pub(crate) use avro::check_schema;
+pub use binary::DecodeLimits;
 pub use change::{ChangeEvents, ColumnHint, HintError, Hints};
 pub use decoder::{DecoderOptions, RecordDecoder};
 pub use json::{InvalidUnicode, MAX_DEPTH};
@@ -39,7 +43,7 @@ pub use order::Reading;
 pub use state::state_of_new_topic;
 
 /// Format of a key or value.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub enum Format {
     /// JSON, with or without Connect's `{"schema","payload"}` envelope.
     #[default]
@@ -50,6 +54,10 @@ pub enum Format {
     Bytes,
     /// Avro with its schema in a registry.
     Avro,
+    /// Protobuf with its schema in a registry.
+    Protobuf,
+    /// JSON with a JSON Schema in a registry.
+    JsonSchema,
 }
 
 impl Format {
@@ -61,12 +69,14 @@ impl Format {
             Self::String => "string",
             Self::Bytes => "bytes",
             Self::Avro => "avro",
+            Self::Protobuf => "protobuf",
+            Self::JsonSchema => "json-schema",
         }
     }
 
     /// Whether its schemas are in a registry.
     #[must_use]
     pub const fn needs_registry(self) -> bool {
-        matches!(self, Self::Avro)
+        matches!(self, Self::Avro | Self::Protobuf | Self::JsonSchema)
     }
 }

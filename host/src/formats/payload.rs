@@ -19,6 +19,8 @@ const UNKNOWN_TYPE: Cause = Cause("unknown_semantic_type");
 const DOUBLED_NAME: Cause = Cause("doubled_name");
 const MISSING_FIELD: Cause = Cause("missing_field");
 const FURTHER_FIELDS: Cause = Cause("further_fields");
+const UNKNOWN_FIELD: Cause = Cause("unknown_field");
+const UNKNOWN_SYMBOL: Cause = Cause("unknown_enum_number");
 const INVALID_UNICODE: Cause = Cause("invalid_unicode");
 
 /// Decodes the keys or the values of a task.
@@ -73,7 +75,7 @@ impl PayloadDecoder {
 
     /// The payload if it is JSON, whose values take memory beyond the payload.
     pub(super) fn json<'b>(&self, payload: Option<&'b [u8]>) -> &'b [u8] {
-        payload.filter(|_| self.format == Format::Json).unwrap_or_default()
+        payload.filter(|_| matches!(self.format, Format::Json | Format::JsonSchema)).unwrap_or_default()
     }
 
     /// Decodes a payload of `topic`, and notes what is unusual about it.
@@ -97,7 +99,7 @@ impl PayloadDecoder {
             Format::Bytes => return Ok(Read::plain(Value::bytes(payload))),
             Format::Json => self.envelopes.read(payload, arena, scratch).map_err(PayloadError::Json),
             Format::String => self.text(payload, arena, &mut scratch.findings),
-            Format::Avro => {
+            Format::Avro | Format::Protobuf | Format::JsonSchema => {
                 self.registered.decode(payload, headers, arena, scratch).map_err(PayloadError::Registered)
             }
         };
@@ -165,8 +167,8 @@ fn advice(side: &str, payload: &[u8], error: &JsonError) -> String {
         }
         (_, Some(0)) if payload.len() > 5 => {
             format!(
-                "; it begins as what a schema registry's serializer writes (Avro, Protobuf or JSON Schema): if it is Avro, set \
-                 {side}_format = \"avro\" in [source]; \"bytes\" takes anything as it is"
+                "; it begins as what a schema registry's serializer writes: set {side}_format = \"avro\", \"protobuf\" or \
+                 \"json-schema\" in [source]; \"bytes\" takes anything as it is"
             )
         }
         (None, _) => {
@@ -221,8 +223,8 @@ impl Notes<'_> {
         if findings.further() > 0 {
             self.notices.note(FURTHER_FIELDS, topic, || {
                 format!(
-                    "a {side} of {topic} has more fields that come more than once, or not at all, than are named one by \
-                     one"
+                    "a {side} of {topic} has more fields that come more than once, or not at all, or are not in its \
+                     schema, than are named one by one"
                 )
             });
         }
@@ -250,6 +252,16 @@ impl Notes<'_> {
                 format!(
                     "a {side} of {topic} lacks {field:?}, which its schema has: it is read as its default or null, as \
                      Kafka Connect reads it; let its producer write every field of the schema"
+                )
+            }),
+            FindingKind::UnknownField => self.notices.note(UNKNOWN_FIELD, subject, || {
+                format!(
+                    "a {side} of {topic} has a field that its schema does not have ({field}): it is skipped; let its producer                      register the schema that it writes with"
+                )
+            }),
+            FindingKind::UnknownSymbol => self.notices.note(UNKNOWN_SYMBOL, subject, || {
+                format!(
+                    "a {side} of {topic} has a number that its enum has no symbol for ({field}): it is read as the number; let                      its producer register the schema that it writes with"
                 )
             }),
         }

@@ -26,8 +26,24 @@ fn expect_equal_with(set: &str, format: &str, batch: usize, deviations: &str, si
     let Some(pipe) = Pipe::find(&test) else { return };
     pipe.load(set, format, 1);
     let source = hints(set, format);
+    run_and_compare(&pipe, Case { set, format, batch, source: &source, deviations, sink });
+}
+
+/// A set in a format, and what is expected of it.
+struct Case<'c> {
+    set: &'c str,
+    format: &'c str,
+    batch: usize,
+    source: &'c str,
+    deviations: &'c str,
+    sink: &'c str,
+}
+
+#[track_caller]
+fn run_and_compare(pipe: &Pipe, case: Case<'_>) {
+    let Case { set, format, batch, source, deviations, sink } = case;
     let wait = if records(set) < batch { Some("5s") } else { None };
-    pipe.connector(Connector { batch: Some(batch), wait, source: &source, sink, ..Connector::default() });
+    pipe.connector(Connector { batch: Some(batch), wait, source, sink, ..Connector::default() });
     let finished = pipe.run();
     let complaints = finished.count_log(" WARN ") + finished.count_log(" ERROR ");
     // Infinities and years that Snowflake does not support are stored in an additional column, with a warning.
@@ -37,6 +53,35 @@ fn expect_equal_with(set: &str, format: &str, batch: usize, deviations: &str, si
     assert!(beside == 0 || set.starts_with("types"), "{}", finished.stderr);
     let values = pipe.expect_final(set, deviations);
     println!("{set} as {format} in batches of {batch}: {values} values are equal");
+}
+
+/// A format whose schemas are in a registry. The tables are those of JSON with a schema.
+#[track_caller]
+fn expect_equal_registered(set: &str, format: &str, capture: &str) {
+    let test = format!("{set}_registered_{format}").replace('-', "_");
+    let Some(pipe) = Pipe::find(&test) else { return };
+    let events = if format == "avro" { "avro.jsonl.gz" } else { "jsonl.gz" };
+    let registry = pipe.load_registered(&format!("{capture}{events}"), &format!("{capture}schemas.json.gz"));
+    let source = format!(
+        "key_format = \"{format}\"\nvalue_format = \"{format}\"\n[source.schema_registry]\nurl = \"{}\"\n",
+        registry.url()
+    );
+    let case = Case { set, format, batch: 100, source: &source, deviations: "json-schema", sink: "" };
+    run_and_compare(&pipe, case);
+}
+
+#[test]
+fn sets_in_avro() {
+    for set in ["shop-string", "shop-precise", "types-connect"] {
+        expect_equal_registered(set, "avro", &format!("{set}/"));
+    }
+}
+
+#[test]
+fn sets_in_json_schema() {
+    for set in ["shop-precise", "types-connect", "types-adaptive"] {
+        expect_equal_registered(set, "json-schema", &format!("formats/{set}.json-schema."));
+    }
 }
 
 #[test]

@@ -1,9 +1,17 @@
 //! A connector with its own broker and its own schema.
 
-use std::{collections::BTreeMap, fs, thread, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, thread,
+    time::Duration,
+};
 
 use serde_json::Value as Json;
-use tidegate_tests::{Broker, Finished, Home, Rows, Schema, Snowflake, captured, captured_file, compare};
+use tidegate::kafka::producer::ProducerRecord;
+use tidegate_tests::{
+    BinaryCapture, Broker, Finished, Home, RegistryStub, Rows, Schema, Snowflake, captured, captured_binary,
+    captured_file, captured_schemas, compare,
+};
 
 /// The connector's name.
 const NAME: &str = "warehouse";
@@ -59,6 +67,24 @@ impl Pipe {
     /// Loads a captured set into topics with this number of partitions.
     pub(crate) fn load(&self, set: &str, format: &str, partitions: u32) {
         self.broker.load(&captured_file(&file(set, format)), partitions);
+    }
+
+    /// Loads a capture whose schemas are in a registry into topics with one partition; returns the registry.
+    pub(crate) fn load_registered(&self, events: &str, schemas: &str) -> RegistryStub {
+        let registry = RegistryStub::start();
+        registry.add_capture(&captured_schemas(schemas));
+        let events = captured_binary(events);
+        let topics: BTreeSet<&str> = events.iter().map(|event| &*event.topic).collect();
+        topics.iter().for_each(|topic| self.broker.topic(topic, 1));
+        self.broker.send_exactly(events.iter().map(|BinaryCapture { topic, key, value }| ProducerRecord {
+            topic,
+            partition: Some(0),
+            timestamp_ms: None,
+            key: key.as_deref(),
+            value: value.as_deref(),
+            headers: &[],
+        }));
+        registry
     }
 
     /// Runs the host with `--once`.

@@ -236,8 +236,8 @@ fn formats() -> Vec<(&'static str, Choice<Format>)> {
         ("string", Choice::Is(Format::String)),
         ("bytes", Choice::Is(Format::Bytes)),
         ("avro", Choice::Is(Format::Avro)),
-        ("json-schema", Choice::NotYet),
-        ("protobuf", Choice::NotYet),
+        ("json-schema", Choice::Is(Format::JsonSchema)),
+        ("protobuf", Choice::Is(Format::Protobuf)),
     ]
 }
 

@@ -146,10 +146,6 @@ fn group_membership() {
 #[test]
 fn what_is_not_built_yet_is_rejected() {
     with(
-        "source.value_format = \"protobuf\"",
-        "3:8: source.value_format: \"protobuf\" is not supported yet: use \"json\", \"string\", \"bytes\" or \"avro\"",
-    );
-    with(
         "plugins.reload = \"restart\"",
         "3:9: plugins.reload: \"restart\" is not supported yet: use \"never\"",
     );

@@ -3,22 +3,30 @@
 use tidegate_abi::{Arena, Date, Field, Interval, Timestamp, Value};
 
 use super::{
-    bounds::{Bounds, DecodeLimits},
-    error::{AvroError, Fault},
     program::{Program, RecordId, RecordType, Step, Symbol, Type},
     skip::skip,
     source::Source,
 };
 use crate::formats::{
+    binary::{Bounds, DataError, DecodeLimits, Fault, widen},
     json::{InvalidUnicode, Scratch},
     read::Read,
     types::{
-        ArenaStore, Mismatch, Scalar, ShortText, Unit, bytes_are_unavailable, convert, convert_bytes,
+        ArenaStore, Mismatch, Scalar, Unit, bytes_are_unavailable, convert, convert_bytes,
         list_is_unavailable, parse_uuid, struct_is_unavailable, text_is_unavailable,
     },
 };
 
-type Result<T> = std::result::Result<T, Box<AvroError>>;
+type Result<T> = std::result::Result<T, Box<DataError>>;
+
+/// How a value is encoded whose schema is just `bytes`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum RootBytes {
+    /// Behind their length, as Avro says.
+    Sized,
+    /// As all of the data: Confluent's serializers write them so.
+    Raw,
+}
 
 /// Decodes `data`. Text and bytes point into it.
 ///
@@ -28,6 +36,7 @@ type Result<T> = std::result::Result<T, Box<AvroError>>;
 pub(crate) fn decode<'b>(
     program: &'static Program,
     data: &'b [u8],
+    root_bytes: RootBytes,
     limits: DecodeLimits,
     arena: Arena<'b>,
     scratch: &mut Scratch<'b>,
@@ -35,7 +44,13 @@ pub(crate) fn decode<'b>(
     let (fields, values) = (scratch.fields.len(), scratch.values.len());
     let mut decoder =
         Decoder { source: Source::new(data), program, arena, scratch, bounds: Bounds::new(limits) };
-    let decoded = decoder.value(&program.root, false).and_then(|value| {
+    let decoded = match program.root {
+        Type::Bytes | Type::BytesAs(_) if root_bytes == RootBytes::Raw => {
+            decoder.raw_root(&program.root, data)
+        }
+        _ => decoder.value(&program.root, false),
+    };
+    let decoded = decoded.and_then(|value| {
         decoder.source.end()?;
         Ok(value)
     });
@@ -54,6 +69,15 @@ struct Decoder<'b, 's> {
 }
 
 impl<'b> Decoder<'b, '_> {
+    #[cold]
+    fn raw_root(&mut self, ty: &Type, data: &'b [u8]) -> Result<Value<'b>> {
+        let bytes = self.source.take(data.len())?;
+        match ty {
+            Type::BytesAs(scalar) => self.convert_bytes(*scalar, bytes, false),
+            _ => Ok(Value::bytes(bytes)),
+        }
+    }
+
     /// Decodes a value. In a row of a change event, placeholders for unavailable values are recognised.
     ///
     /// Types that contain others are decoded here, all others in [`Self::leaf`]: what recursion needs of the stack stays small.
@@ -213,7 +237,7 @@ impl<'b> Decoder<'b, '_> {
     /// Enters a record with so many fields, a list or a map.
     #[inline]
     fn open(&mut self, fields: usize) -> Result<()> {
-        self.bounds.enter(&self.source)?;
+        self.bounds.enter().map_err(|fault| self.source.error(fault))?;
         match self.scratch.budget.take_fields(fields) {
             Ok(()) => Ok(()),
             Err(error) => Err(self.source.error(Fault::Budget(error))),
@@ -297,7 +321,7 @@ impl<'b> Decoder<'b, '_> {
             if count == 0 {
                 return Ok(());
             }
-            self.bounds.take(count, &self.source)?;
+            self.bounds.take(count).map_err(|fault| self.source.error(fault))?;
             for _ in 0..count {
                 if let Err(error) = self.scratch.budget.take_items(1) {
                     return Err(self.source.error(Fault::Budget(error)));
@@ -348,7 +372,7 @@ impl<'b> Decoder<'b, '_> {
     }
 
     #[cold]
-    fn mismatch(&self, mismatch: Mismatch) -> Box<AvroError> {
+    fn mismatch(&self, mismatch: Mismatch) -> Box<DataError> {
         self.source.error(Fault::Mismatch(mismatch))
     }
 }
@@ -356,17 +380,6 @@ impl<'b> Decoder<'b, '_> {
 #[inline]
 fn bytes_value(bytes: &[u8], in_row: bool) -> Value<'_> {
     if in_row && bytes_are_unavailable(bytes) { Value::UNAVAILABLE } else { Value::bytes(bytes) }
-}
-
-/// The shortest decimal number that is this float, as a double: what the source's other formats say. 0.1 stays 0.1.
-fn widen(float: f32) -> f64 {
-    let exact = f64::from(float);
-    // Up to 2^24, whole numbers are their own shortest text.
-    if !float.is_finite() || (float.fract() == 0.0 && float.abs() <= 16_777_216.0) {
-        return exact;
-    }
-    let digits = ShortText::format(format_args!("{float:e}"));
-    digits.and_then(|digits| digits.as_str().parse().ok()).unwrap_or(exact)
 }
 
 /// A date or a timestamp from its count.

@@ -1,11 +1,10 @@
 //! Skips values that the reader's schema does not have.
 
 use super::{
-    bounds::Bounds,
-    error::{AvroError, Fault},
     program::{Program, RecordId, Step, Type},
     source::Source,
 };
+use crate::formats::binary::{Bounds, DataError, Fault};
 
 /// Skips a value.
 ///
@@ -16,7 +15,7 @@ pub(super) fn skip(
     ty: &Type,
     source: &mut Source<'_>,
     bounds: &mut Bounds,
-) -> Result<(), Box<AvroError>> {
+) -> Result<(), Box<DataError>> {
     match ty {
         Type::Null | Type::Incompatible(_) => {}
         Type::Boolean => {
@@ -88,8 +87,8 @@ fn record(
     id: RecordId,
     source: &mut Source<'_>,
     bounds: &mut Bounds,
-) -> Result<(), Box<AvroError>> {
-    bounds.enter(source)?;
+) -> Result<(), Box<DataError>> {
+    bounds.enter().map_err(|fault| source.error(fault))?;
     for step in &program.records[id as usize].steps {
         let (Step::Read { ty, .. } | Step::Skip(ty)) = step;
         skip(program, ty, source, bounds)?;
@@ -102,9 +101,9 @@ fn record(
 fn blocks(
     source: &mut Source<'_>,
     bounds: &mut Bounds,
-    mut item: impl FnMut(&mut Source<'_>, &mut Bounds) -> Result<(), Box<AvroError>>,
-) -> Result<(), Box<AvroError>> {
-    bounds.enter(source)?;
+    mut item: impl FnMut(&mut Source<'_>, &mut Bounds) -> Result<(), Box<DataError>>,
+) -> Result<(), Box<DataError>> {
+    bounds.enter().map_err(|fault| source.error(fault))?;
     loop {
         let (count, bytes) = source.block()?;
         if count == 0 {
@@ -115,7 +114,7 @@ fn blocks(
             source.take(bytes)?;
             continue;
         }
-        bounds.take(count, source)?;
+        bounds.take(count).map_err(|fault| source.error(fault))?;
         for _ in 0..count {
             item(source, bounds)?;
         }

@@ -1,6 +1,6 @@
 //! Reads Avro's primitive encodings.
 
-use super::error::{AvroError, Fault};
+use crate::formats::binary::{DataError, Fault};
 
 /// The data of one value, and how far it is read.
 #[derive(Clone, Copy)]
@@ -19,13 +19,13 @@ impl<'b> Source<'b> {
     }
 
     #[cold]
-    pub(super) fn error(&self, fault: Fault) -> Box<AvroError> {
-        AvroError::new(fault, self.at)
+    pub(super) fn error(&self, fault: Fault) -> Box<DataError> {
+        DataError::new(fault, self.at)
     }
 
     /// The next `len` bytes.
     #[inline]
-    pub(super) fn take(&mut self, len: usize) -> Result<&'b [u8], Box<AvroError>> {
+    pub(super) fn take(&mut self, len: usize) -> Result<&'b [u8], Box<DataError>> {
         let taken = self.at.checked_add(len).and_then(|end| self.bytes.get(self.at..end));
         let Some(taken) = taken else {
             return Err(self.error(Fault::End { needed: len as u64, left: self.left() }));
@@ -35,7 +35,7 @@ impl<'b> Source<'b> {
     }
 
     #[inline]
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Box<AvroError>> {
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Box<DataError>> {
         let Some(array) = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk) else {
             return Err(self.error(Fault::End { needed: N as u64, left: self.left() }));
         };
@@ -45,7 +45,7 @@ impl<'b> Source<'b> {
 
     /// A number in variable-length zig-zag coding.
     #[inline]
-    pub(super) fn long(&mut self) -> Result<i64, Box<AvroError>> {
+    pub(super) fn long(&mut self) -> Result<i64, Box<DataError>> {
         match self.bytes.get(self.at) {
             Some(byte) if *byte < 0x80 => {
                 self.at += 1;
@@ -55,7 +55,7 @@ impl<'b> Source<'b> {
         }
     }
 
-    fn longer(&mut self) -> Result<i64, Box<AvroError>> {
+    fn longer(&mut self) -> Result<i64, Box<DataError>> {
         let mut number = 0u64;
         for (index, byte) in self.bytes[self.at..].iter().take(10).enumerate() {
             // The tenth byte has room for the highest of 64 bits.
@@ -72,7 +72,7 @@ impl<'b> Source<'b> {
     }
 
     #[inline]
-    pub(super) fn int(&mut self) -> Result<i64, Box<AvroError>> {
+    pub(super) fn int(&mut self) -> Result<i64, Box<DataError>> {
         let number = self.long()?;
         if i32::try_from(number).is_err() {
             return Err(self.error(Fault::Int));
@@ -82,7 +82,7 @@ impl<'b> Source<'b> {
 
     /// Bytes behind their length.
     #[inline]
-    pub(super) fn bytes(&mut self) -> Result<&'b [u8], Box<AvroError>> {
+    pub(super) fn bytes(&mut self) -> Result<&'b [u8], Box<DataError>> {
         let length = self.long()?;
         match usize::try_from(length) {
             Ok(length) => self.take(length),
@@ -90,7 +90,7 @@ impl<'b> Source<'b> {
         }
     }
 
-    pub(super) fn boolean(&mut self) -> Result<bool, Box<AvroError>> {
+    pub(super) fn boolean(&mut self) -> Result<bool, Box<DataError>> {
         let [byte] = self.array()?;
         match byte {
             0 => Ok(false),
@@ -101,7 +101,7 @@ impl<'b> Source<'b> {
 
     /// The items of the next block of an array or map, and the bytes of the block, if it states them. 0: the end.
     #[inline]
-    pub(super) fn block(&mut self) -> Result<(u64, Option<usize>), Box<AvroError>> {
+    pub(super) fn block(&mut self) -> Result<(u64, Option<usize>), Box<DataError>> {
         let count = self.long()?;
         if count >= 0 {
             return Ok((count.unsigned_abs(), None));
@@ -116,7 +116,7 @@ impl<'b> Source<'b> {
 
     /// # Errors
     /// When anything is left.
-    pub(super) fn end(&self) -> Result<(), Box<AvroError>> {
+    pub(super) fn end(&self) -> Result<(), Box<DataError>> {
         if self.left() == 0 { Ok(()) } else { Err(self.error(Fault::Trailing(self.left()))) }
     }
 }

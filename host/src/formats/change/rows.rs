@@ -42,13 +42,13 @@ pub(crate) struct Rows {
 pub(crate) struct Payload<'b> {
     pub(crate) key: Value<'b>,
     pub(crate) value: Value<'b>,
-    /// The rows are MongoDB's documents: what they hold is typed, save where a hint says more.
-    pub(crate) has_documents: bool,
+    /// What the rows hold is typed, save where a hint says more.
+    pub(crate) is_typed: bool,
 }
 
 /// What is needed to make new values.
 struct RowBuilder<'b, 's> {
-    has_documents: bool,
+    is_typed: bool,
     notices: &'s mut Notices,
     arena: Arena<'b>,
     scratch: &'s mut Scratch<'b>,
@@ -71,10 +71,10 @@ impl Rows {
         scratch: &mut Scratch<'b>,
         notices: &mut Notices,
     ) -> Result<(Value<'b>, Value<'b>), RowError> {
-        let Payload { key, value, has_documents } = payload;
+        let Payload { key, value, is_typed } = payload;
         let qualifier = if parts.schema.is_empty() { parts.database } else { parts.schema };
         let columns = self.columns(qualifier, parts.table);
-        let mut maker = RowBuilder { has_documents, notices, arena, scratch };
+        let mut maker = RowBuilder { is_typed, notices, arena, scratch };
         let before = maker.row(parts.before, columns, parts.table)?;
         let after = maker.row(parts.after, columns, parts.table)?;
         let key = maker.row(key, columns, parts.table).map_err(RowError::in_key)?.unwrap_or(key);
@@ -107,7 +107,7 @@ impl Rows {
         let (rest, table) = topic.rsplit_once('.').unwrap_or(("", topic));
         let qualifier = rest.rsplit_once('.').map_or(rest, |(_, qualifier)| qualifier);
         let columns = self.columns(qualifier, table);
-        let mut maker = RowBuilder { has_documents: false, notices, arena, scratch };
+        let mut maker = RowBuilder { is_typed: false, notices, arena, scratch };
         let row = maker.row(key, columns, table).map_err(RowError::in_key)?;
         Ok(row.unwrap_or(key))
     }
@@ -130,7 +130,7 @@ impl<'b> RowBuilder<'b, '_> {
         let Some(row) = value.as_struct() else {
             return Ok(None);
         };
-        if !self.has_documents {
+        if !self.is_typed {
             columns.look_for_decimals(row, |column| note_decimal(self.notices, table, column));
         }
         if !columns.has_hints() && !row.fields().iter().any(|field| may_change(field.value())) {
@@ -163,7 +163,7 @@ impl<'b> RowBuilder<'b, '_> {
 
     /// The new value of a column, if it is another.
     fn column(&mut self, hint: Option<Scalar>, value: Value<'b>) -> Result<Option<Value<'b>>, Box<Mismatch>> {
-        if !self.has_documents
+        if !self.is_typed
             && let Some(plain) = self.plain(value)
         {
             return Ok(Some(plain));

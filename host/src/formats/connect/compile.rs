@@ -70,6 +70,8 @@ pub(crate) enum SchemaError {
 pub(super) struct Compiler {
     /// Semantic types that are not known.
     pub(super) unknown: Vec<Unknown>,
+    /// The schema was made of a JSON Schema: it may have the type `any`, and its defaults are only hints.
+    pub(super) is_json_schema: bool,
 }
 
 impl Compiler {
@@ -88,19 +90,23 @@ impl Compiler {
                 values: Box::new(self.compile(&json["values"], place, in_row)?),
                 is_object: json["keys"]["type"] == "string",
             }),
+            "any" if self.is_json_schema => Shape::Any(any_kind(json)),
             name => Shape::Scalar(self.compile_scalar(json, name, place)?),
         };
         let semantic = json["name"].as_str().unwrap_or_default();
         if matches!(type_name, "array" | "map" | "struct") && !is_known_collection(type_name, semantic) {
             self.note_unknown(semantic, type_name, place);
         }
-        let mut compiled = Type { shape, optional: json["optional"] == true, default: None, in_row };
+        let is_lenient = self.is_json_schema && json["lenient"] == true;
+        let optional = json["optional"] == true;
+        let mut compiled = Type { shape, optional, default: None, in_row, is_lenient };
         compiled.default = match &json["default"] {
             Json::Null => None,
-            default => Some(
-                default_value(&compiled, default)
-                    .map_err(|mismatch| SchemaError::Default { place: place.to_owned(), mismatch })?,
-            ),
+            default => match default_value(&compiled, default) {
+                Ok(value) => Some(value),
+                Err(_) if self.is_json_schema => None,
+                Err(mismatch) => return Err(SchemaError::Default { place: place.to_owned(), mismatch }),
+            },
         };
         Ok(compiled)
     }
@@ -175,7 +181,8 @@ impl Compiler {
             }
             StructField { name, quoted, ty }
         });
-        Ok(StructType { schema, fields: fields.collect(), in_row })
+        let is_lenient = self.is_json_schema && json["lenient"] == true;
+        Ok(StructType { schema, fields: fields.collect(), in_row, is_lenient })
     }
 }
 
@@ -212,6 +219,7 @@ fn kind(shape: &Shape) -> Kind {
     match shape {
         Shape::Scalar(scalar) => scalar.kind(),
         Shape::VariableScaleDecimal => Kind::DECIMAL,
+        Shape::Any(kind) => *kind,
         Shape::List(_) => Kind::LIST,
         Shape::Map(map) if !map.is_object => Kind::LIST,
         Shape::Map(_) | Shape::Struct(_) => Kind::STRUCT,
@@ -268,7 +276,23 @@ fn default_value(ty: &Type, json: &Json) -> Result<Value<'static>, Box<Mismatch>
             let (scale, unscaled) = scale.zip(unscaled).ok_or_else(wrong)?;
             Ok(Value::decimal(Vec::leak(unscaled), scale))
         }
+        (Shape::Any(_), json @ (Json::Bool(_) | Json::Number(_) | Json::String(_))) => {
+            plain(Scalar::Text, json)
+        }
         _ => Err(wrong()),
+    }
+}
+
+/// The kind of a value of the type `any`; null if it may be any.
+fn any_kind(json: &Json) -> Kind {
+    match json["kind"].as_str().unwrap_or_default() {
+        "boolean" => Kind::BOOL,
+        "int" => Kind::INT,
+        "float" => Kind::FLOAT,
+        "string" => Kind::STRING,
+        "struct" => Kind::STRUCT,
+        "list" => Kind::LIST,
+        _ => Kind::NULL,
     }
 }
 

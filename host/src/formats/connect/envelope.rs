@@ -41,19 +41,16 @@ impl Envelopes {
         arena: Arena<'b>,
         scratch: &mut Scratch<'b>,
     ) -> Result<Read<'b>, JsonError> {
-        let (payload, offset) = match payload.strip_prefix(BYTE_ORDER_MARK) {
-            Some(rest) => (rest, BYTE_ORDER_MARK.len()),
-            None => (payload, 0),
-        };
+        let (payload, offset) = without_mark(payload);
         if let Some((document, at)) = self.find_recent(payload) {
             let rest = payload.get(at..).unwrap_or_default();
-            let parser = self.parser(rest, offset + at, arena, scratch)?;
+            let parser = parser(rest, offset + at, self.invalid_unicode, arena, scratch)?;
             if let Some(read) = read_after_schema(document, parser)? {
                 return Ok(read);
             }
             scratch.findings.clear();
         }
-        let mut parser = self.parser(payload, offset, arena, scratch)?;
+        let mut parser = parser(payload, offset, self.invalid_unicode, arena, scratch)?;
         if parser.lexer.peek().is_none() {
             return Err(parser.lexer.error(Fault::Empty));
         }
@@ -81,25 +78,6 @@ impl Envelopes {
         Ok(typed(parser.typed(&document.root)?, document))
     }
 
-    /// A parser of `bytes`, which begin `offset` bytes into the payload.
-    fn parser<'b, 's>(
-        &self,
-        bytes: &'b [u8],
-        offset: usize,
-        arena: Arena<'b>,
-        scratch: &'s mut Scratch<'b>,
-    ) -> Result<Parser<'b, 's>, JsonError> {
-        let text = match std::str::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(_) if self.invalid_unicode == InvalidUnicode::Replace => {
-                scratch.findings.replaced += 1;
-                arena.str(&String::from_utf8_lossy(bytes))
-            }
-            Err(error) => return Err(JsonError::Utf8 { at: offset + error.valid_up_to() }),
-        };
-        Ok(Parser { lexer: Lexer::new(text, offset, self.invalid_unicode), arena, scratch })
-    }
-
     /// A schema met lately that `payload` begins with, and where the payload proper begins.
     fn find_recent(&mut self, payload: &[u8]) -> Option<(&'static Document, usize)> {
         let rest = payload.strip_prefix(SCHEMA_FIRST.as_bytes())?;
@@ -111,6 +89,33 @@ impl Envelopes {
         let document = self.recent.first()?;
         Some((document, SCHEMA_FIRST.len() + document.text.len() + PAYLOAD_NEXT.len()))
     }
+}
+
+/// The text behind a byte order mark, and where it begins.
+pub(super) fn without_mark(payload: &[u8]) -> (&[u8], usize) {
+    match payload.strip_prefix(BYTE_ORDER_MARK) {
+        Some(rest) => (rest, BYTE_ORDER_MARK.len()),
+        None => (payload, 0),
+    }
+}
+
+/// A parser of `bytes`, which begin `offset` bytes into the payload.
+pub(super) fn parser<'b, 's>(
+    bytes: &'b [u8],
+    offset: usize,
+    invalid_unicode: InvalidUnicode,
+    arena: Arena<'b>,
+    scratch: &'s mut Scratch<'b>,
+) -> Result<Parser<'b, 's>, JsonError> {
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(_) if invalid_unicode == InvalidUnicode::Replace => {
+            scratch.findings.replaced += 1;
+            arena.str(&String::from_utf8_lossy(bytes))
+        }
+        Err(error) => return Err(JsonError::Utf8 { at: offset + error.valid_up_to() }),
+    };
+    Ok(Parser { lexer: Lexer::new(text, offset, invalid_unicode), arena, scratch })
 }
 
 fn typed<'b>(value: Value<'b>, document: &'static Document) -> Read<'b> {

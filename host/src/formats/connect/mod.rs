@@ -12,9 +12,13 @@ mod typed;
 pub(crate) use compile::SchemaError;
 pub(crate) use envelope::{BYTE_ORDER_MARK, Envelopes};
 
-use tidegate_abi::{Schema, Value};
+use tidegate_abi::{Arena, Schema, Value, raw::Kind};
 
-use crate::formats::{read::Unknown, types::Scalar};
+use crate::formats::{
+    json::{Fault, JsonError, Scratch},
+    read::{Read, Unknown},
+    types::Scalar,
+};
 
 /// A compiled type.
 #[derive(Debug)]
@@ -24,6 +28,9 @@ pub(crate) struct Type {
     default: Option<Value<'static>>,
     /// Whether values are in a row of a change event, where placeholders for unavailable values are recognised.
     in_row: bool,
+    /// The schema describes values and does not say how they are encoded: one of another type stays as it is, and a field that
+    /// is missing stays missing. Only JSON Schemas that are not Connect's are so.
+    is_lenient: bool,
 }
 
 #[derive(Debug)]
@@ -34,6 +41,8 @@ enum Shape {
     List(Box<Type>),
     Map(MapType),
     Struct(StructType),
+    /// Read as JSON without a schema is. The kind is what the schema says; null if it says nothing.
+    Any(Kind),
 }
 
 #[derive(Debug)]
@@ -50,6 +59,8 @@ struct StructType {
     fields: Vec<StructField>,
     /// As of its [`Type`], for fields that the schema does not have.
     in_row: bool,
+    /// As of its [`Type`].
+    is_lenient: bool,
 }
 
 #[derive(Debug)]
@@ -75,5 +86,37 @@ impl Document {
             Shape::Struct(row) => Some(row.schema),
             _ => None,
         }
+    }
+
+    /// Compiles Connect's schema of a JSON Schema.
+    ///
+    /// # Errors
+    /// When it is not a valid schema.
+    pub(crate) fn of_json_schema(schema: &serde_json::Value) -> Result<Self, SchemaError> {
+        let mut compiler = compile::Compiler { is_json_schema: true, ..compile::Compiler::default() };
+        let root = compiler.compile(schema, "the value", false)?;
+        Ok(Self { text: "", root, unknown: compiler.unknown })
+    }
+
+    /// Reads a payload of this schema. What is unusual about it is in the findings of `scratch`.
+    ///
+    /// # Errors
+    /// When it is not JSON, or not of the schema.
+    pub(crate) fn read<'b>(
+        &'static self,
+        payload: &'b [u8],
+        arena: Arena<'b>,
+        scratch: &mut Scratch<'b>,
+    ) -> Result<Read<'b>, JsonError> {
+        let (payload, offset) = envelope::without_mark(payload);
+        let invalid_unicode = scratch.invalid_unicode;
+        let mut parser = envelope::parser(payload, offset, invalid_unicode, arena, scratch)?;
+        if parser.lexer.peek().is_none() {
+            return Err(parser.lexer.error(Fault::Empty));
+        }
+        let value = parser.typed(&self.root)?;
+        parser.lexer.end()?;
+        parser.scratch.findings.replaced += parser.lexer.replaced();
+        Ok(Read { value, typed: true, schema: self.schema(), unknown: &self.unknown })
     }
 }

@@ -45,10 +45,12 @@ impl<'b> Parser<'b, '_> {
         match &ty.shape {
             Shape::Scalar(scalar) => self.convert(*scalar, value),
             Shape::VariableScaleDecimal => self.variable_scale(value),
+            _ if ty.is_lenient => Ok(unless_unavailable(ty.in_row, value)),
             Shape::List(_) => Err(mismatch("a list", value)),
             Shape::Map(map) if map.is_object => Err(mismatch("an object", value)),
             Shape::Map(_) => Err(mismatch("a list of pairs", value)),
             Shape::Struct(_) => Err(mismatch("an object", value)),
+            Shape::Any(_) => Ok(unless_unavailable(ty.in_row, value)),
         }
     }
 
@@ -130,7 +132,7 @@ impl<'b> Parser<'b, '_> {
         in_order: usize,
         is_ordered: bool,
     ) -> Result<Value<'b>, JsonError> {
-        if in_order < row.fields.len() {
+        if in_order < row.fields.len() && !row.is_lenient {
             for field in &row.fields {
                 if !self.open_fields(open).iter().any(|known| known.name() == field.name) {
                     let value = missing(&field.ty).map_err(|error| error.inside(field.name))?;
@@ -147,8 +149,7 @@ impl<'b> Parser<'b, '_> {
     fn pairs(&mut self, keys: &Type, values: &Type) -> Result<Value<'b>, JsonError> {
         self.items(|parser| {
             if parser.lexer.peek() != Some(b'[') {
-                let value = parser.value()?;
-                return Err(mismatch("a pair of key and value", value));
+                return parser.entry(keys, values);
             }
             let mut side = 0;
             let pair = parser.items(|parser| {
@@ -158,12 +159,23 @@ impl<'b> Parser<'b, '_> {
             if side == 2 { Ok(pair) } else { Err(mismatch("a pair of key and value", pair)) }
         })
     }
+
+    /// Reads an entry of a map as Confluent's `JsonSchemaConverter` writes it: an object of key and value.
+    fn entry(&mut self, keys: &Type, values: &Type) -> Result<Value<'b>, JsonError> {
+        let value = self.value()?;
+        let key = value.get("key").filter(|_| value.as_struct().is_some_and(|entry| entry.len() == 2));
+        let (Some(key), Some(of_key)) = (key, value.get("value")) else {
+            return Err(mismatch("a pair of key and value", value));
+        };
+        let pair = [self.finish(keys, key)?, self.finish(values, of_key)?];
+        Ok(self.arena.list(&pair))
+    }
 }
 
 /// Null where the type allows it.
 fn absent(ty: &Type) -> Result<Value<'static>, JsonError> {
     match ty.default {
-        _ if ty.optional => Ok(Value::NULL),
+        _ if ty.optional || ty.is_lenient || matches!(ty.shape, Shape::Any(_)) => Ok(Value::NULL),
         Some(default) => Ok(default),
         None => Err(JsonError::Mismatch(Box::new(Mismatch::new("a value", "null")))),
     }

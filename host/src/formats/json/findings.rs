@@ -12,6 +12,10 @@ pub(crate) enum FindingKind {
     Doubled,
     /// Its schema has it and its object does not.
     Missing,
+    /// The schema has no field of its number.
+    UnknownField,
+    /// Its enum has no symbol for its number.
+    UnknownSymbol,
 }
 
 /// One of them.
@@ -38,6 +42,11 @@ pub(crate) struct Findings<'b> {
 impl<'b> Findings<'b> {
     pub(crate) fn is_empty(&self) -> bool {
         self.list.is_empty() && self.replaced == 0
+    }
+
+    /// Whether further ones are only counted.
+    pub(crate) fn is_full(&self) -> bool {
+        self.list.len() >= MOST
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Finding<'b>> {
@@ -68,7 +77,7 @@ impl<'b> Findings<'b> {
     /// Adds one about a field of the object that is open, or of the envelope.
     #[cold]
     pub(crate) fn add(&mut self, what: FindingKind, name: &'b str) {
-        if self.list.len() < MOST {
+        if !self.is_full() {
             self.list.push(Finding { what, name, object: Value::NULL });
         } else {
             self.further += 1;

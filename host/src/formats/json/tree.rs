@@ -27,6 +27,8 @@ pub(crate) struct Scratch<'b> {
     pub(crate) invalid_unicode: InvalidUnicode,
     /// What was unusual about the payload that was read last.
     pub(crate) findings: Findings<'b>,
+    /// Items of lists and maps that come one by one, each with the place of its field.
+    pub(crate) items: Vec<(u32, Value<'b>)>,
     slots: Vec<u32>,
 }
 
@@ -44,11 +46,14 @@ impl Scratch<'_> {
         self.fields.shrink_to(MAX_RETAINED_BYTES / size_of::<Field<'_>>());
         self.text.shrink_to(MAX_RETAINED_BYTES);
         self.bytes.shrink_to(MAX_RETAINED_BYTES);
+        self.items.clear();
+        self.items.shrink_to(MAX_RETAINED_BYTES / size_of::<(u32, Value<'_>)>());
         self.slots.clear();
         self.slots.shrink_to(MAX_RETAINED_BYTES / size_of::<u32>());
         Scratch {
             values: self.values.into_iter().map(|_| Value::NULL).collect(),
             fields: self.fields.into_iter().map(|_| Field::new("", Value::NULL)).collect(),
+            items: self.items.into_iter().map(|(slot, _)| (slot, Value::NULL)).collect(),
             text: self.text,
             bytes: self.bytes,
             budget: MemoryBudget::default(),

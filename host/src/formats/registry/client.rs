@@ -7,6 +7,7 @@ use super::{
     api::{self, ApicurioReference, ConfluentReference, ConfluentSchema, Request},
     http::{Answer, Http, HttpFailure},
 };
+use crate::formats::Format;
 
 /// Schemas that one schema may refer to, directly and through others.
 const MAX_REFERENCES: usize = 256;
@@ -28,6 +29,15 @@ impl SchemaType {
             Self::JsonSchema => "JSON Schema",
         }
     }
+
+    /// The format of its messages.
+    pub(crate) const fn format(self) -> Format {
+        match self {
+            Self::Avro => Format::Avro,
+            Self::Protobuf => Format::Protobuf,
+            Self::JsonSchema => Format::JsonSchema,
+        }
+    }
 }
 
 /// A schema as it is registered.
@@ -44,7 +54,6 @@ pub(crate) struct RegisteredSchema {
 #[derive(Debug)]
 pub(crate) struct ReferencedSchema {
     /// The name that it is referred to by: in Protobuf, the path of an import.
-    #[expect(dead_code, reason = "Avro finds types by their own names")]
     pub(crate) name: String,
     pub(crate) text: String,
 }

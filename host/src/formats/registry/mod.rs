@@ -15,7 +15,9 @@ mod tests;
 mod wire;
 
 pub(crate) use cache::{Lookup, Registry};
+#[cfg(test)]
+pub(crate) use client::ReferencedSchema;
 pub(crate) use client::{RegisteredSchema, SchemaType};
 pub use error::RegistryError;
 pub use settings::{ApicurioId, Credentials, RegistrySettings, RegistryTls};
-pub(crate) use wire::{Framed, SchemaId, WireError, frame};
+pub(crate) use wire::{Framed, MessageRef, SchemaId, WireError, frame};

@@ -55,12 +55,25 @@ impl fmt::Display for Guid {
     }
 }
 
+/// Which of its schema's messages a Protobuf message is: where that is said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum MessageRef<'b> {
+    /// In front of the data: Confluent's indexes, or Apicurio's `Ref` with the name.
+    InData,
+    /// Confluent's indexes, behind the id in the header.
+    Indexes(&'b [u8]),
+    /// The name, in Apicurio's header.
+    Name(&'b [u8]),
+}
+
 /// The schema id and the data of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Framed<'b> {
     pub(crate) id: SchemaId,
     /// What was serialized.
     pub(crate) data: &'b [u8],
+    /// For Protobuf.
+    pub(crate) message: MessageRef<'b>,
 }
 
 /// Why there is no schema id.
@@ -90,6 +103,7 @@ struct Names {
     global: &'static str,
     content: &'static str,
     encoding: &'static str,
+    protobuf_type: &'static str,
 }
 
 const KEY: Names = Names {
@@ -97,12 +111,14 @@ const KEY: Names = Names {
     global: "apicurio.key.globalId",
     content: "apicurio.key.contentId",
     encoding: "apicurio.key.encoding",
+    protobuf_type: "apicurio.protobuf.type.key",
 };
 const VALUE: Names = Names {
     confluent: "__value_schema_id",
     global: "apicurio.value.globalId",
     content: "apicurio.value.contentId",
     encoding: "apicurio.value.encoding",
+    protobuf_type: "apicurio.protobuf.type",
 };
 
 /// Finds the schema id of a key or value.
@@ -117,21 +133,27 @@ pub(crate) fn frame<'b>(
     apicurio: ApicurioId,
 ) -> Result<Framed<'b>, WireError> {
     if !headers.is_empty()
-        && let Some(id) = of_headers(if part == Part::Key { &KEY } else { &VALUE }, headers)?
+        && let Some((id, message)) = of_headers(if part == Part::Key { &KEY } else { &VALUE }, headers)?
     {
-        return Ok(Framed { id, data: payload });
+        return Ok(Framed { id, data: payload, message });
     }
     of_payload(payload, apicurio)
 }
 
-fn of_headers(names: &'static Names, headers: Headers<'_>) -> Result<Option<SchemaId>, WireError> {
+fn of_headers<'b>(
+    names: &'static Names,
+    headers: Headers<'b>,
+) -> Result<Option<(SchemaId, MessageRef<'b>)>, WireError> {
     let mut found = None;
+    let mut message = MessageRef::InData;
     for header in headers.iter() {
         let value = header.value.unwrap_or_default();
         let wrong = |name| WireError::Header { name, len: value.len() };
         found = match header.name {
             name if name == names.confluent => {
-                Some(of_confluent_header(value).ok_or_else(|| wrong(names.confluent))?)
+                let (id, indexes) = of_confluent_header(value).ok_or_else(|| wrong(names.confluent))?;
+                message = MessageRef::Indexes(indexes);
+                Some(id)
             }
             name if name == names.global => {
                 Some(SchemaId::Global(number(value).ok_or_else(|| wrong(names.global))?))
@@ -139,21 +161,25 @@ fn of_headers(names: &'static Names, headers: Headers<'_>) -> Result<Option<Sche
             name if name == names.content && found.is_none() => {
                 Some(SchemaId::Content(number(value).ok_or_else(|| wrong(names.content))?))
             }
+            name if name == names.protobuf_type => {
+                message = MessageRef::Name(value);
+                found
+            }
             name if name == names.encoding && value.eq_ignore_ascii_case(b"json") => {
                 return Err(WireError::JsonEncoding(names.encoding));
             }
             _ => found,
         };
     }
-    Ok(found)
+    Ok(found.map(|id| (id, message)))
 }
 
-/// In Protobuf, message indexes may follow the id.
-fn of_confluent_header(value: &[u8]) -> Option<SchemaId> {
+/// The id, and what follows it: in Protobuf, message indexes.
+fn of_confluent_header(value: &[u8]) -> Option<(SchemaId, &[u8])> {
     let (kind, rest) = value.split_first()?;
     match *kind {
-        ID => rest.first_chunk().map(|id| SchemaId::Id(u32::from_be_bytes(*id))),
-        GUID => rest.first_chunk().map(|guid| SchemaId::Guid(*guid)),
+        ID => rest.split_first_chunk().map(|(id, rest)| (SchemaId::Id(u32::from_be_bytes(*id)), rest)),
+        GUID => rest.split_first_chunk().map(|(guid, rest)| (SchemaId::Guid(*guid), rest)),
         _ => None,
     }
 }
@@ -166,6 +192,7 @@ fn number(value: &[u8]) -> Option<u64> {
 fn of_payload(payload: &[u8], apicurio: ApicurioId) -> Result<Framed<'_>, WireError> {
     let (kind, rest) = payload.split_first().ok_or(WireError::Empty)?;
     let short = WireError::Short(payload.len());
+    let framed = |id, data| Framed { id, data, message: MessageRef::InData };
     match *kind {
         ID => {
             let (id, data) = rest.split_first_chunk().ok_or(short)?;
@@ -175,15 +202,15 @@ fn of_payload(payload: &[u8], apicurio: ApicurioId) -> Result<Framed<'_>, WireEr
                     let id = u64::from_be_bytes(*id);
                     let is_content = apicurio == ApicurioId::Content;
                     let id = if is_content { SchemaId::Content(id) } else { SchemaId::Global(id) };
-                    Ok(Framed { id, data })
+                    Ok(framed(id, data))
                 }
-                (id, ApicurioId::Global) => Ok(Framed { id: SchemaId::Global(id.into()), data }),
-                (id, _) => Ok(Framed { id: SchemaId::Id(id), data }),
+                (id, ApicurioId::Global) => Ok(framed(SchemaId::Global(id.into()), data)),
+                (id, _) => Ok(framed(SchemaId::Id(id), data)),
             }
         }
         GUID => {
             let (guid, data) = rest.split_first_chunk().ok_or(short)?;
-            Ok(Framed { id: SchemaId::Guid(*guid), data })
+            Ok(framed(SchemaId::Guid(*guid), data))
         }
         other => Err(WireError::Magic(other)),
     }

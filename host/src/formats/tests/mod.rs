@@ -1,17 +1,18 @@
 //! Tests of the whole room, through the interface that the pipeline uses.
 
-mod avro_captures;
 mod captures;
 mod changes;
 mod control;
 mod envelopes;
 mod event_properties;
 mod flattened;
+mod foreign;
 mod incomplete;
 mod memory;
 mod mongodb;
 mod odd;
 mod properties;
+mod registered_captures;
 mod rows;
 mod types;
 

@@ -55,8 +55,8 @@ fn what_is_no_json_is_refused_with_its_place_and_what_to_do() {
         (b"{\"a\":0x1}", "expected ',' or '}' at byte 6".to_owned()),
         (
             b"\0\0\0\0\x01\x02",
-            "expected a value at byte 0; it begins as what a schema registry's serializer writes (Avro, Protobuf or JSON \
-             Schema): if it is Avro, set value_format = \"avro\" in [source]; \"bytes\" takes anything as it is"
+            "expected a value at byte 0; it begins as what a schema registry's serializer writes: set value_format = \
+             \"avro\", \"protobuf\" or \"json-schema\" in [source]; \"bytes\" takes anything as it is"
                 .to_owned(),
         ),
         (

@@ -14,7 +14,13 @@ use tidegate_abi::{
     host::{Batch, Decode, Decoded, NewRecord, Part, Rejection},
 };
 
-use super::{compile::compile, decode::decode, error::SchemaError, program::Program, schema::Document};
+use super::{
+    compile::compile,
+    decode::{RootBytes, decode},
+    error::SchemaError,
+    program::Program,
+    schema::Document,
+};
 use crate::formats::{
     DecodeLimits,
     json::{InvalidUnicode, MemoryBudget, Scratch},
@@ -35,7 +41,7 @@ impl Decode for &Decoder {
         scratch.budget = MemoryBudget::after_payloads([&[], &[]], self.max_bytes).unwrap();
         scratch.invalid_unicode = self.invalid_unicode;
         let data = record.value_bytes().unwrap();
-        let read = decode(self.program, data, self.limits, arena, &mut scratch);
+        let read = decode(self.program, data, RootBytes::Sized, self.limits, arena, &mut scratch);
         assert!(scratch.fields.is_empty() && scratch.values.is_empty(), "left open");
         let read = match read {
             Ok(read) => read,

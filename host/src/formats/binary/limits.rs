@@ -1,11 +1,8 @@
-//! Bounds of what one value may make the decoder do, whatever its schema and its data say.
+//! Bounds of what one value may make a decoder do, whatever its schema and its data say.
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    error::{AvroError, Fault},
-    source::Source,
-};
+use super::Fault;
 use crate::formats::json::MAX_DEPTH;
 
 /// Bounds of what one value may make the decoder do.
@@ -24,37 +21,37 @@ impl Default for DecodeLimits {
 }
 
 /// What is left of the limits.
-pub(super) struct Bounds {
+pub(crate) struct Bounds {
     limits: DecodeLimits,
     depth: u32,
     items: u64,
 }
 
 impl Bounds {
-    pub(super) const fn new(limits: DecodeLimits) -> Self {
+    pub(crate) const fn new(limits: DecodeLimits) -> Self {
         Self { limits, depth: limits.max_depth, items: limits.max_items }
     }
 
     /// Enters a record, a list or a map.
     #[inline]
-    pub(super) fn enter(&mut self, source: &Source<'_>) -> Result<(), Box<AvroError>> {
+    pub(crate) fn enter(&mut self) -> Result<(), Fault> {
         let Some(depth) = self.depth.checked_sub(1) else {
-            return Err(source.error(Fault::Depth(self.limits.max_depth)));
+            return Err(Fault::Depth(self.limits.max_depth));
         };
         self.depth = depth;
-        self.take(1, source)
+        self.take(1)
     }
 
     #[inline]
-    pub(super) fn leave(&mut self) {
+    pub(crate) fn leave(&mut self) {
         self.depth += 1;
     }
 
     /// Takes so many items.
     #[inline]
-    pub(super) fn take(&mut self, items: u64, source: &Source<'_>) -> Result<(), Box<AvroError>> {
+    pub(crate) fn take(&mut self, items: u64) -> Result<(), Fault> {
         let Some(items) = self.items.checked_sub(items) else {
-            return Err(source.error(Fault::Items(self.limits.max_items)));
+            return Err(Fault::Items(self.limits.max_items));
         };
         self.items = items;
         Ok(())

@@ -1,14 +1,23 @@
 //! Payloads whose schema is in a registry: finds the schema of each record, and decodes with it.
 
+mod programs;
+
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use tidegate_abi::{Arena, Headers, host::Part};
 
+use programs::Program;
+
 use super::{
-    avro::{self, AvroError, DecodeLimits, Program},
-    json::Scratch,
+    Format,
+    avro::{self, RootBytes},
+    binary::{DataError, DecodeLimits},
+    json::{JsonError, Scratch},
+    json_schema,
+    protobuf::{self, ProtobufError},
     read::Read,
     registry::{ApicurioId, Framed, Lookup, Registry, RegistryError, SchemaId, WireError, frame},
+    types::Mismatch,
 };
 
 /// Ids that a decoder keeps. Payloads that are not what they seem bring any number of ids that nobody knows.
@@ -17,6 +26,7 @@ const MAX_KNOWN: usize = 10_000;
 /// Decodes the keys or the values of a task.
 pub(super) struct Registered {
     part: Part,
+    format: Format,
     registry: Option<Arc<Registry>>,
     apicurio_id: ApicurioId,
     /// Text of the reader's schema.
@@ -24,12 +34,12 @@ pub(super) struct Registered {
     limits: DecodeLimits,
     known: HashMap<SchemaId, Known>,
     /// The schema of the last record, which is mostly that of the next one, too.
-    last: Option<(SchemaId, &'static Program)>,
+    last: Option<(SchemaId, Program)>,
 }
 
 /// What is known of a schema id.
 enum Known {
-    Usable(&'static Program),
+    Usable(Program),
     /// The schema cannot be used.
     Unusable(Arc<str>),
     /// The registry does not have it. It is requested again after this time.
@@ -37,9 +47,9 @@ enum Known {
 }
 
 impl Known {
-    fn program(&self, id: SchemaId) -> Result<&'static Program, RegisteredError> {
+    fn program(&self, id: SchemaId) -> Result<Program, RegisteredError> {
         match self {
-            Self::Usable(program) => Ok(program),
+            Self::Usable(program) => Ok(*program),
             Self::Unusable(reason) => Err(RegisteredError::Schema { id, reason: Arc::clone(reason) }),
             Self::Unknown(reason, _) => Err(RegisteredError::Unknown(Arc::clone(reason))),
         }
@@ -56,25 +66,37 @@ pub(super) enum RegisteredError {
     #[error("has {id}, which cannot be used: {reason}")]
     Schema { id: SchemaId, reason: Arc<str> },
     #[error("does not fit {id}: {error}")]
-    Data { id: SchemaId, error: Box<AvroError> },
+    Data { id: SchemaId, error: Box<DataError> },
+    #[error("of {id} {error}")]
+    Json { id: SchemaId, error: JsonError },
+    #[error("does not fit {id}: {mismatch}")]
+    Mismatch { id: SchemaId, mismatch: Box<Mismatch> },
+    #[error("does not fit {id}: {error}")]
+    Message { id: SchemaId, error: ProtobufError },
 }
 
 impl RegisteredError {
     pub(super) fn is_too_large(&self) -> bool {
-        matches!(self, Self::Data { error, .. } if error.is_too_large())
+        match self {
+            Self::Data { error, .. } => error.is_too_large(),
+            Self::Json { error, .. } => matches!(error, JsonError::Budget(_)),
+            Self::Message { error, .. } => error.is_too_large(),
+            Self::Wire(_) | Self::Unknown(_) | Self::Schema { .. } | Self::Mismatch { .. } => false,
+        }
     }
 }
 
 impl Registered {
     pub(super) fn new(
         part: Part,
+        format: Format,
         registry: Option<Arc<Registry>>,
         apicurio_id: ApicurioId,
         reader: Option<String>,
         limits: DecodeLimits,
     ) -> Self {
         let reader = reader.map(Into::into);
-        Self { part, registry, apicurio_id, reader, limits, known: HashMap::new(), last: None }
+        Self { part, format, registry, apicurio_id, reader, limits, known: HashMap::new(), last: None }
     }
 
     /// Finds the schema of a payload, and requests it from the registry if nobody in the process has it.
@@ -113,17 +135,34 @@ impl Registered {
         arena: Arena<'b>,
         scratch: &mut Scratch<'b>,
     ) -> Result<Read<'b>, RegisteredError> {
-        let Framed { id, data } = frame(self.part, payload, headers, self.apicurio_id)?;
+        let Framed { id, data, message } = frame(self.part, payload, headers, self.apicurio_id)?;
         let program = match self.last {
             Some((last, program)) if last == id => program,
             _ => self.program(id)?,
         };
         self.last = Some((id, program));
-        avro::decode(program, data, self.limits, arena, scratch)
-            .map_err(|error| RegisteredError::Data { id, error })
+        match program {
+            Program::Avro(program) => {
+                // Ids of these kinds are Confluent's, and mostly its serializers', too.
+                let is_confluent = matches!(id, SchemaId::Id(_) | SchemaId::Guid(_));
+                let root_bytes = if is_confluent { RootBytes::Raw } else { RootBytes::Sized };
+                avro::decode(program, data, root_bytes, self.limits, arena, scratch)
+                    .map_err(|error| RegisteredError::Data { id, error })
+            }
+            Program::Protobuf(program) => {
+                protobuf::decode(program, data, message, self.limits, arena, scratch)
+                    .map_err(|error| RegisteredError::Message { id, error })
+            }
+            Program::JsonSchema(program) => {
+                json_schema::decode(program, data, arena, scratch).map_err(|error| match error {
+                    JsonError::Mismatch(mismatch) => RegisteredError::Mismatch { id, mismatch },
+                    error => RegisteredError::Json { id, error },
+                })
+            }
+        }
     }
 
-    fn program(&mut self, id: SchemaId) -> Result<&'static Program, RegisteredError> {
+    fn program(&mut self, id: SchemaId) -> Result<Program, RegisteredError> {
         if let Some(known) = self.known.get(&id) {
             return known.program(id);
         }
@@ -138,7 +177,7 @@ impl Registered {
 
     fn compiled(&self, lookup: Lookup) -> Known {
         match lookup {
-            Lookup::Found(schema) => match avro::compiled(schema, self.reader.as_ref()) {
+            Lookup::Found(schema) => match programs::compiled(self.format, schema, self.reader.as_ref()) {
                 Ok(program) => Known::Usable(program),
                 Err(reason) => Known::Unusable(reason),
             },

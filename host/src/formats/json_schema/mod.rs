@@ -1,0 +1,73 @@
+//! JSON whose schema is a JSON Schema in a registry: typed values, as far as the schema says what values are.
+//!
+//! Formats: JSON Schema from draft 4 on, as Confluent's `JSONSerializer`s register it, and the attributes that Confluent's
+//! `JsonSchemaConverter` adds (`connect.type`, `connect.index`, `connect.parameters`, `connect.version`, and `title` for the semantic
+//! type). `node.rs` parses a schema, `resolve.rs` follows its references, and `convert.rs` makes Connect's schema of it, which
+//! `connect/` compiles: payloads are then decoded as JSON with its schema is.
+//!
+//! Payloads are not validated: minimum, pattern, format and the like say nothing about the type of a value.
+
+mod convert;
+mod node;
+mod resolve;
+#[cfg(test)]
+mod tests;
+
+use tidegate_abi::Arena;
+
+use super::{
+    connect::{self, Document},
+    json::{JsonError, Scratch},
+    read::Read,
+    registry::RegisteredSchema,
+};
+
+/// A compiled JSON Schema.
+#[derive(Debug)]
+pub(crate) struct Program {
+    document: Document,
+}
+
+/// Why a schema cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SchemaError {
+    #[error("it is not JSON: {0}")]
+    Json(String),
+    /// A reference leads nowhere.
+    #[error("{place}: the reference {reference:?} leads nowhere")]
+    Reference {
+        /// The property.
+        place: String,
+        reference: String,
+    },
+    #[error("the schema is nested deeper than {0} levels")]
+    Depth(usize),
+    /// Neither an object nor a boolean.
+    #[error("a JSON Schema is an object or a boolean, and this is neither")]
+    NotASchema,
+    #[error(transparent)]
+    Connect(#[from] connect::SchemaError),
+}
+
+/// Compiles a registered schema.
+///
+/// # Errors
+/// When it cannot be used.
+pub(crate) fn compile(schema: &RegisteredSchema) -> Result<Program, SchemaError> {
+    let converted = convert::convert(schema)?;
+    Ok(Program { document: Document::of_json_schema(&converted)? })
+}
+
+/// Decodes `data`, which is text of JSON. Strings without escapes point into it.
+///
+/// # Errors
+/// When it is not JSON, or does not have the types of the schema.
+#[inline]
+pub(crate) fn decode<'b>(
+    program: &'static Program,
+    data: &'b [u8],
+    arena: Arena<'b>,
+    scratch: &mut Scratch<'b>,
+) -> Result<Read<'b>, JsonError> {
+    program.document.read(data, arena, scratch)
+}

@@ -1,0 +1,202 @@
+//! JSON Schemas to types, and what is decoded with them.
+
+use proptest::prelude::*;
+use tidegate_abi::{
+    Record,
+    host::{Batch, Decode, Decoded, NewRecord, Part, Rejection},
+};
+
+use super::{Program, SchemaError, compile, decode};
+use crate::formats::{
+    json::{MemoryBudget, Scratch},
+    registry::{ReferencedSchema, RegisteredSchema, SchemaType},
+};
+
+struct Decoder {
+    program: &'static Program,
+    findings: usize,
+}
+
+impl Decode for Decoder {
+    fn decode<'b>(
+        &mut self,
+        record: Record<'b>,
+        arena: tidegate_abi::Arena<'b>,
+    ) -> Result<Decoded<'b>, Rejection> {
+        let mut scratch = Scratch::default();
+        let data = record.value_bytes().unwrap();
+        scratch.budget = MemoryBudget::after_payloads([&[], data], 1 << 30).unwrap();
+        let read = decode(self.program, data, arena, &mut scratch)
+            .map_err(|error| Rejection::new(Part::Value, error.to_string()))?;
+        self.findings = scratch.findings.iter().count();
+        Ok(Decoded {
+            key: tidegate_abi::Value::NULL,
+            value: read.value,
+            key_schema: None,
+            value_schema: read.schema,
+            change: None,
+        })
+    }
+}
+
+fn registered(text: &str, references: &[(&str, &str)]) -> RegisteredSchema {
+    let reference =
+        |(name, text): &(&str, &str)| ReferencedSchema { name: (*name).into(), text: (*text).into() };
+    RegisteredSchema {
+        schema_type: Some(SchemaType::JsonSchema),
+        text: text.to_owned(),
+        references: references.iter().map(reference).collect(),
+    }
+}
+
+fn program(text: &str) -> Result<&'static Program, SchemaError> {
+    Ok(Box::leak(Box::new(compile(&registered(text, &[]))?)))
+}
+
+/// The value with its kinds, or why it is rejected; then the number of findings.
+fn show(schema: &str, json: &str) -> (String, usize) {
+    let mut decoder = Decoder { program: program(schema).unwrap(), findings: 0 };
+    let mut batch = Batch::new();
+    let slot = batch.slot(&"t".into(), 0, 1);
+    let record = NewRecord { offset: 0, timestamp_ms: None, key: None, value: Some(json.as_bytes()) };
+    batch.push(slot, record, std::iter::empty());
+    batch.decode(&mut decoder);
+    let shown = match batch.rejected().first() {
+        Some(rejected) => format!("error: {}", rejected.reason),
+        None => format!("{:?}", batch.records().next().unwrap().value()),
+    };
+    (shown, decoder.findings)
+}
+
+#[test]
+fn what_connect_s_converter_says_is_typed() {
+    let schema = r##"{"type":"object","title":"shop.Value","connect.version":3,"properties":{
+        "at":{"oneOf":[{"type":"null"},{"type":"integer","title":"io.debezium.time.MicroTimestamp","connect.type":"int64"}],"connect.index":1},
+        "price":{"type":"string","title":"org.apache.kafka.connect.data.Decimal","connect.type":"bytes","connect.parameters":{"scale":"2"},"connect.index":0},
+        "n":{"type":"integer","connect.type":"int8","default":5,"connect.index":2}}}"##;
+    let (shown, findings) = show(schema, r#"{"price":"BNI=","at":1,"n":7}"#);
+    assert!(shown.contains("12.34") && shown.contains("seconds: 0, nanoseconds: 1000"), "{shown}");
+    assert_eq!(findings, 0);
+    // As in JSON with a schema, what is missing is its default or null, and noted.
+    let (shown, findings) = show(schema, r#"{"price":"BNI="}"#);
+    assert!(shown.contains('5') && shown.to_lowercase().contains("null"), "{shown}");
+    assert_eq!(findings, 2);
+    let (shown, _) = show(schema, r#"{"price":"BNI=","n":300}"#);
+    assert!(shown.ends_with("n: expected a whole number of 8 bits, found a longer one"), "{shown}");
+    let defined = program(schema).unwrap().document.schema().unwrap();
+    let names: Vec<&str> = defined.fields().map(|field| field.name()).collect();
+    assert_eq!((defined.name(), defined.version(), names), ("shop.Value", 3, vec!["price", "at", "n"]));
+    let optional: Vec<bool> = defined.fields().map(|field| field.is_optional()).collect();
+    assert_eq!(optional, [false, true, false]);
+}
+
+#[test]
+fn other_values_stay_as_they_are_written() {
+    let schema = r#"{"properties":{"i":{"type":"integer"},"s":{"type":"string","default":"x"},"list":{"type":"array","items":{"type":"number"}},
+        "map":{"type":"object","additionalProperties":{"type":"integer"}}},"required":["i"]}"#;
+    let plain = |json: &str| {
+        let (shown, findings) = show(schema, json);
+        assert_eq!((shown, findings), (show("true", json).0, 0));
+    };
+    plain(r#"{"i":1}"#);
+    plain(r#"{"i":"text","s":5,"list":[1,"a",null],"map":{"a":"b"},"more":{}}"#);
+    plain(r#"{"i":null,"s":null,"list":{},"map":[]}"#);
+    plain("[1]");
+    plain("null");
+}
+
+#[test]
+fn references_lead_into_other_documents_and_back() {
+    let references = [
+        (
+            "customer.json",
+            r#"{"$id":"http://a.example/customer.json","properties":{"at":{"$ref":"types.json#/definitions/at"}}}"#,
+        ),
+        (
+            "types.json",
+            r#"{"definitions":{"at":{"type":"integer","connect.type":"int64","title":"io.debezium.time.Timestamp"},"a/b~c":true}}"#,
+        ),
+    ];
+    let find = |reference: &str| {
+        let text = format!(r#"{{"type":"object","properties":{{"x":{{"$ref":"{reference}"}}}}}}"#);
+        compile(&registered(&text, &references))
+    };
+    for reference in [
+        "customer.json",
+        "http://a.example/customer.json",
+        "http://a.example/customer.json#/properties/at",
+        "types.json#/definitions/a~1b~0c",
+        "types.json#/definitions/a~1b%7E0c",
+        "#",
+        "#/properties/x",
+    ] {
+        let found = find(reference);
+        let loops = reference == "#/properties/x";
+        assert_eq!(found.is_err(), loops, "{reference}: {:?}", found.err());
+    }
+    for reference in ["nowhere.json", "#/nowhere", "types.json#/definitions/nowhere", "#nowhere"] {
+        let error = find(reference).unwrap_err().to_string();
+        assert_eq!(error, format!("x: the reference {reference:?} leads nowhere"));
+    }
+}
+
+#[test]
+fn schemas_that_contain_themselves_end() {
+    let tree = r##"{"type":"object","properties":{"value":{"type":"integer"},"children":{"type":"array","items":{"$ref":"#"}}}}"##;
+    let (shown, _) = show(tree, r#"{"value":1,"children":[{"value":2,"children":[]}]}"#);
+    assert_eq!(shown, show("true", r#"{"value":1,"children":[{"value":2,"children":[]}]}"#).0);
+}
+
+proptest! {
+    #[test]
+    fn any_json_is_decoded_with_any_schema_of_its_kind(json in json(), schema in json()) {
+        if let Ok(_program) = program(&schema.to_string()) {
+            let (shown, _) = show(&schema.to_string(), &json.to_string());
+            prop_assert!(!shown.is_empty());
+        }
+    }
+}
+
+/// JSON that uses the words of JSON Schema.
+fn json() -> impl Strategy<Value = serde_json::Value> {
+    let word = prop::sample::select(vec![
+        "type",
+        "properties",
+        "items",
+        "oneOf",
+        "$ref",
+        "#",
+        "object",
+        "array",
+        "integer",
+        "null",
+        "connect.type",
+        "int8",
+        "map",
+        "bytes",
+        "key",
+        "value",
+        "additionalProperties",
+        "required",
+        "default",
+        "enum",
+        "title",
+        "#/properties/type",
+        "io.debezium.time.Date",
+        "connect.index",
+    ]);
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i32>().prop_map(Into::into),
+        word.clone().prop_map(Into::into),
+    ];
+    leaf.prop_recursive(6, 40, 5, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
+            prop::collection::vec((word.clone(), inner), 0..5).prop_map(|fields| {
+                fields.into_iter().map(|(name, json)| (name.to_owned(), json)).collect()
+            }),
+        ]
+    })
+}

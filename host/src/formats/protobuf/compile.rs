@@ -1,0 +1,260 @@
+//! Compiles the descriptors of a schema into a program.
+
+use std::collections::HashMap;
+
+use prost_reflect::{
+    Cardinality, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor, Value as ProtoValue,
+};
+use tidegate_abi::{Field, Value};
+
+use super::{
+    definition::Definitions,
+    error::SchemaError,
+    files,
+    program::{EnumId, EnumType, FieldType, Label, MessageId, MessageType, Program, Type},
+    well_known,
+};
+use crate::formats::registry::RegisteredSchema;
+
+/// Compiles a registered schema.
+///
+/// # Errors
+/// When it cannot be used.
+pub(crate) fn compile(schema: &RegisteredSchema) -> Result<Program, SchemaError> {
+    let file = files::compile(schema)?;
+    let mut compiler = Compiler::default();
+    let mut open: Vec<MessageDescriptor> = file.messages().collect();
+    let mut own = Vec::new();
+    while let Some(message) = open.pop() {
+        if !message.is_map_entry() {
+            let id = compiler.message(&message);
+            own.push((id, message.clone()));
+        }
+        open.extend(message.child_messages());
+    }
+    if own.is_empty() {
+        return Err(SchemaError::Empty);
+    }
+    compiler.compile_open();
+    let package = file.package_name();
+    let within = |name: &str| -> Box<str> {
+        name.strip_prefix(package).map_or(name, |rest| rest.trim_start_matches('.')).into()
+    };
+    let mut messages: Vec<MessageType> = compiler.messages.into_iter().flatten().collect();
+    let mut definitions = Definitions::default();
+    for (id, descriptor) in &own {
+        if let Some(message) = messages.get_mut(*id as usize) {
+            message.schema = definitions.schema(descriptor);
+        }
+    }
+    Ok(Program {
+        messages,
+        enums: compiler.enums,
+        by_indexes: own.iter().map(|(id, message)| (indexes(message), *id)).collect(),
+        by_name: own.iter().map(|(id, message)| (within(message.full_name()), *id)).collect(),
+    })
+}
+
+/// The place of a message in its file, and of each message around it in the one around that.
+fn indexes(message: &MessageDescriptor) -> Box<[i32]> {
+    // A path has the number of a field of the descriptor in front of each index.
+    message.path().iter().skip(1).step_by(2).copied().collect()
+}
+
+#[derive(Default)]
+struct Compiler {
+    /// Filled in before the compiler returns.
+    messages: Vec<Option<MessageType>>,
+    enums: Vec<EnumType>,
+    message_ids: HashMap<String, MessageId>,
+    enum_ids: HashMap<String, EnumId>,
+    /// Messages that have an id and are not compiled yet.
+    open: Vec<(MessageId, MessageDescriptor)>,
+}
+
+impl Compiler {
+    /// The id of a message, which is compiled later: messages may be nested to any depth.
+    fn message(&mut self, message: &MessageDescriptor) -> MessageId {
+        if let Some(id) = self.message_ids.get(message.full_name()) {
+            return *id;
+        }
+        let id = self.messages.len() as MessageId;
+        self.messages.push(None);
+        self.message_ids.insert(message.full_name().to_owned(), id);
+        self.open.push((id, message.clone()));
+        id
+    }
+
+    fn compile_open(&mut self) {
+        while let Some((id, message)) = self.open.pop() {
+            let compiled = self.compile(&message);
+            if let Some(slot) = self.messages.get_mut(id as usize) {
+                *slot = Some(compiled);
+            }
+        }
+    }
+
+    fn compile(&mut self, message: &MessageDescriptor) -> MessageType {
+        let descriptors = fields(message);
+        let has = |name: &str| descriptors.iter().any(|field| field.name() == name);
+        let is_change = has("op") && (has("before") || has("after"));
+        let mut numbers: Vec<(u32, u32)> = Vec::with_capacity(descriptors.len());
+        let mut compiled = Vec::with_capacity(descriptors.len());
+        let mut initial = Vec::with_capacity(descriptors.len());
+        for (slot, field) in descriptors.iter().enumerate() {
+            numbers.push((field.number(), slot as u32));
+            let field_type = FieldType {
+                name: String::leak(field.name().to_owned()),
+                ty: self.field_type(field),
+                label: label(field),
+                is_required: field.is_required(),
+                is_row: is_change && matches!(field.name(), "before" | "after"),
+                excludes: others_of_oneof(field, &descriptors),
+            };
+            initial.push(Field::new(field_type.name, initial_value(field, field_type.label)));
+            compiled.push(field_type);
+        }
+        numbers.sort_unstable();
+        MessageType {
+            name: String::leak(message.full_name().to_owned()),
+            well_known: well_known::of(message),
+            has_required: compiled.iter().any(|field| field.is_required),
+            fields: compiled,
+            numbers,
+            initial,
+            is_row: has("__op") || has("__deleted"),
+            schema: None,
+        }
+    }
+
+    fn field_type(&mut self, field: &FieldDescriptor) -> Type {
+        match field.kind() {
+            Kind::Double => Type::Double,
+            Kind::Float => Type::Float,
+            Kind::Int32 => Type::Int32,
+            Kind::Int64 => Type::Int64,
+            Kind::Uint32 => Type::Uint32,
+            Kind::Uint64 => Type::Uint64,
+            Kind::Sint32 => Type::Sint32,
+            Kind::Sint64 => Type::Sint64,
+            Kind::Fixed32 => Type::Fixed32,
+            Kind::Fixed64 => Type::Fixed64,
+            Kind::Sfixed32 => Type::Sfixed32,
+            Kind::Sfixed64 => Type::Sfixed64,
+            Kind::Bool => Type::Bool,
+            Kind::String => Type::Text,
+            Kind::Bytes => Type::Bytes,
+            Kind::Enum(symbols) if is_null(&symbols) => Type::Null,
+            Kind::Enum(symbols) => Type::Enum(self.enumeration(&symbols)),
+            Kind::Message(message) if field.is_group() => Type::Group(self.message(&message)),
+            Kind::Message(message) => Type::Message(self.message(&message)),
+        }
+    }
+
+    fn enumeration(&mut self, descriptor: &EnumDescriptor) -> EnumId {
+        if let Some(id) = self.enum_ids.get(descriptor.full_name()) {
+            return *id;
+        }
+        let id = self.enums.len() as EnumId;
+        self.enum_ids.insert(descriptor.full_name().to_owned(), id);
+        let mut symbols: Vec<(i32, &'static str)> = Vec::new();
+        for value in &descriptor.enum_descriptor_proto().value {
+            if !symbols.iter().any(|(number, _)| *number == value.number()) {
+                symbols.push((value.number(), String::leak(value.name().to_owned())));
+            }
+        }
+        symbols.sort_unstable_by_key(|(number, _)| *number);
+        self.enums.push(EnumType { name: String::leak(descriptor.full_name().to_owned()), symbols });
+        id
+    }
+}
+
+/// The fields of a message in the order of the schema.
+pub(super) fn fields(message: &MessageDescriptor) -> Vec<FieldDescriptor> {
+    let declared = &message.descriptor_proto().field;
+    declared.iter().filter_map(|field| message.get_field(u32::try_from(field.number()).ok()?)).collect()
+}
+
+fn label(field: &FieldDescriptor) -> Label {
+    match map_entry(field) {
+        Some((key, _)) => Label::Map { is_struct: key.kind() == Kind::String },
+        None if field.is_list() => Label::Repeated,
+        None => Label::Single,
+    }
+}
+
+/// Key and value of a map: one that is declared so, or a list of messages as Confluent's `ProtobufConverter` writes Connect's maps,
+/// which it recognises by the same names.
+pub(super) fn map_entry(field: &FieldDescriptor) -> Option<(FieldDescriptor, FieldDescriptor)> {
+    let Kind::Message(entry) = field.kind() else { return None };
+    if field.is_map() {
+        return Some((entry.map_entry_key_field(), entry.map_entry_value_field()));
+    }
+    let is_entry = field.cardinality() == Cardinality::Repeated && entry.name().ends_with("Entry");
+    match fields(&entry).as_slice() {
+        [key, value] if is_entry && key.name() == "key" && value.name() == "value" => {
+            let is_single = |field: &FieldDescriptor| field.cardinality() != Cardinality::Repeated;
+            (is_single(key) && is_single(value)).then(|| (key.clone(), value.clone()))
+        }
+        _ => None,
+    }
+}
+
+fn others_of_oneof(field: &FieldDescriptor, fields: &[FieldDescriptor]) -> Box<[u32]> {
+    let Some(oneof) = field.containing_oneof() else { return Box::default() };
+    let is_other = |other: &FieldDescriptor| {
+        other.number() != field.number() && other.containing_oneof().is_some_and(|found| found == oneof)
+    };
+    let others = fields.iter().enumerate().filter(|(_, other)| is_other(other));
+    others.map(|(slot, _)| slot as u32).collect()
+}
+
+/// The value of a field that does not occur.
+fn initial_value(field: &FieldDescriptor, label: Label) -> Value<'static> {
+    match label {
+        Label::Repeated | Label::Map { is_struct: false } => Value::list(&[]),
+        Label::Map { is_struct: true } => Value::object(&[]),
+        Label::Single if field.is_required() => Value::NULL,
+        // Proto2 may declare a default; what may be missing without one is null.
+        Label::Single
+            if field.supports_presence() && field.field_descriptor_proto().default_value.is_none() =>
+        {
+            Value::NULL
+        }
+        Label::Single => default_value(field),
+    }
+}
+
+/// The default of a scalar field; null for a message.
+pub(super) fn default_value(field: &FieldDescriptor) -> Value<'static> {
+    match field.default_value() {
+        ProtoValue::Bool(value) => Value::bool(value),
+        ProtoValue::I32(value) => Value::int(value.into()),
+        ProtoValue::I64(value) => Value::int(value),
+        ProtoValue::U32(value) => Value::int(value.into()),
+        ProtoValue::U64(value) => unsigned(value),
+        ProtoValue::F32(value) => Value::float(crate::formats::binary::widen(value)),
+        ProtoValue::F64(value) => Value::float(value),
+        ProtoValue::String(text) => Value::string(String::leak(text)),
+        ProtoValue::Bytes(bytes) => Value::bytes(Vec::leak(bytes.to_vec())),
+        ProtoValue::EnumNumber(number) => match field.kind() {
+            Kind::Enum(symbols) if is_null(&symbols) => Value::NULL,
+            Kind::Enum(symbols) => match symbols.get_value(number) {
+                Some(symbol) => Value::string(String::leak(symbol.name().to_owned())),
+                None => Value::int(number.into()),
+            },
+            _ => Value::NULL,
+        },
+        _ => Value::NULL,
+    }
+}
+
+/// Whether an enum has nothing but JSON's null.
+pub(super) fn is_null(symbols: &EnumDescriptor) -> bool {
+    symbols.full_name() == "google.protobuf.NullValue"
+}
+
+/// A whole number without a sign.
+pub(super) fn unsigned<'b>(number: u64) -> Value<'b> {
+    i64::try_from(number).map_or(Value::uint(number), Value::int)
+}

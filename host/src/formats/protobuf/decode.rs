@@ -1,0 +1,492 @@
+//! Decodes a message: Protobuf data to values in a batch's arena.
+
+use tidegate_abi::{Arena, Field, Value};
+
+use super::{
+    compile::unsigned,
+    error::ProtobufError,
+    program::{FieldType, Label, MessageId, MessageType, Program, Type},
+    reference,
+    wire::{Source, Tag, WireType, zigzag},
+};
+use crate::formats::{
+    binary::{Bounds, DataError, DecodeLimits, Fault, widen},
+    json::{FindingKind, InvalidUnicode, Scratch},
+    read::Read,
+    registry::MessageRef,
+    types::{
+        ArenaStore, Mismatch, Scalar, bytes_are_unavailable, convert_bytes, list_is_unavailable,
+        struct_is_unavailable, text_is_unavailable,
+    },
+};
+
+pub(super) type Result<T> = std::result::Result<T, Box<DataError>>;
+
+/// Decodes `data`, which says which message of the schema it is where `message` says. Text and bytes point into it.
+///
+/// # Errors
+/// When it is not a message of the schema.
+#[inline]
+pub(crate) fn decode<'b>(
+    program: &'static Program,
+    data: &'b [u8],
+    message: MessageRef<'b>,
+    limits: DecodeLimits,
+    arena: Arena<'b>,
+    scratch: &mut Scratch<'b>,
+) -> std::result::Result<Read<'b>, ProtobufError> {
+    let (id, data) = reference::resolve(program, data, message)?;
+    let (fields, values, items) = (scratch.fields.len(), scratch.values.len(), scratch.items.len());
+    let max_depth = limits.max_depth;
+    let mut decoder = Decoder { program, arena, scratch, bounds: Bounds::new(limits), max_depth };
+    let decoded = decoder.message(id, Source::new(data), false);
+    // What an invalid value has left behind.
+    scratch.fields.truncate(fields);
+    scratch.values.truncate(values);
+    scratch.items.truncate(items);
+    let schema = program.messages[id as usize].schema;
+    Ok(Read { value: decoded?, typed: true, schema, unknown: &[] })
+}
+
+pub(super) struct Decoder<'b, 's> {
+    pub(super) program: &'static Program,
+    pub(super) arena: Arena<'b>,
+    pub(super) scratch: &'s mut Scratch<'b>,
+    pub(super) bounds: Bounds,
+    /// Of groups within each other that are skipped.
+    pub(super) max_depth: u32,
+}
+
+impl<'b> Decoder<'b, '_> {
+    fn message(&mut self, id: MessageId, source: Source<'b>, in_row: bool) -> Result<Value<'b>> {
+        match self.program.messages[id as usize].well_known {
+            Some(well_known) => self.well_known(well_known, id, source, in_row),
+            None => self.plain(id, source, in_row),
+        }
+    }
+
+    /// Decodes a message to a struct of its fields.
+    pub(super) fn plain(&mut self, id: MessageId, mut source: Source<'b>, in_row: bool) -> Result<Value<'b>> {
+        let program = self.program;
+        let message = &program.messages[id as usize];
+        self.enter(&source, message.fields.len())?;
+        let mut open = Open {
+            message,
+            whole: source,
+            fields: self.scratch.fields.len(),
+            items: self.scratch.items.len(),
+            in_row: in_row || message.is_row,
+            merged: Vec::new(),
+        };
+        self.scratch.fields.extend_from_slice(&message.initial);
+        let mut next = 0;
+        while !source.is_empty() {
+            let tag = source.tag()?;
+            match message.slot(tag.number, &mut next) {
+                Some(slot) => self.field(&mut open, slot, tag, &mut source)?,
+                None => self.unknown_field(message, tag, &mut source)?,
+            }
+        }
+        if self.scratch.items.len() > open.items {
+            self.collect_items(&open);
+        }
+        if message.has_required {
+            self.check_required(&open, &source)?;
+        }
+        let object = self.arena.object(&self.scratch.fields[open.fields..]);
+        self.scratch.fields.truncate(open.fields);
+        self.bounds.leave();
+        Ok(object)
+    }
+
+    fn field(&mut self, open: &mut Open<'b>, slot: usize, tag: Tag, source: &mut Source<'b>) -> Result<()> {
+        let field = &open.message.fields[slot];
+        let in_row = open.in_row || field.is_row;
+        match field.label {
+            Label::Single => {
+                let value =
+                    self.single(open, slot, tag, source, in_row).map_err(|error| error.inside(field.name))?;
+                if let Some(value) = value {
+                    self.scratch.fields[open.fields + slot] = Field::new(field.name, value);
+                    for other in &field.excludes {
+                        let other = *other as usize;
+                        self.scratch.fields[open.fields + other] = open.message.initial[other];
+                    }
+                }
+                Ok(())
+            }
+            Label::Repeated if tag.wire_type == WireType::Bytes && field.ty.may_be_packed() => {
+                let mut packed = source.nested().map_err(|error| error.inside(field.name))?;
+                let tag = Tag { wire_type: wire_type(field.ty), ..tag };
+                while !packed.is_empty() {
+                    self.item(open, slot, tag, &mut packed, in_row)?;
+                }
+                Ok(())
+            }
+            Label::Repeated => self.item(open, slot, tag, source, in_row),
+            Label::Map { .. } => self.entry(open, slot, tag, source, in_row),
+        }
+    }
+
+    /// The value of a field that is neither a list nor a map; `None` if it was part of the one before.
+    fn single(
+        &mut self,
+        open: &mut Open<'b>,
+        slot: usize,
+        tag: Tag,
+        source: &mut Source<'b>,
+        in_row: bool,
+    ) -> Result<Option<Value<'b>>> {
+        let field = &open.message.fields[slot];
+        let (Type::Message(id) | Type::Group(id)) = field.ty else {
+            return self.value(field.ty, tag, source, in_row).map(Some);
+        };
+        let nested = self.nested(field.ty, tag, source)?;
+        if open.merged.contains(&slot) {
+            return Ok(None);
+        }
+        if self.scratch.fields[open.fields + slot].value().is_null() {
+            return self.message(id, nested, in_row).map(Some);
+        }
+        // The parts of a message may be spread over several fields of the same number.
+        open.merged.push(slot);
+        let merged = self.all_parts(field, tag.number, open.whole)?;
+        self.message(id, Source::new(merged), in_row).map(Some)
+    }
+
+    /// The data of all fields of a number, one after the other: what decoders make of the whole is the merged message.
+    #[cold]
+    fn all_parts(&mut self, field: &FieldType, number: u32, mut source: Source<'b>) -> Result<&'b [u8]> {
+        let mut parts = Vec::new();
+        while !source.is_empty() {
+            let tag = source.tag()?;
+            if tag.number == number {
+                parts.extend_from_slice(self.nested(field.ty, tag, &mut source)?.rest());
+            } else {
+                source.skip(tag, self.max_depth)?;
+            }
+        }
+        Ok(self.arena.slice(&parts))
+    }
+
+    /// The data of a nested message.
+    fn nested(&self, ty: Type, tag: Tag, source: &mut Source<'b>) -> Result<Source<'b>> {
+        match (ty, tag.wire_type) {
+            (Type::Group(_), WireType::GroupStart) => source.group(tag.number, self.max_depth),
+            (Type::Message(_), WireType::Bytes) => source.nested(),
+            _ => Err(wrong_wire_type(ty, tag, source)),
+        }
+    }
+
+    /// Reads one item of a list.
+    fn item(
+        &mut self,
+        open: &Open<'b>,
+        slot: usize,
+        tag: Tag,
+        source: &mut Source<'b>,
+        in_row: bool,
+    ) -> Result<()> {
+        self.take_item(source)?;
+        let field = &open.message.fields[slot];
+        let value = self.value(field.ty, tag, source, in_row).map_err(|error| {
+            let index = self.scratch.items[open.items..].iter().filter(|(of, _)| *of == slot as u32).count();
+            error.inside_item(index).inside(field.name)
+        })?;
+        self.scratch.items.push((slot as u32, value));
+        Ok(())
+    }
+
+    /// Reads one entry of a map: its key and its value become two items.
+    fn entry(
+        &mut self,
+        open: &Open<'b>,
+        slot: usize,
+        tag: Tag,
+        source: &mut Source<'b>,
+        in_row: bool,
+    ) -> Result<()> {
+        let field = &open.message.fields[slot];
+        let (Type::Message(id), WireType::Bytes) = (field.ty, tag.wire_type) else {
+            return Err(wrong_wire_type(field.ty, tag, source).inside(field.name));
+        };
+        self.take_item(source)?;
+        let (key, value) =
+            self.key_and_value(id, source, in_row).map_err(|error| error.inside(field.name))?;
+        self.scratch.items.push((slot as u32, key));
+        self.scratch.items.push((slot as u32, value));
+        Ok(())
+    }
+
+    fn key_and_value(
+        &mut self,
+        id: MessageId,
+        source: &mut Source<'b>,
+        in_row: bool,
+    ) -> Result<(Value<'b>, Value<'b>)> {
+        let mut entry = source.nested()?;
+        let program = self.program;
+        let message = &program.messages[id as usize];
+        let (Some(key_type), Some(value_type)) = (message.fields.first(), message.fields.get(1)) else {
+            return Ok((Value::NULL, Value::NULL));
+        };
+        let (mut key, mut value) = (message.initial[0].value(), None);
+        while !entry.is_empty() {
+            let tag = entry.tag()?;
+            match tag.number {
+                1 => key = self.value(key_type.ty, tag, &mut entry, false)?,
+                2 => {
+                    let read = self.value(value_type.ty, tag, &mut entry, in_row);
+                    value = Some(read.map_err(|error| match key.as_str() {
+                        Some(name) => error.inside(name),
+                        None => error,
+                    })?);
+                }
+                _ => self.unknown_field(message, tag, &mut entry)?,
+            }
+        }
+        let value = match (value, value_type.ty) {
+            (Some(value), _) => value,
+            // A message without fields takes no bytes at all.
+            (None, Type::Message(id)) => self.message(id, Source::new(&[]), in_row)?,
+            (None, _) => message.initial[1].value(),
+        };
+        Ok((key, value))
+    }
+
+    /// Makes lists and maps of the items that a message has brought.
+    fn collect_items(&mut self, open: &Open<'b>) {
+        let items = &mut self.scratch.items[open.items..];
+        if !items.is_sorted_by_key(|(slot, _)| *slot) {
+            items.sort_by_key(|(slot, _)| *slot);
+        }
+        let mut begin = open.items;
+        while let Some((slot, _)) = self.scratch.items.get(begin).copied() {
+            let run = self.scratch.items[begin..].iter().take_while(|(of, _)| *of == slot).count();
+            let field = &open.message.fields[slot as usize];
+            let value = match field.label {
+                Label::Map { is_struct: true } => self.struct_of(begin, run),
+                Label::Map { is_struct: false } => self.pairs_of(begin, run),
+                Label::Repeated | Label::Single => self.list_of(begin, run),
+            };
+            let in_row = open.in_row || field.is_row;
+            let is_placeholder = in_row
+                && (value.as_list().is_some_and(list_is_unavailable)
+                    || value.as_struct().is_some_and(struct_is_unavailable));
+            let value = if is_placeholder { Value::UNAVAILABLE } else { value };
+            self.scratch.fields[open.fields + slot as usize] = Field::new(field.name, value);
+            begin += run;
+        }
+        self.scratch.items.truncate(open.items);
+    }
+
+    fn list_of(&mut self, begin: usize, count: usize) -> Value<'b> {
+        let base = self.scratch.values.len();
+        let Scratch { values, items, .. } = &mut *self.scratch;
+        values.extend(items[begin..begin + count].iter().map(|(_, value)| *value));
+        self.close_list(base)
+    }
+
+    fn struct_of(&mut self, begin: usize, count: usize) -> Value<'b> {
+        let base = self.scratch.fields.len();
+        for at in (begin..begin + count).step_by(2) {
+            let (key, value) = (self.scratch.items[at].1, self.scratch.items[at + 1].1);
+            self.scratch.fields.push(Field::new(key.as_str().unwrap_or_default(), value));
+        }
+        self.scratch.finish_fields(base, self.arena)
+    }
+
+    fn pairs_of(&mut self, begin: usize, count: usize) -> Value<'b> {
+        let base = self.scratch.values.len();
+        for at in (begin..begin + count).step_by(2) {
+            let pair = [self.scratch.items[at].1, self.scratch.items[at + 1].1];
+            let pair = self.arena.list(&pair);
+            self.scratch.values.push(pair);
+        }
+        self.close_list(base)
+    }
+
+    fn close_list(&mut self, base: usize) -> Value<'b> {
+        let list = self.arena.list(&self.scratch.values[base..]);
+        self.scratch.values.truncate(base);
+        list
+    }
+
+    /// Decodes one value of a type.
+    #[inline]
+    pub(super) fn value(
+        &mut self,
+        ty: Type,
+        tag: Tag,
+        source: &mut Source<'b>,
+        in_row: bool,
+    ) -> Result<Value<'b>> {
+        if let Type::Message(id) | Type::Group(id) = ty {
+            let nested = self.nested(ty, tag, source)?;
+            return self.message(id, nested, in_row);
+        }
+        if tag.wire_type != wire_type(ty) {
+            return Err(wrong_wire_type(ty, tag, source));
+        }
+        Ok(match ty {
+            Type::Text => {
+                let bytes = source.bytes()?;
+                let text = self.str(source, bytes)?;
+                if in_row && text_is_unavailable(text) { Value::UNAVAILABLE } else { Value::string(text) }
+            }
+            Type::Bytes => {
+                let bytes = source.bytes()?;
+                if in_row && bytes_are_unavailable(bytes) { Value::UNAVAILABLE } else { Value::bytes(bytes) }
+            }
+            // Protobuf's own readers cut a number off at 32 bits as well.
+            Type::Int32 => Value::int((source.varint()? as i32).into()),
+            Type::Int64 => Value::int(source.varint()?.cast_signed()),
+            Type::Uint32 => Value::int((source.varint()? as u32).into()),
+            Type::Uint64 => unsigned(source.varint()?),
+            Type::Sint32 => Value::int((zigzag((source.varint()? as u32).into()) as i32).into()),
+            Type::Sint64 => Value::int(zigzag(source.varint()?)),
+            Type::Bool => Value::bool(source.varint()? != 0),
+            Type::Double => Value::float(f64::from_le_bytes(source.array()?)),
+            Type::Float => Value::float(widen(f32::from_le_bytes(source.array()?))),
+            Type::Fixed32 => Value::int(u32::from_le_bytes(source.array()?).into()),
+            Type::Fixed64 => unsigned(u64::from_le_bytes(source.array()?)),
+            Type::Sfixed32 => Value::int(i32::from_le_bytes(source.array()?).into()),
+            Type::Sfixed64 => Value::int(i64::from_le_bytes(source.array()?)),
+            Type::Enum(id) => {
+                let number = source.varint()? as i32;
+                let symbols = &self.program.enums[id as usize];
+                match symbols.symbol(number) {
+                    Some(symbol) => Value::string(symbol),
+                    None => self.unknown_symbol(symbols.name, number),
+                }
+            }
+            Type::Null => {
+                source.varint()?;
+                Value::NULL
+            }
+            Type::Message(_) | Type::Group(_) => Value::NULL,
+        })
+    }
+
+    /// A number of an enum without a symbol stays a number.
+    #[cold]
+    fn unknown_symbol(&mut self, name: &str, number: i32) -> Value<'b> {
+        self.note(FindingKind::UnknownSymbol, format_args!("{name}, number {number}"));
+        Value::int(number.into())
+    }
+
+    /// Skips a field that the schema does not have, and notes it.
+    #[cold]
+    pub(super) fn unknown_field(
+        &mut self,
+        message: &MessageType,
+        tag: Tag,
+        source: &mut Source<'b>,
+    ) -> Result<()> {
+        source.skip(tag, self.max_depth)?;
+        self.note(FindingKind::UnknownField, format_args!("{}, field {}", message.name, tag.number));
+        Ok(())
+    }
+
+    #[cold]
+    fn note(&mut self, what: FindingKind, about: std::fmt::Arguments<'_>) {
+        // A message may have any number of them. Beyond the first ones, only their number is kept.
+        let about = if self.scratch.findings.is_full() { "" } else { self.arena.str(&about.to_string()) };
+        self.scratch.findings.add(what, about);
+    }
+
+    #[inline]
+    pub(super) fn str(&mut self, source: &Source<'b>, bytes: &'b [u8]) -> Result<&'b str> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(text),
+            Err(_) if self.scratch.invalid_unicode == InvalidUnicode::Reject => {
+                Err(source.error(Fault::Utf8))
+            }
+            Err(_) => {
+                self.scratch.findings.replaced += 1;
+                Ok(self.arena.str(&String::from_utf8_lossy(bytes)))
+            }
+        }
+    }
+
+    pub(super) fn convert_bytes(
+        &mut self,
+        source: &Source<'b>,
+        scalar: Scalar,
+        bytes: &'b [u8],
+    ) -> Result<Value<'b>> {
+        let mut store = ArenaStore { arena: self.arena, buffer: &mut self.scratch.bytes };
+        convert_bytes(scalar, bytes, &mut store)
+            .ok_or_else(|| source.error(Fault::Mismatch(Mismatch::new("the bytes of a number", "none"))))
+    }
+
+    /// Enters a message with so many fields.
+    #[inline]
+    pub(super) fn enter(&mut self, source: &Source<'b>, fields: usize) -> Result<()> {
+        self.bounds.enter().map_err(|fault| source.error(fault))?;
+        match self.scratch.budget.take_fields(fields) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(source.error(Fault::Budget(error))),
+        }
+    }
+
+    /// Takes the room of an item of a list or map.
+    #[inline]
+    pub(super) fn take_item(&mut self, source: &Source<'b>) -> Result<()> {
+        self.bounds.take(1).map_err(|fault| source.error(fault))?;
+        self.scratch.budget.take_items(1).map_err(|error| source.error(Fault::Budget(error)))
+    }
+
+    #[cold]
+    fn check_required(&self, open: &Open<'b>, source: &Source<'b>) -> Result<()> {
+        let read = &self.scratch.fields[open.fields..];
+        let missing = open
+            .message
+            .fields
+            .iter()
+            .zip(read)
+            .find(|(field, read)| field.is_required && read.value().is_null());
+        match missing {
+            Some((field, _)) => Err(source.error(Fault::Required(field.name))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A message whose fields are being read.
+struct Open<'b> {
+    message: &'static MessageType,
+    /// From its first field on.
+    whole: Source<'b>,
+    /// Where its fields begin in the scratch memory.
+    fields: usize,
+    /// Where the items of its lists and maps begin.
+    items: usize,
+    in_row: bool,
+    /// Fields that were merged with all that follow.
+    merged: Vec<usize>,
+}
+
+/// How values of a type are encoded when they are not packed.
+const fn wire_type(ty: Type) -> WireType {
+    match ty {
+        Type::Int32
+        | Type::Int64
+        | Type::Uint32
+        | Type::Uint64
+        | Type::Sint32
+        | Type::Sint64
+        | Type::Bool
+        | Type::Enum(_)
+        | Type::Null => WireType::Varint,
+        Type::Double | Type::Fixed64 | Type::Sfixed64 => WireType::Fixed64,
+        Type::Float | Type::Fixed32 | Type::Sfixed32 => WireType::Fixed32,
+        Type::Text | Type::Bytes | Type::Message(_) => WireType::Bytes,
+        Type::Group(_) => WireType::GroupStart,
+    }
+}
+
+#[cold]
+fn wrong_wire_type(ty: Type, tag: Tag, source: &Source<'_>) -> Box<DataError> {
+    source.error(Fault::FieldWireType { found: tag.wire_type.number(), expected: ty.name() })
+}

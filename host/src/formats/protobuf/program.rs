@@ -1,0 +1,153 @@
+//! A compiled schema: how the fields of its messages are encoded, and what they become.
+
+use std::collections::HashMap;
+
+use tidegate_abi::{Field, Schema};
+
+use super::well_known::WellKnown;
+
+/// The messages of a schema and of its imports.
+#[derive(Debug)]
+pub(crate) struct Program {
+    pub(super) messages: Vec<MessageType>,
+    pub(super) enums: Vec<EnumType>,
+    /// Messages of the schema itself by their indexes: place in the file, or in the message around.
+    pub(super) by_indexes: HashMap<Box<[i32]>, MessageId>,
+    /// Messages of the schema itself by their names within the package.
+    pub(super) by_name: HashMap<Box<str>, MessageId>,
+}
+
+/// Number of a message in its program: messages may be recursive.
+pub(super) type MessageId = u32;
+
+/// Number of an enum in its program.
+pub(super) type EnumId = u32;
+
+#[derive(Debug)]
+pub(super) struct MessageType {
+    pub(super) name: &'static str,
+    /// What it stands for, if that is not a struct of its fields.
+    pub(super) well_known: Option<WellKnown>,
+    /// In the order of the schema, which is that of the struct.
+    pub(super) fields: Vec<FieldType>,
+    /// Number of each field and its place in `fields`, by number.
+    pub(super) numbers: Vec<(u32, u32)>,
+    /// The struct before anything was read: defaults, and null for fields that may be missing.
+    pub(super) initial: Vec<Field<'static>>,
+    pub(super) has_required: bool,
+    /// A row that Debezium's ExtractNewRecordState has flattened.
+    pub(super) is_row: bool,
+    pub(super) schema: Option<Schema>,
+}
+
+impl MessageType {
+    /// The place of a field. `next` is where it is if fields are written in order.
+    #[inline]
+    pub(super) fn slot(&self, number: u32, next: &mut usize) -> Option<usize> {
+        let slot = match self.numbers.get(*next) {
+            Some((candidate, slot)) if *candidate == number => *slot as usize,
+            _ => {
+                let at = self.numbers.binary_search_by_key(&number, |(number, _)| *number).ok()?;
+                *next = at;
+                self.numbers.get(at)?.1 as usize
+            }
+        };
+        // A repeated field stays the next one until another follows.
+        if self.fields.get(slot).is_some_and(|field| field.label == Label::Single) {
+            *next += 1;
+        }
+        Some(slot)
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct FieldType {
+    pub(super) name: &'static str,
+    pub(super) ty: Type,
+    pub(super) label: Label,
+    pub(super) is_required: bool,
+    /// The field is a row of a change event, where placeholders for unavailable values are recognised.
+    pub(super) is_row: bool,
+    /// Places of the other fields of its oneof.
+    pub(super) excludes: Box<[u32]>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Label {
+    Single,
+    Repeated,
+    /// A map; one with text keys becomes a struct, another a list of pairs.
+    Map {
+        is_struct: bool,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Type {
+    Double,
+    Float,
+    Int32,
+    Int64,
+    Uint32,
+    Uint64,
+    Sint32,
+    Sint64,
+    Fixed32,
+    Fixed64,
+    Sfixed32,
+    Sfixed64,
+    Bool,
+    Text,
+    Bytes,
+    Enum(EnumId),
+    /// `google.protobuf.NullValue`.
+    Null,
+    Message(MessageId),
+    /// Proto2's older form of a nested message.
+    Group(MessageId),
+}
+
+impl Type {
+    /// Whether the items of a list may be one field, one after the other.
+    pub(super) const fn may_be_packed(self) -> bool {
+        !matches!(self, Self::Text | Self::Bytes | Self::Message(_) | Self::Group(_))
+    }
+
+    /// Its name in a schema.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Double => "double",
+            Self::Float => "float",
+            Self::Int32 => "int32",
+            Self::Int64 => "int64",
+            Self::Uint32 => "uint32",
+            Self::Uint64 => "uint64",
+            Self::Sint32 => "sint32",
+            Self::Sint64 => "sint64",
+            Self::Fixed32 => "fixed32",
+            Self::Fixed64 => "fixed64",
+            Self::Sfixed32 => "sfixed32",
+            Self::Sfixed64 => "sfixed64",
+            Self::Bool => "bool",
+            Self::Text => "string",
+            Self::Bytes => "bytes",
+            Self::Enum(_) | Self::Null => "an enum",
+            Self::Message(_) => "a message",
+            Self::Group(_) => "a group",
+        }
+    }
+}
+
+/// The symbols of an enum by number. Of several with one number, the first counts.
+#[derive(Debug)]
+pub(super) struct EnumType {
+    pub(super) name: &'static str,
+    pub(super) symbols: Vec<(i32, &'static str)>,
+}
+
+impl EnumType {
+    pub(super) fn symbol(&self, number: i32) -> Option<&'static str> {
+        let at = self.symbols.binary_search_by_key(&number, |(number, _)| *number).ok()?;
+        self.symbols.get(at).map(|(_, symbol)| *symbol)
+    }
+}
