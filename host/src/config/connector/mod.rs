@@ -2,6 +2,7 @@
 
 mod batch;
 mod columns;
+mod key_columns;
 mod dead_letters;
 mod limits;
 mod policy;

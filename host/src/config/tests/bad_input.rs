@@ -120,7 +120,7 @@ fn a_topic_named_twice_is_a_warning() {
 fn change_events() {
     with(
         "source.change_events = \"debezium\"",
-        "3:8: source.change_events: unknown value \"debezium\": known values: auto, flattened, none",
+        "3:8: source.change_events: unknown value \"debezium\": known values: auto, flattened, upsert, maxwell, canal, ticdc, dms, goldengate, cloudevents, none",
     );
     with("source.flattened_prefix = \"\"", "3:8: source.flattened_prefix: must not be empty");
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use tidegate_abi::{ChangeParts, Operation, Record, Struct, Value, ValueRef};
+use tidegate_abi::{ChangeParts, Operation, Struct, Value, ValueRef};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// Connectors whose positions name a single row of a log.
@@ -95,24 +95,35 @@ impl<'b> Origin<'b> {
 
 impl Hasher {
     /// Which source an event is from: several may write to one topic, and their positions have nothing to do with each
-    /// other. In SQL Server every database has a log of its own.
+    /// other. In SQL Server every database has a log of its own, and in Vitess every shard. TiCDC sends each table in
+    /// order, but not tables among each other; GoldenGate may have a trail for each.
     pub(super) fn source(&mut self, parts: &ChangeParts<'_>) -> u64 {
         let name = parts.source.get("name").and_then(|name| name.as_str()).unwrap_or_default();
-        let database = if parts.connector == "sqlserver" { parts.database } else { "" };
+        let scope = match parts.connector {
+            "sqlserver" => parts.database,
+            "vitess" => parts.source.get("shard").and_then(|shard| shard.as_str()).unwrap_or_default(),
+            "ticdc" | "TiCDC" | "goldengate" => parts.table,
+            _ => "",
+        };
         self.buffer.clear();
-        for part in [parts.connector, name, database] {
+        for part in [parts.connector, name, scope] {
             self.buffer.extend_from_slice(part.as_bytes());
             self.buffer.push(0);
         }
         xxh3_64(&self.buffer)
     }
 
-    /// What is known of the event of `record`, at the position `words`.
-    pub(super) fn event(&mut self, parts: &ChangeParts<'_>, words: [u64; 4], record: Record<'_>) -> Event {
+    /// What is known of an event at the position `words`. `has_key` says that it names its row, be it not in the bytes of
+    /// its key.
+    pub(super) fn event(
+        &mut self,
+        parts: &ChangeParts<'_>,
+        words: [u64; 4],
+        key: &[u8],
+        has_key: bool,
+    ) -> Event {
         let origin = parts.source.as_struct().map(Origin::of).unwrap_or_default();
-        let key = record.key_bytes().unwrap_or_default();
         let is_snapshot = !matches!(parts.snapshot, "" | "false" | "incremental");
-        let has_key = !key.is_empty();
         let is_insert = parts.operation.is_insert();
         let is_unique =
             has_key || !is_snapshot && (POSITION_PER_ROW.contains(&parts.connector) || !is_insert);

@@ -13,6 +13,8 @@ mod mongodb;
 mod odd;
 mod properties;
 mod rows;
+mod sources;
+mod tools;
 mod types;
 
 use std::sync::Arc;
