@@ -176,7 +176,8 @@ impl RecordDecoder {
             ..Decoded::plain(key.value, value.value)
         };
         scratch.findings.clear();
-        let mut work = RowContext { arena, scratch: &mut *scratch, notices: &mut self.notices, events: &mut *events };
+        let mut work =
+            RowContext { arena, scratch: &mut *scratch, notices: &mut self.notices, events: &mut *events };
         let recognised = self.recogniser.recognise(&mut decoded, record, &mut work);
         let rows = recognised.map_err(|error| broken(&error))?;
         if !scratch.findings.is_empty() {

@@ -2,8 +2,8 @@
 
 mod batch;
 mod columns;
-mod key_columns;
 mod dead_letters;
+mod key_columns;
 mod limits;
 mod policy;
 mod predicate;

@@ -12,9 +12,7 @@ use super::{
 use crate::formats::{
     json::{InvalidUnicode, Scratch},
     read::Read,
-    types::{
-        ArenaStore, Mismatch, Scalar, ShortText, Unavailable, Unit, convert, convert_bytes, parse_uuid,
-    },
+    types::{ArenaStore, Mismatch, Scalar, ShortText, Unavailable, Unit, convert, convert_bytes, parse_uuid},
 };
 
 type Result<T> = std::result::Result<T, Box<AvroError>>;
@@ -104,7 +102,9 @@ impl<'b> Decoder<'b, '_> {
                 value if in_row && !value.is_unavailable() => self.convert(Scalar::Json, value)?,
                 value => value,
             },
-            Type::Bytes | Type::TextAsBytes => bytes_value(self.source.bytes()?, in_row, &self.scratch.unavailable),
+            Type::Bytes | Type::TextAsBytes => {
+                bytes_value(self.source.bytes()?, in_row, &self.scratch.unavailable)
+            }
             Type::BytesAs(scalar) => {
                 let bytes = self.source.bytes()?;
                 self.convert_bytes(*scalar, bytes, in_row)?
@@ -230,7 +230,8 @@ impl<'b> Decoder<'b, '_> {
         })?;
         self.bounds.leave();
         let list = self.close_list(base);
-        let is_placeholder = in_row && list.as_list().is_some_and(|list| self.scratch.unavailable.is_list(list));
+        let is_placeholder =
+            in_row && list.as_list().is_some_and(|list| self.scratch.unavailable.is_list(list));
         Ok(if is_placeholder { Value::UNAVAILABLE } else { list })
     }
 
@@ -255,7 +256,8 @@ impl<'b> Decoder<'b, '_> {
     fn close_map(&mut self, base: usize, in_row: bool) -> Value<'b> {
         self.bounds.leave();
         let object = self.scratch.finish_fields(base, self.arena);
-        let is_placeholder = in_row && object.as_struct().is_some_and(|map| self.scratch.unavailable.is_struct(map));
+        let is_placeholder =
+            in_row && object.as_struct().is_some_and(|map| self.scratch.unavailable.is_struct(map));
         if is_placeholder { Value::UNAVAILABLE } else { object }
     }
 

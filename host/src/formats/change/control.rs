@@ -174,13 +174,7 @@ fn is_whole(value: Value<'_>) -> bool {
 }
 
 /// Counts a control event; the first of its kind in a topic is logged, so that nobody misses it in a table.
-pub(super) fn note(
-    kind: ControlEvent,
-    tool: &str,
-    topic: &str,
-    passes: bool,
-    notices: &mut Notices,
-) {
+pub(super) fn note(kind: ControlEvent, tool: &str, topic: &str, passes: bool, notices: &mut Notices) {
     let cause = kind.cause();
     if kind == ControlEvent::Statement {
         return notices.note(cause, topic, || {

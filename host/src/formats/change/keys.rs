@@ -23,7 +23,8 @@ impl KeyColumns {
             rest.is_some_and(|rest| rest == qualifier)
         };
         let find = |is_it: &dyn Fn(&str) -> bool| self.0.iter().find(|(name, _)| is_it(name));
-        let found = find(&is_full).or_else(|| find(&|name| name == table)).or_else(|| find(&|name| name == "*"));
+        let found =
+            find(&is_full).or_else(|| find(&|name| name == table)).or_else(|| find(&|name| name == "*"));
         found.map(|(_, columns)| &columns[..])
     }
 }

@@ -66,9 +66,10 @@ fn of_lsns<'b>(commit: &'b str, change: Option<&'b str>, serial: u64) -> LogPosi
             let [d, e, f] = change.and_then(hex_parts).unwrap_or_default();
             Some([a << 32 | b, c, d << 32 | e, f])
         }
-        None => commit.parse().ok().map(|commit| {
-            [commit, change.and_then(|change| change.parse().ok()).unwrap_or(0), 0, 0]
-        }),
+        None => commit
+            .parse()
+            .ok()
+            .map(|commit| [commit, change.and_then(|change| change.parse().ok()).unwrap_or(0), 0, 0]),
     };
     LogPosition { words, text: commit }
 }

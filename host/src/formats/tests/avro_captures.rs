@@ -55,6 +55,7 @@ fn avro_decoder(registry: &RegistryStub) -> RecordDecoder {
         key: Format::Avro,
         value: Format::Avro,
         registry: Some(RegistrySettings { urls: vec![registry.url()], ..RegistrySettings::default() }),
+        pass_control_events: true,
         ..DecoderOptions::default()
     })
 }

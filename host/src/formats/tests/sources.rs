@@ -81,7 +81,8 @@ const CASSANDRA: &str = r#"{"connector":"cassandra","name":"cdc","db":"NULL","cl
 #[test]
 fn cells_of_cassandra_become_rows() {
     let cell = |value: &str| format!(r#"{{"value":{value},"deletion_ts":null,"set":true}}"#);
-    let row = |name: &str| format!(r#"{{"id":{},"name":{name},"_range_start":null,"_range_end":null}}"#, cell("1"));
+    let row =
+        |name: &str| format!(r#"{{"id":{},"name":{name},"_range_start":null,"_range_end":null}}"#, cell("1"));
     let mark = r#""__debezium_unavailable_value""#;
     for (op, after, shown) in [
         ("i", row(&cell("\"x\"")), r#"INSERT null {"id":1,"name":"x"}"#.to_owned()),
@@ -108,6 +109,11 @@ fn updates_of_spanner_without_the_whole_row_are_refused() {
     let reason = refusal(event("u", r#"{"id":1,"a":null}"#, source).as_bytes());
     assert!(reason.starts_with("Spanner update with the changed columns alone"), "{reason}");
     let value = event("c", r#"{"id":1,"a":2}"#, source);
-    let batch = decode_messages(&mut json_decoder(), "t", 0, &[Message { value: Some(&value), ..Message::default() }]);
+    let batch = decode_messages(
+        &mut json_decoder(),
+        "t",
+        0,
+        &[Message { value: Some(&value), ..Message::default() }],
+    );
     assert_eq!(only(&batch).change().unwrap().operation(), Operation::Create);
 }

@@ -84,8 +84,7 @@ impl Unavailable {
     }
 
     fn is_item(&self, item: &Value<'_>) -> bool {
-        let (uuid, uuid_text) =
-            self.0.as_ref().map_or((UUID, UUID_TEXT), |own| (own.uuid, &own.uuid_text));
+        let (uuid, uuid_text) = self.0.as_ref().map_or((UUID, UUID_TEXT), |own| (own.uuid, &own.uuid_text));
         match item.view() {
             ValueRef::Unavailable => true,
             ValueRef::String(text) => self.is_text(text) || text == uuid_text,
@@ -105,7 +104,8 @@ impl Unavailable {
 
 fn text_of_hex(hex: &str) -> Option<Box<str>> {
     let digits: Option<Vec<u32>> = hex.chars().map(|digit| digit.to_digit(16)).collect();
-    let bytes = digits?.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | *digit as u8)).collect();
+    let bytes =
+        digits?.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | *digit as u8)).collect();
     String::from_utf8(bytes).ok().map(Into::into)
 }
 
@@ -131,7 +131,8 @@ mod tests {
         assert!(unavailable.is_text(text) && unavailable.is_text(&base64));
         assert!(unavailable.is_bytes(text.as_bytes()) && !unavailable.is_bytes(base64.as_bytes()));
         let numbers: Vec<Value<'_>> = text.bytes().map(|byte| Value::int(byte.into())).collect();
-        for list in [&[text_value][..], &[uuid_value], &[Value::UNAVAILABLE], &[Value::uuid(uuid)], &numbers] {
+        for list in [&[text_value][..], &[uuid_value], &[Value::UNAVAILABLE], &[Value::uuid(uuid)], &numbers]
+        {
             assert!(Value::list(list).as_list().is_some_and(|list| unavailable.is_list(list)), "{list:?}");
         }
         let map = [Field::new(text, text_value)];

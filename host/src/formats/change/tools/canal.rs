@@ -8,11 +8,7 @@ use super::{
     mysql::MySqlTypes,
     translate::{Found, Names, Origin, Translator, id_text},
 };
-use crate::formats::change::{
-    control::ControlEvent,
-    error::EventError,
-    recognise::RowTypes,
-};
+use crate::formats::change::{control::ControlEvent, error::EventError, recognise::RowTypes};
 
 /// Memory that an event takes beyond its row.
 const EVENT_BYTES: usize = 2_048;
@@ -42,7 +38,11 @@ pub(super) fn read<'b>(
     let table = translator.text(message, "table")?;
     if is("TRUNCATE") {
         if table.is_empty() {
-            return Err(translator.wrong("table", message.get("table"), "the name of the table that was truncated"));
+            return Err(translator.wrong(
+                "table",
+                message.get("table"),
+                "the name of the table that was truncated",
+            ));
         }
         let names = Names { database, schema: "", table };
         let origin = origin(names, message, translator)?;
@@ -84,7 +84,11 @@ fn rows<'b>(
     let error = |translator: &Translator<'b, '_, '_>| translator.wrong(name, rows, expected);
     let rows = rows.and_then(|rows| rows.as_list()).filter(|rows| !rows.is_empty());
     let rows = rows.ok_or_else(|| error(translator))?;
-    translator.work.scratch.budget.take(rows.len().saturating_mul(EVENT_BYTES), "an event for each of its rows")?;
+    translator
+        .work
+        .scratch
+        .budget
+        .take(rows.len().saturating_mul(EVENT_BYTES), "an event for each of its rows")?;
     let columns = translator.name_list(message, "pkNames")?;
     let columns = translator.key_names(origin.names, columns);
     let types = MySqlTypes::of(message);
@@ -129,7 +133,8 @@ fn aligned<'b>(
     if rows.len() == old.len() {
         return Ok(Some(old));
     }
-    let changes_key = |row: Value<'b>| columns.is_none_or(|columns| columns.iter().any(|name| row.get(name).is_some()));
+    let changes_key =
+        |row: Value<'b>| columns.is_none_or(|columns| columns.iter().any(|name| row.get(name).is_some()));
     if old.iter().any(changes_key) {
         return Err(translator.broken(format!(
             "`old` has {} rows where `data` has {}, so that it is not known whose primary key was changed; let the source \
@@ -149,12 +154,19 @@ fn origin<'b>(
     let value = |field: &str| message.get(field).unwrap_or_default();
     let extension = value("_tidb");
     for (field, problem) in [
-        ("onlyHandleKey", "it holds the key of a row alone, because the row is larger than max-message-bytes"),
+        (
+            "onlyHandleKey",
+            "it holds the key of a row alone, because the row is larger than max-message-bytes",
+        ),
         ("claimCheckLocation", "its row is in a file, because it is larger than max-message-bytes"),
     ] {
-        let is_set = extension.get(field).is_some_and(|set| set.as_bool() == Some(true) || set.as_str().is_some_and(|text| !text.is_empty()));
+        let is_set = extension.get(field).is_some_and(|set| {
+            set.as_bool() == Some(true) || set.as_str().is_some_and(|text| !text.is_empty())
+        });
         if is_set {
-            return Err(translator.broken(format!("{problem}: raise max-message-bytes in TiCDC and max.message.bytes of the topic")));
+            return Err(translator.broken(format!(
+                "{problem}: raise max-message-bytes in TiCDC and max.message.bytes of the topic"
+            )));
         }
     }
     let gtid = translator.text(message, "gtid")?;

@@ -53,9 +53,14 @@ impl CloudEvents {
         let record = translator.record;
         let is_binary = record.headers().get("ce_specversion").is_some();
         if !is_binary && message.get("specversion").is_none() {
-            return Err(translator.wrong("specversion", None, "the version of CloudEvents, in the value or in the header ce_specversion"));
+            return Err(translator.wrong(
+                "specversion",
+                None,
+                "the version of CloudEvents, in the value or in the header ce_specversion",
+            ));
         }
-        let attributes = if is_binary { of_headers(record, translator) } else { of_fields(message, translator) };
+        let attributes =
+            if is_binary { of_headers(record, translator) } else { of_fields(message, translator) };
         let (data, types) = if is_binary {
             translator.row_schema = translator.row_schema.and_then(row_schema);
             (message, RowTypes::AsValue)
@@ -97,7 +102,9 @@ impl CloudEvents {
         translator.row_schema = None;
         let value = message.get("data").or(message.get("data_base64"));
         let expected = "an object; set data.serializer.type=json in the converter";
-        let data = value.and_then(|data| data.as_struct()).ok_or_else(|| translator.wrong("data", value, expected))?;
+        let data = value
+            .and_then(|data| data.as_struct())
+            .ok_or_else(|| translator.wrong("data", value, expected))?;
         let [first, second] = data.fields() else { return Ok((data, RowTypes::AsValue)) };
         if ![[first.name(), second.name()], [second.name(), first.name()]].contains(&["schema", "payload"]) {
             return Ok((data, RowTypes::AsValue));
@@ -110,14 +117,16 @@ impl CloudEvents {
         let read = self.envelopes.read(text.as_bytes(), translator.work.arena, translator.work.scratch);
         let read = read.map_err(|error| translator.broken(format!("its `data` {error}")))?;
         translator.row_schema = read.schema.and_then(row_schema);
-        let data = read.value.as_struct().ok_or_else(|| translator.wrong("data.payload", Some(read.value), "an object"))?;
+        let data = read
+            .value
+            .as_struct()
+            .ok_or_else(|| translator.wrong("data.payload", Some(read.value), "an object"))?;
         Ok((data, if read.typed { RowTypes::BySchema } else { RowTypes::AsValue }))
     }
 }
 
 fn of_fields<'b>(message: Struct<'b>, translator: &mut Translator<'b, '_, '_>) -> Attributes<'b> {
-    let attribute =
-        |field: &Field<'b>| Some(Field::new(field.name().strip_prefix(PREFIX)?, field.value()));
+    let attribute = |field: &Field<'b>| Some(Field::new(field.name().strip_prefix(PREFIX)?, field.value()));
     sorted(message.fields().iter().filter_map(attribute), translator)
 }
 
@@ -143,7 +152,9 @@ fn sorted<'b>(
     let all = arena.slice(&scratch[base..]);
     scratch.truncate(base);
     let mut part = |place: fn(&'b str) -> Option<&'b str>| {
-        scratch.extend(all.iter().filter_map(|attribute| Some(Field::new(place(attribute.name())?, attribute.value()))));
+        scratch.extend(
+            all.iter().filter_map(|attribute| Some(Field::new(place(attribute.name())?, attribute.value()))),
+        );
         let part = object(&scratch[base..], arena);
         scratch.truncate(base);
         part

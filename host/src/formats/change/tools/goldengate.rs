@@ -24,7 +24,11 @@ pub(super) fn read<'b>(
     let names = names_of(translator.text(message, "table")?);
     if kind == "T" {
         if names.table.is_empty() {
-            return Err(translator.wrong("table", message.get("table"), "the name of the table that was truncated"));
+            return Err(translator.wrong(
+                "table",
+                message.get("table"),
+                "the name of the table that was truncated",
+            ));
         }
         let origin = origin(names, message, translator)?;
         translator.truncate(origin);
@@ -74,7 +78,8 @@ fn names_of(name: &str) -> Names<'_> {
 /// unavailable.
 fn known_columns<'b>(row: Struct<'b>, marks: bool, translator: &mut Translator<'b, '_, '_>) -> Struct<'b> {
     let is_flag = |name: &str, value: Value<'b>| {
-        value.as_bool().is_some() && name.strip_suffix(MISSING).is_some_and(|column| row.get(column).is_some())
+        value.as_bool().is_some()
+            && name.strip_suffix(MISSING).is_some_and(|column| row.get(column).is_some())
     };
     if !row.iter().any(|(name, value)| is_flag(name, value)) {
         return row;
@@ -101,7 +106,11 @@ fn known_columns<'b>(row: Struct<'b>, marks: bool, translator: &mut Translator<'
 
 /// The row after an update, with what only the row before it has: an update that is compressed in the trail has the
 /// columns that were changed and the key.
-fn whole_row<'b>(after: Struct<'b>, before: Struct<'b>, translator: &mut Translator<'b, '_, '_>) -> Struct<'b> {
+fn whole_row<'b>(
+    after: Struct<'b>,
+    before: Struct<'b>,
+    translator: &mut Translator<'b, '_, '_>,
+) -> Struct<'b> {
     let has_gaps = after.iter().any(|(name, value)| value.is_unavailable() && before.get(name).is_some());
     let after = if has_gaps {
         let filled = after.fields().iter().map(|field| match before.get(field.name()) {

@@ -73,7 +73,8 @@ impl Recogniser {
             return Ok(RowTypes::AsValue);
         }
         let message = if is_tombstone { Some(Struct::EMPTY) } else { decoded.value.as_struct() };
-        let no_message = || EventError::NoMessage { tool: tool.name(), found: error::Found::of(decoded.value) };
+        let no_message =
+            || EventError::NoMessage { tool: tool.name(), found: error::Found::of(decoded.value) };
         let message = message.ok_or_else(no_message)?;
         let (keys, key, row_schema) = (&self.keys, decoded.key, decoded.value_schema);
         let mut translator = Translator { tool, keys, record, key, row_schema, work: &mut *work };

@@ -60,7 +60,18 @@ fn encoding(ty: &str) -> Encoding {
     let is = |name: &&str| ty[..end].eq_ignore_ascii_case(name);
     let any = |names: &[&str]| names.iter().any(|name| is(name));
     match () {
-        () if any(&["tinyint", "smallint", "mediumint", "int", "integer", "bigint", "year", "bool", "boolean"]) => {
+        () if any(&[
+            "tinyint",
+            "smallint",
+            "mediumint",
+            "int",
+            "integer",
+            "bigint",
+            "year",
+            "bool",
+            "boolean",
+        ]) =>
+        {
             Encoding::Integer
         }
         () if any(&["decimal", "numeric"]) => Encoding::Decimal(scale(&ty[end..])),
@@ -80,7 +91,11 @@ fn scale(parameters: &str) -> Option<i32> {
     inside.split_once(',').map_or(Some(0), |(_, scale)| scale.trim().parse().ok())
 }
 
-fn typed<'b>(encoding: Encoding, text: &'b str, translator: &mut Translator<'b, '_, '_>) -> Option<Value<'b>> {
+fn typed<'b>(
+    encoding: Encoding,
+    text: &'b str,
+    translator: &mut Translator<'b, '_, '_>,
+) -> Option<Value<'b>> {
     let arena = translator.work.arena;
     let mut convert = |scalar, value| {
         let mut store = ArenaStore { arena, buffer: &mut translator.work.scratch.bytes };

@@ -40,8 +40,13 @@ pub(super) fn read<'b>(
             return Err(translator.wrong("type", message.get("type"), expected));
         }
     }
-    let whole = |field: &str| message.get(field).is_none_or(|value| matches!(value.as_bool(), None | Some(false)));
-    if !whole("handleKeyOnly") || message.get("claimCheckLocation").is_some_and(|place| place.as_str().is_some_and(|place| !place.is_empty())) {
+    let whole =
+        |field: &str| message.get(field).is_none_or(|value| matches!(value.as_bool(), None | Some(false)));
+    if !whole("handleKeyOnly")
+        || message
+            .get("claimCheckLocation")
+            .is_some_and(|place| place.as_str().is_some_and(|place| !place.is_empty()))
+    {
         return Err(translator.broken(
             "it does not hold its row, which is larger than max-message-bytes: raise max-message-bytes in TiCDC and \
              max.message.bytes of the topic",

@@ -135,7 +135,11 @@ impl<'b> Translator<'b, '_, '_> {
 
     /// The transaction block with an id.
     pub(super) fn transaction(&mut self, id: &'b str) -> Value<'b> {
-        if id.is_empty() { Value::NULL } else { self.work.arena.object(&[Field::new("id", Value::string(id))]) }
+        if id.is_empty() {
+            Value::NULL
+        } else {
+            self.work.arena.object(&[Field::new("id", Value::string(id))])
+        }
     }
 
     /// The columns of the primary key: as the connector file says, else as the message does.
@@ -198,15 +202,14 @@ impl<'b> Translator<'b, '_, '_> {
         own: Value<'b>,
     ) -> Result<Value<'b>, EventError> {
         let Some(names) = names else { return Ok(own) };
-        self.key_of(row, names).map_err(|column| EventError::NoKeyColumn {
-            tool: self.tool.name(),
-            column: column.into(),
-        })
+        self.key_of(row, names)
+            .map_err(|column| EventError::NoKeyColumn { tool: self.tool.name(), column: column.into() })
     }
 
     /// The row `after` with the columns of `old` as they were: what a tool that sends changed columns alone means.
     pub(super) fn row_before(&mut self, after: Struct<'b>, old: Struct<'b>) -> Value<'b> {
-        let was = |field: &Field<'b>| Field::new(field.name(), old.get(field.name()).unwrap_or(field.value()));
+        let was =
+            |field: &Field<'b>| Field::new(field.name(), old.get(field.name()).unwrap_or(field.value()));
         self.joined(after.fields().iter().map(was), old, after)
     }
 

@@ -52,7 +52,11 @@ fn key<'b>(
     }
     let columns = translator.key_names(names, None);
     let Some([column]) = columns else {
-        return Err(EventError::UpsertKeyColumn { found, table: names.table.into(), count: columns.map_or(0, <[_]>::len) });
+        return Err(EventError::UpsertKeyColumn {
+            found,
+            table: names.table.into(),
+            count: columns.map_or(0, <[_]>::len),
+        });
     };
     Ok(translator.work.arena.object(&[Field::new(column, key)]))
 }
