@@ -157,6 +157,7 @@ impl SourceDefinition {
         };
         check_protocol(&section, &source);
         check_formats(&section, &source);
+        check_change_events(&section, &source);
         section.finish();
         Some(source).filter(|source| source.subscription != Subscription::Topics(vec![]))
     }
@@ -212,6 +213,18 @@ fn check_formats(section: &Section<'_>, source: &SourceDefinition) {
                 &format!("remove it, or set {key}"),
             );
         }
+    }
+}
+
+/// Messages of a tool are objects, and so are rows.
+fn check_change_events(section: &Section<'_>, source: &SourceDefinition) {
+    let needs_objects = !matches!(
+        source.change_events,
+        ChangeEvents::Auto | ChangeEvents::Flattened | ChangeEvents::None
+    );
+    if needs_objects && matches!(source.value_format, Format::String | Format::Bytes) {
+        let message = format!("values of the format {:?} have no fields", source.value_format.name());
+        section.conflict("change_events", message, "set value_format = \"json\" or \"avro\"");
     }
 }
 

@@ -20,7 +20,7 @@ use super::{
     flattened::{AddedFields, FlattenedTopics, Marks},
     keys::KeyColumns,
     mongodb::Documents,
-    tools::{CloudEvents, Tool},
+    tools::{CloudEvents, TableColumns, Tool},
 };
 use crate::formats::{
     json::{InvalidUnicode, Scratch},
@@ -87,6 +87,7 @@ pub(crate) struct Recogniser {
     pub(super) keys: KeyColumns,
     pub(super) passes_control_events: bool,
     pub(super) cloud_events: CloudEvents,
+    pub(super) table_columns: TableColumns,
     max_value_bytes: usize,
     pub(crate) topics: FlattenedTopics,
 }
@@ -126,6 +127,7 @@ impl Recogniser {
             keys: options.keys,
             passes_control_events: options.passes_control_events,
             cloud_events: CloudEvents::new(options.invalid_unicode),
+            table_columns: TableColumns::default(),
             max_value_bytes: options.max_value_bytes,
             topics: FlattenedTopics::default(),
         }

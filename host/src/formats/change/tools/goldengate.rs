@@ -53,6 +53,7 @@ pub(super) fn read<'b>(
         "I" => {
             let after = after.ok_or_else(|| missing("after", translator))?;
             let after = known_columns(after, true, translator);
+            translator.remember_columns(names, after);
             translator.insert("c", origin, columns, after, own_key)?;
         }
         _ => {
@@ -60,6 +61,7 @@ pub(super) fn read<'b>(
             let after = known_columns(after, true, translator);
             let before = before.map(|before| known_columns(before, false, translator));
             let row = whole_row(after, before.unwrap_or(Struct::EMPTY), translator);
+            let row = translator.complete_row(names, row);
             let before = before.map_or(Value::NULL, |before| translator.with_columns_of(before, row));
             translator.update(origin, columns, [before, row.to_value()], own_key)?;
         }

@@ -11,6 +11,7 @@ mod dms;
 mod goldengate;
 mod maxwell;
 mod mysql;
+mod table_columns;
 mod ticdc;
 mod translate;
 mod upsert;
@@ -26,6 +27,7 @@ use super::{
 };
 
 pub(super) use cloudevents::CloudEvents;
+pub(super) use table_columns::TableColumns;
 
 /// A tool or convention whose messages are read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,7 +79,8 @@ impl Recogniser {
             || EventError::NoMessage { tool: tool.name(), found: error::Found::of(decoded.value) };
         let message = message.ok_or_else(no_message)?;
         let (keys, key, row_schema) = (&self.keys, decoded.key, decoded.value_schema);
-        let mut translator = Translator { tool, keys, record, key, row_schema, work: &mut *work };
+        let columns = &mut self.table_columns;
+        let mut translator = Translator { tool, keys, columns, record, key, row_schema, work: &mut *work };
         let found = match tool {
             Tool::TiCdc if ticdc::is_simple(message) => ticdc::read(message, &mut translator)?,
             Tool::Canal | Tool::TiCdc => canal::read(message, &mut translator)?,

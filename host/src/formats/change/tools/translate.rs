@@ -2,7 +2,7 @@
 
 use tidegate_abi::{Field, Record, Schema, Struct, Value, ValueRef, host::Decoded};
 
-use super::Tool;
+use super::{Tool, table_columns::TableColumns};
 use crate::formats::{
     change::{
         control::ControlEvent,
@@ -27,6 +27,7 @@ pub(super) enum Found {
 pub(super) struct Translator<'b, 't, 's> {
     pub(super) tool: Tool,
     pub(super) keys: &'t KeyColumns,
+    pub(super) columns: &'t mut TableColumns,
     pub(super) record: Record<'b>,
     /// The key of the message.
     pub(super) key: Value<'b>,
