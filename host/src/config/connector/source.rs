@@ -218,10 +218,8 @@ fn check_formats(section: &Section<'_>, source: &SourceDefinition) {
 
 /// Messages of a tool are objects, and so are rows.
 fn check_change_events(section: &Section<'_>, source: &SourceDefinition) {
-    let needs_objects = !matches!(
-        source.change_events,
-        ChangeEvents::Auto | ChangeEvents::Flattened | ChangeEvents::None
-    );
+    let needs_objects =
+        !matches!(source.change_events, ChangeEvents::Auto | ChangeEvents::Flattened | ChangeEvents::None);
     if needs_objects && matches!(source.value_format, Format::String | Format::Bytes) {
         let message = format!("values of the format {:?} have no fields", source.value_format.name());
         section.conflict("change_events", message, "set value_format = \"json\" or \"avro\"");

@@ -132,7 +132,9 @@ fn change_events() {
         "source.unavailable_value_placeholder = \"\"",
         "3:8: source.unavailable_value_placeholder: must not be empty",
     );
-    for (key, found) in [("5", "an integer"), ("[]", "a list"), ("\"\"", "a string"), ("[\"id\", 2]", "a list")] {
+    for (key, found) in
+        [("5", "an integer"), ("[]", "a list"), ("\"\"", "a string"), ("[\"id\", 2]", "a list")]
+    {
         with(
             &format!("source.key_columns.orders = {key}"),
             &format!(

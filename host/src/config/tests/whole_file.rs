@@ -117,7 +117,8 @@ fn every_key_arrives() {
     assert_eq!(source.flattened_prefix.as_deref(), Some("cdc_"));
     assert!(source.pass_control_events);
     assert_eq!(source.unavailable_value_placeholder.as_deref(), Some("n/a"));
-    let keys: Vec<_> = source.key_columns.iter().map(|(table, key)| (table.as_str(), key.join(","))).collect();
+    let keys: Vec<_> =
+        source.key_columns.iter().map(|(table, key)| (table.as_str(), key.join(","))).collect();
     let expected = [("*", "id"), ("items", "id"), ("shop.lines", "order,line"), ("shop.orders", "region,no")];
     assert_eq!(keys, expected.map(|(table, key)| (table, key.to_owned())));
     assert_eq!((source.key_format, source.value_format), (Format::String, Format::Bytes));

@@ -28,7 +28,7 @@ mod model;
 use tidegate_abi::{ChangeParts, Record, Value, host::HostState};
 
 use self::{
-    event::Hasher,
+    event::{Hasher, Key},
     log::{OrderWarning, Placed},
     partition::PartitionOrder,
 };
@@ -101,14 +101,14 @@ impl Orders {
             parts.inherited_position = parts.position.is_some();
             return;
         };
-        let key_bytes = record.key_bytes().filter(|_| !key.is_null()).unwrap_or_default();
-        let has_key = !key_bytes.is_empty() || key.as_struct().is_some_and(|key| !key.is_empty());
-        let event = self.hasher.event(parts, words, key_bytes, has_key);
+        let bytes = record.key_bytes().filter(|_| !key.is_null()).unwrap_or_default();
+        let key = Key { bytes, columns: key };
+        let event = self.hasher.event(parts, words, key);
         let order = self.partition(record.source_topic(), record.source_partition(), record.offset());
         let Placed { generation, resent, warning } = order.place(source, &event);
         parts.log_generation = generation;
         // Where there is a key, rows tell better than an assumption.
-        parts.resent = resent && (warning.is_none() || !has_key);
+        parts.resent = resent && (warning.is_none() || !key.is_known());
         if resent || warning.is_some() {
             note(warning, parts, record, notices);
         }

@@ -383,14 +383,16 @@ fn an_update_of_the_primary_key_deletes_the_old_row() {
 
 #[test]
 fn columns_that_an_update_of_goldengate_leaves_out_keep_their_values() {
-    let insert = r#"{"table":"A.T","op_type":"I","primary_keys":["ID"],"after":{"ID":1,"X":"a","Y":"b","Z":null}}"#;
+    let insert =
+        r#"{"table":"A.T","op_type":"I","primary_keys":["ID"],"after":{"ID":1,"X":"a","Y":"b","Z":null}}"#;
     let update = r#"{"table":"A.T","op_type":"U","primary_keys":["ID"],"before":{"ID":1,"X":"a"},"after":{"ID":1,"X":"c"}}"#;
     let other = r#"{"table":"B.T","op_type":"U","primary_keys":["ID"],"after":{"ID":1,"X":"c"}}"#;
     let messages =
         [insert, update, other].map(|value| Message { key: None, value: Some(value), headers: &[] });
     let mut decoder = RecordDecoder::new(options(ChangeEvents::GoldenGate, &[]));
     let batch = decode_messages(&mut decoder, "t", 0, &messages);
-    let rows: Vec<_> = batch.records().map(|record| to_json(record.change().unwrap().after_value())).collect();
+    let rows: Vec<_> =
+        batch.records().map(|record| to_json(record.change().unwrap().after_value())).collect();
     let mark = r#""__debezium_unavailable_value""#;
     let expected = [
         r#"{"ID":1,"X":"a","Y":"b","Z":null}"#.to_owned(),
