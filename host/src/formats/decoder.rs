@@ -184,28 +184,22 @@ impl RecordDecoder {
             note_findings(topic, decoded.value, scratch, &mut self.notices);
         }
         let typed = Typed { key: key.typed, value: value.typed, rows };
-        self.finish(&mut decoded, record, typed, arena, scratch)?;
+        // All of them before the first gets a place, which one that is rejected must not have.
+        self.refine(&mut decoded, record, typed, arena, scratch)?;
         for event in events.iter_mut() {
-            self.finish(event, record, typed, arena, scratch)?;
+            self.refine(event, record, typed, arena, scratch)?;
         }
+        self.place(&mut decoded, record);
+        events.iter_mut().for_each(|event| self.place(event, record));
         decoded.further = arena.slice(events);
         Ok(decoded)
     }
 
-    /// Types a record's values, and gives its event a place in the order.
-    fn finish<'b>(
-        &mut self,
-        decoded: &mut Decoded<'b>,
-        record: Record<'b>,
-        typed: Typed,
-        arena: Arena<'b>,
-        scratch: &mut Scratch<'b>,
-    ) -> Result<(), Rejection> {
-        self.refine(decoded, record, typed, arena, scratch)?;
+    /// Gives an event its place in the order.
+    fn place(&mut self, decoded: &mut Decoded<'_>, record: Record<'_>) {
         if let Some(parts) = &mut decoded.change {
             self.orders.place(parts, decoded.key, record, &mut self.notices);
         }
-        Ok(())
     }
 
     /// Memory that the record's values may take beyond what its JSON text requires.
