@@ -67,7 +67,7 @@ fn final_rows(text: &str) -> BTreeMap<u64, [String; 3]> {
 #[test]
 fn every_format_ends_in_the_same_table() {
     let expected: BTreeMap<u64, [String; 3]> = [
-        (101, ["scooter", "21.5", "3.14"]),
+        (101, ["scooter", "21.5", "3.25"]),
         (102, ["hammer", "12", "0.8"]),
         (113, ["drill bits", "7.25", "0.8"]),
     ]

@@ -4,8 +4,10 @@ use tidegate_abi::Operation;
 
 use super::{Message, decode_messages, json_decoder, only, refusal, to_json};
 
-/// An event as the connector sends it, and database, schema, table and position.
-const SOURCES: [(&str, [&str; 3], Option<[u64; 4]>); 10] = [
+/// A source block as the connector sends it; database, schema and table; the position.
+type Case = (&'static str, [&'static str; 3], Option<[u64; 4]>);
+
+const SOURCES: [Case; 10] = [
     (
         r#"{"connector":"postgresql","name":"cdc","db":"shop","sequence":"[\"100\",\"120\"]","schema":"public","table":"t","txId":7,"lsn":120}"#,
         ["shop", "public", "t"],

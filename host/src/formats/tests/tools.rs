@@ -107,7 +107,7 @@ fn assert_final(tables: &Tables, log: usize) {
         })
         .collect();
     let expected = [
-        (101.0, "scooter".into(), 21.5, 3.14, "grün €".into()),
+        (101.0, "scooter".into(), 21.5, 3.25, "grün €".into()),
         (102.0, "hammer".into(), 12.0, 0.8, Json::Null),
         (113.0, "drill bits".into(), 7.25, 0.8, Json::Null),
     ];

@@ -58,7 +58,7 @@ impl<'b> MySqlTypes<'b> {
 fn encoding(ty: &str) -> Encoding {
     let end = ty.find(['(', ' ']).unwrap_or(ty.len());
     let is = |name: &&str| ty[..end].eq_ignore_ascii_case(name);
-    let any = |names: &[&str]| names.iter().any(|name| is(name));
+    let any = |names: &[&str]| names.iter().any(is);
     match () {
         () if any(&[
             "tinyint",
