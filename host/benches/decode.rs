@@ -87,13 +87,7 @@ struct Nothing;
 
 impl Decode for Nothing {
     fn decode<'b>(&mut self, record: Record<'b>, _: Arena<'b>) -> Result<Decoded<'b>, Rejection> {
-        Ok(Decoded {
-            key: record.key(),
-            value: record.value(),
-            key_schema: None,
-            value_schema: None,
-            change: None,
-        })
+        Ok(Decoded::plain(record.key(), record.value()))
     }
 }
 

@@ -13,6 +13,7 @@ const EVENTS: &str = "shop-string/json.jsonl.gz";
 const TO_FILES: &str = r#"
 [source]
 topics_regex = '^cdc\.'
+pass_control_events = true
 
 [sink]
 plugin = "file"

@@ -90,6 +90,7 @@ fn a_process_delivers_what_threads_deliver() {
 isolation = "{name}"
 [source]
 topics_regex = '^cdc\.'
+pass_control_events = true
 [source.columns]
 "products.price" = {{ decimal = 2 }}
 [[transforms]]

@@ -3,6 +3,7 @@
 mod avro;
 mod backpressure;
 mod bad_data;
+mod change_formats;
 mod commits;
 mod configuration;
 mod containment;

@@ -9,7 +9,7 @@ fn to_files(home: &Home, source: &str, more: &str) {
     home.connector(
         "files",
         &format!(
-            "restart.policy = \"never\"\n[source]\n{source}\n[source.properties]\n\"topic.metadata.refresh.interval.ms\" = 500\n\
+            "restart.policy = \"never\"\n[source]\n{source}\npass_control_events = true\n[source.properties]\n\"topic.metadata.refresh.interval.ms\" = 500\n\
              [sink]\nplugin = \"file\"\n[sink.config]\nstyle = \"record\"\npath = \"@out/{{topic}}.jsonl\"\n{more}"
         ),
     );

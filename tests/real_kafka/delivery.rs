@@ -47,8 +47,8 @@ fn captured_events_are_delivered_unchanged() {
     let home = Home::new(&PLUGINS);
     home.connector(
         "files",
-        "[source]\ntopics_regex = '^capture[.]'\n[sink]\nplugin = \"file\"\n[sink.config]\nstyle = \"record\"\n\
-         path = \"@out/{topic}.jsonl\"\n",
+        "[source]\ntopics_regex = '^capture[.]'\npass_control_events = true\n[sink]\nplugin = \"file\"\n\
+         [sink.config]\nstyle = \"record\"\npath = \"@out/{topic}.jsonl\"\n",
     );
     home.start_on(&kafka.servers(), &["--once"]).finish().expect_code(0);
     for (topic, records) in expected {

@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tidegate_abi::{
-    Arena, Record,
+    Arena, Record, Value,
     host::{Decode, Decoded, HostState, Part, Recognise, Rejection},
 };
 
 use super::{
     Format, Hints, InvalidUnicode,
     binary::DecodeLimits,
-    change::{ChangeEvents, EventError, Payload, Recogniser, RowContext, RowError, Rows},
+    change::{
+        ChangeEvents, EventError, KeyColumns, Payload, Recogniser, RecogniserOptions, RowContext, RowError,
+        RowTypes, Rows,
+    },
     json::{MemoryBudget, Scratch, TooLarge},
     notices::{Notice, Notices},
     order::{Orders, Reading},
@@ -19,7 +22,11 @@ use super::{
     registered::Registered,
     registry::{Registry, RegistryError, RegistrySettings},
     state,
+    types::Unavailable,
 };
+
+/// Events of one message for which memory stays.
+const MAX_RETAINED_EVENTS: usize = 256;
 
 /// Options of a task's decoder.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -36,6 +43,12 @@ pub struct DecoderOptions {
     pub change_events: ChangeEvents,
     /// Prefix of the fields that flattening adds to rows. Default: `__`.
     pub flattened_prefix: Option<String>,
+    /// Primary keys of tables, for messages that do not name them.
+    pub key_columns: KeyColumns,
+    /// Whether transforms and sinks get control events.
+    pub pass_control_events: bool,
+    /// Debezium's `unavailable.value.placeholder`. Default: `__debezium_unavailable_value`.
+    pub unavailable_placeholder: Option<String>,
     /// Bytes that the values of one record may take; a record that would take more is rejected. 0: no limit.
     pub max_value_bytes: usize,
     /// The schema registry, for formats that need one.
@@ -62,6 +75,8 @@ pub struct RecordDecoder {
     orders: Orders,
     notices: Notices,
     scratch: Scratch<'static>,
+    /// Memory for the events of one message.
+    events: Vec<Decoded<'static>>,
 }
 
 /// Which parts of a record have types from a schema.
@@ -69,7 +84,7 @@ pub struct RecordDecoder {
 struct Typed {
     key: bool,
     value: bool,
-    has_documents: bool,
+    rows: RowTypes,
 }
 
 impl RecordDecoder {
@@ -77,6 +92,7 @@ impl RecordDecoder {
     pub fn new(options: DecoderOptions) -> Self {
         let max_value_bytes = if options.max_value_bytes == 0 { usize::MAX } else { options.max_value_bytes };
         let prefix = options.flattened_prefix.as_deref().unwrap_or("__");
+        let unavailable = Unavailable::new(options.unavailable_placeholder.as_deref());
         let apicurio_id = options.registry.as_ref().map(|settings| settings.apicurio_id).unwrap_or_default();
         let registry = options.registry.map(|settings| Arc::new(Registry::new(settings)));
         let registered = |part, format, reader| {
@@ -86,7 +102,14 @@ impl RecordDecoder {
         let value = registered(Part::Value, options.value, options.value_reader_schema);
         Self {
             invalid_unicode: options.invalid_unicode,
-            recogniser: Recogniser::new(options.change_events, prefix, max_value_bytes),
+            recogniser: Recogniser::new(RecogniserOptions {
+                mode: options.change_events,
+                flattened_prefix: prefix,
+                keys: options.key_columns,
+                passes_control_events: options.pass_control_events,
+                invalid_unicode: options.invalid_unicode,
+                max_value_bytes,
+            }),
             key: PayloadDecoder::new(Part::Key, options.key, options.invalid_unicode, key),
             value: PayloadDecoder::new(Part::Value, options.value, options.invalid_unicode, value),
             has_hints: !options.hints.is_empty(),
@@ -95,7 +118,8 @@ impl RecordDecoder {
             max_value_bytes,
             orders: Orders::default(),
             notices: Notices::default(),
-            scratch: Scratch::default(),
+            scratch: Scratch::new(unavailable),
+            events: Vec::new(),
         }
     }
 
@@ -142,6 +166,7 @@ impl RecordDecoder {
         record: Record<'b>,
         arena: Arena<'b>,
         scratch: &mut Scratch<'b>,
+        events: &mut Vec<Decoded<'b>>,
     ) -> Result<Decoded<'b>, Rejection> {
         scratch.invalid_unicode = self.invalid_unicode;
         scratch.budget = self.budget(record).map_err(|error| over_budget(record, &error))?;
@@ -150,25 +175,35 @@ impl RecordDecoder {
         let key = self.key.read(record.key_bytes(), headers, topic, arena, scratch, notices)?;
         let value = self.value.read(record.value_bytes(), headers, topic, arena, scratch, notices)?;
         let mut decoded = Decoded {
-            key: key.value,
-            value: value.value,
             key_schema: key.schema,
             value_schema: value.schema,
-            change: None,
+            ..Decoded::plain(key.value, value.value)
         };
         scratch.findings.clear();
-        let mut work = RowContext { arena, scratch: &mut *scratch, notices: &mut self.notices };
+        let mut work =
+            RowContext { arena, scratch: &mut *scratch, notices: &mut self.notices, events: &mut *events };
         let recognised = self.recogniser.recognise(&mut decoded, record, &mut work);
-        let has_documents = recognised.map_err(|error| broken(&error))?;
+        let rows = recognised.map_err(|error| broken(&error))?;
         if !scratch.findings.is_empty() {
             note_findings(topic, decoded.value, scratch, &mut self.notices);
         }
-        let typed = Typed { key: key.typed, value: value.typed, has_documents };
+        let typed = Typed { key: key.typed, value: value.typed, rows };
+        // All of them before the first gets a place, which one that is rejected must not have.
         self.refine(&mut decoded, record, typed, arena, scratch)?;
-        if let Some(parts) = &mut decoded.change {
-            self.orders.place(parts, record, &mut self.notices);
+        for event in events.iter_mut() {
+            self.refine(event, record, typed, arena, scratch)?;
         }
+        self.place(&mut decoded, record);
+        events.iter_mut().for_each(|event| self.place(event, record));
+        decoded.further = arena.slice(events);
         Ok(decoded)
+    }
+
+    /// Gives an event its place in the order.
+    fn place(&mut self, decoded: &mut Decoded<'_>, record: Record<'_>) {
+        if let Some(parts) = &mut decoded.change {
+            self.orders.place(parts, decoded.key, record, &mut self.notices);
+        }
     }
 
     /// Memory that the record's values may take beyond what its JSON text requires.
@@ -187,14 +222,19 @@ impl RecordDecoder {
         arena: Arena<'b>,
         scratch: &mut Scratch<'b>,
     ) -> Result<(), Rejection> {
-        let (key, has_documents) = (decoded.key, typed.has_documents);
-        // These values have types already, except where a hint overrides them: a document's schema does not describe them, and
-        // in Protobuf a timestamp of Debezium's is just a number.
-        let overrides = has_documents || (self.has_partial_types && typed.value);
-        let refines = if overrides { self.has_hints } else { !typed.value };
+        // These values have types already, except where a hint overrides them: in Protobuf, a timestamp of Debezium's is a number.
+        let is_partial = self.has_partial_types && typed.value && typed.rows == RowTypes::AsValue;
+        let (key, has_types) = (decoded.key, is_partial || typed.rows == RowTypes::HintsOnly);
+        let refines = match typed.rows {
+            RowTypes::AsValue if is_partial => self.has_hints,
+            RowTypes::AsValue => !typed.value,
+            RowTypes::BySchema => false,
+            // A document's values have types already as well. Its schema does not describe them.
+            RowTypes::HintsOnly => self.has_hints,
+        };
         match &mut decoded.change {
             Some(parts) if refines => {
-                let payload = Payload { key, value: decoded.value, is_typed: overrides };
+                let payload = Payload { key, value: decoded.value, has_types };
                 let refined = self.rows.refine(parts, payload, arena, scratch, &mut self.notices);
                 (decoded.key, decoded.value) = refined.map_err(|error| misfit(&error))?;
             }
@@ -204,7 +244,7 @@ impl RecordDecoder {
             }
             _ => {}
         }
-        if typed.key && !overrides {
+        if typed.key && !has_types {
             decoded.key = key;
         }
         Ok(())
@@ -216,6 +256,13 @@ impl RecordDecoder {
 fn over_budget(record: Record<'_>, error: &TooLarge) -> Rejection {
     let part = if record.is_tombstone() { Part::Key } else { Part::Value };
     Rejection::too_large(part, error.to_string())
+}
+
+/// The same memory for the next message, without the events; see [`Scratch::recycle`].
+fn recycled(mut events: Vec<Decoded<'_>>) -> Vec<Decoded<'static>> {
+    events.clear();
+    events.shrink_to(MAX_RETAINED_EVENTS);
+    events.into_iter().map(|_| Decoded::plain(Value::NULL, Value::NULL)).collect()
 }
 
 #[cold]
@@ -231,8 +278,10 @@ fn misfit(error: &RowError) -> Rejection {
 impl Decode for RecordDecoder {
     fn decode<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Rejection> {
         let mut scratch: Scratch<'b> = std::mem::take(&mut self.scratch);
-        let decoded = self.read(record, arena, &mut scratch);
+        let mut events: Vec<Decoded<'b>> = std::mem::take(&mut self.events);
+        let decoded = self.read(record, arena, &mut scratch, &mut events);
         self.scratch = scratch.recycle();
+        self.events = recycled(events);
         decoded
     }
 }
@@ -241,13 +290,13 @@ impl Recognise for RecordDecoder {
     fn recognise<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Rejection> {
         let mut scratch: Scratch<'b> = std::mem::take(&mut self.scratch);
         let mut decoded = Decoded {
-            key: record.key(),
-            value: record.value(),
             key_schema: record.key_schema(),
             value_schema: record.value_schema(),
-            change: None,
+            ..Decoded::plain(record.key(), record.value())
         };
-        let mut work = RowContext { arena, scratch: &mut scratch, notices: &mut self.notices };
+        // Only messages of Kafka hold several events.
+        let (notices, events) = (&mut self.notices, &mut Vec::new());
+        let mut work = RowContext { arena, scratch: &mut scratch, notices, events };
         let recognised = self.recogniser.recognise_made(&mut decoded, record, &mut work);
         self.scratch = scratch.recycle();
         recognised.map_err(|error| broken(&error))?;

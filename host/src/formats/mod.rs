@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use avro::check_schema;
 pub use binary::DecodeLimits;
-pub use change::{ChangeEvents, ColumnHint, HintError, Hints};
+pub use change::{ChangeEvents, ColumnHint, HintError, Hints, KeyColumns};
 pub use decoder::{DecoderOptions, RecordDecoder};
 pub use json::{InvalidUnicode, MAX_DEPTH};
 pub use notices::{Cause, Notice, Severity};

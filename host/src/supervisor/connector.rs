@@ -8,7 +8,7 @@ use crate::{
         self, BatchDefaults, BatchOverrides, ConnectorDefinition, GroupProtocol, Isolation, PluginCatalog,
         PluginSummary, PluginUse, Subscription,
     },
-    formats::{DecoderOptions, Hints},
+    formats::{DecoderOptions, Hints, KeyColumns},
     kafka::{
         PropertyFault, TopicPattern,
         consumer::{ConsumerSettings, OnLostPosition, Protocol, Start, Topics},
@@ -236,6 +236,10 @@ fn decoder_options(definition: &ConnectorDefinition, max_value_bytes: usize) -> 
             tracing::warn!(connector = definition.name, "[source.columns]: {error}");
         }
     }
+    let mut key_columns = KeyColumns::default();
+    for (table, columns) in &source.key_columns {
+        key_columns.insert(table, columns.clone());
+    }
     DecoderOptions {
         key: source.key_format,
         value: source.value_format,
@@ -243,6 +247,9 @@ fn decoder_options(definition: &ConnectorDefinition, max_value_bytes: usize) -> 
         hints,
         change_events: source.change_events,
         flattened_prefix: source.flattened_prefix.clone(),
+        key_columns,
+        pass_control_events: source.pass_control_events,
+        unavailable_placeholder: source.unavailable_value_placeholder.clone(),
         max_value_bytes,
         registry: source.registry.clone(),
         key_reader_schema: source.key_reader_schema.clone(),

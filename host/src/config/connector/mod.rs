@@ -3,6 +3,7 @@
 mod batch;
 mod columns;
 mod dead_letters;
+mod key_columns;
 mod limits;
 mod policy;
 mod predicate;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::LoadContext;
 use super::columns;
+use super::key_columns;
 use super::reader_schema;
 use super::topic_samples;
 use crate::config::properties::ClientProperties;
@@ -77,11 +78,19 @@ pub struct SourceDefinition {
     pub key_format: Format,
     /// `value_format`.
     pub value_format: Format,
-    /// `change_events`: which values are change events. Default: those in an envelope, and rows with the metadata
-    /// fields of a flattening transform.
+    /// `change_events`: which values are change events, and in which form. Default: those in Debezium's envelope, and
+    /// rows with the metadata fields of a flattening transform.
     pub change_events: ChangeEvents,
     /// `flattened_prefix`: the prefix of the metadata fields that were added to flattened rows. Default: `__`.
     pub flattened_prefix: Option<String>,
+    /// `[source.key_columns]`: primary keys by `table` or `schema.table`, where messages do not name them. Default: none.
+    pub key_columns: BTreeMap<String, Vec<String>>,
+    /// `pass_control_events`: transforms and sinks get control events, such as heartbeats. Default: false, they are
+    /// filtered.
+    pub pass_control_events: bool,
+    /// `unavailable_value_placeholder`: what the source connector sends for a large value that an update left alone.
+    /// Default: `__debezium_unavailable_value`.
+    pub unavailable_value_placeholder: Option<String>,
     /// `invalid_unicode`: what happens to bytes that are not valid UTF-8, and to unpaired surrogates. Default: the
     /// record is rejected.
     pub invalid_unicode: InvalidUnicode,
@@ -124,6 +133,9 @@ impl SourceDefinition {
             value_format: section.choice("value_format", formats()).unwrap_or(Format::Json),
             change_events: read_change_events(&mut section),
             flattened_prefix: section.name("flattened_prefix"),
+            key_columns: key_columns::read(&section.section("key_columns")),
+            pass_control_events: section.boolean("pass_control_events").unwrap_or(false),
+            unavailable_value_placeholder: section.name("unavailable_value_placeholder"),
             invalid_unicode: read_invalid_unicode(&mut section),
             group_protocol: read_protocol(&mut section),
             group_instance_id: section.name("group_instance_id"),
@@ -145,6 +157,7 @@ impl SourceDefinition {
         };
         check_protocol(&section, &source);
         check_formats(&section, &source);
+        check_change_events(&section, &source);
         section.finish();
         Some(source).filter(|source| source.subscription != Subscription::Topics(vec![]))
     }
@@ -203,6 +216,16 @@ fn check_formats(section: &Section<'_>, source: &SourceDefinition) {
     }
 }
 
+/// Messages of a tool are objects, and so are rows.
+fn check_change_events(section: &Section<'_>, source: &SourceDefinition) {
+    let needs_objects =
+        !matches!(source.change_events, ChangeEvents::Auto | ChangeEvents::Flattened | ChangeEvents::None);
+    if needs_objects && matches!(source.value_format, Format::String | Format::Bytes) {
+        let message = format!("values of the format {:?} have no fields", source.value_format.name());
+        section.conflict("change_events", message, "set value_format = \"json\" or \"avro\"");
+    }
+}
+
 fn read_decode_limits(section: &mut Section<'_>) -> DecodeLimits {
     let default = DecodeLimits::default();
     let depth = section.integer("max_depth", 1..=MAX_DEPTH).and_then(|depth| u32::try_from(depth).ok());
@@ -216,6 +239,13 @@ fn read_change_events(section: &mut Section<'_>) -> ChangeEvents {
     let choices = vec![
         ("auto", Choice::Is(ChangeEvents::Auto)),
         ("flattened", Choice::Is(ChangeEvents::Flattened)),
+        ("upsert", Choice::Is(ChangeEvents::Upsert)),
+        ("maxwell", Choice::Is(ChangeEvents::Maxwell)),
+        ("canal", Choice::Is(ChangeEvents::Canal)),
+        ("ticdc", Choice::Is(ChangeEvents::TiCdc)),
+        ("dms", Choice::Is(ChangeEvents::Dms)),
+        ("goldengate", Choice::Is(ChangeEvents::GoldenGate)),
+        ("cloudevents", Choice::Is(ChangeEvents::CloudEvents)),
         ("none", Choice::Is(ChangeEvents::None)),
     ];
     section.choice("change_events", choices).unwrap_or_default()

@@ -120,9 +120,29 @@ fn a_topic_named_twice_is_a_warning() {
 fn change_events() {
     with(
         "source.change_events = \"debezium\"",
-        "3:8: source.change_events: unknown value \"debezium\": known values: auto, flattened, none",
+        "3:8: source.change_events: unknown value \"debezium\": known values: auto, flattened, upsert, maxwell, canal, ticdc, dms, goldengate, cloudevents, none",
+    );
+    with(
+        "source.change_events = \"upsert\"\nsource.value_format = \"string\"",
+        "3:8: source.change_events: values of the format \"string\" have no fields: set value_format = \"json\" or \
+         \"avro\"",
     );
     with("source.flattened_prefix = \"\"", "3:8: source.flattened_prefix: must not be empty");
+    with(
+        "source.unavailable_value_placeholder = \"\"",
+        "3:8: source.unavailable_value_placeholder: must not be empty",
+    );
+    for (key, found) in
+        [("5", "an integer"), ("[]", "a list"), ("\"\"", "a string"), ("[\"id\", 2]", "a list")]
+    {
+        with(
+            &format!("source.key_columns.orders = {key}"),
+            &format!(
+                "3:20: source.key_columns.\"orders\": expected a column or a list of columns, found {found}: write \
+                 \"orders\" = [\"id\"]"
+            ),
+        );
+    }
 }
 
 #[test]

@@ -25,6 +25,13 @@ group_instance_id = "host-a"
 on_lost_position = "earliest"
 change_events = "flattened"
 flattened_prefix = "cdc_"
+pass_control_events = true
+unavailable_value_placeholder = "n/a"
+[source.key_columns]
+"shop.orders" = ["region", "no"]
+items = "id"
+shop.lines = ["order", "line"]
+"*" = ["id"]
 [source.columns]
 "products.price" = { decimal = 2 }
 "public.products.added" = "timestamp_micros"
@@ -108,6 +115,12 @@ fn every_key_arrives() {
     assert_eq!(source.on_lost_position, OnLostPosition::Earliest);
     assert_eq!(source.change_events, ChangeEvents::Flattened);
     assert_eq!(source.flattened_prefix.as_deref(), Some("cdc_"));
+    assert!(source.pass_control_events);
+    assert_eq!(source.unavailable_value_placeholder.as_deref(), Some("n/a"));
+    let keys: Vec<_> =
+        source.key_columns.iter().map(|(table, key)| (table.as_str(), key.join(","))).collect();
+    let expected = [("*", "id"), ("items", "id"), ("shop.lines", "order,line"), ("shop.orders", "region,no")];
+    assert_eq!(keys, expected.map(|(table, key)| (table, key.to_owned())));
     assert_eq!((source.key_format, source.value_format), (Format::String, Format::Bytes));
     assert_eq!(source.invalid_unicode, InvalidUnicode::Replace);
     let columns: Vec<_> = source.columns.iter().map(|(name, hint)| (name.as_str(), *hint)).collect();
@@ -194,6 +207,8 @@ fn what_is_left_out_has_its_default() {
     assert_eq!((source.group_instance_id.as_ref(), source.on_lost_position), (None, OnLostPosition::Fail));
     assert_eq!((source.key_format, source.value_format), (Format::Json, Format::Json));
     assert_eq!((source.change_events, source.flattened_prefix.as_ref()), (ChangeEvents::Auto, None));
+    assert!(source.key_columns.is_empty() && !source.pass_control_events);
+    assert_eq!(source.unavailable_value_placeholder, None);
     assert_eq!(source.invalid_unicode, InvalidUnicode::Reject);
     assert_eq!(connector.sink.config, json!({}));
     assert_eq!((connector.errors.on_reject, connector.errors.max_rejected), (OnReject::Fail, 1000));

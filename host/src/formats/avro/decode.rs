@@ -11,10 +11,7 @@ use crate::formats::{
     binary::{Bounds, DataError, DecodeLimits, Fault, widen},
     json::{InvalidUnicode, Scratch},
     read::Read,
-    types::{
-        ArenaStore, Mismatch, Scalar, Unit, bytes_are_unavailable, convert, convert_bytes,
-        list_is_unavailable, parse_uuid, struct_is_unavailable, text_is_unavailable,
-    },
+    types::{ArenaStore, Mismatch, Scalar, Unavailable, Unit, convert, convert_bytes, parse_uuid},
 };
 
 type Result<T> = std::result::Result<T, Box<DataError>>;
@@ -129,7 +126,9 @@ impl<'b> Decoder<'b, '_> {
                 value if in_row && !value.is_unavailable() => self.convert(Scalar::Json, value)?,
                 value => value,
             },
-            Type::Bytes | Type::TextAsBytes => bytes_value(self.source.bytes()?, in_row),
+            Type::Bytes | Type::TextAsBytes => {
+                bytes_value(self.source.bytes()?, in_row, &self.scratch.unavailable)
+            }
             Type::BytesAs(scalar) => {
                 let bytes = self.source.bytes()?;
                 self.convert_bytes(*scalar, bytes, in_row)?
@@ -171,7 +170,7 @@ impl<'b> Decoder<'b, '_> {
     #[inline]
     fn text(&mut self, in_row: bool) -> Result<Value<'b>> {
         let text = self.str()?;
-        if in_row && text_is_unavailable(text) {
+        if in_row && self.scratch.unavailable.is_text(text) {
             return Ok(Value::UNAVAILABLE);
         }
         Ok(Value::string(text))
@@ -255,7 +254,8 @@ impl<'b> Decoder<'b, '_> {
         })?;
         self.bounds.leave();
         let list = self.close_list(base);
-        let is_placeholder = in_row && list.as_list().is_some_and(list_is_unavailable);
+        let is_placeholder =
+            in_row && list.as_list().is_some_and(|list| self.scratch.unavailable.is_list(list));
         Ok(if is_placeholder { Value::UNAVAILABLE } else { list })
     }
 
@@ -280,7 +280,8 @@ impl<'b> Decoder<'b, '_> {
     fn close_map(&mut self, base: usize, in_row: bool) -> Value<'b> {
         self.bounds.leave();
         let object = self.scratch.finish_fields(base, self.arena);
-        let is_placeholder = in_row && object.as_struct().is_some_and(struct_is_unavailable);
+        let is_placeholder =
+            in_row && object.as_struct().is_some_and(|map| self.scratch.unavailable.is_struct(map));
         if is_placeholder { Value::UNAVAILABLE } else { object }
     }
 
@@ -358,7 +359,7 @@ impl<'b> Decoder<'b, '_> {
     }
 
     fn convert_bytes(&mut self, scalar: Scalar, bytes: &'b [u8], in_row: bool) -> Result<Value<'b>> {
-        if in_row && bytes_are_unavailable(bytes) {
+        if in_row && self.scratch.unavailable.is_bytes(bytes) {
             return Ok(Value::UNAVAILABLE);
         }
         if let Scalar::Bits(Some(length)) = scalar
@@ -378,8 +379,8 @@ impl<'b> Decoder<'b, '_> {
 }
 
 #[inline]
-fn bytes_value(bytes: &[u8], in_row: bool) -> Value<'_> {
-    if in_row && bytes_are_unavailable(bytes) { Value::UNAVAILABLE } else { Value::bytes(bytes) }
+fn bytes_value<'b>(bytes: &'b [u8], in_row: bool, unavailable: &Unavailable) -> Value<'b> {
+    if in_row && unavailable.is_bytes(bytes) { Value::UNAVAILABLE } else { Value::bytes(bytes) }
 }
 
 /// A date or a timestamp from its count.

@@ -1,4 +1,5 @@
-//! Records that Debezium sends about itself: heartbeats, transaction markers, schema changes, notifications, signals.
+//! Records that Debezium and other tools send about themselves: heartbeats, transaction markers, schema changes,
+//! notifications, signals, watermarks.
 //!
 //! Recognised by the name of their schema, or by the exact set of their fields together with the key or the
 //! topic that goes with them: a table may well have columns `id` and `status`.
@@ -7,7 +8,7 @@ use tidegate_abi::{Record, Schema, Struct, Value, ValueRef};
 
 use crate::formats::{Cause, notices::Notices};
 
-/// What Debezium says.
+/// What a tool says about itself or its source.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum ControlEvent {
     /// It is alive.
@@ -20,6 +21,10 @@ pub(super) enum ControlEvent {
     Notification,
     /// Somebody asks it for something.
     Signal,
+    /// All events before a time were sent.
+    Watermark,
+    /// A statement that changed rows, whose rows are not sent.
+    Statement,
 }
 
 impl ControlEvent {
@@ -30,6 +35,8 @@ impl ControlEvent {
             Self::SchemaChange => "schema_changes",
             Self::Notification => "notifications",
             Self::Signal => "signals",
+            Self::Watermark => "watermarks",
+            Self::Statement => "statements",
         })
     }
 
@@ -40,6 +47,8 @@ impl ControlEvent {
             Self::SchemaChange => "schema changes",
             Self::Notification => "notifications",
             Self::Signal => "signals",
+            Self::Watermark => "watermarks",
+            Self::Statement => "statements",
         }
     }
 }
@@ -165,8 +174,22 @@ fn is_whole(value: Value<'_>) -> bool {
 }
 
 /// Counts a control event; the first of its kind in a topic is logged, so that nobody misses it in a table.
-pub(super) fn note(kind: ControlEvent, topic: &str, notices: &mut Notices) {
-    notices.inform(kind.cause(), topic, || {
-        format!("{topic} has {} of Debezium: they are messages, which no table gets", kind.name())
+pub(super) fn note(kind: ControlEvent, tool: &str, topic: &str, passes: bool, notices: &mut Notices) {
+    let cause = kind.cause();
+    if kind == ControlEvent::Statement {
+        return notices.note(cause, topic, || {
+            format!(
+                "{topic} has statements of {tool} instead of the rows that they changed, which no table gets: set \
+                 binlog_format=ROW in the source, and load its tables again"
+            )
+        });
+    }
+    notices.inform(cause, topic, || {
+        let done = if passes {
+            "they are messages, which no table gets"
+        } else {
+            "they are filtered; pass_control_events = true in [source] passes them to transforms and sinks"
+        };
+        format!("{topic} has {} of {tool}: {done}", kind.name())
     });
 }

@@ -101,6 +101,9 @@ impl<'b> Envelope<'b> {
     ) -> Result<LogPosition<'b>, EventError> {
         parts.event_ms = milliseconds("ts_ms", self.ts_ms)?;
         let position = match source {
+            Some(source) if parts.operation == Operation::Update && source.has_changes_only() => {
+                return Err(EventError::SpannerChanges);
+            }
             Some(source) => source.fill(parts, arena, scratch)?,
             None => {
                 self.fill_flat(parts)?;
@@ -239,6 +242,8 @@ pub(super) struct Source<'b> {
     fields: Struct<'b>,
     connector: Value<'b>,
     database: Value<'b>,
+    /// Its name in Vitess and Cassandra, or in Spanner.
+    keyspace: Value<'b>,
     schema: Value<'b>,
     table: Value<'b>,
     collection: Option<Value<'b>>,
@@ -255,6 +260,7 @@ impl<'b> Source<'b> {
             fields,
             connector: Value::NULL,
             database: Value::NULL,
+            keyspace: Value::NULL,
             schema: Value::NULL,
             table: Value::NULL,
             collection: None,
@@ -270,6 +276,8 @@ impl<'b> Source<'b> {
                 "ts_ms" => found.ts_ms = value,
                 "snapshot" => found.snapshot = value,
                 "db" => found.database = value,
+                "keyspace" => found.keyspace = value,
+                "database_id" => found.keyspace = value,
                 "sequence" => found.sequence = value.as_str(),
                 "schema" => found.schema = value,
                 "table" => found.table = value,
@@ -280,6 +288,18 @@ impl<'b> Source<'b> {
             }
         }
         found
+    }
+
+    /// Whether rows consist of Cassandra's cells.
+    pub(super) fn has_cells(&self) -> bool {
+        self.connector.as_str() == Some("cassandra")
+    }
+
+    /// Whether updates have the changed columns alone, the others being null.
+    fn has_changes_only(&self) -> bool {
+        let capture = || self.fields.get("value_capture_type").and_then(|capture| capture.as_str());
+        self.connector.as_str() == Some("spanner")
+            && matches!(capture(), Some("OLD_AND_NEW_VALUES" | "NEW_VALUES"))
     }
 
     /// Whether rows are MongoDB's documents.
@@ -298,6 +318,9 @@ impl<'b> Source<'b> {
     ) -> Result<LogPosition<'b>, EventError> {
         parts.connector = name("source.connector", self.connector)?;
         parts.database = name("source.db", self.database)?;
+        if parts.database.is_empty() {
+            parts.database = self.keyspace.as_str().unwrap_or_default();
+        }
         parts.schema = name("source.schema", self.schema)?;
         parts.table = match self.collection {
             Some(collection) => name("source.collection", collection)?,

@@ -2,7 +2,7 @@
 
 use tidegate_abi::{Operation, Value, ValueRef, host::Part};
 
-use crate::formats::json::{JsonError, TooLarge};
+use crate::formats::json::{BudgetExceeded, JsonError, TooLarge};
 
 /// Why a change event is refused. Names the field and what was found there, and never holds the record's data.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +55,16 @@ pub(crate) enum EventError {
          if documents may be deleted before the connector has looked them up"
     )]
     NoDocument(Found),
+    #[error(
+        "Cassandra's range tombstone: it deletes rows without naming them; delete rows by their whole primary key, or \
+         route such events away with a transform of the source connector"
+    )]
+    RangeTombstone,
+    #[error(
+        "Spanner update with the changed columns alone: set value_capture_type = 'NEW_ROW' or \
+         'NEW_ROW_AND_OLD_VALUES' in the change stream"
+    )]
+    SpannerChanges,
     #[error("MongoDB document in `{field}` {error}")]
     Document {
         /// `before`, `after` or `id`.
@@ -89,6 +99,57 @@ pub(crate) enum EventError {
         /// What the other field says.
         deleted: bool,
     },
+    #[error("no message of {tool}: the value is {found}; expected an object")]
+    NoMessage {
+        /// The tool that `change_events` names.
+        tool: &'static str,
+        /// What the value is.
+        found: Found,
+    },
+    #[error("broken message of {tool}: `{field}` is {found}; expected {expected}")]
+    MessageField {
+        /// The tool.
+        tool: &'static str,
+        /// The field.
+        field: &'static str,
+        /// What it holds.
+        found: Found,
+        /// What it should hold.
+        expected: &'static str,
+    },
+    #[error("broken message of {tool}: {problem}")]
+    Message {
+        /// The tool.
+        tool: &'static str,
+        /// What is wrong, and what to do.
+        problem: Box<str>,
+    },
+    #[error("broken message of {tool}: the row has no column {column:?}, which is part of the primary key")]
+    NoKeyColumn {
+        /// The tool.
+        tool: &'static str,
+        /// The column.
+        column: Box<str>,
+    },
+    #[error(
+        "a row needs a key where change_events = \"upsert\": the key is {0}; expected an object with the primary key's \
+         columns, or a single value"
+    )]
+    UpsertKey(Found),
+    #[error(
+        "the key is {found}, a single value, and its column is not known: name one column for {table:?} in \
+         [source.key_columns], which names {count}"
+    )]
+    UpsertKeyColumn {
+        /// What the key is.
+        found: Found,
+        /// The table that the topic names.
+        table: Box<str>,
+        /// How many columns are configured.
+        count: usize,
+    },
+    #[error("the message {0}")]
+    Budget(#[from] BudgetExceeded),
     #[error(
         "tombstone in a topic with flattened rows of several tables: its key does not say which table it is for; set \
          delete.tombstone.handling.mode to rewrite, or route each table to a topic of its own"
@@ -105,7 +166,10 @@ impl EventError {
     /// The part of the record that is at fault.
     pub(crate) fn part(&self) -> Part {
         match self {
-            Self::Document { field: "id", .. } | Self::TombstoneKey(_) => Part::Key,
+            Self::Document { field: "id", .. }
+            | Self::TombstoneKey(_)
+            | Self::UpsertKey(_)
+            | Self::UpsertKeyColumn { .. } => Part::Key,
             _ => Part::Value,
         }
     }
@@ -113,7 +177,7 @@ impl EventError {
     /// It takes more room than it may.
     pub(crate) fn is_too_large(&self) -> bool {
         match self {
-            Self::TooLarge(_) => true,
+            Self::TooLarge(_) | Self::Budget(_) => true,
             Self::Document { error, .. } => matches!(**error, JsonError::Budget(_)),
             _ => false,
         }

@@ -11,26 +11,27 @@ pub(super) struct LogPosition<'b> {
     pub(super) text: &'b str,
 }
 
-/// The position in a source block that is not PostgreSQL's: MySQL's file and offset, SQL Server's LSNs, Oracle's SCNs,
-/// MongoDB's order. Sources are told apart by what they send, so that forks and relatives of a connector read as well.
+/// The position in a source block that is not PostgreSQL's. Sources are told apart by what they send, so that forks and
+/// relatives of a connector read as well. docs/formats.md lists the fields.
 pub(super) fn of_source<'b>(source: Struct<'b>, arena: Arena<'b>, scratch: &mut String) -> LogPosition<'b> {
     let number = |name: &str| source.get(name).and_then(|value| number(value)).unwrap_or(0);
     let text = |name: &str| source.get(name).and_then(|value| value.as_str());
-    if let Some(file) = text("file") {
+    // TiDB's timestamp of the commit, in TiCDC's own protocols and in its form of Debezium's.
+    if let Some(commit) = source.get("commit_ts").and_then(|value| self::number(value)) {
+        return LogPosition { words: Some([commit, 0, 0, 0]), text: decimal_text(commit, arena) };
+    }
+    if let Some(file) = text("file").filter(|file| !file.is_empty()) {
         let at = number("pos");
         scratch.clear();
         // Writing to a String cannot fail.
         let written = write!(scratch, "{file}:{at}").map_or("", |()| arena.str(scratch));
-        return LogPosition { words: Some([file_number(file), at, number("row"), 0]), text: written };
+        // Every node of a Cassandra cluster has its own log, and events do not name the node.
+        let is_comparable = text("connector") != Some("cassandra");
+        let words = [file_number(file), at, number("row"), 0];
+        return LogPosition { words: is_comparable.then_some(words), text: written };
     }
     if let Some(commit) = text("commit_lsn") {
-        let Some([a, b, c]) = hex_parts(commit) else {
-            return LogPosition { words: None, text: commit };
-        };
-        // Null in snapshots, which come before all changes of their commit.
-        let [d, e, f] = text("change_lsn").and_then(hex_parts).unwrap_or_default();
-        let words = [a << 32 | b, c << 32 | d, e << 16 | f, number("event_serial_no")];
-        return LogPosition { words: Some(words), text: commit };
+        return of_lsns(commit, text("change_lsn"), number("event_serial_no"));
     }
     if let Some(change) = text("scn") {
         let Ok(scn) = change.parse() else {
@@ -42,7 +43,63 @@ pub(super) fn of_source<'b>(source: Struct<'b>, arena: Arena<'b>, scratch: &mut 
     if source.get("ord").is_some() {
         return LogPosition { words: Some([number("ts_ms"), number("ord"), 0, 0]), text: "" };
     }
-    LogPosition::default()
+    if let Some(vgtid) = text("vgtid") {
+        let gtid = text("shard").and_then(|shard| gtid_of_shard(vgtid, shard)).unwrap_or_default();
+        return LogPosition { words: rank(gtid).map(|rank| [rank, 0, 0, 0]), text: gtid };
+    }
+    if let Some(trail) = text("trail_pos") {
+        return LogPosition { words: trail_words(trail), text: trail };
+    }
+    // The position of a change, which says nothing of the order of commits.
+    LogPosition { words: None, text: text("stream_position").unwrap_or_default() }
+}
+
+/// LSNs of a commit and of a change in it: SQL Server's of 10 bytes, Db2's of up to 16, in hexadecimal, Informix's as a
+/// decimal number. There is no change in snapshots, which come before all changes of their commit.
+fn of_lsns<'b>(commit: &'b str, change: Option<&'b str>, serial: u64) -> LogPosition<'b> {
+    let words = match hex_parts(commit) {
+        Some([a, b, c]) if c >> 16 == 0 && commit.len() <= SQL_SERVER_LSN => {
+            let [d, e, f] = change.and_then(hex_parts).unwrap_or_default();
+            Some([a << 32 | b, c << 32 | d, e << 16 | f, serial])
+        }
+        Some([a, b, c]) => {
+            let [d, e, f] = change.and_then(hex_parts).unwrap_or_default();
+            Some([a << 32 | b, c, d << 32 | e, f])
+        }
+        None => commit
+            .parse()
+            .ok()
+            .map(|commit| [commit, change.and_then(|change| change.parse().ok()).unwrap_or(0), 0, 0]),
+    };
+    LogPosition { words, text: commit }
+}
+
+/// The GTIDs of a shard in Vitess's `[{"keyspace":..,"shard":"-80","gtid":"MySQL56/.."},..]`.
+fn gtid_of_shard<'b>(vgtid: &'b str, shard: &str) -> Option<&'b str> {
+    let field = |object: &'b str, name: &str| {
+        let (_, rest) = object.split_once(name)?;
+        let (_, rest) = rest.split_once('"')?;
+        rest.split_once('"').map(|(value, _)| value)
+    };
+    let mut shards = vgtid.split('{').filter(|object| field(object, "\"shard\":") == Some(shard));
+    shards.next().and_then(|object| field(object, "\"gtid\":"))
+}
+
+/// How many transactions a set of GTIDs has, `MySQL56/<uuid>:1-5,<uuid>:7`, as Debezium ranks them.
+fn rank(gtid: &str) -> Option<u64> {
+    let (_, sets) = gtid.split_once('/')?;
+    sets.split(',').try_fold(0u64, |rank, set| {
+        let last = set.rsplit([':', '-']).next()?;
+        rank.checked_add(last.parse().ok()?)
+    })
+}
+
+/// A position in GoldenGate's trail: the number of the file, and 10 digits for the place in it.
+fn trail_words(trail: &str) -> Option<[u64; 4]> {
+    let is_number = !trail.is_empty() && trail.bytes().all(|byte| byte.is_ascii_digit());
+    let (file, place) = is_number.then(|| trail.split_at(trail.len().saturating_sub(10)))?;
+    let file = if file.is_empty() { 0 } else { file.parse().ok()? };
+    Some([file, place.parse().ok()?, 0, 0])
 }
 
 /// PostgreSQL's position: `sequence` is `["<LSN of the last commit>" or null, "<LSN>"]`, `lsn` the second alone.
@@ -101,14 +158,18 @@ fn file_number(file: &str) -> u64 {
     file.get(file.len() - digits..).and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
-/// The three parts of SQL Server's LSN `00000027:00000758:0005`: 32, 32 and 16 bits.
+/// Characters of SQL Server's LSN.
+const SQL_SERVER_LSN: usize = "00000027:00000758:0005".len();
+
+/// The three parts of an LSN such as `00000027:00000758:0005`: 32 and 32 bits, and the rest.
 fn hex_parts(lsn: &str) -> Option<[u64; 3]> {
     let mut parts = lsn.split(':');
     let mut part = |bits: u32| {
         let part = u64::from_str_radix(parts.next()?, 16).ok()?;
-        (part >> bits == 0).then_some(part)
+        (bits == 64 || part >> bits == 0).then_some(part)
     };
-    Some([part(32)?, part(32)?, part(16)?])
+    let found = [part(32)?, part(32)?, part(64)?];
+    parts.next().is_none().then_some(found)
 }
 
 /// The digits of a number, in the arena.
@@ -145,7 +206,30 @@ mod tests {
         assert_eq!(file_number("mysql-bin.000003"), 3);
         assert_eq!(file_number("log"), 0);
         assert_eq!(hex_parts("00000027:00000758:0005"), Some([0x27, 0x758, 5]));
-        assert_eq!(hex_parts("00000027:00000758:10005"), None);
         assert_eq!(hex_parts("27:758"), None);
+        let words = |commit, change| of_lsns(commit, change, 2).words;
+        let sql_server = words("00000027:00000758:0005", Some("00000027:00000758:0003"));
+        assert_eq!(sql_server, Some([0x27 << 32 | 0x758, 5 << 32 | 0x27, 0x758 << 16 | 3, 2]));
+        let db2 = words("00000000:00000000:0000000000004d8b", Some("00000000:00000000:0000000000004d80"));
+        assert_eq!(db2, Some([0, 0x4d8b, 0, 0x4d80]));
+        assert_eq!(words("77309411328", Some("77309411400")), Some([77_309_411_328, 77_309_411_400, 0, 0]));
+        assert_eq!(words("nothing", None), None);
+    }
+
+    #[test]
+    fn a_shard_of_vitess_is_ranked_by_its_transactions() {
+        let vgtid = r#"[{"keyspace":"ks","shard":"-80","gtid":"MySQL56/a-b-c:1-40,d-e-f:2"},{"keyspace":"ks","shard":"80-","gtid":"MySQL56/a-b-c:1-7"}]"#;
+        assert_eq!(gtid_of_shard(vgtid, "-80").and_then(rank), Some(42));
+        assert_eq!(gtid_of_shard(vgtid, "80-").and_then(rank), Some(7));
+        assert_eq!(gtid_of_shard(vgtid, "0"), None);
+        assert_eq!(rank("current"), None);
+    }
+
+    #[test]
+    fn trails_order_by_file_and_place() {
+        assert_eq!(trail_words("00000000010000009138"), Some([1, 9138, 0, 0]));
+        assert_eq!(trail_words("00000000000000002122"), Some([0, 2122, 0, 0]));
+        assert_eq!(trail_words("143"), Some([0, 143, 0, 0]));
+        assert_eq!((trail_words(""), trail_words("1:2")), (None, None));
     }
 }

@@ -1,22 +1,31 @@
 //! Which change event is in a record, if any, and what it says. Answered once, here, for all plugins.
 //!
 //! ```text
-//! value ── an envelope, complete or broken? ── MongoDB's documents ── rules ── event
+//! value ── a message of another tool? ── envelopes ── rules ── events
+//!      ├── an envelope, complete or broken? ── MongoDB's documents ── rules ── event
 //!      ├── a flattened row? ── put into an envelope again ── rules ── event
 //!      ├── a control event? ── message
 //!      └── no value: a tombstone ── a delete, in a topic with flattened rows
 //! ```
 
+use std::fmt::Write;
+
 use serde::{Deserialize, Serialize};
 use tidegate_abi::{Arena, ChangeParts, Field, Record, Schema, Struct, Value, host::Decoded};
 
 use super::{
+    cassandra,
     envelope::Envelope,
     error::EventError,
     flattened::{AddedFields, FlattenedTopics, Marks},
+    keys::KeyColumns,
     mongodb::Documents,
+    tools::{CloudEvents, TableColumns, Tool},
 };
-use crate::formats::{json::Scratch, notices::Notices};
+use crate::formats::{
+    json::{InvalidUnicode, Scratch},
+    notices::Notices,
+};
 
 /// Which values are change events.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -26,16 +35,72 @@ pub enum ChangeEvents {
     Auto,
     /// Every object is a flattened row, and every tombstone a delete.
     Flattened,
+    /// Every object is a row whose primary key is the message's key, and every tombstone a delete.
+    Upsert,
+    /// Messages of Maxwell's daemon.
+    Maxwell,
+    /// Flat messages of Canal.
+    Canal,
+    /// Messages of TiCDC, in the protocols `canal-json` and `simple`.
+    TiCdc,
+    /// Messages of AWS DMS.
+    Dms,
+    /// Messages of Oracle GoldenGate's JSON formatter.
+    GoldenGate,
+    /// Debezium's events as CloudEvents.
+    CloudEvents,
     /// None: all records are plain ones.
     None,
+}
+
+impl ChangeEvents {
+    const fn tool(self) -> Option<Tool> {
+        match self {
+            Self::Auto | Self::Flattened | Self::None => None,
+            Self::Upsert => Some(Tool::Upsert),
+            Self::Maxwell => Some(Tool::Maxwell),
+            Self::Canal => Some(Tool::Canal),
+            Self::TiCdc => Some(Tool::TiCdc),
+            Self::Dms => Some(Tool::Dms),
+            Self::GoldenGate => Some(Tool::GoldenGate),
+            Self::CloudEvents => Some(Tool::CloudEvents),
+        }
+    }
+}
+
+/// Options of a [`Recogniser`].
+pub(crate) struct RecogniserOptions<'o> {
+    pub(crate) mode: ChangeEvents,
+    /// Prefix of the fields that flattening adds.
+    pub(crate) flattened_prefix: &'o str,
+    pub(crate) keys: KeyColumns,
+    /// Whether transforms and sinks get control events.
+    pub(crate) passes_control_events: bool,
+    pub(crate) invalid_unicode: InvalidUnicode,
+    pub(crate) max_value_bytes: usize,
 }
 
 /// Recognises the events of one task, and remembers what later ones depend on.
 pub(crate) struct Recogniser {
     pub(super) mode: ChangeEvents,
     pub(super) added: AddedFields,
+    pub(super) keys: KeyColumns,
+    pub(super) passes_control_events: bool,
+    pub(super) cloud_events: CloudEvents,
+    pub(super) table_columns: TableColumns,
     max_value_bytes: usize,
     pub(crate) topics: FlattenedTopics,
+}
+
+/// Where the types of an event's columns come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum RowTypes {
+    /// From the schema of the value if it has one; otherwise columns are encoded as Debezium encodes them.
+    AsValue,
+    /// From a schema in the value.
+    BySchema,
+    /// From the value itself: only hints say more.
+    HintsOnly,
 }
 
 /// Where a value comes from.
@@ -50,14 +115,26 @@ pub(crate) struct RowContext<'b, 's> {
     pub(crate) arena: Arena<'b>,
     pub(crate) scratch: &'s mut Scratch<'b>,
     pub(crate) notices: &'s mut Notices,
+    /// The records that a message of another tool holds.
+    pub(crate) events: &'s mut Vec<Decoded<'b>>,
 }
 
 impl Recogniser {
-    pub(crate) fn new(mode: ChangeEvents, prefix: &str, max_value_bytes: usize) -> Self {
-        Self { mode, added: AddedFields::new(prefix), max_value_bytes, topics: FlattenedTopics::default() }
+    pub(crate) fn new(options: RecogniserOptions<'_>) -> Self {
+        Self {
+            mode: options.mode,
+            added: AddedFields::new(options.flattened_prefix),
+            keys: options.keys,
+            passes_control_events: options.passes_control_events,
+            cloud_events: CloudEvents::new(options.invalid_unicode),
+            table_columns: TableColumns::default(),
+            max_value_bytes: options.max_value_bytes,
+            topics: FlattenedTopics::default(),
+        }
     }
 
-    /// Finds the event in what was decoded of a record. Gives whether its rows are MongoDB's documents.
+    /// Finds the event in what was decoded of a record. Gives where the types of its rows come from. If the
+    /// message holds several events, the others are in the list of the context.
     ///
     /// # Errors
     /// When there is one that cannot be applied.
@@ -66,7 +143,7 @@ impl Recogniser {
         decoded: &mut Decoded<'b>,
         record: Record<'b>,
         work: &mut RowContext<'b, '_>,
-    ) -> Result<bool, EventError> {
+    ) -> Result<RowTypes, EventError> {
         self.find(decoded, record, work, Origin::Kafka)
     }
 
@@ -79,7 +156,7 @@ impl Recogniser {
         decoded: &mut Decoded<'b>,
         record: Record<'b>,
         work: &mut RowContext<'b, '_>,
-    ) -> Result<bool, EventError> {
+    ) -> Result<RowTypes, EventError> {
         self.find(decoded, record, work, Origin::Transform)
     }
 
@@ -90,15 +167,19 @@ impl Recogniser {
         record: Record<'b>,
         work: &mut RowContext<'b, '_>,
         origin: Origin,
-    ) -> Result<bool, EventError> {
+    ) -> Result<RowTypes, EventError> {
         if self.mode == ChangeEvents::None {
-            return Ok(false);
+            return Ok(RowTypes::AsValue);
+        }
+        // What a transform makes of an event is in an envelope, as the event is that it got.
+        if let Some(tool) = self.mode.tool().filter(|_| origin == Origin::Kafka) {
+            return self.read_tool(tool, decoded, record, work);
         }
         let Some(fields) = decoded.value.as_struct() else {
             if origin == Origin::Kafka && decoded.value.is_null() {
                 self.tombstone(decoded, record, work)?;
             }
-            return Ok(false);
+            return Ok(RowTypes::AsValue);
         };
         let envelope = Envelope::of(fields);
         let every_object_is_a_row = self.mode == ChangeEvents::Flattened && origin == Origin::Kafka;
@@ -108,7 +189,8 @@ impl Recogniser {
                 if origin == Origin::Kafka {
                     self.topics.see_envelope(record.source_topic(), record.source_partition());
                 }
-                return self.event(envelope, decoded, work);
+                let has_documents = self.event(envelope, decoded, work)?;
+                return Ok(if has_documents { RowTypes::HintsOnly } else { RowTypes::AsValue });
             }
         }
         self.without_envelope(fields, decoded, record, work, origin)
@@ -118,17 +200,21 @@ impl Recogniser {
         self.added.marks(fields, record.headers())
     }
 
-    /// An event in an envelope: checks it, and takes what it says.
+    /// An event in an envelope: checks it, and takes what it says. Whether its rows are MongoDB's documents.
     #[inline]
-    fn event<'b>(
+    pub(super) fn event<'b>(
         &self,
         mut envelope: Envelope<'b>,
         decoded: &mut Decoded<'b>,
         work: &mut RowContext<'b, '_>,
     ) -> Result<bool, EventError> {
-        let operation = envelope.operation()?;
+        let mut operation = envelope.operation()?;
         let source = envelope.source_block();
         let has_documents = source.as_ref().is_some_and(|source| source.has_documents());
+        let has_cells = source.as_ref().is_some_and(|source| source.has_cells());
+        if has_cells {
+            operation = cassandra::read(&mut envelope, operation, work.arena, work.scratch)?;
+        }
         let mut parts = ChangeParts::new(operation);
         let position = envelope.fill(&mut parts, source, work.arena, &mut work.scratch.text)?;
         if has_documents {
@@ -141,7 +227,11 @@ impl Recogniser {
         envelope.take_rows(&mut parts, decoded.key)?;
         (parts.position, parts.position_text) = (position.words, position.text);
         parts.row_schema = decoded.value_schema.and_then(row_schema);
-        if has_documents {
+        if has_cells {
+            // The schema is one of cells.
+            parts.row_schema = None;
+        }
+        if has_documents || has_cells {
             decoded.value = with_rows(decoded.value, &parts, work.arena);
             decoded.value_schema = None;
         }
@@ -161,6 +251,14 @@ fn with_rows<'b>(value: Value<'b>, parts: &ChangeParts<'b>, arena: Arena<'b>) ->
     Value::object(fields)
 }
 
-fn row_schema(schema: Schema) -> Option<Schema> {
+pub(super) fn row_schema(schema: Schema) -> Option<Schema> {
     ["after", "before"].iter().find_map(|name| schema.get(name)?.nested())
+}
+
+/// Whether two values show the same.
+pub(super) fn is_equal(left: Value<'_>, right: Value<'_>, text: &mut String) -> bool {
+    text.clear();
+    let written = write!(text, "{left}").map(|()| text.len());
+    let whole = write!(text, "{right}");
+    written.is_ok_and(|middle| whole.is_ok() && text[..middle] == text[middle..])
 }

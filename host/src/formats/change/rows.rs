@@ -1,6 +1,6 @@
 //! Rows that came without a schema: marks for unavailable values, decimals that carry their scale, and hints.
 
-use tidegate_abi::{Arena, ChangeParts, Field, Struct, Value, ValueRef};
+use tidegate_abi::{Arena, ChangeParts, Field, Struct, Value, ValueRef, raw::Kind};
 
 use super::{columns::Columns, hints::Hints};
 use crate::formats::{
@@ -8,10 +8,7 @@ use crate::formats::{
     json::Scratch,
     memory::Memory,
     notices::Notices,
-    types::{
-        ArenaStore, Mismatch, Scalar, convert, list_is_unavailable, struct_is_unavailable,
-        text_is_unavailable,
-    },
+    types::{ArenaStore, Mismatch, Scalar, Unavailable, convert},
 };
 
 /// A value that does not fit its column's hint.
@@ -42,13 +39,13 @@ pub(crate) struct Rows {
 pub(crate) struct Payload<'b> {
     pub(crate) key: Value<'b>,
     pub(crate) value: Value<'b>,
-    /// What the rows hold is typed, save where a hint says more.
-    pub(crate) is_typed: bool,
+    /// What rows hold is typed, as in MongoDB's documents, save where a hint says more.
+    pub(crate) has_types: bool,
 }
 
 /// What is needed to make new values.
 struct RowBuilder<'b, 's> {
-    is_typed: bool,
+    has_types: bool,
     notices: &'s mut Notices,
     arena: Arena<'b>,
     scratch: &'s mut Scratch<'b>,
@@ -71,10 +68,10 @@ impl Rows {
         scratch: &mut Scratch<'b>,
         notices: &mut Notices,
     ) -> Result<(Value<'b>, Value<'b>), RowError> {
-        let Payload { key, value, is_typed } = payload;
+        let Payload { key, value, has_types } = payload;
         let qualifier = if parts.schema.is_empty() { parts.database } else { parts.schema };
         let columns = self.columns(qualifier, parts.table);
-        let mut maker = RowBuilder { is_typed, notices, arena, scratch };
+        let mut maker = RowBuilder { has_types, notices, arena, scratch };
         let before = maker.row(parts.before, columns, parts.table)?;
         let after = maker.row(parts.after, columns, parts.table)?;
         let key = maker.row(key, columns, parts.table).map_err(RowError::in_key)?.unwrap_or(key);
@@ -107,7 +104,7 @@ impl Rows {
         let (rest, table) = topic.rsplit_once('.').unwrap_or(("", topic));
         let qualifier = rest.rsplit_once('.').map_or(rest, |(_, qualifier)| qualifier);
         let columns = self.columns(qualifier, table);
-        let mut maker = RowBuilder { is_typed: false, notices, arena, scratch };
+        let mut maker = RowBuilder { has_types: false, notices, arena, scratch };
         let row = maker.row(key, columns, table).map_err(RowError::in_key)?;
         Ok(row.unwrap_or(key))
     }
@@ -130,10 +127,10 @@ impl<'b> RowBuilder<'b, '_> {
         let Some(row) = value.as_struct() else {
             return Ok(None);
         };
-        if !self.is_typed {
+        if !self.has_types {
             columns.look_for_decimals(row, |column| note_decimal(self.notices, table, column));
         }
-        if !columns.has_hints() && !row.fields().iter().any(|field| may_change(field.value())) {
+        if !columns.has_hints() && !row.fields().iter().any(|field| self.may_change(field.value())) {
             return Ok(None);
         }
         let base = self.scratch.fields.len();
@@ -161,16 +158,25 @@ impl<'b> RowBuilder<'b, '_> {
         object
     }
 
+    #[inline]
+    fn may_change(&self, value: Value<'_>) -> bool {
+        may_change(value, &self.scratch.unavailable)
+    }
+
     /// The new value of a column, if it is another.
     fn column(&mut self, hint: Option<Scalar>, value: Value<'b>) -> Result<Option<Value<'b>>, Box<Mismatch>> {
-        if !self.is_typed
+        if !self.has_types
             && let Some(plain) = self.plain(value)
         {
             return Ok(Some(plain));
         }
-        let Some(scalar) = hint.filter(|_| !value.is_null()) else {
+        let Some(scalar) = hint.filter(|_| !value.is_null() && !value.is_unavailable()) else {
             return Ok(None);
         };
+        // The source has said as much.
+        if self.has_types && value.kind() == scalar.kind() && value.kind() != Kind::STRING {
+            return Ok(None);
+        }
         let Some(list) = value.as_list() else {
             return self.convert(scalar, value).map(Some);
         };
@@ -195,11 +201,11 @@ impl<'b> RowBuilder<'b, '_> {
     /// What a value says of itself without a schema: that it is unavailable, or a decimal with its scale. At any depth.
     fn plain(&mut self, value: Value<'b>) -> Option<Value<'b>> {
         match value.view() {
-            ValueRef::String(text) => text_is_unavailable(text).then_some(Value::UNAVAILABLE),
-            ValueRef::List(list) if list_is_unavailable(list) => Some(Value::UNAVAILABLE),
-            ValueRef::Struct(row) if struct_is_unavailable(row) => Some(Value::UNAVAILABLE),
+            ValueRef::String(text) => self.scratch.unavailable.is_text(text).then_some(Value::UNAVAILABLE),
+            ValueRef::List(list) if self.scratch.unavailable.is_list(list) => Some(Value::UNAVAILABLE),
+            ValueRef::Struct(row) if self.scratch.unavailable.is_struct(row) => Some(Value::UNAVAILABLE),
             ValueRef::Struct(row) => self.variable_scale(row).or_else(|| self.plain_fields(row)),
-            ValueRef::List(list) if list.iter().any(may_change) => {
+            ValueRef::List(list) if list.iter().any(|item| self.may_change(item)) => {
                 let base = self.scratch.values.len();
                 let mut changed = false;
                 for item in list.iter() {
@@ -218,7 +224,7 @@ impl<'b> RowBuilder<'b, '_> {
     }
 
     fn plain_fields(&mut self, row: Struct<'b>) -> Option<Value<'b>> {
-        if !row.iter().any(|(_, value)| may_change(value)) {
+        if !row.iter().any(|(_, value)| self.may_change(value)) {
             return None;
         }
         let base = self.scratch.fields.len();
@@ -249,9 +255,9 @@ impl<'b> RowBuilder<'b, '_> {
 
 /// Whether [`RowBuilder::plain`] could have something to say: it is asked of every value of every row.
 #[inline]
-fn may_change(value: Value<'_>) -> bool {
+fn may_change(value: Value<'_>, unavailable: &Unavailable) -> bool {
     match value.view() {
-        ValueRef::String(text) => text_is_unavailable(text),
+        ValueRef::String(text) => unavailable.is_text(text),
         ValueRef::List(_) | ValueRef::Struct(_) => true,
         _ => false,
     }

@@ -5,10 +5,7 @@ use tidegate_abi::{Field, Value, ValueRef, raw::Kind};
 use super::{Shape, StructType, Type};
 use crate::formats::{
     json::{Fault, FindingKind, JsonError, Open, Parser},
-    types::{
-        ArenaStore, Mismatch, Scalar, convert, list_is_unavailable, struct_is_unavailable,
-        text_is_unavailable,
-    },
+    types::{ArenaStore, Mismatch, Scalar, Unavailable, convert},
 };
 
 impl<'b> Parser<'b, '_> {
@@ -18,12 +15,12 @@ impl<'b> Parser<'b, '_> {
             (Shape::Struct(row), Some(b'{')) => self.typed_struct(row),
             (Shape::List(item), Some(b'[')) => {
                 let list = self.items(|parser| parser.typed(item))?;
-                Ok(unless_unavailable(ty.in_row, list))
+                Ok(unless_unavailable(ty.in_row, list, &self.scratch.unavailable))
             }
             (Shape::Map(map), Some(b'{')) if map.is_object => {
                 let object = self
                     .fields(|parser, name| parser.typed(&map.values).map_err(|error| error.inside(name)))?;
-                Ok(unless_unavailable(ty.in_row, object))
+                Ok(unless_unavailable(ty.in_row, object, &self.scratch.unavailable))
             }
             (Shape::Map(map), Some(b'[')) if !map.is_object => self.pairs(&map.keys, &map.values),
             _ => {
@@ -39,18 +36,18 @@ impl<'b> Parser<'b, '_> {
         if value.is_null() {
             return absent(ty);
         }
-        if ty.in_row && value.as_str().is_some_and(text_is_unavailable) {
+        if ty.in_row && value.as_str().is_some_and(|text| self.scratch.unavailable.is_text(text)) {
             return Ok(Value::UNAVAILABLE);
         }
         match &ty.shape {
             Shape::Scalar(scalar) => self.convert(*scalar, value),
             Shape::VariableScaleDecimal => self.variable_scale(value),
-            _ if ty.is_lenient => Ok(unless_unavailable(ty.in_row, value)),
+            _ if ty.is_lenient => Ok(unless_unavailable(ty.in_row, value, &self.scratch.unavailable)),
             Shape::List(_) => Err(mismatch("a list", value)),
             Shape::Map(map) if map.is_object => Err(mismatch("an object", value)),
             Shape::Map(_) => Err(mismatch("a list of pairs", value)),
             Shape::Struct(_) => Err(mismatch("an object", value)),
-            Shape::Any(_) => Ok(unless_unavailable(ty.in_row, value)),
+            Shape::Any(_) => Ok(unless_unavailable(ty.in_row, value, &self.scratch.unavailable)),
         }
     }
 
@@ -117,7 +114,7 @@ impl<'b> Parser<'b, '_> {
             Some(field) => self.typed(&field.ty).map_err(|error| error.inside(name))?,
             None => {
                 let value = self.value()?;
-                unless_unavailable(row.in_row, value)
+                unless_unavailable(row.in_row, value, &self.scratch.unavailable)
             }
         };
         self.put(open, name, value);
@@ -191,15 +188,15 @@ fn missing(ty: &Type) -> Result<Value<'static>, JsonError> {
 }
 
 /// A value of a row, unless it is a mark for one that the source left out.
-fn unless_unavailable(in_row: bool, value: Value<'_>) -> Value<'_> {
-    let unavailable = in_row
+fn unless_unavailable<'b>(in_row: bool, value: Value<'b>, unavailable: &Unavailable) -> Value<'b> {
+    let is_placeholder = in_row
         && match value.view() {
-            ValueRef::String(text) => text_is_unavailable(text),
-            ValueRef::List(list) => list_is_unavailable(list),
-            ValueRef::Struct(row) => struct_is_unavailable(row),
+            ValueRef::String(text) => unavailable.is_text(text),
+            ValueRef::List(list) => unavailable.is_list(list),
+            ValueRef::Struct(row) => unavailable.is_struct(row),
             _ => false,
         };
-    if unavailable { Value::UNAVAILABLE } else { value }
+    if is_placeholder { Value::UNAVAILABLE } else { value }
 }
 
 #[cold]

@@ -2,6 +2,8 @@
 
 use tidegate_abi::{Arena, Field, Value};
 
+use crate::formats::types::Unavailable;
+
 use super::{
     InvalidUnicode,
     budget::MemoryBudget,
@@ -25,6 +27,8 @@ pub(crate) struct Scratch<'b> {
     pub(crate) budget: MemoryBudget,
     /// What becomes of text that is no Unicode in documents within the record.
     pub(crate) invalid_unicode: InvalidUnicode,
+    /// The placeholder for unavailable values.
+    pub(crate) unavailable: Unavailable,
     /// What was unusual about the payload that was read last.
     pub(crate) findings: Findings<'b>,
     /// Items of lists and maps that come one by one, each with the place of its field.
@@ -33,6 +37,11 @@ pub(crate) struct Scratch<'b> {
 }
 
 impl Scratch<'_> {
+    /// Memory of a decoder with this placeholder for unavailable values.
+    pub(crate) fn new(unavailable: Unavailable) -> Self {
+        Self { unavailable, ..Self::default() }
+    }
+
     /// The same memory for the next record.
     ///
     /// Collecting an emptied vector into one of the same layout keeps its allocation; the only thing that changes is
@@ -58,6 +67,7 @@ impl Scratch<'_> {
             bytes: self.bytes,
             budget: MemoryBudget::default(),
             invalid_unicode: self.invalid_unicode,
+            unavailable: self.unavailable,
             findings: self.findings.recycle(),
             slots: self.slots,
         }

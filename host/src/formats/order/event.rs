@@ -2,13 +2,14 @@
 
 use std::fmt;
 
-use tidegate_abi::{ChangeParts, Operation, Record, Struct, Value, ValueRef};
+use tidegate_abi::{ChangeParts, Operation, Struct, Value, ValueRef};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// Connectors whose positions name a single row of a log.
-const POSITION_PER_ROW: [&str; 3] = ["mysql", "mariadb", "sqlserver"];
+const POSITION_PER_ROW: [&str; 4] = ["mysql", "mariadb", "sqlserver", "goldengate"];
 /// Connectors whose key and position together name a single change.
-const POSITION_PER_KEY: [&str; 4] = ["postgresql", "mysql", "mariadb", "sqlserver"];
+const POSITION_PER_KEY: [&str; 7] =
+    ["postgresql", "mysql", "mariadb", "sqlserver", "goldengate", "ticdc", "TiCDC"];
 
 /// Server, or server that a transaction was first committed on, and the number of that transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,6 +18,21 @@ pub(super) struct Writer {
     pub(super) id: u64,
     /// Number of the transaction among those of the writer; 0 where it is not known.
     pub(super) sequence: u64,
+}
+
+/// The primary key of an event.
+#[derive(Clone, Copy)]
+pub(super) struct Key<'b> {
+    /// The bytes of the message's key; none if they say nothing of the row.
+    pub(super) bytes: &'b [u8],
+    /// Its columns. They may be known where the message has no key.
+    pub(super) columns: Value<'b>,
+}
+
+impl Key<'_> {
+    pub(super) fn is_known(self) -> bool {
+        !self.bytes.is_empty() || self.columns.as_struct().is_some_and(|columns| !columns.is_empty())
+    }
 }
 
 /// What is known of an event with a position.
@@ -95,27 +111,31 @@ impl<'b> Origin<'b> {
 
 impl Hasher {
     /// Which source an event is from: several may write to one topic, and their positions have nothing to do with each
-    /// other. In SQL Server every database has a log of its own.
+    /// other. In SQL Server every database has a log of its own, and in Vitess every shard. TiCDC sends each table in
+    /// order, but not tables among each other; GoldenGate may have a trail for each.
     pub(super) fn source(&mut self, parts: &ChangeParts<'_>) -> u64 {
         let name = parts.source.get("name").and_then(|name| name.as_str()).unwrap_or_default();
-        let database = if parts.connector == "sqlserver" { parts.database } else { "" };
+        let scope = match parts.connector {
+            "sqlserver" => parts.database,
+            "vitess" => parts.source.get("shard").and_then(|shard| shard.as_str()).unwrap_or_default(),
+            "ticdc" | "TiCDC" | "goldengate" => parts.table,
+            _ => "",
+        };
         self.buffer.clear();
-        for part in [parts.connector, name, database] {
+        for part in [parts.connector, name, scope] {
             self.buffer.extend_from_slice(part.as_bytes());
             self.buffer.push(0);
         }
         xxh3_64(&self.buffer)
     }
 
-    /// What is known of the event of `record`, at the position `words`.
-    pub(super) fn event(&mut self, parts: &ChangeParts<'_>, words: [u64; 4], record: Record<'_>) -> Event {
+    /// What is known of an event at the position `words`.
+    pub(super) fn event(&mut self, parts: &ChangeParts<'_>, words: [u64; 4], key: Key<'_>) -> Event {
         let origin = parts.source.as_struct().map(Origin::of).unwrap_or_default();
-        let key = record.key_bytes().unwrap_or_default();
         let is_snapshot = !matches!(parts.snapshot, "" | "false" | "incremental");
-        let has_key = !key.is_empty();
         let is_insert = parts.operation.is_insert();
         let is_unique =
-            has_key || !is_snapshot && (POSITION_PER_ROW.contains(&parts.connector) || !is_insert);
+            key.is_known() || !is_snapshot && (POSITION_PER_ROW.contains(&parts.connector) || !is_insert);
         let transaction = self.transaction(parts, origin.gtid);
         Event {
             words,
@@ -141,14 +161,18 @@ impl Hasher {
     }
 
     /// Goes on with the transaction in the buffer.
-    fn check(&mut self, parts: &ChangeParts<'_>, key: &[u8]) -> u32 {
+    fn check(&mut self, parts: &ChangeParts<'_>, key: Key<'_>) -> u32 {
         let buffer = &mut self.buffer;
         buffer.push(operation(parts.operation));
-        for part in [parts.table.as_bytes(), key] {
+        for part in [parts.table.as_bytes(), key.bytes] {
             buffer.extend_from_slice(&(part.len() as u32).to_le_bytes());
             buffer.extend_from_slice(part);
         }
-        let tells_key = !key.is_empty() && POSITION_PER_KEY.contains(&parts.connector);
+        if key.bytes.is_empty() && key.is_known() {
+            // The buffer takes whatever is written.
+            let _written = key.columns.write_json(&mut Bytes(buffer)).is_ok();
+        }
+        let tells_key = key.is_known() && POSITION_PER_KEY.contains(&parts.connector);
         if !tells_key {
             let row = [rows_hash(parts.before), rows_hash(parts.after)];
             row.iter().for_each(|hash| buffer.extend_from_slice(&hash.to_le_bytes()));
@@ -170,6 +194,15 @@ fn rows_hash(row: Value<'_>) -> u64 {
     // The hash takes whatever is written.
     let _written = row.write_json(&mut text).is_ok();
     text.0.digest()
+}
+
+struct Bytes<'a>(&'a mut Vec<u8>);
+
+impl fmt::Write for Bytes<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
 }
 
 struct Text(Xxh3);

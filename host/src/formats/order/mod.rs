@@ -25,10 +25,10 @@ mod seen;
 #[cfg(test)]
 mod model;
 
-use tidegate_abi::{ChangeParts, Record, host::HostState};
+use tidegate_abi::{ChangeParts, Record, Value, host::HostState};
 
 use self::{
-    event::Hasher,
+    event::{Hasher, Key},
     log::{OrderWarning, Placed},
     partition::PartitionOrder,
 };
@@ -80,7 +80,15 @@ impl Orders {
 
     /// Gives the event of `record` its place: the generation of its log, whether the source sent it before, and, where
     /// the source gave it no position, the last one of its partition.
-    pub(super) fn place(&mut self, parts: &mut ChangeParts<'_>, record: Record<'_>, notices: &mut Notices) {
+    ///
+    /// `key` is the primary key as it was decoded; the bytes of a key that is none say nothing of the row.
+    pub(super) fn place(
+        &mut self,
+        parts: &mut ChangeParts<'_>,
+        key: Value<'_>,
+        record: Record<'_>,
+        notices: &mut Notices,
+    ) {
         let source = self.hasher.source(parts);
         // Rows of incremental snapshots were read just now, whatever place in the log some connectors give them.
         let own = parts.position.filter(|words| *words != [0; 4] && parts.snapshot != "incremental");
@@ -93,12 +101,14 @@ impl Orders {
             parts.inherited_position = parts.position.is_some();
             return;
         };
-        let event = self.hasher.event(parts, words, record);
+        let bytes = record.key_bytes().filter(|_| !key.is_null()).unwrap_or_default();
+        let key = Key { bytes, columns: key };
+        let event = self.hasher.event(parts, words, key);
         let order = self.partition(record.source_topic(), record.source_partition(), record.offset());
         let Placed { generation, resent, warning } = order.place(source, &event);
         parts.log_generation = generation;
         // Where there is a key, rows tell better than an assumption.
-        parts.resent = resent && (warning.is_none() || record.key_bytes().is_none_or(<[u8]>::is_empty));
+        parts.resent = resent && (warning.is_none() || !key.is_known());
         if resent || warning.is_some() {
             note(warning, parts, record, notices);
         }

@@ -14,10 +14,7 @@ use crate::formats::{
     json::{FindingKind, InvalidUnicode, Scratch},
     read::Read,
     registry::MessageRef,
-    types::{
-        ArenaStore, Mismatch, Scalar, bytes_are_unavailable, convert_bytes, list_is_unavailable,
-        struct_is_unavailable, text_is_unavailable,
-    },
+    types::{ArenaStore, Mismatch, Scalar, convert_bytes},
 };
 
 pub(super) type Result<T> = std::result::Result<T, Box<DataError>>;
@@ -270,9 +267,10 @@ impl<'b> Decoder<'b, '_> {
                 Label::Repeated | Label::Single => self.list_of(begin, run),
             };
             let in_row = open.in_row || field.is_row;
+            let unavailable = &self.scratch.unavailable;
             let is_placeholder = in_row
-                && (value.as_list().is_some_and(list_is_unavailable)
-                    || value.as_struct().is_some_and(struct_is_unavailable));
+                && (value.as_list().is_some_and(|list| unavailable.is_list(list))
+                    || value.as_struct().is_some_and(|map| unavailable.is_struct(map)));
             let value = if is_placeholder { Value::UNAVAILABLE } else { value };
             self.scratch.fields[open.fields + slot as usize] = Field::new(field.name, value);
             begin += run;
@@ -332,11 +330,13 @@ impl<'b> Decoder<'b, '_> {
             Type::Text => {
                 let bytes = source.bytes()?;
                 let text = self.str(source, bytes)?;
-                if in_row && text_is_unavailable(text) { Value::UNAVAILABLE } else { Value::string(text) }
+                let is_placeholder = in_row && self.scratch.unavailable.is_text(text);
+                if is_placeholder { Value::UNAVAILABLE } else { Value::string(text) }
             }
             Type::Bytes => {
                 let bytes = source.bytes()?;
-                if in_row && bytes_are_unavailable(bytes) { Value::UNAVAILABLE } else { Value::bytes(bytes) }
+                let is_placeholder = in_row && self.scratch.unavailable.is_bytes(bytes);
+                if is_placeholder { Value::UNAVAILABLE } else { Value::bytes(bytes) }
             }
             // Protobuf's own readers cut a number off at 32 bits as well.
             Type::Int32 => Value::int((source.varint()? as i32).into()),

@@ -3,7 +3,7 @@
 use tidegate_abi::{Operation, host::Batch};
 
 use super::{Message, decode_messages, json_decoder, only, to_json};
-use crate::formats::{Notice, RecordDecoder, Severity};
+use crate::formats::{DecoderOptions, Notice, RecordDecoder, Severity};
 
 /// Topic, key, value.
 type Case = (&'static str, &'static str, &'static str);
@@ -109,6 +109,31 @@ fn control_events_are_messages_without_a_table_and_counted() {
         assert_eq!((notice.cause.0, &*notice.subject, notice.count), (cause, case.0, 1), "{case:?}");
         assert_eq!(notice.severity, Severity::Info);
     }
+}
+
+#[test]
+fn by_default_they_are_filtered_and_counted_and_everything_else_is_not() {
+    let mut decoder = RecordDecoder::new(DecoderOptions::default());
+    for (cause, (topic, key, value)) in CONTROLS {
+        let key = (key != "null").then_some(key);
+        let truncate = r#"{"op":"t","before":null,"after":null,"source":{"table":"t"}}"#;
+        let logical = r#"{"op":"m","source":{"connector":"postgresql","table":""},"message":{"prefix":"p"}}"#;
+        let messages =
+            [value, truncate, logical].map(|value| Message { key, value: Some(value), headers: &[] });
+        let batch = decode_messages(&mut decoder, topic, 0, &messages);
+        let operations: Vec<_> = batch.records().map(|record| record.change().unwrap().operation()).collect();
+        assert_eq!(operations, [Operation::Truncate, Operation::Message], "{cause} {value}");
+        assert_eq!((batch.filtered_count(), batch.rejected().len()), (1, 0));
+    }
+    let noted = notices(&mut decoder);
+    assert_eq!(noted.iter().map(|notice| notice.count).sum::<u64>(), 12);
+    let message = noted[0].message.as_deref().unwrap();
+    assert!(
+        message.ends_with(
+            "they are filtered; pass_control_events = true in [source] passes them to transforms and sinks"
+        ),
+        "{message}"
+    );
 }
 
 #[test]

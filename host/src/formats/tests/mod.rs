@@ -14,6 +14,8 @@ mod odd;
 mod properties;
 mod registered_captures;
 mod rows;
+mod sources;
+mod tools;
 mod types;
 
 use std::sync::Arc;
@@ -25,13 +27,13 @@ use tidegate_abi::{
 
 use super::{DecoderOptions, Hints, RecordDecoder};
 
-/// A decoder of JSON without hints.
+/// A decoder of JSON without hints. Like all here, it passes on control events, so that tests see them.
 fn json_decoder() -> RecordDecoder {
     with_hints(Hints::default())
 }
 
 fn with_hints(hints: Hints) -> RecordDecoder {
-    RecordDecoder::new(DecoderOptions { hints, ..DecoderOptions::default() })
+    RecordDecoder::new(DecoderOptions { hints, pass_control_events: true, ..DecoderOptions::default() })
 }
 
 /// Key and value.

@@ -56,6 +56,7 @@ fn decoder(format: Format, registry: &RegistryStub) -> RecordDecoder {
         key: format,
         value: format,
         registry: Some(RegistrySettings { urls: vec![registry.url()], ..RegistrySettings::default() }),
+        pass_control_events: true,
         ..DecoderOptions::default()
     })
 }

@@ -20,9 +20,7 @@ pub(crate) use convert::{ArenaStore, LeakStore, convert, convert_bytes, uuid as 
 pub(crate) use mismatch::Mismatch;
 pub(crate) use semantic::{Declared, Parameters, is_known_collection};
 pub(crate) use short_text::ShortText;
-pub(crate) use unavailable::{
-    bytes_are_unavailable, list_is_unavailable, struct_is_unavailable, text_is_unavailable,
-};
+pub(crate) use unavailable::Unavailable;
 
 use tidegate_abi::raw::Kind;
 

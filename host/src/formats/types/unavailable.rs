@@ -1,8 +1,12 @@
-//! Debezium's marks for a large value that an update left alone, and so did not carry.
+//! Debezium's placeholders for a large value that an update left alone, and so did not carry.
 //!
 //! `unavailable.value.placeholder` and its typed variants (Debezium's `UnchangedToastedPlaceholder`): the text, the text
 //! as bytes, a list of it, its bytes as a list of numbers, the UUID made of it, a map of it to itself.
 
+use std::sync::Arc;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use md5::{Digest, Md5};
 use tidegate_abi::{List, Struct, Value, ValueRef};
 
 const TEXT: &str = "__debezium_unavailable_value";
@@ -11,48 +15,105 @@ const BASE64: &str = "X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ==";
 const UUID_TEXT: &str = "b68a35a7-17ad-35b3-af2a-ae46edb4545a";
 const UUID: [u8; 16] = 0xb68a_35a7_17ad_35b3_af2a_ae46_edb4_545a_u128.to_be_bytes();
 
-/// Whether the text is a mark.
-#[inline]
-pub(crate) fn text_is_unavailable(text: &str) -> bool {
-    match text.len() {
-        28 => text == TEXT,
-        40 => text == BASE64,
-        _ => false,
-    }
+/// Recognises the placeholder of a task in all of its forms.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Unavailable(Option<Arc<Placeholder>>);
+
+/// A placeholder that is not Debezium's default.
+#[derive(Debug)]
+struct Placeholder {
+    text: Box<str>,
+    base64: Box<str>,
+    uuid: [u8; 16],
+    uuid_text: Box<str>,
 }
 
-/// Whether the bytes are a mark.
-#[inline]
-pub(crate) fn bytes_are_unavailable(bytes: &[u8]) -> bool {
-    bytes.len() == TEXT.len() && bytes == TEXT.as_bytes()
-}
-
-/// Whether the list is a mark.
-pub(crate) fn list_is_unavailable(list: List<'_>) -> bool {
-    match list.items() {
-        [item] => item_is_unavailable(item),
-        items => {
-            items.len() == TEXT.len()
-                && items.iter().zip(TEXT.bytes()).all(|(item, byte)| item.as_i64() == Some(byte.into()))
+impl Placeholder {
+    fn new(text: &str) -> Self {
+        let uuid = name_uuid(text.as_bytes());
+        Self {
+            text: text.into(),
+            base64: STANDARD.encode(text).into(),
+            uuid,
+            uuid_text: Value::uuid(uuid).to_string().into(),
         }
     }
 }
 
-fn item_is_unavailable(item: &Value<'_>) -> bool {
-    match item.view() {
-        ValueRef::Unavailable => true,
-        ValueRef::String(text) => text_is_unavailable(text) || text == UUID_TEXT,
-        ValueRef::Uuid(bytes) => bytes == UUID,
-        _ => false,
+impl Unavailable {
+    /// Recognises the placeholder `text`, as the source connector's option has it; `None`: Debezium's default. As there,
+    /// `hex:` begins the bytes of the text in hexadecimal.
+    pub(crate) fn new(text: Option<&str>) -> Self {
+        let text = text.filter(|text| *text != TEXT);
+        let decoded = text.map(|text| text.strip_prefix("hex:").and_then(text_of_hex).unwrap_or(text.into()));
+        Self(decoded.map(|text| Arc::new(Placeholder::new(&text))))
+    }
+
+    fn text(&self) -> &str {
+        self.0.as_ref().map_or(TEXT, |own| &own.text)
+    }
+
+    /// Whether the text is the placeholder.
+    #[inline]
+    pub(crate) fn is_text(&self, text: &str) -> bool {
+        match (&self.0, text.len()) {
+            (None, 28) => text == TEXT,
+            (None, 40) => text == BASE64,
+            (None, _) => false,
+            (Some(own), _) => text == &*own.text || text == &*own.base64,
+        }
+    }
+
+    /// Whether the bytes are the placeholder.
+    #[inline]
+    pub(crate) fn is_bytes(&self, bytes: &[u8]) -> bool {
+        bytes == self.text().as_bytes()
+    }
+
+    /// Whether the list is the placeholder.
+    pub(crate) fn is_list(&self, list: List<'_>) -> bool {
+        let text = self.text();
+        match list.items() {
+            [item] if self.is_item(item) => true,
+            items => {
+                items.len() == text.len()
+                    && items.iter().zip(text.bytes()).all(|(item, byte)| item.as_i64() == Some(byte.into()))
+            }
+        }
+    }
+
+    fn is_item(&self, item: &Value<'_>) -> bool {
+        let (uuid, uuid_text) = self.0.as_ref().map_or((UUID, UUID_TEXT), |own| (own.uuid, &own.uuid_text));
+        match item.view() {
+            ValueRef::Unavailable => true,
+            ValueRef::String(text) => self.is_text(text) || text == uuid_text,
+            ValueRef::Uuid(bytes) => bytes == uuid,
+            _ => false,
+        }
+    }
+
+    /// Whether the struct, made of a map, is the placeholder.
+    pub(crate) fn is_struct(&self, row: Struct<'_>) -> bool {
+        match row.fields() {
+            [field] => field.name() == self.text() && self.is_item(&field.value()),
+            _ => false,
+        }
     }
 }
 
-/// Whether the struct, made of a map, is a mark.
-pub(crate) fn struct_is_unavailable(row: Struct<'_>) -> bool {
-    match row.fields() {
-        [field] => field.name() == TEXT && item_is_unavailable(&field.value()),
-        _ => false,
-    }
+fn text_of_hex(hex: &str) -> Option<Box<str>> {
+    let digits: Option<Vec<u32>> = hex.chars().map(|digit| digit.to_digit(16)).collect();
+    let bytes =
+        digits?.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | *digit as u8)).collect();
+    String::from_utf8(bytes).ok().map(Into::into)
+}
+
+/// Java's `UUID.nameUUIDFromBytes`: version 3 of RFC 9562, without a namespace.
+fn name_uuid(name: &[u8]) -> [u8; 16] {
+    let mut uuid = <[u8; 16]>::from(Md5::digest(name));
+    uuid[6] = uuid[6] & 0x0f | 0x30;
+    uuid[8] = uuid[8] & 0x3f | 0x80;
+    uuid
 }
 
 #[cfg(test)]
@@ -61,24 +122,45 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn every_form_of_the_mark_is_known() {
-        let [text, uuid] = [TEXT, UUID_TEXT].map(Value::string);
-        assert!(text_is_unavailable(TEXT) && text_is_unavailable(BASE64));
-        assert!(bytes_are_unavailable(TEXT.as_bytes()) && !bytes_are_unavailable(BASE64.as_bytes()));
-        let numbers: Vec<Value<'_>> = TEXT.bytes().map(|byte| Value::int(byte.into())).collect();
-        for list in [&[text][..], &[uuid], &[Value::UNAVAILABLE], &[Value::uuid(UUID)], &numbers] {
-            assert!(Value::list(list).as_list().is_some_and(list_is_unavailable), "{list:?}");
+    #[track_caller]
+    fn assert_every_form(unavailable: &Unavailable, text: &'static str, uuid: [u8; 16]) {
+        let base64 = STANDARD.encode(text);
+        let uuid_text = Value::uuid(uuid).to_string();
+        let [text_value, uuid_value] = [Value::string(text), Value::string(&uuid_text)];
+        assert!(unavailable.is_text(text) && unavailable.is_text(&base64));
+        assert!(unavailable.is_bytes(text.as_bytes()) && !unavailable.is_bytes(base64.as_bytes()));
+        let numbers: Vec<Value<'_>> = text.bytes().map(|byte| Value::int(byte.into())).collect();
+        for list in [&[text_value][..], &[uuid_value], &[Value::UNAVAILABLE], &[Value::uuid(uuid)], &numbers]
+        {
+            assert!(Value::list(list).as_list().is_some_and(|list| unavailable.is_list(list)), "{list:?}");
         }
-        let map = [Field::new(TEXT, text)];
-        assert!(Value::object(&map).as_struct().is_some_and(struct_is_unavailable));
+        let map = [Field::new(text, text_value)];
+        assert!(Value::object(&map).as_struct().is_some_and(|map| unavailable.is_struct(map)));
     }
 
     #[test]
-    fn what_only_resembles_the_mark_is_kept() {
-        assert!(!text_is_unavailable("__debezium_unavailable_valuE"));
+    fn every_form_of_the_default_is_known() {
+        assert_every_form(&Unavailable::default(), TEXT, UUID);
+        assert_eq!((name_uuid(TEXT.as_bytes()), STANDARD.encode(TEXT)), (UUID, BASE64.to_owned()));
+        assert!(Unavailable::new(Some(TEXT)).0.is_none());
+    }
+
+    #[test]
+    fn every_form_of_another_placeholder_is_known_and_the_default_is_not() {
+        let own = Unavailable::new(Some("n/a"));
+        assert_every_form(&own, "n/a", name_uuid(b"n/a"));
+        assert!(!own.is_text(TEXT) && !own.is_text(BASE64) && !own.is_bytes(TEXT.as_bytes()));
+        let (one, hex) = (Unavailable::new(Some("?")), Unavailable::new(Some("hex:6e2F61")));
+        assert_every_form(&one, "?", name_uuid(b"?"));
+        assert_every_form(&hex, "n/a", name_uuid(b"n/a"));
+    }
+
+    #[test]
+    fn what_only_resembles_the_placeholder_is_kept() {
+        let unavailable = Unavailable::default();
+        assert!(!unavailable.is_text("__debezium_unavailable_valuE"));
         for list in [&[][..], &[Value::string("x")], &[Value::string(TEXT), Value::NULL], &[Value::int(95)]] {
-            assert!(!Value::list(list).as_list().is_some_and(list_is_unavailable), "{list:?}");
+            assert!(!Value::list(list).as_list().is_some_and(|list| unavailable.is_list(list)), "{list:?}");
         }
     }
 }

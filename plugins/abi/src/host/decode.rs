@@ -15,6 +15,26 @@ pub struct Decoded<'b> {
     pub value_schema: Option<Schema>,
     /// The change event in the value.
     pub change: Option<ChangeParts<'b>>,
+    /// Further records in the same message, in order. Theirs are not read.
+    pub further: &'b [Decoded<'b>],
+    /// Whether the message is passed on to nobody: it counts as filtered.
+    pub is_filtered: bool,
+}
+
+impl<'b> Decoded<'b> {
+    /// A record without schemas and without an event.
+    #[must_use]
+    pub const fn plain(key: Value<'b>, value: Value<'b>) -> Self {
+        Self {
+            key,
+            value,
+            key_schema: None,
+            value_schema: None,
+            change: None,
+            further: &[],
+            is_filtered: false,
+        }
+    }
 }
 
 /// The part of a record that is invalid.

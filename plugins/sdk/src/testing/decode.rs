@@ -17,13 +17,7 @@ impl Decode for Decoder<'_> {
         let spec = &self.0.specs[record.index() as usize];
         let value = from_json(&spec.value, &spec.kinds, arena);
         let change = recognise(value, arena);
-        Ok(Decoded {
-            key: from_json(&spec.key, &[], arena),
-            value,
-            key_schema: None,
-            value_schema: None,
-            change,
-        })
+        Ok(Decoded { change, ..Decoded::plain(from_json(&spec.key, &[], arena), value) })
     }
 }
 
@@ -32,13 +26,8 @@ pub(super) struct Envelope;
 
 impl Recognise for Envelope {
     fn recognise<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Rejection> {
-        Ok(Decoded {
-            key: record.key(),
-            value: record.value(),
-            key_schema: None,
-            value_schema: None,
-            change: recognise(record.value(), arena),
-        })
+        let change = recognise(record.value(), arena);
+        Ok(Decoded { change, ..Decoded::plain(record.key(), record.value()) })
     }
 }
 

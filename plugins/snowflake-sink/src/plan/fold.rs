@@ -278,8 +278,9 @@ impl<'b> Folded<'b> {
     }
 
     fn then(&mut self, event: Event<'b>, missing: UpdateMissing) {
-        // The source has sent an old event again.
-        if event.order() <= self.last.order() {
+        // The source has sent an old event again. Events at one offset are of one message, and in order.
+        let is_of_last_message = event.position.has_offset() && event.order() == self.last.order();
+        if event.order() <= self.last.order() && !is_of_last_message {
             self.older += 1;
             return;
         }

@@ -1,7 +1,5 @@
 //! Flattened rows, tombstones among them and control events: what is recognised in values without an envelope.
 
-use std::fmt::Write;
-
 use tidegate_abi::{ChangeParts, Field, Operation, Record, Struct, Value, host::Decoded};
 
 use super::{
@@ -12,11 +10,12 @@ use super::{
 use crate::formats::{
     Cause,
     change::{
-        control::{self, ControlEvent},
+        control,
         envelope::{Envelope, has_columns},
         error::{EventError, Found},
         mongodb::renamed_key,
-        recognise::{ChangeEvents, Origin, Recogniser, RowContext},
+        recognise::{ChangeEvents, Origin, Recogniser, RowContext, RowTypes, is_equal},
+        tools::control_parts,
     },
     notices::Notices,
 };
@@ -34,18 +33,18 @@ impl Recogniser {
         record: Record<'b>,
         work: &mut RowContext<'b, '_>,
         origin: Origin,
-    ) -> Result<bool, EventError> {
+    ) -> Result<RowTypes, EventError> {
         if let Some(kind) = control::recognise(fields, decoded.value_schema, decoded.key, record) {
-            if origin == Origin::Kafka {
-                control::note(kind, record.source_topic(), work.notices);
+            match origin {
+                Origin::Kafka => self.control_event(kind, "Debezium", fields, decoded, record, work),
+                Origin::Transform => decoded.change = Some(control_parts(kind, fields)),
             }
-            decoded.change = Some(control_parts(kind, fields));
-            return Ok(false);
+            return Ok(RowTypes::AsValue);
         }
         let marks = match self.marks(fields, record)? {
             Some(marks) => marks,
             None if self.mode == ChangeEvents::Flattened && origin == Origin::Kafka => Marks::default(),
-            None => return Ok(false),
+            None => return Ok(RowTypes::AsValue),
         };
         let flattened = self.added.unpack(fields, record.headers(), marks, work.arena, work.scratch);
         let names = self.names(&flattened, record.topic())?;
@@ -65,7 +64,7 @@ impl Recogniser {
         if let Some(parts) = &mut decoded.change {
             parts.row_schema = row_schema;
         }
-        Ok(false)
+        Ok(RowTypes::AsValue)
     }
 
     /// Database, schema and table: those that the event says, or else the topic. With every object a row it is the topic
@@ -191,27 +190,6 @@ fn is_document<'b>(row: Value<'b>, key: Value<'b>, text: &mut String) -> bool {
     let (Some(own), "id") = (row.get("_id"), only.name()) else { return false };
     is_equal(own, only.value(), text)
         && !row.get("id").is_some_and(|column| is_equal(column, only.value(), text))
-}
-
-fn is_equal(left: Value<'_>, right: Value<'_>, text: &mut String) -> bool {
-    text.clear();
-    let written = write!(text, "{left}").map(|()| text.len());
-    let whole = write!(text, "{right}");
-    written.is_ok_and(|middle| whole.is_ok() && text[..middle] == text[middle..])
-}
-
-fn control_parts<'b>(kind: ControlEvent, fields: Struct<'b>) -> ChangeParts<'b> {
-    let mut parts = ChangeParts::new(Operation::Message);
-    parts.event_ms = fields.get("ts_ms").or(fields.get("timestamp")).and_then(|time| time.as_i64());
-    if kind == ControlEvent::Transaction {
-        parts.transaction = fields.get("id").and_then(|id| id.as_str()).unwrap_or_default();
-    }
-    if let Some(source) = fields.get("source") {
-        let text = |name| source.get(name).and_then(|value| value.as_str()).unwrap_or_default();
-        (parts.connector, parts.database) = (text("connector"), text("db"));
-        parts.source = source;
-    }
-    parts
 }
 
 /// The source block, which names the table even where no field did.

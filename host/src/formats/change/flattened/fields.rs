@@ -12,14 +12,14 @@ use crate::formats::{
         inner_json,
     },
     json::Scratch,
-    types::{list_is_unavailable, struct_is_unavailable, text_is_unavailable},
+    types::Unavailable,
 };
 
 const DELETED: &str = "__deleted";
 const OP: &str = "op";
 
 /// Fields of the source blocks of all connectors. Any other field is a column of the table, whatever its name begins with.
-const SOURCE_FIELDS: [&str; 45] = [
+pub(in crate::formats::change) const SOURCE_FIELDS: [&str; 45] = [
     "version",
     "connector",
     "name",
@@ -197,7 +197,7 @@ impl AddedFields {
         let base = scratch.fields.len();
         let mut has_gaps = false;
         for field in value.fields().iter().filter(|field| self.place(field.name()).is_none()) {
-            let is_unavailable = is_unavailable(field.value());
+            let is_unavailable = is_unavailable(field.value(), &scratch.unavailable);
             has_gaps |= is_unavailable;
             let value = if is_unavailable { Value::UNAVAILABLE } else { field.value() };
             scratch.fields.push(Field::new(field.name(), value));
@@ -294,16 +294,17 @@ fn truth(deleted: Value<'_>) -> Option<bool> {
 }
 
 /// Whether the value is Debezium's mark for one that an update left alone. A schema has made bytes of some.
-fn is_unavailable(value: Value<'_>) -> bool {
+fn is_unavailable(value: Value<'_>, placeholder: &Unavailable) -> bool {
     match value.view() {
         ValueRef::Unavailable => true,
-        ValueRef::String(text) => text_is_unavailable(text),
-        ValueRef::Bytes(bytes) => std::str::from_utf8(bytes).is_ok_and(text_is_unavailable),
+        ValueRef::String(text) => placeholder.is_text(text),
+        ValueRef::Bytes(bytes) => std::str::from_utf8(bytes).is_ok_and(|text| placeholder.is_text(text)),
         ValueRef::Uuid(_) => {
-            Value::list(std::slice::from_ref(&value)).as_list().is_some_and(list_is_unavailable)
+            let list = Value::list(std::slice::from_ref(&value)).as_list();
+            list.is_some_and(|list| placeholder.is_list(list))
         }
-        ValueRef::List(list) => list_is_unavailable(list),
-        ValueRef::Struct(row) => struct_is_unavailable(row),
+        ValueRef::List(list) => placeholder.is_list(list),
+        ValueRef::Struct(row) => placeholder.is_struct(row),
         _ => false,
     }
 }
@@ -327,7 +328,7 @@ fn header_value<'b>(bytes: &'b [u8], arena: Arena<'b>, scratch: &mut Scratch<'b>
 }
 
 /// Table and schema by the usual name of a topic, `<prefix>.<schema>.<table>`.
-pub(super) fn names_of(topic: &str) -> (&str, &str) {
+pub(in crate::formats::change) fn names_of(topic: &str) -> (&str, &str) {
     let (rest, table) = topic.rsplit_once('.').unwrap_or(("", topic));
     (rest.rsplit_once('.').map_or("", |(_, schema)| schema), table)
 }

@@ -29,13 +29,7 @@ impl Decode for Decoder {
         let read = decode(self.program, data, arena, &mut scratch)
             .map_err(|error| Rejection::new(Part::Value, error.to_string()))?;
         self.findings = scratch.findings.iter().count();
-        Ok(Decoded {
-            key: tidegate_abi::Value::NULL,
-            value: read.value,
-            key_schema: None,
-            value_schema: read.schema,
-            change: None,
-        })
+        Ok(Decoded { value_schema: read.schema, ..Decoded::plain(tidegate_abi::Value::NULL, read.value) })
     }
 }
 

@@ -95,13 +95,7 @@ impl Decode for &Decoder {
         };
         self.shown.borrow_mut().push(shown);
         let read = decoded?;
-        Ok(Decoded {
-            key: Value::NULL,
-            value: read.value,
-            key_schema: None,
-            value_schema: read.schema,
-            change: None,
-        })
+        Ok(Decoded { value_schema: read.schema, ..Decoded::plain(Value::NULL, read.value) })
     }
 }
 

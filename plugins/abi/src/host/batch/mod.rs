@@ -367,7 +367,7 @@ impl Batch {
         Some(unsafe { input.original(partition) })
     }
 
-    /// Decodes every record. Rejects records that cannot be decoded.
+    /// Decodes every record; a message may hold several, or none that is passed on. Rejects records that cannot be decoded.
     pub fn decode(&mut self, decoder: &mut impl Decode) {
         let Self { chunks, records, spare, rejected, .. } = self;
         // SAFETY: allocated values are only reachable through the record table, which is cleared with the chunks.
@@ -377,7 +377,11 @@ impl Batch {
             // SAFETY: neither `records` nor the bytes that it points to change in this loop.
             let record = unsafe { Record::from_view(view, index) };
             match decoder.decode(record, arena) {
-                Ok(decoded) => spare.push(decoded_view(view, &decoded, arena)),
+                Ok(decoded) if decoded.is_filtered => {}
+                Ok(decoded) => {
+                    spare.push(decoded_view(view, &decoded, arena));
+                    spare.extend(decoded.further.iter().map(|further| decoded_view(view, further, arena)));
+                }
                 Err(rejection) => rejected.push(RejectedRecord::new(view.input, rejection)),
             }
         }

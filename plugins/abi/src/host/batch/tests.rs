@@ -10,13 +10,7 @@ struct NoEvents;
 
 impl Recognise for NoEvents {
     fn recognise<'b>(&mut self, record: Record<'b>, _: Arena<'b>) -> Result<Decoded<'b>, Rejection> {
-        Ok(Decoded {
-            key: record.key(),
-            value: record.value(),
-            key_schema: None,
-            value_schema: None,
-            change: None,
-        })
+        Ok(Decoded::plain(record.key(), record.value()))
     }
 }
 

@@ -111,6 +111,21 @@ fn an_older_event_does_not_undo_a_newer_one() {
 }
 
 #[test]
+fn events_of_one_message_are_applied_in_order() {
+    let events =
+        [(Operation::Delete, 2), (Operation::Create, 3), (Operation::Delete, 1), (Operation::Create, 2)];
+    let mut records = Records::new();
+    for (operation, id) in events {
+        let event = match operation {
+            Operation::Delete => Made::new(operation, "t").before(row(id, "old")),
+            _ => Made::new(operation, "t").after(row(id, "new")),
+        };
+        records = records.event(event.key(json!({ "id": id }))).at(0, 7);
+    }
+    assert_eq!(plan(json!({}), &records), [r#"0 t: c ["2"]"#, r#"0 t: c ["3"]"#, r#"0 t: d ["1"]"#]);
+}
+
+#[test]
 fn omitted_values_come_from_earlier_events() {
     let records =
         Records::new().event(Made::insert("items").key(json!({"id": 1})).after(row(1, "long")).lsn(1)).event(
