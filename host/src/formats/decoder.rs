@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tidegate_abi::{
-    Arena, Record,
+    Arena, Record, Struct,
     host::{Decode, Decoded, HostState, Part, Recognise, Rejection},
 };
 
@@ -255,5 +255,9 @@ impl Recognise for RecordDecoder {
             parts.inherited_position = parts.position.is_some();
         }
         Ok(decoded)
+    }
+
+    fn columns<'b>(&mut self, row: Struct<'b>, arena: Arena<'b>) -> Struct<'b> {
+        self.recogniser.columns(row, arena)
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     change::Change,
     raw::{Bytes, HeaderView, NO_TIMESTAMP, RecordView, record_flags},
     schema::Schema,
+    simple,
     value::Value,
 };
 
@@ -142,6 +143,13 @@ impl<'b> Record<'b> {
         unsafe { Schema::from_ptr(self.view.value_schema) }
     }
 
+    /// Whether the value is a row that a transform has taken out of the change event, or null, so that it does not show the
+    /// event. Sinks that apply events use [`Record::change`]; sinks that write values as they are use [`Record::value`].
+    #[must_use]
+    pub const fn is_unwrapped(&self) -> bool {
+        self.view.flags & record_flags::UNWRAPPED != 0
+    }
+
     /// The change event in the value, if there is one.
     #[must_use]
     pub fn change(&self) -> Option<Change<'b>> {
@@ -167,6 +175,16 @@ pub struct Header<'b> {
     pub name: &'b str,
     /// Value; `None` for Kafka's null.
     pub value: Option<&'b [u8]>,
+}
+
+impl<'b> Header<'b> {
+    /// The value as Kafka Connect's `SimpleHeaderConverter` reads it: null, a boolean, a number, a date or time, a list, a map,
+    /// or else a string. Bytes that are not UTF-8 stay bytes.
+    #[must_use]
+    pub fn parse_simple(&self, arena: Arena<'b>) -> Value<'b> {
+        let Some(bytes) = self.value else { return Value::NULL };
+        std::str::from_utf8(bytes).map_or(Value::bytes(bytes), |text| simple::parse(text, arena))
+    }
 }
 
 impl<'b> Headers<'b> {
@@ -196,12 +214,12 @@ impl<'b> Headers<'b> {
         self.iter().filter(|header| header.name == name).last()
     }
 
-    /// The headers, and one more.
+    /// The headers, and one more; `None` is Kafka's null.
     #[must_use]
-    pub fn with(&self, arena: Arena<'b>, name: &str, value: &[u8]) -> Self {
+    pub fn with(&self, arena: Arena<'b>, name: &str, value: Option<&[u8]>) -> Self {
         let new = HeaderView {
             name: Bytes::new(arena.str(name).as_bytes()),
-            value: Bytes::new(arena.slice(value)),
+            value: value.map_or(Bytes::ABSENT, |value| Bytes::new(arena.slice(value))),
         };
         Self(arena.collect((0..self.len() + 1).map(|index| self.0.get(index).copied().unwrap_or(new))))
     }

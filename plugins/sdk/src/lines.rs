@@ -6,8 +6,8 @@ use tidegate_abi::{Change, Operation, Record, Value, value::write_json_string};
 
 /// Writes a record as one JSON object without a line break:
 /// `{"topic","partition","offset","timestamp","key","operation","table","before","after"}` for a change event. A message has
-/// `"value"` instead of the last two members, any other record instead of the last four. The timestamp is that of the
-/// Kafka record in milliseconds, or null.
+/// `"value"` instead of the last two members, any other record and an unwrapped row instead of the last four. The timestamp is
+/// that of the Kafka record in milliseconds, or null.
 ///
 /// # Errors
 /// Only those of `out`.
@@ -15,7 +15,7 @@ pub fn write_event_line(out: &mut impl Write, record: Record<'_>) -> fmt::Result
     write_coordinates(out, record)?;
     out.write_str(",\"key\":")?;
     record.key().write_json(out)?;
-    match record.change() {
+    match record.change().filter(|_| !record.is_unwrapped()) {
         Some(change) => write_change(out, change, record)?,
         None => write_member(out, "value", record.value())?,
     }

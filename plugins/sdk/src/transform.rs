@@ -182,6 +182,18 @@ impl<'b> Output<'b> {
         self
     }
 
+    /// Replaces the value that shows the change event, for fields next to `before` and `after`. The event stays, and its rows
+    /// and operation replace those in the value if they are changed. For a record that is not a change event, this is
+    /// [`Output::value`].
+    #[must_use]
+    pub fn envelope(mut self, value: Value<'b>) -> Self {
+        if !self.is_event() {
+            return self.replace_value(value);
+        }
+        self.event.value = Some(value);
+        self
+    }
+
     fn is_event(&self) -> bool {
         self.value.is_none() && self.record.change().is_some()
     }
@@ -211,7 +223,7 @@ impl<'b> Output<'b> {
 
     fn edit_value(self, edit: impl FnOnce(Struct<'b>) -> Struct<'b>) -> Self {
         match self.value.unwrap_or(self.record.value()).as_struct() {
-            Some(value) => self.value(edit(value).to_value()),
+            Some(value) => self.replace_value(edit(value).to_value()),
             None => self,
         }
     }
@@ -230,6 +242,21 @@ impl<'b> Output<'b> {
     /// Replaces the value; [`Value::NULL`] makes a tombstone. Discards changes of the event, and later ones have no effect.
     #[must_use]
     pub fn value(mut self, value: Value<'b>) -> Self {
+        self.raw.flags &= !out_flags::UNWRAPPED;
+        self.replace_value(value)
+    }
+
+    /// Replaces the value with a row of the change event, or with [`Value::NULL`] for a delete, but keeps the event for the
+    /// sink. Later transforms see a plain record. A sink that writes values writes this one, and a sink that applies events
+    /// applies the event, with the row as the last transform has left it. Changes of the event that were made before are
+    /// discarded. For a record that is not a change event, this is [`Output::value`].
+    #[must_use]
+    pub fn unwrapped(mut self, value: Value<'b>) -> Self {
+        self.raw.flags |= out_flags::UNWRAPPED;
+        self.replace_value(value)
+    }
+
+    fn replace_value(mut self, value: Value<'b>) -> Self {
         self.value = Some(value);
         self.event = ChangeEdit::default();
         self
@@ -238,7 +265,14 @@ impl<'b> Output<'b> {
     /// Adds a header.
     #[must_use]
     pub fn header(self, arena: Arena<'b>, name: &str, value: &[u8]) -> Self {
-        let headers = self.headers.with(arena, name, value);
+        let headers = self.headers.with(arena, name, Some(value));
+        self.headers(headers)
+    }
+
+    /// Adds a header whose value is Kafka's null.
+    #[must_use]
+    pub fn null_header(self, arena: Arena<'b>, name: &str) -> Self {
+        let headers = self.headers.with(arena, name, None);
         self.headers(headers)
     }
 
@@ -297,13 +331,13 @@ impl<'b> Output<'b> {
             raw.flags |= out_flags::VALUE;
             return raw;
         }
-        let ChangeEdit { rows, table, operation } = event;
+        let ChangeEdit { rows, table, operation, value: envelope } = event;
         let Some(change) = record.change() else { return raw };
-        if rows.is_none() && table.is_none() && operation.is_none() {
+        if rows.is_none() && table.is_none() && operation.is_none() && envelope.is_none() {
             return raw;
         }
         let (value, view) = change.edited(arena, &event);
-        if rows.is_some() || operation.is_some() {
+        if rows.is_some() || operation.is_some() || envelope.is_some() {
             raw.value = value.node();
             raw.flags |= out_flags::VALUE;
         }

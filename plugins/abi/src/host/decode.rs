@@ -1,6 +1,12 @@
 //! Traits that formats implement to decode the records of a batch.
 
-use crate::{arena::Arena, change::ChangeParts, record::Record, schema::Schema, value::Value};
+use crate::{
+    arena::Arena,
+    change::ChangeParts,
+    record::Record,
+    schema::Schema,
+    value::{Struct, Value},
+};
 
 /// A decoded record.
 #[derive(Clone, Copy, Debug)]
@@ -72,4 +78,11 @@ pub trait Recognise {
     /// # Errors
     /// Rejects the record if the value looks like a change event but is not a valid one.
     fn recognise<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Rejection>;
+
+    /// The columns in a row that a transform has taken out of an event, without the fields that came from elsewhere in the
+    /// event. By default, all fields are columns.
+    fn columns<'b>(&mut self, row: Struct<'b>, arena: Arena<'b>) -> Struct<'b> {
+        let _all_are_columns = arena;
+        row
+    }
 }
