@@ -9,7 +9,7 @@ use tidegate_abi::{
 };
 
 use super::{
-    Format, Hints, InvalidUnicode,
+    Format, HeaderFormat, Hints, InvalidUnicode,
     avro::DecodeLimits,
     change::{ChangeEvents, EventError, Payload, Recogniser, RowContext, RowError, Rows},
     json::{MemoryBudget, Scratch, TooLarge},
@@ -28,6 +28,8 @@ pub struct DecoderOptions {
     pub key: Format,
     /// Format of values.
     pub value: Format,
+    /// Format of headers.
+    pub headers: HeaderFormat,
     /// What happens to text that is not valid Unicode.
     pub invalid_unicode: InvalidUnicode,
     /// Types of columns, for formats that do not contain them.
@@ -53,6 +55,7 @@ pub struct RecordDecoder {
     key: PayloadDecoder,
     value: PayloadDecoder,
     recogniser: Recogniser,
+    headers: HeaderFormat,
     invalid_unicode: InvalidUnicode,
     rows: Rows,
     has_hints: bool,
@@ -82,6 +85,7 @@ impl RecordDecoder {
         let key = registered(Part::Key, options.key_reader_schema);
         let value = registered(Part::Value, options.value_reader_schema);
         Self {
+            headers: options.headers,
             invalid_unicode: options.invalid_unicode,
             recogniser: Recogniser::new(options.change_events, prefix, max_value_bytes),
             key: PayloadDecoder::new(Part::Key, options.key, options.invalid_unicode, key),
@@ -228,6 +232,10 @@ impl Decode for RecordDecoder {
         let decoded = self.read(record, arena, &mut scratch);
         self.scratch = scratch.recycle();
         decoded
+    }
+
+    fn types_headers(&self) -> bool {
+        self.headers == HeaderFormat::Simple
     }
 }
 

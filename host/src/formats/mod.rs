@@ -52,6 +52,16 @@ pub enum Format {
     Avro,
 }
 
+/// Format of headers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum HeaderFormat {
+    /// Text, or bytes that are not UTF-8.
+    #[default]
+    Raw,
+    /// As Connect's `SimpleHeaderConverter` reads them.
+    Simple,
+}
+
 impl Format {
     /// Its name in connector files.
     #[must_use]

@@ -7,7 +7,7 @@ use crate::{
     change::Change,
     raw::{Bytes, HeaderView, NO_TIMESTAMP, RecordView, record_flags},
     schema::Schema,
-    simple,
+    simple::Simple,
     value::Value,
 };
 
@@ -129,6 +129,19 @@ impl<'b> Record<'b> {
         Headers(unsafe { slice::from_raw_parts(self.view.headers, self.view.header_count as usize) })
     }
 
+    /// Whether headers have types: `header_format = "simple"` in `[source]` of the connector.
+    #[must_use]
+    pub const fn has_typed_headers(&self) -> bool {
+        self.view.flags & record_flags::TYPED_HEADERS != 0
+    }
+
+    /// The value of the last header called `name`: typed if [`Record::has_typed_headers`], otherwise text.
+    #[must_use]
+    pub fn header(&self, name: &str, arena: Arena<'b>) -> Option<Value<'b>> {
+        let header = self.headers().get(name)?;
+        Some(if self.has_typed_headers() { header.parse_simple(arena) } else { header.plain_value() })
+    }
+
     /// Schema of the key, if the format has one.
     #[must_use]
     pub const fn key_schema(&self) -> Option<Schema> {
@@ -183,7 +196,26 @@ impl<'b> Header<'b> {
     #[must_use]
     pub fn parse_simple(&self, arena: Arena<'b>) -> Value<'b> {
         let Some(bytes) = self.value else { return Value::NULL };
-        std::str::from_utf8(bytes).map_or(Value::bytes(bytes), |text| simple::parse(text, arena))
+        std::str::from_utf8(bytes).map_or(Value::bytes(bytes), |text| Simple::parse(text).to_value(arena))
+    }
+
+    /// Writes the value as JSON, after reading it as [`Header::parse_simple`] does. For sinks, which have no arena.
+    ///
+    /// # Errors
+    /// Only those of `out`.
+    pub fn write_simple_json(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        match self.value.map(|bytes| std::str::from_utf8(bytes).map_err(|_| bytes)) {
+            None => Value::NULL.write_json(out),
+            Some(Ok(text)) => Simple::parse(text).write_json(out),
+            Some(Err(bytes)) => Value::bytes(bytes).write_json(out),
+        }
+    }
+
+    /// The value as text, or as bytes if it is not UTF-8.
+    #[must_use]
+    pub fn plain_value(&self) -> Value<'b> {
+        let Some(bytes) = self.value else { return Value::NULL };
+        std::str::from_utf8(bytes).map_or(Value::bytes(bytes), Value::string)
     }
 }
 

@@ -5,9 +5,15 @@
 //! value makes the whole a string, where Connect reads `1,2` as 1; dates and times must be valid; and numbers keep all their
 //! digits, where Connect rounds to 32 bits.
 
+use std::{
+    borrow::Cow,
+    fmt::{self, Write},
+};
+
 use crate::{
     arena::Arena,
-    value::{Date, Field, Time, Timestamp, Value},
+    raw::Kind,
+    value::{Date, Field, Time, Timestamp, Value, write_json_string},
 };
 
 /// Lists and maps in each other at most; what is nested deeper is a string.
@@ -16,29 +22,87 @@ const MAX_DEPTH: usize = 32;
 /// Decimal digits that a double always keeps.
 const DIGITS_OF_DOUBLE: usize = 15;
 
-/// The typed value of a header's text. Text that is no other value is a string.
-pub(crate) fn parse<'b>(text: &'b str, arena: Arena<'b>) -> Value<'b> {
-    let mut parser = Parser { text, at: 0, arena };
-    match parser.value(MAX_DEPTH, false) {
-        Some(value) if parser.rest().trim().is_empty() => value,
-        _ => Value::string(text),
+/// The value of a header. Only lists and maps need memory.
+pub(crate) enum Simple<'t> {
+    Scalar(Value<'t>),
+    List(Vec<Self>),
+    Map(Vec<(Cow<'t, str>, Self)>),
+}
+
+impl<'t> Simple<'t> {
+    /// Parses the text of a header. Text that is no other value is a string.
+    pub(crate) fn parse(text: &'t str) -> Self {
+        let mut parser = Parser { text, at: 0 };
+        match parser.value(MAX_DEPTH, false) {
+            Some(value) if parser.rest().trim().is_empty() => value,
+            _ => Self::Scalar(Value::string(text)),
+        }
+    }
+
+    pub(crate) fn to_value(&self, arena: Arena<'t>) -> Value<'t> {
+        match self {
+            Self::Scalar(value) => *value,
+            Self::List(items) => Value::list(arena.collect(items.iter().map(|item| item.to_value(arena)))),
+            Self::Map(entries) => {
+                let field = |(name, value): &(Cow<'t, str>, Self)| {
+                    let name = match name {
+                        Cow::Borrowed(name) => *name,
+                        Cow::Owned(name) => arena.str(name),
+                    };
+                    Field::new(name, value.to_value(arena))
+                };
+                Value::object(arena.collect(entries.iter().map(field)))
+            }
+        }
+    }
+
+    pub(crate) fn write_json(&self, out: &mut impl Write) -> fmt::Result {
+        match self {
+            Self::Scalar(value) => value.write_json(out),
+            Self::List(items) => {
+                out.write_char('[')?;
+                for (index, item) in items.iter().enumerate() {
+                    out.write_str(if index == 0 { "" } else { "," })?;
+                    item.write_json(out)?;
+                }
+                out.write_char(']')
+            }
+            Self::Map(entries) => {
+                out.write_char('{')?;
+                for (index, (name, value)) in entries.iter().enumerate() {
+                    out.write_str(if index == 0 { "" } else { "," })?;
+                    write_json_string(out, name)?;
+                    out.write_char(':')?;
+                    value.write_json(out)?;
+                }
+                out.write_char('}')
+            }
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Scalar(value) if value.as_f64().is_some() => Kind::NUMBER,
+            Self::Scalar(value) => value.kind(),
+            Self::List(_) => Kind::LIST,
+            Self::Map(_) => Kind::STRUCT,
+        }
     }
 }
 
-struct Parser<'b> {
-    text: &'b str,
+struct Parser<'t> {
+    text: &'t str,
     /// Start of the next token.
     at: usize,
-    arena: Arena<'b>,
 }
 
-impl<'b> Parser<'b> {
-    fn rest(&self) -> &'b str {
+impl<'t> Parser<'t> {
+    fn rest(&self) -> &'t str {
         self.text.get(self.at..).unwrap_or_default()
     }
 
     /// The next token: a delimiter, or the text up to the next one.
-    fn next(&mut self) -> Option<&'b str> {
+    fn next(&mut self) -> Option<&'t str> {
         let rest = self.rest();
         let mut is_escaped = false;
         let is_delimiter = |byte: u8| {
@@ -53,7 +117,7 @@ impl<'b> Parser<'b> {
     }
 
     /// The next token that is not only whitespace.
-    fn next_solid(&mut self) -> Option<&'b str> {
+    fn next_solid(&mut self) -> Option<&'t str> {
         loop {
             let token = self.next()?;
             if !token.trim().is_empty() {
@@ -72,24 +136,25 @@ impl<'b> Parser<'b> {
     }
 
     /// A value; `None` if there is none. Only values in lists and maps have quotes around strings.
-    fn value(&mut self, depth: usize, embedded: bool) -> Option<Value<'b>> {
+    fn value(&mut self, depth: usize, embedded: bool) -> Option<Simple<'t>> {
         let token = self.next_solid()?;
-        match token.trim() {
+        let scalar = match token.trim() {
+            "[" => return self.list(depth.checked_sub(1)?),
+            "{" => return self.map(depth.checked_sub(1)?),
             "\"" if embedded => self.quoted(),
             "null" => Some(Value::NULL),
             "true" => Some(Value::bool(true)),
             "false" => Some(Value::bool(false)),
-            "[" => self.list(depth.checked_sub(1)?),
-            "{" => self.map(depth.checked_sub(1)?),
             trimmed if trimmed.starts_with(|first: char| first.is_ascii_digit()) => {
                 self.long_temporal(token).or_else(|| temporal(trimmed)).or_else(|| number(trimmed))
             }
             trimmed => number(trimmed),
-        }
+        };
+        scalar.map(Simple::Scalar)
     }
 
     /// A time or timestamp whose colons have split it into five tokens, of which `first` was read.
-    fn long_temporal(&mut self, first: &'b str) -> Option<Value<'b>> {
+    fn long_temporal(&mut self, first: &'t str) -> Option<Value<'t>> {
         let after = self.at;
         for _ in 0..4 {
             self.next();
@@ -102,7 +167,7 @@ impl<'b> Parser<'b> {
     }
 
     /// The text up to the closing quote, with its backslashes. It may be a date or time.
-    fn quoted(&mut self) -> Option<Value<'b>> {
+    fn quoted(&mut self) -> Option<Value<'t>> {
         let start = self.at;
         while let Some(token) = self.next() {
             if token == "\"" {
@@ -113,13 +178,13 @@ impl<'b> Parser<'b> {
         None
     }
 
-    fn list(&mut self, depth: usize) -> Option<Value<'b>> {
+    fn list(&mut self, depth: usize) -> Option<Simple<'t>> {
         let mut items = Vec::new();
         let mut is_first = true;
         loop {
             let has_comma = std::mem::take(&mut is_first) || self.consume(",");
             if self.consume("]") {
-                return has_one_type(items.iter().copied()).then(|| self.arena.list(&items));
+                return has_one_type(items.iter()).then(|| Simple::List(items));
             }
             if !has_comma {
                 return None;
@@ -128,38 +193,52 @@ impl<'b> Parser<'b> {
         }
     }
 
-    fn map(&mut self, depth: usize) -> Option<Value<'b>> {
-        let mut fields: Vec<Field<'b>> = Vec::new();
+    fn map(&mut self, depth: usize) -> Option<Simple<'t>> {
+        let mut entries: Vec<(Cow<'t, str>, Simple<'t>)> = Vec::new();
         loop {
             if self.consume("}") {
-                let values = fields.iter().map(Field::value);
-                return has_one_type(values).then(|| self.arena.object(&fields));
+                let values = entries.iter().map(|(_, value)| value);
+                return has_one_type(values).then(|| Simple::Map(entries));
             }
-            let key = self.value(depth, true).filter(|key| !key.is_null())?;
+            let name = self.key(depth)?;
             if !self.consume(":") {
                 return None;
             }
             let value = self.value(depth, true)?;
-            let name = key.as_str().unwrap_or_else(|| self.arena.str(&key.to_string()));
-            match fields.iter_mut().find(|field| field.name() == name) {
-                Some(field) => *field = Field::new(name, value),
-                None => fields.push(Field::new(name, value)),
+            match entries.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, known)) => *known = value,
+                None => entries.push((name, value)),
             }
             // Connect requires no comma between entries.
             self.consume(",");
         }
     }
+
+    /// The key of a map's entry, which may be any value but null.
+    fn key(&mut self, depth: usize) -> Option<Cow<'t, str>> {
+        let mut text = String::new();
+        match self.value(depth, true)? {
+            Simple::Scalar(key) if key.is_null() => None,
+            Simple::Scalar(key) => match key.as_str() {
+                Some(key) => Some(Cow::Borrowed(key)),
+                None => Some(Cow::Owned(key.to_string())),
+            },
+            key => key.write_json(&mut text).is_ok().then_some(Cow::Owned(text)),
+        }
+    }
 }
 
 /// Connect has no schema for nulls next to values of one type: what has both is a string.
-fn has_one_type<'b>(values: impl Iterator<Item = Value<'b>> + Clone) -> bool {
-    if !values.clone().any(|value| value.is_null()) {
-        return true;
+fn has_one_type<'s, 't: 's>(values: impl Iterator<Item = &'s Simple<'t>>) -> bool {
+    let (mut has_null, mut first, mut differ) = (false, None, false);
+    for kind in values.map(Simple::kind) {
+        if kind == Kind::NULL {
+            has_null = true;
+        } else {
+            differ |= *first.get_or_insert(kind) != kind;
+        }
     }
-    let kind = |value: Value<'b>| if value.as_f64().is_some() { None } else { Some(value.kind()) };
-    let mut kinds = values.filter(|value| !value.is_null()).map(kind);
-    let Some(first) = kinds.next() else { return true };
-    !kinds.all(|kind| kind == first)
+    !has_null || first.is_none() || differ
 }
 
 /// `yyyy-MM-dd`, `HH:mm:ss.SSSZ` or both with a `T` in between. Colons may have a backslash.
@@ -238,4 +317,150 @@ fn integer(whole: &str, fraction: &str, exponent: i32, is_negative: bool) -> Opt
         .try_fold(0_i64, |number, byte| number.checked_mul(10)?.checked_sub(i64::from(byte - b'0')))?;
     let is_exact = zeros <= 20 || negated == 0;
     if is_negative { Some(negated) } else { negated.checked_neg() }.filter(|_| is_exact)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn assert_json(text: &str, expected: &str) {
+        let mut json = String::new();
+        Simple::parse(text).write_json(&mut json).unwrap();
+        assert_eq!(json, expected, "{text}");
+    }
+
+    #[track_caller]
+    fn assert_string(text: &str) {
+        let parsed = Simple::parse(text);
+        assert!(matches!(&parsed, Simple::Scalar(value) if value.as_str() == Some(text)), "{text}");
+    }
+
+    /// The cases of Kafka's `ValuesTest`, under their names there.
+    #[test]
+    fn cases_of_kafka_connect() {
+        // shouldParseEmptyString, shouldNotEncounterInfiniteLoop
+        assert_string("");
+        assert_string("a[b{c:d,e\"f");
+        // shouldNotParseUnquotedEmbeddedMapKeysAsStrings and the like
+        for text in [
+            "{foo: 3}",
+            "{3: foo}",
+            "[foo]",
+            "null=",
+            "true}",
+            "false]",
+            "{6:9 4:20}",
+            "[0 1 2]",
+            "{null: 3}",
+        ] {
+            assert_string(text);
+        }
+        // shouldParseTrueAsBooleanIfSurroundedByWhitespace and the like
+        assert_json(" \n \t \n true \n ", "true");
+        assert_json("\n false \t", "false");
+        assert_json(" null ", "null");
+        assert_json("[true, false]", "[true,false]");
+        assert_json("{true: false, false: true}", r#"{"true":false,"false":true}"#);
+        assert_json("{}", "{}");
+        assert_json("[]", "[]");
+        assert_json("{3: null}", r#"{"3":null}"#);
+        assert_json("[null]", "[null]");
+        // shouldParseStringOfMapWithStringValuesWithWhitespaceAsMap and the like
+        assert_json("{ \"foo\" : \"123\", \n\"bar\" : \"baz\" } ", r#"{"foo":"123","bar":"baz"}"#);
+        assert_json(
+            " { \"foo\" :  12345 , \"bar\" : 0,  \"baz\" : -4321 }  ",
+            r#"{"foo":12345,"bar":0,"baz":-4321}"#,
+        );
+        // shouldParseStringListWithMultipleElementTypes, shouldParseStringMapWithMultipleKeyTypes
+        assert_json("[1, 2, 300, \"four\"]", r#"[1,2,300,"four"]"#);
+        assert_json("{1:1, 2:1, 300:300, \"four\":1}", r#"{"1":1,"2":1,"300":300,"four":1}"#);
+        assert_json("[[]]", "[[]]");
+        assert_json("[{}]", "[{}]");
+        assert_json("{\"a\":{}}", r#"{"a":{}}"#);
+        assert_json("{\"a\":[]}", r#"{"a":[]}"#);
+        // shouldParseStringListWithExtraDelimitersAndReturnString, shouldParseStringListWithNullLastAsString
+        for text in ["[1, 2, 3,,,]", "[1, null]", "[null, 1]", "[1", "[1,", "{\"a\":1,", "{ ,,  , , }"] {
+            assert_string(text);
+        }
+        assert_json("[1, 2,]", "[1,2]");
+        // shouldParseTimestampStringAsTimestamp and the like
+        let timestamp = "\"2019-08-23T14:34:54.346Z\"";
+        assert_json("2019-08-23T14:34:54.346Z", timestamp);
+        assert_json("2019-08-23T14\\:34\\:54.346Z", timestamp);
+        assert_json("14:34:54.346Z", "\"14:34:54.346Z\"");
+        assert_json("2019-08-23", "\"2019-08-23\"");
+        let list = "[2019-08-23T14:34:54.346Z,2019-01-23T15:12:34.567Z,   2019-04-23T19:12:34.567Z]";
+        let expected =
+            "[\"2019-08-23T14:34:54.346Z\",\"2019-01-23T15:12:34.567Z\",\"2019-04-23T19:12:34.567Z\"]";
+        assert_json(list, expected);
+        assert_json("{\"k1\":14:34:54.346Z}", r#"{"k1":"14:34:54.346Z"}"#);
+    }
+
+    #[test]
+    fn temporal_values_have_their_kinds() {
+        let kind = |text| Simple::parse(text).kind();
+        assert_eq!(kind("2019-08-23"), Kind::DATE);
+        assert_eq!(kind("14:34:54.346Z"), Kind::TIME);
+        assert_eq!(kind("2019-08-23T14:34:54.346Z"), Kind::TIMESTAMP);
+        for text in ["2019-02-30", "2019-13-01", "2019-08-2x", "24:00:00.000Z", "2019-08-23T14:34:54.346+"] {
+            assert_string(text);
+        }
+    }
+
+    #[test]
+    fn numbers_keep_their_digits() {
+        let cases = [
+            ("17", "17"),
+            ("+17", "17"),
+            ("-17", "-17"),
+            ("007", "7"),
+            ("1.0", "1"),
+            ("1e3", "1000"),
+            ("-0", "0"),
+            ("1.50e1", "15"),
+            ("9223372036854775807", "9223372036854775807"),
+            ("-9223372036854775808", "-9223372036854775808"),
+            ("9223372036854775808", "9223372036854775808"),
+            ("0.1", "0.1"),
+            ("3.14159265358979", "3.14159265358979"),
+            ("3.141592653589793238462643", "3.141592653589793238462643"),
+            ("1e400", "1e400"),
+            ("-1.5", "-1.5"),
+        ];
+        cases.iter().for_each(|(text, expected)| assert_json(text, expected));
+        for text in [
+            "1.2.3",
+            "1e",
+            "-",
+            "+",
+            "--1",
+            "1_000",
+            "0x10",
+            "1e99999999999",
+            "NaN",
+            ".5",
+            "12 34",
+            "1,2",
+            "12:30",
+            "5 [1]",
+        ] {
+            assert_string(text);
+        }
+    }
+
+    #[test]
+    fn quotes_count_only_in_lists_and_maps() {
+        assert_string("\"quoted\"");
+        assert_json(r#"["say \"hi\"", "a,b"]"#, r#"["say \\\"hi\\\"","a,b"]"#);
+        assert_json(r#"{"a":1,"a":2,"b":3}"#, r#"{"a":2,"b":3}"#);
+    }
+
+    #[test]
+    fn deep_lists_are_strings() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(matches!(Simple::parse(&nested(MAX_DEPTH)), Simple::List(_)));
+        assert_string(&nested(MAX_DEPTH + 1));
+        assert_string(&nested(100_000));
+    }
 }

@@ -523,6 +523,51 @@ mod tests {
         assert_eq!((&text.value, &tombstone.value), (&json!("text"), &json!(null)));
     }
 
+    /// Unwraps rows, and adds a field to envelopes of inserts.
+    struct Unwraps;
+
+    impl Transform for Unwraps {
+        type Config = ();
+
+        fn open((): (), _: &Context) -> Result<Self> {
+            Ok(Self)
+        }
+
+        fn apply<'b>(&mut self, record: Record<'b>, out: &mut Emit<'_, 'b>) -> Result<()> {
+            let arena = out.arena();
+            let output = Output::of(record).null_header(arena, "none");
+            let change = record.change();
+            if change.is_some_and(|change| change.operation() == Operation::Create) {
+                let value = record.value().as_struct().unwrap_or(Struct::EMPTY);
+                let value = value.with_field(arena, "more", Value::int(1));
+                return out.emit(output.set_field(arena, "id", Value::int(7)).envelope(value.to_value()));
+            }
+            let row = change.map_or(Value::int(0), |change| change.after_value());
+            out.emit(output.unwrapped(row).set_field(arena, "added", Value::int(1)))
+        }
+    }
+
+    #[test]
+    fn an_unwrapped_value_keeps_the_event_for_sinks() {
+        let records = Records::new()
+            .event(Event::update("t").key(json!({"id": 1})).before(json!({"id": 0})).after(json!({"id": 1})))
+            .event(Event::delete("t").key(json!({"id": 1})).before(json!({"id": 1})))
+            .event(Event::insert("t").after(json!({"id": 1})))
+            .json("plain", json!(null), json!({"secret": 1}));
+        let applied = TransformTest::<Unwraps>::open(json!({})).unwrap().apply(&records).unwrap();
+        let [update, delete, insert, plain] = applied.records.as_slice() else { panic!("{applied:?}") };
+        let row = json!({"id": 1, "added": 1});
+        assert_eq!((&update.value, &update.before, &update.after), (&row, &json!(null), &row));
+        assert_eq!((update.operation, update.unwrapped), (Some(Operation::Update), true));
+        assert_eq!(update.headers, [("none".to_owned(), vec![])]);
+        assert_eq!((&delete.value, &delete.before), (&json!(null), &json!(null)));
+        assert_eq!((delete.operation, &*delete.table), (Some(Operation::Delete), "t"));
+        assert_eq!((&insert.after, &insert.value["after"]), (&json!({"id": 7}), &json!({"id": 7})));
+        assert_eq!((&insert.value["more"], insert.operation), (&json!(1), Some(Operation::Create)));
+        assert!(!insert.unwrapped && !plain.unwrapped);
+        assert_eq!((&plain.value, plain.operation), (&json!(0), None));
+    }
+
     /// Emits one more record at the end of each batch, with the sum of its values.
     struct Sum {
         sum: i64,

@@ -68,6 +68,11 @@ pub trait Decode {
     /// # Errors
     /// Rejects the record if it cannot be decoded.
     fn decode<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Rejection>;
+
+    /// Whether headers have types, see [`Record::has_typed_headers`].
+    fn types_headers(&self) -> bool {
+        false
+    }
 }
 
 /// Parses change events in values that a transform has created.

@@ -14,6 +14,8 @@ pub mod record_flags {
     /// `value` is a row that a transform has taken out of the change event, or null. Sinks see the record with its event,
     /// transforms without.
     pub const UNWRAPPED: u32 = 4;
+    /// Headers are read as Connect's `SimpleHeaderConverter` reads them.
+    pub const TYPED_HEADERS: u32 = 8;
 }
 
 /// One record. Append-only: a plugin uses `BatchView::record_size` as the stride, so it skips the fields of a newer host.
