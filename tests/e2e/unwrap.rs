@@ -58,8 +58,7 @@ impl Line {
         let found = Registry::discover(&[home.path("plugins")], &home.path("state"), &Prober::InProcess)
             .expect("a state folder");
         let open = |(name, config): &(&str, &Json)| {
-            let opening =
-                OpenParams { connector: "unwrapping", task: 0, tasks: 1, instance: name, config: *config };
+            let opening = OpenParams { connector: "unwrapping", task: 0, tasks: 1, instance: name, config };
             let plugin = found.registry.get(name).expect("a plugin of basics");
             TransformInstance::open(plugin, &opening).unwrap_or_else(|error| panic!("{config}: {error}"))
         };

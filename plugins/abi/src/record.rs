@@ -246,13 +246,20 @@ impl<'b> Headers<'b> {
         self.iter().filter(|header| header.name == name).last()
     }
 
-    /// The headers, and one more; `None` is Kafka's null.
+    /// The headers, and one more.
     #[must_use]
-    pub fn with(&self, arena: Arena<'b>, name: &str, value: Option<&[u8]>) -> Self {
-        let new = HeaderView {
-            name: Bytes::new(arena.str(name).as_bytes()),
-            value: value.map_or(Bytes::ABSENT, |value| Bytes::new(arena.slice(value))),
-        };
+    pub fn with(&self, arena: Arena<'b>, name: &str, value: &[u8]) -> Self {
+        self.with_view(arena, name, Bytes::new(arena.slice(value)))
+    }
+
+    /// The headers, and one more with Kafka's null.
+    #[must_use]
+    pub fn with_null(&self, arena: Arena<'b>, name: &str) -> Self {
+        self.with_view(arena, name, Bytes::ABSENT)
+    }
+
+    fn with_view(&self, arena: Arena<'b>, name: &str, value: Bytes) -> Self {
+        let new = HeaderView { name: Bytes::new(arena.str(name).as_bytes()), value };
         Self(arena.collect((0..self.len() + 1).map(|index| self.0.get(index).copied().unwrap_or(new))))
     }
 

@@ -184,7 +184,7 @@ impl<'t> Parser<'t> {
         loop {
             let has_comma = std::mem::take(&mut is_first) || self.consume(",");
             if self.consume("]") {
-                return has_one_type(items.iter()).then(|| Simple::List(items));
+                return has_one_type(items.iter()).then_some(Simple::List(items));
             }
             if !has_comma {
                 return None;
@@ -198,7 +198,7 @@ impl<'t> Parser<'t> {
         loop {
             if self.consume("}") {
                 let values = entries.iter().map(|(_, value)| value);
-                return has_one_type(values).then(|| Simple::Map(entries));
+                return has_one_type(values).then_some(Simple::Map(entries));
             }
             let name = self.key(depth)?;
             if !self.consume(":") {

@@ -265,14 +265,14 @@ impl<'b> Output<'b> {
     /// Adds a header.
     #[must_use]
     pub fn header(self, arena: Arena<'b>, name: &str, value: &[u8]) -> Self {
-        let headers = self.headers.with(arena, name, Some(value));
+        let headers = self.headers.with(arena, name, value);
         self.headers(headers)
     }
 
     /// Adds a header whose value is Kafka's null.
     #[must_use]
     pub fn null_header(self, arena: Arena<'b>, name: &str) -> Self {
-        let headers = self.headers.with(arena, name, None);
+        let headers = self.headers.with_null(arena, name);
         self.headers(headers)
     }
 

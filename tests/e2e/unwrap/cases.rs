@@ -307,7 +307,7 @@ fn the_older_options_have_the_defaults_that_they_had() {
     assert_eq!(after(json!({ "drop.tombstones": "false" })), [Json::Null]);
     assert_eq!(after(json!({ "delete.handling.mode": "drop" })), [] as [Json; 0]);
     assert_eq!(after(json!({ "delete.handling.mode": "none" })), [Json::Null]);
-    assert_eq!(after(json!({ "delete.handling.mode": "rewrite" })), [rewritten.clone()]);
+    assert_eq!(after(json!({ "delete.handling.mode": "rewrite" })), std::slice::from_ref(&rewritten));
     let both = json!({ "delete.handling.mode": "rewrite", "drop.tombstones": false });
     assert_eq!(after(both), [rewritten, Json::Null]);
 }

@@ -21,6 +21,27 @@ fn later_transforms_see_a_plain_row_and_sinks_the_event_with_their_changes() {
 }
 
 #[test]
+fn conditions_of_later_transforms_see_a_plain_record() {
+    let mask = json!({ "fields": ["name"] });
+    let mut line = Line::of(&[("unwrap", &json!({})), ("mask", &mask)]);
+    let Line { batch, decoder, transforms, .. } = &mut line;
+    decode(batch, decoder, "dummy", &[create(), heartbeat(), plain()]);
+    let mut seen = Vec::new();
+    for transform in transforms {
+        let mut selects = |record: Record<'_>| {
+            seen.push(record.change().map(|change| change.operation().name()));
+            record.change().is_some_and(|change| change.operation().is_insert())
+        };
+        transform.apply(batch, usize::MAX, Some(&mut selects), decoder).expect("transformed");
+    }
+    batch.finish_unwrapped(decoder);
+    assert_eq!(seen, [Some("INSERT"), Some("MESSAGE"), None, None, Some("MESSAGE"), None]);
+    let first = Seen::of(batch.record(0).expect("a record"));
+    assert_eq!(first.value, json!({ "id": 1, "name": "myRecord" }));
+    assert_eq!(first.event.map(|event| event.0), Some("INSERT".to_owned()));
+}
+
+#[test]
 fn a_row_whose_columns_look_like_an_envelope_stays_a_row() {
     let after = json!({ "op": "x", "before": 7, "after": "y", "source": { "table": "z" } });
     let value = json!({ "op": "c", "after": after, "table": "t" }).to_string();

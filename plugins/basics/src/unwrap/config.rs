@@ -1,56 +1,50 @@
 //! Options of `unwrap`: those of Debezium's `ExtractNewRecordState`, with its names and defaults.
 
-use schemars::Schema;
 use serde::Serialize;
 use tidegate_plugin::prelude::*;
 
 use super::reference::Reference;
 
-/// Configuration of `unwrap`: the options of Debezium's ExtractNewRecordState. Names with dots need quotes; they may also be
-/// written with underscores.
+/// Configuration of `unwrap`: the options of Debezium's ExtractNewRecordState. Names with dots need quotes.
 #[derive(Deserialize, JsonSchema)]
-#[schemars(transform = with_underscores)]
 pub(crate) struct Config {
     /// Fields of the event to add to the row, as text with commas or as a list: `op`, `source.ts_ms`, `transaction.id`,
     /// `before.status`. A new name follows a colon: `op:OPERATION`.
-    #[serde(rename = "add.fields", alias = "add_fields", default)]
+    #[serde(rename = "add.fields", default)]
     add_fields: Names,
     /// Prefix of added fields.
-    #[serde(rename = "add.fields.prefix", alias = "add_fields_prefix", default = "underscores")]
+    #[serde(rename = "add.fields.prefix", default = "underscores")]
     add_fields_prefix: String,
     /// Fields of the event to add as headers, in the same notation.
-    #[serde(rename = "add.headers", alias = "add_headers", default)]
+    #[serde(rename = "add.headers", default)]
     add_headers: Names,
     /// Prefix of added headers.
-    #[serde(rename = "add.headers.prefix", alias = "add_headers_prefix", default = "underscores")]
+    #[serde(rename = "add.headers.prefix", default = "underscores")]
     add_headers_prefix: String,
     /// What becomes of deletes and tombstones [default: tombstone].
-    #[serde(rename = "delete.tombstone.handling.mode", alias = "delete_tombstone_handling_mode")]
+    #[serde(rename = "delete.tombstone.handling.mode")]
     delete_tombstone_handling_mode: Option<DeleteTombstoneMode>,
     /// The older option for tombstones, together with `delete.handling.mode` [default: true].
-    #[serde(rename = "drop.tombstones", alias = "drop_tombstones")]
+    #[serde(rename = "drop.tombstones", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Flag")]
     drop_tombstones: Option<Flag>,
     /// The older option for deletes, together with `drop.tombstones` [default: drop].
-    #[serde(rename = "delete.handling.mode", alias = "delete_handling_mode")]
+    #[serde(rename = "delete.handling.mode")]
     delete_handling_mode: Option<DeleteMode>,
     /// Column whose text becomes the topic.
-    #[serde(rename = "route.by.field", alias = "route_by_field", default)]
+    #[serde(rename = "route.by.field", default)]
     pub(super) route_by_field: String,
     /// Header with the names of fields to drop.
-    #[serde(rename = "drop.fields.header.name", alias = "drop_fields_header_name", default)]
+    #[serde(rename = "drop.fields.header.name", default)]
     pub(super) drop_fields_header_name: String,
     /// Drop these fields from the key as well.
-    #[serde(rename = "drop.fields.from.key", alias = "drop_fields_from_key", default = "no")]
+    #[serde(rename = "drop.fields.from.key", default = "no")]
     drop_fields_from_key: Flag,
     /// Drop only fields that the schema declares optional.
-    #[serde(
-        rename = "drop.fields.keep.schema.compatible",
-        alias = "drop_fields_keep_schema_compatible",
-        default = "yes"
-    )]
+    #[serde(rename = "drop.fields.keep.schema.compatible", default = "yes")]
     drop_fields_keep_schema_compatible: Flag,
     /// In the modes that rewrite deletes: replace null by the default that the schema has for the column.
-    #[serde(rename = "replace.null.with.default", alias = "replace_null_with_default", default = "yes")]
+    #[serde(rename = "replace.null.with.default", default = "yes")]
     replace_null_with_default: Flag,
 }
 
@@ -229,19 +223,4 @@ fn references(names: &Names, prefix: &str) -> Result<Vec<Reference>> {
         }
     }
     Ok(references)
-}
-
-/// Adds the names with underscores.
-fn with_underscores(schema: &mut Schema) {
-    let Some(properties) = schema.get_mut("properties").and_then(|value| value.as_object_mut()) else {
-        return;
-    };
-    let names: Vec<String> = properties.keys().cloned().collect();
-    for name in names {
-        let Some(mut property) = properties.get(&name).cloned() else { continue };
-        if let Some(property) = property.as_object_mut() {
-            property.insert("description".to_owned(), format!("The same as `\"{name}\"`.").into());
-        }
-        properties.insert(name.replace('.', "_"), property);
-    }
 }

@@ -10,14 +10,19 @@ fn error(config: Json) -> String {
 }
 
 #[test]
-fn options_may_be_written_with_underscores() {
+fn lists_and_booleans_may_be_text() {
     let records = Records::new().event(Event::delete("t").key(json!({"id": 1})).before(json!({"id": 1})));
-    let dotted =
-        json!({"delete.tombstone.handling.mode": "rewrite", "add.fields": "op:OP", "add.fields.prefix": "_"});
-    let underscored = json!({"delete_tombstone_handling_mode": "rewrite", "add_fields": ["op:OP"], "add_fields_prefix": "_"});
-    for config in [dotted, underscored] {
+    let text =
+        json!({"delete.handling.mode": "rewrite", "drop.tombstones": "false", "add.fields": "op:OP, table"});
+    let typed = json!({"delete.handling.mode": "rewrite", "drop.tombstones": false, "add.fields": ["op:OP", "table"]});
+    for config in [text, typed] {
+        let records = records.clone().tombstone("cdc.public.t", json!({"id": 1}));
         let applied = TransformTest::<Unwrap>::open(config).unwrap().apply(&records).unwrap();
-        assert_eq!(applied.records[0].value, json!({"id": 1, "__deleted": "true", "_OP": "d"}));
+        assert_eq!(
+            applied.records[0].value,
+            json!({"id": 1, "__deleted": "true", "__OP": "d", "__table": "t"})
+        );
+        assert_eq!(applied.records.len(), 2);
     }
 }
 
