@@ -7,6 +7,7 @@
 
 use std::{
     borrow::Cow,
+    collections::HashMap,
     fmt::{self, Write},
 };
 
@@ -195,6 +196,7 @@ impl<'t> Parser<'t> {
 
     fn map(&mut self, depth: usize) -> Option<Simple<'t>> {
         let mut entries: Vec<(Cow<'t, str>, Simple<'t>)> = Vec::new();
+        let mut places: HashMap<Cow<'t, str>, usize> = HashMap::new();
         loop {
             if self.consume("}") {
                 let values = entries.iter().map(|(_, value)| value);
@@ -205,9 +207,13 @@ impl<'t> Parser<'t> {
                 return None;
             }
             let value = self.value(depth, true)?;
-            match entries.iter_mut().find(|(known, _)| *known == name) {
+            // Of two entries with the same key, the last value counts, in the place of the first.
+            match places.get(&name).and_then(|place| entries.get_mut(*place)) {
                 Some((_, known)) => *known = value,
-                None => entries.push((name, value)),
+                None => {
+                    places.insert(name.clone(), entries.len());
+                    entries.push((name, value));
+                }
             }
             // Connect requires no comma between entries.
             self.consume(",");
