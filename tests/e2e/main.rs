@@ -29,5 +29,6 @@ mod rebalance;
 mod shutdown;
 mod sink_contract;
 mod transforms;
+mod unwrap;
 mod validate;
 mod values;

@@ -1,7 +1,8 @@
 //! Shipped transforms and the console sink, in a host.
 
 use serde_json::json;
-use tidegate_tests::{Broker, Home, captured, captured_file};
+use tidegate::kafka::producer::ProducerRecord;
+use tidegate_tests::{Broker, Home, Running, captured, captured_file};
 
 const UPDATE: &str = r#"{"op":"u","before":{"customer_id":1,"email":"old@example.com","first_name":"John"},
     "after":{"customer_id":1,"email":"new@example.com","first_name":"John"},"table":"customers","ts_ms":1234567890,"lsn":67890}"#;
@@ -119,4 +120,139 @@ topic = { pattern = "events", replacement = "shop.$0" }
     let line = finished.stdout.lines().nth(1).expect("a line for the connector");
     let cells: Vec<&str> = line.split_whitespace().take(6).collect();
     assert_eq!(cells, ["chain", "3", "2", "1", "0", "3"]);
+}
+
+#[test]
+fn enrich_takes_values_of_the_environment_and_of_headers() {
+    let broker = Broker::start();
+    broker.topic("events", 1);
+    let headers: [(&[u8], Option<&[u8]>); 3] =
+        [(b"attempt", Some(b"17")), (b"tags", Some(b"[\"a\", 2019-08-23]")), (b"text", Some(b"\"x\""))];
+    broker.send_exactly([ProducerRecord {
+        topic: "events",
+        partition: Some(0),
+        timestamp_ms: None,
+        key: None,
+        value: Some(UPDATE.as_bytes()),
+        headers: &headers,
+    }]);
+    let home = Home::new(&["basics", "file-sink"]);
+    let connector = |name: &str, format: &str| {
+        home.connector(
+            name,
+            &format!(
+                r#"
+[source]
+topics = ["events"]
+{format}
+
+[[transforms]]
+plugin = "enrich"
+[transforms.config.fields]
+region = {{ constant = "${{env:REGION}}" }}
+zone = {{ constant = "${{env:ZONE:-none}}" }}
+connector = "connector"
+offset = "offset"
+attempt = {{ header = "attempt" }}
+[transforms.config.headers]
+op = "operation"
+
+[[transforms]]
+plugin = "filter"
+[[transforms.config.conditions]]
+of = "headers"
+field = "attempt"
+minimum = 17
+
+[sink]
+plugin = "file"
+config.path = "@{name}.jsonl"
+config.style = "record"
+"#
+            ),
+        );
+    };
+    connector("typed", "header_format = \"simple\"");
+    connector("raw", "");
+    let mut command = home.command();
+    command.env("REGION", "eu-1").args(["--bootstrap-servers", broker.servers(), "run", "--once"]);
+    Running::start(&mut command).finish().expect_code(0);
+    let line = |name: &str| -> serde_json::Value {
+        let text = std::fs::read_to_string(home.path(&format!("{name}.jsonl"))).expect("a line");
+        serde_json::from_str(text.trim()).expect("JSON")
+    };
+    let (typed, raw) = (line("typed"), line("raw"));
+    let row = |connector: &str, attempt: serde_json::Value| {
+        json!({
+            "customer_id": 1, "email": "new@example.com", "first_name": "John", "region": "eu-1", "zone": "none",
+            "connector": connector, "offset": 0, "attempt": attempt,
+        })
+    };
+    assert_eq!(typed["value"]["after"], row("typed", json!(17)));
+    assert_eq!(raw["value"]["after"], row("raw", json!("17")));
+    let header = |name: &str, value: serde_json::Value| json!({ "name": name, "value": value });
+    let expected = [
+        header("attempt", json!(17)),
+        header("tags", json!(["a", "2019-08-23"])),
+        header("text", json!("\"x\"")),
+        header("op", json!("update")),
+    ];
+    assert_eq!(typed["headers"], json!(expected));
+    let expected = [
+        header("attempt", json!("17")),
+        header("tags", json!("[\"a\", 2019-08-23]")),
+        header("text", json!("\"x\"")),
+        header("op", json!("update")),
+    ];
+    assert_eq!(raw["headers"], json!(expected));
+}
+
+#[test]
+fn options_of_unwrap_and_enrich_are_validated() {
+    let home = Home::new(&["basics", "discard-sink"]);
+    home.connector(
+        "wrong",
+        r#"
+[source]
+topics = ["events"]
+
+[[transforms]]
+plugin = "unwrap"
+[transforms.config]
+"delete.tombstone.handling.mode" = "jbsdfkjsd"
+"add.field" = "op"
+
+[[transforms]]
+plugin = "enrich"
+[transforms.config.fields]
+op = "operatoin"
+region = { constant = "eu", other = 1 }
+
+[sink]
+plugin = "discard"
+"#,
+    );
+    let finished = home.run(&["validate"]).expect_code(1);
+    for error in [
+        r#"unknown value "jbsdfkjsd": known values: drop, tombstone, rewrite, rewrite-with-tombstone, delete-to-tombstone"#,
+        r#"unknown key "add.field": did you mean "add.fields"?"#,
+        r#"wrong.toml:14:1: transforms[1].config.fields.op: "#,
+        r#"wrong.toml:15:1: transforms[1].config.fields.region"#,
+    ] {
+        assert!(finished.stdout.contains(error), "{error}\n{}", finished.stdout);
+    }
+    home.connector(
+        "wrong",
+        "[source]\ntopics = [\"events\"]\n[[transforms]]\nplugin = \"unwrap\"\n[transforms.config]\n\"add.fields\" = \"a.b.c\"\n\
+         \"drop.tombstones\" = \"false\"\n\"delete.tombstone.handling.mode\" = \"rewrite\"\n[sink]\nplugin = \"discard\"\n",
+    );
+    let finished = home.run(&["validate"]).expect_code(1);
+    for error in [
+        "wrong.toml:6:1: ",
+        "\"a.b.c\" is not a field",
+        "wrong.toml:7:1: ",
+        "has no effect with delete.tombstone.handling.mode",
+    ] {
+        assert!(finished.stdout.contains(error), "{error}\n{}", finished.stdout);
+    }
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tidegate_abi::{
-    Arena, Record, Value,
+    Arena, Record, Struct, Value,
     host::{Decode, Decoded, HostState, Part, Recognise, Rejection},
 };
 
 use super::{
-    Format, Hints, InvalidUnicode,
+    Format, HeaderFormat, Hints, InvalidUnicode,
     binary::DecodeLimits,
     change::{
         ChangeEvents, EventError, KeyColumns, Payload, Recogniser, RecogniserOptions, RowContext, RowError,
@@ -35,6 +35,8 @@ pub struct DecoderOptions {
     pub key: Format,
     /// Format of values.
     pub value: Format,
+    /// Format of headers.
+    pub headers: HeaderFormat,
     /// What happens to text that is not valid Unicode.
     pub invalid_unicode: InvalidUnicode,
     /// Types of columns, for formats that do not contain them.
@@ -66,6 +68,7 @@ pub struct RecordDecoder {
     key: PayloadDecoder,
     value: PayloadDecoder,
     recogniser: Recogniser,
+    headers: HeaderFormat,
     invalid_unicode: InvalidUnicode,
     rows: Rows,
     has_hints: bool,
@@ -101,6 +104,7 @@ impl RecordDecoder {
         let key = registered(Part::Key, options.key, options.key_reader_schema);
         let value = registered(Part::Value, options.value, options.value_reader_schema);
         Self {
+            headers: options.headers,
             invalid_unicode: options.invalid_unicode,
             recogniser: Recogniser::new(RecogniserOptions {
                 mode: options.change_events,
@@ -284,6 +288,10 @@ impl Decode for RecordDecoder {
         self.events = recycled(events);
         decoded
     }
+
+    fn types_headers(&self) -> bool {
+        self.headers == HeaderFormat::Simple
+    }
 }
 
 impl Recognise for RecordDecoder {
@@ -310,5 +318,9 @@ impl Recognise for RecordDecoder {
             parts.inherited_position = parts.position.is_some();
         }
         Ok(decoded)
+    }
+
+    fn columns<'b>(&mut self, row: Struct<'b>, arena: Arena<'b>) -> Struct<'b> {
+        self.recogniser.columns(row, arena)
     }
 }

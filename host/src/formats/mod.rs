@@ -60,6 +60,16 @@ pub enum Format {
     JsonSchema,
 }
 
+/// Format of headers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum HeaderFormat {
+    /// Text, or bytes that are not UTF-8.
+    #[default]
+    Raw,
+    /// As Connect's `SimpleHeaderConverter` reads them.
+    Simple,
+}
+
 impl Format {
     /// Its name in connector files.
     #[must_use]

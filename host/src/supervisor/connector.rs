@@ -243,6 +243,7 @@ fn decoder_options(definition: &ConnectorDefinition, max_value_bytes: usize) -> 
     DecoderOptions {
         key: source.key_format,
         value: source.value_format,
+        headers: source.header_format,
         invalid_unicode: source.invalid_unicode,
         hints,
         change_events: source.change_events,

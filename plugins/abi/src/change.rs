@@ -298,8 +298,22 @@ impl<'b> Change<'b> {
         (self.edited_value(arena, edit), arena.alloc(view))
     }
 
+    /// The event with `row` as its only row: that before a delete, or after any other change. The schema of the row is kept
+    /// only if the columns have the same names.
+    #[must_use]
+    pub fn with_row(&self, arena: Arena<'b>, row: Value<'b>) -> &'b ChangeView {
+        let mut view = self.copy();
+        if !same_names(self.row().to_value(), row) {
+            view.row_schema = std::ptr::null();
+        }
+        let rows =
+            if self.operation() == Operation::Delete { [row, Value::NULL] } else { [Value::NULL, row] };
+        [view.before, view.after] = rows.map(Value::node);
+        arena.alloc(view)
+    }
+
     fn edited_value(&self, arena: Arena<'b>, edit: &ChangeEdit<'b>) -> Value<'b> {
-        let value = self.record.value();
+        let value = edit.value.unwrap_or(self.record.value());
         let Some(envelope) = value.as_struct().filter(|_| edit.rows.is_some() || edit.operation.is_some())
         else {
             return value;
@@ -335,6 +349,8 @@ pub struct ChangeEdit<'b> {
     pub table: Option<&'b str>,
     /// The operation.
     pub operation: Option<Operation>,
+    /// The value that shows the event, such as an envelope with further fields.
+    pub value: Option<Value<'b>>,
 }
 
 fn same_names(old: Value<'_>, new: Value<'_>) -> bool {

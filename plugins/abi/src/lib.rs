@@ -27,6 +27,7 @@ mod batch;
 mod change;
 mod record;
 mod schema;
+mod simple;
 
 #[cfg(feature = "host")]
 pub mod host;

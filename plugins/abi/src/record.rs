@@ -7,6 +7,7 @@ use crate::{
     change::Change,
     raw::{Bytes, HeaderView, NO_TIMESTAMP, RecordView, record_flags},
     schema::Schema,
+    simple::Simple,
     value::Value,
 };
 
@@ -128,6 +129,19 @@ impl<'b> Record<'b> {
         Headers(unsafe { slice::from_raw_parts(self.view.headers, self.view.header_count as usize) })
     }
 
+    /// Whether headers have types: `header_format = "simple"` in `[source]` of the connector.
+    #[must_use]
+    pub const fn has_typed_headers(&self) -> bool {
+        self.view.flags & record_flags::TYPED_HEADERS != 0
+    }
+
+    /// The value of the last header called `name`: typed if [`Record::has_typed_headers`], otherwise text.
+    #[must_use]
+    pub fn header(&self, name: &str, arena: Arena<'b>) -> Option<Value<'b>> {
+        let header = self.headers().get(name)?;
+        Some(if self.has_typed_headers() { header.parse_simple(arena) } else { header.plain_value() })
+    }
+
     /// Schema of the key, if the format has one.
     #[must_use]
     pub const fn key_schema(&self) -> Option<Schema> {
@@ -140,6 +154,13 @@ impl<'b> Record<'b> {
     pub const fn value_schema(&self) -> Option<Schema> {
         // SAFETY: schemas live as long as the process.
         unsafe { Schema::from_ptr(self.view.value_schema) }
+    }
+
+    /// Whether the value is a row that a transform has taken out of the change event, or null, so that it does not show the
+    /// event. Sinks that apply events use [`Record::change`]; sinks that write values as they are use [`Record::value`].
+    #[must_use]
+    pub const fn is_unwrapped(&self) -> bool {
+        self.view.flags & record_flags::UNWRAPPED != 0
     }
 
     /// The change event in the value, if there is one.
@@ -167,6 +188,35 @@ pub struct Header<'b> {
     pub name: &'b str,
     /// Value; `None` for Kafka's null.
     pub value: Option<&'b [u8]>,
+}
+
+impl<'b> Header<'b> {
+    /// The value as Kafka Connect's `SimpleHeaderConverter` reads it: null, a boolean, a number, a date or time, a list, a map,
+    /// or else a string. Bytes that are not UTF-8 stay bytes.
+    #[must_use]
+    pub fn parse_simple(&self, arena: Arena<'b>) -> Value<'b> {
+        let Some(bytes) = self.value else { return Value::NULL };
+        std::str::from_utf8(bytes).map_or(Value::bytes(bytes), |text| Simple::parse(text).to_value(arena))
+    }
+
+    /// Writes the value as JSON, after reading it as [`Header::parse_simple`] does. For sinks, which have no arena.
+    ///
+    /// # Errors
+    /// Only those of `out`.
+    pub fn write_simple_json(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        match self.value.map(|bytes| std::str::from_utf8(bytes).map_err(|_| bytes)) {
+            None => Value::NULL.write_json(out),
+            Some(Ok(text)) => Simple::parse(text).write_json(out),
+            Some(Err(bytes)) => Value::bytes(bytes).write_json(out),
+        }
+    }
+
+    /// The value as text, or as bytes if it is not UTF-8.
+    #[must_use]
+    pub fn plain_value(&self) -> Value<'b> {
+        let Some(bytes) = self.value else { return Value::NULL };
+        std::str::from_utf8(bytes).map_or(Value::bytes(bytes), Value::string)
+    }
 }
 
 impl<'b> Headers<'b> {
@@ -199,10 +249,17 @@ impl<'b> Headers<'b> {
     /// The headers, and one more.
     #[must_use]
     pub fn with(&self, arena: Arena<'b>, name: &str, value: &[u8]) -> Self {
-        let new = HeaderView {
-            name: Bytes::new(arena.str(name).as_bytes()),
-            value: Bytes::new(arena.slice(value)),
-        };
+        self.with_view(arena, name, Bytes::new(arena.slice(value)))
+    }
+
+    /// The headers, and one more with Kafka's null.
+    #[must_use]
+    pub fn with_null(&self, arena: Arena<'b>, name: &str) -> Self {
+        self.with_view(arena, name, Bytes::ABSENT)
+    }
+
+    fn with_view(&self, arena: Arena<'b>, name: &str, value: Bytes) -> Self {
+        let new = HeaderView { name: Bytes::new(arena.str(name).as_bytes()), value };
         Self(arena.collect((0..self.len() + 1).map(|index| self.0.get(index).copied().unwrap_or(new))))
     }
 

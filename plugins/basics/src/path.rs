@@ -1,6 +1,6 @@
 //! Paths of field names, such as `address.city`.
 
-use tidegate_plugin::Value;
+use tidegate_plugin::{Arena, Record, Value};
 
 /// The value at `path`. A field whose name contains dots takes precedence over a nested field.
 pub(crate) fn find<'b>(value: Value<'b>, path: &str) -> Option<Value<'b>> {
@@ -9,6 +9,17 @@ pub(crate) fn find<'b>(value: Value<'b>, path: &str) -> Option<Value<'b>> {
     }
     let (name, rest) = path.split_once('.')?;
     find(value.get(name)?, rest)
+}
+
+/// The header at `path`, or the field of a header that holds a map. A header whose name contains dots takes precedence.
+pub(crate) fn find_header<'b>(record: Record<'b>, path: &str, arena: Arena<'b>) -> Option<Value<'b>> {
+    let nested = || {
+        path.rmatch_indices('.').find_map(|(at, _)| {
+            let (name, rest) = (path.get(..at)?, path.get(at + 1..)?);
+            find(record.header(name, arena)?, rest)
+        })
+    };
+    record.header(path, arena).or_else(nested)
 }
 
 /// A tree of field paths, traversed in parallel with a value.

@@ -8,7 +8,7 @@ use crate::paint::{Paint, color};
 
 /// Writes the line of a record.
 pub(crate) fn write(out: &mut String, paint: Paint, record: Record<'_>) -> fmt::Result {
-    match record.change() {
+    match record.change().filter(|_| !record.is_unwrapped()) {
         Some(change) => write_change(out, paint, change, record)?,
         None => {
             let coordinates = format_args!("{}-{}@{}", record.topic(), record.partition(), record.offset());

@@ -11,7 +11,7 @@ const RULE: &str = "============================================================
 /// Writes the block of a record, and an empty line after it.
 pub(crate) fn write(out: &mut String, paint: Paint, record: Record<'_>) -> fmt::Result {
     writeln!(out, "{}", paint.with(color::DIM, RULE))?;
-    match record.change() {
+    match record.change().filter(|_| !record.is_unwrapped()) {
         Some(change) => write_change(out, paint, change, record)?,
         None => write_other(out, paint, record)?,
     }

@@ -6,8 +6,8 @@ use tidegate_abi::{Change, Operation, Record, Value, value::write_json_string};
 
 /// Writes a record as one JSON object without a line break:
 /// `{"topic","partition","offset","timestamp","key","operation","table","before","after"}` for a change event. A message has
-/// `"value"` instead of the last two members, any other record instead of the last four. The timestamp is that of the
-/// Kafka record in milliseconds, or null.
+/// `"value"` instead of the last two members, any other record and an unwrapped row instead of the last four. The timestamp is
+/// that of the Kafka record in milliseconds, or null.
 ///
 /// # Errors
 /// Only those of `out`.
@@ -15,7 +15,7 @@ pub fn write_event_line(out: &mut impl Write, record: Record<'_>) -> fmt::Result
     write_coordinates(out, record)?;
     out.write_str(",\"key\":")?;
     record.key().write_json(out)?;
-    match record.change() {
+    match record.change().filter(|_| !record.is_unwrapped()) {
         Some(change) => write_change(out, change, record)?,
         None => write_member(out, "value", record.value())?,
     }
@@ -25,8 +25,8 @@ pub fn write_event_line(out: &mut impl Write, record: Record<'_>) -> fmt::Result
 /// Writes the complete Kafka record as one JSON object without a line break:
 /// `{"topic","partition","offset","timestamp","headers","key","value"}`.
 ///
-/// Headers are a list of `{"name","value"}`, because a name may occur several times. A value that is not UTF-8 is
-/// written in base64.
+/// Headers are a list of `{"name","value"}`, because a name may occur several times. A value is text, or has its type if
+/// [`Record::has_typed_headers`]. One that is not UTF-8 is written in base64.
 ///
 /// # Errors
 /// Only those of `out`.
@@ -36,8 +36,12 @@ pub fn write_record_line(out: &mut impl Write, record: Record<'_>) -> fmt::Resul
     for (index, header) in record.headers().iter().enumerate() {
         out.write_str(if index == 0 { "{\"name\":" } else { ",{\"name\":" })?;
         write_json_string(out, header.name)?;
-        let text = |bytes| std::str::from_utf8(bytes).map_or_else(|_| Value::bytes(bytes), Value::string);
-        write_member(out, "value", header.value.map_or(Value::NULL, text))?;
+        out.write_str(",\"value\":")?;
+        if record.has_typed_headers() {
+            header.write_simple_json(out)?;
+        } else {
+            header.plain_value().write_json(out)?;
+        }
         out.write_char('}')?;
     }
     out.write_char(']')?;

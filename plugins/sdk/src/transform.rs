@@ -182,6 +182,18 @@ impl<'b> Output<'b> {
         self
     }
 
+    /// Replaces the value that shows the change event, for fields next to `before` and `after`. The event stays, and its rows
+    /// and operation replace those in the value if they are changed. For a record that is not a change event, this is
+    /// [`Output::value`].
+    #[must_use]
+    pub fn envelope(mut self, value: Value<'b>) -> Self {
+        if !self.is_event() {
+            return self.replace_value(value);
+        }
+        self.event.value = Some(value);
+        self
+    }
+
     fn is_event(&self) -> bool {
         self.value.is_none() && self.record.change().is_some()
     }
@@ -211,7 +223,7 @@ impl<'b> Output<'b> {
 
     fn edit_value(self, edit: impl FnOnce(Struct<'b>) -> Struct<'b>) -> Self {
         match self.value.unwrap_or(self.record.value()).as_struct() {
-            Some(value) => self.value(edit(value).to_value()),
+            Some(value) => self.replace_value(edit(value).to_value()),
             None => self,
         }
     }
@@ -230,6 +242,21 @@ impl<'b> Output<'b> {
     /// Replaces the value; [`Value::NULL`] makes a tombstone. Discards changes of the event, and later ones have no effect.
     #[must_use]
     pub fn value(mut self, value: Value<'b>) -> Self {
+        self.raw.flags &= !out_flags::UNWRAPPED;
+        self.replace_value(value)
+    }
+
+    /// Replaces the value with a row of the change event, or with [`Value::NULL`] for a delete, but keeps the event for the
+    /// sink. Later transforms see a plain record. A sink that writes values writes this one, and a sink that applies events
+    /// applies the event, with the row as the last transform has left it. Changes of the event that were made before are
+    /// discarded. For a record that is not a change event, this is [`Output::value`].
+    #[must_use]
+    pub fn unwrapped(mut self, value: Value<'b>) -> Self {
+        self.raw.flags |= out_flags::UNWRAPPED;
+        self.replace_value(value)
+    }
+
+    fn replace_value(mut self, value: Value<'b>) -> Self {
         self.value = Some(value);
         self.event = ChangeEdit::default();
         self
@@ -239,6 +266,13 @@ impl<'b> Output<'b> {
     #[must_use]
     pub fn header(self, arena: Arena<'b>, name: &str, value: &[u8]) -> Self {
         let headers = self.headers.with(arena, name, value);
+        self.headers(headers)
+    }
+
+    /// Adds a header whose value is Kafka's null.
+    #[must_use]
+    pub fn null_header(self, arena: Arena<'b>, name: &str) -> Self {
+        let headers = self.headers.with_null(arena, name);
         self.headers(headers)
     }
 
@@ -297,13 +331,13 @@ impl<'b> Output<'b> {
             raw.flags |= out_flags::VALUE;
             return raw;
         }
-        let ChangeEdit { rows, table, operation } = event;
+        let ChangeEdit { rows, table, operation, value: envelope } = event;
         let Some(change) = record.change() else { return raw };
-        if rows.is_none() && table.is_none() && operation.is_none() {
+        if rows.is_none() && table.is_none() && operation.is_none() && envelope.is_none() {
             return raw;
         }
         let (value, view) = change.edited(arena, &event);
-        if rows.is_some() || operation.is_some() {
+        if rows.is_some() || operation.is_some() || envelope.is_some() {
             raw.value = value.node();
             raw.flags |= out_flags::VALUE;
         }
@@ -487,6 +521,51 @@ mod tests {
         assert_eq!(plain.value, json!({"name": "new", "added": 1}));
         assert_eq!(plain.operation, None);
         assert_eq!((&text.value, &tombstone.value), (&json!("text"), &json!(null)));
+    }
+
+    /// Unwraps rows, and adds a field to envelopes of inserts.
+    struct Unwraps;
+
+    impl Transform for Unwraps {
+        type Config = ();
+
+        fn open((): (), _: &Context) -> Result<Self> {
+            Ok(Self)
+        }
+
+        fn apply<'b>(&mut self, record: Record<'b>, out: &mut Emit<'_, 'b>) -> Result<()> {
+            let arena = out.arena();
+            let output = Output::of(record).null_header(arena, "none");
+            let change = record.change();
+            if change.is_some_and(|change| change.operation() == Operation::Create) {
+                let value = record.value().as_struct().unwrap_or(Struct::EMPTY);
+                let value = value.with_field(arena, "more", Value::int(1));
+                return out.emit(output.set_field(arena, "id", Value::int(7)).envelope(value.to_value()));
+            }
+            let row = change.map_or(Value::int(0), |change| change.after_value());
+            out.emit(output.unwrapped(row).set_field(arena, "added", Value::int(1)))
+        }
+    }
+
+    #[test]
+    fn an_unwrapped_value_keeps_the_event_for_sinks() {
+        let records = Records::new()
+            .event(Event::update("t").key(json!({"id": 1})).before(json!({"id": 0})).after(json!({"id": 1})))
+            .event(Event::delete("t").key(json!({"id": 1})).before(json!({"id": 1})))
+            .event(Event::insert("t").after(json!({"id": 1})))
+            .json("plain", json!(null), json!({"secret": 1}));
+        let applied = TransformTest::<Unwraps>::open(json!({})).unwrap().apply(&records).unwrap();
+        let [update, delete, insert, plain] = applied.records.as_slice() else { panic!("{applied:?}") };
+        let row = json!({"id": 1, "added": 1});
+        assert_eq!((&update.value, &update.before, &update.after), (&row, &json!(null), &row));
+        assert_eq!((update.operation, update.unwrapped), (Some(Operation::Update), true));
+        assert_eq!(update.headers, [("none".to_owned(), vec![])]);
+        assert_eq!((&delete.value, &delete.before), (&json!(null), &json!(null)));
+        assert_eq!((delete.operation, &*delete.table), (Some(Operation::Delete), "t"));
+        assert_eq!((&insert.after, &insert.value["after"]), (&json!({"id": 7}), &json!({"id": 7})));
+        assert_eq!((&insert.value["more"], insert.operation), (&json!(1), Some(Operation::Create)));
+        assert!(!insert.unwrapped && !plain.unwrapped);
+        assert_eq!((&plain.value, plain.operation), (&json!(0), None));
     }
 
     /// Emits one more record at the end of each batch, with the sum of its values.

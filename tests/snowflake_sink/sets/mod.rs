@@ -17,6 +17,7 @@ mod pipe;
 mod replay;
 mod tasks;
 mod truncates;
+mod unwrap;
 
 use events::{Event, Source};
 use pipe::{Connector, Pipe};

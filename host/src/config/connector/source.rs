@@ -11,7 +11,7 @@ use crate::config::properties::ClientProperties;
 use crate::config::registry;
 use crate::config::section::{Choice, Section};
 use crate::formats::registry::RegistrySettings;
-use crate::formats::{ChangeEvents, ColumnHint, DecodeLimits, Format, InvalidUnicode};
+use crate::formats::{ChangeEvents, ColumnHint, DecodeLimits, Format, HeaderFormat, InvalidUnicode};
 use crate::kafka::TopicPattern;
 
 /// More levels than this do not fit the stack of a task's thread.
@@ -78,6 +78,8 @@ pub struct SourceDefinition {
     pub key_format: Format,
     /// `value_format`.
     pub value_format: Format,
+    /// `header_format`: whether the values of headers have types.
+    pub header_format: HeaderFormat,
     /// `change_events`: which values are change events, and in which form. Default: those in Debezium's envelope, and
     /// rows with the metadata fields of a flattening transform.
     pub change_events: ChangeEvents,
@@ -131,6 +133,7 @@ impl SourceDefinition {
                 .unwrap_or(Start::Earliest),
             key_format: section.choice("key_format", formats()).unwrap_or(Format::Json),
             value_format: section.choice("value_format", formats()).unwrap_or(Format::Json),
+            header_format: read_header_format(&mut section),
             change_events: read_change_events(&mut section),
             flattened_prefix: section.name("flattened_prefix"),
             key_columns: key_columns::read(&section.section("key_columns")),
@@ -161,6 +164,11 @@ impl SourceDefinition {
         section.finish();
         Some(source).filter(|source| source.subscription != Subscription::Topics(vec![]))
     }
+}
+
+fn read_header_format(section: &mut Section<'_>) -> HeaderFormat {
+    let choices = vec![("raw", Choice::Is(HeaderFormat::Raw)), ("simple", Choice::Is(HeaderFormat::Simple))];
+    section.choice("header_format", choices).unwrap_or_default()
 }
 
 fn read_invalid_unicode(section: &mut Section<'_>) -> InvalidUnicode {

@@ -81,6 +81,11 @@ const SOURCE: &[Entry] = &[
     },
     Entry { key: "value_reader_schema", default: "", about: "the same for values" },
     Entry {
+        key: "header_format",
+        default: "`\"raw\"`",
+        about: "values of [headers](formats.md#headers). `\"raw\"`: text. `\"simple\"`: typed, as Kafka Connect's `SimpleHeaderConverter` reads them",
+    },
+    Entry {
         key: "max_depth",
         default: "`128`",
         about: "nested levels of a value in a binary format; a record with more is rejected",

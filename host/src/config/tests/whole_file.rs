@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::formats::{ChangeEvents, ColumnHint, Format, InvalidUnicode};
+use crate::formats::{ChangeEvents, ColumnHint, Format, HeaderFormat, InvalidUnicode};
 use crate::kafka::TopicPattern;
 
 pub(super) const EVERYTHING: &str = r#"
@@ -19,6 +19,7 @@ group_id = "mine"
 start = "latest"
 key_format = "string"
 value_format = "bytes"
+header_format = "simple"
 invalid_unicode = "replace"
 group_protocol = "range"
 group_instance_id = "host-a"
@@ -122,6 +123,7 @@ fn every_key_arrives() {
     let expected = [("*", "id"), ("items", "id"), ("shop.lines", "order,line"), ("shop.orders", "region,no")];
     assert_eq!(keys, expected.map(|(table, key)| (table, key.to_owned())));
     assert_eq!((source.key_format, source.value_format), (Format::String, Format::Bytes));
+    assert_eq!(source.header_format, HeaderFormat::Simple);
     assert_eq!(source.invalid_unicode, InvalidUnicode::Replace);
     let columns: Vec<_> = source.columns.iter().map(|(name, hint)| (name.as_str(), *hint)).collect();
     assert_eq!(
@@ -206,6 +208,7 @@ fn what_is_left_out_has_its_default() {
     assert_eq!((source.start, source.group_protocol), (Start::Earliest, GroupProtocol::CooperativeSticky));
     assert_eq!((source.group_instance_id.as_ref(), source.on_lost_position), (None, OnLostPosition::Fail));
     assert_eq!((source.key_format, source.value_format), (Format::Json, Format::Json));
+    assert_eq!(source.header_format, HeaderFormat::Raw);
     assert_eq!((source.change_events, source.flattened_prefix.as_ref()), (ChangeEvents::Auto, None));
     assert!(source.key_columns.is_empty() && !source.pass_control_events);
     assert_eq!(source.unavailable_value_placeholder, None);

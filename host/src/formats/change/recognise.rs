@@ -196,6 +196,11 @@ impl Recogniser {
         self.without_envelope(fields, decoded, record, work, origin)
     }
 
+    /// The columns in a flattened row: its fields without those that flattening adds.
+    pub(crate) fn columns<'b>(&self, row: Struct<'b>, arena: Arena<'b>) -> Struct<'b> {
+        self.added.columns(row, arena)
+    }
+
     pub(super) fn marks(&self, fields: Struct<'_>, record: Record<'_>) -> Result<Option<Marks>, EventError> {
         self.added.marks(fields, record.headers())
     }

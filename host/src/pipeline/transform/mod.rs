@@ -165,6 +165,7 @@ impl Stages {
             self.transform(index, &stage, batch)?;
             self.rejections.admit(&stage, batch, &mut unhandled)?;
         }
+        batch.finish_unwrapped(&mut self.decoder);
         self.log_notices();
         Ok(unhandled)
     }

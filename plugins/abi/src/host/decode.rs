@@ -1,6 +1,12 @@
 //! Traits that formats implement to decode the records of a batch.
 
-use crate::{arena::Arena, change::ChangeParts, record::Record, schema::Schema, value::Value};
+use crate::{
+    arena::Arena,
+    change::ChangeParts,
+    record::Record,
+    schema::Schema,
+    value::{Struct, Value},
+};
 
 /// A decoded record.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +88,11 @@ pub trait Decode {
     /// # Errors
     /// Rejects the record if it cannot be decoded.
     fn decode<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Rejection>;
+
+    /// Whether headers have types, see [`Record::has_typed_headers`].
+    fn types_headers(&self) -> bool {
+        false
+    }
 }
 
 /// Parses change events in values that a transform has created.
@@ -92,4 +103,11 @@ pub trait Recognise {
     /// # Errors
     /// Rejects the record if the value looks like a change event but is not a valid one.
     fn recognise<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Rejection>;
+
+    /// The columns in a row that a transform has taken out of an event, without the fields that came from elsewhere in the
+    /// event. By default, all fields are columns.
+    fn columns<'b>(&mut self, row: Struct<'b>, arena: Arena<'b>) -> Struct<'b> {
+        let _all_are_columns = arena;
+        row
+    }
 }

@@ -153,8 +153,10 @@ pub(super) fn merge(base: &RecordView, output: &OutRecord) -> RecordView {
     if set(out_flags::VALUE) {
         record.value = output.value;
         record.value_schema = ptr::null();
-        // Keep the change event until the host has parsed the new value, which inherits its position.
-        record.flags |= record_flags::VALUE_DECODED | UNRECOGNISED;
+        // Keep the change event until the host has parsed the new value, which inherits its position. The value of an
+        // unwrapped record stays a row, whatever its columns are called.
+        let is_row = record.flags & record_flags::UNWRAPPED != 0;
+        record.flags |= record_flags::VALUE_DECODED | if is_row { 0 } else { UNRECOGNISED };
     }
     if set(out_flags::HEADERS) {
         record.headers = output.headers.cast();
@@ -162,8 +164,12 @@ pub(super) fn merge(base: &RecordView, output: &OutRecord) -> RecordView {
     }
     if set(out_flags::CHANGE) {
         record.change = output.change.cast();
-        record.flags &= !UNRECOGNISED;
+        record.flags &= !(UNRECOGNISED | record_flags::UNWRAPPED);
         record.flags |= FOREIGN_CHANGE;
+    }
+    if set(out_flags::UNWRAPPED) && !record.change.is_null() {
+        record.flags &= !UNRECOGNISED;
+        record.flags |= record_flags::UNWRAPPED;
     }
     if set(out_flags::TIMESTAMP) {
         record.timestamp_ms = output.timestamp_ms;

@@ -55,6 +55,9 @@ pub mod out_flags {
     pub const CHANGE: u32 = 16;
     pub const TIMESTAMP: u32 = 32;
     pub const PARTITION: u32 = 64;
+    /// The new value is a row of the change event, which stays: see [`record_flags::UNWRAPPED`](super::record_flags::UNWRAPPED).
+    /// An older host parses the value again instead.
+    pub const UNWRAPPED: u32 = 128;
     /// The record is rejected; `topic` holds the reason.
     pub const REJECT: u32 = 1 << 31;
 }

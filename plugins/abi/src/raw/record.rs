@@ -11,6 +11,11 @@ pub mod record_flags {
     pub const KEY_DECODED: u32 = 1;
     /// `value` was decoded.
     pub const VALUE_DECODED: u32 = 2;
+    /// `value` is a row that a transform has taken out of the change event, or null. Sinks see the record with its event,
+    /// transforms without.
+    pub const UNWRAPPED: u32 = 4;
+    /// Headers are read as Connect's `SimpleHeaderConverter` reads them.
+    pub const TYPED_HEADERS: u32 = 8;
 }
 
 /// One record. Append-only: a plugin uses `BatchView::record_size` as the stride, so it skips the fields of a newer host.

@@ -2,10 +2,13 @@
 
 use regex::Regex;
 use serde::Serialize;
-use tidegate_plugin::prelude::*;
+use tidegate_plugin::{Arena, prelude::*};
 
 use super::field::{FieldTest, Scalar};
-use crate::{path::find, pattern};
+use crate::{
+    path::{find, find_header},
+    pattern,
+};
 
 /// A condition. All of its tests must match.
 #[derive(Default, Deserialize, JsonSchema)]
@@ -56,6 +59,9 @@ enum Location {
     Key,
     /// The whole value, including the envelope.
     Value,
+    /// The headers: the field is the name of one, or a path into it. With `header_format = "simple"` in `[source]`, headers
+    /// have types.
+    Headers,
 }
 
 /// Name of an operation.
@@ -140,11 +146,11 @@ impl Test {
     }
 
     /// Whether the record matches the condition.
-    pub(crate) fn matches(&self, record: Record<'_>) -> bool {
-        self.all_match(record) != self.not
+    pub(crate) fn matches<'b>(&self, record: Record<'b>, arena: Arena<'b>) -> bool {
+        self.all_match(record, arena) != self.not
     }
 
-    fn all_match(&self, record: Record<'_>) -> bool {
+    fn all_match<'b>(&self, record: Record<'b>, arena: Arena<'b>) -> bool {
         let change = record.change();
         let operation = |change: Change<'_>| self.operations.iter().any(|name| name.is(change.operation()));
         self.topic.as_ref().is_none_or(|topic| topic.is_match(record.topic()))
@@ -158,7 +164,14 @@ impl Test {
             && self
                 .field
                 .as_ref()
-                .is_none_or(|(location, path, test)| test.matches(find(at(*location, record), path)))
+                .is_none_or(|(location, path, test)| test.matches(field(*location, path, record, arena)))
+    }
+}
+
+fn field<'b>(location: Location, path: &str, record: Record<'b>, arena: Arena<'b>) -> Option<Value<'b>> {
+    match location {
+        Location::Headers => find_header(record, path, arena),
+        _ => find(at(location, record), path),
     }
 }
 
@@ -171,5 +184,6 @@ fn at(location: Location, record: Record<'_>) -> Value<'_> {
         Location::After => change.map_or(Value::NULL, |change| change.after_value()),
         Location::Key => record.key(),
         Location::Value => record.value(),
+        Location::Headers => Value::NULL,
     }
 }

@@ -6,7 +6,7 @@ use tidegate_plugin::prelude::*;
 /// A value in a connector file.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
-pub(super) enum Scalar {
+pub(crate) enum Scalar {
     /// True or false.
     Bool(bool),
     /// A whole number.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use tidegate_plugin::prelude::*;
 
 use condition::{Condition, Test};
+pub(crate) use field::Scalar;
 
 /// Configuration of `filter`.
 #[derive(Deserialize, JsonSchema)]
@@ -73,8 +74,8 @@ impl Transform for Filter {
 
     fn apply<'b>(&mut self, record: Record<'b>, out: &mut Emit<'_, 'b>) -> Result<()> {
         let matches = match self.quantifier {
-            Quantifier::All => self.tests.iter().all(|test| test.matches(record)),
-            Quantifier::Any => self.tests.iter().any(|test| test.matches(record)),
+            Quantifier::All => self.tests.iter().all(|test| test.matches(record, out.arena())),
+            Quantifier::Any => self.tests.iter().any(|test| test.matches(record, out.arena())),
         };
         if matches == (self.action == Action::Keep) { out.emit(record) } else { Ok(()) }
     }

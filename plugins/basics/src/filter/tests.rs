@@ -76,6 +76,25 @@ fn patterns_and_existence() {
 }
 
 #[test]
+fn headers_are_tested_as_fields() {
+    let records = Records::new().json("t", Json::Null, json!({})).header("trace.id", b"17").json(
+        "t",
+        Json::Null,
+        json!({}),
+    );
+    let condition = |test: Json| json!({"conditions": [test]});
+    assert_eq!(kept(condition(json!({"of": "headers", "field": "trace.id", "equals": 17})), &records), [0]);
+    assert_eq!(
+        kept(condition(json!({"of": "headers", "field": "trace.id", "matches": "^1"})), &records),
+        [0]
+    );
+    assert_eq!(
+        kept(condition(json!({"of": "headers", "field": "trace.id", "exists": false})), &records),
+        [1]
+    );
+}
+
+#[test]
 fn conditions_on_the_kind_of_record() {
     assert_kept(json!({"operation": ["insert", "delete"]}), &[0, 2]);
     assert_kept(json!({"table": "ord.*"}), &[0, 1, 2]);

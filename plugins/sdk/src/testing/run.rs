@@ -48,6 +48,7 @@ impl<T: Transform> TransformTest<T> {
             applied.map_err(|error| with_record(error, at))
         };
         batch.transform(usize::MAX, None, &mut Envelope, call, Error::fatal)?;
+        batch.finish_unwrapped(&mut Envelope);
         Ok(Applied::of(&batch))
     }
 
@@ -102,6 +103,8 @@ pub struct Output {
     pub before: Json,
     /// Row after, or null.
     pub after: Json,
+    /// Whether the value is a row that was taken out of the event.
+    pub unwrapped: bool,
 }
 
 impl Output {
@@ -122,6 +125,7 @@ impl Output {
             table: change.map_or_else(String::new, |change| change.table().to_owned()),
             before: change.map_or(Json::Null, |change| to_json(change.before_value())),
             after: change.map_or(Json::Null, |change| to_json(change.after_value())),
+            unwrapped: record.is_unwrapped(),
         }
     }
 }

@@ -122,6 +122,13 @@ impl AddedFields {
         EventError::FlattenedField { field, found: Found::of(value), expected: "text" }
     }
 
+    /// The fields of a row that flattening has not added.
+    pub(in crate::formats::change) fn columns<'b>(&self, row: Struct<'b>, arena: Arena<'b>) -> Struct<'b> {
+        Value::object(arena.filter(row.fields(), |field| self.place(field.name()).is_none()))
+            .as_struct()
+            .unwrap_or(Struct::EMPTY)
+    }
+
     fn place<'n>(&self, name: &'n str) -> Option<Added<'n>> {
         if name == DELETED {
             return Some(Added::Deleted);

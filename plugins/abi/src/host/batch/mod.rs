@@ -373,7 +373,10 @@ impl Batch {
         // SAFETY: allocated values are only reachable through the record table, which is cleared with the chunks.
         let arena = unsafe { chunks.arena() };
         spare.clear();
-        for (view, index) in records.iter().zip(0..) {
+        let flags = if decoder.types_headers() { record_flags::TYPED_HEADERS } else { 0 };
+        for (view, index) in records.iter_mut().zip(0..) {
+            view.flags |= flags;
+            let view = &*view;
             // SAFETY: neither `records` nor the bytes that it points to change in this loop.
             let record = unsafe { Record::from_view(view, index) };
             match decoder.decode(record, arena) {

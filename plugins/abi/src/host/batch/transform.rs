@@ -2,12 +2,14 @@
 
 use super::{Batch, RejectedRecord, decoded_view, lend};
 use crate::{
+    change::{Change, Operation},
     host::{
         decode::{Part, Recognise, Rejection},
         outputs::{FOREIGN_CHANGE, OutputError, UNRECOGNISED, check_order, merge},
     },
-    raw::{BatchView, ChangeView, OutRecord, Outputs, RecordView, out_flags},
+    raw::{BatchView, ChangeView, OutRecord, Outputs, RecordView, out_flags, record_flags},
     record::Record,
+    value::Value,
 };
 
 impl Batch {
@@ -58,10 +60,11 @@ impl Batch {
         self.selected_at.clear();
         let mut selects = selects;
         for (view, index) in self.records.iter().zip(0..) {
+            let view = as_transforms_see(view);
             // SAFETY: as in `records`.
-            let record = unsafe { Record::from_view(view, index) };
+            let record = unsafe { Record::from_view(&view, index) };
             if selects.as_mut().is_none_or(|selects| selects(record)) {
-                self.selected.push(*view);
+                self.selected.push(view);
                 self.selected_at.push(index);
             }
         }
@@ -70,13 +73,14 @@ impl Batch {
     /// Replaces the selected records with their outputs; the others keep their position.
     fn collect_outputs(&mut self, recogniser: &mut impl Recognise) -> Result<(), OutputError> {
         check_order(self.outputs.written(), self.selected.len())?;
-        let Self { chunks, records, spare, selected, selected_at, outputs, rejected, .. } = self;
+        let Self { chunks, records, spare, selected_at, outputs, rejected, .. } = self;
         spare.clear();
         let rejected_before = rejected.len();
         let mut written = outputs.written().iter().peekable();
         let mut copied = 0;
-        for ((base, at), index) in selected.iter().zip(selected_at.iter()).zip(0u32..) {
+        for (at, index) in selected_at.iter().zip(0u32..) {
             let at = *at as usize;
+            let base = &records[at];
             spare.extend_from_slice(&records[copied..at]);
             copied = at + 1;
             while let Some(output) = written.next_if(|output| output.input == index) {
@@ -111,6 +115,27 @@ impl Batch {
         Ok(())
     }
 
+    /// Gives the events of unwrapped records the rows that the values hold after all transforms, for sinks that apply events.
+    /// Called once, after the last transform.
+    pub fn finish_unwrapped(&mut self, recogniser: &mut impl Recognise) {
+        for index in 0..self.records.len() {
+            if self.records[index].flags & record_flags::UNWRAPPED == 0 {
+                continue;
+            }
+            // SAFETY: allocated values are only reachable through the record table, which is cleared with the chunks.
+            let arena = unsafe { self.chunks.arena() };
+            // SAFETY: as in `records`.
+            let record = unsafe { Record::from_view(&self.records[index], index as u32) };
+            let columns = record.value().as_struct().map(|row| recogniser.columns(row, arena));
+            let row = columns.filter(|columns| !columns.is_empty());
+            let event = record.change().filter(|change| is_complete(*change, record, row.is_some()));
+            let row = row.map_or(Value::NULL, |row| row.to_value());
+            let view =
+                event.map_or(std::ptr::null(), |change| std::ptr::from_ref(change.with_row(arena, row)));
+            self.records[index].change = view;
+        }
+    }
+
     /// Parses change events in new values for which the transform has given none. Rejections of the transform start at
     /// index `from`; those of this function follow them. Each input is rejected at most once.
     fn recognise_new_values(&mut self, recogniser: &mut impl Recognise, from: usize) {
@@ -142,6 +167,21 @@ impl Batch {
             }
         }
     }
+}
+
+/// Whether an unwrapped record still says what its event needs: a row, or for a delete the key. A later transform may have
+/// replaced the row by something else, which is then a plain value.
+fn is_complete(change: Change<'_>, record: Record<'_>, has_row: bool) -> bool {
+    match change.operation() {
+        Operation::Delete => has_row || record.value().is_null(),
+        _ => has_row,
+    }
+}
+
+/// The record without the event of an unwrapped row: transforms see the row as any other record.
+fn as_transforms_see(view: &RecordView) -> RecordView {
+    let hides_event = view.flags & record_flags::UNWRAPPED != 0;
+    RecordView { change: if hides_event { std::ptr::null() } else { view.change }, ..*view }
 }
 
 /// Converts a transform's change event to the host's layout. Fields that order events are taken from `base`, the event that
