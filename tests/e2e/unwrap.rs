@@ -83,7 +83,8 @@ impl Line {
 }
 
 fn decoder() -> RecordDecoder {
-    RecordDecoder::new(DecoderOptions { key: Format::Json, value: Format::Json, ..DecoderOptions::default() })
+    let options = DecoderOptions { key: Format::Json, value: Format::Json, ..DecoderOptions::default() };
+    RecordDecoder::new(DecoderOptions { pass_control_events: true, ..options })
 }
 
 fn decode(batch: &mut Batch, decoder: &mut RecordDecoder, topic: &str, messages: &[Message]) {

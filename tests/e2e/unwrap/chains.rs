@@ -93,7 +93,7 @@ fn sinks_of_values_write_rows_and_dropped_records_are_counted() {
     for style in ["event", "record", "row", "value"] {
         home.connector(
             style,
-            &format!("source.topics = [\"events\"]\n{unwrap}[sink]\nplugin = \"file\"\nconfig.path = \"@{style}.jsonl\"\nconfig.style = \"{style}\"\n"),
+            &format!("source.topics = [\"events\"]\nsource.pass_control_events = true\n{unwrap}[sink]\nplugin = \"file\"\nconfig.path = \"@{style}.jsonl\"\nconfig.style = \"{style}\"\n"),
         );
     }
     home.connector(
