@@ -57,6 +57,9 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// Batches of few and of all records after the buffers have their sizes.
+const ROUNDS: usize = 8;
+
 /// Allocations that are allowed per batch.
 const PER_BATCH: u64 = 6;
 
@@ -157,7 +160,7 @@ fn assert_nothing_per_record(file: &str, events: &[BinaryCapture], decoder: Deco
     let warm_up = 5;
     let _warm: Vec<u64> = (0..warm_up).map(|_| line.pass(events)).collect();
     let few = &events[..100];
-    for round in 0..20 {
+    for round in 0..ROUNDS {
         for (events, size) in [(few, "few"), (events, "all")] {
             let allocations = line.pass(events);
             assert!(
@@ -175,7 +178,7 @@ fn assert_nothing_per_record(file: &str, events: &[BinaryCapture], decoder: Deco
             (records.parse().expect("a number"), allocations.parse().expect("a number"))
         })
         .collect();
-    assert_eq!(counts.len(), warm_up + 40);
+    assert_eq!(counts.len(), warm_up + 2 * ROUNDS);
     for pair in counts[warm_up..].windows(2) {
         let (records, allocations) = (pair[1].0, pair[1].1 - pair[0].1);
         assert!(allocations <= PER_BATCH, "{file}: {allocations} for {records} records in the library");
