@@ -59,7 +59,7 @@ impl Registry {
         state_dir: &Path,
         prober: &Prober,
     ) -> Result<Discovered, PluginError> {
-        Ok(Self::find(folders, &Store::open(state_dir)?, prober))
+        Ok(Self::find(folders, Store::open(state_dir)?, prober))
     }
 
     /// As [`Registry::discover`], but writes nothing. The plugins are only to be described and checked, not opened: their
@@ -72,10 +72,10 @@ impl Registry {
         state_dir: &Path,
         prober: &Prober,
     ) -> Result<Discovered, PluginError> {
-        Ok(Self::find(folders, &Store::read_only(state_dir)?, prober))
+        Ok(Self::find(folders, Store::read_only(state_dir)?, prober))
     }
 
-    fn find(folders: &[PathBuf], store: &Store, prober: &Prober) -> Discovered {
+    fn find(folders: &[PathBuf], mut store: Store, prober: &Prober) -> Discovered {
         let mut found = Discovered::default();
         found.registry.folders = folders.to_vec();
         for folder in folders {
@@ -87,12 +87,13 @@ impl Registry {
                 }
             };
             for origin in libraries {
-                match describe(store, &origin, prober) {
+                match describe(&mut store, &origin, prober) {
                     Ok((stored, manifest)) => found.add(&stored, manifest),
                     Err(problem) => found.problems.push(problem),
                 }
             }
         }
+        store.save_index();
         found
     }
 
@@ -190,7 +191,11 @@ impl Plugin {
     }
 }
 
-fn describe(store: &Store, origin: &Path, prober: &Prober) -> Result<(Stored, LibraryManifest), PluginError> {
+fn describe(
+    store: &mut Store,
+    origin: &Path,
+    prober: &Prober,
+) -> Result<(Stored, LibraryManifest), PluginError> {
     let stored = store.add(origin)?;
     if let Some(manifest) = store.manifest(&stored) {
         return Ok((stored, manifest));
