@@ -228,17 +228,23 @@ impl RecordDecoder {
     ) -> Result<(), Rejection> {
         // These values have types already, except where a hint overrides them: in Protobuf, a timestamp of Debezium's is a number.
         let is_partial = self.has_partial_types && typed.value && typed.rows == RowTypes::AsValue;
-        let (key, has_types) = (decoded.key, is_partial || typed.rows == RowTypes::HintsOnly);
+        let (key, has_types) =
+            (decoded.key, is_partial || matches!(typed.rows, RowTypes::HintsOnly | RowTypes::OfTool));
         let refines = match typed.rows {
             RowTypes::AsValue if is_partial => self.has_hints,
             RowTypes::AsValue => !typed.value,
             RowTypes::BySchema => false,
             // A document's values have types already as well. Its schema does not describe them.
-            RowTypes::HintsOnly => self.has_hints,
+            RowTypes::HintsOnly | RowTypes::OfTool => self.has_hints,
         };
         match &mut decoded.change {
             Some(parts) if refines => {
-                let payload = Payload { key, value: decoded.value, has_types };
+                let payload = Payload {
+                    key,
+                    value: decoded.value,
+                    has_types,
+                    has_written_text: typed.rows == RowTypes::OfTool,
+                };
                 let refined = self.rows.refine(parts, payload, arena, scratch, &mut self.notices);
                 (decoded.key, decoded.value) = refined.map_err(|error| misfit(&error))?;
             }

@@ -41,6 +41,7 @@ pub use json::{InvalidUnicode, MAX_DEPTH};
 pub use notices::{Cause, Notice, Severity};
 pub use order::Reading;
 pub use state::state_of_new_topic;
+pub use types::{PlaceholderError, placeholder_text};
 
 /// Format of a key or value.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]

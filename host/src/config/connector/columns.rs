@@ -8,7 +8,9 @@ use crate::config::section::{Section, join, shown};
 use crate::config::suggest;
 use crate::formats::ColumnHint;
 
-const NAMED: [(&str, ColumnHint); 13] = [
+const NAMED: [(&str, ColumnHint); 15] = [
+    ("integer", ColumnHint::Integer),
+    ("float", ColumnHint::Float),
     ("date", ColumnHint::Date),
     ("time_millis", ColumnHint::TimeMillis),
     ("time_micros", ColumnHint::TimeMicros),

@@ -11,7 +11,9 @@ use crate::config::properties::ClientProperties;
 use crate::config::registry;
 use crate::config::section::{Choice, Section};
 use crate::formats::registry::RegistrySettings;
-use crate::formats::{ChangeEvents, ColumnHint, DecodeLimits, Format, HeaderFormat, InvalidUnicode};
+use crate::formats::{
+    ChangeEvents, ColumnHint, DecodeLimits, Format, HeaderFormat, InvalidUnicode, placeholder_text,
+};
 use crate::kafka::TopicPattern;
 
 /// More levels than this do not fit the stack of a task's thread.
@@ -138,7 +140,7 @@ impl SourceDefinition {
             flattened_prefix: section.name("flattened_prefix"),
             key_columns: key_columns::read(&section.section("key_columns")),
             pass_control_events: section.boolean("pass_control_events").unwrap_or(false),
-            unavailable_value_placeholder: section.name("unavailable_value_placeholder"),
+            unavailable_value_placeholder: read_placeholder(&mut section),
             invalid_unicode: read_invalid_unicode(&mut section),
             group_protocol: read_protocol(&mut section),
             group_instance_id: section.name("group_instance_id"),
@@ -164,6 +166,17 @@ impl SourceDefinition {
         section.finish();
         Some(source).filter(|source| source.subscription != Subscription::Topics(vec![]))
     }
+}
+
+fn read_placeholder(section: &mut Section<'_>) -> Option<String> {
+    let key = "unavailable_value_placeholder";
+    let placeholder = section.name(key)?;
+    if let Err(error) = placeholder_text(&placeholder) {
+        let help = "write the value of unavailable.value.placeholder in the source connector".to_owned();
+        section.error(key, format!("{placeholder:?} cannot be a placeholder: {error}"), Some(help));
+        return None;
+    }
+    Some(placeholder)
 }
 
 fn read_header_format(section: &mut Section<'_>) -> HeaderFormat {

@@ -132,6 +132,20 @@ fn change_events() {
         "source.unavailable_value_placeholder = \"\"",
         "3:8: source.unavailable_value_placeholder: must not be empty",
     );
+    let help = "write the value of unavailable.value.placeholder in the source connector";
+    for (placeholder, reason) in [
+        ("hex:", "it is empty, and every empty text would be an unavailable value"),
+        ("hex:zz", "what follows \"hex:\" must be pairs of hexadecimal digits"),
+        ("hex:6e2", "what follows \"hex:\" must be pairs of hexadecimal digits"),
+        ("hex:ff", "the bytes that follow \"hex:\" are not UTF-8"),
+    ] {
+        with(
+            &format!("source.unavailable_value_placeholder = {placeholder:?}"),
+            &format!(
+                "3:8: source.unavailable_value_placeholder: {placeholder:?} cannot be a placeholder: {reason}: {help}"
+            ),
+        );
+    }
     for (key, found) in
         [("5", "an integer"), ("[]", "a list"), ("\"\"", "a string"), ("[\"id\", 2]", "a list")]
     {
@@ -383,6 +397,10 @@ fn column_hints() {
     with(
         "[source.columns]\n\"p.day\" = \"dat\"",
         "4:1: source.columns.\"p.day\": unknown type \"dat\": did you mean \"date\"?",
+    );
+    with(
+        "[source.columns]\n\"p.id\" = \"intger\"",
+        "4:1: source.columns.\"p.id\": unknown type \"intger\": did you mean \"integer\"?",
     );
     with(
         "[source.columns]\nprice = \"json\"",

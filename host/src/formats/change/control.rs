@@ -23,7 +23,7 @@ pub(super) enum ControlEvent {
     Signal,
     /// All events before a time were sent.
     Watermark,
-    /// A statement that changed rows, whose rows are not sent.
+    /// A statement that changed rows, whose rows may not be sent.
     Statement,
 }
 
@@ -179,8 +179,9 @@ pub(super) fn note(kind: ControlEvent, tool: &str, topic: &str, passes: bool, no
     if kind == ControlEvent::Statement {
         return notices.note(cause, topic, || {
             format!(
-                "{topic} has statements of {tool} instead of the rows that they changed, which no table gets: set \
-                 binlog_format=ROW in the source, and load its tables again"
+                "{topic} contains SQL statements from {tool}; their row changes may be missing. With binlog_format=ROW and \
+                 binlog_rows_query_log_events=ON, {tool} also sends the rows: set canal.instance.filter.query.dml=true. \
+                 With another binlog_format, it does not: set binlog_format=ROW, and load the tables again"
             )
         });
     }

@@ -1,4 +1,4 @@
-//! What people say of columns whose type the format does not carry: `[source.columns]`.
+//! User-configured types of columns, for formats that do not carry them: `[source.columns]`.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +12,10 @@ pub enum ColumnHint {
         /// Digits after the point.
         scale: i32,
     },
+    /// A whole number of 64 bits, with or without a sign.
+    Integer,
+    /// A floating point number.
+    Float,
     /// Days since 1970-01-01.
     Date,
     /// Milliseconds since midnight.
@@ -47,6 +51,8 @@ impl ColumnHint {
     pub(super) const fn scalar(self) -> Scalar {
         match self {
             Self::Decimal { scale } => Scalar::Decimal(scale),
+            Self::Integer => Scalar::Integer(64),
+            Self::Float => Scalar::Float,
             Self::Date => Scalar::Date,
             Self::TimeMillis => Scalar::Time(Unit::Millis),
             Self::TimeMicros => Scalar::Time(Unit::Micros),

@@ -101,6 +101,8 @@ pub(crate) enum RowTypes {
     BySchema,
     /// From the value itself: only hints say more.
     HintsOnly,
+    /// The same, and text is written as people write it: decimals with digits, dates and times in ISO 8601.
+    OfTool,
 }
 
 /// Where a value comes from.

@@ -8,7 +8,7 @@ use crate::formats::{
     json::Scratch,
     memory::Memory,
     notices::Notices,
-    types::{ArenaStore, Mismatch, Scalar, Unavailable, convert},
+    types::{ArenaStore, Mismatch, Scalar, Unavailable, convert, convert_written},
 };
 
 /// A value that does not fit its column's hint.
@@ -41,11 +41,14 @@ pub(crate) struct Payload<'b> {
     pub(crate) value: Value<'b>,
     /// What rows hold is typed, as in MongoDB's documents, save where a hint says more.
     pub(crate) has_types: bool,
+    /// Text is as people write it, see [`convert_written`].
+    pub(crate) has_written_text: bool,
 }
 
 /// What is needed to make new values.
 struct RowBuilder<'b, 's> {
     has_types: bool,
+    has_written_text: bool,
     notices: &'s mut Notices,
     arena: Arena<'b>,
     scratch: &'s mut Scratch<'b>,
@@ -68,10 +71,10 @@ impl Rows {
         scratch: &mut Scratch<'b>,
         notices: &mut Notices,
     ) -> Result<(Value<'b>, Value<'b>), RowError> {
-        let Payload { key, value, has_types } = payload;
+        let Payload { key, value, has_types, has_written_text } = payload;
         let qualifier = if parts.schema.is_empty() { parts.database } else { parts.schema };
         let columns = self.columns(qualifier, parts.table);
-        let mut maker = RowBuilder { has_types, notices, arena, scratch };
+        let mut maker = RowBuilder { has_types, has_written_text, notices, arena, scratch };
         let before = maker.row(parts.before, columns, parts.table)?;
         let after = maker.row(parts.after, columns, parts.table)?;
         let key = maker.row(key, columns, parts.table).map_err(RowError::in_key)?.unwrap_or(key);
@@ -104,7 +107,7 @@ impl Rows {
         let (rest, table) = topic.rsplit_once('.').unwrap_or(("", topic));
         let qualifier = rest.rsplit_once('.').map_or(rest, |(_, qualifier)| qualifier);
         let columns = self.columns(qualifier, table);
-        let mut maker = RowBuilder { has_types: false, notices, arena, scratch };
+        let mut maker = RowBuilder { has_types: false, has_written_text: false, notices, arena, scratch };
         let row = maker.row(key, columns, table).map_err(RowError::in_key)?;
         Ok(row.unwrap_or(key))
     }
@@ -137,7 +140,10 @@ impl<'b> RowBuilder<'b, '_> {
         let mut changed = false;
         for (name, value) in row.iter() {
             let hint = columns.hint(name);
-            if matches!(hint, Some(Scalar::Decimal(_))) && value.as_str().is_some_and(is_digits_and_base64) {
+            if !self.has_written_text
+                && matches!(hint, Some(Scalar::Decimal(_)))
+                && value.as_str().is_some_and(is_digits_and_base64)
+            {
                 note_digits(self.notices, table, name);
             }
             let new = self.column(hint, value).map_err(|mismatch| RowError {
@@ -195,7 +201,16 @@ impl<'b> RowBuilder<'b, '_> {
     }
 
     fn convert(&mut self, scalar: Scalar, value: Value<'b>) -> Result<Value<'b>, Box<Mismatch>> {
-        convert(scalar, value, &mut ArenaStore { arena: self.arena, buffer: &mut self.scratch.bytes })
+        // Columns without a sign are integers as well.
+        if matches!((scalar, value.view()), (Scalar::Integer(64), ValueRef::UInt(_))) {
+            return Ok(value);
+        }
+        let store = &mut ArenaStore { arena: self.arena, buffer: &mut self.scratch.bytes };
+        if self.has_written_text {
+            convert_written(scalar, value, store)
+        } else {
+            convert(scalar, value, store)
+        }
     }
 
     /// What a value says of itself without a schema: that it is unavailable, or a decimal with its scale. At any depth.

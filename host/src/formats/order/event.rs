@@ -11,6 +11,11 @@ const POSITION_PER_ROW: [&str; 4] = ["mysql", "mariadb", "sqlserver", "goldengat
 const POSITION_PER_KEY: [&str; 7] =
     ["postgresql", "mysql", "mariadb", "sqlserver", "goldengate", "ticdc", "TiCDC"];
 
+/// Whether the connector's positions order the events of each table, but not those of different tables.
+fn is_ordered_by_table(connector: &str) -> bool {
+    matches!(connector, "ticdc" | "TiCDC" | "goldengate")
+}
+
 /// Server, or server that a transaction was first committed on, and the number of that transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Writer {
@@ -78,7 +83,7 @@ impl<'b> Origin<'b> {
                 "name" => found.name = value.as_str().unwrap_or_default(),
                 "gtid" => found.gtid = value.as_str().unwrap_or_default(),
                 "rs" => found.replica_set = value.as_str().unwrap_or_default(),
-                "server_id" => found.server_id = value.as_u64().unwrap_or_default(),
+                "server_id" => found.server_id = server_id(value),
                 _ => {}
             }
         }
@@ -109,20 +114,26 @@ impl<'b> Origin<'b> {
     }
 }
 
+/// A number, or its text, as Debezium's CloudEvents have it.
+fn server_id(value: Value<'_>) -> u64 {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok()).unwrap_or_default()
+}
+
 impl Hasher {
     /// Which source an event is from: several may write to one topic, and their positions have nothing to do with each
     /// other. In SQL Server every database has a log of its own, and in Vitess every shard. TiCDC sends each table in
     /// order, but not tables among each other; GoldenGate may have a trail for each.
     pub(super) fn source(&mut self, parts: &ChangeParts<'_>) -> u64 {
         let name = parts.source.get("name").and_then(|name| name.as_str()).unwrap_or_default();
+        let shard = parts.source.get("shard").and_then(|shard| shard.as_str());
         let scope = match parts.connector {
-            "sqlserver" => parts.database,
-            "vitess" => parts.source.get("shard").and_then(|shard| shard.as_str()).unwrap_or_default(),
-            "ticdc" | "TiCDC" | "goldengate" => parts.table,
-            _ => "",
+            "sqlserver" => [parts.database, "", ""],
+            "vitess" => [shard.unwrap_or_default(), "", ""],
+            _ if is_ordered_by_table(parts.connector) => [parts.database, parts.schema, parts.table],
+            _ => [""; 3],
         };
         self.buffer.clear();
-        for part in [parts.connector, name, scope] {
+        for part in [parts.connector, name].into_iter().chain(scope) {
             self.buffer.extend_from_slice(part.as_bytes());
             self.buffer.push(0);
         }
@@ -216,10 +227,24 @@ impl fmt::Write for Text {
 
 #[cfg(test)]
 mod tests {
+    use tidegate_abi::Field;
+
     use super::*;
 
     fn writer(gtid: &'static str, server_id: u64) -> Option<Writer> {
         Origin { gtid, server_id, ..Origin::default() }.writer(&mut Vec::new())
+    }
+
+    #[test]
+    fn a_server_id_may_be_text() {
+        let text = [Field::new("server_id", Value::string("223344"))];
+        let number = [Field::new("server_id", Value::int(223_344))];
+        let writer = |fields: &[Field<'static>]| {
+            let source = Value::object(fields).as_struct().map(Origin::of).unwrap();
+            source.writer(&mut Vec::new())
+        };
+        assert!(writer(&text).is_some());
+        assert_eq!(writer(&text), writer(&number));
     }
 
     #[test]

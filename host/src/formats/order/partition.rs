@@ -9,8 +9,14 @@ use super::{
     seen::MAX_SEEN,
 };
 
-/// Sources that are remembered of one partition.
-pub(super) const MAX_SOURCES: usize = 8;
+/// Sources that are remembered of one partition. Where each table is a source, there are more than a few.
+pub(super) const MAX_SOURCES: usize = 24;
+
+/// Sources that are remembered whatever is known of them.
+const FEW_SOURCES: usize = 8;
+
+/// Each further source takes the place of this many events, so that the state fits into Kafka's commit metadata.
+const EVENTS_PER_SOURCE: usize = 4;
 
 /// What is known of the order in one partition.
 #[derive(Clone, Debug, Default)]
@@ -80,15 +86,73 @@ impl PartitionOrder {
         self.encoded.clone()
     }
 
+    /// How many sources without writers and former logs have the size of these.
+    fn weight(&self) -> usize {
+        let weight = |log: &SourceLog| 1 + log.writers.len().div_ceil(3) + usize::from(log.former.is_some());
+        self.sources.iter().map(weight).sum()
+    }
+
     /// The memory is bounded: what is oldest is forgotten.
     fn keep_bounds(&mut self) {
-        if self.sources.len() > MAX_SOURCES {
-            // Should it come back, its events count as those of a log that is no older.
+        while self.sources.len() > FEW_SOURCES && self.weight() > MAX_SOURCES {
+            // Should it come back, its events count as those of a log that is no older, and any may have been read before.
             self.base = self.base.max(self.sources.remove(0).generation);
+            self.knows_all = false;
         }
-        while self.sources.iter().map(|log| log.seen.len()).sum::<usize>() > MAX_SEEN {
+        let further = self.sources.len().saturating_sub(FEW_SOURCES);
+        let most = MAX_SEEN.saturating_sub(further * EVENTS_PER_SOURCE);
+        while self.sources.iter().map(|log| log.seen.len()).sum::<usize>() > most {
             let longest = self.sources.iter_mut().max_by_key(|log| log.seen.len());
             longest.into_iter().for_each(SourceLog::forget_oldest);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::order::log::OrderWarning;
+
+    /// A row of a table of TiCDC, committed at a millisecond.
+    fn event(at_ms: u64) -> Event {
+        Event {
+            words: [at_ms << 18, 0, 0, 0],
+            check: at_ms as u32,
+            transaction: at_ms as u32 | 1,
+            committed_ms: i64::try_from(at_ms).ok(),
+            writer: None,
+            is_snapshot: false,
+            is_unique: true,
+        }
+    }
+
+    const START: u64 = 1_700_000_000_000;
+
+    #[test]
+    fn many_tables_are_remembered_and_stored_without_loss() {
+        let mut order = PartitionOrder::read_from(0);
+        for count in 0..1_000 {
+            let table = count % MAX_SOURCES as u64;
+            // Tables are not in order among each other.
+            let placed = order.place(table, &event(START + count * 1_000 - table * 5_000));
+            assert_eq!((placed.generation, placed.resent, placed.warning), (0, false, None), "{count}");
+        }
+        assert_eq!(order.sources.len(), MAX_SOURCES);
+        let bytes = order.encoded().unwrap();
+        assert_eq!(codec::decode(&bytes).unwrap(), order, "{} bytes", bytes.len());
+    }
+
+    #[test]
+    fn a_table_that_was_forgotten_does_not_begin_again() {
+        let mut order = PartitionOrder::read_from(0);
+        for table in 0..=MAX_SOURCES as u64 {
+            order.place(table, &event(START));
+            order.place(table, &event(START + 1_000));
+        }
+        assert!(!order.knows_all);
+        // Its last events are sent again.
+        assert_eq!(order.place(0, &event(START + 1_000)).warning, None);
+        let placed = order.place(0, &event(START));
+        assert_eq!((placed.resent, placed.warning), (true, Some(OrderWarning::AssumedResent)));
     }
 }

@@ -15,6 +15,7 @@ mod properties;
 mod registered_captures;
 mod rows;
 mod sources;
+mod tool_rows;
 mod tools;
 mod types;
 

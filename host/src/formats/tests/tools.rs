@@ -122,7 +122,7 @@ macro_rules! data {
 }
 
 /// Causes and counts of what was noted.
-fn causes(decoder: &mut RecordDecoder) -> Vec<String> {
+pub(super) fn causes(decoder: &mut RecordDecoder) -> Vec<String> {
     notices(decoder).iter().map(|notice| notice.split(':').next().unwrap().to_owned()).collect()
 }
 
@@ -191,7 +191,7 @@ fn rows_by_key() {
     assert_eq!(tables["log"][r#"{"no":7}"#]["no"], 7, "the column of the key is in the row");
 }
 
-fn decode_one(options: DecoderOptions, key: Option<&str>, value: &str) -> Batch {
+pub(super) fn decode_one(options: DecoderOptions, key: Option<&str>, value: &str) -> Batch {
     let message = Message { key, value: Some(value), headers: &[] };
     decode_messages(&mut RecordDecoder::new(options), "shop.items", 7, &[message])
 }
@@ -300,16 +300,19 @@ fn events_that_a_tool_sends_again_are_recognised() {
 
 #[test]
 fn tables_of_ticdc_are_ordered_each_by_itself() {
-    let insert = |table: &str, commit: u64| {
+    let insert = |name: &str, commit: u64| {
+        let (database, table) = name.split_once('.').unwrap();
         format!(
-            r#"{{"version":1,"database":"d","table":"{table}","type":"INSERT","commitTs":{commit},"buildTs":1,"data":{{"id":"{commit}"}}}}"#
+            r#"{{"version":1,"database":"{database}","table":"{table}","type":"INSERT","commitTs":{commit},"buildTs":1,"data":{{"id":"{commit}"}}}}"#
         )
     };
     let values = [
-        insert("a", 900_000_000),
-        insert("b", 500_000_000),
-        insert("a", 900_000_001),
-        insert("b", 500_000_001),
+        insert("d.a", 900_000_000),
+        insert("d.b", 500_000_000),
+        insert("e.a", 400_000_000),
+        insert("d.a", 900_000_001),
+        insert("d.b", 500_000_001),
+        insert("e.a", 400_000_001),
     ];
     let messages: Vec<_> =
         values.iter().map(|value| Message { key: None, value: Some(value), headers: &[] }).collect();
@@ -527,14 +530,52 @@ fn what_is_no_message_of_the_tool_is_refused_by_name() {
 
 #[test]
 fn statements_without_their_rows_are_a_warning() {
-    let mut decoder = RecordDecoder::new(options(ChangeEvents::Canal, &[]));
-    let value =
+    let insert = r#"{"type":"INSERT","isDdl":false,"sql":"insert into t values (1)","database":"d","table":"t","data":null}"#;
+    let query =
         r#"{"type":"QUERY","isDdl":false,"sql":"update t set a = 1","database":"d","table":"t","data":null}"#;
-    let batch =
-        decode_messages(&mut decoder, "t", 0, &[Message { value: Some(value), ..Message::default() }]);
-    assert_eq!((batch.len(), batch.filtered_count()), (0, 1));
-    let noted = notices(&mut decoder);
-    assert!(noted[0].starts_with("statements 1: t has statements of Canal instead of the rows"), "{noted:?}");
+    for value in [insert, query] {
+        let mut decoder = RecordDecoder::new(options(ChangeEvents::Canal, &[]));
+        let message = Message { value: Some(value), ..Message::default() };
+        let batch = decode_messages(&mut decoder, "t", 0, &[message]);
+        assert_eq!((batch.rejected(), batch.len(), batch.filtered_count()), (&[][..], 0, 1));
+        let noted = notices(&mut decoder);
+        let expected = "statements 1: t contains SQL statements from Canal; their row changes may be missing";
+        assert!(noted[0].starts_with(expected), "{noted:?}");
+    }
+}
+
+#[test]
+fn markers_of_canal_are_control_events_whatever_is_ddl_says() {
+    for (kind, cause) in [
+        ("XACOMMIT", "transaction_markers 1"),
+        ("XAROLLBACK", "transaction_markers 1"),
+        ("CREATE", "schema_changes 1"),
+        ("alter", "schema_changes 1"),
+    ] {
+        let value = format!(
+            r#"{{"type":"{kind}","isDdl":false,"sql":"..","database":"d","table":"t","data":null,"old":null}}"#
+        );
+        let mut decoder = RecordDecoder::new(options(ChangeEvents::Canal, &[]));
+        let message = Message { value: Some(&value), ..Message::default() };
+        let batch = decode_messages(&mut decoder, "t", 0, &[message]);
+        assert_eq!((batch.rejected(), batch.filtered_count()), (&[][..], 1), "{kind}");
+        assert_eq!(causes(&mut decoder), [cause]);
+    }
+}
+
+#[test]
+fn keys_of_maxwell_in_lower_case_name_the_columns_of_the_row() {
+    let value = r#"{"database":"d","table":"t","type":"insert","data":{"OrderId":1,"Größe":2,"n":3}}"#;
+    for key in [
+        r#"{"database":"d","table":"t","pk.orderid":1,"pk.größe":2}"#,
+        r#"["d","t",[{"orderid":1},{"größe":2}]]"#,
+    ] {
+        let batch = decode_one(options(ChangeEvents::Maxwell, &[]), Some(key), value);
+        assert_eq!(to_json(only(&batch).key()), r#"{"OrderId":1,"Größe":2}"#);
+    }
+    let both = r#"{"database":"d","table":"t","type":"insert","data":{"ID":1,"id":2}}"#;
+    let batch = decode_one(options(ChangeEvents::Maxwell, &[]), Some(r#"{"pk.id":2}"#), both);
+    assert_eq!(to_json(only(&batch).key()), r#"{"id":2}"#, "the exact name goes first");
 }
 
 #[test]

@@ -105,6 +105,40 @@ pub(crate) fn convert_bytes<'b>(
     }
 }
 
+/// The same for text as people write it: decimals have digits instead of base64, dates and times are those of ISO 8601, and
+/// numbers may be text. A date with the month or day 0, which MySQL has, stays text.
+pub(crate) fn convert_written<'b>(
+    scalar: Scalar,
+    value: Value<'b>,
+    store: &mut impl Store<'b>,
+) -> Result<Value<'b>, Box<Mismatch>> {
+    let Some(text) = value.as_str() else { return convert(scalar, value, store) };
+    let (expected, converted) = match scalar {
+        Scalar::Decimal(scale) => (
+            "a decimal number with no more digits than its scale",
+            unscaled(text, scale, store).map(|unscaled| Value::decimal(unscaled, scale)),
+        ),
+        Scalar::Integer(64) => (scalar.expected(), integer(text)),
+        Scalar::Float => (scalar.expected(), text.parse().ok().map(Value::float)),
+        Scalar::Date | Scalar::Timestamp(_) if has_no_month_or_day(text) => return Ok(value),
+        Scalar::Date => (Scalar::IsoDate.expected(), of_text(Scalar::IsoDate, text)),
+        Scalar::Time(_) => (Scalar::IsoTime.expected(), of_text(Scalar::IsoTime, text)),
+        Scalar::Timestamp(_) => (Scalar::IsoTimestamp.expected(), of_text(Scalar::IsoTimestamp, text)),
+        _ => return convert(scalar, value, store),
+    };
+    converted.ok_or_else(|| Box::new(Mismatch::new(expected, "text that is none")))
+}
+
+fn integer(text: &str) -> Option<Value<'_>> {
+    text.parse().map(Value::int).ok().or_else(|| text.parse().map(Value::uint).ok())
+}
+
+/// Whether a date such as `0000-00-00` is none.
+fn has_no_month_or_day(text: &str) -> bool {
+    let part = |at| text.get(at) == Some("00");
+    part(5..7) || part(8..10)
+}
+
 #[cold]
 fn mismatch(scalar: Scalar, value: Value<'_>) -> Mismatch {
     match value.view() {

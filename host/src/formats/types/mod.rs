@@ -16,11 +16,14 @@ mod short_text;
 mod unavailable;
 
 pub(crate) use bits::length as bit_length;
-pub(crate) use convert::{ArenaStore, LeakStore, convert, convert_bytes, uuid as parse_uuid};
+pub(crate) use convert::{
+    ArenaStore, LeakStore, convert, convert_bytes, convert_written, uuid as parse_uuid,
+};
 pub(crate) use mismatch::Mismatch;
 pub(crate) use semantic::{Declared, Parameters, is_known_collection};
 pub(crate) use short_text::ShortText;
 pub(crate) use unavailable::Unavailable;
+pub use unavailable::{PlaceholderError, placeholder_text};
 
 use tidegate_abi::raw::Kind;
 

@@ -15,6 +15,35 @@ const BASE64: &str = "X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ==";
 const UUID_TEXT: &str = "b68a35a7-17ad-35b3-af2a-ae46edb4545a";
 const UUID: [u8; 16] = 0xb68a_35a7_17ad_35b3_af2a_ae46_edb4_545a_u128.to_be_bytes();
 
+/// What begins a placeholder whose bytes are in hexadecimal, as in Debezium's option.
+const HEX: &str = "hex:";
+
+/// A placeholder that no value can have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum PlaceholderError {
+    /// It has no bytes.
+    #[error("it is empty, and every empty text would be an unavailable value")]
+    Empty,
+    /// What follows `hex:` is not hexadecimal.
+    #[error("what follows \"hex:\" must be pairs of hexadecimal digits")]
+    Hex,
+    /// Its bytes are not text.
+    #[error("the bytes that follow \"hex:\" are not UTF-8")]
+    Unicode,
+}
+
+/// The text of the option `unavailable.value.placeholder`.
+///
+/// # Errors
+/// When it is empty, or is not hexadecimal after `hex:`.
+pub fn placeholder_text(option: &str) -> Result<Box<str>, PlaceholderError> {
+    let text = match option.strip_prefix(HEX) {
+        Some(hex) => text_of_hex(hex)?,
+        None => option.into(),
+    };
+    if text.is_empty() { Err(PlaceholderError::Empty) } else { Ok(text) }
+}
+
 /// Recognises the placeholder of a task in all of its forms.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Unavailable(Option<Arc<Placeholder>>);
@@ -41,12 +70,11 @@ impl Placeholder {
 }
 
 impl Unavailable {
-    /// Recognises the placeholder `text`, as the source connector's option has it; `None`: Debezium's default. As there,
-    /// `hex:` begins the bytes of the text in hexadecimal.
-    pub(crate) fn new(text: Option<&str>) -> Self {
-        let text = text.filter(|text| *text != TEXT);
-        let decoded = text.map(|text| text.strip_prefix("hex:").and_then(text_of_hex).unwrap_or(text.into()));
-        Self(decoded.map(|text| Arc::new(Placeholder::new(&text))))
+    /// Recognises the placeholder `option`, as the source connector's option has it; `None`: Debezium's default. One that
+    /// [`placeholder_text`] rejects, which connector files cannot have, leaves the default.
+    pub(crate) fn new(option: Option<&str>) -> Self {
+        let text = option.and_then(|option| placeholder_text(option).ok()).filter(|text| **text != *TEXT);
+        Self(text.map(|text| Arc::new(Placeholder::new(&text))))
     }
 
     fn text(&self) -> &str {
@@ -101,11 +129,12 @@ impl Unavailable {
     }
 }
 
-fn text_of_hex(hex: &str) -> Option<Box<str>> {
+fn text_of_hex(hex: &str) -> Result<Box<str>, PlaceholderError> {
     let digits: Option<Vec<u32>> = hex.chars().map(|digit| digit.to_digit(16)).collect();
+    let digits = digits.filter(|digits| digits.len().is_multiple_of(2)).ok_or(PlaceholderError::Hex)?;
     let bytes =
-        digits?.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | *digit as u8)).collect();
-    String::from_utf8(bytes).ok().map(Into::into)
+        digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | *digit as u8)).collect();
+    String::from_utf8(bytes).map(Into::into).map_err(|_| PlaceholderError::Unicode)
 }
 
 /// Java's `UUID.nameUUIDFromBytes`: version 3 of RFC 9562, without a namespace.
@@ -153,6 +182,20 @@ mod tests {
         let (one, hex) = (Unavailable::new(Some("?")), Unavailable::new(Some("hex:6e2F61")));
         assert_every_form(&one, "?", name_uuid(b"?"));
         assert_every_form(&hex, "n/a", name_uuid(b"n/a"));
+    }
+
+    #[test]
+    fn a_placeholder_without_bytes_or_with_bad_digits_is_refused() {
+        for (option, error) in [
+            ("", PlaceholderError::Empty),
+            ("hex:", PlaceholderError::Empty),
+            ("hex:zz", PlaceholderError::Hex),
+            ("hex:6e2", PlaceholderError::Hex),
+            ("hex:ff", PlaceholderError::Unicode),
+        ] {
+            assert_eq!(placeholder_text(option), Err(error), "{option}");
+            assert!(!Unavailable::new(Some(option)).is_text(""), "{option}");
+        }
     }
 
     #[test]

@@ -13,6 +13,12 @@ use crate::formats::change::{control::ControlEvent, error::EventError, recognise
 /// Memory that an event takes beyond its row.
 const EVENT_BYTES: usize = 2_048;
 
+/// Statements that define tables, whatever `isDdl` says.
+const DEFINITIONS: [&str; 6] = ["CREATE", "ALTER", "ERASE", "RENAME", "CINDEX", "DINDEX"];
+
+/// Ends of distributed transactions, and GTIDs.
+const TRANSACTION_MARKERS: [&str; 3] = ["XACOMMIT", "XAROLLBACK", "GTID"];
+
 /// What `type` says.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -47,9 +53,12 @@ pub(super) fn read<'b>(
         let names = Names { database, schema: "", table };
         let origin = origin(names, message, translator)?;
         translator.truncate(origin);
-        return Ok(Found::Events(RowTypes::HintsOnly));
+        return Ok(Found::Events(RowTypes::OfTool));
     }
-    if message.get("isDdl").and_then(|is_ddl| is_ddl.as_bool()) == Some(true) {
+    if message.get("isDdl").and_then(|is_ddl| is_ddl.as_bool()) == Some(true)
+        || DEFINITIONS.iter().any(|name| is(name))
+    {
+        translator.forget_columns(Names { database, schema: "", table });
         return Ok(Found::Control(ControlEvent::SchemaChange));
     }
     let kind = match text {
@@ -57,15 +66,31 @@ pub(super) fn read<'b>(
         _ if is("UPDATE") => Kind::Update,
         _ if is("DELETE") => Kind::Delete,
         _ if is("QUERY") => return Ok(Found::Control(ControlEvent::Statement)),
+        _ if TRANSACTION_MARKERS.iter().any(|name| is(name)) => {
+            return Ok(Found::Control(ControlEvent::Transaction));
+        }
         _ => {
             let expected = "INSERT, UPDATE, DELETE, TRUNCATE, QUERY, or a statement with isDdl";
             return Err(translator.wrong("type", message.get("type"), expected));
         }
     };
+    if is_statement(message) {
+        return Ok(Found::Control(ControlEvent::Statement));
+    }
+    if kind != Kind::Delete {
+        check_is_whole(message, translator)?;
+    }
     let names = translator.names(Names { database, schema: "", table });
     let origin = origin(names, message, translator)?;
     rows(kind, origin, message, translator)?;
-    Ok(Found::Events(RowTypes::HintsOnly))
+    Ok(Found::Events(RowTypes::OfTool))
+}
+
+/// Whether the message is a statement, such as a server with `binlog_format=STATEMENT` logs instead of its rows.
+fn is_statement(message: Struct<'_>) -> bool {
+    let is_empty = |field: &str| message.get(field).is_none_or(|rows| rows.is_null());
+    let has_text = message.get("sql").is_some_and(|sql| sql.as_str().is_some_and(|sql| !sql.is_empty()));
+    has_text && is_empty("data") && is_empty("old")
 }
 
 fn rows<'b>(
@@ -104,9 +129,13 @@ fn rows<'b>(
         let row = row.as_struct().ok_or_else(|| error(translator))?;
         let row = types.row(row, translator);
         match kind {
-            Kind::Insert => translator.insert("c", origin, columns, row, own_key)?,
+            Kind::Insert => {
+                translator.remember_columns(origin.names, row);
+                translator.insert("c", origin, columns, row, own_key)?;
+            }
             Kind::Delete => translator.delete(origin, columns, row, own_key)?,
             Kind::Update => {
+                let row = translator.complete_row(origin.names, row);
                 let old = old.and_then(|old| old.items().get(index)).and_then(|old| old.as_struct());
                 let before = match old {
                     Some(old) => {
@@ -146,13 +175,9 @@ fn aligned<'b>(
     Ok(None)
 }
 
-fn origin<'b>(
-    names: Names<'b>,
-    message: Struct<'b>,
-    translator: &mut Translator<'b, '_, '_>,
-) -> Result<Origin<'b>, EventError> {
-    let value = |field: &str| message.get(field).unwrap_or_default();
-    let extension = value("_tidb");
+/// Rejects a message of TiCDC that does not hold its row. A delete needs the key alone.
+fn check_is_whole<'b>(message: Struct<'b>, translator: &Translator<'b, '_, '_>) -> Result<(), EventError> {
+    let extension = message.get("_tidb").unwrap_or_default();
     for (field, problem) in [
         (
             "onlyHandleKey",
@@ -169,6 +194,16 @@ fn origin<'b>(
             )));
         }
     }
+    Ok(())
+}
+
+fn origin<'b>(
+    names: Names<'b>,
+    message: Struct<'b>,
+    translator: &mut Translator<'b, '_, '_>,
+) -> Result<Origin<'b>, EventError> {
+    let value = |field: &str| message.get(field).unwrap_or_default();
+    let extension = value("_tidb");
     let gtid = translator.text(message, "gtid")?;
     let commit_ts = extension.get("commitTs").unwrap_or_default();
     let fields = [

@@ -27,7 +27,7 @@ pub(super) fn read<'b>(
         let names = Names { database: "", schema, table };
         let origin = origin(operation, names, metadata, translator)?;
         translator.truncate(origin);
-        return Ok(Found::Events(RowTypes::HintsOnly));
+        return Ok(Found::Events(RowTypes::OfTool));
     }
     if !["load", "insert", "update", "delete"].contains(&operation) {
         let expected = "load, insert, update or delete";
@@ -48,7 +48,7 @@ pub(super) fn read<'b>(
             translator.update(origin, columns, [before, data.to_value()], own_key)?;
         }
     }
-    Ok(Found::Events(RowTypes::HintsOnly))
+    Ok(Found::Events(RowTypes::OfTool))
 }
 
 /// The object beside `data` and `metadata`, under whatever name `BeforeImageSettings` gives it.

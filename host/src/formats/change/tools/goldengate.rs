@@ -32,7 +32,7 @@ pub(super) fn read<'b>(
         }
         let origin = origin(names, message, translator)?;
         translator.truncate(origin);
-        return Ok(Found::Events(RowTypes::HintsOnly));
+        return Ok(Found::Events(RowTypes::OfTool));
     }
     let names = translator.names(names);
     let origin = origin(names, message, translator)?;
@@ -66,7 +66,7 @@ pub(super) fn read<'b>(
             translator.update(origin, columns, [before, row.to_value()], own_key)?;
         }
     }
-    Ok(Found::Events(RowTypes::HintsOnly))
+    Ok(Found::Events(RowTypes::OfTool))
 }
 
 /// `TABLE`, `SCHEMA.TABLE` or, of a pluggable database, `DATABASE.SCHEMA.TABLE`.

@@ -1,6 +1,6 @@
 //! Maxwell's daemon: `{"database","table","type","ts","xid","commit","data","old"}`.
 
-use tidegate_abi::{Struct, Value};
+use tidegate_abi::{Field, Struct, Value};
 
 use super::translate::{Found, KeyNames, Names, Origin, Translator, id_text};
 use crate::formats::change::{control::ControlEvent, error::EventError, recognise::RowTypes};
@@ -19,6 +19,8 @@ pub(super) fn read<'b>(
         "bootstrap-start" | "bootstrap-complete" => return Ok(Found::Control(ControlEvent::Notification)),
         // Table and database definitions, which output_ddl adds.
         _ if kind.starts_with("table-") || kind.starts_with("database-") => {
+            let [database, table] = ["database", "table"].map(|field| translator.text(message, field));
+            translator.forget_columns(Names { database: database?, schema: "", table: table? });
             return Ok(Found::Control(ControlEvent::SchemaChange));
         }
         _ => {
@@ -30,25 +32,50 @@ pub(super) fn read<'b>(
     let table = translator.text(message, "table")?;
     let names = translator.names(Names { database, schema: "", table });
     let origin = origin(kind, names, message, translator)?;
-    let columns = primary_key(message, translator)?;
-    let columns = translator.key_names(names, columns);
     let missing = |translator: &Translator<'b, '_, '_>| {
         translator.wrong("data", message.get("data"), "an object with the row")
     };
     let data = translator.row(message, "data")?.ok_or_else(|| missing(translator))?;
-    // Its own form is no row: without columns there is no key.
+    let columns = primary_key(message, data, translator)?;
+    let columns = translator.key_names(names, columns);
+    // Maxwell's message key is not a row, so without column names there is no key.
     let own_key = Value::NULL;
     match kind {
-        "insert" => translator.insert("c", origin, columns, data, own_key)?,
-        "bootstrap-insert" => translator.insert("r", origin, columns, data, own_key)?,
+        "insert" | "bootstrap-insert" => {
+            translator.remember_columns(names, data);
+            let op = if kind == "insert" { "c" } else { "r" };
+            translator.insert(op, origin, columns, data, own_key)?;
+        }
         "delete" => translator.delete(origin, columns, data, own_key)?,
         _ => {
             let old = translator.row(message, "old")?;
+            let data = with_new_nulls(data, old.unwrap_or(Struct::EMPTY), translator);
+            let data = translator.complete_row(names, data);
             let before = old.map_or(Value::NULL, |old| translator.row_before(data, old));
             translator.update(origin, columns, [before, data.to_value()], own_key)?;
         }
     }
-    Ok(Found::Events(RowTypes::HintsOnly))
+    Ok(Found::Events(RowTypes::OfTool))
+}
+
+/// The row with NULL in the columns that only `old` has: with output_nulls=false, Maxwell leaves out a column that an
+/// update has set to NULL.
+fn with_new_nulls<'b>(
+    data: Struct<'b>,
+    old: Struct<'b>,
+    translator: &mut Translator<'b, '_, '_>,
+) -> Struct<'b> {
+    if old.iter().all(|(name, _)| data.get(name).is_some()) {
+        return data;
+    }
+    let scratch = &mut translator.work.scratch.fields;
+    let base = scratch.len();
+    scratch.extend(data.fields());
+    let nulls = old.iter().filter(|(name, _)| data.get(name).is_none());
+    scratch.extend(nulls.map(|(name, _)| Field::new(name, Value::NULL)));
+    let whole = translator.work.arena.object(&scratch[base..]);
+    scratch.truncate(base);
+    whole.as_struct().unwrap_or(data)
 }
 
 fn origin<'b>(
@@ -92,9 +119,11 @@ fn origin<'b>(
 }
 
 /// The primary key's columns: `primary_key_columns`, else those of the message's key in one of its two forms, a hash
-/// (`{"database":..,"table":..,"pk.id":1}`) or an array (`[database, table, [{"id":1}]]`).
+/// (`{"database":..,"table":..,"pk.id":1}`) or an array (`[database, table, [{"id":1}]]`), where Maxwell writes all names
+/// in lower case.
 fn primary_key<'b>(
     message: Struct<'b>,
+    data: Struct<'b>,
     translator: &Translator<'b, '_, '_>,
 ) -> Result<KeyNames<'b>, EventError> {
     if let Some(columns) = translator.name_list(message, "primary_key_columns")? {
@@ -103,15 +132,24 @@ fn primary_key<'b>(
     let arena = translator.work.arena;
     if let Some(hash) = translator.key.as_struct() {
         let columns = || hash.iter().filter_map(|(name, _)| name.strip_prefix("pk."));
-        let mut names = columns();
+        let mut names = columns().map(|name| spelled(name, data));
         let names = arena.collect((0..columns().count()).map(|_| names.next().unwrap_or_default()));
         return Ok((!names.is_empty()).then_some(names));
     }
     let Some([_, _, columns]) = translator.key.as_list().map(|list| list.items()) else { return Ok(None) };
     let Some(columns) = columns.as_list().filter(|columns| !columns.is_empty()) else { return Ok(None) };
     let name = |column: Value<'b>| match column.as_struct().map(|column| column.fields()) {
-        Some([only]) => only.name(),
+        Some([only]) => spelled(only.name(), data),
         _ => "",
     };
     Ok(Some(arena.collect(columns.iter().map(name))))
+}
+
+/// The name of a key's column as the row spells it.
+fn spelled<'b>(name: &'b str, row: Struct<'b>) -> &'b str {
+    if row.get(name).is_some() {
+        return name;
+    }
+    let lower = |text: &'b str| text.chars().flat_map(char::to_lowercase);
+    row.iter().map(|(column, _)| column).find(|column| lower(column).eq(lower(name))).unwrap_or(name)
 }

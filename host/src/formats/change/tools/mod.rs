@@ -122,7 +122,7 @@ impl Recogniser {
             let envelope = Envelope::of(event.value.as_struct().unwrap_or(Struct::EMPTY));
             has_documents |= self.event(envelope, &mut event, work)?;
             if let Some(parts) = &mut event.change {
-                parts.row_schema = row_schema.filter(|schema| describes(*schema, parts));
+                parts.row_schema = row_schema.filter(|schema| describes(*schema, parts, event.key));
             }
             work.events[index] = event;
         }
@@ -162,8 +162,9 @@ pub(super) fn control_parts<'b>(kind: ControlEvent, fields: Struct<'b>) -> Chang
     parts
 }
 
-/// Whether a schema has all columns of an event's row.
-fn describes(schema: Schema, parts: &ChangeParts<'_>) -> bool {
+/// Whether a schema has all columns of an event's row, except for those that the key has.
+fn describes(schema: Schema, parts: &ChangeParts<'_>, key: Value<'_>) -> bool {
     let row = if parts.after.is_null() { parts.before } else { parts.after };
-    row.as_struct().is_some_and(|row| row.iter().all(|(name, _)| schema.get(name).is_some()))
+    let is_known = |name: &str| schema.get(name).is_some() || key.get(name).is_some();
+    row.as_struct().is_some_and(|row| row.iter().all(|(name, _)| is_known(name)))
 }

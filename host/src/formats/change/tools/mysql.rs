@@ -29,7 +29,7 @@ impl<'b> MySqlTypes<'b> {
         Self(message.get("mysqlType").and_then(|types| types.as_struct()).unwrap_or(Struct::EMPTY))
     }
 
-    /// The row with typed values. A text that is none of its type, such as the date 0000-00-00, stays.
+    /// The row with typed values. Text that does not fit its type, such as the date 0000-00-00, stays.
     pub(super) fn row(self, row: Struct<'b>, translator: &mut Translator<'b, '_, '_>) -> Struct<'b> {
         if self.0.is_empty() {
             return row;
@@ -54,6 +54,19 @@ impl<'b> MySqlTypes<'b> {
         ty.and_then(|ty| ty.as_str()).map_or(Encoding::Text, encoding)
     }
 }
+
+/// Types whose values are bytes, those of MySQL's internal geometry format.
+const SPATIAL: [&str; 9] = [
+    "geometry",
+    "point",
+    "linestring",
+    "polygon",
+    "multipoint",
+    "multilinestring",
+    "multipolygon",
+    "geometrycollection",
+    "geomcollection",
+];
 
 fn encoding(ty: &str) -> Encoding {
     let end = ty.find(['(', ' ']).unwrap_or(ty.len());
@@ -80,7 +93,11 @@ fn encoding(ty: &str) -> Encoding {
         () if any(&["time"]) => Encoding::Scalar(Scalar::IsoTime),
         () if any(&["datetime", "timestamp"]) => Encoding::Scalar(Scalar::IsoTimestamp),
         () if any(&["json"]) => Encoding::Scalar(Scalar::Json),
-        () if any(&["binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"]) => Encoding::Latin1,
+        () if any(&["binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"])
+            || any(&SPATIAL) =>
+        {
+            Encoding::Latin1
+        }
         () => Encoding::Text,
     }
 }
@@ -143,6 +160,8 @@ mod tests {
             ("decimal", Encoding::Decimal(None)),
             ("datetime(6)", Encoding::Scalar(Scalar::IsoTimestamp)),
             ("varbinary(16)", Encoding::Latin1),
+            ("point", Encoding::Latin1),
+            ("MULTIPOLYGON", Encoding::Latin1),
             ("varchar(255)", Encoding::Text),
             ("enum('a','b')", Encoding::Text),
             ("bit(1)", Encoding::Text),

@@ -1,9 +1,16 @@
 //! TiCDC's protocol `simple` in JSON: one row in each message. Its protocol `canal-json` is read by `canal.rs`.
 
-use tidegate_abi::{Struct, Value};
+use tidegate_abi::{Field, Struct, Timestamp, Value, ValueRef};
 
 use super::translate::{Found, Names, Origin, Translator, id_text};
-use crate::formats::change::{control::ControlEvent, error::EventError, recognise::RowTypes};
+use crate::formats::{
+    Cause,
+    change::{control::ControlEvent, error::EventError, recognise::RowTypes},
+    types::{ArenaStore, Scalar, convert},
+};
+
+/// Timestamps in another time zone than UTC.
+const ZONE: Cause = Cause("timestamps_in_time_zone");
 
 /// Statements that define tables.
 const DEFINITIONS: [&str; 7] = ["CREATE", "RENAME", "CINDEX", "DINDEX", "ERASE", "ALTER", "QUERY"];
@@ -32,7 +39,7 @@ pub(super) fn read<'b>(
         "TRUNCATE" => {
             let origin = origin(truncated(message, translator)?, message, translator)?;
             translator.truncate(origin);
-            return Ok(Found::Events(RowTypes::HintsOnly));
+            return Ok(Found::Events(RowTypes::OfTool));
         }
         "INSERT" | "UPDATE" | "DELETE" => {}
         _ => {
@@ -40,13 +47,8 @@ pub(super) fn read<'b>(
             return Err(translator.wrong("type", message.get("type"), expected));
         }
     }
-    let whole =
-        |field: &str| message.get(field).is_none_or(|value| matches!(value.as_bool(), None | Some(false)));
-    if !whole("handleKeyOnly")
-        || message
-            .get("claimCheckLocation")
-            .is_some_and(|place| place.as_str().is_some_and(|place| !place.is_empty()))
-    {
+    // A delete needs the key alone.
+    if kind != "DELETE" && is_cut(message) {
         return Err(translator.broken(
             "it does not hold its row, which is larger than max-message-bytes: raise max-message-bytes in TiCDC and \
              max.message.bytes of the topic",
@@ -58,8 +60,10 @@ pub(super) fn read<'b>(
     let origin = origin(names, message, translator)?;
     let columns = translator.key_names(names, None);
     let own_key = translator.key;
-    let data = translator.row(message, "data")?;
-    let old = translator.row(message, "old")?;
+    let [data, old] = ["data", "old"].map(|field| translator.row(message, field));
+    let (data, old) = (data?, old?);
+    let data = data.map(|row| with_timestamps(row, table, translator));
+    let old = old.map(|row| with_timestamps(row, table, translator));
     match (kind, data, old) {
         ("INSERT", Some(data), _) => translator.insert("c", origin, columns, data, own_key)?,
         ("UPDATE", Some(data), old) => {
@@ -72,7 +76,58 @@ pub(super) fn read<'b>(
             return Err(translator.wrong(field, message.get(field), "an object with the row"));
         }
     }
-    Ok(Found::Events(RowTypes::HintsOnly))
+    Ok(Found::Events(RowTypes::OfTool))
+}
+
+/// Whether the message does not hold its row, but its key or the place where the row is.
+fn is_cut(message: Struct<'_>) -> bool {
+    let is_key_only = message.get("handleKeyOnly").and_then(|is_set| is_set.as_bool()) == Some(true);
+    let place = message.get("claimCheckLocation").and_then(|place| place.as_str());
+    is_key_only || place.is_some_and(|place| !place.is_empty())
+}
+
+/// The row with timestamps in place of `{"location":"UTC","value":"2024-02-26 13:01:02"}`, as TIMESTAMP columns have them.
+fn with_timestamps<'b>(row: Struct<'b>, table: &str, translator: &mut Translator<'b, '_, '_>) -> Struct<'b> {
+    if !row.iter().any(|(_, value)| zone_and_text(value).is_some()) {
+        return row;
+    }
+    let arena = translator.work.arena;
+    let fields = arena.collect(row.fields().iter().map(|field| match zone_and_text(field.value()) {
+        Some((zone, text)) => Field::new(field.name(), timestamp(zone, text, table, translator)),
+        None => *field,
+    }));
+    Value::object(fields).as_struct().unwrap_or(row)
+}
+
+fn zone_and_text(value: Value<'_>) -> Option<(&str, &str)> {
+    let value = value.as_struct().filter(|value| value.len() == 2)?;
+    Some((value.get("location")?.as_str()?, value.get("value")?.as_str()?))
+}
+
+/// A time in UTC as a timestamp; in another zone, whose offset is not known here, and of no valid date, its text.
+fn timestamp<'b>(
+    zone: &str,
+    text: &'b str,
+    table: &str,
+    translator: &mut Translator<'b, '_, '_>,
+) -> Value<'b> {
+    let plain = Value::string(text);
+    if !matches!(zone, "UTC" | "Etc/UTC" | "+00:00") {
+        translator.work.notices.note(ZONE, table, || {
+            format!(
+                "TIMESTAMP columns of {table} are in the time zone {zone:?} of TiCDC: they become text without a time zone. \
+                 Start TiCDC with --tz=UTC"
+            )
+        });
+        return plain;
+    }
+    let buffer = &mut translator.work.scratch.bytes;
+    let local =
+        convert(Scalar::IsoTimestamp, plain, &mut ArenaStore { arena: translator.work.arena, buffer });
+    match local.map(|local| local.view()) {
+        Ok(ValueRef::Timestamp(local)) => Value::timestamp(Timestamp { offset_seconds: Some(0), ..local }),
+        _ => plain,
+    }
 }
 
 /// The table that a statement has truncated.

@@ -143,16 +143,14 @@ impl<'b> Translator<'b, '_, '_> {
         }
     }
 
-    /// The columns of the primary key: as the connector file says, else as the message does.
+    /// The columns of the primary key: as the connector file says of the table, else as the message does, else as the
+    /// connector file says of all others.
     pub(super) fn key_names(&mut self, names: Names<'b>, own: KeyNames<'b>) -> KeyNames<'b> {
         let qualifier = if names.schema.is_empty() { names.database } else { names.schema };
-        match self.keys.of_table(qualifier, names.table) {
-            Some(columns) => {
-                let arena = self.work.arena;
-                Some(arena.collect(columns.iter().map(|column| arena.str(column))))
-            }
-            None => own,
-        }
+        let arena = self.work.arena;
+        let names_of = |columns: &[String]| arena.collect(columns.iter().map(|column| arena.str(column)));
+        let named = self.keys.of_table(qualifier, names.table).map(names_of);
+        named.or(own).or_else(|| self.keys.of_others().map(names_of))
     }
 
     /// Names out of a list of texts; none if it is missing or empty.

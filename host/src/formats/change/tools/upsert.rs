@@ -34,7 +34,9 @@ pub(super) fn read<'b>(
     if let Some(event) = translator.work.events.last_mut() {
         event.key_schema = decoded.key_schema.filter(|_| has_columns(decoded.key));
     }
-    Ok(Found::Events(RowTypes::AsValue))
+    // What applications write is not encoded as Debezium encodes it.
+    let is_plain = decoded.key_schema.is_none() && decoded.value_schema.is_none();
+    Ok(Found::Events(if is_plain { RowTypes::HintsOnly } else { RowTypes::AsValue }))
 }
 
 /// The key as an object of columns. One that is a single value has the column that `[source.key_columns]` names.
