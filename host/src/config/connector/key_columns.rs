@@ -23,6 +23,10 @@ fn read_table(table: &Table, prefix: &str, keys: &mut BTreeMap<String, Vec<Strin
             TomlValue::Unresolved => {}
             value => match columns(value) {
                 Some(columns) => {
+                    if let Some(column) = repeated(&columns) {
+                        let path = shown(node.layer, &format!("source.key_columns.{name:?}"));
+                        report.error(&node.key, &path, format!("{column:?} is named twice"), None);
+                    }
                     keys.insert(name, columns);
                 }
                 None => wrong(&name, node, report),
@@ -41,6 +45,10 @@ fn columns(value: &TomlValue) -> Option<Vec<String>> {
         TomlValue::List(items) if !items.is_empty() => items.iter().map(|item| text(&item.value)).collect(),
         value => text(value).map(|column| vec![column]),
     }
+}
+
+fn repeated(columns: &[String]) -> Option<&String> {
+    columns.iter().enumerate().find(|(at, column)| columns[..*at].contains(column)).map(|(_, column)| column)
 }
 
 fn wrong(table: &str, node: &Node, report: &Report) {

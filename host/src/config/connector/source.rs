@@ -237,13 +237,31 @@ fn check_formats(section: &Section<'_>, source: &SourceDefinition) {
     }
 }
 
-/// Messages of a tool are objects, and so are rows.
+/// What other tools than Debezium need, and what is of no use with or without them. Messages of a tool are objects, and so
+/// are rows.
 fn check_change_events(section: &Section<'_>, source: &SourceDefinition) {
     let needs_objects =
         !matches!(source.change_events, ChangeEvents::Auto | ChangeEvents::Flattened | ChangeEvents::None);
     if needs_objects && matches!(source.value_format, Format::String | Format::Bytes) {
         let message = format!("values of the format {:?} have no fields", source.value_format.name());
-        section.conflict("change_events", message, "set value_format = \"json\" or \"avro\"");
+        let help = "set value_format to \"json\", \"avro\", \"json-schema\" or \"protobuf\"";
+        section.conflict("change_events", message, help);
+    }
+    let is_debezium = matches!(
+        source.change_events,
+        ChangeEvents::Auto | ChangeEvents::Flattened | ChangeEvents::CloudEvents
+    );
+    if !source.key_columns.is_empty() && (is_debezium || source.change_events == ChangeEvents::None) {
+        let message = "has no effect with this value of change_events: Debezium's keys name their columns";
+        section.conflict("key_columns", message, "remove it, or set change_events to the tool of the messages");
+    }
+    if source.unavailable_value_placeholder.is_some() && !is_debezium {
+        let message = "has no effect with this value of change_events: only Debezium sends placeholders";
+        section.conflict(
+            "unavailable_value_placeholder",
+            message,
+            "remove it, or set change_events to \"auto\", \"flattened\" or \"cloudevents\"",
+        );
     }
 }
 

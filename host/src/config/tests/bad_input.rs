@@ -124,8 +124,26 @@ fn change_events() {
     );
     with(
         "source.change_events = \"upsert\"\nsource.value_format = \"string\"",
-        "3:8: source.change_events: values of the format \"string\" have no fields: set value_format = \"json\" or \
-         \"avro\"",
+        "3:8: source.change_events: values of the format \"string\" have no fields: set value_format to \"json\", \
+         \"avro\", \"json-schema\" or \"protobuf\"",
+    );
+    for mode in ["auto", "flattened", "cloudevents", "none"] {
+        with(
+            &format!("source.change_events = {mode:?}\nsource.key_columns.orders = \"id\""),
+            "4:8: source.key_columns: has no effect with this value of change_events: Debezium's keys name their \
+             columns: remove it, or set change_events to the tool of the messages",
+        );
+    }
+    for mode in ["upsert", "maxwell", "canal", "ticdc", "dms", "goldengate", "none"] {
+        with(
+            &format!("source.change_events = {mode:?}\nsource.unavailable_value_placeholder = \"n/a\""),
+            "4:8: source.unavailable_value_placeholder: has no effect with this value of change_events: only Debezium \
+             sends placeholders: remove it, or set change_events to \"auto\", \"flattened\" or \"cloudevents\"",
+        );
+    }
+    with(
+        "source.change_events = \"dms\"\nsource.key_columns.orders = [\"id\", \"no\", \"id\"]",
+        "4:20: source.key_columns.\"orders\": \"id\" is named twice",
     );
     with("source.flattened_prefix = \"\"", "3:8: source.flattened_prefix: must not be empty");
     with(

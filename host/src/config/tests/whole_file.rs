@@ -28,11 +28,6 @@ change_events = "flattened"
 flattened_prefix = "cdc_"
 pass_control_events = true
 unavailable_value_placeholder = "n/a"
-[source.key_columns]
-"shop.orders" = ["region", "no"]
-items = "id"
-shop.lines = ["order", "line"]
-"*" = ["id"]
 [source.columns]
 "products.price" = { decimal = 2 }
 "public.products.added" = "timestamp_micros"
@@ -118,10 +113,6 @@ fn every_key_arrives() {
     assert_eq!(source.flattened_prefix.as_deref(), Some("cdc_"));
     assert!(source.pass_control_events);
     assert_eq!(source.unavailable_value_placeholder.as_deref(), Some("n/a"));
-    let keys: Vec<_> =
-        source.key_columns.iter().map(|(table, key)| (table.as_str(), key.join(","))).collect();
-    let expected = [("*", "id"), ("items", "id"), ("shop.lines", "order,line"), ("shop.orders", "region,no")];
-    assert_eq!(keys, expected.map(|(table, key)| (table, key.to_owned())));
     assert_eq!((source.key_format, source.value_format), (Format::String, Format::Bytes));
     assert_eq!(source.header_format, HeaderFormat::Simple);
     assert_eq!(source.invalid_unicode, InvalidUnicode::Replace);
@@ -288,4 +279,33 @@ fn without_a_file_the_host_has_its_defaults() {
     assert_eq!(host.kafka.bootstrap_servers, "localhost:9092");
     assert_eq!((host.connectors, host.state_dir), (vec!["connectors.d".into()], "state".into()));
     assert_eq!((host.plugin_dirs, host.log), (vec![], LogConfig::default()));
+}
+
+#[test]
+fn key_columns() {
+    let folder = Folder::new().connector(
+        "a",
+        r#"
+[source]
+topics = ["t"]
+change_events = "canal"
+[source.key_columns]
+"shop.orders" = ["region", "no"]
+items = "id"
+shop.lines = ["order", "line"]
+"*" = ["id"]
+[sink]
+plugin = "discard"
+"#,
+    );
+    let loaded = folder.load();
+    assert_eq!(folder.lines(&loaded.diagnostics), [""; 0]);
+    let keys: Vec<_> = loaded.valid[0]
+        .source
+        .key_columns
+        .iter()
+        .map(|(table, key)| (table.as_str(), key.join(",")))
+        .collect();
+    let expected = [("*", "id"), ("items", "id"), ("shop.lines", "order,line"), ("shop.orders", "region,no")];
+    assert_eq!(keys, expected.map(|(table, key)| (table, key.to_owned())));
 }

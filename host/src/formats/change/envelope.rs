@@ -333,7 +333,7 @@ impl<'b> Source<'b> {
             _ => self.tx_id.as_u64().map_or("", |id| decimal_text(id, arena)),
         };
         Ok(position::of_postgres(self.sequence, self.lsn, arena)
-            .unwrap_or_else(|| position::of_source(self.fields, arena, scratch)))
+            .unwrap_or_else(|| position::of_source(self.fields, self.connector, arena, scratch)))
     }
 }
 

@@ -13,22 +13,28 @@ pub(super) struct LogPosition<'b> {
 
 /// The position in a source block that is not PostgreSQL's. Sources are told apart by what they send, so that forks and
 /// relatives of a connector read as well. docs/formats.md lists the fields.
-pub(super) fn of_source<'b>(source: Struct<'b>, arena: Arena<'b>, scratch: &mut String) -> LogPosition<'b> {
+pub(super) fn of_source<'b>(
+    source: Struct<'b>,
+    connector: Value<'b>,
+    arena: Arena<'b>,
+    scratch: &mut String,
+) -> LogPosition<'b> {
     let number = |name: &str| source.get(name).and_then(|value| number(value)).unwrap_or(0);
     let text = |name: &str| source.get(name).and_then(|value| value.as_str());
-    // TiDB's timestamp of the commit, in TiCDC's own protocols and in its form of Debezium's.
-    if let Some(commit) = source.get("commit_ts").and_then(|value| self::number(value)) {
-        return LogPosition { words: Some([commit, 0, 0, 0]), text: decimal_text(commit, arena) };
-    }
     if let Some(file) = text("file").filter(|file| !file.is_empty()) {
         let at = number("pos");
         scratch.clear();
         // Writing to a String cannot fail.
         let written = write!(scratch, "{file}:{at}").map_or("", |()| arena.str(scratch));
         // Every node of a Cassandra cluster has its own log, and events do not name the node.
-        let is_comparable = text("connector") != Some("cassandra");
+        let is_comparable = connector.as_str() != Some("cassandra");
         let words = [file_number(file), at, number("row"), 0];
         return LogPosition { words: is_comparable.then_some(words), text: written };
+    }
+    // TiDB's timestamp of the commit, in TiCDC's own protocols and in its form of Debezium's, where `file` is
+    // empty.
+    if let Some(commit) = source.get("commit_ts").and_then(|value| self::number(value)) {
+        return LogPosition { words: Some([commit, 0, 0, 0]), text: decimal_text(commit, arena) };
     }
     if let Some(commit) = text("commit_lsn") {
         return of_lsns(commit, text("change_lsn"), number("event_serial_no"));
