@@ -124,5 +124,5 @@ fn a_message_that_is_none_of_the_tool_is_rejected_by_name() {
          plugin = \"file\"\nconfig.path = \"@out.jsonl\"\n",
     );
     let finished = home.run_once(&broker);
-    finished.expect_log("broken message of Maxwell: `type` is missing");
+    finished.expect_log("invalid Maxwell message: `type` is missing");
 }

@@ -253,7 +253,11 @@ fn check_change_events(section: &Section<'_>, source: &SourceDefinition) {
     );
     if !source.key_columns.is_empty() && (is_debezium || source.change_events == ChangeEvents::None) {
         let message = "has no effect with this value of change_events: Debezium's keys name their columns";
-        section.conflict("key_columns", message, "remove it, or set change_events to the tool of the messages");
+        section.conflict(
+            "key_columns",
+            message,
+            "remove it, or set change_events to the tool of the messages",
+        );
     }
     if source.unavailable_value_placeholder.is_some() && !is_debezium {
         let message = "has no effect with this value of change_events: only Debezium sends placeholders";

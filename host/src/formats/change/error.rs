@@ -99,14 +99,14 @@ pub(crate) enum EventError {
         /// What the other field says.
         deleted: bool,
     },
-    #[error("no message of {tool}: the value is {found}; expected an object")]
+    #[error("not {what}: the value is {found}; expected an object")]
     NoMessage {
-        /// The tool that `change_events` names.
-        tool: &'static str,
+        /// What `change_events` names: a message of a tool, or a row.
+        what: &'static str,
         /// What the value is.
         found: Found,
     },
-    #[error("broken message of {tool}: `{field}` is {found}; expected {expected}")]
+    #[error("invalid {tool} message: `{field}` is {found}; expected {expected}")]
     MessageField {
         /// The tool.
         tool: &'static str,
@@ -117,14 +117,14 @@ pub(crate) enum EventError {
         /// What it should hold.
         expected: &'static str,
     },
-    #[error("broken message of {tool}: {problem}")]
+    #[error("invalid {tool} message: {problem}")]
     Message {
         /// The tool.
         tool: &'static str,
         /// What is wrong, and what to do.
         problem: Box<str>,
     },
-    #[error("broken message of {tool}: the row has no column {column:?}, which is part of the primary key")]
+    #[error("invalid {tool} message: the row has no column {column:?}, which is part of the primary key")]
     NoKeyColumn {
         /// The tool.
         tool: &'static str,

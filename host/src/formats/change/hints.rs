@@ -81,7 +81,7 @@ pub struct HintError(String);
 
 impl Hints {
     /// Says what the column `table.column` or `schema.table.column` is. A source without schemas (MySQL) takes the
-    /// database for one. A hint with a schema goes before one without.
+    /// database for one. A hint with a schema takes precedence over one without.
     ///
     /// # Errors
     /// When the name has fewer than two parts, or an empty one.

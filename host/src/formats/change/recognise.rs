@@ -149,7 +149,7 @@ impl Recogniser {
         self.find(decoded, record, work, Origin::Kafka)
     }
 
-    /// The same for a value that a transform has made. It is never a flattened row for want of anything else.
+    /// The same for a value that a transform has made. It is never taken for a flattened row as a fallback.
     ///
     /// # Errors
     /// As above.

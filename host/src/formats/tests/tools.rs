@@ -342,7 +342,7 @@ fn one_bad_row_rejects_the_message() {
     assert_eq!((batch.len(), batch.rejected().len()), (0, 1));
     assert_eq!(
         batch.rejected()[0].reason,
-        r#"broken message of Canal: the row has no column "id", which is part of the primary key"#
+        r#"invalid Canal message: the row has no column "id", which is part of the primary key"#
     );
 }
 
@@ -451,77 +451,77 @@ fn values_of_mysql_become_typed_and_hints_go_first() {
 fn what_is_no_message_of_the_tool_is_refused_by_name() {
     use ChangeEvents::{Canal, CloudEvents, Dms, GoldenGate, Maxwell, TiCdc};
     for (tool, value, reason) in [
-        (Maxwell, "[1]", "no message of Maxwell: the value is a list; expected an object"),
+        (Maxwell, "[1]", "not a Maxwell message: the value is a list; expected an object"),
         (
             Maxwell,
             r#"{"op":"c","after":{"id":1},"source":{}}"#,
-            "broken message of Maxwell: `type` is missing; expected insert, update, delete, bootstrap-.., table-.. or database-..",
+            "invalid Maxwell message: `type` is missing; expected insert, update, delete, bootstrap-.., table-.. or database-..",
         ),
         (
             Maxwell,
             r#"{"type":"insert","table":"t","data":null}"#,
-            "broken message of Maxwell: `data` is null; expected an object with the row",
+            "invalid Maxwell message: `data` is null; expected an object with the row",
         ),
         (
             Maxwell,
             r#"{"type":"insert","table":"t","ts":"now","data":{"id":1}}"#,
-            "broken message of Maxwell: `ts` is text; expected whole seconds since 1970",
+            "invalid Maxwell message: `ts` is text; expected whole seconds since 1970",
         ),
         (
             Canal,
             r#"{"type":"INSERT","table":"t","data":{"id":1}}"#,
-            "broken message of Canal: `data` is an object; expected a list of rows",
+            "invalid Canal message: `data` is an object; expected a list of rows",
         ),
         (
             Canal,
             r#"{"type":"INSERT","table":"t","data":[]}"#,
-            "broken message of Canal: `data` is a list; expected a list of rows",
+            "invalid Canal message: `data` is a list; expected a list of rows",
         ),
         (
             Canal,
             r#"{"type":"MERGE","table":"t","data":[{"id":1}]}"#,
-            "broken message of Canal: `type` is text; expected INSERT, UPDATE, DELETE, TRUNCATE, QUERY, or a statement with isDdl",
+            "invalid Canal message: `type` is text; expected INSERT, UPDATE, DELETE, TRUNCATE, QUERY, or a statement with isDdl",
         ),
         (
             Canal,
             r#"{"type":"TRUNCATE","isDdl":true,"table":""}"#,
-            "broken message of Canal: `table` is an empty text; expected the name of the table that was truncated",
+            "invalid Canal message: `table` is an empty text; expected the name of the table that was truncated",
         ),
         (
             Canal,
             r#"{"type":"UPDATE","table":"t","pkNames":["id"],"data":[{"id":"2"},{"id":"3"}],"old":[{"id":"1"}]}"#,
-            "broken message of Canal: `old` has 1 rows where `data` has 2, so that it is not known whose primary key was changed; let the source change primary keys row by row",
+            "invalid Canal message: `old` has 1 rows where `data` has 2, so that it is not known whose primary key was changed; let the source change primary keys row by row",
         ),
         (
             TiCdc,
             r#"{"type":"INSERT","table":"t","data":[{"id":"1"}],"_tidb":{"commitTs":1,"onlyHandleKey":true}}"#,
-            "broken message of TiCDC: it holds the key of a row alone, because the row is larger than max-message-bytes: raise max-message-bytes in TiCDC and max.message.bytes of the topic",
+            "invalid TiCDC message: it holds the key of a row alone, because the row is larger than max-message-bytes: raise max-message-bytes in TiCDC and max.message.bytes of the topic",
         ),
-        (Dms, r#"{"id":1}"#, "broken message of AWS DMS: `metadata` is missing; expected an object"),
+        (Dms, r#"{"id":1}"#, "invalid AWS DMS message: `metadata` is missing; expected an object"),
         (
             Dms,
             r#"{"data":{"id":1},"metadata":{"record-type":"data","operation":"merge"}}"#,
-            "broken message of AWS DMS: `metadata.operation` is text; expected load, insert, update or delete",
+            "invalid AWS DMS message: `metadata.operation` is text; expected load, insert, update or delete",
         ),
         (
             GoldenGate,
             r#"{"table":"A.B","op_type":"U","ID":1}"#,
-            "broken message of GoldenGate: `after` is missing; expected an object with the row, as format=json writes it",
+            "invalid GoldenGate message: `after` is missing; expected an object with the row, as format=json writes it",
         ),
         (
             CloudEvents,
             r#"{"id":1}"#,
-            "broken message of CloudEvents: `specversion` is missing; expected the version of CloudEvents, in the value or in the header ce_specversion",
+            "invalid CloudEvents message: `specversion` is missing; expected the version of CloudEvents, in the value or in the header ce_specversion",
         ),
         (
             CloudEvents,
             r#"{"specversion":"1.0","iodebeziumop":"c","data":"AAAA"}"#,
-            "broken message of CloudEvents: `data` is text; expected an object; set data.serializer.type=json in the converter",
+            "invalid CloudEvents message: `data` is text; expected an object; set data.serializer.type=json in the converter",
         ),
         (
             CloudEvents,
             r#"{"specversion":"1.0","data":{"before":null,"after":{"id":1}}}"#,
-            "broken message of CloudEvents: `iodebeziumop` is missing; expected Debezium's operation; set extension.attributes.enable=true in the converter",
+            "invalid CloudEvents message: `iodebeziumop` is missing; expected Debezium's operation; set extension.attributes.enable=true in the converter",
         ),
     ] {
         assert_eq!(refusal(tool, None, value), reason, "{value}");
@@ -608,7 +608,7 @@ fn a_key_that_does_not_name_a_row_is_refused_where_rows_come_by_key() {
         assert!(refused.contains(reason), "{refused}");
     }
     let refused = refusal(ChangeEvents::Upsert, Some(r#"{"id":1}"#), "5");
-    assert_eq!(refused, "no message of upsert: the value is a number; expected an object");
+    assert_eq!(refused, "not a row: the value is a number; expected an object");
 }
 
 #[test]

@@ -251,7 +251,7 @@ impl AddedFields {
         }
     }
 
-    /// The added fields of one part of the event, under their own names. A field goes before a header.
+    /// The added fields of one part of the event, under their own names. A field takes precedence over a header.
     fn part<'b>(
         &self,
         value: Struct<'b>,

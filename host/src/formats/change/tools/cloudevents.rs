@@ -1,4 +1,5 @@
-//! Debezium's events as CloudEvents: structured, with all attributes in the value, or binary, with attributes in headers.
+//! Debezium's events as CloudEvents, with all attributes in the value, as Debezium writes them. Other writers may put the
+//! attributes into headers (`ce_`): the binary mode of CloudEvents, which Debezium does not have.
 //!
 //! Debezium's `CloudEventsConverter`: `iodebezium` begins the names of `op`, the fields of the source block and, with `tx`
 //! behind it, those of the transaction block; characters other than letters and digits are left out, and numbers of 64

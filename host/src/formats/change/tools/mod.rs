@@ -56,6 +56,21 @@ impl Tool {
     }
 }
 
+impl Tool {
+    /// What each of its messages is, in errors.
+    const fn message(self) -> &'static str {
+        match self {
+            Self::Canal => "a Canal message",
+            Self::CloudEvents => "a CloudEvents message",
+            Self::Dms => "an AWS DMS message",
+            Self::GoldenGate => "a GoldenGate message",
+            Self::Maxwell => "a Maxwell message",
+            Self::TiCdc => "a TiCDC message",
+            Self::Upsert => "a row",
+        }
+    }
+}
+
 impl Recogniser {
     /// Finds the events in a message of `tool`.
     ///
@@ -76,7 +91,7 @@ impl Recogniser {
         }
         let message = if is_tombstone { Some(Struct::EMPTY) } else { decoded.value.as_struct() };
         let no_message =
-            || EventError::NoMessage { tool: tool.name(), found: error::Found::of(decoded.value) };
+            || EventError::NoMessage { what: tool.message(), found: error::Found::of(decoded.value) };
         let message = message.ok_or_else(no_message)?;
         let (keys, key, row_schema) = (&self.keys, decoded.key, decoded.value_schema);
         let columns = &mut self.table_columns;
