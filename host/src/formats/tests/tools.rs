@@ -611,6 +611,38 @@ fn whole_debezium_events_as_data_of_cloudevents_are_events() {
 }
 
 #[test]
+fn placeholders_in_cloudevents_are_marked_with_a_schema_too() {
+    let row = |name: &str| {
+        format!(
+            r#"{{"type":"struct","optional":true,"field":"{name}","fields":[{{"type":"int32","field":"id"}},{{"type":"bytes","field":"raw"}},{{"type":"string","field":"text"}}]}}"#
+        )
+    };
+    let schema = format!(r#"{{"type":"struct","fields":[{},{}]}}"#, row("before"), row("after"));
+    let data = r#"{"before":null,"after":{"id":1,"raw":"X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ==","text":"__debezium_unavailable_value"}}"#;
+    let typed = format!(r#"{{"schema":{schema},"payload":{data}}}"#);
+    let structured = |data: &str| {
+        format!(r#"{{"specversion":"1.0","iodebeziumop":"u","iodebeziumtable":"t","data":{data}}}"#)
+    };
+    let headers = [("ce_specversion", "1.0"), ("ce_iodebeziumop", "u"), ("ce_iodebeziumtable", "t")];
+    for (value, headers) in [
+        (structured(data), &[][..]),
+        (structured(&typed), &[]),
+        (data.to_owned(), &headers),
+        (typed, &headers),
+    ] {
+        let message = Message { key: Some(r#"{"id":1}"#), value: Some(&value), headers };
+        let mut decoder = RecordDecoder::new(options(ChangeEvents::CloudEvents, &[]));
+        let batch = decode_messages(&mut decoder, "t", 0, &[message]);
+        let change = only(&batch).change().unwrap();
+        assert_eq!((change.table(), change.operation()), ("t", Operation::Update));
+        for name in ["raw", "text"] {
+            assert!(change.after().get(name).unwrap().is_unavailable(), "{name} of {value}");
+        }
+        assert_eq!(change.row_schema().is_some(), value.contains("schema"), "{value}");
+    }
+}
+
+#[test]
 fn the_placeholder_may_be_another_one() {
     let value = r#"{"op":"u","before":null,"after":{"id":1,"text":"n/a","bytes":"bi9h","list":["n/a"],"map":{"n/a":"n/a"},"default":"__debezium_unavailable_value"},"source":{"table":"t"}}"#;
     let options =
