@@ -12,9 +12,11 @@ const MAX_HOPS: usize = 64;
 #[derive(Debug)]
 pub(super) struct Documents {
     documents: Vec<(String, Node)>,
-    /// Paths of the parts that have an `$id` or an anchor: document, then the index of each field or item on the way.
-    named: HashMap<(Option<usize>, String), (usize, Vec<usize>)>,
+    named: Named,
 }
+
+/// The parts that have an `$id`, or an anchor within a document: document, then the index of each field or item on the way.
+type Named = HashMap<(Option<usize>, String), (usize, Vec<usize>)>;
 
 /// A part of a schema, and the document that it is in.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +37,7 @@ impl Documents {
             Ok((name.to_owned(), node))
         });
         let documents: Vec<(String, Node)> = documents.collect::<Result<_, SchemaError>>()?;
-        let mut named = HashMap::new();
+        let mut named = Named::new();
         for (document, (_, node)) in documents.iter().enumerate() {
             index(document, node, &mut Vec::new(), &mut named);
         }
@@ -135,12 +137,7 @@ fn pointed<'d>(root: &'d Node, pointer: &str) -> Option<&'d Node> {
 }
 
 /// Adds the parts of a document that have an `$id`, an anchor, or the older form of one, `"$id": "#anchor"`. The first counts.
-fn index(
-    document: usize,
-    node: &Node,
-    path: &mut Vec<usize>,
-    named: &mut HashMap<(Option<usize>, String), (usize, Vec<usize>)>,
-) {
+fn index(document: usize, node: &Node, path: &mut Vec<usize>, named: &mut Named) {
     let mut add = |scope, name: &str| {
         named.entry((scope, name.to_owned())).or_insert_with(|| (document, path.clone()));
     };

@@ -147,7 +147,7 @@ fn merging_takes_linear_time_and_counts_as_memory() {
     let shown = decoder.show(&[vec![0], level].concat());
     assert!(shown.contains("raise limits.memory"), "{}", &shown[..200.min(shown.len())]);
     // A oneof that changes with each of many fields.
-    let fields = [vec![0x22, 0].repeat(50_000), [0x0a, 2, 16, 1, 0x12, 0].repeat(50_000)].concat();
+    let fields = [[0x22, 0].repeat(50_000), [0x0a, 2, 16, 1, 0x12, 0].repeat(50_000)].concat();
     let shown = Decoder::new(CHOICE).show(&[vec![0], fields].concat());
     assert!(shown.contains(r#""a":null,"b":{"y":null}"#), "{shown}");
 }
