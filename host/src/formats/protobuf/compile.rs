@@ -36,10 +36,6 @@ pub(crate) fn compile(schema: &RegisteredSchema) -> Result<Program, SchemaError>
         return Err(SchemaError::Empty);
     }
     compiler.compile_open();
-    let package = file.package_name();
-    let within = |name: &str| -> Box<str> {
-        name.strip_prefix(package).map_or(name, |rest| rest.trim_start_matches('.')).into()
-    };
     let mut messages: Vec<MessageType> = compiler.messages.into_iter().flatten().collect();
     let mut definitions = Definitions::default();
     for (id, descriptor) in &own {
@@ -51,8 +47,26 @@ pub(crate) fn compile(schema: &RegisteredSchema) -> Result<Program, SchemaError>
         messages,
         enums: compiler.enums,
         by_indexes: own.iter().map(|(id, message)| (indexes(message), *id)).collect(),
-        by_name: own.iter().map(|(id, message)| (within(message.full_name()), *id)).collect(),
+        by_name: names(&own, file.package_name()),
     })
+}
+
+/// Messages by their names within the package, and nested ones by their own names as well, which are all that Apicurio's
+/// serializers write, if no other message has this name.
+fn names(own: &[(MessageId, MessageDescriptor)], package: &str) -> HashMap<Box<str>, MessageId> {
+    let within = |name: &str| -> Box<str> {
+        name.strip_prefix(package).map_or(name, |rest| rest.trim_start_matches('.')).into()
+    };
+    let mut found: HashMap<Box<str>, MessageId> =
+        own.iter().map(|(id, message)| (within(message.full_name()), *id)).collect();
+    let mut nested: HashMap<&str, Option<MessageId>> = HashMap::new();
+    for (id, message) in own.iter().filter(|(_, message)| message.parent_message().is_some()) {
+        nested.entry(message.name()).and_modify(|of_several| *of_several = None).or_insert(Some(*id));
+    }
+    for (name, id) in nested.into_iter().filter_map(|(name, id)| Some((name, id?))) {
+        found.entry(name.into()).or_insert(id);
+    }
+    found
 }
 
 /// The place of a message in its file, and of each message around it in the one around that.

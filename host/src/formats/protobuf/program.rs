@@ -13,7 +13,7 @@ pub(crate) struct Program {
     pub(super) enums: Vec<EnumType>,
     /// Messages of the schema itself by their indexes: place in the file, or in the message around.
     pub(super) by_indexes: HashMap<Box<[i32]>, MessageId>,
-    /// Messages of the schema itself by their names within the package.
+    /// Messages of the schema itself by their names within the package, and by their own names if these are unique.
     pub(super) by_name: HashMap<Box<str>, MessageId>,
 }
 
