@@ -1,16 +1,21 @@
-//! The test harness: the built host and plugins, brokers, a stand-in for Snowflake, and captured events.
+//! The test harness: the built host and plugins, brokers, a schema registry, a stand-in for Snowflake, captured events and
+//! fixtures.
 //!
 //! Tests run the `tidegate` executable as a child process, with plugin libraries as cargo builds them, and a broker
 //! over TCP. They wait for conditions, not for times; [`TIMEOUT`] only ends tests that are broken.
 
+pub mod apicurio;
 mod artifacts;
 mod broker;
 mod capture;
 mod comparison;
 mod external_project;
+mod fixtures;
 mod home;
 pub mod kafka;
 mod ledger;
+mod maven;
+mod ports;
 mod process;
 mod recording;
 #[path = "../support/registry_stub.rs"]
@@ -18,12 +23,14 @@ mod registry_stub;
 mod skipped;
 mod snowflake;
 mod stored;
+mod watchdog;
 
 pub use artifacts::{Artifacts, artifacts};
 pub use broker::{Broker, Member};
 pub use capture::{BinaryCapture, Captured, captured, captured_binary, captured_file, captured_schemas};
 pub use comparison::{Comparison, compare, final_table_names};
 pub use external_project::{BuildFailure, ExternalProject, Finding};
+pub use fixtures::{Fixture, Reference, fixtures, from_hexadecimal};
 pub use home::Home;
 pub use ledger::{Entry, Ledger, SinkFaults, StoredOffset};
 pub use process::{Finished, Running};

@@ -15,6 +15,10 @@ use std::{
 
 use openssl::ssl::SslAcceptor;
 
+/// Paths of the two APIs of an Apicurio registry.
+const APICURIO: &str = "/apis/registry/v2";
+const CONFLUENT: &str = "/apis/ccompat/v7";
+
 /// What a stub does instead of answering.
 #[derive(Clone, Copy, Debug)]
 pub enum Fault {
@@ -100,6 +104,11 @@ impl RegistryStub {
         format!("{}://localhost:{}", self.scheme, self.address.port())
     }
 
+    /// Its base URL as that of an Apicurio registry.
+    pub fn apicurio_url(&self) -> String {
+        self.url() + APICURIO
+    }
+
     /// Answers requests for `path` with this status and body.
     pub fn answer(&self, path: &str, status: u16, body: &str) {
         lock(&self.state).answers.insert(path.to_owned(), (status, body.to_owned()));
@@ -119,6 +128,33 @@ impl RegistryStub {
                 body["schemaType"] = schema_type.clone();
             }
             self.answer(&format!("/schemas/ids/{}", entry["id"]), 200, &body.to_string());
+        }
+    }
+
+    /// Has the schema of a line of `tests/data/formats`, under all its ids, and all that it refers to. The URL is that of
+    /// [`Self::apicurio_url`] for ids of Apicurio.
+    pub fn add_fixture(&self, fixture: &serde_json::Value) {
+        let kind = fixture["schema_type"].as_str().expect("a type");
+        self.add_references(&fixture["references"], kind);
+        let body = body(fixture, kind);
+        let id = &fixture["schema_id"];
+        for base in ["", CONFLUENT] {
+            self.answer(&format!("{base}/schemas/ids/{id}"), 200, &body);
+        }
+        if let Some(guid) = fixture["guid"].as_str() {
+            self.answer(&format!("/schemas/guids/{guid}"), 200, &body);
+        }
+        let schema = fixture["schema"].as_str().expect("a schema");
+        self.answer(&format!("{APICURIO}/ids/contentIds/{id}"), 200, schema);
+        self.answer(&format!("{APICURIO}/ids/globalIds/{}", fixture["global_id"]), 200, schema);
+    }
+
+    fn add_references(&self, references: &serde_json::Value, kind: &str) {
+        for reference in references.as_array().into_iter().flatten() {
+            self.add_references(&reference["references"], kind);
+            let subject = reference["subject"].as_str().expect("a subject").replace('/', "%2F");
+            let path = format!("/subjects/{subject}/versions/{}", reference["version"]);
+            self.answer(&path, 200, &body(reference, kind));
         }
     }
 
@@ -144,6 +180,22 @@ impl Drop for RegistryStub {
         // Wakes the listener.
         drop(TcpStream::connect(self.address));
     }
+}
+
+/// A schema as Confluent's API returns it.
+fn body(schema: &serde_json::Value, kind: &str) -> String {
+    let references: Vec<serde_json::Value> = schema["references"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|reference| {
+            let part = |name: &str| reference[name].clone();
+            serde_json::json!({ "name": part("name"), "subject": part("subject"), "version": part("version") })
+        })
+        .collect();
+    let body =
+        serde_json::json!({ "schema": schema["schema"], "schemaType": kind, "references": references });
+    body.to_string()
 }
 
 fn serve(mut stream: impl Read + Write, state: &Mutex<State>) {

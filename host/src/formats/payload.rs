@@ -223,8 +223,8 @@ impl Notes<'_> {
         if findings.further() > 0 {
             self.notices.note(FURTHER_FIELDS, topic, || {
                 format!(
-                    "a {side} of {topic} has more fields that come more than once, or not at all, or are not in its \
-                     schema, than are named one by one"
+                    "a {side} of {topic} has further unusual fields (duplicate, missing or unknown): only the first 32 are \
+                     logged one by one"
                 )
             });
         }
@@ -256,12 +256,14 @@ impl Notes<'_> {
             }),
             FindingKind::UnknownField => self.notices.note(UNKNOWN_FIELD, subject, || {
                 format!(
-                    "a {side} of {topic} has a field that its schema does not have ({field}): it is skipped; let its producer                      register the schema that it writes with"
+                    "a {side} of {topic} has a field that its schema does not have ({field}): it is skipped; let its producer \
+                     register the schema that it writes with"
                 )
             }),
             FindingKind::UnknownSymbol => self.notices.note(UNKNOWN_SYMBOL, subject, || {
                 format!(
-                    "a {side} of {topic} has a number that its enum has no symbol for ({field}): it is read as the number; let                      its producer register the schema that it writes with"
+                    "a {side} of {topic} has a number that its enum has no symbol for ({field}): it is read as the number; let \
+                     its producer register the schema that it writes with"
                 )
             }),
         }

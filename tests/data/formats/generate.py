@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 from generator import (
+    apicurio,
     avro,
     avro_types,
     bad,
@@ -42,6 +44,9 @@ def compress(name: str, text: str) -> None:
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["apicurio"]:
+        write("apicurio.jsonl", apicurio.cases(*sys.argv[2:]))
+        return
     write("avro.jsonl", avro.cases() + avro_types.cases())
     write(
         "protobuf.jsonl", protobuf.cases() + protobuf_schemas.cases() + protobuf_types.cases() + protobuf_wire.cases()

@@ -1,18 +1,18 @@
-//! Kafka's jars, which Maven copies into the target folder, once for each version of `tests/kafka/pom.xml`.
+//! Kafka's jars, by `tests/kafka/pom.xml`.
 
 use std::{
     ffi::OsStr,
-    fs::{self, File},
-    hash::{DefaultHasher, Hash, Hasher},
+    fs,
     path::PathBuf,
     process::{Command, Stdio},
     sync::OnceLock,
 };
 
-use crate::{artifacts::target, root};
+use crate::{maven, root};
 
 /// Options for a small JVM that starts quickly.
-const SMALL: [&str; 4] = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Xshare:auto"];
+pub(crate) const SMALL: [&str; 4] =
+    ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Xshare:auto"];
 
 /// The command line of Kafka.
 #[derive(Debug)]
@@ -43,41 +43,12 @@ impl Jars {
     }
 
     fn fetch() -> Result<Self, String> {
-        require("java", "-version", "a Java runtime of version 17 or newer")?;
         let pom = root().join("tests/kafka/pom.xml");
         let text = fs::read_to_string(&pom).map_err(|error| format!("{}: {error}", pom.display()))?;
-        let mut hasher = DefaultHasher::new();
-        text.hash(&mut hasher);
-        let parent = target().0.join("kafka");
-        let folder = parent.join(format!("{:016x}", hasher.finish()));
-        fs::create_dir_all(&parent).map_err(|error| format!("{}: {error}", parent.display()))?;
-        // Concurrent test processes wait for each other.
-        let lock = File::create(parent.join("lock")).map_err(|error| format!("the lock file: {error}"))?;
-        lock.lock().map_err(|error| format!("the lock file: {error}"))?;
-        if !folder.exists() {
-            require("mvn", "--version", "Maven")?;
-            let fresh = parent.join("fetching");
-            let mut maven = Command::new("mvn");
-            maven.args(["--quiet", "--batch-mode", "dependency:copy-dependencies", "-DincludeScope=runtime"]);
-            maven.arg("--file").arg(&pom).arg(format!("-DoutputDirectory={}", fresh.display()));
-            let output = maven.output().map_err(|error| format!("Maven: {error}"))?;
-            if !output.status.success() {
-                let text = String::from_utf8_lossy(&output.stdout);
-                return Err(format!(
-                    "Maven does not fetch Kafka: {}",
-                    text.lines().next().unwrap_or_default()
-                ));
-            }
-            fs::rename(&fresh, &folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        }
+        let folder = maven::folder("kafka", &text, |maven, fresh| {
+            maven.args(["dependency:copy-dependencies", "-DincludeScope=runtime", "--file"]).arg(&pom);
+            maven.arg(format!("-DoutputDirectory={}", fresh.display()));
+        })?;
         Ok(Self { folder })
     }
-}
-
-fn require(program: &str, argument: &str, what: &str) -> Result<(), String> {
-    let ran = Command::new(program).arg(argument).output();
-    if ran.is_ok_and(|output| output.status.success()) {
-        return Ok(());
-    }
-    Err(format!("{program} is missing: install {what}"))
 }

@@ -4,7 +4,7 @@
 //! `TIDEGATE_REQUIRE_KAFKA=0` they are always skipped.
 //!
 //! Brokers are numbered from 1 and keep their ports and data over a restart. They end with the test process, however it
-//! ends: see [`watchdog`].
+//! ends: see `watchdog.rs`.
 
 mod acls;
 mod groups;
@@ -13,7 +13,6 @@ mod node;
 mod partitions;
 mod records;
 mod topics;
-mod watchdog;
 
 use std::{
     env,
@@ -28,10 +27,11 @@ use rdkafka::{
 
 pub use acls::Resource;
 pub use groups::Member;
+pub(crate) use jars::SMALL;
 pub use records::{Record, RejectedCount, flush, send};
 
-use self::{jars::Jars, node::Node, watchdog::Watchdog};
-use crate::{skipped, wait_for};
+use self::{jars::Jars, node::Node};
+use crate::{skipped, wait_for, watchdog::Watchdog};
 
 /// The listener without security. Its clients are allowed everything.
 pub(super) const PLAIN: &str = "PLAINTEXT";

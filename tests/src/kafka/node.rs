@@ -2,14 +2,12 @@
 
 use std::{
     fs::{self, File},
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU16, Ordering},
 };
 
-use super::{Options, PLAIN, jars::Jars, watchdog::Watchdog};
-use crate::wait_for;
+use super::{Options, PLAIN, jars::Jars};
+use crate::{ports::address, wait_for, watchdog::Watchdog};
 
 const CLUSTER: &str = "dGlkZWdhdGUtdGVzdHMtMQ";
 
@@ -129,20 +127,6 @@ impl Node {
 
     fn data(&self) -> PathBuf {
         self.folder.join("data")
-    }
-}
-
-/// A free address. The port is below the ephemeral ports, so that an outgoing connection cannot take it while the
-/// broker is down.
-fn address() -> String {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = (std::process::id() % 10_000) as u16;
-    loop {
-        let port = 20_000 + (first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed))) % 10_000;
-        let address = format!("127.0.0.1:{port}");
-        if TcpListener::bind(&address).is_ok() {
-            return address;
-        }
     }
 }
 

@@ -191,7 +191,11 @@ impl<'b> Decoder<'b, '_> {
             return Err(self.source.error(Fault::Utf8));
         }
         self.scratch.findings.replaced += 1;
-        Ok(self.arena.str(&String::from_utf8_lossy(bytes)))
+        let text = String::from_utf8_lossy(bytes);
+        match self.scratch.budget.take(text.len(), "its text with U+FFFD") {
+            Ok(()) => Ok(self.arena.str(&text)),
+            Err(error) => Err(self.source.error(Fault::Budget(error))),
+        }
     }
 
     fn record(&mut self, id: RecordId, in_row: bool) -> Result<Value<'b>> {

@@ -4,7 +4,10 @@ use std::fmt;
 
 use crate::formats::{json::BudgetExceeded, types::Mismatch};
 
-/// Why data cannot be decoded: what is wrong, where. Never holds the data itself.
+/// Characters of a name in a path.
+const MAX_NAME: usize = 64;
+
+/// Why data cannot be decoded: what is wrong, where. Of the data itself, it has at most keys of maps.
 #[derive(Debug, thiserror::Error)]
 #[error("{}{fault} at byte {at}", InField(path))]
 pub(crate) struct DataError {
@@ -78,8 +81,10 @@ impl DataError {
     #[cold]
     pub(crate) fn inside(mut self: Box<Self>, name: &str) -> Box<Self> {
         let dot = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
+        // A key of a map is data: long ones are cut.
+        let end = name.char_indices().nth(MAX_NAME).map_or(name.len(), |(at, _)| at);
         self.path.insert_str(0, dot);
-        self.path.insert_str(0, name);
+        self.path.insert_str(0, &name[..end]);
         self
     }
 
@@ -113,16 +118,18 @@ impl fmt::Display for Fault {
             Self::Boolean(byte) => write!(f, "a boolean that is neither 0 nor 1 but {byte}"),
             Self::Negative(length) => write!(f, "a negative length, {length}"),
             Self::Union { index, branches } => {
-                write!(f, "branch {index} of a union of {branches}")
+                write!(f, "union branch {index} is out of range (the union has {branches})")
             }
-            Self::Enum { index, symbols } => write!(f, "symbol {index} of an enum of {symbols}"),
+            Self::Enum { index, symbols } => {
+                write!(f, "enum symbol {index} is out of range (the enum has {symbols})")
+            }
             Self::Utf8 => f.write_str("invalid UTF-8"),
-            Self::FieldNumber(number) => write!(f, "field number {number}, which does not exist"),
-            Self::WireType(wire_type) => write!(f, "wire type {wire_type}, which does not exist"),
+            Self::FieldNumber(number) => write!(f, "invalid field number {number}"),
+            Self::WireType(wire_type) => write!(f, "invalid wire type {wire_type}"),
             Self::FieldWireType { found, expected } => {
                 write!(f, "wire type {found} for a field of type {expected}")
             }
-            Self::GroupEnd => f.write_str("the end of a group that did not begin"),
+            Self::GroupEnd => f.write_str("end-group tag without a matching start-group tag"),
             Self::Required(name) => write!(f, "the required field {name:?} is missing"),
             Self::Depth(limit) => write!(f, "nested deeper than {limit} levels (source.max_depth)"),
             Self::Items(limit) => {

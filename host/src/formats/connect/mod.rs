@@ -29,7 +29,7 @@ pub(crate) struct Type {
     /// Whether values are in a row of a change event, where placeholders for unavailable values are recognised.
     in_row: bool,
     /// The schema describes values and does not say how they are encoded: one of another type stays as it is, and a field that
-    /// is missing stays missing. Only JSON Schemas that are not Connect's are so.
+    /// is missing stays missing. Set only for JSON Schemas that Connect did not write.
     is_lenient: bool,
 }
 

@@ -1,6 +1,6 @@
 //! Parsing steered by a compiled type: fields are met in the order of the schema, and become typed values at once.
 
-use tidegate_abi::{Field, Value, ValueRef, raw::Kind};
+use tidegate_abi::{Field, Value, ValueRef};
 
 use super::{Shape, StructType, Type};
 use crate::formats::{
@@ -96,8 +96,7 @@ impl<'b> Parser<'b, '_> {
                 }
                 in_order += 1;
             } else {
-                is_ordered = false;
-                in_order += usize::from(self.other_field(row, open, in_order)?);
+                in_order = self.other_field(row, open, in_order, &mut is_ordered)?;
             }
             if !self.lexer.another(b'}', Fault::ObjectEnd)? {
                 return self.complete(row, open, in_order, is_ordered);
@@ -106,8 +105,14 @@ impl<'b> Parser<'b, '_> {
     }
 
     /// Reads a field that is written in another way, or is not the one of its place. One that the schema does not know
-    /// is read as it stands. Whether it is the field of its place.
-    fn other_field(&mut self, row: &StructType, open: Open, place: usize) -> Result<bool, JsonError> {
+    /// is read as it stands. Returns the place of the field that should come next.
+    fn other_field(
+        &mut self,
+        row: &StructType,
+        open: Open,
+        place: usize,
+        is_ordered: &mut bool,
+    ) -> Result<usize, JsonError> {
         let name = self.name()?;
         let found = row.fields.iter().position(|field| field.name == name);
         let value = match found.and_then(|index| row.fields.get(index)) {
@@ -117,8 +122,21 @@ impl<'b> Parser<'b, '_> {
                 unless_unavailable(row.in_row, value, &self.scratch.unavailable)
             }
         };
+        // Where fields may be missing, one further on is in order, too, and so is what follows it.
+        if let Some(found) = found
+            && row.is_lenient
+            && found >= place
+        {
+            if *is_ordered {
+                self.scratch.fields.push(Field::new(name, value));
+            } else {
+                self.put(open, name, value);
+            }
+            return Ok(found + 1);
+        }
+        *is_ordered = false;
         self.put(open, name, value);
-        Ok(found == Some(place))
+        Ok(place + usize::from(found == Some(place)))
     }
 
     /// The struct of the open fields, with defaults for those that did not come.
@@ -159,13 +177,19 @@ impl<'b> Parser<'b, '_> {
 
     /// Reads an entry of a map as Confluent's `JsonSchemaConverter` writes it: an object of key and value.
     fn entry(&mut self, keys: &Type, values: &Type) -> Result<Value<'b>, JsonError> {
-        let value = self.value()?;
-        let key = value.get("key").filter(|_| value.as_struct().is_some_and(|entry| entry.len() == 2));
-        let (Some(key), Some(of_key)) = (key, value.get("value")) else {
-            return Err(mismatch("a pair of key and value", value));
-        };
-        let pair = [self.finish(keys, key)?, self.finish(values, of_key)?];
-        Ok(self.arena.list(&pair))
+        let expected = |value| mismatch("a pair of key and value", value);
+        if self.lexer.peek() != Some(b'{') {
+            return Err(expected(self.value()?));
+        }
+        let entry = self.fields(|parser, name| match name {
+            "key" => parser.typed(keys),
+            "value" => parser.typed(values).map_err(|error| error.inside(name)),
+            _ => parser.value(),
+        })?;
+        match (entry.get("key"), entry.get("value"), entry.as_struct().map(|entry| entry.len())) {
+            (Some(key), Some(value), Some(2)) => Ok(self.arena.list(&[key, value])),
+            _ => Err(expected(entry)),
+        }
     }
 }
 
@@ -201,6 +225,5 @@ fn unless_unavailable<'b>(in_row: bool, value: Value<'b>, unavailable: &Unavaila
 
 #[cold]
 fn mismatch(expected: &'static str, value: Value<'_>) -> JsonError {
-    debug_assert_ne!(value.kind(), Kind::NULL);
     JsonError::Mismatch(Box::new(Mismatch::of(expected, &value)))
 }

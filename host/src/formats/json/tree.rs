@@ -33,7 +33,26 @@ pub(crate) struct Scratch<'b> {
     pub(crate) findings: Findings<'b>,
     /// Items of lists and maps that come one by one, each with the place of its field.
     pub(crate) items: Vec<(u32, Value<'b>)>,
+    /// Data of nested messages that are decoded once their message is read, each with the place of its field.
+    pub(crate) parts: Vec<(u32, Part<'b>)>,
+    /// Of each open oneof, the field that was read last, counted from 1.
+    pub(crate) chosen: Vec<u32>,
     slots: Vec<u32>,
+}
+
+/// A part of a payload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part<'b> {
+    pub(crate) bytes: &'b [u8],
+    /// Where it begins in the payload.
+    pub(crate) at: usize,
+}
+
+impl Part<'_> {
+    /// Whether it only marks that all parts in front of it do not count.
+    pub(crate) const fn is_cleared(&self) -> bool {
+        self.at == usize::MAX
+    }
 }
 
 impl Scratch<'_> {
@@ -57,12 +76,18 @@ impl Scratch<'_> {
         self.bytes.shrink_to(MAX_RETAINED_BYTES);
         self.items.clear();
         self.items.shrink_to(MAX_RETAINED_BYTES / size_of::<(u32, Value<'_>)>());
+        self.parts.clear();
+        self.parts.shrink_to(MAX_RETAINED_BYTES / size_of::<(u32, Part<'_>)>());
+        self.chosen.clear();
+        self.chosen.shrink_to(MAX_RETAINED_BYTES / size_of::<u32>());
         self.slots.clear();
         self.slots.shrink_to(MAX_RETAINED_BYTES / size_of::<u32>());
         Scratch {
             values: self.values.into_iter().map(|_| Value::NULL).collect(),
             fields: self.fields.into_iter().map(|_| Field::new("", Value::NULL)).collect(),
             items: self.items.into_iter().map(|(slot, _)| (slot, Value::NULL)).collect(),
+            parts: self.parts.into_iter().map(|(slot, _)| (slot, Part { bytes: &[], at: 0 })).collect(),
+            chosen: self.chosen,
             text: self.text,
             bytes: self.bytes,
             budget: MemoryBudget::default(),

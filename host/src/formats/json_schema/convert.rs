@@ -3,6 +3,8 @@
 //! Where a schema does not say how values are encoded, the result has the type `any`, which Connect does not have, or the attribute
 //! `lenient`: such values are decoded as JSON without a schema is, and nothing is rejected for being of another type.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value as Json, json};
 
 use super::{
@@ -15,6 +17,10 @@ use crate::formats::registry::RegisteredSchema;
 /// Levels of schemas within each other.
 const MAX_DEPTH: usize = 200;
 
+/// Parts of a converted schema. A part that is referred to is converted once for each reference, because Connect's schemas have no
+/// references, so a few parts that refer to each other may become any number. Beyond the limit, values are decoded as they are written.
+const MAX_PARTS: usize = 20_000;
+
 /// Makes Connect's schema.
 ///
 /// # Errors
@@ -25,7 +31,7 @@ pub(super) fn convert(schema: &RegisteredSchema) -> Result<Json, SchemaError> {
     if !matches!(root.node, Node::Object(_) | Node::Plain(Json::Bool(_))) {
         return Err(SchemaError::NotASchema);
     }
-    let mut converter = Converter { documents: &documents, open: Vec::new(), is_connect: false };
+    let mut converter = Converter { documents: &documents, open: Vec::new(), parts: 0, is_connect: false };
     converter.convert(root, "the value").map(Json::Object)
 }
 
@@ -33,6 +39,8 @@ struct Converter<'d> {
     documents: &'d Documents,
     /// Schemas around the current one, to find those that contain themselves.
     open: Vec<*const Node>,
+    /// Parts that were converted.
+    parts: usize,
     /// The struct around is one of Connect's converter, whose schemas say how each value is encoded.
     is_connect: bool,
 }
@@ -49,8 +57,9 @@ impl<'d> Converter<'d> {
             return Ok(with_optional(any_of(""), true));
         };
         let node = std::ptr::from_ref(place.node);
-        if self.open.contains(&node) {
-            // Connect's schemas cannot contain themselves.
+        self.parts += 1;
+        // Connect's schemas cannot contain themselves.
+        if self.open.contains(&node) || self.parts > MAX_PARTS {
             return Ok(with_optional(any_of(""), true));
         }
         if self.open.len() >= MAX_DEPTH {
@@ -93,6 +102,8 @@ impl<'d> Converter<'d> {
             ("number", "float64") => scalar("double"),
             // A decimal may be text of base64 or a number.
             ("string" | "number", "bytes") => scalar("bytes"),
+            ("integer", _) if is_semantic(node) => scalar("int64"),
+            ("number", _) if is_semantic(node) => scalar("bytes"),
             ("integer", _) => any_of("int"),
             ("number", _) => any_of("float"),
             ("boolean", _) if self.is_connect => scalar("boolean"),
@@ -167,7 +178,7 @@ impl<'d> Converter<'d> {
     fn object(&mut self, place: Place<'d>) -> Result<Map<String, Json>, SchemaError> {
         let node = place.node;
         let properties = node.get("properties").map_or(&[][..], Node::fields);
-        let required: Vec<&str> =
+        let required: HashSet<&str> =
             node.get("required").map_or(&[][..], Node::items).iter().filter_map(Node::as_str).collect();
         let index = |node: &Node| match node.get("connect.index") {
             Some(Node::Plain(index)) => index.as_u64(),
@@ -182,7 +193,7 @@ impl<'d> Converter<'d> {
         for (name, property) in ordered {
             let mut field = self.convert(Place { node: property, ..place }, name)?;
             // Connect's converter does not say which properties are required: those that may be null are not.
-            if !is_connect && !required.contains(&name.as_str()) {
+            if !is_connect && !required.contains(name.as_str()) {
                 field = with_optional(field, true);
             }
             field.insert("field".to_owned(), name.as_str().into());

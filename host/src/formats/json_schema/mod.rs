@@ -33,8 +33,8 @@ pub(crate) struct Program {
 pub(crate) enum SchemaError {
     #[error("it is not JSON: {0}")]
     Json(String),
-    /// A reference leads nowhere.
-    #[error("{place}: the reference {reference:?} leads nowhere")]
+    /// Nothing has the name of a reference.
+    #[error("{place}: the reference {reference:?} cannot be resolved")]
     Reference {
         /// The property.
         place: String,

@@ -36,10 +36,6 @@ pub(crate) fn compile(schema: &RegisteredSchema) -> Result<Program, SchemaError>
         return Err(SchemaError::Empty);
     }
     compiler.compile_open();
-    let package = file.package_name();
-    let within = |name: &str| -> Box<str> {
-        name.strip_prefix(package).map_or(name, |rest| rest.trim_start_matches('.')).into()
-    };
     let mut messages: Vec<MessageType> = compiler.messages.into_iter().flatten().collect();
     let mut definitions = Definitions::default();
     for (id, descriptor) in &own {
@@ -51,8 +47,26 @@ pub(crate) fn compile(schema: &RegisteredSchema) -> Result<Program, SchemaError>
         messages,
         enums: compiler.enums,
         by_indexes: own.iter().map(|(id, message)| (indexes(message), *id)).collect(),
-        by_name: own.iter().map(|(id, message)| (within(message.full_name()), *id)).collect(),
+        by_name: names(&own, file.package_name()),
     })
+}
+
+/// Messages by their names within the package, and nested ones by their own names as well, which are all that Apicurio's
+/// serializers write, if no other message has this name.
+fn names(own: &[(MessageId, MessageDescriptor)], package: &str) -> HashMap<Box<str>, MessageId> {
+    let within = |name: &str| -> Box<str> {
+        name.strip_prefix(package).map_or(name, |rest| rest.trim_start_matches('.')).into()
+    };
+    let mut found: HashMap<Box<str>, MessageId> =
+        own.iter().map(|(id, message)| (within(message.full_name()), *id)).collect();
+    let mut nested: HashMap<&str, Option<MessageId>> = HashMap::new();
+    for (id, message) in own.iter().filter(|(_, message)| message.parent_message().is_some()) {
+        nested.entry(message.name()).and_modify(|of_several| *of_several = None).or_insert(Some(*id));
+    }
+    for (name, id) in nested.into_iter().filter_map(|(name, id)| Some((name, id?))) {
+        found.entry(name.into()).or_insert(id);
+    }
+    found
 }
 
 /// The place of a message in its file, and of each message around it in the one around that.
@@ -101,15 +115,24 @@ impl Compiler {
         let mut numbers: Vec<(u32, u32)> = Vec::with_capacity(descriptors.len());
         let mut compiled = Vec::with_capacity(descriptors.len());
         let mut initial = Vec::with_capacity(descriptors.len());
+        let mut required = 0;
+        let mut oneofs: HashMap<String, u32> = HashMap::new();
         for (slot, field) in descriptors.iter().enumerate() {
             numbers.push((field.number(), slot as u32));
             let field_type = FieldType {
                 name: String::leak(field.name().to_owned()),
                 ty: self.field_type(field),
                 label: label(field),
-                is_required: field.is_required(),
+                required: field.is_required().then(|| {
+                    required += 1;
+                    required - 1
+                }),
                 is_row: is_change && matches!(field.name(), "before" | "after"),
-                excludes: others_of_oneof(field, &descriptors),
+                // A field that is `optional` in proto3 is in a oneof of its own, which does not count.
+                oneof: field.containing_oneof().filter(|oneof| !oneof.is_synthetic()).map(|oneof| {
+                    let next = oneofs.len() as u32;
+                    *oneofs.entry(oneof.full_name().to_owned()).or_insert(next)
+                }),
             };
             initial.push(Field::new(field_type.name, initial_value(field, field_type.label)));
             compiled.push(field_type);
@@ -118,7 +141,8 @@ impl Compiler {
         MessageType {
             name: String::leak(message.full_name().to_owned()),
             well_known: well_known::of(message),
-            has_required: compiled.iter().any(|field| field.is_required),
+            required,
+            oneofs: oneofs.len() as u32,
             fields: compiled,
             numbers,
             initial,
@@ -157,13 +181,12 @@ impl Compiler {
         }
         let id = self.enums.len() as EnumId;
         self.enum_ids.insert(descriptor.full_name().to_owned(), id);
-        let mut symbols: Vec<(i32, &'static str)> = Vec::new();
-        for value in &descriptor.enum_descriptor_proto().value {
-            if !symbols.iter().any(|(number, _)| *number == value.number()) {
-                symbols.push((value.number(), String::leak(value.name().to_owned())));
-            }
-        }
-        symbols.sort_unstable_by_key(|(number, _)| *number);
+        let values = descriptor.enum_descriptor_proto().value.iter();
+        let mut symbols: Vec<(i32, &'static str)> =
+            values.map(|value| (value.number(), &*String::leak(value.name().to_owned()))).collect();
+        // Stable: of several symbols with one number, the first stays.
+        symbols.sort_by_key(|(number, _)| *number);
+        symbols.dedup_by_key(|(number, _)| *number);
         self.enums.push(EnumType { name: String::leak(descriptor.full_name().to_owned()), symbols });
         id
     }
@@ -178,7 +201,7 @@ pub(super) fn fields(message: &MessageDescriptor) -> Vec<FieldDescriptor> {
 fn label(field: &FieldDescriptor) -> Label {
     match map_entry(field) {
         Some((key, _)) => Label::Map { is_struct: key.kind() == Kind::String },
-        None if field.is_list() => Label::Repeated,
+        None if field.cardinality() == Cardinality::Repeated => Label::Repeated,
         None => Label::Single,
     }
 }
@@ -186,27 +209,19 @@ fn label(field: &FieldDescriptor) -> Label {
 /// Key and value of a map: one that is declared so, or a list of messages as Confluent's `ProtobufConverter` writes Connect's maps,
 /// which it recognises by the same names.
 pub(super) fn map_entry(field: &FieldDescriptor) -> Option<(FieldDescriptor, FieldDescriptor)> {
+    if field.cardinality() != Cardinality::Repeated {
+        return None;
+    }
     let Kind::Message(entry) = field.kind() else { return None };
-    if field.is_map() {
-        return Some((entry.map_entry_key_field(), entry.map_entry_value_field()));
+    let may_be_entry = entry.is_map_entry() || entry.name().ends_with("Entry");
+    if !may_be_entry || entry.fields().len() != 2 {
+        return None;
     }
-    let is_entry = field.cardinality() == Cardinality::Repeated && entry.name().ends_with("Entry");
-    match fields(&entry).as_slice() {
-        [key, value] if is_entry && key.name() == "key" && value.name() == "value" => {
-            let is_single = |field: &FieldDescriptor| field.cardinality() != Cardinality::Repeated;
-            (is_single(key) && is_single(value)).then(|| (key.clone(), value.clone()))
-        }
-        _ => None,
-    }
-}
-
-fn others_of_oneof(field: &FieldDescriptor, fields: &[FieldDescriptor]) -> Box<[u32]> {
-    let Some(oneof) = field.containing_oneof() else { return Box::default() };
-    let is_other = |other: &FieldDescriptor| {
-        other.number() != field.number() && other.containing_oneof().is_some_and(|found| found == oneof)
-    };
-    let others = fields.iter().enumerate().filter(|(_, other)| is_other(other));
-    others.map(|(slot, _)| slot as u32).collect()
+    let (key, value) = (entry.get_field(1)?, entry.get_field(2)?);
+    let is_single = |field: &FieldDescriptor| field.cardinality() != Cardinality::Repeated;
+    let begins_with_key = entry.descriptor_proto().field.first().is_some_and(|field| field.number() == 1);
+    let has_names = key.name() == "key" && value.name() == "value";
+    (begins_with_key && has_names && is_single(&key) && is_single(&value)).then_some((key, value))
 }
 
 /// The value of a field that does not occur.

@@ -1,5 +1,7 @@
 //! Decodes a message: Protobuf data to values in a batch's arena.
 
+use std::{fmt::Write as _, ops::Range};
+
 use tidegate_abi::{Arena, Field, Value};
 
 use super::{
@@ -11,15 +13,18 @@ use super::{
 };
 use crate::formats::{
     binary::{Bounds, DataError, DecodeLimits, Fault, widen},
-    json::{FindingKind, InvalidUnicode, Scratch},
+    json::{FindingKind, InvalidUnicode, Part, Scratch},
     read::Read,
     registry::MessageRef,
     types::{ArenaStore, Mismatch, Scalar, convert_bytes},
 };
 
+/// In front of it, the parts of a field do not count: another field of its oneof came after them.
+const CLEARED: Part<'static> = Part { bytes: &[], at: usize::MAX };
+
 pub(super) type Result<T> = std::result::Result<T, Box<DataError>>;
 
-/// Decodes `data`, which says which message of the schema it is where `message` says. Text and bytes point into it.
+/// Decodes `data`; `message` tells where the message type is stated. Text and bytes point into the data.
 ///
 /// # Errors
 /// When it is not a message of the schema.
@@ -33,7 +38,8 @@ pub(crate) fn decode<'b>(
     scratch: &mut Scratch<'b>,
 ) -> std::result::Result<Read<'b>, ProtobufError> {
     let (id, data) = reference::resolve(program, data, message)?;
-    let (fields, values, items) = (scratch.fields.len(), scratch.values.len(), scratch.items.len());
+    let (fields, values) = (scratch.fields.len(), scratch.values.len());
+    let (items, parts, chosen) = (scratch.items.len(), scratch.parts.len(), scratch.chosen.len());
     let max_depth = limits.max_depth;
     let mut decoder = Decoder { program, arena, scratch, bounds: Bounds::new(limits), max_depth };
     let decoded = decoder.message(id, Source::new(data), false);
@@ -41,6 +47,8 @@ pub(crate) fn decode<'b>(
     scratch.fields.truncate(fields);
     scratch.values.truncate(values);
     scratch.items.truncate(items);
+    scratch.parts.truncate(parts);
+    scratch.chosen.truncate(chosen);
     let schema = program.messages[id as usize].schema;
     Ok(Read { value: decoded?, typed: true, schema, unknown: &[] })
 }
@@ -69,13 +77,15 @@ impl<'b> Decoder<'b, '_> {
         self.enter(&source, message.fields.len())?;
         let mut open = Open {
             message,
-            whole: source,
             fields: self.scratch.fields.len(),
             items: self.scratch.items.len(),
+            parts: self.scratch.parts.len(),
+            chosen: self.scratch.chosen.len(),
             in_row: in_row || message.is_row,
-            merged: Vec::new(),
+            seen: 0,
         };
         self.scratch.fields.extend_from_slice(&message.initial);
+        self.scratch.chosen.resize(open.chosen + message.oneofs as usize, 0);
         let mut next = 0;
         while !source.is_empty() {
             let tag = source.tag()?;
@@ -84,11 +94,15 @@ impl<'b> Decoder<'b, '_> {
                 None => self.unknown_field(message, tag, &mut source)?,
             }
         }
+        self.scratch.chosen.truncate(open.chosen);
+        if self.scratch.parts.len() > open.parts {
+            self.decode_parts(&open)?;
+        }
+        if message.required > 0 {
+            check_required(&open, &source)?;
+        }
         if self.scratch.items.len() > open.items {
             self.collect_items(&open);
-        }
-        if message.has_required {
-            self.check_required(&open, &source)?;
         }
         let object = self.arena.object(&self.scratch.fields[open.fields..]);
         self.scratch.fields.truncate(open.fields);
@@ -96,21 +110,12 @@ impl<'b> Decoder<'b, '_> {
         Ok(object)
     }
 
-    fn field(&mut self, open: &mut Open<'b>, slot: usize, tag: Tag, source: &mut Source<'b>) -> Result<()> {
+    fn field(&mut self, open: &mut Open, slot: usize, tag: Tag, source: &mut Source<'b>) -> Result<()> {
         let field = &open.message.fields[slot];
         let in_row = open.in_row || field.is_row;
         match field.label {
             Label::Single => {
-                let value =
-                    self.single(open, slot, tag, source, in_row).map_err(|error| error.inside(field.name))?;
-                if let Some(value) = value {
-                    self.scratch.fields[open.fields + slot] = Field::new(field.name, value);
-                    for other in &field.excludes {
-                        let other = *other as usize;
-                        self.scratch.fields[open.fields + other] = open.message.initial[other];
-                    }
-                }
-                Ok(())
+                self.single(open, slot, tag, source, in_row).map_err(|error| error.inside(field.name))
             }
             Label::Repeated if tag.wire_type == WireType::Bytes && field.ty.may_be_packed() => {
                 let mut packed = source.nested().map_err(|error| error.inside(field.name))?;
@@ -125,45 +130,94 @@ impl<'b> Decoder<'b, '_> {
         }
     }
 
-    /// The value of a field that is neither a list nor a map; `None` if it was part of the one before.
+    /// Reads a field that is neither a list nor a map. A nested message is decoded later, because its parts may be spread over
+    /// several fields of the same number.
     fn single(
         &mut self,
-        open: &mut Open<'b>,
+        open: &mut Open,
         slot: usize,
         tag: Tag,
         source: &mut Source<'b>,
         in_row: bool,
-    ) -> Result<Option<Value<'b>>> {
+    ) -> Result<()> {
         let field = &open.message.fields[slot];
-        let (Type::Message(id) | Type::Group(id)) = field.ty else {
-            return self.value(field.ty, tag, source, in_row).map(Some);
-        };
-        let nested = self.nested(field.ty, tag, source)?;
-        if open.merged.contains(&slot) {
-            return Ok(None);
+        if let Some(oneof) = field.oneof {
+            self.choose(open, oneof, slot);
         }
-        if self.scratch.fields[open.fields + slot].value().is_null() {
-            return self.message(id, nested, in_row).map(Some);
+        if let Some(required) = field.required {
+            open.seen |= 1u128.checked_shl(required).unwrap_or(0);
         }
-        // The parts of a message may be spread over several fields of the same number.
-        open.merged.push(slot);
-        let merged = self.all_parts(field, tag.number, open.whole)?;
-        self.message(id, Source::new(merged), in_row).map(Some)
+        if matches!(field.ty, Type::Message(_) | Type::Group(_)) {
+            let part = self.nested(field.ty, tag, source)?.part();
+            self.scratch.parts.push((slot as u32, part));
+            return Ok(());
+        }
+        let value = self.value(field.ty, tag, source, in_row)?;
+        self.scratch.fields[open.fields + slot] = Field::new(field.name, value);
+        Ok(())
     }
 
-    /// The data of all fields of a number, one after the other: what decoders make of the whole is the merged message.
-    #[cold]
-    fn all_parts(&mut self, field: &FieldType, number: u32, mut source: Source<'b>) -> Result<&'b [u8]> {
-        let mut parts = Vec::new();
-        while !source.is_empty() {
-            let tag = source.tag()?;
-            if tag.number == number {
-                parts.extend_from_slice(self.nested(field.ty, tag, &mut source)?.rest());
-            } else {
-                source.skip(tag, self.max_depth)?;
-            }
+    /// Of a oneof, the field that comes last counts, so it clears the one before.
+    fn choose(&mut self, open: &Open, oneof: u32, slot: usize) {
+        let chosen = &mut self.scratch.chosen[open.chosen + oneof as usize];
+        let before = std::mem::replace(chosen, slot as u32 + 1);
+        if before == 0 || before == slot as u32 + 1 {
+            return;
         }
-        Ok(self.arena.slice(&parts))
+        let before = before as usize - 1;
+        self.scratch.fields[open.fields + before] = open.message.initial[before];
+        if matches!(open.message.fields[before].ty, Type::Message(_) | Type::Group(_)) {
+            self.scratch.parts.push((before as u32, CLEARED));
+        }
+    }
+
+    /// Decodes the nested messages of a message, each from all of its parts.
+    fn decode_parts(&mut self, open: &Open) -> Result<()> {
+        let parts = &mut self.scratch.parts[open.parts..];
+        if !parts.is_sorted_by_key(|(slot, _)| *slot) {
+            parts.sort_by_key(|(slot, _)| *slot);
+        }
+        let mut begin = open.parts;
+        while let Some((slot, _)) = self.scratch.parts.get(begin).copied() {
+            let run = self.scratch.parts[begin..].iter().take_while(|(of, _)| *of == slot).count();
+            let end = begin + run;
+            let cleared = self.scratch.parts[begin..end].iter().rposition(|(_, part)| part.is_cleared());
+            let first = cleared.map_or(begin, |at| begin + at + 1);
+            if first < end {
+                let field = &open.message.fields[slot as usize];
+                let in_row = open.in_row || field.is_row;
+                let value =
+                    self.of_parts(field.ty, first..end, in_row).map_err(|error| error.inside(field.name))?;
+                self.scratch.fields[open.fields + slot as usize] = Field::new(field.name, value);
+            }
+            begin = end;
+        }
+        self.scratch.parts.truncate(open.parts);
+        Ok(())
+    }
+
+    fn of_parts(&mut self, ty: Type, parts: Range<usize>, in_row: bool) -> Result<Value<'b>> {
+        let (Type::Message(id) | Type::Group(id)) = ty else { return Ok(Value::NULL) };
+        let part = match self.scratch.parts.get(parts.clone()) {
+            Some([(_, only)]) => *only,
+            _ => self.merged(parts)?,
+        };
+        self.message(id, Source::of_part(part), in_row)
+    }
+
+    /// The data of several parts, one after the other: what a decoder makes of that is the merged message.
+    #[cold]
+    fn merged(&mut self, parts: Range<usize>) -> Result<Part<'b>> {
+        let Scratch { parts: all, budget, .. } = &mut *self.scratch;
+        let parts = all.get(parts).unwrap_or_default();
+        let at = parts.first().map_or(0, |(_, part)| part.at);
+        let length = parts.iter().map(|(_, part)| part.bytes.len()).sum();
+        budget
+            .take(length, "the parts of its messages")
+            .map_err(|error| DataError::new(Fault::Budget(error), at))?;
+        let mut bytes = Vec::with_capacity(length);
+        parts.iter().for_each(|(_, part)| bytes.extend_from_slice(part.bytes));
+        Ok(Part { bytes: self.arena.slice(&bytes), at })
     }
 
     /// The data of a nested message.
@@ -178,13 +232,13 @@ impl<'b> Decoder<'b, '_> {
     /// Reads one item of a list.
     fn item(
         &mut self,
-        open: &Open<'b>,
+        open: &Open,
         slot: usize,
         tag: Tag,
         source: &mut Source<'b>,
         in_row: bool,
     ) -> Result<()> {
-        self.take_item(source)?;
+        self.take_items(1, source)?;
         let field = &open.message.fields[slot];
         let value = self.value(field.ty, tag, source, in_row).map_err(|error| {
             let index = self.scratch.items[open.items..].iter().filter(|(of, _)| *of == slot as u32).count();
@@ -197,7 +251,7 @@ impl<'b> Decoder<'b, '_> {
     /// Reads one entry of a map: its key and its value become two items.
     fn entry(
         &mut self,
-        open: &Open<'b>,
+        open: &Open,
         slot: usize,
         tag: Tag,
         source: &mut Source<'b>,
@@ -207,7 +261,7 @@ impl<'b> Decoder<'b, '_> {
         let (Type::Message(id), WireType::Bytes) = (field.ty, tag.wire_type) else {
             return Err(wrong_wire_type(field.ty, tag, source).inside(field.name));
         };
-        self.take_item(source)?;
+        self.take_items(2, source)?;
         let (key, value) =
             self.key_and_value(id, source, in_row).map_err(|error| error.inside(field.name))?;
         self.scratch.items.push((slot as u32, key));
@@ -227,32 +281,35 @@ impl<'b> Decoder<'b, '_> {
         let (Some(key_type), Some(value_type)) = (message.fields.first(), message.fields.get(1)) else {
             return Ok((Value::NULL, Value::NULL));
         };
-        let (mut key, mut value) = (message.initial[0].value(), None);
+        let (mut key, mut value) = (message.initial[0].value(), message.initial[1].value());
+        let parts = self.scratch.parts.len();
         while !entry.is_empty() {
             let tag = entry.tag()?;
-            match tag.number {
-                1 => key = self.value(key_type.ty, tag, &mut entry, false)?,
-                2 => {
-                    let read = self.value(value_type.ty, tag, &mut entry, in_row);
-                    value = Some(read.map_err(|error| match key.as_str() {
-                        Some(name) => error.inside(name),
-                        None => error,
-                    })?);
+            match (tag.number, value_type.ty) {
+                (1, _) => key = self.value(key_type.ty, tag, &mut entry, false)?,
+                (2, Type::Message(_) | Type::Group(_)) => {
+                    let part = self.nested(value_type.ty, tag, &mut entry)?.part();
+                    self.scratch.parts.push((0, part));
+                }
+                (2, ty) => {
+                    value =
+                        self.value(ty, tag, &mut entry, in_row).map_err(|error| inside_key(error, key))?;
                 }
                 _ => self.unknown_field(message, tag, &mut entry)?,
             }
         }
-        let value = match (value, value_type.ty) {
-            (Some(value), _) => value,
-            // A message without fields takes no bytes at all.
-            (None, Type::Message(id)) => self.message(id, Source::new(&[]), in_row)?,
-            (None, _) => message.initial[1].value(),
-        };
+        if matches!(value_type.ty, Type::Message(_) | Type::Group(_)) {
+            // A message without fields takes no bytes at all: then there is no part, and nothing is merged.
+            let end = self.scratch.parts.len();
+            value =
+                self.of_parts(value_type.ty, parts..end, in_row).map_err(|error| inside_key(error, key))?;
+            self.scratch.parts.truncate(parts);
+        }
         Ok((key, value))
     }
 
     /// Makes lists and maps of the items that a message has brought.
-    fn collect_items(&mut self, open: &Open<'b>) {
+    fn collect_items(&mut self, open: &Open) {
         let items = &mut self.scratch.items[open.items..];
         if !items.is_sorted_by_key(|(slot, _)| *slot) {
             items.sort_by_key(|(slot, _)| *slot);
@@ -391,8 +448,14 @@ impl<'b> Decoder<'b, '_> {
     #[cold]
     fn note(&mut self, what: FindingKind, about: std::fmt::Arguments<'_>) {
         // A message may have any number of them. Beyond the first ones, only their number is kept.
-        let about = if self.scratch.findings.is_full() { "" } else { self.arena.str(&about.to_string()) };
-        self.scratch.findings.add(what, about);
+        if self.scratch.findings.is_full() {
+            return self.scratch.findings.add(what, "");
+        }
+        let Scratch { text, findings, .. } = &mut *self.scratch;
+        text.clear();
+        // Writing to a String cannot fail.
+        let _written = text.write_fmt(about).is_ok();
+        findings.add(what, self.arena.str(text));
     }
 
     #[inline]
@@ -404,7 +467,11 @@ impl<'b> Decoder<'b, '_> {
             }
             Err(_) => {
                 self.scratch.findings.replaced += 1;
-                Ok(self.arena.str(&String::from_utf8_lossy(bytes)))
+                let text = String::from_utf8_lossy(bytes);
+                match self.scratch.budget.take(text.len(), "its text with U+FFFD") {
+                    Ok(()) => Ok(self.arena.str(&text)),
+                    Err(error) => Err(source.error(Fault::Budget(error))),
+                }
             }
         }
     }
@@ -430,41 +497,46 @@ impl<'b> Decoder<'b, '_> {
         }
     }
 
-    /// Takes the room of an item of a list or map.
+    /// Takes the room of items of a list, or of the key and value of a map's entry.
     #[inline]
-    pub(super) fn take_item(&mut self, source: &Source<'b>) -> Result<()> {
+    pub(super) fn take_items(&mut self, count: usize, source: &Source<'b>) -> Result<()> {
         self.bounds.take(1).map_err(|fault| source.error(fault))?;
-        self.scratch.budget.take_items(1).map_err(|error| source.error(Fault::Budget(error)))
+        self.scratch.budget.take_items(count).map_err(|error| source.error(Fault::Budget(error)))
     }
+}
 
-    #[cold]
-    fn check_required(&self, open: &Open<'b>, source: &Source<'b>) -> Result<()> {
-        let read = &self.scratch.fields[open.fields..];
-        let missing = open
-            .message
-            .fields
-            .iter()
-            .zip(read)
-            .find(|(field, read)| field.is_required && read.value().is_null());
-        match missing {
-            Some((field, _)) => Err(source.error(Fault::Required(field.name))),
-            None => Ok(()),
-        }
+fn inside_key(error: Box<DataError>, key: Value<'_>) -> Box<DataError> {
+    match key.as_str() {
+        Some(name) => error.inside(name),
+        None => error,
+    }
+}
+
+fn check_required(open: &Open, source: &Source<'_>) -> Result<()> {
+    let is_missing = |field: &&FieldType| {
+        let bit = field.required.and_then(|required| 1u128.checked_shl(required));
+        bit.is_some_and(|bit| open.seen & bit == 0)
+    };
+    match open.message.fields.iter().find(is_missing) {
+        Some(field) => Err(source.error(Fault::Required(field.name))),
+        None => Ok(()),
     }
 }
 
 /// A message whose fields are being read.
-struct Open<'b> {
+struct Open {
     message: &'static MessageType,
-    /// From its first field on.
-    whole: Source<'b>,
     /// Where its fields begin in the scratch memory.
     fields: usize,
     /// Where the items of its lists and maps begin.
     items: usize,
+    /// Where the parts of its nested messages begin.
+    parts: usize,
+    /// Where the choices of its oneofs begin.
+    chosen: usize,
     in_row: bool,
-    /// Fields that were merged with all that follow.
-    merged: Vec<usize>,
+    /// The required fields that were read, up to 128: one bit each.
+    seen: u128,
 }
 
 /// How values of a type are encoded when they are not packed.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
+use prost_reflect::{Cardinality, FieldDescriptor, Kind, MessageDescriptor};
 use tidegate_abi::{FieldDef, Schema, SchemaDef, raw::Kind as ValueKind};
 
 use super::{
@@ -42,7 +42,7 @@ impl Definitions {
     }
 
     fn field(&mut self, name: &str, field: &FieldDescriptor) -> FieldDef {
-        if field.is_list() || field.is_map() {
+        if field.cardinality() == Cardinality::Repeated {
             return self.collection(name, field);
         }
         let single = self.single(name, field);

@@ -36,9 +36,8 @@ pub(crate) enum SchemaError {
     /// It is written in an edition, which `protox` does not know.
     #[error("it is written in a Protobuf edition; register it in proto2 or proto3")]
     Edition,
-    /// A descriptor that the compiler was not made for.
-    #[error("the Protobuf compiler panicked, which is a bug in it: {0}")]
-    Panic(String),
+    #[error("it is nested deeper than {0} levels")]
+    Nested(usize),
     /// It has no messages.
     #[error("it has no message")]
     Empty,

@@ -1,10 +1,6 @@
 //! Compiles the text of a schema and of its imports to descriptors.
 
-use std::{
-    any::Any,
-    collections::HashMap,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use std::collections::HashMap;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use prost_reflect::FileDescriptor;
@@ -16,7 +12,7 @@ use protox::{
 use super::error::SchemaError;
 use crate::formats::registry::RegisteredSchema;
 
-/// The name that the schema itself is compiled under. No import is called so.
+/// The name that the schema itself is compiled under. No import has this name.
 const ROOT: &str = "schema";
 
 /// Field 1 of `FileDescriptorProto` in front of its length and text: the file's name.
@@ -57,16 +53,15 @@ pub(super) fn compile(schema: &RegisteredSchema) -> Result<FileDescriptor, Schem
     }
     files.insert(ROOT.to_owned(), parse(ROOT, &schema.text)?);
     let mut compiler = Compiler::with_file_resolver(Files { files, google: GoogleFileResolver::new() });
-    // Descriptors come from outside, and some that are not valid make the compiler panic: only their own records are rejected.
-    let opened = catch_unwind(AssertUnwindSafe(|| compiler.open_file(ROOT).map(|_| ())));
-    opened
-        .map_err(|panic| SchemaError::Panic(panic_text(&*panic)))?
-        .map_err(|error| SchemaError::Invalid(message(&error)))?;
+    compiler.open_file(ROOT).map_err(|error| SchemaError::Invalid(message(&error)))?;
     compiler.descriptor_pool().get_file_by_name(ROOT).ok_or(SchemaError::Empty)
 }
 
 /// Parses the text of a schema, or a `FileDescriptorProto` in base64, which Confluent's serializer for Python registers.
 fn parse(name: &str, text: &str) -> Result<File, SchemaError> {
+    if is_nested_too_deep(text.as_bytes()) {
+        return Err(SchemaError::Nested(MAX_NESTING));
+    }
     if let Some(file) = of_descriptor(name, text) {
         let is_edition = file.file_descriptor_proto().syntax() == "editions";
         return if is_edition { Err(SchemaError::Edition) } else { Ok(file) };
@@ -79,7 +74,7 @@ fn parse(name: &str, text: &str) -> Result<File, SchemaError> {
 }
 
 fn of_descriptor(name: &str, text: &str) -> Option<File> {
-    let mut descriptor = STANDARD.decode(text.trim()).ok()?;
+    let mut descriptor = STANDARD.decode(text.trim()).ok().filter(|bytes| !is_nested_too_deep(bytes))?;
     // Imports are found by the name that they are referred to by. Of a field that occurs twice, the last value counts.
     descriptor.push(NAME_TAG);
     let mut length = name.len();
@@ -92,9 +87,20 @@ fn of_descriptor(name: &str, text: &str) -> Option<File> {
     File::decode_file_descriptor_proto(descriptor.as_slice()).ok()
 }
 
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason was given").to_owned()
+/// Levels of braces and brackets, also in options. The compiler's recursion has no limit of its own.
+const MAX_NESTING: usize = 200;
+
+/// Whether brackets are nested too deep. A descriptor has the text of options among other bytes.
+fn is_nested_too_deep(text: &[u8]) -> bool {
+    let mut depth = 0usize;
+    text.iter().any(|byte| {
+        match byte {
+            b'{' | b'[' | b'<' => depth += 1,
+            b'}' | b']' | b'>' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > MAX_NESTING
+    })
 }
 
 /// What is wrong, where. The error's own text has no position.

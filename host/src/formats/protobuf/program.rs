@@ -13,7 +13,7 @@ pub(crate) struct Program {
     pub(super) enums: Vec<EnumType>,
     /// Messages of the schema itself by their indexes: place in the file, or in the message around.
     pub(super) by_indexes: HashMap<Box<[i32]>, MessageId>,
-    /// Messages of the schema itself by their names within the package.
+    /// Messages of the schema itself by their names within the package, and by their own names if these are unique.
     pub(super) by_name: HashMap<Box<str>, MessageId>,
 }
 
@@ -34,7 +34,10 @@ pub(super) struct MessageType {
     pub(super) numbers: Vec<(u32, u32)>,
     /// The struct before anything was read: defaults, and null for fields that may be missing.
     pub(super) initial: Vec<Field<'static>>,
-    pub(super) has_required: bool,
+    /// Number of required fields.
+    pub(super) required: u32,
+    /// Number of oneofs.
+    pub(super) oneofs: u32,
     /// A row that Debezium's ExtractNewRecordState has flattened.
     pub(super) is_row: bool,
     pub(super) schema: Option<Schema>,
@@ -65,11 +68,12 @@ pub(super) struct FieldType {
     pub(super) name: &'static str,
     pub(super) ty: Type,
     pub(super) label: Label,
-    pub(super) is_required: bool,
+    /// Which required field of its message it is.
+    pub(super) required: Option<u32>,
     /// The field is a row of a change event, where placeholders for unavailable values are recognised.
     pub(super) is_row: bool,
-    /// Places of the other fields of its oneof.
-    pub(super) excludes: Box<[u32]>,
+    /// Number of its oneof in its message.
+    pub(super) oneof: Option<u32>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -2,7 +2,7 @@
 //!
 //! A value that the kind does not hold, such as a date without a day, stays a struct of the message's fields.
 
-use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor, Value as ProtoValue};
+use prost_reflect::{Cardinality, FieldDescriptor, Kind, MessageDescriptor, Value as ProtoValue};
 use tidegate_abi::{Date, Field, Interval, Time, Timestamp, Value, raw::Kind as ValueKind};
 
 use super::{
@@ -53,42 +53,87 @@ impl WellKnown {
     }
 }
 
+/// Field numbers and kinds.
+type Shape = [(u32, Kind)];
+
+const SECONDS_AND_NANOS: &Shape = &[(1, Kind::Int64), (2, Kind::Int32)];
+const THREE_NUMBERS: &Shape = &[(1, Kind::Int32), (2, Kind::Int32), (3, Kind::Int32)];
+const FOUR_NUMBERS: &Shape = &[(1, Kind::Int32), (2, Kind::Int32), (3, Kind::Int32), (4, Kind::Int32)];
+const DECIMAL: &Shape = &[(1, Kind::Bytes), (2, Kind::Uint32), (3, Kind::Int32)];
+const SCALE_AND_VALUE: &Shape = &[(1, Kind::Int32), (2, Kind::Bytes)];
+
 /// What a message stands for, by its name and fields: anybody may register a file of the same name with something else.
 pub(super) fn of(message: &MessageDescriptor) -> Option<WellKnown> {
-    const SECONDS_AND_NANOS: &[(u32, Kind)] = &[(1, Kind::Int64), (2, Kind::Int32)];
-    const THREE_NUMBERS: &[(u32, Kind)] = &[(1, Kind::Int32), (2, Kind::Int32), (3, Kind::Int32)];
-    const FOUR_NUMBERS: &[(u32, Kind)] =
-        &[(1, Kind::Int32), (2, Kind::Int32), (3, Kind::Int32), (4, Kind::Int32)];
-    const DECIMAL: &[(u32, Kind)] = &[(1, Kind::Bytes), (2, Kind::Uint32), (3, Kind::Int32)];
-    const SCALE_AND_VALUE: &[(u32, Kind)] = &[(1, Kind::Int32), (2, Kind::Bytes)];
-    let (well_known, expected) = match message.full_name() {
-        "google.protobuf.Timestamp" => (WellKnown::Timestamp, SECONDS_AND_NANOS),
-        "google.protobuf.Duration" => (WellKnown::Duration, SECONDS_AND_NANOS),
-        "google.type.Date" => (WellKnown::Date, THREE_NUMBERS),
-        "google.type.TimeOfDay" => (WellKnown::TimeOfDay, FOUR_NUMBERS),
-        "confluent.type.Decimal" => (WellKnown::Decimal, DECIMAL),
-        "google.protobuf.Struct" => return Some(WellKnown::Struct),
-        "google.protobuf.Value" => return Some(WellKnown::Value),
-        "google.protobuf.ListValue" => return Some(WellKnown::ListValue),
-        "google.protobuf.DoubleValue"
-        | "google.protobuf.FloatValue"
-        | "google.protobuf.Int64Value"
-        | "google.protobuf.UInt64Value"
-        | "google.protobuf.Int32Value"
-        | "google.protobuf.UInt32Value"
-        | "google.protobuf.BoolValue"
-        | "google.protobuf.StringValue"
-        | "google.protobuf.BytesValue" => return Some(WellKnown::Wrapper),
+    let has_shape = |expected: &Shape| {
+        message.fields().len() == expected.len()
+            && expected.iter().all(|(number, kind)| {
+                let field = message.get_field(*number);
+                field.is_some_and(|field| field.kind() == *kind && is_single(&field))
+            })
+    };
+    let (well_known, is_as_expected) = match message.full_name() {
+        "google.protobuf.Timestamp" => (WellKnown::Timestamp, has_shape(SECONDS_AND_NANOS)),
+        "google.protobuf.Duration" => (WellKnown::Duration, has_shape(SECONDS_AND_NANOS)),
+        "google.type.Date" => (WellKnown::Date, has_shape(THREE_NUMBERS)),
+        "google.type.TimeOfDay" => (WellKnown::TimeOfDay, has_shape(FOUR_NUMBERS)),
+        "confluent.type.Decimal" => (WellKnown::Decimal, has_shape(DECIMAL)),
+        "google.protobuf.Struct" => (WellKnown::Struct, is_json_struct(message)),
+        "google.protobuf.Value" => (WellKnown::Value, is_json_value(message)),
+        "google.protobuf.ListValue" => (WellKnown::ListValue, is_json_list(message)),
+        "google.protobuf.DoubleValue" => (WellKnown::Wrapper, has_shape(&[(1, Kind::Double)])),
+        "google.protobuf.FloatValue" => (WellKnown::Wrapper, has_shape(&[(1, Kind::Float)])),
+        "google.protobuf.Int64Value" => (WellKnown::Wrapper, has_shape(&[(1, Kind::Int64)])),
+        "google.protobuf.UInt64Value" => (WellKnown::Wrapper, has_shape(&[(1, Kind::Uint64)])),
+        "google.protobuf.Int32Value" => (WellKnown::Wrapper, has_shape(&[(1, Kind::Int32)])),
+        "google.protobuf.UInt32Value" => (WellKnown::Wrapper, has_shape(&[(1, Kind::Uint32)])),
+        "google.protobuf.BoolValue" => (WellKnown::Wrapper, has_shape(&[(1, Kind::Bool)])),
+        "google.protobuf.StringValue" => (WellKnown::Wrapper, has_shape(&[(1, Kind::String)])),
+        "google.protobuf.BytesValue" => (WellKnown::Wrapper, has_shape(&[(1, Kind::Bytes)])),
         // Confluent's converter nests the messages of structs in the message that has them.
-        _ if message.name() == "VariableScaleDecimal" => (WellKnown::VariableScaleDecimal, SCALE_AND_VALUE),
+        _ if message.name() == "VariableScaleDecimal" => {
+            (WellKnown::VariableScaleDecimal, has_shape(SCALE_AND_VALUE))
+        }
         _ => return None,
     };
-    let is_as_expected = message.fields().len() == expected.len()
-        && expected.iter().all(|(number, kind)| {
-            let field = message.get_field(*number);
-            field.is_some_and(|field| field.kind() == *kind && !field.is_list())
-        });
     is_as_expected.then_some(well_known)
+}
+
+fn is_single(field: &FieldDescriptor) -> bool {
+    field.cardinality() != Cardinality::Repeated
+}
+
+fn is_message(field: Option<FieldDescriptor>, name: &str) -> bool {
+    field.is_some_and(|field| matches!(field.kind(), Kind::Message(message) if message.full_name() == name))
+}
+
+fn is_json_struct(message: &MessageDescriptor) -> bool {
+    let field = message.get_field(1).filter(|field| field.is_map() && message.fields().len() == 1);
+    let entry = field.and_then(|field| match field.kind() {
+        Kind::Message(entry) => Some(entry),
+        _ => None,
+    });
+    entry.is_some_and(|entry| {
+        entry.get_field(1).is_some_and(|key| key.kind() == Kind::String)
+            && is_message(entry.get_field(2), "google.protobuf.Value")
+    })
+}
+
+fn is_json_list(message: &MessageDescriptor) -> bool {
+    let field = message.get_field(1).filter(|field| !is_single(field) && message.fields().len() == 1);
+    is_message(field, "google.protobuf.Value")
+}
+
+fn is_json_value(message: &MessageDescriptor) -> bool {
+    let has = |number, kind: &Kind| message.get_field(number).is_some_and(|field| field.kind() == *kind);
+    let is_null = message.get_field(1).is_some_and(|field| matches!(field.kind(), Kind::Enum(_)));
+    message.fields().len() == 6
+        && is_null
+        && has(2, &Kind::Double)
+        && has(3, &Kind::String)
+        && has(4, &Kind::Bool)
+        && is_message(message.get_field(5), "google.protobuf.Struct")
+        && is_message(message.get_field(6), "google.protobuf.ListValue")
+        && message.fields().all(|field| is_single(&field))
 }
 
 /// A parameter of Confluent's option `confluent.field_meta`, in which its converter keeps what Protobuf has no place for.
@@ -112,16 +157,16 @@ impl<'b> Decoder<'b, '_> {
         in_row: bool,
     ) -> Result<Value<'b>> {
         let value = match well_known {
-            WellKnown::Timestamp => timestamp(integers(source)?),
-            WellKnown::Duration => duration(integers(source)?),
-            WellKnown::Date => date(integers(source)?),
-            WellKnown::TimeOfDay => time_of_day(integers(source)?),
+            WellKnown::Timestamp => timestamp(self.integers(id, source)?),
+            WellKnown::Duration => duration(self.integers(id, source)?),
+            WellKnown::Date => date(self.integers(id, source)?),
+            WellKnown::TimeOfDay => time_of_day(self.integers(id, source)?),
             WellKnown::Decimal => {
-                let (unscaled, scale) = bytes_and_integer(source, 1, 3)?;
+                let (unscaled, scale) = self.bytes_and_integer(id, source, 1, 3)?;
                 return self.decimal(&source, unscaled, scale);
             }
             WellKnown::VariableScaleDecimal => {
-                let (unscaled, scale) = bytes_and_integer(source, 2, 1)?;
+                let (unscaled, scale) = self.bytes_and_integer(id, source, 2, 1)?;
                 return self.decimal(&source, unscaled, scale);
             }
             WellKnown::Wrapper => return self.wrapper(id, source, in_row),
@@ -136,7 +181,7 @@ impl<'b> Decoder<'b, '_> {
     }
 
     fn decimal(&mut self, source: &Source<'b>, unscaled: &'b [u8], scale: i64) -> Result<Value<'b>> {
-        // An unset field has no bytes. Some serializers write zero so, too.
+        // An unset field has no bytes. Some serializers also encode zero this way.
         let unscaled = if unscaled.is_empty() { &[0] } else { unscaled };
         // Numbers of 32 bits are cut off as Protobuf's own readers do.
         self.convert_bytes(source, Scalar::Decimal(scale as i32), unscaled)
@@ -170,7 +215,7 @@ impl<'b> Decoder<'b, '_> {
                 source.skip(tag, self.max_depth)?;
                 continue;
             }
-            self.take_item(&source)?;
+            self.take_items(1, &source)?;
             let mut entry = source.nested()?;
             let (mut name, mut value) = ("", Value::NULL);
             while !entry.is_empty() {
@@ -202,7 +247,7 @@ impl<'b> Decoder<'b, '_> {
                 source.skip(tag, self.max_depth)?;
                 continue;
             }
-            self.take_item(&source)?;
+            self.take_items(1, &source)?;
             let nested = source.nested()?;
             let index = self.scratch.values.len() - base;
             let value = self.json_value(nested).map_err(|error| error.inside_item(index))?;
@@ -245,38 +290,53 @@ impl<'b> Decoder<'b, '_> {
         self.bounds.leave();
         Ok(value)
     }
-}
 
-/// The whole numbers in the fields 1 to `N`; 0 for one that is missing.
-fn integers<const N: usize>(mut source: Source<'_>) -> Result<[i64; N]> {
-    let mut numbers = [0; N];
-    while !source.is_empty() {
-        let tag = source.tag()?;
-        let slot = (tag.number as usize).checked_sub(1).and_then(|slot| numbers.get_mut(slot));
-        match slot {
-            Some(slot) if tag.wire_type == WireType::Varint => *slot = source.varint()?.cast_signed(),
-            Some(_) => {
-                let found = tag.wire_type.number();
-                return Err(source.error(Fault::FieldWireType { found, expected: "int64" }));
+    /// The whole numbers in the fields 1 to `N`; 0 for one that is missing.
+    fn integers<const N: usize>(&mut self, id: MessageId, mut source: Source<'b>) -> Result<[i64; N]> {
+        let program = self.program;
+        let message = &program.messages[id as usize];
+        let mut numbers = [0; N];
+        while !source.is_empty() {
+            let tag = source.tag()?;
+            let slot = (tag.number as usize).checked_sub(1).and_then(|slot| numbers.get_mut(slot));
+            match slot {
+                Some(slot) if tag.wire_type == WireType::Varint => *slot = source.varint()?.cast_signed(),
+                Some(_) => {
+                    let found = tag.wire_type.number();
+                    return Err(source.error(Fault::FieldWireType { found, expected: "a whole number" }));
+                }
+                None => self.unknown_field(message, tag, &mut source)?,
             }
-            None => source.skip(tag, 1)?,
         }
+        Ok(numbers)
     }
-    Ok(numbers)
-}
 
-/// The bytes in one field and the number in another.
-fn bytes_and_integer(mut source: Source<'_>, bytes_at: u32, number_at: u32) -> Result<(&[u8], i64)> {
-    let (mut bytes, mut number): (&[u8], i64) = (&[], 0);
-    while !source.is_empty() {
-        let tag = source.tag()?;
-        match (tag.number, tag.wire_type) {
-            (at, WireType::Bytes) if at == bytes_at => bytes = source.bytes()?,
-            (at, WireType::Varint) if at == number_at => number = source.varint()?.cast_signed(),
-            _ => source.skip(tag, 1)?,
+    /// The bytes in one field and the number in another. The precision of a decimal is not needed.
+    fn bytes_and_integer(
+        &mut self,
+        id: MessageId,
+        mut source: Source<'b>,
+        bytes_at: u32,
+        number_at: u32,
+    ) -> Result<(&'b [u8], i64)> {
+        let program = self.program;
+        let message = &program.messages[id as usize];
+        let (mut bytes, mut number): (&[u8], i64) = (&[], 0);
+        while !source.is_empty() {
+            let tag = source.tag()?;
+            match (tag.number, tag.wire_type) {
+                (at, WireType::Bytes) if at == bytes_at => bytes = source.bytes()?,
+                (at, WireType::Varint) if at == number_at => number = source.varint()?.cast_signed(),
+                (2, WireType::Varint) if bytes_at == 1 => drop(source.varint()?),
+                (at, wire_type) if at <= 3 => {
+                    let found = wire_type.number();
+                    return Err(source.error(Fault::FieldWireType { found, expected: "a decimal" }));
+                }
+                _ => self.unknown_field(message, tag, &mut source)?,
+            }
         }
+        Ok((bytes, number))
     }
-    Ok((bytes, number))
 }
 
 fn nanoseconds(nanos: i64) -> Option<u32> {

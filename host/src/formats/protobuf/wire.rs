@@ -1,6 +1,9 @@
 //! Reads Protobuf's wire format.
 
-use crate::formats::binary::{DataError, Fault};
+use crate::formats::{
+    binary::{DataError, Fault},
+    json::Part,
+};
 
 /// Numbers of fields have 29 bits.
 const MAX_FIELD_NUMBER: u64 = (1 << 29) - 1;
@@ -61,6 +64,15 @@ pub(super) struct Source<'b> {
 impl<'b> Source<'b> {
     pub(super) const fn new(bytes: &'b [u8]) -> Self {
         Self { bytes, at: 0, base: 0 }
+    }
+
+    /// A part of the data, for reading it later.
+    pub(super) fn part(&self) -> Part<'b> {
+        Part { bytes: self.rest(), at: self.base + self.at }
+    }
+
+    pub(super) const fn of_part(part: Part<'b>) -> Self {
+        Self { bytes: part.bytes, at: 0, base: part.at }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -162,34 +174,39 @@ impl<'b> Source<'b> {
         Ok(Tag { number: number as u32, wire_type })
     }
 
-    /// Skips the value of a field. `depth` bounds groups within each other.
-    pub(super) fn skip(&mut self, tag: Tag, depth: u32) -> Result<(), Box<DataError>> {
+    /// Skips the value of a field. `max_depth` bounds groups within each other.
+    pub(super) fn skip(&mut self, tag: Tag, max_depth: u32) -> Result<(), Box<DataError>> {
         match tag.wire_type {
             WireType::Varint => self.varint().map(|_| ()),
             WireType::Fixed64 => self.take(8).map(|_| ()),
             WireType::Fixed32 => self.take(4).map(|_| ()),
             WireType::Bytes => self.bytes().map(|_| ()),
-            WireType::GroupStart => self.group(tag.number, depth).map(|_| ()),
+            WireType::GroupStart => self.group(tag.number, max_depth).map(|_| ()),
             WireType::GroupEnd => Err(self.error(Fault::GroupEnd)),
         }
     }
 
     /// The fields of a group that has begun, as a source of its own.
-    pub(super) fn group(&mut self, number: u32, depth: u32) -> Result<Self, Box<DataError>> {
-        let Some(inner) = depth.checked_sub(1) else {
-            return Err(self.error(Fault::Depth(depth)));
-        };
+    pub(super) fn group(&mut self, number: u32, max_depth: u32) -> Result<Self, Box<DataError>> {
         let begin = self.at;
+        let mut open = vec![number];
         loop {
             let end = self.at;
             let tag = self.tag()?;
-            if tag.wire_type != WireType::GroupEnd {
-                self.skip(tag, inner)?;
-            } else if tag.number == number {
-                let bytes = self.bytes.get(begin..end).unwrap_or_default();
-                return Ok(Self { bytes, at: 0, base: self.base + begin });
-            } else {
-                return Err(self.error(Fault::GroupEnd));
+            match tag.wire_type {
+                WireType::GroupStart if open.len() >= max_depth as usize => {
+                    return Err(self.error(Fault::Depth(max_depth)));
+                }
+                WireType::GroupStart => open.push(tag.number),
+                WireType::GroupEnd if open.pop() != Some(tag.number) => {
+                    return Err(self.error(Fault::GroupEnd));
+                }
+                WireType::GroupEnd if open.is_empty() => {
+                    let bytes = self.bytes.get(begin..end).unwrap_or_default();
+                    return Ok(Self { bytes, at: 0, base: self.base + begin });
+                }
+                WireType::GroupEnd => {}
+                _ => self.skip(tag, max_depth)?,
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    panic::catch_unwind,
     sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
@@ -10,7 +11,7 @@ use crate::formats::{
     registry::{RegisteredSchema, SchemaType},
 };
 
-/// How many programs a process keeps; each stays for ever.
+/// How many programs a process keeps; each is kept for the life of the process.
 const MAX_PROGRAMS: usize = 10_000;
 
 static PROGRAMS: LazyLock<Mutex<HashMap<Key, Compiled>>> = LazyLock::new(Mutex::default);
@@ -61,16 +62,19 @@ fn compile(format: Format, schema: &RegisteredSchema, reader: Option<&str>) -> C
     };
     if let Some(other) = schema.schema_type.filter(|schema_type| *schema_type != expected) {
         return Err(format!(
-            "it is a schema of {}, not of {}: set the format to \"{}\" in [source]",
-            other.name(),
-            expected.name(),
+            "it is {} schema, not {} schema: set the format to \"{}\" in [source]",
+            other.with_article(),
+            expected.with_article(),
             other.format().name()
         )
         .into());
     }
     match format {
         Format::Protobuf => {
-            let program = protobuf::compile(schema).map_err(|error| Arc::from(error.to_string()))?;
+            // Some descriptors that are not valid make the compiler panic: only the records with this schema are rejected.
+            let compiled = catch_unwind(|| protobuf::compile(schema));
+            let compiled = compiled.map_err(|_| Arc::from("the Protobuf compiler panicked; see the log"))?;
+            let program = compiled.map_err(|error| Arc::from(error.to_string()))?;
             Ok(Program::Protobuf(Box::leak(Box::new(program))))
         }
         Format::JsonSchema => {

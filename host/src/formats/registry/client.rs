@@ -21,12 +21,12 @@ pub(crate) enum SchemaType {
 }
 
 impl SchemaType {
-    /// Its name in messages.
-    pub(crate) const fn name(self) -> &'static str {
+    /// Its name with an article, in front of the word "schema".
+    pub(crate) const fn with_article(self) -> &'static str {
         match self {
-            Self::Avro => "Avro",
-            Self::Protobuf => "Protobuf",
-            Self::JsonSchema => "JSON Schema",
+            Self::Avro => "an Avro",
+            Self::Protobuf => "a Protobuf",
+            Self::JsonSchema => "a JSON",
         }
     }
 
@@ -180,6 +180,7 @@ impl Client {
     ) -> Result<Option<String>, Failure> {
         let at = api::version_url(url, reference);
         if !referenced.begin(&at) {
+            referenced.add_name(&at, &reference.name);
             return Ok(referenced.too_many());
         }
         let what = format!("version {} of subject {:?}", reference.version, reference.subject);
@@ -199,7 +200,7 @@ impl Client {
                 return Ok(Some(missing));
             }
         }
-        referenced.done.push(ReferencedSchema { name: reference.name.clone(), text: found.schema });
+        referenced.add(at, reference.name.clone(), found.schema);
         Ok(None)
     }
 
@@ -239,6 +240,7 @@ impl Client {
                 if let Some(too_many) = referenced.too_many() {
                     return Ok(Some(too_many));
                 }
+                referenced.add_name(&at, &reference.name);
                 continue;
             }
             let what = format!("artifact {:?}", reference.artifact_id);
@@ -248,7 +250,7 @@ impl Client {
             if let Some(missing) = self.apicurio_references(url, &at, &what, referenced)? {
                 return Ok(Some(missing));
             }
-            referenced.done.push(ReferencedSchema { name: reference.name, text });
+            referenced.add(at, reference.name, text);
         }
         Ok(None)
     }
@@ -284,6 +286,8 @@ impl Client {
 #[derive(Default)]
 struct References {
     done: Vec<ReferencedSchema>,
+    /// Where each of `done` was found.
+    urls: Vec<String>,
     seen: Vec<String>,
     is_full: bool,
 }
@@ -299,6 +303,20 @@ impl References {
             self.seen.push(at.to_owned());
         }
         !self.is_full
+    }
+
+    fn add(&mut self, url: String, name: String, text: String) {
+        self.done.push(ReferencedSchema { name, text });
+        self.urls.push(url);
+    }
+
+    /// Adds a schema again under another name: two schemas may import it by different paths.
+    fn add_name(&mut self, url: &str, name: &str) {
+        let found = self.urls.iter().position(|known| known == url).and_then(|at| self.done.get(at));
+        let Some(text) = found.map(|found| found.text.clone()) else { return };
+        if self.done.len() < MAX_REFERENCES && !self.done.iter().any(|known| known.name == name) {
+            self.add(url.to_owned(), name.to_owned(), text);
+        }
     }
 
     fn too_many(&self) -> Option<String> {

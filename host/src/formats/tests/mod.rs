@@ -1,8 +1,10 @@
 //! Tests of the whole room, through the interface that the pipeline uses.
 
+mod apicurio;
 mod captures;
 mod changes;
 mod control;
+mod damaged;
 mod envelopes;
 mod event_properties;
 mod flattened;
@@ -15,7 +17,6 @@ mod properties;
 mod registered_captures;
 mod rows;
 mod sources;
-mod tool_rows;
 mod tools;
 mod types;
 

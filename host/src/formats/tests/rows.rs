@@ -2,8 +2,8 @@
 
 use tidegate_abi::raw::Kind;
 
-use super::{decode, decode_with, json_decoder, notices, only, to_json, with_hints};
-use crate::formats::{ColumnHint, Hints};
+use super::{decode, decode_with, notices, only, to_json, with_hints};
+use crate::formats::{ColumnHint, DecoderOptions, Hints, RecordDecoder};
 
 fn event(after: &str) -> String {
     format!(
@@ -125,15 +125,24 @@ fn with_a_schema_unavailable_values_are_marked_too() {
         row("before"),
         row("after")
     );
-    let mark = "__debezium_unavailable_value";
-    let payload = format!(
-        r#"{{"before":null,"after":{{"a":"{mark}","b":"X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ==","c":["{mark}"],"d":{{"{mark}":"{mark}"}}}},"op":"u","table":"t","note":"{mark}"}}"#
-    );
-    let text = format!(r#"{{"schema":{schema},"payload":{payload}}}"#);
-    let batch = decode_with(&mut json_decoder(), &[(None, Some(text.as_bytes()))]);
-    let value = only(&batch).value();
-    for name in ["a", "b", "c", "d"] {
-        assert!(value.at(&["after", name]).unwrap().is_unavailable(), "{name}");
+    for (mark, base64, option) in [
+        ("__debezium_unavailable_value", "X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ==", None),
+        ("not sent", "bm90IHNlbnQ=", Some("not sent")),
+        ("not sent", "bm90IHNlbnQ=", Some("hex:6e6f742073656e74")),
+    ] {
+        let payload = format!(
+            r#"{{"before":null,"after":{{"a":"{mark}","b":"{base64}","c":["{mark}"],"d":{{"{mark}":"{mark}"}}}},"op":"u","table":"t","note":"{mark}"}}"#
+        );
+        let text = format!(r#"{{"schema":{schema},"payload":{payload}}}"#);
+        let options = DecoderOptions {
+            unavailable_placeholder: option.map(str::to_owned),
+            ..DecoderOptions::default()
+        };
+        let batch = decode_with(&mut RecordDecoder::new(options), &[(None, Some(text.as_bytes()))]);
+        let value = only(&batch).value();
+        for name in ["a", "b", "c", "d"] {
+            assert!(value.at(&["after", name]).unwrap().is_unavailable(), "{mark} {name}");
+        }
+        assert_eq!(value.get("note").and_then(|note| note.as_str()), Some(mark));
     }
-    assert_eq!(value.get("note").and_then(|note| note.as_str()), Some(mark));
 }

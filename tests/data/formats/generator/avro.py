@@ -121,6 +121,7 @@ def primitives(avro: Avro) -> None:
 
 def unions(avro: Avro) -> None:
     avro.add("a union as root", ["null", "string", "long"], same("x", 5))
+    avro.add("unions of one type", record("One", a=["int"], b=["null"]), same(dict(a=1, b=None)))
     nullable = record("N", first=["null", "int"], last=["string", "null"])
     avro.add("null first and last", nullable, same(dict(first=None, last=None), dict(first=1, last="a")))
     avro.add(
@@ -147,7 +148,7 @@ def unions(avro: Avro) -> None:
             (dict(s="LINE"), dict(s="LINE")),
             (dict(s=[1, 2]), dict(s=[1, 2])),
             (dict(s={"a": "b"}), dict(s={"a": "b"})),
-            (dict(s=b"\1\2"), dict(s=b"\1\2")),
+            (dict(s=("Raw", b"\1\2")), dict(s=b"\1\2")),
         ],
     )
     branches = [record(f"R{number}", x="int") for number in range(100)]

@@ -13,6 +13,7 @@ EXACT = Context(prec=200)
 
 
 def decimals(avro: Avro) -> None:
+    decimal = {"logicalType": "decimal", "precision": 18, "scale": 2}
     nines = Decimal("9" * 60)
     for size, base in (("bytes", {"type": "bytes"}), ("fixed", {"type": "fixed", "name": "D", "size": 16})):
         schema = record("R", d=base | {"logicalType": "decimal", "precision": 38, "scale": 10})
@@ -41,6 +42,26 @@ def decimals(avro: Avro) -> None:
         record("R", d=logical("bytes", "decimal", precision=9, scale=2)),
         [("0a" + "ffffffff85", dict(d=Decimal("-1.23"))), ("08" + "0000007b", dict(d=Decimal("1.23")))],
         "repeated sign bytes",
+    )
+    fixed = {"type": "fixed", "name": "Price", "namespace": "com.example", "size": 8} | decimal
+    avro.add(
+        "fixed decimals in unions",
+        record("R", a=["null", fixed], b=["null", "com.example.Price"], c=[fixed["namespace"] + ".Price"]),
+        same(dict(a=Decimal("12.34"), b=None, c=Decimal("-0.01"))),
+    )
+    avro.by_hand(
+        "a logical type on the field instead of its type",
+        {
+            "type": "record",
+            "name": "R",
+            "fields": [
+                {"name": "d", "type": "bytes"} | decimal,
+                {"name": "t", "type": "long", "logicalType": "timestamp-millis"},
+                {"name": "n", "type": ["null", "bytes"]} | decimal,
+            ],
+        },
+        [("0404d2" + "0a" + "02" + "0205", dict(d=b"\x04\xd2", t=5, n=b"\5"))],
+        "a frequent mistake: the attributes of a field say nothing of its type",
     )
 
 

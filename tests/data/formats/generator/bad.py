@@ -154,16 +154,18 @@ def avro(bad: Bad) -> None:
         ("no JSON", '{"type":'),
         ("empty", ""),
         ("an unknown type", '{"type":"record","name":"R","fields":[{"name":"v","type":"nonsense"}]}'),
-        ("a record that contains itself", '{"type":"record","name":"R","fields":[{"name":"v","type":"R"}]}'),
         ("a decimal without precision", '{"type":"bytes","logicalType":"decimal"}'),
         ("an enum without symbols", '{"type":"enum","name":"E"}'),
         (
             "the same field twice",
             '{"type":"record","name":"R","fields":[{"name":"v","type":"int"},{"name":"v","type":"int"}]}',
         ),
-        ("the same type twice in a union", '["int","int"]'),
     ):
         bad.add(f"Avro, a schema that is not valid: {name}", "AVRO", schema, "02", "cannot be used")
+    # These are rejected for their data, not for their schema.
+    itself = '{"type":"record","name":"R","fields":[{"name":"v","type":"R"}]}'
+    bad.add("Avro: a record that contains itself", "AVRO", itself, "02")
+    bad.add("Avro: the same type twice in a union", "AVRO", '["int","int"]', "02")
 
 
 def protobuf(bad: Bad) -> None:
@@ -218,7 +220,10 @@ def protobuf(bad: Bad) -> None:
         ("no Protobuf", '{"type":"record"}'),
         ("base64 that is no descriptor", "AAAA"),
         ("a type that is not defined", 'syntax = "proto3";\nmessage M { Nowhere x = 1; }'),
-        ("an import that is no reference", 'syntax = "proto3";\nimport "nowhere.proto";\nmessage M { int32 x = 1; }'),
+        (
+            "a type of an import that is no reference",
+            'syntax = "proto3";\nimport "a/b.proto";\nmessage M { a.B x = 1; }',
+        ),
         ("the same number twice", 'syntax = "proto3";\nmessage M { int32 x = 1; int32 y = 1; }'),
         ("the same name twice", 'syntax = "proto3";\nmessage M { int32 x = 1; int32 x = 2; }'),
         ("a number of 0", 'syntax = "proto3";\nmessage M { int32 x = 0; }'),

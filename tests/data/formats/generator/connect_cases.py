@@ -228,6 +228,50 @@ def as_protobuf(
     cases.messages(name, text, [(message, expected or converter.expected(schema, value))], note=note)
 
 
+def by_hand(cases: JsonSchema) -> None:
+    """Forms of the converter's schemas that users have after they edited them."""
+    price = {
+        "title": "org.apache.kafka.connect.data.Decimal",
+        "type": "string",
+        "connect.type": "bytes",
+        "connect.parameters": {"scale": "2"},
+    }
+    row = {
+        "type": "object",
+        "title": "Row",
+        "properties": {
+            "price": {"oneOf": [price, {"type": "null", "title": "Not included"}]},
+            "again": {"oneOf": [{"type": "null"}, {"$ref": "#/definitions/price"}]},
+            "plain": {"$ref": "#/definitions/price"},
+            "small": {"type": ["null", "integer"], "connect.type": "int16"},
+            "color": {"enum": ["red", None]},
+            "list": {"oneOf": [{"type": "null"}, {"type": "array", "items": {"$ref": "#/definitions/price"}}]},
+        },
+        "definitions": {"price": price},
+    }
+    cases.by_hand(
+        "JSON Schema: null behind the type, and references",
+        row,
+        [
+            (
+                '{"price":"BNI=","again":"BNI=","plain":"/w==","small":-5,"color":"red","list":["BNI="]}',
+                dict(
+                    price=Raw("12.34"),
+                    again=Raw("12.34"),
+                    plain=Raw("-0.01"),
+                    small=-5,
+                    color="red",
+                    list=[Raw("12.34")],
+                ),
+            ),
+            (
+                '{"price":null,"again":null,"plain":"AA==","small":null,"color":null,"list":null}',
+                dict(price=None, again=None, plain=Raw("0.00"), small=None, color=None, list=None),
+            ),
+        ],
+    )
+
+
 def cases() -> list[dict[str, Any]]:
     as_text, protobuf = JsonSchema("connect"), Protobuf("connect-protobuf")
     protobuf.registry.skip(1000)
@@ -322,6 +366,7 @@ def cases() -> list[dict[str, Any]]:
     )
     for name, value in EVENTS.items():
         as_json(as_text, f"JSON Schema: {name}", ENVELOPE, value, decoded(value))
+    by_hand(as_text)
     key = struct("cdc.public.products.Key", field("id", "int32"), field("tenant", "string"))
     as_json(as_text, "JSON Schema: a key", key, dict(id=1, tenant="t"), dict(id=1, tenant="t"))
     as_json(as_text, "JSON Schema: a key that is no struct", {"type": "int64", "optional": False}, 5, 5)

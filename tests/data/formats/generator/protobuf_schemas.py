@@ -208,6 +208,31 @@ service Service {
             ),
         ],
     )
+    validated = """syntax = "proto3";
+
+import "buf/validate/validate.proto";
+
+message Validated {
+  string mail = 1 [(buf.validate.field).string.email = true];
+}
+"""
+    rules = 'syntax = "proto2";\npackage buf.validate;\nimport "google/protobuf/descriptor.proto";\nmessage Rules { optional Texts string = 1; }\nmessage Texts { optional bool email = 1; }\nextend google.protobuf.FieldOptions { optional Rules field = 1159; }\n'
+    protobuf.add(
+        "an import for options",
+        {"case.proto": validated, "buf/validate/validate.proto": rules},
+        "Validated",
+        [('mail: "a@b.c"', dict(mail="a@b.c"))],
+    )
+    registered = protobuf.cases[-1]
+    without = registered | dict(
+        name="an import for options that is not registered",
+        schema_id=999,
+        payload="00" + (999).to_bytes(4, "big").hex() + registered["payload"][10:],
+        references=[],
+        open="rejected: the schema is not complete",
+    )
+    del without["expected"]
+    protobuf.cases.append(without)
     groups = """syntax = "proto2";
 
 message Search {

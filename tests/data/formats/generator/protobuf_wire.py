@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .protoc import Protobuf
-from .registry import case
+from .registry import REJECTED, case
 
 SCHEMA = """syntax = "proto3";
 
@@ -55,9 +55,14 @@ def cases() -> list[dict[str, Any]]:
     protobuf = Protobuf("protobuf-wire")
     protobuf.registry.skip(2000)
 
-    def raw(name: str, note: str, *values: tuple[str, dict[str, Any]], open: str = "") -> None:
+    def raw(name: str, note: str, *values: tuple[str, dict[str, Any] | None], open: str = "") -> None:
         protobuf.raw(
-            name, SCHEMA, "Wire", [(data.replace(" ", ""), EMPTY | expected) for data, expected in values], note, open
+            name,
+            SCHEMA,
+            "Wire",
+            [(data.replace(" ", ""), REJECTED if expected is None else EMPTY | expected) for data, expected in values],
+            note,
+            open,
         )
 
     raw(
@@ -113,11 +118,11 @@ def cases() -> list[dict[str, Any]]:
     )
     raw(
         "a known field with another wire type",
-        "an unknown field, as in Google's libraries",
-        ("0a 01 61 10 05", {}),
-        ("0d 01000000", {}),
-        ("28 05", {}),
-        open="Google's libraries treat it as an unknown field; a rejection would be safer",
+        "the schema is not that of the data",
+        ("0a 01 61 10 05", None),
+        ("0d 01000000", None),
+        ("28 05", None),
+        open="rejected; Google's libraries treat it as an unknown field",
     )
     raw(
         "varints with needless bytes",

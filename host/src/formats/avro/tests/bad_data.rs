@@ -28,9 +28,17 @@ fn errors_name_the_field_the_fault_and_the_place() {
         ("bytes", long(-1), "a negative length, -1 at byte 1"),
         ("string", sized(&[0xc3]), "invalid UTF-8 at byte 2"),
         ("int", vec![2, 0, 0], "unexpected data after the value, 2 bytes at byte 1"),
-        (r#"["null","int"]"#, long(2), "branch 2 of a union of 2 at byte 1"),
-        (r#"["null","int","string"]"#, long(-1), "branch -1 of a union of 3 at byte 1"),
-        (r#"{"type":"enum","name":"e","symbols":["A"]}"#, long(1), "symbol 1 of an enum of 1 at byte 1"),
+        (r#"["null","int"]"#, long(2), "union branch 2 is out of range (the union has 2) at byte 1"),
+        (
+            r#"["null","int","string"]"#,
+            long(-1),
+            "union branch -1 is out of range (the union has 3) at byte 1",
+        ),
+        (
+            r#"{"type":"enum","name":"e","symbols":["A"]}"#,
+            long(1),
+            "enum symbol 1 is out of range (the enum has 1) at byte 1",
+        ),
         (
             r#"{"type":"fixed","name":"f","size":2000000000}"#,
             vec![1],

@@ -2,9 +2,14 @@
 
 use tidegate_abi::raw::Kind;
 
-use super::{decoder, long, noted, show, sized, try_program};
+use super::{Decoder, decoder, long, noted, show, sized, try_program};
+use crate::formats::types::Unavailable;
 
-const MARK: &[u8] = b"__debezium_unavailable_value";
+/// Placeholders and the UUIDs that are made of them.
+const MARKS: [(&str, &[u8]); 2] = [
+    ("__debezium_unavailable_value", b"b68a35a7-17ad-35b3-af2a-ae46edb4545a"),
+    ("not sent", b"8872735e-f4b6-31f5-afd4-c621610b986d"),
+];
 
 fn named(base: &str, name: &str, rest: &str) -> String {
     format!(r#"{{"type":"{base}","connect.version":1,"connect.name":"{name}"{rest}}}"#)
@@ -105,38 +110,48 @@ fn marks_for_unavailable_values_count_in_rows_alone() {
         named("string", "io.debezium.data.Uuid", ""),
         named("string", "io.debezium.data.Json", ""),
     );
-    let row = [
-        sized(MARK),
-        long(1),
-        sized(MARK),
-        long(1),
-        long(1),
-        sized(b"b68a35a7-17ad-35b3-af2a-ae46edb4545a"),
-        long(0),
-        long(MARK.len() as i64),
-        MARK.iter().flat_map(|byte| [long(1), long((*byte).into())].concat()).collect(),
-        long(0),
-        long(1),
-        sized(MARK),
-        long(1),
-        sized(MARK),
-        long(0),
-        sized(MARK),
-    ]
-    .concat();
+    let row = |mark: &[u8], uuid: &[u8]| {
+        [
+            sized(mark),
+            long(1),
+            sized(mark),
+            long(1),
+            long(1),
+            sized(uuid),
+            long(0),
+            long(mark.len() as i64),
+            mark.iter().flat_map(|byte| [long(1), long((*byte).into())].concat()).collect(),
+            long(0),
+            long(1),
+            sized(mark),
+            long(1),
+            sized(mark),
+            long(0),
+            sized(mark),
+        ]
+        .concat()
+    };
     let row_type = format!(r#"{{"type":"record","name":"Value","fields":{fields}}}"#);
     let envelope = format!(
         r#"{{"type":"record","name":"Envelope","fields":[{{"name":"before","type":["null",{row_type}]}},
             {{"name":"after","type":["null","Value"]}},{{"name":"op","type":"string"}}]}}"#
     );
-    let data = [long(0), long(1), row.clone(), sized(b"u")].concat();
-    assert_eq!(
-        show(&envelope, &data),
-        "Struct(Struct([before: Null, after: Struct(Struct([text: Unavailable, bytes: Unavailable, uuids: Unavailable, \
+    for (mark, uuid) in MARKS {
+        let row = row(mark.as_bytes(), uuid);
+        let data = [long(0), long(1), row.clone(), sized(b"u")].concat();
+        let decoder = Decoder { unavailable: Unavailable::new(Some(mark)), ..decoder(&envelope) };
+        assert_eq!(
+            decoder.show(&data),
+            "Struct(Struct([before: Null, after: Struct(Struct([text: Unavailable, bytes: Unavailable, uuids: Unavailable, \
          numbers: Unavailable, map: Unavailable, json: Unavailable])), op: String(\"u\")]))"
-    );
-    let plain = show(&row_type, &row);
-    assert!(!plain.contains("Unavailable"), "{plain}");
+        );
+        let plain =
+            Decoder { unavailable: Unavailable::new(Some(mark)), ..self::decoder(&row_type) }.show(&row);
+        assert!(!plain.contains("Unavailable"), "{plain}");
+    }
+    let [(_, _), (other, uuid)] = MARKS;
+    let data = [long(0), long(1), row(other.as_bytes(), uuid), sized(b"u")].concat();
+    assert!(!show(&envelope, &data).contains("Unavailable"));
 }
 
 #[test]

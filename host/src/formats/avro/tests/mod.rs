@@ -24,6 +24,7 @@ use super::{
 use crate::formats::{
     DecodeLimits,
     json::{InvalidUnicode, MemoryBudget, Scratch},
+    types::Unavailable,
 };
 
 /// Decodes values of one program.
@@ -32,12 +33,13 @@ struct Decoder {
     limits: DecodeLimits,
     max_bytes: usize,
     invalid_unicode: InvalidUnicode,
+    unavailable: Unavailable,
     shown: RefCell<Vec<String>>,
 }
 
 impl Decode for &Decoder {
     fn decode<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Rejection> {
-        let mut scratch = Scratch::default();
+        let mut scratch = Scratch::new(self.unavailable.clone());
         scratch.budget = MemoryBudget::after_payloads([&[], &[]], self.max_bytes).unwrap();
         scratch.invalid_unicode = self.invalid_unicode;
         let data = record.value_bytes().unwrap();
@@ -62,6 +64,7 @@ impl Decoder {
             limits: DecodeLimits::default(),
             max_bytes: 1 << 30,
             invalid_unicode: InvalidUnicode::Reject,
+            unavailable: Unavailable::default(),
             shown: RefCell::default(),
         }
     }

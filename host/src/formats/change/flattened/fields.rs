@@ -301,7 +301,7 @@ fn truth(deleted: Value<'_>) -> Option<bool> {
 }
 
 /// Whether the value is Debezium's mark for one that an update left alone. A schema has made bytes of some.
-fn is_unavailable(value: Value<'_>, placeholder: &Unavailable) -> bool {
+pub(in crate::formats::change) fn is_unavailable(value: Value<'_>, placeholder: &Unavailable) -> bool {
     match value.view() {
         ValueRef::Unavailable => true,
         ValueRef::String(text) => placeholder.is_text(text),

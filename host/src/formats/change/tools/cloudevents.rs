@@ -12,7 +12,7 @@ use crate::formats::{
     change::{
         envelope::Envelope,
         error::EventError,
-        flattened::SOURCE_FIELDS,
+        flattened::{SOURCE_FIELDS, is_unavailable},
         recognise::{RowTypes, row_schema},
     },
     connect::Envelopes,
@@ -82,8 +82,8 @@ impl CloudEvents {
             ));
         }
         let event = [
-            Field::new("before", data.get("before").unwrap_or_default()),
-            Field::new("after", data.get("after").unwrap_or_default()),
+            Field::new("before", marked(data.get("before").unwrap_or_default(), translator)),
+            Field::new("after", marked(data.get("after").unwrap_or_default(), translator)),
             Field::new("source", attributes.source),
             Field::new("op", attributes.op),
             Field::new("ts_ms", Value::NULL),
@@ -124,6 +124,21 @@ impl CloudEvents {
             .ok_or_else(|| translator.wrong("data.payload", Some(read.value), "an object"))?;
         Ok((data, if read.typed { RowTypes::BySchema } else { RowTypes::AsValue }))
     }
+}
+
+/// The row with its placeholders marked. A schema of `before` and `after` alone does not say that they are rows of an event,
+/// so that they were read as any other values.
+fn marked<'b>(row: Value<'b>, translator: &mut Translator<'b, '_, '_>) -> Value<'b> {
+    let Some(fields) = row.as_struct() else { return row };
+    let placeholder = &translator.work.scratch.unavailable;
+    if !fields.iter().any(|(_, value)| is_unavailable(value, placeholder)) {
+        return row;
+    }
+    let marked = fields.fields().iter().map(|field| match is_unavailable(field.value(), placeholder) {
+        true => Field::new(field.name(), Value::UNAVAILABLE),
+        false => *field,
+    });
+    Value::object(translator.work.arena.collect(marked))
 }
 
 fn of_fields<'b>(message: Struct<'b>, translator: &mut Translator<'b, '_, '_>) -> Attributes<'b> {

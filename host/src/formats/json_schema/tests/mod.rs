@@ -112,7 +112,9 @@ fn references_lead_into_other_documents_and_back() {
         ),
     ];
     let find = |reference: &str| {
-        let text = format!(r#"{{"type":"object","properties":{{"x":{{"$ref":"{reference}"}}}}}}"#);
+        let text = format!(
+            r#"{{"type":"object","$defs":{{"i":{{"$id":"https://x.example/inner"}},"a":{{"$anchor":"in"}}}},"properties":{{"x":{{"$ref":"{reference}"}}}}}}"#
+        );
         compile(&registered(&text, &references))
     };
     for reference in [
@@ -121,16 +123,24 @@ fn references_lead_into_other_documents_and_back() {
         "http://a.example/customer.json#/properties/at",
         "types.json#/definitions/a~1b~0c",
         "types.json#/definitions/a~1b%7E0c",
+        "customer.json#/properties/at",
         "#",
+        "https://x.example/inner",
+        "#in",
         "#/properties/x",
     ] {
         let found = find(reference);
         let loops = reference == "#/properties/x";
         assert_eq!(found.is_err(), loops, "{reference}: {:?}", found.err());
     }
-    for reference in ["nowhere.json", "#/nowhere", "types.json#/definitions/nowhere", "#nowhere"] {
+    // Two schemas have this last part.
+    let two = [("a/common.json", "true"), ("b/common.json", "true")];
+    let text = r#"{"properties":{"x":{"$ref":"http://y.example/common.json"}}}"#;
+    assert!(compile(&registered(text, &two)).is_err());
+    assert!(compile(&registered(&text.replace("http://y.example", "b"), &two)).is_ok());
+    for reference in ["foo/", "nowhere.json", "#/nowhere", "types.json#/definitions/nowhere", "#nowhere"] {
         let error = find(reference).unwrap_err().to_string();
-        assert_eq!(error, format!("x: the reference {reference:?} leads nowhere"));
+        assert_eq!(error, format!("x: the reference {reference:?} cannot be resolved"));
     }
 }
 
@@ -139,6 +149,50 @@ fn schemas_that_contain_themselves_end() {
     let tree = r##"{"type":"object","properties":{"value":{"type":"integer"},"children":{"type":"array","items":{"$ref":"#"}}}}"##;
     let (shown, _) = show(tree, r#"{"value":1,"children":[{"value":2,"children":[]}]}"#);
     assert_eq!(shown, show("true", r#"{"value":1,"children":[{"value":2,"children":[]}]}"#).0);
+}
+
+/// Parts that refer to each other twice: 30 levels would be a billion parts.
+#[test]
+fn schemas_that_multiply_end() {
+    let level = |at: usize| {
+        format!(
+            r##""d{at}":{{"properties":{{"a":{{"$ref":"#/$defs/d{0}"}},"b":{{"$ref":"#/$defs/d{0}"}}}}}}"##,
+            at + 1
+        )
+    };
+    let levels: Vec<String> = (0..30).map(level).collect();
+    let text =
+        format!(r##"{{"$ref":"#/$defs/d0","$defs":{{{},"d30":{{"type":"integer"}}}}}}"##, levels.join(","));
+    assert_eq!(show(&text, r#"{"a":{"b":1}}"#), show("true", r#"{"a":{"b":1}}"#));
+}
+
+#[test]
+fn numbers_have_the_semantic_type_of_their_title() {
+    let at = r#"{"type":"integer","title":"io.debezium.time.MicroTimestamp"}"#;
+    assert!(show(at, "1").0.contains("nanoseconds: 1000"));
+    let price = r#"{"type":"number","title":"org.apache.kafka.connect.data.Decimal","connect.parameters":{"scale":"2"}}"#;
+    assert_eq!(show(price, "12.34").0, "Decimal(12.34)");
+}
+
+#[test]
+fn connect_s_maps_have_typed_keys_and_values() {
+    let schema = r#"{"properties":{"m":{"connect.index":0,"connect.type":"map","type":"array","items":{"type":"object","properties":{
+        "key":{"type":"integer","connect.type":"int32","connect.index":0},
+        "value":{"type":"object","properties":{"at":{"type":"integer","connect.type":"int32","title":"io.debezium.time.Date","connect.index":0}},"connect.index":1}}}}}}"#;
+    let (shown, findings) = show(schema, r#"{"m":[{"key":1,"value":{"at":1}},{"value":{"at":2},"key":2}]}"#);
+    assert!(shown.contains("List([Int(1), Struct(Struct([at: Date(Date { days: 1 })]))])"), "{shown}");
+    assert!(shown.contains("List([Int(2), Struct(Struct([at: Date(Date { days: 2 })]))])"), "{shown}");
+    assert_eq!(findings, 0);
+    for wrong in [
+        "[null]",
+        "[1]",
+        r#"[{"key":1}]"#,
+        r#"[{"key":1,"value":{"at":1},"more":1}]"#,
+        r#"[{"key":1,"values":1}]"#,
+    ] {
+        let (shown, _) = show(schema, &format!(r#"{{"m":{wrong}}}"#));
+        assert!(shown.starts_with("error: "), "{wrong}: {shown}");
+    }
 }
 
 proptest! {

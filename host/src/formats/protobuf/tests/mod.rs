@@ -82,7 +82,11 @@ impl Decode for &Decoder {
         let limits = DecodeLimits::default();
         let read = decode(self.program, data, MessageRef::InData, limits, arena, &mut scratch);
         assert!(
-            scratch.fields.is_empty() && scratch.values.is_empty() && scratch.items.is_empty(),
+            scratch.fields.is_empty()
+                && scratch.values.is_empty()
+                && scratch.items.is_empty()
+                && scratch.parts.is_empty()
+                && scratch.chosen.is_empty(),
             "left open"
         );
         let (shown, decoded) = match read {

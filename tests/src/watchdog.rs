@@ -1,7 +1,7 @@
-//! Kills the brokers when the test process ends, however it ends.
+//! Kills processes of a test, such as brokers, when the test process ends, however it ends.
 //!
 //! Statics are never dropped, and a killed process cleans up nothing. So a shell waits on a pipe that closes with the
-//! process, kills the brokers whose pids it has read from the pipe, and removes the cluster's folder.
+//! process, kills the processes whose pids it has read from the pipe, and removes their folder.
 
 use std::{
     io::Write,
@@ -24,11 +24,11 @@ until rm -rf "$1" 2>/dev/null || [ "$tries" -ge 50 ]; do tries=$((tries + 1)); s
 "#;
 
 #[derive(Debug)]
-pub(super) struct Watchdog(Mutex<Child>);
+pub(crate) struct Watchdog(Mutex<Child>);
 
 impl Watchdog {
-    /// Starts it for a cluster's folder.
-    pub(super) fn start(folder: &Path) -> Self {
+    /// Starts it for the folder of the processes.
+    pub(crate) fn start(folder: &Path) -> Self {
         let mut command = Command::new("sh");
         command.args(["-c", SCRIPT, "sh"]).arg(folder);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -36,17 +36,17 @@ impl Watchdog {
     }
 
     /// Adds a process.
-    pub(super) fn watch(&self, pid: u32) {
+    pub(crate) fn watch(&self, pid: u32) {
         self.tell("watch", pid);
     }
 
     /// Removes a process that was reaped, because its pid can be reused.
-    pub(super) fn forget(&self, pid: u32) {
+    pub(crate) fn forget(&self, pid: u32) {
         self.tell("forget", pid);
     }
 
     /// Makes it clean up, and waits.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         let mut shell = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         drop(shell.stdin.take());
         let _reaped = shell.wait().is_ok();

@@ -2,11 +2,11 @@
 
 use tidegate_abi::{Record, host::Batch};
 
-use super::{
-    Message, decode_messages, only, to_json,
-    tools::{causes, decode_one, options},
+use super::{causes, messages::decode_one, options};
+use crate::formats::{
+    ChangeEvents, ColumnHint, DecoderOptions, Hints, RecordDecoder,
+    tests::{Message, decode_messages, only, to_json},
 };
-use crate::formats::{ChangeEvents, ColumnHint, DecoderOptions, Hints, RecordDecoder};
 
 fn decode_all(decoder: &mut RecordDecoder, values: &[&str]) -> Batch {
     let messages: Vec<_> =

@@ -1,0 +1,13 @@
+//! Values in JSON with JSON Schema.
+#![no_main]
+
+use std::cell::RefCell;
+
+use libfuzzer_sys::fuzz_target;
+use tidegate_fuzz::registered::{Registered, json_schema};
+
+thread_local! {
+    static TARGET: RefCell<Registered> = RefCell::new(json_schema());
+}
+
+fuzz_target!(init: TARGET.with(|_| ()), |input: &[u8]| TARGET.with_borrow_mut(|target| target.run(input)));
