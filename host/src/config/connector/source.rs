@@ -227,7 +227,7 @@ fn check_formats(section: &Section<'_>, source: &SourceDefinition) {
             let message = format!("{:?} needs a schema registry", format.name());
             section.error(key, message, Some(help.to_owned()));
         }
-        if format != Format::Avro && section.has(reader_schema) {
+        if format != Format::Avro && section.has(reader_schema) && !section.is_default(reader_schema) {
             section.conflict(
                 reader_schema,
                 "a reader's schema is for Avro",
@@ -251,7 +251,12 @@ fn check_change_events(section: &Section<'_>, source: &SourceDefinition) {
         source.change_events,
         ChangeEvents::Auto | ChangeEvents::Flattened | ChangeEvents::CloudEvents
     );
-    if !source.key_columns.is_empty() && (is_debezium || source.change_events == ChangeEvents::None) {
+    // What [defaults] sets is for the connectors that it has an effect in.
+    let is_own = |key| section.has(key) && !section.is_default(key);
+    if !source.key_columns.is_empty()
+        && is_own("key_columns")
+        && (is_debezium || source.change_events == ChangeEvents::None)
+    {
         let message = "has no effect with this value of change_events: Debezium's keys name their columns";
         section.conflict(
             "key_columns",
@@ -259,7 +264,7 @@ fn check_change_events(section: &Section<'_>, source: &SourceDefinition) {
             "remove it, or set change_events to the tool of the messages",
         );
     }
-    if source.unavailable_value_placeholder.is_some() && !is_debezium {
+    if is_own("unavailable_value_placeholder") && !is_debezium {
         let message = "has no effect with this value of change_events: only Debezium sends placeholders";
         section.conflict(
             "unavailable_value_placeholder",

@@ -239,3 +239,15 @@ fn what_happens_to_rejected_records() {
     assert_eq!(on_reject(drop, ""), OnReject::Drop);
     assert_eq!(on_reject(drop, "tolerance = \"none\""), OnReject::Fail);
 }
+
+#[test]
+fn defaults_that_have_no_effect_in_a_connector_are_no_errors() {
+    let folder = Folder::new()
+        .host(
+            "[defaults.source]\nunavailable_value_placeholder = \"gone\"\nvalue_reader_schema = '\"int\"'\n\
+             [defaults.source.key_columns]\n\"*\" = \"id\"",
+        )
+        .connector("a", &format!("source.change_events = \"maxwell\"\n{MINIMAL}"))
+        .connector("b", MINIMAL);
+    assert_eq!(folder.findings(), [""; 0]);
+}
