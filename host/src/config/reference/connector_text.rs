@@ -98,17 +98,17 @@ const SOURCE: &[Entry] = &[
     Entry {
         key: "change_events",
         default: "`\"auto\"`",
-        about: "which values are [change events](formats.md#change-events). `\"auto\"`: Debezium envelopes, and rows with fields that only flattening adds. `\"flattened\"`: every object is a [flattened row](formats.md#flattened-rows), and every tombstone is a delete, unless the rows of the topic have `__deleted`. `\"upsert\"`: every object is a [row whose primary key is the message's key](formats.md#rows-by-key), and every tombstone is a delete. `\"maxwell\"`, `\"canal\"`, `\"ticdc\"`, `\"dms\"`, `\"goldengate\"`, `\"cloudevents\"`: messages of [other tools](formats.md#other-tools). `\"none\"`: no value is a change event",
+        about: "which values are [change events](change-events.md). `\"auto\"`: Debezium envelopes, and rows with fields that only flattening adds. `\"flattened\"`: every object is a [flattened row](change-events.md#flattened-rows), and every tombstone is a delete, unless the rows of the topic have `__deleted`. `\"upsert\"`: every object is a [row whose primary key is the message's key](change-events.md#rows-by-key), and every tombstone is a delete. `\"maxwell\"`, `\"canal\"`, `\"ticdc\"`, `\"dms\"`, `\"goldengate\"`, `\"cloudevents\"`: messages of [other tools](change-events.md#other-tools). `\"none\"`: no value is a change event",
     },
     Entry {
         key: "key_columns",
         default: "",
-        about: "primary keys, by `table`, `schema.table` or `*`, for messages that [do not name their columns](formats.md#primary-keys); see below",
+        about: "primary keys, by `table`, `schema.table` or `*`, for messages that [do not name their columns](change-events.md#primary-keys); see below",
     },
     Entry {
         key: "pass_control_events",
         default: "`false`",
-        about: "transforms and sinks get [control events](formats.md#control-events), such as heartbeats and transaction markers, as messages. By default they are counted and filtered",
+        about: "transforms and sinks get [control events](change-events.md#control-events), such as heartbeats and transaction markers, as messages. By default they are counted and filtered",
     },
     Entry {
         key: "unavailable_value_placeholder",
