@@ -1,6 +1,6 @@
 //! How a host stops.
 
-use tidegate_tests::{Broker, Home};
+use tidegate_tests::{Broker, Home, Running};
 
 fn events(count: u32) -> Vec<String> {
     (0..count).map(|id| format!(r#"{{"id":{id}}}"#)).collect()
@@ -71,4 +71,14 @@ fn two_hosts_cannot_share_a_state_folder() {
     let second = home.start(&broker).finish().expect_code(1);
     second.expect_log("another host is running with the state folder");
     let _finished = first.terminate().expect_code(0);
+}
+
+#[test]
+fn a_signal_while_the_host_starts_ends_it_with_0() {
+    let home = Home::new(&["discard-sink"]);
+    home.connector("a", "source.topics = [\"events\"]\nsink.plugin = \"discard\"\n");
+    let mut running = Running::start(home.command().args(["run", "--embedded-kafka"]));
+    // Plugins are looked for after this line.
+    running.wait_for_log("embedded broker started");
+    let _finished = running.terminate().expect_code(0);
 }

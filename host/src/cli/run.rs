@@ -37,6 +37,14 @@ pub(super) fn run(host: &HostOptions, options: &RunOptions) -> anyhow::Result<Ex
     let config = host.config(&environment)?;
     setup::init_logging(&config);
     telemetry::init_metrics();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
+    // From the first moment: without it, a stop while plugins are found would kill the host, and as process 1 of a container it
+    // would not hear it at all.
+    let terminate = {
+        let _entered = runtime.enter();
+        signal(SignalKind::terminate()).context("listening for SIGTERM")?
+    };
     let broker = options.embedded_kafka.then(|| start_broker(options)).transpose()?;
     let config = match &broker {
         Some(broker) => {
@@ -49,9 +57,7 @@ pub(super) fn run(host: &HostOptions, options: &RunOptions) -> anyhow::Result<Ex
     let overrides = Overrides { until_end: options.once };
     let connectors = find_connectors(&config, &registry, &environment, overrides)?;
 
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
-    let outcome = runtime.block_on(supervise(&config, connectors, options.once));
+    let outcome = runtime.block_on(supervise(&config, connectors, options.once, terminate));
     // Abandoned threads must not delay the exit of the process.
     runtime.shutdown_timeout(Duration::ZERO);
     outcome
@@ -125,9 +131,13 @@ fn without_invalid(connectors: Vec<Connector>) -> anyhow::Result<Vec<Connector>>
     Ok(valid)
 }
 
-async fn supervise(config: &HostConfig, connectors: Vec<Connector>, once: bool) -> anyhow::Result<ExitCode> {
+async fn supervise(
+    config: &HostConfig,
+    connectors: Vec<Connector>,
+    once: bool,
+    mut terminate: Signal,
+) -> anyhow::Result<ExitCode> {
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
-    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let socket = ControlSocket::open(&config.state_dir)?;
     let count = connectors.len();
     let (supervisor, handle) = Supervisor::new(connectors, once);
