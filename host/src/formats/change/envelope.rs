@@ -1,7 +1,7 @@
 //! Debezium's envelope and the flat style: their fields, and the rules that a complete event keeps.
 //!
 //! An event that breaks a rule is refused by name: a sink that applied an update without its row would set every other
-//! column to NULL. docs/formats.md lists the combinations, and a test reads them there.
+//! column to NULL. docs/change-events.md lists the combinations, and a test reads them there.
 
 use tidegate_abi::{Arena, ChangeParts, Operation, Struct, Value, ValueRef, raw::OperationCode};
 

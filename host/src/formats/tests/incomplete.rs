@@ -1,10 +1,10 @@
-//! Events that are not complete: the tables of docs/formats.md, row by row.
+//! Events that are not complete: the tables of docs/change-events.md, row by row.
 
 use tidegate_abi::host::Batch;
 
 use super::{decode_with, json_decoder};
 
-const DOCS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/formats.md"));
+const DOCS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/change-events.md"));
 
 /// Cells of the rows of the table whose header begins with `header`.
 fn table(header: &str) -> Vec<Vec<String>> {
