@@ -70,9 +70,14 @@ struct Entry {
 }
 
 /// Entries by the path of the library.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Index(BTreeMap<PathBuf, Entry>);
+pub(super) struct Index {
+    entries: BTreeMap<PathBuf, Entry>,
+    /// Whether the file lacks what is here.
+    #[serde(skip)]
+    has_changed: bool,
+}
 
 impl Index {
     /// The index in a store's folder; empty if there is none, or if it cannot be read.
@@ -86,7 +91,7 @@ impl Index {
 
     /// The copy of the library at `origin`, if neither has changed.
     pub(super) fn copy(&self, origin: &Path) -> Option<&Path> {
-        let entry = self.0.get(origin)?;
+        let entry = self.entries.get(origin)?;
         let is_same = |path: &Path, known: &Identity| Identity::of(path).is_ok_and(|found| found == *known);
         (is_same(origin, &entry.library) && is_same(&entry.copy, &entry.copy_identity))
             .then_some(&*entry.copy)
@@ -98,14 +103,23 @@ impl Index {
         let is_settled = library.is_settled(now) && copy_identity.is_settled(now);
         // A library that was replaced while it was read has another identity now.
         if is_settled && Identity::of(origin).is_ok_and(|now| now == library) {
-            self.0.insert(origin.to_owned(), Entry { library, copy: copy.to_owned(), copy_identity });
+            let entry = Entry { library, copy: copy.to_owned(), copy_identity };
+            self.entries.insert(origin.to_owned(), entry);
+            self.has_changed = true;
         } else {
-            self.0.remove(origin);
+            self.has_changed |= self.entries.remove(origin).is_some();
         }
     }
 
     /// Forgets libraries that no longer exist.
     pub(super) fn retain_existing(&mut self) {
-        self.0.retain(|origin, _| origin.exists());
+        let count = self.entries.len();
+        self.entries.retain(|origin, _| origin.exists());
+        self.has_changed |= self.entries.len() < count;
+    }
+
+    /// Whether the file lacks what is here.
+    pub(super) const fn has_changed(&self) -> bool {
+        self.has_changed
     }
 }

@@ -92,12 +92,12 @@ impl Store {
         Ok(Stored { origin: origin.to_owned(), copy })
     }
 
-    /// Writes the index for the next start. Without it, libraries are only read once more.
+    /// Writes the index for the next start, if it has changed. Without it, libraries are only read once more.
     pub(super) fn save_index(&mut self) {
-        if !self.writable {
+        self.index.retain_existing();
+        if !self.writable || !self.index.has_changed() {
             return;
         }
-        self.index.retain_existing();
         let path = self.folder.join(index::FILE);
         let text = serde_json::to_vec(&self.index).unwrap_or_default();
         if let Err(error) = self.replace(&path, 0o600, |file| file.write_all(&text)) {
@@ -297,7 +297,13 @@ mod tests {
     #[test]
     fn an_index_that_others_may_write_is_not_used() {
         let state = tempfile::tempdir().unwrap();
-        Store::open(state.path()).unwrap().save_index();
+        let origin = state.path().join("libx.so");
+        fs::write(&origin, b"\x7fELF one").unwrap();
+        let mut store = Store::open(state.path()).unwrap();
+        let copy = store.add(&origin).unwrap().copy;
+        let later = SystemTime::now() + Duration::from_secs(60);
+        store.index.remember(&origin, Identity::of(&origin).unwrap(), &copy, later);
+        store.save_index();
         let path = state.path().join("plugins").join(index::FILE);
         assert!(index::is_private(&path));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o622)).unwrap();
