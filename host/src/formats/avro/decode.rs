@@ -5,10 +5,9 @@ use tidegate_abi::{Arena, Date, Field, Interval, Timestamp, Value};
 use super::{
     program::{Program, RecordId, RecordType, Step, Symbol, Type},
     skip::skip,
-    source::Source,
 };
 use crate::formats::{
-    binary::{Bounds, DataError, DecodeLimits, Fault, widen},
+    binary::{Bounds, DataError, DecodeLimits, Fault, Source, widen},
     json::{InvalidUnicode, Scratch},
     read::Read,
     types::{ArenaStore, Mismatch, Scalar, Unavailable, Unit, convert, convert_bytes, parse_uuid},
@@ -127,10 +126,10 @@ impl<'b> Decoder<'b, '_> {
                 value => value,
             },
             Type::Bytes | Type::TextAsBytes => {
-                bytes_value(self.source.bytes()?, in_row, &self.scratch.unavailable)
+                bytes_value(self.source.long_bytes()?, in_row, &self.scratch.unavailable)
             }
             Type::BytesAs(scalar) => {
-                let bytes = self.source.bytes()?;
+                let bytes = self.source.long_bytes()?;
                 self.convert_bytes(*scalar, bytes, in_row)?
             }
             Type::Fixed(size) => Value::bytes(self.source.take(*size)?),
@@ -178,7 +177,7 @@ impl<'b> Decoder<'b, '_> {
 
     #[inline]
     fn str(&mut self) -> Result<&'b str> {
-        let bytes = self.source.bytes()?;
+        let bytes = self.source.long_bytes()?;
         match std::str::from_utf8(bytes) {
             Ok(text) => Ok(text),
             Err(_) => self.invalid(bytes),
@@ -190,12 +189,8 @@ impl<'b> Decoder<'b, '_> {
         if self.scratch.invalid_unicode == InvalidUnicode::Reject {
             return Err(self.source.error(Fault::Utf8));
         }
-        self.scratch.findings.replaced += 1;
-        let text = String::from_utf8_lossy(bytes);
-        match self.scratch.budget.take(text.len(), "its text with U+FFFD") {
-            Ok(()) => Ok(self.arena.str(&text)),
-            Err(error) => Err(self.source.error(Fault::Budget(error))),
-        }
+        let replaced = self.scratch.replace_invalid(bytes, self.arena);
+        replaced.map_err(|error| self.source.error(Fault::Budget(error)))
     }
 
     fn record(&mut self, id: RecordId, in_row: bool) -> Result<Value<'b>> {

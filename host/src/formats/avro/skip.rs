@@ -1,10 +1,7 @@
 //! Skips values that the reader's schema does not have.
 
-use super::{
-    program::{Program, RecordId, Step, Type},
-    source::Source,
-};
-use crate::formats::binary::{Bounds, DataError, Fault};
+use super::program::{Program, RecordId, Step, Type};
+use crate::formats::binary::{Bounds, DataError, Fault, Source};
 
 /// Skips a value.
 ///
@@ -41,7 +38,7 @@ pub(super) fn skip(
         | Type::Document
         | Type::BytesAsText
         | Type::TextAsBytes => {
-            source.bytes()?;
+            source.long_bytes()?;
         }
         Type::Fixed(size) | Type::FixedAs(size, _) => {
             source.take(*size)?;
@@ -74,7 +71,7 @@ pub(super) fn skip(
         }
         Type::Map(values) => {
             blocks(source, bounds, |source, bounds| {
-                source.bytes()?;
+                source.long_bytes()?;
                 skip(program, values, source, bounds)
             })?;
         }

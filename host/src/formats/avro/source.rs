@@ -1,74 +1,12 @@
 //! Reads Avro's primitive encodings.
 
-use crate::formats::binary::{DataError, Fault};
-
-/// The data of one value, and how far it is read.
-#[derive(Clone, Copy)]
-pub(super) struct Source<'b> {
-    bytes: &'b [u8],
-    at: usize,
-}
+use crate::formats::binary::{DataError, Fault, Source, zigzag};
 
 impl<'b> Source<'b> {
-    pub(super) const fn new(bytes: &'b [u8]) -> Self {
-        Self { bytes, at: 0 }
-    }
-
-    pub(super) fn left(&self) -> usize {
-        self.bytes.len() - self.at
-    }
-
-    #[cold]
-    pub(super) fn error(&self, fault: Fault) -> Box<DataError> {
-        DataError::new(fault, self.at)
-    }
-
-    /// The next `len` bytes.
-    #[inline]
-    pub(super) fn take(&mut self, len: usize) -> Result<&'b [u8], Box<DataError>> {
-        let taken = self.at.checked_add(len).and_then(|end| self.bytes.get(self.at..end));
-        let Some(taken) = taken else {
-            return Err(self.error(Fault::End { needed: len as u64, left: self.left() }));
-        };
-        self.at += len;
-        Ok(taken)
-    }
-
-    #[inline]
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Box<DataError>> {
-        let Some(array) = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk) else {
-            return Err(self.error(Fault::End { needed: N as u64, left: self.left() }));
-        };
-        self.at += N;
-        Ok(*array)
-    }
-
     /// A number in variable-length zig-zag coding.
     #[inline]
     pub(super) fn long(&mut self) -> Result<i64, Box<DataError>> {
-        match self.bytes.get(self.at) {
-            Some(byte) if *byte < 0x80 => {
-                self.at += 1;
-                Ok(zigzag(u64::from(*byte)))
-            }
-            _ => self.longer(),
-        }
-    }
-
-    fn longer(&mut self) -> Result<i64, Box<DataError>> {
-        let mut number = 0u64;
-        for (index, byte) in self.bytes[self.at..].iter().take(10).enumerate() {
-            // The tenth byte has room for the highest of 64 bits.
-            if index == 9 && *byte > 1 {
-                return Err(self.error(Fault::Varint));
-            }
-            number |= u64::from(byte & 0x7f) << (7 * index);
-            if *byte < 0x80 {
-                self.at += index + 1;
-                return Ok(zigzag(number));
-            }
-        }
-        Err(self.error(Fault::End { needed: self.left() as u64 + 1, left: self.left() }))
+        self.varint().map(zigzag)
     }
 
     #[inline]
@@ -80,9 +18,9 @@ impl<'b> Source<'b> {
         Ok(number)
     }
 
-    /// Bytes behind their length.
+    /// Bytes behind their length, which is a long.
     #[inline]
-    pub(super) fn bytes(&mut self) -> Result<&'b [u8], Box<DataError>> {
+    pub(super) fn long_bytes(&mut self) -> Result<&'b [u8], Box<DataError>> {
         let length = self.long()?;
         match usize::try_from(length) {
             Ok(length) => self.take(length),
@@ -119,9 +57,4 @@ impl<'b> Source<'b> {
     pub(super) fn end(&self) -> Result<(), Box<DataError>> {
         if self.left() == 0 { Ok(()) } else { Err(self.error(Fault::Trailing(self.left()))) }
     }
-}
-
-#[inline]
-const fn zigzag(number: u64) -> i64 {
-    (number >> 1).cast_signed() ^ -((number & 1).cast_signed())
 }

@@ -11,8 +11,8 @@ pub(super) struct LogPosition<'b> {
     pub(super) text: &'b str,
 }
 
-/// The position in a source block that is not PostgreSQL's. Sources are told apart by what they send, so that forks and
-/// relatives of a connector read as well. docs/formats.md lists the fields.
+/// The position in a source block that is not PostgreSQL's. A source is recognised by the fields that it sends, so forks and
+/// relatives of a connector work as well. docs/change-events.md lists the fields.
 pub(super) fn of_source<'b>(
     source: Struct<'b>,
     connector: Value<'b>,

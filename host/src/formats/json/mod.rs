@@ -18,7 +18,7 @@ pub(crate) use budget::{BudgetExceeded, MemoryBudget, TooLarge};
 pub(crate) use error::{Fault, JsonError};
 pub(crate) use findings::{FindingKind, Findings};
 pub(crate) use lexer::Lexer;
-pub(crate) use tree::{Open, Parser, Part, Scratch};
+pub(crate) use tree::{Open, Parser, Scratch};
 
 use serde::{Deserialize, Serialize};
 

@@ -2,11 +2,11 @@
 
 use tidegate_abi::{Arena, Field, Value};
 
-use crate::formats::types::Unavailable;
+use crate::formats::{binary::Part, types::Unavailable};
 
 use super::{
     InvalidUnicode,
-    budget::MemoryBudget,
+    budget::{BudgetExceeded, MemoryBudget},
     error::{Fault, JsonError},
     findings::{FindingKind, Findings},
     lexer::{Lexer, Text},
@@ -38,21 +38,6 @@ pub(crate) struct Scratch<'b> {
     /// Of each open oneof, the field that was read last, counted from 1.
     pub(crate) chosen: Vec<u32>,
     slots: Vec<u32>,
-}
-
-/// A part of a payload.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Part<'b> {
-    pub(crate) bytes: &'b [u8],
-    /// Where it begins in the payload.
-    pub(crate) at: usize,
-}
-
-impl Part<'_> {
-    /// Whether it only marks that all parts in front of it do not count.
-    pub(crate) const fn is_cleared(&self) -> bool {
-        self.at == usize::MAX
-    }
 }
 
 impl Scratch<'_> {
@@ -100,6 +85,22 @@ impl Scratch<'_> {
 }
 
 impl<'b> Scratch<'b> {
+    /// Text whose invalid bytes are replaced by U+FFFD, which takes up to three times their room.
+    ///
+    /// # Errors
+    /// When there is no room left.
+    #[cold]
+    pub(crate) fn replace_invalid(
+        &mut self,
+        bytes: &[u8],
+        arena: Arena<'b>,
+    ) -> Result<&'b str, BudgetExceeded> {
+        self.findings.replaced += 1;
+        let text = String::from_utf8_lossy(bytes);
+        self.budget.take(text.len(), "its text with U+FFFD")?;
+        Ok(arena.str(&text))
+    }
+
     /// The struct of the fields from `base` on, whose names may repeat: then the last value counts.
     pub(crate) fn finish_fields(&mut self, base: usize, arena: Arena<'b>) -> Value<'b> {
         let Self { fields, slots, findings, .. } = self;

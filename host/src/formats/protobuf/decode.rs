@@ -9,11 +9,11 @@ use super::{
     error::ProtobufError,
     program::{FieldType, Label, MessageId, MessageType, Program, Type},
     reference,
-    wire::{Source, Tag, WireType, zigzag},
+    wire::{Tag, WireType},
 };
 use crate::formats::{
-    binary::{Bounds, DataError, DecodeLimits, Fault, widen},
-    json::{FindingKind, InvalidUnicode, Part, Scratch},
+    binary::{Bounds, DataError, DecodeLimits, Fault, Part, Source, widen, zigzag},
+    json::{FindingKind, InvalidUnicode, Scratch},
     read::Read,
     registry::MessageRef,
     types::{ArenaStore, Mismatch, Scalar, convert_bytes},
@@ -147,7 +147,7 @@ impl<'b> Decoder<'b, '_> {
         if let Some(required) = field.required {
             open.seen |= 1u128.checked_shl(required).unwrap_or(0);
         }
-        if matches!(field.ty, Type::Message(_) | Type::Group(_)) {
+        if field.ty.message().is_some() {
             let part = self.nested(field.ty, tag, source)?.part();
             self.scratch.parts.push((slot as u32, part));
             return Ok(());
@@ -166,22 +166,19 @@ impl<'b> Decoder<'b, '_> {
         }
         let before = before as usize - 1;
         self.scratch.fields[open.fields + before] = open.message.initial[before];
-        if matches!(open.message.fields[before].ty, Type::Message(_) | Type::Group(_)) {
+        if open.message.fields[before].ty.message().is_some() {
             self.scratch.parts.push((before as u32, CLEARED));
         }
     }
 
     /// Decodes the nested messages of a message, each from all of its parts.
     fn decode_parts(&mut self, open: &Open) -> Result<()> {
-        let parts = &mut self.scratch.parts[open.parts..];
-        if !parts.is_sorted_by_key(|(slot, _)| *slot) {
-            parts.sort_by_key(|(slot, _)| *slot);
-        }
+        sort_by_slot(&mut self.scratch.parts[open.parts..]);
         let mut begin = open.parts;
         while let Some((slot, _)) = self.scratch.parts.get(begin).copied() {
-            let run = self.scratch.parts[begin..].iter().take_while(|(of, _)| *of == slot).count();
+            let run = run_of(slot, &self.scratch.parts[begin..]);
             let end = begin + run;
-            let cleared = self.scratch.parts[begin..end].iter().rposition(|(_, part)| part.is_cleared());
+            let cleared = self.scratch.parts[begin..end].iter().rposition(|(_, part)| part.at == CLEARED.at);
             let first = cleared.map_or(begin, |at| begin + at + 1);
             if first < end {
                 let field = &open.message.fields[slot as usize];
@@ -197,12 +194,12 @@ impl<'b> Decoder<'b, '_> {
     }
 
     fn of_parts(&mut self, ty: Type, parts: Range<usize>, in_row: bool) -> Result<Value<'b>> {
-        let (Type::Message(id) | Type::Group(id)) = ty else { return Ok(Value::NULL) };
+        let Some(id) = ty.message() else { return Ok(Value::NULL) };
         let part = match self.scratch.parts.get(parts.clone()) {
             Some([(_, only)]) => *only,
             _ => self.merged(parts)?,
         };
-        self.message(id, Source::of_part(part), in_row)
+        self.message(id, part.into(), in_row)
     }
 
     /// The data of several parts, one after the other: what a decoder makes of that is the merged message.
@@ -298,7 +295,7 @@ impl<'b> Decoder<'b, '_> {
                 _ => self.unknown_field(message, tag, &mut entry)?,
             }
         }
-        if matches!(value_type.ty, Type::Message(_) | Type::Group(_)) {
+        if value_type.ty.message().is_some() {
             // A message without fields takes no bytes at all: then there is no part, and nothing is merged.
             let end = self.scratch.parts.len();
             value =
@@ -310,13 +307,10 @@ impl<'b> Decoder<'b, '_> {
 
     /// Makes lists and maps of the items that a message has brought.
     fn collect_items(&mut self, open: &Open) {
-        let items = &mut self.scratch.items[open.items..];
-        if !items.is_sorted_by_key(|(slot, _)| *slot) {
-            items.sort_by_key(|(slot, _)| *slot);
-        }
+        sort_by_slot(&mut self.scratch.items[open.items..]);
         let mut begin = open.items;
         while let Some((slot, _)) = self.scratch.items.get(begin).copied() {
-            let run = self.scratch.items[begin..].iter().take_while(|(of, _)| *of == slot).count();
+            let run = run_of(slot, &self.scratch.items[begin..]);
             let field = &open.message.fields[slot as usize];
             let value = match field.label {
                 Label::Map { is_struct: true } => self.struct_of(begin, run),
@@ -361,7 +355,7 @@ impl<'b> Decoder<'b, '_> {
         self.close_list(base)
     }
 
-    fn close_list(&mut self, base: usize) -> Value<'b> {
+    pub(super) fn close_list(&mut self, base: usize) -> Value<'b> {
         let list = self.arena.list(&self.scratch.values[base..]);
         self.scratch.values.truncate(base);
         list
@@ -376,7 +370,7 @@ impl<'b> Decoder<'b, '_> {
         source: &mut Source<'b>,
         in_row: bool,
     ) -> Result<Value<'b>> {
-        if let Type::Message(id) | Type::Group(id) = ty {
+        if let Some(id) = ty.message() {
             let nested = self.nested(ty, tag, source)?;
             return self.message(id, nested, in_row);
         }
@@ -385,13 +379,13 @@ impl<'b> Decoder<'b, '_> {
         }
         Ok(match ty {
             Type::Text => {
-                let bytes = source.bytes()?;
+                let bytes = source.varint_bytes()?;
                 let text = self.str(source, bytes)?;
                 let is_placeholder = in_row && self.scratch.unavailable.is_text(text);
                 if is_placeholder { Value::UNAVAILABLE } else { Value::string(text) }
             }
             Type::Bytes => {
-                let bytes = source.bytes()?;
+                let bytes = source.varint_bytes()?;
                 let is_placeholder = in_row && self.scratch.unavailable.is_bytes(bytes);
                 if is_placeholder { Value::UNAVAILABLE } else { Value::bytes(bytes) }
             }
@@ -466,12 +460,8 @@ impl<'b> Decoder<'b, '_> {
                 Err(source.error(Fault::Utf8))
             }
             Err(_) => {
-                self.scratch.findings.replaced += 1;
-                let text = String::from_utf8_lossy(bytes);
-                match self.scratch.budget.take(text.len(), "its text with U+FFFD") {
-                    Ok(()) => Ok(self.arena.str(&text)),
-                    Err(error) => Err(source.error(Fault::Budget(error))),
-                }
+                let replaced = self.scratch.replace_invalid(bytes, self.arena);
+                replaced.map_err(|error| source.error(Fault::Budget(error)))
             }
         }
     }
@@ -503,6 +493,18 @@ impl<'b> Decoder<'b, '_> {
         self.bounds.take(1).map_err(|fault| source.error(fault))?;
         self.scratch.budget.take_items(count).map_err(|error| source.error(Fault::Budget(error)))
     }
+}
+
+/// Brings together what belongs to one field, in its order. Most serializers write fields in order already.
+fn sort_by_slot<T>(entries: &mut [(u32, T)]) {
+    if !entries.is_sorted_by_key(|(slot, _)| *slot) {
+        entries.sort_by_key(|(slot, _)| *slot);
+    }
+}
+
+/// How many of the first entries belong to the field at `slot`.
+fn run_of<T>(slot: u32, entries: &[(u32, T)]) -> usize {
+    entries.iter().take_while(|(of, _)| *of == slot).count()
 }
 
 fn inside_key(error: Box<DataError>, key: Value<'_>) -> Box<DataError> {

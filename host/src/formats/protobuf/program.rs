@@ -112,6 +112,14 @@ pub(super) enum Type {
 }
 
 impl Type {
+    /// The nested message, in either of its forms.
+    pub(super) const fn message(self) -> Option<MessageId> {
+        match self {
+            Self::Message(id) | Self::Group(id) => Some(id),
+            _ => None,
+        }
+    }
+
     /// Whether the items of a list may be one field, one after the other.
     pub(super) const fn may_be_packed(self) -> bool {
         !matches!(self, Self::Text | Self::Bytes | Self::Message(_) | Self::Group(_))

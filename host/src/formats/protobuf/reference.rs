@@ -7,9 +7,11 @@
 use super::{
     error::ProtobufError,
     program::{MessageId, Program},
-    wire::{Source, zigzag},
 };
-use crate::formats::registry::MessageRef;
+use crate::formats::{
+    binary::{Source, zigzag},
+    registry::MessageRef,
+};
 
 /// Messages within each other that indexes may name.
 const MAX_INDEXES: usize = 32;

@@ -8,9 +8,12 @@ use tidegate_abi::{Date, Field, Interval, Time, Timestamp, Value, raw::Kind as V
 use super::{
     decode::{Decoder, Result},
     program::{MessageId, Type},
-    wire::{Source, WireType},
+    wire::WireType,
 };
-use crate::formats::{binary::Fault, types::Scalar};
+use crate::formats::{
+    binary::{Fault, Source},
+    types::Scalar,
+};
 
 /// What a message stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -222,7 +225,7 @@ impl<'b> Decoder<'b, '_> {
                 let tag = entry.tag()?;
                 match (tag.number, tag.wire_type) {
                     (1, WireType::Bytes) => {
-                        let text = entry.bytes()?;
+                        let text = entry.varint_bytes()?;
                         name = self.str(&entry, text)?;
                     }
                     (2, WireType::Bytes) => {
@@ -254,9 +257,7 @@ impl<'b> Decoder<'b, '_> {
             self.scratch.values.push(value);
         }
         self.bounds.leave();
-        let list = self.arena.list(&self.scratch.values[base..]);
-        self.scratch.values.truncate(base);
-        Ok(list)
+        Ok(self.close_list(base))
     }
 
     /// A message with one field of several: the last one counts. Without any, it is null.
@@ -325,7 +326,7 @@ impl<'b> Decoder<'b, '_> {
         while !source.is_empty() {
             let tag = source.tag()?;
             match (tag.number, tag.wire_type) {
-                (at, WireType::Bytes) if at == bytes_at => bytes = source.bytes()?,
+                (at, WireType::Bytes) if at == bytes_at => bytes = source.varint_bytes()?,
                 (at, WireType::Varint) if at == number_at => number = source.varint()?.cast_signed(),
                 (2, WireType::Varint) if bytes_at == 1 => drop(source.varint()?),
                 (at, wire_type) if at <= 3 => {

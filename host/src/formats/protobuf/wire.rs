@@ -1,9 +1,6 @@
 //! Reads Protobuf's wire format.
 
-use crate::formats::{
-    binary::{DataError, Fault},
-    json::Part,
-};
+use crate::formats::binary::{DataError, Fault, Part, Source};
 
 /// Numbers of fields have 29 bits.
 const MAX_FIELD_NUMBER: u64 = (1 << 29) - 1;
@@ -52,97 +49,10 @@ pub(super) struct Tag {
     pub(super) wire_type: WireType,
 }
 
-/// The bytes of a message, and how far they are read.
-#[derive(Clone, Copy)]
-pub(super) struct Source<'b> {
-    bytes: &'b [u8],
-    at: usize,
-    /// Where the bytes begin in the data as a whole, for errors.
-    base: usize,
-}
-
 impl<'b> Source<'b> {
-    pub(super) const fn new(bytes: &'b [u8]) -> Self {
-        Self { bytes, at: 0, base: 0 }
-    }
-
-    /// A part of the data, for reading it later.
-    pub(super) fn part(&self) -> Part<'b> {
-        Part { bytes: self.rest(), at: self.base + self.at }
-    }
-
-    pub(super) const fn of_part(part: Part<'b>) -> Self {
-        Self { bytes: part.bytes, at: 0, base: part.at }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.at >= self.bytes.len()
-    }
-
-    fn left(&self) -> usize {
-        self.bytes.len() - self.at
-    }
-
-    /// What was not read yet.
-    pub(super) fn rest(&self) -> &'b [u8] {
-        self.bytes.get(self.at..).unwrap_or_default()
-    }
-
-    #[cold]
-    pub(super) fn error(&self, fault: Fault) -> Box<DataError> {
-        DataError::new(fault, self.base + self.at)
-    }
-
-    /// The next `len` bytes.
+    /// Bytes behind their length, which is a varint.
     #[inline]
-    pub(super) fn take(&mut self, len: usize) -> Result<&'b [u8], Box<DataError>> {
-        let taken = self.at.checked_add(len).and_then(|end| self.bytes.get(self.at..end));
-        let Some(taken) = taken else {
-            return Err(self.error(Fault::End { needed: len as u64, left: self.left() }));
-        };
-        self.at += len;
-        Ok(taken)
-    }
-
-    #[inline]
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Box<DataError>> {
-        let Some(array) = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk) else {
-            return Err(self.error(Fault::End { needed: N as u64, left: self.left() }));
-        };
-        self.at += N;
-        Ok(*array)
-    }
-
-    #[inline]
-    pub(super) fn varint(&mut self) -> Result<u64, Box<DataError>> {
-        match self.bytes.get(self.at) {
-            Some(byte) if *byte < 0x80 => {
-                self.at += 1;
-                Ok(u64::from(*byte))
-            }
-            _ => self.longer_varint(),
-        }
-    }
-
-    fn longer_varint(&mut self) -> Result<u64, Box<DataError>> {
-        let mut number = 0u64;
-        for (index, byte) in self.rest().iter().take(10).enumerate() {
-            // The tenth byte has room for the highest of 64 bits.
-            if index == 9 && *byte > 1 {
-                return Err(self.error(Fault::Varint));
-            }
-            number |= u64::from(byte & 0x7f) << (7 * index);
-            if *byte < 0x80 {
-                self.at += index + 1;
-                return Ok(number);
-            }
-        }
-        Err(self.error(Fault::End { needed: self.left() as u64 + 1, left: self.left() }))
-    }
-
-    /// Bytes behind their length.
-    #[inline]
-    pub(super) fn bytes(&mut self) -> Result<&'b [u8], Box<DataError>> {
+    pub(super) fn varint_bytes(&mut self) -> Result<&'b [u8], Box<DataError>> {
         let length = self.varint()?;
         match usize::try_from(length) {
             Ok(length) => self.take(length),
@@ -153,8 +63,9 @@ impl<'b> Source<'b> {
     /// The message, packed list or text behind its length, as a source of its own.
     #[inline]
     pub(super) fn nested(&mut self) -> Result<Self, Box<DataError>> {
-        let bytes = self.bytes()?;
-        Ok(Self { bytes, at: 0, base: self.base + self.at - bytes.len() })
+        let bytes = self.varint_bytes()?;
+        let at = self.part().at - bytes.len();
+        Ok(Part { bytes, at }.into())
     }
 
     /// The number and encoding of the next field.
@@ -180,7 +91,7 @@ impl<'b> Source<'b> {
             WireType::Varint => self.varint().map(|_| ()),
             WireType::Fixed64 => self.take(8).map(|_| ()),
             WireType::Fixed32 => self.take(4).map(|_| ()),
-            WireType::Bytes => self.bytes().map(|_| ()),
+            WireType::Bytes => self.varint_bytes().map(|_| ()),
             WireType::GroupStart => self.group(tag.number, max_depth).map(|_| ()),
             WireType::GroupEnd => Err(self.error(Fault::GroupEnd)),
         }
@@ -188,10 +99,10 @@ impl<'b> Source<'b> {
 
     /// The fields of a group that has begun, as a source of its own.
     pub(super) fn group(&mut self, number: u32, max_depth: u32) -> Result<Self, Box<DataError>> {
-        let begin = self.at;
+        let begin = self.part();
         let mut open = vec![number];
         loop {
-            let end = self.at;
+            let end = self.part().at;
             let tag = self.tag()?;
             match tag.wire_type {
                 WireType::GroupStart if open.len() >= max_depth as usize => {
@@ -202,17 +113,12 @@ impl<'b> Source<'b> {
                     return Err(self.error(Fault::GroupEnd));
                 }
                 WireType::GroupEnd if open.is_empty() => {
-                    let bytes = self.bytes.get(begin..end).unwrap_or_default();
-                    return Ok(Self { bytes, at: 0, base: self.base + begin });
+                    let bytes = begin.bytes.get(..end - begin.at).unwrap_or_default();
+                    return Ok(Part { bytes, ..begin }.into());
                 }
                 WireType::GroupEnd => {}
                 _ => self.skip(tag, max_depth)?,
             }
         }
     }
-}
-
-#[inline]
-pub(super) const fn zigzag(number: u64) -> i64 {
-    (number >> 1).cast_signed() ^ -((number & 1).cast_signed())
 }

@@ -14,7 +14,7 @@ pub(super) struct MySqlTypes<'b>(Struct<'b>);
 enum Encoding {
     /// A whole number, of 64 bits with or without a sign.
     Integer,
-    /// A number with all of its digits, and how many of them are behind the point if the type says so.
+    /// A number with all of its digits, and the number of digits after the decimal point if the type states it.
     Decimal(Option<i32>),
     /// Characters U+0000 to U+00FF, one for each byte.
     Latin1,
