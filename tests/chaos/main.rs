@@ -130,7 +130,7 @@ fn drain(scene: &Scene) {
 fn check(scene: &Scene, run: &mut Run) -> BTreeMap<&'static str, CheckResult> {
     let log = Log::read(scene, run.sent);
     let results = CONNECTORS.into_iter().map(|connector| {
-        let samples = run.observations.samples.remove(connector).unwrap_or_default();
+        let samples = run.observations.take_samples(connector, &run.injected);
         (connector, log.history(scene, connector, samples).check())
     });
     results.collect()

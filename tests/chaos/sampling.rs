@@ -14,7 +14,10 @@ use rdkafka::{
 };
 
 use crate::{
+    executor::InjectedFault,
+    host::now_ms,
     oracle::Sample,
+    plan::Fault,
     processes,
     scene::{
         CONNECTORS, DEAD_LETTER_PARTITIONS, EXACT, FAULTY, PARTITIONS, Scene, TOPIC, dead_letter_topic, group,
@@ -22,17 +25,39 @@ use crate::{
 };
 
 const ROUND: Duration = Duration::from_secs(1);
-/// Timeout of requests to the brokers; after it, there is no sample. A broker that was suspended for longer may not
-/// know yet that it is not the leader any more, and its response would be outdated.
+/// Timeout of requests to the brokers; after it, there is no sample.
 const ANSWER: Duration = Duration::from_secs(2);
+/// For this time after it was suspended, a broker may not know yet that it is not the leader any more.
+const OUTDATED_MS: i64 = 6_000;
+
+/// A sample with the time at which it was complete, in milliseconds since 1970.
+type TimedSample = (i64, Sample);
 
 /// All samples.
 #[derive(Debug, Default)]
 pub(crate) struct Observations {
     /// Samples of each connector.
-    pub(crate) samples: BTreeMap<&'static str, Vec<Sample>>,
+    samples: BTreeMap<&'static str, Vec<TimedSample>>,
     /// Samples of the memory of the first host, in kilobytes.
     pub(crate) memory: Vec<u64>,
+}
+
+impl Observations {
+    /// Takes the samples of a connector, without those that a broker may have answered right after it was suspended. It
+    /// would not know the dead letters that the new leader has acknowledged, and every commit past these would look
+    /// too early.
+    pub(crate) fn take_samples(&mut self, connector: &str, injected: &[InjectedFault]) -> Vec<Sample> {
+        let resumed: Vec<i64> = injected
+            .iter()
+            .filter(|injected| matches!(injected.fault, Fault::BrokerFreeze(_)))
+            // The time was taken after the signal was sent.
+            .map(|injected| injected.to_ms - 1_000)
+            .collect();
+        let is_current =
+            |time: i64| resumed.iter().all(|resumed| !(*resumed..resumed + OUTDATED_MS).contains(&time));
+        let samples = self.samples.remove(connector).unwrap_or_default();
+        samples.into_iter().filter(|(time, _)| is_current(*time)).map(|(_, sample)| sample).collect()
+    }
 }
 
 /// Takes samples until it is stopped, and then a last one.
@@ -44,8 +69,8 @@ pub(crate) fn run(scene: &Scene, stop: &AtomicBool) -> Observations {
         let is_last = stop.load(Ordering::Relaxed);
         for client in &clients {
             let samples = observations.samples.entry(client.connector).or_default();
-            samples.extend(client.sample(scene));
-            samples.extend(client.sample_of_sink(scene));
+            samples.extend(client.sample(scene).map(timed));
+            samples.extend(client.sample_of_sink(scene).map(timed));
         }
         if is_last {
             return observations;
@@ -54,6 +79,10 @@ pub(crate) fn run(scene: &Scene, stop: &AtomicBool) -> Observations {
         observations.memory.extend(pid.and_then(processes::memory));
         thread::sleep(ROUND);
     }
+}
+
+fn timed(sample: Sample) -> TimedSample {
+    (now_ms(), sample)
 }
 
 /// A client for the samples of a connector.
@@ -121,5 +150,30 @@ impl Client {
     fn ends_of(&self, topic: &str, partitions: i32) -> Option<BTreeMap<i32, i64>> {
         let end = |partition| self.consumer.fetch_watermarks(topic, partition, ANSWER).ok();
         (0..partitions).map(|partition| Some((partition, end(partition)?.1))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Target;
+
+    #[test]
+    fn samples_right_after_a_broker_was_suspended_are_left_out() {
+        let injected = |fault, to_ms| InjectedFault { target: Target::Broker, fault, from_ms: 0, to_ms };
+        let injected = [injected(Fault::BrokerFreeze(1), 20_000), injected(Fault::BrokerKill(2), 40_000)];
+        let sample = |time, rows| (time, Sample { rows, ..Sample::default() });
+        let samples = vec![
+            sample(18_000, 1),
+            sample(20_100, 2),
+            sample(24_000, 3),
+            sample(26_000, 4),
+            sample(40_100, 5),
+        ];
+        let mut observations =
+            Observations { samples: [("append", samples)].into(), ..Observations::default() };
+        let rows: Vec<usize> =
+            observations.take_samples("append", &injected).iter().map(|sample| sample.rows).collect();
+        assert_eq!(rows, [1, 4, 5]);
     }
 }
