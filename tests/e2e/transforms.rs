@@ -256,3 +256,26 @@ plugin = "discard"
         assert!(finished.stdout.contains(error), "{error}\n{}", finished.stdout);
     }
 }
+
+#[test]
+fn the_file_sink_writes_original_values_as_their_bytes_and_replaced_ones_as_json() {
+    let broker = Broker::start();
+    let values: [&[u8]; 4] = [b"{ \"a\" : 1.50e1 }", b"{\"a\":\"\\u0041\"}  ", b"{\"b\": 2}", b"[1 , 2]"];
+    broker.send("t", values);
+    let home = Home::new(&["file-sink", "basics"]);
+    let connector = |style: &str| {
+        format!(
+            "source.topics = [\"t\"]\nsink.plugin = \"file\"\n\
+             sink.config = {{ path = \"{style}.jsonl\", style = \"{style}\" }}\n\
+             [[transforms]]\nplugin = \"mask\"\n\
+             config = {{ fields = [\"b\"], replacement = \"none\" }}\n"
+        )
+    };
+    home.connector("raw", &connector("raw"));
+    home.connector("value", &connector("value"));
+    home.run_once(&broker).expect_code(0);
+    let raw = std::fs::read_to_string(home.path("raw.jsonl")).expect("a file");
+    assert_eq!(raw, "{ \"a\" : 1.50e1 }\n{\"a\":\"\\u0041\"}  \n{\"b\":\"none\"}\n[1 , 2]\n");
+    let value = std::fs::read_to_string(home.path("value.jsonl")).expect("a file");
+    assert_eq!(value, "{\"a\":15.0}\n{\"a\":\"A\"}\n{\"b\":\"none\"}\n[1,2]\n");
+}

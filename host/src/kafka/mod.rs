@@ -16,7 +16,7 @@ pub mod reader;
 mod topic_pattern;
 
 pub use client::ClientError;
-pub use ffi::{RawHeaders, raw_headers};
+pub use ffi::{FetchedRecord, RawHeaders, raw_headers};
 pub use oauth::OAuthError;
 pub use property_check::PropertyFault;
 pub use topic_pattern::{Selection, TopicPattern};

@@ -1,6 +1,10 @@
 //! Messages between the three threads of a task.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    sync::{Arc, mpsc::Sender},
+    time::Instant,
+};
 
 use tidegate_abi::host::{Batch, PartitionPosition};
 
@@ -9,12 +13,42 @@ use super::{
     message::TaskCommand,
 };
 use crate::{
-    kafka::consumer::{GroupProgress, Positions, StartAt, TopicPartition, Watermarks},
+    kafka::consumer::{GroupProgress, Positions, StartAt, TopicPartition, Waker, Watermarks},
     plugins::CallError,
 };
 
 /// The decoder's states at an offset, per partition: stored with the offset, and opaque to all other code.
 pub(super) type States = HashMap<TopicPartition, Arc<[u8]>>;
+
+/// Nobody receives the messages any more.
+#[derive(Debug)]
+pub(super) struct PollLoopEnded;
+
+/// Sends messages to the poll loop.
+#[derive(Clone, Debug)]
+pub(super) struct PollSender {
+    messages: Sender<PollMessage>,
+    /// Ends the poll loop's wait for records. Without a poll loop, as in tests, there is none.
+    waker: Option<Waker>,
+}
+
+impl PollSender {
+    pub(super) fn new(messages: Sender<PollMessage>, waker: Option<Waker>) -> Self {
+        Self { messages, waker }
+    }
+
+    /// Sends a message, which the poll loop handles at once.
+    ///
+    /// # Errors
+    /// When the poll loop has ended.
+    pub(super) fn send(&self, message: PollMessage) -> Result<(), PollLoopEnded> {
+        self.messages.send(message).map_err(|_| PollLoopEnded)?;
+        if let Some(waker) = &self.waker {
+            waker.wake();
+        }
+        Ok(())
+    }
+}
 
 /// To the poll loop.
 #[derive(Debug)]

@@ -5,13 +5,12 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
-        mpsc::Sender,
     },
     time::{Duration, Instant},
 };
 
 use super::{
-    channels::{PollMessage, Retry, Worker},
+    channels::{PollMessage, PollSender, Retry, Worker},
     error::{Stage, TaskError},
     settings::TaskSettings,
     stop::StopSignal,
@@ -27,7 +26,7 @@ pub(super) struct Retrier {
     worker: Worker,
     settings: Arc<TaskSettings>,
     stop: Arc<StopSignal>,
-    poll: Sender<PollMessage>,
+    poll: PollSender,
     /// The last report to the poll loop was that a call is being retried.
     is_reported: AtomicBool,
 }
@@ -37,7 +36,7 @@ impl Retrier {
         worker: Worker,
         settings: &Arc<TaskSettings>,
         stop: &Arc<StopSignal>,
-        poll: &Sender<PollMessage>,
+        poll: &PollSender,
     ) -> Self {
         let (settings, stop, poll) = (Arc::clone(settings), Arc::clone(stop), poll.clone());
         Self { worker, settings, stop, poll, is_reported: AtomicBool::new(false) }
@@ -186,7 +185,8 @@ mod tests {
     fn retrier(retry: RetryPolicy) -> (Retrier, Receiver<PollMessage>) {
         let mut settings = test_settings(false);
         settings.errors.retry = retry;
-        let (poll, inbox) = channel();
+        let (messages, inbox) = channel();
+        let poll = PollSender::new(messages, None);
         (Retrier::new(Worker::Sink, &Arc::new(settings), &Arc::default(), &poll), inbox)
     }
 

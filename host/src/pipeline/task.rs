@@ -2,17 +2,14 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc,
-        mpsc::{self, Sender},
-    },
+    sync::{Arc, mpsc},
     thread::{self, JoinHandle},
 };
 
 use super::{
     call_board::CallSlot,
     call_clock::CallClock,
-    channels::{PollMessage, Worker},
+    channels::{PollMessage, PollSender, Worker},
     error::TaskError,
     message::{TaskCommand, TaskEvent, TaskEvents},
     poll::PollLoop,
@@ -28,7 +25,7 @@ use crate::{kafka::consumer::Consumer, telemetry};
 /// A running task.
 #[derive(Debug)]
 pub struct Task {
-    commands: Sender<PollMessage>,
+    commands: PollSender,
 }
 
 impl Task {
@@ -37,10 +34,11 @@ impl Task {
     /// # Errors
     /// When the consumer's settings are invalid, or no thread can be started.
     pub fn start(settings: TaskSettings, events: TaskEvents) -> Result<Self, TaskError> {
-        let (commands, inbox) = mpsc::channel();
-        let poll_commands = commands.clone();
         let span = telemetry::task_span(&settings.connector, settings.task);
         let consumer = span.in_scope(|| Consumer::open(&settings.consumer))?;
+        let (messages, inbox) = mpsc::channel();
+        let commands = PollSender::new(messages, Some(consumer.waker()));
+        let poll_commands = commands.clone();
         let name = thread_name(&settings, "poll");
         let run = move || {
             let _span = span.entered();
@@ -95,7 +93,7 @@ fn run(
     settings: TaskSettings,
     consumer: Consumer,
     inbox: mpsc::Receiver<PollMessage>,
-    to_poll: &Sender<PollMessage>,
+    to_poll: &PollSender,
     events: &TaskEvents,
 ) -> Result<bool, TaskError> {
     let settings = Arc::new(settings);
@@ -142,7 +140,7 @@ fn run(
 fn start_stage(
     role: &'static str,
     settings: &TaskSettings,
-    to_poll: Sender<PollMessage>,
+    to_poll: PollSender,
     run: impl FnOnce() -> Result<(), TaskError> + Send + 'static,
 ) -> Result<(), TaskError> {
     let span = telemetry::task_span(&settings.connector, settings.task);

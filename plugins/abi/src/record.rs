@@ -112,6 +112,13 @@ impl<'b> Record<'b> {
         unsafe { self.view.raw_value.get() }
     }
 
+    /// Whether the value is the one from Kafka: no transform has replaced it, so [`Record::value_bytes`] holds it. With an older
+    /// host always false.
+    #[must_use]
+    pub const fn has_original_value(&self) -> bool {
+        self.view.flags & record_flags::ORIGINAL_VALUE != 0
+    }
+
     /// Whether the record has no value, in Kafka or because a transform removed it.
     #[must_use]
     pub fn is_tombstone(&self) -> bool {

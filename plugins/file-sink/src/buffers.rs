@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tidegate_plugin::Record;
 
-use crate::template::Template;
+use crate::{line::LineBuffer, template::Template};
 
 /// Memory that is kept between batches. Beyond it, everything is released after a batch.
 const MAX_KEPT_BYTES: usize = 32 << 20;
@@ -15,7 +15,7 @@ const MAX_KEPT_FILES: usize = 10_000;
 #[derive(Default)]
 pub(crate) struct Lines {
     /// The lines, each with its line break.
-    pub(crate) text: String,
+    pub(crate) text: LineBuffer,
     /// Number of lines.
     pub(crate) count: u64,
 }

@@ -19,22 +19,62 @@ pub(crate) enum Style {
     /// `{"operation","key","row"}`: the row after the change, null for a delete. For messages, rows of the `unwrap` transform
     /// and records that are not change events, the row is the value; for the latter, the operation is null.
     Row,
-    /// Only the value.
+    /// Only the value, as JSON.
     Value,
+    /// Only the value, as the bytes that Kafka has; an empty line if there is none. A value that a transform has replaced is
+    /// written as JSON. A value with line breaks takes several lines.
+    Raw,
+}
+
+/// Lines of one file.
+#[derive(Default)]
+pub(crate) struct LineBuffer(Vec<u8>);
+
+impl LineBuffer {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.0.capacity()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl fmt::Write for LineBuffer {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
 }
 
 /// Writes the line of a record, with a line break.
-pub(crate) fn write(out: &mut String, style: Style, record: Record<'_>) -> fmt::Result {
+pub(crate) fn write(out: &mut LineBuffer, style: Style, record: Record<'_>) -> fmt::Result {
     match style {
         Style::Event => write_event_line(out, record)?,
         Style::Record => write_record_line(out, record)?,
         Style::Row => write_row(out, record)?,
         Style::Value => record.value().write_json(out)?,
+        Style::Raw => write_raw(out, record)?,
     }
     out.write_char('\n')
 }
 
-fn write_row(out: &mut String, record: Record<'_>) -> fmt::Result {
+fn write_raw(out: &mut LineBuffer, record: Record<'_>) -> fmt::Result {
+    if record.has_original_value() {
+        out.0.extend_from_slice(record.value_bytes().unwrap_or_default());
+        return Ok(());
+    }
+    if record.is_tombstone() {
+        return Ok(());
+    }
+    record.value().write_json(out)
+}
+
+fn write_row(out: &mut LineBuffer, record: Record<'_>) -> fmt::Result {
     let change = record.change();
     match change {
         Some(change) => write!(out, "{{\"operation\":\"{}\"", change.operation())?,

@@ -115,13 +115,13 @@ impl JournalTransaction<'_> {
     /// Appends lines to files. Takes effect with the commit. If a file cannot be written, all files are truncated again.
     pub(crate) fn append(&mut self, files: &Buffers) -> Result<()> {
         self.prepare(files).map_err(StoreError::classify)?;
-        let appended = files.iter().try_for_each(|(name, lines)| self.append_to(name, &lines.text));
+        let appended = files.iter().try_for_each(|(name, lines)| self.append_to(name, lines.text.bytes()));
         if let Err(error) = appended {
             self.undo(files);
             return Err(error.classify());
         }
         for (name, lines) in files.iter() {
-            *self.journal.files.entry(name.clone()).or_default() += lines.text.len() as u64;
+            *self.journal.files.entry(name.clone()).or_default() += lines.text.bytes().len() as u64;
         }
         Ok(())
     }
@@ -173,7 +173,7 @@ impl JournalTransaction<'_> {
         if changed { self.store_journal() } else { Ok(()) }
     }
 
-    fn append_to(&self, name: &str, text: &str) -> Result<(), StoreError> {
+    fn append_to(&self, name: &str, lines: &[u8]) -> Result<(), StoreError> {
         let path = self.store.root.join(name);
         let is_new = !path.exists();
         let folder = path.parent().unwrap_or(&self.store.root);
@@ -182,7 +182,7 @@ impl JournalTransaction<'_> {
         }
         let file = File::options().append(true).create(true).open(&path);
         let written = file.and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
+            file.write_all(lines)?;
             if self.store.fsync { file.sync_data() } else { Ok(()) }
         });
         written.map_err(StoreError::io("writing", &path))?;

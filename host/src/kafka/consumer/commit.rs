@@ -177,7 +177,7 @@ impl Shared {
             let result = commit_list(&commits).and_then(|list| core.base.commit(&list, CommitMode::Sync));
             let result = result.map_err(|error| commit_error(&core, error, &commits));
             self.ended(&commits, result.as_ref().err());
-            core.context().enqueue(QueuedEvent::Committed(result.map(|()| positions(&commits))));
+            core.enqueue(QueuedEvent::Committed(result.map(|()| positions(&commits))));
         }
     }
 

@@ -8,14 +8,17 @@ use std::time::Duration;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use tracing::dispatcher;
 
-use super::context::{Context, PendingRebalance};
+use super::context::{Context, PendingRebalance, QueuedEvent};
 use super::outage::OutageNotice;
 use super::to_list;
+use crate::kafka::ffi::RecordQueue;
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 const PROBE_PAUSE: Duration = Duration::from_millis(500);
 
 pub(super) struct Core {
+    /// Dropped before the consumer.
+    pub(super) records: RecordQueue,
     pub(super) base: BaseConsumer<Context>,
     pub(super) group: String,
 }
@@ -23,6 +26,12 @@ pub(super) struct Core {
 impl Core {
     pub(super) fn context(&self) -> &Context {
         self.base.context()
+    }
+
+    /// Queues an event from another thread, which ends the poll loop's wait.
+    pub(super) fn enqueue(&self, event: QueuedEvent) {
+        self.context().enqueue(event);
+        self.records.wake();
     }
 
     /// Whether the poll loop has closed the consumer.

@@ -47,6 +47,9 @@ pub enum ConsumerError {
     /// librdkafka returned an error for an assignment, a pause or a resume.
     #[error("cannot {action}: {source}")]
     Librdkafka { action: &'static str, source: KafkaError },
+    /// librdkafka returned a record outside the queue of records.
+    #[error("librdkafka returned offset {offset} of {partition} as an event; a restart reads it again")]
+    Misdirected { partition: TopicPartition, offset: i64 },
     /// A query to the brokers timed out.
     #[error("timed out while querying {what}: {reason}")]
     QueryTimeout { what: &'static str, reason: String },

@@ -1,7 +1,5 @@
 //! Events of the consumer.
 
-use rdkafka::message::BorrowedMessage;
-
 use super::{CommitError, ConsumerError, Positions, TopicPartition};
 
 /// A change of the topics that match a pattern.
@@ -22,10 +20,19 @@ pub struct TopicsChange {
 
 /// A result of [`Consumer::poll`](super::Consumer::poll).
 #[derive(Debug)]
+pub enum Polled {
+    /// No event and no record arrived in time.
+    Nothing,
+    /// Records were passed on.
+    Records,
+    /// An event; records may have been passed on before it.
+    Event(ConsumerEvent),
+}
+
+/// An event of a consumer.
+#[derive(Debug)]
 #[non_exhaustive]
-pub enum ConsumerEvent<'a> {
-    /// A record. It borrows librdkafka's fetch buffer, so copy it and drop it soon.
-    Message(BorrowedMessage<'a>),
+pub enum ConsumerEvent {
     /// The group assigned these partitions to this task, in addition to those it has. Answer with
     /// [`Consumer::assign`](super::Consumer::assign); nothing is read from them before. An empty list needs no answer.
     Assigned(Vec<TopicPartition>),

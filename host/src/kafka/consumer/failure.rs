@@ -15,10 +15,10 @@ use crate::kafka::client::{Severity, severity};
 const WATERMARK_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl Consumer {
-    /// Turns an error of `poll` into an event or into at most one log line.
-    pub(super) fn failure(&self, error: &KafkaError) -> Option<ConsumerEvent<'_>> {
+    /// Turns an error of `poll` into an event or into at most one log line. Without a `reason`, it is librdkafka's last.
+    pub(super) fn failure(&self, error: &KafkaError, reason: Option<String>) -> Option<ConsumerEvent> {
         let code = error.rdkafka_error_code()?;
-        let reason = self.context().take_error().unwrap_or_else(|| error.to_string());
+        let reason = reason.or_else(|| self.context().take_error()).unwrap_or_else(|| error.to_string());
         // Errors that follow a fatal one are not informative.
         if self.failed.get() {
             return None;
@@ -74,7 +74,7 @@ impl Consumer {
         self.core.permanent_error(code, reason, &topics)
     }
 
-    pub(super) fn fatal(&self, error: ConsumerError) -> Option<ConsumerEvent<'_>> {
+    pub(super) fn fatal(&self, error: ConsumerError) -> Option<ConsumerEvent> {
         (!self.failed.replace(true)).then_some(ConsumerEvent::Fatal(error))
     }
 
@@ -88,7 +88,7 @@ impl Consumer {
     }
 
     /// Handles a position outside the log. librdkafka's error does not name the partition.
-    fn lost_position(&self, reason: String) -> Option<ConsumerEvent<'_>> {
+    fn lost_position(&self, reason: String) -> Option<ConsumerEvent> {
         let lost = self.out_of_range();
         if self.on_lost_position == OnLostPosition::Fail || lost.is_empty() {
             let unknown = || ConsumerError::Permanent {

@@ -1,6 +1,6 @@
 //! A consumer for the poll loop of one task. Rebalances wait until the poll loop answers them.
 //!
-//! [`Consumer::poll`] returns messages and events. The poll loop must answer [`ConsumerEvent::Assigned`] with
+//! [`Consumer::poll`] returns events and passes records on. The poll loop must answer [`ConsumerEvent::Assigned`] with
 //! [`Consumer::assign`] and [`ConsumerEvent::Revoked`] with [`Consumer::release`]. Until it does, it keeps polling: a
 //! consumer that stops polling is removed from its group after `max.poll.interval.ms`, so neither asking the sink for its
 //! offsets nor writing batches in flight may block the poll. Offsets are committed only explicitly, never because a record
@@ -29,10 +29,10 @@ use std::sync::Arc;
 
 pub use commit::CommitError;
 pub use error::ConsumerError;
-pub use event::{ConsumerEvent, TopicsChange};
+pub use event::{ConsumerEvent, Polled, TopicsChange};
 pub use group_progress::{GroupProgress, GroupQuery};
 pub use offset_resolver::{OffsetResolver, StartAt};
-pub use poll::Consumer;
+pub use poll::{Consumer, Waker};
 pub use settings::{ConsumerSettings, OnLostPosition, Protocol, Start, Topics};
 
 use rdkafka::TopicPartitionList;

@@ -2,15 +2,18 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Weak, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::message::BorrowedMessage;
+use rdkafka::{Message as _, Offset, TopicPartitionList};
 
 use super::commit::Committer;
 use super::context::{Context, PendingRebalance, QueuedEvent};
@@ -19,11 +22,11 @@ use super::token::ConsumerTokens;
 use super::topics::PatternSubscription;
 use super::{
     CommitError, Commits, ConsumerError, ConsumerEvent, ConsumerSettings, OffsetResolver, OnLostPosition,
-    Positions, Protocol, StartAt, TopicPartition, Topics, Watermarks, to_list,
+    Polled, Positions, Protocol, StartAt, TopicPartition, Topics, Watermarks, to_list,
 };
 use crate::kafka::access::Access;
 use crate::kafka::client::ClientError;
-use crate::kafka::ffi;
+use crate::kafka::ffi::{self, FetchError, FetchedRecord, RecordQueue};
 use crate::kafka::oauth::TokenRefresher;
 
 /// Seeking involves only librdkafka's own threads, no broker.
@@ -51,6 +54,25 @@ pub struct Consumer {
     pub(super) core: Arc<Core>,
 }
 
+/// Ends a consumer's wait for records. Does nothing once the consumer is closed.
+#[derive(Clone)]
+pub struct Waker(Weak<Core>);
+
+impl fmt::Debug for Waker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Waker")
+    }
+}
+
+impl Waker {
+    /// Ends the current wait, or the next one.
+    pub fn wake(&self) {
+        if let Some(core) = self.0.upgrade() {
+            core.records.wake();
+        }
+    }
+}
+
 impl Consumer {
     /// Creates the consumer, which is in no group until [`Self::join`]. Does not wait for brokers.
     ///
@@ -62,7 +84,8 @@ impl Consumer {
         let context = Context::new(&settings.connector, settings.task, &settings.bootstrap_servers, access);
         let base = BaseConsumer::from_config_and_context(&config, context);
         let base = base.map_err(ClientError::from_creation)?;
-        let core = Arc::new(Core { base, group: settings.group_id.clone() });
+        let records = RecordQueue::new(&base);
+        let core = Arc::new(Core { records, base, group: settings.group_id.clone() });
         let name = format!("{}-{}", settings.connector, settings.task);
         let refresher = match tokens {
             None => None,
@@ -105,30 +128,85 @@ impl Consumer {
         }
     }
 
-    /// Waits up to `timeout` for the next event; may return `None` early. Poll at least every `max.poll.interval.ms`, also
-    /// while paused and while a rebalance waits for its answer.
-    pub fn poll(&self, timeout: Duration) -> Option<ConsumerEvent<'_>> {
+    /// Returns the next event. Without one, passes records to `take` in order, as many as have been fetched, until it breaks;
+    /// waits up to `timeout` for the first, but may return early. Records borrow librdkafka's fetch buffer. Poll at least every
+    /// `max.poll.interval.ms`, also while a rebalance waits for its answer.
+    pub fn poll(
+        &self,
+        timeout: Duration,
+        mut take: impl FnMut(&FetchedRecord<'_>) -> ControlFlow<()>,
+    ) -> Polled {
+        if let Some(event) = self.poll_event() {
+            return Polled::Event(event);
+        }
+        let (mut has_records, mut failed) = (false, None);
+        self.core.records.read(timeout, |item| match item {
+            Ok(record) => {
+                has_records = true;
+                take(&record)
+            }
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        });
+        if has_records {
+            self.context().answered();
+        }
+        let event = match failed {
+            Some(FetchError { code, reason }) => {
+                self.failure(&KafkaError::MessageConsumption(code), Some(reason))
+            }
+            None if has_records => None,
+            None => self.poll_event(),
+        };
+        match event {
+            Some(event) => Polled::Event(event),
+            None if has_records => Polled::Records,
+            None => Polled::Nothing,
+        }
+    }
+
+    /// Returns the next event without waiting, and passes no records on. Counts as a poll.
+    pub fn poll_event(&self) -> Option<ConsumerEvent> {
         if self.matched.has_update()
             && let Some(event) = self.take_topics()
         {
             return Some(event);
         }
-        if let Some(event) = self.context().next_queued() {
-            return self.event(event);
-        }
-        match self.core.base.poll(timeout) {
-            Some(Ok(message)) => {
-                self.context().answered();
-                Some(ConsumerEvent::Message(message))
+        loop {
+            if let Some(event) = self.context().next_queued().and_then(|event| self.event(event)) {
+                return Some(event);
             }
-            Some(Err(error)) => self.failure(&error),
-            None => {
-                if let Some(line) = self.context().tick() {
-                    self.core.report(line);
+            match self.core.base.poll(Duration::ZERO) {
+                Some(Ok(message)) => return self.misdirected(&message),
+                Some(Err(error)) => {
+                    if let Some(event) = self.failure(&error, None) {
+                        return Some(event);
+                    }
                 }
-                self.context().next_queued().and_then(|event| self.event(event))
+                None => {
+                    if let Some(line) = self.context().tick() {
+                        self.core.report(line);
+                    }
+                }
+            }
+            if !self.core.records.has_events() {
+                return self.context().next_queued().and_then(|event| self.event(event));
             }
         }
+    }
+
+    /// Returns a handle that ends a wait in [`Self::poll`] from other threads.
+    pub fn waker(&self) -> Waker {
+        Waker(Arc::downgrade(&self.core))
+    }
+
+    /// A record that librdkafka did not send to the queue of records. Passed on late, it might break the order of its
+    /// partition; dropped, it would be lost.
+    fn misdirected(&self, message: &BorrowedMessage<'_>) -> Option<ConsumerEvent> {
+        let partition = TopicPartition::new(message.topic(), message.partition());
+        self.fatal(ConsumerError::Misdirected { partition, offset: message.offset() })
     }
 
     /// Answers [`ConsumerEvent::Assigned`]: starts reading each partition at the given offset. Partitions start paused while
@@ -154,7 +232,12 @@ impl Consumer {
             added.map_err(librdkafka_error("start reading"))?;
         }
         let base = &self.core.base;
+        // Before, so that no record goes anywhere else; and again, in case the end of an earlier assignment was handled in
+        // between, which detaches the partition.
+        let attach = || partitions.iter().for_each(|at| self.core.records.attach(&at.topic, at.partition));
+        attach();
         let taken = if *cooperative { base.incremental_assign(&list) } else { base.assign(&list) };
+        attach();
         let mut assigned = self.assigned.borrow_mut();
         assigned.extend(partitions.iter().filter_map(|at| Some((at.clone(), *starts.get(at)?))));
         *pending_rebalance = None;
@@ -351,7 +434,7 @@ impl Consumer {
         }
     }
 
-    pub(super) fn event(&self, event: QueuedEvent) -> Option<ConsumerEvent<'_>> {
+    pub(super) fn event(&self, event: QueuedEvent) -> Option<ConsumerEvent> {
         Some(match event {
             QueuedEvent::Assigned(partitions) => ConsumerEvent::Assigned(partitions),
             QueuedEvent::Revoked { partitions, lost } => {

@@ -131,7 +131,7 @@ impl TopicPoller {
 
     fn enqueue(&self, event: QueuedEvent) {
         if let Some(core) = self.core.upgrade() {
-            core.context().enqueue(event);
+            core.enqueue(event);
         }
     }
 }

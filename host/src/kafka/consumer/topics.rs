@@ -86,7 +86,7 @@ impl Consumer {
     }
 
     /// Subscribes to the latest result, unless a rebalance is pending: then later.
-    pub(super) fn take_topics(&self) -> Option<ConsumerEvent<'_>> {
+    pub(super) fn take_topics(&self) -> Option<ConsumerEvent> {
         if self.failed.get() || self.context().pending_rebalance().is_some() {
             return None;
         }

@@ -46,9 +46,8 @@ use crate::{
     },
 };
 
-/// How long the batches may be full before the consumer is paused. A pause discards what librdkafka has fetched ahead, so a
-/// short one costs more than it saves.
-const PAUSE_AFTER: Duration = Duration::from_secs(1);
+/// After the batches have been full for this long, librdkafka's queue is taken to be full too: it fetches nothing any more.
+const FULL_QUEUE_AFTER: Duration = Duration::from_secs(1);
 
 /// What the consumer reports, apart from records.
 #[derive(Debug)]
@@ -261,21 +260,19 @@ impl Flow {
         }
     }
 
-    /// Pauses the consumer when the task is paused or stopping, or when the batches have been full for a while.
+    /// Pauses the consumer while the task is paused or stopping. Full batches are no reason: a pause would discard what
+    /// librdkafka has fetched ahead, and it stops fetching by itself when its queue is full.
     fn pause_or_resume(&mut self, now: Instant) {
         if self.may_read() {
             self.full_since = None;
-            if std::mem::take(&mut self.is_consumer_paused) {
-                self.act(Action::Resume);
-            }
+        } else {
+            self.full_since.get_or_insert(now);
+        }
+        if self.is_halted() == self.is_consumer_paused {
             return;
         }
-        let since = *self.full_since.get_or_insert(now);
-        let is_due = self.is_halted() || now.saturating_duration_since(since) > PAUSE_AFTER;
-        if is_due && !self.is_consumer_paused {
-            self.is_consumer_paused = true;
-            self.act(Action::Pause);
-        }
+        self.is_consumer_paused = self.is_halted();
+        self.act(if self.is_consumer_paused { Action::Pause } else { Action::Resume });
     }
 
     /// Whether more records may be read.
@@ -288,13 +285,17 @@ impl Flow {
         self.is_paused || self.stopping.is_some()
     }
 
-    pub(super) fn is_consumer_paused(&self) -> bool {
-        self.is_consumer_paused
+    /// Whether any partition is not read for now, so that no fetch returns the end of its log.
+    pub(super) fn has_unread_partitions(&self, now: Instant) -> bool {
+        let is_full =
+            self.full_since.is_some_and(|since| now.saturating_duration_since(since) > FULL_QUEUE_AFTER);
+        self.is_consumer_paused || is_full || self.backoff.paused() > 0
     }
 
-    /// Whether any partition is not read for now.
-    pub(super) fn has_paused_partitions(&self) -> bool {
-        self.is_consumer_paused || self.backoff.paused() > 0
+    /// Whether there is nothing to look after until an event or a message arrives.
+    pub(super) fn is_at_rest(&self) -> bool {
+        let is_waiting = self.handover.is_some() || self.backoff.paused() > 0;
+        self.is_drained() && !is_waiting && !self.settings.until_end
     }
 
     /// How long the open batch may still wait for more records; `None` while it is empty.
@@ -305,11 +306,6 @@ impl Flow {
     /// No further record has arrived so far.
     pub(super) fn on_queue_empty(&mut self) {
         self.is_queue_empty = true;
-    }
-
-    /// Whether records wait until the batches before them are written.
-    pub(super) fn has_waiting_records(&self) -> bool {
-        self.in_flight > 0 && !self.open_batch.is_empty()
     }
 
     /// Copies a record into the open batch. A record that comes although the consumer is paused is taken too, since the consumer
@@ -452,6 +448,7 @@ impl Flow {
         self.counts.rejected += batch.rejected_count() as u64;
         self.counts.filtered += batch.filtered_count() as u64;
         self.open_batch.recycle(batch);
+        self.count_committed();
     }
 
     fn on_topics(&mut self, change: &TopicsChange, now: Instant) {
@@ -466,6 +463,11 @@ impl Flow {
     /// The group has committed these positions.
     pub(super) fn on_committed(&mut self, positions: &Positions) {
         self.partitions.committed(positions);
+        self.count_committed();
+    }
+
+    /// Counts everything as committed that is settled, if it is. The last commit may be answered before the batch is returned.
+    fn count_committed(&mut self) {
         if self.partitions.uncommitted().is_empty() {
             self.counts.committed = self.settled_inputs;
         }

@@ -93,6 +93,13 @@ impl Flow {
             && counts.at_end == counts.partitions
     }
 
+    /// Whether the task has done anything that is not in these counts.
+    pub(in crate::pipeline) fn has_progressed(&self, reported: &Counts) -> bool {
+        let Counts { read, delivered, committed, batches, .. } = *reported;
+        (read, delivered, committed, batches)
+            != (self.open_batch.read, self.counts.delivered, self.counts.committed, self.counts.batches)
+    }
+
     /// What the task has done so far. `read` holds the consumer's positions, and is asked for only if they are needed.
     pub(in crate::pipeline) fn counts(&mut self, read: impl FnOnce() -> Positions) -> Counts {
         self.counts.read = self.open_batch.read;

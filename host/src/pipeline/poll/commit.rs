@@ -1,12 +1,18 @@
 //! Synchronous commits.
 
-use std::time::{Duration, Instant};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
-use super::{LAST_COMMIT, PollLoop, TICK};
+use super::{LAST_COMMIT, PollLoop};
 use crate::{
     kafka::consumer::{CommitError, Commits, Positions},
     telemetry,
 };
+
+/// Wait between two polls for the group.
+const SHORT_WAIT: Duration = Duration::from_millis(10);
 
 impl PollLoop<'_> {
     /// Commits, and waits for the result.
@@ -24,10 +30,11 @@ impl PollLoop<'_> {
         loop {
             let commits = self.flow.partitions.uncommitted();
             match self.commit_until(&commits, deadline.min(Instant::now() + LAST_COMMIT)) {
-                Err(error) if error.is_rebalance() && Instant::now() + TICK < deadline => {
+                Err(error) if error.is_rebalance() && Instant::now() + SHORT_WAIT < deadline => {
                     tracing::debug!(%error, "waiting for the group");
-                    // The consumer joins again only while it is polled. Records that it returns are read again later.
-                    drop(self.consumer.poll(TICK));
+                    // The consumer joins again only while it is polled.
+                    drop(self.consumer.poll_event());
+                    thread::sleep(SHORT_WAIT);
                 }
                 committed => {
                     log_failure(&committed);

@@ -13,7 +13,7 @@ use crate::{
 
 /// How often the lag is measured.
 const MEASURE_INTERVAL: Duration = Duration::from_secs(1);
-/// How often the brokers are asked for the ends of paused partitions. No fetch response carries those.
+/// How often the brokers are asked for the ends of partitions that are not read. No fetch response carries those.
 const QUERY_INTERVAL: Duration = Duration::from_secs(5);
 
 /// When the lag was last measured, and the brokers were last queried.
@@ -37,7 +37,7 @@ impl PollLoop<'_> {
             return;
         }
         self.lag.measured = Some(Instant::now());
-        if !self.flow.has_paused_partitions() {
+        if !self.flow.has_unread_partitions(Instant::now()) {
             self.lag.queried = None;
             self.flow.learn_ends(self.consumer.ends());
         } else if is_due(self.lag.queried, QUERY_INTERVAL) {

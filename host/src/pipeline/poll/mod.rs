@@ -10,6 +10,7 @@ mod topics;
 mod watchdog;
 
 use std::{
+    ops::ControlFlow,
     sync::{
         Arc,
         mpsc::{Receiver, Sender},
@@ -17,12 +18,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rdkafka::message::{BorrowedMessage, Message as _};
-
 use self::{group::GroupWatch, lag::LagTimer};
 use super::{
     call_clock::CallClock,
-    channels::{PollMessage, SinkInput, WorkerInput},
+    channels::{PollMessage, PollSender, SinkInput, WorkerInput},
     error::TaskError,
     flow::{Action, ConsumedRecord, Flow, KafkaEvent, WallClock},
     message::{Counts, TaskEvent, TaskEvents, TaskState},
@@ -30,27 +29,20 @@ use super::{
     stop::StopSignal,
 };
 use crate::kafka::{
-    consumer::{Consumer, ConsumerError, ConsumerEvent, Topics},
-    raw_headers,
+    FetchedRecord,
+    consumer::{Consumer, ConsumerError, ConsumerEvent, Polled, Topics},
 };
 
-/// Longest wait for the next record. Commands, commits and the watchdog are handled in between.
+/// Longest wait for the next record. Backoffs, hand-overs and the watchdog are looked after in between.
 const TICK: Duration = Duration::from_millis(50);
-/// Wait while a batch is due and the transform worker is busy.
-const SHORT_TICK: Duration = Duration::from_millis(2);
-/// Maximum number of records that are read before other events are handled.
-const BURST: usize = 1000;
+/// The same while there is nothing to look after.
+const LONG_TICK: Duration = Duration::from_millis(500);
+/// Maximum number of polls before other events are handled.
+const BURST: usize = 16;
 /// How often progress is reported.
 const REPORT_INTERVAL: Duration = Duration::from_millis(200);
 /// Longest time for the last commit of partitions that are handed over.
 const LAST_COMMIT: Duration = Duration::from_secs(5);
-
-/// What one poll returned. A record was copied into the open batch, since it borrows from the consumer.
-enum Polled {
-    Nothing,
-    Record,
-    Event(KafkaEvent),
-}
 
 /// The poll loop of a task.
 pub(super) struct PollLoop<'t> {
@@ -58,7 +50,7 @@ pub(super) struct PollLoop<'t> {
     flow: Flow,
     consumer: Consumer,
     inbox: Receiver<PollMessage>,
-    to_self: Sender<PollMessage>,
+    to_self: PollSender,
     /// `None` once the stages must end.
     worker: Option<Sender<WorkerInput>>,
     sink: Option<Sender<SinkInput>>,
@@ -85,7 +77,7 @@ impl<'t> PollLoop<'t> {
     pub(super) fn new(
         settings: Arc<TaskSettings>,
         consumer: Consumer,
-        inbox: (Receiver<PollMessage>, Sender<PollMessage>),
+        inbox: (Receiver<PollMessage>, PollSender),
         worker: Sender<WorkerInput>,
         sink: Sender<SinkInput>,
         clocks: [Arc<CallClock>; 2],
@@ -177,61 +169,54 @@ impl<'t> PollLoop<'t> {
         if !self.flow.may_read() {
             return self.poll_without_reading();
         }
-        let mut timeout = match self.flow.time_left(Instant::now()) {
-            None => TICK,
-            Some(left) if left.is_zero() => SHORT_TICK,
-            // The sink may become idle at any moment.
-            Some(_) if self.flow.has_waiting_records() => SHORT_TICK,
-            Some(left) => left.min(TICK),
-        };
+        let mut timeout = self.longest_wait();
         for _ in 0..BURST {
-            match self.poll_once(timeout) {
-                Polled::Nothing => {
-                    self.flow.on_queue_empty();
-                    break;
-                }
-                Polled::Record => {}
-                Polled::Event(event) => self.on_event(event),
-            }
-            if !self.flow.may_read() {
-                break;
+            let has_more = self.poll_once(timeout);
+            if !has_more || !self.flow.may_read() {
+                return;
             }
             timeout = Duration::ZERO;
         }
     }
 
-    /// Stays in the group without reading records.
-    fn poll_without_reading(&mut self) {
-        let wait = if self.flow.is_halted() { SHORT_TICK * 5 } else { TICK };
-        if let Ok(message) = self.inbox.recv_timeout(wait) {
-            self.on_message(message);
-        }
-        // Without a pause the next poll would return a record that there is no space for.
-        if self.flow.is_consumer_paused()
-            && let Polled::Event(event) = self.poll_once(Duration::ZERO)
-        {
-            self.on_event(event);
+    /// How long to wait for records. Messages from the stages and the supervisor end the wait.
+    fn longest_wait(&self) -> Duration {
+        let is_at_rest = self.flow.is_at_rest() && !self.flow.has_progressed(&self.reported.counts);
+        let tick = if is_at_rest { LONG_TICK } else { TICK };
+        match self.flow.time_left(Instant::now()) {
+            // A batch that is due waits for the transform worker, which reports when it is idle.
+            Some(left) if !left.is_zero() => left.min(tick),
+            _ => tick,
         }
     }
 
-    fn poll_once(&mut self, timeout: Duration) -> Polled {
-        let event = match self.consumer.poll(timeout) {
-            None => return Polled::Nothing,
-            Some(ConsumerEvent::Message(message)) => {
-                self.flow.take(&message, Instant::now);
-                return Polled::Record;
+    /// Stays in the group without reading records.
+    fn poll_without_reading(&mut self) {
+        if let Ok(message) = self.inbox.recv_timeout(TICK) {
+            self.on_message(message);
+        }
+        if let Some(event) = self.consumer.poll_event() {
+            self.on_event(event.into());
+        }
+    }
+
+    /// Copies the records that have been fetched into the open batch, or handles an event. Returns false if there was
+    /// neither.
+    fn poll_once(&mut self, timeout: Duration) -> bool {
+        let Self { consumer, flow, .. } = self;
+        let polled = consumer.poll(timeout, |record| {
+            flow.take(record, Instant::now);
+            if flow.may_read() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        match polled {
+            Polled::Nothing => {
+                self.flow.on_queue_empty();
+                return false;
             }
-            Some(ConsumerEvent::Assigned(partitions)) => KafkaEvent::Assigned(partitions),
-            Some(ConsumerEvent::Revoked { partitions, lost: false }) => KafkaEvent::Revoked(partitions),
-            Some(ConsumerEvent::Revoked { partitions, lost: true }) => KafkaEvent::Lost(partitions),
-            Some(ConsumerEvent::Topics(change)) => KafkaEvent::Topics(change),
-            Some(ConsumerEvent::LostPositions(partitions)) => KafkaEvent::PositionsLost(partitions),
-            Some(ConsumerEvent::CommitDone(outcome)) => KafkaEvent::CommitDone(outcome),
-            Some(ConsumerEvent::Stalled(reason)) => KafkaEvent::Stalled(reason),
-            Some(ConsumerEvent::Recovered) => KafkaEvent::Recovered,
-            Some(ConsumerEvent::Fatal(error)) => KafkaEvent::Fatal(error),
-        };
-        Polled::Event(event)
+            Polled::Records => {}
+            Polled::Event(event) => self.on_event(event.into()),
+        }
+        true
     }
 
     fn on_event(&mut self, event: KafkaEvent) {
@@ -276,32 +261,48 @@ impl<'t> PollLoop<'t> {
     }
 }
 
-impl ConsumedRecord for BorrowedMessage<'_> {
+impl From<ConsumerEvent> for KafkaEvent {
+    fn from(event: ConsumerEvent) -> Self {
+        match event {
+            ConsumerEvent::Assigned(partitions) => Self::Assigned(partitions),
+            ConsumerEvent::Revoked { partitions, lost: false } => Self::Revoked(partitions),
+            ConsumerEvent::Revoked { partitions, lost: true } => Self::Lost(partitions),
+            ConsumerEvent::Topics(change) => Self::Topics(change),
+            ConsumerEvent::LostPositions(partitions) => Self::PositionsLost(partitions),
+            ConsumerEvent::CommitDone(outcome) => Self::CommitDone(outcome),
+            ConsumerEvent::Stalled(reason) => Self::Stalled(reason),
+            ConsumerEvent::Recovered => Self::Recovered,
+            ConsumerEvent::Fatal(error) => Self::Fatal(error),
+        }
+    }
+}
+
+impl ConsumedRecord for FetchedRecord<'_> {
     fn topic(&self) -> &str {
-        rdkafka::Message::topic(self)
+        self.topic()
     }
 
     fn partition(&self) -> i32 {
-        rdkafka::Message::partition(self)
+        self.partition()
     }
 
     fn offset(&self) -> i64 {
-        rdkafka::Message::offset(self)
+        self.offset()
     }
 
     fn timestamp_ms(&self) -> Option<i64> {
-        self.timestamp().to_millis()
+        self.timestamp_ms()
     }
 
     fn key(&self) -> Option<&[u8]> {
-        rdkafka::Message::key(self)
+        self.key()
     }
 
     fn value(&self) -> Option<&[u8]> {
-        self.payload()
+        self.value()
     }
 
     fn headers(&self) -> impl ExactSizeIterator<Item = (&[u8], Option<&[u8]>)> {
-        raw_headers(self)
+        self.headers()
     }
 }

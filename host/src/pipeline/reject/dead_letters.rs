@@ -1,9 +1,6 @@
 //! Writes rejected records to a dead-letter topic, and waits until they are acknowledged.
 
-use std::{
-    sync::{Arc, mpsc::Sender},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tidegate_abi::host::{Original, Part};
 
@@ -13,7 +10,7 @@ use crate::{
     dead_letters::{ErrorHeaders, headers},
     kafka::producer::{NewTopic, Producer, ProducerRecord, SendProgress},
     pipeline::{
-        channels::PollMessage,
+        channels::{PollMessage, PollSender},
         error::{Stage, TaskError},
         settings::TaskSettings,
         stop::StopSignal,
@@ -30,7 +27,7 @@ pub(in crate::pipeline) struct DeadLetterWriter {
     settings: Arc<TaskSettings>,
     policy: DeadLetterPolicy,
     producer: Option<Producer>,
-    poll: Sender<PollMessage>,
+    poll: PollSender,
     stop: Arc<StopSignal>,
 }
 
@@ -46,7 +43,7 @@ impl DeadLetterWriter {
     /// A writer, if the connector has a dead-letter topic.
     pub(in crate::pipeline) fn new(
         settings: &Arc<TaskSettings>,
-        poll: &Sender<PollMessage>,
+        poll: &PollSender,
         stop: &Arc<StopSignal>,
     ) -> Option<Self> {
         let policy = settings.errors.on_reject.dead_letter_policy()?.clone();
@@ -183,7 +180,7 @@ fn author(settings: &TaskSettings, stage: &Stage) -> (String, String) {
 /// Reports writes that take long, and ends the wait when the task must end.
 struct SendMonitor<'w> {
     reported: bool,
-    poll: &'w Sender<PollMessage>,
+    poll: &'w PollSender,
     stop: &'w StopSignal,
 }
 

@@ -20,7 +20,7 @@ use tidegate_abi::host::Batch;
 use self::{claim::named, parts::Parts, written_log::WrittenLog};
 use super::{
     call_clock::CallClock,
-    channels::{PollMessage, Settled, SinkInput},
+    channels::{PollMessage, PollSender, Settled, SinkInput},
     error::{Stage, TaskError},
     reject::{RejectionHandler, Unhandled},
     retry::Retrier,
@@ -39,7 +39,7 @@ pub(super) struct SinkWorker {
     pub(super) inputs: Receiver<SinkInput>,
     /// One message per finished batch, so that the transform worker sends the next one.
     pub(super) ready: Sender<()>,
-    pub(super) poll: Sender<PollMessage>,
+    pub(super) poll: PollSender,
     pub(super) offset_resolver: OffsetResolver,
     pub(super) rejections: Arc<RejectionHandler>,
     pub(super) retrier: Retrier,

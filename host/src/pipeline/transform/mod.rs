@@ -21,7 +21,7 @@ use tidegate_abi::{
 use self::{bisect::Inputs, notices::NoticeLog};
 use super::{
     call_clock::CallClock,
-    channels::{PollMessage, SinkInput, WorkerInput},
+    channels::{PollMessage, PollSender, SinkInput, WorkerInput},
     error::{Stage, TaskError},
     reject::{RejectionHandler, Unhandled},
     retry::Retrier,
@@ -42,7 +42,7 @@ pub(super) struct TransformWorker {
     pub(super) sink: Sender<SinkInput>,
     /// One message per batch that the sink worker has finished.
     pub(super) sink_ready: Receiver<()>,
-    pub(super) poll: Sender<PollMessage>,
+    pub(super) poll: PollSender,
     pub(super) retrier: Arc<Retrier>,
     pub(super) clock: Arc<CallClock>,
     pub(super) stop: Arc<StopSignal>,
@@ -109,7 +109,7 @@ pub(super) struct Stages {
     retrier: Arc<Retrier>,
     clock: Arc<CallClock>,
     stop: Arc<StopSignal>,
-    poll: Sender<PollMessage>,
+    poll: PollSender,
 }
 
 impl Stages {

@@ -150,6 +150,9 @@ pub(super) fn merge(base: &RecordView, output: &OutRecord) -> RecordView {
         record.key_schema = ptr::null();
         record.flags |= record_flags::KEY_DECODED;
     }
+    if output.flags & (out_flags::VALUE | out_flags::CHANGE | out_flags::UNWRAPPED) != 0 {
+        record.flags &= !record_flags::ORIGINAL_VALUE;
+    }
     if set(out_flags::VALUE) {
         record.value = output.value;
         record.value_schema = ptr::null();

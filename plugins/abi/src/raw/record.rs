@@ -16,6 +16,8 @@ pub mod record_flags {
     pub const UNWRAPPED: u32 = 4;
     /// Headers are read as Connect's `SimpleHeaderConverter` reads them.
     pub const TYPED_HEADERS: u32 = 8;
+    /// No transform has replaced the value: `raw_value` still holds it. An older host never sets this.
+    pub const ORIGINAL_VALUE: u32 = 16;
 }
 
 /// One record. Append-only: a plugin uses `BatchView::record_size` as the stride, so it skips the fields of a newer host.

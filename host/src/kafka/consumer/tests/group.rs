@@ -2,6 +2,14 @@
 
 use super::*;
 
+/// Polls once; there must be no records.
+fn event(consumer: &Consumer) -> Option<ConsumerEvent> {
+    match consumer.poll(TURN, |record| panic!("offset {} came too early", record.offset())) {
+        Polled::Event(event) => Some(event),
+        _ => None,
+    }
+}
+
 /// Two tasks share a topic while records arrive; each lets every rebalance wait for a while.
 fn joining_and_leaving(strategy: &str) {
     let broker = broker("t", 4);
@@ -65,7 +73,7 @@ fn an_assignment_waits_for_its_answer() {
     let deadline = Instant::now() + TIMEOUT;
     let partitions = loop {
         assert!(Instant::now() < deadline);
-        if let Some(ConsumerEvent::Assigned(partitions)) = consumer.poll(TURN) {
+        if let Some(ConsumerEvent::Assigned(partitions)) = event(&consumer) {
             break partitions;
         }
     };
@@ -73,7 +81,7 @@ fn an_assignment_waits_for_its_answer() {
     // Longer than the session: polling is what keeps the membership, not the answer.
     let answer_at = Instant::now() + Duration::from_secs(3);
     while Instant::now() < answer_at {
-        let event = consumer.poll(TURN);
+        let event = event(&consumer);
         assert!(event.is_none(), "{event:?} before the answer");
     }
     let incomplete = consumer.assign(&[(partitions[0].clone(), StartAt::Beginning)]).unwrap_err();
@@ -83,9 +91,10 @@ fn an_assignment_waits_for_its_answer() {
     let mut firsts = BTreeMap::new();
     while firsts.len() < 2 {
         assert!(Instant::now() < deadline);
-        if let Some(ConsumerEvent::Message(message)) = consumer.poll(TURN) {
-            firsts.entry(message.partition()).or_insert(message.offset());
-        }
+        let _polled = consumer.poll(TURN, |record| {
+            firsts.entry(record.partition()).or_insert(record.offset());
+            ControlFlow::Continue(())
+        });
     }
     assert_eq!(firsts, BTreeMap::from([(0, 10), (1, 10)]));
     assert!(matches!(consumer.assign(&starts), Err(ConsumerError::Superseded)));
@@ -129,7 +138,7 @@ fn closing_does_not_wait_for_an_answer_and_frees_the_partitions() {
         let consumer = Consumer::open(&settings).unwrap();
         consumer.join().unwrap();
         let deadline = Instant::now() + TIMEOUT;
-        while !matches!(consumer.poll(TURN), Some(ConsumerEvent::Assigned(_))) {
+        while !matches!(event(&consumer), Some(ConsumerEvent::Assigned(_))) {
             assert!(Instant::now() < deadline);
         }
         let resolver = consumer.offset_resolver();

@@ -1,5 +1,6 @@
 //! The consumer against the embedded broker, over TCP.
 
+mod batches;
 mod group;
 mod outages;
 mod positions;
@@ -7,10 +8,11 @@ mod settings;
 mod topics;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
+use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
-use rdkafka::{ClientConfig, Message as _};
 
 use super::*;
 use crate::kafka::TopicPattern;
@@ -118,18 +120,26 @@ impl Task {
     }
 
     fn turn(&mut self) {
+        let Self { consumer, values, began, next, .. } = self;
+        let polled = consumer.poll(TURN, |record| {
+            let at = TopicPartition::new(record.topic(), record.partition());
+            assert!(consumer.assigned().contains(&at), "record of {at}, which is not assigned");
+            let text = std::str::from_utf8(record.value().unwrap()).unwrap();
+            *values.entry(text.parse().unwrap()).or_default() += 1;
+            began.entry(at.clone()).or_insert(record.offset());
+            next.insert(at, record.offset() + 1);
+            ControlFlow::Continue(())
+        });
+        if let Polled::Event(event) = polled {
+            self.on_event(event);
+        }
+        self.answer();
+    }
+
+    fn on_event(&mut self, event: ConsumerEvent) {
         let Self { consumer, .. } = self;
-        match consumer.poll(TURN) {
-            None => {}
-            Some(ConsumerEvent::Message(message)) => {
-                let at = TopicPartition::new(message.topic(), message.partition());
-                assert!(consumer.assigned().contains(&at), "record of {at}, which is not assigned");
-                let text = std::str::from_utf8(message.payload().unwrap()).unwrap();
-                *self.values.entry(text.parse().unwrap()).or_default() += 1;
-                self.began.entry(at.clone()).or_insert(message.offset());
-                self.next.insert(at, message.offset() + 1);
-            }
-            Some(ConsumerEvent::Assigned(partitions)) => {
+        match event {
+            ConsumerEvent::Assigned(partitions) => {
                 let deadline = Instant::now() + TIMEOUT;
                 let (resolver, stored, start) = (consumer.offset_resolver(), self.stored.clone(), self.start);
                 // From another thread, as a sink would be asked.
@@ -140,25 +150,24 @@ impl Task {
                 });
                 self.open = Some((Answer::Assign(starts), self.reluctance));
             }
-            Some(ConsumerEvent::LostPositions(partitions)) => {
+            ConsumerEvent::LostPositions(partitions) => {
                 let beginning = |at: &TopicPartition| (at.clone(), StartAt::Beginning);
                 consumer.rewind(&partitions.iter().map(beginning).collect::<Vec<_>>()).unwrap();
                 self.began.retain(|at, _| !partitions.contains(at));
             }
-            Some(ConsumerEvent::Revoked { partitions, lost: false }) => {
+            ConsumerEvent::Revoked { partitions, lost: false } => {
                 self.open = Some((Answer::Release(partitions), self.reluctance));
             }
-            Some(ConsumerEvent::Revoked { lost: true, .. }) => {
+            ConsumerEvent::Revoked { lost: true, .. } => {
                 self.lost += 1;
                 self.open = None;
             }
-            Some(ConsumerEvent::Topics(change)) => self.topics.push(change),
-            Some(ConsumerEvent::Stalled(reason)) => self.stalls.push(reason),
-            Some(ConsumerEvent::Recovered) => self.recoveries += 1,
-            Some(ConsumerEvent::CommitDone(result)) => self.commits.push(result),
-            Some(ConsumerEvent::Fatal(error)) => self.fatal = Some(error),
+            ConsumerEvent::Topics(change) => self.topics.push(change),
+            ConsumerEvent::Stalled(reason) => self.stalls.push(reason),
+            ConsumerEvent::Recovered => self.recoveries += 1,
+            ConsumerEvent::CommitDone(result) => self.commits.push(result),
+            ConsumerEvent::Fatal(error) => self.fatal = Some(error),
         }
-        self.answer();
     }
 
     fn answer(&mut self) {

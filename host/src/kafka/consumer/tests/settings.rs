@@ -90,7 +90,7 @@ fn tunables_can_be_overridden_and_what_the_consumer_relies_on_cannot() {
     assert_eq!(config.get("session.timeout.ms"), Some("7000"));
     assert_eq!(config.get("max.partition.fetch.bytes"), Some("12345"));
     assert_eq!(config.get("fetch.message.max.bytes"), None);
-    assert_eq!(config.get("queued.max.messages.kbytes"), Some("1024"));
+    assert_eq!(config.get("queued.max.messages.kbytes"), Some("512"));
 }
 
 #[test]
@@ -134,14 +134,13 @@ fn a_record_of_twenty_megabytes_arrives_through_a_queue_of_one() {
     let (mut sizes, deadline) = (Vec::new(), Instant::now() + TIMEOUT);
     while sizes.len() < 2 {
         assert!(Instant::now() < deadline, "{sizes:?}");
-        match consumer.poll(TURN) {
-            Some(ConsumerEvent::Assigned(partitions)) => {
-                consumer
-                    .assign(&partitions.into_iter().map(|at| (at, StartAt::Beginning)).collect::<Vec<_>>())
-                    .unwrap();
-            }
-            Some(ConsumerEvent::Message(message)) => sizes.push(message.payload().unwrap().len()),
-            _ => {}
+        let polled = consumer.poll(TURN, |record| {
+            sizes.push(record.value().unwrap().len());
+            ControlFlow::Continue(())
+        });
+        if let Polled::Event(ConsumerEvent::Assigned(partitions)) = polled {
+            let starts: Vec<_> = partitions.into_iter().map(|at| (at, StartAt::Beginning)).collect();
+            consumer.assign(&starts).unwrap();
         }
     }
     assert_eq!(sizes, [20 << 20, 5]);

@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, VecDeque},
     sync::{
         Arc,
-        mpsc::{self, Receiver, Sender},
+        mpsc::{self, Receiver},
     },
     time::{Duration, Instant},
 };
@@ -22,7 +22,7 @@ use crate::{
     pipeline::{
         call_board::CallSlot,
         call_clock::CallClock,
-        channels::{Claimed, PollMessage, SinkInput, States, Worker, WorkerInput},
+        channels::{Claimed, PollMessage, PollSender, SinkInput, States, Worker, WorkerInput},
         error::Stage,
         flow::{Action, ConsumedRecord, Flow, KafkaEvent, WallClock},
         message::TaskCommand,
@@ -48,7 +48,7 @@ pub(super) struct Task<'w> {
     stages: Stages,
     sink: OpenSink<'w>,
     inbox: Receiver<PollMessage>,
-    to_inbox: Sender<PollMessage>,
+    to_inbox: PollSender,
     worker_inputs: VecDeque<WorkerInput>,
     sink_inputs: VecDeque<SinkInput>,
     /// The sink worker has finished its last batch.
@@ -96,7 +96,8 @@ impl Task<'_> {
     /// Starts a task, runs `body` with it, and kills it.
     pub(super) fn run(world: &mut World, body: impl FnOnce(&mut Task<'_>)) {
         let settings = Arc::new(test_settings(world.isolates_partitions));
-        let (to_inbox, inbox) = mpsc::channel();
+        let (messages, inbox) = mpsc::channel();
+        let to_inbox = PollSender::new(messages, None);
         let stop = Arc::<StopSignal>::default();
         let rejections = Arc::new(RejectionHandler::new(Arc::clone(&settings), None));
         let transform = TransformWorker {

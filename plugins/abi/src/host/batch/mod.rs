@@ -216,7 +216,7 @@ impl Batch {
             raw_value: input.value,
             headers: input.headers,
             header_count: input.header_count,
-            flags: 0,
+            flags: record_flags::ORIGINAL_VALUE,
             key: Node::NULL,
             value: Node::NULL,
             key_schema: std::ptr::null(),

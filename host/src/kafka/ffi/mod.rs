@@ -1,5 +1,5 @@
 //! Calls that rust-rdkafka does not wrap: hooks into the mock cluster, OAuth tokens with SASL extensions, cached
-//! watermarks, and headers whose names are not text.
+//! watermarks, headers whose names are not text, and records in batches ([`records`]).
 #![expect(unsafe_code, reason = "calls into librdkafka that rust-rdkafka has no safe wrapper for")]
 
 use std::ffi::{CStr, CString, c_char, c_void};
@@ -12,6 +12,11 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::BorrowedMessage;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka_sys as sys;
+
+mod records;
+
+pub use records::FetchedRecord;
+pub(super) use records::{FetchError, RecordQueue};
 
 unsafe extern "C" {
     fn tidegate_mock_install(cluster: *mut sys::rd_kafka_mock_cluster_t);
@@ -129,14 +134,22 @@ pub struct RawHeaders<'m> {
 
 /// The headers of `message`.
 pub fn raw_headers<'m>(message: &'m BorrowedMessage<'_>) -> RawHeaders<'m> {
-    let mut list = ptr::null_mut();
-    // SAFETY: the message is alive. librdkafka parses its headers on the first call and keeps them with the message; a
-    // consumer's messages belong to one thread.
-    let found = unsafe { sys::rd_kafka_message_headers(message.ptr(), &raw mut list) };
-    let found = found == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
-    // SAFETY: the list was just returned.
-    let count = if found { unsafe { sys::rd_kafka_header_cnt(list) } } else { 0 };
-    RawHeaders { list, next: 0, count, message: PhantomData }
+    // SAFETY: the message is borrowed for as long as its headers, and a consumer's messages belong to one thread.
+    unsafe { RawHeaders::of(message.ptr(), PhantomData) }
+}
+
+impl<'m> RawHeaders<'m> {
+    /// # Safety
+    /// The message must live for `'m` and belong to the calling thread.
+    unsafe fn of(message: *const sys::rd_kafka_message_t, lifetime: PhantomData<&'m ()>) -> Self {
+        let mut list = ptr::null_mut();
+        // SAFETY: the message is alive. librdkafka parses its headers on the first call and keeps them with the message.
+        let found = unsafe { sys::rd_kafka_message_headers(message, &raw mut list) };
+        let found = found == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
+        // SAFETY: the list was just returned.
+        let count = if found { unsafe { sys::rd_kafka_header_cnt(list) } } else { 0 };
+        Self { list, next: 0, count, message: lifetime }
+    }
 }
 
 impl<'m> Iterator for RawHeaders<'m> {
