@@ -1,6 +1,7 @@
 //! The bare program with librdkafka, in `tests/peers/bare`.
 
 use std::{
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Instant,
@@ -47,7 +48,6 @@ pub(crate) fn run(
 
 /// It waits for the end of its input after its only line.
 fn wait_for_output(child: &mut Child) {
-    use std::io::{BufRead, BufReader};
     let mut line = String::new();
     let output = child.stdout.as_mut().expect("piped");
     BufReader::new(output).read_line(&mut line).expect("an output of text");

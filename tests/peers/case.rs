@@ -11,11 +11,11 @@ pub(crate) struct Case {
     pub(crate) title: &'static str,
     /// The topic that is read.
     pub(crate) topic: &'static str,
-    /// What bare programs do, by what is called there `WORK`.
+    /// Bare programs: what people call each, and its argument `WORK`.
     pub(crate) bare: &'static [(&'static str, &'static str)],
     /// Name in files.
     pub(crate) name: &'static str,
-    /// The transforms of the connector file.
+    /// What the connector file has after the topic: further keys of the source, and transforms.
     tidegate: &'static str,
     /// The options of Connect's converter and transforms.
     connect: &'static [(&'static str, &'static str)],
@@ -67,7 +67,7 @@ pub(crate) const CASES: [Case; 3] = [
         topic: SMALL,
         bare: &[("bare", "count")],
         name: "small",
-        tidegate: "",
+        tidegate: "value_format = \"bytes\"\n",
         connect: &[("value.converter", "org.apache.kafka.connect.storage.StringConverter")],
         kind: Kind::Discarded,
     },

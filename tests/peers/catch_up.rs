@@ -19,7 +19,7 @@ pub(crate) struct Row {
     pub(crate) runs: Vec<Run>,
 }
 
-/// The runs of all programs for one case, the host's first.
+/// The runs of all programs for one case, those of Tidegate first.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
     pub(crate) case: Case,

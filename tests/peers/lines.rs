@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Seek, SeekFrom},
     path::Path,
     thread,
     time::{Duration, Instant},
@@ -72,7 +72,7 @@ impl Counter {
     /// The lines of the file by now.
     fn count(&mut self, path: &Path) -> u64 {
         let mut file = File::open(path).expect("a file of lines");
-        io_seek(&mut file, self.bytes);
+        file.seek(SeekFrom::Start(self.bytes)).expect("a file that was longer before");
         let mut buffer = vec![0; 1 << 20];
         loop {
             let read = file.read(&mut buffer).expect("a readable file");
@@ -83,11 +83,6 @@ impl Counter {
             self.lines += buffer[..read].iter().filter(|byte| **byte == b'\n').count() as u64;
         }
     }
-}
-
-fn io_seek(file: &mut File, position: u64) {
-    use std::io::{Seek, SeekFrom};
-    file.seek(SeekFrom::Start(position)).expect("a file that was longer before");
 }
 
 /// Number and sum of the hashes of lines: equal for the same lines in any order.

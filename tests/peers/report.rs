@@ -44,7 +44,7 @@ impl Report {
             "Measured on {date} on {cores} cores of {processor}, shared with the broker: Apache Kafka and Kafka Connect {CONNECT_VERSION} \
              on {java}, librdkafka {librdkafka}, {rustc}, Tidegate at {revision}.\n\n\
              - Connect: one standalone worker, one task, `{jvm}`, {settings}, otherwise defaults.\n\
-             - Tidegate: release profile, one task, the file sink with `fsync = false` and `style = \"value\"`, otherwise defaults.\n\
+             - Tidegate: {profile} profile, one task, the file sink with `fsync = false` and `style = \"value\"`, otherwise defaults.\n\
              - {records} records in {PARTITIONS} partitions: {different} captured change events of {mean} bytes, over and over, or small \
              records of {SMALL_BYTES} bytes.\n\
              - Every program runs {rounds}; the tables have the medians. All outputs of a case have the same records.\n\n",
@@ -57,6 +57,7 @@ impl Report {
             revision = output("git", &["rev-parse", "--short", "HEAD"]),
             jvm = worker::JAVA.join(" "),
             settings = settings.join(", "),
+            profile = if cfg!(debug_assertions) { "development" } else { "release" },
             records = thousands(self.scale.records),
             different = thousands(self.events.different),
             mean = self.events.mean_bytes,

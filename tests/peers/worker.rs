@@ -2,6 +2,7 @@
 
 use std::{
     path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -79,7 +80,6 @@ fn wait(
 
 /// A number for a name that is not used twice: the offsets of a group stay.
 fn unique() -> usize {
-    use std::sync::atomic::{AtomicUsize, Ordering};
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Error, ErrorKind, Write};
 
-use sonic_rs::{JsonContainerTrait, JsonValueMutTrait, JsonValueTrait, Value};
+use sonic_rs::{JsonValueMutTrait, JsonValueTrait, Value};
 
 /// What is done with each value.
 #[derive(Clone, Copy)]
@@ -55,7 +55,6 @@ impl Work {
 }
 
 fn write(value: &Value, out: &mut impl Write) -> io::Result<()> {
-    debug_assert!(value.as_object().is_some());
     let text = sonic_rs::to_vec(value).map_err(|error| Error::new(ErrorKind::InvalidData, error))?;
     out.write_all(&text)
 }
