@@ -61,8 +61,15 @@ pub(crate) fn target() -> (PathBuf, String) {
     (target, if name == "debug" { "dev".to_owned() } else { name })
 }
 
+/// The target folder of the running executable.
+#[must_use]
+pub fn target_folder() -> PathBuf {
+    target().0
+}
+
 /// The cargo that runs this test, or the one in `PATH`.
-pub(crate) fn cargo() -> Command {
+#[must_use]
+pub fn cargo() -> Command {
     Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
 }
 

@@ -1,22 +1,27 @@
-//! Tasks of the workspace: `cargo demo` builds the host and the plugins that its connectors use, and runs them with captured events.
+//! Tasks of the workspace: `cargo demo` builds the host and the plugins that its connectors use, and runs them with captured events;
+//! `cargo xtask peers` compares the host with other programs.
 
 mod build;
 mod connectors;
 mod demo;
 mod host;
+mod peers;
 mod prerequisites;
 mod summary;
 
 use std::{env, process::ExitCode};
 
-const USAGE: &str =
-    "usage: cargo xtask demo [-- ARGUMENTS OF `tidegate run`]\n\n`cargo demo -- --once` ends by itself";
+const USAGE: &str = "usage: cargo xtask demo [-- ARGUMENTS OF `tidegate run`]
+       cargo xtask peers connect [--quick]
+
+`cargo demo -- --once` ends by itself";
 
 fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
     let outcome = match arguments.next().as_deref() {
         // `--` is optional before arguments of the host.
         Some("demo") => demo::run(arguments.skip_while(|argument| argument == "--")),
+        Some("peers") => peers::run(arguments),
         Some(host::COMMAND) => host::become_host(arguments),
         _ => Err(USAGE.to_owned()),
     };

@@ -1,4 +1,4 @@
-//! Kafka's jars, by `tests/kafka/pom.xml`.
+//! Kafka's jars, by `tests/kafka/pom.xml`, and other jars from Maven Central.
 
 use std::{
     ffi::OsStr,
@@ -43,12 +43,20 @@ impl Jars {
     }
 
     fn fetch() -> Result<Self, String> {
-        let pom = root().join("tests/kafka/pom.xml");
-        let text = fs::read_to_string(&pom).map_err(|error| format!("{}: {error}", pom.display()))?;
-        let folder = maven::folder("kafka", &text, |maven, fresh| {
-            maven.args(["dependency:copy-dependencies", "-DincludeScope=runtime", "--file"]).arg(&pom);
-            maven.arg(format!("-DoutputDirectory={}", fresh.display()));
-        })?;
-        Ok(Self { folder })
+        Ok(Self { folder: fetch("kafka", "pom.xml")? })
     }
+}
+
+/// The folder with the jars that a file in `tests/kafka` lists, and all that they need. The first call downloads them to the
+/// folder `name` in the target folder.
+///
+/// # Errors
+/// If they are not available.
+pub(super) fn fetch(name: &str, file: &str) -> Result<PathBuf, String> {
+    let pom = root().join("tests/kafka").join(file);
+    let text = fs::read_to_string(&pom).map_err(|error| format!("{}: {error}", pom.display()))?;
+    maven::folder(name, &text, |maven, fresh| {
+        maven.args(["dependency:copy-dependencies", "-DincludeScope=runtime", "--file"]).arg(&pom);
+        maven.arg(format!("-DoutputDirectory={}", fresh.display()));
+    })
 }

@@ -7,6 +7,7 @@
 //! ends: see `watchdog.rs`.
 
 mod acls;
+mod connect;
 mod groups;
 mod jars;
 mod node;
@@ -26,6 +27,7 @@ use rdkafka::{
 };
 
 pub use acls::Resource;
+pub use connect::{CONNECT_VERSION, Connect};
 pub use groups::Member;
 pub(crate) use jars::SMALL;
 pub use records::{Record, RejectedCount, flush, send};

@@ -8,7 +8,7 @@ use std::{
 use rdkafka::{
     ClientConfig, ClientContext, Message, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
-    error::KafkaError,
+    error::{KafkaError, RDKafkaErrorCode},
     message::{DeliveryResult, Headers},
     producer::{BaseProducer, BaseRecord, Producer, ProducerContext},
     topic_partition_list::Offset,
@@ -146,7 +146,12 @@ pub fn send(
 ) {
     let mut record = BaseRecord::<str, str>::to(topic);
     (record.partition, record.key, record.payload) = (partition, key, value);
-    producer.send(record).map_err(|(error, _)| error).expect("a record that the producer takes");
+    let mut sent = producer.send(record);
+    while let Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), record)) = sent {
+        producer.poll(Duration::from_millis(10));
+        sent = producer.send(record);
+    }
+    sent.map_err(|(error, _)| error).expect("a record that the producer takes");
     producer.poll(Duration::ZERO);
 }
 

@@ -1,0 +1,144 @@
+//! The work that all programs do: what each is told, and how outputs are compared.
+
+use serde_json::{Value as Json, json};
+
+use crate::load::{EVENTS, SMALL};
+
+/// Work that all programs do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Case {
+    /// What is done, for people.
+    pub(crate) title: &'static str,
+    /// The topic that is read.
+    pub(crate) topic: &'static str,
+    /// Bare programs: what people call each, and its argument `WORK`.
+    pub(crate) bare: &'static [(&'static str, &'static str)],
+    /// Name in files.
+    pub(crate) name: &'static str,
+    /// What the connector file has after the topic: further keys of the source, and transforms.
+    tidegate: &'static str,
+    /// The options of Connect's converter and transforms.
+    connect: &'static [(&'static str, &'static str)],
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Lines have the bytes of the values.
+    Bytes,
+    /// Lines are rows: JSON, or a Java map as text.
+    Rows,
+    /// There is no output.
+    Discarded,
+}
+
+/// All work, in the order of the document.
+pub(crate) const CASES: [Case; 3] = [
+    Case {
+        title: "value to file",
+        topic: EVENTS,
+        bare: &[("bare, bytes copied", "copy"), ("bare, parsed and written", "rewrite")],
+        name: "value",
+        tidegate: "",
+        connect: &[("value.converter", "org.apache.kafka.connect.storage.StringConverter")],
+        kind: Kind::Bytes,
+    },
+    Case {
+        title: "unwrap, drop a field, to file",
+        topic: EVENTS,
+        bare: &[("bare, parsed and written", "unwrap")],
+        name: "unwrap",
+        tidegate: "[[transforms]]\nplugin = \"unwrap\"\n[[transforms]]\nplugin = \"fields\"\nconfig.drop = [\"customer_id\"]\n",
+        // Debezium's ExtractNewRecordState passes on events without a schema unchanged, so the row is extracted by Kafka's own
+        // transform, which does less.
+        connect: &[
+            ("value.converter", "org.apache.kafka.connect.json.JsonConverter"),
+            ("value.converter.schemas.enable", "false"),
+            ("transforms", "row,drop"),
+            ("transforms.row.type", "org.apache.kafka.connect.transforms.ExtractField$Value"),
+            ("transforms.row.field", "after"),
+            ("transforms.drop.type", "org.apache.kafka.connect.transforms.ReplaceField$Value"),
+            ("transforms.drop.exclude", "customer_id"),
+        ],
+        kind: Kind::Rows,
+    },
+    Case {
+        title: "small records, discarded",
+        topic: SMALL,
+        bare: &[("bare", "count")],
+        name: "small",
+        tidegate: "value_format = \"bytes\"\n",
+        connect: &[("value.converter", "org.apache.kafka.connect.storage.StringConverter")],
+        kind: Kind::Discarded,
+    },
+];
+
+impl Case {
+    /// Whether the records are written nowhere.
+    pub(crate) fn is_discarded(&self) -> bool {
+        self.kind == Kind::Discarded
+    }
+
+    /// The connector file for Tidegate, which writes to `out` in the home.
+    pub(crate) fn connector_file(&self, out: &str) -> String {
+        let sink = match self.kind {
+            Kind::Discarded => "[sink]\nplugin = \"discard\"\n".to_owned(),
+            Kind::Bytes | Kind::Rows => file_sink(out),
+        };
+        format!("[source]\ntopics = [\"{}\"]\n{}{sink}", self.topic, self.tidegate)
+    }
+
+    /// The configuration for Connect. It has no sink that discards records.
+    pub(crate) fn connect_config(&self, out: &str) -> Json {
+        let out = if self.is_discarded() { "/dev/null" } else { out };
+        let mut config = connect_file_sink(self.topic, out);
+        config.extend(self.connect.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
+        Json::Object(config)
+    }
+
+    /// What is compared of a line.
+    pub(crate) fn canonical(&self, line: &[u8]) -> Vec<u8> {
+        if self.kind == Kind::Bytes { line.to_owned() } else { row(line) }
+    }
+}
+
+/// The sink of a connector file: values as lines. It does not sync, because Connect's file sink does not.
+pub(crate) fn file_sink(out: &str) -> String {
+    format!("[sink]\nplugin = \"file\"\n[sink.config]\npath = \"@{out}\"\nstyle = \"value\"\nfsync = false\n")
+}
+
+/// A connector of Connect that writes a topic to a file.
+pub(crate) fn connect_file_sink(topic: &str, out: &str) -> serde_json::Map<String, Json> {
+    let options = [
+        ("connector.class", "org.apache.kafka.connect.file.FileStreamSinkConnector"),
+        ("tasks.max", "1"),
+        ("topics", topic),
+        ("file", out),
+    ];
+    options.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect()
+}
+
+/// The fields of a row, sorted. Connect's file sink writes a row as Java shows a map, `{a=1, b=text}` in the order of a hash table;
+/// JSON becomes the same text.
+fn row(line: &[u8]) -> Vec<u8> {
+    let text = match serde_json::from_slice::<Json>(line) {
+        Ok(row) => java_text(&row),
+        Err(_) => String::from_utf8_lossy(line).into_owned(),
+    };
+    let text = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(&text);
+    let mut fields: Vec<&str> = text.split(", ").collect();
+    fields.sort_unstable();
+    fields.join(", ").into_bytes()
+}
+
+fn java_text(value: &Json) -> String {
+    match value {
+        Json::String(text) => text.clone(),
+        Json::Object(fields) => {
+            let fields: Vec<String> =
+                fields.iter().map(|(name, value)| format!("{name}={}", java_text(value))).collect();
+            format!("{{{}}}", fields.join(", "))
+        }
+        Json::Array(_) | Json::Null | Json::Bool(_) | Json::Number(_) => value.to_string(),
+    }
+}

@@ -1,0 +1,51 @@
+//! A host with one connector.
+
+use std::{path::PathBuf, time::Instant};
+
+use tidegate_tests::{Home, Running, kafka::Kafka};
+
+use crate::{case::Case, lines, process::usage, summary::Run};
+
+/// The shipped plugins: a host finds all of them, whatever its connectors use.
+const LIBRARIES: [&str; 6] =
+    ["basics", "console-sink", "discard-sink", "file-sink", "price-change", "snowflake-sink"];
+/// The output in the home.
+pub(crate) const OUT: &str = "out.jsonl";
+
+/// A folder for a host with all plugins.
+pub(crate) fn home() -> Home {
+    Home::new(&LIBRARIES)
+}
+
+/// Lets it do the work of a case, with an empty state folder; returns the output as well.
+pub(crate) fn run(kafka: &Kafka, case: &Case, records: usize) -> (Run, Home) {
+    let home = home();
+    home.connector(case.name, &case.connector_file(OUT));
+    let started = Instant::now();
+    if case.is_discarded() {
+        return (run_to_end(home.start_on(&kafka.servers(), &["--once"]), started), home);
+    }
+    let running = home.start_on(&kafka.servers(), &[]);
+    let written = lines::wait_for(&home.path(OUT), records as u64, running.pid());
+    running.terminate().expect_code(0);
+    (Run::written(started, written), home)
+}
+
+/// The path of the output.
+pub(crate) fn out(home: &Home) -> PathBuf {
+    home.path(OUT)
+}
+
+/// Waits until the sink has discarded everything.
+fn run_to_end(mut running: Running, started: Instant) -> Run {
+    let mut last = usage(running.pid());
+    running.wait_until("the end of the sink", |running| {
+        if let Some(usage) = crate::process::try_usage(running.pid()) {
+            last = usage;
+        }
+        running.log().contains("records discarded").then_some(())
+    });
+    let run = Run::to_now(started, last);
+    running.finish().expect_code(0);
+    run
+}

@@ -1,0 +1,143 @@
+//! A standalone worker of Kafka Connect, by `tests/kafka/connect.xml`.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use serde_json::{Value as Json, json};
+
+use super::{Kafka, jars};
+use crate::{ports::address, wait_for};
+
+/// The version in `tests/kafka/connect.xml`.
+pub const CONNECT_VERSION: &str = "4.1.1";
+
+/// A running worker, which ends when it is dropped, or with the cluster.
+#[derive(Debug)]
+pub struct Connect<'k> {
+    kafka: &'k Kafka,
+    process: Child,
+    folder: tempfile::TempDir,
+    url: String,
+    client: ureq::Agent,
+}
+
+impl Kafka {
+    /// Starts a worker with further options of its JVM, further lines of its properties, and connectors by name. Does not
+    /// wait until it is ready.
+    ///
+    /// # Panics
+    /// If Maven does not fetch it, or Java does not start.
+    #[must_use]
+    pub fn connect(
+        &self,
+        java: &[&str],
+        properties: &[(&str, &str)],
+        connectors: &[(String, Json)],
+    ) -> Connect<'_> {
+        let jars = jars::fetch("connect", "connect.xml").expect("Kafka Connect from Maven Central");
+        let folder =
+            tempfile::Builder::new().prefix("tidegate-connect-").tempdir().expect("a temporary folder");
+        let address = address();
+        let url = format!("http://{address}");
+        let offsets = folder.path().join("offsets").display().to_string();
+        let servers = self.servers();
+        let own = [
+            ("bootstrap.servers", servers.as_str()),
+            ("listeners", &url),
+            ("offset.storage.file.filename", &offsets),
+            ("plugin.discovery", "service_load"),
+        ];
+        let lines = own.iter().chain(properties);
+        let mut files = vec![(folder.path().join("worker.properties"), properties_text(lines.copied()))];
+        for (name, config) in connectors {
+            let config = config.as_object().expect("a table of options");
+            let options =
+                config.iter().map(|(key, value)| (key.as_str(), value.as_str().unwrap_or_default()));
+            let text = properties_text([("name", name.as_str())].into_iter().chain(options));
+            files.push((folder.path().join(format!("{name}.properties")), text));
+        }
+        for (path, text) in &files {
+            fs::write(path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        }
+        let log = fs::File::create(folder.path().join("log")).expect("a log file");
+        let mut command = Command::new("java");
+        command.args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]).args(java);
+        command.args([OsStr::new("-cp"), jars.join("*").as_os_str()]);
+        command
+            .arg("org.apache.kafka.connect.cli.ConnectStandalone")
+            .args(files.iter().map(|(path, _)| path));
+        command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log file")).stderr(log);
+        let process = command.spawn().expect("Java starts");
+        self.watchdog.watch(process.id());
+        let timeout = Some(Duration::from_secs(60));
+        let client = ureq::Agent::config_builder().timeout_global(timeout).build().into();
+        Connect { kafka: self, process, folder, url, client }
+    }
+}
+
+impl Connect<'_> {
+    /// The worker's process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Creates a connector.
+    ///
+    /// # Panics
+    /// If the worker rejects it.
+    pub fn create(&self, name: &str, config: &Json) {
+        let body = json!({"name": name, "config": config}).to_string();
+        let request = self.client.post(format!("{}/connectors", self.url));
+        let response = request.header("Content-Type", "application/json").send(body);
+        response.unwrap_or_else(|error| panic!("connector {name}: {error}\n{}", self.log()));
+    }
+
+    /// Deletes a connector.
+    ///
+    /// # Panics
+    /// If there is none of this name.
+    pub fn delete(&self, name: &str) {
+        let response = self.client.delete(format!("{}/connectors/{name}", self.url)).call();
+        response.unwrap_or_else(|error| panic!("connector {name}: {error}\n{}", self.log()));
+    }
+
+    /// Waits until this number of tasks runs.
+    ///
+    /// # Panics
+    /// If that does not happen.
+    pub fn wait_for_tasks(&self, count: usize) {
+        let running = wait_for(|| {
+            let mut response =
+                self.client.get(format!("{}/connectors?expand=status", self.url)).call().ok()?;
+            let status: Json = serde_json::from_str(&response.body_mut().read_to_string().ok()?).ok()?;
+            let tasks =
+                status.as_object()?.values().filter_map(|one| one["status"]["tasks"].as_array()).flatten();
+            (tasks.filter(|task| task["state"] == "RUNNING").count() == count).then_some(())
+        });
+        running.unwrap_or_else(|reason| panic!("{count} tasks: {reason}\n{}", self.log()));
+    }
+
+    /// What it has logged: warnings and errors.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Connect<'_> {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _gone = self.process.kill().is_err();
+        let _reaped = self.process.wait().is_ok();
+        self.kafka.watchdog.forget(self.process.id());
+    }
+}
+
+fn properties_text<'p>(properties: impl IntoIterator<Item = (&'p str, &'p str)>) -> String {
+    properties.into_iter().map(|(name, value)| format!("{name}={value}\n")).collect()
+}
