@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use tidegate_abi::{Field, Value};
-
-use super::scan;
+use tidegate_abi::{Field, Value, value::plain_text_end};
 
 /// Values exist twice at most: in an open collection, and in the arena once it is closed.
 const COPIES: usize = 2;
@@ -139,7 +137,7 @@ fn outside_strings(text: &[u8]) -> usize {
 /// Index after the quote that ends the string whose text begins at `at`.
 fn string_end(text: &[u8], mut at: usize) -> usize {
     loop {
-        at = scan::plain_text_end(text, at);
+        at = plain_text_end::<false>(text, at);
         match text.get(at) {
             Some(b'"') => return at + 1,
             Some(b'\\') => at += 2,

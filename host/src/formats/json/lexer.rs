@@ -1,11 +1,11 @@
 //! The grammar of JSON (RFC 8259), token by token, without memory of its own.
 
-use tidegate_abi::Value;
+use tidegate_abi::{Value, value::plain_text_end};
 
 use super::{
     InvalidUnicode, MAX_DEPTH,
     error::{Fault, JsonError},
-    number, scan,
+    number,
 };
 
 /// A place in a JSON text.
@@ -191,7 +191,7 @@ impl<'b> Lexer<'b> {
     #[inline(always)]
     pub(super) fn string(&mut self) -> Result<Text<'b>, JsonError> {
         let start = self.at + 1;
-        self.at = scan::plain_text_end(self.text.as_bytes(), start);
+        self.at = plain_text_end::<false>(self.text.as_bytes(), start);
         match self.byte() {
             Some(b'"') => {
                 let text = &self.text[start..self.at];
@@ -217,7 +217,7 @@ impl<'b> Lexer<'b> {
                 _ => return Err(self.error(Fault::Control)),
             }
             plain = self.at;
-            self.at = scan::plain_text_end(self.text.as_bytes(), plain);
+            self.at = plain_text_end::<false>(self.text.as_bytes(), plain);
         }
     }
 
@@ -315,7 +315,7 @@ impl<'b> Lexer<'b> {
         };
         loop {
             self.escape()?;
-            self.at = scan::plain_text_end(self.text.as_bytes(), self.at);
+            self.at = plain_text_end::<false>(self.text.as_bytes(), self.at);
             match self.byte() {
                 Some(b'"') => {
                     self.at += 1;

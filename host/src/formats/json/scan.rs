@@ -1,37 +1,10 @@
-//! Looking at eight bytes at a time: where a string ends, and what eight digits are worth.
+//! Reads eight digits at a time.
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 
 fn word(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
-}
-
-/// The high bit of every byte that is zero. Exact for the first such byte, which is the only one asked for.
-const fn zero_bytes(word: u64) -> u64 {
-    word.wrapping_sub(ONES) & !word & HIGH_BITS
-}
-
-/// The high bit of every byte that ends a run of plain text: quote, backslash, control character.
-const fn specials(word: u64) -> u64 {
-    let quotes = zero_bytes(word ^ (ONES * b'"' as u64));
-    let backslashes = zero_bytes(word ^ (ONES * b'\\' as u64));
-    let controls = word.wrapping_sub(ONES * 0x20) & !word & HIGH_BITS;
-    quotes | backslashes | controls
-}
-
-/// Index of the first quote, backslash or control character from `at` on; the length if there is none.
-#[inline]
-pub(super) fn plain_text_end(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(word) = word(bytes, at) {
-        let found = specials(word);
-        if found != 0 {
-            return at + (found.trailing_zeros() / 8) as usize;
-        }
-        at += 8;
-    }
-    let tail = bytes.get(at..).unwrap_or_default();
-    at + tail.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)).unwrap_or(tail.len())
 }
 
 /// The number that the eight bytes at `at` spell, if all are digits.
@@ -53,24 +26,6 @@ pub(super) fn eight_digits(bytes: &[u8], at: usize) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_special_byte_is_found_wherever_it_stands() {
-        for length in 0..40 {
-            for at in 0..length {
-                for byte in 0..=255u8 {
-                    let mut text = vec![b'a'; length];
-                    text[at] = byte;
-                    let special = byte == b'"' || byte == b'\\' || byte < 0x20;
-                    assert_eq!(
-                        plain_text_end(&text, 0),
-                        if special { at } else { length },
-                        "{byte} at {at} of {length}"
-                    );
-                }
-            }
-        }
-    }
 
     #[test]
     fn eight_digits_are_read_and_nothing_else() {

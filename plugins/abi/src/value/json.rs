@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Write};
 
 use base64::{display::Base64Display, engine::general_purpose::STANDARD};
 
-use super::{Value, ValueRef};
+use super::{Value, ValueRef, scan::plain_text_end};
 
 /// Debezium's placeholder for a value that the source did not send. Null would mean that the column was set to NULL.
 const UNAVAILABLE: &str = "\"__debezium_unavailable_value\"";
@@ -16,27 +16,27 @@ const UNAVAILABLE: &str = "\"__debezium_unavailable_value\"";
 pub fn write_json_string(out: &mut impl Write, text: &str) -> fmt::Result {
     out.write_char('"')?;
     let mut start = 0;
-    for (index, byte) in text.bytes().enumerate() {
-        let short = match byte {
-            b'"' => "\\\"",
-            b'\\' => "\\\\",
-            b'\n' => "\\n",
-            b'\r' => "\\r",
-            b'\t' => "\\t",
-            0..=0x1f | 0x7f => "",
-            _ => continue,
-        };
-        // Every byte matched above is ASCII, so the text is split at character boundaries.
-        out.write_str(text.get(start..index).unwrap_or_default())?;
-        if short.is_empty() {
-            write!(out, "\\u{byte:04x}")?;
-        } else {
-            out.write_str(short)?;
+    loop {
+        // Every byte that ends the scan is ASCII, so the text is split at character boundaries.
+        let end = plain_text_end::<true>(text.as_bytes(), start);
+        out.write_str(text.get(start..end).unwrap_or_default())?;
+        let Some(byte) = text.as_bytes().get(end) else { break };
+        match byte {
+            b'"' => out.write_str("\\\"")?,
+            b'\\' => out.write_str("\\\\")?,
+            b'\n' => out.write_str("\\n")?,
+            b'\r' => out.write_str("\\r")?,
+            b'\t' => out.write_str("\\t")?,
+            _ => write!(out, "\\u{byte:04x}")?,
         }
-        start = index + 1;
+        start = end + 1;
     }
-    out.write_str(text.get(start..).unwrap_or_default())?;
     out.write_char('"')
+}
+
+/// Integers as itoa writes them, which is several times faster than `Display`.
+fn write_integer(out: &mut impl Write, value: impl itoa::Integer) -> fmt::Result {
+    out.write_str(itoa::Buffer::new().format(value))
 }
 
 fn write_quoted(out: &mut impl Write, value: impl Display) -> fmt::Result {
@@ -107,9 +107,9 @@ impl<'b> Value<'b> {
         match self.view() {
             ValueRef::Null => out.write_str("null"),
             ValueRef::Unavailable => out.write_str(UNAVAILABLE),
-            ValueRef::Bool(value) => write!(out, "{value}"),
-            ValueRef::Int(value) => write!(out, "{value}"),
-            ValueRef::UInt(value) => write!(out, "{value}"),
+            ValueRef::Bool(value) => out.write_str(if value { "true" } else { "false" }),
+            ValueRef::Int(value) => write_integer(out, value),
+            ValueRef::UInt(value) => write_integer(out, value),
             ValueRef::Float(value) => write_float(out, value),
             ValueRef::Number(text) => out.write_str(text),
             ValueRef::Json(text) => write_document(out, text),

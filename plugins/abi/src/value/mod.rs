@@ -3,12 +3,15 @@
 mod civil;
 mod decimal;
 mod json;
+mod scan;
 mod temporal;
 
 use std::{fmt, marker::PhantomData, slice};
 
 pub use decimal::Decimal;
 pub use json::write_json_string;
+#[cfg(feature = "host")]
+pub use scan::plain_text_end;
 pub use temporal::{Date, Interval, Time, Timestamp};
 
 use crate::{
