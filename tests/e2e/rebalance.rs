@@ -1,6 +1,6 @@
 //! Several tasks and several hosts in one group.
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, thread, time::Duration};
 
 use tidegate_tests::{Broker, Home, Ledger, Running, SinkFaults, wait_for};
 
@@ -70,6 +70,31 @@ fn nothing_is_lost_or_duplicated_while_hosts_join_and_leave() {
     for (partition, offsets) in offsets {
         assert_eq!(offsets, (0..400).collect::<Vec<_>>(), "partition {partition}");
         assert_eq!(broker.committed("connect-archive", "events", partition as i32), Some(400));
+    }
+}
+
+#[test]
+fn tasks_of_a_connector_join_their_group_together() {
+    for isolation in ["thread", "process"] {
+        let broker = Broker::start();
+        broker.topic("events", PARTITIONS as u32);
+        send(&broker, 400);
+        let home = Home::new(&["misbehaving"]);
+        let more = format!("[defaults]\ntasks = 2\nisolation = \"{isolation}\"\n");
+        home.write("tidegate.toml", more);
+        let recording = home.recorder("a", "open_gate = \"@gate\"", "");
+        let mut running = home.start(&broker);
+        running.wait_until("the first task", |_| (recording.names() == ["open"]).then_some(()));
+        // Long enough for the first task to join, if it did not wait for the second one.
+        thread::sleep(Duration::from_millis(500));
+        assert!(!running.log().contains("Subscribed to topics"), "{isolation}: {}", running.log());
+        home.write("gate", "");
+        home.wait_for_status(&mut running, "a", |status| {
+            let tasks = status["tasks"].as_array().expect("the tasks");
+            tasks.iter().all(|task| task["counts"]["partitions"] == 2)
+        });
+        running.wait_until("all records", |_| (recording.offsets().len() >= 400).then_some(()));
+        let _finished = running.terminate().expect_code(0);
     }
 }
 

@@ -14,6 +14,8 @@ pub enum TaskCommand {
     Pause,
     /// Continue reading.
     Resume,
+    /// Join the consumer group: the answer to [`TaskEvent::ReadyToJoin`].
+    Join,
     /// Close every plugin and open it again between two batches; the consumer stays in its group.
     Reopen,
     /// Deliver the records in flight, commit, close the plugins, and leave the group within this time.
@@ -29,6 +31,8 @@ pub enum TaskCommand {
 pub enum TaskEvent {
     /// The state changed.
     State(TaskState),
+    /// Every plugin is open. The task joins its consumer group when it is told to.
+    ReadyToJoin,
     /// The counts changed.
     Progress(Counts),
     /// With `until_end`, and while the task has nothing left to deliver: what its group has committed.

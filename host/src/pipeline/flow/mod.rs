@@ -75,6 +75,8 @@ pub(super) enum KafkaEvent {
 /// What the poll loop is to do.
 #[derive(Debug)]
 pub(super) enum Action {
+    /// Report that every plugin is open.
+    ReportReady,
     /// Join the group.
     Join,
     /// Read these partitions, and call [`Flow::on_reading`] unless another rebalance came first.
@@ -104,8 +106,10 @@ pub(super) enum Action {
 /// The task's membership in its consumer group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Membership {
-    /// It has not asked to join.
+    /// It still opens its plugins.
     None,
+    /// It waits until the other tasks have opened theirs.
+    Ready,
     /// It has been waiting for the group since then.
     Joining(Instant),
     /// The group has assigned it partitions, or none.
@@ -219,7 +223,7 @@ impl Flow {
 
     /// Decides what is due now. Called between two polls.
     pub(super) fn tick(&mut self, now: Instant) {
-        self.join(now);
+        self.report_ready();
         self.dispatch(now);
         self.hand_over(now);
         self.retry_partitions(now);
@@ -227,10 +231,18 @@ impl Flow {
         self.pause_or_resume(now);
     }
 
-    /// Joins the group once every plugin is open, so that a task that cannot open one causes no rebalance.
-    fn join(&mut self, now: Instant) {
+    /// Reports once that every plugin is open. A task that cannot open one does not join the group, so it causes no rebalance.
+    fn report_ready(&mut self) {
         let is_ready = self.is_sink_open && self.is_worker_ready && self.stopping.is_none();
         if is_ready && self.membership == Membership::None {
+            self.membership = Membership::Ready;
+            self.act(Action::ReportReady);
+        }
+    }
+
+    /// The supervisor lets the task join its group, together with the connector's other tasks.
+    fn join(&mut self, now: Instant) {
+        if self.membership == Membership::Ready && self.stopping.is_none() {
             self.membership = Membership::Joining(now);
             self.act(Action::Join);
         }
@@ -429,6 +441,7 @@ impl Flow {
         match command {
             TaskCommand::Pause => self.is_paused = true,
             TaskCommand::Resume => self.is_paused = false,
+            TaskCommand::Join => self.join(now),
             TaskCommand::Reopen => {
                 self.act(Action::SendToWorker(WorkerInput::Reopen));
                 self.act(Action::SendToSink(SinkInput::Reopen));

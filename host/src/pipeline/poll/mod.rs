@@ -131,6 +131,7 @@ impl<'t> PollLoop<'t> {
 
     fn perform(&mut self, action: Action) -> Result<(), ConsumerError> {
         match action {
+            Action::ReportReady => (self.events)(TaskEvent::ReadyToJoin),
             Action::Join => self.join()?,
             Action::Assign(claimed) => match self.consumer.assign(&claimed.starts) {
                 Ok(()) => self.flow.on_reading(claimed),

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::slot::TaskSlot;
+use super::{join_gate::JoinGate, slot::TaskSlot};
 use crate::{
     config::RestartPolicy,
     pipeline::{TaskCommand, TaskEvent, TaskState},
@@ -41,6 +41,7 @@ pub(super) struct Lifecycle {
     shutdown: Duration,
     desired: DesiredState,
     pub(super) slots: Vec<TaskSlot>,
+    join_gate: JoinGate,
     /// Restarts after crashes of the child process, which end all tasks at once.
     crashes: Restarts,
     started: Instant,
@@ -61,6 +62,7 @@ impl Lifecycle {
             shutdown,
             desired: DesiredState::Run,
             slots: (0..tasks).map(|number| TaskSlot::new(number, policy)).collect(),
+            join_gate: JoinGate::default(),
             crashes: Restarts::new(policy),
             started: now,
             ended: None,
@@ -85,10 +87,21 @@ impl Lifecycle {
             return;
         }
         indexes.iter().for_each(|index| self.slots[*index].begin_run());
+        self.join_gate.start(&indexes);
         self.actions.push(Action::Start(indexes.clone()));
         if self.desired == DesiredState::Pause {
             self.actions.extend(indexes.into_iter().map(|index| Action::Send(index, TaskCommand::Pause)));
         }
+    }
+
+    fn join(&mut self, indexes: Vec<usize>) {
+        self.actions.extend(indexes.into_iter().map(|index| Action::Send(index, TaskCommand::Join)));
+    }
+
+    /// Lets tasks join their group that have waited for others for long enough.
+    pub(super) fn join_due_tasks(&mut self, now: Instant) {
+        let due = self.join_gate.due(now);
+        self.join(due);
     }
 
     /// Sends a command to every running task.
@@ -182,21 +195,32 @@ impl Lifecycle {
                 slot.stalled_since = stalled.then(|| slot.stalled_since.unwrap_or(now));
                 slot.state = state;
             }
-            TaskEvent::Stopped { .. } => drop(slot.end_run()),
+            TaskEvent::ReadyToJoin => {
+                let joining = self.join_gate.on_ready(index, now);
+                self.join(joining);
+            }
+            TaskEvent::Stopped { .. } => self.end_run(index, now),
             TaskEvent::Failed { reason, permanent: true, .. } => {
-                slot.end_run();
+                self.end_run(index, now);
                 self.fail(index, reason, None, now);
             }
             TaskEvent::Failed { reason, abandoned, .. } => {
-                slot.end_run();
+                self.end_run(index, now);
                 self.on_failure(index, reason, abandoned, now);
             }
         }
         self.after_task_end(now);
     }
 
+    fn end_run(&mut self, index: usize, now: Instant) {
+        self.slots[index].end_run();
+        let joining = self.join_gate.on_end(index, now);
+        self.join(joining);
+    }
+
     /// The child process exited and its tasks with it. They are restarted together.
     pub(super) fn on_crash(&mut self, reason: &str, now: Instant) {
+        self.join_gate = JoinGate::default();
         let failed: Vec<usize> = (0..self.slots.len()).filter(|index| self.slots[*index].end_run()).collect();
         if failed.is_empty() {
             let connector = &self.name;
@@ -397,6 +421,31 @@ mod tests {
         assert_eq!(lifecycle.take_actions(), [], "it starts together with the others");
         lifecycle.on_event(0, stopped(), now);
         assert_eq!(lifecycle.take_actions(), [Action::StopProcess, Action::Start(vec![0, 1])]);
+    }
+
+    #[test]
+    fn tasks_join_their_group_when_all_of_them_are_ready_or_have_failed() {
+        let (mut lifecycle, now) = lifecycle(3);
+        let join = |task| Action::Send(task, TaskCommand::Join);
+        lifecycle.on_event(0, TaskEvent::ReadyToJoin, now);
+        lifecycle.on_event(1, TaskEvent::ReadyToJoin, now);
+        assert_eq!(lifecycle.take_actions(), []);
+        lifecycle.on_event(2, failed(), now);
+        assert_eq!(lifecycle.take_actions(), [join(0), join(1)]);
+        lifecycle.restart_due_tasks(now + SECOND);
+        assert_eq!(lifecycle.take_actions(), [Action::Start(vec![2])]);
+        lifecycle.on_event(2, TaskEvent::ReadyToJoin, now + SECOND);
+        assert_eq!(lifecycle.take_actions(), [join(2)], "a restarted task waits for none");
+    }
+
+    #[test]
+    fn tasks_do_not_wait_forever_for_one_that_opens_its_plugins() {
+        let (mut lifecycle, now) = lifecycle(2);
+        lifecycle.on_event(1, TaskEvent::ReadyToJoin, now);
+        lifecycle.join_due_tasks(now + SECOND);
+        assert_eq!(lifecycle.take_actions(), []);
+        lifecycle.join_due_tasks(now + 60 * SECOND);
+        assert_eq!(lifecycle.take_actions(), [Action::Send(1, TaskCommand::Join)]);
     }
 
     #[test]

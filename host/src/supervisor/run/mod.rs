@@ -1,6 +1,7 @@
 //! The supervisor: one loop over task events, commands, timers and the shutdown signal.
 
 mod history;
+mod join_gate;
 mod lifecycle;
 mod running;
 mod slot;
@@ -179,7 +180,7 @@ impl Supervisor {
     fn on_tick(&mut self) {
         let now = Instant::now();
         for connector in self.connectors.values_mut() {
-            connector.restart_due_tasks(now);
+            connector.on_timer(now);
             if self.until_end {
                 connector.stop_at_end(now);
             }

@@ -97,9 +97,11 @@ impl RunningConnector {
         self.execute();
     }
 
-    /// Restarts failed tasks whose backoff has elapsed.
-    pub(super) fn restart_due_tasks(&mut self, now: Instant) {
+    /// Does what is due now: restarts failed tasks whose backoff has elapsed, and lets tasks join their group that have waited
+    /// for others for long enough.
+    pub(super) fn on_timer(&mut self, now: Instant) {
         self.lifecycle.restart_due_tasks(now);
+        self.lifecycle.join_due_tasks(now);
         self.execute();
     }
 

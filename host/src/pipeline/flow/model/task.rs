@@ -233,6 +233,8 @@ impl Task<'_> {
 
     fn perform(&mut self, action: Action) {
         match action {
+            // It is the only task of its connector.
+            Action::ReportReady => self.flow.on_message(PollMessage::Command(TaskCommand::Join), self.now),
             Action::Join => self.consumer.is_member = true,
             Action::Assign(claimed) => self.assign(claimed),
             Action::Rewind(starts) => self.consumer.rewind(&starts),
