@@ -73,6 +73,11 @@ impl Store {
         if library.read_exact(&mut begin).is_err() || !looks_like_library(&begin) {
             return Err(PluginError::NotALibrary { path: origin.to_owned() });
         }
+        if self.writable && !self.may_have(origin) {
+            let copy = self.copy(origin)?;
+            self.index.remember(origin, identity, &copy, SystemTime::now());
+            return Ok(Stored { origin: origin.to_owned(), copy });
+        }
         let mut digest = Sha256::new_with_prefix(begin);
         read_pieces(&mut library, |piece| {
             digest.update(piece);
@@ -106,9 +111,16 @@ impl Store {
     }
 
     fn copy_path(&self, origin: &Path, digest: Sha256) -> PathBuf {
-        let stem = origin.file_stem().unwrap_or_default().to_string_lossy();
         let hash: String = digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        self.folder.join(format!("{stem}-{hash}.{}", std::env::consts::DLL_EXTENSION))
+        self.folder.join(format!("{}{hash}.{}", prefix(origin), std::env::consts::DLL_EXTENSION))
+    }
+
+    /// Whether a library of this name was copied before. If not, it is read once, to copy it, rather than twice, to look for
+    /// its content first.
+    fn may_have(&self, origin: &Path) -> bool {
+        let prefix = prefix(origin);
+        let mut files = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        files.any(|file| file.file_name().to_string_lossy().starts_with(&prefix))
     }
 
     /// Copies a library. It may change meanwhile, so the name of the copy is that of what was copied.
@@ -172,6 +184,11 @@ impl Store {
     fn temporary(&self, path: &Path) -> PathBuf {
         self.folder.join(format!(".{:016x}.tmp", RandomState::new().hash_one(path)))
     }
+}
+
+/// What the names of all copies of a library begin with.
+fn prefix(origin: &Path) -> String {
+    format!("{}-", origin.file_stem().unwrap_or_default().to_string_lossy())
 }
 
 fn create(path: &Path, mode: u32) -> io::Result<File> {
