@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeSet, fs};
 
-use tidegate_tests::{Home, kafka::Kafka, wait_for};
+use tidegate_tests::{
+    Home,
+    kafka::{Kafka, Options},
+    wait_for,
+};
 
 use crate::support::{PLUGINS, send_numbers};
 
@@ -74,6 +78,25 @@ fn partitions_move_between_hosts_without_loss_or_duplicates() {
     let distinct: BTreeSet<&str> = text.lines().collect();
     assert_eq!((text.lines().count(), distinct.len()), (3000, 3000));
     assert_eq!(kafka.committed_in_all(topic, topic), 3000);
+}
+
+#[test]
+fn tasks_of_a_connector_are_in_the_first_generation_of_its_group() {
+    // Kafka's default; the shared broker does not wait.
+    let delay = ("group.initial.rebalance.delay.ms".to_owned(), "3000".to_owned());
+    let options = Options { properties: vec![delay], ..Options::default() };
+    let Some(kafka) = Kafka::start(&options) else { return };
+    kafka.create_topic("events", 4, 1);
+    send_numbers(&kafka, "events", 0..400);
+    let home = Home::new(&["misbehaving"]);
+    home.write("tidegate.toml", "[defaults]\ntasks = 2\n");
+    let recording = home.recorder("a", "", "");
+    let mut running = home.start_on(&kafka.servers(), &[]);
+    running.wait_until("all records", |_| (recording.offsets().len() == 400).then_some(()));
+    running.terminate().expect_code(0);
+    let claims = recording.calls().into_iter().filter(|call| call.call == "claim");
+    let claims: Vec<(u32, usize)> = claims.map(|call| (call.task, call.partitions.len())).collect();
+    assert!(claims == [(0, 2), (1, 2)] || claims == [(1, 2), (0, 2)], "task and partitions: {claims:?}");
 }
 
 #[test]
