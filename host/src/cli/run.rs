@@ -1,6 +1,6 @@
 //! `tidegate run`: runs all connectors until the host is stopped.
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use clap::Args;
@@ -11,8 +11,9 @@ use crate::{
     api::ControlSocket,
     config::{ConnectorDefinition, Environment, HostConfig, load_connectors},
     kafka::embedded::{EmbeddedBroker, Loader, Options},
+    pipeline::MemoryPool,
     plugins::{Prober, Registry},
-    supervisor::{Catalog, Connector, Overrides, RunOutcome, Supervisor, check_offline},
+    supervisor::{Catalog, Connector, Overrides, RunOutcome, Supervisor, check_offline, divide_memory},
     telemetry,
 };
 
@@ -55,9 +56,11 @@ pub(super) fn run(host: &HostOptions, options: &RunOptions) -> anyhow::Result<Ex
     };
     let registry = find_plugins(&config)?;
     let overrides = Overrides { until_end: options.once };
-    let connectors = find_connectors(&config, &registry, &environment, overrides)?;
+    let mut connectors = find_connectors(&config, &registry, &environment, overrides)?;
+    let memory = divide_memory(config.memory.as_ref(), &mut connectors)
+        .map_err(|diagnostic| anyhow::anyhow!("{diagnostic}"))?;
 
-    let outcome = runtime.block_on(supervise(&config, connectors, options.once, terminate));
+    let outcome = runtime.block_on(supervise(&config, (connectors, memory), options.once, terminate));
     // Abandoned threads must not delay the exit of the process.
     runtime.shutdown_timeout(Duration::ZERO);
     outcome
@@ -133,14 +136,14 @@ fn without_invalid(connectors: Vec<Connector>) -> anyhow::Result<Vec<Connector>>
 
 async fn supervise(
     config: &HostConfig,
-    connectors: Vec<Connector>,
+    (connectors, memory): (Vec<Connector>, Arc<MemoryPool>),
     once: bool,
     mut terminate: Signal,
 ) -> anyhow::Result<ExitCode> {
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let socket = ControlSocket::open(&config.state_dir)?;
     let count = connectors.len();
-    let (supervisor, handle) = Supervisor::new(connectors, once);
+    let (supervisor, handle) = Supervisor::new(connectors, &memory, once);
     tracing::info!(connectors = count, version = env!("CARGO_PKG_VERSION"), "tidegate started");
 
     let (asked, to_stop) = tokio::sync::oneshot::channel::<()>();

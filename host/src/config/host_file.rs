@@ -7,6 +7,7 @@ use super::diagnostic::Diagnostics;
 use super::document::{Layer, SourceLocation, Table, TomlValue, read_text};
 use super::environment::Environment;
 use super::interpolate::interpolate;
+use super::memory_limit::MemoryLimit;
 use super::properties::ClientProperties;
 use super::registry::RegistryLayer;
 use super::report::Report;
@@ -104,6 +105,8 @@ pub struct HostConfig {
     pub log: LogConfig,
     /// `[host] state_dir`. Default: `state`.
     pub state_dir: PathBuf,
+    /// `[limits] memory`: for the records of all connectors together. Default: 512 MiB, or more if the connectors need it.
+    pub memory: Option<MemoryLimit>,
     /// `[schema_registry]`, for connectors that do not have a registry of their own. Environment: `SCHEMA_REGISTRY_URL`,
     /// `SCHEMA_REGISTRY_USERNAME`, `SCHEMA_REGISTRY_PASSWORD`.
     pub(super) registry: RegistryLayer,
@@ -209,6 +212,7 @@ impl HostConfig {
                 .unwrap_or_else(|| vec!["connectors.d".into()]),
             log: read_log(root.section("log"), flags, environment),
             state_dir: read_state_dir(root.section("host"), flags),
+            memory: MemoryLimit::read(root.section("limits")),
             registry: read_registry(root.section("schema_registry"), &overrides),
             secrets: Secrets::default(),
             defaults: Table::default(),

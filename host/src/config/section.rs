@@ -368,7 +368,8 @@ impl<'a> Section<'a> {
         self.table?.entries.get(key)
     }
 
-    fn location_of(&self, key: &str) -> &SourceLocation {
+    /// Where `key` is written, or this section's header if it is missing.
+    pub(super) fn location_of(&self, key: &str) -> &SourceLocation {
         self.entry(key).map_or(&self.location, |node| &node.key)
     }
 

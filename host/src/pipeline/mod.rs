@@ -19,6 +19,8 @@
 //! The poll loop sends a batch only when the transform worker is idle, and that only when the sink worker is: three batches are
 //! in memory, and the open one grows while the sink is slow.
 //!
+//! The tasks of a process share the memory for their batches ([`memory`]).
+//!
 //! A task and its supervisor communicate through [`TaskCommand`] and [`TaskEvent`] alone.
 
 mod call_board;
@@ -26,6 +28,7 @@ mod call_clock;
 mod channels;
 mod error;
 mod flow;
+mod memory;
 mod message;
 mod poll;
 mod reject;
@@ -40,6 +43,7 @@ mod transform;
 
 pub use call_board::{note_calls_in, read_calls};
 pub use error::{Stage, TaskError};
+pub use memory::{MemoryPool, TaskMemory};
 pub use message::{Counts, TaskCommand, TaskEvent, TaskEvents, TaskState};
 pub(crate) use retry::backoff;
 pub use settings::{TaskSettings, TransformSettings};

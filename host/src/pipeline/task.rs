@@ -11,6 +11,7 @@ use super::{
     call_clock::CallClock,
     channels::{PollMessage, PollSender, Worker},
     error::TaskError,
+    memory::TaskMemory,
     message::{TaskCommand, TaskEvent, TaskEvents},
     poll::PollLoop,
     reject::{DeadLetterWriter, RejectionHandler},
@@ -29,11 +30,11 @@ pub struct Task {
 }
 
 impl Task {
-    /// Starts the task. Its last event is `Stopped` or `Failed`.
+    /// Starts the task. Its last event is `Stopped` or `Failed`. `memory` is its part of what all tasks of the process share.
     ///
     /// # Errors
     /// When the consumer's settings are invalid, or no thread can be started.
-    pub fn start(settings: TaskSettings, events: TaskEvents) -> Result<Self, TaskError> {
+    pub fn start(settings: TaskSettings, memory: TaskMemory, events: TaskEvents) -> Result<Self, TaskError> {
         let span = telemetry::task_span(&settings.connector, settings.task);
         let consumer = span.in_scope(|| Consumer::open(&settings.consumer))?;
         let (messages, inbox) = mpsc::channel();
@@ -42,7 +43,7 @@ impl Task {
         let name = thread_name(&settings, "poll");
         let run = move || {
             let _span = span.entered();
-            let ended = guarded("poll", || run(settings, consumer, inbox, &poll_commands, &events));
+            let ended = guarded("poll", || run(settings, memory, consumer, inbox, &poll_commands, &events));
             events(match ended {
                 Ok(clean) => TaskEvent::Stopped { clean },
                 Err(error) => TaskEvent::Failed {
@@ -91,6 +92,7 @@ fn guarded<T>(role: &'static str, run: impl FnOnce() -> Result<T, TaskError>) ->
 /// Runs on the poll thread: starts the other two, then the poll loop.
 fn run(
     settings: TaskSettings,
+    memory: TaskMemory,
     consumer: Consumer,
     inbox: mpsc::Receiver<PollMessage>,
     to_poll: &PollSender,
@@ -133,7 +135,8 @@ fn run(
 
     let clocks = [transform_clock, sink_clock];
     let inbox = (inbox, to_poll.clone());
-    PollLoop::new(settings, consumer, inbox, worker_inputs.0, sink_inputs.0, clocks, stop, events).run()
+    PollLoop::new(settings, memory, consumer, inbox, worker_inputs.0, sink_inputs.0, clocks, stop, events)
+        .run()
 }
 
 /// Starts the thread of a stage. The thread is not joined, since a plugin call may hang; its end is reported to the poll loop.

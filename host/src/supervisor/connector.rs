@@ -24,6 +24,8 @@ pub struct Connector {
     transforms: Vec<Plugin>,
     sink: Plugin,
     overrides: Overrides,
+    /// The largest client queue of a task, in bytes: a share of the host's memory.
+    queue_limit: usize,
 }
 
 /// Command line options that apply to every connector.
@@ -56,6 +58,7 @@ impl Connector {
             sink: find(&definition.sink.plugin, PluginKind::Sink)?,
             definition,
             overrides,
+            queue_limit: usize::MAX,
         })
     }
 
@@ -108,18 +111,32 @@ impl Connector {
         (self.definition.isolation == Isolation::Process).then(|| ProcessSpec::of(&self.definition))
     }
 
+    /// Bytes of the client queue of each task, by the connector's own limit.
+    pub(super) fn queue_bytes(&self) -> usize {
+        self.task_memory() / QUEUE_DIVISOR
+    }
+
+    /// Limits the client queue of each task to so many bytes.
+    pub(super) fn limit_queue(&mut self, bytes: usize) {
+        self.queue_limit = bytes;
+    }
+
+    fn task_memory(&self) -> usize {
+        self.definition.limits.task_memory(self.definition.tasks, self.definition.isolation)
+    }
+
     #[must_use]
     pub fn task_settings(&self, task: u32) -> TaskSettings {
         let definition = &self.definition;
         let tasks = definition.tasks.max(1);
-        let memory = definition.limits.task_memory(tasks, definition.isolation);
+        let queue = self.queue_bytes();
         let batch = definition.batch.resolve(batch_defaults(&self.sink));
-        let batch_memory = (memory - memory / QUEUE_DIVISOR) / BatchOverrides::BATCHES_IN_MEMORY;
+        let batch_memory = (self.task_memory() - queue) / BatchOverrides::BATCHES_IN_MEMORY;
         TaskSettings {
             connector: definition.name.clone(),
             task,
             tasks: tasks as u32,
-            consumer: self.consumer_settings(task, memory / QUEUE_DIVISOR, batch.max_record_bytes),
+            consumer: self.consumer_settings(task, queue.min(self.queue_limit), batch.max_record_bytes),
             start: match definition.source.start {
                 config::Start::Earliest => Start::Earliest,
                 config::Start::Latest => Start::Latest,

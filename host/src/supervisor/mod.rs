@@ -5,6 +5,7 @@
 
 mod catalog;
 mod connector;
+mod host_memory;
 mod isolation;
 mod metrics;
 mod offline_check;
@@ -14,6 +15,7 @@ mod status;
 
 pub use catalog::Catalog;
 pub use connector::{Connector, Overrides};
+pub use host_memory::divide_memory;
 pub use isolation::{ISOLATED_COMMAND, child_main};
 pub use offline_check::{OfflineError, check_offline};
 pub use run::{Command, Reply, RunOutcome, Supervisor, SupervisorHandle};

@@ -18,6 +18,7 @@ pub(super) const GROUPS: &[Group] = &[
             Entry { key: "plugins", default: "", about: "where plugin libraries are" },
             Entry { key: "log", default: "", about: "the log" },
             Entry { key: "host", default: "", about: "the host itself" },
+            Entry { key: "limits", default: "", about: "limits of the host with all its connectors" },
             Entry {
                 key: "defaults",
                 default: "",
@@ -84,6 +85,16 @@ pub(super) const GROUPS: &[Group] = &[
             key: "state_dir",
             default: "`\"state\"`",
             about: "folder for private copies of plugins and the control socket",
+        }],
+    },
+    Group {
+        name: "host.limits",
+        path: "limits",
+        entries: &[Entry {
+            key: "memory",
+            default: "`\"512 MiB\"`, or more if the connectors need it",
+            about: "memory of all connectors together for batches, outputs of transforms and prefetched records; see [Memory](operations.md#memory). Each task needs 4 MiB, \
+                    and a connector with `isolation = \"process\"` its own `limits.memory`",
         }],
     },
 ];

@@ -36,6 +36,7 @@ pub(super) use self::{open_batch::ConsumedRecord, status::WallClock};
 use super::{
     channels::{Claimed, PollMessage, Retry, SinkInput, WorkerInput},
     error::TaskError,
+    memory::TaskMemory,
     message::{Counts, TaskCommand},
     settings::TaskSettings,
 };
@@ -48,6 +49,9 @@ use crate::{
 
 /// After the batches have been full for this long, librdkafka's queue is taken to be full too: it fetches nothing any more.
 const FULL_QUEUE_AFTER: Duration = Duration::from_secs(1);
+
+/// A task that reads nothing for this long frees the memory of its batches.
+const IDLE_AFTER: Duration = Duration::from_secs(10);
 
 /// What the consumer reports, apart from records.
 #[derive(Debug)]
@@ -156,6 +160,8 @@ pub(super) struct Flow {
     is_consumer_paused: bool,
     /// Since when no record may be read.
     full_since: Option<Instant>,
+    /// Since when the task has had no record.
+    idle_since: Option<Instant>,
     /// The task is to stop by then.
     stopping: Option<Instant>,
     failure: Option<TaskError>,
@@ -172,12 +178,19 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    pub(super) fn new(settings: &TaskSettings, clock: WallClock) -> Self {
+    /// `memory` is the task's part of what all tasks of the process share.
+    pub(super) fn new(settings: &TaskSettings, memory: TaskMemory, clock: WallClock) -> Self {
         let decoded_size = DecodedSize::of(settings.decoder.value, settings.reads_values);
         let keeps_rejected = settings.errors.on_reject.dead_letter_policy().is_some();
         Self {
             partitions: Partitions::default(),
-            open_batch: OpenBatch::new(settings.batch, settings.batch_memory, decoded_size, keeps_rejected),
+            open_batch: OpenBatch::new(
+                settings.batch,
+                settings.batch_memory,
+                memory,
+                decoded_size,
+                keeps_rejected,
+            ),
             backoff: PartitionBackoff::default(),
             ends: Watermarks::new(),
             handover: None,
@@ -194,6 +207,7 @@ impl Flow {
             is_paused: false,
             is_consumer_paused: false,
             full_since: None,
+            idle_since: None,
             stopping: None,
             failure: None,
             consumer_stalled: None,
@@ -229,6 +243,7 @@ impl Flow {
         self.retry_partitions(now);
         self.commit();
         self.pause_or_resume(now);
+        self.free_memory(now);
     }
 
     /// Reports once that every plugin is open. A task that cannot open one does not join the group, so it causes no rebalance.
@@ -285,6 +300,18 @@ impl Flow {
         }
         self.is_consumer_paused = self.is_halted();
         self.act(if self.is_consumer_paused { Action::Pause } else { Action::Resume });
+    }
+
+    /// Frees the memory of batches that are not needed for now: other tasks may need it.
+    fn free_memory(&mut self, now: Instant) {
+        if !self.is_drained() {
+            self.idle_since = None;
+        } else if now.saturating_duration_since(*self.idle_since.get_or_insert(now)) < IDLE_AFTER {
+            return;
+        }
+        if self.idle_since.is_some() || !self.may_read() {
+            self.open_batch.free_unused();
+        }
     }
 
     /// Whether more records may be read.

@@ -1,6 +1,7 @@
 //! The open batch, which records from Kafka are copied into, and the closed one that waits for the transform worker.
 
 use std::{
+    collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -8,10 +9,13 @@ use std::{
 use tidegate_abi::host::{Batch, NewRecord, Part, Partition, Rejection};
 
 use super::partitions::{Partitions, Slot};
-use crate::{config::BatchLimits, formats::Format};
+use crate::{config::BatchLimits, formats::Format, pipeline::memory::TaskMemory};
 
 /// What a value takes that a comma of JSON separates from the next one: a field with its name.
 const BYTES_PER_COMMA: usize = 40;
+
+/// Batches with fewer bytes say nothing about the memory of larger ones.
+const TELLING_BYTES: usize = 64 << 10;
 
 /// Estimates how much memory the decoded values of records take, before they are decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +68,16 @@ pub(in crate::pipeline) struct OpenBatch {
     closed: Option<Batch>,
     /// Emptied batches, kept to reuse their memory.
     spare: Vec<Batch>,
+    /// The task's part of the memory that all tasks share.
+    shared_memory: TaskMemory,
+    /// What the batches before the open one are estimated to take, the oldest first.
+    passed_on: VecDeque<usize>,
+    /// What these and the empty ones take together.
+    other_memory: usize,
+    /// What the open batch took when it was empty.
+    least_open_memory: usize,
+    /// Bytes that earlier batches took in the end, per byte of their records.
+    expansion: f64,
     last: Option<LastSlot>,
     /// Records read.
     pub(super) read: u64,
@@ -80,10 +94,11 @@ struct LastSlot {
 
 impl OpenBatch {
     /// `memory` is the memory budget of one batch in bytes, with its tables and decoded values: many small records use it up
-    /// too, and so do few with many values. `keeps_rejected` says that the bytes of rejected records are needed.
+    /// too, and so do few with many values. `shared_memory` limits all batches together. `keeps_rejected` says that the bytes of rejected records are needed.
     pub(super) fn new(
         limits: BatchLimits,
         memory: usize,
+        shared_memory: TaskMemory,
         decoded_size: DecodedSize,
         keeps_rejected: bool,
     ) -> Self {
@@ -100,6 +115,11 @@ impl OpenBatch {
             since: None,
             closed: None,
             spare,
+            shared_memory,
+            passed_on: VecDeque::new(),
+            other_memory: 0,
+            least_open_memory: 0,
+            expansion: 1.0,
             last: None,
             read: 0,
             bytes: 0,
@@ -158,6 +178,7 @@ impl OpenBatch {
                 self.open.push_rejected(index, bare, std::iter::empty(), rejection);
             }
         }
+        self.shared_memory.set(self.other_memory + self.open_memory());
     }
 
     fn slot_index(&mut self, slot: &Slot, partition: i32) -> usize {
@@ -176,11 +197,13 @@ impl OpenBatch {
     /// Closes the open batch and opens another.
     fn close(&mut self) {
         debug_assert!(self.closed.is_none(), "one batch waits at a time");
+        self.passed_on.push_back(self.open_memory());
         let next = self.spare.pop().unwrap_or_default();
         self.closed = Some(std::mem::replace(&mut self.open, next));
         self.decoded_bytes = 0;
         self.since = None;
         self.last = None;
+        self.count_memory();
     }
 
     /// What the open batch takes, or will take once it is decoded.
@@ -188,9 +211,33 @@ impl OpenBatch {
         self.open.payload_bytes() + self.decoded_bytes
     }
 
+    /// What the open batch is estimated to take at most, with its tables and its values.
+    fn open_memory(&self) -> usize {
+        let tables = self.open.input_count() * Batch::RECORD_BYTES;
+        let by_experience = (self.open.payload_bytes() as f64 * self.expansion) as usize;
+        (self.used_memory() + tables).max(by_experience).max(self.least_open_memory)
+    }
+
+    /// Counts the memory again after one batch has taken the place of another.
+    fn count_memory(&mut self) {
+        let spare: usize = self.spare.iter().map(Batch::memory_bytes).sum();
+        self.other_memory = self.passed_on.iter().sum::<usize>() + spare;
+        if self.open.input_count() == 0 {
+            self.least_open_memory = self.open.memory_bytes();
+        }
+        self.shared_memory.set(self.other_memory + self.open_memory());
+    }
+
+    /// Whether the memory that all tasks share allows another record. A task without any record may always read one.
+    fn may_have_more(&self) -> bool {
+        let has_none = self.open.input_count() == 0 && self.passed_on.is_empty();
+        has_none || self.shared_memory.may_exceed(self.other_memory + self.open_memory())
+    }
+
     /// Whether the limits allow another record.
     pub(super) fn has_space(&self) -> bool {
         self.closed.is_none()
+            && self.may_have_more()
             && self.open.input_count() < self.limits.max_records
             && self.open.payload_bytes() < self.limits.max_bytes
             && self.used_memory() < self.memory
@@ -227,8 +274,28 @@ impl OpenBatch {
     /// Takes a settled batch back to reuse its memory: as much as its payload and three times that for its values, within the
     /// memory budget.
     pub(super) fn recycle(&mut self, mut batch: Batch) {
-        batch.reset(self.keep());
-        self.spare.push(batch);
+        self.passed_on.pop_front();
+        if batch.payload_bytes() >= TELLING_BYTES {
+            let expansion = batch.used_bytes() as f64 / batch.payload_bytes() as f64;
+            self.expansion = expansion.max((self.expansion + expansion) / 2.0);
+        }
+        // Counted without the batch: it is kept only if the other tasks need its memory less.
+        self.count_memory();
+        if !self.shared_memory.is_short() {
+            batch.reset(self.keep());
+            self.spare.push(batch);
+            self.count_memory();
+        }
+    }
+
+    /// Frees the memory of batches that are empty.
+    pub(super) fn free_unused(&mut self) {
+        self.spare = Vec::new();
+        if self.open.input_count() == 0 && self.open.memory_bytes() > 0 {
+            self.open = Batch::new();
+            self.last = None;
+        }
+        self.count_memory();
     }
 
     fn keep(&self) -> usize {
@@ -247,8 +314,12 @@ impl OpenBatch {
         }
         if let Some(closed) = &mut self.closed {
             closed.retain_partitions(&keep);
+            if closed.input_count() == 0 {
+                self.closed = None;
+                self.passed_on.pop_back();
+            }
         }
-        self.closed = self.closed.take().filter(|closed| closed.input_count() > 0);
+        self.count_memory();
     }
 }
 
@@ -312,7 +383,7 @@ mod tests {
 
     #[test]
     fn a_full_batch_whose_partitions_are_gone_has_space_again() {
-        let mut batches = OpenBatch::new(LIMITS, 1 << 20, DecodedSize::Nothing, false);
+        let mut batches = OpenBatch::new(LIMITS, 1 << 20, TaskMemory::default(), DecodedSize::Nothing, false);
         fill(&mut batches.open, 0, 1000);
         assert!(!batches.has_space());
         batches.retain(|_| false);
@@ -322,7 +393,7 @@ mod tests {
 
     #[test]
     fn what_is_left_of_a_full_batch_is_due() {
-        let mut batches = OpenBatch::new(LIMITS, 1 << 20, DecodedSize::Nothing, false);
+        let mut batches = OpenBatch::new(LIMITS, 1 << 20, TaskMemory::default(), DecodedSize::Nothing, false);
         fill(&mut batches.open, 0, 500);
         fill(&mut batches.open, 1, 500);
         batches.retain(|slot| slot.partition == 1);
@@ -333,7 +404,7 @@ mod tests {
     fn many_empty_records_fill_the_memory_too() {
         let mut batches = {
             let limits = BatchLimits { max_records: 1_000_000, ..LIMITS };
-            OpenBatch::new(limits, 1 << 20, DecodedSize::Nothing, false)
+            OpenBatch::new(limits, 1 << 20, TaskMemory::default(), DecodedSize::Nothing, false)
         };
         let mut count = 0;
         while batches.has_space() {
@@ -379,7 +450,8 @@ mod tests {
     fn a_batch_of_many_small_numbers_stays_within_its_memory_once_it_is_decoded() {
         const MEMORY: usize = 1 << 20;
         let limits = BatchLimits { max_records: 100_000, max_bytes: MEMORY, ..LIMITS };
-        let mut batches = OpenBatch::new(limits, MEMORY, DecodedSize::of(Format::Json, true), false);
+        let mut batches =
+            OpenBatch::new(limits, MEMORY, TaskMemory::default(), DecodedSize::of(Format::Json, true), false);
         let mut partitions = Partitions::default();
         let start = (TopicPartition::new("t", 0), StartAt::Offset(0));
         partitions.add(1, &[start], &States::new(), &HashMap::new());

@@ -24,6 +24,7 @@ use super::{
     channels::{PollMessage, PollSender, SinkInput, WorkerInput},
     error::TaskError,
     flow::{Action, ConsumedRecord, Flow, KafkaEvent, WallClock},
+    memory::TaskMemory,
     message::{Counts, TaskEvent, TaskEvents, TaskState},
     settings::TaskSettings,
     stop::StopSignal,
@@ -76,6 +77,7 @@ impl<'t> PollLoop<'t> {
     )]
     pub(super) fn new(
         settings: Arc<TaskSettings>,
+        memory: TaskMemory,
         consumer: Consumer,
         inbox: (Receiver<PollMessage>, PollSender),
         worker: Sender<WorkerInput>,
@@ -86,7 +88,7 @@ impl<'t> PollLoop<'t> {
     ) -> Self {
         let (inbox, to_self) = inbox;
         Self {
-            flow: Flow::new(&settings, WallClock::now()),
+            flow: Flow::new(&settings, memory, WallClock::now()),
             lag: LagTimer::new(consumer.offset_resolver()),
             group: GroupWatch::new(consumer.offset_resolver()),
             settings,

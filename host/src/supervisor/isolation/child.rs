@@ -19,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::protocol::{FromChild, Init, MAX_LINE_BYTES, MAX_REASON_BYTES, ToChild, to_line};
 use crate::{
-    pipeline::{Task, TaskEvent, TaskSettings, note_calls_in},
+    pipeline::{Task, TaskEvent, TaskMemory, TaskSettings, note_calls_in},
     telemetry,
 };
 
@@ -126,7 +126,8 @@ fn forward_metrics(host: &Host) {
 
 fn start(settings: TaskSettings, host: &Host) -> Option<Task> {
     let (task, events) = (settings.task, host.clone());
-    match Task::start(settings, Box::new(move |event| events.event(task, event))) {
+    // The limit of the process is divided among its tasks already.
+    match Task::start(settings, TaskMemory::default(), Box::new(move |event| events.event(task, event))) {
         Ok(started) => Some(started),
         Err(error) => {
             let reason = telemetry::scrub(&error.to_string()).into_owned();

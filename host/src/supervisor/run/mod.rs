@@ -11,6 +11,7 @@ mod until_end;
 use std::{
     collections::BTreeMap,
     future::Future,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -26,7 +27,7 @@ use super::{
     isolation::Crash,
     status::{ConnectorState, HostStatus},
 };
-use crate::pipeline::TaskEvent;
+use crate::pipeline::{MemoryPool, TaskEvent};
 
 /// Interval at which restarts and end conditions are checked.
 const TICK: Duration = Duration::from_millis(100);
@@ -115,14 +116,21 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// Creates a supervisor for `connectors` and a handle to it. With `until_end`, connectors stop once everything is
-    /// delivered.
+    /// Creates a supervisor for `connectors`, whose tasks share `memory`, and a handle to it. With `until_end`, connectors stop
+    /// once everything is delivered.
     #[must_use]
-    pub fn new(connectors: Vec<Connector>, until_end: bool) -> (Self, SupervisorHandle) {
+    pub fn new(
+        connectors: Vec<Connector>,
+        memory: &Arc<MemoryPool>,
+        until_end: bool,
+    ) -> (Self, SupervisorHandle) {
         let (send_event, events) = mpsc::unbounded_channel();
         let (send_request, requests) = mpsc::channel(16);
         let running = |connector: Connector| {
-            (connector.name().to_owned(), RunningConnector::new(connector, send_event.clone()))
+            (
+                connector.name().to_owned(),
+                RunningConnector::new(connector, Arc::clone(memory), send_event.clone()),
+            )
         };
         let connectors = connectors.into_iter().map(running).collect();
         let supervisor = Self { connectors, events, requests, until_end, clean: true };

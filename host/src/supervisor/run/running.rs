@@ -1,6 +1,9 @@
 //! One connector at run time: executes what its [`Lifecycle`] decides.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::{sync::mpsc, task::JoinHandle};
 
@@ -11,7 +14,7 @@ use super::{
     task_runtime::{TaskHandle, TaskRuntime},
 };
 use crate::{
-    pipeline::{Counts, TaskCommand, TaskEvent},
+    pipeline::{Counts, MemoryPool, TaskCommand, TaskEvent},
     supervisor::{
         connector::Connector,
         isolation::Crash,
@@ -39,14 +42,18 @@ pub(super) struct RunningConnector {
 }
 
 impl RunningConnector {
-    pub(super) fn new(connector: Connector, events: mpsc::UnboundedSender<SupervisorEvent>) -> Self {
+    pub(super) fn new(
+        connector: Connector,
+        memory: Arc<MemoryPool>,
+        events: mpsc::UnboundedSender<SupervisorEvent>,
+    ) -> Self {
         let definition = &connector.definition;
         let tasks = definition.tasks.max(1);
         let (shutdown, restart) = (definition.limits.shutdown, &definition.restart);
         Self {
             lifecycle: Lifecycle::new(connector.name(), tasks as u32, shutdown, restart, Instant::now()),
             tasks: (0..tasks).map(|_| None).collect(),
-            runtime: TaskRuntime::new(events.clone()),
+            runtime: TaskRuntime::new(memory, events.clone()),
             events,
             connector,
         }

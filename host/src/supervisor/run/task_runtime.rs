@@ -1,10 +1,12 @@
 //! Where the tasks of a connector run: in threads of the host, or in a child process.
 
+use std::sync::Arc;
+
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::SupervisorEvent;
 use crate::{
-    pipeline::{Task, TaskCommand, TaskEvents},
+    pipeline::{MemoryPool, Task, TaskCommand, TaskEvents, TaskMemory},
     supervisor::{
         connector::Connector,
         isolation::{Crash, IsolatedTask, IsolationError, Process},
@@ -35,13 +37,15 @@ pub(super) struct TaskRuntime {
     exiting: Option<JoinHandle<()>>,
     /// Number of processes started so far.
     started: u64,
+    /// What all tasks in threads share.
+    memory: Arc<MemoryPool>,
     events: mpsc::UnboundedSender<SupervisorEvent>,
 }
 
 impl TaskRuntime {
-    /// Crashes of the child process are sent to `events`.
-    pub(super) fn new(events: mpsc::UnboundedSender<SupervisorEvent>) -> Self {
-        Self { process: None, exiting: None, started: 0, events }
+    /// Tasks in threads take the memory of their batches from `memory`. Crashes of the child process are sent to `events`.
+    pub(super) fn new(memory: Arc<MemoryPool>, events: mpsc::UnboundedSender<SupervisorEvent>) -> Self {
+        Self { process: None, exiting: None, started: 0, memory, events }
     }
 
     /// Starts task `number` of the connector. With process isolation, also starts the child process if it is not running.
@@ -55,9 +59,12 @@ impl TaskRuntime {
         events: TaskEvents,
     ) -> Result<TaskHandle, String> {
         let settings = connector.task_settings(number);
+        let memory = TaskMemory::of(&self.memory);
         let process = self.process(connector).map_err(|error| error.to_string())?;
         match process {
-            None => Task::start(settings, events).map(TaskHandle::Thread).map_err(|error| error.to_string()),
+            None => Task::start(settings, memory, events)
+                .map(TaskHandle::Thread)
+                .map_err(|error| error.to_string()),
             Some(process) => {
                 let secrets = connector.definition.secrets.clone();
                 Ok(TaskHandle::Process(process.start_task(settings, secrets, events)))

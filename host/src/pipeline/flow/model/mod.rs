@@ -96,8 +96,9 @@ proptest! {
         logs in logs(),
         steps in proptest::collection::vec(step(), 0..200),
         isolates_partitions in any::<bool>(),
+        is_memory_taken in any::<bool>(),
     ) {
-        let mut world = World::new(logs, isolates_partitions);
+        let mut world = World::new(logs, isolates_partitions, is_memory_taken);
         let mut steps = steps.into_iter().peekable();
         while steps.peek().is_some() {
             world.run_task(&mut steps);
@@ -108,7 +109,7 @@ proptest! {
 
 #[test]
 fn the_model_notices_a_commit_past_a_record_that_is_not_written() {
-    let mut world = World::new(vec![vec![Kind::Plain; 3], vec![], vec![]], false);
+    let mut world = World::new(vec![vec![Kind::Plain; 3], vec![], vec![]], false, false);
     world.commit_anyway(0, 2);
     let noticed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| world.check()));
     assert!(noticed.is_err());

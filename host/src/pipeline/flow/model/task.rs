@@ -127,7 +127,7 @@ impl Task<'_> {
         let stage = Stage::Sink("test".to_owned());
         let mut task = Task {
             now: Instant::now(),
-            flow: Flow::new(&settings, WallClock { at: Instant::now(), ms: 0 }),
+            flow: Flow::new(&settings, world.task_memory(), WallClock { at: Instant::now(), ms: 0 }),
             consumer: Consumer::default(),
             stages: Stages::of(&transform, instance),
             sink: OpenSink {

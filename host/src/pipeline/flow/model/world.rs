@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{Step, task::Task};
+use crate::pipeline::memory::{MemoryPool, TaskMemory};
 
 /// Partitions of the topic.
 pub(super) const PARTITIONS: i32 = 3;
@@ -77,12 +78,20 @@ pub(super) struct World {
     /// Records that were filtered or rejected.
     pub(super) handled: BTreeSet<(i32, i64)>,
     pub(super) isolates_partitions: bool,
+    /// Other tasks have all of the memory that they share with this one.
+    is_memory_taken: bool,
 }
 
 impl World {
-    pub(super) fn new(logs: Vec<Vec<Kind>>, isolates_partitions: bool) -> Self {
+    pub(super) fn new(logs: Vec<Vec<Kind>>, isolates_partitions: bool, is_memory_taken: bool) -> Self {
         let committed = vec![0; logs.len()];
-        Self { logs, committed, ledger: Arc::default(), handled: BTreeSet::new(), isolates_partitions }
+        let (ledger, handled) = (Arc::default(), BTreeSet::new());
+        Self { logs, committed, ledger, handled, isolates_partitions, is_memory_taken }
+    }
+
+    /// The memory of a task.
+    pub(super) fn task_memory(&self) -> TaskMemory {
+        if self.is_memory_taken { TaskMemory::of(&MemoryPool::new(0, 1)) } else { TaskMemory::default() }
     }
 
     /// Runs a task until it crashes or the steps end.

@@ -1,0 +1,99 @@
+//! The memory that the tasks of a process share for their batches.
+//!
+//! [`Shares`] decides how much a task may have, [`MemoryPool`] counts what all tasks have, and each task tells it what it
+//! has through its [`TaskMemory`]. A task that may not have more waits as it does when its own limit is reached: it passes
+//! on what it has, and reads no further records until a batch is written.
+
+mod shares;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use self::shares::Shares;
+
+/// A task tells the pool of each change of at least this many bytes, so that the pool is not locked for every record.
+const STEP: usize = 64 << 10;
+
+/// The memory for the batches of all tasks of a process.
+#[derive(Debug)]
+pub struct MemoryPool(Mutex<Shares>);
+
+impl MemoryPool {
+    /// A pool of `total` bytes for at most `tasks` tasks at a time.
+    #[must_use]
+    pub fn new(total: usize, tasks: usize) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Shares::new(total, tasks))))
+    }
+
+    fn shares(&self) -> MutexGuard<'_, Shares> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What one task has of a pool. It is given back when this is dropped.
+#[derive(Debug, Default)]
+pub struct TaskMemory {
+    /// `None` without a limit.
+    pool: Option<Arc<MemoryPool>>,
+    held: usize,
+}
+
+impl TaskMemory {
+    /// A task's part of `pool`; nothing so far.
+    #[must_use]
+    pub fn of(pool: &Arc<MemoryPool>) -> Self {
+        Self { pool: Some(Arc::clone(pool)), held: 0 }
+    }
+
+    /// Whether the task may have more than the `bytes` that its batches take.
+    pub(super) fn may_exceed(&self, bytes: usize) -> bool {
+        match &self.pool {
+            None => true,
+            Some(pool) => bytes < self.held || pool.shares().may_grow(self.held),
+        }
+    }
+
+    /// The batches of the task take so many bytes now, whether it may have them or not: a record that was read is kept.
+    pub(super) fn set(&mut self, bytes: usize) {
+        let Some(pool) = &self.pool else { return };
+        let held = bytes.next_multiple_of(STEP);
+        if held != self.held {
+            pool.shares().change(self.held, held);
+            self.held = held;
+        }
+    }
+
+    /// Whether so little is free that unused memory should be freed rather than kept.
+    pub(super) fn is_short(&self) -> bool {
+        self.pool.as_ref().is_some_and(|pool| pool.shares().is_short())
+    }
+}
+
+impl Drop for TaskMemory {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_ends_gives_its_memory_back() {
+        let pool = MemoryPool::new(10 * STEP, 2);
+        let mut first = TaskMemory::of(&pool);
+        let second = TaskMemory::of(&pool);
+        first.set(100 * STEP);
+        assert!(!first.may_exceed(100 * STEP) && first.is_short());
+        assert!(second.may_exceed(0), "what is reserved for it is left");
+        drop(first);
+        assert!(second.may_exceed(0) && !second.is_short());
+    }
+
+    #[test]
+    fn without_a_limit_a_task_may_have_everything() {
+        let mut memory = TaskMemory::default();
+        memory.set(usize::MAX / 2);
+        assert!(memory.may_exceed(usize::MAX / 2) && !memory.is_short());
+    }
+}
