@@ -25,8 +25,13 @@ fn blocked() -> Duration {
 
 /// Resident memory of the process in bytes.
 fn resident(running: &Running) -> u64 {
+    memory(running, "VmRSS:")
+}
+
+/// The size of this name in the status of the process, in bytes.
+fn memory(running: &Running, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", running.pid())).expect("a process");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a size");
+    let line = status.lines().find(|line| line.starts_with(name)).expect("a size");
     line.split_whitespace().nth(1).and_then(|size| size.parse::<u64>().ok()).expect("a number") * 1024
 }
 
@@ -87,4 +92,53 @@ fn a_blocked_sink_keeps_memory_bounded_stays_in_the_group_and_affects_no_other_c
     }
     assert!(!finished.stderr.contains("partitions lost"), "{}", finished.stderr);
     assert_eq!(ledger.offsets().len() as i64, RECORDS + 400);
+}
+
+/// The limit of the host's file for all connectors together.
+const HOST_LIMIT: u64 = 48 * MIB;
+/// Memory of a busy connector that is not part of the limit: pages of SQLite, and what the allocator keeps for its threads.
+const CONNECTOR_SLACK: u64 = 8 * MIB;
+
+#[test]
+fn connectors_share_the_memory_of_the_host_and_all_of_them_make_progress() {
+    const BLOCKED: [&str; 5] = ["a", "b", "c", "d", "e"];
+    let broker = Broker::start();
+    broker.topic("events", 4);
+    let home = Home::new(&["ledger", "discard-sink"]);
+    home.write("tidegate.toml", format!("[limits]\nmemory = \"{} MiB\"\n", HOST_LIMIT / MIB));
+    let faults = home.path("faults");
+    SinkFaults { hang: true, ..SinkFaults::default() }.write_to(&faults);
+    // Each of them could take all records at once.
+    let greedy = "[source]\ntopics = [\"events\"]\n[batch]\nmax_records = 100000\nmax_bytes = \"32 MiB\"\n\
+                  [limits]\ncall_timeout = \"1h\"\n";
+    for name in BLOCKED {
+        let sink = format!(
+            "[sink]\nplugin = \"ledger-append\"\n[sink.config]\npath = \"@{name}.db\"\nfail_file = \"@faults\"\n"
+        );
+        home.connector(name, &format!("{greedy}{sink}"));
+    }
+    home.connector("late", &format!("{greedy}[sink]\nplugin = \"discard\"\n"));
+    let mut running = home.start(&broker);
+    for name in BLOCKED {
+        home.wait_for_status(&mut running, name, |status| status["counts"]["partitions"] == 4);
+    }
+    let before = resident(&running);
+    let value = format!(r#"{{"text":"{}"}}"#, "x".repeat(RECORD_BYTES));
+    broker.produce((0..RECORDS).map(|id| ("events", (id % 4) as i32, None, Some(value.clone()))));
+
+    let delivers_all = |status: &serde_json::Value| status["counts"]["delivered"] == RECORDS;
+    home.wait_for_status(&mut running, "late", delivers_all);
+    let reads_some = |status: &serde_json::Value| status["counts"]["read"].as_u64() > Some(0);
+    for name in BLOCKED {
+        let status = home.wait_for_status(&mut running, name, reads_some);
+        assert_eq!(status["counts"]["delivered"], 0, "{name} is blocked");
+    }
+    SinkFaults::default().write_to(&faults);
+    for name in BLOCKED {
+        home.wait_for_status(&mut running, name, |status| status["counts"]["committed"] == RECORDS);
+    }
+    let most = memory(&running, "VmHWM:");
+    let slack = SLACK + (BLOCKED.len() + 1) as u64 * CONNECTOR_SLACK;
+    assert!(most < before + HOST_LIMIT + slack, "{} MiB, then {} MiB", before / MIB, most / MIB);
+    let _finished = running.terminate().expect_code(0);
 }

@@ -407,3 +407,20 @@ fn a_host_without_connectors_fails_with_the_reason() {
         "tidegate.toml:2:1: kafka.bootstrap_server: unknown key \"bootstrap_server\": did you mean",
     );
 }
+
+#[test]
+fn a_memory_limit_that_is_too_small_for_the_connectors_is_reported() {
+    let home = Home::new(&["discard-sink"]);
+    home.write("tidegate.toml", "[limits]\nmemory = \"64 MiB\"\n");
+    home.connector("a", "tasks = 4\nsource.topics = [\"a\"]\nsink.plugin = \"discard\"\n");
+    let isolated = "isolation = \"process\"\nlimits.memory = \"56 MiB\"\nsource.topics = [\"a\"]\nsink.plugin = \"discard\"\n";
+    home.connector("b", isolated);
+    let error = "tidegate.toml:2:1: limits.memory: is too little: the connectors need 4 MiB per task (tasks: 4), and 56 MiB for \
+                 child processes: raise it to 72 MiB or more\n";
+    let finished = home.run(&["validate"]).expect_code(1);
+    assert!(finished.stdout.contains(error), "{}", finished.stdout);
+    let finished = home.run(&["run"]).expect_code(1);
+    assert!(finished.stderr.contains(error), "{}", finished.stderr);
+    home.connector("b", &format!("enabled = false\n{isolated}"));
+    let _finished = home.run(&["validate"]).expect_code(0);
+}

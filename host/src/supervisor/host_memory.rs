@@ -57,14 +57,11 @@ pub fn divide_memory(
     let tasks = demand.queues.len();
     if let Some(limit) = limit.filter(|limit| limit.bytes < demand.least()) {
         let message = format!(
-            "is too little: {tasks} tasks need {} each, and connectors with a process of their own have {} in total",
+            "is too little: the connectors need {} per task (tasks: {tasks}), and {} for child processes",
             size(LEAST_TASK),
             size(demand.processes)
         );
-        let help = format!(
-            "raise it to {} or more, or lower limits.memory of those connectors",
-            size(demand.least())
-        );
+        let help = format!("raise it to {} or more", size(demand.least()));
         return Err(Box::new(limit.error(message, help)));
     }
     let division = demand.divide(limit.map_or_else(|| demand.default_limit(), |limit| limit.bytes));

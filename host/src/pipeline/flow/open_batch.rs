@@ -231,7 +231,7 @@ impl OpenBatch {
     /// Whether the memory that all tasks share allows another record. A task without any record may always read one.
     fn may_have_more(&self) -> bool {
         let has_none = self.open.input_count() == 0 && self.passed_on.is_empty();
-        has_none || self.shared_memory.may_exceed(self.other_memory + self.open_memory())
+        has_none || self.shared_memory.may_grow()
     }
 
     /// Whether the limits allow another record.

@@ -6,26 +6,43 @@
 
 mod shares;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use self::shares::Shares;
 
-/// A task tells the pool of each change of at least this many bytes, so that the pool is not locked for every record.
+/// What a task has is counted in steps of this many bytes, so that the tasks do not all write to the pool for every record.
 const STEP: usize = 64 << 10;
 
 /// The memory for the batches of all tasks of a process.
 #[derive(Debug)]
-pub struct MemoryPool(Mutex<Shares>);
+pub struct MemoryPool {
+    shares: Shares,
+    /// What the tasks have beyond what is reserved for them.
+    taken: AtomicUsize,
+}
 
 impl MemoryPool {
     /// A pool of `total` bytes for at most `tasks` tasks at a time.
     #[must_use]
     pub fn new(total: usize, tasks: usize) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Shares::new(total, tasks))))
+        Arc::new(Self { shares: Shares::new(total, tasks), taken: AtomicUsize::new(0) })
     }
 
-    fn shares(&self) -> MutexGuard<'_, Shares> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// A task had `before` bytes, and has `after` now.
+    fn change(&self, before: usize, after: usize) {
+        let (before, after) = (self.shares.excess(before), self.shares.excess(after));
+        if after >= before {
+            self.taken.fetch_add(after - before, Ordering::Relaxed);
+        } else {
+            self.taken.fetch_sub(before - after, Ordering::Relaxed);
+        }
     }
 }
 
@@ -44,12 +61,9 @@ impl TaskMemory {
         Self { pool: Some(Arc::clone(pool)), held: 0 }
     }
 
-    /// Whether the task may have more than the `bytes` that its batches take.
-    pub(super) fn may_exceed(&self, bytes: usize) -> bool {
-        match &self.pool {
-            None => true,
-            Some(pool) => bytes < self.held || pool.shares().may_grow(self.held),
-        }
+    /// Whether the task may have more than it has.
+    pub(super) fn may_grow(&self) -> bool {
+        self.pool.as_ref().is_none_or(|pool| pool.shares.may_grow(self.held, pool.taken()))
     }
 
     /// The batches of the task take so many bytes now, whether it may have them or not: a record that was read is kept.
@@ -57,14 +71,14 @@ impl TaskMemory {
         let Some(pool) = &self.pool else { return };
         let held = bytes.next_multiple_of(STEP);
         if held != self.held {
-            pool.shares().change(self.held, held);
+            pool.change(self.held, held);
             self.held = held;
         }
     }
 
     /// Whether so little is free that unused memory should be freed rather than kept.
     pub(super) fn is_short(&self) -> bool {
-        self.pool.as_ref().is_some_and(|pool| pool.shares().is_short())
+        self.pool.as_ref().is_some_and(|pool| pool.shares.is_short(pool.taken()))
     }
 }
 
@@ -84,16 +98,16 @@ mod tests {
         let mut first = TaskMemory::of(&pool);
         let second = TaskMemory::of(&pool);
         first.set(100 * STEP);
-        assert!(!first.may_exceed(100 * STEP) && first.is_short());
-        assert!(second.may_exceed(0), "what is reserved for it is left");
+        assert!(!first.may_grow() && first.is_short());
+        assert!(second.may_grow(), "what is reserved for it is left");
         drop(first);
-        assert!(second.may_exceed(0) && !second.is_short());
+        assert!(second.may_grow() && !second.is_short());
     }
 
     #[test]
     fn without_a_limit_a_task_may_have_everything() {
         let mut memory = TaskMemory::default();
         memory.set(usize::MAX / 2);
-        assert!(memory.may_exceed(usize::MAX / 2) && !memory.is_short());
+        assert!(memory.may_grow() && !memory.is_short());
     }
 }

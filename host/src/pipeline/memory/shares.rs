@@ -1,23 +1,21 @@
-//! Decides how much memory each of several tasks may have: a state machine without I/O.
+//! Decides how much memory each of several tasks may have.
 //!
 //! A part is reserved for each task, so that it can always go on. Of the rest, a task may have up to twice what is free. So
-//! a task that is busy alone gets two thirds of it, two get two fifths each, and ten a twenty-first of it less than a tenth;
-//! and whatever the others do, something is left for a task that becomes busy later. Nobody has to know which tasks are busy.
+//! a task that is busy alone gets two thirds of it, two get two fifths each, and ten get two twenty-firsts each. Whatever the
+//! others do, something is left for a task that becomes busy later, and nobody has to know which tasks are busy.
 
 /// The most that is reserved for a task, in bytes.
 const MOST_RESERVED: usize = 1 << 20;
 /// A task may have up to this many times what is free.
 const SHARE_OF_FREE: usize = 2;
 
-/// How much of the memory is taken.
+/// How the memory is divided. `taken` is what all tasks have beyond what is reserved for them, in bytes.
 #[derive(Debug)]
 pub(super) struct Shares {
     /// Reserved for each task, in bytes.
     reserved: usize,
     /// What the tasks share beyond that.
     shared: usize,
-    /// What they have taken of it.
-    taken: usize,
 }
 
 impl Shares {
@@ -25,29 +23,25 @@ impl Shares {
     pub(super) fn new(total: usize, tasks: usize) -> Self {
         let tasks = tasks.max(1);
         let reserved = (total / tasks / 2).min(MOST_RESERVED);
-        Self { reserved, shared: total - reserved * tasks, taken: 0 }
+        Self { reserved, shared: total - reserved * tasks }
     }
 
     /// Whether a task that has `held` bytes may have more.
-    pub(super) fn may_grow(&self, held: usize) -> bool {
-        held < self.reserved || self.excess(held) < self.free().saturating_mul(SHARE_OF_FREE)
-    }
-
-    /// A task had `before` bytes, and has `after` now.
-    pub(super) fn change(&mut self, before: usize, after: usize) {
-        self.taken = self.taken.saturating_sub(self.excess(before)).saturating_add(self.excess(after));
+    pub(super) fn may_grow(&self, held: usize, taken: usize) -> bool {
+        held < self.reserved || self.excess(held) < self.free(taken).saturating_mul(SHARE_OF_FREE)
     }
 
     /// Whether less than a quarter of the shared memory is free.
-    pub(super) fn is_short(&self) -> bool {
-        self.free() < self.shared / 4
+    pub(super) fn is_short(&self, taken: usize) -> bool {
+        self.free(taken) < self.shared / 4
     }
 
-    fn free(&self) -> usize {
-        self.shared.saturating_sub(self.taken)
+    fn free(&self, taken: usize) -> usize {
+        self.shared.saturating_sub(taken)
     }
 
-    fn excess(&self, held: usize) -> usize {
+    /// What a task with `held` bytes has beyond what is reserved for it.
+    pub(super) fn excess(&self, held: usize) -> usize {
         held.saturating_sub(self.reserved)
     }
 }
@@ -58,48 +52,57 @@ mod tests {
 
     use super::*;
 
-    const KIB: usize = 1 << 10;
-    const STEP: usize = 64 * KIB;
+    const STEP: usize = 64 << 10;
 
-    /// Lets all tasks that may take more do so, by turns, until none may.
-    fn fill(shares: &mut Shares, held: &mut [usize]) {
-        loop {
-            let mut grown = false;
-            for held in held.iter_mut() {
-                if shares.may_grow(*held) {
-                    shares.change(*held, *held + STEP);
-                    *held += STEP;
-                    grown = true;
-                }
-            }
-            if !grown {
-                return;
+    /// Tasks with what each of them has.
+    struct Tasks {
+        shares: Shares,
+        held: Vec<usize>,
+    }
+
+    impl Tasks {
+        fn new(total: usize, tasks: usize) -> Self {
+            Self { shares: Shares::new(total, tasks), held: vec![0; tasks] }
+        }
+
+        fn taken(&self) -> usize {
+            self.held.iter().map(|held| self.shares.excess(*held)).sum()
+        }
+
+        fn may_grow(&self, task: usize) -> bool {
+            self.shares.may_grow(self.held[task], self.taken())
+        }
+
+        /// Lets these tasks take more by turns, until none of them may.
+        fn fill(&mut self, tasks: std::ops::Range<usize>) {
+            while let Some(least) =
+                tasks.clone().filter(|task| self.may_grow(*task)).min_by_key(|task| self.held[*task])
+            {
+                self.held[least] += STEP;
             }
         }
     }
 
     #[test]
-    fn busy_tasks_get_equal_shares_of_nearly_everything() {
-        for tasks in [1, 2, 3, 10, 100] {
+    fn busy_tasks_get_equal_shares_of_most_of_the_memory() {
+        for busy in [1, 2, 3, 10, 100] {
             let total = 512 << 20;
-            let mut shares = Shares::new(total, 100);
-            let mut held = vec![0; tasks];
-            fill(&mut shares, &mut held);
+            let mut tasks = Tasks::new(total, 100);
+            tasks.fill(0..busy);
+            let held = &tasks.held[..busy];
             let (least, most) = (held.iter().min().unwrap(), held.iter().max().unwrap());
             assert!(most - least <= STEP, "{held:?}");
             let all: usize = held.iter().sum();
-            assert!(all <= total + tasks * STEP && all >= (total - 100 * MOST_RESERVED) / 2, "{all}");
+            assert!(all <= total + busy * STEP && all >= (total - 100 * MOST_RESERVED) * 2 / 3, "{all}");
         }
     }
 
     #[test]
-    fn a_task_that_becomes_busy_gets_more_than_what_is_reserved_for_it() {
-        let mut shares = Shares::new(64 << 20, 4);
-        let mut blocked = vec![0; 2];
-        fill(&mut shares, &mut blocked);
-        let mut newcomer = vec![0];
-        fill(&mut shares, &mut newcomer);
-        assert!(newcomer[0] > 4 * MOST_RESERVED, "{newcomer:?}");
+    fn a_task_that_becomes_busy_later_gets_more_than_what_is_reserved_for_it() {
+        let mut tasks = Tasks::new(64 << 20, 4);
+        tasks.fill(0..2);
+        tasks.fill(2..3);
+        assert!(tasks.held[2] > 4 * MOST_RESERVED, "{:?}", tasks.held);
     }
 
     #[derive(Clone, Debug)]
@@ -126,27 +129,23 @@ mod tests {
     proptest! {
         #[test]
         fn the_total_is_kept_and_every_task_can_go_on(steps in steps(), total in (1 << 20)..(64_usize << 20)) {
-            let mut shares = Shares::new(total, TASKS);
-            let mut held = [0; TASKS];
+            let mut tasks = Tasks::new(total, TASKS);
             for step in steps {
-                let (task, after) = match step {
-                    Step::Grow(task) if shares.may_grow(held[task]) => (task, held[task] + STEP),
-                    Step::Grow(task) => (task, held[task]),
-                    Step::Shrink(task, steps) => (task, held[task].saturating_sub(steps * STEP)),
-                    Step::End(task) => (task, 0),
-                };
-                shares.change(held[task], after);
-                held[task] = after;
-                let all: usize = held.iter().sum();
-                // Each task may be above its share by the last step.
+                match step {
+                    Step::Grow(task) if tasks.may_grow(task) => tasks.held[task] += STEP,
+                    Step::Grow(_) => {}
+                    Step::Shrink(task, steps) => {
+                        tasks.held[task] = tasks.held[task].saturating_sub(steps * STEP);
+                    }
+                    Step::End(task) => tasks.held[task] = 0,
+                }
+                let all: usize = tasks.held.iter().sum();
+                // A task that may take more takes a whole step, and for a task without anything that is never forbidden.
                 prop_assert!(all <= total + TASKS * STEP, "{all} of {total}");
-                prop_assert!(shares.may_grow(0), "a task that has nothing may always take something");
-                prop_assert!(held.iter().all(|held| *held >= shares.reserved || shares.may_grow(*held)));
+                for task in 0..TASKS {
+                    prop_assert!(tasks.held[task] >= tasks.shares.reserved || tasks.may_grow(task));
+                }
             }
-            for task in 0..TASKS {
-                shares.change(held[task], 0);
-            }
-            prop_assert_eq!(shares.taken, 0);
         }
     }
 }
