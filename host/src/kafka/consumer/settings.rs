@@ -179,6 +179,9 @@ impl ConsumerSettings {
             // are queried, which may be many.
             (REFRESH, if self.has_pattern() { "30000" } else { "10000" }.to_owned()),
             ("reconnect.backoff.max.ms", "5000".to_owned()),
+            // For each broker, librdkafka keeps 150 kB of histograms that it sends to brokers that collect metrics of their
+            // clients (KIP-714). That would be more than everything else that an idle connector has.
+            ("enable.metrics.push", "false".to_owned()),
             // librdkafka stops fetching for this long whenever its queue is full. Its default of one second leaves a consumer
             // that empties the queue faster idle for most of the time.
             ("fetch.queue.backoff.ms", "10".to_owned()),
