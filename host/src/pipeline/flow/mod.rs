@@ -306,10 +306,11 @@ impl Flow {
     fn free_memory(&mut self, now: Instant) {
         if !self.is_drained() {
             self.idle_since = None;
-        } else if now.saturating_duration_since(*self.idle_since.get_or_insert(now)) < IDLE_AFTER {
-            return;
+        } else {
+            self.idle_since.get_or_insert(now);
         }
-        if self.idle_since.is_some() || !self.may_read() {
+        let is_idle = self.idle_since.is_some_and(|since| now.saturating_duration_since(since) >= IDLE_AFTER);
+        if is_idle || self.open_batch.lacks_memory() {
             self.open_batch.free_unused();
         }
     }

@@ -228,16 +228,16 @@ impl OpenBatch {
         self.shared_memory.set(self.other_memory + self.open_memory());
     }
 
-    /// Whether the memory that all tasks share allows another record. A task without any record may always read one.
-    fn may_have_more(&self) -> bool {
-        let has_none = self.open.input_count() == 0 && self.passed_on.is_empty();
-        has_none || self.shared_memory.may_grow()
+    /// Whether the memory that all tasks share allows no further record. A task without any record may always read one.
+    pub(super) fn lacks_memory(&self) -> bool {
+        let has_records = self.open.input_count() > 0 || !self.passed_on.is_empty();
+        has_records && !self.shared_memory.may_grow()
     }
 
     /// Whether the limits allow another record.
     pub(super) fn has_space(&self) -> bool {
         self.closed.is_none()
-            && self.may_have_more()
+            && !self.lacks_memory()
             && self.open.input_count() < self.limits.max_records
             && self.open.payload_bytes() < self.limits.max_bytes
             && self.used_memory() < self.memory
@@ -363,7 +363,7 @@ mod tests {
     use crate::{
         formats::{DecoderOptions, RecordDecoder},
         kafka::consumer::{StartAt, TopicPartition},
-        pipeline::channels::States,
+        pipeline::{channels::States, memory::MemoryPool},
     };
 
     const LIMITS: BatchLimits = BatchLimits {
@@ -412,6 +412,35 @@ mod tests {
             count += 1;
         }
         assert!(count * Batch::RECORD_BYTES <= 1 << 20, "{count}");
+    }
+
+    #[test]
+    fn a_batch_that_gets_no_more_memory_is_due_and_is_not_kept_afterwards() {
+        let pool = MemoryPool::new(8 << 20, 2);
+        let limits = BatchLimits { max_records: 1_000_000, max_bytes: 64 << 20, ..LIMITS };
+        let mut batches =
+            OpenBatch::new(limits, 64 << 20, TaskMemory::of(&pool), DecodedSize::Nothing, false);
+        let mut other = TaskMemory::of(&pool);
+        other.set(8 << 20);
+        let mut partitions = Partitions::default();
+        let start = (TopicPartition::new("t", 0), StartAt::Offset(0));
+        partitions.add(1, &[start], &States::new(), &HashMap::new());
+        let record = NumberList("x".repeat(10_000));
+        while batches.has_space() {
+            batches.take(&record, &partitions, Instant::now);
+        }
+        let batch = batches.due(false, Instant::now()).expect("it cannot grow");
+        assert!((100_000..2 << 20).contains(&batch.payload_bytes()), "{}", batch.payload_bytes());
+        assert!(!batches.has_space(), "the memory is taken until the batch is written");
+        batches.recycle(batch);
+        assert!(batches.has_space() && batches.spare.is_empty());
+        drop(other);
+        batches.take(&record, &partitions, Instant::now);
+        let batch = batches.due(true, Instant::now()).expect("it has a record");
+        batches.recycle(batch);
+        assert_eq!(batches.spare.len(), 1, "with enough memory it is reused");
+        batches.free_unused();
+        assert!(batches.spare.is_empty());
     }
 
     struct NumberList(String);
