@@ -50,9 +50,6 @@ use crate::{
 /// After the batches have been full for this long, librdkafka's queue is taken to be full too: it fetches nothing any more.
 const FULL_QUEUE_AFTER: Duration = Duration::from_secs(1);
 
-/// A task that reads nothing for this long frees the memory of its batches.
-const IDLE_AFTER: Duration = Duration::from_secs(10);
-
 /// What the consumer reports, apart from records.
 #[derive(Debug)]
 pub(super) enum KafkaEvent {
@@ -160,8 +157,6 @@ pub(super) struct Flow {
     is_consumer_paused: bool,
     /// Since when no record may be read.
     full_since: Option<Instant>,
-    /// Since when the task has had no record.
-    idle_since: Option<Instant>,
     /// The task is to stop by then.
     stopping: Option<Instant>,
     failure: Option<TaskError>,
@@ -207,7 +202,6 @@ impl Flow {
             is_paused: false,
             is_consumer_paused: false,
             full_since: None,
-            idle_since: None,
             stopping: None,
             failure: None,
             consumer_stalled: None,
@@ -238,29 +232,12 @@ impl Flow {
     /// Decides what is due now. Called between two polls.
     pub(super) fn tick(&mut self, now: Instant) {
         self.report_ready();
+        self.open_batch.look_after_memory(now);
         self.dispatch(now);
         self.hand_over(now);
         self.retry_partitions(now);
         self.commit();
         self.pause_or_resume(now);
-        self.free_memory(now);
-    }
-
-    /// Reports once that every plugin is open. A task that cannot open one does not join the group, so it causes no rebalance.
-    fn report_ready(&mut self) {
-        let is_ready = self.is_sink_open && self.is_worker_ready && self.stopping.is_none();
-        if is_ready && self.membership == Membership::None {
-            self.membership = Membership::Ready;
-            self.act(Action::ReportReady);
-        }
-    }
-
-    /// The supervisor lets the task join its group, together with the connector's other tasks.
-    fn join(&mut self, now: Instant) {
-        if self.membership == Membership::Ready && self.stopping.is_none() {
-            self.membership = Membership::Joining(now);
-            self.act(Action::Join);
-        }
     }
 
     /// Hands the batch that is due to the transform worker, if that is idle. Nothing new is started while partitions are handed
@@ -300,19 +277,6 @@ impl Flow {
         }
         self.is_consumer_paused = self.is_halted();
         self.act(if self.is_consumer_paused { Action::Pause } else { Action::Resume });
-    }
-
-    /// Frees the memory of batches that are not needed for now: other tasks may need it.
-    fn free_memory(&mut self, now: Instant) {
-        if !self.is_drained() {
-            self.idle_since = None;
-        } else {
-            self.idle_since.get_or_insert(now);
-        }
-        let is_idle = self.idle_since.is_some_and(|since| now.saturating_duration_since(since) >= IDLE_AFTER);
-        if is_idle || self.open_batch.lacks_memory() {
-            self.open_batch.free_unused();
-        }
     }
 
     /// Whether more records may be read.

@@ -1,5 +1,7 @@
 //! The open batch, which records from Kafka are copied into, and the closed one that waits for the transform worker.
 
+mod memory;
+
 use std::{
     collections::VecDeque,
     sync::Arc,
@@ -70,6 +72,10 @@ pub(in crate::pipeline) struct OpenBatch {
     spare: Vec<Batch>,
     /// The task's part of the memory that all tasks share.
     shared_memory: TaskMemory,
+    /// The task may have no more of it for now.
+    lacks_memory: bool,
+    /// Since when the task has had no record.
+    idle_since: Option<Instant>,
     /// What the batches before the open one are estimated to take, the oldest first.
     passed_on: VecDeque<usize>,
     /// What these and the empty ones take together.
@@ -116,6 +122,8 @@ impl OpenBatch {
             closed: None,
             spare,
             shared_memory,
+            lacks_memory: false,
+            idle_since: None,
             passed_on: VecDeque::new(),
             other_memory: 0,
             least_open_memory: 0,
@@ -179,6 +187,7 @@ impl OpenBatch {
             }
         }
         self.shared_memory.set(self.other_memory + self.open_memory());
+        self.lacks_memory |= !self.shared_memory.may_grow();
     }
 
     fn slot_index(&mut self, slot: &Slot, partition: i32) -> usize {
@@ -211,33 +220,10 @@ impl OpenBatch {
         self.open.payload_bytes() + self.decoded_bytes
     }
 
-    /// What the open batch is estimated to take at most, with its tables and its values.
-    fn open_memory(&self) -> usize {
-        let tables = self.open.input_count() * Batch::RECORD_BYTES;
-        let by_experience = (self.open.payload_bytes() as f64 * self.expansion) as usize;
-        (self.used_memory() + tables).max(by_experience).max(self.least_open_memory)
-    }
-
-    /// Counts the memory again after one batch has taken the place of another.
-    fn count_memory(&mut self) {
-        let spare: usize = self.spare.iter().map(Batch::memory_bytes).sum();
-        self.other_memory = self.passed_on.iter().sum::<usize>() + spare;
-        if self.open.input_count() == 0 {
-            self.least_open_memory = self.open.memory_bytes();
-        }
-        self.shared_memory.set(self.other_memory + self.open_memory());
-    }
-
-    /// Whether the memory that all tasks share allows no further record. A task without any record may always read one.
-    pub(super) fn lacks_memory(&self) -> bool {
-        let has_records = self.open.input_count() > 0 || !self.passed_on.is_empty();
-        has_records && !self.shared_memory.may_grow()
-    }
-
     /// Whether the limits allow another record.
     pub(super) fn has_space(&self) -> bool {
         self.closed.is_none()
-            && !self.lacks_memory()
+            && !self.lacks_memory
             && self.open.input_count() < self.limits.max_records
             && self.open.payload_bytes() < self.limits.max_bytes
             && self.used_memory() < self.memory
@@ -286,16 +272,6 @@ impl OpenBatch {
             self.spare.push(batch);
             self.count_memory();
         }
-    }
-
-    /// Frees the memory of batches that are empty.
-    pub(super) fn free_unused(&mut self) {
-        self.spare = Vec::new();
-        if self.open.input_count() == 0 && self.open.memory_bytes() > 0 {
-            self.open = Batch::new();
-            self.last = None;
-        }
-        self.count_memory();
     }
 
     fn keep(&self) -> usize {
@@ -433,14 +409,18 @@ mod tests {
         assert!((100_000..2 << 20).contains(&batch.payload_bytes()), "{}", batch.payload_bytes());
         assert!(!batches.has_space(), "the memory is taken until the batch is written");
         batches.recycle(batch);
+        batches.look_after_memory(Instant::now());
         assert!(batches.has_space() && batches.spare.is_empty());
         drop(other);
         batches.take(&record, &partitions, Instant::now);
         let batch = batches.due(true, Instant::now()).expect("it has a record");
         batches.recycle(batch);
         assert_eq!(batches.spare.len(), 1, "with enough memory it is reused");
-        batches.free_unused();
-        assert!(batches.spare.is_empty());
+        let now = Instant::now();
+        batches.look_after_memory(now);
+        assert_eq!(batches.spare.len(), 1);
+        batches.look_after_memory(now + Duration::from_secs(60));
+        assert!(batches.spare.is_empty(), "it is freed after a while");
     }
 
     struct NumberList(String);

@@ -1,8 +1,8 @@
-//! Rebalances: partitions are claimed from the sink before they are read, and released once their records are settled.
+//! Joining the group, and rebalances: partitions are claimed from the sink before they are read, and released once their records are settled.
 
 use std::time::Instant;
 
-use super::{Action, Flow};
+use super::{Action, Flow, Membership};
 use crate::{
     kafka::consumer::{Positions, StartAt, TopicPartition},
     pipeline::{
@@ -20,6 +20,23 @@ pub(super) struct Handover {
 }
 
 impl Flow {
+    /// Reports once that every plugin is open. A task that cannot open one does not join the group, so it causes no rebalance.
+    pub(super) fn report_ready(&mut self) {
+        let is_ready = self.is_sink_open && self.is_worker_ready && self.stopping.is_none();
+        if is_ready && self.membership == Membership::None {
+            self.membership = Membership::Ready;
+            self.act(Action::ReportReady);
+        }
+    }
+
+    /// The supervisor lets the task join its group, together with the connector's other tasks.
+    pub(super) fn join(&mut self, now: Instant) {
+        if self.membership == Membership::Ready && self.stopping.is_none() {
+            self.membership = Membership::Joining(now);
+            self.act(Action::Join);
+        }
+    }
+
     /// The group assigned partitions: the sink must claim them and return their start offsets.
     pub(super) fn on_assigned(&mut self, partitions: Vec<TopicPartition>) {
         // A task that is about to leave the group must not claim partitions: that would fence their next owner.

@@ -66,6 +66,11 @@ impl TaskMemory {
         self.pool.as_ref().is_none_or(|pool| pool.shares.may_grow(self.held, pool.taken()))
     }
 
+    /// Whether the task may go on after it was refused more.
+    pub(super) fn may_resume(&self) -> bool {
+        self.pool.as_ref().is_none_or(|pool| pool.shares.may_resume(self.held, pool.taken()))
+    }
+
     /// The batches of the task take so many bytes now, whether it may have them or not: a record that was read is kept.
     pub(super) fn set(&mut self, bytes: usize) {
         let Some(pool) = &self.pool else { return };

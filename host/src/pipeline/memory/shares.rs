@@ -31,6 +31,14 @@ impl Shares {
         held < self.reserved || self.excess(held) < self.free(taken).saturating_mul(SHARE_OF_FREE)
     }
 
+    /// Whether a task that has `held` bytes and was refused more may go on: only if it may have a good part of what is
+    /// reserved for a task, so that it does not read a few records at a time.
+    pub(super) fn may_resume(&self, held: usize, taken: usize) -> bool {
+        let after = held.saturating_add(self.reserved / 4);
+        after <= self.reserved
+            || self.may_grow(after, taken.saturating_add(self.excess(after) - self.excess(held)))
+    }
+
     /// Whether less than a quarter of the shared memory is free.
     pub(super) fn is_short(&self, taken: usize) -> bool {
         self.free(taken) < self.shared / 4
@@ -144,6 +152,7 @@ mod tests {
                 prop_assert!(all <= total + TASKS * STEP, "{all} of {total}");
                 for task in 0..TASKS {
                     prop_assert!(tasks.held[task] >= tasks.shares.reserved || tasks.may_grow(task));
+                    prop_assert!(tasks.held[task] > 0 || tasks.shares.may_resume(0, tasks.taken()));
                 }
             }
         }

@@ -1,0 +1,55 @@
+//! What the batches of a task take of the memory that all tasks of the process share.
+
+use std::time::{Duration, Instant};
+
+use tidegate_abi::host::Batch;
+
+use super::OpenBatch;
+
+/// A task that has had no record for this long frees the memory of its batches.
+const IDLE_AFTER: Duration = Duration::from_secs(10);
+
+impl OpenBatch {
+    /// What the open batch is estimated to take at most, with its tables and its values.
+    pub(super) fn open_memory(&self) -> usize {
+        let tables = self.open.input_count() * Batch::RECORD_BYTES;
+        let by_experience = (self.open.payload_bytes() as f64 * self.expansion) as usize;
+        (self.used_memory() + tables).max(by_experience).max(self.least_open_memory)
+    }
+
+    /// Counts the memory again after one batch has taken the place of another.
+    pub(super) fn count_memory(&mut self) {
+        let spare: usize = self.spare.iter().map(Batch::memory_bytes).sum();
+        self.other_memory = self.passed_on.iter().sum::<usize>() + spare;
+        if self.open.input_count() == 0 {
+            self.least_open_memory = self.open.memory_bytes();
+        }
+        self.shared_memory.set(self.other_memory + self.open_memory());
+    }
+
+    /// Frees the memory of batches that are empty.
+    pub(super) fn free_unused(&mut self) {
+        self.spare = Vec::new();
+        if self.open.input_count() == 0 && self.open.memory_bytes() > 0 {
+            self.open = Batch::new();
+            self.last = None;
+        }
+        self.count_memory();
+    }
+
+    /// Frees unused memory after a while without records, and when the task lacks memory. Lets it go on once there is enough;
+    /// without any record it may always read one. Called between two polls.
+    pub(in crate::pipeline) fn look_after_memory(&mut self, now: Instant) {
+        let has_records = self.open.input_count() > 0 || !self.passed_on.is_empty();
+        if has_records {
+            self.idle_since = None;
+        } else {
+            self.idle_since.get_or_insert(now);
+        }
+        let is_idle = self.idle_since.is_some_and(|since| now.saturating_duration_since(since) >= IDLE_AFTER);
+        if is_idle || self.lacks_memory {
+            self.free_unused();
+        }
+        self.lacks_memory &= has_records && !self.shared_memory.may_resume();
+    }
+}
