@@ -49,6 +49,15 @@ impl fmt::Write for LineBuffer {
         self.0.extend_from_slice(text.as_bytes());
         Ok(())
     }
+
+    fn write_char(&mut self, char: char) -> fmt::Result {
+        // Most are punctuation of JSON.
+        if char.is_ascii() {
+            self.0.push(char as u8);
+            return Ok(());
+        }
+        self.write_str(char.encode_utf8(&mut [0; 4]))
+    }
 }
 
 /// Writes the line of a record, with a line break.

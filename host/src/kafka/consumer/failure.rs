@@ -8,17 +8,20 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::outage::OutageNotice;
-use super::{Consumer, ConsumerError, ConsumerEvent, OnLostPosition, StartAt, Topics};
+use super::{Consumer, ConsumerError, ConsumerEvent, OnLostPosition, StartAt, TopicPartition, Topics};
 use crate::kafka::access::PermanentError;
 use crate::kafka::client::{Severity, severity};
+use crate::kafka::ffi::FetchError;
 
 const WATERMARK_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl Consumer {
-    /// Turns an error of `poll` into an event or into at most one log line. Without a `reason`, it is librdkafka's last.
-    pub(super) fn failure(&self, error: &KafkaError, reason: Option<String>) -> Option<ConsumerEvent> {
+    /// Turns an error of `poll` into an event or into at most one log line. `fetch` says which partition cannot be read;
+    /// without it, the reason is the last that librdkafka gave.
+    pub(super) fn failure(&self, error: &KafkaError, fetch: Option<&FetchError>) -> Option<ConsumerEvent> {
         let code = error.rdkafka_error_code()?;
-        let reason = reason.or_else(|| self.context().take_error()).unwrap_or_else(|| error.to_string());
+        let reason = fetch.map(|fetch| fetch.reason.clone()).or_else(|| self.context().take_error());
+        let reason = reason.unwrap_or_else(|| error.to_string());
         // Errors that follow a fatal one are not informative.
         if self.failed.get() {
             return None;
@@ -33,7 +36,7 @@ impl Consumer {
         match severity(code) {
             Severity::Unreachable => self.unreachable(code, &reason),
             Severity::UnknownTopic => self.unknown_topic(&reason),
-            Severity::OutOfRange => return self.lost_position(reason),
+            Severity::OutOfRange => return self.lost_position(reason, fetch),
             Severity::Permanent(_) | Severity::Transient => {
                 self.context().log_transient(&format!("{code:?}"), &reason);
             }
@@ -87,9 +90,9 @@ impl Consumer {
         }
     }
 
-    /// Handles a position outside the log. librdkafka's error does not name the partition.
-    fn lost_position(&self, reason: String) -> Option<ConsumerEvent> {
-        let lost = self.out_of_range();
+    /// Handles a position outside the log.
+    fn lost_position(&self, reason: String, fetch: Option<&FetchError>) -> Option<ConsumerEvent> {
+        let lost = self.out_of_range(fetch);
         if self.on_lost_position == OnLostPosition::Fail || lost.is_empty() {
             let unknown = || ConsumerError::Permanent {
                 reason: format!("a position is outside its partition's log: {reason}"),
@@ -113,14 +116,23 @@ impl Consumer {
         (!partitions.is_empty()).then_some(ConsumerEvent::LostPositions(partitions))
     }
 
-    fn out_of_range(&self) -> Vec<ConsumerError> {
+    /// Looks at all partitions, because the others may be affected too.
+    fn out_of_range(&self, fetch: Option<&FetchError>) -> Vec<ConsumerError> {
+        // librdkafka has moved the position of this one by one.
+        let failed = |at: &TopicPartition| {
+            let is_failed = |fetch: &&FetchError| {
+                fetch.topic == at.topic && fetch.partition == at.partition && fetch.offset >= 0
+            };
+            fetch.filter(is_failed).map(|fetch| fetch.offset)
+        };
         let positions = self.core.base.position().ok();
         let mut found = Vec::new();
         for (at, start) in &*self.assigned.borrow() {
             let read = positions.as_ref().and_then(|list| list.find_partition(&at.topic, at.partition));
-            let position = match (read.map(|element| element.offset()), *start) {
-                (Some(Offset::Offset(position)), _) | (_, StartAt::Offset(position)) => position,
-                (_, StartAt::Beginning) => continue,
+            let position = match (failed(at), read.map(|element| element.offset()), *start) {
+                (Some(position), _, _) | (_, Some(Offset::Offset(position)), _) => position,
+                (_, _, StartAt::Offset(position)) => position,
+                (_, _, StartAt::Beginning) => continue,
             };
             let marks = self.core.base.fetch_watermarks(&at.topic, at.partition, WATERMARK_TIMEOUT);
             let Ok((earliest, latest)) = marks else { continue };

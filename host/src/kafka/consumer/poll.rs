@@ -128,19 +128,20 @@ impl Consumer {
         }
     }
 
-    /// Returns the next event. Without one, passes records to `take` in order, as many as have been fetched, until it breaks;
-    /// waits up to `timeout` for the first, but may return early. Records borrow librdkafka's fetch buffer. Poll at least every
+    /// Returns the next event. Without one, passes records to `take` in order, up to about `count`, until it breaks; waits up
+    /// to `timeout` for the first, but may return early. Records borrow librdkafka's fetch buffer. Poll at least every
     /// `max.poll.interval.ms`, also while a rebalance waits for its answer.
     pub fn poll(
         &self,
         timeout: Duration,
+        count: usize,
         mut take: impl FnMut(&FetchedRecord<'_>) -> ControlFlow<()>,
     ) -> Polled {
         if let Some(event) = self.poll_event() {
             return Polled::Event(event);
         }
         let (mut has_records, mut failed) = (false, None);
-        self.core.records.read(timeout, |item| match item {
+        self.core.records.read(timeout, count, |item| match item {
             Ok(record) => {
                 has_records = true;
                 take(&record)
@@ -154,9 +155,7 @@ impl Consumer {
             self.context().answered();
         }
         let event = match failed {
-            Some(FetchError { code, reason }) => {
-                self.failure(&KafkaError::MessageConsumption(code), Some(reason))
-            }
+            Some(error) => self.cannot_fetch(&error),
             None if has_records => None,
             None => self.poll_event(),
         };
@@ -164,6 +163,21 @@ impl Consumer {
             Some(event) => Polled::Event(event),
             None if has_records => Polled::Records,
             None => Polled::Nothing,
+        }
+    }
+
+    /// A partition cannot be read. Unless that is an event, it is read again from the same position: librdkafka has moved it
+    /// by one, which would skip a record after a pause (fixed in librdkafka 2.13.2).
+    fn cannot_fetch(&self, error: &FetchError) -> Option<ConsumerEvent> {
+        let event = self.failure(&KafkaError::MessageConsumption(error.code), Some(error));
+        let at = TopicPartition::new(error.topic.as_str(), error.partition);
+        let is_read = self.assigned.borrow().contains_key(&at) && !self.is_held(&at);
+        if event.is_some() || !is_read || error.offset < 0 {
+            return event;
+        }
+        match self.seek(&[(at, StartAt::Offset(error.offset))]) {
+            Ok(()) => None,
+            Err(error) => self.fatal(error),
         }
     }
 
@@ -256,6 +270,7 @@ impl Consumer {
     /// When librdkafka returns an error.
     pub fn hold(&self, partition: &TopicPartition) -> Result<(), ConsumerError> {
         self.held.borrow_mut().insert(partition.clone());
+        self.core.records.discard(&partition.topic, partition.partition);
         self.core.base.pause(&to_list([partition])).map_err(librdkafka_error("pause"))
     }
 
@@ -275,16 +290,7 @@ impl Consumer {
         if starts.is_empty() {
             return Ok(());
         }
-        let mut list = TopicPartitionList::with_capacity(starts.len());
-        for (at, start) in &starts {
-            let added = list.add_partition_offset(&at.topic, at.partition, (*start).into());
-            added.map_err(librdkafka_error("rewind"))?;
-        }
-        let sought =
-            self.core.base.seek_partitions(list, SEEK_TIMEOUT).map_err(librdkafka_error("rewind"))?;
-        for element in sought.elements() {
-            element.error().map_err(librdkafka_error("rewind"))?;
-        }
+        self.seek(&starts)?;
         self.assigned.borrow_mut().extend(starts.iter().cloned());
         let mut held = self.held.borrow_mut();
         starts.iter().for_each(|(at, _)| drop(held.take(at)));
@@ -293,6 +299,22 @@ impl Consumer {
         }
         let list = to_list(starts.iter().map(|(at, _)| at));
         self.core.base.resume(&list).map_err(librdkafka_error("resume"))
+    }
+
+    /// Moves positions, and drops what was fetched from these partitions.
+    fn seek(&self, starts: &[(TopicPartition, StartAt)]) -> Result<(), ConsumerError> {
+        let mut list = TopicPartitionList::with_capacity(starts.len());
+        for (at, start) in starts {
+            let added = list.add_partition_offset(&at.topic, at.partition, (*start).into());
+            added.map_err(librdkafka_error("rewind"))?;
+            self.core.records.discard(&at.topic, at.partition);
+        }
+        let sought =
+            self.core.base.seek_partitions(list, SEEK_TIMEOUT).map_err(librdkafka_error("rewind"))?;
+        for element in sought.elements() {
+            element.error().map_err(librdkafka_error("rewind"))?;
+        }
+        Ok(())
     }
 
     /// Returns the position of each partition from which something was read. Positions include control records of
@@ -305,7 +327,11 @@ impl Consumer {
             }
             _ => None,
         });
-        known.collect()
+        let mut positions: Positions = known.collect();
+        for (topic, partition, offset) in self.core.records.first_taken() {
+            positions.insert(TopicPartition { topic, partition }, offset);
+        }
+        positions
     }
 
     /// Returns the cached watermarks of the assigned partitions; the low one is 0 if no fetch has returned it. The values of
@@ -431,6 +457,7 @@ impl Consumer {
         for at in partitions {
             assigned.remove(at);
             held.remove(at);
+            self.core.records.discard(&at.topic, at.partition);
         }
     }
 

@@ -185,8 +185,7 @@ impl ConsumerSettings {
             // librdkafka stops fetching for this long whenever its queue is full. Its default of one second leaves a consumer
             // that empties the queue faster idle for most of the time.
             ("fetch.queue.backoff.ms", "10".to_owned()),
-            // While a batch is taken from the queue, librdkafka takes the queue to be empty and may fill it once more.
-            ("queued.max.messages.kbytes", (queue / 2 / 1024).min(2_097_151).to_string()),
+            ("queued.max.messages.kbytes", (queue / 1024).min(2_097_151).to_string()),
             ("fetch.max.bytes", fetch.to_string()),
             ("fetch.message.max.bytes", fetch.min(MEBIBYTE).to_string()),
             ("receive.message.max.bytes", response.min(i32::MAX as usize).to_string()),

@@ -1,16 +1,16 @@
 //! The records of a consumer in a queue of their own, apart from its events.
 //!
 //! rust-rdkafka returns one record per poll, with an event and a reference count for each, and from the same queue as
-//! rebalances and errors. Here one call takes as many records as the caller has space for, and a consumer that takes no
-//! records still gets its events. `rd_kafka_consume_batch_queue` would do as well, but up to librdkafka 2.13.1 it moves the
-//! position past a record that could not be read, and it returns records that the caller may have no space for.
+//! rebalances and errors. Here one call takes many records, and a consumer that takes no records still gets its events.
+//!
+//! `rd_kafka_consume_callback_queue` would need no array, but it takes everything out of the queue, and puts back what is left.
+//! Meanwhile librdkafka takes the queue to be empty and fills it again, every time, beyond all bounds.
 
-use std::any::Any;
-use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::ffi::{CStr, CString, c_void};
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{ptr, slice};
 
@@ -21,11 +21,18 @@ use rdkafka_sys as sys;
 
 use super::RawHeaders;
 
+/// Maximum number of records of one call.
+const MAX_RECORDS: usize = 1000;
+
 /// A record in librdkafka's fetch buffer.
 pub struct FetchedRecord<'q>(&'q sys::rd_kafka_message_t);
 
 /// Why a partition cannot be read.
 pub(in crate::kafka) struct FetchError {
+    pub(in crate::kafka) topic: String,
+    pub(in crate::kafka) partition: i32,
+    /// The next offset to read; negative if librdkafka does not know it.
+    pub(in crate::kafka) offset: i64,
     pub(in crate::kafka) code: RDKafkaErrorCode,
     pub(in crate::kafka) reason: String,
 }
@@ -36,6 +43,8 @@ pub(in crate::kafka) struct RecordQueue {
     records: *mut sys::rd_kafka_queue_t,
     /// The consumer's own queue. A consumer with a group always has one.
     events: *mut sys::rd_kafka_queue_t,
+    /// Taken out of the queue, and not passed on yet.
+    taken: Mutex<VecDeque<Message>>,
 }
 
 // SAFETY: librdkafka locks its queues, and the pointers are never changed.
@@ -52,7 +61,7 @@ impl RecordQueue {
             unsafe { (sys::rd_kafka_queue_new(client), sys::rd_kafka_queue_get_consumer(client)) };
         // SAFETY: an event ends a wait for records until the callback is removed, when `self` is dropped.
         unsafe { sys::rd_kafka_queue_cb_event_enable(events, Some(wake_reader), records.cast()) };
-        Self { client, records, events }
+        Self { client, records, events, taken: Mutex::default() }
     }
 
     /// Sends the records of a partition to this queue from now on, until the partition is no longer assigned.
@@ -83,27 +92,71 @@ impl RecordQueue {
     }
 
     /// Passes records and errors to `take`, in order, until it breaks or the queue is empty. Waits up to `timeout` for the
-    /// first; may return early. Only one thread may read.
-    pub(in crate::kafka) fn read<F>(&self, timeout: Duration, take: F)
-    where
-        F: FnMut(Result<FetchedRecord<'_>, FetchError>) -> ControlFlow<()>,
-    {
+    /// first; may return early. `count` is the number of records that `take` is expected to accept: those that it does not
+    /// accept are kept for the next call.
+    pub(in crate::kafka) fn read(
+        &self,
+        timeout: Duration,
+        count: usize,
+        mut take: impl FnMut(Result<FetchedRecord<'_>, FetchError>) -> ControlFlow<()>,
+    ) {
+        let mut taken = self.taken();
+        if taken.is_empty() {
+            // librdkafka waits until it has as many records as it was asked for.
+            self.fetch(timeout, 1, &mut taken);
+        }
+        let mut left = count;
+        while let Some(message) = taken.pop_front() {
+            if take(message.read()).is_break() {
+                return;
+            }
+            left = left.saturating_sub(1);
+            if taken.is_empty() && left > 0 {
+                self.fetch(Duration::ZERO, left, &mut taken);
+            }
+        }
+    }
+
+    /// The offset of each partition's first record that was taken out of the queue and not passed on yet.
+    pub(in crate::kafka) fn first_taken(&self) -> Vec<(String, i32, i64)> {
+        let mut first: Vec<(String, i32, i64)> = Vec::new();
+        for message in &*self.taken() {
+            let (topic, partition) = (message.topic(), message.partition());
+            if !first.iter().any(|(known, number, _)| *number == partition && known == topic) {
+                first.push((topic.to_owned(), partition, message.get().offset));
+            }
+        }
+        first
+    }
+
+    /// Drops the records of a partition that were taken out of the queue: it is read again from another offset, or no more.
+    pub(in crate::kafka) fn discard(&self, topic: &str, partition: i32) {
+        let is_other = |message: &Message| message.partition() != partition || message.topic() != topic;
+        self.taken().retain(is_other);
+    }
+
+    /// Takes up to `count` messages out of the queue, after waiting up to `timeout` for all of them.
+    fn fetch(&self, timeout: Duration, count: usize, taken: &mut VecDeque<Message>) {
         let timeout = i32::try_from(timeout.as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
-        let reader = Reader { client: self.client, take: RefCell::new(take), panic: RefCell::new(None) };
-        // SAFETY: the queue lives as long as `self`. `on_message` gets a pointer to the reader, which outlives the call, and
-        // is called on this thread only.
-        unsafe {
-            let opaque = (&raw const reader).cast_mut().cast();
-            sys::rd_kafka_consume_callback_queue(self.records, timeout, Some(on_message::<F>), opaque);
-        }
-        if let Some(panic) = reader.panic.take() {
-            resume_unwind(panic);
-        }
+        let mut messages = [ptr::null_mut(); MAX_RECORDS];
+        let count = count.min(MAX_RECORDS);
+        // SAFETY: the queue lives as long as `self`, and there is space for `count` messages. They become the caller's.
+        let count =
+            unsafe { sys::rd_kafka_consume_batch_queue(self.records, timeout, messages.as_mut_ptr(), count) };
+        taken.extend(
+            messages.iter().take(usize::try_from(count).unwrap_or(0)).map(|message| Message(*message)),
+        );
+    }
+
+    fn taken(&self) -> MutexGuard<'_, VecDeque<Message>> {
+        // After a panic, messages are still whole.
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for RecordQueue {
     fn drop(&mut self) {
+        self.taken().clear();
         // SAFETY: the client is still alive, as the type demands. Without the callback, nothing refers to `records` any more
         // but partitions, which hold references of their own.
         unsafe {
@@ -114,37 +167,51 @@ impl Drop for RecordQueue {
     }
 }
 
-/// What [`on_message`] needs.
-struct Reader<F> {
-    client: *mut sys::rd_kafka_t,
-    take: RefCell<F>,
-    /// A panic must not unwind through librdkafka.
-    panic: RefCell<Option<Box<dyn Any + Send>>>,
-}
+/// A message that is not librdkafka's any more.
+struct Message(*mut sys::rd_kafka_message_t);
 
-unsafe extern "C" fn on_message<F>(message: *mut sys::rd_kafka_message_t, opaque: *mut c_void)
-where
-    F: FnMut(Result<FetchedRecord<'_>, FetchError>) -> ControlFlow<()>,
-{
-    // SAFETY: `read` passes a pointer to a reader that outlives the call, and the message is valid until this returns.
-    let (reader, message) = unsafe { (&*opaque.cast_const().cast::<Reader<F>>(), &*message) };
-    let item = match message.err {
-        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(FetchedRecord(message)),
-        code => Err(FetchError { code: code.into(), reason: reason(message) }),
-    };
-    let step = catch_unwind(AssertUnwindSafe(|| (reader.take.borrow_mut())(item)));
-    if matches!(step, Ok(ControlFlow::Continue(()))) {
-        return;
+// SAFETY: nobody else has the message.
+unsafe impl Send for Message {}
+
+impl Message {
+    fn get(&self) -> &sys::rd_kafka_message_t {
+        // SAFETY: the message is alive until it is dropped.
+        unsafe { &*self.0 }
     }
-    *reader.panic.borrow_mut() = step.err();
-    // SAFETY: the client is alive. The records that are left go back to the head of the queue.
-    unsafe { sys::rd_kafka_yield(reader.client) }
+
+    fn topic(&self) -> &str {
+        FetchedRecord(self.get()).topic()
+    }
+
+    fn partition(&self) -> i32 {
+        self.get().partition
+    }
+
+    fn read(&self) -> Result<FetchedRecord<'_>, FetchError> {
+        match self.get().err {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(FetchedRecord(self.get())),
+            code => Err(FetchError {
+                topic: self.topic().to_owned(),
+                partition: self.partition(),
+                offset: self.get().offset,
+                code: code.into(),
+                reason: self.reason(),
+            }),
+        }
+    }
+
+    fn reason(&self) -> String {
+        // SAFETY: the message is alive, and so is the text that is returned, which ends in NUL.
+        let text = unsafe { CStr::from_ptr(sys::rd_kafka_message_errstr(self.0)) };
+        text.to_string_lossy().into_owned()
+    }
 }
 
-fn reason(message: &sys::rd_kafka_message_t) -> String {
-    // SAFETY: the message is alive, and so is the text that is returned, which ends in NUL.
-    let text = unsafe { CStr::from_ptr(sys::rd_kafka_message_errstr(message)) };
-    text.to_string_lossy().into_owned()
+impl Drop for Message {
+    fn drop(&mut self) {
+        // SAFETY: the message is dropped once, and before its consumer.
+        unsafe { sys::rd_kafka_message_destroy(self.0) }
+    }
 }
 
 /// Called by librdkafka when its queue of events is no longer empty.

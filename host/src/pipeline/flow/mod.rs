@@ -284,6 +284,11 @@ impl Flow {
         !self.is_halted() && self.open_batch.has_space()
     }
 
+    /// About how many records may be read, at least one.
+    pub(super) fn space(&self) -> usize {
+        self.open_batch.space()
+    }
+
     /// Whether no records are read: the task is paused or stopping.
     pub(super) fn is_halted(&self) -> bool {
         self.is_paused || self.stopping.is_some()

@@ -207,7 +207,7 @@ impl<'t> PollLoop<'t> {
     /// neither.
     fn poll_once(&mut self, timeout: Duration) -> bool {
         let Self { consumer, flow, .. } = self;
-        let polled = consumer.poll(timeout, |record| {
+        let polled = consumer.poll(timeout, flow.space(), |record| {
             flow.take(record, Instant::now);
             if flow.may_read() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });

@@ -31,7 +31,7 @@ impl PollLoop<'_> {
              in source.topics",
         );
         self.warn(
-            "topics_of_letters",
+            "own_dead_letter_topics",
             dead_letters,
             "topics are not read although topics_regex matches: the connector's own dead letters are written there",
         );

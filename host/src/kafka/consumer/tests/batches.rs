@@ -12,7 +12,7 @@ fn consumer_of_one_partition(broker: &EmbeddedBroker) -> Consumer {
     let deadline = Instant::now() + TIMEOUT;
     loop {
         assert!(Instant::now() < deadline);
-        let polled = consumer.poll(TURN, |record| panic!("offset {} came too early", record.offset()));
+        let polled = consumer.poll(TURN, COUNT, |record| panic!("offset {} came too early", record.offset()));
         if let Polled::Event(ConsumerEvent::Assigned(partitions)) = polled {
             let starts: Vec<_> = partitions.into_iter().map(|at| (at, StartAt::Beginning)).collect();
             consumer.assign(&starts).unwrap();
@@ -28,7 +28,7 @@ fn take(consumer: &Consumer, at_once: usize, count: usize, offsets: &mut Vec<i64
     while offsets.len() < end {
         assert!(Instant::now() < deadline, "{} of {end}", offsets.len());
         let most = end.min(offsets.len() + at_once);
-        let _polled = consumer.poll(TURN, |record| {
+        let _polled = consumer.poll(TURN, COUNT, |record| {
             offsets.push(record.offset());
             if offsets.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
@@ -61,7 +61,7 @@ fn a_panic_while_records_are_taken_reaches_the_caller() {
     while offsets.len() < 9 {
         assert!(Instant::now() < deadline, "{offsets:?}");
         let polled = catch_unwind(AssertUnwindSafe(|| {
-            consumer.poll(TURN, |record| {
+            consumer.poll(TURN, COUNT, |record| {
                 assert_ne!(record.offset(), 4, "this record");
                 offsets.push(record.offset());
                 ControlFlow::Continue(())
@@ -86,13 +86,13 @@ fn a_wait_for_records_ends_when_it_is_told_to_and_when_there_is_an_event() {
         });
         // Events of librdkafka may end waits too.
         while began.elapsed() < Duration::from_millis(100) {
-            let _polled = consumer.poll(20 * TIMEOUT, |_| ControlFlow::Continue(()));
+            let _polled = consumer.poll(20 * TIMEOUT, COUNT, |_| ControlFlow::Continue(()));
         }
     });
     let commits = without_metadata(&[(TopicPartition::new("t", 0), 0)].into());
     consumer.commit_async(&commits);
     loop {
-        let polled = consumer.poll(20 * TIMEOUT, |_| ControlFlow::Continue(()));
+        let polled = consumer.poll(20 * TIMEOUT, COUNT, |_| ControlFlow::Continue(()));
         if matches!(polled, Polled::Event(ConsumerEvent::CommitDone(Ok(_)))) {
             break;
         }

@@ -4,7 +4,7 @@ use super::*;
 
 /// Polls once; there must be no records.
 fn event(consumer: &Consumer) -> Option<ConsumerEvent> {
-    match consumer.poll(TURN, |record| panic!("offset {} came too early", record.offset())) {
+    match consumer.poll(TURN, COUNT, |record| panic!("offset {} came too early", record.offset())) {
         Polled::Event(event) => Some(event),
         _ => None,
     }
@@ -91,7 +91,7 @@ fn an_assignment_waits_for_its_answer() {
     let mut firsts = BTreeMap::new();
     while firsts.len() < 2 {
         assert!(Instant::now() < deadline);
-        let _polled = consumer.poll(TURN, |record| {
+        let _polled = consumer.poll(TURN, COUNT, |record| {
             firsts.entry(record.partition()).or_insert(record.offset());
             ControlFlow::Continue(())
         });

@@ -21,6 +21,8 @@ use crate::kafka::embedded::{EmbeddedBroker, Options};
 /// Far more than anything here takes; a test that waits so long has failed.
 const TIMEOUT: Duration = Duration::from_secs(60);
 const TURN: Duration = Duration::from_millis(20);
+/// Number of records that a poll asks for.
+const COUNT: usize = 50;
 
 fn broker(topic: &str, partitions: u32) -> EmbeddedBroker {
     let broker = EmbeddedBroker::start(&Options::default()).unwrap();
@@ -121,7 +123,7 @@ impl Task {
 
     fn turn(&mut self) {
         let Self { consumer, values, began, next, .. } = self;
-        let polled = consumer.poll(TURN, |record| {
+        let polled = consumer.poll(TURN, COUNT, |record| {
             let at = TopicPartition::new(record.topic(), record.partition());
             assert!(consumer.assigned().contains(&at), "record of {at}, which is not assigned");
             let text = std::str::from_utf8(record.value().unwrap()).unwrap();

@@ -90,7 +90,7 @@ fn tunables_can_be_overridden_and_what_the_consumer_relies_on_cannot() {
     assert_eq!(config.get("session.timeout.ms"), Some("7000"));
     assert_eq!(config.get("max.partition.fetch.bytes"), Some("12345"));
     assert_eq!(config.get("fetch.message.max.bytes"), None);
-    assert_eq!(config.get("queued.max.messages.kbytes"), Some("512"));
+    assert_eq!(config.get("queued.max.messages.kbytes"), Some("1024"));
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn a_record_of_twenty_megabytes_arrives_through_a_queue_of_one() {
     let (mut sizes, deadline) = (Vec::new(), Instant::now() + TIMEOUT);
     while sizes.len() < 2 {
         assert!(Instant::now() < deadline, "{sizes:?}");
-        let polled = consumer.poll(TURN, |record| {
+        let polled = consumer.poll(TURN, COUNT, |record| {
             sizes.push(record.value().unwrap().len());
             ControlFlow::Continue(())
         });

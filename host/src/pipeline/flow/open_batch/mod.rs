@@ -35,14 +35,20 @@ impl DecodedSize {
 
     fn estimate(self, value: Option<&[u8]>) -> usize {
         match (self, value) {
-            (Self::Json, Some(value)) => {
-                let commas: usize = value.iter().map(|byte| usize::from(*byte == b',')).sum();
-                (commas + 1) * BYTES_PER_COMMA
-            }
+            (Self::Json, Some(value)) => (count_commas(value) + 1) * BYTES_PER_COMMA,
             _ => 0,
         }
     }
 }
+
+/// Counts in bytes, of which the compiler adds up many at once, as far as a byte can count.
+fn count_commas(bytes: &[u8]) -> usize {
+    let count = |chunk: &[u8]| chunk.iter().map(|byte| u8::from(*byte == b',')).sum::<u8>();
+    bytes.chunks(240).map(|chunk| usize::from(count(chunk))).sum()
+}
+
+/// Taken for the size of records before the first one.
+const UNKNOWN_RECORD_BYTES: usize = 64 << 10;
 
 /// A record as the consumer returns it. It is borrowed from librdkafka, so it is copied once and dropped.
 pub(in crate::pipeline) trait ConsumedRecord {
@@ -100,7 +106,8 @@ struct LastSlot {
 
 impl OpenBatch {
     /// `memory` is the memory budget of one batch in bytes, with its tables and decoded values: many small records use it up
-    /// too, and so do few with many values. `shared_memory` limits all batches together. `keeps_rejected` says that the bytes of rejected records are needed.
+    /// too, and so do few with many values. `shared_memory` limits all batches together. `keeps_rejected` says that the bytes of
+    /// rejected records are needed.
     pub(super) fn new(
         limits: BatchLimits,
         memory: usize,
@@ -229,6 +236,15 @@ impl OpenBatch {
             && self.used_memory() < self.memory
     }
 
+    /// About how many more records the limits allow, by the mean size of those before; at least one.
+    pub(super) fn space(&self) -> usize {
+        let mean =
+            self.bytes.checked_div(self.read).map_or(UNKNOWN_RECORD_BYTES, |mean| mean as usize).max(1);
+        let bytes = self.limits.max_bytes.min(self.memory).saturating_sub(self.used_memory());
+        let records = self.limits.max_records.saturating_sub(self.open.input_count());
+        records.min(bytes / mean).max(1)
+    }
+
     /// How long the open batch may still wait for more records; `None` while it is empty.
     pub(super) fn time_left(&self, now: Instant) -> Option<Duration> {
         self.since.map(|since| self.limits.max_wait.saturating_sub(now.saturating_duration_since(since)))
@@ -355,6 +371,14 @@ mod tests {
         let value = vec![0; bytes];
         let record = NewRecord { offset: 0, timestamp_ms: None, key: None, value: Some(&value) };
         batch.push(slot, record, std::iter::empty());
+    }
+
+    #[test]
+    fn all_commas_are_counted() {
+        for length in [0, 1, 239, 240, 241, 1000] {
+            assert_eq!(count_commas(&vec![b','; length]), length);
+            assert_eq!(count_commas(&vec![b'x'; length]), 0);
+        }
     }
 
     #[test]
