@@ -20,7 +20,10 @@ mod worker;
 
 use std::{env, process::ExitCode, time::Instant};
 
-use tidegate_tests::kafka::{Kafka, Options};
+use tidegate_tests::{
+    artifacts,
+    kafka::{Kafka, Options},
+};
 
 use crate::report::Report;
 
@@ -72,6 +75,7 @@ fn connect(scale: Scale, document: bool) -> ExitCode {
         return ExitCode::SUCCESS;
     };
     let bare = bare::build();
+    artifacts();
     let started = Instant::now();
     let report = Report {
         scale,
