@@ -1,5 +1,7 @@
 //! The work that all programs do: what each is told, and how outputs are compared.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::{Value as Json, json};
 
 use crate::load::{EVENTS, SMALL};
@@ -13,8 +15,8 @@ pub(crate) struct Case {
     pub(crate) topic: &'static str,
     /// Bare programs: what people call each, and its argument `WORK`.
     pub(crate) bare: &'static [(&'static str, &'static str)],
-    /// Name in files.
-    pub(crate) name: &'static str,
+    /// Prefix of connectors' names.
+    name: &'static str,
     /// What the connector file has after the topic: further keys of the source, and transforms.
     tidegate: &'static str,
     /// The options of Connect's converter and transforms.
@@ -74,6 +76,12 @@ pub(crate) const CASES: [Case; 3] = [
 ];
 
 impl Case {
+    /// A name for a connector that is not used twice: the committed offsets of its group stay.
+    pub(crate) fn unique_name(&self, run: &str) -> String {
+        static NEXT: AtomicUsize = AtomicUsize::new(1);
+        format!("{}-{run}-{}", self.name, NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// Whether the records are written nowhere.
     pub(crate) fn is_discarded(&self) -> bool {
         self.kind == Kind::Discarded

@@ -20,7 +20,10 @@ mod worker;
 
 use std::{env, process::ExitCode, time::Instant};
 
-use tidegate_tests::kafka::{Kafka, Options};
+use tidegate_tests::{
+    artifacts,
+    kafka::{Kafka, Options},
+};
 
 use crate::report::Report;
 
@@ -65,15 +68,18 @@ fn main() -> ExitCode {
 
 /// Compares with Kafka Connect. Panics if a program does not do its work, or another work than the others.
 fn connect(scale: Scale, document: bool) -> ExitCode {
+    let load = report::load();
     // The broker's compiler optimizes, unlike in tests.
     let java = vec!["-XX:TieredStopAtLevel=4".to_owned(), "-Xms512m".to_owned(), "-Xmx1g".to_owned()];
     let Some(kafka) = Kafka::start(&Options { java, ..Options::default() }) else {
         return ExitCode::SUCCESS;
     };
     let bare = bare::build();
+    artifacts();
     let started = Instant::now();
     let report = Report {
         scale,
+        load,
         events: load::fill(&kafka, scale.records),
         catch_up: catch_up::measure(&kafka, &bare, scale),
         latency: latency::measure(&kafka, scale),

@@ -19,6 +19,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) scale: Scale,
+    /// The load average of the machine before anything was started.
+    pub(crate) load: String,
     pub(crate) events: Events,
     pub(crate) catch_up: Vec<Table>,
     pub(crate) latency: Vec<Latency>,
@@ -47,7 +49,10 @@ impl Report {
              - Tidegate: {profile} profile, one task, the file sink with `fsync = false` and `style = \"value\"`, otherwise defaults.\n\
              - {records} records in {PARTITIONS} partitions: {different} captured change events of {mean} bytes, over and over, or small \
              records of {SMALL_BYTES} bytes.\n\
-             - Every program runs {rounds}; the tables have the medians. All outputs of a case have the same records.\n\n",
+             - Every program runs {rounds}; the tables have the medians. All outputs of a case have the same records.\n\
+             - The load average of the machine was {load} before: if it is above 0, other programs ran. They affect wall times and latencies \
+             more than CPU times.\n\n",
+            load = self.load,
             date = output("date", &["-I"]),
             cores = std::thread::available_parallelism().map_or(0, usize::from),
             processor = processor(),
@@ -208,6 +213,12 @@ fn java() -> String {
         found.map_or_else(|_| String::new(), |output| String::from_utf8_lossy(&output.stderr).into_owned());
     let version = text.split('"').nth(1).unwrap_or("of an unknown version");
     format!("Java {version}")
+}
+
+/// The load average of the last minute.
+pub(crate) fn load() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_whitespace().next().unwrap_or("unknown").to_owned()
 }
 
 fn processor() -> String {

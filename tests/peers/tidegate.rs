@@ -20,7 +20,7 @@ pub(crate) fn home() -> Home {
 /// Lets it do the work of a case, with an empty state folder; returns the output as well.
 pub(crate) fn run(kafka: &Kafka, case: &Case, records: usize) -> (Run, Home) {
     let home = home();
-    home.connector(case.name, &case.connector_file(OUT));
+    home.connector(&case.unique_name("tidegate"), &case.connector_file(OUT));
     let started = Instant::now();
     if case.is_discarded() {
         return (run_to_end(home.start_on(&kafka.servers(), &["--once"]), started), home);

@@ -2,7 +2,6 @@
 
 use std::{
     path::Path,
-    sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -40,7 +39,7 @@ pub(crate) fn start<'k>(
 
 /// Lets a new worker do the work of a case, and then once more with another connector, when its compiler has seen it.
 pub(crate) fn run(kafka: &Kafka, case: &Case, outs: [&Path; 2], records: usize) -> [Run; 2] {
-    let names = ["cold", "warm"].map(|run| format!("{}-{run}-{}", case.name, unique()));
+    let names = ["cold", "warm"].map(|run| case.unique_name(run));
     let configs = outs.map(|out| case.connect_config(&out.display().to_string()));
     let interval = COMMIT_INTERVAL.as_millis().to_string();
     let commits: &[(&str, &str)] =
@@ -76,10 +75,4 @@ fn wait(
         thread::sleep(Duration::from_millis(50));
     }
     Run::to_now(started, usage(worker.pid()))
-}
-
-/// A number for a name that is not used twice: the offsets of a group stay.
-fn unique() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    NEXT.fetch_add(1, Ordering::Relaxed)
 }
