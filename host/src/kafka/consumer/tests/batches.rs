@@ -53,6 +53,32 @@ fn records_that_are_not_taken_come_with_the_next_poll_in_order() {
 }
 
 #[test]
+fn records_that_were_kept_are_dropped_when_their_partition_is_rewound() {
+    let broker = broker("t", 1);
+    produce(&broker, "t", 0..100);
+    let consumer = consumer_of_one_partition(&broker);
+    let mut offsets = Vec::new();
+    take(&consumer, 10, 10, &mut offsets);
+    let partition = TopicPartition::new("t", 0);
+    assert_eq!(consumer.positions()[&partition], 10, "records that were kept are not read");
+    consumer.hold(&partition).unwrap();
+    consumer.rewind(&[(partition.clone(), StartAt::Offset(5))]).unwrap();
+    take(&consumer, 1000, 95, &mut offsets);
+    assert_eq!(offsets, (0..10).chain(5..100).collect::<Vec<_>>());
+    assert_eq!(consumer.positions()[&partition], 100);
+    assert!(consumer.close(TIMEOUT));
+}
+
+#[test]
+fn a_consumer_is_closed_although_records_were_kept() {
+    let broker = broker("t", 1);
+    produce(&broker, "t", 0..100);
+    let consumer = consumer_of_one_partition(&broker);
+    take(&consumer, 1, 1, &mut Vec::new());
+    assert!(consumer.close(TIMEOUT));
+}
+
+#[test]
 fn a_panic_while_records_are_taken_reaches_the_caller() {
     let broker = broker("t", 1);
     produce(&broker, "t", 0..10);
