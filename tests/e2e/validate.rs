@@ -415,7 +415,7 @@ fn a_memory_limit_that_is_too_small_for_the_connectors_is_reported() {
     home.connector("a", "tasks = 4\nsource.topics = [\"a\"]\nsink.plugin = \"discard\"\n");
     let isolated = "isolation = \"process\"\nlimits.memory = \"56 MiB\"\nsource.topics = [\"a\"]\nsink.plugin = \"discard\"\n";
     home.connector("b", isolated);
-    let error = "tidegate.toml:2:1: limits.memory: is too little: the connectors need 4 MiB per task (tasks: 4), and 56 MiB for \
+    let error = "tidegate.toml:2:1: limits.memory: is too small: the connectors need 4 MiB for each of 4 tasks, and 56 MiB for \
                  child processes: raise it to 72 MiB or more\n";
     let finished = home.run(&["validate"]).expect_code(1);
     assert!(finished.stdout.contains(error), "{}", finished.stdout);

@@ -25,7 +25,7 @@ pub(crate) fn build() -> PathBuf {
     target.join("release/tidegate-bare")
 }
 
-/// Lets it do the work of a case.
+/// Runs a case.
 pub(crate) fn run(
     kafka: &Kafka,
     executable: &Path,

@@ -19,15 +19,17 @@ pub(crate) struct Case {
     name: &'static str,
     /// What the connector file has after the topic: further keys of the source, and transforms.
     tidegate: &'static str,
-    /// The options of Connect's converter and transforms.
-    connect: &'static [(&'static str, &'static str)],
+    /// The options of Connect's converter and transforms; `None` if Connect cannot do this work.
+    connect: Option<&'static [(&'static str, &'static str)]>,
     kind: Kind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// Lines have the bytes of the values.
+    /// Lines have the bytes of the values, which are not parsed.
     Bytes,
+    /// Values are parsed and written again; the lines are the same.
+    Values,
     /// Lines are rows: JSON, or a Java map as text.
     Rows,
     /// There is no output.
@@ -35,25 +37,35 @@ enum Kind {
 }
 
 /// All work, in the order of the document.
-pub(crate) const CASES: [Case; 3] = [
+pub(crate) const CASES: [Case; 4] = [
     Case {
-        title: "value to file",
+        title: "bytes to file",
         topic: EVENTS,
-        bare: &[("bare, bytes copied", "copy"), ("bare, parsed and written", "rewrite")],
+        bare: &[("bare", "copy")],
+        name: "bytes",
+        tidegate: "value_format = \"bytes\"\n",
+        connect: Some(&[("value.converter", "org.apache.kafka.connect.storage.StringConverter")]),
+        kind: Kind::Bytes,
+    },
+    Case {
+        title: "JSON parsed and written to file",
+        topic: EVENTS,
+        bare: &[("bare", "rewrite")],
         name: "value",
         tidegate: "",
-        connect: &[("value.converter", "org.apache.kafka.connect.storage.StringConverter")],
-        kind: Kind::Bytes,
+        // Its file sink writes a parsed value as Java's text of a map.
+        connect: None,
+        kind: Kind::Values,
     },
     Case {
         title: "unwrap, drop a field, to file",
         topic: EVENTS,
-        bare: &[("bare, parsed and written", "unwrap")],
+        bare: &[("bare", "unwrap")],
         name: "unwrap",
         tidegate: "[[transforms]]\nplugin = \"unwrap\"\n[[transforms]]\nplugin = \"fields\"\nconfig.drop = [\"customer_id\"]\n",
         // Debezium's ExtractNewRecordState passes on events without a schema unchanged, so the row is extracted by Kafka's own
         // transform, which does less.
-        connect: &[
+        connect: Some(&[
             ("value.converter", "org.apache.kafka.connect.json.JsonConverter"),
             ("value.converter.schemas.enable", "false"),
             ("transforms", "row,drop"),
@@ -61,7 +73,7 @@ pub(crate) const CASES: [Case; 3] = [
             ("transforms.row.field", "after"),
             ("transforms.drop.type", "org.apache.kafka.connect.transforms.ReplaceField$Value"),
             ("transforms.drop.exclude", "customer_id"),
-        ],
+        ]),
         kind: Kind::Rows,
     },
     Case {
@@ -70,7 +82,7 @@ pub(crate) const CASES: [Case; 3] = [
         bare: &[("bare", "count")],
         name: "small",
         tidegate: "value_format = \"bytes\"\n",
-        connect: &[("value.converter", "org.apache.kafka.connect.storage.StringConverter")],
+        connect: Some(&[("value.converter", "org.apache.kafka.connect.converters.ByteArrayConverter")]),
         kind: Kind::Discarded,
     },
 ];
@@ -91,28 +103,32 @@ impl Case {
     pub(crate) fn connector_file(&self, out: &str) -> String {
         let sink = match self.kind {
             Kind::Discarded => "[sink]\nplugin = \"discard\"\n".to_owned(),
-            Kind::Bytes | Kind::Rows => file_sink(out),
+            Kind::Bytes => file_sink(out, "raw"),
+            Kind::Values | Kind::Rows => file_sink(out, "value"),
         };
         format!("[source]\ntopics = [\"{}\"]\n{}{sink}", self.topic, self.tidegate)
     }
 
-    /// The configuration for Connect. It has no sink that discards records.
-    pub(crate) fn connect_config(&self, out: &str) -> Json {
+    /// The configuration for Connect, if it can do this. It has no sink that discards records.
+    pub(crate) fn connect_config(&self, out: &str) -> Option<Json> {
+        let options = self.connect?;
         let out = if self.is_discarded() { "/dev/null" } else { out };
         let mut config = connect_file_sink(self.topic, out);
-        config.extend(self.connect.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
-        Json::Object(config)
+        config.extend(options.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
+        Some(Json::Object(config))
     }
 
     /// What is compared of a line.
     pub(crate) fn canonical(&self, line: &[u8]) -> Vec<u8> {
-        if self.kind == Kind::Bytes { line.to_owned() } else { row(line) }
+        if self.kind == Kind::Rows { row(line) } else { line.to_owned() }
     }
 }
 
 /// The sink of a connector file: values as lines. It does not sync, because Connect's file sink does not.
-pub(crate) fn file_sink(out: &str) -> String {
-    format!("[sink]\nplugin = \"file\"\n[sink.config]\npath = \"@{out}\"\nstyle = \"value\"\nfsync = false\n")
+pub(crate) fn file_sink(out: &str, style: &str) -> String {
+    format!(
+        "[sink]\nplugin = \"file\"\n[sink.config]\npath = \"@{out}\"\nstyle = \"{style}\"\nfsync = false\n"
+    )
 }
 
 /// A connector of Connect that writes a topic to a file.

@@ -64,9 +64,12 @@ fn of_tidegate(kafka: &Kafka, rate: u64, seconds: u64) -> Latency {
     let topic = format!("latency-tidegate-{rate}");
     kafka.create_topic(&topic, PARTITIONS, 1);
     let home = tidegate::home();
-    home.connector("latency", &format!("[source]\ntopics = [\"{topic}\"]\n{}", file_sink(tidegate::OUT)));
+    home.connector(
+        "latency",
+        &format!("[source]\ntopics = [\"{topic}\"]\n{}", file_sink(tidegate::OUT, "raw")),
+    );
     let running = home.start_on(&kafka.servers(), &[]);
-    Trial { kafka, topic: &topic, out: &tidegate::out(&home), pid: running.pid() }
+    Measured { kafka, topic: &topic, out: &tidegate::out(&home), pid: running.pid() }
         .run("Tidegate", rate, seconds)
 }
 
@@ -77,18 +80,18 @@ fn of_connect(kafka: &Kafka, rate: u64, seconds: u64) -> Latency {
     let out = folder.path().join("out");
     let config = Json::Object(connect_file_sink(&topic, &out.display().to_string()));
     let worker = worker::start(kafka, &[], &[(format!("latency-{rate}"), config)]);
-    Trial { kafka, topic: &topic, out: &out, pid: worker.pid() }.run("Kafka Connect", rate, seconds)
+    Measured { kafka, topic: &topic, out: &out, pid: worker.pid() }.run("Kafka Connect", rate, seconds)
 }
 
 /// A process that writes the records of a topic to a file.
-struct Trial<'t> {
+struct Measured<'t> {
     kafka: &'t Kafka,
     topic: &'t str,
     out: &'t Path,
     pid: u32,
 }
 
-impl Trial<'_> {
+impl Measured<'_> {
     fn run(&self, program: &'static str, rate: u64, seconds: u64) -> Latency {
         let skipped = 1 + (rate * WARM_UP) as usize;
         let records = skipped + (rate * seconds) as usize;

@@ -56,6 +56,7 @@ pub(crate) fn wait_for(path: &Path, lines: u64, pid: u32) -> Written {
             path.display(),
             counter.lines
         );
+        // Panics if the process has ended.
         usage(pid);
         thread::sleep(STEP);
     }

@@ -66,9 +66,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// Compares with Kafka Connect. Panics if a program does not do its work, or another work than the others.
+/// Compares with Kafka Connect. Panics if a program does not do its work, or its output differs.
 fn connect(scale: Scale, document: bool) -> ExitCode {
-    let load = report::load();
+    let load = report::load_average();
     // The broker's compiler optimizes, unlike in tests.
     let java = vec!["-XX:TieredStopAtLevel=4".to_owned(), "-Xms512m".to_owned(), "-Xmx1g".to_owned()];
     let Some(kafka) = Kafka::start(&Options { java, ..Options::default() }) else {

@@ -10,7 +10,7 @@ use crate::{
     idle::Idle,
     latency::Latency,
     load::{Events, PARTITIONS, SMALL_BYTES},
-    start::Starts,
+    start::StartCost,
     summary::Run,
     worker,
 };
@@ -24,7 +24,7 @@ pub(crate) struct Report {
     pub(crate) events: Events,
     pub(crate) catch_up: Vec<Table>,
     pub(crate) latency: Vec<Latency>,
-    pub(crate) start: Vec<Starts>,
+    pub(crate) start: Vec<StartCost>,
     pub(crate) idle: Vec<Idle>,
 }
 
@@ -46,12 +46,19 @@ impl Report {
             "Measured on {date} on {cores} cores of {processor}, shared with the broker: Apache Kafka and Kafka Connect {CONNECT_VERSION} \
              on {java}, librdkafka {librdkafka}, {rustc}, Tidegate at {revision}.\n\n\
              - Connect: one standalone worker, one task, `{jvm}`, {settings}, otherwise defaults.\n\
-             - Tidegate: {profile} profile, one task, the file sink with `fsync = false` and `style = \"value\"`, otherwise defaults.\n\
+             - Tidegate: {profile} profile, one task, the file sink with `fsync = false` and `style = \"value\"`, or \"raw\" where bytes are \
+             copied, otherwise defaults.\n\
              - {records} records in {PARTITIONS} partitions: {different} captured change events of {mean} bytes, over and over, or small \
              records of {SMALL_BYTES} bytes.\n\
-             - Every program runs {rounds}; the tables have the medians. All outputs of a case have the same records.\n\
-             - The load average of the machine was {load} before: if it is above 0, other programs ran. They affect wall times and latencies \
-             more than CPU times.\n\n",
+             - For catch-up and start, every program runs {rounds}, and the tables have the medians; latency and idle connectors are \
+             measured once.\n\
+             - Connect does other work in places. `unwrap`: its `ExtractField` does less than Tidegate's `unwrap`, and its rows are Java's \
+             text of a map, not JSON. Its file sink writes each line with a system call of its own. `discarded`: that sink writes to \
+             `/dev/null`, and the end is seen by offsets that are committed every 200 ms.\n\
+             - Tidegate commits offsets and its journal after each batch, Connect once a minute (except `discarded`).\n\
+             - CPU is that of the program, without the broker. The peak memory of `warm` includes `cold`, and that of Connect is mostly its \
+             heap.\n\
+             - The load average of the last minute was {load} before the start, including what cargo had compiled.\n\n",
             load = self.load,
             date = output("date", &["-I"]),
             cores = std::thread::available_parallelism().map_or(0, usize::from),
@@ -75,8 +82,8 @@ impl Report {
     }
 
     fn catch_up(&self) -> String {
-        let mut out = "#### Catch-up\n\nFrom the start of the process, or of the connector in a worker that has done the same before \
-                       (warm).\n\n\
+        let mut out = "#### Catch-up\n\nFrom the start of the process, or of the connector in a worker that has run this case once (warm). \
+                       \"From the first record\": from the first output.\n\n\
                        | work | program | wall time | from the first record | CPU per record | peak memory | wall time, relative to Tidegate | CPU, relative to Tidegate |\n\
                        |---|---|---|---|---|---|---|---|\n"
             .to_owned();
@@ -144,7 +151,7 @@ impl Report {
     fn idle(&self) -> String {
         let mut out = format!(
             "#### Idle connectors\n\n{} connectors of one task each, in one process, without records.\n\n\
-             | program | memory | peak memory | CPU of a core | threads |\n|---|---|---|---|---|\n",
+             | program | memory | peak memory | CPU (of one core) | threads |\n|---|---|---|---|---|\n",
             self.scale.connectors
         );
         for one in &self.idle {
@@ -216,7 +223,7 @@ fn java() -> String {
 }
 
 /// The load average of the last minute.
-pub(crate) fn load() -> String {
+pub(crate) fn load_average() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split_whitespace().next().unwrap_or("unknown").to_owned()
 }

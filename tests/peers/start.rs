@@ -21,22 +21,24 @@ const TOPIC: &str = "start";
 
 /// The starts of one program.
 #[derive(Clone, Debug)]
-pub(crate) struct Starts {
+pub(crate) struct StartCost {
     pub(crate) program: &'static str,
     pub(crate) wall: Duration,
     pub(crate) cpu: Duration,
     pub(crate) peak_bytes: u64,
 }
 
-/// Starts every program as often as there are rounds.
-pub(crate) fn measure(kafka: &Kafka, scale: Scale) -> Vec<Starts> {
+/// StartCost every program as often as there are rounds.
+pub(crate) fn measure(kafka: &Kafka, scale: Scale) -> Vec<StartCost> {
     eprintln!("starts");
     kafka.create_topic(TOPIC, 1, 1);
     let (mut fresh, mut again, mut connect) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..scale.rounds {
         let home = tidegate::home();
-        let connector =
-            format!("[source]\ntopics = [\"{TOPIC}\"]\nstart = \"earliest\"\n{}", file_sink(tidegate::OUT));
+        let connector = format!(
+            "[source]\ntopics = [\"{TOPIC}\"]\nstart = \"earliest\"\n{}",
+            file_sink(tidegate::OUT, "raw")
+        );
         home.connector(&format!("start-{round}"), &connector);
         fresh.push(tidegate(kafka, &home, round as u64 * 3 + 1));
         again.push(tidegate(kafka, &home, round as u64 * 3 + 2));
@@ -63,9 +65,8 @@ fn worker(kafka: &Kafka, records: u64, round: usize) -> Run {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let out: &Path = &folder.path().join("out");
     let config = Json::Object(connect_file_sink(TOPIC, &out.display().to_string()));
-    let started = Instant::now();
     let worker = worker::start(kafka, &[], &[(format!("connect-start-{round}"), config)]);
-    Run::written(started, lines::wait_for(out, records, worker.pid()))
+    Run::written(worker.started(), lines::wait_for(out, records, worker.pid()))
 }
 
 /// Sends one more record; `records` are in the topic then.
@@ -74,7 +75,7 @@ fn send(kafka: &Kafka, records: u64) {
     kafka.produce_to(TOPIC, 0, [text]);
 }
 
-fn starts(program: &'static str, runs: &[Run]) -> Starts {
+fn starts(program: &'static str, runs: &[Run]) -> StartCost {
     let run = Run {
         wall: median(runs.iter().map(|run| run.wall)),
         from_first: None,
@@ -82,5 +83,5 @@ fn starts(program: &'static str, runs: &[Run]) -> Starts {
         peak_bytes: median(runs.iter().map(|run| run.peak_bytes)),
     };
     eprintln!("    {program}: {:.2} s, {:.2} s of CPU", run.wall.as_secs_f64(), run.cpu.as_secs_f64());
-    Starts { program, wall: run.wall, cpu: run.cpu, peak_bytes: run.peak_bytes }
+    StartCost { program, wall: run.wall, cpu: run.cpu, peak_bytes: run.peak_bytes }
 }

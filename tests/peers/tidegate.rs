@@ -17,13 +17,13 @@ pub(crate) fn home() -> Home {
     Home::new(&LIBRARIES)
 }
 
-/// Lets it do the work of a case, with an empty state folder; returns the output as well.
+/// Runs a case with an empty state folder; returns the output as well.
 pub(crate) fn run(kafka: &Kafka, case: &Case, records: usize) -> (Run, Home) {
     let home = home();
     home.connector(&case.unique_name("tidegate"), &case.connector_file(OUT));
     let started = Instant::now();
     if case.is_discarded() {
-        return (run_to_end(home.start_on(&kafka.servers(), &["--once"]), started), home);
+        return (run_to_end(home.start_on(&kafka.servers(), &["--once"]), records, started), home);
     }
     let running = home.start_on(&kafka.servers(), &[]);
     let written = lines::wait_for(&home.path(OUT), records as u64, running.pid());
@@ -37,14 +37,19 @@ pub(crate) fn out(home: &Home) -> PathBuf {
 }
 
 /// Waits until the sink has discarded everything.
-fn run_to_end(mut running: Running, started: Instant) -> Run {
+fn run_to_end(mut running: Running, records: usize, started: Instant) -> Run {
     let mut last = usage(running.pid());
-    running.wait_until("the end of the sink", |running| {
+    running.wait_until("the sink's count of records", |running| {
         if let Some(usage) = crate::process::try_usage(running.pid()) {
             last = usage;
         }
         running.log().contains("records discarded").then_some(())
     });
+    let log = running.log();
+    assert!(
+        log.contains(&format!("records discarded records={records} ")),
+        "another number of records: {log}"
+    );
     let run = Run::to_now(started, last);
     running.finish().expect_code(0);
     run

@@ -37,24 +37,26 @@ pub(crate) fn start<'k>(
     kafka.connect(&JAVA, &properties, connectors)
 }
 
-/// Lets a new worker do the work of a case, and then once more with another connector, when its compiler has seen it.
-pub(crate) fn run(kafka: &Kafka, case: &Case, outs: [&Path; 2], records: usize) -> [Run; 2] {
+/// Runs a case in a new worker, and then once more with another connector, when the JVM has compiled the code; `None` if
+/// Connect cannot do it.
+pub(crate) fn run(kafka: &Kafka, case: &Case, outs: [&Path; 2], records: usize) -> Option<[Run; 2]> {
     let names = ["cold", "warm"].map(|run| case.unique_name(run));
-    let configs = outs.map(|out| case.connect_config(&out.display().to_string()));
+    let [Some(cold), Some(warm)] = outs.map(|out| case.connect_config(&out.display().to_string())) else {
+        return None;
+    };
     let interval = COMMIT_INTERVAL.as_millis().to_string();
     let commits: &[(&str, &str)] =
         if case.is_discarded() { &[("offset.flush.interval.ms", &interval)] } else { &[] };
-    let started = Instant::now();
-    let worker = start(kafka, commits, &[(names[0].clone(), configs[0].clone())]);
-    let cold = wait(kafka, &worker, case, outs[0], &names[0], records, started);
+    let worker = start(kafka, commits, &[(names[0].clone(), cold)]);
+    let cold = wait(kafka, &worker, case, outs[0], &names[0], records, worker.started());
     worker.delete(&names[0]);
     // Until the consumer is closed, and the compiler is done.
     thread::sleep(Duration::from_secs(2));
     let before = usage(worker.pid());
     let started = Instant::now();
-    worker.create(&names[1], &configs[1]);
+    worker.create(&names[1], &warm);
     let warm = wait(kafka, &worker, case, outs[1], &names[1], records, started).since(before);
-    [cold, warm]
+    Some([cold, warm])
 }
 
 fn wait(

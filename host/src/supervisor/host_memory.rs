@@ -17,7 +17,7 @@ use crate::{
 const DEFAULT_LIMIT: usize = 512 << 20;
 /// What each task gets of the default limit at least.
 const DEFAULT_TASK: usize = 8 << 20;
-/// What each task needs: two smallest queues, and as much for batches.
+/// What each task needs: two queues of the smallest size, and as much again for batches.
 const LEAST_TASK: usize = 4 * LEAST_QUEUE;
 /// librdkafka's queue is not made smaller than this.
 const LEAST_QUEUE: usize = 1 << 20;
@@ -57,7 +57,7 @@ pub fn divide_memory(
     let tasks = demand.queues.len();
     if let Some(limit) = limit.filter(|limit| limit.bytes < demand.least()) {
         let message = format!(
-            "is too little: the connectors need {} per task (tasks: {tasks}), and {} for child processes",
+            "is too small: the connectors need {} for each of {tasks} tasks, and {} for child processes",
             size(LEAST_TASK),
             size(demand.processes)
         );

@@ -1,6 +1,6 @@
 //! The `discard` sink: counts records and bytes, and discards them. It does not allocate per record.
 
-use tidegate_plugin::prelude::*;
+use tidegate_plugin::{BatchDefaults, prelude::*};
 
 struct Discard {
     context: Context,
@@ -10,6 +10,11 @@ struct Discard {
 
 impl Sink for Discard {
     type Config = ();
+
+    fn batch_defaults() -> BatchDefaults {
+        // A call costs the same for a batch of any size.
+        BatchDefaults { max_records: Some(5_000), max_bytes: Some(8 << 20), max_wait: None }
+    }
 
     fn open((): (), context: &Context) -> Result<Self> {
         Ok(Self { context: context.clone(), records: 0, bytes: 0 })

@@ -21,8 +21,8 @@ pub(crate) enum Style {
     Row,
     /// Only the value, as JSON.
     Value,
-    /// Only the value, as the bytes that Kafka has; an empty line if there is none. A value that a transform has replaced is
-    /// written as JSON. A value with line breaks takes several lines.
+    /// Only the bytes of the value, unchanged; an empty line if there is none. A value that a transform has replaced is written
+    /// as JSON. A value with line breaks takes several lines.
     Raw,
 }
 

@@ -4,7 +4,7 @@ use std::{
     ffi::OsStr,
     fs,
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value as Json, json};
@@ -20,6 +20,7 @@ pub const CONNECT_VERSION: &str = "4.1.1";
 pub struct Connect<'k> {
     kafka: &'k Kafka,
     process: Child,
+    started: Instant,
     folder: tempfile::TempDir,
     url: String,
     client: ureq::Agent,
@@ -30,7 +31,7 @@ impl Kafka {
     /// wait until it is ready.
     ///
     /// # Panics
-    /// If Maven does not fetch it, or Java does not start.
+    /// If Maven cannot download Connect, or Java does not start.
     #[must_use]
     pub fn connect(
         &self,
@@ -71,15 +72,22 @@ impl Kafka {
             .arg("org.apache.kafka.connect.cli.ConnectStandalone")
             .args(files.iter().map(|(path, _)| path));
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log file")).stderr(log);
+        let started = Instant::now();
         let process = command.spawn().expect("Java starts");
         self.watchdog.watch(process.id());
         let timeout = Some(Duration::from_secs(60));
         let client = ureq::Agent::config_builder().timeout_global(timeout).build().into();
-        Connect { kafka: self, process, folder, url, client }
+        Connect { kafka: self, process, started, folder, url, client }
     }
 }
 
 impl Connect<'_> {
+    /// When its JVM was started.
+    #[must_use]
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
     /// The worker's process id.
     #[must_use]
     pub fn pid(&self) -> u32 {

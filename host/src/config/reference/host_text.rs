@@ -93,8 +93,8 @@ pub(super) const GROUPS: &[Group] = &[
         entries: &[Entry {
             key: "memory",
             default: "`\"512 MiB\"`, or more if the connectors need it",
-            about: "memory of all connectors together for batches, outputs of transforms and prefetched records; see [Memory](operations.md#memory). Each task needs 4 MiB, \
-                    and a connector with `isolation = \"process\"` its own `limits.memory`",
+            about: "memory of all connectors together for batches, outputs of transforms and prefetched records; see [Memory](operations.md#memory). Needed: 4 MiB per \
+                    task, and `limits.memory` of each connector with `isolation = \"process\"`",
         }],
     },
 ];

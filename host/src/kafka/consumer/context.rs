@@ -9,7 +9,7 @@ use rdkafka::TopicPartitionList;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 
 use super::outage::{Outage, OutageNotice, RepeatFilter};
@@ -39,6 +39,11 @@ pub(super) enum QueuedEvent {
     Missing(BTreeSet<String>),
     /// Querying the topics failed permanently.
     Fatal(ConsumerError),
+    /// An error of a partition that librdkafka only logs, because it has no place in a batch of records.
+    PartitionError {
+        code: RDKafkaErrorCode,
+        reason: String,
+    },
     Stalled(String),
     Recovered,
 }
@@ -292,8 +297,11 @@ impl ClientContext for Context {
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         let (connector, task) = (&self.connector, self.task);
-        // Connection failures are also reported as errors and are handled there.
-        let echo = matches!(facility, "FAIL" | "ERROR" | "MAXPOLL" | "SSL");
+        // These are also reported as errors and are handled there.
+        let echo = matches!(facility, "FAIL" | "MAXPOLL" | "SSL");
+        if facility == "ERROR" {
+            self.enqueue(QueuedEvent::PartitionError { code: code_in(message), reason: message.to_owned() });
+        }
         if facility == "FAIL" && !matches!(level, RDKafkaLogLevel::Error | RDKafkaLogLevel::Debug) {
             // "[thrd:x]: y: Disconnected" is not reported as an error.
             let reason = message.split_once("]: ").map_or(message, |(_, reason)| reason);
@@ -329,6 +337,18 @@ impl ConsumerContext for Context {
             }
             _ => self.revoked(consumer, list, cooperative),
         }
+    }
+}
+
+/// The code of an error that librdkafka logs: its text is at the end of the message.
+fn code_in(message: &str) -> RDKafkaErrorCode {
+    use RDKafkaErrorCode as Code;
+    match message.rsplit(": ").next() {
+        Some("Topic authorization failed") => Code::TopicAuthorizationFailed,
+        Some("Unknown topic or partition") => Code::UnknownTopicOrPartition,
+        Some("Unknown topic") => Code::UnknownTopic,
+        Some("Unknown partition") => Code::UnknownPartition,
+        _ => Code::Unknown,
     }
 }
 

@@ -16,11 +16,16 @@ use crate::kafka::ffi::FetchError;
 const WATERMARK_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl Consumer {
-    /// Turns an error of `poll` into an event or into at most one log line. `fetch` says which partition cannot be read;
-    /// without it, the reason is the last that librdkafka gave.
-    pub(super) fn failure(&self, error: &KafkaError, fetch: Option<&FetchError>) -> Option<ConsumerEvent> {
+    /// Turns an error of `poll` into an event or into at most one log line. Without a reason, it is the last that librdkafka
+    /// gave. `fetch` says which partition cannot be read.
+    pub(super) fn failure(
+        &self,
+        error: &KafkaError,
+        reason: Option<&str>,
+        fetch: Option<&FetchError>,
+    ) -> Option<ConsumerEvent> {
         let code = error.rdkafka_error_code()?;
-        let reason = fetch.map(|fetch| fetch.reason.clone()).or_else(|| self.context().take_error());
+        let reason = reason.map(str::to_owned).or_else(|| self.context().take_error());
         let reason = reason.unwrap_or_else(|| error.to_string());
         // Errors that follow a fatal one are not informative.
         if self.failed.get() {
@@ -41,7 +46,7 @@ impl Consumer {
                 self.context().log_transient(&format!("{code:?}"), &reason);
             }
         }
-        self.context().next_queued().and_then(|event| self.event(event))
+        None
     }
 
     /// A topic in the list is waited for. A topic that matched the pattern has been deleted, so the topics are queried
@@ -118,7 +123,7 @@ impl Consumer {
 
     /// Looks at all partitions, because the others may be affected too.
     fn out_of_range(&self, fetch: Option<&FetchError>) -> Vec<ConsumerError> {
-        // librdkafka has moved the position of this one by one.
+        // For this one, librdkafka's position is already one too far.
         let failed = |at: &TopicPartition| {
             let is_failed = |fetch: &&FetchError| {
                 fetch.topic == at.topic && fetch.partition == at.partition && fetch.offset >= 0

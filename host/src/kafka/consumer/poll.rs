@@ -166,13 +166,19 @@ impl Consumer {
         }
     }
 
-    /// A partition cannot be read. Unless that is an event, it is read again from the same position: librdkafka has moved it
-    /// by one, which would skip a record after a pause (fixed in librdkafka 2.13.2).
+    /// Handles an error of one partition. librdkafka may have moved the position past the offset that the error names, as if it
+    /// were a record, so a pause would skip one (fixed in librdkafka 2.13.2): seeks back, unless the error ends the reading.
     fn cannot_fetch(&self, error: &FetchError) -> Option<ConsumerEvent> {
-        let event = self.failure(&KafkaError::MessageConsumption(error.code), Some(error));
+        let event =
+            self.failure(&KafkaError::MessageConsumption(error.code), Some(&error.reason), Some(error));
         let at = TopicPartition::new(error.topic.as_str(), error.partition);
         let is_read = self.assigned.borrow().contains_key(&at) && !self.is_held(&at);
-        if event.is_some() || !is_read || error.offset < 0 {
+        let has_moved = || {
+            let positions = self.core.base.position().ok();
+            let position = positions.as_ref().and_then(|list| list.find_partition(&at.topic, at.partition));
+            position.is_some_and(|element| element.offset() == Offset::Offset(error.offset + 1))
+        };
+        if event.is_some() || !is_read || error.offset < 0 || !has_moved() {
             return event;
         }
         match self.seek(&[(at, StartAt::Offset(error.offset))]) {
@@ -189,13 +195,13 @@ impl Consumer {
             return Some(event);
         }
         loop {
-            if let Some(event) = self.context().next_queued().and_then(|event| self.event(event)) {
+            if let Some(event) = self.queued_event() {
                 return Some(event);
             }
             match self.core.base.poll(Duration::ZERO) {
                 Some(Ok(message)) => return self.misdirected(&message),
                 Some(Err(error)) => {
-                    if let Some(event) = self.failure(&error, None) {
+                    if let Some(event) = self.failure(&error, None, None) {
                         return Some(event);
                     }
                 }
@@ -206,9 +212,19 @@ impl Consumer {
                 }
             }
             if !self.core.records.has_events() {
-                return self.context().next_queued().and_then(|event| self.event(event));
+                return self.queued_event();
             }
         }
+    }
+
+    /// The next event that a callback or another thread has queued, without those that need no answer.
+    fn queued_event(&self) -> Option<ConsumerEvent> {
+        while let Some(queued) = self.context().next_queued() {
+            if let Some(event) = self.event(queued) {
+                return Some(event);
+            }
+        }
+        None
     }
 
     /// Returns a handle that ends a wait in [`Self::poll`] from other threads.
@@ -246,8 +262,7 @@ impl Consumer {
             added.map_err(librdkafka_error("start reading"))?;
         }
         let base = &self.core.base;
-        // Before, so that no record goes anywhere else; and again, in case the end of an earlier assignment was handled in
-        // between, which detaches the partition.
+        // Attached before, so that no record goes elsewhere, and again after: the end of an earlier assignment detaches.
         let attach = || partitions.iter().for_each(|at| self.core.records.attach(&at.topic, at.partition));
         attach();
         let taken = if *cooperative { base.incremental_assign(&list) } else { base.assign(&list) };
@@ -380,8 +395,8 @@ impl Consumer {
         self.committer.submit_and_wait(commits, deadline)
     }
 
-    /// Pauses all partitions, including those assigned later, until [`Self::resume`]. Prefetched records are discarded, so
-    /// pause only for stalls of half a second or more.
+    /// Pauses all partitions, including those assigned later, until [`Self::resume`]. Prefetched records are
+    /// discarded, except those that were already taken out of librdkafka's queue.
     ///
     /// # Errors
     /// When librdkafka returns an error.
@@ -485,6 +500,9 @@ impl Consumer {
                 return None;
             }
             QueuedEvent::Fatal(error) => return self.fatal(error),
+            QueuedEvent::PartitionError { code, reason } => {
+                return self.failure(&KafkaError::MessageConsumption(code), Some(&reason), None);
+            }
             QueuedEvent::Stalled(reason) => ConsumerEvent::Stalled(reason),
             QueuedEvent::Recovered => ConsumerEvent::Recovered,
         })

@@ -19,6 +19,8 @@ const MEBIBYTE: usize = 1 << 20;
 const DEFAULT_RESPONSE_LIMIT: usize = 100_000_000;
 /// librdkafka requires `fetch.max.bytes` to be at least `message.max.bytes`.
 const MIN_FETCH_BYTES: usize = MEBIBYTE;
+/// What a small record takes in librdkafka's queue at least, whatever its value.
+const SMALL_RECORD_BYTES: usize = 512;
 /// How often topic metadata is queried.
 const REFRESH: &str = "topic.metadata.refresh.interval.ms";
 
@@ -185,6 +187,8 @@ impl ConsumerSettings {
             // librdkafka stops fetching for this long whenever its queue is full. Its default of one second leaves a consumer
             // that empties the queue faster idle for most of the time.
             ("fetch.queue.backoff.ms", "10".to_owned()),
+            // The queue's limit in bytes counts only values, so many small records need one by number.
+            ("queued.min.messages", (queue / SMALL_RECORD_BYTES).clamp(1000, 100_000).to_string()),
             ("queued.max.messages.kbytes", (queue / 1024).min(2_097_151).to_string()),
             ("fetch.max.bytes", fetch.to_string()),
             ("fetch.message.max.bytes", fetch.min(MEBIBYTE).to_string()),

@@ -4,9 +4,9 @@
 //! rebalances and errors. Here one call takes many records, and a consumer that takes no records still gets its events.
 //!
 //! `rd_kafka_consume_callback_queue` would need no array, but it takes everything out of the queue, and puts back what is left.
-//! Meanwhile librdkafka takes the queue to be empty and fills it again, every time, beyond all bounds.
+//! Meanwhile librdkafka takes the queue to be empty and fills it again, every time, without limit.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::ffi::{CStr, CString, c_void};
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
@@ -21,8 +21,8 @@ use rdkafka_sys as sys;
 
 use super::RawHeaders;
 
-/// Maximum number of records of one call.
-const MAX_RECORDS: usize = 1000;
+/// Maximum number of records of one call. Those that the caller has no space for are kept, so this also limits how many.
+const MAX_RECORDS: usize = 200;
 
 /// A record in librdkafka's fetch buffer.
 pub struct FetchedRecord<'q>(&'q sys::rd_kafka_message_t);
@@ -43,8 +43,16 @@ pub(in crate::kafka) struct RecordQueue {
     records: *mut sys::rd_kafka_queue_t,
     /// The consumer's own queue. A consumer with a group always has one.
     events: *mut sys::rd_kafka_queue_t,
+    reader: Mutex<Reader>,
+}
+
+/// What the thread that reads knows.
+#[derive(Default)]
+struct Reader {
     /// Taken out of the queue, and not passed on yet.
-    taken: Mutex<VecDeque<Message>>,
+    taken: VecDeque<Message>,
+    /// The topics with partitions of each number, with the offset after the last record that was passed on.
+    next: HashMap<i32, Vec<(String, i64)>>,
 }
 
 // SAFETY: librdkafka locks its queues, and the pointers are never changed.
@@ -61,7 +69,7 @@ impl RecordQueue {
             unsafe { (sys::rd_kafka_queue_new(client), sys::rd_kafka_queue_get_consumer(client)) };
         // SAFETY: an event ends a wait for records until the callback is removed, when `self` is dropped.
         unsafe { sys::rd_kafka_queue_cb_event_enable(events, Some(wake_reader), records.cast()) };
-        Self { client, records, events, taken: Mutex::default() }
+        Self { client, records, events, reader: Mutex::default() }
     }
 
     /// Sends the records of a partition to this queue from now on, until the partition is no longer assigned.
@@ -100,19 +108,19 @@ impl RecordQueue {
         count: usize,
         mut take: impl FnMut(Result<FetchedRecord<'_>, FetchError>) -> ControlFlow<()>,
     ) {
-        let mut taken = self.taken();
-        if taken.is_empty() {
+        let mut reader = self.reader();
+        if reader.taken.is_empty() {
             // librdkafka waits until it has as many records as it was asked for.
-            self.fetch(timeout, 1, &mut taken);
+            self.fetch(timeout, 1, &mut reader.taken);
         }
         let mut left = count;
-        while let Some(message) = taken.pop_front() {
-            if take(message.read()).is_break() {
+        while let Some(message) = reader.taken.pop_front() {
+            if reader.is_next(&message) && take(message.read()).is_break() {
                 return;
             }
             left = left.saturating_sub(1);
-            if taken.is_empty() && left > 0 {
-                self.fetch(Duration::ZERO, left, &mut taken);
+            if reader.taken.is_empty() && left > 0 {
+                self.fetch(Duration::ZERO, left, &mut reader.taken);
             }
         }
     }
@@ -120,7 +128,7 @@ impl RecordQueue {
     /// The offset of each partition's first record that was taken out of the queue and not passed on yet.
     pub(in crate::kafka) fn first_taken(&self) -> Vec<(String, i32, i64)> {
         let mut first: Vec<(String, i32, i64)> = Vec::new();
-        for message in &*self.taken() {
+        for message in &self.reader().taken {
             let (topic, partition) = (message.topic(), message.partition());
             if !first.iter().any(|(known, number, _)| *number == partition && known == topic) {
                 first.push((topic.to_owned(), partition, message.get().offset));
@@ -131,8 +139,11 @@ impl RecordQueue {
 
     /// Drops the records of a partition that were taken out of the queue: it is read again from another offset, or no more.
     pub(in crate::kafka) fn discard(&self, topic: &str, partition: i32) {
-        let is_other = |message: &Message| message.partition() != partition || message.topic() != topic;
-        self.taken().retain(is_other);
+        let mut reader = self.reader();
+        reader.taken.retain(|message| message.partition() != partition || message.topic() != topic);
+        if let Some(topics) = reader.next.get_mut(&partition) {
+            topics.retain(|(name, _)| name != topic);
+        }
     }
 
     /// Takes up to `count` messages out of the queue, after waiting up to `timeout` for all of them.
@@ -148,15 +159,32 @@ impl RecordQueue {
         );
     }
 
-    fn taken(&self) -> MutexGuard<'_, VecDeque<Message>> {
+    fn reader(&self) -> MutexGuard<'_, Reader> {
         // After a panic, messages are still whole.
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reader {
+    /// Whether the message is an error, or a record that was not passed on before. When librdkafka pauses partitions for a
+    /// rebalance while records are taken out of its queue, it may return the same ones again.
+    fn is_next(&mut self, message: &Message) -> bool {
+        let Ok(record) = message.read() else { return true };
+        let (topic, offset) = (record.topic(), record.offset());
+        let topics = self.next.entry(record.partition()).or_default();
+        let Some((_, next)) = topics.iter_mut().find(|(name, _)| name == topic) else {
+            topics.push((topic.to_owned(), offset + 1));
+            return true;
+        };
+        let is_next = offset >= *next;
+        *next = offset.max(*next - 1) + 1;
+        is_next
     }
 }
 
 impl Drop for RecordQueue {
     fn drop(&mut self) {
-        self.taken().clear();
+        self.reader().taken.clear();
         // SAFETY: the client is still alive, as the type demands. Without the callback, nothing refers to `records` any more
         // but partitions, which hold references of their own.
         unsafe {
@@ -222,6 +250,10 @@ unsafe extern "C" fn wake_reader(_: *mut sys::rd_kafka_t, records: *mut c_void) 
 
 impl<'q> FetchedRecord<'q> {
     pub fn topic(&self) -> &'q str {
+        // An error may be of no topic.
+        if self.0.rkt.is_null() {
+            return "";
+        }
         // SAFETY: the message refers to its topic, whose name ends in NUL.
         let name = unsafe { CStr::from_ptr(sys::rd_kafka_topic_name(self.0.rkt)) };
         // Kafka allows only ASCII letters, digits, '.', '_' and '-'.

@@ -301,7 +301,7 @@ impl Flow {
         self.is_consumer_paused || is_full || self.backoff.paused() > 0
     }
 
-    /// Whether there is nothing to look after until an event or a message arrives.
+    /// Whether there is nothing to check until an event or a message arrives.
     pub(super) fn is_at_rest(&self) -> bool {
         let is_waiting = self.handover.is_some() || self.backoff.paused() > 0;
         self.is_drained() && !is_waiting && !self.settings.until_end
@@ -317,8 +317,8 @@ impl Flow {
         self.is_queue_empty = true;
     }
 
-    /// Copies a record into the open batch. A record that comes although the consumer is paused is taken too, since the consumer
-    /// does not return it again.
+    /// Copies a record into the open batch. There need not be space for it, since the consumer does not
+    /// return it again.
     pub(super) fn take(&mut self, record: &impl ConsumedRecord, now: impl FnOnce() -> Instant) {
         self.is_queue_empty = false;
         self.open_batch.take(record, &self.partitions, now);

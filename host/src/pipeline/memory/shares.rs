@@ -31,8 +31,8 @@ impl Shares {
         held < self.reserved || self.excess(held) < self.free(taken).saturating_mul(SHARE_OF_FREE)
     }
 
-    /// Whether a task that has `held` bytes and was refused more may go on: only if it may have a good part of what is
-    /// reserved for a task, so that it does not read a few records at a time.
+    /// Whether a task that has `held` bytes and was refused more may go on: only if it may have at least a quarter of what is
+    /// reserved for a task in addition, so that it does not read a few records at a time.
     pub(super) fn may_resume(&self, held: usize, taken: usize) -> bool {
         let after = held.saturating_add(self.reserved / 4);
         after <= self.reserved

@@ -34,9 +34,9 @@ use crate::kafka::{
     consumer::{Consumer, ConsumerError, ConsumerEvent, Polled, Topics},
 };
 
-/// Longest wait for the next record. Backoffs, hand-overs and the watchdog are looked after in between.
+/// Longest wait for the next record. Backoffs, hand-overs and plugin calls are checked in between.
 const TICK: Duration = Duration::from_millis(50);
-/// The same while there is nothing to look after.
+/// The same while there is nothing to check.
 const LONG_TICK: Duration = Duration::from_millis(500);
 /// Maximum number of polls before other events are handled.
 const BURST: usize = 16;

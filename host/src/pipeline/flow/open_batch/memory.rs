@@ -14,15 +14,15 @@ impl OpenBatch {
     pub(super) fn open_memory(&self) -> usize {
         let tables = self.open.input_count() * Batch::RECORD_BYTES;
         let by_experience = (self.open.payload_bytes() as f64 * self.expansion) as usize;
-        (self.used_memory() + tables).max(by_experience).max(self.least_open_memory)
+        (self.used_memory() + tables).max(by_experience).max(self.empty_open_memory)
     }
 
     /// Counts the memory again after one batch has taken the place of another.
     pub(super) fn count_memory(&mut self) {
         let spare: usize = self.spare.iter().map(Batch::memory_bytes).sum();
-        self.other_memory = self.passed_on.iter().sum::<usize>() + spare;
+        self.other_memory = self.earlier_batches.iter().sum::<usize>() + spare;
         if self.open.input_count() == 0 {
-            self.least_open_memory = self.open.memory_bytes();
+            self.empty_open_memory = self.open.memory_bytes();
         }
         self.shared_memory.set(self.other_memory + self.open_memory());
     }
@@ -40,7 +40,7 @@ impl OpenBatch {
     /// Frees unused memory after a while without records, and when the task lacks memory. Lets it go on once there is enough;
     /// without any record it may always read one. Called between two polls.
     pub(in crate::pipeline) fn look_after_memory(&mut self, now: Instant) {
-        let has_records = self.open.input_count() > 0 || !self.passed_on.is_empty();
+        let has_records = self.open.input_count() > 0 || !self.earlier_batches.is_empty();
         if has_records {
             self.idle_since = None;
         } else {

@@ -17,7 +17,7 @@ use crate::{config::BatchLimits, formats::Format, pipeline::memory::TaskMemory};
 const BYTES_PER_COMMA: usize = 40;
 
 /// Batches with fewer bytes say nothing about the memory of larger ones.
-const TELLING_BYTES: usize = 64 << 10;
+const MIN_SAMPLE_BYTES: usize = 64 << 10;
 
 /// Estimates how much memory the decoded values of records take, before they are decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl DecodedSize {
     }
 }
 
-/// Counts in bytes, of which the compiler adds up many at once, as far as a byte can count.
+/// In chunks of 240, so that a `u8` does not overflow and the loop is vectorized.
 fn count_commas(bytes: &[u8]) -> usize {
     let count = |chunk: &[u8]| chunk.iter().map(|byte| u8::from(*byte == b',')).sum::<u8>();
     bytes.chunks(240).map(|chunk| usize::from(count(chunk))).sum()
@@ -83,13 +83,15 @@ pub(in crate::pipeline) struct OpenBatch {
     /// Since when the task has had no record.
     idle_since: Option<Instant>,
     /// What the batches before the open one are estimated to take, the oldest first.
-    passed_on: VecDeque<usize>,
+    earlier_batches: VecDeque<usize>,
     /// What these and the empty ones take together.
     other_memory: usize,
     /// What the open batch took when it was empty.
-    least_open_memory: usize,
+    empty_open_memory: usize,
     /// Bytes that earlier batches took in the end, per byte of their records.
     expansion: f64,
+    /// Mean size of the records of the batch before.
+    record_bytes: usize,
     last: Option<LastSlot>,
     /// Records read.
     pub(super) read: u64,
@@ -131,10 +133,11 @@ impl OpenBatch {
             shared_memory,
             lacks_memory: false,
             idle_since: None,
-            passed_on: VecDeque::new(),
+            earlier_batches: VecDeque::new(),
             other_memory: 0,
-            least_open_memory: 0,
+            empty_open_memory: 0,
             expansion: 1.0,
+            record_bytes: UNKNOWN_RECORD_BYTES,
             last: None,
             read: 0,
             bytes: 0,
@@ -162,7 +165,7 @@ impl OpenBatch {
         let shape = Shape::of(record);
         self.read += 1;
         self.bytes += shape.bytes as u64;
-        // A pause may let another record through while a closed batch waits: it goes into the open one, whatever its size.
+        // While a closed batch waits, a record goes into the open one, whatever its size.
         let decoded_bytes = self.decoded_size.estimate(record.value());
         let fits = self.open.payload_bytes() + shape.bytes <= self.limits.max_bytes
             && self.used_memory() + shape.bytes + decoded_bytes <= self.memory;
@@ -213,7 +216,8 @@ impl OpenBatch {
     /// Closes the open batch and opens another.
     fn close(&mut self) {
         debug_assert!(self.closed.is_none(), "one batch waits at a time");
-        self.passed_on.push_back(self.open_memory());
+        self.record_bytes = self.open.payload_bytes() / self.open.input_count().max(1);
+        self.earlier_batches.push_back(self.open_memory());
         let next = self.spare.pop().unwrap_or_default();
         self.closed = Some(std::mem::replace(&mut self.open, next));
         self.decoded_bytes = 0;
@@ -236,10 +240,11 @@ impl OpenBatch {
             && self.used_memory() < self.memory
     }
 
-    /// About how many more records the limits allow, by the mean size of those before; at least one.
+    /// About how many more records the limits allow, by the mean size of those in this batch and in the one before; at least
+    /// one.
     pub(super) fn space(&self) -> usize {
-        let mean =
-            self.bytes.checked_div(self.read).map_or(UNKNOWN_RECORD_BYTES, |mean| mean as usize).max(1);
+        let mean = self.open.payload_bytes().checked_div(self.open.input_count()).unwrap_or(0);
+        let mean = mean.max(self.record_bytes).max(1);
         let bytes = self.limits.max_bytes.min(self.memory).saturating_sub(self.used_memory());
         let records = self.limits.max_records.saturating_sub(self.open.input_count());
         records.min(bytes / mean).max(1)
@@ -276,8 +281,8 @@ impl OpenBatch {
     /// Takes a settled batch back to reuse its memory: as much as its payload and three times that for its values, within the
     /// memory budget.
     pub(super) fn recycle(&mut self, mut batch: Batch) {
-        self.passed_on.pop_front();
-        if batch.payload_bytes() >= TELLING_BYTES {
+        self.earlier_batches.pop_front();
+        if batch.payload_bytes() >= MIN_SAMPLE_BYTES {
             let expansion = batch.used_bytes() as f64 / batch.payload_bytes() as f64;
             self.expansion = expansion.max((self.expansion + expansion) / 2.0);
         }
@@ -308,7 +313,7 @@ impl OpenBatch {
             closed.retain_partitions(&keep);
             if closed.input_count() == 0 {
                 self.closed = None;
-                self.passed_on.pop_back();
+                self.earlier_batches.pop_back();
             }
         }
         self.count_memory();
