@@ -6,7 +6,7 @@
 //! `rd_kafka_consume_callback_queue` would need no array, but it takes everything out of the queue, and puts back what is left.
 //! Meanwhile librdkafka takes the queue to be empty and fills it again, every time, without limit.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::ffi::{CStr, CString, c_void};
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
@@ -51,8 +51,15 @@ pub(in crate::kafka) struct RecordQueue {
 struct Reader {
     /// Taken out of the queue, and not passed on yet.
     taken: VecDeque<Message>,
-    /// The topics with partitions of each number, with the offset after the last record that was passed on.
-    next: HashMap<i32, Vec<(String, i64)>>,
+    /// For each partition, the offset after the last record that was passed on. The partition of the last record is first, since
+    /// consecutive records are mostly of the same one.
+    next: Vec<NextOffset>,
+}
+
+struct NextOffset {
+    topic: String,
+    partition: i32,
+    offset: i64,
 }
 
 // SAFETY: librdkafka locks its queues, and the pointers are never changed.
@@ -141,9 +148,7 @@ impl RecordQueue {
     pub(in crate::kafka) fn discard(&self, topic: &str, partition: i32) {
         let mut reader = self.reader();
         reader.taken.retain(|message| message.partition() != partition || message.topic() != topic);
-        if let Some(topics) = reader.next.get_mut(&partition) {
-            topics.retain(|(name, _)| name != topic);
-        }
+        reader.next.retain(|next| next.partition != partition || next.topic != topic);
     }
 
     /// Takes up to `count` messages out of the queue, after waiting up to `timeout` for all of them.
@@ -170,14 +175,16 @@ impl Reader {
     /// rebalance while records are taken out of its queue, it may return the same ones again.
     fn is_next(&mut self, message: &Message) -> bool {
         let Ok(record) = message.read() else { return true };
-        let (topic, offset) = (record.topic(), record.offset());
-        let topics = self.next.entry(record.partition()).or_default();
-        let Some((_, next)) = topics.iter_mut().find(|(name, _)| name == topic) else {
-            topics.push((topic.to_owned(), offset + 1));
+        let (topic, partition, offset) = (record.topic(), record.partition(), record.offset());
+        let known = self.next.iter().position(|next| next.partition == partition && next.topic == topic);
+        let Some(known) = known else {
+            self.next.push(NextOffset { topic: topic.to_owned(), partition, offset: offset + 1 });
             return true;
         };
+        self.next.swap(0, known);
+        let next = &mut self.next[0].offset;
         let is_next = offset >= *next;
-        *next = offset.max(*next - 1) + 1;
+        *next = (*next).max(offset + 1);
         is_next
     }
 }

@@ -5,9 +5,11 @@ use std::thread;
 
 use super::*;
 
-/// Opens a consumer of a topic with one partition, which is assigned from its beginning.
-fn consumer_of_one_partition(broker: &EmbeddedBroker) -> Consumer {
-    let consumer = Consumer::open(&settings(broker, one("t"))).unwrap();
+/// Opens a consumer of a topic with one partition and so many records, which is assigned from its beginning.
+fn consumer_with_records(count: usize) -> (EmbeddedBroker, Consumer) {
+    let broker = broker("t", 1);
+    produce(&broker, "t", 0..count);
+    let consumer = Consumer::open(&settings(&broker, one("t"))).unwrap();
     consumer.join().unwrap();
     let deadline = Instant::now() + TIMEOUT;
     loop {
@@ -16,7 +18,7 @@ fn consumer_of_one_partition(broker: &EmbeddedBroker) -> Consumer {
         if let Polled::Event(ConsumerEvent::Assigned(partitions)) = polled {
             let starts: Vec<_> = partitions.into_iter().map(|at| (at, StartAt::Beginning)).collect();
             consumer.assign(&starts).unwrap();
-            return consumer;
+            return (broker, consumer);
         }
     }
 }
@@ -38,9 +40,7 @@ fn take(consumer: &Consumer, at_once: usize, count: usize, offsets: &mut Vec<i64
 
 #[test]
 fn records_that_are_not_taken_come_with_the_next_poll_in_order() {
-    let broker = broker("t", 1);
-    produce(&broker, "t", 0..300);
-    let consumer = consumer_of_one_partition(&broker);
+    let (_broker, consumer) = consumer_with_records(300);
     let mut offsets = Vec::new();
     take(&consumer, 1, 20, &mut offsets);
     take(&consumer, 7, 80, &mut offsets);
@@ -54,9 +54,7 @@ fn records_that_are_not_taken_come_with_the_next_poll_in_order() {
 
 #[test]
 fn records_that_were_kept_are_dropped_when_their_partition_is_rewound() {
-    let broker = broker("t", 1);
-    produce(&broker, "t", 0..100);
-    let consumer = consumer_of_one_partition(&broker);
+    let (_broker, consumer) = consumer_with_records(100);
     let mut offsets = Vec::new();
     take(&consumer, 10, 10, &mut offsets);
     let partition = TopicPartition::new("t", 0);
@@ -71,9 +69,7 @@ fn records_that_were_kept_are_dropped_when_their_partition_is_rewound() {
 
 #[test]
 fn records_that_librdkafka_returns_again_by_itself_are_dropped() {
-    let broker = broker("t", 1);
-    produce(&broker, "t", 0..100);
-    let consumer = consumer_of_one_partition(&broker);
+    let (broker, consumer) = consumer_with_records(100);
     let mut offsets = Vec::new();
     take(&consumer, 10, 10, &mut offsets);
     // As after a pause for a rebalance that came while records were taken out of the queue.
@@ -90,18 +86,14 @@ fn records_that_librdkafka_returns_again_by_itself_are_dropped() {
 
 #[test]
 fn a_consumer_is_closed_although_records_were_kept() {
-    let broker = broker("t", 1);
-    produce(&broker, "t", 0..100);
-    let consumer = consumer_of_one_partition(&broker);
+    let (_broker, consumer) = consumer_with_records(100);
     take(&consumer, 1, 1, &mut Vec::new());
     assert!(consumer.close(TIMEOUT));
 }
 
 #[test]
 fn a_panic_while_records_are_taken_reaches_the_caller() {
-    let broker = broker("t", 1);
-    produce(&broker, "t", 0..10);
-    let consumer = consumer_of_one_partition(&broker);
+    let (_broker, consumer) = consumer_with_records(10);
     let (mut offsets, mut panics, deadline) = (Vec::new(), 0, Instant::now() + TIMEOUT);
     while offsets.len() < 9 {
         assert!(Instant::now() < deadline, "{offsets:?}");
@@ -120,8 +112,7 @@ fn a_panic_while_records_are_taken_reaches_the_caller() {
 
 #[test]
 fn a_wait_for_records_ends_when_it_is_told_to_and_when_there_is_an_event() {
-    let broker = broker("t", 1);
-    let consumer = consumer_of_one_partition(&broker);
+    let (_broker, consumer) = consumer_with_records(0);
     let began = Instant::now();
     let waker = consumer.waker();
     thread::scope(|scope| {
