@@ -2,6 +2,8 @@
 
 use std::{fs, process::Command};
 
+use tidegate_tests::ProcessStatus;
+
 /// A process and its descendants.
 pub(crate) fn tree(pid: u32) -> Vec<u32> {
     let parents: Vec<(u32, u32)> = entries().filter_map(|pid| Some((pid, parent(pid)?))).collect();
@@ -16,12 +18,13 @@ pub(crate) fn tree(pid: u32) -> Vec<u32> {
 
 /// Whether a process exists and is not a zombie.
 pub(crate) fn is_alive(pid: u32) -> bool {
-    status(pid).is_some_and(|status| !field(&status, "State:").is_some_and(|state| state.starts_with('Z')))
+    ProcessStatus::of(pid)
+        .is_some_and(|status| !status.field("State").is_some_and(|state| state.starts_with('Z')))
 }
 
 /// The memory in use of a process and its descendants in kilobytes, if the system reports it.
 pub(crate) fn memory(pid: u32) -> Option<u64> {
-    let of = |pid: u32| field(&status(pid)?, "VmRSS:")?.split_whitespace().next()?.parse::<u64>().ok();
+    let of = |pid: u32| ProcessStatus::of(pid)?.number("VmRSS");
     let own = of(pid)?;
     Some(own + tree(pid).into_iter().skip(1).filter_map(of).sum::<u64>())
 }
@@ -40,13 +43,5 @@ fn entries() -> impl Iterator<Item = u32> {
 }
 
 fn parent(pid: u32) -> Option<u32> {
-    field(&status(pid)?, "PPid:")?.parse().ok()
-}
-
-fn status(pid: u32) -> Option<String> {
-    fs::read_to_string(format!("/proc/{pid}/status")).ok()
-}
-
-fn field<'s>(status: &'s str, name: &str) -> Option<&'s str> {
-    status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
+    ProcessStatus::of(pid)?.number("PPid")?.try_into().ok()
 }

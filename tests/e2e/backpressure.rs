@@ -2,11 +2,11 @@
 //! not affected.
 
 use std::{
-    env, fs, thread,
+    env, thread,
     time::{Duration, Instant},
 };
 
-use tidegate_tests::{Broker, Home, Ledger, Running, SinkFaults};
+use tidegate_tests::{Broker, Home, Ledger, ProcessStatus, Running, SinkFaults};
 
 const RECORDS: i64 = 20_000;
 /// All records together are five times the memory budget of both connectors.
@@ -25,14 +25,13 @@ fn blocked() -> Duration {
 
 /// Resident memory of the process in bytes.
 fn resident(running: &Running) -> u64 {
-    memory(running, "VmRSS:")
+    memory(running, "VmRSS")
 }
 
 /// The size of this name in the status of the process, in bytes.
 fn memory(running: &Running, name: &str) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", running.pid())).expect("a process");
-    let line = status.lines().find(|line| line.starts_with(name)).expect("a size");
-    line.split_whitespace().nth(1).and_then(|size| size.parse::<u64>().ok()).expect("a number") * 1024
+    let status = ProcessStatus::of(running.pid()).expect("a process");
+    status.number(name).expect("a size") * 1024
 }
 
 fn connector(home: &Home, name: &str, sink: &str) {
@@ -138,7 +137,7 @@ fn connectors_share_the_memory_of_the_host_and_all_of_them_make_progress() {
     for name in BLOCKED {
         home.wait_for_status(&mut running, name, |status| status["counts"]["committed"] == RECORDS);
     }
-    let most = memory(&running, "VmHWM:");
+    let most = memory(&running, "VmHWM");
     let slack = SLACK + (BLOCKED.len() + 1) as u64 * CONNECTOR_SLACK;
     assert!(most < before + HOST_LIMIT + slack, "{} MiB, then {} MiB", before / MIB, most / MIB);
     let _finished = running.terminate().expect_code(0);

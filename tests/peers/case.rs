@@ -1,4 +1,4 @@
-//! The work that all programs do: what each is told, and how outputs are compared.
+//! The cases that all programs run: the settings of each program, and how outputs are compared.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

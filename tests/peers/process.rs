@@ -2,6 +2,8 @@
 
 use std::{fs, time::Duration};
 
+use tidegate_tests::ProcessStatus;
+
 /// What a process has used until now.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Usage {
@@ -30,16 +32,12 @@ pub(crate) fn try_usage(pid: u32) -> Option<Usage> {
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
     let cpu = Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64);
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let number = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-        line.split_whitespace().next()?.parse::<u64>().ok()
-    };
+    let status = ProcessStatus::of(pid)?;
     Some(Usage {
         cpu,
         // A process that has ended, but is not reaped, has no memory.
-        peak_bytes: number("VmHWM")? * 1024,
-        resident_bytes: number("VmRSS")? * 1024,
-        threads: number("Threads")?,
+        peak_bytes: status.number("VmHWM")? * 1024,
+        resident_bytes: status.number("VmRSS")? * 1024,
+        threads: status.number("Threads")?,
     })
 }

@@ -17,6 +17,7 @@ mod ledger;
 mod maven;
 mod ports;
 mod process;
+mod process_status;
 mod recording;
 #[path = "../support/registry_stub.rs"]
 mod registry_stub;
@@ -34,6 +35,7 @@ pub use fixtures::{Fixture, Reference, fixtures, from_hexadecimal};
 pub use home::Home;
 pub use ledger::{Entry, Ledger, SinkFaults, StoredOffset};
 pub use process::{Finished, Running};
+pub use process_status::ProcessStatus;
 pub use recording::{Call, Recorded, Recording};
 pub use registry_stub::{Fault, RegistryStub};
 pub use snowflake::{Account, Column, ExclusiveStandIn, Fired, LogEntry, Rows, Schema, Snowflake, StandIn};

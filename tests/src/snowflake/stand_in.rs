@@ -13,7 +13,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value as Json, json};
 
 use super::{Rows, python::python, quoted, skip};
-use crate::wait_for;
+use crate::{ProcessStatus, wait_for};
 
 /// The database of the tests. A login creates it.
 pub(crate) const DATABASE: &str = "TIDEGATE";
@@ -194,9 +194,7 @@ impl StandIn {
     /// Its memory in use in kilobytes, if the system reports it.
     #[must_use]
     pub fn memory(&self) -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-        line.split_whitespace().nth(1)?.parse().ok()
+        ProcessStatus::of(self.child.id())?.number("VmRSS")
     }
 
     /// The sink's options for the login.
