@@ -31,7 +31,7 @@ pub enum TaskCommand {
 pub enum TaskEvent {
     /// The state changed.
     State(TaskState),
-    /// Every plugin is open. The task joins its consumer group when it is told to.
+    /// Every plugin is open. The task waits for [`TaskCommand::Join`] before it joins its consumer group.
     ReadyToJoin,
     /// The counts changed.
     Progress(Counts),

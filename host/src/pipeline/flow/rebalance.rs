@@ -1,4 +1,5 @@
-//! Joining the group, and rebalances: partitions are claimed from the sink before they are read, and released once their records are settled.
+//! Joining the group, and rebalances: partitions are claimed from the sink before they are read, and released once their
+//! records are settled.
 
 use std::time::Instant;
 
