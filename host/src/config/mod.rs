@@ -28,8 +28,8 @@ mod tests;
 pub use connector::{
     BatchDefaults, BatchLimits, BatchOverrides, ChangeKind, ConnectorDefinition, DeadLetterPolicy,
     ErrorPolicy, GroupProtocol, Isolation, Limits, OnLostPosition, OnReject, PluginUse, Predicate,
-    RestartPolicy, RestartWhen, RetryPolicy, SourceDefinition, Start, Subscription, TopicTemplate,
-    TransformDefinition,
+    RestartPolicy, RestartWhen, RetryPolicy, SourceDefinition, Start, Subscription, TextPattern,
+    TopicTemplate, TransformDefinition,
 };
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use environment::Environment;

@@ -10,7 +10,7 @@ use tidegate_abi::host::{Batch, PartitionPosition};
 
 use super::{
     error::{Stage, TaskError},
-    message::TaskCommand,
+    message::{Reopen, TaskCommand},
 };
 use crate::{
     kafka::consumer::{GroupProgress, Positions, StartAt, TopicPartition, Waker, Watermarks},
@@ -69,6 +69,8 @@ pub(super) enum PollMessage {
     Settled(Settled),
     /// Records of a partition could not be written for now, and were dropped; they must be read again.
     PartitionFailed(PartitionFailure),
+    /// The sink was replaced by another one, which has to claim the partitions of the task.
+    SinkReplaced,
     /// A worker waits until it makes a failed call again; `None` when it does not any more.
     Retrying(Worker, Option<Retry>),
     /// All of a batch is settled. It is returned so that its memory is reused.
@@ -108,8 +110,9 @@ pub(super) struct Retry {
 pub(super) enum WorkerInput {
     /// Decode and transform it, and send it to the sink worker.
     Batch(Batch),
-    /// Close the transforms, and open them again.
-    Reopen,
+    /// Close transforms and open them again, then pass this on to the sink worker, so that both take effect between the same two
+    /// batches.
+    Reopen(Reopen),
 }
 
 /// To the sink worker.
@@ -129,8 +132,8 @@ pub(super) enum SinkInput {
     },
     /// The task does not own these partitions any more.
     Release(Vec<TopicPartition>),
-    /// Close the sink, and open it again.
-    Reopen,
+    /// Close the sink and open it again.
+    Reopen(Reopen),
 }
 
 /// Claimed partitions, and where they start.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::settings::PluginSettings;
 use crate::kafka::consumer::GroupProgress;
 
 /// A command of the supervisor to a task.
@@ -16,13 +17,24 @@ pub enum TaskCommand {
     Resume,
     /// Join the consumer group: the answer to [`TaskEvent::ReadyToJoin`].
     Join,
-    /// Close every plugin and open it again between two batches; the consumer stays in its group.
-    Reopen,
+    /// Close plugins and open them again between two batches; the consumer stays in its group.
+    Reopen(Reopen),
     /// Deliver the records in flight, commit, close the plugins, and leave the group within this time.
     Stop {
         /// The time limit.
         within: Duration,
     },
+}
+
+/// Which plugins are closed and opened again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reopen {
+    /// All of them, as they are.
+    All,
+    /// Those that differ from these. If the sink does, partitions are claimed again from the new one, and read from the offsets
+    /// that it has stored.
+    Changed(Box<PluginSettings>),
 }
 
 /// An event that a task reports to the supervisor.

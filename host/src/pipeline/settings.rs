@@ -1,6 +1,6 @@
 //! The settings of a task.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// One transform of a task.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransformSettings {
     /// The plugin.
     pub plugin: Plugin,
@@ -25,6 +25,31 @@ pub struct TransformSettings {
     pub config: serde_json::Value,
     /// Selects the records that are passed to it; `None` for all.
     pub when: Option<Predicate>,
+}
+
+/// The plugins of a task and their configuration. A [`TaskCommand::Reopen`](super::TaskCommand::Reopen) can replace them while
+/// the task stays in its group.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PluginSettings {
+    /// Transforms, in order.
+    pub transforms: Vec<TransformSettings>,
+    /// The sink.
+    pub sink: Plugin,
+    /// Name under which the connector uses the sink.
+    pub sink_name: String,
+    /// The sink's configuration.
+    pub sink_config: serde_json::Value,
+}
+
+/// Prints no configuration, because it may contain secrets.
+impl fmt::Debug for PluginSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let transforms: Vec<&str> = self.transforms.iter().map(|transform| &*transform.name).collect();
+        f.debug_struct("PluginSettings")
+            .field("transforms", &transforms)
+            .field("sink", &self.sink_name)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The settings of a task. `Debug` is not derived, because configurations contain secrets. They are serialised with the
@@ -45,14 +70,8 @@ pub struct TaskSettings {
     pub decoder: DecoderOptions,
     /// Whether any stage reads decoded values.
     pub reads_values: bool,
-    /// Transforms, in order.
-    pub transforms: Vec<TransformSettings>,
-    /// The sink.
-    pub sink: Plugin,
-    /// Name under which the connector uses the sink.
-    pub sink_name: String,
-    /// The sink's configuration.
-    pub sink_config: serde_json::Value,
+    /// The plugins.
+    pub plugins: PluginSettings,
     /// Batch limits.
     pub batch: BatchLimits,
     /// Memory budget of one batch in bytes, including the transforms' output.

@@ -8,7 +8,7 @@ use crate::{
     config::{BatchLimits, ErrorPolicy, OnReject, RetryPolicy},
     formats::{DecoderOptions, Format},
     kafka::consumer::{ConsumerSettings, OnLostPosition, Protocol, Start, Topics},
-    pipeline::{TaskSettings, TransformSettings},
+    pipeline::{PluginSettings, TaskSettings, TransformSettings},
     plugins::Plugin,
 };
 
@@ -30,10 +30,12 @@ pub(super) fn test_settings(isolates_partitions: bool) -> TaskSettings {
         start: Start::Earliest,
         decoder: DecoderOptions { key: Format::Bytes, value: Format::Bytes, ..DecoderOptions::default() },
         reads_values: false,
-        transforms: vec![transform],
-        sink: sink(isolates_partitions),
-        sink_name: "test".to_owned(),
-        sink_config: json!({}),
+        plugins: PluginSettings {
+            transforms: vec![transform],
+            sink: sink(isolates_partitions),
+            sink_name: "test".to_owned(),
+            sink_config: json!({}),
+        },
         batch: BatchLimits {
             max_records: 8,
             max_bytes: 1 << 20,

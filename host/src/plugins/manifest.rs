@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tidegate_abi::{abi_stable::std_types::ROption, raw};
 
 /// A library's description.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct LibraryManifest {
     /// Version of the library.
     pub version: String,
@@ -17,7 +17,7 @@ pub struct LibraryManifest {
 }
 
 /// A plugin's description.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct PluginManifest {
     /// Name that connector files use.
     pub name: String,

@@ -25,7 +25,7 @@ pub struct Registry {
 
 /// A plugin that was found. Its serialised form has the path of the copy and the manifest, so that a child process can
 /// use it without discovery.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plugin {
     stored: Stored,
     library: LibraryVersion,
@@ -33,7 +33,7 @@ pub struct Plugin {
     pub manifest: PluginManifest,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct LibraryVersion {
     version: String,
     build: String,

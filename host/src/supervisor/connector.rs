@@ -13,7 +13,7 @@ use crate::{
         PropertyFault, TopicPattern,
         consumer::{ConsumerSettings, OnLostPosition, Protocol, Start, Topics},
     },
-    pipeline::{TaskSettings, TransformSettings},
+    pipeline::{PluginSettings, TaskSettings, TransformSettings},
     plugins::{Plugin, PluginCheck, PluginError, PluginKind, Registry},
     telemetry,
 };
@@ -143,10 +143,7 @@ impl Connector {
             },
             decoder: decoder_options(definition, batch_memory),
             reads_values: self.reads_values(),
-            transforms: self.transforms().collect(),
-            sink: self.sink.clone(),
-            sink_name: definition.sink.plugin.clone(),
-            sink_config: definition.sink.config.clone(),
+            plugins: self.plugin_settings(),
             batch,
             batch_memory,
             errors: definition.errors.clone(),
@@ -168,6 +165,16 @@ impl Connector {
     fn reads_values(&self) -> bool {
         let by_plugin = self.transforms.iter().chain([&self.sink]).any(|plugin| plugin.manifest.reads_values);
         by_plugin || self.definition.transforms.iter().any(|transform| transform.when.is_some())
+    }
+
+    /// The plugins of each task.
+    fn plugin_settings(&self) -> PluginSettings {
+        PluginSettings {
+            transforms: self.transforms().collect(),
+            sink: self.sink.clone(),
+            sink_name: self.definition.sink.plugin.clone(),
+            sink_config: self.definition.sink.config.clone(),
+        }
     }
 
     fn transforms(&self) -> impl Iterator<Item = TransformSettings> {

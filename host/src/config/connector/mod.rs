@@ -29,7 +29,7 @@ pub use batch::{BatchDefaults, BatchLimits, BatchOverrides};
 pub use dead_letters::{DeadLetterPolicy, OnReject, TopicTemplate};
 pub use limits::{Isolation, Limits};
 pub use policy::{ErrorPolicy, RestartPolicy, RestartWhen, RetryPolicy};
-pub use predicate::{ChangeKind, Predicate};
+pub use predicate::{ChangeKind, Predicate, TextPattern};
 pub use source::{GroupProtocol, OnLostPosition, SourceDefinition, Start, Subscription};
 pub use stage::{PluginUse, TransformDefinition};
 

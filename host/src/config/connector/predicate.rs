@@ -36,14 +36,12 @@ const KINDS: [(&str, ChangeKind); 8] = [
 ];
 
 /// Conditions on a record, all of which must hold.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Predicate {
     /// `topic`: the topic's name matches, anywhere in it.
-    #[serde(with = "text_of_pattern")]
-    pub topic: Option<Regex>,
+    pub topic: Option<TextPattern>,
     /// `table`: the changed table's name matches, anywhere in it. Records that are not change events do not match.
-    #[serde(with = "text_of_pattern")]
-    pub table: Option<Regex>,
+    pub table: Option<TextPattern>,
     /// `header`: the record has a header of this name.
     pub header: Option<String>,
     /// `tombstone`: the record has no value (true), or has one (false).
@@ -80,9 +78,10 @@ impl Predicate {
     }
 }
 
-fn pattern(section: &mut Section<'_>, key: &'static str) -> Option<Regex> {
+fn pattern(section: &mut Section<'_>, key: &'static str) -> Option<TextPattern> {
     let text = section.name(key)?;
-    Regex::new(&text).map_err(|error| section.error(key, regex_message(&error), None)).ok()
+    let pattern = Regex::new(&text).map_err(|error| section.error(key, regex_message(&error), None));
+    pattern.ok().map(TextPattern)
 }
 
 fn operations(section: &mut Section<'_>) -> Vec<ChangeKind> {
@@ -96,17 +95,37 @@ fn operations(section: &mut Section<'_>) -> Vec<ChangeKind> {
     names.iter().filter_map(|name| section.choose("operation", name, choices())).collect()
 }
 
-/// Serialises a pattern as its text.
-mod text_of_pattern {
-    use regex::Regex;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+/// A regular expression that matches anywhere in a text. Two are the same if their texts are.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TextPattern(Regex);
 
-    pub(super) fn serialize<S: Serializer>(pattern: &Option<Regex>, to: S) -> Result<S::Ok, S::Error> {
-        pattern.as_ref().map(Regex::as_str).serialize(to)
+impl TextPattern {
+    /// Whether the pattern matches anywhere in `text`.
+    #[must_use]
+    pub fn is_match(&self, text: &str) -> bool {
+        self.0.is_match(text)
     }
+}
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Regex>, D::Error> {
-        let text = Option::<String>::deserialize(from)?;
-        text.map(|text| Regex::new(&text).map_err(Error::custom)).transpose()
+impl PartialEq for TextPattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
+}
+
+impl Eq for TextPattern {}
+
+impl TryFrom<String> for TextPattern {
+    type Error = regex::Error;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Regex::new(&text).map(Self)
+    }
+}
+
+impl From<TextPattern> for String {
+    fn from(pattern: TextPattern) -> Self {
+        pattern.0.as_str().to_owned()
     }
 }

@@ -25,6 +25,8 @@ struct Failing {
     until: Instant,
     phase: Phase,
     reason: String,
+    /// No write has failed, so the partition works again as soon as it is read again.
+    is_reclaim: bool,
 }
 
 impl Failing {
@@ -136,9 +138,10 @@ impl PartitionBackoff {
             until: now,
             phase: Phase::Waiting(now),
             reason: String::new(),
+            is_reclaim: false,
         };
         let failing = self.0.entry(at.clone()).or_insert_with(fresh);
-        failing.reason = reason;
+        (failing.reason, failing.is_reclaim) = (reason, false);
         let pause = backoff(failing.attempts);
         failing.attempts += 1;
         failing.until = now + pause;
@@ -147,18 +150,27 @@ impl PartitionBackoff {
         Failure { waited, attempts: failing.attempts, pause }
     }
 
+    /// The partitions are paused and claimed again at once, although no write has failed.
+    pub(super) fn reclaim(&mut self, partitions: &[TopicPartition], reason: &str, now: Instant) {
+        for at in partitions {
+            self.fail(at, reason.to_owned(), |_| Duration::ZERO, now);
+            self.0.entry(at.clone()).and_modify(|failing| failing.is_reclaim = true);
+        }
+    }
+
     /// The partitions are claimed again under this generation.
     pub(super) fn claiming(&mut self, partitions: &[TopicPartition], generation: u64) {
         self.enter(partitions.iter(), Phase::Claiming(generation));
     }
 
     /// The partitions are read again under this generation.
-    pub(super) fn retrying<'p>(
+    pub(super) fn rewound<'p>(
         &mut self,
         partitions: impl Iterator<Item = &'p TopicPartition>,
         generation: u64,
     ) {
         self.enter(partitions, Phase::Retrying(generation));
+        self.0.retain(|_, failing| !(failing.is_reclaim && failing.phase == Phase::Retrying(generation)));
     }
 
     fn enter<'p>(&mut self, partitions: impl Iterator<Item = &'p TopicPartition>, phase: Phase) {

@@ -400,6 +400,7 @@ impl Flow {
             PollMessage::WorkerReady => self.is_worker_ready = true,
             PollMessage::SinkOpen => self.is_sink_open = true,
             PollMessage::Claimed(claimed) => self.on_claimed(claimed),
+            PollMessage::SinkReplaced => self.on_sink_replaced(now),
             PollMessage::PartitionFailed(failure) => self.on_partition_failed(failure, now),
             PollMessage::Settled(settled) => {
                 self.backoff.settled(&settled.positions, now);
@@ -439,9 +440,8 @@ impl Flow {
             TaskCommand::Pause => self.is_paused = true,
             TaskCommand::Resume => self.is_paused = false,
             TaskCommand::Join => self.join(now),
-            TaskCommand::Reopen => {
-                self.act(Action::SendToWorker(WorkerInput::Reopen));
-                self.act(Action::SendToSink(SinkInput::Reopen));
+            TaskCommand::Reopen(reopen) => {
+                self.act(Action::SendToWorker(WorkerInput::Reopen(reopen.clone())));
             }
             TaskCommand::Stop { within } => {
                 let deadline = now + *within;

@@ -104,6 +104,12 @@ impl Partitions {
         Some(Slot { topic: Arc::clone(name), generation, state })
     }
 
+    /// The partitions whose records are accepted.
+    pub(super) fn reading(&self) -> Vec<TopicPartition> {
+        let reading = self.all().filter(|(_, _, partition_state)| !partition_state.leaving);
+        reading.map(|(topic, partition, _)| TopicPartition::new(topic, partition)).collect()
+    }
+
     /// Whether records of the partition are read under this generation.
     pub(super) fn is_reading(&self, topic: &str, partition: i32, generation: u64) -> bool {
         self.slot(topic, partition).is_some_and(|slot| slot.generation == generation)

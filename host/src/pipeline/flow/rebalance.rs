@@ -161,10 +161,17 @@ impl Flow {
         // A partition that was revoked in the meantime must not be claimed again.
         partitions.retain(|at| self.partitions.slot(&at.topic, at.partition).is_some());
         self.stop_reading(&partitions);
+        self.backoff.reclaim(&partitions, "querying the offset where reading continues", now);
+    }
+
+    /// Another sink was opened. It claims the partitions, and they are read from the offsets that it has stored.
+    pub(super) fn on_sink_replaced(&mut self, now: Instant) {
+        let partitions = self.partitions.reading();
+        self.stop_reading(&partitions);
         for at in &partitions {
-            let reason = "querying the offset where reading continues".to_owned();
-            self.backoff.fail(at, reason, |_| std::time::Duration::ZERO, now);
+            self.act(Action::PausePartition(at.clone()));
         }
+        self.backoff.reclaim(&partitions, "claiming partitions from the new sink", now);
     }
 
     /// Claims failed partitions again when their backoff is over.
@@ -190,7 +197,7 @@ impl Flow {
         let starts: Vec<(TopicPartition, StartAt)> =
             starts.into_iter().filter(|(at, _)| is_ours(at)).collect();
         self.partitions.add(generation, &starts, &states, &ends);
-        self.backoff.retrying(starts.iter().map(|(at, _)| at), generation);
+        self.backoff.rewound(starts.iter().map(|(at, _)| at), generation);
         self.has_uncommitted = true;
         self.act(Action::Rewind(starts));
     }

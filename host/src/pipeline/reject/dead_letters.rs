@@ -170,10 +170,10 @@ fn author(settings: &TaskSettings, stage: &Stage) -> (String, String) {
         Stage::Decode(Part::Key) => (settings.decoder.key.name().to_owned(), host()),
         Stage::Decode(Part::Record | Part::Value) => (settings.decoder.value.name().to_owned(), host()),
         Stage::Transform(name) => {
-            let found = settings.transforms.iter().find(|transform| transform.name == *name);
+            let found = settings.plugins.transforms.iter().find(|transform| transform.name == *name);
             (name.clone(), found.map_or_else(host, |transform| plugin(&transform.plugin)))
         }
-        Stage::Sink(name) => (name.clone(), plugin(&settings.sink)),
+        Stage::Sink(name) => (name.clone(), plugin(&settings.plugins.sink)),
     }
 }
 

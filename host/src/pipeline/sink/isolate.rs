@@ -18,7 +18,7 @@ impl OpenSink<'_> {
     /// Whether other partitions continue when one fails.
     pub(super) fn isolates_partitions(&self) -> bool {
         let partitions: usize = self.owned.values().map(HashMap::len).sum();
-        self.worker.settings.sink.manifest.isolates_partitions && partitions > 1
+        self.plugins.sink.manifest.isolates_partitions && partitions > 1
     }
 
     /// A part could not be written for now. The rest of the batch is written partition by partition; a partition that fails on

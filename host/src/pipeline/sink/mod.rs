@@ -22,9 +22,10 @@ use super::{
     call_clock::CallClock,
     channels::{PollMessage, PollSender, Settled, SinkInput},
     error::{Stage, TaskError},
+    message::Reopen,
     reject::{RejectionHandler, Unhandled},
     retry::Retrier,
-    settings::TaskSettings,
+    settings::{PluginSettings, TaskSettings},
     stop::StopSignal,
 };
 use crate::{
@@ -53,10 +54,11 @@ impl SinkWorker {
     /// # Errors
     /// Why the task fails.
     pub(super) fn run(self) -> Result<(), TaskError> {
-        let stage = Stage::Sink(self.settings.sink_name.clone());
+        let plugins = &self.settings.plugins;
         let mut open = OpenSink {
-            sink: self.open()?,
-            stage,
+            sink: self.open(plugins)?,
+            stage: Stage::Sink(plugins.sink_name.clone()),
+            plugins: plugins.clone(),
             owned: HashMap::new(),
             stores_offsets: false,
             written: WrittenLog::new(telemetry::batch_log_interval()),
@@ -73,18 +75,18 @@ impl SinkWorker {
         Ok(())
     }
 
-    fn open(&self) -> Result<SinkInstance, TaskError> {
+    fn open(&self, plugins: &PluginSettings) -> Result<SinkInstance, TaskError> {
         let settings = &self.settings;
         let params = OpenParams {
             connector: &settings.connector,
             task: settings.task,
             tasks: settings.tasks,
-            instance: &settings.sink_name,
-            config: &settings.sink_config,
+            instance: &plugins.sink_name,
+            config: &plugins.sink_config,
         };
-        let stage = Stage::Sink(settings.sink_name.clone());
+        let stage = Stage::Sink(plugins.sink_name.clone());
         self.retrier.open(&stage, || {
-            self.clock.time(&stage, params.context(), || SinkInstance::open(&settings.sink, &params))
+            self.clock.time(&stage, params.context(), || SinkInstance::open(&plugins.sink, &params))
         })
     }
 
@@ -116,6 +118,8 @@ pub(super) struct OpenSink<'r> {
     pub(super) worker: &'r SinkWorker,
     pub(super) sink: SinkInstance,
     pub(super) stage: Stage,
+    /// The settings of the open sink.
+    pub(super) plugins: PluginSettings,
     /// The claimed partitions.
     pub(super) owned: HashMap<String, HashMap<i32, Owned>>,
     /// The sink has returned an offset or an epoch for a claim: it is also passed the positions of batches without
@@ -150,7 +154,8 @@ impl OpenSink<'_> {
                     }
                 }
                 SinkInput::Release(partitions) => self.release(&partitions)?,
-                SinkInput::Reopen => self.reopen()?,
+                SinkInput::Reopen(Reopen::All) => self.reopen()?,
+                SinkInput::Reopen(Reopen::Changed(plugins)) => self.replace(*plugins)?,
             }
         }
         Ok(())
@@ -300,9 +305,7 @@ impl OpenSink<'_> {
 
     /// Closes the sink and opens another instance, which claims the partitions under new epochs, so that the old one is fenced.
     fn reopen(&mut self) -> Result<(), TaskError> {
-        self.close();
-        let before = std::mem::replace(&mut self.sink, self.worker.open()?);
-        self.worker.discard(&self.stage, before);
+        self.open_another()?;
         let partitions: Vec<TopicPartition> = self
             .owned
             .iter()
@@ -321,6 +324,33 @@ impl OpenSink<'_> {
             }
         }
         tracing::info!("sink reopened");
+        Ok(())
+    }
+
+    /// Replaces the sink by one with other settings, if they differ. Records that were read before are dropped, because the new
+    /// sink may have stored other offsets: the partitions are claimed again, and read from those.
+    fn replace(&mut self, plugins: PluginSettings) -> Result<(), TaskError> {
+        let is_same = plugins.sink == self.plugins.sink && plugins.sink_config == self.plugins.sink_config;
+        self.plugins = plugins;
+        if is_same {
+            return Ok(());
+        }
+        self.open_another()?;
+        tracing::info!("sink reopened with new settings");
+        self.disown_all();
+        Ok(())
+    }
+
+    /// Drops all records until their partitions are claimed again.
+    pub(super) fn disown_all(&mut self) {
+        (self.owned, self.stores_offsets) = (HashMap::new(), false);
+        let _ended = self.worker.poll.send(PollMessage::SinkReplaced).is_err();
+    }
+
+    fn open_another(&mut self) -> Result<(), TaskError> {
+        self.close();
+        let before = std::mem::replace(&mut self.sink, self.worker.open(&self.plugins)?);
+        self.worker.discard(&self.stage, before);
         Ok(())
     }
 

@@ -23,6 +23,7 @@ use super::{
     call_clock::CallClock,
     channels::{PollMessage, PollSender, SinkInput, WorkerInput},
     error::{Stage, TaskError},
+    message::Reopen,
     reject::{RejectionHandler, Unhandled},
     retry::Retrier,
     settings::{TaskSettings, TransformSettings},
@@ -75,11 +76,11 @@ impl TransformWorker {
                 break;
             }
             match input {
-                WorkerInput::Reopen => {
-                    stages.close();
-                    stages.discard();
-                    stages.open()?;
-                    tracing::info!(transforms = stages.transforms.len(), "transforms reopened");
+                WorkerInput::Reopen(reopen) => {
+                    stages.reopen(&reopen)?;
+                    if self.sink.send(SinkInput::Reopen(reopen)).is_err() {
+                        break;
+                    }
                 }
                 WorkerInput::Batch(mut batch) => {
                     let unhandled = stages.process(&mut batch)?;
@@ -104,6 +105,8 @@ pub(super) struct Stages {
     settings: Arc<TaskSettings>,
     decoder: RecordDecoder,
     notices: NoticeLog,
+    /// The settings of the transforms.
+    definitions: Vec<TransformSettings>,
     transforms: Vec<TransformInstance>,
     rejections: Arc<RejectionHandler>,
     retrier: Arc<Retrier>,
@@ -118,6 +121,7 @@ impl Stages {
         Self {
             decoder: RecordDecoder::new(settings.decoder.clone()),
             notices: NoticeLog::new(&settings.connector, settings.task),
+            definitions: settings.plugins.transforms.clone(),
             transforms: Vec::new(),
             settings: Arc::clone(settings),
             rejections: Arc::clone(rejections),
@@ -130,11 +134,28 @@ impl Stages {
 
     /// Opens the transforms in order. If one fails, `discard` drops those that are open.
     fn open(&mut self) -> Result<(), TaskError> {
-        let settings = Arc::clone(&self.settings);
-        for transform in &settings.transforms {
-            let opened = self.open_one(&settings, transform)?;
+        for index in 0..self.definitions.len() {
+            let opened = self.open_one(index)?;
             self.transforms.push(opened);
         }
+        Ok(())
+    }
+
+    /// Closes the transforms and opens them again, unless only others are to be replaced.
+    fn reopen(&mut self, reopen: &Reopen) -> Result<(), TaskError> {
+        if let Reopen::Changed(plugins) = reopen {
+            if plugins.transforms == self.definitions {
+                return Ok(());
+            }
+            self.close();
+            self.discard();
+            self.definitions.clone_from(&plugins.transforms);
+        } else {
+            self.close();
+            self.discard();
+        }
+        self.open()?;
+        tracing::info!(transforms = self.transforms.len(), "transforms reopened");
         Ok(())
     }
 
@@ -217,7 +238,7 @@ impl Stages {
                 return failed(error);
             }
             if self.transforms[index].is_gone() {
-                self.transforms[index] = self.open_one(&self.settings, &self.settings.transforms[index])?;
+                self.transforms[index] = self.open_one(index)?;
             }
             let Some(input) = inputs.split() else { continue };
             let is_too_large = error.class == ErrorClass::OutOfMemoryBudget;
@@ -242,7 +263,7 @@ impl Stages {
         part: Range<u32>,
     ) -> Result<Result<(), CallError>, TaskError> {
         let transform = &mut self.transforms[index];
-        let when = self.settings.transforms[index].when.as_ref();
+        let when = self.definitions[index].when.as_ref();
         let all = part.len() == batch.input_count();
         let (clock, decoder, limit) = (&self.clock, &mut self.decoder, self.settings.batch_memory);
         self.retrier.call(stage, || {
@@ -258,11 +279,8 @@ impl Stages {
         })
     }
 
-    fn open_one(
-        &self,
-        settings: &TaskSettings,
-        transform: &TransformSettings,
-    ) -> Result<TransformInstance, TaskError> {
+    fn open_one(&self, index: usize) -> Result<TransformInstance, TaskError> {
+        let (settings, transform) = (&self.settings, &self.definitions[index]);
         let params = OpenParams {
             connector: &settings.connector,
             task: settings.task,

@@ -14,7 +14,7 @@ use super::{
     task_runtime::{TaskHandle, TaskRuntime},
 };
 use crate::{
-    pipeline::{Counts, MemoryPool, TaskCommand, TaskEvent},
+    pipeline::{Counts, MemoryPool, Reopen, TaskCommand, TaskEvent},
     supervisor::{
         connector::Connector,
         isolation::Crash,
@@ -88,7 +88,7 @@ impl RunningConnector {
     }
 
     pub(super) fn reopen(&mut self) {
-        self.lifecycle.send_all(&TaskCommand::Reopen);
+        self.lifecycle.send_all(&TaskCommand::Reopen(Reopen::All));
         self.execute();
     }
 

@@ -45,6 +45,8 @@ enum Step {
     FailWrites(i32, bool),
     /// The next write is applied, but its answer is lost.
     LoseAnswer,
+    /// The supervisor has the task replace its sink.
+    ReplaceSink,
     /// The supervisor pauses the task, or resumes it.
     Pause(bool),
     /// The task is killed, and another one starts.
@@ -68,6 +70,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => partition().prop_map(Step::LosePosition),
         3 => (partition(), any::<bool>()).prop_map(|(partition, fails)| Step::FailWrites(partition, fails)),
         1 => Just(Step::LoseAnswer),
+        1 => Just(Step::ReplaceSink),
         1 => any::<bool>().prop_map(Step::Pause),
         1 => Just(Step::Crash),
     ]

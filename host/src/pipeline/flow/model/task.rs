@@ -25,7 +25,7 @@ use crate::{
         channels::{Claimed, PollMessage, PollSender, SinkInput, States, Worker, WorkerInput},
         error::Stage,
         flow::{Action, ConsumedRecord, Flow, KafkaEvent, WallClock},
-        message::TaskCommand,
+        message::{Reopen, TaskCommand},
         reject::RejectionHandler,
         retry::Retrier,
         sink::{OpenSink, Owned, SinkWorker, written_log::WrittenLog},
@@ -134,6 +134,7 @@ impl Task<'_> {
                 worker: &worker,
                 sink,
                 stage,
+                plugins: settings.plugins.clone(),
                 owned: HashMap::new(),
                 stores_offsets: false,
                 written: WrittenLog::new(Duration::ZERO),
@@ -176,6 +177,11 @@ impl Task<'_> {
             Step::LoseAnswer => self.world.ledger().lose_answer = true,
             Step::Pause(true) => self.command(TaskCommand::Pause),
             Step::Pause(false) => self.command(TaskCommand::Resume),
+            Step::ReplaceSink => {
+                // The model has one sink, which claims all partitions again.
+                let plugins = Box::new(self.sink.plugins.clone());
+                self.command(TaskCommand::Reopen(Reopen::Changed(plugins)));
+            }
             Step::Crash => {}
         }
         self.world.check();
@@ -285,7 +291,13 @@ impl Task<'_> {
         if !self.is_sink_ready {
             return;
         }
-        let Some(WorkerInput::Batch(mut batch)) = self.worker_inputs.pop_front() else { return };
+        let mut batch = match self.worker_inputs.pop_front() {
+            None => return,
+            Some(WorkerInput::Reopen(reopen)) => {
+                return self.sink_inputs.push_back(SinkInput::Reopen(reopen));
+            }
+            Some(WorkerInput::Batch(batch)) => batch,
+        };
         for input in 0..batch.input_count() as u32 {
             let original = batch.original(input).expect("it was read");
             if Kind::of(original.value) == Kind::Filtered {
@@ -302,7 +314,8 @@ impl Task<'_> {
 
     fn run_sink(&mut self) {
         match self.sink_inputs.pop_front() {
-            None | Some(SinkInput::Reopen) => {}
+            None => {}
+            Some(SinkInput::Reopen(_)) => self.sink.disown_all(),
             Some(SinkInput::Batch(batch)) => self.write(batch),
             Some(SinkInput::Claim { generation, partitions, committable, states }) => {
                 self.claim(generation, partitions, &committable, states);
