@@ -13,7 +13,7 @@ use crate::{
     kafka::embedded::{EmbeddedBroker, Loader, Options},
     pipeline::MemoryPool,
     plugins::{Prober, Registry},
-    supervisor::{Catalog, Connector, Overrides, RunOutcome, Supervisor, check_offline, divide_memory},
+    supervisor::{Catalog, Connector, HostMemory, Overrides, RunOutcome, Supervisor, check_offline},
     telemetry,
 };
 
@@ -57,10 +57,15 @@ pub(super) fn run(host: &HostOptions, options: &RunOptions) -> anyhow::Result<Ex
     let registry = find_plugins(&config)?;
     let overrides = Overrides { until_end: options.once };
     let mut connectors = find_connectors(&config, &registry, &environment, overrides)?;
-    let memory = divide_memory(config.memory.as_ref(), &mut connectors)
-        .map_err(|diagnostic| anyhow::anyhow!("{diagnostic}"))?;
+    let mut memory = HostMemory::new(config.memory.clone());
+    memory.admit(&mut connectors).map_err(|diagnostic| anyhow::anyhow!("{diagnostic}"))?;
 
-    let outcome = runtime.block_on(supervise(&config, (connectors, memory), options.once, terminate));
+    let outcome = runtime.block_on(supervise(
+        &config,
+        (connectors, Arc::clone(memory.pool())),
+        options.once,
+        terminate,
+    ));
     // Abandoned threads must not delay the exit of the process.
     runtime.shutdown_timeout(Duration::ZERO);
     outcome

@@ -8,7 +8,7 @@ use super::{EXIT_ERROR, HostOptions, output, setup};
 use crate::{
     config::{Diagnostics, Environment, load_connectors},
     plugins::Prober,
-    supervisor::{Catalog, Connector, OfflineError, Overrides, check_offline, divide_memory},
+    supervisor::{Catalog, Connector, HostMemory, OfflineError, Overrides, check_offline},
     telemetry,
 };
 
@@ -34,7 +34,8 @@ pub(super) fn run(host: &HostOptions, options: &ValidateOptions) -> anyhow::Resu
     let mut connectors = connectors.collect::<Result<Vec<_>, _>>()?;
     let invalid = check(&connectors, &mut diagnostics)?;
     connectors.retain(|connector| connector.definition.enabled);
-    diagnostics.extend(divide_memory(config.memory.as_ref(), &mut connectors).err().map(|error| *error));
+    let admitted = HostMemory::new(config.memory.clone()).admit(&mut connectors);
+    diagnostics.extend(admitted.err().map(|error| *error));
     let (valid, rejected) = (found_valid - invalid, loaded.rejected.len() + invalid);
     for diagnostic in diagnostics.iter() {
         output::print_line(diagnostic)?;

@@ -12,7 +12,7 @@ use super::properties::ClientProperties;
 use super::registry::RegistryLayer;
 use super::report::Report;
 use super::secrets::Secrets;
-use super::section::{Choice, Section, quoted};
+use super::section::{Section, quoted};
 
 /// Options of the command line. Each overrides the host's file and the environment, and none overrides a connector's file.
 #[derive(Clone, Debug, Default)]
@@ -101,6 +101,9 @@ pub struct HostConfig {
     pub plugin_dirs: Vec<PathBuf>,
     /// `[connectors] dir`: folders, or with flags also files, of connectors. Default: `connectors.d`.
     pub connectors: Vec<PathBuf>,
+    /// `[connectors] watch`: whether changes of connector files, secrets, this file and plugin libraries take effect while the
+    /// host runs. Default: true.
+    pub watch: bool,
     /// `[log]`.
     pub log: LogConfig,
     /// `[host] state_dir`. Default: `state`.
@@ -112,6 +115,8 @@ pub struct HostConfig {
     pub(super) registry: RegistryLayer,
     /// Every secret of the host's file.
     pub secrets: Secrets,
+    /// The files that its placeholders name, except in `[defaults]`.
+    pub placeholder_files: Vec<PathBuf>,
     /// `[defaults]`, as written: placeholders are filled in only where a connector uses them.
     pub(super) defaults: Table,
     /// What it was read from, so that its placeholders can be resolved again.
@@ -193,6 +198,7 @@ impl HostConfig {
         let root = Section::root(&table, SourceLocation::whole(&origin.file), &report);
         let mut config = Self::from_file(root, &origin.flags, environment, overrides);
         (config.defaults, config.origin) = (defaults, origin);
+        config.placeholder_files = report.placeholder_files();
         let (findings, secrets) = report.finish();
         config.secrets = secrets;
         (config, findings.into_iter().collect())
@@ -205,16 +211,20 @@ impl HostConfig {
         overrides: Overrides,
     ) -> Self {
         root.not_yet("api", Some("remove it"));
+        let mut section = root.section("connectors");
+        let watch = section.boolean("watch").unwrap_or(true);
+        let connectors = read_paths(section, "dir", &flags.connectors);
         let config = Self {
             kafka: read_kafka(root.section("kafka"), &overrides),
             plugin_dirs: read_paths(root.section("plugins"), "dirs", &flags.plugin_dirs).unwrap_or_default(),
-            connectors: read_paths(root.section("connectors"), "dir", &flags.connectors)
-                .unwrap_or_else(|| vec!["connectors.d".into()]),
+            connectors: connectors.unwrap_or_else(|| vec!["connectors.d".into()]),
+            watch,
             log: read_log(root.section("log"), flags, environment),
             state_dir: read_state_dir(root.section("host"), flags),
             memory: MemoryLimit::read(root.section("limits")),
             registry: read_registry(root.section("schema_registry"), &overrides),
             secrets: Secrets::default(),
+            placeholder_files: Vec::new(),
             defaults: Table::default(),
             origin: Origin::default(),
             overrides,
@@ -294,10 +304,7 @@ fn read_state_dir(mut section: Section<'_>, flags: &HostFlags) -> PathBuf {
 
 fn read_log(mut section: Section<'_>, flags: &HostFlags, environment: &Environment) -> LogConfig {
     let report = section.report();
-    let format = section.choice(
-        "format",
-        vec![("human", Choice::Is(LogFormat::Human)), ("json", Choice::Is(LogFormat::Json))],
-    );
+    let format = section.choice("format", vec![("human", LogFormat::Human), ("json", LogFormat::Json)]);
     let flag_format = flags.log_format.as_ref().and_then(|text| match text.as_str() {
         "human" => Some(LogFormat::Human),
         "json" => Some(LogFormat::Json),

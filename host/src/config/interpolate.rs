@@ -112,6 +112,7 @@ impl Walk<'_> {
 
     fn file(&self, path: &str) -> Result<String, PlaceholderError> {
         let unreadable = |source| PlaceholderError::Unreadable { path: path.to_owned(), source };
+        self.report.placeholder_file(path);
         let mut bytes = Vec::new();
         let file = File::open(path).map_err(unreadable)?;
         file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;

@@ -70,6 +70,98 @@ fn load_one(
     findings.extend(report.finish().0);
 }
 
+/// One connector file, or the text of one, as [`read_connector`] has read it.
+#[derive(Clone, Debug)]
+pub struct ReadConnector {
+    /// The connector; `None` if its file cannot be used.
+    pub definition: Option<Box<ConnectorDefinition>>,
+    /// The connector is off and uses this plugin, which is not installed, so it was not checked.
+    pub unchecked: Option<String>,
+    /// Every error and warning.
+    pub diagnostics: Diagnostics,
+    /// The files that its placeholders name.
+    pub placeholder_files: Vec<PathBuf>,
+}
+
+/// Reads the connector `name` from `text`, which is or will be the content of `file`, over the `[defaults]` of `host`.
+pub fn read_connector(
+    name: &str,
+    file: &Path,
+    text: &str,
+    host: &HostConfig,
+    catalog: &dyn PluginCatalog,
+    environment: &Environment,
+) -> ReadConnector {
+    let context = LoadContext { host, catalog, environment };
+    let report = Report::default();
+    report.with_secrets(|secrets| secrets.extend(&host.secrets));
+    let (definition, unchecked) = match read_text_of(name, file, text, &context, &report) {
+        Read::Valid(definition) => (Some(definition), None),
+        Read::Unchecked(plugin) => (None, Some(plugin)),
+        Read::Rejected => (None, None),
+    };
+    let placeholder_files = report.placeholder_files();
+    let diagnostics = report.finish().0.into_iter().collect();
+    ReadConnector { definition, unchecked, diagnostics, placeholder_files }
+}
+
+/// The connector files that paths stand for.
+#[derive(Clone, Debug, Default)]
+pub struct FoundConnectors {
+    /// The files of each connector by its name; several files of one name are an error.
+    pub files: BTreeMap<String, Vec<PathBuf>>,
+    /// Folders that cannot be read or have no connector files, and links to nothing.
+    pub diagnostics: Diagnostics,
+}
+
+/// Finds connector files without reading them, as [`load_connectors`] does.
+#[must_use]
+pub fn find_connectors(paths: &[PathBuf]) -> FoundConnectors {
+    let mut findings = vec![];
+    let files = find_files(paths, &mut findings);
+    FoundConnectors { files, diagnostics: findings.into_iter().collect() }
+}
+
+/// Reads the text of a connector file.
+///
+/// # Errors
+/// When it is not a regular file, is too large or is not text.
+pub fn read_connector_file(file: &Path) -> Result<String, Diagnostics> {
+    let report = Report::default();
+    let text = read_file(file, &report);
+    text.ok_or_else(|| report.finish().0.into_iter().collect())
+}
+
+/// The error that several files have the same name.
+#[must_use]
+pub fn same_name_error(name: &str, files: &[PathBuf]) -> Diagnostics {
+    let (mut loaded, mut findings) = (LoadedConnectors::default(), vec![]);
+    reject_same_name(name, files, &mut loaded, &mut findings);
+    findings.into_iter().collect()
+}
+
+/// Why `connector` cannot run beside `others`: it has the group of one of them, so each would deliver only a part of the records.
+#[must_use]
+pub fn shared_group_error(
+    connector: &ConnectorDefinition,
+    others: &[&ConnectorDefinition],
+) -> Option<Diagnostic> {
+    let key = |connector: &ConnectorDefinition| {
+        (connector.source.bootstrap_servers.clone(), connector.source.group_id.clone())
+    };
+    if connector.source.shared_group {
+        return None;
+    }
+    let same: Vec<&ConnectorDefinition> =
+        others.iter().copied().filter(|other| key(other) == key(connector)).collect();
+    if same.is_empty() {
+        return None;
+    }
+    let report = Report::default();
+    report_shared_group(connector, &same, &report);
+    report.finish().0.into_iter().next()
+}
+
 /// What became of a file.
 enum Read {
     Valid(Box<ConnectorDefinition>),
@@ -79,25 +171,43 @@ enum Read {
 }
 
 fn read_one(name: &str, file: &Path, context: &LoadContext<'_>, report: &Report) -> Read {
-    let whole = SourceLocation::whole(file);
+    match read_file(file, report) {
+        Some(text) => read_text_of(name, file, &text, context, report),
+        None => {
+            check_name(name, file, report);
+            Read::Rejected
+        }
+    }
+}
+
+fn check_name(name: &str, file: &Path, report: &Report) {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if name.is_empty() || !name.chars().all(allowed) {
         let message = format!("{name:?} is not a connector's name");
         let help = "name the file with ASCII letters, digits, \".\", \"_\" and \"-\" only";
-        report.error(&whole, "", message, Some(help.to_owned()));
+        report.error(&SourceLocation::whole(file), "", message, Some(help.to_owned()));
     }
+}
+
+/// The text of a connector file.
+fn read_file(file: &Path, report: &Report) -> Option<String> {
+    let whole = SourceLocation::whole(file);
     if !file.exists() {
         let (message, help) = missing(file);
         report.error(&whole, "", message, Some(help.to_owned()));
-        return Read::Rejected;
+        return None;
     }
     if !file.is_file() {
         // Reading a pipe would block.
         report.error(&whole, "", "is not a regular file", None);
-        return Read::Rejected;
+        return None;
     }
-    let text = read_text(file).map_err(|error| report.error(&whole, "", error.to_string(), None));
-    let Some(mut table) = text.ok().and_then(|text| Table::parse(&text, file, report)) else {
+    read_text(file).map_err(|error| report.error(&whole, "", error.to_string(), None)).ok()
+}
+
+fn read_text_of(name: &str, file: &Path, text: &str, context: &LoadContext<'_>, report: &Report) -> Read {
+    check_name(name, file, report);
+    let Some(mut table) = Table::parse(text, file, report) else {
         return Read::Rejected;
     };
     merge_defaults(&mut table, &context.host.defaults);
@@ -305,25 +415,25 @@ fn check_shared_groups(loaded: &mut LoadedConnectors, findings: &mut Vec<Diagnos
         groups.entry(key).or_default().push(connector);
     }
     let mut rejected = Vec::new();
-    for ((_, group), connectors) in groups.iter().filter(|(_, connectors)| connectors.len() > 1) {
+    for connectors in groups.values().filter(|connectors| connectors.len() > 1) {
         for connector in connectors.iter().filter(|connector| !connector.source.shared_group) {
-            let others = connectors.iter().filter(|other| other.name != connector.name);
-            let others: Vec<String> = others.map(|other| format!("{:?}", other.name)).collect();
-            let message = format!(
-                "{group:?} is also the group of connector {}: each would deliver only a part of the records",
-                others.join(" and ")
-            );
-            let help = "give each connector a group_id of its own, or set shared_group = true in all of them to split the records";
-            report.error(
-                &SourceLocation::whole(&connector.file),
-                "source.group_id",
-                message,
-                Some(help.to_owned()),
-            );
+            let others = connectors.iter().copied().filter(|other| other.name != connector.name);
+            report_shared_group(connector, &others.collect::<Vec<_>>(), &report);
             rejected.push(connector.file.clone());
         }
     }
     findings.extend(report.finish().0);
     loaded.valid.retain(|connector| !rejected.contains(&connector.file));
     loaded.rejected.extend(rejected);
+}
+
+fn report_shared_group(connector: &ConnectorDefinition, others: &[&ConnectorDefinition], report: &Report) {
+    let names: Vec<String> = others.iter().map(|other| format!("{:?}", other.name)).collect();
+    let message = format!(
+        "{:?} is also the group of connector {}: each would deliver only a part of the records",
+        connector.source.group_id,
+        names.join(" and ")
+    );
+    let help = "give each connector a group_id of its own, or set shared_group = true in all of them to split the records";
+    report.error(&SourceLocation::whole(&connector.file), "source.group_id", message, Some(help.to_owned()));
 }

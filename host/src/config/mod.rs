@@ -27,14 +27,17 @@ mod tests;
 
 pub use connector::{
     BatchDefaults, BatchLimits, BatchOverrides, ChangeKind, ConnectorDefinition, DeadLetterPolicy,
-    ErrorPolicy, GroupProtocol, Isolation, Limits, OnLostPosition, OnReject, PluginUse, Predicate,
-    RestartPolicy, RestartWhen, RetryPolicy, SourceDefinition, Start, Subscription, TextPattern,
+    ErrorPolicy, GroupProtocol, Isolation, Limits, OnLostPosition, OnReject, PluginReload, PluginUse,
+    Predicate, RestartPolicy, RestartWhen, RetryPolicy, SourceDefinition, Start, Subscription, TextPattern,
     TopicTemplate, TransformDefinition,
 };
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use environment::Environment;
 pub use host_file::{HostConfig, HostFlags, KafkaConfig, LogConfig, LogFormat, LogLevel};
-pub use load::{LoadedConnectors, load_connectors};
+pub use load::{
+    FoundConnectors, LoadedConnectors, ReadConnector, find_connectors, load_connectors, read_connector,
+    read_connector_file, same_name_error, shared_group_error,
+};
 pub use memory_limit::MemoryLimit;
 pub use plugin_config::{PluginCatalog, PluginKind, PluginSummary};
 pub use properties::ClientProperties;

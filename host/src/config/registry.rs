@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::environment::Environment;
 use super::report::Report;
-use super::section::{Choice, Section};
+use super::section::Section;
 use crate::formats::registry::{ApicurioId, Credentials, RegistrySettings, RegistryTls};
 
 /// What one place says of the registry.
@@ -41,9 +41,9 @@ impl RegistryLayer {
             apicurio_id: section.choice(
                 "apicurio_id",
                 vec![
-                    ("auto", Choice::Is(ApicurioId::Auto)),
-                    ("content", Choice::Is(ApicurioId::Content)),
-                    ("global", Choice::Is(ApicurioId::Global)),
+                    ("auto", ApicurioId::Auto),
+                    ("content", ApicurioId::Content),
+                    ("global", ApicurioId::Global),
                 ],
             ),
         }

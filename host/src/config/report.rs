@@ -13,6 +13,8 @@ use super::secrets::Secrets;
 pub(super) struct Report {
     findings: RefCell<Vec<Diagnostic>>,
     secrets: RefCell<Secrets>,
+    /// The files that placeholders name.
+    placeholder_files: RefCell<Vec<PathBuf>>,
     /// Every key that is read, if that is wanted.
     keys: Option<RefCell<Keys>>,
 }
@@ -93,6 +95,16 @@ impl Report {
     }
 
     /// Runs `work` on the set of secrets collected so far.
+    /// Records a file that a placeholder names, whether it can be read or not.
+    pub(super) fn placeholder_file(&self, path: &str) {
+        self.placeholder_files.borrow_mut().push(PathBuf::from(path));
+    }
+
+    /// The files that placeholders name.
+    pub(super) fn placeholder_files(&self) -> Vec<PathBuf> {
+        self.placeholder_files.borrow().clone()
+    }
+
     pub(super) fn with_secrets<T>(&self, work: impl FnOnce(&mut Secrets) -> T) -> T {
         work(&mut self.secrets.borrow_mut())
     }

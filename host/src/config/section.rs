@@ -11,13 +11,6 @@ use super::keys::Shape;
 use super::report::Report;
 use super::suggest;
 
-/// What a name in a [`Section::choice`] stands for.
-pub(super) enum Choice<T> {
-    Is(T),
-    /// A planned value, which is rejected until it is supported.
-    NotYet,
-}
-
 /// A table being read. Every getter marks its key as known and returns `None` when the key is missing or its
 /// value is wrong, the latter after reporting it; [`Section::finish`] then reports the keys that were not read.
 #[must_use = "finish() reports the unknown keys"]
@@ -241,7 +234,7 @@ impl<'a> Section<'a> {
     }
 
     /// One of a few names.
-    pub(super) fn choice<T>(&mut self, key: &'static str, choices: Vec<(&str, Choice<T>)>) -> Option<T> {
+    pub(super) fn choice<T>(&mut self, key: &'static str, choices: Vec<(&str, T)>) -> Option<T> {
         self.record_choices(key, &choices);
         let node = self.node(key)?;
         let text = self.text_of(key, node)?;
@@ -249,17 +242,12 @@ impl<'a> Section<'a> {
     }
 
     /// Finds `text` in `choices`, for values that are not read by [`Section::choice`] itself.
-    pub(super) fn choose<T>(&self, key: &str, text: &str, choices: Vec<(&str, Choice<T>)>) -> Option<T> {
+    pub(super) fn choose<T>(&self, key: &str, text: &str, choices: Vec<(&str, T)>) -> Option<T> {
         self.record_choices(key, &choices);
-        let usable = usable(&choices);
-        let help = suggest::help(text, "known values", &usable);
+        let known = names(&choices);
+        let help = suggest::help(text, "known values", &known);
         match choices.into_iter().find(|(name, _)| *name == text) {
-            Some((_, Choice::Is(value))) => Some(value),
-            Some((_, Choice::NotYet)) => {
-                let help = format!("use {}", quoted(&usable));
-                self.error(key, format!("{text:?} is not supported yet"), Some(help));
-                None
-            }
+            Some((_, value)) => Some(value),
             None => {
                 self.error(key, format!("unknown value {text:?}"), Some(help));
                 None
@@ -278,8 +266,8 @@ impl<'a> Section<'a> {
         self.report.record(&self.join(key), shape);
     }
 
-    fn record_choices<T>(&self, key: &str, choices: &[(&str, Choice<T>)]) {
-        self.record(key, || Shape::Choice(usable(choices).into_iter().map(str::to_owned).collect()));
+    fn record_choices<T>(&self, key: &str, choices: &[(&str, T)]) {
+        self.record(key, || Shape::Choice(names(choices).into_iter().map(str::to_owned).collect()));
     }
 
     fn wrong_type(&self, key: &str, node: &Node, expected: &str) {
@@ -384,8 +372,8 @@ impl<'a> Section<'a> {
     }
 }
 
-fn usable<'n, T>(choices: &[(&'n str, Choice<T>)]) -> Vec<&'n str> {
-    choices.iter().filter(|(_, choice)| matches!(choice, Choice::Is(_))).map(|(name, _)| *name).collect()
+fn names<'n, T>(choices: &[(&'n str, T)]) -> Vec<&'n str> {
+    choices.iter().map(|(name, _)| *name).collect()
 }
 
 /// Joins a dotted path and a key.

@@ -3,7 +3,7 @@
 //! A connector with a process of its own gets its own `limits.memory`, which the process cannot exceed. The others share what
 //! is left: a part is for the client queues, whose sizes are fixed when they are created, and the rest is a pool for batches.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use tidegate_plugin::ByteSize;
 
@@ -26,78 +26,144 @@ const QUEUE_DIVISOR: usize = 8;
 /// A response to a fetch, as large as the queue, may arrive while the queue is nearly full.
 const QUEUES_IN_MEMORY: usize = 2;
 
+/// The memory of the host's connectors.
+#[derive(Debug)]
+pub struct HostMemory {
+    /// `[limits] memory` of the host's file.
+    limit: Option<MemoryLimit>,
+    /// What each connector has been given, by its name.
+    given: BTreeMap<String, Given>,
+    pool: Arc<MemoryPool>,
+}
+
+/// What a connector has been given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Given {
+    /// Client queues of this many bytes, one for each task.
+    Queues { tasks: usize, queue: usize },
+    /// So many bytes for its process.
+    Process(usize),
+}
+
 /// The tasks that share the limit, and what the processes of other connectors have of it.
 #[derive(Debug, Default)]
 struct Demand {
-    /// The client queue of each task, in bytes, by the limits of its own connector.
-    queues: Vec<usize>,
+    tasks: usize,
     /// Bytes of all child processes.
     processes: usize,
 }
 
-/// How the limit is divided.
-#[derive(Debug, PartialEq, Eq)]
-struct Division {
-    /// The largest client queue of a task, in bytes.
-    queue: usize,
-    /// Bytes for the batches of all tasks.
-    batches: usize,
+impl HostMemory {
+    /// Memory without connectors. Without `limit`, 512 MiB are divided, or what the connectors need if that is more.
+    #[must_use]
+    pub fn new(limit: Option<MemoryLimit>) -> Self {
+        Self { limit, given: BTreeMap::new(), pool: MemoryPool::new(DEFAULT_LIMIT, 1) }
+    }
+
+    /// The pool for the batches of all tasks that run in threads of this process.
+    #[must_use]
+    pub fn pool(&self) -> &Arc<MemoryPool> {
+        &self.pool
+    }
+
+    /// Gives memory to connectors that are added or replaced. Limits their client queues, whose sizes are fixed when they are
+    /// created; connectors that already run keep theirs.
+    ///
+    /// # Errors
+    /// When the limit is too small for all connectors. Then nothing is changed.
+    pub fn admit(&mut self, connectors: &mut [Connector]) -> Result<(), Box<Diagnostic>> {
+        let mut given = self.given.clone();
+        for connector in &*connectors {
+            given.insert(connector.name().to_owned(), Given::to(connector, usize::MAX));
+        }
+        let demand = Demand::of(&given);
+        if let Some(limit) = self.limit.as_ref().filter(|limit| limit.bytes < demand.least()) {
+            return Err(Box::new(demand.error(limit)));
+        }
+        let queue = demand.queue(self.bytes(&demand));
+        for connector in connectors {
+            let part = Given::to(connector, queue);
+            if let Given::Queues { queue, .. } = part {
+                connector.limit_queue(queue);
+            }
+            given.insert(connector.name().to_owned(), part);
+        }
+        self.given = given;
+        self.resize_pool();
+        Ok(())
+    }
+
+    /// Takes back the memory of a connector that has been removed.
+    pub fn remove(&mut self, connector: &str) {
+        self.given.remove(connector);
+        self.resize_pool();
+    }
+
+    fn bytes(&self, demand: &Demand) -> usize {
+        self.limit.as_ref().map_or_else(|| demand.default_limit(), |limit| limit.bytes)
+    }
+
+    fn resize_pool(&self) {
+        let demand = Demand::of(&self.given);
+        let queues = self.given.values().map(|given| given.queue_bytes()).sum::<usize>();
+        let batches = self.bytes(&demand).saturating_sub(demand.processes + queues * QUEUES_IN_MEMORY);
+        self.pool.resize(batches, demand.tasks);
+    }
 }
 
-/// Limits the client queues of the connectors, and returns the pool for the batches of all tasks that run in threads of this
-/// process. Without `limit`, 512 MiB are divided, or what the connectors need if that is more.
-///
-/// # Errors
-/// When the limit is too small for the connectors.
-pub fn divide_memory(
-    limit: Option<&MemoryLimit>,
-    connectors: &mut [Connector],
-) -> Result<Arc<MemoryPool>, Box<Diagnostic>> {
-    let demand = Demand::of(connectors);
-    let tasks = demand.queues.len();
-    if let Some(limit) = limit.filter(|limit| limit.bytes < demand.least()) {
-        let message = format!(
-            "is too small: the connectors need {} for each of {tasks} tasks, and {} for child processes",
-            size(LEAST_TASK),
-            size(demand.processes)
-        );
-        let help = format!("raise it to {} or more", size(demand.least()));
-        return Err(Box::new(limit.error(message, help)));
+impl Given {
+    /// What a connector gets, with client queues of at most `queue` bytes.
+    fn to(connector: &Connector, queue: usize) -> Self {
+        if is_thread(connector) {
+            let queue = connector.queue_bytes().clamp(LEAST_QUEUE, queue.max(LEAST_QUEUE));
+            Self::Queues { tasks: connector.definition.tasks.max(1), queue }
+        } else {
+            Self::Process(connector.definition.limits.memory)
+        }
     }
-    let division = demand.divide(limit.map_or_else(|| demand.default_limit(), |limit| limit.bytes));
-    for connector in connectors.iter_mut().filter(|connector| is_thread(connector)) {
-        connector.limit_queue(division.queue);
+
+    fn queue_bytes(&self) -> usize {
+        match self {
+            Self::Queues { tasks, queue } => tasks * queue,
+            Self::Process(_) => 0,
+        }
     }
-    Ok(MemoryPool::new(division.batches, tasks))
 }
 
 impl Demand {
-    fn of(connectors: &[Connector]) -> Self {
+    fn of(given: &BTreeMap<String, Given>) -> Self {
         let mut demand = Self::default();
-        for connector in connectors {
-            let tasks = connector.definition.tasks.max(1);
-            if is_thread(connector) {
-                demand.queues.extend(std::iter::repeat_n(connector.queue_bytes(), tasks));
-            } else {
-                demand.processes += connector.definition.limits.memory;
+        for given in given.values() {
+            match given {
+                Given::Queues { tasks, .. } => demand.tasks += tasks,
+                Given::Process(bytes) => demand.processes += bytes,
             }
         }
         demand
     }
 
     fn least(&self) -> usize {
-        self.processes + self.queues.len() * LEAST_TASK
+        self.processes + self.tasks * LEAST_TASK
     }
 
     fn default_limit(&self) -> usize {
-        DEFAULT_LIMIT.max(self.processes + self.queues.len() * DEFAULT_TASK)
+        DEFAULT_LIMIT.max(self.processes + self.tasks * DEFAULT_TASK)
     }
 
-    fn divide(&self, limit: usize) -> Division {
+    /// The largest client queue of a task, in bytes, if `limit` bytes are divided.
+    fn queue(&self, limit: usize) -> usize {
         let tasks = limit.saturating_sub(self.processes);
-        let queue = (tasks / self.queues.len().max(1) / QUEUE_DIVISOR).max(LEAST_QUEUE);
-        let queues: usize = self.queues.iter().map(|own| (*own).clamp(LEAST_QUEUE, queue)).sum();
-        Division { queue, batches: tasks.saturating_sub(queues * QUEUES_IN_MEMORY) }
+        (tasks / self.tasks.max(1) / QUEUE_DIVISOR).max(LEAST_QUEUE)
+    }
+
+    fn error(&self, limit: &MemoryLimit) -> Diagnostic {
+        let message = format!(
+            "is too small: the connectors need {} for each of {} tasks, and {} for child processes",
+            size(LEAST_TASK),
+            self.tasks,
+            size(self.processes)
+        );
+        limit.error(message, format!("raise it to {} or more", size(self.least())))
     }
 }
 
@@ -117,35 +183,35 @@ mod tests {
 
     const MIB: usize = 1 << 20;
 
-    #[test]
-    fn the_default_leaves_a_few_connectors_their_own_limits() {
-        let demand = Demand { queues: vec![32 * MIB; 2], processes: 0 };
-        let division = demand.divide(demand.default_limit());
-        assert_eq!(division, Division { queue: 32 * MIB, batches: 384 * MIB });
+    fn given(queues: usize, queue: usize, processes: usize) -> BTreeMap<String, Given> {
+        let queues = (0..queues).map(|number| (format!("t{number}"), Given::Queues { tasks: 1, queue }));
+        queues.chain([("p".to_owned(), Given::Process(processes))]).collect()
     }
 
     #[test]
-    fn a_hundred_connectors_get_small_queues_and_share_the_rest() {
-        let demand = Demand { queues: vec![32 * MIB; 100], processes: 64 * MIB };
+    fn the_default_leaves_a_few_connectors_their_own_limits() {
+        let demand = Demand::of(&given(2, 32 * MIB, 0));
+        assert_eq!(demand.queue(demand.default_limit()), 32 * MIB);
+    }
+
+    #[test]
+    fn a_hundred_connectors_get_small_queues() {
+        let demand = Demand::of(&given(100, MIB, 64 * MIB));
         assert_eq!(demand.default_limit(), 864 * MIB);
-        let division = demand.divide(demand.default_limit());
-        assert_eq!(division, Division { queue: MIB, batches: 600 * MIB });
+        assert_eq!(demand.queue(demand.default_limit()), MIB);
     }
 
     proptest! {
         #[test]
-        fn queues_batches_and_processes_stay_within_the_limit(
-            queues in prop::collection::vec(0..64_usize, 0..50),
+        fn queues_and_processes_leave_at_least_half_of_the_limit_to_batches(
+            tasks in 0..50_usize,
             processes in 0..2_000_usize,
             more in 0..4_000_usize,
         ) {
-            let queues: Vec<usize> = queues.into_iter().map(|queue| queue * MIB).collect();
-            let demand = Demand { queues, processes: processes * MIB };
+            let demand = Demand { tasks, processes: processes * MIB };
             let limit = demand.least() + more * MIB;
-            let Division { queue, batches } = demand.divide(limit);
-            let queues: usize = demand.queues.iter().map(|own| (*own).clamp(LEAST_QUEUE, queue)).sum();
-            prop_assert!(demand.processes + queues * QUEUES_IN_MEMORY + batches <= limit);
-            prop_assert!(queue >= LEAST_QUEUE && batches >= demand.queues.len() * 2 * LEAST_QUEUE);
+            let queues = tasks * demand.queue(limit) * QUEUES_IN_MEMORY;
+            prop_assert!(demand.processes + 2 * queues <= limit);
         }
     }
 }

@@ -15,7 +15,7 @@ mod status;
 
 pub use catalog::Catalog;
 pub use connector::{Connector, Overrides};
-pub use host_memory::divide_memory;
+pub use host_memory::HostMemory;
 pub use isolation::{ISOLATED_COMMAND, child_main};
 pub use offline_check::{OfflineError, check_offline};
 pub use run::{Command, Reply, RunOutcome, Supervisor, SupervisorHandle};

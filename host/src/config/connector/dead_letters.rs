@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::source::{Subscription, check_topic};
 use super::topic_samples;
-use crate::config::section::{Choice, Section};
+use crate::config::section::Section;
 
 const HELP: &str = "add dead_letter_topic = \"dlq.{topic}\" to keep bad records, or on_reject = \"drop\" to log, count \
                     and skip them";
@@ -82,9 +82,8 @@ impl OnReject {
         connector: &str,
         subscription: Option<&Subscription>,
     ) -> Self {
-        let tolerance =
-            section.choice("tolerance", vec![("none", Choice::Is(false)), ("all", Choice::Is(true))]);
-        let drop = section.choice("on_reject", vec![("drop", Choice::Is(()))]);
+        let tolerance = section.choice("tolerance", vec![("none", false), ("all", true)]);
+        let drop = section.choice("on_reject", vec![("drop", ())]);
         let topic = section.name("dead_letter_topic");
         let [on_reject, to_topic] = which(section);
         let dead_letters = DeadLetterPolicy::read(section, connector, subscription, topic, to_topic);

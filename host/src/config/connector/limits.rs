@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tidegate_plugin::ByteSize;
 
-use crate::config::section::{Choice, Section};
+use crate::config::section::Section;
 
 const MIB: u64 = 1 << 20;
 const SECOND: Duration = Duration::from_secs(1);
@@ -26,7 +26,7 @@ pub enum Isolation {
 
 impl Isolation {
     pub(super) fn read(root: &mut Section<'_>) -> Self {
-        let choices = vec![("thread", Choice::Is(Self::Thread)), ("process", Choice::Is(Self::Process))];
+        let choices = vec![("thread", Self::Thread), ("process", Self::Process)];
         root.choice("isolation", choices).unwrap_or_default()
     }
 }

@@ -28,7 +28,7 @@ use super::section::Section;
 pub use batch::{BatchDefaults, BatchLimits, BatchOverrides};
 pub use dead_letters::{DeadLetterPolicy, OnReject, TopicTemplate};
 pub use limits::{Isolation, Limits};
-pub use policy::{ErrorPolicy, RestartPolicy, RestartWhen, RetryPolicy};
+pub use policy::{ErrorPolicy, PluginReload, RestartPolicy, RestartWhen, RetryPolicy};
 pub use predicate::{ChangeKind, Predicate, TextPattern};
 pub use source::{GroupProtocol, OnLostPosition, SourceDefinition, Start, Subscription};
 pub use stage::{PluginUse, TransformDefinition};
@@ -75,6 +75,8 @@ pub struct ConnectorDefinition {
     pub errors: ErrorPolicy,
     /// `[restart]`.
     pub restart: RestartPolicy,
+    /// `[plugins] reload`.
+    pub plugin_reload: PluginReload,
     /// `[limits]`.
     pub limits: Limits,
     /// Every secret of this connector and of the host's file, to be removed from logs and errors.
@@ -102,7 +104,7 @@ impl ConnectorDefinition {
         let source = SourceDefinition::read(root.section("source"), name, context);
         let transforms = TransformDefinition::read_all(&mut root, context);
         let sink = PluginUse::read_sink(root.section("sink"), context);
-        policy::read_plugins(root.section("plugins"));
+        let plugin_reload = PluginReload::read(root.section("plugins"));
         let subscription = source.as_ref().map(|source| &source.subscription);
         let errors = ErrorPolicy::read(root.section("errors"), name, subscription);
         let restart = RestartPolicy::read(root.section("restart"));
@@ -124,6 +126,7 @@ impl ConnectorDefinition {
             sink: sink?,
             errors,
             restart,
+            plugin_reload,
             limits,
             secrets: report.with_secrets(|secrets| secrets.clone()),
             origin: Arc::new(origin),

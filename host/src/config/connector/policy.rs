@@ -8,7 +8,7 @@ use tidegate_plugin::HumanDuration;
 
 use super::dead_letters::OnReject;
 use super::source::Subscription;
-use crate::config::section::{Choice, Section};
+use crate::config::section::Section;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -107,10 +107,7 @@ pub struct RestartPolicy {
 
 impl RestartPolicy {
     pub(super) fn read(mut section: Section<'_>) -> Self {
-        let choices = vec![
-            ("on-failure", Choice::Is(RestartWhen::OnFailure)),
-            ("never", Choice::Is(RestartWhen::Never)),
-        ];
+        let choices = vec![("on-failure", RestartWhen::OnFailure), ("never", RestartWhen::Never)];
         let policy = section.choice("policy", choices).unwrap_or(RestartWhen::OnFailure);
         let (initial, max) = read_backoff(&mut section, SECOND, 5 * MINUTE);
         let restarts =
@@ -121,9 +118,23 @@ impl RestartPolicy {
     }
 }
 
-/// Reads `[plugins]`. Its only key, `reload`, has only one usable value yet, so there is nothing to keep.
-pub(super) fn read_plugins(mut section: Section<'_>) {
-    let choices = vec![("never", Choice::Is(())), ("restart", Choice::NotYet)];
-    section.choice("reload", choices);
-    section.finish();
+/// `[plugins] reload`: what happens when the library of one of its plugins is replaced. Default: reopen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PluginReload {
+    /// The plugins of the new library are opened between two batches; the tasks stay in their group.
+    #[default]
+    Reopen,
+    /// The tasks are restarted with the new library.
+    Restart,
+    /// The connector keeps the library until it is restarted.
+    Never,
+}
+
+impl PluginReload {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        let choices = vec![("reopen", Self::Reopen), ("restart", Self::Restart), ("never", Self::Never)];
+        let reload = section.choice("reload", choices).unwrap_or_default();
+        section.finish();
+        reload
+    }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::source::regex_message;
 use crate::config::document::TomlValue;
-use crate::config::section::{Choice, Section};
+use crate::config::section::Section;
 
 /// The kind of change that a record stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -91,7 +91,7 @@ fn operations(section: &mut Section<'_>) -> Vec<ChangeKind> {
     if names.is_empty() {
         section.error("operation", "must name at least one operation", None);
     }
-    let choices = || KINDS.iter().map(|(name, kind)| (*name, Choice::Is(*kind))).collect();
+    let choices = || KINDS.iter().map(|(name, kind)| (*name, *kind)).collect();
     names.iter().filter_map(|name| section.choose("operation", name, choices())).collect()
 }
 

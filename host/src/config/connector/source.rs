@@ -9,7 +9,7 @@ use super::reader_schema;
 use super::topic_samples;
 use crate::config::properties::ClientProperties;
 use crate::config::registry;
-use crate::config::section::{Choice, Section};
+use crate::config::section::Section;
 use crate::formats::registry::RegistrySettings;
 use crate::formats::{
     ChangeEvents, ColumnHint, DecodeLimits, Format, HeaderFormat, InvalidUnicode, placeholder_text,
@@ -128,10 +128,7 @@ impl SourceDefinition {
             group_id: read_group(&mut section, name, context),
             shared_group: section.boolean("shared_group").unwrap_or(false),
             start: section
-                .choice(
-                    "start",
-                    vec![("earliest", Choice::Is(Start::Earliest)), ("latest", Choice::Is(Start::Latest))],
-                )
+                .choice("start", vec![("earliest", Start::Earliest), ("latest", Start::Latest)])
                 .unwrap_or(Start::Earliest),
             key_format: section.choice("key_format", formats()).unwrap_or(Format::Json),
             value_format: section.choice("value_format", formats()).unwrap_or(Format::Json),
@@ -180,24 +177,21 @@ fn read_placeholder(section: &mut Section<'_>) -> Option<String> {
 }
 
 fn read_header_format(section: &mut Section<'_>) -> HeaderFormat {
-    let choices = vec![("raw", Choice::Is(HeaderFormat::Raw)), ("simple", Choice::Is(HeaderFormat::Simple))];
+    let choices = vec![("raw", HeaderFormat::Raw), ("simple", HeaderFormat::Simple)];
     section.choice("header_format", choices).unwrap_or_default()
 }
 
 fn read_invalid_unicode(section: &mut Section<'_>) -> InvalidUnicode {
-    let choices = vec![
-        ("reject", Choice::Is(InvalidUnicode::Reject)),
-        ("replace", Choice::Is(InvalidUnicode::Replace)),
-    ];
+    let choices = vec![("reject", InvalidUnicode::Reject), ("replace", InvalidUnicode::Replace)];
     section.choice("invalid_unicode", choices).unwrap_or_default()
 }
 
 fn read_protocol(section: &mut Section<'_>) -> GroupProtocol {
     let protocols = vec![
-        ("cooperative-sticky", Choice::Is(GroupProtocol::CooperativeSticky)),
-        ("range", Choice::Is(GroupProtocol::Range)),
-        ("roundrobin", Choice::Is(GroupProtocol::RoundRobin)),
-        ("consumer", Choice::Is(GroupProtocol::Consumer)),
+        ("cooperative-sticky", GroupProtocol::CooperativeSticky),
+        ("range", GroupProtocol::Range),
+        ("roundrobin", GroupProtocol::RoundRobin),
+        ("consumer", GroupProtocol::Consumer),
     ];
     section.choice("group_protocol", protocols).unwrap_or(GroupProtocol::CooperativeSticky)
 }
@@ -285,37 +279,37 @@ fn read_decode_limits(section: &mut Section<'_>) -> DecodeLimits {
 
 fn read_change_events(section: &mut Section<'_>) -> ChangeEvents {
     let choices = vec![
-        ("auto", Choice::Is(ChangeEvents::Auto)),
-        ("flattened", Choice::Is(ChangeEvents::Flattened)),
-        ("upsert", Choice::Is(ChangeEvents::Upsert)),
-        ("maxwell", Choice::Is(ChangeEvents::Maxwell)),
-        ("canal", Choice::Is(ChangeEvents::Canal)),
-        ("ticdc", Choice::Is(ChangeEvents::TiCdc)),
-        ("dms", Choice::Is(ChangeEvents::Dms)),
-        ("goldengate", Choice::Is(ChangeEvents::GoldenGate)),
-        ("cloudevents", Choice::Is(ChangeEvents::CloudEvents)),
-        ("none", Choice::Is(ChangeEvents::None)),
+        ("auto", ChangeEvents::Auto),
+        ("flattened", ChangeEvents::Flattened),
+        ("upsert", ChangeEvents::Upsert),
+        ("maxwell", ChangeEvents::Maxwell),
+        ("canal", ChangeEvents::Canal),
+        ("ticdc", ChangeEvents::TiCdc),
+        ("dms", ChangeEvents::Dms),
+        ("goldengate", ChangeEvents::GoldenGate),
+        ("cloudevents", ChangeEvents::CloudEvents),
+        ("none", ChangeEvents::None),
     ];
     section.choice("change_events", choices).unwrap_or_default()
 }
 
 fn read_on_lost_position(section: &mut Section<'_>) -> OnLostPosition {
     let choices = vec![
-        ("fail", Choice::Is(OnLostPosition::Fail)),
-        ("earliest", Choice::Is(OnLostPosition::Earliest)),
-        ("latest", Choice::Is(OnLostPosition::Latest)),
+        ("fail", OnLostPosition::Fail),
+        ("earliest", OnLostPosition::Earliest),
+        ("latest", OnLostPosition::Latest),
     ];
     section.choice("on_lost_position", choices).unwrap_or(OnLostPosition::Fail)
 }
 
-fn formats() -> Vec<(&'static str, Choice<Format>)> {
+fn formats() -> Vec<(&'static str, Format)> {
     vec![
-        ("json", Choice::Is(Format::Json)),
-        ("string", Choice::Is(Format::String)),
-        ("bytes", Choice::Is(Format::Bytes)),
-        ("avro", Choice::Is(Format::Avro)),
-        ("json-schema", Choice::Is(Format::JsonSchema)),
-        ("protobuf", Choice::Is(Format::Protobuf)),
+        ("json", Format::Json),
+        ("string", Format::String),
+        ("bytes", Format::Bytes),
+        ("avro", Format::Avro),
+        ("json-schema", Format::JsonSchema),
+        ("protobuf", Format::Protobuf),
     ]
 }
 

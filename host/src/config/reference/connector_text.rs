@@ -340,6 +340,6 @@ const LIMITS: &[Entry] = &[
 
 const PLUGINS: &[Entry] = &[Entry {
     key: "reload",
-    default: "`\"never\"`",
-    about: "the only supported value: the host uses a replaced library after its next start",
+    default: "`\"reopen\"`",
+    about: "what happens when the library of one of its plugins is replaced: `reopen` opens the plugins of the new library between two batches, `restart` restarts the tasks, `never` keeps the library until the connector is restarted. If the new library fails to open or fails within its first batches, the copy that ran before is used again",
 }];

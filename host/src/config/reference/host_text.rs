@@ -46,11 +46,18 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         name: "host.connectors",
         path: "connectors",
-        entries: &[Entry {
-            key: "dir",
-            default: "`\"connectors.d\"`",
-            about: "folder of connector files, or a list of folders",
-        }],
+        entries: &[
+            Entry {
+                key: "dir",
+                default: "`\"connectors.d\"`",
+                about: "folder of connector files, or a list of folders",
+            },
+            Entry {
+                key: "watch",
+                default: "`true`",
+                about: "whether added, changed and deleted connector files, rotated secrets, changes of this file and replaced plugin libraries take effect while the host runs",
+            },
+        ],
     },
     Group {
         name: "host.plugins",

@@ -196,14 +196,6 @@ fn group_membership() {
 }
 
 #[test]
-fn what_is_not_built_yet_is_rejected() {
-    with(
-        "plugins.reload = \"restart\"",
-        "3:9: plugins.reload: \"restart\" is not supported yet: use \"never\"",
-    );
-}
-
-#[test]
 fn losing_records_must_be_said_out_loud() {
     with(
         "[errors]\ntolerance = \"all\"",

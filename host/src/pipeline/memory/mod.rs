@@ -19,7 +19,10 @@ const STEP: usize = 64 << 10;
 /// The memory for the batches of all tasks of a process.
 #[derive(Debug)]
 pub struct MemoryPool {
-    shares: Shares,
+    /// The parts of [`Shares`], which change when connectors are added or removed. They are read for every record, so they are
+    /// atomics: a task that sees only one of them changed decides correctly at its next record.
+    reserved: AtomicUsize,
+    shared: AtomicUsize,
     /// What the tasks have beyond what is reserved for them.
     taken: AtomicUsize,
 }
@@ -28,16 +31,36 @@ impl MemoryPool {
     /// A pool of `total` bytes for at most `tasks` tasks at a time.
     #[must_use]
     pub fn new(total: usize, tasks: usize) -> Arc<Self> {
-        Arc::new(Self { shares: Shares::new(total, tasks), taken: AtomicUsize::new(0) })
+        let pool = Self {
+            reserved: AtomicUsize::default(),
+            shared: AtomicUsize::default(),
+            taken: AtomicUsize::default(),
+        };
+        pool.resize(total, tasks);
+        Arc::new(pool)
+    }
+
+    /// Changes the size to `total` bytes for at most `tasks` tasks. Tasks that have more than they may have now keep it until
+    /// their batches are written.
+    pub fn resize(&self, total: usize, tasks: usize) {
+        let Shares { reserved, shared } = Shares::new(total, tasks);
+        self.reserved.store(reserved, Ordering::Relaxed);
+        self.shared.store(shared, Ordering::Relaxed);
+    }
+
+    fn shares(&self) -> Shares {
+        Shares {
+            reserved: self.reserved.load(Ordering::Relaxed),
+            shared: self.shared.load(Ordering::Relaxed),
+        }
     }
 
     fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
     }
 
-    /// A task had `before` bytes, and has `after` now.
+    /// A task had taken `before` bytes, and has taken `after` now.
     fn change(&self, before: usize, after: usize) {
-        let (before, after) = (self.shares.excess(before), self.shares.excess(after));
         if after >= before {
             self.taken.fetch_add(after - before, Ordering::Relaxed);
         } else {
@@ -52,23 +75,25 @@ pub struct TaskMemory {
     /// `None` without a limit.
     pool: Option<Arc<MemoryPool>>,
     held: usize,
+    /// What the pool counts of it as taken.
+    taken: usize,
 }
 
 impl TaskMemory {
     /// A task's part of `pool`; nothing so far.
     #[must_use]
     pub fn of(pool: &Arc<MemoryPool>) -> Self {
-        Self { pool: Some(Arc::clone(pool)), held: 0 }
+        Self { pool: Some(Arc::clone(pool)), held: 0, taken: 0 }
     }
 
     /// Whether the task may have more than it has.
     pub(super) fn may_grow(&self) -> bool {
-        self.pool.as_ref().is_none_or(|pool| pool.shares.may_grow(self.held, pool.taken()))
+        self.pool.as_ref().is_none_or(|pool| pool.shares().may_grow(self.held, pool.taken()))
     }
 
     /// Whether the task may go on after it was refused more.
     pub(super) fn may_resume(&self) -> bool {
-        self.pool.as_ref().is_none_or(|pool| pool.shares.may_resume(self.held, pool.taken()))
+        self.pool.as_ref().is_none_or(|pool| pool.shares().may_resume(self.held, pool.taken()))
     }
 
     /// The batches of the task take so many bytes now, whether it may have them or not: a record that was read is kept.
@@ -76,14 +101,15 @@ impl TaskMemory {
         let Some(pool) = &self.pool else { return };
         let held = bytes.next_multiple_of(STEP);
         if held != self.held {
-            pool.change(self.held, held);
-            self.held = held;
+            let taken = pool.shares().excess(held);
+            pool.change(self.taken, taken);
+            (self.held, self.taken) = (held, taken);
         }
     }
 
     /// Whether so little is free that unused memory should be freed rather than kept.
     pub(super) fn is_short(&self) -> bool {
-        self.pool.as_ref().is_some_and(|pool| pool.shares.is_short(pool.taken()))
+        self.pool.as_ref().is_some_and(|pool| pool.shares().is_short(pool.taken()))
     }
 }
 
@@ -107,6 +133,18 @@ mod tests {
         assert!(second.may_grow(), "what is reserved for it is left");
         drop(first);
         assert!(second.may_grow() && !second.is_short());
+    }
+
+    #[test]
+    fn what_was_taken_before_a_pool_was_resized_is_given_back_whole() {
+        let pool = MemoryPool::new(10 * STEP, 2);
+        let mut first = TaskMemory::of(&pool);
+        first.set(8 * STEP);
+        pool.resize(100 * STEP, 20);
+        assert!(TaskMemory::of(&pool).may_grow());
+        first.set(9 * STEP);
+        drop(first);
+        assert_eq!(pool.taken(), 0);
     }
 
     #[test]

@@ -10,12 +10,12 @@ const MOST_RESERVED: usize = 1 << 20;
 const SHARE_OF_FREE: usize = 2;
 
 /// How the memory is divided. `taken` is what all tasks have beyond what is reserved for them, in bytes.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Shares {
     /// Reserved for each task, in bytes.
-    reserved: usize,
+    pub(super) reserved: usize,
     /// What the tasks share beyond that.
-    shared: usize,
+    pub(super) shared: usize,
 }
 
 impl Shares {
