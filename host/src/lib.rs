@@ -15,17 +15,19 @@
 //! - [`dead_letters`]: the format of dead-letter records; reads and replays them.
 //! - [`pipeline`]: one task: batch, decode, transforms, sink, commit.
 //! - [`supervisor`]: the life cycle of connectors and their tasks.
+//! - [`deployment`]: which connectors the host runs: their files, and changes of them while it runs.
 //! - [`api`]: the control socket of a running host.
 //! - [`telemetry`]: log and metrics.
 //! - [`cli`]: the command line.
 //!
 //! `kafka` does not depend on plugins, `plugins` does not depend on Kafka, and `formats` depends on neither. `pipeline`
-//! combines them, and `supervisor` runs pipelines.
+//! combines them, and `supervisor` runs pipelines. `deployment` tells the supervisor what to run.
 
 pub mod api;
 pub mod cli;
 pub mod config;
 pub mod dead_letters;
+pub mod deployment;
 pub mod formats;
 pub mod kafka;
 pub mod pipeline;

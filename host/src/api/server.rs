@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{error::ControlError, socket_path};
-use crate::supervisor::{Reply, SupervisorHandle};
+use crate::{deployment::Deployer, supervisor::Reply};
 
 /// Maximum length of a request.
 const MAX_LINE_BYTES: u64 = 64 << 10;
@@ -49,13 +49,13 @@ impl ControlSocket {
     }
 
     /// Serves requests as long as the future is polled.
-    pub async fn serve(&self, supervisor: SupervisorHandle) {
+    pub async fn serve(&self, deployer: Deployer) {
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    let supervisor = supervisor.clone();
+                    let deployer = deployer.clone();
                     tokio::spawn(async move {
-                        if let Err(error) = answer(stream, &supervisor).await {
+                        if let Err(error) = answer(stream, &deployer).await {
                             tracing::debug!(%error, "control connection ended early");
                         }
                     });
@@ -96,13 +96,13 @@ impl Drop for ControlSocket {
     }
 }
 
-async fn answer(stream: UnixStream, supervisor: &SupervisorHandle) -> io::Result<()> {
+async fn answer(stream: UnixStream, deployer: &Deployer) -> io::Result<()> {
     use tokio::io::AsyncReadExt;
     let (reading, mut writing) = stream.into_split();
     let mut line = String::new();
     BufReader::new(reading.take(MAX_LINE_BYTES)).read_line(&mut line).await?;
     let reply = match serde_json::from_str(&line) {
-        Ok(command) => supervisor.ask(command).await,
+        Ok(command) => deployer.command(command).await,
         Err(error) => Reply::Rejected(format!("not a command: {error}")),
     };
     let mut text = serde_json::to_string(&reply)?;

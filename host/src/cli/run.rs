@@ -9,11 +9,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{EXIT_ERROR, EXIT_FAILED, EXIT_INTERRUPTED, HostOptions, output, setup, table};
 use crate::{
     api::ControlSocket,
-    config::{ConnectorDefinition, Environment, HostConfig, load_connectors},
+    config::{Environment, HostConfig},
+    deployment::{Deployer, Deployment, KeptConnectors, Sources},
     kafka::embedded::{EmbeddedBroker, Loader, Options},
-    pipeline::MemoryPool,
     plugins::{Prober, Registry},
-    supervisor::{Catalog, Connector, HostMemory, Overrides, RunOutcome, Supervisor, check_offline},
+    supervisor::{Connector, DesiredState, EndsWhen, Overrides, RunOutcome, Supervisor},
     telemetry,
 };
 
@@ -47,25 +47,23 @@ pub(super) fn run(host: &HostOptions, options: &RunOptions) -> anyhow::Result<Ex
         signal(SignalKind::terminate()).context("listening for SIGTERM")?
     };
     let broker = options.embedded_kafka.then(|| start_broker(options)).transpose()?;
-    let config = match &broker {
+    let (host, config) = match &broker {
         Some(broker) => {
             let bootstrap_servers = Some(broker.bootstrap_servers().to_owned());
-            HostOptions { bootstrap_servers, ..host.clone() }.config(&environment)?
+            let host = HostOptions { bootstrap_servers, ..host.clone() };
+            let config = host.config(&environment)?;
+            (host, config)
         }
-        None => config,
+        None => (host.clone(), config),
     };
     let registry = find_plugins(&config)?;
-    let overrides = Overrides { until_end: options.once };
-    let mut connectors = find_connectors(&config, &registry, &environment, overrides)?;
-    let mut memory = HostMemory::new(config.memory.clone());
-    memory.admit(&mut connectors).map_err(|diagnostic| anyhow::anyhow!("{diagnostic}"))?;
+    let mode = Mode { once: options.once, watches: config.watch && !options.once };
+    // A run to the end leaves nothing behind: it neither stays paused nor goes on with a file of an earlier run.
+    let kept = (!mode.once).then(|| KeptConnectors::of(&config.state_dir));
+    let sources = sources(&host, config.clone(), environment, mode.once);
+    let deployment = Deployment::new(sources, registry, Prober::of_this_executable()?, kept);
 
-    let outcome = runtime.block_on(supervise(
-        &config,
-        (connectors, Arc::clone(memory.pool())),
-        options.once,
-        terminate,
-    ));
+    let outcome = runtime.block_on(supervise(deployment, config, mode, terminate));
     // Abandoned threads must not delay the exit of the process.
     runtime.shutdown_timeout(Duration::ZERO);
     outcome
@@ -90,65 +88,69 @@ fn find_plugins(config: &HostConfig) -> anyhow::Result<Registry> {
     Ok(found.registry)
 }
 
-/// Loads the connectors. Logs the errors of invalid ones, which do not affect the others.
-fn find_connectors(
-    config: &HostConfig,
-    registry: &Registry,
-    environment: &Environment,
-    overrides: Overrides,
-) -> anyhow::Result<Vec<Connector>> {
-    let loaded = load_connectors(&config.connectors, config, &Catalog(registry), environment);
-    for diagnostic in loaded.diagnostics.iter() {
-        match diagnostic.severity {
-            crate::config::Severity::Error => tracing::error!("{diagnostic}"),
-            crate::config::Severity::Warning => tracing::warn!("{diagnostic}"),
-        }
+/// What the connectors are read from.
+fn sources(host: &HostOptions, config: HostConfig, environment: Environment, once: bool) -> Sources {
+    Sources {
+        host_file: host.host_file(),
+        flags: host.flags(),
+        environment,
+        config,
+        overrides: Overrides { until_end: once },
     }
-    let start = |definition: ConnectorDefinition| {
-        telemetry::protect(&definition.secrets);
-        Connector::new(definition, registry, overrides)
-    };
-    let enabled = loaded.valid.into_iter().filter(|definition| definition.enabled);
-    let connectors = enabled.map(start).collect::<Result<Vec<_>, _>>()?;
-    let connectors = without_invalid(connectors)?;
-    if connectors.is_empty() {
-        let folders: Vec<String> = config.connectors.iter().map(|path| path.display().to_string()).collect();
+}
+
+/// Reads the connectors. Errors of invalid ones are logged, and do not affect the others.
+fn find_connectors(
+    deployment: &mut Deployment,
+    config: &HostConfig,
+    stays: bool,
+) -> anyhow::Result<Vec<(Connector, DesiredState)>> {
+    let connectors = deployment.start()?;
+    if !connectors.is_empty() {
+        return Ok(connectors);
+    }
+    let folders: Vec<String> = config.connectors.iter().map(|path| path.display().to_string()).collect();
+    let folders = folders.join(", ");
+    if !stays {
         anyhow::bail!(
-            "no connector to run in {}; fix the errors above, or add a connector file there",
-            folders.join(", ")
+            "no connector to run in {folders}; fix the errors above, or add a connector file there"
         );
     }
+    tracing::warn!("no connector to run in {folders} yet; a connector file that is added there is started");
     Ok(connectors)
 }
 
-/// Leaves out connectors that librdkafka or a plugin would reject, and logs why.
-fn without_invalid(connectors: Vec<Connector>) -> anyhow::Result<Vec<Connector>> {
-    let errors = check_offline(&connectors, &Prober::of_this_executable()?)?;
-    let mut valid = Vec::with_capacity(connectors.len());
-    for (connector, errors) in connectors.into_iter().zip(errors) {
-        for error in &errors {
-            match error.is_invalid {
-                true => tracing::error!("{}", error.diagnostic),
-                // The missing file may be there when the task is restarted.
-                false => tracing::warn!("{}", error.diagnostic),
-            }
+/// How the host runs.
+struct Mode {
+    /// It ends once everything is delivered.
+    once: bool,
+    /// It follows changes of files.
+    watches: bool,
+}
+
+impl Mode {
+    fn ends(&self) -> EndsWhen {
+        match self {
+            Self { once: true, .. } => EndsWhen::Delivered,
+            Self { watches: true, .. } => EndsWhen::Never,
+            Self { .. } => EndsWhen::AllFailed,
         }
-        let is_valid = !errors.iter().any(|error| error.is_invalid);
-        valid.extend(is_valid.then_some(connector));
     }
-    Ok(valid)
 }
 
 async fn supervise(
-    config: &HostConfig,
-    (connectors, memory): (Vec<Connector>, Arc<MemoryPool>),
-    once: bool,
+    mut deployment: Deployment,
+    config: HostConfig,
+    mode: Mode,
     mut terminate: Signal,
 ) -> anyhow::Result<ExitCode> {
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
-    let socket = ControlSocket::open(&config.state_dir)?;
+    let connectors = find_connectors(&mut deployment, &config, mode.watches)?;
     let count = connectors.len();
-    let (supervisor, handle) = Supervisor::new(connectors, &memory, once);
+    let memory = Arc::clone(deployment.memory().pool());
+    let socket = ControlSocket::open(&config.state_dir)?;
+    let (supervisor, handle, rolled_back) = Supervisor::new(connectors, &memory, mode.ends());
+    let deployer = Deployer::start(deployment, handle, rolled_back, mode.watches);
     tracing::info!(connectors = count, version = env!("CARGO_PKG_VERSION"), "tidegate started");
 
     let (asked, to_stop) = tokio::sync::oneshot::channel::<()>();
@@ -170,8 +172,8 @@ async fn supervise(
             tracing::warn!("second signal: exiting immediately; records in flight will be read again");
             Ok(ExitCode::from(EXIT_INTERRUPTED))
         }
-        () = socket.serve(handle) => anyhow::bail!("the control socket ended"),
-        outcome = supervisor.run(shutdown) => finish(&outcome, once),
+        () = socket.serve(deployer) => anyhow::bail!("the control socket ended"),
+        outcome = supervisor.run(shutdown) => finish(&outcome, mode.once),
     }
 }
 

@@ -19,7 +19,8 @@ use crate::{
 const HOST_FILE: &str = "tidegate.toml";
 
 impl HostOptions {
-    fn flags(&self) -> HostFlags {
+    /// The options that override the host's file.
+    pub(super) fn flags(&self) -> HostFlags {
         HostFlags {
             connectors: self.connectors.clone(),
             plugin_dirs: self.plugins.clone(),
@@ -30,11 +31,15 @@ impl HostOptions {
         }
     }
 
+    /// The host's file, if there is one.
+    pub(super) fn host_file(&self) -> Option<PathBuf> {
+        let default = || Path::new(HOST_FILE).exists().then(|| PathBuf::from(HOST_FILE));
+        self.config.clone().or_else(default)
+    }
+
     /// Reads the host's configuration, with defaults in place of invalid values, and its errors.
     pub(super) fn read_config(&self, environment: &Environment) -> (HostConfig, Diagnostics) {
-        let default = Path::new(HOST_FILE);
-        let file = self.config.as_deref().or_else(|| default.exists().then_some(default));
-        let (config, diagnostics) = HostConfig::read(file, &self.flags(), environment);
+        let (config, diagnostics) = HostConfig::read(self.host_file().as_deref(), &self.flags(), environment);
         telemetry::protect(&config.secrets);
         (config, diagnostics)
     }

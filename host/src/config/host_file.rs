@@ -178,6 +178,20 @@ impl HostConfig {
         if diagnostics.has_errors() { Err(diagnostics) } else { Ok(config) }
     }
 
+    /// Settings of `new` that cannot change while the host runs are set to those of this configuration. Returns the keys of those
+    /// that differed.
+    pub(crate) fn keep_fixed(&self, new: &mut Self) -> Vec<&'static str> {
+        let mut changed = Vec::new();
+        fixed("host.state_dir", &self.state_dir, &mut new.state_dir, &mut changed);
+        fixed("plugins.dirs", &self.plugin_dirs, &mut new.plugin_dirs, &mut changed);
+        fixed("connectors.watch", &self.watch, &mut new.watch, &mut changed);
+        fixed("limits.memory", &self.memory, &mut new.memory, &mut changed);
+        fixed("log.format", &self.log.format, &mut new.log.format, &mut changed);
+        fixed("log.level", &self.log.level, &mut new.log.level, &mut changed);
+        fixed("log.batch_interval", &self.log.batch_interval, &mut new.log.batch_interval, &mut changed);
+        changed
+    }
+
     /// Reads an empty file, so that `report` records the keys.
     pub(super) fn read_nothing(report: &Report) {
         let table = Table::default();
@@ -231,6 +245,13 @@ impl HostConfig {
         };
         root.finish();
         config
+    }
+}
+
+fn fixed<T: Clone + PartialEq>(key: &'static str, value: &T, new: &mut T, changed: &mut Vec<&'static str>) {
+    if value != new {
+        changed.push(key);
+        new.clone_from(value);
     }
 }
 

@@ -14,6 +14,13 @@ pub struct MemoryLimit {
     location: SourceLocation,
 }
 
+/// Two limits are the same if they have the same size, wherever they are written.
+impl PartialEq for MemoryLimit {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
 impl MemoryLimit {
     /// `None` if the file does not set it.
     pub(super) fn read(mut section: Section<'_>) -> Option<Self> {

@@ -8,7 +8,7 @@ use std::{
 use super::error::PluginError;
 
 /// Files in `folder` that are named like dynamic libraries, sorted by name. A folder that does not exist has none.
-pub(super) fn find(folder: &Path) -> Result<Vec<PathBuf>, PluginError> {
+pub(crate) fn find(folder: &Path) -> Result<Vec<PathBuf>, PluginError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -170,6 +170,12 @@ impl Plugin {
         &self.stored.origin
     }
 
+    /// The copy of the library in the state folder, which is the one that is loaded. Its name depends on its content.
+    #[must_use]
+    pub fn copy(&self) -> &Path {
+        &self.stored.copy
+    }
+
     /// The library's version.
     #[must_use]
     pub fn version(&self) -> &str {

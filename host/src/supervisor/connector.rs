@@ -1,6 +1,6 @@
 //! Turns a connector definition into the settings of its tasks.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use super::{catalog::summary, isolation::ProcessSpec, offline_check::OfflineError};
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
 };
 
 /// A connector that can be started: its definition and its plugins.
+#[derive(Clone)]
 pub struct Connector {
     pub definition: ConnectorDefinition,
     transforms: Vec<Plugin>,
@@ -116,6 +117,26 @@ impl Connector {
         self.task_memory() / QUEUE_DIVISOR
     }
 
+    /// The connector with client queues as large as its own limit allows.
+    pub(super) fn with_own_queue(&self) -> Self {
+        Self { queue_limit: usize::MAX, ..self.clone() }
+    }
+
+    /// The copies of its plugins' libraries in the state folder.
+    pub fn libraries(&self) -> impl Iterator<Item = &Path> {
+        self.transforms.iter().chain([&self.sink]).map(Plugin::copy)
+    }
+
+    /// Uses the libraries of `before` for the plugins that both have.
+    pub fn keep_libraries_of(&mut self, before: &Self) {
+        let known: Vec<&Plugin> = before.transforms.iter().chain([&before.sink]).collect();
+        for plugin in self.transforms.iter_mut().chain([&mut self.sink]) {
+            if let Some(known) = known.iter().find(|known| known.manifest.name == plugin.manifest.name) {
+                plugin.clone_from(known);
+            }
+        }
+    }
+
     /// Limits the client queue of each task to so many bytes.
     pub(super) fn limit_queue(&mut self, bytes: usize) {
         self.queue_limit = bytes;
@@ -168,7 +189,7 @@ impl Connector {
     }
 
     /// The plugins of each task.
-    fn plugin_settings(&self) -> PluginSettings {
+    pub(super) fn plugin_settings(&self) -> PluginSettings {
         PluginSettings {
             transforms: self.transforms().collect(),
             sink: self.sink.clone(),

@@ -5,6 +5,7 @@
 
 mod catalog;
 mod connector;
+mod deploy;
 mod host_memory;
 mod isolation;
 mod metrics;
@@ -15,8 +16,9 @@ mod status;
 
 pub use catalog::Catalog;
 pub use connector::{Connector, Overrides};
+pub use deploy::{Deploy, Replacement};
 pub use host_memory::HostMemory;
 pub use isolation::{ISOLATED_COMMAND, child_main};
 pub use offline_check::{OfflineError, check_offline};
-pub use run::{Command, Reply, RunOutcome, Supervisor, SupervisorHandle};
-pub use status::{ConnectorState, ConnectorStatus, HostStatus, TaskStatus};
+pub use run::{Command, EndsWhen, Reply, RolledBack, RunOutcome, Stopping, Supervisor, SupervisorHandle};
+pub use status::{ConnectorState, ConnectorStatus, DesiredState, HostStatus, RejectedFile, TaskStatus};

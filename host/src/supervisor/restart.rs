@@ -28,6 +28,11 @@ impl Restarts {
         Self { policy: *policy, recent: VecDeque::new(), abandoned: 0, count: 0 }
     }
 
+    /// Changes the policy for later failures.
+    pub(super) fn set_policy(&mut self, policy: &RestartPolicy) {
+        self.policy = *policy;
+    }
+
     /// The task failed at `now`. Returns the backoff before its restart, or `None` if it stays failed.
     pub(super) fn after_failure(&mut self, now: Instant, abandoned: bool) -> Option<Duration> {
         self.abandoned += u32::from(abandoned);

@@ -1,5 +1,7 @@
 //! The status of connectors and tasks, as `tidegate status` reports it.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{config::Isolation, pipeline::Counts};
@@ -9,6 +11,31 @@ pub struct HostStatus {
     pub version: String,
     /// Sorted by name.
     pub connectors: Vec<ConnectorStatus>,
+    /// Connector files that are not used, sorted by the connectors' names.
+    #[serde(default)]
+    pub rejected: Vec<RejectedFile>,
+}
+
+/// A connector file that is not used. The connector keeps running as it was before, if it was running.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectedFile {
+    /// The connector's name.
+    pub connector: String,
+    pub file: PathBuf,
+    /// The errors, one per line, without secrets.
+    pub errors: String,
+}
+
+/// The state that a connector is to be in. It is kept when the host is restarted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum DesiredState {
+    #[default]
+    Running,
+    /// In its group, not reading.
+    Paused,
+    /// Not in its group.
+    Stopped,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -21,7 +21,7 @@ const SETTLED_AFTER: Duration = Duration::from_secs(2);
 
 /// What tells a file from another one, or from itself before a change.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub(super) struct Identity {
+pub(crate) struct Identity {
     device: u64,
     inode: u64,
     size: u64,
@@ -34,7 +34,7 @@ impl Identity {
     ///
     /// # Errors
     /// When there is no file.
-    pub(super) fn of(path: &Path) -> io::Result<Self> {
+    pub(crate) fn of(path: &Path) -> io::Result<Self> {
         let found = fs::metadata(path)?;
         Ok(Self {
             device: found.dev(),

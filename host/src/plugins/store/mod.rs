@@ -6,6 +6,8 @@
 
 mod index;
 
+pub(crate) use self::index::Identity;
+
 use std::{
     fs::{self, File, OpenOptions},
     hash::{BuildHasher, RandomState},
@@ -18,7 +20,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use index::{Identity, Index};
+use index::Index;
 
 use super::{error::PluginError, library::looks_like_library, manifest::LibraryManifest};
 

@@ -8,7 +8,10 @@ use super::{join_gate::JoinGate, slot::TaskSlot};
 use crate::{
     config::RestartPolicy,
     pipeline::{TaskCommand, TaskEvent, TaskState},
-    supervisor::{restart::Restarts, status::ConnectorState},
+    supervisor::{
+        restart::Restarts,
+        status::{ConnectorState, DesiredState},
+    },
 };
 
 /// What the connector is to do.
@@ -24,7 +27,7 @@ pub(super) enum Action {
 
 /// The state that the user asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum DesiredState {
+enum Desired {
     Run,
     Pause,
     Stop,
@@ -32,14 +35,26 @@ enum DesiredState {
     Restart {
         paused: bool,
     },
+    /// Stop, and be removed.
+    Remove,
+}
+
+/// How many tasks a connector has, and how they are stopped and restarted.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Shape {
+    pub(super) tasks: u32,
+    /// How long tasks may take to stop.
+    pub(super) shutdown: Duration,
+    pub(super) restart: RestartPolicy,
 }
 
 /// The tasks of a connector, and what the user asked for.
 pub(super) struct Lifecycle {
     name: String,
-    /// How long tasks may take to stop.
-    shutdown: Duration,
-    desired: DesiredState,
+    shape: Shape,
+    /// The shape from the next start of all tasks on.
+    next_shape: Option<Shape>,
+    desired: Desired,
     pub(super) slots: Vec<TaskSlot>,
     join_gate: JoinGate,
     /// Restarts after crashes of the child process, which end all tasks at once.
@@ -50,20 +65,20 @@ pub(super) struct Lifecycle {
 }
 
 impl Lifecycle {
-    pub(super) fn new(
-        name: &str,
-        tasks: u32,
-        shutdown: Duration,
-        policy: &RestartPolicy,
-        now: Instant,
-    ) -> Self {
+    pub(super) fn new(name: &str, shape: Shape, initial: DesiredState, now: Instant) -> Self {
+        let desired = match initial {
+            DesiredState::Running => Desired::Run,
+            DesiredState::Paused => Desired::Pause,
+            DesiredState::Stopped => Desired::Stop,
+        };
         Self {
             name: name.to_owned(),
-            shutdown,
-            desired: DesiredState::Run,
-            slots: (0..tasks).map(|number| TaskSlot::new(number, policy)).collect(),
+            desired,
+            slots: (0..shape.tasks).map(|number| TaskSlot::new(number, &shape.restart)).collect(),
             join_gate: JoinGate::default(),
-            crashes: Restarts::new(policy),
+            crashes: Restarts::new(&shape.restart),
+            shape,
+            next_shape: None,
             started: now,
             ended: None,
             actions: Vec::new(),
@@ -75,9 +90,84 @@ impl Lifecycle {
         std::mem::take(&mut self.actions)
     }
 
+    /// Starts the connector, unless it is to be stopped.
+    pub(super) fn start_if_desired(&mut self) {
+        if self.should_run() {
+            self.start();
+        }
+    }
+
+    /// Restarts the tasks in this shape. If the user has stopped them, they have it from their next start on.
+    pub(super) fn replace(&mut self, shape: Shape) {
+        self.next_shape = Some(shape);
+        if self.desired != Desired::Stop {
+            self.restart();
+        }
+    }
+
+    /// Stops the connector for good.
+    pub(super) fn remove(&mut self) {
+        self.halt();
+        self.desired = Desired::Remove;
+    }
+
+    /// Starts a connector again, in this shape, that was being removed.
+    pub(super) fn add_again(&mut self, shape: Shape, initial: DesiredState) {
+        self.next_shape = Some(shape);
+        self.desired = match (initial, self.has_tasks()) {
+            (DesiredState::Stopped, _) => Desired::Stop,
+            (DesiredState::Paused, true) => Desired::Restart { paused: true },
+            (DesiredState::Running, true) => Desired::Restart { paused: false },
+            (DesiredState::Paused, false) => Desired::Pause,
+            (DesiredState::Running, false) => Desired::Run,
+        };
+        if !self.has_tasks() {
+            self.start_if_desired();
+        }
+    }
+
+    /// Whether the connector was removed and its last task has stopped.
+    pub(super) fn is_gone(&self) -> bool {
+        self.desired == Desired::Remove && !self.has_tasks()
+    }
+
+    /// Whether the user has stopped the connector.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.desired == Desired::Stop
+    }
+
+    /// Whether the connector is being removed.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.desired == Desired::Remove
+    }
+
+    /// Adopts the next shape; no task runs.
+    fn adopt_shape(&mut self) {
+        let Some(shape) = self.next_shape.take() else { return };
+        let last_run = self.slots.iter().map(|slot| slot.run).max().unwrap_or_default();
+        self.slots.truncate(shape.tasks as usize);
+        for number in self.slots.len() as u32..shape.tasks {
+            let mut slot = TaskSlot::new(number, &shape.restart);
+            // A late event of a task that was removed earlier must not be taken for one of this task.
+            slot.run = last_run;
+            self.slots.push(slot);
+        }
+        self.set_restart_policy(&shape.restart);
+        self.shape = shape;
+    }
+
+    /// Changes the policy for later failures.
+    pub(super) fn set_restart_policy(&mut self, policy: &RestartPolicy) {
+        self.slots.iter_mut().for_each(|slot| slot.restarts.set_policy(policy));
+        self.crashes.set_policy(policy);
+    }
+
     /// Starts every task that does not run.
     pub(super) fn start(&mut self) {
         self.ended = None;
+        if !self.has_tasks() {
+            self.adopt_shape();
+        }
         let idle = (0..self.slots.len()).filter(|index| !self.slots[*index].is_running).collect();
         self.start_tasks(idle);
     }
@@ -89,7 +179,7 @@ impl Lifecycle {
         indexes.iter().for_each(|index| self.slots[*index].begin_run());
         self.join_gate.start(&indexes);
         self.actions.push(Action::Start(indexes.clone()));
-        if self.desired == DesiredState::Pause {
+        if self.desired == Desired::Pause {
             self.actions.extend(indexes.into_iter().map(|index| Action::Send(index, TaskCommand::Pause)));
         }
     }
@@ -112,36 +202,36 @@ impl Lifecycle {
     }
 
     fn stop_all(&mut self) {
-        self.send_all(&TaskCommand::Stop { within: self.shutdown });
+        self.send_all(&TaskCommand::Stop { within: self.shape.shutdown });
     }
 
     pub(super) fn pause(&mut self) {
-        self.desired = DesiredState::Pause;
+        self.desired = Desired::Pause;
         self.send_all(&TaskCommand::Pause);
     }
 
     pub(super) fn resume(&mut self) {
         // A stopping task cannot be cancelled, so it is restarted once it has stopped.
-        if matches!(self.desired, DesiredState::Stop | DesiredState::Restart { .. }) && self.has_tasks() {
-            self.desired = DesiredState::Restart { paused: false };
+        if matches!(self.desired, Desired::Stop | Desired::Restart { .. }) && self.has_tasks() {
+            self.desired = Desired::Restart { paused: false };
             return self.reset_failures();
         }
-        self.desired = DesiredState::Run;
+        self.desired = Desired::Run;
         self.send_all(&TaskCommand::Resume);
         self.reset_failures();
         self.start();
     }
 
     pub(super) fn restart(&mut self) {
-        let paused = matches!(self.desired, DesiredState::Pause | DesiredState::Restart { paused: true });
+        let paused = matches!(self.desired, Desired::Pause | Desired::Restart { paused: true });
         self.reset_failures();
         // Tasks that wait for their own restart start together with the others.
         self.slots.iter_mut().for_each(|slot| slot.restart_at = None);
         if self.has_tasks() {
-            self.desired = DesiredState::Restart { paused };
+            self.desired = Desired::Restart { paused };
             self.stop_all();
         } else {
-            self.desired = if paused { DesiredState::Pause } else { DesiredState::Run };
+            self.desired = if paused { Desired::Pause } else { Desired::Run };
             self.start();
         }
     }
@@ -154,7 +244,7 @@ impl Lifecycle {
 
     /// Stops all running tasks.
     pub(super) fn halt(&mut self) {
-        self.desired = DesiredState::Stop;
+        self.desired = Desired::Stop;
         self.slots.iter_mut().for_each(|slot| slot.restart_at = None);
         self.stop_all();
     }
@@ -239,9 +329,9 @@ impl Lifecycle {
         if self.has_tasks() {
             return;
         }
-        if let DesiredState::Restart { paused } = self.desired {
+        if let Desired::Restart { paused } = self.desired {
             self.actions.push(Action::StopProcess);
-            self.desired = if paused { DesiredState::Pause } else { DesiredState::Run };
+            self.desired = if paused { Desired::Pause } else { Desired::Run };
             return self.start();
         }
         // The process is kept while a task waits for its restart, because plugin libraries keep state in it.
@@ -252,7 +342,7 @@ impl Lifecycle {
     }
 
     fn should_run(&self) -> bool {
-        matches!(self.desired, DesiredState::Run | DesiredState::Pause)
+        matches!(self.desired, Desired::Run | Desired::Pause)
     }
 
     fn on_failure(&mut self, index: usize, mut reason: String, abandoned: bool, now: Instant) {
@@ -299,7 +389,7 @@ impl Lifecycle {
 
     /// Whether the connector runs, and was not asked to pause, stop or restart.
     pub(super) fn is_wanted(&self) -> bool {
-        self.desired == DesiredState::Run && self.has_tasks()
+        self.desired == Desired::Run && self.has_tasks()
     }
 
     pub(super) fn has_tasks(&self) -> bool {
@@ -342,7 +432,8 @@ mod tests {
             window: 60 * SECOND,
         };
         let now = Instant::now();
-        let mut lifecycle = Lifecycle::new("c", tasks, 5 * SECOND, &policy, now);
+        let shape = Shape { tasks, shutdown: 5 * SECOND, restart: policy };
+        let mut lifecycle = Lifecycle::new("c", shape, DesiredState::Running, now);
         lifecycle.start();
         assert_eq!(lifecycle.take_actions(), [Action::Start((0..tasks as usize).collect())]);
         (lifecycle, now)
@@ -469,6 +560,59 @@ mod tests {
         assert!(lifecycle.rejection("pause").is_some());
         lifecycle.stop();
         assert_eq!(lifecycle.state(), ConnectorState::Stopped, "stopping clears the failure");
+    }
+
+    #[test]
+    fn a_replaced_connector_starts_in_its_new_shape_once_its_tasks_have_stopped() {
+        let (mut lifecycle, now) = lifecycle(2);
+        let shape = Shape { tasks: 3, ..lifecycle.shape.clone() };
+        lifecycle.replace(shape.clone());
+        assert_eq!(lifecycle.take_actions(), [stop(0), stop(1)]);
+        lifecycle.on_event(0, stopped(), now);
+        lifecycle.on_event(1, stopped(), now);
+        assert_eq!(lifecycle.take_actions(), [Action::StopProcess, Action::Start(vec![0, 1, 2])]);
+        lifecycle.replace(Shape { tasks: 1, ..shape.clone() });
+        (0..3).for_each(|task| lifecycle.on_event(task, stopped(), now));
+        assert_eq!(lifecycle.take_actions().last(), Some(&Action::Start(vec![0])));
+        assert_eq!(lifecycle.find(2, 2), None, "the task is gone");
+        lifecycle.replace(Shape { tasks: 3, ..shape });
+        lifecycle.on_event(0, stopped(), now);
+        assert_eq!(lifecycle.take_actions().last(), Some(&Action::Start(vec![0, 1, 2])));
+        assert_eq!(lifecycle.find(2, 2), None, "an event of the task that was removed is out of date");
+    }
+
+    #[test]
+    fn a_stopped_connector_stays_stopped_when_it_is_replaced() {
+        let (mut lifecycle, now) = lifecycle(1);
+        lifecycle.stop();
+        lifecycle.on_event(0, stopped(), now);
+        lifecycle.take_actions();
+        lifecycle.replace(Shape { tasks: 2, ..lifecycle.shape.clone() });
+        assert_eq!(lifecycle.take_actions(), []);
+        lifecycle.resume();
+        assert_eq!(lifecycle.take_actions(), [Action::Start(vec![0, 1])]);
+    }
+
+    #[test]
+    fn a_connector_is_gone_when_it_was_removed_and_its_tasks_have_stopped() {
+        let (mut lifecycle, now) = lifecycle(1);
+        lifecycle.remove();
+        assert_eq!(lifecycle.take_actions(), [stop(0)]);
+        lifecycle.on_event(0, failed(), now);
+        assert!(lifecycle.is_gone());
+        lifecycle.restart_due_tasks(now + 60 * SECOND);
+        assert_eq!(lifecycle.take_actions(), [Action::StopProcess]);
+    }
+
+    #[test]
+    fn a_connector_that_is_added_again_while_it_stops_starts_once_it_has_stopped() {
+        let (mut lifecycle, now) = lifecycle(1);
+        lifecycle.remove();
+        lifecycle.add_again(lifecycle.shape.clone(), DesiredState::Running);
+        assert_eq!(lifecycle.take_actions(), [stop(0)]);
+        lifecycle.on_event(0, stopped(), now);
+        assert_eq!(lifecycle.take_actions(), [Action::StopProcess, Action::Start(vec![0])]);
+        assert!(!lifecycle.is_gone());
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod lifecycle;
 mod running;
 mod slot;
 mod task_runtime;
+mod trial;
 mod until_end;
 
 use std::{
@@ -24,8 +25,9 @@ use tokio::{
 use self::running::{RunningConnector, TaskId};
 use super::{
     connector::Connector,
+    deploy::{Deploy, Replacement},
     isolation::Crash,
-    status::{ConnectorState, HostStatus},
+    status::{ConnectorState, DesiredState, HostStatus, RejectedFile},
 };
 use crate::pipeline::{MemoryPool, TaskEvent};
 
@@ -45,6 +47,7 @@ pub enum Command {
     Pause(Option<String>),
     /// Resume reading, or start stopped and failed tasks.
     Resume(Option<String>),
+    /// Read files and libraries again, and restart. The deployment executes it.
     Restart(Option<String>),
     /// Close and reopen the plugins between two batches.
     Reopen(Option<String>),
@@ -87,9 +90,34 @@ enum SupervisorEvent {
     Task(TaskId, TaskEvent),
     /// A connector's child process crashed, and all its tasks with it.
     Crash(Crash),
+    /// A connector went back to the library before.
+    RolledBack {
+        connector: String,
+        reason: String,
+    },
 }
 
-type Request = (Command, oneshot::Sender<Reply>);
+/// What the supervisor is asked from other threads.
+enum Request {
+    Command(Command, oneshot::Sender<Reply>),
+    /// Answered once the changes have begun.
+    Deploy(Vec<Deploy>, oneshot::Sender<()>),
+    /// These connector files are not used.
+    Reject(Vec<RejectedFile>),
+}
+
+/// The host is stopping, so nothing can be changed any more.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the host is stopping")]
+pub struct Stopping;
+
+/// A replaced plugin library has failed, and its connector runs with the library before again.
+#[derive(Clone, Debug)]
+pub struct RolledBack {
+    pub connector: String,
+    /// Why the new library failed.
+    pub reason: String,
+}
 
 /// Sends commands to a running supervisor.
 #[derive(Clone, Debug)]
@@ -99,10 +127,27 @@ impl SupervisorHandle {
     /// Sends a command and waits for the reply.
     pub async fn ask(&self, command: Command) -> Reply {
         let (answer, answered) = oneshot::channel();
-        if self.0.send((command, answer)).await.is_err() {
-            return Reply::Rejected("the host is stopping".to_owned());
-        }
+        // If the supervisor has ended, nothing answers.
+        let _ended = self.0.send(Request::Command(command, answer)).await.is_err();
         answered.await.unwrap_or_else(|_| Reply::Rejected("the host is stopping".to_owned()))
+    }
+
+    /// Changes what the supervisor runs, and waits until the changes have begun.
+    ///
+    /// # Errors
+    /// When the host is stopping.
+    pub async fn deploy(&self, changes: Vec<Deploy>) -> Result<(), Stopping> {
+        let (begun, has_begun) = oneshot::channel();
+        let _ended = self.0.send(Request::Deploy(changes, begun)).await.is_err();
+        has_begun.await.map_err(|_| Stopping)
+    }
+
+    /// Replaces the list of connector files that are not used, which the status shows.
+    ///
+    /// # Errors
+    /// When the host is stopping.
+    pub async fn set_rejected(&self, rejected: Vec<RejectedFile>) -> Result<(), Stopping> {
+        self.0.send(Request::Reject(rejected)).await.map_err(|_| Stopping)
     }
 }
 
@@ -111,34 +156,63 @@ pub struct Supervisor {
     connectors: BTreeMap<String, RunningConnector>,
     events: mpsc::UnboundedReceiver<SupervisorEvent>,
     requests: mpsc::Receiver<Request>,
-    until_end: bool,
+    /// For connectors that are added later.
+    memory: Arc<MemoryPool>,
+    send_event: mpsc::UnboundedSender<SupervisorEvent>,
+    rejected: Vec<RejectedFile>,
+    rolled_back: mpsc::UnboundedSender<RolledBack>,
+    ends: EndsWhen,
     clean: bool,
 }
 
+/// When a supervisor ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndsWhen {
+    /// Once everything is delivered; connectors stop when they have delivered everything.
+    Delivered,
+    /// When all connectors have failed permanently.
+    AllFailed,
+    /// Never: a failed connector may be repaired, and others may be added.
+    Never,
+}
+
 impl Supervisor {
-    /// Creates a supervisor for `connectors`, whose tasks share `memory`, and a handle to it. With `until_end`, connectors stop
-    /// once everything is delivered.
+    /// Creates a supervisor for connectors whose tasks share `memory`, a handle to it, and a channel on which it reports that
+    /// replaced libraries have failed.
     #[must_use]
     pub fn new(
-        connectors: Vec<Connector>,
+        connectors: Vec<(Connector, DesiredState)>,
         memory: &Arc<MemoryPool>,
-        until_end: bool,
-    ) -> (Self, SupervisorHandle) {
+        ends: EndsWhen,
+    ) -> (Self, SupervisorHandle, mpsc::UnboundedReceiver<RolledBack>) {
         let (send_event, events) = mpsc::unbounded_channel();
         let (send_request, requests) = mpsc::channel(16);
-        let running = |connector: Connector| {
-            (
-                connector.name().to_owned(),
-                RunningConnector::new(connector, Arc::clone(memory), send_event.clone()),
-            )
+        let (rolled_back, on_roll_back) = mpsc::unbounded_channel();
+        let mut supervisor = Self {
+            connectors: BTreeMap::new(),
+            events,
+            requests,
+            memory: Arc::clone(memory),
+            send_event,
+            rejected: Vec::new(),
+            rolled_back,
+            ends,
+            clean: true,
         };
-        let connectors = connectors.into_iter().map(running).collect();
-        let supervisor = Self { connectors, events, requests, until_end, clean: true };
-        (supervisor, SupervisorHandle(send_request))
+        for (connector, initial) in connectors {
+            supervisor.insert(connector, initial);
+        }
+        (supervisor, SupervisorHandle(send_request), on_roll_back)
     }
 
-    /// Starts every connector and runs until `shutdown` completes, all connectors have failed permanently or, with
-    /// `until_end`, all have ended.
+    fn insert(&mut self, connector: Connector, initial: DesiredState) -> &mut RunningConnector {
+        let name = connector.name().to_owned();
+        let (memory, events) = (Arc::clone(&self.memory), self.send_event.clone());
+        let running = RunningConnector::new(connector, initial, memory, events);
+        self.connectors.entry(name).insert_entry(running).into_mut()
+    }
+
+    /// Starts every connector and runs until `shutdown` completes, or as [`EndsWhen`] says.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> RunOutcome {
         self.connectors.values_mut().for_each(RunningConnector::start);
         let mut timer = tokio::time::interval(TICK);
@@ -148,23 +222,71 @@ impl Supervisor {
             tokio::select! {
                 () = &mut shutdown => return self.stop_all().await,
                 Some(event) = self.events.recv() => self.handle_event(event),
-                Some((command, answer)) = self.requests.recv() => {
-                    // The client may have disconnected.
-                    let _gone = answer.send(self.answer(command)).is_err();
-                }
+                Some(request) = self.requests.recv() => self.handle_request(request),
                 _ = timer.tick() => self.on_tick(),
             }
         }
         self.stop_all().await
     }
 
-    /// True when all connectors have failed permanently or, with `until_end`, have stopped or failed.
     fn is_over(&self) -> bool {
         let mut states = self.connectors.values().map(RunningConnector::state);
-        if self.until_end {
-            return states.all(|state| matches!(state, ConnectorState::Failed | ConnectorState::Stopped));
+        match self.ends {
+            EndsWhen::Delivered => {
+                states.all(|state| matches!(state, ConnectorState::Failed | ConnectorState::Stopped))
+            }
+            EndsWhen::AllFailed => states.all(|state| state == ConnectorState::Failed),
+            EndsWhen::Never => false,
         }
-        states.all(|state| state == ConnectorState::Failed)
+    }
+
+    fn handle_request(&mut self, request: Request) {
+        // Whoever asked may not wait for the answer any more.
+        let _gone = match request {
+            Request::Command(command, answer) => answer.send(self.answer(command)).is_err(),
+            Request::Deploy(changes, begun) => {
+                changes.into_iter().for_each(|change| self.deploy(change));
+                begun.send(()).is_err()
+            }
+            Request::Reject(rejected) => {
+                self.rejected = rejected;
+                false
+            }
+        };
+    }
+
+    fn deploy(&mut self, change: Deploy) {
+        match change {
+            Deploy::Add(connector, initial) => match self.connectors.get_mut(connector.name()) {
+                Some(running) if running.is_leaving() => running.add_again(*connector, initial),
+                Some(running) => running.replace(*connector, Replacement::Restart),
+                None => self.insert(*connector, initial).start(),
+            },
+            Deploy::Replace(connector, how) => {
+                if let Some(running) = self.connectors.get_mut(connector.name()) {
+                    running.replace(*connector, how);
+                }
+            }
+            Deploy::Restart(connector, how) => {
+                if let Some(running) = self.connectors.get_mut(connector.name()) {
+                    running.restart_as(*connector, how);
+                }
+            }
+            Deploy::Remove(name) => {
+                self.connectors.get_mut(&name).into_iter().for_each(RunningConnector::remove);
+                self.drop_gone();
+            }
+        }
+    }
+
+    /// Drops connectors that were removed and have stopped.
+    fn drop_gone(&mut self) {
+        self.connectors.retain(|connector, running| {
+            if running.is_gone() {
+                tracing::info!(connector, "connector removed");
+            }
+            !running.is_gone()
+        });
     }
 
     fn handle_event(&mut self, event: SupervisorEvent) {
@@ -182,14 +304,19 @@ impl Supervisor {
                     connector.record_states();
                 });
             }
+            SupervisorEvent::RolledBack { connector, reason } => {
+                // Without a watcher, nothing receives it.
+                let _unwatched = self.rolled_back.send(RolledBack { connector, reason }).is_err();
+            }
         }
+        self.drop_gone();
     }
 
     fn on_tick(&mut self) {
         let now = Instant::now();
         for connector in self.connectors.values_mut() {
             connector.on_timer(now);
-            if self.until_end {
+            if self.ends == EndsWhen::Delivered {
                 connector.stop_at_end(now);
             }
             connector.record_states();
@@ -200,9 +327,11 @@ impl Supervisor {
         match command {
             Command::Status => Reply::Status(self.status()),
             Command::Metrics => Reply::Metrics(crate::telemetry::render_metrics()),
+            Command::Restart(_) => {
+                Reply::Rejected("a restart reads files again, which the deployment does".to_owned())
+            }
             Command::Pause(name) => self.command(name, Some("pause"), RunningConnector::pause),
             Command::Resume(name) => self.command(name, None, RunningConnector::resume),
-            Command::Restart(name) => self.command(name, None, RunningConnector::restart),
             Command::Reopen(name) => self.command(name, Some("reopen"), RunningConnector::reopen),
             Command::Stop(name) => self.command(name, None, RunningConnector::stop),
         }
@@ -245,6 +374,7 @@ impl Supervisor {
         HostStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             connectors: self.connectors.values().map(RunningConnector::status).collect(),
+            rejected: self.rejected.clone(),
         }
     }
 

@@ -9,17 +9,19 @@ use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{
     SupervisorEvent,
-    lifecycle::{Action, Lifecycle},
+    lifecycle::{Action, Lifecycle, Shape},
     slot::TaskSlot,
     task_runtime::{TaskHandle, TaskRuntime},
+    trial::Trial,
 };
 use crate::{
     pipeline::{Counts, MemoryPool, Reopen, TaskCommand, TaskEvent},
     supervisor::{
         connector::Connector,
+        deploy::Replacement,
         isolation::Crash,
         metrics,
-        status::{ConnectorState, ConnectorStatus, TaskStatus, add},
+        status::{ConnectorState, ConnectorStatus, DesiredState, TaskStatus, add},
     },
     telemetry::scrub,
 };
@@ -34,6 +36,10 @@ pub(super) struct TaskId {
 
 pub(super) struct RunningConnector {
     connector: Connector,
+    /// The connector was just replaced: what was checked is started, without resolving its placeholders again.
+    is_replaced: bool,
+    /// The connector with the library that it had before, while a replaced one is on trial.
+    trial: Option<(Trial, Box<Connector>)>,
     lifecycle: Lifecycle,
     /// The running tasks, by their index.
     tasks: Vec<Option<TaskHandle>>,
@@ -44,15 +50,16 @@ pub(super) struct RunningConnector {
 impl RunningConnector {
     pub(super) fn new(
         connector: Connector,
+        initial: DesiredState,
         memory: Arc<MemoryPool>,
         events: mpsc::UnboundedSender<SupervisorEvent>,
     ) -> Self {
-        let definition = &connector.definition;
-        let tasks = definition.tasks.max(1);
-        let (shutdown, restart) = (definition.limits.shutdown, &definition.restart);
+        let shape = shape(&connector);
         Self {
-            lifecycle: Lifecycle::new(connector.name(), tasks as u32, shutdown, restart, Instant::now()),
-            tasks: (0..tasks).map(|_| None).collect(),
+            is_replaced: false,
+            trial: None,
+            tasks: (0..shape.tasks).map(|_| None).collect(),
+            lifecycle: Lifecycle::new(connector.name(), shape, initial, Instant::now()),
             runtime: TaskRuntime::new(memory, events.clone()),
             events,
             connector,
@@ -67,9 +74,80 @@ impl RunningConnector {
         self.connector.definition.limits.shutdown
     }
 
+    /// Starts the connector, unless it is to be stopped.
     pub(super) fn start(&mut self) {
-        self.lifecycle.start();
+        self.lifecycle.start_if_desired();
         self.execute();
+    }
+
+    /// Continues as `connector`, in the way that `how` says.
+    pub(super) fn replace(&mut self, connector: Connector, how: Replacement) {
+        let before = std::mem::replace(&mut self.connector, connector);
+        self.is_replaced = true;
+        if how.is_on_trial() {
+            let batches = self.lifecycle.slots.iter().map(|slot| slot.total_counts().batches);
+            // If a library is replaced while another one is on trial, the one that has passed is kept.
+            let passed = self.trial.take().map_or_else(|| Box::new(before), |(_, passed)| passed);
+            self.trial = Some((Trial::new(batches, Instant::now()), passed));
+        } else {
+            self.trial = None;
+        }
+        if how.reopens() && self.lifecycle.has_tasks() {
+            self.lifecycle.set_restart_policy(&self.connector.definition.restart);
+            let plugins = Box::new(self.connector.plugin_settings());
+            self.lifecycle.send_all(&TaskCommand::Reopen(Reopen::Changed(plugins)));
+        } else {
+            self.lifecycle.replace(shape(&self.connector));
+        }
+        self.execute();
+    }
+
+    /// Restarts the connector as `connector`, also if the user has stopped it.
+    pub(super) fn restart_as(&mut self, connector: Connector, how: Replacement) {
+        self.replace(connector, how.as_restart());
+        if self.lifecycle.is_stopped() {
+            self.lifecycle.restart();
+        }
+        self.execute();
+    }
+
+    /// Stops the connector for good.
+    pub(super) fn remove(&mut self) {
+        self.trial = None;
+        self.lifecycle.remove();
+        self.execute();
+    }
+
+    /// Starts a connector again that was being removed.
+    pub(super) fn add_again(&mut self, connector: Connector, initial: DesiredState) {
+        (self.connector, self.is_replaced) = (connector, true);
+        self.lifecycle.add_again(shape(&self.connector), initial);
+        self.execute();
+    }
+
+    /// Whether the connector was removed and its last task has stopped.
+    pub(super) fn is_gone(&self) -> bool {
+        self.lifecycle.is_gone()
+    }
+
+    /// Whether the connector is being removed.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.lifecycle.is_leaving()
+    }
+
+    /// Goes back to the library before, after the one that is on trial has failed for this reason.
+    fn roll_back(&mut self, reason: &str) {
+        let Some((_, before)) = self.trial.take() else { return };
+        let connector = self.name().to_owned();
+        tracing::error!(
+            connector,
+            "a replaced plugin library failed, going back to the one that ran before: {reason}"
+        );
+        (self.connector, self.is_replaced) = (*before, true);
+        self.lifecycle.replace(shape(&self.connector));
+        let reason = reason.to_owned();
+        // The supervisor lives as long as its connectors, except at the very end.
+        drop(self.events.send(SupervisorEvent::RolledBack { connector, reason }));
     }
 
     pub(super) fn pause(&mut self) {
@@ -79,11 +157,6 @@ impl RunningConnector {
 
     pub(super) fn resume(&mut self) {
         self.lifecycle.resume();
-        self.execute();
-    }
-
-    pub(super) fn restart(&mut self) {
-        self.lifecycle.restart();
         self.execute();
     }
 
@@ -109,6 +182,7 @@ impl RunningConnector {
     pub(super) fn on_timer(&mut self, now: Instant) {
         self.lifecycle.restart_due_tasks(now);
         self.lifecycle.join_due_tasks(now);
+        self.trial.take_if(|(trial, _)| trial.is_passed(now));
         self.execute();
     }
 
@@ -129,13 +203,20 @@ impl RunningConnector {
             self.tasks[index] = None;
         }
         let is_progress = matches!(event, TaskEvent::Progress(_));
-        if matches!(event, TaskEvent::Failed { .. }) {
-            metrics::count_failure(self.connector.name(), id.task);
-        }
-        self.lifecycle.on_event(index, event, Instant::now());
+        let failure = match &event {
+            TaskEvent::Failed { reason, .. } => Some(reason.clone()),
+            _ => None,
+        };
+        let now = Instant::now();
+        self.lifecycle.on_event(index, event, now);
         if is_progress {
             let total = self.lifecycle.slots[index].total_counts();
             metrics::record(self.connector.name(), id.task, &total);
+            self.watch_trial(index, total.batches, now);
+        }
+        if let Some(reason) = failure {
+            metrics::count_failure(self.connector.name(), id.task);
+            self.roll_back(&reason);
         }
         self.execute();
     }
@@ -151,7 +232,16 @@ impl RunningConnector {
             }
         }
         self.lifecycle.on_crash(&crash.reason, Instant::now());
+        self.roll_back(&crash.reason);
         self.execute();
+    }
+
+    fn watch_trial(&mut self, task: usize, batches: u64, now: Instant) {
+        let Some((trial, _)) = &mut self.trial else { return };
+        trial.on_progress(task, batches);
+        if trial.is_passed(now) {
+            self.trial = None;
+        }
     }
 
     fn execute(&mut self) {
@@ -179,9 +269,11 @@ impl RunningConnector {
 
     /// Starts these tasks. Before a restart, placeholders are resolved again, once for all tasks.
     fn start_tasks(&mut self, indexes: Vec<usize>) {
-        if indexes.iter().any(|index| self.lifecycle.slots[*index].run > 1) {
+        let is_replaced = std::mem::take(&mut self.is_replaced);
+        if !is_replaced && indexes.iter().any(|index| self.lifecycle.slots[*index].run > 1) {
             self.connector.refresh();
         }
+        self.tasks.resize_with(self.lifecycle.slots.len(), || None);
         indexes.into_iter().for_each(|index| self.start_task(index));
     }
 
@@ -244,5 +336,14 @@ impl RunningConnector {
             tasks,
             seconds: self.lifecycle.duration(Instant::now()).as_secs_f64(),
         }
+    }
+}
+
+fn shape(connector: &Connector) -> Shape {
+    let definition = &connector.definition;
+    Shape {
+        tasks: definition.tasks.max(1) as u32,
+        shutdown: definition.limits.shutdown,
+        restart: definition.restart,
     }
 }

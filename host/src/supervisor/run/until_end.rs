@@ -107,7 +107,10 @@ mod tests {
     use crate::{
         config::{RestartPolicy, RestartWhen},
         pipeline::TaskEvent,
-        supervisor::status::ConnectorState,
+        supervisor::{
+            run::lifecycle::Shape,
+            status::{ConnectorState, DesiredState},
+        },
     };
 
     fn lifecycle(tasks: u32) -> (Lifecycle, Instant) {
@@ -120,7 +123,8 @@ mod tests {
             window: second,
         };
         let now = Instant::now();
-        let mut lifecycle = Lifecycle::new("c", tasks, second, &policy, now);
+        let shape = Shape { tasks, shutdown: second, restart: policy };
+        let mut lifecycle = Lifecycle::new("c", shape, DesiredState::Running, now);
         lifecycle.start();
         lifecycle.take_actions();
         (lifecycle, now)

@@ -1,0 +1,322 @@
+//! Runs the deployment while the host runs: one change after the other, on a thread that may block.
+
+use std::time::Instant;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{ConnectorFile, DeployError, Deployment, settling::Settling, watch::Watch};
+use crate::{
+    config::Diagnostics,
+    plugins::FileIdentity,
+    supervisor::{Command, Deploy, DesiredState, Reply, RolledBack, SupervisorHandle},
+};
+
+/// Whether a connector may exist already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// It must not exist.
+    Create,
+    /// It must exist.
+    Replace,
+    /// Either.
+    CreateOrReplace,
+}
+
+/// What [`Deployer::put`] has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PutOutcome {
+    /// The connector did not exist before.
+    pub created: bool,
+}
+
+type Answer<T> = oneshot::Sender<Result<T, DeployError>>;
+
+enum Request {
+    List(oneshot::Sender<Vec<ConnectorFile>>),
+    Validate { name: String, text: String, answer: Answer<Diagnostics> },
+    Put { name: String, text: String, mode: Put, initial: Option<DesiredState>, answer: Answer<PutOutcome> },
+    Delete { name: String, answer: Answer<()> },
+    Restart { name: Option<String>, answer: Answer<Vec<String>> },
+    Command { command: Command, answer: oneshot::Sender<Reply> },
+}
+
+/// Changes the connectors of a running host: the one interface of the command line, the REST API and the watcher.
+#[derive(Clone, Debug)]
+pub struct Deployer {
+    requests: mpsc::Sender<Request>,
+    supervisor: SupervisorHandle,
+}
+
+impl Deployer {
+    /// Starts to run `deployment` on the caller's runtime. With `watches`, changes of files take effect by themselves.
+    #[must_use]
+    pub fn start(
+        deployment: Deployment,
+        supervisor: SupervisorHandle,
+        rolled_back: mpsc::UnboundedReceiver<RolledBack>,
+        watches: bool,
+    ) -> Self {
+        let (requests, received) = mpsc::channel(16);
+        let files = deployment.snapshot();
+        let running = Running {
+            deployment: Some(deployment),
+            supervisor: supervisor.clone(),
+            settling: Settling::new(files),
+            watch: watches.then(Watch::new),
+        };
+        tokio::spawn(running.run(received, rolled_back));
+        Self { requests, supervisor }
+    }
+
+    /// All connectors and their files, by name. Empty while the host stops.
+    pub async fn connectors(&self) -> Vec<ConnectorFile> {
+        let (answer, answered) = oneshot::channel();
+        let _ended = self.requests.send(Request::List(answer)).await.is_err();
+        answered.await.unwrap_or_default()
+    }
+
+    /// Checks a text that is to become the file of the connector `name`, and returns errors and warnings.
+    ///
+    /// # Errors
+    /// When it cannot be checked.
+    pub async fn validate(&self, name: &str, text: String) -> Result<Diagnostics, DeployError> {
+        self.ask(|answer| Request::Validate { name: name.to_owned(), text, answer }).await
+    }
+
+    /// Writes the file of the connector `name` and runs it. A new connector starts in the state `initial`.
+    ///
+    /// # Errors
+    /// When `mode` does not allow it, the text is invalid, or the file cannot be written. Then nothing has changed.
+    pub async fn put(
+        &self,
+        name: &str,
+        text: String,
+        mode: Put,
+        initial: Option<DesiredState>,
+    ) -> Result<PutOutcome, DeployError> {
+        self.ask(|answer| Request::Put { name: name.to_owned(), text, mode, initial, answer }).await
+    }
+
+    /// Deletes the file of a connector, and stops it.
+    ///
+    /// # Errors
+    /// When there is no such connector, or its file cannot be deleted.
+    pub async fn delete(&self, name: &str) -> Result<(), DeployError> {
+        self.ask(|answer| Request::Delete { name: name.to_owned(), answer }).await
+    }
+
+    /// Restarts a connector, or all, with its file and libraries as they are now. Returns the names of those that are restarted.
+    ///
+    /// # Errors
+    /// When there is no such connector, or its file is invalid: then it goes on as it was. Of all connectors, the others are
+    /// restarted nevertheless.
+    pub async fn restart(&self, name: Option<&str>) -> Result<Vec<String>, DeployError> {
+        self.ask(|answer| Request::Restart { name: name.map(str::to_owned), answer }).await
+    }
+
+    /// Sends a command to the supervisor and waits for the reply. Pause, resume and stop also hold after a restart of the host, and
+    /// a restart reads files and libraries again.
+    pub async fn command(&self, command: Command) -> Reply {
+        match command {
+            Command::Status | Command::Metrics | Command::Reopen(_) => self.supervisor.ask(command).await,
+            Command::Restart(name) => match self.restart(name.as_deref()).await {
+                Ok(names) => Reply::Accepted(names),
+                Err(error) => Reply::Rejected(error.to_string()),
+            },
+            Command::Pause(_) | Command::Resume(_) | Command::Stop(_) => {
+                let (answer, answered) = oneshot::channel();
+                let _ended = self.requests.send(Request::Command { command, answer }).await.is_err();
+                answered.await.unwrap_or_else(|_| Reply::Rejected(DeployError::Stopping.to_string()))
+            }
+        }
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, DeployError> {
+        let (answer, answered) = oneshot::channel();
+        let _ended = self.requests.send(request(answer)).await.is_err();
+        answered.await.unwrap_or(Err(DeployError::Stopping))
+    }
+}
+
+/// The deployment while the host runs.
+struct Running {
+    /// `None` only while a thread has it, and after a panic there.
+    deployment: Option<Deployment>,
+    supervisor: SupervisorHandle,
+    settling: Settling<FileIdentity>,
+    watch: Option<Watch>,
+}
+
+impl Running {
+    /// Runs until nobody can ask any more.
+    async fn run(
+        mut self,
+        mut requests: mpsc::Receiver<Request>,
+        mut rolled_back: mpsc::UnboundedReceiver<RolledBack>,
+    ) {
+        self.report().await;
+        self.watch_folders().await;
+        loop {
+            tokio::select! {
+                request = requests.recv() => match request {
+                    Some(request) => self.handle(request).await,
+                    None => return,
+                },
+                Some(RolledBack { connector, .. }) = rolled_back.recv() => {
+                    self.with(move |deployment| deployment.on_rolled_back(&connector)).await;
+                }
+                () = due(self.watch.as_mut()) => self.look().await,
+            }
+            if self.deployment.is_none() {
+                tracing::error!("the deployment of connectors has ended; restart the host to change them");
+                return;
+            }
+        }
+    }
+
+    async fn handle(&mut self, request: Request) {
+        // Whoever asked may not wait for the answer any more.
+        let _gone = match request {
+            Request::List(answer) => answer
+                .send(self.with(|deployment| deployment.connectors()).await.unwrap_or_default())
+                .is_err(),
+            Request::Validate { name, text, answer } => {
+                let found = self.with(move |deployment| deployment.validate(&name, text)).await;
+                answer.send(found.unwrap_or(Err(DeployError::Stopping))).is_err()
+            }
+            Request::Put { name, text, mode, initial, answer } => {
+                answer.send(self.put(name, text, mode, initial).await).is_err()
+            }
+            Request::Delete { name, answer } => {
+                let deploys = self.with(move |deployment| deployment.delete(&name)).await;
+                answer.send(self.deploy(deploys).await.map(drop)).is_err()
+            }
+            Request::Restart { name, answer } => answer.send(self.restart(name).await).is_err(),
+            Request::Command { command, answer } => answer.send(self.command(command).await).is_err(),
+        };
+    }
+
+    async fn put(
+        &mut self,
+        name: String,
+        text: String,
+        mode: Put,
+        initial: Option<DesiredState>,
+    ) -> Result<PutOutcome, DeployError> {
+        let put = move |deployment: &mut Deployment| {
+            let exists = deployment.has(&name);
+            match mode {
+                Put::Create if exists => return Err(DeployError::Exists(name)),
+                Put::Replace => deployment.require(&name)?,
+                _ => {}
+            }
+            Ok((deployment.put(&name, &text, initial)?, !exists))
+        };
+        let (deploys, created) = self.with(put).await.unwrap_or(Err(DeployError::Stopping))?;
+        self.deploy(Some(Ok(deploys))).await?;
+        Ok(PutOutcome { created })
+    }
+
+    async fn restart(&mut self, name: Option<String>) -> Result<Vec<String>, DeployError> {
+        let names = match name {
+            Some(name) => vec![name],
+            None => {
+                let all = self.with(|deployment| deployment.connectors()).await.unwrap_or_default();
+                let running = all.into_iter().filter(|connector| connector.text.is_some());
+                running.map(|connector| connector.name).collect()
+            }
+        };
+        let (mut restarted, mut failed) = (Vec::new(), None);
+        for name in names {
+            let restarted_name = name.clone();
+            let deploys = self.with(move |deployment| deployment.restart(&restarted_name)).await;
+            match self.deploy(deploys).await {
+                Ok(_) => restarted.push(name),
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.map_or(Ok(restarted), Err)
+    }
+
+    async fn command(&mut self, command: Command) -> Reply {
+        let state = match &command {
+            Command::Pause(name) => Some((name.clone(), DesiredState::Paused)),
+            Command::Resume(name) => Some((name.clone(), DesiredState::Running)),
+            Command::Stop(name) => Some((name.clone(), DesiredState::Stopped)),
+            _ => None,
+        };
+        let reply = self.supervisor.ask(command).await;
+        if let (Some((name, state)), Reply::Accepted(_)) = (state, &reply) {
+            self.with(move |deployment| deployment.set_state(name.as_deref(), state)).await;
+        }
+        reply
+    }
+
+    /// Looks whether files have changed.
+    async fn look(&mut self) {
+        let Some(files) = self.with(|deployment| deployment.snapshot()).await else { return };
+        let settled = self.settling.observe(&files, Instant::now());
+        self.watch.iter_mut().for_each(|watch| watch.look_again_at(settled.look_again));
+        if settled.changed.is_empty() {
+            return;
+        }
+        let deploys = self.with(move |deployment| deployment.on_changed(&settled.changed)).await;
+        if let Err(error) = self.deploy(deploys).await {
+            tracing::error!("changed files: {error}");
+        }
+    }
+
+    /// Tells the supervisor what to do, and the status what is not used.
+    async fn deploy(&mut self, deploys: Option<Result<Vec<Deploy>, DeployError>>) -> Result<(), DeployError> {
+        let deploys = deploys.unwrap_or(Err(DeployError::Stopping));
+        if let Ok(deploys) = deploys {
+            if !deploys.is_empty() {
+                self.supervisor.deploy(deploys).await?;
+            }
+            self.report().await;
+            self.watch_folders().await;
+            return Ok(());
+        }
+        self.report().await;
+        deploys.map(drop)
+    }
+
+    async fn report(&mut self) {
+        if let Some(rejected) = self.with(|deployment| deployment.rejected()).await {
+            // Nobody needs it while the host stops.
+            let _stopping = self.supervisor.set_rejected(rejected).await.is_err();
+        }
+    }
+
+    async fn watch_folders(&mut self) {
+        if self.watch.is_none() {
+            return;
+        }
+        let folders = self.with(|deployment| deployment.folders()).await;
+        if let (Some(watch), Some(folders)) = (&mut self.watch, folders) {
+            watch.set_folders(folders);
+        }
+    }
+
+    /// Calls the deployment on a thread that may block. Returns nothing after a panic.
+    async fn with<T: Send + 'static>(
+        &mut self,
+        call: impl FnOnce(&mut Deployment) -> T + Send + 'static,
+    ) -> Option<T> {
+        let mut deployment = self.deployment.take()?;
+        let called = tokio::task::spawn_blocking(move || {
+            let result = call(&mut deployment);
+            (deployment, result)
+        });
+        let (deployment, result) = called.await.ok()?;
+        self.deployment = Some(deployment);
+        Some(result)
+    }
+}
+
+async fn due(watch: Option<&mut Watch>) {
+    match watch {
+        Some(watch) => watch.due().await,
+        None => std::future::pending().await,
+    }
+}
