@@ -20,7 +20,7 @@ fn nothing_is_committed_past_a_failure_and_a_restart_resumes_there() {
     let broker = Broker::with_events(events(&[6]));
     let home = Home::new(&["misbehaving"]);
     let recording = home.recorder("a", "how = \"fatal\"", ONE_BY_ONE);
-    let finished = home.start(&broker).finish().expect_code(3);
+    let finished = home.run_until_failed(&broker, &[]);
     finished.expect_log("sink \"recorder\" failed: a batch of 1 failed on purpose");
     assert_eq!(recording.offsets(), (0..6).collect::<Vec<_>>());
     let committed = broker.committed("connect-a", "events", 0).unwrap_or_default();
@@ -38,7 +38,7 @@ fn a_rejected_record_fails_the_task_and_is_reported_by_offset() {
     let broker = Broker::with_events(events(&[3]));
     let home = Home::new(&["misbehaving"]);
     let recording = home.recorder("a", "reject = true", ALL_IN_ONE);
-    let finished = home.start(&broker).finish().expect_code(3);
+    let finished = home.run_until_failed(&broker, &[]);
     finished.expect_log("sink \"recorder\" rejected events-0 offset 3: offset 3 is bad");
     // The batch was not written in part.
     assert!(recording.offsets().is_empty());
@@ -95,7 +95,7 @@ fn too_many_rejected_records_fail_the_task() {
     let broker = Broker::with_events(events(&[1, 2, 3, 4]));
     let home = Home::new(&["misbehaving"]);
     home.recorder("a", "reject = true", &format!("{ONE_BY_ONE}{SKIP}max_rejected = 2\n"));
-    let finished = home.start(&broker).finish().expect_code(3);
+    let finished = home.run_until_failed(&broker, &[]);
     finished.expect_log("errors.max_rejected = 2");
     let committed = broker.committed("connect-a", "events", 0).unwrap_or_default();
     assert!(committed <= 3, "{committed}");
@@ -121,7 +121,7 @@ fn retries_end_after_the_timeout() {
     let home = Home::new(&["misbehaving"]);
     let retry = "[errors.retry]\ninitial = \"1ms\"\nmax = \"5ms\"\ntimeout = \"50ms\"\n";
     let recording = home.recorder("a", "how = \"retriable\"", &format!("{ALL_IN_ONE}{retry}"));
-    let finished = home.start(&broker).finish().expect_code(3);
+    let finished = home.run_until_failed(&broker, &[]);
     finished.expect_log("sink \"recorder\" still fails after");
     assert!(recording.offsets().is_empty());
     assert_eq!(broker.committed("connect-a", "events", 0), None);

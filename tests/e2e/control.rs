@@ -211,6 +211,7 @@ fn rotated_secrets_are_read_when_a_task_starts_again() {
     running.wait_for_log("wrong password");
     // Neither an invalid file nor a missing secret affects a running connector.
     home.write("connectors.d/a.toml", "[source");
+    running.wait_for_log("the connector goes on as it was before this change");
     std::fs::remove_file(home.path("secret")).expect("the secret");
     running.wait_for_log("keeping the previous values of placeholders");
     home.write("secret", "new-password");

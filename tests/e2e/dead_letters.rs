@@ -267,7 +267,7 @@ fn a_dead_letter_that_cannot_be_written_fails_the_task_before_any_later_record()
         let sink = format!("{sink}\noffsets = \"{}\"", home.path("offsets").display());
         let one_by_one = "[batch]\nmax_records = 1\n";
         let recording = home.recorder("a", &sink, &format!("{one_by_one}{DEAD_LETTERS}{more}"));
-        let finished = home.start(&broker).finish().expect_code(3);
+        let finished = home.run_until_failed(&broker, &[]);
         let line = finished.expect_log("rejected records cannot be written to the dead-letter topic, and no offset after them is committed");
         assert!(line.contains("\"dlq.events\" failed"), "{line}");
         assert_eq!(recording.offsets(), [0]);
@@ -311,7 +311,7 @@ fn too_many_dead_letters_fail_the_task() {
     let home = Home::new(&["misbehaving"]);
     let more = format!("[batch]\nmax_records = 1\n{DEAD_LETTERS}max_rejected = 3\n");
     let recording = home.recorder("a", "reject = true", &more);
-    let finished = home.start(&broker).finish().expect_code(3);
+    let finished = home.run_until_failed(&broker, &[]);
     finished.expect_log("4 records were rejected within 60 s, more than errors.max_rejected = 3 allows");
     assert_eq!(recording.offsets(), [1]);
     assert_eq!(origins(&broker.stored("dlq.events")), ["0", "2", "3"]);
@@ -334,7 +334,7 @@ fn a_connector_that_reads_its_own_dead_letter_topic_fails() {
     broker.send_exactly([dead_letter]);
     let home = Home::new(&["misbehaving"]);
     home.recorder("a", "", DEAD_LETTERS);
-    let finished = home.start(&broker).finish().expect_code(3);
+    let finished = home.run_until_failed(&broker, &[]);
     finished.expect_log("events-0 offset 0 is a dead letter of this connector and was rejected again");
     assert_eq!(broker.stored("dlq.events"), []);
 }
@@ -350,7 +350,7 @@ fn fatal_errors_fail_the_task_even_with_tolerance_all() {
             let broker = Broker::with_events(events(&[5]));
             let home = Home::new(&["misbehaving"]);
             let recording = home.recorder("a", &sink, &format!("{ALL_IN_ONE}{DEAD_LETTERS}{retry}{more}"));
-            let finished = home.start(&broker).finish().expect_code(3);
+            let finished = home.run_until_failed(&broker, &[]);
             finished.expect_log("task failed permanently: ");
             assert!(recording.offsets().is_empty(), "{how}");
             assert_eq!(broker.stored("dlq.events"), [], "{how}");

@@ -54,7 +54,7 @@ fn a_panicked_plugin_is_reopened_by_the_restart_policy() {
     };
     connector("panic");
     let recording = home.recording("a");
-    let finished = home.start(&broker).finish().expect_code(3);
+    let finished = home.run_until_failed(&broker, &[]);
     assert_eq!(recording.names().iter().filter(|name| *name == "open").count(), 4);
     assert_eq!(finished.count_log("panicked on purpose"), 4, "{}", finished.stderr);
     connector("never");
@@ -71,7 +71,7 @@ fn every_error_that_is_not_retriable_fails_the_task_with_its_message() {
     home.recorder("transform", "", &failing("fatal"));
     home.recorder("at-open", "", &format!("{}at_open = true\n", failing("fatal")));
     home.recorder("panics-at-open", "", &format!("{}at_open = true\n", failing("panic")));
-    let finished = home.start(&broker).finish().expect_code(3);
+    let finished = home.run_until_failed(&broker, &[]);
     for (name, message) in [
         ("fatal[0]", "sink \"recorder\" failed: a batch of 1 failed on purpose"),
         ("fenced[0]", "sink \"recorder\" failed: a batch of 1 is owned by another task"),

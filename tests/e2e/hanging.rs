@@ -33,7 +33,7 @@ fn a_call_beyond_its_timeout_is_asked_to_stop() {
     let broker = Broker::with_events([BAD]);
     let home = Home::new(&["misbehaving"]);
     home.recorder("a", "how = \"hang\"", SHORT_TIMEOUTS);
-    let finished = home.start(&broker).finish().expect_code(3);
+    let finished = home.run_until_failed(&broker, &[]);
     finished.expect_log("interrupted by the host");
     assert_eq!(broker.committed("connect-a", "events", 0), None);
 }
@@ -45,7 +45,7 @@ fn a_failure_is_reported_although_drop_hangs() {
     let stays = "[[transforms]]\nplugin = \"fault-transform\"\n[transforms.config]\nat = \"drop\"\nfault = \"hang-forever\"\n";
     let fails = "[[transforms]]\nplugin = \"failing\"\n[transforms.config]\nhow = \"fatal\"\n";
     home.recorder("a", "", &format!("{SHORT_TIMEOUTS}{stays}{fails}"));
-    let finished = home.start(&broker).finish().expect_code(3);
+    let finished = home.run_until_failed(&broker, &[]);
     let line = finished.expect_log("offset 0 failed on purpose");
     assert!(line.ends_with("; its thread was abandoned"), "{line}");
 }
@@ -64,6 +64,6 @@ fn a_plugin_that_hangs_in_drop_is_reported_when_it_is_reopened() {
     let mut running = home.start(&broker);
     home.wait_for_status(&mut running, "a", |status| status["counts"]["committed"] == 1);
     let _output = home.run(&["reopen", "a"]).expect_code(0);
-    let finished = running.finish().expect_code(3);
+    let finished = home.stop_when_failed(running);
     finished.expect_log("sink \"fault-sink\" has not returned for ");
 }

@@ -112,7 +112,7 @@ fn when_no_partition_can_be_written_the_task_is_retrying_and_fails_in_time() {
     home.write("connectors.d/a.toml", text.replacen(RETRY, "[restart]\npolicy = \"never\"\n", 1));
     home.write("broken", "1");
     send(&broker, 40);
-    let finished = home.start(&broker).finish().expect_code(3);
+    let finished = home.run_until_failed(&broker, &[]);
     finished.expect_log("sink \"independent\" still fails after");
 }
 
@@ -132,7 +132,7 @@ fn a_lost_position_fails_the_task_or_is_reset_as_configured() {
     let second = Broker::start();
     second.topic("events", 4);
     send(&second, 40);
-    let finished = home.start(&second).finish().expect_code(3);
+    let finished = home.run_until_failed(&second, &[]);
     let line = finished.expect_log("is outside the log");
     assert!(line.contains("position 100 of events-") && line.contains("from 0 to 10"), "{line}");
     assert_eq!(written(&home), BTreeMap::new());

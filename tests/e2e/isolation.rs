@@ -324,7 +324,7 @@ fn a_crash_counts_once_however_many_tasks_it_ends() {
     let broker = Broker::with_events([BAD]);
     let home = Home::new(&["misbehaving"]);
     crashing(&home, "a", "abort", &format!("{RESTART_QUICKLY}tasks = 3\nrestart.max_restarts = 2\n"));
-    let finished = home.start_with(&broker, &["--log-level", "debug"]).finish().expect_code(3);
+    let finished = home.run_until_failed(&broker, &["--log-level", "debug"]);
     assert_eq!(finished.count_log("process started"), 3, "{}", finished.stderr);
     assert_eq!(finished.count_log("task failed: "), 6, "{}", finished.stderr);
     assert_eq!(finished.count_log("task failed permanently: "), 3, "{}", finished.stderr);
@@ -335,7 +335,7 @@ fn a_process_beyond_its_memory_limit_is_killed() {
     let broker = Broker::with_events([BAD]);
     let home = Home::new(&["misbehaving"]);
     crashing(&home, "leaks", "leak", &format!("{NO_RESTART}limits.memory = \"64 MiB\"\n"));
-    let finished = home.start(&broker).finish().expect_code(3);
+    let finished = home.run_until_failed(&broker, &[]);
     let line = finished.expect_log("leaks[0] task failed permanently: its process was killed: it uses ");
     assert!(line.contains(" MiB, more than limits.memory = 64 MiB allows"), "{line}");
 }

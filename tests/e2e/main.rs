@@ -21,6 +21,8 @@ mod independent_partitions;
 mod interface;
 mod isolation;
 mod ledger;
+mod live_files;
+mod live_plugins;
 mod loading;
 mod log;
 mod once;

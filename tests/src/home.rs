@@ -56,6 +56,20 @@ impl Home {
         symlink(library, self.path("plugins").join(name)).expect("a new link");
     }
 
+    /// Replaces a library in the plugin folder in one step by one with the same plugins and other content: `mark` is added at its
+    /// end, which the system does not look at.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn replace_library(&self, name: &str, mark: &[u8]) {
+        let library = artifacts().library(name);
+        let mut content = fs::read(library).unwrap_or_else(|error| panic!("{}: {error}", library.display()));
+        content.extend_from_slice(mark);
+        let new = self.write("plugins/new", content);
+        let file_name = library.file_name().expect("a library has a name");
+        fs::rename(new, self.path("plugins").join(file_name)).expect("the library is replaced");
+    }
+
     /// Writes a file.
     ///
     /// # Panics
@@ -119,6 +133,30 @@ impl Home {
     #[must_use]
     pub fn start_on(&self, servers: &str, arguments: &[&str]) -> Running {
         Running::start(self.command().args(["--bootstrap-servers", servers, "run"]).args(arguments))
+    }
+
+    /// Runs `tidegate run` on a broker, with further arguments, until every connector has failed permanently, and stops it.
+    ///
+    /// # Panics
+    /// If that does not happen, or the exit code is not the one for failed connectors.
+    #[track_caller]
+    pub fn run_until_failed(&self, broker: &Broker, arguments: &[&str]) -> Finished {
+        self.stop_when_failed(self.start_with(broker, arguments))
+    }
+
+    /// Waits until every connector has failed permanently, and stops the host.
+    ///
+    /// # Panics
+    /// If that does not happen, or the exit code is not the one for failed connectors.
+    #[track_caller]
+    pub fn stop_when_failed(&self, mut running: Running) -> Finished {
+        running.wait_until("the failure of all connectors", |_| {
+            let finished = self.run(&["status", "--json"]);
+            let status: Json = serde_json::from_str(&finished.stdout).ok()?;
+            let connectors = status["connectors"].as_array()?;
+            connectors.iter().all(|connector| connector["state"] == "FAILED").then_some(())
+        });
+        running.terminate().expect_code(3)
     }
 
     /// Runs `tidegate run --once` on a broker.

@@ -60,7 +60,10 @@ pub(super) fn run(host: &HostOptions, options: &RunOptions) -> anyhow::Result<Ex
     let mode = Mode { once: options.once, watches: config.watch && !options.once };
     // A run to the end leaves nothing behind: it neither stays paused nor goes on with a file of an earlier run.
     let kept = (!mode.once).then(|| KeptConnectors::of(&config.state_dir));
-    let sources = sources(&host, config.clone(), environment, mode.once);
+    let sources = Sources {
+        overrides: Overrides { until_end: mode.once },
+        ..Sources::new(host.host_file(), host.flags(), environment, config.clone())
+    };
     let deployment = Deployment::new(sources, registry, Prober::of_this_executable()?, kept);
 
     let outcome = runtime.block_on(supervise(deployment, config, mode, terminate));
@@ -86,17 +89,6 @@ fn find_plugins(config: &HostConfig) -> anyhow::Result<Registry> {
     }
     tracing::debug!(plugins = found.registry.iter().count(), "plugins found");
     Ok(found.registry)
-}
-
-/// What the connectors are read from.
-fn sources(host: &HostOptions, config: HostConfig, environment: Environment, once: bool) -> Sources {
-    Sources {
-        host_file: host.host_file(),
-        flags: host.flags(),
-        environment,
-        config,
-        overrides: Overrides { until_end: once },
-    }
 }
 
 /// Reads the connectors. Errors of invalid ones are logged, and do not affect the others.

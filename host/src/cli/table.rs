@@ -53,7 +53,8 @@ pub(super) fn summary(status: &HostStatus) -> String {
     table(&rows, &[])
 }
 
-/// The status: one line per task, followed by the reasons of failures and stalls.
+/// The status: one line per task, followed by the reasons of failures and stalls, and the errors of files that are not
+/// used.
 pub(super) fn status(status: &HostStatus) -> String {
     let header = [
         "connector",
@@ -84,6 +85,10 @@ pub(super) fn status(status: &HostStatus) -> String {
                     writeln!(reasons, "{}[{}]: {}", connector.name, task.task, OneLine(&task.reason));
             }
         }
+    }
+    for rejected in &status.rejected {
+        reasons.push_str(&rejected.errors);
+        reasons.push('\n');
     }
     let table = table(&rows, &[2]);
     if reasons.is_empty() { table } else { format!("{table}\n{reasons}") }

@@ -6,8 +6,9 @@ use clap::Args;
 
 use super::{EXIT_ERROR, HostOptions, output, setup};
 use crate::{
-    config::{Diagnostics, Environment, load_connectors},
-    plugins::Prober,
+    config::{Diagnostics, Environment, HostConfig, load_connectors},
+    deployment::{Change, Deployment, KeptConnectors, PlannedChange, Sources},
+    plugins::{Prober, Registry},
     supervisor::{Catalog, Connector, HostMemory, OfflineError, Overrides, check_offline},
     telemetry,
 };
@@ -16,6 +17,9 @@ use crate::{
 pub(super) struct ValidateOptions {
     /// Connector files or folders of connector files [default: those that `run` would use]
     files: Vec<PathBuf>,
+    /// Print what the files would change in a running host: start, stop, restart or reopen
+    #[arg(long, conflicts_with = "files")]
+    diff: bool,
 }
 
 pub(super) fn run(host: &HostOptions, options: &ValidateOptions) -> anyhow::Result<ExitCode> {
@@ -23,6 +27,10 @@ pub(super) fn run(host: &HostOptions, options: &ValidateOptions) -> anyhow::Resu
     let (config, mut diagnostics) = host.read_config(&environment);
     setup::init_logging(&config);
     let registry = setup::inspect_with_warnings(&config)?;
+    if options.diff {
+        diagnostics.iter().try_for_each(output::print_line)?;
+        return print_changes(host, config, environment, registry);
+    }
     let paths = if options.files.is_empty() { &config.connectors } else { &options.files };
     let loaded = load_connectors(paths, &config, &Catalog(&registry), &environment);
     diagnostics.extend(loaded.diagnostics);
@@ -47,6 +55,34 @@ pub(super) fn run(host: &HostOptions, options: &ValidateOptions) -> anyhow::Resu
         ))?;
     }
     conclude(&diagnostics, valid, rejected)
+}
+
+/// Prints what the files would change, compared with what the host with this state folder runs.
+fn print_changes(
+    host: &HostOptions,
+    config: HostConfig,
+    environment: Environment,
+    registry: Registry,
+) -> anyhow::Result<ExitCode> {
+    let kept = KeptConnectors::of(&config.state_dir);
+    let sources = Sources::new(host.host_file(), host.flags(), environment, config);
+    let mut deployment = Deployment::new(sources, registry, Prober::of_this_executable()?, None);
+    let plan = deployment.plan(&kept)?;
+    for PlannedChange { errors, .. } in &plan {
+        errors.iter().flatten().try_for_each(output::print_line)?;
+    }
+    for PlannedChange { name, change, errors } in &plan {
+        let change = match change {
+            _ if errors.is_some() => "invalid",
+            None => "unchanged",
+            Some(Change::Start) => "start",
+            Some(Change::Stop) => "stop",
+            Some(Change::Replace(replacement)) => replacement.name(),
+        };
+        output::print_line(format_args!("{name}: {change}"))?;
+    }
+    let is_invalid = plan.iter().any(|planned| planned.errors.is_some());
+    Ok(if is_invalid { ExitCode::from(EXIT_ERROR) } else { ExitCode::SUCCESS })
 }
 
 /// Checks what only librdkafka and the plugins know. Returns the number of invalid connectors.

@@ -146,14 +146,14 @@ pub fn shared_group_error(
     connector: &ConnectorDefinition,
     others: &[&ConnectorDefinition],
 ) -> Option<Diagnostic> {
-    let key = |connector: &ConnectorDefinition| {
-        (connector.source.bootstrap_servers.clone(), connector.source.group_id.clone())
-    };
-    if connector.source.shared_group {
+    let source = &connector.source;
+    if source.shared_group {
         return None;
     }
-    let same: Vec<&ConnectorDefinition> =
-        others.iter().copied().filter(|other| key(other) == key(connector)).collect();
+    let is_same = |other: &&ConnectorDefinition| {
+        other.source.group_id == source.group_id && other.source.bootstrap_servers == source.bootstrap_servers
+    };
+    let same: Vec<&ConnectorDefinition> = others.iter().copied().filter(is_same).collect();
     if same.is_empty() {
         return None;
     }

@@ -57,7 +57,7 @@ impl Deployer {
         watches: bool,
     ) -> Self {
         let (requests, received) = mpsc::channel(16);
-        let files = deployment.snapshot();
+        let files = deployment.at_start();
         let running = Running {
             deployment: Some(deployment),
             supervisor: supervisor.clone(),

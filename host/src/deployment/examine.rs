@@ -80,15 +80,12 @@ impl Examiner<'_> {
         names: &BTreeSet<String>,
         found: &BTreeMap<String, Vec<PathBuf>>,
     ) -> Result<BTreeMap<String, Examined>, DeployError> {
-        let (mut examined, mut candidates) = (BTreeMap::new(), Vec::new());
+        let mut examined = BTreeMap::new();
         for name in names {
             let result = match found.get(name).map(Vec::as_slice) {
                 None | Some([]) => Examined::Gone,
                 Some([file]) => match read_connector_file(file) {
-                    Ok(text) => {
-                        candidates.push(Candidate { name: name.clone(), file: file.clone(), text });
-                        continue;
-                    }
+                    Ok(text) => self.read(Candidate { name: name.clone(), file: file.clone(), text }),
                     Err(errors) => Examined::refused(file, errors, Vec::new()),
                 },
                 Some([first, ..]) => {
@@ -98,7 +95,7 @@ impl Examiner<'_> {
             };
             examined.insert(name.clone(), result);
         }
-        examined.extend(self.candidates(candidates)?);
+        self.check(&mut examined)?;
         Ok(examined)
     }
 
@@ -112,9 +109,14 @@ impl Examiner<'_> {
     ) -> Result<BTreeMap<String, Examined>, DeployError> {
         let mut examined: BTreeMap<String, Examined> =
             candidates.into_iter().map(|candidate| (candidate.name.clone(), self.read(candidate))).collect();
-        self.check_offline(&mut examined)?;
-        self.check_groups(&mut examined);
+        self.check(&mut examined)?;
         Ok(examined)
+    }
+
+    fn check(&self, examined: &mut BTreeMap<String, Examined>) -> Result<(), DeployError> {
+        self.check_offline(examined)?;
+        self.check_groups(examined);
+        Ok(())
     }
 
     fn read(&self, candidate: Candidate) -> Examined {
@@ -175,7 +177,11 @@ impl Examiner<'_> {
 
     /// Refuses connectors with the group of another one. One that runs with its group already goes on.
     fn check_groups(&self, examined: &mut BTreeMap<String, Examined>) {
-        let running = self.versions.iter().filter(|(name, _)| !examined.contains_key(*name));
+        // A connector whose file is refused goes on as it was.
+        let goes_on = |name: &str| {
+            examined.get(name).is_none_or(|examined| matches!(examined, Examined::Refused { .. }))
+        };
+        let running = self.versions.iter().filter(|(name, _)| goes_on(name));
         let running = running.filter_map(|(_, version)| Some(&version.connector()?.definition));
         let candidates = valid(examined).map(|file| &file.connector.definition);
         let all: Vec<&ConnectorDefinition> = running.chain(candidates).collect();

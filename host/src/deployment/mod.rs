@@ -10,8 +10,8 @@
 //! - [`snapshot`]: which files there are, and what tells a changed one.
 //! - [`settling`]: waits until a changed file stays as it is, because editors write files in several steps.
 //! - [`examine`]: reads connector files, and checks them with librdkafka and their plugins.
-//! - [`deployment`]: compares what was read with what runs, and decides what the supervisor is told. It keeps a connector running
-//!   as it was while its file is invalid.
+//! - [`reconcile`]: compares what was read with what runs, and decides what the supervisor is told. It keeps a connector running
+//!   as it was while its file is invalid. [`start`] does so for all connectors, and [`edit`] for changes that are asked for.
 //! - [`versions`]: what is known of each connector.
 //! - [`kept`]: the connectors as they ran last, in the state folder.
 //! - [`files`]: writes and deletes connector files.
@@ -19,18 +19,23 @@
 //! - [`deployer`]: runs the deployment while the host runs, one change after the other.
 
 mod deployer;
-mod deployment;
+mod edit;
 mod error;
 mod examine;
 mod files;
 mod kept;
+mod reconcile;
 mod settling;
 mod snapshot;
+mod sources;
+mod start;
 mod versions;
 mod watch;
 
 pub use deployer::{Deployer, Put, PutOutcome};
-pub use deployment::{Change, Deployment, PlannedChange, Sources};
 pub use error::DeployError;
 pub use kept::KeptConnectors;
+pub use reconcile::Deployment;
+pub use sources::Sources;
+pub use start::{Change, PlannedChange};
 pub use versions::ConnectorFile;

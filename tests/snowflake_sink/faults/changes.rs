@@ -79,7 +79,7 @@ fn a_dropped_offsets_table_fails_the_task_and_loses_nothing() {
     });
     let _status = trial.query(&format!("DROP TABLE {}", trial.table("_cdc_offsets_dropped_offsets")));
     trial.shop.trade(&trial.broker);
-    let finished = running.finish().expect_code(3);
+    let finished = trial.home.stop_when_failed(running);
     let line = finished.expect_log("task failed permanently");
     assert!(line.contains("_cdc_offsets_dropped_offsets") && line.contains("002003/42S02"), "{line}");
     let finished = trial.run_once().expect_code(0);

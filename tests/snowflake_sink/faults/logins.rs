@@ -39,7 +39,7 @@ fn a_wrong_password_is_reported_once_and_not_retried() {
         let file = trial.home.path(&format!("connectors.d/{name}.toml"));
         let text = format!("tasks = {tasks}\n{}", fs::read_to_string(&file).unwrap());
         fs::write(&file, text).unwrap();
-        let finished = trial.start().finish().expect_code(3);
+        let finished = trial.home.stop_when_failed(trial.start());
         let line = finished.expect_log("login failed: Incorrect username or password was specified");
         for part in ["390100", "check account, user and password, or ALTER USER \"LOADER\" SET PASSWORD"] {
             assert!(line.contains(part), "{part} is not in {line}");
@@ -85,7 +85,7 @@ fn key_pair_logins_succeed_only_with_the_users_key() {
     ] {
         let trial = Trial::new(&stand_in, name);
         trial.connector_as(&with_key(&stand_in, file, more), "", NO_RESTART);
-        let finished = trial.start().finish().expect_code(3);
+        let finished = trial.home.stop_when_failed(trial.start());
         finished.expect_log(message);
         assert_eq!(trial.count("LOGIN"), logins, "{}", finished.stderr);
         assert!(!finished.stderr.contains("BEGIN"), "{}", finished.stderr);
@@ -130,7 +130,7 @@ fn a_locked_user_is_reported_with_the_way_to_unlock() {
     let trial = Trial::new(&stand_in, "locked");
     let login = stand_in.options().replace(&format!(":{}", stand_in.port()), &format!(":{port}"));
     trial.connector_as(&login, "", NO_RESTART);
-    let finished = trial.start().finish().expect_code(3);
+    let finished = trial.home.stop_when_failed(trial.start());
     let line = finished.expect_log("temporarily locked");
     assert!(line.contains("ALTER USER \"LOADER\" SET MINS_TO_UNLOCK = 0"), "{line}");
 }
@@ -151,7 +151,7 @@ fn a_login_without_a_response_is_retried() {
         "",
         &format!("[errors.retry]\ninitial = \"1ms\"\ntimeout = \"50ms\"\n{NO_RESTART}"),
     );
-    let finished = trial.start().finish().expect_code(3);
+    let finished = trial.home.stop_when_failed(trial.start());
     finished.expect_log("127.0.0.1 cannot be reached");
 }
 
@@ -160,7 +160,7 @@ fn a_file_without_a_secret_is_rejected_before_any_login() {
     let Some(stand_in) = StandIn::exclusive() else { return };
     let trial = Trial::new(&stand_in, "no_secret");
     trial.connector_as(&stand_in.options_without_password(), "", NO_RESTART);
-    let finished = trial.start().finish().expect_code(3);
+    let finished = trial.home.stop_when_failed(trial.start());
     finished.expect_log("none of private_key, private_key_path and password is set");
     assert_eq!(trial.count("LOGIN"), 0);
 }

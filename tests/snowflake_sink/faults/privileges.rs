@@ -8,7 +8,7 @@ use super::{Trial, trial::NO_RESTART};
 #[track_caller]
 fn expect_refused(trial: &Trial<'_>, login: &str, parts: &[&str]) {
     trial.connector_as(login, "", NO_RESTART);
-    let finished = trial.start().finish().expect_code(3);
+    let finished = trial.home.stop_when_failed(trial.start());
     let line = finished.expect_log(parts[0]);
     for part in parts {
         assert!(line.contains(part), "{part} is not in {line}");

@@ -209,7 +209,7 @@ impl Supervisor {
         let name = connector.name().to_owned();
         let (memory, events) = (Arc::clone(&self.memory), self.send_event.clone());
         let running = RunningConnector::new(connector, initial, memory, events);
-        self.connectors.entry(name).insert_entry(running).into_mut()
+        self.connectors.entry(name).or_insert(running)
     }
 
     /// Starts every connector and runs until `shutdown` completes, or as [`EndsWhen`] says.

@@ -1,0 +1,163 @@
+//! Changes that are asked for: a restart, a file that is to be written or deleted, another state.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    DeployError, Deployment,
+    examine::{Candidate, Examined},
+    files,
+    versions::{ConnectorFile, Version},
+};
+use crate::{
+    config::Diagnostics,
+    supervisor::{Deploy, DesiredState, RejectedFile, Replacement},
+};
+
+impl Deployment {
+    /// Reads the connector's file and libraries again, and returns the connector to restart.
+    ///
+    /// # Errors
+    /// When there is no such connector, or its file is invalid: then it goes on as it was.
+    pub(super) fn restart(&mut self, name: &str) -> Result<Vec<Deploy>, DeployError> {
+        self.require(name)?;
+        self.discover_plugins();
+        if let Some(version) = self.versions.get_mut(name) {
+            version.failed_libraries.clear();
+            if version.state == DesiredState::Stopped {
+                version.state = DesiredState::Running;
+            }
+        }
+        let deploys = self.update([name.to_owned()].into())?;
+        if let Some(refused) = self.versions.get(name).and_then(|version| version.refused.as_ref()) {
+            return Err(DeployError::Invalid(refused.errors.clone()));
+        }
+        self.keep(name);
+        Ok(self.with_restart(name, deploys))
+    }
+
+    /// Makes sure that the connector is restarted, whatever else is done.
+    fn with_restart(&self, name: &str, deploys: Vec<Deploy>) -> Vec<Deploy> {
+        let mut how = Replacement::Restart;
+        let mut others: Vec<Deploy> = Vec::new();
+        for deploy in deploys {
+            match deploy {
+                Deploy::Replace(connector, replacement) if connector.name() == name => how = replacement,
+                other => others.push(other),
+            }
+        }
+        let is_added = |deploy: &Deploy| matches!(deploy, Deploy::Add(added, _) if added.name() == name);
+        let running = self.versions.get(name).and_then(Version::connector);
+        if let Some(running) = running.filter(|_| !others.iter().any(is_added)) {
+            others.push(Deploy::Restart(Box::new(running.clone()), how));
+        }
+        others
+    }
+
+    /// Checks a text that is to become the file of a connector.
+    ///
+    /// # Errors
+    /// When plugins cannot be checked.
+    pub(super) fn validate(&self, name: &str, text: String) -> Result<Diagnostics, DeployError> {
+        let file = self.path_of(name)?;
+        let candidate = Candidate { name: name.to_owned(), file, text };
+        let examined = self.examiner().candidates(vec![candidate])?;
+        Ok(match examined.into_values().next() {
+            Some(Examined::Refused { refused, .. }) => refused.errors,
+            Some(Examined::Valid(file)) => file.warnings,
+            _ => Diagnostics::default(),
+        })
+    }
+
+    /// Writes the file of a connector, if its text is valid.
+    ///
+    /// # Errors
+    /// When it is invalid or cannot be written. Then nothing has changed.
+    pub(super) fn put(
+        &mut self,
+        name: &str,
+        text: &str,
+        initial: Option<DesiredState>,
+    ) -> Result<Vec<Deploy>, DeployError> {
+        let found = self.validate(name, text.to_owned())?;
+        if found.has_errors() {
+            return Err(DeployError::Invalid(found));
+        }
+        let file = self.path_of(name)?;
+        files::write(&file, text)?;
+        if let Some(state) = initial {
+            self.version(name, file).state = state;
+        }
+        self.update([name.to_owned()].into())
+    }
+
+    /// Deletes the file of a connector.
+    ///
+    /// # Errors
+    /// When there is no such connector, or its file cannot be deleted.
+    pub(super) fn delete(&mut self, name: &str) -> Result<Vec<Deploy>, DeployError> {
+        self.require(name)?;
+        files::delete(&self.path_of(name)?)?;
+        self.update([name.to_owned()].into())
+    }
+
+    /// The state that connectors are to be in from now on, also after a restart of the host.
+    pub(super) fn set_state(&mut self, name: Option<&str>, state: DesiredState) {
+        let names = self.versions.keys().filter(|known| name.is_none_or(|name| name == *known));
+        for name in names.cloned().collect::<Vec<_>>() {
+            self.versions.entry(name.clone()).and_modify(|version| version.state = state);
+            self.keep(&name);
+        }
+    }
+
+    /// A replaced library has failed for this connector: it is not used again.
+    pub(super) fn on_rolled_back(&mut self, name: &str) {
+        let Some(version) = self.versions.get_mut(name) else { return };
+        let Some(running) = &mut version.running else { return };
+        let Some(before) = running.before.take() else { return };
+        let kept: BTreeSet<PathBuf> = before.libraries().map(Path::to_owned).collect();
+        let failed = running.connector.libraries().filter(|library| !kept.contains(*library));
+        version.failed_libraries.extend(failed.map(Path::to_owned));
+        running.connector = *before;
+    }
+
+    /// Whether there is a connector with this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.versions.contains_key(name)
+    }
+
+    /// # Errors
+    /// When there is no connector with this name.
+    pub(super) fn require(&self, name: &str) -> Result<(), DeployError> {
+        if self.has(name) {
+            return Ok(());
+        }
+        let known: Vec<&str> = self.versions.keys().map(String::as_str).collect();
+        Err(DeployError::Unknown { name: name.to_owned(), known: known.join(", ") })
+    }
+
+    /// All connectors and their files, by name.
+    pub(super) fn connectors(&self) -> Vec<ConnectorFile> {
+        self.versions.iter().map(|(name, version)| version.describe(name)).collect()
+    }
+
+    /// The files that are not used, for the status.
+    pub(super) fn rejected(&self) -> Vec<RejectedFile> {
+        let rejected = self.versions.iter().filter_map(|(name, version)| {
+            let errors = version.refused.as_ref()?.errors.to_string();
+            Some(RejectedFile { connector: name.clone(), file: version.file.clone(), errors })
+        });
+        rejected.collect()
+    }
+
+    /// The file of a connector, or where it is to be.
+    fn path_of(&self, name: &str) -> Result<PathBuf, DeployError> {
+        if let Some(version) = self.versions.get(name) {
+            return Ok(version.file.clone());
+        }
+        let folder = self.sources.config.connectors.iter().find(|path| path.is_dir());
+        Ok(folder.ok_or(DeployError::NoFolder)?.join(format!("{name}.toml")))
+    }
+}

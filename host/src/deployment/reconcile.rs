@@ -1,0 +1,284 @@
+//! Compares what was read with what runs, and decides what the supervisor is told.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    DeployError, Sources,
+    examine::{Examined, Examiner, ValidFile},
+    kept::KeptConnectors,
+    snapshot::{self, Files},
+    versions::{Refused, RunningVersion, Version},
+};
+use crate::{
+    config::{Diagnostic, HostConfig, Severity, find_connectors},
+    plugins::{Prober, Registry},
+    supervisor::{Deploy, DesiredState, HostMemory, Replacement},
+};
+
+/// The connectors of a host: how they run, and how their files say that they are to run.
+pub struct Deployment {
+    pub(super) sources: Sources,
+    pub(super) registry: Registry,
+    pub(super) prober: Prober,
+    pub(super) memory: HostMemory,
+    /// `None` for a run that leaves nothing behind.
+    pub(super) kept: Option<KeptConnectors>,
+    pub(super) versions: BTreeMap<String, Version>,
+    /// The plugin libraries as they were found last.
+    pub(super) libraries: Files,
+    /// The files before they were read for the first time.
+    pub(super) at_start: Files,
+}
+
+impl Deployment {
+    /// A deployment without connectors.
+    #[must_use]
+    pub fn new(sources: Sources, registry: Registry, prober: Prober, kept: Option<KeptConnectors>) -> Self {
+        let memory = HostMemory::new(sources.config.memory.clone());
+        let libraries = libraries_of(&registry);
+        let (versions, at_start) = (BTreeMap::new(), Files::new());
+        Self { sources, registry, prober, memory, kept, versions, libraries, at_start }
+    }
+
+    /// The memory of the host's connectors.
+    #[must_use]
+    pub fn memory(&self) -> &HostMemory {
+        &self.memory
+    }
+
+    /// The files as they were when [`Deployment::start`] began to read them.
+    pub(super) fn at_start(&self) -> Files {
+        self.at_start.clone()
+    }
+
+    /// The files that connectors depend on, as they are now.
+    pub(super) fn snapshot(&self) -> Files {
+        let found = find_connectors(&self.sources.config.connectors);
+        let libraries = snapshot::libraries(self.registry.folders());
+        let placeholders = self.versions.values().flat_map(|version| &version.placeholder_files);
+        let host = self.sources.host_file.iter().chain(&self.sources.config.placeholder_files);
+        let paths = found.files.values().flatten().chain(&libraries).chain(placeholders).chain(host);
+        snapshot::identify(paths.map(PathBuf::as_path))
+    }
+
+    /// The folders in which files may appear or change.
+    pub(super) fn folders(&self) -> BTreeSet<PathBuf> {
+        let of_file = |path: &PathBuf| path.parent().map(Path::to_owned);
+        let connectors = self.sources.config.connectors.iter();
+        let connectors =
+            connectors.filter_map(|path| if path.is_dir() { Some(path.clone()) } else { of_file(path) });
+        let placeholders = self.versions.values().flat_map(|version| &version.placeholder_files);
+        let files = placeholders.chain(&self.sources.host_file).chain(&self.sources.config.placeholder_files);
+        let folders = connectors.chain(files.filter_map(of_file)).chain(self.registry.folders().to_vec());
+        folders.map(|folder| if folder.as_os_str().is_empty() { ".".into() } else { folder }).collect()
+    }
+
+    /// These files were added, changed or deleted. Returns what the supervisor is to do.
+    ///
+    /// # Errors
+    /// When plugins cannot be checked.
+    pub(super) fn on_changed(&mut self, changed: &BTreeSet<PathBuf>) -> Result<Vec<Deploy>, DeployError> {
+        let has_changed = |path: &PathBuf| changed.contains(path);
+        let config = &self.sources.config;
+        let concerns_host = self.sources.host_file.iter().chain(&config.placeholder_files).any(has_changed);
+        let concerns_plugins = changed.iter().any(|path| is_library(path, self.registry.folders()));
+        let mut names: BTreeSet<String> = changed.iter().filter_map(|path| self.name_of(path)).collect();
+        if concerns_host {
+            self.reload_host_file();
+        }
+        if concerns_plugins {
+            self.discover_plugins();
+        }
+        if concerns_host || concerns_plugins {
+            names.extend(self.all_names());
+        }
+        let by_placeholder =
+            self.versions.iter().filter(|(_, version)| version.placeholder_files.iter().any(has_changed));
+        names.extend(by_placeholder.map(|(name, _)| name.clone()));
+        self.update(names)
+    }
+
+    /// Examines connectors and those that were refused because of others, and returns what the supervisor is to do.
+    pub(super) fn update(&mut self, mut names: BTreeSet<String>) -> Result<Vec<Deploy>, DeployError> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let depends =
+            |version: &Version| version.refused.as_ref().is_some_and(|refused| refused.depends_on_others);
+        names.extend(self.versions.iter().filter(|(_, v)| depends(v)).map(|(name, _)| name.clone()));
+        let found = find_connectors(&self.sources.config.connectors);
+        let examined = self.examiner().files(&names, &found.files)?;
+        Ok(self.apply(examined))
+    }
+
+    /// Connectors that run or have a file.
+    fn all_names(&self) -> BTreeSet<String> {
+        let found = find_connectors(&self.sources.config.connectors);
+        found.files.into_keys().chain(self.versions.keys().cloned()).collect()
+    }
+
+    /// The name of the connector whose file this is or was.
+    fn name_of(&self, path: &Path) -> Option<String> {
+        let is_toml = path.extension().is_some_and(|extension| extension == "toml");
+        let is_ours = self.sources.config.connectors.iter().any(|known| {
+            path == known || (path.parent() == Some(known) && self.sources.host_file.as_deref() != Some(path))
+        });
+        (is_toml && is_ours).then(|| path.file_stem().unwrap_or_default().to_string_lossy().into_owned())
+    }
+
+    pub(super) fn examiner(&self) -> Examiner<'_> {
+        let Self { sources, registry, prober, versions, .. } = self;
+        Examiner { sources, registry, prober, versions }
+    }
+
+    /// Takes over what was examined. Returns what the supervisor is to do: it stops connectors first, because one that is added may
+    /// have the group of one that is removed.
+    pub(super) fn apply(&mut self, examined: BTreeMap<String, Examined>) -> Vec<Deploy> {
+        let (mut stops, mut others) = (Vec::new(), Vec::new());
+        for (name, examined) in examined {
+            match examined {
+                Examined::Gone => {
+                    stops.extend(self.stop(&name));
+                    self.versions.remove(&name);
+                }
+                Examined::Off { file, placeholder_files } => {
+                    stops.extend(self.stop(&name));
+                    let version = self.version(&name, file);
+                    (version.refused, version.placeholder_files) = (None, placeholder_files);
+                }
+                Examined::Refused { file, refused, placeholder_files } => {
+                    self.refuse(&name, file, refused, placeholder_files);
+                }
+                Examined::Valid(file) => others.extend(self.deploy(&name, *file)),
+            }
+        }
+        stops.extend(others);
+        stops
+    }
+
+    fn stop(&mut self, name: &str) -> Option<Deploy> {
+        self.kept.as_ref().into_iter().for_each(|kept| kept.forget(name));
+        self.versions.get_mut(name)?.running.take()?;
+        self.memory.remove(name);
+        Some(Deploy::Remove(name.to_owned()))
+    }
+
+    pub(super) fn version(&mut self, name: &str, file: PathBuf) -> &mut Version {
+        let new = || Version::new(file.clone(), DesiredState::default());
+        let version = self.versions.entry(name.to_owned()).or_insert_with(new);
+        version.file = file;
+        version
+    }
+
+    /// Keeps a connector as it is. Errors are logged once.
+    fn refuse(&mut self, name: &str, file: PathBuf, refused: Refused, placeholder_files: Vec<PathBuf>) {
+        let version = self.version(name, file);
+        if version.refused.as_ref().is_none_or(|known| known.errors != refused.errors) {
+            refused.errors.iter().for_each(log);
+            if version.running.is_some() {
+                tracing::warn!(connector = name, "the connector goes on as it was before this change");
+            }
+        }
+        (version.refused, version.placeholder_files) = (Some(refused), placeholder_files);
+    }
+
+    /// Adds or replaces a connector. Returns what the supervisor is to do.
+    pub(super) fn deploy(&mut self, name: &str, file: ValidFile) -> Option<Deploy> {
+        let ValidFile { file, text, mut connector, warnings, placeholder_files } = file;
+        let running = self.versions.get(name).and_then(Version::connector);
+        let replacement = running.map(|running| running.replacement(&mut connector));
+        if !matches!(replacement, Some(None)) {
+            if let Err(error) = self.memory.admit(std::slice::from_mut(&mut connector)) {
+                let refused = Refused { errors: std::iter::once(*error).collect(), depends_on_others: true };
+                self.refuse(name, file, refused, placeholder_files);
+                return None;
+            }
+            warnings.iter().for_each(log);
+        }
+        let version = self.version(name, file);
+        (version.refused, version.placeholder_files) = (None, placeholder_files);
+        let before = version.running.take().map(|running| Box::new(running.connector));
+        let is_on_trial =
+            matches!(replacement, Some(Some(Replacement::ReopenOnTrial | Replacement::RestartOnTrial)));
+        version.running = Some(RunningVersion {
+            text,
+            connector: connector.clone(),
+            before: before.filter(|_| is_on_trial),
+        });
+        let (state, connector) = (version.state, Box::new(connector));
+        self.keep(name);
+        match replacement {
+            None => Some(Deploy::Add(connector, state)),
+            Some(replacement) => {
+                let how = replacement?;
+                tracing::info!(connector = name, change = how.name(), "the connector has changed");
+                Some(Deploy::Replace(connector, how))
+            }
+        }
+    }
+
+    pub(super) fn keep(&self, name: &str) {
+        let kept = self.versions.get(name).and_then(Version::kept);
+        if let (Some(all), Some(kept)) = (&self.kept, kept) {
+            all.store(name, &kept);
+        }
+    }
+
+    fn reload_host_file(&mut self) {
+        let Sources { host_file, flags, environment, config, .. } = &mut self.sources;
+        match HostConfig::load(host_file.as_deref(), flags, environment) {
+            Ok(mut new) => {
+                for key in config.keep_fixed(&mut new) {
+                    tracing::warn!("{key} has changed in the host's file: restart the host to apply it");
+                }
+                crate::telemetry::protect(&new.secrets);
+                *config = new;
+                tracing::info!("the host's file has changed");
+            }
+            Err(diagnostics) => {
+                diagnostics.iter().for_each(log);
+                tracing::warn!("the host goes on with its file as it was before this change");
+            }
+        }
+    }
+
+    /// Finds added and replaced plugin libraries.
+    pub(super) fn discover_plugins(&mut self) {
+        let state_dir = &self.sources.config.state_dir;
+        let folders = self.registry.folders().to_vec();
+        let libraries = snapshot::identify(snapshot::libraries(&folders).iter().map(PathBuf::as_path));
+        if libraries == self.libraries {
+            return;
+        }
+        match Registry::discover(&folders, state_dir, &self.prober) {
+            Ok(found) => {
+                for problem in &found.problems {
+                    tracing::warn!("plugin library skipped: {problem}");
+                }
+                self.registry = found.registry;
+                self.libraries = libraries;
+            }
+            Err(error) => tracing::warn!("looking for plugins: {error}; those found before are used"),
+        }
+    }
+}
+
+fn libraries_of(registry: &Registry) -> Files {
+    snapshot::identify(snapshot::libraries(registry.folders()).iter().map(PathBuf::as_path))
+}
+
+fn is_library(path: &Path, folders: &[PathBuf]) -> bool {
+    path.extension().is_some_and(|extension| extension == std::env::consts::DLL_EXTENSION)
+        && path.parent().is_some_and(|parent| folders.iter().any(|folder| folder == parent))
+}
+
+/// Logs an error or a warning about a connector file.
+pub(super) fn log(diagnostic: &Diagnostic) {
+    match diagnostic.severity {
+        Severity::Error => tracing::error!("{diagnostic}"),
+        Severity::Warning => tracing::warn!("{diagnostic}"),
+    }
+}

@@ -1,0 +1,153 @@
+//! Plugin libraries that are added and replaced while the host runs.
+
+use std::{
+    fs,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
+
+use tidegate_tests::{Broker, Home, Ledger, Recording, Running};
+
+const EVENT: &str = r#"{"id":1}"#;
+const REOPENED: &str = "target[0] sink reopened with new settings";
+
+/// A connector has delivered the only record of a topic.
+fn scene(sink: &str, more: &str) -> (Broker, Home, Running, Recording) {
+    let broker = Broker::with_events([EVENT]);
+    let home = Home::new(&[]);
+    home.replace_library("misbehaving", b"");
+    let target = home.recorder("target", &sink.replace('@', &home.path("").display().to_string()), more);
+    let mut running = home.start(&broker);
+    wait_for_offsets(&mut running, &target, &[0]);
+    (broker, home, running, target)
+}
+
+fn wait_for_offsets(running: &mut Running, recording: &Recording, offsets: &[i64]) {
+    running.wait_until("the records", |_| (recording.offsets() == offsets).then_some(()));
+}
+
+fn count(recording: &Recording, call: &str) -> usize {
+    recording.names().iter().filter(|name| *name == call).count()
+}
+
+#[test]
+fn a_replaced_library_is_used_without_leaving_the_group() {
+    let (broker, home, mut running, target) = scene("", "");
+    home.replace_library("misbehaving", b"2");
+    running.wait_for_log("target the connector has changed change=reopen");
+    running.wait_for_log(REOPENED);
+    broker.send("events", [EVENT]);
+    wait_for_offsets(&mut running, &target, &[0, 1]);
+    assert_eq!(count(&target, "open"), 2);
+    let finished = running.terminate().expect_code(0);
+    assert_eq!(finished.count_log("Subscribed to topics"), 1, "{}", finished.stderr);
+}
+
+#[test]
+fn a_connector_restarts_with_the_library_or_keeps_it_as_its_file_says() {
+    let (broker, home, mut running, target) = scene("", "[plugins]\nreload = \"restart\"");
+    let keeps = home.recorder("keeps", "", "[plugins]\nreload = \"never\"");
+    wait_for_offsets(&mut running, &keeps, &[0]);
+    home.replace_library("misbehaving", b"2");
+    running.wait_for_log("target the connector has changed change=restart");
+    running.wait_until("the restart", |_| (count(&target, "open") == 2).then_some(()));
+    broker.send("events", [EVENT]);
+    wait_for_offsets(&mut running, &target, &[0, 1]);
+    wait_for_offsets(&mut running, &keeps, &[0, 1]);
+    assert_eq!(count(&keeps, "open"), 1);
+    let _output = home.run(&["restart", "keeps"]).expect_code(0);
+    running.wait_until("the restart", |_| (count(&keeps, "open") == 2).then_some(()));
+    running.terminate().expect_code(0);
+}
+
+#[test]
+fn a_library_that_fails_to_open_is_replaced_by_the_one_before() {
+    let (broker, home, mut running, target) = scene("fail_open = \"@broken\"", "");
+    home.write("broken", "");
+    home.replace_library("misbehaving", b"2");
+    running.wait_for_log("going back to the one that ran before: opening sink \"recorder\": recorder: opening failed on purpose");
+    running.wait_until("the library before", |_| (count(&target, "open") == 2).then_some(()));
+    broker.send("events", [EVENT]);
+    wait_for_offsets(&mut running, &target, &[0, 1]);
+    let status = home.wait_for_status(&mut running, "target", |status| status["state"] == "RUNNING");
+    assert!(
+        status["tasks"][0]["trace"][0]["reason"].as_str().is_some_and(|reason| reason.contains("on purpose"))
+    );
+    // It is not tried again, until there is another one.
+    home.recorder("other", "", "");
+    home.wait_for_status(&mut running, "other", |status| status["state"] == "RUNNING");
+    assert_eq!(count(&target, "open"), 2);
+    home.replace_library("misbehaving", b"3");
+    running.wait_for_log(REOPENED);
+    running.terminate().expect_code(0);
+}
+
+#[test]
+fn a_file_that_is_no_library_leaves_the_connector_as_it_was() {
+    let (broker, home, mut running, target) = scene("", "");
+    let name = format!("plugins/libmisbehaving.{}", std::env::consts::DLL_EXTENSION);
+    let whole = fs::read(home.path(&name)).expect("the library");
+    home.write(&name, b"\x7fELF, but no library");
+    running.wait_for_log("plugin library skipped: ");
+    running.wait_for_log("target the connector goes on as it was before this change");
+    broker.send("events", [EVENT]);
+    wait_for_offsets(&mut running, &target, &[0, 1]);
+    home.write(&name, whole);
+    running.wait_until("no rejected file", |_| {
+        (home.status()["rejected"] == serde_json::json!([])).then_some(())
+    });
+    assert_eq!(count(&target, "open"), 1, "it is the same library as before");
+    running.terminate().expect_code(0);
+}
+
+#[test]
+fn a_library_that_is_added_starts_the_connectors_that_wait_for_it() {
+    let broker = Broker::with_events([EVENT]);
+    let home = Home::new(&[]);
+    let target = home.recorder("target", "", "");
+    let mut running = home.start(&broker);
+    running.wait_for_log("sink.plugin: unknown plugin \"recorder\"");
+    home.replace_library("misbehaving", b"");
+    wait_for_offsets(&mut running, &target, &[0]);
+    running.terminate().expect_code(0);
+}
+
+/// How often the library is replaced under load, once per second.
+const SWAPS: u8 = 60;
+
+#[test]
+fn nothing_is_lost_or_doubled_while_the_library_is_replaced_every_second() {
+    let broker = Broker::with_events([EVENT]);
+    let home = Home::new(&[]);
+    home.replace_library("ledger", b"");
+    home.connector(
+        "target",
+        "[source]\ntopics = [\"events\"]\n[sink]\nplugin = \"ledger-exact\"\n[sink.config]\npath = \"@ledger.db\"\n",
+    );
+    let ledger = Ledger::of(home.path("ledger.db"));
+    let mut running = home.start(&broker);
+    let is_done = AtomicBool::new(false);
+    let sent = thread::scope(|scope| {
+        let producer = scope.spawn(|| {
+            let mut sent = 1;
+            while !is_done.load(Ordering::Relaxed) {
+                broker.send("events", [EVENT; 20]);
+                sent += 20;
+                thread::sleep(Duration::from_millis(10));
+            }
+            sent
+        });
+        for swap in 0..SWAPS {
+            home.replace_library("ledger", &[swap % 2]);
+            thread::sleep(Duration::from_secs(1));
+        }
+        is_done.store(true, Ordering::Relaxed);
+        producer.join().expect("the producer does not panic")
+    });
+    running.wait_until("all records", |_| (ledger.last() >= sent).then_some(()));
+    let finished = running.terminate().expect_code(0);
+    let swaps = finished.count_log(REOPENED);
+    assert!(swaps >= usize::from(SWAPS) / 4, "only {swaps} swaps took effect\n{}", finished.stderr);
+    assert_eq!(ledger.offsets(), (0..sent).collect::<Vec<i64>>());
+}
