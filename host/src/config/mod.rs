@@ -27,7 +27,7 @@ mod tests;
 
 pub use connector::{
     BatchDefaults, BatchLimits, BatchOverrides, ChangeKind, ConnectorDefinition, DeadLetterPolicy,
-    ErrorPolicy, GroupProtocol, Isolation, Limits, OnLostPosition, OnReject, PluginReload, PluginUse,
+    ErrorPolicy, FlushLimits, FlushOverrides, GroupProtocol, Isolation, Limits, OnLostPosition, OnReject, PluginReload, PluginUse,
     Predicate, RestartPolicy, RestartWhen, RetryPolicy, SourceDefinition, Start, Subscription, TextPattern,
     TopicTemplate, TransformDefinition,
 };

@@ -84,7 +84,9 @@ pub(in crate::pipeline) struct OpenBatch {
     idle_since: Option<Instant>,
     /// What the batches before the open one are estimated to take, the oldest first.
     earlier_batches: VecDeque<usize>,
-    /// What these and the empty ones take together.
+    /// What the sink worker keeps of unflushed records.
+    unflushed: usize,
+    /// What these and the empty batches take together.
     other_memory: usize,
     /// What the open batch took when it was empty.
     empty_open_memory: usize,
@@ -134,6 +136,7 @@ impl OpenBatch {
             lacks_memory: false,
             idle_since: None,
             earlier_batches: VecDeque::new(),
+            unflushed: 0,
             other_memory: 0,
             empty_open_memory: 0,
             expansion: 1.0,
@@ -271,6 +274,11 @@ impl OpenBatch {
             self.close();
         }
         self.closed.take()
+    }
+
+    /// Bytes that are kept of the next batch, or of what it consists of so far, until it is flushed.
+    pub(super) fn next_original_bytes(&self, with_payload: bool) -> usize {
+        self.closed.as_ref().unwrap_or(&self.open).original_bytes(with_payload)
     }
 
     /// Whether no record waits to be processed.
