@@ -79,7 +79,8 @@ pub trait Sink: Send + Sized + 'static {
     fn write(&mut self, batch: &Batch<'_>) -> Result<Report>;
 
     /// Takes ownership of partitions, and fences every earlier owner. Returns one [`Claim`] per partition. A sink that
-    /// stores no offsets need not implement it.
+    /// stores no offsets need not implement it. With [`Sink::DURABLE_ON_FLUSH`], what is not flushed of them must be dropped: it
+    /// is read again.
     ///
     /// # Errors
     /// As for `write`.
@@ -87,7 +88,8 @@ pub trait Sink: Send + Sized + 'static {
         Ok(vec![Claim::default(); partitions.len()])
     }
 
-    /// Releases partitions, after the last write to them.
+    /// Releases partitions, after the last write to them. With [`Sink::DURABLE_ON_FLUSH`], what is not flushed of them must be
+    /// dropped: their next owner reads it again.
     ///
     /// # Errors
     /// The host logs them.
