@@ -37,7 +37,7 @@ pub(super) fn run(host: &HostOptions, options: &RunOptions) -> anyhow::Result<Ex
     let environment = Environment::process();
     let config = host.config(&environment)?;
     setup::init_logging(&config);
-    telemetry::init_metrics();
+    setup::init_metrics(&config);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     // From the first moment: without it, a stop while plugins are found would kill the host, and as process 1 of a container it

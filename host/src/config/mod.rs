@@ -14,6 +14,7 @@ mod interpolate;
 mod keys;
 mod load;
 mod memory_limit;
+mod metrics;
 mod plugin_config;
 mod properties;
 mod reference;
@@ -39,6 +40,7 @@ pub use load::{
     read_connector_file, same_name_error, shared_group_error,
 };
 pub use memory_limit::MemoryLimit;
+pub use metrics::MetricsConfig;
 pub use plugin_config::{PluginCatalog, PluginKind, PluginSummary};
 pub use properties::ClientProperties;
 pub use reference::{connector_schema, host_file_schema};

@@ -60,6 +60,11 @@ impl Unflushed {
         self.since.is_none()
     }
 
+    /// Records that were written.
+    pub(super) fn records(&self) -> u64 {
+        self.records
+    }
+
     /// Bytes that the sink worker keeps.
     pub(super) fn memory(&self) -> usize {
         self.memory

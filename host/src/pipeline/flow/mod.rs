@@ -48,6 +48,7 @@ use crate::{
     kafka::consumer::{
         CommitError, Commits, ConsumerError, Positions, StartAt, TopicPartition, TopicsChange, Watermarks,
     },
+    telemetry::PartitionLag,
 };
 
 /// After the batches have been full for this long, librdkafka's queue is taken to be full too: it fetches nothing any more.
@@ -103,8 +104,31 @@ pub(super) enum Action {
     SendToWorker(WorkerInput),
     /// Pass this on to the sink worker.
     SendToSink(SinkInput),
+    /// Record how long a batch took.
+    Measure(StageTime),
     /// Have the stages give up waiting at this time.
     StopStages(Instant),
+}
+
+/// How long a batch has spent somewhere.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum StageTime {
+    /// From its first record until the transform worker took it.
+    Poll(Duration),
+    /// From its first record until it was written.
+    Batch(Duration),
+}
+
+/// How full a task is.
+pub(super) struct Fill {
+    /// Bytes that its batches are estimated to take.
+    pub(super) memory: usize,
+    /// How full the open batch is, from 0 to 1.
+    pub(super) open_batch: f64,
+    /// Batches that the stages have.
+    pub(super) in_flight: usize,
+    /// Records that are written and not flushed.
+    pub(super) unflushed: u64,
 }
 
 /// The task's membership in its consumer group.
@@ -147,6 +171,8 @@ pub(super) struct Flow {
     stages_running: usize,
     /// Batches that stages have and that are not settled yet.
     in_flight: usize,
+    /// When the first record of each of these was read.
+    in_flight_since: VecDeque<Instant>,
     /// What the sink has written and not flushed.
     unflushed: Unflushed,
     /// Something was settled since the last commit.
@@ -201,6 +227,7 @@ impl Flow {
             is_sink_open: false,
             stages_running: 2,
             in_flight: 0,
+            in_flight_since: VecDeque::new(),
             unflushed: Unflushed::new(settings.plugins.flush, keeps_rejected),
             has_uncommitted: false,
             is_queue_empty: false,
@@ -261,6 +288,9 @@ impl Flow {
         self.is_worker_ready = false;
         self.in_flight += 1;
         self.unflushed.dispatched(&batch);
+        let since = self.open_batch.since_of_last().unwrap_or(now);
+        self.in_flight_since.push_back(since);
+        self.act(Action::Measure(StageTime::Poll(now.saturating_duration_since(since))));
         self.act(Action::SendToWorker(WorkerInput::Batch(batch)));
     }
 
@@ -382,6 +412,21 @@ impl Flow {
         self.counts.lag = self.partitions.lag(&self.ends, &read);
     }
 
+    /// The lag of each partition whose log's end is known.
+    pub(super) fn partition_lags(&self) -> Vec<PartitionLag> {
+        self.partitions.lags(&self.ends)
+    }
+
+    /// How full the task is.
+    pub(super) fn fill(&self) -> Fill {
+        Fill {
+            memory: self.open_batch.memory_bytes(),
+            open_batch: self.open_batch.fill_ratio(),
+            in_flight: self.in_flight,
+            unflushed: self.unflushed.records(),
+        }
+    }
+
     /// The consumer reports something.
     pub(super) fn on_kafka(&mut self, event: KafkaEvent, now: Instant) {
         match event {
@@ -468,6 +513,9 @@ impl Flow {
 
     fn on_batch_done(&mut self, batch: Batch, now: Instant) {
         self.in_flight -= 1;
+        if let Some(since) = self.in_flight_since.pop_front() {
+            self.act(Action::Measure(StageTime::Batch(now.saturating_duration_since(since))));
+        }
         self.settled_inputs += self.unflushed.written(&batch, now);
         if self.in_flight == 0 {
             self.unflushed.nothing_in_flight();

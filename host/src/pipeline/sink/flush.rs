@@ -47,7 +47,9 @@ impl OpenSink<'_> {
     /// Records before index `end` of a batch are written: settled at once, or by the next flush.
     pub(super) fn on_written(&mut self, batch: &Batch, end: usize, delivered: usize) {
         let positions = super::state::positions_before(&self.worker.settings.decoder, batch, end);
-        if self.plugins.flush.is_some() {
+        let is_flushed = self.plugins.flush.is_some();
+        self.metrics.written(batch, end.saturating_sub(delivered), end, is_flushed);
+        if is_flushed {
             return self.unflushed.add(positions, delivered);
         }
         let _ended = self.worker.poll.send(PollMessage::Settled(Settled { positions, delivered })).is_err();
@@ -91,6 +93,7 @@ impl OpenSink<'_> {
             let report = self.call_with_retries(SinkInstance::flush)?;
             if report.rejected.is_empty() {
                 self.written.add_rows(&report.rows);
+                self.metrics.flushed(began.elapsed());
                 tracing::debug!(
                     records = self.unflushed.delivered,
                     duration_ms = began.elapsed().as_millis() as u64,

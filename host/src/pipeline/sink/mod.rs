@@ -3,6 +3,7 @@
 mod claim;
 mod flush;
 mod isolate;
+mod metrics;
 mod parts;
 mod state;
 pub(super) mod written_log;
@@ -13,13 +14,13 @@ use std::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, Sender},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use tidegate_abi::host::Batch;
 
-pub(in crate::pipeline) use self::flush::Unflushed;
 use self::{claim::named, parts::Parts, written_log::WrittenLog};
+pub(in crate::pipeline) use self::{flush::Unflushed, metrics::SinkMetrics};
 use super::{
     call_clock::CallClock,
     channels::{PollMessage, PollSender, SinkInput},
@@ -64,6 +65,7 @@ impl SinkWorker {
             owned: HashMap::new(),
             stores_offsets: false,
             unflushed: Unflushed::default(),
+            metrics: SinkMetrics::new(&self.settings, &plugins.sink_name),
             written: WrittenLog::new(telemetry::batch_log_interval()),
             worker: &self,
         };
@@ -91,13 +93,6 @@ impl SinkWorker {
         self.retrier.open(&stage, || {
             self.clock.time(&stage, params.context(), || SinkInstance::open(&plugins.sink, &params))
         })
-    }
-
-    /// Records the size of a batch, and how long writing it took with all retries.
-    fn measure(&self, records: usize, took: Duration) {
-        let (connector, task) = (&self.settings.connector, self.settings.task);
-        telemetry::task_observe(connector, task, "batch_records", records as f64);
-        telemetry::task_observe(connector, task, "batch_duration_seconds", took.as_secs_f64());
     }
 
     /// Drops a sink. This is timed like a call, since it runs code of the plugin.
@@ -129,6 +124,7 @@ pub(super) struct OpenSink<'r> {
     /// records.
     pub(super) stores_offsets: bool,
     pub(super) unflushed: Unflushed,
+    pub(super) metrics: SinkMetrics,
     pub(super) written: WrittenLog,
 }
 
@@ -144,9 +140,10 @@ impl OpenSink<'_> {
             }
             match input {
                 SinkInput::Batch(batch) => {
-                    let (records, began) = (batch.input_count(), Instant::now());
+                    let (records, bytes, began) =
+                        (batch.input_count(), batch.payload_bytes(), Instant::now());
                     let batch = self.deliver(batch)?;
-                    worker.measure(records, began.elapsed());
+                    self.metrics.batch(records, bytes, began.elapsed());
                     let _ended = worker.poll.send(PollMessage::BatchDone(batch)).is_err();
                     let _ended = worker.ready.send(()).is_err();
                 }
@@ -356,6 +353,7 @@ impl OpenSink<'_> {
         self.close();
         let before = std::mem::replace(&mut self.sink, self.worker.open(&self.plugins)?);
         self.worker.discard(&self.stage, before);
+        self.metrics = SinkMetrics::new(&self.worker.settings, &self.plugins.sink_name);
         Ok(())
     }
 

@@ -29,7 +29,7 @@ use crate::{
         message::{Reopen, TaskCommand},
         reject::RejectionHandler,
         retry::Retrier,
-        sink::{OpenSink, Owned, SinkWorker, Unflushed, written_log::WrittenLog},
+        sink::{OpenSink, Owned, SinkMetrics, SinkWorker, Unflushed, written_log::WrittenLog},
         stop::StopSignal,
         test_settings::test_settings,
         transform::{Stages, TransformWorker},
@@ -151,6 +151,7 @@ impl Task<'_> {
                 owned: HashMap::new(),
                 stores_offsets: false,
                 unflushed: Unflushed::default(),
+                metrics: SinkMetrics::new(&settings, "test"),
                 written: WrittenLog::new(Duration::ZERO),
             },
             inbox,
@@ -267,7 +268,7 @@ impl Task<'_> {
             Action::Release => self.consumer.release(),
             Action::SendToWorker(input) => self.worker_inputs.push_back(input),
             Action::SendToSink(input) => self.sink_inputs.push_back(input),
-            Action::StopStages(_) => {}
+            Action::StopStages(_) | Action::Measure(_) => {}
         }
     }
 

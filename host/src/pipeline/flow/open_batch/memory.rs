@@ -17,6 +17,11 @@ impl OpenBatch {
         (self.used_memory() + tables).max(by_experience).max(self.empty_open_memory)
     }
 
+    /// What all batches of the task are estimated to take, with what is kept of unflushed records.
+    pub(in crate::pipeline) fn memory_bytes(&self) -> usize {
+        self.other_memory + self.open_memory()
+    }
+
     /// Counts the memory again after one batch has taken the place of another.
     pub(super) fn count_memory(&mut self) {
         let spare: usize = self.spare.iter().map(Batch::memory_bytes).sum();
