@@ -94,13 +94,66 @@ fn plugins_of_the_first_interface_are_loaded_and_run() {
 
 #[test]
 fn plugins_of_a_newer_interface_are_loaded_and_run() {
-    // A field that no host has yet.
-    const NEWER: [Edit; 1] = [(
-        "abi/src/raw/host.rs",
-        "    pub should_stop: extern \"C\" fn(ctx: *const ()) -> bool,\n",
-        "    pub should_stop: extern \"C\" fn(ctx: *const ()) -> bool,\n    /// New.\n    \
-         pub brand_new: extern \"C\" fn(ctx: *const ()) -> bool,\n",
-    )];
+    // The fields that the interface has got since it was frozen, and one that no host has yet.
+    const NEWER: [Edit; 9] = [
+        (
+            "abi/src/raw/host.rs",
+            "    pub should_stop: extern \"C\" fn(ctx: *const ()) -> bool,\n",
+            "    pub should_stop: extern \"C\" fn(ctx: *const ()) -> bool,\n    /// New.\n    \
+             pub brand_new: extern \"C\" fn(ctx: *const ()) -> bool,\n",
+        ),
+        (
+            "abi/src/raw/plugin.rs",
+            "    pub check_config: extern \"C\" fn(config: &Node) -> RVec<ConfigError>,\n",
+            "    pub check_config: extern \"C\" fn(config: &Node) -> RVec<ConfigError>,\n    \
+             /// New.\n    #[sabi(missing_field(option))]\n    pub durable_on_flush: bool,\n    \
+             /// New.\n    #[sabi(missing_field(option))]\n    pub flush_defaults: FlushDefaults,\n",
+        ),
+        (
+            "abi/src/raw/plugin.rs",
+            "/// Arguments for opening a plugin.",
+            "/// New.\n#[repr(C)]\n#[derive(StableAbi, Clone, Copy, Default)]\npub struct FlushDefaults {\n    \
+             /// New.\n    pub max_records: u64,\n    /// New.\n    pub max_bytes: u64,\n    \
+             /// New.\n    pub max_wait_ms: u64,\n    /// Zero.\n    pub reserved: [u64; 5],\n}\n\n\
+             /// Arguments for opening a plugin.",
+        ),
+        (
+            "abi/src/raw/mod.rs",
+            "    BatchDefaults, OpenContext,",
+            "    BatchDefaults, FlushDefaults, OpenContext,",
+        ),
+        (
+            "abi/src/raw/sink.rs",
+            "    pub rows: extern \"C\" fn(ctx: *mut (), rows: &TableRows<'_>),\n",
+            "    pub rows: extern \"C\" fn(ctx: *mut (), rows: &TableRows<'_>),\n    /// New.\n    \
+             #[sabi(missing_field(option))]\n    pub reject_at:\n        \
+             extern \"C\" fn(ctx: *mut (), partition: &PartitionView<'_>, offset: i64, reason: RStr<'_>),\n",
+        ),
+        (
+            "abi/src/raw/sink.rs",
+            "        partitions: RSlice<'_, PartitionView<'_>>,\n    ) -> RResult<(), AbiError>,\n}\n",
+            "        partitions: RSlice<'_, PartitionView<'_>>,\n    ) -> RResult<(), AbiError>,\n    /// New.\n    \
+             #[sabi(missing_field(option))]\n    pub flush_reporting: unsafe extern \"C\" fn(\n        \
+             instance: *mut (),\n        report: &ReportHandle,\n    ) -> RResult<(), AbiError>,\n}\n",
+        ),
+        (
+            "abi/src/object.rs",
+            "fn transform_vtable<T",
+            "unsafe extern \"C\" fn sink_flush_reporting(_: *mut (), _: &ReportHandle) -> RResult<(), AbiError> {\n    \
+             RResult::ROk(())\n}\n\nfn transform_vtable<T",
+        ),
+        (
+            "sdk/src/export.rs",
+            "        check_config: check_nothing,\n",
+            "        check_config: check_nothing,\n        durable_on_flush: false,\n        \
+             flush_defaults: tidegate_abi::raw::FlushDefaults::default(),\n",
+        ),
+        (
+            "abi/src/object.rs",
+            "        reset_offsets: sink_reset_offsets::<T>,\n",
+            "        reset_offsets: sink_reset_offsets::<T>,\n        flush_reporting: sink_flush_reporting,\n",
+        ),
+    ];
     assert_works(&build("frozen-newer", "1.1.0", edited(&NEWER)));
 }
 

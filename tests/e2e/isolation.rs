@@ -179,13 +179,14 @@ fn log_lines_and_metrics_of_a_process_appear_as_the_hosts() {
     let count = |name: &str| {
         let metrics = home.run(&["metrics"]).expect_code(0).stdout;
         let line = metrics.lines().find(|line| {
-            line.starts_with("tidegate_plugin_records_seen{")
+            line.starts_with("tidegate_plugin_records_seen_total{")
                 && line.contains(&format!("connector=\"{name}\""))
         })?;
         for label in ["task=\"0\"", "plugin=\"leaks-secret\"", "kind=\"test\""] {
             assert!(line.contains(label), "{line}");
         }
-        let types = metrics.lines().filter(|line| line.starts_with("# TYPE tidegate_plugin_records_seen "));
+        let types =
+            metrics.lines().filter(|line| line.starts_with("# TYPE tidegate_plugin_records_seen_total "));
         assert_eq!(types.count(), 1, "{metrics}");
         assert!(metrics.contains(&format!("tidegate_plugin_wait_seconds_count{{connector=\"{name}\"")));
         Some(line.rsplit_once(' ')?.1.to_owned())

@@ -84,8 +84,10 @@ fn output_and_metrics_of_a_plugin_are_not_mixed_into_the_log() {
         running.stdout().contains("printed by a plugin: offset 0\n").then_some(())
     });
     let metrics = home.run(&["metrics"]).expect_code(0).stdout;
-    let counter =
-        metrics.lines().find(|line| line.starts_with("tidegate_plugin_records_seen{")).expect("a counter");
+    let counter = metrics
+        .lines()
+        .find(|line| line.starts_with("tidegate_plugin_records_seen_total{"))
+        .expect("a counter");
     for label in ["connector=\"a\"", "task=\"0\"", "plugin=\"leaks-secret\"", "kind=\"test\""] {
         assert!(counter.contains(label), "{counter}");
     }

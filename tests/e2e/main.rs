@@ -15,6 +15,7 @@ mod development_broker;
 mod documents;
 mod external_plugin;
 mod failures;
+mod flush;
 mod frozen_interface;
 mod hanging;
 mod independent_partitions;

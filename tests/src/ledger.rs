@@ -1,4 +1,4 @@
-//! The database of the fixture sinks `ledger-append` and `ledger-exact`, and the faults that tests inject.
+//! The database of the fixture sinks `ledger-append`, `ledger-exact` and `ledger-flushed`, and the faults that tests inject.
 
 use std::{
     fs,
@@ -36,7 +36,7 @@ pub struct Entry {
     pub time_ms: i64,
 }
 
-/// What `ledger-exact` stores for a partition.
+/// What `ledger-exact` and `ledger-flushed` store for a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredOffset {
     /// Topic.

@@ -14,7 +14,6 @@ use crate::{
     kafka::embedded::{EmbeddedBroker, Loader, Options},
     plugins::{Prober, Registry},
     supervisor::{Connector, DesiredState, EndsWhen, Overrides, RunOutcome, Supervisor},
-    telemetry,
 };
 
 #[derive(Debug, Default, Args)]
@@ -37,7 +36,7 @@ pub(super) fn run(host: &HostOptions, options: &RunOptions) -> anyhow::Result<Ex
     let environment = Environment::process();
     let config = host.config(&environment)?;
     setup::init_logging(&config);
-    telemetry::init_metrics();
+    setup::init_metrics(&config);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     // From the first moment: without it, a stop while plugins are found would kill the host, and as process 1 of a container it

@@ -10,9 +10,9 @@ use tracing::level_filters::LevelFilter;
 
 use super::HostOptions;
 use crate::{
-    config::{Diagnostics, Environment, HostConfig, HostFlags, LogFormat, LogLevel},
+    config::{Diagnostics, Environment, HostConfig, HostFlags, LogFormat, LogLevel, MetricsConfig},
     plugins::{Discovered, Prober, Registry},
-    telemetry,
+    telemetry::{self, MetricsOptions},
 };
 
 /// The default host file.
@@ -76,6 +76,12 @@ pub(super) fn init_logging(config: &HostConfig) {
         color,
         batch_interval: config.log.batch_interval,
     });
+}
+
+pub(super) fn init_metrics(config: &HostConfig) {
+    let MetricsConfig { partition_lag, max_partitions, kafka_connect_names } = config.metrics;
+    let max_partitions = if partition_lag { max_partitions } else { 0 };
+    telemetry::init_metrics(MetricsOptions { max_partitions, kafka_connect_names });
 }
 
 /// Discovers the plugins, and copies their libraries to the state folder.

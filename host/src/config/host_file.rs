@@ -8,6 +8,7 @@ use super::document::{Layer, SourceLocation, Table, TomlValue, read_text};
 use super::environment::Environment;
 use super::interpolate::interpolate;
 use super::memory_limit::MemoryLimit;
+use super::metrics::MetricsConfig;
 use super::properties::ClientProperties;
 use super::registry::RegistryLayer;
 use super::report::Report;
@@ -106,6 +107,8 @@ pub struct HostConfig {
     pub watch: bool,
     /// `[log]`.
     pub log: LogConfig,
+    /// `[metrics]`.
+    pub metrics: MetricsConfig,
     /// `[host] state_dir`. Default: `state`.
     pub state_dir: PathBuf,
     /// `[limits] memory`: for the records of all connectors together. Default: 512 MiB, or more if the connectors need it.
@@ -234,6 +237,7 @@ impl HostConfig {
             connectors: connectors.unwrap_or_else(|| vec!["connectors.d".into()]),
             watch,
             log: read_log(root.section("log"), flags, environment),
+            metrics: MetricsConfig::read(root.section("metrics")),
             state_dir: read_state_dir(root.section("host"), flags),
             memory: MemoryLimit::read(root.section("limits")),
             registry: read_registry(root.section("schema_registry"), &overrides),
@@ -407,6 +411,7 @@ impl std::fmt::Debug for HostConfig {
             .field("plugin_dirs", &self.plugin_dirs)
             .field("connectors", &self.connectors)
             .field("log", &self.log)
+            .field("metrics", &self.metrics)
             .field("state_dir", &self.state_dir)
             .finish_non_exhaustive()
     }

@@ -14,6 +14,7 @@ mod interpolate;
 mod keys;
 mod load;
 mod memory_limit;
+mod metrics;
 mod plugin_config;
 mod properties;
 mod reference;
@@ -27,9 +28,9 @@ mod tests;
 
 pub use connector::{
     BatchDefaults, BatchLimits, BatchOverrides, ChangeKind, ConnectorDefinition, DeadLetterPolicy,
-    ErrorPolicy, GroupProtocol, Isolation, Limits, OnLostPosition, OnReject, PluginReload, PluginUse,
-    Predicate, RestartPolicy, RestartWhen, RetryPolicy, SourceDefinition, Start, Subscription, TextPattern,
-    TopicTemplate, TransformDefinition,
+    ErrorPolicy, FlushLimits, FlushOverrides, GroupProtocol, Isolation, Limits, OnLostPosition, OnReject,
+    PluginReload, PluginUse, Predicate, RestartPolicy, RestartWhen, RetryPolicy, SourceDefinition, Start,
+    Subscription, TextPattern, TopicTemplate, TransformDefinition,
 };
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use environment::Environment;
@@ -39,6 +40,7 @@ pub use load::{
     read_connector_file, same_name_error, shared_group_error,
 };
 pub use memory_limit::MemoryLimit;
+pub use metrics::MetricsConfig;
 pub use plugin_config::{PluginCatalog, PluginKind, PluginSummary};
 pub use properties::ClientProperties;
 pub use reference::{connector_schema, host_file_schema};

@@ -73,8 +73,12 @@ pub(super) enum PollMessage {
     SinkReplaced,
     /// A worker waits until it makes a failed call again; `None` when it does not any more.
     Retrying(Worker, Option<Retry>),
-    /// All of a batch is settled. It is returned so that its memory is reused.
+    /// All of a batch is settled, or, if the sink is durable on flush, will be with the next flush. It is returned so that its
+    /// memory is reused.
     BatchDone(Batch),
+    /// The sink was flushed: everything that it has written is settled, which [`PollMessage::Settled`] has reported before. So many consumed
+    /// records were rejected.
+    Flushed { rejected: usize },
     /// So many rejected records were written to a dead-letter topic.
     DeadLettered(usize),
     /// Why dead letters cannot be written for now; `None` when they can again.
@@ -130,6 +134,8 @@ pub(super) enum SinkInput {
         /// The decoder's states there.
         states: States,
     },
+    /// Flush it.
+    Flush,
     /// The task does not own these partitions any more.
     Release(Vec<TopicPartition>),
     /// Close the sink and open it again.

@@ -54,7 +54,7 @@ impl Retrier {
         if self.stop.has_ended() {
             return Err(TaskError::Ended);
         }
-        match call() {
+        match call().inspect_err(|error| self.count_panic(stage, error)) {
             Err(source) if !matches!(source.class, ErrorClass::Retriable | ErrorClass::Rejected) => {
                 Err(TaskError::Call { stage: stage.clone(), source })
             }
@@ -85,6 +85,7 @@ impl Retrier {
                 }
                 Err(error) => error,
             };
+            self.count_panic(stage, &error);
             match error.class {
                 ErrorClass::Retriable => {}
                 ErrorClass::Rejected | ErrorClass::OutOfMemoryBudget => {
@@ -128,7 +129,20 @@ impl Retrier {
             Err(OpenError::Call(error)) if error.class == ErrorClass::Retriable => Err(error),
             other => Ok(other),
         })?;
-        opened.map_err(|error| failed(error.into()))?.map_err(failed)
+        let opened = opened.map_err(|error| failed(error.into()))?;
+        if let Err(OpenError::Call(error)) = &opened {
+            self.count_panic(stage, error);
+        }
+        opened.map_err(failed)
+    }
+
+    /// Counts a panic of a plugin in `tidegate_panics_total`.
+    fn count_panic(&self, stage: &Stage, error: &CallError) {
+        if error.class == ErrorClass::Panic {
+            let (kind, plugin) = stage.labels();
+            let labels = [("stage", kind), ("plugin", plugin)];
+            telemetry::task_count(&self.settings.connector, self.settings.task, "panics_total", &labels, 1);
+        }
     }
 
     fn report_retry(&self, stage: &Stage, error: &CallError, attempt: u32, delay: Duration) {

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{BatchLimits, ErrorPolicy, Predicate},
+    config::{BatchLimits, ErrorPolicy, FlushLimits, Predicate},
     formats::DecoderOptions,
     kafka::{
         consumer::{ConsumerSettings, Start},
@@ -35,6 +35,8 @@ pub struct PluginSettings {
     pub transforms: Vec<TransformSettings>,
     /// The sink.
     pub sink: Plugin,
+    /// When the sink is flushed; `None` if it is durable after each write.
+    pub flush: Option<FlushLimits>,
     /// Name under which the connector uses the sink.
     pub sink_name: String,
     /// The sink's configuration.

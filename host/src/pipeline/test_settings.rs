@@ -33,6 +33,7 @@ pub(super) fn test_settings(isolates_partitions: bool) -> TaskSettings {
         plugins: PluginSettings {
             transforms: vec![transform],
             sink: sink(isolates_partitions),
+            flush: None,
             sink_name: "test".to_owned(),
             sink_config: json!({}),
         },
@@ -83,7 +84,7 @@ fn sink(isolates_partitions: bool) -> Plugin {
         "library": { "version": "1", "build": "" },
         "manifest": {
             "name": "test", "description": "", "kind": "sink", "config_schema": {}, "reads_values": false,
-            "isolates_partitions": isolates_partitions,
+            "isolates_partitions": isolates_partitions, "durable_on_flush": false,
         },
     });
     serde_json::from_value(plugin).expect("a plugin")

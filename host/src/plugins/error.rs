@@ -143,7 +143,7 @@ impl CallError {
         }
     }
 
-    pub(super) fn contract_violation(plugin: &str, message: impl ToString) -> Self {
+    pub(crate) fn contract_violation(plugin: &str, message: impl ToString) -> Self {
         let message = message.to_string();
         Self { plugin: plugin.to_owned(), class: ErrorClass::Fatal, message, retry_after: None }
     }

@@ -35,6 +35,12 @@ pub struct PluginManifest {
     /// Whether a sink can write other partitions while the writes of one fail.
     #[serde(default)]
     pub isolates_partitions: bool,
+    /// Whether a sink is durable only when it was flushed, instead of after each write. It has no default, so that a library is
+    /// probed again if an earlier version of the host, which ignored this, has stored the manifest.
+    pub durable_on_flush: bool,
+    /// The default flush limits of such a sink, as those of a batch: of all records since the last flush.
+    #[serde(default)]
+    pub flush: PluginBatchDefaults,
 }
 
 /// The kind of a plugin.
@@ -110,16 +116,30 @@ fn describe_plugin(entry: raw::PluginEntryRef) -> Result<PluginManifest, String>
         Ok(schema) => schema,
         Err(error) => return Err(undescribed(&error.to_string())),
     };
-    let limits = entry.batch_defaults();
     let set = |limit: u64| (limit > 0).then_some(limit);
-    let batch = PluginBatchDefaults {
-        max_records: set(limits.max_records),
-        max_bytes: set(limits.max_bytes),
-        max_wait_ms: set(limits.max_wait_ms),
+    let limits = |[max_records, max_bytes, max_wait_ms]: [u64; 3]| PluginBatchDefaults {
+        max_records: set(max_records),
+        max_bytes: set(max_bytes),
+        max_wait_ms: set(max_wait_ms),
     };
+    let batch = entry.batch_defaults();
+    let batch = limits([batch.max_records, batch.max_bytes, batch.max_wait_ms]);
+    let flush = entry.flush_defaults().unwrap_or_default();
+    let flush = limits([flush.max_records, flush.max_bytes, flush.max_wait_ms]);
     // Plugins that were built before these fields existed get the defaults.
     let reads_values = entry.reads_values().unwrap_or(true);
     let isolates_partitions = entry.isolates_partitions().unwrap_or(false);
+    let durable_on_flush = entry.durable_on_flush().unwrap_or(false);
     let description = entry.description().to_string();
-    Ok(PluginManifest { name, description, kind, config_schema, batch, reads_values, isolates_partitions })
+    Ok(PluginManifest {
+        name,
+        description,
+        kind,
+        config_schema,
+        batch,
+        reads_values,
+        isolates_partitions,
+        durable_on_flush,
+        flush,
+    })
 }

@@ -5,7 +5,7 @@ use tidegate_abi::{
     Arena, Field, Value,
     abi_stable::std_types::{RResult, RStr},
     host::Chunks,
-    raw::{AbiError, OpenContext},
+    raw::{AbiError, OpenContext, host_features},
 };
 
 use super::{
@@ -63,7 +63,7 @@ impl OpenParams<'_> {
             tasks: self.tasks,
             instance: RStr::from_str(self.instance),
             config: &config,
-            reserved: [0; 6],
+            reserved: [host_features::FLUSHES, 0, 0, 0, 0, 0],
         };
         open(&open_context).into_result().map_err(|error| CallError::new(self.instance, &error))
     }

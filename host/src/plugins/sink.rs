@@ -57,23 +57,63 @@ pub struct WriteReport {
     pub rows: Vec<TableRows>,
 }
 
+/// A record that a flush has rejected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectedAt {
+    /// Topic that it was read from.
+    pub topic: String,
+    /// Partition.
+    pub partition: i32,
+    /// Offset.
+    pub offset: i64,
+    /// Reason.
+    pub reason: String,
+}
+
+/// What a sink reports of one flush.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FlushReport {
+    /// Rejected records. If there are any, nothing is durable, and the sink has dropped these.
+    pub rejected: Vec<RejectedAt>,
+    /// Rows changed.
+    pub rows: Vec<TableRows>,
+}
+
+/// The report that the callbacks fill.
+#[derive(Default)]
+struct CallReport {
+    write: WriteReport,
+    flush_rejected: Vec<RejectedAt>,
+}
+
 extern "C" fn report_reject(ctx: *mut (), index: u32, reason: RStr<'_>) {
-    // SAFETY: the context is the report in `SinkInstance::write`, which outlives the call and is not touched meanwhile.
-    let report = unsafe { &mut *ctx.cast::<WriteReport>() };
-    report.rejected.push((index, crate::telemetry::scrub(reason.as_str()).into_owned()));
+    // SAFETY: the context is the report in `SinkInstance::write` or `flush`, which outlives the call and is not touched meanwhile.
+    let report = unsafe { &mut *ctx.cast::<CallReport>() };
+    report.write.rejected.push((index, crate::telemetry::scrub(reason.as_str()).into_owned()));
 }
 
 extern "C" fn report_rows(ctx: *mut (), rows: &RawTableRows<'_>) {
     // SAFETY: as above.
-    let report = unsafe { &mut *ctx.cast::<WriteReport>() };
+    let report = unsafe { &mut *ctx.cast::<CallReport>() };
     let RawTableRows { table, inserted, updated, deleted, reserved: [skipped, ..] } = *rows;
     let (table, skipped) = (table.to_string(), skipped as u64);
-    report.rows.push(TableRows { table, inserted, updated, deleted, skipped });
+    report.write.rows.push(TableRows { table, inserted, updated, deleted, skipped });
+}
+
+extern "C" fn report_reject_at(ctx: *mut (), at: &PartitionView<'_>, offset: i64, reason: RStr<'_>) {
+    // SAFETY: as above.
+    let report = unsafe { &mut *ctx.cast::<CallReport>() };
+    let (topic, partition) = (at.topic.to_string(), at.partition);
+    let reason = crate::telemetry::scrub(reason.as_str()).into_owned();
+    report.flush_rejected.push(RejectedAt { topic, partition, offset, reason });
 }
 
 fn report_vtable() -> ReportVTableRef {
-    const VTABLE: &WithMetadata<ReportVTable> =
-        &WithMetadata::new(ReportVTable { reject: report_reject, rows: report_rows });
+    const VTABLE: &WithMetadata<ReportVTable> = &WithMetadata::new(ReportVTable {
+        reject: report_reject,
+        rows: report_rows,
+        reject_at: report_reject_at,
+    });
     ReportVTableRef(VTABLE.static_as_prefix())
 }
 
@@ -133,7 +173,7 @@ impl SinkInstance {
         positions: &[PartitionPosition],
         epoch: impl Fn(&str, i32) -> u64,
     ) -> Result<WriteReport, CallError> {
-        let mut report = WriteReport::default();
+        let mut report = CallReport::default();
         let write = self.object.vtable.write();
         let lent = range.len();
         let result = batch.lend_to_sink(range, positions, epoch, |view| {
@@ -142,13 +182,38 @@ impl SinkInstance {
             unsafe { write(self.object.instance, view, &handle) }
         });
         self.outcome(result)?;
-        match report.rejected.iter().find(|(index, _)| *index as usize >= lent) {
+        if !report.flush_rejected.is_empty() {
+            return Err(CallError::contract_violation(&self.name, "rejected records of a flush in a write"));
+        }
+        match report.write.rejected.iter().find(|(index, _)| *index as usize >= lent) {
             Some((index, _)) => {
                 let broken = format!("rejected record {index} of a batch of {lent}");
                 Err(CallError::contract_violation(&self.name, broken))
             }
-            None => Ok(report),
+            None => Ok(report.write),
         }
+    }
+
+    /// Has the sink make everything durable that was written since the last flush.
+    ///
+    /// # Errors
+    /// What the plugin returned; nothing is durable. Also when it was built with an SDK without this call, or rejects
+    /// records as a write does.
+    pub fn flush(&mut self) -> Result<FlushReport, CallError> {
+        let Some(flush) = self.object.vtable.flush_reporting() else {
+            let reason =
+                "cannot be flushed, because it was built with an older SDK; rebuild it with the current one";
+            return Err(CallError::contract_violation(&self.name, reason));
+        };
+        let mut report = CallReport::default();
+        let handle = ReportHandle { ctx: (&raw mut report).cast(), vtable: report_vtable() };
+        // SAFETY: as in `write`.
+        let result = unsafe { flush(self.object.instance, &handle) };
+        self.outcome(result)?;
+        if !report.write.rejected.is_empty() {
+            return Err(CallError::contract_violation(&self.name, "rejected records of a batch in a flush"));
+        }
+        Ok(FlushReport { rejected: report.flush_rejected, rows: report.write.rows })
     }
 
     /// Claims partitions: what the sink stores of each.

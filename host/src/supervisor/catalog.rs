@@ -30,5 +30,10 @@ pub(super) fn summary(manifest: &PluginManifest) -> PluginSummary {
         plugins::PluginKind::Transform => PluginKind::Transform,
         plugins::PluginKind::Sink => PluginKind::Sink,
     };
-    PluginSummary { name: manifest.name.clone(), kind, config_schema: manifest.config_schema.clone() }
+    PluginSummary {
+        name: manifest.name.clone(),
+        kind,
+        config_schema: manifest.config_schema.clone(),
+        durable_on_flush: manifest.durable_on_flush,
+    }
 }

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, path::Path};
 use super::{catalog::summary, isolation::ProcessSpec, offline_check::OfflineError};
 use crate::{
     config::{
-        self, BatchDefaults, BatchOverrides, ConnectorDefinition, GroupProtocol, Isolation, PluginCatalog,
-        PluginSummary, PluginUse, Subscription,
+        self, BatchDefaults, BatchOverrides, ConnectorDefinition, FlushLimits, GroupProtocol, Isolation,
+        PluginCatalog, PluginSummary, PluginUse, Subscription,
     },
     formats::{DecoderOptions, Hints, KeyColumns},
     kafka::{
@@ -14,7 +14,7 @@ use crate::{
         consumer::{ConsumerSettings, OnLostPosition, Protocol, Start, Topics},
     },
     pipeline::{PluginSettings, TaskSettings, TransformSettings},
-    plugins::{Plugin, PluginCheck, PluginError, PluginKind, Registry},
+    plugins::{Plugin, PluginBatchDefaults, PluginCheck, PluginError, PluginKind, Registry},
     telemetry,
 };
 
@@ -146,13 +146,19 @@ impl Connector {
         self.definition.limits.task_memory(self.definition.tasks, self.definition.isolation)
     }
 
+    /// Bytes that a task may keep of unflushed records: half of what is left for batches, if its sink is durable on flush.
+    fn flush_memory(&self) -> usize {
+        if self.sink.manifest.durable_on_flush { (self.task_memory() - self.queue_bytes()) / 2 } else { 0 }
+    }
+
     #[must_use]
     pub fn task_settings(&self, task: u32) -> TaskSettings {
         let definition = &self.definition;
         let tasks = definition.tasks.max(1);
         let queue = self.queue_bytes();
         let batch = definition.batch.resolve(batch_defaults(&self.sink));
-        let batch_memory = (self.task_memory() - queue) / BatchOverrides::BATCHES_IN_MEMORY;
+        let batch_memory =
+            (self.task_memory() - queue - self.flush_memory()) / BatchOverrides::BATCHES_IN_MEMORY;
         TaskSettings {
             connector: definition.name.clone(),
             task,
@@ -193,9 +199,17 @@ impl Connector {
         PluginSettings {
             transforms: self.transforms().collect(),
             sink: self.sink.clone(),
+            flush: self.flush_limits(),
             sink_name: self.definition.sink.plugin.clone(),
             sink_config: self.definition.sink.config.clone(),
         }
+    }
+
+    /// When the sink is flushed, if it is durable on flush.
+    fn flush_limits(&self) -> Option<FlushLimits> {
+        let manifest = &self.sink.manifest;
+        let defaults = || limits_of(&manifest.flush);
+        manifest.durable_on_flush.then(|| self.definition.flush.resolve(defaults(), self.flush_memory()))
     }
 
     fn transforms(&self) -> impl Iterator<Item = TransformSettings> {
@@ -264,7 +278,10 @@ fn protocol(protocol: GroupProtocol) -> Protocol {
 }
 
 fn batch_defaults(sink: &Plugin) -> BatchDefaults {
-    let defaults = &sink.manifest.batch;
+    limits_of(&sink.manifest.batch)
+}
+
+fn limits_of(defaults: &PluginBatchDefaults) -> BatchDefaults {
     let size = |limit: Option<u64>| limit.and_then(|limit| usize::try_from(limit).ok());
     BatchDefaults {
         max_records: size(defaults.max_records),

@@ -64,11 +64,11 @@ pub trait RawSink: Send + 'static {
     /// See [`ErrorClass`].
     fn reset_offsets(&mut self, partitions: &[PartitionView<'_>]) -> Result<(), AbiError>;
 
-    /// Makes all written data durable.
+    /// Makes all written records durable, or rejects some of them.
     ///
     /// # Errors
     /// See [`ErrorClass`].
-    fn flush(&mut self) -> Result<(), AbiError>;
+    fn flush(&mut self, report: &ReportHandle) -> Result<(), AbiError>;
 
     /// Closes the instance.
     ///
@@ -113,10 +113,11 @@ impl<T: RawSink> Tables<T> {
         write: sink_write::<T>,
         claim: sink_claim::<T>,
         release: sink_release::<T>,
-        flush: sink_flush::<T>,
+        flush: sink_flush_without_report,
         close: sink_close::<T>,
         drop: drop_instance::<T>,
         reset_offsets: sink_reset_offsets::<T>,
+        flush_reporting: sink_flush::<T>,
     });
 }
 
@@ -186,9 +187,17 @@ unsafe extern "C" fn sink_reset_offsets<T: RawSink>(
     unsafe { &mut *instance.cast::<T>() }.reset_offsets(partitions.as_slice()).into()
 }
 
-unsafe extern "C" fn sink_flush<T: RawSink>(instance: *mut ()) -> RResult<(), AbiError> {
+unsafe extern "C" fn sink_flush_without_report(_: *mut ()) -> RResult<(), AbiError> {
+    let message = "the host has called flush without a report of rejected records; update tidegate";
+    RResult::RErr(AbiError::new(ErrorClass::FATAL, message))
+}
+
+unsafe extern "C" fn sink_flush<T: RawSink>(
+    instance: *mut (),
+    report: &ReportHandle,
+) -> RResult<(), AbiError> {
     // SAFETY: as above.
-    unsafe { &mut *instance.cast::<T>() }.flush().into()
+    unsafe { &mut *instance.cast::<T>() }.flush(report).into()
 }
 
 unsafe extern "C" fn sink_close<T: RawSink>(instance: *mut ()) -> RResult<(), AbiError> {

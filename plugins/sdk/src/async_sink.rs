@@ -12,7 +12,7 @@ use crate::{
     config::PluginConfig,
     context::Context,
     error::Result,
-    sink::{BatchDefaults, Claim, Partition, Report, Sink, cannot_reset_offsets},
+    sink::{BatchDefaults, Claim, FlushDefaults, FlushReport, Partition, Report, Sink, cannot_reset_offsets},
 };
 
 /// A [`Sink`] with async functions, which run on a current-thread runtime of this instance. See [`Sink`] for the
@@ -27,9 +27,16 @@ pub trait AsyncSink: Send + Sized + 'static {
 
     const ISOLATES_PARTITIONS: bool = false;
 
+    const DURABLE_ON_FLUSH: bool = false;
+
     #[must_use]
     fn batch_defaults() -> BatchDefaults {
         BatchDefaults::default()
+    }
+
+    #[must_use]
+    fn flush_defaults() -> FlushDefaults {
+        FlushDefaults::default()
     }
 
     fn check(config: &Self::Config) -> Result<()> {
@@ -55,8 +62,8 @@ pub trait AsyncSink: Send + Sized + 'static {
         async { Err(error) }
     }
 
-    fn flush(&mut self) -> impl Future<Output = Result<()>> {
-        async { Ok(()) }
+    fn flush(&mut self) -> impl Future<Output = Result<FlushReport>> {
+        async { Ok(FlushReport::flushed()) }
     }
 
     fn close(&mut self) -> impl Future<Output = Result<()>> {
@@ -79,8 +86,14 @@ impl<S: AsyncSink> Sink for Blocking<S> {
 
     const ISOLATES_PARTITIONS: bool = S::ISOLATES_PARTITIONS;
 
+    const DURABLE_ON_FLUSH: bool = S::DURABLE_ON_FLUSH;
+
     fn batch_defaults() -> BatchDefaults {
         S::batch_defaults()
+    }
+
+    fn flush_defaults() -> FlushDefaults {
+        S::flush_defaults()
     }
 
     fn check(config: &Self::Config) -> Result<()> {
@@ -109,7 +122,7 @@ impl<S: AsyncSink> Sink for Blocking<S> {
         self.runtime.block_on(self.sink.reset_offsets(partitions))
     }
 
-    fn flush(&mut self) -> Result<()> {
+    fn flush(&mut self) -> Result<FlushReport> {
         self.runtime.block_on(self.sink.flush())
     }
 

@@ -9,8 +9,8 @@ use tidegate_abi::{
     },
     object::config_value,
     raw::{
-        AbiError, BatchDefaults, ConfigError, HostHandle, Node, OpenContext, OpenSink, OpenTransform,
-        PluginEntry, PluginEntryRef, PluginKind, SinkObject, TransformObject,
+        AbiError, BatchDefaults, ConfigError, FlushDefaults, HostHandle, Node, OpenContext, OpenSink,
+        OpenTransform, PluginEntry, PluginEntryRef, PluginKind, SinkObject, TransformObject, host_features,
     },
     value::write_json_string,
 };
@@ -107,12 +107,18 @@ pub fn sink_entry<T: Sink>(info: PluginInfo) -> PluginEntryRef {
         sink::BatchDefaults::default()
     });
     let batch_defaults = batch_defaults.into_raw();
+    let flush_defaults = guarded(|| Ok(T::flush_defaults())).unwrap_or_else(|error| {
+        tracing::error!(plugin = info.name, "flush_defaults: {error}");
+        sink::FlushDefaults::default()
+    });
     let (description, reads_values) = (T::DESCRIPTION, T::READS_VALUES);
     PluginEntry {
         open_sink,
         batch_defaults,
         reads_values,
         isolates_partitions: T::ISOLATES_PARTITIONS,
+        durable_on_flush: T::DURABLE_ON_FLUSH,
+        flush_defaults: flush_defaults.into_raw(),
         check_config: check_sink::<T>,
         ..entry::<T::Config>(info, description, PluginKind::SINK)
     }
@@ -139,6 +145,8 @@ fn entry<C: PluginConfig>(info: PluginInfo, description: &'static str, kind: Plu
         reads_values: true,
         isolates_partitions: false,
         check_config: check_nothing,
+        durable_on_flush: false,
+        flush_defaults: FlushDefaults::default(),
     }
 }
 
@@ -180,6 +188,12 @@ extern "C" fn open_transform<T: Transform>(open: &OpenContext<'_>) -> RResult<Tr
 
 extern "C" fn open_sink<T: Sink>(open: &OpenContext<'_>) -> RResult<SinkObject, AbiError> {
     let opened = guarded(|| {
+        // It would commit offsets of records that are not durable.
+        if T::DURABLE_ON_FLUSH && open.reserved[0] & host_features::FLUSHES == 0 {
+            return Err(Error::fatal(
+                "this host never flushes a sink, which this one needs; update tidegate",
+            ));
+        }
         let config = read_config(config_value(open.config))?;
         T::check(&config)?;
         T::open(config, &Context::new(open))

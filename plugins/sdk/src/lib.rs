@@ -94,7 +94,7 @@ pub use error::{Error, OptionKey, Result};
 pub use lines::{write_event_line, write_record_line};
 pub use same::same_value;
 pub use secret::Secret;
-pub use sink::{BatchDefaults, Claim, Partition, Report, Rows, Sink};
+pub use sink::{BatchDefaults, Claim, FlushDefaults, FlushReport, Partition, RejectedAt, Report, Rows, Sink};
 pub use size::{ByteSize, SizeError};
 pub use tidegate_abi::{
     Arena, Batch, Change, Date, Decimal, Field, Header, Headers, Interval, List, NextOffset, Operation,
@@ -112,8 +112,8 @@ pub mod prelude {
     pub use tracing::{debug, error, info, trace, warn};
 
     pub use crate::{
-        Batch, Change, Context, Emit, Error, Operation, Output, Record, Report, Result, Secret, Sink, Struct,
-        Transform, Value, ValueRef, export_plugin,
+        Batch, Change, Context, Emit, Error, FlushReport, Operation, Output, Record, Report, Result, Secret,
+        Sink, Struct, Transform, Value, ValueRef, export_plugin,
     };
     #[cfg(feature = "schema")]
     pub use schemars::JsonSchema;

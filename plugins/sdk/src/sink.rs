@@ -1,4 +1,4 @@
-//! Sinks: write batches, durably when `write` returns.
+//! Sinks: write batches, durably when `write` returns, or when `flush` does.
 
 use std::time::Duration;
 
@@ -33,10 +33,20 @@ pub trait Sink: Send + Sized + 'static {
     /// all partitions.
     const ISOLATES_PARTITIONS: bool = false;
 
+    /// Whether written records are durable only when [`Sink::flush`] has returned, because the destination takes few large
+    /// units, such as files or bulk loads. The host then commits no offset before.
+    const DURABLE_ON_FLUSH: bool = false;
+
     /// Default batch limits. The connector file can change them.
     #[must_use]
     fn batch_defaults() -> BatchDefaults {
         BatchDefaults::default()
+    }
+
+    /// Default flush limits of a sink that is [durable on flush](Sink::DURABLE_ON_FLUSH). The connector file can change them.
+    #[must_use]
+    fn flush_defaults() -> FlushDefaults {
+        FlushDefaults::default()
     }
 
     /// Checks options that are valid by their types but not by their content, such as a template. Nothing may be changed or
@@ -57,7 +67,8 @@ pub trait Sink: Send + Sized + 'static {
     /// If the sink cannot work. The task fails, or retries after a retriable error.
     fn open(config: Self::Config, context: &Context) -> Result<Self>;
 
-    /// Writes all of a batch or nothing. `Ok` with a report without rejected records means that every record is durable.
+    /// Writes all of a batch or nothing. `Ok` with a report without rejected records means that every record is durable, or,
+    /// with [`Sink::DURABLE_ON_FLUSH`], that the next flush makes it durable.
     ///
     /// A sink that cannot write some records applies nothing and reports them as rejected. The host handles them as
     /// configured and writes the rest again. A sink that stores offsets stores [`Batch::positions`] with the rows.
@@ -68,7 +79,8 @@ pub trait Sink: Send + Sized + 'static {
     fn write(&mut self, batch: &Batch<'_>) -> Result<Report>;
 
     /// Takes ownership of partitions, and fences every earlier owner. Returns one [`Claim`] per partition. A sink that
-    /// stores no offsets need not implement it.
+    /// stores no offsets need not implement it. With [`Sink::DURABLE_ON_FLUSH`], what is not flushed of them must be dropped: it
+    /// is read again.
     ///
     /// # Errors
     /// As for `write`.
@@ -76,7 +88,8 @@ pub trait Sink: Send + Sized + 'static {
         Ok(vec![Claim::default(); partitions.len()])
     }
 
-    /// Releases partitions, after the last write to them.
+    /// Releases partitions, after the last write to them. With [`Sink::DURABLE_ON_FLUSH`], what is not flushed of them must be
+    /// dropped: their next owner reads it again.
     ///
     /// # Errors
     /// The host logs them.
@@ -96,12 +109,18 @@ pub trait Sink: Send + Sized + 'static {
         Err(cannot_reset_offsets(partitions))
     }
 
-    /// Reserved for sinks that are not durable after each write. Not called yet.
+    /// Makes everything durable that was written since the last flush, all or nothing. Only called with
+    /// [`Sink::DURABLE_ON_FLUSH`], between two writes. A sink that stores offsets stores the last [`Batch::positions`] of each
+    /// partition in the same transaction.
+    ///
+    /// A sink that cannot flush some records applies nothing, drops these records, keeps the others, and returns a report that
+    /// rejects them. The host handles them as configured and calls `flush` again.
     ///
     /// # Errors
-    /// As for `write`.
-    fn flush(&mut self) -> Result<()> {
-        Ok(())
+    /// Retriable: the host calls `flush` again, so the sink keeps everything. After all other errors the task ends, and the
+    /// records since the last flush are read again.
+    fn flush(&mut self) -> Result<FlushReport> {
+        Ok(FlushReport::flushed())
     }
 
     /// Closes the sink.
@@ -136,6 +155,28 @@ pub struct BatchDefaults {
 impl BatchDefaults {
     pub(crate) fn into_raw(self) -> raw::BatchDefaults {
         raw::BatchDefaults {
+            max_records: self.max_records.unwrap_or(0),
+            max_bytes: self.max_bytes.unwrap_or(0),
+            max_wait_ms: self.max_wait.map_or(0, |wait| wait.as_millis() as u64),
+            reserved: [0; 5],
+        }
+    }
+}
+
+/// Default flush limits of a sink; `None` keeps the host's default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlushDefaults {
+    /// Maximum number of written records.
+    pub max_records: Option<u64>,
+    /// Maximum bytes of keys, values and headers of the consumed records.
+    pub max_bytes: Option<u64>,
+    /// Maximum time since the first written record.
+    pub max_wait: Option<Duration>,
+}
+
+impl FlushDefaults {
+    pub(crate) fn into_raw(self) -> raw::FlushDefaults {
+        raw::FlushDefaults {
             max_records: self.max_records.unwrap_or(0),
             max_bytes: self.max_bytes.unwrap_or(0),
             max_wait_ms: self.max_wait.map_or(0, |wait| wait.as_millis() as u64),
@@ -220,17 +261,90 @@ impl Report {
         for (index, reason) in &self.rejected {
             (handle.vtable.reject())(handle.ctx, *index, reason.as_str().into());
         }
-        for rows in &self.rows {
-            let Rows { table, inserted, updated, deleted, skipped } = rows;
-            let rows = TableRows {
-                table: table.as_str().into(),
-                inserted: *inserted,
-                updated: *updated,
-                deleted: *deleted,
-                reserved: [*skipped as usize, 0, 0, 0],
-            };
-            (handle.vtable.rows())(handle.ctx, &rows);
+        self.rows.iter().for_each(|rows| rows.send(handle));
+    }
+}
+
+impl Rows {
+    fn send(&self, handle: &ReportHandle) {
+        let Self { table, inserted, updated, deleted, skipped } = self;
+        let rows = TableRows {
+            table: table.as_str().into(),
+            inserted: *inserted,
+            updated: *updated,
+            deleted: *deleted,
+            reserved: [*skipped as usize, 0, 0, 0],
+        };
+        (handle.vtable.rows())(handle.ctx, &rows);
+    }
+}
+
+/// The result of a flush.
+#[derive(Clone, Debug, Default)]
+pub struct FlushReport {
+    rejected: Vec<RejectedAt>,
+    rows: Vec<Rows>,
+}
+
+/// A record that a flush has rejected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectedAt {
+    /// Topic that the record was read from ([`crate::Record::source_topic`]).
+    pub topic: String,
+    /// Partition that it was read from ([`crate::Record::source_partition`]).
+    pub partition: i32,
+    /// Offset.
+    pub offset: i64,
+    /// Readable reason.
+    pub reason: String,
+}
+
+impl FlushReport {
+    /// A report without rejected records: everything that was written is durable.
+    #[must_use]
+    pub fn flushed() -> Self {
+        Self::default()
+    }
+
+    /// Rejects the written records with this origin: [`crate::Record::source_topic`], [`crate::Record::source_partition`] and
+    /// [`crate::Record::offset`]. The sink must have dropped all of them, and must not have made anything durable.
+    pub fn reject(
+        &mut self,
+        topic: impl Into<String>,
+        partition: i32,
+        offset: i64,
+        reason: impl Into<String>,
+    ) {
+        self.rejected.push(RejectedAt { topic: topic.into(), partition, offset, reason: reason.into() });
+    }
+
+    /// Reports how many rows changed, for the log and the metrics.
+    pub fn rows(&mut self, rows: Rows) {
+        self.rows.push(rows);
+    }
+
+    /// The rejected records.
+    #[must_use]
+    pub fn rejected(&self) -> &[RejectedAt] {
+        &self.rejected
+    }
+
+    /// Number of changed rows per table.
+    #[must_use]
+    pub fn changed_rows(&self) -> &[Rows] {
+        &self.rows
+    }
+
+    fn send(&self, handle: &ReportHandle) -> Result<()> {
+        let Some(reject_at) = handle.vtable.reject_at() else {
+            return Err(Error::fatal("the host cannot flush sinks; update tidegate"));
+        };
+        for RejectedAt { topic, partition, offset, reason } in &self.rejected {
+            let at = PartitionView { topic: topic.as_str().into(), partition: *partition };
+            reject_at(handle.ctx, &at, *offset, reason.as_str().into());
         }
+        self.rows.iter().for_each(|rows| rows.send(handle));
+        Ok(())
     }
 }
 
@@ -285,8 +399,9 @@ impl<T: Sink> RawSink for Adapter<T> {
         self.sink.call(|sink| sink.reset_offsets(&partitions(views))).map_err(Error::into_abi)
     }
 
-    fn flush(&mut self) -> Result<(), AbiError> {
-        self.sink.call(Sink::flush).map_err(Error::into_abi)
+    fn flush(&mut self, handle: &ReportHandle) -> Result<(), AbiError> {
+        let report = self.sink.call(Sink::flush).map_err(Error::into_abi)?;
+        guarded(|| report.send(handle)).map_err(Error::into_abi)
     }
 
     fn close(&mut self) -> Result<(), AbiError> {

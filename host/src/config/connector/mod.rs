@@ -3,6 +3,7 @@
 mod batch;
 mod columns;
 mod dead_letters;
+mod flush;
 mod key_columns;
 mod limits;
 mod policy;
@@ -27,6 +28,7 @@ use super::section::Section;
 
 pub use batch::{BatchDefaults, BatchLimits, BatchOverrides};
 pub use dead_letters::{DeadLetterPolicy, OnReject, TopicTemplate};
+pub use flush::{FlushLimits, FlushOverrides};
 pub use limits::{Isolation, Limits};
 pub use policy::{ErrorPolicy, PluginReload, RestartPolicy, RestartWhen, RetryPolicy};
 pub use predicate::{ChangeKind, Predicate, TextPattern};
@@ -67,6 +69,8 @@ pub struct ConnectorDefinition {
     pub source: SourceDefinition,
     /// `[batch]`, still to be resolved with the sink's own defaults.
     pub batch: BatchOverrides,
+    /// `[flush]`, the same; only for sinks that are durable on flush.
+    pub flush: FlushOverrides,
     /// `[[transforms]]`, in order. Default: none.
     pub transforms: Vec<TransformDefinition>,
     /// `[sink]`.
@@ -105,6 +109,9 @@ impl ConnectorDefinition {
         let transforms = TransformDefinition::read_all(&mut root, context);
         let sink = PluginUse::read_sink(root.section("sink"), context);
         let plugin_reload = PluginReload::read(root.section("plugins"));
+        let plugin = sink.as_ref().and_then(|sink| context.catalog.find(&sink.plugin));
+        let flushed = plugin.as_ref().map(|plugin| (&*plugin.name, plugin.durable_on_flush));
+        let flush = FlushOverrides::read(root.section("flush"), flushed);
         let subscription = source.as_ref().map(|source| &source.subscription);
         let errors = ErrorPolicy::read(root.section("errors"), name, subscription);
         let restart = RestartPolicy::read(root.section("restart"));
@@ -122,6 +129,7 @@ impl ConnectorDefinition {
             isolation,
             source: source?,
             batch,
+            flush,
             transforms,
             sink: sink?,
             errors,
@@ -166,6 +174,7 @@ impl fmt::Debug for Fields<'_> {
             .field("isolation", &definition.isolation)
             .field("source", &definition.source)
             .field("batch", &definition.batch)
+            .field("flush", &definition.flush)
             .field("transforms", &definition.transforms)
             .field("sink", &definition.sink)
             .field("errors", &definition.errors)

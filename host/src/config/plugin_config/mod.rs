@@ -47,6 +47,8 @@ pub struct PluginSummary {
     /// JSON Schema of its configuration. Beside the standard keywords a property may carry `"x-env": "NAME"`,
     /// the variable that fills it when the file leaves it open, and `"x-secret": true`.
     pub config_schema: Value,
+    /// Whether it is a sink that is durable on flush.
+    pub durable_on_flush: bool,
 }
 
 /// The plugins that a host has found.

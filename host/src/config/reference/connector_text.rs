@@ -8,6 +8,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group { name: "source", path: "source", entries: SOURCE },
     Group { name: "source.schema_registry", path: "source.schema_registry", entries: SCHEMA_REGISTRY },
     Group { name: "batch", path: "batch", entries: BATCH },
+    Group { name: "flush", path: "flush", entries: FLUSH },
     Group { name: "transforms", path: "transforms[]", entries: TRANSFORMS },
     Group { name: "when", path: "transforms[].when", entries: WHEN },
     Group { name: "sink", path: "sink", entries: SINK },
@@ -37,6 +38,7 @@ const TOP_LEVEL: &[Entry] = &[
     },
     Entry { key: "source", default: "", about: "what the connector reads" },
     Entry { key: "batch", default: "", about: "when a batch is written" },
+    Entry { key: "flush", default: "", about: "when a sink that is durable on flush is flushed" },
     Entry { key: "transforms", default: "", about: "transforms, in order" },
     Entry { key: "sink", default: "", about: "where records are written; required" },
     Entry { key: "errors", default: "", about: "what happens to rejected records and failed calls" },
@@ -210,6 +212,24 @@ const BATCH: &[Entry] = &[
         key: "max_record_bytes",
         default: "`\"32 MiB\"`",
         about: "a larger record is rejected like one that cannot be decoded; it is still copied to the dead-letter topic, if there is one",
+    },
+];
+
+const FLUSH: &[Entry] = &[
+    Entry {
+        key: "max_records",
+        default: "that of the sink, or `100000`",
+        about: "number of records written since the last flush",
+    },
+    Entry {
+        key: "max_bytes",
+        default: "that of the sink, or `\"64 MiB\"`",
+        about: "bytes of keys, values and headers of the records read since the last flush",
+    },
+    Entry {
+        key: "max_wait",
+        default: "that of the sink, or `\"10s\"`",
+        about: "time since the first record was written that is not flushed yet",
     },
 ];
 

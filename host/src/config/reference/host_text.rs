@@ -17,6 +17,7 @@ pub(super) const GROUPS: &[Group] = &[
             Entry { key: "connectors", default: "", about: "where connector files are" },
             Entry { key: "plugins", default: "", about: "where plugin libraries are" },
             Entry { key: "log", default: "", about: "the log" },
+            Entry { key: "metrics", default: "", about: "which metrics are exported" },
             Entry { key: "host", default: "", about: "the host itself" },
             Entry { key: "limits", default: "", about: "limits of the host with all its connectors" },
             Entry {
@@ -82,6 +83,27 @@ pub(super) const GROUPS: &[Group] = &[
                 key: "level",
                 default: "`\"info\"`",
                 about: "`error`, `warning`, `info`, `debug` or `trace`. Environment: `LOG_LEVEL`",
+            },
+        ],
+    },
+    Group {
+        name: "host.metrics",
+        path: "metrics",
+        entries: &[
+            Entry {
+                key: "partition_lag",
+                default: "`true`",
+                about: "whether the lag of each partition is exported, as `tidegate_partition_lag_records`",
+            },
+            Entry {
+                key: "max_partitions",
+                default: "`200`",
+                about: "partitions of a connector whose lag is exported at most; the sum of all is always exported",
+            },
+            Entry {
+                key: "kafka_connect_names",
+                default: "`false`",
+                about: "whether the metrics are also exported under [the names that dashboards for Kafka Connect use](operations.md#kafka-connects-names)",
             },
         ],
     },

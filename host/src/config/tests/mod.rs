@@ -122,7 +122,7 @@ impl PluginCatalog for Plugins {
             "broken" => (PluginKind::Sink, json!({ "type": "no such type" })),
             _ => return None,
         };
-        Some(PluginSummary { name: name.to_owned(), kind, config_schema })
+        Some(PluginSummary { name: name.to_owned(), kind, config_schema, durable_on_flush: false })
     }
 
     fn names(&self) -> Vec<String> {

@@ -7,11 +7,13 @@
 //!
 //! - [`partitions`]: the assigned partitions, their committable and committed offsets.
 //! - [`open_batch`]: the batch that is being filled.
+//! - [`flush`]: when a sink that is durable on flush is flushed.
 //! - [`rebalance`]: assigned, claimed, revoked and lost partitions.
 //! - [`backoff`]: partitions that are paused, rewound and retried.
 //! - [`status`]: the state and the counts that are reported.
 
 mod backoff;
+mod flush;
 #[cfg(test)]
 mod model;
 mod open_batch;
@@ -28,6 +30,7 @@ use tidegate_abi::host::Batch;
 
 use self::{
     backoff::PartitionBackoff,
+    flush::Unflushed,
     open_batch::{DecodedSize, OpenBatch},
     partitions::Partitions,
     rebalance::{Claim, Handover},
@@ -37,7 +40,7 @@ use super::{
     channels::{Claimed, PollMessage, Retry, SinkInput, WorkerInput},
     error::TaskError,
     memory::TaskMemory,
-    message::{Counts, TaskCommand},
+    message::{Counts, Reopen, TaskCommand},
     settings::TaskSettings,
 };
 use crate::{
@@ -45,6 +48,7 @@ use crate::{
     kafka::consumer::{
         CommitError, Commits, ConsumerError, Positions, StartAt, TopicPartition, TopicsChange, Watermarks,
     },
+    telemetry::PartitionLag,
 };
 
 /// After the batches have been full for this long, librdkafka's queue is taken to be full too: it fetches nothing any more.
@@ -100,8 +104,31 @@ pub(super) enum Action {
     SendToWorker(WorkerInput),
     /// Pass this on to the sink worker.
     SendToSink(SinkInput),
+    /// Record how long a batch took.
+    Measure(StageTime),
     /// Have the stages give up waiting at this time.
     StopStages(Instant),
+}
+
+/// How long a batch has spent somewhere.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum StageTime {
+    /// From its first record until the transform worker took it.
+    Poll(Duration),
+    /// From its first record until it was written.
+    Batch(Duration),
+}
+
+/// How full a task is.
+pub(super) struct Fill {
+    /// Bytes that its batches are estimated to take.
+    pub(super) memory: usize,
+    /// How full the open batch is, from 0 to 1.
+    pub(super) open_batch: f64,
+    /// Batches that the stages have.
+    pub(super) in_flight: usize,
+    /// Records that are written and not flushed.
+    pub(super) unflushed: u64,
 }
 
 /// The task's membership in its consumer group.
@@ -144,6 +171,10 @@ pub(super) struct Flow {
     stages_running: usize,
     /// Batches that stages have and that are not settled yet.
     in_flight: usize,
+    /// When the first record of each of these was read.
+    in_flight_since: VecDeque<Instant>,
+    /// What the sink has written and not flushed.
+    unflushed: Unflushed,
     /// Something was settled since the last commit.
     has_uncommitted: bool,
     /// The last poll has returned no record.
@@ -196,6 +227,8 @@ impl Flow {
             is_sink_open: false,
             stages_running: 2,
             in_flight: 0,
+            in_flight_since: VecDeque::new(),
+            unflushed: Unflushed::new(settings.plugins.flush, keeps_rejected),
             has_uncommitted: false,
             is_queue_empty: false,
             settled_inputs: 0,
@@ -234,6 +267,7 @@ impl Flow {
         self.report_ready();
         self.open_batch.look_after_memory(now);
         self.dispatch(now);
+        self.flush(now);
         self.hand_over(now);
         self.retry_partitions(now);
         self.commit();
@@ -246,10 +280,17 @@ impl Flow {
         if !self.is_worker_ready || self.handover.is_some() || self.failure.is_some() {
             return;
         }
+        if !self.has_flush_space() {
+            return;
+        }
         let is_idle = self.in_flight == 0 && self.is_queue_empty && !self.open_batch.lingers();
         let Some(batch) = self.open_batch.due(self.stopping.is_some() || is_idle, now) else { return };
         self.is_worker_ready = false;
         self.in_flight += 1;
+        self.unflushed.dispatched(&batch);
+        let since = self.open_batch.since_of_last().unwrap_or(now);
+        self.in_flight_since.push_back(since);
+        self.act(Action::Measure(StageTime::Poll(now.saturating_duration_since(since))));
         self.act(Action::SendToWorker(WorkerInput::Batch(batch)));
     }
 
@@ -326,7 +367,7 @@ impl Flow {
 
     /// Whether all records that were read are settled.
     pub(super) fn is_drained(&self) -> bool {
-        self.open_batch.is_empty() && self.in_flight == 0
+        self.open_batch.is_empty() && self.in_flight == 0 && self.unflushed.is_empty()
     }
 
     /// Whether the task has to end.
@@ -371,6 +412,21 @@ impl Flow {
         self.counts.lag = self.partitions.lag(&self.ends, &read);
     }
 
+    /// The lag of each partition whose log's end is known.
+    pub(super) fn partition_lags(&self) -> Vec<PartitionLag> {
+        self.partitions.lags(&self.ends)
+    }
+
+    /// How full the task is.
+    pub(super) fn fill(&self) -> Fill {
+        Fill {
+            memory: self.open_batch.memory_bytes(),
+            open_batch: self.open_batch.fill_ratio(),
+            in_flight: self.in_flight,
+            unflushed: self.unflushed.records(),
+        }
+    }
+
     /// The consumer reports something.
     pub(super) fn on_kafka(&mut self, event: KafkaEvent, now: Instant) {
         match event {
@@ -409,7 +465,8 @@ impl Flow {
                 self.has_uncommitted = true;
             }
             PollMessage::Retrying(worker, retry) => self.retrying[worker as usize] = retry,
-            PollMessage::BatchDone(batch) => self.on_batch_done(batch),
+            PollMessage::BatchDone(batch) => self.on_batch_done(batch, now),
+            PollMessage::Flushed { rejected } => self.on_flushed(rejected),
             PollMessage::Ends(ends) => self.learn_ends(ends),
             // The poll loop handles it.
             PollMessage::Group(..) => {}
@@ -441,6 +498,9 @@ impl Flow {
             TaskCommand::Resume => self.is_paused = false,
             TaskCommand::Join => self.join(now),
             TaskCommand::Reopen(reopen) => {
+                if let Reopen::Changed(plugins) = reopen {
+                    self.unflushed.set_limits(plugins.flush);
+                }
                 self.act(Action::SendToWorker(WorkerInput::Reopen(reopen.clone())));
             }
             TaskCommand::Stop { within } => {
@@ -451,13 +511,20 @@ impl Flow {
         }
     }
 
-    fn on_batch_done(&mut self, batch: Batch) {
+    fn on_batch_done(&mut self, batch: Batch, now: Instant) {
         self.in_flight -= 1;
-        self.settled_inputs += batch.input_count() as u64;
+        if let Some(since) = self.in_flight_since.pop_front() {
+            self.act(Action::Measure(StageTime::Batch(now.saturating_duration_since(since))));
+        }
+        self.settled_inputs += self.unflushed.written(&batch, now);
+        if self.in_flight == 0 {
+            self.unflushed.nothing_in_flight();
+        }
         self.counts.batches += 1;
         self.counts.rejected += batch.rejected_count() as u64;
         self.counts.filtered += batch.filtered_count() as u64;
         self.open_batch.recycle(batch);
+        self.open_batch.set_unflushed(self.unflushed.memory());
         self.count_committed();
     }
 

@@ -7,6 +7,7 @@ use tidegate_abi::host::{HostState, PartitionPosition};
 use crate::{
     kafka::consumer::{Commit, Commits, Positions, StartAt, TopicPartition, Watermarks},
     pipeline::channels::States,
+    telemetry::PartitionLag,
 };
 
 /// One assigned partition.
@@ -203,6 +204,16 @@ impl Partitions {
         self.all().map(lag).sum()
     }
 
+    /// The lag of each partition, from its committable offset to the end of its log, if that is known.
+    pub(super) fn lags(&self, ends: &Watermarks) -> Vec<PartitionLag> {
+        let lag = |(topic, partition, partition_state): (&str, i32, &PartitionState)| {
+            let (begin, end) = *ends.get(&TopicPartition::new(topic, partition))?;
+            let records = end.saturating_sub(partition_state.settled.unwrap_or(begin)).max(0).unsigned_abs();
+            Some(PartitionLag { topic: topic.to_owned(), partition, records })
+        };
+        self.all().filter_map(lag).collect()
+    }
+
     fn all(&self) -> impl Iterator<Item = (&str, i32, &PartitionState)> {
         let partitions = |(topic, partitions)| (topic, partitions);
         self.topics.iter().map(partitions).flat_map(
@@ -294,6 +305,7 @@ mod tests {
         assert_eq!(assignment.lag(&ends, &nothing), Some(90));
         assignment.settle(&[position(0, 1, 40)]);
         assert_eq!(assignment.lag(&ends, &nothing), Some(60));
+        assert_eq!(assignment.lags(&ends)[0].records, 60);
         assert_eq!(assignment.lag(&ends, &Positions::from([(at, 100)])), Some(0));
     }
 

@@ -106,11 +106,11 @@ impl Flow {
         self.open_batch.retain(|slot| partitions.is_reading(&slot.topic, slot.partition, slot.generation));
     }
 
-    /// Releases revoked partitions once none of their records is in flight, or after the timeout.
+    /// Releases revoked partitions once none of their records is in flight or unflushed, or after the timeout.
     pub(super) fn hand_over(&mut self, now: Instant) {
         let Some(handover) = &self.handover else { return };
         let is_late = now >= handover.deadline;
-        if self.in_flight > 0 && !is_late {
+        if (self.in_flight > 0 || !self.unflushed.is_empty()) && !is_late {
             return;
         }
         if is_late {

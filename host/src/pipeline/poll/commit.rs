@@ -55,7 +55,9 @@ impl PollLoop<'_> {
         if commits.is_empty() {
             return Ok(());
         }
+        let began = Instant::now();
         let outcome = self.consumer.commit_sync(commits, deadline);
+        self.metrics.committed(began.elapsed());
         self.count_commit(outcome.is_ok());
         outcome?;
         let positions: Positions = commits.iter().map(|(at, commit)| (at.clone(), commit.offset)).collect();

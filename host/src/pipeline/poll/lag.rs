@@ -45,6 +45,7 @@ impl PollLoop<'_> {
             self.query_ends(self.consumer.assigned());
         }
         self.flow.measure_lag(|| self.consumer.positions());
+        self.measure_partition_lags();
     }
 
     /// Queries the brokers on a separate thread, so that the poll loop does not wait for them.

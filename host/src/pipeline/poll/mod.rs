@@ -5,6 +5,7 @@
 mod commit;
 mod group;
 mod lag;
+mod metrics;
 mod teardown;
 mod topics;
 mod watchdog;
@@ -18,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use self::{group::GroupWatch, lag::LagTimer};
+use self::{group::GroupWatch, lag::LagTimer, metrics::PollMetrics};
 use super::{
     call_clock::CallClock,
     channels::{PollMessage, PollSender, SinkInput, WorkerInput},
@@ -60,6 +61,7 @@ pub(super) struct PollLoop<'t> {
     events: &'t TaskEvents,
     lag: LagTimer,
     group: GroupWatch,
+    metrics: PollMetrics,
     reported: Reported,
 }
 
@@ -91,6 +93,7 @@ impl<'t> PollLoop<'t> {
             flow: Flow::new(&settings, memory, WallClock::now()),
             lag: LagTimer::new(consumer.offset_resolver()),
             group: GroupWatch::new(consumer.offset_resolver()),
+            metrics: PollMetrics::new(&settings),
             settings,
             consumer,
             inbox,
@@ -145,7 +148,10 @@ impl<'t> PollLoop<'t> {
             Action::PausePartition(partition) => self.consumer.hold(&partition)?,
             Action::Pause => self.consumer.pause()?,
             Action::Resume => self.consumer.resume()?,
-            Action::Commit(commits) => self.consumer.commit_async(&commits),
+            Action::Commit(commits) => {
+                self.metrics.commit_begins();
+                self.consumer.commit_async(&commits);
+            }
             Action::CommitAndWait(commits) => self.commit_and_wait(&commits),
             Action::Release => self.consumer.release()?,
             // A stage that has ended has already reported it.
@@ -155,6 +161,7 @@ impl<'t> PollLoop<'t> {
             Action::SendToSink(input) => {
                 let _ended = self.sink.as_ref().is_none_or(|sink| sink.send(input).is_err());
             }
+            Action::Measure(time) => self.metrics.stage(&time),
             Action::StopStages(deadline) => self.stop.request(deadline),
         }
         Ok(())
@@ -225,8 +232,11 @@ impl<'t> PollLoop<'t> {
     fn on_event(&mut self, event: KafkaEvent) {
         match &event {
             KafkaEvent::Topics(change) => self.log_topics(change),
-            KafkaEvent::CommitDone(outcome) => self.count_commit(outcome.is_ok()),
-            _ => {}
+            KafkaEvent::CommitDone(outcome) => {
+                self.count_commit(outcome.is_ok());
+                self.metrics.commit_ended();
+            }
+            event => self.count_rebalance(event),
         }
         self.flow.on_kafka(event, Instant::now());
         self.execute();
@@ -256,6 +266,7 @@ impl<'t> PollLoop<'t> {
         if self.reported.at.elapsed() < interval {
             return;
         }
+        self.measure_fill();
         let counts = self.flow.counts(|| self.consumer.positions());
         if counts != self.reported.counts {
             (self.events)(TaskEvent::Progress(counts));

@@ -142,7 +142,7 @@ impl OpenSink<'_> {
     }
 
     /// Calls the sink, and retries retriable errors. The call contains no record that could be rejected.
-    fn call_with_retries<T>(
+    pub(super) fn call_with_retries<T>(
         &mut self,
         mut call: impl FnMut(&mut SinkInstance) -> Result<T, CallError>,
     ) -> Result<T, TaskError> {

@@ -1,7 +1,9 @@
-//! The sink worker: one `write` per batch, all or nothing. Records that the sink rejects are found and handled.
+//! The sink worker: one `write` per batch, all or nothing, and flushes. Records that the sink rejects are found and handled.
 
 mod claim;
+mod flush;
 mod isolate;
+mod metrics;
 mod parts;
 mod state;
 pub(super) mod written_log;
@@ -12,15 +14,16 @@ use std::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, Sender},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use tidegate_abi::host::Batch;
 
 use self::{claim::named, parts::Parts, written_log::WrittenLog};
+pub(in crate::pipeline) use self::{flush::Unflushed, metrics::SinkMetrics};
 use super::{
     call_clock::CallClock,
-    channels::{PollMessage, PollSender, Settled, SinkInput},
+    channels::{PollMessage, PollSender, SinkInput},
     error::{Stage, TaskError},
     message::Reopen,
     reject::{RejectionHandler, Unhandled},
@@ -61,6 +64,8 @@ impl SinkWorker {
             plugins: plugins.clone(),
             owned: HashMap::new(),
             stores_offsets: false,
+            unflushed: Unflushed::default(),
+            metrics: SinkMetrics::new(&self.settings, &plugins.sink_name),
             written: WrittenLog::new(telemetry::batch_log_interval()),
             worker: &self,
         };
@@ -88,13 +93,6 @@ impl SinkWorker {
         self.retrier.open(&stage, || {
             self.clock.time(&stage, params.context(), || SinkInstance::open(&plugins.sink, &params))
         })
-    }
-
-    /// Records the size of a batch, and how long writing it took with all retries.
-    fn measure(&self, records: usize, took: Duration) {
-        let (connector, task) = (&self.settings.connector, self.settings.task);
-        telemetry::task_observe(connector, task, "batch_records", records as f64);
-        telemetry::task_observe(connector, task, "batch_duration_seconds", took.as_secs_f64());
     }
 
     /// Drops a sink. This is timed like a call, since it runs code of the plugin.
@@ -125,6 +123,8 @@ pub(super) struct OpenSink<'r> {
     /// The sink has returned an offset or an epoch for a claim: it is also passed the positions of batches without
     /// records.
     pub(super) stores_offsets: bool,
+    pub(super) unflushed: Unflushed,
+    pub(super) metrics: SinkMetrics,
     pub(super) written: WrittenLog,
 }
 
@@ -140,19 +140,22 @@ impl OpenSink<'_> {
             }
             match input {
                 SinkInput::Batch(batch) => {
-                    let (records, began) = (batch.input_count(), Instant::now());
+                    let (records, bytes, began) =
+                        (batch.input_count(), batch.payload_bytes(), Instant::now());
                     let batch = self.deliver(batch)?;
-                    worker.measure(records, began.elapsed());
+                    self.metrics.batch(records, bytes, began.elapsed());
                     let _ended = worker.poll.send(PollMessage::BatchDone(batch)).is_err();
                     let _ended = worker.ready.send(()).is_err();
                 }
                 // A claim by a task that is about to leave the group would fence the next owner.
                 SinkInput::Claim { .. } if worker.stop.is_requested() => {}
-                SinkInput::Claim { generation, partitions, committable, states } => {
+                SinkInput::Claim { generation, partitions, mut committable, mut states } => {
+                    self.flush_before_claim(&partitions, &mut committable, &mut states)?;
                     if let Some(claimed) = self.claim(generation, &partitions, &committable, states)? {
                         let _ended = worker.poll.send(PollMessage::Claimed(claimed)).is_err();
                     }
                 }
+                SinkInput::Flush => self.flush()?,
                 SinkInput::Release(partitions) => self.release(&partitions)?,
                 SinkInput::Reopen(Reopen::All) => self.reopen()?,
                 SinkInput::Reopen(Reopen::Changed(plugins)) => self.replace(*plugins)?,
@@ -184,7 +187,7 @@ impl OpenSink<'_> {
         let mut grouped = false;
         while let Some(range) = parts.next() {
             if range.is_empty() && !self.stores_offsets {
-                self.settled(&batch, range.end, 0);
+                self.on_written(&batch, range.end, 0);
                 parts.settle();
                 continue;
             }
@@ -192,7 +195,7 @@ impl OpenSink<'_> {
             match self.write(&batch, range.clone())? {
                 Ok(report) if report.rejected.is_empty() => {
                     self.written.add(&batch, range.clone(), &report.rows, began.elapsed());
-                    self.settled(&batch, range.end, range.len());
+                    self.on_written(&batch, range.end, range.len());
                     parts.settle();
                 }
                 Ok(report) => {
@@ -223,8 +226,9 @@ impl OpenSink<'_> {
         }
         if grouped {
             // Filtered records of the remaining partitions are settled, even if no part followed.
-            self.settled(&batch, batch.len(), 0);
+            self.on_written(&batch, batch.len(), 0);
         }
+        self.keep_originals(&batch);
         Ok(batch)
     }
 
@@ -279,14 +283,9 @@ impl OpenSink<'_> {
         Ok(removed)
     }
 
-    fn settled(&self, batch: &Batch, end: usize, delivered: usize) {
-        let positions = state::positions_before(&self.worker.settings.decoder, batch, end);
-        let settled = Settled { positions, delivered };
-        let _ended = self.worker.poll.send(PollMessage::Settled(settled)).is_err();
-    }
-
     /// Releases partitions. An error is logged, and the sink keeps working for the other partitions, unless it panicked.
-    fn release(&mut self, partitions: &[TopicPartition]) -> Result<(), TaskError> {
+    pub(super) fn release(&mut self, partitions: &[TopicPartition]) -> Result<(), TaskError> {
+        self.forget_unflushed(partitions);
         for at in partitions {
             if let Some(topic) = self.owned.get_mut(&at.topic) {
                 topic.remove(&at.partition);
@@ -305,6 +304,7 @@ impl OpenSink<'_> {
 
     /// Closes the sink and opens another instance, which claims the partitions under new epochs, so that the old one is fenced.
     fn reopen(&mut self) -> Result<(), TaskError> {
+        self.flush_before_reopen()?;
         self.open_another()?;
         let partitions: Vec<TopicPartition> = self
             .owned
@@ -331,10 +331,12 @@ impl OpenSink<'_> {
     /// sink may have stored other offsets: the partitions are claimed again, and read from those.
     fn replace(&mut self, plugins: PluginSettings) -> Result<(), TaskError> {
         let is_same = plugins.sink == self.plugins.sink && plugins.sink_config == self.plugins.sink_config;
-        self.plugins = plugins;
         if is_same {
+            self.plugins = plugins;
             return Ok(());
         }
+        self.flush_before_reopen()?;
+        self.plugins = plugins;
         self.open_another()?;
         tracing::info!("sink reopened with new settings");
         self.disown_all();
@@ -351,6 +353,7 @@ impl OpenSink<'_> {
         self.close();
         let before = std::mem::replace(&mut self.sink, self.worker.open(&self.plugins)?);
         self.worker.discard(&self.stage, before);
+        self.metrics = SinkMetrics::new(&self.worker.settings, &self.plugins.sink_name);
         Ok(())
     }
 

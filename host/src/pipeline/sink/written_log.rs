@@ -133,6 +133,20 @@ impl WrittenLog {
         self.log_due(Instant::now());
     }
 
+    /// Adds the rows that a flush has changed to the lines of the batches before it.
+    pub(super) fn add_rows(&mut self, rows: &[TableRows]) {
+        for changed in rows {
+            let interval = self.pending.entry(changed.table.clone()).or_insert_with(|| Interval {
+                events: TableEvents { table: changed.table.clone(), ..TableEvents::default() },
+                ..Interval::default()
+            });
+            interval.rows = Some(match interval.rows.take() {
+                Some(before) => sum(before, changed.clone()),
+                None => changed.clone(),
+            });
+        }
+    }
+
     /// How long until the next line is due, if any is pending.
     pub(super) fn time_left(&self, now: Instant) -> Option<Duration> {
         let due = |table: &String| self.logged.get(table).map_or(now, |logged| *logged + self.interval);

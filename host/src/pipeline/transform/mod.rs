@@ -11,6 +11,7 @@ use std::{
         Arc,
         mpsc::{Receiver, Sender},
     },
+    time::Instant,
 };
 
 use tidegate_abi::{
@@ -33,6 +34,7 @@ use crate::{
     config::OnReject,
     formats::{Reading, RecordDecoder},
     plugins::{CallError, ErrorClass, OpenParams, TransformInstance},
+    telemetry::{self, Histogram},
 };
 
 /// The transform worker of a task.
@@ -108,6 +110,9 @@ pub(super) struct Stages {
     /// The settings of the transforms.
     definitions: Vec<TransformSettings>,
     transforms: Vec<TransformInstance>,
+    /// How long each transform takes for a batch.
+    transform_times: Vec<Histogram>,
+    decode_time: Histogram,
     rejections: Arc<RejectionHandler>,
     retrier: Arc<Retrier>,
     clock: Arc<CallClock>,
@@ -123,6 +128,8 @@ impl Stages {
             notices: NoticeLog::new(&settings.connector, settings.task),
             definitions: settings.plugins.transforms.clone(),
             transforms: Vec::new(),
+            transform_times: transform_times(settings, &settings.plugins.transforms),
+            decode_time: stage_time(settings, &[("stage", "decode")]),
             settings: Arc::clone(settings),
             rejections: Arc::clone(rejections),
             clock: Arc::clone(clock),
@@ -150,6 +157,7 @@ impl Stages {
             self.close();
             self.discard();
             self.definitions.clone_from(&plugins.transforms);
+            self.transform_times = transform_times(&self.settings, &self.definitions);
         } else {
             self.close();
             self.discard();
@@ -178,12 +186,18 @@ impl Stages {
         // The poll loop has rejected records that are too large.
         self.rejections.admit(&Stage::Source, batch, &mut unhandled)?;
         if self.settings.reads_values {
+            let began = Instant::now();
             self.decode(batch)?;
+            self.decode_time.observe(began.elapsed().as_secs_f64());
             self.rejections.admit(&Stage::Decode(Part::Record), batch, &mut unhandled)?;
         }
         for index in 0..self.transforms.len() {
             let stage = Stage::Transform(self.transforms[index].name().to_owned());
+            let began = Instant::now();
             self.transform(index, &stage, batch)?;
+            if let Some(time) = self.transform_times.get(index) {
+                time.observe(began.elapsed().as_secs_f64());
+            }
             self.rejections.admit(&stage, batch, &mut unhandled)?;
         }
         batch.finish_unwrapped(&mut self.decoder);
@@ -310,6 +324,18 @@ impl Stages {
             self.clock.time(&stage, transform.context(), || drop(transform));
         }
     }
+}
+
+/// The histograms of how long each of these transforms takes for a batch, with retries.
+fn transform_times(settings: &TaskSettings, transforms: &[TransformSettings]) -> Vec<Histogram> {
+    let time = |transform: &TransformSettings| {
+        stage_time(settings, &[("stage", "transform"), ("plugin", &transform.name)])
+    };
+    transforms.iter().map(time).collect()
+}
+
+fn stage_time(settings: &TaskSettings, labels: &[(&str, &str)]) -> Histogram {
+    telemetry::task_histogram(&settings.connector, settings.task, "stage_duration_seconds", labels)
 }
 
 /// Drops records that were read under an earlier assignment of a partition than the latest. The sink worker would drop them

@@ -93,8 +93,7 @@ fn initialize(init: &Init, host: &Host) -> io::Result<()> {
         telemetry::log_to(options, Box::new(move |line| host.send(&FromChild::Log(line.to_owned()))));
     }
     note_calls(host)?;
-    let measured = host.clone();
-    telemetry::collect_metrics(Box::new(move |all| measured.send(&FromChild::Metrics(all))));
+    telemetry::relay_metrics();
     let host = host.clone();
     let beat = move || {
         loop {

@@ -95,7 +95,7 @@ impl Process {
             connector: spec.connector.clone(),
             process: number,
             state: ChildState::new(spec.shutdown),
-            watchdog: Watchdog::new(pid, heartbeats, spec.limits),
+            watchdog: Watchdog::new(&spec.connector, pid, heartbeats, spec.limits),
             child: spawned.child,
             commands: command_receiver,
             messages,

@@ -56,7 +56,7 @@ pub(super) enum FromChild {
     },
     /// A formatted log line with its line end, already redacted.
     Log(String),
-    /// Metrics of plugins.
+    /// What was measured since the last message.
     Metrics(Vec<Measurement>),
 }
 

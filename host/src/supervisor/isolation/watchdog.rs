@@ -15,12 +15,16 @@ use super::{
     throttle::{Step, Throttle},
     usage,
 };
+use crate::telemetry;
 
 /// Interval of checks, and the shorter one for a child that uses more than half of its memory limit.
 const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 const FAST_CHECK_INTERVAL: Duration = Duration::from_millis(50);
 /// How long a child may go without a heartbeat; it sends one every second.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The metric of the child's memory.
+const MEMORY: &str = "isolated_process_memory_bytes";
 
 /// Counts the heartbeats received from a child.
 #[derive(Debug, Default)]
@@ -50,6 +54,7 @@ pub(super) struct ResourceLimits {
 }
 
 pub(super) struct Watchdog {
+    connector: String,
     pid: Pid,
     heartbeats: Arc<Heartbeats>,
     memory: u64,
@@ -62,10 +67,23 @@ pub(super) struct Watchdog {
     next_step: Option<Instant>,
 }
 
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        // The child has ended.
+        telemetry::connector_gauge(&self.connector, MEMORY, 0.0);
+    }
+}
+
 impl Watchdog {
-    pub(super) fn new(pid: Pid, heartbeats: Arc<Heartbeats>, limits: ResourceLimits) -> Self {
+    pub(super) fn new(
+        connector: &str,
+        pid: Pid,
+        heartbeats: Arc<Heartbeats>,
+        limits: ResourceLimits,
+    ) -> Self {
         let now = Instant::now();
         Self {
+            connector: connector.to_owned(),
             pid,
             heartbeats,
             memory: limits.memory,
@@ -94,6 +112,7 @@ impl Watchdog {
         }
         let elapsed = now - std::mem::replace(&mut self.last_check, now);
         let used = usage::memory(self.pid).unwrap_or_default();
+        telemetry::connector_gauge(&self.connector, MEMORY, used as f64);
         self.next_check = now + if used > self.memory / 2 { FAST_CHECK_INTERVAL } else { CHECK_INTERVAL };
         self.check_heartbeat(elapsed).or_else(|| self.check_memory(used))
     }

@@ -284,6 +284,7 @@ impl Supervisor {
         self.connectors.retain(|connector, running| {
             if running.is_gone() {
                 tracing::info!(connector, "connector removed");
+                crate::telemetry::forget_connector(connector);
             }
             !running.is_gone()
         });

@@ -21,8 +21,8 @@ pub use error::{AbiError, ConfigError, ErrorClass};
 pub use host::{HostHandle, HostVTable, HostVTable_Prefix, HostVTableRef, LogEvent, Pair};
 pub use node::{FieldNode, Kind, Node, node_flags};
 pub use plugin::{
-    BatchDefaults, OpenContext, OpenSink, OpenTransform, PluginEntry, PluginEntry_Prefix, PluginEntryRef,
-    PluginKind, PluginModule, PluginModule_Prefix, PluginModuleRef,
+    BatchDefaults, FlushDefaults, OpenContext, OpenSink, OpenTransform, PluginEntry, PluginEntry_Prefix,
+    PluginEntryRef, PluginKind, PluginModule, PluginModule_Prefix, PluginModuleRef, host_features,
 };
 pub use record::{HeaderView, NO_TIMESTAMP, RecordView, record_flags};
 pub use schema::{FieldView, SchemaView, field_flags};

@@ -36,6 +36,26 @@ pub struct BatchDefaults {
     pub reserved: [u64; 5],
 }
 
+/// Default flush limits of a sink that is durable on flush; 0 keeps the host's default. Frozen; grows into `reserved`.
+#[repr(C)]
+#[derive(StableAbi, Clone, Copy, Default)]
+pub struct FlushDefaults {
+    /// Maximum number of written records.
+    pub max_records: u64,
+    /// Maximum bytes of keys, values and headers of the consumed records.
+    pub max_bytes: u64,
+    /// Maximum milliseconds since the first written record.
+    pub max_wait_ms: u64,
+    /// Zero.
+    pub reserved: [u64; 5],
+}
+
+/// What a host does, as bits of the first reserved word of [`OpenContext`].
+pub mod host_features {
+    /// It flushes sinks whose entry says `durable_on_flush`, and commits no offset before.
+    pub const FLUSHES: usize = 1;
+}
+
 /// Arguments for opening a plugin. Frozen; grows into `reserved`.
 #[repr(C)]
 #[derive(StableAbi)]
@@ -52,7 +72,7 @@ pub struct OpenContext<'a> {
     pub instance: RStr<'a>,
     /// The configuration, a struct. Borrowed for the call.
     pub config: &'a Node,
-    /// Zero.
+    /// First word: what the host does, see [`host_features`]; zero in hosts that were built before these. The others are zero.
     pub reserved: [usize; 6],
 }
 
@@ -105,6 +125,13 @@ pub struct PluginEntry {
     /// Checks a configuration, a struct, without opening anything. Returns all errors. Missing in older plugins.
     #[sabi(missing_field(option))]
     pub check_config: extern "C" fn(config: &Node) -> RVec<ConfigError>,
+    /// Whether a sink is durable only when its flush has returned, instead of after each write. Missing in older plugins, which
+    /// are durable after each write.
+    #[sabi(missing_field(option))]
+    pub durable_on_flush: bool,
+    /// Default flush limits of a sink that is durable on flush. Missing in older plugins.
+    #[sabi(missing_field(option))]
+    pub flush_defaults: FlushDefaults,
 }
 
 /// The root module of a plugin library. A prefix type: append only.

@@ -74,7 +74,7 @@ pub struct TableRows<'a> {
     pub reserved: [usize; 4],
 }
 
-/// Callbacks for the report of a write. A prefix type: append only.
+/// Callbacks for the report of a write or a flush. A prefix type: append only.
 #[repr(C)]
 #[derive(StableAbi)]
 #[sabi(kind(Prefix(prefix_ref = ReportVTableRef)))]
@@ -85,9 +85,13 @@ pub struct ReportVTable {
     /// Reports how many rows changed.
     #[sabi(last_prefix_field)]
     pub rows: extern "C" fn(ctx: *mut (), rows: &TableRows<'_>),
+    /// Rejects an unflushed record by the partition and offset that it was read from; only during a flush. Missing in older
+    /// hosts, which never flush.
+    #[sabi(missing_field(option))]
+    pub reject_at: extern "C" fn(ctx: *mut (), partition: &PartitionView<'_>, offset: i64, reason: RStr<'_>),
 }
 
-/// The report of one write. Frozen.
+/// The report of one write or flush. Frozen.
 #[repr(C)]
 #[derive(StableAbi)]
 pub struct ReportHandle {
@@ -103,7 +107,8 @@ pub struct ReportHandle {
 #[sabi(kind(Prefix(prefix_ref = SinkVTableRef)))]
 #[sabi(missing_field(panic))]
 pub struct SinkVTable {
-    /// Writes all of a batch or nothing. `Ok` without rejected records means that every record is durable.
+    /// Writes all of a batch or nothing. `Ok` without rejected records means that every record is durable, or, if the sink is
+    /// durable on flush, that it holds every record.
     pub write: unsafe extern "C" fn(
         instance: *mut (),
         batch: &BatchView,
@@ -120,7 +125,7 @@ pub struct SinkVTable {
         instance: *mut (),
         partitions: RSlice<'_, PartitionView<'_>>,
     ) -> RResult<(), AbiError>,
-    /// Makes all written data durable. Reserved for sinks that are not durable after each write.
+    /// Never called, because it cannot report rejected records: see `flush_reporting`.
     pub flush: unsafe extern "C" fn(instance: *mut ()) -> RResult<(), AbiError>,
     /// Closes the instance.
     pub close: unsafe extern "C" fn(instance: *mut ()) -> RResult<(), AbiError>,
@@ -133,6 +138,12 @@ pub struct SinkVTable {
         instance: *mut (),
         partitions: RSlice<'_, PartitionView<'_>>,
     ) -> RResult<(), AbiError>,
+    /// Makes all written records durable. If it rejects records, it drops these, has made nothing durable and stored no offset,
+    /// and is called again once the host has handled them. Only called for sinks that are durable on flush; missing in older
+    /// plugins.
+    #[sabi(missing_field(option))]
+    pub flush_reporting:
+        unsafe extern "C" fn(instance: *mut (), report: &ReportHandle) -> RResult<(), AbiError>,
 }
 
 /// An opened sink. Frozen.

@@ -9,7 +9,7 @@ use super::{decode::Envelope, host::context, records::Records};
 use crate::{
     config::{self, PluginConfig},
     error::{Error, Result},
-    sink::{Claim, Partition, Report, Sink},
+    sink::{Claim, FlushReport, Partition, Report, Sink},
     transform::{Transform, apply_all, with_record},
 };
 
@@ -197,6 +197,14 @@ impl<S: Sink> SinkTest<S> {
             |topic: &str, partition| epochs.get(&(topic.to_owned(), partition)).copied().unwrap_or_default();
         let positions = batch.positions_before(batch.len(), |_, _| None);
         batch.lend_to_sink(0..batch.len(), &positions, epoch, |view| sink.write(&lent(view)))
+    }
+
+    /// Flushes the sink.
+    ///
+    /// # Errors
+    /// If the sink's `flush` fails.
+    pub fn flush(&mut self) -> Result<FlushReport> {
+        self.sink.flush()
     }
 
     /// Closes the sink.

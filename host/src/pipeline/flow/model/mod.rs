@@ -1,6 +1,7 @@
 //! The delivery guarantees, against a model: random interleavings of polls, transforms, writes, acknowledgements, rejections,
 //! failures, commits, rebalances and crashes never commit an offset past a record that is not handled, never write a
-//! partition's records out of order, and never touch a partition that the task does not own.
+//! partition's records out of order, and never touch a partition that the task does not own. The same holds for a sink that is
+//! durable on flush.
 //!
 //! The flow, the transforms' bisection, the sink worker and the rejection handler are the real ones. Kafka and the plugins are
 //! models.
@@ -43,8 +44,10 @@ enum Step {
     LosePosition(i32),
     /// Writes of a partition fail from now on, or work again.
     FailWrites(i32, bool),
-    /// The next write is applied, but its answer is lost.
+    /// The next write or flush is applied, but its answer is lost.
     LoseAnswer,
+    /// The next flush fails before it is applied.
+    FailFlush,
     /// The supervisor has the task replace its sink.
     ReplaceSink,
     /// The supervisor pauses the task, or resumes it.
@@ -70,6 +73,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => partition().prop_map(Step::LosePosition),
         3 => (partition(), any::<bool>()).prop_map(|(partition, fails)| Step::FailWrites(partition, fails)),
         1 => Just(Step::LoseAnswer),
+        1 => Just(Step::FailFlush),
         1 => Just(Step::ReplaceSink),
         1 => any::<bool>().prop_map(Step::Pause),
         1 => Just(Step::Crash),
@@ -84,6 +88,7 @@ fn kind() -> impl Strategy<Value = Kind> {
         1 => Just(Kind::RejectedByTransform),
         1 => Just(Kind::RejectedByName),
         1 => Just(Kind::RejectedUnnamed),
+        1 => Just(Kind::RejectedByFlush),
     ]
 }
 
@@ -99,9 +104,10 @@ proptest! {
         logs in logs(),
         steps in proptest::collection::vec(step(), 0..200),
         isolates_partitions in any::<bool>(),
+        is_flushed in any::<bool>(),
         is_memory_taken in any::<bool>(),
     ) {
-        let mut world = World::new(logs, isolates_partitions, is_memory_taken);
+        let mut world = World::new(logs, isolates_partitions, is_flushed, is_memory_taken);
         let mut steps = steps.into_iter().peekable();
         while steps.peek().is_some() {
             world.run_task(&mut steps);
@@ -112,7 +118,7 @@ proptest! {
 
 #[test]
 fn the_model_notices_a_commit_past_a_record_that_is_not_written() {
-    let mut world = World::new(vec![vec![Kind::Plain; 3], vec![], vec![]], false, false);
+    let mut world = World::new(vec![vec![Kind::Plain; 3], vec![], vec![]], false, false, false);
     world.commit_anyway(0, 2);
     let noticed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| world.check()));
     assert!(noticed.is_err());

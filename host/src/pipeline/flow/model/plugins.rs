@@ -32,7 +32,9 @@ impl RawTransform for Transform {
                 Kind::Filtered => vec![],
                 Kind::Doubled => vec![keep, keep],
                 Kind::RejectedByTransform => vec![rejected],
-                Kind::Plain | Kind::RejectedByName | Kind::RejectedUnnamed => vec![keep],
+                Kind::Plain | Kind::RejectedByName | Kind::RejectedUnnamed | Kind::RejectedByFlush => {
+                    vec![keep]
+                }
             };
             assert!(made.into_iter().all(|output| outputs.push(output)), "the memory budget suffices");
         }
@@ -44,24 +46,54 @@ impl RawTransform for Transform {
     }
 }
 
-/// Appends to the ledger, all or nothing.
-pub(super) struct Sink(pub(super) Arc<Mutex<Ledger>>);
+/// Appends to the ledger, all or nothing: with each write, or with each flush.
+pub(super) struct Sink {
+    ledger: Arc<Mutex<Ledger>>,
+    is_flushed: bool,
+    /// What was written since the last flush.
+    held: Vec<Held>,
+}
+
+/// A record that is not flushed.
+struct Held {
+    partition: i32,
+    offset: i64,
+    kind: Kind,
+}
+
+impl Sink {
+    /// A sink without records; `is_flushed` says that it is durable on flush.
+    pub(super) fn new(ledger: &Arc<Mutex<Ledger>>, is_flushed: bool) -> Self {
+        Self { ledger: Arc::clone(ledger), is_flushed, held: Vec::new() }
+    }
+}
 
 impl RawSink for Sink {
     fn write(&mut self, batch: Batch<'_>, report: &ReportHandle) -> Result<(), AbiError> {
-        let mut ledger = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         if batch.iter().any(|record| ledger.failing.contains(&record.partition())) {
             return Err(AbiError::new(ErrorClass::RETRIABLE, "out of order"));
         }
         let kinds: Vec<Kind> = batch.iter().map(|record| Kind::of(record.value_bytes())).collect();
-        if kinds.contains(&Kind::RejectedByName) {
-            for (index, _) in (0..).zip(&kinds).filter(|(_, kind)| **kind == Kind::RejectedByName) {
+        let is_rejected = |kind: &Kind| {
+            *kind == Kind::RejectedByName || (!self.is_flushed && *kind == Kind::RejectedByFlush)
+        };
+        if kinds.iter().any(is_rejected) {
+            for (index, _) in (0..).zip(&kinds).filter(|(_, kind)| is_rejected(kind)) {
                 (report.vtable.reject())(report.ctx, index, "by name".into());
             }
             return Ok(());
         }
         if kinds.contains(&Kind::RejectedUnnamed) {
             return Err(AbiError::new(ErrorClass::REJECTED, "some record"));
+        }
+        if self.is_flushed {
+            self.held.extend(batch.iter().zip(kinds).map(|(record, kind)| Held {
+                partition: record.partition(),
+                offset: record.offset(),
+                kind,
+            }));
+            return Ok(());
         }
         ledger.rows.extend(batch.iter().map(|record| (record.partition(), record.offset())));
         if std::mem::take(&mut ledger.lose_answer) {
@@ -74,7 +106,8 @@ impl RawSink for Sink {
         Ok(())
     }
 
-    fn release(&mut self, _: &[PartitionView<'_>]) -> Result<(), AbiError> {
+    fn release(&mut self, partitions: &[PartitionView<'_>]) -> Result<(), AbiError> {
+        self.held.retain(|held| partitions.iter().all(|at| at.partition != held.partition));
         Ok(())
     }
 
@@ -82,7 +115,27 @@ impl RawSink for Sink {
         Ok(())
     }
 
-    fn flush(&mut self) -> Result<(), AbiError> {
+    fn flush(&mut self, report: &ReportHandle) -> Result<(), AbiError> {
+        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::take(&mut ledger.fail_flush) {
+            return Err(AbiError::new(ErrorClass::RETRIABLE, "out of order"));
+        }
+        let (rejected, kept): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.held).into_iter().partition(|held| held.kind == Kind::RejectedByFlush);
+        self.held = kept;
+        let reject_at = report.vtable.reject_at().expect("the host can flush");
+        for Held { partition, offset, .. } in &rejected {
+            let at = PartitionView { topic: "t".into(), partition: *partition };
+            reject_at(report.ctx, &at, *offset, "by flush".into());
+            ledger.rejected_by_flush.push((*partition, *offset));
+        }
+        if !rejected.is_empty() {
+            return Ok(());
+        }
+        ledger.rows.extend(self.held.drain(..).map(|held| (held.partition, held.offset)));
+        if std::mem::take(&mut ledger.lose_answer) {
+            return Err(AbiError::new(ErrorClass::RETRIABLE, "the answer is lost"));
+        }
         Ok(())
     }
 

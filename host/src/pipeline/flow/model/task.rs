@@ -18,6 +18,7 @@ use super::{
     world::{Kind, PARTITIONS, World},
 };
 use crate::{
+    config::FlushLimits,
     kafka::consumer::{CommitError, Commits, OffsetResolver, Positions, StartAt, TopicPartition},
     pipeline::{
         call_board::CallSlot,
@@ -28,7 +29,7 @@ use crate::{
         message::{Reopen, TaskCommand},
         reject::RejectionHandler,
         retry::Retrier,
-        sink::{OpenSink, Owned, SinkWorker, written_log::WrittenLog},
+        sink::{OpenSink, Owned, SinkMetrics, SinkWorker, Unflushed, written_log::WrittenLog},
         stop::StopSignal,
         test_settings::test_settings,
         transform::{Stages, TransformWorker},
@@ -38,6 +39,16 @@ use crate::{
 
 /// More rounds than any task needs to handle all records.
 const MOST_ROUNDS: usize = 2_000;
+
+/// A few batches.
+const FLUSH: FlushLimits = FlushLimits {
+    max_records: 20,
+    max_bytes: 1_000,
+    max_wait: Duration::from_millis(600),
+    memory: 20 * size_of::<[u64; 10]>(),
+};
+
+const NO_FAILURE: &str = "no error that fails the task";
 
 /// A running task.
 pub(super) struct Task<'w> {
@@ -95,7 +106,9 @@ impl ConsumedRecord for LogRecord {
 impl Task<'_> {
     /// Starts a task, runs `body` with it, and kills it.
     pub(super) fn run(world: &mut World, body: impl FnOnce(&mut Task<'_>)) {
-        let settings = Arc::new(test_settings(world.isolates_partitions));
+        let mut settings = test_settings(world.isolates_partitions);
+        settings.plugins.flush = world.is_flushed.then_some(FLUSH);
+        let settings = Arc::new(settings);
         let (messages, inbox) = mpsc::channel();
         let to_inbox = PollSender::new(messages, None);
         let stop = Arc::<StopSignal>::default();
@@ -123,7 +136,7 @@ impl Task<'_> {
             stop,
         };
         let instance = TransformInstance::of(TransformObject::new(plugins::Transform));
-        let sink = SinkInstance::of(SinkObject::new(plugins::Sink(Arc::clone(&world.ledger))));
+        let sink = SinkInstance::of(SinkObject::new(plugins::Sink::new(&world.ledger, world.is_flushed)));
         let stage = Stage::Sink("test".to_owned());
         let mut task = Task {
             now: Instant::now(),
@@ -137,6 +150,8 @@ impl Task<'_> {
                 plugins: settings.plugins.clone(),
                 owned: HashMap::new(),
                 stores_offsets: false,
+                unflushed: Unflushed::default(),
+                metrics: SinkMetrics::new(&settings, "test"),
                 written: WrittenLog::new(Duration::ZERO),
             },
             inbox,
@@ -174,6 +189,7 @@ impl Task<'_> {
                 }
             }
             Step::FailWrites(partition, fails) => self.fail_writes(partition, fails),
+            Step::FailFlush => self.world.ledger().fail_flush = true,
             Step::LoseAnswer => self.world.ledger().lose_answer = true,
             Step::Pause(true) => self.command(TaskCommand::Pause),
             Step::Pause(false) => self.command(TaskCommand::Resume),
@@ -252,7 +268,7 @@ impl Task<'_> {
             Action::Release => self.consumer.release(),
             Action::SendToWorker(input) => self.worker_inputs.push_back(input),
             Action::SendToSink(input) => self.sink_inputs.push_back(input),
-            Action::StopStages(_) => {}
+            Action::StopStages(_) | Action::Measure(_) => {}
         }
     }
 
@@ -315,17 +331,20 @@ impl Task<'_> {
     fn run_sink(&mut self) {
         match self.sink_inputs.pop_front() {
             None => {}
-            Some(SinkInput::Reopen(_)) => self.sink.disown_all(),
+            Some(SinkInput::Reopen(_)) => {
+                self.sink.flush_before_reopen().expect(NO_FAILURE);
+                self.sink.disown_all();
+            }
+            Some(SinkInput::Flush) => self.sink.flush().expect(NO_FAILURE),
             Some(SinkInput::Batch(batch)) => self.write(batch),
-            Some(SinkInput::Claim { generation, partitions, committable, states }) => {
+            Some(SinkInput::Claim { generation, partitions, mut committable, mut states }) => {
+                self.sink.flush_before_claim(&partitions, &mut committable, &mut states).expect(NO_FAILURE);
                 self.claim(generation, partitions, &committable, states);
             }
-            Some(SinkInput::Release(partitions)) => {
-                for at in partitions {
-                    self.sink.owned.get_mut("t").and_then(|topic| topic.remove(&at.partition));
-                }
-            }
+            Some(SinkInput::Release(partitions)) => self.sink.release(&partitions).expect(NO_FAILURE),
         }
+        let rejected = std::mem::take(&mut self.world.ledger().rejected_by_flush);
+        self.world.handled.extend(rejected);
     }
 
     fn write(&mut self, batch: tidegate_abi::host::Batch) {
@@ -333,7 +352,7 @@ impl Task<'_> {
             // A sink with one partition retries in place, which would never end.
             self.world.ledger().failing.clear();
         }
-        let batch = self.sink.deliver(batch).expect("no error that fails the task");
+        let batch = self.sink.deliver(batch).expect(NO_FAILURE);
         self.note_rejected(&batch);
         self.is_sink_ready = true;
         self.send(PollMessage::BatchDone(batch));
@@ -389,6 +408,7 @@ impl Task<'_> {
     pub(super) fn drain(&mut self) {
         self.world.ledger().failing.clear();
         self.world.ledger().lose_answer = false;
+        self.world.ledger().fail_flush = false;
         self.command(TaskCommand::Resume);
         for _ in 0..MOST_ROUNDS {
             if self.is_done() {

@@ -27,16 +27,19 @@ pub(super) enum Kind {
     RejectedByName,
     /// The sink rejects the batch that it is in.
     RejectedUnnamed,
+    /// The sink rejects it when it is flushed, or by its index if it is never flushed.
+    RejectedByFlush,
 }
 
 impl Kind {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Plain,
         Self::Filtered,
         Self::Doubled,
         Self::RejectedByTransform,
         Self::RejectedByName,
         Self::RejectedUnnamed,
+        Self::RejectedByFlush,
     ];
 
     pub(super) fn byte(self) -> u8 {
@@ -68,6 +71,10 @@ pub(super) struct Ledger {
     /// Partitions whose writes fail.
     pub(super) failing: BTreeSet<i32>,
     pub(super) lose_answer: bool,
+    /// The next flush fails.
+    pub(super) fail_flush: bool,
+    /// Records that flushes have rejected since the model has looked.
+    pub(super) rejected_by_flush: Vec<(i32, i64)>,
 }
 
 /// The state that persists across tasks.
@@ -78,15 +85,22 @@ pub(super) struct World {
     /// Records that were filtered or rejected.
     pub(super) handled: BTreeSet<(i32, i64)>,
     pub(super) isolates_partitions: bool,
+    /// The sink is durable on flush.
+    pub(super) is_flushed: bool,
     /// Other tasks have all of the memory that they share with this one.
     is_memory_taken: bool,
 }
 
 impl World {
-    pub(super) fn new(logs: Vec<Vec<Kind>>, isolates_partitions: bool, is_memory_taken: bool) -> Self {
+    pub(super) fn new(
+        logs: Vec<Vec<Kind>>,
+        isolates_partitions: bool,
+        is_flushed: bool,
+        is_memory_taken: bool,
+    ) -> Self {
         let committed = vec![0; logs.len()];
         let (ledger, handled) = (Arc::default(), BTreeSet::new());
-        Self { logs, committed, ledger, handled, isolates_partitions, is_memory_taken }
+        Self { logs, committed, ledger, handled, isolates_partitions, is_flushed, is_memory_taken }
     }
 
     /// The memory of a task.

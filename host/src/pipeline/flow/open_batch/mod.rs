@@ -74,6 +74,8 @@ pub(in crate::pipeline) struct OpenBatch {
     /// When the first record of the open batch was read.
     since: Option<Instant>,
     closed: Option<Batch>,
+    /// When the first record of the batch was read that was closed last.
+    closed_since: Option<Instant>,
     /// Emptied batches, kept to reuse their memory.
     spare: Vec<Batch>,
     /// The task's part of the memory that all tasks share.
@@ -84,7 +86,9 @@ pub(in crate::pipeline) struct OpenBatch {
     idle_since: Option<Instant>,
     /// What the batches before the open one are estimated to take, the oldest first.
     earlier_batches: VecDeque<usize>,
-    /// What these and the empty ones take together.
+    /// What the sink worker keeps of unflushed records.
+    unflushed: usize,
+    /// What these and the empty batches take together.
     other_memory: usize,
     /// What the open batch took when it was empty.
     empty_open_memory: usize,
@@ -129,11 +133,13 @@ impl OpenBatch {
             open,
             since: None,
             closed: None,
+            closed_since: None,
             spare,
             shared_memory,
             lacks_memory: false,
             idle_since: None,
             earlier_batches: VecDeque::new(),
+            unflushed: 0,
             other_memory: 0,
             empty_open_memory: 0,
             expansion: 1.0,
@@ -221,7 +227,7 @@ impl OpenBatch {
         let next = self.spare.pop().unwrap_or_default();
         self.closed = Some(std::mem::replace(&mut self.open, next));
         self.decoded_bytes = 0;
-        self.since = None;
+        self.closed_since = self.since.take();
         self.last = None;
         self.count_memory();
     }
@@ -271,6 +277,27 @@ impl OpenBatch {
             self.close();
         }
         self.closed.take()
+    }
+
+    /// Bytes that are kept of the next batch, or of what it consists of so far, until it is flushed.
+    pub(super) fn next_original_bytes(&self, with_payload: bool) -> usize {
+        self.closed.as_ref().unwrap_or(&self.open).original_bytes(with_payload)
+    }
+
+    /// When the first record of the batch was read that [`Self::due`] has returned last.
+    pub(super) fn since_of_last(&self) -> Option<Instant> {
+        self.closed_since
+    }
+
+    /// How full the open batch is, from 0 to 1; 1 while another one waits or memory is short.
+    pub(super) fn fill_ratio(&self) -> f64 {
+        if !self.has_space() {
+            return 1.0;
+        }
+        let of = |used: usize, limit: usize| used as f64 / limit.max(1) as f64;
+        let records = of(self.open.input_count(), self.limits.max_records);
+        let bytes = of(self.open.payload_bytes(), self.limits.max_bytes);
+        records.max(bytes).max(of(self.used_memory(), self.memory)).min(1.0)
     }
 
     /// Whether no record waits to be processed.

@@ -2,7 +2,7 @@
 
 use std::{slice, sync::Arc};
 
-use super::Partition;
+use super::{Batch, NewRecord, Partition};
 use crate::raw::{Bytes, HeaderView, NO_TIMESTAMP};
 
 /// Origin of a consumed record, and its bytes in the batch's chunks.
@@ -12,6 +12,8 @@ pub(super) struct Input {
     pub(super) header_count: u32,
     /// Whether it was rejected before decoding.
     pub(super) rejected: bool,
+    /// Number of records that were made from it, if it was kept by [`Batch::keep_originals`].
+    pub(super) outputs: u32,
     pub(super) offset: i64,
     pub(super) timestamp_ms: i64,
     pub(super) key: Bytes,
@@ -78,5 +80,52 @@ impl<'b> Original<'b> {
             // SAFETY: the bytes live as long as the headers, `'b`, guaranteed by the contract of `Input::original`.
             unsafe { (header.name.get().unwrap_or_default(), header.value.get()) }
         })
+    }
+}
+
+impl Batch {
+    /// Bytes that [`Batch::keep_originals`] needs for all consumed records of this batch.
+    #[must_use]
+    pub fn original_bytes(&self, with_payload: bool) -> usize {
+        let payload = if with_payload { self.payload_bytes } else { 0 };
+        self.inputs.len() * size_of::<Input>() + payload
+    }
+
+    /// Adds the consumed records that the records of `batch` were made from, without the records themselves: for a sink that may
+    /// still reject them after `batch` was reused. `with_payload` copies keys, values and headers as well.
+    pub fn keep_originals(&mut self, batch: &Self, with_payload: bool) {
+        let mut last = None;
+        for record in &batch.records {
+            if last.replace(record.input) == Some(record.input) {
+                self.inputs.last_mut().into_iter().for_each(|input| input.outputs += 1);
+                continue;
+            }
+            let input = &batch.inputs[record.input as usize];
+            let partition = &batch.partitions[input.slot as usize];
+            let slot = self.slot(&partition.topic, partition.partition, partition.generation);
+            // SAFETY: the bytes are in the chunks of `batch`, which do not change as long as it is borrowed.
+            let original = unsafe { input.original(partition) };
+            let (key, value) = if with_payload { (original.key, original.value) } else { (None, None) };
+            let new = NewRecord { offset: original.offset, timestamp_ms: original.timestamp_ms, key, value };
+            let count = if with_payload { input.header_count as usize } else { 0 };
+            let input = self.copy(slot, new, original.headers().take(count));
+            self.inputs.push(Input { outputs: 1, ..input });
+        }
+    }
+
+    /// Number of records that were made from an input which [`Batch::keep_originals`] has added.
+    #[must_use]
+    pub fn kept_outputs(&self, input: u32) -> usize {
+        self.inputs.get(input as usize).map_or(0, |input| input.outputs as usize)
+    }
+
+    /// The number of the consumed record with this origin. If it was consumed more than once, the last time counts.
+    #[must_use]
+    pub fn find_input(&self, topic: &str, partition: i32, offset: i64) -> Option<u32> {
+        let is_wanted = |input: &Input| {
+            let slot = &self.partitions[input.slot as usize];
+            input.offset == offset && slot.partition == partition && *slot.topic == *topic
+        };
+        self.inputs.iter().rposition(is_wanted).map(|index| index as u32)
     }
 }

@@ -270,6 +270,7 @@ impl Batch {
         Input {
             slot: slot as u32,
             rejected: false,
+            outputs: 0,
             offset: record.offset,
             timestamp_ms: record.timestamp_ms.unwrap_or(NO_TIMESTAMP),
             key,

@@ -188,3 +188,26 @@ fn reaching_the_memory_limit_is_reported() {
     batch.reject_input(0, Rejection::too_large(Part::Record, "full"));
     assert_eq!((inputs(&batch), batch.rejected_count()), (vec![1], 1));
 }
+
+#[test]
+fn originals_outlive_their_batch() {
+    let mut kept = Batch::new();
+    for payload in [true, false] {
+        let mut batch = batch(3);
+        batch.reject(vec![(1, "no".to_owned())]);
+        kept.reset(0);
+        kept.keep_originals(&batch, payload);
+        assert_eq!(kept.original_bytes(payload), batch.original_bytes(payload) / 3 * 2);
+        let wanted = batch.original(2).expect("it was consumed");
+        let (topic, partition, offset) = (wanted.topic.to_string(), wanted.partition, wanted.offset);
+        let value = wanted.value.map(<[u8]>::to_vec);
+        drop(batch);
+        let input = kept.find_input(&topic, partition, offset).expect("it was kept");
+        let original = kept.original(input).expect("it was kept");
+        assert_eq!((original.offset, original.value), (offset, value.as_deref().filter(|_| payload)));
+        assert!(kept.find_input(&topic, partition, offset - 1).is_none(), "it was rejected before");
+        assert!(kept.find_input(&topic, partition + 1, offset).is_none());
+        assert!(kept.is_empty(), "there is nothing to write");
+        assert_eq!(kept.kept_outputs(input), 1);
+    }
+}

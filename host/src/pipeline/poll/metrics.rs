@@ -1,0 +1,102 @@
+//! What the poll loop measures: how long batches fill and take as a whole, commits, rebalances, and how full the task is.
+
+use std::time::{Duration, Instant};
+
+use super::PollLoop;
+use crate::{
+    pipeline::{
+        flow::{Fill, KafkaEvent, StageTime},
+        settings::TaskSettings,
+    },
+    telemetry::{self, Histogram},
+};
+
+/// The histograms of the poll loop.
+pub(super) struct PollMetrics {
+    poll: Histogram,
+    batch: Histogram,
+    commit: Histogram,
+    /// When the commit began that was not answered yet, the first one if there are several.
+    committing: Option<Instant>,
+}
+
+impl PollMetrics {
+    pub(super) fn new(settings: &TaskSettings) -> Self {
+        let stage = |stage: &str| {
+            let labels = [("stage", stage)];
+            telemetry::task_histogram(&settings.connector, settings.task, "stage_duration_seconds", &labels)
+        };
+        Self { poll: stage("poll"), batch: stage("batch"), commit: stage("commit"), committing: None }
+    }
+
+    pub(super) fn stage(&self, time: &StageTime) {
+        match time {
+            StageTime::Poll(took) => self.poll.observe(took.as_secs_f64()),
+            StageTime::Batch(took) => self.batch.observe(took.as_secs_f64()),
+        }
+    }
+
+    /// A commit begins in the background.
+    pub(super) fn commit_begins(&mut self) {
+        self.committing.get_or_insert_with(Instant::now);
+    }
+
+    /// A commit in the background is answered.
+    pub(super) fn commit_ended(&mut self) {
+        self.committing.take().into_iter().for_each(|began| self.committed(began.elapsed()));
+    }
+
+    /// A commit took this long.
+    pub(super) fn committed(&self, took: Duration) {
+        self.commit.observe(took.as_secs_f64());
+    }
+}
+
+impl PollLoop<'_> {
+    /// Counts changes of the assignment in `tidegate_rebalances_total`.
+    pub(super) fn count_rebalance(&self, event: &KafkaEvent) {
+        let event = match event {
+            KafkaEvent::Assigned(_) => "assigned",
+            KafkaEvent::Revoked(_) => "revoked",
+            KafkaEvent::Lost(_) => "lost",
+            _ => return,
+        };
+        let (connector, task) = (&self.settings.connector, self.settings.task);
+        telemetry::task_count(connector, task, "rebalances_total", &[("event", event)], 1);
+    }
+
+    /// Records how full the task is.
+    pub(super) fn measure_fill(&self) {
+        let Fill { memory, open_batch, in_flight, unflushed } = self.flow.fill();
+        for (name, value) in [
+            ("batch_memory_bytes", memory as f64),
+            ("open_batch_fill_ratio", open_batch),
+            ("in_flight_batches", in_flight as f64),
+            ("unflushed_records", unflushed as f64),
+        ] {
+            telemetry::task_gauge(&self.settings.connector, self.settings.task, name, &[], value);
+        }
+    }
+
+    /// Records the lag of each partition.
+    pub(super) fn measure_partition_lags(&self) {
+        let limit = telemetry::max_partitions();
+        if limit > 0 {
+            let mut lags = self.flow.partition_lags();
+            // Always the same ones, if there are more than are exported.
+            lags.sort_by(|left, right| (&left.topic, left.partition).cmp(&(&right.topic, right.partition)));
+            lags.truncate(limit);
+            telemetry::set_partition_lags(&self.settings.connector, self.settings.task, &lags);
+        }
+    }
+
+    /// The task has ended: it has no partitions, batches and memory any more.
+    pub(super) fn clear_gauges(&self) {
+        let (connector, task) = (&self.settings.connector, self.settings.task);
+        telemetry::set_partition_lags(connector, task, &[]);
+        for name in ["batch_memory_bytes", "open_batch_fill_ratio", "in_flight_batches", "unflushed_records"]
+        {
+            telemetry::task_gauge(connector, task, name, &[], 0.0);
+        }
+    }
+}
