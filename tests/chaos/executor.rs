@@ -9,6 +9,7 @@ use tidegate_tests::SinkFaults;
 
 use crate::{
     host::now_ms,
+    live_edits,
     plan::{Episode, Fault, Plan, Target, Track},
     scene::{PARTITIONS, Scene},
 };
@@ -77,14 +78,15 @@ fn start_fault(scene: &Scene, target: Target, fault: Fault, from: Duration) {
         (Target::Host(number), Fault::Kill) => scene.host(number).kill(),
         (Target::Host(number), Fault::Terminate) => scene.host(number).terminate(),
         (Target::Host(number), Fault::ShortFreeze | Fault::LongFreeze) => scene.host(number).freeze(true),
-        (Target::Host(number), Fault::Restart) => scene.host(number).send_command("restart"),
-        (Target::Host(number), Fault::Reopen) => scene.host(number).send_command("reopen"),
+        (Target::Host(number), Fault::Restart) => scene.host(number).send_command(&["restart", "--all"]),
+        (Target::Host(number), Fault::Reopen) => scene.host(number).send_command(&["reopen"]),
         (Target::Broker, Fault::BrokerKill(id)) => scene.kafka.kill_broker(id),
         (Target::Broker, Fault::BrokerStop(id)) => scene.kafka.stop_broker(id),
         (Target::Broker, Fault::BrokerFreeze(id)) => scene.kafka.pause_broker(id),
         (Target::Sink(connector, number), fault) => {
             write_faults(scene, connector, number, faults(fault, from.as_millis() as u64));
         }
+        (Target::Files(host), fault) => live_edits::start(scene, host, fault),
         // A host that is absent has not been started yet.
         _ => {}
     }
@@ -97,6 +99,7 @@ fn end_fault(scene: &Scene, target: Target, fault: Fault) {
         (Target::Broker, Fault::BrokerFreeze(id)) => scene.kafka.resume_broker(id),
         (Target::Broker, Fault::BrokerKill(id) | Fault::BrokerStop(id)) => scene.kafka.start_broker(id),
         (Target::Broker, _) => {}
+        (Target::Files(host), fault) => live_edits::end(scene, host, fault),
         (Target::Sink(connector, number), _) => write_faults(scene, connector, number, SinkFaults::default()),
     }
 }

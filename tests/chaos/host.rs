@@ -100,9 +100,14 @@ impl Host {
     }
 
     /// Sends a command for all connectors.
-    pub(crate) fn send_command(&self, command: &str) {
+    pub(crate) fn send_command(&self, command: &[&str]) {
         // The control socket may not exist yet.
-        let _code = self.home.run(&[command]).code;
+        let _code = self.home.run(command).code;
+    }
+
+    /// Replaces the library of its plugins by one with other content.
+    pub(crate) fn replace_library(&self, mark: &[u8]) {
+        self.home.replace_library("ledger", mark);
     }
 
     /// Restarts the host if it has ended, and its connectors if they have failed for good.

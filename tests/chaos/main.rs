@@ -12,6 +12,7 @@
 mod collect;
 mod executor;
 mod host;
+mod live_edits;
 mod measure;
 mod oracle;
 mod plan;

@@ -28,6 +28,8 @@ pub(crate) enum Target {
     Broker,
     /// The sink of a connector in one host.
     Sink(&'static str, usize),
+    /// The files of a host: its connector files and its plugin library.
+    Files(usize),
 }
 
 /// The host that is killed while there are no other faults.
@@ -56,6 +58,16 @@ pub(crate) enum Fault {
     BrokerStop(i32),
     /// A broker is suspended.
     BrokerFreeze(i32),
+    /// An option of the sinks changes.
+    ChangeSink,
+    /// A setting changes for which tasks are restarted.
+    ChangeBatch,
+    /// Connector files are invalid.
+    BreakFiles,
+    /// Connector files are deleted.
+    DeleteFiles,
+    /// The plugin library is replaced twice.
+    ReplaceLibrary,
     /// Half of the calls fail with a retriable error.
     Retriable,
     /// Half of the writes succeed but return a retriable error.
@@ -160,6 +172,7 @@ impl Plan {
         for connector in FAULTY {
             tracks.extend((0..HOSTS).map(|host| track(&mut rng, length, Target::Sink(connector, host))));
         }
+        tracks.extend((0..HOSTS).map(|host| track(&mut rng, length, Target::Files(host))));
         let connectors =
             FAULTY.into_iter().map(|connector| ConnectorSettings::draw(&mut rng, connector)).collect();
         Self { seed, length, connectors, tracks }
@@ -233,6 +246,15 @@ fn faults(rng: &mut Rng, target: Target) -> Vec<Fault> {
         Target::Host(_) => {
             vec![Fault::Terminate, Fault::Terminate, Fault::Kill, Fault::LongFreeze, Fault::Reopen]
         }
+        Target::Files(_) => {
+            vec![
+                Fault::ChangeSink,
+                Fault::ChangeBatch,
+                Fault::BreakFiles,
+                Fault::DeleteFiles,
+                Fault::ReplaceLibrary,
+            ]
+        }
         Target::Broker => {
             let mut brokers = [1, 2, 3];
             rng.shuffle(&mut brokers);
@@ -264,6 +286,7 @@ fn pause(rng: &mut Rng, target: Target) -> Duration {
         Target::Host(_) => seconds(rng, 4.0..12.0),
         Target::Broker => seconds(rng, 5.0..15.0),
         Target::Sink(..) => seconds(rng, 3.0..15.0),
+        Target::Files(_) => seconds(rng, 2.0..8.0),
     }
 }
 
@@ -297,6 +320,11 @@ impl fmt::Display for Fault {
             Self::BrokerKill(_) => "broker killed (SIGKILL) and restarted",
             Self::BrokerStop(_) => "broker stopped (SIGTERM) and restarted",
             Self::BrokerFreeze(_) => "broker frozen (SIGSTOP)",
+            Self::ChangeSink => "connector files: an option of the sink changed and changed back",
+            Self::ChangeBatch => "connector files: a batch limit added and removed",
+            Self::BreakFiles => "connector files invalid, then repaired",
+            Self::DeleteFiles => "connector files deleted and added again",
+            Self::ReplaceLibrary => "plugin library replaced twice",
             Self::Retriable => "sink: every other call fails, retriable",
             Self::LostAnswers => "sink: every other write succeeds but returns an error",
             Self::StuckPartition => "sink: writes with records of one partition fail, retriable",

@@ -1,6 +1,8 @@
 //! The system under test: three brokers, three hosts with the same connectors, and the ledgers that these write to.
 
 use std::{
+    collections::HashMap,
+    fs,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -44,6 +46,8 @@ pub(crate) struct Scene {
     pub(crate) kafka: Kafka,
     hosts: Vec<Mutex<Host>>,
     folders: Vec<PathBuf>,
+    /// The texts of connector files, by connector and host.
+    texts: HashMap<(String, usize), String>,
     /// The ledgers, which all hosts share.
     shared: Home,
 }
@@ -57,21 +61,21 @@ impl Scene {
             kafka.create_topic(&dead_letter_topic(connector), DEAD_LETTER_PARTITIONS, 3);
         }
         let shared = Home::new(&[]);
-        let mut folders = Vec::new();
+        let (mut folders, mut texts) = (Vec::new(), HashMap::new());
         let hosts = (0..HOSTS).map(|number| {
             let home = Home::new(&["ledger"]);
             folders.push(home.path(""));
             for settings in &plan.connectors {
-                home.connector(
-                    settings.connector,
-                    &beside_faulty(settings, number, &ledger_path(&shared, settings.connector)),
-                );
+                let text = beside_faulty(settings, number, &ledger_path(&shared, settings.connector));
+                let file = home.connector(settings.connector, &text);
+                let text = fs::read_to_string(file).expect("the file");
+                texts.insert((settings.connector.to_owned(), number), text);
             }
             home.connector(HEALTHY, &healthy_connector(&ledger_path(&shared, HEALTHY)));
             Mutex::new(Host::new(number, home, kafka.servers(), logs.to_owned()))
         });
         let hosts = hosts.collect();
-        let scene = Self { hosts, folders, kafka, shared };
+        let scene = Self { hosts, folders, texts, kafka, shared };
         (0..HOSTS - 1).for_each(|number| scene.host(number).start());
         Some(scene)
     }
@@ -84,6 +88,16 @@ impl Scene {
     /// The fault file of a connector's sink in a host.
     pub(crate) fn fault_file(&self, connector: &str, number: usize) -> PathBuf {
         self.folders[number].join(format!("{connector}.faults"))
+    }
+
+    /// The file of a connector in a host.
+    pub(crate) fn connector_file(&self, connector: &str, number: usize) -> PathBuf {
+        self.folders[number].join(format!("connectors.d/{connector}.toml"))
+    }
+
+    /// The text of that file at the start.
+    pub(crate) fn connector_text(&self, connector: &str, number: usize) -> String {
+        self.texts[&(connector.to_owned(), number)].clone()
     }
 
     /// The ledger of a connector.
