@@ -26,6 +26,7 @@ mod live_files;
 mod live_plugins;
 mod loading;
 mod log;
+mod many;
 mod once;
 mod order;
 mod rebalance;

@@ -1,5 +1,7 @@
 //! How a host stops.
 
+use std::os::unix::net::UnixDatagram;
+
 use tidegate_tests::{Broker, Home, Running};
 
 fn events(count: u32) -> Vec<String> {
@@ -81,4 +83,28 @@ fn a_signal_while_the_host_starts_ends_it_with_0() {
     // Plugins are looked for after this line.
     running.wait_for_log("embedded broker started");
     let _finished = running.terminate().expect_code(0);
+}
+
+#[test]
+fn the_service_manager_is_told_that_the_host_is_ready_alive_and_stopping() {
+    let broker = Broker::with_events(["{}"]);
+    let home = Home::new(&["misbehaving"]);
+    home.recorder("a", "", "");
+    let socket = UnixDatagram::bind(home.path("notify")).expect("a socket");
+    socket.set_read_timeout(Some(tidegate_tests::TIMEOUT)).expect("a timeout");
+    let receive = || {
+        let mut message = [0; 1024];
+        let length = socket.recv(&mut message).expect("a message");
+        String::from_utf8_lossy(&message[..length]).into_owned()
+    };
+    let mut command = home.command();
+    command.env("NOTIFY_SOCKET", home.path("notify")).env("WATCHDOG_USEC", "100000");
+    let running = Running::start(command.args(["--bootstrap-servers", broker.servers(), "run"]));
+    assert_eq!(receive(), "READY=1\nSTATUS=running 1 connectors\n");
+    assert_eq!(receive(), "WATCHDOG=1\n");
+    assert_eq!(receive(), "WATCHDOG=1\n");
+    running.signal("TERM");
+    let stopping = std::iter::repeat_with(receive).find(|message| !message.starts_with("WATCHDOG"));
+    assert_eq!(stopping.as_deref(), Some("STOPPING=1\nSTATUS=delivering records in flight\n"));
+    running.finish().expect_code(0);
 }

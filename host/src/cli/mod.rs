@@ -9,6 +9,7 @@ mod plugins;
 mod produce;
 mod run;
 mod schema;
+mod service;
 mod setup;
 mod table;
 mod validate;

@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{EXIT_ERROR, EXIT_FAILED, EXIT_INTERRUPTED, HostOptions, output, setup, table};
+use super::{EXIT_ERROR, EXIT_FAILED, EXIT_INTERRUPTED, HostOptions, output, service, setup, table};
 use crate::{
     api::ControlSocket,
     config::{Environment, HostConfig},
@@ -143,11 +143,13 @@ async fn supervise(
     let (supervisor, handle, rolled_back) = Supervisor::new(connectors, &memory, mode.ends());
     let deployer = Deployer::start(deployment, handle, rolled_back, mode.watches);
     tracing::info!(connectors = count, version = env!("CARGO_PKG_VERSION"), "tidegate started");
+    service::ready(count);
 
     let (asked, to_stop) = tokio::sync::oneshot::channel::<()>();
     let signals = async {
         either(&mut interrupt, &mut terminate).await;
         tracing::info!("stopping: delivering records in flight; send a second signal to exit immediately");
+        service::stopping();
         // The supervisor may have ended in the meantime.
         let _ended = asked.send(()).is_err();
         either(&mut interrupt, &mut terminate).await;
@@ -163,7 +165,8 @@ async fn supervise(
             tracing::warn!("second signal: exiting immediately; records in flight will be read again");
             Ok(ExitCode::from(EXIT_INTERRUPTED))
         }
-        () = socket.serve(deployer) => anyhow::bail!("the control socket ended"),
+        () = service::keep_alive(&deployer) => anyhow::bail!("the watchdog ended"),
+        () = socket.serve(deployer.clone()) => anyhow::bail!("the control socket ended"),
         outcome = supervisor.run(shutdown) => finish(&outcome, mode.once),
     }
 }

@@ -68,6 +68,11 @@ impl Deployer {
         Self { requests, supervisor }
     }
 
+    /// Whether the supervisor answers. The deployment may be busy with a change for longer than a watchdog waits.
+    pub async fn is_alive(&self) -> bool {
+        matches!(self.supervisor.ask(Command::Status).await, Reply::Status(_))
+    }
+
     /// All connectors and their files, by name. Empty while the host stops.
     pub async fn connectors(&self) -> Vec<ConnectorFile> {
         let (answer, answered) = oneshot::channel();
