@@ -72,6 +72,8 @@ fn a_file_that_is_added_is_started_and_one_that_is_deleted_is_stopped() {
     assert_eq!(added.offsets(), [0]);
     let status = scene.home.status();
     assert_eq!(status["connectors"].as_array().map(Vec::len), Some(1), "{status}");
+    let metrics = scene.home.run(&["metrics"]).expect_code(0).stdout;
+    assert!(metrics.contains("connector=\"other\"") && !metrics.contains("connector=\"added\""), "{metrics}");
     // It continues where it was.
     let again = scene.home.recorder("added", "", "");
     scene.wait_for_offsets(&again, &[0, 1]);

@@ -18,6 +18,7 @@ mod maven;
 mod ports;
 mod process;
 mod process_status;
+mod prometheus;
 mod recording;
 #[path = "../support/registry_stub.rs"]
 mod registry_stub;
@@ -36,6 +37,7 @@ pub use home::Home;
 pub use ledger::{Entry, Ledger, SinkFaults, StoredOffset};
 pub use process::{Finished, Running};
 pub use process_status::ProcessStatus;
+pub use prometheus::{Checked, Prometheus, promtool, serve_metrics};
 pub use recording::{Call, Recorded, Recording};
 pub use registry_stub::{Fault, RegistryStub};
 pub use snowflake::{Account, Column, ExclusiveStandIn, Fired, LogEntry, Rows, Schema, Snowflake, StandIn};

@@ -95,7 +95,7 @@ impl Measurement {
             Measured::Observed { counts, sum } => Update::Merge { counts, sum: sum.0 },
             Measured::Removed => return registry.remove(&self.name, |found| *found == labels),
         };
-        registry.update(&self.name, labels, &update);
+        registry.relay(connector, &self.name, labels, &update);
     }
 }
 

@@ -131,6 +131,14 @@ pub fn connector_gauge(connector: &str, name: &str, value: f64) {
     update(&format!("tidegate_{name}"), labels, &Update::Set(value));
 }
 
+/// Removes a gauge of a connector, `tidegate_<name>`.
+pub fn clear_connector_gauge(connector: &str, name: &str) {
+    if let Some(metrics) = METRICS.get() {
+        let labels = vec![("connector".to_owned(), connector.to_owned())];
+        metrics.registry.remove(&format!("tidegate_{name}"), |found| *found == labels);
+    }
+}
+
 /// The histogram `tidegate_<name>` of a task, which is recorded to without a lookup.
 #[must_use]
 pub fn task_histogram(connector: &str, task: u32, name: &str, labels: &[(&str, &str)]) -> Histogram {

@@ -22,9 +22,9 @@ pub use log::{
 };
 pub(crate) use log::{batch_log_interval, now, time};
 pub use metrics::{
-    Measure, MetricsOptions, PartitionLag, PluginLabels, connector_gauge, forget_connector, init_metrics,
-    max_partitions, plugin_metric, relay_metrics, render_metrics, set_partition_lags, take_metrics,
-    task_count, task_gauge, task_histogram, task_total,
+    Measure, MetricsOptions, PartitionLag, PluginLabels, clear_connector_gauge, connector_gauge,
+    forget_connector, init_metrics, max_partitions, plugin_metric, relay_metrics, render_metrics,
+    set_partition_lags, take_metrics, task_count, task_gauge, task_histogram, task_total,
 };
 pub(crate) use one_line::OneLine;
 pub use redact::{protect, scrub};

@@ -27,6 +27,8 @@ pub(super) struct Registry {
     families: Mutex<BTreeMap<String, Family>>,
     /// Families whose measurements were dropped, each of which is logged once.
     reported: Mutex<BTreeSet<String>>,
+    /// Connectors that were forgotten, whose processes may still report what they have measured last.
+    forgotten: Mutex<BTreeSet<String>>,
     /// Series that were removed since they were last asked for, in a process whose metrics are relayed.
     removed: Option<Mutex<Vec<(String, Labels)>>>,
     max_partitions: usize,
@@ -104,11 +106,24 @@ impl Registry {
     /// A registry that exports at most `max_partitions` partitions of a connector. With `is_relayed`, it remembers what was removed.
     pub(super) fn new(max_partitions: usize, is_relayed: bool) -> Self {
         let removed = is_relayed.then(Mutex::default);
-        Self { families: Mutex::default(), reported: Mutex::default(), removed, max_partitions }
+        Self {
+            families: Mutex::default(),
+            reported: Mutex::default(),
+            forgotten: Mutex::default(),
+            removed,
+            max_partitions,
+        }
     }
 
     pub(super) fn families(&self) -> MutexGuard<'_, BTreeMap<String, Family>> {
-        self.families.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.families)
+    }
+
+    /// Updates a series with what the process of a connector has measured, unless the connector was deleted.
+    pub(super) fn relay(&self, connector: &str, name: &str, labels: Labels, update: &Update<'_>) {
+        if !lock(&self.forgotten).contains(connector) {
+            self.update(name, labels, update);
+        }
     }
 
     /// Updates the series with this name and these labels, and creates it if it does not exist.
@@ -144,6 +159,10 @@ impl Registry {
         if used.count() >= limit {
             return None;
         }
+        // A connector of this name was added again.
+        if let Some(connector) = &of_connector {
+            lock(&self.forgotten).remove(connector);
+        }
         let value = Arc::new(Value::new(family.kind));
         family.series.insert(labels, Arc::clone(&value));
         Some(value)
@@ -157,21 +176,20 @@ impl Registry {
         for labels in gone {
             family.series.remove(&labels);
             if let Some(removed) = &self.removed {
-                removed.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), labels));
+                lock(removed).push((name.to_owned(), labels));
             }
         }
     }
 
     /// The series that were removed since the last call, in a process whose metrics are relayed.
     pub(super) fn take_removed(&self) -> Vec<(String, Labels)> {
-        let removed =
-            self.removed.as_ref().map(|removed| removed.lock().unwrap_or_else(PoisonError::into_inner));
-        removed.map(|mut removed| std::mem::take(&mut *removed)).unwrap_or_default()
+        self.removed.as_ref().map(|removed| std::mem::take(&mut *lock(removed))).unwrap_or_default()
     }
 
     /// Removes all series of a connector.
     pub(super) fn forget(&self, name: &str) {
         let mut families = self.families();
+        lock(&self.forgotten).insert(name.to_owned());
         for family in families.values_mut() {
             family.series.retain(|labels, _| connector(labels) != Some(name));
         }
@@ -180,15 +198,17 @@ impl Registry {
 
     fn report(&self, name: &str) {
         // The limit of partitions is what the user has configured.
-        if name != catalog::PARTITION_LAG
-            && self.reported.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned())
-        {
+        if name != catalog::PARTITION_LAG && lock(&self.reported).insert(name.to_owned()) {
             tracing::warn!(
                 metric = name,
                 "measurements are dropped: a connector has {MAX_SERIES} series of this name, or it is of another type"
             );
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn connector(labels: &Labels) -> Option<&str> {
@@ -218,6 +238,11 @@ mod tests {
         registry.forget("a");
         assert_eq!([count(&registry, "x_total"), count(&registry, "y"), count(&registry, "of_a")], [1, 1, 0]);
         assert!(!registry.families().contains_key("of_a"), "a name without series is not shown");
+        registry.relay("a", "x_total", labels("a", "1"), &Update::Add(1));
+        assert_eq!(count(&registry, "x_total"), 1, "its process has reported late");
+        registry.update("y", labels("a", "1"), &Update::Set(1.0));
+        registry.relay("a", "x_total", labels("a", "1"), &Update::Add(1));
+        assert_eq!([count(&registry, "x_total"), count(&registry, "y")], [2, 2], "it was added again");
     }
 
     #[test]

@@ -344,4 +344,46 @@ mod tests {
         let name = tidegate_abi::abi_stable::library::ROOT_MODULE_LOADER_NAME;
         assert_eq!(name, "_1as_0lib_1header_0root_bmodule_bloader");
     }
+
+    #[cfg(feature = "testing")]
+    #[test]
+    fn a_sink_that_is_durable_on_flush_opens_only_in_a_host_that_flushes() {
+        use super::*;
+        use crate::sink::Report;
+
+        struct Flushed;
+
+        impl Sink for Flushed {
+            type Config = ();
+
+            const DURABLE_ON_FLUSH: bool = true;
+
+            fn open((): (), _: &Context) -> Result<Self> {
+                Ok(Self)
+            }
+
+            fn write(&mut self, _: &tidegate_abi::Batch<'_>) -> Result<Report> {
+                Ok(Report::written())
+            }
+        }
+
+        let entry = sink_entry::<Flushed>(PluginInfo { name: "flushed", description: "" });
+        assert_eq!(entry.durable_on_flush(), Some(true));
+        let open = |features: usize| {
+            let context = OpenContext {
+                host: crate::testing::host::handle(),
+                connector: RStr::from_str("c"),
+                task: 0,
+                tasks: 1,
+                instance: RStr::from_str("flushed"),
+                config: &Node::NULL,
+                reserved: [features, 0, 0, 0, 0, 0],
+            };
+            let open = entry.open_sink().into_option().expect("a sink");
+            (open.call)(&context).into_result().map(drop).map_err(|error| error.message.to_string())
+        };
+        let refused = open(0).expect_err("an older host");
+        assert!(refused.contains("never flushes"), "{refused}");
+        assert_eq!(open(host_features::FLUSHES), Ok(()));
+    }
 }

@@ -70,7 +70,7 @@ pub(super) struct Watchdog {
 impl Drop for Watchdog {
     fn drop(&mut self) {
         // The child has ended.
-        telemetry::connector_gauge(&self.connector, MEMORY, 0.0);
+        telemetry::clear_connector_gauge(&self.connector, MEMORY);
     }
 }
 

@@ -41,13 +41,18 @@ pub fn metrics() -> BTreeMap<String, f64> {
     METRICS.take()
 }
 
-/// The context of a connector's only task.
-pub(super) fn context(connector: &str) -> Result<Context> {
+/// The functions of the fake host.
+pub(crate) fn handle() -> HostHandle {
     static HOST: OnceLock<HostHandle> = OnceLock::new();
-    let host = *HOST.get_or_init(|| {
+    *HOST.get_or_init(|| {
         let vtable = HostVTable { log_enabled, log, counter_add, gauge_set, histogram_record, should_stop };
         HostHandle { ctx: std::ptr::null(), vtable: vtable.leak_into_prefix() }
-    });
+    })
+}
+
+/// The context of a connector's only task.
+pub(super) fn context(connector: &str) -> Result<Context> {
+    let host = handle();
     logging::forward_to(host)?;
     Ok(Context::for_test(host, connector))
 }

@@ -44,7 +44,7 @@
 //! Logs and metrics are stored per thread, so tests that run in parallel do not see those of others.
 
 mod decode;
-mod host;
+pub(crate) mod host;
 mod records;
 mod run;
 
