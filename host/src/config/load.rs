@@ -182,9 +182,10 @@ fn read_one(name: &str, file: &Path, context: &LoadContext<'_>, report: &Report)
 
 fn check_name(name: &str, file: &Path, report: &Report) {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if name.is_empty() || !name.chars().all(allowed) {
+    // A file whose name starts with a dot is hidden, so it would not be found again.
+    if name.is_empty() || name.starts_with('.') || !name.chars().all(allowed) {
         let message = format!("{name:?} is not a connector's name");
-        let help = "name the file with ASCII letters, digits, \".\", \"_\" and \"-\" only";
+        let help = "name the file with ASCII letters, digits, \"_\", \"-\" and, except at the start, \".\"";
         report.error(&SourceLocation::whole(file), "", message, Some(help.to_owned()));
     }
 }

@@ -109,7 +109,7 @@ fn missing_paths_and_odd_names_are_said() {
         [
             "a.yaml: a connector file's name ends in .toml",
             "connectors.d/bad name.toml: \"bad name\" is not a connector's name: name the file with ASCII \
-             letters, digits, \".\", \"_\" and \"-\" only",
+             letters, digits, \"_\", \"-\" and, except at the start, \".\"",
             "nowhere: there is no such file or folder: create it, or name the folder of the connector files",
         ]
     );
