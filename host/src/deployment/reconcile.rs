@@ -254,10 +254,11 @@ impl Deployment {
             return;
         }
         match Registry::discover(&folders, state_dir, &self.prober) {
-            Ok(found) => {
+            Ok(mut found) => {
                 for problem in &found.problems {
-                    tracing::warn!("plugin library skipped: {problem}");
+                    tracing::warn!("plugin library skipped, what was loaded of it before is used: {problem}");
                 }
+                found.keep_usable(&self.registry);
                 self.registry = found.registry;
                 self.libraries = libraries;
             }

@@ -46,6 +46,8 @@ pub struct Discovered {
     pub registry: Registry,
     /// Why other libraries cannot be used. They do not affect the usable ones.
     pub problems: Vec<PluginError>,
+    /// The files of libraries that cannot be used.
+    unusable: Vec<PathBuf>,
 }
 
 impl Registry {
@@ -89,7 +91,10 @@ impl Registry {
             for origin in libraries {
                 match describe(&mut store, &origin, prober) {
                     Ok((stored, manifest)) => found.add(&stored, manifest),
-                    Err(problem) => found.problems.push(problem),
+                    Err(problem) => {
+                        found.problems.push(problem);
+                        found.unusable.push(origin);
+                    }
                 }
             }
         }
@@ -143,6 +148,16 @@ impl Registry {
 }
 
 impl Discovered {
+    /// Keeps the plugins that libraries had in `before` that cannot be used any more, because their files were overwritten: the
+    /// store has copies of them.
+    pub fn keep_usable(&mut self, before: &Registry) {
+        for (name, plugin) in &before.plugins {
+            if self.unusable.iter().any(|file| file == plugin.origin()) {
+                self.registry.plugins.entry(name.clone()).or_insert_with(|| plugin.clone());
+            }
+        }
+    }
+
     fn add(&mut self, stored: &Stored, manifest: LibraryManifest) {
         let library = LibraryVersion { version: manifest.version, build: manifest.build };
         for manifest in manifest.plugins {

@@ -74,6 +74,8 @@ impl Connector {
         let is_on_trial = has_other_libraries(&before, &after);
         let restarts = before.sink_name != after.sink_name
             || before.sink.manifest.name != after.sink.manifest.name
+            // The memory of a batch depends on whether written records are kept for a flush.
+            || before.flush.is_some() != after.flush.is_some()
             || self.settings_apart_from_plugins() != next.settings_apart_from_plugins();
         let in_process = next.definition.isolation == Isolation::Process;
         let asked = is_on_trial && next.definition.plugin_reload == PluginReload::Restart;
