@@ -3,6 +3,7 @@
 mod broker;
 mod control;
 mod dead_letters;
+mod import;
 mod output;
 mod plugin_options;
 mod plugins;
@@ -78,6 +79,8 @@ enum Command {
     Plugins(plugins::PluginsOptions),
     /// Print the JSON Schema of connector files, with the options of every plugin
     Schema(schema::SchemaOptions),
+    /// Turn a configuration of Kafka Connect into a connector file
+    Import(import::ImportOptions),
     /// Run the embedded development broker
     Broker(broker::BrokerOptions),
     /// Write lines to a topic, each as a record, like `kcat -P`
@@ -137,6 +140,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Validate(validate) => validate::run(options, &validate),
         Command::Plugins(plugins) => plugins::run(options, &plugins),
         Command::Schema(schema) => schema::run(options, &schema),
+        Command::Import(import) => import::run(options, &import),
         Command::Broker(broker) => broker::run(options, &broker),
         Command::Produce(produce) => produce::run(options, &produce),
         Command::Status(status) => control::status(options, &status),
