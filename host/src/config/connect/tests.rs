@@ -41,7 +41,7 @@ impl PluginCatalog for Plugins {
             "route" | "filter" | "enrich" | "fields" | "unwrap" => (PluginKind::Transform, object(json!({}))),
             _ => return None,
         };
-        Some(PluginSummary { name: name.to_owned(), kind, config_schema })
+        Some(PluginSummary { name: name.to_owned(), kind, config_schema, durable_on_flush: false })
     }
 
     fn names(&self) -> Vec<String> {
