@@ -159,7 +159,7 @@ fn host_files_in_the_documents_are_valid() {
             home.write("tidegate.toml", &block);
             home.connector("a", "source.topics = [\"a\"]\nsink.plugin = \"console\"\n");
             let mut command = home.command();
-            command.envs(placeholders(&block).map(|name| (name, "1"))).arg("validate");
+            command.envs(placeholders(&block).map(|name| (name, "a-value-of-some-length"))).arg("validate");
             let finished = Running::start(&mut command).finish();
             assert_eq!(finished.code, Some(0), "{}:{line}: {}", file.display(), finished.stdout);
         }
