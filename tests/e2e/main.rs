@@ -30,6 +30,7 @@ mod many;
 mod once;
 mod order;
 mod rebalance;
+mod rest;
 mod shutdown;
 mod sink_contract;
 mod transforms;

@@ -7,6 +7,7 @@ mod delivery;
 mod groups;
 mod leaders;
 mod outages;
+mod rest;
 mod security;
 mod support;
 mod takeover;

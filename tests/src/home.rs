@@ -105,9 +105,18 @@ impl Home {
         Recording::of(self.path(&format!("{name}.calls")))
     }
 
-    /// A command that runs the host in this folder with a clean environment.
+    /// A command that runs the host in this folder with a clean environment and without the REST API, whose port is the same for
+    /// all hosts.
     #[must_use]
     pub fn command(&self) -> Command {
+        let mut command = self.command_with_api();
+        command.args(["--api", "off"]);
+        command
+    }
+
+    /// As [`Home::command`], with the REST API where the host file says.
+    #[must_use]
+    pub fn command_with_api(&self) -> Command {
         let mut command = Command::new(artifacts().host());
         command.env_clear().current_dir(self.folder.path());
         for name in PASSED_ON {

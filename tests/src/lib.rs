@@ -22,6 +22,7 @@ mod prometheus;
 mod recording;
 #[path = "../support/registry_stub.rs"]
 mod registry_stub;
+pub mod rest;
 mod skipped;
 mod snowflake;
 mod stored;

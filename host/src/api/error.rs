@@ -1,10 +1,10 @@
-//! Errors of the control socket.
+//! Errors of the REST API's sockets, and of the client of the control socket.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
-/// The control socket cannot be used.
+/// The API cannot be served, or a running host cannot be asked.
 #[derive(Debug, thiserror::Error)]
-pub enum ControlError {
+pub enum ApiError {
     /// No host is listening.
     #[error("no host is running with the state folder {}; start one with `tidegate run`, or set its state folder with --state-dir", path.parent().unwrap_or(path).display())]
     NotRunning {
@@ -25,7 +25,31 @@ pub enum ControlError {
         /// Why.
         source: std::io::Error,
     },
-    /// The reply cannot be parsed.
+    /// The address of the API cannot be listened on.
+    #[error(
+        "the REST API cannot listen on {address}: {source}; set another address, or \"off\", as listen in [api] of the host file or with --api"
+    )]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file for TLS cannot be used.
+    #[error("{} cannot be used for HTTPS: {reason}", path.display())]
+    Tls {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The connection to the host failed.
+    #[error("the running host did not answer: {0}")]
+    Connection(String),
+    /// The answer is not of this version.
     #[error("the running host sent an unexpected reply: {0}; it may be another version of tidegate")]
-    Answer(#[from] serde_json::Error),
+    Answer(String),
+    /// The host refuses.
+    #[error("{0}")]
+    Refused(String),
 }

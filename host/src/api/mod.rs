@@ -1,17 +1,37 @@
-//! The control socket of a running host.
+//! The REST API of a running host: Kafka Connect's, and Tidegate's own under `/tidegate/v1`.
 //!
-//! A client sends one line of JSON, a [`Command`](crate::supervisor::Command), and receives one line of JSON, a
-//! [`Reply`](crate::supervisor::Reply). The socket is in the state folder, which only its owner can access.
+//! One router serves both listeners: the control socket in the state folder, which the command line uses and which only its owner
+//! can access, and, unless it is off, TCP.
+//!
+//! - [`server`]: listeners, TLS ([`tls`]), limits on slow clients ([`slow`]).
+//! - [`guard`]: what each request has to pass: rate, host, origin, login ([`auth`]); the audit log.
+//! - [`connect`]: Kafka Connect's endpoints.
+//! - [`own`]: Tidegate's own endpoints, metrics and probes.
+//! - [`client`]: the client for the command line.
 
+mod auth;
+mod body;
 mod client;
+mod connect;
 mod error;
+mod guard;
+mod own;
+mod problem;
+mod router;
 mod server;
+mod slow;
+mod socket;
+mod state;
+mod tls;
 
 use std::path::{Path, PathBuf};
 
-pub use client::ask;
-pub use error::ControlError;
-pub use server::ControlSocket;
+pub use client::{ask, request};
+pub use error::ApiError;
+pub use own::Accepted;
+pub use router::serve;
+pub use server::ApiListener;
+pub use socket::ControlSocket;
 
 /// The socket of the host whose state folder this is.
 #[must_use]

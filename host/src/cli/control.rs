@@ -1,14 +1,16 @@
 //! `tidegate status`, `pause`, `resume`, `restart`, `reopen`, `stop` and `metrics`: control a running host.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
+use hyper::Method;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{HostOptions, output, table};
 use crate::{
-    api::ask,
+    api::{Accepted, ask, request},
     config::Environment,
-    supervisor::{Command, HostStatus, Reply},
+    supervisor::HostStatus,
 };
 
 #[derive(Debug, Args)]
@@ -49,12 +51,8 @@ pub(super) struct StatusOptions {
     json: bool,
 }
 
-fn request(host: &HostOptions, command: &Command) -> anyhow::Result<Reply> {
-    let config = host.config(&Environment::process())?;
-    match ask(&config.state_dir, command)? {
-        Reply::Rejected(reason) => anyhow::bail!("{reason}"),
-        reply => Ok(reply),
-    }
+fn state_dir(host: &HostOptions) -> anyhow::Result<PathBuf> {
+    Ok(host.config(&Environment::process())?.state_dir)
 }
 
 pub(super) fn status(host: &HostOptions, options: &StatusOptions) -> anyhow::Result<ExitCode> {
@@ -70,13 +68,21 @@ pub(super) fn status(host: &HostOptions, options: &StatusOptions) -> anyhow::Res
     Ok(ExitCode::SUCCESS)
 }
 
+/// Sends a command, such as `pause`, for one connector or for all.
 pub(super) fn tell(
     host: &HostOptions,
     which: impl Into<ConnectorArg>,
-    command: fn(Option<String>) -> Command,
+    command: &str,
 ) -> anyhow::Result<ExitCode> {
-    let Reply::Accepted(names) = request(host, &command(which.into().name))? else { return unexpected() };
-    output::print_line(format_args!("accepted for {}", names.join(", ")))?;
+    let path = match which.into().name {
+        Some(name) => {
+            let name = utf8_percent_encode(&name, NON_ALPHANUMERIC);
+            format!("/tidegate/v1/connectors/{name}/{command}")
+        }
+        None => format!("/tidegate/v1/{command}"),
+    };
+    let Accepted { accepted } = ask(&state_dir(host)?, Method::POST, &path)?;
+    output::print_line(format_args!("accepted for {}", accepted.join(", ")))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -84,7 +90,7 @@ pub(super) fn metrics(host: &HostOptions, options: &MetricsOptions) -> anyhow::R
     if let Some(name) = &options.name {
         only(host_status(host)?, name)?;
     }
-    let Reply::Metrics(text) = request(host, &Command::Metrics)? else { return unexpected() };
+    let text = request(&state_dir(host)?, Method::GET, "/metrics")?;
     output::print(match &options.name {
         Some(name) => metrics_of(&text, name),
         None => text,
@@ -93,8 +99,7 @@ pub(super) fn metrics(host: &HostOptions, options: &MetricsOptions) -> anyhow::R
 }
 
 fn host_status(host: &HostOptions) -> anyhow::Result<HostStatus> {
-    let Reply::Status(status) = request(host, &Command::Status)? else { return unexpected() };
-    Ok(status)
+    Ok(ask(&state_dir(host)?, Method::GET, "/tidegate/v1/status")?)
 }
 
 /// The status of one connector.
@@ -128,10 +133,6 @@ fn metrics_of(text: &str, connector: &str) -> String {
         comments.push(line);
     }
     found
-}
-
-fn unexpected<T>() -> anyhow::Result<T> {
-    anyhow::bail!("the running host sent an unexpected reply: it may be another version of tidegate")
 }
 
 #[cfg(test)]

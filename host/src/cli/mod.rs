@@ -3,6 +3,7 @@
 mod broker;
 mod control;
 mod dead_letters;
+mod import;
 mod output;
 mod plugin_options;
 mod plugins;
@@ -60,6 +61,9 @@ struct HostOptions {
     /// Brokers of connectors that name none, as host:port, separated by commas [default: localhost:9092]
     #[arg(long, global = true, hide_short_help = true, value_name = "SERVERS")]
     bootstrap_servers: Option<String>,
+    /// Address of the REST API, or off [default: 127.0.0.1:8083]
+    #[arg(long, global = true, hide_short_help = true, value_name = "ADDRESS")]
+    api: Option<String>,
     /// Log format: human or json [default: human]
     #[arg(long, global = true, hide_short_help = true, value_name = "FORMAT")]
     log_format: Option<String>,
@@ -78,6 +82,8 @@ enum Command {
     Plugins(plugins::PluginsOptions),
     /// Print the JSON Schema of connector files, with the options of every plugin
     Schema(schema::SchemaOptions),
+    /// Turn a configuration of Kafka Connect into a connector file
+    Import(import::ImportOptions),
     /// Run the embedded development broker
     Broker(broker::BrokerOptions),
     /// Write lines to a topic, each as a record, like `kcat -P`
@@ -107,6 +113,9 @@ enum Command {
     /// Check the options of plugins, which are read from standard input
     #[command(hide = true, name = crate::plugins::CHECK_COMMAND)]
     CheckPlugins,
+    /// Delete committed offsets, as read from standard input
+    #[command(hide = true, name = crate::kafka::DELETE_OFFSETS_COMMAND)]
+    DeleteOffsets,
     /// Load a plugin library and describe it
     #[command(hide = true, name = crate::plugins::PROBE_COMMAND)]
     ProbePlugin {
@@ -137,18 +146,23 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Validate(validate) => validate::run(options, &validate),
         Command::Plugins(plugins) => plugins::run(options, &plugins),
         Command::Schema(schema) => schema::run(options, &schema),
+        Command::Import(import) => import::run(options, &import),
         Command::Broker(broker) => broker::run(options, &broker),
         Command::Produce(produce) => produce::run(options, &produce),
         Command::Status(status) => control::status(options, &status),
-        Command::Pause(which) => control::tell(options, which, crate::supervisor::Command::Pause),
-        Command::Resume(which) => control::tell(options, which, crate::supervisor::Command::Resume),
-        Command::Restart(which) => control::tell(options, which, crate::supervisor::Command::Restart),
-        Command::Reopen(which) => control::tell(options, which, crate::supervisor::Command::Reopen),
-        Command::Stop(which) => control::tell(options, which, crate::supervisor::Command::Stop),
+        Command::Pause(which) => control::tell(options, which, "pause"),
+        Command::Resume(which) => control::tell(options, which, "resume"),
+        Command::Restart(which) => control::tell(options, which, "restart"),
+        Command::Reopen(which) => control::tell(options, which, "reopen"),
+        Command::Stop(which) => control::tell(options, which, "stop"),
         Command::Metrics(metrics) => control::metrics(options, &metrics),
         Command::DeadLetters(letters) => dead_letters::run(options, &letters),
         Command::RunIsolated { .. } => Ok(child_main()?),
         Command::CheckPlugins => Ok(check_main()),
+        Command::DeleteOffsets => {
+            crate::kafka::delete_offsets_main()?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::ProbePlugin { library, origin } => Ok(probe_main(&library, &origin)),
     }
 }

@@ -8,7 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{EXIT_ERROR, EXIT_FAILED, EXIT_INTERRUPTED, HostOptions, output, service, setup, table};
 use crate::{
-    api::ControlSocket,
+    api::{self, ApiListener, ControlSocket},
     config::{Environment, HostConfig},
     deployment::{Deployer, Deployment, KeptConnectors, Sources},
     kafka::embedded::{EmbeddedBroker, Loader, Options},
@@ -140,6 +140,11 @@ async fn supervise(
     let count = connectors.len();
     let memory = Arc::clone(deployment.memory().pool());
     let socket = ControlSocket::open(&config.state_dir)?;
+    // A run to the end is a command, not a service.
+    let listener = if mode.once { None } else { ApiListener::bind(&config.api).await? };
+    if let Some((scheme, address)) = listener.as_ref().and_then(|one| Some((one.scheme(), one.address()?))) {
+        tracing::info!("REST API: {scheme}://{address}");
+    }
     let (supervisor, handle, rolled_back) = Supervisor::new(connectors, &memory, mode.ends());
     let deployer = Deployer::start(deployment, handle, rolled_back, mode.watches);
     tracing::info!(connectors = count, version = env!("CARGO_PKG_VERSION"), "tidegate started");
@@ -166,7 +171,7 @@ async fn supervise(
             Ok(ExitCode::from(EXIT_INTERRUPTED))
         }
         () = service::keep_alive(&deployer) => anyhow::bail!("the watchdog ended"),
-        () = socket.serve(deployer.clone()) => anyhow::bail!("the control socket ended"),
+        () = api::serve(deployer.clone(), config.api, &socket, listener) => anyhow::bail!("the REST API ended"),
         outcome = supervisor.run(shutdown) => finish(&outcome, mode.once),
     }
 }

@@ -28,6 +28,7 @@ impl HostOptions {
             bootstrap_servers: self.bootstrap_servers.clone(),
             log_format: self.log_format.clone(),
             log_level: self.log_level.clone(),
+            api: self.api.clone(),
         }
     }
 

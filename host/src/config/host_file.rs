@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::api::ApiConfig;
 use super::diagnostic::Diagnostics;
 use super::document::{Layer, SourceLocation, Table, TomlValue, read_text};
 use super::environment::Environment;
@@ -30,6 +31,8 @@ pub struct HostFlags {
     pub log_format: Option<String>,
     /// `trace`, `debug`, `info`, `warning` or `error`, in any case.
     pub log_level: Option<String>,
+    /// Address of the REST API, or `off`.
+    pub api: Option<String>,
 }
 
 /// How log lines look. Default: human.
@@ -96,6 +99,8 @@ pub struct KafkaConfig {
 /// never shows a secret.
 #[derive(Clone)]
 pub struct HostConfig {
+    /// `[api]`.
+    pub api: ApiConfig,
     /// `[kafka]`.
     pub kafka: KafkaConfig,
     /// `[plugins] dirs`. Default, if empty: the folder of the executable.
@@ -185,6 +190,7 @@ impl HostConfig {
     /// that differed.
     pub(crate) fn keep_fixed(&self, new: &mut Self) -> Vec<&'static str> {
         let mut changed = Vec::new();
+        fixed("api", &self.api, &mut new.api, &mut changed);
         fixed("host.state_dir", &self.state_dir, &mut new.state_dir, &mut changed);
         fixed("plugins.dirs", &self.plugin_dirs, &mut new.plugin_dirs, &mut changed);
         fixed("connectors.watch", &self.watch, &mut new.watch, &mut changed);
@@ -195,10 +201,12 @@ impl HostConfig {
         changed
     }
 
-    /// Reads an empty file, so that `report` records the keys.
+    /// Reads a file with little in it, so that `report` records the keys.
     pub(super) fn read_nothing(report: &Report) {
-        let table = Table::default();
-        let root = Section::root(&table, SourceLocation::whole(Path::new("")), report);
+        let file = Path::new("");
+        // The keys of lists are only read if there is an entry.
+        let table = Table::parse("[[api.tokens]]\n[[api.users]]", file, report).unwrap_or_default();
+        let root = Section::root(&table, SourceLocation::whole(file), report);
         let (flags, environment) = (HostFlags::default(), Environment::default());
         let _defaults = Self::from_file(root, &flags, &environment, Overrides::default());
     }
@@ -227,11 +235,11 @@ impl HostConfig {
         environment: &Environment,
         overrides: Overrides,
     ) -> Self {
-        root.not_yet("api", Some("remove it"));
         let mut section = root.section("connectors");
         let watch = section.boolean("watch").unwrap_or(true);
         let connectors = read_paths(section, "dir", &flags.connectors);
         let config = Self {
+            api: ApiConfig::read(root.section("api"), flags.api.as_deref()),
             kafka: read_kafka(root.section("kafka"), &overrides),
             plugin_dirs: read_paths(root.section("plugins"), "dirs", &flags.plugin_dirs).unwrap_or_default(),
             connectors: connectors.unwrap_or_else(|| vec!["connectors.d".into()]),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::connect::GIVEN;
 use super::connector::{ConnectorDefinition, LoadContext, Origin};
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::document::{SourceLocation, Table, TomlValue, read_text};
@@ -248,6 +249,8 @@ fn read_template(
     report: &Report,
 ) -> Option<ConnectorDefinition> {
     let mut table = template.clone();
+    // Only the REST API reads it; its placeholders need not exist here.
+    table.entries.remove(GIVEN);
     interpolate(&mut table, context.environment, report);
     let (host, environment) = (context.host.clone(), context.environment.clone());
     let origin = Origin { template: template.clone(), host, environment };

@@ -5,6 +5,8 @@
 //! (`section`). Reading continues after an error: all findings of all files are returned at once as [`Diagnostics`],
 //! each with file, line, key path and what to do. Precedence: connector file, flag, environment, host file, default.
 
+mod api;
+mod connect;
 mod connector;
 mod diagnostic;
 mod document;
@@ -26,6 +28,8 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 
+pub use api::{ApiConfig, ApiScope, ApiTls, ApiToken, ApiUser};
+pub use connect::{Finding, Import, MASK, Options, References, from_file, references, to_file};
 pub use connector::{
     BatchDefaults, BatchLimits, BatchOverrides, ChangeKind, ConnectorDefinition, DeadLetterPolicy,
     ErrorPolicy, FlushLimits, FlushOverrides, GroupProtocol, Isolation, Limits, OnLostPosition, OnReject,

@@ -71,6 +71,12 @@ impl ClientProperties {
         self.entries.iter().map(|(name, property)| (name.as_str(), property.value.as_str()))
     }
 
+    /// All properties with their real values.
+    #[must_use]
+    pub fn to_map(&self) -> BTreeMap<String, String> {
+        self.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
     /// The real value of one property.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.entries.get(name).map(|property| property.value.as_str())

@@ -255,13 +255,6 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Rejects a key of a planned feature; `help` says what to do instead.
-    pub(super) fn not_yet(&mut self, key: &'static str, help: Option<&str>) {
-        if self.node(key).is_some() {
-            self.error(key, "not supported yet", help.map(str::to_owned));
-        }
-    }
-
     fn record(&self, key: &str, shape: impl FnOnce() -> Shape) {
         self.report.record(&self.join(key), shape);
     }

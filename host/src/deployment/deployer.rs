@@ -31,7 +31,11 @@ pub struct PutOutcome {
 
 type Answer<T> = oneshot::Sender<Result<T, DeployError>>;
 
+/// Reads from the deployment.
+type Reader = Box<dyn FnOnce(&Deployment) + Send>;
+
 enum Request {
+    Read(Reader),
     List(oneshot::Sender<Vec<ConnectorFile>>),
     Validate { name: String, text: String, answer: Answer<Diagnostics> },
     Put { name: String, text: String, mode: Put, initial: Option<DesiredState>, answer: Answer<PutOutcome> },
@@ -78,6 +82,18 @@ impl Deployer {
         let (answer, answered) = oneshot::channel();
         let _ended = self.requests.send(Request::List(answer)).await.is_err();
         answered.await.unwrap_or_default()
+    }
+
+    /// What `read` returns of the deployment; `None` while the host stops.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Deployment) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (answer, answered) = oneshot::channel();
+        // Whoever asked may not wait for the answer any more.
+        let reader: Reader = Box::new(move |deployment| drop(answer.send(read(deployment))));
+        let _ended = self.requests.send(Request::Read(reader)).await.is_err();
+        answered.await.ok()
     }
 
     /// Checks a text that is to become the file of the connector `name`, and returns errors and warnings.
@@ -182,6 +198,7 @@ impl Running {
     async fn handle(&mut self, request: Request) {
         // Whoever asked may not wait for the answer any more.
         let _gone = match request {
+            Request::Read(reader) => self.with(move |deployment| reader(deployment)).await.is_none(),
             Request::List(answer) => answer
                 .send(self.with(|deployment| deployment.connectors()).await.unwrap_or_default())
                 .is_err(),

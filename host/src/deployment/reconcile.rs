@@ -13,7 +13,7 @@ use super::{
     versions::{Refused, RunningVersion, Version},
 };
 use crate::{
-    config::{Diagnostic, HostConfig, Severity, find_connectors},
+    config::{ConnectorDefinition, Diagnostic, HostConfig, Severity, find_connectors},
     plugins::{Prober, Registry},
     supervisor::{Deploy, DesiredState, HostMemory, Replacement},
 };
@@ -41,6 +41,21 @@ impl Deployment {
         let libraries = libraries_of(&registry);
         let (versions, at_start) = (BTreeMap::new(), Files::new());
         Self { sources, registry, prober, memory, kept, versions, libraries, at_start }
+    }
+
+    /// The plugins that were found last.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The host's configuration as it was read last.
+    pub(crate) fn config(&self) -> &HostConfig {
+        &self.sources.config
+    }
+
+    /// The definition that a connector runs with.
+    pub(crate) fn definition(&self, name: &str) -> Option<ConnectorDefinition> {
+        Some(self.versions.get(name)?.connector()?.definition.clone())
     }
 
     /// The memory of the host's connectors.

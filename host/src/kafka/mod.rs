@@ -9,6 +9,8 @@ mod client;
 pub mod consumer;
 pub mod embedded;
 mod ffi;
+mod group_deletion;
+mod group_offsets;
 mod oauth;
 pub mod producer;
 mod property_check;
@@ -17,6 +19,8 @@ mod topic_pattern;
 
 pub use client::ClientError;
 pub use ffi::{FetchedRecord, RawHeaders, raw_headers};
+pub use group_deletion::{DELETE_OFFSETS_COMMAND, delete_offsets_main};
+pub use group_offsets::{GroupAdmin, GroupError, GroupOffsets, cluster_id};
 pub use oauth::OAuthError;
 pub use property_check::PropertyFault;
 pub use topic_pattern::{Selection, TopicPattern};

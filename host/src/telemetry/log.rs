@@ -17,13 +17,13 @@ use tracing::{
 };
 use tracing_subscriber::{
     Layer, Registry,
-    filter::Targets,
     layer::{Context, SubscriberExt},
     registry::LookupSpan,
     util::SubscriberInitExt,
 };
 
 use super::{
+    levels::{self, CurrentLevels},
     one_line::OneLine,
     redact::scrub,
     streams::{keep_streams, write_errors},
@@ -83,11 +83,8 @@ pub(crate) fn batch_log_interval() -> Duration {
 pub fn log_to(options: LogOptions, sink: LineSink) {
     let options = *OPTIONS.get_or_init(|| options);
     let lines = Lines { format: options.format, color: options.color, sink };
-    // Libraries such as HTTP clients are logged from warnings on.
-    let targets = Targets::new()
-        .with_default(options.level.min(LevelFilter::WARN))
-        .with_targets([("tidegate", options.level), ("plugin", options.level)]);
-    let already_set = Registry::default().with(lines.with_filter(targets)).try_init().is_err();
+    levels::init(options.level);
+    let already_set = Registry::default().with(lines.with_filter(CurrentLevels)).try_init().is_err();
     if already_set {
         tracing::debug!("logging was set up before");
     }
@@ -269,7 +266,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
             }
         }
         event.record(&mut parts);
-        self.write(event, &parts);
+        if levels::is_logged(event.metadata(), parts.task.connector.as_deref()) {
+            self.write(event, &parts);
+        }
     }
 }
 

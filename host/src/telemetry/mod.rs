@@ -4,6 +4,7 @@ mod catalog;
 mod collect;
 mod connect_names;
 mod histogram;
+mod levels;
 mod log;
 mod metrics;
 mod one_line;
@@ -16,6 +17,7 @@ mod streams;
 
 pub use collect::Measurement;
 pub use histogram::{Histogram, LocalHistogram};
+pub use levels::{LevelChange, level_of, levels, set_level};
 pub use log::{
     LineSink, LogFormat, LogOptions, init_logging, log_options, log_plugin_event, log_to, plugin_log_enabled,
     task_span,

@@ -1,8 +1,9 @@
-//! A standalone worker of Kafka Connect, by `tests/kafka/connect.xml`.
+//! A worker of Kafka Connect, by `tests/kafka/connect.xml`.
 
 use std::{
     ffi::OsStr,
     fs,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -61,16 +62,61 @@ impl Kafka {
             let text = properties_text([("name", name.as_str())].into_iter().chain(options));
             files.push((folder.path().join(format!("{name}.properties")), text));
         }
-        for (path, text) in &files {
+        let worker = "org.apache.kafka.connect.cli.ConnectStandalone";
+        self.run_worker(&jars, java, worker, folder, &files, url.clone())
+    }
+
+    /// Starts a distributed worker, and waits until it answers.
+    ///
+    /// # Panics
+    /// If Maven cannot download Connect, or Java does not start.
+    #[must_use]
+    pub fn distributed_connect(&self) -> Connect<'_> {
+        let jars = jars::fetch("connect", "connect.xml").expect("Kafka Connect from Maven Central");
+        let folder =
+            tempfile::Builder::new().prefix("tidegate-connect-").tempdir().expect("a temporary folder");
+        let (url, servers) = (format!("http://{}", address()), self.servers());
+        let json = "org.apache.kafka.connect.json.JsonConverter";
+        let own = [
+            ("bootstrap.servers", servers.as_str()),
+            ("listeners", &url),
+            ("group.id", "connect-cluster"),
+            ("config.storage.topic", "connect-configs"),
+            ("offset.storage.topic", "connect-offsets"),
+            ("status.storage.topic", "connect-status"),
+            ("config.storage.replication.factor", "1"),
+            ("offset.storage.replication.factor", "1"),
+            ("status.storage.replication.factor", "1"),
+            ("offset.flush.interval.ms", "1000"),
+            ("plugin.discovery", "service_load"),
+            ("key.converter", json),
+            ("value.converter", json),
+        ];
+        let files = [(folder.path().join("worker.properties"), properties_text(own))];
+        let worker = "org.apache.kafka.connect.cli.ConnectDistributed";
+        let connect = self.run_worker(&jars, &[], worker, folder, &files, url);
+        let ready = wait_for(|| connect.client.get(format!("{}/connectors", connect.url)).call().ok());
+        ready.map(drop).unwrap_or_else(|reason| panic!("the worker: {reason}\n{}", connect.log()));
+        connect
+    }
+
+    fn run_worker(
+        &self,
+        jars: &Path,
+        java: &[&str],
+        class: &str,
+        folder: tempfile::TempDir,
+        files: &[(PathBuf, String)],
+        url: String,
+    ) -> Connect<'_> {
+        for (path, text) in files {
             fs::write(path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         }
         let log = fs::File::create(folder.path().join("log")).expect("a log file");
         let mut command = Command::new("java");
         command.args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]).args(java);
         command.args([OsStr::new("-cp"), jars.join("*").as_os_str()]);
-        command
-            .arg("org.apache.kafka.connect.cli.ConnectStandalone")
-            .args(files.iter().map(|(path, _)| path));
+        command.arg(class).args(files.iter().map(|(path, _)| path));
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log file")).stderr(log);
         let started = Instant::now();
         let process = command.spawn().expect("Java starts");
@@ -82,6 +128,12 @@ impl Kafka {
 }
 
 impl Connect<'_> {
+    /// The URL of its REST API.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// When its JVM was started.
     #[must_use]
     pub fn started(&self) -> Instant {

@@ -17,6 +17,7 @@ use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::connect::GIVEN;
 use super::diagnostic::Diagnostic;
 use super::document::{SourceLocation, Table};
 use super::environment::Environment;
@@ -116,6 +117,8 @@ impl ConnectorDefinition {
         let errors = ErrorPolicy::read(root.section("errors"), name, subscription);
         let restart = RestartPolicy::read(root.section("restart"));
         let (description, enabled) = (root.text("description"), root.boolean("enabled").unwrap_or(true));
+        // Only the REST API reads its content.
+        drop(root.section(GIVEN));
         root.finish();
         if report.has_errors() {
             return None;

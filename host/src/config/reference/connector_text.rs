@@ -45,6 +45,11 @@ const TOP_LEVEL: &[Entry] = &[
     Entry { key: "restart", default: "", about: "when failed tasks are restarted" },
     Entry { key: "limits", default: "", about: "limits of the connector" },
     Entry { key: "plugins", default: "", about: "how plugins are loaded" },
+    Entry {
+        key: "connect",
+        default: "",
+        about: "options of Kafka Connect that this file was written from, for the [REST API](rest-api.md#connector-configuration). The connector does not read them",
+    },
 ];
 
 const SOURCE: &[Entry] = &[

@@ -16,6 +16,7 @@ pub(super) const GROUPS: &[Group] = &[
             },
             Entry { key: "connectors", default: "", about: "where connector files are" },
             Entry { key: "plugins", default: "", about: "where plugin libraries are" },
+            Entry { key: "api", default: "", about: "the [REST API](rest-api.md)" },
             Entry { key: "log", default: "", about: "the log" },
             Entry { key: "metrics", default: "", about: "which metrics are exported" },
             Entry { key: "host", default: "", about: "the host itself" },
@@ -43,6 +44,71 @@ pub(super) const GROUPS: &[Group] = &[
         name: "host.schema_registry",
         path: "schema_registry",
         entries: super::connector_text::SCHEMA_REGISTRY,
+    },
+    Group {
+        name: "host.api",
+        path: "api",
+        entries: &[
+            Entry {
+                key: "listen",
+                default: "`\"127.0.0.1:8083\"`",
+                about: "address of the REST API; `\"off\"` for none. Option of the command line: `--api`",
+            },
+            Entry {
+                key: "hosts",
+                default: "",
+                about: "names that clients may use in URLs, beside `localhost` and IP addresses",
+            },
+            Entry { key: "tokens", default: "", about: "bearer tokens" },
+            Entry { key: "users", default: "", about: "users with passwords" },
+            Entry {
+                key: "tls_certificate_file",
+                default: "",
+                about: "PEM file with the certificate and its chain, for HTTPS. It is read again when it changes",
+            },
+            Entry { key: "tls_key_file", default: "", about: "PEM file with its private key" },
+            Entry {
+                key: "tls_client_ca_file",
+                default: "",
+                about: "PEM file with a certificate authority: clients with a certificate of it may read and write",
+            },
+            Entry {
+                key: "allow_files",
+                default: "",
+                about: "files, and folders of files, that `${file:..}` may name in configurations that come over the API",
+            },
+            Entry {
+                key: "allow_env",
+                default: "",
+                about: "variables that `${env:..}` may name there; `*` at the end of a name stands for any text",
+            },
+        ],
+    },
+    Group {
+        name: "host.api.tokens",
+        path: "api.tokens[]",
+        entries: &[
+            Entry { key: "name", default: "", about: "name in the log; required" },
+            Entry {
+                key: "token",
+                default: "",
+                about: "the token, of at least 16 characters, such as `\"${file:/run/secrets/token}\"`; required",
+            },
+            Entry { key: "scope", default: "`\"read\"`", about: "what the token allows" },
+        ],
+    },
+    Group {
+        name: "host.api.users",
+        path: "api.users[]",
+        entries: &[
+            Entry { key: "name", default: "", about: "name of the user; required" },
+            Entry {
+                key: "password_hash",
+                default: "",
+                about: "Argon2 hash of the password, as `argon2` prints it with `-e`; required",
+            },
+            Entry { key: "scope", default: "`\"read\"`", about: "what the user may do" },
+        ],
     },
     Group {
         name: "host.connectors",

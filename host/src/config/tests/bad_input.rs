@@ -464,7 +464,7 @@ fn the_hosts_file() {
             "tidegate.toml:4:1: kafka.properties.\"group.id\": group.id belongs to the host: \
              every connector has its own group: use source.group_id",
             "tidegate.toml:6:1: schema_registry.urls: unknown key \"urls\": did you mean \"url\"?",
-            "tidegate.toml:7:2: api: not supported yet: remove it",
+            "tidegate.toml:8:1: api.port: unknown key \"port\": known keys: listen, tokens, users, hosts, tls_certificate_file, tls_key_file, tls_client_ca_file, allow_files, allow_env",
         ]
     );
     assert_eq!(

@@ -13,8 +13,10 @@ use rdkafka::message::BorrowedMessage;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka_sys as sys;
 
+mod groups;
 mod records;
 
+pub(super) use groups::{Deletion, delete};
 pub use records::FetchedRecord;
 pub(super) use records::{FetchError, RecordQueue};
 

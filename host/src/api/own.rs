@@ -1,0 +1,105 @@
+//! Tidegate's own endpoints: the status and commands for the command line, metrics, probes, the OpenAPI document.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{problem::Problem, state::Api};
+use crate::{
+    supervisor::{Command, ConnectorState, HostStatus, Reply},
+    telemetry,
+};
+
+/// Names of the connectors that a command was accepted for.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Accepted {
+    /// Names of connectors.
+    pub accepted: Vec<String>,
+}
+
+/// `GET /tidegate/v1/status`: what `tidegate status --json` prints.
+pub(super) async fn status(State(api): State<Arc<Api>>) -> Result<Json<HostStatus>, Problem> {
+    api.status().await.map(Json)
+}
+
+/// `POST /tidegate/v1/connectors/{name}/{command}`.
+pub(super) async fn command(
+    State(api): State<Arc<Api>>,
+    Path((name, command)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let connectors = api.deployer.connectors().await;
+    if !connectors.iter().any(|connector| connector.name == name) {
+        let known: Vec<&str> = connectors.iter().map(|connector| connector.name.as_str()).collect();
+        let known = known.join(", ");
+        return Err(Problem::not_found(format!("no connector \"{name}\"; there are: {known}")));
+    }
+    send(&api, &command, Some(name)).await
+}
+
+/// `POST /tidegate/v1/{command}`: for all connectors.
+pub(super) async fn command_all(
+    State(api): State<Arc<Api>>,
+    Path(command): Path<String>,
+) -> Result<Response, Problem> {
+    send(&api, &command, None).await
+}
+
+async fn send(api: &Api, command: &str, name: Option<String>) -> Result<Response, Problem> {
+    let command = match command {
+        "pause" => Command::Pause(name),
+        "resume" => Command::Resume(name),
+        "restart" => Command::Restart(name),
+        "reopen" => Command::Reopen(name),
+        "stop" => Command::Stop(name),
+        _ => return Err(Problem::of_status(StatusCode::NOT_FOUND)),
+    };
+    match api.deployer.command(command).await {
+        Reply::Accepted(accepted) => Ok((StatusCode::ACCEPTED, Json(Accepted { accepted })).into_response()),
+        Reply::Rejected(reason) => Err(Problem::conflict(reason)),
+        Reply::Status(_) | Reply::Metrics(_) => Err(Problem::internal("the supervisor sent another reply")),
+    }
+}
+
+/// `GET /metrics`: all metrics in Prometheus' text format.
+pub(super) async fn metrics() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], telemetry::render_metrics())
+}
+
+/// `GET /livez`: whether the supervisor answers.
+pub(super) async fn alive(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
+    api.status().await?;
+    Ok(Json(json!({ "status": "alive" })).into_response())
+}
+
+/// `GET /readyz`: whether every connector has been started. One that has failed does not make the host unready, because the
+/// others run.
+pub(super) async fn ready(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
+    let status = api.status().await?;
+    let of = |state: ConnectorState| {
+        let connectors = status.connectors.iter().filter(move |connector| connector.state == state);
+        connectors.map(|connector| connector.name.clone()).collect::<Vec<_>>()
+    };
+    let (starting, failed) = (of(ConnectorState::Starting), of(ConnectorState::Failed));
+    let rejected: Vec<&String> = status.rejected.iter().map(|file| &file.connector).collect();
+    let is_ready = starting.is_empty();
+    let body = json!({
+        "status": if is_ready { "ready" } else { "starting" },
+        "starting": starting,
+        "failed": failed,
+        "rejected_files": rejected,
+    });
+    let code = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    Ok((code, Json(body)).into_response())
+}
+
+/// `GET /openapi.json`: this API as an OpenAPI document.
+pub(super) async fn openapi() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], include_str!("openapi.json"))
+}

@@ -1,0 +1,125 @@
+//! Secrets are not shown: a literal one is masked, and a masked one that comes back stands for the one in the file.
+
+use std::collections::BTreeMap;
+
+use toml::{Table, Value};
+
+use super::{Finding, GIVEN, Options};
+use crate::config::diagnostic::Severity;
+
+/// What is shown in place of a secret.
+pub const MASK: &str = "********";
+
+/// Parts of the names of options that hold secrets.
+const SECRET: [&str; 9] = [
+    "password",
+    "passphrase",
+    "secret",
+    "token",
+    "private.key",
+    "private_key",
+    "jaas.config",
+    "user.info",
+    "credential",
+];
+/// Ends of the names of options that only say where a secret is, or of which kind.
+const PLACES: [&str; 9] =
+    ["path", "file", "location", "url", "uri", "endpoint", "source", "type", "retention"];
+
+/// Whether an option of this name probably holds a secret.
+pub(super) fn is_secret_name(option: &str) -> bool {
+    let name = option.to_ascii_lowercase();
+    let is_key =
+        matches!(name.rsplit(['.', '_']).next(), Some("pem")) || name.ends_with("oauthbearer.config");
+    is_key
+        || (SECRET.iter().any(|part| name.contains(part))
+            && !PLACES.iter().any(|place| name.ends_with(place)))
+}
+
+/// The value as it may be shown: masked, unless it is empty or made of placeholders only.
+pub(super) fn masked(value: String) -> String {
+    let mut rest = value.as_str();
+    while let Some((before, after)) = rest.split_once("${") {
+        match after.split_once('}') {
+            Some((_, next)) if before.trim().is_empty() && !before.ends_with('$') => rest = next,
+            _ => return MASK.to_owned(),
+        }
+    }
+    if rest.trim().is_empty() { value } else { MASK.to_owned() }
+}
+
+/// The value of an option as it may be shown.
+pub(super) fn mask(option: &str, value: String) -> String {
+    if is_secret_name(option) { masked(value) } else { value }
+}
+
+/// As [`mask`], for a message.
+pub(super) fn shown(value: &str, option: &str) -> String {
+    mask(option, value.to_owned())
+}
+
+/// The options as they may be shown. `own` are those of the file, whose plugins say what else is secret.
+pub(super) fn mask_options(options: &Options, own: &Options) -> Options {
+    let shown = |(option, value): (&String, &String)| {
+        let is_masked = own.get(option).is_some_and(|value| value == MASK);
+        let value = if is_masked { MASK.to_owned() } else { mask(option, value.clone()) };
+        (option.clone(), value)
+    };
+    options.iter().map(shown).collect()
+}
+
+/// Whether two files say the same, where a masked value is the same as any other.
+pub(super) fn same(left: &Table, right: &Table) -> bool {
+    left.len() == right.len()
+        && left.iter().all(|(key, value)| right.get(key).is_some_and(|other| same_value(value, other)))
+}
+
+fn same_value(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::Table(left), Value::Table(right)) => same(left, right),
+        (Value::Array(left), Value::Array(right)) => {
+            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same_value(left, right))
+        }
+        (Value::String(left), Value::String(_)) if left.contains(MASK) => true,
+        (left, right) => left == right,
+    }
+}
+
+/// Puts the values of the `old` file in place of masked ones.
+pub(super) fn restore(table: &mut Table, old: &Table, findings: &mut Vec<Finding>) {
+    let mut lost = BTreeMap::new();
+    for (key, value) in table.iter_mut().filter(|(key, _)| *key != GIVEN) {
+        restore_value(value, old.get(key), key, &mut lost);
+    }
+    findings.extend(lost.into_iter().map(|(option, ())| Finding {
+        message: format!(
+            "{option} is masked, and the file has no value to keep: write the secret or a placeholder"
+        ),
+        option,
+        severity: Severity::Error,
+    }));
+}
+
+fn restore_value(value: &mut Value, old: Option<&Value>, path: &str, lost: &mut BTreeMap<String, ()>) {
+    match value {
+        Value::Table(table) => {
+            for (key, value) in table {
+                let old = old.and_then(|old| old.get(key));
+                restore_value(value, old, &format!("{path}.{key}"), lost);
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                let old = old.and_then(|old| old.get(index));
+                restore_value(item, old, &format!("{path}[{index}]"), lost);
+            }
+        }
+        Value::String(text) if text.contains(MASK) => match old {
+            Some(old) => *value = old.clone(),
+            None => {
+                lost.insert(path.to_owned(), ());
+            }
+        },
+        _ => {}
+    }
+}

@@ -1,0 +1,382 @@
+//! Configurations of Kafka Connect as connector files and back.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
+
+use super::*;
+use crate::config::{
+    Environment, HostConfig, HostFlags, PluginCatalog, PluginKind, PluginSummary, connector_schema,
+};
+
+/// Plugins with the names and some options of the shipped ones.
+struct Plugins;
+
+impl PluginCatalog for Plugins {
+    fn find(&self, name: &str) -> Option<PluginSummary> {
+        let text = || json!({ "type": "string" });
+        let object = |properties: Json| json!({ "type": "object", "properties": properties });
+        let texts = || json!({ "type": "array", "items": { "type": "string" } });
+        let (kind, config_schema) = match name {
+            "file" => (
+                PluginKind::Sink,
+                object(json!({
+                    "path": text(), "style": text(), "fsync": { "type": "boolean" },
+                    "pin": { "type": "string", "x-secret": true }, "columns": texts(),
+                })),
+            ),
+            "snowflake" => (
+                PluginKind::Sink,
+                object(json!({
+                    "account": text(), "private_key": { "type": "string", "x-secret": true },
+                    "tables": { "type": "object", "additionalProperties": object(json!({ "name": text() })) },
+                })),
+            ),
+            "console" => (PluginKind::Sink, object(json!({ "limit": { "type": ["integer", "null"] } }))),
+            "mask" => (
+                PluginKind::Transform,
+                object(json!({ "fields": texts(), "keep_last": { "type": "integer" } })),
+            ),
+            "route" | "filter" | "enrich" | "fields" | "unwrap" => (PluginKind::Transform, object(json!({}))),
+            _ => return None,
+        };
+        Some(PluginSummary { name: name.to_owned(), kind, config_schema, durable_on_flush: false })
+    }
+
+    fn names(&self) -> Vec<String> {
+        ["console", "enrich", "fields", "file", "filter", "mask", "route", "snowflake", "unwrap"]
+            .map(str::to_owned)
+            .into()
+    }
+}
+
+fn schema() -> Json {
+    let (host, _) = HostConfig::read(None, &HostFlags::default(), &Environment::default());
+    connector_schema(&Plugins, &host)
+}
+
+fn options(pairs: &[(&str, &str)]) -> Options {
+    pairs.iter().map(|(option, value)| ((*option).to_owned(), (*value).to_owned())).collect()
+}
+
+/// The file of a configuration, and the findings as `error: ..` and `warning: ..`.
+fn import(pairs: &[(&str, &str)]) -> (toml::Table, Vec<String>) {
+    let import = to_file("c", &options(pairs), None, &schema());
+    let kind = |severity| if severity == Severity::Error { "error" } else { "warning" };
+    let findings = import.findings.iter().map(|one| format!("{}: {}", kind(one.severity), one.message));
+    let mut table: toml::Table = import.text.parse().unwrap();
+    table.remove(GIVEN);
+    (table, findings.collect())
+}
+
+fn file(text: &str) -> toml::Table {
+    text.parse().unwrap()
+}
+
+const FILE_SINK: [(&str, &str); 3] =
+    [("connector.class", "FileStreamSink"), ("topics", "a, b"), ("file", "/tmp/out")];
+
+#[test]
+fn the_file_sink_of_kafka_connect() {
+    let (table, findings) = import(&[
+        ("connector.class", "org.apache.kafka.connect.file.FileStreamSinkConnector"),
+        ("tasks.max", "2"),
+        ("topics", "a, b"),
+        ("file", "/tmp/out"),
+        ("value.converter", "org.apache.kafka.connect.storage.StringConverter"),
+        ("errors.tolerance", "all"),
+        ("errors.deadletterqueue.topic.name", "dlq"),
+        ("errors.deadletterqueue.topic.replication.factor", "1"),
+        ("consumer.override.max.poll.records", "50"),
+        ("consumer.override.auto.offset.reset", "latest"),
+        ("consumer.override.fetch.max.wait.ms", "10"),
+    ]);
+    let expected = r#"
+        tasks = 2
+        batch.max_records = 50
+        errors = { tolerance = "all", dead_letter_topic = "dlq", dead_letter_replication = 1, max_rejected = 1000000000 }
+        [source]
+        topics = ["a", "b"]
+        value_format = "string"
+        start = "latest"
+        properties = { "fetch.wait.max.ms" = "10" }
+        [sink]
+        plugin = "file"
+        config = { path = "/tmp/out", style = "raw" }
+    "#;
+    assert_eq!((table, findings), (file(expected), vec![]));
+}
+
+#[test]
+fn errors_have_the_texts_of_kafka_connect() {
+    let with = |option, value| {
+        let mut pairs = BTreeMap::from(FILE_SINK);
+        pairs.insert(option, value);
+        let (_, findings) = import(&pairs.into_iter().collect::<Vec<_>>());
+        findings.into_iter().find(|finding| finding.starts_with("error: ")).unwrap_or_default()
+    };
+    for (option, value, expected) in [
+        ("tasks.max", "many", "Invalid value many for configuration tasks.max: Not a number of type INT"),
+        ("tasks.max", "0", "Invalid value 0 for configuration tasks.max: Value must be at least 1"),
+        ("topics", "", "Must configure one of topics or topics.regex"),
+        ("topics.regex", "x", "topics and topics.regex are mutually exclusive options, but both are set."),
+        (
+            "errors.tolerance",
+            "some",
+            "Invalid value some for configuration errors.tolerance: String must be one of: none, all",
+        ),
+        (
+            "transforms",
+            "x",
+            "Missing required configuration \"transforms.x.type\" which has no default value.",
+        ),
+        (
+            "connector.class",
+            "com.example.Missing",
+            "Failed to find any class that implements Connector and which name matches com.example.Missing, available \
+             connectors are: console, file, snowflake",
+        ),
+    ] {
+        assert_eq!(with(option, value), format!("error: {expected}"));
+    }
+}
+
+#[test]
+fn every_option_without_a_meaning_is_named() {
+    let mut pairs = FILE_SINK.to_vec();
+    let value = ("value.converter", "org.apache.kafka.connect.json.JsonConverter");
+    pairs.extend([
+        value,
+        ("value.converter.schemas.enable", "false"),
+        ("errors.log.enable", "true"),
+        ("errors.retry.timeout", "1000"),
+        ("producer.override.acks", "1"),
+        ("labels.team", "x"),
+        ("path", "/tmp"),
+        ("sink.config.pth", "/tmp"),
+        ("consumer.override.ssl.truststore.location", "/a.jks"),
+    ]);
+    let (_, findings) = import(&pairs);
+    for option in ["errors.log.enable", "errors.retry.timeout", "producer.override.acks", "labels.team"] {
+        let warning = format!("warning: {option} has no effect");
+        assert!(findings.iter().any(|finding| finding.starts_with(&warning)), "{option}: {findings:#?}");
+    }
+    for error in [
+        "path is an option of the sink: write it as sink.config.path",
+        "consumer.override.ssl.truststore.location is read as PEM",
+    ] {
+        assert!(
+            findings.iter().any(|finding| finding.starts_with(&format!("error: {error}"))),
+            "{findings:#?}"
+        );
+    }
+    assert!(!findings.iter().any(|finding| finding.contains("schemas.enable")), "{findings:#?}");
+}
+
+#[test]
+fn transforms_and_predicates() {
+    let mut pairs = FILE_SINK.to_vec();
+    pairs.extend([
+        ("transforms", "r,drop,new,mask,u,own"),
+        ("transforms.r.type", "org.apache.kafka.connect.transforms.RegexRouter"),
+        ("transforms.r.regex", "cdc\\.(.*)"),
+        ("transforms.r.replacement", "shop.$1"),
+        ("transforms.r.predicate", "t"),
+        ("transforms.r.negate", "true"),
+        ("transforms.drop.type", "org.apache.kafka.connect.transforms.Filter"),
+        ("transforms.drop.predicate", "tomb"),
+        ("transforms.new.type", "org.apache.kafka.connect.transforms.InsertField$Value"),
+        ("transforms.new.static.field", "region"),
+        ("transforms.new.static.value", "eu"),
+        ("transforms.new.topic.field", "from!"),
+        ("transforms.mask.type", "org.apache.kafka.connect.transforms.MaskField$Value"),
+        ("transforms.mask.fields", "email,phone"),
+        ("transforms.mask.replacement", "x"),
+        ("transforms.u.type", "io.debezium.transforms.ExtractNewRecordState"),
+        ("transforms.u.add.fields", "op"),
+        ("transforms.own.type", "mask"),
+        ("transforms.own.config.keep_last", "5"),
+        ("transforms.own.when.topic", "^a"),
+        ("predicates", "t,tomb"),
+        ("predicates.t.type", "org.apache.kafka.connect.transforms.predicates.TopicNameMatches"),
+        ("predicates.t.pattern", "cdc.*"),
+        ("predicates.tomb.type", "org.apache.kafka.connect.transforms.predicates.RecordIsTombstone"),
+    ]);
+    let (table, findings) = import(&pairs);
+    let expected = r#"
+        [[t]]
+        name = "r"
+        plugin = "route"
+        when = { topic = "^(?:cdc.*)$", not = true }
+        config.topic = { pattern = 'cdc\.(.*)', replacement = "shop.${1}" }
+        [[t]]
+        name = "drop"
+        plugin = "filter"
+        config = { action = "drop", conditions = [{ tombstone = true }] }
+        [[t]]
+        name = "new"
+        plugin = "enrich"
+        config = { into = "value", existing = "overwrite", fields = { region = { constant = "eu" }, from = "topic" } }
+        [[t]]
+        plugin = "mask"
+        config = { fields = ["email", "phone"], replacement = "x" }
+        [[t]]
+        name = "u"
+        plugin = "unwrap"
+        config = { "add.fields" = "op" }
+        [[t]]
+        name = "own"
+        plugin = "mask"
+        when = { topic = "^a" }
+        config = { keep_last = 5 }
+    "#;
+    assert_eq!(table["transforms"], file(expected)["t"]);
+    assert_eq!(
+        findings.iter().filter(|finding| finding.starts_with("error")).collect::<Vec<_>>(),
+        Vec::<&String>::new()
+    );
+}
+
+#[test]
+fn snowflakes_connector() {
+    let (table, findings) = import(&[
+        ("connector.class", "com.snowflake.kafka.connector.SnowflakeSinkConnector"),
+        ("topics.regex", "cdc[.].*"),
+        ("snowflake.url.name", "https://org-acc.snowflakecomputing.com:443"),
+        ("snowflake.user.name", "ME"),
+        ("snowflake.private.key", "${file:/run/key}"),
+        ("snowflake.database.name", "CDC"),
+        ("snowflake.topic2table.map", "a.b:T1,c:T2"),
+        ("buffer.flush.time", "30"),
+        ("snowflake.ingestion.method", "SNOWPIPE_STREAMING"),
+    ]);
+    let expected = r#"
+        batch.max_wait = "30s"
+        source.topics_regex = "^(?:cdc[.].*)$"
+        [sink]
+        plugin = "snowflake"
+        [sink.config]
+        account = "org-acc.snowflakecomputing.com"
+        user = "ME"
+        private_key = "-----BEGIN PRIVATE KEY-----\n${file:/run/key}\n-----END PRIVATE KEY-----"
+        database = "CDC"
+        mode = "append"
+        tables = { "a.b" = { name = "T1" }, c = { name = "T2" } }
+    "#;
+    assert_eq!(table, file(expected));
+    assert_eq!(findings.len(), 2, "{findings:#?}");
+}
+
+#[test]
+fn a_hand_written_file_keeps_its_comments() {
+    let text = "# the orders\n[source]\ntopics = [\"a\"] # one\n\n# where\n[sink]\nplugin = \"file\"\n\n[sink.config]\npath = \"/x\" # here\n";
+    let schema = schema();
+    let mut config = from_file("c", text, &schema).unwrap();
+    assert_eq!(
+        config,
+        options(&[("name", "c"), ("connector.class", "file"), ("topics", "a"), ("sink.config.path", "/x")])
+    );
+    assert_eq!(to_file("c", &config, Some(text), &schema).text, text, "nothing changed");
+    config.insert("sink.config.path".to_owned(), "/y".to_owned());
+    config.insert("tasks.max".to_owned(), "3".to_owned());
+    let changed = to_file("c", &config, Some(text), &schema);
+    assert_eq!(changed.findings, []);
+    assert_eq!(changed.text.replace("tasks = 3\n", ""), text.replace("/x", "/y"));
+    assert_eq!(from_file("c", &changed.text, &schema).unwrap(), config);
+}
+
+#[test]
+fn secrets_are_masked_and_a_masked_one_stays() {
+    let schema = schema();
+    let given = options(&[
+        ("connector.class", "com.snowflake.kafka.connector.SnowflakeSinkConnector"),
+        ("topics", "a"),
+        ("snowflake.private.key", "MIIsecret"),
+        ("consumer.override.sasl.jaas.config", "x required username=\"me\" password=\"hunter2\";"),
+        ("value.converter", "io.confluent.connect.avro.AvroConverter"),
+        ("value.converter.basic.auth.user.info", "u:hunter3"),
+        ("value.converter.schema.registry.url", "http://r:8081"),
+    ]);
+    let first = to_file("c", &given, None, &schema);
+    let shown = from_file("c", &first.text, &schema).unwrap();
+    for secret in ["MIIsecret", "hunter2", "hunter3"] {
+        assert_eq!(first.text.matches(secret).count(), 1, "{}", first.text);
+        assert!(!shown.values().any(|value| value.contains(secret)), "{shown:?}");
+    }
+    assert_eq!(shown["snowflake.private.key"], MASK);
+    let mut again = shown.clone();
+    again.insert("tasks.max".to_owned(), "2".to_owned());
+    let second = to_file("c", &again, Some(&first.text), &schema);
+    for secret in ["MIIsecret", "hunter2", "hunter3"] {
+        assert!(second.text.contains(secret), "{}", second.text);
+    }
+    assert!(to_file("d", &again, None, &schema).has_errors(), "there is no secret to keep");
+    let own = "[source]\ntopics = \"a\"\n[sink]\nplugin = \"file\"\nconfig = { pin = \"1234\" }\n";
+    assert_eq!(from_file("c", own, &schema).unwrap()["sink.config.pin"], MASK);
+}
+
+#[test]
+fn edits_of_the_file_win_over_the_options_it_was_made_of() {
+    let schema = schema();
+    let mut given = options(&FILE_SINK);
+    given.insert("errors.log.enable".to_owned(), "true".to_owned());
+    let text = to_file("c", &given, None, &schema).text;
+    assert_eq!(from_file("c", &text, &schema).unwrap()["errors.log.enable"], "true");
+    let text = text.replace("path = \"/tmp/out\"", "path = \"/tmp/other\"");
+    let edited = from_file("c", &text, &schema).unwrap();
+    assert_eq!(edited["sink.config.path"], "/tmp/other");
+    assert_eq!(edited.get("file"), None);
+}
+
+#[test]
+fn placeholders_are_translated_and_found() {
+    let mut pairs = BTreeMap::from(FILE_SINK);
+    pairs.insert("sink.config.pin", "${directory:/run/secrets:pin}");
+    pairs.insert("consumer.override.client.id", "${env:ID:-x}");
+    let import = to_file("c", &options(&pairs.clone().into_iter().collect::<Vec<_>>()), None, &schema());
+    let found = references(&import.text);
+    assert_eq!(found.files, BTreeMap::from([("/run/secrets/pin".to_owned(), "sink.config.pin".to_owned())]));
+    assert_eq!(found.variables.keys().collect::<Vec<_>>(), ["ID"]);
+    let shown = from_file("c", &import.text, &schema()).unwrap();
+    assert_eq!(shown["sink.config.pin"], "${directory:/run/secrets:pin}", "as it was given");
+    pairs.insert("sink.config.pin", "${file:/run/s.properties:pin}");
+    assert!(to_file("c", &options(&pairs.into_iter().collect::<Vec<_>>()), None, &schema()).has_errors());
+}
+
+fn any_options() -> impl Strategy<Value = Options> {
+    let name = prop_oneof![
+        Just("connector.class".to_owned()),
+        Just("topics".to_owned()),
+        Just("transforms".to_owned()),
+        Just("file".to_owned()),
+        "(source|sink[.]config|batch|errors|transforms[.]a|predicates[.]a|consumer[.]override|value[.]converter|snowflake)[.][a-z\"_.-]{1,12}",
+        "[a-z .\"\\[\\]=]{0,12}",
+    ];
+    let value = prop_oneof![
+        Just("FileStreamSink".to_owned()),
+        Just("file".to_owned()),
+        Just("a".to_owned()),
+        Just("${file:/x}".to_owned()),
+        Just(MASK.to_owned()),
+        "[ -~\n]{0,20}",
+    ];
+    proptest::collection::btree_map(name, value, 0..12)
+}
+
+proptest! {
+    #[test]
+    fn what_was_given_comes_back(given in any_options()) {
+        let schema = schema();
+        let import = to_file("c", &given, None, &schema);
+        import.text.parse::<toml::Table>().unwrap();
+        if !import.has_errors() {
+            let shown = from_file("c", &import.text, &schema).unwrap();
+            for (option, value) in given.iter().filter(|(option, _)| *option != "name") {
+                prop_assert!(shown.get(option).is_some_and(|shown| shown == value || shown == MASK), "{option}: {shown:?}");
+            }
+            let again = to_file("c", &shown, Some(&import.text), &schema);
+            prop_assert_eq!(again.text, import.text, "putting what was got changes nothing");
+        }
+    }
+}
