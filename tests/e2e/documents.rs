@@ -232,9 +232,7 @@ fn the_demo_is_found_by_status_and_ends_with_files_and_next_steps() {
     status().expect_code(1).expect_log("no host is running with the state folder state");
     let start = || {
         let mut demo = Command::new(host.with_file_name("xtask"));
-        let mut running = Running::start(
-            demo.args(["demo", "--", "--api", "off"]).env("CARGO", "true").current_dir(root()),
-        );
+        let mut running = Running::start(demo.arg("demo").env("CARGO", "true").current_dir(root()));
         running.wait_until("the status of the demo", |_| {
             let is_running = |line: &str| line.starts_with("customers ") && line.contains("RUNNING");
             status().stdout.lines().any(is_running).then_some(())

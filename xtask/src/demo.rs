@@ -28,11 +28,16 @@ pub(crate) fn run(arguments: impl Iterator<Item = String>) -> Result<ExitCode, S
     eprintln!(
         "Ctrl-C ends it; `cargo demo -- --once` ends by itself. `{shown} status` shows its state meanwhile.\n"
     );
+    let arguments: Vec<String> = arguments.collect();
     let mut host = host::command(&executable)?;
     // The default state folder, in which `tidegate status` looks for the host.
     host.current_dir(root)
         .args(["run", "--embedded-kafka", "--load", CAPTURE, "--connectors", CONNECTORS])
-        .args(arguments);
+        .args(&arguments);
+    // The port of the REST API may be that of a running Kafka Connect.
+    if !arguments.iter().any(|argument| argument.starts_with("--api")) {
+        host.args(["--api", "off"]);
+    }
     let status =
         host::run_to_end(&mut host).map_err(|error| format!("running {}: {error}", executable.display()))?;
     eprint!("{}", summary::text(&shown, FOLDER, &root.join(FOLDER)));
