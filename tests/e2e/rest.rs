@@ -2,6 +2,7 @@
 
 mod changes;
 mod security;
+mod tls;
 
 use serde_json::{Value as Json, json};
 use tidegate_tests::{

@@ -6,11 +6,10 @@ use std::{
 };
 
 use anyhow::Context;
-use tracing::level_filters::LevelFilter;
 
 use super::HostOptions;
 use crate::{
-    config::{Diagnostics, Environment, HostConfig, HostFlags, LogFormat, LogLevel, MetricsConfig},
+    config::{Diagnostics, Environment, HostConfig, HostFlags, LogFormat, MetricsConfig},
     plugins::{Discovered, Prober, Registry},
     telemetry::{self, MetricsOptions},
 };
@@ -63,13 +62,7 @@ pub(super) fn init_logging(config: &HostConfig) {
         LogFormat::Human => telemetry::LogFormat::Human,
         LogFormat::Json => telemetry::LogFormat::Json,
     };
-    let level = match config.log.level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warning => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Trace => LevelFilter::TRACE,
-    };
+    let level = telemetry::level_filter(config.log.level);
     let color = format == telemetry::LogFormat::Human && std::io::stderr().is_terminal();
     telemetry::init_logging(telemetry::LogOptions {
         format,

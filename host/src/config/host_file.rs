@@ -196,7 +196,6 @@ impl HostConfig {
         fixed("connectors.watch", &self.watch, &mut new.watch, &mut changed);
         fixed("limits.memory", &self.memory, &mut new.memory, &mut changed);
         fixed("log.format", &self.log.format, &mut new.log.format, &mut changed);
-        fixed("log.level", &self.log.level, &mut new.log.level, &mut changed);
         fixed("log.batch_interval", &self.log.batch_interval, &mut new.log.batch_interval, &mut changed);
         changed
     }

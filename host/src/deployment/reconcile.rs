@@ -16,6 +16,7 @@ use crate::{
     config::{ConnectorDefinition, Diagnostic, HostConfig, Severity, find_connectors},
     plugins::{Prober, Registry},
     supervisor::{Deploy, DesiredState, HostMemory, Replacement},
+    telemetry,
 };
 
 /// The connectors of a host: how they run, and how their files say that they are to run.
@@ -249,7 +250,10 @@ impl Deployment {
                 for key in config.keep_fixed(&mut new) {
                     tracing::warn!("{key} has changed in the host's file: restart the host to apply it");
                 }
-                crate::telemetry::protect(&new.secrets);
+                telemetry::protect(&new.secrets);
+                if new.log.level != config.log.level {
+                    telemetry::set_level(telemetry::ROOT_LOGGER, telemetry::level_filter(new.log.level));
+                }
                 *config = new;
                 tracing::info!("the host's file has changed");
             }

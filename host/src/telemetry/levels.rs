@@ -9,8 +9,10 @@ use std::{
 use tracing::{Metadata, Subscriber, level_filters::LevelFilter, subscriber::Interest};
 use tracing_subscriber::layer::{Context, Filter};
 
+use crate::config::LogLevel;
+
 /// The logger that all others inherit from, as in Kafka Connect.
-const ROOT: &str = "root";
+pub const ROOT_LOGGER: &str = "root";
 /// Loggers of connectors start with this.
 const CONNECTOR: &str = "connector.";
 
@@ -48,12 +50,24 @@ pub(super) fn init(level: LevelFilter) {
     LEVELS.write().unwrap_or_else(PoisonError::into_inner).root = Level { level, changed: None };
 }
 
+/// The level of the configuration as a filter.
+#[must_use]
+pub fn level_filter(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warning => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    }
+}
+
 /// All loggers that have a level of their own, and `root`.
 #[must_use]
 pub fn levels() -> BTreeMap<String, LevelChange> {
     let levels = LEVELS.read().unwrap_or_else(PoisonError::into_inner);
     let own = levels.own.iter().map(|(name, level)| (name.clone(), LevelChange::from(*level)));
-    own.chain([(ROOT.to_owned(), levels.root.into())]).collect()
+    own.chain([(ROOT_LOGGER.to_owned(), levels.root.into())]).collect()
 }
 
 /// The level of a logger: its own, or that of `root`.
@@ -71,7 +85,7 @@ pub fn set_level(logger: &str, level: LevelFilter) -> Vec<String> {
     let new = Level { level, changed: Some(since.as_millis() as u64) };
     let mut levels = LEVELS.write().unwrap_or_else(PoisonError::into_inner);
     match logger {
-        ROOT => levels.root = new,
+        ROOT_LOGGER => levels.root = new,
         other => drop(levels.own.insert(other.to_owned(), new)),
     }
     drop(levels);
@@ -88,7 +102,9 @@ pub(super) fn is_logged(event: &Metadata<'_>, connector: Option<&str>) -> bool {
 
 impl Levels {
     fn allow(&self, target: &str, level: tracing::Level, connector: Option<&str>) -> bool {
-        let of_connector = connector.and_then(|name| self.own.get(&format!("{CONNECTOR}{name}")));
+        let of_connector = connector
+            .filter(|_| !self.own.is_empty())
+            .and_then(|name| self.own.get(&format!("{CONNECTOR}{name}")));
         level <= of_connector.map_or_else(|| self.for_target(target), |own| own.level)
     }
 
@@ -99,7 +115,7 @@ impl Levels {
         };
         let own = self.own.iter().filter(|(name, _)| is_part(name)).max_by_key(|(name, _)| name.len());
         // Libraries such as HTTP clients are logged from warnings on.
-        let is_own = target.starts_with("tidegate") || target.starts_with("plugin") || target == ROOT;
+        let is_own = target.starts_with("tidegate") || target.starts_with("plugin") || target == ROOT_LOGGER;
         let default = if is_own { self.root.level } else { self.root.level.min(LevelFilter::WARN) };
         own.map_or(default, |(_, own)| own.level)
     }

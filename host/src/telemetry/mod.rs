@@ -17,7 +17,7 @@ mod streams;
 
 pub use collect::Measurement;
 pub use histogram::{Histogram, LocalHistogram};
-pub use levels::{LevelChange, level_of, levels, set_level};
+pub use levels::{LevelChange, ROOT_LOGGER, level_filter, level_of, levels, set_level};
 pub use log::{
     LineSink, LogFormat, LogOptions, init_logging, log_options, log_plugin_event, log_to, plugin_log_enabled,
     task_span,
