@@ -254,6 +254,13 @@ fn a_connector_that_was_paused_or_stopped_stays_so_after_a_restart_of_the_host()
     for connector in ["paused", "stopped"] {
         home.wait_for_status(&mut running, connector, |status| status["state"] == connector.to_uppercase());
     }
+    // A command for all connectors does not concern a stopped one, also after another restart.
+    assert_eq!(home.run(&["pause", "--all"]).expect_code(0).stdout, "accepted for other, paused\n");
+    running.terminate().expect_code(0);
+    let mut running = home.start(&broker);
+    for (connector, state) in [("other", "PAUSED"), ("paused", "PAUSED"), ("stopped", "STOPPED")] {
+        home.wait_for_status(&mut running, connector, |status| status["state"] == state);
+    }
     home.run(&["resume", "stopped"]).expect_code(0);
     home.wait_for_status(&mut running, "stopped", |status| status["state"] == "RUNNING");
     running.terminate().expect_code(0);

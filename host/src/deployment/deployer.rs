@@ -1,6 +1,6 @@
 //! Runs the deployment while the host runs: one change after the other, on a thread that may block.
 
-use std::time::Instant;
+use std::{collections::BTreeSet, path::PathBuf, time::Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -66,6 +66,7 @@ impl Deployer {
             deployment: Some(deployment),
             supervisor: supervisor.clone(),
             settling: Settling::new(files),
+            unhandled: BTreeSet::new(),
             watch: watches.then(Watch::new),
         };
         tokio::spawn(running.run(received, rolled_back));
@@ -165,6 +166,8 @@ struct Running {
     deployment: Option<Deployment>,
     supervisor: SupervisorHandle,
     settling: Settling<FileIdentity>,
+    /// Changed files that could not be handled, because no process could be started to check them.
+    unhandled: BTreeSet<PathBuf>,
     watch: Option<Watch>,
 }
 
@@ -183,8 +186,11 @@ impl Running {
                     Some(request) => self.handle(request).await,
                     None => return,
                 },
-                Some(RolledBack { connector, .. }) = rolled_back.recv() => {
-                    self.with(move |deployment| deployment.on_rolled_back(&connector)).await;
+                Some(rolled_back) = rolled_back.recv() => {
+                    let deploys = self.with(move |deployment| deployment.on_rolled_back(rolled_back)).await;
+                    if let Err(error) = self.deploy(deploys).await {
+                        tracing::error!("after a library has failed: {error}");
+                    }
                 }
                 () = due(self.watch.as_mut()) => self.look().await,
             }
@@ -251,9 +257,13 @@ impl Running {
         let (mut restarted, mut failed) = (Vec::new(), None);
         for name in names {
             let restarted_name = name.clone();
-            let deploys = self.with(move |deployment| deployment.restart(&restarted_name)).await;
-            match self.deploy(deploys).await {
-                Ok(_) => restarted.push(name),
+            let restart = self.with(move |deployment| deployment.restart(&restarted_name)).await;
+            let (deploys, outcome) = match restart.unwrap_or(Err(DeployError::Stopping)) {
+                Ok(restart) => restart,
+                Err(error) => (Vec::new(), Err(error)),
+            };
+            match self.deploy(Some(Ok(deploys))).await.and(outcome) {
+                Ok(()) => restarted.push(name),
                 Err(error) => failed = Some(error),
             }
         }
@@ -262,14 +272,15 @@ impl Running {
 
     async fn command(&mut self, command: Command) -> Reply {
         let state = match &command {
-            Command::Pause(name) => Some((name.clone(), DesiredState::Paused)),
-            Command::Resume(name) => Some((name.clone(), DesiredState::Running)),
-            Command::Stop(name) => Some((name.clone(), DesiredState::Stopped)),
+            Command::Pause(_) => Some(DesiredState::Paused),
+            Command::Resume(_) => Some(DesiredState::Running),
+            Command::Stop(_) => Some(DesiredState::Stopped),
             _ => None,
         };
         let reply = self.supervisor.ask(command).await;
-        if let (Some((name, state)), Reply::Accepted(_)) = (state, &reply) {
-            self.with(move |deployment| deployment.set_state(name.as_deref(), state)).await;
+        if let (Some(state), Reply::Accepted(names)) = (state, &reply) {
+            let names = names.clone();
+            self.with(move |deployment| deployment.set_state(&names, state)).await;
         }
         reply
     }
@@ -279,12 +290,16 @@ impl Running {
         let Some(files) = self.with(|deployment| deployment.snapshot()).await else { return };
         let settled = self.settling.observe(&files, Instant::now());
         self.watch.iter_mut().for_each(|watch| watch.look_again_at(settled.look_again));
-        if settled.changed.is_empty() {
+        let mut changed = std::mem::take(&mut self.unhandled);
+        changed.extend(settled.changed);
+        if changed.is_empty() {
             return;
         }
-        let deploys = self.with(move |deployment| deployment.on_changed(&settled.changed)).await;
+        let handled = changed.clone();
+        let deploys = self.with(move |deployment| deployment.on_changed(&handled)).await;
         if let Err(error) = self.deploy(deploys).await {
-            tracing::error!("changed files: {error}");
+            tracing::error!("changed files, which are read again: {error}");
+            self.unhandled = changed;
         }
     }
 

@@ -13,29 +13,37 @@ use super::{
 };
 use crate::{
     config::Diagnostics,
-    supervisor::{Deploy, DesiredState, RejectedFile, Replacement},
+    supervisor::{Deploy, DesiredState, RejectedFile, Replacement, RolledBack},
 };
 
+/// Whether a connector is restarted; if not, because its file is invalid, it goes on as it was.
+pub(super) type Restarted = Result<(), DeployError>;
+
 impl Deployment {
-    /// Reads the connector's file and libraries again, and returns the connector to restart.
+    /// Reads the connector's file and libraries again. Returns what the supervisor is to do, which may also concern other
+    /// connectors, and whether the connector is restarted.
     ///
     /// # Errors
-    /// When there is no such connector, or its file is invalid: then it goes on as it was.
-    pub(super) fn restart(&mut self, name: &str) -> Result<Vec<Deploy>, DeployError> {
+    /// When there is no such connector.
+    pub(super) fn restart(&mut self, name: &str) -> Result<(Vec<Deploy>, Restarted), DeployError> {
         self.require(name)?;
         self.discover_plugins();
         if let Some(version) = self.versions.get_mut(name) {
             version.failed_libraries.clear();
-            if version.state == DesiredState::Stopped {
-                version.state = DesiredState::Running;
-            }
         }
-        let deploys = self.update([name.to_owned()].into())?;
-        if let Some(refused) = self.versions.get(name).and_then(|version| version.refused.as_ref()) {
-            return Err(DeployError::Invalid(refused.errors.clone()));
+        self.restarting = Some(name.to_owned());
+        let deploys = self.update([name.to_owned()].into());
+        self.restarting = None;
+        let deploys = deploys?;
+        let Some(version) = self.versions.get_mut(name) else { return Ok((deploys, Ok(()))) };
+        if let Some(refused) = &version.refused {
+            return Ok((deploys, Err(DeployError::Invalid(refused.errors.clone()))));
+        }
+        if version.state == DesiredState::Stopped {
+            version.state = DesiredState::Running;
         }
         self.keep(name);
-        Ok(self.with_restart(name, deploys))
+        Ok((self.with_restart(name, deploys), Ok(())))
     }
 
     /// Makes sure that the connector is restarted, whatever else is done.
@@ -86,11 +94,22 @@ impl Deployment {
             return Err(DeployError::Invalid(found));
         }
         let file = self.path_of(name)?;
+        let before = std::fs::read_to_string(&file).ok();
         files::write(&file, text)?;
         if let Some(state) = initial {
-            self.version(name, file).state = state;
+            self.version(name, file.clone()).state = state;
         }
-        self.update([name.to_owned()].into())
+        let deploys = self.update([name.to_owned()].into())?;
+        let Some(refused) = self.versions.get(name).and_then(|version| version.refused.clone()) else {
+            return Ok(deploys);
+        };
+        // Only beside the other connectors is it invalid, such as for want of memory.
+        match before {
+            Some(before) => files::write(&file, &before)?,
+            None => files::delete(&file)?,
+        }
+        self.update([name.to_owned()].into())?;
+        Err(DeployError::Invalid(refused.errors))
     }
 
     /// Deletes the file of a connector.
@@ -103,24 +122,30 @@ impl Deployment {
         self.update([name.to_owned()].into())
     }
 
-    /// The state that connectors are to be in from now on, also after a restart of the host.
-    pub(super) fn set_state(&mut self, name: Option<&str>, state: DesiredState) {
-        let names = self.versions.keys().filter(|known| name.is_none_or(|name| name == *known));
-        for name in names.cloned().collect::<Vec<_>>() {
+    /// The state that these connectors are to be in from now on, also after a restart of the host.
+    pub(super) fn set_state(&mut self, names: &[String], state: DesiredState) {
+        for name in names {
             self.versions.entry(name.clone()).and_modify(|version| version.state = state);
-            self.keep(&name);
+            self.keep(name);
         }
     }
 
-    /// A replaced library has failed for this connector: it is not used again.
-    pub(super) fn on_rolled_back(&mut self, name: &str) {
-        let Some(version) = self.versions.get_mut(name) else { return };
-        let Some(running) = &mut version.running else { return };
-        let Some(before) = running.before.take() else { return };
-        let kept: BTreeSet<PathBuf> = before.libraries().map(Path::to_owned).collect();
-        let failed = running.connector.libraries().filter(|library| !kept.contains(*library));
+    /// A replaced library has failed, and the supervisor runs the connector with the library before: the one that failed is not
+    /// used again. Returns what the supervisor is to do, because the file may have changed together with the library.
+    ///
+    /// # Errors
+    /// When plugins cannot be checked.
+    pub(super) fn on_rolled_back(&mut self, rolled_back: RolledBack) -> Result<Vec<Deploy>, DeployError> {
+        let RolledBack { now, failed } = rolled_back;
+        let name = now.name().to_owned();
+        let Some(version) = self.versions.get_mut(&name) else { return Ok(Vec::new()) };
+        let working: BTreeSet<&Path> = now.libraries().collect();
+        let failed = failed.libraries().filter(|library| !working.contains(library));
         version.failed_libraries.extend(failed.map(Path::to_owned));
-        running.connector = *before;
+        if let Some(running) = &mut version.running {
+            running.connector = *now;
+        }
+        self.update([name].into())
     }
 
     /// Whether there is a connector with this name.

@@ -30,6 +30,8 @@ pub struct Deployment {
     pub(super) versions: BTreeMap<String, Version>,
     /// The plugin libraries as they were found last.
     pub(super) libraries: Files,
+    /// The connector that the user restarts, which may get other libraries although its file says `reload = "never"`.
+    pub(super) restarting: Option<String>,
     /// The files before they were read for the first time.
     pub(super) at_start: Files,
 }
@@ -41,7 +43,7 @@ impl Deployment {
         let memory = HostMemory::new(sources.config.memory.clone());
         let libraries = libraries_of(&registry);
         let (versions, at_start) = (BTreeMap::new(), Files::new());
-        Self { sources, registry, prober, memory, kept, versions, libraries, at_start }
+        Self { sources, registry, prober, memory, kept, versions, libraries, restarting: None, at_start }
     }
 
     /// The plugins that were found last.
@@ -154,7 +156,11 @@ impl Deployment {
     /// have the group of one that is removed.
     pub(super) fn apply(&mut self, examined: BTreeMap<String, Examined>) -> Vec<Deploy> {
         let (mut stops, mut others) = (Vec::new(), Vec::new());
-        for (name, examined) in examined {
+        let is_stop = |examined: &Examined| matches!(examined, Examined::Gone | Examined::Off { .. });
+        // The memory of those that stop is free for the others.
+        let (stopping, starting): (Vec<_>, Vec<_>) =
+            examined.into_iter().partition(|(_, examined)| is_stop(examined));
+        for (name, examined) in stopping.into_iter().chain(starting) {
             match examined {
                 Examined::Gone => {
                     stops.extend(self.stop(&name));
@@ -204,26 +210,26 @@ impl Deployment {
     /// Adds or replaces a connector. Returns what the supervisor is to do.
     pub(super) fn deploy(&mut self, name: &str, file: ValidFile) -> Option<Deploy> {
         let ValidFile { file, text, mut connector, warnings, placeholder_files } = file;
+        let keeps_libraries = self.restarting.as_deref() != Some(name);
         let running = self.versions.get(name).and_then(Version::connector);
-        let replacement = running.map(|running| running.replacement(&mut connector));
-        if !matches!(replacement, Some(None)) {
+        let replacement = running.map(|running| running.replacement(&mut connector, keeps_libraries));
+        let keeps_consumers =
+            matches!(replacement, Some(None | Some(Replacement::Reopen | Replacement::ReopenOnTrial)));
+        if let Some(running) = running.filter(|_| keeps_consumers) {
+            connector.keep_queue_of(running);
+        } else {
             if let Err(error) = self.memory.admit(std::slice::from_mut(&mut connector)) {
                 let refused = Refused { errors: std::iter::once(*error).collect(), depends_on_others: true };
                 self.refuse(name, file, refused, placeholder_files);
                 return None;
             }
+        }
+        if !matches!(replacement, Some(None)) {
             warnings.iter().for_each(log);
         }
         let version = self.version(name, file);
         (version.refused, version.placeholder_files) = (None, placeholder_files);
-        let before = version.running.take().map(|running| Box::new(running.connector));
-        let is_on_trial =
-            matches!(replacement, Some(Some(Replacement::ReopenOnTrial | Replacement::RestartOnTrial)));
-        version.running = Some(RunningVersion {
-            text,
-            connector: connector.clone(),
-            before: before.filter(|_| is_on_trial),
-        });
+        version.running = Some(RunningVersion { text, connector: connector.clone() });
         let (state, connector) = (version.state, Box::new(connector));
         self.keep(name);
         match replacement {

@@ -107,8 +107,7 @@ impl Deployment {
         for (name, examined) in self.examiner().candidates(candidates.collect())? {
             if let Examined::Valid(file) = examined {
                 let mut version = Version::new(file.file, DesiredState::Running);
-                version.running =
-                    Some(RunningVersion { text: file.text, connector: file.connector, before: None });
+                version.running = Some(RunningVersion { text: file.text, connector: file.connector });
                 self.versions.insert(name, version);
             }
         }
@@ -130,7 +129,7 @@ impl Deployment {
             (Some(_), Examined::Gone | Examined::Off { .. }) => Some(Change::Stop),
             (None, Examined::Valid(_)) => Some(Change::Start),
             (Some(running), Examined::Valid(mut file)) => {
-                running.replacement(&mut file.connector).map(Change::Replace)
+                running.replacement(&mut file.connector, true).map(Change::Replace)
             }
         }
     }

@@ -27,8 +27,6 @@ pub struct ConnectorFile {
 pub(super) struct RunningVersion {
     pub(super) text: String,
     pub(super) connector: Connector,
-    /// As it ran before its plugin libraries were replaced.
-    pub(super) before: Option<Box<Connector>>,
 }
 
 /// Why a file is not used.

@@ -69,6 +69,10 @@ pub(super) enum PollMessage {
     Settled(Settled),
     /// Records of a partition could not be written for now, and were dropped; they must be read again.
     PartitionFailed(PartitionFailure),
+    /// The transform worker begins to open changed plugins.
+    Reopening,
+    /// The sink worker has opened them, too.
+    Reopened,
     /// The sink was replaced by another one, which has to claim the partitions of the task.
     SinkReplaced,
     /// A worker waits until it makes a failed call again; `None` when it does not any more.

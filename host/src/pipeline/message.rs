@@ -45,6 +45,13 @@ pub enum TaskEvent {
     State(TaskState),
     /// Every plugin is open. The task waits for [`TaskCommand::Join`] before it joins its consumer group.
     ReadyToJoin,
+    /// The task begins to open the plugins of a [`Reopen::Changed`].
+    Reopening,
+    /// They are open. So many batches were written before.
+    Reopened {
+        /// Batches of this run.
+        batches: u64,
+    },
     /// The counts changed.
     Progress(Counts),
     /// With `until_end`, and while the task has nothing left to deliver: what its group has committed.

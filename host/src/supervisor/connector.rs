@@ -1,6 +1,6 @@
 //! Turns a connector definition into the settings of its tasks.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, fmt, path::Path};
 
 use super::{catalog::summary, isolation::ProcessSpec, offline_check::OfflineError};
 use crate::{
@@ -27,6 +27,13 @@ pub struct Connector {
     overrides: Overrides,
     /// The largest client queue of a task, in bytes: a share of the host's memory.
     queue_limit: usize,
+}
+
+/// Prints no options, because they may contain secrets.
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector").field("name", &self.definition.name).finish_non_exhaustive()
+    }
 }
 
 /// Command line options that apply to every connector.
@@ -135,6 +142,11 @@ impl Connector {
                 plugin.clone_from(known);
             }
         }
+    }
+
+    /// Limits the client queue of each task as that of `before`, whose consumers go on.
+    pub fn keep_queue_of(&mut self, before: &Self) {
+        self.queue_limit = before.queue_limit;
     }
 
     /// Limits the client queue of each task to so many bytes.

@@ -64,10 +64,10 @@ impl Replacement {
 }
 
 impl Connector {
-    /// How this connector, which runs, is replaced by `next`; `None` if they do not differ. If the files of plugin libraries were
-    /// replaced and `next` says that they are not to be reloaded, it keeps those of this connector.
-    pub fn replacement(&self, next: &mut Self) -> Option<Replacement> {
-        if next.definition.plugin_reload == PluginReload::Never {
+    /// How this connector, which runs, is replaced by `next`; `None` if they do not differ. With `keeps_libraries`, `next` keeps the
+    /// libraries of this connector if its file says that they are not to be reloaded.
+    pub fn replacement(&self, next: &mut Self, keeps_libraries: bool) -> Option<Replacement> {
+        if keeps_libraries && next.definition.plugin_reload == PluginReload::Never {
             next.keep_libraries_of(self);
         }
         let (before, after) = (self.plugin_settings(), next.plugin_settings());

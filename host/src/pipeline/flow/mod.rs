@@ -380,6 +380,11 @@ impl Flow {
         self.stopping
     }
 
+    /// Batches that were written so far.
+    pub(super) fn batches(&self) -> u64 {
+        self.counts.batches
+    }
+
     pub(super) fn stages_running(&self) -> usize {
         self.stages_running
     }
@@ -468,8 +473,8 @@ impl Flow {
             PollMessage::BatchDone(batch) => self.on_batch_done(batch, now),
             PollMessage::Flushed { rejected } => self.on_flushed(rejected),
             PollMessage::Ends(ends) => self.learn_ends(ends),
-            // The poll loop handles it.
-            PollMessage::Group(..) => {}
+            // The poll loop handles them.
+            PollMessage::Group(..) | PollMessage::Reopening | PollMessage::Reopened => {}
             PollMessage::DeadLettered(count) => self.counts.dead_lettered += count as u64,
             PollMessage::DeadLettersBlocked(reason) => self.dead_letters_blocked = reason,
             PollMessage::RegistryBlocked(reason) => self.registry_blocked = reason,

@@ -251,6 +251,10 @@ impl<'t> PollLoop<'t> {
     fn on_message(&mut self, message: PollMessage) {
         match message {
             PollMessage::Group(ends, progress) => self.on_group(ends, progress),
+            PollMessage::Reopening => (self.events)(TaskEvent::Reopening),
+            PollMessage::Reopened => {
+                (self.events)(TaskEvent::Reopened { batches: self.flow.batches() });
+            }
             message => self.flow.on_message(message, Instant::now()),
         }
         self.execute();

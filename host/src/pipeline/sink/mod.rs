@@ -158,7 +158,10 @@ impl OpenSink<'_> {
                 SinkInput::Flush => self.flush()?,
                 SinkInput::Release(partitions) => self.release(&partitions)?,
                 SinkInput::Reopen(Reopen::All) => self.reopen()?,
-                SinkInput::Reopen(Reopen::Changed(plugins)) => self.replace(*plugins)?,
+                SinkInput::Reopen(Reopen::Changed(plugins)) => {
+                    self.replace(*plugins)?;
+                    let _ended = worker.poll.send(PollMessage::Reopened).is_err();
+                }
             }
         }
         Ok(())

@@ -79,6 +79,7 @@ impl TransformWorker {
             }
             match input {
                 WorkerInput::Reopen(reopen) => {
+                    let _ended = self.poll.send(PollMessage::Reopening).is_err();
                     stages.reopen(&reopen)?;
                     if self.sink.send(SinkInput::Reopen(reopen)).is_err() {
                         break;

@@ -206,6 +206,11 @@ impl Lifecycle {
     }
 
     pub(super) fn pause(&mut self) {
+        // Stopping tasks cannot be paused: they are when they have started again.
+        if matches!(self.desired, Desired::Restart { .. }) && self.has_tasks() {
+            self.desired = Desired::Restart { paused: true };
+            return;
+        }
         self.desired = Desired::Pause;
         self.send_all(&TaskCommand::Pause);
     }
@@ -232,7 +237,19 @@ impl Lifecycle {
             self.stop_all();
         } else {
             self.desired = if paused { Desired::Pause } else { Desired::Run };
+            // It has the settings and libraries of the tasks that have failed.
+            self.actions.push(Action::StopProcess);
             self.start();
+        }
+    }
+
+    /// Starts tasks that have failed permanently, unless the connector is to be stopped.
+    pub(super) fn start_failed(&mut self, now: Instant) {
+        if !self.should_run() {
+            return;
+        }
+        for slot in self.slots.iter_mut().filter(|slot| slot.failed && !slot.is_running) {
+            slot.restart_at.get_or_insert(now);
         }
     }
 
@@ -278,6 +295,8 @@ impl Lifecycle {
     pub(super) fn on_event(&mut self, index: usize, event: TaskEvent, now: Instant) {
         let slot = &mut self.slots[index];
         match event {
+            // They only concern a trial.
+            TaskEvent::Reopening | TaskEvent::Reopened { .. } => {}
             TaskEvent::Progress(counts) => slot.counts = counts,
             TaskEvent::Group(group) => slot.on_group(&self.name, group, now),
             TaskEvent::State(state) => {
@@ -481,7 +500,11 @@ mod tests {
         lifecycle.restart_due_tasks(now + 60 * SECOND);
         assert_eq!(lifecycle.take_actions(), [Action::StopProcess]);
         lifecycle.restart();
-        assert_eq!(lifecycle.take_actions(), [Action::Start(vec![0])], "the user may have corrected it");
+        assert_eq!(
+            lifecycle.take_actions(),
+            [Action::StopProcess, Action::Start(vec![0])],
+            "the user may have corrected it"
+        );
     }
 
     #[test]
@@ -579,6 +602,29 @@ mod tests {
         lifecycle.on_event(0, stopped(), now);
         assert_eq!(lifecycle.take_actions().last(), Some(&Action::Start(vec![0, 1, 2])));
         assert_eq!(lifecycle.find(2, 2), None, "an event of the task that was removed is out of date");
+    }
+
+    #[test]
+    fn a_connector_that_is_paused_while_it_restarts_starts_paused() {
+        let (mut lifecycle, now) = lifecycle(1);
+        lifecycle.restart();
+        lifecycle.pause();
+        assert_eq!(lifecycle.take_actions(), [stop(0)]);
+        lifecycle.on_event(0, stopped(), now);
+        assert_eq!(
+            lifecycle.take_actions(),
+            [Action::StopProcess, Action::Start(vec![0]), Action::Send(0, TaskCommand::Pause)]
+        );
+    }
+
+    #[test]
+    fn tasks_that_have_failed_start_when_the_plugins_of_the_others_are_replaced() {
+        let (mut lifecycle, now) = lifecycle(2);
+        let invalid = TaskEvent::Failed { reason: "invalid".to_owned(), abandoned: false, permanent: true };
+        lifecycle.on_event(1, invalid, now);
+        lifecycle.start_failed(now);
+        lifecycle.restart_due_tasks(now);
+        assert_eq!(lifecycle.take_actions(), [Action::Start(vec![1])]);
     }
 
     #[test]

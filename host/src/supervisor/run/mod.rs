@@ -91,10 +91,7 @@ enum SupervisorEvent {
     /// A connector's child process crashed, and all its tasks with it.
     Crash(Crash),
     /// A connector went back to the library before.
-    RolledBack {
-        connector: String,
-        reason: String,
-    },
+    RolledBack(RolledBack),
 }
 
 /// What the supervisor is asked from other threads.
@@ -112,11 +109,12 @@ enum Request {
 pub struct Stopping;
 
 /// A replaced plugin library has failed, and its connector runs with the library before again.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct RolledBack {
-    pub connector: String,
-    /// Why the new library failed.
-    pub reason: String,
+    /// The connector as it runs again.
+    pub now: Box<Connector>,
+    /// The connector with the library that has failed.
+    pub failed: Box<Connector>,
 }
 
 /// Sends commands to a running supervisor.
@@ -235,7 +233,9 @@ impl Supervisor {
             EndsWhen::Delivered => {
                 states.all(|state| matches!(state, ConnectorState::Failed | ConnectorState::Stopped))
             }
-            EndsWhen::AllFailed => states.all(|state| state == ConnectorState::Failed),
+            EndsWhen::AllFailed => {
+                !self.connectors.is_empty() && states.all(|state| state == ConnectorState::Failed)
+            }
             EndsWhen::Never => false,
         }
     }
@@ -305,9 +305,9 @@ impl Supervisor {
                     connector.record_states();
                 });
             }
-            SupervisorEvent::RolledBack { connector, reason } => {
-                // Without a watcher, nothing receives it.
-                let _unwatched = self.rolled_back.send(RolledBack { connector, reason }).is_err();
+            SupervisorEvent::RolledBack(rolled_back) => {
+                // Without a deployment, nothing receives it.
+                let _unwatched = self.rolled_back.send(rolled_back).is_err();
             }
         }
         self.drop_gone();
@@ -349,7 +349,9 @@ impl Supervisor {
         let rejection =
             |connector: &RunningConnector| needs_tasks.and_then(|command| connector.rejection(command));
         let Some(name) = name else {
-            let accepted = self.connectors.values_mut().filter(|connector| rejection(connector).is_none());
+            let may =
+                |connector: &RunningConnector| !connector.is_leaving() && rejection(connector).is_none();
+            let accepted = self.connectors.values_mut().filter(|connector| may(connector));
             let names = accepted.map(|connector| {
                 act(connector);
                 connector.name().to_owned()
@@ -360,6 +362,9 @@ impl Supervisor {
             None => {
                 let known: Vec<&str> = self.connectors.keys().map(String::as_str).collect();
                 Reply::Rejected(format!("no connector \"{name}\"; there are: {}", known.join(", ")))
+            }
+            Some(connector) if connector.is_leaving() => {
+                Reply::Rejected(format!("connector \"{name}\" is being removed"))
             }
             Some(connector) => match rejection(connector) {
                 Some(reason) => Reply::Rejected(reason),

@@ -8,7 +8,7 @@ use std::{
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{
-    SupervisorEvent,
+    RolledBack, SupervisorEvent,
     lifecycle::{Action, Lifecycle, Shape},
     slot::TaskSlot,
     task_runtime::{TaskHandle, TaskRuntime},
@@ -83,16 +83,19 @@ impl RunningConnector {
     /// Continues as `connector`, in the way that `how` says.
     pub(super) fn replace(&mut self, connector: Connector, how: Replacement) {
         let before = std::mem::replace(&mut self.connector, connector);
-        self.is_replaced = true;
+        self.is_replaced = !how.reopens();
         if how.is_on_trial() {
-            let batches = self.lifecycle.slots.iter().map(|slot| slot.total_counts().batches);
+            let tasks = shape(&self.connector).tasks as usize;
+            let slots = &self.lifecycle.slots;
+            let runs = (0..tasks).map(|task| slots.get(task).map_or(0, |slot| slot.run));
             // If a library is replaced while another one is on trial, the one that has passed is kept.
             let passed = self.trial.take().map_or_else(|| Box::new(before), |(_, passed)| passed);
-            self.trial = Some((Trial::new(batches, Instant::now()), passed));
-        } else {
+            self.trial = Some((Trial::new(runs), passed));
+        } else if !before.libraries().eq(self.connector.libraries()) {
             self.trial = None;
         }
         if how.reopens() && self.lifecycle.has_tasks() {
+            self.lifecycle.start_failed(Instant::now());
             self.lifecycle.set_restart_policy(&self.connector.definition.restart);
             let plugins = Box::new(self.connector.plugin_settings());
             self.lifecycle.send_all(&TaskCommand::Reopen(Reopen::Changed(plugins)));
@@ -143,11 +146,12 @@ impl RunningConnector {
             connector,
             "a replaced plugin library failed, going back to the one that ran before: {reason}"
         );
-        (self.connector, self.is_replaced) = (*before, true);
+        let failed = std::mem::replace(&mut self.connector, *before);
+        self.is_replaced = true;
         self.lifecycle.replace(shape(&self.connector));
-        let reason = reason.to_owned();
+        let rolled_back = RolledBack { now: Box::new(self.connector.clone()), failed: Box::new(failed) };
         // The supervisor lives as long as its connectors, except at the very end.
-        drop(self.events.send(SupervisorEvent::RolledBack { connector, reason }));
+        drop(self.events.send(SupervisorEvent::RolledBack(rolled_back)));
     }
 
     pub(super) fn pause(&mut self) {
@@ -208,15 +212,17 @@ impl RunningConnector {
             _ => None,
         };
         let now = Instant::now();
+        self.watch_trial(index, id.run, &event, now);
         self.lifecycle.on_event(index, event, now);
         if is_progress {
             let total = self.lifecycle.slots[index].total_counts();
             metrics::record(self.connector.name(), id.task, &total);
-            self.watch_trial(index, total.batches, now);
         }
         if let Some(reason) = failure {
             metrics::count_failure(self.connector.name(), id.task);
-            self.roll_back(&reason);
+            if self.trial.as_ref().is_some_and(|(trial, _)| trial.concerns(index, id.run)) {
+                self.roll_back(&reason);
+            }
         }
         self.execute();
     }
@@ -231,14 +237,27 @@ impl RunningConnector {
                 metrics::count_failure(self.connector.name(), self.lifecycle.slots[index].number);
             }
         }
+        let slots = &self.lifecycle.slots;
+        let is_new = |trial: &Trial| (0..slots.len()).any(|task| trial.concerns(task, slots[task].run));
+        let concerns_trial = self.trial.as_ref().is_some_and(|(trial, _)| is_new(trial));
         self.lifecycle.on_crash(&crash.reason, Instant::now());
-        self.roll_back(&crash.reason);
+        if concerns_trial {
+            self.roll_back(&crash.reason);
+        }
         self.execute();
     }
 
-    fn watch_trial(&mut self, task: usize, batches: u64, now: Instant) {
+    fn watch_trial(&mut self, task: usize, run: u64, event: &TaskEvent, now: Instant) {
         let Some((trial, _)) = &mut self.trial else { return };
-        trial.on_progress(task, batches);
+        let slot = &self.lifecycle.slots[task];
+        let earlier = slot.earlier_counts.batches;
+        match event {
+            TaskEvent::Reopening => trial.on_opening(task),
+            TaskEvent::Reopened { batches } => trial.on_open(task, run, earlier + batches, now),
+            TaskEvent::ReadyToJoin => trial.on_open(task, run, earlier, now),
+            TaskEvent::Progress(counts) => trial.on_progress(task, earlier + counts.batches),
+            _ => {}
+        }
         if trial.is_passed(now) {
             self.trial = None;
         }
