@@ -2,18 +2,21 @@
 
 use std::{
     collections::HashSet,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use argon2::{Argon2, PasswordHash, PasswordVerifier as _};
 use axum::http::{HeaderMap, header::AUTHORIZATION};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
 
-use crate::config::{ApiConfig, ApiScope};
+use crate::config::{ApiConfig, ApiScope, ApiUser};
 
 /// Passwords that were verified are remembered, up to this number: verifying one takes a part of a second on purpose.
 const MAX_REMEMBERED: usize = 1000;
+/// Passwords that are verified at the same time. Each one takes a processor, and the memory that its hash was made with.
+const MAX_VERIFICATIONS: usize = 4;
 
 /// How a request reached the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +58,7 @@ pub(super) struct Logins {
     config: ApiConfig,
     /// Hashes of user and password.
     verified: Mutex<HashSet<[u8; 32]>>,
+    verifications: Arc<Semaphore>,
 }
 
 /// What a header says, before it is checked.
@@ -65,12 +69,26 @@ enum Claim {
 
 impl Logins {
     pub(super) fn new(config: ApiConfig) -> Self {
-        Self { config, verified: Mutex::default() }
+        Self {
+            config,
+            verified: Mutex::default(),
+            verifications: Arc::new(Semaphore::new(MAX_VERIFICATIONS)),
+        }
+    }
+
+    /// Whether [`Logins::check`] has to verify a password, which is expensive.
+    pub(super) fn has_to_verify(&self, peer: &Peer, headers: &HeaderMap) -> bool {
+        if !matches!(peer, Peer::Network { certificate: None, .. }) || self.config.users.is_empty() {
+            return false;
+        }
+        let Some(Claim::Password(name, password)) = claim(headers) else { return false };
+        let user = self.config.users.iter().find(|user| user.name == name);
+        user.is_none_or(|user| !self.is_remembered(&digest(user, &password)))
     }
 
     /// Who sends a request, if it is allowed.
     pub(super) async fn check(
-        self: &std::sync::Arc<Self>,
+        &self,
         peer: &Peer,
         headers: &HeaderMap,
         needed: ApiScope,
@@ -81,11 +99,7 @@ impl Logins {
         let login = match (certificate, claim(headers)) {
             (Some(subject), _) => Some(Identity { name: subject.clone(), scope: ApiScope::Write }),
             (None, Some(Claim::Token(token))) => self.of_token(&token),
-            (None, Some(Claim::Password(user, password))) => {
-                let logins = std::sync::Arc::clone(self);
-                let verified = tokio::task::spawn_blocking(move || logins.of_password(&user, &password));
-                verified.await.ok().flatten()
-            }
+            (None, Some(Claim::Password(user, password))) => self.of_password(&user, password).await,
             (None, None) => None,
         };
         let anonymous = || Identity { name: address.to_string(), scope: ApiScope::Write };
@@ -99,26 +113,49 @@ impl Logins {
         Some(Identity { name: known.name.clone(), scope: known.scope })
     }
 
-    fn of_password(&self, name: &str, password: &str) -> Option<Identity> {
-        let user = self.config.users.iter().find(|user| user.name == name)?;
-        let identity = Identity { name: user.name.clone(), scope: user.scope };
-        let login: [u8; 32] = Sha256::new()
-            .chain_update(&user.password_hash)
-            .chain_update([0])
-            .chain_update(password)
-            .finalize()
-            .into();
-        if self.verified.lock().unwrap_or_else(PoisonError::into_inner).contains(&login) {
-            return Some(identity);
+    async fn of_password(&self, name: &str, password: String) -> Option<Identity> {
+        let user = self.config.users.iter().find(|user| user.name == name);
+        let login = user.map(|user| digest(user, &password));
+        let identity = user.map(|user| Identity { name: user.name.clone(), scope: user.scope });
+        if login.is_some_and(|login| self.is_remembered(&login)) {
+            return identity;
         }
-        let hash = PasswordHash::new(&user.password_hash).ok()?;
-        Argon2::default().verify_password(password.as_bytes(), &hash).ok()?;
+        // For an unknown name, the hash of another user takes the time, so that the time does not tell which names there are.
+        let hash = user.or_else(|| self.config.users.first())?.password_hash.clone();
+        let permit = Arc::clone(&self.verifications).acquire_owned().await.ok()?;
+        let verification = move || {
+            let is_right = is_right(&password, &hash);
+            // Only now, even if the client does not wait any longer.
+            drop(permit);
+            is_right
+        };
+        let is_right = tokio::task::spawn_blocking(verification).await.unwrap_or(false);
+        let (login, identity) = (login?, identity?);
+        if !is_right {
+            return None;
+        }
         let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
         if verified.len() < MAX_REMEMBERED {
             verified.insert(login);
         }
         Some(identity)
     }
+
+    fn is_remembered(&self, login: &[u8; 32]) -> bool {
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner).contains(login)
+    }
+}
+
+/// What a login with this password is remembered by.
+fn digest(user: &ApiUser, password: &str) -> [u8; 32] {
+    let digest = Sha256::new().chain_update(&user.password_hash).chain_update([0]).chain_update(password);
+    digest.finalize().into()
+}
+
+fn is_right(password: &str, hash: &str) -> bool {
+    let verified =
+        |hash: PasswordHash<'_>| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok();
+    PasswordHash::new(hash).is_ok_and(verified)
 }
 
 fn decide(
@@ -152,13 +189,13 @@ fn claim(headers: &HeaderMap) -> Option<Claim> {
 
 #[cfg(test)]
 mod tests {
-    use std::{net::Ipv4Addr, sync::Arc};
+    use std::net::Ipv4Addr;
 
     use argon2::PasswordHasher as _;
     use argon2::password_hash::SaltString;
 
     use super::*;
-    use crate::config::{ApiToken, ApiUser};
+    use crate::config::ApiToken;
 
     fn logins(with: bool) -> Arc<Logins> {
         let mut config = ApiConfig::default();
@@ -206,10 +243,18 @@ mod tests {
         assert_eq!(check("Bearer 0123456789abcdef", write).await, Err(Denied::ReadOnly));
         assert_eq!(check("Bearer 0123456789abcdeX", read).await, Err(Denied::Login));
         let basic = |login: &str| format!("Basic {}", STANDARD.encode(login));
+        let verifies = |login: &str| logins.has_to_verify(&peer(true), &headers(&basic(login)));
+        assert!(verifies("ops:right") && verifies("nobody:right"));
         for _ in 0..2 {
             assert_eq!(check(&basic("ops:right"), write).await, Ok("ops".to_owned()));
             assert_eq!(check(&basic("ops:wrong"), write).await, Err(Denied::Login));
         }
-        assert_eq!(check(&basic("nobody:right"), read).await, Err(Denied::Login));
+        assert_eq!(
+            check(&basic("nobody:right"), read).await,
+            Err(Denied::Login),
+            "it is the password of ops"
+        );
+        assert!(!verifies("ops:right"), "it is remembered");
+        assert!(verifies("ops:wrong") && verifies("nobody:right"), "they are not");
     }
 }

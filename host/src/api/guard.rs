@@ -58,6 +58,11 @@ impl Rate {
         }
         enough
     }
+
+    /// Takes `cost` even if less is left, so that nothing can be sent until it has been made up for. A negative one gives back.
+    fn charge(&mut self, cost: f64) {
+        self.left = (self.left - cost).min(BURST);
+    }
 }
 
 impl Guard {
@@ -83,6 +88,14 @@ impl Guard {
         }
     }
 
+    fn charge(&self, peer: &Peer, cost: f64) {
+        let Peer::Network { address, .. } = peer else { return };
+        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(rate) = rates.get_mut(address) {
+            rate.charge(cost);
+        }
+    }
+
     async fn check(
         &self,
         (method, uri): (&Method, &Uri),
@@ -104,15 +117,18 @@ impl Guard {
             return Ok(Identity { name: "anybody".to_owned(), scope: ApiScope::Read });
         }
         let needed = if writes { ApiScope::Write } else { ApiScope::Read };
-        match self.logins.check(peer, headers, needed).await {
-            Ok(identity) => Ok(identity),
-            Err(denied) => {
-                if denied == Denied::Login {
-                    self.take(peer, LOGIN_COST)?;
-                }
-                Err(problem(denied))
-            }
+        // Verifying a password is expensive, so it is paid for before, and many at once cannot pass before the first is wrong.
+        let is_paid = self.logins.has_to_verify(peer, headers);
+        if is_paid {
+            self.take(peer, LOGIN_COST)?;
         }
+        let checked = self.logins.check(peer, headers, needed).await;
+        match (checked.as_ref().err(), is_paid) {
+            (Some(Denied::Login), false) => self.charge(peer, LOGIN_COST),
+            (Some(Denied::Login), true) | (_, false) => {}
+            (_, true) => self.charge(peer, -LOGIN_COST),
+        }
+        checked.map_err(problem)
     }
 }
 
@@ -282,5 +298,40 @@ mod tests {
         assert!((0..BURST as usize).all(|_| rate.take(1.0, start)));
         assert!(!rate.take(1.0, start));
         assert!(rate.take(LOGIN_COST, start + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_wrong_login_costs_more_than_is_left() {
+        let start = Instant::now();
+        let mut rate = Rate { left: 1.0, at: start };
+        rate.charge(LOGIN_COST);
+        assert!(!rate.take(1.0, start + Duration::from_millis(200)));
+        assert!(rate.take(1.0, start + Duration::from_millis(300)));
+        rate.charge(-2.0 * BURST);
+        assert!(
+            !rate.take(BURST + 1.0, start + Duration::from_millis(300)),
+            "giving back does not add to the burst"
+        );
+    }
+
+    #[tokio::test]
+    async fn guessing_passwords_ends_soon() {
+        let user = crate::config::ApiUser {
+            name: "ops".to_owned(),
+            password_hash: "x".to_owned(),
+            scope: ApiScope::Read,
+        };
+        let guard = Guard::new(&ApiConfig { users: vec![user], ..ApiConfig::default() });
+        let address = std::net::Ipv4Addr::LOCALHOST.into();
+        let peer = Peer::Network { address, is_local: true, certificate: None };
+        let headers = headers(&[("host", "localhost"), ("authorization", "Basic b3BzOng=")]);
+        let uri = Uri::from_static("/connectors");
+        let mut statuses = vec![];
+        for _ in 0..40 {
+            let checked = guard.check((&Method::GET, &uri), &headers, &peer).await;
+            statuses.push(checked.unwrap_err().status);
+        }
+        assert_eq!(statuses.first(), Some(&StatusCode::UNAUTHORIZED));
+        assert_eq!(statuses.last(), Some(&StatusCode::TOO_MANY_REQUESTS));
     }
 }

@@ -18,6 +18,8 @@ enum PlaceholderError {
     NotSet(String),
     #[error("cannot read {path}: {source}: mount the file there, or correct the path")]
     Unreadable { path: String, source: std::io::Error },
+    #[error("{0} is not a regular file: ${{file:..}} reads no folders, pipes and devices, name a file")]
+    NotAFile(String),
     #[error("{0} is larger than 1 MiB: ${{file:..}} is for secrets and other short texts")]
     TooLarge(String),
     #[error("{0} is not valid UTF-8: ${{file:..}} is for texts, encode the file as base64 or PEM")]
@@ -29,6 +31,50 @@ enum PlaceholderError {
          or $${{ for a literal ${{"
     )]
     Unknown(String),
+}
+
+/// A part of a text with placeholders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Piece<'t> {
+    /// Literal text, which may be empty.
+    Text(&'t str),
+    /// `$${`, which stands for a literal `${`.
+    Escape,
+    /// What is between `${` and the next `}`.
+    Placeholder(&'t str),
+    /// What follows a `${` that is never closed.
+    Open(&'t str),
+}
+
+/// The parts of a text, in order. Whoever looks for placeholders uses this, so that what is checked is what is read.
+pub(super) fn pieces(text: &str) -> Vec<Piece<'_>> {
+    let mut pieces = vec![];
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        if let Some(literal) = before.strip_suffix('$') {
+            pieces.extend([Piece::Text(literal), Piece::Escape]);
+            rest = after;
+            continue;
+        }
+        pieces.push(Piece::Text(before));
+        let Some((placeholder, next)) = after.split_once('}') else {
+            pieces.push(Piece::Open(after));
+            return pieces;
+        };
+        pieces.push(Piece::Placeholder(placeholder));
+        rest = next;
+    }
+    pieces.push(Piece::Text(rest));
+    pieces
+}
+
+/// Opens a regular file. Others are refused before they are opened, because opening a pipe waits for its writer.
+fn open(path: &str) -> Result<File, PlaceholderError> {
+    let unreadable = |source| PlaceholderError::Unreadable { path: path.to_owned(), source };
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(PlaceholderError::NotAFile(path.to_owned()));
+    }
+    File::open(path).map_err(unreadable)
 }
 
 /// Resolves every placeholder of the table. Those that cannot be resolved are all reported and marked as unresolved.
@@ -71,20 +117,14 @@ impl Walk<'_> {
 
     fn fill(&self, text: &str) -> Result<String, PlaceholderError> {
         let mut filled = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once("${") {
-            if let Some(literal) = before.strip_suffix('$') {
-                filled.push_str(literal);
-                filled.push_str("${");
-                rest = after;
-                continue;
+        for piece in pieces(text) {
+            match piece {
+                Piece::Text(text) => filled.push_str(text),
+                Piece::Escape => filled.push_str("${"),
+                Piece::Placeholder(placeholder) => filled.push_str(&self.resolve(placeholder)?),
+                Piece::Open(_) => return Err(PlaceholderError::Open),
             }
-            let (placeholder, next) = after.split_once('}').ok_or(PlaceholderError::Open)?;
-            filled.push_str(before);
-            filled.push_str(&self.resolve(placeholder)?);
-            rest = next;
         }
-        filled.push_str(rest);
         Ok(filled)
     }
 
@@ -114,7 +154,7 @@ impl Walk<'_> {
         let unreadable = |source| PlaceholderError::Unreadable { path: path.to_owned(), source };
         self.report.placeholder_file(path);
         let mut bytes = Vec::new();
-        let file = File::open(path).map_err(unreadable)?;
+        let file = open(path)?;
         file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
         if bytes.len() as u64 > MAX_FILE_BYTES {
             return Err(PlaceholderError::TooLarge(path.to_owned()));
@@ -123,5 +163,27 @@ impl Walk<'_> {
         text.truncate(text.trim_end_matches(['\r', '\n']).len());
         self.report.secret(&text);
         Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_regular_files_are_opened() {
+        for path in ["/dev/null", "/"] {
+            assert!(matches!(open(path), Err(PlaceholderError::NotAFile(_))), "{path}");
+        }
+        assert!(matches!(open("/no/such"), Err(PlaceholderError::Unreadable { .. })));
+    }
+
+    #[test]
+    fn texts_are_split_at_placeholders() {
+        use Piece::{Escape, Open, Placeholder, Text};
+        assert_eq!(
+            pieces("a$${b${c${d}e}${f"),
+            [Text("a"), Escape, Text("b"), Placeholder("c${d"), Text("e}"), Open("f")]
+        );
     }
 }

@@ -15,6 +15,8 @@ use crate::config::LogLevel;
 pub const ROOT_LOGGER: &str = "root";
 /// Loggers of connectors start with this.
 const CONNECTOR: &str = "connector.";
+/// The log of changes over the API. Whoever is in it may set levels, but not leave it.
+const AUDIT: &str = "tidegate::audit";
 
 static LEVELS: RwLock<Levels> =
     RwLock::new(Levels { root: Level { level: LevelFilter::INFO, changed: None }, own: BTreeMap::new() });
@@ -102,6 +104,9 @@ pub(super) fn is_logged(event: &Metadata<'_>, connector: Option<&str>) -> bool {
 
 impl Levels {
     fn allow(&self, target: &str, level: tracing::Level, connector: Option<&str>) -> bool {
+        if is_audit(target, level) {
+            return true;
+        }
         let of_connector = connector
             .filter(|_| !self.own.is_empty())
             .and_then(|name| self.own.get(&format!("{CONNECTOR}{name}")));
@@ -121,15 +126,22 @@ impl Levels {
     }
 
     fn most(&self) -> LevelFilter {
-        self.own.values().map(|own| own.level).chain([self.root.level]).max().unwrap_or(LevelFilter::INFO)
+        // The audit log is written in any case.
+        let least = [self.root.level, LevelFilter::INFO];
+        self.own.values().map(|own| own.level).chain(least).max().unwrap_or(LevelFilter::INFO)
     }
 
     /// Whether an event may be logged, for whichever connector.
     fn may_allow(&self, target: &str, level: tracing::Level) -> bool {
         let connectors = self.own.iter().filter(|(name, _)| name.starts_with(CONNECTOR));
         let most = connectors.map(|(_, own)| own.level).max();
-        level <= most.map_or_else(|| self.for_target(target), |most| most.max(self.for_target(target)))
+        is_audit(target, level)
+            || level <= most.map_or_else(|| self.for_target(target), |most| most.max(self.for_target(target)))
     }
+}
+
+fn is_audit(target: &str, level: tracing::Level) -> bool {
+    target == AUDIT && level <= tracing::Level::INFO
 }
 
 /// Lets events pass that may be logged.
@@ -181,5 +193,15 @@ mod tests {
         assert!(!allow("tidegate::kafkaesque", Severity::DEBUG, None));
         assert!(!allow("hyper::proto", Severity::INFO, None), "libraries are logged from warnings on");
         assert!(levels.may_allow("tidegate::pipeline", Severity::DEBUG), "it may be of connector a");
+    }
+
+    #[test]
+    fn the_audit_log_cannot_be_switched_off() {
+        let own = ["connector.a", AUDIT].map(|name| (name.to_owned(), level(LevelFilter::OFF))).into();
+        let levels = Levels { root: level(LevelFilter::OFF), own };
+        assert!(levels.may_allow(AUDIT, Severity::INFO) && levels.allow(AUDIT, Severity::INFO, Some("a")));
+        assert!(!levels.may_allow(AUDIT, Severity::DEBUG));
+        assert!(!levels.may_allow("tidegate::audits", Severity::ERROR));
+        assert_eq!(levels.most(), LevelFilter::INFO);
     }
 }

@@ -185,9 +185,8 @@ pub fn plugin_metric<'a>(
     let suffix = if is_counter { "_total" } else { "" };
     let name = format!("tidegate_plugin_{}{suffix}", render::valid_name(name));
     let all = || {
-        let mut all = task_labels(who.connector, who.task, &[("plugin", who.plugin)]);
-        all.extend(labels.map(|(name, value)| (render::valid_name(name), value.to_owned())));
-        all
+        let own = task_labels(who.connector, who.task, &[("plugin", who.plugin)]);
+        with_labels(own, labels)
     };
     let measured = match measure {
         Measure::Count(delta) => Update::Add(delta),
@@ -195,6 +194,18 @@ pub fn plugin_metric<'a>(
         Measure::Observe(value) => Update::Observe(value),
     };
     update(&name, all, &measured);
+}
+
+/// Adds labels of a plugin. Of several with the same name, the first counts: Prometheus refuses everything else that is exported
+/// together with a series that has a name twice.
+fn with_labels<'a>(mut all: Labels, labels: impl Iterator<Item = (&'a str, &'a str)>) -> Labels {
+    for (name, value) in labels {
+        let name = render::valid_label(name);
+        if all.iter().all(|(known, _)| *known != name) {
+            all.push((name, value.to_owned()));
+        }
+    }
+    all
 }
 
 impl Measurement {
@@ -216,4 +227,17 @@ fn task_labels(connector: &str, task: u32, more: &[(&str, &str)]) -> Labels {
     let own = [("connector", connector.to_owned()), ("task", task.to_string())];
     let own = own.into_iter().map(|(name, value)| (name.to_owned(), value));
     own.chain(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_cannot_repeat_a_label() {
+        let given = [("task", "x"), ("a-b", "1"), ("a.b", "2")];
+        let all = with_labels(task_labels("c", 0, &[]), given.into_iter());
+        let expected = [("connector", "c"), ("task", "0"), ("exported_task", "x"), ("a_b", "1")];
+        assert_eq!(all, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
 }

@@ -104,9 +104,36 @@ pub(super) fn valid_name(name: &str) -> String {
     name.chars().map(|char| if char.is_ascii_alphanumeric() || char == '_' { char } else { '_' }).collect()
 }
 
+/// A name of a label that Prometheus allows, and that the host does not use itself. As Prometheus does with labels of targets,
+/// `exported_` is put before those that it does.
+pub(super) fn valid_label(name: &str) -> String {
+    let name = valid_name(name);
+    if matches!(name.as_str(), "connector" | "task" | "plugin" | "le" | "quantile") {
+        return format!("exported_{name}");
+    }
+    match name.chars().next() {
+        Some(first) if !first.is_ascii_digit() => name,
+        _ => format!("_{name}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{super::registry::*, *};
+
+    #[test]
+    fn labels_of_plugins_have_valid_names() {
+        for (name, valid) in [
+            ("table", "table"),
+            ("", "_"),
+            ("1st", "_1st"),
+            ("a-b", "a_b"),
+            ("le", "exported_le"),
+            ("connector", "exported_connector"),
+        ] {
+            assert_eq!(valid_label(name), valid);
+        }
+    }
 
     #[test]
     fn values_have_the_form_that_prometheus_reads() {

@@ -140,7 +140,7 @@ fn check_name(name: &str, options: &Options) -> Result<(), Problem> {
 
 /// Over the network, placeholders read only what the host file allows, or what the file read before: otherwise a client could
 /// send any secret of the machine to a destination of its own.
-fn check_references(
+pub(super) fn check_references(
     text: &str,
     current: Option<&str>,
     peer: &Peer,

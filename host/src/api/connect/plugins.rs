@@ -6,16 +6,21 @@ use std::{
 };
 
 use axum::{
-    Json,
+    Extension, Json,
     body::Bytes,
     extract::{Path, State},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{invalid, query::Query};
+use super::{configs::check_references, invalid, query::Query};
 use crate::{
-    api::{body, problem::Problem, state::Api},
+    api::{
+        auth::Peer,
+        body,
+        problem::Problem,
+        state::{Api, text_of},
+    },
     config::{Import, Options, Severity, to_file},
     plugins::PluginKind,
 };
@@ -160,6 +165,7 @@ fn alternatives(property: &Value) -> impl Iterator<Item = &Value> {
 pub(in crate::api) async fn validate(
     State(api): State<Arc<Api>>,
     Path(plugin): Path<String>,
+    peer: Extension<Peer>,
     body: Bytes,
 ) -> Result<Json<Value>, Problem> {
     let options = body::set_options(body::json::<Map<String, Value>>(&body)?)?;
@@ -171,7 +177,12 @@ pub(in crate::api) async fn validate(
     }
     let schema = api.schema().await?;
     let name = options.get("name").filter(|name| !name.is_empty()).cloned();
-    let import = to_file(name.as_deref().unwrap_or(UNNAMED), &options, None, &schema);
+    // Masked secrets stand for those of the connector's file, if it has one already.
+    let current = match &name {
+        Some(name) => api.find(name).await.as_ref().map(text_of),
+        None => None,
+    };
+    let import = to_file(name.as_deref().unwrap_or(UNNAMED), &options, current.as_deref(), &schema);
     let sink = sink_of(&import).ok_or_else(|| invalid::of_options(&import))?;
     let mut errors = errors(&import);
     if name.is_none() {
@@ -179,6 +190,8 @@ pub(in crate::api) async fn validate(
         errors.entry("name".to_owned()).or_default().push(missing);
     }
     if errors.is_empty() {
+        // The check reads the files that placeholders name, so they have to be allowed before.
+        check_references(&import.text, current.as_deref(), &peer, &api.config)?;
         let found = api.deployer.validate(name.as_deref().unwrap_or(UNNAMED), import.text.clone()).await?;
         for diagnostic in found.errors() {
             let option = option_of(&diagnostic.key_path, &options);

@@ -39,7 +39,7 @@ pub(super) fn map(mapping: &mut Mapping<'_>) {
             "connections.max.idle.ms" => "connections.max.idle.ms",
             other => other,
         };
-        mapping.set(&["source", "properties", property], value);
+        mapping.set(&["source", "properties", property], value.trim());
     }
 }
 

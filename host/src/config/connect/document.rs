@@ -3,6 +3,8 @@
 use toml::{Table, Value};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table as EditTable};
 
+use super::masks::transform_name;
+
 /// The order of the tables in a new file.
 const ORDER: [&str; 12] = [
     "description",
@@ -37,7 +39,7 @@ fn merge(current: &mut EditTable, wanted: &Table) {
     keys.sort_by_key(|key| place(key));
     for key in keys {
         match current.get_mut(key) {
-            Some(item) => change(item, &wanted[key]),
+            Some(item) => change(key, item, &wanted[key]),
             None => {
                 current.insert(key, item(&wanted[key]));
             }
@@ -45,12 +47,53 @@ fn merge(current: &mut EditTable, wanted: &Table) {
     }
 }
 
-/// Makes an item of the file say `wanted`.
-fn change(current: &mut Item, wanted: &Value) {
+/// Puts the tables of the list `transforms` into the order of the names in `wanted`, so that each keeps its own comments. Those
+/// that are not wanted are removed.
+fn order_transforms(tables: &mut ArrayOfTables, wanted: &[&Table]) {
+    let old: Vec<EditTable> = std::mem::take(tables).into_iter().collect();
+    let start = old.iter().filter_map(EditTable::position).min();
+    let mut old: Vec<(usize, EditTable)> = old.into_iter().enumerate().collect();
+    let mut order = vec![];
+    for wanted in wanted {
+        let name = transform_name(wanted);
+        let found = old.iter().position(|(_, table)| edit_name(table) == name);
+        let (place, table) = match found {
+            Some(index) => old.remove(index),
+            None => (usize::MAX, edit_table(wanted)),
+        };
+        order.push(place);
+        tables.push(table);
+    }
+    // Tables are written in the order of their positions in the file, so they may keep those only if none was moved.
+    if !order.is_sorted() {
+        tables.iter_mut().for_each(|table| move_to(table, start));
+    }
+}
+
+fn edit_name(table: &EditTable) -> Option<&str> {
+    table.get("name").or_else(|| table.get("plugin")).and_then(Item::as_str)
+}
+
+fn move_to(table: &mut EditTable, position: Option<isize>) {
+    table.set_position(position);
+    for (_, item) in table.iter_mut() {
+        match item {
+            Item::Table(inner) => move_to(inner, position),
+            Item::ArrayOfTables(inner) => inner.iter_mut().for_each(|inner| move_to(inner, position)),
+            _ => {}
+        }
+    }
+}
+
+/// Makes an item of the file, whose last key is `key`, say `wanted`.
+fn change(key: &str, current: &mut Item, wanted: &Value) {
     match (&mut *current, wanted) {
         (Item::Table(table), Value::Table(wanted)) => return merge(table, wanted),
         (Item::ArrayOfTables(tables), Value::Array(wanted)) if wanted.iter().all(Value::is_table) => {
             let wanted: Vec<&Table> = wanted.iter().filter_map(Value::as_table).collect();
+            if key == "transforms" {
+                order_transforms(tables, &wanted);
+            }
             while tables.len() > wanted.len() {
                 tables.remove(tables.len() - 1);
             }

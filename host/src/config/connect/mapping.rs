@@ -69,10 +69,11 @@ impl<'o> Mapping<'o> {
         self.options.get(option).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 
-    /// The options that start with `prefix` and are not read yet, without the prefix, and their values.
+    /// The options that start with `prefix` and are not read yet, without the prefix, and their values as they
+    /// were given: spaces around a text may be meant.
     pub(super) fn unread(&self, prefix: &str) -> Vec<(&'o str, &'o str)> {
         let unread = self.options.iter().filter(|(option, _)| !self.read.contains(option.as_str()));
-        unread.filter_map(|(option, value)| Some((option.strip_prefix(prefix)?, value.trim()))).collect()
+        unread.filter_map(|(option, value)| Some((option.strip_prefix(prefix)?, value.as_str()))).collect()
     }
 
     /// Sets a key of the file.

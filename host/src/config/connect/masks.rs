@@ -26,14 +26,48 @@ const SECRET: [&str; 9] = [
 const PLACES: [&str; 9] =
     ["path", "file", "location", "url", "uri", "endpoint", "source", "type", "retention"];
 
+/// Options whose next part is a name that a user chose, which says nothing about the value.
+const CHOSEN: [&str; 3] = ["transforms.", "predicates.", "sink.config.tables."];
+
 /// Whether an option of this name probably holds a secret.
 pub(super) fn is_secret_name(option: &str) -> bool {
     let name = option.to_ascii_lowercase();
+    let name = without_chosen_name(&name).unwrap_or(&name);
     let is_key =
         matches!(name.rsplit(['.', '_']).next(), Some("pem")) || name.ends_with("oauthbearer.config");
     is_key
         || (SECRET.iter().any(|part| name.contains(part))
             && !PLACES.iter().any(|place| name.ends_with(place)))
+}
+
+/// What follows the name of a transform, a predicate or a table; `None` if the option has no such name.
+fn without_chosen_name(option: &str) -> Option<&str> {
+    let rest = CHOSEN.iter().find_map(|start| option.strip_prefix(start))?;
+    let quote = rest.chars().next().filter(|first| matches!(first, '"' | '\''));
+    match quote {
+        Some(quote) => rest.strip_prefix(quote)?.split_once(quote)?.1.strip_prefix('.'),
+        None => rest.split_once('.').map(|(_, rest)| rest),
+    }
+}
+
+/// Whether a value as a whole is masked. Where the file wants a list, the mask has become its only item.
+fn is_masked(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains(MASK),
+        Value::Array(items) => matches!(items.as_slice(), [Value::String(text)] if text == MASK),
+        _ => false,
+    }
+}
+
+/// The name of an item of the list `transforms`: its plugin, if it has no other.
+pub(super) fn transform_name(transform: &Table) -> Option<&str> {
+    transform.get("name").or_else(|| transform.get("plugin")).and_then(Value::as_str)
+}
+
+/// The transform of this name in a list, wherever it is there.
+pub(super) fn find_transform<'l>(list: &'l Value, name: &str) -> Option<&'l Value> {
+    let is_it = |item: &&Value| item.as_table().and_then(transform_name) == Some(name);
+    list.as_array()?.iter().find(is_it)
 }
 
 /// The value as it may be shown: masked, unless it is empty or made of placeholders only.
@@ -76,11 +110,11 @@ pub(super) fn same(left: &Table, right: &Table) -> bool {
 
 fn same_value(left: &Value, right: &Value) -> bool {
     match (left, right) {
+        (left, Value::String(_) | Value::Array(_)) if is_masked(left) => true,
         (Value::Table(left), Value::Table(right)) => same(left, right),
         (Value::Array(left), Value::Array(right)) => {
             left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same_value(left, right))
         }
-        (Value::String(left), Value::String(_)) if left.contains(MASK) => true,
         (left, right) => left == right,
     }
 }
@@ -101,6 +135,15 @@ pub(super) fn restore(table: &mut Table, old: &Table, findings: &mut Vec<Finding
 }
 
 fn restore_value(value: &mut Value, old: Option<&Value>, path: &str, lost: &mut BTreeMap<String, ()>) {
+    if is_masked(value) {
+        match old {
+            Some(old) => *value = old.clone(),
+            None => {
+                lost.insert(path.to_owned(), ());
+            }
+        }
+        return;
+    }
     match value {
         Value::Table(table) => {
             for (key, value) in table {
@@ -110,16 +153,15 @@ fn restore_value(value: &mut Value, old: Option<&Value>, path: &str, lost: &mut 
         }
         Value::Array(items) => {
             for (index, item) in items.iter_mut().enumerate() {
-                let old = old.and_then(|old| old.get(index));
+                // Transforms have names, so that they can be moved without getting the secrets of others.
+                let name = item.as_table().filter(|_| path == "transforms").and_then(transform_name);
+                let old = old.and_then(|old| match name {
+                    Some(name) => find_transform(old, name),
+                    None => old.get(index),
+                });
                 restore_value(item, old, &format!("{path}[{index}]"), lost);
             }
         }
-        Value::String(text) if text.contains(MASK) => match old {
-            Some(old) => *value = old.clone(),
-            None => {
-                lost.insert(path.to_owned(), ());
-            }
-        },
         _ => {}
     }
 }

@@ -30,7 +30,7 @@ use serde_json::Value as Json;
 
 use super::diagnostic::Severity;
 use mapping::Mapping;
-use own_keys::flatten;
+use own_keys::{flatten, keep};
 
 pub use masks::MASK;
 pub use placeholders::{References, references};
@@ -83,6 +83,7 @@ pub fn to_file(name: &str, options: &Options, current: Option<&str>, schema: &Js
     let (mut table, mut findings) = map(&given, schema);
     let old = current.and_then(|text| text.parse::<toml::Table>().ok()).unwrap_or_default();
     masks::restore(&mut table, &old, &mut findings);
+    keep(&mut table, &old, &given);
     let own = flatten(name, &table, schema);
     let shown = masks::mask_options(&given, &own);
     if own != shown {
@@ -100,7 +101,8 @@ pub fn from_file(name: &str, text: &str, schema: &Json) -> Result<Options, toml:
     let mut table: toml::Table = text.parse()?;
     let given = table.remove(GIVEN).and_then(|given| given.try_into::<Options>().ok());
     if let Some(given) = given.map(|given| with_name(name, &given)) {
-        let (mapped, _) = map(&given, schema);
+        let (mut mapped, _) = map(&given, schema);
+        keep(&mut mapped, &table, &given);
         if masks::same(&mapped, &table) {
             return Ok(given);
         }

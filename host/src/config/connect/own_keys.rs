@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 use toml::{Table, Value};
 
 use super::mapping::{Mapping, set};
-use super::masks::{mask, shown};
+use super::masks::{find_transform, mask, shown, transform_name};
 use super::schema::{Schema, text};
 use super::{GIVEN, Options, common};
 
@@ -85,6 +85,47 @@ pub(super) fn map_transform(
             _ => mapping.warning(&option, format!("{option} has no effect: there is no such option")),
         }
         mapping.take(&option);
+    }
+}
+
+/// Puts the values of the `old` file in place of those whose text was given. A text such as `"007"` would become a number
+/// otherwise, although nobody has changed it.
+pub(super) fn keep(table: &mut Table, old: &Table, given: &Options) {
+    for (key, value) in table.iter_mut() {
+        let Some(old) = old.get(key) else { continue };
+        match value {
+            Value::Array(items) if key == "transforms" => {
+                for item in items {
+                    let Some(name) = item.as_table().and_then(transform_name).map(str::to_owned) else {
+                        continue;
+                    };
+                    if let Some(old) = find_transform(old, &name) {
+                        keep_leaves(&format!("transforms.{name}"), item, old, given);
+                    }
+                }
+            }
+            value => keep_leaves(key, value, old, given),
+        }
+    }
+}
+
+fn keep_leaves(option: &str, value: &mut Value, old: &Value, given: &Options) {
+    if let (Value::Table(table), Value::Table(old)) = (&mut *value, old) {
+        for (key, value) in table.iter_mut() {
+            if let Some(old) = old.get(key) {
+                // As in `flatten_properties`.
+                let option = match option {
+                    "source.properties" => format!("{PROPERTIES}{key}"),
+                    _ => join(option, key),
+                };
+                keep_leaves(&option, value, old, given);
+            }
+        }
+        return;
+    }
+    let option = if option == "source.topics" { "topics" } else { option };
+    if given.get(option).is_some_and(|given| *given == text(old)) {
+        *value = old.clone();
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Finding, Options};
 use crate::config::diagnostic::Severity;
+use crate::config::interpolate::{Piece, pieces};
 
 /// The options with `${directory:/dir:name}` as `${file:/dir/name}`, and errors for placeholders that a file does not have.
 pub(super) fn translate(options: &Options) -> (Options, Vec<Finding>) {
@@ -24,13 +25,22 @@ pub(super) fn translate(options: &Options) -> (Options, Vec<Finding>) {
 
 fn replace(text: &str) -> Result<String, String> {
     let mut result = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("${") {
-        result.push_str(before);
-        let Some((placeholder, next)) = after.split_once('}') else {
-            result.push_str("${");
-            rest = after;
-            continue;
+    for piece in pieces(text) {
+        let placeholder = match piece {
+            Piece::Placeholder(placeholder) => placeholder,
+            Piece::Text(text) => {
+                result.push_str(text);
+                continue;
+            }
+            Piece::Escape => {
+                result.push_str("$${");
+                continue;
+            }
+            Piece::Open(rest) => {
+                result.push_str("${");
+                result.push_str(rest);
+                continue;
+            }
         };
         match placeholder.split_once(':') {
             Some(("directory", place)) => {
@@ -49,9 +59,8 @@ fn replace(text: &str) -> Result<String, String> {
                 result.push('}');
             }
         }
-        rest = next;
     }
-    Ok(result + rest)
+    Ok(result)
 }
 
 /// The files and the environment variables that the texts of a connector file refer to, by the key path of the first text that
@@ -85,8 +94,8 @@ fn visit(path: &str, value: &toml::Value, references: &mut References) {
         }
         toml::Value::Array(items) => items.iter().for_each(|item| visit(path, item, references)),
         toml::Value::String(text) => {
-            for part in text.split("${").skip(1) {
-                let placeholder = part.split('}').next().unwrap_or_default();
+            for piece in pieces(text) {
+                let Piece::Placeholder(placeholder) = piece else { continue };
                 let (kinds, name) = match placeholder.split_once(':') {
                     Some(("file", name)) => (&mut references.files, name),
                     Some(("env", name)) => {

@@ -4,6 +4,7 @@ use toml::{Table, Value};
 
 use super::common::whole;
 use super::mapping::Mapping;
+use super::transforms::MAX_TRANSFORMS;
 
 /// A condition of Kafka Connect.
 #[derive(Clone, Debug)]
@@ -79,6 +80,10 @@ fn read(mapping: &mut Mapping<'_>, name: &str) -> Option<Predicate> {
 /// Marks the options of all predicates as read; one that no transform uses is read as well, so that its errors are found.
 pub(super) fn finish(mapping: &mut Mapping<'_>) {
     let names = mapping.take("predicates").map(super::common::list).unwrap_or_default();
+    if names.len() > MAX_TRANSFORMS {
+        mapping.error("predicates", format!("predicates: there are more than {MAX_TRANSFORMS} of them"));
+        return;
+    }
     for name in names {
         let is_used = mapping.unread(&format!("predicates.{name}.")).is_empty();
         if !is_used {

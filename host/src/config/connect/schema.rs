@@ -109,9 +109,13 @@ impl Parts<'_> {
 }
 
 /// The value of the most specific type that the schema allows and the text has.
-fn value(parts: &Parts<'_>, text: &str) -> Value {
+/// A text stays as it is, and what is read as another type may have spaces around it.
+fn value(parts: &Parts<'_>, whole: &str) -> Value {
+    let text = whole.trim();
     if text.contains("${") {
-        return text.into();
+        let other_types = ["boolean", "integer", "number", "array", "object"];
+        let is_text = parts.allow("string") || !other_types.iter().any(|kind| parts.allow(kind));
+        return if is_text { whole.into() } else { text.into() };
     }
     if parts.allow("boolean")
         && let Ok(value) = text.parse::<bool>()
@@ -131,12 +135,12 @@ fn value(parts: &Parts<'_>, text: &str) -> Value {
     let is_list = parts.allow("array");
     if (is_list && text.starts_with('[')) || (parts.allow("object") && text.starts_with('{')) {
         let parsed = serde_json::from_str::<Json>(text).ok().and_then(|json| Value::try_from(json).ok());
-        return parsed.unwrap_or_else(|| text.into());
+        return parsed.unwrap_or_else(|| whole.into());
     }
     if is_list {
         return super::common::list(text).into();
     }
-    text.into()
+    whole.into()
 }
 
 /// The text that [`Schema`]'s functions read as this value again.

@@ -24,6 +24,7 @@ impl PluginCatalog for Plugins {
                 object(json!({
                     "path": text(), "style": text(), "fsync": { "type": "boolean" },
                     "pin": { "type": "string", "x-secret": true }, "columns": texts(),
+                    "pins": { "type": "array", "items": { "type": "string" }, "x-secret": true },
                 })),
             ),
             "snowflake" => (
@@ -36,7 +37,10 @@ impl PluginCatalog for Plugins {
             "console" => (PluginKind::Sink, object(json!({ "limit": { "type": ["integer", "null"] } }))),
             "mask" => (
                 PluginKind::Transform,
-                object(json!({ "fields": texts(), "keep_last": { "type": "integer" } })),
+                object(json!({
+                    "fields": texts(), "keep_last": { "type": "integer" }, "key": { "type": "string", "x-secret": true },
+                    "replacement": { "type": ["string", "integer"] },
+                })),
             ),
             "route" | "filter" | "enrich" | "fields" | "unwrap" => (PluginKind::Transform, object(json!({}))),
             _ => return None,
@@ -342,6 +346,121 @@ fn placeholders_are_translated_and_found() {
     assert_eq!(shown["sink.config.pin"], "${directory:/run/secrets:pin}", "as it was given");
     pairs.insert("sink.config.pin", "${file:/run/s.properties:pin}");
     assert!(to_file("c", &options(&pairs.into_iter().collect::<Vec<_>>()), None, &schema()).has_errors());
+}
+
+const MASKS: &str = r#"# the masks
+[source]
+topics = "a"
+
+# first
+[[transforms]]
+name = "one"
+plugin = "mask"
+
+[transforms.config]
+key = "1111"
+
+# second
+[[transforms]]
+name = "two"
+plugin = "mask"
+
+[transforms.config]
+key = "2222" # of two
+
+[sink]
+plugin = "file"
+
+[sink.config]
+path = " /x "
+pins = ["12", "34"]
+"#;
+
+#[test]
+fn a_masked_list_stays_as_a_whole() {
+    let schema = schema();
+    let shown = from_file("c", MASKS, &schema).unwrap();
+    assert_eq!(shown["sink.config.pins"], MASK);
+    let again = to_file("c", &shown, Some(MASKS), &schema);
+    assert_eq!((again.text.as_str(), again.findings), (MASKS, vec![]));
+}
+
+#[test]
+fn transforms_keep_their_secrets_and_comments_when_they_are_moved() {
+    let schema = schema();
+    let mut shown = from_file("c", MASKS, &schema).unwrap();
+    shown.insert("transforms".to_owned(), "two,one".to_owned());
+    let moved = to_file("c", &shown, Some(MASKS), &schema);
+    assert_eq!(moved.findings, []);
+    let place = |part: &str| moved.text.find(part).unwrap();
+    let parts = ["# second", "\"two\"", "\"2222\" # of two", "# first", "\"one\"", "\"1111\"", "[sink]"];
+    assert!(parts.map(place).is_sorted(), "{}", moved.text);
+    for option in ["type", "config.key"] {
+        shown.remove(&format!("transforms.one.{option}"));
+    }
+    shown.insert("transforms".to_owned(), "two".to_owned());
+    let left = to_file("c", &shown, Some(MASKS), &schema).text;
+    assert!(left.contains("# second") && left.contains("2222") && !left.contains("1111"), "{left}");
+}
+
+#[test]
+fn names_that_users_choose_are_no_secrets() {
+    for plain in [
+        "transforms.token.predicate",
+        "predicates.secret.pattern",
+        "sink.config.tables.\"a.password\".name",
+        "sink.config.tables.tokens.key",
+    ] {
+        assert!(!masks::is_secret_name(plain), "{plain}");
+    }
+    for secret in [
+        "transforms.a.config.password",
+        "sink.config.private_key",
+        "consumer.override.sasl.jaas.config",
+        "sink.config.tables.a.token",
+    ] {
+        assert!(masks::is_secret_name(secret), "{secret}");
+    }
+}
+
+#[test]
+fn texts_keep_their_spaces_and_digits() {
+    let schema = schema();
+    let text = "[source]\ntopics = \"a\"\n\n[[transforms]]\nplugin = \"mask\"\n\n[transforms.config]\nreplacement = \"007\"\n\n\
+                [sink]\nplugin = \"console\"\n";
+    let mut shown = from_file("c", text, &schema).unwrap();
+    assert_eq!(shown["transforms.mask.config.replacement"], "007");
+    assert_eq!(to_file("c", &shown, Some(text), &schema).text, text, "nothing changed");
+    shown.insert("transforms.mask.config.replacement".to_owned(), " 8 x ".to_owned());
+    shown.insert("sink.config.limit".to_owned(), " 5 ".to_owned());
+    let changed: toml::Table = to_file("c", &shown, Some(text), &schema).text.parse().unwrap();
+    assert_eq!(changed["transforms"][0]["config"]["replacement"].as_str(), Some(" 8 x "));
+    assert_eq!(changed["sink"]["config"]["limit"].as_integer(), Some(5));
+}
+
+#[test]
+fn transforms_are_bounded_and_have_one_name_each() {
+    let with = |list: &str| {
+        let mut pairs = FILE_SINK.to_vec();
+        pairs.extend([("transforms", list), ("transforms.a.type", "mask")]);
+        let findings = import(&pairs).1;
+        findings.into_iter().filter(|finding| finding.starts_with("error: ")).collect::<Vec<_>>()
+    };
+    assert_eq!(with("a"), Vec::<String>::new());
+    assert_eq!(
+        with("a,a"),
+        ["error: Invalid value a for configuration transforms: Duplicate alias provided."]
+    );
+    assert_eq!(with(&"a,".repeat(101)), ["error: transforms: there are more than 100 of them"]);
+}
+
+#[test]
+fn what_is_checked_is_what_is_read() {
+    let found = references("a = \"${env:A${file:/x}\"\nb = \"$${file:/y} ${file:/z\"");
+    assert_eq!(found.files, BTreeMap::new());
+    assert_eq!(found.variables.keys().collect::<Vec<_>>(), ["A${file:/x"]);
+    let found = references("a = \"$${${file:/x}\"");
+    assert_eq!(found.files.keys().collect::<Vec<_>>(), ["/x"]);
 }
 
 fn any_options() -> impl Strategy<Value = Options> {

@@ -1,11 +1,16 @@
 //! `transforms`: those of Kafka Connect and Debezium that the shipped plugins have, and plugins by their own names.
 
+use std::collections::BTreeSet;
+
 use toml::{Table, Value};
 
 use super::common::list;
 use super::mapping::{Mapping, set};
 use super::own_keys;
 use super::predicates::{self, Predicate};
+
+/// More than anybody needs. Each one looks through all options.
+pub(super) const MAX_TRANSFORMS: usize = 100;
 
 /// Which part of a record the class of a transform is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -17,9 +22,19 @@ enum Side {
 
 pub(super) fn map(mapping: &mut Mapping<'_>) {
     let names = mapping.take("transforms").map(list).unwrap_or_default();
+    if names.len() > MAX_TRANSFORMS {
+        mapping.error("transforms", format!("transforms: there are more than {MAX_TRANSFORMS} of them"));
+        // Said once, instead of for each of their options.
+        for (rest, _) in mapping.unread("transforms.") {
+            mapping.take(&format!("transforms.{rest}"));
+        }
+        predicates::finish(mapping);
+        return;
+    }
     let mut tables = vec![];
+    let mut known = BTreeSet::new();
     for name in &names {
-        if names.iter().filter(|other| *other == name).count() > 1 {
+        if !known.insert(name) {
             mapping.invalid("transforms", name, "Duplicate alias provided.");
             break;
         }
@@ -259,7 +274,7 @@ fn map_filter(transform: &mut Transform<'_, '_>, predicate: Option<(Predicate, b
 fn map_unwrap(transform: &mut Transform<'_, '_>) {
     for (key, value) in transform.mapping.unread(&format!("transforms.{}.", transform.name)) {
         transform.take(key);
-        transform.set(&[key], value);
+        transform.set(&[key], value.trim());
     }
 }
 
