@@ -26,6 +26,8 @@ class Locks:
         self._journal = journal
         self._idle_seconds = idle_seconds
         self._holders: dict[TableKey, Session] = {}
+        #: When the lock of a table was given up last.
+        self._released: dict[TableKey, float] = {}
 
     async def take(self, table: TableKey, session: Session, patience: float) -> None:
         """Waits until the table is this session's; raises 000625."""
@@ -45,6 +47,11 @@ class Locks:
         """Gives up all locks of a session."""
         for table in [table for table, holder in self._holders.items() if holder is session]:
             del self._holders[table]
+            self._released[table] = time.monotonic()
+
+    def released_since(self, table: TableKey, since: float) -> bool:
+        """Whether another session may have written the table after this time."""
+        return self._released.get(table, 0.0) > since
 
     def _holder(self, table: TableKey) -> Session | None:
         holder = self._holders.get(table)

@@ -18,7 +18,7 @@ from .locks import Locks
 from .login import known
 from .options import Options
 from .sessions import Session
-from .statement import CONTROL, Statement, parse
+from .statement import CONTROL, Statement, TableKey, parse
 
 #: Snowflake's defaults, in seconds.
 _LOCK_TIMEOUT = 43_200.0
@@ -140,10 +140,28 @@ class Runner:
             self._locks.release(session)
         if statement.locks and statement.target is not None:
             await self._locks.take(statement.target, session, work.seconds("LOCK_TIMEOUT", _LOCK_TIMEOUT))
+            await self._read_committed(session, statement.target)
         if statement.is_ddl:
             async with self._catalogue:
                 return await self._execute(work, statement)
         return await self._execute(work, statement)
+
+    async def _read_committed(self, session: Session, table: TableKey) -> None:
+        """Shows a statement what was committed before it, as Snowflake does.
+
+        DuckDB shows a transaction what was committed before it began: two MERGEs that waited for each other would both insert the
+        same row. So a transaction that has written nothing yet begins again, and another one fails, as with a conflict."""
+        if not session.in_transaction or not self._locks.released_since(table, session.snapshot):
+            return
+        if session.has_written:
+            name = ".".join(table)
+            raise Refusal("000625", "57014", f"Statement was aborted by a lock conflict: '{name}' has changed")
+        for control, is_open in (
+            (Statement(exp.Rollback(), "ROLLBACK", None), True),
+            (Statement(exp.Transaction(), "BEGIN", None), False),
+        ):
+            await asyncio.to_thread(self._engine.run, session.link, control, None, is_open)
+        session.snapshot = time.monotonic()
 
     async def _execute(self, work: Work, statement: Statement) -> Result:
         session = work.session
@@ -160,6 +178,9 @@ class Runner:
         if statement.kind in CONTROL:
             session.in_transaction = statement.kind == "BEGIN"
             session.failed = False
+            session.snapshot, session.has_written = time.monotonic(), False
+        elif statement.kind not in {"SELECT", "NOTHING"}:
+            session.has_written = session.in_transaction
         return result
 
     async def _control(self, session: Session, kind: str) -> None:

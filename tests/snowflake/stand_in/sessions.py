@@ -41,6 +41,10 @@ class Session:
     last_used: float = field(default_factory=time.monotonic)
     #: A session runs one statement after the other.
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    #: When its open transaction began to see the tables as they were then.
+    snapshot: float = 0.0
+    #: Its open transaction has written something.
+    has_written: bool = False
     #: The session whose lock this one waits for.
     waits_for: Session | None = None
     #: Parameters of the login, such as QUERY_TAG.
