@@ -25,7 +25,7 @@ pub(crate) fn text(tidegate: &str, shown: &str, folder: &Path) -> String {
         "\nNext:\n  \
          {tidegate} plugins file    the options of a plugin; without a name: all plugins\n  \
          {tidegate} validate        check the connector files in connectors.d, which are yours to change\n  \
-         {tidegate} broker          a Kafka for a first connector of your own: README.md, \"A first connector\"\n"
+         {tidegate} broker          a Kafka for a first connector of your own: README.md, \"Your first connector\"\n"
     );
     text
 }

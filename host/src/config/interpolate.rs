@@ -46,7 +46,8 @@ pub(super) enum Piece<'t> {
     Open(&'t str),
 }
 
-/// The parts of a text, in order. Whoever looks for placeholders uses this, so that what is checked is what is read.
+/// The parts of a text, in order. All code that looks for placeholders uses this, so a check sees exactly the placeholders
+/// that are resolved.
 pub(super) fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut pieces = vec![];
     let mut rest = text;

@@ -1,4 +1,4 @@
-//! What a child process has measured since it last told its parent, which adds it to its own metrics.
+//! Measurements of a child process since its last report. The parent adds them to its own metrics.
 
 use std::sync::atomic::Ordering;
 

@@ -15,7 +15,7 @@ use crate::config::LogLevel;
 pub const ROOT_LOGGER: &str = "root";
 /// Loggers of connectors start with this.
 const CONNECTOR: &str = "connector.";
-/// The log of changes over the API. Whoever is in it may set levels, but not leave it.
+/// The audit log of the API. It is always written: a client that may set log levels must not be able to turn it off.
 const AUDIT: &str = "tidegate::audit";
 
 static LEVELS: RwLock<Levels> =
