@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{problem::Problem, state::Api};
 use crate::{
-    supervisor::{Command, ConnectorState, HostStatus, Reply},
+    supervisor::{Command, ConnectorState, HostStatus},
     telemetry,
 };
 
@@ -52,19 +52,20 @@ pub(super) async fn command_all(
 }
 
 async fn send(api: &Api, command: &str, name: Option<String>) -> Result<Response, Problem> {
-    let command = match command {
-        "pause" => Command::Pause(name),
-        "resume" => Command::Resume(name),
-        "restart" => Command::Restart(name),
-        "reopen" => Command::Reopen(name),
-        "stop" => Command::Stop(name),
+    let deployer = &api.deployer;
+    let accepted = match command {
+        "pause" => deployer.command(Command::Pause(name)).await?,
+        "resume" => deployer.command(Command::Resume(name)).await?,
+        "reopen" => deployer.command(Command::Reopen(name)).await?,
+        "stop" => deployer.command(Command::Stop(name)).await?,
+        // The command line shows the errors of the file as they are, and not in Kafka Connect's words.
+        "restart" => {
+            let restarted = deployer.restart(name.as_deref()).await;
+            restarted.map_err(|error| Problem::conflict(error.to_string()))?
+        }
         _ => return Err(Problem::of_status(StatusCode::NOT_FOUND)),
     };
-    match api.deployer.command(command).await {
-        Reply::Accepted(accepted) => Ok((StatusCode::ACCEPTED, Json(Accepted { accepted })).into_response()),
-        Reply::Rejected(reason) => Err(Problem::conflict(reason)),
-        Reply::Status(_) | Reply::Metrics(_) => Err(Problem::internal("the supervisor sent another reply")),
-    }
+    Ok((StatusCode::ACCEPTED, Json(Accepted { accepted })).into_response())
 }
 
 /// `GET /metrics`: all metrics in Prometheus' text format.

@@ -14,7 +14,7 @@ use crate::{
     config::{ApiConfig, ConnectorDefinition, connector_schema},
     deployment::{ConnectorFile, DeployError, Deployer},
     kafka::GroupOffsets,
-    supervisor::{Catalog, Command, ConnectorStatus, HostStatus, Reply},
+    supervisor::{Catalog, ConnectorStatus, HostStatus, Rejected},
 };
 
 /// What the handlers share.
@@ -44,10 +44,7 @@ impl Api {
     /// # Errors
     /// When the host is stopping.
     pub(super) async fn status(&self) -> Result<HostStatus, Problem> {
-        match self.deployer.command(Command::Status).await {
-            Reply::Status(status) => Ok(status),
-            _ => Err(stopping()),
-        }
+        self.deployer.status().await.map_err(|_| stopping())
     }
 
     /// The status of one connector; `None` if it does not run.
@@ -119,6 +116,12 @@ pub(super) fn text_of(connector: &ConnectorFile) -> String {
 
 pub(super) fn stopping() -> Problem {
     Problem::new(axum::http::StatusCode::SERVICE_UNAVAILABLE, "the host is stopping")
+}
+
+impl From<Rejected> for Problem {
+    fn from(rejected: Rejected) -> Self {
+        Self::conflict(rejected.to_string())
+    }
 }
 
 impl From<DeployError> for Problem {

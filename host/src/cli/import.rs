@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::{EXIT_ERROR, HostOptions, output, setup};
 use crate::{
-    config::{Environment, Finding, Import, Options, Severity, connector_schema, to_file},
+    config::{Environment, Finding, Import, Options, Severity, connector_schema, is_connector_name, to_file},
     supervisor::Catalog,
 };
 
@@ -78,9 +78,8 @@ fn read(options: &ConnectOptions) -> anyhow::Result<(String, Options)> {
     }
     let name = options.name.clone().or(outer).or_else(|| json.get("name")?.as_str().map(str::to_owned));
     let name = name.with_context(|| format!("{file} has no name: set one with --name"))?;
-    let allowed = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-');
     anyhow::ensure!(
-        !name.is_empty() && name.chars().all(allowed),
+        is_connector_name(&name),
         "{name:?} is not the name of a connector: set one of ASCII letters, digits, \".\", \"_\" and \"-\" with --name"
     );
     let text = |value: Value| match value {

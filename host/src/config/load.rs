@@ -1,12 +1,12 @@
 //! Finds connector files, reads each by itself, and gathers what is usable and all findings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::connect::GIVEN;
 use super::connector::{ConnectorDefinition, LoadContext, Origin};
-use super::diagnostic::{Diagnostic, Diagnostics};
+use super::diagnostic::{Diagnostic, Diagnostics, Severity};
 use super::document::{SourceLocation, Table, TomlValue, read_text};
 use super::environment::Environment;
 use super::host_file::HostConfig;
@@ -45,7 +45,10 @@ pub fn load_connectors(
     for (name, files) in find_files(paths, &mut findings) {
         match files.as_slice() {
             [file] => load_one(&name, file, &context, &mut loaded, &mut findings),
-            files => reject_same_name(&name, files, &mut loaded, &mut findings),
+            files => {
+                findings.extend(same_name_errors(&name, files));
+                loaded.rejected.extend(files.iter().cloned());
+            }
         }
     }
     check_shared_groups(&mut loaded, &mut findings);
@@ -61,14 +64,21 @@ fn load_one(
     loaded: &mut LoadedConnectors,
     findings: &mut Vec<Diagnostic>,
 ) {
-    let report = Report::default();
-    report.with_secrets(|secrets| secrets.extend(&context.host.secrets));
-    match read_one(name, file, context, &report) {
-        Read::Valid(definition) => loaded.valid.push(*definition),
-        Read::Unchecked(plugin) => loaded.unchecked.push((file.to_owned(), plugin)),
-        Read::Rejected => loaded.rejected.push(file.to_owned()),
+    let text = match read_connector_file(name, file) {
+        Ok(text) => text,
+        Err(errors) => {
+            findings.extend(errors);
+            return loaded.rejected.push(file.to_owned());
+        }
+    };
+    let LoadContext { host, catalog, environment } = *context;
+    let read = read_connector(name, file, &text, host, catalog, environment);
+    findings.extend(read.diagnostics);
+    match (read.definition, read.unchecked) {
+        (Some(definition), _) => loaded.valid.push(*definition),
+        (None, Some(plugin)) => loaded.unchecked.push((file.to_owned(), plugin)),
+        (None, None) => loaded.rejected.push(file.to_owned()),
     }
-    findings.extend(report.finish().0);
 }
 
 /// One connector file, or the text of one, as [`read_connector`] has read it.
@@ -96,11 +106,15 @@ pub fn read_connector(
     let context = LoadContext { host, catalog, environment };
     let report = Report::default();
     report.with_secrets(|secrets| secrets.extend(&host.secrets));
-    let (definition, unchecked) = match read_text_of(name, file, text, &context, &report) {
-        Read::Valid(definition) => (Some(definition), None),
-        Read::Unchecked(plugin) => (None, Some(plugin)),
-        Read::Rejected => (None, None),
-    };
+    check_name(name, file, &report);
+    let (mut definition, mut unchecked) = (None, None);
+    if let Some(mut table) = Table::parse(text, file, &report) {
+        merge_defaults(&mut table, &host.defaults);
+        unchecked = if is_off(&table) { missing_plugin(&table, catalog) } else { None };
+        if unchecked.is_none() {
+            definition = read_template(name, file, &table, &context, &report).map(Box::new);
+        }
+    }
     let placeholder_files = report.placeholder_files();
     let diagnostics = report.finish().0.into_iter().collect();
     ReadConnector { definition, unchecked, diagnostics, placeholder_files }
@@ -123,103 +137,95 @@ pub fn find_connectors(paths: &[PathBuf]) -> FoundConnectors {
     FoundConnectors { files, diagnostics: findings.into_iter().collect() }
 }
 
-/// Reads the text of a connector file.
+/// Reads the text of the file of the connector `name`.
 ///
 /// # Errors
 /// When it is not a regular file, is too large or is not text.
-pub fn read_connector_file(file: &Path) -> Result<String, Diagnostics> {
+pub fn read_connector_file(name: &str, file: &Path) -> Result<String, Diagnostics> {
     let report = Report::default();
-    let text = read_file(file, &report);
-    text.ok_or_else(|| report.finish().0.into_iter().collect())
-}
-
-/// The error that several files have the same name.
-#[must_use]
-pub fn same_name_error(name: &str, files: &[PathBuf]) -> Diagnostics {
-    let (mut loaded, mut findings) = (LoadedConnectors::default(), vec![]);
-    reject_same_name(name, files, &mut loaded, &mut findings);
-    findings.into_iter().collect()
-}
-
-/// Why `connector` cannot run beside `others`: it has the group of one of them, so each would deliver only a part of the records.
-#[must_use]
-pub fn shared_group_error(
-    connector: &ConnectorDefinition,
-    others: &[&ConnectorDefinition],
-) -> Option<Diagnostic> {
-    let source = &connector.source;
-    if source.shared_group {
-        return None;
-    }
-    let is_same = |other: &&ConnectorDefinition| {
-        other.source.group_id == source.group_id && other.source.bootstrap_servers == source.bootstrap_servers
+    let whole = SourceLocation::whole(file);
+    let error = |message: String, help: Option<&str>| {
+        check_name(name, file, &report);
+        report.error(&whole, "", message, help.map(str::to_owned));
+        report.finish().0.into_iter().collect()
     };
-    let same: Vec<&ConnectorDefinition> = others.iter().copied().filter(is_same).collect();
-    if same.is_empty() {
-        return None;
+    if !file.exists() {
+        let (message, help) = missing(file);
+        return Err(error(message, Some(help)));
     }
+    if !file.is_file() {
+        // Reading a pipe would block.
+        return Err(error("is not a regular file".to_owned(), None));
+    }
+    read_text(file).map_err(|cause| error(cause.to_string(), None))
+}
+
+/// The errors that several files have the same name.
+#[must_use]
+pub fn same_name_errors(name: &str, files: &[PathBuf]) -> Diagnostics {
+    let Some((first, others)) = files.split_first() else { return Diagnostics::default() };
     let report = Report::default();
-    report_shared_group(connector, &same, &report);
-    report.finish().0.into_iter().next()
-}
-
-/// What became of a file.
-enum Read {
-    Valid(Box<ConnectorDefinition>),
-    /// It is off, and this plugin of it is not installed.
-    Unchecked(String),
-    Rejected,
-}
-
-fn read_one(name: &str, file: &Path, context: &LoadContext<'_>, report: &Report) -> Read {
-    match read_file(file, report) {
-        Some(text) => read_text_of(name, file, &text, context, report),
-        None => {
-            check_name(name, file, report);
-            Read::Rejected
-        }
+    for file in others {
+        let message = format!("there is another connector {name:?}, in {}; neither is used", first.display());
+        report.error(&SourceLocation::whole(file), "", message, Some("rename one of the files".to_owned()));
     }
+    report.finish().0.into_iter().collect()
+}
+
+/// Errors of those of `connectors` that have the group of another one of `all`, with their names: each would deliver only a part of
+/// the records.
+#[must_use]
+pub fn shared_group_errors(
+    connectors: &[&ConnectorDefinition],
+    all: &[&ConnectorDefinition],
+) -> Vec<(String, Diagnostic)> {
+    let key = |connector: &ConnectorDefinition| {
+        (connector.source.bootstrap_servers.clone(), connector.source.group_id.clone())
+    };
+    let mut groups: BTreeMap<_, Vec<&ConnectorDefinition>> = BTreeMap::new();
+    for connector in all {
+        groups.entry(key(connector)).or_default().push(connector);
+    }
+    let error = |connector: &&ConnectorDefinition| {
+        let others = groups.get(&key(connector))?.iter().filter(|other| other.name != connector.name);
+        let others: Vec<String> = others.map(|other| format!("{:?}", other.name)).collect();
+        (!others.is_empty()).then(|| (connector.name.clone(), shared_group_error(connector, &others)))
+    };
+    connectors.iter().filter(|connector| !connector.source.shared_group).filter_map(error).collect()
+}
+
+fn shared_group_error(connector: &ConnectorDefinition, others: &[String]) -> Diagnostic {
+    let message = format!(
+        "{:?} is also the group of connector {}: each would deliver only a part of the records",
+        connector.source.group_id,
+        others.join(" and ")
+    );
+    let help = "give each connector a group_id of its own, or set shared_group = true in all of them to split the records";
+    Diagnostic {
+        file: connector.file.clone(),
+        line: 0,
+        column: 0,
+        key_path: "source.group_id".to_owned(),
+        message,
+        help: Some(help.to_owned()),
+        severity: Severity::Error,
+    }
+}
+
+/// Whether a connector may have this name, which is that of its file without `.toml`.
+#[must_use]
+pub fn is_connector_name(name: &str) -> bool {
+    let allowed = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-');
+    // A file whose name starts with a dot is hidden, so it would not be found again.
+    !name.is_empty() && !name.starts_with('.') && name.chars().all(allowed)
 }
 
 fn check_name(name: &str, file: &Path, report: &Report) {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    // A file whose name starts with a dot is hidden, so it would not be found again.
-    if name.is_empty() || name.starts_with('.') || !name.chars().all(allowed) {
+    if !is_connector_name(name) {
         let message = format!("{name:?} is not a connector's name");
         let help = "name the file with ASCII letters, digits, \"_\", \"-\" and, except at the start, \".\"";
         report.error(&SourceLocation::whole(file), "", message, Some(help.to_owned()));
     }
-}
-
-/// The text of a connector file.
-fn read_file(file: &Path, report: &Report) -> Option<String> {
-    let whole = SourceLocation::whole(file);
-    if !file.exists() {
-        let (message, help) = missing(file);
-        report.error(&whole, "", message, Some(help.to_owned()));
-        return None;
-    }
-    if !file.is_file() {
-        // Reading a pipe would block.
-        report.error(&whole, "", "is not a regular file", None);
-        return None;
-    }
-    read_text(file).map_err(|error| report.error(&whole, "", error.to_string(), None)).ok()
-}
-
-fn read_text_of(name: &str, file: &Path, text: &str, context: &LoadContext<'_>, report: &Report) -> Read {
-    check_name(name, file, report);
-    let Some(mut table) = Table::parse(text, file, report) else {
-        return Read::Rejected;
-    };
-    merge_defaults(&mut table, &context.host.defaults);
-    if is_off(&table)
-        && let Some(plugin) = missing_plugin(&table, context.catalog)
-    {
-        return Read::Unchecked(plugin);
-    }
-    let definition = read_template(name, file, &table, context, report);
-    definition.map_or(Read::Rejected, |definition| Read::Valid(Box::new(definition)))
 }
 
 fn is_off(table: &Table) -> bool {
@@ -297,16 +303,16 @@ fn merge_defaults(table: &mut Table, defaults: &Table) {
 fn find_files(paths: &[PathBuf], findings: &mut Vec<Diagnostic>) -> BTreeMap<String, Vec<PathBuf>> {
     let report = Report::default();
     let mut files: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
-    let mut seen = vec![];
+    // The running host looks every second, so a file must not be compared with all others.
+    let mut seen = BTreeSet::new();
     let found: Vec<(&PathBuf, Vec<PathBuf>)> =
         paths.iter().map(|path| (path, expand(path, &report))).collect();
     report_empty_folders(&found, &report);
     for file in found.into_iter().flat_map(|(_, files)| files) {
         let identity = fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
-        if seen.contains(&identity) {
+        if !seen.insert(identity) {
             continue;
         }
-        seen.push(identity);
         let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         files.entry(stem).or_default().push(file);
     }
@@ -391,53 +397,12 @@ fn missing(path: &Path) -> (String, &'static str) {
     }
 }
 
-fn reject_same_name(
-    name: &str,
-    files: &[PathBuf],
-    loaded: &mut LoadedConnectors,
-    findings: &mut Vec<Diagnostic>,
-) {
-    loaded.rejected.extend(files.iter().cloned());
-    let Some((first, others)) = files.split_first() else {
-        return;
-    };
-    let report = Report::default();
-    for file in others {
-        let message = format!("there is another connector {name:?}, in {}; neither is used", first.display());
-        report.error(&SourceLocation::whole(file), "", message, Some("rename one of the files".to_owned()));
-    }
-    findings.extend(report.finish().0);
-}
-
-/// Two connectors in one group take partitions from each other: each delivers only a part of the records.
+/// Rejects connectors that have the group of another one.
 fn check_shared_groups(loaded: &mut LoadedConnectors, findings: &mut Vec<Diagnostic>) {
-    let report = Report::default();
-    let mut groups: BTreeMap<(&str, &str), Vec<&ConnectorDefinition>> = BTreeMap::new();
-    for connector in loaded.valid.iter().filter(|connector| connector.enabled) {
-        let source = &connector.source;
-        let key = (source.bootstrap_servers.as_str(), source.group_id.as_str());
-        groups.entry(key).or_default().push(connector);
-    }
-    let mut rejected = Vec::new();
-    for connectors in groups.values().filter(|connectors| connectors.len() > 1) {
-        for connector in connectors.iter().filter(|connector| !connector.source.shared_group) {
-            let others = connectors.iter().copied().filter(|other| other.name != connector.name);
-            report_shared_group(connector, &others.collect::<Vec<_>>(), &report);
-            rejected.push(connector.file.clone());
-        }
-    }
-    findings.extend(report.finish().0);
+    let enabled: Vec<_> = loaded.valid.iter().filter(|connector| connector.enabled).collect();
+    let errors = shared_group_errors(&enabled, &enabled);
+    let rejected: Vec<PathBuf> = errors.iter().map(|(_, error)| error.file.clone()).collect();
+    findings.extend(errors.into_iter().map(|(_, error)| error));
     loaded.valid.retain(|connector| !rejected.contains(&connector.file));
     loaded.rejected.extend(rejected);
-}
-
-fn report_shared_group(connector: &ConnectorDefinition, others: &[&ConnectorDefinition], report: &Report) {
-    let names: Vec<String> = others.iter().map(|other| format!("{:?}", other.name)).collect();
-    let message = format!(
-        "{:?} is also the group of connector {}: each would deliver only a part of the records",
-        connector.source.group_id,
-        names.join(" and ")
-    );
-    let help = "give each connector a group_id of its own, or set shared_group = true in all of them to split the records";
-    report.error(&SourceLocation::whole(&connector.file), "source.group_id", message, Some(help.to_owned()));
 }

@@ -40,8 +40,8 @@ pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use environment::Environment;
 pub use host_file::{HostConfig, HostFlags, KafkaConfig, LogConfig, LogFormat, LogLevel};
 pub use load::{
-    FoundConnectors, LoadedConnectors, ReadConnector, find_connectors, load_connectors, read_connector,
-    read_connector_file, same_name_error, shared_group_error,
+    FoundConnectors, LoadedConnectors, ReadConnector, find_connectors, is_connector_name, load_connectors,
+    read_connector, read_connector_file, same_name_errors, shared_group_errors,
 };
 pub use memory_limit::MemoryLimit;
 pub use metrics::MetricsConfig;

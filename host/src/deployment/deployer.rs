@@ -8,7 +8,9 @@ use super::{ConnectorFile, DeployError, Deployment, settling::Settling, watch::W
 use crate::{
     config::Diagnostics,
     plugins::FileIdentity,
-    supervisor::{Command, Deploy, DesiredState, Reply, RolledBack, SupervisorHandle},
+    supervisor::{
+        Command, Deploy, DesiredState, HostStatus, Rejected, RolledBack, Stopping, SupervisorHandle,
+    },
 };
 
 /// Whether a connector may exist already.
@@ -36,12 +38,10 @@ type Reader = Box<dyn FnOnce(&Deployment) + Send>;
 
 enum Request {
     Read(Reader),
-    List(oneshot::Sender<Vec<ConnectorFile>>),
-    Validate { name: String, text: String, answer: Answer<Diagnostics> },
     Put { name: String, text: String, mode: Put, initial: Option<DesiredState>, answer: Answer<PutOutcome> },
     Delete { name: String, answer: Answer<()> },
     Restart { name: Option<String>, answer: Answer<Vec<String>> },
-    Command { command: Command, answer: oneshot::Sender<Reply> },
+    Command { command: Command, answer: oneshot::Sender<Result<Vec<String>, Rejected>> },
 }
 
 /// Changes the connectors of a running host: the one interface of the command line, the REST API and the watcher.
@@ -75,14 +75,20 @@ impl Deployer {
 
     /// Whether the supervisor answers. The deployment may be busy with a change for longer than a watchdog waits.
     pub async fn is_alive(&self) -> bool {
-        matches!(self.supervisor.ask(Command::Status).await, Reply::Status(_))
+        self.status().await.is_ok()
+    }
+
+    /// The status of the host.
+    ///
+    /// # Errors
+    /// When the host is stopping.
+    pub async fn status(&self) -> Result<HostStatus, Stopping> {
+        self.supervisor.status().await
     }
 
     /// All connectors and their files, by name. Empty while the host stops.
     pub async fn connectors(&self) -> Vec<ConnectorFile> {
-        let (answer, answered) = oneshot::channel();
-        let _ended = self.requests.send(Request::List(answer)).await.is_err();
-        answered.await.unwrap_or_default()
+        self.read(Deployment::connectors).await.unwrap_or_default()
     }
 
     /// What `read` returns of the deployment; `None` while the host stops.
@@ -91,7 +97,7 @@ impl Deployer {
         read: impl FnOnce(&Deployment) -> T + Send + 'static,
     ) -> Option<T> {
         let (answer, answered) = oneshot::channel();
-        // Whoever asked may not wait for the answer any more.
+        // The receiver is gone if the client has disconnected.
         let reader: Reader = Box::new(move |deployment| drop(answer.send(read(deployment))));
         let _ended = self.requests.send(Request::Read(reader)).await.is_err();
         answered.await.ok()
@@ -102,7 +108,9 @@ impl Deployer {
     /// # Errors
     /// When it cannot be checked.
     pub async fn validate(&self, name: &str, text: String) -> Result<Diagnostics, DeployError> {
-        self.ask(|answer| Request::Validate { name: name.to_owned(), text, answer }).await
+        let name = name.to_owned();
+        let found = self.read(move |deployment| deployment.validate(&name, text)).await;
+        found.unwrap_or(Err(DeployError::Stopping))
     }
 
     /// Writes the file of the connector `name` and runs it. A new connector starts in the state `initial`.
@@ -136,21 +144,15 @@ impl Deployer {
         self.ask(|answer| Request::Restart { name: name.map(str::to_owned), answer }).await
     }
 
-    /// Sends a command to the supervisor and waits for the reply. Pause, resume and stop also hold after a restart of the host, and
-    /// a restart reads files and libraries again.
-    pub async fn command(&self, command: Command) -> Reply {
-        match command {
-            Command::Status | Command::Metrics | Command::Reopen(_) => self.supervisor.ask(command).await,
-            Command::Restart(name) => match self.restart(name.as_deref()).await {
-                Ok(names) => Reply::Accepted(names),
-                Err(error) => Reply::Rejected(error.to_string()),
-            },
-            Command::Pause(_) | Command::Resume(_) | Command::Stop(_) => {
-                let (answer, answered) = oneshot::channel();
-                let _ended = self.requests.send(Request::Command { command, answer }).await.is_err();
-                answered.await.unwrap_or_else(|_| Reply::Rejected(DeployError::Stopping.to_string()))
-            }
-        }
+    /// Sends a command to the supervisor. Returns the names of the connectors that it was accepted for. Pause, resume and stop also
+    /// hold after a restart of the host.
+    ///
+    /// # Errors
+    /// When the command cannot be carried out.
+    pub async fn command(&self, command: Command) -> Result<Vec<String>, Rejected> {
+        let (answer, answered) = oneshot::channel();
+        let _ended = self.requests.send(Request::Command { command, answer }).await.is_err();
+        answered.await.unwrap_or_else(|_| Err(Stopping.into()))
     }
 
     async fn ask<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, DeployError> {
@@ -202,22 +204,15 @@ impl Running {
     }
 
     async fn handle(&mut self, request: Request) {
-        // Whoever asked may not wait for the answer any more.
+        // The receiver is gone if the client has disconnected.
         let _gone = match request {
             Request::Read(reader) => self.with(move |deployment| reader(deployment)).await.is_none(),
-            Request::List(answer) => answer
-                .send(self.with(|deployment| deployment.connectors()).await.unwrap_or_default())
-                .is_err(),
-            Request::Validate { name, text, answer } => {
-                let found = self.with(move |deployment| deployment.validate(&name, text)).await;
-                answer.send(found.unwrap_or(Err(DeployError::Stopping))).is_err()
-            }
             Request::Put { name, text, mode, initial, answer } => {
                 answer.send(self.put(name, text, mode, initial).await).is_err()
             }
             Request::Delete { name, answer } => {
                 let deploys = self.with(move |deployment| deployment.delete(&name)).await;
-                answer.send(self.deploy(deploys).await.map(drop)).is_err()
+                answer.send(self.deploy(deploys).await).is_err()
             }
             Request::Restart { name, answer } => answer.send(self.restart(name).await).is_err(),
             Request::Command { command, answer } => answer.send(self.command(command).await).is_err(),
@@ -270,19 +265,19 @@ impl Running {
         failed.map_or(Ok(restarted), Err)
     }
 
-    async fn command(&mut self, command: Command) -> Reply {
+    async fn command(&mut self, command: Command) -> Result<Vec<String>, Rejected> {
         let state = match &command {
             Command::Pause(_) => Some(DesiredState::Paused),
             Command::Resume(_) => Some(DesiredState::Running),
             Command::Stop(_) => Some(DesiredState::Stopped),
-            _ => None,
+            Command::Reopen(_) => None,
         };
-        let reply = self.supervisor.ask(command).await;
-        if let (Some(state), Reply::Accepted(names)) = (state, &reply) {
-            let names = names.clone();
+        let accepted = self.supervisor.command(command).await?;
+        if let Some(state) = state {
+            let names = accepted.clone();
             self.with(move |deployment| deployment.set_state(&names, state)).await;
         }
-        reply
+        Ok(accepted)
     }
 
     /// Looks whether files have changed.
@@ -305,17 +300,19 @@ impl Running {
 
     /// Tells the supervisor what to do, and the status what is not used.
     async fn deploy(&mut self, deploys: Option<Result<Vec<Deploy>, DeployError>>) -> Result<(), DeployError> {
-        let deploys = deploys.unwrap_or(Err(DeployError::Stopping));
-        if let Ok(deploys) = deploys {
-            if !deploys.is_empty() {
-                self.supervisor.deploy(deploys).await?;
+        let deploys = match deploys.unwrap_or(Err(DeployError::Stopping)) {
+            Ok(deploys) => deploys,
+            Err(error) => {
+                self.report().await;
+                return Err(error);
             }
-            self.report().await;
-            self.watch_folders().await;
-            return Ok(());
+        };
+        if !deploys.is_empty() {
+            self.supervisor.deploy(deploys).await?;
         }
         self.report().await;
-        deploys.map(drop)
+        self.watch_folders().await;
+        Ok(())
     }
 
     async fn report(&mut self) {

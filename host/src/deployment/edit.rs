@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     DeployError, Deployment,
-    examine::{Candidate, Examined},
+    examine::{Candidate, Outcome},
     files,
     versions::{ConnectorFile, Version},
 };
@@ -48,7 +48,7 @@ impl Deployment {
 
     /// Makes sure that the connector is restarted, whatever else is done.
     fn with_restart(&self, name: &str, deploys: Vec<Deploy>) -> Vec<Deploy> {
-        let mut how = Replacement::Restart;
+        let mut how = Replacement::RESTART;
         let mut others: Vec<Deploy> = Vec::new();
         for deploy in deploys {
             match deploy {
@@ -72,9 +72,9 @@ impl Deployment {
         let file = self.path_of(name)?;
         let candidate = Candidate { name: name.to_owned(), file, text };
         let examined = self.examiner().candidates(vec![candidate])?;
-        Ok(match examined.into_values().next() {
-            Some(Examined::Refused { refused, .. }) => refused.errors,
-            Some(Examined::Valid(file)) => file.warnings,
+        Ok(match examined.into_values().flatten().next().map(|examined| examined.outcome) {
+            Some(Outcome::Refused(refused)) => refused.errors,
+            Some(Outcome::Valid(file)) => file.warnings,
             _ => Diagnostics::default(),
         })
     }

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     config::{
-        ConnectorDefinition, Diagnostics, read_connector, read_connector_file, same_name_error,
-        shared_group_error,
+        ConnectorDefinition, Diagnostics, read_connector, read_connector_file, same_name_errors,
+        shared_group_errors,
     },
     plugins::{Prober, Registry},
     supervisor::{Catalog, Connector, check_offline},
@@ -26,39 +26,49 @@ pub(super) struct Candidate {
     pub(super) text: String,
 }
 
-/// What a connector file is.
-pub(super) enum Examined {
-    /// There is none.
-    Gone,
+/// A connector file, and whether it can be used.
+pub(super) struct Examined {
+    pub(super) file: PathBuf,
+    /// The files that its placeholders name.
+    pub(super) placeholder_files: Vec<PathBuf>,
+    pub(super) outcome: Outcome,
+}
+
+/// Whether a connector file can be used.
+pub(super) enum Outcome {
     /// The connector is off.
-    Off { file: PathBuf, placeholder_files: Vec<PathBuf> },
-    /// It cannot be used.
-    Refused { file: PathBuf, refused: Refused, placeholder_files: Vec<PathBuf> },
-    /// It can be used.
+    Off,
+    Refused(Refused),
     Valid(Box<ValidFile>),
 }
 
 /// A connector file that can be used.
 pub(super) struct ValidFile {
-    pub(super) file: PathBuf,
     pub(super) text: String,
     pub(super) connector: Connector,
     pub(super) warnings: Diagnostics,
-    pub(super) placeholder_files: Vec<PathBuf>,
 }
 
+/// What was found of each connector, by its name; `None` if it has no file.
+pub(super) type ExaminedConnectors = BTreeMap<String, Option<Examined>>;
+
 impl Examined {
-    fn refused(file: &Path, errors: Diagnostics, placeholder_files: Vec<PathBuf>) -> Self {
-        let refused = Refused { errors, depends_on_others: false };
-        Self::Refused { file: file.to_owned(), refused, placeholder_files }
+    fn unreadable(file: &Path, errors: Diagnostics) -> Self {
+        Self { file: file.to_owned(), placeholder_files: Vec::new(), outcome: Outcome::refused(errors) }
     }
 
     /// The errors of a file that cannot be used.
     pub(super) fn errors(&self) -> Option<&Diagnostics> {
-        match self {
-            Self::Refused { refused, .. } => Some(&refused.errors),
+        match &self.outcome {
+            Outcome::Refused(refused) => Some(&refused.errors),
             _ => None,
         }
+    }
+}
+
+impl Outcome {
+    fn refused(errors: Diagnostics) -> Self {
+        Self::Refused(Refused { errors, depends_on_others: false })
     }
 }
 
@@ -79,74 +89,66 @@ impl Examiner<'_> {
         &self,
         names: &BTreeSet<String>,
         found: &BTreeMap<String, Vec<PathBuf>>,
-    ) -> Result<BTreeMap<String, Examined>, DeployError> {
-        let mut examined = BTreeMap::new();
-        for name in names {
-            let result = match found.get(name).map(Vec::as_slice) {
-                None | Some([]) => Examined::Gone,
-                Some([file]) => match read_connector_file(file) {
-                    Ok(text) => self.read(Candidate { name: name.clone(), file: file.clone(), text }),
-                    Err(errors) => Examined::refused(file, errors, Vec::new()),
-                },
-                Some([first, ..]) => {
-                    let errors = same_name_error(name, found.get(name).map_or(&[], Vec::as_slice));
-                    Examined::refused(first, errors, Vec::new())
-                }
-            };
-            examined.insert(name.clone(), result);
-        }
-        self.check(&mut examined)?;
-        Ok(examined)
+    ) -> Result<ExaminedConnectors, DeployError> {
+        let examine =
+            |name: &String| (name.clone(), self.file_of(name, found.get(name).map_or(&[], Vec::as_slice)));
+        self.check(names.iter().map(examine).collect())
+    }
+
+    fn file_of(&self, name: &str, files: &[PathBuf]) -> Option<Examined> {
+        Some(match files {
+            [] => return None,
+            [file] => match read_connector_file(name, file) {
+                Ok(text) => self.read(Candidate { name: name.to_owned(), file: file.clone(), text }),
+                Err(errors) => Examined::unreadable(file, errors),
+            },
+            [first, ..] => Examined::unreadable(first, same_name_errors(name, files)),
+        })
     }
 
     /// Examines texts of connector files.
     ///
     /// # Errors
     /// When plugins cannot be checked.
-    pub(super) fn candidates(
-        &self,
-        candidates: Vec<Candidate>,
-    ) -> Result<BTreeMap<String, Examined>, DeployError> {
-        let mut examined: BTreeMap<String, Examined> =
-            candidates.into_iter().map(|candidate| (candidate.name.clone(), self.read(candidate))).collect();
-        self.check(&mut examined)?;
-        Ok(examined)
+    pub(super) fn candidates(&self, candidates: Vec<Candidate>) -> Result<ExaminedConnectors, DeployError> {
+        let examine = |candidate: Candidate| (candidate.name.clone(), Some(self.read(candidate)));
+        self.check(candidates.into_iter().map(examine).collect())
     }
 
-    fn check(&self, examined: &mut BTreeMap<String, Examined>) -> Result<(), DeployError> {
-        self.check_offline(examined)?;
-        self.check_groups(examined);
-        Ok(())
+    fn check(&self, mut examined: ExaminedConnectors) -> Result<ExaminedConnectors, DeployError> {
+        self.check_offline(&mut examined)?;
+        self.check_groups(&mut examined);
+        Ok(examined)
     }
 
     fn read(&self, candidate: Candidate) -> Examined {
         let Candidate { name, file, text } = candidate;
-        let Sources { config, environment, overrides, .. } = self.sources;
+        let Sources { config, environment, .. } = self.sources;
         let read = read_connector(&name, &file, &text, config, &Catalog(self.registry), environment);
-        let placeholder_files = read.placeholder_files;
-        let Some(definition) = read.definition else {
-            return match read.unchecked {
-                Some(_) => Examined::Off { file, placeholder_files },
-                None => Examined::refused(&file, read.diagnostics, placeholder_files),
-            };
+        let outcome = match read.definition {
+            None if read.unchecked.is_some() => Outcome::Off,
+            None => Outcome::refused(read.diagnostics),
+            Some(definition) if !definition.enabled => Outcome::Off,
+            Some(definition) => self.connector(*definition, text, read.diagnostics),
         };
-        if !definition.enabled {
-            return Examined::Off { file, placeholder_files };
-        }
+        Examined { file, placeholder_files: read.placeholder_files, outcome }
+    }
+
+    fn connector(&self, definition: ConnectorDefinition, text: String, warnings: Diagnostics) -> Outcome {
         telemetry::protect(&definition.secrets);
-        let connector = Connector::new(*definition, self.registry, *overrides);
-        let Ok(mut connector) = connector else {
+        match Connector::new(definition, self.registry, self.sources.overrides) {
+            Ok(mut connector) => {
+                self.avoid_failed_libraries(&mut connector);
+                Outcome::Valid(Box::new(ValidFile { text, connector, warnings }))
+            }
             // Reading has found every plugin in the same registry.
-            return Examined::refused(&file, read.diagnostics, placeholder_files);
-        };
-        self.avoid_failed_libraries(&name, &mut connector);
-        let warnings = read.diagnostics;
-        Examined::Valid(Box::new(ValidFile { file, text, connector, warnings, placeholder_files }))
+            Err(_) => Outcome::refused(warnings),
+        }
     }
 
     /// Uses the libraries that run instead of those that have failed.
-    fn avoid_failed_libraries(&self, name: &str, connector: &mut Connector) {
-        let Some(version) = self.versions.get(name) else { return };
+    fn avoid_failed_libraries(&self, connector: &mut Connector) {
+        let Some(version) = self.versions.get(connector.name()) else { return };
         let has_failed = |library: &Path| version.failed_libraries.contains(library);
         if let Some(running) = version.connector().filter(|_| connector.libraries().any(has_failed)) {
             connector.keep_libraries_of(running);
@@ -154,53 +156,44 @@ impl Examiner<'_> {
     }
 
     /// Checks what only librdkafka and the plugins know.
-    fn check_offline(&self, examined: &mut BTreeMap<String, Examined>) -> Result<(), DeployError> {
-        let valid: Vec<Connector> = valid(examined).map(|file| file.connector.clone()).collect();
-        if valid.is_empty() {
+    fn check_offline(&self, examined: &mut ExaminedConnectors) -> Result<(), DeployError> {
+        let connectors: Vec<Connector> = valid(examined).map(|file| file.connector.clone()).collect();
+        if connectors.is_empty() {
             return Ok(());
         }
-        let errors = check_offline(&valid, self.prober)?;
-        for (connector, errors) in valid.iter().zip(errors) {
+        let all_errors = check_offline(&connectors, self.prober)?;
+        // In the same order.
+        let outcomes = examined.values_mut().flatten().map(|examined| &mut examined.outcome);
+        let outcomes = outcomes.filter(|outcome| matches!(outcome, Outcome::Valid(_)));
+        for (outcome, errors) in outcomes.zip(all_errors) {
+            let Outcome::Valid(file) = outcome else { continue };
             let is_invalid = errors.iter().any(|error| error.is_invalid);
-            let found = errors.into_iter().map(|error| error.diagnostic);
-            let Some(Examined::Valid(file)) = examined.get_mut(connector.name()) else { continue };
             // What is missing on this machine, such as a file that an option names, may be there when the task starts.
-            file.warnings.extend(found);
+            file.warnings.extend(errors.into_iter().map(|error| error.diagnostic));
             if is_invalid {
-                let refused =
-                    Examined::refused(&file.file, file.warnings.clone(), file.placeholder_files.clone());
-                examined.insert(connector.name().to_owned(), refused);
+                *outcome = Outcome::refused(std::mem::take(&mut file.warnings));
             }
         }
         Ok(())
     }
 
     /// Refuses connectors with the group of another one. One that runs with its group already goes on.
-    fn check_groups(&self, examined: &mut BTreeMap<String, Examined>) {
+    fn check_groups(&self, examined: &mut ExaminedConnectors) {
         // A connector whose file is refused goes on as it was.
         let goes_on = |name: &str| {
-            examined.get(name).is_none_or(|examined| matches!(examined, Examined::Refused { .. }))
+            let known = examined.get(name);
+            known.is_none_or(|known| known.as_ref().is_some_and(|examined| examined.errors().is_some()))
         };
         let running = self.versions.iter().filter(|(name, _)| goes_on(name));
         let running = running.filter_map(|(_, version)| Some(&version.connector()?.definition));
-        let candidates = valid(examined).map(|file| &file.connector.definition);
-        let all: Vec<&ConnectorDefinition> = running.chain(candidates).collect();
-        let mut errors = Vec::new();
-        for file in valid(examined) {
-            let definition = &file.connector.definition;
-            if self.runs_with_its_group(definition) {
-                continue;
-            }
-            let others: Vec<_> = all.iter().copied().filter(|other| other.name != definition.name).collect();
-            errors.extend(
-                shared_group_error(definition, &others).map(|error| (definition.name.clone(), error)),
-            );
-        }
-        for (name, error) in errors {
-            let Some(Examined::Valid(file)) = examined.get(&name) else { continue };
+        let candidates = || valid(examined).map(|file| &file.connector.definition);
+        let all: Vec<&ConnectorDefinition> = running.chain(candidates()).collect();
+        let new: Vec<_> = candidates().filter(|definition| !self.runs_with_its_group(definition)).collect();
+        for (name, error) in shared_group_errors(&new, &all) {
             let refused = Refused { errors: std::iter::once(error).collect(), depends_on_others: true };
-            let (file, placeholder_files) = (file.file.clone(), file.placeholder_files.clone());
-            examined.insert(name, Examined::Refused { file, refused, placeholder_files });
+            if let Some(Some(examined)) = examined.get_mut(&name) {
+                examined.outcome = Outcome::Refused(refused);
+            }
         }
     }
 
@@ -214,9 +207,9 @@ impl Examiner<'_> {
     }
 }
 
-fn valid(examined: &BTreeMap<String, Examined>) -> impl Iterator<Item = &ValidFile> {
-    examined.values().filter_map(|examined| match examined {
-        Examined::Valid(file) => Some(&**file),
+fn valid(examined: &ExaminedConnectors) -> impl Iterator<Item = &ValidFile> {
+    examined.values().flatten().filter_map(|examined| match &examined.outcome {
+        Outcome::Valid(file) => Some(&**file),
         _ => None,
     })
 }

@@ -10,8 +10,8 @@
 //! - [`snapshot`]: which files there are, and what tells a changed one.
 //! - [`settling`]: waits until a changed file stays as it is, because editors write files in several steps.
 //! - [`examine`]: reads connector files, and checks them with librdkafka and their plugins.
-//! - [`reconcile`]: compares what was read with what runs, and decides what the supervisor is told. It keeps a connector running
-//!   as it was while its file is invalid. [`start`] does so for all connectors, and [`edit`] for changes that are asked for.
+//! - [`reconcile`]: compares the files with the running connectors, and decides which connectors to start, replace and remove. While
+//!   a file is invalid, its connector keeps running unchanged. [`start`] does so for all connectors, and [`edit`] for changes that are asked for.
 //! - [`versions`]: what is known of each connector.
 //! - [`kept`]: the connectors as they ran last, in the state folder.
 //! - [`files`]: writes and deletes connector files.

@@ -1,4 +1,4 @@
-//! Compares what was read with what runs, and decides what the supervisor is told.
+//! Compares connector files with the running connectors, and decides which connectors to start, replace and remove.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     DeployError, Sources,
-    examine::{Examined, Examiner, ValidFile},
+    examine::{Examined, ExaminedConnectors, Examiner, Outcome, ValidFile},
     kept::KeptConnectors,
     snapshot::{self, Files},
     versions::{Refused, RunningVersion, Version},
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     config::{ConnectorDefinition, Diagnostic, HostConfig, Severity, find_connectors},
     plugins::{Prober, Registry},
-    supervisor::{Deploy, DesiredState, HostMemory, Replacement},
+    supervisor::{Deploy, DesiredState, HostMemory},
     telemetry,
 };
 
@@ -41,7 +41,7 @@ impl Deployment {
     #[must_use]
     pub fn new(sources: Sources, registry: Registry, prober: Prober, kept: Option<KeptConnectors>) -> Self {
         let memory = HostMemory::new(sources.config.memory.clone());
-        let libraries = libraries_of(&registry);
+        let libraries = snapshot::libraries(registry.folders());
         let (versions, at_start) = (BTreeMap::new(), Files::new());
         Self { sources, registry, prober, memory, kept, versions, libraries, restarting: None, at_start }
     }
@@ -75,11 +75,16 @@ impl Deployment {
     /// The files that connectors depend on, as they are now.
     pub(super) fn snapshot(&self) -> Files {
         let found = find_connectors(&self.sources.config.connectors);
-        let libraries = snapshot::libraries(self.registry.folders());
+        let paths = found.files.values().flatten().chain(self.named_files());
+        let mut files = snapshot::identify(paths.map(PathBuf::as_path));
+        files.extend(snapshot::libraries(self.registry.folders()));
+        files
+    }
+
+    /// The host's file, and the files that placeholders name.
+    fn named_files(&self) -> impl Iterator<Item = &PathBuf> {
         let placeholders = self.versions.values().flat_map(|version| &version.placeholder_files);
-        let host = self.sources.host_file.iter().chain(&self.sources.config.placeholder_files);
-        let paths = found.files.values().flatten().chain(&libraries).chain(placeholders).chain(host);
-        snapshot::identify(paths.map(PathBuf::as_path))
+        placeholders.chain(&self.sources.host_file).chain(&self.sources.config.placeholder_files)
     }
 
     /// The folders in which files may appear or change.
@@ -88,9 +93,8 @@ impl Deployment {
         let connectors = self.sources.config.connectors.iter();
         let connectors =
             connectors.filter_map(|path| if path.is_dir() { Some(path.clone()) } else { of_file(path) });
-        let placeholders = self.versions.values().flat_map(|version| &version.placeholder_files);
-        let files = placeholders.chain(&self.sources.host_file).chain(&self.sources.config.placeholder_files);
-        let folders = connectors.chain(files.filter_map(of_file)).chain(self.registry.folders().to_vec());
+        let folders =
+            connectors.chain(self.named_files().filter_map(of_file)).chain(self.registry.folders().to_vec());
         folders.map(|folder| if folder.as_os_str().is_empty() { ".".into() } else { folder }).collect()
     }
 
@@ -153,32 +157,32 @@ impl Deployment {
     }
 
     /// Takes over what was examined. Returns what the supervisor is to do: it stops connectors first, because one that is added may
-    /// have the group of one that is removed.
-    pub(super) fn apply(&mut self, examined: BTreeMap<String, Examined>) -> Vec<Deploy> {
-        let (mut stops, mut others) = (Vec::new(), Vec::new());
-        let is_stop = |examined: &Examined| matches!(examined, Examined::Gone | Examined::Off { .. });
-        // The memory of those that stop is free for the others.
-        let (stopping, starting): (Vec<_>, Vec<_>) =
-            examined.into_iter().partition(|(_, examined)| is_stop(examined));
-        for (name, examined) in stopping.into_iter().chain(starting) {
-            match examined {
-                Examined::Gone => {
-                    stops.extend(self.stop(&name));
-                    self.versions.remove(&name);
+    /// have the group of one that is removed, and need its memory.
+    pub(super) fn apply(&mut self, examined: ExaminedConnectors) -> Vec<Deploy> {
+        let stops = |examined: &Option<Examined>| {
+            examined.as_ref().is_none_or(|examined| matches!(examined.outcome, Outcome::Off))
+        };
+        let (stopping, others): (Vec<_>, Vec<_>) =
+            examined.into_iter().partition(|(_, examined)| stops(examined));
+        let mut deploys = Vec::new();
+        for (name, examined) in stopping.into_iter().chain(others) {
+            let Some(Examined { file, placeholder_files, outcome }) = examined else {
+                deploys.extend(self.stop(&name));
+                self.versions.remove(&name);
+                continue;
+            };
+            let version = self.version(&name, file);
+            version.placeholder_files = placeholder_files;
+            match outcome {
+                Outcome::Off => {
+                    version.refused = None;
+                    deploys.extend(self.stop(&name));
                 }
-                Examined::Off { file, placeholder_files } => {
-                    stops.extend(self.stop(&name));
-                    let version = self.version(&name, file);
-                    (version.refused, version.placeholder_files) = (None, placeholder_files);
-                }
-                Examined::Refused { file, refused, placeholder_files } => {
-                    self.refuse(&name, file, refused, placeholder_files);
-                }
-                Examined::Valid(file) => others.extend(self.deploy(&name, *file)),
+                Outcome::Refused(refused) => version.refuse(&name, refused),
+                Outcome::Valid(file) => deploys.extend(self.deploy(&name, *file)),
             }
         }
-        stops.extend(others);
-        stops
+        deploys
     }
 
     fn stop(&mut self, name: &str) -> Option<Deploy> {
@@ -195,51 +199,35 @@ impl Deployment {
         version
     }
 
-    /// Keeps a connector as it is. Errors are logged once.
-    fn refuse(&mut self, name: &str, file: PathBuf, refused: Refused, placeholder_files: Vec<PathBuf>) {
-        let version = self.version(name, file);
-        if version.refused.as_ref().is_none_or(|known| known.errors != refused.errors) {
-            refused.errors.iter().for_each(log);
-            if version.running.is_some() {
-                tracing::warn!(connector = name, "the connector goes on as it was before this change");
-            }
-        }
-        (version.refused, version.placeholder_files) = (Some(refused), placeholder_files);
-    }
-
-    /// Adds or replaces a connector. Returns what the supervisor is to do.
+    /// Adds or replaces a connector that has a version. Returns what the supervisor is to do.
     pub(super) fn deploy(&mut self, name: &str, file: ValidFile) -> Option<Deploy> {
-        let ValidFile { file, text, mut connector, warnings, placeholder_files } = file;
+        let ValidFile { text, mut connector, warnings } = file;
         let keeps_libraries = self.restarting.as_deref() != Some(name);
-        let running = self.versions.get(name).and_then(Version::connector);
+        let version = self.versions.get_mut(name)?;
+        let running = version.connector();
         let replacement = running.map(|running| running.replacement(&mut connector, keeps_libraries));
-        let keeps_consumers =
-            matches!(replacement, Some(None | Some(Replacement::Reopen | Replacement::ReopenOnTrial)));
-        if let Some(running) = running.filter(|_| keeps_consumers) {
+        let is_changed = !matches!(replacement, Some(None));
+        // Consumers that go on keep their queues.
+        let going_on =
+            running.filter(|_| matches!(replacement, Some(how) if how.is_none_or(|how| !how.restarts)));
+        if let Some(running) = going_on {
             connector.keep_queue_of(running);
-        } else {
-            if let Err(error) = self.memory.admit(std::slice::from_mut(&mut connector)) {
-                let refused = Refused { errors: std::iter::once(*error).collect(), depends_on_others: true };
-                self.refuse(name, file, refused, placeholder_files);
-                return None;
-            }
+        } else if let Err(error) = self.memory.admit(std::slice::from_mut(&mut connector)) {
+            let errors = std::iter::once(*error).collect();
+            version.refuse(name, Refused { errors, depends_on_others: true });
+            return None;
         }
-        if !matches!(replacement, Some(None)) {
+        if is_changed {
             warnings.iter().for_each(log);
         }
-        let version = self.version(name, file);
-        (version.refused, version.placeholder_files) = (None, placeholder_files);
+        version.refused = None;
         version.running = Some(RunningVersion { text, connector: connector.clone() });
         let (state, connector) = (version.state, Box::new(connector));
         self.keep(name);
-        match replacement {
-            None => Some(Deploy::Add(connector, state)),
-            Some(replacement) => {
-                let how = replacement?;
-                tracing::info!(connector = name, change = how.name(), "the connector has changed");
-                Some(Deploy::Replace(connector, how))
-            }
-        }
+        let Some(replacement) = replacement else { return Some(Deploy::Add(connector, state)) };
+        let how = replacement?;
+        tracing::info!(connector = name, change = how.name(), "the connector has changed");
+        Some(Deploy::Replace(connector, how))
     }
 
     pub(super) fn keep(&self, name: &str) {
@@ -274,7 +262,7 @@ impl Deployment {
     pub(super) fn discover_plugins(&mut self) {
         let state_dir = &self.sources.config.state_dir;
         let folders = self.registry.folders().to_vec();
-        let libraries = snapshot::identify(snapshot::libraries(&folders).iter().map(PathBuf::as_path));
+        let libraries = snapshot::libraries(&folders);
         if libraries == self.libraries {
             return;
         }
@@ -290,10 +278,6 @@ impl Deployment {
             Err(error) => tracing::warn!("looking for plugins: {error}; those found before are used"),
         }
     }
-}
-
-fn libraries_of(registry: &Registry) -> Files {
-    snapshot::identify(snapshot::libraries(registry.folders()).iter().map(PathBuf::as_path))
 }
 
 fn is_library(path: &Path, folders: &[PathBuf]) -> bool {

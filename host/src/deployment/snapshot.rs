@@ -17,7 +17,9 @@ pub(super) fn identify<'p>(paths: impl IntoIterator<Item = &'p Path>) -> Files {
     paths.into_iter().filter_map(identity).collect()
 }
 
-/// The plugin libraries in `folders`. A folder that cannot be read has none.
-pub(super) fn libraries(folders: &[PathBuf]) -> Vec<PathBuf> {
-    folders.iter().flat_map(|folder| library_files(folder).unwrap_or_default()).collect()
+/// The identities of the plugin libraries in `folders`. A folder that cannot be read has none.
+pub(super) fn libraries(folders: &[PathBuf]) -> Files {
+    let libraries: Vec<PathBuf> =
+        folders.iter().flat_map(|folder| library_files(folder).unwrap_or_default()).collect();
+    identify(libraries.iter().map(PathBuf::as_path))
 }

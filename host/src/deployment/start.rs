@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     DeployError, Deployment,
-    examine::{Candidate, Examined},
+    examine::{Candidate, Examined, Outcome},
     kept::{Kept, KeptConnectors},
     reconcile::log,
     versions::{RunningVersion, Version},
@@ -60,7 +60,10 @@ impl Deployment {
         }
         let names = found.files.keys().cloned().collect();
         let examined = self.examiner().files(&names, &found.files)?;
-        let refused = examined.iter().filter(|(_, examined)| examined.errors().is_some());
+        let is_refused = |examined: &Option<Examined>| {
+            examined.as_ref().is_some_and(|examined| examined.errors().is_some())
+        };
+        let refused = examined.iter().filter(|(_, examined)| is_refused(examined));
         let refused: Vec<String> = refused.map(|(name, _)| name.clone()).collect();
         let mut deploys = self.apply(examined);
         deploys.extend(self.go_on_as_kept(&refused, &kept)?);
@@ -84,7 +87,7 @@ impl Deployment {
         let examined = self.examiner().candidates(candidates.collect())?;
         let mut deploys = Vec::new();
         for (name, examined) in examined {
-            let Examined::Valid(file) = examined else { continue };
+            let Some(Examined { outcome: Outcome::Valid(file), .. }) = examined else { continue };
             let errors = self.versions.get_mut(&name).and_then(|version| version.refused.take());
             deploys.extend(self.deploy(&name, *file));
             self.versions.entry(name.clone()).and_modify(|version| version.refused = errors);
@@ -105,30 +108,30 @@ impl Deployment {
             text: text.clone(),
         });
         for (name, examined) in self.examiner().candidates(candidates.collect())? {
-            if let Examined::Valid(file) = examined {
-                let mut version = Version::new(file.file, DesiredState::Running);
-                version.running = Some(RunningVersion { text: file.text, connector: file.connector });
-                self.versions.insert(name, version);
-            }
+            let Some(Examined { file, outcome: Outcome::Valid(valid), .. }) = examined else { continue };
+            let mut version = Version::new(file, DesiredState::Running);
+            version.running = Some(RunningVersion { text: valid.text, connector: valid.connector });
+            self.versions.insert(name, version);
         }
         let found = find_connectors(&self.sources.config.connectors);
         let names = found.files.keys().chain(self.versions.keys()).cloned().collect();
         let examined = self.examiner().files(&names, &found.files)?;
         let plan = examined.into_iter().map(|(name, examined)| {
-            let errors = examined.errors().cloned();
-            let change = self.change(&name, examined);
+            let errors = examined.as_ref().and_then(Examined::errors).cloned();
+            let change = self.change(&name, examined.map_or(Outcome::Off, |examined| examined.outcome));
             PlannedChange { name, change, errors }
         });
         Ok(plan.collect())
     }
 
-    fn change(&self, name: &str, examined: Examined) -> Option<Change> {
+    /// A connector without a file is as one that is off.
+    fn change(&self, name: &str, outcome: Outcome) -> Option<Change> {
         let running = self.versions.get(name).and_then(Version::connector);
-        match (running, examined) {
-            (_, Examined::Refused { .. }) | (None, Examined::Gone | Examined::Off { .. }) => None,
-            (Some(_), Examined::Gone | Examined::Off { .. }) => Some(Change::Stop),
-            (None, Examined::Valid(_)) => Some(Change::Start),
-            (Some(running), Examined::Valid(mut file)) => {
+        match (running, outcome) {
+            (_, Outcome::Refused(_)) | (None, Outcome::Off) => None,
+            (Some(_), Outcome::Off) => Some(Change::Stop),
+            (None, Outcome::Valid(_)) => Some(Change::Start),
+            (Some(running), Outcome::Valid(mut file)) => {
                 running.replacement(&mut file.connector, true).map(Change::Replace)
             }
         }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::PathBuf};
 
-use super::kept::Kept;
+use super::{kept::Kept, reconcile::log};
 use crate::{
     config::Diagnostics,
     supervisor::{Connector, DesiredState},
@@ -63,6 +63,17 @@ impl Version {
 
     pub(super) fn connector(&self) -> Option<&Connector> {
         self.running.as_ref().map(|running| &running.connector)
+    }
+
+    /// Keeps the connector as it is. Errors are logged once.
+    pub(super) fn refuse(&mut self, name: &str, refused: Refused) {
+        if self.refused.as_ref().is_none_or(|known| known.errors != refused.errors) {
+            refused.errors.iter().for_each(log);
+            if self.running.is_some() {
+                tracing::warn!(connector = name, "the connector goes on as it was before this change");
+            }
+        }
+        self.refused = Some(refused);
     }
 
     /// What is kept of it in the state folder.

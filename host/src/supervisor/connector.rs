@@ -129,14 +129,19 @@ impl Connector {
         Self { queue_limit: usize::MAX, ..self.clone() }
     }
 
+    /// The plugins of the transforms, in order, and that of the sink.
+    pub(super) fn plugins(&self) -> impl Iterator<Item = &Plugin> {
+        self.transforms.iter().chain([&self.sink])
+    }
+
     /// The copies of its plugins' libraries in the state folder.
     pub fn libraries(&self) -> impl Iterator<Item = &Path> {
-        self.transforms.iter().chain([&self.sink]).map(Plugin::copy)
+        self.plugins().map(Plugin::copy)
     }
 
     /// Uses the libraries of `before` for the plugins that both have.
     pub fn keep_libraries_of(&mut self, before: &Self) {
-        let known: Vec<&Plugin> = before.transforms.iter().chain([&before.sink]).collect();
+        let known: Vec<&Plugin> = before.plugins().collect();
         for plugin in self.transforms.iter_mut().chain([&mut self.sink]) {
             if let Some(known) = known.iter().find(|known| known.manifest.name == plugin.manifest.name) {
                 plugin.clone_from(known);
@@ -202,7 +207,7 @@ impl Connector {
 
     /// Whether values have to be decoded: a plugin reads them, or a `when` may depend on a table or an operation.
     fn reads_values(&self) -> bool {
-        let by_plugin = self.transforms.iter().chain([&self.sink]).any(|plugin| plugin.manifest.reads_values);
+        let by_plugin = self.plugins().any(|plugin| plugin.manifest.reads_values);
         by_plugin || self.definition.transforms.iter().any(|transform| transform.when.is_some())
     }
 
@@ -271,12 +276,11 @@ struct ConnectorCatalog<'c>(&'c Connector);
 
 impl PluginCatalog for ConnectorCatalog<'_> {
     fn find(&self, name: &str) -> Option<PluginSummary> {
-        let mut plugins = self.0.transforms.iter().chain([&self.0.sink]);
-        plugins.find(|plugin| plugin.manifest.name == name).map(|plugin| summary(&plugin.manifest))
+        self.0.plugins().find(|plugin| plugin.manifest.name == name).map(|plugin| summary(&plugin.manifest))
     }
 
     fn names(&self) -> Vec<String> {
-        self.0.transforms.iter().chain([&self.0.sink]).map(|plugin| plugin.manifest.name.clone()).collect()
+        self.0.plugins().map(|plugin| plugin.manifest.name.clone()).collect()
     }
 }
 

@@ -1,11 +1,10 @@
-//! What a running supervisor is told to run.
+//! Changes of what a running supervisor runs, and how one version of a connector is replaced by another.
 
 use serde_json::Value;
 
 use super::{connector::Connector, status::DesiredState};
 use crate::{
     config::{Isolation, PluginReload},
-    pipeline::PluginSettings,
     plugins::Plugin,
 };
 
@@ -22,44 +21,22 @@ pub enum Deploy {
 }
 
 /// How a running connector is replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Replacement {
-    /// Only options of plugins have changed: plugins are opened again between two batches.
-    Reopen,
-    /// The tasks are restarted.
-    Restart,
-    /// Libraries of plugins were replaced: as [`Replacement::Reopen`], and if the new ones fail within their first batches, the
-    /// connector goes back to the libraries before.
-    ReopenOnTrial,
-    /// As [`Replacement::Restart`], with the same way back.
-    RestartOnTrial,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replacement {
+    /// The tasks are restarted. Otherwise only plugins are opened again, between two batches.
+    pub restarts: bool,
+    /// Libraries of plugins were replaced: if the new ones fail within their first batches, the connector goes back to those before.
+    pub is_on_trial: bool,
 }
 
 impl Replacement {
+    /// A restart with the same libraries.
+    pub const RESTART: Self = Self { restarts: true, is_on_trial: false };
+
     /// Its name in logs and in `tidegate validate --diff`.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Reopen | Self::ReopenOnTrial => "reopen",
-            Self::Restart | Self::RestartOnTrial => "restart",
-        }
-    }
-
-    /// The same with a restart of the tasks.
-    #[must_use]
-    pub fn as_restart(self) -> Self {
-        match self {
-            Self::Reopen | Self::Restart => Self::Restart,
-            Self::ReopenOnTrial | Self::RestartOnTrial => Self::RestartOnTrial,
-        }
-    }
-
-    pub(super) fn reopens(self) -> bool {
-        matches!(self, Self::Reopen | Self::ReopenOnTrial)
-    }
-
-    pub(super) fn is_on_trial(self) -> bool {
-        matches!(self, Self::ReopenOnTrial | Self::RestartOnTrial)
+        if self.restarts { "restart" } else { "reopen" }
     }
 }
 
@@ -71,21 +48,24 @@ impl Connector {
             next.keep_libraries_of(self);
         }
         let (before, after) = (self.plugin_settings(), next.plugin_settings());
-        let is_on_trial = has_other_libraries(&before, &after);
+        let has_other_plugins = before != after;
+        let is_on_trial = self.has_other_libraries(next);
+        let is_asked = is_on_trial && next.definition.plugin_reload == PluginReload::Restart;
         let restarts = before.sink_name != after.sink_name
             || before.sink.manifest.name != after.sink.manifest.name
             // The memory of a batch depends on whether written records are kept for a flush.
             || before.flush.is_some() != after.flush.is_some()
-            || self.settings_apart_from_plugins() != next.settings_apart_from_plugins();
-        let in_process = next.definition.isolation == Isolation::Process;
-        let asked = is_on_trial && next.definition.plugin_reload == PluginReload::Restart;
-        match (restarts || ((in_process || asked) && before != after), is_on_trial) {
-            (true, true) => Some(Replacement::RestartOnTrial),
-            (true, false) => Some(Replacement::Restart),
-            (false, true) => Some(Replacement::ReopenOnTrial),
-            (false, false) if before != after => Some(Replacement::Reopen),
-            (false, false) => self.differs_otherwise(next).then_some(Replacement::Reopen),
-        }
+            || self.settings_apart_from_plugins() != next.settings_apart_from_plugins()
+            || (has_other_plugins && (is_asked || next.definition.isolation == Isolation::Process));
+        let differs = restarts || has_other_plugins || self.differs_otherwise(next);
+        differs.then_some(Replacement { restarts, is_on_trial })
+    }
+
+    /// Whether a plugin that both have is from another library.
+    fn has_other_libraries(&self, next: &Self) -> bool {
+        let is_other =
+            |plugin: &Plugin, next: &Plugin| plugin.manifest.name == next.manifest.name && plugin != next;
+        next.plugins().any(|next| self.plugins().any(|plugin| is_other(plugin, next)))
     }
 
     /// Everything that a task cannot change while it runs.
@@ -104,16 +84,4 @@ impl Connector {
             |connector: &Self| (connector.definition.description.clone(), connector.definition.restart);
         parts(self) != parts(next)
     }
-}
-
-/// Whether a plugin that both have is from another library.
-fn has_other_libraries(before: &PluginSettings, after: &PluginSettings) -> bool {
-    let plugins = |settings: &PluginSettings| -> Vec<Plugin> {
-        let transforms = settings.transforms.iter().map(|transform| transform.plugin.clone());
-        transforms.chain([settings.sink.clone()]).collect()
-    };
-    let before = plugins(before);
-    plugins(after).iter().any(|after| {
-        before.iter().any(|before| before.manifest.name == after.manifest.name && before != after)
-    })
 }

@@ -19,7 +19,7 @@ use crate::{
         problem::Problem,
         state::{Api, text_of},
     },
-    config::{ApiConfig, Import, Options, Severity, from_file, references, to_file},
+    config::{ApiConfig, Import, Options, Severity, from_file, is_connector_name, references, to_file},
     deployment::{ConnectorFile, Put, PutOutcome},
     supervisor::DesiredState,
 };
@@ -128,9 +128,8 @@ fn check_name(name: &str, options: &Options) -> Result<(), Problem> {
              `/connector-plugins/{connectorType}/config/validate`",
         ));
     }
-    let allowed = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-');
-    // It becomes the name of a file, and those that start with a dot are not read.
-    if name.chars().all(allowed) && !name.starts_with('.') && name.len() <= 200 {
+    // It becomes the name of a file.
+    if is_connector_name(name) && name.len() <= 200 {
         return Ok(());
     }
     Err(Problem::bad_request(format!(

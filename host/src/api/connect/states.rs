@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     api::{problem::Problem, state::Api},
-    supervisor::{Command, DesiredState, Reply},
+    supervisor::{Command, DesiredState},
 };
 
 /// `GET /connectors/{name}/status`.
@@ -67,7 +67,8 @@ pub(super) async fn restart_failed(api: &Api, name: &str, state: DesiredState) -
         api.deployer.restart(Some(name)).await?;
         return Ok(());
     }
-    accept(api.deployer.command(Command::Resume(Some(name.to_owned()))).await)
+    api.deployer.command(Command::Resume(Some(name.to_owned()))).await?;
+    Ok(())
 }
 
 /// `PUT /connectors/{name}/pause`.
@@ -94,13 +95,6 @@ async fn send(
     if api.find(name).await.is_none() {
         return Err(Problem::not_found(format!("Unknown connector {name}")));
     }
-    accept(api.deployer.command(command(Some(name.to_owned()))).await)?;
+    api.deployer.command(command(Some(name.to_owned()))).await?;
     Ok(done)
-}
-
-fn accept(reply: Reply) -> Result<(), Problem> {
-    match reply {
-        Reply::Rejected(reason) => Err(Problem::conflict(reason)),
-        _ => Ok(()),
-    }
 }

@@ -16,7 +16,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{mpsc, oneshot},
     time::MissedTickBehavior,
@@ -38,34 +37,28 @@ const STOP_GRACE: Duration = Duration::from_secs(3);
 /// How long to wait for child processes to exit and for their log lines to be written.
 const PROCESS_EXIT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A request to the supervisor. Commands without a connector name apply to all connectors.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// A command to the supervisor. Without a connector name, it applies to all connectors.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    Status,
     /// Stop reading but stay in the consumer group.
     Pause(Option<String>),
     /// Resume reading, or start stopped and failed tasks.
     Resume(Option<String>),
-    /// Read files and libraries again, and restart. The deployment executes it.
-    Restart(Option<String>),
     /// Close and reopen the plugins between two batches.
     Reopen(Option<String>),
     /// Stop, and do not restart.
     Stop(Option<String>),
-    /// All metrics in the Prometheus text format.
-    Metrics,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reply {
-    Status(HostStatus),
-    /// The command was accepted for these connectors and is being carried out.
-    Accepted(Vec<String>),
-    Metrics(String),
-    /// The command cannot be carried out, with the reason.
-    Rejected(String),
+/// A command cannot be carried out, with the reason.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Rejected(pub String);
+
+impl From<Stopping> for Rejected {
+    fn from(stopping: Stopping) -> Self {
+        Self(stopping.to_string())
+    }
 }
 
 /// The result of a run.
@@ -96,7 +89,8 @@ enum SupervisorEvent {
 
 /// What the supervisor is asked from other threads.
 enum Request {
-    Command(Command, oneshot::Sender<Reply>),
+    Status(oneshot::Sender<HostStatus>),
+    Command(Command, oneshot::Sender<Result<Vec<String>, Rejected>>),
     /// Answered once the changes have begun.
     Deploy(Vec<Deploy>, oneshot::Sender<()>),
     /// These connector files are not used.
@@ -122,12 +116,20 @@ pub struct RolledBack {
 pub struct SupervisorHandle(mpsc::Sender<Request>);
 
 impl SupervisorHandle {
-    /// Sends a command and waits for the reply.
-    pub async fn ask(&self, command: Command) -> Reply {
-        let (answer, answered) = oneshot::channel();
-        // If the supervisor has ended, nothing answers.
-        let _ended = self.0.send(Request::Command(command, answer)).await.is_err();
-        answered.await.unwrap_or_else(|_| Reply::Rejected("the host is stopping".to_owned()))
+    /// The status of the host.
+    ///
+    /// # Errors
+    /// When the host is stopping.
+    pub async fn status(&self) -> Result<HostStatus, Stopping> {
+        self.ask(Request::Status).await
+    }
+
+    /// Sends a command. Returns the names of the connectors that it was accepted for; it is being carried out.
+    ///
+    /// # Errors
+    /// When the command cannot be carried out.
+    pub async fn command(&self, command: Command) -> Result<Vec<String>, Rejected> {
+        self.ask(|answer| Request::Command(command, answer)).await?
     }
 
     /// Changes what the supervisor runs, and waits until the changes have begun.
@@ -135,9 +137,7 @@ impl SupervisorHandle {
     /// # Errors
     /// When the host is stopping.
     pub async fn deploy(&self, changes: Vec<Deploy>) -> Result<(), Stopping> {
-        let (begun, has_begun) = oneshot::channel();
-        let _ended = self.0.send(Request::Deploy(changes, begun)).await.is_err();
-        has_begun.await.map_err(|_| Stopping)
+        self.ask(|begun| Request::Deploy(changes, begun)).await
     }
 
     /// Replaces the list of connector files that are not used, which the status shows.
@@ -146,6 +146,13 @@ impl SupervisorHandle {
     /// When the host is stopping.
     pub async fn set_rejected(&self, rejected: Vec<RejectedFile>) -> Result<(), Stopping> {
         self.0.send(Request::Reject(rejected)).await.map_err(|_| Stopping)
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, Stopping> {
+        let (answer, answered) = oneshot::channel();
+        // If the supervisor has ended, nothing answers.
+        let _ended = self.0.send(request(answer)).await.is_err();
+        answered.await.map_err(|_| Stopping)
     }
 }
 
@@ -241,8 +248,9 @@ impl Supervisor {
     }
 
     fn handle_request(&mut self, request: Request) {
-        // Whoever asked may not wait for the answer any more.
+        // The receiver is gone if the client has disconnected.
         let _gone = match request {
+            Request::Status(answer) => answer.send(self.status()).is_err(),
             Request::Command(command, answer) => answer.send(self.answer(command)).is_err(),
             Request::Deploy(changes, begun) => {
                 changes.into_iter().for_each(|change| self.deploy(change));
@@ -259,7 +267,7 @@ impl Supervisor {
         match change {
             Deploy::Add(connector, initial) => match self.connectors.get_mut(connector.name()) {
                 Some(running) if running.is_leaving() => running.add_again(*connector, initial),
-                Some(running) => running.replace(*connector, Replacement::Restart),
+                Some(running) => running.replace(*connector, Replacement::RESTART),
                 None => self.insert(*connector, initial).start(),
             },
             Deploy::Replace(connector, how) => {
@@ -324,13 +332,8 @@ impl Supervisor {
         }
     }
 
-    fn answer(&mut self, command: Command) -> Reply {
+    fn answer(&mut self, command: Command) -> Result<Vec<String>, Rejected> {
         match command {
-            Command::Status => Reply::Status(self.status()),
-            Command::Metrics => Reply::Metrics(crate::telemetry::render_metrics()),
-            Command::Restart(_) => {
-                Reply::Rejected("a restart reads files again, which the deployment does".to_owned())
-            }
             Command::Pause(name) => self.command(name, Some("pause"), RunningConnector::pause),
             Command::Resume(name) => self.command(name, None, RunningConnector::resume),
             Command::Reopen(name) => self.command(name, Some("reopen"), RunningConnector::reopen),
@@ -345,7 +348,7 @@ impl Supervisor {
         name: Option<String>,
         needs_tasks: Option<&str>,
         act: fn(&mut RunningConnector),
-    ) -> Reply {
+    ) -> Result<Vec<String>, Rejected> {
         let rejection =
             |connector: &RunningConnector| needs_tasks.and_then(|command| connector.rejection(command));
         let Some(name) = name else {
@@ -356,21 +359,21 @@ impl Supervisor {
                 act(connector);
                 connector.name().to_owned()
             });
-            return Reply::Accepted(names.collect());
+            return Ok(names.collect());
         };
         match self.connectors.get_mut(&name) {
             None => {
                 let known: Vec<&str> = self.connectors.keys().map(String::as_str).collect();
-                Reply::Rejected(format!("no connector \"{name}\"; there are: {}", known.join(", ")))
+                Err(Rejected(format!("no connector \"{name}\"; there are: {}", known.join(", "))))
             }
             Some(connector) if connector.is_leaving() => {
-                Reply::Rejected(format!("connector \"{name}\" is being removed"))
+                Err(Rejected(format!("connector \"{name}\" is being removed")))
             }
             Some(connector) => match rejection(connector) {
-                Some(reason) => Reply::Rejected(reason),
+                Some(reason) => Err(Rejected(reason)),
                 None => {
                     act(connector);
-                    Reply::Accepted(vec![name])
+                    Ok(vec![name])
                 }
             },
         }

@@ -83,8 +83,8 @@ impl RunningConnector {
     /// Continues as `connector`, in the way that `how` says.
     pub(super) fn replace(&mut self, connector: Connector, how: Replacement) {
         let before = std::mem::replace(&mut self.connector, connector);
-        self.is_replaced = !how.reopens();
-        if how.is_on_trial() {
+        self.is_replaced = how.restarts;
+        if how.is_on_trial {
             let tasks = shape(&self.connector).tasks as usize;
             let slots = &self.lifecycle.slots;
             let runs = (0..tasks).map(|task| slots.get(task).map_or(0, |slot| slot.run));
@@ -94,7 +94,7 @@ impl RunningConnector {
         } else if !before.libraries().eq(self.connector.libraries()) {
             self.trial = None;
         }
-        if how.reopens() && self.lifecycle.has_tasks() {
+        if !how.restarts && self.lifecycle.has_tasks() {
             self.lifecycle.start_failed(Instant::now());
             self.lifecycle.set_restart_policy(&self.connector.definition.restart);
             let plugins = Box::new(self.connector.plugin_settings());
@@ -107,7 +107,7 @@ impl RunningConnector {
 
     /// Restarts the connector as `connector`, also if the user has stopped it.
     pub(super) fn restart_as(&mut self, connector: Connector, how: Replacement) {
-        self.replace(connector, how.as_restart());
+        self.replace(connector, Replacement { restarts: true, ..how });
         if self.lifecycle.is_stopped() {
             self.lifecycle.restart();
         }
