@@ -7,7 +7,8 @@ use std::{
     time::Instant,
 };
 
-use tidegate_tests::{cargo, kafka::Kafka, root, target_folder};
+use nested_cargo::cargo;
+use tidegate_tests::{kafka::Kafka, root, target_folder};
 
 use crate::{case::Case, lines, load::PARTITIONS, process::usage, summary::Run};
 

@@ -7,13 +7,13 @@
 use std::{
     collections::BTreeMap,
     env,
-    ffi::OsString,
     path::{Path, PathBuf},
-    process::Command,
     sync::OnceLock,
 };
 
 use serde_json::Value as Json;
+
+use nested_cargo::cargo;
 
 use crate::root;
 
@@ -65,12 +65,6 @@ pub(crate) fn target() -> (PathBuf, String) {
 #[must_use]
 pub fn target_folder() -> PathBuf {
     target().0
-}
-
-/// The cargo that runs this test, or the one in `PATH`.
-#[must_use]
-pub fn cargo() -> Command {
-    Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
 }
 
 /// Cargo's JSON messages.

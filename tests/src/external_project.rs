@@ -11,10 +11,11 @@ use std::{
     process::Output,
 };
 
+use nested_cargo::cargo;
 use serde_json::Value as Json;
 
 use crate::{
-    artifacts::{cargo, libraries, messages, target},
+    artifacts::{libraries, messages, target},
     root,
 };
 

@@ -28,7 +28,7 @@ mod snowflake;
 mod stored;
 mod watchdog;
 
-pub use artifacts::{Artifacts, artifacts, cargo, target_folder};
+pub use artifacts::{Artifacts, artifacts, target_folder};
 pub use broker::{Broker, Member};
 pub use capture::{BinaryCapture, Captured, captured, captured_binary, captured_file, captured_schemas};
 pub use comparison::{Comparison, compare, final_table_names};

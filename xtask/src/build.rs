@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeSet,
     env,
-    ffi::OsString,
     io::{self, IsTerminal},
     path::Path,
     process::Command,
@@ -33,7 +32,7 @@ pub(crate) fn run(root: &Path, folder: &Path, target: &Path) -> Result<(), Strin
 }
 
 fn command(root: &Path, target: &Path, plugins: &BTreeSet<String>) -> Command {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    let mut cargo = nested_cargo::cargo();
     cargo.current_dir(root).args(["build", "--locked", "--package", "tidegate", "--target-dir"]).arg(target);
     cargo.args(plugins.iter().flat_map(|package| ["--package", package]));
     cargo

@@ -1,12 +1,7 @@
 //! `cargo xtask peers`: compares Tidegate with other programs. The comparison itself is a benchmark of the tests, which starts a real
 //! Kafka: this program stays small, because `cargo demo` builds it.
 
-use std::{
-    env,
-    ffi::OsString,
-    path::Path,
-    process::{Command, ExitCode},
-};
+use std::{env, path::Path, process::ExitCode};
 
 use crate::{host, prerequisites};
 
@@ -17,7 +12,7 @@ use crate::{host, prerequisites};
 pub(crate) fn run(arguments: impl Iterator<Item = String>) -> Result<ExitCode, String> {
     prerequisites::check(env::var_os("PATH").as_deref())?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("xtask has no folder above it")?;
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    let mut cargo = nested_cargo::cargo();
     // The whole workspace: with --package, cargo selects other features and builds most dependencies again.
     cargo
         .current_dir(root)
