@@ -139,7 +139,7 @@ fn a_lost_position_fails_the_task_or_is_reset_as_configured() {
 
     connector(&home, "on_lost_position = \"earliest\"", offsets);
     let finished = home.run_once(&second).expect_code(0);
-    assert_eq!(finished.count_log("position lost"), 4, "{}", finished.stderr);
+    assert_eq!(finished.count_log("position lost;"), 4, "{}", finished.stderr);
     for partition in 0..4 {
         assert_eq!(written(&home)[&partition], (0..10).collect::<Vec<_>>(), "partition {partition}");
         assert_eq!(second.committed("connect-a", "events", partition), Some(10));

@@ -8,15 +8,15 @@ use tidegate_tests::{
     wait_for,
 };
 
-use crate::support::{PLUGINS, send_numbers};
+use crate::support::{PLUGINS, PROTOCOLS, send_numbers};
 
 /// A connector that prints the records of `topic` as lines of JSON.
-fn print(home: &Home, group: &str, topic: &str) {
+fn print(home: &Home, group: &str, topic: &str, protocol: &str) {
     home.connector(
         "print",
         &format!(
-            "[source]\ntopics = [\"{topic}\"]\ngroup_id = \"{group}\"\n[sink]\nplugin = \"console\"\n[sink.config]\n\
-             style = \"json\"\n"
+            "[source]\ntopics = [\"{topic}\"]\ngroup_id = \"{group}\"\ngroup_protocol = \"{protocol}\"\n\
+             [sink]\nplugin = \"console\"\n[sink.config]\nstyle = \"json\"\n"
         ),
     );
 }
@@ -24,10 +24,14 @@ fn print(home: &Home, group: &str, topic: &str) {
 #[test]
 fn a_group_resumes_at_its_committed_offsets() {
     let Some(kafka) = Kafka::shared() else { return };
-    let topic = "resume";
+    PROTOCOLS.iter().for_each(|protocol| resume(kafka, protocol));
+}
+
+fn resume(kafka: &Kafka, protocol: &str) {
+    let topic = &*format!("resume.{protocol}");
     kafka.create_topic(topic, 4, 1);
     let home = Home::new(&PLUGINS);
-    print(&home, topic, topic);
+    print(&home, topic, topic, protocol);
     let lines = |text: &str| text.lines().filter(|line| line.starts_with('{')).count();
 
     send_numbers(kafka, topic, 0..100);
@@ -42,7 +46,11 @@ fn a_group_resumes_at_its_committed_offsets() {
 #[test]
 fn partitions_move_between_hosts_without_loss_or_duplicates() {
     let Some(kafka) = Kafka::shared() else { return };
-    let topic = "rebalance";
+    PROTOCOLS.iter().for_each(|protocol| move_partitions(kafka, protocol));
+}
+
+fn move_partitions(kafka: &Kafka, protocol: &str) {
+    let topic = &*format!("rebalance.{protocol}");
     kafka.create_topic(topic, 4, 1);
     let out = Home::new(&PLUGINS);
     let file = out.path("out/all.jsonl");
@@ -52,7 +60,7 @@ fn partitions_move_between_hosts_without_loss_or_duplicates() {
         home.connector(
             "shared",
             &format!(
-                "tasks = 2\n[source]\ntopics = [\"{topic}\"]\ngroup_id = \"{topic}\"\n[batch]\nmax_wait = \"50ms\"\n\
+                "tasks = 2\n[source]\ntopics = [\"{topic}\"]\ngroup_id = \"{topic}\"\ngroup_protocol = \"{protocol}\"\n[batch]\nmax_wait = \"50ms\"\n\
                  [sink]\nplugin = \"file\"\n[sink.config]\nstyle = \"value\"\npath = \"{}\"\n",
                 file.display()
             ),
@@ -102,12 +110,24 @@ fn tasks_of_a_connector_are_in_the_first_generation_of_its_group() {
 #[test]
 fn a_missing_topic_is_reported_and_affects_no_other_connector() {
     let Some(kafka) = Kafka::shared() else { return };
-    let (there, missing) = ("missing.there", "missing.missing");
+    PROTOCOLS.iter().for_each(|protocol| wait_for_missing_topic(kafka, protocol));
+}
+
+fn wait_for_missing_topic(kafka: &Kafka, protocol: &str) {
+    let there = &*format!("missing.there.{protocol}");
+    let missing = &*format!("missing.missing.{protocol}");
     kafka.create_topic(there, 4, 1);
     send_numbers(kafka, there, 0..10);
     let home = Home::new(&PLUGINS);
-    print(&home, there, there);
-    home.connector("waiting", &format!("[source]\ntopics = [\"{missing}\"]\n[sink]\nplugin = \"discard\"\n"));
+    print(&home, there, there, protocol);
+    let group = &*format!("waiting.{protocol}");
+    home.connector(
+        "waiting",
+        &format!(
+            "[source]\ntopics = [\"{missing}\"]\ngroup_id = \"{group}\"\ngroup_protocol = \"{protocol}\"\n\
+             [sink]\nplugin = \"discard\"\n"
+        ),
+    );
     let mut host = home.start_on(&kafka.servers(), &[]);
     host.wait_for_log(missing);
     wait_for(|| (kafka.committed_in_all(there, there) == 10).then_some(()))
@@ -116,7 +136,29 @@ fn a_missing_topic_is_reported_and_affects_no_other_connector() {
     kafka.create_topic(missing, 4, 1);
     send_numbers(kafka, missing, 0..10);
     host.wait_for_log("reading 4 partitions");
-    let group = "connect-waiting";
     wait_for(|| (kafka.committed_in_all(group, missing) == 10).then_some(())).expect("the topic is read");
     host.terminate().expect_code(0);
+}
+
+#[test]
+fn a_spare_task_is_unassigned_and_ends_nothing() {
+    let Some(kafka) = Kafka::shared() else { return };
+    for protocol in PROTOCOLS {
+        let topic = &*format!("spare.{protocol}");
+        kafka.create_topic(topic, 1, 1);
+        send_numbers(kafka, topic, 0..100);
+        let home = Home::new(&PLUGINS);
+        let source = format!("tasks = 2\n[source]\ntopics = [\"{topic}\"]\ngroup_protocol = \"{protocol}\"");
+        home.connector("spare", &format!("{source}\n[sink]\nplugin = \"discard\"\n"));
+        let mut host = home.start_on(&kafka.servers(), &[]);
+        let status = home.wait_for_status(&mut host, "spare", |status| {
+            status["counts"]["committed"] == 100 && status["state"] == "RUNNING"
+        });
+        let states = [0, 1].map(|task| status["tasks"][task]["state"].as_str().unwrap_or_default());
+        assert!(states == ["RUNNING", "UNASSIGNED"] || states == ["UNASSIGNED", "RUNNING"], "{status}");
+        host.terminate().expect_code(0);
+        send_numbers(kafka, topic, 100..200);
+        let finished = home.start_on(&kafka.servers(), &["--once"]).finish().expect_code(0);
+        assert_eq!(kafka.committed_in_all("connect-spare", topic), 200, "{}", finished.stderr);
+    }
 }

@@ -20,7 +20,10 @@ use tidegate_tests::{
 /// Plugin libraries of the tests.
 pub(crate) const PLUGINS: [&str; 4] = ["console-sink", "discard-sink", "file-sink", "misbehaving"];
 
-/// A short session timeout, so that dead members are removed soon.
+/// The group protocols, one of each kind: the client assigns partitions, or the broker does (KIP-848).
+pub(crate) const PROTOCOLS: [&str; 2] = ["cooperative-sticky", "consumer"];
+/// A short session timeout, so that dead members are removed soon. With the protocol `consumer` the broker decides, and the
+/// brokers of these tests have the same timeout.
 pub(crate) const SHORT_SESSION: &str = "\"session.timeout.ms\" = 6000\n\"heartbeat.interval.ms\" = 500\n";
 /// Refreshes the metadata every second, so that new topics and partitions are found soon.
 const REFRESH_METADATA: &str = "\"topic.metadata.refresh.interval.ms\" = 1000\n";
@@ -31,13 +34,19 @@ pub(crate) fn send_numbers(kafka: &Kafka, topic: &str, range: Range<u32>) {
     kafka.produce(topic, numbers.iter().map(|number| (Some(number.as_str()), Some(number.as_str()))));
 }
 
+/// Numbers as values.
+pub(crate) fn numbers(range: std::ops::Range<u32>) -> Vec<String> {
+    range.map(|number| number.to_string()).collect()
+}
+
 /// A connector with the sink `recorder`. `source` and `sink` are added to its tables. A failed task is restarted after
 /// a second.
 pub(crate) fn recorder(home: &Home, name: &str, source: &str, sink: &str) -> Recording {
+    let session = if source.contains("group_protocol = \"consumer\"") { "" } else { SHORT_SESSION };
     home.connector(
         name,
         &format!(
-            "[source]\n{source}\n[source.properties]\n{SHORT_SESSION}{REFRESH_METADATA}\n[sink]\nplugin = \"recorder\"\n[sink.config]\n\
+            "[source]\n{source}\n[source.properties]\n{session}{REFRESH_METADATA}\n[sink]\nplugin = \"recorder\"\n[sink.config]\n\
              path = \"@{name}.calls\"\n{sink}\n[restart]\ninitial = \"1s\"\nmax = \"1s\"\nmax_restarts = 1000\n"
         ),
     );
@@ -111,4 +120,9 @@ impl Stream {
         self.stop.store(true, Ordering::Relaxed);
         self.sender.join().expect("brokers that take every record");
     }
+}
+
+/// The number of lines of a file below the home folder; 0 if there is none.
+pub(crate) fn count_lines(home: &Home, file: &str) -> usize {
+    std::fs::read_to_string(home.path(file)).unwrap_or_default().lines().count()
 }

@@ -7,7 +7,7 @@ use std::{
 
 use tidegate_tests::{Home, kafka::Kafka, wait_for};
 
-use crate::support::{PLUGINS, Stream, recorder};
+use crate::support::{PLUGINS, PROTOCOLS, Stream, recorder};
 
 /// The session timeout of the members.
 const SESSION: Duration = Duration::from_secs(6);
@@ -15,13 +15,18 @@ const SESSION: Duration = Duration::from_secs(6);
 #[test]
 fn a_host_takes_over_from_one_that_is_killed() {
     let Some(kafka) = Kafka::shared() else { return };
-    let topic = "takeover";
+    PROTOCOLS.iter().for_each(|protocol| take_over(kafka, protocol));
+}
+
+fn take_over(kafka: &Kafka, protocol: &str) {
+    let topic = &*format!("takeover.{protocol}");
     kafka.create_topic(topic, 4, 1);
     let homes = [Home::new(&PLUGINS), Home::new(&PLUGINS)];
-    let recordings = homes.each_ref().map(|home| recorder(home, "takeover", "topics = [\"takeover\"]", ""));
+    let source = format!("topics = [\"{topic}\"]\ngroup_protocol = \"{protocol}\"");
+    let recordings = homes.each_ref().map(|home| recorder(home, topic, &source, ""));
     let mut hosts = homes.each_ref().map(|home| home.start_on(&kafka.servers(), &[]));
     for (home, host) in homes.iter().zip(&mut hosts) {
-        home.wait_for_status(host, "takeover", |status| status["counts"]["partitions"] == 2);
+        home.wait_for_status(host, topic, |status| status["counts"]["partitions"] == 2);
     }
     let stream = Stream::start(kafka, topic);
     let partitions = |host: usize| -> BTreeSet<i32> {
@@ -34,7 +39,7 @@ fn a_host_takes_over_from_one_that_is_killed() {
     let died = Instant::now();
     wait_for(|| (partitions(1).len() == 4).then_some(())).expect("the other one reads all partitions");
     let took = died.elapsed();
-    println!("takeover after {:.1} s, with session.timeout.ms = 6000", took.as_secs_f64());
+    println!("{protocol}: takeover after {:.1} s, with a session timeout of 6 s", took.as_secs_f64());
     assert!(took < SESSION + Duration::from_secs(5), "{took:?}");
     stream.finish();
 

@@ -5,22 +5,22 @@ use std::{collections::BTreeSet, thread, time::Duration};
 use serde_json::Value as Json;
 use tidegate_tests::{Home, kafka::Kafka, wait_for};
 
-use crate::support::{PLUGINS, expect_all_once, follower, offsets, recorder};
-
-fn numbers(range: std::ops::Range<u32>) -> Vec<String> {
-    range.map(|number| number.to_string()).collect()
-}
+use crate::support::{PLUGINS, PROTOCOLS, expect_all_once, follower, numbers, offsets, recorder};
 
 #[test]
 fn added_partitions_are_read_from_their_beginning() {
     let Some(kafka) = Kafka::shared() else { return };
-    let topic = "growing";
+    PROTOCOLS.iter().for_each(|protocol| read_added_partitions(kafka, protocol));
+}
+
+fn read_added_partitions(kafka: &Kafka, protocol: &str) {
+    let topic = &*format!("growing.{protocol}");
     kafka.create_topic(topic, 1, 1);
     let home = Home::new(&PLUGINS);
     // With `start = "latest"`, existing records are skipped, but new partitions are read from their beginning.
     kafka.produce_to(topic, 0, numbers(0..10));
-    let source = format!("topics = [\"{topic}\"]\nstart = \"latest\"");
-    let recording = recorder(&home, "growing", &source, "");
+    let source = format!("topics = [\"{topic}\"]\nstart = \"latest\"\ngroup_protocol = \"{protocol}\"");
+    let recording = recorder(&home, topic, &source, "");
     let mut host = home.start_on(&kafka.servers(), &[]);
     host.wait_for_log("reading 1 partition");
     kafka.produce_to(topic, 0, numbers(10..20));
@@ -38,20 +38,27 @@ fn added_partitions_are_read_from_their_beginning() {
 #[test]
 fn a_new_topic_that_matches_the_pattern_is_read() {
     let Some(kafka) = Kafka::shared() else { return };
-    kafka.create_topic("pattern.first", 1, 1);
+    PROTOCOLS.iter().for_each(|protocol| read_new_topic(kafka, protocol));
+}
+
+fn read_new_topic(kafka: &Kafka, protocol: &str) {
+    let [first, second, other] =
+        ["pattern.first", "pattern.second", "other.pattern"].map(|name| format!("{protocol}.{name}"));
+    kafka.create_topic(&first, 1, 1);
     let home = Home::new(&PLUGINS);
-    let recording = recorder(&home, "pattern", "topics_regex = '^pattern[.]'", "");
+    let source = format!("topics_regex = '^{protocol}[.]pattern[.]'\ngroup_protocol = \"{protocol}\"");
+    let recording = recorder(&home, protocol, &source, "");
     let mut host = home.start_on(&kafka.servers(), &[]);
     host.wait_for_log("reading 1 partition");
-    for topic in ["pattern.second", "other.pattern"] {
+    for topic in [&second, &other] {
         kafka.create_topic(topic, 2, 1);
         kafka.produce_to(topic, 1, numbers(0..10));
     }
     wait_for(|| (recording.written().len() >= 10).then_some(())).expect("the records of the new topic");
-    kafka.produce_to("pattern.first", 0, numbers(0..1));
+    kafka.produce_to(&first, 0, numbers(0..1));
     wait_for(|| (recording.written().len() >= 11).then_some(())).expect("the old topic is read still");
     let topics: BTreeSet<String> = recording.written().into_iter().map(|record| record.topic).collect();
-    assert_eq!(topics.into_iter().collect::<Vec<_>>(), ["pattern.first", "pattern.second"]);
+    assert_eq!(topics.into_iter().collect::<Vec<_>>(), [first, second]);
     host.terminate().expect_code(0);
 }
 
@@ -150,23 +157,28 @@ fn a_missing_topic_is_reported_with_every_group_protocol() {
 #[test]
 fn a_deleted_topic_is_waited_for_and_read_from_its_beginning_once_it_is_recreated() {
     let Some(kafka) = Kafka::shared() else { return };
-    let topic = "back";
+    PROTOCOLS.iter().for_each(|protocol| wait_for_deleted_topic(kafka, protocol));
+}
+
+fn wait_for_deleted_topic(kafka: &Kafka, protocol: &str) {
+    let topic = &*format!("back.{protocol}");
     kafka.create_topic(topic, 1, 1);
     kafka.produce_to(topic, 0, numbers(0..100));
     let home = Home::new(&PLUGINS);
-    let recording = recorder(&home, "back", &format!("topics = [\"{topic}\"]"), "");
+    let recording =
+        recorder(&home, topic, &format!("topics = [\"{topic}\"]\ngroup_protocol = \"{protocol}\""), "");
     let mut host = home.start_on(&kafka.servers(), &[]);
     expect_all_once(kafka, topic, &recording);
     kafka.delete_topic(topic);
     let says = |status: &Json| {
         let reason = status["tasks"][0]["reason"].as_str();
-        reason == Some("topic back does not exist; waiting for it to be created")
+        reason == Some(&*format!("topic {topic} does not exist; waiting for it to be created"))
     };
-    let status = home.wait_for_status(&mut host, "back", says);
+    let status = home.wait_for_status(&mut host, topic, says);
     assert_eq!(status["state"], "STALLED");
     kafka.create_topic(topic, 1, 1);
     kafka.produce_to(topic, 0, numbers(0..10));
-    home.wait_for_status(&mut host, "back", |status| status["counts"]["committed"] == 110);
+    home.wait_for_status(&mut host, topic, |status| status["counts"]["committed"] == 110);
     assert_eq!(offsets(&recording)[&0], (0..100).chain(0..10).collect::<Vec<i64>>());
     host.terminate().expect_code(0);
 }
@@ -174,15 +186,20 @@ fn a_deleted_topic_is_waited_for_and_read_from_its_beginning_once_it_is_recreate
 #[test]
 fn a_topic_that_was_recreated_unnoticed_is_read_from_its_beginning() {
     let Some(kafka) = Kafka::shared() else { return };
-    let topic = "behind";
+    PROTOCOLS.iter().for_each(|protocol| read_recreated_topic(kafka, protocol));
+}
+
+fn read_recreated_topic(kafka: &Kafka, protocol: &str) {
+    let topic = &*format!("behind.{protocol}");
     kafka.create_topic(topic, 1, 1);
     kafka.produce_to(topic, 0, numbers(0..100));
     let home = Home::new(&PLUGINS);
-    let recording = recorder(&home, "behind", &format!("topics = [\"{topic}\"]"), "");
+    let recording =
+        recorder(&home, topic, &format!("topics = [\"{topic}\"]\ngroup_protocol = \"{protocol}\""), "");
     let mut host = home.start_on(&kafka.servers(), &[]);
     expect_all_once(kafka, topic, &recording);
     // A commit that reaches the broker after the topic was created again would be a position in the new topic.
-    home.wait_for_status(&mut host, "behind", |status| status["counts"]["committed"] == 100);
+    home.wait_for_status(&mut host, topic, |status| status["counts"]["committed"] == 100);
     host.signal("STOP");
     kafka.delete_topic(topic);
     kafka.create_topic(topic, 1, 1);
@@ -198,21 +215,26 @@ fn a_topic_that_was_recreated_unnoticed_is_read_from_its_beginning() {
 #[test]
 fn records_deleted_before_they_were_read_fail_a_running_task() {
     let Some(kafka) = Kafka::shared() else { return };
-    let topic = "trimmed";
+    PROTOCOLS.iter().for_each(|protocol| fail_at_deleted_records(kafka, protocol));
+}
+
+fn fail_at_deleted_records(kafka: &Kafka, protocol: &str) {
+    let topic = &*format!("trimmed.{protocol}");
     kafka.create_topic(topic, 1, 1);
     kafka.produce_to(topic, 0, numbers(0..100));
     let home = Home::new(&PLUGINS);
-    let recording = recorder(&home, "trimmed", &format!("topics = [\"{topic}\"]"), "");
+    let recording =
+        recorder(&home, topic, &format!("topics = [\"{topic}\"]\ngroup_protocol = \"{protocol}\""), "");
     let mut host = home.start_on(&kafka.servers(), &[]);
     expect_all_once(kafka, topic, &recording);
-    let _output = home.run(&["pause", "trimmed"]).expect_code(0);
-    home.wait_for_status(&mut host, "trimmed", |status| status["state"] == "PAUSED");
+    let _output = home.run(&["pause", topic]).expect_code(0);
+    home.wait_for_status(&mut host, topic, |status| status["state"] == "PAUSED");
     kafka.produce_to(topic, 0, numbers(100..200));
     kafka.delete_records(topic, 0, 150);
-    let _output = home.run(&["resume", "trimmed"]).expect_code(0);
-    host.wait_for_log(
-        "task failed: position 100 of trimmed-0 is outside the log, which goes from 150 to 200: records were deleted",
-    );
+    let _output = home.run(&["resume", topic]).expect_code(0);
+    host.wait_for_log(&format!(
+        "task failed: position 100 of {topic}-0 is outside the log, which goes from 150 to 200: records were deleted",
+    ));
     assert_eq!(recording.written().len(), 100);
     // The only connector has failed.
     host.terminate().expect_code(3);

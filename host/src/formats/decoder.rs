@@ -8,6 +8,7 @@ use tidegate_abi::{
     host::{Decode, Decoded, HostState, Part, Recognise, Rejection},
 };
 
+use super::memory::Memory;
 use super::{
     Format, HeaderFormat, Hints, InvalidUnicode,
     binary::DecodeLimits,
@@ -76,6 +77,8 @@ pub struct RecordDecoder {
     has_partial_types: bool,
     max_value_bytes: usize,
     orders: Orders,
+    /// States that hold only the ids of cluster and topic.
+    ids: Memory<i32, HostState>,
     notices: Notices,
     scratch: Scratch<'static>,
     /// Memory for the events of one message.
@@ -121,6 +124,7 @@ impl RecordDecoder {
             rows: Rows::new(options.hints),
             max_value_bytes,
             orders: Orders::default(),
+            ids: Memory::default(),
             notices: Notices::default(),
             scratch: Scratch::new(unavailable),
             events: Vec::new(),
@@ -131,17 +135,23 @@ impl RecordDecoder {
     pub fn open(&mut self, at: &Reading<'_>) {
         let (order, flattened) = at.state.map_or((None, None), |state| {
             let (order, flattened) = state::split(state);
-            (Some(order), flattened)
+            (order, flattened)
         });
         if self.orders.open(&Reading { state: order, ..*at }, &mut self.notices) {
             self.recogniser.topics.set(at.topic, at.partition, flattened);
+            *self.ids(at.topic, at.partition) = state::only_ids(at.state);
         }
     }
 
     /// The state of a partition after the records that were decoded so far. A decoder that is opened with it continues as if
     /// there had been no interruption. Opaque, and 3,000 bytes at most.
     pub fn state(&mut self, topic: &str, partition: i32) -> HostState {
-        state::join(self.orders.state(topic, partition), self.recogniser.topics.get(topic, partition))
+        let ids = self.ids(topic, partition).clone();
+        state::join(ids, self.orders.state(topic, partition), self.recogniser.topics.get(topic, partition))
+    }
+
+    fn ids(&mut self, topic: &str, partition: i32) -> &mut HostState {
+        self.ids.entry(topic, |known| *known == partition, || (partition, None))
     }
 
     /// Finds the schemas of records that are about to be decoded. Blocks while one is requested from the registry. Without

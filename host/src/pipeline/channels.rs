@@ -13,7 +13,7 @@ use super::{
     message::{Reopen, TaskCommand},
 };
 use crate::{
-    kafka::consumer::{GroupProgress, Positions, StartAt, TopicPartition, Waker, Watermarks},
+    kafka::consumer::{GroupProgress, Positions, StartAt, StartOrigin, TopicPartition, Waker, Watermarks},
     plugins::CallError,
 };
 
@@ -152,12 +152,16 @@ pub(super) struct Claimed {
     /// Number of the assignment that this answers.
     pub(super) generation: u64,
     pub(super) starts: Vec<(TopicPartition, StartAt)>,
+    /// Why each of them starts there.
+    pub(super) origins: Vec<StartOrigin>,
     /// The decoder's states there.
     pub(super) states: States,
     /// Ends of the logs, with `until_end` only.
     pub(super) ends: HashMap<TopicPartition, i64>,
     /// Number of partitions of all topics, with `until_end` and topics given by name only.
     pub(super) total: Option<u32>,
+    /// The sink stores offsets: those of the group only show the lag.
+    pub(super) stores_offsets: bool,
 }
 
 /// A partition whose records could not be written for now.

@@ -9,7 +9,10 @@ use rdkafka::{
     topic_partition_list::Offset,
 };
 
-use super::Kafka;
+use super::{
+    Kafka,
+    topics::{block_on, done, patience},
+};
 use crate::{TIMEOUT, wait_for};
 
 /// A member of a group.
@@ -67,6 +70,15 @@ impl Kafka {
             .expect("an offset that librdkafka takes");
         let committed = self.of_group(group).commit(&partitions, CommitMode::Sync);
         committed.unwrap_or_else(|error| panic!("a commit for {group}: {error}"));
+    }
+
+    /// Deletes a group without members, with its committed offsets.
+    ///
+    /// # Panics
+    /// If the brokers reject it.
+    pub fn delete_group(&self, group: &str) {
+        let deleted = block_on(self.admin().delete_groups(&[group], &patience()));
+        done(group, deleted);
     }
 
     /// The members of a group of the classic protocol.

@@ -89,22 +89,22 @@ impl Kafka {
         led.unwrap_or_else(|reason| panic!("leaders of {topic}: {reason}"));
     }
 
-    fn admin(&self) -> AdminClient<DefaultClientContext> {
+    pub(super) fn admin(&self) -> AdminClient<DefaultClientContext> {
         self.client_config().create().expect("an admin client")
     }
 }
 
-fn patience() -> AdminOptions {
+pub(super) fn patience() -> AdminOptions {
     AdminOptions::new().operation_timeout(Some(TIMEOUT)).request_timeout(Some(TIMEOUT))
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(future)
 }
 
 #[track_caller]
-fn done<E: Debug>(name: &str, results: KafkaResult<Vec<Result<String, E>>>) {
+pub(super) fn done<E: Debug>(name: &str, results: KafkaResult<Vec<Result<String, E>>>) {
     for result in results.unwrap_or_else(|error| panic!("{name}: {error}")) {
         result.unwrap_or_else(|error| panic!("{name}: {error:?}"));
     }

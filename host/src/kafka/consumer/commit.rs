@@ -66,9 +66,8 @@ pub(super) fn commit_list(commits: &Commits) -> Result<TopicPartitionList, Kafka
     for (at, commit) in commits {
         let mut element = list.add_partition(&at.topic, at.partition);
         element.set_offset(Offset::Offset(commit.offset))?;
-        if !commit.metadata.is_empty() {
-            element.set_metadata(commit_metadata::to_text(&commit.metadata));
-        }
+        // Also without metadata: it shows who has committed.
+        element.set_metadata(commit_metadata::to_text(&commit.metadata));
     }
     Ok(list)
 }

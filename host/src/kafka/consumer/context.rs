@@ -14,6 +14,7 @@ use rdkafka::types::RDKafkaRespErr;
 
 use super::outage::{Outage, OutageNotice, RepeatFilter};
 use super::stalls::{StallCause, Stalls};
+use super::topic_ids::{KnownId, TopicIds};
 use super::{CommitError, ConsumerError, Positions, TopicPartition, from_list};
 use crate::kafka::access::{Access, without_state};
 use crate::kafka::topic_pattern::Selection;
@@ -35,6 +36,8 @@ pub(super) enum QueuedEvent {
     Committed(Result<Positions, CommitError>),
     /// The topics that match the pattern.
     Topics(Selection),
+    /// The id that a topic has now.
+    TopicId(KnownId),
     /// Subscribed topics that do not exist.
     Missing(BTreeSet<String>),
     /// Querying the topics failed permanently.
@@ -66,6 +69,7 @@ pub(super) struct Context {
     lost: AtomicBool,
     missing: Mutex<BTreeSet<String>>,
     stalls: Mutex<Stalls>,
+    topic_ids: Mutex<TopicIds>,
     repeat_filter: Mutex<RepeatFilter>,
 }
 
@@ -85,6 +89,7 @@ impl Context {
             lost: AtomicBool::new(false),
             missing: Mutex::default(),
             stalls: Mutex::default(),
+            topic_ids: Mutex::default(),
             repeat_filter: Mutex::default(),
         }
     }
@@ -204,6 +209,11 @@ impl Context {
         }
     }
 
+    /// What is known of the ids of topics.
+    pub(super) fn with_topic_ids<T>(&self, read: impl FnOnce(&mut TopicIds) -> T) -> T {
+        read(&mut lock(&self.topic_ids))
+    }
+
     /// Records that a topic does not exist, and logs it once.
     pub(super) fn topic_missing(&self, topic: &str) {
         if lock(&self.missing).insert(topic.to_owned()) {
@@ -301,6 +311,11 @@ impl ClientContext for Context {
         let echo = matches!(facility, "FAIL" | "MAXPOLL" | "SSL");
         if facility == "ERROR" {
             self.enqueue(QueuedEvent::PartitionError { code: code_in(message), reason: message.to_owned() });
+        }
+        if facility == "METADATA"
+            && let Some(known) = self.with_topic_ids(|ids| ids.read_log(message))
+        {
+            self.enqueue(QueuedEvent::TopicId(known));
         }
         if facility == "FAIL" && !matches!(level, RDKafkaLogLevel::Error | RDKafkaLogLevel::Debug) {
             // "[thrd:x]: y: Disconnected" is not reported as an error.

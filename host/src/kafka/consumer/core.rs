@@ -6,12 +6,13 @@ use std::thread;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::{KafkaError, KafkaResult};
 use tracing::dispatcher;
 
 use super::context::{Context, PendingRebalance, QueuedEvent};
 use super::outage::OutageNotice;
-use super::to_list;
-use crate::kafka::ffi::RecordQueue;
+use super::{TopicPartition, Watermarks, to_list};
+use crate::kafka::ffi::{self, LogEnd, RecordQueue};
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 const PROBE_PAUSE: Duration = Duration::from_millis(500);
@@ -37,6 +38,25 @@ impl Core {
     /// Whether the poll loop has closed the consumer.
     pub(super) fn is_closing(&self) -> bool {
         self.context().closing.load(Ordering::Acquire)
+    }
+
+    /// Queries the first offset and the high watermark of these partitions. Leaves out those whose leader does not return them.
+    pub(super) fn log_bounds(
+        &self,
+        partitions: &[TopicPartition],
+        timeout: Duration,
+    ) -> KafkaResult<Watermarks> {
+        let wanted: Vec<(&str, i32)> =
+            partitions.iter().map(|at| (at.topic.as_str(), at.partition)).collect();
+        let ends =
+            |end| ffi::log_ends(self.base.client(), &wanted, end, timeout).map_err(KafkaError::MetadataFetch);
+        // An empty log is asked for its end first: it can only grow in between.
+        let (latest, earliest) = (ends(LogEnd::Latest)?, ends(LogEnd::Earliest)?);
+        let bounds = latest.into_iter().filter_map(|(at, latest)| {
+            let earliest = *earliest.get(&at)?;
+            Some((TopicPartition::new(at.0, at.1), (earliest, latest.max(earliest))))
+        });
+        Ok(bounds.collect())
     }
 
     /// Reports why brokers cannot be reached. If that requires a TLS probe, it runs on a separate thread.

@@ -4,6 +4,7 @@ use rdkafka::error::KafkaError;
 
 use super::TopicPartition;
 use crate::kafka::client::ClientError;
+use crate::kafka::ffi::TopicId;
 
 /// Why a consumer cannot be opened or cannot continue.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +36,17 @@ pub enum ConsumerError {
         latest: i64,
         group: String,
     },
+    #[error(
+        "topic {topic} was deleted and created again: the offsets belong to the topic with the id {before}, and its id is \
+         {now}; to read the new topic, reset the offsets of group {group:?} (kafka-consumer-groups --group {group} --topic \
+         {topic} --reset-offsets) and, if the sink stores its own offsets, those as well, or set source.on_lost_position"
+    )]
+    TopicRecreated { topic: String, before: TopicId, now: TopicId, group: String },
+    #[error(
+        "the sink's offsets of topic {topic} were stored for another Kafka cluster, {before}, and this is {now}; to read the \
+         topic of this cluster, reset the offsets that the sink stores, or set source.on_lost_position"
+    )]
+    OtherCluster { topic: String, before: String, now: String },
     /// Retrying does not help.
     #[error("{reason}; {fix}")]
     Permanent { reason: String, fix: String },

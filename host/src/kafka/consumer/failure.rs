@@ -131,18 +131,24 @@ impl Consumer {
             fetch.filter(is_failed).map(|fetch| fetch.offset)
         };
         let positions = self.core.base.position().ok();
+        let position_of = |at: &TopicPartition, start: StartAt| {
+            let read = positions.as_ref().and_then(|list| list.find_partition(&at.topic, at.partition));
+            match (failed(at), read.map(|element| element.offset()), start) {
+                (Some(position), _, _)
+                | (_, Some(Offset::Offset(position)), _)
+                | (_, _, StartAt::Offset(position)) => Some(position),
+                (_, _, StartAt::Beginning) => None,
+            }
+        };
+        let bounds = self.core.log_bounds(&self.assigned(), WATERMARK_TIMEOUT).unwrap_or_default();
         let mut found = Vec::new();
         for (at, start) in &*self.assigned.borrow() {
-            let read = positions.as_ref().and_then(|list| list.find_partition(&at.topic, at.partition));
-            let position = match (failed(at), read.map(|element| element.offset()), *start) {
-                (Some(position), _, _) | (_, Some(Offset::Offset(position)), _) => position,
-                (_, _, StartAt::Offset(position)) => position,
-                (_, _, StartAt::Beginning) => continue,
+            let (Some(position), Some((earliest, latest))) = (position_of(at, *start), bounds.get(at)) else {
+                continue;
             };
-            let marks = self.core.base.fetch_watermarks(&at.topic, at.partition, WATERMARK_TIMEOUT);
-            let Ok((earliest, latest)) = marks else { continue };
-            if !(earliest..=latest).contains(&position) {
+            if !(*earliest..=*latest).contains(&position) {
                 let (partition, group) = (at.clone(), self.core.group.clone());
+                let (earliest, latest) = (*earliest, *latest);
                 found.push(ConsumerError::OutOfRange { partition, position, earliest, latest, group });
             }
         }

@@ -21,6 +21,7 @@ mod poll;
 mod settings;
 mod stalls;
 mod token;
+mod topic_ids;
 mod topic_watcher;
 mod topics;
 
@@ -31,9 +32,11 @@ pub use commit::CommitError;
 pub use error::ConsumerError;
 pub use event::{ConsumerEvent, Polled, TopicsChange};
 pub use group_progress::{GroupProgress, GroupQuery};
-pub use offset_resolver::{OffsetResolver, StartAt};
+pub use offset_resolver::{OffsetResolver, ResolvedStarts, StartAt, StartOrigin};
 pub use poll::{Consumer, Waker};
 pub use settings::{ConsumerSettings, OnLostPosition, Protocol, Start, Topics};
+
+pub use topic_ids::{ClaimedTopics, TopicIdentity};
 
 use rdkafka::TopicPartitionList;
 
@@ -66,6 +69,8 @@ pub struct Commit {
     pub offset: i64,
     /// Commit metadata that the group stores with the offset; empty for none.
     pub metadata: Arc<[u8]>,
+    /// Whether another tool has committed it, such as one that resets offsets.
+    pub is_foreign: bool,
 }
 
 /// Offsets to commit with their metadata, per partition.
@@ -75,7 +80,7 @@ pub type Commits = std::collections::BTreeMap<TopicPartition, Commit>;
 #[must_use]
 pub fn without_metadata(positions: &Positions) -> Commits {
     let commit = |(at, offset): (&TopicPartition, &i64)| {
-        (at.clone(), Commit { offset: *offset, metadata: Arc::default() })
+        (at.clone(), Commit { offset: *offset, metadata: Arc::default(), is_foreign: false })
     };
     positions.iter().map(commit).collect()
 }

@@ -1,22 +1,25 @@
 //! Resolves start offsets and runs other blocking queries; for use outside the poll loop's thread.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::Offset;
 use rdkafka::consumer::{CommitMode, Consumer as _};
-use rdkafka::error::KafkaResult;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionListElem;
 
 use super::commit::{commit_list, moved_on};
+use super::context::QueuedEvent;
 use super::core::Core;
+use super::topic_ids::{ClaimedTopics, StaleId};
 use super::{
-    Commit, Commits, ConsumerError, Positions, Start, TopicPartition, Topics, Watermarks, commit_metadata,
-    to_list, without_metadata,
+    Commit, Commits, ConsumerError, OnLostPosition, Positions, Start, TopicPartition, Topics, Watermarks,
+    commit_metadata, to_list, without_metadata,
 };
 use crate::kafka::access::PermanentError;
+use crate::kafka::ffi;
 
 /// Timeout of a single request; after it, the request is retried.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -36,6 +39,32 @@ impl From<StartAt> for Offset {
             StartAt::Offset(offset) => Self::Offset(offset),
         }
     }
+}
+
+/// Why a partition starts where it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StartOrigin {
+    /// The offset is stored: the sink keeps it.
+    Stored,
+    /// The group's committed offset.
+    Committed,
+    /// The group has no committed offset of any partition of the topic: `source.start` applies.
+    NothingCommitted(Start),
+    /// The group has committed offsets of other partitions of the topic only.
+    OthersCommitted,
+    /// The position was lost: `source.on_lost_position` applies.
+    Lost(OnLostPosition),
+}
+
+/// Start offsets of partitions.
+#[derive(Debug, Clone)]
+pub struct ResolvedStarts {
+    /// In the order in which the partitions were given.
+    pub starts: Vec<(TopicPartition, StartAt)>,
+    /// The origin of each.
+    pub origins: Vec<StartOrigin>,
+    /// The group's commits of the partitions without a stored offset.
+    pub committed: Commits,
 }
 
 /// Runs blocking queries for a consumer. Do not call it on the poll loop's thread, which must keep polling. Cheap to clone;
@@ -63,9 +92,7 @@ impl OffsetResolver {
     /// 3. else `start`, if the group has no committed offset for any partition of the topic. For `Latest`, the end offsets
     ///    of all partitions of the topic are committed at once, so that after a restart, or in another task, the group does
     ///    not count as new again,
-    /// 4. else the beginning: the partition was added to the topic later.
-    ///
-    /// Also returns the group's commits of the partitions without a stored offset.
+    /// 4. else the beginning: the partition was added to the topic later, or its committed offset has expired.
     ///
     /// # Errors
     /// When the brokers do not answer before `deadline`, the error is permanent, or the consumer is closed.
@@ -75,23 +102,45 @@ impl OffsetResolver {
         stored: &HashMap<TopicPartition, i64>,
         start: Start,
         deadline: Instant,
-    ) -> Result<(Vec<(TopicPartition, StartAt)>, Commits), ConsumerError> {
+    ) -> Result<ResolvedStarts, ConsumerError> {
         let open: Vec<&TopicPartition> = partitions.iter().filter(|at| !stored.contains_key(*at)).collect();
-        let committed = match start {
-            _ if open.is_empty() => Commits::new(),
-            Start::Earliest => self.committed(open, deadline)?,
+        let mut committed = Commits::new();
+        let mut begun_at_end: BTreeSet<&str> = BTreeSet::new();
+        match start {
+            _ if open.is_empty() => {}
+            Start::Earliest => committed = self.committed(open, deadline)?,
             Start::Latest => {
                 let topics: BTreeSet<&str> = open.iter().map(|at| at.topic.as_str()).collect();
-                let per_topic = topics.into_iter().map(|topic| self.committed_or_latest(topic, deadline));
-                per_topic.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect()
+                for topic in topics {
+                    let (of_topic, is_new) = self.committed_or_latest(topic, deadline)?;
+                    committed.extend(of_topic);
+                    begun_at_end.extend(is_new.then_some(topic));
+                }
+            }
+        }
+        let with_commits: HashSet<&str> = committed.keys().map(|at| at.topic.as_str()).collect();
+        let resolve = |at: &TopicPartition| {
+            let topic = at.topic.as_str();
+            if let Some(offset) = stored.get(at) {
+                return (StartAt::Offset(*offset), StartOrigin::Stored);
+            }
+            match committed.get(at) {
+                Some(commit) if begun_at_end.contains(topic) => {
+                    (StartAt::Offset(commit.offset), StartOrigin::NothingCommitted(start))
+                }
+                Some(commit) => (StartAt::Offset(commit.offset), StartOrigin::Committed),
+                None if with_commits.contains(topic) => (StartAt::Beginning, StartOrigin::OthersCommitted),
+                None => (StartAt::Beginning, StartOrigin::NothingCommitted(start)),
             }
         };
-        let start_of = |at: &TopicPartition| {
-            let known = stored.get(at).copied().or_else(|| committed.get(at).map(|commit| commit.offset));
-            (at.clone(), known.map_or(StartAt::Beginning, StartAt::Offset))
-        };
-        let starts = partitions.iter().map(start_of).collect();
-        Ok((starts, committed))
+        let (starts, origins) = partitions
+            .iter()
+            .map(|at| {
+                let (start, origin) = resolve(at);
+                ((at.clone(), start), origin)
+            })
+            .unzip();
+        Ok(ResolvedStarts { starts, origins, committed })
     }
 
     /// Returns the group's committed offsets of `partitions`, without those that have none.
@@ -111,13 +160,59 @@ impl OffsetResolver {
         })?;
         let commit = |element: &TopicPartitionListElem<'_>| {
             let Offset::Offset(offset) = element.offset() else { return None };
-            let metadata = commit_metadata::from_text(element.metadata()).unwrap_or_default().into();
-            Some((TopicPartition::new(element.topic(), element.partition()), Commit { offset, metadata }))
+            let metadata = commit_metadata::from_text(element.metadata());
+            let is_foreign = metadata.is_none();
+            let commit = Commit { offset, metadata: metadata.unwrap_or_default().into(), is_foreign };
+            Some((TopicPartition::new(element.topic(), element.partition()), commit))
         };
         Ok(list.elements().iter().filter_map(commit).collect())
     }
 
-    /// Returns the low and high watermark of a partition.
+    /// Returns the bounds of the logs of these partitions: the first offset and the high watermark. In contrast to
+    /// [`Self::watermarks`], a transaction that is open does not lower the latter.
+    ///
+    /// # Errors
+    /// As [`Self::resolve_starts`].
+    pub fn log_bounds(
+        &self,
+        partitions: &[TopicPartition],
+        deadline: Instant,
+    ) -> Result<Watermarks, ConsumerError> {
+        self.ask("the bounds of the logs", deadline, |core| {
+            let bounds = core.log_bounds(partitions, REQUEST_TIMEOUT)?;
+            match partitions.iter().find(|at| !bounds.contains_key(*at)) {
+                None => Ok(bounds),
+                Some(_) => Err(KafkaError::MetadataFetch(RDKafkaErrorCode::LeaderNotAvailable)),
+            }
+        })
+    }
+
+    /// Returns the ids of the topics of these partitions, without those of topics that do not exist and those of brokers
+    /// before Kafka 2.8. Call it whenever partitions are claimed: while they are read, their ids are compared with these.
+    ///
+    /// # Errors
+    /// As [`Self::resolve_starts`].
+    pub fn topic_ids(
+        &self,
+        partitions: &[TopicPartition],
+        deadline: Instant,
+    ) -> Result<ClaimedTopics, ConsumerError> {
+        let topics: BTreeSet<&str> = partitions.iter().map(|at| at.topic.as_str()).collect();
+        let topics: Vec<&str> = topics.into_iter().collect();
+        self.ask("the ids of the topics", deadline, |core| {
+            let ids = ffi::topic_ids(core.base.client(), &topics, REQUEST_TIMEOUT);
+            let ids = ids.map_err(KafkaError::MetadataFetch)?;
+            let claimed = core.context().with_topic_ids(|known| known.claim(&ids));
+            let changed = claimed
+                .map_err(|StaleId| KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition))?;
+            changed.into_iter().for_each(|known| core.enqueue(QueuedEvent::TopicId(known)));
+            let cluster = core.base.client().fetch_cluster_id(REQUEST_TIMEOUT).unwrap_or_default();
+            Ok(ClaimedTopics { cluster, ids })
+        })
+    }
+
+    /// Returns the first offset of a partition and, as for readers of committed records only, the offset up to which it can
+    /// be read: the high watermark, or the first offset of an open transaction.
     ///
     /// # Errors
     /// As [`Self::resolve_starts`].
@@ -175,12 +270,13 @@ impl OffsetResolver {
         Ok(topics.filter(|(_, partitions)| *partitions > 0).collect())
     }
 
-    /// Returns the group's committed offsets for a topic. If there are none, commits the end offsets first.
-    fn committed_or_latest(&self, topic: &str, deadline: Instant) -> Result<Commits, ConsumerError> {
+    /// Returns the group's committed offsets for a topic. If there are none, commits the end offsets first, and also returns
+    /// true.
+    fn committed_or_latest(&self, topic: &str, deadline: Instant) -> Result<(Commits, bool), ConsumerError> {
         let partitions = self.partitions(topic, deadline)?;
         let committed = self.committed(&partitions, deadline)?;
         if !committed.is_empty() {
-            return Ok(committed);
+            return Ok((committed, false));
         }
         let end = |at: &TopicPartition| Ok((at.clone(), self.watermarks(at, deadline)?.1));
         let mut ends: Positions = partitions.iter().map(end).collect::<Result<_, ConsumerError>>()?;
@@ -190,7 +286,7 @@ impl OffsetResolver {
         let mut commits = without_metadata(&ends);
         self.commit(&commits, deadline)?;
         commits.extend(newer);
-        Ok(commits)
+        Ok((commits, true))
     }
 
     /// Commits. If the group rebalances in the meantime, the next owner of the partitions commits instead.

@@ -5,10 +5,12 @@ use std::fmt;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::types::RDKafkaType;
 use serde::{Deserialize, Serialize};
 
 use super::error::ConsumerError;
+use super::topic_ids;
 use crate::kafka::client;
 use crate::kafka::oauth::TokenSource;
 use crate::kafka::property_check::{self, PropertyFault};
@@ -33,7 +35,7 @@ pub enum Topics {
 }
 
 /// Where to start when the group has no committed offset for a topic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Start {
     /// At the oldest record, like `auto.offset.reset=earliest`.
     Earliest,
@@ -43,7 +45,7 @@ pub enum Start {
 
 /// What to do when a position is outside its partition's log: records were deleted before they were read, or the topic was
 /// deleted and created again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum OnLostPosition {
     /// Fail with the partition and the position.
     Fail,
@@ -141,6 +143,8 @@ impl ConsumerSettings {
             // A position outside the log must be an error, not a silent skip.
             .set("auto.offset.reset", "error")
             .set("allow.auto.create.topics", "false");
+        let debug = topic_ids::debug_contexts(config.get("debug"));
+        config.set("debug", debug).set_log_level(RDKafkaLogLevel::Debug);
         match &self.protocol {
             Protocol::Classic(strategy) => config.set("partition.assignment.strategy", strategy),
             Protocol::Consumer => config.set("group.protocol", "consumer"),

@@ -1,5 +1,5 @@
 //! Calls that rust-rdkafka does not wrap: hooks into the mock cluster, OAuth tokens with SASL extensions, cached
-//! watermarks, headers whose names are not text, and records in batches ([`records`]).
+//! watermarks, headers whose names are not text, records in batches ([`records`]), and requests of the admin interface.
 #![expect(unsafe_code, reason = "calls into librdkafka that rust-rdkafka has no safe wrapper for")]
 
 use std::ffi::{CStr, CString, c_char, c_void};
@@ -13,12 +13,16 @@ use rdkafka::message::BorrowedMessage;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka_sys as sys;
 
+mod admin_request;
 mod groups;
 mod records;
+mod topics;
 
 pub(super) use groups::{Deletion, delete};
 pub use records::FetchedRecord;
 pub(super) use records::{FetchError, RecordQueue};
+pub use topics::TopicId;
+pub(super) use topics::{LogEnd, log_ends, topic_ids};
 
 unsafe extern "C" {
     fn tidegate_mock_install(cluster: *mut sys::rd_kafka_mock_cluster_t);

@@ -106,7 +106,7 @@ impl RecordQueue {
         unsafe { sys::rd_kafka_queue_length(self.events) > 0 }
     }
 
-    /// Passes records and errors to `take`, in order, until it breaks or the queue is empty. Waits up to `timeout` for the
+    /// Passes records and errors to `take`, in order, until it breaks, the queue is empty or an event comes. Waits up to `timeout` for the
     /// first; may return early. `count` is the number of records that `take` is expected to accept: those that it does not
     /// accept are kept for the next call.
     pub(in crate::kafka) fn read(
@@ -119,6 +119,10 @@ impl RecordQueue {
         if reader.taken.is_empty() {
             // librdkafka waits until it has as many records as it was asked for.
             self.fetch(timeout, 1, &mut reader.taken);
+            // An event that came before these records may change what is read, for instance that the topic was created again.
+            if self.has_events() {
+                return;
+            }
         }
         let mut left = count;
         while let Some(message) = reader.taken.pop_front() {
@@ -128,8 +132,16 @@ impl RecordQueue {
             left = left.saturating_sub(1);
             if reader.taken.is_empty() && left > 0 {
                 self.fetch(Duration::ZERO, left, &mut reader.taken);
+                if self.has_events() {
+                    return;
+                }
             }
         }
+    }
+
+    /// Whether records were taken out of the queue and not passed on yet.
+    pub(in crate::kafka) fn has_taken(&self) -> bool {
+        !self.reader().taken.is_empty()
     }
 
     /// The offset of each partition's first record that was taken out of the queue and not passed on yet.

@@ -9,6 +9,7 @@
 //! - [`open_batch`]: the batch that is being filled.
 //! - [`flush`]: when a sink that is durable on flush is flushed.
 //! - [`rebalance`]: assigned, claimed, revoked and lost partitions.
+//! - [`start_report`]: the log line that says where reading starts.
 //! - [`backoff`]: partitions that are paused, rewound and retried.
 //! - [`status`]: the state and the counts that are reported.
 
@@ -19,6 +20,7 @@ mod model;
 mod open_batch;
 mod partitions;
 mod rebalance;
+mod start_report;
 mod status;
 
 use std::{
@@ -177,6 +179,8 @@ pub(super) struct Flow {
     unflushed: Unflushed,
     /// Something was settled since the last commit.
     has_uncommitted: bool,
+    /// The sink stores offsets, so those of the group only show the lag.
+    pub(super) sink_stores_offsets: bool,
     /// The last poll has returned no record.
     is_queue_empty: bool,
     /// Consumed records that are settled.
@@ -230,6 +234,7 @@ impl Flow {
             in_flight_since: VecDeque::new(),
             unflushed: Unflushed::new(settings.plugins.flush, keeps_rejected),
             has_uncommitted: false,
+            sink_stores_offsets: false,
             is_queue_empty: false,
             settled_inputs: 0,
             is_paused: false,

@@ -88,7 +88,7 @@ impl Partitions {
     }
 
     /// Removes partitions.
-    pub(super) fn remove(&mut self, partitions: &[TopicPartition]) {
+    pub(in crate::pipeline) fn remove(&mut self, partitions: &[TopicPartition]) {
         for at in partitions {
             if let Some(topic) = self.topics.get_mut(at.topic.as_str()) {
                 topic.remove(&at.partition);
@@ -163,7 +163,10 @@ impl Partitions {
             let settled =
                 partition_state.settled.filter(|settled| partition_state.committed != Some(*settled))?;
             let metadata = partition_state.state.clone().unwrap_or_default();
-            Some((TopicPartition::new(topic, partition), Commit { offset: settled, metadata }))
+            Some((
+                TopicPartition::new(topic, partition),
+                Commit { offset: settled, metadata, is_foreign: false },
+            ))
         });
         open.collect()
     }

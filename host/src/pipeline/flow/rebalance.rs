@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::{Action, Flow, Membership};
+use super::{Action, Flow, Membership, start_report};
 use crate::{
     kafka::consumer::{Positions, StartAt, TopicPartition},
     pipeline::{
@@ -65,14 +65,15 @@ impl Flow {
 
     /// The consumer reads claimed partitions.
     pub(in crate::pipeline) fn on_reading(&mut self, claimed: Claimed) {
-        let Claimed { generation, starts, states, ends, total } = claimed;
+        let Claimed { generation, starts, origins, states, ends, total, stores_offsets } = claimed;
         self.partitions.add(generation, &starts, &states, &ends);
+        self.sink_stores_offsets = stores_offsets;
         self.counts.total_partitions = total.or(self.counts.total_partitions);
         // Offsets that the sink stores are committed to the group as well, so that Kafka's tools show the lag.
         self.has_uncommitted = true;
-        let (count, names) = (starts.len(), names(&starts));
+        let (count, partitions) = (starts.len(), start_report::describe(&starts, &origins));
         let noun = if count == 1 { "partition" } else { "partitions" };
-        tracing::info!(partitions = names, "reading {count} {noun}");
+        tracing::info!("reading {count} {noun}: {partitions}");
     }
 
     /// The group revokes partitions, and waits until they are released.
@@ -224,8 +225,4 @@ pub(super) struct Claim {
     pub(super) generation: u64,
     /// The sink has not answered yet.
     pub(super) is_pending: bool,
-}
-
-fn names(starts: &[(TopicPartition, StartAt)]) -> String {
-    starts.iter().map(|(at, _)| at.to_string()).collect::<Vec<_>>().join(" ")
 }

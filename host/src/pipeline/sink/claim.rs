@@ -1,11 +1,11 @@
 //! Claims: the sink takes over assigned partitions, and returns their start offsets if it stores offsets.
 
-use std::{collections::HashMap, time::Instant};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
-use super::{OpenSink, Owned};
+use super::{OpenSink, Owned, lost_position};
 use crate::{
     formats,
-    kafka::consumer::{ConsumerError, OnLostPosition, Positions, StartAt, TopicPartition},
+    kafka::consumer::{ConsumerError, Positions, ResolvedStarts, StartAt, TopicPartition},
     pipeline::{
         channels::{Claimed, States},
         error::TaskError,
@@ -68,20 +68,20 @@ impl OpenSink<'_> {
         for (at, offset) in committable {
             known.entry(at.clone()).or_insert(*offset);
         }
-        let (mut starts, mut committed) =
-            offset_resolver.resolve_starts(partitions, &known, settings.start, deadline)?;
-        let without_state: Vec<_> = stored.keys().filter(|at| !states.contains_key(*at)).collect();
-        if !without_state.is_empty() {
-            // The sink stores no decoder states: the group has one, if it has the same offset.
-            committed.extend(offset_resolver.committed(without_state, deadline)?);
+        let mut resolved = offset_resolver.resolve_starts(partitions, &known, settings.start, deadline)?;
+        if !stored.is_empty() {
+            resolved.committed.extend(offset_resolver.committed(stored.keys(), deadline)?);
+            lost_position::warn_of_other_commits(stored, &resolved.committed);
         }
-        for (at, start) in &starts {
-            let commit = committed.remove(at).filter(|commit| *start == StartAt::Offset(commit.offset));
-            if let Some(commit) = commit.filter(|commit| !commit.metadata.is_empty()) {
-                states.entry(at.clone()).or_insert(commit.metadata);
+        let topics = offset_resolver.topic_ids(partitions, deadline)?;
+        add_committed_states(&resolved, &mut states);
+        self.check_positions(&mut resolved, stored, &mut states, &topics, deadline)?;
+        for at in partitions {
+            if let Some(ids) = topics.identity(&at.topic) {
+                let state = formats::with_ids(states.get(at).map(|state| &**state), ids);
+                states.insert(at.clone(), state);
             }
         }
-        self.check(&mut starts, stored, &mut states, deadline)?;
         let (mut ends, mut total) = (HashMap::new(), None);
         if settings.until_end {
             for at in partitions {
@@ -92,53 +92,9 @@ impl OpenSink<'_> {
             let named = offset_resolver.named_partitions(&settings.consumer.topics, deadline)?;
             total = named.map(|total| total as u32);
         }
-        Ok(Claimed { generation, starts, states, ends, total })
-    }
-
-    /// Fails for positions outside their logs, before they are committed to the group, or replaces them according to
-    /// `source.on_lost_position`. With the default, the consumer itself reports such positions of the group.
-    fn check(
-        &mut self,
-        starts: &mut [(TopicPartition, StartAt)],
-        stored: &HashMap<TopicPartition, i64>,
-        states: &mut States,
-        deadline: Instant,
-    ) -> Result<(), TaskError> {
-        let policy = self.worker.settings.consumer.on_lost_position;
-        let mut over = Vec::new();
-        for (at, start) in starts.iter_mut() {
-            let StartAt::Offset(position) = *start else { continue };
-            if policy == OnLostPosition::Fail && !stored.contains_key(at) {
-                continue;
-            }
-            let (earliest, latest) = self.worker.offset_resolver.watermarks(at, deadline)?;
-            if (earliest..=latest).contains(&position) {
-                continue;
-            }
-            let (partition, group) = (at.clone(), self.worker.settings.consumer.group_id.clone());
-            let lost = ConsumerError::OutOfRange { partition, position, earliest, latest, group };
-            *start = match policy {
-                OnLostPosition::Fail => return Err(lost.into()),
-                OnLostPosition::Earliest => StartAt::Beginning,
-                OnLostPosition::Latest => StartAt::Offset(latest),
-            };
-            tracing::warn!(partition = %at, position, earliest, latest, "position lost; reading continues according to source.on_lost_position");
-            if position > latest {
-                // The topic was created again: all of its records are newer than those before.
-                let state = formats::state_of_new_topic(states.get(at).map(|state| &**state));
-                state.into_iter().for_each(|state| drop(states.insert(at.clone(), state)));
-            }
-            if stored.contains_key(at) {
-                over.push(at.clone());
-            }
-        }
-        if over.is_empty() { Ok(()) } else { self.reset_offsets(&over) }
-    }
-
-    /// Resets the sink's offsets of logs that were deleted, so that it does not mistake new records for old ones.
-    fn reset_offsets(&mut self, partitions: &[TopicPartition]) -> Result<(), TaskError> {
-        let named = named(partitions);
-        self.call_with_retries(|sink| sink.reset_offsets(&named))
+        let ResolvedStarts { starts, origins, .. } = resolved;
+        let stores_offsets = self.stores_offsets;
+        Ok(Claimed { generation, starts, origins, states, ends, total, stores_offsets })
     }
 
     /// Calls the sink, and retries retriable errors. The call contains no record that could be rejected.
@@ -150,6 +106,23 @@ impl OpenSink<'_> {
         let outcome =
             worker.retrier.call(stage, || worker.clock.time(stage, sink.context(), || call(sink)))?;
         outcome.map_err(|source| TaskError::Call { stage: stage.clone(), source })
+    }
+}
+
+/// Adds the states that the group has. Where the sink stores offsets but no states, they count only if the group has the same
+/// offset; the ids of cluster and topic count in any case.
+fn add_committed_states(resolved: &ResolvedStarts, states: &mut States) {
+    for (at, start) in &resolved.starts {
+        let Some(commit) = resolved.committed.get(at).filter(|commit| !commit.metadata.is_empty()) else {
+            continue;
+        };
+        if *start == StartAt::Offset(commit.offset) {
+            states.entry(at.clone()).or_insert_with(|| Arc::clone(&commit.metadata));
+        } else if let Some(ids) = formats::ids(&commit.metadata)
+            && !states.contains_key(at)
+        {
+            states.insert(at.clone(), formats::with_ids(None, ids));
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod claim;
 mod flush;
 mod isolate;
+mod lost_position;
 mod metrics;
 mod parts;
 mod state;

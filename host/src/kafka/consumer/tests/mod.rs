@@ -145,12 +145,12 @@ impl Task {
                 let deadline = Instant::now() + TIMEOUT;
                 let (resolver, stored, start) = (consumer.offset_resolver(), self.stored.clone(), self.start);
                 // From another thread, as a sink would be asked.
-                let (starts, _) = std::thread::scope(|scope| {
+                let resolved = std::thread::scope(|scope| {
                     let asked =
                         scope.spawn(|| resolver.resolve_starts(&partitions, &stored, start, deadline));
                     asked.join().unwrap().unwrap()
                 });
-                self.open = Some((Answer::Assign(starts), self.reluctance));
+                self.open = Some((Answer::Assign(resolved.starts), self.reluctance));
             }
             ConsumerEvent::LostPositions(partitions) => {
                 let beginning = |at: &TopicPartition| (at.clone(), StartAt::Beginning);

@@ -93,8 +93,12 @@ fn a_partition_that_was_added_later_begins_at_its_beginning() {
     task.consumer.commit_sync(&without_metadata(&old), Instant::now() + TIMEOUT).unwrap();
     let (resolver, both) = (task.consumer.offset_resolver(), task.consumer.assigned());
     let deadline = Instant::now() + TIMEOUT;
-    let (starts, _) = resolver.resolve_starts(&both, &HashMap::new(), Start::Latest, deadline).unwrap();
-    assert_eq!(starts, [(both[0].clone(), StartAt::Offset(5)), (both[1].clone(), StartAt::Beginning)]);
+    let resolved = resolver.resolve_starts(&both, &HashMap::new(), Start::Latest, deadline).unwrap();
+    assert_eq!(
+        resolved.starts,
+        [(both[0].clone(), StartAt::Offset(5)), (both[1].clone(), StartAt::Beginning)]
+    );
+    assert_eq!(resolved.origins, [StartOrigin::Committed, StartOrigin::OthersCommitted]);
     task.close();
 }
 
@@ -149,17 +153,18 @@ fn what_is_kept_beside_an_offset_comes_back_with_it() {
     let mut task = Task::open(&settings(&broker, one("t")));
     task.until("the records", |task| task.values.len() == 10);
     let both = task.consumer.assigned();
-    let commit = |offset, metadata: &[u8]| Commit { offset, metadata: metadata.into() };
+    let commit = |offset, metadata: &[u8]| Commit { offset, metadata: metadata.into(), is_foreign: false };
     let commits =
         Commits::from([(both[0].clone(), commit(3, &[0, 1, 255])), (both[1].clone(), commit(2, &[]))]);
     let deadline = Instant::now() + TIMEOUT;
     task.consumer.commit_sync(&commits, deadline).unwrap();
-    let (starts, committed) = task
+    let resolved = task
         .consumer
         .offset_resolver()
         .resolve_starts(&both, &HashMap::new(), Start::Earliest, deadline)
         .unwrap();
-    assert_eq!(starts, [(both[0].clone(), StartAt::Offset(3)), (both[1].clone(), StartAt::Offset(2))]);
-    assert_eq!(committed, commits);
+    let starts = [(both[0].clone(), StartAt::Offset(3)), (both[1].clone(), StartAt::Offset(2))];
+    assert_eq!(resolved.starts, starts);
+    assert_eq!(resolved.committed, commits);
     task.close();
 }

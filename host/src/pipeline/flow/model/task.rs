@@ -19,7 +19,9 @@ use super::{
 };
 use crate::{
     config::FlushLimits,
-    kafka::consumer::{CommitError, Commits, OffsetResolver, Positions, StartAt, TopicPartition},
+    kafka::consumer::{
+        CommitError, Commits, OffsetResolver, Positions, StartAt, StartOrigin, TopicPartition,
+    },
     pipeline::{
         call_board::CallSlot,
         call_clock::CallClock,
@@ -375,10 +377,12 @@ impl Task<'_> {
         }
         self.send(PollMessage::Claimed(Claimed {
             generation,
+            origins: vec![StartOrigin::Committed; starts.len()],
             starts,
             states,
             ends: HashMap::new(),
             total: None,
+            stores_offsets: false,
         }));
     }
 
