@@ -146,8 +146,10 @@ impl Task {
                 let (resolver, stored, start) = (consumer.offset_resolver(), self.stored.clone(), self.start);
                 // From another thread, as a sink would be asked.
                 let resolved = std::thread::scope(|scope| {
-                    let asked =
-                        scope.spawn(|| resolver.resolve_starts(&partitions, &stored, start, deadline));
+                    let asked = scope.spawn(|| {
+                        resolver.topic_ids(&partitions, deadline).unwrap();
+                        resolver.resolve_starts(&partitions, &stored, start, deadline)
+                    });
                     asked.join().unwrap().unwrap()
                 });
                 self.open = Some((Answer::Assign(resolved.starts), self.reluctance));

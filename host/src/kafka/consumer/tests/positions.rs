@@ -1,5 +1,8 @@
 //! Commits, and where partitions start.
 
+use rdkafka::client::ClientContext as _;
+use rdkafka::config::RDKafkaLogLevel;
+
 use super::*;
 
 #[test]
@@ -166,5 +169,20 @@ fn what_is_kept_beside_an_offset_comes_back_with_it() {
     let starts = [(both[0].clone(), StartAt::Offset(3)), (both[1].clone(), StartAt::Offset(2))];
     assert_eq!(resolved.starts, starts);
     assert_eq!(resolved.committed, commits);
+    task.close();
+}
+
+#[test]
+fn by_default_a_topic_that_is_created_again_while_it_is_read_is_an_error() {
+    let broker = broker("t", 2);
+    produce(&broker, "t", 0..100);
+    let mut task = Task::open(&settings(&broker, one("t")));
+    task.until("the records", |task| task.values.len() == 100);
+    // As librdkafka logs it when its metadata changes.
+    let line = "[thrd:main]: Topic t changed id from AAAAAAAAAAAAAAAAAAAAAA to PZK0cLFURCygLkJwpZnIVw";
+    task.consumer.context().log(RDKafkaLogLevel::Debug, "METADATA", line);
+    task.until("the error", |task| task.fatal.is_some());
+    let error = task.fatal.take().unwrap().to_string();
+    assert!(error.contains("topic t was deleted and created again"), "{error}");
     task.close();
 }
