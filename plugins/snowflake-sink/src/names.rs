@@ -2,6 +2,8 @@
 
 use crate::config::{Identifiers, Metadata};
 
+/// Ending of the tables of deleted keys.
+const DELETED: &str = "__cdc_deleted";
 /// Snowflake's limit for identifiers, in characters.
 const MAX_NAME_LENGTH: usize = 255;
 
@@ -25,6 +27,15 @@ pub(crate) enum NameError {
         name: String,
         reason: &'static str,
     },
+    /// The name of a table of the source that would meet one of the sink's own tables.
+    #[error(
+        "the name {0:?} is reserved: names that begin with \"_cdc_\" or end with \"__cdc_deleted\", in any case, are those of \
+         the sink's own tables; set another one with the option `table`, or in [sink.config.tables]"
+    )]
+    Reserved(String),
+    /// A name for an offsets table that a table of the source could have.
+    #[error("must begin with \"_cdc_\", so that no connector writes a table of its source to it")]
+    Unreserved,
 }
 
 /// A table of the source.
@@ -81,7 +92,7 @@ impl Naming {
     /// The target name of a table of the source.
     ///
     /// # Errors
-    /// If Snowflake does not accept it.
+    /// If Snowflake does not accept it, or the sink's own tables have such names.
     pub(crate) fn table(&self, origin: Origin<'_>) -> Result<String, NameError> {
         let mut name = String::new();
         for (text, placeholder) in &self.parts {
@@ -94,7 +105,7 @@ impl Naming {
                 None => "",
             });
         }
-        checked(self.cased(&name))
+        checked_table(self.cased(&name))
     }
 
     /// The name of a column.
@@ -135,7 +146,43 @@ pub(crate) fn checked(name: String) -> Result<String, NameError> {
         text if text.chars().count() > MAX_NAME_LENGTH => "it is longer than 255 characters",
         _ => return Ok(name),
     };
-    Err(NameError::Invalid { name, reason })
+    Err(NameError::Invalid { name: shortened(name), reason })
+}
+
+/// A name for a message. Names in records may have any length.
+fn shortened(mut name: String) -> String {
+    if let Some((end, _)) = name.char_indices().nth(MAX_NAME_LENGTH) {
+        name.truncate(end);
+        name.push_str("..");
+    }
+    name
+}
+
+/// Validates the name of a table that rows of the source are written to.
+///
+/// # Errors
+/// If Snowflake does not accept it, or the sink's own tables have such names.
+pub(crate) fn checked_table(name: String) -> Result<String, NameError> {
+    if is_reserved(&name) { Err(NameError::Reserved(shortened(name))) } else { checked(name) }
+}
+
+/// Validates the name of an offsets table.
+///
+/// # Errors
+/// If Snowflake does not accept it, or a table of the source could have it.
+pub(crate) fn checked_offsets_table(name: String) -> Result<String, NameError> {
+    if begins_as_own(&name) { checked(name) } else { Err(NameError::Unreserved) }
+}
+
+/// Whether the sink's own tables have such names, of this connector or of another one: the offsets tables, and the tables of
+/// deleted keys.
+fn is_reserved(table: &str) -> bool {
+    begins_as_own(table) || table.to_uppercase().ends_with(&DELETED.to_uppercase())
+}
+
+// Other connectors may have their names in another case.
+fn begins_as_own(table: &str) -> bool {
+    table.to_uppercase().starts_with("_CDC_")
 }
 
 /// The name of a database, schema, warehouse or role, converted to upper case unless quoted, as Snowflake does.
@@ -167,7 +214,7 @@ pub(crate) fn offsets_table(connector: &str) -> String {
 
 /// The table of the deleted keys of a table.
 pub(crate) fn deleted_table(table: &str, naming: &Naming) -> String {
-    format!("{table}{}", naming.cased("__cdc_deleted"))
+    format!("{table}{}", naming.cased(DELETED))
 }
 
 /// Usual names of primary key columns: `id`, `<table>_id`, and so on.
@@ -195,6 +242,8 @@ fn singular(table: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const ORIGIN: Origin<'static> =
@@ -226,6 +275,51 @@ mod tests {
         assert!(naming.column("a\0b").is_err());
         assert!(naming.column(&"ä".repeat(255)).is_ok());
         assert!(naming.column(&"ä".repeat(256)).is_err());
+    }
+
+    fn origin() -> impl Strategy<Value = [String; 4]> {
+        let part = || {
+            prop_oneof![
+                "[a-zA-Z_.ſİß]{0,6}",
+                "(_|__)?[cC][dD][cC]_?(offsets_|OFFSETS_)?[ab]?",
+                "[a-z]{0,3}__(cdc|CDC)_(deleted|DELETED|Deleted)",
+            ]
+        };
+        [part(), part(), part(), part()]
+    }
+
+    proptest! {
+        #[test]
+        fn no_table_of_a_source_meets_a_table_of_the_sink(
+            [database, schema, table, topic] in origin(),
+            template in r"(_|_cdc_|__|\{database\}|\{schema\}|a){0,3}(\{table\}|\{topic\})(_cdc_deleted|__cdc_deleted|_deleted|b)?",
+            connector in "[a-b]{1,2}",
+            upper: bool,
+        ) {
+            let identifiers = if upper { Identifiers::Upper } else { Identifiers::Preserve };
+            let naming = Naming::new(&template, identifiers).unwrap();
+            let origin = Origin { database: &database, schema: &schema, table: &table, topic: &topic };
+            let Ok(name) = naming.table(origin) else { return Ok(()) };
+            // Whatever naming rules the connectors have that own the other tables.
+            let name = name.to_uppercase();
+            prop_assert!(name != offsets_table(&connector).to_uppercase());
+            prop_assert!(!name.ends_with("__CDC_DELETED"));
+            prop_assert!(checked_offsets_table(name).is_err());
+        }
+    }
+
+    #[test]
+    fn names_of_own_tables_are_reserved_in_any_case() {
+        for name in
+            ["_cdc_offsets_shop", "_CDC_OFFSETS_SHOP", "_Cdc_x", "orders__cdc_deleted", "ORDERS__CDC_DELETED"]
+        {
+            assert!(matches!(checked_table(name.to_owned()), Err(NameError::Reserved(_))), "{name}");
+        }
+        for name in ["cdc_orders", "orders_cdc_deleted", "orders__cdc_deleted_2", "x_cdc_offsets_shop"] {
+            assert!(checked_table(name.to_owned()).is_ok(), "{name}");
+        }
+        assert!(checked_offsets_table("_CDC_positions".to_owned()).is_ok());
+        assert!(checked_offsets_table("positions".to_owned()).is_err());
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub(crate) use choices::{
 };
 
 use crate::{
-    names::{Naming, checked, object_name},
+    names::{NameError, Naming, checked_offsets_table, checked_table, object_name},
     session::{Login, LoginPart, LoginSecret},
     types::ColumnType,
 };
@@ -114,7 +114,7 @@ pub(crate) struct Config {
     /// Additional metadata columns. Every table has four.
     #[serde(default)]
     pub(crate) metadata: Vec<Metadata>,
-    /// Name of the offsets table. Default: `_cdc_offsets_<connector>`.
+    /// Name of the offsets table; it begins with `_cdc_`. Default: `_cdc_offsets_<connector>`.
     #[serde(default)]
     pub(crate) offsets_table: Option<String>,
     /// How long keys of deleted rows are kept, so that a late older event cannot restore the row.
@@ -241,11 +241,13 @@ impl Config {
     }
 
     fn invalid_table_names(&self) -> impl Iterator<Item = Error> {
-        let invalid = |name: &String| checked(name.clone()).err().map(Error::invalid_config);
-        let offsets = self.offsets_table.as_ref().and_then(invalid).map(|error| error.at("offsets_table"));
+        let invalid = |name: &Option<String>, check: fn(String) -> Result<String, NameError>| {
+            check(name.clone()?).err().map(Error::invalid_config)
+        };
+        let offsets =
+            invalid(&self.offsets_table, checked_offsets_table).map(|error| error.at("offsets_table"));
         let tables = self.tables.iter().filter_map(move |(table, options)| {
-            let error = options.name.as_ref().and_then(invalid)?;
-            Some(error.at("name").at(table).at("tables"))
+            Some(invalid(&options.name, checked_table)?.at("name").at(table).at("tables"))
         });
         offsets.into_iter().chain(tables)
     }

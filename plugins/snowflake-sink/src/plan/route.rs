@@ -10,7 +10,7 @@ use tidegate_plugin::{Change, Record};
 use super::key::Known;
 use crate::{
     config::{Config, TableOptions},
-    names::{NameError, Naming, Origin, checked, deleted_table},
+    names::{NameError, Naming, Origin, checked, checked_table, deleted_table},
     types::ColumnType,
 };
 
@@ -49,8 +49,8 @@ pub(crate) struct Router {
     tables: BTreeMap<String, TableOptions>,
     warehouses: Warehouses,
     snapshot_warehouse: Option<usize>,
-    /// By topic, database, schema and table: the route, or why there is none.
-    routes: HashMap<String, Result<Arc<Route>, String>>,
+    /// By topic, database, schema and table.
+    routes: HashMap<String, Arc<Route>>,
     /// The source of each target table, and whether the connector file sets its name.
     owners: HashMap<String, (String, bool)>,
     scratch: String,
@@ -109,7 +109,7 @@ impl Router {
     /// The route of an event.
     ///
     /// # Errors
-    /// If the table name is invalid, or another table of the source has the same target.
+    /// If the table name is invalid or reserved for the sink's own tables, or another table of the source has the same target.
     pub(super) fn route(&mut self, record: Record<'_>, change: &Change<'_>) -> Result<Arc<Route>, String> {
         let topic = record.topic();
         let table = match change.table() {
@@ -123,11 +123,12 @@ impl Router {
             self.scratch.push('\0');
         }
         if let Some(route) = self.routes.get(&self.scratch) {
-            return route.clone();
+            return Ok(Arc::clone(route));
         }
-        let route = self.make(origin).map(Arc::new);
-        self.routes.insert(self.scratch.clone(), route.clone());
-        route
+        // Rejected names are not remembered: there may be any number of them.
+        let route = Arc::new(self.make(origin)?);
+        self.routes.insert(self.scratch.clone(), Arc::clone(&route));
+        Ok(route)
     }
 
     fn options(&self, origin: Origin<'_>) -> TableOptions {
@@ -139,7 +140,7 @@ impl Router {
     fn make(&mut self, origin: Origin<'_>) -> Result<Route, String> {
         let options = self.options(origin);
         let is_named = options.name.is_some();
-        let named = options.name.map(checked).unwrap_or_else(|| self.naming.table(origin));
+        let named = options.name.map(checked_table).unwrap_or_else(|| self.naming.table(origin));
         let target = named.map_err(|error: NameError| error.to_string())?;
         checked(deleted_table(&target, &self.naming)).map_err(|error| error.to_string())?;
         self.take(&target, origin, is_named)?;
