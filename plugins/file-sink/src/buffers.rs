@@ -31,19 +31,31 @@ pub(crate) struct Buffers {
 }
 
 impl Buffers {
-    /// The lines of the record's file.
-    pub(crate) fn lines(&mut self, template: &Template, record: Record<'_>) -> &mut Lines {
+    /// The lines of the record's file. `refusal` says why a file cannot be written, and is asked for each file once, until the
+    /// memory is released.
+    ///
+    /// # Errors
+    /// What `refusal` returns; refused names are not remembered.
+    pub(crate) fn lines(
+        &mut self,
+        template: &Template,
+        record: Record<'_>,
+        refusal: impl FnOnce(&str) -> Option<String>,
+    ) -> Result<&mut Lines, String> {
         self.name.clear();
         template.expand(record, &mut self.name);
         let index = match self.files.get(&self.name) {
             Some(index) => *index,
             None => {
+                if let Some(reason) = refusal(&self.name) {
+                    return Err(reason);
+                }
                 self.files.insert(self.name.clone(), self.lines.len());
                 self.lines.push(Lines::default());
                 self.lines.len() - 1
             }
         };
-        &mut self.lines[index]
+        Ok(&mut self.lines[index])
     }
 
     /// The files that have lines, by name.

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     io::{ErrorKind, Write},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
 };
 
@@ -82,7 +83,7 @@ fn key(topic: &str, partition: i32) -> String {
 }
 
 fn write_file(path: &Path, text: &[u8], fsync: bool) -> std::io::Result<()> {
-    let mut file = File::create(path)?;
+    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(text)?;
     if fsync { file.sync_all() } else { Ok(()) }
 }

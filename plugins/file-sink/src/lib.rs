@@ -6,6 +6,7 @@ mod buffers;
 mod error;
 mod journal;
 mod line;
+mod placement;
 mod store;
 mod template;
 mod written;
@@ -85,13 +86,22 @@ impl Sink for FileSink {
         let written = written_offsets(&transaction, &self.connector, batch)?;
         let files = &mut self.buffers;
         files.clear();
+        let mut rejected = Report::written();
         for record in batch.iter() {
             if written.contains(record) {
                 continue;
             }
-            let lines = files.lines(&self.template, record);
-            line::write(&mut lines.text, self.style, record)?;
-            lines.count += 1;
+            let refusal = |name: &str| transaction.refusal(name);
+            match files.lines(&self.template, record, refusal) {
+                Ok(lines) => {
+                    line::write(&mut lines.text, self.style, record)?;
+                    lines.count += 1;
+                }
+                Err(reason) => rejected.reject(record.index(), reason),
+            }
+        }
+        if !rejected.rejected().is_empty() {
+            return Ok(rejected);
         }
         transaction.append(files)?;
         batch.positions().for_each(|position| transaction.advance(&self.connector, position));

@@ -15,9 +15,12 @@
 //! after step 5, the batch is committed, and `claim` returns the offset after it.
 
 use std::{
-    fs::{self, File},
-    io::{self, Write},
-    path::{Path, PathBuf},
+    fs::{self, File, TryLockError},
+    io::{self, BufRead, BufReader, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{self, Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -27,7 +30,12 @@ use crate::{
     buffers::Buffers,
     error::StoreError,
     journal::{Journal, sync_folder},
+    placement::{self, OWN_FOLDER},
 };
+
+/// How long to wait for the lock of a folder before the host is told.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+const LONGEST_LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// The files in a folder and its subfolders.
 pub(crate) struct Store {
@@ -40,19 +48,54 @@ pub(crate) struct Store {
 impl Store {
     /// Creates the folder if necessary, and truncates files to their committed length.
     pub(crate) fn open(root: &Path, fsync: bool) -> Result<Self> {
-        let folder = root.join(".tidegate");
-        create_folders(&folder, fsync).map_err(StoreError::classify)?;
-        let path = folder.join("lock");
-        let lock = File::options().write(true).create(true).truncate(false).open(&path);
-        let lock = lock.map_err(StoreError::io("opening", &path)).map_err(StoreError::classify)?;
-        let mut store = Self { root: root.to_owned(), journal: folder.join("journal.json"), lock, fsync };
+        // Another plugin may change the working directory of the process.
+        let root =
+            path::absolute(root).map_err(StoreError::io("finding", root)).map_err(StoreError::classify)?;
+        let mut above = Vec::new();
+        for folder in placement::roots_above(&root) {
+            above.push(Self::open_folder(&folder, fsync).map_err(StoreError::classify)?);
+        }
+        // While these are locked, no other connector begins to write a file below this root.
+        for store in &mut above {
+            store.begin()?.check_no_file_below(&root).map_err(StoreError::classify)?;
+        }
+        let mut store = Self::open_folder(&root, fsync).map_err(StoreError::classify)?;
         store.begin()?.recover().map_err(StoreError::classify)?;
         Ok(store)
     }
 
+    fn open_folder(root: &Path, fsync: bool) -> Result<Self, StoreError> {
+        let folder = root.join(OWN_FOLDER);
+        create_folders(root, fsync)?;
+        create_private_folder(&folder)?;
+        let path = folder.join("lock");
+        // Nobody else can lock the sink out.
+        let lock = File::options().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let lock = lock.map_err(StoreError::io("opening", &path))?;
+        Ok(Self { root: root.to_owned(), journal: folder.join("journal.json"), lock, fsync })
+    }
+
+    fn lock(&self) -> Result<(), StoreError> {
+        let began = Instant::now();
+        let mut pause = Duration::from_millis(1);
+        loop {
+            match self.lock.try_lock() {
+                Ok(()) => return Ok(()),
+                Err(TryLockError::Error(error)) => {
+                    return Err(StoreError::io("locking", &self.journal)(error));
+                }
+                Err(TryLockError::WouldBlock) if began.elapsed() > LOCK_TIMEOUT => {
+                    return Err(StoreError::Locked { path: self.root.join(OWN_FOLDER).join("lock") });
+                }
+                Err(TryLockError::WouldBlock) => thread::sleep(pause),
+            }
+            pause = (pause * 2).min(LONGEST_LOCK_PAUSE);
+        }
+    }
+
     /// Locks the folder, and begins a transaction.
     pub(crate) fn begin(&mut self) -> Result<JournalTransaction<'_>> {
-        self.lock.lock().map_err(StoreError::io("locking", &self.journal)).map_err(StoreError::classify)?;
+        self.lock().map_err(StoreError::classify)?;
         // From here on, dropping the transaction releases the lock, even if the journal cannot be read.
         let mut transaction = JournalTransaction { store: self, journal: Journal::default() };
         transaction.journal = Journal::load(&transaction.store.journal).map_err(StoreError::classify)?;
@@ -75,6 +118,25 @@ impl Drop for JournalTransaction<'_> {
 }
 
 impl JournalTransaction<'_> {
+    /// Why no lines may be written to the file of this name.
+    pub(crate) fn refusal(&self, name: &str) -> Option<String> {
+        // A file in the journal was checked when it was written first.
+        if self.journal.files.contains_key(name) { None } else { placement::refusal(&self.store.root, name) }
+    }
+
+    /// Fails if a file below `root`, the root folder of another sink, belongs to this one.
+    fn check_no_file_below(&self, root: &Path) -> Result<(), StoreError> {
+        let below = |name: &&String| self.store.root.join(name).starts_with(root);
+        match self.journal.files.keys().find(below) {
+            Some(name) => Err(StoreError::SharedRoot {
+                root: root.to_owned(),
+                other: self.store.root.clone(),
+                file: name.clone(),
+            }),
+            None => Ok(()),
+        }
+    }
+
     /// Claims a partition. Takes effect with the commit.
     pub(crate) fn claim(&mut self, connector: &str, Partition { topic, partition }: Partition<'_>) -> Claim {
         let stored = self.journal.stored_mut(connector, topic, partition);
@@ -165,6 +227,14 @@ impl JournalTransaction<'_> {
                 Some(_) => {
                     warn!(file = %path.display(), "the file was truncated or moved by another program: appending to its end")
                 }
+                None if length > 0 => {
+                    let lines = count_lines(&path)?;
+                    warn!(
+                        file = %path.display(), lines,
+                        "the file exists and is not in the journal: appending to its end. If the journal was deleted, lines are \
+                         written again that the file has already"
+                    );
+                }
                 None => {}
             }
             self.journal.files.insert(name.clone(), length);
@@ -203,6 +273,23 @@ impl JournalTransaction<'_> {
     }
 }
 
+fn count_lines(path: &Path) -> Result<u64, StoreError> {
+    let count = || -> io::Result<u64> {
+        let mut reader = BufReader::new(File::open(path)?);
+        let mut lines = 0;
+        loop {
+            let bytes = reader.fill_buf()?;
+            if bytes.is_empty() {
+                return Ok(lines);
+            }
+            lines += bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+            let length = bytes.len();
+            reader.consume(length);
+        }
+    };
+    count().map_err(StoreError::io("reading", path))
+}
+
 /// Length of a file in bytes; 0 if it does not exist.
 fn length(path: &Path) -> Result<u64, StoreError> {
     match fs::metadata(path) {
@@ -221,6 +308,15 @@ fn truncate(path: &Path, length: u64) -> Result<(), StoreError> {
         file.sync_all()
     });
     result.map_err(StoreError::io("truncating", path))
+}
+
+/// Creates the sink's own folder, which only its user may enter.
+fn create_private_folder(folder: &Path) -> Result<(), StoreError> {
+    match fs::DirBuilder::new().mode(0o700).create(folder) {
+        // Another task, or an earlier run, has created it.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        created => created.map_err(StoreError::io("creating", folder)),
+    }
 }
 
 /// Creates a folder and its parents, durably if `fsync` is set.

@@ -7,6 +7,8 @@ use std::{
 
 use tidegate_plugin::prelude::*;
 
+use crate::placement::OWN_FOLDER;
+
 /// A path such as `out/{schema}/{table}.jsonl`: a fixed root folder, and a file name that depends on the record.
 #[derive(Debug)]
 pub(crate) struct Template {
@@ -35,6 +37,17 @@ impl Template {
         let relative = &path[if fixed.contains('/') { root.len() + 1 } else { 0 }..];
         if relative.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
             return Err(invalid("has an empty, `.` or `..` folder after a placeholder"));
+        }
+        // Names of records could reach the journal.
+        let literal = |segment: &str| segment.split('{').next().unwrap_or_default().to_ascii_lowercase();
+        let may_be_own = |segment: &str| match literal(segment) {
+            text if segment.contains('{') => !text.is_empty() && OWN_FOLDER.starts_with(&text),
+            text => text == OWN_FOLDER,
+        };
+        if path.split('/').any(may_be_own) {
+            return Err(invalid(format_args!(
+                "has a folder that is or could be {OWN_FOLDER}, the sink's own"
+            )));
         }
         // The root folder of `/x.jsonl` is that of the file system.
         let root = if root.is_empty() { "/" } else { root };
@@ -175,5 +188,14 @@ mod tests {
         assert!(error("out/{table}/../x").contains("`..` folder"));
         assert!(error("out/{tabel}").contains("unknown placeholder {tabel}"));
         assert!(error("out/{table").contains("no closing brace"));
+        for own in [
+            "out/.{table}/journal.json",
+            "out/.tide{table}/x",
+            "out/.tidegate/journal.json",
+            "out/.TIDEGATE/{table}",
+        ] {
+            assert!(error(own).contains("the sink's own"), "{own}");
+        }
+        assert!(Template::parse("out/.x{table}").is_ok());
     }
 }

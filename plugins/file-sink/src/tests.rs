@@ -172,14 +172,86 @@ fn a_failure_in_one_file_undoes_all_files() {
     assert_eq!((read(&folder, "a"), read(&folder, "b")), ("0\n1\n".to_owned(), "1\n".to_owned()));
 }
 
+/// Writes a record for each table, and returns the tables of those that were rejected, with the reasons.
+fn rejected(sink: &mut SinkTest<FileSink>, tables: &[&str]) -> Vec<(u32, String)> {
+    let records = tables.iter().fold(Records::new(), |records, table| {
+        records.event(Event::insert(table).key(json!({"id": 1})).after(json!({"id": 1})))
+    });
+    sink.write(&records).unwrap().rejected().to_vec()
+}
+
 #[test]
-fn a_path_that_cannot_be_created_is_a_fatal_error() {
+fn records_whose_file_cannot_be_written_are_rejected() {
     let folder = tempfile::tempdir().unwrap();
-    let mut sink = open(&folder, "{topic}/x");
+    let mut sink = open(&folder, "{table}/all");
+    fs::write(folder.path().join("file"), "in the way").unwrap();
+    fs::create_dir_all(folder.path().join("folder/all")).unwrap();
+    let long = "n".repeat(300);
+    let found = rejected(&mut sink, &["fine", &long, "file", "folder"]);
+    assert_eq!(found.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [1, 2, 3]);
+    let expected = ["has 300 bytes", "/file is not a folder", "/folder/all is a folder"];
+    assert!(found.iter().zip(expected).all(|((_, reason), text)| reason.contains(text)), "{found:?}");
+    assert!(!folder.path().join("fine").exists(), "a batch is written as a whole");
+    assert_eq!(rejected(&mut sink, &["fine"]), []);
+    assert!(folder.path().join("fine/all").exists());
+}
+
+#[test]
+fn names_do_not_reach_the_own_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sink = open(&folder, "{table}/journal.json");
+    // The dot at the beginning of a name is encoded.
+    assert_eq!(rejected(&mut sink, &[".tidegate"]), []);
+    assert!(folder.path().join("%2Etidegate/journal.json").exists());
+}
+
+#[test]
+fn two_sinks_do_not_write_the_same_files_with_different_journals() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut outer = open(&folder, "{schema}/{table}");
+    let mut inner = open(&folder, "public/{table}");
+    assert_eq!(rejected(&mut inner, &["orders"]), []);
+    let found = rejected(&mut outer, &["orders"]);
+    assert!(found[0].1.contains("/public is the root folder of another `file` sink"), "{found:?}");
+    drop(inner);
+
+    let other = tempfile::tempdir().unwrap();
+    let mut outer = open(&other, "{schema}/{table}");
+    assert_eq!(rejected(&mut outer, &["orders"]), []);
+    let path = other.path().join("public/{table}");
+    let error = SinkTest::<FileSink>::open(json!({"path": path})).unwrap_err();
+    assert!(error.message().contains("which has written public/orders there"), "{error}");
+    // Folders inside each other with other files are fine.
+    open(&other, "else/{table}");
+}
+
+#[test]
+fn a_lost_journal_is_reported_with_the_lines_that_may_come_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sink = open(&folder, "all");
     sink.claim(&[("t", 0)]).unwrap();
-    fs::write(folder.path().join("t"), "in the way").unwrap();
-    let error = sink.write(&numbers(0..1)).unwrap_err();
-    assert!(!error.is_retriable() && error.message().contains("/t/x: Not a directory"), "{error}");
+    sink.write(&numbers(0..3)).unwrap();
+    drop(sink);
+    fs::remove_dir_all(folder.path().join(".tidegate")).unwrap();
+    let mut sink = open(&folder, "all");
+    sink.claim(&[("t", 0)]).unwrap();
+    sink.write(&numbers(0..3)).unwrap();
+    let logs = testing::logs();
+    let warning =
+        logs.iter().find(|log| log.message.starts_with("the file exists and is not in the journal"));
+    assert!(format!("{:?}", warning.unwrap()).contains('3'), "{logs:?}");
+}
+
+#[test]
+fn journal_and_lock_are_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let mut sink = open(&folder, "all");
+    sink.claim(&[("t", 0)]).unwrap();
+    for (name, mode) in [("", 0o700), ("lock", 0o600), ("journal.json", 0o600)] {
+        let found = fs::metadata(folder.path().join(".tidegate").join(name)).unwrap().permissions().mode();
+        assert_eq!(found & 0o777, mode, "{name}");
+    }
 }
 
 #[test]
