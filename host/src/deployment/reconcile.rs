@@ -288,7 +288,7 @@ fn is_library(path: &Path, folders: &[PathBuf]) -> bool {
 /// Logs an error or a warning about a connector file.
 pub(super) fn log(diagnostic: &Diagnostic) {
     match diagnostic.severity {
-        Severity::Error => tracing::error!("{diagnostic}"),
-        Severity::Warning => tracing::warn!("{diagnostic}"),
+        Severity::Error => tracing::error!({ telemetry::EVERY_LINE } = true, "{diagnostic}"),
+        Severity::Warning => tracing::warn!({ telemetry::EVERY_LINE } = true, "{diagnostic}"),
     }
 }

@@ -16,7 +16,7 @@ pub const ROOT_LOGGER: &str = "root";
 /// Loggers of connectors start with this.
 const CONNECTOR: &str = "connector.";
 /// The audit log of the API. It is always written: a client that may set log levels must not be able to turn it off.
-const AUDIT: &str = "tidegate::audit";
+pub(super) const AUDIT: &str = "tidegate::audit";
 
 static LEVELS: RwLock<Levels> =
     RwLock::new(Levels { root: Level { level: LevelFilter::INFO, changed: None }, own: BTreeMap::new() });

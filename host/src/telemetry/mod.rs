@@ -18,11 +18,11 @@ mod streams;
 pub use collect::Measurement;
 pub use histogram::{Histogram, LocalHistogram};
 pub use levels::{LevelChange, ROOT_LOGGER, level_filter, level_of, levels, set_level};
+pub(crate) use log::{EVERY_LINE, batch_log_interval, now, time};
 pub use log::{
-    LineSink, LogFormat, LogOptions, init_logging, log_options, log_plugin_event, log_to, plugin_log_enabled,
-    task_span,
+    LineSink, LogFormat, LogOptions, default_log_format, flush_log, init_logging, log_options,
+    log_plugin_event, log_to, plugin_log_enabled, task_span,
 };
-pub(crate) use log::{batch_log_interval, now, time};
 pub use metrics::{
     Measure, MetricsOptions, PartitionLag, PluginLabels, clear_connector_gauge, connector_gauge,
     forget_connector, init_metrics, max_partitions, plugin_metric, relay_metrics, render_metrics,
