@@ -8,7 +8,7 @@ use std::{
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{
-    RolledBack, SupervisorEvent,
+    Rejected, RolledBack, SupervisorEvent,
     lifecycle::{Action, Lifecycle, Shape},
     slot::TaskSlot,
     task_runtime::{TaskHandle, TaskRuntime},
@@ -162,6 +162,25 @@ impl RunningConnector {
     pub(super) fn resume(&mut self) {
         self.lifecycle.resume();
         self.execute();
+    }
+
+    /// Restarts a task alone.
+    ///
+    /// # Errors
+    /// When the connector has no such task, or is stopped.
+    pub(super) fn restart_task(&mut self, number: u32) -> Result<(), Rejected> {
+        let name = self.name();
+        if self.lifecycle.is_stopped() {
+            return Err(Rejected(format!(
+                "connector \"{name}\" is stopped, so it has no task {number}: resume it first"
+            )));
+        }
+        let Some(index) = self.lifecycle.slots.iter().position(|slot| slot.number == number) else {
+            return Err(Rejected(format!("connector \"{name}\" has no task {number}")));
+        };
+        self.lifecycle.restart_task(index);
+        self.execute();
+        Ok(())
     }
 
     pub(super) fn reopen(&mut self) {
