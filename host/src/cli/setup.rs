@@ -40,7 +40,7 @@ impl HostOptions {
     /// Reads the host's configuration, with defaults in place of invalid values, and its errors.
     pub(super) fn read_config(&self, environment: &Environment) -> (HostConfig, Diagnostics) {
         let (config, diagnostics) = HostConfig::read(self.host_file().as_deref(), &self.flags(), environment);
-        telemetry::protect(&config.secrets);
+        telemetry::protect(&config.secrets).forever();
         (config, diagnostics)
     }
 

@@ -25,10 +25,10 @@ pub use log::{
 };
 pub use metrics::{
     Measure, MetricsOptions, PartitionLag, PluginLabels, clear_connector_gauge, connector_gauge,
-    forget_connector, init_metrics, max_partitions, plugin_metric, relay_metrics, render_metrics,
-    set_partition_lags, take_metrics, task_count, task_gauge, task_histogram, task_total,
+    forget_connector, forget_task, init_metrics, max_partitions, plugin_metric, relay_metrics,
+    render_metrics, set_partition_lags, take_metrics, task_count, task_gauge, task_histogram, task_total,
 };
 pub(crate) use one_line::OneLine;
-pub use redact::{protect, scrub};
+pub use redact::{Protection, protect, scrub};
 pub use relay::{LogRelay, log_relay};
 pub use streams::{output_for_a_child, write_output};

@@ -32,7 +32,7 @@ pub(in crate::api) async fn list(
 ) -> Result<Json<Vec<TaskInfo>>, Problem> {
     let connector = api.require(&name).await?;
     let status = api.status_of(&name).await?;
-    let mut config = configs::shown(&connector, &api.schema().await?);
+    let mut config = configs::shown(&connector, &api.schema().await?).await;
     let class = config.get("connector.class").cloned().unwrap_or_default();
     config.insert("task.class".to_owned(), class);
     let tasks = tasks(&connector, status.as_ref());

@@ -23,7 +23,7 @@ use crate::{
         metrics,
         status::{ConnectorState, ConnectorStatus, DesiredState, TaskStatus, add},
     },
-    telemetry::scrub,
+    telemetry::{self, scrub},
 };
 
 /// Identifies a run of a task. A restarted task has a new run number, so late events of an earlier run can be ignored.
@@ -310,6 +310,9 @@ impl RunningConnector {
         let is_replaced = std::mem::take(&mut self.is_replaced);
         if !is_replaced && indexes.iter().any(|index| self.lifecycle.slots[*index].run > 1) {
             self.connector.refresh();
+        }
+        for removed in self.lifecycle.slots.len()..self.tasks.len() {
+            telemetry::forget_task(self.connector.name(), removed as u32);
         }
         self.tasks.resize_with(self.lifecycle.slots.len(), || None);
         indexes.into_iter().for_each(|index| self.start_task(index));

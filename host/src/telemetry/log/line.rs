@@ -300,7 +300,7 @@ mod tests {
     fn a_secret_of_several_lines_is_found_before_its_line_ends_are_escaped() {
         let mut secrets = crate::config::Secrets::default();
         secrets.insert("one \"of\nlog-test");
-        crate::telemetry::protect(&secrets);
+        let _protected = crate::telemetry::protect(&secrets);
         let message = "it is one \"of\nlog-test";
         assert!(human(message, "").ends_with("it is ***"));
         let fields = plugin_fields(LogFormat::Journal, [("key", "one \"of\nlog-test")].into_iter());
