@@ -3,13 +3,18 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use tidegate::cli::{self, Cli, EXIT_ERROR};
+use tidegate::{
+    cli::{self, Cli, EXIT_ERROR},
+    telemetry,
+};
 
 fn main() -> ExitCode {
-    match cli::run(Cli::parse()) {
+    let outcome = cli::run(Cli::parse());
+    telemetry::flush_log();
+    match outcome {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {}", tidegate::telemetry::scrub(&cli::describe(&error)));
+            eprintln!("error: {}", telemetry::scrub(&cli::describe(&error)));
             ExitCode::from(EXIT_ERROR)
         }
     }

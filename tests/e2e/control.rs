@@ -1,5 +1,6 @@
 //! Commands to a running host.
 
+use serde_json::Value as Json;
 use tidegate_tests::{Broker, Home, Recording, Running};
 
 const EVENT: &str = r#"{"id":1}"#;
@@ -273,4 +274,32 @@ fn commands_for_unknown_connectors_or_without_a_host_fail() {
     let _finished = scene.running.terminate().expect_code(0);
     let finished = scene.home.run(&["status"]).expect_code(1);
     finished.expect_log("no host is running with the state folder");
+}
+
+#[test]
+fn one_task_is_restarted_and_the_others_go_on() {
+    let broker = Broker::start();
+    broker.topic("events", 2);
+    let home = Home::new(&["misbehaving"]);
+    let recording = home.recorder("target", "", "");
+    let text = std::fs::read_to_string(home.path("connectors.d/target.toml")).expect("the file");
+    home.write("connectors.d/target.toml", format!("tasks = 2\n{text}"));
+    let mut running = home.start(&broker);
+    let assigned = |status: &Json| status["counts"]["partitions"] == 2 && both(status, "RUNNING");
+    home.wait_for_status(&mut running, "target", assigned);
+    let finished = home.run(&["restart", "target", "--task", "1"]).expect_code(0);
+    assert_eq!(finished.stdout, "accepted for target[1]\n");
+    let count = |name: &str| recording.names().iter().filter(|call| *call == name).count();
+    running.wait_until("the restart of the task", |_| (count("open") == 3).then_some(()));
+    home.wait_for_status(&mut running, "target", assigned);
+    assert_eq!(count("close"), 1, "the other task has not closed its sink: {:?}", recording.names());
+    let refused = home.run(&["restart", "target", "--task", "2"]).expect_code(1);
+    assert!(refused.stderr.contains("Unknown task: target-2"), "{}", refused.stderr);
+    let finished = running.terminate().expect_code(0);
+    assert_eq!(finished.count_log("target[1] Subscribed"), 2, "{}", finished.stderr);
+    assert_eq!(finished.count_log("target[0] Subscribed"), 1, "{}", finished.stderr);
+}
+
+fn both(status: &Json, state: &str) -> bool {
+    status["tasks"].as_array().is_some_and(|tasks| tasks.iter().all(|task| task["state"] == state))
 }

@@ -107,7 +107,8 @@ fn plugins_of_a_newer_interface_are_loaded_and_run() {
             "    pub check_config: extern \"C\" fn(config: &Node) -> RVec<ConfigError>,\n",
             "    pub check_config: extern \"C\" fn(config: &Node) -> RVec<ConfigError>,\n    \
              /// New.\n    #[sabi(missing_field(option))]\n    pub durable_on_flush: bool,\n    \
-             /// New.\n    #[sabi(missing_field(option))]\n    pub flush_defaults: FlushDefaults,\n",
+             /// New.\n    #[sabi(missing_field(option))]\n    pub flush_defaults: FlushDefaults,\n    \
+             /// New.\n    #[sabi(missing_field(option))]\n    pub stores_offsets: bool,\n",
         ),
         (
             "abi/src/raw/plugin.rs",
@@ -146,7 +147,7 @@ fn plugins_of_a_newer_interface_are_loaded_and_run() {
             "sdk/src/export.rs",
             "        check_config: check_nothing,\n",
             "        check_config: check_nothing,\n        durable_on_flush: false,\n        \
-             flush_defaults: tidegate_abi::raw::FlushDefaults::default(),\n",
+             flush_defaults: tidegate_abi::raw::FlushDefaults::default(),\n        stores_offsets: false,\n",
         ),
         (
             "abi/src/object.rs",

@@ -325,3 +325,53 @@ fn the_difference_to_what_runs_is_printed_before_it_is_made() {
     assert_eq!(home.status()["connectors"].as_array().map(Vec::len), Some(5));
     running.terminate().expect_code(0);
 }
+
+#[test]
+fn connectors_go_on_while_their_folder_cannot_be_read_also_after_a_restart_of_the_host() {
+    let mut scene = scene();
+    let (folder, away) = (scene.home.path("connectors.d"), scene.home.path("away"));
+    fs::rename(&folder, &away).expect("the folder");
+    scene.running.wait_for_log("the folder connectors.d cannot be read, so its connectors go on as they are");
+    scene.send();
+    let other = scene.other.clone();
+    scene.wait_for_offsets(&other, &[0, 1]);
+    let refused = scene.home.run(&["restart", "other"]).expect_code(1);
+    assert!(refused.stderr.contains("the folder connectors.d cannot be read"), "{}", refused.stderr);
+
+    let Scene { broker, home, running, other } = scene;
+    running.terminate().expect_code(0);
+    let mut running = home.start(&broker);
+    running.wait_for_log("other its file cannot be read: it goes on as it ran before");
+    broker.send("events", [EVENT]);
+    running.wait_until("the record", |_| (other.offsets() == [0, 1, 2]).then_some(()));
+    fs::rename(&away, &folder).expect("the folder");
+    running.wait_for_log("the folder connectors.d can be read again");
+    fs::remove_file(folder.join("other.toml")).expect("the file");
+    running.wait_for_log("other connector removed");
+    running.terminate().expect_code(0);
+}
+
+#[test]
+fn a_removed_task_has_no_metrics() {
+    let mut scene = scene();
+    let target = scene.home.recorder("target", "", "");
+    let path = scene.home.path("connectors.d/target.toml");
+    let text = fs::read_to_string(&path).expect("the file");
+    fs::write(&path, format!("tasks = 2\n{text}")).expect("the file");
+    let states = |scene: &Scene| -> Vec<String> {
+        let metrics = scene.home.run(&["metrics", "target"]).expect_code(0).stdout;
+        metrics.lines().filter(|line| line.contains("task=\"1\"")).map(str::to_owned).collect()
+    };
+    scene.home.wait_for_status(&mut scene.running, "target", |status| {
+        status["tasks"].as_array().is_some_and(|tasks| tasks.len() == 2)
+            && status["counts"]["partitions"] == 1
+    });
+    assert!(states(&scene).iter().any(|line| line.starts_with("tidegate_task_state{")));
+    fs::write(&path, text).expect("the file");
+    scene.home.wait_for_status(&mut scene.running, "target", |status| {
+        status["tasks"].as_array().is_some_and(|tasks| tasks.len() == 1) && status["state"] == "RUNNING"
+    });
+    assert_eq!(states(&scene), Vec::<String>::new());
+    drop(target);
+    scene.finish();
+}

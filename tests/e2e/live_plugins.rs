@@ -159,3 +159,28 @@ fn nothing_is_lost_or_doubled_while_the_library_is_replaced_every_second() {
     assert!(swaps >= usize::from(SWAPS) / 4, "only {swaps} swaps took effect\n{}", finished.stderr);
     assert_eq!(offsets(), (0..sent as i64).collect::<Vec<i64>>());
 }
+
+#[test]
+fn a_library_that_has_failed_keeps_no_other_one_from_being_replaced() {
+    let broker = Broker::with_events([EVENT]);
+    let home = Home::new(&[]);
+    for library in ["misbehaving", "basics"] {
+        home.replace_library(library, b"");
+    }
+    let broken = home.path("broken");
+    let transform = "[[transforms]]\nplugin = \"filter\"\nconfig = { action = \"drop\", conditions = [{ tombstone = true }] }\n";
+    let target = home.recorder("target", &format!("fail_open = \"{}\"", broken.display()), transform);
+    let mut running = home.start(&broker);
+    wait_for_offsets(&mut running, &target, &[0]);
+    home.write("broken", "");
+    home.replace_library("misbehaving", b"2");
+    running.wait_for_log("going back to the one that ran before");
+    running.wait_until("the library before", |_| (count(&target, "open") == 2).then_some(()));
+    fs::remove_file(broken).expect("the file");
+    home.replace_library("basics", b"2");
+    running.wait_until("the other library", |_| (count(&target, "open") == 3).then_some(()));
+    broker.send("events", [EVENT]);
+    wait_for_offsets(&mut running, &target, &[0, 1]);
+    let finished = running.terminate().expect_code(0);
+    assert_eq!(finished.count_log("going back to the one that ran before"), 1, "{}", finished.stderr);
+}

@@ -1,5 +1,13 @@
 //! Log lines: connector and task, secrets, and the summary of batches.
 
+use std::{
+    fs::File,
+    io::Read as _,
+    os::{fd::OwnedFd, unix::fs::MetadataExt as _},
+    path::Path,
+    process::Stdio,
+};
+
 use serde_json::Value as Json;
 use tidegate_tests::{Broker, Finished, Home, Running};
 
@@ -117,4 +125,81 @@ fn written_batches_are_summed_up_in_one_line_per_table_and_interval() {
     assert!(lines[1].contains("Batch written to events: 45 records batches=9"), "{lines:?}");
     let lines: Vec<String> = lines_with("[log]\nbatch_interval = \"0s\"\n");
     assert!(lines.len() >= 10, "{lines:?}");
+}
+
+/// Each record that is rejected causes a line.
+const TOLERANT: &str = "[errors]\ntolerance = \"all\"\non_reject = \"drop\"\nmax_rejected = 1000\n";
+
+#[test]
+fn like_lines_of_a_task_are_counted_once_there_are_many() {
+    let lines_with = |host_file: &str, more: &str| {
+        let broker = Broker::with_events((0..250).map(|id| format!("not json {id}")));
+        let home = Home::new(&["misbehaving"]);
+        home.write("tidegate.toml", host_file);
+        home.recorder("a", "", TOLERANT);
+        let text = std::fs::read_to_string(home.path("connectors.d/a.toml")).expect("the file");
+        home.write("connectors.d/a.toml", format!("{more}{text}"));
+        let finished = home.run_once(&broker).expect_code(0);
+        finished.stderr.lines().filter(|line| line.contains("record skipped")).map(str::to_owned).collect()
+    };
+    for more in ["", "isolation = \"process\"\n"] {
+        let lines: Vec<String> = lines_with("", more);
+        assert_eq!(lines.len(), 101, "{lines:#?}");
+        let summary = &lines[100];
+        assert!(summary.contains(" WARN a[0] record skipped"), "{summary}");
+        assert!(summary.contains("(repeated 150 times; only the last is logged)"), "{summary}");
+        assert!(summary.contains("offset=249") && summary.ends_with("repeated=150"), "{summary}");
+    }
+    let lines: Vec<String> = lines_with("[log]\nrepeat_interval = \"0s\"\n", "");
+    assert_eq!(lines.len(), 250);
+}
+
+#[test]
+fn lines_that_were_left_out_are_summarized_while_the_host_runs() {
+    let broker = Broker::with_events((0..200).map(|id| format!("not json {id}")));
+    let home = Home::new(&["misbehaving"]);
+    home.write("tidegate.toml", "[log]\nformat = \"json\"\nrepeat_interval = \"1s\"\n");
+    home.recorder("a", "", TOLERANT);
+    let mut running = home.start(&broker);
+    let summary = running.wait_for_log("\"repeated\":");
+    let summary: Json = serde_json::from_str(&summary).expect("an object");
+    assert_eq!((&summary["connector"], &summary["level"]), (&Json::from("a"), &Json::from("WARN")));
+    let left_out = summary["repeated"].as_u64().expect("a number") as usize;
+    let finished = running.terminate().expect_code(0);
+    assert_eq!(finished.count_log("record skipped") + left_out, 201, "{}", finished.stderr);
+}
+
+/// The journal gives the service a stream, and reads a priority in front of each line of it. Its socket for entries with fields is
+/// tested in the host's unit tests.
+#[test]
+fn lines_for_a_journal_without_a_socket_start_with_their_priority() {
+    if Path::new("/run/systemd/journal/socket").exists() {
+        println!("skipped: the lines of the host would go to this machine's journal");
+        return;
+    }
+    let run = |format: &[&str]| {
+        let broker = Broker::with_events(["{}"]);
+        let home = Home::new(&["misbehaving"]);
+        leaks_secret(&home, "a", "correct-horse", "");
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        let mut stream = File::from(OwnedFd::from(reader));
+        let metadata = stream.metadata().expect("a pipe has an inode");
+        let mut command = home.command();
+        command.env("JOURNAL_STREAM", format!("{}:{}", metadata.dev(), metadata.ino()));
+        command.args(["--bootstrap-servers", broker.servers()]).args(format).args(["run", "--once"]);
+        let mut host = command.stdout(Stdio::null()).stderr(writer).spawn().expect("the host starts");
+        drop(command);
+        let mut log = String::new();
+        stream.read_to_string(&mut log).expect("text");
+        assert!(host.wait().expect("the host ends").success(), "{log}");
+        log
+    };
+    let log = run(&[]);
+    for line in ["<6>a[0] logged as information", "<4>a[0] logged as a warning", "<3>a[0] logged as an error"]
+    {
+        assert!(log.lines().any(|logged| logged.starts_with(line)), "{line} is not in {log}");
+    }
+    assert!(log.contains("quoted name=a \"b\"") && !log.contains("correct-horse"), "{log}");
+    let log = run(&["--log-format", "human"]);
+    assert!(log.contains(" INFO a[0] logged as information") && !log.contains("<6>"), "{log}");
 }

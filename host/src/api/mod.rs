@@ -7,11 +7,13 @@
 //! - [`guard`]: what each request has to pass: rate, host, origin, login ([`auth`]); the audit log.
 //! - [`connect`]: Kafka Connect's endpoints.
 //! - [`own`]: Tidegate's own endpoints, metrics and probes.
+//! - [`clusters`]: queries of the Kafka clusters.
 //! - [`client`]: the client for the command line.
 
 mod auth;
 mod body;
 mod client;
+mod clusters;
 mod connect;
 mod error;
 mod guard;

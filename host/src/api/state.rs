@@ -3,13 +3,12 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    path::PathBuf,
     sync::{Mutex, PoisonError},
 };
 
 use serde_json::Value as Json;
 
-use super::problem::Problem;
+use super::{clusters::ClusterQueries, problem::Problem};
 use crate::{
     config::{ApiConfig, ConnectorDefinition, connector_schema},
     deployment::{ConnectorFile, DeployError, Deployer},
@@ -26,6 +25,7 @@ pub(super) struct Api {
     pub(super) scheme: &'static str,
     /// The committed offsets when the topics of a connector were reset.
     topics_reset: Mutex<BTreeMap<String, GroupOffsets>>,
+    pub(super) clusters: ClusterQueries,
 }
 
 impl Api {
@@ -36,7 +36,8 @@ impl Api {
         scheme: &'static str,
     ) -> Self {
         let worker_id = address.map_or_else(|| "control socket".to_owned(), |address| address.to_string());
-        Self { deployer, config, worker_id, scheme, topics_reset: Mutex::default() }
+        let (topics_reset, clusters) = Default::default();
+        Self { deployer, config, worker_id, scheme, topics_reset, clusters }
     }
 
     /// The status of the host.
@@ -106,12 +107,13 @@ impl Api {
 }
 
 /// The text of a connector's file: that of the file itself if it is not used, so that it can be corrected.
-pub(super) fn text_of(connector: &ConnectorFile) -> String {
-    let read = |path: &PathBuf| std::fs::read_to_string(path).unwrap_or_default();
-    match (&connector.text, &connector.errors) {
-        (Some(text), None) => text.clone(),
-        _ => read(&connector.file),
+pub(super) async fn text_of(connector: &ConnectorFile) -> String {
+    if let (Some(text), None) = (&connector.text, &connector.errors) {
+        return text.clone();
     }
+    let file = connector.file.clone();
+    let read = tokio::task::spawn_blocking(move || std::fs::read_to_string(file));
+    read.await.ok().and_then(Result::ok).unwrap_or_default()
 }
 
 pub(super) fn stopping() -> Problem {
@@ -131,7 +133,10 @@ impl From<DeployError> for Problem {
             DeployError::Exists(name) => Self::conflict(format!("Connector {name} already exists")),
             DeployError::Invalid(diagnostics) => super::connect::invalid::of_file(&diagnostics),
             DeployError::Stopping => stopping(),
-            DeployError::File { .. } | DeployError::NoFolder => Self::conflict(error.to_string()),
+            DeployError::File { .. }
+            | DeployError::NoFolder
+            | DeployError::Unavailable { .. }
+            | DeployError::Ambiguous { .. } => Self::conflict(error.to_string()),
             DeployError::Plugin(_) => Self::internal(error.to_string()),
         }
     }

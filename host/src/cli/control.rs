@@ -30,6 +30,15 @@ pub(super) struct ConnectorOrAll {
     all: bool,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct RestartOptions {
+    #[command(flatten)]
+    which: ConnectorOrAll,
+    /// Restart only this task, without reading the connector's file again
+    #[arg(long, value_name = "N", requires = "name")]
+    task: Option<u32>,
+}
+
 impl From<ConnectorOrAll> for ConnectorArg {
     fn from(which: ConnectorOrAll) -> Self {
         Self { name: which.name }
@@ -83,6 +92,15 @@ pub(super) fn tell(
     };
     let Accepted { accepted } = ask(&state_dir(host)?, Method::POST, &path)?;
     output::print_line(format_args!("accepted for {}", accepted.join(", ")))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn restart(host: &HostOptions, options: RestartOptions) -> anyhow::Result<ExitCode> {
+    let RestartOptions { which, task } = options;
+    let (Some(name), Some(task)) = (&which.name, task) else { return tell(host, which, "restart") };
+    let path = format!("/connectors/{}/tasks/{task}/restart", utf8_percent_encode(name, NON_ALPHANUMERIC));
+    request(&state_dir(host)?, Method::POST, &path)?;
+    output::print_line(format_args!("accepted for {name}[{task}]"))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -94,8 +94,8 @@ enum Command {
     Pause(control::ConnectorOrAll),
     /// Resume paused connectors, and start stopped and failed ones
     Resume(control::ConnectorArg),
-    /// Stop and start connectors
-    Restart(control::ConnectorOrAll),
+    /// Stop and start connectors, or one task of a connector
+    Restart(control::RestartOptions),
     /// Close and reopen the plugins of connectors between two batches
     Reopen(control::ConnectorArg),
     /// Stop connectors and leave their consumer groups
@@ -152,7 +152,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Status(status) => control::status(options, &status),
         Command::Pause(which) => control::tell(options, which, "pause"),
         Command::Resume(which) => control::tell(options, which, "resume"),
-        Command::Restart(which) => control::tell(options, which, "restart"),
+        Command::Restart(restart) => control::restart(options, restart),
         Command::Reopen(which) => control::tell(options, which, "reopen"),
         Command::Stop(which) => control::tell(options, which, "stop"),
         Command::Metrics(metrics) => control::metrics(options, &metrics),

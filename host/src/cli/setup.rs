@@ -40,7 +40,7 @@ impl HostOptions {
     /// Reads the host's configuration, with defaults in place of invalid values, and its errors.
     pub(super) fn read_config(&self, environment: &Environment) -> (HostConfig, Diagnostics) {
         let (config, diagnostics) = HostConfig::read(self.host_file().as_deref(), &self.flags(), environment);
-        telemetry::protect(&config.secrets);
+        telemetry::protect(&config.secrets).forever();
         (config, diagnostics)
     }
 
@@ -59,8 +59,9 @@ impl HostOptions {
 
 pub(super) fn init_logging(config: &HostConfig) {
     let format = match config.log.format {
-        LogFormat::Human => telemetry::LogFormat::Human,
-        LogFormat::Json => telemetry::LogFormat::Json,
+        Some(LogFormat::Human) => telemetry::LogFormat::Human,
+        Some(LogFormat::Json) => telemetry::LogFormat::Json,
+        None => telemetry::default_log_format(),
     };
     let level = telemetry::level_filter(config.log.level);
     let color = format == telemetry::LogFormat::Human && std::io::stderr().is_terminal();
@@ -69,6 +70,7 @@ pub(super) fn init_logging(config: &HostConfig) {
         level,
         color,
         batch_interval: config.log.batch_interval,
+        repeat_interval: config.log.repeat_interval,
     });
 }
 

@@ -36,7 +36,7 @@ pub(super) fn run(host: &HostOptions, options: &ValidateOptions) -> anyhow::Resu
     diagnostics.extend(loaded.diagnostics);
     let found_valid = loaded.valid.len();
     let connectors = loaded.valid.into_iter().map(|definition| {
-        telemetry::protect(&definition.secrets);
+        telemetry::protect(&definition.secrets).forever();
         Connector::new(definition, &registry, Overrides::default())
     });
     let mut connectors = connectors.collect::<Result<Vec<_>, _>>()?;

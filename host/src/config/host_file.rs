@@ -35,11 +35,10 @@ pub struct HostFlags {
     pub api: Option<String>,
 }
 
-/// How log lines look. Default: human.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.
-    #[default]
     Human,
     /// One JSON object per line.
     Json,
@@ -62,26 +61,31 @@ pub enum LogLevel {
 }
 
 const DEFAULT_BATCH_INTERVAL: Duration = Duration::from_secs(10);
-const LONGEST_BATCH_INTERVAL: Duration = Duration::from_secs(3600);
+const DEFAULT_REPEAT_INTERVAL: Duration = Duration::from_secs(30);
+const LONGEST_LOG_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// `[log]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogConfig {
-    /// `format`.
-    pub format: LogFormat,
+    /// `format`. Default: fields of the journal if standard error is connected to it, otherwise human.
+    pub format: Option<LogFormat>,
     /// `level`. Environment: `LOG_LEVEL`.
     pub level: LogLevel,
     /// `batch_interval`: each task logs what it has written to a table at most once in this time. 0 logs every batch.
     /// Default: 10 s.
     pub batch_interval: Duration,
+    /// `repeat_interval`: like lines of a task are left out and counted once there are too many in this time. 0 logs every line.
+    /// Default: 30 s.
+    pub repeat_interval: Duration,
 }
 
 impl Default for LogConfig {
     fn default() -> Self {
         Self {
-            format: LogFormat::default(),
+            format: None,
             level: LogLevel::default(),
             batch_interval: DEFAULT_BATCH_INTERVAL,
+            repeat_interval: DEFAULT_REPEAT_INTERVAL,
         }
     }
 }
@@ -197,6 +201,7 @@ impl HostConfig {
         fixed("limits.memory", &self.memory, &mut new.memory, &mut changed);
         fixed("log.format", &self.log.format, &mut new.log.format, &mut changed);
         fixed("log.batch_interval", &self.log.batch_interval, &mut new.log.batch_interval, &mut changed);
+        fixed("log.repeat_interval", &self.log.repeat_interval, &mut new.log.repeat_interval, &mut changed);
         changed
     }
 
@@ -351,11 +356,13 @@ fn read_log(mut section: Section<'_>, flags: &HostFlags, environment: &Environme
     let variable = variable.and_then(|text| level_of(text, |message| report.variable("LOG_LEVEL", message)));
     let flag = flags.log_level.as_ref();
     let flag = flag.and_then(|text| level_of(text, |message| report.flag("log level", message)));
-    let batch_interval = section.duration("batch_interval", Duration::ZERO..=LONGEST_BATCH_INTERVAL);
+    let batch_interval = section.duration("batch_interval", Duration::ZERO..=LONGEST_LOG_INTERVAL);
+    let repeat_interval = section.duration("repeat_interval", Duration::ZERO..=LONGEST_LOG_INTERVAL);
     section.finish();
     LogConfig {
         batch_interval: batch_interval.unwrap_or(DEFAULT_BATCH_INTERVAL),
-        format: flag_format.or(format).unwrap_or_default(),
+        repeat_interval: repeat_interval.unwrap_or(DEFAULT_REPEAT_INTERVAL),
+        format: flag_format.or(format),
         level: flag.or(variable).or(level).unwrap_or_default(),
     }
 }

@@ -62,6 +62,11 @@ impl Secrets {
         }
     }
 
+    /// The secrets, unmasked.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &str> {
+        self.inner.values.iter().map(String::as_str)
+    }
+
     /// Whether there is no secret.
     pub fn is_empty(&self) -> bool {
         self.inner.values.is_empty()

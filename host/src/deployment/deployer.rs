@@ -270,7 +270,7 @@ impl Running {
             Command::Pause(_) => Some(DesiredState::Paused),
             Command::Resume(_) => Some(DesiredState::Running),
             Command::Stop(_) => Some(DesiredState::Stopped),
-            Command::Reopen(_) => None,
+            Command::Reopen(_) | Command::RestartTask { .. } => None,
         };
         let accepted = self.supervisor.command(command).await?;
         if let Some(state) = state {

@@ -12,7 +12,7 @@ use super::{
     versions::{ConnectorFile, Version},
 };
 use crate::{
-    config::Diagnostics,
+    config::{Diagnostics, find_connectors},
     supervisor::{Deploy, DesiredState, RejectedFile, Replacement, RolledBack},
 };
 
@@ -27,6 +27,7 @@ impl Deployment {
     /// When there is no such connector.
     pub(super) fn restart(&mut self, name: &str) -> Result<(Vec<Deploy>, Restarted), DeployError> {
         self.require(name)?;
+        self.require_visible(name)?;
         self.discover_plugins();
         if let Some(version) = self.versions.get_mut(name) {
             version.failed_libraries.clear();
@@ -118,6 +119,7 @@ impl Deployment {
     /// When there is no such connector, or its file cannot be deleted.
     pub(super) fn delete(&mut self, name: &str) -> Result<Vec<Deploy>, DeployError> {
         self.require(name)?;
+        self.require_visible(name)?;
         files::delete(&self.path_of(name)?)?;
         self.update([name.to_owned()].into())
     }
@@ -177,8 +179,29 @@ impl Deployment {
         rejected.collect()
     }
 
+    /// # Errors
+    /// When the folder of the connector's file cannot be read for now.
+    fn require_visible(&mut self, name: &str) -> Result<(), DeployError> {
+        self.find();
+        let file = self.versions.get(name).map(|version| version.file.as_path());
+        match file.and_then(|file| self.folders.hides(file)) {
+            Some((folder, reason)) => {
+                Err(DeployError::Unavailable { folder: folder.to_owned(), reason: reason.to_owned() })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The file of a connector, or where it is to be.
+    ///
+    /// # Errors
+    /// When several files have its name, or there is no folder for a new one.
     fn path_of(&self, name: &str) -> Result<PathBuf, DeployError> {
+        let found = find_connectors(&self.sources.config.connectors);
+        if let Some(files) = found.files.get(name).filter(|files| files.len() > 1) {
+            let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+            return Err(DeployError::Ambiguous { name: name.to_owned(), files: files.join(", ") });
+        }
         if let Some(version) = self.versions.get(name) {
             return Ok(version.file.clone());
         }

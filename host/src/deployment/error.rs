@@ -32,6 +32,22 @@ pub enum DeployError {
     /// The folder of connector files is not known, because `--connectors` names files only.
     #[error("there is no folder for connector files: start the host with a folder as --connectors")]
     NoFolder,
+    /// The folder of the connector's file cannot be read for now.
+    #[error("the folder {} cannot be read, so the connector goes on as it is: {reason}", folder.display())]
+    Unavailable {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Several files have the name of the connector.
+    #[error("connector \"{name}\" has several files: {files}; remove or rename all but one of them")]
+    Ambiguous {
+        /// The connector's name.
+        name: String,
+        /// The files.
+        files: String,
+    },
     /// Plugins cannot be checked.
     #[error(transparent)]
     Plugin(#[from] PluginError),

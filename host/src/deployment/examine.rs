@@ -16,7 +16,6 @@ use crate::{
     },
     plugins::{Prober, Registry},
     supervisor::{Catalog, Connector, check_offline},
-    telemetry,
 };
 
 /// The text of a connector file, or of one that is to be written.
@@ -135,7 +134,6 @@ impl Examiner<'_> {
     }
 
     fn connector(&self, definition: ConnectorDefinition, text: String, warnings: Diagnostics) -> Outcome {
-        telemetry::protect(&definition.secrets);
         match Connector::new(definition, self.registry, self.sources.overrides) {
             Ok(mut connector) => {
                 self.avoid_failed_libraries(&mut connector);
@@ -149,9 +147,8 @@ impl Examiner<'_> {
     /// Uses the libraries that run instead of those that have failed.
     fn avoid_failed_libraries(&self, connector: &mut Connector) {
         let Some(version) = self.versions.get(connector.name()) else { return };
-        let has_failed = |library: &Path| version.failed_libraries.contains(library);
-        if let Some(running) = version.connector().filter(|_| connector.libraries().any(has_failed)) {
-            connector.keep_libraries_of(running);
+        if let Some(running) = version.connector() {
+            connector.keep_libraries_of(running, |library| version.failed_libraries.contains(library));
         }
     }
 

@@ -14,6 +14,7 @@
 //!   a file is invalid, its connector keeps running unchanged. [`start`] does so for all connectors, and [`edit`] for changes that are asked for.
 //! - [`versions`]: what is known of each connector.
 //! - [`kept`]: the connectors as they ran last, in the state folder.
+//! - [`folders`]: folders of connector files that cannot be read for now.
 //! - [`files`]: writes and deletes connector files.
 //! - [`watch`]: says when to look at files.
 //! - [`deployer`]: runs the deployment while the host runs, one change after the other.
@@ -23,6 +24,7 @@ mod edit;
 mod error;
 mod examine;
 mod files;
+mod folders;
 mod kept;
 mod reconcile;
 mod settling;

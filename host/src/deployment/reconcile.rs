@@ -8,15 +8,16 @@ use std::{
 use super::{
     DeployError, Sources,
     examine::{Examined, ExaminedConnectors, Examiner, Outcome, ValidFile},
+    folders::Folders,
     kept::KeptConnectors,
     snapshot::{self, Files},
     versions::{Refused, RunningVersion, Version},
 };
 use crate::{
-    config::{ConnectorDefinition, Diagnostic, HostConfig, Severity, find_connectors},
+    config::{ConnectorDefinition, Diagnostic, FoundConnectors, HostConfig, Severity, find_connectors},
     plugins::{Prober, Registry},
     supervisor::{Deploy, DesiredState, HostMemory},
-    telemetry,
+    telemetry::{self, Protection},
 };
 
 /// The connectors of a host: how they run, and how their files say that they are to run.
@@ -34,6 +35,9 @@ pub struct Deployment {
     pub(super) restarting: Option<String>,
     /// The files before they were read for the first time.
     pub(super) at_start: Files,
+    pub(super) folders: Folders,
+    /// Keeps the secrets of the host's file as it is now from being shown.
+    protected: Protection,
 }
 
 impl Deployment {
@@ -42,8 +46,22 @@ impl Deployment {
     pub fn new(sources: Sources, registry: Registry, prober: Prober, kept: Option<KeptConnectors>) -> Self {
         let memory = HostMemory::new(sources.config.memory.clone());
         let libraries = snapshot::libraries(registry.folders());
+        let protected = telemetry::protect(&sources.config.secrets);
+        let (restarting, folders) = (None, Folders::default());
         let (versions, at_start) = (BTreeMap::new(), Files::new());
-        Self { sources, registry, prober, memory, kept, versions, libraries, restarting: None, at_start }
+        Self {
+            sources,
+            registry,
+            prober,
+            memory,
+            kept,
+            versions,
+            libraries,
+            restarting,
+            at_start,
+            folders,
+            protected,
+        }
     }
 
     /// The plugins that were found last.
@@ -59,6 +77,11 @@ impl Deployment {
     /// The definition that a connector runs with.
     pub(crate) fn definition(&self, name: &str) -> Option<ConnectorDefinition> {
         Some(self.versions.get(name)?.connector()?.definition.clone())
+    }
+
+    /// The name of the connector's sink, if that stores offsets together with its data.
+    pub(crate) fn sink_that_stores_offsets(&self, name: &str) -> Option<String> {
+        self.versions.get(name)?.connector()?.sink_that_stores_offsets().map(str::to_owned)
     }
 
     /// The memory of the host's connectors.
@@ -131,9 +154,23 @@ impl Deployment {
         let depends =
             |version: &Version| version.refused.as_ref().is_some_and(|refused| refused.depends_on_others);
         names.extend(self.versions.iter().filter(|(_, v)| depends(v)).map(|(name, _)| name.clone()));
-        let found = find_connectors(&self.sources.config.connectors);
+        let found = self.find();
+        names.retain(|name| found.files.contains_key(name) || !self.is_hidden(name));
         let examined = self.examiner().files(&names, &found.files)?;
         Ok(self.apply(examined))
+    }
+
+    /// Finds the connector files.
+    pub(super) fn find(&mut self) -> FoundConnectors {
+        let paths = &self.sources.config.connectors;
+        let found = find_connectors(paths);
+        self.folders.look(paths, &found);
+        found
+    }
+
+    /// Whether the connector's file is in a folder that cannot be read for now.
+    pub(super) fn is_hidden(&self, name: &str) -> bool {
+        self.versions.get(name).is_some_and(|version| self.folders.hides(&version.file).is_some())
     }
 
     /// Connectors that run or have a file.
@@ -244,7 +281,7 @@ impl Deployment {
                 for key in config.keep_fixed(&mut new) {
                     tracing::warn!("{key} has changed in the host's file: restart the host to apply it");
                 }
-                telemetry::protect(&new.secrets);
+                self.protected = telemetry::protect(&new.secrets);
                 if new.log.level != config.log.level {
                     telemetry::set_level(telemetry::ROOT_LOGGER, telemetry::level_filter(new.log.level));
                 }
@@ -288,7 +325,7 @@ fn is_library(path: &Path, folders: &[PathBuf]) -> bool {
 /// Logs an error or a warning about a connector file.
 pub(super) fn log(diagnostic: &Diagnostic) {
     match diagnostic.severity {
-        Severity::Error => tracing::error!("{diagnostic}"),
-        Severity::Warning => tracing::warn!("{diagnostic}"),
+        Severity::Error => tracing::error!({ telemetry::EVERY_LINE } = true, "{diagnostic}"),
+        Severity::Warning => tracing::warn!({ telemetry::EVERY_LINE } = true, "{diagnostic}"),
     }
 }

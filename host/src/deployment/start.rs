@@ -10,7 +10,7 @@ use super::{
     versions::{RunningVersion, Version},
 };
 use crate::{
-    config::{Diagnostics, find_connectors},
+    config::Diagnostics,
     supervisor::{Connector, Deploy, DesiredState, Replacement},
 };
 
@@ -45,15 +45,15 @@ impl Deployment {
     pub fn start(&mut self) -> Result<Vec<(Connector, DesiredState)>, DeployError> {
         // Taken before anything is read, so that a file that changes meanwhile is read again.
         self.at_start = self.snapshot();
-        let found = find_connectors(&self.sources.config.connectors);
+        let found = self.find();
         found.diagnostics.iter().for_each(log);
         let mut kept = self.kept.as_ref().map(KeptConnectors::load).unwrap_or_default();
-        kept.retain(|name, _| {
-            let has_file = found.files.contains_key(name);
-            if let Some(all) = self.kept.as_ref().filter(|_| !has_file) {
+        kept.retain(|name, kept| {
+            let may_exist = found.files.contains_key(name) || self.folders.hides(&kept.file).is_some();
+            if let Some(all) = self.kept.as_ref().filter(|_| !may_exist) {
                 all.forget(name);
             }
-            has_file
+            may_exist
         });
         for (name, kept) in &kept {
             self.versions.insert(name.clone(), Version::new(kept.file.clone(), kept.state));
@@ -64,7 +64,8 @@ impl Deployment {
             examined.as_ref().is_some_and(|examined| examined.errors().is_some())
         };
         let refused = examined.iter().filter(|(_, examined)| is_refused(examined));
-        let refused: Vec<String> = refused.map(|(name, _)| name.clone()).collect();
+        let hidden = kept.keys().filter(|name| !found.files.contains_key(*name));
+        let refused: Vec<String> = refused.map(|(name, _)| name).chain(hidden).cloned().collect();
         let mut deploys = self.apply(examined);
         deploys.extend(self.go_on_as_kept(&refused, &kept)?);
         let connectors = deploys.into_iter().filter_map(|deploy| match deploy {
@@ -89,9 +90,10 @@ impl Deployment {
         for (name, examined) in examined {
             let Some(Examined { outcome: Outcome::Valid(file), .. }) = examined else { continue };
             let errors = self.versions.get_mut(&name).and_then(|version| version.refused.take());
+            let why = if errors.is_some() { "is invalid" } else { "cannot be read" };
             deploys.extend(self.deploy(&name, *file));
             self.versions.entry(name.clone()).and_modify(|version| version.refused = errors);
-            tracing::warn!(connector = name, "its file is invalid: it goes on as it ran before");
+            tracing::warn!(connector = name, "its file {why}: it goes on as it ran before");
         }
         Ok(deploys)
     }
@@ -113,8 +115,9 @@ impl Deployment {
             version.running = Some(RunningVersion { text: valid.text, connector: valid.connector });
             self.versions.insert(name, version);
         }
-        let found = find_connectors(&self.sources.config.connectors);
-        let names = found.files.keys().chain(self.versions.keys()).cloned().collect();
+        let found = self.find();
+        let running = self.versions.keys().filter(|name| !self.is_hidden(name));
+        let names = found.files.keys().chain(running).cloned().collect();
         let examined = self.examiner().files(&names, &found.files)?;
         let plan = examined.into_iter().map(|(name, examined)| {
             let errors = examined.as_ref().and_then(Examined::errors).cloned();

@@ -56,9 +56,8 @@ pub(super) fn run(job: &Job) -> Result<(), GroupError> {
         Ok(Outcome::Deleted) => Ok(()),
         Ok(Outcome::HasMembers) => Err(GroupError::HasMembers(job.group.clone())),
         Ok(Outcome::Failed(reason)) => Err(failed(reason)),
-        Err(_) => Err(failed(
-            "the brokers do not support that they are deleted: Apache Kafka 2.4 and newer do".to_owned(),
-        )),
+        // It was aborted.
+        Err(_) => Err(GroupError::Unsupported(job.group.clone())),
     }
 }
 

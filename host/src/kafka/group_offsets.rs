@@ -34,6 +34,12 @@ pub enum GroupError {
     /// The partition does not exist.
     #[error("partition {0} does not exist")]
     NoPartition(String),
+    /// The brokers cannot do this.
+    #[error(
+        "the brokers do not support that offsets of group {0:?} are deleted: Apache Kafka 2.4 and newer do; offsets can be set to \
+         other values"
+    )]
+    Unsupported(String),
     /// The brokers refuse.
     #[error("offsets of group {group:?}: {reason}")]
     Kafka {

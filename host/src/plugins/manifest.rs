@@ -38,6 +38,9 @@ pub struct PluginManifest {
     /// Whether a sink is durable only when it was flushed, instead of after each write. It has no default, so that a library is
     /// probed again if an earlier version of the host, which ignored this, has stored the manifest.
     pub durable_on_flush: bool,
+    /// Whether a sink stores offsets together with its data; `None` if it was built before sinks said so.
+    #[serde(default)]
+    pub stores_offsets: Option<bool>,
     /// The default flush limits of such a sink, as those of a batch: of all records since the last flush.
     #[serde(default)]
     pub flush: PluginBatchDefaults,
@@ -130,6 +133,7 @@ fn describe_plugin(entry: raw::PluginEntryRef) -> Result<PluginManifest, String>
     let reads_values = entry.reads_values().unwrap_or(true);
     let isolates_partitions = entry.isolates_partitions().unwrap_or(false);
     let durable_on_flush = entry.durable_on_flush().unwrap_or(false);
+    let stores_offsets = entry.stores_offsets();
     let description = entry.description().to_string();
     Ok(PluginManifest {
         name,
@@ -140,6 +144,7 @@ fn describe_plugin(entry: raw::PluginEntryRef) -> Result<PluginManifest, String>
         reads_values,
         isolates_partitions,
         durable_on_flush,
+        stores_offsets,
         flush,
     })
 }

@@ -1,6 +1,6 @@
 //! Turns a connector definition into the settings of its tasks.
 
-use std::{collections::BTreeMap, fmt, path::Path};
+use std::{collections::BTreeMap, fmt, path::Path, sync::Arc};
 
 use super::{catalog::summary, isolation::ProcessSpec, offline_check::OfflineError};
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     },
     pipeline::{PluginSettings, TaskSettings, TransformSettings},
     plugins::{Plugin, PluginBatchDefaults, PluginCheck, PluginError, PluginKind, Registry},
-    telemetry,
+    telemetry::{self, Protection},
 };
 
 /// A connector that can be started: its definition and its plugins.
@@ -27,6 +27,8 @@ pub struct Connector {
     overrides: Overrides,
     /// The largest client queue of a task, in bytes: a share of the host's memory.
     queue_limit: usize,
+    /// Keeps the secrets of the definition from being shown.
+    protected: Arc<Protection>,
 }
 
 /// Prints no options, because they may contain secrets.
@@ -61,7 +63,9 @@ impl Connector {
             .transforms
             .iter()
             .map(|transform| find(&transform.plugin.plugin, PluginKind::Transform));
+        let protected = Arc::new(telemetry::protect(&definition.secrets));
         Ok(Self {
+            protected,
             transforms: transforms.collect::<Result<_, _>>()?,
             sink: find(&definition.sink.plugin, PluginKind::Sink)?,
             definition,
@@ -80,7 +84,7 @@ impl Connector {
     pub fn refresh(&mut self) {
         match self.definition.refresh(&ConnectorCatalog(self)) {
             Ok(definition) => {
-                telemetry::protect(&definition.secrets);
+                self.protected = Arc::new(telemetry::protect(&definition.secrets));
                 self.definition = definition;
             }
             Err(diagnostics) => {
@@ -88,6 +92,13 @@ impl Connector {
                 tracing::warn!(connector, "keeping the previous values of placeholders: {diagnostics}");
             }
         }
+    }
+
+    /// The name of the sink, if it stores offsets together with its data.
+    #[must_use]
+    pub fn sink_that_stores_offsets(&self) -> Option<&str> {
+        let manifest = &self.sink.manifest;
+        (manifest.stores_offsets == Some(true)).then_some(manifest.name.as_str())
     }
 
     /// Checks the connector's properties with librdkafka, without contacting a broker.
@@ -139,10 +150,11 @@ impl Connector {
         self.plugins().map(Plugin::copy)
     }
 
-    /// Uses the libraries of `before` for the plugins that both have.
-    pub fn keep_libraries_of(&mut self, before: &Self) {
+    /// Uses the libraries of `before` for the plugins that both have and whose library here is one to be `replaced`.
+    pub fn keep_libraries_of(&mut self, before: &Self, replaced: impl Fn(&Path) -> bool) {
         let known: Vec<&Plugin> = before.plugins().collect();
-        for plugin in self.transforms.iter_mut().chain([&mut self.sink]) {
+        let plugins = self.transforms.iter_mut().chain([&mut self.sink]);
+        for plugin in plugins.filter(|plugin| replaced(plugin.copy())) {
             if let Some(known) = known.iter().find(|known| known.manifest.name == plugin.manifest.name) {
                 plugin.clone_from(known);
             }

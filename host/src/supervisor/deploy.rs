@@ -45,7 +45,7 @@ impl Connector {
     /// libraries of this connector if its file says that they are not to be reloaded.
     pub fn replacement(&self, next: &mut Self, keeps_libraries: bool) -> Option<Replacement> {
         if keeps_libraries && next.definition.plugin_reload == PluginReload::Never {
-            next.keep_libraries_of(self);
+            next.keep_libraries_of(self, |_| true);
         }
         let (before, after) = (self.plugin_settings(), next.plugin_settings());
         let has_other_plugins = before != after;

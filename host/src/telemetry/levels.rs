@@ -16,7 +16,7 @@ pub const ROOT_LOGGER: &str = "root";
 /// Loggers of connectors start with this.
 const CONNECTOR: &str = "connector.";
 /// The audit log of the API. It is always written: a client that may set log levels must not be able to turn it off.
-const AUDIT: &str = "tidegate::audit";
+pub(super) const AUDIT: &str = "tidegate::audit";
 
 static LEVELS: RwLock<Levels> =
     RwLock::new(Levels { root: Level { level: LevelFilter::INFO, changed: None }, own: BTreeMap::new() });
@@ -72,7 +72,8 @@ pub fn levels() -> BTreeMap<String, LevelChange> {
     own.chain([(ROOT_LOGGER.to_owned(), levels.root.into())]).collect()
 }
 
-/// The level of a logger: its own, or that of `root`.
+/// The level of a logger: its own, or the one that it inherits. Lines of a connector without a level of its own have that of their
+/// module, which is that of `root` for most.
 #[must_use]
 pub fn level_of(logger: &str) -> LevelChange {
     let levels = LEVELS.read().unwrap_or_else(PoisonError::into_inner);
@@ -120,7 +121,8 @@ impl Levels {
         };
         let own = self.own.iter().filter(|(name, _)| is_part(name)).max_by_key(|(name, _)| name.len());
         // Libraries such as HTTP clients are logged from warnings on.
-        let is_own = target.starts_with("tidegate") || target.starts_with("plugin") || target == ROOT_LOGGER;
+        let is_own = ["tidegate", "plugin", CONNECTOR].iter().any(|start| target.starts_with(start));
+        let is_own = is_own || target == ROOT_LOGGER;
         let default = if is_own { self.root.level } else { self.root.level.min(LevelFilter::WARN) };
         own.map_or(default, |(_, own)| own.level)
     }
@@ -193,6 +195,13 @@ mod tests {
         assert!(!allow("tidegate::kafkaesque", Severity::DEBUG, None));
         assert!(!allow("hyper::proto", Severity::INFO, None), "libraries are logged from warnings on");
         assert!(levels.may_allow("tidegate::pipeline", Severity::DEBUG), "it may be of connector a");
+    }
+
+    #[test]
+    fn a_connector_without_a_level_has_that_of_the_root() {
+        let levels = Levels { root: level(LevelFilter::DEBUG), own: BTreeMap::new() };
+        assert_eq!(levels.for_target("connector.a"), LevelFilter::DEBUG);
+        assert_eq!(levels.for_target("hyper"), LevelFilter::WARN);
     }
 
     #[test]

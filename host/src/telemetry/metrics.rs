@@ -110,6 +110,13 @@ pub fn forget_connector(name: &str) {
     }
 }
 
+/// Removes all series of a task that the connector no longer has.
+pub fn forget_task(connector: &str, task: u32) {
+    if let Some(metrics) = METRICS.get() {
+        metrics.registry.forget_task(connector, task);
+    }
+}
+
 /// Adds to a counter of a task, `tidegate_<name>`.
 pub fn task_count(connector: &str, task: u32, name: &str, labels: &[(&str, &str)], delta: u64) {
     update(&format!("tidegate_{name}"), || task_labels(connector, task, labels), &Update::Add(delta));

@@ -18,17 +18,17 @@ mod streams;
 pub use collect::Measurement;
 pub use histogram::{Histogram, LocalHistogram};
 pub use levels::{LevelChange, ROOT_LOGGER, level_filter, level_of, levels, set_level};
+pub(crate) use log::{EVERY_LINE, batch_log_interval, now, time};
 pub use log::{
-    LineSink, LogFormat, LogOptions, init_logging, log_options, log_plugin_event, log_to, plugin_log_enabled,
-    task_span,
+    LineSink, LogFormat, LogOptions, default_log_format, flush_log, init_logging, log_options,
+    log_plugin_event, log_to, plugin_log_enabled, task_span,
 };
-pub(crate) use log::{batch_log_interval, now, time};
 pub use metrics::{
     Measure, MetricsOptions, PartitionLag, PluginLabels, clear_connector_gauge, connector_gauge,
-    forget_connector, init_metrics, max_partitions, plugin_metric, relay_metrics, render_metrics,
-    set_partition_lags, take_metrics, task_count, task_gauge, task_histogram, task_total,
+    forget_connector, forget_task, init_metrics, max_partitions, plugin_metric, relay_metrics,
+    render_metrics, set_partition_lags, take_metrics, task_count, task_gauge, task_histogram, task_total,
 };
 pub(crate) use one_line::OneLine;
-pub use redact::{protect, scrub};
+pub use redact::{Protection, protect, scrub};
 pub use relay::{LogRelay, log_relay};
 pub use streams::{output_for_a_child, write_output};

@@ -196,6 +196,17 @@ impl Registry {
         families.retain(|_, family| !family.series.is_empty());
     }
 
+    /// Removes all series of a task.
+    pub(super) fn forget_task(&self, name: &str, task: u32) {
+        let task = task.to_string();
+        for family in self.families().values_mut() {
+            family.series.retain(|labels, _| {
+                let is_tasks = labels.iter().any(|(label, value)| label == "task" && *value == task);
+                !is_tasks || connector(labels) != Some(name)
+            });
+        }
+    }
+
     fn report(&self, name: &str) {
         // The limit of partitions is what the user has configured.
         if name != catalog::PARTITION_LAG && lock(&self.reported).insert(name.to_owned()) {
@@ -243,6 +254,21 @@ mod tests {
         registry.update("y", labels("a", "1"), &Update::Set(1.0));
         registry.relay("a", "x_total", labels("a", "1"), &Update::Add(1));
         assert_eq!([count(&registry, "x_total"), count(&registry, "y")], [2, 2], "it was added again");
+    }
+
+    #[test]
+    fn a_task_is_forgotten_with_all_its_series() {
+        let registry = Registry::new(10, false);
+        let of_task = |connector: &str, task: &str| -> Labels {
+            [("connector", connector), ("task", task)].map(|(name, value)| (name.into(), value.into())).into()
+        };
+        for (connector, task) in [("a", "0"), ("a", "1"), ("b", "1")] {
+            registry.update("state", of_task(connector, task), &Update::Set(1.0));
+        }
+        registry.forget_task("a", 1);
+        let families = registry.families();
+        let left: Vec<&Labels> = families["state"].series.keys().collect();
+        assert_eq!(left, [&of_task("a", "0"), &of_task("b", "1")]);
     }
 
     #[test]

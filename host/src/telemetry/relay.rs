@@ -5,7 +5,7 @@ use std::{sync::OnceLock, thread, time::Duration};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::streams::write_errors;
+use super::log::write_line;
 
 /// Maximum number of waiting lines; a sender blocks when it is reached.
 const CAPACITY: usize = 256;
@@ -70,8 +70,7 @@ impl LogRelay {
 fn write_all(mut relayed: mpsc::Receiver<RelayMessage>) {
     while let Some(relayed) = relayed.blocking_recv() {
         match relayed {
-            // There is no other place to report that the log cannot be written.
-            RelayMessage::Line(line) => drop(write_errors(line.as_bytes())),
+            RelayMessage::Line(line) => write_line(&line),
             RelayMessage::Printed { connector, text } => tracing::warn!(connector, "{text}"),
             // The caller may have given up waiting.
             RelayMessage::Flush(written) => drop(written.send(())),

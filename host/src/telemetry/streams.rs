@@ -1,7 +1,7 @@
 //! Private duplicates of the standard streams: a plugin may close those of the process or replace them.
 
 use std::{
-    fs::File,
+    fs::{File, Metadata},
     io::{self, Write},
     os::fd::{AsFd, OwnedFd},
     sync::{LazyLock, Mutex, PoisonError},
@@ -48,6 +48,11 @@ pub fn output_for_a_child() -> Option<OwnedFd> {
 /// As writing to a file.
 pub fn write_output(bytes: &[u8]) -> io::Result<()> {
     OUTPUT.write(bytes)
+}
+
+/// What standard error is connected to, if there is a standard error.
+pub(super) fn errors_metadata() -> Option<Metadata> {
+    File::from(ERRORS.duplicate()?).metadata().ok()
 }
 
 /// Writes to standard error, unbuffered.

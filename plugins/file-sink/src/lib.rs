@@ -51,6 +51,8 @@ struct FileSink {
 impl Sink for FileSink {
     type Config = Config;
 
+    const STORES_OFFSETS: bool = true;
+
     fn batch_defaults() -> BatchDefaults {
         // Every batch waits for several disk flushes, so larger batches are faster.
         BatchDefaults { max_records: Some(5_000), max_bytes: Some(8 << 20), max_wait: None }

@@ -29,6 +29,8 @@ pub trait AsyncSink: Send + Sized + 'static {
 
     const DURABLE_ON_FLUSH: bool = false;
 
+    const STORES_OFFSETS: bool = false;
+
     #[must_use]
     fn batch_defaults() -> BatchDefaults {
         BatchDefaults::default()
@@ -87,6 +89,8 @@ impl<S: AsyncSink> Sink for Blocking<S> {
     const ISOLATES_PARTITIONS: bool = S::ISOLATES_PARTITIONS;
 
     const DURABLE_ON_FLUSH: bool = S::DURABLE_ON_FLUSH;
+
+    const STORES_OFFSETS: bool = S::STORES_OFFSETS;
 
     fn batch_defaults() -> BatchDefaults {
         S::batch_defaults()

@@ -118,6 +118,7 @@ pub fn sink_entry<T: Sink>(info: PluginInfo) -> PluginEntryRef {
         reads_values,
         isolates_partitions: T::ISOLATES_PARTITIONS,
         durable_on_flush: T::DURABLE_ON_FLUSH,
+        stores_offsets: T::STORES_OFFSETS,
         flush_defaults: flush_defaults.into_raw(),
         check_config: check_sink::<T>,
         ..entry::<T::Config>(info, description, PluginKind::SINK)
@@ -146,6 +147,7 @@ fn entry<C: PluginConfig>(info: PluginInfo, description: &'static str, kind: Plu
         isolates_partitions: false,
         check_config: check_nothing,
         durable_on_flush: false,
+        stores_offsets: false,
         flush_defaults: FlushDefaults::default(),
     }
 }

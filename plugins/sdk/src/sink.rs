@@ -37,6 +37,10 @@ pub trait Sink: Send + Sized + 'static {
     /// units, such as files or bulk loads. The host then commits no offset before.
     const DURABLE_ON_FLUSH: bool = false;
 
+    /// Whether this sink stores offsets together with its data, and [`Sink::claim`] returns them. They count more than those of
+    /// the consumer group, so the host's REST API refuses to change the group's.
+    const STORES_OFFSETS: bool = false;
+
     /// Default batch limits. The connector file can change them.
     #[must_use]
     fn batch_defaults() -> BatchDefaults {

@@ -40,6 +40,8 @@ struct SnowflakeSink(Flusher);
 impl AsyncSink for SnowflakeSink {
     type Config = Config;
 
+    const STORES_OFFSETS: bool = true;
+
     fn batch_defaults() -> BatchDefaults {
         // A MERGE takes about as long for ten thousand rows as for one, so few large batches are fast and cheap.
         BatchDefaults {

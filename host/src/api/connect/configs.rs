@@ -33,9 +33,9 @@ pub(super) struct Source<'r> {
 }
 
 /// The configuration of a connector, without secrets. Of a file that is not TOML, only the name.
-pub(super) fn shown(connector: &ConnectorFile, schema: &Value) -> Options {
+pub(super) async fn shown(connector: &ConnectorFile, schema: &Value) -> Options {
     let name = &connector.name;
-    from_file(name, &text_of(connector), schema)
+    from_file(name, &text_of(connector).await, schema)
         .unwrap_or_else(|_| Options::from([("name".to_owned(), name.clone())]))
 }
 
@@ -45,7 +45,7 @@ pub(in crate::api) async fn read(
     Path(name): Path<String>,
 ) -> Result<Json<Options>, Problem> {
     let connector = api.require(&name).await?;
-    Ok(Json(shown(&connector, &api.schema().await?)))
+    Ok(Json(shown(&connector, &api.schema().await?).await))
 }
 
 /// `PUT /connectors/{name}/config`: creates or replaces a connector.
@@ -74,7 +74,7 @@ pub(in crate::api) async fn change(
 ) -> Result<Json<ConnectorInfo>, Problem> {
     let connector = api.require(&name).await?;
     let changes = body::options(body::json::<Map<String, Value>>(&body)?)?;
-    let mut options = shown(&connector, &api.schema().await?);
+    let mut options = shown(&connector, &api.schema().await?).await;
     for (option, value) in changes {
         match value {
             Some(value) => drop(options.insert(option, value)),
@@ -97,7 +97,10 @@ pub(super) async fn put(
         return Err(Problem::conflict(format!("Connector {name} already exists")));
     }
     let schema = api.schema().await?;
-    let text = current.as_ref().map(text_of);
+    let text = match &current {
+        Some(current) => Some(text_of(current).await),
+        None => None,
+    };
     let import = to_file(name, &source.options, text.as_deref(), &schema);
     if import.has_errors() {
         return Err(invalid::of_options(&import));
@@ -110,7 +113,7 @@ pub(super) async fn put(
 async fn answer(api: &Api, name: &str, import: &Import, schema: &Value) -> Result<ConnectorInfo, Problem> {
     let connector = api.require(name).await?;
     let status = api.status_of(name).await?;
-    let mut info = ConnectorInfo::new(&connector, shown(&connector, schema), status.as_ref());
+    let mut info = ConnectorInfo::new(&connector, shown(&connector, schema).await, status.as_ref());
     info.warnings = import.of(Severity::Warning).map(|finding| finding.message.clone()).collect();
     Ok(info)
 }

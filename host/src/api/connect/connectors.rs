@@ -60,9 +60,10 @@ pub(in crate::api) async fn list(State(api): State<Arc<Api>>, query: Query) -> R
     let mut all = BTreeMap::new();
     for connector in &connectors {
         let status = status.connectors.iter().find(|status| status.name == connector.name);
-        let info = expand
-            .contains(&"info")
-            .then(|| ConnectorInfo::new(connector, configs::shown(connector, &schema), status));
+        let info = match expand.contains(&"info") {
+            true => Some(ConnectorInfo::new(connector, configs::shown(connector, &schema).await, status)),
+            false => None,
+        };
         let state = expand.contains(&"status").then(|| StateInfo::new(connector, status, &api.worker_id));
         all.insert(connector.name.clone(), Expanded { info, status: state });
     }
@@ -98,11 +99,8 @@ pub(in crate::api) async fn info(
 ) -> Result<Json<ConnectorInfo>, Problem> {
     let connector = api.require(&name).await?;
     let status = api.status_of(&name).await?;
-    Ok(Json(ConnectorInfo::new(
-        &connector,
-        configs::shown(&connector, &api.schema().await?),
-        status.as_ref(),
-    )))
+    let config = configs::shown(&connector, &api.schema().await?).await;
+    Ok(Json(ConnectorInfo::new(&connector, config, status.as_ref())))
 }
 
 /// `DELETE /connectors/{name}`.

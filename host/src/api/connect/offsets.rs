@@ -13,6 +13,7 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::query::{Query, is_set};
 use crate::{
     api::{body, problem::Problem, state::Api},
     config::{ConnectorDefinition, Subscription},
@@ -66,11 +67,13 @@ pub(in crate::api) async fn read(
 pub(in crate::api) async fn alter(
     State(api): State<Arc<Api>>,
     Path(name): Path<String>,
+    query: Query,
     body: Bytes,
 ) -> Result<Json<Value>, Problem> {
     api.require(&name).await?;
     let changes = changes(body::json(&body)?)?;
     require_stopped(&api, &name).await?;
+    refuse_if_stored_by_sink(&api, &name, &query).await?;
     with_group(&api, &name, move |group| {
         if !changes.set.is_empty() {
             group.alter(&changes.set)?;
@@ -88,14 +91,30 @@ pub(in crate::api) async fn alter(
 pub(in crate::api) async fn reset(
     State(api): State<Arc<Api>>,
     Path(name): Path<String>,
+    query: Query,
 ) -> Result<Json<Value>, Problem> {
     api.require(&name).await?;
     require_stopped(&api, &name).await?;
+    refuse_if_stored_by_sink(&api, &name, &query).await?;
     with_group(&api, &name, GroupAdmin::delete_group).await?;
     Ok(changed("reset"))
 }
 
-/// A sink may have stored offsets of its own, which count more than those of the group.
+/// The offsets that a sink has stored with its data count more than those of the group, unless the user has deleted them and says so.
+async fn refuse_if_stored_by_sink(api: &Api, name: &str, query: &Query) -> Result<(), Problem> {
+    if is_set(query, "force") {
+        return Ok(());
+    }
+    let own = name.to_owned();
+    let sink = api.deployer.read(move |deployment| deployment.sink_that_stores_offsets(&own)).await.flatten();
+    let Some(sink) = sink else { return Ok(()) };
+    Err(Problem::bad_request(format!(
+        "Failed to modify offsets for connector {name} because it doesn't support external modification of offsets: the sink \
+         \"{sink}\" stores them together with its data. Delete what it has stored, and change those of the consumer group with ?force=true"
+    )))
+}
+
+/// A sink that was built before sinks said so may have stored offsets of its own.
 fn changed(how: &str) -> Json<Value> {
     let message = format!(
         "The Connect framework-managed offsets for this connector have been {how} successfully. However, if this connector manages \
@@ -123,18 +142,19 @@ async fn with_group<T: Send + 'static>(
     work: impl FnOnce(&GroupAdmin) -> Result<T, GroupError> + Send + 'static,
 ) -> Result<T, Problem> {
     let ConnectorDefinition { source, .. } = api.definition(name).await?;
-    let done = tokio::task::spawn_blocking(move || {
+    let done = api.clusters.run(move || {
         let properties = source.properties.to_map();
         let group = GroupAdmin::connect(&source.bootstrap_servers, &source.group_id, &properties)?;
         work(&group)
     });
-    match done.await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(error @ GroupError::NoPartition(_))) => Err(Problem::bad_request(error.to_string())),
-        Ok(Err(error @ GroupError::HasMembers(_))) => Err(Problem::conflict(error.to_string())),
-        Ok(Err(error)) => Err(Problem::internal(error.to_string())),
-        Err(_) => Err(Problem::internal("the offsets could not be changed")),
-    }
+    done.await?.map_err(|error| {
+        let message = error.to_string();
+        match error {
+            GroupError::NoPartition(_) | GroupError::Unsupported(_) => Problem::bad_request(message),
+            GroupError::HasMembers(_) => Problem::conflict(message),
+            _ => Problem::internal(message),
+        }
+    })
 }
 
 /// A connector that was asked to stop may need a moment for the records that it is writing.

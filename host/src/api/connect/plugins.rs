@@ -178,8 +178,12 @@ pub(in crate::api) async fn validate(
     let schema = api.schema().await?;
     let name = options.get("name").filter(|name| !name.is_empty()).cloned();
     // Masked secrets stand for those of the connector's file, if it has one already.
-    let current = match &name {
-        Some(name) => api.find(name).await.as_ref().map(text_of),
+    let connector = match &name {
+        Some(name) => api.find(name).await,
+        None => None,
+    };
+    let current = match &connector {
+        Some(connector) => Some(text_of(connector).await),
         None => None,
     };
     let import = to_file(name.as_deref().unwrap_or(UNNAMED), &options, current.as_deref(), &schema);

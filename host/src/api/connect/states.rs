@@ -43,9 +43,9 @@ pub(in crate::api) async fn restart(
     let info = StateInfo::new(&connector, status.as_ref(), &api.worker_id);
     let is_stopped = connector.state == DesiredState::Stopped;
     if only_failed {
-        let has_failed = info.tasks.iter().any(|task| task.state == "FAILED");
-        if with_tasks && has_failed {
-            restart_failed(&api, &name, connector.state).await?;
+        let failed = info.tasks.iter().filter(|task| with_tasks && task.state == "FAILED");
+        for task in failed {
+            restart_task(&api, &name, task.id).await?;
         }
         let info = info.restarting(|task| with_tasks && task.state == "FAILED", false);
         return Ok((StatusCode::ACCEPTED, Json(info)).into_response());
@@ -60,14 +60,9 @@ pub(in crate::api) async fn restart(
     Ok((StatusCode::ACCEPTED, Json(info.restarting(|_| true, true))).into_response())
 }
 
-/// Starts tasks that have failed. Those that run go on.
-pub(super) async fn restart_failed(api: &Api, name: &str, state: DesiredState) -> Result<(), Problem> {
-    // To resume starts failed tasks, but a paused connector is to stay paused.
-    if state == DesiredState::Paused {
-        api.deployer.restart(Some(name)).await?;
-        return Ok(());
-    }
-    api.deployer.command(Command::Resume(Some(name.to_owned()))).await?;
+/// Restarts one task. The others go on.
+pub(super) async fn restart_task(api: &Api, connector: &str, task: u32) -> Result<(), Problem> {
+    api.deployer.command(Command::RestartTask { connector: connector.to_owned(), task }).await?;
     Ok(())
 }
 

@@ -16,7 +16,6 @@ use super::{
 use crate::{
     api::{problem::Problem, state::Api},
     config::Options,
-    supervisor::ConnectorState,
 };
 
 /// A task and its configuration.
@@ -33,7 +32,7 @@ pub(in crate::api) async fn list(
 ) -> Result<Json<Vec<TaskInfo>>, Problem> {
     let connector = api.require(&name).await?;
     let status = api.status_of(&name).await?;
-    let mut config = configs::shown(&connector, &api.schema().await?);
+    let mut config = configs::shown(&connector, &api.schema().await?).await;
     let class = config.get("connector.class").cloned().unwrap_or_default();
     config.insert("task.class".to_owned(), class);
     let tasks = tasks(&connector, status.as_ref());
@@ -55,8 +54,8 @@ pub(in crate::api) async fn status(
     Ok(Json(TaskState::new(found, &api.worker_id)))
 }
 
-/// `POST /connectors/{name}/tasks/{task}/restart`. A failed task is started again by itself. One that runs is restarted
-/// together with the others: they share the connector's plugins and its file, which are read again.
+/// `POST /connectors/{name}/tasks/{task}/restart`. The other tasks go on. The file and the libraries of the connector are not read
+/// again, because all its tasks share them.
 pub(in crate::api) async fn restart(
     State(api): State<Arc<Api>>,
     Path((name, task)): Path<(String, String)>,
@@ -65,13 +64,10 @@ pub(in crate::api) async fn restart(
     let unknown = || Problem::not_found(format!("Unknown connector: {name}"));
     let connector = api.find(&name).await.ok_or_else(unknown)?;
     let status = api.status_of(&name).await?;
-    let found = tasks(&connector, status.as_ref()).iter().find(|one| one.task == task);
-    let found = found.ok_or_else(|| Problem::not_found(format!("Unknown task: {name}-{task}")))?;
-    if found.state == ConnectorState::Failed {
-        states::restart_failed(&api, &name, connector.state).await?;
-    } else {
-        api.deployer.restart(Some(&name)).await?;
+    if !tasks(&connector, status.as_ref()).iter().any(|one| one.task == task) {
+        return Err(Problem::not_found(format!("Unknown task: {name}-{task}")));
     }
+    states::restart_task(&api, &name, task).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

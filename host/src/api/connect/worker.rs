@@ -6,21 +6,13 @@ use axum::{Json, extract::State};
 use serde_json::{Value, json};
 
 use super::CONNECT_VERSION;
-use crate::{
-    api::{problem::Problem, state::Api},
-    kafka,
-};
+use crate::api::{problem::Problem, state::Api};
 
 /// `GET /`: the version of Kafka Connect that clients know, and that of Tidegate.
 pub(in crate::api) async fn root(State(api): State<Arc<Api>>) -> Json<Value> {
     let servers = api.deployer.read(|deployment| deployment.config().kafka.clone()).await;
     let cluster = match servers {
-        Some(kafka) => {
-            let id = tokio::task::spawn_blocking(move || {
-                kafka::cluster_id(&kafka.bootstrap_servers, &kafka.properties.to_map())
-            });
-            id.await.ok().flatten()
-        }
+        Some(kafka) => api.clusters.cluster_id(kafka).await,
         None => None,
     };
     Json(json!({

@@ -132,7 +132,7 @@ fn load(
 ) -> anyhow::Result<(Vec<ConnectorDefinition>, Vec<String>)> {
     let found = setup::inspect(config)?;
     let loaded = load_connectors(&config.connectors, config, &Catalog(&found.registry), environment);
-    loaded.valid.iter().for_each(|definition| telemetry::protect(&definition.secrets));
+    loaded.valid.iter().for_each(|definition| telemetry::protect(&definition.secrets).forever());
     let problems = loaded.diagnostics.errors().map(ToString::to_string);
     Ok((loaded.valid, problems.collect()))
 }

@@ -90,7 +90,7 @@ impl<'o> Mapping<'o> {
 
     /// What is wrong with an option, in the words of Kafka Connect.
     pub(super) fn invalid(&mut self, option: &str, value: &str, why: &str) {
-        let value = if super::masks::is_secret_name(option) { super::MASK } else { value };
+        let value = super::masks::shown(value, option);
         self.error(option, format!("Invalid value {value} for configuration {option}: {why}"));
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use toml::{Table, Value};
 
-use super::{Finding, GIVEN, Options};
+use super::{Finding, GIVEN, Options, urls::mask_urls};
 use crate::config::diagnostic::Severity;
 
 /// What is shown in place of a secret.
@@ -32,7 +32,8 @@ const CHOSEN: [&str; 3] = ["transforms.", "predicates.", "sink.config.tables."];
 /// Whether an option of this name probably holds a secret.
 pub(super) fn is_secret_name(option: &str) -> bool {
     let name = option.to_ascii_lowercase();
-    let name = without_chosen_name(&name).unwrap_or(&name);
+    // The last part of a path may be quoted.
+    let name = without_chosen_name(&name).unwrap_or(&name).trim_end_matches(['"', '\'']);
     let is_key =
         matches!(name.rsplit(['.', '_']).next(), Some("pem")) || name.ends_with("oauthbearer.config");
     is_key
@@ -84,7 +85,7 @@ pub(super) fn masked(value: String) -> String {
 
 /// The value of an option as it may be shown.
 pub(super) fn mask(option: &str, value: String) -> String {
-    if is_secret_name(option) { masked(value) } else { value }
+    if is_secret_name(option) { masked(value) } else { mask_urls(&value) }
 }
 
 /// As [`mask`], for a message.
@@ -110,12 +111,20 @@ pub(super) fn same(left: &Table, right: &Table) -> bool {
 
 fn same_value(left: &Value, right: &Value) -> bool {
     match (left, right) {
-        (left, Value::String(_) | Value::Array(_)) if is_masked(left) => true,
+        (left, right @ (Value::String(_) | Value::Array(_))) if is_masked(left) => stands_for(left, right),
         (Value::Table(left), Value::Table(right)) => same(left, right),
         (Value::Array(left), Value::Array(right)) => {
             left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same_value(left, right))
         }
         (left, right) => left == right,
+    }
+}
+
+/// Whether a masked value may stand for this one. Of a URL only the password is masked.
+fn stands_for(masked: &Value, value: &Value) -> bool {
+    match (masked, value) {
+        (Value::String(masked), Value::String(text)) if masked.contains("://") => mask_urls(text) == *masked,
+        _ => true,
     }
 }
 
@@ -127,7 +136,7 @@ pub(super) fn restore(table: &mut Table, old: &Table, findings: &mut Vec<Finding
     }
     findings.extend(lost.into_iter().map(|(option, ())| Finding {
         message: format!(
-            "{option} is masked, and the file has no value to keep: write the secret or a placeholder"
+            "{option} is masked, and the file has no such value to keep: write the secret or a placeholder"
         ),
         option,
         severity: Severity::Error,
@@ -137,8 +146,8 @@ pub(super) fn restore(table: &mut Table, old: &Table, findings: &mut Vec<Finding
 fn restore_value(value: &mut Value, old: Option<&Value>, path: &str, lost: &mut BTreeMap<String, ()>) {
     if is_masked(value) {
         match old {
-            Some(old) => *value = old.clone(),
-            None => {
+            Some(old) if stands_for(value, old) => *value = old.clone(),
+            _ => {
                 lost.insert(path.to_owned(), ());
             }
         }

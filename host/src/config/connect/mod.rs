@@ -23,6 +23,7 @@ mod snowflake;
 #[cfg(test)]
 mod tests;
 mod transforms;
+mod urls;
 
 use std::collections::BTreeMap;
 

@@ -156,9 +156,7 @@ pub(super) fn flatten(name: &str, table: &Table, schema: &Json) -> Options {
             ("transforms", Value::Array(list)) => flatten_transforms(list, schema, &mut options),
             ("sink", Value::Table(sink)) => flatten_sink(sink, schema, &mut options),
             ("source", Value::Table(source)) => flatten_source(source, &mut options),
-            (key, value) => leaves(key, value, &mut |path, value| {
-                options.insert(path, value);
-            }),
+            (key, value) => leaves(key, value, &mut |path, value| insert(&mut options, path, value)),
         }
     }
     options

@@ -4,7 +4,7 @@ use toml::{Table, Value};
 
 use super::common::whole;
 use super::mapping::Mapping;
-use super::transforms::MAX_TRANSFORMS;
+use super::transforms::{MAX_TRANSFORMS, longest_first};
 
 /// A condition of Kafka Connect.
 #[derive(Clone, Debug)]
@@ -84,10 +84,10 @@ pub(super) fn finish(mapping: &mut Mapping<'_>) {
         mapping.error("predicates", format!("predicates: there are more than {MAX_TRANSFORMS} of them"));
         return;
     }
-    for name in names {
+    for (_, name) in longest_first(&names) {
         let is_used = mapping.unread(&format!("predicates.{name}.")).is_empty();
         if !is_used {
-            read(mapping, &name);
+            read(mapping, name);
         }
     }
 }

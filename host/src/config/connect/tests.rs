@@ -410,6 +410,7 @@ fn names_that_users_choose_are_no_secrets() {
         "predicates.secret.pattern",
         "sink.config.tables.\"a.password\".name",
         "sink.config.tables.tokens.key",
+        "sink.config.\"password.file\"",
     ] {
         assert!(!masks::is_secret_name(plain), "{plain}");
     }
@@ -418,6 +419,8 @@ fn names_that_users_choose_are_no_secrets() {
         "sink.config.private_key",
         "consumer.override.sasl.jaas.config",
         "sink.config.tables.a.token",
+        "sink.config.\"ssl.key.pem\"",
+        "transforms.\"a.b\".config.\"client.secret\"",
     ] {
         assert!(masks::is_secret_name(secret), "{secret}");
     }
@@ -452,6 +455,61 @@ fn transforms_are_bounded_and_have_one_name_each() {
         ["error: Invalid value a for configuration transforms: Duplicate alias provided."]
     );
     assert_eq!(with(&"a,".repeat(101)), ["error: transforms: there are more than 100 of them"]);
+}
+
+#[test]
+fn a_transform_may_have_the_name_of_another_one_with_a_suffix() {
+    let mut pairs = FILE_SINK.to_vec();
+    pairs.extend([
+        ("value.converter", "org.apache.kafka.connect.storage.StringConverter"),
+        ("transforms", "a,a.b"),
+        ("transforms.a.type", "mask"),
+        ("transforms.a.config.fields", "x"),
+        ("transforms.a.predicate", "p"),
+        ("transforms.a.b.type", "mask"),
+        ("transforms.a.b.config.fields", "y"),
+        ("predicates", "p,p.q"),
+        ("predicates.p.type", "RecordIsTombstone"),
+        ("predicates.p.q.type", "HasHeaderKey"),
+        ("predicates.p.q.name", "h"),
+    ]);
+    let (table, findings) = import(&pairs);
+    assert_eq!(findings, Vec::<String>::new());
+    let expected = r#"
+        [[transforms]]
+        name = "a"
+        plugin = "mask"
+        when = { tombstone = true }
+        config = { fields = ["x"] }
+        [[transforms]]
+        name = "a.b"
+        plugin = "mask"
+        config = { fields = ["y"] }
+    "#;
+    assert_eq!(table["transforms"], file(expected)["transforms"]);
+}
+
+#[test]
+fn the_password_of_a_url_is_masked_and_stays_if_the_rest_does() {
+    let schema = schema();
+    let text = "[source]\ntopics = \"a\"\n[sink]\nplugin = \"file\"\nconfig = { path = \"https://u:hunter2@h/p\" }\n";
+    let mut shown = from_file("c", text, &schema).unwrap();
+    assert_eq!(shown["sink.config.path"], "https://u:********@h/p");
+    shown.insert("tasks.max".to_owned(), "2".to_owned());
+    let changed = to_file("c", &shown, Some(text), &schema);
+    assert!(changed.text.contains("https://u:hunter2@h/p"), "{}", changed.text);
+    shown.insert("sink.config.path".to_owned(), "https://u:********@other/p".to_owned());
+    let moved = to_file("c", &shown, Some(text), &schema);
+    assert!(moved.has_errors(), "the password is not sent to another host: {}", moved.text);
+
+    let mut given = options(&FILE_SINK);
+    given.insert("file".to_owned(), "https://u:hunter2@h/p".to_owned());
+    given.insert("errors.log.enable".to_owned(), "true".to_owned());
+    let text = to_file("c", &given, None, &schema).text;
+    assert_eq!(text.matches("hunter2").count(), 1, "{text}");
+    assert_eq!(from_file("c", &text, &schema).unwrap()["file"], "https://u:********@h/p");
+    let edited = from_file("c", &text.replace("hunter2@h/p", "hunter2@i/p"), &schema).unwrap();
+    assert_eq!(edited["sink.config.path"], "https://u:********@i/p", "{edited:?}");
 }
 
 #[test]
@@ -492,7 +550,7 @@ proptest! {
         if !import.has_errors() {
             let shown = from_file("c", &import.text, &schema).unwrap();
             for (option, value) in given.iter().filter(|(option, _)| *option != "name") {
-                prop_assert!(shown.get(option).is_some_and(|shown| shown == value || shown == MASK), "{option}: {shown:?}");
+                prop_assert!(shown.get(option).is_some_and(|shown| shown == value || shown.contains(MASK)), "{option}: {shown:?}");
             }
             let again = to_file("c", &shown, Some(&import.text), &schema);
             prop_assert_eq!(again.text, import.text, "putting what was got changes nothing");

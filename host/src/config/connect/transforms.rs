@@ -31,19 +31,27 @@ pub(super) fn map(mapping: &mut Mapping<'_>) {
         predicates::finish(mapping);
         return;
     }
-    let mut tables = vec![];
     let mut known = BTreeSet::new();
-    for name in &names {
-        if !known.insert(name) {
-            mapping.invalid("transforms", name, "Duplicate alias provided.");
-            break;
-        }
-        tables.extend(map_one(mapping, name).map(Value::Table));
+    let unique = names.iter().take_while(|name| known.insert(*name)).count();
+    if let Some(name) = names.get(unique) {
+        mapping.invalid("transforms", name, "Duplicate alias provided.");
     }
+    // The options of `a.b` also start with `a.`, so they are read before those of `a`.
+    let mut tables: Vec<(usize, Option<Table>)> =
+        longest_first(&names[..unique]).map(|(index, name)| (index, map_one(mapping, name))).collect();
+    tables.sort_by_key(|(index, _)| *index);
+    let tables: Vec<Value> = tables.into_iter().filter_map(|(_, table)| table.map(Value::Table)).collect();
     predicates::finish(mapping);
     if !tables.is_empty() {
         mapping.set(&["transforms"], tables);
     }
+}
+
+/// Names with their indexes, the longest first.
+pub(super) fn longest_first(names: &[String]) -> impl Iterator<Item = (usize, &String)> {
+    let mut names: Vec<(usize, &String)> = names.iter().enumerate().collect();
+    names.sort_by_key(|(_, name)| std::cmp::Reverse(name.len()));
+    names.into_iter()
 }
 
 /// One transform, while its options are read.

@@ -139,11 +139,20 @@ pub(super) const GROUPS: &[Group] = &[
         name: "host.log",
         path: "log",
         entries: &[
-            Entry { key: "format", default: "`\"human\"`", about: "format of log lines" },
+            Entry {
+                key: "format",
+                default: "`\"human\"`, or fields if stderr is connected to systemd's journal",
+                about: "format of log lines",
+            },
             Entry {
                 key: "batch_interval",
                 default: "`\"10s\"`",
                 about: "a task logs what it has written to a table at most once in this time; `\"0s\"` logs every batch",
+            },
+            Entry {
+                key: "repeat_interval",
+                default: "`\"30s\"`",
+                about: "after 100 like lines of a task in this time, further ones are counted and summarized in one line at its end; `\"0s\"` logs every line",
             },
             Entry {
                 key: "level",

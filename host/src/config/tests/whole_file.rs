@@ -252,6 +252,7 @@ fn the_hosts_file_arrives() {
             format = "json"
             level = "debug"
             batch_interval = "1m"
+            repeat_interval = "2m"
             [host]
             state_dir = "/var/lib/tidegate"
             "#,
@@ -265,9 +266,10 @@ fn the_hosts_file_arrives() {
     assert_eq!(
         host.log,
         LogConfig {
-            format: LogFormat::Json,
+            format: Some(LogFormat::Json),
             level: LogLevel::Debug,
             batch_interval: Duration::from_secs(60),
+            repeat_interval: Duration::from_secs(120),
         }
     );
 }

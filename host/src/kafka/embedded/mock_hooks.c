@@ -1,10 +1,10 @@
 /* Hooks into librdkafka's mock cluster: a log that refuses instead of forgetting, rebalances that end when
- * everybody is there, and a fixed port.
+ * everybody is there, offsets of empty groups that can be changed, and a fixed port.
  *
  * The mock keeps 5 MiB or 100 000 batches per partition and silently drops what is older (rdkafka_mock.c,
- * rd_kafka_mock_partition_init), and lets every rejoin wait for the whole session timeout (rdkafka_mock_cgrp.c,
- * rd_kafka_mock_cgrp_classic_rebalance). Neither can be configured. Its request handlers are a table per
- * cluster, so three of them are wrapped here. Compiled against the very headers of the librdkafka it is linked
+ * rd_kafka_mock_partition_init), lets every rejoin wait for the whole session timeout (rdkafka_mock_cgrp.c,
+ * rd_kafka_mock_cgrp_classic_rebalance), and accepts commits of members only once a group has had any. None of it can
+ * be configured. Its request handlers are a table per cluster, so four of them are wrapped here. Compiled against the very headers of the librdkafka it is linked
  * with: a version that differs fails to compile rather than at run time.
  */
 #include "rd.h"
@@ -19,6 +19,7 @@ typedef int(handler_t)(rd_kafka_mock_connection_t *mconn, rd_kafka_buf_t *rkbuf)
 static handler_t *_Atomic original_produce;
 static handler_t *_Atomic original_join_group;
 static handler_t *_Atomic original_leave_group;
+static handler_t *_Atomic original_offset_commit;
 
 /* Lifts the limits of every partition, so that nothing is ever dropped, and returns the bytes held.
  * Locality: the mock's thread, the only one that changes topics. */
@@ -86,6 +87,22 @@ static int leave_group(rd_kafka_mock_connection_t *mconn, rd_kafka_buf_t *rkbuf)
         return r;
 }
 
+/* Forgets the groups without members, but not their offsets, so that a client that is no member can commit, as in
+ * Kafka. */
+static void forget_empty_groups(rd_kafka_mock_cluster_t *mc) {
+        rd_kafka_mock_cgrp_classic_t *group, *next;
+
+        TAILQ_FOREACH_SAFE(group, &mc->cgrps_classic, link, next) {
+                if (TAILQ_EMPTY(&group->members))
+                        rd_kafka_mock_cgrp_classic_destroy(group);
+        }
+}
+
+static int offset_commit(rd_kafka_mock_connection_t *mconn, rd_kafka_buf_t *rkbuf) {
+        forget_empty_groups(mconn->broker->cluster);
+        return atomic_load(&original_offset_commit)(mconn, rkbuf);
+}
+
 static void wrap(rd_kafka_mock_cluster_t *mc, int api, handler_t *_Atomic *original, handler_t *wrapper) {
         atomic_store(original, mc->api_handlers[api].cb);
         mc->api_handlers[api].cb = wrapper;
@@ -99,6 +116,7 @@ void tidegate_mock_install(rd_kafka_mock_cluster_t *mc) {
         wrap(mc, RD_KAFKAP_Produce, &original_produce, produce);
         wrap(mc, RD_KAFKAP_JoinGroup, &original_join_group, join_group);
         wrap(mc, RD_KAFKAP_LeaveGroup, &original_leave_group, leave_group);
+        wrap(mc, RD_KAFKAP_OffsetCommit, &original_offset_commit, offset_commit);
 }
 
 /* Moves broker 1 to an IPv4 address (host byte order) and port. The caller then sets the broker down and up:

@@ -9,7 +9,7 @@ use std::{
 
 use tidegate_abi::{Operation, Record, host::Batch};
 
-use crate::plugins::TableRows;
+use crate::{plugins::TableRows, telemetry};
 
 /// Events of one table in a batch, by operation. Records that are not change events, or events without a table, such as
 /// heartbeats, count for their topic.
@@ -86,6 +86,7 @@ impl Interval {
         let batches = (*batches > 1).then_some(*batches);
         match rows {
             Some(TableRows { inserted, updated, deleted, skipped, .. }) => tracing::info!(
+                { telemetry::EVERY_LINE } = true,
                 batches,
                 rows_inserted = inserted,
                 rows_updated = updated,
@@ -94,7 +95,12 @@ impl Interval {
                 duration_ms,
                 "Batch written to {table}: {events}"
             ),
-            None => tracing::info!(batches, duration_ms, "Batch written to {table}: {events}"),
+            None => tracing::info!(
+                { telemetry::EVERY_LINE } = true,
+                batches,
+                duration_ms,
+                "Batch written to {table}: {events}"
+            ),
         }
     }
 }

@@ -42,8 +42,12 @@ impl NoticeLog {
             repeated -= 1;
             let subject = &*notice.subject;
             match notice.severity {
-                Severity::Warning => tracing::warn!(cause, subject, "{message}"),
-                Severity::Info => tracing::info!(cause, subject, "{message}"),
+                Severity::Warning => {
+                    tracing::warn!({ telemetry::EVERY_LINE } = true, cause, subject, "{message}");
+                }
+                Severity::Info => {
+                    tracing::info!({ telemetry::EVERY_LINE } = true, cause, subject, "{message}")
+                }
             }
         }
         if notice.severity == Severity::Info {
@@ -61,7 +65,13 @@ impl NoticeLog {
         }
         self.summed_up = Instant::now();
         for ((cause, subject), count) in std::mem::take(&mut self.repeated) {
-            tracing::warn!(cause, subject = &*subject, "{count} more records with the same warning");
+            let subject = &*subject;
+            tracing::warn!(
+                { telemetry::EVERY_LINE } = true,
+                cause,
+                subject,
+                "{count} more records with the same warning"
+            );
         }
     }
 }

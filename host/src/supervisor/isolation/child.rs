@@ -39,13 +39,14 @@ pub fn child_main() -> io::Result<ExitCode> {
         ));
     };
     initialize(&init, &host)?;
-    let mut tasks = HashMap::new();
+    let (mut tasks, mut protected) = (HashMap::new(), HashMap::new());
     while let Some(command) = next_command(&mut commands)? {
         match command {
             ToChild::Init(_) => {}
             ToChild::Start { settings, secrets } => {
-                telemetry::protect(&secrets);
                 let task = settings.task;
+                // Those of the task before it are kept for a while: its last lines may not be written yet.
+                protected.insert(task, telemetry::protect(&secrets));
                 tasks.extend(start(*settings, &host).map(|started| (task, started)));
             }
             ToChild::Command { task, command } => {

@@ -48,6 +48,13 @@ pub enum Command {
     Reopen(Option<String>),
     /// Stop, and do not restart.
     Stop(Option<String>),
+    /// Restart one task, and leave the others as they are.
+    RestartTask {
+        /// Name of the connector.
+        connector: String,
+        /// Number of the task, from 0.
+        task: u32,
+    },
 }
 
 /// A command cannot be carried out, with the reason.
@@ -338,6 +345,10 @@ impl Supervisor {
             Command::Resume(name) => self.command(name, None, RunningConnector::resume),
             Command::Reopen(name) => self.command(name, Some("reopen"), RunningConnector::reopen),
             Command::Stop(name) => self.command(name, None, RunningConnector::stop),
+            Command::RestartTask { connector, task } => {
+                self.find(&connector)?.restart_task(task)?;
+                Ok(vec![connector])
+            }
         }
     }
 
@@ -361,22 +372,23 @@ impl Supervisor {
             });
             return Ok(names.collect());
         };
-        match self.connectors.get_mut(&name) {
+        let connector = self.find(&name)?;
+        match rejection(connector) {
+            Some(reason) => Err(Rejected(reason)),
             None => {
-                let known: Vec<&str> = self.connectors.keys().map(String::as_str).collect();
-                Err(Rejected(format!("no connector \"{name}\"; there are: {}", known.join(", "))))
+                act(connector);
+                Ok(vec![name])
             }
-            Some(connector) if connector.is_leaving() => {
-                Err(Rejected(format!("connector \"{name}\" is being removed")))
-            }
-            Some(connector) => match rejection(connector) {
-                Some(reason) => Err(Rejected(reason)),
-                None => {
-                    act(connector);
-                    Ok(vec![name])
-                }
-            },
         }
+    }
+
+    fn find(&mut self, name: &str) -> Result<&mut RunningConnector, Rejected> {
+        if !self.connectors.contains_key(name) {
+            let known: Vec<&str> = self.connectors.keys().map(String::as_str).collect();
+            return Err(Rejected(format!("no connector \"{name}\"; there are: {}", known.join(", "))));
+        }
+        let connector = self.connectors.get_mut(name).filter(|connector| !connector.is_leaving());
+        connector.ok_or_else(|| Rejected(format!("connector \"{name}\" is being removed")))
     }
 
     fn status(&self) -> HostStatus {

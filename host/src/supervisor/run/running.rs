@@ -8,7 +8,7 @@ use std::{
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{
-    RolledBack, SupervisorEvent,
+    Rejected, RolledBack, SupervisorEvent,
     lifecycle::{Action, Lifecycle, Shape},
     slot::TaskSlot,
     task_runtime::{TaskHandle, TaskRuntime},
@@ -23,7 +23,7 @@ use crate::{
         metrics,
         status::{ConnectorState, ConnectorStatus, DesiredState, TaskStatus, add},
     },
-    telemetry::scrub,
+    telemetry::{self, scrub},
 };
 
 /// Identifies a run of a task. A restarted task has a new run number, so late events of an earlier run can be ignored.
@@ -164,6 +164,25 @@ impl RunningConnector {
         self.execute();
     }
 
+    /// Restarts a task alone.
+    ///
+    /// # Errors
+    /// When the connector has no such task, or is stopped.
+    pub(super) fn restart_task(&mut self, number: u32) -> Result<(), Rejected> {
+        let name = self.name();
+        if self.lifecycle.is_stopped() {
+            return Err(Rejected(format!(
+                "connector \"{name}\" is stopped, so it has no task {number}: resume it first"
+            )));
+        }
+        let Some(index) = self.lifecycle.slots.iter().position(|slot| slot.number == number) else {
+            return Err(Rejected(format!("connector \"{name}\" has no task {number}")));
+        };
+        self.lifecycle.restart_task(index);
+        self.execute();
+        Ok(())
+    }
+
     pub(super) fn reopen(&mut self) {
         self.lifecycle.send_all(&TaskCommand::Reopen(Reopen::All));
         self.execute();
@@ -291,6 +310,9 @@ impl RunningConnector {
         let is_replaced = std::mem::take(&mut self.is_replaced);
         if !is_replaced && indexes.iter().any(|index| self.lifecycle.slots[*index].run > 1) {
             self.connector.refresh();
+        }
+        for removed in self.lifecycle.slots.len()..self.tasks.len() {
+            telemetry::forget_task(self.connector.name(), removed as u32);
         }
         self.tasks.resize_with(self.lifecycle.slots.len(), || None);
         indexes.into_iter().for_each(|index| self.start_task(index));

@@ -22,6 +22,8 @@ pub(super) struct TaskSlot {
     pub(super) failed: bool,
     pub(super) reason: String,
     pub(super) restart_at: Option<Instant>,
+    /// The user restarts this task alone: it is started as soon as it has stopped.
+    pub(super) restarts_alone: bool,
     pub(super) restarts: Restarts,
     /// Counts of the current run.
     pub(super) counts: Counts,
@@ -43,6 +45,7 @@ impl TaskSlot {
             failed: false,
             reason: String::new(),
             restart_at: None,
+            restarts_alone: false,
             restarts: Restarts::new(policy),
             counts: Counts::default(),
             earlier_counts: Counts::default(),
@@ -56,7 +59,7 @@ impl TaskSlot {
     pub(super) fn begin_run(&mut self) {
         self.run += 1;
         self.earlier_counts = add(self.earlier_counts, std::mem::take(&mut self.counts));
-        (self.is_running, self.failed, self.restart_at) = (true, false, None);
+        (self.is_running, self.failed, self.restart_at, self.restarts_alone) = (true, false, None, false);
         (self.state, self.stalled_since, self.group) = (TaskState::Starting, None, None);
     }
 

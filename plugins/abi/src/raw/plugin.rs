@@ -132,6 +132,10 @@ pub struct PluginEntry {
     /// Default flush limits of a sink that is durable on flush. Missing in older plugins.
     #[sabi(missing_field(option))]
     pub flush_defaults: FlushDefaults,
+    /// Whether a sink stores offsets together with its data, and returns them from a claim. Missing in older plugins, of which it is
+    /// not known.
+    #[sabi(missing_field(option))]
+    pub stores_offsets: bool,
 }
 
 /// The root module of a plugin library. A prefix type: append only.

@@ -246,6 +246,24 @@ impl Lifecycle {
         }
     }
 
+    /// Restarts the task at this index, and no other. The connector must not be stopped.
+    pub(super) fn restart_task(&mut self, index: usize) {
+        let slot = &mut self.slots[index];
+        slot.restarts.reset();
+        slot.reason.clear();
+        // All tasks are about to be restarted.
+        if !self.should_run() {
+            return;
+        }
+        if self.slots[index].is_running {
+            self.slots[index].restarts_alone = true;
+            self.actions.push(Action::Send(index, TaskCommand::Stop { within: self.shape.shutdown }));
+        } else {
+            self.ended = None;
+            self.start_tasks(vec![index]);
+        }
+    }
+
     /// Starts tasks that have failed permanently, unless the connector is to be stopped.
     pub(super) fn start_failed(&mut self, now: Instant) {
         if !self.should_run() {
@@ -311,7 +329,15 @@ impl Lifecycle {
                 let joining = self.join_gate.on_ready(index, now);
                 self.join(joining);
             }
-            TaskEvent::Stopped { .. } => self.end_run(index, now),
+            TaskEvent::Stopped { .. } => {
+                self.end_run(index, now);
+                self.start_again(index);
+            }
+            TaskEvent::Failed { reason, .. } if self.slots[index].restarts_alone => {
+                self.end_run(index, now);
+                self.fail(index, reason, None, now);
+                self.start_again(index);
+            }
             TaskEvent::Failed { reason, permanent: true, .. } => {
                 self.end_run(index, now);
                 self.fail(index, reason, None, now);
@@ -322,6 +348,13 @@ impl Lifecycle {
             }
         }
         self.after_task_end(now);
+    }
+
+    /// Starts a task that the user restarts alone, and that has ended, unless the connector is to be stopped.
+    fn start_again(&mut self, index: usize) {
+        if self.slots[index].restarts_alone && self.should_run() {
+            self.start_tasks(vec![index]);
+        }
     }
 
     fn end_run(&mut self, index: usize, now: Instant) {

@@ -1,5 +1,7 @@
 //! When tasks start, stop and restart.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::config::RestartWhen;
 
@@ -231,4 +233,150 @@ fn a_crash_of_the_process_restarts_all_of_its_tasks_together() {
     assert!(lifecycle.slots.iter().all(|slot| slot.state() == ConnectorState::Restarting));
     lifecycle.restart_due_tasks(now + SECOND);
     assert_eq!(lifecycle.take_actions(), [Action::Start(vec![0, 1])]);
+}
+
+#[test]
+fn a_task_that_is_restarted_alone_starts_when_it_has_stopped_and_the_others_go_on() {
+    let (mut lifecycle, now) = lifecycle(2);
+    lifecycle.restart_task(1);
+    assert_eq!(lifecycle.take_actions(), [stop(1)]);
+    lifecycle.on_event(1, stopped(), now);
+    assert_eq!(lifecycle.take_actions(), [Action::Start(vec![1])]);
+    lifecycle.on_event(1, stopped(), now);
+    assert_eq!(lifecycle.take_actions(), [], "it was restarted once");
+}
+
+#[test]
+fn the_only_task_is_restarted_in_its_process_also_if_it_fails_while_it_stops() {
+    let (mut lifecycle, now) = lifecycle(1);
+    lifecycle.pause();
+    lifecycle.restart_task(0);
+    lifecycle.take_actions();
+    lifecycle.on_event(0, failed(), now);
+    assert_eq!(lifecycle.take_actions(), [Action::Start(vec![0]), Action::Send(0, TaskCommand::Pause)]);
+    assert_eq!(lifecycle.slots[0].status().trace.len(), 1, "the failure is not forgotten");
+}
+
+#[test]
+fn a_task_that_has_failed_for_good_can_be_restarted_alone() {
+    let (mut lifecycle, now) = lifecycle(2);
+    let invalid = TaskEvent::Failed { reason: "invalid".to_owned(), abandoned: false, permanent: true };
+    lifecycle.on_event(1, invalid, now);
+    lifecycle.restart_task(1);
+    assert_eq!(lifecycle.take_actions(), [Action::Start(vec![1])]);
+}
+
+#[test]
+fn a_connector_that_is_stopped_while_a_task_restarts_stays_stopped() {
+    let (mut lifecycle, now) = lifecycle(1);
+    lifecycle.restart_task(0);
+    lifecycle.stop();
+    lifecycle.take_actions();
+    lifecycle.on_event(0, stopped(), now);
+    assert_eq!(lifecycle.take_actions(), [Action::StopProcess]);
+    assert_eq!(lifecycle.state(), ConnectorState::Stopped);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Pause,
+    Resume,
+    Restart,
+    RestartTask(usize),
+    Stop,
+    Stopped(usize),
+    Failed(usize),
+    Wait,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        Just(Step::Pause),
+        Just(Step::Resume),
+        Just(Step::Restart),
+        (0..3_usize).prop_map(Step::RestartTask),
+        Just(Step::Stop),
+        (0..3_usize).prop_map(Step::Stopped),
+        (0..3_usize).prop_map(Step::Failed),
+        Just(Step::Wait),
+    ];
+    prop::collection::vec(step, 1..60)
+}
+
+/// The threads of three tasks: which run, and which of those were told to stop.
+#[derive(Default)]
+struct Threads {
+    running: [bool; 3],
+    stopping: [bool; 3],
+}
+
+impl Threads {
+    fn execute(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Start(tasks) => {
+                    for task in tasks {
+                        assert!(!self.running[task], "task {task} runs already");
+                        (self.running[task], self.stopping[task]) = (true, false);
+                    }
+                }
+                Action::Send(task, TaskCommand::Stop { .. }) => self.stopping[task] = self.running[task],
+                Action::Send(..) => {}
+                Action::StopProcess => assert_eq!(self.running, [false; 3], "a task runs in the process"),
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_task_runs_once_at_most_and_in_the_end_as_the_user_asked(steps in steps()) {
+        let (mut lifecycle, mut now) = lifecycle(3);
+        let mut threads = Threads { running: [true; 3], ..Threads::default() };
+        let mut is_stopped = false;
+        for step in steps {
+            match &step {
+                Step::Pause if !is_stopped => lifecycle.pause(),
+                Step::Resume => lifecycle.resume(),
+                Step::Restart => lifecycle.restart(),
+                Step::RestartTask(task) if !is_stopped => lifecycle.restart_task(*task),
+                Step::Stop => lifecycle.stop(),
+                Step::Stopped(task) if threads.running[*task] && threads.stopping[*task] => {
+                    threads.running[*task] = false;
+                    lifecycle.on_event(*task, stopped(), now);
+                }
+                Step::Failed(task) if threads.running[*task] => {
+                    threads.running[*task] = false;
+                    lifecycle.on_event(*task, failed(), now);
+                }
+                Step::Wait => {
+                    now += SECOND;
+                    lifecycle.restart_due_tasks(now);
+                }
+                _ => {}
+            }
+            threads.execute(lifecycle.take_actions());
+            is_stopped = match step {
+                Step::Stop => true,
+                Step::Resume | Step::Restart => false,
+                _ => is_stopped,
+            };
+        }
+        // Whatever was told to stop stops, and every delay passes.
+        for _ in 0..4 {
+            for task in (0..3).filter(|task| threads.running[*task] && threads.stopping[*task]).collect::<Vec<_>>() {
+                threads.running[task] = false;
+                lifecycle.on_event(task, stopped(), now);
+                threads.execute(lifecycle.take_actions());
+            }
+            now += 60 * SECOND;
+            lifecycle.restart_due_tasks(now);
+            threads.execute(lifecycle.take_actions());
+        }
+        for (task, is_running) in threads.running.iter().enumerate() {
+            let slot = &lifecycle.slots[task];
+            prop_assert_eq!(*is_running, !is_stopped && !slot.failed, "task {}: {}", task, slot.state());
+            prop_assert_eq!(*is_running, slot.is_running);
+        }
+    }
 }
