@@ -70,7 +70,7 @@ pub(super) fn status(host: &HostOptions, options: &StatusOptions) -> anyhow::Res
         status = only(status, name)?;
     }
     if options.json {
-        output::print_line(serde_json::to_string_pretty(&status)?)?;
+        output::print_json(&status)?;
     } else {
         output::print(table::status(&status))?;
     }

@@ -1,6 +1,12 @@
 //! Writes to stdout and ignores a closed pipe, as in `tidegate status | head`.
 
-use std::{fmt::Display, io};
+use std::{
+    fmt::{Display, Write as _},
+    io,
+};
+
+use serde::Serialize;
+use tidegate_abi::printable::PrintableJson;
 
 use crate::telemetry::write_output;
 
@@ -21,6 +27,18 @@ pub(super) fn print(text: impl Display) -> io::Result<()> {
 /// As for [`print`].
 pub(super) fn print_line(text: impl Display) -> io::Result<()> {
     print(format_args!("{text}\n"))
+}
+
+/// Prints a value as indented JSON, with escapes for what could control a terminal.
+///
+/// # Errors
+/// As for [`print`].
+pub(super) fn print_json(value: &impl Serialize) -> io::Result<()> {
+    let text = serde_json::to_string_pretty(value)?;
+    let mut printable = PrintableJson(String::with_capacity(text.len()));
+    // Writing to a string cannot fail.
+    let _infallible = printable.write_str(&text);
+    print_line(printable.0)
 }
 
 /// A number with its noun: `1 record`, `2 records`.

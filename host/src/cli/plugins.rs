@@ -44,7 +44,7 @@ fn list(registry: &Registry) -> std::io::Result<()> {
 fn show(plugin: &Plugin, schema: bool) -> anyhow::Result<()> {
     let manifest = &plugin.manifest;
     if schema {
-        output::print_line(serde_json::to_string_pretty(&manifest.config_schema)?)?;
+        output::print_json(&manifest.config_schema)?;
         return Ok(());
     }
     output::print_line(format_args!("{} ({}) {}", manifest.name, manifest.kind.name(), plugin.version()))?;

@@ -24,6 +24,6 @@ pub(super) fn run(host: &HostOptions, options: &SchemaOptions) -> anyhow::Result
     let catalog = Catalog(&registry);
     let schema =
         if options.host_file { host_file_schema(&catalog) } else { connector_schema(&catalog, &config) };
-    output::print_line(serde_json::to_string_pretty(&schema)?)?;
+    output::print_json(&schema)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -2,21 +2,25 @@
 
 use std::fmt::Write;
 
+use tidegate_abi::printable::OneLine;
+
 use crate::{
     pipeline::Counts,
     supervisor::{ConnectorStatus, HostStatus},
-    telemetry::OneLine,
 };
 
 /// Formats rows with aligned columns. The first column and those in `text` are left-aligned; the others contain numbers
 /// and are right-aligned.
 fn table(rows: &[Vec<String>], text: &[usize]) -> String {
+    // Cells may hold names from records, which must not look like other rows.
+    let printable = |row: &Vec<String>| row.iter().map(|cell| OneLine(cell).to_string()).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(printable).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let width =
         |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
     let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or_default()).collect();
     let mut out = String::new();
-    for row in rows {
+    for row in &rows {
         let mut line = String::new();
         for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
             let gap = if column == 0 { "" } else { "  " };

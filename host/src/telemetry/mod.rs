@@ -7,7 +7,6 @@ mod histogram;
 mod levels;
 mod log;
 mod metrics;
-mod one_line;
 mod process;
 mod redact;
 mod registry;
@@ -28,7 +27,6 @@ pub use metrics::{
     forget_connector, forget_task, init_metrics, max_partitions, plugin_metric, relay_metrics,
     render_metrics, set_partition_lags, take_metrics, task_count, task_gauge, task_histogram, task_total,
 };
-pub(crate) use one_line::OneLine;
 pub use redact::{Protection, protect, scrub};
 pub use relay::{LogRelay, log_relay};
 pub use streams::{output_for_a_child, write_output};

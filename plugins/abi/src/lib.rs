@@ -32,6 +32,7 @@ mod simple;
 #[cfg(feature = "host")]
 pub mod host;
 pub mod object;
+pub mod printable;
 pub mod raw;
 pub mod value;
 

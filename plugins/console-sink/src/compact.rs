@@ -2,7 +2,11 @@
 
 use std::fmt::{self, Write};
 
-use tidegate_plugin::{prelude::*, same_value};
+use tidegate_plugin::{
+    prelude::*,
+    printable::{OneLine, PrintableJson},
+    same_value,
+};
 
 use crate::paint::{Paint, color};
 
@@ -13,9 +17,9 @@ pub(crate) fn write(out: &mut String, paint: Paint, record: Record<'_>) -> fmt::
         None => {
             let coordinates = format_args!("{}-{}@{}", record.topic(), record.partition(), record.offset());
             write!(out, "{} ", paint.with(color::DIM, coordinates))?;
-            record.key().write_json(out)?;
+            json(out, record.key())?;
             out.write_char(' ')?;
-            record.value().write_json(out)?;
+            json(out, record.value())?;
         }
     }
     out.write_char('\n')
@@ -25,11 +29,11 @@ fn write_change(out: &mut String, paint: Paint, change: Change<'_>, record: Reco
     let operation = change.operation();
     write!(out, "{}", paint.operation(operation))?;
     if !change.table().is_empty() {
-        write!(out, " {}", paint.with(color::BOLD, change.table()))?;
+        write!(out, " {}", paint.with(color::BOLD, OneLine(change.table())))?;
     }
     if !record.key().is_null() {
         out.write_char(' ')?;
-        record.key().write_json(out)?;
+        json(out, record.key())?;
     }
     match operation {
         Operation::Update if !change.before_value().is_null() => write_difference(out, paint, change),
@@ -39,9 +43,13 @@ fn write_change(out: &mut String, paint: Paint, change: Change<'_>, record: Reco
     }
 }
 
+fn json(out: &mut String, value: Value<'_>) -> fmt::Result {
+    value.write_json(&mut PrintableJson(out))
+}
+
 fn write_after_space(out: &mut String, value: Value<'_>) -> fmt::Result {
     out.write_char(' ')?;
-    value.write_json(out)
+    json(out, value)
 }
 
 /// `email: "old" -> "new", tier: null -> "gold"`. A column that the old row does not have is shown as changed from null.
@@ -54,10 +62,10 @@ fn write_difference(out: &mut String, paint: Paint, change: Change<'_>) -> fmt::
         if new.is_unavailable() || old.is_some_and(|old| same_value(old, new)) {
             continue;
         }
-        write!(out, "{separator}{}", paint.with(color::BOLD, format_args!("{column}: ")))?;
-        old.unwrap_or_default().write_json(out)?;
+        write!(out, "{separator}{}", paint.with(color::BOLD, format_args!("{}: ", OneLine(column))))?;
+        json(out, old.unwrap_or_default())?;
         out.write_str(" -> ")?;
-        new.write_json(out)?;
+        json(out, new)?;
         separator = ", ";
     }
     if separator == " " { out.write_str(" (no column changed)") } else { Ok(()) }

@@ -11,7 +11,7 @@ mod target;
 use std::fmt::{self, Write};
 
 use serde::Serialize;
-use tidegate_plugin::{prelude::*, write_event_line};
+use tidegate_plugin::{prelude::*, printable::PrintableJson, write_event_line};
 
 use crate::{
     paint::{ColorChoice, Paint},
@@ -107,7 +107,7 @@ fn write_record(out: &mut String, style: Style, paint: Paint, record: Record<'_>
         Style::Pretty => pretty::write(out, paint, record),
         Style::Compact => compact::write(out, paint, record),
         Style::Json => {
-            write_event_line(out, record)?;
+            write_event_line(&mut PrintableJson(&mut *out), record)?;
             out.push('\n');
             Ok(())
         }

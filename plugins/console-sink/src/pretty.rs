@@ -2,7 +2,10 @@
 
 use std::fmt::{self, Write};
 
-use tidegate_plugin::prelude::*;
+use tidegate_plugin::{
+    prelude::*,
+    printable::{OneLine, PrintableJson},
+};
 
 use crate::paint::{Paint, color};
 
@@ -21,14 +24,14 @@ pub(crate) fn write(out: &mut String, paint: Paint, record: Record<'_>) -> fmt::
 fn write_change(out: &mut String, paint: Paint, change: Change<'_>, record: Record<'_>) -> fmt::Result {
     line(out, paint, "Operation", paint.operation(change.operation()))?;
     match change.table() {
-        "" => line(out, paint, "Topic", record.topic())?,
-        table => line(out, paint, "Table", table)?,
+        "" => line(out, paint, "Topic", OneLine(record.topic()))?,
+        table => line(out, paint, "Table", OneLine(table))?,
     }
     if let Some(timestamp) = change.event_ms().or_else(|| change.commit_ms()) {
         line(out, paint, "Timestamp", timestamp)?;
     }
     if !change.position_text().is_empty() {
-        line(out, paint, "LSN", change.position_text())?;
+        line(out, paint, "LSN", OneLine(change.position_text()))?;
     }
     let (before, after) = (change.before_value(), change.after_value());
     match change.operation() {
@@ -42,7 +45,7 @@ fn write_change(out: &mut String, paint: Paint, change: Change<'_>, record: Reco
 }
 
 fn write_other(out: &mut String, paint: Paint, record: Record<'_>) -> fmt::Result {
-    line(out, paint, "Topic", record.topic())?;
+    line(out, paint, "Topic", OneLine(record.topic()))?;
     line(out, paint, "Partition", record.partition())?;
     line(out, paint, "Offset", record.offset())?;
     if let Some(timestamp) = record.timestamp_ms() {
@@ -58,6 +61,6 @@ fn line(out: &mut String, paint: Paint, label: &str, text: impl fmt::Display) ->
 
 fn value(out: &mut String, paint: Paint, label: &str, value: Value<'_>) -> fmt::Result {
     write!(out, "\n{} ", paint.with(color::BOLD, format_args!("{label}:")))?;
-    value.write_json_pretty(out)?;
+    value.write_json_pretty(&mut PrintableJson(&mut *out))?;
     out.write_char('\n')
 }

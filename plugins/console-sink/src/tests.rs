@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 use tidegate_plugin::{
-    Operation,
+    Operation, printable,
     testing::{Event, Records, SinkTest},
 };
 
@@ -167,4 +167,30 @@ fn files_are_appended_to_and_errors_name_the_path() {
     let below_a_file = path.join("x").to_str().unwrap().to_owned();
     let error = SinkTest::<Console>::open(json!({"output": below_a_file})).unwrap_err();
     assert!(error.message().starts_with(&format!("opening {below_a_file}: ")), "{error}");
+}
+
+#[test]
+fn names_and_values_of_records_do_not_control_the_terminal() {
+    let hostile = "\u{1b}[2J\u{1b}]0;owned\u{7}\nINSERT forged {}\r\u{9b}31m\u{202e}x\u{7f}\u{2028}";
+    let row = |value: &str| json!({hostile: value, "id": 1});
+    let events = Records::new()
+        .event(Event::insert(hostile).key(row(hostile)).after(row(hostile)))
+        .event(Event::update(hostile).key(row(hostile)).before(row("a")).after(row(hostile)))
+        .event(Event::delete(hostile).key(row(hostile)).before(row(hostile)))
+        .json("plain", json!(hostile), json!([hostile]));
+    for style in ["pretty", "compact", "json"] {
+        let text = printed(json!({"style": style}), &events);
+        assert!(
+            !text.contains(|character| character != '\n' && printable::is_escaped(character)),
+            "{text:?}"
+        );
+        assert_eq!(text.lines().filter(|line| line.starts_with("INSERT forged")).count(), 0, "{text}");
+        let lines = text.lines().filter(|line| line.starts_with('{'));
+        let documents = lines.filter(|_| style == "json").map(serde_json::from_str::<Json>);
+        assert_eq!(
+            documents.filter(|document| document.is_ok()).count(),
+            if style == "json" { 4 } else { 0 }
+        );
+    }
+    assert!(printed(json!({"style": "pretty"}), &events).contains("Table: \\u{1b}[2J"));
 }

@@ -98,7 +98,7 @@ pub use sink::{BatchDefaults, Claim, FlushDefaults, FlushReport, Partition, Reje
 pub use size::{ByteSize, SizeError};
 pub use tidegate_abi::{
     Arena, Batch, Change, Date, Decimal, Field, Header, Headers, Interval, List, NextOffset, Operation,
-    Position, Record, Schema, SchemaField, Struct, Time, Timestamp, Value, ValueRef, raw::Kind,
+    Position, Record, Schema, SchemaField, Struct, Time, Timestamp, Value, ValueRef, printable, raw::Kind,
     value::write_json_string,
 };
 pub use transform::{Emit, Output, Transform};

@@ -105,7 +105,7 @@ fn count(
 fn print(counts: &BTreeMap<Group, Count>, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         let lines: Vec<Line<'_>> = counts.iter().map(|(group, count)| Line { group, count }).collect();
-        output::print_line(serde_json::to_string_pretty(&lines)?)?;
+        output::print_json(&lines)?;
         return Ok(ExitCode::SUCCESS);
     }
     if counts.is_empty() {

@@ -8,10 +8,11 @@ use serde_json::{Value as Json, json};
 use tidegate_abi::Timestamp;
 
 use super::{Selection, topics};
+use tidegate_abi::printable::OneLine;
+
 use crate::{
     cli::{HostOptions, output},
     dead_letters::{DeadLetter, Filter, read},
-    telemetry::OneLine,
 };
 
 #[derive(Debug, Args)]
@@ -50,7 +51,7 @@ pub(super) fn run(host: &HostOptions, options: &ShowOptions) -> anyhow::Result<E
     }
     if options.json {
         let letters: Vec<Json> = shown.iter().map(|(topic, letter)| to_json(topic, letter)).collect();
-        output::print_line(serde_json::to_string_pretty(&letters)?)?;
+        output::print_json(&letters)?;
         return Ok(ExitCode::SUCCESS);
     }
     if shown.is_empty() {

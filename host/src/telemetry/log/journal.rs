@@ -10,10 +10,10 @@ use std::{
     path::PathBuf,
 };
 
+use tidegate_abi::printable::OneLine;
 use tracing::Level;
 
 use crate::telemetry::{
-    one_line::OneLine,
     redact::scrub,
     streams::{errors_metadata, write_errors},
 };

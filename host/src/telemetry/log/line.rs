@@ -2,14 +2,21 @@
 
 use std::fmt::{self, Debug, Write as _};
 
-use tidegate_abi::value::write_json_string;
+use tidegate_abi::{
+    printable::{OneLine, PrintableJson},
+    value::write_json_string,
+};
 use tracing::{
     Event, Level,
     field::{Field, Visit},
 };
 
-use super::{EVERY_LINE, LogFormat, PLUGIN_FIELDS, journal, now};
-use crate::telemetry::{one_line::OneLine, redact::scrub};
+use super::{
+    EVERY_LINE, LogFormat, PLUGIN_FIELDS,
+    cut::{cut, cut_str},
+    journal, now,
+};
+use crate::telemetry::redact::scrub;
 
 /// What is kept of the message of a line that was left out, and of its fields, in bytes.
 const MAX_KEPT_BYTES: usize = 1_000;
@@ -86,7 +93,7 @@ impl Line {
         // Writing to a string cannot fail.
         let _infallible = match self.format {
             LogFormat::Human => self.human(out, color),
-            LogFormat::Json => self.json(out),
+            LogFormat::Json => self.json(&mut PrintableJson(out)),
             LogFormat::Journal => self.journal(out),
         };
     }
@@ -116,7 +123,7 @@ impl Line {
         writeln!(out, "{}{}", OneLine(&scrub(&self.message)), OneLine(&scrub(&self.fields)))
     }
 
-    fn json(&self, out: &mut String) -> fmt::Result {
+    fn json(&self, out: &mut impl fmt::Write) -> fmt::Result {
         write!(out, "{{\"timestamp\":\"{}\",\"level\":\"{}\"", now(), self.level)?;
         if let Some(connector) = &self.task.connector {
             write_json_field(out, "connector", connector)?;
@@ -150,10 +157,10 @@ impl Line {
                 let _infallible = write_json_string(&mut self.fields, name);
                 write!(self.fields, ":{value}")
             }
-            LogFormat::Json => write_json_field(&mut self.fields, name, &value.to_string()),
-            LogFormat::Human => write!(self.fields, " {name}={value}"),
+            LogFormat::Json => write_json_field(&mut self.fields, name, &cut(value)),
+            LogFormat::Human => write!(self.fields, " {name}={}", cut(value)),
             LogFormat::Journal => {
-                let value = value.to_string();
+                let value = cut(value);
                 let _infallible = journal::write_own_field(&mut self.journal_fields, name, &value);
                 write!(self.fields, " {name}={value}")
             }
@@ -182,6 +189,7 @@ pub(super) fn plugin_fields<'a>(
 ) -> String {
     let (mut text, mut for_journal) = (String::new(), String::new());
     for (name, value) in fields {
+        let (name, value) = (&*cut_str(name), &*cut_str(value));
         let _infallible = match format {
             LogFormat::Json => write_json_field(&mut text, name, value),
             LogFormat::Human => write!(text, " {name}={value}"),
@@ -198,7 +206,7 @@ pub(super) fn plugin_fields<'a>(
     text
 }
 
-fn write_json_field(out: &mut String, name: &str, value: &str) -> fmt::Result {
+fn write_json_field(out: &mut impl fmt::Write, name: &str, value: &str) -> fmt::Result {
     out.write_char(',')?;
     write_json_string(out, name)?;
     out.write_char(':')?;
@@ -230,7 +238,7 @@ impl Visit for Line {
 
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
-            "message" => self.message.push_str(value),
+            "message" => self.message.push_str(&cut_str(value)),
             PLUGIN_FIELDS => self.plugin_fields(value),
             "module" => {
                 self.module.push_str(value);
@@ -248,7 +256,7 @@ impl Visit for Line {
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         if field.name() == "message" {
-            let _infallible = write!(self.message, "{value:?}");
+            self.message.push_str(&cut(&format_args!("{value:?}")));
         } else {
             self.add(field.name(), &format_args!("{value:?}"), false);
         }

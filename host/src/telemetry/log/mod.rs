@@ -1,5 +1,6 @@
 //! Log lines: as text or JSON or for the journal, with connector and task, written immediately and without secrets.
 
+mod cut;
 mod journal;
 mod line;
 mod output;
