@@ -319,27 +319,6 @@ fn too_many_dead_letters_fail_the_task() {
 }
 
 #[test]
-fn a_connector_that_reads_its_own_dead_letter_topic_fails() {
-    let broker = Broker::start();
-    broker.topic("events", 1);
-    let own = [(&b"tidegate.errors.connector"[..], Some(&b"a"[..]))];
-    let dead_letter = ProducerRecord {
-        topic: "events",
-        partition: Some(0),
-        timestamp_ms: None,
-        key: None,
-        value: Some(b"no JSON"),
-        headers: &own,
-    };
-    broker.send_exactly([dead_letter]);
-    let home = Home::new(&["misbehaving"]);
-    home.recorder("a", "", DEAD_LETTERS);
-    let finished = home.run_until_failed(&broker, &[]);
-    finished.expect_log("events-0 offset 0 is a dead letter of this connector and was rejected again");
-    assert_eq!(broker.stored("dlq.events"), []);
-}
-
-#[test]
 fn fatal_errors_fail_the_task_even_with_tolerance_all() {
     let retry = "[errors.retry]\ninitial = \"1ms\"\nmax = \"5ms\"\ntimeout = \"50ms\"\n";
     for how in ["fatal", "fenced", "panic", "retriable"] {

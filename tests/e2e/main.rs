@@ -18,6 +18,7 @@ mod failures;
 mod flush;
 mod frozen_interface;
 mod hanging;
+mod hostile;
 mod independent_partitions;
 mod interface;
 mod isolation;

@@ -52,6 +52,8 @@ pub struct Replayed {
     pub already_replayed: u64,
     /// Records without the headers of a dead letter, which are skipped, too.
     pub not_dead_letters: u64,
+    /// Dead letters whose headers name a topic that may not be written to, which are skipped as well.
+    pub other_topics: u64,
 }
 
 /// A replay of one dead-letter topic.
@@ -64,6 +66,8 @@ pub struct Replay<'r> {
     pub admin: &'r Admin,
     /// The target topic; the source topic of each record if `None`.
     pub to: Option<&'r str>,
+    /// Whether a source topic may be written to. Anyone who can write to the dead-letter topic chooses what the headers say.
+    pub may_write: &'r dyn Fn(&str) -> bool,
     /// Selects dead letters.
     pub filter: &'r Filter,
 }
@@ -114,17 +118,28 @@ impl Replay<'_> {
         for (partition, range) in &mut bounds {
             range.start = progress.get(partition).map_or(range.start, Progress::next).max(range.start);
         }
-        let (to, filter, mut done) = (self.to, self.filter, Replayed::default());
+        let (targets, filter, mut done) = (self.targets(), self.filter, Replayed::default());
         read(self.reader, &bounds, &mut |dead_letter| {
             let progress = progress.entry(dead_letter.partition).or_default();
-            if done.should_send(progress, &dead_letter, to, filter) {
-                *done.sent.entry(target(&dead_letter, to).to_owned()).or_default() += 1;
+            if done.should_send(progress, &dead_letter, targets, filter) {
+                *done.sent.entry(target(&dead_letter, targets.to).to_owned()).or_default() += 1;
                 each(&dead_letter);
             }
             ControlFlow::Continue(())
         })?;
         Ok(done)
     }
+
+    fn targets(&self) -> Targets<'_> {
+        Targets { to: self.to, may_write: self.may_write }
+    }
+}
+
+/// Where records may be sent.
+#[derive(Clone, Copy)]
+struct Targets<'r> {
+    to: Option<&'r str>,
+    may_write: &'r dyn Fn(&str) -> bool,
 }
 
 impl Replayed {
@@ -133,7 +148,7 @@ impl Replayed {
         &mut self,
         progress: &mut Progress,
         dead_letter: &DeadLetter,
-        to: Option<&str>,
+        Targets { to, may_write }: Targets<'_>,
         filter: &Filter,
     ) -> bool {
         if progress.has(dead_letter.offset) {
@@ -144,6 +159,7 @@ impl Replayed {
         let count = match dead_letter.topic() {
             None if to.is_none() => &mut self.not_dead_letters,
             _ if !filter.takes(dead_letter) => &mut self.skipped,
+            Some(topic) if to.is_none() && !may_write(topic) => &mut self.other_topics,
             _ => return true,
         };
         *count += 1;
@@ -201,7 +217,7 @@ impl Run<'_> {
         }
         let progress = self.progress.entry(dead_letter.partition).or_default();
         self.pending.has_progress = true;
-        if !self.done.should_send(progress, &dead_letter, self.replay.to, self.replay.filter) {
+        if !self.done.should_send(progress, &dead_letter, self.replay.targets(), self.replay.filter) {
             return Ok(());
         }
         progress.done(dead_letter.offset);

@@ -15,7 +15,7 @@ use crate::{
 pub(super) struct ReplayOptions {
     #[command(flatten)]
     which: Selection,
-    /// Target topic [default: the source topic of each record]
+    /// Target topic [default: the source topic of each record, if the connector reads it; without a connector, if any does]
     #[arg(long, value_name = "TOPIC")]
     to: Option<String>,
     /// Show what would be sent without sending it
@@ -26,6 +26,8 @@ pub(super) struct ReplayOptions {
 pub(super) fn run(host: &HostOptions, options: &ReplayOptions) -> anyhow::Result<ExitCode> {
     let filter = options.which.filter()?;
     let topics = topics::of(host, &options.which)?;
+    let read = topics::read_by(host, &options.which)?;
+    let may_write = |topic: &str| read.iter().any(|subscription| subscription.reads(topic));
     if topics.is_empty() {
         output::print_line("no dead letters")?;
     }
@@ -40,6 +42,7 @@ pub(super) fn run(host: &HostOptions, options: &ReplayOptions) -> anyhow::Result
             producer: &mut Producer::open(&topic.cluster.producer())?,
             admin: &topic.cluster.admin()?,
             to: options.to.as_deref(),
+            may_write: &may_write,
             filter: &filter,
         };
         let replayed = if options.dry_run { dry_run(topic, replay, options)? } else { replay.run()? };
@@ -68,7 +71,7 @@ fn dry_run(
 }
 
 fn tell(topic: &str, replayed: &Replayed, dry: bool) -> anyhow::Result<()> {
-    let Replayed { sent, skipped, already_replayed, not_dead_letters } = replayed;
+    let Replayed { sent, skipped, already_replayed, not_dead_letters, other_topics } = replayed;
     let targets: Vec<String> = sent.iter().map(|(topic, count)| format!("{count} to {topic}")).collect();
     let done = if dry { "would be replayed" } else { "replayed" };
     let mut line = format!(
@@ -81,6 +84,10 @@ fn tell(topic: &str, replayed: &Replayed, dry: bool) -> anyhow::Result<()> {
         (
             not_dead_letters,
             "skipped because they are not dead-letter records: specify a target topic with --to",
+        ),
+        (
+            other_topics,
+            "skipped because they name a topic that the connector does not read: specify a target topic with --to",
         ),
     ] {
         if *count > 0 {

@@ -104,6 +104,20 @@ pub(super) fn of(host: &HostOptions, which: &Selection) -> anyhow::Result<Vec<De
     }
 }
 
+/// What the selected connector reads, or without one what any connector reads.
+///
+/// # Errors
+/// When the connector is invalid.
+pub(super) fn read_by(host: &HostOptions, which: &Selection) -> anyhow::Result<Vec<Subscription>> {
+    let environment = Environment::process();
+    let config = host.config(&environment)?;
+    let definitions = match &which.connector {
+        Some(name) => vec![connector(&config, &environment, name)?],
+        None => load(&config, &environment)?.0,
+    };
+    Ok(definitions.into_iter().map(|definition| definition.source.subscription).collect())
+}
+
 /// The existing dead-letter topics of all connectors.
 ///
 /// # Errors

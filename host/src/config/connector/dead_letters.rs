@@ -62,6 +62,13 @@ impl TopicTemplate {
         self.0.replace(TOPIC, source)
     }
 
+    /// The source whose dead-letter topic this is; `None` if it is none of this template, or the same for all sources.
+    #[must_use]
+    pub fn source<'t>(&self, topic: &'t str) -> Option<&'t str> {
+        let (before, after) = self.0.split_once(TOPIC)?;
+        topic.strip_prefix(before)?.strip_suffix(after).filter(|source| !source.is_empty())
+    }
+
     /// The template, in which `{topic}` stands for the source.
     #[must_use]
     pub fn as_str(&self) -> &str {

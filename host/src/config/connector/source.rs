@@ -28,6 +28,17 @@ pub enum Subscription {
     Pattern(TopicPattern),
 }
 
+impl Subscription {
+    /// Whether a topic is read.
+    #[must_use]
+    pub fn reads(&self, topic: &str) -> bool {
+        match self {
+            Self::Topics(topics) => topics.iter().any(|known| known == topic),
+            Self::Pattern(pattern) => pattern.takes(topic),
+        }
+    }
+}
+
 /// Where a group without a committed offset starts. Default: the earliest record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {

@@ -10,7 +10,10 @@ use crate::formats::{
     binary::{Bounds, DataError, DecodeLimits, Fault, Source, widen},
     json::{InvalidUnicode, Scratch},
     read::Read,
-    types::{ArenaStore, Mismatch, Scalar, Unavailable, Unit, convert, convert_bytes, parse_uuid},
+    types::{
+        ArenaStore, Mismatch, Scalar, Unavailable, Unit, convert, convert_bytes, parse_uuid,
+        unscaled_of_bytes,
+    },
 };
 
 type Result<T> = std::result::Result<T, Box<DataError>>;
@@ -344,9 +347,9 @@ impl<'b> Decoder<'b, '_> {
         let value = self.record(id, false)?;
         let scale =
             value.get("scale").and_then(|scale| scale.as_i64()).and_then(|scale| scale.try_into().ok());
-        let unscaled = value.get("value").and_then(|value| value.as_bytes());
+        let unscaled = value.get("value").and_then(|value| value.as_bytes()).and_then(unscaled_of_bytes);
         match (scale, unscaled) {
-            (Some(scale), Some(unscaled)) if !unscaled.is_empty() => Ok(Value::decimal(unscaled, scale)),
+            (Some(scale), Some(unscaled)) => Ok(Value::decimal(unscaled, scale)),
             _ => Err(self.mismatch(Mismatch::of("a record of scale and bytes", &value))),
         }
     }

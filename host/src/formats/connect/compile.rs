@@ -10,7 +10,9 @@ use super::{MapType, Shape, StructField, StructType, Type};
 use crate::formats::{
     read::Unknown,
     schemas,
-    types::{Declared, LeakStore, Mismatch, Parameters, Scalar, convert, is_known_collection},
+    types::{
+        Declared, LeakStore, Mismatch, Parameters, Scalar, convert, is_known_collection, unscaled_of_bytes,
+    },
 };
 
 /// Digits that a float holds exactly, whichever they are (`DBL_DIG` of C).
@@ -272,7 +274,7 @@ fn default_value(ty: &Type, json: &Json) -> Result<Value<'static>, Box<Mismatch>
                 entries.get("scale").and_then(Json::as_i64).and_then(|scale| i32::try_from(scale).ok());
             let unscaled =
                 entries.get("value").and_then(Json::as_str).and_then(|text| STANDARD.decode(text).ok());
-            let unscaled = unscaled.filter(|unscaled| !unscaled.is_empty());
+            let unscaled = unscaled.filter(|unscaled| unscaled_of_bytes(unscaled).is_some());
             let (scale, unscaled) = scale.zip(unscaled).ok_or_else(wrong)?;
             Ok(Value::decimal(Vec::leak(unscaled), scale))
         }

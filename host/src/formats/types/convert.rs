@@ -97,8 +97,9 @@ pub(crate) fn convert_bytes<'b>(
     store: &mut impl Store<'b>,
 ) -> Option<Value<'b>> {
     match scalar {
-        // No bytes at all are no number: zero is one byte.
-        Scalar::Decimal(scale) => (!bytes.is_empty()).then(|| Value::decimal(bytes, scale)),
+        Scalar::Decimal(scale) => {
+            decimal::unscaled_of_bytes(bytes).map(|unscaled| Value::decimal(unscaled, scale))
+        }
         Scalar::Bits(length) => bits::text_of_bytes(bytes, length, store).map(Value::string),
         Scalar::Bytes => Some(Value::bytes(bytes)),
         _ => None,
@@ -189,11 +190,10 @@ fn base64<'b>(text: &str, store: &mut impl Store<'b>) -> Option<&'b [u8]> {
     Some(store.keep())
 }
 
-/// Base64 of the unscaled value; text with a point is a decimal as people write it, which base64 never is. No bytes at all
-/// are no number: zero is one byte.
+/// Base64 of the unscaled value; text with a point is a decimal as people write it, which base64 never is.
 fn decimal_of_text<'b>(text: &str, scale: i32, store: &mut impl Store<'b>) -> Option<Value<'b>> {
     let unscaled = if text.contains('.') { unscaled(text, scale, store) } else { base64(text, store) };
-    unscaled.filter(|unscaled| !unscaled.is_empty()).map(|unscaled| Value::decimal(unscaled, scale))
+    unscaled.and_then(decimal::unscaled_of_bytes).map(|unscaled| Value::decimal(unscaled, scale))
 }
 
 fn unscaled<'b>(text: &str, scale: i32, store: &mut impl Store<'b>) -> Option<&'b [u8]> {

@@ -1,7 +1,15 @@
-//! Decimals from their text: unscaled bytes at a wanted scale.
+//! Decimals from their text or their bytes: unscaled bytes at a wanted scale.
 
 /// More digits than this, zeros of an exponent included, are refused: their conversion takes quadratic time.
 const MAX_DIGITS: usize = 4_096;
+/// What so many digits take in binary, which is 3.32 bits each, with the sign.
+const MAX_BYTES: usize = MAX_DIGITS * 333 / 800 + 1;
+
+/// The unscaled value of a decimal, if these bytes can be one. No bytes at all are no number, since zero is one byte, and too
+/// many are refused as too many digits are.
+pub(crate) fn unscaled_of_bytes(bytes: &[u8]) -> Option<&[u8]> {
+    (1..=MAX_BYTES).contains(&bytes.len()).then_some(bytes)
+}
 
 /// Writes the unscaled value of a decimal text (JSON's notation, exponents allowed) at `scale` into `out`: big-endian
 /// two's complement, as short as it can be. `None` if it is no number, has more digits than the scale, or far too many.
@@ -75,6 +83,16 @@ mod tests {
         let mut out = vec![9];
         unscaled_of_text(text, scale, &mut out)?;
         Some(Decimal::new(&out, scale).to_string())
+    }
+
+    #[test]
+    fn bytes_have_as_many_digits_as_text_may_have() {
+        let longest = "9".repeat(MAX_DIGITS);
+        let mut out = Vec::new();
+        unscaled_of_text(&longest, 0, &mut out).unwrap();
+        assert_eq!(unscaled_of_bytes(&out), Some(&out[..]));
+        assert!(out.len() + 5 > MAX_BYTES, "the limit is not much larger");
+        assert_eq!((unscaled_of_bytes(&[]), unscaled_of_bytes(&vec![1; MAX_BYTES + 1])), (None, None));
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub(crate) use bits::length as bit_length;
 pub(crate) use convert::{
     ArenaStore, LeakStore, convert, convert_bytes, convert_written, uuid as parse_uuid,
 };
+pub(super) use decimal::unscaled_of_bytes;
 pub(crate) use mismatch::Mismatch;
 pub(crate) use semantic::{Declared, Parameters, is_known_collection};
 pub(crate) use short_text::ShortText;

@@ -8,7 +8,10 @@ use super::FailedRecord;
 use crate::{
     config::DeadLetterPolicy,
     dead_letters::{ErrorHeaders, headers},
-    kafka::producer::{NewTopic, Producer, ProducerRecord, SendProgress},
+    kafka::{
+        consumer::Topics,
+        producer::{NewTopic, Producer, ProducerRecord, SendProgress},
+    },
     pipeline::{
         channels::{PollMessage, PollSender},
         error::{Stage, TaskError},
@@ -111,7 +114,7 @@ impl<'b> DeadLetter<'b> {
     ) -> Result<Self, TaskError> {
         let FailedRecord { stage, original, rejected } = record;
         let Original { topic, partition, offset, .. } = *original;
-        if is_own(original, &settings.connector) {
+        if is_own(topic, policy, &settings.consumer.topics) {
             return Err(TaskError::OwnDeadLetter { topic: topic.to_string(), partition, offset });
         }
         let (name, plugin) = author(settings, stage);
@@ -155,10 +158,14 @@ impl<'b> DeadLetter<'b> {
     }
 }
 
-/// Whether a record is a dead letter that this connector wrote.
-fn is_own(original: &Original<'_>, connector: &str) -> bool {
-    let own = (headers::CONNECTOR.as_bytes(), Some(connector.as_bytes()));
-    original.headers().any(|header| header == own)
+/// Whether this connector writes its dead letters to a topic that it reads. Headers do not show that, since any producer can set
+/// them.
+fn is_own(topic: &str, policy: &DeadLetterPolicy, read: &Topics) -> bool {
+    let is_read = |source: &str| match read {
+        Topics::List(topics) => topics.iter().any(|topic| topic == source),
+        Topics::Pattern(pattern) => pattern.takes(source),
+    };
+    policy.topic.only() == Some(topic) || policy.topic.source(topic).is_some_and(is_read)
 }
 
 /// What rejected a record: its name in the connector, and plugin and version.
@@ -207,5 +214,30 @@ impl SendMonitor<'_> {
 
     fn report(&self, reason: Option<String>) {
         let _ended = self.poll.send(PollMessage::DeadLettersBlocked(reason)).is_err();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::TopicTemplate, kafka::TopicPattern};
+
+    #[test]
+    fn own_dead_letters_are_those_in_topics_that_they_are_written_to() {
+        let policy = |topic: &str| DeadLetterPolicy {
+            topic: serde_json::from_value::<TopicTemplate>(topic.into()).unwrap(),
+            partitions: 1,
+            replication: None,
+        };
+        let list = |topics: &[&str]| Topics::List(topics.iter().map(|topic| (*topic).to_owned()).collect());
+        assert!(is_own("dlq.a", &policy("dlq.{topic}"), &list(&["a", "dlq.a"])));
+        assert!(
+            !is_own("dlq.b", &policy("dlq.{topic}"), &list(&["a", "dlq.b"])),
+            "those of another connector"
+        );
+        assert!(!is_own("a", &policy("dlq.{topic}"), &list(&["a"])));
+        assert!(is_own("letters", &policy("letters"), &list(&["letters"])));
+        let pattern = Topics::Pattern(TopicPattern::parse("^a").unwrap());
+        assert!(is_own("dlq.ab", &policy("dlq.{topic}"), &pattern));
     }
 }

@@ -1,0 +1,165 @@
+//! Records that are made to harm: they neither stop a connector that tolerates bad records, nor reach what is not theirs.
+
+use std::{fs, path::PathBuf};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use tidegate_tests::{Broker, Home, root};
+
+use crate::dead_letters::DEAD_LETTERS;
+
+fn input(name: &str) -> PathBuf {
+    root().join("tests/data/security").join(name)
+}
+
+/// A broker with these records.
+fn loaded(name: &str) -> Broker {
+    let broker = Broker::start();
+    broker.load(&input(name), 1);
+    broker
+}
+
+/// A connector of the file sink that dead-letters bad records.
+fn to_files(home: &Home, name: &str, topic: &str, path: &str, more: &str) {
+    home.connector(
+        name,
+        &format!(
+            "[source]\ntopics = [\"{topic}\"]\n{more}\n[sink]\nplugin = \"file\"\nconfig.path = \"@{path}\"\n[restart]\n\
+             policy = \"never\"\n{DEAD_LETTERS}"
+        ),
+    );
+}
+
+fn lines(home: &Home, path: &str) -> usize {
+    fs::read_to_string(home.path(path)).unwrap_or_default().lines().count()
+}
+
+#[test]
+fn nothing_that_is_printed_controls_the_terminal() {
+    for style in ["pretty", "compact", "json"] {
+        let broker = loaded("console-escapes.jsonl");
+        let home = Home::new(&["console-sink"]);
+        home.connector(
+            "a",
+            &format!(
+                "[source]\ntopics = [\"t\"]\n[sink]\nplugin = \"console\"\nconfig.style = \"{style}\"\n"
+            ),
+        );
+        let finished = home.run_once(&broker).expect_code(0);
+        assert!(finished.stdout.contains("owned"), "{style}: {}", finished.stdout);
+        for text in [&finished.stdout, &finished.stderr] {
+            let control = text.chars().find(|character| {
+                (character.is_control() && *character != '\n') || matches!(character, '\u{202a}'..='\u{202e}')
+            });
+            assert_eq!(control, None, "{style}: {text:?}");
+            assert!(!text.lines().any(|line| line.starts_with("INSERT forged")), "{style}: {text}");
+        }
+    }
+}
+
+#[test]
+fn a_table_name_that_no_file_can_have_rejects_its_record_only() {
+    let broker = loaded("file-long-name.jsonl");
+    let home = Home::new(&["file-sink"]);
+    to_files(&home, "a", "t", "out/{table}.jsonl", "");
+    let finished = home.run_once(&broker).expect_code(0);
+    finished.expect_log("bytes, and at most 255 are possible");
+    assert_eq!((lines(&home, "out/ok.jsonl"), broker.stored("dlq.t").len()), (1, 1));
+}
+
+#[test]
+fn names_of_many_megabytes_make_short_log_lines() {
+    let name = "x".repeat(800_000);
+    let event =
+        format!(r#"{{"op":"c","before":null,"after":{{"id":1}},"table":"{name}","schema":"s","lsn":"1"}}"#);
+    let broker = Broker::with_events([&event; 20]);
+    let home = Home::new(&["file-sink"]);
+    to_files(&home, "a", "events", "out/{table}.jsonl", "");
+    let finished = home.run_once(&broker).expect_code(0);
+    assert_eq!(broker.stored("dlq.events").len(), 20);
+    let longest = finished.stderr.lines().map(str::len).max().unwrap_or_default();
+    assert!(longest < 20_000, "a line of {longest} bytes");
+}
+
+#[test]
+fn a_decimal_that_would_take_long_to_print_is_rejected() {
+    let mut digits = vec![0x7f_u8; 200_000];
+    digits.iter_mut().enumerate().skip(1).for_each(|(at, byte)| *byte = (at % 251) as u8);
+    let event = |decimal: &str, id: u32| {
+        format!(
+            r#"{{"op":"c","before":null,"after":{{"id":{id},"d":"{decimal}"}},"table":"x","schema":"s","lsn":"{id}"}}"#
+        )
+    };
+    let broker = Broker::with_events([event(&STANDARD.encode(digits), 1), event("AQA=", 2)]);
+    let home = Home::new(&["file-sink"]);
+    to_files(&home, "a", "events", "out/all.jsonl", "[source.columns]\n\"x.d\" = { decimal = 2 }\n");
+    let _finished = home.run_once(&broker).expect_code(0);
+    assert_eq!((lines(&home, "out/all.jsonl"), broker.stored("dlq.events").len()), (1, 1));
+    assert!(fs::read_to_string(home.path("out/all.jsonl")).unwrap_or_default().contains("2.56"));
+}
+
+#[test]
+fn headers_do_not_make_a_record_an_own_dead_letter() {
+    let broker = loaded("forged-own-letter.jsonl");
+    let home = Home::new(&["file-sink"]);
+    to_files(&home, "own", "t", "out/all.jsonl", "");
+    let _finished = home.run_once(&broker).expect_code(0);
+    assert_eq!((lines(&home, "out/all.jsonl"), broker.stored("dlq.t").len()), (1, 1));
+}
+
+#[test]
+fn a_forged_dead_letter_is_not_replayed_into_a_topic_that_the_connector_does_not_read() {
+    let broker = loaded("forged-letter.jsonl");
+    broker.topic("x", 1);
+    let home = Home::new(&["file-sink"]);
+    to_files(&home, "dl", "x", "out/all.jsonl", "");
+    let before = broker.stored("victim").len();
+    let replay = |more: &[&str]| {
+        let fixed = ["--bootstrap-servers", broker.servers(), "dead-letters", "replay", "dl"];
+        home.run(&fixed.iter().chain(more).copied().collect::<Vec<_>>()).expect_code(0).stdout
+    };
+    let text = replay(&[]);
+    assert!(text.contains("1 skipped because they name a topic that the connector does not read"), "{text}");
+    assert_eq!(broker.stored("victim").len(), before);
+    let text = replay(&["--to", "victim"]);
+    assert!(text.contains("1 to victim"), "{text}");
+    assert_eq!(broker.stored("victim").len(), before + 1);
+    // What the headers say is printed without control characters.
+    for command in ["list", "show"] {
+        let fixed = ["--bootstrap-servers", broker.servers(), "dead-letters", command, "dl"];
+        for more in [&[][..], &["--json"]] {
+            let arguments: Vec<&str> = fixed.iter().chain(more).copied().collect();
+            let text = home.run(&arguments).expect_code(0).stdout;
+            assert!(text.contains("owned") && !text.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{text:?}");
+        }
+    }
+}
+
+#[test]
+fn two_file_sinks_with_nested_roots_lose_no_line() {
+    let event = |name: &str, id: u32, schema: &str| {
+        format!(
+            r#"{{"op":"c","before":null,"after":{{"{name}":{id}}},"table":"orders","schema":"{schema}"}}"#
+        )
+    };
+    let broker = Broker::start();
+    broker.send("a", (0..60).map(|id| event("a", id, "shop")));
+    broker.send("b", (0..60).map(|id| event("b", id, "x")));
+    let home = Home::new(&["file-sink"]);
+    to_files(&home, "outer", "a", "out/{schema}/{table}.jsonl", "[batch]\nmax_records = 5\n");
+    to_files(&home, "inner", "b", "out/shop/{table}.jsonl", "[batch]\nmax_records = 5\n");
+    let finished = home.run_once(&broker);
+    let text = fs::read_to_string(home.path("out/shop/orders.jsonl")).unwrap_or_default();
+    let count = |name: &str| text.lines().filter(|line| line.contains(&format!("{{\"{name}\":"))).count();
+    let (outer, inner) = (count("a"), count("b"));
+    let log = &finished.stderr;
+    // Whichever came second was refused, and says why.
+    match inner {
+        60 => assert_eq!(outer + broker.stored("dlq.a").len(), 60, "{log}"),
+        _ => {
+            assert_eq!((outer, inner), (60, 0), "{log}");
+            finished.expect_log(
+                "the root folder of another `file` sink, which has written shop/orders.jsonl there",
+            );
+        }
+    }
+}
