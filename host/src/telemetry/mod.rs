@@ -1,4 +1,4 @@
-//! The log and the metrics of the host, its tasks and its plugins.
+//! The log, the metrics and the traces of the host, its tasks and its plugins.
 
 mod catalog;
 mod collect;
@@ -8,6 +8,7 @@ mod levels;
 mod log;
 mod metrics;
 mod one_line;
+mod otlp;
 mod process;
 mod redact;
 mod registry;
@@ -29,6 +30,10 @@ pub use metrics::{
     render_metrics, set_partition_lags, take_metrics, task_count, task_gauge, task_histogram, task_total,
 };
 pub(crate) use one_line::OneLine;
+pub use otlp::{
+    BatchSpans, BatchTrace, OtlpOptions, OtlpProtocol, Sampler, TraceOptions, TracedTask, relay_traces,
+    start_otlp, stop_otlp, take_traces, trace_batches, trace_options,
+};
 pub use redact::{Protection, protect, scrub};
 pub use relay::{LogRelay, log_relay};
 pub use streams::{output_for_a_child, write_output};
