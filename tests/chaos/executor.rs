@@ -11,6 +11,7 @@ use crate::{
     host::now_ms,
     live_edits,
     plan::{Episode, Fault, Plan, Target, Track},
+    rest_calls,
     scene::{PARTITIONS, Scene},
 };
 
@@ -87,6 +88,7 @@ fn start_fault(scene: &Scene, target: Target, fault: Fault, from: Duration) {
             write_faults(scene, connector, number, faults(fault, from.as_millis() as u64));
         }
         (Target::Files(host), fault) => live_edits::start(scene, host, fault),
+        (Target::Api(host), fault) => rest_calls::start(scene, host, fault),
         // A host that is absent has not been started yet.
         _ => {}
     }
@@ -100,6 +102,7 @@ fn end_fault(scene: &Scene, target: Target, fault: Fault) {
         (Target::Broker, Fault::BrokerKill(id) | Fault::BrokerStop(id)) => scene.kafka.start_broker(id),
         (Target::Broker, _) => {}
         (Target::Files(host), fault) => live_edits::end(scene, host, fault),
+        (Target::Api(host), fault) => rest_calls::end(scene, host, fault),
         (Target::Sink(connector, number), _) => write_faults(scene, connector, number, SinkFaults::default()),
     }
 }

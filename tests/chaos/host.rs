@@ -147,7 +147,8 @@ impl Host {
         }
     }
 
-    fn report_unexpected(&mut self, what: String) {
+    /// Adds an unexpected event.
+    pub(crate) fn report_unexpected(&mut self, what: String) {
         self.past.unexpected.push(format!("host {}, run {}: {what}", self.number, self.past.runs));
     }
 }

@@ -18,6 +18,7 @@ mod oracle;
 mod plan;
 mod processes;
 mod report;
+mod rest_calls;
 mod sampling;
 mod scene;
 mod stream;

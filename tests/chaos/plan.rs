@@ -30,6 +30,8 @@ pub(crate) enum Target {
     Sink(&'static str, usize),
     /// The files of a host: its connector files and its plugin library.
     Files(usize),
+    /// The REST API of a host.
+    Api(usize),
 }
 
 /// The host that is killed while there are no other faults.
@@ -68,6 +70,16 @@ pub(crate) enum Fault {
     DeleteFiles,
     /// The plugin library is replaced twice.
     ReplaceLibrary,
+    /// Connectors are paused and resumed over the REST API.
+    ApiPause,
+    /// Connectors are stopped and resumed over the REST API.
+    ApiStop,
+    /// Connectors are restarted over the REST API.
+    ApiRestart,
+    /// One task of each connector is restarted over the REST API.
+    ApiRestartTask,
+    /// The configuration is changed over the REST API, and changed back.
+    ApiConfig,
     /// Half of the calls fail with a retriable error.
     Retriable,
     /// Half of the writes succeed but return a retriable error.
@@ -172,7 +184,9 @@ impl Plan {
         for connector in FAULTY {
             tracks.extend((0..HOSTS).map(|host| track(&mut rng, length, Target::Sink(connector, host))));
         }
-        tracks.extend((0..HOSTS).map(|host| track(&mut rng, length, Target::Files(host))));
+        for target in [Target::Files, Target::Api] {
+            tracks.extend((0..HOSTS).map(|host| track(&mut rng, length, target(host))));
+        }
         let connectors =
             FAULTY.into_iter().map(|connector| ConnectorSettings::draw(&mut rng, connector)).collect();
         Self { seed, length, connectors, tracks }
@@ -255,6 +269,16 @@ fn faults(rng: &mut Rng, target: Target) -> Vec<Fault> {
                 Fault::ReplaceLibrary,
             ]
         }
+        Target::Api(_) => {
+            vec![
+                Fault::ApiPause,
+                Fault::ApiStop,
+                Fault::ApiRestart,
+                Fault::ApiRestartTask,
+                Fault::ApiRestartTask,
+                Fault::ApiConfig,
+            ]
+        }
         Target::Broker => {
             let mut brokers = [1, 2, 3];
             rng.shuffle(&mut brokers);
@@ -287,12 +311,15 @@ fn pause(rng: &mut Rng, target: Target) -> Duration {
         Target::Broker => seconds(rng, 5.0..15.0),
         Target::Sink(..) => seconds(rng, 3.0..15.0),
         Target::Files(_) => seconds(rng, 2.0..8.0),
+        Target::Api(_) => seconds(rng, 3.0..10.0),
     }
 }
 
 fn duration(rng: &mut Rng, fault: Fault) -> Duration {
     match fault {
         Fault::LateStart | Fault::Restart | Fault::Reopen => seconds(rng, 0.5..1.0),
+        Fault::ApiRestart | Fault::ApiRestartTask => seconds(rng, 0.5..1.0),
+        Fault::ApiPause | Fault::ApiStop => seconds(rng, 1.0..5.0),
         Fault::Kill | Fault::Terminate => seconds(rng, 1.0..10.0),
         Fault::ShortFreeze => seconds(rng, 0.5..4.0),
         Fault::LongFreeze => seconds(rng, 8.0..14.0),
@@ -325,6 +352,11 @@ impl fmt::Display for Fault {
             Self::BreakFiles => "connector files invalid, then repaired",
             Self::DeleteFiles => "connector files deleted and added again",
             Self::ReplaceLibrary => "plugin library replaced twice",
+            Self::ApiPause => "REST API: connectors paused and resumed",
+            Self::ApiStop => "REST API: connectors stopped and resumed",
+            Self::ApiRestart => "REST API: connectors restarted",
+            Self::ApiRestartTask => "REST API: one task of each connector restarted",
+            Self::ApiConfig => "REST API: configuration changed and changed back",
             Self::Retriable => "sink: every other call fails, retriable",
             Self::LostAnswers => "sink: every other write succeeds but returns an error",
             Self::StuckPartition => "sink: writes with records of one partition fail, retriable",

@@ -94,6 +94,11 @@ impl Scene {
         self.folders[number].join(format!("{connector}.faults"))
     }
 
+    /// The control socket of a host, which serves its REST API.
+    pub(crate) fn control_socket(&self, number: usize) -> PathBuf {
+        self.folders[number].join("state/control.sock")
+    }
+
     /// The file of a connector in a host.
     pub(crate) fn connector_file(&self, connector: &str, number: usize) -> PathBuf {
         self.folders[number].join(format!("connectors.d/{connector}.toml"))

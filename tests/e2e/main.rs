@@ -30,6 +30,7 @@ mod log;
 mod many;
 mod once;
 mod order;
+mod otlp;
 mod rebalance;
 mod rest;
 mod shutdown;

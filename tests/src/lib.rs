@@ -15,6 +15,9 @@ mod home;
 pub mod kafka;
 mod ledger;
 mod maven;
+mod otlp;
+#[path = "../support/otlp.rs"]
+mod otlp_requests;
 mod ports;
 mod process;
 mod process_status;
@@ -36,6 +39,7 @@ pub use external_project::{BuildFailure, ExternalProject, Finding};
 pub use fixtures::{Fixture, Reference, fixtures, from_hexadecimal};
 pub use home::Home;
 pub use ledger::{Entry, Ledger, SinkFaults, StoredOffset};
+pub use otlp::{Collector, Exported};
 pub use process::{Finished, Running};
 pub use process_status::ProcessStatus;
 pub use prometheus::{Checked, Prometheus, promtool, serve_metrics};

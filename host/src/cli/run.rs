@@ -14,7 +14,11 @@ use crate::{
     kafka::embedded::{EmbeddedBroker, Loader, Options},
     plugins::{Prober, Registry},
     supervisor::{Connector, DesiredState, EndsWhen, Overrides, RunOutcome, Supervisor},
+    telemetry,
 };
+
+/// How long the last metrics and traces may take to be exported.
+const LAST_EXPORT: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Default, Args)]
 pub(super) struct RunOptions {
@@ -37,6 +41,7 @@ pub(super) fn run(host: &HostOptions, options: &RunOptions) -> anyhow::Result<Ex
     let config = host.config(&environment)?;
     setup::init_logging(&config);
     setup::init_metrics(&config);
+    setup::start_otlp(&config);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     // From the first moment: without it, a stop while plugins are found would kill the host, and as process 1 of a container it
@@ -68,6 +73,7 @@ pub(super) fn run(host: &HostOptions, options: &RunOptions) -> anyhow::Result<Ex
     let outcome = runtime.block_on(supervise(deployment, config, mode, terminate));
     // Abandoned threads must not delay the exit of the process.
     runtime.shutdown_timeout(Duration::ZERO);
+    telemetry::stop_otlp(LAST_EXPORT);
     outcome
 }
 

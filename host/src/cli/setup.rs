@@ -1,6 +1,7 @@
 //! Setup shared by several commands: host configuration, logging and plugin discovery.
 
 use std::{
+    collections::BTreeMap,
     io::IsTerminal,
     path::{Path, PathBuf},
 };
@@ -9,9 +10,9 @@ use anyhow::Context;
 
 use super::HostOptions;
 use crate::{
-    config::{Diagnostics, Environment, HostConfig, HostFlags, LogFormat, MetricsConfig},
+    config::{Diagnostics, Environment, HostConfig, HostFlags, LogFormat, MetricsConfig, OtlpEncoding},
     plugins::{Discovered, Prober, Registry},
-    telemetry::{self, MetricsOptions},
+    telemetry::{self, MetricsOptions, OtlpOptions, OtlpProtocol, TraceOptions},
 };
 
 /// The default host file.
@@ -78,6 +79,29 @@ pub(super) fn init_metrics(config: &HostConfig) {
     let MetricsConfig { partition_lag, max_partitions, kafka_connect_names } = config.metrics;
     let max_partitions = if partition_lag { max_partitions } else { 0 };
     telemetry::init_metrics(MetricsOptions { max_partitions, kafka_connect_names });
+}
+
+/// Starts the export of metrics and traces, if the host's file says so.
+pub(super) fn start_otlp(config: &HostConfig) {
+    let Some(otlp) = &config.otlp else { return };
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let mut resource = BTreeMap::from([
+        ("service.name".to_owned(), otlp.service_name.clone()),
+        ("service.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+        ("service.instance.id".to_owned(), host),
+    ]);
+    resource.extend(otlp.resource_attributes.clone());
+    telemetry::start_otlp(OtlpOptions {
+        endpoint: otlp.endpoint.clone(),
+        protocol: match otlp.encoding {
+            OtlpEncoding::Protobuf => OtlpProtocol::Protobuf,
+            OtlpEncoding::Json => OtlpProtocol::Json,
+        },
+        headers: otlp.headers.clone(),
+        metrics_interval: otlp.metrics.then_some(otlp.interval),
+        traces: (otlp.traces && otlp.trace_ratio > 0.0).then_some(TraceOptions { ratio: otlp.trace_ratio }),
+        resource,
+    });
 }
 
 /// Discovers the plugins, and copies their libraries to the state folder.

@@ -10,6 +10,7 @@ use super::environment::Environment;
 use super::interpolate::interpolate;
 use super::memory_limit::MemoryLimit;
 use super::metrics::MetricsConfig;
+use super::otlp::OtlpConfig;
 use super::properties::ClientProperties;
 use super::registry::RegistryLayer;
 use super::report::Report;
@@ -118,6 +119,8 @@ pub struct HostConfig {
     pub log: LogConfig,
     /// `[metrics]`.
     pub metrics: MetricsConfig,
+    /// `[otlp]`, if it has an endpoint.
+    pub otlp: Option<OtlpConfig>,
     /// `[host] state_dir`. Default: `state`.
     pub state_dir: PathBuf,
     /// `[limits] memory`: for the records of all connectors together. Default: 512 MiB, or more if the connectors need it.
@@ -199,6 +202,7 @@ impl HostConfig {
         fixed("plugins.dirs", &self.plugin_dirs, &mut new.plugin_dirs, &mut changed);
         fixed("connectors.watch", &self.watch, &mut new.watch, &mut changed);
         fixed("limits.memory", &self.memory, &mut new.memory, &mut changed);
+        fixed("otlp", &self.otlp, &mut new.otlp, &mut changed);
         fixed("log.format", &self.log.format, &mut new.log.format, &mut changed);
         fixed("log.batch_interval", &self.log.batch_interval, &mut new.log.batch_interval, &mut changed);
         fixed("log.repeat_interval", &self.log.repeat_interval, &mut new.log.repeat_interval, &mut changed);
@@ -250,6 +254,7 @@ impl HostConfig {
             watch,
             log: read_log(root.section("log"), flags, environment),
             metrics: MetricsConfig::read(root.section("metrics")),
+            otlp: OtlpConfig::read(root.section("otlp")),
             state_dir: read_state_dir(root.section("host"), flags),
             memory: MemoryLimit::read(root.section("limits")),
             registry: read_registry(root.section("schema_registry"), &overrides),

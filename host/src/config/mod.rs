@@ -17,6 +17,7 @@ mod keys;
 mod load;
 mod memory_limit;
 mod metrics;
+mod otlp;
 mod plugin_config;
 mod properties;
 mod reference;
@@ -45,6 +46,7 @@ pub use load::{
 };
 pub use memory_limit::MemoryLimit;
 pub use metrics::MetricsConfig;
+pub use otlp::{OtlpConfig, OtlpEncoding};
 pub use plugin_config::{PluginCatalog, PluginKind, PluginSummary};
 pub use properties::ClientProperties;
 pub use reference::{connector_schema, host_file_schema};

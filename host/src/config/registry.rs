@@ -100,7 +100,7 @@ fn split_urls<'t>(texts: impl IntoIterator<Item = &'t str>) -> Result<Vec<String
     let mut urls: Vec<String> = Vec::new();
     for url in texts.into_iter().flat_map(|text| text.split(',')).map(str::trim).filter(|url| !url.is_empty())
     {
-        check_url(url)?;
+        check_url(url, "write it as http://host:8081 or https://host:8081")?;
         let url = url.trim_end_matches('/').to_owned();
         if !urls.contains(&url) {
             urls.push(url);
@@ -109,14 +109,17 @@ fn split_urls<'t>(texts: impl IntoIterator<Item = &'t str>) -> Result<Vec<String
     if urls.is_empty() { Err("must name at least one URL".to_owned()) } else { Ok(urls) }
 }
 
-fn check_url(url: &str) -> Result<(), String> {
-    let example = "write it as http://host:8081 or https://host:8081";
+/// Whether a text is the base URL of a server. `example` says in errors how to write it.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn check_url(url: &str, example: &str) -> Result<(), String> {
     let uri: ureq::http::Uri = url.parse().map_err(|_| format!("not a URL: {example}"))?;
     if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-        return Err("the URL holds a user: set username and password instead".to_owned());
+        return Err("the URL holds a user: set the login separately instead".to_owned());
     }
     if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().unwrap_or_default().is_empty() {
-        return Err(format!("{url:?} is not the URL of a registry: {example}"));
+        return Err(format!("{url:?} is not the URL of a server: {example}"));
     }
     if uri.query().is_some() || url.contains('#') {
         return Err(format!("{url:?} is not a base URL: leave out everything from ? or # on"));
@@ -187,9 +190,9 @@ mod tests {
         );
         for (text, expected) in [
             ("", "must name at least one URL"),
-            ("a:8081", "is not the URL of a registry"),
-            ("localhost", "is not the URL of a registry"),
-            ("ftp://a", "is not the URL of a registry"),
+            ("a:8081", "is not the URL of a server"),
+            ("localhost", "is not the URL of a server"),
+            ("ftp://a", "is not the URL of a server"),
             ("http://", "not a URL"),
             ("http://me:s3cret@a", "the URL holds a user"),
             ("http://a/?x=1", "is not a base URL"),

@@ -19,6 +19,8 @@
 //! The poll loop sends a batch only when the transform worker is idle, and that only when the sink worker is: three batches are
 //! in memory, and the open one grows while the sink is slow.
 //!
+//! If traces are exported, each batch has one ([`traces`]).
+//!
 //! The tasks of a process share the memory for their batches ([`memory`]).
 //!
 //! A task and its supervisor communicate through [`TaskCommand`] and [`TaskEvent`] alone.
@@ -39,6 +41,7 @@ mod stop;
 mod task;
 #[cfg(test)]
 mod test_settings;
+mod traces;
 mod transform;
 
 pub use call_board::{note_calls_in, read_calls};

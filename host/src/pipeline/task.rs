@@ -19,6 +19,7 @@ use super::{
     settings::TaskSettings,
     sink::SinkWorker,
     stop::{EndOnDrop, StopSignal},
+    traces::TaskTraces,
     transform::TransformWorker,
 };
 use crate::{kafka::consumer::Consumer, telemetry};
@@ -99,6 +100,7 @@ fn run(
     events: &TaskEvents,
 ) -> Result<bool, TaskError> {
     let settings = Arc::new(settings);
+    let traces = Arc::new(TaskTraces::new(&settings));
     let (worker_inputs, sink_inputs) = (mpsc::channel(), mpsc::channel());
     let (ready, sink_ready) = mpsc::channel();
     let transform_clock = Arc::new(CallClock::new(CallSlot::transform(settings.task)));
@@ -118,6 +120,7 @@ fn run(
         retrier: Arc::new(Retrier::new(Worker::Transform, &settings, &stop, to_poll)),
         clock: Arc::clone(&transform_clock),
         stop: Arc::clone(&stop),
+        traces: Arc::clone(&traces),
     };
     let sink = SinkWorker {
         settings: Arc::clone(&settings),
@@ -129,14 +132,14 @@ fn run(
         retrier: Retrier::new(Worker::Sink, &settings, &stop, to_poll),
         clock: Arc::clone(&sink_clock),
         stop: Arc::clone(&stop),
+        traces: Arc::clone(&traces),
     };
     start_stage("transform", &settings, to_poll.clone(), || transform.run())?;
     start_stage("sink", &settings, to_poll.clone(), || sink.run())?;
 
-    let clocks = [transform_clock, sink_clock];
+    let (clocks, senders) = ([transform_clock, sink_clock], (worker_inputs.0, sink_inputs.0));
     let inbox = (inbox, to_poll.clone());
-    PollLoop::new(settings, memory, consumer, inbox, worker_inputs.0, sink_inputs.0, clocks, stop, events)
-        .run()
+    PollLoop::new(settings, memory, consumer, inbox, senders, clocks, stop, traces, events).run()
 }
 
 /// Starts the thread of a stage. The thread is not joined, since a plugin call may hang; its end is reported to the poll loop.

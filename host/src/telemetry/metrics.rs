@@ -1,6 +1,9 @@
 //! Measurements of tasks, plugins and the host. In a child process they are relayed to the parent, which shows them with its own.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
 use super::{
     catalog,
@@ -8,7 +11,7 @@ use super::{
     connect_names,
     histogram::{Buckets, Histogram},
     process,
-    registry::{Labels, Registry, Update, Value},
+    registry::{Family, Labels, Registry, Update, Value},
     render,
 };
 
@@ -88,6 +91,13 @@ pub fn relay_metrics() {
 #[must_use]
 pub fn take_metrics() -> Vec<Vec<Measurement>> {
     METRICS.get().map(|metrics| collect::take(&metrics.registry)).unwrap_or_default()
+}
+
+/// What `read` returns of all metrics as they are now; `None` before [`init_metrics`].
+pub(super) fn with_families<T>(read: impl FnOnce(&BTreeMap<String, Family>) -> T) -> Option<T> {
+    let Metrics { registry, .. } = METRICS.get()?;
+    process::measure(registry);
+    Some(read(&registry.families()))
 }
 
 /// All metrics, in Prometheus' text format; empty before [`init_metrics`].

@@ -1,4 +1,4 @@
-//! The log and the metrics of the host, its tasks and its plugins.
+//! The log, the metrics and the traces of the host, its tasks and its plugins.
 
 mod catalog;
 mod collect;
@@ -7,6 +7,7 @@ mod histogram;
 mod levels;
 mod log;
 mod metrics;
+mod otlp;
 mod process;
 mod redact;
 mod registry;
@@ -26,6 +27,10 @@ pub use metrics::{
     Measure, MetricsOptions, PartitionLag, PluginLabels, clear_connector_gauge, connector_gauge,
     forget_connector, forget_task, init_metrics, max_partitions, plugin_metric, relay_metrics,
     render_metrics, set_partition_lags, take_metrics, task_count, task_gauge, task_histogram, task_total,
+};
+pub use otlp::{
+    BatchSpans, BatchTrace, OtlpOptions, OtlpProtocol, Sampler, TraceOptions, TracedTask, relay_traces,
+    start_otlp, stop_otlp, take_traces, trace_batches, trace_options,
 };
 pub use redact::{Protection, protect, scrub};
 pub use relay::{LogRelay, log_relay};

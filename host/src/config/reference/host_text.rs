@@ -19,6 +19,11 @@ pub(super) const GROUPS: &[Group] = &[
             Entry { key: "api", default: "", about: "the [REST API](rest-api.md)" },
             Entry { key: "log", default: "", about: "the log" },
             Entry { key: "metrics", default: "", about: "which metrics are exported" },
+            Entry {
+                key: "otlp",
+                default: "",
+                about: "the [export to an OpenTelemetry collector](operations.md#opentelemetry)",
+            },
             Entry { key: "host", default: "", about: "the host itself" },
             Entry { key: "limits", default: "", about: "limits of the host with all its connectors" },
             Entry {
@@ -179,6 +184,33 @@ pub(super) const GROUPS: &[Group] = &[
                 key: "kafka_connect_names",
                 default: "`false`",
                 about: "whether the metrics are also exported under [the names that dashboards for Kafka Connect use](operations.md#kafka-connects-names)",
+            },
+        ],
+    },
+    Group {
+        name: "host.otlp",
+        path: "otlp",
+        entries: &[
+            Entry {
+                key: "endpoint",
+                default: "",
+                about: "base URL of the collector, such as `\"http://localhost:4318\"`; `/v1/metrics` and `/v1/traces` are appended. Without it, nothing is exported",
+            },
+            Entry { key: "protocol", default: "`\"http/protobuf\"`", about: "encoding of requests" },
+            Entry {
+                key: "headers",
+                default: "",
+                about: "HTTP headers of every request, such as `{ authorization = \"${file:/run/secrets/otlp}\" }`; they are secrets",
+            },
+            Entry { key: "metrics", default: "`true`", about: "whether metrics are exported" },
+            Entry { key: "interval", default: "`\"1m\"`", about: "how often metrics are exported" },
+            Entry { key: "traces", default: "`true`", about: "whether batches are traced" },
+            Entry { key: "trace_ratio", default: "`1`", about: "part of the batches that are traced" },
+            Entry { key: "service_name", default: "`\"tidegate\"`", about: "the attribute `service.name`" },
+            Entry {
+                key: "resource_attributes",
+                default: "",
+                about: "further attributes of the host, such as `{ \"deployment.environment.name\" = \"prod\" }`",
             },
         ],
     },

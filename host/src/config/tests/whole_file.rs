@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::config::OtlpEncoding;
 use crate::formats::{ChangeEvents, ColumnHint, Format, HeaderFormat, InvalidUnicode};
 use crate::kafka::TopicPattern;
 
@@ -253,6 +254,12 @@ fn the_hosts_file_arrives() {
             level = "debug"
             batch_interval = "1m"
             repeat_interval = "2m"
+            [otlp]
+            endpoint = "http://localhost:4318/"
+            protocol = "http/json"
+            headers = { x-api-key = "hunter2" }
+            trace_ratio = 0.5
+            resource_attributes = { deployment.environment.name = "prod", "host.name" = "h" }
             [host]
             state_dir = "/var/lib/tidegate"
             "#,
@@ -263,6 +270,13 @@ fn the_hosts_file_arrives() {
     assert_eq!(host.kafka.properties.get("security.protocol"), Some("ssl"));
     assert_eq!(host.plugin_dirs, [PathBuf::from("target/debug"), "/usr/lib/tidegate".into()]);
     assert_eq!((host.connectors, host.state_dir), (vec!["elsewhere".into()], "/var/lib/tidegate".into()));
+    let otlp = host.otlp.clone().expect("it has an endpoint");
+    assert_eq!((otlp.endpoint.as_str(), otlp.encoding), ("http://localhost:4318", OtlpEncoding::Json));
+    assert_eq!((otlp.trace_ratio, otlp.interval), (0.5, Duration::from_secs(60)));
+    let attributes: Vec<&str> = otlp.resource_attributes.keys().map(String::as_str).collect();
+    assert_eq!(attributes, ["deployment.environment.name", "host.name"]);
+    assert!(!format!("{otlp:?}").contains("hunter2"));
+    assert_eq!(host.secrets.scrub("hunter2"), "***");
     assert_eq!(
         host.log,
         LogConfig {

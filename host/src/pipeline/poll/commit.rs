@@ -86,8 +86,9 @@ impl PollLoop<'_> {
             return Ok(());
         }
         let began = Instant::now();
+        self.metrics.last_commit_begins();
         let outcome = self.consumer.commit_sync(commits, deadline);
-        self.metrics.committed(began.elapsed());
+        self.metrics.committed(began, outcome.as_ref().err().map(ToString::to_string).as_deref());
         self.count_commit(outcome.is_ok());
         outcome?;
         let positions: Positions = commits.iter().map(|(at, commit)| (at.clone(), commit.offset)).collect();

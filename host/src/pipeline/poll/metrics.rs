@@ -1,12 +1,17 @@
 //! What the poll loop measures: how long batches fill and take as a whole, commits, rebalances, and how full the task is.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::PollLoop;
 use crate::{
     pipeline::{
+        channels::WorkerInput,
         flow::{Fill, KafkaEvent, StageTime},
         settings::TaskSettings,
+        traces::TaskTraces,
     },
     telemetry::{self, Histogram},
 };
@@ -18,37 +23,70 @@ pub(super) struct PollMetrics {
     commit: Histogram,
     /// When the commit began that was not answered yet, the first one if there are several.
     committing: Option<Instant>,
+    traces: Arc<TaskTraces>,
+    /// How long the batch was filled that is sent to the transform worker next.
+    last_poll: Duration,
 }
 
 impl PollMetrics {
-    pub(super) fn new(settings: &TaskSettings) -> Self {
+    pub(super) fn new(settings: &TaskSettings, traces: Arc<TaskTraces>) -> Self {
         let stage = |stage: &str| {
             let labels = [("stage", stage)];
             telemetry::task_histogram(&settings.connector, settings.task, "stage_duration_seconds", &labels)
         };
-        Self { poll: stage("poll"), batch: stage("batch"), commit: stage("commit"), committing: None }
+        let (committing, last_poll) = (None, Duration::ZERO);
+        Self {
+            poll: stage("poll"),
+            batch: stage("batch"),
+            commit: stage("commit"),
+            committing,
+            traces,
+            last_poll,
+        }
     }
 
-    pub(super) fn stage(&self, time: &StageTime) {
+    pub(super) fn stage(&mut self, time: &StageTime) {
         match time {
-            StageTime::Poll(took) => self.poll.observe(took.as_secs_f64()),
+            StageTime::Poll(took) => {
+                self.poll.observe(took.as_secs_f64());
+                self.last_poll = *took;
+            }
             StageTime::Batch(took) => self.batch.observe(took.as_secs_f64()),
+        }
+    }
+
+    /// This is sent to the transform worker.
+    pub(super) fn sent(&self, input: &WorkerInput) {
+        if let WorkerInput::Batch(batch) = input {
+            self.traces.polled(batch, self.last_poll);
         }
     }
 
     /// A commit begins in the background.
     pub(super) fn commit_begins(&mut self) {
         self.committing.get_or_insert_with(Instant::now);
+        self.traces.committing();
     }
 
-    /// A commit in the background is answered.
-    pub(super) fn commit_ended(&mut self) {
-        self.committing.take().into_iter().for_each(|began| self.committed(began.elapsed()));
+    /// A commit in the background is answered, with an error or without.
+    pub(super) fn commit_ended(&mut self, error: Option<&str>) {
+        self.committing.take().into_iter().for_each(|began| self.committed(began, error));
     }
 
-    /// A commit took this long.
-    pub(super) fn committed(&self, took: Duration) {
-        self.commit.observe(took.as_secs_f64());
+    /// A commit that began then has ended now.
+    pub(super) fn committed(&self, began: Instant, error: Option<&str>) {
+        self.commit.observe(began.elapsed().as_secs_f64());
+        self.traces.committed(began, error);
+    }
+
+    /// The task ends.
+    pub(super) fn end(&self) {
+        self.traces.end();
+    }
+
+    /// A commit of everything that is settled begins, and is waited for.
+    pub(super) fn last_commit_begins(&self) {
+        self.traces.committing();
     }
 }
 

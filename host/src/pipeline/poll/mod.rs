@@ -29,6 +29,7 @@ use super::{
     message::{Counts, TaskEvent, TaskEvents, TaskState},
     settings::TaskSettings,
     stop::StopSignal,
+    traces::TaskTraces,
 };
 use crate::kafka::{
     FetchedRecord,
@@ -82,10 +83,10 @@ impl<'t> PollLoop<'t> {
         memory: TaskMemory,
         consumer: Consumer,
         inbox: (Receiver<PollMessage>, PollSender),
-        worker: Sender<WorkerInput>,
-        sink: Sender<SinkInput>,
+        (worker, sink): (Sender<WorkerInput>, Sender<SinkInput>),
         clocks: [Arc<CallClock>; 2],
         stop: Arc<StopSignal>,
+        traces: Arc<TaskTraces>,
         events: &'t TaskEvents,
     ) -> Self {
         let (inbox, to_self) = inbox;
@@ -93,7 +94,7 @@ impl<'t> PollLoop<'t> {
             flow: Flow::new(&settings, memory, WallClock::now()),
             lag: LagTimer::new(consumer.offset_resolver()),
             group: GroupWatch::new(consumer.offset_resolver()),
-            metrics: PollMetrics::new(&settings),
+            metrics: PollMetrics::new(&settings, traces),
             settings,
             consumer,
             inbox,
@@ -156,6 +157,7 @@ impl<'t> PollLoop<'t> {
             Action::Release => self.consumer.release()?,
             // A stage that has ended has already reported it.
             Action::SendToWorker(input) => {
+                self.metrics.sent(&input);
                 let _ended = self.worker.as_ref().is_none_or(|worker| worker.send(input).is_err());
             }
             Action::SendToSink(input) => {
@@ -234,7 +236,7 @@ impl<'t> PollLoop<'t> {
             KafkaEvent::Topics(change) => self.log_topics(change),
             KafkaEvent::CommitDone(outcome) => {
                 self.count_commit(outcome.is_ok());
-                self.metrics.commit_ended();
+                self.metrics.commit_ended(outcome.as_ref().err().map(ToString::to_string).as_deref());
             }
             event => self.count_rebalance(event),
         }

@@ -36,6 +36,7 @@ impl PollLoop<'_> {
         let committed = self.commit_before_end(left.max(Duration::from_millis(500)));
         self.report(Duration::ZERO);
         self.clear_gauges();
+        self.metrics.end();
         let left = deadline.saturating_duration_since(Instant::now());
         let closed = self.consumer.close(left.max(Duration::from_secs(1)));
         match self.flow.into_failure() {

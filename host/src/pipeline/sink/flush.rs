@@ -52,6 +52,7 @@ impl OpenSink<'_> {
         if is_flushed {
             return self.unflushed.add(positions, delivered);
         }
+        self.worker.traces.part_settled();
         let _ended = self.worker.poll.send(PollMessage::Settled(Settled { positions, delivered })).is_err();
     }
 
@@ -68,7 +69,7 @@ impl OpenSink<'_> {
     /// # Errors
     /// Why the task fails: then nothing is settled, and the records are read again.
     pub(in crate::pipeline) fn flush(&mut self) -> Result<(), TaskError> {
-        let mut rejected = Rejected::default();
+        let (mut rejected, began) = (Rejected::default(), Instant::now());
         // A sink without stored offsets needs no flush for records that were filtered or rejected.
         if self.unflushed.delivered > 0 || (self.stores_offsets && !self.unflushed.positions.is_empty()) {
             rejected = self.flush_sink()?;
@@ -79,6 +80,7 @@ impl OpenSink<'_> {
             delivered: std::mem::take(delivered).saturating_sub(rejected.outputs),
         };
         originals.reset(0);
+        self.worker.traces.flushed(&self.plugins.sink_name, began);
         for message in [PollMessage::Settled(settled), PollMessage::Flushed { rejected: rejected.inputs }] {
             let _ended = self.worker.poll.send(message).is_err();
         }

@@ -31,6 +31,7 @@ use super::{
     retry::Retrier,
     settings::{PluginSettings, TaskSettings},
     stop::StopSignal,
+    traces::{self, TaskTraces},
 };
 use crate::{
     kafka::consumer::{OffsetResolver, TopicPartition},
@@ -50,6 +51,7 @@ pub(super) struct SinkWorker {
     pub(super) retrier: Retrier,
     pub(super) clock: Arc<CallClock>,
     pub(super) stop: Arc<StopSignal>,
+    pub(super) traces: Arc<TaskTraces>,
 }
 
 impl SinkWorker {
@@ -143,8 +145,12 @@ impl OpenSink<'_> {
                 SinkInput::Batch(batch) => {
                     let (records, bytes, began) =
                         (batch.input_count(), batch.payload_bytes(), Instant::now());
-                    let batch = self.deliver(batch)?;
+                    let mut trace = worker.traces.writing();
+                    let delivered = self.deliver(batch);
+                    traces::stage(&mut trace, "sink", Some(&self.plugins.sink_name), began, &delivered);
+                    let batch = delivered?;
                     self.metrics.batch(records, bytes, began.elapsed());
+                    worker.traces.written(trace, self.plugins.flush.is_some());
                     let _ended = worker.poll.send(PollMessage::BatchDone(batch)).is_err();
                     let _ended = worker.ready.send(()).is_err();
                 }

@@ -29,6 +29,7 @@ use super::{
     retry::Retrier,
     settings::{TaskSettings, TransformSettings},
     stop::StopSignal,
+    traces::{self, CurrentTrace, TaskTraces},
 };
 use crate::{
     config::OnReject,
@@ -49,6 +50,7 @@ pub(super) struct TransformWorker {
     pub(super) retrier: Arc<Retrier>,
     pub(super) clock: Arc<CallClock>,
     pub(super) stop: Arc<StopSignal>,
+    pub(super) traces: Arc<TaskTraces>,
 }
 
 impl TransformWorker {
@@ -86,12 +88,14 @@ impl TransformWorker {
                     }
                 }
                 WorkerInput::Batch(mut batch) => {
-                    let unhandled = stages.process(&mut batch)?;
+                    let mut trace = self.traces.transforming(&batch);
+                    let unhandled = stages.process(&mut batch, &mut trace)?;
                     if self.sink_ready.recv().is_err() {
                         break;
                     }
                     // Dead letters keep the order of batches: those of the previous batch are already written.
                     self.rejections.handle(&batch, &unhandled)?;
+                    self.traces.transformed(trace);
                     if self.sink.send(SinkInput::Batch(batch)).is_err() {
                         break;
                     }
@@ -182,20 +186,28 @@ impl Stages {
     }
 
     /// Decodes and transforms a batch. Returns the rejections that are still to be handled.
-    pub(super) fn process(&mut self, batch: &mut Batch) -> Result<Unhandled, TaskError> {
+    pub(super) fn process(
+        &mut self,
+        batch: &mut Batch,
+        trace: &mut CurrentTrace,
+    ) -> Result<Unhandled, TaskError> {
         let mut unhandled = Unhandled::default();
         // The poll loop has rejected records that are too large.
         self.rejections.admit(&Stage::Source, batch, &mut unhandled)?;
         if self.settings.reads_values {
             let began = Instant::now();
-            self.decode(batch)?;
+            let decoded = self.decode(batch);
+            traces::stage(trace, "decode", None, began, &decoded);
+            decoded?;
             self.decode_time.observe(began.elapsed().as_secs_f64());
             self.rejections.admit(&Stage::Decode(Part::Record), batch, &mut unhandled)?;
         }
         for index in 0..self.transforms.len() {
             let stage = Stage::Transform(self.transforms[index].name().to_owned());
             let began = Instant::now();
-            self.transform(index, &stage, batch)?;
+            let transformed = self.transform(index, &stage, batch);
+            traces::stage(trace, "transform", Some(self.transforms[index].name()), began, &transformed);
+            transformed?;
             if let Some(time) = self.transform_times.get(index) {
                 time.observe(began.elapsed().as_secs_f64());
             }

@@ -93,6 +93,9 @@ fn initialize(init: &Init, host: &Host) -> io::Result<()> {
         let host = host.clone();
         telemetry::log_to(options, Box::new(move |line| host.send(&FromChild::Log(line.to_owned()))));
     }
+    if let Some(traces) = init.traces {
+        telemetry::trace_batches(traces);
+    }
     note_calls(host)?;
     telemetry::relay_metrics();
     let host = host.clone();
@@ -120,8 +123,16 @@ fn note_calls(_: &Host) -> io::Result<()> {
     Ok(())
 }
 
+/// Sends metrics and traces.
 fn forward_metrics(host: &Host) {
     telemetry::take_metrics().into_iter().for_each(|chunk| host.send(&FromChild::Metrics(chunk)));
+    loop {
+        let traces = telemetry::take_traces();
+        if traces.is_empty() {
+            return;
+        }
+        host.send(&FromChild::Traces(traces));
+    }
 }
 
 fn start(settings: TaskSettings, host: &Host) -> Option<Task> {

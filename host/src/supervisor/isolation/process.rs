@@ -17,7 +17,7 @@ use super::{
 use crate::{
     config::{ConnectorDefinition, Secrets},
     pipeline::{TaskCommand, TaskEvents, TaskSettings},
-    telemetry::log_options,
+    telemetry::{log_options, trace_options},
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +83,7 @@ impl Process {
         let (commands, command_receiver) = mpsc::unbounded_channel();
         let (send_message, messages) = mpsc::unbounded_channel();
         let (to_child, lines) = mpsc::unbounded_channel();
-        let init = Init { log: log_options(), data_limit: spec.data_limit };
+        let init = Init { log: log_options(), traces: trace_options(), data_limit: spec.data_limit };
         let line = to_line(&ToChild::Init(init)).map_err(io::Error::from)?;
         // The receiver exists in this function, so this cannot fail.
         let _sent = to_child.send(line).is_ok();

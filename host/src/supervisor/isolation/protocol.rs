@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     config::Secrets,
     pipeline::{TaskCommand, TaskEvent, TaskSettings},
-    telemetry::{LogOptions, Measurement},
+    telemetry::{BatchSpans, LogOptions, Measurement, TraceOptions},
 };
 
 /// Maximum length of a message from a child, in bytes; far above any real message. Longer ones are not sent.
@@ -37,6 +37,8 @@ pub(super) enum ToChild {
 pub(super) struct Init {
     /// The host's log options. Without them, nothing is logged.
     pub(super) log: Option<LogOptions>,
+    /// Which batches are traced; `None` for none.
+    pub(super) traces: Option<TraceOptions>,
     /// Bytes of writable memory that the child may allocate, whether used or not (`RLIMIT_DATA`).
     pub(super) data_limit: u64,
 }
@@ -58,6 +60,8 @@ pub(super) enum FromChild {
     Log(String),
     /// What was measured since the last message.
     Metrics(Vec<Measurement>),
+    /// Traces that are to be exported.
+    Traces(Vec<BatchSpans>),
 }
 
 /// Serializes a message as one line, including the line end.

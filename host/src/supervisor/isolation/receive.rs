@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     pipeline::TaskEvent,
-    telemetry::{log_relay, scrub},
+    telemetry::{log_relay, relay_traces, scrub},
 };
 
 /// Longer stderr lines are split, in bytes.
@@ -59,6 +59,7 @@ pub(super) async fn receive(
             // Sending fails when the supervisor of this child is gone; the message is then irrelevant.
             Ok(FromChild::Calls { descriptor }) => drop(supervisor.send(ChildMessage::Calls(descriptor))),
             Ok(FromChild::Event { task, event }) => drop(supervisor.send(ChildMessage::Event(task, event))),
+            Ok(FromChild::Traces(traces)) => relay_traces(traces),
             Ok(FromChild::Metrics(all)) => all.iter().for_each(|measurement| measurement.record(&connector)),
             Ok(FromChild::Log(text)) => {
                 heartbeats.suspend(true);

@@ -34,6 +34,7 @@ use crate::{
         sink::{OpenSink, Owned, SinkMetrics, SinkWorker, Unflushed, written_log::WrittenLog},
         stop::StopSignal,
         test_settings::test_settings,
+        traces::TaskTraces,
         transform::{Stages, TransformWorker},
     },
     plugins::{SinkInstance, TransformInstance},
@@ -125,6 +126,7 @@ impl Task<'_> {
             retrier: Arc::new(Retrier::new(Worker::Transform, &settings, &stop, &to_inbox)),
             clock: Arc::new(CallClock::new(CallSlot::transform(0))),
             stop: Arc::clone(&stop),
+            traces: Arc::new(TaskTraces::new(&settings)),
         };
         let worker = SinkWorker {
             settings: Arc::clone(&settings),
@@ -136,6 +138,7 @@ impl Task<'_> {
             retrier: Retrier::new(Worker::Sink, &settings, &stop, &to_inbox),
             clock: Arc::new(CallClock::new(CallSlot::sink(0))),
             stop,
+            traces: Arc::new(TaskTraces::new(&settings)),
         };
         let instance = TransformInstance::of(TransformObject::new(plugins::Transform));
         let sink = SinkInstance::of(SinkObject::new(plugins::Sink::new(&world.ledger, world.is_flushed)));
@@ -322,7 +325,7 @@ impl Task<'_> {
                 self.world.handled.insert((original.partition, original.offset));
             }
         }
-        let unhandled = self.stages.process(&mut batch).expect("rejected records are dropped");
+        let unhandled = self.stages.process(&mut batch, &mut None).expect("rejected records are dropped");
         self.stages.rejections().handle(&batch, &unhandled).expect("there is no dead-letter topic");
         self.note_rejected(&batch);
         self.is_sink_ready = false;
