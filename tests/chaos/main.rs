@@ -21,6 +21,7 @@ mod report;
 mod rest_calls;
 mod sampling;
 mod scene;
+mod side_topics;
 mod stream;
 
 use std::{
@@ -68,12 +69,14 @@ fn every_record_is_accounted_for() {
     print_to_stderr(&format!("chaos: TIDEGATE_CHAOS_SEED={} for {} s\n", plan.seed, plan.length.as_secs()));
     let mut run = run(&plan, &scene);
     let results = check(&scene, &mut run);
+    let side_violations = side_topics::violations(&scene);
     let text = report(&plan, &scene, &run, &results);
     fs::write(folder.join("report.md"), &text).expect("a report");
     print_to_stderr(&format!("\n{text}\n"));
 
     let unexpected: Vec<&String> = run.hosts.iter().flat_map(|past| &past.unexpected).collect();
     assert!(unexpected.is_empty(), "seed {}: {unexpected:#?}", plan.seed);
+    assert!(side_violations.is_empty(), "seed {}: {side_violations:#?}", plan.seed);
     for (connector, result) in &results {
         let shown = &result.violations[..result.violations.len().min(20)];
         assert!(
@@ -100,6 +103,7 @@ fn run(plan: &Plan, scene: &Scene) -> Run {
         stop_stream.store(true, Ordering::Relaxed);
         let sent = stream.join().expect("a stream whose records are acknowledged");
         drain(scene);
+        side_topics::drain(scene);
         stop_sampling.store(true, Ordering::Relaxed);
         let observations = sampling.join().expect("sampling does not panic");
         let hosts = (0..HOSTS).map(|number| {

@@ -32,6 +32,8 @@ pub(crate) enum Target {
     Files(usize),
     /// The REST API of a host.
     Api(usize),
+    /// The topics beside the stream.
+    SideTopics,
 }
 
 /// The host that is killed while there are no other faults.
@@ -80,6 +82,14 @@ pub(crate) enum Fault {
     ApiRestartTask,
     /// The configuration is changed over the REST API, and changed back.
     ApiConfig,
+    /// A topic is deleted and created again, longer than before.
+    Recreate,
+    /// The same, while its connector is paused.
+    RecreatePaused,
+    /// A transaction stays open, and is committed.
+    Commit,
+    /// A transaction stays open, and is aborted.
+    Abort,
     /// Half of the calls fail with a retriable error.
     Retriable,
     /// Half of the writes succeed but return a retriable error.
@@ -187,6 +197,7 @@ impl Plan {
         for target in [Target::Files, Target::Api] {
             tracks.extend((0..HOSTS).map(|host| track(&mut rng, length, target(host))));
         }
+        tracks.push(track(&mut rng, length, Target::SideTopics));
         let connectors =
             FAULTY.into_iter().map(|connector| ConnectorSettings::draw(&mut rng, connector)).collect();
         Self { seed, length, connectors, tracks }
@@ -279,6 +290,7 @@ fn faults(rng: &mut Rng, target: Target) -> Vec<Fault> {
                 Fault::ApiConfig,
             ]
         }
+        Target::SideTopics => vec![Fault::Recreate, Fault::RecreatePaused, Fault::Commit, Fault::Abort],
         Target::Broker => {
             let mut brokers = [1, 2, 3];
             rng.shuffle(&mut brokers);
@@ -311,7 +323,7 @@ fn pause(rng: &mut Rng, target: Target) -> Duration {
         Target::Broker => seconds(rng, 5.0..15.0),
         Target::Sink(..) => seconds(rng, 3.0..15.0),
         Target::Files(_) => seconds(rng, 2.0..8.0),
-        Target::Api(_) => seconds(rng, 3.0..10.0),
+        Target::Api(_) | Target::SideTopics => seconds(rng, 3.0..10.0),
     }
 }
 
@@ -357,6 +369,10 @@ impl fmt::Display for Fault {
             Self::ApiRestart => "REST API: connectors restarted",
             Self::ApiRestartTask => "REST API: one task of each connector restarted",
             Self::ApiConfig => "REST API: configuration changed and changed back",
+            Self::Recreate => "topic deleted and created again, longer than before",
+            Self::RecreatePaused => "the same while its connector is paused",
+            Self::Commit => "transaction open, then committed",
+            Self::Abort => "transaction open, then aborted",
             Self::Retriable => "sink: every other call fails, retriable",
             Self::LostAnswers => "sink: every other write succeeds but returns an error",
             Self::StuckPartition => "sink: writes with records of one partition fail, retriable",

@@ -50,7 +50,8 @@ pub(crate) fn end(scene: &Scene, host: usize, fault: Fault) {
     }
 }
 
-fn resume(scene: &Scene, host: usize, connector: &str) {
+/// Resumes a connector, and waits for its host.
+pub(crate) fn resume(scene: &Scene, host: usize, connector: &str) {
     let deadline = Instant::now() + TIMEOUT;
     let call = format!("PUT /connectors/{connector}/resume");
     while Instant::now() < deadline {
@@ -64,7 +65,7 @@ fn resume(scene: &Scene, host: usize, connector: &str) {
 }
 
 /// Sends a request. Returns the status of the answer, of which a failure of the host is none.
-fn send(scene: &Scene, host: usize, call: &str, body: &str) -> io::Result<u16> {
+pub(crate) fn send(scene: &Scene, host: usize, call: &str, body: &str) -> io::Result<u16> {
     let mut stream = UnixStream::connect(scene.control_socket(host))?;
     stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
     let length = body.len();

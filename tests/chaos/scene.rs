@@ -15,6 +15,7 @@ use tidegate_tests::{
 use crate::{
     host::Host,
     plan::{ConnectorSettings, Plan},
+    side_topics::{self, SIDE_TOPICS, SideTopics},
 };
 
 /// Number of hosts.
@@ -54,6 +55,7 @@ pub(crate) struct Scene {
     texts: HashMap<(String, usize), String>,
     /// The ledgers, which all hosts share.
     shared: Home,
+    pub(crate) side: SideTopics,
 }
 
 impl Scene {
@@ -64,6 +66,7 @@ impl Scene {
         for connector in FAULTY {
             kafka.create_topic(&dead_letter_topic(connector), DEAD_LETTER_PARTITIONS, 3);
         }
+        side_topics::create(&kafka);
         let shared = Home::new(&[]);
         let (mut folders, mut texts) = (Vec::new(), HashMap::new());
         let hosts = (0..HOSTS).map(|number| {
@@ -76,10 +79,15 @@ impl Scene {
                 texts.insert((settings.connector.to_owned(), number), text);
             }
             home.connector(HEALTHY, &healthy_connector(&ledger_path(&shared, HEALTHY)));
+            for topic in SIDE_TOPICS {
+                let ledger = ledger_path(&shared, topic).display().to_string();
+                let limits = format!("{LIMITS}{ONE_SQLITE}");
+                home.connector(topic, &side_topics::connector(topic, &ledger, &session(), &limits));
+            }
             Mutex::new(Host::new(number, home, kafka.servers(), logs.to_owned()))
         });
         let hosts = hosts.collect();
-        let scene = Self { hosts, folders, texts, kafka, shared };
+        let scene = Self { hosts, folders, texts, kafka, shared, side: SideTopics::default() };
         (0..HOSTS - 1).for_each(|number| scene.host(number).start());
         Some(scene)
     }
