@@ -6,7 +6,9 @@ use anyhow::Context;
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{EXIT_ERROR, EXIT_FAILED, EXIT_INTERRUPTED, HostOptions, output, service, setup, table};
+use super::{
+    EXIT_ERROR, EXIT_FAILED, EXIT_INTERRUPTED, HostOptions, output, service, setup, state_folder, table,
+};
 use crate::{
     api::{self, ApiListener, ControlSocket},
     config::{Environment, HostConfig},
@@ -50,6 +52,7 @@ pub(super) fn run(host: &HostOptions, options: &RunOptions) -> anyhow::Result<Ex
         let _entered = runtime.enter();
         signal(SignalKind::terminate()).context("listening for SIGTERM")?
     };
+    state_folder::prepare(&config.state_dir)?;
     let broker = options.embedded_kafka.then(|| start_broker(options)).transpose()?;
     let (host, config) = match &broker {
         Some(broker) => {

@@ -40,7 +40,7 @@ pub use decoder::{DecoderOptions, RecordDecoder};
 pub use json::{InvalidUnicode, MAX_DEPTH};
 pub use notices::{Cause, Notice, Severity};
 pub use order::Reading;
-pub use state::{ids, state_of_new_topic, with_ids};
+pub use state::{TopicIdentity, ids, state_of_new_topic, with_ids};
 pub use types::{PlaceholderError, placeholder_text};
 
 /// Format of a key or value.

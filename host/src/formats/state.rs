@@ -6,7 +6,6 @@ use std::sync::Arc;
 use tidegate_abi::host::HostState;
 
 use super::{change::FlattenedTopic, order};
-use crate::kafka::{TopicId, TopicIdentity};
 
 /// First byte of a state that begins with what is known of flattened rows; the order's own states begin with theirs.
 const WITH_FLATTENED: u8 = 128;
@@ -21,13 +20,22 @@ const MAX_CLUSTER_BYTES: usize = 64;
 /// one.
 const MAX_FLATTENED_BYTES: usize = 700;
 
+/// Which topic the records of a partition are in; another one may have the same name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TopicIdentity<'a> {
+    /// The id of the Kafka cluster; empty if it is unknown.
+    pub cluster: &'a str,
+    /// The id of the topic (KIP-516).
+    pub topic: [u8; 16],
+}
+
 /// The state of a partition of this topic, with what `state` says of the records before.
 #[must_use]
 pub fn with_ids(state: Option<&[u8]>, ids: TopicIdentity<'_>) -> Arc<[u8]> {
     let rest = state.map_or(&[][..], |state| split_ids(state).1);
     // Ids of clusters have 22 characters.
     let cluster = ids.cluster.get(..ids.cluster.len().min(MAX_CLUSTER_BYTES)).unwrap_or_default();
-    [&[WITH_IDS], &ids.topic.0[..], &[cluster.len() as u8], cluster.as_bytes(), rest].concat().into()
+    [&[WITH_IDS], &ids.topic[..], &[cluster.len() as u8], cluster.as_bytes(), rest].concat().into()
 }
 
 /// The topic that a state belongs to; `None` if it was unknown.
@@ -46,7 +54,7 @@ fn split_ids(state: &[u8]) -> (Option<TopicIdentity<'_>>, &[u8]) {
         let (topic, rest) = state.strip_prefix(&[WITH_IDS])?.split_first_chunk()?;
         let (length, rest) = rest.split_first()?;
         let (cluster, rest) = rest.split_at_checked(usize::from(*length))?;
-        Some((TopicIdentity { cluster: str::from_utf8(cluster).ok()?, topic: TopicId(*topic) }, rest))
+        Some((TopicIdentity { cluster: str::from_utf8(cluster).ok()?, topic: *topic }, rest))
     };
     parts().map_or((None, state), |(ids, rest)| (Some(ids), rest))
 }
@@ -114,7 +122,7 @@ mod tests {
 
     #[test]
     fn the_ids_go_with_the_other_parts() {
-        let here = TopicIdentity { cluster: "MkU3OEVBNTcwNTJENDM2Qk", topic: TopicId([7; 16]) };
+        let here = TopicIdentity { cluster: "MkU3OEVBNTcwNTJENDM2Qk", topic: [7; 16] };
         let topic = FlattenedTopic { table: "jobs".into(), ..FlattenedTopic::default() };
         let bare: HostState = Some(with_ids(None, here));
         assert_eq!(join(bare.clone(), None, None), bare);
@@ -122,7 +130,7 @@ mod tests {
         assert_eq!(ids(&joined), Some(here));
         assert_eq!(split(&joined), (Some(&[1, 2, 3][..]), Some(topic)));
         assert_eq!(only_ids(Some(&joined)), bare);
-        let other = TopicIdentity { cluster: "", topic: TopicId([8; 16]) };
+        let other = TopicIdentity { cluster: "", topic: [8; 16] };
         let moved = with_ids(Some(&joined), other);
         assert_eq!((ids(&moved), split(&moved)), (Some(other), split(&joined)));
         assert_eq!((ids(&[1, 2, 3]), only_ids(Some(&[1, 2, 3]))), (None, None));

@@ -18,7 +18,6 @@ pub mod reader;
 mod topic_pattern;
 
 pub use client::ClientError;
-pub use consumer::TopicIdentity;
 pub use ffi::{FetchedRecord, RawHeaders, TopicId, raw_headers};
 pub use group_deletion::{DELETE_OFFSETS_COMMAND, delete_offsets_main};
 pub use group_offsets::{GroupAdmin, GroupError, GroupOffsets, cluster_id};

@@ -36,7 +36,7 @@ pub use offset_resolver::{OffsetResolver, ResolvedStarts, StartAt, StartOrigin};
 pub use poll::{Consumer, Waker};
 pub use settings::{ConsumerSettings, OnLostPosition, Protocol, Start, Topics};
 
-pub use topic_ids::{ClaimedTopics, TopicIdentity};
+pub use topic_ids::ClaimedTopics;
 
 use rdkafka::TopicPartitionList;
 

@@ -17,27 +17,22 @@ const LOG_CONTEXT: &str = "metadata";
 /// The ids of the partitions that are read.
 pub(super) type ReadIds = BTreeMap<TopicPartition, TopicId>;
 
-/// Which topic the records of a partition are in; another one may have the same name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TopicIdentity<'a> {
-    /// The id of the Kafka cluster; empty if it is unknown.
-    pub cluster: &'a str,
-    /// The id of the topic.
-    pub topic: TopicId,
-}
-
 /// The topics of claimed partitions.
 #[derive(Debug)]
 pub struct ClaimedTopics {
-    /// The id of the cluster; empty if it is unknown.
     pub(super) cluster: String,
     pub(super) ids: HashMap<String, TopicId>,
 }
 
 impl ClaimedTopics {
-    /// What tells this topic from others of the same name; `None` if the brokers know no ids.
-    pub fn identity(&self, topic: &str) -> Option<TopicIdentity<'_>> {
-        Some(TopicIdentity { cluster: &self.cluster, topic: *self.ids.get(topic)? })
+    /// The id of the cluster; empty if it is unknown.
+    pub fn cluster(&self) -> &str {
+        &self.cluster
+    }
+
+    /// The id of a topic; `None` if the brokers know no ids.
+    pub fn id(&self, topic: &str) -> Option<TopicId> {
+        self.ids.get(topic).copied()
     }
 }
 

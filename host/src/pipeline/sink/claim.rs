@@ -77,7 +77,7 @@ impl OpenSink<'_> {
         add_committed_states(&resolved, &mut states);
         self.check_positions(&mut resolved, stored, &mut states, &topics, deadline)?;
         for at in partitions {
-            if let Some(ids) = topics.identity(&at.topic) {
+            if let Some(ids) = lost_position::identity(&topics, &at.topic) {
                 let state = formats::with_ids(states.get(at).map(|state| &**state), ids);
                 states.insert(at.clone(), state);
             }

@@ -4,9 +4,9 @@ use std::{collections::HashMap, time::Instant};
 
 use super::{OpenSink, claim::named};
 use crate::{
-    formats,
+    formats::{self, TopicIdentity},
     kafka::{
-        TopicIdentity,
+        TopicId,
         consumer::{
             ClaimedTopics, Commit, Commits, ConsumerError, OnLostPosition, ResolvedStarts, StartAt,
             StartOrigin, TopicPartition, Watermarks,
@@ -48,7 +48,7 @@ impl OpenSink<'_> {
             let found = Found {
                 is_stored: stored.contains_key(at),
                 before: states.get(at).and_then(|state| formats::ids(state)),
-                now: topics.identity(&at.topic),
+                now: identity(topics, &at.topic),
                 bounds: bounds.get(at).copied(),
             };
             let lost = lost_position(at, position, &found, &consumer.group_id);
@@ -99,6 +99,11 @@ struct Found<'a> {
     bounds: Option<(i64, i64)>,
 }
 
+/// What tells a topic from others of the same name; `None` if the brokers know no ids.
+pub(super) fn identity<'a>(topics: &'a ClaimedTopics, topic: &str) -> Option<TopicIdentity<'a>> {
+    Some(TopicIdentity { cluster: topics.cluster(), topic: topics.id(topic)?.0 })
+}
+
 /// Why reading cannot continue at a position, if it cannot.
 fn lost_position(
     at: &TopicPartition,
@@ -111,7 +116,7 @@ fn lost_position(
         && before.topic != now.topic
     {
         if before.cluster == now.cluster {
-            let (before, now) = (before.topic, now.topic);
+            let (before, now) = (TopicId(before.topic), TopicId(now.topic));
             return Some(ConsumerError::TopicRecreated { topic, before, now, group });
         }
         // Offsets of a group in another cluster than they were committed in were put there by a tool that translates them,
@@ -180,7 +185,6 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::kafka::TopicId;
 
     #[test]
     fn a_commit_that_a_crash_explains_is_no_reason_for_a_warning() {
@@ -201,7 +205,7 @@ mod tests {
     #[test]
     fn a_position_is_lost_outside_its_log_and_in_another_topic_of_the_same_name() {
         let at = TopicPartition::new("t", 0);
-        let topic = |cluster, byte| Some(TopicIdentity { cluster, topic: TopicId([byte; 16]) });
+        let topic = |cluster, byte| Some(TopicIdentity { cluster, topic: [byte; 16] });
         let (old, new, elsewhere) = (topic("here", 1), topic("here", 2), topic("elsewhere", 1));
         let lost = |position, is_stored, before, now, bounds| {
             let found = Found { is_stored, before, now, bounds };
