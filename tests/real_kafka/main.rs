@@ -8,6 +8,7 @@ mod groups;
 mod leaders;
 mod outages;
 mod recreated;
+mod remedies;
 mod rest;
 mod security;
 mod starts;

@@ -67,7 +67,7 @@ pub enum TaskEvent {
         reason: String,
         /// A plugin call did not return: its thread was abandoned, and its memory is leaked.
         abandoned: bool,
-        /// An option is invalid, so that a restart would fail as well.
+        /// A restart would fail as well, for example because an option is invalid.
         permanent: bool,
     },
 }

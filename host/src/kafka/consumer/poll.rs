@@ -494,7 +494,10 @@ impl Consumer {
                 ConsumerEvent::Revoked { partitions, lost }
             }
             QueuedEvent::Committed(result) => {
-                if let Err(error) = &result {
+                // A commit that a rebalance has overtaken is a part of it.
+                if let Err(error) = result.as_ref()
+                    && !error.is_rebalance()
+                {
                     self.context().log_transient("commit", &error.to_string());
                 }
                 ConsumerEvent::CommitDone(result)

@@ -449,7 +449,7 @@ impl Flow {
             KafkaEvent::Topics(change) => self.on_topics(&change, now),
             KafkaEvent::PositionsLost(partitions) => self.on_positions_lost(partitions, now),
             KafkaEvent::CommitDone(Ok(positions)) => self.on_committed(&positions),
-            KafkaEvent::CommitDone(Err(error)) if error.is_permanent() => self.fail(error.into()),
+            KafkaEvent::CommitDone(Err(error)) if error.is_fatal() => self.fail(error.into()),
             KafkaEvent::CommitDone(Err(error)) => {
                 tracing::debug!(%error, "commit failed, to be repeated with the next one");
             }
