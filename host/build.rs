@@ -1,7 +1,12 @@
-//! Compiles the C files that use librdkafka's internals: hooks into its mock cluster, and hooks for the records of producers.
+//! Compiles the C files that use librdkafka's internals: hooks into its mock cluster, the debug log of consumers, and hooks for
+//! the records of producers.
 use std::env;
 
-const FILES: [&str; 2] = ["src/kafka/embedded/mock_hooks.c", "src/kafka/producer/record_hooks.c"];
+const FILES: [&str; 3] = [
+    "src/kafka/consumer/debug_log.c",
+    "src/kafka/embedded/mock_hooks.c",
+    "src/kafka/producer/record_hooks.c",
+];
 
 fn main() {
     for file in FILES {

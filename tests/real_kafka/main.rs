@@ -7,6 +7,7 @@ mod delivery;
 mod groups;
 mod leaders;
 mod outages;
+mod reasons;
 mod recreated;
 mod remedies;
 mod rest;

@@ -87,6 +87,9 @@ pub enum TaskState {
     Paused,
     /// A plugin call exceeds `limits.call_timeout`, or Kafka or the schema registry cannot be read; the text is the reason.
     Stalled(String),
+    /// The consumer group has not answered for long; the text says what is waited for and since when. Unlike a stall, this may
+    /// be a healthy group whose other members take long.
+    Waiting(String),
     /// A call into a plugin has failed, and is made again after a pause. Other partitions may be written meanwhile.
     Retrying {
         /// Which stage failed, and why.

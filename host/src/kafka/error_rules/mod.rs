@@ -165,11 +165,13 @@ static RULES: &[Rule] = &[
         class: ErrorClass::Restart,
         remedy: "grant {user} WRITE and DESCRIBE on {topic}",
     },
+    // Since Kafka 3.0, brokers let a user with WRITE on any topic produce idempotently.
     Rule {
         codes: &[Code::ClusterAuthorizationFailed],
         operations: WRITE,
         class: ErrorClass::Restart,
-        remedy: "grant {user} IDEMPOTENT_WRITE on the cluster",
+        remedy: "grant {user} WRITE and DESCRIBE on {topic} and, with brokers older than Kafka 3.0, IDEMPOTENT_WRITE on the \
+                 cluster",
     },
     Rule {
         codes: &[Code::TopicAuthorizationFailed, Code::ClusterAuthorizationFailed],

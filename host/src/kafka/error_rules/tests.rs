@@ -78,7 +78,7 @@ fn of_class(class: ErrorClass) -> (&'static str, &'static str) {
         ErrorClass::Transient => ("transient", "Logs it; the client retries"),
         ErrorClass::Unreachable => ("unreachable", "Waits; the task is `STALLED`"),
         ErrorClass::MissingTopic => ("missing topic", "Waits for the topic; the task is `STALLED`"),
-        ErrorClass::LostPosition => ("lost position", "Applies `source.on_lost_position`"),
+        ErrorClass::LostPosition => ("lost position", "Applies `source.on_lost_position`; with `fail`, as `restart`"),
         ErrorClass::Restart => ("restart", "Fails the task, and restarts it according to `[restart]`"),
         ErrorClass::Permanent => ("permanent", "Fails the task at once, without a restart"),
     }

@@ -30,6 +30,7 @@ pub(super) use topics::{LogEnd, log_ends, topic_ids};
 unsafe extern "C" {
     fn tidegate_mock_install(cluster: *mut sys::rd_kafka_mock_cluster_t);
     fn tidegate_mock_set_address(cluster: *mut sys::rd_kafka_mock_cluster_t, address: u32, port: u16);
+    fn tidegate_log_group(client: *mut sys::rd_kafka_t, is_logged: i32);
     fn tidegate_hook_records(client: *mut sys::rd_kafka_t) -> RDKafkaRespErr;
     fn tidegate_take_rejection_text(message: *mut sys::rd_kafka_message_t) -> *mut c_char;
 }
@@ -221,6 +222,27 @@ pub(super) fn rejection_text(message: &BorrowedMessage<'_>) -> Option<String> {
         let copy = CStr::from_ptr(text).to_string_lossy().into_owned();
         sys::rd_kafka_mem_free(ptr::null_mut(), text.cast());
         Some(copy)
+    }
+}
+
+/// Whether a client's debug log contains what brokers answer to a consumer that waits for its group, from now on.
+pub(super) fn log_group<C: ClientContext>(client: &Client<C>, is_logged: bool) {
+    // SAFETY: the client is live. The call sets bits of a number that librdkafka only tests.
+    unsafe { tidegate_log_group(client.native_ptr(), is_logged.into()) }
+}
+
+/// The epoch of a group member, or its generation with the classic protocol; `None` for a client without a group. 0 or less
+/// means that the group has not taken it yet.
+pub(super) fn member_epoch<C: ClientContext>(client: &Client<C>) -> Option<i32> {
+    // SAFETY: the client is live, and the metadata is freed after its use.
+    unsafe {
+        let metadata = sys::rd_kafka_consumer_group_metadata(client.native_ptr());
+        if metadata.is_null() {
+            return None;
+        }
+        let epoch = sys::rd_kafka_consumer_group_metadata_generation_id(metadata);
+        sys::rd_kafka_consumer_group_metadata_destroy(metadata);
+        Some(epoch)
     }
 }
 

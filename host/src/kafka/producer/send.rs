@@ -181,7 +181,13 @@ impl Producer {
     }
 
     fn failed(&self, failure: DeliveryFailure, waited: Duration, reason: Option<String>) -> ProduceError {
-        let DeliveryFailure { topic, code, text } = failure;
+        let DeliveryFailure { topic, mut code, mut text } = failure;
+        // Records are purged when the producer as a whole cannot continue, for example without a permission.
+        if matches!(code, RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight)
+            && let Some((fatal, reason)) = self.base.client().fatal_error()
+        {
+            (code, text) = (fatal, Some(reason));
+        }
         if code == RDKafkaErrorCode::MessageTimedOut {
             let reason = reason.unwrap_or_else(|| "the brokers do not acknowledge".to_owned());
             return ProduceError::TimedOut { topic, waited, reason };

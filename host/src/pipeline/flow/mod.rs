@@ -151,6 +151,8 @@ struct FlowSettings {
     retry: RetryPolicy,
     handover_timeout: Duration,
     until_end: bool,
+    /// The consumer group.
+    group: String,
 }
 
 /// The state of a task between two polls.
@@ -254,6 +256,7 @@ impl Flow {
                 retry: settings.errors.retry,
                 handover_timeout: settings.shutdown,
                 until_end: settings.until_end,
+                group: settings.consumer.group_id.clone(),
             },
         }
     }
