@@ -3,9 +3,17 @@
 use std::fs;
 
 use serde_json::Value as Json;
-use tidegate_tests::{Finished, Home, kafka::Kafka, stored};
+use tidegate::kafka::producer::NO_TIMESTAMP;
+use tidegate_tests::{
+    Finished, Home,
+    kafka::{Kafka, flush, send},
+    stored,
+};
 
-use crate::support::PLUGINS;
+use crate::{
+    remedies::{rejecting, send_at},
+    support::PLUGINS,
+};
 
 pub(crate) const DEAD_LETTERS: &str =
     "[errors]\ntolerance = \"all\"\ndead_letter_topic = \"dlq.{topic}\"\ndead_letter_partitions = 2\n";
@@ -79,4 +87,78 @@ fn rejected_records_are_dead_lettered_and_replayed_once() {
     let list = run_dead_letters(kafka, &home, &["list", "a", "--json"]).stdout;
     let list: Json = serde_json::from_str(&list).expect("JSON");
     assert_eq!((&list[0]["records"], &list[0]["replayed"]), (&10.into(), &10.into()));
+}
+
+/// Text of this length that cannot be compressed much.
+fn noise(length: usize) -> String {
+    let mut state = 1_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'!' + (state >> 33) as u8 % 90)
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+#[test]
+fn a_created_dead_letter_topic_takes_what_its_source_topic_takes() {
+    let Some(kafka) = Kafka::shared() else { return };
+    let topic = "large";
+    kafka.create_topic_with(topic, 1, &[("max.message.bytes", "10000000")]);
+    let large = noise(3_000_000);
+    let producer = kafka.producer(&[("message.max.bytes", "20000000")]);
+    for value in ["{\"id\":1}", &large, "{\"id\":2}"] {
+        send(&producer, topic, Some(0), None, Some(value));
+    }
+    flush(&producer);
+    let home = Home::new(&PLUGINS);
+    rejecting(&home, "large", &format!("topics = [\"{topic}\"]"), "dead_letter_topic = \"dlq.{topic}\"");
+    home.start_on(&kafka.servers(), &["--once"]).finish().expect_code(0);
+    let kept = stored(&kafka.servers(), "dlq.large");
+    assert_eq!(kept.len(), 1);
+    assert!(kept[0].value.as_deref() == Some(large.as_bytes()));
+    assert_eq!(kafka.committed("connect-large", topic), [(0, 3)].into());
+}
+
+#[test]
+fn dead_letters_keep_every_time_that_a_record_may_have() {
+    let Some(kafka) = Kafka::shared() else { return };
+    let topic = "odd-times";
+    let widest = i64::MAX.to_string();
+    let wide = [
+        ("message.timestamp.before.max.ms", widest.as_str()),
+        ("message.timestamp.after.max.ms", widest.as_str()),
+    ];
+    kafka.create_topic_with(topic, 1, &wide);
+    // None, 1970, before 1970, microseconds instead of milliseconds, the last time that there is, and a usual one.
+    let times =
+        [NO_TIMESTAMP, 0, -86_400_000, 1_790_000_000_000_000, i64::MAX, 0, NO_TIMESTAMP, 1_700_000_000_000];
+    send_at(kafka, topic, times.map(|time| (Some(time), "no JSON")));
+    let wanted: Vec<Option<i64>> = times.map(|time| (time != NO_TIMESTAMP).then_some(time)).to_vec();
+    let times_of = |topic: &str| -> Vec<Option<i64>> {
+        stored(&kafka.servers(), topic).iter().map(|record| record.timestamp_ms).collect()
+    };
+    assert_eq!(times_of(topic), wanted, "the source topic");
+    let home = Home::new(&PLUGINS);
+    rejecting(&home, "times", &format!("topics = [\"{topic}\"]"), "dead_letter_topic = \"dlq.{topic}\"");
+    home.start_on(&kafka.servers(), &["--once"]).finish().expect_code(0);
+    assert_eq!(times_of("dlq.odd-times"), wanted);
+
+    // A replay keeps them too.
+    run_dead_letters(kafka, &home, &["replay", "times"]);
+    assert_eq!(times_of(topic), [wanted.clone(), wanted].concat());
+}
+
+#[test]
+fn a_record_with_the_time_of_its_append_is_dead_lettered_with_that_time() {
+    let Some(kafka) = Kafka::shared() else { return };
+    let topic = "append-time";
+    kafka.create_topic_with(topic, 1, &[("message.timestamp.type", "LogAppendTime")]);
+    send_at(kafka, topic, [(Some(1_000), "no JSON")]);
+    let home = Home::new(&PLUGINS);
+    rejecting(&home, "append", &format!("topics = [\"{topic}\"]"), "dead_letter_topic = \"dlq.{topic}\"");
+    home.start_on(&kafka.servers(), &["--once"]).finish().expect_code(0);
+    let [source, dead_letter] =
+        [topic, "dlq.append-time"].map(|topic| stored(&kafka.servers(), topic).remove(0));
+    assert!(source.timestamp_ms > Some(1_000));
+    assert_eq!(dead_letter.timestamp_ms, source.timestamp_ms);
 }

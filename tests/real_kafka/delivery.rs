@@ -113,3 +113,40 @@ fn aborted_records_and_control_records_are_not_delivered() {
     let values: Vec<Json> = written(&home, topic).into_iter().map(|(_, value)| value).collect();
     assert_eq!(values, vec![Json::from("kept"); 10]);
 }
+
+/// Sends 120 records of half a megabyte as one batch with zstd, which has a few kilobytes.
+fn send_packed(kafka: &Kafka, topic: &str) {
+    let properties = [
+        ("compression.type", "zstd"),
+        ("batch.size", "1000000000"),
+        ("message.max.bytes", "1000000000"),
+        ("linger.ms", "20000"),
+        ("queue.buffering.max.kbytes", "2000000"),
+    ];
+    let (producer, value) = (kafka.producer(&properties), format!("\"{}\"", "a".repeat(499_998)));
+    for _ in 0..120 {
+        send(&producer, topic, Some(0), None, Some(&value));
+    }
+    flush(&producer);
+}
+
+#[test]
+fn a_batch_that_unpacks_to_much_more_than_it_has_on_the_wire_is_read() {
+    let Some(kafka) = Kafka::shared() else { return };
+    kafka.create_topic("packed", 1, 1);
+    send_packed(kafka, "packed");
+    let home = |name: &str, properties: &str| {
+        let (home, source) = (Home::new(&PLUGINS), "[source]\ntopics = [\"packed\"]\n[source.properties]\n");
+        home.connector(name, &format!("{source}{properties}\n[sink]\nplugin = \"discard\"\n"));
+        home
+    };
+    home("wide", "").start_on(&kafka.servers(), &["--once"]).finish().expect_code(0);
+    assert_eq!(kafka.committed("connect-wide", "packed"), [(0, 120)].into());
+
+    let narrow = home("narrow", "\"fetch.max.bytes\" = 1048576\n\"receive.message.max.bytes\" = 50000000");
+    let finished = narrow.start_on(&kafka.servers(), &["--once"]).finish().expect_code(3);
+    let line = finished.expect_log("task failed permanently: packed-0 offset 0 cannot be read: ");
+    let remedy = "the batch is damaged, or it unpacks to more than `receive.message.max.bytes`: raise it in `[source.properties]`";
+    assert!(line.contains(remedy), "{line}");
+    assert_eq!(finished.count_log("task failed"), 1, "{}", finished.stderr);
+}

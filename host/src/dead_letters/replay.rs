@@ -10,7 +10,7 @@ use super::headers::{REPLAYED, replays};
 use super::read::{dead_letter, read};
 use super::{DeadLetter, Filter, MetadataTooLong, Progress};
 use crate::kafka::admin::{Admin, AdminError};
-use crate::kafka::producer::{ProduceError, Producer, ProducerRecord};
+use crate::kafka::producer::{NO_TIMESTAMP, ProduceError, Producer, ProducerRecord};
 use crate::kafka::reader::{Committed, ReadError, TopicReader};
 
 /// Maximum number of records per batch; the next one is sent after its acknowledgement.
@@ -253,7 +253,7 @@ impl Run<'_> {
                 ProducerRecord {
                     topic: target(dead_letter, to),
                     partition: *partition,
-                    timestamp_ms: dead_letter.timestamp_ms,
+                    timestamp_ms: dead_letter.timestamp_ms.or(Some(NO_TIMESTAMP)),
                     key: dead_letter.key.as_deref(),
                     value: dead_letter.value.as_deref(),
                     headers,

@@ -10,8 +10,9 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 
-use super::access::{Access, PermanentError, without_state};
-use super::client::{self, ClientError, Severity, severity};
+use super::access::{Access, FatalError, without_state};
+use super::client::{self, ClientError};
+use super::error_rules::{self, ErrorClass, Operation, Subject};
 use super::oauth::{OAuthError, set_token_once};
 
 const DRAIN_TIME: Duration = Duration::from_millis(500);
@@ -28,7 +29,7 @@ pub enum AdminError {
     OAuth(#[from] OAuthError),
     /// Retrying does not help, for example because of a wrong password.
     #[error("{reason}; {fix}")]
-    Permanent { reason: String, fix: String },
+    Permanent { reason: String, fix: String, class: ErrorClass },
     /// The connection fails for a known reason, such as an untrusted certificate.
     #[error("kafka brokers {brokers} cannot be used: {reason}")]
     Unusable {
@@ -138,11 +139,12 @@ impl Admin {
             return AdminError::Unreachable { brokers, reason: error.to_string() };
         };
         if code == RDKafkaErrorCode::Authentication {
-            let PermanentError { reason, fix } = self.access.login_error(&reason);
-            return AdminError::Permanent { reason, fix };
+            let FatalError { reason, fix, class } = self.access.login_error(&reason);
+            return AdminError::Permanent { reason, fix, class };
         }
-        if let Severity::Permanent(fix) = severity(code) {
-            return AdminError::Permanent { reason, fix: fix.to_owned() };
+        if let Some(rule) = error_rules::rule(code, Operation::Read).filter(|rule| rule.class.is_fatal()) {
+            let fix = rule.remedy(&Subject { user: &self.access.principal(), ..Subject::default() });
+            return AdminError::Permanent { reason, fix, class: rule.class };
         }
         match self.access.explain(&reason) {
             Some(reason) => AdminError::Unusable { brokers, reason },

@@ -8,6 +8,7 @@ pub mod admin;
 mod client;
 pub mod consumer;
 pub mod embedded;
+mod error_rules;
 mod ffi;
 mod group_deletion;
 mod group_offsets;
@@ -18,6 +19,7 @@ pub mod reader;
 mod topic_pattern;
 
 pub use client::ClientError;
+pub use error_rules::ErrorClass;
 pub use ffi::{FetchedRecord, RawHeaders, TopicId, raw_headers};
 pub use group_deletion::{DELETE_OFFSETS_COMMAND, delete_offsets_main};
 pub use group_offsets::{GroupAdmin, GroupError, GroupOffsets, cluster_id};

@@ -12,9 +12,10 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::access::{Access, PermanentError};
+use super::access::{Access, FatalError};
 use super::admin::LastError;
-use super::client::{self, ClientError, Severity, severity};
+use super::client::{self, ClientError};
+use super::error_rules::{self, ErrorClass, Operation, Subject};
 use super::oauth::{OAuthError, TokenOutcome, TokenRefresher, apply_token};
 
 /// How long to wait for a record before the read fails. Longer than the session timeout of a group member that has
@@ -287,10 +288,8 @@ impl TopicReader {
     /// Permanent errors end the read; the client recovers from others by itself.
     fn check_error(&self, error: KafkaError) -> Result<(), ReadError> {
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-        match severity(code) {
-            Severity::Permanent(_) => Err(self.failed("reading", error)),
-            _ => Ok(()),
-        }
+        let class = error_rules::class(code, Operation::Read);
+        if class.is_fatal() { Err(self.failed("reading", error)) } else { Ok(()) }
     }
 
     fn idle_timeout_error(&self, nothing_assigned: bool) -> ReadError {
@@ -311,7 +310,7 @@ impl TopicReader {
     fn failed(&self, what: &'static str, error: KafkaError) -> ReadError {
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
         // A connection error is more specific than a missing response.
-        let is_unreachable = severity(code) == Severity::Unreachable;
+        let is_unreachable = error_rules::class(code, Operation::Read) == ErrorClass::Unreachable;
         let connection = is_unreachable.then(|| self.consumer.context().take()).flatten();
         let (code, reason) = connection.unwrap_or_else(|| (code, error.to_string()));
         let (reason, fix) = self.explained(code, reason);
@@ -321,12 +320,18 @@ impl TopicReader {
     /// The reason of an error and the suggested fix, with what is known of the certificate or the login.
     fn explained(&self, code: RDKafkaErrorCode, reason: String) -> (String, String) {
         if matches!(code, RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed) {
-            let PermanentError { reason, fix } = self.access.login_error(&reason);
+            let FatalError { reason, fix, .. } = self.access.login_error(&reason);
             return (reason, format!("; {fix}"));
         }
-        match severity(code) {
-            Severity::Permanent(fix) => (reason, format!("; {fix}")),
-            Severity::Unreachable => match self.access.explain(&reason) {
+        let Some(rule) = error_rules::rule(code, Operation::Read) else { return (reason, String::new()) };
+        let subject = Subject {
+            user: &self.access.principal(),
+            topic: &format!("topic {}", self.topic),
+            group: &format!("consumer group {}", self.group),
+        };
+        match rule.class {
+            class if class.is_fatal() => (reason, format!("; {}", rule.remedy(&subject))),
+            ErrorClass::Unreachable => match self.access.explain(&reason) {
                 Some(reason) => (reason, String::new()),
                 None => (reason, "; check bootstrap_servers, the network and security.protocol".to_owned()),
             },

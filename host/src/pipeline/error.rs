@@ -174,13 +174,16 @@ pub enum TaskError {
 }
 
 impl TaskError {
-    /// Whether a restart cannot help: an option of a plugin is invalid.
+    /// Whether a restart would fail as well: an option of a plugin is invalid, or the class of Kafka's error says so.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
         match self {
             Self::Open { source: OpenError::Call(source), .. } | Self::Call { source, .. } => {
                 source.class == ErrorClass::Config
             }
+            Self::Consumer(error) => error.is_permanent(),
+            Self::Commit(error) => error.is_permanent(),
+            Self::DeadLetter(error) => error.is_permanent(),
             Self::ThreadRunning(error) => error.is_permanent(),
             _ => false,
         }

@@ -67,7 +67,7 @@ pub enum TaskEvent {
         reason: String,
         /// A plugin call did not return: its thread was abandoned, and its memory is leaked.
         abandoned: bool,
-        /// An option is invalid, so that a restart would fail as well.
+        /// A restart would fail as well, for example because an option is invalid.
         permanent: bool,
     },
 }
@@ -87,6 +87,9 @@ pub enum TaskState {
     Paused,
     /// A plugin call exceeds `limits.call_timeout`, or Kafka or the schema registry cannot be read; the text is the reason.
     Stalled(String),
+    /// The consumer group has not answered for long; the text says what is waited for and since when. Unlike a stall, this may
+    /// be a healthy group whose other members take long.
+    Waiting(String),
     /// A call into a plugin has failed, and is made again after a pause. Other partitions may be written meanwhile.
     Retrying {
         /// Which stage failed, and why.

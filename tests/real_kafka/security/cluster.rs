@@ -62,7 +62,7 @@ impl Secure {
         properties.extend(mutual(&ca));
         properties.extend(mechanisms(&oidc));
         properties.extend(rights());
-        let listener = |name, protocol| Listener { name, protocol };
+        let listener = |name, protocol| Listener { name, protocol, advertised: None };
         let options = Options {
             listeners: vec![
                 listener(SECURE, "SASL_SSL"),

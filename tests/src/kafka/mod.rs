@@ -70,8 +70,10 @@ impl Default for Options {
 pub struct Listener {
     /// Name in upper case.
     pub name: &'static str,
-    /// `SSL`, `SASL_SSL` or `SASL_PLAINTEXT`.
+    /// `SSL`, `SASL_SSL`, `SASL_PLAINTEXT` or `PLAINTEXT`.
     pub protocol: &'static str,
+    /// The address that brokers advertise instead of the listener's own.
+    pub advertised: Option<String>,
 }
 
 /// A running cluster, which ends when it is dropped or with the process.

@@ -135,6 +135,14 @@ fn properties(node: &Node, options: &Options, voters: &str, controller: &str, ow
     let replicas = options.brokers.to_string();
     let in_sync = if options.brokers == 1 { "1" } else { "2" };
     let listeners: Vec<String> = own.iter().map(|(name, address)| format!("{name}://{address}")).collect();
+    let advertised = |name: &str| {
+        let listener = options.listeners.iter().find(|listener| listener.name == name);
+        listener.and_then(|listener| listener.advertised.clone())
+    };
+    let advertised: Vec<String> = own
+        .iter()
+        .map(|(name, address)| format!("{name}://{}", advertised(name).unwrap_or_else(|| address.clone())))
+        .collect();
     let protocols =
         options.listeners.iter().map(|listener| format!(",{}:{}", listener.name, listener.protocol));
     let lines = [
@@ -143,6 +151,7 @@ fn properties(node: &Node, options: &Options, voters: &str, controller: &str, ow
         ("controller.quorum.voters", voters),
         ("controller.listener.names", "CONTROLLER"),
         ("listeners", &format!("{},CONTROLLER://{controller}", listeners.join(","))),
+        ("advertised.listeners", &advertised.join(",")),
         (
             "listener.security.protocol.map",
             &format!("{PLAIN}:{PLAIN},CONTROLLER:{PLAIN}{}", protocols.collect::<String>()),

@@ -14,6 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use openssl::asn1::Asn1Time;
 
+use super::error_rules::ErrorClass;
 use super::oauth::Token;
 use tls::TlsFailureHint;
 use tls_settings::Tls;
@@ -36,11 +37,14 @@ struct TokenInfo {
     expires: SystemTime,
 }
 
-/// An error that retrying cannot resolve, with a suggested fix.
+/// An error that a client does not recover from by itself.
 #[derive(Debug)]
-pub(super) struct PermanentError {
+pub(super) struct FatalError {
     pub(super) reason: String,
+    /// What the user should do.
     pub(super) fix: String,
+    /// Whether a restart may help.
+    pub(super) class: ErrorClass,
 }
 
 impl Access {
@@ -72,17 +76,18 @@ impl Access {
     }
 
     /// Explains a failed login; `reason` is librdkafka's.
-    pub(super) fn login_error(&self, reason: &str) -> PermanentError {
+    pub(super) fn login_error(&self, reason: &str) -> FatalError {
         let reason = without_state(reason);
         if self.mechanism.eq_ignore_ascii_case("OAUTHBEARER") {
             return self.token_error(reason);
         }
         let (user, mechanism) = (self.user.as_deref().unwrap_or_default(), &self.mechanism);
-        PermanentError {
+        FatalError {
             reason: format!("kafka rejected the login of user {user:?} with {mechanism}: {reason}"),
             fix: "correct `sasl.username` or `sasl.password`, or set `sasl.mechanism` to the one that the user's password \
                   was created for"
                 .to_owned(),
+            class: ErrorClass::Restart,
         }
     }
 
@@ -110,11 +115,12 @@ impl Access {
         user.map_or_else(|| "the user".to_owned(), |user| format!("User:{user}"))
     }
 
-    fn token_error(&self, reason: &str) -> PermanentError {
+    fn token_error(&self, reason: &str) -> FatalError {
         let token = self.token.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(token) = &*token else {
             let fix = "check the log for why no token could be obtained".to_owned();
-            return PermanentError { reason: format!("kafka requires an OAuth token: {reason}"), fix };
+            let reason = format!("kafka requires an OAuth token: {reason}");
+            return FatalError { reason, fix, class: ErrorClass::Restart };
         };
         let TokenInfo { subject, audience, issuer, expires } = token;
         let until = date(*expires);
@@ -126,9 +132,10 @@ impl Access {
             "compare its audience, issuer and signing key with the brokers' `sasl.oauthbearer.expected.audience`, \
              `.expected.issuer` and `.jwks.endpoint.url`; the broker log has the details"
         };
-        PermanentError {
+        FatalError {
             reason: format!("kafka rejected the OAuth token ({claims}): {reason}"),
             fix: fix.to_owned(),
+            class: ErrorClass::Restart,
         }
     }
 }

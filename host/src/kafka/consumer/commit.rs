@@ -18,7 +18,8 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::context::{QueuedEvent, lock};
 use super::core::Core;
 use super::{Commits, Positions, TopicPartition, commit_metadata};
-use crate::kafka::access::PermanentError;
+use crate::kafka::access::FatalError;
+use crate::kafka::error_rules::ErrorClass;
 
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -31,7 +32,13 @@ pub enum CommitError {
     Failed(#[source] KafkaError),
     /// Retrying does not help, for example because of a missing permission.
     #[error("offsets were not committed: {reason}; {fix}")]
-    Permanent { reason: String, fix: String },
+    Fatal {
+        reason: String,
+        /// What the user should do.
+        fix: String,
+        /// Whether a restart of the task may help.
+        class: ErrorClass,
+    },
     /// No response in time. The commit may still succeed.
     #[error("offsets were not committed in time")]
     Deadline,
@@ -40,9 +47,14 @@ pub enum CommitError {
 }
 
 impl CommitError {
-    /// Whether retrying does not help, for example because of a missing permission.
+    /// Whether retrying does not help, for example because of a missing permission: the task fails.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, Self::Fatal { .. })
+    }
+
+    /// Whether a restart of the task would fail as well.
     pub fn is_permanent(&self) -> bool {
-        matches!(self, Self::Permanent { .. })
+        matches!(self, Self::Fatal { class: ErrorClass::Permanent, .. })
     }
 
     /// Whether the group is rebalancing: the partitions have been, or will be, assigned to another member.
@@ -57,7 +69,11 @@ pub(super) fn moved_on(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode as Code;
     matches!(
         code,
-        Code::RebalanceInProgress | Code::IllegalGeneration | Code::UnknownMemberId | Code::StaleMemberEpoch
+        Code::RebalanceInProgress
+            | Code::IllegalGeneration
+            | Code::UnknownMemberId
+            | Code::StaleMemberEpoch
+            | Code::FencedMemberEpoch
     )
 }
 
@@ -138,7 +154,7 @@ impl Committer {
             match state.last.clone() {
                 _ if state.stopped => return Err(CommitError::Closed),
                 None => return Ok(()),
-                Some(error) if error.is_permanent() || error.is_rebalance() => return Err(error),
+                Some(error) if error.is_fatal() || error.is_rebalance() => return Err(error),
                 Some(error) if Instant::now() + Duration::from_millis(100) >= deadline => return Err(error),
                 Some(_) => {}
             }
@@ -205,7 +221,7 @@ impl Shared {
         state.ended = state.begun;
         state.last = error.cloned();
         state.not_before = error.map(|_| Instant::now() + RETRY_AFTER);
-        if error.is_some_and(|error| !error.is_permanent()) {
+        if error.is_some_and(|error| !error.is_fatal()) {
             for (at, commit) in commits {
                 if state.forgotten.contains(at) {
                     continue;
@@ -221,8 +237,8 @@ fn commit_error(core: &Core, error: KafkaError, commits: &Commits) -> CommitErro
     let topics: BTreeSet<&str> = commits.keys().map(|at| at.topic.as_str()).collect();
     let topics: Vec<&str> = topics.into_iter().collect();
     let code = error.rdkafka_error_code();
-    match code.and_then(|code| core.permanent_error(code, &error.to_string(), &topics)) {
-        Some(PermanentError { reason, fix }) => CommitError::Permanent { reason, fix },
+    match code.and_then(|code| core.fatal_error(code, &error.to_string(), &topics)) {
+        Some(FatalError { reason, fix, class }) => CommitError::Fatal { reason, fix, class },
         None => CommitError::Failed(error),
     }
 }

@@ -12,10 +12,12 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceP
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 
+use super::answers::{Answers, BrokerAnswer};
 use super::outage::{Outage, OutageNotice, RepeatFilter};
+use super::reachability::advertised_address;
 use super::stalls::{StallCause, Stalls};
 use super::topic_ids::{KnownId, TopicIds};
-use super::{CommitError, ConsumerError, Positions, TopicPartition, from_list};
+use super::{CommitError, ConsumerError, ConsumerSettings, Positions, TopicPartition, from_list};
 use crate::kafka::access::{Access, without_state};
 use crate::kafka::topic_pattern::Selection;
 
@@ -57,6 +59,7 @@ pub(super) struct Context {
     pub(super) task: u32,
     pub(super) brokers: String,
     pub(super) access: Access,
+    group: String,
     /// Set before the consumer is dropped; rebalances are then answered by the callbacks.
     pub(super) closing: AtomicBool,
     pending_rebalance: Mutex<Option<PendingRebalance>>,
@@ -70,16 +73,18 @@ pub(super) struct Context {
     missing: Mutex<BTreeSet<String>>,
     stalls: Mutex<Stalls>,
     topic_ids: Mutex<TopicIds>,
+    answers: Mutex<Answers>,
     repeat_filter: Mutex<RepeatFilter>,
 }
 
 impl Context {
-    pub(super) fn new(connector: &str, task: u32, brokers: &str, access: Access) -> Self {
+    pub(super) fn new(settings: &ConsumerSettings) -> Self {
         Self {
-            connector: connector.to_owned(),
-            task,
-            brokers: brokers.to_owned(),
-            access,
+            connector: settings.connector.clone(),
+            task: settings.task,
+            brokers: settings.bootstrap_servers.clone(),
+            access: Access::of(&settings.properties),
+            group: settings.group_id.clone(),
             closing: AtomicBool::new(false),
             pending_rebalance: Mutex::default(),
             queue: Mutex::default(),
@@ -90,6 +95,7 @@ impl Context {
             missing: Mutex::default(),
             stalls: Mutex::default(),
             topic_ids: Mutex::default(),
+            answers: Mutex::default(),
             repeat_filter: Mutex::default(),
         }
     }
@@ -132,7 +138,11 @@ impl Context {
     pub(super) fn unreachable(&self, reason: &str, all: bool) -> Option<OutageNotice> {
         let mut outage = lock(&self.outage);
         let now = Instant::now();
-        let line = if all { outage.all_down(reason, now) } else { outage.failure(reason, now) };
+        let line = if all {
+            outage.all_down(reason, now)
+        } else {
+            outage.failure(reason, advertised_address(reason, &self.brokers).is_some(), now)
+        };
         self.lost.store(outage.is_lost(), Ordering::Relaxed);
         line
     }
@@ -166,9 +176,9 @@ impl Context {
         self.lost.load(Ordering::Relaxed)
     }
 
-    /// Logs the notice and reports the stall to the poll loop.
-    pub(super) fn report(&self, line: &OutageNotice) {
-        let (connector, task, brokers) = (&self.connector, self.task, &self.brokers);
+    /// Logs the notice about these brokers, and reports the stall to the poll loop.
+    pub(super) fn report(&self, line: &OutageNotice, brokers: &str) {
+        let (connector, task) = (&self.connector, self.task);
         let reason = without_state(line.reason());
         let outage = lock(&self.outage);
         match line {
@@ -212,6 +222,32 @@ impl Context {
     /// What is known of the ids of topics.
     pub(super) fn with_topic_ids<T>(&self, read: impl FnOnce(&mut TopicIds) -> T) -> T {
         read(&mut lock(&self.topic_ids))
+    }
+
+    /// Records what a broker has answered while the consumer waits for its group.
+    fn learn(&self, answer: BrokerAnswer) {
+        let now = Instant::now();
+        let (coordinator, offsets) = {
+            let mut answers = lock(&self.answers);
+            answers.learn(answer, now);
+            (answers.coordinator_reason(&self.group, now), answers.offsets_reason(now))
+        };
+        for (cause, reason) in [(StallCause::Coordinator, coordinator), (StallCause::Offsets, offsets)] {
+            match reason {
+                Some(reason) => {
+                    self.log_transient(&format!("{cause:?}"), &reason);
+                    self.begin_stall(cause, reason);
+                }
+                None => self.end_stall(&cause),
+            }
+        }
+    }
+
+    /// Forgets what brokers have answered, because the consumer no longer waits.
+    pub(super) fn forget_answers(&self) {
+        *lock(&self.answers) = Answers::default();
+        self.end_stall(&StallCause::Coordinator);
+        self.end_stall(&StallCause::Offsets);
     }
 
     /// Records that a topic does not exist, and logs it once.
@@ -307,8 +343,11 @@ impl ClientContext for Context {
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         let (connector, task) = (&self.connector, self.task);
+        if let Some(answer) = BrokerAnswer::parse(facility, message) {
+            self.learn(answer);
+        }
         // These are also reported as errors and are handled there.
-        let echo = matches!(facility, "FAIL" | "MAXPOLL" | "SSL");
+        let echo = matches!(facility, "FAIL" | "MAXPOLL" | "SSL" | "ERROR");
         if facility == "ERROR" {
             self.enqueue(QueuedEvent::PartitionError { code: code_in(message), reason: message.to_owned() });
         }

@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::metadata::MetadataBroker;
 use tracing::dispatcher;
 
 use super::context::{Context, PendingRebalance, QueuedEvent};
 use super::outage::OutageNotice;
+use super::reachability::{advertised_address, is_any_reachable, servers};
 use super::{TopicPartition, Watermarks, to_list};
+use crate::kafka::access::without_state;
 use crate::kafka::ffi::{self, LogEnd, RecordQueue};
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -22,6 +25,8 @@ pub(super) struct Core {
     pub(super) records: RecordQueue,
     pub(super) base: BaseConsumer<Context>,
     pub(super) group: String,
+    /// Whether the user has asked for librdkafka's debug log.
+    pub(super) is_debugging: bool,
 }
 
 impl Core {
@@ -59,21 +64,27 @@ impl Core {
         Ok(bounds.collect())
     }
 
-    /// Reports why brokers cannot be reached. If that requires a TLS probe, it runs on a separate thread.
+    /// Reports why brokers cannot be reached. If that requires a connection to find out, it runs on a separate thread.
     pub(super) fn report(&self, line: OutageNotice) {
-        if !self.context().access.can_explain(line.reason()) {
-            return self.context().report(&line);
-        }
         let context = Arc::clone(self.base.client().context());
+        let is_outage = !matches!(line, OutageNotice::OneLost(_));
+        let advertised = advertised_address(line.reason(), &context.brokers).filter(|_| is_outage);
+        if advertised.is_none() && !context.access.can_explain(line.reason()) {
+            return context.report(&line, &context.brokers);
+        }
         let log = dispatcher::get_default(Clone::clone);
-        let probe = move || {
-            let explained = context.access.explain(line.reason());
-            let line = explained.map_or(line.clone(), |reason| line.because(reason));
-            dispatcher::with_default(&log, || context.report(&line));
-        };
-        let started = thread::Builder::new().name("tls probe".to_owned()).spawn(probe);
+        let probe = move || dispatcher::with_default(&log, || explain(&context, line));
+        let started = thread::Builder::new().name("broker probe".to_owned()).spawn(probe);
         if let Err(error) = started {
-            tracing::debug!(%error, "cannot start the thread for the TLS probe");
+            tracing::debug!(%error, "cannot start the thread for the probe of the brokers");
+        }
+    }
+
+    /// Whether the log of librdkafka contains what brokers answer while the consumer waits for its group.
+    pub(super) fn listen(&self, is_waiting: bool) {
+        ffi::log_group(self.base.client(), is_waiting || self.is_debugging);
+        if !is_waiting {
+            self.context().forget_answers();
         }
     }
 
@@ -87,13 +98,37 @@ impl Core {
     }
 }
 
+/// Reports a notice with the cause, which takes a connection to find out.
+fn explain(context: &Context, line: OutageNotice) {
+    let reason = line.reason().to_owned();
+    let Some(address) = advertised_address(&reason, &context.brokers) else {
+        let explained = context.access.explain(&reason);
+        let line = explained.map_or(line.clone(), |reason| line.because(reason));
+        return context.report(&line, &context.brokers);
+    };
+    let brokers = &context.brokers;
+    let why = context.access.explain(&reason).unwrap_or_else(|| without_state(&reason).to_owned());
+    if is_any_reachable(servers(brokers)) {
+        let why = format!(
+            "{why}; {brokers} answers, and advertises this address: check advertised.listeners of the brokers"
+        );
+        context.report(&line.because(why), address);
+    } else {
+        context.report(&line.because(why), brokers);
+    }
+}
+
 fn probe(core: &Weak<Core>) {
     loop {
         thread::sleep(PROBE_PAUSE);
         let Some(core) = core.upgrade().filter(|core| !core.is_closing() && core.context().is_lost()) else {
             return;
         };
-        if core.base.fetch_metadata(None, PROBE_TIMEOUT).is_ok() {
+        let Ok(metadata) = core.base.fetch_metadata(None, PROBE_TIMEOUT) else { continue };
+        // The answer may come from a bootstrap server, while the addresses that the brokers advertise cannot be reached.
+        let address = |broker: &MetadataBroker| format!("{}:{}", broker.host(), broker.port());
+        let advertised: Vec<String> = metadata.brokers().iter().map(address).collect();
+        if is_any_reachable(advertised.iter().map(String::as_str)) {
             core.context().answered();
             return;
         }

@@ -3,7 +3,9 @@
 use rdkafka::error::KafkaError;
 
 use super::TopicPartition;
+use crate::kafka::access::FatalError;
 use crate::kafka::client::ClientError;
+use crate::kafka::error_rules::ErrorClass;
 use crate::kafka::ffi::TopicId;
 
 /// Why a consumer cannot be opened or cannot continue.
@@ -47,9 +49,15 @@ pub enum ConsumerError {
          topic of this cluster, reset the offsets that the sink stores, or set source.on_lost_position"
     )]
     OtherCluster { topic: String, before: String, now: String },
-    /// Retrying does not help.
+    /// The client does not recover by itself.
     #[error("{reason}; {fix}")]
-    Permanent { reason: String, fix: String },
+    Fatal {
+        reason: String,
+        /// What the user should do.
+        fix: String,
+        /// Whether a restart may help.
+        class: ErrorClass,
+    },
     /// The assignment was revoked by another rebalance before it was answered.
     #[error("the assignment was withdrawn by another rebalance")]
     Superseded,
@@ -68,4 +76,24 @@ pub enum ConsumerError {
     /// The consumer was closed during a query.
     #[error("the consumer is closed")]
     Closed,
+}
+
+impl ConsumerError {
+    /// Whether a restart of the task would fail as well.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Client(ClientError::Property { .. }) | Self::NotANumber { .. } | Self::Subscribe { .. } => {
+                true
+            }
+            Self::Fatal { class, .. } => *class == ErrorClass::Permanent,
+            _ => false,
+        }
+    }
+}
+
+impl From<FatalError> for ConsumerError {
+    fn from(FatalError { reason, fix, class }: FatalError) -> Self {
+        Self::Fatal { reason, fix, class }
+    }
 }

@@ -9,8 +9,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::outage::OutageNotice;
 use super::{Consumer, ConsumerError, ConsumerEvent, OnLostPosition, StartAt, TopicPartition, Topics};
-use crate::kafka::access::PermanentError;
-use crate::kafka::client::{Severity, severity};
+use crate::kafka::access::FatalError;
+use crate::kafka::error_rules::{self, ErrorClass, Operation};
 use crate::kafka::ffi::FetchError;
 
 const WATERMARK_TIMEOUT: Duration = Duration::from_secs(3);
@@ -31,18 +31,18 @@ impl Consumer {
         if self.failed.get() {
             return None;
         }
-        if let Some(PermanentError { reason, fix }) = self.permanent_error(code, &reason) {
-            return self.fatal(ConsumerError::Permanent { reason, fix });
+        if let Some(fatal) = self.fatal_error(code, &reason, fetch) {
+            return self.fatal(fatal.into());
         }
         if let KafkaError::MessageConsumptionFatal(_) = error {
             let fix = "the client cannot continue and must be reopened".to_owned();
-            return self.fatal(ConsumerError::Permanent { reason, fix });
+            return self.fatal(ConsumerError::Fatal { reason, fix, class: ErrorClass::Restart });
         }
-        match severity(code) {
-            Severity::Unreachable => self.unreachable(code, &reason),
-            Severity::UnknownTopic => self.unknown_topic(&reason),
-            Severity::OutOfRange => return self.lost_position(reason, fetch),
-            Severity::Permanent(_) | Severity::Transient => {
+        match error_rules::class(code, Operation::Read) {
+            ErrorClass::Unreachable => self.unreachable(code, &reason),
+            ErrorClass::MissingTopic => self.unknown_topic(&reason),
+            ErrorClass::LostPosition => return self.lost_position(reason, fetch),
+            ErrorClass::Restart | ErrorClass::Permanent | ErrorClass::Transient => {
                 self.context().log_transient(&format!("{code:?}"), &reason);
             }
         }
@@ -75,11 +75,20 @@ impl Consumer {
         }
     }
 
-    fn permanent_error(&self, code: RDKafkaErrorCode, reason: &str) -> Option<PermanentError> {
+    fn fatal_error(
+        &self,
+        code: RDKafkaErrorCode,
+        reason: &str,
+        fetch: Option<&FetchError>,
+    ) -> Option<FatalError> {
         let assigned = self.assigned.borrow();
         let read: BTreeSet<&str> = assigned.keys().map(|at| at.topic.as_str()).collect();
         let topics = self.named_topic(reason).map_or_else(|| read.into_iter().collect(), |topic| vec![topic]);
-        self.core.permanent_error(code, reason, &topics)
+        let error = self.core.fatal_error(code, reason, &topics)?;
+        Some(match fetch {
+            Some(fetch) => about_partition(error, fetch),
+            None => error,
+        })
     }
 
     pub(super) fn fatal(&self, error: ConsumerError) -> Option<ConsumerEvent> {
@@ -99,9 +108,10 @@ impl Consumer {
     fn lost_position(&self, reason: String, fetch: Option<&FetchError>) -> Option<ConsumerEvent> {
         let lost = self.out_of_range(fetch);
         if self.on_lost_position == OnLostPosition::Fail || lost.is_empty() {
-            let unknown = || ConsumerError::Permanent {
+            let unknown = || ConsumerError::Fatal {
                 reason: format!("a position is outside its partition's log: {reason}"),
                 fix: format!("reset the offsets of group {:?}", self.core.group),
+                class: ErrorClass::Restart,
             };
             return self.fatal(lost.into_iter().next().unwrap_or_else(unknown));
         }
@@ -154,4 +164,11 @@ impl Consumer {
         }
         found
     }
+}
+
+/// Adds the partition and the offset that cannot be read.
+fn about_partition(error: FatalError, fetch: &FetchError) -> FatalError {
+    let FetchError { topic, partition, offset, .. } = fetch;
+    let place = if *offset < 0 { String::new() } else { format!(" offset {offset}") };
+    FatalError { reason: format!("{topic}-{partition}{place} cannot be read: {}", error.reason), ..error }
 }

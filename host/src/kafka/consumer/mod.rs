@@ -6,6 +6,7 @@
 //! offsets nor writing batches in flight may block the poll. Offsets are committed only explicitly, never because a record
 //! was polled. A broker outage is logged once, not with each of librdkafka's errors.
 
+mod answers;
 mod commit;
 mod commit_metadata;
 mod context;
@@ -13,11 +14,13 @@ mod core;
 mod error;
 mod event;
 mod failure;
+mod fatal;
 mod group_progress;
+mod membership;
 mod offset_resolver;
 mod outage;
-mod permanent;
 mod poll;
+mod reachability;
 mod settings;
 mod stalls;
 mod token;

@@ -18,7 +18,6 @@ use super::{
     Commit, Commits, ConsumerError, OnLostPosition, Positions, Start, TopicPartition, Topics, Watermarks,
     commit_metadata, to_list, without_metadata,
 };
-use crate::kafka::access::PermanentError;
 use crate::kafka::ffi;
 
 /// Timeout of a single request; after it, the request is retried.
@@ -319,10 +318,10 @@ impl OffsetResolver {
                 Err(error) => error,
             };
             let code = error.rdkafka_error_code();
-            let permanent = code.and_then(|code| core.permanent_error(code, &error.to_string(), &[]));
+            let fatal = code.and_then(|code| core.fatal_error(code, &error.to_string(), &[]));
             drop(core);
-            if let Some(PermanentError { reason, fix }) = permanent {
-                return Err(ConsumerError::Permanent { reason, fix });
+            if let Some(error) = fatal {
+                return Err(error.into());
             }
             if Instant::now() + RETRY_AFTER >= deadline {
                 return Err(ConsumerError::QueryTimeout { what, reason: error.to_string() });

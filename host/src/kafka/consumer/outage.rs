@@ -40,18 +40,34 @@ impl OutageNotice {
 pub(super) struct Outage {
     since: Option<Instant>,
     reminded: Option<Instant>,
-    reason: Option<(String, Instant)>,
+    reason: Option<Reason>,
     /// librdkafka's log message about a closed connection, which is not necessarily an error.
     hint: Option<String>,
     single_reported: Option<Instant>,
 }
 
+/// Why a connection failed.
+#[derive(Debug)]
+struct Reason {
+    text: String,
+    /// Whether the address is one that brokers advertise.
+    is_advertised: bool,
+    /// Since when connections fail.
+    since: Instant,
+}
+
 impl Outage {
-    /// Records a failed connection. Returns a reminder when one is due.
-    pub(super) fn failure(&mut self, reason: &str, now: Instant) -> Option<OutageNotice> {
-        match &mut self.reason {
-            Some((text, _)) => reason.clone_into(text),
-            None => self.reason = Some((reason.to_owned(), now)),
+    /// Records a failed connection to a bootstrap server or to an advertised address. Returns a reminder when one is due.
+    pub(super) fn failure(
+        &mut self,
+        reason: &str,
+        is_advertised: bool,
+        now: Instant,
+    ) -> Option<OutageNotice> {
+        let since = self.reason.as_ref().map_or(now, |reason| reason.since);
+        // Without the advertised addresses, librdkafka connects to the bootstrap servers again and again, and disconnects.
+        if is_advertised || self.reason.as_ref().is_none_or(|reason| !reason.is_advertised) {
+            self.reason = Some(Reason { text: reason.to_owned(), is_advertised, since });
         }
         self.reminder(now)
     }
@@ -76,11 +92,11 @@ impl Outage {
         if self.since.is_some() {
             return self.reminder(now);
         }
-        let (_, noted) = self.reason.as_ref()?;
-        if now.duration_since(*noted) < SINGLE_BROKER_GRACE {
+        let since = self.reason.as_ref()?.since;
+        if now.duration_since(since) < SINGLE_BROKER_GRACE {
             return None;
         }
-        let (reason, _) = self.reason.take()?;
+        let reason = self.reason.take()?.text;
         if self.single_reported.is_some_and(|reported| now.duration_since(reported) < REMINDER_INTERVAL) {
             return None;
         }
@@ -110,7 +126,7 @@ impl Outage {
     }
 
     fn text(&self, otherwise: &str) -> String {
-        let known = self.reason.as_ref().map(|(text, _)| text).or(self.hint.as_ref());
+        let known = self.reason.as_ref().map(|reason| &reason.text).or(self.hint.as_ref());
         known.map_or(otherwise, String::as_str).to_owned()
     }
 }
@@ -145,7 +161,7 @@ mod tests {
         let mut lines = Vec::new();
         for tenth in 0..650 {
             let now = start + Duration::from_millis(tenth * 100);
-            lines.extend(outage.failure("connection refused", now));
+            lines.extend(outage.failure("connection refused", false, now));
             lines.extend(outage.all_down("1/1 brokers are down", now));
             lines.extend(outage.tick(now));
         }
@@ -158,13 +174,24 @@ mod tests {
     }
 
     #[test]
+    fn the_advertised_address_stays_the_reason_while_bootstrap_servers_are_connected_to() {
+        let (mut outage, start) = (Outage::default(), Instant::now());
+        outage.failure("b2:9092/2: refused", true, start);
+        let lost = OutageNotice::Lost("b2:9092/2: refused".to_owned());
+        assert_eq!(outage.all_down("1/1 brokers are down", start), Some(lost));
+        assert_eq!(outage.failure("b1:9092/bootstrap: disconnected", false, start), None);
+        let (later, reminder) = (start + REMINDER_INTERVAL, "b2:9092/2: refused".to_owned());
+        assert_eq!(outage.tick(later), Some(OutageNotice::StillLost(reminder, REMINDER_INTERVAL)));
+    }
+
+    #[test]
     fn a_single_unreachable_broker_is_logged_after_the_grace_period() {
         let (mut outage, start) = (Outage::default(), Instant::now());
-        assert_eq!(outage.failure("b2: refused", start), None);
+        assert_eq!(outage.failure("b2: refused", true, start), None);
         assert_eq!(outage.tick(start + Duration::from_secs(1)), None);
         let line = outage.tick(start + Duration::from_secs(4));
         assert_eq!(line, Some(OutageNotice::OneLost("b2: refused".to_owned())));
-        assert_eq!(outage.failure("b2: refused", start + Duration::from_secs(5)), None);
+        assert_eq!(outage.failure("b2: refused", true, start + Duration::from_secs(5)), None);
         assert_eq!(outage.tick(start + Duration::from_secs(9)), None);
         assert!(!outage.is_lost());
     }

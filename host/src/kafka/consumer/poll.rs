@@ -18,6 +18,7 @@ use rdkafka::{Message as _, Offset, TopicPartitionList};
 use super::commit::Committer;
 use super::context::{Context, PendingRebalance, QueuedEvent};
 use super::core::Core;
+use super::membership::Membership;
 use super::token::ConsumerTokens;
 use super::topic_ids::ReadIds;
 use super::topics::PatternSubscription;
@@ -25,7 +26,6 @@ use super::{
     CommitError, Commits, ConsumerError, ConsumerEvent, ConsumerSettings, OffsetResolver, OnLostPosition,
     Polled, Positions, Protocol, StartAt, TopicPartition, Topics, Watermarks, to_list,
 };
-use crate::kafka::access::Access;
 use crate::kafka::client::ClientError;
 use crate::kafka::ffi::{self, FetchError, FetchedRecord, RecordQueue};
 use crate::kafka::oauth::TokenRefresher;
@@ -52,7 +52,8 @@ pub struct Consumer {
     /// The topics that match the pattern, and how often they are queried.
     pub(super) matched: PatternSubscription,
     pub(super) refresh_topics_every: Option<Duration>,
-    protocol: Protocol,
+    pub(super) protocol: Protocol,
+    pub(super) membership: Membership,
     pub(super) on_lost_position: OnLostPosition,
     pub(super) core: Arc<Core>,
 }
@@ -83,12 +84,12 @@ impl Consumer {
     /// When a property is invalid.
     pub fn open(settings: &ConsumerSettings) -> Result<Self, ConsumerError> {
         let (config, tokens) = settings.to_config()?;
-        let access = Access::of(&settings.properties);
-        let context = Context::new(&settings.connector, settings.task, &settings.bootstrap_servers, access);
-        let base = BaseConsumer::from_config_and_context(&config, context);
+        let base = BaseConsumer::from_config_and_context(&config, Context::new(settings));
         let base = base.map_err(ClientError::from_creation)?;
         let records = RecordQueue::new(&base);
-        let core = Arc::new(Core { records, base, group: settings.group_id.clone() });
+        let is_debugging = settings.properties.contains_key("debug");
+        let core = Arc::new(Core { records, base, group: settings.group_id.clone(), is_debugging });
+        core.listen(false);
         let name = format!("{}-{}", settings.connector, settings.task);
         let refresher = match tokens {
             None => None,
@@ -109,6 +110,7 @@ impl Consumer {
             matched: PatternSubscription::default(),
             refresh_topics_every: settings.refresh_topics_every()?,
             protocol: settings.protocol.clone(),
+            membership: Membership::default(),
             core,
         })
     }
@@ -155,9 +157,6 @@ impl Consumer {
                 ControlFlow::Break(())
             }
         });
-        if has_records {
-            self.context().answered();
-        }
         let event = match failed {
             Some(error) => self.cannot_fetch(&error),
             None if has_records => None,
@@ -212,6 +211,9 @@ impl Consumer {
                 None => {
                     if let Some(line) = self.context().tick() {
                         self.core.report(line);
+                    }
+                    if let Some(event) = self.membership_event() {
+                        return Some(event);
                     }
                 }
             }
@@ -275,6 +277,7 @@ impl Consumer {
         let mut assigned = self.assigned.borrow_mut();
         assigned.extend(partitions.iter().filter_map(|at| Some((at.clone(), *starts.get(at)?))));
         *pending_rebalance = None;
+        self.core.listen(false);
         taken.map_err(librdkafka_error("start reading"))?;
         // A partition that was paused when it was released is still paused when it is assigned again.
         if self.paused.get() {
@@ -486,7 +489,12 @@ impl Consumer {
 
     pub(super) fn event(&self, event: QueuedEvent) -> Option<ConsumerEvent> {
         Some(match event {
-            QueuedEvent::Assigned(partitions) => ConsumerEvent::Assigned(partitions),
+            QueuedEvent::Assigned(partitions) => {
+                self.membership.set(true);
+                // Until the partitions are read, their committed offsets are queried.
+                self.core.listen(!partitions.is_empty());
+                ConsumerEvent::Assigned(partitions)
+            }
             QueuedEvent::Revoked { partitions, lost } => {
                 if lost {
                     self.forget(&partitions);
@@ -494,7 +502,10 @@ impl Consumer {
                 ConsumerEvent::Revoked { partitions, lost }
             }
             QueuedEvent::Committed(result) => {
-                if let Err(error) = &result {
+                // A commit that a rebalance has overtaken is a part of it.
+                if let Err(error) = result.as_ref()
+                    && !error.is_rebalance()
+                {
                     self.context().log_transient("commit", &error.to_string());
                 }
                 ConsumerEvent::CommitDone(result)

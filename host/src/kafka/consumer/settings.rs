@@ -23,6 +23,8 @@ const DEFAULT_RESPONSE_LIMIT: usize = 100_000_000;
 const MIN_FETCH_BYTES: usize = MEBIBYTE;
 /// What a small record takes in librdkafka's queue at least, whatever its value.
 const SMALL_RECORD_BYTES: usize = 512;
+/// The queue has this part of the memory of a task.
+const QUEUES_IN_MEMORY: usize = 4;
 /// How often topic metadata is queried.
 const REFRESH: &str = "topic.metadata.refresh.interval.ms";
 
@@ -177,6 +179,9 @@ impl ConsumerSettings {
         // A broker returns at least one whole batch, however small the request's limits are (KIP-74), so only the response
         // limit has to accommodate the largest record.
         let response = fetch.max(self.max_record_bytes).saturating_add(MEBIBYTE).max(DEFAULT_RESPONSE_LIMIT);
+        // It also limits what a batch with zstd unpacks to. librdkafka guesses that size, and triples the guess until it fits, so
+        // only a third is certain.
+        let response = response.max(queue.saturating_mul(QUEUES_IN_MEMORY * 3));
         Ok(vec![
             ("session.timeout.ms", "45000".to_owned()),
             ("heartbeat.interval.ms", "3000".to_owned()),

@@ -9,6 +9,10 @@ pub(super) enum StallCause {
     Token,
     /// No broker can be reached.
     Brokers,
+    /// The group has no coordinator.
+    Coordinator,
+    /// Committed offsets are in an open transaction.
+    Offsets,
     /// No topic matches the pattern.
     Pattern,
     /// A topic does not exist.

@@ -76,6 +76,8 @@ impl Consumer {
             base.unsubscribe();
             return Ok(());
         }
+        self.membership.set(false);
+        self.core.listen(true);
         base.subscribe(&topics).map_err(|error| ConsumerError::Subscribe {
             topics: topics.join(", "),
             reason: match error {

@@ -1,5 +1,6 @@
 //! Calls that rust-rdkafka does not wrap: hooks into the mock cluster, OAuth tokens with SASL extensions, cached
-//! watermarks, headers whose names are not text, records in batches ([`records`]), and requests of the admin interface.
+//! watermarks, headers whose names are not text, times of records, records in batches ([`records`]), and requests of the admin
+//! interface.
 #![expect(unsafe_code, reason = "calls into librdkafka that rust-rdkafka has no safe wrapper for")]
 
 use std::ffi::{CStr, CString, c_char, c_void};
@@ -15,10 +16,12 @@ use rdkafka_sys as sys;
 
 mod admin_request;
 mod groups;
+mod new_topics;
 mod records;
 mod topics;
 
 pub(super) use groups::{Deletion, delete};
+pub(super) use new_topics::{AdminFailure, TopicSpec, create_topic, topic_config};
 pub use records::FetchedRecord;
 pub(super) use records::{FetchError, RecordQueue};
 pub use topics::TopicId;
@@ -27,6 +30,9 @@ pub(super) use topics::{LogEnd, log_ends, topic_ids};
 unsafe extern "C" {
     fn tidegate_mock_install(cluster: *mut sys::rd_kafka_mock_cluster_t);
     fn tidegate_mock_set_address(cluster: *mut sys::rd_kafka_mock_cluster_t, address: u32, port: u16);
+    fn tidegate_log_group(client: *mut sys::rd_kafka_t, is_logged: i32);
+    fn tidegate_hook_records(client: *mut sys::rd_kafka_t) -> RDKafkaRespErr;
+    fn tidegate_take_rejection_text(message: *mut sys::rd_kafka_message_t) -> *mut c_char;
 }
 
 /// Installs the hooks of `mock_hooks.c` into the mock cluster that `client` hosts, and lets its consumer groups
@@ -192,14 +198,72 @@ impl<'m> Iterator for RawHeaders<'m> {
 
 impl ExactSizeIterator for RawHeaders<'_> {}
 
+/// The time of a record without one, as in Kafka's protocol.
+pub const NO_TIMESTAMP: i64 = -1;
+
+/// Installs the hooks of `record_hooks.c` into a new producer: it can then write records with the time 0, and keeps the texts of
+/// rejections for [`rejection_text`]. Call it before the first record.
+pub(super) fn hook_records<C: ClientContext>(client: &Client<C>) {
+    // SAFETY: the client is live, and no record is produced during the call, as its only caller guarantees.
+    let code = unsafe { tidegate_hook_records(client.native_ptr()) };
+    debug_assert_eq!(code, RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR, "the only interceptors of this name");
+}
+
+/// The broker's text for a record that it has rejected, if it has sent one; empty the second time. The message is of a delivery
+/// report of a producer with [hooks](hook_records).
+pub(super) fn rejection_text(message: &BorrowedMessage<'_>) -> Option<String> {
+    // SAFETY: the message is live and used by this thread alone. The text ends in NUL, was allocated by librdkafka with malloc for
+    // the caller, and is freed once.
+    unsafe {
+        let text = tidegate_take_rejection_text(message.ptr());
+        if text.is_null() {
+            return None;
+        }
+        let copy = CStr::from_ptr(text).to_string_lossy().into_owned();
+        sys::rd_kafka_mem_free(ptr::null_mut(), text.cast());
+        Some(copy)
+    }
+}
+
+/// Whether a client's debug log contains what brokers answer to a consumer that waits for its group, from now on.
+pub(super) fn log_group<C: ClientContext>(client: &Client<C>, is_logged: bool) {
+    // SAFETY: the client is live. The call sets bits of a number that librdkafka only tests.
+    unsafe { tidegate_log_group(client.native_ptr(), is_logged.into()) }
+}
+
+/// The epoch of a group member, or its generation with the classic protocol; `None` for a client without a group. 0 or less
+/// means that the group has not taken it yet.
+pub(super) fn member_epoch<C: ClientContext>(client: &Client<C>) -> Option<i32> {
+    // SAFETY: the client is live, and the metadata is freed after its use.
+    unsafe {
+        let metadata = sys::rd_kafka_consumer_group_metadata(client.native_ptr());
+        if metadata.is_null() {
+            return None;
+        }
+        let epoch = sys::rd_kafka_consumer_group_metadata_generation_id(metadata);
+        sys::rd_kafka_consumer_group_metadata_destroy(metadata);
+        Some(epoch)
+    }
+}
+
 /// A record to be produced.
 pub(super) struct Produced<'r> {
     pub(super) topic: &'r CStr,
     pub(super) partition: Option<i32>,
+    /// Milliseconds since 1970; `None` for now.
     pub(super) timestamp_ms: Option<i64>,
     pub(super) key: Option<&'r [u8]>,
     pub(super) value: Option<&'r [u8]>,
     pub(super) headers: &'r [(&'r [u8], Option<&'r [u8]>)],
+}
+
+/// The time as librdkafka takes it: 0 for now, and for the time 0 the replacement of `record_hooks.c`.
+fn native_time(timestamp_ms: Option<i64>) -> i64 {
+    match timestamp_ms {
+        None => 0,
+        Some(0) => i64::MIN,
+        Some(time) => time,
+    }
 }
 
 /// Copies a record into the queue of a producer. `opaque` comes back with its delivery report.
@@ -225,7 +289,7 @@ pub(super) fn produce<C: ClientContext>(
         part(Kind::RD_KAFKA_VTYPE_MSGFLAGS, Value { i: sys::RD_KAFKA_MSG_F_COPY }),
         part(Kind::RD_KAFKA_VTYPE_KEY, memory(record.key)),
         part(Kind::RD_KAFKA_VTYPE_VALUE, memory(record.value)),
-        part(Kind::RD_KAFKA_VTYPE_TIMESTAMP, Value { i64_: record.timestamp_ms.unwrap_or(0) }),
+        part(Kind::RD_KAFKA_VTYPE_TIMESTAMP, Value { i64_: native_time(record.timestamp_ms) }),
         part(Kind::RD_KAFKA_VTYPE_OPAQUE, Value { ptr: ptr::without_provenance_mut::<c_void>(opaque) }),
         part(Kind::RD_KAFKA_VTYPE_HEADERS, Value { headers }),
     ];

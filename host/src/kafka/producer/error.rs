@@ -5,6 +5,8 @@ use std::time::Duration;
 use rdkafka::error::RDKafkaErrorCode;
 
 use crate::kafka::client::ClientError;
+use crate::kafka::error_rules::{self, ErrorClass, Operation, Subject};
+use crate::kafka::ffi::AdminFailure;
 use crate::kafka::oauth::OAuthError;
 
 /// Why records could not be produced. Some of them may have been written.
@@ -28,17 +30,21 @@ pub enum ProduceError {
         /// The error of the broker or librdkafka.
         reason: String,
         /// The suggested fix.
-        fix: &'static str,
+        fix: String,
+        /// Whether a restart may help.
+        class: ErrorClass,
     },
-    /// An error that retrying cannot resolve, such as a wrong password.
+    /// An error that the client does not recover from, such as a wrong password.
     #[error("{reason}; {fix}")]
     Permanent {
         /// The error, with what is known of the login.
         reason: String,
         /// The suggested fix.
         fix: String,
+        /// Whether a restart may help.
+        class: ErrorClass,
     },
-    /// A permanent error of the broker or librdkafka.
+    /// The broker or librdkafka rejected a record.
     #[error("writing to topic {topic:?} failed: {reason}; {fix}")]
     Rejected {
         /// The topic.
@@ -46,7 +52,9 @@ pub enum ProduceError {
         /// The error of the broker or librdkafka.
         reason: String,
         /// The suggested fix.
-        fix: &'static str,
+        fix: String,
+        /// Whether a restart may help.
+        class: ErrorClass,
     },
     /// The brokers did not acknowledge in time.
     #[error("topic {topic:?} cannot be written to: nothing was acknowledged within {:.1} s: {reason}", waited.as_secs_f64())]
@@ -69,46 +77,42 @@ pub enum ProduceError {
 }
 
 impl ProduceError {
-    /// The broker or librdkafka rejected a record.
-    pub(super) fn rejected(topic: &str, code: RDKafkaErrorCode) -> Self {
-        Self::Rejected { topic: topic.to_owned(), reason: code.to_string(), fix: fix(code) }
+    /// The broker or librdkafka rejected a record. `text` is the broker's own.
+    pub(super) fn rejected(topic: &str, user: &str, code: RDKafkaErrorCode, text: Option<String>) -> Self {
+        // With several invalid records in a batch, librdkafka keeps only the texts of their errors.
+        let is_time = code == RDKafkaErrorCode::InvalidRecord
+            && text.as_ref().is_some_and(|text| text.starts_with("Timestamp "));
+        let code = if is_time { RDKafkaErrorCode::InvalidTimestamp } else { code };
+        let (fix, class) = remedy(topic, user, code, Operation::Write);
+        Self::Rejected { topic: topic.to_owned(), reason: reason(code, text), fix, class }
     }
 
     /// The broker or librdkafka did not create a topic.
-    pub(super) fn not_created(topic: &str, code: RDKafkaErrorCode) -> Self {
-        let fix = match code {
-            RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed => {
-                "create it, or grant the user CREATE, DESCRIBE and WRITE on it"
+    pub(super) fn not_created(topic: &str, user: &str, failure: AdminFailure) -> Self {
+        let AdminFailure { code, text } = failure;
+        let (fix, class) = remedy(topic, user, code, Operation::Create);
+        Self::NoTopic { topic: topic.to_owned(), reason: reason(code, text), fix, class }
+    }
+
+    /// Whether a restart of the task would fail as well.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Client(ClientError::Property { .. }) => true,
+            Self::NoTopic { class, .. } | Self::Permanent { class, .. } | Self::Rejected { class, .. } => {
+                *class == ErrorClass::Permanent
             }
-            RDKafkaErrorCode::InvalidReplicationFactor => {
-                "lower errors.dead_letter_replication to the number of brokers"
-            }
-            RDKafkaErrorCode::InvalidTopic => "set another errors.dead_letter_topic",
-            _ => "create it, with cleanup.policy=delete",
-        };
-        Self::NoTopic { topic: topic.to_owned(), reason: code.to_string(), fix }
+            _ => false,
+        }
     }
 }
 
-fn fix(code: RDKafkaErrorCode) -> &'static str {
-    use RDKafkaErrorCode as Code;
-    match code {
-        Code::TopicAuthorizationFailed => "grant the user WRITE and DESCRIBE on the topic",
-        Code::ClusterAuthorizationFailed => "grant the user IDEMPOTENT_WRITE on the cluster",
-        Code::MessageSizeTooLarge | Code::InvalidMessageSize => "raise max.message.bytes of the topic",
-        Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownPartition => {
-            "create the topic: it does not exist, or has fewer partitions"
-        }
-        Code::InvalidRecord => {
-            "a topic with cleanup.policy=compact takes no records without a key: set it to delete"
-        }
-        Code::InvalidTimestamp => {
-            "raise message.timestamp.before.max.ms and message.timestamp.after.max.ms of the topic"
-        }
-        Code::InvalidTopic => "correct the topic's name",
-        Code::Authentication | Code::SaslAuthenticationFailed => {
-            "check the credentials, `sasl.mechanism` and `security.protocol`"
-        }
-        _ => "check the brokers' logs",
-    }
+fn reason(code: RDKafkaErrorCode, text: Option<String>) -> String {
+    text.map_or_else(|| code.to_string(), |text| format!("{code}: {text}"))
+}
+
+fn remedy(topic: &str, user: &str, code: RDKafkaErrorCode, operation: Operation) -> (String, ErrorClass) {
+    let subject = Subject { user, topic: &format!("topic {topic}"), group: "" };
+    let fix = error_rules::rule(code, operation).map(|rule| rule.remedy(&subject));
+    (fix.unwrap_or_else(|| "check the brokers' logs".to_owned()), error_rules::class(code, operation))
 }

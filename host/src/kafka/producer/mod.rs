@@ -15,3 +15,5 @@ pub use error::ProduceError;
 pub use send::{Producer, ProducerRecord, SendProgress};
 pub use settings::{ProducerSettings, SendTimeouts};
 pub use topics::NewTopic;
+
+pub use crate::kafka::ffi::NO_TIMESTAMP;

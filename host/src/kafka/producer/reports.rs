@@ -8,6 +8,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message as _};
 use rdkafka::producer::ProducerContext;
 
+use crate::kafka::ffi::rejection_text;
+
 /// Tracks records in flight.
 pub(super) struct Reports {
     owner: String,
@@ -21,10 +23,19 @@ pub(super) struct State {
     pub(super) records: usize,
     /// Their bytes.
     pub(super) bytes: usize,
-    /// The first record that failed: its topic, and why.
-    pub(super) failure: Option<(String, RDKafkaErrorCode)>,
+    /// The first record that failed.
+    pub(super) failure: Option<DeliveryFailure>,
     /// The last connection error, which is more specific than the report of a record that timed out.
     pub(super) reason: Option<String>,
+}
+
+/// Why a record was not written.
+#[derive(Clone)]
+pub(super) struct DeliveryFailure {
+    pub(super) topic: String,
+    pub(super) code: RDKafkaErrorCode,
+    /// The broker's text, if it has sent one.
+    pub(super) text: Option<String>,
 }
 
 impl Reports {
@@ -66,7 +77,14 @@ impl ProducerContext for Reports {
         state.bytes = state.bytes.saturating_sub(bytes);
         if let Err((error, message)) = report {
             let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-            state.failure.get_or_insert_with(|| (message.topic().to_owned(), code));
+            let failure =
+                DeliveryFailure { topic: message.topic().to_owned(), code, text: rejection_text(message) };
+            match &mut state.failure {
+                // The other records of a rejected batch are reported as well.
+                Some(first) if first.code == RDKafkaErrorCode::InvalidDifferentRecord => *first = failure,
+                Some(_) => {}
+                none => *none = Some(failure),
+            }
         }
     }
 }

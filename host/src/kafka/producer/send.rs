@@ -9,8 +9,9 @@ use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{BaseProducer, Producer as _, PurgeConfig};
 
-use super::reports::{Reports, State};
+use super::reports::{DeliveryFailure, Reports, State};
 use super::{ProduceError, ProducerSettings};
+use crate::kafka::access::Access;
 use crate::kafka::client::ClientError;
 use crate::kafka::ffi;
 use crate::kafka::oauth::{TokenOutcome, TokenRefresher, apply_token};
@@ -31,7 +32,7 @@ pub struct ProducerRecord<'r> {
     pub topic: &'r str,
     /// Partition; `None` for a hash of the key, or a random one without a key.
     pub partition: Option<i32>,
-    /// Milliseconds since the epoch; `None` for now.
+    /// Milliseconds since 1970, negative before; `None` for now, and [`NO_TIMESTAMP`](super::NO_TIMESTAMP) for none.
     pub timestamp_ms: Option<i64>,
     /// Key; `None` is Kafka's null.
     pub key: Option<&'r [u8]>,
@@ -79,6 +80,7 @@ impl Producer {
         let (config, tokens) = settings.to_config()?;
         let base = BaseProducer::from_config_and_context(&config, Reports::new(&settings.owner));
         let base = Arc::new(base.map_err(ClientError::from_creation)?);
+        ffi::hook_records(base.client());
         let weak = Arc::downgrade(&base);
         let set_token = move |token: &_| {
             weak.upgrade().map_or(TokenOutcome::ClientGone, |base| apply_token(base.client(), token))
@@ -116,7 +118,7 @@ impl Producer {
         began: Instant,
         keep_waiting: &mut dyn FnMut(SendProgress<'_>) -> bool,
     ) -> Result<(), ProduceError> {
-        let rejected = |code| ProduceError::rejected(record.topic, code);
+        let rejected = |code| ProduceError::rejected(record.topic, &self.principal(), code, None);
         let topic = CString::new(record.topic).map_err(|_| rejected(RDKafkaErrorCode::InvalidTopic))?;
         let ProducerRecord { partition, timestamp_ms, key, value, headers, .. } = *record;
         let produced = ffi::Produced { topic: &topic, partition, timestamp_ms, key, value, headers };
@@ -154,9 +156,9 @@ impl Producer {
                 let state = self.base.context().state();
                 (state.failure.clone(), enough(&state), state.reason.clone())
             };
-            if let Some((topic, code)) = failure {
+            if let Some(failure) = failure {
                 self.give_up();
-                return Err(failed(topic, code, waited, reason));
+                return Err(self.failed(failure, waited, reason));
             }
             if done {
                 return Ok(());
@@ -177,12 +179,24 @@ impl Producer {
             tracing::debug!(%error, "waiting for the reports of purged records");
         }
     }
-}
 
-fn failed(topic: String, code: RDKafkaErrorCode, waited: Duration, reason: Option<String>) -> ProduceError {
-    if code == RDKafkaErrorCode::MessageTimedOut {
-        let reason = reason.unwrap_or_else(|| "the brokers do not acknowledge".to_owned());
-        return ProduceError::TimedOut { topic, waited, reason };
+    fn failed(&self, failure: DeliveryFailure, waited: Duration, reason: Option<String>) -> ProduceError {
+        let DeliveryFailure { topic, mut code, mut text } = failure;
+        // Records are purged when the producer as a whole cannot continue, for example without a permission.
+        if matches!(code, RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight)
+            && let Some((fatal, reason)) = self.base.client().fatal_error()
+        {
+            (code, text) = (fatal, Some(reason));
+        }
+        if code == RDKafkaErrorCode::MessageTimedOut {
+            let reason = reason.unwrap_or_else(|| "the brokers do not acknowledge".to_owned());
+            return ProduceError::TimedOut { topic, waited, reason };
+        }
+        ProduceError::rejected(&topic, &self.principal(), code, text)
     }
-    ProduceError::rejected(&topic, code)
+
+    /// The user as in ACLs.
+    pub(super) fn principal(&self) -> String {
+        Access::of(&self.settings.properties).principal()
+    }
 }

@@ -14,7 +14,7 @@ use super::*;
 use crate::kafka::embedded::{EmbeddedBroker, Options};
 use crate::kafka::raw_headers;
 
-const NEW: NewTopic = NewTopic { partitions: 1, replication: None };
+const NEW: NewTopic<'static> = NewTopic { partitions: 1, replication: None, sources: &[], record_bytes: 0 };
 
 fn settings(servers: &str) -> ProducerSettings {
     let second = Duration::from_secs(1);
@@ -61,7 +61,7 @@ fn next<'c>(consumer: &'c BaseConsumer) -> rdkafka::message::BorrowedMessage<'c>
 fn every_byte_arrives_and_nothing_is_not_the_same_as_null() {
     let broker = EmbeddedBroker::start(&Options::default()).unwrap();
     let mut producer = Producer::open(&settings(broker.bootstrap_servers())).unwrap();
-    producer.ensure_topic("t", NEW, &mut |_| true).unwrap();
+    producer.ensure_topic("t", &NEW, &mut |_| true).unwrap();
     let headers = [(&b"a"[..], Some(&b"1"[..])), (b"\xff\xfe", None), (b"a", Some(b""))];
     let full = ProducerRecord {
         key: Some(b"\x00key"),
@@ -88,9 +88,9 @@ fn a_topic_that_is_there_keeps_its_partitions_and_one_that_is_not_is_created_by_
     let broker = EmbeddedBroker::start(&Options::default()).unwrap();
     broker.create_topic("three", 3).unwrap();
     let mut producer = Producer::open(&settings(broker.bootstrap_servers())).unwrap();
-    assert_eq!(producer.ensure_topic("three", NEW, &mut |_| true).unwrap(), 3);
+    assert_eq!(producer.ensure_topic("three", &NEW, &mut |_| true).unwrap(), 3);
     // The mock has no request for it, and its own idea of partitions.
-    assert_eq!(producer.ensure_topic("new", NEW, &mut |_| true).unwrap(), 4);
+    assert_eq!(producer.ensure_topic("new", &NEW, &mut |_| true).unwrap(), 4);
     producer.send([plain("new", b"x")], &mut |_| true).unwrap();
     assert_eq!(next(&consumer(&broker, "new")).payload(), Some(&b"x"[..]));
 }
@@ -99,7 +99,7 @@ fn a_topic_that_is_there_keeps_its_partitions_and_one_that_is_not_is_created_by_
 fn more_than_fits_at_a_time_arrives_in_order() {
     let broker = EmbeddedBroker::start(&Options::default()).unwrap();
     let mut producer = Producer::open(&settings(broker.bootstrap_servers())).unwrap();
-    producer.ensure_topic("t", NEW, &mut |_| true).unwrap();
+    producer.ensure_topic("t", &NEW, &mut |_| true).unwrap();
     let values: Vec<Vec<u8>> = (0..10u8).map(|n| vec![n; 5 << 20]).collect();
     producer.send(values.iter().map(|value| plain("t", value)), &mut |_| true).unwrap();
     let consumer = consumer(&broker, "t");
@@ -113,7 +113,7 @@ fn what_the_broker_refuses_is_an_error_that_names_topic_and_reason() {
     let options = Options { max_bytes: 10_000, ..Options::default() };
     let broker = EmbeddedBroker::start(&options).unwrap();
     let mut producer = Producer::open(&settings(broker.bootstrap_servers())).unwrap();
-    producer.ensure_topic("t", NEW, &mut |_| true).unwrap();
+    producer.ensure_topic("t", &NEW, &mut |_| true).unwrap();
     let noise: Vec<u8> =
         (0..50_000u64).flat_map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).to_le_bytes()).collect();
     let error = producer.send([plain("t", &noise)], &mut |_| true).unwrap_err();
@@ -133,7 +133,7 @@ fn a_caller_may_stop_waiting_and_gets_the_reason() {
     let Err(ProduceError::GivenUp { topic, reason }) = outcome else { panic!("{outcome:?}") };
     assert_eq!((topic.as_str(), Some(&reason)), ("t", last.as_ref()));
     assert!(reason.contains("refused"), "{reason}");
-    let outcome = producer.ensure_topic("t", NEW, &mut |_| false);
+    let outcome = producer.ensure_topic("t", &NEW, &mut |_| false);
     assert!(matches!(outcome, Err(ProduceError::GivenUp { .. })), "{outcome:?}");
 }
 

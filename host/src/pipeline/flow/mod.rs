@@ -151,6 +151,8 @@ struct FlowSettings {
     retry: RetryPolicy,
     handover_timeout: Duration,
     until_end: bool,
+    /// The consumer group.
+    group: String,
 }
 
 /// The state of a task between two polls.
@@ -254,6 +256,7 @@ impl Flow {
                 retry: settings.errors.retry,
                 handover_timeout: settings.shutdown,
                 until_end: settings.until_end,
+                group: settings.consumer.group_id.clone(),
             },
         }
     }
@@ -449,7 +452,7 @@ impl Flow {
             KafkaEvent::Topics(change) => self.on_topics(&change, now),
             KafkaEvent::PositionsLost(partitions) => self.on_positions_lost(partitions, now),
             KafkaEvent::CommitDone(Ok(positions)) => self.on_committed(&positions),
-            KafkaEvent::CommitDone(Err(error)) if error.is_permanent() => self.fail(error.into()),
+            KafkaEvent::CommitDone(Err(error)) if error.is_fatal() => self.fail(error.into()),
             KafkaEvent::CommitDone(Err(error)) => {
                 tracing::debug!(%error, "commit failed, to be repeated with the next one");
             }

@@ -9,6 +9,7 @@ use crate::{
         channels::Retry,
         message::{Counts, TaskState},
     },
+    telemetry::time,
 };
 
 /// Joining a group usually takes a few seconds: a longer wait is reported.
@@ -52,7 +53,10 @@ impl Flow {
         }
         match self.membership {
             Membership::Joining(since) if now.saturating_duration_since(since) > LONG_JOIN => {
-                TaskState::Stalled("waiting for the consumer group to assign partitions".to_owned())
+                let (group, since) = (&self.settings.group, time(self.clock.ms_at(since)));
+                TaskState::Waiting(format!(
+                    "waiting for consumer group {group} to assign partitions since {since}"
+                ))
             }
             Membership::Member if self.partitions.len() > 0 => TaskState::Running,
             Membership::Member if !self.claim.is_pending => TaskState::Unassigned,

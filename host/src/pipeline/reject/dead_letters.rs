@@ -1,6 +1,6 @@
 //! Writes rejected records to a dead-letter topic, and waits until they are acknowledged.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use tidegate_abi::host::{Original, Part};
 
@@ -10,7 +10,7 @@ use crate::{
     dead_letters::{ErrorHeaders, headers},
     kafka::{
         consumer::Topics,
-        producer::{NewTopic, Producer, ProducerRecord, SendProgress},
+        producer::{NO_TIMESTAMP, NewTopic, Producer, ProducerRecord, SendProgress},
     },
     pipeline::{
         channels::{PollMessage, PollSender},
@@ -85,14 +85,23 @@ fn write(
     records: &[FailedRecord<'_>],
     monitor: &mut SendMonitor<'_>,
 ) -> Result<(), TaskError> {
-    let new = NewTopic { partitions: policy.partitions, replication: policy.replication };
-    let mut dead_letters = Vec::with_capacity(records.len());
-    for record in records {
-        let mut dead_letter = DeadLetter::new(settings, policy, record)?;
-        let partitions =
-            producer.ensure_topic(&dead_letter.topic, new, &mut |waiting| monitor.keep_waiting(waiting))?;
-        dead_letter.partition %= partitions.max(1);
-        dead_letters.push(dead_letter);
+    let dead_letters = records.iter().map(|record| DeadLetter::new(settings, policy, record));
+    let mut dead_letters: Vec<_> = dead_letters.collect::<Result<_, _>>()?;
+    let topics: BTreeSet<String> = dead_letters.iter().map(|dead_letter| dead_letter.topic.clone()).collect();
+    for topic in topics {
+        let sources = sources(settings, policy, &dead_letters, &topic);
+        let own = |dead_letter: &&mut DeadLetter<'_>| dead_letter.topic == topic;
+        let largest = dead_letters.iter_mut().filter(own).map(|dead_letter| dead_letter.bytes()).max();
+        let new = NewTopic {
+            partitions: policy.partitions,
+            replication: policy.replication,
+            sources: &sources.iter().map(String::as_str).collect::<Vec<_>>(),
+            record_bytes: settings.consumer.max_record_bytes.max(largest.unwrap_or_default()),
+        };
+        let partitions = producer.ensure_topic(&topic, &new, &mut |waiting| monitor.keep_waiting(waiting))?;
+        for dead_letter in dead_letters.iter_mut().filter(own) {
+            dead_letter.partition %= partitions.max(1);
+        }
     }
     let headers: Vec<_> = dead_letters.iter().map(DeadLetter::headers).collect();
     let outgoing =
@@ -104,6 +113,22 @@ fn write(
         tracing::warn!(stage = %record.stage, topic = &**topic, partition, offset, "record sent to {}: {reason}", dead_letter.topic);
     }
     Ok(())
+}
+
+/// The topics whose records are written to a dead-letter topic, as far as they are known: those of the connector's list, and
+/// with a pattern those of these records.
+fn sources(
+    settings: &TaskSettings,
+    policy: &DeadLetterPolicy,
+    dead_letters: &[DeadLetter<'_>],
+    topic: &str,
+) -> BTreeSet<String> {
+    let of_records = dead_letters.iter().map(|dead_letter| dead_letter.original.topic.to_string());
+    let named = match &settings.consumer.topics {
+        Topics::List(topics) => topics.as_slice(),
+        Topics::Pattern(_) => &[],
+    };
+    of_records.chain(named.iter().cloned()).filter(|source| policy.topic.topic(source) == topic).collect()
 }
 
 impl<'b> DeadLetter<'b> {
@@ -141,6 +166,13 @@ impl<'b> DeadLetter<'b> {
         Ok(Self { topic: policy.topic.topic(topic), partition, original: *original, error: error.list() })
     }
 
+    /// Bytes of the record itself.
+    fn bytes(&self) -> usize {
+        let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
+        let headers = self.original.headers().map(|(name, value)| name.len() + length(value));
+        length(self.original.key) + length(self.original.value) + headers.sum::<usize>()
+    }
+
     fn headers(&self) -> Vec<(&[u8], Option<&[u8]>)> {
         let error = self.error.iter().map(|(name, value)| (name.as_bytes(), Some(value.as_bytes())));
         self.original.headers().chain(error).collect()
@@ -150,7 +182,7 @@ impl<'b> DeadLetter<'b> {
         ProducerRecord {
             topic: &self.topic,
             partition: Some(self.partition),
-            timestamp_ms: self.original.timestamp_ms,
+            timestamp_ms: self.original.timestamp_ms.or(Some(NO_TIMESTAMP)),
             key: self.original.key,
             value: self.original.value,
             headers,

@@ -89,7 +89,7 @@ impl TaskSlot {
             TaskState::Retrying { .. } => ConnectorState::Retrying,
             TaskState::Unassigned => ConnectorState::Unassigned,
             TaskState::Paused => ConnectorState::Paused,
-            TaskState::Stalled(_) => ConnectorState::Stalled,
+            TaskState::Stalled(_) | TaskState::Waiting(_) => ConnectorState::Stalled,
         }
     }
 
@@ -104,7 +104,9 @@ impl TaskSlot {
     pub(super) fn status(&self) -> TaskStatus {
         let mut retry = None;
         let reason = match &self.state {
-            TaskState::Stalled(reason) if self.is_running => scrub(reason).into_owned(),
+            TaskState::Stalled(reason) | TaskState::Waiting(reason) if self.is_running => {
+                scrub(reason).into_owned()
+            }
             TaskState::Retrying { reason, attempt, next_attempt_ms } if self.is_running => {
                 retry = Some(RetryStatus { attempt: *attempt, next_attempt: time(*next_attempt_ms) });
                 scrub(reason).into_owned()

@@ -217,4 +217,15 @@ mod tests {
         assert!(ends(&mut lifecycle, start + TIMEOUT + TIMEOUT + Duration::from_secs(1)));
         assert_eq!(lifecycle.slots[0].reason, "no brokers");
     }
+
+    #[test]
+    fn a_group_that_has_not_answered_ends_nothing() {
+        let (mut lifecycle, start) = lifecycle(2);
+        progress(&mut lifecycle, 1, 1, 0, Some(1));
+        let waiting = TaskEvent::State(TaskState::Waiting("waiting for consumer group g".to_owned()));
+        lifecycle.on_event(0, waiting, start);
+        assert!(!ends(&mut lifecycle, start + 10 * TIMEOUT));
+        assert_eq!(lifecycle.slots[0].status().reason, "waiting for consumer group g");
+        assert_eq!(lifecycle.slots[0].state(), ConnectorState::Stalled);
+    }
 }
