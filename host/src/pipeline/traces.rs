@@ -40,6 +40,21 @@ struct Waiting {
     early_commit: Option<EarlyCommit>,
 }
 
+impl Waiting {
+    fn new(ratio: f64) -> Self {
+        Self {
+            sampler: Sampler::new(ratio),
+            polled: VecDeque::new(),
+            transformed: VecDeque::new(),
+            written: VecDeque::new(),
+            settled: VecDeque::new(),
+            committing: Vec::new(),
+            part_is_settled: false,
+            early_commit: None,
+        }
+    }
+}
+
 /// A commit of a batch that the sink worker has not finished yet.
 enum EarlyCommit {
     Begun,
@@ -58,16 +73,7 @@ impl TaskTraces {
                 task: settings.task,
                 group: settings.consumer.group_id.clone(),
             },
-            waiting: Mutex::new(Waiting {
-                sampler: Sampler::new(ratio),
-                polled: VecDeque::new(),
-                transformed: VecDeque::new(),
-                written: VecDeque::new(),
-                settled: VecDeque::new(),
-                committing: Vec::new(),
-                part_is_settled: false,
-                early_commit: None,
-            }),
+            waiting: Mutex::new(Waiting::new(ratio)),
         }))
     }
 
@@ -195,5 +201,83 @@ pub(super) fn stage<T>(
     if let Some(trace) = trace {
         let error = outcome.as_ref().err().map(ToString::to_string);
         trace.stage(name, plugin, began, error.as_deref());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl TaskTraces {
+        /// Traces every batch, although traces are not exported.
+        fn of(connector: &str) -> Self {
+            telemetry::open_trace_queue();
+            let task = TracedTask { connector: connector.to_owned(), task: 0, group: "g".to_owned() };
+            Self(Some(Recorder { task, waiting: Mutex::new(Waiting::new(1.0)) }))
+        }
+
+        /// A batch arrives at the sink worker.
+        fn reach_sink(&self) -> CurrentTrace {
+            let batch = Batch::new();
+            self.polled(&batch, Duration::ZERO);
+            self.transformed(self.transforming(&batch));
+            self.writing()
+        }
+    }
+
+    /// The stages of the batches that were exported since the last call.
+    fn exported() -> Vec<Vec<String>> {
+        telemetry::take_traces().iter().map(telemetry::BatchSpans::stages).collect()
+    }
+
+    #[test]
+    fn a_batch_has_the_commit_that_begins_after_it_is_settled() {
+        let (traces, now) = (TaskTraces::of("a"), Instant::now());
+        let with_commit = [["poll", "commit"].map(str::to_owned).to_vec()];
+
+        let trace = traces.reach_sink();
+        traces.part_settled();
+        traces.written(trace, false);
+        traces.committing();
+        assert_eq!(exported(), Vec::<Vec<String>>::new());
+        traces.committed(now, None);
+        assert_eq!(exported(), with_commit);
+
+        // The poll loop may be faster than the sink worker.
+        let trace = traces.reach_sink();
+        traces.part_settled();
+        traces.committing();
+        traces.written(trace, false);
+        traces.committed(now, Some("refused"));
+        assert_eq!(exported(), with_commit);
+
+        let trace = traces.reach_sink();
+        traces.part_settled();
+        traces.committing();
+        traces.committed(now, None);
+        traces.written(trace, false);
+        assert_eq!(exported(), with_commit);
+
+        // This commit is one of earlier batches.
+        let trace = traces.reach_sink();
+        traces.committing();
+        traces.part_settled();
+        traces.committed(now, None);
+        traces.written(trace, false);
+        traces.end();
+        assert_eq!(exported(), [["poll".to_owned()]]);
+
+        // Nothing is settled before the flush.
+        let trace = traces.reach_sink();
+        traces.written(trace, true);
+        traces.committing();
+        traces.committed(now, None);
+        traces.flushed("lake", now);
+        traces.committing();
+        traces.committed(now, None);
+        assert_eq!(exported(), [["poll", "flush", "commit"].map(str::to_owned)]);
+
+        drop(traces.reach_sink());
+        assert_eq!(exported(), [["poll".to_owned()]], "a batch that was not written is exported as well");
     }
 }

@@ -28,6 +28,8 @@ pub use metrics::{
     forget_connector, forget_task, init_metrics, max_partitions, plugin_metric, relay_metrics,
     render_metrics, set_partition_lags, take_metrics, task_count, task_gauge, task_histogram, task_total,
 };
+#[cfg(test)]
+pub(crate) use otlp::open_trace_queue;
 pub use otlp::{
     BatchSpans, BatchTrace, OtlpOptions, OtlpProtocol, Sampler, TraceOptions, TracedTask, relay_traces,
     start_otlp, stop_otlp, take_traces, trace_batches, trace_options,

@@ -69,6 +69,11 @@ impl Line {
         line
     }
 
+    /// The fields, in the format of the line.
+    pub(super) fn fields(&self) -> &str {
+        &self.fields
+    }
+
     /// A copy for a summary, with the parts that are too long cut off.
     pub(super) fn shortened(&self) -> Self {
         let mut line = self.clone();

@@ -60,6 +60,8 @@ static JOURNAL: LazyLock<Journal> = LazyLock::new(Journal::of_the_system);
 /// Receives finished lines, each with its line end.
 pub type LineSink = Box<dyn Fn(&str) + Send + Sync>;
 
+/// The target of plugins' events.
+const PLUGIN: &str = "plugin";
 /// Field of a plugin's event that holds the plugin's own fields, already in the format of the line.
 const PLUGIN_FIELDS: &str = "plugin.fields";
 
@@ -151,11 +153,11 @@ pub fn log_plugin_event<'a>(
     let own = own.as_str();
     // Levels and targets of tracing are static, so each level has its own call.
     match from_number(level) {
-        Level::ERROR => tracing::error!(target: "plugin", module, { PLUGIN_FIELDS } = own, "{message}"),
-        Level::WARN => tracing::warn!(target: "plugin", module, { PLUGIN_FIELDS } = own, "{message}"),
-        Level::INFO => tracing::info!(target: "plugin", module, { PLUGIN_FIELDS } = own, "{message}"),
-        Level::DEBUG => tracing::debug!(target: "plugin", module, { PLUGIN_FIELDS } = own, "{message}"),
-        Level::TRACE => tracing::trace!(target: "plugin", module, { PLUGIN_FIELDS } = own, "{message}"),
+        Level::ERROR => tracing::error!(target: PLUGIN, module, { PLUGIN_FIELDS } = own, "{message}"),
+        Level::WARN => tracing::warn!(target: PLUGIN, module, { PLUGIN_FIELDS } = own, "{message}"),
+        Level::INFO => tracing::info!(target: PLUGIN, module, { PLUGIN_FIELDS } = own, "{message}"),
+        Level::DEBUG => tracing::debug!(target: PLUGIN, module, { PLUGIN_FIELDS } = own, "{message}"),
+        Level::TRACE => tracing::trace!(target: PLUGIN, module, { PLUGIN_FIELDS } = own, "{message}"),
     }
 }
 

@@ -12,7 +12,7 @@ use tracing::{Event, Id, Level, Subscriber, span};
 use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
 
 use super::{
-    EVERY_LINE, LineSink, LogFormat, LogOptions,
+    EVERY_LINE, LineSink, LogFormat, LogOptions, PLUGIN,
     line::{Line, TaskNames},
     repeats::{LeftOut, Origin, Repeats, Verdict},
 };
@@ -62,7 +62,8 @@ impl Output {
             line.module.hash(hasher);
         };
         let (connector, task) = (line.task.connector.as_deref(), line.task.task);
-        let origin = Origin { connector, task, place: &place, message: &line.message };
+        let plugin_fields = (metadata.target() == PLUGIN).then_some(line.fields());
+        let origin = Origin { connector, task, place: &place, message: &line.message, plugin_fields };
         let mut repeats = self.repeats();
         match repeats.admit(origin, now, || line.shortened()) {
             Verdict::Write => {

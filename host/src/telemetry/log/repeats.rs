@@ -23,6 +23,9 @@ pub(super) struct Origin<'l> {
     /// Identifies the place in the code.
     pub(super) place: &'l dyn Fn(&mut DefaultHasher),
     pub(super) message: &'l str,
+    /// The fields of a plugin's line. What a plugin logs may be what it is used for, so only lines that are the same in everything
+    /// count as like ones.
+    pub(super) plugin_fields: Option<&'l str>,
 }
 
 /// Lines that were left out: how many, and the last of them.
@@ -45,6 +48,8 @@ pub(super) enum Verdict {
 pub(super) struct Repeats<L> {
     interval: Duration,
     texts: Windows<L>,
+    /// Of plugins, whose texts must not take the space of others.
+    plugin_texts: Windows<L>,
     places: Windows<L>,
     /// Summaries of intervals that were followed by another one before they were taken.
     overdue: Vec<LeftOut<L>>,
@@ -71,6 +76,7 @@ impl<L> Repeats<L> {
         Self {
             interval,
             texts: Windows::new(LIKE_LINES, MAX_TEXTS),
+            plugin_texts: Windows::new(LIKE_LINES, MAX_TEXTS),
             places: Windows::new(LINES_OF_A_PLACE, MAX_PLACES),
             overdue: Vec::new(),
         }
@@ -83,9 +89,11 @@ impl<L> Repeats<L> {
             return Verdict::Write;
         }
         let ends = now + self.interval;
-        let mut window = self.texts.exceeded(origin.hash_with_text(), now, ends, &mut self.overdue);
+        let is_plugins = origin.plugin_fields.is_some();
+        let texts = if is_plugins { &mut self.plugin_texts } else { &mut self.texts };
+        let mut window = texts.exceeded(origin.hash_with_text(), now, ends, &mut self.overdue);
         // Records cannot cause lines that no connector writes.
-        if window.is_none() && origin.connector.is_some() {
+        if window.is_none() && origin.connector.is_some() && !is_plugins {
             window = self.places.exceeded(origin.hash(), now, ends, &mut self.overdue);
         }
         let Some(window) = window else { return Verdict::Write };
@@ -110,22 +118,24 @@ impl<L> Repeats<L> {
     /// Takes the summaries that are due.
     pub(super) fn take_due(&mut self, now: Instant) -> Vec<LeftOut<L>> {
         let mut due = self.take_overdue();
-        due.extend(self.texts.take(|window| window.ends <= now));
-        due.extend(self.places.take(|window| window.ends <= now));
+        due.extend(self.windows().flat_map(|windows| windows.take(|window| window.ends <= now)));
         due
     }
 
     /// Takes all summaries, whether due or not.
     pub(super) fn take_all(&mut self) -> Vec<LeftOut<L>> {
         let mut all = self.take_overdue();
-        all.extend(self.texts.take(|_| true));
-        all.extend(self.places.take(|_| true));
+        all.extend(self.windows().flat_map(|windows| windows.take(|_| true)));
         all
     }
 
     /// When the next summary is due, if there is one.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        [self.texts.next_due(), self.places.next_due()].into_iter().flatten().min()
+        [&self.texts, &self.plugin_texts, &self.places].into_iter().filter_map(Windows::next_due).min()
+    }
+
+    fn windows(&mut self) -> impl Iterator<Item = &mut Windows<L>> {
+        [&mut self.texts, &mut self.plugin_texts, &mut self.places].into_iter()
     }
 }
 
@@ -185,6 +195,10 @@ impl Origin<'_> {
     /// Numbers, such as offsets, do not make two texts different.
     fn hash_with_text(&self) -> u64 {
         let mut hasher = self.hasher();
+        if let Some(fields) = self.plugin_fields {
+            (self.message, fields).hash(&mut hasher);
+            return hasher.finish();
+        }
         for (index, text) in self.message.split(|character: char| character.is_ascii_digit()).enumerate() {
             if index == 0 || !text.is_empty() {
                 text.hash(&mut hasher);
@@ -210,7 +224,7 @@ mod tests {
     const INTERVAL: Duration = Duration::from_secs(30);
 
     fn origin<'l>(task: u64, message: &'l str) -> Origin<'l> {
-        Origin { connector: Some("orders"), task: Some(task), place: &|_| {}, message }
+        Origin { connector: Some("orders"), task: Some(task), place: &|_| {}, message, plugin_fields: None }
     }
 
     /// The number of `count` lines that are written at once.
@@ -254,6 +268,20 @@ mod tests {
     }
 
     #[test]
+    fn a_plugin_may_log_as_much_as_it_likes_unless_it_repeats_itself() {
+        let (mut repeats, now) = (Repeats::new(INTERVAL), Instant::now());
+        let mut admit = |fields: &str| {
+            let origin = Origin { plugin_fields: Some(fields), ..origin(0, "price changed") };
+            repeats.admit(origin, now, || 0)
+        };
+        assert!((0..1_500).all(|key| admit(&format!(" key={key}")) == Verdict::Write));
+        let written = (0..5_000).filter(|_| admit(" key=x") == Verdict::Write).count();
+        assert_eq!(written, LIKE_LINES as usize);
+        let more = 2 * MAX_TEXTS;
+        assert!((0..more).all(|key| admit(&format!(" more={key}")) == Verdict::Write), "memory is bounded");
+    }
+
+    #[test]
     fn no_line_is_left_out_without_an_interval() {
         let mut repeats = Repeats::new(Duration::ZERO);
         assert_eq!(written(&mut repeats, 5_000, |_| "a".to_owned(), Instant::now()), 5_000);
@@ -267,6 +295,7 @@ mod tests {
             let mut repeats = Repeats {
                 interval: INTERVAL,
                 texts: Windows::new(2, 3),
+                plugin_texts: Windows::new(2, 3),
                 places: Windows::new(4, 2),
                 overdue: Vec::new(),
             };

@@ -114,6 +114,14 @@ pub struct BatchSpans {
     pub(super) error: Option<String>,
 }
 
+impl BatchSpans {
+    /// The names of the stages.
+    #[cfg(test)]
+    pub(crate) fn stages(&self) -> Vec<String> {
+        self.stages.iter().map(|stage| stage.name.clone()).collect()
+    }
+}
+
 /// The trace of a batch that is not settled yet. It is exported when it is dropped; unless it was
 /// [ended](BatchTrace::end) before, with an error.
 #[derive(Debug)]

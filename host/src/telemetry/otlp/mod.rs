@@ -35,7 +35,7 @@ pub enum OtlpProtocol {
     Json,
 }
 
-/// Where to send metrics and traces, and how. Its `Debug` form shows no headers, because they may be secret.
+/// Where to send metrics and traces, and how. It has no `Debug` form, because headers may be secret.
 #[derive(Clone)]
 pub struct OtlpOptions {
     /// Base URL of the collector; `/v1/metrics` and `/v1/traces` are appended.
@@ -96,6 +96,12 @@ pub fn trace_options() -> Option<TraceOptions> {
 #[must_use]
 pub fn take_traces() -> Vec<BatchSpans> {
     queue::get().map(|queue| queue.take().0).unwrap_or_default()
+}
+
+/// Keeps traces for [`take_traces`] from now on.
+#[cfg(test)]
+pub(crate) fn open_trace_queue() {
+    queue::open();
 }
 
 /// Exports traces that a child process has recorded.
