@@ -8,7 +8,7 @@ use tidegate_tests::{
     wait_for,
 };
 
-use crate::support::{PLUGINS, PROTOCOLS, send_numbers};
+use crate::support::{PLUGINS, PROTOCOLS, SHORT_SESSION, send_numbers};
 
 /// A connector that prints the records of `topic` as lines of JSON.
 fn print(home: &Home, group: &str, topic: &str, protocol: &str) {
@@ -160,5 +160,36 @@ fn a_spare_task_is_unassigned_and_ends_nothing() {
         send_numbers(kafka, topic, 100..200);
         let finished = home.start_on(&kafka.servers(), &["--once"]).finish().expect_code(0);
         assert_eq!(kafka.committed_in_all("connect-spare", topic), 200, "{}", finished.stderr);
+    }
+}
+
+#[test]
+fn a_static_member_that_was_killed_comes_back_without_spending_a_restart() {
+    let Some(kafka) = Kafka::shared() else { return };
+    for protocol in PROTOCOLS {
+        let topic = &*format!("static.{protocol}");
+        kafka.create_topic(topic, 2, 1);
+        let home = Home::new(&PLUGINS);
+        // With the classic protocol, the member has the session timeout of the brokers of these tests as well.
+        let session = if protocol == "consumer" { "" } else { SHORT_SESSION };
+        home.connector(
+            "static",
+            &format!(
+                "[source]\ntopics = [\"{topic}\"]\ngroup_protocol = \"{protocol}\"\ngroup_instance_id = \"host\"\n\
+                 [source.properties]\n{session}[sink]\nplugin = \"discard\"\n"
+            ),
+        );
+        let reading = format!("reading 2 partitions: {topic}-0");
+        let mut killed = home.start_on(&kafka.servers(), &[]);
+        killed.wait_for_log(&reading);
+        killed.signal("KILL");
+        let _finished = killed.finish();
+        send_numbers(kafka, topic, 0..100);
+        let mut host = home.start_on(&kafka.servers(), &[]);
+        host.wait_for_log(&reading);
+        let status = home.wait_for_status(&mut host, "static", |status| status["counts"]["committed"] == 100);
+        assert_eq!(status["tasks"][0]["restarts"], 0, "{protocol}: {status}");
+        let finished = host.terminate().expect_code(0);
+        assert_eq!(finished.count_log("task failed"), 0, "{}", finished.stderr);
     }
 }

@@ -4,6 +4,7 @@ use std::{fmt, time::Duration};
 
 use tidegate_abi::host::Part;
 
+use super::message::Recovery;
 use crate::{
     dead_letters::DeadLetterStage,
     formats::registry::RegistryError,
@@ -174,19 +175,21 @@ pub enum TaskError {
 }
 
 impl TaskError {
-    /// Whether a restart would fail as well: an option of a plugin is invalid, or the class of Kafka's error says so.
+    /// What a restart can do about it: nothing if an option of a plugin is invalid, or the class of Kafka's error says so.
     #[must_use]
-    pub fn is_permanent(&self) -> bool {
-        match self {
+    pub fn recovery(&self) -> Recovery {
+        let is_permanent = match self {
             Self::Open { source: OpenError::Call(source), .. } | Self::Call { source, .. } => {
                 source.class == ErrorClass::Config
             }
+            Self::Consumer(error) if error.is_over_after_a_wait() => return Recovery::Wait,
             Self::Consumer(error) => error.is_permanent(),
             Self::Commit(error) => error.is_permanent(),
             Self::DeadLetter(error) => error.is_permanent(),
-            Self::ThreadRunning(error) => error.is_permanent(),
+            Self::ThreadRunning(error) => return error.recovery(),
             _ => false,
-        }
+        };
+        if is_permanent { Recovery::None } else { Recovery::Restart }
     }
 
     /// Whether a thread that cannot be stopped was abandoned.

@@ -67,9 +67,22 @@ pub enum TaskEvent {
         reason: String,
         /// A plugin call did not return: its thread was abandoned, and its memory is leaked.
         abandoned: bool,
-        /// A restart would fail as well, for example because an option is invalid.
-        permanent: bool,
+        /// What a restart can do about it.
+        recovery: Recovery,
     },
+}
+
+/// What a restart can do about a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Recovery {
+    /// It may help.
+    Restart,
+    /// It helps after some time that the brokers decide, such as the session timeout of the member that this task replaces. Until
+    /// then, restarts do not count.
+    Wait,
+    /// It would fail as well, for example because an option is invalid.
+    None,
 }
 
 /// The state of a task.

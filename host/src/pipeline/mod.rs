@@ -47,7 +47,7 @@ mod transform;
 pub use call_board::{note_calls_in, read_calls};
 pub use error::{Stage, TaskError};
 pub use memory::{MemoryPool, TaskMemory};
-pub use message::{Counts, Reopen, TaskCommand, TaskEvent, TaskEvents, TaskState};
+pub use message::{Counts, Recovery, Reopen, TaskCommand, TaskEvent, TaskEvents, TaskState};
 pub(crate) use retry::backoff;
 pub use settings::{PluginSettings, TaskSettings, TransformSettings};
 pub use task::Task;

@@ -50,7 +50,7 @@ impl Task {
                 Err(error) => TaskEvent::Failed {
                     reason: telemetry::scrub(&error.to_string()).into_owned(),
                     abandoned: error.is_abandoned(),
-                    permanent: error.is_permanent(),
+                    recovery: error.recovery(),
                 },
             });
         };

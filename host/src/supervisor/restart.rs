@@ -12,6 +12,8 @@ use crate::{
 
 /// Threads that may be abandoned in calls that never return. Each keeps its memory.
 const MAX_ABANDONED_THREADS: u32 = 3;
+/// Longest pause between two attempts while brokers do not accept a task.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// Restart counter of one task.
 #[derive(Debug)]
@@ -52,6 +54,12 @@ impl Restarts {
         Some(backoff(&waits, attempts))
     }
 
+    /// The task failed because brokers do not accept it yet. Returns the pause before it tries again, which is no restart that
+    /// counts, or `None` if it stays failed.
+    pub(super) fn while_waiting(&self) -> Option<Duration> {
+        (self.policy.policy != RestartWhen::Never).then(|| self.policy.max.min(LONGEST_WAIT))
+    }
+
     pub(super) fn started(&mut self) {
         self.count += 1;
     }
@@ -87,6 +95,15 @@ mod tests {
         }
         assert_eq!(restarts.after_failure(now, false), None);
         assert!(restarts.after_failure(now + Duration::from_secs(61), false).is_some());
+    }
+
+    #[test]
+    fn waiting_for_brokers_spends_no_restart() {
+        let mut restarts = Restarts::new(&policy(RestartWhen::OnFailure));
+        let now = Instant::now();
+        assert!((0..100).all(|_| restarts.while_waiting() == Some(Duration::from_secs(4))));
+        assert!((0..3).all(|_| restarts.after_failure(now, false).is_some()));
+        assert_eq!(Restarts::new(&policy(RestartWhen::Never)).while_waiting(), None);
     }
 
     #[test]

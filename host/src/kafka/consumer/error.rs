@@ -90,6 +90,12 @@ impl ConsumerError {
             _ => false,
         }
     }
+
+    /// Whether only time has to pass until a restart helps.
+    #[must_use]
+    pub fn is_over_after_a_wait(&self) -> bool {
+        matches!(self, Self::Fatal { class: ErrorClass::Wait, .. })
+    }
 }
 
 impl From<FatalError> for ConsumerError {

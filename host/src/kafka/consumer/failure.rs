@@ -42,7 +42,7 @@ impl Consumer {
             ErrorClass::Unreachable => self.unreachable(code, &reason),
             ErrorClass::MissingTopic => self.unknown_topic(&reason),
             ErrorClass::LostPosition => return self.lost_position(reason, fetch),
-            ErrorClass::Restart | ErrorClass::Permanent | ErrorClass::Transient => {
+            ErrorClass::Wait | ErrorClass::Restart | ErrorClass::Permanent | ErrorClass::Transient => {
                 self.context().log_transient(&format!("{code:?}"), &reason);
             }
         }

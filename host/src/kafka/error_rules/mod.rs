@@ -18,6 +18,8 @@ pub enum ErrorClass {
     MissingTopic,
     /// A position is outside its log: `source.on_lost_position` decides.
     LostPosition,
+    /// The task fails and is restarted until the brokers accept it, and these restarts do not count.
+    Wait,
     /// The task fails and is restarted, because the cause may be corrected without a change of the connector.
     Restart,
     /// The task fails and is not restarted, because a restart would fail as well.
@@ -27,7 +29,7 @@ pub enum ErrorClass {
 impl ErrorClass {
     /// Whether the task fails.
     pub(super) fn is_fatal(self) -> bool {
-        matches!(self, Self::Restart | Self::Permanent)
+        matches!(self, Self::Wait | Self::Restart | Self::Permanent)
     }
 }
 
@@ -227,7 +229,7 @@ static RULES: &[Rule] = &[
     Rule {
         codes: &[Code::UnreleasedInstanceId],
         operations: READ,
-        class: ErrorClass::Restart,
+        class: ErrorClass::Wait,
         remedy: "a member of {group} still has this `group.instance.id`: if its host was killed, the brokers release it after \
                  their group.consumer.session.timeout.ms; if another host runs with it, set \
                  `source.group_instance_id` to a name that no other host uses",

@@ -81,6 +81,10 @@ fn of_class(class: ErrorClass) -> (&'static str, &'static str) {
         ErrorClass::LostPosition => {
             ("lost position", "Applies `source.on_lost_position`; with `fail`, as `restart`")
         }
+        ErrorClass::Wait => (
+            "wait",
+            "Restarts the task every few seconds until the brokers accept it; these restarts do not count",
+        ),
         ErrorClass::Restart => ("restart", "Fails the task, and restarts it according to `[restart]`"),
         ErrorClass::Permanent => ("permanent", "Fails the task at once, without a restart"),
     }

@@ -19,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::protocol::{FromChild, Init, MAX_LINE_BYTES, MAX_REASON_BYTES, ToChild, to_line};
 use crate::{
-    pipeline::{Task, TaskEvent, TaskMemory, TaskSettings, note_calls_in},
+    pipeline::{Recovery, Task, TaskEvent, TaskMemory, TaskSettings, note_calls_in},
     telemetry,
 };
 
@@ -142,7 +142,7 @@ fn start(settings: TaskSettings, host: &Host) -> Option<Task> {
         Ok(started) => Some(started),
         Err(error) => {
             let reason = telemetry::scrub(&error.to_string()).into_owned();
-            host.event(task, TaskEvent::Failed { reason, abandoned: false, permanent: false });
+            host.event(task, TaskEvent::Failed { reason, abandoned: false, recovery: Recovery::Restart });
             None
         }
     }

@@ -152,6 +152,7 @@ impl ChildState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::Recovery;
 
     const SHUTDOWN: Duration = Duration::from_secs(10);
     const CONTINUE: Next = ControlFlow::Continue(());
@@ -183,7 +184,8 @@ mod tests {
     #[test]
     fn a_call_that_never_returns_kills_the_child_once_the_other_tasks_have_stopped() {
         let (mut state, now) = with_tasks(2);
-        let hung = TaskEvent::Failed { reason: "hung".to_owned(), abandoned: true, permanent: false };
+        let hung =
+            TaskEvent::Failed { reason: "hung".to_owned(), abandoned: true, recovery: Recovery::Restart };
         assert!(!state.on_event(0, &hung, now), "the task fails with the others");
         assert_eq!(state.take_actions(), [ChildAction::Send(1, stop())]);
         assert_eq!(state.after_message(), CONTINUE);

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     config::Secrets,
-    pipeline::{TaskCommand, TaskEvent, TaskEvents, TaskSettings, read_calls},
+    pipeline::{Recovery, TaskCommand, TaskEvent, TaskEvents, TaskSettings, read_calls},
 };
 
 /// How long to wait for the exit of a child that closed its connection or was killed.
@@ -125,7 +125,7 @@ impl ChildSupervisor {
             Err(error) => {
                 self.state.forget(task);
                 let reason = format!("cannot send its settings to the process: {error}");
-                events(TaskEvent::Failed { reason, abandoned: false, permanent: false });
+                events(TaskEvent::Failed { reason, abandoned: false, recovery: Recovery::Restart });
             }
         }
     }

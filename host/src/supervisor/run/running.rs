@@ -15,7 +15,7 @@ use super::{
     trial::Trial,
 };
 use crate::{
-    pipeline::{Counts, MemoryPool, Reopen, TaskCommand, TaskEvent},
+    pipeline::{Counts, MemoryPool, Recovery, Reopen, TaskCommand, TaskEvent},
     supervisor::{
         connector::Connector,
         deploy::Replacement,
@@ -331,7 +331,10 @@ impl RunningConnector {
             Ok(task) => self.tasks[index] = Some(task),
             Err(error) => {
                 let reason = scrub(&error).into_owned();
-                self.on_event(&id, TaskEvent::Failed { reason, abandoned: false, permanent: false });
+                self.on_event(
+                    &id,
+                    TaskEvent::Failed { reason, abandoned: false, recovery: Recovery::Restart },
+                );
             }
         }
     }

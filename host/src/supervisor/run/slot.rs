@@ -22,6 +22,8 @@ pub(super) struct TaskSlot {
     pub(super) failed: bool,
     pub(super) reason: String,
     pub(super) restart_at: Option<Instant>,
+    /// Until then it waits for brokers that do not accept it yet.
+    pub(super) waits: bool,
     /// The user restarts this task alone: it is started as soon as it has stopped.
     pub(super) restarts_alone: bool,
     pub(super) restarts: Restarts,
@@ -45,6 +47,7 @@ impl TaskSlot {
             failed: false,
             reason: String::new(),
             restart_at: None,
+            waits: false,
             restarts_alone: false,
             restarts: Restarts::new(policy),
             counts: Counts::default(),
@@ -61,6 +64,7 @@ impl TaskSlot {
         self.earlier_counts = add(self.earlier_counts, std::mem::take(&mut self.counts));
         (self.is_running, self.failed, self.restart_at, self.restarts_alone) = (true, false, None, false);
         (self.state, self.stalled_since, self.group) = (TaskState::Starting, None, None);
+        self.waits = false;
     }
 
     /// The task has ended: it has no partitions any more. Returns whether it was running.
@@ -74,7 +78,7 @@ impl TaskSlot {
 
     pub(super) fn state(&self) -> ConnectorState {
         if self.restart_at.is_some() {
-            return ConnectorState::Restarting;
+            return if self.waits { ConnectorState::Stalled } else { ConnectorState::Restarting };
         }
         if self.failed {
             return ConnectorState::Failed;

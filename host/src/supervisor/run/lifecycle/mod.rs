@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::{join_gate::JoinGate, slot::TaskSlot};
 use crate::{
     config::RestartPolicy,
-    pipeline::{TaskCommand, TaskEvent, TaskState},
+    pipeline::{Recovery, TaskCommand, TaskEvent, TaskState},
     supervisor::{
         restart::Restarts,
         status::{ConnectorState, DesiredState},
@@ -338,9 +338,15 @@ impl Lifecycle {
                 self.fail(index, reason, None, now);
                 self.start_again(index);
             }
-            TaskEvent::Failed { reason, permanent: true, .. } => {
+            TaskEvent::Failed { reason, recovery: Recovery::None, .. } => {
                 self.end_run(index, now);
                 self.fail(index, reason, None, now);
+            }
+            TaskEvent::Failed { reason, recovery: Recovery::Wait, .. } => {
+                self.end_run(index, now);
+                let wait = self.should_run().then(|| self.slots[index].restarts.while_waiting()).flatten();
+                self.slots[index].waits = wait.is_some();
+                self.fail(index, reason, wait, now);
             }
             TaskEvent::Failed { reason, abandoned, .. } => {
                 self.end_run(index, now);
@@ -418,13 +424,16 @@ impl Lifecycle {
         slot.stalled_since = None;
         let (connector, task) = (&self.name, slot.number);
         match wait {
+            Some(_) if slot.waits => tracing::warn!(connector, task, "waiting: {reason}"),
             Some(wait) => {
                 let restart_in_ms = wait.as_millis() as u64;
                 tracing::error!(connector, task, restart_in_ms, "task failed: {reason}");
             }
             None => tracing::error!(connector, task, "task failed permanently: {reason}"),
         }
-        slot.history.record_failure(&reason);
+        if !slot.waits {
+            slot.history.record_failure(&reason);
+        }
         slot.reason = reason;
     }
 
@@ -432,7 +441,12 @@ impl Lifecycle {
     pub(super) fn restart_due_tasks(&mut self, now: Instant) {
         let is_due = |slot: &TaskSlot| slot.restart_at.is_some_and(|at| now >= at);
         let due: Vec<usize> = (0..self.slots.len()).filter(|index| is_due(&self.slots[*index])).collect();
-        due.iter().for_each(|index| self.slots[*index].restarts.started());
+        for index in &due {
+            let slot = &mut self.slots[*index];
+            if !slot.waits {
+                slot.restarts.started();
+            }
+        }
         self.start_tasks(due);
     }
 

@@ -24,7 +24,7 @@ fn lifecycle(tasks: u32) -> (Lifecycle, Instant) {
 }
 
 fn failed() -> TaskEvent {
-    TaskEvent::Failed { reason: "broken".to_owned(), abandoned: false, permanent: false }
+    TaskEvent::Failed { reason: "broken".to_owned(), abandoned: false, recovery: Recovery::Restart }
 }
 
 fn stopped() -> TaskEvent {
@@ -59,7 +59,8 @@ fn a_failed_task_is_restarted_after_its_backoff_and_then_fails_for_good() {
 #[test]
 fn an_invalid_option_fails_a_task_at_once_and_for_good() {
     let (mut lifecycle, now) = lifecycle(1);
-    let invalid = TaskEvent::Failed { reason: "invalid".to_owned(), abandoned: false, permanent: true };
+    let invalid =
+        TaskEvent::Failed { reason: "invalid".to_owned(), abandoned: false, recovery: Recovery::None };
     lifecycle.on_event(0, invalid, now);
     assert_eq!(lifecycle.state(), ConnectorState::Failed);
     lifecycle.restart_due_tasks(now + 60 * SECOND);
@@ -185,7 +186,8 @@ fn a_connector_that_is_paused_while_it_restarts_starts_paused() {
 #[test]
 fn tasks_that_have_failed_start_when_the_plugins_of_the_others_are_replaced() {
     let (mut lifecycle, now) = lifecycle(2);
-    let invalid = TaskEvent::Failed { reason: "invalid".to_owned(), abandoned: false, permanent: true };
+    let invalid =
+        TaskEvent::Failed { reason: "invalid".to_owned(), abandoned: false, recovery: Recovery::None };
     lifecycle.on_event(1, invalid, now);
     lifecycle.start_failed(now);
     lifecycle.restart_due_tasks(now);
@@ -260,7 +262,8 @@ fn the_only_task_is_restarted_in_its_process_also_if_it_fails_while_it_stops() {
 #[test]
 fn a_task_that_has_failed_for_good_can_be_restarted_alone() {
     let (mut lifecycle, now) = lifecycle(2);
-    let invalid = TaskEvent::Failed { reason: "invalid".to_owned(), abandoned: false, permanent: true };
+    let invalid =
+        TaskEvent::Failed { reason: "invalid".to_owned(), abandoned: false, recovery: Recovery::None };
     lifecycle.on_event(1, invalid, now);
     lifecycle.restart_task(1);
     assert_eq!(lifecycle.take_actions(), [Action::Start(vec![1])]);
@@ -378,5 +381,19 @@ proptest! {
             prop_assert_eq!(*is_running, !is_stopped && !slot.failed, "task {}: {}", task, slot.state());
             prop_assert_eq!(*is_running, slot.is_running);
         }
+    }
+}
+
+#[test]
+fn a_task_that_brokers_do_not_accept_yet_spends_no_restart() {
+    let (mut lifecycle, mut now) = lifecycle(1);
+    for _ in 0..20 {
+        let reason = "a member still has this group.instance.id".to_owned();
+        lifecycle.on_event(0, TaskEvent::Failed { reason, abandoned: false, recovery: Recovery::Wait }, now);
+        let slot = &lifecycle.slots[0];
+        assert_eq!((slot.state(), slot.restarts.count), (ConnectorState::Stalled, 0));
+        now += 10 * SECOND;
+        lifecycle.restart_due_tasks(now);
+        assert_eq!(lifecycle.take_actions(), [Action::Start(vec![0])]);
     }
 }
