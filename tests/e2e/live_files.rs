@@ -358,20 +358,23 @@ fn a_removed_task_has_no_metrics() {
     let path = scene.home.path("connectors.d/target.toml");
     let text = fs::read_to_string(&path).expect("the file");
     fs::write(&path, format!("tasks = 2\n{text}")).expect("the file");
-    let states = |scene: &Scene| -> Vec<String> {
-        let metrics = scene.home.run(&["metrics", "target"]).expect_code(0).stdout;
+    let states = |home: &Home| -> Vec<String> {
+        let metrics = home.run(&["metrics", "target"]).expect_code(0).stdout;
         metrics.lines().filter(|line| line.contains("task=\"1\"")).map(str::to_owned).collect()
     };
     scene.home.wait_for_status(&mut scene.running, "target", |status| {
         status["tasks"].as_array().is_some_and(|tasks| tasks.len() == 2)
             && status["counts"]["partitions"] == 1
     });
-    assert!(states(&scene).iter().any(|line| line.starts_with("tidegate_task_state{")));
+    let home = &scene.home;
+    scene.running.wait_until("the state of the task", |_| {
+        states(home).iter().any(|line| line.starts_with("tidegate_task_state{")).then_some(())
+    });
     fs::write(&path, text).expect("the file");
     scene.home.wait_for_status(&mut scene.running, "target", |status| {
         status["tasks"].as_array().is_some_and(|tasks| tasks.len() == 1) && status["state"] == "RUNNING"
     });
-    assert_eq!(states(&scene), Vec::<String>::new());
+    assert_eq!(states(&scene.home), Vec::<String>::new());
     drop(target);
     scene.finish();
 }
