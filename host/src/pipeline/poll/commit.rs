@@ -40,7 +40,7 @@ impl PollLoop<'_> {
             };
             let can_retry = error.is_rebalance() && Instant::now() + SHORT_WAIT < deadline;
             if !can_retry {
-                return self.without_last_commit(&error);
+                return self.without_last_commit(&error) && is_committed;
             }
             tracing::debug!(%error, "waiting for the group");
             if let Some(partitions) = revoked.take() {
