@@ -33,8 +33,17 @@ impl OpenSink<'_> {
         let worker = self.worker;
         let (consumer, offset_resolver) = (&worker.settings.consumer, &worker.offset_resolver);
         let policy = consumer.on_lost_position;
+        // A topic that was created again may have fewer partitions, and no leader would answer for the others.
+        let is_same = |at: &TopicPartition| {
+            let before = states.get(at).and_then(|state| formats::ids(state));
+            let is_recreated = |(before, now): (TopicIdentity<'_>, TopicIdentity<'_>)| {
+                before.topic != now.topic && (before.cluster == now.cluster || stored.contains_key(at))
+            };
+            !before.zip(identity(topics, &at.topic)).is_some_and(is_recreated)
+        };
         let is_checked = |(at, start): &&(TopicPartition, StartAt)| {
-            *start != StartAt::Beginning && (policy != OnLostPosition::Fail || stored.contains_key(at))
+            let is_asked = policy != OnLostPosition::Fail || stored.contains_key(at);
+            *start != StartAt::Beginning && is_asked && is_same(at)
         };
         let checked: Vec<TopicPartition> =
             resolved.starts.iter().filter(is_checked).map(|(at, _)| at.clone()).collect();
