@@ -78,8 +78,8 @@ pub enum TaskEvent {
 pub enum Recovery {
     /// It may help.
     Restart,
-    /// It helps after some time that the brokers decide, such as the session timeout of the member that this task replaces. Until
-    /// then, restarts do not count.
+    /// It helps after some time, such as the session timeout of the member that this task replaces. Until then, restarts do not
+    /// count, and are made whatever the policy is.
     Wait,
     /// It would fail as well, for example because an option is invalid.
     None,

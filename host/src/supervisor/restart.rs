@@ -54,10 +54,10 @@ impl Restarts {
         Some(backoff(&waits, attempts))
     }
 
-    /// The task failed because brokers do not accept it yet. Returns the pause before it tries again, which is no restart that
-    /// counts, or `None` if it stays failed.
-    pub(super) fn while_waiting(&self) -> Option<Duration> {
-        (self.policy.policy != RestartWhen::Never).then(|| self.policy.max.min(LONGEST_WAIT))
+    /// The task has to start again, which is no failure: brokers do not accept it yet, or it needs a new consumer. Returns the
+    /// pause before.
+    pub(super) fn while_waiting(&self) -> Duration {
+        self.policy.max.min(LONGEST_WAIT)
     }
 
     pub(super) fn started(&mut self) {
@@ -101,9 +101,8 @@ mod tests {
     fn waiting_for_brokers_spends_no_restart() {
         let mut restarts = Restarts::new(&policy(RestartWhen::OnFailure));
         let now = Instant::now();
-        assert!((0..100).all(|_| restarts.while_waiting() == Some(Duration::from_secs(4))));
+        assert!((0..100).all(|_| restarts.while_waiting() == Duration::from_secs(4)));
         assert!((0..3).all(|_| restarts.after_failure(now, false).is_some()));
-        assert_eq!(Restarts::new(&policy(RestartWhen::Never)).while_waiting(), None);
     }
 
     #[test]

@@ -45,6 +45,10 @@ pub enum ConsumerError {
     )]
     TopicRecreated { topic: String, before: TopicId, now: TopicId, group: String },
     #[error(
+        "topic {topic} was deleted and created again (its id was {before} and is {now}): the task starts again to read the new one"
+    )]
+    TopicReplaced { topic: String, before: TopicId, now: TopicId },
+    #[error(
         "the sink's offsets of topic {topic} were stored for another Kafka cluster, {before}, and this is {now}; to read the \
          topic of this cluster, reset the offsets that the sink stores, or set source.on_lost_position"
     )]
@@ -94,7 +98,7 @@ impl ConsumerError {
     /// Whether only time has to pass until a restart helps.
     #[must_use]
     pub fn is_over_after_a_wait(&self) -> bool {
-        matches!(self, Self::Fatal { class: ErrorClass::Wait, .. })
+        matches!(self, Self::TopicReplaced { .. } | Self::Fatal { class: ErrorClass::Wait, .. })
     }
 }
 

@@ -44,8 +44,8 @@ pub enum ConsumerEvent {
         /// answer with [`Consumer::release`](super::Consumer::release).
         lost: bool,
     },
-    /// The positions of these partitions are outside their logs, or their topic was deleted and created again, and the
-    /// settings do not make that an error. The partitions are [held](super::Consumer::hold) until they are [rewound](super::Consumer::rewind) to a valid offset.
+    /// The positions of these partitions are outside their logs, and the settings do not make that an error. The
+    /// partitions are [held](super::Consumer::hold) until they are [rewound](super::Consumer::rewind) to a valid offset.
     LostPositions(Vec<TopicPartition>),
     /// The topics that match the pattern, or their partitions, changed. Also sent when they are known for the first time.
     Topics(TopicsChange),

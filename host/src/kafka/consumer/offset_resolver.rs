@@ -11,9 +11,8 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionListElem;
 
 use super::commit::{commit_list, moved_on};
-use super::context::QueuedEvent;
 use super::core::Core;
-use super::topic_ids::{ClaimedTopics, StaleId};
+use super::topic_ids::{ClaimError, ClaimedTopics};
 use super::{
     Commit, Commits, ConsumerError, OnLostPosition, Positions, Start, TopicPartition, Topics, Watermarks,
     commit_metadata, to_list, without_metadata,
@@ -190,7 +189,7 @@ impl OffsetResolver {
     /// before Kafka 2.8. Call it whenever partitions are claimed: while they are read, their ids are compared with these.
     ///
     /// # Errors
-    /// As [`Self::resolve_starts`].
+    /// As [`Self::resolve_starts`], and when the consumer has read a topic before it was created again.
     pub fn topic_ids(
         &self,
         partitions: &[TopicPartition],
@@ -201,13 +200,18 @@ impl OffsetResolver {
         self.ask("the ids of the topics", deadline, |core| {
             let ids = ffi::topic_ids(core.base.client(), &topics, REQUEST_TIMEOUT);
             let ids = ids.map_err(KafkaError::MetadataFetch)?;
-            let claimed = core.context().with_topic_ids(|known| known.claim(&ids));
-            let changed = claimed
-                .map_err(|StaleId| KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition))?;
-            changed.into_iter().for_each(|known| core.enqueue(QueuedEvent::TopicId(known)));
+            match core.context().with_topic_ids(|known| known.claim(&ids)) {
+                Ok(()) => {}
+                Err(ClaimError::Stale) => {
+                    return Err(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition));
+                }
+                Err(ClaimError::Recreated { topic, before, now }) => {
+                    return Ok(Err(ConsumerError::TopicReplaced { topic, before, now }));
+                }
+            }
             let cluster = core.base.client().fetch_cluster_id(REQUEST_TIMEOUT).unwrap_or_default();
-            Ok(ClaimedTopics { cluster, ids })
-        })
+            Ok(Ok(ClaimedTopics { cluster, ids }))
+        })?
     }
 
     /// Returns the first offset of a partition and, as for readers of committed records only, the offset up to which it can

@@ -43,9 +43,14 @@ pub(super) struct KnownId {
     id: TopicId,
 }
 
-/// A broker has returned an id that librdkafka knows to be replaced: that broker does not know the new topic yet.
+/// Why partitions of a topic cannot be claimed.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct StaleId;
+pub(super) enum ClaimError {
+    /// A broker has returned an id that librdkafka knows to be replaced: that broker does not know the new topic yet.
+    Stale,
+    /// This consumer has read the topic before it was created again.
+    Recreated { topic: String, before: TopicId, now: TopicId },
+}
 
 /// What is known of the ids of topics.
 #[derive(Debug, Default)]
@@ -73,19 +78,24 @@ impl TopicIds {
         Some(KnownId { topic: topic.to_owned(), id })
     }
 
-    /// Partitions of these topics are claimed now. Returns the ids that differ from those of the claim before.
-    pub(super) fn claim(&mut self, ids: &HashMap<String, TopicId>) -> Result<Vec<KnownId>, StaleId> {
+    /// Partitions of these topics are claimed now.
+    ///
+    /// # Errors
+    /// When an id is out of date, or differs from that of an earlier claim.
+    pub(super) fn claim(&mut self, ids: &HashMap<String, TopicId>) -> Result<(), ClaimError> {
         if ids.iter().any(|(topic, id)| self.replaced.get(topic) == Some(id)) {
-            return Err(StaleId);
+            return Err(ClaimError::Stale);
         }
-        let mut changed = Vec::new();
         for (topic, id) in ids {
             self.logged.remove(topic);
-            if self.claimed.insert(topic.clone(), *id).is_some_and(|before| before != *id) {
-                changed.push(KnownId { topic: topic.clone(), id: *id });
+            match self.claimed.insert(topic.clone(), *id) {
+                Some(before) if before != *id => {
+                    return Err(ClaimError::Recreated { topic: topic.clone(), before, now: *id });
+                }
+                _ => {}
             }
         }
-        Ok(changed)
+        Ok(())
     }
 }
 
@@ -118,24 +128,26 @@ impl Consumer {
         }
     }
 
-    /// Compares the id of a topic with those of its partitions that are read. If the topic was created again, fails, or holds
-    /// the partitions so that they are claimed again, as `on_lost_position` says.
+    /// Compares the id of a topic with those of its partitions that are read. Fails if the topic was created again.
+    ///
+    /// librdkafka 2.12 does not read it on: if the old topic has had more elections of leaders, it takes the leaders of the new
+    /// one for outdated. So the task has to start again with another consumer, which applies `on_lost_position`.
     pub(super) fn compare_ids(&self, known: KnownId) -> Option<ConsumerEvent> {
         let KnownId { topic, id: now } = known;
-        let differs = |(at, id): &(&TopicPartition, &TopicId)| {
-            at.topic == topic && **id != now && !self.is_held(at) && self.assigned.borrow().contains_key(*at)
-        };
         let read_ids = self.read_ids.borrow();
-        let (partitions, before): (Vec<TopicPartition>, Vec<TopicId>) =
-            read_ids.iter().filter(differs).map(|(at, id)| (at.clone(), *id)).unzip();
-        let before = *before.first()?;
-        if self.on_lost_position == OnLostPosition::Fail {
-            let group = self.core.group.clone();
-            return self.fatal(ConsumerError::TopicRecreated { topic, before, now, group });
-        }
-        match partitions.iter().try_for_each(|at| self.hold(at)) {
-            Ok(()) => Some(ConsumerEvent::LostPositions(partitions)),
-            Err(error) => self.fatal(error),
+        let mut read = read_ids.iter().filter(|(at, _)| at.topic == topic);
+        let (_, before) = read.find(|(_, id)| **id != now)?;
+        self.fatal(self.recreated(topic, *before, now))
+    }
+
+    fn recreated(&self, topic: String, before: TopicId, now: TopicId) -> ConsumerError {
+        match self.on_lost_position {
+            OnLostPosition::Fail => {
+                ConsumerError::TopicRecreated { topic, before, now, group: self.core.group.clone() }
+            }
+            OnLostPosition::Earliest | OnLostPosition::Latest => {
+                ConsumerError::TopicReplaced { topic, before, now }
+            }
         }
     }
 }
@@ -162,10 +174,12 @@ mod tests {
     fn ids_come_from_the_log_and_from_claims() {
         let (old, new) = (TopicId([1; 16]), TopicId([2; 16]));
         let mut ids = TopicIds::default();
-        assert_eq!(ids.claim(&orders(old)), Ok(Vec::new()));
+        assert_eq!(ids.claim(&orders(old)), Ok(()));
         assert_eq!(ids.read_log(&line(NONE, old)), Some(known(old)));
-        assert_eq!(ids.claim(&orders(new)), Ok(vec![known(new)]), "noticed by the claim");
+        assert_eq!(ids.claim(&orders(old)), Ok(()));
         assert!(ids.logged.is_empty());
+        let recreated = ClaimError::Recreated { topic: "orders".to_owned(), before: old, now: new };
+        assert_eq!(ids.claim(&orders(new)), Err(recreated), "noticed by the claim");
         assert_eq!(ids.read_log("[thrd:main]: Topic orders [0] Leader 1 Epoch 0"), None);
         assert_eq!(ids.read_log(&line(&new.to_string(), TopicId([0; 16]))), None, "a broker that is too old");
     }
@@ -176,8 +190,8 @@ mod tests {
         let mut ids = TopicIds::default();
         ids.claim(&orders(old)).unwrap();
         assert_eq!(ids.read_log(&line(&old.to_string(), new)), Some(known(new)));
-        assert_eq!(ids.claim(&orders(old)), Err(StaleId));
-        assert_eq!(ids.claim(&orders(new)), Ok(vec![known(new)]));
+        assert_eq!(ids.claim(&orders(old)), Err(ClaimError::Stale));
+        assert!(matches!(ids.claim(&orders(new)), Err(ClaimError::Recreated { .. })));
     }
 
     #[test]

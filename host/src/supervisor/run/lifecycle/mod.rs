@@ -344,7 +344,7 @@ impl Lifecycle {
             }
             TaskEvent::Failed { reason, recovery: Recovery::Wait, .. } => {
                 self.end_run(index, now);
-                let wait = self.should_run().then(|| self.slots[index].restarts.while_waiting()).flatten();
+                let wait = self.should_run().then(|| self.slots[index].restarts.while_waiting());
                 self.slots[index].waits = wait.is_some();
                 self.fail(index, reason, wait, now);
             }
