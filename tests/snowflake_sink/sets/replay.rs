@@ -155,7 +155,8 @@ fn a_recreated_topic_is_read_from_its_beginning_if_configured() {
     pipe.broker = Broker::start();
     let update = orders.update(json!({ "id": 2, "v": "changed" }));
     orders.send(&pipe.broker, [update]);
-    pipe.run_with_code(3).expect_log("offsets of topic cdc.public.orders were stored for another Kafka cluster");
+    pipe.run_with_code(3)
+        .expect_log("offsets of topic cdc.public.orders were stored for another Kafka cluster");
     let values = |pipe: &Pipe| pipe.select("\"id\", \"v\"", "orders").join(", ");
     assert_eq!(values(&pipe), "1 new, 2 new, 3 new, 4 new, 5 new");
 
