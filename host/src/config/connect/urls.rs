@@ -22,7 +22,7 @@ fn mask_users(text: &str) -> String {
         let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
         result.push_str(before);
         result.push_str("://");
-        if let Some((name, password)) = user.split_once(':') {
+        if let Some((name, password)) = split_once(user, ':') {
             result.push_str(name);
             result.push(':');
             result.push_str(&masked(password.to_owned()));
@@ -41,7 +41,7 @@ fn mask_parameters(text: &str) -> String {
         result.push_str(before);
         rest = after;
         let parameter = &after[..end(after, &AFTER_VALUE)];
-        if let Some((name, value)) = parameter.split_once('=').filter(|(name, _)| is_secret_name(name)) {
+        if let Some((name, value)) = split_once(parameter, '=').filter(|(name, _)| is_secret_name(name)) {
             result.push_str(name);
             result.push('=');
             result.push_str(&masked(value.to_owned()));
@@ -49,6 +49,12 @@ fn mask_parameters(text: &str) -> String {
         }
     }
     result + rest
+}
+
+/// Splits at the first `at` outside of placeholders.
+fn split_once(text: &str, at: char) -> Option<(&str, &str)> {
+    let (before, after) = text.split_at(end(text, &[at]));
+    Some((before, after.strip_prefix(at)?))
 }
 
 /// The index of the first of these characters or of a line end outside of placeholders, or the length.
@@ -70,12 +76,14 @@ fn end(text: &str, ends: &[char]) -> usize {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::masks::MASK;
     use super::*;
 
     #[test]
     fn passwords_are_masked_and_the_rest_stays() {
         for (text, shown) in [
             ("https://user:pa@ss:word@host:80/a?b=c", "https://user:********@host:80/a?b=c"),
+            ("https://${env:USER}:password@host", "https://${env:USER}:********@host"),
             ("http://u:p@a,http://u:q@b", "http://u:********@a,http://u:********@b"),
             ("[\"redis://:p@a\",\"b\"]", "[\"redis://:********@a\",\"b\"]"),
             (
@@ -92,7 +100,9 @@ mod tests {
             "https://user@host",
             "https://user:${file:/run/secrets/a@b}@host",
             "user:password@host",
+            "https://${env:USER}:${env:PASSWORD}@host",
             "https://h/?token=${env:TOKEN}",
+            "https://h/?${file:/run/password=1}",
             "https://h/?token_type=jwt",
         ] {
             assert_eq!(mask_urls(plain), plain);
@@ -109,9 +119,27 @@ mod tests {
         }
 
         #[test]
-        fn any_text_can_be_masked(text in "([a-z]|://|@|:|[$][{]|[}]|[?&;=/\"]|é|password){0,30}") {
-            let shown = mask_urls(&text);
-            prop_assert_eq!(mask_urls(&shown), shown);
+        fn only_passwords_are_masked(
+            before in "[a-z \"]{0,5}", user in "([a-z]{1,5}|[$][{]env:[A-Z]{1,3}[}])",
+            password in "([A-Z]{4,9}[A-Z:@]{0,5}|[$][{]file:/[a-z/@=?:]{1,9}[}])",
+            path in "(/[a-z@:]{0,5}){0,2}", token in "([A-Z]{4,9}|[$][{]env:[A-Z=&]{1,5}[}])", after in "[a-z \"]{0,5}",
+        ) {
+            let url = |password: &str, token: &str| {
+                format!("{before}https://{user}:{password}@host{path}?a=b&token={token}&c=d#{after}")
+            };
+            let hidden = |secret: &str| if secret.starts_with("${") { secret.to_owned() } else { MASK.to_owned() };
+            let shown = mask_urls(&url(&password, &token));
+            prop_assert_eq!(&shown, &url(&hidden(&password), &hidden(&token)));
+            prop_assert_eq!(mask_urls(&shown), shown, "a masked text stays as it is");
+        }
+
+        #[test]
+        fn masking_any_text_adds_nothing_but_masks(
+            text in "([a-z]|://|@|:|[$][{]|[}]|[?&;=/\"\n]|é|password){0,30}",
+        ) {
+            let shown = mask_urls(&text).replace(MASK, "");
+            let mut rest = text.chars();
+            prop_assert!(shown.chars().all(|shown| rest.any(|original| original == shown)), "{}", shown);
         }
     }
 }
