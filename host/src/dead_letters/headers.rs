@@ -1,5 +1,7 @@
 //! The headers of a dead-letter record: those of Kafka Connect, for its tools, and more precise ones of Tidegate.
 
+use tidegate_abi::printable::beginning;
+
 /// Prefix of Kafka Connect's headers.
 pub const CONNECT_PREFIX: &str = "__connect.errors.";
 /// Prefix of Tidegate's headers.
@@ -106,7 +108,7 @@ impl ErrorHeaders<'_> {
     #[must_use]
     pub fn list(&self) -> Vec<(&'static str, String)> {
         let Self { topic, partition, offset, connector, task, stage, name, plugin, class, time, .. } = *self;
-        let reason = cut(self.reason);
+        let reason = beginning(self.reason, MAX_REASON_BYTES);
         let trace = format!(
             "{connector}[{task}] {} {name}: {topic}-{partition} offset {offset}: {reason}",
             stage.name()
@@ -134,11 +136,6 @@ impl ErrorHeaders<'_> {
             (COUNT, self.own_headers.to_string()),
         ]
     }
-}
-
-fn cut(reason: &str) -> &str {
-    let end = (0..=MAX_REASON_BYTES.min(reason.len())).rev().find(|at| reason.is_char_boundary(*at));
-    &reason[..end.unwrap_or_default()]
 }
 
 /// How often a record with these headers was replayed.

@@ -46,6 +46,13 @@ impl<W: Write> Write for PrintableJson<W> {
     }
 }
 
+/// The beginning of a text: `max_bytes` at most, and whole characters only.
+#[must_use]
+pub fn beginning(text: &str, max_bytes: usize) -> &str {
+    let end = (0..=max_bytes.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or_default()).unwrap_or_default()
+}
+
 fn write_escaped<W: Write>(
     out: &mut W,
     text: &str,
@@ -73,6 +80,11 @@ mod tests {
         assert_eq!(text, "a\\u{1b}[2J\\nb\\u{7f}\\u{9b}\\u{2028}\\u{202e}ä");
         assert!(!text.contains(is_escaped));
         assert_eq!(OneLine("plain").to_string(), "plain");
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        assert_eq!((beginning("aä", 3), beginning("aä", 2), beginning("aä", 0)), ("aä", "a", ""));
     }
 
     #[test]

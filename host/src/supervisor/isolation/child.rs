@@ -15,6 +15,7 @@ use std::{
 };
 
 use rustix::process::{Resource, Rlimit, Signal, getpid, kill_process, setrlimit};
+use tidegate_abi::printable::beginning;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::protocol::{FromChild, Init, MAX_LINE_BYTES, MAX_REASON_BYTES, ToChild, to_line};
@@ -172,9 +173,7 @@ impl Host {
 
     fn event(&self, task: u32, mut event: TaskEvent) {
         if let TaskEvent::Failed { reason, .. } = &mut event {
-            let end =
-                (0..=MAX_REASON_BYTES.min(reason.len())).rev().find(|end| reason.is_char_boundary(*end));
-            reason.truncate(end.unwrap_or_default());
+            reason.truncate(beginning(reason, MAX_REASON_BYTES).len());
         }
         self.send(&FromChild::Event { task, event });
     }

@@ -5,6 +5,8 @@ use std::{
     fmt::{self, Display, Write},
 };
 
+use tidegate_abi::printable::beginning;
+
 use crate::telemetry::redact::scrub;
 
 /// The longest message, and the longest value of a field, in bytes.
@@ -20,9 +22,7 @@ pub(super) fn cut(value: &dyn Display) -> String {
     if text.len() <= MAX_BYTES && collected.text.len() == collected.bytes {
         return text.into_owned();
     }
-    let end = (0..=MAX_BYTES.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
-    let kept = text.get(..end.unwrap_or_default()).unwrap_or_default();
-    format!("{kept}.. ({} bytes in all)", collected.bytes)
+    format!("{}.. ({} bytes in all)", beginning(&text, MAX_BYTES), collected.bytes)
 }
 
 /// As [`cut`], for a text.
@@ -30,7 +30,7 @@ pub(super) fn cut_str(value: &str) -> Cow<'_, str> {
     if value.len() <= MAX_BYTES { Cow::Borrowed(value) } else { Cow::Owned(cut(&value)) }
 }
 
-/// The begin of a text, and its length.
+/// The beginning of a text, and the length of all of it.
 #[derive(Default)]
 struct Collected {
     text: String,
@@ -40,8 +40,7 @@ struct Collected {
 impl Write for Collected {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let free = MAX_COLLECTED.saturating_sub(self.text.len());
-        let end = (0..=free.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
-        self.text.push_str(text.get(..end.unwrap_or_default()).unwrap_or_default());
+        self.text.push_str(beginning(text, free));
         self.bytes += text.len();
         Ok(())
     }

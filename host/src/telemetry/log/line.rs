@@ -3,7 +3,7 @@
 use std::fmt::{self, Debug, Write as _};
 
 use tidegate_abi::{
-    printable::{OneLine, PrintableJson},
+    printable::{OneLine, PrintableJson, beginning},
     value::write_json_string,
 };
 use tracing::{
@@ -77,10 +77,7 @@ impl Line {
     /// A copy for a summary, with the parts that are too long cut off.
     pub(super) fn shortened(&self) -> Self {
         let mut line = self.clone();
-        let end = (0..=MAX_KEPT_BYTES.min(line.message.len()))
-            .rev()
-            .find(|end| line.message.is_char_boundary(*end));
-        line.message.truncate(end.unwrap_or_default());
+        line.message.truncate(beginning(&line.message, MAX_KEPT_BYTES).len());
         if line.fields.len() + line.journal_fields.len() > MAX_KEPT_BYTES {
             (line.fields, line.journal_fields) = Default::default();
         }

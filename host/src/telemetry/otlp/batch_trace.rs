@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use tidegate_abi::printable::beginning;
 
 use super::queue;
 use crate::telemetry::scrub;
@@ -251,9 +252,7 @@ fn nanoseconds(duration: Duration) -> u64 {
 }
 
 fn shortened(reason: &str) -> String {
-    let reason = scrub(reason);
-    let end = (0..=MAX_REASON_BYTES.min(reason.len())).rev().find(|end| reason.is_char_boundary(*end));
-    reason[..end.unwrap_or_default()].to_owned()
+    beginning(&scrub(reason), MAX_REASON_BYTES).to_owned()
 }
 
 /// The spans of a trace, which is not exported.
