@@ -20,7 +20,6 @@ use super::context::{Context, PendingRebalance, QueuedEvent};
 use super::core::Core;
 use super::membership::Membership;
 use super::token::ConsumerTokens;
-use super::topic_ids::ReadIds;
 use super::topics::PatternSubscription;
 use super::{
     CommitError, Commits, ConsumerError, ConsumerEvent, ConsumerSettings, OffsetResolver, OnLostPosition,
@@ -41,8 +40,6 @@ pub struct Consumer {
     refresher: Option<TokenRefresher>,
     /// The start offset of each assigned partition.
     pub(super) assigned: RefCell<BTreeMap<TopicPartition, StartAt>>,
-    /// The topic ids with which assigned partitions were claimed.
-    pub(super) read_ids: RefCell<ReadIds>,
     paused: Cell<bool>,
     /// Partitions that are paused until they are [rewound](Self::rewind).
     held: RefCell<BTreeSet<TopicPartition>>,
@@ -101,7 +98,6 @@ impl Consumer {
             committer: Committer::start(&core, &name)?,
             refresher,
             assigned: RefCell::default(),
-            read_ids: RefCell::default(),
             paused: Cell::new(false),
             held: RefCell::default(),
             on_lost_position: settings.on_lost_position,
@@ -259,7 +255,7 @@ impl Consumer {
         let Some(PendingRebalance::Assign { partitions, cooperative }) = &*pending_rebalance else {
             return if starts.is_empty() { Ok(()) } else { Err(ConsumerError::Superseded) };
         };
-        self.note_ids(starts);
+        self.compare_logged_ids(starts);
         let starts: BTreeMap<&TopicPartition, StartAt> =
             starts.iter().map(|(at, start)| (at, *start)).collect();
         let mut list = TopicPartitionList::with_capacity(partitions.len());
@@ -313,7 +309,7 @@ impl Consumer {
         if starts.is_empty() {
             return Ok(());
         }
-        self.note_ids(&starts);
+        self.compare_logged_ids(&starts);
         self.seek(&starts)?;
         self.assigned.borrow_mut().extend(starts.iter().cloned());
         let mut held = self.held.borrow_mut();
@@ -478,11 +474,9 @@ impl Consumer {
     fn forget(&self, partitions: &[TopicPartition]) {
         self.committer.forget(partitions);
         let (mut assigned, mut held) = (self.assigned.borrow_mut(), self.held.borrow_mut());
-        let mut read_ids = self.read_ids.borrow_mut();
         for at in partitions {
             assigned.remove(at);
             held.remove(at);
-            read_ids.remove(at);
             self.core.records.discard(&at.topic, at.partition);
         }
     }

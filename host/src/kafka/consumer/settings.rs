@@ -36,6 +36,17 @@ pub enum Topics {
     Pattern(TopicPattern),
 }
 
+impl Topics {
+    /// Whether a topic is read.
+    #[must_use]
+    pub fn reads(&self, topic: &str) -> bool {
+        match self {
+            Self::List(topics) => topics.iter().any(|known| known == topic),
+            Self::Pattern(pattern) => pattern.takes(topic),
+        }
+    }
+}
+
 /// Where to start when the group has no committed offset for a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Start {

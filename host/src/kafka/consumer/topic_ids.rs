@@ -1,11 +1,11 @@
-//! Notices that a topic was deleted and created again under the same name, also when its log has grown past the old position.
+//! Detects that a topic was deleted and created again under the same name, also when its log has grown past the old position.
 //!
 //! Offsets belong to the topic id (KIP-516) with which they are stored. When a topic is claimed, its id is queried and compared
 //! with the stored one. While it is read, librdkafka logs the new id when its metadata changes, before it fetches the first
 //! record of the new topic: brokers of Kafka 3.1 and newer refuse to serve a fetch with another id. There is no other way to
 //! learn that from librdkafka, so this reads its log, whose lines are events in the consumer's queue.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use super::context::QueuedEvent;
 use super::{Consumer, ConsumerError, ConsumerEvent, OnLostPosition, StartAt, TopicPartition};
@@ -13,9 +13,6 @@ use crate::kafka::ffi::TopicId;
 
 /// The debug context whose lines contain the ids of topics.
 const LOG_CONTEXT: &str = "metadata";
-
-/// The ids of the partitions that are read.
-pub(super) type ReadIds = BTreeMap<TopicPartition, TopicId>;
 
 /// The topics of claimed partitions.
 #[derive(Debug)]
@@ -55,7 +52,7 @@ pub(super) enum ClaimError {
 /// What is known of the ids of topics.
 #[derive(Debug, Default)]
 pub(super) struct TopicIds {
-    /// As of the last claim of partitions.
+    /// As of the claims of this consumer, all of which have found the same ids.
     claimed: HashMap<String, TopicId>,
     /// What librdkafka has logged since.
     logged: HashMap<String, TopicId>,
@@ -88,11 +85,9 @@ impl TopicIds {
         }
         for (topic, id) in ids {
             self.logged.remove(topic);
-            match self.claimed.insert(topic.clone(), *id) {
-                Some(before) if before != *id => {
-                    return Err(ClaimError::Recreated { topic: topic.clone(), before, now: *id });
-                }
-                _ => {}
+            let before = *self.claimed.entry(topic.clone()).or_insert(*id);
+            if before != *id {
+                return Err(ClaimError::Recreated { topic: topic.clone(), before, now: *id });
             }
         }
         Ok(())
@@ -108,36 +103,29 @@ pub(super) fn debug_contexts(wanted: Option<&str>) -> String {
 }
 
 impl Consumer {
-    /// Notes with which ids these partitions were claimed, before they are read.
-    pub(super) fn note_ids(&self, starts: &[(TopicPartition, StartAt)]) {
-        let mut read_ids = self.read_ids.borrow_mut();
-        let mut changed = Vec::new();
-        self.context().with_topic_ids(|ids| {
-            for (at, _) in starts {
-                match ids.claimed.get(&at.topic) {
-                    Some(id) => read_ids.insert(at.clone(), *id),
-                    None => read_ids.remove(at),
-                };
-                changed.extend(ids.logged.get(&at.topic).map(|id| (at.topic.clone(), *id)));
+    /// Compares the ids of these partitions' topics again that were logged since the partitions were claimed: they were not read
+    /// then.
+    pub(super) fn compare_logged_ids(&self, starts: &[(TopicPartition, StartAt)]) {
+        let topics: BTreeSet<&str> = starts.iter().map(|(at, _)| at.topic.as_str()).collect();
+        for topic in topics {
+            let logged = self.context().with_topic_ids(|ids| ids.logged.get(topic).copied());
+            if let Some(id) = logged {
+                self.context().enqueue(QueuedEvent::TopicId(KnownId { topic: topic.to_owned(), id }));
             }
-        });
-        // Logged between the claim and now, when the partitions were not read yet.
-        changed.dedup();
-        for (topic, id) in changed {
-            self.context().enqueue(QueuedEvent::TopicId(KnownId { topic, id }));
         }
     }
 
-    /// Compares the id of a topic with those of its partitions that are read. Fails if the topic was created again.
+    /// Compares the id of a topic with the one that its partitions were claimed with, if they are read. Fails if the topic was
+    /// created again.
     ///
     /// librdkafka 2.12 does not read it on: if the old topic has had more elections of leaders, it takes the leaders of the new
     /// one for outdated. So the task has to start again with another consumer, which applies `on_lost_position`.
     pub(super) fn compare_ids(&self, known: KnownId) -> Option<ConsumerEvent> {
         let KnownId { topic, id: now } = known;
-        let read_ids = self.read_ids.borrow();
-        let mut read = read_ids.iter().filter(|(at, _)| at.topic == topic);
-        let (_, before) = read.find(|(_, id)| **id != now)?;
-        self.fatal(self.recreated(topic, *before, now))
+        let claimed = self.context().with_topic_ids(|ids| ids.claimed.get(&topic).copied());
+        let before = claimed.filter(|before| *before != now)?;
+        let is_read = self.assigned.borrow().keys().any(|at| at.topic == topic);
+        is_read.then(|| self.recreated(topic, before, now)).and_then(|error| self.fatal(error))
     }
 
     fn recreated(&self, topic: String, before: TopicId, now: TopicId) -> ConsumerError {

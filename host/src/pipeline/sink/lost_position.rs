@@ -32,36 +32,31 @@ impl OpenSink<'_> {
     ) -> Result<(), TaskError> {
         let worker = self.worker;
         let (consumer, offset_resolver) = (&worker.settings.consumer, &worker.offset_resolver);
-        let policy = consumer.on_lost_position;
+        let (policy, group) = (consumer.on_lost_position, &consumer.group_id);
+        let in_other_topic = |(at, start): &(TopicPartition, StartAt)| {
+            let before = states.get(at).and_then(|state| formats::ids(state))?;
+            let now = identity(topics, &at.topic).filter(|_| *start != StartAt::Beginning)?;
+            other_topic(&at.topic, before, now, stored.contains_key(at), group)
+        };
+        let in_other_topics: Vec<Option<ConsumerError>> =
+            resolved.starts.iter().map(in_other_topic).collect();
         // A topic that was created again may have fewer partitions, and no leader would answer for the others.
-        let is_same = |at: &TopicPartition| {
-            let before = states.get(at).and_then(|state| formats::ids(state));
-            let is_recreated = |(before, now): (TopicIdentity<'_>, TopicIdentity<'_>)| {
-                before.topic != now.topic && (before.cluster == now.cluster || stored.contains_key(at))
-            };
-            !before.zip(identity(topics, &at.topic)).is_some_and(is_recreated)
-        };
-        let is_checked = |(at, start): &&(TopicPartition, StartAt)| {
+        let is_checked = |((at, start), other): &(&(TopicPartition, StartAt), &Option<ConsumerError>)| {
             let is_asked = policy != OnLostPosition::Fail || stored.contains_key(at);
-            *start != StartAt::Beginning && is_asked && is_same(at)
+            *start != StartAt::Beginning && is_asked && other.is_none()
         };
-        let checked: Vec<TopicPartition> =
-            resolved.starts.iter().filter(is_checked).map(|(at, _)| at.clone()).collect();
+        let checked = resolved.starts.iter().zip(&in_other_topics).filter(is_checked);
+        let checked: Vec<TopicPartition> = checked.map(|((at, _), _)| at.clone()).collect();
         let bounds = match checked.is_empty() {
             true => Watermarks::new(),
             false => offset_resolver.log_bounds(&checked, deadline)?,
         };
         let mut reset = Vec::new();
-        for ((at, start), origin) in resolved.starts.iter_mut().zip(&mut resolved.origins) {
+        let starts = resolved.starts.iter_mut().zip(&mut resolved.origins);
+        for (((at, start), origin), other) in starts.zip(in_other_topics) {
             let StartAt::Offset(position) = *start else { continue };
-            let found = Found {
-                is_stored: stored.contains_key(at),
-                before: states.get(at).and_then(|state| formats::ids(state)),
-                now: identity(topics, &at.topic),
-                bounds: bounds.get(at).copied(),
-            };
-            let lost = lost_position(at, position, &found, &consumer.group_id);
-            let Some(lost) = lost else { continue };
+            let outside = || outside_log(at, position, bounds.get(at).copied()?, group);
+            let Some(lost) = other.or_else(outside) else { continue };
             *start = match policy {
                 OnLostPosition::Fail => return Err(lost.into()),
                 OnLostPosition::Earliest => StartAt::Beginning,
@@ -96,48 +91,42 @@ impl OpenSink<'_> {
     }
 }
 
-/// What is known of a position.
-struct Found<'a> {
-    /// The sink stores it; otherwise it is the group's.
-    is_stored: bool,
-    /// The topic when the position was stored.
-    before: Option<TopicIdentity<'a>>,
-    /// The topic that is there now.
-    now: Option<TopicIdentity<'a>>,
-    /// The bounds of its log.
-    bounds: Option<(i64, i64)>,
-}
-
 /// What tells a topic from others of the same name; `None` if the brokers know no ids.
 pub(super) fn identity<'a>(topics: &'a ClaimedTopics, topic: &str) -> Option<TopicIdentity<'a>> {
     Some(TopicIdentity { cluster: topics.cluster(), topic: topics.id(topic)?.0 })
 }
 
-/// Why reading cannot continue at a position, if it cannot.
-fn lost_position(
-    at: &TopicPartition,
-    position: i64,
-    found: &Found<'_>,
+/// Why a position that belongs to the topic `before` cannot be used in the topic `now` of the same name, if it cannot.
+fn other_topic(
+    topic: &str,
+    before: TopicIdentity<'_>,
+    now: TopicIdentity<'_>,
+    is_stored: bool,
     group: &str,
 ) -> Option<ConsumerError> {
-    let (topic, group) = (at.topic.clone(), group.to_owned());
-    if let (Some(before), Some(now)) = (found.before, found.now)
-        && before.topic != now.topic
-    {
-        if before.cluster == now.cluster {
-            let (before, now) = (TopicId(before.topic), TopicId(now.topic));
-            return Some(ConsumerError::TopicRecreated { topic, before, now, group });
-        }
-        // Offsets of a group in another cluster than they were committed in were put there by a tool that translates them,
-        // such as MirrorMaker, together with their metadata.
-        if found.is_stored {
-            let (before, now) = (before.cluster.to_owned(), now.cluster.to_owned());
-            return Some(ConsumerError::OtherCluster { topic, before, now });
-        }
+    if before.topic == now.topic {
+        return None;
     }
-    let (earliest, latest) = found.bounds?;
+    let topic = topic.to_owned();
+    if before.cluster == now.cluster {
+        let (before, now) = (TopicId(before.topic), TopicId(now.topic));
+        return Some(ConsumerError::TopicRecreated { topic, before, now, group: group.to_owned() });
+    }
+    // Offsets of a group in another cluster than they were committed in were put there by a tool that translates them, such as
+    // MirrorMaker, together with their metadata.
+    let (before, now) = (before.cluster.to_owned(), now.cluster.to_owned());
+    is_stored.then_some(ConsumerError::OtherCluster { topic, before, now })
+}
+
+/// Why reading cannot continue at a position in a log with these bounds, if it cannot.
+fn outside_log(
+    at: &TopicPartition,
+    position: i64,
+    (earliest, latest): (i64, i64),
+    group: &str,
+) -> Option<ConsumerError> {
     let is_inside = (earliest..=latest).contains(&position);
-    let partition = at.clone();
+    let (partition, group) = (at.clone(), group.to_owned());
     (!is_inside).then_some(ConsumerError::OutOfRange { partition, position, earliest, latest, group })
 }
 
@@ -216,10 +205,13 @@ mod tests {
         let at = TopicPartition::new("t", 0);
         let topic = |cluster, byte| Some(TopicIdentity { cluster, topic: [byte; 16] });
         let (old, new, elsewhere) = (topic("here", 1), topic("here", 2), topic("elsewhere", 1));
-        let lost = |position, is_stored, before, now, bounds| {
-            let found = Found { is_stored, before, now, bounds };
-            lost_position(&at, position, &found, "g").map(|lost| reason(&lost))
-        };
+        let lost =
+            |position, is_stored, before: Option<TopicIdentity<'_>>, now, bounds: Option<(i64, i64)>| {
+                let other =
+                    before.zip(now).and_then(|(before, now)| other_topic("t", before, now, is_stored, "g"));
+                let lost = other.or_else(|| outside_log(&at, position, bounds?, "g"));
+                lost.map(|lost| reason(&lost))
+            };
         let says = |text: Option<String>, part: &str| text.is_some_and(|text| text.contains(part));
         assert_eq!(lost(5, true, old, old, Some((0, 10))), None);
         assert_eq!(lost(5, true, None, new, Some((5, 5))), None, "an offset from before ids were stored");
