@@ -116,6 +116,14 @@ pub(super) async fn text_of(connector: &ConnectorFile) -> String {
     read.await.ok().and_then(Result::ok).unwrap_or_default()
 }
 
+/// The text of a connector's file, if there is a connector.
+pub(super) async fn text_of_existing(connector: Option<&ConnectorFile>) -> Option<String> {
+    match connector {
+        Some(connector) => Some(text_of(connector).await),
+        None => None,
+    }
+}
+
 pub(super) fn stopping() -> Problem {
     Problem::new(axum::http::StatusCode::SERVICE_UNAVAILABLE, "the host is stopping")
 }

@@ -81,7 +81,7 @@ pub(super) fn init_metrics(config: &HostConfig) {
     telemetry::init_metrics(MetricsOptions { max_partitions, kafka_connect_names });
 }
 
-/// Starts the export of metrics and traces, if the host's file says so.
+/// Starts the export of metrics and traces, if the host file configures it.
 pub(super) fn start_otlp(config: &HostConfig) {
     let Some(otlp) = &config.otlp else { return };
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();

@@ -175,7 +175,7 @@ pub enum TaskError {
 }
 
 impl TaskError {
-    /// What a restart can do about it: nothing if an option of a plugin is invalid, or the class of Kafka's error says so.
+    /// Whether a restart may help. It does not if an option of a plugin is invalid, or if Kafka's error is permanent.
     #[must_use]
     pub fn recovery(&self) -> Recovery {
         let is_permanent = match self {

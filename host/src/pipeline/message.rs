@@ -67,18 +67,18 @@ pub enum TaskEvent {
         reason: String,
         /// A plugin call did not return: its thread was abandoned, and its memory is leaked.
         abandoned: bool,
-        /// What a restart can do about it.
+        /// Whether a restart may help.
         recovery: Recovery,
     },
 }
 
-/// What a restart can do about a failure.
+/// Whether a restart may help after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Recovery {
-    /// It may help.
+    /// It may.
     Restart,
-    /// It helps after some time, such as the session timeout of the member that this task replaces. Until then, restarts do not
+    /// It will after some time, such as the session timeout of the member that this task replaces. Until then, restarts do not
     /// count, and are made whatever the policy is.
     Wait,
     /// It would fail as well, for example because an option is invalid.

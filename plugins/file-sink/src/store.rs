@@ -33,7 +33,7 @@ use crate::{
     placement::{self, OWN_FOLDER},
 };
 
-/// How long to wait for the lock of a folder before the host is told.
+/// How long to wait for the lock of a folder before the call fails.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 const LONGEST_LOCK_PAUSE: Duration = Duration::from_millis(20);
 

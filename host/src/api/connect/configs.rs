@@ -17,7 +17,7 @@ use crate::{
         auth::Peer,
         body,
         problem::Problem,
-        state::{Api, text_of},
+        state::{Api, text_of, text_of_existing},
     },
     config::{ApiConfig, Import, Options, Severity, from_file, is_connector_name, references, to_file},
     deployment::{ConnectorFile, Put, PutOutcome},
@@ -97,10 +97,7 @@ pub(super) async fn put(
         return Err(Problem::conflict(format!("Connector {name} already exists")));
     }
     let schema = api.schema().await?;
-    let text = match &current {
-        Some(current) => Some(text_of(current).await),
-        None => None,
-    };
+    let text = text_of_existing(current.as_ref()).await;
     let import = to_file(name, &source.options, text.as_deref(), &schema);
     if import.has_errors() {
         return Err(invalid::of_options(&import));

@@ -100,7 +100,8 @@ pub(in crate::api) async fn reset(
     Ok(changed("reset"))
 }
 
-/// The offsets that a sink has stored with its data count more than those of the group, unless the user has deleted them and says so.
+/// Refuses a change of the group's offsets if the sink stores offsets with its data, because those take precedence. `?force=true`
+/// changes them anyway, for users who have deleted the sink's.
 async fn refuse_if_stored_by_sink(api: &Api, name: &str, query: &Query) -> Result<(), Problem> {
     if is_set(query, "force") {
         return Ok(());

@@ -19,7 +19,7 @@ use crate::{
         auth::Peer,
         body,
         problem::Problem,
-        state::{Api, text_of},
+        state::{Api, text_of_existing},
     },
     config::{Import, Options, Severity, to_file},
     plugins::PluginKind,
@@ -182,10 +182,7 @@ pub(in crate::api) async fn validate(
         Some(name) => api.find(name).await,
         None => None,
     };
-    let current = match &connector {
-        Some(connector) => Some(text_of(connector).await),
-        None => None,
-    };
+    let current = text_of_existing(connector.as_ref()).await;
     let import = to_file(name.as_deref().unwrap_or(UNNAMED), &options, current.as_deref(), &schema);
     let sink = sink_of(&import).ok_or_else(|| invalid::of_options(&import))?;
     let mut errors = errors(&import);

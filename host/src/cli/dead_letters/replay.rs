@@ -25,8 +25,7 @@ pub(super) struct ReplayOptions {
 
 pub(super) fn run(host: &HostOptions, options: &ReplayOptions) -> anyhow::Result<ExitCode> {
     let filter = options.which.filter()?;
-    let topics = topics::of(host, &options.which)?;
-    let read = topics::read_by(host, &options.which)?;
+    let (topics, read) = topics::with_sources(host, &options.which)?;
     let may_write = |topic: &str| read.iter().any(|subscription| subscription.reads(topic));
     if topics.is_empty() {
         output::print_line("no dead letters")?;

@@ -77,45 +77,61 @@ impl DeadLetterTopic {
 /// When neither is given, the connector is invalid or has no dead-letter topic, or the brokers do not answer.
 pub(super) fn of(host: &HostOptions, which: &Selection) -> anyhow::Result<Vec<DeadLetterTopic>> {
     let environment = Environment::process();
-    let config = host.config(&environment)?;
-    setup::init_logging(&config);
-    match (&which.connector, &which.topic) {
-        (None, None) => anyhow::bail!(
-            "specify a connector, or a topic with --topic; `tidegate dead-letters list` lists both"
-        ),
-        (None, Some(topic)) => {
-            let cluster = Cluster::new(&config.kafka.bootstrap_servers, &config.kafka.properties);
-            Ok(vec![existing(cluster, topic)?])
-        }
-        (Some(name), Some(topic)) => {
-            let definition = connector(&config, &environment, name)?;
-            Ok(vec![existing(Cluster::of(&definition), topic)?])
-        }
-        (Some(name), None) => {
-            let definition = connector(&config, &environment, name)?;
-            anyhow::ensure!(
-                definition.errors.on_reject.dead_letter_policy().is_some(),
-                "connector \"{name}\" has no dead-letter topic: add dead_letter_topic to [errors] in {}, or specify a topic \
-                 with --topic",
-                definition.file.display()
-            );
-            topics_of(&definition)
-        }
+    let config = configure(host, &environment)?;
+    match &which.connector {
+        Some(name) => of_connector(&connector(&config, &environment, name)?, which),
+        None => of_cluster(&config, which),
     }
 }
 
-/// What the selected connector reads, or without one what any connector reads.
+/// As [`of`], with what the selected connector reads, or without one what any connector reads.
 ///
 /// # Errors
-/// When the connector is invalid.
-pub(super) fn read_by(host: &HostOptions, which: &Selection) -> anyhow::Result<Vec<Subscription>> {
+/// As for [`of`].
+pub(super) fn with_sources(
+    host: &HostOptions,
+    which: &Selection,
+) -> anyhow::Result<(Vec<DeadLetterTopic>, Vec<Subscription>)> {
     let environment = Environment::process();
-    let config = host.config(&environment)?;
-    let definitions = match &which.connector {
-        Some(name) => vec![connector(&config, &environment, name)?],
-        None => load(&config, &environment)?.0,
+    let config = configure(host, &environment)?;
+    let (topics, definitions) = match &which.connector {
+        Some(name) => {
+            let definition = connector(&config, &environment, name)?;
+            (of_connector(&definition, which)?, vec![definition])
+        }
+        None => (of_cluster(&config, which)?, load(&config, &environment)?.0),
     };
-    Ok(definitions.into_iter().map(|definition| definition.source.subscription).collect())
+    Ok((topics, definitions.into_iter().map(|definition| definition.source.subscription).collect()))
+}
+
+fn configure(host: &HostOptions, environment: &Environment) -> anyhow::Result<HostConfig> {
+    let config = host.config(environment)?;
+    setup::init_logging(&config);
+    Ok(config)
+}
+
+/// The selected topic in the cluster of the host file.
+fn of_cluster(config: &HostConfig, which: &Selection) -> anyhow::Result<Vec<DeadLetterTopic>> {
+    let topic = which
+        .topic
+        .as_ref()
+        .context("specify a connector, or a topic with --topic; `tidegate dead-letters list` lists both")?;
+    let cluster = Cluster::new(&config.kafka.bootstrap_servers, &config.kafka.properties);
+    Ok(vec![existing(cluster, topic)?])
+}
+
+/// The selected topic in the cluster of a connector, or all of the connector's.
+fn of_connector(definition: &ConnectorDefinition, which: &Selection) -> anyhow::Result<Vec<DeadLetterTopic>> {
+    if let Some(topic) = &which.topic {
+        return Ok(vec![existing(Cluster::of(definition), topic)?]);
+    }
+    anyhow::ensure!(
+        definition.errors.on_reject.dead_letter_policy().is_some(),
+        "connector \"{}\" has no dead-letter topic: add dead_letter_topic to [errors] in {}, or specify a topic with --topic",
+        definition.name,
+        definition.file.display()
+    );
+    topics_of(definition)
 }
 
 /// The existing dead-letter topics of all connectors.
@@ -124,8 +140,7 @@ pub(super) fn read_by(host: &HostOptions, which: &Selection) -> anyhow::Result<V
 /// When the brokers do not answer.
 pub(super) fn of_all(host: &HostOptions) -> anyhow::Result<BTreeSet<DeadLetterTopic>> {
     let environment = Environment::process();
-    let config = host.config(&environment)?;
-    setup::init_logging(&config);
+    let config = configure(host, &environment)?;
     let mut found = BTreeSet::new();
     for definition in load(&config, &environment)?.0 {
         found.extend(topics_of(&definition)?);

@@ -193,11 +193,7 @@ impl<'b> DeadLetter<'b> {
 /// Whether this connector writes its dead letters to a topic that it reads. Headers do not show that, since any producer can set
 /// them.
 fn is_own(topic: &str, policy: &DeadLetterPolicy, read: &Topics) -> bool {
-    let is_read = |source: &str| match read {
-        Topics::List(topics) => topics.iter().any(|topic| topic == source),
-        Topics::Pattern(pattern) => pattern.takes(source),
-    };
-    policy.topic.only() == Some(topic) || policy.topic.source(topic).is_some_and(is_read)
+    policy.topic.only() == Some(topic) || policy.topic.source(topic).is_some_and(|source| read.reads(source))
 }
 
 /// What rejected a record: its name in the connector, and plugin and version.

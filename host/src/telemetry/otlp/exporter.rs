@@ -65,12 +65,12 @@ impl Exporter {
     }
 }
 
-/// What the collector has said to a request.
+/// The collector's answer to a request.
 #[derive(Debug, PartialEq)]
 enum Outcome {
     /// It has accepted all or a part of it, and says why not all.
     Accepted { refused: Option<String> },
-    /// It may accept it later, after this time if it says so.
+    /// It may accept it later. `after` is the delay that it asked for, if any.
     Later { reason: String, after: Option<Duration> },
     /// It does not accept it.
     Refused(String),

@@ -17,7 +17,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 static QUEUE: OnceLock<TraceQueue> = OnceLock::new();
 
-/// Waiting traces, and what their exporter is told.
+/// The queue of traces, and the signal that ends its exporter.
 #[derive(Debug, Default)]
 pub(super) struct TraceQueue {
     state: Mutex<State>,
@@ -76,7 +76,7 @@ impl TraceQueue {
         (taken, std::mem::take(&mut state.dropped))
     }
 
-    /// Tells the exporter to send what is left, and to end.
+    /// Makes the exporter send what is left, and end.
     pub(super) fn end(&self) {
         self.lock().is_ending = true;
         self.changed.notify_all();

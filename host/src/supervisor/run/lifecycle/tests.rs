@@ -306,7 +306,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..60)
 }
 
-/// The threads of three tasks: which run, and which of those were told to stop.
+/// The threads of three tasks: which are running, and which of those are stopping.
 #[derive(Default)]
 struct Threads {
     running: [bool; 3],
@@ -365,7 +365,7 @@ proptest! {
                 _ => is_stopped,
             };
         }
-        // Whatever was told to stop stops, and every delay passes.
+        // Stopping tasks end, and every delay elapses.
         for _ in 0..4 {
             for task in (0..3).filter(|task| threads.running[*task] && threads.stopping[*task]).collect::<Vec<_>>() {
                 threads.running[task] = false;
