@@ -19,7 +19,7 @@ use support::{Event, fill, load, median, per_event, unzip};
 use tidegate::formats::{ChangeEvents, DecoderOptions, Format, RecordDecoder, registry::RegistrySettings};
 use tidegate_abi::{
     Arena, Record,
-    host::{Batch, Decode, Decoded, Rejection},
+    host::{Batch, Decode, Decoded, Kept, Rejection},
 };
 
 const ROUNDS: usize = 41;
@@ -89,7 +89,12 @@ impl Task {
 struct Nothing;
 
 impl Decode for Nothing {
-    fn decode<'b>(&mut self, record: Record<'b>, _: Arena<'b>) -> Result<Decoded<'b>, Rejection> {
+    fn decode<'b>(
+        &mut self,
+        record: Record<'b>,
+        _: Arena<'b>,
+        _: Kept<'b>,
+    ) -> Result<Decoded<'b>, Rejection> {
         Ok(Decoded::plain(record.key(), record.value()))
     }
 }

@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use tidegate_tests::{Broker, Home, root};
+use tidegate_tests::{Broker, Home, ProcessStatus, Running, root};
 
 use crate::dead_letters::DEAD_LETTERS;
 
@@ -162,4 +162,59 @@ fn two_file_sinks_with_nested_roots_lose_no_line() {
             );
         }
     }
+}
+
+/// A record of JSON with this schema.
+fn with_schema(schema: &str, payload: &str) -> String {
+    format!(r#"{{"schema":{schema},"payload":{payload}}}"#)
+}
+
+/// A schema with a long text that Connect would refuse.
+fn refused_schema(number: usize) -> String {
+    let default = "x".repeat(400_000);
+    format!(r#"{{"type":"struct","fields":[{{"type":"int8","field":"a","default":"{default}{number}"}}]}}"#)
+}
+
+/// A schema of 0.4 MB, many structs deep.
+fn deep_schema(number: usize) -> String {
+    let column = |column| format!(r#"{{"type":"string","optional":true,"field":"f{column}"}}"#);
+    let columns = (0..8_000).map(column).collect::<Vec<_>>().join(",");
+    let opened: String = (0..30)
+        .map(|depth| format!(r#"{{"type":"struct","name":"d{depth}","optional":true,"field":"n","fields":["#))
+        .collect();
+    format!(r#"{opened}{{"type":"int8","field":"{number}"}},{columns}{}"#, "]}".repeat(30))
+}
+
+fn small_schema(number: usize) -> String {
+    format!(r#"{{"type":"struct","name":"s{number}","fields":[{{"type":"int32","field":"id"}}]}}"#)
+}
+
+#[test]
+fn schemas_in_records_neither_fill_the_memory_nor_affect_another_connector() {
+    let broker = Broker::start();
+    broker.topic("evil", 1);
+    broker.topic("good", 1);
+    let home = Home::new(&["file-sink"]);
+    to_files(&home, "evil", "evil", "out/evil.jsonl", "");
+    to_files(&home, "good", "good", "out/good.jsonl", "");
+    let mut running = home.start(&broker);
+    for name in ["evil", "good"] {
+        home.wait_for_status(&mut running, name, |status| status["counts"]["partitions"] == 1);
+    }
+    let peak = |running: &Running| ProcessStatus::of(running.pid()).and_then(|status| status.number("VmHWM"));
+    let before = peak(&running).expect("a size");
+    let produce = |topic: &'static str, count: usize, value: &dyn Fn(usize) -> String| {
+        broker.produce((0..count).map(|number| (topic, 0, None, Some(value(number)))));
+    };
+    produce("evil", 100, &|number| with_schema(&refused_schema(number), r#"{"a":null}"#));
+    produce("evil", 100, &|number| with_schema(&deep_schema(number), "null"));
+    produce("evil", 3_000, &|number| with_schema(&small_schema(number), r#"{"id":1}"#));
+    produce("good", 5, &|_| with_schema(&small_schema(100_000), r#"{"id":1}"#));
+    home.wait_for_status(&mut running, "good", |status| status["counts"]["committed"] == 5);
+    home.wait_for_status(&mut running, "evil", |status| status["counts"]["committed"] == 3_200);
+    let grown = (peak(&running).expect("a size") - before) / 1024;
+    assert!(grown < 200, "the host took {grown} MiB more");
+    let finished = running.terminate().expect_code(0);
+    finished.expect_log("the schemas of values take more than their part of limits.memory");
+    assert_eq!((lines(&home, "out/evil.jsonl"), broker.stored("dlq.evil").len()), (3_100, 100));
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tidegate_abi::{
     Arena, Record, Struct, Value,
-    host::{Decode, Decoded, HostState, Part, Recognise, Rejection},
+    host::{Decode, Decoded, HostState, Kept, Part, Recognise, Rejection},
 };
 
 use super::memory::Memory;
@@ -54,6 +54,8 @@ pub struct DecoderOptions {
     pub unavailable_placeholder: Option<String>,
     /// Bytes that the values of one record may take; a record that would take more is rejected. 0: no limit.
     pub max_value_bytes: usize,
+    /// Bytes that the schemas of keys and values may take; those that were not used for the longest time are dropped. 0: no limit.
+    pub max_schema_bytes: usize,
     /// The schema registry, for formats that need one.
     pub registry: Option<RegistrySettings>,
     /// Avro schema that keys are resolved to. Default: that of their writer.
@@ -93,19 +95,36 @@ struct Typed {
     rows: RowTypes,
 }
 
+/// How the memory for schemas is divided. Those of values are the largest.
+struct SchemaBytes {
+    keys: usize,
+    values: usize,
+    /// Inside of other tools' messages.
+    inner: usize,
+}
+
+impl SchemaBytes {
+    fn of(limit: usize) -> Self {
+        let quarter = if limit == 0 { usize::MAX / 4 } else { limit / 4 };
+        Self { keys: quarter, values: 2 * quarter, inner: quarter }
+    }
+}
+
 impl RecordDecoder {
     #[must_use]
     pub fn new(options: DecoderOptions) -> Self {
         let max_value_bytes = if options.max_value_bytes == 0 { usize::MAX } else { options.max_value_bytes };
+        let schema_bytes = SchemaBytes::of(options.max_schema_bytes);
         let prefix = options.flattened_prefix.as_deref().unwrap_or("__");
         let unavailable = Unavailable::new(options.unavailable_placeholder.as_deref());
         let apicurio_id = options.registry.as_ref().map(|settings| settings.apicurio_id).unwrap_or_default();
         let registry = options.registry.map(|settings| Arc::new(Registry::new(settings)));
-        let registered = |part, format, reader| {
-            Registered::new(part, format, registry.clone(), apicurio_id, reader, options.limits)
+        let registered = |part, format, reader, max_schema_bytes| {
+            let registry = registry.clone();
+            Registered::new(part, format, registry, apicurio_id, reader, options.limits, max_schema_bytes)
         };
-        let key = registered(Part::Key, options.key, options.key_reader_schema);
-        let value = registered(Part::Value, options.value, options.value_reader_schema);
+        let key = registered(Part::Key, options.key, options.key_reader_schema, schema_bytes.keys);
+        let value = registered(Part::Value, options.value, options.value_reader_schema, schema_bytes.values);
         Self {
             headers: options.headers,
             invalid_unicode: options.invalid_unicode,
@@ -116,9 +135,16 @@ impl RecordDecoder {
                 passes_control_events: options.pass_control_events,
                 invalid_unicode: options.invalid_unicode,
                 max_value_bytes,
+                max_schema_bytes: schema_bytes.inner,
             }),
-            key: PayloadDecoder::new(Part::Key, options.key, options.invalid_unicode, key),
-            value: PayloadDecoder::new(Part::Value, options.value, options.invalid_unicode, value),
+            key: PayloadDecoder::new(Part::Key, options.key, options.invalid_unicode, key, schema_bytes.keys),
+            value: PayloadDecoder::new(
+                Part::Value,
+                options.value,
+                options.invalid_unicode,
+                value,
+                schema_bytes.values,
+            ),
             has_hints: !options.hints.is_empty(),
             has_partial_types: matches!(options.value, Format::Protobuf | Format::JsonSchema),
             rows: Rows::new(options.hints),
@@ -163,6 +189,8 @@ impl RecordDecoder {
         if !self.key.needs_registry() && !self.value.needs_registry() {
             return Ok(());
         }
+        self.key.begin_batch();
+        self.value.begin_batch();
         for record in records {
             self.key.prepare(record.key_bytes(), record.headers())?;
             self.value.prepare(record.value_bytes(), record.headers())?;
@@ -178,7 +206,7 @@ impl RecordDecoder {
     fn read<'b>(
         &mut self,
         record: Record<'b>,
-        arena: Arena<'b>,
+        (arena, kept): (Arena<'b>, Kept<'b>),
         scratch: &mut Scratch<'b>,
         events: &mut Vec<Decoded<'b>>,
     ) -> Result<Decoded<'b>, Rejection> {
@@ -186,16 +214,21 @@ impl RecordDecoder {
         scratch.budget = self.budget(record).map_err(|error| over_budget(record, &error))?;
         let (topic, notices) = (record.source_topic(), &mut self.notices);
         let headers = record.headers();
-        let key = self.key.read(record.key_bytes(), headers, topic, arena, scratch, notices)?;
-        let value = self.value.read(record.value_bytes(), headers, topic, arena, scratch, notices)?;
+        let key = self.key.read(record.key_bytes(), headers, topic, (arena, kept), scratch, notices)?;
+        let value = self.value.read(record.value_bytes(), headers, topic, (arena, kept), scratch, notices)?;
         let mut decoded = Decoded {
             key_schema: key.schema,
             value_schema: value.schema,
             ..Decoded::plain(key.value, value.value)
         };
         scratch.findings.clear();
-        let mut work =
-            RowContext { arena, scratch: &mut *scratch, notices: &mut self.notices, events: &mut *events };
+        let mut work = RowContext {
+            arena,
+            kept,
+            scratch: &mut *scratch,
+            notices: &mut self.notices,
+            events: &mut *events,
+        };
         let recognised = self.recogniser.recognise(&mut decoded, record, &mut work);
         let rows = recognised.map_err(|error| broken(&error))?;
         if !scratch.findings.is_empty() {
@@ -296,10 +329,15 @@ fn misfit(error: &RowError) -> Rejection {
 }
 
 impl Decode for RecordDecoder {
-    fn decode<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Rejection> {
+    fn decode<'b>(
+        &mut self,
+        record: Record<'b>,
+        arena: Arena<'b>,
+        kept: Kept<'b>,
+    ) -> Result<Decoded<'b>, Rejection> {
         let mut scratch: Scratch<'b> = std::mem::take(&mut self.scratch);
         let mut events: Vec<Decoded<'b>> = std::mem::take(&mut self.events);
-        let decoded = self.read(record, arena, &mut scratch, &mut events);
+        let decoded = self.read(record, (arena, kept), &mut scratch, &mut events);
         self.scratch = scratch.recycle();
         self.events = recycled(events);
         decoded
@@ -311,7 +349,12 @@ impl Decode for RecordDecoder {
 }
 
 impl Recognise for RecordDecoder {
-    fn recognise<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Rejection> {
+    fn recognise<'b>(
+        &mut self,
+        record: Record<'b>,
+        arena: Arena<'b>,
+        kept: Kept<'b>,
+    ) -> Result<Decoded<'b>, Rejection> {
         let mut scratch: Scratch<'b> = std::mem::take(&mut self.scratch);
         let mut decoded = Decoded {
             key_schema: record.key_schema(),
@@ -320,7 +363,7 @@ impl Recognise for RecordDecoder {
         };
         // Only messages of Kafka hold several events.
         let (notices, events) = (&mut self.notices, &mut Vec::new());
-        let mut work = RowContext { arena, scratch: &mut scratch, notices, events };
+        let mut work = RowContext { arena, kept, scratch: &mut scratch, notices, events };
         let recognised = self.recogniser.recognise_made(&mut decoded, record, &mut work);
         self.scratch = scratch.recycle();
         recognised.map_err(|error| broken(&error))?;

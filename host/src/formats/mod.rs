@@ -21,6 +21,7 @@ mod protobuf;
 mod read;
 mod registered;
 pub mod registry;
+mod schema_cache;
 mod schemas;
 mod state;
 mod types;

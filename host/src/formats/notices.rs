@@ -5,9 +5,14 @@
 
 use std::collections::HashMap;
 
+use tidegate_abi::printable;
+
 /// Things that are remembered at most, so that hostile names cannot make the memory grow; what is about others is counted
 /// under their cause alone.
 const MAX_SUBJECTS: usize = 1_000;
+
+/// Bytes of a subject that are remembered. Longer ones that begin alike are counted together.
+const MAX_SUBJECT_BYTES: usize = 512;
 
 /// Why a notice was made: the label `cause` of the metric.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -60,6 +65,7 @@ impl Notices {
 
     fn add(&mut self, severity: Severity, cause: Cause, subject: &str, message: impl FnOnce() -> String) {
         self.has_new = true;
+        let subject = printable::beginning(subject, MAX_SUBJECT_BYTES);
         if let Some(index) = self.by_subject.get(&cause).and_then(|known| known.get(subject)) {
             self.entries[*index].count += 1;
             return;
@@ -123,5 +129,15 @@ mod tests {
         }
         let all = drained(&mut notices);
         assert_eq!((all.len(), all.last().unwrap().count), (MAX_SUBJECTS + 1, 10));
+    }
+
+    #[test]
+    fn long_subjects_are_cut() {
+        let mut notices = Notices::default();
+        for end in ["a", "b"] {
+            notices.note(CAUSE, &("é".repeat(1_000) + end), || "message".to_owned());
+        }
+        let all = drained(&mut notices);
+        assert_eq!((all.len(), all[0].count, &*all[0].subject), (1, 2, &*"é".repeat(MAX_SUBJECT_BYTES / 2)));
     }
 }

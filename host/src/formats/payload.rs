@@ -2,7 +2,7 @@
 
 use tidegate_abi::{
     Arena, Headers, Value,
-    host::{Part, Rejection},
+    host::{Kept, Part, Rejection},
 };
 
 use super::{
@@ -22,6 +22,7 @@ const FURTHER_FIELDS: Cause = Cause("further_fields");
 const UNKNOWN_FIELD: Cause = Cause("unknown_field");
 const UNKNOWN_SYMBOL: Cause = Cause("unknown_enum_number");
 const INVALID_UNICODE: Cause = Cause("invalid_unicode");
+const SCHEMAS_DROPPED: Cause = Cause("schemas_dropped");
 
 /// Decodes the keys or the values of a task.
 pub(super) struct PayloadDecoder {
@@ -43,18 +44,25 @@ enum PayloadError {
 }
 
 impl PayloadDecoder {
-    pub(super) const fn new(
+    pub(super) fn new(
         part: Part,
         format: Format,
         invalid_unicode: InvalidUnicode,
         registered: Registered,
+        max_schema_bytes: usize,
     ) -> Self {
-        Self { part, format, invalid_unicode, envelopes: Envelopes::new(invalid_unicode), registered }
+        let envelopes = Envelopes::new(invalid_unicode, max_schema_bytes);
+        Self { part, format, invalid_unicode, envelopes, registered }
     }
 
     /// Whether schemas have to be found before anything is decoded.
     pub(super) const fn needs_registry(&self) -> bool {
         self.format.needs_registry()
+    }
+
+    /// Begins the preparation of a batch.
+    pub(super) fn begin_batch(&mut self) {
+        self.registered.begin_batch();
     }
 
     /// Finds the schema of a payload.
@@ -87,7 +95,7 @@ impl PayloadDecoder {
         payload: Option<&'b [u8]>,
         headers: Headers<'b>,
         topic: &str,
-        arena: Arena<'b>,
+        (arena, kept): (Arena<'b>, Kept<'b>),
         scratch: &mut Scratch<'b>,
         notices: &mut Notices,
     ) -> Result<Read<'b>, Rejection> {
@@ -97,12 +105,16 @@ impl PayloadDecoder {
         scratch.findings.clear();
         let read = match self.format {
             Format::Bytes => return Ok(Read::plain(Value::bytes(payload))),
-            Format::Json => self.envelopes.read(payload, arena, scratch).map_err(PayloadError::Json),
+            Format::Json => self.envelopes.read(payload, arena, kept, scratch).map_err(PayloadError::Json),
             Format::String => self.text(payload, arena, &mut scratch.findings),
-            Format::Avro | Format::Protobuf | Format::JsonSchema => {
-                self.registered.decode(payload, headers, arena, scratch).map_err(PayloadError::Registered)
-            }
+            Format::Avro | Format::Protobuf | Format::JsonSchema => self
+                .registered
+                .decode(payload, headers, arena, kept, scratch)
+                .map_err(PayloadError::Registered),
         };
+        if self.envelopes.take_dropped() || self.registered.take_dropped() {
+            note_dropped(side(self.part), notices);
+        }
         let read = read.map_err(|error| self.unreadable(payload, &error))?;
         if !scratch.findings.is_empty() || !read.unknown.is_empty() {
             let Scratch { findings, text, .. } = scratch;
@@ -140,6 +152,16 @@ impl PayloadDecoder {
             PayloadError::Text(_) | PayloadError::Registered(_) => Rejection::new(self.part, reason),
         }
     }
+}
+
+#[cold]
+fn note_dropped(side: &str, notices: &mut Notices) {
+    notices.note(SCHEMAS_DROPPED, side, || {
+        format!(
+            "the schemas of {side}s take more than their part of limits.memory: those that were not used for the longest time are \
+             dropped, and compiled again when they are needed; raise limits.memory if many tables change in turn"
+        )
+    });
 }
 
 fn side(part: Part) -> &'static str {

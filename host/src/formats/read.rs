@@ -10,9 +10,9 @@ pub(crate) struct Read<'b> {
     /// Whether its type is known from a schema, be it one of a plain number.
     pub(crate) typed: bool,
     /// The schema, if it is of a struct.
-    pub(crate) schema: Option<Schema>,
+    pub(crate) schema: Option<Schema<'b>>,
     /// Semantic types of the schema that are not known.
-    pub(crate) unknown: &'static [Unknown],
+    pub(crate) unknown: &'b [Unknown],
 }
 
 /// A semantic type that is not known: its values are of their primitive type.

@@ -115,6 +115,10 @@ pub(super) struct Retry {
 
 /// To the transform worker.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are batches, which are reused: a box would be one more allocation"
+)]
 pub(super) enum WorkerInput {
     /// Decode and transform it, and send it to the sink worker.
     Batch(Batch),

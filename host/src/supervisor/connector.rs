@@ -47,6 +47,10 @@ pub struct Overrides {
 
 /// librdkafka's fetch queue gets a quarter of a task's memory. The rest is for three batches and their decoded values.
 const QUEUE_DIVISOR: usize = 4;
+/// The part of a task's memory that compiled schemas may take.
+const SCHEMA_DIVISOR: usize = 8;
+/// Bytes for schemas that each task has, even if its share is smaller: those of about 50 tables with 50 columns.
+const MIN_SCHEMA_BYTES: usize = 4 << 20;
 
 impl Connector {
     /// Looks up the plugins of `definition`.
@@ -177,7 +181,13 @@ impl Connector {
 
     /// Bytes that a task may keep of unflushed records: half of what is left for batches, if its sink is durable on flush.
     fn flush_memory(&self) -> usize {
-        if self.sink.manifest.durable_on_flush { (self.task_memory() - self.queue_bytes()) / 2 } else { 0 }
+        let left = self.task_memory() - self.queue_bytes() - self.schema_memory();
+        if self.sink.manifest.durable_on_flush { left / 2 } else { 0 }
+    }
+
+    /// Bytes of a task's share of the memory that are for schemas.
+    fn schema_memory(&self) -> usize {
+        self.task_memory() / SCHEMA_DIVISOR
     }
 
     #[must_use]
@@ -186,8 +196,8 @@ impl Connector {
         let tasks = definition.tasks.max(1);
         let queue = self.queue_bytes();
         let batch = definition.batch.resolve(batch_defaults(&self.sink));
-        let batch_memory =
-            (self.task_memory() - queue - self.flush_memory()) / BatchOverrides::BATCHES_IN_MEMORY;
+        let batch_memory = (self.task_memory() - queue - self.schema_memory() - self.flush_memory())
+            / BatchOverrides::BATCHES_IN_MEMORY;
         TaskSettings {
             connector: definition.name.clone(),
             task,
@@ -197,7 +207,11 @@ impl Connector {
                 config::Start::Earliest => Start::Earliest,
                 config::Start::Latest => Start::Latest,
             },
-            decoder: decoder_options(definition, batch_memory),
+            decoder: DecoderOptions {
+                max_value_bytes: batch_memory,
+                max_schema_bytes: self.schema_memory().max(MIN_SCHEMA_BYTES),
+                ..decoder_options(definition)
+            },
             reads_values: self.reads_values(),
             plugins: self.plugin_settings(),
             batch,
@@ -318,7 +332,7 @@ fn limits_of(defaults: &PluginBatchDefaults) -> BatchDefaults {
     }
 }
 
-fn decoder_options(definition: &ConnectorDefinition, max_value_bytes: usize) -> DecoderOptions {
+fn decoder_options(definition: &ConnectorDefinition) -> DecoderOptions {
     let source = &definition.source;
     let mut hints = Hints::default();
     for (column, hint) in &source.columns {
@@ -341,7 +355,8 @@ fn decoder_options(definition: &ConnectorDefinition, max_value_bytes: usize) -> 
         key_columns,
         pass_control_events: source.pass_control_events,
         unavailable_placeholder: source.unavailable_value_placeholder.clone(),
-        max_value_bytes,
+        max_value_bytes: 0,
+        max_schema_bytes: 0,
         registry: source.registry.clone(),
         key_reader_schema: source.key_reader_schema.clone(),
         value_reader_schema: source.value_reader_schema.clone(),

@@ -272,8 +272,8 @@ impl<'b> Change<'b> {
 
     /// Schema of the row, if the format has one.
     #[must_use]
-    pub const fn row_schema(&self) -> Option<Schema> {
-        // SAFETY: schemas live as long as the process.
+    pub const fn row_schema(&self) -> Option<Schema<'b>> {
+        // SAFETY: the batch keeps the schemas of its records.
         unsafe { Schema::from_ptr(self.view.row_schema) }
     }
 
@@ -385,7 +385,7 @@ pub struct ChangeParts<'b> {
     pub resent: bool,
     pub commit_ms: Option<i64>,
     pub event_ms: Option<i64>,
-    pub row_schema: Option<Schema>,
+    pub row_schema: Option<Schema<'b>>,
 }
 
 impl ChangeParts<'_> {

@@ -151,15 +151,15 @@ impl<'b> Record<'b> {
 
     /// Schema of the key, if the format has one.
     #[must_use]
-    pub const fn key_schema(&self) -> Option<Schema> {
-        // SAFETY: schemas live as long as the process.
+    pub const fn key_schema(&self) -> Option<Schema<'b>> {
+        // SAFETY: the batch keeps the schemas of its records.
         unsafe { Schema::from_ptr(self.view.key_schema) }
     }
 
     /// Schema of the whole value, if the format has one. For the schema of a row, see [`Change::row_schema`].
     #[must_use]
-    pub const fn value_schema(&self) -> Option<Schema> {
-        // SAFETY: schemas live as long as the process.
+    pub const fn value_schema(&self) -> Option<Schema<'b>> {
+        // SAFETY: the batch keeps the schemas of its records.
         unsafe { Schema::from_ptr(self.view.value_schema) }
     }
 

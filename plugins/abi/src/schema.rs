@@ -3,23 +3,24 @@
 use std::{fmt, mem::offset_of};
 
 use crate::{
+    arena::Arena,
     raw::{Bytes, FieldView, Kind, SchemaView, field_flags},
     value::Value,
 };
 
-/// The schema of a struct: a row, a key, an envelope. Lives as long as the process.
+/// The schema of a struct: a row, a key, an envelope. Lives as long as the batch with its records.
 #[derive(Clone, Copy)]
-pub struct Schema(&'static SchemaView);
+pub struct Schema<'b>(&'b SchemaView);
 
 /// One field of a schema.
 #[derive(Clone, Copy)]
-pub struct Field(&'static FieldView);
+pub struct Field<'b>(&'b FieldView);
 
-impl Schema {
+impl<'b> Schema<'b> {
     /// Wraps a schema.
     ///
     /// # Safety
-    /// The pointer is null, or the schema and all that it points to are immutable and live as long as the process.
+    /// The pointer is null, or the schema and all that it points to are immutable and live for `'b`.
     #[must_use]
     pub const unsafe fn from_ptr(schema: *const SchemaView) -> Option<Self> {
         // SAFETY: guaranteed by the caller.
@@ -35,7 +36,8 @@ impl Schema {
         self.0
     }
 
-    /// Equal schemas have the same id as long as the process runs. Use it as a cache key.
+    /// Schemas with the same id are equal. Use it as the key of a cache of bounded size: equal schemas mostly have the same id, but
+    /// the host forgets ids of schemas that it has not seen for long.
     #[must_use]
     pub const fn id(self) -> u64 {
         self.0.id
@@ -43,8 +45,8 @@ impl Schema {
 
     /// The schema's name, such as `cdc.public.customers.Value`; may be empty.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        // SAFETY: the host sets it to UTF-8 that lives as long as the process.
+    pub const fn name(self) -> &'b str {
+        // SAFETY: the host sets it to UTF-8 that lives as long as the schema.
         unsafe { self.0.name.text() }
     }
 
@@ -68,11 +70,11 @@ impl Schema {
 
     /// The field at `index`, in the order of the source.
     #[must_use]
-    pub fn field(self, index: usize) -> Option<Field> {
+    pub fn field(self, index: usize) -> Option<Field<'b>> {
         (index < self.len()).then(|| self.field_unchecked(index))
     }
 
-    fn field_unchecked(self, index: usize) -> Field {
+    fn field_unchecked(self, index: usize) -> Field<'b> {
         debug_assert!(index < self.len());
         // SAFETY: the host has laid out `field_count` fields with the stride `field_size`, at least that of v1, and both
         // callers stay below the count.
@@ -80,29 +82,29 @@ impl Schema {
     }
 
     /// All fields.
-    pub fn fields(self) -> impl ExactSizeIterator<Item = Field> {
+    pub fn fields(self) -> impl ExactSizeIterator<Item = Field<'b>> + use<'b> {
         (0..self.len()).map(move |index| self.field_unchecked(index))
     }
 
     /// The field `name`.
     #[must_use]
-    pub fn get(self, name: &str) -> Option<Field> {
+    pub fn get(self, name: &str) -> Option<Field<'b>> {
         self.fields().find(|field| field.name() == name)
     }
 }
 
-impl Field {
+impl<'b> Field<'b> {
     /// Name.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        // SAFETY: UTF-8 that lives as long as the process.
+    pub const fn name(self) -> &'b str {
+        // SAFETY: UTF-8 that lives as long as the schema.
         unsafe { self.0.name.text() }
     }
 
     /// Name of the semantic type in the source, such as `io.debezium.time.Date`; may be empty.
     #[must_use]
-    pub const fn semantic(self) -> &'static str {
-        // SAFETY: UTF-8 that lives as long as the process.
+    pub const fn semantic(self) -> &'b str {
+        // SAFETY: UTF-8 that lives as long as the schema.
         unsafe { self.0.semantic.text() }
     }
 
@@ -138,26 +140,26 @@ impl Field {
 
     /// Schema of a nested struct, of a list's items (one field) or of a map's values (one field).
     #[must_use]
-    pub const fn nested(self) -> Option<Schema> {
-        // SAFETY: the host sets it to a schema that lives as long as the process.
+    pub const fn nested(self) -> Option<Schema<'b>> {
+        // SAFETY: the host sets it to a schema that lives as long as this one.
         unsafe { Schema::from_ptr(self.0.nested) }
     }
 
     /// Default value of the field.
     #[must_use]
-    pub fn default_value(self) -> Option<Value<'static>> {
-        // SAFETY: the host sets it to a tree that lives as long as the process.
+    pub fn default_value(self) -> Option<Value<'b>> {
+        // SAFETY: the host sets it to a tree that lives as long as the schema.
         (self.0.flags & field_flags::HAS_DEFAULT != 0).then(|| unsafe { Value::from_node(self.0.default) })
     }
 }
 
-impl fmt::Debug for Schema {
+impl fmt::Debug for Schema<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct(self.name()).field("id", &self.id()).field("fields", &self.len()).finish()
     }
 }
 
-impl fmt::Debug for Field {
+impl fmt::Debug for Field<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}: {:?} {}", self.name(), self.kind(), self.semantic())
     }
@@ -165,20 +167,20 @@ impl fmt::Debug for Field {
 
 /// Definition of a [`Schema`], for formats.
 #[derive(Clone, Debug, Default)]
-pub struct SchemaDef {
-    /// Id; equal schemas have the same.
+pub struct SchemaDef<'m> {
+    /// Id; see [`Schema::id`].
     pub id: u64,
     /// Name; may be empty.
     pub name: String,
     /// Version, 0 for none.
     pub version: u32,
     /// Fields, in order.
-    pub fields: Vec<FieldDef>,
+    pub fields: Vec<FieldDef<'m>>,
 }
 
 /// One field of a [`SchemaDef`].
 #[derive(Clone, Debug)]
-pub struct FieldDef {
+pub struct FieldDef<'m> {
     /// Name.
     pub name: String,
     /// Name of the semantic type; may be empty.
@@ -194,32 +196,34 @@ pub struct FieldDef {
     /// Maximum length, if known.
     pub length: Option<u32>,
     /// Schema of nested values.
-    pub nested: Option<Schema>,
+    pub nested: Option<Schema<'m>>,
     /// Default value of the field.
-    pub default: Option<Value<'static>>,
+    pub default: Option<Value<'m>>,
 }
 
-impl SchemaDef {
-    /// Creates the schema. It is never freed, so the number of distinct schemas must be bounded.
+impl<'m> SchemaDef<'m> {
+    /// Creates the schema in `arena`.
+    ///
+    /// # Panics
+    /// If the memory limit of the arena is reached.
     #[must_use]
-    pub fn leak(self) -> Schema {
-        let fields: Vec<FieldView> = self.fields.into_iter().map(FieldDef::leak).collect();
-        let fields: &'static [FieldView] = Vec::leak(fields);
+    pub fn create(&self, arena: Arena<'m>) -> Schema<'m> {
+        let fields = arena.collect(self.fields.iter().map(|field| field.view(arena)));
         let size = offset_of!(SchemaView, version) + size_of::<u32>();
-        Schema(Box::leak(Box::new(SchemaView {
+        Schema(arena.alloc(SchemaView {
             size: size as u32,
             field_size: size_of::<FieldView>() as u32,
             id: self.id,
-            name: leak_text(self.name),
+            name: text(&self.name, arena),
             fields: fields.as_ptr().cast(),
             field_count: fields.len() as u32,
             version: self.version,
-        })))
+        }))
     }
 }
 
-impl FieldDef {
-    fn leak(self) -> FieldView {
+impl<'m> FieldDef<'m> {
+    fn view(&self, arena: Arena<'m>) -> FieldView {
         let mut flags = 0;
         for (set, flag) in [
             (self.optional, field_flags::OPTIONAL),
@@ -229,8 +233,8 @@ impl FieldDef {
             flags |= if set { flag } else { 0 };
         }
         FieldView {
-            name: leak_text(self.name),
-            semantic: leak_text(self.semantic),
+            name: text(&self.name, arena),
+            semantic: text(&self.semantic, arena),
             kind: self.kind,
             flags,
             reserved: 0,
@@ -243,6 +247,6 @@ impl FieldDef {
     }
 }
 
-fn leak_text(text: String) -> Bytes {
-    Bytes::new(String::leak(text).as_bytes())
+fn text(text: &str, arena: Arena<'_>) -> Bytes {
+    Bytes::new(arena.str(text).as_bytes())
 }

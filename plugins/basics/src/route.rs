@@ -79,10 +79,15 @@ struct Renamer {
     pattern: Regex,
     replacement: String,
     cache: HashMap<String, Option<String>>,
+    /// The new name of one that is too long to be cached.
+    uncached: Option<String>,
 }
 
 /// Maximum size of the cache: far more than a connector has topics or tables.
 const MAX_CACHED: usize = 10_000;
+
+/// The longest name in the cache, in bytes: longer than those of topics and of most databases' tables.
+const MAX_CACHED_NAME: usize = 512;
 
 impl Renamer {
     fn new(rule: &Rule) -> Result<Self> {
@@ -90,11 +95,15 @@ impl Renamer {
         let pattern = compile("pattern", &rule.pattern)?;
         let replacement = braced(&rule.replacement);
         check_groups(&pattern, &replacement)?;
-        Ok(Self { pattern, replacement, cache: HashMap::new() })
+        Ok(Self { pattern, replacement, cache: HashMap::new(), uncached: None })
     }
 
     /// The new name, if it is different.
     fn rename(&mut self, name: &str) -> Result<Option<&str>> {
+        if name.len() > MAX_CACHED_NAME {
+            self.uncached = self.renamed(name)?;
+            return Ok(self.uncached.as_deref());
+        }
         if !self.cache.contains_key(name) {
             if self.cache.len() >= MAX_CACHED {
                 self.cache.clear();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use tidegate_abi::Value;
+use tidegate_abi::{Arena, Value};
 
 use super::{
     default::default_value,
@@ -24,26 +24,33 @@ const MAX_DEPTH: usize = 200;
 ///
 /// # Errors
 /// When it cannot be used.
-pub(super) fn compile(writer: &Document, reader: Option<&Document>) -> Result<Program, SchemaError> {
+pub(super) fn compile<'m>(
+    writer: &Document,
+    reader: Option<&Document>,
+    arena: Arena<'m>,
+) -> Result<Program<'m>, SchemaError> {
     let mut compiler = Compiler {
         writer,
         reader,
+        arena,
         records: Vec::new(),
         ids: HashMap::new(),
         unknown: Vec::new(),
         path: Vec::new(),
         depth: 0,
+        types: 0,
     };
     let pair = Pair { writer: writer.root, reader: reader.map(|reader| reader.root) };
     let root = compiler.compile(pair, FieldContext::default())?;
-    let records: Option<Vec<RecordType>> = compiler.records.into_iter().collect();
+    let records: Option<Vec<RecordType<'m>>> = compiler.records.into_iter().collect();
     let target = reader.unwrap_or(writer);
     Ok(Program {
         root,
         // Each is filled in before the compiler returns from it.
         records: records.unwrap_or_default(),
-        schema: Definitions::new(target).schema(target.root),
+        schema: Definitions::new(target, arena).schema(target.root),
         unknown: compiler.unknown,
+        types: compiler.types,
     })
 }
 
@@ -61,15 +68,17 @@ struct FieldContext {
     may_be_document: bool,
 }
 
-struct Compiler<'d> {
+struct Compiler<'d, 'm> {
     writer: &'d Document,
     reader: Option<&'d Document>,
-    records: Vec<Option<RecordType>>,
+    arena: Arena<'m>,
+    records: Vec<Option<RecordType<'m>>>,
     ids: HashMap<Pair, RecordId>,
     unknown: Vec<Unknown>,
     /// Names of the fields that lead to the type, for messages.
     path: Vec<String>,
     depth: usize,
+    types: usize,
 }
 
 /// How well a branch of the reader's union takes a type of the writer.
@@ -81,7 +90,7 @@ enum Match {
     Exact,
 }
 
-impl<'d> Compiler<'d> {
+impl<'d, 'm> Compiler<'d, 'm> {
     /// The node that says what values are: the reader's, if there is one.
     fn target(&self, pair: Pair) -> &'d Node {
         match (self.reader, pair.reader) {
@@ -90,18 +99,19 @@ impl<'d> Compiler<'d> {
         }
     }
 
-    fn compile(&mut self, pair: Pair, field: FieldContext) -> Result<Type, SchemaError> {
+    fn compile(&mut self, pair: Pair, field: FieldContext) -> Result<Type<'m>, SchemaError> {
         if self.depth >= MAX_DEPTH {
             let problem = format!("the schema is nested deeper than {MAX_DEPTH} levels");
             return Err(SchemaError::At { place: self.place(), problem });
         }
         self.depth += 1;
+        self.types += 1;
         let compiled = self.compile_type(pair, field);
         self.depth -= 1;
         compiled
     }
 
-    fn compile_type(&mut self, pair: Pair, field: FieldContext) -> Result<Type, SchemaError> {
+    fn compile_type(&mut self, pair: Pair, field: FieldContext) -> Result<Type<'m>, SchemaError> {
         let writer = self.writer;
         let from = writer.node(pair.writer);
         if let Kind::Union(branches) = &from.kind {
@@ -148,7 +158,8 @@ impl<'d> Compiler<'d> {
                 Ok(Type::Map(Box::new(values)))
             }
             (Kind::Enum(symbols), Kind::Enum(target_symbols)) => {
-                Ok(Type::Enum(resolve_symbols(symbols, pair.reader.map(|_| target_symbols))))
+                self.types += symbols.symbols.len();
+                Ok(Type::Enum(resolve_symbols(symbols, pair.reader.map(|_| target_symbols), self.arena)))
             }
             _ => self.leaf(from, target, field),
         }
@@ -159,8 +170,8 @@ impl<'d> Compiler<'d> {
         branches: &[NodeId],
         reader: Option<NodeId>,
         field: FieldContext,
-    ) -> Result<Type, SchemaError> {
-        let types: Vec<Type> = branches
+    ) -> Result<Type<'m>, SchemaError> {
+        let types: Vec<Type<'m>> = branches
             .iter()
             .map(|branch| self.compile(Pair { writer: *branch, reader }, field))
             .collect::<Result<_, _>>()?;
@@ -174,7 +185,7 @@ impl<'d> Compiler<'d> {
         Ok(Type::Union(types.into_boxed_slice()))
     }
 
-    fn list(&self, item: Type, items: Pair) -> Type {
+    fn list(&self, item: Type<'m>, items: Pair) -> Type<'m> {
         let target = self.target(items);
         if let (Type::Record(record), Kind::Record(entry)) = (&item, &target.kind)
             && is_map_entry(target)
@@ -198,8 +209,7 @@ impl<'d> Compiler<'d> {
         let has = |name: &str| to.fields.iter().any(|field| field.name == name);
         let is_change = has("op") && (has("before") || has("after"));
         let is_row = has("__op") || has("__deleted");
-        let names: Vec<&'static str> =
-            to.fields.iter().map(|field| &*String::leak(field.name.clone())).collect();
+        let names: Vec<&'m str> = to.fields.iter().map(|field| self.arena.str(&field.name)).collect();
         let mut steps = Vec::with_capacity(from.fields.len());
         let mut taken = vec![false; to.fields.len()];
         for (index, field) in from.fields.iter().enumerate() {
@@ -240,19 +250,19 @@ impl<'d> Compiler<'d> {
         Ok(id)
     }
 
-    fn default_of(&self, field: &Field) -> Option<Value<'static>> {
-        default_value(self.reader?, field.node, field.default.as_ref()?)
+    fn default_of(&self, field: &Field) -> Option<Value<'m>> {
+        default_value(self.reader?, field.node, field.default.as_ref()?, self.arena)
     }
 
     /// A field that only the reader has, without a default that fits.
-    fn missing(&self, field: &Field, slot: usize, name: &'static str) -> Step {
+    fn missing(&self, field: &Field, slot: usize, name: &'m str) -> Step<'m> {
         let why = if field.default.is_some() { "a default that does not fit its type" } else { "no default" };
         let reason =
             format!("the writer's schema does not have this field, and the reader's has {why} for it");
-        Step::Read { name, slot: slot as u32, ty: Type::Incompatible(String::leak(reason)), is_row: false }
+        Step::Read { name, slot: slot as u32, ty: Type::Incompatible(self.arena.str(&reason)), is_row: false }
     }
 
-    fn leaf(&mut self, from: &Node, target: &Node, field: FieldContext) -> Result<Type, SchemaError> {
+    fn leaf(&mut self, from: &Node, target: &Node, field: FieldContext) -> Result<Type<'m>, SchemaError> {
         let place = self.place();
         let Leaf { ty, ignored } = leaf(target, &place)?;
         if let Some(name) = ignored {
@@ -292,10 +302,10 @@ impl<'d> Compiler<'d> {
         if self.path.is_empty() { "the value".to_owned() } else { self.path.join(".") }
     }
 
-    fn incompatible(&self, from: &Node, to: &Node) -> Type {
+    fn incompatible(&self, from: &Node, to: &Node) -> Type<'m> {
         let reason =
             format!("the reader's schema has {} where the writer's has {}", to.describe(), from.describe());
-        Type::Incompatible(String::leak(reason))
+        Type::Incompatible(self.arena.str(&reason))
     }
 
     /// Avro 1.12, "Schema Resolution".
@@ -333,15 +343,15 @@ fn find(to: &Record, field: &Field) -> Option<usize> {
     by_name.or_else(|| to.fields.iter().position(|known| known.aliases.contains(&field.name)))
 }
 
-fn resolve_symbols(from: &Enum, to: Option<&Enum>) -> Box<[Symbol]> {
-    let known = |symbol: &str| Symbol::Known(String::leak(symbol.to_owned()));
+fn resolve_symbols<'m>(from: &Enum, to: Option<&Enum>, arena: Arena<'m>) -> Box<[Symbol<'m>]> {
+    let known = |symbol: &str| Symbol::Known(arena.str(symbol));
     let resolve = |symbol: &String| match to {
         None => known(symbol),
         Some(to) if to.symbols.contains(symbol) => known(symbol),
         Some(Enum { default: Some(default), .. }) => known(default),
         Some(to) => {
             let reason = format!("the reader's enum {} does not have the symbol {symbol:?}", to.name.full);
-            Symbol::Incompatible(String::leak(reason))
+            Symbol::Incompatible(arena.str(&reason))
         }
     };
     from.symbols.iter().map(resolve).collect()

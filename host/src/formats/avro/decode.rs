@@ -33,7 +33,7 @@ pub(crate) enum RootBytes {
 /// When it is not of the program's schema.
 #[inline]
 pub(crate) fn decode<'b>(
-    program: &'static Program,
+    program: &'b Program<'b>,
     data: &'b [u8],
     root_bytes: RootBytes,
     limits: DecodeLimits,
@@ -61,7 +61,7 @@ pub(crate) fn decode<'b>(
 
 struct Decoder<'b, 's> {
     source: Source<'b>,
-    program: &'static Program,
+    program: &'b Program<'b>,
     arena: Arena<'b>,
     scratch: &'s mut Scratch<'b>,
     bounds: Bounds,
@@ -69,7 +69,7 @@ struct Decoder<'b, 's> {
 
 impl<'b> Decoder<'b, '_> {
     #[cold]
-    fn raw_root(&mut self, ty: &Type, data: &'b [u8]) -> Result<Value<'b>> {
+    fn raw_root(&mut self, ty: &Type<'_>, data: &'b [u8]) -> Result<Value<'b>> {
         let bytes = self.source.take(data.len())?;
         match ty {
             Type::BytesAs(scalar) => self.convert_bytes(*scalar, bytes, false),
@@ -80,7 +80,7 @@ impl<'b> Decoder<'b, '_> {
     /// Decodes a value. In a row of a change event, placeholders for unavailable values are recognised.
     ///
     /// Types that contain others are decoded here, all others in [`Self::leaf`]: what recursion needs of the stack stays small.
-    fn value(&mut self, ty: &Type, in_row: bool) -> Result<Value<'b>> {
+    fn value(&mut self, ty: &Type<'b>, in_row: bool) -> Result<Value<'b>> {
         match ty {
             Type::Optional { null_at, some } => match self.source.long()? {
                 index if index == i64::from(*null_at) => Ok(Value::NULL),
@@ -104,7 +104,7 @@ impl<'b> Decoder<'b, '_> {
     }
 
     /// Decodes a value that contains no others.
-    fn leaf(&mut self, ty: &Type, in_row: bool) -> Result<Value<'b>> {
+    fn leaf(&mut self, ty: &Type<'b>, in_row: bool) -> Result<Value<'b>> {
         Ok(match ty {
             Type::Int => Value::int(self.source.int()?),
             Type::Long => Value::int(self.source.long()?),
@@ -157,7 +157,9 @@ impl<'b> Decoder<'b, '_> {
             Type::LongAsFloat => Value::float(self.source.long()? as f64),
             Type::BytesAsText => self.text(in_row)?,
             Type::VariableScaleDecimal(id) => self.variable_scale(*id)?,
-            Type::Incompatible(reason) => return Err(self.source.error(Fault::Incompatible(reason))),
+            Type::Incompatible(reason) => {
+                return Err(self.source.error(Fault::Incompatible((*reason).into())));
+            }
             // All but null are decoded by `value`.
             Type::Null
             | Type::Optional { .. }
@@ -218,7 +220,7 @@ impl<'b> Decoder<'b, '_> {
     }
 
     /// Reads the fields of a record in the writer's order, and puts them where the reader has them.
-    fn resolved(&mut self, record: &RecordType, base: usize, in_row: bool) -> Result<()> {
+    fn resolved(&mut self, record: &RecordType<'b>, base: usize, in_row: bool) -> Result<()> {
         self.scratch.fields.resize(base + record.width, Field::new("", Value::NULL));
         for (slot, name, value) in &record.defaults {
             self.scratch.fields[base + *slot as usize] = Field::new(name, *value);
@@ -245,7 +247,7 @@ impl<'b> Decoder<'b, '_> {
         }
     }
 
-    fn list(&mut self, item: &Type, in_row: bool) -> Result<Value<'b>> {
+    fn list(&mut self, item: &Type<'b>, in_row: bool) -> Result<Value<'b>> {
         self.open(0)?;
         let base = self.scratch.values.len();
         self.blocks(|decoder| {
@@ -267,7 +269,7 @@ impl<'b> Decoder<'b, '_> {
         list
     }
 
-    fn map(&mut self, values: &Type, in_row: bool) -> Result<Value<'b>> {
+    fn map(&mut self, values: &Type<'b>, in_row: bool) -> Result<Value<'b>> {
         self.open(0)?;
         let base = self.scratch.fields.len();
         self.blocks(|decoder| {
@@ -334,11 +336,13 @@ impl<'b> Decoder<'b, '_> {
         }
     }
 
-    fn symbol(&mut self, symbols: &[Symbol]) -> Result<Value<'b>> {
+    fn symbol(&mut self, symbols: &[Symbol<'b>]) -> Result<Value<'b>> {
         let index = self.source.int()?;
         match usize::try_from(index).ok().and_then(|index| symbols.get(index)) {
             Some(Symbol::Known(symbol)) => Ok(Value::string(symbol)),
-            Some(Symbol::Incompatible(reason)) => Err(self.source.error(Fault::Incompatible(reason))),
+            Some(Symbol::Incompatible(reason)) => {
+                Err(self.source.error(Fault::Incompatible((*reason).into())))
+            }
             None => Err(self.source.error(Fault::Enum { index, symbols: symbols.len() })),
         }
     }
@@ -386,7 +390,7 @@ fn bytes_value<'b>(bytes: &'b [u8], in_row: bool, unavailable: &Unavailable) -> 
 }
 
 /// A date or a timestamp from its count.
-pub(super) fn temporal<'b>(ty: &Type, count: i64) -> Value<'b> {
+pub(super) fn temporal<'b>(ty: &Type<'_>, count: i64) -> Value<'b> {
     match ty {
         Type::Timestamp { unit, is_utc } => {
             let offset = is_utc.then_some(0);

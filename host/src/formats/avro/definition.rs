@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use tidegate_abi::{FieldDef, Schema, SchemaDef, raw::Kind as ValueKind};
+use tidegate_abi::{Arena, FieldDef, Schema, SchemaDef, raw::Kind as ValueKind};
 
 use super::{
     default::default_value,
@@ -18,10 +18,11 @@ pub(super) const VARIABLE_SCALE_DECIMAL: &str = "io.debezium.data.VariableScaleD
 const MAX_DEPTH: usize = 100;
 
 /// Makes schemas of the records of one document.
-pub(super) struct Definitions<'d> {
+pub(super) struct Definitions<'d, 'm> {
     document: &'d Document,
+    arena: Arena<'m>,
     /// Records that are defined. One that is being defined has no schema yet, and none within itself.
-    known: HashMap<NodeId, Option<Schema>>,
+    known: HashMap<NodeId, Option<Schema<'m>>>,
     depth: usize,
 }
 
@@ -40,13 +41,13 @@ pub(super) fn semantic(node: &Node) -> &str {
     }
 }
 
-impl<'d> Definitions<'d> {
-    pub(super) fn new(document: &'d Document) -> Self {
-        Self { document, known: HashMap::new(), depth: 0 }
+impl<'d, 'm> Definitions<'d, 'm> {
+    pub(super) fn new(document: &'d Document, arena: Arena<'m>) -> Self {
+        Self { document, arena, known: HashMap::new(), depth: 0 }
     }
 
     /// The schema of a record, directly or as the only branch of a union beside null.
-    pub(super) fn schema(&mut self, id: NodeId) -> Option<Schema> {
+    pub(super) fn schema(&mut self, id: NodeId) -> Option<Schema<'m>> {
         let (id, _) = self.without_null(id);
         let node = self.document.node(id);
         match &node.kind {
@@ -55,7 +56,7 @@ impl<'d> Definitions<'d> {
         }
     }
 
-    fn record(&mut self, id: NodeId, node: &Node, record: &'d Record) -> Option<Schema> {
+    fn record(&mut self, id: NodeId, node: &Node, record: &'d Record) -> Option<Schema<'m>> {
         if let Some(known) = self.known.get(&id) {
             return *known;
         }
@@ -64,7 +65,7 @@ impl<'d> Definitions<'d> {
         }
         self.known.insert(id, None);
         self.depth += 1;
-        let document = self.document;
+        let (document, arena) = (self.document, self.arena);
         let fields = record.fields.iter().map(|field| {
             let default = field.default.as_ref().or_else(|| {
                 let (inner, _) = self.without_null(field.node);
@@ -73,23 +74,24 @@ impl<'d> Definitions<'d> {
             let mut definition = self.field(&field.name, field.node);
             definition.default = default
                 .filter(|default| !default.is_null())
-                .and_then(|default| default_value(document, field.node, default));
+                .and_then(|default| default_value(document, field.node, default, arena));
             definition
         });
         let fields = fields.collect();
         self.depth -= 1;
         let version = node.attributes.get("connect.version").and_then(serde_json::Value::as_u64);
-        let schema = Some(schemas::intern(SchemaDef {
+        let definition = SchemaDef {
             id: 0,
             name: semantic(node).to_owned(),
             version: version.and_then(|version| version.try_into().ok()).unwrap_or(0),
             fields,
-        }));
+        };
+        let schema = Some(schemas::create(definition, arena));
         self.known.insert(id, schema);
         schema
     }
 
-    fn field(&mut self, name: &str, id: NodeId) -> FieldDef {
+    fn field(&mut self, name: &str, id: NodeId) -> FieldDef<'m> {
         let (id, optional) = self.without_null(id);
         let node = self.document.node(id);
         let scalar = leaf(node, "").ok().map(|leaf| leaf.ty);
@@ -121,7 +123,7 @@ impl<'d> Definitions<'d> {
     }
 
     /// The schema of a record, or of a list's items or a map's values, as one field.
-    fn nested(&mut self, id: NodeId) -> Option<Schema> {
+    fn nested(&mut self, id: NodeId) -> Option<Schema<'m>> {
         let (name, item) = match &self.document.node(id).kind {
             Kind::Record(_) => return self.schema(id),
             Kind::Array(items) => match self.entry(*items) {
@@ -132,7 +134,7 @@ impl<'d> Definitions<'d> {
             _ => return None,
         };
         let fields = vec![self.field(name, item)];
-        Some(schemas::intern(SchemaDef { fields, ..SchemaDef::default() }))
+        Some(schemas::create(SchemaDef { fields, ..SchemaDef::default() }, self.arena))
     }
 
     /// Key and value of a map's entries, if these are the items of a list.
@@ -190,7 +192,7 @@ impl<'d> Definitions<'d> {
     }
 }
 
-fn kind_of(ty: &Type) -> ValueKind {
+fn kind_of(ty: &Type<'_>) -> ValueKind {
     match ty {
         Type::Boolean => ValueKind::BOOL,
         Type::Int | Type::Long => ValueKind::INT,

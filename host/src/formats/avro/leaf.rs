@@ -11,8 +11,8 @@ use crate::formats::types::{Declared, Parameters, Scalar, Unit};
 
 /// A primitive type with what its attributes say.
 #[derive(Debug)]
-pub(super) struct Leaf {
-    pub(super) ty: Type,
+pub(super) struct Leaf<'m> {
+    pub(super) ty: Type<'m>,
     /// An attribute that says what values are, and is not known or does not hold.
     pub(super) ignored: Option<String>,
 }
@@ -31,7 +31,7 @@ pub(super) fn connect_parameter<T: std::str::FromStr>(node: &Node, name: &str) -
 ///
 /// # Errors
 /// When it is a decimal without a precision.
-pub(super) fn leaf(node: &Node, place: &str) -> Result<Leaf, SchemaError> {
+pub(super) fn leaf<'m>(node: &Node, place: &str) -> Result<Leaf<'m>, SchemaError> {
     let name = connect_name(node);
     if !name.is_empty() {
         return Ok(match semantic(node, name) {
@@ -74,7 +74,7 @@ fn primitive(node: &Node) -> Option<Scalar> {
 }
 
 /// The type without any attributes.
-pub(super) fn plain(node: &Node) -> Type {
+pub(super) fn plain<'m>(node: &Node) -> Type<'m> {
     match node.kind {
         Kind::Boolean => Type::Boolean,
         Kind::Int => Type::Int,
@@ -89,7 +89,7 @@ pub(super) fn plain(node: &Node) -> Type {
 }
 
 /// The type whose values are those of `scalar`.
-fn typed(node: &Node, scalar: Scalar) -> Type {
+fn typed<'m>(node: &Node, scalar: Scalar) -> Type<'m> {
     match (&node.kind, scalar) {
         (_, Scalar::Integer(_) | Scalar::Float | Scalar::Text | Scalar::Bytes | Scalar::Boolean) => {
             plain(node)
@@ -104,7 +104,7 @@ fn typed(node: &Node, scalar: Scalar) -> Type {
 }
 
 /// Avro 1.12, "Logical Types": one that does not hold is ignored, and so is one that is not known.
-fn logical(node: &Node, name: &str, place: &str) -> Result<Leaf, SchemaError> {
+fn logical<'m>(node: &Node, name: &str, place: &str) -> Result<Leaf<'m>, SchemaError> {
     let timestamp = |unit, is_utc| Type::Timestamp { unit, is_utc };
     let ty = match (&node.kind, name) {
         (_, "") => Some(plain(node)),

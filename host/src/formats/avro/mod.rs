@@ -25,15 +25,21 @@ pub(crate) use error::SchemaError;
 pub(crate) use program::Program;
 pub(crate) use schema::check as check_schema;
 
+use tidegate_abi::Arena;
+
 use crate::formats::registry::RegisteredSchema;
 
 /// Compiles a registered schema, resolved to the reader's, if there is one.
 ///
 /// # Errors
 /// When one of them is not valid, or they cannot be resolved.
-pub(crate) fn compile(schema: &RegisteredSchema, reader: Option<&str>) -> Result<Program, SchemaError> {
+pub(crate) fn compile<'m>(
+    schema: &RegisteredSchema,
+    reader: Option<&str>,
+    arena: Arena<'m>,
+) -> Result<Program<'m>, SchemaError> {
     let references = schema.references.iter().map(|reference| &*reference.text);
     let writer = schema::Document::parse(&schema.text, references)?;
     let reader = reader.map(|text| schema::Document::parse(text, std::iter::empty())).transpose()?;
-    compile::compile(&writer, reader.as_ref())
+    compile::compile(&writer, reader.as_ref(), arena)
 }

@@ -9,12 +9,21 @@ use crate::formats::{
 
 /// A writer's schema, resolved to the reader's, if there is one.
 #[derive(Debug)]
-pub(crate) struct Program {
-    pub(super) root: Type,
-    pub(super) records: Vec<RecordType>,
+pub(crate) struct Program<'m> {
+    pub(super) root: Type<'m>,
+    pub(super) records: Vec<RecordType<'m>>,
     /// The schema of the value, if it is a record.
-    pub(crate) schema: Option<Schema>,
+    pub(crate) schema: Option<Schema<'m>>,
     pub(crate) unknown: Vec<Unknown>,
+    /// Number of types in it, and of symbols of enums.
+    pub(super) types: usize,
+}
+
+impl Program<'_> {
+    /// Bytes that it takes outside of its arena.
+    pub(crate) const fn heap_bytes(&self) -> usize {
+        self.types.saturating_mul(size_of::<Step<'_>>())
+    }
 }
 
 /// Number of a record in its program: records may be recursive.
@@ -22,7 +31,7 @@ pub(super) type RecordId = u32;
 
 /// How a value is encoded, and what becomes of it.
 #[derive(Debug)]
-pub(super) enum Type {
+pub(super) enum Type<'m> {
     Null,
     Boolean,
     Int,
@@ -32,7 +41,7 @@ pub(super) enum Type {
     Bytes,
     Text,
     Fixed(usize),
-    Enum(Box<[Symbol]>),
+    Enum(Box<[Symbol<'m>]>),
     /// An int, a long, a string or bytes that a logical or semantic type makes another value of.
     IntAs(Scalar),
     LongAs(Scalar),
@@ -64,8 +73,8 @@ pub(super) enum Type {
     Record(RecordId),
     /// Debezium's record of a scale and an unscaled value.
     VariableScaleDecimal(RecordId),
-    List(Box<Type>),
-    Map(Box<Type>),
+    List(Box<Type<'m>>),
+    Map(Box<Type<'m>>),
     /// Connect's form of a map whose keys are not text: a list of records of a key and a value.
     Entries {
         record: RecordId,
@@ -74,26 +83,26 @@ pub(super) enum Type {
     /// A union of null and another type.
     Optional {
         null_at: u8,
-        some: Box<Type>,
+        some: Box<Type<'m>>,
     },
-    Union(Box<[Type]>),
+    Union(Box<[Type<'m>]>),
     /// The reader cannot take what the writer wrote.
-    Incompatible(&'static str),
+    Incompatible(&'m str),
 }
 
 /// A symbol of an enum; an error if the reader's enum does not have it.
 #[derive(Debug)]
-pub(super) enum Symbol {
-    Known(&'static str),
-    Incompatible(&'static str),
+pub(super) enum Symbol<'m> {
+    Known(&'m str),
+    Incompatible(&'m str),
 }
 
 #[derive(Debug)]
-pub(super) struct RecordType {
+pub(super) struct RecordType<'m> {
     /// In the writer's order.
-    pub(super) steps: Vec<Step>,
+    pub(super) steps: Vec<Step<'m>>,
     /// Fields of the reader that the writer does not have.
-    pub(super) defaults: Vec<(u32, &'static str, Value<'static>)>,
+    pub(super) defaults: Vec<(u32, &'m str, Value<'m>)>,
     /// Number of fields of the value.
     pub(super) width: usize,
     /// The writer's fields are those of the value, in their order.
@@ -103,14 +112,14 @@ pub(super) struct RecordType {
 }
 
 #[derive(Debug)]
-pub(super) enum Step {
+pub(super) enum Step<'m> {
     Read {
-        name: &'static str,
+        name: &'m str,
         /// Place in the value.
         slot: u32,
-        ty: Type,
+        ty: Type<'m>,
         /// The field is a row of a change event, where placeholders for unavailable values are recognised.
         is_row: bool,
     },
-    Skip(Type),
+    Skip(Type<'m>),
 }

@@ -8,8 +8,8 @@ use crate::formats::binary::{Bounds, DataError, Fault, Source};
 /// # Errors
 /// When it is not of its type, as far as that can be seen without looking into it.
 pub(super) fn skip(
-    program: &Program,
-    ty: &Type,
+    program: &Program<'_>,
+    ty: &Type<'_>,
     source: &mut Source<'_>,
     bounds: &mut Bounds,
 ) -> Result<(), Box<DataError>> {
@@ -80,7 +80,7 @@ pub(super) fn skip(
 }
 
 fn record(
-    program: &Program,
+    program: &Program<'_>,
     id: RecordId,
     source: &mut Source<'_>,
     bounds: &mut Bounds,

@@ -59,7 +59,7 @@ pub(crate) enum Fault {
     /// Protobuf: the end of a group that did not begin.
     GroupEnd,
     /// Protobuf: a required field is missing.
-    Required(&'static str),
+    Required(Box<str>),
     /// Too many levels.
     Depth(u32),
     /// Too many records and items of arrays and maps.
@@ -67,7 +67,7 @@ pub(crate) enum Fault {
     /// The value is not what its schema says.
     Mismatch(Mismatch),
     /// The reader's schema cannot take the value.
-    Incompatible(&'static str),
+    Incompatible(Box<str>),
     Budget(BudgetExceeded),
 }
 

@@ -8,6 +8,10 @@ use crate::formats::types::Scalar;
 /// How many rows of a table are looked at for decimals without a scale.
 const SAMPLED_ROWS: u32 = 200;
 
+/// Columns of a table that are told, and bytes of their names.
+const MAX_TOLD: usize = 100;
+const MAX_TOLD_NAME: usize = 512;
+
 /// The longest base64 of a decimal: 38 digits are 16 bytes, 24 characters.
 const MAX_DECIMAL_LENGTH: usize = 24;
 
@@ -48,7 +52,8 @@ impl Columns {
                 continue;
             };
             let new = || !self.told.iter().any(|told| &**told == name) && self.hint(name).is_none();
-            if looks_like_decimal(text) && new() {
+            let has_room = self.told.len() < MAX_TOLD && name.len() <= MAX_TOLD_NAME;
+            if has_room && looks_like_decimal(text) && new() {
                 self.told.push(name.into());
                 tell(name);
             }

@@ -60,7 +60,7 @@ const MAX_FIELDS: usize = 7;
 /// was read from.
 pub(super) fn recognise(
     value: Struct<'_>,
-    schema: Option<Schema>,
+    schema: Option<Schema<'_>>,
     key: Value<'_>,
     record: Record<'_>,
 ) -> Option<ControlEvent> {
@@ -88,7 +88,7 @@ pub(super) fn recognise(
 }
 
 /// Debezium itself looks at the end of the name: adjusting names may change what comes before.
-fn of_schema(schema: Schema) -> Option<ControlEvent> {
+fn of_schema(schema: Schema<'_>) -> Option<ControlEvent> {
     let name = schema.name();
     [
         ("io.debezium.connector.common.Heartbeat", ControlEvent::Heartbeat),

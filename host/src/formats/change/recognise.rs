@@ -11,7 +11,10 @@
 use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
-use tidegate_abi::{Arena, ChangeParts, Field, Record, Schema, Struct, Value, host::Decoded};
+use tidegate_abi::{
+    Arena, ChangeParts, Field, Record, Schema, Struct, Value,
+    host::{Decoded, Kept},
+};
 
 use super::{
     cassandra,
@@ -78,6 +81,8 @@ pub(crate) struct RecogniserOptions<'o> {
     pub(crate) passes_control_events: bool,
     pub(crate) invalid_unicode: InvalidUnicode,
     pub(crate) max_value_bytes: usize,
+    /// Bytes that the schemas inside of other tools' messages may take.
+    pub(crate) max_schema_bytes: usize,
 }
 
 /// Recognises the events of one task, and remembers what later ones depend on.
@@ -115,6 +120,7 @@ pub(super) enum Origin {
 /// Memory to work in.
 pub(crate) struct RowContext<'b, 's> {
     pub(crate) arena: Arena<'b>,
+    pub(crate) kept: Kept<'b>,
     pub(crate) scratch: &'s mut Scratch<'b>,
     pub(crate) notices: &'s mut Notices,
     /// The records that a message of another tool holds.
@@ -128,7 +134,7 @@ impl Recogniser {
             added: AddedFields::new(options.flattened_prefix),
             keys: options.keys,
             passes_control_events: options.passes_control_events,
-            cloud_events: CloudEvents::new(options.invalid_unicode),
+            cloud_events: CloudEvents::new(options.invalid_unicode, options.max_schema_bytes),
             table_columns: TableColumns::default(),
             max_value_bytes: options.max_value_bytes,
             topics: FlattenedTopics::default(),
@@ -258,7 +264,7 @@ fn with_rows<'b>(value: Value<'b>, parts: &ChangeParts<'b>, arena: Arena<'b>) ->
     Value::object(fields)
 }
 
-pub(super) fn row_schema(schema: Schema) -> Option<Schema> {
+pub(super) fn row_schema(schema: Schema<'_>) -> Option<Schema<'_>> {
     ["after", "before"].iter().find_map(|name| schema.get(name)?.nested())
 }
 

@@ -6,7 +6,7 @@ use super::{columns::Columns, hints::Hints};
 use crate::formats::{
     Cause,
     json::Scratch,
-    memory::Memory,
+    memory::{MAX_NAME, Memory},
     notices::Notices,
     types::{ArenaStore, Mismatch, Scalar, Unavailable, convert, convert_written},
 };
@@ -27,6 +27,9 @@ impl RowError {
         Self { in_key: true, ..self }
     }
 }
+
+/// Tables that are remembered. What is forgotten is looked up in the hints again.
+const MAX_TABLES: usize = 10_000;
 
 /// Types the rows of change events that came without a schema.
 pub(crate) struct Rows {
@@ -56,7 +59,7 @@ struct RowBuilder<'b, 's> {
 
 impl Rows {
     pub(crate) fn new(hints: Hints) -> Self {
-        Self { hints, tables: Memory::default() }
+        Self { hints, tables: Memory::bounded(MAX_TABLES) }
     }
 
     /// Types both rows of the event and the columns of its key. Gives the key and the record's value.
@@ -114,6 +117,9 @@ impl Rows {
 
     fn columns(&mut self, qualifier: &str, table: &str) -> &mut Columns {
         let hints = &self.hints;
+        if qualifier.len() > MAX_NAME {
+            return self.tables.unremembered(Columns::new(hints.of_table(qualifier, table)));
+        }
         let make = || (Box::from(qualifier), Columns::new(hints.of_table(qualifier, table)));
         self.tables.entry(table, |known| known.as_ref() == qualifier, make)
     }

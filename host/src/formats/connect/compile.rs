@@ -4,14 +4,14 @@ use std::collections::HashSet;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value as Json;
-use tidegate_abi::{Field, FieldDef, SchemaDef, Value, raw::Kind, value::write_json_string};
+use tidegate_abi::{Arena, Field, FieldDef, SchemaDef, Value, raw::Kind, value::write_json_string};
 
 use super::{MapType, Shape, StructField, StructType, Type};
 use crate::formats::{
     read::Unknown,
     schemas,
     types::{
-        Declared, LeakStore, Mismatch, Parameters, Scalar, convert, is_known_collection, unscaled_of_bytes,
+        ArenaStore, Declared, Mismatch, Parameters, Scalar, convert, is_known_collection, unscaled_of_bytes,
     },
 };
 
@@ -56,29 +56,44 @@ pub(crate) enum SchemaError {
     /// serde_json cannot read it: it is nested too deep, or has half of a surrogate pair.
     #[error("it cannot be read: {0}")]
     Malformed(serde_json::Error),
-    /// The process knows too many already.
+    /// It takes more memory than all schemas may.
     #[error(
-        "this process has seen {limit} distinct schemas already and keeps each for ever: use topics whose schemas do not \
-         change with every record, or restart the host"
+        "it takes {bytes} bytes, but the schemas of a task's keys or values may take {limit} together: make it smaller, or \
+         raise limits.memory"
     )]
-    TooMany {
-        /// How many it keeps.
+    TooLarge {
+        /// What it takes.
+        bytes: usize,
+        /// What all may take.
         limit: usize,
     },
 }
 
 /// Compiles one schema.
-#[derive(Default)]
-pub(super) struct Compiler {
+pub(super) struct Compiler<'m> {
+    /// Memory of the schema.
+    pub(super) arena: Arena<'m>,
+    /// Types so far.
+    pub(super) types: usize,
     /// Semantic types that are not known.
     pub(super) unknown: Vec<Unknown>,
     /// The schema was made of a JSON Schema: it may have the type `any`, and its defaults are only hints.
     pub(super) is_json_schema: bool,
 }
 
-impl Compiler {
+impl<'m> Compiler<'m> {
+    pub(super) const fn new(arena: Arena<'m>) -> Self {
+        Self { arena, types: 0, unknown: Vec::new(), is_json_schema: false }
+    }
+
     /// Compiles the schema `json`; `place` names it in errors.
-    pub(super) fn compile(&mut self, json: &Json, place: &str, in_row: bool) -> Result<Type, SchemaError> {
+    pub(super) fn compile(
+        &mut self,
+        json: &Json,
+        place: &str,
+        in_row: bool,
+    ) -> Result<Type<'m>, SchemaError> {
+        self.types += 1;
         let missing = |part| SchemaError::Missing { place: place.to_owned(), part };
         let type_name = json["type"].as_str().ok_or_else(|| missing("type"))?;
         let shape = match type_name {
@@ -104,7 +119,7 @@ impl Compiler {
         let mut compiled = Type { shape, optional, default: None, in_row, is_lenient };
         compiled.default = match &json["default"] {
             Json::Null => None,
-            default => match default_value(&compiled, default) {
+            default => match default_value(&compiled, default, self.arena) {
                 Ok(value) => Some(value),
                 Err(_) if self.is_json_schema => None,
                 Err(mismatch) => return Err(SchemaError::Default { place: place.to_owned(), mismatch }),
@@ -146,7 +161,12 @@ impl Compiler {
         }
     }
 
-    fn compile_struct(&mut self, json: &Json, place: &str, in_row: bool) -> Result<StructType, SchemaError> {
+    fn compile_struct(
+        &mut self,
+        json: &Json,
+        place: &str,
+        in_row: bool,
+    ) -> Result<StructType<'m>, SchemaError> {
         let missing = |part| SchemaError::Missing { place: place.to_owned(), part };
         let declared = json["fields"].as_array().ok_or_else(|| missing("fields"))?;
         let has = |name: &str| declared.iter().any(|field| field["field"] == name);
@@ -168,20 +188,23 @@ impl Compiler {
             }
             types.push((name, ty));
         }
-        let schema = schemas::intern(SchemaDef {
+        let arena = self.arena;
+        let fields = types.iter().zip(declared);
+        let definition = SchemaDef {
             id: 0,
             name: json["name"].as_str().unwrap_or_default().to_owned(),
             version: json["version"].as_u64().and_then(|version| version.try_into().ok()).unwrap_or(0),
-            fields: types.iter().zip(declared).map(|((name, ty), json)| field_def(name, ty, json)).collect(),
-        });
-        let names: Vec<&'static str> = schema.fields().map(|field| field.name()).collect();
+            fields: fields.map(|((name, ty), json)| field_def(name, ty, json, arena)).collect(),
+        };
+        let schema = schemas::create(definition, arena);
+        let names: Vec<&'m str> = schema.fields().map(|field| field.name()).collect();
         let fields = names.into_iter().zip(types).map(|(name, (_, ty))| {
             let mut quoted = String::new();
             // Writing to a String cannot fail.
             if write_json_string(&mut quoted, name).is_ok() {
                 quoted.push(':');
             }
-            StructField { name, quoted, ty }
+            StructField { name, quoted: arena.str(&quoted), ty }
         });
         let is_lenient = self.is_json_schema && json["lenient"] == true;
         Ok(StructType { schema, fields: fields.collect(), in_row, is_lenient })
@@ -198,7 +221,7 @@ fn is_mark(name: &str) -> bool {
 }
 
 /// The definition of a field that plugins see.
-fn field_def(name: &str, ty: &Type, json: &Json) -> FieldDef {
+fn field_def<'m>(name: &str, ty: &Type<'m>, json: &Json, arena: Arena<'m>) -> FieldDef<'m> {
     let semantic = json["name"].as_str().unwrap_or_default();
     let scale = match ty.shape {
         Shape::Scalar(Scalar::Decimal(scale)) => Some(scale),
@@ -212,12 +235,12 @@ fn field_def(name: &str, ty: &Type, json: &Json) -> FieldDef {
         precision: parameter(json, "connect.decimal.precision"),
         scale,
         length: parameter(json, "length").or_else(|| parameter(json, "__debezium.source.column.length")),
-        nested: nested(ty, json),
+        nested: nested(ty, json, arena),
         default: ty.default,
     }
 }
 
-fn kind(shape: &Shape) -> Kind {
+fn kind(shape: &Shape<'_>) -> Kind {
     match shape {
         Shape::Scalar(scalar) => scalar.kind(),
         Shape::VariableScaleDecimal => Kind::DECIMAL,
@@ -229,46 +252,54 @@ fn kind(shape: &Shape) -> Kind {
 }
 
 /// The schema of a nested struct, or of a list's items or a map's values, as one field.
-fn nested(ty: &Type, json: &Json) -> Option<tidegate_abi::Schema> {
+fn nested<'m>(ty: &Type<'m>, json: &Json, arena: Arena<'m>) -> Option<tidegate_abi::Schema<'m>> {
     let (name, item, json) = match &ty.shape {
         Shape::Struct(row) => return Some(row.schema),
         Shape::List(items) => ("item", items, &json["items"]),
         Shape::Map(map) => ("value", &map.values, &json["values"]),
         _ => return None,
     };
-    let fields = vec![field_def(name, item, json)];
-    Some(schemas::intern(SchemaDef { fields, ..SchemaDef::default() }))
+    let fields = vec![field_def(name, item, json, arena)];
+    Some(schemas::create(SchemaDef { fields, ..SchemaDef::default() }, arena))
 }
 
-/// A default as a value that lives for ever.
-fn default_value(ty: &Type, json: &Json) -> Result<Value<'static>, Box<Mismatch>> {
+/// A default as a value in the schema's memory.
+fn default_value<'m>(ty: &Type<'m>, json: &Json, arena: Arena<'m>) -> Result<Value<'m>, Box<Mismatch>> {
     if json.is_null() {
         return Ok(Value::NULL);
     }
     let wrong = || Box::new(Mismatch::new("another type", "this default"));
     match (&ty.shape, json) {
-        (Shape::Scalar(scalar), json) => convert(*scalar, plain(*scalar, json)?, &mut LeakStore::default()),
-        (Shape::List(item), Json::Array(items)) => {
-            let items = items.iter().map(|json| default_value(item, json)).collect::<Result<Vec<_>, _>>()?;
-            Ok(Value::list(Vec::leak(items)))
+        (Shape::Scalar(scalar), json) => {
+            let mut store = ArenaStore { arena, buffer: &mut Vec::new() };
+            convert(*scalar, plain(*scalar, json, arena)?, &mut store)
         }
-        (Shape::Map(map), Json::Object(entries)) if map.is_object => leak_object(
-            entries.iter().map(|(name, json)| Ok((name.clone(), default_value(&map.values, json)?))),
-        ),
+        (Shape::List(item), Json::Array(items)) => {
+            let items =
+                items.iter().map(|json| default_value(item, json, arena)).collect::<Result<Vec<_>, _>>()?;
+            Ok(arena.list(&items))
+        }
+        (Shape::Map(map), Json::Object(entries)) if map.is_object => {
+            let value = |json| default_value(&map.values, json, arena);
+            object(entries.iter().map(|(name, json)| Ok((name.as_str(), value(json)?))), arena)
+        }
         (Shape::Map(map), Json::Array(pairs)) if !map.is_object => {
             let pairs = pairs.iter().map(|pair| match pair.as_array().map(Vec::as_slice) {
                 Some([key, value]) => {
-                    let pair = vec![default_value(&map.keys, key)?, default_value(&map.values, value)?];
-                    Ok(Value::list(Vec::leak(pair)))
+                    let key = default_value(&map.keys, key, arena)?;
+                    Ok(arena.list(&[key, default_value(&map.values, value, arena)?]))
                 }
                 _ => Err(wrong()),
             });
-            Ok(Value::list(Vec::leak(pairs.collect::<Result<Vec<_>, _>>()?)))
+            Ok(arena.list(&pairs.collect::<Result<Vec<_>, _>>()?))
         }
-        (Shape::Struct(row), Json::Object(entries)) => leak_object(row.fields.iter().filter_map(|field| {
-            let json = entries.get(field.name)?;
-            Some(default_value(&field.ty, json).map(|value| (field.name.to_owned(), value)))
-        })),
+        (Shape::Struct(row), Json::Object(entries)) => {
+            let fields = row.fields.iter().filter_map(|field| {
+                let json = entries.get(field.name)?;
+                Some(default_value(&field.ty, json, arena).map(|value| (field.name, value)))
+            });
+            object(fields, arena)
+        }
         (Shape::VariableScaleDecimal, Json::Object(entries)) => {
             let scale =
                 entries.get("scale").and_then(Json::as_i64).and_then(|scale| i32::try_from(scale).ok());
@@ -276,10 +307,10 @@ fn default_value(ty: &Type, json: &Json) -> Result<Value<'static>, Box<Mismatch>
                 entries.get("value").and_then(Json::as_str).and_then(|text| STANDARD.decode(text).ok());
             let unscaled = unscaled.filter(|unscaled| unscaled_of_bytes(unscaled).is_some());
             let (scale, unscaled) = scale.zip(unscaled).ok_or_else(wrong)?;
-            Ok(Value::decimal(Vec::leak(unscaled), scale))
+            Ok(Value::decimal(arena.slice(&unscaled), scale))
         }
         (Shape::Any(_), json @ (Json::Bool(_) | Json::Number(_) | Json::String(_))) => {
-            plain(Scalar::Text, json)
+            plain(Scalar::Text, json, arena)
         }
         _ => Err(wrong()),
     }
@@ -298,18 +329,19 @@ fn any_kind(json: &Json) -> Kind {
     }
 }
 
-fn leak_object(
-    entries: impl Iterator<Item = Result<(String, Value<'static>), Box<Mismatch>>>,
-) -> Result<Value<'static>, Box<Mismatch>> {
-    let fields = entries.map(|entry| entry.map(|(name, value)| Field::new(String::leak(name), value)));
-    Ok(Value::object(Vec::leak(fields.collect::<Result<Vec<_>, _>>()?)))
+fn object<'n, 'm>(
+    entries: impl Iterator<Item = Result<(&'n str, Value<'m>), Box<Mismatch>>>,
+    arena: Arena<'m>,
+) -> Result<Value<'m>, Box<Mismatch>> {
+    let fields = entries.map(|entry| entry.map(|(name, value)| Field::new(arena.str(name), value)));
+    Ok(arena.object(&fields.collect::<Result<Vec<_>, _>>()?))
 }
 
 /// A default as JSON has it. serde_json has made a float of a number with a fraction: fewer digits than a decimal may have.
-fn plain(scalar: Scalar, json: &Json) -> Result<Value<'static>, Box<Mismatch>> {
+fn plain<'m>(scalar: Scalar, json: &Json, arena: Arena<'m>) -> Result<Value<'m>, Box<Mismatch>> {
     Ok(match json {
         Json::Bool(value) => Value::bool(*value),
-        Json::String(text) => Value::string(String::leak(text.clone())),
+        Json::String(text) => arena.string(text),
         Json::Number(number) => match (number.as_i64(), number.as_u64()) {
             (Some(number), _) => Value::int(number),
             (_, Some(number)) => Value::uint(number),

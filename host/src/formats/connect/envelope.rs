@@ -1,11 +1,17 @@
 //! Telling `{"schema","payload"}` from other JSON, and finding a known schema without reading it.
 
-use tidegate_abi::{Arena, Value};
+use std::sync::Arc;
 
-use super::{Document, registry};
+use tidegate_abi::{
+    Arena, Value,
+    host::{Keep, Kept},
+};
+
+use super::{Compiled, document::Document};
 use crate::formats::{
     json::{Fault, FindingKind, InvalidUnicode, JsonError, Lexer, Parser, Scratch},
     read::Read,
+    schema_cache::SchemaCache,
 };
 
 const SCHEMA_FIRST: &str = "{\"schema\":";
@@ -17,17 +23,18 @@ pub(crate) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// How many schemas a decoder looks for by comparing bytes; beyond, a schema's end is searched and its text hashed.
 const RECENT_LIMIT: usize = 64;
 
-/// The schemas that a decoder met last.
+/// The schemas that a decoder has met.
 pub(crate) struct Envelopes {
-    /// Latest first, more or less.
-    recent: Vec<&'static Document>,
+    known: SchemaCache<Arc<str>, Arc<Document>>,
+    /// Those of `known` that were met last. Latest first, more or less.
+    recent: Vec<Arc<Document>>,
     invalid_unicode: InvalidUnicode,
 }
 
 impl Envelopes {
-    /// Has met none.
-    pub(crate) const fn new(invalid_unicode: InvalidUnicode) -> Self {
-        Self { recent: Vec::new(), invalid_unicode }
+    /// Has met none. Schemas may take `max_schema_bytes`.
+    pub(crate) fn new(invalid_unicode: InvalidUnicode, max_schema_bytes: usize) -> Self {
+        Self { known: SchemaCache::new(max_schema_bytes), recent: Vec::new(), invalid_unicode }
     }
 
     /// Reads a payload of JSON, typed by its schema where it brings one. What is unusual about it is in the findings of
@@ -39,27 +46,29 @@ impl Envelopes {
         &mut self,
         payload: &'b [u8],
         arena: Arena<'b>,
+        kept: Kept<'b>,
         scratch: &mut Scratch<'b>,
     ) -> Result<Read<'b>, JsonError> {
         let (payload, offset) = without_mark(payload);
+        let invalid_unicode = self.invalid_unicode;
         if let Some((document, at)) = self.find_recent(payload) {
             let rest = payload.get(at..).unwrap_or_default();
-            let parser = parser(rest, offset + at, self.invalid_unicode, arena, scratch)?;
-            if let Some(read) = read_after_schema(document, parser)? {
+            let parser = parser(rest, offset + at, invalid_unicode, arena, scratch)?;
+            if let Some(read) = read_after_schema(kept.keep(document).compiled(), parser)? {
                 return Ok(read);
             }
             scratch.findings.clear();
         }
-        let mut parser = parser(payload, offset, self.invalid_unicode, arena, scratch)?;
+        let mut parser = parser(payload, offset, invalid_unicode, arena, scratch)?;
         if parser.lexer.peek().is_none() {
             return Err(parser.lexer.error(Fault::Empty));
         }
-        let read = self.read_whole(&mut parser)?;
+        let read = self.read_whole(&mut parser, kept)?;
         parser.scratch.findings.replaced += parser.lexer.replaced();
         Ok(read)
     }
 
-    fn read_whole<'b>(&mut self, parser: &mut Parser<'b, '_>) -> Result<Read<'b>, JsonError> {
+    fn read_whole<'b>(&mut self, parser: &mut Parser<'b, '_>, kept: Kept<'b>) -> Result<Read<'b>, JsonError> {
         let Some(envelope) = split(parser.lexer.fork()) else {
             let value = parser.value()?;
             parser.lexer.end()?;
@@ -72,22 +81,45 @@ impl Envelopes {
         if envelope.schema == "null" {
             return parser.value().map(Read::plain);
         }
-        let document = registry::lookup(envelope.schema)?;
+        let compiled = kept.keep(&self.document(envelope.schema)?).compiled();
+        Ok(typed(parser.typed(&compiled.root)?, compiled))
+    }
+
+    /// Whether schemas were dropped for others since the last call.
+    pub(crate) const fn take_dropped(&mut self) -> bool {
+        self.known.take_dropped()
+    }
+
+    /// The schema with this text, compiled now if it is new.
+    fn document(&mut self, text: &str) -> Result<Arc<Document>, JsonError> {
+        let document = match self.known.get(text) {
+            Some(document) => Arc::clone(document),
+            None => self.add(text)?,
+        };
         self.recent.truncate(RECENT_LIMIT - 1);
-        self.recent.insert(0, document);
-        Ok(typed(parser.typed(&document.root)?, document))
+        self.recent.insert(0, Arc::clone(&document));
+        Ok(document)
+    }
+
+    fn add(&mut self, text: &str) -> Result<Arc<Document>, JsonError> {
+        let document = Arc::new(Document::compile(text, self.known.limit())?);
+        let bytes = document.bytes();
+        for dropped in self.known.insert(Arc::clone(document.text()), Arc::clone(&document), bytes) {
+            self.recent.retain(|recent| !Arc::ptr_eq(recent, &dropped));
+        }
+        Ok(document)
     }
 
     /// A schema met lately that `payload` begins with, and where the payload proper begins.
-    fn find_recent(&mut self, payload: &[u8]) -> Option<(&'static Document, usize)> {
+    fn find_recent(&mut self, payload: &[u8]) -> Option<(&Arc<Document>, usize)> {
         let rest = payload.strip_prefix(SCHEMA_FIRST.as_bytes())?;
         let found = self.recent.iter().position(|document| {
-            let after = rest.strip_prefix(document.text.as_bytes());
+            let after = rest.strip_prefix(document.text().as_bytes());
             after.is_some_and(|after| after.starts_with(PAYLOAD_NEXT.as_bytes()))
         })?;
         self.recent.swap(0, found);
         let document = self.recent.first()?;
-        Some((document, SCHEMA_FIRST.len() + document.text.len() + PAYLOAD_NEXT.len()))
+        Some((document, SCHEMA_FIRST.len() + document.text().len() + PAYLOAD_NEXT.len()))
     }
 }
 
@@ -118,23 +150,23 @@ pub(super) fn parser<'b, 's>(
     Ok(Parser { lexer: Lexer::new(text, offset, invalid_unicode), arena, scratch })
 }
 
-fn typed<'b>(value: Value<'b>, document: &'static Document) -> Read<'b> {
-    Read { value, typed: true, schema: document.schema(), unknown: &document.unknown }
+fn typed<'b>(value: Value<'b>, compiled: &'b Compiled<'b>) -> Read<'b> {
+    Read { value, typed: true, schema: compiled.schema(), unknown: &compiled.unknown }
 }
 
 /// Reads what follows a known schema; `None` if a third field follows, so that it is no envelope after all.
 fn read_after_schema<'b>(
-    document: &'static Document,
+    compiled: &'b Compiled<'b>,
     mut parser: Parser<'b, '_>,
 ) -> Result<Option<Read<'b>>, JsonError> {
-    let value = parser.typed(&document.root)?;
+    let value = parser.typed(&compiled.root)?;
     if parser.lexer.peek() == Some(b',') {
         return Ok(None);
     }
     parser.lexer.expect(b'}', Fault::ObjectEnd)?;
     parser.lexer.end()?;
     parser.scratch.findings.replaced += parser.lexer.replaced();
-    Ok(Some(typed(value, document)))
+    Ok(Some(typed(value, compiled)))
 }
 
 /// Connect's envelope: where its two parts are.

@@ -1,12 +1,12 @@
 //! JSON with its schema: Connect's `{"schema","payload"}` envelope, and values typed by it.
 //!
-//! Format: Kafka Connect's `JsonConverter` and `JsonSchema` (`org.apache.kafka.connect.json`). Each distinct schema text
-//! is compiled once per process; a record whose schema is known is found by comparing bytes, and its payload is typed
-//! while it is parsed.
+//! Format: Kafka Connect's `JsonConverter` and `JsonSchema` (`org.apache.kafka.connect.json`). A decoder
+//! compiles each distinct schema text once, as long as it fits into its memory; a record whose schema is known is found by comparing
+//! bytes, and its payload is typed while it is parsed.
 
 mod compile;
+mod document;
 mod envelope;
-mod registry;
 mod typed;
 
 pub(crate) use compile::SchemaError;
@@ -22,10 +22,10 @@ use crate::formats::{
 
 /// A compiled type.
 #[derive(Debug)]
-pub(crate) struct Type {
-    shape: Shape,
+pub(super) struct Type<'m> {
+    shape: Shape<'m>,
     optional: bool,
-    default: Option<Value<'static>>,
+    default: Option<Value<'m>>,
     /// Whether values are in a row of a change event, where placeholders for unavailable values are recognised.
     in_row: bool,
     /// The schema describes values and does not say how they are encoded: one of another type stays as it is, and a field that
@@ -34,29 +34,29 @@ pub(crate) struct Type {
 }
 
 #[derive(Debug)]
-enum Shape {
+enum Shape<'m> {
     Scalar(Scalar),
     /// Debezium's struct of a scale and an unscaled value.
     VariableScaleDecimal,
-    List(Box<Type>),
-    Map(MapType),
-    Struct(StructType),
+    List(Box<Type<'m>>),
+    Map(MapType<'m>),
+    Struct(StructType<'m>),
     /// Read as JSON without a schema is. The kind is what the schema says; null if it says nothing.
     Any(Kind),
 }
 
 #[derive(Debug)]
-struct MapType {
-    keys: Box<Type>,
-    values: Box<Type>,
+struct MapType<'m> {
+    keys: Box<Type<'m>>,
+    values: Box<Type<'m>>,
     /// The primitive type of the keys is text: a JSON object. With other keys: an array of pairs.
     is_object: bool,
 }
 
 #[derive(Debug)]
-struct StructType {
-    schema: Schema,
-    fields: Vec<StructField>,
+struct StructType<'m> {
+    schema: Schema<'m>,
+    fields: Vec<StructField<'m>>,
     /// As of its [`Type`], for fields that the schema does not have.
     in_row: bool,
     /// As of its [`Type`].
@@ -64,46 +64,54 @@ struct StructType {
 }
 
 #[derive(Debug)]
-struct StructField {
-    name: &'static str,
+struct StructField<'m> {
+    name: &'m str,
     /// The name as in compact JSON, with quotes and colon.
-    quoted: String,
-    ty: Type,
+    quoted: &'m str,
+    ty: Type<'m>,
 }
 
-/// A compiled schema with its text.
+/// A compiled schema.
 #[derive(Debug)]
-pub(crate) struct Document {
-    text: &'static str,
-    root: Type,
+pub(crate) struct Compiled<'m> {
+    root: Type<'m>,
     unknown: Vec<Unknown>,
+    /// Number of types in it.
+    types: usize,
 }
 
-impl Document {
+impl<'m> Compiled<'m> {
     /// The schema of the payload, if it is a struct.
-    pub(crate) const fn schema(&self) -> Option<Schema> {
+    pub(crate) const fn schema(&self) -> Option<Schema<'m>> {
         match &self.root.shape {
             Shape::Struct(row) => Some(row.schema),
             _ => None,
         }
     }
 
-    /// Compiles Connect's schema of a JSON Schema.
+    /// Compiles Connect's schema of a JSON Schema, in `arena`.
     ///
     /// # Errors
     /// When it is not a valid schema.
-    pub(crate) fn of_json_schema(schema: &serde_json::Value) -> Result<Self, SchemaError> {
-        let mut compiler = compile::Compiler { is_json_schema: true, ..compile::Compiler::default() };
+    pub(crate) fn of_json_schema(schema: &serde_json::Value, arena: Arena<'m>) -> Result<Self, SchemaError> {
+        let mut compiler = compile::Compiler { is_json_schema: true, ..compile::Compiler::new(arena) };
         let root = compiler.compile(schema, "the value", false)?;
-        Ok(Self { text: "", root, unknown: compiler.unknown })
+        Ok(Self { root, unknown: compiler.unknown, types: compiler.types })
     }
 
+    /// Bytes that it takes outside of its arena.
+    pub(crate) const fn heap_bytes(&self) -> usize {
+        self.types.saturating_mul(size_of::<StructField<'_>>())
+    }
+}
+
+impl<'b> Compiled<'b> {
     /// Reads a payload of this schema. What is unusual about it is in the findings of `scratch`.
     ///
     /// # Errors
     /// When it is not JSON, or not of the schema.
-    pub(crate) fn read<'b>(
-        &'static self,
+    pub(crate) fn read(
+        &'b self,
         payload: &'b [u8],
         arena: Arena<'b>,
         scratch: &mut Scratch<'b>,

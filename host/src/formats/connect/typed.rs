@@ -10,7 +10,7 @@ use crate::formats::{
 
 impl<'b> Parser<'b, '_> {
     /// Reads a value of the type `ty`.
-    pub(super) fn typed(&mut self, ty: &Type) -> Result<Value<'b>, JsonError> {
+    pub(super) fn typed(&mut self, ty: &Type<'b>) -> Result<Value<'b>, JsonError> {
         match (&ty.shape, self.lexer.peek()) {
             (Shape::Struct(row), Some(b'{')) => self.typed_struct(row),
             (Shape::List(item), Some(b'[')) => {
@@ -32,7 +32,7 @@ impl<'b> Parser<'b, '_> {
 
     /// Types what was read as plain JSON.
     #[inline]
-    fn finish(&mut self, ty: &Type, value: Value<'b>) -> Result<Value<'b>, JsonError> {
+    fn finish(&mut self, ty: &Type<'b>, value: Value<'b>) -> Result<Value<'b>, JsonError> {
         if value.is_null() {
             return absent(ty);
         }
@@ -72,7 +72,7 @@ impl<'b> Parser<'b, '_> {
     }
 
     /// Reads an object whose fields should come in the order of `row`, all of them.
-    fn typed_struct(&mut self, row: &StructType) -> Result<Value<'b>, JsonError> {
+    fn typed_struct(&mut self, row: &StructType<'b>) -> Result<Value<'b>, JsonError> {
         self.lexer.open()?;
         let open = self.open_object();
         let mut in_order = 0;
@@ -86,7 +86,7 @@ impl<'b> Parser<'b, '_> {
             let expected = row.fields.get(in_order);
             self.lexer.peek();
             if let Some(field) = expected
-                && self.lexer.take_exact(&field.quoted)
+                && self.lexer.take_exact(field.quoted)
             {
                 let value = self.typed(&field.ty).map_err(|error| error.inside(field.name))?;
                 if is_ordered {
@@ -108,7 +108,7 @@ impl<'b> Parser<'b, '_> {
     /// is read as it stands. Returns the place of the field that should come next.
     fn other_field(
         &mut self,
-        row: &StructType,
+        row: &StructType<'b>,
         open: Open,
         place: usize,
         is_ordered: &mut bool,
@@ -142,7 +142,7 @@ impl<'b> Parser<'b, '_> {
     /// The struct of the open fields, with defaults for those that did not come.
     fn complete(
         &mut self,
-        row: &StructType,
+        row: &StructType<'b>,
         open: Open,
         in_order: usize,
         is_ordered: bool,
@@ -161,7 +161,7 @@ impl<'b> Parser<'b, '_> {
     }
 
     /// Reads Connect's form of a map whose keys are not text: an array of pairs.
-    fn pairs(&mut self, keys: &Type, values: &Type) -> Result<Value<'b>, JsonError> {
+    fn pairs(&mut self, keys: &Type<'b>, values: &Type<'b>) -> Result<Value<'b>, JsonError> {
         self.items(|parser| {
             if parser.lexer.peek() != Some(b'[') {
                 return parser.entry(keys, values);
@@ -176,7 +176,7 @@ impl<'b> Parser<'b, '_> {
     }
 
     /// Reads an entry of a map as Confluent's `JsonSchemaConverter` writes it: an object of key and value.
-    fn entry(&mut self, keys: &Type, values: &Type) -> Result<Value<'b>, JsonError> {
+    fn entry(&mut self, keys: &Type<'b>, values: &Type<'b>) -> Result<Value<'b>, JsonError> {
         let expected = |value| mismatch("a pair of key and value", value);
         if self.lexer.peek() != Some(b'{') {
             return Err(expected(self.value()?));
@@ -194,7 +194,7 @@ impl<'b> Parser<'b, '_> {
 }
 
 /// Null where the type allows it.
-fn absent(ty: &Type) -> Result<Value<'static>, JsonError> {
+fn absent<'m>(ty: &Type<'m>) -> Result<Value<'m>, JsonError> {
     match ty.default {
         _ if ty.optional || ty.is_lenient || matches!(ty.shape, Shape::Any(_)) => Ok(Value::NULL),
         Some(default) => Ok(default),
@@ -203,7 +203,7 @@ fn absent(ty: &Type) -> Result<Value<'static>, JsonError> {
 }
 
 /// The value of a field that did not come.
-fn missing(ty: &Type) -> Result<Value<'static>, JsonError> {
+fn missing<'m>(ty: &Type<'m>) -> Result<Value<'m>, JsonError> {
     match ty.default {
         Some(default) => Ok(default),
         None if ty.optional => Ok(Value::NULL),

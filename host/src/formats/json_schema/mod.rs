@@ -16,17 +16,14 @@ mod tests;
 use tidegate_abi::Arena;
 
 use super::{
-    connect::{self, Document},
+    connect::{self, Compiled},
     json::{JsonError, Scratch},
     read::Read,
     registry::RegisteredSchema,
 };
 
 /// A compiled JSON Schema.
-#[derive(Debug)]
-pub(crate) struct Program {
-    document: Document,
-}
+pub(crate) type Program<'m> = Compiled<'m>;
 
 /// Why a schema cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -53,9 +50,9 @@ pub(crate) enum SchemaError {
 ///
 /// # Errors
 /// When it cannot be used.
-pub(crate) fn compile(schema: &RegisteredSchema) -> Result<Program, SchemaError> {
+pub(crate) fn compile<'m>(schema: &RegisteredSchema, arena: Arena<'m>) -> Result<Program<'m>, SchemaError> {
     let converted = convert::convert(schema)?;
-    Ok(Program { document: Document::of_json_schema(&converted)? })
+    Ok(Compiled::of_json_schema(&converted, arena)?)
 }
 
 /// Decodes `data`, which is text of JSON. Strings without escapes point into it.
@@ -64,10 +61,10 @@ pub(crate) fn compile(schema: &RegisteredSchema) -> Result<Program, SchemaError>
 /// When it is not JSON, or does not have the types of the schema.
 #[inline]
 pub(crate) fn decode<'b>(
-    program: &'static Program,
+    program: &'b Program<'b>,
     data: &'b [u8],
     arena: Arena<'b>,
     scratch: &mut Scratch<'b>,
 ) -> Result<Read<'b>, JsonError> {
-    program.document.read(data, arena, scratch)
+    program.read(data, arena, scratch)
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use prost_reflect::{
     Cardinality, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor, Value as ProtoValue,
 };
-use tidegate_abi::{Field, Value};
+use tidegate_abi::{Arena, Field, Value};
 
 use super::{
     definition::Definitions,
@@ -20,9 +20,9 @@ use crate::formats::registry::RegisteredSchema;
 ///
 /// # Errors
 /// When it cannot be used.
-pub(crate) fn compile(schema: &RegisteredSchema) -> Result<Program, SchemaError> {
+pub(crate) fn compile<'m>(schema: &RegisteredSchema, arena: Arena<'m>) -> Result<Program<'m>, SchemaError> {
     let file = files::compile(schema)?;
-    let mut compiler = Compiler::default();
+    let mut compiler = Compiler::new(arena);
     let mut open: Vec<MessageDescriptor> = file.messages().collect();
     let mut own = Vec::new();
     while let Some(message) = open.pop() {
@@ -36,8 +36,8 @@ pub(crate) fn compile(schema: &RegisteredSchema) -> Result<Program, SchemaError>
         return Err(SchemaError::Empty);
     }
     compiler.compile_open();
-    let mut messages: Vec<MessageType> = compiler.messages.into_iter().flatten().collect();
-    let mut definitions = Definitions::default();
+    let mut messages: Vec<MessageType<'m>> = compiler.messages.into_iter().flatten().collect();
+    let mut definitions = Definitions::new(arena);
     for (id, descriptor) in &own {
         if let Some(message) = messages.get_mut(*id as usize) {
             message.schema = definitions.schema(descriptor);
@@ -75,18 +75,29 @@ fn indexes(message: &MessageDescriptor) -> Box<[i32]> {
     message.path().iter().skip(1).step_by(2).copied().collect()
 }
 
-#[derive(Default)]
-struct Compiler {
+struct Compiler<'m> {
+    arena: Arena<'m>,
     /// Filled in before the compiler returns.
-    messages: Vec<Option<MessageType>>,
-    enums: Vec<EnumType>,
+    messages: Vec<Option<MessageType<'m>>>,
+    enums: Vec<EnumType<'m>>,
     message_ids: HashMap<String, MessageId>,
     enum_ids: HashMap<String, EnumId>,
     /// Messages that have an id and are not compiled yet.
     open: Vec<(MessageId, MessageDescriptor)>,
 }
 
-impl Compiler {
+impl<'m> Compiler<'m> {
+    fn new(arena: Arena<'m>) -> Self {
+        Self {
+            arena,
+            messages: Vec::new(),
+            enums: Vec::new(),
+            message_ids: HashMap::new(),
+            enum_ids: HashMap::new(),
+            open: Vec::new(),
+        }
+    }
+
     /// The id of a message, which is compiled later: messages may be nested to any depth.
     fn message(&mut self, message: &MessageDescriptor) -> MessageId {
         if let Some(id) = self.message_ids.get(message.full_name()) {
@@ -108,7 +119,7 @@ impl Compiler {
         }
     }
 
-    fn compile(&mut self, message: &MessageDescriptor) -> MessageType {
+    fn compile(&mut self, message: &MessageDescriptor) -> MessageType<'m> {
         let descriptors = fields(message);
         let has = |name: &str| descriptors.iter().any(|field| field.name() == name);
         let is_change = has("op") && (has("before") || has("after"));
@@ -120,7 +131,7 @@ impl Compiler {
         for (slot, field) in descriptors.iter().enumerate() {
             numbers.push((field.number(), slot as u32));
             let field_type = FieldType {
-                name: String::leak(field.name().to_owned()),
+                name: self.arena.str(field.name()),
                 ty: self.field_type(field),
                 label: label(field),
                 required: field.is_required().then(|| {
@@ -134,12 +145,12 @@ impl Compiler {
                     *oneofs.entry(oneof.full_name().to_owned()).or_insert(next)
                 }),
             };
-            initial.push(Field::new(field_type.name, initial_value(field, field_type.label)));
+            initial.push(Field::new(field_type.name, initial_value(field, field_type.label, self.arena)));
             compiled.push(field_type);
         }
         numbers.sort_unstable();
         MessageType {
-            name: String::leak(message.full_name().to_owned()),
+            name: self.arena.str(message.full_name()),
             well_known: well_known::of(message),
             required,
             oneofs: oneofs.len() as u32,
@@ -182,12 +193,12 @@ impl Compiler {
         let id = self.enums.len() as EnumId;
         self.enum_ids.insert(descriptor.full_name().to_owned(), id);
         let values = descriptor.enum_descriptor_proto().value.iter();
-        let mut symbols: Vec<(i32, &'static str)> =
-            values.map(|value| (value.number(), &*String::leak(value.name().to_owned()))).collect();
+        let mut symbols: Vec<(i32, &'m str)> =
+            values.map(|value| (value.number(), self.arena.str(value.name()))).collect();
         // Stable: of several symbols with one number, the first stays.
         symbols.sort_by_key(|(number, _)| *number);
         symbols.dedup_by_key(|(number, _)| *number);
-        self.enums.push(EnumType { name: String::leak(descriptor.full_name().to_owned()), symbols });
+        self.enums.push(EnumType { name: self.arena.str(descriptor.full_name()), symbols });
         id
     }
 }
@@ -225,7 +236,7 @@ pub(super) fn map_entry(field: &FieldDescriptor) -> Option<(FieldDescriptor, Fie
 }
 
 /// The value of a field that does not occur.
-fn initial_value(field: &FieldDescriptor, label: Label) -> Value<'static> {
+fn initial_value<'m>(field: &FieldDescriptor, label: Label, arena: Arena<'m>) -> Value<'m> {
     match label {
         Label::Repeated | Label::Map { is_struct: false } => Value::list(&[]),
         Label::Map { is_struct: true } => Value::object(&[]),
@@ -236,12 +247,12 @@ fn initial_value(field: &FieldDescriptor, label: Label) -> Value<'static> {
         {
             Value::NULL
         }
-        Label::Single => default_value(field),
+        Label::Single => default_value(field, arena),
     }
 }
 
 /// The default of a scalar field; null for a message.
-pub(super) fn default_value(field: &FieldDescriptor) -> Value<'static> {
+pub(super) fn default_value<'m>(field: &FieldDescriptor, arena: Arena<'m>) -> Value<'m> {
     match field.default_value() {
         ProtoValue::Bool(value) => Value::bool(value),
         ProtoValue::I32(value) => Value::int(value.into()),
@@ -250,12 +261,12 @@ pub(super) fn default_value(field: &FieldDescriptor) -> Value<'static> {
         ProtoValue::U64(value) => unsigned(value),
         ProtoValue::F32(value) => Value::float(crate::formats::binary::widen(value)),
         ProtoValue::F64(value) => Value::float(value),
-        ProtoValue::String(text) => Value::string(String::leak(text)),
-        ProtoValue::Bytes(bytes) => Value::bytes(Vec::leak(bytes.to_vec())),
+        ProtoValue::String(text) => arena.string(&text),
+        ProtoValue::Bytes(bytes) => Value::bytes(arena.slice(&bytes)),
         ProtoValue::EnumNumber(number) => match field.kind() {
             Kind::Enum(symbols) if is_null(&symbols) => Value::NULL,
             Kind::Enum(symbols) => match symbols.get_value(number) {
-                Some(symbol) => Value::string(String::leak(symbol.name().to_owned())),
+                Some(symbol) => arena.string(symbol.name()),
                 None => Value::int(number.into()),
             },
             _ => Value::NULL,

@@ -30,7 +30,7 @@ pub(super) type Result<T> = std::result::Result<T, Box<DataError>>;
 /// When it is not a message of the schema.
 #[inline]
 pub(crate) fn decode<'b>(
-    program: &'static Program,
+    program: &'b Program<'b>,
     data: &'b [u8],
     message: MessageRef<'b>,
     limits: DecodeLimits,
@@ -54,7 +54,7 @@ pub(crate) fn decode<'b>(
 }
 
 pub(super) struct Decoder<'b, 's> {
-    pub(super) program: &'static Program,
+    pub(super) program: &'b Program<'b>,
     pub(super) arena: Arena<'b>,
     pub(super) scratch: &'s mut Scratch<'b>,
     pub(super) bounds: Bounds,
@@ -110,7 +110,7 @@ impl<'b> Decoder<'b, '_> {
         Ok(object)
     }
 
-    fn field(&mut self, open: &mut Open, slot: usize, tag: Tag, source: &mut Source<'b>) -> Result<()> {
+    fn field(&mut self, open: &mut Open<'b>, slot: usize, tag: Tag, source: &mut Source<'b>) -> Result<()> {
         let field = &open.message.fields[slot];
         let in_row = open.in_row || field.is_row;
         match field.label {
@@ -134,7 +134,7 @@ impl<'b> Decoder<'b, '_> {
     /// several fields of the same number.
     fn single(
         &mut self,
-        open: &mut Open,
+        open: &mut Open<'b>,
         slot: usize,
         tag: Tag,
         source: &mut Source<'b>,
@@ -158,7 +158,7 @@ impl<'b> Decoder<'b, '_> {
     }
 
     /// Of a oneof, the field that comes last counts, so it clears the one before.
-    fn choose(&mut self, open: &Open, oneof: u32, slot: usize) {
+    fn choose(&mut self, open: &Open<'b>, oneof: u32, slot: usize) {
         let chosen = &mut self.scratch.chosen[open.chosen + oneof as usize];
         let before = std::mem::replace(chosen, slot as u32 + 1);
         if before == 0 || before == slot as u32 + 1 {
@@ -172,7 +172,7 @@ impl<'b> Decoder<'b, '_> {
     }
 
     /// Decodes the nested messages of a message, each from all of its parts.
-    fn decode_parts(&mut self, open: &Open) -> Result<()> {
+    fn decode_parts(&mut self, open: &Open<'b>) -> Result<()> {
         sort_by_slot(&mut self.scratch.parts[open.parts..]);
         let mut begin = open.parts;
         while let Some((slot, _)) = self.scratch.parts.get(begin).copied() {
@@ -229,7 +229,7 @@ impl<'b> Decoder<'b, '_> {
     /// Reads one item of a list.
     fn item(
         &mut self,
-        open: &Open,
+        open: &Open<'b>,
         slot: usize,
         tag: Tag,
         source: &mut Source<'b>,
@@ -248,7 +248,7 @@ impl<'b> Decoder<'b, '_> {
     /// Reads one entry of a map: its key and its value become two items.
     fn entry(
         &mut self,
-        open: &Open,
+        open: &Open<'b>,
         slot: usize,
         tag: Tag,
         source: &mut Source<'b>,
@@ -306,7 +306,7 @@ impl<'b> Decoder<'b, '_> {
     }
 
     /// Makes lists and maps of the items that a message has brought.
-    fn collect_items(&mut self, open: &Open) {
+    fn collect_items(&mut self, open: &Open<'b>) {
         sort_by_slot(&mut self.scratch.items[open.items..]);
         let mut begin = open.items;
         while let Some((slot, _)) = self.scratch.items.get(begin).copied() {
@@ -430,7 +430,7 @@ impl<'b> Decoder<'b, '_> {
     #[cold]
     pub(super) fn unknown_field(
         &mut self,
-        message: &MessageType,
+        message: &MessageType<'b>,
         tag: Tag,
         source: &mut Source<'b>,
     ) -> Result<()> {
@@ -514,20 +514,20 @@ fn inside_key(error: Box<DataError>, key: Value<'_>) -> Box<DataError> {
     }
 }
 
-fn check_required(open: &Open, source: &Source<'_>) -> Result<()> {
-    let is_missing = |field: &&FieldType| {
+fn check_required(open: &Open<'_>, source: &Source<'_>) -> Result<()> {
+    let is_missing = |field: &&FieldType<'_>| {
         let bit = field.required.and_then(|required| 1u128.checked_shl(required));
         bit.is_some_and(|bit| open.seen & bit == 0)
     };
     match open.message.fields.iter().find(is_missing) {
-        Some(field) => Err(source.error(Fault::Required(field.name))),
+        Some(field) => Err(source.error(Fault::Required(field.name.into()))),
         None => Ok(()),
     }
 }
 
 /// A message whose fields are being read.
-struct Open {
-    message: &'static MessageType,
+struct Open<'b> {
+    message: &'b MessageType<'b>,
     /// Where its fields begin in the scratch memory.
     fields: usize,
     /// Where the items of its lists and maps begin.

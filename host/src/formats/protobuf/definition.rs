@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use prost_reflect::{Cardinality, FieldDescriptor, Kind, MessageDescriptor};
-use tidegate_abi::{FieldDef, Schema, SchemaDef, raw::Kind as ValueKind};
+use tidegate_abi::{Arena, FieldDef, Schema, SchemaDef, raw::Kind as ValueKind};
 
 use super::{
     compile::{default_value, fields, is_null, map_entry},
@@ -15,16 +15,20 @@ use crate::formats::schemas;
 const MAX_DEPTH: usize = 100;
 
 /// Makes schemas of messages.
-#[derive(Default)]
-pub(super) struct Definitions {
+pub(super) struct Definitions<'m> {
+    arena: Arena<'m>,
     /// Messages that are defined. One that is being defined has no schema yet, and none within itself.
-    known: HashMap<String, Option<Schema>>,
+    known: HashMap<String, Option<Schema<'m>>>,
     depth: usize,
 }
 
-impl Definitions {
+impl<'m> Definitions<'m> {
+    pub(super) fn new(arena: Arena<'m>) -> Self {
+        Self { arena, known: HashMap::new(), depth: 0 }
+    }
+
     /// The schema of a message; `None` for one that stands for a value.
-    pub(super) fn schema(&mut self, message: &MessageDescriptor) -> Option<Schema> {
+    pub(super) fn schema(&mut self, message: &MessageDescriptor) -> Option<Schema<'m>> {
         if let Some(known) = self.known.get(message.full_name()) {
             return *known;
         }
@@ -36,24 +40,24 @@ impl Definitions {
         let fields = fields(message).iter().map(|field| self.field(field.name(), field)).collect();
         self.depth -= 1;
         let definition = SchemaDef { id: 0, name: message.full_name().to_owned(), version: 0, fields };
-        let schema = Some(schemas::intern(definition));
+        let schema = Some(schemas::create(definition, self.arena));
         self.known.insert(message.full_name().to_owned(), schema);
         schema
     }
 
-    fn field(&mut self, name: &str, field: &FieldDescriptor) -> FieldDef {
+    fn field(&mut self, name: &str, field: &FieldDescriptor) -> FieldDef<'m> {
         if field.cardinality() == Cardinality::Repeated {
             return self.collection(name, field);
         }
         let single = self.single(name, field);
-        let default = default_value(field);
+        let default = default_value(field, self.arena);
         let has_default =
             field.field_descriptor_proto().default_value.is_some() || !field.supports_presence();
         FieldDef { default: (has_default && !default.is_null()).then_some(default), ..single }
     }
 
     /// A field as if it occurred once.
-    fn single(&mut self, name: &str, field: &FieldDescriptor) -> FieldDef {
+    fn single(&mut self, name: &str, field: &FieldDescriptor) -> FieldDef<'m> {
         let message = match field.kind() {
             Kind::Message(message) => Some(message),
             _ => None,
@@ -77,7 +81,7 @@ impl Definitions {
     }
 
     /// A list, or a map as a struct or a list of pairs.
-    fn collection(&mut self, name: &str, field: &FieldDescriptor) -> FieldDef {
+    fn collection(&mut self, name: &str, field: &FieldDescriptor) -> FieldDef<'m> {
         let (item, kind) = match map_entry(field) {
             Some((key, value)) => {
                 let kind = if key.kind() == Kind::String { ValueKind::STRUCT } else { ValueKind::LIST };
@@ -94,7 +98,10 @@ impl Definitions {
             precision: None,
             scale: None,
             length: None,
-            nested: Some(schemas::intern(SchemaDef { fields: vec![item], ..SchemaDef::default() })),
+            nested: Some(schemas::create(
+                SchemaDef { fields: vec![item], ..SchemaDef::default() },
+                self.arena,
+            )),
             default: None,
         }
     }

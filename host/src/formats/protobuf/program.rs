@@ -8,13 +8,25 @@ use super::well_known::WellKnown;
 
 /// The messages of a schema and of its imports.
 #[derive(Debug)]
-pub(crate) struct Program {
-    pub(super) messages: Vec<MessageType>,
-    pub(super) enums: Vec<EnumType>,
+pub(crate) struct Program<'m> {
+    pub(super) messages: Vec<MessageType<'m>>,
+    pub(super) enums: Vec<EnumType<'m>>,
     /// Messages of the schema itself by their indexes: place in the file, or in the message around.
     pub(super) by_indexes: HashMap<Box<[i32]>, MessageId>,
     /// Messages of the schema itself by their names within the package, and by their own names if these are unique.
     pub(super) by_name: HashMap<Box<str>, MessageId>,
+}
+
+impl Program<'_> {
+    /// Bytes that it takes outside of its arena.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let field = size_of::<FieldType<'_>>() + size_of::<Field<'_>>() + size_of::<(u32, u32)>();
+        let messages =
+            self.messages.iter().map(|message| size_of_val(message) + message.fields.len() * field);
+        let enums = self.enums.iter().map(|symbols| size_of_val(symbols) + size_of_val(&*symbols.symbols));
+        let names = self.by_name.keys().map(|name| 2 * (name.len() + size_of_val(name)));
+        messages.chain(enums).chain(names).sum()
+    }
 }
 
 /// Number of a message in its program: messages may be recursive.
@@ -24,26 +36,26 @@ pub(super) type MessageId = u32;
 pub(super) type EnumId = u32;
 
 #[derive(Debug)]
-pub(super) struct MessageType {
-    pub(super) name: &'static str,
+pub(super) struct MessageType<'m> {
+    pub(super) name: &'m str,
     /// What it stands for, if that is not a struct of its fields.
     pub(super) well_known: Option<WellKnown>,
     /// In the order of the schema, which is that of the struct.
-    pub(super) fields: Vec<FieldType>,
+    pub(super) fields: Vec<FieldType<'m>>,
     /// Number of each field and its place in `fields`, by number.
     pub(super) numbers: Vec<(u32, u32)>,
     /// The struct before anything was read: defaults, and null for fields that may be missing.
-    pub(super) initial: Vec<Field<'static>>,
+    pub(super) initial: Vec<Field<'m>>,
     /// Number of required fields.
     pub(super) required: u32,
     /// Number of oneofs.
     pub(super) oneofs: u32,
     /// A row that Debezium's ExtractNewRecordState has flattened.
     pub(super) is_row: bool,
-    pub(super) schema: Option<Schema>,
+    pub(super) schema: Option<Schema<'m>>,
 }
 
-impl MessageType {
+impl MessageType<'_> {
     /// The place of a field. `next` is where it is if fields are written in order.
     #[inline]
     pub(super) fn slot(&self, number: u32, next: &mut usize) -> Option<usize> {
@@ -64,8 +76,8 @@ impl MessageType {
 }
 
 #[derive(Debug)]
-pub(super) struct FieldType {
-    pub(super) name: &'static str,
+pub(super) struct FieldType<'m> {
+    pub(super) name: &'m str,
     pub(super) ty: Type,
     pub(super) label: Label,
     /// Which required field of its message it is.
@@ -152,13 +164,13 @@ impl Type {
 
 /// The symbols of an enum by number. Of several with one number, the first counts.
 #[derive(Debug)]
-pub(super) struct EnumType {
-    pub(super) name: &'static str,
-    pub(super) symbols: Vec<(i32, &'static str)>,
+pub(super) struct EnumType<'m> {
+    pub(super) name: &'m str,
+    pub(super) symbols: Vec<(i32, &'m str)>,
 }
 
-impl EnumType {
-    pub(super) fn symbol(&self, number: i32) -> Option<&'static str> {
+impl<'m> EnumType<'m> {
+    pub(super) fn symbol(&self, number: i32) -> Option<&'m str> {
         let at = self.symbols.binary_search_by_key(&number, |(number, _)| *number).ok()?;
         self.symbols.get(at).map(|(_, symbol)| *symbol)
     }

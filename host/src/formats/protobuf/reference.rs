@@ -30,7 +30,7 @@ const INVALID: ProtobufError = ProtobufError::Reference(
 /// When the payload does not say which message it is, or the schema has no such message.
 #[inline]
 pub(super) fn resolve<'b>(
-    program: &Program,
+    program: &Program<'_>,
     data: &'b [u8],
     message: MessageRef<'b>,
 ) -> Result<(MessageId, &'b [u8]), ProtobufError> {
@@ -48,7 +48,7 @@ pub(super) fn resolve<'b>(
     }
 }
 
-fn by_name(program: &Program, name: &str) -> Result<MessageId, ProtobufError> {
+fn by_name(program: &Program<'_>, name: &str) -> Result<MessageId, ProtobufError> {
     program.by_name.get(name).copied().ok_or_else(|| ProtobufError::Name(name.chars().take(100).collect()))
 }
 
@@ -61,7 +61,7 @@ fn apicurio_name(data: &[u8]) -> Option<(&str, &[u8])> {
     std::str::from_utf8(name).ok().filter(|_| is_whole).map(|name| (name, rest))
 }
 
-fn indexes<'b>(program: &Program, data: &'b [u8]) -> Result<(MessageId, &'b [u8]), ProtobufError> {
+fn indexes<'b>(program: &Program<'_>, data: &'b [u8]) -> Result<(MessageId, &'b [u8]), ProtobufError> {
     let mut source = Source::new(data);
     let count = zigzag(source.varint().map_err(|_| TRUNCATED)?);
     let mut indexes = [0; MAX_INDEXES];

@@ -2,11 +2,14 @@
 
 mod programs;
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
-use tidegate_abi::{Arena, Headers, host::Part};
+use tidegate_abi::{
+    Arena, Headers,
+    host::{Keep, Kept, Part},
+};
 
-use programs::Program;
+use programs::{Compiled, Program};
 
 use super::{
     Format,
@@ -17,11 +20,9 @@ use super::{
     protobuf::{self, ProtobufError},
     read::Read,
     registry::{ApicurioId, Framed, Lookup, Registry, RegistryError, SchemaId, WireError, frame},
+    schema_cache::SchemaCache,
     types::Mismatch,
 };
-
-/// Ids that a decoder keeps. Payloads that are not what they seem bring any number of ids that nobody knows.
-const MAX_KNOWN: usize = 10_000;
 
 /// Decodes the keys or the values of a task.
 pub(super) struct Registered {
@@ -32,14 +33,15 @@ pub(super) struct Registered {
     /// Text of the reader's schema.
     reader: Option<Arc<str>>,
     limits: DecodeLimits,
-    known: HashMap<SchemaId, Known>,
+    /// By id. Payloads that are not what they seem bring any number of ids that nobody knows.
+    known: SchemaCache<SchemaId, Known>,
     /// The schema of the last record, which is mostly that of the next one, too.
-    last: Option<(SchemaId, Program)>,
+    last: Option<(SchemaId, Arc<Program>)>,
 }
 
 /// What is known of a schema id.
 enum Known {
-    Usable(Program),
+    Usable(Arc<Program>),
     /// The schema cannot be used.
     Unusable(Arc<str>),
     /// The registry does not have it. It is requested again after this time.
@@ -47,11 +49,18 @@ enum Known {
 }
 
 impl Known {
-    fn program(&self, id: SchemaId) -> Result<Program, RegisteredError> {
+    fn program(&self, id: SchemaId) -> Result<Arc<Program>, RegisteredError> {
         match self {
-            Self::Usable(program) => Ok(*program),
+            Self::Usable(program) => Ok(Arc::clone(program)),
             Self::Unusable(reason) => Err(RegisteredError::Schema { id, reason: Arc::clone(reason) }),
             Self::Unknown(reason, _) => Err(RegisteredError::Unknown(Arc::clone(reason))),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Usable(program) => program.bytes(),
+            Self::Unusable(reason) | Self::Unknown(reason, _) => reason.len(),
         }
     }
 }
@@ -94,9 +103,20 @@ impl Registered {
         apicurio_id: ApicurioId,
         reader: Option<String>,
         limits: DecodeLimits,
+        max_schema_bytes: usize,
     ) -> Self {
-        let reader = reader.map(Into::into);
-        Self { part, format, registry, apicurio_id, reader, limits, known: HashMap::new(), last: None }
+        let (reader, known) = (reader.map(Into::into), SchemaCache::new(max_schema_bytes));
+        Self { part, format, registry, apicurio_id, reader, limits, known, last: None }
+    }
+
+    /// Begins the preparation of a batch, whose schemas are then kept until the next one.
+    pub(super) fn begin_batch(&mut self) {
+        self.known.begin_batch();
+    }
+
+    /// Whether schemas were dropped for others since the last call.
+    pub(super) const fn take_dropped(&mut self) -> bool {
+        self.known.take_dropped()
     }
 
     /// Finds the schema of a payload, and requests it from the registry if nobody in the process has it.
@@ -108,19 +128,14 @@ impl Registered {
             return Ok(());
         };
         let Some(registry) = &self.registry else { return Ok(()) };
-        if self.last.is_some_and(|(last, _)| last == id) {
-            return Ok(());
-        }
         match self.known.get(&id) {
             Some(Known::Unknown(_, until)) if *until <= Instant::now() => {}
             Some(_) => return Ok(()),
             None => {}
         }
-        let known = self.compiled(registry.lookup(id)?);
-        if self.known.len() >= MAX_KNOWN {
-            self.known.retain(|_, known| matches!(known, Known::Usable(_)));
-        }
-        self.known.insert(id, known);
+        let found = registry.lookup(id)?;
+        // Whether it can be used is for `decode` to say.
+        let _usable = self.add(id, found);
         Ok(())
     }
 
@@ -133,27 +148,30 @@ impl Registered {
         payload: &'b [u8],
         headers: Headers<'b>,
         arena: Arena<'b>,
+        kept: Kept<'b>,
         scratch: &mut Scratch<'b>,
     ) -> Result<Read<'b>, RegisteredError> {
         let Framed { id, data, message } = frame(self.part, payload, headers, self.apicurio_id)?;
-        let program = match self.last {
-            Some((last, program)) if last == id => program,
-            _ => self.program(id)?,
+        let program = match &self.last {
+            Some((last, program)) if *last == id => kept.keep(program),
+            _ => {
+                let program = self.program(id)?;
+                kept.keep(&self.last.insert((id, program)).1)
+            }
         };
-        self.last = Some((id, program));
-        match program {
-            Program::Avro(program) => {
+        match program.get() {
+            Compiled::Avro(program) => {
                 // Ids of these kinds are Confluent's, and mostly its serializers', too.
                 let is_confluent = matches!(id, SchemaId::Id(_) | SchemaId::Guid(_));
                 let root_bytes = if is_confluent { RootBytes::Raw } else { RootBytes::Sized };
                 avro::decode(program, data, root_bytes, self.limits, arena, scratch)
                     .map_err(|error| RegisteredError::Data { id, error })
             }
-            Program::Protobuf(program) => {
+            Compiled::Protobuf(program) => {
                 protobuf::decode(program, data, message, self.limits, arena, scratch)
                     .map_err(|error| RegisteredError::Message { id, error })
             }
-            Program::JsonSchema(program) => {
+            Compiled::JsonSchema(program) => {
                 json_schema::decode(program, data, arena, scratch).map_err(|error| match error {
                     JsonError::Mismatch(mismatch) => RegisteredError::Mismatch { id, mismatch },
                     error => RegisteredError::Json { id, error },
@@ -162,26 +180,39 @@ impl Registered {
         }
     }
 
-    fn program(&mut self, id: SchemaId) -> Result<Program, RegisteredError> {
+    fn program(&mut self, id: SchemaId) -> Result<Arc<Program>, RegisteredError> {
         if let Some(known) = self.known.get(&id) {
             return known.program(id);
         }
         // Another decoder of the process may have found it.
         let found = self.registry.as_ref().and_then(|registry| registry.known(id));
         let not_fetched = || RegisteredError::Unknown(format!("{id} was not fetched from a registry").into());
-        let known = self.compiled(found.ok_or_else(not_fetched)?);
-        let program = known.program(id);
-        self.known.insert(id, known);
-        program
+        self.add(id, found.ok_or_else(not_fetched)?)
     }
 
-    fn compiled(&self, lookup: Lookup) -> Known {
-        match lookup {
-            Lookup::Found(schema) => match programs::compiled(self.format, schema, self.reader.as_ref()) {
+    /// Compiles what was found for an id, and keeps it.
+    fn add(&mut self, id: SchemaId, found: Lookup) -> Result<Arc<Program>, RegisteredError> {
+        let known = match found {
+            Lookup::Found(schema) => match programs::compiled(self.format, &schema, self.reader.as_ref()) {
                 Ok(program) => Known::Usable(program),
                 Err(reason) => Known::Unusable(reason),
             },
             Lookup::Unknown(reason) => Known::Unknown(reason, Instant::now() + Registry::unknown_for()),
+        };
+        let known = self.if_small(known);
+        let (program, bytes) = (known.program(id), known.bytes());
+        self.known.insert(id, known, bytes);
+        program
+    }
+
+    fn if_small(&self, known: Known) -> Known {
+        let (bytes, limit) = (known.bytes(), self.known.limit());
+        if bytes <= limit {
+            return known;
         }
+        let reason = format!(
+            "it takes {bytes} bytes, but the schemas of a task's keys or values may take {limit} together: raise limits.memory"
+        );
+        Known::Unusable(reason.into())
     }
 }

@@ -1,60 +1,114 @@
-//! Programs of all registered schemas that the process has seen: each is compiled once.
+//! Programs of the registered schemas that the process uses: each is compiled once, however many tasks use it.
 
 use std::{
     collections::HashMap,
-    panic::catch_unwind,
-    sync::{Arc, LazyLock, Mutex, PoisonError},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, LazyLock, Mutex, PoisonError, Weak},
 };
+
+use tidegate_abi::host::{Borrows, Keep, WithMemory};
 
 use crate::formats::{
     Format, avro, json_schema, protobuf,
     registry::{RegisteredSchema, SchemaType},
 };
 
-/// How many programs a process keeps; each is kept for the life of the process.
-const MAX_PROGRAMS: usize = 10_000;
-
-static PROGRAMS: LazyLock<Mutex<HashMap<Key, Compiled>>> = LazyLock::new(Mutex::default);
+static PROGRAMS: LazyLock<Mutex<Programs>> = LazyLock::new(Mutex::default);
 
 /// A compiled schema.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Program {
-    Avro(&'static avro::Program),
-    Protobuf(&'static protobuf::Program),
-    JsonSchema(&'static json_schema::Program),
+pub(super) struct Program {
+    compiled: WithMemory<ProgramBorrows>,
+    /// Held so that whoever looks for the schema finds it as long as a record was decoded with it.
+    schema: Arc<RegisteredSchema>,
 }
 
-/// A program, or why there is none.
-pub(super) type Compiled = Result<Program, Arc<str>>;
+/// What it was compiled to.
+pub(super) enum Compiled<'m> {
+    Avro(avro::Program<'m>),
+    Protobuf(protobuf::Program<'m>),
+    JsonSchema(json_schema::Program<'m>),
+}
 
-/// A registered schema by its address, since it is never dropped, the format that it is used for, and the text of the reader's
-/// schema.
+struct ProgramBorrows;
+
+impl Borrows for ProgramBorrows {
+    type Of<'m> = Compiled<'m>;
+
+    fn shorten<'s, 'm: 's>(compiled: &'s Compiled<'m>) -> &'s Compiled<'s> {
+        compiled
+    }
+}
+
+impl Program {
+    pub(super) fn get(&self) -> &Compiled<'_> {
+        self.compiled.get()
+    }
+}
+
+impl Keep for Program {
+    fn bytes(&self) -> usize {
+        let heap = match self.get() {
+            Compiled::Avro(program) => program.heap_bytes(),
+            Compiled::Protobuf(program) => program.heap_bytes(),
+            Compiled::JsonSchema(program) => program.heap_bytes(),
+        };
+        self.compiled.memory_bytes() + heap + self.schema.text_bytes()
+    }
+}
+
+/// The programs that decoders hold.
+#[derive(Default)]
+struct Programs {
+    known: HashMap<Key, Weak<Program>>,
+    /// Entries at which those that nobody holds are dropped.
+    sweep_at: usize,
+}
+
+/// A registered schema by its address, which nothing else has as long as its program exists, the format that it is used for, and
+/// the text of the reader's schema.
 type Key = (usize, Format, Option<Arc<str>>);
 
-/// The program of a schema, compiled now if it is new.
+/// The program of a schema, compiled now if nobody has it.
+///
+/// # Errors
+/// Why the schema cannot be used.
 pub(super) fn compiled(
     format: Format,
-    schema: &'static RegisteredSchema,
+    schema: &Arc<RegisteredSchema>,
     reader: Option<&Arc<str>>,
-) -> Compiled {
-    let key = (std::ptr::from_ref(schema).addr(), format, reader.cloned());
+) -> Result<Arc<Program>, Arc<str>> {
+    let key = (Arc::as_ptr(schema).addr(), format, reader.cloned());
     let mut programs = PROGRAMS.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(compiled) = programs.get(&key) {
-        return compiled.clone();
+    if let Some(program) = programs.known.get(&key).and_then(Weak::upgrade) {
+        return Ok(program);
     }
-    if programs.len() >= MAX_PROGRAMS {
-        return Err(format!(
-            "this process has seen {MAX_PROGRAMS} schemas already and keeps each for ever: use topics whose schemas do not \
-             change with every record, or restart the host"
-        )
-        .into());
-    }
-    let compiled = compile(format, schema, reader.map(|reader| &**reader));
-    programs.insert(key, compiled.clone());
-    compiled
+    let compiled = WithMemory::try_new(|arena| {
+        // Some descriptors that are not valid make the compiler panic: only the records with this schema are rejected. What a
+        // panic leaves behind is dropped with the arena.
+        let compile = AssertUnwindSafe(|| compile(format, schema, reader.map(|reader| &**reader), arena));
+        catch_unwind(compile).unwrap_or_else(|_| Err("its compiler panicked; see the log".into()))
+    })?;
+    let program = Arc::new(Program { compiled, schema: Arc::clone(schema) });
+    programs.add(key, &program);
+    Ok(program)
 }
 
-fn compile(format: Format, schema: &RegisteredSchema, reader: Option<&str>) -> Compiled {
+impl Programs {
+    fn add(&mut self, key: Key, program: &Arc<Program>) {
+        if self.known.len() >= self.sweep_at {
+            self.known.retain(|_, program| program.strong_count() > 0);
+            self.sweep_at = 2 * self.known.len() + 100;
+        }
+        self.known.insert(key, Arc::downgrade(program));
+    }
+}
+
+fn compile<'m>(
+    format: Format,
+    schema: &RegisteredSchema,
+    reader: Option<&str>,
+    arena: tidegate_abi::Arena<'m>,
+) -> Result<Compiled<'m>, Arc<str>> {
     let expected = match format {
         Format::Protobuf => SchemaType::Protobuf,
         Format::JsonSchema => SchemaType::JsonSchema,
@@ -70,20 +124,12 @@ fn compile(format: Format, schema: &RegisteredSchema, reader: Option<&str>) -> C
         .into());
     }
     match format {
-        Format::Protobuf => {
-            // Some descriptors that are not valid make the compiler panic: only the records with this schema are rejected.
-            let compiled = catch_unwind(|| protobuf::compile(schema));
-            let compiled = compiled.map_err(|_| Arc::from("the Protobuf compiler panicked; see the log"))?;
-            let program = compiled.map_err(|error| Arc::from(error.to_string()))?;
-            Ok(Program::Protobuf(Box::leak(Box::new(program))))
-        }
-        Format::JsonSchema => {
-            let program = json_schema::compile(schema).map_err(|error| Arc::from(error.to_string()))?;
-            Ok(Program::JsonSchema(Box::leak(Box::new(program))))
-        }
-        _ => {
-            let program = avro::compile(schema, reader).map_err(|error| Arc::from(error.to_string()))?;
-            Ok(Program::Avro(Box::leak(Box::new(program))))
-        }
+        Format::Protobuf => protobuf::compile(schema, arena).map(Compiled::Protobuf).map_err(reason),
+        Format::JsonSchema => json_schema::compile(schema, arena).map(Compiled::JsonSchema).map_err(reason),
+        _ => avro::compile(schema, reader, arena).map(Compiled::Avro).map_err(reason),
     }
+}
+
+fn reason(error: impl std::fmt::Display) -> Arc<str> {
+    error.to_string().into()
 }

@@ -1,8 +1,8 @@
-//! Schemas of all registries that the process uses, so that each is requested only once, however many tasks need it.
+//! Schemas of all registries that the process uses, so that each is requested only once, however many tasks need it at a time.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
@@ -21,8 +21,8 @@ static STORES: LazyLock<Mutex<HashMap<Vec<String>, Arc<Store>>>> = LazyLock::new
 /// What is known of an id.
 #[derive(Clone, Debug)]
 pub(crate) enum Lookup {
-    /// The schema. It is never dropped, so its address identifies it.
-    Found(&'static RegisteredSchema),
+    /// The schema.
+    Found(Arc<RegisteredSchema>),
     /// There is none, and why.
     Unknown(Arc<str>),
 }
@@ -36,8 +36,15 @@ struct Store {
 /// One id. The task that holds the lock requests it, and all others wait for the answer.
 #[derive(Debug, Default)]
 struct Slot {
-    found: OnceLock<&'static RegisteredSchema>,
+    /// Held by the decoders that use it.
+    found: Mutex<Weak<RegisteredSchema>>,
     unknown: Mutex<Option<(Arc<str>, Instant)>>,
+}
+
+impl Slot {
+    fn found(&self) -> Option<Arc<RegisteredSchema>> {
+        lock(&self.found).upgrade()
+    }
 }
 
 /// A registry as one connector uses it.
@@ -59,7 +66,7 @@ impl Registry {
     /// What the process knows of an id already.
     pub(crate) fn known(&self, id: SchemaId) -> Option<Lookup> {
         let slot = Arc::clone(lock(&self.store.slots).get(&id)?);
-        if let Some(found) = slot.found.get() {
+        if let Some(found) = slot.found() {
             return Some(Lookup::Found(found));
         }
         // While another task holds the lock, it is requesting the id, so the stored answer may be out of date.
@@ -73,11 +80,11 @@ impl Registry {
     /// When the registry does not answer.
     pub(crate) fn lookup(&self, id: SchemaId) -> Result<Lookup, RegistryError> {
         let slot = self.slot(id);
-        if let Some(found) = slot.found.get() {
+        if let Some(found) = slot.found() {
             return Ok(Lookup::Found(found));
         }
         let mut unknown = lock(&slot.unknown);
-        if let Some(found) = slot.found.get() {
+        if let Some(found) = slot.found() {
             return Ok(Lookup::Found(found));
         }
         if let Some((reason, since)) = &*unknown
@@ -90,7 +97,9 @@ impl Registry {
             Fetched::Schema(schema) => {
                 tracing::info!(id = %id, references = schema.references.len(), "fetched {id} from the schema registry");
                 *unknown = None;
-                Ok(Lookup::Found(slot.found.get_or_init(|| Box::leak(Box::new(schema)))))
+                let schema = Arc::new(schema);
+                *lock(&slot.found) = Arc::downgrade(&schema);
+                Ok(Lookup::Found(schema))
             }
             Fetched::Unknown(reason) => {
                 let reason: Arc<str> = reason.into();
@@ -103,7 +112,7 @@ impl Registry {
     fn slot(&self, id: SchemaId) -> Arc<Slot> {
         let mut slots = lock(&self.store.slots);
         if slots.len() >= MAX_UNKNOWN && !slots.contains_key(&id) {
-            slots.retain(|_, slot| slot.found.get().is_some() || Arc::strong_count(slot) > 1);
+            slots.retain(|_, slot| slot.found().is_some() || Arc::strong_count(slot) > 1);
         }
         Arc::clone(slots.entry(id).or_default())
     }

@@ -50,6 +50,14 @@ pub(crate) struct RegisteredSchema {
     pub(crate) references: Vec<ReferencedSchema>,
 }
 
+impl RegisteredSchema {
+    /// Bytes of its text and of what it refers to.
+    pub(crate) fn text_bytes(&self) -> usize {
+        let references = self.references.iter().map(|reference| reference.name.len() + reference.text.len());
+        self.text.len() + references.sum::<usize>()
+    }
+}
+
 /// A schema that another one refers to.
 #[derive(Debug)]
 pub(crate) struct ReferencedSchema {

@@ -63,7 +63,7 @@ fn plugins_are_told_what_the_schema_says() {
 fn two_tasks_see_the_same_schema() {
     let text = enveloped(r#"{"id":1}"#);
     let (first, second) = (decode(&[&text]), decode(&[&text]));
-    let id = |batch| only(batch).value_schema().map(|schema: tidegate_abi::Schema| schema.id());
+    let id = |batch| only(batch).value_schema().map(|schema: tidegate_abi::Schema<'_>| schema.id());
     assert!(id(&first).is_some());
     assert_eq!(id(&first), id(&second));
 }

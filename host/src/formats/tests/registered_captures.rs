@@ -62,7 +62,7 @@ fn decoder(format: Format, registry: &RegistryStub) -> RecordDecoder {
 }
 
 /// All that a plugin sees of a schema.
-fn described(schema: Option<Schema>) -> String {
+fn described(schema: Option<Schema<'_>>) -> String {
     let Some(schema) = schema else { return String::new() };
     let mut text = format!("{} {}", schema.name(), schema.version());
     for field in schema.fields() {

@@ -60,7 +60,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::formats::types::LeakStore;
+    use crate::formats::types::convert::LeakStore;
 
     fn shown_text(base64: &str, declared: Option<u32>) -> Option<&'static str> {
         text(base64, length(declared), &mut LeakStore::default())

@@ -33,10 +33,12 @@ impl<'b> Store<'b> for ArenaStore<'b, '_> {
     }
 }
 
-/// Bytes that live as long as the process, as schemas do.
+/// Bytes that live as long as the process.
+#[cfg(test)]
 #[derive(Default)]
 pub(crate) struct LeakStore(Vec<u8>);
 
+#[cfg(test)]
 impl Store<'static> for LeakStore {
     fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.0

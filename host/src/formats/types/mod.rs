@@ -16,9 +16,7 @@ mod short_text;
 mod unavailable;
 
 pub(crate) use bits::length as bit_length;
-pub(crate) use convert::{
-    ArenaStore, LeakStore, convert, convert_bytes, convert_written, uuid as parse_uuid,
-};
+pub(crate) use convert::{ArenaStore, convert, convert_bytes, convert_written, uuid as parse_uuid};
 pub(super) use decimal::unscaled_of_bytes;
 pub(crate) use mismatch::Mismatch;
 pub(crate) use semantic::{Declared, Parameters, is_known_collection};

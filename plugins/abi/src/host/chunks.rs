@@ -57,6 +57,7 @@ struct Inner {
     cursor: Cursor,
     chunks: Vec<Chunk>,
     current: usize,
+    first_chunk: usize,
     limit: usize,
     limit_reached: bool,
 }
@@ -65,11 +66,17 @@ impl Chunks {
     /// Creates it without memory; the first allocation creates the first chunk.
     #[must_use]
     pub fn new() -> Self {
+        Self::starting_with(FIRST_CHUNK)
+    }
+
+    /// As [`Self::new`], with another size of the first chunk in bytes.
+    pub(super) fn starting_with(first_chunk: usize) -> Self {
         let cursor = Cursor { ptr: ptr::null_mut(), end: ptr::null_mut(), ctx: ptr::null_mut(), grow };
         let inner = Box::new(Inner {
             cursor,
             chunks: Vec::new(),
             current: 0,
+            first_chunk,
             limit: usize::MAX,
             limit_reached: false,
         });
@@ -195,7 +202,7 @@ impl Inner {
         let next = if self.cursor.ptr.is_null() { 0 } else { self.current + 1 };
         if self.chunks.get(next).is_none_or(|chunk| chunk.len() < needed) {
             let capacity = self.capacity();
-            let wanted = capacity.clamp(FIRST_CHUNK, LARGEST_CHUNK).max(needed);
+            let wanted = capacity.clamp(self.first_chunk, LARGEST_CHUNK).max(needed);
             if capacity.saturating_add(wanted) > self.limit {
                 self.limit_reached = true;
                 return ptr::null_mut();

@@ -1,5 +1,6 @@
 //! Traits that formats implement to decode the records of a batch.
 
+use super::kept::Kept;
 use crate::{
     arena::Arena,
     change::ChangeParts,
@@ -16,9 +17,9 @@ pub struct Decoded<'b> {
     /// The value; null for a tombstone.
     pub value: Value<'b>,
     /// Schema of the key.
-    pub key_schema: Option<Schema>,
+    pub key_schema: Option<Schema<'b>>,
     /// Schema of the value.
-    pub value_schema: Option<Schema>,
+    pub value_schema: Option<Schema<'b>>,
     /// The change event in the value.
     pub change: Option<ChangeParts<'b>>,
     /// Further records in the same message, in order. Theirs are not read.
@@ -83,11 +84,17 @@ impl Rejection {
 
 /// Decodes the bytes of records into values.
 pub trait Decode {
-    /// Decodes one record. New values are allocated in `arena`; text may point into the record's bytes.
+    /// Decodes one record. New values are allocated in `arena`; text may point into the record's bytes, and values and schemas into
+    /// what the batch is told to keep.
     ///
     /// # Errors
     /// Rejects the record if it cannot be decoded.
-    fn decode<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Rejection>;
+    fn decode<'b>(
+        &mut self,
+        record: Record<'b>,
+        arena: Arena<'b>,
+        kept: Kept<'b>,
+    ) -> Result<Decoded<'b>, Rejection>;
 
     /// Whether headers have types, see [`Record::has_typed_headers`].
     fn types_headers(&self) -> bool {
@@ -102,7 +109,12 @@ pub trait Recognise {
     ///
     /// # Errors
     /// Rejects the record if the value looks like a change event but is not a valid one.
-    fn recognise<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Rejection>;
+    fn recognise<'b>(
+        &mut self,
+        record: Record<'b>,
+        arena: Arena<'b>,
+        kept: Kept<'b>,
+    ) -> Result<Decoded<'b>, Rejection>;
 
     /// The columns in a row that a transform has taken out of an event, without the fields that came from elsewhere in the
     /// event. By default, all fields are columns.

@@ -6,9 +6,13 @@
 mod batch;
 mod chunks;
 mod decode;
+mod kept;
 mod outputs;
+mod with_memory;
 
 pub use batch::{Batch, HostState, NewRecord, Original, Partition, PartitionPosition, RejectedRecord};
 pub use chunks::Chunks;
 pub use decode::{Decode, Decoded, Part, Recognise, Rejection};
+pub use kept::{Keep, Kept};
 pub use outputs::OutputError;
+pub use with_memory::{Borrows, WithMemory};

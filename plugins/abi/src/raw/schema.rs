@@ -12,7 +12,7 @@ pub mod field_flags {
     pub const HAS_DEFAULT: u8 = 4;
 }
 
-/// The schema of a struct. Append-only: `size` and `field_size` tell what the host has filled in. Lives as long as the process.
+/// The schema of a struct. Append-only: `size` and `field_size` tell what the host has filled in. Lives as long as the batch.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct SchemaView {
@@ -20,7 +20,7 @@ pub struct SchemaView {
     pub size: u32,
     /// Bytes from one field to the next.
     pub field_size: u32,
-    /// Identifies the schema: equal schemas have the same id as long as the process runs.
+    /// Identifies the schema: those with the same id are equal.
     pub id: u64,
     /// The schema's name; may be absent.
     pub name: Bytes,
@@ -58,7 +58,7 @@ pub struct FieldView {
     pub default: Node,
 }
 
-// SAFETY: a schema is immutable and lives as long as the process.
+// SAFETY: a schema is immutable, and its owner sees to how long it lives.
 unsafe impl Send for SchemaView {}
 // SAFETY: as above.
 unsafe impl Sync for SchemaView {}

@@ -30,7 +30,7 @@ pub(super) fn with_fields<'b>(row: Struct<'b>, added: &[Added<'b>], arena: Arena
 }
 
 /// The row in which null is replaced by the default of the column, if the schema has one.
-pub(super) fn with_defaults<'b>(row: Struct<'b>, schema: Option<Schema>, arena: Arena<'b>) -> Struct<'b> {
+pub(super) fn with_defaults<'b>(row: Struct<'b>, schema: Option<Schema<'b>>, arena: Arena<'b>) -> Struct<'b> {
     let Some(schema) = schema else { return row };
     let default = |field: &Field<'b>| {
         let declared = field.value().is_null().then(|| schema.get(field.name()))?;
@@ -82,7 +82,7 @@ impl<'b> Drops<'b> {
     }
 
     /// The struct without these fields. With a schema, only optional fields are dropped, if so configured.
-    pub(super) fn apply(&self, row: Struct<'b>, schema: Option<Schema>, arena: Arena<'b>) -> Struct<'b> {
+    pub(super) fn apply(&self, row: Struct<'b>, schema: Option<Schema<'b>>, arena: Arena<'b>) -> Struct<'b> {
         let declared = |name: &str| schema.filter(|_| self.only_optional).and_then(|schema| schema.get(name));
         let stays = |field: &Field<'b>| {
             !self.names(field.name())

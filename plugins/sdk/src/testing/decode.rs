@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 use tidegate_abi::{
     Arena, ChangeParts, Field, Operation, Record, Value,
-    host::{Decode, Decoded, Recognise, Rejection},
+    host::{Decode, Decoded, Kept, Recognise, Rejection},
     raw::{Kind, OperationCode},
 };
 
@@ -13,7 +13,12 @@ use super::records::Records;
 pub(super) struct Decoder<'r>(pub(super) &'r Records);
 
 impl Decode for Decoder<'_> {
-    fn decode<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Rejection> {
+    fn decode<'b>(
+        &mut self,
+        record: Record<'b>,
+        arena: Arena<'b>,
+        _: Kept<'b>,
+    ) -> Result<Decoded<'b>, Rejection> {
         let spec = &self.0.specs[record.index() as usize];
         let value = from_json(&spec.value, &spec.kinds, arena);
         let change = recognise(value, arena);
@@ -25,7 +30,12 @@ impl Decode for Decoder<'_> {
 pub(super) struct Envelope;
 
 impl Recognise for Envelope {
-    fn recognise<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Rejection> {
+    fn recognise<'b>(
+        &mut self,
+        record: Record<'b>,
+        arena: Arena<'b>,
+        _: Kept<'b>,
+    ) -> Result<Decoded<'b>, Rejection> {
         let change = recognise(record.value(), arena);
         Ok(Decoded { change, ..Decoded::plain(record.key(), record.value()) })
     }

@@ -108,7 +108,7 @@ impl<'c> DesiredTable<'c> {
     ///
     /// # Errors
     /// If the row cannot be written.
-    pub(super) fn require_row(&mut self, row: Struct<'_>, schema: Option<Schema>) -> Result<(), String> {
+    pub(super) fn require_row(&mut self, row: Struct<'_>, schema: Option<Schema<'_>>) -> Result<(), String> {
         let mut layout = std::mem::take(&mut self.layout);
         let seen = layout.of(row, &self.table, self.columns).and_then(|is_other| {
             let mut has_new = false;
@@ -185,7 +185,7 @@ impl<'c> DesiredTable<'c> {
         &mut self,
         name: &str,
         value: Value<'_>,
-        field: Option<SchemaField>,
+        field: Option<SchemaField<'_>>,
     ) -> Result<bool, String> {
         let typed = self.declared.get(name).cloned().or_else(|| field.map(ColumnType::of_field));
         let is_inferred = typed.is_none();

@@ -9,7 +9,7 @@ const TEXT: ColumnType = ColumnType::Text { length: None };
 
 impl ColumnType {
     /// The type for the values of a field.
-    pub(crate) fn of_field(field: SchemaField) -> Self {
+    pub(crate) fn of_field(field: SchemaField<'_>) -> Self {
         of_declared(field.kind(), field.semantic(), field.precision(), field.scale())
     }
 

@@ -1,6 +1,8 @@
 //! What broken and hostile schemas get.
 
-use super::{Document, compile, show_resolved, try_program};
+use tidegate_abi::host::WithMemory;
+
+use super::{Document, ProgramBorrows, compile, show_resolved, try_program};
 
 #[track_caller]
 fn error(schema: &str) -> String {
@@ -75,7 +77,8 @@ fn deep_schemas_are_rejected() {
     // Here the last one comes first.
     let definitions = format!("{chain}]");
     let document = Document::parse("\"r4999\"", [definitions.as_str()].into_iter()).unwrap();
-    let error = compile(&document, None).unwrap_err().to_string();
+    let compiled = WithMemory::<ProgramBorrows>::try_new(|arena| compile(&document, None, arena));
+    let error = compiled.unwrap_err().to_string();
     assert!(error.contains("nested deeper than 200 levels"), "{error}");
 }
 

@@ -170,7 +170,8 @@ fn plugins_see_the_schema_with_its_semantic_names() {
             r#","precision":64,"connect.parameters":{"scale":"2","connect.decimal.precision":"10"}"#
         )
     );
-    let schema = try_program(&schema, None).unwrap().schema.unwrap();
+    let program = try_program(&schema, None).unwrap();
+    let schema = program.get().schema.unwrap();
     assert_eq!((schema.name(), schema.version(), schema.len()), ("shop.public.t.Value", 2, 6));
     let field = |name: &str| schema.get(name).unwrap();
     let price = field("price");
@@ -183,5 +184,5 @@ fn plugins_see_the_schema_with_its_semantic_names() {
     assert_eq!(field("tags").nested().unwrap().field(0).unwrap().kind(), Kind::STRING);
     assert_eq!((field("any").kind(), field("any").is_optional()), (Kind::NULL, true));
     assert_eq!((field("self").kind(), field("self").nested().is_none()), (Kind::STRUCT, true));
-    assert_eq!(decoder("\"int\"").program.schema.map(|schema| schema.id()), None);
+    assert_eq!(decoder("\"int\"").program.get().schema.map(|schema| schema.id()), None);
 }

@@ -7,11 +7,11 @@ mod properties;
 mod resolution;
 mod types;
 
-use std::cell::RefCell;
+use std::{cell::RefCell, sync::Arc};
 
 use tidegate_abi::{
     Arena, Record, Value,
-    host::{Batch, Decode, Decoded, NewRecord, Part, Rejection},
+    host::{Batch, Borrows, Decode, Decoded, Kept, NewRecord, Part, Rejection, WithMemory},
 };
 
 use super::{
@@ -27,9 +27,19 @@ use crate::formats::{
     types::Unavailable,
 };
 
+struct ProgramBorrows;
+
+impl Borrows for ProgramBorrows {
+    type Of<'m> = Program<'m>;
+
+    fn shorten<'s, 'm: 's>(program: &'s Program<'m>) -> &'s Program<'s> {
+        program
+    }
+}
+
 /// Decodes values of one program.
 struct Decoder {
-    program: &'static Program,
+    program: Arc<WithMemory<ProgramBorrows>>,
     limits: DecodeLimits,
     max_bytes: usize,
     invalid_unicode: InvalidUnicode,
@@ -38,12 +48,18 @@ struct Decoder {
 }
 
 impl Decode for &Decoder {
-    fn decode<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Rejection> {
+    fn decode<'b>(
+        &mut self,
+        record: Record<'b>,
+        arena: Arena<'b>,
+        kept: Kept<'b>,
+    ) -> Result<Decoded<'b>, Rejection> {
         let mut scratch = Scratch::new(self.unavailable.clone());
         scratch.budget = MemoryBudget::after_payloads([&[], &[]], self.max_bytes).unwrap();
         scratch.invalid_unicode = self.invalid_unicode;
         let data = record.value_bytes().unwrap();
-        let read = decode(self.program, data, RootBytes::Sized, self.limits, arena, &mut scratch);
+        let read =
+            decode(kept.keep(&self.program).get(), data, RootBytes::Sized, self.limits, arena, &mut scratch);
         assert!(scratch.fields.is_empty() && scratch.values.is_empty(), "left open");
         let read = match read {
             Ok(read) => read,
@@ -58,7 +74,7 @@ impl Decode for &Decoder {
 }
 
 impl Decoder {
-    fn new(program: &'static Program) -> Self {
+    fn new(program: Arc<WithMemory<ProgramBorrows>>) -> Self {
         Self {
             program,
             limits: DecodeLimits::default(),
@@ -80,10 +96,10 @@ impl Decoder {
     }
 }
 
-fn try_program(writer: &str, reader: Option<&str>) -> Result<&'static Program, SchemaError> {
+fn try_program(writer: &str, reader: Option<&str>) -> Result<Arc<WithMemory<ProgramBorrows>>, SchemaError> {
     let writer = Document::parse(writer, std::iter::empty())?;
     let reader = reader.map(|text| Document::parse(text, std::iter::empty())).transpose()?;
-    Ok(Box::leak(Box::new(compile(&writer, reader.as_ref())?)))
+    Ok(Arc::new(WithMemory::try_new(|arena| compile(&writer, reader.as_ref(), arena))?))
 }
 
 fn decoder(schema: &str) -> Decoder {
@@ -102,7 +118,12 @@ fn show_resolved(writer: &str, reader: &str, data: &[u8]) -> String {
 /// What the compiler notes about a schema: name and what it is read as.
 fn noted(schema: &str) -> Vec<String> {
     let program = try_program(schema, None).unwrap();
-    program.unknown.iter().map(|note| format!("{}: {} as {}", note.place, note.name, note.read_as)).collect()
+    program
+        .get()
+        .unknown
+        .iter()
+        .map(|note| format!("{}: {} as {}", note.place, note.name, note.read_as))
+        .collect()
 }
 
 /// A number in zig-zag coding.

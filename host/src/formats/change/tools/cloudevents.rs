@@ -38,8 +38,8 @@ struct Attributes<'b> {
 }
 
 impl CloudEvents {
-    pub(in crate::formats::change) const fn new(invalid_unicode: InvalidUnicode) -> Self {
-        Self { envelopes: Envelopes::new(invalid_unicode) }
+    pub(in crate::formats::change) fn new(invalid_unicode: InvalidUnicode, max_schema_bytes: usize) -> Self {
+        Self { envelopes: Envelopes::new(invalid_unicode, max_schema_bytes) }
     }
 
     /// Reads a message.
@@ -115,7 +115,8 @@ impl CloudEvents {
         text.clear();
         let _written = data.to_value().write_json(text).is_ok();
         let text = translator.work.arena.str(text);
-        let read = self.envelopes.read(text.as_bytes(), translator.work.arena, translator.work.scratch);
+        let work = &mut *translator.work;
+        let read = self.envelopes.read(text.as_bytes(), work.arena, work.kept, work.scratch);
         let read = read.map_err(|error| translator.broken(format!("its `data` {error}")))?;
         translator.row_schema = read.schema.and_then(row_schema);
         let data = read

@@ -128,7 +128,7 @@ impl Recogniser {
     fn take_events<'b>(
         &self,
         decoded: &mut Decoded<'b>,
-        row_schema: Option<Schema>,
+        row_schema: Option<Schema<'b>>,
         work: &mut RowContext<'b, '_>,
     ) -> Result<bool, EventError> {
         let mut has_documents = false;
@@ -178,7 +178,7 @@ pub(super) fn control_parts<'b>(kind: ControlEvent, fields: Struct<'b>) -> Chang
 }
 
 /// Whether a schema has all columns of an event's row, except for those that the key has.
-fn describes(schema: Schema, parts: &ChangeParts<'_>, key: Value<'_>) -> bool {
+fn describes(schema: Schema<'_>, parts: &ChangeParts<'_>, key: Value<'_>) -> bool {
     let row = if parts.after.is_null() { parts.before } else { parts.after };
     let is_known = |name: &str| schema.get(name).is_some() || key.get(name).is_some();
     row.as_struct().is_some_and(|row| row.iter().all(|(name, _)| is_known(name)))

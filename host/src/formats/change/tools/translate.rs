@@ -32,7 +32,7 @@ pub(super) struct Translator<'b, 't, 's> {
     /// The key of the message.
     pub(super) key: Value<'b>,
     /// The schema of its value, and in the end that of its rows.
-    pub(super) row_schema: Option<Schema>,
+    pub(super) row_schema: Option<Schema<'b>>,
     pub(super) work: &'t mut RowContext<'b, 's>,
 }
 

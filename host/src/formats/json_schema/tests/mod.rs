@@ -1,9 +1,11 @@
 //! JSON Schemas to types, and what is decoded with them.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use tidegate_abi::{
     Record,
-    host::{Batch, Decode, Decoded, NewRecord, Part, Rejection},
+    host::{Batch, Borrows, Decode, Decoded, Kept, NewRecord, Part, Rejection, WithMemory},
 };
 
 use super::{Program, SchemaError, compile, decode};
@@ -12,8 +14,18 @@ use crate::formats::{
     registry::{ReferencedSchema, RegisteredSchema, SchemaType},
 };
 
+struct ProgramBorrows;
+
+impl Borrows for ProgramBorrows {
+    type Of<'m> = Program<'m>;
+
+    fn shorten<'s, 'm: 's>(program: &'s Program<'m>) -> &'s Program<'s> {
+        program
+    }
+}
+
 struct Decoder {
-    program: &'static Program,
+    program: Arc<WithMemory<ProgramBorrows>>,
     findings: usize,
 }
 
@@ -22,11 +34,12 @@ impl Decode for Decoder {
         &mut self,
         record: Record<'b>,
         arena: tidegate_abi::Arena<'b>,
+        kept: Kept<'b>,
     ) -> Result<Decoded<'b>, Rejection> {
         let mut scratch = Scratch::default();
         let data = record.value_bytes().unwrap();
         scratch.budget = MemoryBudget::after_payloads([&[], data], 1 << 30).unwrap();
-        let read = decode(self.program, data, arena, &mut scratch)
+        let read = decode(kept.keep(&self.program).get(), data, arena, &mut scratch)
             .map_err(|error| Rejection::new(Part::Value, error.to_string()))?;
         self.findings = scratch.findings.iter().count();
         Ok(Decoded { value_schema: read.schema, ..Decoded::plain(tidegate_abi::Value::NULL, read.value) })
@@ -43,8 +56,12 @@ fn registered(text: &str, references: &[(&str, &str)]) -> RegisteredSchema {
     }
 }
 
-fn program(text: &str) -> Result<&'static Program, SchemaError> {
-    Ok(Box::leak(Box::new(compile(&registered(text, &[]))?)))
+fn compiled(schema: &RegisteredSchema) -> Result<Arc<WithMemory<ProgramBorrows>>, SchemaError> {
+    Ok(Arc::new(WithMemory::try_new(|arena| compile(schema, arena))?))
+}
+
+fn program(text: &str) -> Result<Arc<WithMemory<ProgramBorrows>>, SchemaError> {
+    compiled(&registered(text, &[]))
 }
 
 /// The value with its kinds, or why it is rejected; then the number of findings.
@@ -77,7 +94,8 @@ fn what_connect_s_converter_says_is_typed() {
     assert_eq!(findings, 2);
     let (shown, _) = show(schema, r#"{"price":"BNI=","n":300}"#);
     assert!(shown.ends_with("n: expected a whole number of 8 bits, found a longer one"), "{shown}");
-    let defined = program(schema).unwrap().document.schema().unwrap();
+    let program = program(schema).unwrap();
+    let defined = program.get().schema().unwrap();
     let names: Vec<&str> = defined.fields().map(|field| field.name()).collect();
     assert_eq!((defined.name(), defined.version(), names), ("shop.Value", 3, vec!["price", "at", "n"]));
     let optional: Vec<bool> = defined.fields().map(|field| field.is_optional()).collect();
@@ -115,7 +133,7 @@ fn references_lead_into_other_documents_and_back() {
         let text = format!(
             r#"{{"type":"object","$defs":{{"i":{{"$id":"https://x.example/inner"}},"a":{{"$anchor":"in"}}}},"properties":{{"x":{{"$ref":"{reference}"}}}}}}"#
         );
-        compile(&registered(&text, &references))
+        compiled(&registered(&text, &references))
     };
     for reference in [
         "customer.json",
@@ -136,8 +154,8 @@ fn references_lead_into_other_documents_and_back() {
     // Two schemas have this last part.
     let two = [("a/common.json", "true"), ("b/common.json", "true")];
     let text = r#"{"properties":{"x":{"$ref":"http://y.example/common.json"}}}"#;
-    assert!(compile(&registered(text, &two)).is_err());
-    assert!(compile(&registered(&text.replace("http://y.example", "b"), &two)).is_ok());
+    assert!(compiled(&registered(text, &two)).is_err());
+    assert!(compiled(&registered(&text.replace("http://y.example", "b"), &two)).is_ok());
     for reference in ["foo/", "nowhere.json", "#/nowhere", "types.json#/definitions/nowhere", "#nowhere"] {
         let error = find(reference).unwrap_err().to_string();
         assert_eq!(error, format!("x: the reference {reference:?} cannot be resolved"));

@@ -5,12 +5,12 @@ mod properties;
 mod references;
 mod wire_forms;
 
-use std::cell::RefCell;
+use std::{cell::RefCell, sync::Arc};
 
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 use tidegate_abi::{
     Arena, Record, Value,
-    host::{Batch, Decode, Decoded, NewRecord, Part, Rejection},
+    host::{Batch, Borrows, Decode, Decoded, Kept, NewRecord, Part, Rejection, WithMemory},
 };
 
 use super::{Program, compile, decode, files};
@@ -57,8 +57,9 @@ fn schema(text: &str) -> RegisteredSchema {
     }
 }
 
-fn program(text: &str) -> &'static Program {
-    Box::leak(Box::new(compile(&schema(text)).unwrap_or_else(|error| panic!("{error}"))))
+fn program(text: &str) -> Arc<WithMemory<ProgramBorrows>> {
+    let compiled = WithMemory::try_new(|arena| compile(&schema(text), arena));
+    Arc::new(compiled.unwrap_or_else(|error| panic!("{error}")))
 }
 
 /// The descriptor of a message, for an encoder that is not ours.
@@ -66,21 +67,37 @@ fn descriptor(text: &str, name: &str) -> MessageDescriptor {
     files::compile(&schema(text)).unwrap().parent_pool().get_message_by_name(name).unwrap()
 }
 
+struct ProgramBorrows;
+
+impl Borrows for ProgramBorrows {
+    type Of<'m> = Program<'m>;
+
+    fn shorten<'s, 'm: 's>(program: &'s Program<'m>) -> &'s Program<'s> {
+        program
+    }
+}
+
 /// Decodes values of one program.
 struct Decoder {
-    program: &'static Program,
+    program: Arc<WithMemory<ProgramBorrows>>,
     max_bytes: usize,
     shown: RefCell<Vec<String>>,
 }
 
 impl Decode for &Decoder {
-    fn decode<'b>(&mut self, record: Record<'b>, arena: Arena<'b>) -> Result<Decoded<'b>, Rejection> {
+    fn decode<'b>(
+        &mut self,
+        record: Record<'b>,
+        arena: Arena<'b>,
+        kept: Kept<'b>,
+    ) -> Result<Decoded<'b>, Rejection> {
         let mut scratch = Scratch::default();
         scratch.budget = MemoryBudget::after_payloads([&[], &[]], self.max_bytes).unwrap();
         scratch.invalid_unicode = InvalidUnicode::Reject;
         let data = record.value_bytes().unwrap();
         let limits = DecodeLimits::default();
-        let read = decode(self.program, data, MessageRef::InData, limits, arena, &mut scratch);
+        let read =
+            decode(kept.keep(&self.program).get(), data, MessageRef::InData, limits, arena, &mut scratch);
         assert!(
             scratch.fields.is_empty()
                 && scratch.values.is_empty()

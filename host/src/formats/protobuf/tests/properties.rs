@@ -6,9 +6,9 @@ use proptest::prelude::*;
 use prost_reflect::{
     DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage, Value as ProtoValue,
 };
-use tidegate_abi::value::write_json_string;
+use tidegate_abi::{host::WithMemory, value::write_json_string};
 
-use super::{Decoder, SCHEMA, descriptor, first};
+use super::{Decoder, ProgramBorrows, SCHEMA, descriptor, first};
 use crate::formats::protobuf::compile::fields;
 
 /// A message with random fields.
@@ -248,7 +248,9 @@ proptest! {
 
     #[test]
     fn any_text_is_a_schema_or_rejected(text in "(syntax|message|enum|oneof|map|=|;|\\{|\\}|<|>|int32|\"proto3\"|a|1| ){0,40}") {
-        let _compiled = super::compile(&super::schema(&text)).is_ok();
+        let schema = super::schema(&text);
+        let compiled = WithMemory::<ProgramBorrows>::try_new(|arena| super::compile(&schema, arena));
+        let _is_valid = compiled.is_ok();
     }
 }
 

@@ -12,6 +12,7 @@ pub use self::{input::Original, rejected::RejectedRecord, state::HostState};
 use super::{
     chunks::Chunks,
     decode::{Decode, Decoded, Rejection},
+    kept::KeptItems,
     outputs::OutputTable,
 };
 use crate::{
@@ -70,6 +71,7 @@ pub struct PartitionPosition {
 /// All data is in the batch's own chunks, so a batch is `Send`, and resetting it frees no memory.
 pub struct Batch {
     chunks: Chunks,
+    kept: KeptItems,
     partitions: Vec<Partition>,
     inputs: Vec<Input>,
     records: Vec<RecordView>,
@@ -83,8 +85,8 @@ pub struct Batch {
     memory_limit_hit: bool,
 }
 
-// SAFETY: the batch owns everything that the record table points to: its chunks, the topics in `partitions`, and
-// schemas, which live as long as the process.
+// SAFETY: the batch owns everything that the record table points to: its chunks, the topics in `partitions`, and a share of
+// what it keeps.
 unsafe impl Send for Batch {}
 // SAFETY: `&Batch` only reads.
 unsafe impl Sync for Batch {}
@@ -115,6 +117,7 @@ impl Batch {
     pub fn new() -> Self {
         Self {
             chunks: Chunks::new(),
+            kept: KeptItems::default(),
             partitions: Vec::new(),
             inputs: Vec::new(),
             records: Vec::new(),
@@ -138,6 +141,7 @@ impl Batch {
         self.rejected.clear();
         self.payload_bytes = 0;
         self.chunks.reset(keep_bytes);
+        self.kept.clear();
     }
 
     /// Number of consumed records, including filtered and rejected ones.
@@ -164,17 +168,17 @@ impl Batch {
         self.payload_bytes
     }
 
-    /// Allocated memory in bytes, including unused capacity.
+    /// Allocated memory in bytes, including unused capacity and the schemas that the batch keeps.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let tables = self.records.capacity() + self.spare.capacity() + self.selected.capacity();
-        self.chunks.capacity() + tables * size_of::<RecordView>()
+        self.chunks.capacity() + self.kept.bytes() + tables * size_of::<RecordView>()
     }
 
     /// Bytes in use: payloads, values, and the table of records.
     #[must_use]
     pub fn used_bytes(&self) -> usize {
-        self.chunks.used() + self.records.len() * size_of::<RecordView>()
+        self.chunks.used() + self.kept.bytes() + self.records.len() * size_of::<RecordView>()
     }
 
     /// The slot of a partition for one assignment, for [`Batch::push`].
@@ -370,9 +374,11 @@ impl Batch {
 
     /// Decodes every record; a message may hold several, or none that is passed on. Rejects records that cannot be decoded.
     pub fn decode(&mut self, decoder: &mut impl Decode) {
-        let Self { chunks, records, spare, rejected, .. } = self;
+        let Self { chunks, kept, records, spare, rejected, .. } = self;
         // SAFETY: allocated values are only reachable through the record table, which is cleared with the chunks.
         let arena = unsafe { chunks.arena() };
+        // SAFETY: as above, and only the decoder uses it.
+        let kept = unsafe { kept.lend() };
         spare.clear();
         let flags = if decoder.types_headers() { record_flags::TYPED_HEADERS } else { 0 };
         for (view, index) in records.iter_mut().zip(0..) {
@@ -380,7 +386,7 @@ impl Batch {
             let view = &*view;
             // SAFETY: neither `records` nor the bytes that it points to change in this loop.
             let record = unsafe { Record::from_view(view, index) };
-            match decoder.decode(record, arena) {
+            match decoder.decode(record, arena, kept) {
                 Ok(decoded) if decoded.is_filtered => {}
                 Ok(decoded) => {
                     spare.push(decoded_view(view, &decoded, arena));
@@ -479,7 +485,7 @@ fn lend(records: &[RecordView], positions: &[PositionView], cursor: *mut crate::
 
 /// The record with its decoded values.
 fn decoded_view<'b>(view: &RecordView, decoded: &Decoded<'b>, arena: Arena<'b>) -> RecordView {
-    let pointer = |schema: Option<Schema>| schema.map_or(std::ptr::null(), Schema::as_ptr);
+    let pointer = |schema: Option<Schema<'_>>| schema.map_or(std::ptr::null(), Schema::as_ptr);
     let change =
         decoded.change.as_ref().map_or(std::ptr::null(), |parts| std::ptr::from_ref(arena.change(parts)));
     RecordView {

@@ -2,14 +2,22 @@
 
 use super::*;
 use crate::{
-    host::decode::{Part, Recognise},
+    host::{
+        Kept,
+        decode::{Part, Recognise},
+    },
     raw::{Outputs, out_flags},
 };
 
 struct NoEvents;
 
 impl Recognise for NoEvents {
-    fn recognise<'b>(&mut self, record: Record<'b>, _: Arena<'b>) -> Result<Decoded<'b>, Rejection> {
+    fn recognise<'b>(
+        &mut self,
+        record: Record<'b>,
+        _: Arena<'b>,
+        _: Kept<'b>,
+    ) -> Result<Decoded<'b>, Rejection> {
         Ok(Decoded::plain(record.key(), record.value()))
     }
 }

@@ -150,7 +150,9 @@ impl Batch {
             // SAFETY: as in `records`.
             let record = unsafe { Record::from_view(&self.records[index], index as u32) };
             let input = record.input();
-            match recogniser.recognise(record, arena) {
+            // SAFETY: as above, and only the recogniser uses it.
+            let kept = unsafe { self.kept.lend() };
+            match recogniser.recognise(record, arena, kept) {
                 Ok(decoded) => {
                     let view = decoded_view(&self.records[index], &decoded, arena);
                     self.records[index] = RecordView { flags: flags & !UNRECOGNISED, ..view };

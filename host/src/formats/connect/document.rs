@@ -1,61 +1,78 @@
-//! Every schema of a JSON message that the process has seen, compiled once.
+//! A schema of JSON messages: its text, and what it was compiled to.
 
-use std::{
-    collections::HashMap,
-    sync::{LazyLock, Mutex, PoisonError},
-};
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+use tidegate_abi::host::{Borrows, Keep, WithMemory};
 
 use super::{
-    Document,
+    Compiled,
     compile::{Compiler, SchemaError},
 };
-use serde_json::Value as Json;
 
-/// How many distinct schema texts a process keeps; each stays for ever.
-const MAX_SCHEMAS: usize = 1_000;
-
-static REGISTRY: LazyLock<Mutex<Registry>> = LazyLock::new(|| Mutex::new(Registry::new(MAX_SCHEMAS)));
-
-/// The compiled schema of a text, compiled now if it is new.
-///
-/// # Errors
-/// When it is no schema of Connect's, or one too many.
-pub(super) fn lookup(text: &str) -> Result<&'static Document, SchemaError> {
-    REGISTRY.lock().unwrap_or_else(PoisonError::into_inner).lookup(text)
+/// A compiled schema with its text and its memory.
+#[derive(Debug)]
+pub(super) struct Document {
+    text: Arc<str>,
+    compiled: WithMemory<CompiledBorrows>,
 }
 
-struct Registry {
-    limit: usize,
-    documents: HashMap<&'static str, &'static Document>,
-}
+struct CompiledBorrows;
 
-impl Registry {
-    fn new(limit: usize) -> Self {
-        Self { limit, documents: HashMap::new() }
+impl Borrows for CompiledBorrows {
+    type Of<'m> = Compiled<'m>;
+
+    fn shorten<'s, 'm: 's>(compiled: &'s Compiled<'m>) -> &'s Compiled<'s> {
+        compiled
     }
+}
 
-    fn lookup(&mut self, text: &str) -> Result<&'static Document, SchemaError> {
-        if let Some(document) = self.documents.get(text) {
-            return Ok(document);
-        }
-        if self.documents.len() >= self.limit {
-            return Err(SchemaError::TooMany { limit: self.limit });
+impl Document {
+    /// Compiles the schema with this text, which may take up to `limit` bytes.
+    ///
+    /// # Errors
+    /// When it is no schema of Connect's, or too large.
+    pub(super) fn compile(text: &str, limit: usize) -> Result<Self, SchemaError> {
+        if text.len() > limit {
+            return Err(SchemaError::TooLarge { bytes: text.len(), limit });
         }
         let json: Json = serde_json::from_str(text).map_err(SchemaError::Malformed)?;
         let name = json["name"].as_str().unwrap_or("the schema");
-        let mut compiler = Compiler::default();
-        let root = compiler.compile(&json, name, false)?;
-        let unknown = compiler.unknown;
-        let text: &'static str = String::leak(text.to_owned());
-        let document: &'static Document = Box::leak(Box::new(Document { text, root, unknown }));
-        self.documents.insert(text, document);
+        let compiled = WithMemory::try_new(|arena| {
+            let mut compiler = Compiler::new(arena);
+            let root = compiler.compile(&json, name, false)?;
+            Ok(Compiled { root, unknown: compiler.unknown, types: compiler.types })
+        })?;
+        let document = Self { text: text.into(), compiled };
+        let bytes = document.bytes();
+        if bytes > limit {
+            return Err(SchemaError::TooLarge { bytes, limit });
+        }
         Ok(document)
+    }
+
+    pub(super) const fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
+    pub(super) fn compiled(&self) -> &Compiled<'_> {
+        self.compiled.get()
+    }
+}
+
+impl Keep for Document {
+    fn bytes(&self) -> usize {
+        self.text.len() + self.compiled.memory_bytes() + self.compiled.get().heap_bytes()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn compile(text: &str) -> Result<Document, SchemaError> {
+        Document::compile(text, usize::MAX)
+    }
 
     fn row(name: &str, optional: bool) -> String {
         format!(
@@ -65,8 +82,7 @@ mod tests {
 
     #[test]
     fn equal_structs_are_one_schema_wherever_they_stand() {
-        let mut registry = Registry::new(10);
-        let mut id = |text: &str| registry.lookup(text).unwrap().schema().unwrap().id();
+        let id = |text: &str| compile(text).unwrap().compiled().schema().unwrap().id();
         let first = id(&row("a", false));
         assert_eq!(id(&row("a", true)), first);
         assert_eq!(id(&row("a", false).replace(',', ", ")), first);
@@ -74,18 +90,19 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_limit_a_new_schema_is_rejected_and_a_known_one_is_still_found() {
-        let mut registry = Registry::new(1);
-        let known = row("a", false);
-        assert!(registry.lookup(&known).is_ok());
-        let error = registry.lookup(&row("b", false)).unwrap_err().to_string();
-        assert!(error.contains("has seen 1 distinct schemas already"), "{error}");
-        assert!(registry.lookup(&known).is_ok());
+    fn a_schema_that_takes_too_much_is_rejected() {
+        let text = row("a", false);
+        let bytes = compile(&text).unwrap().bytes();
+        assert!((text.len()..8_000).contains(&bytes), "{bytes}");
+        assert!(Document::compile(&text, bytes).is_ok());
+        let error = Document::compile(&text, bytes - 1).unwrap_err().to_string();
+        assert!(error.contains(&format!("takes {bytes} bytes")), "{error}");
+        assert!(error.contains("limits.memory"), "{error}");
+        assert!(Document::compile(&text, text.len() - 1).is_err());
     }
 
     #[test]
     fn a_schema_broken_anywhere_is_compiled_or_rejected() {
-        let mut registry = Registry::new(usize::MAX);
         let whole = row("a", true).replace("int32", "map").replacen(
             "optional",
             r#"keys":{"type":"int8"},"values":{"type":"bytes"},"default":{"k":"AA=="},"x"#,
@@ -95,14 +112,13 @@ mod tests {
             for with in ["", "\"", "{", "9", "[]", "null"] {
                 let broken = format!("{}{with}{}", &whole[..at], &whole[at + 1..]);
                 let valid = serde_json::from_str::<Json>(&broken).is_ok();
-                assert!(registry.lookup(&broken).is_err() || valid, "{broken}");
+                assert!(compile(&broken).is_err() || valid, "{broken}");
             }
         }
     }
 
     #[test]
     fn broken_schemas_say_what_is_wrong() {
-        let mut registry = Registry::new(10);
         for (text, expected) in [
             ("{}", "the schema has no type"),
             (r#"{"type":"decimal"}"#, "the schema is of the unknown type \"decimal\""),
@@ -126,7 +142,7 @@ mod tests {
                  decimal, found a number of more than 15 digits",
             ),
         ] {
-            assert_eq!(registry.lookup(text).unwrap_err().to_string(), expected);
+            assert_eq!(compile(text).unwrap_err().to_string(), expected);
         }
     }
 }
