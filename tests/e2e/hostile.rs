@@ -218,3 +218,26 @@ fn schemas_in_records_neither_fill_the_memory_nor_affect_another_connector() {
     finished.expect_log("the schemas of values take more than their part of limits.memory");
     assert_eq!((lines(&home, "out/evil.jsonl"), broker.stored("dlq.evil").len()), (3_100, 100));
 }
+
+#[test]
+fn a_plugin_that_changes_the_working_directory_affects_no_other_connector() {
+    let broker = Broker::with_events([r#"{"id":1}"#]);
+    let home = Home::new(&["file-sink", "misbehaving", "discard-sink"]);
+    let source = "[source]\ntopics = [\"events\"]\n";
+    home.connector(
+        "moves",
+        &format!(
+            "{source}[[transforms]]\nplugin = \"fault-transform\"\nconfig = {{ at = \"open\", fault = \"change-directory\" }}\n\
+             [sink]\nplugin = \"discard\"\n"
+        ),
+    );
+    let mut running = home.start(&broker);
+    home.wait_for_status(&mut running, "moves", |status| status["counts"]["committed"] == 1);
+    home.connector(
+        "stays",
+        &format!("{source}[sink]\nplugin = \"file\"\nconfig.path = \"out/stays.jsonl\"\n"),
+    );
+    home.wait_for_status(&mut running, "stays", |status| status["counts"]["committed"] == 1);
+    let _finished = running.terminate().expect_code(0);
+    assert_eq!(lines(&home, "out/stays.jsonl"), 1);
+}

@@ -1,6 +1,6 @@
 //! How a host stops.
 
-use std::os::unix::net::UnixDatagram;
+use std::{fs, os::unix::net::UnixDatagram, thread, time::Duration};
 
 use tidegate_tests::{Broker, Home, Running};
 
@@ -41,6 +41,23 @@ fn a_second_signal_ends_the_host_at_once() {
     let _finished = running.finish().expect_code(130);
     assert!(recording.offsets().is_empty());
     assert_eq!(broker.committed("connect-a", "events", 0), None);
+}
+
+#[test]
+fn two_signals_end_a_host_whose_main_thread_is_blocked() {
+    let broker = Broker::start();
+    let home = Home::new(&["hangs-on-load"]);
+    home.connector("a", "[source]\ntopics = [\"events\"]\n[sink]\nplugin = \"console\"\n");
+    let running = home.start(&broker);
+    // It waits for the process that examines the library.
+    let children = format!("/proc/{pid}/task/{pid}/children", pid = running.pid());
+    while fs::read_to_string(&children).unwrap_or_default().is_empty() {
+        thread::sleep(Duration::from_millis(10));
+    }
+    running.signal("INT");
+    running.signal("TERM");
+    let finished = running.finish().expect_code(130);
+    finished.expect_log("exiting although the host does not react");
 }
 
 #[test]

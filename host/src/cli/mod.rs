@@ -5,6 +5,7 @@ mod control;
 mod dead_letters;
 mod import;
 mod output;
+mod permissions;
 mod plugin_options;
 mod plugins;
 mod produce;

@@ -7,7 +7,8 @@ use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{
-    EXIT_ERROR, EXIT_FAILED, EXIT_INTERRUPTED, HostOptions, output, service, setup, state_folder, table,
+    EXIT_ERROR, EXIT_FAILED, EXIT_INTERRUPTED, HostOptions, output, permissions, service, setup,
+    state_folder, table,
 };
 use crate::{
     api::{self, ApiListener, ControlSocket},
@@ -21,6 +22,8 @@ use crate::{
 
 /// How long the last metrics and traces may take to be exported.
 const LAST_EXPORT: Duration = Duration::from_secs(3);
+/// How long the host may take to end by itself after the second signal.
+const SECOND_SIGNAL_GRACE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Default, Args)]
 pub(super) struct RunOptions {
@@ -48,11 +51,10 @@ pub(super) fn run(host: &HostOptions, options: &RunOptions) -> anyhow::Result<Ex
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     // From the first moment: without it, a stop while plugins are found would kill the host, and as process 1 of a container it
     // would not hear it at all.
-    let terminate = {
-        let _entered = runtime.enter();
-        signal(SignalKind::terminate()).context("listening for SIGTERM")?
-    };
+    let signals = Signals::listen(&runtime)?;
+    exit_at_second_signal()?;
     state_folder::prepare(&config.state_dir)?;
+    permissions::warn_of_writable(&config, host.host_file().as_deref());
     let broker = options.embedded_kafka.then(|| start_broker(options)).transpose()?;
     let (host, config) = match &broker {
         Some(broker) => {
@@ -73,7 +75,7 @@ pub(super) fn run(host: &HostOptions, options: &RunOptions) -> anyhow::Result<Ex
     };
     let deployment = Deployment::new(sources, registry, Prober::of_this_executable()?, kept);
 
-    let outcome = runtime.block_on(supervise(deployment, config, mode, terminate));
+    let outcome = runtime.block_on(supervise(deployment, config, mode, signals));
     // Abandoned threads must not delay the exit of the process.
     runtime.shutdown_timeout(Duration::ZERO);
     telemetry::stop_otlp(LAST_EXPORT);
@@ -142,9 +144,8 @@ async fn supervise(
     mut deployment: Deployment,
     config: HostConfig,
     mode: Mode,
-    mut terminate: Signal,
+    mut received: Signals,
 ) -> anyhow::Result<ExitCode> {
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let connectors = find_connectors(&mut deployment, &config, mode.watches)?;
     let count = connectors.len();
     let memory = Arc::clone(deployment.memory().pool());
@@ -161,12 +162,12 @@ async fn supervise(
 
     let (asked, to_stop) = tokio::sync::oneshot::channel::<()>();
     let signals = async {
-        either(&mut interrupt, &mut terminate).await;
+        received.next().await;
         tracing::info!("stopping: delivering records in flight; send a second signal to exit immediately");
         service::stopping();
         // The supervisor may have ended in the meantime.
         let _ended = asked.send(()).is_err();
-        either(&mut interrupt, &mut terminate).await;
+        received.next().await;
     };
     let shutdown = async {
         if to_stop.await.is_err() {
@@ -185,11 +186,60 @@ async fn supervise(
     }
 }
 
-async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// The signals that end the host.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    /// Signals that arrive from now on, while `runtime` runs.
+    fn listen(runtime: &tokio::runtime::Runtime) -> anyhow::Result<Self> {
+        let _entered = runtime.enter();
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt()).context("listening for SIGINT")?,
+            terminate: signal(SignalKind::terminate()).context("listening for SIGTERM")?,
+        })
     }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Ends the process a while after the second signal if it has not ended by then, because the thread of the runtime is blocked.
+fn exit_at_second_signal() -> anyhow::Result<()> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting a runtime")?;
+    let mut signals = Signals::listen(&runtime)?;
+    let wait = move || {
+        runtime.block_on(async {
+            signals.next().await;
+            signals.next().await;
+            tokio::time::sleep(SECOND_SIGNAL_GRACE).await;
+        });
+        tracing::warn!(
+            "second signal: exiting although the host does not react; records in flight will be read again"
+        );
+        exit()
+    };
+    std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(wait)
+        .context("starting the thread for signals")?;
+    Ok(())
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    clippy::exit,
+    reason = "the main thread is blocked, so it cannot return"
+)]
+fn exit() -> ! {
+    std::process::exit(EXIT_INTERRUPTED.into())
 }
 
 /// Logs the outcome and returns the exit code.

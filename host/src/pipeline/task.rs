@@ -22,7 +22,7 @@ use super::{
     traces::TaskTraces,
     transform::TransformWorker,
 };
-use crate::{kafka::consumer::Consumer, telemetry};
+use crate::{kafka::consumer::Consumer, plugins::own_working_directory, telemetry};
 
 /// A running task.
 #[derive(Debug)]
@@ -152,6 +152,7 @@ fn start_stage(
     let span = telemetry::task_span(&settings.connector, settings.task);
     let body = move || {
         let _span = span.entered();
+        own_working_directory();
         let outcome = guarded(role, run);
         let _ended = to_poll.send(PollMessage::StageEnded(outcome)).is_err();
     };

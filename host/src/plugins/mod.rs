@@ -21,6 +21,7 @@ mod probe;
 mod registry;
 mod sink;
 mod store;
+mod thread;
 mod transform;
 
 pub use check::{CHECK_COMMAND, ConfigError, PluginCheck, check_main};
@@ -33,4 +34,5 @@ pub use probe::{PROBE_COMMAND, Prober, probe_main};
 pub use registry::{Discovered, Plugin, Registry};
 pub use sink::{FlushReport, RejectedAt, SinkInstance, StoredClaim, TableRows, WriteReport};
 pub(crate) use store::Identity as FileIdentity;
+pub use thread::own_working_directory;
 pub use transform::TransformInstance;
