@@ -16,6 +16,7 @@ mod odd;
 mod properties;
 mod registered_captures;
 mod rows;
+mod schema_memory;
 mod sources;
 mod tools;
 mod types;
