@@ -4,6 +4,9 @@ use tidegate_abi::{Operation, Value, ValueRef, host::Part};
 
 use crate::formats::json::{BudgetExceeded, JsonError, TooLarge};
 
+/// The most columns that a row or a key can have: more than a table of any database.
+pub(super) const MAX_COLUMNS: usize = 10_000;
+
 /// Why a change event is refused. Names the field and what was found there, and never holds the record's data.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EventError {
@@ -148,6 +151,14 @@ pub(crate) enum EventError {
         /// How many columns are configured.
         count: usize,
     },
+    #[error(
+        "a row of {columns} columns: at most {MAX_COLUMNS} are possible, because comparing the columns of two rows takes the square \
+         of their number"
+    )]
+    TooWide {
+        /// How many it has.
+        columns: usize,
+    },
     #[error("the message {0}")]
     Budget(#[from] BudgetExceeded),
     #[error(
@@ -177,7 +188,7 @@ impl EventError {
     /// It takes more room than it may.
     pub(crate) fn is_too_large(&self) -> bool {
         match self {
-            Self::TooLarge(_) | Self::Budget(_) => true,
+            Self::TooLarge(_) | Self::Budget(_) | Self::TooWide { .. } => true,
             Self::Document { error, .. } => matches!(**error, JsonError::Budget(_)),
             _ => false,
         }

@@ -19,6 +19,7 @@ mod position;
 mod recognise;
 mod rows;
 mod tools;
+mod width;
 
 pub(crate) use error::EventError;
 pub(crate) use flattened::FlattenedTopic;

@@ -24,6 +24,7 @@ use super::{
     keys::KeyColumns,
     mongodb::Documents,
     tools::{CloudEvents, TableColumns, Tool},
+    width,
 };
 use crate::formats::{
     json::{InvalidUnicode, Scratch},
@@ -238,6 +239,7 @@ impl Recogniser {
             decoded.key_schema = None;
         }
         envelope.take_rows(&mut parts, decoded.key)?;
+        [parts.before, parts.after, decoded.key].into_iter().try_for_each(width::check)?;
         (parts.position, parts.position_text) = (position.words, position.text);
         parts.row_schema = decoded.value_schema.and_then(row_schema);
         if has_cells {

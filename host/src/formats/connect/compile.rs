@@ -207,7 +207,11 @@ impl<'m> Compiler<'m> {
             StructField { name, quoted: arena.str(&quoted), ty }
         });
         let is_lenient = self.is_json_schema && json["lenient"] == true;
-        Ok(StructType { schema, fields: fields.collect(), in_row, is_lenient })
+        let fields: Vec<StructField<'m>> = fields.collect();
+        let is_wide = fields.len() > StructType::FEW;
+        let by_name =
+            fields.iter().enumerate().filter(|_| is_wide).map(|(at, field)| (field.name, at)).collect();
+        Ok(StructType { schema, fields, by_name, in_row, is_lenient })
     }
 }
 

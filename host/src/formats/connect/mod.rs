@@ -12,6 +12,8 @@ mod typed;
 pub(crate) use compile::SchemaError;
 pub(crate) use envelope::{BYTE_ORDER_MARK, Envelopes};
 
+use std::collections::HashMap;
+
 use tidegate_abi::{Arena, Schema, Value, raw::Kind};
 
 use crate::formats::{
@@ -57,10 +59,25 @@ struct MapType<'m> {
 struct StructType<'m> {
     schema: Schema<'m>,
     fields: Vec<StructField<'m>>,
+    /// Places of the fields by name, where there are many.
+    by_name: HashMap<&'m str, usize>,
     /// As of its [`Type`], for fields that the schema does not have.
     in_row: bool,
     /// As of its [`Type`].
     is_lenient: bool,
+}
+
+impl StructType<'_> {
+    /// Fields up to which looking at each of them is faster than an index.
+    const FEW: usize = 64;
+
+    /// The place of a field.
+    fn position(&self, name: &str) -> Option<usize> {
+        if self.fields.len() <= Self::FEW {
+            return self.fields.iter().position(|field| field.name == name);
+        }
+        self.by_name.get(name).copied()
+    }
 }
 
 #[derive(Debug)]
@@ -101,7 +118,8 @@ impl<'m> Compiled<'m> {
 
     /// Bytes that it takes outside of its arena.
     pub(crate) const fn heap_bytes(&self) -> usize {
-        self.types.saturating_mul(size_of::<StructField<'_>>())
+        // A field, and its place in an index.
+        self.types.saturating_mul(size_of::<StructField<'_>>() + 2 * size_of::<(&str, usize)>())
     }
 }
 

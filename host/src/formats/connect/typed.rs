@@ -1,5 +1,7 @@
 //! Parsing steered by a compiled type: fields are met in the order of the schema, and become typed values at once.
 
+use std::collections::HashSet;
+
 use tidegate_abi::{Field, Value, ValueRef};
 
 use super::{Shape, StructType, Type};
@@ -114,7 +116,7 @@ impl<'b> Parser<'b, '_> {
         is_ordered: &mut bool,
     ) -> Result<usize, JsonError> {
         let name = self.name()?;
-        let found = row.fields.iter().position(|field| field.name == name);
+        let found = row.position(name);
         let value = match found.and_then(|index| row.fields.get(index)) {
             Some(field) => self.typed(&field.ty).map_err(|error| error.inside(name))?,
             None => {
@@ -148,8 +150,17 @@ impl<'b> Parser<'b, '_> {
         is_ordered: bool,
     ) -> Result<Value<'b>, JsonError> {
         if in_order < row.fields.len() && !row.is_lenient {
+            // With many fields, looking at all of them for each would take long.
+            let is_wide = row.fields.len() > StructType::FEW;
+            let known = self.open_fields(open).iter().filter(|_| is_wide).map(Field::name);
+            let known: HashSet<&str> = known.collect();
             for field in &row.fields {
-                if !self.open_fields(open).iter().any(|known| known.name() == field.name) {
+                let is_known = if is_wide {
+                    known.contains(field.name)
+                } else {
+                    self.open_fields(open).iter().any(|known| known.name() == field.name)
+                };
+                if !is_known {
                     let value = missing(&field.ty).map_err(|error| error.inside(field.name))?;
                     self.scratch.budget.take_field()?;
                     self.scratch.findings.add(FindingKind::Missing, field.name);

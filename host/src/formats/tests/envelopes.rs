@@ -192,3 +192,27 @@ fn text_and_bytes_are_taken_as_they_are() {
         "value is not text: invalid UTF-8 at byte 1; use the format \"bytes\""
     );
 }
+
+/// As many fields as a record can bring with their schema, in another order, some of them missing and some unknown: the time for them
+/// must not grow with the square of their number.
+#[test]
+fn a_wide_struct_is_read_by_the_names_of_its_fields() {
+    const FIELDS: usize = 20_000;
+    let names: Vec<String> = (0..FIELDS).map(|number| format!("f{number}")).collect();
+    let declared: Vec<String> =
+        names.iter().map(|name| format!(r#"{{"type":"int32","optional":true,"field":"{name}"}}"#)).collect();
+    let written = names.iter().rev().step_by(2).map(String::as_str).chain(["other"]);
+    let written: Vec<String> = written.map(|name| format!(r#""{name}":1"#)).collect();
+    let text = format!(
+        r#"{{"schema":{{"type":"struct","name":"wide","fields":[{}]}},"payload":{{{}}}}}"#,
+        declared.join(","),
+        written.join(",")
+    );
+    let batch = decode(&[&text]);
+    let value = only(&batch).value();
+    let row = value.as_struct().unwrap();
+    assert_eq!(row.len(), FIELDS + 1);
+    let sum: i64 = row.iter().filter_map(|(_, value)| value.as_i64()).sum();
+    assert_eq!((sum, row.get("f19999").unwrap().as_i64()), (10_001, Some(1)));
+    assert!(row.get("f0").unwrap().is_null() && row.get("other").is_some());
+}

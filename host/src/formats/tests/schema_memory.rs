@@ -50,7 +50,8 @@ fn schemas_are_dropped_with_the_batch_and_fetched_again() {
     (1..=SCHEMAS).for_each(|id| stub.add_schema(id.into(), &schema(id)));
     let registry = Registry::new(settings(&stub));
     let known = || {
-        let is_known = |id: &u8| matches!(registry.known(SchemaId::Id(u32::from(*id))), Some(Lookup::Found(_)));
+        let is_known =
+            |id: &u8| matches!(registry.known(SchemaId::Id(u32::from(*id))), Some(Lookup::Found(_)));
         (1..=SCHEMAS).filter(is_known).count()
     };
     let mut decoder = RecordDecoder::new(DecoderOptions {

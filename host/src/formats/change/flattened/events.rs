@@ -16,6 +16,7 @@ use crate::formats::{
         mongodb::renamed_key,
         recognise::{ChangeEvents, Origin, Recogniser, RowContext, RowTypes, is_equal},
         tools::control_parts,
+        width,
     },
     notices::Notices,
 };
@@ -46,6 +47,8 @@ impl Recogniser {
             None if self.mode == ChangeEvents::Flattened && origin == Origin::Kafka => Marks::default(),
             None => return Ok(RowTypes::AsValue),
         };
+        width::check(decoded.value)?;
+        width::check(decoded.key)?;
         let flattened = self.added.unpack(fields, record.headers(), marks, work.arena, work.scratch);
         let names = self.names(&flattened, record.topic())?;
         let has_documents =

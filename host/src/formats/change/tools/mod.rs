@@ -24,6 +24,7 @@ use super::{
     envelope::Envelope,
     error::{self, EventError},
     recognise::{Recogniser, RowContext, RowTypes},
+    width,
 };
 
 pub(super) use cloudevents::CloudEvents;
@@ -93,6 +94,8 @@ impl Recogniser {
         let no_message =
             || EventError::NoMessage { what: tool.message(), found: error::Found::of(decoded.value) };
         let message = message.ok_or_else(no_message)?;
+        width::check_message(decoded.value)?;
+        width::check(decoded.key)?;
         let (keys, key, row_schema) = (&self.keys, decoded.key, decoded.value_schema);
         let columns = &mut self.table_columns;
         let mut translator = Translator { tool, keys, columns, record, key, row_schema, work: &mut *work };
