@@ -4,6 +4,7 @@ mod broker;
 mod control;
 mod dead_letters;
 mod import;
+mod init;
 mod output;
 mod permissions;
 mod plugin_options;
@@ -92,6 +93,8 @@ enum Command {
     Produce(produce::ProduceOptions),
     /// Show the status of the connectors of a running host
     Status(control::StatusOptions),
+    /// Ask a running host whether all its connectors have been started: exit code 0 if so, else 1
+    Health,
     /// Pause connectors: stop reading, but stay in the consumer groups
     Pause(control::ConnectorOrAll),
     /// Resume paused connectors, and start stopped and failed ones
@@ -144,6 +147,7 @@ pub fn describe(error: &anyhow::Error) -> String {
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let options = &cli.options;
     match cli.command.unwrap_or(Command::Run(run::RunOptions::default())) {
+        Command::Run(_) if init::is_needed() => init::run(),
         Command::Run(run) => run::run(options, &run),
         Command::Validate(validate) => validate::run(options, &validate),
         Command::Plugins(plugins) => plugins::run(options, &plugins),
@@ -152,6 +156,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Broker(broker) => broker::run(options, &broker),
         Command::Produce(produce) => produce::run(options, &produce),
         Command::Status(status) => control::status(options, &status),
+        Command::Health => control::health(options),
         Command::Pause(which) => control::tell(options, which, "pause"),
         Command::Resume(which) => control::tell(options, which, "resume"),
         Command::Restart(restart) => control::restart(options, restart),
