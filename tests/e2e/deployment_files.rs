@@ -1,6 +1,6 @@
 //! The files for deployments fit the host and the versions that the tests run against.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use tidegate_tests::{Home, Running, apicurio, kafka, root};
 
@@ -56,4 +56,31 @@ fn the_files_in_the_kubernetes_manifests_are_valid() {
     let mut command = home.command();
     let finished = Running::start(command.env("POD_NAME", "tidegate-0").arg("validate")).finish();
     assert_eq!(finished.code, Some(0), "{}{}", finished.stdout, finished.stderr);
+}
+
+#[test]
+fn bash_completes_commands_and_their_options() {
+    let home = Home::new(&[]);
+    home.write("tidegate.bash", home.run(&["completions", "bash"]).expect_code(0).stdout);
+    let completed = |words: &str| {
+        let script = format!(
+            "source ./tidegate.bash; COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+             _tidegate tidegate \"${{COMP_WORDS[-1]}}\" \"${{COMP_WORDS[-2]}}\"; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+        );
+        let mut bash = Command::new("bash");
+        Running::start(bash.args(["-c", &script]).current_dir(home.path(""))).finish().expect_code(0).stdout
+    };
+    assert_eq!(completed("tidegate dead"), "dead-letters\n");
+    assert_eq!(completed("tidegate run --onc"), "--once\n");
+}
+
+#[test]
+fn every_command_has_a_man_page() {
+    let home = Home::new(&[]);
+    home.run(&["man-pages", "man"]).expect_code(0);
+    let page = |name: &str| fs::read_to_string(home.path(&format!("man/{name}.1"))).unwrap_or_default();
+    assert!(page("tidegate").contains("Runs many Kafka pipelines in one process"), "{}", page("tidegate"));
+    assert!(page("tidegate-run").contains("print a summary"), "{}", page("tidegate-run"));
+    assert!(page("tidegate-dead-letters-replay").contains(".SH OPTIONS"));
+    assert!(page("tidegate-run-isolated").is_empty(), "internal commands are hidden");
 }

@@ -5,6 +5,7 @@ mod control;
 mod dead_letters;
 mod import;
 mod init;
+mod manual;
 mod output;
 mod permissions;
 mod plugin_options;
@@ -109,6 +110,16 @@ enum Command {
     Metrics(control::MetricsOptions),
     /// List, show and replay rejected records in dead-letter topics
     DeadLetters(dead_letters::DeadLettersOptions),
+    /// Print the script that completes commands in a shell
+    Completions {
+        /// Shell: bash, zsh, fish, elvish or powershell
+        shell: clap_complete::Shell,
+    },
+    /// Write a man page for each command to a folder
+    ManPages {
+        /// Folder, which is created
+        folder: PathBuf,
+    },
     /// Run the tasks of one connector for the host at the other end of standard input
     #[command(hide = true, name = crate::supervisor::ISOLATED_COMMAND)]
     RunIsolated {
@@ -164,6 +175,8 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Stop(which) => control::tell(options, which, "stop"),
         Command::Metrics(metrics) => control::metrics(options, &metrics),
         Command::DeadLetters(letters) => dead_letters::run(options, &letters),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::ManPages { folder } => manual::man_pages(&folder),
         Command::RunIsolated { .. } => Ok(child_main()?),
         Command::CheckPlugins => Ok(check_main()),
         Command::DeleteOffsets => {
