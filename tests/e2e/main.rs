@@ -11,6 +11,7 @@ mod control;
 mod dead_letters;
 mod dead_letters_cli;
 mod delivery;
+mod deployment_files;
 mod development_broker;
 mod documents;
 mod external_plugin;

@@ -1,8 +1,8 @@
 //! How a host stops.
 
-use std::{fs, os::unix::net::UnixDatagram, thread, time::Duration};
+use std::{fs, os::unix::net::UnixDatagram, process::Command, thread, time::Duration};
 
-use tidegate_tests::{Broker, Home, Running};
+use tidegate_tests::{Broker, Home, Running, wait_for};
 
 fn events(count: u32) -> Vec<String> {
     (0..count).map(|id| format!(r#"{{"id":{id}}}"#)).collect()
@@ -124,4 +124,74 @@ fn the_service_manager_is_told_that_the_host_is_ready_alive_and_stopping() {
     let stopping = std::iter::repeat_with(receive).find(|message| !message.starts_with("WATCHDOG"));
     assert_eq!(stopping.as_deref(), Some("STOPPING=1\nSTATUS=delivering records in flight\n"));
     running.finish().expect_code(0);
+}
+
+/// The ids of the processes that this process has started.
+fn children(process: u32) -> Vec<u32> {
+    let text = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|id| id.parse().ok()).collect()
+}
+
+fn is_host(process: u32) -> bool {
+    fs::read_to_string(format!("/proc/{process}/comm")).is_ok_and(|name| name.trim() == "tidegate")
+}
+
+/// A command whose process 1 is a shell, which becomes the program in its arguments and leaves it an orphan that sleeps. `None`, with
+/// a message, where the system allows no namespaces of processes.
+fn as_process_1(host: &Command) -> Option<Command> {
+    let unshare = || {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--pid", "--fork", "--kill-child"]);
+        command
+    };
+    if !unshare().arg("true").status().is_ok_and(|status| status.success()) {
+        println!("skipped: unshare(1) cannot make a namespace of processes");
+        return None;
+    }
+    let mut command = unshare();
+    command.args(["sh", "-c", "(sleep 3600 <&- >&- 2>&- &); exec \"$0\" \"$@\""]);
+    command.arg(host.get_program()).args(host.get_args());
+    command.current_dir(host.get_current_dir()?).env_clear();
+    command.envs(host.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    Some(command)
+}
+
+#[test]
+fn process_1_of_a_container_passes_signals_on_and_collects_orphans() {
+    let broker = Broker::with_events(events(3));
+    let home = Home::new(&["misbehaving"]);
+    let recording = home.recorder("a", "", "");
+    let mut host = home.command();
+    host.args(["--bootstrap-servers", broker.servers(), "run"]);
+    let Some(mut command) = as_process_1(&host) else { return };
+    let mut running = Running::start(&mut command);
+    running.wait_until("the records", |_| (recording.offsets() == [0, 1, 2]).then_some(()));
+    let [process_1] = children(running.pid())[..] else { panic!("one process 1") };
+    let (hosts, orphans): (Vec<u32>, Vec<u32>) = children(process_1).into_iter().partition(|id| is_host(*id));
+    assert_eq!((hosts.len(), orphans.len()), (1, 1));
+    // Had nobody collected the orphan, it would stay as a zombie.
+    let kill = |signal: &str, process: u32| {
+        let command = format!("kill -{signal} {process}");
+        assert!(Command::new("sh").args(["-c", &command]).status().expect("a shell").success(), "{command}");
+    };
+    kill("KILL", orphans[0]);
+    wait_for(|| (children(process_1) == hosts).then_some(())).expect("the orphan is collected");
+    kill("TERM", process_1);
+    running.finish().expect_code(0).expect_log("stopping: delivering records in flight");
+    assert_eq!(broker.committed("connect-a", "events", 0), Some(3));
+}
+
+#[test]
+fn health_is_0_once_every_connector_has_been_started() {
+    let broker = Broker::with_events(events(1));
+    let home = Home::new(&["misbehaving"]);
+    home.recorder("a", "open_gate = \"@gate\"", "");
+    home.run(&["health"]).expect_code(1).expect_log("no host is running with the state folder state");
+    let mut running = home.start(&broker);
+    home.wait_for_status(&mut running, "a", |status| status["state"] == "STARTING");
+    home.run(&["health"]).expect_code(1).expect_log("the host is not ready: {");
+    home.write("gate", "open");
+    home.wait_for_status(&mut running, "a", |status| status["state"] == "RUNNING");
+    let healthy = home.run(&["health"]).expect_code(0);
+    assert_eq!(healthy.stdout, "{\"failed\":0,\"rejected_files\":0,\"starting\":0,\"status\":\"ready\"}\n");
 }

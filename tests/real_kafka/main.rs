@@ -11,6 +11,7 @@ mod reasons;
 mod recreated;
 mod remedies;
 mod rest;
+mod rolling;
 mod security;
 mod starts;
 mod support;

@@ -61,6 +61,7 @@ async fn send(state_dir: &Path, method: Method, path: &str) -> Result<String, Ap
     match serde_json::from_str::<ErrorMessage>(&text) {
         Ok(error) => Err(ApiError::Refused(error.message)),
         Err(_) if status == StatusCode::NOT_FOUND => Err(ApiError::Answer(format!("{path} is unknown"))),
+        Err(_) if status == StatusCode::SERVICE_UNAVAILABLE => Err(ApiError::NotReady(text)),
         Err(_) => Err(ApiError::Answer(format!("{status}: {text}"))),
     }
 }

@@ -49,6 +49,9 @@ pub enum ApiError {
     /// The answer is not of this version.
     #[error("the running host sent an unexpected reply: {0}; it may be another version of tidegate")]
     Answer(String),
+    /// Not all connectors have been started.
+    #[error("the host is not ready: {0}")]
+    NotReady(String),
     /// The host refuses.
     #[error("{0}")]
     Refused(String),

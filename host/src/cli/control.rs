@@ -1,4 +1,4 @@
-//! `tidegate status`, `pause`, `resume`, `restart`, `reopen`, `stop` and `metrics`: control a running host.
+//! `tidegate status`, `health`, `pause`, `resume`, `restart`, `reopen`, `stop` and `metrics`: control a running host.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -74,6 +74,12 @@ pub(super) fn status(host: &HostOptions, options: &StatusOptions) -> anyhow::Res
     } else {
         output::print(table::status(&status))?;
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the answer of the host's `/readyz`, for health checks that have no HTTP client.
+pub(super) fn health(host: &HostOptions) -> anyhow::Result<ExitCode> {
+    output::print_line(request(&state_dir(host)?, Method::GET, "/readyz")?)?;
     Ok(ExitCode::SUCCESS)
 }
 

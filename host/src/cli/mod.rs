@@ -4,6 +4,8 @@ mod broker;
 mod control;
 mod dead_letters;
 mod import;
+mod init;
+mod manual;
 mod output;
 mod permissions;
 mod plugin_options;
@@ -92,6 +94,8 @@ enum Command {
     Produce(produce::ProduceOptions),
     /// Show the status of the connectors of a running host
     Status(control::StatusOptions),
+    /// Ask a running host whether all its connectors have been started: exit code 0 if so, else 1
+    Health,
     /// Pause connectors: stop reading, but stay in the consumer groups
     Pause(control::ConnectorOrAll),
     /// Resume paused connectors, and start stopped and failed ones
@@ -106,6 +110,16 @@ enum Command {
     Metrics(control::MetricsOptions),
     /// List, show and replay rejected records in dead-letter topics
     DeadLetters(dead_letters::DeadLettersOptions),
+    /// Print the script that completes commands in a shell
+    Completions {
+        /// Shell: bash, zsh, fish, elvish or powershell
+        shell: clap_complete::Shell,
+    },
+    /// Write a man page for each command to a folder
+    ManPages {
+        /// Folder, which is created
+        folder: PathBuf,
+    },
     /// Run the tasks of one connector for the host at the other end of standard input
     #[command(hide = true, name = crate::supervisor::ISOLATED_COMMAND)]
     RunIsolated {
@@ -144,6 +158,7 @@ pub fn describe(error: &anyhow::Error) -> String {
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let options = &cli.options;
     match cli.command.unwrap_or(Command::Run(run::RunOptions::default())) {
+        Command::Run(_) if init::is_needed() => init::run(),
         Command::Run(run) => run::run(options, &run),
         Command::Validate(validate) => validate::run(options, &validate),
         Command::Plugins(plugins) => plugins::run(options, &plugins),
@@ -152,6 +167,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Broker(broker) => broker::run(options, &broker),
         Command::Produce(produce) => produce::run(options, &produce),
         Command::Status(status) => control::status(options, &status),
+        Command::Health => control::health(options),
         Command::Pause(which) => control::tell(options, which, "pause"),
         Command::Resume(which) => control::tell(options, which, "resume"),
         Command::Restart(restart) => control::restart(options, restart),
@@ -159,6 +175,8 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Stop(which) => control::tell(options, which, "stop"),
         Command::Metrics(metrics) => control::metrics(options, &metrics),
         Command::DeadLetters(letters) => dead_letters::run(options, &letters),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::ManPages { folder } => manual::man_pages(&folder),
         Command::RunIsolated { .. } => Ok(child_main()?),
         Command::CheckPlugins => Ok(check_main()),
         Command::DeleteOffsets => {

@@ -20,7 +20,7 @@ pub use schemas::Ids;
 use crate::{kafka::SMALL, maven, ports::address, skipped, wait_for, watchdog::Watchdog};
 
 /// The last version that runs with Java 17.
-const VERSION: &str = "2.6.13.Final";
+pub const VERSION: &str = "2.6.13.Final";
 
 /// A registry, which ends when it is dropped or with the process.
 #[derive(Debug)]
