@@ -126,20 +126,16 @@ fn events(case: &Case, first: usize) -> Vec<(String, i32, String, String)> {
     events
 }
 
-/// From the end of the claims, or from the first request, to the response to the last COMMIT; and the number of requests.
+/// Seconds from the first BEGIN after the claims to the response to the last COMMIT, or for new tables from the first
+/// request; and the number of requests in this time.
 fn measured(log: &[LogEntry], is_new: bool) -> (f64, usize) {
-    let claims = |entry: &&LogEntry| entry.tag.as_deref().is_some_and(|tag| tag.ends_with("claim"));
-    let claimed = log.iter().filter(claims).filter_map(|entry| entry.done).fold(0.0, f64::max);
-    let since = if is_new {
-        log[0].time
-    } else {
-        log.iter().map(|entry| entry.time).find(|time| *time >= claimed).expect("a flush")
-    };
-    let flushes =
-        log.iter().filter(|entry| entry.time >= since && !matches!(entry.kind.as_str(), "CLOSE" | "LOGIN"));
-    let end =
-        log.iter().filter(|entry| entry.kind == "COMMIT").filter_map(|entry| entry.done).fold(0.0, f64::max);
-    (end - since, flushes.count())
+    let is_claim = |entry: &&LogEntry| entry.tag.as_deref().is_some_and(|tag| tag.ends_with("claim"));
+    let is_begin = |entry: &&LogEntry| entry.kind == "BEGIN" && !is_claim(entry);
+    let first = if is_new { log.first() } else { log.iter().find(is_begin) };
+    let since = first.expect("a flush").time;
+    let commits = log.iter().filter(|entry| entry.kind == "COMMIT");
+    let end = commits.filter_map(|entry| entry.done).fold(0.0, f64::max);
+    (end - since, log.iter().filter(|entry| entry.time >= since && entry.time < end).count())
 }
 
 fn run(case: &Case) {
