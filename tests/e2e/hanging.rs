@@ -39,6 +39,40 @@ fn a_call_beyond_its_timeout_is_asked_to_stop() {
 }
 
 #[test]
+fn a_call_that_reports_progress_may_take_longer_than_its_timeout() {
+    for isolation in ["thread", "process"] {
+        let broker = Broker::with_events([BAD]);
+        let home = Home::new(&["misbehaving"]);
+        // Four seconds: without progress, the call would be abandoned after two.
+        home.connector(
+            "a",
+            &format!(
+                "isolation = \"{isolation}\"\nsource.topics = [\"events\"]\nsink.plugin = \"recorder\"\n\
+                 sink.config = {{ path = \"@a.calls\", how = \"progress\", times = 1 }}\nrestart.policy = \"never\"\n\
+                 {SHORT_TIMEOUTS}"
+            ),
+        );
+        let finished = home.run_once(&broker).expect_code(0);
+        assert_eq!(finished.count_log("has not returned"), 0, "{}", finished.stderr);
+        assert_eq!(broker.committed("connect-a", "events", 0), Some(1));
+    }
+}
+
+#[test]
+fn a_call_that_reports_progress_is_asked_to_stop_with_its_host() {
+    let broker = Broker::with_events([BAD]);
+    let home = Home::new(&["misbehaving"]);
+    let patient = "[limits]\ncall_timeout = \"1h\"\nshutdown = \"1s\"\n";
+    home.recorder("a", "how = \"progress-forever\"", patient);
+    let mut running = home.start(&broker);
+    let _line = running.wait_for_log("a[0] reading ");
+    running.signal("TERM");
+    let finished = running.finish();
+    assert_eq!(finished.count_log("its thread was abandoned"), 0, "{}", finished.stderr);
+    assert_eq!(broker.committed("connect-a", "events", 0), None);
+}
+
+#[test]
 fn a_failure_is_reported_although_drop_hangs() {
     let broker = Broker::with_events([BAD]);
     let home = Home::new(&["misbehaving"]);

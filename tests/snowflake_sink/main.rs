@@ -8,4 +8,5 @@ mod faults;
 mod kills;
 mod reports;
 mod sets;
+mod slow;
 mod stand_in;

@@ -7,7 +7,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         LazyLock, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -29,6 +29,8 @@ pub struct CallContext {
     task: u32,
     plugin: String,
     stop: AtomicBool,
+    /// Number of reports of progress.
+    progress: AtomicU64,
 }
 
 impl CallContext {
@@ -44,6 +46,7 @@ impl CallContext {
                 task,
                 plugin: plugin.to_owned(),
                 stop: AtomicBool::new(false),
+                progress: AtomicU64::new(0),
             }))
         })
     }
@@ -51,6 +54,18 @@ impl CallContext {
     /// Sets or clears the request that the plugin's current call ends soon.
     pub fn ask_to_stop(&self, stop: bool) {
         self.stop.store(stop, Ordering::Relaxed);
+    }
+
+    /// Whether the plugin's current call was requested to end.
+    #[cfg(test)]
+    pub(crate) fn is_asked_to_stop(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// The number of times that the plugin has reported progress. It never decreases.
+    #[must_use]
+    pub fn progress(&self) -> u64 {
+        self.progress.load(Ordering::Relaxed)
     }
 
     /// Connector's name.
@@ -83,6 +98,7 @@ fn vtable() -> HostVTableRef {
         gauge_set,
         histogram_record,
         should_stop,
+        progress,
     });
     HostVTableRef(VTABLE.static_as_prefix())
 }
@@ -144,6 +160,18 @@ extern "C" fn histogram_record(ctx: *const (), name: RStr<'_>, pairs: RSlice<'_,
 
 extern "C" fn should_stop(ctx: *const ()) -> bool {
     guarded(ctx, |context| context.stop.load(Ordering::Relaxed))
+}
+
+extern "C" fn progress(ctx: *const ()) {
+    guarded(ctx, |context| {
+        context.progress.fetch_add(1, Ordering::Relaxed);
+    });
+}
+
+/// Reports progress as a plugin does.
+#[cfg(test)]
+pub(crate) fn report_progress(context: &'static CallContext) {
+    progress(std::ptr::from_ref(context).cast());
 }
 
 impl From<&'static CallContext> for telemetry::PluginLabels<'static> {

@@ -26,6 +26,8 @@ mod transform;
 
 pub use check::{CHECK_COMMAND, ConfigError, PluginCheck, check_main};
 pub use context::CallContext;
+#[cfg(test)]
+pub(crate) use context::report_progress;
 pub use error::{CallError, ErrorClass, PluginError};
 pub(crate) use library::find as library_files;
 pub use manifest::{LibraryManifest, PluginBatchDefaults, PluginKind, PluginManifest};

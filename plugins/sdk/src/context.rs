@@ -79,6 +79,17 @@ impl Context {
     pub fn should_stop(&self) -> bool {
         (self.host.vtable.should_stop())(self.host.ctx)
     }
+
+    /// Reports that the current call has made progress, such as one statement of many that has succeeded.
+    ///
+    /// `limits.call_timeout` then counts from now instead of from the start of the call. Do not report attempts that
+    /// failed: a call that only repeats them has to be ended. A request to stop that the host makes when it shuts down is
+    /// not affected. Hosts that do not know this function ignore it.
+    pub fn progress(&self) {
+        if let Some(progress) = self.host.vtable.progress() {
+            progress(self.host.ctx);
+        }
+    }
 }
 
 impl std::fmt::Debug for Context {

@@ -5,7 +5,7 @@
 //! ```text
 //! plan/    events ── warehouse, table, key ── one row per key
 //! table/   required columns and types ── rows as text to be bound
-//! flush/   BEGIN ── one MERGE per table ── the offsets ── COMMIT
+//! flush/   lanes: BEGIN ── one MERGE per table ── the offsets ── COMMIT
 //! ```
 //!
 //! Other modules: `types/`, Snowflake's types and which values fit them; `sql/`, the text of every statement; `session/`, the

@@ -4,6 +4,8 @@ use crate::config::{Identifiers, Metadata};
 
 /// Ending of the tables of deleted keys.
 const DELETED: &str = "__cdc_deleted";
+/// Beginning of the offsets tables.
+const OWN: &str = "_cdc_";
 /// Snowflake's limit for identifiers, in characters.
 const MAX_NAME_LENGTH: usize = 255;
 
@@ -210,6 +212,15 @@ pub(crate) const fn metadata_column(metadata: Metadata) -> &'static str {
 /// The offsets table of a connector. The connector name may contain characters that are unusual in table names.
 pub(crate) fn offsets_table(connector: &str) -> String {
     format!("_cdc_offsets_{connector}")
+}
+
+/// The offsets table of a lane. `first` is that of the first lane, whose name begins with `_cdc_`, as this one.
+pub(crate) fn lane_offsets_table(first: &str, lane: usize, naming: &Naming) -> String {
+    if lane == 0 {
+        return first.to_owned();
+    }
+    let (prefix, rest) = first.split_at_checked(OWN.len()).unwrap_or(("", first));
+    format!("{prefix}{}{lane}_{rest}", naming.cased("lane"))
 }
 
 /// The table of the deleted keys of a table.

@@ -53,11 +53,12 @@ impl<'s> Trial<'s> {
         self.connector_as(&self.stand_in.options(), sink, &format!("[batch]\n{batch}{RETRY_QUICKLY}"));
     }
 
-    /// Like [`Trial::connector`], with the options `login`, and only `more` after the sink.
+    /// Like [`Trial::connector`], with the options `login`, and only `more` after the sink. There is one lane, so that the
+    /// order of the statements and the number of sessions are known.
     pub(crate) fn connector_as(&self, login: &str, sink: &str, more: &str) {
         let text = format!(
             "[source]\ntopics_regex = '^cdc[.]public[.]'\n[sink]\nplugin = \"snowflake\"\n[sink.config]\n\
-             {login}schema = \"{}\"\n{sink}\n{more}\n",
+             {login}schema = \"{}\"\nlanes = 1\n{sink}\n{more}\n",
             self.name
         );
         self.home.connector(&self.connector_name(), &text);

@@ -2,6 +2,7 @@
 
 mod fencing;
 mod killed;
+mod lanes;
 mod scenario;
 mod warehouses;
 

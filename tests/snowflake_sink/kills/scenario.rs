@@ -30,14 +30,16 @@ impl Scenario {
     pub(crate) fn find(sink: &str, batch: &str) -> Option<Self> {
         // The transaction of a killed host is aborted as soon as it blocks another one.
         let stand_in = StandIn::start(&["--idle-seconds", "0.3"])?;
-        let connector = format!(
-            "{SOURCE}[sink]\nplugin = \"snowflake\"\n[sink.config]\n{}\
-             metadata = [\"topic\", \"partition\", \"offset\"]\n{sink}\n[batch]\n{batch}\n",
-            stand_in.options()
-        );
+        let connector = connector(&stand_in, sink, batch);
         let home = Home::new(&["snowflake-sink"]);
         home.connector(NAME, &connector);
         Some(Self { stand_in, broker: Broker::start(), home, connector })
+    }
+
+    /// Replaces the connector file, with these additions to `[sink.config]` and `[batch]`.
+    pub(crate) fn sink(&mut self, sink: &str, batch: &str) {
+        self.connector = connector(&self.stand_in, sink, batch);
+        self.home.connector(NAME, &self.connector);
     }
 
     /// The home of another host with the same connector.
@@ -108,6 +110,14 @@ impl Scenario {
             self.stand_in.log(since).into_iter().find(|entry| entry.fault.as_deref() == Some(fault))
         })
     }
+}
+
+fn connector(stand_in: &StandIn, sink: &str, batch: &str) -> String {
+    format!(
+        "{SOURCE}[sink]\nplugin = \"snowflake\"\n[sink.config]\n{}\
+         metadata = [\"topic\", \"partition\", \"offset\"]\n{sink}\n[batch]\n{batch}\n",
+        stand_in.options()
+    )
 }
 
 /// A change event as Debezium writes it, the `lsn`th of its source. `snapshot` is Debezium's marker.

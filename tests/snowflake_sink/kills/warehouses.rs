@@ -22,10 +22,10 @@ const ORDERS: i64 = READ + 14;
 /// Number of all events.
 const ALL: i64 = 2 * (READ + CAME) + ORDERS;
 
-/// One batch with all records.
-fn scenario() -> Option<Scenario> {
-    let scenario = Scenario::find(SINK, &format!("max_records = {ALL}\nmax_wait = \"60s\"\n"));
-    let scenario = scenario?;
+/// One batch with all records, written by this number of lanes.
+fn scenario(lanes: usize) -> Option<Scenario> {
+    let batch = format!("max_records = {ALL}\nmax_wait = \"60s\"\n");
+    let scenario = Scenario::find(&format!("lanes = {lanes}\n{SINK}"), &batch)?;
     let mut lsn = 0;
     let mut event = |table: &str, op: &str, id: i64| {
         lsn += 1;
@@ -88,7 +88,7 @@ fn writes(log: &[LogEntry]) -> Vec<(String, String)> {
 
 #[test]
 fn every_statement_runs_in_its_warehouse() {
-    let Some(scenario) = scenario() else { return };
+    let Some(scenario) = scenario(1) else { return };
     let finished = scenario.home.run_once(&scenario.broker).expect_code(0);
     expect_all(&scenario, &finished.stderr);
     let log = scenario.stand_in.log(0);
@@ -110,7 +110,7 @@ fn every_statement_runs_in_its_warehouse() {
 /// written, and what the second.
 #[track_caller]
 fn die_at(pattern: &str, nth: usize, action: &str) -> Option<[Vec<(String, String)>; 2]> {
-    let scenario = scenario()?;
+    let scenario = scenario(1)?;
     scenario.stand_in.fault_at(pattern, nth, 1, action);
     let mut host = scenario.start();
     let _statement = scenario.wait_for_fault(&mut host, 0, action);
@@ -163,4 +163,20 @@ fn a_kill_after_the_second_commit_leaves_each_row_once() {
     let Some([before, after]) = die_at("^COMMIT", 3, "slow:0.3") else { return };
     assert_eq!(before, of_warehouse(&WAREHOUSES[..2]));
     assert_eq!(after, of_warehouse(&WAREHOUSES[2..]));
+}
+
+#[test]
+fn kills_between_the_lanes_of_warehouses_leave_each_row_once() {
+    for nth in 2..=6 {
+        let Some(scenario) = scenario(4) else { return };
+        // The first COMMIT is that of the claim.
+        scenario.stand_in.fault_at("^COMMIT", nth, 0, "delay:30");
+        let mut host = scenario.start();
+        let _statement = scenario.wait_for_fault(&mut host, 0, "delay:30");
+        host.signal("KILL");
+        let _finished = host.finish();
+        scenario.stand_in.clear_faults();
+        let finished = scenario.home.run_once(&scenario.broker).expect_code(0);
+        expect_all(&scenario, &finished.stderr);
+    }
 }

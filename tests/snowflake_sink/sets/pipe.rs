@@ -110,13 +110,11 @@ impl Pipe {
         self.broker.committed(&format!("connect-{NAME}"), topic, 0)
     }
 
-    /// The number of records in Snowflake, by the sink's offsets table. Waits before the query, so as not to slow the
-    /// sink down.
+    /// The number of records in Snowflake, by the offsets table of the slowest lane. Waits before the query, so as not to slow
+    /// the sink down.
     pub(crate) fn held(&self) -> usize {
         thread::sleep(Duration::from_millis(200));
-        let table = self.schema.qualified_table(&format!("_cdc_offsets_{NAME}"));
-        let rows = self.schema.query(&format!("SELECT \"next_offset\" FROM {table}")).rows.into_iter();
-        rows.flatten().flatten().map(|offset| offset.parse::<usize>().expect("an offset")).sum()
+        self.schema.stored_offsets(NAME)
     }
 
     /// Checks that the tables of a set equal the source's final tables; returns the number of compared values.
@@ -129,7 +127,7 @@ impl Pipe {
 
     /// The sorted rows of all tables except the offsets table.
     pub(crate) fn everything(&self) -> BTreeMap<String, Rows> {
-        let tables = self.schema.tables().into_iter().filter(|table| !table.starts_with("_cdc_offsets"));
+        let tables = self.schema.tables().into_iter().filter(|table| !table.starts_with("_cdc_"));
         let read = |table: String| {
             let mut rows = self.schema.table(&table);
             rows.rows.sort();

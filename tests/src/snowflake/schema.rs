@@ -73,6 +73,22 @@ impl<'s> Schema<'s> {
         rows.rows.into_iter().flatten().flatten().collect()
     }
 
+    /// The sum of the offsets that a connector has stored in the lane that has written least; 0 if a lane has none.
+    ///
+    /// # Panics
+    /// If a query fails.
+    #[must_use]
+    pub fn stored_offsets(&self, connector: &str) -> usize {
+        let ending = format!("offsets_{connector}");
+        let is_offsets = |table: &String| table.starts_with("_cdc_") && table.ends_with(&ending);
+        let sum = |table: String| {
+            let table = self.qualified_table(&table);
+            let rows = self.query(&format!("SELECT \"next_offset\" FROM {table}")).rows.into_iter();
+            rows.flatten().flatten().map(|offset| offset.parse::<usize>().expect("an offset")).sum()
+        };
+        self.tables().into_iter().filter(is_offsets).map(sum).min().unwrap_or_default()
+    }
+
     /// The quoted name of a table.
     #[must_use]
     pub fn qualified_table(&self, name: &str) -> String {

@@ -354,7 +354,7 @@ const LIMITS: &[Entry] = &[
     Entry {
         key: "call_timeout",
         default: "`\"5m\"`",
-        about: "when a plugin call takes longer, the task is STALLED. After twice that time the task fails and its thread is abandoned or, with `isolation = \"process\"`, its process is killed",
+        about: "when a plugin call takes longer without reporting progress, the task is STALLED. After twice that time the task fails and its thread is abandoned or, with `isolation = \"process\"`, its process is killed",
     },
     Entry {
         key: "shutdown",

@@ -51,6 +51,10 @@ pub struct HostVTable {
     /// Whether the current call should end soon.
     #[sabi(last_prefix_field)]
     pub should_stop: extern "C" fn(ctx: *const ()) -> bool,
+    /// Reports that the current call has made progress: its time limit counts from now. Missing in older hosts, which count
+    /// from the start of the call.
+    #[sabi(missing_field(option))]
+    pub progress: extern "C" fn(ctx: *const ()),
 }
 
 /// The host's side of one plugin instance; valid as long as the process runs.

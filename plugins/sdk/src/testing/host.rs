@@ -45,7 +45,8 @@ pub fn metrics() -> BTreeMap<String, f64> {
 pub(crate) fn handle() -> HostHandle {
     static HOST: OnceLock<HostHandle> = OnceLock::new();
     *HOST.get_or_init(|| {
-        let vtable = HostVTable { log_enabled, log, counter_add, gauge_set, histogram_record, should_stop };
+        let vtable =
+            HostVTable { log_enabled, log, counter_add, gauge_set, histogram_record, should_stop, progress };
         HostHandle { ctx: std::ptr::null(), vtable: vtable.leak_into_prefix() }
     })
 }
@@ -88,3 +89,5 @@ extern "C" fn histogram_record(_: *const (), name: RStr<'_>, _: RSlice<'_, Pair<
 extern "C" fn should_stop(_: *const ()) -> bool {
     false
 }
+
+extern "C" fn progress(_: *const ()) {}

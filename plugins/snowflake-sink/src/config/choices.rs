@@ -55,7 +55,7 @@ pub(crate) enum Unmatched {
     /// Yes, and log their keys.
     #[default]
     Warn,
-    /// No, which saves a query per batch and table.
+    /// No, which saves a query per batch and table while there are such rows.
     Ignore,
 }
 

@@ -13,6 +13,7 @@ pub(crate) use choices::{
 };
 
 use crate::{
+    flush::MAX_LANES,
     names::{NameError, Naming, checked_offsets_table, checked_table, object_name},
     session::{Login, LoginPart, LoginSecret},
     types::ColumnType,
@@ -82,7 +83,8 @@ pub(crate) struct Config {
     /// What an update of a missing row does.
     #[serde(default)]
     pub(crate) update_missing: UpdateMissing,
-    /// Whether to detect updates and deletes that matched no row, with one query per batch and table.
+    /// Whether to detect updates and deletes that matched no row. While there are such rows, with one query per batch and
+    /// table.
     #[serde(default)]
     pub(crate) unmatched: Unmatched,
     /// What happens to an insert with Debezium's placeholder for an unchanged large value, if the value
@@ -121,6 +123,9 @@ pub(crate) struct Config {
     #[serde(default = "week")]
     pub(crate) deleted_retention: HumanDuration,
 
+    /// Number of sessions that write the tables of a flush at the same time, each with its own transaction and offsets table.
+    #[serde(default = "four")]
+    pub(crate) lanes: u8,
     /// Maximum bytes of rows in one statement. Snowflake recommends at most 1 MB. A larger row is sent alone.
     #[serde(default = "megabyte")]
     pub(crate) max_statement_bytes: ByteSize,
@@ -172,6 +177,10 @@ fn table_template() -> String {
     "{table}".to_owned()
 }
 
+fn four() -> u8 {
+    4
+}
+
 fn megabyte() -> ByteSize {
     ByteSize::from_bytes(1_000_000)
 }
@@ -217,6 +226,12 @@ impl Config {
                     "is {}, but must be between {low} and {high} bytes; Snowflake recommends 1000000",
                     self.max_statement_bytes.bytes()
                 ),
+            ));
+        }
+        if !(1..=MAX_LANES).contains(&usize::from(self.lanes)) {
+            errors.push(Error::invalid_option(
+                "lanes",
+                format_args!("is {}, but must be between 1 and {MAX_LANES}", self.lanes),
             ));
         }
         match self.login() {

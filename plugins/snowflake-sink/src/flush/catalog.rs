@@ -1,7 +1,9 @@
 //! Cached table definitions, and changes of tables.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    cell::RefCell,
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -26,7 +28,7 @@ const ROUNDS: usize = 8;
 /// Interval for purging old deleted keys.
 const PURGE_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 
-/// Cached tables.
+/// Cached tables. The lanes of a flush use it at the same time, on one thread.
 pub(crate) struct Catalog {
     database: String,
     schema: String,
@@ -35,10 +37,12 @@ pub(crate) struct Catalog {
     delete_mode: DeleteMode,
     evolution: Evolution,
     comment: String,
-    tables: HashMap<String, Table>,
+    tables: RefCell<HashMap<String, Arc<Table>>>,
+    /// Names of the tables in the schema; `None` if they were not listed yet.
+    listed: RefCell<Option<HashSet<String>>>,
     deleted_retention: Duration,
-    /// Tables with an existing table of deleted keys, and the time of the last purge.
-    remembering: HashMap<String, Instant>,
+    /// Tables whose table of deleted keys exists, and the time of the last purge.
+    remembering: RefCell<HashMap<String, Instant>>,
 }
 
 /// Options of the catalog.
@@ -71,7 +75,6 @@ impl Catalog {
             evolution,
             comment,
         } = options;
-        let (tables, remembering) = (HashMap::new(), HashMap::new());
         Self {
             database,
             schema,
@@ -80,9 +83,10 @@ impl Catalog {
             delete_mode,
             evolution,
             comment,
-            tables,
+            tables: RefCell::default(),
+            listed: RefCell::default(),
             deleted_retention,
-            remembering,
+            remembering: RefCell::default(),
         }
     }
 
@@ -103,42 +107,109 @@ impl Catalog {
     }
 
     /// A cached table.
-    pub(crate) fn get(&self, table: &str) -> Option<&Table> {
-        self.tables.get(table)
+    pub(crate) fn get(&self, table: &str) -> Option<Arc<Table>> {
+        self.tables.borrow().get(table).cloned()
+    }
+
+    /// Name of the table of deleted keys of a table if rows have to be compared with it; `None` if it does not exist, because
+    /// no row of the table was deleted yet.
+    pub(crate) fn deleted_if_exists(&self, table: &str) -> Option<TableName> {
+        self.remembering.borrow().contains_key(table).then(|| self.deleted(table))
     }
 
     /// Clears the cached definitions, so that changes by others are detected.
-    pub(crate) fn forget(&mut self) {
-        self.tables.clear();
+    pub(crate) fn forget(&self) {
+        self.tables.borrow_mut().clear();
+        self.listed.take();
     }
 
     /// As [`Catalog::forget`], and checks the tables of deleted keys again.
-    pub(crate) fn forget_all(&mut self) {
+    pub(crate) fn forget_all(&self) {
         self.forget();
-        self.remembering.clear();
+        self.remembering.borrow_mut().clear();
     }
 
-    /// Creates one of the sink's own tables if necessary.
+    /// Lists the tables of the schema, with one query, and returns their names.
     ///
     /// # Errors
-    /// If it cannot be created. With `schema_evolution = "off"`, the error contains the statement to run.
+    /// Errors of Snowflake.
+    pub(crate) async fn list(&self, runner: &mut Runner<'_>) -> Result<HashSet<String>, FlushError> {
+        let text = sql::list_tables(&self.database);
+        let schema = std::slice::from_ref(&self.schema);
+        let answer = runner.run("SELECT", None, &text, schema).await?;
+        let names: HashSet<String> =
+            answer.rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect();
+        self.listed.replace(Some(names.clone()));
+        Ok(names)
+    }
+
+    /// Notes that other tasks have created tables, so that [`Catalog::list`] is called again before they are written.
+    pub(crate) fn forget_listed(&self, targets: &[String]) {
+        self.listed.take();
+        let mut tables = self.tables.borrow_mut();
+        targets.iter().for_each(|target| drop(tables.remove(target)));
+    }
+
+    /// Whether a transaction that writes rows by key to a table has to check that there is still no table of deleted keys.
+    pub(crate) fn is_unguarded(&self, plan: &TablePlan<'_>) -> bool {
+        let is_used = self.mode == Mode::Upsert && self.delete_mode == DeleteMode::Hard;
+        let has_keys = plan.steps.iter().any(|step| matches!(step, Step::Upsert(_)));
+        is_used && has_keys && !self.remembering.borrow().contains_key(&plan.route.target)
+    }
+
+    /// The query of [`Catalog::list`], and the schema to be bound.
+    pub(crate) fn listing(&self) -> (String, &str) {
+        (sql::list_tables(&self.database), &self.schema)
+    }
+
+    /// Whether [`Catalog::list`] should be called before tables with these names are written.
+    pub(crate) fn should_list<'t>(&self, mut targets: impl Iterator<Item = &'t String>) -> bool {
+        self.listed.borrow().is_none() && targets.any(|target| !self.tables.borrow().contains_key(target))
+    }
+
+    /// Whether a table exists, as far as known.
+    fn is_listed(&self, table: &str) -> Option<bool> {
+        self.listed.borrow().as_ref().map(|listed| listed.contains(table))
+    }
+
+    fn note_listed(&self, table: &str) {
+        if let Some(listed) = self.listed.borrow_mut().as_mut() {
+            listed.insert(table.to_owned());
+        }
+    }
+
+    /// Creates the sink's own tables if necessary. `tables` are their names and the statements that create them.
+    ///
+    /// # Errors
+    /// If one cannot be created. With `schema_evolution = "off"`, the error contains the statements to run.
     pub(crate) async fn require(
         &self,
         runner: &mut Runner<'_>,
-        name: &TableName,
-        create: &str,
+        tables: &[(TableName, String)],
     ) -> Result<(), FlushError> {
-        let label = name.to_string();
-        if self.evolution == Evolution::On {
-            runner.run("CREATE TABLE", Some(&label), create, &[]).await?;
-            return Ok(());
+        let mut missing: Vec<&(TableName, String)> = Vec::new();
+        for table in tables.iter().filter(|(name, _)| self.is_listed(&name.table) != Some(true)) {
+            let (name, create) = table;
+            if self.evolution == Evolution::Off {
+                missing.extend((!self.is_shown(runner, name).await?).then_some(table));
+                continue;
+            }
+            runner.run("CREATE TABLE", Some(&name.to_string()), create, &[]).await?;
+            self.note_listed(&name.table);
         }
-        match runner.run("SHOW COLUMNS", Some(&label), &sql::show_columns(name), &[]).await {
-            Ok(answer) if !answer.rows.is_empty() => Ok(()),
-            Err(error) if !is_unknown_object(&error) => Err(error.into()),
-            _ => Err(FlushError::Plugin(Error::fatal(format_args!(
-                "{label} does not exist, and schema_evolution = \"off\": run `{create};`"
-            )))),
+        let Some((first, _)) = missing.first() else { return Ok(()) };
+        let statements: Vec<&str> = missing.iter().map(|(_, create)| create.as_str()).collect();
+        Err(FlushError::Plugin(Error::fatal(format_args!(
+            "{first} does not exist, and schema_evolution = \"off\": run `{};`",
+            statements.join("; ")
+        ))))
+    }
+
+    async fn is_shown(&self, runner: &mut Runner<'_>, name: &TableName) -> Result<bool, FlushError> {
+        match runner.run("SHOW COLUMNS", Some(&name.to_string()), &sql::show_columns(name), &[]).await {
+            Ok(answer) => Ok(!answer.rows.is_empty()),
+            Err(error) if is_unknown_object(&error) => Ok(false),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -147,29 +218,31 @@ impl Catalog {
     /// # Errors
     /// If the table cannot be changed.
     pub(crate) async fn fit(
-        &mut self,
+        &self,
         runner: &mut Runner<'_>,
         plan: &TablePlan<'_>,
     ) -> Result<Vec<(u32, String)>, FlushError> {
         let target = &*plan.route.target;
         let mut known: Option<BTreeSet<String>> = None;
         for _ in 0..ROUNDS {
-            if !self.tables.contains_key(target) {
-                let table = self.load(runner, target).await?;
-                self.tables.insert(target.to_owned(), table);
+            let cached = self.get(target);
+            let mut table = match cached {
+                Some(table) => table,
+                None => Arc::new(self.load(runner, target).await?),
+            };
+            let is_new = |name: &String| known.as_ref().is_some_and(|known| !known.contains(name));
+            if table.columns.iter().any(|column| column.is_new != is_new(&column.name)) {
+                let columns = Arc::make_mut(&mut table).columns.iter_mut();
+                columns.for_each(|column| column.is_new = is_new(&column.name));
             }
-            if let Some(table) = self.tables.get_mut(target) {
-                let is_new = |name: &String| known.as_ref().is_some_and(|known| !known.contains(name));
-                table.columns.iter_mut().for_each(|column| column.is_new = is_new(&column.name));
-            }
-            let Some(table) = self.tables.get(target) else { break };
-            let changes = self.changes(table, plan)?;
+            self.tables.borrow_mut().insert(target.to_owned(), Arc::clone(&table));
+            let changes = self.changes(&table, plan)?;
             if !changes.rejected.is_empty() {
                 return Ok(changes.rejected);
             }
             if changes.statements.is_empty() {
                 if plan.steps.iter().any(|step| !matches!(step, Step::Append(_))) {
-                    self.remember_deleted(runner, target).await?;
+                    self.remember_deleted(runner, plan).await?;
                 }
                 return Ok(Vec::new());
             }
@@ -192,6 +265,9 @@ impl Catalog {
 
     async fn load(&self, runner: &mut Runner<'_>, target: &str) -> Result<Table, FlushError> {
         let name = self.name(target);
+        if self.is_listed(target) == Some(false) {
+            return Ok(Table::missing(name));
+        }
         let label = name.to_string();
         match runner.run("SHOW COLUMNS", Some(&label), &sql::show_columns(&name), &[]).await {
             Ok(answer) => {
@@ -202,12 +278,7 @@ impl Catalog {
         }
     }
 
-    async fn apply(
-        &mut self,
-        runner: &mut Runner<'_>,
-        target: &str,
-        changes: Changes,
-    ) -> Result<(), FlushError> {
+    async fn apply(&self, runner: &mut Runner<'_>, target: &str, changes: Changes) -> Result<(), FlushError> {
         let label = self.name(target).to_string();
         if self.evolution == Evolution::Off {
             let texts: Vec<&str> = changes.statements.iter().map(|(_, text)| text.as_str()).collect();
@@ -217,41 +288,59 @@ impl Catalog {
             ))));
         }
         // Another task may have changed the table, so reload it.
-        self.tables.remove(target);
+        self.tables.borrow_mut().remove(target);
         for (kind, text) in &changes.statements {
             let ran = runner.run(kind, Some(&label), text, &[]).await;
             match ran {
                 Ok(_) if runner.is_dry => {}
                 Ok(_) => info!(table = %label, "{}", describe_change(kind, text)),
-                Err(error) if is_lost_race(&error) => break,
+                Err(error) if is_lost_race(&error) => {
+                    self.note_listed(target);
+                    return Ok(());
+                }
                 Err(error) => return Err(error.into()),
             }
         }
-        if runner.is_dry
-            && let Some(table) = changes.table
-        {
-            self.tables.insert(target.to_owned(), table);
+        // CREATE TABLE fails if the table exists, so the definition of a table that it has created is known.
+        if runner.is_dry || changes.is_created {
+            self.note_listed(target);
+            self.tables.borrow_mut().extend(changes.table.map(|table| (target.to_owned(), Arc::new(table))));
         }
         Ok(())
     }
 
-    /// Creates the table of deleted keys, once, and purges old keys, once a day.
-    async fn remember_deleted(&mut self, runner: &mut Runner<'_>, target: &str) -> Result<(), FlushError> {
-        let is_needed = self.mode == Mode::Upsert && self.delete_mode == DeleteMode::Hard;
-        let purged = self.remembering.get(target);
-        if !is_needed || purged.is_some_and(|purged| purged.elapsed() < PURGE_INTERVAL) {
+    /// Creates the table of deleted keys if it is needed, once, and purges old keys, once a day.
+    ///
+    /// It is created with the first delete, because most tables of many never get one. Until then, a transaction that writes
+    /// to the table checks that no other task has created it: see `Runner::transaction`.
+    async fn remember_deleted(
+        &self,
+        runner: &mut Runner<'_>,
+        plan: &TablePlan<'_>,
+    ) -> Result<(), FlushError> {
+        let target = &*plan.route.target;
+        let is_used = self.mode == Mode::Upsert && self.delete_mode == DeleteMode::Hard;
+        let purged = self.remembering.borrow().get(target).copied();
+        if !is_used || purged.is_some_and(|purged| purged.elapsed() < PURGE_INTERVAL) {
             return Ok(());
         }
         let name = self.deleted(target);
-        let label = name.to_string();
-        if purged.is_none() {
-            self.require(runner, &name, &sql::create_deleted_keys(&name, &self.columns.meta)).await?;
+        let exists = purged.is_some() || self.is_listed(&name.table).unwrap_or_default();
+        if !exists {
+            let is_needed = self.evolution == Evolution::Off || plan.has_deletes();
+            if !is_needed {
+                return Ok(());
+            }
+            let create = sql::create_deleted_keys(&name, &self.columns.meta);
+            self.require(runner, &[(name.clone(), create)]).await?;
         }
-        let now = SystemTime::now();
-        let kept_since = now.checked_sub(self.deleted_retention).unwrap_or(SystemTime::UNIX_EPOCH);
-        let text = sql::purge_deletes(&name, &self.columns.meta);
-        runner.run("DELETE", Some(&label), &text, &[time_text(kept_since)]).await?;
-        self.remembering.insert(target.to_owned(), Instant::now());
+        if exists || self.evolution == Evolution::Off {
+            let now = SystemTime::now();
+            let kept_since = now.checked_sub(self.deleted_retention).unwrap_or(SystemTime::UNIX_EPOCH);
+            let text = sql::purge_deletes(&name, &self.columns.meta);
+            runner.run("DELETE", Some(&name.to_string()), &text, &[time_text(kept_since)]).await?;
+        }
+        self.remembering.borrow_mut().insert(target.to_owned(), Instant::now());
         Ok(())
     }
 }

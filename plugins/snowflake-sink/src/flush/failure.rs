@@ -1,6 +1,7 @@
 //! Handling of Snowflake errors: retry at once, return a retriable error to the host, or fail.
 
 use std::{
+    collections::BTreeSet,
     hash::{BuildHasher, RandomState},
     time::Duration,
 };
@@ -20,6 +21,10 @@ pub(crate) enum FlushError {
     Mismatch(SqlError),
     /// The offsets in Snowflake are different from those of this task.
     OffsetsMoved,
+    /// Rows of these tables in Snowflake may be missing: search for them, and write again.
+    Unexpected(BTreeSet<String>),
+    /// Tables were created by another task: list them, and write again.
+    Guarded,
 }
 
 impl From<SqlError> for FlushError {

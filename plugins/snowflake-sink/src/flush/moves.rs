@@ -29,7 +29,8 @@ impl Moves<'_, '_> {
             return Ok(());
         }
         let Self { preparing, names, is_soft } = self;
-        let extras = Extras { key_text: !is_soft, all_columns: true, ..Extras::default() };
+        let deleted = names.deleted.filter(|_| !is_soft);
+        let extras = Extras { key_text: deleted.is_some(), all_columns: true, ..Extras::default() };
         let mut encoder =
             Encoder::new(names.table, preparing.columns, upserts.key(), names.unmanaged, extras)?;
         let moving = || upserts.rows().iter().filter(|row| !row.needed_origins().is_empty());
@@ -50,7 +51,7 @@ impl Moves<'_, '_> {
             columns: &written.columns,
             key: &written.key,
             position: written.columns.iter().position(position).unwrap_or_default(),
-            deleted_keys: (!is_soft).then_some(names.deleted),
+            deleted_keys: deleted,
             meta: &preparing.columns.meta,
         });
         let all = 0..rows.len();
@@ -63,6 +64,7 @@ impl Moves<'_, '_> {
             // Not bisected on errors: a row may depend on the old row of another one.
             rows: Some((Rc::new(rows), all)),
             purpose: Purpose::Bookkeeping,
+            counted: None,
         });
         Ok(())
     }
@@ -107,7 +109,7 @@ impl Moves<'_, '_> {
         let text = sql::without_values(&sql::MissingValues {
             table: &names.table.name,
             key: &encoder.key_columns(),
-            deleted_keys: (!is_soft).then_some(names.deleted),
+            deleted_keys: names.deleted.filter(|_| !is_soft),
             meta: &preparing.columns.meta,
         });
         let mut lookups = Statements::default();

@@ -1,6 +1,6 @@
-//! Offsets that are stored in Snowflake, for the partitions that this task owns.
+//! Offsets that are stored in Snowflake by one lane, for the partitions that this task owns.
 //!
-//! The offsets table of the connector has one row per partition and warehouse. A claim increments the epoch; a flush updates the
+//! An offsets table has one row per partition and warehouse. A claim increments the epoch; a flush updates the
 //! offset in the transaction of the rows, only if epoch and offset have the expected values. Snowflake does not enforce
 //! unique keys, so concurrent first claims may create a row twice. Both copies are then updated together.
 
@@ -8,14 +8,19 @@ use std::{collections::HashMap, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value as Json, json};
-use tidegate_plugin::{Batch, Claim, Error, Partition, Record, Result};
+use tidegate_plugin::{Batch, Claim, Error, NextOffset, Partition, Result};
 
+use super::buckets::Buckets;
 use crate::session::Answer;
+
+/// Between the buckets and the state in the column of the state. It is not a character of base64.
+const BUCKETS_END: char = ':';
 
 /// The stored offsets of a partition, by warehouse.
 #[derive(Clone, Debug, Default)]
 struct Stored {
-    /// Epoch of this task's claim, which the host returns with every batch.
+    /// Highest epoch of this task's claim. That of the first lane is the highest of all lanes, which the host returns with
+    /// every batch.
     epoch: u64,
     /// By warehouse: first those of the configuration, in order, then others.
     rows: Vec<Row>,
@@ -31,6 +36,8 @@ struct Row {
     next_offset: Option<i64>,
     /// State of the host as of the offset, in base64.
     state: Option<Arc<str>>,
+    /// The buckets of which everything below the offset is written.
+    buckets: Buckets,
     /// Number of copies of the row in Snowflake.
     copies: u64,
 }
@@ -59,6 +66,7 @@ struct Moved {
     warehouse: usize,
     next_offset: Option<i64>,
     state: Option<Arc<str>>,
+    buckets: Buckets,
 }
 
 impl Moves {
@@ -82,11 +90,10 @@ impl Offsets {
         Self { warehouses, partitions: HashMap::new() }
     }
 
-    /// The warehouses without changes, including those that are no longer in the configuration. Their offsets are updated
-    /// together with those of another warehouse, so that none falls behind.
-    pub(crate) fn idle(&self, has_work: impl Fn(usize) -> bool) -> Vec<usize> {
+    /// The number of warehouses with rows, including those that are no longer in the configuration.
+    pub(crate) fn warehouse_count(&self) -> usize {
         let known = self.partitions.values().flat_map(HashMap::values).map(|stored| stored.rows.len()).max();
-        (0..known.unwrap_or_default()).filter(|warehouse| !has_work(*warehouse)).collect()
+        known.unwrap_or_default()
     }
 
     /// `[[topic, partition], ..]`, to be bound.
@@ -96,20 +103,35 @@ impl Offsets {
         rows.collect::<Json>().to_string()
     }
 
-    /// The rows to add for a claim: `[[topic, partition, warehouse, next, state], ..]`.
+    /// The rows to add for a claim: `[[topic, partition, warehouse, next, state], ..]`. `all` are the rows of all lanes.
     ///
-    /// A new warehouse starts at the lowest offset of the others, which have written all earlier records. A warehouse with a
-    /// row but without an offset starts at the beginning.
-    pub(crate) fn missing(&self, partitions: &[Partition<'_>], answer: &Answer) -> Result<Option<String>> {
+    /// A new row starts at the lowest offset of its warehouse in the other lanes, or for a new warehouse of all others, which
+    /// have written all earlier records. If the table of a lane was dropped, the others may not have, and the row has no
+    /// offset, as if all were lost.
+    pub(crate) fn missing(
+        &self,
+        partitions: &[Partition<'_>],
+        answer: &Answer,
+        all: &[Answer],
+    ) -> Result<Option<String>> {
         let mut missing = Vec::new();
         for partition in partitions {
             let known = rows_of(answer, partition)?;
-            let least = known.iter().map(|(_, row)| row).min_by_key(|row| row.next_offset);
+            let mut others = Vec::new();
+            for answer in all {
+                others.extend(rows_of(answer, partition)?);
+            }
             for warehouse in
                 self.warehouses.iter().filter(|name| !known.iter().any(|(known, _)| known == *name))
             {
-                let next = least.and_then(|row| row.next_offset).map(|next| next.to_string());
-                let state = least.and_then(|row| row.state.as_deref());
+                let mut alike: Vec<&Row> =
+                    others.iter().filter(|(name, _)| name == warehouse).map(|(_, row)| row).collect();
+                if alike.is_empty() {
+                    alike = others.iter().map(|(_, row)| row).collect();
+                }
+                let start = start_of_new(&alike);
+                let next = start.and_then(|row| row.next_offset).map(|next| next.to_string());
+                let state = start.and_then(|row| row.state.as_deref());
                 let number = partition.partition.to_string();
                 missing.push(json!([partition.topic, number, warehouse, next, state]));
             }
@@ -185,9 +207,11 @@ impl Offsets {
                 "the offsets table has no row for {topic}-{partition}: it was deleted by another client"
             ))
         })?;
-        let others = known.iter().filter(|(name, _)| !self.warehouses.contains(name));
-        rows.extend(others.clone().map(|(_, row)| row.clone()));
-        Ok((rows, others.map(|(name, _)| name.clone()).collect()))
+        let is_other = |(name, _): &&(String, Row)| !self.warehouses.contains(name);
+        let mut others: Vec<&(String, Row)> = known.iter().filter(is_other).collect();
+        others.sort_by_key(|(name, _)| name);
+        rows.extend(others.iter().map(|(_, row)| row.clone()));
+        Ok((rows, others.into_iter().map(|(name, _)| name.clone()).collect()))
     }
 
     /// A warehouse that was removed from the configuration must have written all records.
@@ -230,18 +254,36 @@ impl Offsets {
         self.partitions.get(topic)?.get(&partition)
     }
 
-    /// Whether a warehouse already contains a record.
-    pub(crate) fn holds(&self, warehouse: usize, record: Record<'_>) -> bool {
-        let row = self
-            .stored(record.source_topic(), record.source_partition())
-            .and_then(|stored| stored.rows.get(warehouse));
-        row.and_then(|row| row.next_offset).is_some_and(|next| record.offset() < next)
+    /// The next offset of a warehouse in a partition, and the buckets that are written up to it; `None` for an unknown
+    /// partition.
+    pub(crate) fn written(
+        &self,
+        warehouse: usize,
+        topic: &str,
+        partition: i32,
+    ) -> Option<(Option<i64>, Buckets)> {
+        let row = self.stored(topic, partition)?.rows.get(warehouse)?;
+        Some((row.next_offset, row.buckets))
     }
 
-    /// The offsets to update in a transaction for these warehouses.
-    pub(crate) fn moves(&self, batch: &Batch<'_>, warehouses: &[usize]) -> Moves {
+    /// Sets the epoch that the host returns with the batches of a partition.
+    pub(crate) fn set_epoch(&mut self, partition: &Partition<'_>, epoch: u64) {
+        let topic = self.partitions.get_mut(partition.topic);
+        if let Some(stored) = topic.and_then(|topic| topic.get_mut(&partition.partition)) {
+            stored.epoch = epoch;
+        }
+    }
+
+    /// The offsets to update in a transaction for these warehouses. `buckets` are those that are written up to the end of the
+    /// batch once the transaction is committed.
+    pub(crate) fn moves(
+        &self,
+        positions: &[NextOffset<'_>],
+        warehouses: &[usize],
+        buckets: Buckets,
+    ) -> Moves {
         let mut moves = Moves::default();
-        for position in batch.positions() {
+        for position in positions {
             let state: Option<Arc<str>> =
                 (!position.state.is_empty()).then(|| STANDARD.encode(position.state).into());
             let Some(stored) = self.stored(position.topic, position.partition) else { continue };
@@ -263,7 +305,7 @@ impl Offsets {
                     epoch,
                     expected,
                     next,
-                    state.as_deref()
+                    encoded(buckets, state.as_deref())
                 ]));
                 moves.moved.push(Moved {
                     topic: position.topic.to_owned(),
@@ -271,6 +313,7 @@ impl Offsets {
                     warehouse: *warehouse,
                     next_offset: Some(position.next_offset),
                     state: state.clone(),
+                    buckets,
                 });
                 moves.copies += row.copies;
             }
@@ -287,11 +330,12 @@ impl Offsets {
             for (warehouse, (row, name)) in stored.rows.iter().zip(names).enumerate() {
                 let Some(expected) = row.next_offset else { continue };
                 let (number, epoch) = (partition.to_string(), row.epoch.to_string());
-                let state = row.state.clone();
+                let (state, buckets) = (row.state.clone(), row.buckets);
                 let expected = expected.to_string();
-                moves.rows.push(json!([topic, number, name, epoch, expected, null, state.as_deref()]));
+                let kept = encoded(buckets, state.as_deref());
+                moves.rows.push(json!([topic, number, name, epoch, expected, null, kept]));
                 let (topic, partition) = ((*topic).to_owned(), *partition);
-                moves.moved.push(Moved { topic, partition, warehouse, next_offset: None, state });
+                moves.moved.push(Moved { topic, partition, warehouse, next_offset: None, state, buckets });
                 moves.copies += row.copies;
             }
         }
@@ -300,12 +344,40 @@ impl Offsets {
 
     /// Stores the offsets of a committed transaction.
     pub(crate) fn moved(&mut self, moves: Moves) {
-        for Moved { topic, partition, warehouse, next_offset, state } in moves.moved {
+        for Moved { topic, partition, warehouse, next_offset, state, buckets } in moves.moved {
             let stored = self.partitions.get_mut(&topic).and_then(|topic| topic.get_mut(&partition));
             if let Some(row) = stored.and_then(|stored| stored.rows.get_mut(warehouse)) {
-                (row.next_offset, row.state) = (next_offset, state);
+                (row.next_offset, row.state, row.buckets) = (next_offset, state, buckets);
             }
         }
+    }
+}
+
+/// The row whose offset a new one starts at: everything below it is written.
+///
+/// If the rows have different offsets, all lanes had the lowest one when their last flush began. If the offsets are equal,
+/// the buckets of the rows have to be those of all tables: otherwise there was another lane, which may have less.
+fn start_of_new<'r>(others: &[&'r Row]) -> Option<&'r Row> {
+    let least = others.iter().min_by_key(|row| row.next_offset)?;
+    let are_level = others.iter().all(|row| row.next_offset == least.next_offset);
+    let is_complete = others.iter().fold(Buckets::NONE, |all, row| all.with(row.buckets)) == Buckets::ALL;
+    (!are_level || is_complete).then_some(*least)
+}
+
+/// The text for the column of the state: the buckets, unless they are all, then the state.
+fn encoded(buckets: Buckets, state: Option<&str>) -> Option<String> {
+    match (buckets, state) {
+        (Buckets::ALL, state) => state.map(str::to_owned),
+        (buckets, state) => Some(format!("{buckets}{BUCKETS_END}{}", state.unwrap_or_default())),
+    }
+}
+
+/// The buckets and the state in a text of that column. Versions without lanes stored only the state, for all tables.
+fn split_state(text: Option<&str>) -> (Buckets, Option<Arc<str>>) {
+    let parts = text.and_then(|text| text.split_once(BUCKETS_END));
+    match parts.and_then(|(buckets, state)| Some((Buckets::parse(buckets)?, state))) {
+        Some((buckets, state)) => (buckets, (!state.is_empty()).then(|| state.into())),
+        None => (Buckets::ALL, text.map(Arc::from)),
     }
 }
 
@@ -345,17 +417,17 @@ fn rows_of(answer: &Answer, partition: &Partition<'_>) -> Result<Vec<(String, Ro
         let epoch = text(3).unwrap_or_default().parse().map_err(|_| unreadable())?;
         let next_offset = text(4).map(str::parse).transpose().map_err(|_| unreadable())?;
         let warehouse = text(2).unwrap_or_default();
-        let state = text(5).map(Arc::from);
+        let (buckets, state) = split_state(text(5));
         match rows.iter_mut().find(|(known, _)| known == warehouse) {
             Some((_, known)) if known.epoch == epoch => {
                 known.copies += 1;
                 if next_offset > known.next_offset {
-                    (known.next_offset, known.state) = (next_offset, state);
+                    (known.next_offset, known.state, known.buckets) = (next_offset, state, buckets);
                 }
             }
             Some((_, known)) if known.epoch > epoch => {}
-            Some((_, known)) => *known = Row { epoch, next_offset, state, copies: 1 },
-            None => rows.push((warehouse.to_owned(), Row { epoch, next_offset, state, copies: 1 })),
+            Some((_, known)) => *known = Row { epoch, next_offset, state, buckets, copies: 1 },
+            None => rows.push((warehouse.to_owned(), Row { epoch, next_offset, state, buckets, copies: 1 })),
         }
     }
     Ok(rows)
@@ -397,11 +469,25 @@ mod tests {
 
     #[test]
     fn a_new_warehouse_starts_at_the_lowest_offset() {
-        let missing = |rows: &[_]| offsets_of_two().missing(&[PARTITION], &answer(rows)).unwrap();
+        let missing = |rows: &[_]| {
+            let answer = answer(rows);
+            offsets_of_two().missing(&[PARTITION], &answer, std::slice::from_ref(&answer)).unwrap()
+        };
         assert_eq!(missing(&[]).unwrap(), r#"[["t","0","A",null,null],["t","0","B",null,null]]"#);
         assert_eq!(missing(&[("A", 1, Some(7)), ("C", 1, Some(5))]).unwrap(), r#"[["t","0","B","5",null]]"#);
         assert_eq!(missing(&[("A", 1, None), ("C", 1, Some(5))]).unwrap(), r#"[["t","0","B",null,null]]"#);
         assert_eq!(missing(&[("A", 1, None), ("B", 1, None)]), None);
+    }
+
+    #[test]
+    fn a_lane_whose_table_was_dropped_starts_without_an_offset() {
+        let row = |next, buckets| Row { next_offset: Some(next), buckets, ..Row::default() };
+        let (one, two) = (Buckets::of("orders"), Buckets::of("page_views"));
+        let start = |rows: &[&Row]| start_of_new(rows).and_then(|row| row.next_offset);
+        assert_eq!(start(&[&row(9, one), &row(9, two)]), None, "a third lane may have failed");
+        assert_eq!(start(&[&row(9, Buckets::ALL), &row(9, Buckets::NONE)]), Some(9));
+        assert_eq!(start(&[&row(9, one), &row(5, two)]), Some(5), "all lanes had 5");
+        assert_eq!(start(&[]), None);
     }
 
     #[test]
@@ -410,7 +496,10 @@ mod tests {
             claimed(&[("A", 2, Some(5)), ("A", 2, Some(5)), ("A", 1, None), ("B", 2, Some(5))]);
         assert_eq!((claim.next_offset, claim.epoch), (Some(5), 2));
         let stored = offsets.stored("t", 0).unwrap();
-        assert_eq!(stored.rows[0], Row { epoch: 2, next_offset: Some(5), state: None, copies: 2 });
+        assert_eq!(
+            stored.rows[0],
+            Row { epoch: 2, next_offset: Some(5), state: None, buckets: Buckets::ALL, copies: 2 }
+        );
     }
 
     #[test]
@@ -429,7 +518,7 @@ mod tests {
     fn a_removed_warehouse_must_have_written_everything() {
         let (offsets, claim) = claimed(&[("A", 1, Some(9)), ("B", 1, Some(9)), ("OLD", 1, Some(9))]);
         assert_eq!(claim.next_offset, Some(9));
-        assert_eq!(offsets.idle(|warehouse| warehouse == 0), [1, 2], "its row goes along");
+        assert_eq!(offsets.warehouse_count(), 3, "its row goes along");
         let behind = answer(&[("A", 1, Some(9)), ("B", 1, Some(9)), ("OLD", 1, Some(5))]);
         let error = offsets_of_two().claimed(&[PARTITION], &behind).unwrap_err();
         assert!(error.message().contains("warehouse \"OLD\" has not written all of t-0"), "{error}");

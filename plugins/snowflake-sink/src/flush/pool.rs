@@ -1,54 +1,95 @@
-//! The sessions of a task: one per warehouse, opened on demand and replaced before it expires.
+//! The sessions of a task: one per warehouse and lane, opened on demand and replaced before it expires.
 
+use super::concurrently;
 use crate::session::{Login, Session, SqlError};
 
-/// Sessions by warehouse.
+/// Sessions by warehouse and lane.
 pub(crate) struct Pool {
     login: Login,
     warehouses: Vec<Option<String>>,
-    sessions: Vec<Option<Session>>,
+    /// By warehouse, then by lane. A session that is lent is missing.
+    sessions: Vec<Vec<Option<Session>>>,
 }
 
 impl Pool {
     /// Creates a pool without sessions.
     pub(crate) fn new(login: Login, warehouses: &[Option<String>]) -> Self {
-        let sessions = warehouses.iter().map(|_| None).collect();
+        let sessions = warehouses.iter().map(|_| Vec::new()).collect();
         Self { login, warehouses: warehouses.to_vec(), sessions }
     }
 
-    /// The session of a warehouse. Replaces an old session, because this is only called outside of transactions.
+    /// Lends the sessions of lanes of a warehouse, in the same order. Opens the missing ones at the same time, and replaces old
+    /// ones, because this is only called outside of transactions.
     ///
     /// # Errors
     /// If a login fails.
-    pub(crate) async fn session(&mut self, warehouse: usize) -> Result<&mut Session, SqlError> {
-        let warehouse = if warehouse < self.sessions.len() { warehouse } else { 0 };
-        // Closing the session ends a transaction that could not be rolled back.
-        let is_unusable = |session: &Session| session.is_stale() || session.in_transaction();
-        if self.sessions.get(warehouse).is_some_and(|session| session.as_ref().is_some_and(is_unusable)) {
-            self.discard(warehouse).await;
+    pub(crate) async fn lend(
+        &mut self,
+        warehouse: usize,
+        lanes: impl IntoIterator<Item = usize>,
+    ) -> Result<Vec<Session>, SqlError> {
+        let lanes: Vec<usize> = lanes.into_iter().collect();
+        let kept: Vec<Option<Session>> = lanes.iter().map(|lane| self.take(warehouse, *lane)).collect();
+        let (login, name) = (&self.login, self.warehouses.get(warehouse).and_then(Option::as_deref));
+        let opened = concurrently::all(kept.into_iter().map(|kept| usable(login, name, kept))).await;
+        let (mut sessions, mut failed) = (Vec::with_capacity(opened.len()), None);
+        for (lane, session) in lanes.iter().zip(opened) {
+            match session {
+                Ok(session) => sessions.push((*lane, session)),
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
-        let name = self.warehouses.get(warehouse).and_then(Option::as_deref);
-        let opened = match self.sessions.get_mut(warehouse).and_then(Option::take) {
-            Some(session) => session,
-            None => Session::open(&self.login, name).await?,
+        let Some(error) = failed else {
+            return Ok(sessions.into_iter().map(|(_, session)| session).collect());
         };
-        match self.sessions.get_mut(warehouse) {
-            Some(place) => Ok(place.insert(opened)),
-            None => unreachable!("there is a slot for each warehouse"),
+        sessions.into_iter().for_each(|(lane, session)| self.give_back(warehouse, lane, session));
+        Err(error)
+    }
+
+    /// Takes a session back. It is replaced before it is lent again if it is unusable, or a transaction is open.
+    pub(crate) fn give_back(&mut self, warehouse: usize, lane: usize, session: Session) {
+        let Some(lanes) = self.sessions.get_mut(warehouse) else { return };
+        if lanes.len() <= lane {
+            lanes.resize_with(lane + 1, || None);
+        }
+        if let Some(place) = lanes.get_mut(lane) {
+            *place = Some(session);
         }
     }
 
-    /// Closes a session. The next use of its warehouse logs in again.
-    pub(crate) async fn discard(&mut self, warehouse: usize) {
-        if let Some(session) = self.sessions.get_mut(warehouse).and_then(Option::take) {
-            session.close().await;
-        }
+    /// Closes the sessions of a warehouse that may have an open transaction, or whose state is unknown. The next use logs in
+    /// again.
+    pub(crate) async fn discard_unusable(&mut self, warehouse: usize) {
+        let places = self.sessions.get_mut(warehouse).into_iter().flatten();
+        let unusable = places.filter(|place| place.as_ref().is_some_and(is_unusable));
+        let unusable: Vec<Session> = unusable.filter_map(Option::take).collect();
+        let _closed = concurrently::all(unusable.into_iter().map(Session::close)).await;
     }
 
     /// Closes all sessions.
     pub(crate) async fn close(&mut self) {
-        for warehouse in 0..self.sessions.len() {
-            self.discard(warehouse).await;
-        }
+        let all: Vec<Session> = self.sessions.iter_mut().flatten().filter_map(Option::take).collect();
+        let _closed = concurrently::all(all.into_iter().map(Session::close)).await;
     }
+
+    fn take(&mut self, warehouse: usize, lane: usize) -> Option<Session> {
+        self.sessions.get_mut(warehouse)?.get_mut(lane)?.take()
+    }
+}
+
+/// A session that is kept if it can be used, or a new one.
+async fn usable(login: &Login, warehouse: Option<&str>, kept: Option<Session>) -> Result<Session, SqlError> {
+    match kept {
+        Some(session) if !is_unusable(&session) => Ok(session),
+        Some(session) => {
+            // Closing the session ends a transaction that could not be rolled back.
+            session.close().await;
+            Session::open(login, warehouse).await
+        }
+        None => Session::open(login, warehouse).await,
+    }
+}
+
+fn is_unusable(session: &Session) -> bool {
+    session.is_stale() || session.in_transaction()
 }

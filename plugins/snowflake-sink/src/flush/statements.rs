@@ -1,11 +1,12 @@
 //! Statements that write the changes of one table.
 
-use std::{ops::Range, rc::Rc};
+use std::{collections::HashSet, ops::Range, rc::Rc};
 
 use super::{moves::Moves, notices::Notice};
 use crate::{
     config::DeleteMode,
     plan::{Event, Step, TablePlan, Upserts},
+    session::Answer,
     sql::{self, TableName},
     table::{Columns, EncodedRows, Encoder, Extras, Table, add_deleted_key},
 };
@@ -26,6 +27,18 @@ pub(crate) struct Prepared {
     pub(crate) rows: Option<(Rc<EncodedRows>, Range<usize>)>,
     /// Use of the result.
     pub(crate) purpose: Purpose,
+    /// For a MERGE whose counts show whether rows are missing.
+    pub(crate) counted: Option<Counted>,
+}
+
+/// What the counts of a MERGE are used for.
+#[derive(Clone, Debug)]
+pub(crate) struct Counted {
+    /// The table in Snowflake.
+    pub(crate) target: Rc<str>,
+    /// Whether the transaction also searches for missing rows with a query. Otherwise unexpected counts end it, and it is
+    /// repeated with the query.
+    pub(crate) is_searched: bool,
 }
 
 /// Use of a statement's result.
@@ -59,6 +72,16 @@ impl Prepared {
         self.rows.as_ref().map(|(_, rows)| rows.len())
     }
 
+    /// Whether a MERGE has changed other numbers of rows than it does if every row that should exist does. Then a row may be
+    /// missing, or may be newer in the table.
+    pub(crate) fn is_unexpected(&self, answer: &Answer) -> bool {
+        let Some((encoded, rows)) = self.rows.as_ref().filter(|_| self.counted.is_some()) else {
+            return false;
+        };
+        let (existing, new) = encoded.expected(rows);
+        answer.updated + answer.deleted != existing || answer.inserted != new
+    }
+
     /// The record of a row.
     pub(crate) fn record(&self, row: usize) -> Option<u32> {
         self.rows.as_ref()?.0.record(row)
@@ -80,6 +103,8 @@ pub(crate) struct Preparing<'a> {
     pub(crate) looks_up_values: bool,
     /// Whether to find keys without a row.
     pub(crate) find_unmatched: bool,
+    /// Tables in Snowflake for which that takes a query, because the counts of an earlier MERGE were not as expected.
+    pub(crate) searched: &'a HashSet<String>,
     /// Maximum size of a statement.
     pub(crate) max_bytes: usize,
     /// The time of writing, to be bound.
@@ -134,7 +159,7 @@ impl Preparing<'_> {
         &self,
         plan: &TablePlan<'_>,
         table: &Table,
-        deleted: &TableName,
+        deleted: Option<&TableName>,
         out: &mut Statements,
     ) -> Result<(), String> {
         let names = Names {
@@ -162,8 +187,13 @@ impl Preparing<'_> {
         out: &mut Statements,
     ) -> Result<(), String> {
         let is_soft = self.delete_mode == DeleteMode::Soft;
-        let extras =
-            Extras { key_text: !is_soft, inserts: self.insert_flag, values: is_soft, all_columns: false };
+        let deleted = names.deleted.filter(|_| !is_soft);
+        let extras = Extras {
+            key_text: deleted.is_some(),
+            inserts: self.insert_flag,
+            values: is_soft,
+            all_columns: false,
+        };
         let mut encoder = Encoder::new(names.table, self.columns, upserts.key(), names.unmanaged, extras)?;
         let moves = Moves { preparing: self, names, is_soft };
         moves.copy(upserts, out)?;
@@ -172,6 +202,10 @@ impl Preparing<'_> {
             note(encoder.prepare_row(row.row()), row.last, out);
         }
         moves.look_up(upserts, &encoder, is_early, out);
+        // Copied rows and earlier steps change what is in the table.
+        let has_copies = upserts.rows().iter().any(|row| !row.needed_origins().is_empty());
+        let is_counted = self.find_unmatched && !is_early && !has_copies;
+        let is_searched = !is_counted || self.searched.contains(&names.table.name.table);
         let (mut rows, mut keys, mut deleted_keys) = <(EncodedRows, EncodedRows, EncodedRows)>::default();
         for row in written_rows() {
             let written = encoder.folded(&mut rows, row);
@@ -179,8 +213,12 @@ impl Preparing<'_> {
                 note(written, row.last, out);
                 continue;
             }
-            if self.find_unmatched && row.expects_row {
+            if self.find_unmatched && row.expects_row && is_searched {
                 note(encoder.key(&mut keys, row), row.last, out);
+            }
+            // A row that is inserted and deleted in one batch changes nothing.
+            if row.expects_row || is_soft || !row.is_delete() {
+                rows.note_expected(row.expects_row);
             }
             if row.is_delete() {
                 rows.note_delete();
@@ -207,15 +245,27 @@ impl Preparing<'_> {
             key: &written.key,
             kept: &written.kept,
             about: &written.about,
-            deleted_keys: (!is_soft).then_some(names.deleted),
+            deleted_keys: deleted,
             soft_delete: is_soft,
             insert_flag: self.insert_flag,
             meta,
         };
+        let first = out.prepared.len();
         self.runs("MERGE", sql::merge(&merge), &[self.now], rows, Purpose::Write, names, out);
-        let text = sql::store_deletes(names.deleted, meta);
-        self.runs("MERGE", text, &[self.now], deleted_keys, Purpose::Bookkeeping, names, out);
+        if is_counted {
+            let target: Rc<str> = names.table.name.table.as_str().into();
+            let merges = out.prepared.iter_mut().skip(first);
+            merges
+                .for_each(|merge| merge.counted = Some(Counted { target: Rc::clone(&target), is_searched }));
+        }
+        self.store_deletes(deleted_keys, names, out);
         Ok(())
+    }
+
+    fn store_deletes(&self, keys: EncodedRows, names: &Names<'_>, out: &mut Statements) {
+        let Some(deleted) = names.deleted.filter(|_| !keys.is_empty()) else { return };
+        let text = sql::store_deletes(deleted, &self.columns.meta);
+        self.runs("MERGE", text, &[self.now], keys, Purpose::Bookkeeping, names, out);
     }
 
     fn append(&self, events: &[Event<'_>], names: &Names<'_>, out: &mut Statements) -> Result<(), String> {
@@ -244,6 +294,7 @@ impl Preparing<'_> {
             binds: binds.iter().map(|bind| (*bind).to_owned()).collect(),
             rows: None,
             purpose: Purpose::Write,
+            counted: None,
         };
         if self.delete_mode == DeleteMode::Soft {
             let at = event.time().map_or_else(|| self.now.to_owned(), |at| at.to_string());
@@ -254,8 +305,7 @@ impl Preparing<'_> {
         out.prepared.push(plain("DELETE", sql::truncate_hard(table, meta), &[&position]));
         let mut deleted_keys = EncodedRows::default();
         add_deleted_key(&mut deleted_keys, event.record.index(), sql::EVERY_KEY, event.position)?;
-        let text = sql::store_deletes(names.deleted, meta);
-        self.runs("MERGE", text, &[self.now], deleted_keys, Purpose::Bookkeeping, names, out);
+        self.store_deletes(deleted_keys, names, out);
         Ok(())
     }
 
@@ -283,6 +333,7 @@ impl Preparing<'_> {
                 binds: binds.iter().map(|bind| (*bind).to_owned()).collect(),
                 rows: Some((Rc::clone(&rows), run)),
                 purpose,
+                counted: None,
             });
         }
     }
@@ -293,7 +344,8 @@ pub(super) struct Names<'n> {
     pub(super) table: &'n Table,
     pub(super) label: Rc<str>,
     pub(super) source: Rc<str>,
-    pub(super) deleted: &'n TableName,
+    /// The table of deleted keys, if it exists.
+    pub(super) deleted: Option<&'n TableName>,
     pub(super) unmanaged: &'n [String],
 }
 

@@ -1,6 +1,12 @@
-//! A transaction in one warehouse: the rows of a batch and their offsets.
+//! The transaction of a lane: rows of a batch and their offsets.
 
-use std::{ops::Range, rc::Rc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    rc::Rc,
+};
+
+use tidegate_plugin::Context;
 
 use super::{
     dry_run,
@@ -16,15 +22,28 @@ const READING: [&str; 2] = ["SELECT", "SHOW COLUMNS"];
 pub(crate) struct Runner<'s> {
     pub(crate) session: &'s mut Session,
     pub(crate) tag: &'s str,
+    /// Where progress is reported.
+    pub(crate) context: &'s Context,
     /// Whether statements that change something are printed instead of run.
     pub(crate) is_dry: bool,
 }
 
-/// The update of the offsets in a transaction.
+/// The transaction of a lane.
+pub(crate) struct Work<'w> {
+    pub(crate) prepared: &'w [Prepared],
+    /// The offsets to update, in the order of the lanes.
+    pub(crate) offsets: &'w [OffsetsMove<'w>],
+    /// Tables that are written without a comparison with deleted keys, each with the name of its table of deleted keys.
+    pub(crate) unguarded: &'w [(String, String)],
+    /// The query for the names of all tables, and the schema to be bound.
+    pub(crate) list: (&'w str, &'w str),
+}
+
+/// The update of the offsets of a lane.
 pub(crate) struct OffsetsMove<'m> {
-    pub(crate) table: &'m str,
-    pub(crate) text: &'m str,
-    pub(crate) moves: &'m Moves,
+    pub(crate) table: String,
+    pub(crate) text: String,
+    pub(crate) moves: Moves,
     /// The time of writing, to be bound.
     pub(crate) now: &'m str,
 }
@@ -58,6 +77,8 @@ pub(crate) struct Outcome {
     pub(crate) changed: Vec<(Rc<str>, RowCounts)>,
     /// By table of the source: keys of updates and deletes that matched no row.
     pub(crate) unmatched: Vec<(Rc<str>, Vec<String>)>,
+    /// Tables in Snowflake whose rows were searched although the counts of the MERGE were as expected.
+    pub(crate) as_expected: Vec<String>,
 }
 
 /// Why a transaction was rolled back.
@@ -67,6 +88,10 @@ pub(crate) enum Failure {
     Statement(SqlError, Option<Prepared>),
     /// The offsets are not as expected: another task has claimed a partition.
     OffsetsMoved,
+    /// The numbers of changed rows of these tables are not as expected: search for rows without a match first.
+    Unexpected(BTreeSet<String>),
+    /// Another task has created the tables of deleted keys of these tables.
+    Guarded(Vec<String>),
 }
 
 impl From<SqlError> for Failure {
@@ -92,27 +117,26 @@ impl Runner<'_> {
             return Ok(Answer::default());
         }
         let binds: Vec<&str> = binds.iter().map(String::as_str).collect();
-        self.session.run(&Statement { kind, table, text, binds: &binds, tag: self.tag }).await
+        let answer = self.session.run(&Statement { kind, table, text, binds: &binds, tag: self.tag }).await?;
+        self.context.progress();
+        Ok(answer)
     }
 
-    /// Claims partitions in a transaction, and reads their rows.
+    /// Runs statements in a transaction, which is rolled back if one fails.
     ///
     /// # Errors
-    /// Errors of Snowflake.
-    pub(crate) async fn claim(
+    /// Errors of Snowflake, and those of `run`.
+    pub(crate) async fn in_transaction<T, E: From<SqlError>>(
         &mut self,
-        table: &str,
-        claim: &str,
-        read: &str,
-        partitions: &[String],
-    ) -> Result<Answer, SqlError> {
+        run: impl AsyncFnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
         self.session.begin(self.tag).await?;
-        let claimed = match self.run("MERGE", Some(table), claim, partitions).await {
-            Ok(_) => self.run("SELECT", Some(table), read, partitions).await,
-            Err(error) => Err(error),
-        };
-        match claimed {
-            Ok(answer) => self.session.commit(self.tag).await.map(|()| answer),
+        match run(self).await {
+            Ok(done) => {
+                self.session.commit(self.tag).await?;
+                self.context.progress();
+                Ok(done)
+            }
             Err(error) => {
                 self.roll_back().await;
                 Err(error)
@@ -120,15 +144,12 @@ impl Runner<'_> {
         }
     }
 
-    /// Runs a transaction.
+    /// Runs the transaction of a lane.
     ///
     /// # Errors
     /// Why it was rolled back. If Snowflake did not respond, it may have been committed nevertheless.
-    pub(crate) async fn transaction(
-        &mut self,
-        prepared: &[Prepared],
-        offsets: &OffsetsMove<'_>,
-    ) -> Result<Outcome, Failure> {
+    pub(crate) async fn transaction(&mut self, work: &Work<'_>) -> Result<Outcome, Failure> {
+        let Work { prepared, offsets, .. } = work;
         if self.is_dry {
             prepared.iter().for_each(|statement| {
                 let Prepared { kind, table, text, .. } = statement;
@@ -136,40 +157,71 @@ impl Runner<'_> {
             });
             return Ok(Outcome::default());
         }
-        self.session.begin(self.tag).await?;
-        let outcome = match self.statements(prepared, offsets).await {
-            Ok(outcome) => outcome,
-            Err(failure) => {
-                self.roll_back().await;
-                return Err(failure);
-            }
-        };
-        self.session.commit(self.tag).await?;
-        Ok(outcome)
+        if prepared.is_empty() && offsets.len() <= 1 {
+            // One statement is a transaction. If it updates fewer rows than expected, those that it updates are right.
+            self.move_offsets(offsets).await?;
+            return Ok(Outcome::default());
+        }
+        self.in_transaction(async |runner| {
+            let outcome = runner.statements(prepared).await?;
+            runner.check_unguarded(work).await?;
+            runner.move_offsets(offsets).await?;
+            Ok(outcome)
+        })
+        .await
     }
 
-    async fn statements(
-        &mut self,
-        prepared: &[Prepared],
-        offsets: &OffsetsMove<'_>,
-    ) -> Result<Outcome, Failure> {
+    async fn statements(&mut self, prepared: &[Prepared]) -> Result<Outcome, Failure> {
         let mut outcome = Outcome::default();
+        let (mut unexpected, mut searched) = (BTreeSet::new(), BTreeMap::new());
         for statement in prepared {
             let answer = self.prepared(statement, None).await;
-            outcome.note(
-                statement,
-                &answer.map_err(|error| Failure::Statement(error, Some(statement.clone())))?,
-            );
+            let answer = answer.map_err(|error| Failure::Statement(error, Some(statement.clone())))?;
+            let is_unexpected = statement.is_unexpected(&answer);
+            match &statement.counted {
+                Some(counted) if counted.is_searched => {
+                    *searched.entry(&*counted.target).or_insert(false) |= is_unexpected;
+                }
+                Some(counted) if is_unexpected => {
+                    unexpected.insert(counted.target.to_string());
+                }
+                _ => {}
+            }
+            outcome.note(statement, &answer);
         }
-        let OffsetsMove { table, text, moves, now } = offsets;
-        if !moves.is_empty() {
+        let as_expected = searched.into_iter().filter(|(_, is_unexpected)| !is_unexpected);
+        outcome.as_expected = as_expected.map(|(target, _)| target.to_owned()).collect();
+        if unexpected.is_empty() { Ok(outcome) } else { Err(Failure::Unexpected(unexpected)) }
+    }
+
+    /// Checks that the tables that were written without a comparison with deleted keys have no such table.
+    ///
+    /// A task that stores deleted keys locks the table before, as this transaction has done. So if there is no table of deleted
+    /// keys now, no other task has deleted a row of it that this transaction could restore.
+    async fn check_unguarded(&mut self, work: &Work<'_>) -> Result<(), Failure> {
+        if work.unguarded.is_empty() {
+            return Ok(());
+        }
+        let (text, schema) = work.list;
+        let answer = self.run("SELECT", None, text, &[schema.to_owned()]).await?;
+        let exists =
+            |deleted: &String| answer.rows.iter().flatten().any(|name| name.as_ref() == Some(deleted));
+        let found = work.unguarded.iter().filter(|(_, deleted)| exists(deleted));
+        let found: Vec<String> = found.map(|(target, _)| target.clone()).collect();
+        if found.is_empty() { Ok(()) } else { Err(Failure::Guarded(found)) }
+    }
+
+    async fn move_offsets(&mut self, offsets: &[OffsetsMove<'_>]) -> Result<(), Failure> {
+        for OffsetsMove { table, text, moves, now } in
+            offsets.iter().filter(|offsets| !offsets.moves.is_empty())
+        {
             let binds = [(*now).to_owned(), moves.payload()];
-            let answer = self.run("MERGE", Some(table), text, &binds).await?;
+            let answer = self.run("MERGE", Some(table.as_str()), text, &binds).await?;
             if answer.updated != moves.copies() {
                 return Err(Failure::OffsetsMoved);
             }
         }
-        Ok(outcome)
+        Ok(())
     }
 
     async fn prepared(

@@ -119,14 +119,14 @@ impl Planner {
         }
     }
 
-    /// Plans a batch. `held` returns whether a warehouse already contains a record.
+    /// Plans a batch. `held` returns whether a warehouse has already written a record to a table.
     ///
     /// `moved` are the keys in the headers of the same batch; see [`Planner::moved_keys`].
     pub(crate) fn plan<'b>(
         &mut self,
         batch: &Batch<'b>,
         moved: &'b MovedKeys,
-        held: impl Fn(usize, Record<'_>) -> bool,
+        held: impl Fn(usize, &str, Record<'_>) -> bool,
     ) -> Plan<'b> {
         let mut plan = Plan::default();
         for record in batch.iter() {
@@ -143,7 +143,7 @@ impl Planner {
         plan: &mut Plan<'b>,
         record: Record<'b>,
         context: &BatchContext<'_, 'b>,
-        held: &impl Fn(usize, Record<'_>) -> bool,
+        held: &impl Fn(usize, &str, Record<'_>) -> bool,
     ) -> Result<(), String> {
         let Some(change) = record.change() else { return self.add_other(plan, record) };
         let operation = change.operation();
@@ -159,7 +159,7 @@ impl Planner {
         }
         let route = self.router.route(record, &change)?;
         let warehouse = route.warehouse_of(&change);
-        if held(warehouse, record) {
+        if held(warehouse, &route.target, record) {
             return Ok(());
         }
         let position = Position::of(record, &change, self.rules.order_by);
@@ -333,6 +333,20 @@ impl<'b> Plan<'b> {
 }
 
 impl<'b> TablePlan<'b> {
+    /// Whether positions of deletes or of a truncate have to be stored.
+    pub(crate) fn has_deletes(&self) -> bool {
+        self.steps.iter().any(|step| match step {
+            Step::Upsert(upserts) => upserts.rows().iter().any(Folded::is_delete),
+            Step::Append(_) => false,
+            Step::Truncate(_) => true,
+        })
+    }
+
+    /// Expected number of statements, to spread tables evenly.
+    pub(crate) fn weight(&self) -> usize {
+        self.steps.len() + usize::from(self.has_deletes())
+    }
+
     fn append(&mut self, event: Event<'b>) {
         if let Some(Step::Append(events)) = self.steps.last_mut() {
             return events.push(event);

@@ -8,7 +8,10 @@ use super::{
     offsets::{COUNTER, PARTITION},
 };
 
-/// Creates a table unless it exists. `key` are the primary key columns, if any.
+const UNLESS_IT_EXISTS: &str = "IF NOT EXISTS ";
+
+/// Creates a table, and fails if it exists: then another client has created it, possibly with other columns. `key` are the
+/// primary key columns, if any.
 ///
 /// Binds: none.
 pub(crate) fn create_table(table: &TableName, columns: &[Column], key: &[usize], comment: &str) -> String {
@@ -18,7 +21,7 @@ pub(crate) fn create_table(table: &TableName, columns: &[Column], key: &[usize],
     });
     let names = list(key.iter().filter_map(|index| columns.get(*index)).map(|column| quoted(&column.name)));
     let primary_key = (!names.is_empty()).then(|| format!("PRIMARY KEY ({names})"));
-    created(table, definitions.chain(primary_key), comment)
+    created("", table, definitions.chain(primary_key), comment)
 }
 
 /// Creates the table of deleted keys unless it exists.
@@ -31,6 +34,7 @@ pub(crate) fn create_deleted_keys(deleted_keys: &TableName, meta: &Meta) -> Stri
         format!("{} TIMESTAMP_TZ", quoted(&meta.processed_at)),
     ];
     created(
+        UNLESS_IT_EXISTS,
         deleted_keys,
         definitions,
         "Keys that were deleted, so that late events do not bring their rows back",
@@ -52,6 +56,7 @@ pub(crate) fn create_offsets(table: &TableName, names: &OffsetNames) -> String {
         format!("{} TIMESTAMP_TZ", quoted(updated_at)),
     ];
     created(
+        UNLESS_IT_EXISTS,
         table,
         definitions,
         "Offsets up to which a connector has written; do not change them while it runs",
@@ -77,6 +82,13 @@ pub(crate) fn widen(table: &TableName, column: &Column) -> String {
     format!("ALTER TABLE {table} ALTER COLUMN {} SET DATA TYPE {}", quoted(&column.name), column.kind)
 }
 
+/// Lists the names of the tables of a schema that the role can use.
+///
+/// Binds: the schema.
+pub(crate) fn list_tables(database: &str) -> String {
+    format!("SELECT TABLE_NAME FROM {}.INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = ?", quoted(database))
+}
+
 /// Lists the columns of a table.
 ///
 /// Binds: none.
@@ -84,8 +96,13 @@ pub(crate) fn show_columns(table: &TableName) -> String {
     format!("SHOW COLUMNS IN TABLE {table}")
 }
 
-fn created(table: &TableName, definitions: impl IntoIterator<Item = String>, comment: &str) -> String {
-    format!("CREATE TABLE IF NOT EXISTS {table} ({}) COMMENT = {}", list(definitions), Literal(comment))
+fn created(
+    condition: &str,
+    table: &TableName,
+    definitions: impl IntoIterator<Item = String>,
+    comment: &str,
+) -> String {
+    format!("CREATE TABLE {condition}{table} ({}) COMMENT = {}", list(definitions), Literal(comment))
 }
 
 fn definition(column: &Column) -> String {

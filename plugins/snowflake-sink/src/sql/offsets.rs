@@ -1,4 +1,4 @@
-//! Statements for the offsets table of a connector: offset and epoch of each partition, by warehouse.
+//! Statements for the offsets tables of a connector, one per lane: offset and epoch of each partition, by warehouse.
 
 use super::{
     OffsetNames, TableName,
@@ -51,16 +51,23 @@ pub(crate) fn offsets_claim(table: &TableName, names: &OffsetNames) -> String {
     )
 }
 
-/// Reads the rows of partitions: topic, partition, warehouse, epoch, next offset and state, all as text.
+/// Index of the lane in the rows of [`offsets_read`].
+pub(crate) const OFFSETS_LANE: usize = 6;
+
+/// Reads the rows of partitions in the offsets tables of all lanes: topic, partition, warehouse, epoch, next offset, state
+/// and index of the table, all as text.
 ///
-/// Binds: rows of topic and partition.
-pub(crate) fn offsets_read(table: &TableName, names: &OffsetNames) -> String {
+/// Binds: for each table, rows of topic and partition.
+pub(crate) fn offsets_read(tables: &[TableName], names: &OffsetNames) -> String {
     let OffsetNames { topic, partition, warehouse, epoch, next_offset, state, .. } = names;
     let rows = partitions(names).select();
     let on = same([topic, partition]);
     let columns = [topic, partition, warehouse, epoch, next_offset, state];
     let columns = list(columns.map(|name| format!("t.{0}::VARCHAR AS {0}", quoted(name))));
-    format!("SELECT {columns}\nFROM {table} t JOIN ({rows}) s ON {on}")
+    let of_lane = |(lane, table): (usize, &TableName)| {
+        format!("SELECT {columns}, '{lane}' AS \"__lane\"\nFROM {table} t JOIN ({rows}) s ON {on}")
+    };
+    joined(tables.iter().enumerate().map(of_lane), "\nUNION ALL\n")
 }
 
 /// Updates offsets, each if the claim is still valid and the offset has the expected value. If fewer rows are updated than

@@ -6,10 +6,7 @@ use super::{
 };
 
 /// FROM clause of the rows: one JSON array, bound as text. `f.value` is a row.
-///
-/// A FROM of this form alone, without a table to its left, is not in Snowflake's manual and by_warehouse all the same; the
-/// documented `TABLE(FLATTEN(..))`.
-const ROWS: &str = "FROM LATERAL FLATTEN(INPUT => PARSE_JSON(?)) f";
+const ROWS: &str = "FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?))) f";
 
 /// Builds a SELECT that converts bound rows to columns.
 #[derive(Debug, Default)]

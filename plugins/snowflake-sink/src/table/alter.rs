@@ -16,6 +16,8 @@ pub(crate) struct Changes {
     pub(crate) statements: Vec<(&'static str, String)>,
     /// The table after the statements.
     pub(crate) table: Option<Table>,
+    /// Whether the statements create the table.
+    pub(crate) is_created: bool,
     /// Records that cannot be written even after changing the table: index and reason.
     pub(crate) rejected: Vec<(u32, String)>,
 }
@@ -64,10 +66,15 @@ impl Evolving<'_> {
         let key = key_names(steps);
         if table.exists() {
             self.alter(table, &wanted, &mut changes);
-        } else {
-            self.create(table, &wanted, key, &mut changes)?;
+            changes.table = Some(wanted.into_table());
+            return Ok(changes);
         }
-        changes.table = Some(wanted.into_table());
+        let required = self.create(table, &wanted, key, &mut changes)?;
+        let mut created = wanted.into_table();
+        for column in created.columns.iter_mut().filter(|column| required.contains(&column.name)) {
+            column.is_required = true;
+        }
+        (changes.is_created, changes.table) = (true, Some(created));
         Ok(changes)
     }
 
@@ -115,13 +122,14 @@ impl Evolving<'_> {
         }
     }
 
+    /// Adds the statement that creates the table, and returns the names of the key columns.
     fn create(
         &self,
         table: &Table,
         wanted: &DesiredTable<'_>,
         key: Option<&[String]>,
         changes: &mut Changes,
-    ) -> Result<(), String> {
+    ) -> Result<Vec<String>, String> {
         let columns = wanted.added();
         let mut places = Vec::new();
         for name in key.into_iter().flatten() {
@@ -135,7 +143,7 @@ impl Evolving<'_> {
         changes
             .statements
             .push(("CREATE TABLE", sql::create_table(&table.name, &columns, &places, self.comment)));
-        Ok(())
+        Ok(places.into_iter().filter_map(|place| Some(columns.get(place)?.name.clone())).collect())
     }
 }
 

@@ -19,12 +19,27 @@ pub(crate) struct EncodedRows {
     records: Vec<u32>,
     /// Indexes of the rows that are deletes.
     deletes: Vec<usize>,
+    /// Indexes of the rows that should exist in the table, and of those that should not.
+    existing: Vec<usize>,
+    new: Vec<usize>,
 }
 
 impl EncodedRows {
     /// Marks the last row as a delete.
     pub(crate) fn note_delete(&mut self) {
         self.deletes.extend(self.places.len().checked_sub(1));
+    }
+
+    /// Notes what the last row expects: whether it should be in the table, or should be inserted.
+    pub(crate) fn note_expected(&mut self, exists: bool) {
+        let noted = if exists { &mut self.existing } else { &mut self.new };
+        noted.extend(self.places.len().checked_sub(1));
+    }
+
+    /// The number of rows in this range that should exist in the table, and of those that should be inserted.
+    pub(crate) fn expected(&self, rows: &Range<usize>) -> (u64, u64) {
+        let count = |noted: &[usize]| noted.iter().filter(|row| rows.contains(row)).count() as u64;
+        (count(&self.existing), count(&self.new))
     }
 
     /// Number of deletes among these rows.

@@ -35,7 +35,7 @@ impl Sink for Planning {
 
     fn write(&mut self, batch: &Batch<'_>) -> Result<Report> {
         let moved = self.planner.moved_keys(batch);
-        let plan = self.planner.plan(batch, &moved, |_, _| false);
+        let plan = self.planner.plan(batch, &moved, |_, _, _| false);
         SEEN.with_borrow_mut(|seen| *seen = (self.look)(&plan));
         Ok(Report::written())
     }

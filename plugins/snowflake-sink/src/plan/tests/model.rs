@@ -50,7 +50,7 @@ impl Sink for Both {
 
     fn write(&mut self, batch: &Batch<'_>) -> Result<Report> {
         let moved = self.planner.moved_keys(batch);
-        let plan = self.planner.plan(batch, &moved, |_, _| false);
+        let plan = self.planner.plan(batch, &moved, |_, _, _| false);
         MODELS.with_borrow_mut(|(one_by_one, merged)| {
             for record in batch.iter() {
                 let Some(change) = record.change() else { continue };

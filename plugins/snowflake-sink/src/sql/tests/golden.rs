@@ -31,7 +31,7 @@ macro_rules! golden {
     };
 }
 
-const GOLDEN: [(&str, &str); 28] = golden![
+const GOLDEN: [(&str, &str); 29] = golden![
     "merge_plain",
     "merge_single_key_deletes",
     "merge_guarded",
@@ -60,6 +60,7 @@ const GOLDEN: [(&str, &str); 28] = golden![
     "add_columns",
     "widen",
     "show_columns",
+    "list_tables",
 ];
 
 #[test]

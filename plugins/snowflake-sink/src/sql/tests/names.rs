@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::{
-    sample::Sample,
+    sample::{Case, Sample},
     tokens::{Token, tokens},
 };
 use crate::{
@@ -141,7 +141,7 @@ proptest! {
 
 #[test]
 fn statements_have_the_documented_binds_and_no_literals() {
-    let constants = BTreeSet::from(["", "*", "d", "BASE64", "early"]);
+    let constants = BTreeSet::from(["", "*", "d", "BASE64", "early", "0", "1"]);
     for case in tame().statements() {
         let tokens = tokens(&case.text);
         let binds = tokens.iter().filter(|token| **token == Token::Bind).count();
@@ -157,7 +157,8 @@ fn statements_have_the_documented_binds_and_no_literals() {
 
 #[test]
 fn the_time_of_writing_is_bound_before_the_rows() {
-    for case in tame().statements().iter().filter(|case| case.binds == 2) {
+    let is_timed = |case: &&Case| case.binds == 2 && case.name != "offsets_read";
+    for case in tame().statements().iter().filter(is_timed) {
         let time = case.text.find("CAST(? AS TIMESTAMP_TZ)").unwrap();
         assert!(time < case.text.find("PARSE_JSON(?)").unwrap(), "{}", case.name);
     }

@@ -3,9 +3,9 @@
 use crate::{
     sql::{
         Column, Copying, Merge, Meta, MissingValues, OffsetNames, TableName, add_columns, copy_moved,
-        create_deleted_keys, create_offsets, create_table, insert_rows, merge, offsets_add_missing,
-        offsets_claim, offsets_move, offsets_read, purge_deletes, show_columns, store_deletes, truncate_hard,
-        truncate_soft, unmatched, widen, without_values,
+        create_deleted_keys, create_offsets, create_table, insert_rows, list_tables, merge,
+        offsets_add_missing, offsets_claim, offsets_move, offsets_read, purge_deletes, show_columns,
+        store_deletes, truncate_hard, truncate_soft, unmatched, widen, without_values,
     },
     types::ColumnType,
 };
@@ -131,7 +131,11 @@ impl Sample {
         vec![
             case("offsets_add_missing", 1, offsets_add_missing(&self.offsets, &self.offset_names)),
             case("offsets_claim", 1, offsets_claim(&self.offsets, &self.offset_names)),
-            case("offsets_read", 1, offsets_read(&self.offsets, &self.offset_names)),
+            case(
+                "offsets_read",
+                2,
+                offsets_read(&[self.offsets.clone(), self.deleted_keys.clone()], &self.offset_names),
+            ),
             case("offsets_move", 2, offsets_move(&self.offsets, &self.offset_names)),
         ]
     }
@@ -149,6 +153,7 @@ impl Sample {
             case("add_columns", 0, add_columns(&self.table, &[amount.clone(), photo]).unwrap()),
             case("widen", 0, widen(&self.table, &amount)),
             case("show_columns", 0, show_columns(&self.table)),
+            case("list_tables", 1, list_tables(&self.table.database)),
         ]
     }
 }

@@ -1,6 +1,6 @@
 MERGE INTO "SHOP"."PUBLIC"."orders" t
 USING (SELECT b.* FROM (SELECT CAST(? AS TIMESTAMP_TZ) AS "_cdc_processed_at", f.value[0]::NUMBER(38,0) AS "id", f.value[1]::VARCHAR AS "region", f.value[2]::NUMBER(18,4) AS "amount", PARSE_JSON(f.value[3]::VARCHAR, 'd') AS "document", TO_BINARY(f.value[4]::VARCHAR, 'BASE64') AS "photo", f.value[5]::VARCHAR AS "_cdc_operation", f.value[6]::TIMESTAMP_TZ AS "_cdc_timestamp", f.value[7]::VARCHAR AS "_cdc_source_lsn", f.value[8]::VARCHAR AS "_cdc_topic", f.value[9]::VARCHAR AS "__key"
-FROM LATERAL FLATTEN(INPUT => PARSE_JSON(?)) f) b
+FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?))) f) b
 LEFT JOIN "SHOP"."PUBLIC"."orders__cdc_deleted" d ON d."key" = b."__key"
 WHERE (d."_cdc_source_lsn" IS NULL OR b."_cdc_source_lsn" > d."_cdc_source_lsn")
 AND b."_cdc_source_lsn" > COALESCE((SELECT MAX(z."_cdc_source_lsn") FROM "SHOP"."PUBLIC"."orders__cdc_deleted" z WHERE z."key" = '*'), '')) s

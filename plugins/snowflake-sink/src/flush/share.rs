@@ -1,0 +1,256 @@
+//! Writes the changes of one warehouse: each lane its share of the tables, at the same time.
+
+use std::{collections::HashSet, time::SystemTime};
+
+use tidegate_plugin::{Batch, Error, NextOffset, Report, Result};
+
+use super::{
+    FailedFlush, Flusher, Limits, MAX_ATTEMPTS,
+    catalog::Catalog,
+    concurrently,
+    failure::FlushError,
+    lanes::Share,
+    statements::{Preparing, Statements},
+    tag::batch_tag,
+    time_text,
+    transaction::{Failure, OffsetsMove, Outcome, Runner, Work},
+    unavailable,
+};
+use crate::{
+    config::{Config, Unmatched, UpdateMissing},
+    plan::{TablePlan, TablePlans},
+    session::{Class, Session},
+    sql,
+};
+
+/// What a flush of a warehouse needs in all lanes.
+struct Flush<'f> {
+    config: &'f Config,
+    catalog: &'f Catalog,
+    context: &'f tidegate_plugin::Context,
+    searched: &'f HashSet<String>,
+    limits: &'f Limits,
+    tag: &'f str,
+    now: &'f str,
+}
+
+/// The work of a lane in a flush.
+struct Job<'w> {
+    share: Share,
+    plans: Vec<&'w TablePlan<'w>>,
+    statements: Statements,
+    offsets: Vec<OffsetsMove<'w>>,
+    unguarded: Vec<(String, String)>,
+}
+
+impl Flusher {
+    /// Writes the changes of one warehouse. If it returns rejected records, the lanes that have failed have written nothing.
+    pub(super) async fn flush(
+        &mut self,
+        batch: &Batch<'_>,
+        warehouse: usize,
+        work: &TablePlans<'_>,
+        moving: &[usize],
+        limits: &Limits,
+        report: &mut Report,
+    ) -> Result<Vec<(u32, String)>, FailedFlush> {
+        let (tag, now) = (self.tag(&batch_tag(batch)), time_text(SystemTime::now()));
+        let positions: Vec<NextOffset<'_>> = batch.positions().collect();
+        let mut jobs = self.jobs(&positions, work, moving, &now);
+        let lanes: Vec<usize> = jobs.iter().map(|job| job.share.lane).collect();
+        let lent = self.pool.lend(warehouse, lanes.iter().copied()).await;
+        let mut sessions = lent.map_err(|error| FailedFlush { cause: error.into(), warehouse })?;
+        let flush = Flush {
+            config: &self.config,
+            catalog: &self.catalog,
+            context: &self.context,
+            searched: &self.searched,
+            limits,
+            tag: &tag,
+            now: &now,
+        };
+        let mut prepared = flush.list(&mut sessions, work).await;
+        if prepared.is_ok() {
+            prepared = flush.prepare_all(&mut jobs, &mut sessions).await;
+        }
+        let rejected: Vec<(u32, String)> =
+            jobs.iter_mut().flat_map(|job| std::mem::take(&mut job.statements.rejected)).collect();
+        let outcomes = match &prepared {
+            Ok(()) if rejected.is_empty() => flush.write_all(&jobs, &mut sessions).await,
+            _ => Vec::new(),
+        };
+        let written =
+            self.note_outcomes(&mut jobs, outcomes, &mut sessions, work, limits, report, &tag).await;
+        for (lane, session) in lanes.into_iter().zip(sessions) {
+            self.pool.give_back(warehouse, lane, session);
+        }
+        let stopped = |cause| FailedFlush { cause, warehouse };
+        prepared.map_err(stopped)?;
+        if !rejected.is_empty() {
+            return Ok(rejected);
+        }
+        written.map_err(stopped)
+    }
+
+    fn jobs<'w>(
+        &self,
+        positions: &[NextOffset<'_>],
+        work: &'w TablePlans<'w>,
+        moving: &[usize],
+        now: &'w str,
+    ) -> Vec<Job<'w>> {
+        let is_dry = self.config.dry_run;
+        let tables: Vec<(&str, usize)> =
+            work.iter().map(|(target, plan)| (target.as_str(), plan.weight())).collect();
+        let shares = self.lanes.shares(positions, &tables, moving, usize::from(self.config.lanes));
+        let names = self.lane_tables();
+        let job = |share: Share| {
+            let offset = |(lane, buckets): &(usize, _)| {
+                let table = names.get(*lane)?;
+                let moves = self.lanes.moves(positions, moving, (*lane, *buckets));
+                let text = sql::offsets_move(table, &self.offset_names);
+                Some(OffsetsMove { table: table.to_string(), text, moves, now })
+            };
+            let offsets: Vec<OffsetsMove<'w>> = share.moved.iter().filter_map(offset).collect();
+            let plans = share.tables.iter().filter_map(|table| work.get(table)).collect();
+            Job { share, plans, statements: Statements::default(), offsets, unguarded: Vec::new() }
+        };
+        let has_work = |job: &Job<'_>| {
+            !job.plans.is_empty() || (!is_dry && job.offsets.iter().any(|offsets| !offsets.moves.is_empty()))
+        };
+        shares.into_iter().map(job).filter(has_work).collect()
+    }
+
+    /// Stores what the transactions have done. Returns the records that Snowflake rejects, or the first error.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one flush, which a struct would only repeat")]
+    async fn note_outcomes(
+        &mut self,
+        jobs: &mut [Job<'_>],
+        outcomes: Vec<Result<Outcome, Failure>>,
+        sessions: &mut [Session],
+        work: &TablePlans<'_>,
+        limits: &Limits,
+        report: &mut Report,
+        tag: &str,
+    ) -> Result<Vec<(u32, String)>, FlushError> {
+        let mut failed = None;
+        for ((job, outcome), session) in jobs.iter_mut().zip(outcomes).zip(sessions) {
+            match outcome {
+                Ok(outcome) => {
+                    let lanes = job.share.moved.iter().map(|(lane, _)| *lane);
+                    for (lane, offsets) in lanes.zip(std::mem::take(&mut job.offsets)) {
+                        self.lanes.moved(lane, offsets.moves);
+                    }
+                    self.report_outcome(&outcome, work, report);
+                    let found = &job.statements.found;
+                    found.iter().for_each(|found| self.notices.add(&self.context, found));
+                }
+                // Of several errors, the first is handled: what the others concern is written again anyway.
+                Err(failure) => failed = failed.or(Some((failure, session))),
+            }
+        }
+        let Some((failure, session)) = failed else { return Ok(Vec::new()) };
+        let (error, prepared) = match failure {
+            Failure::Statement(error, Some(prepared))
+                if error.class == Class::Data && prepared.rows.is_some() =>
+            {
+                (error, prepared)
+            }
+            Failure::Guarded(targets) => {
+                self.catalog.forget_listed(&targets);
+                return Err(FlushError::Guarded);
+            }
+            failure => return Err(failure.into()),
+        };
+        if !limits.has_looked {
+            return Err(FlushError::Mismatch(error));
+        }
+        let mut runner = Runner { session, tag, context: &self.context, is_dry: false };
+        let found = runner.bad_rows(&prepared, MAX_ATTEMPTS).await?;
+        if found.is_empty() {
+            return Err(error.into());
+        }
+        let record = |(row, reason)| prepared.record(row).map(|record| (record, reason));
+        Ok(found.into_iter().filter_map(record).collect())
+    }
+}
+
+impl Flush<'_> {
+    fn runner<'s>(&'s self, session: &'s mut Session) -> Runner<'s> {
+        Runner { session, tag: self.tag, context: self.context, is_dry: self.config.dry_run }
+    }
+
+    /// Lists the tables of the schema if a table of the flush is not known yet.
+    async fn list(&self, sessions: &mut [Session], work: &TablePlans<'_>) -> Result<(), FlushError> {
+        let Some(session) = sessions.first_mut().filter(|_| self.catalog.should_list(work.keys())) else {
+            return Ok(());
+        };
+        self.catalog.list(&mut self.runner(session)).await.map(drop)
+    }
+
+    /// Creates and alters the tables of all lanes, and prepares their statements, before any lane writes.
+    async fn prepare_all(&self, jobs: &mut [Job<'_>], sessions: &mut [Session]) -> Result<(), FlushError> {
+        let preparing = jobs.iter_mut().zip(sessions).map(|(job, session)| self.prepare(job, session));
+        concurrently::all(preparing).await.into_iter().collect()
+    }
+
+    async fn prepare(&self, job: &mut Job<'_>, session: &mut Session) -> Result<(), FlushError> {
+        let mut runner = self.runner(session);
+        let statements = &mut job.statements;
+        for plan in &job.plans {
+            statements.rejected.extend(self.catalog.fit(&mut runner, plan).await?);
+        }
+        if statements.rejected.is_empty() {
+            self.prepare_statements(&job.plans, statements)?;
+        }
+        if statements.rejected.is_empty() {
+            unavailable::run(&mut runner, statements, self.config.on_unavailable).await?;
+        }
+        let unguarded = job.plans.iter().filter(|plan| self.catalog.is_unguarded(plan));
+        let names = |plan: &&TablePlan<'_>| {
+            let target = plan.route.target.clone();
+            let deleted = self.catalog.deleted(&target).table;
+            (target, deleted)
+        };
+        job.unguarded = unguarded.map(names).collect();
+        Ok(())
+    }
+
+    fn prepare_statements(
+        &self,
+        plans: &[&TablePlan<'_>],
+        statements: &mut Statements,
+    ) -> Result<(), FlushError> {
+        let config = self.config;
+        let preparing = Preparing {
+            columns: self.catalog.columns(),
+            delete_mode: config.delete_mode,
+            insert_flag: config.update_missing == UpdateMissing::Skip,
+            inserts_updates: config.update_missing == UpdateMissing::Insert,
+            looks_up_values: !config.dry_run,
+            find_unmatched: config.unmatched == Unmatched::Warn && !config.dry_run,
+            searched: self.searched,
+            max_bytes: self.limits.max_bytes,
+            now: self.now,
+        };
+        for plan in plans {
+            let target = &plan.route.target;
+            let Some(table) = self.catalog.get(target) else { continue };
+            let deleted = self.catalog.deleted_if_exists(target);
+            let prepared = preparing.table(plan, &table, deleted.as_ref(), statements);
+            prepared.map_err(|reason| FlushError::Plugin(Error::fatal(reason)))?;
+        }
+        Ok(())
+    }
+
+    async fn write_all(&self, jobs: &[Job<'_>], sessions: &mut [Session]) -> Vec<Result<Outcome, Failure>> {
+        let (text, schema) = self.catalog.listing();
+        let list = (text.as_str(), schema);
+        let writing = jobs.iter().zip(sessions).map(async |(job, session)| {
+            let prepared = &job.statements.prepared;
+            let work = Work { prepared, offsets: &job.offsets, unguarded: &job.unguarded, list };
+            self.runner(session).transaction(&work).await
+        });
+        concurrently::all(writing).await
+    }
+}
