@@ -3,7 +3,6 @@
 //! Prints milliseconds, with the kind of record by line. None may take more than a second.
 
 #[path = "../../tests/support/registry_stub.rs"]
-#[allow(dead_code, reason = "shared with tests")]
 mod registry_stub;
 #[allow(dead_code, reason = "shared with the other benchmarks")]
 mod support;

@@ -99,8 +99,9 @@ fn plugins_of_a_newer_interface_are_loaded_and_run() {
         (
             "abi/src/raw/host.rs",
             "    pub should_stop: extern \"C\" fn(ctx: *const ()) -> bool,\n",
-            "    pub should_stop: extern \"C\" fn(ctx: *const ()) -> bool,\n    /// New.\n    \
-             pub brand_new: extern \"C\" fn(ctx: *const ()) -> bool,\n",
+            "    pub should_stop: extern \"C\" fn(ctx: *const ()) -> bool,\n    \
+             /// New.\n    #[sabi(missing_field(option))]\n    pub progress: extern \"C\" fn(ctx: *const ()),\n    \
+             /// New.\n    pub brand_new: extern \"C\" fn(ctx: *const ()) -> bool,\n",
         ),
         (
             "abi/src/raw/plugin.rs",

@@ -195,8 +195,9 @@ fn schemas_in_records_neither_fill_the_memory_nor_affect_another_connector() {
     broker.topic("evil", 1);
     broker.topic("good", 1);
     let home = Home::new(&["file-sink"]);
-    to_files(&home, "evil", "evil", "out/evil.jsonl", "");
-    to_files(&home, "good", "good", "out/good.jsonl", "");
+    for name in ["evil", "good"] {
+        to_files(&home, name, name, &format!("out/{name}.jsonl"), "[limits]\nmemory = \"64 MiB\"\n");
+    }
     let mut running = home.start(&broker);
     for name in ["evil", "good"] {
         home.wait_for_status(&mut running, name, |status| status["counts"]["partitions"] == 1);
@@ -213,7 +214,8 @@ fn schemas_in_records_neither_fill_the_memory_nor_affect_another_connector() {
     home.wait_for_status(&mut running, "good", |status| status["counts"]["committed"] == 5);
     home.wait_for_status(&mut running, "evil", |status| status["counts"]["committed"] == 3_200);
     let grown = (peak(&running).expect("a size") - before) / 1024;
-    assert!(grown < 200, "the host took {grown} MiB more");
+    // All of these schemas together would take more than a gigabyte.
+    assert!(grown < 300, "the host took {grown} MiB more");
     let finished = running.terminate().expect_code(0);
     finished.expect_log("the schemas of values take more than their part of limits.memory");
     assert_eq!((lines(&home, "out/evil.jsonl"), broker.stored("dlq.evil").len()), (3_100, 100));
