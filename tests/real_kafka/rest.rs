@@ -29,7 +29,11 @@ fn the_transcript_is_that_of_a_real_worker() {
         return write_transcript(&recorded);
     }
     for (expected, found) in transcript().iter().zip(&recorded) {
-        assert_eq!(expected.answer, found.answer, "{}", expected.call);
+        assert_eq!(expected.answer.status, found.answer.status, "{}", expected.call);
+        // A worker notes topics, and forgets them after a reset, a while after it has answered.
+        if expected.call != "GET /connectors/a/topics" {
+            assert_eq!(expected.answer, found.answer, "{}", expected.call);
+        }
     }
 }
 
