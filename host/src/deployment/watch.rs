@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{
+    EventKind, RecommendedWatcher, RecursiveMode, Watcher as _,
+    event::{AccessKind, AccessMode},
+};
 use tokio::{
     sync::mpsc,
     time::{Instant, Interval, MissedTickBehavior, sleep_until},
@@ -29,7 +32,10 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn new() -> Self {
         let (send, events) = mpsc::channel(1);
-        let on_event = move |_| {
+        let on_event = move |event: notify::Result<notify::Event>| {
+            if event.is_ok_and(|event| !is_change(event.kind)) {
+                return;
+            }
             // If one is waiting already, that is enough.
             let _known = send.try_send(()).is_err();
         };
@@ -81,10 +87,43 @@ impl Watch {
     }
 }
 
+/// Whether it may be a change. That files are opened and read is reported, too, and the host does so whenever it looks at them:
+/// each look would lead to the next one.
+const fn is_change(kind: EventKind) -> bool {
+    !matches!(kind, EventKind::Access(_))
+        || matches!(kind, EventKind::Access(AccessKind::Close(AccessMode::Write)))
+}
+
 /// A folder that cannot be watched, because it does not exist, is tried again later.
 fn watch(watcher: &mut RecommendedWatcher, folder: &Path) -> bool {
     watcher
         .watch(folder, RecursiveMode::NonRecursive)
         .inspect_err(|error| tracing::debug!(%error, "{} is only looked at", folder.display()))
         .is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, thread};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn changes_are_reported_and_looks_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.toml");
+        fs::write(&file, "a").unwrap();
+        let mut watch = Watch::new();
+        watch.set_folders(BTreeSet::from([folder.path().to_owned()]));
+        assert!(!watch.watched.is_empty(), "the system reports changes");
+        for _ in 0..100 {
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+            assert_eq!(fs::read_to_string(&file).unwrap(), "a");
+        }
+        // Long enough for a report of them, if there was one.
+        thread::sleep(Duration::from_millis(300));
+        assert!(watch.events.try_recv().is_err(), "reading is reported as a change");
+        fs::write(&file, "b").unwrap();
+        watch.events.recv().await.unwrap();
+    }
 }
