@@ -41,12 +41,9 @@ impl Flusher {
     }
 
     async fn try_claim(&mut self, partitions: &[Partition<'_>]) -> Result<Option<Vec<Claim>>, FlushError> {
-        let mut sessions = self.pool.lend(0, 0..1).await?;
-        let claimed = match sessions.first_mut() {
-            Some(session) => self.claim_in(session, partitions).await,
-            None => Ok(None),
-        };
-        sessions.into_iter().for_each(|session| self.pool.give_back(0, 0, session));
+        let mut session = self.pool.lend_first().await?;
+        let claimed = self.claim_in(&mut session, partitions).await;
+        self.pool.give_back(0, 0, session);
         let Some(answers) = claimed? else { return Ok(None) };
         Ok(Some(self.lanes.claimed(partitions, &answers)?))
     }
@@ -145,38 +142,25 @@ impl Flusher {
         if offsets.iter().all(|offsets| offsets.moves.is_empty()) {
             return Ok(());
         }
-        let mut sessions = self.pool.lend(0, 0..1).await?;
+        let mut session = self.pool.lend_first().await?;
         let work = Work { prepared: &[], offsets: &offsets, unguarded: &[], list: ("", "") };
-        let mut outcome = Ok(());
-        for session in &mut sessions {
-            let mut runner = Runner { session, tag: &tag, context: &self.context, is_dry: false };
-            outcome = runner.transaction(&work).await.map(drop);
-        }
-        sessions.into_iter().for_each(|session| self.pool.give_back(0, 0, session));
-        match outcome {
-            Ok(()) => {
-                let moved = offsets.into_iter().map(|offsets| offsets.moves);
-                moved.enumerate().for_each(|(lane, moves)| self.lanes.moved(lane, moves));
-                Ok(())
-            }
-            Err(Failure::Statement(error, _)) => Err(error.into()),
-            Err(Failure::OffsetsMoved | Failure::Unexpected(_) | Failure::Guarded(_)) => {
-                Err(FlushError::OffsetsMoved)
-            }
-        }
+        let mut runner = Runner { session: &mut session, tag: &tag, context: &self.context, is_dry: false };
+        let outcome = runner.transaction(&work).await.map(drop);
+        self.pool.give_back(0, 0, session);
+        outcome?;
+        let moved = offsets.into_iter().map(|offsets| offsets.moves);
+        moved.enumerate().for_each(|(lane, moves)| self.lanes.moved(lane, moves));
+        Ok(())
     }
 
     /// Determines the outcome of transactions without a response.
     pub(super) async fn refresh(&mut self, partitions: &[Partition<'_>]) -> Result<(), FlushError> {
         let tag = self.tag("refresh");
-        let mut sessions = self.pool.lend(0, 0..1).await?;
+        let mut session = self.pool.lend_first().await?;
         let tables = self.lane_tables();
-        let mut read = Ok(Vec::new());
-        for session in &mut sessions {
-            let mut runner = Runner { session, tag: &tag, context: &self.context, is_dry: false };
-            read = read_offsets(&mut runner, self, &tables, &Offsets::partitions(partitions)).await;
-        }
-        sessions.into_iter().for_each(|session| self.pool.give_back(0, 0, session));
+        let mut runner = Runner { session: &mut session, tag: &tag, context: &self.context, is_dry: false };
+        let read = read_offsets(&mut runner, self, &tables, &Offsets::partitions(partitions)).await;
+        self.pool.give_back(0, 0, session);
         Ok(self.lanes.refresh(partitions, &read?)?)
     }
 

@@ -10,7 +10,6 @@
 mod buckets;
 mod catalog;
 mod claims;
-mod concurrently;
 mod dry_run;
 mod failure;
 mod lanes;
@@ -133,8 +132,8 @@ impl Flusher {
                 "dry run: nothing is changed in Snowflake, but the offsets of the consumer group are committed"
             );
         }
-        let sessions = self.pool.lend(0, 0..1).await.map_err(into_plugin_error)?;
-        sessions.into_iter().for_each(|session| self.pool.give_back(0, 0, session));
+        let session = self.pool.lend_first().await.map_err(into_plugin_error)?;
+        self.pool.give_back(0, 0, session);
         Ok(())
     }
 

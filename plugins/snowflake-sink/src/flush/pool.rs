@@ -1,6 +1,7 @@
 //! The sessions of a task: one per warehouse and lane, opened on demand and replaced before it expires.
 
-use super::concurrently;
+use futures_util::future::join_all;
+
 use crate::session::{Login, Session, SqlError};
 
 /// Sessions by warehouse and lane.
@@ -31,7 +32,7 @@ impl Pool {
         let lanes: Vec<usize> = lanes.into_iter().collect();
         let kept: Vec<Option<Session>> = lanes.iter().map(|lane| self.take(warehouse, *lane)).collect();
         let (login, name) = (&self.login, self.warehouses.get(warehouse).and_then(Option::as_deref));
-        let opened = concurrently::all(kept.into_iter().map(|kept| usable(login, name, kept))).await;
+        let opened = join_all(kept.into_iter().map(|kept| usable(login, name, kept))).await;
         let (mut sessions, mut failed) = (Vec::with_capacity(opened.len()), None);
         for (lane, session) in lanes.iter().zip(opened) {
             match session {
@@ -44,6 +45,15 @@ impl Pool {
         };
         sessions.into_iter().for_each(|(lane, session)| self.give_back(warehouse, lane, session));
         Err(error)
+    }
+
+    /// Lends the session of the first lane of the default warehouse, for what is not part of a flush.
+    ///
+    /// # Errors
+    /// If a session cannot be opened.
+    pub(crate) async fn lend_first(&mut self) -> Result<Session, SqlError> {
+        let kept = self.take(0, 0);
+        usable(&self.login, self.warehouses.first().and_then(Option::as_deref), kept).await
     }
 
     /// Takes a session back. It is replaced before it is lent again if it is unusable, or a transaction is open.
@@ -63,13 +73,13 @@ impl Pool {
         let places = self.sessions.get_mut(warehouse).into_iter().flatten();
         let unusable = places.filter(|place| place.as_ref().is_some_and(is_unusable));
         let unusable: Vec<Session> = unusable.filter_map(Option::take).collect();
-        let _closed = concurrently::all(unusable.into_iter().map(Session::close)).await;
+        let _closed = join_all(unusable.into_iter().map(Session::close)).await;
     }
 
     /// Closes all sessions.
     pub(crate) async fn close(&mut self) {
         let all: Vec<Session> = self.sessions.iter_mut().flatten().filter_map(Option::take).collect();
-        let _closed = concurrently::all(all.into_iter().map(Session::close)).await;
+        let _closed = join_all(all.into_iter().map(Session::close)).await;
     }
 
     fn take(&mut self, warehouse: usize, lane: usize) -> Option<Session> {

@@ -2,12 +2,12 @@
 
 use std::{collections::HashSet, time::SystemTime};
 
+use futures_util::future::join_all;
 use tidegate_plugin::{Batch, Error, NextOffset, Report, Result};
 
 use super::{
     FailedFlush, Flusher, Limits, MAX_ATTEMPTS,
     catalog::Catalog,
-    concurrently,
     failure::FlushError,
     lanes::Share,
     statements::{Preparing, Statements},
@@ -191,7 +191,7 @@ impl Flush<'_> {
     /// Creates and alters the tables of all lanes, and prepares their statements, before any lane writes.
     async fn prepare_all(&self, jobs: &mut [Job<'_>], sessions: &mut [Session]) -> Result<(), FlushError> {
         let preparing = jobs.iter_mut().zip(sessions).map(|(job, session)| self.prepare(job, session));
-        concurrently::all(preparing).await.into_iter().collect()
+        join_all(preparing).await.into_iter().collect()
     }
 
     async fn prepare(&self, job: &mut Job<'_>, session: &mut Session) -> Result<(), FlushError> {
@@ -251,6 +251,6 @@ impl Flush<'_> {
             let work = Work { prepared, offsets: &job.offsets, unguarded: &job.unguarded, list };
             self.runner(session).transaction(&work).await
         });
-        concurrently::all(writing).await
+        join_all(writing).await
     }
 }
