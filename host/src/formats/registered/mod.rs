@@ -15,6 +15,7 @@ use super::{
     Format,
     avro::{self, RootBytes},
     binary::{DataError, DecodeLimits},
+    connect,
     json::{JsonError, Scratch},
     json_schema,
     protobuf::{self, ProtobufError},
@@ -37,6 +38,8 @@ pub(super) struct Registered {
     known: SchemaCache<SchemaId, Known>,
     /// The schema of the last record, which is mostly that of the next one, too.
     last: Option<(SchemaId, Arc<Program>)>,
+    /// The schema that was prepared last for the current batch.
+    prepared: Option<SchemaId>,
 }
 
 /// What is known of a schema id.
@@ -106,12 +109,13 @@ impl Registered {
         max_schema_bytes: usize,
     ) -> Self {
         let (reader, known) = (reader.map(Into::into), SchemaCache::new(max_schema_bytes));
-        Self { part, format, registry, apicurio_id, reader, limits, known, last: None }
+        Self { part, format, registry, apicurio_id, reader, limits, known, last: None, prepared: None }
     }
 
     /// Begins the preparation of a batch, whose schemas are then kept until the next one.
     pub(super) fn begin_batch(&mut self) {
         self.known.begin_batch();
+        self.prepared = None;
     }
 
     /// Whether schemas were dropped for others since the last call.
@@ -128,6 +132,9 @@ impl Registered {
             return Ok(());
         };
         let Some(registry) = &self.registry else { return Ok(()) };
+        if self.prepared.replace(id) == Some(id) {
+            return Ok(());
+        }
         match self.known.get(&id) {
             Some(Known::Unknown(_, until)) if *until <= Instant::now() => {}
             Some(_) => return Ok(()),
@@ -210,9 +217,6 @@ impl Registered {
         if bytes <= limit {
             return known;
         }
-        let reason = format!(
-            "it takes {bytes} bytes, but the schemas of a task's keys or values may take {limit} together: raise limits.memory"
-        );
-        Known::Unusable(reason.into())
+        Known::Unusable(connect::SchemaError::TooLarge { bytes, limit }.to_string().into())
     }
 }
