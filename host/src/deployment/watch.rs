@@ -90,8 +90,10 @@ impl Watch {
 /// Whether it may be a change. That files are opened and read is reported, too, and the host does so whenever it looks at them:
 /// each look would lead to the next one.
 const fn is_change(kind: EventKind) -> bool {
-    !matches!(kind, EventKind::Access(_))
-        || matches!(kind, EventKind::Access(AccessKind::Close(AccessMode::Write)))
+    match kind {
+        EventKind::Access(access) => matches!(access, AccessKind::Close(AccessMode::Write)),
+        _ => true,
+    }
 }
 
 /// A folder that cannot be watched, because it does not exist, is tried again later.

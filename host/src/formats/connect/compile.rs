@@ -208,10 +208,7 @@ impl<'m> Compiler<'m> {
         });
         let is_lenient = self.is_json_schema && json["lenient"] == true;
         let fields: Vec<StructField<'m>> = fields.collect();
-        let is_wide = fields.len() > StructType::FEW;
-        let by_name =
-            fields.iter().enumerate().filter(|_| is_wide).map(|(at, field)| (field.name, at)).collect();
-        Ok(StructType { schema, fields, by_name, in_row, is_lenient })
+        Ok(StructType::new(schema, fields, in_row, is_lenient))
     }
 }
 

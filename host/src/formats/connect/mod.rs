@@ -67,16 +67,29 @@ struct StructType<'m> {
     is_lenient: bool,
 }
 
-impl StructType<'_> {
+impl<'m> StructType<'m> {
+    fn new(schema: Schema<'m>, fields: Vec<StructField<'m>>, in_row: bool, is_lenient: bool) -> Self {
+        let mut new = Self { schema, fields, by_name: HashMap::new(), in_row, is_lenient };
+        if new.is_wide() {
+            new.by_name = new.fields.iter().enumerate().map(|(at, field)| (field.name, at)).collect();
+        }
+        new
+    }
+
     /// Fields up to which looking at each of them is faster than an index.
     const FEW: usize = 64;
 
+    /// Whether it has an index.
+    const fn is_wide(&self) -> bool {
+        self.fields.len() > Self::FEW
+    }
+
     /// The place of a field.
     fn position(&self, name: &str) -> Option<usize> {
-        if self.fields.len() <= Self::FEW {
-            return self.fields.iter().position(|field| field.name == name);
+        if self.is_wide() {
+            return self.by_name.get(name).copied();
         }
-        self.by_name.get(name).copied()
+        self.fields.iter().position(|field| field.name == name)
     }
 }
 

@@ -151,14 +151,12 @@ impl<'b> Parser<'b, '_> {
     ) -> Result<Value<'b>, JsonError> {
         if in_order < row.fields.len() && !row.is_lenient {
             // With many fields, looking at all of them for each would take long.
-            let is_wide = row.fields.len() > StructType::FEW;
-            let known = self.open_fields(open).iter().filter(|_| is_wide).map(Field::name);
-            let known: HashSet<&str> = known.collect();
+            let index: Option<HashSet<&str>> =
+                row.is_wide().then(|| self.open_fields(open).iter().map(Field::name).collect());
             for field in &row.fields {
-                let is_known = if is_wide {
-                    known.contains(field.name)
-                } else {
-                    self.open_fields(open).iter().any(|known| known.name() == field.name)
+                let is_known = match &index {
+                    Some(index) => index.contains(field.name),
+                    None => self.open_fields(open).iter().any(|known| known.name() == field.name),
                 };
                 if !is_known {
                     let value = missing(&field.ty).map_err(|error| error.inside(field.name))?;
