@@ -9,7 +9,8 @@ use std::{
 use sha2::{Digest, Sha256};
 use tidegate_abi::{Arena, Schema, SchemaDef};
 
-/// Ids that the process remembers, with 50 bytes each. When they are forgotten, schemas get new ids, and plugins look at them anew.
+/// Ids that the process remembers, with 50 bytes each. Beyond that, all are forgotten, and schemas get new ids: plugins that cache
+/// by id then compute their entries again.
 const MAX_IDS: usize = 50_000;
 
 static IDS: LazyLock<Mutex<Ids>> = LazyLock::new(Mutex::default);

@@ -8,9 +8,9 @@ use crate::formats::types::Scalar;
 /// How many rows of a table are looked at for decimals without a scale.
 const SAMPLED_ROWS: u32 = 200;
 
-/// Columns of a table that are told, and bytes of their names.
-const MAX_TOLD: usize = 100;
-const MAX_TOLD_NAME: usize = 512;
+/// Columns of a table that are reported, and bytes of their names.
+const MAX_REPORTED: usize = 100;
+const MAX_REPORTED_NAME: usize = 512;
 
 /// The longest base64 of a decimal: 38 digits are 16 bytes, 24 characters.
 const MAX_DECIMAL_LENGTH: usize = 24;
@@ -19,12 +19,12 @@ const MAX_DECIMAL_LENGTH: usize = 24;
 pub(super) struct Columns {
     hints: Vec<(Box<str>, Scalar)>,
     rows_seen: u32,
-    told: Vec<Box<str>>,
+    reported: Vec<Box<str>>,
 }
 
 impl Columns {
     pub(super) const fn new(hints: Vec<(Box<str>, Scalar)>) -> Self {
-        Self { hints, rows_seen: 0, told: Vec::new() }
+        Self { hints, rows_seen: 0, reported: Vec::new() }
     }
 
     pub(super) const fn has_hints(&self) -> bool {
@@ -35,27 +35,28 @@ impl Columns {
         self.hints.iter().find(|(name, _)| &**name == column).map(|(_, scalar)| *scalar)
     }
 
-    /// Calls `tell` once for each column without a hint whose text looks like a decimal in base64, as long as the table
+    /// Calls `report` once for each column without a hint whose text looks like a decimal in base64, as long as the table
     /// is new.
     #[inline]
-    pub(super) fn look_for_decimals(&mut self, row: Struct<'_>, tell: impl FnMut(&str)) {
+    pub(super) fn look_for_decimals(&mut self, row: Struct<'_>, report: impl FnMut(&str)) {
         if self.rows_seen < SAMPLED_ROWS && !row.is_empty() {
             self.rows_seen += 1;
-            self.look(row, tell);
+            self.look(row, report);
         }
     }
 
     #[cold]
-    fn look(&mut self, row: Struct<'_>, mut tell: impl FnMut(&str)) {
+    fn look(&mut self, row: Struct<'_>, mut report: impl FnMut(&str)) {
         for (name, value) in row.iter() {
             let ValueRef::String(text) = value.view() else {
                 continue;
             };
-            let new = || !self.told.iter().any(|told| &**told == name) && self.hint(name).is_none();
-            let has_room = self.told.len() < MAX_TOLD && name.len() <= MAX_TOLD_NAME;
+            let new =
+                || !self.reported.iter().any(|reported| &**reported == name) && self.hint(name).is_none();
+            let has_room = self.reported.len() < MAX_REPORTED && name.len() <= MAX_REPORTED_NAME;
             if has_room && looks_like_decimal(text) && new() {
-                self.told.push(name.into());
-                tell(name);
+                self.reported.push(name.into());
+                report(name);
             }
         }
     }

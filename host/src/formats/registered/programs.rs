@@ -18,7 +18,7 @@ static PROGRAMS: LazyLock<Mutex<Programs>> = LazyLock::new(Mutex::default);
 /// A compiled schema.
 pub(super) struct Program {
     compiled: WithMemory<ProgramBorrows>,
-    /// Held so that whoever looks for the schema finds it as long as a record was decoded with it.
+    /// Held so that other tasks find the schema without a request, as long as this program is in use.
     schema: Arc<RegisteredSchema>,
 }
 

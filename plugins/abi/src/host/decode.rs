@@ -85,7 +85,7 @@ impl Rejection {
 /// Decodes the bytes of records into values.
 pub trait Decode {
     /// Decodes one record. New values are allocated in `arena`; text may point into the record's bytes, and values and schemas into
-    /// what the batch is told to keep.
+    /// items that are shared with the batch through `kept`.
     ///
     /// # Errors
     /// Rejects the record if it cannot be decoded.
