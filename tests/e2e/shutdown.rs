@@ -51,13 +51,21 @@ fn two_signals_end_a_host_whose_main_thread_is_blocked() {
     let running = home.start(&broker);
     // It waits for the process that examines the library.
     let children = format!("/proc/{pid}/task/{pid}/children", pid = running.pid());
-    while fs::read_to_string(&children).unwrap_or_default().is_empty() {
+    let child = loop {
+        let children = fs::read_to_string(&children).unwrap_or_default();
+        if let Some(child) = children.split_whitespace().next() {
+            break child.to_owned();
+        }
         thread::sleep(Duration::from_millis(10));
-    }
+    };
     running.signal("INT");
     running.signal("TERM");
     let finished = running.finish().expect_code(130);
     finished.expect_log("exiting although the host does not react");
+    // Nothing stays of a process that has ended but, until it is collected, its number.
+    let is_gone =
+        || fs::read_to_string(format!("/proc/{child}/cmdline")).unwrap_or_default().is_empty().then_some(());
+    wait_for(is_gone).expect("the end of the process that examines the library");
 }
 
 #[test]

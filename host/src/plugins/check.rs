@@ -145,6 +145,9 @@ fn read_answers(output: ChildStdout, answers: &mpsc::Sender<Vec<ConfigError>>) {
 /// The child: reads the checks from standard input, and prints the errors of each.
 #[must_use]
 pub fn check_main() -> ExitCode {
+    if probe::end_with_host().is_err() {
+        return ExitCode::FAILURE;
+    }
     let mut text = Vec::new();
     let read = std::io::stdin().lock().read_to_end(&mut text).is_ok();
     let Ok(checks) = serde_json::from_slice::<Vec<PluginCheck>>(&text) else { return ExitCode::FAILURE };

@@ -32,6 +32,7 @@ pub use error::{CallError, ErrorClass, PluginError};
 pub(crate) use library::find as library_files;
 pub use manifest::{LibraryManifest, PluginBatchDefaults, PluginKind, PluginManifest};
 pub use open::{OpenError, OpenParams};
+pub(crate) use probe::end_with_host;
 pub use probe::{PROBE_COMMAND, Prober, probe_main};
 pub use registry::{Discovered, Plugin, Registry};
 pub use sink::{FlushReport, RejectedAt, SinkInstance, StoredClaim, TableRows, WriteReport};

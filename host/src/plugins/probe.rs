@@ -1,7 +1,7 @@
 //! Probing: an unknown library is loaded in a child process first, so that a crash while it loads stays there.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, ExitCode, ExitStatus, Stdio},
     sync::mpsc,
@@ -77,6 +77,16 @@ fn probe_in_child(executable: &Path, library: &Path, origin: &Path) -> Result<Li
     answer.map_err(|reason| failed(without_path(&reason, origin).to_owned()))
 }
 
+/// Has this process killed when the thread that started it ends, at the latest with the host. Linux only.
+///
+/// # Errors
+/// When the system refuses.
+pub(crate) fn end_with_host() -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    Ok(())
+}
+
 /// Removes the file name, which the child's message already contains.
 fn without_path<'r>(reason: &'r str, origin: &Path) -> &'r str {
     let path = origin.display().to_string();
@@ -128,6 +138,10 @@ pub(super) fn describe_exit(status: ExitStatus) -> String {
 /// The child's main function: loads the library, and prints its manifest or the error.
 #[must_use]
 pub fn probe_main(library: &Path, origin: &Path) -> ExitCode {
+    // A library may hang while it loads.
+    if end_with_host().is_err() {
+        return ExitCode::FAILURE;
+    }
     let loaded = load::load(library, origin).map_err(|error| error.to_string());
     let answer = loaded.and_then(manifest::describe);
     match serde_json::to_string(&answer) {

@@ -21,6 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::protocol::{FromChild, Init, MAX_LINE_BYTES, MAX_REASON_BYTES, ToChild, to_line};
 use crate::{
     pipeline::{Recovery, Task, TaskEvent, TaskMemory, TaskSettings, note_calls_in},
+    plugins::end_with_host,
     telemetry,
 };
 
@@ -73,8 +74,7 @@ fn connect() -> io::Result<(BufReader<UnixStream>, Host)> {
 
 /// Ignores signals, which the host handles, and arranges for the child to be killed when the host exits.
 fn set_process_attributes() -> io::Result<()> {
-    #[cfg(target_os = "linux")]
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    end_with_host()?;
     rustix::thread::set_name(c"tidegate")?;
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     // Handlers stay installed for the lifetime of the process. Ignored signals would be inherited by processes that a
