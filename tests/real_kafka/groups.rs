@@ -44,6 +44,38 @@ fn resume(kafka: &Kafka, protocol: &str) {
 }
 
 #[test]
+fn two_connectors_that_share_a_group_split_its_records() {
+    let Some(kafka) = Kafka::shared() else { return };
+    PROTOCOLS.iter().for_each(|protocol| share_group(kafka, protocol));
+}
+
+fn share_group(kafka: &Kafka, protocol: &str) {
+    let topic = &*format!("shared-group.{protocol}");
+    kafka.create_topic(topic, 4, 1);
+    send_numbers(kafka, topic, 0..400);
+    let home = Home::new(&PLUGINS);
+    for name in ["a", "b"] {
+        home.connector(
+            name,
+            &format!(
+                "[source]\ntopics = [\"{topic}\"]\ngroup_id = \"{topic}\"\nshared_group = true\n\
+                 group_protocol = \"{protocol}\"\n\
+                 [sink]\nplugin = \"file\"\n[sink.config]\npath = \"@out/{name}.jsonl\"\n"
+            ),
+        );
+    }
+    home.start_on(&kafka.servers(), &["--once"]).finish().expect_code(0);
+    let written: Vec<_> = ["a", "b"]
+        .iter()
+        .filter_map(|name| fs::read_to_string(home.path(&format!("out/{name}.jsonl"))).ok())
+        .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    let distinct: BTreeSet<_> = written.iter().collect();
+    assert_eq!((written.len(), distinct.len()), (400, 400), "{protocol}");
+    assert_eq!(kafka.committed_in_all(topic, topic), 400, "{protocol}");
+}
+
+#[test]
 fn partitions_move_between_hosts_without_loss_or_duplicates() {
     let Some(kafka) = Kafka::shared() else { return };
     PROTOCOLS.iter().for_each(|protocol| move_partitions(kafka, protocol));
