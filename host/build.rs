@@ -1,25 +1,79 @@
-//! Compiles the C files that use librdkafka's internals: hooks into its mock cluster, the debug log of consumers, and hooks for
-//! the records of producers.
-use std::env;
+//! Compiles the C files that use librdkafka's internals: hooks into its mock cluster, the debug log of consumers, hooks for the
+//! records of producers, and the limit on what batches unpack to, which is added to librdkafka's own reader of batches.
+use std::{env, fs, path::Path};
 
-const FILES: [&str; 3] = [
+const FILES: [&str; 4] = [
     "src/kafka/consumer/debug_log.c",
+    "src/kafka/consumer/unpacking/unpacked_size.c",
     "src/kafka/embedded/mock_hooks.c",
     "src/kafka/producer/record_hooks.c",
+];
+const UNPACKING: &str = "src/kafka/consumer/unpacking";
+
+/// What is changed in librdkafka's reader of batches, which unpacks them: each text, which is there once, and what follows or
+/// replaces it.
+const CHANGES: [(&str, &str); 4] = [
+    (
+        "/**\n * @brief Decompress MessageSet, pass",
+        "#include \"batch_limit.c\"\n\n/**\n * @brief Decompress MessageSet, pass",
+    ),
+    (
+        "        msetr->msetr_compression = codec;\n",
+        "        msetr->msetr_compression = codec;\n\n        uint64_t unpacked;\n        if (!tidegate_may_unpack(msetr, codec, Offset, \
+         compressed, compressed_size, &unpacked, &err))\n                return err;\n",
+    ),
+    // librdkafka's function would unpack the batch once more to find out its size.
+    ("uint64_t outlenx = 0;", "uint64_t outlenx = unpacked;"),
+    (
+        "rd_gz_decompress(compressed,\n                                                (int)compressed_size, &outlenx);",
+        "tidegate_unpack_gzip(compressed, compressed_size, outlenx);",
+    ),
 ];
 
 fn main() {
     for file in FILES {
         println!("cargo:rerun-if-changed={file}");
     }
+    println!("cargo:rerun-if-changed={UNPACKING}");
     // Set by rdkafka-sys (`links = "rdkafka"`) when it builds librdkafka itself: the copied source tree.
     let Ok(root) = env::var("DEP_RDKAFKA_ROOT") else {
         panic!("rdkafka-sys names no source tree: build it without `dynamic-linking` and `cmake-build`");
     };
-    cc::Build::new()
+    let mut build = cc::Build::new();
+    for library in ["DEP_Z_INCLUDE", "DEP_ZSTD_INCLUDE"] {
+        println!("cargo:rerun-if-env-changed={library}");
+        if let Ok(folders) = env::var(library) {
+            build.includes(env::split_paths(&folders));
+        }
+    }
+    build
         .files(FILES)
+        .file(reader_with_limit(&root))
         .include(&root)
         .include(format!("{root}/src"))
+        .include(UNPACKING)
+        // Batches are unpacked and read here, in developers' builds too.
+        .opt_level(2)
         .warnings(false)
         .compile("tidegate_librdkafka");
+}
+
+/// Writes librdkafka's reader of batches with [`CHANGES`]. It replaces the original: of two archives that define a symbol, the
+/// linker takes the first, and that of a crate comes before those of its dependencies. If it took both, linking would fail.
+fn reader_with_limit(root: &str) -> String {
+    let original = format!("{root}/src/rdkafka_msgset_reader.c");
+    let mut text =
+        fs::read_to_string(&original).unwrap_or_else(|error| panic!("cannot read {original}: {error}"));
+    for (old, new) in CHANGES {
+        assert_eq!(
+            text.matches(old).count(),
+            1,
+            "{original} is of another version: it has not exactly one {old:?}"
+        );
+        text = text.replace(old, new);
+    }
+    let Ok(folder) = env::var("OUT_DIR") else { panic!("cargo sets OUT_DIR") };
+    let changed = Path::new(&folder).join("rdkafka_msgset_reader.c");
+    fs::write(&changed, text).unwrap_or_else(|error| panic!("cannot write {}: {error}", changed.display()));
+    changed.display().to_string()
 }

@@ -33,9 +33,9 @@ pub use api::{ApiConfig, ApiScope, ApiTls, ApiToken, ApiUser};
 pub use connect::{Finding, Import, MASK, Options, References, from_file, references, to_file};
 pub use connector::{
     BatchDefaults, BatchLimits, BatchOverrides, ChangeKind, ConnectorDefinition, DeadLetterPolicy,
-    ErrorPolicy, FlushLimits, FlushOverrides, GroupProtocol, Isolation, Limits, OnLostPosition, OnReject,
-    PluginReload, PluginUse, Predicate, RestartPolicy, RestartWhen, RetryPolicy, SourceDefinition, Start,
-    Subscription, TextPattern, TopicTemplate, TransformDefinition,
+    ErrorPolicy, FlushLimits, FlushOverrides, GroupProtocol, Isolation, Limits, OnLostPosition,
+    OnOversizedBatch, OnReject, PluginReload, PluginUse, Predicate, RestartPolicy, RestartWhen, RetryPolicy,
+    SourceDefinition, Start, Subscription, TextPattern, TopicTemplate, TransformDefinition,
 };
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use environment::Environment;

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{
     config::{BatchLimits, ErrorPolicy, OnReject, RetryPolicy},
     formats::{DecoderOptions, Format},
-    kafka::consumer::{ConsumerSettings, OnLostPosition, Protocol, Start, Topics},
+    kafka::consumer::{ConsumerSettings, OnLostPosition, OnOversizedBatch, Protocol, Start, Topics},
     pipeline::{PluginSettings, TaskSettings, TransformSettings},
     plugins::Plugin,
 };
@@ -72,6 +72,8 @@ fn consumer() -> ConsumerSettings {
         protocol: Protocol::Consumer,
         instance_id: None,
         on_lost_position: OnLostPosition::Fail,
+        on_oversized_batch: OnOversizedBatch::Fail,
+        unpacked_bytes: 1 << 20,
         queue_bytes: 0,
         max_record_bytes: 0,
         properties: BTreeMap::new(),

@@ -11,7 +11,7 @@ use crate::{
     formats::{DecoderOptions, Hints, KeyColumns},
     kafka::{
         PropertyFault, TopicPattern,
-        consumer::{ConsumerSettings, OnLostPosition, Protocol, Start, Topics},
+        consumer::{ConsumerSettings, OnLostPosition, OnOversizedBatch, Protocol, Start, Topics},
     },
     pipeline::{PluginSettings, TaskSettings, TransformSettings},
     plugins::{Plugin, PluginBatchDefaults, PluginCheck, PluginError, PluginKind, Registry},
@@ -290,7 +290,12 @@ impl Connector {
                 config::OnLostPosition::Earliest => OnLostPosition::Earliest,
                 config::OnLostPosition::Latest => OnLostPosition::Latest,
             },
+            on_oversized_batch: match source.on_oversized_batch {
+                config::OnOversizedBatch::Fail => OnOversizedBatch::Fail,
+                config::OnOversizedBatch::Skip => OnOversizedBatch::Skip,
+            },
             queue_bytes,
+            unpacked_bytes: self.task_memory(),
             max_record_bytes,
             properties,
         }

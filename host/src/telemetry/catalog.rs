@@ -81,6 +81,11 @@ pub(super) const METRICS: &[(&str, Kind, &str)] = &[
     ),
     ("tidegate_commits_total", Kind::Counter, "Commits to the consumer group by outcome: success, failure."),
     (
+        "tidegate_skipped_batches_total",
+        Kind::Counter,
+        "Batches that unpack to more than the task's memory and were skipped, as on_oversized_batch says.",
+    ),
+    (
         "tidegate_rebalances_total",
         Kind::Counter,
         "Changes of the assignment by event: assigned, revoked, lost.",

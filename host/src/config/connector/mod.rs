@@ -33,7 +33,7 @@ pub use flush::{FlushLimits, FlushOverrides};
 pub use limits::{Isolation, Limits};
 pub use policy::{ErrorPolicy, PluginReload, RestartPolicy, RestartWhen, RetryPolicy};
 pub use predicate::{ChangeKind, Predicate, TextPattern};
-pub use source::{GroupProtocol, OnLostPosition, SourceDefinition, Start, Subscription};
+pub use source::{GroupProtocol, OnLostPosition, OnOversizedBatch, SourceDefinition, Start, Subscription};
 pub use stage::{PluginUse, TransformDefinition};
 
 /// The context that a connector file is read in.

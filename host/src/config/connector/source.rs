@@ -72,6 +72,15 @@ pub enum OnLostPosition {
     Latest,
 }
 
+/// What happens to a batch that unpacks to more than a task's share of `limits.memory`. Default: the task fails and names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnOversizedBatch {
+    /// The task fails.
+    Fail,
+    /// It is reported, and reading continues behind it.
+    Skip,
+}
+
 /// `[source]` of a connector file.
 #[derive(Clone, Debug)]
 pub struct SourceDefinition {
@@ -116,6 +125,8 @@ pub struct SourceDefinition {
     pub group_instance_id: Option<String>,
     /// `on_lost_position`.
     pub on_lost_position: OnLostPosition,
+    /// `on_oversized_batch`.
+    pub on_oversized_batch: OnOversizedBatch,
     /// `[source.schema_registry]`: the registry of the topics' schemas. Default: that of the environment or of the host.
     pub registry: Option<RegistrySettings>,
     /// `key_reader_schema`: the Avro schema that keys are resolved to. Default: that of their writer.
@@ -153,6 +164,12 @@ impl SourceDefinition {
             group_protocol: read_protocol(&mut section),
             group_instance_id: section.name("group_instance_id"),
             on_lost_position: read_on_lost_position(&mut section),
+            on_oversized_batch: section
+                .choice(
+                    "on_oversized_batch",
+                    vec![("fail", OnOversizedBatch::Fail), ("skip", OnOversizedBatch::Skip)],
+                )
+                .unwrap_or(OnOversizedBatch::Fail),
             registry: registry::read_source(
                 section.section("schema_registry"),
                 &context.host.overrides.registry,

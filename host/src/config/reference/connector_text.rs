@@ -148,6 +148,11 @@ const SOURCE: &[Entry] = &[
         about: "what to do when a [position is outside the log](operations.md#where-reading-starts): `\"fail\"` fails the task, `\"earliest\"` and `\"latest\"` continue at the beginning or the end of the log",
     },
     Entry {
+        key: "on_oversized_batch",
+        default: "`\"fail\"`",
+        about: "what to do with a compressed batch that [unpacks](operations.md#memory) to more than a task's share of `limits.memory`: `\"fail\"` fails the task and names the batch, `\"skip\"` logs a warning, counts it in `tidegate_skipped_batches_total` and continues behind it: its records are not delivered",
+    },
+    Entry {
         key: "columns",
         default: "",
         about: "types of columns, by `table.column` or `schema.table.column`; see below",

@@ -15,7 +15,7 @@ use super::outage::OutageNotice;
 use super::reachability::{advertised_address, is_any_reachable, servers};
 use super::{TopicPartition, Watermarks, to_list};
 use crate::kafka::access::without_state;
-use crate::kafka::ffi::{self, LogEnd, RecordQueue};
+use crate::kafka::ffi::{self, LogEnd, RecordQueue, UnpackingLimit};
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 const PROBE_PAUSE: Duration = Duration::from_millis(500);
@@ -23,6 +23,8 @@ const PROBE_PAUSE: Duration = Duration::from_millis(500);
 pub(super) struct Core {
     /// Dropped before the consumer.
     pub(super) records: RecordQueue,
+    /// Dropped before the consumer, too.
+    pub(super) _unpacking: UnpackingLimit,
     pub(super) base: BaseConsumer<Context>,
     pub(super) group: String,
     /// Whether the user has asked for librdkafka's debug log.

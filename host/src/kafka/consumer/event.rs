@@ -1,6 +1,7 @@
 //! Events of the consumer.
 
 use super::{CommitError, ConsumerError, Positions, TopicPartition};
+use crate::kafka::ffi::FetchError;
 
 /// A change of the topics that match a pattern.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,8 +26,28 @@ pub enum Polled {
     Nothing,
     /// Records were passed on, or wait to be by the next poll.
     Records,
+    /// A batch was skipped; records may have been passed on before it.
+    Skipped(SkippedBatch),
     /// An event; records may have been passed on before it.
     Event(ConsumerEvent),
+}
+
+/// A batch that unpacks to more than the task may take, and that the settings say to skip. The position is behind it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SkippedBatch {
+    pub topic: String,
+    pub partition: i32,
+    /// The offset of its first record.
+    pub offset: i64,
+    /// Its last offset, its codec and size, and the limit.
+    pub reason: String,
+}
+
+impl From<FetchError> for SkippedBatch {
+    fn from(error: FetchError) -> Self {
+        let reason = error.skipped().unwrap_or(&error.reason).to_owned();
+        Self { topic: error.topic, partition: error.partition, offset: error.offset, reason }
+    }
 }
 
 /// An event of a consumer.

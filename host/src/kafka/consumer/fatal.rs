@@ -29,9 +29,10 @@ impl Core {
             group: &format!("consumer group {}", self.group),
         };
         let mut fix = rule.remedy(&subject);
-        // Only batches with zstd, codec 4, are limited.
-        if code == Code::BadCompression && !reason.contains("codec 0x4") {
-            "the batch is damaged: compare the replicas of its partition".clone_into(&mut fix);
+        // Only this text is not librdkafka's.
+        if code == Code::BadCompression && reason.contains("unpacks to more than") {
+            "raise `limits.memory` or lower `tasks`, or set `on_oversized_batch = \"skip\"` in `[source]` to continue behind it"
+                .clone_into(&mut fix);
         }
         // librdkafka reports this when DESCRIBE is missing. A missing READ is reported later, by the fetch.
         if code == Code::TopicAuthorizationFailed && reason.contains("Subscribed topic not available") {

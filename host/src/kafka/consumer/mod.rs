@@ -33,11 +33,11 @@ use std::sync::Arc;
 
 pub use commit::CommitError;
 pub use error::ConsumerError;
-pub use event::{ConsumerEvent, Polled, TopicsChange};
+pub use event::{ConsumerEvent, Polled, SkippedBatch, TopicsChange};
 pub use group_progress::{GroupProgress, GroupQuery};
 pub use offset_resolver::{OffsetResolver, ResolvedStarts, StartAt, StartOrigin};
 pub use poll::{Consumer, Waker};
-pub use settings::{ConsumerSettings, OnLostPosition, Protocol, Start, Topics};
+pub use settings::{ConsumerSettings, OnLostPosition, OnOversizedBatch, Protocol, Start, Topics};
 
 pub use topic_ids::ClaimedTopics;
 

@@ -23,10 +23,10 @@ use super::token::ConsumerTokens;
 use super::topics::PatternSubscription;
 use super::{
     CommitError, Commits, ConsumerError, ConsumerEvent, ConsumerSettings, OffsetResolver, OnLostPosition,
-    Polled, Positions, Protocol, StartAt, TopicPartition, Topics, Watermarks, to_list,
+    OnOversizedBatch, Polled, Positions, Protocol, StartAt, TopicPartition, Topics, Watermarks, to_list,
 };
 use crate::kafka::client::ClientError;
-use crate::kafka::ffi::{self, FetchError, FetchedRecord, RecordQueue};
+use crate::kafka::ffi::{self, FetchError, FetchedRecord, RecordQueue, UnpackingLimit};
 use crate::kafka::oauth::TokenRefresher;
 
 /// Seeking involves only librdkafka's own threads, no broker.
@@ -84,8 +84,16 @@ impl Consumer {
         let base = BaseConsumer::from_config_and_context(&config, Context::new(settings));
         let base = base.map_err(ClientError::from_creation)?;
         let records = RecordQueue::new(&base);
+        let skips = settings.on_oversized_batch == OnOversizedBatch::Skip;
+        let unpacking = UnpackingLimit::set(&base, settings.unpacked_bytes, skips);
         let is_debugging = settings.properties.contains_key("debug");
-        let core = Arc::new(Core { records, base, group: settings.group_id.clone(), is_debugging });
+        let core = Arc::new(Core {
+            records,
+            _unpacking: unpacking,
+            base,
+            group: settings.group_id.clone(),
+            is_debugging,
+        });
         core.listen(false);
         let name = format!("{}-{}", settings.connector, settings.task);
         let refresher = match tokens {
@@ -154,6 +162,7 @@ impl Consumer {
             }
         });
         let event = match failed {
+            Some(error) if error.skipped().is_some() => return Polled::Skipped(error.into()),
             Some(error) => self.cannot_fetch(&error),
             None if has_records => None,
             None => self.poll_event(),

@@ -66,6 +66,15 @@ pub enum OnLostPosition {
     Latest,
 }
 
+/// What to do with a batch that unpacks to more than the task's memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum OnOversizedBatch {
+    /// Fail with its partition and offset.
+    Fail,
+    /// Report it, and continue behind it.
+    Skip,
+}
+
 /// How the members of a group share its partitions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Protocol {
@@ -100,6 +109,9 @@ pub struct ConsumerSettings {
     pub on_lost_position: OnLostPosition,
     /// How many bytes librdkafka may prefetch; at least 1 MiB. A single record may exceed it.
     pub queue_bytes: usize,
+    pub on_oversized_batch: OnOversizedBatch,
+    /// How many bytes a batch may unpack to, and all batches that wait in librdkafka's queue together.
+    pub unpacked_bytes: usize,
     /// The largest record that must be accepted, in bytes.
     pub max_record_bytes: usize,
     /// Further librdkafka properties. They override the tunables below, but not settings that the consumer relies on
@@ -120,6 +132,8 @@ impl fmt::Debug for ConsumerSettings {
             .field("instance_id", &self.instance_id)
             .field("on_lost_position", &self.on_lost_position)
             .field("queue_bytes", &self.queue_bytes)
+            .field("on_oversized_batch", &self.on_oversized_batch)
+            .field("unpacked_bytes", &self.unpacked_bytes)
             .field("max_record_bytes", &self.max_record_bytes)
             // Names only, because values may be passwords or keys.
             .field("properties", &self.properties.keys().collect::<Vec<_>>())

@@ -263,8 +263,7 @@ static RULES: &[Rule] = &[
         codes: &[Code::BadCompression],
         operations: READ,
         class: ErrorClass::Permanent,
-        remedy: "the batch is damaged, or it unpacks to more than `receive.message.max.bytes`: raise it in \
-                 `[source.properties]`",
+        remedy: "the batch is damaged: compare the replicas of its partition",
     },
     Rule {
         codes: &[Code::NotImplemented],

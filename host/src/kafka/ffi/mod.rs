@@ -19,6 +19,7 @@ mod groups;
 mod new_topics;
 mod records;
 mod topics;
+mod unpacking;
 
 pub(super) use groups::{Deletion, delete};
 pub(super) use new_topics::{AdminFailure, TopicSpec, create_topic, topic_config};
@@ -26,6 +27,7 @@ pub use records::FetchedRecord;
 pub(super) use records::{FetchError, RecordQueue};
 pub use topics::TopicId;
 pub(super) use topics::{LogEnd, log_ends, topic_ids};
+pub(super) use unpacking::UnpackingLimit;
 
 unsafe extern "C" {
     fn tidegate_mock_install(cluster: *mut sys::rd_kafka_mock_cluster_t);

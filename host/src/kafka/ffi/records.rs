@@ -37,6 +37,13 @@ pub(in crate::kafka) struct FetchError {
     pub(in crate::kafka) reason: String,
 }
 
+impl FetchError {
+    /// What is wrong with a batch that was [skipped](super::UnpackingLimit), if this is the notice of it.
+    pub(in crate::kafka) fn skipped(&self) -> Option<&str> {
+        (self.code == RDKafkaErrorCode::BadCompression).then(|| self.reason.strip_prefix("skipped: "))?
+    }
+}
+
 /// The queue with the records of all partitions that were attached to it. It must be dropped before its consumer.
 pub(in crate::kafka) struct RecordQueue {
     client: *mut sys::rd_kafka_t,

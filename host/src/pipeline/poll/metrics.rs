@@ -7,6 +7,7 @@ use std::{
 
 use super::PollLoop;
 use crate::{
+    kafka::consumer::SkippedBatch,
     pipeline::{
         channels::WorkerInput,
         flow::{Fill, KafkaEvent, StageTime},
@@ -101,6 +102,14 @@ impl PollLoop<'_> {
         };
         let (connector, task) = (&self.settings.connector, self.settings.task);
         telemetry::task_count(connector, task, "rebalances_total", &[("event", event)], 1);
+    }
+
+    /// Reports a skipped batch, and counts it in `tidegate_skipped_batches_total`.
+    pub(super) fn count_skipped(&self, batch: &SkippedBatch) {
+        let SkippedBatch { topic, partition, offset, reason } = batch;
+        tracing::warn!(topic, partition, offset, "batch skipped, its records are not delivered: {reason}");
+        let (connector, task) = (&self.settings.connector, self.settings.task);
+        telemetry::task_count(connector, task, "skipped_batches_total", &[], 1);
     }
 
     /// Records how full the task is.

@@ -226,6 +226,7 @@ impl<'t> PollLoop<'t> {
                 return false;
             }
             Polled::Records => {}
+            Polled::Skipped(batch) => self.count_skipped(&batch),
             Polled::Event(event) => self.on_event(event.into()),
         }
         true

@@ -6,6 +6,7 @@ mod outages;
 mod positions;
 mod settings;
 mod topics;
+mod unpacking;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
@@ -47,6 +48,8 @@ fn settings(broker: &EmbeddedBroker, topics: Topics) -> ConsumerSettings {
         protocol: Protocol::Classic("cooperative-sticky".to_owned()),
         instance_id: None,
         on_lost_position: OnLostPosition::Fail,
+        on_oversized_batch: OnOversizedBatch::Fail,
+        unpacked_bytes: 64 << 20,
         queue_bytes: 1 << 20,
         max_record_bytes: 1 << 20,
         properties: quick.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
