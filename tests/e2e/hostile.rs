@@ -221,6 +221,95 @@ fn schemas_in_records_neither_fill_the_memory_nor_affect_another_connector() {
     assert_eq!((lines(&home, "out/evil.jsonl"), broker.stored("dlq.evil").len()), (3_100, 100));
 }
 
+/// A JSON string of one MiB.
+fn long_text() -> String {
+    format!("\"{}\"", " ".repeat(1 << 20))
+}
+
+#[test]
+fn a_batch_that_unpacks_to_too_much_fails_its_connector_only_and_fills_no_memory() {
+    for isolation in ["thread", "process"] {
+        let broker = Broker::start();
+        ["bomb", "good"].iter().for_each(|topic| broker.topic(topic, 1));
+        let home = Home::new(&["file-sink"]);
+        for name in ["bomb", "good"] {
+            to_files(&home, name, name, &format!("out/{name}.jsonl"), "[limits]\nmemory = \"32 MiB\"\n");
+            let file = home.path(&format!("connectors.d/{name}.toml"));
+            let text = fs::read_to_string(&file).expect("the connector's file");
+            home.connector(name, &format!("isolation = \"{isolation}\"\n{text}"));
+        }
+        broker.send("bomb", ["1"]);
+        let mut running = home.start(&broker);
+        home.wait_for_status(&mut running, "bomb", |status| status["counts"]["committed"] == 1);
+        home.wait_for_status(&mut running, "good", |status| status["counts"]["partitions"] == 1);
+        let size =
+            |running: &Running| ProcessStatus::of(running.pid()).and_then(|status| status.number("VmHWM"));
+        let before = size(&running).expect("a size");
+        broker.send_batch("bomb", "gzip", (0..300).map(|_| long_text()));
+        broker.send("good", ["1", "2", "3"]);
+        home.wait_for_status(&mut running, "good", |status| status["counts"]["committed"] == 3);
+        let failed = home.wait_for_status(&mut running, "bomb", |status| status["state"] == "FAILED");
+        let reason = failed["tasks"][0]["reason"].to_string();
+        assert!(reason.contains("bomb-0 offset 1 cannot be read: the batch up to offset 300, "), "{reason}");
+        assert!(reason.contains("unpacks to more than"), "{reason}");
+        let grown = (size(&running).expect("a size") - before) / 1024;
+        assert!(grown < 64, "the host took {grown} MiB more");
+        let _finished = running.terminate();
+        assert_eq!((lines(&home, "out/bomb.jsonl"), lines(&home, "out/good.jsonl")), (1, 3));
+    }
+}
+
+#[test]
+fn a_batch_that_unpacks_to_too_much_is_skipped_with_a_warning_and_a_metric() {
+    for isolation in ["thread", "process"] {
+        let broker = Broker::start();
+        broker.topic("bomb", 1);
+        broker.send("bomb", ["1"]);
+        broker.send_batch("bomb", "zstd", (0..60).map(|_| long_text()));
+        broker.send("bomb", ["2"]);
+        broker.send_batch("bomb", "lz4", (0..60).map(|_| long_text()));
+        let home = Home::new(&["file-sink"]);
+        let source = "on_oversized_batch = \"skip\"\n[limits]\nmemory = \"32 MiB\"\n";
+        to_files(&home, "bomb", "bomb", "out/bomb.jsonl", source);
+        let file = home.path("connectors.d/bomb.toml");
+        let text = fs::read_to_string(&file).expect("the connector's file");
+        home.connector("bomb", &format!("isolation = \"{isolation}\"\n{text}"));
+        let mut running = home.start(&broker);
+        running.wait_until("both batches to be counted", |_| {
+            let metrics = home.run(&["metrics", "bomb"]).stdout;
+            let is_count =
+                |line: &str| line.starts_with("tidegate_skipped_batches_total") && line.ends_with(" 2");
+            metrics.lines().any(is_count).then_some(())
+        });
+        let _finished = running.terminate().expect_code(0);
+        // Nothing is committed behind the last batch, so it is skipped again, and then everything is read.
+        let finished = home.run_once(&broker).expect_code(0);
+        let log =
+            finished.expect_log("batch skipped, its records are not delivered: the batch up to offset 121, ");
+        assert!(log.contains("WARN") && log.contains("offset=62") && log.contains("topic=bomb"), "{log}");
+        assert_eq!(lines(&home, "out/bomb.jsonl"), 2);
+    }
+}
+
+#[test]
+fn batches_that_fit_into_memory_one_by_one_do_not_fill_it_together() {
+    let broker = Broker::start();
+    broker.topic("bomb", 1);
+    for _ in 0..20 {
+        broker.send_batch("bomb", "gzip", (0..10).map(|_| long_text()));
+    }
+    let home = Home::new(&["file-sink"]);
+    to_files(&home, "bomb", "bomb", "out/bomb.jsonl", "[limits]\nmemory = \"32 MiB\"\n");
+    let mut running = home.start(&broker);
+    home.wait_for_status(&mut running, "bomb", |status| status["counts"]["committed"] == 200);
+    let peak =
+        ProcessStatus::of(running.pid()).and_then(|status| status.number("VmHWM")).expect("a size") / 1024;
+    let _finished = running.terminate().expect_code(0);
+    assert_eq!(lines(&home, "out/bomb.jsonl"), 200);
+    // All of them are in one response, and unpack to 200 MiB.
+    assert!(peak < 160, "the host took {peak} MiB");
+}
+
 #[test]
 fn a_plugin_that_changes_the_working_directory_affects_no_other_connector() {
     let broker = Broker::with_events([r#"{"id":1}"#]);

@@ -159,6 +159,26 @@ impl Broker {
         producer.flush(TIMEOUT).expect("records that the broker takes");
     }
 
+    /// Sends values to partition 0 of a topic in one batch, compressed with this codec.
+    ///
+    /// # Panics
+    /// If the broker rejects it.
+    pub fn send_batch<V: AsRef<[u8]>>(&self, topic: &str, codec: &str, values: impl IntoIterator<Item = V>) {
+        let producer: BaseProducer = self
+            .client()
+            .set("compression.type", codec)
+            .set("message.max.bytes", "1000000000")
+            .set("batch.size", "1000000000")
+            .set("linger.ms", "1000")
+            .create()
+            .expect("a producer");
+        for value in values {
+            let record = BaseRecord::<(), [u8]>::to(topic).partition(0).payload(value.as_ref());
+            producer.send(record).map_err(|(error, _)| error).expect("a record that the producer takes");
+        }
+        producer.flush(TIMEOUT).expect("a batch that the broker takes");
+    }
+
     /// Sends records unchanged.
     ///
     /// # Panics

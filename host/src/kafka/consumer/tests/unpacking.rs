@@ -11,7 +11,7 @@ fn produce_batch(broker: &EmbeddedBroker, codec: &str, count: usize, size: usize
     config
         .set("bootstrap.servers", broker.bootstrap_servers())
         .set("compression.type", codec)
-        .set("linger.ms", "60000")
+        .set("linger.ms", "500")
         .set("message.max.bytes", "500000000")
         .set("batch.size", "500000000");
     let producer: BaseProducer = config.create().unwrap();
