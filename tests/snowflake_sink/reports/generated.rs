@@ -3,7 +3,7 @@
 use super::{
     bits,
     case::Case,
-    documents, envelopes, failovers, flattened, key_changes, replays,
+    documents, envelopes, failovers, flattened, key_changes, replays, reserved,
     scene::{Mode, run_cases},
     snapshots,
 };
@@ -13,7 +13,15 @@ fn positions() -> Vec<Case> {
 }
 
 fn rows() -> Vec<Case> {
-    [key_changes::cases(), envelopes::cases(), documents::cases(), flattened::cases(), bits::cases()].concat()
+    [
+        key_changes::cases(),
+        envelopes::cases(),
+        documents::cases(),
+        flattened::cases(),
+        bits::cases(),
+        reserved::cases(),
+    ]
+    .concat()
 }
 
 #[test]

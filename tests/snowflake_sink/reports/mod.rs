@@ -13,6 +13,7 @@ mod interrupted;
 mod key_changes;
 mod record;
 mod replays;
+mod reserved;
 mod scene;
 mod snapshots;
 mod source;
