@@ -6,12 +6,11 @@
 mod support;
 
 use std::{
-    path::{Path, PathBuf},
-    process::Command,
+    path::Path,
     time::{Duration, Instant},
 };
 
-use support::{Event, fill, load, median, per_event};
+use support::{Event, build_plugins, fill, load, median, per_event};
 use tidegate::{
     formats::{DecoderOptions, RecordDecoder},
     plugins::{OpenParams, PluginKind, Prober, Registry, SinkInstance, TransformInstance},
@@ -19,17 +18,6 @@ use tidegate::{
 use tidegate_abi::host::Batch;
 
 const ROUNDS: usize = 41;
-
-/// Builds the plugins, and returns the folder they are in.
-fn build_plugins() -> PathBuf {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let arguments = ["build", "--release", "--quiet", "-p", "price-change", "-p", "discard-sink"];
-    let built = Command::new(cargo).args(arguments).status().expect("cargo runs");
-    assert!(built.success(), "the plugins build");
-    // This benchmark is `<target>/release/deps/record_path-...`.
-    let executable = std::env::current_exe().expect("the running executable");
-    executable.ancestors().nth(2).expect("the release folder").to_owned()
-}
 
 /// The stages of a task, opened.
 struct Stages {
@@ -77,7 +65,7 @@ impl Stages {
 }
 
 fn main() {
-    let plugins = build_plugins();
+    let plugins = build_plugins(&["price-change", "discard-sink"]);
     let state = tempfile::tempdir().expect("a temporary folder");
     let mut stages = Stages::open(&plugins, state.path());
     let events = load("shop-string", "json.jsonl.gz");

@@ -1,6 +1,7 @@
-//! The most expensive records of 1 MB: how long one of them takes to decode and to print, for each format.
+//! The most expensive records of 1 MB: how long one of them takes to decode and to print, for each format, and in each shipped
+//! plugin that needs no server.
 //!
-//! Prints milliseconds, with the kind of record by line. None may take more than a second.
+//! Prints milliseconds, with the kind of record by line, and for plugins the slowest two. None may take more than a second.
 
 #[path = "../../tests/support/registry_stub.rs"]
 mod registry_stub;
@@ -11,9 +12,13 @@ use std::time::Instant;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use registry_stub::RegistryStub;
-use support::{Event, fill, median};
-use tidegate::formats::{
-    ChangeEvents, ColumnHint, DecoderOptions, Format, Hints, RecordDecoder, registry::RegistrySettings,
+use serde_json::{Value as Json, json as value};
+use support::{Event, build_plugins, fill, median};
+use tidegate::{
+    formats::{
+        ChangeEvents, ColumnHint, DecoderOptions, Format, Hints, RecordDecoder, registry::RegistrySettings,
+    },
+    plugins::{OpenParams, PluginKind, Prober, Registry, SinkInstance, TransformInstance},
 };
 use tidegate_abi::host::Batch;
 
@@ -177,12 +182,80 @@ fn measure(case: &Case) -> (f64, f64, bool) {
     (median(decoding), median(printing), rejected)
 }
 
+/// The shipped plugins with the options that cost most, but for the sink of Snowflake, which needs a server.
+fn plugin_uses(out: &str) -> Vec<(PluginKind, &'static str, Json)> {
+    use PluginKind::{Sink, Transform};
+    let file =
+        |style: &str| value!({ "path": format!("{out}/{style}/{{topic}}"), "style": style, "fsync": false });
+    let console =
+        |style: &str| value!({ "style": style, "output": format!("{out}/console"), "color": "always" });
+    vec![
+        (Transform, "unwrap", value!({})),
+        (Transform, "price-change", value!({})),
+        (Transform, "filter", value!({ "conditions": [{ "field": "zz.zz", "exists": true }] })),
+        (Transform, "fields", value!({ "drop": ["c09999", "zz"], "rename": { "c00000": "zz" } })),
+        (Transform, "mask", value!({ "fields": ["**"], "mode": "hash", "salt": "s" })),
+        (Transform, "route", value!({ "table": { "pattern": "(.*.*)t", "replacement": "$1u" } })),
+        (Transform, "enrich", value!({ "fields": { "zz": "table" } })),
+        (Sink, "discard", value!({})),
+        (Sink, "console", console("pretty")),
+        (Sink, "console", console("compact")),
+        (Sink, "console", console("json")),
+        (Sink, "file", file("value")),
+        (Sink, "file", file("record")),
+    ]
+}
+
+/// Milliseconds that each plugin takes for a record, slowest first.
+fn measure_plugins(
+    case: &Case,
+    registry: &Registry,
+    uses: &[(PluginKind, &'static str, Json)],
+) -> Vec<(f64, String)> {
+    let events: Vec<Event> = vec![("t".to_owned(), None, case.value.clone())];
+    let mut times: Vec<(f64, String)> = uses
+        .iter()
+        .map(|(kind, name, config)| {
+            let plugin = registry.expect(name, *kind).expect("the plugin");
+            let opening = OpenParams { connector: "bench", task: 0, tasks: 1, instance: name, config };
+            let mut decoder = RecordDecoder::new(case.options.clone());
+            let mut batch = Batch::new();
+            fill(&mut batch, &events, false);
+            decoder.prepare(batch.records()).expect("a registry that answers");
+            batch.decode(&mut decoder);
+            let began = Instant::now();
+            match kind {
+                PluginKind::Transform => {
+                    let mut transform = TransformInstance::open(plugin, &opening).expect("options");
+                    // Some of these records are rejected, which has to be quick, too.
+                    let _outcome = transform.apply(&mut batch, usize::MAX, None, &mut decoder);
+                }
+                PluginKind::Sink => {
+                    let mut sink = SinkInstance::open(plugin, &opening).expect("options");
+                    let _outcome = sink.write(&batch, 0..batch.len(), &[], |_, _| 0);
+                }
+            }
+            let style = config["style"].as_str().map(|style| format!(" {style}")).unwrap_or_default();
+            (began.elapsed().as_secs_f64() * 1_000.0, format!("{name}{style}"))
+        })
+        .collect();
+    times.sort_by(|left, right| right.0.total_cmp(&left.0));
+    times
+}
+
 fn main() {
     let stub = RegistryStub::start();
-    println!("{:<55} {:>9} {:>10} {:>10}", "record", "bytes", "decode ms", "print ms");
+    let folder = build_plugins(&["basics", "price-change", "discard-sink", "console-sink", "file-sink"]);
+    let state = tempfile::tempdir().expect("a temporary folder");
+    let found = Registry::discover(&[folder], state.path(), &Prober::InProcess).expect("the plugins");
+    let uses = plugin_uses(&state.path().display().to_string());
+    println!("{:<55} {:>9} {:>10} {:>10}  slowest plugins", "record", "bytes", "decode ms", "print ms");
     for case in json_cases().into_iter().chain(avro_cases(&stub)).chain(protobuf_cases(&stub)) {
         let (decode, print, rejected) = measure(&case);
+        let slowest = measure_plugins(&case, &found.registry, &uses).into_iter().take(2);
+        let slowest: Vec<String> = slowest.map(|(time, name)| format!("{name} {time:.1}")).collect();
         let rejected = if rejected { "  rejected" } else { "" };
-        println!("{:<55} {:>9} {decode:>10.1} {print:>10.1}{rejected}", case.name, case.value.len());
+        let (name, bytes, slowest) = (case.name, case.value.len(), slowest.join(", "));
+        println!("{name:<55} {bytes:>9} {decode:>10.1} {print:>10.1}  {slowest}{rejected}");
     }
 }

@@ -1,6 +1,13 @@
 //! What the benchmarks share: captured events, batches of them, medians.
 
-use std::{fs::File, io::Read, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+    time::Duration,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::read::GzDecoder;
@@ -31,6 +38,22 @@ pub(crate) fn load(set: &str, file: &str) -> Vec<Event> {
         Some((line["topic"].as_str()?.to_owned(), part("key"), part("value")?))
     });
     events.filter(|(topic, ..)| topic != "cdc.transaction").collect()
+}
+
+/// Builds plugins with the profile of the running benchmark, and returns the folder they are in.
+pub(crate) fn build_plugins(packages: &[&str]) -> PathBuf {
+    // The benchmark is `<target>/<profile>/deps/<name>-...`.
+    let executable = std::env::current_exe().expect("the running executable");
+    let folder = executable.ancestors().nth(2).expect("the profile's folder").to_owned();
+    let is_release = folder.ends_with("release");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["build", "--quiet", "--profile", if is_release { "release" } else { "dev" }]);
+    packages.iter().for_each(|package| {
+        command.args(["--package", package]);
+    });
+    assert!(command.status().expect("cargo runs").success(), "the plugins build");
+    folder
 }
 
 /// Fills `batch` as the poll loop does.

@@ -1,6 +1,9 @@
 //! The compact style: one line per record; for an update, only the changed columns.
 
-use std::fmt::{self, Write};
+use std::{
+    collections::HashMap,
+    fmt::{self, Write},
+};
 
 use tidegate_plugin::{
     prelude::*,
@@ -54,7 +57,7 @@ fn write_after_space(out: &mut String, value: Value<'_>) -> fmt::Result {
 
 /// `email: "old" -> "new", tier: null -> "gold"`. A column that the old row does not have is shown as changed from null.
 fn write_difference(out: &mut String, paint: Paint, change: Change<'_>) -> fmt::Result {
-    let (before, after) = (change.before(), change.after());
+    let (before, after) = (OldRow::of(change.before()), change.after());
     let mut separator = " ";
     for (column, new) in after.iter() {
         let old = before.get(column);
@@ -69,4 +72,24 @@ fn write_difference(out: &mut String, paint: Paint, change: Change<'_>) -> fmt::
         separator = ", ";
     }
     if separator == " " { out.write_str(" (no column changed)") } else { Ok(()) }
+}
+
+/// The old row of an update.
+struct OldRow<'b> {
+    row: Struct<'b>,
+    /// The columns of a wide row by name: searching the row for each of them would take quadratic time.
+    by_name: HashMap<&'b str, Value<'b>>,
+}
+
+impl<'b> OldRow<'b> {
+    const NARROW: usize = 50;
+
+    fn of(row: Struct<'b>) -> Self {
+        let by_name = if row.len() > Self::NARROW { row.iter().collect() } else { HashMap::new() };
+        Self { row, by_name }
+    }
+
+    fn get(&self, name: &str) -> Option<Value<'b>> {
+        if self.by_name.is_empty() { self.row.get(name) } else { self.by_name.get(name).copied() }
+    }
 }

@@ -66,7 +66,8 @@ fn write_all(mut out: impl Write, text: &[u8]) -> io::Result<()> {
     out.flush()
 }
 
-/// Every error is fatal, because a retry would print the first part of the batch twice.
+/// Every error is fatal, because a retry would print the first part of the batch twice. It is one of the terminal, the pipe or the disk:
+/// any text can be written, so no record is the cause.
 fn describe(error: &io::Error, name: &str) -> Error {
     if error.kind() == io::ErrorKind::BrokenPipe {
         return Error::fatal(format_args!("{name} is closed: the program that reads the pipe has exited"));

@@ -128,6 +128,23 @@ plain-0@0 null [1]
 }
 
 #[test]
+fn compact_compares_the_columns_of_wide_rows_by_name() {
+    let columns = |numbers: &mut dyn Iterator<Item = usize>, changed: usize| {
+        let value = |number: usize| if number == changed { json!("new") } else { json!(number) };
+        let row: serde_json::Map<String, Json> =
+            numbers.map(|number| (format!("c{number}"), value(number))).collect();
+        Json::Object(row)
+    };
+    let before = columns(&mut (0..400), usize::MAX);
+    let after = columns(&mut (0..401).rev(), 7);
+    let records = Records::new().event(Event::update("t").before(before).after(after));
+    let text = printed(json!({"style": "compact"}), &records);
+    let mut changes: Vec<&str> = text.trim_start_matches("UPDATE t ").trim_end().split(", ").collect();
+    changes.sort_unstable();
+    assert_eq!(changes, ["c400: null -> 400", "c7: 7 -> \"new\""]);
+}
+
+#[test]
 fn a_limit_prints_the_last_records_of_a_batch_and_counts_the_others() {
     let records = (0..5).fold(Records::new(), |records, id| records.json("t", json!(id), json!({"id": id})));
     let text = printed(json!({"style": "compact", "limit": 2}), &records);

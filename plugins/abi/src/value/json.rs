@@ -9,6 +9,10 @@ use super::{Value, ValueRef, scan::plain_text_end};
 /// Debezium's placeholder for a value that the source did not send. Null would mean that the column was set to NULL.
 const UNAVAILABLE: &str = "\"__debezium_unavailable_value\"";
 
+/// How deep pretty-printed JSON is indented. Deeper lists and structs are on one line: otherwise, the indentation of a document that
+/// is mostly brackets would be a hundred times longer than the document.
+const INDENTED_LEVELS: usize = 16;
+
 /// Writes `text` as a JSON string with quotes.
 ///
 /// # Errors
@@ -95,7 +99,8 @@ impl<'b> Value<'b> {
         self.write_json_at(out, None)
     }
 
-    /// As [`Value::write_json`], over several lines indented by two spaces.
+    /// As [`Value::write_json`], over several lines indented by two spaces. Lists and structs that are more than 16 levels deep
+    /// are on one line.
     ///
     /// # Errors
     /// Only those of `out`.
@@ -155,7 +160,7 @@ fn write_items<W: Write, T>(
     if items.len() == 0 {
         return out.write_char(close);
     }
-    let inner = indent.map(|depth| depth + 1);
+    let inner = indent.filter(|depth| *depth < INDENTED_LEVELS).map(|depth| depth + 1);
     for (index, item) in items.enumerate() {
         if index > 0 {
             out.write_char(',')?;
@@ -163,7 +168,7 @@ fn write_items<W: Write, T>(
         write_break(out, inner)?;
         write_item(out, item, inner)?;
     }
-    write_break(out, indent)?;
+    write_break(out, inner.and(indent))?;
     out.write_char(close)
 }
 
@@ -226,5 +231,21 @@ mod tests {
         let mut text = String::new();
         Value::object(&fields).write_json_pretty(&mut text).unwrap();
         assert_eq!(text, "{\n  \"a\": 1,\n  \"b\": {}\n}");
+    }
+
+    #[test]
+    fn deep_json_is_not_mostly_indentation() {
+        let mut levels = vec![vec![Value::int(1), Value::int(2)]];
+        for _ in 0..40 {
+            let inner = Value::list(levels.last().expect("a level").clone().leak());
+            levels.push(vec![inner]);
+        }
+        let mut text = String::new();
+        Value::list(levels.last().expect("a level")).write_json_pretty(&mut text).unwrap();
+        assert!(text.starts_with("[\n  [\n    ["), "{text}");
+        let deepest = text.lines().find(|line| line.contains('1')).expect("the items");
+        assert_eq!(deepest.trim_start(), format!("{}1,2{}", "[".repeat(25), "]".repeat(25)));
+        assert!(text.ends_with("]\n  ]\n]"), "{text}");
+        assert_eq!(text.replace([' ', '\n'], ""), format!("{}1,2{}", "[".repeat(41), "]".repeat(41)));
     }
 }

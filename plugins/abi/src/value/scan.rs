@@ -21,6 +21,10 @@ const fn specials<const DELETE: bool>(word: u64) -> u64 {
 /// `DELETE`, the control character DEL counts too; JSON allows it in strings.
 #[inline]
 #[must_use]
+#[cfg_attr(
+    not(feature = "host"),
+    expect(unreachable_pub, reason = "only the host uses it outside of this crate")
+)]
 pub fn plain_text_end<const DELETE: bool>(bytes: &[u8], mut at: usize) -> usize {
     while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
         let found = specials::<DELETE>(u64::from_le_bytes(*chunk));

@@ -97,7 +97,7 @@ impl Transform for Enrich {
     }
 }
 
-/// Name of this machine.
+/// Name of this machine. It is read once when the transform is opened, before any record.
 fn host_name() -> Result<String> {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned());
     name.map_err(|error| Error::fatal(format_args!("the name of this machine cannot be read: {error}")))

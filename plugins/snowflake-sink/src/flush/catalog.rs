@@ -255,6 +255,8 @@ impl Catalog {
         ))))
     }
 
+    /// Compares the table with the rows. Rows that do not fit are rejected; the error is of the table: one of the sink's own columns has
+    /// another type than it must have, which no record can change.
     fn changes(&self, table: &Table, plan: &TablePlan<'_>) -> Result<Changes, FlushError> {
         let Route { unmanaged, declared, table: source, .. } = &*plan.route;
         let (columns, comment) = (&self.columns, self.comment.as_str());
