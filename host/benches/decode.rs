@@ -5,6 +5,7 @@
 
 #[path = "../../tests/support/registry_stub.rs"]
 mod registry_stub;
+#[allow(dead_code, reason = "shared with the other benchmarks")]
 mod support;
 
 use std::{

@@ -20,6 +20,7 @@ use super::{
     notices::{Notice, Notices},
     order::{Orders, Reading},
     payload::{PayloadDecoder, note_findings},
+    read::Read,
     registered::Registered,
     registry::{Registry, RegistryError, RegistrySettings},
     state,
@@ -221,6 +222,7 @@ impl RecordDecoder {
             value_schema: value.schema,
             ..Decoded::plain(key.value, value.value)
         };
+        let text = self.json_text(record, &value, scratch);
         scratch.findings.clear();
         let mut work = RowContext {
             arena,
@@ -240,10 +242,26 @@ impl RecordDecoder {
         for event in events.iter_mut() {
             self.refine(event, record, typed, arena, scratch)?;
         }
+        decoded.is_json_text = text.is_some_and(|text| decoded.value.is_same_node(&text));
         self.place(&mut decoded, record);
         events.iter_mut().for_each(|event| self.place(event, record));
         decoded.further = arena.slice(events);
         Ok(decoded)
+    }
+
+    /// The value, if the record's bytes are JSON on one line that says nothing else. Types and change events may change it afterwards.
+    fn json_text<'b>(
+        &self,
+        record: Record<'b>,
+        value: &Read<'b>,
+        scratch: &Scratch<'b>,
+    ) -> Option<Value<'b>> {
+        let is_text = value.is_text && self.invalid_unicode == InvalidUnicode::Reject;
+        let bytes = record.value_bytes().filter(|_| is_text)?;
+        let is_document = matches!(bytes.first(), Some(b'{' | b'['));
+        // Line breaks in strings are escaped. What is unusual, such as a name that is there twice, is a finding.
+        let is_line = is_document && !bytes.contains(&b'\n') && !bytes.contains(&b'\r');
+        (is_line && scratch.findings.is_empty()).then_some(value.value)
     }
 
     /// Gives an event its place in the order.

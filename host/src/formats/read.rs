@@ -9,6 +9,8 @@ pub(crate) struct Read<'b> {
     pub(crate) value: Value<'b>,
     /// Whether its type is known from a schema, be it one of a plain number.
     pub(crate) typed: bool,
+    /// Whether the value is all that the payload, JSON text, says.
+    pub(crate) is_text: bool,
     /// The schema, if it is of a struct.
     pub(crate) schema: Option<Schema<'b>>,
     /// Semantic types of the schema that are not known.
@@ -29,6 +31,6 @@ pub(crate) struct Unknown {
 impl<'b> Read<'b> {
     /// A value without a schema.
     pub(crate) const fn plain(value: Value<'b>) -> Self {
-        Self { value, typed: false, schema: None, unknown: &[] }
+        Self { value, typed: false, is_text: false, schema: None, unknown: &[] }
     }
 }

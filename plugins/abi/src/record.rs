@@ -119,6 +119,27 @@ impl<'b> Record<'b> {
         self.view.flags & record_flags::ORIGINAL_VALUE != 0
     }
 
+    /// The value as the JSON text that came from Kafka, if it is on one line, and neither a type, a schema nor a transform has changed
+    /// what it says. With an older host always `None`.
+    #[must_use]
+    pub fn value_json_text(&self) -> Option<&'b str> {
+        let bytes = self.value_bytes().filter(|_| self.view.flags & record_flags::JSON_TEXT != 0)?;
+        // SAFETY: the host sets the flag only for bytes that it has found to be UTF-8.
+        Some(unsafe { std::str::from_utf8_unchecked(bytes) })
+    }
+
+    /// Writes the value as JSON on one line: as the text that came from Kafka where it can be used
+    /// ([`Record::value_json_text`]), which is faster, and otherwise as [`Value::write_json`] does.
+    ///
+    /// # Errors
+    /// Only those of `out`.
+    pub fn write_value_json(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        match self.value_json_text() {
+            Some(text) => out.write_str(text),
+            None => self.value().write_json(out),
+        }
+    }
+
     /// Whether the record has no value, in Kafka or because a transform removed it.
     #[must_use]
     pub fn is_tombstone(&self) -> bool {

@@ -19,7 +19,7 @@ pub(crate) enum Style {
     /// `{"operation","key","row"}`: the row after the change, null for a delete. For messages, rows of the `unwrap` transform
     /// and records that are not change events, the row is the value; for the latter, the operation is null.
     Row,
-    /// Only the value, as JSON.
+    /// Only the value, as JSON on one line: the text from Kafka, or what its format, types or a transform make of it.
     Value,
     /// Only the bytes of the value, unchanged; an empty line if there is none. A value that a transform has replaced is written
     /// as JSON. A value with line breaks takes several lines.
@@ -66,7 +66,7 @@ pub(crate) fn write(out: &mut LineBuffer, style: Style, record: Record<'_>) -> f
         Style::Event => write_event_line(out, record)?,
         Style::Record => write_record_line(out, record)?,
         Style::Row => write_row(out, record)?,
-        Style::Value => record.value().write_json(out)?,
+        Style::Value => record.write_value_json(out)?,
         Style::Raw => write_raw(out, record)?,
     }
     out.write_char('\n')

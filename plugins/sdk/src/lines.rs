@@ -17,7 +17,7 @@ pub fn write_event_line(out: &mut impl Write, record: Record<'_>) -> fmt::Result
     record.key().write_json(out)?;
     match record.change().filter(|_| !record.is_unwrapped()) {
         Some(change) => write_change(out, change, record)?,
-        None => write_member(out, "value", record.value())?,
+        None => write_value(out, record)?,
     }
     out.write_char('}')
 }
@@ -46,7 +46,7 @@ pub fn write_record_line(out: &mut impl Write, record: Record<'_>) -> fmt::Resul
     }
     out.write_char(']')?;
     write_member(out, "key", record.key())?;
-    write_member(out, "value", record.value())?;
+    write_value(out, record)?;
     out.write_char('}')
 }
 
@@ -65,10 +65,15 @@ fn write_change(out: &mut impl Write, change: Change<'_>, record: Record<'_>) ->
     write_json_string(out, change.table())?;
     // A message has no rows, only a value.
     if change.operation() == Operation::Message {
-        return write_member(out, "value", record.value());
+        return write_value(out, record);
     }
     write_member(out, "before", change.before_value())?;
     write_member(out, "after", change.after_value())
+}
+
+fn write_value(out: &mut impl Write, record: Record<'_>) -> fmt::Result {
+    out.write_str(",\"value\":")?;
+    record.write_value_json(out)
 }
 
 fn write_member(out: &mut impl Write, name: &str, value: Value<'_>) -> fmt::Result {

@@ -56,7 +56,13 @@ pub(crate) fn decode<'b>(
     // Fields and items that an invalid value has left behind.
     scratch.fields.truncate(fields);
     scratch.values.truncate(values);
-    Ok(Read { value: decoded?, typed: true, schema: program.schema, unknown: &program.unknown })
+    Ok(Read {
+        value: decoded?,
+        typed: true,
+        is_text: false,
+        schema: program.schema,
+        unknown: &program.unknown,
+    })
 }
 
 struct Decoder<'b, 's> {

@@ -72,7 +72,7 @@ impl Envelopes {
         let Some(envelope) = split(parser.lexer.fork()) else {
             let value = parser.value()?;
             parser.lexer.end()?;
-            return Ok(Read::plain(value));
+            return Ok(Read { is_text: true, ..Read::plain(value) });
         };
         for name in envelope.doubled.into_iter().flatten() {
             parser.scratch.findings.add(FindingKind::Doubled, name);
@@ -151,7 +151,7 @@ pub(super) fn parser<'b, 's>(
 }
 
 fn typed<'b>(value: Value<'b>, compiled: &'b Compiled<'b>) -> Read<'b> {
-    Read { value, typed: true, schema: compiled.schema(), unknown: &compiled.unknown }
+    Read { value, typed: true, is_text: false, schema: compiled.schema(), unknown: &compiled.unknown }
 }
 
 /// Reads what follows a known schema; `None` if a third field follows, so that it is no envelope after all.

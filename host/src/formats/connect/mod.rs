@@ -156,6 +156,6 @@ impl<'b> Compiled<'b> {
         let value = parser.typed(&self.root)?;
         parser.lexer.end()?;
         parser.scratch.findings.replaced += parser.lexer.replaced();
-        Ok(Read { value, typed: true, schema: self.schema(), unknown: &self.unknown })
+        Ok(Read { value, typed: true, is_text: false, schema: self.schema(), unknown: &self.unknown })
     }
 }

@@ -50,7 +50,7 @@ pub(crate) fn decode<'b>(
     scratch.parts.truncate(parts);
     scratch.chosen.truncate(chosen);
     let schema = program.messages[id as usize].schema;
-    Ok(Read { value: decoded?, typed: true, schema, unknown: &[] })
+    Ok(Read { value: decoded?, typed: true, is_text: false, schema, unknown: &[] })
 }
 
 pub(super) struct Decoder<'b, 's> {

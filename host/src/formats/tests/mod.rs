@@ -18,6 +18,7 @@ mod registered_captures;
 mod rows;
 mod schema_memory;
 mod sources;
+mod text;
 mod tools;
 mod types;
 
@@ -28,7 +29,7 @@ use tidegate_abi::{
     host::{Batch, NewRecord},
 };
 
-use super::{DecoderOptions, Hints, RecordDecoder};
+use super::{DecoderOptions, Format, Hints, RecordDecoder};
 
 /// A decoder of JSON without hints. Like all here, it passes on control events, so that tests see them.
 fn json_decoder() -> RecordDecoder {

@@ -26,6 +26,8 @@ pub struct Decoded<'b> {
     pub further: &'b [Decoded<'b>],
     /// Whether the message is passed on to nobody: it counts as filtered.
     pub is_filtered: bool,
+    /// Whether the value's bytes are JSON on one line, valid UTF-8, and `value` says the same.
+    pub is_json_text: bool,
 }
 
 impl<'b> Decoded<'b> {
@@ -40,6 +42,7 @@ impl<'b> Decoded<'b> {
             change: None,
             further: &[],
             is_filtered: false,
+            is_json_text: false,
         }
     }
 }

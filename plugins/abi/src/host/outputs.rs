@@ -151,7 +151,7 @@ pub(super) fn merge(base: &RecordView, output: &OutRecord) -> RecordView {
         record.flags |= record_flags::KEY_DECODED;
     }
     if output.flags & (out_flags::VALUE | out_flags::CHANGE | out_flags::UNWRAPPED) != 0 {
-        record.flags &= !record_flags::ORIGINAL_VALUE;
+        record.flags &= !(record_flags::ORIGINAL_VALUE | record_flags::JSON_TEXT);
     }
     if set(out_flags::VALUE) {
         record.value = output.value;

@@ -18,6 +18,8 @@ pub mod record_flags {
     pub const TYPED_HEADERS: u32 = 8;
     /// No transform has replaced the value: `raw_value` still holds it. An older host never sets this.
     pub const ORIGINAL_VALUE: u32 = 16;
+    /// `raw_value` is JSON on one line, valid UTF-8, and `value` says the same. An older host never sets this.
+    pub const JSON_TEXT: u32 = 32;
 }
 
 /// One record. Append-only: a plugin uses `BatchView::record_size` as the stride, so it skips the fields of a newer host.

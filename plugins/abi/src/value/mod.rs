@@ -96,6 +96,13 @@ impl<'b> Value<'b> {
         self.0
     }
 
+    /// Whether both are the same value in the same memory.
+    #[must_use]
+    pub fn is_same_node(self, other: &Self) -> bool {
+        let parts = |node: &Node| (node.kind, node.flags, node.len, node.word0, node.word1);
+        parts(&self.0) == parts(&other.0)
+    }
+
     /// A boolean.
     #[must_use]
     #[inline]

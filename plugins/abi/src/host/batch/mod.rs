@@ -486,6 +486,7 @@ fn lend(records: &[RecordView], positions: &[PositionView], cursor: *mut crate::
 /// The record with its decoded values.
 fn decoded_view<'b>(view: &RecordView, decoded: &Decoded<'b>, arena: Arena<'b>) -> RecordView {
     let pointer = |schema: Option<Schema<'_>>| schema.map_or(std::ptr::null(), Schema::as_ptr);
+    let text = if decoded.is_json_text { record_flags::JSON_TEXT } else { 0 };
     let change =
         decoded.change.as_ref().map_or(std::ptr::null(), |parts| std::ptr::from_ref(arena.change(parts)));
     RecordView {
@@ -494,7 +495,7 @@ fn decoded_view<'b>(view: &RecordView, decoded: &Decoded<'b>, arena: Arena<'b>) 
         key_schema: pointer(decoded.key_schema),
         value_schema: pointer(decoded.value_schema),
         change,
-        flags: view.flags | record_flags::KEY_DECODED | record_flags::VALUE_DECODED,
+        flags: view.flags | record_flags::KEY_DECODED | record_flags::VALUE_DECODED | text,
         ..*view
     }
 }
