@@ -260,7 +260,8 @@ plugin = "discard"
 #[test]
 fn the_file_sink_writes_original_values_as_their_bytes_and_replaced_ones_as_json() {
     let broker = Broker::start();
-    let values: [&[u8]; 4] = [b"{ \"a\" : 1.50e1 }", b"{\"a\":\"\\u0041\"}  ", b"{\"b\": 2}", b"[1 , 2]"];
+    let values: [&[u8]; 5] =
+        [b"{ \"a\" : 1.50e1 }", b"{\"a\":\"\\u0041\"}  ", b"{\"b\": 2}", b"[1 , 2]", b"{\n\"a\": 1.50e1\n}"];
     broker.send("t", values);
     let home = Home::new(&["file-sink", "basics"]);
     let connector = |style: &str| {
@@ -275,7 +276,11 @@ fn the_file_sink_writes_original_values_as_their_bytes_and_replaced_ones_as_json
     home.connector("value", &connector("value"));
     home.run_once(&broker).expect_code(0);
     let raw = std::fs::read_to_string(home.path("raw.jsonl")).expect("a file");
-    assert_eq!(raw, "{ \"a\" : 1.50e1 }\n{\"a\":\"\\u0041\"}  \n{\"b\":\"none\"}\n[1 , 2]\n");
+    assert_eq!(
+        raw,
+        "{ \"a\" : 1.50e1 }\n{\"a\":\"\\u0041\"}  \n{\"b\":\"none\"}\n[1 , 2]\n{\n\"a\": 1.50e1\n}\n"
+    );
     let value = std::fs::read_to_string(home.path("value.jsonl")).expect("a file");
-    assert_eq!(value, "{\"a\":15.0}\n{\"a\":\"A\"}\n{\"b\":\"none\"}\n[1,2]\n");
+    // On one line each: only what is on several lines, or was changed, is written anew.
+    assert_eq!(value, "{ \"a\" : 1.50e1 }\n{\"a\":\"\\u0041\"}  \n{\"b\":\"none\"}\n[1 , 2]\n{\"a\":15.0}\n");
 }
