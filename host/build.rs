@@ -19,14 +19,20 @@ const CHANGES: [(&str, &str); 4] = [
     ),
     (
         "        msetr->msetr_compression = codec;\n",
-        "        msetr->msetr_compression = codec;\n\n        uint64_t unpacked;\n        if (!tidegate_may_unpack(msetr, codec, Offset, \
-         compressed, compressed_size, &unpacked, &err))\n                return err;\n",
+        "        msetr->msetr_compression = codec;
+
+        uint64_t unpacked_size;
+        void *unpacked = NULL;
+
+        if (!tidegate_may_unpack(msetr, codec, Offset, compressed, compressed_size, &unpacked_size, &unpacked, &err))
+                return err;
+",
     ),
-    // librdkafka's function would unpack the batch once more to find out its size.
-    ("uint64_t outlenx = 0;", "uint64_t outlenx = unpacked;"),
+    // librdkafka's function would unpack the batch twice, the first time to find out its size.
+    ("uint64_t outlenx = 0;", "uint64_t outlenx = unpacked_size;"),
     (
         "rd_gz_decompress(compressed,\n                                                (int)compressed_size, &outlenx);",
-        "tidegate_unpack_gzip(compressed, compressed_size, outlenx);",
+        "unpacked ? unpacked : tidegate_unpack_gzip(compressed, compressed_size, outlenx);",
     ),
 ];
 

@@ -49,6 +49,13 @@ mod tests {
 
     unsafe extern "C" {
         fn tidegate_unpacked_size(codec: c_int, batch: *const c_void, length: usize, max: u64) -> u64;
+        fn tidegate_unpack_gzip_at_once(
+            batch: *const c_void,
+            length: usize,
+            max: u64,
+            size: *mut u64,
+        ) -> *mut c_void;
+        fn free(memory: *mut c_void);
     }
 
     use super::c_int;
@@ -61,6 +68,22 @@ mod tests {
     fn size(codec: c_int, batch: &[u8], max: u64) -> u64 {
         // SAFETY: the batch has this length and outlives the call.
         unsafe { tidegate_unpacked_size(codec, batch.as_ptr().cast(), batch.len(), max) }
+    }
+
+    /// What a batch in gzip unpacks to, if it has the size that it says.
+    fn unpacked_at_once(batch: &[u8], max: u64) -> Option<Vec<u8>> {
+        let mut size = 0;
+        // SAFETY: the batch has this length; what is returned has this size, is copied and freed.
+        unsafe {
+            let unpacked =
+                tidegate_unpack_gzip_at_once(batch.as_ptr().cast(), batch.len(), max, &raw mut size);
+            if unpacked.is_null() {
+                return None;
+            }
+            let bytes = std::slice::from_raw_parts(unpacked.cast::<u8>(), size as usize).to_vec();
+            free(unpacked);
+            Some(bytes)
+        }
     }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -150,11 +173,27 @@ mod tests {
         assert_eq!(size(SNAPPY, &snappy_java(&[1 << 19; 3]), max), max + 1);
     }
 
+    #[test]
+    fn a_batch_in_gzip_that_lies_about_its_size_is_measured() {
+        let batch = gzip(&[7; 5000]);
+        assert_eq!(unpacked_at_once(&batch, 5000), Some(vec![7; 5000]));
+        assert_eq!(unpacked_at_once(&batch, 4999), None);
+        for said in [0_u32, 1, 4999, 5001, u32::MAX] {
+            let mut lying = batch.clone();
+            lying.splice(batch.len() - 4.., said.to_le_bytes());
+            assert_eq!(unpacked_at_once(&lying, u64::from(u32::MAX)), None, "{said}");
+        }
+        // Without the end, and with something after it.
+        assert_eq!(unpacked_at_once(&batch[..batch.len() - 8], 5000), None);
+        assert_eq!(unpacked_at_once(&[&batch[..], b"more"].concat(), u64::MAX), None);
+    }
+
     proptest! {
         #[test]
         fn sizes_are_exact(bytes in proptest::collection::vec(0..4_u8, 0..300_000), matches in 4..100_000_usize) {
             let length = bytes.len() as u64;
             prop_assert_eq!(size(GZIP, &gzip(&bytes), length), length);
+            prop_assert_eq!(unpacked_at_once(&gzip(&bytes), length), Some(bytes.clone()).filter(|_| length > 0));
             // Exact if that decides, and otherwise not less.
             prop_assert!(size(ZSTD, &zstd(&bytes), u64::MAX - 1) >= length);
             if length > 0 {
@@ -197,6 +236,7 @@ mod tests {
                 batch[index] = byte;
                 batch.truncate(cut.index(batch.len()) + 1);
                 prop_assert!(size(codec, &batch, 1 << 20) <= (1 << 20) + 1);
+                let _unpacked = unpacked_at_once(&batch, 1 << 20);
             }
         }
     }

@@ -81,21 +81,25 @@ static void tidegate_skip_batch(rd_kafka_msgset_reader_t *msetr, int64_t last) {
                 msetr->msetr_next_offset = last + 1;
 }
 
-/* Whether a batch may be unpacked; `unpacked` is its size then, or 0 if it is damaged. Otherwise the function that unpacks it has
- * to return `err`. */
+/* Whether a batch may be unpacked. `size` is what it unpacks to then, or 0 if it is damaged, and `unpacked` is what it unpacks to if
+ * that had to be done to find out. Otherwise the function that unpacks it has to return `err`. */
 static int tidegate_may_unpack(rd_kafka_msgset_reader_t *msetr, int codec, int64_t offset, const void *batch,
-                               size_t length, uint64_t *unpacked, rd_kafka_resp_err_t *err) {
+                               size_t length, uint64_t *size, void **unpacked, rd_kafka_resp_err_t *err) {
         const struct msgset_v2_hdr *head = msetr->msetr_v2_hdr;
         struct tidegate_limit limit      = tidegate_limit_of(msetr->msetr_rkb->rkb_rk);
         /* A batch of an older format has the offset of its last record. */
         const int64_t last               = head ? offset + head->LastOffsetDelta : offset;
 
-        *unpacked = tidegate_unpacked_size(codec, batch, length, limit.max);
-        if (*unpacked <= limit.max) {
+        if (codec == RD_KAFKA_COMPRESSION_GZIP)
+                *unpacked = tidegate_unpack_gzip_at_once(batch, length, limit.max, size);
+        if (!*unpacked)
+                *size = tidegate_unpacked_size(codec, batch, length, limit.max);
+        if (*size <= limit.max) {
                 uint64_t queued = rd_kafka_q_size(msetr->msetr_rktp->rktp_fetchq) + rd_kafka_q_size(&msetr->msetr_rkq);
 
-                if (!queued || queued + *unpacked <= limit.max)
+                if (!queued || queued + *size <= limit.max)
                         return 1;
+                free(*unpacked);
                 /* The rest of the response is fetched again when there is space. Soon if it had records, as for a full queue;
                  * otherwise later, because the size has to be found out again each time. A control record keeps librdkafka from
                  * taking the response for one that had no space for a whole batch. */

@@ -47,10 +47,10 @@ static uint64_t gzip_size(const unsigned char *batch, size_t length, uint64_t ma
         return at_most(size, max);
 }
 
-void *tidegate_unpack_gzip(const void *batch, size_t length, uint64_t size) {
+/* Unpacks into `size` bytes; returns NULL if it is not exactly as many. `result` is that of inflate(). */
+static void *inflate_exactly(const void *batch, size_t length, uint64_t size, int *result) {
         unsigned char *unpacked;
         z_stream stream;
-        int result;
 
         memset(&stream, 0, sizeof(stream));
         if (!size || size > UINT32_MAX || length > UINT32_MAX || !(unpacked = malloc(size)))
@@ -63,10 +63,34 @@ void *tidegate_unpack_gzip(const void *batch, size_t length, uint64_t size) {
         stream.avail_in  = (unsigned int)length;
         stream.next_out  = unpacked;
         stream.avail_out = (unsigned int)size;
-        result           = inflate(&stream, Z_FINISH);
+        *result          = inflate(&stream, Z_FINISH);
         inflateEnd(&stream);
-        /* Z_BUF_ERROR: it ends without its checksum, which librdkafka has always accepted. */
-        if ((result == Z_STREAM_END || result == Z_BUF_ERROR) && stream.avail_out == 0)
+        if ((*result == Z_STREAM_END || *result == Z_BUF_ERROR) && stream.avail_out == 0)
+                return unpacked;
+        free(unpacked);
+        return NULL;
+}
+
+void *tidegate_unpack_gzip(const void *batch, size_t length, uint64_t size) {
+        int result;
+
+        /* Also without its checksum at the end, which librdkafka has always accepted. */
+        return inflate_exactly(batch, length, size, &result);
+}
+
+void *tidegate_unpack_gzip_at_once(const void *batch, size_t length, uint64_t max, uint64_t *size) {
+        const unsigned char *end = (const unsigned char *)batch + length;
+        void *unpacked;
+        int result;
+
+        if (length < 18)
+                return NULL;
+        *size = end[-4] | (uint64_t)end[-3] << 8 | (uint64_t)end[-2] << 16 | (uint64_t)end[-1] << 24;
+        /* Nothing unpacks to more than 1,032 times its size: memory is not taken for what cannot be. */
+        if (*size > max || *size / 1032 > length)
+                return NULL;
+        unpacked = inflate_exactly(batch, length, *size, &result);
+        if (unpacked && result == Z_STREAM_END)
                 return unpacked;
         free(unpacked);
         return NULL;
