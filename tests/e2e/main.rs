@@ -38,5 +38,6 @@ mod shutdown;
 mod sink_contract;
 mod transforms;
 mod unwrap;
+mod upgrade;
 mod validate;
 mod values;

@@ -3,7 +3,7 @@
 use tidegate_tests::{Broker, Home};
 
 /// A change event of a table without a key, with this position in PostgreSQL's log.
-fn event(id: u32, lsn: u64) -> String {
+pub(crate) fn event(id: u32, lsn: u64) -> String {
     format!(
         r#"{{"before":null,"after":{{"id":{id}}},"source":{{"connector":"postgresql","name":"cdc","ts_ms":1790000000000,"snapshot":"false","db":"depot","sequence":"[null,\"{lsn}\"]","schema":"public","table":"views","txId":{lsn},"lsn":{lsn}}},"op":"c","ts_ms":1790000000500}}"#
     )

@@ -17,3 +17,4 @@ mod starts;
 mod support;
 mod takeover;
 mod topics;
+mod upgrade;

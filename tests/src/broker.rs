@@ -216,11 +216,32 @@ impl Broker {
         if let Offset::Offset(offset) = found.offset() { Some(offset) } else { None }
     }
 
+    /// The metadata of that commit; empty without a commit.
+    ///
+    /// # Panics
+    /// If the broker does not respond.
+    #[must_use]
+    pub fn committed_metadata(&self, group: &str, topic: &str, partition: i32) -> String {
+        let mut partitions = TopicPartitionList::new();
+        partitions.add_partition(topic, partition);
+        let committed = self.group(group).committed_offsets(partitions, TIMEOUT).expect("the broker answers");
+        let found = committed.find_partition(topic, partition);
+        found.map(|found| found.metadata().to_owned()).unwrap_or_default()
+    }
+
     /// Sets the committed offset of all partitions of these topics, for a group without members.
     ///
     /// # Panics
     /// If the broker rejects it.
     pub fn set_committed(&self, group: &str, topics: &[&str], offset: i64) {
+        self.set_committed_with(group, topics, offset, "");
+    }
+
+    /// As [`Broker::set_committed`], with metadata.
+    ///
+    /// # Panics
+    /// If the broker rejects it.
+    pub fn set_committed_with(&self, group: &str, topics: &[&str], offset: i64, metadata: &str) {
         let consumer = self.group(group);
         consumer.subscribe(topics).expect("topics that librdkafka takes");
         // The broker accepts commits from members only, so join and wait for the assignment.
@@ -232,6 +253,9 @@ impl Broker {
         });
         let mut partitions = assigned.expect("an assignment");
         partitions.set_all_offsets(Offset::Offset(offset)).expect("an offset that librdkafka takes");
+        for mut partition in partitions.elements() {
+            partition.set_metadata(metadata);
+        }
         consumer.commit(&partitions, CommitMode::Sync).expect("the broker takes the commit");
     }
 

@@ -109,7 +109,12 @@ impl Home {
     /// all hosts.
     #[must_use]
     pub fn command(&self) -> Command {
-        let mut command = self.command_with_api();
+        self.command_of(artifacts().host(), "plugins")
+    }
+
+    /// As [`Home::command`], with another host and another folder of plugins.
+    pub(crate) fn command_of(&self, host: &Path, plugins: &str) -> Command {
+        let mut command = self.run_in_home(host, plugins);
         command.args(["--api", "off"]);
         command
     }
@@ -117,12 +122,16 @@ impl Home {
     /// As [`Home::command`], with the REST API where the host file says.
     #[must_use]
     pub fn command_with_api(&self) -> Command {
-        let mut command = Command::new(artifacts().host());
+        self.run_in_home(artifacts().host(), "plugins")
+    }
+
+    fn run_in_home(&self, host: &Path, plugins: &str) -> Command {
+        let mut command = Command::new(host);
         command.env_clear().current_dir(self.folder.path());
         for name in PASSED_ON {
             command.envs(env::var_os(name).map(|value| (name, value)));
         }
-        command.args(["--plugins", "plugins"]);
+        command.args(["--plugins", plugins]);
         command
     }
 

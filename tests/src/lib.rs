@@ -19,6 +19,7 @@ mod otlp;
 #[path = "../support/otlp.rs"]
 mod otlp_requests;
 mod ports;
+mod previous;
 mod process;
 mod process_status;
 mod prometheus;
@@ -40,6 +41,7 @@ pub use fixtures::{Fixture, Reference, fixtures, from_hexadecimal};
 pub use home::Home;
 pub use ledger::{Entry, Ledger, SinkFaults, StoredOffset};
 pub use otlp::{Collector, Exported};
+pub use previous::Previous;
 pub use process::{Finished, Running};
 pub use process_status::ProcessStatus;
 pub use prometheus::{Checked, Prometheus, promtool, serve_metrics};
