@@ -4,6 +4,8 @@ use std::{fs, process::Command};
 
 use tidegate_tests::{Home, Running, apicurio, kafka, root};
 
+use crate::markdown::blocks;
+
 fn text(file: &str) -> String {
     fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
@@ -83,4 +85,17 @@ fn every_command_has_a_man_page() {
     assert!(page("tidegate-run").contains("print a summary"), "{}", page("tidegate-run"));
     assert!(page("tidegate-dead-letters-replay").contains(".SH OPTIONS"));
     assert!(page("tidegate-run-isolated").is_empty(), "internal commands are hidden");
+}
+
+#[test]
+fn the_example_from_kafka_connect_is_translated_as_the_document_shows() {
+    let home = Home::new(&["basics", "file-sink"]);
+    let example = root().join("docs/examples/kafka-connect.json");
+    let arguments = ["import", "connect", example.to_str().expect("a path of text")];
+    let printed = home.run(&arguments).expect_code(0).stdout;
+    let file = printed.split("\n[connect]\n").next().unwrap_or_default();
+    let blocks = blocks(&text("docs/kafka-connect.md"));
+    let shown = blocks.iter().find(|block| block.language == "toml").expect("a connector file");
+    let shown = shown.text.strip_prefix("# connectors.d/customers.toml\n").expect("the name of the file");
+    assert_eq!(shown, file);
 }

@@ -10,21 +10,12 @@ use std::{
 use openssl::{asn1::Asn1Time, hash::MessageDigest, pkey::PKey, rsa::Rsa, x509::X509};
 use tidegate_tests::{ExternalProject, Home, Running, artifacts, captured_file, root, wait_for};
 
-use crate::external_plugin::manifest;
+use crate::{external_plugin::manifest, markdown};
 
 /// The code blocks of a Markdown file in this language, each with its line.
 fn blocks(markdown: &str, language: &str) -> Vec<(usize, String)> {
-    let mut blocks = Vec::new();
-    let mut open: Option<(usize, bool, String)> = None;
-    for (number, line) in (1..).zip(markdown.lines()) {
-        match (&mut open, line.trim_start().strip_prefix("```")) {
-            (None, Some(info)) => open = Some((number, info.trim() == language, String::new())),
-            (None, None) => {}
-            (Some(_), Some(_)) => blocks.extend(open.take().filter(|(_, wanted, _)| *wanted)),
-            (Some((_, _, text)), None) => text.extend([line, "\n"]),
-        }
-    }
-    blocks.into_iter().map(|(number, _, text)| (number, text)).collect()
+    let blocks = markdown::blocks(markdown).into_iter().filter(|block| block.language == language);
+    blocks.map(|block| (block.line, block.text)).collect()
 }
 
 /// All Markdown files for users.

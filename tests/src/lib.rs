@@ -41,6 +41,7 @@ pub use fixtures::{Fixture, Reference, fixtures, from_hexadecimal};
 pub use home::Home;
 pub use ledger::{Entry, Ledger, SinkFaults, StoredOffset};
 pub use otlp::{Collector, Exported};
+pub use ports::address as free_address;
 pub use previous::Previous;
 pub use process::{Finished, Running};
 pub use process_status::ProcessStatus;

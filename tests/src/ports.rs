@@ -7,7 +7,8 @@ use std::{
 
 /// A free address. The port is below the ephemeral ports, so that an outgoing connection cannot take it while the
 /// server is down.
-pub(crate) fn address() -> String {
+#[must_use]
+pub fn address() -> String {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = (std::process::id() % 10_000) as u16;
     loop {
