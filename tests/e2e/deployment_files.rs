@@ -24,6 +24,8 @@ fn compose_starts_the_versions_that_the_tests_run_against() {
     assert_eq!(tag(&compose, "apache/kafka"), kafka::CONNECT_VERSION);
     assert!(text("tests/kafka/pom.xml").contains(&format!("<version>{}</version>", kafka::CONNECT_VERSION)));
     assert_eq!(tag(&compose, "quay.io/apicurio/apicurio-registry-mem"), apicurio::VERSION);
+    let debezium = format!("<version>{}</version>", tag(&compose, "quay.io/debezium/connect"));
+    assert!(text("tests/kafka/debezium.xml").contains(&debezium), "{debezium}");
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod otlp;
 #[path = "../support/otlp.rs"]
 mod otlp_requests;
 mod ports;
+mod postgres;
 mod previous;
 mod process;
 mod process_status;
@@ -42,6 +43,7 @@ pub use home::Home;
 pub use ledger::{Entry, Ledger, SinkFaults, StoredOffset};
 pub use otlp::{Collector, Exported};
 pub use ports::address as free_address;
+pub use postgres::Postgres;
 pub use previous::Previous;
 pub use process::{Finished, Running};
 pub use process_status::ProcessStatus;

@@ -1,4 +1,4 @@
-//! A worker of Kafka Connect, by `tests/kafka/connect.xml`.
+//! A worker of Kafka Connect, by `tests/kafka/connect.xml`, or with Debezium, by `tests/kafka/debezium.xml`.
 
 use std::{
     ffi::OsStr,
@@ -72,27 +72,43 @@ impl Kafka {
     /// If Maven cannot download Connect, or Java does not start.
     #[must_use]
     pub fn distributed_connect(&self) -> Connect<'_> {
-        let jars = jars::fetch("connect", "connect.xml").expect("Kafka Connect from Maven Central");
+        self.distributed("connect", "service_load")
+    }
+
+    /// Starts a distributed worker that has Debezium and Apicurio's converters, and waits until it answers.
+    ///
+    /// # Panics
+    /// If Maven cannot download them, or Java does not start.
+    #[must_use]
+    pub fn debezium(&self) -> Connect<'_> {
+        // Not all of these are found as services.
+        self.distributed("debezium", "only_scan")
+    }
+
+    /// A distributed worker with the jars that the file of this name lists, and with names of its own for its topics.
+    fn distributed(&self, name: &str, discovery: &str) -> Connect<'_> {
+        let jars = jars::fetch(name, &format!("{name}.xml")).expect("Kafka Connect from Maven Central");
         let folder =
             tempfile::Builder::new().prefix("tidegate-connect-").tempdir().expect("a temporary folder");
         let (url, servers) = (format!("http://{}", address()), self.servers());
         let json = "org.apache.kafka.connect.json.JsonConverter";
-        let own = [
+        let own = ["cluster", "configs", "offsets", "status"].map(|part| format!("{name}-{part}"));
+        let lines = [
             ("bootstrap.servers", servers.as_str()),
             ("listeners", &url),
-            ("group.id", "connect-cluster"),
-            ("config.storage.topic", "connect-configs"),
-            ("offset.storage.topic", "connect-offsets"),
-            ("status.storage.topic", "connect-status"),
+            ("group.id", &own[0]),
+            ("config.storage.topic", &own[1]),
+            ("offset.storage.topic", &own[2]),
+            ("status.storage.topic", &own[3]),
             ("config.storage.replication.factor", "1"),
             ("offset.storage.replication.factor", "1"),
             ("status.storage.replication.factor", "1"),
             ("offset.flush.interval.ms", "1000"),
-            ("plugin.discovery", "service_load"),
+            ("plugin.discovery", discovery),
             ("key.converter", json),
             ("value.converter", json),
         ];
-        let files = [(folder.path().join("worker.properties"), properties_text(own))];
+        let files = [(folder.path().join("worker.properties"), properties_text(lines))];
         let worker = "org.apache.kafka.connect.cli.ConnectDistributed";
         let connect = self.run_worker(&jars, &[], worker, folder, &files, url);
         let ready = wait_for(|| connect.client.get(format!("{}/connectors", connect.url)).call().ok());
