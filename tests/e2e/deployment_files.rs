@@ -101,3 +101,17 @@ fn the_example_from_kafka_connect_is_translated_as_the_document_shows() {
     let shown = shown.text.strip_prefix("# connectors.d/customers.toml\n").expect("the name of the file");
     assert_eq!(shown, file);
 }
+
+#[test]
+fn every_alert_has_a_row_that_says_what_to_do() {
+    let rules = text("docs/examples/alerts.yml");
+    let alerts: Vec<&str> = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    let page = text("docs/production.md");
+    let rows: Vec<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .filter(|name| name.starts_with("Tidegate"))
+        .collect();
+    assert!(!alerts.is_empty(), "the example has rules");
+    assert_eq!(rows, alerts);
+}

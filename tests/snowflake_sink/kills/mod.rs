@@ -4,6 +4,7 @@ mod fencing;
 mod killed;
 mod lanes;
 mod scenario;
+mod upgrade;
 mod warehouses;
 
 use scenario::{Scenario, change};
