@@ -86,11 +86,14 @@ fn faults_are_switched_by_their_file() {
     broker.send("events", ["{}"]);
     running.wait_for_log("its thread was abandoned");
     SinkFaults::default().write_to(&faults);
-    home.wait_for_status(&mut running, "ledger-append", |status| status["counts"]["committed"] == 4);
+    // Not by the number of records: if the task failed before it had committed the one before, both are read again.
+    running.wait_until("the commit of all records", |_| {
+        (broker.committed("connect-ledger-append", "events", 0) == Some(4)).then_some(())
+    });
     let _finished = running.terminate().expect_code(0);
     // The abandoned thread has continued too, and may have written its batch.
     let offsets = ledger.offsets();
-    assert!(offsets.iter().filter(|offset| **offset == 3).count() <= 2, "{offsets:?}");
+    assert!((1..=2).contains(&offsets.iter().filter(|offset| **offset == 3).count()), "{offsets:?}");
 }
 
 #[test]
