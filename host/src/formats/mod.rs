@@ -37,6 +37,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use avro::check_schema;
 pub use binary::DecodeLimits;
 pub use change::{ChangeEvents, ColumnHint, HintError, Hints, KeyColumns};
+pub(crate) use connect::SchemaLengths;
 pub use decoder::{DecoderOptions, RecordDecoder};
 pub use json::{InvalidUnicode, MAX_DEPTH};
 pub use notices::{Cause, Notice, Severity};

@@ -211,7 +211,7 @@ const BATCH: &[Entry] = &[
     Entry {
         key: "max_bytes",
         default: "`\"1 MiB\"`",
-        about: "bytes of keys, values and headers; three batches must fit into the share of `limits.memory` of a task. A larger record is the only one in its batch",
+        about: "bytes of keys, values and headers, without the schemas that JSON with a schema repeats in every record; three batches must fit into the share of `limits.memory` of a task. A larger record is the only one in its batch",
     },
     Entry {
         key: "max_wait",

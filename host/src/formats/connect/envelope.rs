@@ -17,6 +17,34 @@ use crate::formats::{
 const SCHEMA_FIRST: &str = "{\"schema\":";
 const PAYLOAD_NEXT: &str = ",\"payload\":";
 
+/// The lengths of schemas that records brought last, to tell how much of a record is not its payload, before it is decoded.
+#[derive(Debug, Default)]
+pub(crate) struct SchemaLengths(Vec<usize>);
+
+impl SchemaLengths {
+    /// Bytes of the envelope before the payload of a key or a value; 0 without a schema in front of the payload. A schema
+    /// with another property named `payload` counts as shorter than it is.
+    pub(crate) fn before_payload(&mut self, bytes: &[u8]) -> usize {
+        let next = PAYLOAD_NEXT.as_bytes();
+        let Some(rest) = bytes.strip_prefix(SCHEMA_FIRST.as_bytes()) else { return 0 };
+        let ends_at = |length: usize| rest.get(length..).is_some_and(|after| after.starts_with(next));
+        let known = self.0.iter().position(|length| ends_at(*length));
+        let length = match known {
+            Some(known) => {
+                self.0.swap(0, known);
+                self.0.first().copied()
+            }
+            None => rest.windows(next.len()).position(|window| window == next),
+        };
+        let Some(length) = length else { return 0 };
+        if known.is_none() {
+            self.0.truncate(RECENT_LIMIT - 1);
+            self.0.insert(0, length);
+        }
+        SCHEMA_FIRST.len() + length + next.len()
+    }
+}
+
 /// Written at the start of a text by some programs; it is no part of it (RFC 8259, section 8.1).
 pub(crate) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 

@@ -10,7 +10,7 @@ mod envelope;
 mod typed;
 
 pub(crate) use compile::SchemaError;
-pub(crate) use envelope::{BYTE_ORDER_MARK, Envelopes};
+pub(crate) use envelope::{BYTE_ORDER_MARK, Envelopes, SchemaLengths};
 
 use std::collections::HashMap;
 

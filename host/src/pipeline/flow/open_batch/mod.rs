@@ -11,7 +11,11 @@ use std::{
 use tidegate_abi::host::{Batch, NewRecord, Part, Partition, Rejection};
 
 use super::partitions::{Partitions, Slot};
-use crate::{config::BatchLimits, formats::Format, pipeline::memory::TaskMemory};
+use crate::{
+    config::BatchLimits,
+    formats::{Format, SchemaLengths},
+    pipeline::memory::TaskMemory,
+};
 
 /// What a value takes that a comma of JSON separates from the next one: a field with its name.
 const BYTES_PER_COMMA: usize = 40;
@@ -68,6 +72,10 @@ pub(in crate::pipeline) struct OpenBatch {
     decoded_size: DecodedSize,
     /// What the records of the open batch are estimated to take once they are decoded.
     decoded_bytes: usize,
+    /// Bytes of the schemas in the records of the open batch, which `batch.max_bytes` does not count: they take as much memory as
+    /// the rest, but every record repeats them.
+    schema_bytes: usize,
+    schema_lengths: SchemaLengths,
     /// Rejected records are copied too, since they go to a dead-letter topic.
     keeps_rejected: bool,
     open: Batch,
@@ -94,8 +102,8 @@ pub(in crate::pipeline) struct OpenBatch {
     empty_open_memory: usize,
     /// Bytes that earlier batches took in the end, per byte of their records.
     expansion: f64,
-    /// Mean size of the records of the batch before.
-    record_bytes: usize,
+    /// Mean size of the records of the batch before: as `batch.max_bytes` counts them, and with their schemas.
+    record_bytes: [usize; 2],
     last: Option<LastSlot>,
     /// Records read.
     pub(super) read: u64,
@@ -129,6 +137,8 @@ impl OpenBatch {
             memory,
             decoded_size,
             decoded_bytes: 0,
+            schema_bytes: 0,
+            schema_lengths: SchemaLengths::default(),
             keeps_rejected,
             open,
             since: None,
@@ -143,7 +153,7 @@ impl OpenBatch {
             other_memory: 0,
             empty_open_memory: 0,
             expansion: 1.0,
-            record_bytes: UNKNOWN_RECORD_BYTES,
+            record_bytes: [UNKNOWN_RECORD_BYTES; 2],
             last: None,
             read: 0,
             bytes: 0,
@@ -172,13 +182,17 @@ impl OpenBatch {
         self.read += 1;
         self.bytes += shape.bytes as u64;
         // While a closed batch waits, a record goes into the open one, whatever its size.
-        let decoded_bytes = self.decoded_size.estimate(record.value());
-        let fits = self.open.payload_bytes() + shape.bytes <= self.limits.max_bytes
+        let [of_key, of_value] = self.schemas_of(record);
+        let schema_bytes = of_key + of_value;
+        let decoded_bytes =
+            self.decoded_size.estimate(record.value().map(|value| value.get(of_value..).unwrap_or_default()));
+        let fits = self.counted_bytes() + shape.bytes - schema_bytes <= self.limits.max_bytes
             && self.used_memory() + shape.bytes + decoded_bytes <= self.memory;
         if self.open.input_count() > 0 && !fits && self.closed.is_none() {
             self.close();
         }
         self.decoded_bytes += decoded_bytes;
+        self.schema_bytes += schema_bytes;
         self.since.get_or_insert_with(now);
         let index = self.slot_index(&slot, partition);
         let new = NewRecord {
@@ -206,6 +220,15 @@ impl OpenBatch {
         self.lacks_memory |= !self.shared_memory.may_grow();
     }
 
+    /// Bytes of the schemas in the key and the value of a record.
+    fn schemas_of(&mut self, record: &impl ConsumedRecord) -> [usize; 2] {
+        if self.decoded_size != DecodedSize::Json {
+            return [0, 0];
+        }
+        [record.key(), record.value()]
+            .map(|bytes| bytes.map_or(0, |bytes| self.schema_lengths.before_payload(bytes)))
+    }
+
     fn slot_index(&mut self, slot: &Slot, partition: i32) -> usize {
         if let Some(last) = &self.last
             && last.partition == partition
@@ -222,14 +245,20 @@ impl OpenBatch {
     /// Closes the open batch and opens another.
     fn close(&mut self) {
         debug_assert!(self.closed.is_none(), "one batch waits at a time");
-        self.record_bytes = self.open.payload_bytes() / self.open.input_count().max(1);
+        let count = self.open.input_count().max(1);
+        self.record_bytes = [self.counted_bytes() / count, self.open.payload_bytes() / count];
         self.earlier_batches.push_back(self.open_memory());
         let next = self.spare.pop().unwrap_or_default();
         self.closed = Some(std::mem::replace(&mut self.open, next));
-        self.decoded_bytes = 0;
+        (self.decoded_bytes, self.schema_bytes) = (0, 0);
         self.closed_since = self.since.take();
         self.last = None;
         self.count_memory();
+    }
+
+    /// The bytes of the open batch that `batch.max_bytes` counts.
+    fn counted_bytes(&self) -> usize {
+        self.open.payload_bytes().saturating_sub(self.schema_bytes)
     }
 
     /// What the open batch takes, or will take once it is decoded.
@@ -242,18 +271,23 @@ impl OpenBatch {
         self.closed.is_none()
             && !self.lacks_memory
             && self.open.input_count() < self.limits.max_records
-            && self.open.payload_bytes() < self.limits.max_bytes
+            && self.counted_bytes() < self.limits.max_bytes
             && self.used_memory() < self.memory
     }
 
     /// About how many more records the limits allow, by the mean size of those in this batch and in the one before; at least
     /// one.
     pub(super) fn space(&self) -> usize {
-        let mean = self.open.payload_bytes().checked_div(self.open.input_count()).unwrap_or(0);
-        let mean = mean.max(self.record_bytes).max(1);
-        let bytes = self.limits.max_bytes.min(self.memory).saturating_sub(self.used_memory());
+        let fitting = |used: usize, limit: usize, bytes: usize, before: usize| {
+            let mean = bytes.checked_div(self.open.input_count()).unwrap_or(0).max(before).max(1);
+            limit.saturating_sub(used) / mean
+        };
+        let [counted_before, before] = self.record_bytes;
+        let counted = self.counted_bytes();
+        let by_limit = fitting(counted, self.limits.max_bytes, counted, counted_before);
+        let by_memory = fitting(self.used_memory(), self.memory, self.open.payload_bytes(), before);
         let records = self.limits.max_records.saturating_sub(self.open.input_count());
-        records.min(bytes / mean).max(1)
+        records.min(by_limit).min(by_memory).max(1)
     }
 
     /// How long the open batch may still wait for more records; `None` while it is empty.
@@ -296,7 +330,7 @@ impl OpenBatch {
         }
         let of = |used: usize, limit: usize| used as f64 / limit.max(1) as f64;
         let records = of(self.open.input_count(), self.limits.max_records);
-        let bytes = of(self.open.payload_bytes(), self.limits.max_bytes);
+        let bytes = of(self.counted_bytes(), self.limits.max_bytes);
         records.max(bytes).max(of(self.used_memory(), self.memory)).min(1.0)
     }
 
@@ -333,7 +367,7 @@ impl OpenBatch {
         if self.open.input_count() == 0 {
             // The bytes of dropped records count until the batch is reset: it would stay full and never be due.
             self.open.reset(self.keep());
-            self.decoded_bytes = 0;
+            (self.decoded_bytes, self.schema_bytes) = (0, 0);
             self.since = None;
         }
         if let Some(closed) = &mut self.closed {
@@ -511,15 +545,44 @@ mod tests {
         }
     }
 
+    fn partition_0() -> Partitions {
+        let mut partitions = Partitions::default();
+        let start = (TopicPartition::new("t", 0), StartAt::Offset(0));
+        partitions.add(1, &[start], &States::new(), &HashMap::new());
+        partitions
+    }
+
+    /// The batch of records with and without a schema of 3,000 bytes, within a memory of this size.
+    fn filled(schema: &str, memory: usize) -> Batch {
+        let limits = BatchLimits { max_records: 100_000, max_bytes: 64 << 10, ..LIMITS };
+        let mut batches =
+            OpenBatch::new(limits, memory, TaskMemory::default(), DecodedSize::of(Format::Json, true), false);
+        let partitions = partition_0();
+        let record = NumberList(format!("{schema}{{\"id\":1,\"name\":\"{}\"}}", "x".repeat(400)));
+        while batches.has_space() {
+            batches.take(&record, &partitions, Instant::now);
+        }
+        batches.due(false, Instant::now()).unwrap()
+    }
+
+    #[test]
+    fn schemas_do_not_count_for_the_size_of_a_batch_and_do_for_its_memory() {
+        let fields = format!("[{}]", vec![r#"{"field":"a","type":"string"}"#; 100].join(","));
+        let schema = format!(r#"{{"schema":{{"type":"struct","fields":{fields}}},"payload":"#);
+        let (plain, with_schema) = (filled("", 64 << 20), filled(&schema, 64 << 20));
+        assert!(plain.input_count() > 100, "{}", plain.input_count());
+        assert_eq!(plain.input_count(), with_schema.input_count());
+        let tight = filled(&schema, 128 << 10);
+        assert!(tight.input_count() < 50 && tight.payload_bytes() <= 128 << 10, "{}", tight.input_count());
+    }
+
     #[test]
     fn a_batch_of_many_small_numbers_stays_within_its_memory_once_it_is_decoded() {
         const MEMORY: usize = 1 << 20;
         let limits = BatchLimits { max_records: 100_000, max_bytes: MEMORY, ..LIMITS };
         let mut batches =
             OpenBatch::new(limits, MEMORY, TaskMemory::default(), DecodedSize::of(Format::Json, true), false);
-        let mut partitions = Partitions::default();
-        let start = (TopicPartition::new("t", 0), StartAt::Offset(0));
-        partitions.add(1, &[start], &States::new(), &HashMap::new());
+        let partitions = partition_0();
         let record = NumberList(format!("[{}1]", "1,".repeat(1000)));
         while batches.has_space() {
             batches.take(&record, &partitions, Instant::now);
