@@ -8,7 +8,7 @@ use crate::config::section::{Section, join, shown};
 use crate::config::suggest;
 use crate::formats::ColumnHint;
 
-const NAMED: [(&str, ColumnHint); 15] = [
+const NAMED: [(&str, ColumnHint); 18] = [
     ("integer", ColumnHint::Integer),
     ("float", ColumnHint::Float),
     ("date", ColumnHint::Date),
@@ -19,6 +19,9 @@ const NAMED: [(&str, ColumnHint); 15] = [
     ("timestamp_millis", ColumnHint::TimestampMillis),
     ("timestamp_micros", ColumnHint::TimestampMicros),
     ("timestamp_nanos", ColumnHint::TimestampNanos),
+    ("iso_date", ColumnHint::IsoDate),
+    ("iso_time", ColumnHint::IsoTime),
+    ("iso_timestamp", ColumnHint::IsoTimestamp),
     ("zoned_timestamp", ColumnHint::ZonedTimestamp),
     ("uuid", ColumnHint::Uuid),
     ("json", ColumnHint::Json),

@@ -32,11 +32,17 @@ pub enum ColumnHint {
     TimestampMicros,
     /// Nanoseconds since 1970-01-01T00:00:00.
     TimestampNanos,
+    /// ISO 8601 date.
+    IsoDate,
+    /// ISO 8601 time of day, without an offset or with the offset 0.
+    IsoTime,
+    /// ISO 8601 date and time, without an offset or with the offset 0, which is not kept.
+    IsoTimestamp,
     /// ISO 8601 date and time with an offset.
     ZonedTimestamp,
     /// A UUID as text.
     Uuid,
-    /// A JSON document as text.
+    /// A JSON document, as text or as a value of the record.
     Json,
     /// Bytes in base64.
     Bytes,
@@ -61,6 +67,9 @@ impl ColumnHint {
             Self::TimestampMillis => Scalar::Timestamp(Unit::Millis),
             Self::TimestampMicros => Scalar::Timestamp(Unit::Micros),
             Self::TimestampNanos => Scalar::Timestamp(Unit::Nanos),
+            Self::IsoDate => Scalar::IsoDate,
+            Self::IsoTime => Scalar::IsoTime,
+            Self::IsoTimestamp => Scalar::IsoTimestamp,
             Self::ZonedTimestamp => Scalar::ZonedTimestamp,
             Self::Uuid => Scalar::Uuid,
             Self::Json => Scalar::Json,

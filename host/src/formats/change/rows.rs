@@ -211,8 +211,13 @@ impl<'b> RowBuilder<'b, '_> {
         if matches!((scalar, value.view()), (Scalar::Integer(64), ValueRef::UInt(_))) {
             return Ok(value);
         }
+        // A document that the source has not written as text.
+        if matches!(scalar, Scalar::Json) && value.as_str().is_none() {
+            return Ok(value);
+        }
+        let is_iso = matches!(scalar, Scalar::IsoDate | Scalar::IsoTime | Scalar::IsoTimestamp);
         let store = &mut ArenaStore { arena: self.arena, buffer: &mut self.scratch.bytes };
-        if self.has_written_text {
+        if self.has_written_text || is_iso {
             convert_written(scalar, value, store)
         } else {
             convert(scalar, value, store)

@@ -54,6 +54,65 @@ fn a_value_that_does_not_fit_its_hint_names_the_column() {
     );
 }
 
+fn with_all_forms() -> RecordDecoder {
+    with_hints(hints(&[
+        ("products.day", ColumnHint::IsoDate),
+        ("products.clock", ColumnHint::IsoTime),
+        ("products.at", ColumnHint::IsoTimestamp),
+        ("products.zoned", ColumnHint::ZonedTimestamp),
+        ("products.document", ColumnHint::Json),
+    ]))
+}
+
+#[test]
+fn dates_times_and_documents_as_text_are_typed_by_hints() {
+    let forms = [
+        ("day", r#""2024-02-29""#, Kind::DATE, r#""2024-02-29""#),
+        ("day", r#""2024-02-29Z""#, Kind::DATE, r#""2024-02-29""#),
+        ("day", r#""infinity""#, Kind::STRING, r#""infinity""#),
+        ("day", r#""0000-00-00""#, Kind::STRING, r#""0000-00-00""#),
+        ("clock", r#""13:01""#, Kind::TIME, r#""13:01:00""#),
+        ("clock", r#""13:01:02.123456""#, Kind::TIME, r#""13:01:02.123456""#),
+        ("clock", r#""13:01:02+02:00""#, Kind::STRING, r#""13:01:02+02:00""#),
+        ("at", r#""2024-02-29T13:01:02.5""#, Kind::TIMESTAMP, r#""2024-02-29T13:01:02.500""#),
+        ("at", r#""2024-02-29 13:01:02Z""#, Kind::TIMESTAMP, r#""2024-02-29T13:01:02""#),
+        ("at", r#""2024-02-29T13:01:02+01:00""#, Kind::STRING, r#""2024-02-29T13:01:02+01:00""#),
+        ("zoned", r#""2024-02-29 13:01:02+01""#, Kind::TIMESTAMP, r#""2024-02-29T13:01:02+01:00""#),
+        ("zoned", r#""2024-02-29T13:01:02+0100""#, Kind::TIMESTAMP, r#""2024-02-29T13:01:02+01:00""#),
+        ("document", r#""{\"a\": [1]}""#, Kind::JSON, r#"{"a": [1]}"#),
+        ("document", r#"{"a":[1]}"#, Kind::STRUCT, r#"{"a":[1]}"#),
+        ("document", "true", Kind::BOOL, "true"),
+        ("document", r#""no document""#, Kind::STRING, r#""no document""#),
+    ];
+    let mut decoder = with_all_forms();
+    for (column, form, kind, expected) in forms {
+        let value = event(&format!(r#"{{"{column}":{form}}}"#));
+        let batch = decode_with(&mut decoder, &[(None, Some(value.as_bytes()))]);
+        let typed = only(&batch).change().unwrap().after().get(column).unwrap();
+        assert_eq!((typed.kind(), to_json(typed)), (kind, expected.to_owned()), "{column} {form}");
+    }
+}
+
+#[test]
+fn text_in_another_form_than_its_hint_rejects_the_record_by_column() {
+    let mut decoder = with_all_forms();
+    for (column, form, expected) in [
+        ("day", "29.02.2024", "an ISO 8601 date"),
+        ("day", "2023-02-29", "an ISO 8601 date"),
+        ("clock", "1 pm", "an ISO 8601 time"),
+        ("at", "2024-02-29", "an ISO 8601 timestamp"),
+        ("at", "1709211662", "an ISO 8601 timestamp"),
+        ("zoned", "yesterday", "an ISO 8601 timestamp"),
+    ] {
+        let value = event(&format!(r#"{{"{column}":"{form}"}}"#));
+        let batch = decode_with(&mut decoder, &[(None, Some(value.as_bytes()))]);
+        let expected = format!(
+            "products.{column} does not fit its hint in [source.columns]: expected {expected}, found text that is none"
+        );
+        assert_eq!(batch.rejected()[0].reason, expected, "{form}");
+    }
+}
+
 #[test]
 fn digits_that_are_read_as_base64_are_noted() {
     let mut decoder = with_hints(hints(&[("products.price", ColumnHint::Decimal { scale: 0 })]));

@@ -123,7 +123,11 @@ pub(crate) fn convert_written<'b>(
         ),
         Scalar::Integer(64) => (scalar.expected(), integer(text)),
         Scalar::Float => (scalar.expected(), text.parse().ok().map(Value::float)),
-        Scalar::Date | Scalar::Timestamp(_) if has_no_month_or_day(text) => return Ok(value),
+        Scalar::Date | Scalar::Timestamp(_) | Scalar::IsoDate | Scalar::IsoTimestamp
+            if has_no_month_or_day(text) =>
+        {
+            return Ok(value);
+        }
         Scalar::Date => (Scalar::IsoDate.expected(), of_text(Scalar::IsoDate, text)),
         Scalar::Time(_) => (Scalar::IsoTime.expected(), of_text(Scalar::IsoTime, text)),
         Scalar::Timestamp(_) => (Scalar::IsoTimestamp.expected(), of_text(Scalar::IsoTimestamp, text)),

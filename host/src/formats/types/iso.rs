@@ -152,7 +152,8 @@ impl Reader<'_> {
             return None;
         }
         let mut seconds = self.digits_up_to(23)? * 3600;
-        if self.take(b':') {
+        // `+02`, `+02:00` and `+0200`.
+        if self.take(b':') || self.0.first().is_some_and(u8::is_ascii_digit) {
             seconds += self.digits_up_to(59)? * 60;
         }
         if self.take(b':') {
@@ -191,6 +192,9 @@ mod tests {
             assert_eq!(shown(text).as_deref(), Some(text));
         }
         assert_eq!(shown("2024-02-29 11:14Z").as_deref(), Some("2024-02-29T11:14:00Z"));
+        for text in ["2024-02-29 11:14:00+02", "2024-02-29T11:14+0200"] {
+            assert_eq!(shown(text).as_deref(), Some("2024-02-29T11:14:00+02:00"), "{text}");
+        }
         assert_eq!(timestamp("1970-01-01T02:00:00+02:00").map(|timestamp| timestamp.seconds), Some(0));
     }
 
@@ -206,6 +210,7 @@ mod tests {
             "2024-01-01T00:00:00.1234567890Z",
             "2024-01-01T00:00:00Zx",
             "12024-01-01T00:00:00Z",
+            "2024-01-01T00:00:00+020",
         ] {
             assert_eq!(shown(text), None, "{text}");
         }
