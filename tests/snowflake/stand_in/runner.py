@@ -18,7 +18,7 @@ from .locks import Locks
 from .login import known
 from .options import Options
 from .sessions import Session
-from .statement import CONTROL, Statement, TableKey, parse
+from .statement import CONTROL, DML, Statement, TableKey, parse
 
 #: Snowflake's defaults, in seconds.
 _LOCK_TIMEOUT = 43_200.0
@@ -150,26 +150,29 @@ class Runner:
         """Shows a statement what was committed before it, as Snowflake does.
 
         DuckDB shows a transaction what was committed before it began: two MERGEs that waited for each other would both insert the
-        same row. So a transaction that has written nothing yet begins again, and another one fails, as with a conflict."""
+        same row. So the transaction begins again, and its earlier statements run again. Their tables are locked, so that they
+        do the same."""
         if not session.in_transaction or not self._locks.released_since(table, session.snapshot):
             return
-        if session.has_written:
-            name = ".".join(table)
-            raise Refusal("000625", "57014", f"Statement was aborted by a lock conflict: '{name}' has changed")
         for control, is_open in (
             (Statement(exp.Rollback(), "ROLLBACK", None), True),
             (Statement(exp.Transaction(), "BEGIN", None), False),
         ):
             await asyncio.to_thread(self._engine.run, session.link, control, None, is_open)
         session.snapshot = time.monotonic()
+        for sql, rows in session.written:
+            for params in rows:
+                statement = parse(sql, session.link.database, session.link.schema)
+                await asyncio.to_thread(self._engine.run, session.link, statement, params, True)
 
     async def _execute(self, work: Work, statement: Statement) -> Result:
         session = work.session
-        _answer_session_functions(statement.expression, session)
+        if statement.asks_for_session:
+            _answer_session_functions(statement.expression, session)
         if statement.kind == "USE" and self._use(session, statement.expression):
             statement = Statement(statement.expression, "NOTHING", None)
-        result = None
-        for params in work.values():
+        result, rows = None, work.values()
+        for params in rows:
             result = await asyncio.to_thread(
                 self._engine.run, session.link, statement, params, session.in_transaction
             )
@@ -178,9 +181,9 @@ class Runner:
         if statement.kind in CONTROL:
             session.in_transaction = statement.kind == "BEGIN"
             session.failed = False
-            session.snapshot, session.has_written = time.monotonic(), False
-        elif statement.kind not in {"SELECT", "NOTHING"}:
-            session.has_written = session.in_transaction
+            session.snapshot, session.written = time.monotonic(), []
+        elif statement.kind in DML and session.in_transaction:
+            session.written.append((work.sql, rows))
         return result
 
     async def _control(self, session: Session, kind: str) -> None:
@@ -221,7 +224,7 @@ async def _is_abandoned(work: Work, request: Request) -> bool:
 
 
 def _answer_session_functions(expression: Expr, session: Session) -> None:
-    """Functions that ask for the session."""
+    """Functions that ask for the session. A MERGE of them is parsed anew each time."""
     known_values = {
         "CURRENT_WAREHOUSE": session.warehouse,
         "CURRENT_ROLE": session.role,

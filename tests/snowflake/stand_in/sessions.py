@@ -43,8 +43,8 @@ class Session:
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     #: When its open transaction began to see the tables as they were then.
     snapshot: float = 0.0
-    #: Its open transaction has written something.
-    has_written: bool = False
+    #: What its open transaction has written: statements and their values.
+    written: list[tuple[str, list[list[Any]]]] = field(default_factory=list)
     #: The session whose lock this one waits for.
     waits_for: Session | None = None
     #: Parameters of the login, such as QUERY_TAG.

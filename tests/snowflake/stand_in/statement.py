@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from fakesnow.dialect import parse_one
 from sqlglot import Expr, exp
@@ -17,6 +18,9 @@ CONTROL = {"BEGIN", "COMMIT", "ROLLBACK"}
 _NOTHING = re.compile(
     r"\s*(ALTER\s+SESSION\s+(UN)?SET\s+(?!AUTOCOMMIT)|ALTER\s+WAREHOUSE\b|CREATE\s+(OR\s+REPLACE\s+)?WAREHOUSE\b)", re.I
 )
+
+_ASKS_FOR_SESSION = re.compile(r"CURRENT_(WAREHOUSE|ROLE|SESSION)", re.I)
+_REPEATED = re.compile(r"\s*(MERGE|BEGIN|COMMIT|ROLLBACK)\b", re.I)
 
 _KINDS: dict[type[Expr], str] = {
     exp.Insert: "INSERT",
@@ -45,6 +49,11 @@ class Statement:
     sql: str = ""
 
     @property
+    def asks_for_session(self) -> bool:
+        """Whether it may contain functions that ask for the session."""
+        return _ASKS_FOR_SESSION.search(self.sql) is not None
+
+    @property
     def is_ddl(self) -> bool:
         """Whether Snowflake commits the open transaction before it."""
         return self.kind.startswith(("CREATE", "ALTER", "DROP", "TRUNCATE")) and not self.is_temporary
@@ -66,6 +75,20 @@ class Statement:
 
 def parse(sql: str, database: str | None, schema: str | None) -> Statement:
     """Parses a statement; names without a database or schema are those of the session."""
+    return _repeated(sql, database, schema) if _is_repeated(sql) else _parse(sql, database, schema)
+
+
+def _is_repeated(sql: str) -> bool:
+    return _REPEATED.match(sql) is not None and _ASKS_FOR_SESSION.search(sql) is None
+
+
+@lru_cache(maxsize=10_000)
+def _repeated(sql: str, database: str | None, schema: str | None) -> Statement:
+    """A statement that a sink sends with every batch. Parsing it takes longer than running it; nothing changes what is parsed."""
+    return _parse(sql, database, schema)
+
+
+def _parse(sql: str, database: str | None, schema: str | None) -> Statement:
     if _NOTHING.match(sql):
         return Statement(exp.Command(this="ALTER"), "NOTHING", None)
     expression = parse_one(sql)
