@@ -13,7 +13,6 @@ pub(crate) use choices::{
 };
 
 use crate::{
-    flush::MAX_LANES,
     names::{NameError, Naming, checked_offsets_table, checked_table, object_name},
     session::{Login, LoginPart, LoginSecret},
     types::ColumnType,
@@ -22,6 +21,12 @@ use crate::{
 /// Bounds of `max_statement_bytes`.
 const STATEMENT_BYTES: RangeInclusive<ByteSize> =
     ByteSize::from_bytes(1_000)..=ByteSize::from_bytes(16_000_000);
+
+/// Maximum of `lanes`.
+const MAX_LANES_OF_TASK: u8 = 16;
+
+/// Bounds of `max_value_bytes`. Snowflake's own limit for a text is 128 MiB.
+const VALUE_BYTES: RangeInclusive<ByteSize> = ByteSize::from_bytes(1_000)..=ByteSize::from_bytes(128 << 20);
 
 /// Configuration of `snowflake`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -124,11 +129,15 @@ pub(crate) struct Config {
     pub(crate) deleted_retention: HumanDuration,
 
     /// Number of sessions that write the tables of a flush at the same time, each with its own transaction and offsets table.
-    #[serde(default = "four")]
+    #[serde(default = "eight")]
     pub(crate) lanes: u8,
     /// Maximum bytes of rows in one statement. Snowflake recommends at most 1 MB. A larger row is sent alone.
     #[serde(default = "megabyte")]
     pub(crate) max_statement_bytes: ByteSize,
+    /// Maximum bytes of a text or a document, and of all values of a row as JSON. BINARY values have at most half. Larger
+    /// records are rejected.
+    #[serde(default = "largest_text")]
+    pub(crate) max_value_bytes: ByteSize,
     /// Timeout for connecting.
     #[serde(default = "ten_seconds")]
     pub(crate) connect_timeout: HumanDuration,
@@ -177,12 +186,17 @@ fn table_template() -> String {
     "{table}".to_owned()
 }
 
-fn four() -> u8 {
-    4
+fn eight() -> u8 {
+    8
 }
 
 fn megabyte() -> ByteSize {
     ByteSize::from_bytes(1_000_000)
+}
+
+/// The length of a VARCHAR that is declared without one.
+fn largest_text() -> ByteSize {
+    ByteSize::from_bytes(16 << 20)
 }
 
 fn ten_seconds() -> HumanDuration {
@@ -228,10 +242,16 @@ impl Config {
                 ),
             ));
         }
-        if !(1..=MAX_LANES).contains(&usize::from(self.lanes)) {
+        if !VALUE_BYTES.contains(&self.max_value_bytes) {
+            let (low, high) = (VALUE_BYTES.start().bytes(), VALUE_BYTES.end().bytes());
+            let given = self.max_value_bytes.bytes();
+            let message = format_args!("is {given}, but must be between {low} and {high} bytes");
+            errors.push(Error::invalid_option("max_value_bytes", message));
+        }
+        if !(1..=MAX_LANES_OF_TASK).contains(&self.lanes) {
             errors.push(Error::invalid_option(
                 "lanes",
-                format_args!("is {}, but must be between 1 and {MAX_LANES}", self.lanes),
+                format_args!("is {}, but must be between 1 and {MAX_LANES_OF_TASK}", self.lanes),
             ));
         }
         match self.login() {

@@ -21,6 +21,8 @@ pub(crate) struct Columns {
     pub(crate) extra: Vec<(Metadata, String)>,
     /// What happens to values that do not fit.
     pub(crate) conflict: TypeConflict,
+    /// Maximum bytes of a text or a document, and of a row as JSON, because the rows are bound as a text. A BINARY has half.
+    pub(crate) max_value_bytes: usize,
 }
 
 /// Content of a metadata column.
@@ -60,7 +62,8 @@ impl Columns {
                 extra.push((*metadata, naming.cased(metadata_column(*metadata))));
             }
         }
-        Self { naming, meta, extra, conflict: config.type_conflict }
+        let max_value_bytes = usize::try_from(config.max_value_bytes.bytes()).unwrap_or(usize::MAX);
+        Self { naming, meta, extra, conflict: config.type_conflict, max_value_bytes }
     }
 
     /// The metadata columns, in the order of new tables.

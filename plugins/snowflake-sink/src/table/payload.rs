@@ -124,6 +124,11 @@ impl Elements<'_> {
         self.out
     }
 
+    /// Bytes of all rows until now.
+    pub(super) fn len(&self) -> usize {
+        self.out.len()
+    }
+
     pub(super) fn null(&mut self) {
         self.next().push_str("null");
     }

@@ -319,6 +319,7 @@ impl<'t> Encoder<'t> {
         let has_values = folded.is_none_or(|folded| self.has_values(folded));
         let key = event.change.key();
         let lacks_key = folded.is_none() && key.iter().any(|(name, _)| row.get(name).is_none());
+        let mut sizes = Sizes::starting_at(out.len());
         for (column, cell) in self.written.iter().zip(&self.cells) {
             match (*cell, folded) {
                 (Cell::About(About::Position), Some(folded)) => out.plain(folded.last.stamp()),
@@ -336,8 +337,20 @@ impl<'t> Encoder<'t> {
                 (Cell::Absent, None) if lacks_key => self.key_only(out, event, *column)?,
                 (Cell::Absent | Cell::Key(_), _) => out.null(),
             }
+            sizes.add(*column, out.len());
         }
-        Ok(())
+        if sizes.row() > self.columns.max_value_bytes { Err(self.too_large(&sizes)) } else { Ok(()) }
+    }
+
+    /// Why a row is not sent that Snowflake would reject, together with the whole statement.
+    fn too_large(&self, sizes: &Sizes) -> String {
+        let (table, max) = (&self.table.name, self.columns.max_value_bytes);
+        let (row, (column, bytes)) = (sizes.row(), sizes.largest);
+        let column = self.table.columns.get(column).map_or("", |column| &column.name);
+        format!(
+            "the row takes {row} bytes as JSON, {bytes} of them in column {column:?} of {table}, and Snowflake takes at most \
+             {max}: if the account and the column allow more, set max_value_bytes"
+        )
     }
 
     /// A column that the row does not have is taken from the record key if possible: a delete may contain nothing else.
@@ -395,6 +408,16 @@ impl<'t> Encoder<'t> {
         column: usize,
     ) -> Result<(), String> {
         let Some(kind) = self.kind(column) else { return Ok(()) };
+        if let (ColumnType::Binary { .. }, Some(bytes)) = (kind, value.as_bytes())
+            && bytes.len() > self.columns.max_value_bytes / 2
+        {
+            let (name, max) = (&self.table.name, self.columns.max_value_bytes / 2);
+            let column = self.table.columns.get(column).map_or("", |column| &column.name);
+            return Err(format!(
+                "column {column:?} of {name} cannot hold {} bytes: a BINARY has at most {max}, half of max_value_bytes",
+                bytes.len()
+            ));
+        }
         if matches!(kind.fit(value), Fit::Fits) {
             self.note_changed(kind, value, column);
             out.value(kind, value);
@@ -470,6 +493,32 @@ impl<'t> Encoder<'t> {
             }
             _ => out.null(),
         }
+    }
+}
+
+/// Sizes of the elements of a row, in bytes.
+struct Sizes {
+    start: usize,
+    end: usize,
+    /// The column of the largest element, and its size.
+    largest: (usize, usize),
+}
+
+impl Sizes {
+    fn starting_at(start: usize) -> Self {
+        Self { start, end: start, largest: (0, 0) }
+    }
+
+    fn add(&mut self, column: usize, end: usize) {
+        let size = end - self.end;
+        if size > self.largest.1 {
+            self.largest = (column, size);
+        }
+        self.end = end;
+    }
+
+    fn row(&self) -> usize {
+        self.end - self.start
     }
 }
 
