@@ -141,7 +141,7 @@ fn a_login_without_a_response_is_retried() {
     let trial = Trial::new(&stand_in, "no_answer");
     let finished = trial.run_past("^LOGIN", 1, 3, "http:503");
     finished.expect_log("responded with HTTP 503");
-    assert_eq!(trial.count("LOGIN"), 4);
+    assert_eq!(trial.count("LOGIN"), 5, "three without a response, and two sessions");
     let trial = Trial::new(&stand_in, "no_service");
     // A port without a listener.
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

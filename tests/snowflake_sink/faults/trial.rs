@@ -56,9 +56,19 @@ impl<'s> Trial<'s> {
     /// Like [`Trial::connector`], with the options `login`, and only `more` after the sink. There is one lane, so that the
     /// order of the statements and the number of sessions are known.
     pub(crate) fn connector_as(&self, login: &str, sink: &str, more: &str) {
+        self.write_connector(1, login, sink, more);
+    }
+
+    /// Replaces the connector file by one with this number of lanes.
+    pub(crate) fn connector_of_lanes(&self, lanes: usize, batch: &str) {
+        let more = format!("[batch]\n{batch}{RETRY_QUICKLY}");
+        self.write_connector(lanes, &self.stand_in.options(), "", &more);
+    }
+
+    fn write_connector(&self, lanes: usize, login: &str, sink: &str, more: &str) {
         let text = format!(
             "[source]\ntopics_regex = '^cdc[.]public[.]'\n[sink]\nplugin = \"snowflake\"\n[sink.config]\n\
-             {login}schema = \"{}\"\nlanes = 1\n{sink}\n{more}\n",
+             {login}schema = \"{}\"\nlanes = {lanes}\n{sink}\n{more}\n",
             self.name
         );
         self.home.connector(&self.connector_name(), &text);

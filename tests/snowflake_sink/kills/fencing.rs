@@ -103,7 +103,7 @@ fn a_zombie_that_holds_the_offsets_cannot_commit() {
 
 #[test]
 fn rows_committed_by_a_zombie_are_not_written_again() {
-    let Some(frozen) = freeze("^COMMIT", 3) else { return };
+    let Some(frozen) = freeze("^COMMIT", 2) else { return };
     let Frozen { scenario, mut zombie, other, _other_home, .. } = frozen;
     zombie.signal("CONT");
     // It learns this from the group, or from Snowflake with its next write, whichever is first.

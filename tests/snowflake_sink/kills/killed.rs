@@ -9,14 +9,13 @@ use super::Scenario;
 const SET: &str = "shop-precise";
 const FORMAT: &str = "json-schema";
 
-/// The points at which the host is killed, each with the faults that stop it there. The first COMMIT is that of the
-/// claim.
+/// The points at which the host is killed, each with the faults that stop it there.
 const POINTS: [(&str, &[Fault]); 5] = [
     ("before its rows are written", &[(r#"^(MERGE|INSERT) INTO \S+\."[a-z]\w*"\s"#, 3, "delay:30")]),
     ("before its offsets move", &[(r"^MERGE INTO \S*_cdc_offsets_.*next_offset", 3, "delay:30")]),
-    ("before COMMIT runs", &[("^COMMIT", 4, "delay:30")]),
-    ("while COMMIT runs", &[("^COMMIT", 4, "slow:0.3")]),
-    ("after COMMIT, whose answer was lost", &[("^COMMIT", 4, "lost"), ("^LOGIN", 2, "delay:30")]),
+    ("before COMMIT runs", &[("^COMMIT", 3, "delay:30")]),
+    ("while COMMIT runs", &[("^COMMIT", 3, "slow:0.3")]),
+    ("after COMMIT, whose answer was lost", &[("^COMMIT", 3, "lost"), ("^LOGIN", 2, "delay:30")]),
 ];
 
 /// Pattern, which of the matching statements, action.

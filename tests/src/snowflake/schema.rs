@@ -1,6 +1,7 @@
 //! A schema for one test.
 
 use std::{
+    collections::BTreeMap,
     process,
     sync::atomic::{AtomicUsize, Ordering},
 };
@@ -73,7 +74,7 @@ impl<'s> Schema<'s> {
         rows.rows.into_iter().flatten().flatten().collect()
     }
 
-    /// The sum of the offsets that a connector has stored in the lane that has written least; 0 if a lane has none.
+    /// The number of records that a connector has written: the sum of the offsets that its lanes have covered together.
     ///
     /// # Panics
     /// If a query fails.
@@ -81,12 +82,16 @@ impl<'s> Schema<'s> {
     pub fn stored_offsets(&self, connector: &str) -> usize {
         let ending = format!("offsets_{connector}");
         let is_offsets = |table: &String| table.starts_with("_cdc_") && table.ends_with(&ending);
-        let sum = |table: String| {
-            let table = self.qualified_table(&table);
-            let rows = self.query(&format!("SELECT \"next_offset\" FROM {table}")).rows.into_iter();
-            rows.flatten().flatten().map(|offset| offset.parse::<usize>().expect("an offset")).sum()
-        };
-        self.tables().into_iter().filter(is_offsets).map(sum).min().unwrap_or_default()
+        let mut partitions: BTreeMap<Vec<Option<String>>, Vec<Stated>> = BTreeMap::new();
+        for table in self.tables().iter().filter(|table| is_offsets(table)) {
+            let columns = r#""topic", "partition"::VARCHAR, "warehouse", "next_offset"::VARCHAR, "state""#;
+            let rows = self.query(&format!("SELECT {columns} FROM {}", self.qualified_table(table)));
+            for mut row in rows.rows {
+                let stated = row.split_off(3);
+                partitions.entry(row).or_default().push(Stated::of(&stated));
+            }
+        }
+        partitions.values().map(|lanes| covered(lanes)).sum()
     }
 
     /// The quoted name of a table.
@@ -98,6 +103,39 @@ impl<'s> Schema<'s> {
     fn qualified(&self) -> String {
         format!("{}.{}", identifier(self.service.database()), identifier(&self.name))
     }
+}
+
+/// What the row of a lane states: up to which offset it has written which hash buckets of tables, and all tables.
+struct Stated {
+    next: usize,
+    buckets: u64,
+    level: usize,
+}
+
+impl Stated {
+    /// From the next offset, and the state: `state`, or `buckets:level:state:state`.
+    fn of(row: &[Option<String>]) -> Self {
+        let text = |index: usize| row.get(index).and_then(Option::as_deref).unwrap_or_default();
+        let next = text(0).parse().unwrap_or_default();
+        let mut parts = text(1).split(':');
+        match (parts.next(), parts.next()) {
+            (Some(buckets), Some(level)) => {
+                let buckets = u64::from_str_radix(buckets, 16).expect("buckets");
+                Self { next, buckets, level: level.parse().unwrap_or_default() }
+            }
+            _ => Self { next, buckets: u64::MAX, level: next },
+        }
+    }
+}
+
+/// The offset up to which the lanes of a partition have written all tables together.
+fn covered(lanes: &[Stated]) -> usize {
+    let level = lanes.iter().map(|lane| lane.level).max().unwrap_or_default();
+    let is_covered = |next: &usize| {
+        let written = lanes.iter().filter(|lane| lane.next >= *next);
+        written.fold(0, |buckets, lane| buckets | lane.buckets) == u64::MAX
+    };
+    lanes.iter().map(|lane| lane.next).filter(is_covered).max().unwrap_or_default().max(level)
 }
 
 impl Drop for Schema<'_> {

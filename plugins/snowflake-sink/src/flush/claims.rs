@@ -1,22 +1,30 @@
 //! Claims of partitions, and reading and deleting their stored offsets, in the offsets tables of all lanes.
 
-use std::time::SystemTime;
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::SystemTime,
+};
 
+use futures_util::future::join_all;
 use tidegate_plugin::{Claim, Error, Partition, Result};
 
 use super::{
     Flusher,
     failure::{Attempts, FlushError},
-    lanes::MAX_LANES,
+    lanes::{Lanes, MAX_LANES},
     offsets::Offsets,
     time_text,
     transaction::{Failure, OffsetsMove, Runner, Work},
 };
 use crate::{
+    config::Evolution,
     names::lane_offsets_table,
     session::{Answer, Session},
     sql::{self, TableName},
 };
+
+/// Maximum number of sessions that claim partitions.
+const MAX_SESSIONS: usize = 8;
 
 impl Flusher {
     /// Claims partitions.
@@ -33,7 +41,7 @@ impl Flusher {
         loop {
             match self.try_claim(partitions).await {
                 Ok(Some(claims)) => return Ok(claims),
-                // Another task has more lanes.
+                // Another task claims as well, or has more lanes.
                 Ok(None) => {}
                 Err(cause) => self.recover(&mut attempts, cause, 0).await?,
             }
@@ -41,58 +49,90 @@ impl Flusher {
     }
 
     async fn try_claim(&mut self, partitions: &[Partition<'_>]) -> Result<Option<Vec<Claim>>, FlushError> {
-        let mut session = self.pool.lend_first().await?;
-        let claimed = self.claim_in(&mut session, partitions).await;
-        self.pool.give_back(0, 0, session);
+        let mut first = self.pool.lend_first().await?;
+        let found = self.find_lanes(&mut first).await;
+        self.pool.give_back(0, 0, first);
+        found?;
+        let lanes = 0..self.lanes.count().min(MAX_SESSIONS);
+        let mut sessions = self.pool.lend(0, lanes.clone()).await?;
+        let claimed = self.claim_in(&mut sessions, partitions).await;
+        lanes.zip(sessions).for_each(|(lane, session)| self.pool.give_back(0, lane, session));
         let Some(answers) = claimed? else { return Ok(None) };
         Ok(Some(self.lanes.claimed(partitions, &answers)?))
     }
 
-    /// Claims partitions in all lanes with one transaction, so that no lane belongs to another task than the others. Returns the
-    /// claimed rows of each lane; `None` if there are more lanes than known.
+    /// Claims partitions in all lanes. Returns the claimed rows of each lane; `None` if another task claims them at the same time,
+    /// or there are more lanes than known.
+    ///
+    /// A claim sets an epoch, in each lane by itself, unless the lane has a higher one. So of claims that are made at the same time,
+    /// one ends with the highest epoch in all lanes. It reads what a lane has written after it has locked all others out of the
+    /// lane. Another one that has not noticed by then has lost all lanes. A claim holds no lock while it waits for one.
     async fn claim_in(
-        &mut self,
-        session: &mut Session,
+        &self,
+        sessions: &mut [Session],
         partitions: &[Partition<'_>],
     ) -> Result<Option<Vec<Answer>>, FlushError> {
-        let (tag, context) = (self.tag("claim"), self.context.clone());
-        let mut runner = Runner { session, tag: &tag, context: &context, is_dry: false };
-        let wanted = Offsets::partitions(partitions);
-        self.find_lanes(&mut runner).await?;
-        let (tables, names) = (self.lane_tables(), &self.offset_names);
-        let known = read_offsets(&mut runner, self, &tables, &wanted).await?;
-        for (missing, table) in self.lanes.missing(partitions, &known)?.into_iter().zip(&tables) {
-            let Some(missing) = missing else { continue };
-            let text = sql::offsets_add_missing(table, names);
-            runner.run("INSERT", Some(&table.to_string()), &text, &[missing]).await?;
-        }
-        let this = &*self;
-        runner
-            .in_transaction(async |runner: &mut Runner<'_>| {
-                for (lane, table) in tables.iter().enumerate() {
-                    let text = sql::offsets_claim(table, &this.offset_names);
-                    let label = table.to_string();
-                    runner.run("MERGE", Some(&label), &text, std::slice::from_ref(&wanted)).await?;
-                    // Claims wait for each other at the first table. From here on, no other task adds a lane.
-                    if lane == 0 && this.count_lanes(runner).await? > tables.len() {
-                        return Ok(None);
-                    }
-                }
-                read_offsets(runner, this, &tables, &wanted).await.map(Some)
-            })
-            .await
+        let (tag, wanted) = (self.tag("claim"), Offsets::partitions(partitions));
+        let tables = self.lane_tables();
+        self.create_lanes(sessions, &tables, &tag).await?;
+        let Some(first) = sessions.first_mut() else { return Ok(None) };
+        let known = read_offsets(&mut self.runner(first, &tag), self, &tables, &wanted).await?;
+        let missing = self.lanes.missing(partitions, &known)?;
+        let epochs = Lanes::new_epochs(partitions, &known, RandomState::new().hash_one(&tag))?;
+        let claiming = Offsets::claiming(partitions, &epochs);
+        let answers = spread_over(sessions, &tables, async |session, lane, table| {
+            let mut runner = self.runner(session, &tag);
+            let label = table.to_string();
+            if let Some(missing) = missing.get(lane).cloned().flatten() {
+                let text = sql::offsets_add_missing(table, &self.offset_names);
+                runner.run("INSERT", Some(&label), &text, &[missing]).await?;
+            }
+            let text = sql::offsets_claim(table, &self.offset_names);
+            runner.run("MERGE", Some(&label), &text, std::slice::from_ref(&claiming)).await?;
+            let answers = read_offsets(&mut runner, self, std::slice::from_ref(table), &wanted).await?;
+            Ok(answers.into_iter().next().unwrap_or_default())
+        });
+        let answers = answers.await?;
+        let Some(first) = sessions.first_mut() else { return Ok(None) };
+        // A task with more lanes that adds its lanes later also claims later.
+        let has_all = self.count_lanes(&mut self.runner(first, &tag)).await? <= tables.len();
+        let is_valid = has_all && Lanes::holds_claim(partitions, &epochs, &answers)?;
+        Ok(is_valid.then_some(answers))
     }
 
-    /// Lists the tables, and creates missing offsets tables of the lanes.
-    async fn find_lanes(&mut self, runner: &mut Runner<'_>) -> Result<(), FlushError> {
-        let count = self.count_lanes(runner).await?;
-        self.lanes.grow(count.max(usize::from(self.config.lanes)));
-        let with_statement = |table| {
-            let create = sql::create_offsets(&table, &self.offset_names);
-            (table, create)
+    fn runner<'r>(&'r self, session: &'r mut Session, tag: &'r str) -> Runner<'r> {
+        Runner { session, tag, context: &self.context, is_dry: false }
+    }
+
+    /// Lists the tables, and determines the number of lanes.
+    async fn find_lanes(&mut self, session: &mut Session) -> Result<(), FlushError> {
+        let tag = self.tag("claim");
+        let count = self.count_lanes(&mut self.runner(session, &tag)).await?;
+        self.lanes.grow(count);
+        Ok(())
+    }
+
+    /// Creates missing offsets tables of the lanes, all at the same time.
+    async fn create_lanes(
+        &self,
+        sessions: &mut [Session],
+        tables: &[TableName],
+        tag: &str,
+    ) -> Result<(), FlushError> {
+        let with_statement = |table: &TableName| {
+            let create = sql::create_offsets(table, &self.offset_names);
+            (table.clone(), create)
         };
-        let tables: Vec<(TableName, String)> = self.lane_tables().into_iter().map(with_statement).collect();
-        self.catalog.require(runner, &tables).await
+        let tables: Vec<(TableName, String)> = tables.iter().map(with_statement).collect();
+        if self.config.schema_evolution == Evolution::Off {
+            let Some(first) = sessions.first_mut() else { return Ok(()) };
+            // One error with all statements.
+            return self.catalog.require(&mut self.runner(first, tag), &tables).await;
+        }
+        let creating = spread_over(sessions, &tables, async |session, _, table| {
+            self.catalog.require(&mut self.runner(session, tag), std::slice::from_ref(table)).await
+        });
+        creating.await.map(drop)
     }
 
     /// The number of lanes with an offsets table, of this connector's tasks with any configuration.
@@ -143,9 +183,8 @@ impl Flusher {
             return Ok(());
         }
         let mut session = self.pool.lend_first().await?;
-        let work = Work { prepared: &[], offsets: &offsets, unguarded: &[], list: ("", "") };
-        let mut runner = Runner { session: &mut session, tag: &tag, context: &self.context, is_dry: false };
-        let outcome = runner.transaction(&work).await.map(drop);
+        let work = Work { prepared: &[], early: &[], offsets: &offsets, unguarded: &[], list: ("", "") };
+        let outcome = self.runner(&mut session, &tag).transaction(&work, None).await.map(drop);
         self.pool.give_back(0, 0, session);
         outcome?;
         let moved = offsets.into_iter().map(|offsets| offsets.moves);
@@ -158,7 +197,7 @@ impl Flusher {
         let tag = self.tag("refresh");
         let mut session = self.pool.lend_first().await?;
         let tables = self.lane_tables();
-        let mut runner = Runner { session: &mut session, tag: &tag, context: &self.context, is_dry: false };
+        let mut runner = self.runner(&mut session, &tag);
         let read = read_offsets(&mut runner, self, &tables, &Offsets::partitions(partitions)).await;
         self.pool.give_back(0, 0, session);
         Ok(self.lanes.refresh(partitions, &read?)?)
@@ -179,6 +218,27 @@ impl From<Failure> for FlushError {
             Failure::Guarded(_) => Self::Guarded,
         }
     }
+}
+
+/// Runs something for each item, in sessions that take turns: each runs one after the other, all at the same time. Returns the
+/// results in the order of the items.
+async fn spread_over<I, T>(
+    sessions: &mut [Session],
+    items: &[I],
+    run: impl AsyncFn(&mut Session, usize, &I) -> Result<T, FlushError>,
+) -> Result<Vec<T>, FlushError> {
+    let count = sessions.len().max(1);
+    let of_session = sessions.iter_mut().enumerate().map(async |(first, session)| {
+        let mut results = Vec::new();
+        for (number, item) in items.iter().enumerate().skip(first).step_by(count) {
+            results.push((number, run(session, number, item).await?));
+        }
+        Ok(results)
+    });
+    let results: Result<Vec<Vec<(usize, T)>>, FlushError> = join_all(of_session).await.into_iter().collect();
+    let mut results: Vec<(usize, T)> = results?.into_iter().flatten().collect();
+    results.sort_by_key(|(number, _)| *number);
+    Ok(results.into_iter().map(|(_, result)| result).collect())
 }
 
 /// Reads the rows of partitions, by lane, with one query. `wanted` are the partitions, to be bound.

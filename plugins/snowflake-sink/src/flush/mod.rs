@@ -32,7 +32,6 @@ use tidegate_plugin::{
     prelude::{info, warn},
 };
 
-pub(crate) use self::lanes::MAX_LANES;
 use self::{
     catalog::{Catalog, CatalogOptions},
     failure::{Attempts, FlushError, Next, into_plugin_error, is_timeout, label},
@@ -87,7 +86,7 @@ impl Flusher {
         let naming = Naming::new(&config.table, config.identifiers)?;
         let warehouses = Warehouses::of(&config);
         let pool = Pool::new(login, warehouses.names());
-        let lanes = Lanes::new(warehouses.names());
+        let lanes = Lanes::new(warehouses.names(), context.task() as usize, usize::from(config.lanes));
         let order = warehouses.order(&config);
         let planner = Planner::new(Rules::of(&config), Router::new(&config, naming.clone(), warehouses));
         let offset_names = OffsetNames::cased(&naming);

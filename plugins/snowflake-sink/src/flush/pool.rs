@@ -1,10 +1,12 @@
-//! The sessions of a task: one per warehouse and lane, opened on demand and replaced before it expires.
+//! The sessions of a task: two per warehouse and lane, opened on demand and replaced before they expire. The second one of a
+//! lane stores deletes; it is opened with the first batch that has some.
 
 use futures_util::future::join_all;
 
+use super::lanes::MAX_LANES;
 use crate::session::{Login, Session, SqlError};
 
-/// Sessions by warehouse and lane.
+/// Sessions by warehouse and lane. The second session of a lane has the number of the lane plus [`MAX_LANES`].
 pub(crate) struct Pool {
     login: Login,
     warehouses: Vec<Option<String>>,
@@ -67,12 +69,14 @@ impl Pool {
         }
     }
 
-    /// Closes the sessions of a warehouse that may have an open transaction, or whose state is unknown. The next use logs in
-    /// again.
+    /// Closes the sessions of a warehouse that may have an open transaction, or whose state is unknown, and those that are not
+    /// of a lane: if they are lost as well, the next attempt would fail for it. The next use logs in again.
     pub(crate) async fn discard_unusable(&mut self, warehouse: usize) {
-        let places = self.sessions.get_mut(warehouse).into_iter().flatten();
-        let unusable = places.filter(|place| place.as_ref().is_some_and(is_unusable));
-        let unusable: Vec<Session> = unusable.filter_map(Option::take).collect();
+        let places = self.sessions.get_mut(warehouse).into_iter().flatten().enumerate();
+        let unusable = places.filter(|(lane, place)| {
+            place.as_ref().is_some_and(|session| *lane >= MAX_LANES || is_unusable(session))
+        });
+        let unusable: Vec<Session> = unusable.filter_map(|(_, place)| place.take()).collect();
         let _closed = join_all(unusable.into_iter().map(Session::close)).await;
     }
 

@@ -1,6 +1,9 @@
 //! Writes the changes of one warehouse: each lane its share of the tables, at the same time.
 
-use std::{collections::HashSet, time::SystemTime};
+use std::{
+    collections::{HashMap, HashSet},
+    time::SystemTime,
+};
 
 use futures_util::future::join_all;
 use tidegate_plugin::{Batch, Error, NextOffset, Report, Result};
@@ -9,7 +12,7 @@ use super::{
     FailedFlush, Flusher, Limits, MAX_ATTEMPTS,
     catalog::Catalog,
     failure::FlushError,
-    lanes::Share,
+    lanes::{MAX_LANES, Share},
     statements::{Preparing, Statements},
     tag::batch_tag,
     time_text,
@@ -17,7 +20,7 @@ use super::{
     unavailable,
 };
 use crate::{
-    config::{Config, Unmatched, UpdateMissing},
+    config::{Config, DeleteMode, Mode, Unmatched, UpdateMissing},
     plan::{TablePlan, TablePlans},
     session::{Class, Session},
     sql,
@@ -58,8 +61,11 @@ impl Flusher {
         let positions: Vec<NextOffset<'_>> = batch.positions().collect();
         let mut jobs = self.jobs(&positions, work, moving, &now);
         let lanes: Vec<usize> = jobs.iter().map(|job| job.share.lane).collect();
-        let lent = self.pool.lend(warehouse, lanes.iter().copied()).await;
+        let with_side = jobs.iter().filter(|job| self.needs_side(job));
+        let sides: Vec<usize> = with_side.map(|job| side_of(job.share.lane)).collect();
+        let lent = self.pool.lend(warehouse, lanes.iter().chain(&sides).copied()).await;
         let mut sessions = lent.map_err(|error| FailedFlush { cause: error.into(), warehouse })?;
+        let mut side_sessions = sessions.split_off(lanes.len());
         let flush = Flush {
             config: &self.config,
             catalog: &self.catalog,
@@ -76,20 +82,28 @@ impl Flusher {
         let rejected: Vec<(u32, String)> =
             jobs.iter_mut().flat_map(|job| std::mem::take(&mut job.statements.rejected)).collect();
         let outcomes = match &prepared {
-            Ok(()) if rejected.is_empty() => flush.write_all(&jobs, &mut sessions).await,
+            Ok(()) if rejected.is_empty() => {
+                let sides = sides.iter().copied().zip(&mut side_sessions).collect();
+                flush.write_all(&jobs, &mut sessions, sides).await
+            }
             _ => Vec::new(),
         };
         let written =
             self.note_outcomes(&mut jobs, outcomes, &mut sessions, work, limits, report, &tag).await;
-        for (lane, session) in lanes.into_iter().zip(sessions) {
-            self.pool.give_back(warehouse, lane, session);
-        }
+        let lent = lanes.into_iter().zip(sessions).chain(sides.into_iter().zip(side_sessions));
+        lent.for_each(|(lane, session)| self.pool.give_back(warehouse, lane, session));
         let stopped = |cause| FailedFlush { cause, warehouse };
         prepared.map_err(stopped)?;
         if !rejected.is_empty() {
             return Ok(rejected);
         }
         written.map_err(stopped)
+    }
+
+    /// Whether a job needs a second session, to store deletes at the same time.
+    fn needs_side(&self, job: &Job<'_>) -> bool {
+        let is_used = self.config.mode == Mode::Upsert && self.config.delete_mode == DeleteMode::Hard;
+        is_used && !self.config.dry_run && job.plans.iter().any(|plan| plan.stores_deletes_early())
     }
 
     fn jobs<'w>(
@@ -102,7 +116,7 @@ impl Flusher {
         let is_dry = self.config.dry_run;
         let tables: Vec<(&str, usize)> =
             work.iter().map(|(target, plan)| (target.as_str(), plan.weight())).collect();
-        let shares = self.lanes.shares(positions, &tables, moving, usize::from(self.config.lanes));
+        let shares = self.lanes.shares(positions, &tables, moving);
         let names = self.lane_tables();
         let job = |share: Share| {
             let offset = |(lane, buckets): &(usize, _)| {
@@ -146,7 +160,12 @@ impl Flusher {
                     found.iter().for_each(|found| self.notices.add(&self.context, found));
                 }
                 // Of several errors, the first is handled: what the others concern is written again anyway.
-                Err(failure) => failed = failed.or(Some((failure, session))),
+                Err(failure) => {
+                    if failure.leaves_doubt() {
+                        job.share.moved.iter().for_each(|(lane, _)| self.lanes.unsettle(*lane));
+                    }
+                    failed = failed.or(Some((failure, session)));
+                }
             }
         }
         let Some((failure, session)) = failed else { return Ok(Vec::new()) };
@@ -243,14 +262,29 @@ impl Flush<'_> {
         Ok(())
     }
 
-    async fn write_all(&self, jobs: &[Job<'_>], sessions: &mut [Session]) -> Vec<Result<Outcome, Failure>> {
+    /// Writes the shares of all lanes at the same time. `sides` are the sessions that store deletes.
+    async fn write_all(
+        &self,
+        jobs: &[Job<'_>],
+        sessions: &mut [Session],
+        mut sides: HashMap<usize, &mut Session>,
+    ) -> Vec<Result<Outcome, Failure>> {
         let (text, schema) = self.catalog.listing();
         let list = (text.as_str(), schema);
-        let writing = jobs.iter().zip(sessions).map(async |(job, session)| {
-            let prepared = &job.statements.prepared;
-            let work = Work { prepared, offsets: &job.offsets, unguarded: &job.unguarded, list };
-            self.runner(session).transaction(&work).await
+        let with_side = jobs.iter().zip(sessions).map(|(job, session)| {
+            let side = sides.remove(&side_of(job.share.lane));
+            (job, session, side)
+        });
+        let writing = with_side.map(async |(job, session, side)| {
+            let Statements { prepared, early, .. } = &job.statements;
+            let work = Work { prepared, early, offsets: &job.offsets, unguarded: &job.unguarded, list };
+            self.runner(session).transaction(&work, side.map(|session| self.runner(session))).await
         });
         join_all(writing).await
     }
+}
+
+/// The place in the pool of the session that stores the deletes of a lane.
+fn side_of(lane: usize) -> usize {
+    MAX_LANES + lane
 }

@@ -114,8 +114,10 @@ pub(crate) struct Preparing<'a> {
 /// Prepared statements, lookups and rejected records.
 #[derive(Debug, Default)]
 pub(crate) struct Statements {
-    /// Statements, in order.
+    /// Statements of the transaction, in order.
     pub(crate) prepared: Vec<Prepared>,
+    /// Statements that another session runs at the same time, each as a transaction of its own, before this one is committed.
+    pub(crate) early: Vec<Prepared>,
     /// Rejected records: index and reason.
     pub(crate) rejected: Vec<(u32, String)>,
     /// Lookups to run before the statements.
@@ -171,7 +173,10 @@ impl Preparing<'_> {
         };
         for (number, step) in plan.steps.iter().enumerate() {
             match step {
-                Step::Upsert(rows) => self.upsert(rows, number > 0, &names, out)?,
+                Step::Upsert(rows) => {
+                    let deleted = self.upsert(rows, number > 0, &names, out)?;
+                    self.store_deletes(deleted, plan.stores_deletes_early(), &names, out);
+                }
                 Step::Append(events) => self.append(events, &names, out)?,
                 Step::Truncate(event) => self.truncate(event, &names, out)?,
             }
@@ -179,13 +184,14 @@ impl Preparing<'_> {
         Ok(())
     }
 
+    /// Prepares one step, and returns the deletes to be stored.
     fn upsert(
         &self,
         upserts: &Upserts<'_>,
         is_early: bool,
         names: &Names<'_>,
         out: &mut Statements,
-    ) -> Result<(), String> {
+    ) -> Result<EncodedRows, String> {
         let is_soft = self.delete_mode == DeleteMode::Soft;
         let deleted = names.deleted.filter(|_| !is_soft);
         let extras = Extras {
@@ -258,14 +264,19 @@ impl Preparing<'_> {
             merges
                 .for_each(|merge| merge.counted = Some(Counted { target: Rc::clone(&target), is_searched }));
         }
-        self.store_deletes(deleted_keys, names, out);
-        Ok(())
+        Ok(deleted_keys)
     }
 
-    fn store_deletes(&self, keys: EncodedRows, names: &Names<'_>, out: &mut Statements) {
+    /// Stores deletes, so that older events that arrive later do not restore rows. A stored delete is a fact of the source: with
+    /// `is_early`, it is stored whether or not the transaction of the rows is committed.
+    fn store_deletes(&self, keys: EncodedRows, is_early: bool, names: &Names<'_>, out: &mut Statements) {
         let Some(deleted) = names.deleted.filter(|_| !keys.is_empty()) else { return };
         let text = sql::store_deletes(deleted, &self.columns.meta);
+        let first = out.prepared.len();
         self.runs("MERGE", text, &[self.now], keys, Purpose::Bookkeeping, names, out);
+        if is_early {
+            out.early.extend(out.prepared.drain(first..));
+        }
     }
 
     fn append(&self, events: &[Event<'_>], names: &Names<'_>, out: &mut Statements) -> Result<(), String> {
@@ -305,7 +316,7 @@ impl Preparing<'_> {
         out.prepared.push(plain("DELETE", sql::truncate_hard(table, meta), &[&position]));
         let mut deleted_keys = EncodedRows::default();
         add_deleted_key(&mut deleted_keys, event.record.index(), sql::EVERY_KEY, event.position)?;
-        self.store_deletes(deleted_keys, names, out);
+        self.store_deletes(deleted_keys, false, names, out);
         Ok(())
     }
 

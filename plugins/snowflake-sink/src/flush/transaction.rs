@@ -6,6 +6,7 @@ use std::{
     rc::Rc,
 };
 
+use futures_util::future::join;
 use tidegate_plugin::Context;
 
 use super::{
@@ -31,6 +32,8 @@ pub(crate) struct Runner<'s> {
 /// The transaction of a lane.
 pub(crate) struct Work<'w> {
     pub(crate) prepared: &'w [Prepared],
+    /// Statements that another session runs before the transaction is committed.
+    pub(crate) early: &'w [Prepared],
     /// The offsets to update, in the order of the lanes.
     pub(crate) offsets: &'w [OffsetsMove<'w>],
     /// Tables that are written without a comparison with deleted keys, each with the name of its table of deleted keys.
@@ -94,6 +97,15 @@ pub(crate) enum Failure {
     Guarded(Vec<String>),
 }
 
+impl Failure {
+    /// Whether the transaction may be committed later although it has no response: its COMMIT may be under way.
+    pub(crate) fn leaves_doubt(&self) -> bool {
+        let is_lost =
+            |error: &SqlError| matches!(error.class, Class::Session | Class::Transient | Class::Clock);
+        matches!(self, Self::Statement(error, _) if is_lost(error))
+    }
+}
+
 impl From<SqlError> for Failure {
     fn from(error: SqlError) -> Self {
         Self::Statement(error, None)
@@ -144,14 +156,18 @@ impl Runner<'_> {
         }
     }
 
-    /// Runs the transaction of a lane.
+    /// Runs the transaction of a lane. `side` runs the early statements; it may be missing if there are none.
     ///
     /// # Errors
     /// Why it was rolled back. If Snowflake did not respond, it may have been committed nevertheless.
-    pub(crate) async fn transaction(&mut self, work: &Work<'_>) -> Result<Outcome, Failure> {
-        let Work { prepared, offsets, .. } = work;
+    pub(crate) async fn transaction(
+        &mut self,
+        work: &Work<'_>,
+        side: Option<Runner<'_>>,
+    ) -> Result<Outcome, Failure> {
+        let Work { prepared, early, offsets, .. } = work;
         if self.is_dry {
-            prepared.iter().for_each(|statement| {
+            prepared.iter().chain(*early).for_each(|statement| {
                 let Prepared { kind, table, text, .. } = statement;
                 dry_run::print(kind, Some(table), text, statement.row_count());
             });
@@ -163,18 +179,28 @@ impl Runner<'_> {
             return Ok(Outcome::default());
         }
         self.in_transaction(async |runner| {
-            let outcome = runner.statements(prepared).await?;
+            let (outcome, stored) = join(runner.statements(work), early_statements(side, early)).await;
+            let outcome = outcome?;
+            stored?;
             runner.check_unguarded(work).await?;
-            runner.move_offsets(offsets).await?;
             Ok(outcome)
         })
         .await
     }
 
-    async fn statements(&mut self, prepared: &[Prepared]) -> Result<Outcome, Failure> {
+    /// Runs the statements, and moves the offsets before the last one: a table is locked from the statement that writes it until
+    /// COMMIT, so the last one keeps other tasks waiting for no more than these two, and claims wait no longer.
+    async fn statements(&mut self, work: &Work<'_>) -> Result<Outcome, Failure> {
+        let Work { prepared, offsets, .. } = work;
         let mut outcome = Outcome::default();
         let (mut unexpected, mut searched) = (BTreeSet::new(), BTreeMap::new());
-        for statement in prepared {
+        if prepared.is_empty() {
+            self.move_offsets(offsets).await?;
+        }
+        for (number, statement) in prepared.iter().enumerate() {
+            if number + 1 == prepared.len() {
+                self.move_offsets(offsets).await?;
+            }
             let answer = self.prepared(statement, None).await;
             let answer = answer.map_err(|error| Failure::Statement(error, Some(statement.clone())))?;
             let is_unexpected = statement.is_unexpected(&answer);
@@ -272,6 +298,16 @@ impl Runner<'_> {
         }
         Ok(bad_rows)
     }
+}
+
+/// Runs statements that are each a transaction of their own.
+async fn early_statements(side: Option<Runner<'_>>, early: &[Prepared]) -> Result<(), Failure> {
+    let Some(mut side) = side else { return Ok(()) };
+    for statement in early {
+        let answer = side.prepared(statement, None).await;
+        answer.map_err(|error| Failure::Statement(error, Some(statement.clone())))?;
+    }
+    Ok(())
 }
 
 impl Outcome {

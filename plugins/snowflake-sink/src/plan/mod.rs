@@ -342,9 +342,15 @@ impl<'b> TablePlan<'b> {
         })
     }
 
-    /// Expected number of statements, to spread tables evenly.
+    /// Whether positions of deletes are stored before the transaction of the rows is committed, by another session. With several
+    /// steps, the deletes of one must not hide the rows of an earlier one.
+    pub(crate) fn stores_deletes_early(&self) -> bool {
+        matches!(&*self.steps, [Step::Upsert(upserts)] if upserts.rows().iter().any(Folded::is_delete))
+    }
+
+    /// Expected number of statements in the transaction, to spread tables evenly.
     pub(crate) fn weight(&self) -> usize {
-        self.steps.len() + usize::from(self.has_deletes())
+        self.steps.len() + usize::from(self.has_deletes() && !self.stores_deletes_early())
     }
 
     fn append(&mut self, event: Event<'b>) {

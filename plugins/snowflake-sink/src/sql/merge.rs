@@ -92,12 +92,14 @@ impl Statement<'_> {
         }
     }
 
-    /// The rows that are newer than the delete of their key and than the last truncate.
+    /// The rows that are newer than the delete of their key and than the last truncate, and all deletes: they only delete older
+    /// rows, and may have been stored before.
     fn not_deleted(&self, rows: &str, deleted_keys: &TableName) -> String {
         let meta = self.merge.meta;
         let own = Own { rows: "b", key: &self.names.key, position: &meta.position };
         let NotDeleted { join, condition } = not_deleted(&own, deleted_keys, meta);
-        format!("SELECT b.* FROM ({rows}) b\n{join}\nWHERE {condition}")
+        let operation = quoted(&meta.operation);
+        format!("SELECT b.* FROM ({rows}) b\n{join}\nWHERE b.{operation} = 'd' OR ({condition})")
     }
 
     fn newer(&self) -> String {

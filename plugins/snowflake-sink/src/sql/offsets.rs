@@ -30,13 +30,13 @@ pub(crate) fn offsets_add_missing(table: &TableName, names: &OffsetNames) -> Str
     )
 }
 
-/// Claims partitions for all warehouses, which invalidates earlier claims. Duplicates of a row, which concurrent first claims
-/// can create, become equal, so that a claim is valid for all or none of them.
+/// Claims partitions for all warehouses with a new epoch, which invalidates earlier claims, unless there is a newer claim.
+/// Duplicates of a row, which concurrent first claims can create, become equal, so that a claim is valid for all or none of them.
 ///
-/// Binds: rows of topic and partition.
+/// Binds: rows of topic, partition and epoch.
 pub(crate) fn offsets_claim(table: &TableName, names: &OffsetNames) -> String {
     let OffsetNames { topic, partition, warehouse, epoch, next_offset, state, .. } = names;
-    let rows = partitions(names).select();
+    let rows = partitions(names).own(epoch, COUNTER).select();
     let on = same([topic, partition]);
     let columns = list([topic, partition, warehouse].map(|name| format!("t.{0} AS {0}", quoted(name))));
     let groups = list([topic, partition, warehouse].map(|name| format!("t.{}", quoted(name))));
@@ -44,10 +44,10 @@ pub(crate) fn offsets_claim(table: &TableName, names: &OffsetNames) -> String {
     let update = list([epoch, next_offset, state].map(|name| assigned(name)));
     let (epoch, next_offset, state) = (quoted(epoch), quoted(next_offset), quoted(state));
     format!(
-        "MERGE INTO {table} t\nUSING (SELECT {columns}, MAX(t.{epoch}) + 1 AS {epoch}, MAX(t.{next_offset}) AS {next_offset}, \
+        "MERGE INTO {table} t\nUSING (SELECT {columns}, MAX(s.{epoch}) AS {epoch}, MAX(t.{next_offset}) AS {next_offset}, \
          COALESCE(MAX_BY(t.{state}, t.{next_offset}), MAX(t.{state})) AS {state}\n\
          FROM {table} t JOIN ({rows}) s ON {on}\nGROUP BY {groups}) s\nON {all}\n\
-         WHEN MATCHED THEN UPDATE SET {update}"
+         WHEN MATCHED AND s.{epoch} > t.{epoch} THEN UPDATE SET {update}"
     )
 }
 

@@ -1,4 +1,4 @@
-//! A model of Snowflake that drives the lanes through kills, takeovers, and changes of their number.
+//! A model of Snowflake that drives the lanes through kills, takeovers, late COMMITs, and changes of their number.
 //!
 //! The tables of the model keep every row that is ever committed, as tables without a key do. So a record that is lost or
 //! written twice shows.
@@ -56,6 +56,17 @@ impl Store {
         self.offsets.iter().map(of_lane).collect()
     }
 
+    /// Sets higher epochs, as the MERGE of a claim does.
+    fn claim(&mut self, epochs: &[u64]) {
+        (0..self.offsets.len()).for_each(|lane| self.claim_lane(lane, epochs));
+    }
+
+    fn claim_lane(&mut self, lane: usize, epochs: &[u64]) {
+        for (partition, stored) in &mut self.offsets[lane] {
+            stored.0 = stored.0.max(epochs[*partition as usize]);
+        }
+    }
+
     /// Commits a transaction unless an offset is not as expected, as the MERGE of the offsets does.
     fn commit(&mut self, rows: &[(&'static str, i32, i64)], moves: &[(usize, String)]) -> bool {
         let mut offsets = self.offsets.clone();
@@ -79,7 +90,6 @@ impl Store {
 /// A task that owns both partitions.
 struct Task {
     lanes: Lanes,
-    wanted: usize,
     epoch: u64,
     next: [i64; 2],
 }
@@ -89,9 +99,12 @@ type Transaction = (Vec<(&'static str, i32, i64)>, Vec<(usize, Moves)>);
 
 impl Task {
     fn claim(store: &mut Store, wanted: usize) -> Self {
-        let mut lanes = Lanes::new(&[None]);
-        store.offsets.resize_with(wanted.max(store.offsets.len()), BTreeMap::new);
+        // The number of the task is different each time, too.
+        let task =
+            store.offsets.iter().flat_map(BTreeMap::values).map(|stored| stored.0).max().unwrap_or_default();
+        let mut lanes = Lanes::new(&[None], task as usize % 3, wanted);
         lanes.grow(store.offsets.len());
+        store.offsets.resize_with(lanes.count(), BTreeMap::new);
         let missing = lanes.missing(&PARTITIONS, &store.answers()).unwrap();
         for (lane, payload) in missing.into_iter().enumerate() {
             let rows: Vec<Vec<Json>> =
@@ -102,7 +115,9 @@ impl Task {
                 store.offsets[lane].insert(row[1].as_str().unwrap().parse().unwrap(), stored);
             }
         }
-        store.offsets.iter_mut().flat_map(BTreeMap::values_mut).for_each(|stored| stored.0 += 1);
+        let epochs = Lanes::new_epochs(&PARTITIONS, &store.answers(), 0).unwrap();
+        store.claim(&epochs);
+        assert!(Lanes::holds_claim(&PARTITIONS, &epochs, &store.answers()).unwrap());
         let claims = lanes.claimed(&PARTITIONS, &store.answers()).unwrap();
         let start = |index: usize| claims[index].next_offset.unwrap_or_default();
         // The state belongs to the offset: the model stores the offset as state.
@@ -110,7 +125,7 @@ impl Task {
             let state = claim.next_offset.map(|next| next.to_string()).unwrap_or_default();
             assert_eq!(claim.state, state.as_bytes());
         }
-        Self { lanes, wanted, epoch: claims[0].epoch, next: [start(0), start(1)] }
+        Self { lanes, epoch: claims[0].epoch, next: [start(0), start(1)] }
     }
 
     /// The transactions of the next batch.
@@ -139,7 +154,7 @@ impl Task {
             }
         }
         let weighed: Vec<(&str, usize)> = tables.iter().map(|(table, rows)| (*table, rows.len())).collect();
-        let shares = self.lanes.shares(&positions, &weighed, &[0], self.wanted);
+        let shares = self.lanes.shares(&positions, &weighed, &[0]);
         let transaction = |share: Share| {
             let rows = tables.iter().filter(|(table, _)| share.tables.iter().any(|own| own == *table));
             let rows = rows.flat_map(|(table, rows)| {
@@ -149,6 +164,25 @@ impl Task {
             (rows.collect(), moves.collect())
         };
         (shares.into_iter().map(transaction).collect(), end)
+    }
+
+    /// Writes a batch. If a late COMMIT has moved an offset, the batch is planned again.
+    fn write(&mut self, store: &mut Store, sizes: [i64; 2]) {
+        for _ in 0..3 {
+            let (transactions, end) = self.batch(sizes);
+            if transactions.into_iter().all(|transaction| self.commit(store, transaction, true)) {
+                self.next = end;
+                return;
+            }
+            self.refresh(store);
+        }
+        panic!("the batch was never committed");
+    }
+
+    /// Determines the outcome of transactions without an answer.
+    fn refresh(&mut self, store: &Store) {
+        self.lanes.doubt();
+        self.lanes.refresh(&PARTITIONS, &store.answers()).unwrap();
     }
 
     /// Commits a transaction, and returns whether it was.
@@ -176,6 +210,9 @@ enum Step {
     Kill([i64; 2], usize, usize),
     /// Another task claims the partitions after some transactions, while this one goes on.
     TakeOver([i64; 2], usize, usize),
+    /// One transaction gets no answer, and is committed late, while the task repeats the batch with another size: after
+    /// some of its transactions.
+    Late([i64; 2], usize, [i64; 2], usize),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -185,6 +222,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (sizes(), 0_usize..6, any::<bool>()).prop_map(|(sizes, done, lost)| Step::Fail(sizes, done, lost)),
         2 => (sizes(), 0_usize..6, 1_usize..6).prop_map(|(sizes, done, lanes)| Step::Kill(sizes, done, lanes)),
         1 => (sizes(), 0_usize..6, 1_usize..6).prop_map(|(sizes, done, lanes)| Step::TakeOver(sizes, done, lanes)),
+        1 => (sizes(), 0_usize..6, sizes(), 0_usize..6)
+            .prop_map(|(sizes, which, again, at)| Step::Late(sizes, which, again, at)),
     ];
     proptest::collection::vec(step, 0..30)
 }
@@ -192,38 +231,50 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 fn run(steps: Vec<Step>, mut store: Store, lanes: usize) -> Store {
     let mut task = Task::claim(&mut store, lanes);
     for step in steps {
-        let (Step::Write(sizes) | Step::Fail(sizes, ..) | Step::Kill(sizes, ..) | Step::TakeOver(sizes, ..)) =
-            step;
-        let (mut transactions, end) = task.batch(sizes);
+        let (Step::Write(sizes)
+        | Step::Fail(sizes, ..)
+        | Step::Kill(sizes, ..)
+        | Step::TakeOver(sizes, ..)
+        | Step::Late(sizes, ..)) = step;
+        let (mut transactions, _) = task.batch(sizes);
         match step {
-            Step::Write(_) => {
-                assert!(transactions.into_iter().all(|transaction| task.commit(
-                    &mut store,
-                    transaction,
-                    true
-                )));
-                task.next = end;
-            }
+            Step::Write(_) => task.write(&mut store, sizes),
             Step::Fail(_, done, is_lost) => {
                 for number in 0..done {
                     let Some(transaction) = transactions.pop() else { break };
                     let _committed = task.commit(&mut store, transaction, !(is_lost && number + 1 == done));
                 }
-                task.lanes.doubt();
-                task.lanes.refresh(&PARTITIONS, &store.answers()).unwrap();
+                task.refresh(&store);
+            }
+            Step::Late(_, which, again, at) => {
+                let late = transactions.swap_remove(which % transactions.len());
+                late.1.iter().for_each(|(lane, _)| task.lanes.unsettle(*lane));
+                task.refresh(&store);
+                let mut late = Some(late);
+                for (number, transaction) in task.batch(again).0.into_iter().enumerate() {
+                    if let Some(late) = late.take_if(|_| number == at) {
+                        let _committed = task.commit(&mut store, late, false);
+                    }
+                    if !task.commit(&mut store, transaction, true) {
+                        task.refresh(&store);
+                    }
+                }
+                if let Some(late) = late {
+                    let _committed = task.commit(&mut store, late, false);
+                }
             }
             Step::Kill(_, done, lanes) => {
                 let count = transactions.len();
                 transactions.rotate_left(done % count);
                 transactions.into_iter().take(done).for_each(|transaction| {
-                    assert!(task.commit(&mut store, transaction, true));
+                    let _committed = task.commit(&mut store, transaction, true);
                 });
                 task = Task::claim(&mut store, lanes);
             }
             Step::TakeOver(_, done, lanes) => {
                 let late = transactions.split_off(done.min(transactions.len()));
                 for transaction in transactions {
-                    assert!(task.commit(&mut store, transaction, true));
+                    let _committed = task.commit(&mut store, transaction, true);
                 }
                 let other = Task::claim(&mut store, lanes);
                 for transaction in late {
@@ -238,9 +289,7 @@ fn run(steps: Vec<Step>, mut store: Store, lanes: usize) -> Store {
         }
     }
     while task.next != [RECORDS; 2] {
-        let (transactions, end) = task.batch([7, 11]);
-        assert!(transactions.into_iter().all(|transaction| task.commit(&mut store, transaction, true)));
-        task.next = end;
+        task.write(&mut store, [7, 11]);
     }
     store
 }
@@ -254,7 +303,7 @@ fn expect_every_record_once(mut store: Store) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
     fn every_record_is_written_once(steps in steps(), lanes in 1_usize..6) {
@@ -268,5 +317,105 @@ proptest! {
         store.offsets.push(BTreeMap::from([(0, (3, Some(written), Some(state))), (1, (5, None, None))]));
         store.rows = (0..written).map(|offset| (table_of(0, offset), 0, offset)).collect();
         expect_every_record_once(run(steps, store, lanes));
+    }
+}
+
+mod claims {
+    use super::*;
+
+    proptest! {
+        /// Lanes are claimed one by one, in any order, by two tasks. Each reads a lane after it has claimed it.
+        #[test]
+        fn of_two_claims_at_the_same_time_at_most_one_holds_and_it_holds_all_lanes(
+            order in proptest::collection::vec(any::<bool>(), 8),
+            random: [u64; 2],
+        ) {
+            let mut store = Store::default();
+            let row = || BTreeMap::from([(0, (3, Some(5), None)), (1, (3, Some(5), None))]);
+            store.offsets.resize_with(4, row);
+            let epochs = random.map(|random| Lanes::new_epochs(&PARTITIONS, &store.answers(), random).unwrap());
+            prop_assume!(epochs[0] != epochs[1]);
+            let mut read: [Vec<Answer>; 2] = Default::default();
+            let turns = order.into_iter().map(usize::from).chain([0; 4]).chain([1; 4]);
+            for task in turns {
+                let lane = read[task].len();
+                if lane < 4 {
+                    store.claim_lane(lane, &epochs[task]);
+                    read[task].push(store.answers().swap_remove(lane));
+                }
+            }
+            let holds = [0, 1].map(|task| Lanes::holds_claim(&PARTITIONS, &epochs[task], &read[task]).unwrap());
+            let owner = usize::from(epochs[1] > epochs[0]);
+            prop_assert!(holds[owner], "the higher claim holds");
+            // The other one may have read all lanes before. It has lost all of them by now.
+            prop_assert!(Lanes::holds_claim(&PARTITIONS, &epochs[owner], &store.answers()).unwrap());
+        }
+    }
+
+    const PARTITION: Partition<'static> = Partition { topic: "t", partition: 0 };
+
+    fn warehouses() -> [Option<String>; 2] {
+        [Some("A".to_owned()), Some("B".to_owned())]
+    }
+
+    /// Rows of partition 0 in a lane: warehouse, epoch, next offset, state.
+    fn lane(rows: &[(&str, u64, Option<i64>, &str)]) -> Answer {
+        let row = |(warehouse, epoch, next, state): &(&str, u64, Option<i64>, &str)| {
+            let text = |text: &str| Some(text.to_owned());
+            let next = next.map(|next| next.to_string());
+            vec![text("t"), text("0"), text(warehouse), text(&epoch.to_string()), next, text(state)]
+        };
+        Answer { rows: rows.iter().map(row).collect(), ..Answer::default() }
+    }
+
+    fn claim(lanes: &[Answer]) -> Result<Claim> {
+        let mut owned = Lanes::new(&warehouses(), 0, 1);
+        owned.grow(lanes.len());
+        owned.claimed(&[PARTITION], lanes).map(|claims| claims.into_iter().next().unwrap())
+    }
+
+    #[test]
+    fn a_task_starts_at_the_lowest_offset_of_the_warehouses() {
+        let start = |rows: &[(&str, u64, Option<i64>, &str)]| claim(&[lane(rows)]).unwrap();
+        let claimed = start(&[("A", 3, Some(100), ""), ("B", 4, Some(80), "")]);
+        assert_eq!((claimed.next_offset, claimed.epoch), (Some(80), 4));
+        let claimed = start(&[("A", 1, Some(100), ""), ("B", 1, None, "")]);
+        assert_eq!(claimed.next_offset, None, "what B has not written must be read");
+    }
+
+    #[test]
+    fn a_task_starts_at_the_offset_that_all_lanes_cover_together() {
+        let (some, others) = ("00000000ffffffff", "ffffffff00000000");
+        let start = |lanes: &[(i64, &str)]| {
+            let of =
+                |(next, state): &(i64, &str)| lane(&[("A", 1, Some(*next), state), ("B", 1, Some(99), "")]);
+            let lanes: Vec<Answer> = lanes.iter().map(of).collect();
+            claim(&lanes).unwrap().next_offset
+        };
+        let stated = |buckets: &str, level: &str| format!("{buckets}:{level}::");
+        let (one, two) = (stated(some, "5"), stated(others, "5"));
+        assert_eq!(start(&[(9, &one), (9, &two)]), Some(9));
+        assert_eq!(start(&[(9, &one), (9, &two), (2, "")]), Some(9), "a lane without rows is behind");
+        assert_eq!(start(&[(9, &one), (5, "")]), Some(5), "the second lane has not finished");
+        assert_eq!(start(&[(9, &one), (2, "")]), Some(5), "all tables were written up to 5 before");
+        assert_eq!(start(&[(9, &one)]), Some(5), "the table of the other lane was dropped");
+        assert_eq!(start(&[(9, &stated(some, ""))]), None);
+    }
+
+    #[test]
+    fn a_removed_warehouse_must_have_written_everything_and_goes_along() {
+        let rows = |former: i64| {
+            [lane(&[("A", 1, Some(9), ""), ("B", 1, Some(9), ""), ("OLD", 1, Some(former), "")])]
+        };
+        let error = claim(&rows(5)).unwrap_err();
+        assert!(error.message().contains("warehouse \"OLD\" has not written all of t-0"), "{error}");
+        let mut lanes = Lanes::new(&warehouses(), 0, 1);
+        lanes.grow(1);
+        let _claims = lanes.claimed(&[PARTITION], &rows(9)).unwrap();
+        let end = NextOffset { topic: "t", partition: 0, next_offset: 12, epoch: 1, state: b"" };
+        let moving = lanes.idle(|warehouse| warehouse == 0);
+        assert_eq!(moving, [1, 2]);
+        let payload = lanes.moves(&[end], &moving, (0, Buckets::ALL)).payload();
+        assert!(payload.contains(r#"["t","0","OLD","1","9","12",null]"#), "{payload}");
     }
 }
