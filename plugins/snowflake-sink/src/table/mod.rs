@@ -13,6 +13,7 @@ mod layout;
 mod moves;
 mod payload;
 mod rows;
+mod sizes;
 
 pub(crate) use about::add_deleted_key;
 pub(crate) use alter::{Changes, Evolving};

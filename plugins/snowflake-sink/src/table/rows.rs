@@ -10,6 +10,7 @@ use super::{
     findings::{Finding, Findings},
     layout::{About, Columns, Layout},
     payload::{Elements, EncodedRows},
+    sizes::Sizes,
 };
 use crate::{
     plan::{Base, Event, Folded, moved_row_min_position},
@@ -342,17 +343,6 @@ impl<'t> Encoder<'t> {
         if sizes.row() > self.columns.max_value_bytes { Err(self.too_large(&sizes)) } else { Ok(()) }
     }
 
-    /// Why a row is not sent that Snowflake would reject, together with the whole statement.
-    fn too_large(&self, sizes: &Sizes) -> String {
-        let (table, max) = (&self.table.name, self.columns.max_value_bytes);
-        let (row, (column, bytes)) = (sizes.row(), sizes.largest);
-        let column = self.table.columns.get(column).map_or("", |column| &column.name);
-        format!(
-            "the row takes {row} bytes as JSON, {bytes} of them in column {column:?} of {table}, and Snowflake takes at most \
-             {max}: if the account and the column allow more, set max_value_bytes"
-        )
-    }
-
     /// A column that the row does not have is taken from the record key if possible: a delete may contain nothing else.
     fn key_only(&self, out: &mut Elements<'_>, event: &Event<'_>, column: usize) -> Result<(), String> {
         let Some(known) = self.table.columns.get(column) else { return Ok(()) };
@@ -408,16 +398,7 @@ impl<'t> Encoder<'t> {
         column: usize,
     ) -> Result<(), String> {
         let Some(kind) = self.kind(column) else { return Ok(()) };
-        if let (ColumnType::Binary { .. }, Some(bytes)) = (kind, value.as_bytes())
-            && bytes.len() > self.columns.max_value_bytes / 2
-        {
-            let (name, max) = (&self.table.name, self.columns.max_value_bytes / 2);
-            let column = self.table.columns.get(column).map_or("", |column| &column.name);
-            return Err(format!(
-                "column {column:?} of {name} cannot hold {} bytes: a BINARY has at most {max}, half of max_value_bytes",
-                bytes.len()
-            ));
-        }
+        self.check_binary(kind, value, column)?;
         if matches!(kind.fit(value), Fit::Fits) {
             self.note_changed(kind, value, column);
             out.value(kind, value);
@@ -493,32 +474,6 @@ impl<'t> Encoder<'t> {
             }
             _ => out.null(),
         }
-    }
-}
-
-/// Sizes of the elements of a row, in bytes.
-struct Sizes {
-    start: usize,
-    end: usize,
-    /// The column of the largest element, and its size.
-    largest: (usize, usize),
-}
-
-impl Sizes {
-    fn starting_at(start: usize) -> Self {
-        Self { start, end: start, largest: (0, 0) }
-    }
-
-    fn add(&mut self, column: usize, end: usize) {
-        let size = end - self.end;
-        if size > self.largest.1 {
-            self.largest = (column, size);
-        }
-        self.end = end;
-    }
-
-    fn row(&self) -> usize {
-        self.end - self.start
     }
 }
 
