@@ -29,8 +29,11 @@ impl Core {
             group: &format!("consumer group {}", self.group),
         };
         let mut fix = rule.remedy(&subject);
-        // Only this text is not librdkafka's.
-        if code == Code::BadCompression && reason.contains("unpacks to more than") {
+        if code == Code::BadCompression && reason.contains("codec 0x4") {
+            // Only zstd, codec 4, has a limit of librdkafka's own, which may be lower than that of the host.
+            "the batch is damaged, or it unpacks to more than `receive.message.max.bytes`: raise it in `[source.properties]`"
+                .clone_into(&mut fix);
+        } else if code == Code::BadCompression && reason.contains("unpacks to more than") {
             "raise `limits.memory` or lower `tasks`, or set `on_oversized_batch = \"skip\"` in `[source]` to continue behind it"
                 .clone_into(&mut fix);
         }
