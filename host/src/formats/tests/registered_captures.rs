@@ -45,7 +45,9 @@ fn decode(events: &[Event], decoder: &mut RecordDecoder) -> Batch {
         let record = NewRecord { offset, timestamp_ms: None, key: key.as_deref(), value: value.as_deref() };
         batch.push(slot, record, std::iter::empty());
     }
-    decoder.prepare(batch.records()).unwrap();
+    // On a busy machine, an answer may take too long. The host asks again, too.
+    let prepared = (0..10).find_map(|_| decoder.prepare(batch.records()).ok());
+    prepared.expect("a registry that answers");
     batch.decode(decoder);
     assert_eq!(batch.rejected(), []);
     batch
