@@ -29,6 +29,13 @@ fn to_files(home: &Home, name: &str, topic: &str, path: &str, more: &str) {
     );
 }
 
+/// Sets the isolation of a connector.
+fn isolate(home: &Home, name: &str, isolation: &str) {
+    let file = home.path(&format!("connectors.d/{name}.toml"));
+    let text = fs::read_to_string(&file).expect("the connector's file");
+    home.connector(name, &format!("isolation = \"{isolation}\"\n{text}"));
+}
+
 fn lines(home: &Home, path: &str) -> usize {
     fs::read_to_string(home.path(path)).unwrap_or_default().lines().count()
 }
@@ -234,9 +241,7 @@ fn a_batch_that_unpacks_to_too_much_fails_its_connector_only_and_fills_no_memory
         let home = Home::new(&["file-sink"]);
         for name in ["bomb", "good"] {
             to_files(&home, name, name, &format!("out/{name}.jsonl"), "[limits]\nmemory = \"32 MiB\"\n");
-            let file = home.path(&format!("connectors.d/{name}.toml"));
-            let text = fs::read_to_string(&file).expect("the connector's file");
-            home.connector(name, &format!("isolation = \"{isolation}\"\n{text}"));
+            isolate(&home, name, isolation);
         }
         broker.send("bomb", ["1"]);
         let mut running = home.start(&broker);
@@ -271,9 +276,7 @@ fn a_batch_that_unpacks_to_too_much_is_skipped_with_a_warning_and_a_metric() {
         let home = Home::new(&["file-sink"]);
         let source = "on_oversized_batch = \"skip\"\n[limits]\nmemory = \"32 MiB\"\n";
         to_files(&home, "bomb", "bomb", "out/bomb.jsonl", source);
-        let file = home.path("connectors.d/bomb.toml");
-        let text = fs::read_to_string(&file).expect("the connector's file");
-        home.connector("bomb", &format!("isolation = \"{isolation}\"\n{text}"));
+        isolate(&home, "bomb", isolation);
         let mut running = home.start(&broker);
         running.wait_until("both batches to be counted", |_| {
             let metrics = home.run(&["metrics", "bomb"]).stdout;

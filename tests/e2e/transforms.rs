@@ -281,6 +281,6 @@ fn the_file_sink_writes_original_values_as_their_bytes_and_replaced_ones_as_json
         "{ \"a\" : 1.50e1 }\n{\"a\":\"\\u0041\"}  \n{\"b\":\"none\"}\n[1 , 2]\n{\n\"a\": 1.50e1\n}\n"
     );
     let value = std::fs::read_to_string(home.path("value.jsonl")).expect("a file");
-    // On one line each: only what is on several lines, or was changed, is written anew.
+    // Each takes one line: values with line breaks, and those that a transform has changed, are encoded again.
     assert_eq!(value, "{ \"a\" : 1.50e1 }\n{\"a\":\"\\u0041\"}  \n{\"b\":\"none\"}\n[1 , 2]\n{\"a\":15.0}\n");
 }

@@ -34,14 +34,14 @@ fn a_document_on_one_line_is_its_own_text() {
 }
 
 #[test]
-fn what_is_no_document_on_one_line_is_written_anew() {
+fn what_is_no_document_on_one_line_is_encoded_again() {
     for value in ["1", "\"a\"", " {}", "{\n}", "{\r}", "\u{feff}{}", "{}\n"] {
         assert_eq!(text(value), None, "{value:?}");
     }
 }
 
 #[test]
-fn a_payload_inside_of_a_document_is_written_anew() {
+fn a_payload_inside_of_a_document_is_encoded_again() {
     assert_eq!(text(r#"{"schema":null,"payload":{"a":1}}"#), None);
     assert_eq!(text(r#"{"schema":{"type":"string"},"payload":"a"}"#), None);
     // Connect's converter has the payload last as well as first.
@@ -49,7 +49,7 @@ fn a_payload_inside_of_a_document_is_written_anew() {
 }
 
 #[test]
-fn what_types_and_options_change_is_written_anew() {
+fn what_types_and_options_change_is_encoded_again() {
     let mut hints = Hints::default();
     hints.insert("t.d", ColumnHint::Decimal { scale: 2 }).unwrap();
     let with = |options: DecoderOptions| text_with(options, EVENT.as_bytes());

@@ -43,10 +43,12 @@ pub struct SkippedBatch {
     pub reason: String,
 }
 
-impl From<FetchError> for SkippedBatch {
-    fn from(error: FetchError) -> Self {
-        let reason = error.skipped().unwrap_or(&error.reason).to_owned();
-        Self { topic: error.topic, partition: error.partition, offset: error.offset, reason }
+impl SkippedBatch {
+    /// The batch, if the error of its partition is only the notice that it was skipped.
+    pub(super) fn of(error: &FetchError) -> Option<Self> {
+        let reason = error.skipped()?.to_owned();
+        let FetchError { topic, partition, offset, .. } = error;
+        Some(Self { topic: topic.clone(), partition: *partition, offset: *offset, reason })
     }
 }
 

@@ -23,7 +23,8 @@ use super::token::ConsumerTokens;
 use super::topics::PatternSubscription;
 use super::{
     CommitError, Commits, ConsumerError, ConsumerEvent, ConsumerSettings, OffsetResolver, OnLostPosition,
-    OnOversizedBatch, Polled, Positions, Protocol, StartAt, TopicPartition, Topics, Watermarks, to_list,
+    OnOversizedBatch, Polled, Positions, Protocol, SkippedBatch, StartAt, TopicPartition, Topics, Watermarks,
+    to_list,
 };
 use crate::kafka::client::ClientError;
 use crate::kafka::ffi::{self, FetchError, FetchedRecord, RecordQueue, UnpackingLimit};
@@ -161,8 +162,10 @@ impl Consumer {
                 ControlFlow::Break(())
             }
         });
+        if let Some(batch) = failed.as_ref().and_then(SkippedBatch::of) {
+            return Polled::Skipped(batch);
+        }
         let event = match failed {
-            Some(error) if error.skipped().is_some() => return Polled::Skipped(error.into()),
             Some(error) => self.cannot_fetch(&error),
             None if has_records => None,
             None => self.poll_event(),
