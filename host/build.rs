@@ -1,5 +1,6 @@
 //! Compiles the C files that use librdkafka's internals: hooks into its mock cluster, the debug log of consumers, hooks for the
-//! records of producers, and the limit on what batches unpack to, which is added to librdkafka's own reader of batches.
+//! records of producers, and the limit on what batches unpack to, which is added to librdkafka's own reader of batches. Also
+//! corrects an error in librdkafka's consumer groups.
 use std::{env, fs, path::Path};
 
 const FILES: [&str; 4] = [
@@ -10,9 +11,11 @@ const FILES: [&str; 4] = [
 ];
 const UNPACKING: &str = "src/kafka/consumer/unpacking";
 
-/// What is changed in librdkafka's reader of batches, which unpacks them: each text, which is there once, and what follows or
-/// replaces it.
-const CHANGES: [(&str, &str); 4] = [
+/// Changes of a file of librdkafka: each text, which is there once, and what replaces it.
+type Changes = [(&'static str, &'static str)];
+
+/// The limit on what batches unpack to, in librdkafka's reader of batches.
+const MSGSET_READER: &Changes = &[
     (
         "/**\n * @brief Decompress MessageSet, pass",
         "#include \"batch_limit.c\"\n\n/**\n * @brief Decompress MessageSet, pass",
@@ -36,6 +39,17 @@ const CHANGES: [(&str, &str); 4] = [
     ),
 ];
 
+/// A group that has terminated drops the calls that it still gets. A consumer that answers a rebalance at that moment would wait
+/// for the result forever, and never be closed. Other calls, which come later, get this error.
+const CGRP: &Changes = &[(
+    "== rd_true)) {
+                if (rko)
+                        rd_kafka_op_destroy(rko);",
+    "== rd_true)) {
+                if (rko)
+                        rd_kafka_op_reply(rko, RD_KAFKA_RESP_ERR__DESTROY);",
+)];
+
 fn main() {
     for file in FILES {
         println!("cargo:rerun-if-changed={file}");
@@ -54,7 +68,8 @@ fn main() {
     }
     build
         .files(FILES)
-        .file(reader_with_limit(&root))
+        .file(changed(&root, "rdkafka_msgset_reader.c", MSGSET_READER))
+        .file(changed(&root, "rdkafka_cgrp.c", CGRP))
         .include(&root)
         .include(format!("{root}/src"))
         .include(UNPACKING)
@@ -64,13 +79,13 @@ fn main() {
         .compile("tidegate_librdkafka");
 }
 
-/// Writes librdkafka's reader of batches with [`CHANGES`]. It replaces the original: of two archives that define a symbol, the
-/// linker takes the first, and that of a crate comes before those of its dependencies. If it took both, linking would fail.
-fn reader_with_limit(root: &str) -> String {
-    let original = format!("{root}/src/rdkafka_msgset_reader.c");
+/// Writes a file of librdkafka with changes, and returns its path. It replaces the original: of two archives that define a symbol,
+/// the linker takes the first, and that of a crate comes before those of its dependencies. If it took both, linking would fail.
+fn changed(root: &str, file: &str, changes: &Changes) -> String {
+    let original = format!("{root}/src/{file}");
     let mut text =
         fs::read_to_string(&original).unwrap_or_else(|error| panic!("cannot read {original}: {error}"));
-    for (old, new) in CHANGES {
+    for (old, new) in changes {
         assert_eq!(
             text.matches(old).count(),
             1,
@@ -79,7 +94,7 @@ fn reader_with_limit(root: &str) -> String {
         text = text.replace(old, new);
     }
     let Ok(folder) = env::var("OUT_DIR") else { panic!("cargo sets OUT_DIR") };
-    let changed = Path::new(&folder).join("rdkafka_msgset_reader.c");
+    let changed = Path::new(&folder).join(file);
     fs::write(&changed, text).unwrap_or_else(|error| panic!("cannot write {}: {error}", changed.display()));
     changed.display().to_string()
 }

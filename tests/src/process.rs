@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
+    os::unix::process::ExitStatusExt as _,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
@@ -22,6 +23,8 @@ pub struct Running {
 pub struct Finished {
     /// Exit code; `None` if a signal ended it.
     pub code: Option<i32>,
+    /// The number of the signal that ended it.
+    pub signal: Option<i32>,
     /// Standard output.
     pub stdout: String,
     /// Standard error: the log.
@@ -189,7 +192,12 @@ impl Running {
     }
 
     fn finished(mut self, status: ExitStatus) -> Finished {
-        Finished { code: status.code(), stdout: self.stdout.finish(), stderr: self.stderr.finish() }
+        Finished {
+            code: status.code(),
+            signal: status.signal(),
+            stdout: self.stdout.finish(),
+            stderr: self.stderr.finish(),
+        }
     }
 
     fn transcript(&self) -> String {
@@ -212,7 +220,8 @@ impl Finished {
     /// When it is another one.
     #[track_caller]
     pub fn expect_code(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr);
+        let Self { signal, stdout, stderr, .. } = &self;
+        assert_eq!(self.code, Some(code), "signal {signal:?}\n--- stdout\n{stdout}\n--- stderr\n{stderr}");
         self
     }
 
