@@ -1,41 +1,49 @@
 //! The `snowflake` sink: keeps Snowflake tables equal to the source's tables.
 //!
-//! # Data flow
-//!
-//! ```text
-//! plan/    events ── warehouse, table, key ── one row per key
-//! table/   required columns and types ── rows as text to be bound
-//! flush/   lanes: BEGIN ── one MERGE per table ── the offsets ── COMMIT
-//! ```
-//!
-//! Other modules: `types/`, Snowflake's types and which values fit them; `sql/`, the text of every statement; `session/`, the
-//! connection, with the crate `snowflake-api`; `names.rs`, names of tables and columns; `position.rs`, which of
-//! two events is newer.
-//!
-//! # Invariants
-//!
-//! - Rows and their offsets are written in one transaction. A claim increments the epoch of the partition; a task with an
-//!   older epoch cannot commit.
-//! - Only an event that is newer than the row changes it. Deleted keys are stored with their position for this purpose.
-//! - Values are always bound, never part of a statement's text. Names are always quoted.
+//! What is planned and written, and when, is decided by the crate `tidegate-cdc`, whose documentation begins with the data flow.
+//! Here is what is Snowflake's own: `types/`, its column types and which values fit them; `sql/`, the text of every statement;
+//! `dialect.rs`, which gives both to the core; `session/`, the connection, with the crate `snowflake-api`.
 
 mod config;
-mod flush;
-mod names;
-mod plan;
-mod position;
+mod dialect;
 mod session;
 mod sql;
-mod table;
 mod types;
 
 use std::time::Duration;
 
+use tidegate_cdc::{
+    Flusher,
+    session::{Database, SqlError},
+};
 use tidegate_plugin::{AsyncSink, BatchDefaults, Claim, Partition, prelude::*};
 
-use crate::{config::Config, flush::Flusher};
+use crate::{
+    config::Config,
+    dialect::Snowflake,
+    session::{Login, Session},
+};
 
-struct SnowflakeSink(Flusher);
+/// The schema that tables are written to, and how to log in.
+struct Account {
+    dialect: Snowflake,
+    login: Login,
+}
+
+impl Database for Account {
+    type Dialect = Snowflake;
+    type Session = Session;
+
+    fn dialect(&self) -> &Snowflake {
+        &self.dialect
+    }
+
+    async fn open(&self, warehouse: Option<&str>) -> std::result::Result<Session, SqlError> {
+        Session::open(&self.login, warehouse).await
+    }
+}
+
+struct SnowflakeSink(Flusher<Account>);
 
 impl AsyncSink for SnowflakeSink {
     type Config = Config;
@@ -59,7 +67,8 @@ impl AsyncSink for SnowflakeSink {
         config.normalize();
         let login = config.login()?;
         config.warn_if_not_encrypted(&login);
-        let mut flusher = Flusher::new(config, login, context)?;
+        let dialect = Snowflake { database: config.database.clone(), schema: config.schema.clone() };
+        let mut flusher = Flusher::new(config.settings(), Account { dialect, login }, context)?;
         flusher.connect().await?;
         Ok(Self(flusher))
     }

@@ -1,9 +1,8 @@
 //! Hints for errors: the GRANT or ALTER USER to run, or the option to check.
 
-use super::{
-    error::SqlError,
-    login::{Login, LoginSecret},
-};
+use tidegate_cdc::session::SqlError;
+
+use super::login::{Login, LoginSecret};
 
 /// A quoted name.
 pub(super) fn quoted(name: &str) -> String {

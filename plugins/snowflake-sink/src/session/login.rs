@@ -4,14 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use reqwest_middleware::ClientBuilder;
 use snowflake_api::{AuthArgs, AuthType, CertificateArgs, PasswordArgs, SnowflakeApi, SnowflakeApiBuilder};
+use tidegate_cdc::session::{Class, Credentials, SqlError};
 use tidegate_plugin::Secret;
 use url::Url;
 
 use super::{
-    class::Class,
-    error::SqlError,
     key::{Key, KeyError},
-    lockout::Credentials,
     statement::Limits,
     wire::{Account, Endpoint, Exchange, Wire},
 };

@@ -1,14 +1,11 @@
 //! A Snowflake session: login, statements, transactions, and classified errors.
 //!
 //! A session belongs to one task and one warehouse, and has one transaction at a time. When a statement fails with
-//! [`Class::Session`] or without a response, the session is unusable, and [`Session::is_stale`] returns true. Pass it to
-//! [`Session::close`], which ends its transaction, and open another one.
+//! [`Class::Session`] or without a response, the session is unusable, and is replaced by another one.
 
-mod class;
-mod error;
+mod codes;
 mod hint;
 mod key;
-mod lockout;
 mod login;
 mod rows;
 mod statement;
@@ -22,17 +19,15 @@ use std::{
 };
 
 use snowflake_api::{SnowflakeApi, SnowflakeApiError};
+use tidegate_cdc::session::{Answer, Class, LOCKOUT, SqlError, Statement, one_line};
 use tidegate_plugin::prelude::*;
 
-use lockout::LOCKOUT;
+use codes::{cause_of, of_login, of_statement};
 use login::{KIND, Prepared, is_plain};
 use statement::Limits;
 use wire::{Call, Exchange, Failure, Outcome, SessionInfo};
 
-pub(crate) use class::Class;
-pub(crate) use error::SqlError;
 pub(crate) use login::{Login, LoginPart, LoginSecret};
-pub(crate) use statement::{Answer, Statement};
 
 /// Query tag of the session's own statements.
 const TAG: &str = "tidegate";
@@ -79,7 +74,7 @@ impl Session {
         LOCKOUT.accepted(&prepared.credentials);
         drop(turn);
         if let Err(error) = session.check_objects(&prepared).await {
-            session.close().await;
+            tidegate_cdc::session::Session::close(session).await;
             return Err(error);
         }
         info!(
@@ -118,7 +113,7 @@ impl Session {
         };
         // The library logs in with the first statement.
         session.exchange.allow_logins(true);
-        let first = session.run(&Statement::plain("SELECT", "SELECT 1", TAG)).await;
+        let first = session.execute(&Statement::plain("SELECT", "SELECT 1", TAG)).await;
         session.exchange.allow_logins(false);
         match first {
             Ok(_) => Ok(session),
@@ -185,7 +180,7 @@ impl Session {
     async fn use_object(&mut self, kind: &'static str, name: &str, hint: String) -> Result<(), SqlError> {
         let text = format!("{kind} {name}");
         let statement = Statement { table: Some(name), ..Statement::plain(kind, &text, TAG) };
-        match self.run(&statement).await {
+        match self.execute(&statement).await {
             Ok(_) => Ok(()),
             Err(error)
                 if matches!(error.class, Class::Schema | Class::Rights | Class::Missing | Class::Bug) =>
@@ -202,7 +197,7 @@ impl Session {
     ///
     /// # Errors
     /// Errors of Snowflake, or why there is no response.
-    pub(crate) async fn run(&mut self, statement: &Statement<'_>) -> Result<Answer, SqlError> {
+    async fn execute(&mut self, statement: &Statement<'_>) -> Result<Answer, SqlError> {
         if self.unusable {
             let message =
                 "the outcome of an earlier statement of this session is unknown, or the session has ended";
@@ -215,7 +210,7 @@ impl Session {
         }
         // Remains set if the caller cancels the call, because the state of the library is then unknown.
         self.unusable = true;
-        self.exchange.prepare(statement.extras(&self.limits));
+        self.exchange.prepare(statement::extras(statement, &self.limits));
         let raw = self.api.exec_raw(statement.text).await;
         self.last_answer = Instant::now();
         let (failure, outcome) = (self.exchange.failure(), self.exchange.outcome());
@@ -239,25 +234,25 @@ impl Session {
             error.query_id.clone_from(&outcome.query_id);
             error
         })?;
-        Ok(Answer::new(outcome.query_id, columns, rows))
+        Ok(statement::answer(outcome.query_id, columns, rows))
     }
 
     /// The error of a request without a response.
     fn no_response_error(&self, statement: &Statement<'_>, failure: &Failure) -> SqlError {
-        let error = SqlError::from_failure(failure, KIND);
+        let error = of_failure(failure, KIND);
         if self.exchange.is_logged_in() { error.about(statement) } else { error }
     }
 
     /// The error in a response of Snowflake.
     fn response_error(&mut self, statement: &Statement<'_>, outcome: Outcome) -> SqlError {
         let class = match outcome.call {
-            Call::Login => Class::of_login(&outcome.code),
+            Call::Login => of_login(&outcome.code),
             Call::Query => self.class_of(&outcome),
             Call::Renew | Call::Close => Class::Session,
         };
         self.unusable = class == Class::Session;
         let is_login = outcome.call == Call::Login;
-        let error = SqlError::from_outcome(outcome, class, KIND);
+        let error = of_outcome(outcome, class, KIND);
         if is_login {
             return error;
         }
@@ -273,58 +268,73 @@ impl Session {
         if outcome.code == "000606" && self.warehouse.is_none() {
             return Class::Missing;
         }
-        Class::of_statement(&outcome.code, &outcome.state)
+        of_statement(&outcome.code, &outcome.state)
+    }
+}
+
+impl tidegate_cdc::session::Session for Session {
+    async fn run(&mut self, statement: &Statement<'_>) -> Result<Answer, SqlError> {
+        self.execute(statement).await
     }
 
-    /// Begins a transaction.
-    ///
-    /// # Errors
-    /// As for [`Self::run`].
-    pub(crate) async fn begin(&mut self, tag: &str) -> Result<(), SqlError> {
+    async fn begin(&mut self, tag: &str) -> Result<(), SqlError> {
         // Set before sending: if the response is lost, the transaction may be open nevertheless.
         self.in_transaction = true;
-        self.run(&Statement::plain("BEGIN", "BEGIN TRANSACTION", tag)).await.map(drop)
+        self.execute(&Statement::plain("BEGIN", "BEGIN TRANSACTION", tag)).await.map(drop)
     }
 
-    /// Commits the transaction.
-    ///
-    /// # Errors
-    /// As for [`Self::run`]. Without a response, the outcome is unknown: check it in another session.
-    pub(crate) async fn commit(&mut self, tag: &str) -> Result<(), SqlError> {
-        self.run(&Statement::plain("COMMIT", "COMMIT", tag)).await?;
+    async fn commit(&mut self, tag: &str) -> Result<(), SqlError> {
+        self.execute(&Statement::plain("COMMIT", "COMMIT", tag)).await?;
         self.in_transaction = false;
         Ok(())
     }
 
-    /// Rolls back the transaction, if one is open.
-    ///
-    /// # Errors
-    /// As for [`Self::run`].
-    pub(crate) async fn rollback(&mut self, tag: &str) -> Result<(), SqlError> {
+    async fn rollback(&mut self, tag: &str) -> Result<(), SqlError> {
         if !self.in_transaction {
             return Ok(());
         }
-        self.run(&Statement::plain("ROLLBACK", "ROLLBACK", tag)).await?;
+        self.execute(&Statement::plain("ROLLBACK", "ROLLBACK", tag)).await?;
         self.in_transaction = false;
         Ok(())
     }
 
-    /// Whether a transaction is or may be open.
-    pub(crate) fn in_transaction(&self) -> bool {
+    fn in_transaction(&self) -> bool {
         self.in_transaction
     }
 
-    /// Whether the session should be replaced, outside of a transaction, because it is unusable or about to expire.
-    pub(crate) fn is_stale(&self) -> bool {
+    fn is_stale(&self) -> bool {
         let is_old = |lease: wire::Lease| lease.since.elapsed() >= lease.length.mul_f64(OLD);
         self.unusable || self.exchange.lease().is_none_or(is_old)
     }
 
-    /// Closes the session, which also ends its transaction.
-    pub(crate) async fn close(mut self) {
+    async fn close(mut self) {
         // If this fails, Snowflake ends the session after a while.
         drop(tokio::time::timeout(CLOSING, self.api.close_session()).await);
     }
+}
+
+/// The error of a request without a response of Snowflake.
+fn of_failure(failure: &Failure, kind: &'static str) -> SqlError {
+    let mut error = SqlError::new(failure.class(), kind, failure.to_string());
+    error.code = failure.code();
+    failure.query_id().clone_into(&mut error.query_id);
+    error.retry_after = failure.retry_after();
+    error
+}
+
+/// The error in a response of Snowflake.
+fn of_outcome(outcome: Outcome, class: Class, kind: &'static str) -> SqlError {
+    let message = match one_line(&outcome.message) {
+        message if message.is_empty() => "Snowflake gave no reason".to_owned(),
+        message => message,
+    };
+    let mut error = SqlError::new(class, kind, message);
+    error.cause = cause_of(&outcome.code);
+    error.code = outcome.code;
+    error.state = outcome.state;
+    error.query_id = outcome.query_id;
+    error.retry_after = outcome.retry_after;
+    error
 }
 
 /// The error of a statement that the library did not send.

@@ -1,50 +1,29 @@
-//! Statements and their results.
+//! Requests for statements, and their results.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use tidegate_cdc::session::{Answer, Statement};
 
 /// Snowflake's limit for a query tag, in characters.
 const MAX_TAG_LENGTH: usize = 2_000;
 
-/// One statement.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Statement<'s> {
-    /// Kind, for errors: `MERGE`, `CREATE TABLE`, `BEGIN`.
-    pub(crate) kind: &'static str,
-    /// Quoted target table, for errors.
-    pub(crate) table: Option<&'s str>,
-    /// Text, with a `?` for every bind.
-    pub(crate) text: &'s str,
-    /// Binds, each as TEXT.
-    pub(crate) binds: &'s [&'s str],
-    /// Query tag, truncated to Snowflake's limit.
-    pub(crate) tag: &'s str,
-}
-
-impl<'s> Statement<'s> {
-    /// A statement without table and binds.
-    pub(crate) fn plain(kind: &'static str, text: &'s str, tag: &'s str) -> Self {
-        Self { kind, table: None, text, binds: &[], tag }
+/// Binds and parameters of a statement's request.
+pub(super) fn extras(statement: &Statement<'_>, limits: &Limits) -> Map<String, Value> {
+    let mut parameters = limits.parameters();
+    let tag: String = statement.tag.chars().take(MAX_TAG_LENGTH).collect();
+    parameters.insert("QUERY_TAG".to_owned(), tag.into());
+    let mut extras = Map::new();
+    extras.insert("parameters".to_owned(), parameters.into());
+    if statement.binds.is_empty() {
+        return extras;
     }
-
-    /// Binds and parameters of the request.
-    pub(super) fn extras(&self, limits: &Limits) -> Map<String, Value> {
-        let mut parameters = limits.parameters();
-        let tag: String = self.tag.chars().take(MAX_TAG_LENGTH).collect();
-        parameters.insert("QUERY_TAG".to_owned(), tag.into());
-        let mut extras = Map::new();
-        extras.insert("parameters".to_owned(), parameters.into());
-        if self.binds.is_empty() {
-            return extras;
-        }
-        let numbered = self.binds.iter().zip(1_usize..);
-        let binds: Map<String, Value> = numbered
-            .map(|(bind, number)| (number.to_string(), json!({ "type": "TEXT", "value": bind })))
-            .collect();
-        extras.insert("bindings".to_owned(), binds.into());
-        extras
-    }
+    let numbered = statement.binds.iter().zip(1_usize..);
+    let binds: Map<String, Value> = numbered
+        .map(|(bind, number)| (number.to_string(), json!({ "type": "TEXT", "value": bind })))
+        .collect();
+    extras.insert("bindings".to_owned(), binds.into());
+    extras
 }
 
 /// Timeouts of statements, sent with each statement and with the login.
@@ -74,40 +53,21 @@ impl Limits {
     }
 }
 
-/// The result of a statement.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Answer {
-    /// Names of the columns of `rows`.
-    pub(crate) columns: Vec<String>,
-    /// Rows of SELECT and SHOW; empty if there are only counts.
-    pub(crate) rows: Vec<Vec<Option<String>>>,
-    /// Query id.
-    pub(crate) query_id: String,
-    /// Number of inserted rows.
-    pub(crate) inserted: u64,
-    /// Number of updated rows.
-    pub(crate) updated: u64,
-    /// Number of deleted rows.
-    pub(crate) deleted: u64,
-}
-
-impl Answer {
-    /// Creates a result. A row of counts is converted to the counts.
-    pub(super) fn new(query_id: String, columns: Vec<String>, rows: Vec<Vec<Option<String>>>) -> Self {
-        let counts = columns.first().is_some_and(|column| column.starts_with("number of "));
-        if !counts {
-            return Self { columns, rows, query_id, ..Self::default() };
-        }
-        let count = |name: &str| {
-            let place = columns.iter().position(|column| column == name);
-            place.and_then(|place| rows.first()?.get(place)?.as_deref()?.parse().ok()).unwrap_or_default()
-        };
-        Self {
-            inserted: count("number of rows inserted"),
-            updated: count("number of rows updated"),
-            deleted: count("number of rows deleted"),
-            query_id,
-            ..Self::default()
-        }
+/// Creates a result. A row of counts is converted to the counts.
+pub(super) fn answer(query_id: String, columns: Vec<String>, rows: Vec<Vec<Option<String>>>) -> Answer {
+    let counts = columns.first().is_some_and(|column| column.starts_with("number of "));
+    if !counts {
+        return Answer { columns, rows, query_id, ..Answer::default() };
+    }
+    let count = |name: &str| {
+        let place = columns.iter().position(|column| column == name);
+        place.and_then(|place| rows.first()?.get(place)?.as_deref()?.parse().ok()).unwrap_or_default()
+    };
+    Answer {
+        inserted: count("number of rows inserted"),
+        updated: count("number of rows updated"),
+        deleted: count("number of rows deleted"),
+        query_id,
+        ..Answer::default()
     }
 }

@@ -2,8 +2,10 @@
 
 use std::fmt::{self, Display, Write};
 
+use tidegate_cdc::statement::{Meta, OffsetNames, TableName};
+
 use super::{
-    Column, Meta, OffsetNames, TableName,
+    Column,
     name::{list, quoted},
     offsets::{COUNTER, PARTITION},
 };

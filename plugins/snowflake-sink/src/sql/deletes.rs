@@ -1,14 +1,12 @@
 //! Statements for deleted keys and truncated tables.
 
+use tidegate_cdc::statement::{EVERY_KEY, Meta, TableName};
+
 use super::{
-    Meta, TableName,
     merge::{assigned, newer},
     name::{list, quoted},
     rows::Reader,
 };
-
-/// The key under which a truncate is stored. Keys of rows are JSON arrays.
-pub(crate) const EVERY_KEY: &str = "*";
 
 /// Stores deletes of keys, the newer one of two deletes of a key. A truncate is the delete of [`EVERY_KEY`].
 ///

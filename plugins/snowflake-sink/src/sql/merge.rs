@@ -1,33 +1,15 @@
 //! The MERGE that applies rows of the source to a table.
 
+use tidegate_cdc::statement::{EVERY_KEY, Meta, TableName};
+
 use super::{
-    Column, EVERY_KEY, Meta, TableName,
+    Column,
     name::{list, quoted},
     rows::{Reader, same_key, unused},
 };
 
-/// Parameters of a MERGE.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Merge<'a> {
-    /// The table.
-    pub(crate) table: &'a TableName,
-    /// All written columns, except the time of writing.
-    pub(crate) columns: &'a [Column],
-    /// Indexes of the key columns; at least one.
-    pub(crate) key: &'a [usize],
-    /// Indexes of the columns that may keep their existing value.
-    pub(crate) kept: &'a [usize],
-    /// Indexes of the metadata columns, which a soft delete changes.
-    pub(crate) about: &'a [usize],
-    /// The table of deleted keys. Rows that are not newer than their delete are skipped.
-    pub(crate) deleted_keys: Option<&'a TableName>,
-    /// Whether deletes are soft: rows are kept with the operation `d`.
-    pub(crate) soft_delete: bool,
-    /// Whether each row has a flag that allows inserting it; otherwise all rows may be inserted.
-    pub(crate) insert_flag: bool,
-    /// Names of the metadata columns.
-    pub(crate) meta: &'a Meta,
-}
+/// Rows of the source, to be applied to a table.
+type Merge<'a> = tidegate_cdc::statement::Merge<'a, crate::types::ColumnType>;
 
 /// Applies rows to a table, each if it is newer than the row in the table. There must be only one row per key.
 ///

@@ -22,22 +22,14 @@ mod tests;
 pub(crate) use ddl::{
     add_columns, create_deleted_keys, create_offsets, create_table, list_tables, show_columns, widen,
 };
-pub(crate) use deletes::{EVERY_KEY, purge_deletes, store_deletes, truncate_hard, truncate_soft};
-pub(crate) use merge::{Merge, merge};
-pub(crate) use moves::{Copying, EARLY, MissingValues, copy_moved, without_values};
-#[cfg(test)]
+pub(crate) use deletes::{purge_deletes, store_deletes, truncate_hard, truncate_soft};
+pub(crate) use merge::merge;
+pub(crate) use moves::{copy_moved, without_values};
 pub(crate) use name::quoted;
-pub(crate) use name::{Meta, OffsetNames, TableName};
-pub(crate) use offsets::{OFFSETS_LANE, offsets_add_missing, offsets_claim, offsets_move, offsets_read};
+pub(crate) use offsets::{offsets_add_missing, offsets_claim, offsets_move, offsets_read};
 pub(crate) use rows::{insert_rows, unmatched};
 
 use crate::types::ColumnType;
 
 /// A column of a statement.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Column {
-    /// Its name in the table.
-    pub(crate) name: String,
-    /// Its type in the table.
-    pub(crate) kind: ColumnType,
-}
+type Column = tidegate_cdc::statement::Column<ColumnType>;

@@ -1,41 +1,16 @@
 //! Statements for rows whose key changes: copying them to their new key, and finding rows with missing values.
 
+use tidegate_cdc::statement::{EARLY, Meta};
+
 use super::{
-    Column, Meta, TableName,
+    Column,
     merge::{Own, assigned, newer, not_deleted},
     name::{joined, list, quoted},
     rows::{Reader, same_key, unused},
 };
 
-/// Parameters for copying rows within a table.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Copying<'a> {
-    /// The table.
-    pub(crate) table: &'a TableName,
-    /// All written columns, except the time of writing.
-    pub(crate) columns: &'a [Column],
-    /// Indexes of the key columns; at least one.
-    pub(crate) key: &'a [usize],
-    /// Index of the position column.
-    pub(crate) position: usize,
-    /// The table of deleted keys. Rows that are not newer than the delete of their new key are skipped.
-    pub(crate) deleted_keys: Option<&'a TableName>,
-    /// Names of the metadata columns.
-    pub(crate) meta: &'a Meta,
-}
-
-/// Parameters for finding rows with missing values.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct MissingValues<'a> {
-    /// The table.
-    pub(crate) table: &'a TableName,
-    /// The key columns; at least one.
-    pub(crate) key: &'a [Column],
-    /// The table of deleted keys.
-    pub(crate) deleted_keys: Option<&'a TableName>,
-    /// Names of the metadata columns.
-    pub(crate) meta: &'a Meta,
-}
+type Copying<'a> = tidegate_cdc::statement::Copying<'a, crate::types::ColumnType>;
+type MissingValues<'a> = tidegate_cdc::statement::MissingValues<'a, crate::types::ColumnType>;
 
 /// Copies rows to a new key, if the old row exists and is newer than the row of the new key. If
 /// several rows have the same new key, the first one with an existing old row is used. All old rows are read before any is
@@ -96,9 +71,6 @@ pub(crate) fn copy_moved(copying: &Copying<'_>) -> String {
         written = list(written.iter().map(|name| quoted(name))),
     )
 }
-
-/// Result of [`without_values`] for a row whose old row exists and may still change.
-pub(crate) const EARLY: &str = "early";
 
 /// Finds rows with omitted values for which the table has no value, neither under their own key nor under an
 /// old one, and rows for which there is only an old row that may still change. Rows that have no effect, because the table has a

@@ -1,7 +1,8 @@
 //! Statements for the offsets tables of a connector, one per lane: offset and epoch of each partition, by warehouse.
 
+use tidegate_cdc::statement::{OffsetNames, TableName};
+
 use super::{
-    OffsetNames, TableName,
     merge::assigned,
     name::{joined, list, quoted},
     rows::Reader,
@@ -50,9 +51,6 @@ pub(crate) fn offsets_claim(table: &TableName, names: &OffsetNames) -> String {
          WHEN MATCHED AND s.{epoch} > t.{epoch} THEN UPDATE SET {update}"
     )
 }
-
-/// Index of the lane in the rows of [`offsets_read`].
-pub(crate) const OFFSETS_LANE: usize = 6;
 
 /// Reads the rows of partitions in the offsets tables of all lanes: topic, partition, warehouse, epoch, next offset, state
 /// and index of the table, all as text.

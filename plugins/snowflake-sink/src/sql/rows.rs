@@ -1,7 +1,9 @@
 //! Rows that insert_moved_row as one bind: reading them, appending them, and asking which of them a table lacks.
 
+use tidegate_cdc::statement::{Meta, TableName};
+
 use super::{
-    Column, Meta, TableName,
+    Column,
     name::{joined, list, quoted},
 };
 

@@ -1,68 +1,71 @@
 //! The type of a new column.
 
+use tidegate_cdc::types::number;
 use tidegate_plugin::{Decimal, Kind, SchemaField, Value, ValueRef};
 
-use super::{ColumnType, MAX_PRECISION, MAX_SCALE, calendar, number};
+use super::{ColumnType, MAX_PRECISION, MAX_SCALE, calendar};
 
 const INTEGER: ColumnType = ColumnType::Number { precision: MAX_PRECISION, scale: 0 };
 const TEXT: ColumnType = ColumnType::Text { length: None };
 
-impl ColumnType {
-    /// The type for the values of a field.
-    pub(crate) fn of_field(field: SchemaField<'_>) -> Self {
-        of_declared(field.kind(), field.semantic(), field.precision(), field.scale())
-    }
+/// The type for the values of a field.
+pub(super) fn of_field(field: SchemaField<'_>) -> ColumnType {
+    of_declared(field.kind(), field.semantic(), field.precision(), field.scale())
+}
 
-    /// The type for a value without a schema; none if the value has no type.
-    pub(crate) fn of_value(value: Value<'_>) -> Option<Self> {
-        Some(match value.view() {
-            ValueRef::Bool(_) => Self::Boolean,
-            ValueRef::Int(_) | ValueRef::UInt(_) => INTEGER,
-            ValueRef::Float(_) => Self::Float,
-            ValueRef::Number(_) => of_number(value.view()),
-            ValueRef::Decimal(decimal) => of_decimal(decimal),
-            ValueRef::Bytes(_) => Self::Binary { length: None },
-            ValueRef::Date(date) if calendar::has_date(date) => Self::Date,
-            ValueRef::Time(time) if calendar::has_time(time) => Self::Time,
-            ValueRef::Timestamp(timestamp) if calendar::has_timestamp(timestamp) => {
-                if timestamp.offset_seconds.is_some() { Self::TimestampTz } else { Self::TimestampNtz }
+/// The type for a value without a schema; none if the value has no type.
+pub(super) fn of_value(value: Value<'_>) -> Option<ColumnType> {
+    Some(match value.view() {
+        ValueRef::Bool(_) => ColumnType::Boolean,
+        ValueRef::Int(_) | ValueRef::UInt(_) => INTEGER,
+        ValueRef::Float(_) => ColumnType::Float,
+        ValueRef::Number(_) => of_number(value.view()),
+        ValueRef::Decimal(decimal) => of_decimal(decimal),
+        ValueRef::Bytes(_) => ColumnType::Binary { length: None },
+        ValueRef::Date(date) if calendar::has_date(date) => ColumnType::Date,
+        ValueRef::Time(time) if calendar::has_time(time) => ColumnType::Time,
+        ValueRef::Timestamp(timestamp) if calendar::has_timestamp(timestamp) => {
+            if timestamp.offset_seconds.is_some() {
+                ColumnType::TimestampTz
+            } else {
+                ColumnType::TimestampNtz
             }
-            ValueRef::String(_)
-            | ValueRef::Date(_)
-            | ValueRef::Time(_)
-            | ValueRef::Timestamp(_)
-            | ValueRef::Interval(_)
-            | ValueRef::Uuid(_) => TEXT,
-            ValueRef::Json(_) | ValueRef::List(_) | ValueRef::Struct(_) => Self::Variant,
-            _ => return None,
-        })
-    }
-
-    /// The type for a kind of value, even if the value is out of range. JSON has neither dates nor times, so the type of the
-    /// column is known from a hint.
-    pub(crate) fn of_kind(value: Value<'_>) -> Option<Self> {
-        match value.view() {
-            ValueRef::Date(_) => Some(Self::Date),
-            ValueRef::Time(time) if time.offset_seconds.is_none() => Some(Self::Time),
-            ValueRef::Timestamp(timestamp) if timestamp.offset_seconds.is_some() => Some(Self::TimestampTz),
-            ValueRef::Timestamp(_) => Some(Self::TimestampNtz),
-            _ => None,
         }
-    }
+        ValueRef::String(_)
+        | ValueRef::Date(_)
+        | ValueRef::Time(_)
+        | ValueRef::Timestamp(_)
+        | ValueRef::Interval(_)
+        | ValueRef::Uuid(_) => TEXT,
+        ValueRef::Json(_) | ValueRef::List(_) | ValueRef::Struct(_) => ColumnType::Variant,
+        _ => return None,
+    })
+}
 
-    /// Combines the inferred type of a new column with the type `other` of a value that does
-    /// not fit. Earlier values must be checked again. Each step leads to a wider type, and the last ones are VARCHAR
-    /// and VARIANT, so there are few steps.
-    pub(crate) fn join(&self, other: &Self) -> Self {
-        match (self, other) {
-            (Self::Variant, _) | (_, Self::Variant) => Self::Variant,
-            (Self::Number { scale, .. }, Self::Number { scale: larger, .. }) if larger > scale => {
-                Self::Number { precision: MAX_PRECISION, scale: *larger }
-            }
-            (Self::Number { .. }, Self::Float) => Self::Float,
-            (Self::Date, Self::TimestampNtz) => Self::TimestampNtz,
-            _ => TEXT,
+/// The type for a kind of value, even if the value is out of range. JSON has neither dates nor times, so the type of the
+/// column is known from a hint.
+pub(super) fn of_kind(value: Value<'_>) -> Option<ColumnType> {
+    match value.view() {
+        ValueRef::Date(_) => Some(ColumnType::Date),
+        ValueRef::Time(time) if time.offset_seconds.is_none() => Some(ColumnType::Time),
+        ValueRef::Timestamp(timestamp) if timestamp.offset_seconds.is_some() => Some(ColumnType::TimestampTz),
+        ValueRef::Timestamp(_) => Some(ColumnType::TimestampNtz),
+        _ => None,
+    }
+}
+
+/// Combines the inferred type of a new column with the type `other` of a value that does
+/// not fit. Earlier values must be checked again. Each step leads to a wider type, and the last ones are VARCHAR
+/// and VARIANT, so there are few steps.
+pub(super) fn join(one: &ColumnType, other: &ColumnType) -> ColumnType {
+    match (one, other) {
+        (ColumnType::Variant, _) | (_, ColumnType::Variant) => ColumnType::Variant,
+        (ColumnType::Number { scale, .. }, ColumnType::Number { scale: larger, .. }) if larger > scale => {
+            ColumnType::Number { precision: MAX_PRECISION, scale: *larger }
         }
+        (ColumnType::Number { .. }, ColumnType::Float) => ColumnType::Float,
+        (ColumnType::Date, ColumnType::TimestampNtz) => ColumnType::TimestampNtz,
+        _ => TEXT,
     }
 }
 

@@ -2,45 +2,34 @@
 
 use std::fmt::{self, Write};
 
+use tidegate_cdc::types::number::{self, Size};
 use tidegate_plugin::{Value, ValueRef};
 
-use super::{
-    ColumnType, MAX_PRECISION, calendar,
-    number::{self, Size},
-};
+use super::{ColumnType, MAX_PRECISION, calendar};
 
 /// Floats can hold every integer up to this size.
 const WHOLE_FLOATS: u64 = 1 << 53;
 
-/// Whether a value fits a column.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Fit {
-    /// It fits.
-    Fits,
-    /// It fits if the column is widened to this type.
-    Widens(ColumnType),
-    /// It does not fit, and Snowflake cannot widen the column.
-    Mismatch,
+type Fit = tidegate_cdc::types::Fit<ColumnType>;
+
+/// Whether a column of a type can hold a value without loss. Null and unavailable values fit any type.
+pub(super) fn fit(kind: &ColumnType, value: Value<'_>) -> Fit {
+    let view = value.view();
+    match (kind, view) {
+        (_, ValueRef::Null | ValueRef::Unavailable) => Fit::Fits,
+        (_, ValueRef::Unsupported(_)) | (ColumnType::Other(_), _) => Fit::Mismatch,
+        (ColumnType::Variant | ColumnType::Text { length: None }, _) => Fit::Fits,
+        (ColumnType::Text { length: Some(length) }, _) => fit_text(value, *length),
+        (ColumnType::Binary { length }, ValueRef::Bytes(bytes)) => fit_bytes(bytes, *length),
+        (ColumnType::Number { precision, scale }, view) => {
+            number::size(view, *scale).map_or(Fit::Mismatch, |size| fit_number(size, *precision, *scale))
+        }
+        (kind, view) if kind.holds(view) => Fit::Fits,
+        _ => Fit::Mismatch,
+    }
 }
 
 impl ColumnType {
-    /// Whether a column of this type can hold a value without loss. Null and unavailable values fit any type.
-    pub(crate) fn fit(&self, value: Value<'_>) -> Fit {
-        let view = value.view();
-        match (self, view) {
-            (_, ValueRef::Null | ValueRef::Unavailable) => Fit::Fits,
-            (_, ValueRef::Unsupported(_)) | (Self::Other(_), _) => Fit::Mismatch,
-            (Self::Variant | Self::Text { length: None }, _) => Fit::Fits,
-            (Self::Text { length: Some(length) }, _) => fit_text(value, *length),
-            (Self::Binary { length }, ValueRef::Bytes(bytes)) => fit_bytes(bytes, *length),
-            (Self::Number { precision, scale }, view) => {
-                number::size(view, *scale).map_or(Fit::Mismatch, |size| fit_number(size, *precision, *scale))
-            }
-            (kind, view) if kind.holds(view) => Fit::Fits,
-            _ => Fit::Mismatch,
-        }
-    }
-
     /// Whether a type without a length or a precision can hold a value.
     fn holds(&self, value: ValueRef<'_>) -> bool {
         match (self, value) {

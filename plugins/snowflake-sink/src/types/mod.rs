@@ -10,24 +10,25 @@
 mod calendar;
 mod declared;
 mod desired;
-mod digits;
 mod encode;
 mod fit;
-mod number;
 mod show;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 
-pub(crate) use encode::{has_nested_placeholder, loses_fraction, loses_offset};
-pub(crate) use fit::Fit;
+use tidegate_cdc::types::{Fit, MetadataKind};
+use tidegate_plugin::{SchemaField, Timestamp, Value};
+
 pub(crate) use show::kept_fraction;
 
 /// Maximum precision of a NUMBER.
 const MAX_PRECISION: u8 = 38;
 /// Maximum scale of a NUMBER.
 const MAX_SCALE: u8 = 37;
+/// Digits of the largest number of 64 bits with a sign.
+const COUNT_PRECISION: u8 = 19;
 
 /// The type of a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,5 +106,65 @@ impl fmt::Display for ColumnType {
             Self::Other(name) => name,
         };
         formatter.write_str(name)
+    }
+}
+
+impl tidegate_cdc::types::ColumnType for ColumnType {
+    fn of_field(field: SchemaField<'_>) -> Self {
+        desired::of_field(field)
+    }
+
+    fn of_value(value: Value<'_>) -> Option<Self> {
+        desired::of_value(value)
+    }
+
+    fn of_kind(value: Value<'_>) -> Option<Self> {
+        desired::of_kind(value)
+    }
+
+    fn join(&self, other: &Self) -> Self {
+        desired::join(self, other)
+    }
+
+    fn fit(&self, value: Value<'_>) -> Fit<Self> {
+        fit::fit(self, value)
+    }
+
+    fn write(&self, value: Value<'_>, out: &mut String) {
+        encode::encode(self, value, out);
+    }
+
+    fn of_metadata(kind: MetadataKind) -> Self {
+        match kind {
+            MetadataKind::Text => Self::Text { length: None },
+            MetadataKind::Time => Self::TimestampTz,
+            MetadataKind::Count => Self::Number { precision: MAX_PRECISION, scale: 0 },
+        }
+    }
+
+    fn can_be(&self, kind: MetadataKind) -> bool {
+        match (self, kind) {
+            (Self::Text { .. }, MetadataKind::Text) => true,
+            (Self::TimestampTz | Self::TimestampLtz, MetadataKind::Time) => true,
+            (Self::Number { scale: 0, precision }, MetadataKind::Count) => *precision >= COUNT_PRECISION,
+            _ => false,
+        }
+    }
+
+    fn document() -> Option<Self> {
+        Some(Self::Variant)
+    }
+
+    fn is_supported(&self) -> bool {
+        !matches!(self, Self::Other(_))
+    }
+
+    fn max_bytes(&self, of_row: usize) -> Option<usize> {
+        // A BINARY has half of what a text has.
+        matches!(self, Self::Binary { .. }).then_some(of_row / 2)
+    }
+
+    fn loses_offset(&self, timestamp: Timestamp) -> bool {
+        encode::loses_offset(self, timestamp)
     }
 }

@@ -7,6 +7,8 @@ use std::{
 
 use serde_json::json;
 
+use tidegate_cdc::session::Session as _;
+
 use super::{
     super::{Class, LoginSecret, Session},
     block_on, login, open, open_error, secret,

@@ -55,7 +55,7 @@ async fn open_error(login: &Login, warehouse: Option<&str>) -> SqlError {
 }
 
 fn select(text: &str) -> Statement<'_> {
-    Statement { kind: "SELECT", table: None, text, binds: &[], tag: "tidegate orders" }
+    Statement { kind: "SELECT", table: None, text, binds: &[], load: None, tag: "tidegate orders" }
 }
 
 fn merge<'s>(text: &'s str, binds: &'s [&'s str]) -> Statement<'s> {
@@ -64,6 +64,7 @@ fn merge<'s>(text: &'s str, binds: &'s [&'s str]) -> Statement<'s> {
         table: Some(r#""DB1"."PUBLIC"."orders""#),
         text,
         binds,
+        load: None,
         tag: "tidegate orders",
     }
 }

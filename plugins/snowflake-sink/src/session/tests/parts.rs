@@ -2,15 +2,17 @@
 
 use std::time::{Duration, Instant};
 
+use tidegate_cdc::session::{Credentials, Lockout};
 use url::Url;
 
 use super::{
     super::{
-        Answer, Class, LoginSecret, SqlError, hint,
-        lockout::{Credentials, Lockout},
+        Class, LoginSecret, SqlError,
+        codes::{of_login, of_statement},
+        hint,
         login::is_plain,
         rows::decimal,
-        statement::Limits,
+        statement::{self, Limits},
         wire::{Account, Endpoint},
     },
     merge, secret, select,
@@ -33,7 +35,7 @@ fn codes_have_classes() {
         ("", "", Class::Bug),
     ];
     for (code, state, class) in cases {
-        assert_eq!(Class::of_statement(code, state), class, "{code}");
+        assert_eq!(of_statement(code, state), class, "{code}");
     }
     for (code, class) in [
         ("390100", Class::Credentials),
@@ -46,7 +48,7 @@ fn codes_have_classes() {
         ("390201", Class::Missing),
         ("000603", Class::Transient),
     ] {
-        assert_eq!(Class::of_login(code), class, "{code}");
+        assert_eq!(of_login(code), class, "{code}");
     }
 }
 
@@ -222,7 +224,8 @@ fn only_plain_names_are_part_of_the_login() {
 #[test]
 fn counts_are_read_by_name() {
     let columns = ["number of rows updated", "number of rows deleted"].map(str::to_owned).to_vec();
-    let answer = Answer::new("q".to_owned(), columns, vec![vec![Some("2".to_owned()), Some("3".to_owned())]]);
+    let answer =
+        statement::answer("q".to_owned(), columns, vec![vec![Some("2".to_owned()), Some("3".to_owned())]]);
     assert_eq!((answer.inserted, answer.updated, answer.deleted, answer.rows.len()), (0, 2, 3, 0));
 }
 
@@ -230,7 +233,7 @@ fn counts_are_read_by_name() {
 fn query_tags_are_truncated() {
     let tag = "ä".repeat(3_000);
     let limits = Limits { statement: Duration::from_millis(10), lock: Duration::ZERO };
-    let extras = super::Statement { tag: &tag, ..select("SELECT 1") }.extras(&limits);
+    let extras = statement::extras(&super::Statement { tag: &tag, ..select("SELECT 1") }, &limits);
     assert_eq!(extras["parameters"]["QUERY_TAG"].as_str().unwrap().chars().count(), 2_000);
     assert_eq!(extras["parameters"]["STATEMENT_TIMEOUT_IN_SECONDS"], 1, "zero would be no limit at all");
     assert!(extras.get("bindings").is_none());

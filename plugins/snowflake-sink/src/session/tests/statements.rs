@@ -7,6 +7,8 @@ use std::{
 
 use serde_json::{Value, json};
 
+use tidegate_cdc::session::Session as _;
+
 use super::{
     super::{Answer, Class, Session, SqlError},
     block_on, login, merge, open, select,

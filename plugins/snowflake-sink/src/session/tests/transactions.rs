@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tidegate_cdc::session::Session as _;
+
 use super::{
     super::Class,
     block_on, open, select,

@@ -2,7 +2,9 @@
 
 use std::{error::Error, time::Duration};
 
-use super::super::class::Class;
+use tidegate_cdc::session::Class;
+
+use super::super::codes::of_status;
 
 /// Why there is no response.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -97,7 +99,7 @@ impl Failure {
     pub(crate) fn class(&self) -> Class {
         match self {
             Self::SilentLogin => Class::Session,
-            Self::Status { status, .. } => Class::of_status(*status),
+            Self::Status { status, .. } => of_status(*status),
             Self::Request(_) => Class::Bug,
             _ => Class::Transient,
         }

@@ -1,19 +1,19 @@
 //! The exact text of all statements.
 
-use super::sample::Sample;
-use crate::{
-    config::Identifiers,
+use tidegate_cdc::{
+    Dialect as _,
     names::Naming,
-    sql::{Meta, OffsetNames, TableName},
+    options::Identifiers,
+    statement::{Meta, OffsetNames},
 };
 
+use super::sample::Sample;
+use crate::dialect::{NAMES, Snowflake};
+
 fn sample(identifiers: Identifiers) -> Sample {
-    let naming = Naming::new("{table}", identifiers).unwrap();
-    let table = |name: &str| TableName {
-        database: "SHOP".to_owned(),
-        schema: "PUBLIC".to_owned(),
-        table: naming.cased(name),
-    };
+    let naming = Naming::new("{table}", identifiers, NAMES).unwrap();
+    let dialect = Snowflake { database: "SHOP".to_owned(), schema: "PUBLIC".to_owned() };
+    let table = |name: &str| dialect.table(&naming.cased(name));
     Sample {
         table: table("orders"),
         deleted_keys: table("orders__cdc_deleted"),
@@ -21,6 +21,7 @@ fn sample(identifiers: Identifiers) -> Sample {
         columns: ["id", "region", "amount", "document", "photo", "_cdc_topic"].map(|name| naming.cased(name)),
         meta: Meta::cased(&naming),
         offset_names: OffsetNames::cased(&naming),
+        dialect: dialect.clone(),
         comment: r"Written by the connector's \ sink".to_owned(),
     }
 }

@@ -3,13 +3,18 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
+use tidegate_cdc::{
+    Dialect as _,
+    statement::{Column, Merge, Meta, OffsetNames, TableName},
+};
 
 use super::{
     sample::{Case, Sample},
     tokens::{Token, tokens},
 };
 use crate::{
-    sql::{Column, Merge, Meta, OffsetNames, TableName, add_columns, create_table, merge, quoted, unmatched},
+    dialect::Snowflake,
+    sql::{add_columns, create_table, merge, quoted, unmatched},
     types::ColumnType,
 };
 
@@ -31,7 +36,8 @@ fn name() -> impl Strategy<Value = String> {
 }
 
 fn table() -> impl Strategy<Value = TableName> {
-    (name(), name(), name()).prop_map(|(database, schema, table)| TableName { database, schema, table })
+    (name(), name(), name())
+        .prop_map(|(database, schema, table)| Snowflake { database, schema }.table(&table))
 }
 
 fn names<const N: usize>() -> impl Strategy<Value = [String; N]> {
@@ -39,11 +45,13 @@ fn names<const N: usize>() -> impl Strategy<Value = [String; N]> {
 }
 
 fn sample() -> impl Strategy<Value = Sample> {
-    (table(), table(), table(), names::<18>(), name()).prop_map(
-        |(table, deleted_keys, offsets, names, comment)| {
+    let dialect = (name(), name()).prop_map(|(database, schema)| Snowflake { database, schema });
+    (dialect, table(), table(), table(), names::<18>(), name()).prop_map(
+        |(dialect, table, deleted_keys, offsets, names, comment)| {
             let [a, b, c, d, e, f, operation, timestamp, position, processed_at, key, rest @ ..] = names;
             let [topic, partition, warehouse, epoch, next_offset, state, updated_at] = rest;
             Sample {
+                dialect,
                 table,
                 deleted_keys,
                 offsets,
@@ -65,9 +73,11 @@ fn sample() -> impl Strategy<Value = Sample> {
 }
 
 fn tame() -> Sample {
-    let table = |table: &str| TableName { database: "d".into(), schema: "s".into(), table: table.into() };
+    let dialect = Snowflake { database: "d".into(), schema: "s".into() };
+    let table = |table: &str| dialect.table(table);
     let text = |text: &str| text.to_owned();
     Sample {
+        dialect: dialect.clone(),
         table: table("t"),
         deleted_keys: table("gone"),
         offsets: table("offsets"),
@@ -125,11 +135,11 @@ proptest! {
     }
 
     #[test]
-    fn a_table_name_has_three_parts(table in table()) {
+    fn a_table_name_has_three_parts(database in name(), schema in name(), table in name()) {
         let name = |name: &String| Token::Name(name.clone());
         let dot = Token::Sign('.');
-        let expected = [name(&table.database), dot.clone(), name(&table.schema), dot, name(&table.table)];
-        prop_assert_eq!(tokens(&table.to_string()), expected);
+        let expected = [name(&database), dot.clone(), name(&schema), dot, name(&table)];
+        prop_assert_eq!(tokens(&Snowflake { database, schema }.table(&table).to_string()), expected);
     }
 
     #[test]

@@ -1,18 +1,16 @@
 //! All statements, with given names.
 
-use crate::{
-    sql::{
-        Column, Copying, Merge, Meta, MissingValues, OffsetNames, TableName, add_columns, copy_moved,
-        create_deleted_keys, create_offsets, create_table, insert_rows, list_tables, merge,
-        offsets_add_missing, offsets_claim, offsets_move, offsets_read, purge_deletes, show_columns,
-        store_deletes, truncate_hard, truncate_soft, unmatched, widen, without_values,
-    },
-    types::ColumnType,
+use tidegate_cdc::{
+    Dialect as _,
+    statement::{Call, Column, Copying, Merge, Meta, MissingValues, OffsetNames, TableName},
 };
+
+use crate::{dialect::Snowflake, types::ColumnType};
 
 /// All names, and the comment of new tables.
 #[derive(Clone, Debug)]
 pub(super) struct Sample {
+    pub(super) dialect: Snowflake,
     pub(super) table: TableName,
     pub(super) deleted_keys: TableName,
     pub(super) offsets: TableName,
@@ -36,7 +34,7 @@ const ABOUT: [usize; 4] = [5, 6, 7, 8];
 
 impl Sample {
     /// The columns of a table with two key columns, except the time of writing.
-    pub(super) fn columns(&self) -> Vec<Column> {
+    pub(super) fn columns(&self) -> Vec<Column<ColumnType>> {
         let [id, region, amount, document, photo, topic] = &self.columns;
         let Meta { operation, timestamp, position, .. } = &self.meta;
         let text = ColumnType::Text { length: None };
@@ -56,7 +54,7 @@ impl Sample {
     }
 
     /// A MERGE in its simplest form.
-    pub(super) fn plain<'a>(&'a self, columns: &'a [Column]) -> Merge<'a> {
+    pub(super) fn plain<'a>(&'a self, columns: &'a [Column<ColumnType>]) -> Merge<'a, ColumnType> {
         Merge {
             table: &self.table,
             columns,
@@ -80,6 +78,7 @@ impl Sample {
     }
 
     fn rows(&self) -> Vec<Case> {
+        let d = &self.dialect;
         let columns = self.columns();
         let key = columns.get(..2).unwrap();
         let plain = self.plain(&columns);
@@ -103,61 +102,71 @@ impl Sample {
         };
         let single_key = Merge { key: &[0], deleted_keys: Some(&self.deleted_keys), ..plain };
         vec![
-            case("merge_plain", 2, merge(&plain)),
-            case("merge_single_key_deletes", 2, merge(&single_key)),
-            case("merge_guarded", 2, merge(&guarded)),
-            case("merge_soft", 2, merge(&soft)),
-            case("merge_soft_flagged", 2, merge(&soft_flagged)),
-            case("insert_rows", 2, insert_rows(&self.table, &columns, &self.meta)),
-            case("copy_moved", 2, copy_moved(&copying)),
-            case("copy_moved_soft", 2, copy_moved(&Copying { deleted_keys: None, ..copying })),
-            case("without_values", 1, without_values(&missing)),
-            case("without_values_soft", 1, without_values(&MissingValues { deleted_keys: None, ..missing })),
-            case("unmatched", 1, unmatched(&self.table, key, None)),
-            case("unmatched_soft", 1, unmatched(&self.table, key, Some(&self.meta))),
+            case("merge_plain", d.merge(&plain)),
+            case("merge_single_key_deletes", d.merge(&single_key)),
+            case("merge_guarded", d.merge(&guarded)),
+            case("merge_soft", d.merge(&soft)),
+            case("merge_soft_flagged", d.merge(&soft_flagged)),
+            case("insert_rows", d.insert_rows(&self.table, &columns, &self.meta)),
+            case("copy_moved", d.copy_moved(&copying)),
+            case("copy_moved_soft", d.copy_moved(&Copying { deleted_keys: None, ..copying })),
+            case("without_values", d.without_values(&missing)),
+            case("without_values_soft", d.without_values(&MissingValues { deleted_keys: None, ..missing })),
+            case("unmatched", d.unmatched(&self.table, key, None)),
+            case("unmatched_soft", d.unmatched(&self.table, key, Some(&self.meta))),
         ]
     }
 
     fn deletes(&self) -> Vec<Case> {
+        let d = &self.dialect;
         vec![
-            case("store_deletes", 2, store_deletes(&self.deleted_keys, &self.meta)),
-            case("purge_deletes", 1, purge_deletes(&self.deleted_keys, &self.meta)),
-            case("truncate_hard", 1, truncate_hard(&self.table, &self.meta)),
-            case("truncate_soft", 4, truncate_soft(&self.table, &self.meta)),
+            case("store_deletes", d.store_deletes(&self.deleted_keys, &self.meta)),
+            case("purge_deletes", [d.purge_deletes(&self.deleted_keys, &self.meta)]),
+            case("truncate_hard", [d.truncate_hard(&self.table, &self.meta)]),
+            case("truncate_soft", [d.truncate_soft(&self.table, &self.meta)]),
         ]
     }
 
     fn offsets(&self) -> Vec<Case> {
+        let d = &self.dialect;
         vec![
-            case("offsets_add_missing", 1, offsets_add_missing(&self.offsets, &self.offset_names)),
-            case("offsets_claim", 1, offsets_claim(&self.offsets, &self.offset_names)),
+            case("offsets_add_missing", [d.offsets_add_missing(&self.offsets, &self.offset_names)]),
+            case("offsets_claim", [d.offsets_claim(&self.offsets, &self.offset_names)]),
             case(
                 "offsets_read",
-                2,
-                offsets_read(&[self.offsets.clone(), self.deleted_keys.clone()], &self.offset_names),
+                [d.offsets_read(&[self.offsets.clone(), self.deleted_keys.clone()], &self.offset_names)],
             ),
-            case("offsets_move", 2, offsets_move(&self.offsets, &self.offset_names)),
+            case("offsets_move", [d.offsets_move(&self.offsets, &self.offset_names)]),
         ]
     }
 
     fn ddl(&self) -> Vec<Case> {
+        let d = &self.dialect;
         let mut columns = self.columns();
         let (amount, photo) = (columns[2].clone(), columns[4].clone());
         columns.push(Column { name: self.meta.processed_at.clone(), kind: ColumnType::TimestampTz });
         vec![
-            case("create_table", 0, create_table(&self.table, &columns, &KEY, &self.comment)),
-            case("create_table_keyless", 0, create_table(&self.table, &columns, &[], &self.comment)),
-            case("create_deleted_keys", 0, create_deleted_keys(&self.deleted_keys, &self.meta)),
-            case("create_offsets", 0, create_offsets(&self.offsets, &self.offset_names)),
-            case("add_column", 0, add_columns(&self.table, std::slice::from_ref(&amount)).unwrap()),
-            case("add_columns", 0, add_columns(&self.table, &[amount.clone(), photo]).unwrap()),
-            case("widen", 0, widen(&self.table, &amount)),
-            case("show_columns", 0, show_columns(&self.table)),
-            case("list_tables", 1, list_tables(&self.table.database)),
+            plain("create_table", d.create_table(&self.table, &columns, &KEY, &self.comment)),
+            plain("create_table_keyless", d.create_table(&self.table, &columns, &[], &self.comment)),
+            plain("create_deleted_keys", d.create_deleted_keys(&self.deleted_keys, &self.meta)),
+            plain("create_offsets", d.create_offsets(&self.offsets, &self.offset_names)),
+            plain("add_column", d.add_columns(&self.table, std::slice::from_ref(&amount)).remove(0)),
+            plain("add_columns", d.add_columns(&self.table, &[amount.clone(), photo]).remove(0)),
+            plain("widen", d.widen(&self.table, &amount)),
+            plain("show_columns", d.describe(&self.table).text),
+            Case { name: "list_tables", text: d.list_tables().text, binds: d.list_tables().binds.len() },
         ]
     }
 }
 
-fn case(name: &'static str, binds: usize, text: String) -> Case {
-    Case { name, text, binds }
+/// A statement with binds, of which there is only one for each intent.
+fn case(name: &'static str, calls: impl Into<Vec<Call>>) -> Case {
+    let [Call { text, binds, loads: false, .. }] = <[Call; 1]>::try_from(calls.into()).unwrap() else {
+        panic!("Snowflake's rows are bound");
+    };
+    Case { name, text, binds: binds.len() }
+}
+
+fn plain(name: &'static str, text: String) -> Case {
+    Case { name, text, binds: 0 }
 }

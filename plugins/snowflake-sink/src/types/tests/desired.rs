@@ -2,7 +2,9 @@
 
 use tidegate_plugin::Kind;
 
-use super::super::{Fit, desired::of_declared};
+use tidegate_cdc::types::{ColumnType as _, Fit};
+
+use super::super::desired::of_declared;
 use super::*;
 
 #[test]

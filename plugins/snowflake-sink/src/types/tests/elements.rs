@@ -1,10 +1,12 @@
 //! Encoding of values as elements of bound rows.
 
+use tidegate_cdc::types::ColumnType as _;
+
 use super::*;
 
 fn element(kind: &ColumnType, value: Value<'_>) -> String {
     let mut out = String::from("[");
-    kind.encode(value, &mut out);
+    kind.write(value, &mut out);
     out.split_off(1)
 }
 

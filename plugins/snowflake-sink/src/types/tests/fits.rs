@@ -1,7 +1,10 @@
 //! Which values fit which columns.
 
-use super::super::Fit;
+use tidegate_cdc::types::ColumnType as _;
+
 use super::*;
+
+type Fit = tidegate_cdc::types::Fit<ColumnType>;
 
 fn widens(kind: ColumnType) -> Fit {
     Fit::Widens(kind)

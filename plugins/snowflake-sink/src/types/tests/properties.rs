@@ -4,7 +4,9 @@ use proptest::prelude::*;
 use serde_json::Value as Json;
 use tidegate_plugin::{Date, Field, Interval, Time, Value};
 
-use super::super::{ColumnType, Fit};
+use tidegate_cdc::types::{ColumnType as _, Fit};
+
+use super::super::ColumnType;
 use super::{decimal, desired::grow, number, timestamp};
 
 fn any_text() -> impl Strategy<Value = &'static str> {
@@ -103,7 +105,7 @@ fn any_type() -> impl Strategy<Value = ColumnType> {
 
 fn element(kind: &ColumnType, value: Value<'_>) -> String {
     let mut out = String::new();
-    kind.encode(value, &mut out);
+    kind.write(value, &mut out);
     out
 }
 
@@ -128,7 +130,7 @@ fn unscaled(mantissa: i64, exponent: i32, scale: u8) -> Option<i128> {
     if power >= 0 { Some(mantissa * ten) } else { (mantissa % ten == 0).then(|| mantissa / ten) }
 }
 
-fn modelled_fit(unscaled: Option<i128>, precision: u8, scale: u8) -> Fit {
+fn modelled_fit(unscaled: Option<i128>, precision: u8, scale: u8) -> Fit<ColumnType> {
     let Some(unscaled) = unscaled else { return Fit::Mismatch };
     let holds = |precision: u8| unscaled.unsigned_abs() < 10u128.pow(precision.into());
     if holds(precision) {

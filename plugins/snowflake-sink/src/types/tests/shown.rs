@@ -1,7 +1,9 @@
 //! Types in SHOW COLUMNS, in DDL and in casts.
 
+use tidegate_cdc::types::loses_fraction;
+
 use super::*;
-use crate::types::{kept_fraction, loses_fraction};
+use crate::types::kept_fraction;
 
 #[test]
 fn every_type_is_read_declared_and_cast() {

@@ -1,0 +1,363 @@
+//! Cached table definitions, and changes of tables.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use tidegate_plugin::{Error, prelude::info};
+
+use super::{
+    failure::{FlushError, is_lost_race},
+    statements::Values,
+    time_text,
+    transaction::Runner,
+};
+use crate::{
+    dialect::Dialect,
+    names::deleted_table,
+    options::{DeleteMode, Evolution, Mode, Settings},
+    plan::{Route, Step, TablePlan},
+    session::{Cause, Session},
+    statement::{Query, TableName},
+    table::{Changes, Columns, Evolving, Table},
+};
+
+/// Maximum number of reloads of a table because of concurrent changes.
+const ROUNDS: usize = 8;
+
+/// Interval for purging old deleted keys.
+const PURGE_INTERVAL: Duration = Duration::from_secs(24 * 3600);
+
+/// Cached tables. The lanes of a flush use it at the same time, on one thread.
+pub(crate) struct Catalog<D: Dialect> {
+    dialect: D,
+    columns: Columns,
+    mode: Mode,
+    delete_mode: DeleteMode,
+    evolution: Evolution,
+    comment: String,
+    /// Declared types of columns, by the key of the table's options.
+    declared: BTreeMap<String, BTreeMap<String, D::Type>>,
+    tables: RefCell<HashMap<String, Arc<Table<D::Type>>>>,
+    /// Names of the tables in the schema; `None` if they were not listed yet.
+    listed: RefCell<Option<HashSet<String>>>,
+    deleted_retention: Duration,
+    /// Tables whose table of deleted keys exists, and the time of the last purge.
+    remembering: RefCell<HashMap<String, Instant>>,
+}
+
+impl<D: Dialect> Catalog<D> {
+    /// Creates an empty catalog. `comment` is that of new tables.
+    pub(crate) fn new(dialect: D, settings: &Settings<D::Type>, columns: Columns, comment: String) -> Self {
+        let options = &settings.options;
+        let declared = settings.tables.iter();
+        Self {
+            dialect,
+            columns,
+            mode: options.mode,
+            delete_mode: options.delete_mode,
+            evolution: options.schema_evolution,
+            comment,
+            declared: declared.map(|(key, table)| (key.clone(), table.options.columns.clone())).collect(),
+            tables: RefCell::default(),
+            listed: RefCell::default(),
+            deleted_retention: *options.deleted_retention,
+            remembering: RefCell::default(),
+        }
+    }
+
+    /// How statements are written.
+    pub(crate) fn dialect(&self) -> &D {
+        &self.dialect
+    }
+
+    /// Naming of columns.
+    pub(crate) fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    /// The full name of a table.
+    pub(crate) fn name(&self, table: &str) -> TableName {
+        self.dialect.table(table)
+    }
+
+    /// Name of the table of deleted keys of a table.
+    pub(crate) fn deleted(&self, table: &str) -> TableName {
+        self.name(&deleted_table(table, &self.columns.naming))
+    }
+
+    /// A cached table.
+    pub(crate) fn get(&self, table: &str) -> Option<Arc<Table<D::Type>>> {
+        self.tables.borrow().get(table).cloned()
+    }
+
+    /// Name of the table of deleted keys of a table if rows have to be compared with it; `None` if it does not exist, because
+    /// no row of the table was deleted yet.
+    pub(crate) fn deleted_if_exists(&self, table: &str) -> Option<TableName> {
+        self.remembering.borrow().contains_key(table).then(|| self.deleted(table))
+    }
+
+    /// Clears the cached definitions, so that changes by others are detected.
+    pub(crate) fn forget(&self) {
+        self.tables.borrow_mut().clear();
+        self.listed.take();
+    }
+
+    /// As [`Catalog::forget`], and checks the tables of deleted keys again.
+    pub(crate) fn forget_all(&self) {
+        self.forget();
+        self.remembering.borrow_mut().clear();
+    }
+
+    /// Lists the tables of the schema, with one query, and returns their names.
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub(crate) async fn list(
+        &self,
+        runner: &mut Runner<'_, impl Session>,
+    ) -> Result<HashSet<String>, FlushError> {
+        let answer = runner.query(None, &self.dialect.list_tables()).await?;
+        let names: HashSet<String> =
+            answer.rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect();
+        self.listed.replace(Some(names.clone()));
+        Ok(names)
+    }
+
+    /// Notes that other tasks have created tables, so that [`Catalog::list`] is called again before they are written.
+    pub(crate) fn forget_listed(&self, targets: &[String]) {
+        self.listed.take();
+        let mut tables = self.tables.borrow_mut();
+        targets.iter().for_each(|target| drop(tables.remove(target)));
+    }
+
+    /// Whether a transaction that writes rows by key to a table has to check that there is still no table of deleted keys.
+    pub(crate) fn is_unguarded(&self, plan: &TablePlan<'_>) -> bool {
+        let is_used = self.mode == Mode::Upsert && self.delete_mode == DeleteMode::Hard;
+        let has_keys = plan.steps.iter().any(|step| matches!(step, Step::Upsert(_)));
+        is_used && has_keys && !self.remembering.borrow().contains_key(&plan.route.target)
+    }
+
+    /// The query of [`Catalog::list`].
+    pub(crate) fn listing(&self) -> Query {
+        self.dialect.list_tables()
+    }
+
+    /// Whether [`Catalog::list`] should be called before tables with these names are written.
+    pub(crate) fn should_list<'t>(&self, mut targets: impl Iterator<Item = &'t String>) -> bool {
+        self.listed.borrow().is_none() && targets.any(|target| !self.tables.borrow().contains_key(target))
+    }
+
+    /// Whether a table exists, as far as known.
+    fn is_listed(&self, table: &str) -> Option<bool> {
+        self.listed.borrow().as_ref().map(|listed| listed.contains(table))
+    }
+
+    fn note_listed(&self, table: &str) {
+        if let Some(listed) = self.listed.borrow_mut().as_mut() {
+            listed.insert(table.to_owned());
+        }
+    }
+
+    /// Creates the sink's own tables if necessary. `tables` are their names and the statements that create them.
+    ///
+    /// # Errors
+    /// If one cannot be created. With `schema_evolution = "off"`, the error contains the statements to run.
+    pub(crate) async fn require(
+        &self,
+        runner: &mut Runner<'_, impl Session>,
+        tables: &[(TableName, String)],
+    ) -> Result<(), FlushError> {
+        let mut missing: Vec<&(TableName, String)> = Vec::new();
+        for table in tables.iter().filter(|(name, _)| self.is_listed(&name.table) != Some(true)) {
+            let (name, create) = table;
+            if self.evolution == Evolution::Off {
+                missing.extend((!self.is_shown(runner, name).await?).then_some(table));
+                continue;
+            }
+            runner.run("CREATE TABLE", Some(&name.to_string()), create, &[]).await?;
+            self.note_listed(&name.table);
+        }
+        let Some((first, _)) = missing.first() else { return Ok(()) };
+        let statements: Vec<&str> = missing.iter().map(|(_, create)| create.as_str()).collect();
+        Err(FlushError::Plugin(Error::fatal(format_args!(
+            "{first} does not exist, and schema_evolution = \"off\": run `{};`",
+            statements.join("; ")
+        ))))
+    }
+
+    async fn is_shown(
+        &self,
+        runner: &mut Runner<'_, impl Session>,
+        name: &TableName,
+    ) -> Result<bool, FlushError> {
+        match runner.query(Some(&name.to_string()), &self.dialect.describe(name)).await {
+            Ok(answer) => Ok(!answer.rows.is_empty()),
+            Err(error) if error.cause == Cause::UnknownObject => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Creates or alters a table as required by the plan. Returns records that cannot be written.
+    ///
+    /// # Errors
+    /// If the table cannot be changed.
+    pub(crate) async fn fit(
+        &self,
+        runner: &mut Runner<'_, impl Session>,
+        plan: &TablePlan<'_>,
+    ) -> Result<Vec<(u32, String)>, FlushError> {
+        let target = &*plan.route.target;
+        let mut known: Option<BTreeSet<String>> = None;
+        for _ in 0..ROUNDS {
+            let cached = self.get(target);
+            let mut table = match cached {
+                Some(table) => table,
+                None => Arc::new(self.load(runner, target).await?),
+            };
+            let is_new = |name: &String| known.as_ref().is_some_and(|known| !known.contains(name));
+            if table.columns.iter().any(|column| column.is_new != is_new(&column.name)) {
+                let columns = Arc::make_mut(&mut table).columns.iter_mut();
+                columns.for_each(|column| column.is_new = is_new(&column.name));
+            }
+            self.tables.borrow_mut().insert(target.to_owned(), Arc::clone(&table));
+            let changes = self.changes(&table, plan)?;
+            if !changes.rejected.is_empty() {
+                return Ok(changes.rejected);
+            }
+            if changes.statements.is_empty() {
+                if plan.steps.iter().any(|step| !matches!(step, Step::Append(_))) {
+                    self.remember_deleted(runner, plan).await?;
+                }
+                return Ok(Vec::new());
+            }
+            known.get_or_insert_with(|| table.columns.iter().map(|column| column.name.clone()).collect());
+            self.apply(runner, target, changes).await?;
+        }
+        Err(FlushError::Plugin(Error::retriable(format_args!(
+            "{} is changed concurrently by other clients, and changes again after every reload",
+            self.name(target)
+        ))))
+    }
+
+    /// Compares the table with the rows. Rows that do not fit are rejected; the error is of the table: one of the sink's own columns has
+    /// another type than it must have, which no record can change.
+    fn changes(&self, table: &Table<D::Type>, plan: &TablePlan<'_>) -> Result<Changes<D::Type>, FlushError> {
+        let Route { unmanaged, options, table: source, .. } = &*plan.route;
+        let none = BTreeMap::new();
+        let declared = options.as_ref().and_then(|key| self.declared.get(key)).unwrap_or(&none);
+        let (dialect, columns, comment) = (&self.dialect, &self.columns, self.comment.as_str());
+        let evolving = Evolving { dialect, columns, unmanaged, declared, source, comment };
+        let changes = evolving.changes(table, &plan.steps, self.mode == Mode::Append);
+        changes.map_err(|reason| FlushError::Plugin(Error::fatal(reason)))
+    }
+
+    async fn load(
+        &self,
+        runner: &mut Runner<'_, impl Session>,
+        target: &str,
+    ) -> Result<Table<D::Type>, FlushError> {
+        let name = self.name(target);
+        if self.is_listed(target) == Some(false) {
+            return Ok(Table::missing(name));
+        }
+        let label = name.to_string();
+        match runner.query(Some(&label), &self.dialect.describe(&name)).await {
+            Ok(answer) => match self.dialect.columns(&answer) {
+                Ok(columns) => Ok(Table { name, columns }),
+                Err(reason) => Err(FlushError::Plugin(Error::fatal(format_args!(
+                    "the columns of {label} cannot be read: {reason}"
+                )))),
+            },
+            Err(error) if error.cause == Cause::UnknownObject => Ok(Table::missing(name)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn apply(
+        &self,
+        runner: &mut Runner<'_, impl Session>,
+        target: &str,
+        changes: Changes<D::Type>,
+    ) -> Result<(), FlushError> {
+        let label = self.name(target).to_string();
+        if self.evolution == Evolution::Off {
+            let texts: Vec<&str> = changes.statements.iter().map(|(_, text)| text.as_str()).collect();
+            return Err(FlushError::Plugin(Error::fatal(format_args!(
+                "{label} does not match the records, and schema_evolution = \"off\": run `{};`",
+                texts.join("; ")
+            ))));
+        }
+        // Another task may have changed the table, so reload it.
+        self.tables.borrow_mut().remove(target);
+        for (kind, text) in &changes.statements {
+            let ran = runner.run(kind, Some(&label), text, &[]).await;
+            match ran {
+                Ok(_) if runner.is_dry => {}
+                Ok(_) => info!(table = %label, "{}", describe_change(kind, text)),
+                Err(error) if is_lost_race(&error) => {
+                    self.note_listed(target);
+                    return Ok(());
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        // CREATE TABLE fails if the table exists, so the definition of a table that it has created is known.
+        if runner.is_dry || changes.is_created {
+            self.note_listed(target);
+            self.tables.borrow_mut().extend(changes.table.map(|table| (target.to_owned(), Arc::new(table))));
+        }
+        Ok(())
+    }
+
+    /// Creates the table of deleted keys if it is needed, once, and purges old keys, once a day.
+    ///
+    /// It is created with the first delete, because most tables of many never get one. Until then, a transaction that writes
+    /// to the table checks that no other task has created it: see `Runner::transaction`.
+    async fn remember_deleted(
+        &self,
+        runner: &mut Runner<'_, impl Session>,
+        plan: &TablePlan<'_>,
+    ) -> Result<(), FlushError> {
+        let target = &*plan.route.target;
+        let is_used = self.mode == Mode::Upsert && self.delete_mode == DeleteMode::Hard;
+        let purged = self.remembering.borrow().get(target).copied();
+        if !is_used || purged.is_some_and(|purged| purged.elapsed() < PURGE_INTERVAL) {
+            return Ok(());
+        }
+        let name = self.deleted(target);
+        let exists = purged.is_some() || self.is_listed(&name.table).unwrap_or_default();
+        if !exists {
+            let is_needed = self.evolution == Evolution::Off || plan.has_deletes();
+            if !is_needed {
+                return Ok(());
+            }
+            let create = self.dialect.create_deleted_keys(&name, &self.columns.meta);
+            self.require(runner, &[(name.clone(), create)]).await?;
+        }
+        if exists || self.evolution == Evolution::Off {
+            let now = SystemTime::now();
+            let kept_since = now.checked_sub(self.deleted_retention).unwrap_or(SystemTime::UNIX_EPOCH);
+            let call = self.dialect.purge_deletes(&name, &self.columns.meta);
+            let values = Values { time: time_text(kept_since).into(), ..Values::default() };
+            runner.call(&call, Some(&name.to_string()), &values, "").await?;
+        }
+        self.remembering.borrow_mut().insert(target.to_owned(), Instant::now());
+        Ok(())
+    }
+}
+
+/// Describes a change of a table for the log. Column definitions contain no data.
+fn describe_change(kind: &str, text: &str) -> String {
+    match kind {
+        "CREATE TABLE" => "Table created".to_owned(),
+        _ => {
+            let change =
+                text.find(" ADD ").or_else(|| text.find(" ALTER COLUMN ")).and_then(|at| text.get(at..));
+            format!("Table altered:{}", change.unwrap_or_default())
+        }
+    }
+}

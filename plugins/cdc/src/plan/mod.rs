@@ -1,0 +1,377 @@
+//! Plans a batch: determines warehouse, table and key of every event, and folds them into one row per key.
+//!
+//! ```text
+//! record ── already in the database? ── route: table, warehouse ── key ── fold into the row of its key
+//! ```
+//!
+//! Planning does not access the database, and can be repeated for the same batch.
+
+mod event;
+mod fold;
+mod key;
+mod moved;
+mod moves;
+mod route;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use tidegate_plugin::{Batch, Operation, Record, Value};
+
+pub(crate) use event::Event;
+pub(crate) use fold::{Folded, Upserts};
+pub(crate) use key::Key;
+pub(crate) use moved::MovedKeys;
+pub(crate) use moves::{Base, Origin, moved_row_min_position, moved_row_position};
+pub(crate) use route::{Route, Router, Warehouses};
+
+use crate::{
+    options::{Mode, Options, OrderBy, OtherRecords, Truncate, UpdateMissing},
+    position::Position,
+};
+
+/// The changes of a batch.
+#[derive(Default)]
+pub(crate) struct Plan<'b> {
+    pub(crate) by_warehouse: BTreeMap<usize, TablePlans<'b>>,
+    /// Rejected records: index and reason.
+    pub(crate) rejected: Vec<(u32, String)>,
+    /// Number of resent events that cannot be detected by their rows, by table of the source.
+    pub(crate) resent: BTreeMap<String, u64>,
+    /// Number of skipped records, by topic and reason.
+    pub(crate) skipped: BTreeMap<(&'b str, Skipped), u64>,
+    /// Headers that could not be parsed.
+    pub(crate) unreadable: Vec<UnreadableHeader>,
+}
+
+/// A header with the old or new key of a row that could not be parsed.
+#[derive(Debug)]
+pub(crate) struct UnreadableHeader {
+    /// The record that contains it.
+    pub(crate) record: u32,
+    /// The source's table.
+    pub(crate) table: String,
+    /// Why it could not be parsed.
+    pub(crate) reason: String,
+}
+
+/// Why a record is skipped.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Skipped {
+    /// It is not a change event, and `other_records = "skip"`.
+    NotAChangeEvent,
+    /// It is a message without a row.
+    Message,
+}
+
+/// The tables that one warehouse writes, in the order of their names, so that tasks lock them in the same order.
+pub(crate) type TablePlans<'b> = BTreeMap<String, TablePlan<'b>>;
+
+/// The changes of one table.
+pub(crate) struct TablePlan<'b> {
+    pub(crate) route: Arc<Route>,
+    /// Steps, in order.
+    pub(crate) steps: Vec<Step<'b>>,
+}
+
+pub(crate) enum Step<'b> {
+    /// Rows by primary key.
+    Upsert(Upserts<'b>),
+    /// One row per event.
+    Append(Vec<Event<'b>>),
+    /// Deletes all rows that are older than this event.
+    Truncate(Event<'b>),
+}
+
+/// The options that a plan depends on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    mode: Mode,
+    truncate: Truncate,
+    order_by: OrderBy,
+    other_records: OtherRecords,
+    pub(crate) update_missing: UpdateMissing,
+}
+
+impl Rules {
+    pub(crate) fn of(options: &Options) -> Self {
+        let Options { mode, truncate, order_by, other_records, update_missing, .. } = *options;
+        Self { mode, truncate, order_by, other_records, update_missing }
+    }
+}
+
+/// Plans batches.
+pub(crate) struct Planner {
+    rules: Rules,
+    router: Router,
+    scratch: key::Scratch,
+}
+
+impl Planner {
+    pub(crate) fn new(rules: Rules, router: Router) -> Self {
+        Self { rules, router, scratch: key::Scratch::default() }
+    }
+
+    /// Parses the keys in the headers of a batch, which a plan borrows.
+    pub(crate) fn moved_keys(&self, batch: &Batch<'_>) -> MovedKeys {
+        match self.rules.mode {
+            Mode::Upsert => MovedKeys::of(batch),
+            Mode::Append => MovedKeys::default(),
+        }
+    }
+
+    /// Plans a batch. `held` returns whether a warehouse has already written a record to a table.
+    ///
+    /// `moved` are the keys in the headers of the same batch; see [`Planner::moved_keys`].
+    pub(crate) fn plan<'b>(
+        &mut self,
+        batch: &Batch<'b>,
+        moved: &'b MovedKeys,
+        held: impl Fn(usize, &str, Record<'_>) -> bool,
+    ) -> Plan<'b> {
+        let mut plan = Plan::default();
+        for record in batch.iter() {
+            let context = BatchContext { batch, moved };
+            if let Err(reason) = self.add(&mut plan, record, &context, &held) {
+                plan.rejected.push((record.index(), reason));
+            }
+        }
+        plan
+    }
+
+    fn add<'b>(
+        &mut self,
+        plan: &mut Plan<'b>,
+        record: Record<'b>,
+        context: &BatchContext<'_, 'b>,
+        held: &impl Fn(usize, &str, Record<'_>) -> bool,
+    ) -> Result<(), String> {
+        let Some(change) = record.change() else { return self.add_other(plan, record) };
+        let operation = change.operation();
+        if operation == Operation::Message {
+            plan.skip(record, Skipped::Message);
+            return Ok(());
+        }
+        if let Operation::Other(code) = operation {
+            return Err(format!(
+                "operation {:?} is unknown: the host is newer than this plugin",
+                char::from(code)
+            ));
+        }
+        let route = self.router.route(record, &change)?;
+        let warehouse = route.warehouse_of(&change);
+        if held(warehouse, &route.target, record) {
+            return Ok(());
+        }
+        let position = Position::of(record, &change, self.rules.order_by);
+        let event = Event::new(record, change, position);
+        if change.is_resent()
+            && self.rules.order_by == OrderBy::Source
+            && self.is_undetectable(&route, &event)
+        {
+            *plan.resent.entry(route.table.clone()).or_default() += 1;
+            return Ok(());
+        }
+        let by_warehouse = plan.by_warehouse.entry(warehouse).or_default();
+        // Do not allocate if the table is already present.
+        if !by_warehouse.contains_key(&route.target) {
+            let table = TablePlan { route: Arc::clone(&route), steps: Vec::new() };
+            by_warehouse.insert(route.target.clone(), table);
+        }
+        let Some(table) = by_warehouse.get_mut(&route.target) else { return Ok(()) };
+        match (self.rules.mode, operation) {
+            (Mode::Append, _) => table.append(event),
+            (Mode::Upsert, Operation::Truncate) => return self.truncate(table, event),
+            (Mode::Upsert, _) => {
+                let unreadable = self.upsert(table, &route, event, context)?;
+                let unreadable = unreadable.map(|reason| UnreadableHeader {
+                    record: record.index(),
+                    table: route.table.clone(),
+                    reason,
+                });
+                plan.unreadable.extend(unreadable);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a row cannot show that an event was applied before: there is no row to match, or its position depends on the
+    /// offset.
+    fn is_undetectable(&self, route: &Route, event: &Event<'_>) -> bool {
+        self.rules.mode == Mode::Append
+            || event.position.has_offset()
+            || (event.operation() != Operation::Truncate && matches!(route.key_of(event), Ok(Key::None)))
+    }
+
+    fn add_other<'b>(&self, plan: &mut Plan<'b>, record: Record<'b>) -> Result<(), String> {
+        if record.is_tombstone() {
+            return Ok(());
+        }
+        if self.rules.other_records == OtherRecords::Skip {
+            plan.skip(record, Skipped::NotAChangeEvent);
+            return Ok(());
+        }
+        Err("the record is not a change event: exclude its topic, or set other_records = \"skip\"".to_owned())
+    }
+
+    fn truncate<'b>(&self, table: &mut TablePlan<'b>, event: Event<'b>) -> Result<(), String> {
+        match self.rules.truncate {
+            Truncate::Apply => table.steps.push(Step::Truncate(event)),
+            Truncate::Ignore => {}
+            Truncate::Fail => {
+                return Err("the table was truncated in the source, and truncate = \"fail\"".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds an event to the rows of its table. If a header that the values may depend on cannot be parsed, returns the reason.
+    fn upsert<'b>(
+        &mut self,
+        table: &mut TablePlan<'b>,
+        route: &Route,
+        event: Event<'b>,
+        context: &BatchContext<'_, 'b>,
+    ) -> Result<Option<String>, String> {
+        let key = route.key_of(&event)?;
+        let Key::Columns { names, is_message_key } = key else {
+            table.append(event);
+            return Ok(None);
+        };
+        let values = key::values(&names, &event, is_message_key)?;
+        let event = if is_message_key { event } else { event.at(event.position.with_offset(event.record)) };
+        let mut unreadable = None;
+        let other = match context.other_key(&names, is_message_key, &event) {
+            Ok(other) => other,
+            Err(reason) => {
+                unreadable = Some(reason);
+                None
+            }
+        };
+        let other = other.map(|other| (key::Scratch::default().text(&other).to_owned(), other));
+        let text = self.scratch.text(&values);
+        let rows = table.upserts(&names);
+        let operation = event.operation();
+        match other {
+            // The row keeps its key in the table: the delete is the first event of an update.
+            Some((other_text, _)) if other_text == text => match operation {
+                Operation::Delete => {}
+                Operation::Update => rows.push(text, values, event, self.rules.update_missing),
+                _ => rows.push(text, values, event.as_update(), UpdateMissing::Insert),
+            },
+            Some((other_text, other)) => match operation {
+                Operation::Delete => rows.push_moved_away((text, values), (&other_text, other), event),
+                Operation::Update => rows.push_moved((&other_text, other), (text, values), event),
+                _ => rows.push_created((text, values), Some((&other_text, other)), event),
+            },
+            None => rows.push(text, values, event, self.rules.update_missing),
+        }
+        Ok(unreadable)
+    }
+}
+
+/// The other records of the batch, and the parsed headers.
+struct BatchContext<'a, 'b> {
+    batch: &'a Batch<'b>,
+    moved: &'b MovedKeys,
+}
+
+impl<'b> BatchContext<'_, 'b> {
+    /// The other key of a row whose key changes: the new one for a delete, the old one for an update, and for a create that
+    /// omits values.
+    ///
+    /// # Errors
+    /// If there is a header with the key that cannot be parsed.
+    fn other_key(
+        &self,
+        names: &[String],
+        is_message_key: bool,
+        event: &Event<'b>,
+    ) -> Result<Option<Vec<Value<'b>>>, String> {
+        match event.operation() {
+            Operation::Update if is_message_key => return Ok(None),
+            Operation::Update => return Ok(key::old_values(names, event)),
+            Operation::Create | Operation::Read | Operation::Delete => {}
+            _ => return Ok(None),
+        }
+        let header = self.moved.get(event.record).map(|key| {
+            let key = key.map_err(str::to_owned)?;
+            let lacking = || format!("the header does not have the table's key columns {}", names.join(", "));
+            key.values(names, event.record).ok_or_else(lacking)
+        });
+        if let Some(Ok(key)) = header {
+            return Ok(Some(key));
+        }
+        let leaves_out = || event.row().iter().any(|(_, value)| value.is_unavailable());
+        if event.operation().is_insert() && leaves_out() {
+            let neighbour = self.delete_before(event);
+            let key = neighbour.and_then(|delete| key::values(names, &delete, is_message_key).ok());
+            if key.is_some() {
+                return Ok(key);
+            }
+        }
+        header.transpose()
+    }
+
+    /// The delete right before a create, if both belong to the same change in the source.
+    fn delete_before(&self, event: &Event<'b>) -> Option<Event<'b>> {
+        let record = event.record;
+        let is_before = |other: &Record<'b>| {
+            other.source_partition() == record.source_partition()
+                && other.source_topic() == record.source_topic()
+        };
+        let earlier = (0..record.index()).rev().filter_map(|index| self.batch.get(index as usize));
+        let before = earlier.filter(is_before).find(|record| !record.is_tombstone())?;
+        let delete = Event::new(before, before.change()?, event.position);
+        (delete.operation() == Operation::Delete && delete.is_same_change(event)).then_some(delete)
+    }
+}
+
+impl<'b> Plan<'b> {
+    fn skip(&mut self, record: Record<'b>, reason: Skipped) {
+        *self.skipped.entry((record.topic(), reason)).or_default() += 1;
+    }
+}
+
+impl<'b> TablePlan<'b> {
+    /// Whether positions of deletes or of a truncate have to be stored.
+    pub(crate) fn has_deletes(&self) -> bool {
+        self.steps.iter().any(|step| match step {
+            Step::Upsert(upserts) => upserts.rows().iter().any(Folded::is_delete),
+            Step::Append(_) => false,
+            Step::Truncate(_) => true,
+        })
+    }
+
+    /// Whether positions of deletes are stored before the transaction of the rows is committed, by another session. With several
+    /// steps, the deletes of one must not hide the rows of an earlier one.
+    pub(crate) fn stores_deletes_early(&self) -> bool {
+        matches!(&*self.steps, [Step::Upsert(upserts)] if upserts.rows().iter().any(Folded::is_delete))
+    }
+
+    /// Expected number of statements in the transaction, to spread tables evenly.
+    pub(crate) fn weight(&self) -> usize {
+        self.steps.len() + usize::from(self.has_deletes() && !self.stores_deletes_early())
+    }
+
+    fn append(&mut self, event: Event<'b>) {
+        if let Some(Step::Append(events)) = self.steps.last_mut() {
+            return events.push(event);
+        }
+        self.steps.push(Step::Append(vec![event]));
+    }
+
+    /// The current step with rows by key; a different key starts a new step.
+    fn upserts(&mut self, key: &Arc<[String]>) -> &mut Upserts<'b> {
+        let goes_on = matches!(self.steps.last(), Some(Step::Upsert(rows)) if rows.key() == key);
+        if !goes_on {
+            self.steps.push(Step::Upsert(Upserts::new(Arc::clone(key))));
+        }
+        match self.steps.last_mut() {
+            Some(Step::Upsert(rows)) => rows,
+            _ => unreachable!("pushed above"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,287 @@
+//! Plans of hand-written batches, and equivalence of folding.
+
+mod model;
+
+use std::cell::RefCell;
+
+use serde_json::{Value as Json, json};
+use tidegate_plugin::{
+    Sink,
+    prelude::*,
+    testing::{Event as Made, Records, SinkTest},
+};
+
+use super::*;
+use crate::testing::{self, Config};
+
+thread_local! {
+    static SEEN: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A sink that only plans, and records the plans.
+pub(super) struct Planning {
+    planner: Planner,
+    look: fn(&Plan<'_>) -> Vec<String>,
+}
+
+impl Sink for Planning {
+    type Config = Config;
+
+    fn open(config: Config, _: &Context) -> Result<Self> {
+        let (rules, router) = testing::planning(&config)?;
+        Ok(Self { planner: Planner::new(rules, router), look: told })
+    }
+
+    fn write(&mut self, batch: &Batch<'_>) -> Result<Report> {
+        let moved = self.planner.moved_keys(batch);
+        let plan = self.planner.plan(batch, &moved, |_, _, _| false);
+        SEEN.with_borrow_mut(|seen| *seen = (self.look)(&plan));
+        Ok(Report::written())
+    }
+}
+
+/// Describes a plan.
+fn told(plan: &Plan<'_>) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (warehouse, work) in &plan.by_warehouse {
+        for (target, table) in work {
+            for step in &table.steps {
+                lines.extend(step_told(step).into_iter().map(|line| format!("{warehouse} {target}: {line}")));
+            }
+        }
+    }
+    lines.extend(plan.rejected.iter().map(|(index, reason)| format!("rejected {index}: {reason}")));
+    lines
+}
+
+fn step_told(step: &Step<'_>) -> Vec<String> {
+    match step {
+        Step::Truncate(_) => vec!["truncate".to_owned()],
+        Step::Append(events) => {
+            events.iter().map(|event| format!("append {} {:?}", event.op_code(), event.row())).collect()
+        }
+        Step::Upsert(rows) => rows
+            .rows()
+            .iter()
+            .map(|row| {
+                let carried =
+                    row.carried.iter().map(|carried| format!(" carrying {}={}", carried.name, carried.value));
+                format!("{} {}{}", row.last.op_code(), row.key_text, carried.collect::<String>())
+            })
+            .collect(),
+    }
+}
+
+fn plan(more: Json, records: &Records) -> Vec<String> {
+    let mut sink = SinkTest::<Planning>::open(more).unwrap();
+    sink.write(records).unwrap();
+    SEEN.take()
+}
+
+fn row(id: i64, name: &str) -> Json {
+    json!({ "id": id, "name": name })
+}
+
+#[test]
+fn events_of_one_key_become_one_row() {
+    let records = Records::new()
+        .event(Made::insert("items").key(json!({"id": 1})).after(row(1, "a")).lsn(1))
+        .event(Made::update("items").key(json!({"id": 1})).after(row(1, "b")).lsn(2))
+        .event(Made::insert("items").key(json!({"id": 2})).after(row(2, "c")).lsn(3))
+        .event(Made::delete("items").key(json!({"id": 2})).before(row(2, "c")).lsn(4))
+        .tombstone("cdc.public.items", json!({"id": 2}));
+    assert_eq!(plan(json!({}), &records), [r#"0 items: u ["1"]"#, r#"0 items: d ["2"]"#]);
+}
+
+#[test]
+fn an_older_event_does_not_undo_a_newer_one() {
+    let records = Records::new()
+        .event(Made::update("items").key(json!({"id": 1})).after(row(1, "new")).lsn(9))
+        .event(Made::delete("items").key(json!({"id": 1})).before(row(1, "x")).lsn(3));
+    assert_eq!(plan(json!({}), &records), [r#"0 items: u ["1"]"#]);
+}
+
+#[test]
+fn events_of_one_message_are_applied_in_order() {
+    let events =
+        [(Operation::Delete, 2), (Operation::Create, 3), (Operation::Delete, 1), (Operation::Create, 2)];
+    let mut records = Records::new();
+    for (operation, id) in events {
+        let event = match operation {
+            Operation::Delete => Made::new(operation, "t").before(row(id, "old")),
+            _ => Made::new(operation, "t").after(row(id, "new")),
+        };
+        records = records.event(event.key(json!({ "id": id }))).at(0, 7);
+    }
+    assert_eq!(plan(json!({}), &records), [r#"0 t: c ["2"]"#, r#"0 t: c ["3"]"#, r#"0 t: d ["1"]"#]);
+}
+
+#[test]
+fn omitted_values_come_from_earlier_events() {
+    let records =
+        Records::new().event(Made::insert("items").key(json!({"id": 1})).after(row(1, "long")).lsn(1)).event(
+            Made::update("items")
+                .key(json!({"id": 1}))
+                .after(row(1, ""))
+                .column("name", tidegate_plugin::Kind::UNAVAILABLE)
+                .lsn(2),
+        );
+    assert_eq!(plan(json!({}), &records), [r#"0 items: u ["1"] carrying name=long"#]);
+}
+
+#[test]
+fn a_truncate_is_a_barrier() {
+    let records = Records::new()
+        .event(Made::insert("items").key(json!({"id": 1})).after(row(1, "a")).lsn(1))
+        .event(Made::new(Operation::Truncate, "items").lsn(2))
+        .event(Made::insert("items").key(json!({"id": 1})).after(row(1, "b")).lsn(3));
+    let rows = [r#"0 items: c ["1"]"#, "0 items: truncate", r#"0 items: c ["1"]"#];
+    assert_eq!(plan(json!({}), &records), rows);
+    assert_eq!(plan(json!({"truncate": "ignore"}), &records), [rows[0]]);
+    let refused = plan(json!({"truncate": "fail"}), &records);
+    assert!(refused[1].starts_with("rejected 1: the table was truncated"), "{refused:?}");
+}
+
+#[test]
+fn keys_come_from_the_configuration_the_record_key_or_a_usual_name() {
+    let keyless = Records::new().event(Made::insert("orders").after(json!({"order_id": 7, "code": "x"})));
+    assert_eq!(plan(json!({}), &keyless), [r#"0 orders: c ["7"]"#]);
+    let configured = json!({"tables": {"public.orders": {"key_columns": ["code"]}}});
+    assert_eq!(plan(configured, &keyless), [r#"0 orders: c ["x"]"#]);
+    let composite = Records::new().event(
+        Made::insert("orders").key(json!({"a": 1, "b": "q\"x"})).after(json!({"a": 1, "b": "q\"x", "id": 3})),
+    );
+    assert_eq!(plan(json!({}), &composite), [r#"0 orders: c ["1","q\"x"]"#]);
+    let none = Records::new().event(Made::insert("views").after(json!({"path": "/"})));
+    assert_eq!(plan(json!({}), &none), [r#"0 views: append c Struct([path: String("/")])"#]);
+}
+
+#[test]
+fn a_key_other_than_the_record_key_can_change() {
+    let records = Records::new()
+        .event(Made::update("items").key(json!({"id": 1})).before(row(1, "old")).after(row(1, "new")).lsn(1));
+    let by_name = json!({"tables": {"items": {"key_columns": ["name"]}}});
+    assert_eq!(plan(by_name, &records), [r#"0 items: d ["old"]"#, r#"0 items: u ["new"]"#]);
+}
+
+#[test]
+fn a_moved_row_keeps_the_values_that_the_update_omits() {
+    let large = |text: &str| json!({ "id": 1, "name": text, "large": text });
+    let records =
+        Records::new().event(Made::insert("items").key(json!({"id": 1})).after(large("old")).lsn(1)).event(
+            Made::update("items")
+                .key(json!({"id": 1}))
+                .before(json!({"id": 1, "name": "old"}))
+                .after(large("new"))
+                .column("large", tidegate_plugin::Kind::UNAVAILABLE)
+                .lsn(2),
+        );
+    let by_name = json!({"tables": {"items": {"key_columns": ["name"]}}, "update_missing": "skip"});
+    let moved = [r#"0 items: d ["old"]"#, r#"0 items: u ["new"] carrying large=old"#];
+    assert_eq!(plan(by_name, &records), moved);
+}
+
+#[test]
+fn a_change_of_the_primary_key_is_an_update_for_a_row_with_another_key() {
+    let records = Records::new()
+        .event(Made::delete("items").key(json!({"id": 1})).before(row(1, "x")).lsn(5))
+        .event(Made::insert("items").key(json!({"id": 2})).after(row(2, "x")).lsn(5));
+    let by_name = json!({"tables": {"items": {"key_columns": ["name"]}}});
+    assert_eq!(plan(by_name, &records), [r#"0 items: c ["x"]"#]);
+}
+
+#[test]
+fn invalid_keys_are_rejected() {
+    let records = Records::new()
+        .event(Made::insert("items").key(json!({"id": 1})).after(row(1, "a")))
+        .event(Made::insert("items").after(row(2, "b")))
+        .event(Made::insert("items").key(json!({"id": null})).after(json!({"id": null})));
+    let plan = plan(json!({}), &records);
+    assert_eq!(plan[1], "rejected 1: the record has no key, but earlier records of the same table have one");
+    assert_eq!(plan[2], "rejected 2: key column \"id\" is null");
+}
+
+#[test]
+fn two_tables_do_not_share_a_target_by_accident() {
+    let event = |schema: &str| json!({"op": "c", "after": {"id": 1}, "source": {"db": "d", "schema": schema, "table": "t", "lsn": 1}});
+    let records =
+        Records::new().json("a", json!({"id": 1}), event("one")).json("b", json!({"id": 1}), event("two"));
+    let clash = plan(json!({}), &records);
+    assert!(
+        clash[1].contains("tables d.one.t of topic a and d.two.t of topic b would both become \"t\""),
+        "{clash:?}"
+    );
+    let apart = plan(json!({"table": "{schema}_{table}"}), &records);
+    assert_eq!(apart, [r#"0 one_t: c ["1"]"#, r#"0 two_t: c ["1"]"#]);
+    let on_purpose = json!({"tables": {"a": {"name": "all"}, "b": {"name": "all"}}});
+    assert_eq!(plan(on_purpose, &records), [r#"0 all: c ["1"]"#]);
+}
+
+#[test]
+fn snapshots_and_tables_can_have_their_own_warehouses() {
+    let event = |op: &str, table: &str, snapshot: &str| json!({"op": op, "after": {"id": 1}, "source": {"table": table, "snapshot": snapshot, "lsn": 1}});
+    let records = Records::new()
+        .json("t", json!({"id": 1}), event("c", "small", "false"))
+        .json("t", json!({"id": 1}), event("r", "small", "last"))
+        .json("t", json!({"id": 1}), event("c", "big", "false"));
+    let warehouses =
+        json!({"warehouse": "W", "snapshot_warehouse": "S", "tables": {"big": {"warehouse": "B"}}});
+    let planned = plan(warehouses, &records);
+    assert_eq!(planned, [r#"0 small: c ["1"]"#, r#"1 big: c ["1"]"#, r#"2 small: r ["1"]"#]);
+}
+
+#[test]
+fn other_records_are_rejected_or_skipped() {
+    let records = Records::new().json("plain", json!({"id": 1}), json!({"id": 1, "name": "x"}));
+    assert!(plan(json!({}), &records)[0].starts_with("rejected 0: the record is not a change event"));
+    assert_eq!(plan(json!({"other_records": "skip"}), &records), [""; 0]);
+}
+
+/// A change of a key that omits the name.
+fn moves(records: Records, old: i64, new: i64, lsn: i64) -> Records {
+    let header = |id: i64| format!("Struct{{id={id}}}").into_bytes();
+    let create = Made::insert("items").key(json!({"id": new})).after(row(new, "")).lsn(lsn);
+    records
+        .event(
+            Made::delete("items").key(json!({"id": old})).before(json!({"id": old, "name": null})).lsn(lsn),
+        )
+        .header("__debezium.newkey", &header(new))
+        .tombstone("cdc.public.items", json!({"id": old}))
+        .event(create.column("name", tidegate_plugin::Kind::UNAVAILABLE))
+        .header("__debezium.oldkey", &header(old))
+}
+
+#[test]
+fn a_create_takes_omitted_values_from_the_old_row() {
+    let insert = Made::insert("items").key(json!({"id": 1})).after(row(1, "long")).lsn(1);
+    let records = moves(moves(Records::new().event(insert), 1, 9, 2), 9, 5, 3);
+    assert_eq!(
+        plan(json!({}), &records),
+        [
+            r#"0 items: d ["1"]"#,
+            r#"0 items: d ["9"] carrying name=long"#,
+            r#"0 items: c ["5"] carrying name=long"#
+        ]
+    );
+}
+
+#[test]
+fn a_delete_right_before_a_create_at_the_same_position_is_its_old_row() {
+    let create = Made::insert("items").key(json!({"id": 9})).after(row(9, "")).lsn(2);
+    // In a delete without the value, a NOT NULL column is an empty string.
+    let records = Records::new()
+        .event(Made::insert("items").key(json!({"id": 1})).after(row(1, "long")).lsn(1))
+        .event(Made::delete("items").key(json!({"id": 1})).before(row(1, "")).lsn(2))
+        .tombstone("cdc.public.items", json!({"id": 1}))
+        .event(create.column("name", tidegate_plugin::Kind::UNAVAILABLE));
+    assert_eq!(plan(json!({}), &records), [r#"0 items: d ["1"]"#, r#"0 items: c ["9"] carrying name=long"#]);
+}
+
+#[test]
+fn a_delete_of_another_change_is_not_used_as_the_old_row() {
+    let create = Made::insert("items").key(json!({"id": 9})).after(row(9, "")).lsn(3);
+    let records = Records::new()
+        .event(Made::delete("items").key(json!({"id": 1})).before(row(1, "long")).lsn(2))
+        .event(create.column("name", tidegate_plugin::Kind::UNAVAILABLE));
+    assert_eq!(plan(json!({}), &records), [r#"0 items: d ["1"]"#, r#"0 items: c ["9"]"#]);
+}

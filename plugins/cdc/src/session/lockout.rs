@@ -1,0 +1,117 @@
+//! Prevents wrong credentials from locking the user: credentials that a database has rejected are not tried again at once.
+//!
+//! A library is never unloaded, so this state outlives tasks, and also applies to tasks that the host starts
+//! again.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use sha2::{Digest, Sha256};
+
+use super::{Class, SqlError};
+
+/// Delay after the first, the second, and every later rejected login.
+const DELAYS: [Duration; 3] =
+    [Duration::from_secs(60), Duration::from_secs(5 * 60), Duration::from_secs(15 * 60)];
+
+/// For all sessions of this process.
+pub static LOCKOUT: Lockout = Lockout::new();
+
+/// A digest of account, user and credentials.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Credentials([u8; 32]);
+
+impl Credentials {
+    pub fn of<'p>(parts: impl IntoIterator<Item = &'p str>) -> Self {
+        let mut digest = Sha256::new();
+        for part in parts {
+            digest.update(part.len().to_le_bytes());
+            digest.update(part);
+        }
+        Self(digest.finalize().into())
+    }
+}
+
+/// State of some credentials.
+#[derive(Default)]
+struct LoginState {
+    failures: usize,
+    rejected: Option<(SqlError, Instant)>,
+    accepted: bool,
+    login_lock: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// Rejected credentials, and when they may be tried again.
+pub struct Lockout(Mutex<BTreeMap<Credentials, LoginState>>);
+
+impl Lockout {
+    pub const fn new() -> Self {
+        Self(Mutex::new(BTreeMap::new()))
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<Credentials, LoginState>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lock for credentials that were never accepted, to be held during a login, so that the tasks of a connector do not
+    /// send the same wrong password at the same time.
+    pub fn login_lock(&self, credentials: &Credentials) -> Option<Arc<tokio::sync::Mutex<()>>> {
+        let mut known = self.known();
+        let known = known.entry(credentials.clone()).or_default();
+        (!known.accepted).then(|| Arc::clone(&known.login_lock))
+    }
+
+    /// Whether the credentials may be tried.
+    ///
+    /// # Errors
+    /// The last error, and how long to wait.
+    pub fn check(&self, credentials: &Credentials, now: Instant) -> Result<(), SqlError> {
+        let known = self.known();
+        let Some((error, until)) = known.get(credentials).and_then(|known| known.rejected.as_ref()) else {
+            return Ok(());
+        };
+        let left = until.saturating_duration_since(now);
+        if left.is_zero() {
+            return Ok(());
+        }
+        Err(with_delay(error, left))
+    }
+
+    /// Records a successful login.
+    pub fn accepted(&self, credentials: &Credentials) {
+        let mut known = self.known();
+        let known = known.entry(credentials.clone()).or_default();
+        (known.accepted, known.failures, known.rejected) = (true, 0, None);
+    }
+
+    /// Records a rejected login. Returns the error with the delay.
+    pub fn rejected(&self, credentials: &Credentials, error: SqlError, now: Instant) -> SqlError {
+        if error.class != Class::Credentials {
+            return error;
+        }
+        let mut known = self.known();
+        let known = known.entry(credentials.clone()).or_default();
+        let delay = DELAYS.get(known.failures).or(DELAYS.last()).copied().unwrap_or_default();
+        known.accepted = false;
+        known.failures += 1;
+        known.rejected = Some((error.clone(), now + delay));
+        with_delay(&error, delay)
+    }
+}
+
+fn with_delay(error: &SqlError, left: Duration) -> SqlError {
+    let when = format!(
+        "not retried for {} s, so that the user is not locked; changed credentials are tried at once",
+        left.as_secs().max(1)
+    );
+    let hint = match &error.hint {
+        Some(hint) => format!("{hint} ({when})"),
+        None => when,
+    };
+    let mut error = error.clone().with_hint(Some(hint));
+    error.retry_after = Some(left);
+    error
+}

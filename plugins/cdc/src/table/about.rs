@@ -1,0 +1,44 @@
+//! Encodes metadata columns, and keys of deleted rows.
+
+use super::layout::About;
+use crate::{
+    options::Metadata,
+    plan::Event,
+    position::Position,
+    rows::{Elements, EncodedRows, RowFormat},
+};
+
+/// The element of a metadata column.
+pub(super) fn write_about<R: RowFormat>(out: &mut Elements<'_, R>, about: About, event: &Event<'_>) {
+    let Event { record, change, position, .. } = event;
+    match about {
+        About::Operation => out.plain(event.op_code()),
+        About::Timestamp => match event.time() {
+            Some(time) => out.plain(time),
+            None => out.null(),
+        },
+        About::Position => out.plain(position),
+        About::ProcessedAt => out.null(),
+        About::Extra(Metadata::Topic) => out.text(record.topic()),
+        About::Extra(Metadata::Partition) => out.plain(record.partition()),
+        About::Extra(Metadata::Offset) => out.plain(record.offset()),
+        About::Extra(Metadata::Database) => out.text_or_null(change.database()),
+        About::Extra(Metadata::Schema) => out.text_or_null(change.schema()),
+        About::Extra(Metadata::Transaction) => out.text_or_null(change.transaction()),
+        About::Extra(Metadata::Snapshot) => out.text_or_null(change.snapshot()),
+    }
+}
+
+/// Adds a deleted key: its text and the position of the delete.
+pub(crate) fn add_deleted_key<R: RowFormat>(
+    rows: &mut EncodedRows<R>,
+    record: u32,
+    key_text: &str,
+    position: Position,
+) -> Result<(), String> {
+    rows.add(record, |out| {
+        out.text(key_text);
+        out.plain(position);
+        Ok(())
+    })
+}
