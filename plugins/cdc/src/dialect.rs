@@ -27,6 +27,9 @@ pub trait Dialect: Clone + Debug + 'static {
     const METRICS: &'static str;
     /// Which names of tables and columns the database accepts.
     const NAMES: NameRules;
+    /// Whether transactions can write different tables at the same time. If not, each task has one lane, and stores deletes in the
+    /// transaction of the rows.
+    const WRITES_CONCURRENTLY: bool = true;
 
     /// The full name of a table of the sink's schema.
     fn table(&self, name: &str) -> TableName;

@@ -96,7 +96,8 @@ impl<B: Database> Flusher<B> {
         let warehouses = Warehouses::of(&settings);
         let dialect = database.dialect().clone();
         let pool = Pool::new(database, warehouses.names());
-        let lanes = Lanes::new(warehouses.names(), context.task() as usize, usize::from(options.lanes));
+        let lanes = if B::Dialect::WRITES_CONCURRENTLY { options.lanes } else { 1 };
+        let lanes = Lanes::new(warehouses.names(), context.task() as usize, usize::from(lanes));
         let order = warehouses.order(&settings);
         let planner = Planner::new(Rules::of(options), Router::new(&settings, naming.clone(), warehouses));
         let offset_names = OffsetNames::cased(&naming);
