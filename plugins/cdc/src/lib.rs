@@ -1,4 +1,38 @@
 //! Change events into tables: what all sinks share that keep tables of a database equal to those of a source.
+//!
+//! A sink for a database brings three things, and is a small crate of its own:
+//!
+//! - a [`Dialect`]: the text of statements, the types of columns ([`types::ColumnType`]) and the format of rows
+//!   ([`rows::RowFormat`]). Pure: it sends nothing and remembers nothing;
+//! - a [`Session`](session::Session): a connection that runs statements in transactions, and whose errors have a
+//!   [class](session::Class);
+//! - a [`Database`](session::Database), which opens sessions, and a configuration with the [common options](options::Options).
+//!
+//! A [`TableSink`] does the rest. The sink's `AsyncSink` passes its calls on: `connect` when it is opened, `claim`, `write`,
+//! `reset_offsets`, `release` and `close`. `plugins/sqlite-sink` and `plugins/snowflake-sink` are examples.
+//!
+//! # Data flow
+//!
+//! ```text
+//! plan/    events ── which warehouse, table, key ── one row per key
+//! table/   which columns and types the rows need ── rows as text
+//! flush/   lanes, at the same time: BEGIN ── the rows of each table ── the offsets ── COMMIT
+//! ```
+//!
+//! Other modules: [`names`], names of tables and columns; [`position`], which of two events is newer; [`statement`], what
+//! statements are made of. `flush/` is above all others: a target that commits in another way can use them without it.
+//!
+//! # Invariants
+//!
+//! - Rows and their offsets are written in one transaction. A claim increments the epoch of the partition; a task with an
+//!   older epoch cannot commit.
+//! - Only an event that is newer than the row changes it. Deleted keys are stored with their position for this purpose.
+//! - Planning is repeatable: the same batch and offsets give the same plan, so a batch can be planned again after any failure.
+//! - A value that a column would change does not fit it. A row that cannot be written is named, and is not sent.
+//! - Values are always bound or loaded, never part of a statement's text. Names are always quoted.
+//! - Tables are written in the order of their names, then offsets in the order of the lanes, so transactions cannot deadlock.
+
+#![warn(missing_docs)]
 
 pub mod dialect;
 mod flush;
@@ -16,5 +50,5 @@ pub mod types;
 mod testing;
 
 pub use dialect::Dialect;
-pub use flush::Flusher;
+pub use flush::TableSink;
 pub use table::TableColumn;

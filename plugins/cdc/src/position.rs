@@ -32,7 +32,7 @@ pub struct Position {
 
 impl Position {
     /// The position of an event.
-    pub(crate) fn of(record: Record<'_>, change: &Change<'_>, order: OrderBy) -> Self {
+    pub fn of(record: Record<'_>, change: &Change<'_>, order: OrderBy) -> Self {
         let offset = Some(record.offset());
         if order == OrderBy::Offset {
             return Self { by_offset: true, offset, ..Self::default() };
@@ -46,13 +46,13 @@ impl Position {
     }
 
     /// Whether the Kafka offset is part of the position, so that a resent event is a newer one.
-    pub(crate) fn has_offset(&self) -> bool {
+    pub fn has_offset(&self) -> bool {
         self.offset.is_some()
     }
 
     /// Adds the Kafka offset, for rows with another key than that of the source: one change of the source may then be two
     /// events of one row.
-    pub(crate) fn with_offset(self, record: Record<'_>) -> Self {
+    pub fn with_offset(self, record: Record<'_>) -> Self {
         Self { offset: Some(record.offset()), ..self }
     }
 }

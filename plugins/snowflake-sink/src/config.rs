@@ -95,15 +95,27 @@ pub(crate) struct Config {
     pub(crate) lock_timeout: HumanDuration,
 }
 
-/// Options of one table.
+/// Options of one table: those of [`TableOptions`], and the warehouse. They are not flattened, because errors would not name the
+/// column whose type is wrong.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub(crate) struct TableConfig {
-    /// The options of all table sinks.
-    #[serde(flatten)]
-    options: TableOptions<ColumnType>,
+    /// Name in Snowflake, used exactly as written.
+    #[serde(default)]
+    name: Option<String>,
+    /// Primary key columns of the source.
+    #[serde(default)]
+    key_columns: Vec<String>,
     /// Warehouse that writes this table.
     #[serde(default)]
     warehouse: Option<String>,
+    /// Columns of the table in Snowflake that the connector never writes. Every other column that an event does not have
+    /// is set to NULL.
+    #[serde(default)]
+    unmanaged_columns: Vec<String>,
+    /// Types of columns that the sink creates, by column of the source: `"text"`, `"float"`, `"number(38,10)"`,
+    /// and so on. They take precedence over schemas, hints and the first values.
+    #[serde(default)]
+    columns: BTreeMap<String, ColumnType>,
 }
 
 fn public() -> String {
@@ -142,7 +154,7 @@ impl Config {
     /// All invalid options.
     pub(crate) fn check(&self) -> Result<()> {
         let mut errors: Vec<Error> = self.empty_names().collect();
-        let names = self.tables.iter().map(|(key, table)| (key, &table.options.name));
+        let names = self.tables.iter().map(|(key, table)| (key, &table.name));
         errors.extend(self.options.faults(&NAMES, names));
         if !STATEMENT_BYTES.contains(&self.max_statement_bytes) {
             let (low, high) = (STATEMENT_BYTES.start().bytes(), STATEMENT_BYTES.end().bytes());
@@ -206,7 +218,8 @@ impl Config {
     /// The configuration of the core, after names were normalized.
     pub(crate) fn settings(&self) -> Settings<ColumnType> {
         let table = |(key, table): (&String, &TableConfig)| {
-            let TableConfig { options, warehouse } = table.clone();
+            let TableConfig { name, key_columns, warehouse, unmanaged_columns, columns } = table.clone();
+            let options = TableOptions { name, key_columns, unmanaged_columns, columns };
             (key.clone(), TableSettings { options, warehouse })
         };
         let bytes = |size: ByteSize| usize::try_from(size.bytes()).unwrap_or(usize::MAX);

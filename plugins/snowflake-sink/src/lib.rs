@@ -13,7 +13,7 @@ mod types;
 use std::time::Duration;
 
 use tidegate_cdc::{
-    Flusher,
+    TableSink,
     session::{Database, SqlError},
 };
 use tidegate_plugin::{AsyncSink, BatchDefaults, Claim, Partition, prelude::*};
@@ -43,7 +43,7 @@ impl Database for Account {
     }
 }
 
-struct SnowflakeSink(Flusher<Account>);
+struct SnowflakeSink(TableSink<Account>);
 
 impl AsyncSink for SnowflakeSink {
     type Config = Config;
@@ -68,9 +68,9 @@ impl AsyncSink for SnowflakeSink {
         let login = config.login()?;
         config.warn_if_not_encrypted(&login);
         let dialect = Snowflake { database: config.database.clone(), schema: config.schema.clone() };
-        let mut flusher = Flusher::new(config.settings(), Account { dialect, login }, context)?;
-        flusher.connect().await?;
-        Ok(Self(flusher))
+        let mut sink = TableSink::new(config.settings(), Account { dialect, login }, context)?;
+        sink.connect().await?;
+        Ok(Self(sink))
     }
 
     async fn claim(&mut self, partitions: &[Partition<'_>]) -> Result<Vec<Claim>> {

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use tidegate_plugin::{Claim, Error, Partition, Result};
 
 use super::{
-    Flusher,
+    TableSink,
     failure::{Attempts, FlushError},
     lanes::{Lanes, MAX_LANES},
     offsets::Offsets,
@@ -29,7 +29,7 @@ use crate::{
 /// Maximum number of sessions that claim partitions.
 const MAX_SESSIONS: usize = 8;
 
-impl<B: Database> Flusher<B> {
+impl<B: Database> TableSink<B> {
     /// Claims partitions.
     ///
     /// # Errors
@@ -250,12 +250,12 @@ async fn spread_over<S: Session, I, T>(
 /// Reads the rows of partitions, by lane, with one query. `wanted` are the partitions, to be bound.
 async fn read_offsets<B: Database>(
     runner: &mut Runner<'_, B::Session>,
-    flusher: &Flusher<B>,
+    sink: &TableSink<B>,
     tables: &[TableName],
     wanted: &str,
 ) -> Result<Vec<Answer>, FlushError> {
-    let call = flusher.catalog.dialect().offsets_read(tables, &flusher.offset_names);
-    let label = flusher.offsets_table.to_string();
+    let call = sink.catalog.dialect().offsets_read(tables, &sink.offset_names);
+    let label = sink.offsets_table.to_string();
     let answer = runner.call(&call, Some(&label), &Values::default(), wanted).await?;
     let mut by_lane = vec![Answer::default(); tables.len()];
     for row in answer.rows {

@@ -60,7 +60,7 @@ const MAX_ATTEMPTS: usize = 100;
 const MIN_STATEMENT_BYTES: usize = 4_096;
 
 /// Writes the batches of a task to the tables of a database.
-pub struct Flusher<B: Database> {
+pub struct TableSink<B: Database> {
     connector: String,
     task: u32,
     settings: Settings<Type<B>>,
@@ -85,8 +85,8 @@ pub struct Flusher<B: Database> {
 /// The column types of a database.
 type Type<B> = <<B as Database>::Dialect as Dialect>::Type;
 
-impl<B: Database> Flusher<B> {
-    /// Creates a flusher without connecting.
+impl<B: Database> TableSink<B> {
+    /// Creates a sink without connecting.
     ///
     /// # Errors
     /// If the configuration is invalid.

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use tidegate_plugin::{Batch, Error, NextOffset, Report, Result};
 
 use super::{
-    FailedFlush, Flusher, Limits, MAX_ATTEMPTS,
+    FailedFlush, Limits, MAX_ATTEMPTS, TableSink,
     catalog::Catalog,
     failure::FlushError,
     lanes::{MAX_LANES, Share},
@@ -49,7 +49,7 @@ struct Job<'w, R> {
     unguarded: Vec<(String, String)>,
 }
 
-impl<B: Database> Flusher<B> {
+impl<B: Database> TableSink<B> {
     /// Writes the changes of one warehouse. If it returns rejected records, the lanes that have failed have written nothing.
     pub(super) async fn flush(
         &mut self,

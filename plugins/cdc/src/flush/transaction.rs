@@ -286,12 +286,23 @@ impl<S: Session> Runner<'_, S> {
         Ok(())
     }
 
-    /// Runs prepared statements with all their rows, or with these. The counts are those of all of them together, and the rows
-    /// of the result are those of the last one that returns some.
+    /// Runs prepared statements with all their rows, or with these; several of them in a transaction. The counts are those of all
+    /// of them together, and the rows of the result are those of the last one that returns some.
     ///
     /// # Errors
     /// The first error of the database.
     pub(crate) async fn prepared<R: RowFormat>(
+        &mut self,
+        statement: &Prepared<R>,
+        rows: Option<Range<usize>>,
+    ) -> Result<Answer, SqlError> {
+        if statement.calls.len() > 1 && !self.session.in_transaction() {
+            return self.in_transaction(async |runner| runner.calls(statement, rows).await).await;
+        }
+        self.calls(statement, rows).await
+    }
+
+    async fn calls<R: RowFormat>(
         &mut self,
         statement: &Prepared<R>,
         rows: Option<Range<usize>>,

@@ -25,6 +25,7 @@ pub static LOCKOUT: Lockout = Lockout::new();
 pub struct Credentials([u8; 32]);
 
 impl Credentials {
+    /// The digest of everything that identifies a login: server, account, user, and the secret.
     pub fn of<'p>(parts: impl IntoIterator<Item = &'p str>) -> Self {
         let mut digest = Sha256::new();
         for part in parts {
@@ -48,6 +49,8 @@ struct LoginState {
 pub struct Lockout(Mutex<BTreeMap<Credentials, LoginState>>);
 
 impl Lockout {
+    /// Without rejected credentials. [`LOCKOUT`] is that of the process.
+    #[must_use]
     pub const fn new() -> Self {
         Self(Mutex::new(BTreeMap::new()))
     }

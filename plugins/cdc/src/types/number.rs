@@ -13,7 +13,9 @@ const MAX_UNSCALED_BYTES: usize = 64;
 /// Number of digits before and after the decimal point, without leading and trailing zeros.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Size {
+    /// Before the decimal point.
     pub integer: i64,
+    /// After the decimal point.
     pub fraction: i64,
 }
 
