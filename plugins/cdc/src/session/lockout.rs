@@ -46,6 +46,7 @@ struct LoginState {
 }
 
 /// Rejected credentials, and when they may be tried again.
+#[derive(Default)]
 pub struct Lockout(Mutex<BTreeMap<Credentials, LoginState>>);
 
 impl Lockout {
