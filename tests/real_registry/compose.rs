@@ -4,7 +4,7 @@
 use std::fs;
 
 use serde_json::{Value as Json, json};
-use tidegate_tests::{Home, Postgres, Running, apicurio::Apicurio, kafka::Kafka, root, wait_for};
+use tidegate_tests::{Database, Home, Running, apicurio::Apicurio, kafka::Kafka, root, wait_for};
 
 /// The user, the database and the password.
 const SHOP: &str = "shop";
@@ -16,7 +16,7 @@ fn text(file: &str) -> String {
 }
 
 /// The configuration of the source connector, with the addresses of these servers.
-fn source(postgres: &Postgres, registry: &Apicurio) -> Json {
+fn source(postgres: &Database, registry: &Apicurio) -> Json {
     let mut config: Json = serde_json::from_str(&text("deploy/compose/shop.json")).expect("JSON");
     config["database.hostname"] = json!("127.0.0.1");
     config["database.port"] = json!(postgres.port());
@@ -41,8 +41,8 @@ fn operations(home: &Home) -> Vec<String> {
 #[test]
 fn a_row_that_changes_in_postgresql_appears_on_the_console_and_in_a_file() {
     let Some((registry, kafka)) = Apicurio::shared().zip(Kafka::shared()) else { return };
-    let Some(postgres) = Postgres::start(SHOP) else { return };
-    postgres.execute(SHOP, &text("deploy/compose/shop.sql"));
+    let Some(postgres) = Database::postgres(SHOP, &["wal_level=logical"]) else { return };
+    postgres.execute(&text("deploy/compose/shop.sql"));
     // These brokers create no topics by themselves; those of Compose do.
     kafka.create_topic("cdc.public.customers", 1, 1);
     let debezium = kafka.debezium();
@@ -59,10 +59,10 @@ fn a_row_that_changes_in_postgresql_appears_on_the_console_and_in_a_file() {
     let mut running = Running::start(command.arg("run"));
     running.wait_until("the rows of the snapshot", |_| (operations(&home).len() == 2).then_some(()));
     // What is written before Debezium streams belongs to the snapshot.
-    let slot = "SELECT active FROM pg_replication_slots";
-    wait_for(|| (postgres.execute(SHOP, slot).trim() == "t").then_some(())).expect("an active slot");
+    let slots = "SELECT count(*) FROM pg_replication_slots WHERE active";
+    wait_for(|| (postgres.value(slots) == "1").then_some(())).expect("an active slot");
     assert!(text("docs/deployment.md").contains(UPDATE));
-    postgres.execute(SHOP, UPDATE);
+    postgres.execute(UPDATE);
     running.wait_until("the update", |_| (operations(&home).len() == 3).then_some(()));
     running.wait_until("the update on the console", |host| host.stdout().contains("UPDATE ").then_some(()));
     let finished = running.terminate().expect_code(0);

@@ -1,5 +1,5 @@
-//! The test harness: the built host and plugins, brokers, a schema registry, a stand-in for Snowflake, captured events and
-//! fixtures.
+//! The test harness: the built host and plugins, brokers, a schema registry, databases, a stand-in for Snowflake, captured events
+//! and fixtures.
 //!
 //! Tests run the `tidegate` executable as a child process, with plugin libraries as cargo builds them, and a broker
 //! over TCP. They wait for conditions, not for times; [`TIMEOUT`] only ends tests that are broken.
@@ -9,6 +9,7 @@ mod artifacts;
 mod broker;
 mod capture;
 mod comparison;
+mod databases;
 mod external_project;
 mod fixtures;
 mod home;
@@ -19,7 +20,6 @@ mod otlp;
 #[path = "../support/otlp.rs"]
 mod otlp_requests;
 mod ports;
-mod postgres;
 mod previous;
 mod process;
 mod process_status;
@@ -37,13 +37,13 @@ pub use artifacts::{Artifacts, artifacts, target_folder};
 pub use broker::{Broker, Member};
 pub use capture::{BinaryCapture, Captured, captured, captured_binary, captured_file, captured_schemas};
 pub use comparison::{Comparison, compare, final_table_names};
+pub use databases::{Database, Session};
 pub use external_project::{BuildFailure, ExternalProject, Finding};
 pub use fixtures::{Fixture, Reference, fixtures, from_hexadecimal};
 pub use home::Home;
 pub use ledger::{Entry, Ledger, SinkFaults, StoredOffset};
 pub use otlp::{Collector, Exported};
 pub use ports::address as free_address;
-pub use postgres::Postgres;
 pub use previous::Previous;
 pub use process::{Finished, Running};
 pub use process_status::ProcessStatus;
