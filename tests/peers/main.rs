@@ -1,5 +1,7 @@
-//! `cargo xtask peers connect`: Tidegate, Kafka Connect and a bare program with librdkafka do the same work on the same Kafka, one after
-//! another. Prints what each takes, and writes it to docs/performance.md.
+//! Comparisons with other programs, which do the same work on the same Kafka, one after another.
+//!
+//! `cargo xtask peers connect`: Tidegate, Kafka Connect and a bare program with librdkafka write files. Prints what each takes, and writes
+//! it to docs/performance.md. `cargo xtask peers postgres`: programs write tables in PostgreSQL; see `postgres/mod.rs`.
 //!
 //! A benchmark, because it is built with the release profile. `cargo bench` alone does not run it.
 
@@ -11,6 +13,7 @@ mod idle;
 mod latency;
 mod lines;
 mod load;
+mod postgres;
 mod process;
 mod report;
 mod start;
@@ -47,20 +50,22 @@ const FULL: Scale =
 const QUICK: Scale =
     Scale { records: 200_000, rounds: 1, latency_seconds: 5, connectors: 20, idle_seconds: 5 };
 
+const COMMAND: &str = "cargo xtask peers connect|postgres [--quick]";
+
 fn main() -> ExitCode {
     // Cargo adds `--bench`.
     let arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["connect"] => connect(FULL, true),
         ["connect", "--quick"] => connect(QUICK, false),
+        ["postgres"] => postgres::compare(postgres::FULL),
+        ["postgres", "--quick"] => postgres::compare(postgres::QUICK),
         [] => {
-            println!(
-                "peers: compares with other programs only when asked: cargo xtask peers connect [--quick]"
-            );
+            println!("peers: compares with other programs only when asked: {COMMAND}");
             ExitCode::SUCCESS
         }
         _ => {
-            eprintln!("usage: cargo xtask peers connect [--quick]");
+            eprintln!("usage: {COMMAND}");
             ExitCode::FAILURE
         }
     }

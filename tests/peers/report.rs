@@ -170,11 +170,12 @@ impl Report {
     }
 }
 
-fn line(out: &mut String, cells: &[String]) {
+/// Adds a line of a table.
+pub(crate) fn line(out: &mut String, cells: &[String]) {
     writeln!(out, "| {} |", cells.join(" | ")).expect("a string takes everything");
 }
 
-fn seconds(time: Duration) -> String {
+pub(crate) fn seconds(time: Duration) -> String {
     format!("{:.2} s", time.as_secs_f64())
 }
 
@@ -182,7 +183,7 @@ fn milliseconds(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1e3)
 }
 
-fn mebibytes(bytes: u64) -> String {
+pub(crate) fn mebibytes(bytes: u64) -> String {
     format!("{} MiB", bytes >> 20)
 }
 
@@ -194,7 +195,8 @@ fn ratio(one: Duration, other: Duration) -> String {
     format!("{:.2}", one.as_secs_f64() / other.as_secs_f64())
 }
 
-fn thousands(number: usize) -> String {
+/// A number with commas.
+pub(crate) fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let groups: Vec<&str> = digits
         .as_bytes()
@@ -205,7 +207,8 @@ fn thousands(number: usize) -> String {
     groups.join(",")
 }
 
-fn output(program: &str, arguments: &[&str]) -> String {
+/// What a program prints, without the end of the line.
+pub(crate) fn output(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).current_dir(tidegate_tests::root()).output();
     output.map_or_else(
         |_| "unknown".to_owned(),
@@ -213,8 +216,8 @@ fn output(program: &str, arguments: &[&str]) -> String {
     )
 }
 
-/// Such as `OpenJDK 17.0.15`.
-fn java() -> String {
+/// Such as `Java 17.0.15`.
+pub(crate) fn java() -> String {
     let found = Command::new("java").arg("-version").output();
     let text =
         found.map_or_else(|_| String::new(), |output| String::from_utf8_lossy(&output.stderr).into_owned());
@@ -228,7 +231,8 @@ pub(crate) fn load_average() -> String {
     text.split_whitespace().next().unwrap_or("unknown").to_owned()
 }
 
-fn processor() -> String {
+/// The model of the processor.
+pub(crate) fn processor() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     name.map_or("an unknown processor", |(_, name)| name).to_owned()

@@ -15,7 +15,7 @@ mod summary;
 use std::{env, process::ExitCode};
 
 const USAGE: &str = "usage: cargo xtask demo [-- ARGUMENTS OF `tidegate run`]
-       cargo xtask peers connect [--quick]
+       cargo xtask peers connect|postgres [--quick]
        cargo xtask sbom FOLDER PACKAGE...
 
 `cargo demo -- --once` ends by itself";

@@ -1,4 +1,5 @@
-//! A worker of Kafka Connect, by `tests/kafka/connect.xml`, or with Debezium, by `tests/kafka/debezium.xml`.
+//! A worker of Kafka Connect, by `tests/kafka/connect.xml`, with Debezium's source, by `tests/kafka/debezium.xml`, or with its JDBC sink,
+//! by `tests/kafka/debezium-jdbc.xml`.
 
 use std::{
     ffi::OsStr,
@@ -13,8 +14,10 @@ use serde_json::{Value as Json, json};
 use super::{Kafka, jars};
 use crate::{ports::address, wait_for};
 
-/// The version in `tests/kafka/connect.xml`.
+/// The version in `tests/kafka/connect.xml` and `tests/kafka/debezium-jdbc.xml`.
 pub const CONNECT_VERSION: &str = "4.1.1";
+/// The version in `tests/kafka/debezium-jdbc.xml`.
+pub const DEBEZIUM_JDBC_VERSION: &str = "3.5.0.Final";
 
 /// A running worker, which ends when it is dropped, or with the cluster.
 #[derive(Debug)]
@@ -40,7 +43,32 @@ impl Kafka {
         properties: &[(&str, &str)],
         connectors: &[(String, Json)],
     ) -> Connect<'_> {
-        let jars = jars::fetch("connect", "connect.xml").expect("Kafka Connect from Maven Central");
+        self.standalone("connect", java, properties, connectors)
+    }
+
+    /// As [`Kafka::connect`], but the worker has Debezium's JDBC sink instead of Kafka's file connectors.
+    ///
+    /// # Panics
+    /// As [`Kafka::connect`].
+    #[must_use]
+    pub fn connect_with_jdbc(
+        &self,
+        java: &[&str],
+        properties: &[(&str, &str)],
+        connectors: &[(String, Json)],
+    ) -> Connect<'_> {
+        self.standalone("debezium-jdbc", java, properties, connectors)
+    }
+
+    /// A standalone worker with the jars that the file of this name lists.
+    fn standalone(
+        &self,
+        name: &str,
+        java: &[&str],
+        properties: &[(&str, &str)],
+        connectors: &[(String, Json)],
+    ) -> Connect<'_> {
+        let jars = jars::fetch(name, &format!("{name}.xml")).expect("Kafka Connect from Maven Central");
         let folder =
             tempfile::Builder::new().prefix("tidegate-connect-").tempdir().expect("a temporary folder");
         let address = address();
@@ -188,14 +216,25 @@ impl Connect<'_> {
     /// If that does not happen.
     pub fn wait_for_tasks(&self, count: usize) {
         let running = wait_for(|| {
-            let mut response =
-                self.client.get(format!("{}/connectors?expand=status", self.url)).call().ok()?;
-            let status: Json = serde_json::from_str(&response.body_mut().read_to_string().ok()?).ok()?;
-            let tasks =
-                status.as_object()?.values().filter_map(|one| one["status"]["tasks"].as_array()).flatten();
-            (tasks.filter(|task| task["state"] == "RUNNING").count() == count).then_some(())
+            let tasks = self.tasks()?;
+            (tasks.iter().filter(|task| task["state"] == "RUNNING").count() == count).then_some(())
         });
         running.unwrap_or_else(|reason| panic!("{count} tasks: {reason}\n{}", self.log()));
+    }
+
+    /// Why a task has failed: the trace of the first one; `None` if none has, or the worker does not answer yet.
+    #[must_use]
+    pub fn failed_task(&self) -> Option<String> {
+        let failed = self.tasks()?.into_iter().find(|task| task["state"] == "FAILED")?;
+        Some(failed["trace"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// The status of all tasks of all connectors.
+    fn tasks(&self) -> Option<Vec<Json>> {
+        let mut response = self.client.get(format!("{}/connectors?expand=status", self.url)).call().ok()?;
+        let status: Json = serde_json::from_str(&response.body_mut().read_to_string().ok()?).ok()?;
+        let connectors = status.as_object()?.values();
+        Some(connectors.filter_map(|one| one["status"]["tasks"].as_array()).flatten().cloned().collect())
     }
 
     /// What it has logged: warnings and errors.

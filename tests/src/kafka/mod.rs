@@ -27,7 +27,7 @@ use rdkafka::{
 };
 
 pub use acls::Resource;
-pub use connect::{CONNECT_VERSION, Connect};
+pub use connect::{CONNECT_VERSION, Connect, DEBEZIUM_JDBC_VERSION};
 pub use groups::Member;
 pub(crate) use jars::SMALL;
 pub use records::{Record, RejectedCount, flush, send};
