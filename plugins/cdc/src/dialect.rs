@@ -116,11 +116,11 @@ pub trait Dialect: Clone + Debug + 'static {
     fn purge_deletes(&self, deleted_keys: &TableName, meta: &Meta) -> Call;
 
     /// Deletes the rows that are not newer than [`Bind::Position`](crate::statement::Bind::Position).
-    fn truncate_hard(&self, table: &TableName, meta: &Meta) -> Call;
+    fn truncate_hard(&self, table: &TableName, meta: &Meta) -> Vec<Call>;
 
     /// Marks rows that are older than [`Bind::Position`](crate::statement::Bind::Position) as deleted at
     /// [`Bind::Time`](crate::statement::Bind::Time). A repeated truncate finds none.
-    fn truncate_soft(&self, table: &TableName, meta: &Meta) -> Call;
+    fn truncate_soft(&self, table: &TableName, meta: &Meta) -> Vec<Call>;
 
     /// Adds missing rows to an offsets table, with epoch 0.
     ///

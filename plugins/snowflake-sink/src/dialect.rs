@@ -126,12 +126,12 @@ impl Dialect for Snowflake {
         Call::new("DELETE", sql::purge_deletes(deleted_keys, meta), [Time])
     }
 
-    fn truncate_hard(&self, table: &TableName, meta: &Meta) -> Call {
-        Call::new("DELETE", sql::truncate_hard(table, meta), [Position])
+    fn truncate_hard(&self, table: &TableName, meta: &Meta) -> Vec<Call> {
+        vec![Call::new("DELETE", sql::truncate_hard(table, meta), [Position])]
     }
 
-    fn truncate_soft(&self, table: &TableName, meta: &Meta) -> Call {
-        Call::new("UPDATE", sql::truncate_soft(table, meta), [Position, Time, Now, Position])
+    fn truncate_soft(&self, table: &TableName, meta: &Meta) -> Vec<Call> {
+        vec![Call::new("UPDATE", sql::truncate_soft(table, meta), [Position, Time, Now, Position])]
     }
 
     fn offsets_add_missing(&self, table: &TableName, names: &OffsetNames) -> Call {

@@ -376,8 +376,8 @@ impl<D: Dialect> Preparing<'_, D> {
         let time = event.time().map_or_else(|| self.now.to_owned(), |at| at.to_string());
         let values =
             Values { now: self.now.into(), time: time.into(), position: event.position.to_string().into() };
-        let plain = |call: Call| Prepared {
-            calls: Rc::new([call]),
+        let plain = |calls: Vec<Call>| Prepared {
+            calls: calls.into(),
             table: Rc::clone(&names.label),
             source: Rc::clone(&names.source),
             values: values.clone(),

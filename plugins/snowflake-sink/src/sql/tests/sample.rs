@@ -122,8 +122,8 @@ impl Sample {
         vec![
             case("store_deletes", d.store_deletes(&self.deleted_keys, &self.meta)),
             case("purge_deletes", [d.purge_deletes(&self.deleted_keys, &self.meta)]),
-            case("truncate_hard", [d.truncate_hard(&self.table, &self.meta)]),
-            case("truncate_soft", [d.truncate_soft(&self.table, &self.meta)]),
+            case("truncate_hard", d.truncate_hard(&self.table, &self.meta)),
+            case("truncate_soft", d.truncate_soft(&self.table, &self.meta)),
         ]
     }
 
