@@ -1,0 +1,2 @@
+ALTER TABLE main."orders" ADD COLUMN "amount" REAL;
+ALTER TABLE main."orders" ADD COLUMN "document" JSON TEXT;

@@ -1,0 +1,1 @@
+CREATE TABLE IF NOT EXISTS main."_cdc_offsets_shop" ("topic" TEXT NOT NULL, "partition" INTEGER NOT NULL, "warehouse" TEXT NOT NULL, "epoch" INTEGER NOT NULL, "next_offset" INTEGER, "state" TEXT, "updated_at" TEXT, PRIMARY KEY ("topic", "partition", "warehouse"));

@@ -1,0 +1,1 @@
+CREATE TABLE main."orders" ("id" INTEGER, "region" TEXT, "amount" REAL, "document" JSON TEXT, "photo" BLOB, "_cdc_operation" TEXT, "_cdc_timestamp" TEXT, "_cdc_source_lsn" TEXT, "_cdc_topic" TEXT, "_cdc_processed_at" TEXT);

@@ -1,0 +1,16 @@
+CREATE TABLE temp."_cdc_rows" AS
+SELECT ? AS "_cdc_processed_at", r.value ->> 0 AS "id", r.value ->> 1 AS "region", r.value ->> 2 AS "amount", r.value ->> 3 AS "document", unhex(r.value ->> 4) AS "photo", r.value ->> 5 AS "_cdc_operation", r.value ->> 6 AS "_cdc_timestamp", r.value ->> 7 AS "_cdc_source_lsn", r.value ->> 8 AS "_cdc_topic", r.value ->> 9 AS "__insert", r.value ->> 10 AS "__values", r.value ->> 11 AS "__keep_0", r.value ->> 12 AS "__keep_1"
+FROM json_each(?) r;
+UPDATE main."orders" AS t SET "_cdc_operation" = s."_cdc_operation", "_cdc_timestamp" = s."_cdc_timestamp", "_cdc_source_lsn" = s."_cdc_source_lsn", "_cdc_topic" = s."_cdc_topic", "_cdc_processed_at" = s."_cdc_processed_at"
+FROM temp."_cdc_rows" s
+WHERE t."id" = s."id" COLLATE BINARY AND t."region" = s."region" COLLATE BINARY AND s."_cdc_source_lsn" > COALESCE(t."_cdc_source_lsn", '')
+AND s."_cdc_operation" = 'd' AND NOT s."__values";
+UPDATE main."orders" AS t SET "amount" = s."amount", "document" = CASE WHEN COALESCE(t."_cdc_source_lsn", '') >= s."__keep_0" THEN t."document" ELSE s."document" END, "photo" = CASE WHEN COALESCE(t."_cdc_source_lsn", '') >= s."__keep_1" THEN t."photo" ELSE s."photo" END, "_cdc_operation" = s."_cdc_operation", "_cdc_timestamp" = s."_cdc_timestamp", "_cdc_source_lsn" = s."_cdc_source_lsn", "_cdc_topic" = s."_cdc_topic", "_cdc_processed_at" = s."_cdc_processed_at"
+FROM temp."_cdc_rows" s
+WHERE t."id" = s."id" COLLATE BINARY AND t."region" = s."region" COLLATE BINARY AND s."_cdc_source_lsn" > COALESCE(t."_cdc_source_lsn", '')
+AND NOT (s."_cdc_operation" = 'd' AND NOT s."__values") AND (s."__insert" OR COALESCE(t."_cdc_operation", '') <> 'd');
+INSERT INTO main."orders" ("id", "region", "amount", "document", "photo", "_cdc_operation", "_cdc_timestamp", "_cdc_source_lsn", "_cdc_topic", "_cdc_processed_at")
+SELECT s."id", s."region", s."amount", s."document", s."photo", s."_cdc_operation", s."_cdc_timestamp", s."_cdc_source_lsn", s."_cdc_topic", s."_cdc_processed_at"
+FROM temp."_cdc_rows" s LEFT JOIN main."orders" t ON t."id" = s."id" COLLATE BINARY AND t."region" = s."region" COLLATE BINARY
+WHERE t."id" IS NULL AND (s."_cdc_operation" = 'd' OR s."__insert");
+DROP TABLE temp."_cdc_rows";

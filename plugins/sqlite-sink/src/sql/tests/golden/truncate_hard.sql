@@ -1,0 +1,1 @@
+DELETE FROM main."orders" AS t WHERE COALESCE(t."_cdc_source_lsn", '') <= ?;

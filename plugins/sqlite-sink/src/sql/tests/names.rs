@@ -1,0 +1,157 @@
+//! Statements do not depend on names, and contain no values.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use tidegate_cdc::{
+    Dialect as _,
+    statement::{Column, Merge, Meta, OffsetNames},
+};
+
+use super::{
+    sample::Sample,
+    tokens::{Token, tokens},
+};
+use crate::{
+    dialect::Sqlite,
+    session::Session,
+    sql::{quoted, rows::unused},
+    types::ColumnType,
+};
+
+/// Unusual names that SQLite accepts: it has none with U+0000.
+fn name() -> impl Strategy<Value = String> {
+    let nasty = prop::sample::select(vec![
+        "\"",
+        "a\"; DROP TABLE x; --",
+        "it's",
+        "?",
+        "[a]",
+        "`",
+        "/* \n */",
+        "Größe 🧊",
+        "main",
+        "rowid",
+        "__key",
+        "__keep_0",
+    ])
+    .prop_map(str::to_owned);
+    prop_oneof![nasty, "[\"'?;\\\\/*-]{1,8}", "\\PC{1,20}", "[a-z]{1,5}"]
+}
+
+/// Names of which no two are the same to SQLite.
+fn names<const N: usize>() -> impl Strategy<Value = [String; N]> {
+    let distinct = |names: &Vec<String>| {
+        names.iter().map(|name| name.to_lowercase()).collect::<BTreeSet<_>>().len() == names.len()
+    };
+    let numbered = prop::collection::vec(name(), N).prop_map(|names| {
+        names.into_iter().enumerate().map(|(index, name)| format!("{name}{index}")).collect::<Vec<_>>()
+    });
+    prop_oneof![prop::collection::vec(name(), N).prop_filter("distinct", distinct), numbered]
+        .prop_map(|names| names.try_into().unwrap())
+}
+
+fn sample() -> impl Strategy<Value = Sample> {
+    names::<21>().prop_map(|names| {
+        let [table, deleted_keys, offsets, a, b, c, d, e, f, operation, timestamp, position, rest @ ..] = names;
+        let [processed_at, key, topic, partition, warehouse, epoch, next_offset, state, updated_at] = rest;
+        Sample {
+            table: Sqlite.table(&table),
+            deleted_keys: Sqlite.table(&deleted_keys),
+            offsets: Sqlite.table(&offsets),
+            columns: [a, b, c, d, e, f],
+            meta: Meta { operation, timestamp, position, processed_at, key },
+            offset_names: OffsetNames { topic, partition, warehouse, epoch, next_offset, state, updated_at },
+        }
+    })
+}
+
+/// A statement without names.
+fn skeleton(statement: &str) -> Vec<Token> {
+    let mut tokens = tokens(statement);
+    for token in &mut tokens {
+        if let Token::Name(name) = token {
+            name.clear();
+        }
+    }
+    tokens
+}
+
+proptest! {
+    #[test]
+    fn a_quoted_name_is_a_single_token(name in any::<String>()) {
+        prop_assert_eq!(tokens(&quoted(&name).to_string()), [Token::Name(name)]);
+    }
+
+    #[test]
+    fn statements_do_not_depend_on_names(sample in sample()) {
+        for (case, tame) in sample.statements().iter().zip(Sample::tame().statements()) {
+            for (call, tame) in case.calls.iter().zip(&tame.calls) {
+                prop_assert_eq!(skeleton(&call.text), skeleton(&tame.text), "{}", case.name);
+            }
+        }
+    }
+
+    #[test]
+    fn sqlite_accepts_every_statement_with_any_names(sample in sample()) {
+        prop_assume!(!sample.table.table.to_lowercase().starts_with("sqlite_"));
+        let session = Session::in_memory();
+        let cases = sample.statements();
+        let create = |name| cases.iter().find(|case| case.name == name).unwrap();
+        for name in ["create_table", "create_deleted_keys", "create_offsets"] {
+            session.execute(&create(name).calls[0].text);
+        }
+        for case in cases.iter().filter(|case| !case.name.starts_with("create_") && case.name != "add_columns") {
+            session.begin();
+            for call in &case.calls {
+                let binds = vec!["[]"; call.binds.len()];
+                prop_assert!(session.counts(call, &binds).is_ok(), "{}: {}", case.name, call.text);
+            }
+            session.execute("ROLLBACK");
+        }
+    }
+}
+
+#[test]
+fn statements_have_the_documented_binds_and_no_literals() {
+    let constants = BTreeSet::from(["", "*", "d", "early", "0", "1"]);
+    for case in Sample::tame().statements() {
+        for call in &case.calls {
+            let tokens = tokens(&call.text);
+            let binds = tokens.iter().filter(|token| **token == Token::Bind).count();
+            assert_eq!(binds, call.binds.len(), "{}", case.name);
+            for token in &tokens {
+                if let Token::Text(text) = token {
+                    assert!(constants.contains(text.as_str()), "{}: {text:?}", case.name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn columns_do_not_conflict_with_the_sinks_own() {
+    let column = |name: &str| Column { name: name.to_owned(), kind: ColumnType::Text };
+    let columns = ["__key", "__KEY_", "__insert"].map(column);
+    assert_eq!(unused("__key", &columns), "__key__");
+    assert_eq!(unused("__insert", &columns), "__insert_");
+    assert_eq!(unused("__values", &columns), "__values");
+}
+
+#[test]
+fn the_sinks_own_elements_follow_the_columns() {
+    let sample = Sample::tame();
+    let columns = [Column { name: "id".to_owned(), kind: ColumnType::Blob }];
+    let plain = Merge { key: &[0], about: &[], ..sample.plain(&columns) };
+    let flagged =
+        Merge { kept: &[0, 0], deleted_keys: Some(&sample.deleted_keys), insert_flag: true, ..plain };
+    let elements = [
+        "unhex(r.value ->> 0) AS \"id\"",
+        "r.value ->> 1 AS \"__key\"",
+        "r.value ->> 2 AS \"__insert\"",
+        "r.value ->> 3 AS \"__keep_0\"",
+        "r.value ->> 4 AS \"__keep_1\"",
+    ];
+    let text = &Sqlite.merge(&flagged)[0].text;
+    assert!(text.contains(&elements.join(", ")), "{text}");
+}
