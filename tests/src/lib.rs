@@ -8,6 +8,8 @@ pub mod apicurio;
 mod artifacts;
 mod broker;
 mod capture;
+pub mod captured_sets;
+pub mod change_events;
 mod comparison;
 mod databases;
 mod external_project;
@@ -32,6 +34,7 @@ mod skipped;
 mod snowflake;
 mod stored;
 mod watchdog;
+mod written;
 
 pub use artifacts::{Artifacts, artifacts, target_folder};
 pub use broker::{Broker, Member};
@@ -52,6 +55,7 @@ pub use recording::{Call, Recorded, Recording};
 pub use registry_stub::{Fault, RegistryStub};
 pub use snowflake::{Account, Column, ExclusiveStandIn, Fired, LogEntry, Rows, Schema, Snowflake, StandIn};
 pub use stored::{StoredRecord, stored};
+pub use written::written_records;
 
 use std::{
     path::Path,

@@ -101,7 +101,9 @@ fn path_fault(path: &Path) -> Option<&'static str> {
         return Some("is empty: set it, or SQLITE_PATH");
     }
     if text == ":memory:" {
-        return Some("must be a file: a database in memory is lost when the task ends, and others cannot read it");
+        return Some(
+            "must be a file: a database in memory is lost when the task ends, and others cannot read it",
+        );
     }
     if text.starts_with("file:") {
         return Some("must be a path, not a URI: remove `file:` and the parameters");
@@ -141,7 +143,8 @@ mod tests {
 
     #[test]
     fn limits_are_checked_all_at_once() {
-        let error = errors(r#"{"path": "shop.db", "busy_timeout": "2m", "max_value_bytes": "1B", "lanes": 0}"#);
+        let error =
+            errors(r#"{"path": "shop.db", "busy_timeout": "2m", "max_value_bytes": "1B", "lanes": 0}"#);
         for option in ["busy_timeout", "max_value_bytes", "lanes"] {
             assert!(error.contains(option), "{option}: {error}");
         }

@@ -108,12 +108,12 @@ impl Dialect for Sqlite {
         Call::new("DELETE", sql::purge_deletes(deleted_keys, meta), [Time])
     }
 
-    fn truncate_hard(&self, table: &TableName, meta: &Meta) -> Call {
-        Call::new("DELETE", sql::truncate_hard(table, meta), [Position])
+    fn truncate_hard(&self, table: &TableName, meta: &Meta) -> Vec<Call> {
+        vec![Call::new("DELETE", sql::truncate_hard(table, meta), [Position])]
     }
 
-    fn truncate_soft(&self, table: &TableName, meta: &Meta) -> Call {
-        Call::new("UPDATE", sql::truncate_soft(table, meta), [Position, Time, Now, Position])
+    fn truncate_soft(&self, table: &TableName, meta: &Meta) -> Vec<Call> {
+        vec![Call::new("UPDATE", sql::truncate_soft(table, meta), [Position, Time, Now, Position])]
     }
 
     fn offsets_add_missing(&self, table: &TableName, names: &OffsetNames) -> Call {
@@ -136,7 +136,9 @@ impl Dialect for Sqlite {
 /// A column, from a row of [`sql::DESCRIBE`].
 fn column(row: &[Option<String>], key_columns: usize) -> Result<TableColumn<ColumnType>, String> {
     if text(row, 6) == "view" {
-        return Err("it is a view, and the sink writes tables: set another name in [sink.config.tables]".to_owned());
+        return Err(
+            "it is a view, and the sink writes tables: set another name in [sink.config.tables]".to_owned()
+        );
     }
     let is = |index: usize| text(row, index) != "0";
     let declared = text(row, 1);

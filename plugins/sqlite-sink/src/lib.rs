@@ -13,7 +13,7 @@ mod types;
 use std::{path::PathBuf, time::Duration};
 
 use tidegate_cdc::{
-    Flusher,
+    TableSink,
     session::{Database, SqlError},
 };
 use tidegate_plugin::{AsyncSink, BatchDefaults, Claim, Partition, prelude::*};
@@ -40,7 +40,7 @@ impl Database for File {
     }
 }
 
-struct SqliteSink(Flusher<File>);
+struct SqliteSink(TableSink<File>);
 
 impl AsyncSink for SqliteSink {
     type Config = Config;
@@ -57,11 +57,10 @@ impl AsyncSink for SqliteSink {
     }
 
     async fn open(config: Config, context: &Context) -> Result<Self> {
-        let file =
-            File { dialect: Sqlite, path: config.path.clone(), busy_timeout: *config.busy_timeout };
-        let mut flusher = Flusher::new(config.settings(), file, context)?;
-        flusher.connect().await?;
-        Ok(Self(flusher))
+        let file = File { dialect: Sqlite, path: config.path.clone(), busy_timeout: *config.busy_timeout };
+        let mut sink = TableSink::new(config.settings(), file, context)?;
+        sink.connect().await?;
+        Ok(Self(sink))
     }
 
     async fn claim(&mut self, partitions: &[Partition<'_>]) -> Result<Vec<Claim>> {

@@ -4,7 +4,6 @@ mod append;
 mod captured;
 mod declared;
 mod deletes;
-mod events;
 mod evolution;
 mod evolution_off;
 mod existing_tables;
@@ -18,6 +17,8 @@ mod replay;
 mod tasks;
 mod truncates;
 mod unwrap;
+
+use tidegate_tests::change_events as events;
 
 use events::{Event, Source};
 use pipe::{Connector, Pipe};

@@ -2,16 +2,17 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs, thread,
+    thread,
     time::Duration,
 };
 
-use serde_json::Value as Json;
 use tidegate::kafka::producer::ProducerRecord;
 use tidegate_tests::{
-    BinaryCapture, Broker, Finished, Home, RegistryStub, Rows, Schema, Snowflake, captured, captured_binary,
-    captured_file, captured_schemas, compare,
+    BinaryCapture, Broker, Finished, Home, RegistryStub, Rows, Schema, Snowflake, captured_binary,
+    captured_file, captured_schemas, captured_sets::file, compare,
 };
+
+pub(crate) use tidegate_tests::captured_sets::{events, hints, records, topics};
 
 /// The connector's name.
 const NAME: &str = "warehouse";
@@ -156,51 +157,4 @@ impl Pipe {
         shown.sort();
         shown
     }
-}
-
-/// The hints for a set in a format, for `[source]`.
-pub(crate) fn hints(set: &str, format: &str) -> String {
-    if format != "json-hints" {
-        return String::new();
-    }
-    fs::read_to_string(captured_file(&format!("{set}/columns.toml"))).expect("the set's hints")
-}
-
-/// A change event of a captured set.
-pub(crate) struct Captured {
-    pub(crate) topic: String,
-    pub(crate) table: String,
-    pub(crate) key: Option<String>,
-    pub(crate) op: String,
-}
-
-/// The change events of a set's tables, in order, without tombstones.
-pub(crate) fn events(set: &str) -> Vec<Captured> {
-    let records = captured(&file(set, "json")).into_iter();
-    let event = |record: tidegate_tests::Captured| {
-        let value: Json = serde_json::from_str(&record.value?).expect("JSON");
-        let (op, table) = (value["op"].as_str()?, value["source"]["table"].as_str()?);
-        let (op, table) = (op.to_owned(), table.to_owned());
-        Some(Captured { topic: record.topic, table, key: record.key, op })
-    };
-    records.filter_map(event).collect()
-}
-
-/// The number of records in the topics of a set's tables, including tombstones.
-pub(crate) fn records(set: &str) -> usize {
-    let records = captured(&file(set, "json")).into_iter();
-    records.filter(|record| record.topic.starts_with("cdc.public.")).count()
-}
-
-/// The topics of a set's tables.
-pub(crate) fn topics(set: &str) -> Vec<String> {
-    let mut topics: Vec<String> = events(set).into_iter().map(|event| event.topic).collect();
-    topics.sort();
-    topics.dedup();
-    topics
-}
-
-fn file(set: &str, format: &str) -> String {
-    let file = if format == "json-schema" { "json-schema" } else { "json" };
-    format!("{set}/{file}.jsonl.gz")
 }

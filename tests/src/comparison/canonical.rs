@@ -8,6 +8,7 @@ pub(crate) fn stored(kind: &str, text: &str) -> String {
         "fixed" => number(text),
         "real" => float(text),
         "variant" | "object" | "array" => json::canonical(text),
+        "iso_text" => Ok(iso(text)),
         _ => Ok(text.to_owned()),
     };
     // An invalid value differs from every expected value, and is shown unchanged.
@@ -24,6 +25,11 @@ pub(crate) fn expected(kind: &str, text: &str) -> Result<String, String> {
         "real" => float(text),
         "boolean" => boolean(text),
         "text" => Ok(text.to_owned()),
+        // A column of a database without dates and times: they are text of ISO 8601.
+        "iso_text" => Ok(zoned_timestamp(text)
+            .or_else(|_| timestamp(text))
+            .or_else(|_| time(text))
+            .unwrap_or(text.to_owned())),
         "date" => date(text).map(str::to_owned),
         "time" => time(text),
         "timestamp_ntz" => timestamp(text),
@@ -32,6 +38,17 @@ pub(crate) fn expected(kind: &str, text: &str) -> Result<String, String> {
         "variant" | "object" | "array" => json::canonical(text),
         _ => Err(format!("no column of type {kind} is expected")),
     }
+}
+
+/// Text, of which times and timestamps in ISO 8601 get six fractional digits.
+fn iso(text: &str) -> String {
+    let (zoneless, zone) = text.strip_suffix('Z').map_or((text, ""), |zoneless| (zoneless, "Z"));
+    let canonical = match zoneless.split_once('T') {
+        Some((day, clock)) => date(day).and_then(|day| Ok(format!("{day}T{}{zone}", time(clock)?))),
+        None if zone.is_empty() => time(zoneless),
+        None => Err(String::new()),
+    };
+    canonical.unwrap_or_else(|_| text.to_owned())
 }
 
 /// A decimal number without leading and trailing zeros and without an exponent.

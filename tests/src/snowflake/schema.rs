@@ -1,12 +1,12 @@
 //! A schema for one test.
 
 use std::{
-    collections::BTreeMap,
     process,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
 use super::{Rows, Snowflake, quoted};
+use crate::written_records;
 
 /// A schema, which is dropped in a real account when this is dropped.
 #[derive(Debug)]
@@ -82,16 +82,12 @@ impl<'s> Schema<'s> {
     pub fn stored_offsets(&self, connector: &str) -> usize {
         let ending = format!("offsets_{connector}");
         let is_offsets = |table: &String| table.starts_with("_cdc_") && table.ends_with(&ending);
-        let mut partitions: BTreeMap<Vec<Option<String>>, Vec<Stated>> = BTreeMap::new();
+        let mut rows = Vec::new();
         for table in self.tables().iter().filter(|table| is_offsets(table)) {
             let columns = r#""topic", "partition"::VARCHAR, "warehouse", "next_offset"::VARCHAR, "state""#;
-            let rows = self.query(&format!("SELECT {columns} FROM {}", self.qualified_table(table)));
-            for mut row in rows.rows {
-                let stated = row.split_off(3);
-                partitions.entry(row).or_default().push(Stated::of(&stated));
-            }
+            rows.extend(self.query(&format!("SELECT {columns} FROM {}", self.qualified_table(table))).rows);
         }
-        partitions.values().map(|lanes| covered(lanes)).sum()
+        written_records(rows)
     }
 
     /// The quoted name of a table.
@@ -103,39 +99,6 @@ impl<'s> Schema<'s> {
     fn qualified(&self) -> String {
         format!("{}.{}", identifier(self.service.database()), identifier(&self.name))
     }
-}
-
-/// What the row of a lane states: up to which offset it has written which hash buckets of tables, and all tables.
-struct Stated {
-    next: usize,
-    buckets: u64,
-    level: usize,
-}
-
-impl Stated {
-    /// From the next offset, and the state: `state`, or `buckets:level:state:state`.
-    fn of(row: &[Option<String>]) -> Self {
-        let text = |index: usize| row.get(index).and_then(Option::as_deref).unwrap_or_default();
-        let next = text(0).parse().unwrap_or_default();
-        let mut parts = text(1).split(':');
-        match (parts.next(), parts.next()) {
-            (Some(buckets), Some(level)) => {
-                let buckets = u64::from_str_radix(buckets, 16).expect("buckets");
-                Self { next, buckets, level: level.parse().unwrap_or_default() }
-            }
-            _ => Self { next, buckets: u64::MAX, level: next },
-        }
-    }
-}
-
-/// The offset up to which the lanes of a partition have written all tables together.
-fn covered(lanes: &[Stated]) -> usize {
-    let level = lanes.iter().map(|lane| lane.level).max().unwrap_or_default();
-    let is_covered = |next: &usize| {
-        let written = lanes.iter().filter(|lane| lane.next >= *next);
-        written.fold(0, |buckets, lane| buckets | lane.buckets) == u64::MAX
-    };
-    lanes.iter().map(|lane| lane.next).filter(is_covered).max().unwrap_or_default().max(level)
 }
 
 impl Drop for Schema<'_> {

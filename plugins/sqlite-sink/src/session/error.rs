@@ -42,25 +42,28 @@ impl Errors {
 
     /// The error of a file that this user cannot write.
     pub(super) fn read_only(&self) -> SqlError {
-        SqlError::new(Class::Rights, "open", "the file is read-only").with_hint(self.hint(ErrorCode::ReadOnly))
+        SqlError::new(Class::Rights, "open", "the file is read-only")
+            .with_hint(self.hint(ErrorCode::ReadOnly))
     }
 
     fn class(&self, code: ErrorCode, message: &str) -> (Class, Cause) {
         let class = match code {
-            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => return (Class::Transient, Cause::Conflict),
-            ErrorCode::DiskFull => Class::Capacity,
-            ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied => {
-                Class::Rights
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
+                return (Class::Transient, Cause::Conflict);
             }
+            ErrorCode::DiskFull => Class::Capacity,
+            ErrorCode::ReadOnly
+            | ErrorCode::PermissionDenied
+            | ErrorCode::AuthorizationForStatementDenied => Class::Rights,
             ErrorCode::CannotOpen if self.has_folder() => Class::Rights,
             ErrorCode::CannotOpen | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Class::Missing,
             ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch => Class::Data,
             ErrorCode::TooBig => Class::TooBig,
             ErrorCode::SchemaChanged => Class::Schema,
             ErrorCode::SystemIoFailure => Class::Session,
-            ErrorCode::OutOfMemory | ErrorCode::FileLockingProtocolFailed | ErrorCode::OperationInterrupted => {
-                Class::Transient
-            }
+            ErrorCode::OutOfMemory
+            | ErrorCode::FileLockingProtocolFailed
+            | ErrorCode::OperationInterrupted => Class::Transient,
             _ => return by_message(message),
         };
         (class, Cause::Other)
@@ -75,7 +78,9 @@ impl Errors {
                 self.busy_timeout
             ),
             ErrorCode::DiskFull => {
-                format!("make space on the file system of {path}, or raise the max_page_count of the database")
+                format!(
+                    "make space on the file system of {path}, or raise the max_page_count of the database"
+                )
             }
             ErrorCode::ReadOnly | ErrorCode::PermissionDenied => format!(
                 "let the user that runs Tidegate write {path} and its folder, in which SQLite creates two more files"
@@ -89,7 +94,9 @@ impl Errors {
                  saved"
             ),
             ErrorCode::NotADatabase => {
-                format!("{path} is not a SQLite database, or is encrypted: set another path, or move the file away")
+                format!(
+                    "{path} is not a SQLite database, or is encrypted: set another path, or move the file away"
+                )
             }
             _ => return None,
         })

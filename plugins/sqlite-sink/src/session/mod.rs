@@ -4,12 +4,7 @@ mod error;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    fs,
-    os::unix::fs::MetadataExt as _,
-    path::Path,
-    time::Duration,
-};
+use std::{fs, os::unix::fs::MetadataExt as _, path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig, params_from_iter, types::ValueRef};
 use tidegate_cdc::session::{Answer, Class, SqlError, Statement};

@@ -70,8 +70,11 @@ fn errors_name_the_file_and_the_fix() {
     };
     expect(&file("none/a.db"), Class::Missing, "create the folder");
     expect(folder.path(), Class::Rights, "must be a file");
-    fs::write(file("text.db"), "certainly not a database, but long enough to be read as the header of one".repeat(9))
-        .unwrap();
+    fs::write(
+        file("text.db"),
+        "certainly not a database, but long enough to be read as the header of one".repeat(9),
+    )
+    .unwrap();
     expect(&file("text.db"), Class::Missing, "not a SQLite database");
 }
 

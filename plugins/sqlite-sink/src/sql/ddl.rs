@@ -39,7 +39,8 @@ pub(crate) fn create_table(table: &TableName, columns: &[Column], key: &[usize])
 ///
 /// Binds: none.
 pub(crate) fn create_deleted_keys(deleted_keys: &TableName, meta: &Meta) -> String {
-    let (key, position, processed_at) = (quoted(&meta.key), quoted(&meta.position), quoted(&meta.processed_at));
+    let (key, position, processed_at) =
+        (quoted(&meta.key), quoted(&meta.position), quoted(&meta.processed_at));
     format!(
         "CREATE TABLE IF NOT EXISTS {deleted_keys} ({key} TEXT NOT NULL PRIMARY KEY, {position} TEXT, {processed_at} TEXT) \
          WITHOUT ROWID"

@@ -44,8 +44,11 @@ pub(crate) fn copy_moved(copying: &Copying<'_>) -> Vec<Call> {
         }
     });
     let new_key = list(key_columns.iter().map(|column| format!("b.{}", quoted(&column.name))));
-    let order =
-        format!("ROW_NUMBER() OVER (PARTITION BY {new_key} ORDER BY b.{}) AS {}", quoted(&rank), quoted(&first));
+    let order = format!(
+        "ROW_NUMBER() OVER (PARTITION BY {new_key} ORDER BY b.{}) AS {}",
+        quoted(&rank),
+        quoted(&first)
+    );
     let time = format!("b.{0} AS {0}", quoted(&meta.processed_at));
     let items = list(std::iter::once(time).chain(items).chain([order]));
     let on = names.is_old_row("b", &key_columns, meta);

@@ -29,7 +29,9 @@ pub(crate) fn offsets_claim(table: &TableName, names: &OffsetNames) -> String {
     let OffsetNames { topic, partition, epoch, .. } = names;
     let rows = partitions(names).own_number(epoch).select();
     let (on, epoch) = (same([topic, partition]), quoted(epoch));
-    format!("UPDATE {table} AS t SET {epoch} = s.{epoch}\nFROM ({rows}) s\nWHERE {on} AND s.{epoch} > t.{epoch}")
+    format!(
+        "UPDATE {table} AS t SET {epoch} = s.{epoch}\nFROM ({rows}) s\nWHERE {on} AND s.{epoch} > t.{epoch}"
+    )
 }
 
 /// Reads the rows of partitions: topic, partition, warehouse, epoch, next offset, state and index of the table.
@@ -39,7 +41,9 @@ pub(crate) fn offsets_read(tables: &[TableName], names: &OffsetNames) -> String 
     let OffsetNames { topic, partition, warehouse, epoch, next_offset, state, .. } = names;
     let rows = partitions(names).select();
     let on = same([topic, partition]);
-    let columns = list([topic, partition, warehouse, epoch, next_offset, state].map(|name| format!("t.{}", quoted(name))));
+    let columns = list(
+        [topic, partition, warehouse, epoch, next_offset, state].map(|name| format!("t.{}", quoted(name))),
+    );
     let of_lane = |(lane, table): (usize, &TableName)| {
         format!("SELECT {columns}, '{lane}'\nFROM {table} t JOIN ({rows}) s ON {on}")
     };

@@ -68,9 +68,8 @@ impl Reader {
         columns: impl IntoIterator<Item = &'c Column>,
     ) -> Self {
         let columns = names.iter().zip(columns);
-        columns.fold(self, |rows, (name, column)| {
-            rows.column(&Column { name: name.clone(), kind: column.kind })
-        })
+        columns
+            .fold(self, |rows, (name, column)| rows.column(&Column { name: name.clone(), kind: column.kind }))
     }
 
     pub(super) fn select(self) -> String {
@@ -80,8 +79,7 @@ impl Reader {
 
 /// Runs `statements` with the rows of a query in [`STAGE`]. The query has the binds of the time of writing and of the rows.
 pub(super) fn staged(select: &str, statements: impl IntoIterator<Item = Call>) -> Vec<Call> {
-    let create =
-        Call::new("CREATE TEMP TABLE", format!("CREATE TABLE {STAGE} AS\n{select}"), [Now, Rows]);
+    let create = Call::new("CREATE TEMP TABLE", format!("CREATE TABLE {STAGE} AS\n{select}"), [Now, Rows]);
     let drop = Call::new("DROP TEMP TABLE", format!("DROP TABLE {STAGE}"), []);
     std::iter::once(create).chain(statements).chain([drop]).collect()
 }

@@ -53,7 +53,8 @@ fn names<const N: usize>() -> impl Strategy<Value = [String; N]> {
 
 fn sample() -> impl Strategy<Value = Sample> {
     names::<21>().prop_map(|names| {
-        let [table, deleted_keys, offsets, a, b, c, d, e, f, operation, timestamp, position, rest @ ..] = names;
+        let [table, deleted_keys, offsets, a, b, c, d, e, f, operation, timestamp, position, rest @ ..] =
+            names;
         let [processed_at, key, topic, partition, warehouse, epoch, next_offset, state, updated_at] = rest;
         Sample {
             table: Sqlite.table(&table),

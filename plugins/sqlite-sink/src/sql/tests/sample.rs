@@ -139,7 +139,10 @@ impl Sample {
             case("copy_moved", Sqlite.copy_moved(&copying)),
             case("copy_moved_soft", Sqlite.copy_moved(&Copying { deleted_keys: None, ..copying })),
             case("without_values", Sqlite.without_values(&missing)),
-            case("without_values_soft", Sqlite.without_values(&MissingValues { deleted_keys: None, ..missing })),
+            case(
+                "without_values_soft",
+                Sqlite.without_values(&MissingValues { deleted_keys: None, ..missing }),
+            ),
             case("unmatched", Sqlite.unmatched(&self.table, key, None)),
             case("unmatched_soft", Sqlite.unmatched(&self.table, key, Some(&self.meta))),
         ]
@@ -149,8 +152,8 @@ impl Sample {
         vec![
             case("store_deletes", Sqlite.store_deletes(&self.deleted_keys, &self.meta)),
             case("purge_deletes", [Sqlite.purge_deletes(&self.deleted_keys, &self.meta)]),
-            case("truncate_hard", [Sqlite.truncate_hard(&self.table, &self.meta)]),
-            case("truncate_soft", [Sqlite.truncate_soft(&self.table, &self.meta)]),
+            case("truncate_hard", Sqlite.truncate_hard(&self.table, &self.meta)),
+            case("truncate_soft", Sqlite.truncate_soft(&self.table, &self.meta)),
         ]
     }
 
@@ -167,7 +170,8 @@ impl Sample {
     fn ddl(&self) -> Vec<Case> {
         let columns = self.all_columns();
         let added = columns.get(2..4).unwrap();
-        let added = Sqlite.add_columns(&self.table, added).into_iter().map(|text| Call::new("ALTER TABLE", text, []));
+        let added =
+            Sqlite.add_columns(&self.table, added).into_iter().map(|text| Call::new("ALTER TABLE", text, []));
         vec![
             plain("create_table", Sqlite.create_table(&self.table, &columns, &KEY, "")),
             plain("create_table_keyless", Sqlite.create_table(&self.table, &columns, &[], "")),

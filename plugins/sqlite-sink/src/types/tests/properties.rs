@@ -24,7 +24,21 @@ const DECLARED: [&str; 12] = [
 ];
 
 fn any_text() -> impl Strategy<Value = &'static str> {
-    let odd = vec!["", "NaN", "Infinity", "-Infinity", "inf", "null", "\u{0}\"\\\u{7f}\n", " 1 ", "0x10", "1.", ".5", "+1", "5e"];
+    let odd = vec![
+        "",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "inf",
+        "null",
+        "\u{0}\"\\\u{7f}\n",
+        " 1 ",
+        "0x10",
+        "1.",
+        ".5",
+        "+1",
+        "5e",
+    ];
     prop_oneof![
         any::<String>(),
         "[-+ ]?[0-9]{0,4}[.e]?[0-9]{0,20}[ x]?",
@@ -87,7 +101,9 @@ fn is_same(value: Value<'_>, kind: ColumnType, stored: &Stored) -> bool {
     };
     match stored {
         Stored::Null => value.is_null(),
-        Stored::Blob(bytes) => matches!(value.view(), tidegate_plugin::ValueRef::Bytes(same) if same == bytes),
+        Stored::Blob(bytes) => {
+            matches!(value.view(), tidegate_plugin::ValueRef::Bytes(same) if same == bytes)
+        }
         Stored::Text(stored) => *stored == text,
         Stored::Integer(number) => match value.as_bool() {
             Some(is_true) => i64::from(is_true) == *number,

@@ -2,10 +2,12 @@
 
 use serde_json::{Value as Json, json};
 use tidegate::kafka::producer::ProducerRecord;
-use tidegate_tests::Broker;
+
+use crate::Broker;
 
 /// A table of the source, and the position in its log. Every event advances the position.
-pub(crate) struct Source {
+#[derive(Debug)]
+pub struct Source {
     topic: String,
     table: &'static str,
     /// The names of the key columns.
@@ -17,7 +19,7 @@ pub(crate) struct Source {
 
 /// One record.
 #[derive(Clone, Debug)]
-pub(crate) struct Event {
+pub struct Event {
     key: Option<String>,
     value: Option<String>,
     headers: Vec<(&'static str, String)>,
@@ -26,7 +28,7 @@ pub(crate) struct Event {
 
 /// How Kafka Connect writes the key in a header.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum KeyForm {
+pub enum KeyForm {
     /// As a Java string: `Struct{id=1}`.
     Struct,
     /// As JSON without a schema.
@@ -39,65 +41,70 @@ pub(crate) enum KeyForm {
 
 impl Event {
     /// The tombstone after a delete.
-    pub(crate) fn tombstone(&self) -> Self {
+    #[must_use]
+    pub fn tombstone(&self) -> Self {
         Self { value: None, headers: Vec::new(), ..self.clone() }
     }
 
     /// The event with another text in its headers.
-    pub(crate) fn with_header(mut self, text: &str) -> Self {
+    #[must_use]
+    pub fn with_header(mut self, text: &str) -> Self {
         self.headers.iter_mut().for_each(|(_, value)| text.clone_into(value));
         self
     }
 
     /// The event in another partition.
-    pub(crate) fn in_partition(self, partition: i32) -> Self {
+    #[must_use]
+    pub fn in_partition(self, partition: i32) -> Self {
         Self { partition, ..self }
     }
 }
 
 impl Source {
     /// A table with these key columns.
-    pub(crate) fn new(table: &'static str, key: &'static [&'static str]) -> Self {
+    #[must_use]
+    pub fn new(table: &'static str, key: &'static [&'static str]) -> Self {
         Self { topic: format!("cdc.public.{table}"), table, key, fields: None, lsn: 0 }
     }
 
     /// Its topic.
-    pub(crate) fn topic(&self) -> &str {
+    #[must_use]
+    pub fn topic(&self) -> &str {
         &self.topic
     }
 
     /// From here on, events have a schema with these fields, as Kafka Connect writes it.
-    pub(crate) fn declare(&mut self, fields: Json) {
+    pub fn declare(&mut self, fields: Json) {
         self.fields = Some(fields);
     }
 
     /// An insert.
-    pub(crate) fn insert(&mut self, row: Json) -> Event {
+    pub fn insert(&mut self, row: Json) -> Event {
         self.event("c", Json::Null, row)
     }
 
     /// A snapshot event.
-    pub(crate) fn read(&mut self, row: Json) -> Event {
+    pub fn read(&mut self, row: Json) -> Event {
         self.event("r", Json::Null, row)
     }
 
     /// An update.
-    pub(crate) fn update(&mut self, row: Json) -> Event {
+    pub fn update(&mut self, row: Json) -> Event {
         self.event("u", Json::Null, row)
     }
 
     /// An update with the row before it.
-    pub(crate) fn changed(&mut self, before: Json, row: Json) -> Event {
+    pub fn changed(&mut self, before: Json, row: Json) -> Event {
         self.event("u", before, row)
     }
 
     /// A delete.
-    pub(crate) fn delete(&mut self, row: Json) -> Event {
+    pub fn delete(&mut self, row: Json) -> Event {
         self.event("d", row, Json::Null)
     }
 
     /// A truncate.
-    pub(crate) fn truncate(&mut self) -> Event {
+    pub fn truncate(&mut self) -> Event {
         self.event("t", Json::Null, Json::Null)
     }
 
@@ -124,7 +131,7 @@ impl Source {
     }
 
     /// A changed key, as Debezium writes it: a delete, its tombstone and a create, all with the same position.
-    pub(crate) fn moves(&mut self, old: Json, row: Json, form: KeyForm) -> [Event; 3] {
+    pub fn moves(&mut self, old: Json, row: Json, form: KeyForm) -> [Event; 3] {
         let delete = self.event("d", old.clone(), Json::Null);
         self.lsn -= 1;
         let create = self.event("c", Json::Null, row.clone());
@@ -153,7 +160,10 @@ impl Source {
     }
 
     /// Sends events to their partitions, in this order.
-    pub(crate) fn send(&self, broker: &Broker, events: impl IntoIterator<Item = Event>) {
+    ///
+    /// # Panics
+    /// If the broker does not accept them.
+    pub fn send(&self, broker: &Broker, events: impl IntoIterator<Item = Event>) {
         let events: Vec<Event> = events.into_iter().collect();
         type Headers<'e> = Vec<(&'e [u8], Option<&'e [u8]>)>;
         let headers: Vec<Headers<'_>> = events

@@ -1,0 +1,11 @@
+//! End-to-end tests of the sinks that keep tables of a database: what all of them must do, and what is a database's own.
+//!
+//! The tests in `suite/` are the same for every such sink. A database joins them with a [`Probe`](probe::Probe) and one call of
+//! `conformance!`.
+
+mod pipe;
+mod probe;
+mod sqlite;
+mod suite;
+
+conformance!(sqlite::File);

@@ -1,0 +1,95 @@
+//! Kills the host with SIGKILL, within transactions and between them.
+
+use tidegate_tests::{captured, captured_sets::records};
+
+use crate::{
+    pipe::{Connector, Pipe},
+    probe::Probe,
+};
+
+const SET: &str = "shop-precise";
+const FORMAT: &str = "json-schema";
+/// The table without a key: a record that is written twice would be two rows.
+const KEYLESS: &str = "page_views";
+const METADATA: &str = "metadata = [\"topic\", \"partition\", \"offset\"]\n";
+
+/// A connector that has begun to write its tables, and was killed.
+fn begun<P: Probe>(test: &str) -> Option<Pipe<P>> {
+    let pipe = Pipe::<P>::find(test)?;
+    pipe.load(SET, FORMAT, 1);
+    pipe.connector(Connector { batch: Some(20), sink: METADATA, ..Connector::default() });
+    kill_when(&pipe, || (!of_rows(&pipe).is_empty()).then_some(()));
+    Some(pipe)
+}
+
+/// Starts the host, slows all tables down that exist, and kills the host when it has come as far.
+#[track_caller]
+fn kill_when<P: Probe>(pipe: &Pipe<P>, has_come: impl Fn() -> Option<()>) {
+    let mut slowed = of_rows(pipe);
+    pipe.probe.slow_down(&slowed);
+    let mut host = pipe.start_reading();
+    host.wait_until("a transaction", |_| {
+        let has_come = has_come();
+        let tables = of_rows(pipe);
+        if tables != slowed {
+            pipe.probe.slow_down(&tables);
+            slowed = tables;
+        }
+        has_come
+    });
+    host.signal("KILL");
+    let _killed = host.finish();
+}
+
+/// The tables of the source.
+fn of_rows<P: Probe>(pipe: &Pipe<P>) -> Vec<String> {
+    let is_of_rows = |table: &String| !table.starts_with("_cdc_") && !table.ends_with("__cdc_deleted");
+    pipe.probe.tables().into_iter().filter(is_of_rows).collect()
+}
+
+/// Checks that the tables equal the source's, and that the table without a key has every event once.
+#[track_caller]
+fn expect_everything_once<P: Probe>(pipe: &Pipe<P>, log: &str) {
+    let values = pipe.expect_final(SET, FORMAT);
+    let place = "\"_cdc_topic\", \"_cdc_partition\", \"_cdc_offset\"";
+    let doubled =
+        pipe.probe.query(&format!("SELECT {place} FROM \"{KEYLESS}\" GROUP BY {place} HAVING COUNT(*) > 1"));
+    assert!(doubled.is_empty(), "{} records are there more than once: {doubled:?}\n{log}", doubled.len());
+    let views = captured(&format!("{SET}/{FORMAT}.jsonl.gz"));
+    let views = views.iter().filter(|event| event.topic == format!("cdc.public.{KEYLESS}")).count();
+    assert_eq!(pipe.select("COUNT(*)", KEYLESS), [views.to_string()], "{log}");
+    println!("{values} values are equal, {KEYLESS} holds {views} events once each");
+}
+
+pub(crate) fn ten_kills_lose_nothing_and_write_nothing_twice<P: Probe>() {
+    const KILLS: usize = 10;
+    let Some(pipe) = begun::<P>("kills") else { return };
+    for kill in 0..KILLS {
+        let is_within = kill % 2 == 0;
+        let before = pipe.held();
+        kill_when(&pipe, || {
+            let is_there = if is_within { pipe.probe.is_writing() } else { pipe.held() > before };
+            is_there.then_some(())
+        });
+        let after = pipe.held();
+        let place = if is_within { "within a transaction" } else { "after one" };
+        println!("kill {} {place}: {before}, then {after} records are written", kill + 1);
+        assert!(is_within || after > before);
+    }
+    pipe.probe.slow_down(&[]);
+    assert!(pipe.held() < records(SET), "everything was written before the last kill");
+    let finished = pipe.run();
+    expect_everything_once(&pipe, &finished.stderr);
+}
+
+pub(crate) fn a_killed_host_leaves_whole_batches<P: Probe>() {
+    let Some(pipe) = begun::<P>("whole_batches") else { return };
+    let content = || (pipe.held(), pipe.everything());
+    for _ in 0..3 {
+        let before = content();
+        kill_when(&pipe, || pipe.probe.is_writing().then_some(()));
+        let after = content();
+        // Rows are there if, and only if, their offsets are.
+        assert_eq!(after.0 == before.0, after.1 == before.1, "{} {}", before.0, after.0);
+    }
+}
