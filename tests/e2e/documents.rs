@@ -204,6 +204,7 @@ fn the_demo_prints_the_changes_and_the_table() {
     assert_eq!(table[1], ["customers", "384", "384", "0", "0", "384"]);
     assert_eq!(table[2], ["everything-to-files", "2659", "2659", "0", "0", "2659"]);
     assert_eq!(table[3], ["price-changes", "455", "31", "424", "0", "455"]);
+    assert_eq!(table[4], ["tables-to-sqlite", "2659", "2659", "0", "0", "2659"]);
     assert_eq!(finished.count_log("price changed: "), 31);
     let changes =
         finished.stdout.lines().take_while(|line| !line.starts_with("connector ")).collect::<Vec<_>>();
@@ -238,6 +239,8 @@ fn the_demo_is_found_by_status_and_ends_with_files_and_next_steps() {
     running.signal("INT");
     let finished = running.finish().expect_code(0);
     finished.expect_log("455 in target/demo/out/products.jsonl");
+    finished.expect_log(" in order_items");
+    finished.expect_log("sqlite3 -box target/demo/shop.db");
     for command in ["plugins file", "validate", "broker"] {
         finished.expect_log(&format!("tidegate {command} "));
     }

@@ -337,8 +337,15 @@ fn files_that_are_not_read_are_reported() {
 
 #[test]
 fn the_schema_accepts_real_files_and_rejects_wrong_ones() {
-    let home =
-        Home::new(&["basics", "console-sink", "discard-sink", "file-sink", "price-change", "snowflake-sink", "sqlite-sink"]);
+    let home = Home::new(&[
+        "basics",
+        "console-sink",
+        "discard-sink",
+        "file-sink",
+        "price-change",
+        "snowflake-sink",
+        "sqlite-sink",
+    ]);
     let schema = home.run(&["schema"]).expect_code(0).stdout;
     let schema: Json = serde_json::from_str(&schema).expect("a JSON Schema");
     let validator = jsonschema::validator_for(&schema).expect("a JSON Schema");

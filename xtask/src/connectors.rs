@@ -92,7 +92,7 @@ mod tests {
         let packages = packages(root(), &root().join("connectors.d")).unwrap();
         assert_eq!(
             packages.iter().collect::<Vec<_>>(),
-            ["basics", "console-sink", "file-sink", "price-change"]
+            ["basics", "console-sink", "file-sink", "price-change", "sqlite-sink"]
         );
     }
 }

@@ -28,7 +28,7 @@ const LONGEST_BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Configuration of `sqlite`.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct Config {
-    /// File of the database. It is created if it does not exist; its folder must exist.
+    /// File of the database. It is created if it does not exist, with its folder.
     #[schemars(extend("x-env" = "SQLITE_PATH"))]
     pub(crate) path: PathBuf,
 

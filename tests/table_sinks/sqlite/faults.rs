@@ -6,10 +6,7 @@ use serde_json::json;
 use tidegate_tests::change_events::{Event, Source};
 
 use super::File;
-use crate::{
-    pipe::{Connector, Pipe},
-    probe::Probe as _,
-};
+use crate::pipe::{Connector, Pipe};
 
 fn pipe(test: &str) -> Pipe<File> {
     Pipe::find(test).expect("SQLite needs no server")

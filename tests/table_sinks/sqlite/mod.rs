@@ -115,7 +115,7 @@ impl Probe for File {
 /// Names of columns and rows of a query, as text.
 fn rows(connection: &Connection, sql: &str) -> (Vec<String>, Vec<Vec<Option<String>>>) {
     let mut statement = connection.prepare(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
-    let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut found = Vec::new();
     let mut rows = statement.query([]).unwrap_or_else(|error| panic!("{sql}: {error}"));
     while let Some(row) = rows.next().unwrap_or_else(|error| panic!("{sql}: {error}")) {

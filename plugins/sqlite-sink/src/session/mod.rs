@@ -31,7 +31,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Opens the file, and creates it if it does not exist.
+    /// Opens the file, and creates it and its folder if they do not exist.
     ///
     /// # Errors
     /// If it cannot be opened or written.
@@ -41,6 +41,10 @@ impl Session {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        if let Some(folder) = path.parent() {
+            // If there is no folder now, opening the file fails with a hint.
+            let _created = fs::create_dir_all(folder).is_ok();
+        }
         let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
         connection.busy_timeout(busy_timeout).map_err(failed)?;
         if connection.is_readonly("main").map_err(failed)? {
@@ -59,7 +63,7 @@ impl Session {
         let mut prepared = self.connection.prepare(statement.text)?;
         let mut answer = Answer::default();
         if prepared.column_count() > 0 {
-            answer.columns = prepared.column_names().into_iter().map(str::to_owned).collect();
+            answer.columns = prepared.column_names().map(str::to_owned).collect();
             let mut rows = prepared.query(params_from_iter(statement.binds))?;
             while let Some(row) = rows.next()? {
                 let values = (0..answer.columns.len()).map(|index| row.get_ref(index).map(shown));

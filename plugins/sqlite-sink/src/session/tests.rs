@@ -68,7 +68,9 @@ fn errors_name_the_file_and_the_fix() {
         let text = error.to_string();
         assert!(text.contains(hint) && text.contains(&*path.to_string_lossy()), "{text}");
     };
-    expect(&file("none/a.db"), Class::Missing, "create the folder");
+    assert!(open(&file("new/folder/a.db")).is_ok());
+    fs::write(file("no-folder"), "").unwrap();
+    expect(&file("no-folder/a.db"), Class::Missing, "create the folder");
     expect(folder.path(), Class::Rights, "must be a file");
     fs::write(
         file("text.db"),
