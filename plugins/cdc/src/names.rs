@@ -18,7 +18,7 @@ pub struct NameRules {
     pub max_characters: usize,
     /// Maximum number of bytes in UTF-8.
     pub max_bytes: usize,
-    /// Whether two columns of a table may have names that differ only in case.
+    /// Whether two tables, and two columns of a table, may have names that differ only in case.
     pub tells_case_apart: bool,
 }
 
@@ -143,7 +143,12 @@ impl Naming {
 
     /// Whether two names of columns are the same to the database.
     pub(crate) fn are_same(&self, one: &str, other: &str) -> bool {
-        one == other || (!self.rules.tells_case_apart && one.to_lowercase() == other.to_lowercase())
+        one == other || self.folded(one) == self.folded(other)
+    }
+
+    /// A text that two names have in common if they are the same to the database.
+    pub(crate) fn folded(&self, name: &str) -> String {
+        if self.rules.tells_case_apart { name.to_owned() } else { name.to_lowercase() }
     }
 
     /// One of the sink's own names, in the configured case.

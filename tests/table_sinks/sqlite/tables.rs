@@ -107,3 +107,18 @@ fn names_that_sqlite_reserves_are_rejected_alone() {
     assert!(line.contains("reserved for internal use"), "{line}");
     assert_eq!(pipe.select("id", "orders"), ["2"]);
 }
+
+#[test]
+fn tables_whose_names_differ_only_in_case_are_not_mixed() {
+    let pipe = pipe("case");
+    let (mut lower, mut upper) = (Source::new("orders", &["id"]), Source::new("Orders", &["id"]));
+    let (one, other) = (lower.insert(json!({ "id": 1 })), upper.insert(json!({ "id": 2 })));
+    lower.send(&pipe.broker, [one]);
+    upper.send(&pipe.broker, [other]);
+    let more = "[errors]\ntolerance = \"all\"\non_reject = \"drop\"\n";
+    pipe.connector(Connector { more, ..Connector::default() });
+    let finished = pipe.run();
+    let line = finished.expect_log("record skipped: ");
+    assert!(line.contains("would both become") && line.contains("{schema}_{table}"), "{line}");
+    assert_eq!(pipe.select("COUNT(*)", "orders"), ["1"]);
+}

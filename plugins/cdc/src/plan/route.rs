@@ -50,7 +50,7 @@ pub(crate) struct Router {
     snapshot_warehouse: Option<usize>,
     /// By topic, database, schema and table.
     routes: HashMap<String, Arc<Route>>,
-    /// The source of each target table, and whether the connector file sets its name.
+    /// By the folded name of the target table: its source, and whether the connector file sets its name.
     owners: HashMap<String, (String, bool)>,
     scratch: String,
 }
@@ -193,7 +193,8 @@ impl Router {
         // Different servers may have tables with the same name, so compare their topics.
         let table = [origin.database, origin.schema, origin.table].join(".");
         let source = format!("{table} of topic {}", origin.topic);
-        match self.owners.get(target) {
+        let name = self.naming.folded(target);
+        match self.owners.get(&name) {
             Some((owner, owner_is_named)) if *owner != source && !(is_named && *owner_is_named) => {
                 Err(format!(
                     "tables {owner} and {source} would both become {target:?}: distinguish them by a template such as \
@@ -202,7 +203,7 @@ impl Router {
             }
             Some(_) => Ok(()),
             None => {
-                self.owners.insert(target.to_owned(), (source, is_named));
+                self.owners.insert(name, (source, is_named));
                 Ok(())
             }
         }
