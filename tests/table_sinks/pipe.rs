@@ -49,6 +49,11 @@ impl<P: Probe> Pipe<P> {
 
     /// Replaces the connector file.
     pub(crate) fn connector(&self, connector: Connector<'_>) {
+        self.connector_in(&self.home, connector);
+    }
+
+    /// Replaces the connector file in another home.
+    pub(crate) fn connector_in(&self, home: &Home, connector: Connector<'_>) {
         let Connector { name, tasks, batch, source, sink, more } = connector;
         let tasks = tasks.map(|tasks| format!("tasks = {tasks}\n")).unwrap_or_default();
         let batch = batch.map(|records| format!("[batch]\nmax_records = {records}\n")).unwrap_or_default();
@@ -58,7 +63,7 @@ impl<P: Probe> Pipe<P> {
         let text = format!(
             "{tasks}restart.policy = \"never\"\n[source]\ntopics_regex = '^cdc[.]public[.]'\n{source}\n{group}{sink}\n{batch}{more}\n"
         );
-        self.home.connector(name.unwrap_or(NAME), &text);
+        home.connector(name.unwrap_or(NAME), &text);
     }
 
     /// Loads a captured set into topics with this number of partitions.
