@@ -36,8 +36,16 @@ fn named<'b>(block: &'b str, comment: &str) -> Option<&'b str> {
     block.lines().next()?.strip_prefix(comment)?.split_whitespace().next()
 }
 
-const SHIPPED: [&str; 7] =
-    ["basics", "console-sink", "discard-sink", "file-sink", "price-change", "snowflake-sink", "sqlite-sink"];
+const SHIPPED: [&str; 8] = [
+    "basics",
+    "console-sink",
+    "discard-sink",
+    "file-sink",
+    "postgres-sink",
+    "price-change",
+    "snowflake-sink",
+    "sqlite-sink",
+];
 
 #[test]
 fn connector_files_in_the_documents_are_valid() {

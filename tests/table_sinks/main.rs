@@ -4,8 +4,13 @@
 //! `conformance!`.
 
 mod pipe;
+mod postgres;
 mod probe;
 mod sqlite;
 mod suite;
+
+mod for_postgres {
+    crate::conformance!(crate::postgres::Schema);
+}
 
 conformance!(sqlite::File);

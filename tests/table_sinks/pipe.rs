@@ -42,9 +42,14 @@ pub(crate) struct Connector<'c> {
 impl<P: Probe> Pipe<P> {
     /// A connector with the sink's defaults, without records; `None`, with a message, without a server.
     pub(crate) fn find(test: &str) -> Option<Self> {
-        let pipe = Self { probe: P::new(test)?, broker: Broker::start(), home: Home::new(&[P::LIBRARY]) };
+        Some(Self::with(P::new(test)?))
+    }
+
+    /// As [`Pipe::find`], with a database.
+    pub(crate) fn with(probe: P) -> Self {
+        let pipe = Self { probe, broker: Broker::start(), home: Home::new(&[P::LIBRARY]) };
         pipe.connector(Connector::default());
-        Some(pipe)
+        pipe
     }
 
     /// Replaces the connector file.

@@ -21,6 +21,10 @@ pub(crate) fn stored(kind: &str, text: &str) -> String {
 /// If the column cannot hold it.
 pub(crate) fn expected(kind: &str, text: &str) -> Result<String, String> {
     match kind {
+        // Not every database has these.
+        "date" | "timestamp_ntz" | "timestamp_tz" if matches!(text, "infinity" | "-infinity") => {
+            Ok(text.to_owned())
+        }
         "fixed" => number(text),
         "real" => float(text),
         "boolean" => boolean(text),

@@ -178,7 +178,11 @@ impl<D: Dialect> Catalog<D> {
                 missing.extend((!self.is_shown(runner, name).await?).then_some(table));
                 continue;
             }
-            runner.run("CREATE TABLE", Some(&name.to_string()), create, &[]).await?;
+            match runner.run("CREATE TABLE", Some(&name.to_string()), create, &[]).await {
+                // Another task has created it at the same time, which IF NOT EXISTS does not prevent in every database.
+                Err(error) if error.cause == Cause::Exists => {}
+                created => drop(created?),
+            }
             self.note_listed(&name.table);
         }
         let Some((first, _)) = missing.first() else { return Ok(()) };

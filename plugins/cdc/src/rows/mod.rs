@@ -1,11 +1,13 @@
 //! Rows as text, to be bound or loaded: the formats, and the encoded rows of a statement.
 
+mod copy;
 mod json;
 
 use std::{fmt::Display, marker::PhantomData, ops::Range};
 
 use tidegate_plugin::Value;
 
+pub use copy::{CopyRows, CopyText};
 pub use json::{Escaped, JsonRows, plain, text};
 
 use crate::types::ColumnType;

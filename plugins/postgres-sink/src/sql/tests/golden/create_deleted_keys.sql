@@ -1,0 +1,1 @@
+CREATE TABLE IF NOT EXISTS "shop"."orders__cdc_deleted" ("key" text COLLATE "C" NOT NULL PRIMARY KEY, "_cdc_source_lsn" text COLLATE "C", "_cdc_processed_at" timestamptz); COMMENT ON TABLE "shop"."orders__cdc_deleted" IS 'Keys that were deleted, so that late events do not bring their rows back';

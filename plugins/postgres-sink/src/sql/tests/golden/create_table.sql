@@ -1,0 +1,1 @@
+CREATE TABLE "shop"."orders" ("id" bigint NOT NULL, "region" text NOT NULL, "amount" numeric(18,4), "document" jsonb, "photo" bytea, "_cdc_operation" text, "_cdc_timestamp" timestamptz, "_cdc_source_lsn" text, "_cdc_topic" text, "_cdc_processed_at" timestamptz, PRIMARY KEY ("id", "region")); COMMENT ON TABLE "shop"."orders" IS '';

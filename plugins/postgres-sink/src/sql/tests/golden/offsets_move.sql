@@ -1,0 +1,3 @@
+UPDATE "shop"."_cdc_offsets_shop" t SET "next_offset" = s."next_offset", "state" = s."state", "updated_at" = CAST(CAST($1 AS text) AS timestamptz)
+FROM (SELECT CAST(r.value ->> 0 AS text) AS "topic", CAST(r.value ->> 1 AS integer) AS "partition", CAST(r.value ->> 2 AS text) AS "warehouse", CAST(r.value ->> 3 AS numeric) AS "epoch", CAST(r.value ->> 4 AS bigint) AS "__expected", CAST(r.value ->> 5 AS bigint) AS "next_offset", CAST(r.value ->> 6 AS text) AS "state" FROM json_array_elements(CAST(CAST($2 AS text) AS json)) r) s
+WHERE t."topic" = s."topic" AND t."partition" = s."partition" AND t."warehouse" = s."warehouse" AND t."epoch" = s."epoch" AND t."next_offset" IS NOT DISTINCT FROM s."__expected";
