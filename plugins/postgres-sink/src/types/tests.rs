@@ -111,7 +111,7 @@ fn texts_are_those_that_copy_reads() {
         ),
         (ColumnType::Timestamp, timestamp(86_399, 5_000, None), "1970-01-01 23:59:59.000005"),
         (ColumnType::TimestampTz, timestamp(0, 0, Some(-5_400)), "1969-12-31 22:30:00-01:30:00"),
-        (ColumnType::TimestampTz, timestamp(-62_167_305_600, 0, Some(0)), "0002-12-30 00:00:00+00:00:00 BC"),
+        (ColumnType::TimestampTz, timestamp(-62_167_305_600, 0, Some(0)), "0002-12-31 00:00:00+00:00:00 BC"),
     ] {
         assert_eq!(text(&kind, value), expected, "{value:?}");
     }
