@@ -19,6 +19,8 @@
 //! flush/   lanes, at the same time: BEGIN ── the rows of each table ── the offsets ── COMMIT
 //! ```
 //!
+//! With the feature `testing`, the module `testing` has every statement of a dialect, for golden files and property tests.
+//!
 //! Other modules: [`names`], names of tables and columns; [`position`], which of two events is newer; [`statement`], what
 //! statements are made of. `flush/` is above all others: a target that commits in another way can use them without it.
 //!
@@ -42,12 +44,15 @@ mod plan;
 pub mod position;
 pub mod rows;
 pub mod session;
+pub mod sql;
 pub mod statement;
 mod table;
 pub mod types;
 
 #[cfg(test)]
-mod testing;
+mod test_config;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use dialect::Dialect;
 pub use flush::TableSink;

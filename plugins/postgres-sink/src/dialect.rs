@@ -5,11 +5,12 @@ use tidegate_cdc::{
     names::NameRules,
     rows::CopyRows,
     session::Answer,
+    sql::quoted,
     statement::{Call, Column, Copying, Merge, Meta, MissingValues, OffsetNames, Query, TableName},
 };
 
 use crate::{
-    sql::{self, quoted},
+    sql,
     types::{ColumnType, kept_fraction},
 };
 

@@ -5,6 +5,7 @@ use tidegate_cdc::{
     names::NameRules,
     rows::JsonRows,
     session::Answer,
+    sql::quoted,
     statement::{
         Bind::{Now, Position, Rows, Time},
         Call, Column, Copying, Merge, Meta, MissingValues, OffsetNames, Query, TableName,
@@ -12,7 +13,7 @@ use tidegate_cdc::{
 };
 
 use crate::{
-    sql::{self, quoted},
+    sql,
     types::{ColumnType, kept_fraction},
 };
 

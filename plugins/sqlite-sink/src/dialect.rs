@@ -5,16 +5,14 @@ use tidegate_cdc::{
     names::NameRules,
     rows::JsonRows,
     session::Answer,
+    sql::quoted,
     statement::{
         Bind::{Now, Position, Rows, Time},
         Call, Column, Copying, Merge, Meta, MissingValues, OffsetNames, Query, TableName,
     },
 };
 
-use crate::{
-    sql::{self, quoted},
-    types::ColumnType,
-};
+use crate::{sql, types::ColumnType};
 
 /// Which names SQLite accepts: any characters, if they are quoted. It has no limit for their length, but one for that of a statement.
 pub(crate) const NAMES: NameRules =

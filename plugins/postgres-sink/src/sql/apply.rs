@@ -3,12 +3,14 @@
 //! MERGE and INSERT .. ON CONFLICT do not tell how many rows they have inserted, and the latter cannot keep values of the existing
 //! row that the rows do not have.
 
-use tidegate_cdc::statement::{Bind::Now, Call, EVERY_KEY, Meta, TableName};
+use tidegate_cdc::{
+    sql::{joined, list, quoted, unused},
+    statement::{Bind::Now, Call, EVERY_KEY, Meta, TableName},
+};
 
 use super::{
     Column,
-    load::{Loading, ROWS, lock, unused},
-    name::{joined, list, quoted},
+    load::{Loading, ROWS, lock},
 };
 
 type Merge<'a> = tidegate_cdc::statement::Merge<'a, crate::types::ColumnType>;

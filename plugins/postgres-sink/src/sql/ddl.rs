@@ -1,11 +1,11 @@
 //! Statements that create and alter tables, and queries for what is there.
 
-use tidegate_cdc::statement::{Meta, OffsetNames, Query, TableName};
-
-use super::{
-    Column,
-    name::{Literal, list, quoted},
+use tidegate_cdc::{
+    sql::{list, quoted},
+    statement::{Meta, OffsetNames, Query, TableName},
 };
+
+use super::{Column, literal::Literal};
 
 /// Creates a table, and fails if it exists. With several statements, they run in one transaction.
 pub(crate) fn create_table(table: &TableName, columns: &[Column], key: &[usize], comment: &str) -> String {

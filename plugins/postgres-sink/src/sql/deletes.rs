@@ -1,14 +1,16 @@
 //! Statements for deleted keys and truncated tables.
 
-use tidegate_cdc::statement::{
-    Bind::{Now, Position, Time},
-    Call, EVERY_KEY, Meta, TableName,
+use tidegate_cdc::{
+    sql::{list, quoted},
+    statement::{
+        Bind::{Now, Position, Time},
+        Call, EVERY_KEY, Meta, TableName,
+    },
 };
 
 use super::{
     apply::NOW,
     load::{Loading, ROWS, lock},
-    name::{list, quoted},
 };
 
 /// Stores deletes of keys, the newer one of two deletes of a key.

@@ -1,11 +1,11 @@
 //! The temporary table that rows are loaded into.
 
-use tidegate_cdc::statement::{Call, TableName};
-
-use super::{
-    Column,
-    name::{Literal, list, quoted},
+use tidegate_cdc::{
+    sql::{list, quoted},
+    statement::{Call, TableName},
 };
+
+use super::{Column, literal::Literal};
 
 /// Its name. The schema of temporary tables is another one in each session.
 pub(super) const ROWS: &str = "pg_temp.\"_tidegate_rows\"";
@@ -50,13 +50,4 @@ impl Loading {
 pub(super) fn lock(table: &TableName) -> Call {
     let name = Literal(&table.to_string()).to_string();
     Call::new("SELECT", format!("SELECT pg_advisory_xact_lock(hashtextextended({name}, 0))::text"), [])
-}
-
-/// `wanted`, or a similar name that no column has in any case.
-pub(super) fn unused<'c>(wanted: &str, columns: impl IntoIterator<Item = &'c Column> + Clone) -> String {
-    let mut name = wanted.to_owned();
-    while columns.clone().into_iter().any(|column| column.name.to_lowercase() == name) {
-        name.push('_');
-    }
-    name
 }

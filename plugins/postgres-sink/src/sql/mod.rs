@@ -10,9 +10,9 @@
 mod apply;
 mod ddl;
 mod deletes;
+mod literal;
 mod load;
 mod moves;
-mod name;
 mod offsets;
 
 pub(crate) use apply::{insert_rows, merge, unmatched};
@@ -21,7 +21,6 @@ pub(crate) use ddl::{
 };
 pub(crate) use deletes::{purge_deletes, store_deletes, truncate_hard, truncate_soft};
 pub(crate) use moves::{copy_moved, without_values};
-pub(crate) use name::quoted;
 pub(crate) use offsets::{offsets_add_missing, offsets_claim, offsets_move, offsets_read};
 
 #[cfg(test)]

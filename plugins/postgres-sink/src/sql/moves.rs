@@ -1,12 +1,14 @@
 //! Statements for rows whose key changes: copying them to their new key, and finding rows with missing values.
 
-use tidegate_cdc::statement::{Bind::Now, Call, EARLY, Meta};
+use tidegate_cdc::{
+    sql::{joined, list, quoted, unused},
+    statement::{Bind::Now, Call, EARLY, Meta},
+};
 
 use super::{
     Column,
     apply::{NOW, assigned, newer, not_deleted, not_deleted_at, same_key},
-    load::{Loading, ROWS, lock, unused},
-    name::{joined, list, quoted},
+    load::{Loading, ROWS, lock},
 };
 
 type Copying<'a> = tidegate_cdc::statement::Copying<'a, crate::types::ColumnType>;

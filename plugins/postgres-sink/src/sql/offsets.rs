@@ -2,15 +2,15 @@
 //!
 //! Their rows are few, and bound as JSON.
 
-use tidegate_cdc::statement::{
-    Bind::{Now, Rows},
-    Call, OffsetNames, TableName,
+use tidegate_cdc::{
+    sql::{joined, list, quoted},
+    statement::{
+        Bind::{Now, Rows},
+        Call, OffsetNames, TableName,
+    },
 };
 
-use super::{
-    apply::{NOW, assigned},
-    name::{joined, list, quoted},
-};
+use super::apply::{NOW, assigned};
 
 /// A FROM item with the bound rows, of which `place` is the number of the bind. Its columns are all texts or nulls.
 fn rows<const N: usize>(place: usize, columns: [(&str, &str); N]) -> String {

@@ -2,11 +2,13 @@
 
 use std::fmt::{self, Display, Write};
 
-use tidegate_cdc::statement::{Meta, OffsetNames, TableName};
+use tidegate_cdc::{
+    sql::{list, quoted},
+    statement::{Meta, OffsetNames, TableName},
+};
 
 use super::{
     Column,
-    name::{list, quoted},
     offsets::{COUNTER, PARTITION},
 };
 

@@ -1,10 +1,12 @@
 //! Statements for deleted keys and truncated tables.
 
-use tidegate_cdc::statement::{EVERY_KEY, Meta, TableName};
+use tidegate_cdc::{
+    sql::{list, quoted},
+    statement::{EVERY_KEY, Meta, TableName},
+};
 
 use super::{
     merge::{assigned, newer},
-    name::{list, quoted},
     rows::Reader,
 };
 

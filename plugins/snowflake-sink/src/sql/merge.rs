@@ -1,11 +1,13 @@
 //! The MERGE that applies rows of the source to a table.
 
-use tidegate_cdc::statement::{EVERY_KEY, Meta, TableName};
+use tidegate_cdc::{
+    sql::{list, quoted, unused},
+    statement::{EVERY_KEY, Meta, TableName},
+};
 
 use super::{
     Column,
-    name::{list, quoted},
-    rows::{Reader, same_key, unused},
+    rows::{Reader, same_key},
 };
 
 /// Rows of the source, to be applied to a table.

@@ -12,7 +12,6 @@ mod ddl;
 mod deletes;
 mod merge;
 mod moves;
-mod name;
 mod offsets;
 mod rows;
 
@@ -25,7 +24,6 @@ pub(crate) use ddl::{
 pub(crate) use deletes::{purge_deletes, store_deletes, truncate_hard, truncate_soft};
 pub(crate) use merge::merge;
 pub(crate) use moves::{copy_moved, without_values};
-pub(crate) use name::quoted;
 pub(crate) use offsets::{offsets_add_missing, offsets_claim, offsets_move, offsets_read};
 pub(crate) use rows::{insert_rows, unmatched};
 

@@ -1,12 +1,14 @@
 //! Statements for rows whose key changes: copying them to their new key, and finding rows with missing values.
 
-use tidegate_cdc::statement::{EARLY, Meta};
+use tidegate_cdc::{
+    sql::{joined, list, quoted, unused},
+    statement::{EARLY, Meta},
+};
 
 use super::{
     Column,
     merge::{Own, assigned, newer, not_deleted},
-    name::{joined, list, quoted},
-    rows::{Reader, same_key, unused},
+    rows::{Reader, same_key},
 };
 
 type Copying<'a> = tidegate_cdc::statement::Copying<'a, crate::types::ColumnType>;

@@ -1,12 +1,11 @@
 //! Statements for the offsets tables of a connector, one per lane: offset and epoch of each partition, by warehouse.
 
-use tidegate_cdc::statement::{OffsetNames, TableName};
-
-use super::{
-    merge::assigned,
-    name::{joined, list, quoted},
-    rows::Reader,
+use tidegate_cdc::{
+    sql::{joined, list, quoted},
+    statement::{OffsetNames, TableName},
 };
+
+use super::{merge::assigned, rows::Reader};
 
 /// Types of the columns.
 pub(super) const PARTITION: &str = "NUMBER(10,0)";

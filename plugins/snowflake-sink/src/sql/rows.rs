@@ -1,11 +1,11 @@
 //! Rows that insert_moved_row as one bind: reading them, appending them, and asking which of them a table lacks.
 
-use tidegate_cdc::statement::{Meta, TableName};
-
-use super::{
-    Column,
-    name::{joined, list, quoted},
+use tidegate_cdc::{
+    sql::{joined, list, quoted, unused},
+    statement::{Meta, TableName},
 };
+
+use super::Column;
 
 /// FROM clause of the rows: one JSON array, bound as text. `f.value` is a row.
 const ROWS: &str = "FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?))) f";
@@ -68,15 +68,6 @@ impl Reader {
         self.elements += 1;
         element
     }
-}
-
-/// `wanted`, which is in lower case, or a similar name that no column has in any case.
-pub(super) fn unused<'c>(wanted: &str, columns: impl IntoIterator<Item = &'c Column> + Clone) -> String {
-    let mut name = wanted.to_owned();
-    while columns.clone().into_iter().any(|column| column.name.to_lowercase() == name) {
-        name.push('_');
-    }
-    name
 }
 
 /// Condition that the rows `t` and `s` have the same key.

@@ -1,11 +1,11 @@
 //! Statements that create, alter and describe tables.
 
-use tidegate_cdc::statement::{Meta, OffsetNames, TableName};
-
-use super::{
-    Column,
-    name::{list, quoted},
+use tidegate_cdc::{
+    sql::{list, quoted},
+    statement::{Meta, OffsetNames, TableName},
 };
+
+use super::Column;
 
 /// Lists the names of tables and views.
 ///

@@ -1,11 +1,11 @@
 //! Statements for deleted keys and truncated tables.
 
-use tidegate_cdc::statement::{EVERY_KEY, Meta, TableName};
-
-use super::{
-    name::{list, quoted},
-    rows::Reader,
+use tidegate_cdc::{
+    sql::{list, quoted},
+    statement::{EVERY_KEY, Meta, TableName},
 };
+
+use super::rows::Reader;
 
 /// Stores deletes of keys, the newer one of two deletes of a key. A truncate is the delete of [`EVERY_KEY`].
 ///

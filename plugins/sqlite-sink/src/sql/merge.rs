@@ -1,11 +1,13 @@
 //! The statements that apply rows of the source to a table.
 
-use tidegate_cdc::statement::{Call, EVERY_KEY, Meta, TableName};
+use tidegate_cdc::{
+    sql::{joined, list, quoted, unused},
+    statement::{Call, EVERY_KEY, Meta, TableName},
+};
 
 use super::{
     Column,
-    name::{joined, list, quoted},
-    rows::{Reader, STAGE, same_key, staged, unused},
+    rows::{Reader, STAGE, same_key, staged},
 };
 
 /// Rows of the source, to be applied to a table.

@@ -16,7 +16,6 @@ mod ddl;
 mod deletes;
 mod merge;
 mod moves;
-mod name;
 mod offsets;
 mod rows;
 
@@ -27,7 +26,6 @@ pub(crate) use ddl::{DESCRIBE, LIST_TABLES, add_columns, create_deleted_keys, cr
 pub(crate) use deletes::{purge_deletes, store_deletes, truncate_hard, truncate_soft};
 pub(crate) use merge::merge;
 pub(crate) use moves::{copy_moved, without_values};
-pub(crate) use name::quoted;
 pub(crate) use offsets::{offsets_add_missing, offsets_claim, offsets_move, offsets_read};
 pub(crate) use rows::{insert_rows, unmatched};
 

@@ -1,12 +1,14 @@
 //! Statements for rows whose key changes: copying them to their new key, and finding rows with missing values.
 
-use tidegate_cdc::statement::{Call, EARLY, Meta};
+use tidegate_cdc::{
+    sql::{joined, list, quoted, unused},
+    statement::{Call, EARLY, Meta},
+};
 
 use super::{
     Column,
     merge::{Own, assigned, insert_missing, newer, not_deleted},
-    name::{joined, list, quoted},
-    rows::{Reader, STAGE, same_key, staged, unused},
+    rows::{Reader, STAGE, same_key, staged},
 };
 
 type Copying<'a> = tidegate_cdc::statement::Copying<'a, crate::types::ColumnType>;

@@ -1,12 +1,11 @@
 //! Statements for the offsets table of a connector: offset and epoch of each partition.
 
-use tidegate_cdc::statement::{OffsetNames, TableName};
-
-use super::{
-    merge::assigned,
-    name::{joined, list, quoted},
-    rows::Reader,
+use tidegate_cdc::{
+    sql::{joined, list, quoted},
+    statement::{OffsetNames, TableName},
 };
+
+use super::{merge::assigned, rows::Reader};
 
 /// Adds missing rows, with epoch 0.
 ///

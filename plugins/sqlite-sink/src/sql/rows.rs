@@ -1,14 +1,14 @@
 //! Rows as one bind: reading them, appending them, and asking which of them a table lacks.
 
-use tidegate_cdc::statement::{
-    Bind::{Now, Rows},
-    Call, Meta, TableName,
+use tidegate_cdc::{
+    sql::{joined, list, quoted, unused},
+    statement::{
+        Bind::{Now, Rows},
+        Call, Meta, TableName,
+    },
 };
 
-use super::{
-    Column,
-    name::{joined, list, quoted},
-};
+use super::Column;
 
 /// FROM clause of the rows: one JSON array, bound as text. `r.value` is a row.
 const ROWS: &str = "FROM json_each(?) r";
@@ -82,15 +82,6 @@ pub(super) fn staged(select: &str, statements: impl IntoIterator<Item = Call>) -
     let create = Call::new("CREATE TEMP TABLE", format!("CREATE TABLE {STAGE} AS\n{select}"), [Now, Rows]);
     let drop = Call::new("DROP TEMP TABLE", format!("DROP TABLE {STAGE}"), []);
     std::iter::once(create).chain(statements).chain([drop]).collect()
-}
-
-/// `wanted`, which is in lower case, or a similar name that no column has in any case.
-pub(super) fn unused<'c>(wanted: &str, columns: impl IntoIterator<Item = &'c Column> + Clone) -> String {
-    let mut name = wanted.to_owned();
-    while columns.clone().into_iter().any(|column| column.name.to_lowercase() == name) {
-        name.push('_');
-    }
-    name
 }
 
 /// Condition that the rows `table` and `s` have the same key.

@@ -12,7 +12,7 @@ use tidegate_plugin::{
 };
 
 use super::*;
-use crate::testing::{self, Config};
+use crate::test_config::{self, Config};
 
 thread_local! {
     static SEEN: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
@@ -28,7 +28,7 @@ impl Sink for Planning {
     type Config = Config;
 
     fn open(config: Config, _: &Context) -> Result<Self> {
-        let (rules, router) = testing::planning(&config)?;
+        let (rules, router) = test_config::planning(&config)?;
         Ok(Self { planner: Planner::new(rules, router), look: told })
     }
 

@@ -14,7 +14,7 @@ use tidegate_plugin::{
 use super::super::*;
 use crate::{
     plan::moves::Base,
-    testing::{self, Config},
+    test_config::{self, Config},
 };
 
 /// A table in the database: rows by key, and stored deletes. Positions are texts, as in the table.
@@ -46,7 +46,7 @@ impl Sink for Both {
 
     fn open(config: Config, _: &Context) -> Result<Self> {
         MODELS.set(<(Model, Model)>::default());
-        let (rules, router) = testing::planning(&config)?;
+        let (rules, router) = test_config::planning(&config)?;
         Ok(Self { planner: Planner::new(rules, router), missing: config.options.update_missing })
     }
 

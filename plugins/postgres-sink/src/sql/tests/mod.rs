@@ -2,5 +2,36 @@
 
 mod golden;
 mod names;
-mod sample;
-mod tokens;
+
+use tidegate_cdc::testing::{Kinds, Sample, Syntax, Token};
+
+use crate::{dialect::Postgres, types::ColumnType};
+
+/// The dialect of a schema.
+fn dialect() -> Postgres {
+    Postgres { schema: "shop".to_owned() }
+}
+
+/// Types of the sample's columns.
+fn kinds() -> Kinds<ColumnType> {
+    Kinds {
+        whole: ColumnType::BigInt,
+        number: ColumnType::Numeric(Some((18, 4))),
+        text: ColumnType::Text(None),
+        document: ColumnType::Jsonb,
+        bytes: ColumnType::Bytea,
+        time: ColumnType::TimestampTz,
+    }
+}
+
+/// All statements, with plain names.
+fn sample() -> Sample<Postgres> {
+    Sample::plain(dialect(), kinds())
+}
+
+/// The tokens of a statement.
+fn tokens(statement: &str) -> Vec<Token> {
+    SYNTAX.tokens(statement)
+}
+
+const SYNTAX: Syntax = Syntax { bind: '$', has_escapes: false, forbidden: "/#\\[`" };

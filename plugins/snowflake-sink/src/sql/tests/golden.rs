@@ -4,83 +4,47 @@ use tidegate_cdc::{
     Dialect as _,
     names::Naming,
     options::Identifiers,
-    statement::{Meta, OffsetNames},
+    testing::{Case, Sample, expect_golden},
 };
 
-use super::sample::Sample;
+use super::kinds;
 use crate::dialect::{NAMES, Snowflake};
 
-fn sample(identifiers: Identifiers) -> Sample {
+/// The text of each statement, by name.
+fn statements(identifiers: Identifiers) -> Vec<(&'static str, String)> {
     let naming = Naming::new("{table}", identifiers, NAMES).unwrap();
     let dialect = Snowflake { database: "SHOP".to_owned(), schema: "PUBLIC".to_owned() };
-    let table = |name: &str| dialect.table(&naming.cased(name));
-    Sample {
-        table: table("orders"),
-        deleted_keys: table("orders__cdc_deleted"),
-        offsets: table("_cdc_offsets_shop"),
-        columns: ["id", "region", "amount", "document", "photo", "_cdc_topic"].map(|name| naming.cased(name)),
-        meta: Meta::cased(&naming),
-        offset_names: OffsetNames::cased(&naming),
-        dialect: dialect.clone(),
-        comment: r"Written by the connector's \ sink".to_owned(),
-    }
-}
-
-macro_rules! golden {
-    ($($name:literal),* $(,)?) => {
-        [$(($name, include_str!(concat!("golden/", $name, ".sql")))),*]
+    let sample = Sample::plain(dialect.clone(), kinds()).cased(&naming);
+    let of_case = |case: &Case| {
+        let [call] = case.calls.as_slice() else { panic!("{} is one statement", case.name) };
+        assert!(!call.loads, "rows are bound");
+        (case.name, call.text.clone())
     };
+    let mut texts: Vec<(&str, String)> = sample.statements().iter().map(of_case).collect();
+    let columns = sample.columns();
+    let amount = &columns[2];
+    let adding = dialect.add_columns(&sample.table, std::slice::from_ref(amount)).remove(0);
+    texts.extend([
+        ("add_column", adding),
+        ("widen", dialect.widen(&sample.table, amount)),
+        ("show_columns", dialect.describe(&sample.table).text),
+        ("list_tables", dialect.list_tables().text),
+    ]);
+    texts
 }
-
-const GOLDEN: [(&str, &str); 29] = golden![
-    "merge_plain",
-    "merge_single_key_deletes",
-    "merge_guarded",
-    "merge_soft",
-    "merge_soft_flagged",
-    "insert_rows",
-    "copy_moved",
-    "copy_moved_soft",
-    "without_values",
-    "without_values_soft",
-    "unmatched",
-    "unmatched_soft",
-    "store_deletes",
-    "purge_deletes",
-    "truncate_hard",
-    "truncate_soft",
-    "offsets_add_missing",
-    "offsets_claim",
-    "offsets_read",
-    "offsets_move",
-    "create_table",
-    "create_table_keyless",
-    "create_deleted_keys",
-    "create_offsets",
-    "add_column",
-    "add_columns",
-    "widen",
-    "show_columns",
-    "list_tables",
-];
 
 #[test]
 fn statements_match_the_golden_files() {
-    let cases = sample(Identifiers::Preserve).statements();
-    assert_eq!(cases.len(), GOLDEN.len());
-    for (case, (name, text)) in cases.iter().zip(GOLDEN) {
-        assert_eq!(case.name, name);
-        assert_eq!(case.text, text.trim_end(), "{name}");
-    }
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/sql/tests/golden");
+    expect_golden(folder, statements(Identifiers::Preserve));
 }
 
 #[test]
 fn upper_case_changes_only_names() {
-    let (preserved, upper) =
-        (sample(Identifiers::Preserve).statements(), sample(Identifiers::Upper).statements());
-    for (preserved, upper) in preserved.iter().zip(upper) {
-        assert_eq!(preserved.text.to_uppercase(), upper.text.to_uppercase(), "{}", upper.name);
+    let (preserved, upper) = (statements(Identifiers::Preserve), statements(Identifiers::Upper));
+    for ((name, preserved), (_, upper)) in preserved.iter().zip(upper) {
+        assert_eq!(preserved.to_uppercase(), upper.to_uppercase(), "{name}");
         let ours = ["\"_cdc_", "\"key\"", "\"orders", "\"epoch\"", "\"id\""];
-        assert!(!ours.iter().any(|name| upper.text.contains(name)), "{}: {}", upper.name, upper.text);
+        assert!(!ours.iter().any(|name| upper.contains(name)), "{name}: {upper}");
     }
 }

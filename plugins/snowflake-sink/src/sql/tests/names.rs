@@ -5,16 +5,15 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use tidegate_cdc::{
     Dialect as _,
-    statement::{Column, Merge, Meta, OffsetNames, TableName},
+    sql::quoted,
+    statement::{Bind, Column, Merge},
+    testing::{Case, Sample, Token},
 };
 
-use super::{
-    sample::{Case, Sample},
-    tokens::{Token, tokens},
-};
+use super::{kinds, tokens};
 use crate::{
     dialect::Snowflake,
-    sql::{add_columns, create_table, merge, quoted, unmatched},
+    sql::{add_columns, create_table, merge, unmatched},
     types::ColumnType,
 };
 
@@ -35,71 +34,18 @@ fn name() -> impl Strategy<Value = String> {
     prop_oneof![nasty, "[\"'?;\\\\/*-]{1,8}", "\\PC{1,20}", "[a-z]{1,5}", any::<String>()]
 }
 
-fn table() -> impl Strategy<Value = TableName> {
-    (name(), name(), name())
-        .prop_map(|(database, schema, table)| Snowflake { database, schema }.table(&table))
-}
-
 fn names<const N: usize>() -> impl Strategy<Value = [String; N]> {
     proptest::collection::vec(name(), N).prop_map(|names| names.try_into().unwrap())
 }
 
-fn sample() -> impl Strategy<Value = Sample> {
+fn sample() -> impl Strategy<Value = Sample<Snowflake>> {
     let dialect = (name(), name()).prop_map(|(database, schema)| Snowflake { database, schema });
-    (dialect, table(), table(), table(), names::<18>(), name()).prop_map(
-        |(dialect, table, deleted_keys, offsets, names, comment)| {
-            let [a, b, c, d, e, f, operation, timestamp, position, processed_at, key, rest @ ..] = names;
-            let [topic, partition, warehouse, epoch, next_offset, state, updated_at] = rest;
-            Sample {
-                dialect,
-                table,
-                deleted_keys,
-                offsets,
-                columns: [a, b, c, d, e, f],
-                meta: Meta { operation, timestamp, position, processed_at, key },
-                offset_names: OffsetNames {
-                    topic,
-                    partition,
-                    warehouse,
-                    epoch,
-                    next_offset,
-                    state,
-                    updated_at,
-                },
-                comment,
-            }
-        },
-    )
+    (dialect, names::<21>(), name())
+        .prop_map(|(dialect, names, comment)| Sample::named(dialect, kinds(), names, comment))
 }
 
-fn tame() -> Sample {
-    let dialect = Snowflake { database: "d".into(), schema: "s".into() };
-    let table = |table: &str| dialect.table(table);
-    let text = |text: &str| text.to_owned();
-    Sample {
-        dialect: dialect.clone(),
-        table: table("t"),
-        deleted_keys: table("gone"),
-        offsets: table("offsets"),
-        columns: ["a", "b", "c", "d", "e", "f"].map(text),
-        meta: Meta {
-            operation: text("operation"),
-            timestamp: text("timestamp"),
-            position: text("position"),
-            processed_at: text("processed_at"),
-            key: text("key"),
-        },
-        offset_names: OffsetNames {
-            topic: text("topic"),
-            partition: text("partition"),
-            warehouse: text("warehouse"),
-            epoch: text("epoch"),
-            next_offset: text("next_offset"),
-            state: text("state"),
-            updated_at: text("updated_at"),
-        },
-        comment: text("comment"),
-    }
+fn tame() -> Sample<Snowflake> {
+    Sample::plain(Snowflake { database: "d".into(), schema: "s".into() }, kinds())
 }
 
 /// A statement without names and comments.
@@ -130,7 +76,8 @@ proptest! {
     #[test]
     fn statements_do_not_depend_on_names(sample in sample()) {
         for (case, tame) in sample.statements().iter().zip(tame().statements()) {
-            prop_assert_eq!(skeleton(&case.text), skeleton(&tame.text), "{}", case.name);
+            let [call, tame] = [&case.calls, &tame.calls].map(|calls| &calls[0].text);
+            prop_assert_eq!(skeleton(call), skeleton(tame), "{}", case.name);
         }
     }
 
@@ -153,10 +100,11 @@ proptest! {
 fn statements_have_the_documented_binds_and_no_literals() {
     let constants = BTreeSet::from(["", "*", "d", "BASE64", "early", "0", "1"]);
     for case in tame().statements() {
-        let tokens = tokens(&case.text);
+        let call = &case.calls[0];
+        let tokens = tokens(&call.text);
         let binds = tokens.iter().filter(|token| **token == Token::Bind).count();
-        assert_eq!(binds, case.binds, "{}", case.name);
-        let is_ddl = case.binds == 0;
+        assert_eq!(binds, call.binds.len(), "{}", case.name);
+        let is_ddl = binds == 0;
         for token in &tokens {
             if let Token::Text(text) = token {
                 assert!(is_ddl || constants.contains(text.as_str()), "{}: {text:?}", case.name);
@@ -167,10 +115,11 @@ fn statements_have_the_documented_binds_and_no_literals() {
 
 #[test]
 fn the_time_of_writing_is_bound_before_the_rows() {
-    let is_timed = |case: &&Case| case.binds == 2 && case.name != "offsets_read";
+    let is_timed = |case: &&Case| case.calls[0].binds == [Bind::Now, Bind::Rows];
     for case in tame().statements().iter().filter(is_timed) {
-        let time = case.text.find("CAST(? AS TIMESTAMP_TZ)").unwrap();
-        assert!(time < case.text.find("PARSE_JSON(?)").unwrap(), "{}", case.name);
+        let text = &case.calls[0].text;
+        let time = text.find("CAST(? AS TIMESTAMP_TZ)").unwrap();
+        assert!(time < text.find("PARSE_JSON(?)").unwrap(), "{}", case.name);
     }
 }
 
@@ -181,7 +130,7 @@ fn columns_do_not_conflict_with_the_sinks_own() {
     for (column, name) in columns.iter_mut().zip(["__key", "__KEY_", "__insert", "__keep_0", "__Keep_1"]) {
         column.name = name.to_owned();
     }
-    let plain = sample.plain(&columns);
+    let plain = sample.merge(&columns);
     let flagged =
         Merge { kept: &[3, 4], deleted_keys: Some(&sample.deleted_keys), insert_flag: true, ..plain };
     for statement in [merge(&flagged), unmatched(&sample.table, columns.get(..2).unwrap(), None)] {
@@ -204,7 +153,7 @@ fn no_columns_need_no_statement() {
 fn the_sinks_own_elements_follow_the_columns() {
     let columns = [Column { name: "id".to_owned(), kind: ColumnType::Boolean }];
     let sample = tame();
-    let plain = Merge { key: &[0], about: &[], ..sample.plain(&columns) };
+    let plain = Merge { key: &[0], about: &[], ..sample.merge(&columns) };
     let flagged =
         Merge { kept: &[0, 0], deleted_keys: Some(&sample.deleted_keys), insert_flag: true, ..plain };
     let text = merge(&flagged);

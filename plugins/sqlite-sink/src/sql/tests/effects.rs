@@ -3,15 +3,16 @@
 use tidegate_cdc::{
     Dialect as _,
     statement::{Bind, Call, Column, Copying, EARLY, EVERY_KEY, Merge, Meta, MissingValues},
+    testing::Sample,
 };
 
-use super::sample::Sample;
+use super::sample;
 use crate::{dialect::Sqlite, session::Session, types::ColumnType};
 
 /// A table `orders` of key, text and position, with its table of deleted keys.
 struct Scene {
     session: Session,
-    sample: Sample,
+    sample: Sample<Sqlite>,
     columns: Vec<Column<ColumnType>>,
 }
 
@@ -21,7 +22,7 @@ const POSITION: usize = 4;
 impl Scene {
     /// A table with these rows: `(id, v, operation, position)`. `id` is the type of the key.
     fn new(id: &str, rows: &str) -> Self {
-        let sample = Sample::tame();
+        let sample = sample();
         let session = Session::in_memory();
         let Meta { operation, timestamp, position, processed_at, .. } = &sample.meta;
         session.execute(&format!(
@@ -44,7 +45,7 @@ impl Scene {
     }
 
     fn merge(&self) -> Merge<'_, ColumnType> {
-        Merge { key: &[0], about: &[2, 3, 4], ..self.sample.plain(&self.columns) }
+        Merge { key: &[0], about: &[2, 3, 4], ..self.sample.merge(&self.columns) }
     }
 
     /// Runs statements, and returns the numbers of inserted, updated and deleted rows.
@@ -101,11 +102,11 @@ fn each_row_is_applied_once_if_it_is_newer() {
 
 #[test]
 fn keys_of_two_columns_are_deleted_and_updated_together() {
-    let sample = Sample::tame();
+    let sample = sample();
     let session = Session::in_memory();
     let columns = sample.columns();
     session.execute(&Sqlite.create_table(&sample.table, &sample.all_columns(), &[0, 1], ""));
-    let calls = Sqlite.merge(&sample.plain(&columns));
+    let calls = Sqlite.merge(&sample.merge(&columns));
     let counts = |rows: &str| {
         let answers = calls.iter().map(|call| {
             let binds = ["now", rows];

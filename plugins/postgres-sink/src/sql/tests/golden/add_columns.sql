@@ -1,1 +1,1 @@
-ALTER TABLE "shop"."orders" ADD COLUMN IF NOT EXISTS "amount" numeric(18,4), ADD COLUMN IF NOT EXISTS "document" jsonb;
+ALTER TABLE "shop"."orders" ADD COLUMN IF NOT EXISTS "amount" numeric(18,4), ADD COLUMN IF NOT EXISTS "photo" bytea;

@@ -1,2 +1,2 @@
 ALTER TABLE main."orders" ADD COLUMN "amount" REAL;
-ALTER TABLE main."orders" ADD COLUMN "document" JSON TEXT;
+ALTER TABLE main."orders" ADD COLUMN "photo" BLOB;
