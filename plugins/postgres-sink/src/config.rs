@@ -7,6 +7,7 @@ use tidegate_plugin::{ByteSize, HumanDuration, prelude::*};
 
 use crate::{
     dialect::NAMES,
+    pgpass,
     session::{Encryption, Files, Login, TlsError},
     types::ColumnType,
 };
@@ -29,7 +30,7 @@ pub(crate) struct Config {
     #[serde(default)]
     #[schemars(extend("x-env" = "PGUSER"))]
     pub(crate) user: Option<String>,
-    /// Password.
+    /// Password. Default: that of the password file, `PGPASSFILE` or `~/.pgpass`.
     #[serde(default)]
     #[schemars(extend("x-env" = "PGPASSWORD"))]
     pub(crate) password: Option<Secret>,
@@ -147,7 +148,7 @@ impl Config {
     /// # Errors
     /// If an option is missing or a file cannot be used.
     pub(crate) fn login(&self) -> Result<Login> {
-        let mut config = self.connection()?;
+        let mut config = Self::with_password_file(self.connection()?);
         config.application_name("tidegate");
         config.connect_timeout(*self.connect_timeout);
         config.target_session_attrs(tokio_postgres::config::TargetSessionAttrs::ReadWrite);
@@ -205,5 +206,27 @@ impl Config {
             config.dbname(database);
         }
         Ok(config)
+    }
+
+    /// Adds the password of the password file, if there is no other.
+    fn with_password_file(mut config: tokio_postgres::Config) -> tokio_postgres::Config {
+        if config.get_password().is_some() {
+            return config;
+        }
+        let host = config.get_hosts().first().map(|host| match host {
+            tokio_postgres::config::Host::Tcp(host) => host.clone(),
+            tokio_postgres::config::Host::Unix(_) => "localhost".to_owned(),
+        });
+        let user = config.get_user().unwrap_or_default().to_owned();
+        let login = pgpass::Login {
+            host: host.as_deref().unwrap_or_default(),
+            port: config.get_ports().first().copied().unwrap_or(5432),
+            database: config.get_dbname().unwrap_or(&user),
+            user: &user,
+        };
+        if let Some(password) = pgpass::password(login) {
+            config.password(password);
+        }
+        config
     }
 }

@@ -6,6 +6,7 @@
 
 mod config;
 mod dialect;
+mod pgpass;
 mod session;
 mod sql;
 mod types;

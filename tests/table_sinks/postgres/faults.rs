@@ -154,3 +154,18 @@ fn tables_of_the_users_own_are_written_in_their_types() {
     let columns = "\"id\", \"v\", \"address\", \"feeling\", \"numbers\", \"more\"";
     assert_eq!(pipe.select(columns, "orders"), ["40000 long 10.0.0.1 ok {1,2} kept"]);
 }
+
+#[test]
+fn names_that_the_server_would_cut_are_refused() {
+    let Some(pipe) = Pipe::<Schema>::find("long") else { return };
+    let mut orders = Source::new("orders", &["id"]);
+    send(&pipe, &mut orders, 0..1);
+    // The names of two such connectors would be the same to the server.
+    let name = "a".repeat(60);
+    pipe.connector(Connector { name: Some(&name), ..Connector::default() });
+    let finished = pipe.home.run_once(&pipe.broker).expect_code(3);
+    finished.expect_log("it is longer than 63 bytes: set offsets_table to a shorter name");
+    let sink = "offsets_table = \"_cdc_short\"\n";
+    pipe.connector(Connector { name: Some(&name), sink, ..Connector::default() });
+    let _finished = pipe.run();
+}

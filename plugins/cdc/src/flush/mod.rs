@@ -36,7 +36,7 @@ use tidegate_plugin::{
 use self::{
     catalog::Catalog,
     failure::{Attempts, FlushError, Next, into_plugin_error, label},
-    lanes::Lanes,
+    lanes::{Lanes, MAX_LANES},
     metrics::Metrics,
     notices::Notices,
     older::{Older, OlderLog},
@@ -46,7 +46,7 @@ use self::{
 };
 use crate::{
     dialect::Dialect,
-    names::{Naming, offsets_table},
+    names::{Naming, lane_offsets_table, offsets_table},
     options::Settings,
     plan::{Planner, Router, Rules, TablePlans, Warehouses},
     session::{Cause, Class, Database, SqlError},
@@ -105,6 +105,11 @@ impl<B: Database> TableSink<B> {
             .offsets_table
             .clone()
             .unwrap_or_else(|| naming.cased(&offsets_table(context.connector())));
+        // The longest of the lanes' names: a database that cut it would mix the offsets of connectors.
+        let longest = lane_offsets_table(&table, MAX_LANES - 1, &naming);
+        B::Dialect::NAMES.offsets_table(longest).map_err(|error| {
+            Error::fatal(format_args!("{error}: set offsets_table to a shorter name")).at("offsets_table")
+        })?;
         let comment = format!("Written by Tidegate, connector {}", context.connector());
         let columns = Columns::of(&settings, naming);
         let catalog = Catalog::new(dialect, &settings, columns, comment);

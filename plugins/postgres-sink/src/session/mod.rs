@@ -36,7 +36,7 @@ pub(crate) struct Login {
     pub(crate) encryption: Encryption,
     /// The schema of the tables, which must exist.
     pub(crate) schema: String,
-    /// Timeout for connecting to all hosts.
+    /// Timeout for connecting to a host, and for the login.
     pub(crate) connect_timeout: Duration,
     /// Timeout of a statement.
     pub(crate) statement_timeout: Duration,
@@ -79,10 +79,15 @@ impl Session {
 
     async fn log_in(login: &Login) -> Result<Self, SqlError> {
         let connecting = login.encryption.connect(&login.config);
-        let client = match tokio::time::timeout(login.connect_timeout, connecting).await {
+        // Each host has its time to be reached, and the one that answers has as much for the login.
+        let hosts = u32::try_from(login.config.get_hosts().len()).unwrap_or(u32::MAX);
+        let timeout = login.connect_timeout.saturating_mul(hosts.saturating_add(1));
+        let client = match tokio::time::timeout(timeout, connecting).await {
             Ok(connected) => connected.map_err(|error| codes::of_login(&error, login))?,
             Err(_) => {
-                let message = format!("no response within connect_timeout ({:?})", login.connect_timeout);
+                let message = format!(
+                    "no response within {timeout:?}: connect_timeout for each host and for the login"
+                );
                 return Err(SqlError::new(Class::Transient, KIND, message));
             }
         };
