@@ -7,8 +7,16 @@ use tidegate_tests::{Home, Running, kafka::Kafka};
 use crate::{case::Case, lines, process::usage, summary::Run};
 
 /// The shipped plugins: a host finds all of them, whatever its connectors use.
-const LIBRARIES: [&str; 6] =
-    ["basics", "console-sink", "discard-sink", "file-sink", "price-change", "snowflake-sink"];
+const LIBRARIES: [&str; 8] = [
+    "basics",
+    "console-sink",
+    "discard-sink",
+    "file-sink",
+    "postgres-sink",
+    "price-change",
+    "snowflake-sink",
+    "sqlite-sink",
+];
 /// The output in the home.
 pub(crate) const OUT: &str = "out.jsonl";
 

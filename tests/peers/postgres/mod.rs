@@ -8,6 +8,7 @@ mod event;
 mod report;
 mod row;
 mod scene;
+mod tidegate;
 
 use std::process::ExitCode;
 
@@ -21,6 +22,7 @@ use self::{
     debezium::Debezium,
     report::Report,
     scene::{Measured, Scene},
+    tidegate::Tidegate,
 };
 use crate::report::load_average;
 
@@ -56,8 +58,8 @@ trait Runner {
 }
 
 /// The programs, in the order of the tables in the report.
-fn runners() -> [Box<dyn Runner>; 1] {
-    [Box::new(Debezium)]
+fn runners() -> [Box<dyn Runner>; 2] {
+    [Box::new(Debezium), Box::new(Tidegate)]
 }
 
 /// Measures all programs in all cases. Panics if a program does not do its work, or its tables differ from their source.
@@ -70,7 +72,6 @@ pub(crate) fn compare(scale: Scale) -> ExitCode {
     let Some(kafka) = Kafka::start(&Options { java, ..Options::default() }) else {
         return ExitCode::SUCCESS;
     };
-    eprintln!("Tidegate has no sink `postgres` yet: this measures only the other programs");
     let mut report =
         Report { scale, load, server: database.value("SHOW server_version"), tables: Vec::new() };
     for case in &CASES {

@@ -71,6 +71,7 @@ impl Report {
              Connect {CONNECT_VERSION} on {java}, Debezium's JDBC sink {DEBEZIUM_JDBC_VERSION}, PostgreSQL {server} with `fsync=off`, \
              otherwise defaults.\n\n\
              - Debezium: one standalone worker, `{jvm}`, {consumer}, {options}; {tuning}.\n\
+             - Tidegate: a new host with an empty state folder, everything at its default.\n\
              - Change events of Debezium's PostgreSQL connector in JSON with schema, in {PARTITIONS} partitions per table and compressed by \
              lz4: {sizes}. Mixed changes are on {keys} keys. After each delete comes a tombstone.\n\
              - After each run, the tables equal their source.\n\

@@ -36,6 +36,22 @@ pub(super) trait Engine: Debug + Send + Sync {
     /// If that fails.
     fn create_files(&self, instance: &Instance);
 
+    /// Copies the data folder of a server that runs, as that of its standby.
+    ///
+    /// # Panics
+    /// If that fails, or this kind of server has no standby here.
+    fn copy_files(&self, primary: &Instance, standby: &Instance) {
+        panic!("{self:?} has no standby: {} and {}", primary.port, standby.port);
+    }
+
+    /// Makes a standby accept writes.
+    ///
+    /// # Panics
+    /// As [`Engine::copy_files`].
+    fn promotion(&self) -> &'static str {
+        panic!("{self:?} has no standby");
+    }
+
     /// The command that becomes the server.
     fn server(&self, instance: &Instance) -> Command;
 

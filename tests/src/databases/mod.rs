@@ -78,15 +78,66 @@ impl Database {
         }
     }
 
-    fn create(engine: Box<dyn Engine>, name: &str, settings: &[&str]) -> Self {
+    /// Starts a standby of a PostgreSQL server, which follows it asynchronously: it has what was committed a moment ago, and after
+    /// [`Database::promote`] it accepts writes.
+    ///
+    /// # Panics
+    /// If this server does not run, or is no PostgreSQL.
+    #[must_use]
+    pub fn standby(&self) -> Self {
+        let settings: Vec<&str> = self.instance.settings.iter().map(String::as_str).collect();
+        let engine = Postgres::find().expect("the programs of the primary");
+        let standby = Self::stopped(Box::new(engine), self.name(), &settings);
+        standby.follow(self);
+        standby
+    }
+
+    /// Makes a server that was killed or stopped a new standby of another one. Its own data are deleted.
+    ///
+    /// # Panics
+    /// If it is running, or the other one is not.
+    pub fn follow(&self, primary: &Self) {
+        let data = self.instance.data();
+        // A new one has none.
+        if data.exists() {
+            fs::remove_dir_all(&data).unwrap_or_else(|error| panic!("{}: {error}", data.display()));
+        }
+        self.engine.copy_files(&primary.instance, &self.instance);
+        self.start();
+    }
+
+    /// Whether a standby has everything that its primary has written so far.
+    ///
+    /// # Panics
+    /// If one of them does not run.
+    #[must_use]
+    pub fn has_caught_up(&self, primary: &Self) -> bool {
+        let written = primary.value("SELECT pg_current_wal_lsn()");
+        self.value(&format!("SELECT pg_last_wal_replay_lsn() >= '{written}'")) == "t"
+    }
+
+    /// Makes a standby accept writes, with what it has.
+    ///
+    /// # Panics
+    /// If it is no standby.
+    pub fn promote(&self) {
+        self.execute(self.engine.promotion());
+    }
+
+    /// A server without data, which is not started.
+    fn stopped(engine: Box<dyn Engine>, name: &str, settings: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("tidegate-database-").tempdir();
         let folder = folder.expect("a temporary folder").keep();
         let watchdog = Watchdog::start(&folder);
         let port = address().rsplit_once(':').expect("an address with a port").1.to_owned();
         let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
         let instance = Instance { folder, name: name.to_owned(), port, settings };
-        engine.create_files(&instance);
-        let database = Self { engine, instance, server: Mutex::new(None), watchdog };
+        Self { engine, instance, server: Mutex::new(None), watchdog }
+    }
+
+    fn create(engine: Box<dyn Engine>, name: &str, settings: &[&str]) -> Self {
+        let database = Self::stopped(engine, name, settings);
+        database.engine.create_files(&database.instance);
         database.spawn();
         database.wait_until_ready(|| {
             let mut client = database.engine.administrator(&database.instance);

@@ -64,14 +64,8 @@ impl Engine for Postgres {
     fn create_files(&self, instance: &Instance) {
         let password = instance.folder.join("password");
         fs::write(&password, &instance.name).expect("a new file");
-        if is_root() {
-            let id =
-                |option| run(Command::new("id").args([option, USER])).trim().parse::<u32>().expect("an id");
-            let (user, group) = (id("-u"), id("-g"));
-            for path in [&instance.folder, &password] {
-                chown(path, Some(user), Some(group)).expect("a file of that user");
-            }
-        }
+        own_by_server(&instance.folder);
+        own_by_server(&password);
         run(self
             .command("initdb")
             .args(["--auth=scram-sha-256", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"])
@@ -80,6 +74,21 @@ impl Engine for Postgres {
             .arg(password)
             .arg("--pgdata")
             .arg(instance.data()));
+    }
+
+    fn copy_files(&self, primary: &Instance, standby: &Instance) {
+        own_by_server(standby.folder.as_path());
+        run(self
+            .command("pg_basebackup")
+            .args(["--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast", "--no-sync"])
+            .args(["--host", "127.0.0.1", "--port", &primary.port, "--username", &primary.name])
+            .arg("--pgdata")
+            .arg(standby.data())
+            .env("PGPASSWORD", &primary.name));
+    }
+
+    fn promotion(&self) -> &'static str {
+        "SELECT pg_promote()"
     }
 
     fn server(&self, instance: &Instance) -> Command {
@@ -125,4 +134,13 @@ impl Engine for Postgres {
     fn quick_stop_signal(&self) -> &'static str {
         "QUIT"
     }
+}
+
+/// Gives a file to the user whose server has to read or write it.
+fn own_by_server(path: &Path) {
+    if !is_root() {
+        return;
+    }
+    let id = |option| run(Command::new("id").args([option, USER])).trim().parse::<u32>().expect("an id");
+    chown(path, Some(id("-u")), Some(id("-g"))).expect("a file of that user");
 }

@@ -71,6 +71,49 @@ fn a_frozen_server_is_waited_for() {
     server.stop();
 }
 
+/// A standby that follows asynchronously misses the last commits: rows and offsets that the sink has already seen committed.
+#[test]
+fn commits_that_a_failover_has_lost_are_repeated() {
+    let Some(primary) = Database::postgres("copied", &[]) else { return };
+    let standby: &'static Database = Box::leak(Box::new(primary.standby()));
+    let primary: &'static Database = Box::leak(Box::new(primary));
+    let mut pipe = Pipe::<Schema>::with(Schema::of(primary, "copied"));
+    let ports = format!("{},{}", primary.port(), standby.port());
+    let url = format!("url = \"postgresql:///copied?host=127.0.0.1&host=127.0.0.1&port={ports}\"\n");
+    let source = "[restart]\ninitial = \"100ms\"\n[source]\ntopics_regex = '^cdc[.]public[.]'\n";
+    pipe.home.connector(crate::pipe::NAME, &format!("{source}{}{NEVER}", pipe.probe.sink(&url)));
+    let mut orders = Source::new("orders", &["id"]);
+    pipe.broker.topic(orders.topic(), 2);
+    let mut send = |pipe: &Pipe<Schema>, partition: i32, ids: std::ops::Range<i64>| {
+        let events: Vec<Event> =
+            ids.map(|id| orders.insert(json!({ "id": id, "v": "x" })).in_partition(partition)).collect();
+        orders.send(&pipe.broker, events);
+    };
+    send(&pipe, 0, 0..10);
+    send(&pipe, 1, 10..20);
+    let mut host = pipe.start_reading();
+    host.wait_until("rows", |_| (pipe.held() == 20).then_some(()));
+    host.wait_until("rows in the standby", |_| standby.has_caught_up(primary).then_some(()));
+
+    standby.stop();
+    send(&pipe, 1, 20..30);
+    host.wait_until("rows that will be lost", |_| (pipe.held() == 30).then_some(()));
+    primary.kill();
+    standby.start();
+    standby.promote();
+    pipe.probe = Schema { server: standby, name: "copied".to_owned() };
+    assert_eq!(count(&pipe), ["20"]);
+
+    // No event comes to the partition whose commits are lost.
+    send(&pipe, 0, 30..31);
+    host.wait_until("all rows", |_| (pipe.held() == 31).then_some(()));
+    assert_eq!(count(&pipe), ["31"]);
+    let finished = host.terminate().expect_code(0);
+    finished.expect_log("the stored offset of cdc.public.orders-1 went back from 20 to 10");
+    assert_eq!(finished.count_log(" ERROR "), 1, "{}", finished.stderr);
+    standby.stop();
+}
+
 #[test]
 fn refused_logins_and_missing_rights_are_named_with_the_fix() {
     let Some(pipe) = Pipe::<Schema>::find("refused") else { return };

@@ -1,12 +1,13 @@
 //! Claims of partitions, and reading and deleting their stored offsets, in the offsets tables of all lanes.
 
 use std::{
+    collections::HashSet,
     hash::{BuildHasher, RandomState},
     time::SystemTime,
 };
 
 use futures_util::future::join_all;
-use tidegate_plugin::{Claim, Error, Partition, Result};
+use tidegate_plugin::{Batch, Claim, Error, Partition, Result};
 
 use super::{
     TableSink,
@@ -175,7 +176,8 @@ impl<B: Database> TableSink<B> {
 
     async fn try_reset_offsets(&mut self, partitions: &[Partition<'_>]) -> Result<(), FlushError> {
         // A previous attempt may have succeeded although its response was lost.
-        self.refresh(partitions).await?;
+        let answers = self.stored_offsets(partitions).await?;
+        self.lanes.refresh_deleted(partitions, &answers)?;
         let (tag, now) = (self.tag("reset offsets"), time_text(SystemTime::now()));
         let resets = self.lanes.resets(partitions).into_iter().zip(self.lane_tables());
         let offset = |(moves, table): (_, TableName)| {
@@ -198,15 +200,32 @@ impl<B: Database> TableSink<B> {
         Ok(())
     }
 
-    /// Determines the outcome of transactions without a response.
-    pub(super) async fn refresh(&mut self, partitions: &[Partition<'_>]) -> Result<(), FlushError> {
+    /// Determines the outcome of transactions without a response, of all partitions: after a failover, the database may have lost
+    /// commits of partitions to which no more events come.
+    pub(super) async fn refresh(&mut self, batch: &Batch<'_>) -> Result<(), FlushError> {
+        let in_doubt = self.lanes.in_doubt();
+        if in_doubt.is_empty() {
+            return Ok(());
+        }
+        let partitions: Vec<Partition<'_>> =
+            in_doubt.iter().map(|(topic, partition)| Partition { topic, partition: *partition }).collect();
+        let answers = self.stored_offsets(&partitions).await?;
+        let written: HashSet<(&str, i32)> =
+            batch.positions().map(|position| (position.topic, position.partition)).collect();
+        let is_written =
+            |partition: &Partition<'_>| written.contains(&(partition.topic, partition.partition));
+        Ok(self.lanes.refresh(&partitions, &answers, is_written)?)
+    }
+
+    /// The rows of partitions in the offsets tables, by lane.
+    async fn stored_offsets(&mut self, partitions: &[Partition<'_>]) -> Result<Vec<Answer>, FlushError> {
         let tag = self.tag("refresh");
         let mut session = self.pool.lend_first().await?;
         let tables = self.lane_tables();
         let mut runner = self.runner(&mut session, &tag);
         let read = read_offsets(&mut runner, self, &tables, &Offsets::partitions(partitions)).await;
         self.pool.give_back(0, 0, session);
-        Ok(self.lanes.refresh(partitions, &read?)?)
+        read
     }
 
     /// Closes the sessions that the last error has made unusable.

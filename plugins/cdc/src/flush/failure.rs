@@ -25,6 +25,9 @@ pub(crate) enum FlushError {
     Unexpected(BTreeSet<String>),
     /// Tables were created by another task: list them, and write again.
     Guarded,
+    /// Sessions were opened for the transactions. If they replace others that were lost in a failover, the database may have lost commits:
+    /// read the offsets again before anything is written.
+    NewSessions,
 }
 
 impl From<SqlError> for FlushError {
@@ -58,6 +61,7 @@ pub(crate) struct Attempts {
     conflicts: u32,
     schemas: u32,
     offset_refreshes: u32,
+    new_sessions: u32,
 }
 
 /// Maximum number of new sessions without a delay.
@@ -68,6 +72,8 @@ const MAX_CONFLICTS: u32 = 6;
 const MAX_SCHEMA_RELOADS: u32 = 3;
 /// Maximum number of refreshes of the offsets.
 const OFFSET_REFRESHES: u32 = 2;
+/// Maximum number of times that a batch finds its sessions replaced.
+const MAX_NEW_SESSIONS: u32 = 5;
 /// Minimum delay if the database has no capacity.
 const CAPACITY_DELAY: Duration = Duration::from_secs(30);
 
@@ -76,6 +82,12 @@ impl Attempts {
     pub(crate) fn may_refresh_offsets(&mut self) -> bool {
         self.offset_refreshes += 1;
         self.offset_refreshes <= OFFSET_REFRESHES
+    }
+
+    /// Whether to read the offsets again because sessions were opened.
+    pub(crate) fn may_open_sessions(&mut self) -> bool {
+        self.new_sessions += 1;
+        self.new_sessions <= MAX_NEW_SESSIONS
     }
 
     /// Decides how to handle an error.

@@ -160,12 +160,27 @@ impl Lanes {
         Level::of(self.lanes.iter().filter_map(|lane| lane.row_named(warehouse, topic, partition)))
     }
 
-    /// Stores the rows of partitions after transactions in doubt.
+    /// Stores the rows of partitions after transactions in doubt, or after a session was lost; see [`Offsets::refresh`].
+    ///
+    /// # Errors
+    /// Fenced, if another task has claimed a partition that is written, or the database has lost what was committed.
+    pub(crate) fn refresh(
+        &mut self,
+        partitions: &[Partition<'_>],
+        answers: &[Answer],
+        is_written: impl Fn(&Partition<'_>) -> bool,
+    ) -> Result<()> {
+        let mut lanes = self.lanes.iter_mut().zip(answers);
+        lanes.try_for_each(|(lane, answer)| lane.refresh(partitions, answer, &is_written))
+    }
+
+    /// Stores the rows of partitions whose stored offsets are being deleted.
     ///
     /// # Errors
     /// Fenced, if another task has claimed one of the partitions.
-    pub(crate) fn refresh(&mut self, partitions: &[Partition<'_>], answers: &[Answer]) -> Result<()> {
-        self.lanes.iter_mut().zip(answers).try_for_each(|(lane, answer)| lane.refresh(partitions, answer))
+    pub(crate) fn refresh_deleted(&mut self, partitions: &[Partition<'_>], answers: &[Answer]) -> Result<()> {
+        let mut lanes = self.lanes.iter_mut().zip(answers);
+        lanes.try_for_each(|(lane, answer)| lane.refresh_deleted(partitions, answer))
     }
 
     /// Marks the outcome of the last transactions as unknown.
@@ -178,9 +193,9 @@ impl Lanes {
         self.lanes.get_mut(lane).into_iter().for_each(Offsets::unsettle);
     }
 
-    /// The partitions of a batch for which the outcome of the last transactions is unknown.
-    pub(crate) fn in_doubt<'b>(&self, batch: &Batch<'b>) -> Vec<Partition<'b>> {
-        self.lanes.first().map(|lane| lane.in_doubt(batch)).unwrap_or_default()
+    /// The partitions for which the outcome of the last transactions is unknown.
+    pub(crate) fn in_doubt(&self) -> Vec<(String, i32)> {
+        self.lanes.first().map(Offsets::in_doubt).unwrap_or_default()
     }
 
     /// Checks that this task still owns the partitions of a batch.

@@ -203,6 +203,15 @@ impl<B: Database> TableSink<B> {
         let error = match cause {
             FlushError::Plugin(error) => return Err(error),
             FlushError::Unexpected(_) | FlushError::Guarded => return Ok(()),
+            FlushError::NewSessions if attempts.may_open_sessions() => {
+                self.lanes.doubt();
+                return Ok(());
+            }
+            FlushError::NewSessions => {
+                return Err(Error::retriable(
+                    "the sessions with the database end as soon as they are opened",
+                ));
+            }
             FlushError::OffsetsMoved if attempts.may_refresh_offsets() => {
                 self.lanes.doubt();
                 return Ok(());
@@ -239,9 +248,8 @@ impl<B: Database> TableSink<B> {
         limits: &Limits,
         report: &mut Report,
     ) -> Result<(), FailedFlush> {
-        let in_doubt = if self.settings.options.dry_run { Vec::new() } else { self.lanes.in_doubt(batch) };
-        if !in_doubt.is_empty() {
-            self.refresh(&in_doubt).await.map_err(|cause| FailedFlush { cause, warehouse: 0 })?;
+        if !self.settings.options.dry_run {
+            self.refresh(batch).await.map_err(|cause| FailedFlush { cause, warehouse: 0 })?;
         }
         let lanes = &self.lanes;
         let is_dry = self.settings.options.dry_run;

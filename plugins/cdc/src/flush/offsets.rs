@@ -209,25 +209,58 @@ impl Offsets {
         self.stored(partition.topic, partition.partition).map_or(&[], |stored| &stored.former)
     }
 
-    /// Stores the rows of partitions after a transaction in doubt.
+    /// Stores the rows of partitions after a transaction in doubt, or after a session was lost. `is_written` tells which partitions are
+    /// about to be written: it does not matter yet if another task has claimed one of the others.
+    ///
+    /// # Errors
+    /// Fenced, if another task has claimed a partition that is written, or the database has lost what was committed.
+    pub(crate) fn refresh(
+        &mut self,
+        partitions: &[Partition<'_>],
+        answer: &Answer,
+        is_written: impl Fn(&Partition<'_>) -> bool,
+    ) -> Result<()> {
+        for partition in partitions {
+            let Some(stored) = self.stored(partition.topic, partition.partition) else { continue };
+            let (rows, former) =
+                self.rows(partition, answer).map_err(|error| Error::fenced(error.message()))?;
+            let pairs = || rows.iter().zip(&stored.rows);
+            if pairs().any(|(now, known)| now.epoch > known.epoch) {
+                if is_written(partition) {
+                    return Err(fenced(partition));
+                }
+                continue;
+            }
+            let went_back =
+                |(now, known): &(&Row, &Row)| now.epoch < known.epoch || now.next_offset < known.next_offset;
+            if let Some((now, known)) = pairs().find(went_back) {
+                return Err(lost(partition, known, now));
+            }
+            self.store(partition, rows, former);
+        }
+        Ok(())
+    }
+
+    /// Stores the rows of partitions whose stored offsets are being deleted, which an earlier attempt may have done.
     ///
     /// # Errors
     /// Fenced, if another task has claimed one of the partitions.
-    pub(crate) fn refresh(&mut self, partitions: &[Partition<'_>], answer: &Answer) -> Result<()> {
+    pub(crate) fn refresh_deleted(&mut self, partitions: &[Partition<'_>], answer: &Answer) -> Result<()> {
         for partition in partitions {
             let (rows, former) = self.rows(partition, answer)?;
-            let stored = self
-                .partitions
-                .get_mut(partition.topic)
-                .and_then(|topic| topic.get_mut(&partition.partition));
-            let Some(stored) = stored else { continue };
+            let Some(stored) = self.stored(partition.topic, partition.partition) else { continue };
             if rows.iter().zip(&stored.rows).any(|(now, known)| now.epoch != known.epoch) {
                 return Err(fenced(partition));
             }
-            (stored.rows, stored.former) = (rows, former);
-            stored.in_doubt = false;
+            self.store(partition, rows, former);
         }
         Ok(())
+    }
+
+    fn store(&mut self, partition: &Partition<'_>, rows: Vec<Row>, former: Vec<String>) {
+        let topic = self.partitions.get_mut(partition.topic);
+        let Some(stored) = topic.and_then(|topic| topic.get_mut(&partition.partition)) else { return };
+        (stored.rows, stored.former, stored.in_doubt) = (rows, former, false);
     }
 
     /// Marks the outcome of the last transaction as unknown.
@@ -246,16 +279,13 @@ impl Offsets {
         self.stored(topic, partition).is_some_and(|stored| stored.is_unsettled)
     }
 
-    /// The partitions of a batch for which the outcome of the last transaction is unknown.
-    pub(crate) fn in_doubt<'b>(&self, batch: &Batch<'b>) -> Vec<Partition<'b>> {
-        let partitions = batch
-            .positions()
-            .map(|position| Partition { topic: position.topic, partition: position.partition });
-        partitions
-            .filter(|partition| {
-                self.stored(partition.topic, partition.partition).is_some_and(|stored| stored.in_doubt)
-            })
-            .collect()
+    /// The partitions for which the outcome of the last transaction is unknown.
+    pub(crate) fn in_doubt(&self) -> Vec<(String, i32)> {
+        let all = self.partitions.iter().flat_map(|(topic, partitions)| {
+            partitions.iter().map(move |(partition, stored)| (topic, *partition, stored))
+        });
+        let in_doubt = all.filter(|(_, _, stored)| stored.in_doubt);
+        in_doubt.map(|(topic, partition, _)| (topic.clone(), partition)).collect()
     }
 
     /// The rows of a partition, and the names of warehouses that are not in the configuration.
@@ -411,6 +441,20 @@ fn fenced(partition: &Partition<'_>) -> Error {
     Error::fenced(format_args!("another task has claimed {topic}-{partition}"))
 }
 
+/// The error if the database does not have what it has confirmed as committed. The rows of the offsets were committed together with
+/// those of the tables, so a task that claims the partition again begins at what is left of both.
+fn lost(partition: &Partition<'_>, known: &Row, now: &Row) -> Error {
+    let Partition { topic, partition } = partition;
+    let [from, to] = [known, now].map(|row| match row.next_offset {
+        Some(offset) => offset.to_string(),
+        None => "none".to_owned(),
+    });
+    Error::fenced(format_args!(
+        "the stored offset of {topic}-{partition} went back from {from} to {to}: the database has lost commits, in a failover to a replica \
+         or because a backup was restored. When the task is restarted, it reads what is missing"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -460,12 +504,33 @@ mod tests {
     fn other_claims_and_commits_without_a_response_are_detected() {
         let mut offsets = claimed(&[("A", 2, Some(5)), ("B", 2, Some(5))]);
         offsets.doubt();
-        offsets.refresh(&[PARTITION], &answer(&[("A", 2, Some(9)), ("B", 2, Some(5))])).unwrap();
-        assert!(!offsets.stored("t", 0).unwrap().in_doubt);
+        offsets.refresh(&[PARTITION], &answer(&[("A", 2, Some(9)), ("B", 2, Some(5))]), |_| true).unwrap();
+        assert_eq!(offsets.in_doubt(), []);
         assert_eq!(offsets.stored("t", 0).unwrap().rows[0].next_offset, Some(9));
-        let fenced =
-            offsets.refresh(&[PARTITION], &answer(&[("A", 3, Some(9)), ("B", 3, Some(9))])).unwrap_err();
+        let claimed = answer(&[("A", 3, Some(9)), ("B", 3, Some(9))]);
+        let fenced = offsets.refresh(&[PARTITION], &claimed, |_| true).unwrap_err();
         assert!(fenced.is_fenced(), "{fenced}");
+        offsets.doubt();
+        offsets.refresh(&[PARTITION], &claimed, |_| false).unwrap();
+        assert_eq!(offsets.in_doubt(), [("t".to_owned(), 0)], "a partition that is not written");
+    }
+
+    #[test]
+    fn commits_that_the_database_has_lost_are_detected() {
+        for (rows, from_to) in [
+            ([("A", 2, Some(5)), ("B", 2, Some(4))], "went back from 5 to 4"),
+            ([("A", 2, None), ("B", 2, Some(5))], "went back from 5 to none"),
+            ([("A", 1, Some(5)), ("B", 1, Some(5))], "went back from 5 to 5"),
+        ] {
+            let mut offsets = claimed(&[("A", 2, Some(5)), ("B", 2, Some(5))]);
+            offsets.doubt();
+            let error = offsets.refresh(&[PARTITION], &answer(&rows), |_| false).unwrap_err();
+            assert!(error.is_fenced() && error.message().contains(from_to), "{error}");
+        }
+        let mut offsets = claimed(&[("A", 2, Some(5)), ("B", 2, Some(5))]);
+        let error = offsets.refresh(&[PARTITION], &answer(&[]), |_| false).unwrap_err();
+        assert!(error.is_fenced(), "{error}");
+        offsets.refresh_deleted(&[PARTITION], &answer(&[("A", 2, None), ("B", 2, None)])).unwrap();
     }
 
     #[test]

@@ -12,13 +12,15 @@ pub(crate) struct Pool<B: Database> {
     warehouses: Vec<Option<String>>,
     /// By warehouse, then by lane. A session that is lent is missing.
     sessions: Vec<Vec<Option<B::Session>>>,
+    /// Number of sessions that were opened for [`Pool::lend`].
+    opened: u64,
 }
 
 impl<B: Database> Pool<B> {
     /// Creates a pool without sessions.
     pub(crate) fn new(database: B, warehouses: &[Option<String>]) -> Self {
         let sessions = warehouses.iter().map(|_| Vec::new()).collect();
-        Self { database, warehouses: warehouses.to_vec(), sessions }
+        Self { database, warehouses: warehouses.to_vec(), sessions, opened: 0 }
     }
 
     /// Lends the sessions of lanes of a warehouse, in the same order. Opens the missing ones at the same time, and replaces old
@@ -33,6 +35,7 @@ impl<B: Database> Pool<B> {
     ) -> Result<Vec<B::Session>, SqlError> {
         let lanes: Vec<usize> = lanes.into_iter().collect();
         let kept: Vec<Option<B::Session>> = lanes.iter().map(|lane| self.take(warehouse, *lane)).collect();
+        self.opened += kept.iter().filter(|kept| kept.as_ref().is_none_or(is_unusable)).count() as u64;
         let (database, name) = (&self.database, self.warehouses.get(warehouse).and_then(Option::as_deref));
         let opened = join_all(kept.into_iter().map(|kept| usable(database, name, kept))).await;
         let (mut sessions, mut failed) = (Vec::with_capacity(opened.len()), None);
@@ -47,6 +50,11 @@ impl<B: Database> Pool<B> {
         };
         sessions.into_iter().for_each(|(lane, session)| self.give_back(warehouse, lane, session));
         Err(error)
+    }
+
+    /// Number of sessions that were opened until now.
+    pub(crate) fn opened(&self) -> u64 {
+        self.opened
     }
 
     /// Lends the session of the first lane of the default warehouse, for what is not part of a flush.

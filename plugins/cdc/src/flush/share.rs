@@ -66,8 +66,14 @@ impl<B: Database> TableSink<B> {
         let lanes: Vec<usize> = jobs.iter().map(|job| job.share.lane).collect();
         let with_side = jobs.iter().filter(|job| self.needs_side(job));
         let sides: Vec<usize> = with_side.map(|job| side_of(job.share.lane)).collect();
+        let opened = self.pool.opened();
         let lent = self.pool.lend(warehouse, lanes.iter().chain(&sides).copied()).await;
         let mut sessions = lent.map_err(|error| FailedFlush { cause: error.into(), warehouse })?;
+        if self.pool.opened() != opened && !self.settings.options.dry_run {
+            let lent = lanes.iter().chain(&sides).copied().zip(sessions);
+            lent.for_each(|(lane, session)| self.pool.give_back(warehouse, lane, session));
+            return Err(FailedFlush { cause: FlushError::NewSessions, warehouse });
+        }
         let mut side_sessions = sessions.split_off(lanes.len());
         let flush = Flush {
             options: &self.settings.options,

@@ -182,7 +182,7 @@ impl Task {
     /// Determines the outcome of transactions without an answer.
     fn refresh(&mut self, store: &Store) {
         self.lanes.doubt();
-        self.lanes.refresh(&PARTITIONS, &store.answers()).unwrap();
+        self.lanes.refresh(&PARTITIONS, &store.answers(), |_| true).unwrap();
     }
 
     /// Commits a transaction, and returns whether it was.
@@ -213,6 +213,8 @@ enum Step {
     /// One transaction gets no answer, and is committed late, while the task repeats the batch with another size: after
     /// some of its transactions.
     Late([i64; 2], usize, [i64; 2], usize),
+    /// All transactions are committed, and the database loses some of them, counted from the end, together with the sessions.
+    Lose([i64; 2], usize),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -224,6 +226,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (sizes(), 0_usize..6, 1_usize..6).prop_map(|(sizes, done, lanes)| Step::TakeOver(sizes, done, lanes)),
         1 => (sizes(), 0_usize..6, sizes(), 0_usize..6)
             .prop_map(|(sizes, which, again, at)| Step::Late(sizes, which, again, at)),
+        1 => (sizes(), 1_usize..6).prop_map(|(sizes, lost)| Step::Lose(sizes, lost)),
     ];
     proptest::collection::vec(step, 0..30)
 }
@@ -235,8 +238,9 @@ fn run(steps: Vec<Step>, mut store: Store, lanes: usize) -> Store {
         | Step::Fail(sizes, ..)
         | Step::Kill(sizes, ..)
         | Step::TakeOver(sizes, ..)
-        | Step::Late(sizes, ..)) = step;
-        let (mut transactions, _) = task.batch(sizes);
+        | Step::Late(sizes, ..)
+        | Step::Lose(sizes, ..)) = step;
+        let (mut transactions, end) = task.batch(sizes);
         match step {
             Step::Write(_) => task.write(&mut store, sizes),
             Step::Fail(_, done, is_lost) => {
@@ -261,6 +265,24 @@ fn run(steps: Vec<Step>, mut store: Store, lanes: usize) -> Store {
                 }
                 if let Some(late) = late {
                     let _committed = task.commit(&mut store, late, false);
+                }
+            }
+            Step::Lose(_, lost) => {
+                let mut states = vec![store.clone()];
+                let is_written = transactions.into_iter().all(|transaction| {
+                    let is_committed = task.commit(&mut store, transaction, true);
+                    states.push(store.clone());
+                    is_committed
+                });
+                if is_written {
+                    task.next = end;
+                }
+                store = states.swap_remove(states.len().saturating_sub(lost + 1));
+                task.lanes.doubt();
+                // A task that notices nothing has lost nothing, and goes on.
+                if task.lanes.refresh(&PARTITIONS, &store.answers(), |_| false).is_err() {
+                    let lanes = task.lanes.wanted;
+                    task = Task::claim(&mut store, lanes);
                 }
             }
             Step::Kill(_, done, lanes) => {
