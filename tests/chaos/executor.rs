@@ -13,7 +13,7 @@ use crate::{
     plan::{Episode, Fault, Plan, Target, Track},
     rest_calls,
     scene::{PARTITIONS, Scene},
-    side_topics,
+    side_topics, tables,
 };
 
 /// Interval of the checks of a host between faults.
@@ -91,6 +91,7 @@ fn start_fault(scene: &Scene, target: Target, fault: Fault, from: Duration) {
         (Target::Files(host), fault) => live_edits::start(scene, host, fault),
         (Target::Api(host), fault) => rest_calls::start(scene, host, fault),
         (Target::SideTopics, fault) => side_topics::start(scene, fault),
+        (Target::Database, fault) => tables::start(scene, fault),
         // A host that is absent has not been started yet.
         _ => {}
     }
@@ -106,6 +107,7 @@ fn end_fault(scene: &Scene, target: Target, fault: Fault) {
         (Target::Files(host), fault) => live_edits::end(scene, host, fault),
         (Target::Api(host), fault) => rest_calls::end(scene, host, fault),
         (Target::SideTopics, fault) => side_topics::end(scene, fault),
+        (Target::Database, fault) => tables::end(scene, fault),
         (Target::Sink(connector, number), _) => write_faults(scene, connector, number, SinkFaults::default()),
     }
 }

@@ -23,6 +23,7 @@ mod sampling;
 mod scene;
 mod side_topics;
 mod stream;
+mod tables;
 
 use std::{
     collections::BTreeMap,
@@ -69,7 +70,8 @@ fn every_record_is_accounted_for() {
     print_to_stderr(&format!("chaos: TIDEGATE_CHAOS_SEED={} for {} s\n", plan.seed, plan.length.as_secs()));
     let mut run = run(&plan, &scene);
     let results = check(&scene, &mut run);
-    let side_violations = side_topics::violations(&scene);
+    let mut side_violations = side_topics::violations(&scene);
+    side_violations.extend(tables::violations(&scene));
     let text = report(&plan, &scene, &run, &results);
     fs::write(folder.join("report.md"), &text).expect("a report");
     print_to_stderr(&format!("\n{text}\n"));
@@ -94,6 +96,7 @@ fn run(plan: &Plan, scene: &Scene) -> Run {
         // After a panic, the threads must stop too, because the scope waits for them.
         let _ends = [StopOnDrop(&stop_stream), StopOnDrop(&stop_sampling)];
         let stream = scope.spawn(|| stream::run(&scene.kafka, plan.seed, &stop_stream));
+        let changes = scope.spawn(|| tables::run(scene, plan.seed, &stop_stream));
         let flowing = wait_for(|| CONNECTORS.iter().all(|name| scene.ledger(name).last() > 0).then_some(()));
         flowing.expect("records in every ledger");
         let sampling = scope.spawn(|| sampling::run(scene, &stop_sampling));
@@ -102,8 +105,10 @@ fn run(plan: &Plan, scene: &Scene) -> Run {
         let to_ms = now_ms();
         stop_stream.store(true, Ordering::Relaxed);
         let sent = stream.join().expect("a stream whose records are acknowledged");
+        changes.join().expect("changes that are acknowledged");
         drain(scene);
         side_topics::drain(scene);
+        tables::drain(scene);
         stop_sampling.store(true, Ordering::Relaxed);
         let observations = sampling.join().expect("sampling does not panic");
         let hosts = (0..HOSTS).map(|number| {
@@ -153,6 +158,7 @@ fn report(plan: &Plan, scene: &Scene, run: &Run, results: &BTreeMap<&'static str
         takeovers: &measure::takeovers(&kills, &rows, &run.injected),
         throughput: measure::throughput(&rows, &run.injected, run.from_ms, run.to_ms),
         growth: measure::growth(&run.observations.memory),
+        tables: scene.tables.as_ref().map(tables::Tables::counts),
     };
     report.text()
 }

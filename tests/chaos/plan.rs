@@ -34,6 +34,8 @@ pub(crate) enum Target {
     Api(usize),
     /// The topics beside the stream.
     SideTopics,
+    /// The database of the tables.
+    Database,
 }
 
 /// The host that is killed while there are no other faults.
@@ -90,6 +92,14 @@ pub(crate) enum Fault {
     Commit,
     /// A transaction stays open, and is aborted.
     Abort,
+    /// PostgreSQL is killed.
+    DatabaseKill,
+    /// PostgreSQL is shut down.
+    DatabaseStop,
+    /// PostgreSQL is suspended.
+    DatabaseFreeze,
+    /// The standby misses commits, and replaces the primary, which is killed.
+    DatabaseFailover,
     /// Half of the calls fail with a retriable error.
     Retriable,
     /// Half of the writes succeed but return a retriable error.
@@ -198,6 +208,8 @@ impl Plan {
             tracks.extend((0..HOSTS).map(|host| track(&mut rng, length, target(host))));
         }
         tracks.push(track(&mut rng, length, Target::SideTopics));
+        let database = track(&mut Rng::with_seed(seed), length, Target::Database);
+        tracks.push(database);
         let connectors =
             FAULTY.into_iter().map(|connector| ConnectorSettings::draw(&mut rng, connector)).collect();
         Self { seed, length, connectors, tracks }
@@ -290,6 +302,15 @@ fn faults(rng: &mut Rng, target: Target) -> Vec<Fault> {
                 Fault::ApiConfig,
             ]
         }
+        Target::Database => {
+            vec![
+                Fault::DatabaseKill,
+                Fault::DatabaseStop,
+                Fault::DatabaseFreeze,
+                Fault::DatabaseFailover,
+                Fault::DatabaseFailover,
+            ]
+        }
         Target::SideTopics => vec![Fault::Recreate, Fault::RecreatePaused, Fault::Commit, Fault::Abort],
         Target::Broker => {
             let mut brokers = [1, 2, 3];
@@ -320,7 +341,7 @@ fn pause(rng: &mut Rng, target: Target) -> Duration {
     match target {
         Target::Host(0) => seconds(rng, 8.0..20.0),
         Target::Host(_) => seconds(rng, 4.0..12.0),
-        Target::Broker => seconds(rng, 5.0..15.0),
+        Target::Broker | Target::Database => seconds(rng, 5.0..15.0),
         Target::Sink(..) => seconds(rng, 3.0..15.0),
         Target::Files(_) => seconds(rng, 2.0..8.0),
         Target::Api(_) | Target::SideTopics => seconds(rng, 3.0..10.0),
@@ -336,7 +357,7 @@ fn duration(rng: &mut Rng, fault: Fault) -> Duration {
         Fault::ShortFreeze => seconds(rng, 0.5..4.0),
         Fault::LongFreeze => seconds(rng, 8.0..14.0),
         Fault::BrokerKill(_) | Fault::BrokerStop(_) => seconds(rng, 2.0..8.0),
-        Fault::BrokerFreeze(_) => seconds(rng, 1.0..10.0),
+        Fault::BrokerFreeze(_) | Fault::DatabaseFreeze => seconds(rng, 1.0..10.0),
         Fault::Hang => seconds(rng, 5.0..9.0),
         _ => seconds(rng, 2.0..8.0),
     }
@@ -373,6 +394,12 @@ impl fmt::Display for Fault {
             Self::RecreatePaused => "the same while its connector is paused",
             Self::Commit => "transaction open, then committed",
             Self::Abort => "transaction open, then aborted",
+            Self::DatabaseKill => "database killed (SIGKILL) and restarted",
+            Self::DatabaseStop => "database stopped (SIGINT) and restarted",
+            Self::DatabaseFreeze => "database frozen (SIGSTOP)",
+            Self::DatabaseFailover => {
+                "database killed, failover to a standby that had missed commits for that time"
+            }
             Self::Retriable => "sink: every other call fails, retriable",
             Self::LostAnswers => "sink: every other write succeeds but returns an error",
             Self::StuckPartition => "sink: writes with records of one partition fail, retriable",

@@ -9,6 +9,7 @@ use crate::{
     oracle::{CheckResult, Violation},
     plan::Plan,
     scene::SESSION,
+    tables::Counts,
 };
 
 /// The data of the report.
@@ -20,6 +21,8 @@ pub(crate) struct Report<'r> {
     pub(crate) takeovers: &'r [Takeover],
     pub(crate) throughput: Throughput,
     pub(crate) growth: Option<Growth>,
+    /// Missing without PostgreSQL.
+    pub(crate) tables: Option<Counts>,
 }
 
 impl Report<'_> {
@@ -86,6 +89,9 @@ impl Report<'_> {
         let mut row = |name: &str, value: String| {
             let _infallible = writeln!(text, "| {name} | {value} |");
         };
+        let tables =
+            self.tables.map_or("not known".to_owned(), |Counts { events, rows }| format!("{events}, {rows}"));
+        row("PostgreSQL: change events, rows of the source at the end", tables);
         let sum = |of: fn(&Past) -> usize| self.hosts.iter().map(of).sum::<usize>();
         row("host processes", sum(|past| past.runs).to_string());
         row("stops that were cut short", sum(|past| past.cut_short).to_string());

@@ -16,6 +16,7 @@ use crate::{
     host::Host,
     plan::{ConnectorSettings, Plan},
     side_topics::{self, SIDE_TOPICS, SideTopics},
+    tables::{self, Tables},
 };
 
 /// Number of hosts.
@@ -42,6 +43,11 @@ const LIMITS: &str = "[errors.retry]\ninitial = \"50ms\"\nmax = \"500ms\"\n\
                       [restart]\ninitial = \"100ms\"\nmax = \"1s\"\nmax_restarts = 1000\n\
                       [limits]\ncall_timeout = \"2s\"\nshutdown = \"5s\"\n";
 
+/// A call waits longer than a database is frozen.
+const LIMITS_OF_DATABASES: &str = "[errors.retry]\ninitial = \"50ms\"\nmax = \"500ms\"\n\
+                                   [restart]\ninitial = \"100ms\"\nmax = \"1s\"\nmax_restarts = 1000\n\
+                                   [limits]\nshutdown = \"5s\"\n";
+
 /// The ledger's library contains SQLite, and two copies of SQLite in one process lose each other's locks, and with them rows
 /// (<https://www.sqlite.org/howtocorrupt.html>, 2.2.1). So only processes, which are restarted, get a replaced library.
 const ONE_SQLITE: &str = "[plugins]\nreload = \"never\"\n";
@@ -56,6 +62,8 @@ pub(crate) struct Scene {
     /// The ledgers, which all hosts share.
     shared: Home,
     pub(crate) side: SideTopics,
+    /// Missing without PostgreSQL.
+    pub(crate) tables: Option<Tables>,
 }
 
 impl Scene {
@@ -67,10 +75,15 @@ impl Scene {
             kafka.create_topic(&dead_letter_topic(connector), DEAD_LETTER_PARTITIONS, 3);
         }
         side_topics::create(&kafka);
+        let tables = Tables::start(&kafka);
         let shared = Home::new(&[]);
         let (mut folders, mut texts) = (Vec::new(), HashMap::new());
         let hosts = (0..HOSTS).map(|number| {
-            let home = Home::new(&["ledger"]);
+            let home = if tables.is_some() {
+                Home::new(&["ledger", tables::LIBRARY])
+            } else {
+                Home::new(&["ledger"])
+            };
             folders.push(home.path(""));
             for settings in &plan.connectors {
                 let text = beside_faulty(settings, number, &ledger_path(&shared, settings.connector));
@@ -84,10 +97,15 @@ impl Scene {
                 let limits = format!("{LIMITS}{ONE_SQLITE}");
                 home.connector(topic, &side_topics::connector(topic, &ledger, &session(), &limits));
             }
+            for (name, text) in
+                tables.iter().flat_map(|tables| tables.connectors(&session(), LIMITS_OF_DATABASES))
+            {
+                home.connector(name, &text);
+            }
             Mutex::new(Host::new(number, home, kafka.servers(), logs.to_owned()))
         });
         let hosts = hosts.collect();
-        let scene = Self { hosts, folders, texts, kafka, shared, side: SideTopics::default() };
+        let scene = Self { hosts, folders, texts, kafka, shared, side: SideTopics::default(), tables };
         (0..HOSTS - 1).for_each(|number| scene.host(number).start());
         Some(scene)
     }
