@@ -37,10 +37,12 @@ impl MariaDb {
         Ok(Self { install: find("mariadb-install-db")?, server: find("mariadbd")?, client: find("mariadb")? })
     }
 
-    /// As root, the programs run only if they are told to.
-    fn command(program: &Path) -> Command {
+    /// As root, the programs run only if they are told to. A server that starts deletes the temporary tables in its folder, also
+    /// those of another server, so each has a folder of its own.
+    fn command(program: &Path, instance: &Instance) -> Command {
         let mut command = Command::new(program);
         command.arg("--no-defaults").args(is_root().then_some("--user=root"));
+        command.arg(format!("--tmpdir={}", instance.folder.display()));
         command
     }
 
@@ -65,12 +67,12 @@ fn socket(instance: &Instance) -> String {
 impl Engine for MariaDb {
     fn create_files(&self, instance: &Instance) {
         let data = format!("--datadir={}", instance.data().display());
-        let mut install = Self::command(&self.install);
+        let mut install = Self::command(&self.install, instance);
         run(install.args([&data, "--auth-root-authentication-method=normal", "--skip-test-db"]));
     }
 
     fn server(&self, instance: &Instance) -> Command {
-        let mut server = Self::command(&self.server);
+        let mut server = Self::command(&self.server, instance);
         server
             .arg(format!("--datadir={}", instance.data().display()))
             .arg(socket(instance))
