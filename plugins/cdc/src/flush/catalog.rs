@@ -42,6 +42,8 @@ pub(crate) struct Catalog<D: Dialect> {
     /// Declared types of columns, by the key of the table's options.
     declared: BTreeMap<String, BTreeMap<String, D::Type>>,
     tables: RefCell<HashMap<String, Arc<Table<D::Type>>>>,
+    /// The columns that tables had before the batch changed them.
+    before: RefCell<HashMap<String, BTreeSet<String>>>,
     /// Names of the tables in the schema; `None` if they were not listed yet.
     listed: RefCell<Option<HashSet<String>>>,
     deleted_retention: Duration,
@@ -63,6 +65,7 @@ impl<D: Dialect> Catalog<D> {
             comment,
             declared: declared.map(|(key, table)| (key.clone(), table.options.columns.clone())).collect(),
             tables: RefCell::default(),
+            before: RefCell::default(),
             listed: RefCell::default(),
             deleted_retention: *options.deleted_retention,
             remembering: RefCell::default(),
@@ -98,6 +101,12 @@ impl<D: Dialect> Catalog<D> {
     /// no row of the table was deleted yet.
     pub(crate) fn deleted_if_exists(&self, table: &str) -> Option<TableName> {
         self.remembering.borrow().contains_key(table).then(|| self.deleted(table))
+    }
+
+    /// Begins a batch. Columns that are added for it stay new if it is written again after an error: its older events do not have them,
+    /// and lose nothing.
+    pub(crate) fn begin_batch(&self) {
+        self.before.borrow_mut().clear();
     }
 
     /// Clears the cached definitions, so that changes by others are detected.
@@ -215,7 +224,7 @@ impl<D: Dialect> Catalog<D> {
         plan: &TablePlan<'_>,
     ) -> Result<Vec<(u32, String)>, FlushError> {
         let target = &*plan.route.target;
-        let mut known: Option<BTreeSet<String>> = None;
+        let mut known: Option<BTreeSet<String>> = self.before.borrow().get(target).cloned();
         for _ in 0..ROUNDS {
             let cached = self.get(target);
             let mut table = match cached {
@@ -238,7 +247,12 @@ impl<D: Dialect> Catalog<D> {
                 }
                 return Ok(Vec::new());
             }
-            known.get_or_insert_with(|| table.columns.iter().map(|column| column.name.clone()).collect());
+            if known.is_none() {
+                let columns: BTreeSet<String> =
+                    table.columns.iter().map(|column| column.name.clone()).collect();
+                self.before.borrow_mut().insert(target.to_owned(), columns.clone());
+                known = Some(columns);
+            }
             self.apply(runner, target, changes).await?;
         }
         Err(FlushError::Plugin(Error::retriable(format_args!(

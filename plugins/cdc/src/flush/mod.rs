@@ -170,6 +170,7 @@ impl<B: Database> TableSink<B> {
         if !self.settings.options.dry_run {
             self.lanes.check(batch)?;
         }
+        self.catalog.begin_batch();
         let mut attempts = Attempts::default();
         let mut limits = Limits { max_bytes: self.settings.max_statement_bytes, has_looked: false };
         let mut report = Report::written();
