@@ -1,6 +1,6 @@
 //! What the tests need of a database.
 
-use tidegate_tests::Rows;
+use tidegate_tests::{Proxy, Rows};
 
 /// A new database for one test, which the tests read without the sink.
 ///
@@ -16,6 +16,12 @@ pub(crate) trait Probe: Sized {
 
     /// The `[sink]` table of a connector that writes into it. `more` is added to `[sink.config]`.
     fn sink(&self, more: &str) -> String;
+
+    /// A proxy that can lose the answers to COMMIT, and the `[sink]` table of a connector that writes through it; `None` if there is no
+    /// connection that could be lost.
+    fn proxied(&self, _more: &str) -> Option<(Proxy, String)> {
+        None
+    }
 
     /// Runs a statement without a result.
     fn execute(&self, sql: &str);

@@ -10,6 +10,7 @@
 mod client;
 mod engine;
 mod mariadb;
+mod pooler;
 mod postgres;
 mod server;
 mod session;
@@ -23,6 +24,7 @@ use std::{
     time::Duration,
 };
 
+pub use pooler::Pooler;
 pub use session::Session;
 
 use self::{

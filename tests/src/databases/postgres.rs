@@ -42,13 +42,7 @@ impl Postgres {
 
     /// A program that works on the files of the server.
     fn command(&self, program: &str) -> Command {
-        let program = self.programs.join(program);
-        if !is_root() {
-            return Command::new(program);
-        }
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid", USER, "--regid", USER, "--clear-groups"]).arg(program).current_dir("/");
-        command
+        server_command(&self.programs.join(program))
     }
 
     fn psql(&self, instance: &Instance, user: &str, password: &str, database: &str) -> Command {
@@ -136,8 +130,18 @@ impl Engine for Postgres {
     }
 }
 
+/// A program that refuses to run as root, or works on files of one that does.
+pub(super) fn server_command(program: &Path) -> Command {
+    if !is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", USER, "--regid", USER, "--clear-groups"]).arg(program).current_dir("/");
+    command
+}
+
 /// Gives a file to the user whose server has to read or write it.
-fn own_by_server(path: &Path) {
+pub(super) fn own_by_server(path: &Path) {
     if !is_root() {
         return;
     }

@@ -1,13 +1,14 @@
 //! PostgreSQL: one server for all tests, and a schema of its own for every test.
 
 mod faults;
+mod pooled;
 
 use std::sync::{
     OnceLock,
     atomic::{AtomicUsize, Ordering},
 };
 
-use tidegate_tests::{Column, Database, Rows};
+use tidegate_tests::{Column, Database, Proxy, Rows};
 
 use crate::probe::Probe;
 
@@ -16,6 +17,11 @@ const SLOW: &str = "0.02";
 
 static SERVER: OnceLock<Option<Database>> = OnceLock::new();
 static SCHEMAS: AtomicUsize = AtomicUsize::new(0);
+
+/// The server of all tests; `None`, with a message, without PostgreSQL.
+fn server() -> Option<&'static Database> {
+    SERVER.get_or_init(|| Database::postgres("shop", &["max_connections=400"])).as_ref()
+}
 
 /// A schema.
 pub(crate) struct Schema {
@@ -33,6 +39,15 @@ impl Schema {
     fn name(&self) -> &str {
         &self.name
     }
+
+    /// The `[sink]` table of a connector that connects to this port.
+    fn sink_at(&self, port: &str, more: &str) -> String {
+        let (name, schema) = (self.server.name(), &self.name);
+        format!(
+            "[sink]\nplugin = \"postgres\"\n[sink.config]\nhost = \"127.0.0.1\"\nport = {port}\nuser = \"{name}\"\n\
+             password = \"{name}\"\ndatabase = \"{name}\"\nschema = \"{schema}\"\nssl_mode = \"disable\"\nlock_timeout = \"3s\"\n{more}\n"
+        )
+    }
 }
 
 impl Probe for Schema {
@@ -40,16 +55,18 @@ impl Probe for Schema {
     const DEVIATIONS: &'static str = "postgres";
 
     fn new(_test: &str) -> Option<Self> {
-        let server = SERVER.get_or_init(|| Database::postgres("shop", &["max_connections=400"])).as_ref()?;
-        Some(Self::of(server, &format!("test_{}", SCHEMAS.fetch_add(1, Ordering::Relaxed))))
+        Some(Self::of(server()?, &format!("test_{}", SCHEMAS.fetch_add(1, Ordering::Relaxed))))
     }
 
     fn sink(&self, more: &str) -> String {
-        let (port, name, schema) = (self.server.port(), self.server.name(), &self.name);
-        format!(
-            "[sink]\nplugin = \"postgres\"\n[sink.config]\nhost = \"127.0.0.1\"\nport = {port}\nuser = \"{name}\"\n\
-             password = \"{name}\"\ndatabase = \"{name}\"\nschema = \"{schema}\"\nssl_mode = \"disable\"\nlock_timeout = \"3s\"\n{more}\n"
-        )
+        self.sink_at(self.server.port(), more)
+    }
+
+    fn proxied(&self, more: &str) -> Option<(Proxy, String)> {
+        // As tokio-postgres sends it. The statements that create temporary tables contain the word as well.
+        let proxy = Proxy::start(self.server.port(), b"COMMIT\0");
+        let sink = self.sink_at(&proxy.port().to_string(), more);
+        Some((proxy, sink))
     }
 
     fn execute(&self, sql: &str) {

@@ -5,7 +5,7 @@ use std::fs;
 use tidegate_tests::{Home, captured, captured_sets::records, wait_for};
 
 use crate::{
-    pipe::{Connector, Pipe},
+    pipe::{Connector, NAME, Pipe},
     probe::Probe,
 };
 
@@ -81,6 +81,21 @@ pub(crate) fn ten_kills_lose_nothing_and_write_nothing_twice<P: Probe>() {
     pipe.probe.slow_down(&[]);
     assert!(pipe.held() < records(SET), "everything was written before the last kill");
     let finished = pipe.run();
+    expect_everything_once(&pipe, &finished.stderr);
+}
+
+pub(crate) fn lost_answers_to_commit_write_nothing_twice<P: Probe>() {
+    let Some(pipe) = Pipe::<P>::find("lost_answers") else { return };
+    let Some((proxy, sink)) = pipe.probe.proxied(METADATA) else { return };
+    pipe.load(SET, FORMAT, 1);
+    let source = "restart.policy = \"never\"\n[source]\ntopics_regex = '^cdc[.]public[.]'\n";
+    pipe.home.connector(
+        NAME,
+        &format!("{source}{sink}\n[batch]\nmax_records = 20\n[errors.retry]\nmax = \"1s\"\n"),
+    );
+    proxy.lose_every(3);
+    let finished = pipe.run();
+    assert!(proxy.lost() > 5, "{} answers were lost: {}", proxy.lost(), finished.stderr);
     expect_everything_once(&pipe, &finished.stderr);
 }
 

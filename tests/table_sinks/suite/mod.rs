@@ -21,6 +21,7 @@ macro_rules! conformance {
             captured::types_adaptive_with_hints,
             kills::ten_kills_lose_nothing_and_write_nothing_twice,
             kills::a_killed_host_leaves_whole_batches,
+            kills::lost_answers_to_commit_write_nothing_twice,
             kills::a_frozen_host_writes_nothing_after_its_partitions_moved,
             replays::nothing_changes_when_offsets_are_reset,
             replays::nothing_changes_when_another_connector_reads_everything_again,

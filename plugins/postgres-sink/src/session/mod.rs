@@ -1,26 +1,25 @@
 //! A session with PostgreSQL: login, statements, transactions, and classified errors.
 
 mod codes;
+mod settings;
 mod tls;
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_util::SinkExt as _;
-use tidegate_cdc::session::{Answer, Class, Credentials, LOCKOUT, SqlError, Statement};
+use futures_util::{SinkExt as _, TryStreamExt as _};
+use tidegate_cdc::session::{Answer, Class, Credentials, LOCKOUT, Session as _, SqlError, Statement};
 use tidegate_plugin::prelude::*;
-use tokio_postgres::{Client, Config, types::ToSql};
+use tokio_postgres::{
+    Client, Config, SimpleQueryMessage,
+    types::{ToSql, Type},
+};
 
 use codes::error_of;
 pub(crate) use tls::{Encryption, Files, TlsError};
 
 /// Kind of errors before anything is sent.
 const KIND: &str = "login";
-/// Number of statements that are kept prepared. Each table has some, for each layout of its rows.
-const MAX_PREPARED: usize = 500;
 /// How long a transaction may be idle beyond the time that another session of the task may wait for a lock. The transaction of a
 /// host that is frozen or cut off then ends, and with it its locks, for which the new owner of the partitions waits.
 const MAX_IDLE: Duration = Duration::from_secs(10);
@@ -47,7 +46,12 @@ pub(crate) struct Login {
 /// A connection, with one transaction at a time.
 pub(crate) struct Session {
     client: Client,
-    prepared: HashMap<String, tokio_postgres::Statement>,
+    /// Begins a transaction.
+    begin: String,
+    /// Precedes a statement outside of a transaction.
+    settings: String,
+    /// What [`settings::of_transaction`] returned first.
+    server: Option<String>,
     in_transaction: bool,
     /// Set while a statement runs; remains set if its outcome is unknown.
     unusable: bool,
@@ -72,7 +76,7 @@ impl Session {
         };
         LOCKOUT.accepted(&credentials);
         drop(turn);
-        session.prepare(login).await?;
+        session.check(login).await?;
         info!(schema = login.schema, "Connected to PostgreSQL successfully");
         Ok(session)
     }
@@ -91,25 +95,22 @@ impl Session {
                 return Err(SqlError::new(Class::Transient, KIND, message));
             }
         };
-        Ok(Self { client, prepared: HashMap::new(), in_transaction: false, unusable: false })
+        Ok(Self {
+            client,
+            begin: settings::begin(login),
+            settings: settings::of_transaction(login),
+            server: None,
+            in_transaction: false,
+            unusable: false,
+        })
     }
 
-    /// Sets what statements depend on, and checks the schema.
-    async fn prepare(&mut self, login: &Login) -> Result<(), SqlError> {
-        // The user or the database may have other defaults.
-        let settings = format!(
-            "SET client_encoding = 'UTF8'; SET standard_conforming_strings = on; SET DateStyle = 'ISO, YMD'; \
-             SET IntervalStyle = 'iso_8601'; SET TimeZone = 'UTC'; SET bytea_output = 'hex'; \
-             SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off; \
-             SET idle_in_transaction_session_timeout = {}; SET statement_timeout = {}; SET lock_timeout = {}",
-            (login.lock_timeout + MAX_IDLE).as_millis(),
-            login.statement_timeout.as_millis(),
-            login.lock_timeout.as_millis()
-        );
-        self.execute(&Statement::plain("SET", &settings, "")).await?;
+    /// Checks that the schema can be used.
+    async fn check(&mut self, login: &Login) -> Result<(), SqlError> {
         let text = "SELECT has_schema_privilege(n.oid, 'USAGE')::text, pg_is_in_recovery()::text \
                     FROM pg_catalog.pg_namespace n WHERE n.nspname = CAST($1 AS text)";
         let query = Statement { binds: &[&login.schema], ..Statement::plain("SELECT", text, "") };
+        // Outside of a transaction, which a read-only replica would refuse to begin.
         let answer = self.execute(&query).await?;
         let is = |column: usize, value: &str| {
             answer.rows.first().is_some_and(|row| row.get(column).and_then(Option::as_deref) == Some(value))
@@ -171,43 +172,66 @@ impl Session {
         let mut answer = Answer::default();
         for message in self.client.simple_query(statement.text).await? {
             match message {
-                tokio_postgres::SimpleQueryMessage::Row(row) => {
+                SimpleQueryMessage::Row(row) => {
                     let fields = (0..row.len()).map(|index| row.get(index).map(str::to_owned));
                     answer.rows.push(fields.collect());
                 }
-                tokio_postgres::SimpleQueryMessage::CommandComplete(count) => {
-                    counted(&mut answer, statement.kind, count);
-                }
+                SimpleQueryMessage::CommandComplete(count) => counted(&mut answer, statement.kind, count),
                 _ => {}
             }
         }
         Ok(answer)
     }
 
+    /// Runs a statement with binds. It is not prepared: a pooler in transaction mode would run it in another session of the server.
     async fn bound(&mut self, statement: &Statement<'_>) -> Result<Answer, tokio_postgres::Error> {
-        let prepared = match self.prepared.get(statement.text) {
-            Some(prepared) => prepared.clone(),
-            None => {
-                let prepared = self.client.prepare(statement.text).await?;
-                if self.prepared.len() >= MAX_PREPARED {
-                    self.prepared.clear();
-                }
-                self.prepared.insert(statement.text.to_owned(), prepared.clone());
-                prepared
-            }
-        };
-        let binds: Vec<&(dyn ToSql + Sync)> =
-            statement.binds.iter().map(|bind| bind as &(dyn ToSql + Sync)).collect();
+        let binds = statement.binds.iter().map(|bind| (bind as &(dyn ToSql + Sync), Type::TEXT));
+        let rows = self.client.query_typed_raw(statement.text, binds).await?;
+        let mut rows = std::pin::pin!(rows);
         let mut answer = Answer::default();
-        if prepared.columns().is_empty() {
-            counted(&mut answer, statement.kind, self.client.execute(&prepared, &binds).await?);
-            return Ok(answer);
-        }
-        for row in self.client.query(&prepared, &binds).await? {
+        while let Some(row) = rows.try_next().await? {
             let fields = (0..row.len()).map(|index| row.try_get::<_, Option<String>>(index));
             answer.rows.push(fields.collect::<Result<_, _>>()?);
         }
+        counted(&mut answer, statement.kind, rows.rows_affected().unwrap_or_default());
         Ok(answer)
+    }
+
+    /// Runs a statement that is no part of a transaction in one of its own, because settings are those of a transaction.
+    async fn alone(&mut self, statement: &Statement<'_>) -> Result<Answer, SqlError> {
+        if statement.binds.is_empty() {
+            // Statements that are sent together are a transaction.
+            let text = format!("{}; {}", self.settings, statement.text);
+            let mut answer = self.execute(&Statement { text: &text, ..*statement }).await?;
+            // The first row is that of the settings.
+            answer.rows = answer.rows.split_off(answer.rows.len().min(1));
+            return Ok(answer);
+        }
+        self.begin(statement.tag).await?;
+        match self.execute(statement).await {
+            Ok(answer) => {
+                self.commit(statement.tag).await?;
+                Ok(answer)
+            }
+            Err(error) => {
+                // If that fails, the session is unusable.
+                let _gone = self.rollback(statement.tag).await.is_err();
+                Err(error)
+            }
+        }
+    }
+
+    /// Notes which server has begun a transaction. A pooler does not tell if it is another one than before, which may have lost commits.
+    fn note_server(&mut self, answer: &Answer) -> Result<(), SqlError> {
+        let server = answer.rows.first().and_then(|row| row.first().cloned().flatten());
+        let is_other = self.server.is_some() && self.server != server;
+        self.server = server;
+        if !is_other {
+            return Ok(());
+        }
+        self.unusable = true;
+        let message = "the server was restarted, or is another one than before";
+        Err(SqlError::new(Class::Session, "BEGIN", message))
     }
 }
 
@@ -233,12 +257,14 @@ impl Login {
 
 impl tidegate_cdc::session::Session for Session {
     async fn run(&mut self, statement: &Statement<'_>) -> Result<Answer, SqlError> {
-        self.execute(statement).await
+        if self.in_transaction { self.execute(statement).await } else { self.alone(statement).await }
     }
 
     async fn begin(&mut self, tag: &str) -> Result<(), SqlError> {
         self.in_transaction = true;
-        self.execute(&Statement::plain("BEGIN", "BEGIN", tag)).await.map(drop)
+        let begin = self.begin.clone();
+        let begun = self.execute(&Statement::plain("BEGIN", &begin, tag)).await?;
+        self.note_server(&begun)
     }
 
     async fn commit(&mut self, tag: &str) -> Result<(), SqlError> {
