@@ -13,7 +13,7 @@ use openssl::{
     x509::X509,
 };
 
-use crate::security::certificates::Issued;
+use tidegate_tests::certificates::Issued;
 
 /// What nginx answers to a request without a login: not JSON.
 const DENIED: &str = "HTTP/1.1 401 Unauthorized\r\nContent-Type: text/html\r\nConnection: close\r\n\

@@ -1,16 +1,15 @@
 //! A registry behind TLS and basic authentication.
 
-#[path = "../real_kafka/security/certificates.rs"]
-pub(crate) mod certificates;
-
 use std::path::PathBuf;
 
-use tidegate_tests::{Broker, Home, apicurio::Apicurio};
-
-use self::certificates::{Authority, Valid};
 use crate::{
     proxy::Proxy,
     support::{ITEM, item, to_file, written},
+};
+use tidegate_tests::{
+    Broker, Home,
+    apicurio::Apicurio,
+    certificates::{Authority, Valid},
 };
 
 const USER: (&str, &str) = ("tidegate", "registry-secret");

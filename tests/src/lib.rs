@@ -9,6 +9,7 @@ mod artifacts;
 mod broker;
 mod capture;
 pub mod captured_sets;
+pub mod certificates;
 pub mod change_events;
 mod comparison;
 mod databases;

@@ -27,9 +27,11 @@ pub trait Dialect: Clone + Debug + 'static {
     const METRICS: &'static str;
     /// Which names of tables and columns the database accepts.
     const NAMES: NameRules;
-    /// Whether transactions can write different tables at the same time. If not, each task has one lane, and stores deletes in the
-    /// transaction of the rows.
+    /// Whether transactions can write different tables at the same time. If not, each task has one lane.
     const WRITES_CONCURRENTLY: bool = true;
+    /// Whether deletes are stored by a second session of each lane while the first one writes the rows. If not, they are stored in the
+    /// transaction of the rows, which then has a statement more, but needs no second session.
+    const STORES_DELETES_APART: bool = Self::WRITES_CONCURRENTLY;
 
     /// The full name of a table of the sink's schema.
     fn table(&self, name: &str) -> TableName;

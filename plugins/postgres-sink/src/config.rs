@@ -1,6 +1,6 @@
 //! The options of the sink, their defaults and their validation.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use tidegate_cdc::options::{Options, Settings, TableOptions, TableSettings};
 use tidegate_plugin::{ByteSize, HumanDuration, prelude::*};
@@ -174,7 +174,7 @@ impl Config {
     fn connection(&self) -> Result<tokio_postgres::Config> {
         let parse = |url: &Secret| {
             // The parser's message could contain a part of the password.
-            url.expose().parse::<tokio_postgres::Config>().map_err(|_| {
+            each_host(url.expose()).parse::<tokio_postgres::Config>().map_err(|_| {
                 Error::invalid_option(
                     "url",
                     "is not a connection string: use the form postgresql://user:password@host:5432/database",
@@ -192,6 +192,11 @@ impl Config {
         }
         if let Some(port) = self.port.filter(|_| config.get_ports().is_empty()) {
             config.port(port);
+        }
+        let (hosts, ports) = (config.get_hosts().len(), config.get_ports().len());
+        if ports > 1 && ports != hosts {
+            let reason = format!("has {ports} ports for {hosts} hosts: name one port, or one for each host");
+            return Err(Error::invalid_option("url", reason));
         }
         if let Some(user) = self.user.as_deref().filter(|_| config.get_user().is_none()) {
             config.user(user);
@@ -228,5 +233,44 @@ impl Config {
             config.password(password);
         }
         config
+    }
+}
+
+/// A connection string with a parameter for each host: in URLs, tokio-postgres reads `host=a,b` as one host, unlike libpq.
+fn each_host(url: &str) -> Cow<'_, str> {
+    let Some((before, parameters)) = url.split_once('?').filter(|_| url.contains("://")) else {
+        return url.into();
+    };
+    let split = |parameter: &str| match parameter.strip_prefix("host=") {
+        Some(hosts) => {
+            format!("host={}", hosts.replace("%2C", ",").replace("%2c", ",").replace(',', "&host="))
+        }
+        None => parameter.to_owned(),
+    };
+    let parameters: Vec<String> = parameters.split('&').map(split).collect();
+    format!("{before}?{}", parameters.join("&")).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::each_host;
+
+    #[test]
+    fn hosts_of_a_parameter_are_split() {
+        for (url, expected) in [
+            (
+                "postgresql://u:p@a,b:5433/db?application_name=x,y",
+                "postgresql://u:p@a,b:5433/db?application_name=x,y",
+            ),
+            ("postgresql:///db?host=a,b%2Cc&port=1,2,3", "postgresql:///db?host=a&host=b&host=c&port=1,2,3"),
+            ("host=a,b port=1,2", "host=a,b port=1,2"),
+        ] {
+            assert_eq!(each_host(url), expected);
+            assert!(
+                each_host(url)
+                    .parse::<tokio_postgres::Config>()
+                    .is_ok_and(|config| config.get_hosts().len() >= 2)
+            );
+        }
     }
 }

@@ -32,6 +32,8 @@ impl Dialect for Postgres {
     const NAME: &'static str = "PostgreSQL";
     const METRICS: &'static str = "postgres";
     const NAMES: NameRules = NAMES;
+    // Behind a pooler with few connections, a transaction would wait for the second session, and that one for a connection.
+    const STORES_DELETES_APART: bool = false;
 
     fn table(&self, name: &str) -> TableName {
         TableName::new(name, format!("{}.{}", quoted(&self.schema), quoted(name)))

@@ -6,12 +6,12 @@ use std::{
 };
 
 use tempfile::TempDir;
-use tidegate_tests::kafka::{Kafka, Listener, Options};
-
-use super::{
+use tidegate_tests::{
     certificates::{Authority, Issued, Valid},
-    oidc::{AUDIENCE, Oidc, SUBJECT},
+    kafka::{Kafka, Listener, Options},
 };
+
+use super::oidc::{AUDIENCE, Oidc, SUBJECT};
 
 /// A superuser.
 pub(crate) const USER: (&str, &str) = ("tidegate", "tide-secret");

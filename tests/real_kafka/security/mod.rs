@@ -1,7 +1,6 @@
 //! TLS and SASL: valid logins.
 
 mod acls;
-mod certificates;
 mod cluster;
 mod dead_letters;
 mod logins;
@@ -11,10 +10,12 @@ mod rejected;
 use std::path::Path;
 
 use serde_json::Value as Json;
-use tidegate_tests::{Home, Running};
+use tidegate_tests::{
+    Home, Running,
+    certificates::{Issued, Valid},
+};
 
 use self::{
-    certificates::{Issued, Valid},
     cluster::{MUTUAL, SECURE, Secure, USER},
     oidc::{AUDIENCE, CLIENT, Claims},
 };

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tidegate::kafka::admin::{Admin, AdminError};
-use tidegate_tests::Home;
+use tidegate_tests::{
+    Home,
+    certificates::{Authority, Valid},
+};
 
 use super::{
-    certificates::{Authority, Valid},
     client_certificate,
     cluster::{EXPIRED, MISNAMED, MUTUAL, SECURE, Secure, USER},
     connector, password, sasl, start, tls, wait_for_delivered, wait_for_reason,

@@ -18,7 +18,8 @@ mod session;
 use std::{
     env,
     fs::{self, File},
-    path::Path,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
     process::Stdio,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -30,7 +31,7 @@ pub use session::Session;
 use self::{
     engine::{Engine, Instance},
     mariadb::MariaDb,
-    postgres::Postgres,
+    postgres::{Postgres, own_by_server},
     server::Server,
 };
 use crate::{ports::address, skipped, wait_for, watchdog::Watchdog};
@@ -152,6 +153,27 @@ impl Database {
     #[must_use]
     pub fn port(&self) -> &str {
         &self.instance.port
+    }
+
+    /// Writes a file, readable only by the server, and returns its path. Names are relative to the folder that has the data in `data`.
+    ///
+    /// # Panics
+    /// If it cannot be written.
+    #[must_use]
+    pub fn give_file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.instance.folder.join(name);
+        fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("a file of this user");
+        own_by_server(&path);
+        path
+    }
+
+    /// Lets the server use an existing folder.
+    ///
+    /// # Panics
+    /// If it does not exist.
+    pub fn give_folder(&self, path: &Path) {
+        own_by_server(path);
     }
 
     /// The name of the database, of its owner and of the owner's password.

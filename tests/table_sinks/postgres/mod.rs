@@ -1,7 +1,9 @@
 //! PostgreSQL: one server for all tests, and a schema of its own for every test.
 
 mod faults;
+mod limits;
 mod pooled;
+mod tls;
 
 use std::sync::{
     OnceLock,
@@ -142,12 +144,18 @@ fn kind_of(data_type: &str) -> &'static str {
         "real" | "double precision" => "real",
         "boolean" => "boolean",
         "bytea" => "binary",
-        "json" | "jsonb" => "variant",
+        "json" | "jsonb" | "ARRAY" => "variant",
         "date" => "date",
         "time without time zone" => "time",
         "timestamp without time zone" => "timestamp_ntz",
         "timestamp with time zone" => "timestamp_tz",
-        "time with time zone" | "interval" | "uuid" | "text" | "character varying" => "text",
+        "time with time zone"
+        | "interval"
+        | "uuid"
+        | "text"
+        | "character varying"
+        | "bit varying"
+        | "tsvector" => "text",
         other => panic!("the sink creates no column {other:?}"),
     }
 }
@@ -162,6 +170,7 @@ fn shown(column: &Column) -> String {
         "timestamp_tz" => {
             finite(&name, &format!("to_char({name} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"))
         }
+        "variant" => format!("to_jsonb({name})::text"),
         "boolean" => format!("CASE {name} WHEN true THEN 'true' WHEN false THEN 'false' END"),
         _ => format!("{name}::text"),
     }

@@ -113,7 +113,7 @@ impl<B: Database> TableSink<B> {
     fn needs_side(&self, job: &Job<'_, Rows<B>>) -> bool {
         let options = &self.settings.options;
         let is_used = options.mode == Mode::Upsert && options.delete_mode == DeleteMode::Hard;
-        let is_used = is_used && B::Dialect::WRITES_CONCURRENTLY;
+        let is_used = is_used && B::Dialect::STORES_DELETES_APART;
         is_used && !options.dry_run && job.plans.iter().any(|plan| plan.stores_deletes_early())
     }
 

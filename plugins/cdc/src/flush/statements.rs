@@ -230,7 +230,7 @@ impl<D: Dialect> Preparing<'_, D> {
             match step {
                 Step::Upsert(rows) => {
                     let deleted = self.upsert(rows, number > 0, &names, out)?;
-                    let is_early = D::WRITES_CONCURRENTLY && plan.stores_deletes_early();
+                    let is_early = D::STORES_DELETES_APART && plan.stores_deletes_early();
                     self.store_deletes(deleted, is_early, &names, out);
                 }
                 Step::Append(events) => self.append(events, &names, out)?,

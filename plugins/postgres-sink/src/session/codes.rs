@@ -18,10 +18,11 @@ pub(super) fn class_of(state: &str) -> (Class, Cause) {
         "42P07" | "42701" | "42710" => (Class::Schema, Cause::Exists),
         "42P01" => (Class::Schema, Cause::UnknownObject),
         "57014" => (Class::Capacity, Cause::Timeout),
-        "3D000" | "3F000" | "25006" => (Class::Missing, Cause::Other),
+        "3D000" | "3F000" => (Class::Missing, Cause::Other),
         "42501" => (Class::Rights, Cause::Other),
         "54000" | "54001" | "54011" => (Class::TooBig, Cause::Other),
-        "57P01" | "57P02" | "57P03" | "57P05" | "25P02" | "25P03" => (Class::Session, Cause::Other),
+        // 25006: the server has become a replica, and another one of the hosts may be the primary.
+        "57P01" | "57P02" | "57P03" | "57P05" | "25P02" | "25P03" | "25006" => (Class::Session, Cause::Other),
         _ => match state.get(..2).unwrap_or_default() {
             "08" => (Class::Session, Cause::Other),
             "28" => (Class::Credentials, Cause::Other),
@@ -66,6 +67,14 @@ pub(super) fn of_login(error: &Error, login: &Login) -> SqlError {
             () if reason.contains("does not support TLS") => {
                 (Class::Missing, Some("set ssl_mode = \"disable\" where the network is trusted"))
             }
+            // It is a replica, perhaps until it becomes the primary.
+            () if reason.contains("does not allow writes") => (
+                Class::Transient,
+                Some("it is a read-only replica: connect to the primary, or name all hosts"),
+            ),
+            () if reason.contains("not valid after") || reason.contains("not valid before") => {
+                (Class::Missing, Some("renew the certificate of the server, or set the clock"))
+            }
             () if reason.contains("invalid peer certificate") => (
                 Class::Missing,
                 Some("set ssl_root_cert to the certificate of its authority, and host to a name that it has"),
@@ -85,9 +94,7 @@ pub(super) fn of_login(error: &Error, login: &Login) -> SqlError {
         "28P01" => Some(format!("check user and password, or ALTER ROLE \"{user}\" PASSWORD '<password>'")),
         "28000" => Some("check pg_hba.conf: it does not let this user in from this address".to_owned()),
         "3D000" => Some("check database, or create it".to_owned()),
-        "53300" => {
-            Some(format!("raise max_connections, or set lanes: each task has up to {} sessions", 2 * 8))
-        }
+        "53300" => Some("raise max_connections, or set lanes: each task has a session per lane".to_owned()),
         _ => None,
     };
     found.hint = hint;

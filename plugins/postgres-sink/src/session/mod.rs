@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, TryStreamExt as _};
-use tidegate_cdc::session::{Answer, Class, Credentials, LOCKOUT, Session as _, SqlError, Statement};
+use tidegate_cdc::session::{Answer, Class, Credentials, LOCKOUT, SqlError, Statement};
 use tidegate_plugin::prelude::*;
 use tokio_postgres::{
     Client, Config, SimpleQueryMessage,
@@ -17,6 +17,8 @@ use tokio_postgres::{
 
 use codes::error_of;
 pub(crate) use tls::{Encryption, Files, TlsError};
+
+use crate::sql::with_literals;
 
 /// Kind of errors before anything is sent.
 const KIND: &str = "login";
@@ -107,14 +109,10 @@ impl Session {
 
     /// Checks that the schema can be used.
     async fn check(&mut self, login: &Login) -> Result<(), SqlError> {
-        let text = "SELECT has_schema_privilege(n.oid, 'USAGE')::text, pg_is_in_recovery()::text \
+        let text = "SELECT has_schema_privilege(n.oid, 'USAGE')::text \
                     FROM pg_catalog.pg_namespace n WHERE n.nspname = CAST($1 AS text)";
         let query = Statement { binds: &[&login.schema], ..Statement::plain("SELECT", text, "") };
-        // Outside of a transaction, which a read-only replica would refuse to begin.
         let answer = self.execute(&query).await?;
-        let is = |column: usize, value: &str| {
-            answer.rows.first().is_some_and(|row| row.get(column).and_then(Option::as_deref) == Some(value))
-        };
         let user = login.config.get_user().unwrap_or_default();
         let missing = |message: String, hint: String| {
             Err(SqlError::new(Class::Missing, KIND, message).with_hint(Some(hint)))
@@ -124,11 +122,7 @@ impl Session {
             let hint = format!("CREATE SCHEMA \"{schema}\" AUTHORIZATION \"{user}\", or set schema");
             return missing(format!("schema {schema:?} does not exist"), hint);
         }
-        if is(1, "true") {
-            let hint = "connect to the primary, or name all hosts".to_owned();
-            return missing("the server is a read-only replica".to_owned(), hint);
-        }
-        if !is(0, "true") {
+        if answer.rows.first().and_then(|row| row.first()?.as_deref()) != Some("true") {
             let hint = format!("GRANT USAGE, CREATE ON SCHEMA \"{schema}\" TO \"{user}\"");
             return missing(format!("schema {schema:?} cannot be used"), hint);
         }
@@ -144,9 +138,9 @@ impl Session {
         // Remains set if the caller cancels the call.
         self.unusable = true;
         let outcome = match (statement.load, statement.binds) {
-            (Some(rows), _) => self.load(statement.text, rows).await,
-            (None, []) => self.batch(statement).await,
-            (None, _) => self.bound(statement).await,
+            (Some(rows), _) => load(&self.client, statement.text, rows).await,
+            (None, []) => batch(&self.client, statement).await,
+            (None, _) => bound(&self.client, statement).await,
         };
         self.unusable = self.client.is_closed();
         outcome.map_err(|error| {
@@ -156,69 +150,16 @@ impl Session {
         })
     }
 
-    /// Sends the rows of a COPY.
-    async fn load(&mut self, text: &str, rows: &str) -> Result<Answer, tokio_postgres::Error> {
-        let sink = self.client.copy_in::<_, Bytes>(text).await?;
-        let mut sink = std::pin::pin!(sink);
-        for chunk in rows.as_bytes().chunks(CHUNK) {
-            sink.send(Bytes::copy_from_slice(chunk)).await?;
-        }
-        sink.as_mut().finish().await?;
-        Ok(Answer::default())
-    }
-
-    /// Runs statements without binds, which may return rows as text.
-    async fn batch(&mut self, statement: &Statement<'_>) -> Result<Answer, tokio_postgres::Error> {
-        let mut answer = Answer::default();
-        for message in self.client.simple_query(statement.text).await? {
-            match message {
-                SimpleQueryMessage::Row(row) => {
-                    let fields = (0..row.len()).map(|index| row.get(index).map(str::to_owned));
-                    answer.rows.push(fields.collect());
-                }
-                SimpleQueryMessage::CommandComplete(count) => counted(&mut answer, statement.kind, count),
-                _ => {}
-            }
-        }
-        Ok(answer)
-    }
-
-    /// Runs a statement with binds. It is not prepared: a pooler in transaction mode would run it in another session of the server.
-    async fn bound(&mut self, statement: &Statement<'_>) -> Result<Answer, tokio_postgres::Error> {
-        let binds = statement.binds.iter().map(|bind| (bind as &(dyn ToSql + Sync), Type::TEXT));
-        let rows = self.client.query_typed_raw(statement.text, binds).await?;
-        let mut rows = std::pin::pin!(rows);
-        let mut answer = Answer::default();
-        while let Some(row) = rows.try_next().await? {
-            let fields = (0..row.len()).map(|index| row.try_get::<_, Option<String>>(index));
-            answer.rows.push(fields.collect::<Result<_, _>>()?);
-        }
-        counted(&mut answer, statement.kind, rows.rows_affected().unwrap_or_default());
-        Ok(answer)
-    }
-
-    /// Runs a statement that is no part of a transaction in one of its own, because settings are those of a transaction.
+    /// Runs a statement that is no part of a transaction in one of its own, because settings are those of a transaction. Everything is
+    /// sent at once, which makes it one: a caller that cancels the call leaves no open transaction with locks behind. Statements that
+    /// are sent together cannot have binds.
     async fn alone(&mut self, statement: &Statement<'_>) -> Result<Answer, SqlError> {
-        if statement.binds.is_empty() {
-            // Statements that are sent together are a transaction.
-            let text = format!("{}; {}", self.settings, statement.text);
-            let mut answer = self.execute(&Statement { text: &text, ..*statement }).await?;
-            // The first row is that of the settings.
-            answer.rows = answer.rows.split_off(answer.rows.len().min(1));
-            return Ok(answer);
-        }
-        self.begin(statement.tag).await?;
-        match self.execute(statement).await {
-            Ok(answer) => {
-                self.commit(statement.tag).await?;
-                Ok(answer)
-            }
-            Err(error) => {
-                // If that fails, the session is unusable.
-                let _gone = self.rollback(statement.tag).await.is_err();
-                Err(error)
-            }
-        }
+        let text = format!("{}; {}", self.settings, with_literals(statement.text, statement.binds));
+        let mut answer = self.execute(&Statement { text: &text, binds: &[], ..*statement }).await?;
+        self.note_server(&answer)?;
+        // The first row is that of the settings.
+        answer.rows = answer.rows.split_off(answer.rows.len().min(1));
+        Ok(answer)
     }
 
     /// Notes which server has begun a transaction. A pooler does not tell if it is another one than before, which may have lost commits.
@@ -233,6 +174,47 @@ impl Session {
         let message = "the server was restarted, or is another one than before";
         Err(SqlError::new(Class::Session, "BEGIN", message))
     }
+}
+
+/// Sends the rows of a COPY.
+async fn load(client: &Client, text: &str, rows: &str) -> Result<Answer, tokio_postgres::Error> {
+    let sink = client.copy_in::<_, Bytes>(text).await?;
+    let mut sink = std::pin::pin!(sink);
+    for chunk in rows.as_bytes().chunks(CHUNK) {
+        sink.send(Bytes::copy_from_slice(chunk)).await?;
+    }
+    sink.as_mut().finish().await?;
+    Ok(Answer::default())
+}
+
+/// Runs statements without binds, which may return rows as text.
+async fn batch(client: &Client, statement: &Statement<'_>) -> Result<Answer, tokio_postgres::Error> {
+    let mut answer = Answer::default();
+    for message in client.simple_query(statement.text).await? {
+        match message {
+            SimpleQueryMessage::Row(row) => {
+                let fields = (0..row.len()).map(|index| row.get(index).map(str::to_owned));
+                answer.rows.push(fields.collect());
+            }
+            SimpleQueryMessage::CommandComplete(count) => counted(&mut answer, statement.kind, count),
+            _ => {}
+        }
+    }
+    Ok(answer)
+}
+
+/// Runs a statement with binds. It is not prepared: a pooler in transaction mode would run it in another session of the server.
+async fn bound(client: &Client, statement: &Statement<'_>) -> Result<Answer, tokio_postgres::Error> {
+    let binds = statement.binds.iter().map(|bind| (bind as &(dyn ToSql + Sync), Type::TEXT));
+    let rows = client.query_typed_raw(statement.text, binds).await?;
+    let mut rows = std::pin::pin!(rows);
+    let mut answer = Answer::default();
+    while let Some(row) = rows.try_next().await? {
+        let fields = (0..row.len()).map(|index| row.try_get::<_, Option<String>>(index));
+        answer.rows.push(fields.collect::<Result<_, _>>()?);
+    }
+    counted(&mut answer, statement.kind, rows.rows_affected().unwrap_or_default());
+    Ok(answer)
 }
 
 fn counted(answer: &mut Answer, kind: &str, count: u64) {

@@ -20,6 +20,7 @@ pub(crate) use ddl::{
     add_columns, create_deleted_keys, create_offsets, create_table, describe, list_tables, widen,
 };
 pub(crate) use deletes::{purge_deletes, store_deletes, truncate_hard, truncate_soft};
+pub(crate) use literal::with_literals;
 pub(crate) use moves::{copy_moved, without_values};
 pub(crate) use offsets::{offsets_add_missing, offsets_claim, offsets_move, offsets_read};
 

@@ -1,4 +1,4 @@
-//! Certificates for brokers and clients, valid and invalid.
+//! Certificates for servers and clients, valid and invalid.
 
 use openssl::{
     asn1::Asn1Time,
@@ -16,27 +16,37 @@ use openssl::{
 const DAY: i64 = 24 * 60 * 60;
 
 /// A certificate authority.
-pub(crate) struct Authority {
+#[derive(Debug)]
+pub struct Authority {
     certificate: X509,
     key: PKey<Private>,
 }
 
-/// A certificate and its key, as PEM.
-pub(crate) struct Issued {
-    pub(crate) certificate: String,
-    pub(crate) key: String,
+/// A certificate and its key.
+#[derive(Debug)]
+pub struct Issued {
+    /// The certificate, as PEM.
+    pub certificate: String,
+    /// Its key, as PEM.
+    pub key: String,
 }
 
 /// When a certificate is valid.
-#[derive(Clone, Copy)]
-pub(crate) enum Valid {
+#[derive(Clone, Copy, Debug)]
+pub enum Valid {
+    /// Since yesterday, and until tomorrow.
     Now,
     /// Until yesterday.
     Expired,
 }
 
 impl Authority {
-    pub(crate) fn new(name: &str) -> Self {
+    /// An authority with this name, which trusts itself.
+    ///
+    /// # Panics
+    /// If OpenSSL fails, here and below.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
         let key = key();
         let mut builder = builder(name, &key, Valid::Now);
         builder.set_issuer_name(&subject(name)).expect("a name");
@@ -49,12 +59,20 @@ impl Authority {
     }
 
     /// The certificate of the authority, as PEM.
-    pub(crate) fn certificate(&self) -> String {
+    ///
+    /// # Panics
+    /// As for [`Authority::new`].
+    #[must_use]
+    pub fn certificate(&self) -> String {
         pem(self.certificate.to_pem())
     }
 
-    /// Issues a certificate for a client, or for a broker with this host name or address.
-    pub(crate) fn issue(&self, name: &str, host: Option<&str>, valid: Valid) -> Issued {
+    /// Issues a certificate for a client, or for a server with this host name or address.
+    ///
+    /// # Panics
+    /// As for [`Authority::new`].
+    #[must_use]
+    pub fn issue(&self, name: &str, host: Option<&str>, valid: Valid) -> Issued {
         let key = key();
         let mut builder = builder(name, &key, valid);
         builder.set_issuer_name(self.certificate.subject_name()).expect("a name");
