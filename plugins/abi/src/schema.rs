@@ -132,7 +132,7 @@ impl<'b> Field<'b> {
         (self.0.flags & field_flags::HAS_SCALE != 0).then_some(self.0.scale)
     }
 
-    /// Maximum length in characters, bytes or bits, if known.
+    /// Maximum length in characters, bytes or bits, if known. That of a whole number is its size in bits, with the sign: 8 to 64.
     #[must_use]
     pub fn length(self) -> Option<u32> {
         (self.0.length != 0).then_some(self.0.length)
@@ -193,7 +193,7 @@ pub struct FieldDef<'m> {
     pub precision: Option<u32>,
     /// Digits after the decimal point, if fixed.
     pub scale: Option<i32>,
-    /// Maximum length, if known.
+    /// Maximum length, if known; see [`Field::length`].
     pub length: Option<u32>,
     /// Schema of nested values.
     pub nested: Option<Schema<'m>>,

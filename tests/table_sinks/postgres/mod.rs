@@ -4,6 +4,7 @@ mod faults;
 mod limits;
 mod pooled;
 mod tls;
+mod types;
 
 use std::sync::{
     OnceLock,

@@ -108,6 +108,16 @@ impl<'d, 'm> Definitions<'d, 'm> {
             // Connect's converter states 64 where it knows nothing.
             connect_parameter(node, "connect.decimal.precision")
         };
+        let length = match scalar {
+            Some(Type::Int) => match node.text("connect.type") {
+                "int8" => Some(8),
+                "int16" => Some(16),
+                _ => Some(32),
+            },
+            Some(Type::Long) => Some(64),
+            _ => connect_parameter(node, "length")
+                .or_else(|| connect_parameter(node, "__debezium.source.column.length")),
+        };
         FieldDef {
             name: name.to_owned(),
             semantic: semantic(node).to_owned(),
@@ -115,8 +125,7 @@ impl<'d, 'm> Definitions<'d, 'm> {
             optional,
             precision,
             scale,
-            length: connect_parameter(node, "length")
-                .or_else(|| connect_parameter(node, "__debezium.source.column.length")),
+            length,
             nested: self.nested(id),
             default: None,
         }

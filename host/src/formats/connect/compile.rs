@@ -228,6 +228,11 @@ fn field_def<'m>(name: &str, ty: &Type<'m>, json: &Json, arena: Arena<'m>) -> Fi
         Shape::Scalar(Scalar::Decimal(scale)) => Some(scale),
         _ => None,
     };
+    let length = match ty.shape {
+        // Not the length of the column, which MySQL has for how many digits are displayed.
+        Shape::Scalar(Scalar::Integer(bits)) => Some(bits),
+        _ => parameter(json, "length").or_else(|| parameter(json, "__debezium.source.column.length")),
+    };
     FieldDef {
         name: name.to_owned(),
         semantic: semantic.to_owned(),
@@ -235,7 +240,7 @@ fn field_def<'m>(name: &str, ty: &Type<'m>, json: &Json, arena: Arena<'m>) -> Fi
         optional: ty.optional,
         precision: parameter(json, "connect.decimal.precision"),
         scale,
-        length: parameter(json, "length").or_else(|| parameter(json, "__debezium.source.column.length")),
+        length,
         nested: nested(ty, json, arena),
         default: ty.default,
     }

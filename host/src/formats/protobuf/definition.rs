@@ -74,7 +74,7 @@ impl<'m> Definitions<'m> {
             scale: is_decimal
                 .then(|| well_known::parameter(field, "scale").and_then(|text| text.parse().ok()))
                 .flatten(),
-            length: None,
+            length: bits(&field.kind()),
             nested: message.and_then(|message| self.schema(&message)),
             default: None,
         }
@@ -104,6 +104,15 @@ impl<'m> Definitions<'m> {
             )),
             default: None,
         }
+    }
+}
+
+/// Bits of a whole number with a sign.
+fn bits(kind: &Kind) -> Option<u32> {
+    match kind {
+        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => Some(32),
+        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => Some(64),
+        _ => None,
     }
 }
 

@@ -50,7 +50,7 @@ pub struct FieldView {
     pub precision: u32,
     /// Digits after the decimal point, if flagged.
     pub scale: i32,
-    /// Maximum length in characters, bytes or bits, or 0 if unknown.
+    /// Maximum length in characters, bytes or bits, or 0 if unknown. That of a whole number is its size in bits, with the sign: 8 to 64.
     pub length: u32,
     /// Schema of a nested struct, of a list's items or of a map's values, or null.
     pub nested: *const SchemaView,

@@ -10,7 +10,7 @@ const MAX_PRECISION: u32 = 1_000;
 /// The type for the values of a field.
 pub(super) fn of_field(field: SchemaField<'_>) -> ColumnType {
     match (field.kind(), field.semantic()) {
-        (Kind::INT, _) => ColumnType::BigInt,
+        (Kind::INT, _) => of_bits(field.length()),
         (Kind::UINT | Kind::NUMBER, _) => ColumnType::Numeric(None),
         (Kind::DECIMAL, _) => of_decimals(field.precision(), field.scale()),
         (Kind::FLOAT, _) => ColumnType::Double,
@@ -27,9 +27,29 @@ pub(super) fn of_field(field: SchemaField<'_>) -> ColumnType {
         (Kind::TIMESTAMP, _) => ColumnType::Timestamp,
         (Kind::INTERVAL, _) => ColumnType::Interval,
         (Kind::UUID, _) => ColumnType::Uuid,
+        // Debezium does not tell by default whether the number of bits is fixed.
+        (Kind::STRING, "io.debezium.data.Bits") => ColumnType::Native("bit varying".to_owned()),
+        (Kind::STRING, "io.debezium.data.Tsvector") => ColumnType::Native("tsvector".to_owned()),
         (Kind::STRING, _) => ColumnType::Text(None),
+        (Kind::LIST, _) => of_list(field).unwrap_or(ColumnType::Jsonb),
         _ => ColumnType::Jsonb,
     }
+}
+
+/// The type for whole numbers of this many bits.
+fn of_bits(bits: Option<u32>) -> ColumnType {
+    match bits {
+        Some(8 | 16) => ColumnType::SmallInt,
+        Some(32) => ColumnType::Integer,
+        _ => ColumnType::BigInt,
+    }
+}
+
+/// The array for a list; none if its items are lists or structs, or if it has the pairs of a map.
+fn of_list(field: SchemaField<'_>) -> Option<ColumnType> {
+    let item = field.nested()?.get("item")?;
+    let is_document = matches!(item.kind(), Kind::LIST | Kind::STRUCT | Kind::NULL);
+    (!is_document).then(|| ColumnType::Array(Box::new(of_field(item))))
 }
 
 fn of_decimals(precision: Option<u32>, scale: Option<i32>) -> ColumnType {

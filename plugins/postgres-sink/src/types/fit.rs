@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use tidegate_cdc::types::number::{self, Size};
 use tidegate_plugin::{Date, Timestamp, Value, ValueRef};
 
-use super::ColumnType;
+use super::{ColumnType, array};
 
 type Fit = tidegate_cdc::types::Fit<ColumnType>;
 
@@ -33,6 +33,12 @@ pub(super) fn fit(kind: &ColumnType, value: Value<'_>) -> Fit {
         ColumnType::BigInt => whole(view, i64::MAX.into(), ColumnType::Numeric(None)),
         ColumnType::Numeric(size) => numeric(view, *size),
         ColumnType::Text(length) => text(value, *length),
+        ColumnType::Array(element) => match view {
+            ValueRef::List(list) => array::fit_elements(element, list),
+            // As PostgreSQL reads it, such as {1,2}.
+            ValueRef::String(text) if !text.contains('\0') => Fit::Fits,
+            _ => Fit::Mismatch,
+        },
         ColumnType::Real => match view {
             ValueRef::Float(float) if float.is_nan() || f64::from(float as f32) == float => Fit::Fits,
             view if double(view) => Fit::Widens(ColumnType::Double),

@@ -5,6 +5,7 @@
 //! value, column's type  ── fit: fits, fits a wider type, or does not fit ── write: its text for COPY
 //! ```
 
+mod array;
 mod desired;
 mod fit;
 mod parse;
@@ -58,6 +59,8 @@ pub(crate) enum ColumnType {
     Json,
     /// A JSON document.
     Jsonb,
+    /// An array with elements of a type, in any number of dimensions.
+    Array(Box<ColumnType>),
     /// Another type, as in a definition: it is given the text of a value, and decides whether it accepts it.
     Native(String),
 }
@@ -68,6 +71,7 @@ impl ColumnType {
     pub(crate) fn loaded(&self) -> String {
         match self {
             Self::Text(_) => "text".to_owned(),
+            Self::Array(element) => format!("{}[]", element.loaded()),
             kind => kind.to_string(),
         }
     }
@@ -99,6 +103,7 @@ impl fmt::Display for ColumnType {
             Self::Uuid => "uuid",
             Self::Json => "json",
             Self::Jsonb => "jsonb",
+            Self::Array(element) => return write!(formatter, "{element}[]"),
             Self::Native(name) => name,
         };
         formatter.write_str(name)

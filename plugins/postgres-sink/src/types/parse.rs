@@ -10,6 +10,15 @@ use super::ColumnType;
 impl ColumnType {
     /// Parses a type as `format_type` returns it, or as in a definition. Types that are not known are [`ColumnType::Native`].
     pub(crate) fn parse(text: &str) -> Self {
+        if let Some(element) = text.trim().strip_suffix("[]") {
+            // `format_type` shows one dimension, and a definition may have more, which PostgreSQL treats alike.
+            let element = match kept_fraction(element) {
+                // Elements with more digits would be rounded. There is no warning of what a list has lost, so lists do not fit.
+                Some(..6) => Self::Native(element.to_owned()),
+                _ => Self::parse(element),
+            };
+            return if matches!(element, Self::Array(_)) { element } else { Self::Array(Box::new(element)) };
+        }
         let name = text.trim().to_lowercase();
         let (base, size) =
             match name.split_once('(').and_then(|(base, rest)| Some((base, rest.split_once(')')?))) {

@@ -37,7 +37,9 @@ fn types_of_columns_are_read_and_declared() {
         ("time(3) without time zone", ColumnType::Time, "time"),
         ("timestamp(0) with time zone", ColumnType::TimestampTz, "timestamptz"),
         ("double precision", ColumnType::Double, "double precision"),
-        ("integer[]", ColumnType::Native("integer[]".to_owned()), "integer[]"),
+        ("integer[]", ColumnType::Array(Box::new(ColumnType::Integer)), "integer[]"),
+        ("character varying(3)[]", ColumnType::Array(Box::new(ColumnType::Text(Some(3)))), "varchar(3)[]"),
+        ("inet[][]", ColumnType::Array(Box::new(ColumnType::Native("inet".to_owned()))), "inet[]"),
         ("\"My Type\"", ColumnType::Native("\"My Type\"".to_owned()), "\"My Type\""),
     ] {
         assert_eq!(ColumnType::parse(shown), kind, "{shown}");

@@ -8,7 +8,7 @@ use tidegate_cdc::{
 };
 use tidegate_plugin::{Date, Timestamp, Value, ValueRef};
 
-use super::ColumnType;
+use super::{ColumnType, array::write_elements};
 
 /// Length of the date in an ISO 8601 text, for years of four digits.
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -19,6 +19,10 @@ pub(super) fn write(kind: &ColumnType, value: Value<'_>, out: &mut String) {
     let _written = match (kind, value.view()) {
         (_, ValueRef::Null | ValueRef::Unavailable) => {
             CopyRows::null(out);
+            Ok(())
+        }
+        (ColumnType::Array(element), ValueRef::List(list)) => {
+            write_elements(element, list, out);
             Ok(())
         }
         (ColumnType::Json | ColumnType::Jsonb, _) => value.write_json(&mut CopyText(out)),
