@@ -56,7 +56,9 @@ pub use prometheus::{Checked, Prometheus, promtool, serve_metrics};
 pub use proxy::Proxy;
 pub use recording::{Call, Recorded, Recording};
 pub use registry_stub::{Fault, RegistryStub};
-pub use snowflake::{Account, Column, ExclusiveStandIn, Fired, LogEntry, Rows, Schema, Snowflake, StandIn};
+pub use snowflake::{
+    Account, Column, ExclusiveStandIn, Fired, LogEntry, Rows, Schema, Snowflake, StagedFile, StandIn,
+};
 pub use stored::{StoredRecord, stored};
 pub use written::written_records;
 

@@ -191,7 +191,13 @@ pub struct Call {
     pub binds: Vec<Bind>,
     /// Whether the rows are sent after the statement instead of being bound.
     pub loads: bool,
+    /// The text if the rows are in a stored file, with [`FILE`] in place of the file's location; `None` if the statement cannot
+    /// read one.
+    pub from_file: Option<String>,
 }
+
+/// Stands for the location of a stored file in [`Call::from_file`]. Names cannot contain it.
+pub const FILE: char = '\0';
 
 /// What a [`Call`] binds, always as text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -209,7 +215,14 @@ pub enum Bind {
 impl Call {
     /// A statement with binds.
     pub fn new(kind: &'static str, text: impl Into<String>, binds: impl Into<Vec<Bind>>) -> Self {
-        Self { kind, text: text.into(), binds: binds.into(), loads: false }
+        Self { kind, text: text.into(), binds: binds.into(), loads: false, from_file: None }
+    }
+
+    /// The statement that reads its rows from a stored file instead of a bind; `None` if it cannot.
+    pub(crate) fn reading(&self, location: &str) -> Option<Self> {
+        let text = self.from_file.as_ref()?.replace(FILE, location);
+        let binds = self.binds.iter().copied().filter(|bind| *bind != Bind::Rows).collect();
+        Some(Self { kind: self.kind, text, binds, loads: false, from_file: None })
     }
 }
 

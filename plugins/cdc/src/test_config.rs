@@ -46,6 +46,7 @@ pub(crate) fn planning(config: &Config) -> Result<(Rules, Router)> {
         warehouse: config.warehouse.clone(),
         snapshot_warehouse: config.snapshot_warehouse.clone(),
         max_statement_bytes: usize::MAX,
+        stored_rows: None,
         max_value_bytes: usize::MAX,
     };
     let options = &settings.options;

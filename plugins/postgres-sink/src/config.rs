@@ -138,6 +138,7 @@ impl Config {
             tables: self.tables.iter().map(table).collect(),
             warehouse: None,
             snapshot_warehouse: None,
+            stored_rows: None,
             max_statement_bytes: bytes(self.max_statement_bytes),
             max_value_bytes: bytes(self.max_value_bytes),
         }

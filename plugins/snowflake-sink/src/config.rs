@@ -2,19 +2,27 @@
 
 use std::{collections::BTreeMap, fs, ops::RangeInclusive};
 
-use tidegate_cdc::options::{Options, Settings, TableOptions, TableSettings};
+use tidegate_cdc::options::{Identifiers, Options, Settings, StoredRows, TableOptions, TableSettings};
 use tidegate_plugin::{ByteSize, HumanDuration, prelude::*};
 use url::{Host, Url};
 
 use crate::{
     dialect::NAMES,
-    session::{Login, LoginPart, LoginSecret},
+    session::{Login, LoginPart, LoginSecret, StageSettings},
+    sql::StageName,
     types::ColumnType,
 };
 
 /// Bounds of `max_statement_bytes`.
 const STATEMENT_BYTES: RangeInclusive<ByteSize> =
     ByteSize::from_bytes(1_000)..=ByteSize::from_bytes(16_000_000);
+
+/// Bounds of `stage_from_bytes`.
+const STAGE_BYTES: RangeInclusive<ByteSize> =
+    ByteSize::from_bytes(1_000)..=ByteSize::from_bytes(1_000_000_000);
+/// Maximum bytes of rows in one file. Snowflake recommends files of 100 to 250 MB after compression; a smaller one is not lost with
+/// as much work.
+const FILE_BYTES: usize = 256_000_000;
 
 /// Bounds of `max_value_bytes`. Snowflake's own limit for a text is 128 MiB.
 const VALUE_BYTES: RangeInclusive<ByteSize> = ByteSize::from_bytes(1_000)..=ByteSize::from_bytes(128 << 20);
@@ -81,6 +89,16 @@ pub(crate) struct Config {
     /// records are rejected.
     #[serde(default = "largest_text")]
     pub(crate) max_value_bytes: ByteSize,
+    /// Whether the rows of a table in a batch are uploaded to a stage if there are many, instead of being bound to statements.
+    #[serde(default)]
+    pub(crate) stage_rows: StageRows,
+    /// Bytes of rows from which they are uploaded to a stage.
+    #[serde(default = "four_megabytes")]
+    pub(crate) stage_from_bytes: ByteSize,
+    /// Internal stage, in the schema of the tables, used exactly as written. It is created if it does not exist. Default:
+    /// `_cdc_stage_<connector>`.
+    #[serde(default)]
+    pub(crate) stage: Option<String>,
     /// Timeout for connecting.
     #[serde(default = "ten_seconds")]
     pub(crate) connect_timeout: HumanDuration,
@@ -93,6 +111,19 @@ pub(crate) struct Config {
     /// Timeout for waiting for locks.
     #[serde(default = "minute")]
     pub(crate) lock_timeout: HumanDuration,
+}
+
+/// Whether rows are uploaded to a stage.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum StageRows {
+    /// If it is possible; otherwise they are bound, and a warning says why.
+    #[default]
+    Auto,
+    /// Yes, and the batch fails if it is not possible.
+    Require,
+    /// No: all rows are bound.
+    Never,
 }
 
 /// Options of one table: those of [`TableOptions`], and the warehouse. They are not flattened, because errors would not name the
@@ -124,6 +155,11 @@ fn public() -> String {
 
 fn megabyte() -> ByteSize {
     ByteSize::from_bytes(1_000_000)
+}
+
+/// An upload needs four short requests, about as long as one MERGE, so it replaces four of them.
+fn four_megabytes() -> ByteSize {
+    ByteSize::from_bytes(4_000_000)
 }
 
 /// The length of a VARCHAR that is declared without one.
@@ -172,6 +208,13 @@ impl Config {
             let message = format_args!("is {given}, but must be between {low} and {high} bytes");
             errors.push(Error::invalid_option("max_value_bytes", message));
         }
+        if !STAGE_BYTES.contains(&self.stage_from_bytes) {
+            let (low, high) = (STAGE_BYTES.start().bytes(), STAGE_BYTES.end().bytes());
+            let given = self.stage_from_bytes.bytes();
+            let message = format_args!("is {given}, but must be between {low} and {high} bytes");
+            errors.push(Error::invalid_option("stage_from_bytes", message));
+        }
+        errors.extend(self.stage_error());
         match self.login() {
             Ok(login) if errors.is_empty() => errors.extend(self.login_errors(&login)),
             Ok(_) => {}
@@ -191,6 +234,21 @@ impl Config {
             let variable = option.to_uppercase();
             Error::invalid_option(option, format_args!("is empty: set it, or SNOWFLAKE_{variable}"))
         })
+    }
+
+    fn stage_error(&self) -> Option<Error> {
+        let name = self.stage.as_deref()?;
+        let reason = match name {
+            _ if self.stage_rows == StageRows::Never => {
+                "has no effect with stage_rows = \"never\": remove one of them"
+            }
+            _ if name.trim().is_empty() => "is empty: remove it for the default, or set a name",
+            _ if name.contains('\0') || name.chars().count() > NAMES.max_characters => {
+                "is not a name: Snowflake allows 255 characters, without NUL"
+            }
+            _ => return None,
+        };
+        Some(Error::invalid_option("stage", reason))
     }
 
     fn login_errors(&self, login: &Login) -> impl Iterator<Item = Error> {
@@ -230,7 +288,26 @@ impl Config {
             snapshot_warehouse: self.snapshot_warehouse.clone(),
             max_statement_bytes: bytes(self.max_statement_bytes),
             max_value_bytes: bytes(self.max_value_bytes),
+            stored_rows: (self.stage_rows != StageRows::Never).then(|| StoredRows {
+                from_bytes: bytes(self.stage_from_bytes),
+                max_bytes: FILE_BYTES,
+                is_required: self.stage_rows == StageRows::Require,
+            }),
         }
+    }
+
+    /// The stage for rows, after names were normalized; `None` if all rows are bound.
+    pub(crate) fn stage(&self, connector: &str, task: u32) -> Option<StageSettings> {
+        if self.stage_rows == StageRows::Never {
+            return None;
+        }
+        let default = || match self.options.identifiers {
+            Identifiers::Preserve => format!("_cdc_stage_{connector}"),
+            Identifiers::Upper => format!("_cdc_stage_{connector}").to_uppercase(),
+        };
+        let stage = self.stage.clone().unwrap_or_else(default);
+        let name = StageName::new(&self.database, &self.schema, &stage);
+        Some(StageSettings { name, connector: connector.to_owned(), task })
     }
 
     /// The login.

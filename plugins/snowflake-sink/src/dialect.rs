@@ -7,6 +7,7 @@ use tidegate_cdc::{
     session::Answer,
     sql::quoted,
     statement::{
+        Bind,
         Bind::{Now, Position, Rows, Time},
         Call, Column, Copying, Merge, Meta, MissingValues, OffsetNames, Query, TableName,
     },
@@ -28,6 +29,22 @@ pub(crate) struct Snowflake {
     pub(crate) database: String,
     /// The schema, exact name.
     pub(crate) schema: String,
+    /// Whether rows may be in files of a stage.
+    pub(crate) reads_files: bool,
+}
+
+impl Snowflake {
+    /// A statement with rows. `text` has a mark in place of their FROM clause.
+    fn with_rows(&self, kind: &'static str, text: &str, binds: &[Bind]) -> Call {
+        let mut call = Call::new(kind, sql::bound(text), binds);
+        call.from_file = self.reads_files.then(|| sql::from_file(text));
+        call
+    }
+}
+
+/// A statement whose rows are always bound, because they are few. `text` has a mark in place of their FROM clause.
+fn with_few_rows(kind: &'static str, text: &str, binds: impl Into<Vec<Bind>>) -> Call {
+    Call::new(kind, sql::bound(text), binds)
 }
 
 impl Dialect for Snowflake {
@@ -100,27 +117,27 @@ impl Dialect for Snowflake {
     }
 
     fn merge(&self, merge: &Merge<'_, ColumnType>) -> Vec<Call> {
-        vec![Call::new("MERGE", sql::merge(merge), [Now, Rows])]
+        vec![self.with_rows("MERGE", &sql::merge(merge), &[Now, Rows])]
     }
 
     fn insert_rows(&self, table: &TableName, columns: &[Column<ColumnType>], meta: &Meta) -> Vec<Call> {
-        vec![Call::new("INSERT", sql::insert_rows(table, columns, meta), [Now, Rows])]
+        vec![self.with_rows("INSERT", &sql::insert_rows(table, columns, meta), &[Now, Rows])]
     }
 
     fn unmatched(&self, table: &TableName, key: &[Column<ColumnType>], soft: Option<&Meta>) -> Vec<Call> {
-        vec![Call::new("SELECT", sql::unmatched(table, key, soft), [Rows])]
+        vec![self.with_rows("SELECT", &sql::unmatched(table, key, soft), &[Rows])]
     }
 
     fn copy_moved(&self, copying: &Copying<'_, ColumnType>) -> Vec<Call> {
-        vec![Call::new("MERGE", sql::copy_moved(copying), [Now, Rows])]
+        vec![self.with_rows("MERGE", &sql::copy_moved(copying), &[Now, Rows])]
     }
 
     fn without_values(&self, missing: &MissingValues<'_, ColumnType>) -> Vec<Call> {
-        vec![Call::new("SELECT", sql::without_values(missing), [Rows])]
+        vec![self.with_rows("SELECT", &sql::without_values(missing), &[Rows])]
     }
 
     fn store_deletes(&self, deleted_keys: &TableName, meta: &Meta) -> Vec<Call> {
-        vec![Call::new("MERGE", sql::store_deletes(deleted_keys, meta), [Now, Rows])]
+        vec![self.with_rows("MERGE", &sql::store_deletes(deleted_keys, meta), &[Now, Rows])]
     }
 
     fn purge_deletes(&self, deleted_keys: &TableName, meta: &Meta) -> Call {
@@ -136,18 +153,18 @@ impl Dialect for Snowflake {
     }
 
     fn offsets_add_missing(&self, table: &TableName, names: &OffsetNames) -> Call {
-        Call::new("INSERT", sql::offsets_add_missing(table, names), [Rows])
+        with_few_rows("INSERT", &sql::offsets_add_missing(table, names), [Rows])
     }
 
     fn offsets_claim(&self, table: &TableName, names: &OffsetNames) -> Call {
-        Call::new("MERGE", sql::offsets_claim(table, names), [Rows])
+        with_few_rows("MERGE", &sql::offsets_claim(table, names), [Rows])
     }
 
     fn offsets_read(&self, tables: &[TableName], names: &OffsetNames) -> Call {
-        Call::new("SELECT", sql::offsets_read(tables, names), vec![Rows; tables.len()])
+        with_few_rows("SELECT", &sql::offsets_read(tables, names), vec![Rows; tables.len()])
     }
 
     fn offsets_move(&self, table: &TableName, names: &OffsetNames) -> Call {
-        Call::new("MERGE", sql::offsets_move(table, names), [Now, Rows])
+        with_few_rows("MERGE", &sql::offsets_move(table, names), [Now, Rows])
     }
 }

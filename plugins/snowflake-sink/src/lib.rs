@@ -21,13 +21,14 @@ use tidegate_plugin::{AsyncSink, BatchDefaults, Claim, Partition, prelude::*};
 use crate::{
     config::Config,
     dialect::Snowflake,
-    session::{Login, Session},
+    session::{Login, Session, StageSettings},
 };
 
-/// The schema that tables are written to, and how to log in.
+/// The schema that tables are written to, how to log in, and where large rows are uploaded.
 struct Account {
     dialect: Snowflake,
     login: Login,
+    stage: Option<StageSettings>,
 }
 
 impl Database for Account {
@@ -39,7 +40,7 @@ impl Database for Account {
     }
 
     async fn open(&self, warehouse: Option<&str>) -> std::result::Result<Session, SqlError> {
-        Session::open(&self.login, warehouse).await
+        Session::open(&self.login, warehouse, self.stage.as_ref()).await
     }
 }
 
@@ -67,8 +68,13 @@ impl AsyncSink for SnowflakeSink {
         config.normalize();
         let login = config.login()?;
         config.warn_if_not_encrypted(&login);
-        let dialect = Snowflake { database: config.database.clone(), schema: config.schema.clone() };
-        let mut sink = TableSink::new(config.settings(), Account { dialect, login }, context)?;
+        let stage = config.stage(context.connector(), context.task());
+        let dialect = Snowflake {
+            database: config.database.clone(),
+            schema: config.schema.clone(),
+            reads_files: stage.is_some(),
+        };
+        let mut sink = TableSink::new(config.settings(), Account { dialect, login, stage }, context)?;
         sink.connect().await?;
         Ok(Self(sink))
     }

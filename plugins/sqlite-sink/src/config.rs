@@ -88,6 +88,7 @@ impl Config {
             tables: self.tables.iter().map(table).collect(),
             warehouse: None,
             snapshot_warehouse: None,
+            stored_rows: None,
             max_statement_bytes: STATEMENT_BYTES,
             max_value_bytes: usize::try_from(self.max_value_bytes.bytes()).unwrap_or(usize::MAX),
         }

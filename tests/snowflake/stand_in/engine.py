@@ -228,6 +228,15 @@ def _rows(columns: dict[str, list[Any]], kind: str, type_id: int) -> Result:
     return Result(rowtype, pa.table(columns), type_id)
 
 
+def table_of(columns: dict[str, list[Any]], numbers: frozenset[str] | set[str] = frozenset()) -> Result:
+    """A result that is no table's, as of LIST."""
+    select = 4_096
+    parts = [_rows({name: []}, "fixed" if name in numbers else "text", select).rowtype for name in columns]
+    kinds = {name: pa.int64() if name in numbers else pa.string() for name in columns}
+    table = pa.table({name: pa.array(values, kinds[name]) for name, values in columns.items()})
+    return Result([column for part in parts for column in part], table, select)
+
+
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 

@@ -1,7 +1,8 @@
 """Faults, as rules that tests post. A client knows nothing of them.
 
 A rule is {"match", "nth", "times", "action"}: the `nth` (1) statement that the pattern is found in, and as many as `times` (1, 0
-for all) from there on. Logins and renewals are matched as the texts `LOGIN <user>` and `RENEW <user>`. Actions:
+for all) from there on. Logins, renewals and uploads are matched as the texts `LOGIN <user>`, `RENEW <user>` and `UPLOAD <path>`.
+Actions:
 
     slow:2              the answer is "in progress", the statement runs for two seconds more, the client must poll
     delay:2             the statement starts two seconds later, unless its client goes away
@@ -12,6 +13,7 @@ for all) from there on. Logins and renewals are matched as the texts `LOGIN <use
     expire_master       the master token, too: 390114
     http:503            a gateway answers, nothing is executed; 429 says Retry-After
     code:000625:57014   the statement fails with this code and SQL state
+    truncate, drop      an upload is acknowledged, but half of it or nothing is stored
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _ACTIONS = (
-    r"(slow|delay):\d+(\.\d+)?|lost|crash_connection|kill|expire_session|expire_master|http:\d{3}|code:\d{6}:\w{5}"
+    r"(slow|delay):\d+(\.\d+)?|lost|crash_connection|kill|expire_session|expire_master|truncate|drop|http:\d{3}|code:\d{6}:\w{5}"
 )
 
 

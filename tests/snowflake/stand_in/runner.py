@@ -12,12 +12,14 @@ from fakesnow.converter import from_binding
 from sqlglot import Expr, exp
 from starlette.requests import Request
 
+from . import stages
 from .engine import Engine, Result
 from .errors import Refusal
 from .locks import Locks
 from .login import known
 from .options import Options
 from .sessions import Session
+from .stages import Stages
 from .statement import CONTROL, DML, Statement, TableKey, parse
 
 #: Snowflake's defaults, in seconds.
@@ -37,17 +39,26 @@ class Work:
     parameters: dict[str, Any]
     #: The parsed statement, or why it cannot be parsed.
     statement: Statement | Refusal
+    #: The statement as it is run, if it reads a file: with the rows of the file bound last.
+    run_as: str
+    #: The file in a stage that it reads.
+    file: str | None
+    #: Where the client reaches the service.
+    origin: str
     query_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @classmethod
-    def of(cls, session: Session, body: dict[str, Any]) -> Work:
+    def of(cls, session: Session, body: dict[str, Any], origin: str) -> Work:
         sql = body["sqlText"]
+        run_as, file = stages.reading_bind(sql)
         try:
-            statement: Statement | Refusal = parse(sql, session.link.database, session.link.schema)
+            statement: Statement | Refusal = stages.statement_of(sql) or parse(
+                run_as, session.link.database, session.link.schema
+            )
         except Exception as error:  # the parser's own errors are of many kinds
             statement = Refusal("001003", "42000", f"SQL compilation error: {error}")
         parameters = {**session.parameters, **(body.get("parameters") or {})}
-        return cls(session, sql, body.get("bindings") or {}, parameters, statement)
+        return cls(session, sql, body.get("bindings") or {}, parameters, statement, run_as, file, origin)
 
     @property
     def kind(self) -> str:
@@ -81,10 +92,11 @@ class Work:
 class Runner:
     """Runs work."""
 
-    def __init__(self, options: Options, engine: Engine, locks: Locks) -> None:
+    def __init__(self, options: Options, engine: Engine, locks: Locks, stages: Stages) -> None:
         self._options = options
         self._engine = engine
         self._locks = locks
+        self._stages = stages
         # DuckDB fails what alters the catalogue at the same time; Snowflake lets one wait for the other.
         self._catalogue = asyncio.Lock()
 
@@ -109,8 +121,8 @@ class Runner:
         if limit < seconds:
             raise Refusal("000630", "57014", f"Statement reached its statement timeout of {limit:.0f} second(s)")
 
-    async def run(self, work: Work) -> Result:
-        """Runs a statement; raises `Refusal`."""
+    async def run(self, work: Work) -> Result | dict[str, Any]:
+        """Runs a statement; raises `Refusal`. PUT answers with where to upload."""
         session = work.session
         session.running += 1
         try:
@@ -125,7 +137,7 @@ class Runner:
             if not session.in_transaction:
                 self._locks.release(session)
 
-    async def _run(self, work: Work) -> Result:
+    async def _run(self, work: Work) -> Result | dict[str, Any]:
         session, statement = work.session, work.statement
         if session.gone is not None:
             raise session.gone
@@ -138,6 +150,8 @@ class Runner:
         if statement.is_ddl and session.in_transaction:
             await self._control(session, "COMMIT")
             self._locks.release(session)
+        if statement.kind in stages.KINDS:
+            return self._stages.run(work.sql, work.origin)
         if statement.locks and statement.target is not None:
             await self._locks.take(statement.target, session, work.seconds("LOCK_TIMEOUT", _LOCK_TIMEOUT))
             await self._read_committed(session, statement.target)
@@ -172,6 +186,10 @@ class Runner:
         if statement.kind == "USE" and self._use(session, statement.expression):
             statement = Statement(statement.expression, "NOTHING", None)
         result, rows = None, work.values()
+        if work.file is not None:
+            # Snowflake reads the file while the statement runs.
+            read = await asyncio.to_thread(self._stages.rows, work.file)
+            rows = [[*row, read] for row in rows]
         for params in rows:
             result = await asyncio.to_thread(
                 self._engine.run, session.link, statement, params, session.in_transaction
@@ -183,7 +201,7 @@ class Runner:
             session.failed = False
             session.snapshot, session.written = time.monotonic(), []
         elif statement.kind in DML and session.in_transaction:
-            session.written.append((work.sql, rows))
+            session.written.append((work.run_as, rows))
         return result
 
     async def _control(self, session: Session, kind: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from . import answers, errors, login, values
@@ -22,6 +22,8 @@ from .locks import Locks
 from .options import Options
 from .runner import Runner, Work
 from .sessions import Session, Sessions
+from .stages import Stages, StoreRefusal, store_path
+from .stages import statement_of as stage_statement
 from .statement import parse
 
 #: How long the answer to a poll is held back.
@@ -37,7 +39,8 @@ class Service:
         self._sessions = Sessions(options)
         self._journal = Journal()
         self._faults = Faults()
-        self._runner = Runner(options, self._engine, Locks(self._journal, options.idle_seconds))
+        self._stages = Stages()
+        self._runner = Runner(options, self._engine, Locks(self._journal, options.idle_seconds), self._stages)
         self._pending: dict[str, asyncio.Task[Response]] = {}
 
     def app(self) -> Starlette:
@@ -56,6 +59,8 @@ class Service:
                 Route("/__fault", self.fault, methods=["GET", "POST", "DELETE"]),
                 Route("/__sessions", self.end_sessions, methods=["DELETE"]),
                 Route("/__sql", self.sql, methods=["POST"]),
+                Route("/__stages", self.stages, methods=["GET", "POST"]),
+                Route("/__store/{store}/{path:path}", self.upload, methods=["PUT"]),
             ],
             exception_handlers={Refusal: _refused},
         )
@@ -109,7 +114,7 @@ class Service:
         request_id = request.query_params.get("requestId", str(uuid.uuid4()))
         if (earlier := session.answers.get(request_id)) is not None:
             return await self._await(earlier, self._options.synchronous_seconds, None)
-        work = Work.of(session, await _body(request))
+        work = Work.of(session, await _body(request), f"http://{request.headers['host']}")
         entry = self._journal.statement(session, work.sql, work.kind, work.bind_count, work.tag)
         fault = self._take_fault(work.sql, entry)
         if fault is not None and (instead := _instead(fault)):
@@ -137,6 +142,8 @@ class Service:
             complete(entry, refusal.code)
             return answers.refused(refusal, work.query_id)
         complete(entry, None)
+        if isinstance(result, dict):
+            return answers.success({**result, "queryId": work.query_id})
         return answers.rows(result, work.query_id, work.session)
 
     async def _before(
@@ -190,6 +197,40 @@ class Service:
     async def end_sessions(self, request: Request) -> Response:
         return JSONResponse({"ended": self._sessions.end_all()})
 
+    async def stages(self, request: Request) -> Response:
+        """The files of all stages. A test chooses the store with `store`, or adds a file with `location`."""
+        if request.method == "POST":
+            given = await _body(request)
+            if "store" in given:
+                self._stages.store = given["store"]
+            if "location" in given:
+                self._stages.add(given["location"], given.get("content", "").encode())
+        return JSONResponse(self._stages.files())
+
+    async def upload(self, request: Request) -> Response:
+        """An upload to a store, which knows nothing of sessions."""
+        path = store_path(request)
+        entry = self._journal.event("UPLOAD")
+        fault = self._take_fault(f"UPLOAD {path}", entry)
+        content = None
+        if fault is not None:
+            await self._before(fault, None)
+            if instead := _instead(fault):
+                complete(entry, f"{fault.name}:{fault.argument}")
+                return instead
+            if fault.name in {"truncate", "drop"}:
+                body = await request.body()
+                content = body[: len(body) // 2] if fault.name == "truncate" else b""
+        try:
+            await self._stages.upload(request.path_params["store"], path, request, content)
+        except StoreRefusal as refusal:
+            complete(entry, refusal.code)
+            return PlainTextResponse(f"<Error><Code>{refusal.code}</Code></Error>", refusal.status)
+        complete(entry, None)
+        if fault is not None and fault.name == "lost":
+            return answers.Closed()
+        return PlainTextResponse("", 201 if request.path_params["store"] == "azure" else 200)
+
     async def sql(self, request: Request) -> Response:
         """Runs a statement of a test, in a session of its own that no fault and no log concerns."""
         given = await _body(request)
@@ -202,6 +243,8 @@ class Service:
         return JSONResponse({"columns": columns, "rows": [list(row) for row in zip(*by_column, strict=True)]})
 
     def _run_for_test(self, given: dict[str, Any]) -> Any:
+        if stage_statement(given["sql"]) is not None:
+            return self._stages.run(given["sql"], "")
         link = self._engine.connect(given.get("database"), given.get("schema"))
         try:
             return self._engine.run(link, parse(given["sql"], link.database, link.schema), None, False)

@@ -63,10 +63,25 @@ fn one_bad_row_of_a_thousand_fails_the_task_and_is_reported() {
 #[test]
 fn one_bad_row_of_a_thousand_is_dropped_with_tolerance_all() {
     let Some(stand_in) = StandIn::exclusive() else { return };
-    let trial = trial(&stand_in, "all_but_one");
+    drop_one_bad_row(&trial(&stand_in, "all_but_one"), "");
+}
+
+#[test]
+fn one_bad_row_of_a_thousand_in_a_stage_is_dropped_with_tolerance_all() {
+    let Some(stand_in) = StandIn::exclusive() else { return };
+    let trial = trial(&stand_in, "all_but_one_staged");
+    drop_one_bad_row(&trial, "stage_rows = \"require\"\nstage_from_bytes = \"10 kB\"\n");
+    let uploads = trial.count("UPLOAD");
+    println!("{uploads} uploads");
+    assert!(uploads > 2, "{uploads}");
+    assert_eq!(stand_in.staged_files(), []);
+}
+
+#[track_caller]
+fn drop_one_bad_row(trial: &Trial<'_>, sink: &str) {
     trial.connector_as(
-        &stand_in.options(),
-        "",
+        &trial.stand_in.options(),
+        sink,
         &format!("[batch]\n{WHOLE}{SKIP}[restart]\npolicy = \"never\"\n"),
     );
     let finished = trial.run_once().expect_code(0);
@@ -74,7 +89,7 @@ fn one_bad_row_of_a_thousand_is_dropped_with_tolerance_all() {
     assert!(line.contains(&format!("topic={} partition=0 offset={BAD}", shop::ORDERS)), "{line}");
     assert!(line.contains("100071/22000, query "), "{line}");
     let expected: Vec<i64> = (0..ROWS).filter(|id| *id != BAD).collect();
-    assert_eq!(ids(&trial), expected);
+    assert_eq!(ids(trial), expected);
     assert_eq!(trial.committed(), Some(ROWS));
     let merges = trial.count("MERGE");
     println!("{merges} MERGE statements to find one row of {ROWS}");

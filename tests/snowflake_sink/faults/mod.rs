@@ -16,6 +16,7 @@ mod sessions;
 mod shapes;
 mod shop;
 mod sizes;
+mod stages;
 mod trial;
 
 use shop::{Order, Shop};

@@ -1,7 +1,7 @@
 //! The captured sets: every table equals its final CSV, in every format and with several batch sizes.
 
 use super::{
-    Connector, Pipe,
+    Connector, Pipe, STAGED,
     pipe::{hints, records},
 };
 
@@ -22,7 +22,8 @@ fn expect_equal(set: &str, format: &str, batch: usize) {
 /// Like [`expect_equal`], with another file of deviations, and additions to the sink's configuration.
 #[track_caller]
 fn expect_equal_with(set: &str, format: &str, batch: usize, deviations: &str, sink: &str) {
-    let test = format!("{set}_{format}_{batch}").replace('-', "_");
+    let way = if sink == STAGED { "_staged" } else { "" };
+    let test = format!("{set}_{format}_{batch}{way}").replace('-', "_");
     let Some(pipe) = Pipe::find(&test) else { return };
     pipe.load(set, format, 1);
     let source = hints(set, format);
@@ -68,6 +69,15 @@ fn expect_equal_registered(set: &str, format: &str, capture: &str) {
     );
     let case = Case { set, format, batch: 100, source: &source, deviations: "json-schema", sink: "" };
     run_and_compare(&pipe, case);
+}
+
+#[test]
+fn sets_through_a_stage() {
+    for set in ["shop-precise", "types-connect", "types-adaptive"] {
+        for batch in [100, LARGE] {
+            expect_equal_with(set, "json-schema", batch, "json-schema", STAGED);
+        }
+    }
 }
 
 #[test]

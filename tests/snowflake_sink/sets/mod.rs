@@ -20,5 +20,8 @@ mod unwrap;
 
 use tidegate_tests::change_events as events;
 
+/// Uploads the rows of nearly every table to a stage.
+const STAGED: &str = "stage_rows = \"require\"\nstage_from_bytes = 1000\n";
+
 use events::{Event, Source};
 use pipe::{Connector, Pipe};

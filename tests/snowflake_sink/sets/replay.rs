@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tidegate_tests::{Broker, Rows};
 
 use super::{
-    Connector, Pipe, Source,
+    Connector, Pipe, STAGED, Source,
     pipe::{events, topics},
 };
 use serde_json::json;
@@ -105,6 +105,11 @@ fn a_truncated_table_is_unchanged_by_a_replay() {
 #[test]
 fn soft_deleted_rows_are_unchanged_by_a_replay() {
     produce_again("again_soft", "types-adaptive", "delete_mode = \"soft\"\n");
+}
+
+#[test]
+fn rows_from_a_stage_are_unchanged_by_a_replay() {
+    produce_again("again_staged", "shop-precise", STAGED);
 }
 
 #[track_caller]

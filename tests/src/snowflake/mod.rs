@@ -27,7 +27,7 @@ use crate::skipped;
 pub use account::Account;
 pub use rows::{Column, Rows};
 pub use schema::Schema;
-pub use stand_in::{ExclusiveStandIn, Fired, LogEntry, StandIn};
+pub use stand_in::{ExclusiveStandIn, Fired, LogEntry, StagedFile, StandIn};
 
 /// A Snowflake service.
 #[derive(Debug)]

@@ -90,6 +90,15 @@ pub struct LogEntry {
     pub done: Option<f64>,
 }
 
+/// A file in a stage.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct StagedFile {
+    /// Its path in the store.
+    pub path: String,
+    /// Its size.
+    pub bytes: usize,
+}
+
 /// A fault rule, and how often it was applied.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Fired {
@@ -125,6 +134,7 @@ impl StandIn {
             return Self::start(&[]).map(|stand_in| ExclusiveStandIn(Some(stand_in)));
         };
         stand_in.clear_faults();
+        stand_in.use_store("s3");
         let _ended = stand_in.end_sessions();
         Some(ExclusiveStandIn(Some(stand_in)))
     }
@@ -283,6 +293,32 @@ impl StandIn {
     pub fn end_sessions(&self) -> u64 {
         let ended: Json = self.delete("/__sessions");
         ended["ended"].as_u64().expect("a number of sessions")
+    }
+
+    /// The files of all stages.
+    ///
+    /// # Panics
+    /// If it does not respond.
+    #[must_use]
+    pub fn staged_files(&self) -> Vec<StagedFile> {
+        self.get("/__stages")
+    }
+
+    /// Chooses where the files of stages are uploaded to: `s3`, `azure`, `gcs` or `gcs-token`.
+    ///
+    /// # Panics
+    /// If it does not respond.
+    pub fn use_store(&self, store: &str) {
+        let _files: Vec<StagedFile> = self.post("/__stages", &json!({ "store": store }));
+    }
+
+    /// Stores a file in a stage. `location` is the quoted name of the stage, a slash, and the path.
+    ///
+    /// # Panics
+    /// If there is no such stage.
+    pub fn add_staged(&self, location: &str, content: &str) {
+        let _files: Vec<StagedFile> =
+            self.post("/__stages", &json!({ "location": location, "content": content }));
     }
 
     /// Runs a statement in a new session, without log and faults.

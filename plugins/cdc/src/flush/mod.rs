@@ -47,7 +47,7 @@ use self::{
 use crate::{
     dialect::Dialect,
     names::{Naming, lane_offsets_table, offsets_table},
-    options::Settings,
+    options::{Settings, StoredRows},
     plan::{Planner, Router, Rules, TablePlans, Warehouses},
     session::{Cause, Class, Database, SqlError},
     statement::{OffsetNames, TableName},
@@ -80,6 +80,8 @@ pub struct TableSink<B: Database> {
     notices: Notices,
     /// Warehouses in the order of writing.
     order: Vec<usize>,
+    /// Which rows are stored in files; `None` once it has turned out that they cannot be.
+    stored_rows: Option<StoredRows>,
 }
 
 /// The column types of a database.
@@ -119,6 +121,7 @@ impl<B: Database> TableSink<B> {
             offsets_table: catalog.name(&table),
             metrics: Metrics::new(context, B::Dialect::METRICS),
             context: context.clone(),
+            stored_rows: settings.stored_rows,
             settings,
             planner,
             pool,
@@ -172,11 +175,22 @@ impl<B: Database> TableSink<B> {
         }
         self.catalog.begin_batch();
         let mut attempts = Attempts::default();
-        let mut limits = Limits { max_bytes: self.settings.max_statement_bytes, has_looked: false };
+        let mut limits = Limits {
+            max_bytes: self.settings.max_statement_bytes,
+            stored_rows: self.stored_rows,
+            has_looked: false,
+        };
         let mut report = Report::written();
         loop {
             match self.try_write(batch, &limits, &mut report).await {
                 Ok(()) => return Ok(report),
+                Err(FailedFlush { cause: FlushError::Sql(error), .. }) if limits.has_to_bind(&error) => {
+                    self.count(&error);
+                    self.metrics.count("storing_failures_total", &[], 1);
+                    warn!("{error}; rows are bound to statements instead, until the task is started again");
+                    self.stored_rows = None;
+                    self.lanes.doubt();
+                }
                 Err(FailedFlush { cause: FlushError::Sql(error), .. }) if limits.can_shrink(&error) => {
                     self.count(&error);
                     warn!("{error}; retrying with smaller statements");
@@ -327,15 +341,32 @@ struct FailedFlush {
 /// Limits of an attempt, reduced after some errors.
 struct Limits {
     max_bytes: usize,
+    /// Which rows are stored in files.
+    stored_rows: Option<StoredRows>,
     /// Whether table definitions were reloaded after a value did not fit.
     has_looked: bool,
 }
 
 impl Limits {
+    /// Whether the rows have to be bound because they cannot be stored, or because the database does not accept the statement that
+    /// reads a file.
+    fn has_to_bind(&mut self, error: &SqlError) -> bool {
+        let is_refused = error.cause == Cause::NotStored || error.class == Class::Bug;
+        let has_to = self.stored_rows.is_some_and(|stored| !stored.is_required) && is_refused;
+        if has_to {
+            self.stored_rows = None;
+        }
+        has_to
+    }
+
     /// Whether smaller statements may avoid the error. Reduces the limit.
     fn can_shrink(&mut self, error: &SqlError) -> bool {
         if error.class != Class::TooBig && error.cause != Cause::Timeout {
             return false;
+        }
+        // Rows that are bound are already in smaller statements.
+        if self.stored_rows.take().is_some() {
+            return true;
         }
         self.max_bytes /= 2;
         self.max_bytes >= MIN_STATEMENT_BYTES

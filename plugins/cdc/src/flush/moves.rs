@@ -59,6 +59,7 @@ impl<D: Dialect> Moves<'_, '_, D> {
             meta: &preparing.columns.meta,
         });
         let all = 0..rows.len();
+        let stored = preparing.stored(&calls, rows.bytes(&all));
         out.prepared.push(Prepared {
             calls: calls.into(),
             table: Rc::clone(&names.label),
@@ -68,6 +69,7 @@ impl<D: Dialect> Moves<'_, '_, D> {
             rows: Some((Rc::new(rows), all)),
             purpose: Purpose::Bookkeeping,
             counted: None,
+            stored_from: stored.map(|stored| stored.from_bytes),
         });
         Ok(())
     }

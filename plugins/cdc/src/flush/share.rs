@@ -270,6 +270,7 @@ impl<D: Dialect> Flush<'_, D> {
             find_unmatched: options.unmatched == Unmatched::Warn && !options.dry_run,
             searched: self.searched,
             max_bytes: self.limits.max_bytes,
+            stored_rows: self.limits.stored_rows,
             now: self.now,
         };
         for plan in plans {

@@ -5,7 +5,7 @@ use std::{collections::HashSet, ops::Range, rc::Rc};
 use super::{moves::Moves, notices::Notice};
 use crate::{
     dialect::Dialect,
-    options::DeleteMode,
+    options::{DeleteMode, StoredRows},
     plan::{Event, Step, TablePlan, Upserts},
     rows::{EncodedRows, RowFormat},
     session::Answer,
@@ -29,6 +29,8 @@ pub(crate) struct Prepared<R> {
     pub(crate) purpose: Purpose,
     /// For a MERGE whose counts show whether rows are missing.
     pub(crate) counted: Option<Counted>,
+    /// Bytes of rows from which they are stored in a file instead of being bound, if they may be.
+    pub(crate) stored_from: Option<usize>,
 }
 
 // Derived, it would ask that a format can be cloned.
@@ -42,6 +44,7 @@ impl<R> Clone for Prepared<R> {
             rows: self.rows.clone(),
             purpose: self.purpose,
             counted: self.counted.clone(),
+            stored_from: self.stored_from,
         }
     }
 }
@@ -103,6 +106,18 @@ impl<R: RowFormat> Prepared<R> {
         encoded.payload(rows.unwrap_or_else(|| all.clone()))
     }
 
+    /// All rows, or these, each on a line of its own, if they are to be stored in a file.
+    pub(crate) fn lines_to_store(&self, rows: Option<Range<usize>>) -> Option<String> {
+        let (from, (encoded, all)) = (self.stored_from?, self.rows.as_ref()?);
+        let rows = rows.unwrap_or_else(|| all.clone());
+        (encoded.bytes(&rows) >= from).then(|| encoded.lines(rows))
+    }
+
+    /// The same statements, reading their rows from a file.
+    pub(crate) fn reading(&self, location: &str) -> Option<Rc<[Call]>> {
+        self.calls.iter().map(|call| call.reading(location)).collect()
+    }
+
     /// Number of rows that are deletes.
     pub(crate) fn delete_count(&self) -> usize {
         self.rows.as_ref().map_or(0, |(encoded, rows)| encoded.delete_count(rows))
@@ -150,6 +165,8 @@ pub(crate) struct Preparing<'a, D> {
     pub(crate) searched: &'a HashSet<String>,
     /// Maximum size of a statement.
     pub(crate) max_bytes: usize,
+    /// Which rows are stored in files.
+    pub(crate) stored_rows: Option<StoredRows>,
     /// The time of writing, to be bound.
     pub(crate) now: &'a str,
 }
@@ -384,6 +401,7 @@ impl<D: Dialect> Preparing<'_, D> {
             rows: None,
             purpose: Purpose::Write,
             counted: None,
+            stored_from: None,
         };
         if self.delete_mode == DeleteMode::Soft {
             out.prepared.push(plain(self.dialect.truncate_soft(table, meta)));
@@ -396,6 +414,12 @@ impl<D: Dialect> Preparing<'_, D> {
         Ok(())
     }
 
+    /// Whether rows of this size are stored in files, for these statements.
+    pub(super) fn stored(&self, calls: &[Call], bytes: usize) -> Option<StoredRows> {
+        let can_read = || calls.iter().all(|call| call.from_file.is_some());
+        self.stored_rows.filter(|stored| bytes >= stored.from_bytes && can_read())
+    }
+
     pub(super) fn runs(
         &self,
         calls: Vec<Call>,
@@ -406,7 +430,11 @@ impl<D: Dialect> Preparing<'_, D> {
     ) {
         let (calls, rows): (Rc<[Call]>, _) = (calls.into(), Rc::new(rows));
         let values = Values::at(self.now);
-        for run in rows.runs(self.max_bytes) {
+        let stored = self.stored(&calls, rows.bytes(&(0..rows.len())));
+        let max_bytes = stored.map_or(self.max_bytes, |stored| stored.max_bytes);
+        // What remains after the last full file, and what is left of a file while bad rows are searched, is bound if it fits.
+        let stored_from = stored.map(|stored| stored.from_bytes.min(self.max_bytes));
+        for run in rows.runs(max_bytes) {
             out.prepared.push(Prepared {
                 calls: Rc::clone(&calls),
                 table: Rc::clone(&names.label),
@@ -415,6 +443,7 @@ impl<D: Dialect> Preparing<'_, D> {
                 rows: Some((Rc::clone(&rows), run)),
                 purpose,
                 counted: None,
+                stored_from,
             });
         }
     }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     rows::RowFormat,
-    session::{Answer, Class, Session, SqlError, Statement},
+    session::{Answer, Class, Session, SqlError, Statement, StoredFile},
     statement::{Call, Query},
 };
 
@@ -44,6 +44,13 @@ pub(crate) struct Work<'w, R> {
     pub(crate) unguarded: &'w [(String, String)],
     /// The query for the names of all tables.
     pub(crate) list: &'w Query,
+}
+
+/// Statements whose rows are in a file.
+struct FromFile {
+    file: StoredFile,
+    /// The statements, which read the file.
+    calls: Rc<[Call]>,
 }
 
 /// The update of the offsets of a lane.
@@ -216,30 +223,84 @@ impl<S: Session> Runner<'_, S> {
             self.move_offsets(offsets).await?;
             return Ok(Outcome::default());
         }
-        self.in_transaction(async |runner| {
-            let (outcome, stored) = join(runner.statements(work), early_statements(side, early)).await;
-            let outcome = outcome?;
-            stored?;
-            runner.check_unguarded(work).await?;
-            Ok(outcome)
-        })
-        .await
+        let written = match self.store_all(prepared).await {
+            Ok(files) => {
+                self.in_transaction(async |runner| {
+                    let (outcome, stored) =
+                        join(runner.statements(work, &files), early_statements(side, early)).await;
+                    let outcome = outcome?;
+                    stored?;
+                    runner.check_unguarded(work).await?;
+                    runner.check(&files).await?;
+                    Ok(outcome)
+                })
+                .await
+            }
+            Err(error) => Err(error.into()),
+        };
+        self.remove_stored(prepared).await;
+        written
+    }
+
+    /// Stores the rows of statements in files, where there are many. Uploads take long, so this is done before tables are locked.
+    async fn store_all<R: RowFormat>(
+        &mut self,
+        prepared: &[Prepared<R>],
+    ) -> Result<Vec<Option<FromFile>>, SqlError> {
+        let mut files = Vec::with_capacity(prepared.len());
+        for statement in prepared {
+            files.push(self.store(statement, None).await?);
+        }
+        Ok(files)
+    }
+
+    /// Stores all rows of a statement, or these, in a file, if there are many.
+    async fn store<R: RowFormat>(
+        &mut self,
+        statement: &Prepared<R>,
+        rows: Option<Range<usize>>,
+    ) -> Result<Option<FromFile>, SqlError> {
+        let Some(lines) = statement.lines_to_store(rows) else { return Ok(None) };
+        let file = self.session.store(&lines, self.tag).await?;
+        self.context.progress();
+        Ok(statement.reading(&file.location).map(|calls| FromFile { file, calls }))
+    }
+
+    /// Checks the files that statements have read.
+    async fn check<'f>(
+        &mut self,
+        files: impl IntoIterator<Item = &'f Option<FromFile>>,
+    ) -> Result<(), SqlError> {
+        let files: Vec<StoredFile> =
+            files.into_iter().flatten().map(|from_file| from_file.file.clone()).collect();
+        if files.is_empty() { Ok(()) } else { self.session.check_files(&files, self.tag).await }
+    }
+
+    /// Removes what was stored for these statements.
+    async fn remove_stored<R: RowFormat>(&mut self, prepared: &[Prepared<R>]) {
+        if prepared.iter().any(|statement| statement.stored_from.is_some()) {
+            self.session.remove_files(self.tag).await;
+        }
     }
 
     /// Runs the statements, and moves the offsets before the last one: a table is locked from the statement that writes it until
     /// COMMIT, so the last one keeps other tasks waiting for no more than these two, and claims wait no longer.
-    async fn statements<R: RowFormat>(&mut self, work: &Work<'_, R>) -> Result<Outcome, Failure<R>> {
+    async fn statements<R: RowFormat>(
+        &mut self,
+        work: &Work<'_, R>,
+        files: &[Option<FromFile>],
+    ) -> Result<Outcome, Failure<R>> {
         let Work { prepared, offsets, .. } = work;
         let mut outcome = Outcome::default();
         let (mut unexpected, mut searched) = (BTreeSet::new(), BTreeMap::new());
         if prepared.is_empty() {
             self.move_offsets(offsets).await?;
         }
-        for (number, statement) in prepared.iter().enumerate() {
+        for (number, (statement, from_file)) in prepared.iter().zip(files).enumerate() {
             if number + 1 == prepared.len() {
                 self.move_offsets(offsets).await?;
             }
-            let answer = self.prepared(statement, None).await;
+            let answer = self.calls(statement, None, from_file.as_ref()).await;
             let answer = answer.map_err(|error| Failure::Statement(error, Some(statement.clone())))?;
             let is_unexpected = statement.is_unexpected(&answer);
             match &statement.counted {
@@ -286,30 +347,53 @@ impl<S: Session> Runner<'_, S> {
         Ok(())
     }
 
-    /// Runs prepared statements with all their rows, or with these; several of them in a transaction. The counts are those of all
-    /// of them together, and the rows of the result are those of the last one that returns some.
+    /// Runs prepared statements outside of a transaction; several of them in one of their own. The counts are those of all of them
+    /// together, and the rows of the result are those of the last one that returns some.
     ///
     /// # Errors
     /// The first error of the database.
     pub(crate) async fn prepared<R: RowFormat>(
         &mut self,
         statement: &Prepared<R>,
-        rows: Option<Range<usize>>,
     ) -> Result<Answer, SqlError> {
-        if statement.calls.len() > 1 && !self.session.in_transaction() {
-            return self.in_transaction(async |runner| runner.calls(statement, rows).await).await;
-        }
-        self.calls(statement, rows).await
+        let answer = self.prepared_and_stored(statement).await;
+        self.remove_stored(std::slice::from_ref(statement)).await;
+        answer
     }
 
+    async fn prepared_and_stored<R: RowFormat>(
+        &mut self,
+        statement: &Prepared<R>,
+    ) -> Result<Answer, SqlError> {
+        let from_file = self.store(statement, None).await?;
+        if statement.calls.len() > 1 {
+            return self
+                .in_transaction(async |runner| {
+                    let answer = runner.calls(statement, None, from_file.as_ref()).await?;
+                    runner.check([&from_file]).await?;
+                    Ok(answer)
+                })
+                .await;
+        }
+        // If the file was incomplete, the statement is repeated: it changes nothing a second time.
+        let answer = self.calls(statement, None, from_file.as_ref()).await?;
+        self.check([&from_file]).await?;
+        Ok(answer)
+    }
+
+    /// Runs prepared statements with all their rows, or with these, which may be in a file.
     async fn calls<R: RowFormat>(
         &mut self,
         statement: &Prepared<R>,
         rows: Option<Range<usize>>,
+        from_file: Option<&FromFile>,
     ) -> Result<Answer, SqlError> {
-        let payload = statement.payload(rows);
+        let (calls, payload) = match from_file {
+            Some(from_file) => (&from_file.calls, String::new()),
+            None => (&statement.calls, statement.payload(rows)),
+        };
         let mut all = Answer::default();
-        for call in &*statement.calls {
+        for call in &**calls {
             let answer = self.call(call, Some(&statement.table), &statement.values, &payload).await?;
             all.inserted += answer.inserted;
             all.updated += answer.updated;
@@ -344,9 +428,12 @@ impl<S: Session> Runner<'_, S> {
                 break;
             }
             tries -= 1;
+            let from_file = self.store(statement, Some(part.clone())).await?;
             self.session.begin(self.tag).await?;
-            let tried = self.prepared(statement, Some(part.clone())).await;
+            let tried = self.calls(statement, Some(part.clone()), from_file.as_ref()).await;
             self.session.rollback(self.tag).await?;
+            self.check([&from_file]).await?;
+            self.remove_stored(std::slice::from_ref(statement)).await;
             match tried {
                 Ok(_) => {}
                 Err(error) if error.class != Class::Data => return Err(error),
@@ -369,7 +456,7 @@ async fn early_statements<S: Session, R: RowFormat>(
 ) -> Result<(), Failure<R>> {
     let Some(mut side) = side else { return Ok(()) };
     for statement in early {
-        let answer = side.prepared(statement, None).await;
+        let answer = side.prepared(statement).await;
         answer.map_err(|error| Failure::Statement(error, Some(statement.clone())))?;
     }
     Ok(())

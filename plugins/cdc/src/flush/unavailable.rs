@@ -68,7 +68,7 @@ async fn answer<R: RowFormat>(
 ) -> Result<Answer, FlushError> {
     let mut numbers = Answer::default();
     for statement in &lookup.statements {
-        let answer = runner.prepared(statement, None).await?;
+        let answer = runner.prepared(statement).await?;
         for answer_row in &answer.rows {
             let mut texts = answer_row.iter().map(Option::as_deref);
             let number = texts.next().flatten().and_then(|number| number.parse::<usize>().ok());

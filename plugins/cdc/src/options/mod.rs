@@ -117,6 +117,19 @@ pub struct Settings<T> {
     pub max_statement_bytes: usize,
     /// Maximum bytes of a text or a document, and of all values of a row as they are sent. Larger records are rejected.
     pub max_value_bytes: usize,
+    /// Which rows the session stores in files before the statements that read them; `None` to bind all rows.
+    pub stored_rows: Option<StoredRows>,
+}
+
+/// Which rows are stored in files.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StoredRows {
+    /// Bytes of the rows of one table in a batch from which they are stored.
+    pub from_bytes: usize,
+    /// Maximum bytes of rows in one file.
+    pub max_bytes: usize,
+    /// Whether a batch fails if its rows cannot be stored, instead of being bound.
+    pub is_required: bool,
 }
 
 /// Options of one table, and what writes it.

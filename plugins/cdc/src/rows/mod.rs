@@ -125,6 +125,23 @@ impl<R: RowFormat> EncodedRows<R> {
         payload
     }
 
+    /// Rows, each on a line of its own.
+    pub(crate) fn lines(&self, rows: Range<usize>) -> String {
+        let mut lines = String::with_capacity(self.bytes(&rows));
+        for place in self.places.get(rows).unwrap_or_default() {
+            lines.push_str(self.text.get(place.clone()).unwrap_or_default());
+            lines.push('\n');
+        }
+        lines
+    }
+
+    /// Size of rows as text.
+    pub(crate) fn bytes(&self, rows: &Range<usize>) -> usize {
+        let places = self.places.get(rows.clone()).unwrap_or_default();
+        let (Some(first), Some(last)) = (places.first(), places.last()) else { return 0 };
+        last.end + 1 - first.start
+    }
+
     /// Splits the rows into ranges of at most `max_bytes`; a larger row is a range of its own.
     pub(crate) fn runs(&self, max_bytes: usize) -> Vec<Range<usize>> {
         let mut runs: Vec<Range<usize>> = Vec::new();

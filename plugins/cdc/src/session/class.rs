@@ -41,4 +41,6 @@ pub enum Cause {
     UnknownObject,
     /// The statement took too long, and was cancelled.
     Timeout,
+    /// Rows cannot be stored in a file: they have to be bound.
+    NotStored,
 }

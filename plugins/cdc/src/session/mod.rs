@@ -66,8 +66,47 @@ pub trait Session: Sized {
     /// Whether the session has to be replaced, outside of a transaction, because it is unusable or about to expire.
     fn is_stale(&self) -> bool;
 
+    /// Stores rows in a file, outside of a transaction, for [`Call::from_file`](crate::statement::Call::from_file). `lines` are
+    /// the rows, each on a line of its own.
+    ///
+    /// # Errors
+    /// As for [`Session::run`]; with [`Cause::NotStored`] if the rows have to be bound instead, now and later.
+    fn store(&mut self, lines: &str, tag: &str) -> impl Future<Output = Result<StoredFile, SqlError>> {
+        let _ = (lines, tag);
+        async {
+            let mut error = SqlError::new(Class::Bug, "storing rows", "the sink stores no rows in files");
+            error.cause = Cause::NotStored;
+            Err(error)
+        }
+    }
+
+    /// Checks that these files are complete where the statements have read them. This is called after the statements, before
+    /// COMMIT: a database may read a file that is missing as one without rows.
+    ///
+    /// # Errors
+    /// As for [`Session::run`], and if a file is missing or has another size.
+    fn check_files(&mut self, files: &[StoredFile], tag: &str) -> impl Future<Output = Result<(), SqlError>> {
+        let _ = (files, tag);
+        async { Ok(()) }
+    }
+
+    /// Removes the files that the session has stored. If this fails, it logs a warning.
+    fn remove_files(&mut self, tag: &str) -> impl Future<Output = ()> {
+        let _ = tag;
+        async {}
+    }
+
     /// Closes the session, which also ends its transaction.
     fn close(self) -> impl Future<Output = ()>;
+}
+
+/// Rows that a session has stored in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredFile {
+    /// Where it is, as statements write it.
+    pub location: String,
+    /// Its size, as it was stored.
+    pub bytes: u64,
 }
 
 /// One statement.

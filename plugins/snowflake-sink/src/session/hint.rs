@@ -3,6 +3,7 @@
 use tidegate_cdc::session::SqlError;
 
 use super::login::{Login, LoginSecret};
+use crate::sql::StageName;
 
 /// A quoted name.
 pub(super) fn quoted(name: &str) -> String {
@@ -83,6 +84,15 @@ pub(super) fn for_rights(kind: &str, table: Option<&str>, login: &Login, role: &
         _ => return None,
     };
     Some(format!("GRANT {privileges} ON {on} TO ROLE {}", quoted(role)))
+}
+
+/// Hint for a stage that is missing and cannot be created.
+pub(super) fn for_stage(login: &Login, stage: &StageName, role: &str) -> String {
+    let (schema, role) = (schema(login), quoted(role));
+    format!(
+        "GRANT CREATE STAGE ON {schema} TO ROLE {role}, or create {stage} as the documentation shows and GRANT READ, WRITE on it, \
+         or set stage_rows = \"never\""
+    )
 }
 
 fn object(table: Option<&str>) -> Option<String> {

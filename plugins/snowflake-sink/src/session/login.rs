@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use reqwest::Client;
 use reqwest_middleware::ClientBuilder;
 use snowflake_api::{AuthArgs, AuthType, CertificateArgs, PasswordArgs, SnowflakeApi, SnowflakeApiBuilder};
 use tidegate_cdc::session::{Class, Credentials, SqlError};
@@ -151,6 +152,7 @@ impl<'l> Prepared<'l> {
         &self,
         warehouse: Option<&str>,
         exchange: &Arc<Exchange>,
+        http: Client,
     ) -> Result<SnowflakeApi, SqlError> {
         let names = self.sends_schema();
         let auth = AuthArgs {
@@ -167,25 +169,26 @@ impl<'l> Prepared<'l> {
         };
         let wire =
             Wire { endpoint: self.endpoint.clone(), limits: self.limits(), exchange: Arc::clone(exchange) };
-        let broken = |what: &str| {
-            SqlError::new(Class::Bug, KIND, format!("the HTTP client cannot be created: {what}"))
-        };
-        let http = self.client().map_err(|error| broken(&error.to_string()))?;
         let client = ClientBuilder::new(http).with(wire).build();
-        SnowflakeApiBuilder::new(auth).with_client(client).build().map_err(|error| broken(&error.to_string()))
+        SnowflakeApiBuilder::new(auth).with_client(client).build().map_err(|error| no_client(&error))
     }
 
-    /// Without the retries of the library's default client: see [`super::wire`].
-    fn client(&self) -> reqwest::Result<reqwest::Client> {
-        reqwest::Client::builder()
+    /// The HTTP client, without the retries of the library's default client: see [`super::wire`].
+    pub(super) fn client(&self) -> Result<Client, SqlError> {
+        let client = Client::builder()
             .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
             .referer(false)
             .connect_timeout(self.login.connect_timeout)
             .timeout(self.login.request_timeout)
             // Between two calls of the plugin, nothing polls connections, so an idle one may have been closed.
             .pool_idle_timeout(MAX_CONNECTION_IDLE)
-            .build()
+            .build();
+        client.map_err(|error| no_client(&error))
     }
+}
+
+fn no_client(error: &dyn std::error::Error) -> SqlError {
+    SqlError::new(Class::Bug, KIND, format!("the HTTP client cannot be created: {error}"))
 }
 
 /// Whether a name is the same with and without quotes.

@@ -8,6 +8,7 @@ mod hint;
 mod key;
 mod login;
 mod rows;
+mod stage;
 mod statement;
 #[cfg(test)]
 mod tests;
@@ -19,15 +20,17 @@ use std::{
 };
 
 use snowflake_api::{SnowflakeApi, SnowflakeApiError};
-use tidegate_cdc::session::{Answer, Class, LOCKOUT, SqlError, Statement, one_line};
+use tidegate_cdc::session::{Answer, Class, LOCKOUT, SqlError, Statement, StoredFile, one_line};
 use tidegate_plugin::prelude::*;
 
 use codes::{cause_of, of_login, of_statement};
 use login::{KIND, Prepared, is_plain};
+use stage::{Stage, Uploader};
 use statement::Limits;
 use wire::{Call, Exchange, Failure, Outcome, SessionInfo};
 
 pub(crate) use login::{Login, LoginPart, LoginSecret};
+pub(crate) use stage::StageSettings;
 
 /// Query tag of the session's own statements.
 const TAG: &str = "tidegate";
@@ -52,6 +55,9 @@ pub(crate) struct Session {
     last_answer: Instant,
     /// Set while a statement runs; remains set if its outcome is unknown.
     unusable: bool,
+    uploader: Uploader,
+    /// Where rows are uploaded; `None` if all rows are bound.
+    stage: Option<Stage>,
 }
 
 impl Session {
@@ -59,7 +65,11 @@ impl Session {
     ///
     /// # Errors
     /// If Snowflake rejects the login or cannot be reached, or a required object is missing.
-    pub(crate) async fn open(login: &Login, warehouse: Option<&str>) -> Result<Self, SqlError> {
+    pub(crate) async fn open(
+        login: &Login,
+        warehouse: Option<&str>,
+        stage: Option<&StageSettings>,
+    ) -> Result<Self, SqlError> {
         let prepared = Prepared::new(login)?;
         let gate = LOCKOUT.login_lock(&prepared.credentials);
         let turn = match &gate {
@@ -77,6 +87,7 @@ impl Session {
             tidegate_cdc::session::Session::close(session).await;
             return Err(error);
         }
+        session.stage = stage.map(Stage::new);
         info!(
             account = login.account,
             role = session.role,
@@ -100,8 +111,9 @@ impl Session {
     async fn log_in_once(prepared: &Prepared<'_>, warehouse: Option<&str>) -> Result<Self, SqlError> {
         let exchange = Arc::new(Exchange::default());
         let login = prepared.login;
+        let http = prepared.client()?;
         let mut session = Self {
-            api: prepared.api(warehouse, &exchange)?,
+            api: prepared.api(warehouse, &exchange, http.clone())?,
             exchange,
             login: login.clone(),
             limits: prepared.limits(),
@@ -110,6 +122,8 @@ impl Session {
             in_transaction: false,
             last_answer: Instant::now(),
             unusable: false,
+            uploader: Uploader(http),
+            stage: None,
         };
         // The library logs in with the first statement.
         session.exchange.allow_logins(true);
@@ -305,6 +319,18 @@ impl tidegate_cdc::session::Session for Session {
     fn is_stale(&self) -> bool {
         let is_old = |lease: wire::Lease| lease.since.elapsed() >= lease.length.mul_f64(OLD);
         self.unusable || self.exchange.lease().is_none_or(is_old)
+    }
+
+    async fn store(&mut self, lines: &str, tag: &str) -> Result<StoredFile, SqlError> {
+        self.upload_rows(lines, tag).await
+    }
+
+    async fn check_files(&mut self, files: &[StoredFile], tag: &str) -> Result<(), SqlError> {
+        self.check_uploads(files, tag).await
+    }
+
+    async fn remove_files(&mut self, tag: &str) {
+        self.remove_uploads(tag).await;
     }
 
     async fn close(mut self) {

@@ -1,12 +1,13 @@
 //! The text of every statement that the sink runs.
 //!
 //! ```text
-//! ddl: tables and columns ── merge, rows: their rows ── moves: rows whose key changes ── deletes: deleted keys, truncates ── offsets: stored offsets
+//! ddl: tables and columns ── merge, rows: their rows ── moves: rows whose key changes ── deletes: deleted keys, truncates ── offsets: stored offsets ── stages: files with rows
 //! ```
 //!
 //! Names are quoted, and values are always bound, never part of the text. All rows are one bind,
-//! a JSON array of arrays whose elements are `null`, `true`, `false` or strings. Each function documents the values that its
-//! `?` stand for.
+//! a JSON array of arrays whose elements are `null`, `true`, `false` or strings, or a file with such an array for each row. The
+//! texts of statements with rows have a mark in place of the FROM clause of the rows, which [`bound`] and [`from_file`] replace. Each
+//! function documents the values that its `?` stand for.
 
 mod ddl;
 mod deletes;
@@ -14,6 +15,7 @@ mod merge;
 mod moves;
 mod offsets;
 mod rows;
+mod stages;
 
 #[cfg(test)]
 mod tests;
@@ -25,7 +27,8 @@ pub(crate) use deletes::{purge_deletes, store_deletes, truncate_hard, truncate_s
 pub(crate) use merge::merge;
 pub(crate) use moves::{copy_moved, without_values};
 pub(crate) use offsets::{offsets_add_missing, offsets_claim, offsets_move, offsets_read};
-pub(crate) use rows::{insert_rows, unmatched};
+pub(crate) use rows::{bound, from_file, insert_rows, unmatched};
+pub(crate) use stages::{StageName, create_stage, list_stage, put, remove};
 
 use crate::types::ColumnType;
 

@@ -1,14 +1,24 @@
-//! Rows that insert_moved_row as one bind: reading them, appending them, and asking which of them a table lacks.
+//! Rows as one bind or in a file: reading them, appending them, and asking which of them a table lacks.
 
 use tidegate_cdc::{
     sql::{joined, list, quoted, unused},
-    statement::{Meta, TableName},
+    statement::{FILE, Meta, TableName},
 };
 
 use super::Column;
 
-/// FROM clause of the rows: one JSON array, bound as text. `f.value` is a row.
-const ROWS: &str = "FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?))) f";
+/// FROM clause of rows that are bound: one JSON array, as text. `f.value` is a row.
+const BOUND: &str = "FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?))) f";
+
+/// The text of a statement whose rows are bound.
+pub(crate) fn bound(text: &str) -> String {
+    text.replace(FILE, BOUND)
+}
+
+/// The text of a statement whose rows are in a file at [`FILE`], a JSON array on each line. `f.value` is a row here, too.
+pub(crate) fn from_file(text: &str) -> String {
+    text.replace(FILE, &format!("FROM (SELECT $1 AS value FROM {FILE}) f"))
+}
 
 /// Builds a SELECT that converts bound rows to columns.
 #[derive(Debug, Default)]
@@ -59,8 +69,9 @@ impl Reader {
         })
     }
 
+    /// The SELECT, with [`FILE`] in place of the FROM clause: see [`bound`] and [`from_file`].
     pub(super) fn select(self) -> String {
-        format!("SELECT {}\n{ROWS}", list(self.items))
+        format!("SELECT {}\n{FILE}", list(self.items))
     }
 
     fn next(&mut self) -> String {

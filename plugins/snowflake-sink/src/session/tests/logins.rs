@@ -43,7 +43,7 @@ fn a_key_logs_in_with_a_token_for_the_account_without_region() {
     login.account = "xy12345.eu-central-1".to_owned();
     let pem = secret(include_str!("keys/pkcs8_aes.pem"));
     login.secret = LoginSecret::Key { pem, passphrase: Some(secret("throw-away")) };
-    block_on(Session::open(&login, None)).map(drop).unwrap();
+    block_on(Session::open(&login, None, None)).map(drop).unwrap();
     let data = &server.asked()[0].body["data"];
     assert_eq!((&data["AUTHENTICATOR"], &data["ACCOUNT_NAME"]), (&json!("SNOWFLAKE_JWT"), &json!("XY12345")));
     let claims = data["TOKEN"].as_str().unwrap().split('.').nth(1).unwrap();
@@ -86,7 +86,7 @@ fn a_missing_warehouse_is_an_error_only_if_a_statement_needs_one() {
         _ => None,
     });
     block_on(async {
-        let mut session = Session::open(&login(&server), None).await.unwrap();
+        let mut session = Session::open(&login(&server), None, None).await.unwrap();
         let error = session.run(&super::select("SELECT 2")).await.unwrap_err();
         assert_eq!(error.class, Class::Missing);
         assert!(error.to_string().contains("set warehouse in the sink's config"), "{error}");
@@ -108,7 +108,7 @@ fn names_in_lower_case_are_used_unchanged() {
     assert!(!server.asked()[0].target.contains("databaseName"));
 
     login.schema = "cdc".to_owned();
-    block_on(Session::open(&login, Some("load_wh"))).map(drop).unwrap();
+    block_on(Session::open(&login, Some("load_wh"), None)).map(drop).unwrap();
     assert_eq!(server.statements().last().unwrap(), "USE WAREHOUSE \"load_wh\"");
 }
 
@@ -128,7 +128,7 @@ fn a_wrong_password_is_sent_once() {
         assert!(again.retry_after.is_some_and(|wait| wait > Duration::from_secs(50)));
         assert_eq!(server.count(LOGIN), 1);
         login.secret = LoginSecret::Password(secret("right"));
-        assert!(Session::open(&login, None).await.is_ok(), "another password is tried at once");
+        assert!(Session::open(&login, None, None).await.is_ok(), "another password is tried at once");
     });
 }
 

@@ -43,12 +43,12 @@ fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 async fn open(server: &Server) -> Result<Session, SqlError> {
-    Session::open(&login(server), Some("LOAD_WH")).await
+    Session::open(&login(server), Some("LOAD_WH"), None).await
 }
 
 /// The error of opening a session.
 async fn open_error(login: &Login, warehouse: Option<&str>) -> SqlError {
-    match Session::open(login, warehouse).await {
+    match Session::open(login, warehouse, None).await {
         Ok(_) => panic!("the session opened"),
         Err(error) => error,
     }

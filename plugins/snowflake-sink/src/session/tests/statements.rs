@@ -252,7 +252,7 @@ fn a_missing_response_times_out() {
     let mut login = login(&server);
     login.request_timeout = Duration::from_millis(300);
     let error = block_on(async {
-        let mut session = Session::open(&login, None).await.unwrap();
+        let mut session = Session::open(&login, None, None).await.unwrap();
         session.run(&select("SELECT 2")).await.unwrap_err()
     });
     assert_eq!(error.class, Class::Transient);

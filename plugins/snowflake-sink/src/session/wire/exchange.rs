@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::{call::Call, failure::Failure};
+use super::{super::stage::Offer, call::Call, failure::Failure};
 
 /// Snowflake's response, before the library decodes it.
 #[derive(Clone, Debug)]
@@ -58,6 +58,7 @@ struct State {
     failure: Option<Failure>,
     info: Option<SessionInfo>,
     lease: Option<Lease>,
+    offer: Option<Offer>,
 }
 
 /// The shared state of the current request. It does not implement `Debug`, because it contains bound values.
@@ -76,6 +77,12 @@ impl Exchange {
         state.extras = extras;
         state.outcome = None;
         state.failure = None;
+        state.offer = None;
+    }
+
+    /// Where to upload a file, if the last response says so.
+    pub(crate) fn take_offer(&self) -> Option<Offer> {
+        self.state().offer.take()
     }
 
     /// Allows or forbids logins.
@@ -118,6 +125,10 @@ impl Exchange {
 
     pub(super) fn answered(&self, outcome: Outcome) {
         self.state().outcome = Some(outcome);
+    }
+
+    pub(super) fn offered(&self, offer: Option<Offer>) {
+        self.state().offer = offer;
     }
 
     pub(super) fn failed(&self, failure: Failure) {

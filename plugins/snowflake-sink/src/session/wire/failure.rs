@@ -75,7 +75,7 @@ fn advice(status: u16, login: bool) -> &'static str {
 
 impl Failure {
     /// Converts an error of the HTTP client.
-    pub(super) fn of_client(error: impl Into<reqwest_middleware::Error>, host: &str) -> Self {
+    pub(crate) fn of_client(error: impl Into<reqwest_middleware::Error>, host: &str) -> Self {
         let error = error.into();
         if error.is_timeout() && !error.is_connect() {
             return Self::Timeout { host: host.to_owned() };

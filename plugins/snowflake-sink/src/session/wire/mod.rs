@@ -21,7 +21,7 @@ use reqwest::{Request, Response};
 use reqwest_middleware::{Error, Middleware, Next};
 use serde_json::{Map, Value};
 
-use super::statement::Limits;
+use super::{stage::Offer, statement::Limits};
 use page::{Line, Page};
 
 pub(crate) use call::Call;
@@ -109,6 +109,8 @@ impl Wire {
             self.exchange.logged_in(answer::session_info(&page));
         }
         if let Some(Value::Object(data)) = page.json.get_mut("data") {
+            // The library gets an empty result: it would upload files by itself.
+            self.exchange.offered(Offer::take(data));
             parts::join(data, line).await?;
         }
         let spare = self.limits.statement.saturating_add(GRACE).as_secs();

@@ -32,6 +32,8 @@ fn name() -> impl Strategy<Value = String> {
         Just("__keep_0".to_owned()),
     ];
     prop_oneof![nasty, "[\"'?;\\\\/*-]{1,8}", "\\PC{1,20}", "[a-z]{1,5}", any::<String>()]
+        // Names with it are rejected before.
+        .prop_map(|name| name.replace('\0', "."))
 }
 
 fn names<const N: usize>() -> impl Strategy<Value = [String; N]> {
@@ -39,13 +41,14 @@ fn names<const N: usize>() -> impl Strategy<Value = [String; N]> {
 }
 
 fn sample() -> impl Strategy<Value = Sample<Snowflake>> {
-    let dialect = (name(), name()).prop_map(|(database, schema)| Snowflake { database, schema });
+    let dialect =
+        (name(), name()).prop_map(|(database, schema)| Snowflake { database, schema, reads_files: true });
     (dialect, names::<21>(), name())
         .prop_map(|(dialect, names, comment)| Sample::named(dialect, kinds(), names, comment))
 }
 
 fn tame() -> Sample<Snowflake> {
-    Sample::plain(Snowflake { database: "d".into(), schema: "s".into() }, kinds())
+    Sample::plain(Snowflake { database: "d".into(), schema: "s".into(), reads_files: true }, kinds())
 }
 
 /// A statement without names and comments.
@@ -86,7 +89,7 @@ proptest! {
         let name = |name: &String| Token::Name(name.clone());
         let dot = Token::Sign('.');
         let expected = [name(&database), dot.clone(), name(&schema), dot, name(&table)];
-        prop_assert_eq!(tokens(&Snowflake { database, schema }.table(&table).to_string()), expected);
+        prop_assert_eq!(tokens(&Snowflake { database, schema, reads_files: true }.table(&table).to_string()), expected);
     }
 
     #[test]

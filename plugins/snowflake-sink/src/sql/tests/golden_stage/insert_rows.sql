@@ -1,0 +1,3 @@
+INSERT INTO "SHOP"."PUBLIC"."orders" ("_cdc_processed_at", "id", "region", "amount", "document", "photo", "_cdc_operation", "_cdc_timestamp", "_cdc_source_lsn", "_cdc_topic")
+SELECT CAST(? AS TIMESTAMP_TZ) AS "_cdc_processed_at", f.value[0]::NUMBER(38,0) AS "id", f.value[1]::VARCHAR AS "region", f.value[2]::NUMBER(18,4) AS "amount", PARSE_JSON(f.value[3]::VARCHAR, 'd') AS "document", TO_BINARY(f.value[4]::VARCHAR, 'BASE64') AS "photo", f.value[5]::VARCHAR AS "_cdc_operation", f.value[6]::TIMESTAMP_TZ AS "_cdc_timestamp", f.value[7]::VARCHAR AS "_cdc_source_lsn", f.value[8]::VARCHAR AS "_cdc_topic"
+FROM (SELECT $1 AS value FROM '@"SHOP"."PUBLIC"."_cdc_stage_shop"/c0ffee/0-1f/1700000000-0.json.gz') f
