@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
+import urllib.error
 import urllib.request
 import uuid
 from pathlib import Path
@@ -327,6 +330,67 @@ class Wire(StandInTest):
                   "code": None, "in_transaction": False, "number": since + 1}
         self.assertEqual({name: entry[name] for name in wanted}, wanted)
         self.assertNotIn("hidden", json.dumps(entry))
+
+
+class Stages(StandInTest):
+    """Stages, with Snowflake's own client for uploads to Google's store: for others, it needs TLS."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.server.call("POST", "/__stages", {"store": "gcs"})
+
+    def create(self, encryption: str = "ENCRYPTION = (TYPE = 'SNOWFLAKE_SSE')") -> None:
+        self.run_sql(
+            f"CREATE STAGE IF NOT EXISTS {self.table} {encryption} FILE_FORMAT = (TYPE = JSON COMPRESSION = GZIP NULL_IF = ())"
+        )
+
+    def put(self, lines: list[Any]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "rows.json.gz"
+            file.write_bytes(gzip.compress("".join(f"{json.dumps(line)}\n" for line in lines).encode()))
+            options = "AUTO_COMPRESS = FALSE SOURCE_COMPRESSION = GZIP OVERWRITE = TRUE"
+            (answer,) = self.run_sql(f"PUT 'file://{file}' '@{self.table}/a/b/' {options}")
+        self.assertIn("UPLOADED", answer)
+
+    def read(self, file: str = "rows.json.gz") -> list[tuple[Any, ...]]:
+        source = f"FROM (SELECT $1 AS value FROM '@{self.table}/a/b/{file}') f"
+        return self.run_sql(f"SELECT f.value[0]::NUMBER(38,0), f.value[1]::VARCHAR {source} ORDER BY 1")
+
+    def test_snowflakes_client_uploads_what_statements_read(self) -> None:
+        self.create()
+        self.put([["1", "a"], ["2", "line\nbreak"], ["3", None]])
+        self.assertEqual(self.read(), [(1, "a"), (2, "line\nbreak"), (3, None)])
+        ((name, size, *_),) = self.run_sql(f"LIST '@{self.table}/a/'")
+        own = f"D.S.{self._testMethodName}".upper()
+        (stored,) = [file for file in self.server.call("GET", "/__stages") if file["stage"] == own]
+        self.assertEqual((name, size), (f"{self._testMethodName}/a/b/rows.json.gz", stored["bytes"]))
+        self.run_sql(f"REMOVE '@{self.table}/a/'")
+        self.assertEqual(self.run_sql(f"LIST '@{self.table}/'"), [])
+
+    def test_a_file_that_does_not_exist_has_no_rows(self) -> None:
+        self.create()
+        self.assertEqual(self.read("other.json.gz"), [])
+
+    def test_a_damaged_file_is_refused(self) -> None:
+        self.create()
+        self.server.call("POST", "/__stages", {"location": f"{self.table}/a/b/rows.json.gz", "content": "no gzip"})
+        source = f"FROM (SELECT $1 AS value FROM '@{self.table}/a/b/rows.json.gz') f"
+        self.refused(100069, f"SELECT f.value[0]::VARCHAR {source}")
+
+    def test_stages_without_encryption_of_their_own_want_it_from_clients(self) -> None:
+        self.create("")
+        token = self.server.login()["data"]["token"]
+        options = "AUTO_COMPRESS = FALSE SOURCE_COMPRESSION = GZIP OVERWRITE = TRUE"
+        answer = self.server.query(token, f"PUT 'file:///x/rows.json.gz' '@{self.table}/a/' {options}")
+        self.assertTrue(answer["data"]["encryptionMaterial"]["queryStageMasterKey"])
+
+    def test_an_upload_needs_what_put_has_handed_out(self) -> None:
+        for store in ("s3", "azure", "gcs", "gcs-token"):
+            path = f"/__store/{store}/sfc-stand-in/stages/x/rows.json.gz"
+            with self.assertRaises(urllib.error.HTTPError) as raised:
+                self.server.call("PUT", path, "x")
+            with raised.exception as refusal:
+                self.assertEqual(refusal.code, 403, store)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 //!
 //! `cargo test --workspace --test snowflake -- --ignored slow_statements --nocapture` prints the table for
 //! `docs/performance.md`. The stand-in delays every login and every statement. The test only asserts that all rows arrive.
-//! `slow_batches` instead of `slow_statements` prints the table of batch sizes for `docs/snowflake.md`. With `TRACE` set, what
+//! `slow_stages` prints the times with and without a stage. `slow_batches` instead of `slow_statements` prints the table of batch sizes for `docs/snowflake.md`. With `TRACE` set, what
 //! every session sent when is printed as well, to see the critical path.
 
 use std::collections::BTreeSet;
@@ -138,10 +138,10 @@ fn events(case: &Case, first: usize) -> Vec<(String, i32, String, String)> {
     events
 }
 
-/// Seconds from the first BEGIN to the response to the last COMMIT, or for new tables from the first
+/// Seconds from the first BEGIN, or the upload before it, to the response to the last COMMIT, or for new tables from the first
 /// request; and the number of requests in this time.
 fn measured(log: &[LogEntry], is_new: bool) -> (f64, usize) {
-    let is_begin = |entry: &&LogEntry| entry.kind == "BEGIN";
+    let is_begin = |entry: &&LogEntry| matches!(entry.kind.as_str(), "BEGIN" | "PUT");
     let first = if is_new { log.first() } else { log.iter().find(is_begin) };
     let since = first.expect("a flush").time;
     let commits = log.iter().filter(|entry| entry.kind == "COMMIT");
@@ -216,6 +216,11 @@ struct Measured {
 
 /// Measures a case with a delay of every statement, in seconds; `None` without Python.
 fn run(case: &Case, delay: f64) -> Option<Measured> {
+    run_with(case, delay, "")
+}
+
+/// Like [`run`], with additions to `[sink.config]`.
+fn run_with(case: &Case, delay: f64, sink: &str) -> Option<Measured> {
     let stand_in = StandIn::start(&[])?;
     let broker = Broker::start();
     (0..case.tables).for_each(|table| broker.topic(&topic(table), case.partitions));
@@ -223,7 +228,7 @@ fn run(case: &Case, delay: f64) -> Option<Measured> {
     home.connector(
         NAME,
         &format!(
-            "tasks = {}\n[source]\ntopics_regex = '^cdc[.]public[.]'\n[sink]\nplugin = \"snowflake\"\n[sink.config]\n{}\
+            "tasks = {}\n[source]\ntopics_regex = '^cdc[.]public[.]'\n[sink]\nplugin = \"snowflake\"\n[sink.config]\n{}{sink}\
              [batch]\n{}",
             case.tasks,
             stand_in.options(),
@@ -296,5 +301,35 @@ fn slow_batches() {
             print!(" {seconds:.2} s, {rate:.0} events/s |");
         }
         println!();
+    }
+}
+
+#[test]
+#[ignore = "a measurement that takes minutes"]
+fn slow_stages() {
+    println!("| events in a batch | bound or staged | 300 ms | 1,000 ms |\n|---|---|---|---|");
+    let ways = [
+        ("bound", "stage_rows = \"never\"\n"),
+        ("staged", "stage_rows = \"require\"\nstage_from_bytes = 1000\n"),
+    ];
+    for events in [10_000, 40_000] {
+        let case = Case {
+            what: "",
+            tables: 1,
+            events,
+            partitions: 1,
+            tasks: 1,
+            is_new: false,
+            is_running: true,
+            batch: "max_records = 100000\nmax_bytes = \"64 MiB\"\nmax_wait = \"3s\"\n[limits]\nmemory = \"512 MiB\"\n",
+        };
+        for (name, sink) in ways {
+            print!("| {events} | {name} |");
+            for delay in [0.3, 1.0] {
+                let Some(Measured { seconds, requests, .. }) = run_with(&case, delay, sink) else { return };
+                print!(" {seconds:.2} s, {requests} requests |");
+            }
+            println!();
+        }
     }
 }

@@ -34,7 +34,7 @@ _NAME = r'"(?:[^"]|"")*"'
 _FULL_NAME = rf"({_NAME})\.({_NAME})\.({_NAME})"
 _PATH = r"'@((?:[^'\\]|\\.)*)'"
 _CREATE = re.compile(rf"CREATE STAGE (?:IF NOT EXISTS )?{_FULL_NAME}(.*)", re.S)
-_PUT = re.compile(rf"PUT 'file://[^']*?([^'/]+)' {_PATH} AUTO_COMPRESS = FALSE SOURCE_COMPRESSION = GZIP OVERWRITE = TRUE")
+_PUT = re.compile(rf"PUT 'file://([^']+)' {_PATH} AUTO_COMPRESS = FALSE SOURCE_COMPRESSION = GZIP OVERWRITE = TRUE")
 _LIST = re.compile(rf"(LIST|REMOVE) {_PATH}")
 _SSE = re.compile(r"ENCRYPTION = \(TYPE = 'SNOWFLAKE_SSE'\)")
 _JSON = re.compile(r"FILE_FORMAT = \(TYPE = JSON COMPRESSION = GZIP NULL_IF = \(\)\)")
@@ -139,7 +139,11 @@ class Stages:
 
     def files(self) -> list[dict[str, Any]]:
         """All files, for tests."""
-        return [{"path": path, "bytes": len(content)} for path, (content, _) in sorted(self._files.items())]
+        names = {stage.folder: ".".join(key) for key, stage in self._stages.items()}
+        return [
+            {"stage": names["/".join(path.split("/")[:2])], "path": path, "bytes": len(content)}
+            for path, (content, _) in sorted(self._files.items())
+        ]
 
     def add(self, location: str, content: bytes) -> None:
         """Stores a file, for tests. `location` is `"DB"."SCHEMA"."STAGE"/path`."""
@@ -163,7 +167,8 @@ class Stages:
             )
         return stage, match[4]
 
-    def _offer(self, stage: Stage, folder: str, file: str, origin: str) -> dict[str, Any]:
+    def _offer(self, stage: Stage, folder: str, source: str, origin: str) -> dict[str, Any]:
+        file = source.rpartition("/")[2]
         keys = Keys()
         self._keys[keys.key_id] = keys
         info: dict[str, Any] = {
@@ -186,7 +191,7 @@ class Stages:
             info["creds"] = {"GCS_ACCESS_TOKEN": self._granted("Bearer").removeprefix("Bearer=")}
         key = {"queryStageMasterKey": secrets.token_urlsafe(16), "queryId": "q", "smkId": 1}
         return {
-            "command": "UPLOAD", "src_locations": [f"/tidegate/{file}"], "parallel": 4, "threshold": 209_715_200,
+            "command": "UPLOAD", "src_locations": [source], "parallel": 4, "threshold": 209_715_200,
             "autoCompress": False, "overwrite": True, "sourceCompression": "gzip", "stageInfo": info,
             "encryptionMaterial": None if stage.is_sse else key,
         }  # fmt: skip

@@ -74,7 +74,7 @@ fn one_bad_row_of_a_thousand_in_a_stage_is_dropped_with_tolerance_all() {
     let uploads = trial.count("UPLOAD");
     println!("{uploads} uploads");
     assert!(uploads > 2, "{uploads}");
-    assert_eq!(stand_in.staged_files(), []);
+    assert_eq!(trial.staged_files(), []);
 }
 
 #[track_caller]

@@ -51,7 +51,7 @@ fn rows_are_uploaded_to_every_store_and_removed() {
         assert!(log.iter().filter(|entry| entry.kind == "PUT").all(|entry| !entry.in_transaction));
         assert!(log.iter().any(|entry| entry.kind == "LIST" && entry.in_transaction));
         assert!(at("REMOVE", true) > at("COMMIT", true));
-        assert_eq!(stand_in.staged_files(), [], "{store}");
+        assert_eq!(trial.staged_files(), [], "{store}");
         println!("{store}: {} uploads, {} statements read them", trial.count("UPLOAD"), tables.len());
     }
 }
@@ -96,7 +96,7 @@ fn every_failure_around_an_upload_is_survived() {
         assert_eq!(finished.count_log(BOUND), 0, "{}", finished.stderr);
         assert!(!reading(&trial.log()).is_empty(), "{name}");
         // A session that ended has left its files.
-        let left = stand_in.staged_files().len();
+        let left = trial.staged_files().len();
         println!("{name}: {} uploads, {left} files are left", trial.count("UPLOAD"));
         assert_eq!(finished.count_log(" ERROR "), 0, "{}", finished.stderr);
     }
@@ -120,7 +120,7 @@ fn files_that_cannot_be_removed_are_a_warning_and_removed_a_day_later() {
     let finished = trial.run_past("^REMOVE", 1, 0, "code:000603:XX000");
     let line = finished.expect_log("REMOVE ");
     assert!(line.contains(" WARN ") && line.contains("after a day"), "{line}");
-    let left = stand_in.staged_files();
+    let left = trial.staged_files();
     assert!(!left.is_empty());
     stand_in.clear_faults();
     // A file of a session that ended long ago.
@@ -132,12 +132,12 @@ fn files_that_cannot_be_removed_are_a_warning_and_removed_a_day_later() {
     let connector = folder.split('/').next().expect("the connector's folder");
     let stage = "\"TIDEGATE\".\"LEFT_BEHIND\".\"_cdc_stage_left_behind\"";
     stand_in.add_staged(&format!("{stage}/{connector}/7-old/1700000000-3.json.gz"), "x");
-    assert_eq!(stand_in.staged_files().len(), left.len() + 1);
+    assert_eq!(trial.staged_files().len(), left.len() + 1);
     trial.shop.trade(&trial.broker);
     let finished = trial.run_once().expect_code(0);
     trial.expect_shop(&finished);
     // New files may belong to another task, which still reads them.
-    assert_eq!(stand_in.staged_files(), left);
+    assert_eq!(trial.staged_files(), left);
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn stages_that_cannot_be_used_are_explained() {
         let line = finished.expect_log(BOUND);
         assert!(line.contains(reason), "{line}");
         assert_eq!(finished.count_log(" WARN "), 1, "{}", finished.stderr);
-        assert_eq!(stand_in.staged_files(), []);
+        assert_eq!(trial.staged_files(), []);
     }
 }
 

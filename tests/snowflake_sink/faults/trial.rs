@@ -1,6 +1,6 @@
 //! A connector that reads the shop's events into its own schema.
 
-use tidegate_tests::{Broker, Finished, Home, LogEntry, Running, StandIn};
+use tidegate_tests::{Broker, Finished, Home, LogEntry, Running, StagedFile, StandIn};
 
 use super::{Shop, shop};
 
@@ -169,6 +169,12 @@ impl<'s> Trial<'s> {
     /// The stand-in's log of this trial.
     pub(crate) fn log(&self) -> Vec<LogEntry> {
         self.stand_in.log(self.since)
+    }
+
+    /// The files in stages of the schema.
+    pub(crate) fn staged_files(&self) -> Vec<StagedFile> {
+        let is_own = |file: &StagedFile| file.stage.split('.').nth(1) == Some(self.name.as_str());
+        self.stand_in.staged_files().into_iter().filter(is_own).collect()
     }
 
     /// The number of entries of a kind.

@@ -24,7 +24,7 @@ const STAGED_POINTS: [(&str, &[Fault]); 6] = [
     ("after a file was uploaded, before it is read", &[(r"^MERGE INTO \S+.*@", 2, "delay:30")]),
     ("before the files are checked", &[("^LIST", 3, "delay:30")]),
     ("before COMMIT runs", &[("^COMMIT", 3, "delay:30")]),
-    ("after COMMIT, whose answer was lost", &[("^COMMIT", 3, "lost"), ("^LOGIN", 2, "delay:30")]),
+    ("while COMMIT runs", &[("^COMMIT", 3, "slow:0.3")]),
     ("after COMMIT, before the files are removed", &[("^REMOVE", 2, "delay:30")]),
 ];
 const STAGED: &str = "stage_rows = \"require\"\nstage_from_bytes = 1000\n";

@@ -93,6 +93,8 @@ pub struct LogEntry {
 /// A file in a stage.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct StagedFile {
+    /// The full name of the stage, in upper case.
+    pub stage: String,
     /// Its path in the store.
     pub path: String,
     /// Its size.

@@ -26,7 +26,7 @@ mod transaction;
 mod unavailable;
 mod unmatched;
 
-use std::{collections::HashSet, time::SystemTime};
+use std::{cell::Cell, collections::HashSet, time::SystemTime};
 
 use tidegate_plugin::{
     Batch, Context, Error, Partition, Report, Result, Rows, Timestamp,
@@ -178,6 +178,7 @@ impl<B: Database> TableSink<B> {
         let mut limits = Limits {
             max_bytes: self.settings.max_statement_bytes,
             stored_rows: self.stored_rows,
+            has_stored: Cell::new(false),
             has_looked: false,
         };
         let mut report = Report::written();
@@ -343,6 +344,8 @@ struct Limits {
     max_bytes: usize,
     /// Which rows are stored in files.
     stored_rows: Option<StoredRows>,
+    /// Whether the rows of a statement were to be stored in a file.
+    has_stored: Cell<bool>,
     /// Whether table definitions were reloaded after a value did not fit.
     has_looked: bool,
 }
@@ -352,11 +355,14 @@ impl Limits {
     /// reads a file.
     fn has_to_bind(&mut self, error: &SqlError) -> bool {
         let is_refused = error.cause == Cause::NotStored || error.class == Class::Bug;
-        let has_to = self.stored_rows.is_some_and(|stored| !stored.is_required) && is_refused;
-        if has_to {
-            self.stored_rows = None;
-        }
-        has_to
+        let may_bind = self.stored_rows.is_some_and(|stored| !stored.is_required);
+        may_bind && is_refused && self.stops_storing()
+    }
+
+    /// Binds the rows from now on. Returns whether some were stored until now.
+    fn stops_storing(&mut self) -> bool {
+        self.stored_rows = None;
+        self.has_stored.take()
     }
 
     /// Whether smaller statements may avoid the error. Reduces the limit.
@@ -365,7 +371,7 @@ impl Limits {
             return false;
         }
         // Rows that are bound are already in smaller statements.
-        if self.stored_rows.take().is_some() {
+        if self.stops_storing() {
             return true;
         }
         self.max_bytes /= 2;

@@ -280,6 +280,9 @@ impl<D: Dialect> Flush<'_, D> {
             let prepared = preparing.table(plan, &table, deleted.as_ref(), statements);
             prepared.map_err(|reason| FlushError::Plugin(Error::fatal(reason)))?;
         }
+        if statements.has_stored() {
+            self.limits.has_stored.set(true);
+        }
         Ok(())
     }
 

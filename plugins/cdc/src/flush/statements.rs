@@ -460,6 +460,13 @@ pub(super) struct Names<'n, T> {
 }
 
 impl<R> Statements<R> {
+    /// Whether the rows of a statement are stored in a file.
+    pub(super) fn has_stored(&self) -> bool {
+        let looked_up = self.lookups.iter().flat_map(|lookup| &lookup.statements);
+        let all = self.prepared.iter().chain(&self.early).chain(looked_up);
+        all.into_iter().any(|statement| statement.stored_from.is_some())
+    }
+
     fn found<D: Dialect>(&mut self, encoder: &Encoder<'_, D>, names: &Names<'_, D::Type>, columns: &Columns) {
         let found = encoder.findings().into_iter();
         self.found.extend(found.map(|found| Notice::of::<D>(found, names.table, &names.source, columns)));

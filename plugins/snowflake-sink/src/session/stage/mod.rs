@@ -113,8 +113,6 @@ impl Session {
         };
         let file = format!("{}-{}.json.gz", seconds(), stage.next);
         stage.next += 1;
-        // Set before the upload: if its response is lost, the file may be there.
-        stage.has_files = true;
         self.stage = Some(stage.clone());
         let compressed = upload::compressed(lines);
         let body =
@@ -125,8 +123,7 @@ impl Session {
         let stored = StoredFile { location, bytes };
         if !stage.is_proven {
             self.prove(&stage, &stored, tag).await?;
-            stage.is_proven = true;
-            self.stage = Some(stage);
+            self.note(|stage| stage.is_proven = true);
         }
         Ok(stored)
     }
@@ -135,13 +132,17 @@ impl Session {
         let mut attempt = 1;
         loop {
             let offer = self.ask(stage, file, tag).await?;
+            // Before the upload: if its response is lost, the file may be there.
+            self.note(|stage| stage.has_files = true);
             let uploaded = match offer.target(file, self.takes_plain_http()) {
                 Ok(target) => self.uploader.put(&target, body).await,
                 Err(reason) => return Err(self.unusable_stage(stage, &reason)),
             };
             match uploaded {
                 Ok(()) => return Ok(()),
-                Err(failure) if attempt == UPLOADS => return Err(failure.into_error(PUT)),
+                Err(failure) if attempt == UPLOADS || failure.took_long() => {
+                    return Err(failure.into_error(PUT));
+                }
                 Err(failure) => warn!("uploading rows to the stage failed: {failure}; retrying"),
             }
             attempt += 1;
@@ -204,14 +205,19 @@ impl Session {
 
     /// Removes the files of this session.
     pub(super) async fn remove_uploads(&mut self, tag: &str) {
-        let Some(mut stage) = self.stage.clone().filter(|stage| stage.has_files) else { return };
+        let Some(stage) = self.stage.clone().filter(|stage| stage.has_files) else { return };
         // An unusable session leaves them to a later one.
         if self.unusable || self.in_transaction {
             return;
         }
         self.remove(&stage, &stage.folder(), tag).await;
-        stage.has_files = false;
-        self.stage = Some(stage);
+        self.note(|stage| stage.has_files = false);
+    }
+
+    fn note(&mut self, change: impl FnOnce(&mut Stage)) {
+        if let Some(stage) = &mut self.stage {
+            change(stage);
+        }
     }
 
     async fn remove(&mut self, stage: &Stage, folder: &str, tag: &str) {

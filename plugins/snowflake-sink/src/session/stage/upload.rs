@@ -37,6 +37,11 @@ pub(super) enum UploadFailure {
 }
 
 impl UploadFailure {
+    /// Whether another attempt could take longer than the host waits for the sink.
+    pub(super) fn took_long(&self) -> bool {
+        matches!(self, Self::Timeout { .. })
+    }
+
     /// The error after the last attempt. If more attempts will not help, rows have to be bound.
     pub(super) fn into_error(self, kind: &'static str) -> SqlError {
         let may_pass = match &self {
