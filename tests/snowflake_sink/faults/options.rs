@@ -138,6 +138,17 @@ fn options_that_only_the_sink_can_check_are_reported_offline() {
         ),
         (
             "",
+            "stage_from_bytes = 10",
+            "13:1: sink.config.stage_from_bytes: is 10, but must be between 1000 and 1000000000 bytes",
+        ),
+        ("", "stage = \" \"", "13:1: sink.config.stage: is empty: remove it for the default, or set a name"),
+        (
+            "",
+            "stage = \"mine\"\nstage_rows = \"never\"",
+            "13:1: sink.config.stage: has no effect with stage_rows = \"never\": remove one of them",
+        ),
+        (
+            "",
             "tables.orders.name = \"\"",
             "13:15: sink.config.tables.orders.name: Snowflake does not accept the name",
         ),

@@ -168,6 +168,8 @@ impl Session {
         let text = sql::create_stage(&stage.name);
         match self.on_stage("CREATE STAGE", &text, stage, tag).await {
             Ok(_) => Ok(()),
+            // Another lane has created it meanwhile.
+            Err(error) if error.cause == Cause::Exists => Ok(()),
             Err(mut error) if error.class == Class::Rights => {
                 error.hint = Some(hint::for_stage(&self.login, &stage.name, &self.role));
                 Err(error)
