@@ -207,7 +207,7 @@ impl<S: Session> Runner<'_, S> {
     pub(crate) async fn transaction<R: RowFormat>(
         &mut self,
         work: &Work<'_, R>,
-        side: Option<Runner<'_, S>>,
+        mut side: Option<Runner<'_, S>>,
     ) -> Result<Outcome, Failure<R>> {
         let Work { prepared, early, offsets, .. } = work;
         if self.is_dry {
@@ -223,11 +223,12 @@ impl<S: Session> Runner<'_, S> {
             self.move_offsets(offsets).await?;
             return Ok(Outcome::default());
         }
-        let written = match self.store_all(prepared).await {
-            Ok(files) => {
+        let (files, early_files) = join(self.store_all(prepared), store_early(side.as_mut(), early)).await;
+        let written = match (files, early_files) {
+            (Ok(files), Ok(early_files)) => {
                 self.in_transaction(async |runner| {
-                    let (outcome, stored) =
-                        join(runner.statements(work, &files), early_statements(side, early)).await;
+                    let storing = early_statements(side.as_mut(), early, &early_files);
+                    let (outcome, stored) = join(runner.statements(work, &files), storing).await;
                     let outcome = outcome?;
                     stored?;
                     runner.check_unguarded(work).await?;
@@ -236,9 +237,9 @@ impl<S: Session> Runner<'_, S> {
                 })
                 .await
             }
-            Err(error) => Err(error.into()),
+            (Err(error), _) | (_, Err(error)) => Err(error.into()),
         };
-        self.remove_stored(prepared).await;
+        join(self.remove_stored(prepared), remove_early(side.as_mut(), early)).await;
         written
     }
 
@@ -366,18 +367,27 @@ impl<S: Session> Runner<'_, S> {
         statement: &Prepared<R>,
     ) -> Result<Answer, SqlError> {
         let from_file = self.store(statement, None).await?;
+        self.alone(statement, &from_file).await
+    }
+
+    /// Runs prepared statements, which may read a file, outside of a transaction; several of them in one of their own.
+    async fn alone<R: RowFormat>(
+        &mut self,
+        statement: &Prepared<R>,
+        from_file: &Option<FromFile>,
+    ) -> Result<Answer, SqlError> {
         if statement.calls.len() > 1 {
             return self
                 .in_transaction(async |runner| {
                     let answer = runner.calls(statement, None, from_file.as_ref()).await?;
-                    runner.check([&from_file]).await?;
+                    runner.check([from_file]).await?;
                     Ok(answer)
                 })
                 .await;
         }
         // If the file was incomplete, the statement is repeated: it changes nothing a second time.
         let answer = self.calls(statement, None, from_file.as_ref()).await?;
-        self.check([&from_file]).await?;
+        self.check([from_file]).await?;
         Ok(answer)
     }
 
@@ -449,17 +459,35 @@ impl<S: Session> Runner<'_, S> {
     }
 }
 
+/// Stores the rows of statements that the side session runs, before tables are locked.
+async fn store_early<S: Session, R: RowFormat>(
+    side: Option<&mut Runner<'_, S>>,
+    early: &[Prepared<R>],
+) -> Result<Vec<Option<FromFile>>, SqlError> {
+    match side {
+        Some(side) => side.store_all(early).await,
+        None => Ok(Vec::new()),
+    }
+}
+
 /// Runs statements that are each a transaction of their own.
 async fn early_statements<S: Session, R: RowFormat>(
-    side: Option<Runner<'_, S>>,
+    side: Option<&mut Runner<'_, S>>,
     early: &[Prepared<R>],
+    files: &[Option<FromFile>],
 ) -> Result<(), Failure<R>> {
-    let Some(mut side) = side else { return Ok(()) };
-    for statement in early {
-        let answer = side.prepared(statement).await;
+    let Some(side) = side else { return Ok(()) };
+    for (statement, from_file) in early.iter().zip(files) {
+        let answer = side.alone(statement, from_file).await;
         answer.map_err(|error| Failure::Statement(error, Some(statement.clone())))?;
     }
     Ok(())
+}
+
+async fn remove_early<S: Session, R: RowFormat>(side: Option<&mut Runner<'_, S>>, early: &[Prepared<R>]) {
+    if let Some(side) = side {
+        side.remove_stored(early).await;
+    }
 }
 
 impl Outcome {
