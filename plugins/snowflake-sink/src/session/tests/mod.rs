@@ -6,6 +6,7 @@ mod parts;
 mod server;
 mod statements;
 mod transactions;
+mod uploads;
 
 use std::{future::Future, time::Duration};
 
