@@ -12,6 +12,7 @@ mod catalog;
 mod claims;
 mod dry_run;
 mod failure;
+mod files;
 mod lanes;
 mod metrics;
 mod moves;

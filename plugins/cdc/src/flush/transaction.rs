@@ -11,12 +11,13 @@ use tidegate_plugin::Context;
 
 use super::{
     dry_run,
+    files::{FromFile, remove_early, store_early, with_rows},
     offsets::Moves,
     statements::{Prepared, Purpose, Values},
 };
 use crate::{
     rows::RowFormat,
-    session::{Answer, Class, Session, SqlError, Statement, StoredFile},
+    session::{Answer, Class, Session, SqlError, Statement},
     statement::{Call, Query},
 };
 
@@ -44,13 +45,6 @@ pub(crate) struct Work<'w, R> {
     pub(crate) unguarded: &'w [(String, String)],
     /// The query for the names of all tables.
     pub(crate) list: &'w Query,
-}
-
-/// Statements whose rows are in a file.
-struct FromFile {
-    file: StoredFile,
-    /// The statements, which read the file.
-    calls: Rc<[Call]>,
 }
 
 /// The update of the offsets of a lane.
@@ -243,47 +237,6 @@ impl<S: Session> Runner<'_, S> {
         written
     }
 
-    /// Stores the rows of statements in files, where there are many. Uploads take long, so this is done before tables are locked.
-    async fn store_all<R: RowFormat>(
-        &mut self,
-        prepared: &[Prepared<R>],
-    ) -> Result<Vec<Option<FromFile>>, SqlError> {
-        let mut files = Vec::with_capacity(prepared.len());
-        for statement in prepared {
-            files.push(self.store(statement, None).await?);
-        }
-        Ok(files)
-    }
-
-    /// Stores all rows of a statement, or these, in a file, if there are many.
-    async fn store<R: RowFormat>(
-        &mut self,
-        statement: &Prepared<R>,
-        rows: Option<Range<usize>>,
-    ) -> Result<Option<FromFile>, SqlError> {
-        let Some(lines) = statement.lines_to_store(rows) else { return Ok(None) };
-        let file = self.session.store(&lines, self.tag).await?;
-        self.context.progress();
-        Ok(statement.reading(&file.location).map(|calls| FromFile { file, calls }))
-    }
-
-    /// Checks the files that statements have read.
-    async fn check<'f>(
-        &mut self,
-        files: impl IntoIterator<Item = &'f Option<FromFile>>,
-    ) -> Result<(), SqlError> {
-        let files: Vec<StoredFile> =
-            files.into_iter().flatten().map(|from_file| from_file.file.clone()).collect();
-        if files.is_empty() { Ok(()) } else { self.session.check_files(&files, self.tag).await }
-    }
-
-    /// Removes what was stored for these statements.
-    async fn remove_stored<R: RowFormat>(&mut self, prepared: &[Prepared<R>]) {
-        if prepared.iter().any(|statement| statement.stored_from.is_some()) {
-            self.session.remove_files(self.tag).await;
-        }
-    }
-
     /// Runs the statements, and moves the offsets before the last one: a table is locked from the statement that writes it until
     /// COMMIT, so the last one keeps other tasks waiting for no more than these two, and claims wait no longer.
     async fn statements<R: RowFormat>(
@@ -298,11 +251,12 @@ impl<S: Session> Runner<'_, S> {
             self.move_offsets(offsets).await?;
         }
         for (number, (statement, from_file)) in prepared.iter().zip(files).enumerate() {
-            if number + 1 == prepared.len() {
-                self.move_offsets(offsets).await?;
-            }
-            let answer = self.calls(statement, None, from_file.as_ref()).await;
-            let answer = answer.map_err(|error| Failure::Statement(error, Some(statement.clone())))?;
+            let answer = if number + 1 == prepared.len() {
+                self.last(statement, from_file.as_ref(), offsets).await?
+            } else {
+                let answer = self.calls(statement, None, from_file.as_ref()).await;
+                answer.map_err(|error| Failure::Statement(error, Some(statement.clone())))?
+            };
             let is_unexpected = statement.is_unexpected(&answer);
             match &statement.counted {
                 Some(counted) if counted.is_searched => {
@@ -398,13 +352,41 @@ impl<S: Session> Runner<'_, S> {
         rows: Option<Range<usize>>,
         from_file: Option<&FromFile>,
     ) -> Result<Answer, SqlError> {
-        let (calls, payload) = match from_file {
-            Some(from_file) => (&from_file.calls, String::new()),
-            None => (&statement.calls, statement.payload(rows)),
-        };
+        let (calls, payload) = with_rows(statement, rows, from_file);
         let mut all = Answer::default();
-        for call in &**calls {
-            let answer = self.call(call, Some(&statement.table), &statement.values, &payload).await?;
+        self.calls_with(calls, &payload, statement, &mut all).await?;
+        Ok(all)
+    }
+
+    /// Runs the last statement of a transaction. Locks are held from where the offsets are moved, so rows that are loaded by a
+    /// statement of their own are loaded before: a host that is cut off while it sends them keeps nobody waiting.
+    async fn last<R: RowFormat>(
+        &mut self,
+        statement: &Prepared<R>,
+        from_file: Option<&FromFile>,
+        offsets: &[OffsetsMove<'_>],
+    ) -> Result<Answer, Failure<R>> {
+        let (calls, payload) = with_rows(statement, None, from_file);
+        let loaded = calls.iter().rposition(|call| call.loads).map_or(0, |load| load + 1);
+        let (loading, writing) = calls.split_at(loaded);
+        let failed = |error| Failure::Statement(error, Some(statement.clone()));
+        let mut all = Answer::default();
+        self.calls_with(loading, &payload, statement, &mut all).await.map_err(failed)?;
+        self.move_offsets(offsets).await?;
+        self.calls_with(writing, &payload, statement, &mut all).await.map_err(failed)?;
+        Ok(all)
+    }
+
+    /// Runs statements with these rows, and adds up what they return.
+    async fn calls_with<R: RowFormat>(
+        &mut self,
+        calls: &[Call],
+        payload: &str,
+        statement: &Prepared<R>,
+        all: &mut Answer,
+    ) -> Result<(), SqlError> {
+        for call in calls {
+            let answer = self.call(call, Some(&statement.table), &statement.values, payload).await?;
             all.inserted += answer.inserted;
             all.updated += answer.updated;
             all.deleted += answer.deleted;
@@ -412,7 +394,7 @@ impl<S: Session> Runner<'_, S> {
                 all.rows = answer.rows;
             }
         }
-        Ok(all)
+        Ok(())
     }
 
     /// Rolls back. If that fails, the session is unusable, and closing it ends the transaction.
@@ -459,17 +441,6 @@ impl<S: Session> Runner<'_, S> {
     }
 }
 
-/// Stores the rows of statements that the side session runs, before tables are locked.
-async fn store_early<S: Session, R: RowFormat>(
-    side: Option<&mut Runner<'_, S>>,
-    early: &[Prepared<R>],
-) -> Result<Vec<Option<FromFile>>, SqlError> {
-    match side {
-        Some(side) => side.store_all(early).await,
-        None => Ok(Vec::new()),
-    }
-}
-
 /// Runs statements that are each a transaction of their own.
 async fn early_statements<S: Session, R: RowFormat>(
     side: Option<&mut Runner<'_, S>>,
@@ -482,12 +453,6 @@ async fn early_statements<S: Session, R: RowFormat>(
         answer.map_err(|error| Failure::Statement(error, Some(statement.clone())))?;
     }
     Ok(())
-}
-
-async fn remove_early<S: Session, R: RowFormat>(side: Option<&mut Runner<'_, S>>, early: &[Prepared<R>]) {
-    if let Some(side) = side {
-        side.remove_stored(early).await;
-    }
 }
 
 impl Outcome {

@@ -24,6 +24,10 @@ pub(super) fn of_transaction(login: &Login) -> String {
         ("TimeZone", "UTC".to_owned()),
         ("bytea_output", "hex".to_owned()),
         ("idle_in_transaction_session_timeout", milliseconds(login.lock_timeout + MAX_IDLE)),
+        // The server then notices within half a minute that a host is gone that was sending rows.
+        ("tcp_keepalives_idle", "10".to_owned()),
+        ("tcp_keepalives_interval", "5".to_owned()),
+        ("tcp_keepalives_count", "4".to_owned()),
         ("statement_timeout", milliseconds(login.statement_timeout)),
         ("lock_timeout", milliseconds(login.lock_timeout)),
     ];
