@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use crate::{
+    history::HistoryDialect,
     names::NameRules,
     rows::RowFormat,
     session::Answer,
@@ -107,6 +108,11 @@ pub trait Dialect: Clone + Debug + 'static {
     /// from which values are taken; then the old key or nulls, and the three positions of [`Dialect::copy_moved`], and whether the
     /// old row may still change.
     fn without_values(&self, missing: &MissingValues<'_, Self::Type>) -> Vec<Call>;
+
+    /// The statements for history tables; `None` if the sink has no `mode = "history"`.
+    fn history(&self) -> Option<&dyn HistoryDialect<Self::Type>> {
+        None
+    }
 
     /// Stores deletes of keys, the newer one of two deletes of a key. A truncate is the delete of
     /// [`EVERY_KEY`](crate::statement::EVERY_KEY).

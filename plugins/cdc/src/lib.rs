@@ -38,6 +38,7 @@
 
 pub mod dialect;
 mod flush;
+pub mod history;
 pub mod names;
 pub mod options;
 mod plan;
@@ -56,4 +57,5 @@ pub mod testing;
 
 pub use dialect::Dialect;
 pub use flush::TableSink;
+pub use history::HistoryDialect;
 pub use table::TableColumn;

@@ -4,6 +4,8 @@ use crate::options::{Identifiers, Metadata};
 
 /// Ending of the tables of deleted keys.
 const DELETED: &str = "__cdc_deleted";
+/// Beginning of the tables of truncates.
+const TRUNCATES: &str = "_cdc_truncates_";
 /// Beginning of the offsets tables.
 const OWN: &str = "_cdc_";
 /// Longer names are shortened in messages, to this number of characters.
@@ -256,6 +258,11 @@ pub(crate) fn lane_offsets_table(first: &str, lane: usize, naming: &Naming) -> S
 /// The table of the deleted keys of a table.
 pub(crate) fn deleted_table(table: &str, naming: &Naming) -> String {
     format!("{table}{}", naming.cased(DELETED))
+}
+
+/// The table of the truncates of a history table. As an offsets table, it begins with `_cdc_`.
+pub(crate) fn truncates_table(table: &str, naming: &Naming) -> String {
+    format!("{}{table}", naming.cased(TRUNCATES))
 }
 
 /// Usual names of primary key columns: `id`, `<table>_id`, and so on.

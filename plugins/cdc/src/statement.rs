@@ -67,6 +67,23 @@ impl Meta {
     }
 }
 
+/// Names of the columns of a history table with the times of a version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Validity {
+    /// From when it was valid.
+    pub from: String,
+    /// Until when it was valid, which is not included; NULL if it still is.
+    pub to: String,
+}
+
+impl Validity {
+    /// The names in the case of a naming rule.
+    #[must_use]
+    pub fn cased(naming: &Naming) -> Self {
+        Self { from: naming.cased("_cdc_valid_from"), to: naming.cased("_cdc_valid_to") }
+    }
+}
+
 /// Names of the columns of an offsets table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OffsetNames {
@@ -165,6 +182,63 @@ pub struct MissingValues<'a, T> {
     pub meta: &'a Meta,
 }
 
+/// A history table to be created.
+#[derive(Debug)]
+pub struct HistoryTable<'a, T> {
+    /// The table.
+    pub table: &'a TableName,
+    /// All columns.
+    pub columns: &'a [Column<T>],
+    /// Indexes of the columns of the source's key; at least one.
+    pub key: &'a [usize],
+    /// Index of the position, which completes the key.
+    pub position: usize,
+    /// Index of the column with the end of the validity.
+    pub valid_to: usize,
+    /// Its comment.
+    pub comment: &'a str,
+}
+
+/// Versions of rows, to be added to a history table.
+#[derive(Debug)]
+pub struct AddVersions<'a, T> {
+    /// The table.
+    pub table: &'a TableName,
+    /// All written columns, except the time of writing and the end of the validity.
+    pub columns: &'a [Column<T>],
+    /// Indexes of the key columns; at least one.
+    pub key: &'a [usize],
+    /// Indexes of the columns that may have the value of an earlier version.
+    pub kept: &'a [usize],
+    /// Indexes of the columns that are compared with those of the previous version, if some rows are only a version if they differ
+    /// from it; otherwise empty.
+    pub compared: &'a [usize],
+    /// The table of truncates.
+    pub truncates: Option<&'a TableName>,
+    /// Names of the metadata columns.
+    pub meta: &'a Meta,
+    /// Names of the columns with the times of a version.
+    pub validity: &'a Validity,
+}
+
+impl<T> AddVersions<'_, T> {
+    /// The key columns.
+    pub fn key_columns(&self) -> impl Iterator<Item = &Column<T>> {
+        self.key.iter().filter_map(|index| self.columns.get(*index))
+    }
+}
+
+/// Versions with omitted values, to be searched for in earlier versions.
+#[derive(Debug)]
+pub struct EarlierValues<'a, T> {
+    /// The table.
+    pub table: &'a TableName,
+    /// The key columns; at least one.
+    pub key: &'a [Column<T>],
+    /// Names of the metadata columns.
+    pub meta: &'a Meta,
+}
+
 // Derived, they would ask that the type of a column can be copied.
 macro_rules! copied {
     ($($name:ident),*) => {$(
@@ -178,7 +252,7 @@ macro_rules! copied {
     )*};
 }
 
-copied!(Merge, Copying, MissingValues);
+copied!(Merge, Copying, MissingValues, HistoryTable, AddVersions, EarlierValues);
 
 /// A statement, and what it is given.
 #[derive(Clone, Debug, PartialEq, Eq)]

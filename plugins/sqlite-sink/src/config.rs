@@ -143,6 +143,15 @@ mod tests {
     }
 
     #[test]
+    fn options_that_contradict_a_history_are_rejected() {
+        let error = errors(
+            r#"{"path": "shop.db", "mode": "history", "delete_mode": "soft", "update_missing": "skip"}"#,
+        );
+        assert!(error.contains("delete_mode") && error.contains("update_missing"), "{error}");
+        assert_eq!(errors(r#"{"path": "shop.db", "mode": "history", "delete_mode": "hard"}"#), "");
+    }
+
+    #[test]
     fn limits_are_checked_all_at_once() {
         let error =
             errors(r#"{"path": "shop.db", "busy_timeout": "2m", "max_value_bytes": "1B", "lanes": 0}"#);

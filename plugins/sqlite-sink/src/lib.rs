@@ -10,6 +10,9 @@ mod session;
 mod sql;
 mod types;
 
+#[cfg(test)]
+mod tests;
+
 use std::{path::PathBuf, time::Duration};
 
 use tidegate_cdc::{

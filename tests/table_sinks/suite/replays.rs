@@ -23,7 +23,7 @@ fn read_once<P: Probe>(test: &str, set: &str, sink: &str) -> Option<(Pipe<P>, Ta
 
 /// Checks that no value of any table has changed, including the metadata columns.
 #[track_caller]
-fn expect_unchanged(before: &Tables, after: &Tables) {
+pub(crate) fn expect_unchanged(before: &Tables, after: &Tables) {
     assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>());
     for (table, rows) in before {
         assert_eq!(rows.rows.len(), after[table].rows.len(), "{table}");
@@ -47,6 +47,19 @@ pub(crate) fn nothing_changes_when_offsets_are_reset<P: Probe>() {
             expect_unchanged(&before, &pipe.everything());
         }
     }
+}
+
+/// Another connector, which has no offsets, reads a set again in batches of another size; then the events are produced again.
+pub(crate) fn change_nothing_when_read_again<P: Probe>(set: &str, sink: &str) {
+    let Some((pipe, before)) = read_once::<P>("read_again", set, sink) else { return };
+    fs::remove_file(pipe.home.path(&format!("connectors.d/{NAME}.toml"))).expect("the connector file");
+    pipe.connector(Connector { name: Some("another"), batch: Some(70), sink, ..Connector::default() });
+    let finished = pipe.run();
+    assert!(finished.count_log("Batch written") > 0, "{}", finished.stderr);
+    expect_unchanged(&before, &pipe.everything());
+    pipe.load(set, "json-schema", 1);
+    let _finished = pipe.run();
+    expect_unchanged(&before, &pipe.everything());
 }
 
 /// Another connector has other stored offsets, so everything is written again, except for tables without a key, which can only tell

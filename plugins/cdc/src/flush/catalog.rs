@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     dialect::Dialect,
-    names::deleted_table,
+    names::{deleted_table, truncates_table},
     options::{DeleteMode, Evolution, Mode, Settings},
     plan::{Route, Step, TablePlan},
     session::{Cause, Session},
@@ -87,9 +87,21 @@ impl<D: Dialect> Catalog<D> {
         self.dialect.table(table)
     }
 
-    /// Name of the table of deleted keys of a table.
+    /// Name of the table of deleted keys of a table, or of its table of truncates in history mode.
     pub(crate) fn deleted(&self, table: &str) -> TableName {
-        self.name(&deleted_table(table, &self.columns.naming))
+        self.name(&match self.mode {
+            Mode::History => truncates_table(table, &self.columns.naming),
+            _ => deleted_table(table, &self.columns.naming),
+        })
+    }
+
+    /// Whether rows are compared with stored deletes, or versions with stored truncates.
+    fn stores_deletes(&self) -> bool {
+        match self.mode {
+            Mode::Upsert => self.delete_mode == DeleteMode::Hard,
+            Mode::Append => false,
+            Mode::History => true,
+        }
     }
 
     /// A cached table.
@@ -145,9 +157,8 @@ impl<D: Dialect> Catalog<D> {
 
     /// Whether a transaction that writes rows by key to a table has to check that there is still no table of deleted keys.
     pub(crate) fn is_unguarded(&self, plan: &TablePlan<'_>) -> bool {
-        let is_used = self.mode == Mode::Upsert && self.delete_mode == DeleteMode::Hard;
-        let has_keys = plan.steps.iter().any(|step| matches!(step, Step::Upsert(_)));
-        is_used && has_keys && !self.remembering.borrow().contains_key(&plan.route.target)
+        let has_keys = plan.steps.iter().any(|step| matches!(step, Step::Upsert(_) | Step::Versions(_)));
+        self.stores_deletes() && has_keys && !self.remembering.borrow().contains_key(&plan.route.target)
     }
 
     /// The query of [`Catalog::list`].
@@ -231,6 +242,15 @@ impl<D: Dialect> Catalog<D> {
                 Some(table) => table,
                 None => Arc::new(self.load(runner, target).await?),
             };
+            if self.mode == Mode::History && !table.exists() && has_only_truncates(plan) {
+                // It has no key yet. A task that creates it from here on finds the stored truncate.
+                self.remember_deleted(runner, plan).await?;
+                table = Arc::new(self.describe(runner, target).await?);
+                if !table.exists() {
+                    self.tables.borrow_mut().insert(target.to_owned(), table);
+                    return Ok(Vec::new());
+                }
+            }
             let is_new = |name: &String| known.as_ref().is_some_and(|known| !known.contains(name));
             if table.columns.iter().any(|column| column.is_new != is_new(&column.name)) {
                 let columns = Arc::make_mut(&mut table).columns.iter_mut();
@@ -278,10 +298,18 @@ impl<D: Dialect> Catalog<D> {
         runner: &mut Runner<'_, impl Session>,
         target: &str,
     ) -> Result<Table<D::Type>, FlushError> {
-        let name = self.name(target);
         if self.is_listed(target) == Some(false) {
-            return Ok(Table::missing(name));
+            return Ok(Table::missing(self.name(target)));
         }
+        self.describe(runner, target).await
+    }
+
+    async fn describe(
+        &self,
+        runner: &mut Runner<'_, impl Session>,
+        target: &str,
+    ) -> Result<Table<D::Type>, FlushError> {
+        let name = self.name(target);
         let label = name.to_string();
         match runner.query(Some(&label), &self.dialect.describe(&name)).await {
             Ok(answer) => match self.dialect.columns(&answer) {
@@ -341,9 +369,8 @@ impl<D: Dialect> Catalog<D> {
         plan: &TablePlan<'_>,
     ) -> Result<(), FlushError> {
         let target = &*plan.route.target;
-        let is_used = self.mode == Mode::Upsert && self.delete_mode == DeleteMode::Hard;
         let purged = self.remembering.borrow().get(target).copied();
-        if !is_used || purged.is_some_and(|purged| purged.elapsed() < PURGE_INTERVAL) {
+        if !self.stores_deletes() || purged.is_some_and(|purged| purged.elapsed() < PURGE_INTERVAL) {
             return Ok(());
         }
         let name = self.deleted(target);
@@ -353,10 +380,14 @@ impl<D: Dialect> Catalog<D> {
             if !is_needed {
                 return Ok(());
             }
-            let create = self.dialect.create_deleted_keys(&name, &self.columns.meta);
+            let meta = &self.columns.meta;
+            let create = match self.dialect.history().filter(|_| self.mode == Mode::History) {
+                Some(history) => history.create_truncates(&name, meta),
+                None => self.dialect.create_deleted_keys(&name, meta),
+            };
             self.require(runner, &[(name.clone(), create)]).await?;
         }
-        if exists || self.evolution == Evolution::Off {
+        if (exists || self.evolution == Evolution::Off) && self.mode != Mode::History {
             let now = SystemTime::now();
             let kept_since = now.checked_sub(self.deleted_retention).unwrap_or(SystemTime::UNIX_EPOCH);
             let call = self.dialect.purge_deletes(&name, &self.columns.meta);
@@ -366,6 +397,10 @@ impl<D: Dialect> Catalog<D> {
         self.remembering.borrow_mut().insert(target.to_owned(), Instant::now());
         Ok(())
     }
+}
+
+fn has_only_truncates(plan: &TablePlan<'_>) -> bool {
+    plan.steps.iter().all(|step| matches!(step, Step::Truncate(_)))
 }
 
 /// Describes a change of a table for the log. Column definitions contain no data.

@@ -13,6 +13,7 @@ mod claims;
 mod dry_run;
 mod failure;
 mod files;
+mod history;
 mod lanes;
 mod metrics;
 mod moves;
@@ -48,7 +49,7 @@ use self::{
 use crate::{
     dialect::Dialect,
     names::{Naming, lane_offsets_table, offsets_table},
-    options::{Settings, StoredRows},
+    options::{Mode, Settings, StoredRows},
     plan::{Planner, Router, Rules, TablePlans, Warehouses},
     session::{Cause, Class, Database, SqlError},
     statement::{OffsetNames, TableName},
@@ -95,6 +96,10 @@ impl<B: Database> TableSink<B> {
     /// If the configuration is invalid.
     pub fn new(settings: Settings<Type<B>>, database: B, context: &Context) -> Result<Self> {
         let options = &settings.options;
+        if options.mode == Mode::History && database.dialect().history().is_none() {
+            let message = format!("\"history\" is not available for {}", B::Dialect::NAME);
+            return Err(Error::invalid_option("mode", message));
+        }
         let naming = Naming::new(&options.table, options.identifiers, B::Dialect::NAMES)?;
         let warehouses = Warehouses::of(&settings);
         let dialect = database.dialect().clone();
@@ -311,7 +316,11 @@ impl<B: Database> TableSink<B> {
         for (table, changed) in &outcome.changed {
             let (inserted, updated, deleted) = (changed.inserted, changed.updated, changed.deleted);
             self.metrics.count("unchanged_rows_total", &[("table", table)], changed.unchanged);
-            let older = Older::of(table, changed, outcome, work, self.settings.options.update_missing);
+            let older = match self.settings.options.mode {
+                // Every version has its place, however late it is.
+                Mode::History => Older::of_versions(table, changed, work),
+                _ => Older::of(table, changed, outcome, work, self.settings.options.update_missing),
+            };
             self.older.add(table, &older);
             let skipped = older.rows + older.in_batch;
             self.metrics.count("older_events_total", &[("table", table)], skipped);

@@ -29,6 +29,16 @@ pub(super) struct Older {
 }
 
 impl Older {
+    /// Versions that the table has already, and unchanged rows that were read again: neither is unexpected.
+    pub(super) fn of_versions(table: &str, changed: &RowCounts, work: &TablePlans<'_>) -> Self {
+        let plans = work.values().filter(|plan| plan.route.table == table);
+        let skipped = plans.flat_map(|plan| &plan.steps).map(|step| match step {
+            Step::Versions(versions) => versions.skipped(),
+            _ => 0,
+        });
+        Self { rows: changed.unchanged, in_batch: skipped.sum(), resent: changed.unchanged }
+    }
+
     /// Distinguishes newer rows from missing rows. If missing rows are not detected, deletes without effect
     /// are counted as deletes of missing rows.
     pub(super) fn of(

@@ -10,7 +10,7 @@ use crate::{
     rows::{EncodedRows, RowFormat},
     session::Answer,
     statement::{Bind, Call, EVERY_KEY, Merge, TableName},
-    table::{Columns, Encoder, Extras, Table, add_deleted_key},
+    table::{Columns, Encoder, Extras, Table, add_deleted_key, moment},
 };
 
 /// Prepared statements for the same rows, which run one after the other.
@@ -93,6 +93,8 @@ pub(crate) struct Counted {
 pub(crate) enum Purpose {
     /// It changes the table, and its counts are reported.
     Write,
+    /// It adds versions to a history table, and their number is reported.
+    AddVersions,
     /// It returns keys without a row.
     FindUnmatched,
     /// It maintains the sink's own data.
@@ -251,6 +253,7 @@ impl<D: Dialect> Preparing<'_, D> {
                     self.store_deletes(deleted, is_early, &names, out);
                 }
                 Step::Append(events) => self.append(events, &names, out)?,
+                Step::Versions(versions) => self.versions(versions, number > 0, &names, out)?,
                 Step::Truncate(event) => self.truncate(event, &names, out)?,
             }
         }
@@ -390,7 +393,10 @@ impl<D: Dialect> Preparing<'_, D> {
         out: &mut Statements<D::Rows>,
     ) -> Result<(), String> {
         let (table, meta) = (&names.table.name, &self.columns.meta);
-        let time = event.time().map_or_else(|| self.now.to_owned(), |at| at.to_string());
+        let time = match (event.time_ms(), &self.columns.validity) {
+            (Some(time), Some(_)) => moment(time),
+            _ => event.time().map_or_else(|| self.now.to_owned(), |at| at.to_string()),
+        };
         let values =
             Values { now: self.now.into(), time: time.into(), position: event.position.to_string().into() };
         let plain = |calls: Vec<Call>| Prepared {
@@ -403,6 +409,15 @@ impl<D: Dialect> Preparing<'_, D> {
             counted: None,
             stored_from: None,
         };
+        if let Some(validity) = &self.columns.validity {
+            let history = self.history()?;
+            let truncates = names.deleted.map(|truncates| history.store_truncate(truncates, meta));
+            let end = names.table.exists().then(|| history.end_all(table, meta, validity));
+            let calls = end.into_iter().chain(truncates);
+            out.prepared
+                .extend(calls.map(|calls| Prepared { purpose: Purpose::Bookkeeping, ..plain(calls) }));
+            return Ok(());
+        }
         if self.delete_mode == DeleteMode::Soft {
             out.prepared.push(plain(self.dialect.truncate_soft(table, meta)));
             return Ok(());
@@ -467,7 +482,12 @@ impl<R> Statements<R> {
         all.into_iter().any(|statement| statement.stored_from.is_some())
     }
 
-    fn found<D: Dialect>(&mut self, encoder: &Encoder<'_, D>, names: &Names<'_, D::Type>, columns: &Columns) {
+    pub(super) fn found<D: Dialect>(
+        &mut self,
+        encoder: &Encoder<'_, D>,
+        names: &Names<'_, D::Type>,
+        columns: &Columns,
+    ) {
         let found = encoder.findings().into_iter();
         self.found.extend(found.map(|found| Notice::of::<D>(found, names.table, &names.source, columns)));
     }

@@ -460,6 +460,11 @@ impl Outcome {
         let table = &statement.source;
         match statement.purpose {
             Purpose::Bookkeeping => {}
+            Purpose::AddVersions => {
+                let sent = statement.row_count().unwrap_or_default() as u64;
+                let (inserted, unchanged) = (answer.inserted, sent.saturating_sub(answer.inserted));
+                self.add_counts(table, RowCounts { inserted, unchanged, ..RowCounts::default() });
+            }
             Purpose::FindUnmatched => {
                 let keys = answer.rows.iter().filter_map(|row| row.first().cloned().flatten());
                 let keys: Vec<String> = keys.collect();
@@ -475,11 +480,15 @@ impl Outcome {
                 let ineffective = (statement.delete_count() as u64).saturating_sub(deleted);
                 let unchanged_deletes = ineffective.min(unchanged);
                 let changed = RowCounts { inserted, updated, deleted, unchanged, unchanged_deletes };
-                match self.changed.iter_mut().find(|(known, _)| known == table) {
-                    Some((_, known)) => known.add(changed),
-                    None => self.changed.push((Rc::clone(table), changed)),
-                }
+                self.add_counts(table, changed);
             }
+        }
+    }
+
+    fn add_counts(&mut self, table: &Rc<str>, changed: RowCounts) {
+        match self.changed.iter_mut().find(|(known, _)| known == table) {
+            Some((_, known)) => known.add(changed),
+            None => self.changed.push((Rc::clone(table), changed)),
         }
     }
 }

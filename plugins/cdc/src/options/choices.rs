@@ -11,6 +11,8 @@ pub enum Mode {
     Upsert,
     /// One row per event.
     Append,
+    /// Every version of a row, and from when to when it was valid.
+    History,
 }
 
 /// What a delete does.

@@ -19,7 +19,8 @@ const MAX_LANES_OF_TASK: u8 = 16;
 /// Options with the same meaning in all table sinks. A sink's configuration contains them with `#[serde(flatten)]`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct Options {
-    /// `upsert` keeps tables equal to those of the source. `append` inserts a row for every event, as an audit log.
+    /// `upsert` keeps tables equal to those of the source. `append` inserts a row for every event, as an audit log. `history` keeps
+    /// every version of a row, with the times from when to when it was valid.
     #[serde(default)]
     pub mode: Mode,
     /// What a delete does: `hard` deletes the row, `soft` keeps it with `_cdc_operation = 'd'`.
@@ -176,6 +177,7 @@ impl Options {
         }));
         let naming = Naming::new(&self.table, self.identifiers, *rules);
         errors.extend(naming.err().map(|error| Error::invalid_option("table", error)));
+        errors.extend(self.history_faults());
         if !(1..=MAX_LANES_OF_TASK).contains(&self.lanes) {
             errors.push(Error::invalid_option(
                 "lanes",
@@ -183,5 +185,21 @@ impl Options {
             ));
         }
         errors
+    }
+
+    /// Options that contradict `mode = "history"`.
+    fn history_faults(&self) -> Vec<Error> {
+        if self.mode != Mode::History {
+            return Vec::new();
+        }
+        let soft = (self.delete_mode == DeleteMode::Soft).then(|| {
+            let message = "\"soft\" cannot be combined with mode = \"history\", which keeps deleted rows in any case: remove it";
+            Error::invalid_option("delete_mode", message)
+        });
+        let skip = (self.update_missing == UpdateMissing::Skip).then(|| {
+            let message = "\"skip\" cannot be combined with mode = \"history\", in which every update is a version: remove it";
+            Error::invalid_option("update_missing", message)
+        });
+        soft.into_iter().chain(skip).collect()
     }
 }

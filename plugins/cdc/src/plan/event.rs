@@ -12,6 +12,8 @@ pub(crate) struct Event<'b> {
     pub(crate) change: Change<'b>,
     /// Its position among the events of its row.
     pub(crate) position: Position,
+    /// Its place among the events with the same key and position, which are of one message.
+    ordinal: u16,
     role: Role,
 }
 
@@ -30,12 +32,22 @@ enum Role {
 
 impl<'b> Event<'b> {
     pub(crate) fn new(record: Record<'b>, change: Change<'b>, position: Position) -> Self {
-        Self { record, change, position, role: Role::Itself }
+        Self { record, change, position, ordinal: 0, role: Role::Itself }
     }
 
     /// The event with another position.
     pub(super) fn at(self, position: Position) -> Self {
         Self { position, ..self }
+    }
+
+    /// The event at this place among those with the same key and position.
+    pub(super) fn nth(self, ordinal: u16) -> Self {
+        Self { ordinal, ..self }
+    }
+
+    /// Its place among the events with the same key and position.
+    pub(super) fn ordinal(&self) -> u16 {
+        self.ordinal
     }
 
     /// The delete of the row under its old key.
@@ -83,7 +95,12 @@ impl<'b> Event<'b> {
 
     /// The position as stored in the table.
     pub(crate) fn stamp(&self) -> String {
-        if self.is_moved_row() { moves::moved_row_position(self.position) } else { self.position.to_string() }
+        match self.ordinal {
+            _ if self.is_moved_row() => moves::moved_row_position(self.position),
+            0 => self.position.to_string(),
+            // After the same position without it, and before all later ones: see `Position`.
+            ordinal => format!("{}/{ordinal:05}", self.position),
+        }
     }
 
     pub(crate) fn operation(&self) -> Operation {
@@ -106,8 +123,12 @@ impl<'b> Event<'b> {
 
     /// The commit time in the source, or the best alternative.
     pub(crate) fn time(&self) -> Option<Timestamp> {
-        let milliseconds = self.change.commit_ms().or(self.change.event_ms()).or(self.record.timestamp_ms());
-        milliseconds.map(|milliseconds| Timestamp::from_parts(milliseconds, 1000, Some(0)))
+        self.time_ms().map(|milliseconds| Timestamp::from_parts(milliseconds, 1000, Some(0)))
+    }
+
+    /// As [`Event::time`], in milliseconds since the epoch.
+    pub(crate) fn time_ms(&self) -> Option<i64> {
+        self.change.commit_ms().or(self.change.event_ms()).or(self.record.timestamp_ms())
     }
 
     /// Debezium's code of the operation.

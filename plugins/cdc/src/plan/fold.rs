@@ -322,14 +322,14 @@ impl<'b> Folded<'b> {
     }
 
     /// An update after a delete does not get the omitted values of the deleted row: they are lost.
-    fn nothing_left(&self, next: &Event<'b>) -> Vec<Carried<'b>> {
+    pub(super) fn nothing_left(&self, next: &Event<'b>) -> Vec<Carried<'b>> {
         let left_out = next.row().iter().filter(|(_, value)| value.is_unavailable());
         let (since, record) = (self.last.position, self.last.record.index());
         let lost = |(name, _)| Carried { name, value: Value::NULL, since, record, is_lost: true };
         left_out.map(lost).collect()
     }
 
-    fn known(&self, name: &'b str) -> Option<Carried<'b>> {
+    pub(super) fn known(&self, name: &'b str) -> Option<Carried<'b>> {
         let event = self.values.and_then(|event| event.row().get(name).map(|value| (event, value)));
         match event.filter(|(_, value)| !value.is_unavailable()) {
             Some((event, value)) => {
@@ -342,7 +342,7 @@ impl<'b> Folded<'b> {
 }
 
 /// An insert creates a row; other events change an existing one.
-fn base_of(event: Event<'_>) -> Base<'_> {
+pub(super) fn base_of(event: Event<'_>) -> Base<'_> {
     match event.operation().is_insert() {
         true => Base::Inserted(Inserted { by: event, origins: Vec::new() }),
         false => Base::Row,

@@ -12,6 +12,7 @@ mod key;
 mod moved;
 mod moves;
 mod route;
+mod versions;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -23,6 +24,7 @@ pub(crate) use key::Key;
 pub(crate) use moved::MovedKeys;
 pub(crate) use moves::{Base, Origin, moved_row_min_position, moved_row_position};
 pub(crate) use route::{Route, Router, Warehouses};
+pub(crate) use versions::{Earlier, Version, Versions};
 
 use crate::{
     options::{Mode, Options, OrderBy, OtherRecords, Truncate, UpdateMissing},
@@ -78,6 +80,8 @@ pub(crate) enum Step<'b> {
     Upsert(Upserts<'b>),
     /// One row per event.
     Append(Vec<Event<'b>>),
+    /// The versions of rows.
+    Versions(Versions<'b>),
     /// Deletes all rows that are older than this event.
     Truncate(Event<'b>),
 }
@@ -114,7 +118,7 @@ impl Planner {
     /// Parses the keys in the headers of a batch, which a plan borrows.
     pub(crate) fn moved_keys(&self, batch: &Batch<'_>) -> MovedKeys {
         match self.rules.mode {
-            Mode::Upsert => MovedKeys::of(batch),
+            Mode::Upsert | Mode::History => MovedKeys::of(batch),
             Mode::Append => MovedKeys::default(),
         }
     }
@@ -133,6 +137,13 @@ impl Planner {
             let context = BatchContext { batch, moved };
             if let Err(reason) = self.add(&mut plan, record, &context, &held) {
                 plan.rejected.push((record.index(), reason));
+            }
+        }
+        for step in
+            plan.by_warehouse.values_mut().flat_map(BTreeMap::values_mut).flat_map(|table| &mut table.steps)
+        {
+            if let Step::Versions(versions) = step {
+                versions.complete();
             }
         }
         plan
@@ -180,9 +191,9 @@ impl Planner {
         let Some(table) = by_warehouse.get_mut(&route.target) else { return Ok(()) };
         match (self.rules.mode, operation) {
             (Mode::Append, _) => table.append(event),
-            (Mode::Upsert, Operation::Truncate) => return self.truncate(table, event),
-            (Mode::Upsert, _) => {
-                let unreadable = self.upsert(table, &route, event, context)?;
+            (_, Operation::Truncate) => return self.truncate(table, event),
+            (Mode::Upsert | Mode::History, _) => {
+                let unreadable = self.by_key(table, &route, event, context)?;
                 let unreadable = unreadable.map(|reason| UnreadableHeader {
                     record: record.index(),
                     table: route.table.clone(),
@@ -197,9 +208,16 @@ impl Planner {
     /// Whether a row cannot show that an event was applied before: there is no row to match, or its position depends on the
     /// offset.
     fn is_undetectable(&self, route: &Route, event: &Event<'_>) -> bool {
-        self.rules.mode == Mode::Append
-            || event.position.has_offset()
-            || (event.operation() != Operation::Truncate && matches!(route.key_of(event), Ok(Key::None)))
+        if self.rules.mode == Mode::Append || event.position.has_offset() {
+            return true;
+        }
+        match route.key_of(event) {
+            _ if event.operation() == Operation::Truncate => false,
+            Ok(Key::None) => true,
+            // In a history table, it would be a version of its own, because the offset becomes part of its position.
+            Ok(Key::Columns { is_message_key, .. }) => self.rules.mode == Mode::History && !is_message_key,
+            Err(_) => false,
+        }
     }
 
     fn add_other<'b>(&self, plan: &mut Plan<'b>, record: Record<'b>) -> Result<(), String> {
@@ -215,7 +233,12 @@ impl Planner {
 
     fn truncate<'b>(&self, table: &mut TablePlan<'b>, event: Event<'b>) -> Result<(), String> {
         match self.rules.truncate {
-            Truncate::Apply => table.steps.push(Step::Truncate(event)),
+            Truncate::Apply => {
+                if self.rules.mode == Mode::History {
+                    versions::time_of(&event)?;
+                }
+                table.steps.push(Step::Truncate(event));
+            }
             Truncate::Ignore => {}
             Truncate::Fail => {
                 return Err("the table was truncated in the source, and truncate = \"fail\"".to_owned());
@@ -225,7 +248,7 @@ impl Planner {
     }
 
     /// Adds an event to the rows of its table. If a header that the values may depend on cannot be parsed, returns the reason.
-    fn upsert<'b>(
+    fn by_key<'b>(
         &mut self,
         table: &mut TablePlan<'b>,
         route: &Route,
@@ -234,6 +257,9 @@ impl Planner {
     ) -> Result<Option<String>, String> {
         let key = route.key_of(&event)?;
         let Key::Columns { names, is_message_key } = key else {
+            if self.rules.mode == Mode::History {
+                return Err(KEYLESS.to_owned());
+            }
             table.append(event);
             return Ok(None);
         };
@@ -249,6 +275,10 @@ impl Planner {
         };
         let other = other.map(|other| (key::Scratch::default().text(&other).to_owned(), other));
         let text = self.scratch.text(&values);
+        if self.rules.mode == Mode::History {
+            add_version(table.versions(&names), (text, values), other, event)?;
+            return Ok(unreadable);
+        }
         let rows = table.upserts(&names);
         let operation = event.operation();
         match other {
@@ -266,6 +296,34 @@ impl Planner {
             None => rows.push(text, values, event, self.rules.update_missing),
         }
         Ok(unreadable)
+    }
+}
+
+/// Why a row without a key is rejected in a history table.
+const KEYLESS: &str = "the table has no key, without which there are no versions of a row: name its key_columns in \
+                       [sink.config.tables], or use mode = \"append\"";
+
+/// Adds the versions of an event. `other` is the old key of its row, or the new one for a delete.
+fn add_version<'b>(
+    versions: &mut Versions<'b>,
+    key: (&str, Vec<Value<'b>>),
+    other: Option<(String, Vec<Value<'b>>)>,
+    event: Event<'b>,
+) -> Result<(), String> {
+    let is_same = other.as_ref().is_some_and(|(text, _)| text == key.0);
+    let other = other.as_ref().filter(|_| !is_same).map(|(text, values)| (text.as_str(), values.clone()));
+    match event.operation() {
+        // The row keeps its key in the table: the delete is the first event of an update.
+        Operation::Delete if is_same => Ok(()),
+        Operation::Delete => versions.push(key, None, event),
+        Operation::Update => {
+            if let Some(old) = other.clone() {
+                versions.push(old, None, event.as_delete())?;
+            }
+            versions.push(key, other, event)
+        }
+        _ if is_same => versions.push(key, None, event.as_update()),
+        _ => versions.push(key, other, event),
     }
 }
 
@@ -337,7 +395,7 @@ impl<'b> TablePlan<'b> {
     pub(crate) fn has_deletes(&self) -> bool {
         self.steps.iter().any(|step| match step {
             Step::Upsert(upserts) => upserts.rows().iter().any(Folded::is_delete),
-            Step::Append(_) => false,
+            Step::Append(_) | Step::Versions(_) => false,
             Step::Truncate(_) => true,
         })
     }
@@ -358,6 +416,18 @@ impl<'b> TablePlan<'b> {
             return events.push(event);
         }
         self.steps.push(Step::Append(vec![event]));
+    }
+
+    /// The current step with versions; a different key starts a new step.
+    fn versions(&mut self, key: &Arc<[String]>) -> &mut Versions<'b> {
+        let goes_on = matches!(self.steps.last(), Some(Step::Versions(rows)) if rows.key() == key);
+        if !goes_on {
+            self.steps.push(Step::Versions(Versions::new(Arc::clone(key))));
+        }
+        match self.steps.last_mut() {
+            Some(Step::Versions(rows)) => rows,
+            _ => unreachable!("pushed above"),
+        }
     }
 
     /// The current step with rows by key; a different key starts a new step.

@@ -9,8 +9,8 @@ use tidegate_plugin::{Change, Record};
 
 use super::key::Known;
 use crate::{
-    names::{NameError, Naming, Origin, deleted_table},
-    options::Settings,
+    names::{NameError, Naming, Origin, deleted_table, truncates_table},
+    options::{Mode, Settings},
 };
 
 /// Maps a table of the source to a table in the database.
@@ -48,6 +48,7 @@ pub(crate) struct Router {
     tables: BTreeMap<String, RouteOptions>,
     warehouses: Warehouses,
     snapshot_warehouse: Option<usize>,
+    keeps_history: bool,
     /// By topic, database, schema and table.
     routes: HashMap<String, Arc<Route>>,
     /// By the folded name of the target table: its source, and whether the connector file sets its name.
@@ -120,6 +121,7 @@ impl Router {
             tables: settings.tables.iter().map(options).collect(),
             warehouses,
             snapshot_warehouse,
+            keeps_history: settings.options.mode == Mode::History,
             routes: HashMap::new(),
             owners: HashMap::new(),
             scratch: String::new(),
@@ -166,7 +168,8 @@ impl Router {
         let rules = *self.naming.rules();
         let named = name.map_or_else(|| self.naming.table(origin), |name| rules.table(name));
         let target = named.map_err(|error: NameError| error.to_string())?;
-        rules.checked(deleted_table(&target, &self.naming)).map_err(|error| error.to_string())?;
+        let own = if self.keeps_history { truncates_table } else { deleted_table };
+        rules.checked(own(&target, &self.naming)).map_err(|error| error.to_string())?;
         self.take(&target, origin, is_named)?;
         let mut key_columns: Vec<String> = Vec::new();
         for column in options.iter().flat_map(|options| &options.key_columns) {

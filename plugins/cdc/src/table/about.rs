@@ -1,5 +1,7 @@
 //! Encodes metadata columns, and keys of deleted rows.
 
+use tidegate_plugin::Timestamp;
+
 use super::layout::About;
 use crate::{
     options::Metadata,
@@ -18,7 +20,11 @@ pub(super) fn write_about<R: RowFormat>(out: &mut Elements<'_, R>, about: About,
             None => out.null(),
         },
         About::Position => out.plain(position),
-        About::ProcessedAt => out.null(),
+        About::ValidFrom => match event.time_ms() {
+            Some(time) => out.plain(moment(time)),
+            None => out.null(),
+        },
+        About::ProcessedAt | About::ValidTo => out.null(),
         About::Extra(Metadata::Topic) => out.text(record.topic()),
         About::Extra(Metadata::Partition) => out.plain(record.partition()),
         About::Extra(Metadata::Offset) => out.plain(record.offset()),
@@ -27,6 +33,12 @@ pub(super) fn write_about<R: RowFormat>(out: &mut Elements<'_, R>, about: About,
         About::Extra(Metadata::Transaction) => out.text_or_null(change.transaction()),
         About::Extra(Metadata::Snapshot) => out.text_or_null(change.snapshot()),
     }
+}
+
+/// The time of a version, from milliseconds since the epoch. All have the same length, so that texts sort like the times.
+pub(crate) fn moment(milliseconds: i64) -> String {
+    let seconds = Timestamp::from_parts(milliseconds.div_euclid(1000), 1, None);
+    format!("{seconds}.{:03}Z", milliseconds.rem_euclid(1000))
 }
 
 /// Adds a deleted key: its text and the position of the delete.

@@ -6,8 +6,12 @@ use super::{Table, desired::DesiredTable, layout::Columns};
 use crate::{
     dialect::Dialect,
     plan::{Event, Folded, Step},
+    statement::{Column, HistoryTable, Validity},
     types::ColumnType,
 };
+
+/// The column that only history tables have.
+const VALID_TO: &str = "_cdc_valid_to";
 
 /// Required changes of a table.
 #[derive(Debug)]
@@ -70,6 +74,7 @@ impl<D: Dialect> Evolving<'_, D> {
         if !changes.rejected.is_empty() {
             return Ok(changes);
         }
+        self.check_mode(table)?;
         wanted.require_about()?;
         let key = key_names(steps);
         if table.exists() {
@@ -118,7 +123,32 @@ impl<D: Dialect> Evolving<'_, D> {
                     }
                 }
             }
+            Step::Versions(versions) => {
+                for version in versions.rows() {
+                    if let Err(refused) = require_folded(wanted, versions.key(), &version.row) {
+                        rejected.push(refused);
+                    }
+                }
+            }
             Step::Truncate(_) => {}
+        }
+    }
+
+    /// Checks that a table that exists was made for this mode: a history table has another key than others.
+    fn check_mode(&self, table: &Table<D::Type>) -> Result<(), String> {
+        let has = |name: &str| table.find_exact(name).is_some();
+        match &self.columns.validity {
+            _ if !table.exists() => Ok(()),
+            Some(Validity { from, to }) if !(has(from) && has(to)) => Err(format!(
+                "{} has no columns {from:?} and {to:?}, so it is not a history table: set another name in [sink.config.tables], or \
+                 drop it and have its events read again",
+                table.name
+            )),
+            None if has(&self.columns.naming.cased(VALID_TO)) => Err(format!(
+                "{} is a history table: set mode = \"history\", or another name in [sink.config.tables]",
+                table.name
+            )),
+            _ => Ok(()),
         }
     }
 
@@ -134,6 +164,34 @@ impl<D: Dialect> Evolving<'_, D> {
         for column in wanted.widened() {
             changes.statements.push(("ALTER TABLE", self.dialect.widen(&table.name, &column)));
         }
+    }
+
+    /// The statements that create a table. `key` are the places of the key columns; a history table has one more.
+    fn creating(
+        &self,
+        table: &Table<D::Type>,
+        columns: &[Column<D::Type>],
+        key: &mut Vec<usize>,
+    ) -> Result<Vec<String>, String> {
+        let (Some(validity), false) = (&self.columns.validity, key.is_empty()) else {
+            return Ok(vec![self.dialect.create_table(&table.name, columns, key, self.comment)]);
+        };
+        let place = |name: &str| {
+            let place = columns.iter().position(|column| column.name == name);
+            place.ok_or_else(|| format!("{} has no column {name:?}", table.name))
+        };
+        let (position, valid_to) = (place(&self.columns.meta.position)?, place(&validity.to)?);
+        let history = self.dialect.history().ok_or("the sink has no mode = \"history\"")?;
+        let creates = history.create_history(&HistoryTable {
+            table: &table.name,
+            columns,
+            key,
+            position,
+            valid_to,
+            comment: self.comment,
+        });
+        key.push(position);
+        Ok(creates)
     }
 
     /// Adds the statement that creates the table, and returns the names of the key columns.
@@ -154,9 +212,8 @@ impl<D: Dialect> Evolving<'_, D> {
                     format!("key column {name:?} of {} is missing in all rows", table.name)
                 })?);
         }
-        changes
-            .statements
-            .push(("CREATE TABLE", self.dialect.create_table(&table.name, &columns, &places, self.comment)));
+        let creates = self.creating(table, &columns, &mut places)?;
+        changes.statements.extend(creates.into_iter().map(|text| ("CREATE TABLE", text)));
         Ok(places.into_iter().filter_map(|place| Some(columns.get(place)?.name.clone())).collect())
     }
 }
@@ -165,6 +222,7 @@ impl<D: Dialect> Evolving<'_, D> {
 fn key_names<'s>(steps: &'s [Step<'_>]) -> Option<&'s [String]> {
     steps.iter().find_map(|step| match step {
         Step::Upsert(rows) => Some(&**rows.key()),
+        Step::Versions(rows) => Some(&**rows.key()),
         _ => None,
     })
 }

@@ -5,8 +5,8 @@ use tidegate_plugin::Struct;
 use super::Table;
 use crate::{
     names::{Naming, metadata_column},
-    options::{Metadata, Settings, TypeConflict},
-    statement::Meta,
+    options::{Metadata, Mode, Settings, TypeConflict},
+    statement::{Meta, Validity},
     types::{ColumnType, MetadataKind},
 };
 
@@ -17,6 +17,8 @@ pub(crate) struct Columns {
     pub(crate) naming: Naming,
     /// The four metadata columns.
     pub(crate) meta: Meta,
+    /// The columns with the times of a version, in history tables.
+    pub(crate) validity: Option<Validity>,
     /// Additional metadata columns.
     pub(crate) extra: Vec<(Metadata, String)>,
     /// What happens to values that do not fit.
@@ -36,6 +38,10 @@ pub(crate) enum About {
     Position,
     /// Time of writing.
     ProcessedAt,
+    /// From when a version is valid.
+    ValidFrom,
+    /// Until when it is, which statements determine.
+    ValidTo,
     /// An additional column.
     Extra(Metadata),
 }
@@ -44,7 +50,7 @@ impl About {
     /// What the column contains.
     pub(crate) fn kind(self) -> MetadataKind {
         match self {
-            Self::Timestamp | Self::ProcessedAt => MetadataKind::Time,
+            Self::Timestamp | Self::ProcessedAt | Self::ValidFrom | Self::ValidTo => MetadataKind::Time,
             Self::Extra(Metadata::Partition | Metadata::Offset) => MetadataKind::Count,
             _ => MetadataKind::Text,
         }
@@ -54,6 +60,7 @@ impl About {
 impl Columns {
     pub(crate) fn of<T>(settings: &Settings<T>, naming: Naming) -> Self {
         let meta = Meta::cased(&naming);
+        let validity = (settings.options.mode == Mode::History).then(|| Validity::cased(&naming));
         let mut extra: Vec<(Metadata, String)> = Vec::new();
         for metadata in &settings.options.metadata {
             if extra.iter().all(|(known, _)| known != metadata) {
@@ -61,7 +68,7 @@ impl Columns {
             }
         }
         let (conflict, max_value_bytes) = (settings.options.type_conflict, settings.max_value_bytes);
-        Self { naming, meta, extra, conflict, max_value_bytes }
+        Self { naming, meta, validity, extra, conflict, max_value_bytes }
     }
 
     /// The metadata columns, in the order of new tables.
@@ -73,7 +80,17 @@ impl Columns {
             (About::Position, position.as_str()),
             (About::ProcessedAt, processed_at.as_str()),
         ];
-        four.into_iter().chain(self.extra.iter().map(|(extra, name)| (About::Extra(*extra), name.as_str())))
+        let validity = self.validity.iter().flat_map(|validity| {
+            [(About::ValidFrom, validity.from.as_str()), (About::ValidTo, validity.to.as_str())]
+        });
+        four.into_iter()
+            .chain(validity)
+            .chain(self.extra.iter().map(|(extra, name)| (About::Extra(*extra), name.as_str())))
+    }
+
+    /// Whether statements determine the content of a column, and not the rows.
+    pub(crate) fn is_computed(&self, name: &str) -> bool {
+        self.meta.processed_at == name || self.validity.as_ref().is_some_and(|validity| validity.to == name)
     }
 
     /// Name and type of the fallback column of `column`; none if such records are rejected.

@@ -13,12 +13,14 @@ mod layout;
 mod moves;
 mod rows;
 mod sizes;
+mod versions;
 
-pub(crate) use about::add_deleted_key;
+pub(crate) use about::{add_deleted_key, moment};
 pub(crate) use alter::{Changes, Evolving};
 pub(crate) use findings::Finding;
 pub(crate) use layout::Columns;
 pub(crate) use rows::{Encoder, Extras};
+pub(crate) use versions::VersionExtras;
 
 use crate::statement::{Column, TableName};
 

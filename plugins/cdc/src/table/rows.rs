@@ -44,7 +44,7 @@ pub(crate) struct Encoder<'t, D: Dialect> {
     /// The fallback column of each column.
     fallback: Vec<Option<usize>>,
     /// The written columns whose value some row keeps.
-    kept: BTreeSet<usize>,
+    pub(super) kept: BTreeSet<usize>,
     pub(super) layout: Layout,
     pub(super) cells: Vec<Cell>,
     /// Fields whose columns are unmanaged.
@@ -99,10 +99,10 @@ impl<'t, D: Dialect> Encoder<'t, D> {
         };
         let key = key.iter().map(find).collect::<Result<Vec<_>, _>>()?;
         let is_written = |(index, column): &(usize, &TableColumn<D::Type>)| {
-            let is_time = column.name == columns.meta.processed_at;
+            let is_computed = columns.is_computed(&column.name);
             let can_be = column.kind.is_supported() && is_managed(column, unmanaged);
             let is_left = column.is_generated && !extras.all_columns;
-            (can_be && !is_left && !is_time) || key.contains(index)
+            (can_be && !is_left && !is_computed) || key.contains(index)
         };
         let written = table.columns.iter().enumerate().filter(is_written).map(|(index, _)| index).collect();
         let fallback =
@@ -228,7 +228,7 @@ impl<'t, D: Dialect> Encoder<'t, D> {
 
     /// Counts values that a row loses: those of columns that an update does not have, and those that it omits after
     /// a delete.
-    fn note_missing(&self, row: &Folded<'_>) {
+    pub(super) fn note_missing(&self, row: &Folded<'_>) {
         // In documents, a missing field has no value in the source either.
         let is_document = row.last.change.connector() == "mongodb";
         if !self.absent.is_empty() && row.last.operation() == Operation::Update && !is_document {
@@ -275,7 +275,7 @@ impl<'t, D: Dialect> Encoder<'t, D> {
         self.key.iter().filter_map(|column| self.table.column(*column)).collect()
     }
 
-    fn fallback(&self, column: usize) -> Option<usize> {
+    pub(super) fn fallback(&self, column: usize) -> Option<usize> {
         self.fallback.get(column).copied().flatten()
     }
 
@@ -364,7 +364,7 @@ impl<'t, D: Dialect> Encoder<'t, D> {
     }
 
     /// Whether the values of a row are written. A deleted row needs none.
-    fn has_values(&self, row: &Folded<'_>) -> bool {
+    pub(super) fn has_values(&self, row: &Folded<'_>) -> bool {
         row.values.is_some() && (self.extras.values || !row.is_delete())
     }
 

@@ -2,12 +2,18 @@
 
 use crate::{
     dialect::Dialect,
+    history::HistoryDialect,
     names::Naming,
-    statement::{Call, Column, Copying, Merge, Meta, MissingValues, OffsetNames, TableName},
+    statement::{
+        AddVersions, Call, Column, Copying, EarlierValues, HistoryTable, Merge, Meta, MissingValues,
+        OffsetNames, TableName, Validity,
+    },
 };
 
 const KEY: [usize; 2] = [0, 1];
 const KEPT: [usize; 2] = [3, 4];
+const VALUES: [usize; 3] = [2, 3, 4];
+const POSITION: usize = 7;
 const ABOUT: [usize; 4] = [5, 6, 7, 8];
 
 /// Types of the sample's columns.
@@ -38,12 +44,18 @@ pub struct Sample<D: Dialect> {
     pub table: TableName,
     /// Its table of deleted keys.
     pub deleted_keys: TableName,
+    /// A history table.
+    pub history: TableName,
+    /// Its table of truncates.
+    pub truncates: TableName,
     /// An offsets table.
     pub offsets: TableName,
     /// The columns of the source, of which the first two are the key, and one more metadata column.
     pub columns: [String; 6],
     /// Names of the metadata columns.
     pub meta: Meta,
+    /// Names of the columns of the history table with the times of a version.
+    pub validity: Validity,
     /// Names of the columns of the offsets table.
     pub offset_names: OffsetNames,
     /// The comment of a new table.
@@ -94,26 +106,41 @@ impl<D: Dialect> Sample<D> {
             "updated_at",
         ];
         let comment = r"Written by the connector's \ sink".to_owned();
-        Self::named(dialect, kinds, names.map(str::to_owned), comment)
+        let named = Self::named(dialect, kinds, names.map(str::to_owned), comment);
+        let [history, truncates] =
+            ["orders_history", "_cdc_truncates_orders_history"].map(|name| named.dialect.table(name));
+        let [from, to] = ["_cdc_valid_from", "_cdc_valid_to"].map(str::to_owned);
+        Self { history, truncates, validity: Validity { from, to }, ..named }
     }
 
     /// With the names in the case of a naming rule.
     #[must_use]
     pub fn cased(mut self, naming: &Naming) -> Self {
-        let tables = [&mut self.table, &mut self.deleted_keys, &mut self.offsets];
+        let tables = [
+            &mut self.table,
+            &mut self.deleted_keys,
+            &mut self.history,
+            &mut self.truncates,
+            &mut self.offsets,
+        ];
         for table in tables {
             *table = self.dialect.table(&naming.cased(&table.table));
         }
         self.columns = self.columns.map(|name| naming.cased(&name));
         (self.meta, self.offset_names) = (Meta::cased(naming), OffsetNames::cased(naming));
+        self.validity = Validity::cased(naming);
         self
     }
 
-    /// With these names: of the tables, the columns, the metadata columns and the columns of the offsets table.
+    /// With these names: of the tables, the columns, the metadata columns and the columns of the offsets table. Those of history tables
+    /// are made of them.
     pub fn named(dialect: D, kinds: Kinds<D::Type>, names: [String; 21], comment: String) -> Self {
         let [table, deleted_keys, offsets, a, b, c, d, e, f, operation, timestamp, position, rest @ ..] =
             names;
         let [processed_at, key, topic, partition, warehouse, epoch, next_offset, state, updated_at] = rest;
+        let [history, truncates] = [format!("{table}_history"), format!("{deleted_keys}_truncates")];
+        let [history, truncates] = [history, truncates].map(|name| dialect.table(&name));
+        let validity = Validity { from: format!("{timestamp}_from"), to: format!("{timestamp}_to") };
         let [table, deleted_keys, offsets] = [table, deleted_keys, offsets].map(|name| dialect.table(&name));
         let offset_names = OffsetNames { topic, partition, warehouse, epoch, next_offset, state, updated_at };
         Self {
@@ -121,6 +148,9 @@ impl<D: Dialect> Sample<D> {
             kinds,
             table,
             deleted_keys,
+            history,
+            truncates,
+            validity,
             offsets,
             columns: [a, b, c, d, e, f],
             meta: Meta { operation, timestamp, position, processed_at, key },
@@ -176,6 +206,7 @@ impl<D: Dialect> Sample<D> {
         cases.extend(self.deletes());
         cases.extend(self.of_offsets());
         cases.extend(self.ddl());
+        cases.extend(self.dialect.history().map(|history| self.of_history(history)).into_iter().flatten());
         cases
     }
 
@@ -227,6 +258,67 @@ impl<D: Dialect> Sample<D> {
             case("offsets_claim", [dialect.offsets_claim(offsets, names)]),
             case("offsets_read", [dialect.offsets_read(&lanes, names)]),
             case("offsets_move", [dialect.offsets_move(offsets, names)]),
+        ]
+    }
+
+    /// The written columns of a history table.
+    pub fn version_columns(&self) -> Vec<Column<D::Type>> {
+        let from = Column { name: self.validity.from.clone(), kind: self.kinds.time.clone() };
+        self.columns().into_iter().chain([from]).collect()
+    }
+
+    /// Versions in their simplest form.
+    pub fn add_versions<'a>(&'a self, columns: &'a [Column<D::Type>]) -> AddVersions<'a, D::Type> {
+        AddVersions {
+            table: &self.history,
+            columns,
+            key: &KEY,
+            kept: &[],
+            compared: &[],
+            truncates: None,
+            meta: &self.meta,
+            validity: &self.validity,
+        }
+    }
+
+    /// The statement that creates the history table.
+    pub fn create_history(&self, history: &dyn HistoryDialect<D::Type>) -> Vec<String> {
+        let mut columns = self.version_columns();
+        let times = [&self.meta.processed_at, &self.validity.to];
+        columns.extend(times.map(|name| Column { name: name.clone(), kind: self.kinds.time.clone() }));
+        let (table, position, valid_to) = (&self.history, POSITION, columns.len() - 1);
+        let comment = &self.comment;
+        history.create_history(&HistoryTable {
+            table,
+            columns: &columns,
+            key: &KEY,
+            position,
+            valid_to,
+            comment,
+        })
+    }
+
+    fn of_history(&self, history: &dyn HistoryDialect<D::Type>) -> Vec<Case> {
+        let Self { history: table, truncates, meta, validity, .. } = self;
+        let columns = self.version_columns();
+        let key = columns.split_at(KEY.len()).0;
+        let plain = self.add_versions(&columns);
+        let truncated = AddVersions { truncates: Some(truncates), ..plain };
+        let compared = AddVersions { compared: &VALUES, ..truncated };
+        let kept = AddVersions { kept: &KEPT, ..truncated };
+        let both = AddVersions { kept: &KEPT, ..compared };
+        let creating = |text| Call::new("CREATE TABLE", text, []);
+        let created: Vec<Call> = self.create_history(history).into_iter().map(creating).collect();
+        vec![
+            case("create_history", created),
+            case("create_truncates", [creating(history.create_truncates(truncates, meta))]),
+            case("add_versions", history.add_versions(&plain)),
+            case("add_versions_compared", history.add_versions(&compared)),
+            case("add_versions_kept", history.add_versions(&kept)),
+            case("add_versions_of_all_kinds", history.add_versions(&both)),
+            case("earlier_values", history.earlier_values(&EarlierValues { table, key, meta })),
+            case("end_all", history.end_all(table, meta, validity)),
+            case("store_truncate", history.store_truncate(truncates, meta)),
         ]
     }
 

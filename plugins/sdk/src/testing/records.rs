@@ -141,6 +141,7 @@ pub struct Event {
     before: Json,
     after: Json,
     lsn: Option<i64>,
+    commit_ms: i64,
     kinds: Vec<(String, Kind)>,
 }
 
@@ -149,7 +150,8 @@ impl Event {
     #[must_use]
     pub fn new(operation: Operation, table: &str) -> Self {
         let (key, before, after) = (Json::Null, Json::Null, Json::Null);
-        Self { operation, table: table.to_owned(), key, before, after, lsn: None, kinds: Vec::new() }
+        let (table, commit_ms) = (table.to_owned(), EVENT_MS - 5);
+        Self { operation, table, key, before, after, lsn: None, commit_ms, kinds: Vec::new() }
     }
 
     /// Creates an insert.
@@ -194,6 +196,12 @@ impl Event {
         Self { lsn: Some(lsn), ..self }
     }
 
+    /// Sets the time of the commit in the source, in milliseconds since the epoch.
+    #[must_use]
+    pub fn committed_at(self, commit_ms: i64) -> Self {
+        Self { commit_ms, ..self }
+    }
+
     /// Sets the kind of a column, as for a source with a schema; its JSON value must be a string. Supported kinds: decimal
     /// and exact number (in plain notation), bytes, JSON text, unavailable (with any value).
     #[must_use]
@@ -205,7 +213,7 @@ impl Event {
     fn envelope(&self) -> Json {
         let source = json!({
             "connector": "postgresql", "db": "shop", "schema": "public", "table": self.table, "snapshot": "false",
-            "ts_ms": EVENT_MS - 5, "lsn": self.lsn,
+            "ts_ms": self.commit_ms, "lsn": self.lsn,
         });
         let op = char::from(self.operation.code().0);
         json!({ "before": self.before, "after": self.after, "source": source, "op": op, "ts_ms": EVENT_MS })

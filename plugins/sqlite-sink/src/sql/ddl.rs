@@ -72,6 +72,6 @@ pub(crate) fn add_columns(table: &TableName, columns: &[Column]) -> Vec<String> 
     columns.iter().map(|column| format!("ALTER TABLE {table} ADD COLUMN {}", definition(column))).collect()
 }
 
-fn definition(column: &Column) -> String {
+pub(super) fn definition(column: &Column) -> String {
     format!("{} {}", quoted(&column.name), column.kind)
 }

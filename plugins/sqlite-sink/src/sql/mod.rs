@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! ddl: tables and columns ── merge, rows: their rows ── moves: rows whose key changes ── deletes: deleted keys, truncates ── offsets: stored offsets
+//! history: versions of rows
 //! ```
 //!
 //! Names are quoted, and values are always bound, never part of the text. All rows are one bind, a JSON array of arrays. SQLite has
@@ -14,6 +15,7 @@
 
 mod ddl;
 mod deletes;
+mod history;
 mod merge;
 mod moves;
 mod offsets;
@@ -24,6 +26,9 @@ mod tests;
 
 pub(crate) use ddl::{DESCRIBE, LIST_TABLES, add_columns, create_deleted_keys, create_offsets, create_table};
 pub(crate) use deletes::{purge_deletes, store_deletes, truncate_hard, truncate_soft};
+pub(crate) use history::{
+    add_versions, create_history, create_truncates, earlier_values, end_all, store_truncate,
+};
 pub(crate) use merge::merge;
 pub(crate) use moves::{copy_moved, without_values};
 pub(crate) use offsets::{offsets_add_missing, offsets_claim, offsets_move, offsets_read};

@@ -57,6 +57,7 @@ fn told(plan: &Plan<'_>) -> Vec<String> {
 fn step_told(step: &Step<'_>) -> Vec<String> {
     match step {
         Step::Truncate(_) => vec!["truncate".to_owned()],
+        Step::Versions(versions) => versions.rows().iter().map(version_told).collect(),
         Step::Append(events) => {
             events.iter().map(|event| format!("append {} {:?}", event.op_code(), event.row())).collect()
         }
@@ -70,6 +71,26 @@ fn step_told(step: &Step<'_>) -> Vec<String> {
             })
             .collect(),
     }
+}
+
+fn version_told(version: &Version<'_>) -> String {
+    let Version { row, time, after, ends, until, .. } = version;
+    let until = until.map_or(String::new(), |until| format!(", until {until}"));
+    let after =
+        after.as_ref().map_or(String::new(), |after| format!(", after {}", after.trim_start_matches('0')));
+    let position = row.last.stamp();
+    let carried = row.carried.iter().map(|carried| format!(" carrying {}={}", carried.name, carried.value));
+    let earlier = version.earlier.as_ref().map_or(String::new(), |earlier| {
+        let key: Vec<String> = earlier.key.iter().map(ToString::to_string).collect();
+        format!(" from {} up to {}", key.join(","), earlier.up_to.trim_start_matches('0'))
+    });
+    format!(
+        "{} {} at {} from {time}{after}, ends {ends}{until}{}{earlier}",
+        row.last.op_code(),
+        row.key_text,
+        position.trim_start_matches('0'),
+        carried.collect::<String>()
+    )
 }
 
 fn plan(more: Json, records: &Records) -> Vec<String> {

@@ -85,7 +85,7 @@ proptest! {
         let read = cases.iter_mut().find(|case| case.name == "offsets_read").unwrap();
         read.calls = vec![Sqlite.offsets_read(&lanes, &named.offset_names)];
         let create = |name| cases.iter().find(|case| case.name == name).unwrap();
-        for name in ["create_table", "create_deleted_keys", "create_offsets"] {
+        for name in ["create_table", "create_deleted_keys", "create_offsets", "create_history", "create_truncates"] {
             session.execute(&create(name).calls[0].text);
         }
         for case in cases.iter().filter(|case| !case.name.starts_with("create_") && case.name != "add_columns") {

@@ -1,0 +1,3 @@
+//! Tests of the whole sink, with a database file.
+
+mod history;
