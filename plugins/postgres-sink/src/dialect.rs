@@ -1,12 +1,15 @@
 //! PostgreSQL's names, columns and statements, as the core asks for them.
 
 use tidegate_cdc::{
-    Dialect, TableColumn,
+    Dialect, HistoryDialect, TableColumn,
     names::NameRules,
     rows::CopyRows,
     session::Answer,
     sql::quoted,
-    statement::{Call, Column, Copying, Merge, Meta, MissingValues, OffsetNames, Query, TableName},
+    statement::{
+        AddVersions, Call, Column, Copying, EarlierValues, HistoryTable, Merge, Meta, MissingValues,
+        OffsetNames, Query, TableName, Validity,
+    },
 };
 
 use crate::{
@@ -113,6 +116,10 @@ impl Dialect for Postgres {
         sql::without_values(missing)
     }
 
+    fn history(&self) -> Option<&dyn HistoryDialect<ColumnType>> {
+        Some(self)
+    }
+
     fn store_deletes(&self, deleted_keys: &TableName, meta: &Meta) -> Vec<Call> {
         sql::store_deletes(deleted_keys, meta)
     }
@@ -143,5 +150,31 @@ impl Dialect for Postgres {
 
     fn offsets_move(&self, table: &TableName, names: &OffsetNames) -> Call {
         sql::offsets_move(table, names)
+    }
+}
+
+impl HistoryDialect<ColumnType> for Postgres {
+    fn create_history(&self, history: &HistoryTable<'_, ColumnType>) -> Vec<String> {
+        vec![sql::create_history(history)]
+    }
+
+    fn create_truncates(&self, truncates: &TableName, meta: &Meta) -> String {
+        sql::create_truncates(truncates, meta)
+    }
+
+    fn add_versions(&self, versions: &AddVersions<'_, ColumnType>) -> Vec<Call> {
+        sql::add_versions(versions)
+    }
+
+    fn earlier_values(&self, values: &EarlierValues<'_, ColumnType>) -> Vec<Call> {
+        sql::earlier_values(values)
+    }
+
+    fn end_all(&self, table: &TableName, meta: &Meta, validity: &Validity) -> Vec<Call> {
+        sql::end_all(table, meta, validity)
+    }
+
+    fn store_truncate(&self, truncates: &TableName, meta: &Meta) -> Vec<Call> {
+        sql::store_truncate(truncates, meta)
     }
 }

@@ -90,6 +90,6 @@ pub(crate) fn describe(schema: &str, table: &str) -> Query {
     Query { kind: "SELECT", text: text.to_owned(), binds: vec![schema.to_owned(), table.to_owned()] }
 }
 
-fn definition(column: &Column) -> String {
+pub(super) fn definition(column: &Column) -> String {
     format!("{} {}", quoted(&column.name), column.kind)
 }

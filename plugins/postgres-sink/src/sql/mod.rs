@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! ddl: tables and columns ── load: rows in a temporary table ── apply: to their table ── moves, deletes ── offsets
+//! history: versions of rows
 //! ```
 //!
 //! Rows are loaded by COPY into a temporary table with the types of their columns, which is dropped with the transaction. Names
@@ -10,6 +11,7 @@
 mod apply;
 mod ddl;
 mod deletes;
+mod history;
 mod literal;
 mod load;
 mod moves;
@@ -20,6 +22,9 @@ pub(crate) use ddl::{
     add_columns, create_deleted_keys, create_offsets, create_table, describe, list_tables, widen,
 };
 pub(crate) use deletes::{purge_deletes, store_deletes, truncate_hard, truncate_soft};
+pub(crate) use history::{
+    add_versions, create_history, create_truncates, earlier_values, end_all, store_truncate,
+};
 pub(crate) use literal::with_literals;
 pub(crate) use moves::{copy_moved, without_values};
 pub(crate) use offsets::{offsets_add_missing, offsets_claim, offsets_move, offsets_read};

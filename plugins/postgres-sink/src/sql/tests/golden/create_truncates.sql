@@ -1,0 +1,1 @@
+CREATE TABLE IF NOT EXISTS "shop"."_cdc_truncates_orders_history" ("_cdc_source_lsn" text COLLATE "C" NOT NULL PRIMARY KEY, "_cdc_timestamp" timestamptz, "_cdc_processed_at" timestamptz); COMMENT ON TABLE "shop"."_cdc_truncates_orders_history" IS 'Truncates, so that late versions end with them';
