@@ -6,11 +6,16 @@
 mod pipe;
 mod postgres;
 mod probe;
+mod snowflake;
 mod sqlite;
 mod suite;
 
 mod for_postgres {
     crate::conformance!(crate::postgres::Schema);
+}
+
+mod for_snowflake {
+    crate::histories!(crate::snowflake::Account);
 }
 
 conformance!(sqlite::File);

@@ -61,7 +61,8 @@ impl<P: Probe> Pipe<P> {
     pub(crate) fn connector_in(&self, home: &Home, connector: Connector<'_>) {
         let Connector { name, tasks, batch, source, sink, more } = connector;
         let tasks = tasks.map(|tasks| format!("tasks = {tasks}\n")).unwrap_or_default();
-        let batch = batch.map(|records| format!("[batch]\nmax_records = {records}\n")).unwrap_or_default();
+        let batch = batch.map(|records| format!("max_records = {records}\n")).unwrap_or_default();
+        let batch = format!("[batch]\n{}{batch}", P::BATCH);
         let sink = self.probe.sink(sink);
         // Short, for hosts that are killed.
         let group = "[source.properties]\n\"session.timeout.ms\" = 1000\n\"heartbeat.interval.ms\" = 200\n";

@@ -11,6 +11,9 @@ pub(crate) trait Probe: Sized {
     /// The folder of its deviations, in that of each captured set.
     const DEVIATIONS: &'static str;
 
+    /// Additions to `[batch]`.
+    const BATCH: &'static str = "";
+
     /// An empty database; `None`, with a message, where there is no server for it.
     fn new(test: &str) -> Option<Self>;
 

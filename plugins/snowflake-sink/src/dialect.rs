@@ -1,15 +1,16 @@
 //! Snowflake's names, columns and statements, as the core asks for them.
 
 use tidegate_cdc::{
-    Dialect, TableColumn,
+    Dialect, HistoryDialect, TableColumn,
     names::NameRules,
     rows::JsonRows,
     session::Answer,
     sql::quoted,
     statement::{
-        Bind,
+        AddVersions, Bind,
         Bind::{Now, Position, Rows, Time},
-        Call, Column, Copying, Merge, Meta, MissingValues, OffsetNames, Query, TableName,
+        Call, Column, Copying, EarlierValues, HistoryTable, Merge, Meta, MissingValues, OffsetNames, Query,
+        TableName, Validity,
     },
 };
 
@@ -136,6 +137,10 @@ impl Dialect for Snowflake {
         vec![self.with_rows("SELECT", &sql::without_values(missing), &[Rows])]
     }
 
+    fn history(&self) -> Option<&dyn HistoryDialect<ColumnType>> {
+        Some(self)
+    }
+
     fn store_deletes(&self, deleted_keys: &TableName, meta: &Meta) -> Vec<Call> {
         vec![self.with_rows("MERGE", &sql::store_deletes(deleted_keys, meta), &[Now, Rows])]
     }
@@ -166,5 +171,31 @@ impl Dialect for Snowflake {
 
     fn offsets_move(&self, table: &TableName, names: &OffsetNames) -> Call {
         with_few_rows("MERGE", &sql::offsets_move(table, names), [Now, Rows])
+    }
+}
+
+impl HistoryDialect<ColumnType> for Snowflake {
+    fn create_history(&self, history: &HistoryTable<'_, ColumnType>) -> Vec<String> {
+        vec![sql::create_history(history)]
+    }
+
+    fn create_truncates(&self, truncates: &TableName, meta: &Meta) -> String {
+        sql::create_truncates(truncates, meta)
+    }
+
+    fn add_versions(&self, versions: &AddVersions<'_, ColumnType>) -> Vec<Call> {
+        sql::add_versions(versions)
+    }
+
+    fn earlier_values(&self, values: &EarlierValues<'_, ColumnType>) -> Vec<Call> {
+        vec![sql::earlier_values(values)]
+    }
+
+    fn end_all(&self, table: &TableName, meta: &Meta, validity: &Validity) -> Vec<Call> {
+        vec![sql::end_all(table, meta, validity)]
+    }
+
+    fn store_truncate(&self, truncates: &TableName, meta: &Meta) -> Vec<Call> {
+        vec![sql::store_truncate(truncates, meta)]
     }
 }

@@ -102,8 +102,11 @@ pub(crate) fn late_events_get_their_place_and_replays_change_nothing<P: Probe>()
             orders.insert(row(1, "again")),
         ];
         let partitions = [0, 1, 2, 1, 2];
-        let events: Vec<Event> =
-            events.into_iter().zip(partitions).map(|(event, partition)| event.in_partition(partition)).collect();
+        let events: Vec<Event> = events
+            .into_iter()
+            .zip(partitions)
+            .map(|(event, partition)| event.in_partition(partition))
+            .collect();
         for places in [&[2, 4][..], &[0], &[1, 3]] {
             orders.send(&pipe.broker, places.iter().map(|place| events[*place].clone()));
             let _finished = pipe.run();
@@ -244,6 +247,39 @@ pub(crate) fn columns_are_added_to_a_history<P: Probe>() {
         let rows: Vec<&str> = rows.iter().filter_map(|row| Some(row.split_once(' ')?.1)).collect();
         assert_eq!(rows, ["11 - -", "- \"n/a\" x", "12 - y"], "{batch}");
     }
+}
+
+pub(crate) fn a_history_without_evolution_names_its_statements<P: Probe>() {
+    let Some(pipe) = Pipe::<P>::find("history_evolution_off") else { return };
+    let sink = format!("{HISTORY}schema_evolution = \"off\"\n");
+    pipe.connector(Connector { sink: &sink, ..Connector::default() });
+    let mut orders = Source::new("orders", &["id"]);
+    let events = [orders.insert(row(1, "new")), orders.truncate(), orders.insert(row(1, "again"))];
+    orders.send(&pipe.broker, events);
+    for _ in 0..4 {
+        let finished = pipe.home.run_once(&pipe.broker);
+        if finished.code == Some(0) {
+            assert_eq!(versions(&pipe, "orders"), ["1 new c 1..2", "1 again c 3..now"]);
+            return;
+        }
+        let line = finished.expect_log("schema_evolution = \"off\": run `");
+        let (_, rest) = line.split_once(": run `").expect("statements");
+        let (statements, _) = rest.split_once(";`").expect("an end");
+        pipe.probe.execute(statements);
+    }
+    panic!("the named statements are not enough: {:?}", pipe.probe.tables());
+}
+
+pub(crate) fn a_dry_run_of_a_history_changes_nothing<P: Probe>() {
+    let Some(pipe) = Pipe::<P>::find("history_dry_run") else { return };
+    pipe.connector(Connector { sink: &format!("{HISTORY}dry_run = true\n"), ..Connector::default() });
+    let mut orders = Source::new("orders", &["id"]);
+    let events = [orders.truncate(), orders.insert(row(1, "new")), orders.update(row(1, OMITTED)), orders.truncate()];
+    orders.send(&pipe.broker, events);
+    let finished = pipe.run();
+    let shown = &finished.stdout;
+    assert!(shown.contains("CREATE TABLE") && shown.contains("\"_cdc_valid_to\""), "{shown}");
+    assert!(pipe.probe.tables().is_empty(), "{:?}", pipe.probe.tables());
 }
 
 pub(crate) fn a_history_needs_a_key<P: Probe>() {

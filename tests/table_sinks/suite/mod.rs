@@ -7,10 +7,36 @@ pub(crate) mod replays;
 pub(crate) mod rows;
 pub(crate) mod tasks;
 
+/// A test for each function of the suite that concerns histories, with a database.
+#[macro_export]
+macro_rules! histories {
+    ($probe:ty) => {
+        $crate::conformance!(@tests $probe;
+            history::every_event_is_a_version,
+            history::late_events_get_their_place_and_replays_change_nothing,
+            history::truncates_end_earlier_versions,
+            history::changed_keys_keep_large_values,
+            history::omitted_values_that_nothing_has_are_rejected_or_lost,
+            history::rows_that_are_read_again_are_versions_only_if_they_have_changed,
+            history::columns_are_added_to_a_history,
+            history::a_history_without_evolution_names_its_statements,
+            history::a_dry_run_of_a_history_changes_nothing,
+            history::a_history_needs_a_key,
+            history::a_table_of_another_mode_is_refused,
+            history::a_history_is_the_same_when_everything_is_read_again,
+            history::history_of_shop_string,
+            history::history_of_shop_precise,
+            history::history_of_types_connect,
+            history::history_of_types_adaptive,
+        );
+    };
+}
+
 /// A test for each function of the suite, with a database.
 #[macro_export]
 macro_rules! conformance {
     ($probe:ty) => {
+        $crate::histories!($probe);
         $crate::conformance!(@tests $probe;
             captured::shop_string_with_schemas,
             captured::shop_string_without_schemas,
@@ -20,20 +46,6 @@ macro_rules! conformance {
             captured::types_connect_without_schemas,
             captured::types_adaptive_with_schemas,
             captured::types_adaptive_with_hints,
-            history::every_event_is_a_version,
-            history::late_events_get_their_place_and_replays_change_nothing,
-            history::truncates_end_earlier_versions,
-            history::changed_keys_keep_large_values,
-            history::omitted_values_that_nothing_has_are_rejected_or_lost,
-            history::rows_that_are_read_again_are_versions_only_if_they_have_changed,
-            history::columns_are_added_to_a_history,
-            history::a_history_needs_a_key,
-            history::a_table_of_another_mode_is_refused,
-            history::a_history_is_the_same_when_everything_is_read_again,
-            history::history_of_shop_string,
-            history::history_of_shop_precise,
-            history::history_of_types_connect,
-            history::history_of_types_adaptive,
             kills::ten_kills_lose_nothing_and_write_nothing_twice,
             kills::a_killed_host_leaves_whole_batches,
             kills::lost_answers_to_commit_write_nothing_twice,

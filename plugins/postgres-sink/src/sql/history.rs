@@ -19,7 +19,8 @@ use crate::types::ColumnType;
 
 type AddVersions<'a> = tidegate_cdc::statement::AddVersions<'a, ColumnType>;
 
-/// Creates a history table. The second index finds the versions of a key that are still valid.
+/// Creates a history table. The second index finds the versions of a key that are still valid, however many there are: the position is
+/// part of it because the planner would otherwise take the primary key, and read all of them.
 pub(crate) fn create_history(history: &HistoryTable<'_, ColumnType>) -> String {
     let HistoryTable { table, columns, key, position, valid_to, comment } = *history;
     let definitions = columns.iter().enumerate().map(|(index, column)| {
@@ -38,7 +39,7 @@ pub(crate) fn create_history(history: &HistoryTable<'_, ColumnType>) -> String {
     format!(
         "CREATE TABLE {table} ({}); CREATE INDEX ON {table} ({}); COMMENT ON TABLE {table} IS {}",
         list(definitions.chain([primary_key])),
-        named(&[key, &[valid_to]].concat()),
+        named(&[key, &[valid_to, position]].concat()),
         Literal(comment)
     )
 }

@@ -100,7 +100,7 @@ pub(crate) fn show_columns(table: &TableName) -> String {
     format!("SHOW COLUMNS IN TABLE {table}")
 }
 
-fn created(
+pub(super) fn created(
     condition: &str,
     table: &TableName,
     definitions: impl IntoIterator<Item = String>,
@@ -109,7 +109,7 @@ fn created(
     format!("CREATE TABLE {condition}{table} ({}) COMMENT = {}", list(definitions), Literal(comment))
 }
 
-fn definition(column: &Column) -> String {
+pub(super) fn definition(column: &Column) -> String {
     format!("{} {}", quoted(&column.name), column.kind)
 }
 

@@ -11,6 +11,7 @@
 
 mod ddl;
 mod deletes;
+mod history;
 mod merge;
 mod moves;
 mod offsets;
@@ -24,6 +25,9 @@ pub(crate) use ddl::{
     add_columns, create_deleted_keys, create_offsets, create_table, list_tables, show_columns, widen,
 };
 pub(crate) use deletes::{purge_deletes, store_deletes, truncate_hard, truncate_soft};
+pub(crate) use history::{
+    add_versions, create_history, create_truncates, earlier_values, end_all, store_truncate,
+};
 pub(crate) use merge::merge;
 pub(crate) use moves::{copy_moved, without_values};
 pub(crate) use offsets::{offsets_add_missing, offsets_claim, offsets_move, offsets_read};

@@ -306,3 +306,89 @@ fn a_delete_of_another_change_is_not_used_as_the_old_row() {
         .event(create.column("name", tidegate_plugin::Kind::UNAVAILABLE));
     assert_eq!(plan(json!({}), &records), [r#"0 items: d ["1"]"#, r#"0 items: c ["9"]"#]);
 }
+
+fn history(records: &Records) -> Vec<String> {
+    plan(json!({"mode": "history"}), records)
+}
+
+#[test]
+fn versions_are_in_the_order_of_their_positions_and_end_at_the_earliest_later_time() {
+    let version = |made: Made, lsn: i64, time: i64| made.key(json!({"id": 1})).lsn(lsn).committed_at(time);
+    let records = Records::new()
+        .event(version(Made::update("t").after(row(1, "c")), 4, 20))
+        .event(version(Made::insert("t").after(row(1, "a")), 1, 10))
+        .event(version(Made::update("t").after(row(1, "b")), 2, 30))
+        .event(version(Made::update("t").after(row(1, "b")), 2, 30))
+        .event(version(Made::delete("t").before(row(1, "c")), 5, 40));
+    assert_eq!(
+        history(&records),
+        [
+            r#"0 t: c ["1"] at 1 from 10, ends 10, until 20"#,
+            r#"0 t: u ["1"] at 2 from 30, after 1, ends 20, until 20"#,
+            r#"0 t: u ["1"] at 4 from 20, after 2, ends 20, until 40"#,
+            r#"0 t: d ["1"] at 5 from 40, after 4, ends 40"#,
+        ]
+    );
+}
+
+#[test]
+fn versions_take_omitted_values_from_the_batch_and_then_from_the_table() {
+    let omitting = |made: Made, id: i64, lsn: i64| {
+        made.key(json!({ "id": id }))
+            .after(row(id, ""))
+            .column("name", tidegate_plugin::Kind::UNAVAILABLE)
+            .lsn(lsn)
+    };
+    let delete = |lsn: i64| Made::delete("t").key(json!({"id": 1})).before(row(1, "")).lsn(lsn);
+    let records = Records::new()
+        .event(omitting(Made::update("t"), 1, 1).committed_at(7))
+        .event(omitting(Made::update("t"), 1, 2).committed_at(7))
+        .event(Made::update("t").key(json!({"id": 1})).after(row(1, "x")).lsn(3).committed_at(7))
+        .event(omitting(Made::update("t"), 1, 4).committed_at(7))
+        .event(delete(5).committed_at(7))
+        .event(omitting(Made::insert("t"), 2, 5).committed_at(7))
+        .header("__debezium.oldkey", br#"{"id": 1}"#)
+        .event(omitting(Made::insert("t"), 9, 6).committed_at(7))
+        .header("__debezium.oldkey", br#"{"id": 8}"#);
+    let earlier = |line: &str| {
+        let carried = line.find(" carrying").or_else(|| line.find(" from "));
+        line[carried.unwrap_or(line.len())..].to_owned()
+    };
+    let told: Vec<String> =
+        history(&records).iter().map(|line| earlier(&line.replace(" from 7", ""))).collect();
+    assert_eq!(
+        told,
+        [
+            " from 1 up to 1",
+            " from 1 up to 2",
+            "",
+            " carrying name=x from 1 up to 4",
+            "",
+            " carrying name=x from 1 up to 5",
+            " from 8 up to 6",
+        ]
+    );
+}
+
+#[test]
+fn events_of_one_message_are_versions_in_order() {
+    let mut records = Records::new();
+    for name in ["a", "b"] {
+        let event = Made::update("t").key(json!({"id": 1})).after(row(1, name)).committed_at(1);
+        records = records.event(event).at(0, 7);
+    }
+    assert_eq!(
+        history(&records),
+        [
+            r#"0 t: u ["1"] at .0000000000000000007 from 1, ends 1, until 1"#,
+            r#"0 t: u ["1"] at .0000000000000000007/00001 from 1, after .0000000000000000007, ends 1"#,
+        ]
+    );
+}
+
+#[test]
+fn rows_without_a_key_have_no_versions() {
+    let records = Records::new().event(Made::insert("views").after(json!({"page": 1})));
+    let told = history(&records);
+    assert!(told[0].starts_with("rejected 0: the table has no key"), "{told:?}");
+}

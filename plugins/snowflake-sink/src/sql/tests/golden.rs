@@ -20,9 +20,9 @@ fn statements(identifiers: Identifiers) -> Vec<(&'static str, String)> {
     let dialect = Snowflake { database: "SHOP".to_owned(), schema: "PUBLIC".to_owned(), reads_files: true };
     let sample = Sample::plain(dialect.clone(), kinds()).cased(&naming);
     let of_case = |case: &Case| {
-        let [call] = case.calls.as_slice() else { panic!("{} is one statement", case.name) };
-        assert!(!call.loads, "rows are bound");
-        (case.name, call.text.clone())
+        assert!(case.calls.iter().all(|call| !call.loads), "rows are bound");
+        let texts: Vec<&str> = case.calls.iter().map(|call| call.text.as_str()).collect();
+        (case.name, texts.join(";\n"))
     };
     let mut texts: Vec<(&str, String)> = sample.statements().iter().map(of_case).collect();
     let columns = sample.columns();

@@ -2,6 +2,7 @@
 
 mod effects;
 mod golden;
+mod history;
 mod names;
 
 use tidegate_cdc::testing::{Kinds, Sample, Syntax, Token};

@@ -1,0 +1,1 @@
+CREATE TABLE IF NOT EXISTS "SHOP"."PUBLIC"."_cdc_truncates_orders_history" ("_cdc_source_lsn" VARCHAR NOT NULL, "_cdc_timestamp" TIMESTAMP_TZ, "_cdc_processed_at" TIMESTAMP_TZ) COMMENT = 'Truncates, so that late versions end with them'
