@@ -274,7 +274,8 @@ pub(crate) fn a_dry_run_of_a_history_changes_nothing<P: Probe>() {
     let Some(pipe) = Pipe::<P>::find("history_dry_run") else { return };
     pipe.connector(Connector { sink: &format!("{HISTORY}dry_run = true\n"), ..Connector::default() });
     let mut orders = Source::new("orders", &["id"]);
-    let events = [orders.truncate(), orders.insert(row(1, "new")), orders.update(row(1, OMITTED)), orders.truncate()];
+    let events =
+        [orders.truncate(), orders.insert(row(1, "new")), orders.update(row(1, OMITTED)), orders.truncate()];
     orders.send(&pipe.broker, events);
     let finished = pipe.run();
     let shown = &finished.stdout;

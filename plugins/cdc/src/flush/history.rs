@@ -44,9 +44,12 @@ impl<D: Dialect> Preparing<'_, D> {
         let written = encoder.written();
         let compares = versions.rows().iter().any(|version| version.is_compared);
         let extras = VersionExtras { compares, keeps: !written.kept.is_empty() };
-        let mut rows = EncodedRows::<D::Rows>::default();
+        let rounds = versions.rows().iter().map(|version| version.round).max().unwrap_or_default();
+        let mut rows: Vec<EncodedRows<D::Rows>> = (0..=rounds).map(|_| EncodedRows::default()).collect();
         for version in versions.rows() {
-            note(encoder.version(&mut rows, version, extras), version.row.last, out);
+            if let Some(rows) = rows.get_mut(version.round) {
+                note(encoder.version(rows, version, extras), version.row.last, out);
+            }
         }
         out.found(&encoder, names, self.columns);
         let compared = if compares { encoder.value_columns() } else { Vec::new() };
@@ -60,7 +63,9 @@ impl<D: Dialect> Preparing<'_, D> {
             meta: &self.columns.meta,
             validity,
         });
-        self.runs(calls, rows, Purpose::AddVersions, names, out);
+        for rows in rows {
+            self.runs(calls.clone(), rows, Purpose::AddVersions, names, out);
+        }
         Ok(())
     }
 
@@ -79,8 +84,10 @@ impl<D: Dialect> Preparing<'_, D> {
         }
         let (mut rows, mut lookup_rows) = (EncodedRows::<D::Rows>::default(), Vec::new());
         let key: Rc<str> = versions.key().join(", ").into();
-        let may_lack =
-            |version: &&Version<'_>| !version.row.is_delete() && version.row.unknown().next().is_some();
+        // Those of later rounds lack what the versions before them lack.
+        let may_lack = |version: &&Version<'_>| {
+            version.round == 0 && !version.row.is_delete() && version.row.unknown().next().is_some()
+        };
         for version in versions.rows().iter().filter(may_lack) {
             let columns = encoder.left_out(&version.row);
             let number = rows.len();

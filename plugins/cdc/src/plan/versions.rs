@@ -54,6 +54,8 @@ pub(crate) struct Version<'b> {
     /// The version in the table whose values it has where the batch does not have them; none if it omits no value, or no version has
     /// them.
     pub(crate) earlier: Option<Earlier<'b>>,
+    /// Versions are written in rounds: one in a later round has values that one in the round before takes from the table.
+    pub(crate) round: usize,
 }
 
 /// Where a version is searched for in the table: the latest one with a key up to a position.
@@ -150,7 +152,7 @@ impl<'b> Versions<'b> {
             base: base_of(event),
         };
         let omits = !is_delete && event.row().iter().any(|(_, value)| value.is_unavailable());
-        let earlier = if omits { self.carry(&mut row, previous, old, latest) } else { None };
+        let (earlier, round) = if omits { self.carry(&mut row, previous, old, latest) } else { (None, 0) };
         Some(Version {
             is_compared: is_read && !omits,
             after: previous.map(|previous| previous.row.last.stamp()),
@@ -159,17 +161,18 @@ impl<'b> Versions<'b> {
             ends: time,
             until: None,
             earlier,
+            round,
         })
     }
 
-    /// Takes the values that a row omits from earlier versions of the batch. Returns where the table has the others.
+    /// Takes the values that a row omits from earlier versions of the batch. Returns where the table has the others, and in which round.
     fn carry(
         &self,
         row: &mut Folded<'b>,
         previous: Option<&Version<'b>>,
         old: Option<Key<'b>>,
         latest: &Latest,
-    ) -> Option<Earlier<'b>> {
+    ) -> (Option<Earlier<'b>>, usize) {
         let event = row.last;
         let up_to = event.stamp();
         if let Some((old_text, old)) = old {
@@ -177,18 +180,22 @@ impl<'b> Versions<'b> {
             let is_early = !last.is_some_and(|last| last.row.is_delete());
             let own = Earlier { key: old, up_to, passes_deletes: true, is_early };
             let row_before = latest.rows.get(&old_text).and_then(|index| self.rows.get(*index));
-            return carry_from(row, row_before, own);
+            let round = carry_from(row, row_before);
+            return (Some(own), round);
         }
         if event.operation().is_insert() {
-            return None;
+            return (None, 0);
         }
         let own = Earlier { key: row.key.clone(), up_to, passes_deletes: false, is_early: false };
         match previous {
             Some(delete) if delete.row.is_delete() => {
                 row.carried = delete.row.nothing_left(&event);
-                Some(own)
+                (Some(own), 0)
             }
-            previous => carry_from(row, previous, own),
+            previous => {
+                let round = carry_from(row, previous);
+                (Some(own), round)
+            }
         }
     }
 
@@ -221,25 +228,16 @@ impl Latest {
     }
 }
 
-/// Takes the values that a row omits from a version of the batch. Returns where the table has the others: `own`, unless that version
-/// lacks values, too, and takes them from elsewhere.
-fn carry_from<'b>(
-    row: &mut Folded<'b>,
-    previous: Option<&Version<'b>>,
-    own: Earlier<'b>,
-) -> Option<Earlier<'b>> {
-    let Some(previous) = previous else { return Some(own) };
+/// Takes the values that a row omits from a version of the batch. Returns the round in which it finds the others in the table: one after
+/// that version, unless both find them in the same version of the same key.
+fn carry_from<'b>(row: &mut Folded<'b>, previous: Option<&Version<'b>>) -> usize {
+    let Some(previous) = previous else { return 0 };
     let event = row.last;
     let omitted = event.row().iter().filter(|(_, value)| value.is_unavailable());
     row.carried = omitted.filter_map(|(name, _)| previous.row.known(name)).collect::<Vec<Carried<'b>>>();
-    if row.unknown().next().is_none() {
-        return Some(own);
-    }
-    match &previous.earlier {
-        // The same key, in which the table may have a later version by now.
-        Some(earlier) if !earlier.passes_deletes => Some(own),
-        earlier => earlier.clone(),
-    }
+    let is_same =
+        previous.round == 0 && previous.earlier.as_ref().is_some_and(|earlier| !earlier.passes_deletes);
+    if is_same || row.unknown().next().is_none() { 0 } else { previous.round + 1 }
 }
 
 /// Whether a row has the values of an event.

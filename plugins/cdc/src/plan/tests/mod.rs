@@ -84,8 +84,9 @@ fn version_told(version: &Version<'_>) -> String {
         let key: Vec<String> = earlier.key.iter().map(ToString::to_string).collect();
         format!(" from {} up to {}", key.join(","), earlier.up_to.trim_start_matches('0'))
     });
+    let round = if version.round == 0 { String::new() } else { format!(", round {}", version.round) };
     format!(
-        "{} {} at {} from {time}{after}, ends {ends}{until}{}{earlier}",
+        "{} {} at {} from {time}{after}, ends {ends}{until}{}{earlier}{round}",
         row.last.op_code(),
         row.key_text,
         position.trim_start_matches('0'),
@@ -391,4 +392,29 @@ fn rows_without_a_key_have_no_versions() {
     let records = Records::new().event(Made::insert("views").after(json!({"page": 1})));
     let told = history(&records);
     assert!(told[0].starts_with("rejected 0: the table has no key"), "{told:?}");
+}
+
+#[test]
+fn a_version_follows_one_whose_values_are_of_another_key() {
+    let omitting = |made: Made, id: i64, lsn: i64| {
+        made.key(json!({ "id": id }))
+            .after(row(id, ""))
+            .column("name", tidegate_plugin::Kind::UNAVAILABLE)
+            .lsn(lsn)
+            .committed_at(7)
+    };
+    let records = Records::new()
+        .event(omitting(Made::insert("t"), 2, 3))
+        .header("__debezium.oldkey", br#"{"id": 1}"#)
+        .event(omitting(Made::update("t"), 2, 4))
+        .event(omitting(Made::insert("t"), 3, 5))
+        .header("__debezium.oldkey", br#"{"id": 2}"#);
+    assert_eq!(
+        history(&records),
+        [
+            r#"0 t: c ["2"] at 3 from 7, ends 7, until 7 from 1 up to 3"#,
+            r#"0 t: u ["2"] at 4 from 7, after 3, ends 7 from 2 up to 4, round 1"#,
+            r#"0 t: c ["3"] at 5 from 7, ends 7 from 2 up to 5, round 2"#,
+        ]
+    );
 }
