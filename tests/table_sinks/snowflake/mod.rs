@@ -26,7 +26,11 @@ impl Probe for Account {
     }
 
     fn execute(&self, sql: &str) {
-        let _no_rows = self.snowflake.query(self.schema.name(), sql);
+        // A request has one statement. Comments of tables have semicolons, too.
+        for (number, part) in sql.split("; CREATE ").enumerate() {
+            let statement = if number == 0 { part.to_owned() } else { format!("CREATE {part}") };
+            let _no_rows = self.snowflake.query(self.schema.name(), &statement);
+        }
     }
 
     fn query(&self, sql: &str) -> Vec<Vec<Option<String>>> {
