@@ -184,11 +184,11 @@ impl HistoryDialect<ColumnType> for Snowflake {
     }
 
     fn add_versions(&self, versions: &AddVersions<'_, ColumnType>) -> Vec<Call> {
-        sql::add_versions(versions)
+        sql::add_versions(versions).map(|text| self.with_rows("MERGE", &text, &[Now, Rows])).into()
     }
 
     fn earlier_values(&self, values: &EarlierValues<'_, ColumnType>) -> Vec<Call> {
-        vec![sql::earlier_values(values)]
+        vec![self.with_rows("SELECT", &sql::earlier_values(values), &[Rows])]
     }
 
     fn end_all(&self, table: &TableName, meta: &Meta, validity: &Validity) -> Vec<Call> {

@@ -6,12 +6,9 @@ use std::fmt::{self, Display, Write};
 pub(crate) struct Literal<'t>(pub(crate) &'t str);
 
 impl Display for Literal<'_> {
-    /// With a backslash, it is one with escapes: whether a backslash is one in others depends on a setting of the session.
+    /// One with escapes: what a backslash is in others depends on a setting of the session.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.contains('\\') {
-            formatter.write_str(" E")?;
-        }
-        formatter.write_char('\'')?;
+        formatter.write_str("E'")?;
         for character in self.0.chars() {
             if matches!(character, '\'' | '\\') {
                 formatter.write_char(character)?;
@@ -66,16 +63,15 @@ mod tests {
 
     #[test]
     fn literals_are_read_as_they_are() {
-        assert_eq!(Literal("it's").to_string(), "'it''s'");
-        assert_eq!(Literal(r"a\b'").to_string(), r" E'a\\b'''");
+        assert_eq!(Literal("it's").to_string(), "E'it''s'");
+        assert_eq!(Literal(r"a\b'").to_string(), r"E'a\\b'''");
     }
 
     #[test]
     fn only_placeholders_become_literals() {
         let text =
             r#"UPDATE "a$1""$2" SET x = CAST($1 AS text), y = '$1''$2' WHERE z = $2 AND $12 AND $3 = $0"#;
-        let expected =
-            r#"UPDATE "a$1""$2" SET x = CAST('$2' AS text), y = '$1''$2' WHERE z = '"' AND $12 AND $3 = $0"#;
+        let expected = r#"UPDATE "a$1""$2" SET x = CAST(E'$2' AS text), y = '$1''$2' WHERE z = E'"' AND $12 AND $3 = $0"#;
         assert_eq!(with_literals(text, &["$2", "\""]), expected);
     }
 }

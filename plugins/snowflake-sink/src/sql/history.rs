@@ -6,7 +6,7 @@
 use tidegate_cdc::{
     sql::{joined, list, quoted, unused},
     statement::{
-        Bind::{Now, Position, Rows, Time},
+        Bind::{Now, Position, Time},
         Call, EARLY, EarlierValues, HistoryTable, Meta, TableName, Validity,
     },
 };
@@ -46,9 +46,9 @@ pub(crate) fn create_truncates(truncates: &TableName, meta: &Meta) -> String {
 }
 
 /// Adds versions that the table does not have, and ends earlier ones: the first statement waits until no other task writes the table.
-pub(crate) fn add_versions(versions: &AddVersions<'_>) -> Vec<Call> {
+pub(crate) fn add_versions(versions: &AddVersions<'_>) -> [String; 2] {
     let statements = Statements { versions, names: OwnNames::of(versions) };
-    [statements.add(), statements.end()].map(|text| Call::new("MERGE", text, [Now, Rows])).into()
+    [statements.add(), statements.end()]
 }
 
 /// Names of the columns of the rows that are not columns of the table.
@@ -262,7 +262,7 @@ impl Earlier {
 }
 
 /// Finds versions with omitted values that no earlier version has.
-pub(crate) fn earlier_values(values: &EarlierValues<'_, ColumnType>) -> Call {
+pub(crate) fn earlier_values(values: &EarlierValues<'_, ColumnType>) -> String {
     let EarlierValues { table, key, meta } = *values;
     let names = Earlier::of(key, key.len());
     let [row, early, found, latest] =
@@ -274,14 +274,13 @@ pub(crate) fn earlier_values(values: &EarlierValues<'_, ColumnType>) -> Call {
     let lacking = format!("(s.{found} IS NULL OR (NOT s.{passes} AND s.{latest} > s.{found}))");
     let own = list([row, passes, early].map(|name| format!("b.{name}")));
     let named = list([row, passes, early].map(|name| format!("b.{name} AS {name}")));
-    let text = format!(
+    format!(
         "SELECT s.{row}, CASE WHEN {lacking} THEN '' ELSE '{EARLY}' END\n\
          FROM (SELECT {named}, MAX(CASE WHEN q.{operation} <> 'd' THEN q.{position} END) AS {found}, MAX(q.{position}) AS {latest}\n\
          FROM ({rows}) b LEFT JOIN {table} q ON {} AND q.{position} <= b.{up_to}\nGROUP BY {own}) s\n\
          WHERE {lacking} OR (s.{early} AND s.{latest} = s.{found})",
         names.same_key("q", "b", key)
-    );
-    Call::new("SELECT", text, [Rows])
+    )
 }
 
 /// Ends all versions up to and including a truncate.

@@ -1,6 +1,6 @@
 CREATE TEMPORARY TABLE "_tidegate_rows" ("id" bigint, "region" text, "amount" numeric(18,4), "document" jsonb, "photo" bytea, "_cdc_operation" text, "_cdc_timestamp" timestamptz, "_cdc_source_lsn" text, "_cdc_topic" text, "_cdc_valid_from" timestamptz, "__after" text COLLATE "C", "__ends" timestamptz, "__until" timestamptz) ON COMMIT DROP;
 COPY pg_temp."_tidegate_rows" FROM STDIN;
-SELECT pg_advisory_xact_lock(hashtextextended('"shop"."orders_history"', 0))::text;
+SELECT pg_advisory_xact_lock(hashtextextended(E'"shop"."orders_history"', 0))::text;
 UPDATE "shop"."orders_history" t SET "_cdc_valid_to" = GREATEST(t."_cdc_valid_from", s."__ends"), "_cdc_processed_at" = CAST(CAST($1 AS text) AS timestamptz)
 FROM pg_temp."_tidegate_rows" s
 WHERE t."id" = s."id" AND t."region" = s."region" AND t."_cdc_source_lsn" COLLATE "C" < s."_cdc_source_lsn" AND t."_cdc_source_lsn" COLLATE "C" >= s."__after"

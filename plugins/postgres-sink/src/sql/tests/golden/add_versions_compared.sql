@@ -1,6 +1,6 @@
 CREATE TEMPORARY TABLE "_tidegate_rows" ("id" bigint, "region" text, "amount" numeric(18,4), "document" jsonb, "photo" bytea, "_cdc_operation" text, "_cdc_timestamp" timestamptz, "_cdc_source_lsn" text, "_cdc_topic" text, "_cdc_valid_from" timestamptz, "__after" text COLLATE "C", "__ends" timestamptz, "__until" timestamptz, "__compared" boolean) ON COMMIT DROP;
 COPY pg_temp."_tidegate_rows" FROM STDIN;
-SELECT pg_advisory_xact_lock(hashtextextended('"shop"."orders_history"', 0))::text;
+SELECT pg_advisory_xact_lock(hashtextextended(E'"shop"."orders_history"', 0))::text;
 UPDATE pg_temp."_tidegate_rows" s SET "__ends" = s."__until", "__compared" = NULL
 WHERE s."__compared" AND EXISTS (SELECT FROM "shop"."orders_history" p
 WHERE p."id" = s."id" AND p."region" = s."region" AND p."_cdc_source_lsn" = (SELECT MAX(q."_cdc_source_lsn" COLLATE "C") FROM "shop"."orders_history" q WHERE q."id" = s."id" AND q."region" = s."region" AND q."_cdc_source_lsn" COLLATE "C" < s."_cdc_source_lsn")

@@ -1,6 +1,6 @@
 CREATE TEMPORARY TABLE "_tidegate_rows" ("id" bigint, "region" text, "amount" numeric(18,4), "document" jsonb, "photo" bytea, "_cdc_operation" text, "_cdc_timestamp" timestamptz, "_cdc_source_lsn" text, "_cdc_topic" text) ON COMMIT DROP;
 COPY pg_temp."_tidegate_rows" FROM STDIN;
-SELECT pg_advisory_xact_lock(hashtextextended('"shop"."orders"', 0))::text;
+SELECT pg_advisory_xact_lock(hashtextextended(E'"shop"."orders"', 0))::text;
 DELETE FROM "shop"."orders" t USING pg_temp."_tidegate_rows" s
 WHERE t."id" = s."id" AND t."region" = s."region" AND s."_cdc_operation" = 'd' AND s."_cdc_source_lsn" COLLATE "C" > COALESCE(t."_cdc_source_lsn", '');
 UPDATE "shop"."orders" t SET "amount" = s."amount", "document" = s."document", "photo" = s."photo", "_cdc_operation" = s."_cdc_operation", "_cdc_timestamp" = s."_cdc_timestamp", "_cdc_source_lsn" = s."_cdc_source_lsn", "_cdc_topic" = s."_cdc_topic", "_cdc_processed_at" = CAST(CAST($1 AS text) AS timestamptz)
