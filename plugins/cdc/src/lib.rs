@@ -56,6 +56,6 @@ mod test_config;
 pub mod testing;
 
 pub use dialect::Dialect;
-pub use flush::TableSink;
+pub use flush::{TableSink, into_plugin_error};
 pub use history::HistoryDialect;
 pub use table::TableColumn;

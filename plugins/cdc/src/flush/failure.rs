@@ -132,7 +132,7 @@ pub(crate) fn label(class: Class) -> &'static str {
     }
 }
 
-/// Converts an error for the host.
+/// Converts an error of a session for the host, for sinks that open a session of their own.
 ///
 /// No single record causes a fatal error. What the database says of a value, or of a statement that is too large, is `Data` or `TooBig`, and
 /// the host finds the record by halving the batch. The others are of the login, of rights, of objects that are not there, or of a
@@ -140,7 +140,8 @@ pub(crate) fn label(class: Class) -> &'static str {
 /// such a statement: they are checked and quoted (`names.rs`), and a table, a column or a key that does not fit its definition is
 /// rejected before anything is sent (`table/alter.rs`). Rejecting the records of a statement that is wrong for another reason would lose
 /// all of them.
-pub(crate) fn into_plugin_error(error: SqlError) -> Error {
+#[must_use]
+pub fn into_plugin_error(error: SqlError) -> Error {
     match error.class {
         Class::Session => Error::retriable(error),
         Class::Transient => {

@@ -35,9 +35,10 @@ use tidegate_plugin::{
     prelude::{info, warn},
 };
 
+pub use self::failure::into_plugin_error;
 use self::{
     catalog::Catalog,
-    failure::{Attempts, FlushError, Next, into_plugin_error, label},
+    failure::{Attempts, FlushError, Next, label},
     lanes::{Lanes, MAX_LANES},
     metrics::Metrics,
     notices::Notices,

@@ -1,0 +1,1 @@
+CREATE TABLE IF NOT EXISTS `shop`.`orders__cdc_deleted` (`key_digest` binary(32) NOT NULL PRIMARY KEY, `key` longtext NOT NULL, `_cdc_source_lsn` longtext, `_cdc_processed_at` datetime(6)) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin COMMENT = 'Keys that were deleted, so that late events do not bring their rows back';

@@ -1,0 +1,9 @@
+DROP TEMPORARY TABLE IF EXISTS `shop`.`_tidegate_rows`;
+CREATE TEMPORARY TABLE `shop`.`_tidegate_rows` (`id` bigint, `region` longtext COLLATE utf8mb4_nopad_bin, `amount` decimal(18,4), `document` longtext COLLATE utf8mb4_nopad_bin, `photo` longblob, `_cdc_operation` longtext COLLATE utf8mb4_nopad_bin, `_cdc_timestamp` datetime(6), `_cdc_source_lsn` longtext COLLATE utf8mb4_nopad_bin, `_cdc_topic` longtext COLLATE utf8mb4_nopad_bin) ENGINE = InnoDB;
+LOAD DATA LOCAL INFILE 'rows' INTO TABLE `shop`.`_tidegate_rows` CHARACTER SET utf8mb4
+FIELDS TERMINATED BY X'09' ESCAPED BY X'5C' LINES TERMINATED BY X'0A'
+(`id`, `region`, `amount`, `document`, @v4, `_cdc_operation`, @v6, `_cdc_source_lsn`, `_cdc_topic`)
+SET `photo` = UNHEX(@v4), `_cdc_timestamp` = CAST(LEFT(REPLACE(@v6, 'Z', ''), 26) AS DATETIME(6));
+INSERT INTO `shop`.`orders` (`id`, `region`, `amount`, `document`, `photo`, `_cdc_operation`, `_cdc_timestamp`, `_cdc_source_lsn`, `_cdc_topic`, `_cdc_processed_at`)
+SELECT s.`id`, s.`region`, s.`amount`, s.`document`, s.`photo`, s.`_cdc_operation`, s.`_cdc_timestamp`, s.`_cdc_source_lsn`, s.`_cdc_topic`, CAST(LEFT(REPLACE(?, 'Z', ''), 26) AS DATETIME(6)) FROM `shop`.`_tidegate_rows` s;
+DROP TEMPORARY TABLE `shop`.`_tidegate_rows`;
