@@ -36,11 +36,12 @@ fn named<'b>(block: &'b str, comment: &str) -> Option<&'b str> {
     block.lines().next()?.strip_prefix(comment)?.split_whitespace().next()
 }
 
-const SHIPPED: [&str; 8] = [
+const SHIPPED: [&str; 9] = [
     "basics",
     "console-sink",
     "discard-sink",
     "file-sink",
+    "mysql-sink",
     "postgres-sink",
     "price-change",
     "snowflake-sink",

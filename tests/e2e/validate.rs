@@ -342,6 +342,7 @@ fn the_schema_accepts_real_files_and_rejects_wrong_ones() {
         "console-sink",
         "discard-sink",
         "file-sink",
+        "mysql-sink",
         "postgres-sink",
         "price-change",
         "snowflake-sink",

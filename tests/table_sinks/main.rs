@@ -3,12 +3,17 @@
 //! The tests in `suite/` are the same for every such sink. A database joins them with a [`Probe`](probe::Probe) and one call of
 //! `conformance!`.
 
+mod mysql;
 mod pipe;
 mod postgres;
 mod probe;
 mod snowflake;
 mod sqlite;
 mod suite;
+
+mod for_mysql {
+    crate::conformance!(crate::mysql::Schema);
+}
 
 mod for_postgres {
     crate::conformance!(crate::postgres::Schema);

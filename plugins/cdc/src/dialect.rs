@@ -40,6 +40,12 @@ pub trait Dialect: Clone + Debug + 'static {
     /// Lists the names of the tables of the sink's schema that the user can use, in the first column.
     fn list_tables(&self) -> Query;
 
+    /// A form of the name of a table that all its spellings have in common, as [`Dialect::list_tables`] returns them and as the sink uses
+    /// them. Most databases have only one.
+    fn same_table(&self, name: &str) -> String {
+        name.to_owned()
+    }
+
     /// Describes the columns of a table, for [`Dialect::columns`]. For a table that does not exist, it returns no rows or fails with
     /// [`Cause::UnknownObject`](crate::session::Cause::UnknownObject).
     fn describe(&self, table: &TableName) -> Query;

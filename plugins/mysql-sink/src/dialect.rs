@@ -30,6 +30,8 @@ pub(crate) struct MySql {
     pub(crate) is_mariadb: bool,
     /// Whether the server lets clients load files.
     pub(crate) loads: bool,
+    /// Whether names of tables that differ in case are the same table, which the server lists in lower case.
+    pub(crate) folds_tables: bool,
     /// How long to wait for the lock of a table, in seconds.
     pub(crate) lock_seconds: u64,
 }
@@ -48,6 +50,10 @@ impl Dialect for MySql {
 
     fn list_tables(&self) -> Query {
         sql::list_tables(&self.database)
+    }
+
+    fn same_table(&self, name: &str) -> String {
+        if self.folds_tables { name.to_lowercase() } else { name.to_owned() }
     }
 
     fn describe(&self, table: &TableName) -> Query {

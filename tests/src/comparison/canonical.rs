@@ -22,7 +22,9 @@ pub(crate) fn stored(kind: &str, text: &str) -> String {
 pub(crate) fn expected(kind: &str, text: &str) -> Result<String, String> {
     match kind {
         // Not every database has these.
-        "date" | "timestamp_ntz" | "timestamp_tz" if matches!(text, "infinity" | "-infinity") => {
+        "date" | "timestamp_ntz" | "timestamp_tz" | "timestamp_utc"
+            if matches!(text, "infinity" | "-infinity") =>
+        {
             Ok(text.to_owned())
         }
         "fixed" => number(text),
@@ -38,6 +40,8 @@ pub(crate) fn expected(kind: &str, text: &str) -> Result<String, String> {
         "time" => time(text),
         "timestamp_ntz" => timestamp(text),
         "timestamp_tz" => zoned_timestamp(text),
+        // Without a zone: points in time are in UTC.
+        "timestamp_utc" => timestamp(text.strip_suffix("+00").unwrap_or(text)),
         "binary" => binary(text),
         "variant" | "object" | "array" => json::canonical(text),
         _ => Err(format!("no column of type {kind} is expected")),

@@ -254,7 +254,7 @@ pub(crate) fn a_dry_run_changes_nothing<P: Probe>() {
     orders.send(&pipe.broker, events);
     let finished = pipe.run();
     assert!(
-        finished.stdout.contains("CREATE TABLE") && finished.stdout.contains("\"orders\""),
+        finished.stdout.contains("CREATE TABLE") && finished.stdout.contains("orders"),
         "{}",
         finished.stdout
     );

@@ -133,7 +133,7 @@ impl<D: Dialect> Catalog<D> {
         self.remembering.borrow_mut().clear();
     }
 
-    /// Lists the tables of the schema, with one query, and returns their names.
+    /// Lists the tables of the schema, with one query, and returns their names, as [`Dialect::same_table`] writes them.
     ///
     /// # Errors
     /// Errors of the database.
@@ -142,8 +142,8 @@ impl<D: Dialect> Catalog<D> {
         runner: &mut Runner<'_, impl Session>,
     ) -> Result<HashSet<String>, FlushError> {
         let answer = runner.query(None, &self.dialect.list_tables()).await?;
-        let names: HashSet<String> =
-            answer.rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect();
+        let names = answer.rows.into_iter().filter_map(|row| row.into_iter().next().flatten());
+        let names: HashSet<String> = names.map(|name| self.dialect.same_table(&name)).collect();
         self.listed.replace(Some(names.clone()));
         Ok(names)
     }
@@ -173,12 +173,12 @@ impl<D: Dialect> Catalog<D> {
 
     /// Whether a table exists, as far as known.
     fn is_listed(&self, table: &str) -> Option<bool> {
-        self.listed.borrow().as_ref().map(|listed| listed.contains(table))
+        self.listed.borrow().as_ref().map(|listed| listed.contains(&self.dialect.same_table(table)))
     }
 
     fn note_listed(&self, table: &str) {
         if let Some(listed) = self.listed.borrow_mut().as_mut() {
-            listed.insert(table.to_owned());
+            listed.insert(self.dialect.same_table(table));
         }
     }
 

@@ -143,7 +143,9 @@ impl<B: Database> TableSink<B> {
     /// The number of lanes with an offsets table, of this connector's tasks with any configuration.
     async fn count_lanes(&self, runner: &mut Runner<'_, B::Session>) -> Result<usize, FlushError> {
         let names = self.catalog.list(runner).await?;
-        let last = (0..MAX_LANES).rev().find(|lane| names.contains(&self.lane_table(*lane).table));
+        let last = (0..MAX_LANES)
+            .rev()
+            .find(|lane| names.contains(&self.catalog.dialect().same_table(&self.lane_table(*lane).table)));
         Ok(last.map_or(0, |last| last + 1))
     }
 
@@ -191,7 +193,9 @@ impl<B: Database> TableSink<B> {
         let mut session = self.pool.lend_first().await?;
         let list = self.catalog.listing();
         let (prepared, early, unguarded) = (&[], &[], &[]);
-        let work = Work::<JsonRows> { prepared, early, offsets: &offsets, unguarded, list: &list };
+        let same_table = &|name: &str| self.catalog.dialect().same_table(name);
+        let work =
+            Work::<JsonRows> { prepared, early, offsets: &offsets, unguarded, list: &list, same_table };
         let outcome = self.runner(&mut session, &tag).transaction(&work, None).await.map(drop);
         self.pool.give_back(0, 0, session);
         outcome?;

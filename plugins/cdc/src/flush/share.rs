@@ -301,7 +301,8 @@ impl<D: Dialect> Flush<'_, D> {
         let writing = with_side.map(async |(job, session, side)| {
             let Statements { prepared, early, .. } = &job.statements;
             let (offsets, unguarded) = (&job.offsets, &job.unguarded);
-            let work = Work { prepared, early, offsets, unguarded, list: &list };
+            let same_table = &|name: &str| self.catalog.dialect().same_table(name);
+            let work = Work { prepared, early, offsets, unguarded, list: &list, same_table };
             self.runner(session).transaction(&work, side.map(|session| self.runner(session))).await
         });
         join_all(writing).await

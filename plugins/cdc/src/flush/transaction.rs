@@ -45,6 +45,8 @@ pub(crate) struct Work<'w, R> {
     pub(crate) unguarded: &'w [(String, String)],
     /// The query for the names of all tables.
     pub(crate) list: &'w Query,
+    /// [`Dialect::same_table`](crate::dialect::Dialect::same_table).
+    pub(crate) same_table: &'w dyn Fn(&str) -> String,
 }
 
 /// The update of the offsets of a lane.
@@ -283,8 +285,9 @@ impl<S: Session> Runner<'_, S> {
             return Ok(());
         }
         let answer = self.query(None, work.list).await?;
-        let exists =
-            |deleted: &String| answer.rows.iter().flatten().any(|name| name.as_ref() == Some(deleted));
+        let listed: BTreeSet<String> =
+            answer.rows.iter().flatten().flatten().map(|name| (work.same_table)(name)).collect();
+        let exists = |deleted: &String| listed.contains(&(work.same_table)(deleted));
         let found = work.unguarded.iter().filter(|(_, deleted)| exists(deleted));
         let found: Vec<String> = found.map(|(target, _)| target.clone()).collect();
         if found.is_empty() { Ok(()) } else { Err(Failure::Guarded(found)) }

@@ -58,6 +58,8 @@ struct Server {
     loads: bool,
     /// Maximum bytes of a statement.
     max_packet: usize,
+    /// Whether names of tables that differ in case are the same table.
+    folds_tables: bool,
     /// Seconds after which the server ends idle sessions.
     wait_timeout: u64,
 }
@@ -142,6 +144,7 @@ impl Session {
             is_mariadb: text(0).contains("MariaDB"),
             loads: text(1) == "1",
             max_packet: text(2).parse().unwrap_or(CHUNK),
+            folds_tables: text(5) != "0",
             wait_timeout: text(4).parse().unwrap_or(28_800),
         };
         let settings = settings::of_session(&self.login, &self.server);
@@ -156,6 +159,7 @@ impl Session {
             collation: self.server.collation(),
             is_mariadb: self.server.is_mariadb,
             loads: self.server.loads,
+            folds_tables: self.server.folds_tables,
             lock_seconds: settings::whole_seconds(login.lock_timeout),
         }
     }

@@ -12,8 +12,8 @@ const SQL_MODE: &str = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR
                         NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO,NO_BACKSLASH_ESCAPES";
 
 /// What a session has to know of its server.
-pub(super) const ABOUT: &str =
-    "SELECT VERSION(), @@local_infile, @@max_allowed_packet, @@read_only, @@wait_timeout";
+pub(super) const ABOUT: &str = "SELECT VERSION(), @@local_infile, @@max_allowed_packet, @@read_only, @@wait_timeout, \
+     @@lower_case_table_names";
 
 /// The statements that set up a session. The user or the server may have other defaults.
 pub(super) fn of_session(login: &Login, server: &Server) -> String {

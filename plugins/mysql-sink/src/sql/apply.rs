@@ -10,10 +10,13 @@ use tidegate_cdc::{
 
 use super::{
     Column,
-    load::{Loading, Own, lock, moment, rows},
+    load::{Loading, Own, create, drop_table, lock, moment, rows, temporary},
     name::quoted,
 };
 use crate::dialect::MySql;
+
+/// Digests of the keys of loaded rows that are older than a delete.
+const STALE: &str = "_tidegate_stale";
 
 type Merge<'a> = tidegate_cdc::statement::Merge<'a, crate::types::ColumnType>;
 
@@ -23,15 +26,10 @@ pub(crate) fn merge(dialect: &MySql, merge: &Merge<'_>) -> Vec<Call> {
     let delete = (!merge.soft_delete).then(|| statements.delete());
     let mark = merge.soft_delete.then(|| statements.mark());
     let keep = (!merge.kept.is_empty()).then(|| statements.keep());
-    let steps = [
-        Some(lock(dialect, merge.table)),
-        delete,
-        mark,
-        keep,
-        Some(statements.update()),
-        Some(statements.insert()),
-    ];
-    statements.loading().then(steps.into_iter().flatten())
+    let stale = merge.deleted_keys.map(|deleted| statements.drop_stale(deleted)).unwrap_or_default();
+    let first = [Some(lock(dialect, merge.table)), delete, mark].into_iter().flatten().chain(stale);
+    let last = [keep, Some(statements.update()), Some(statements.insert())].into_iter().flatten();
+    statements.loading().then(first.chain(last))
 }
 
 /// Names of the columns of the temporary table that are not columns of the table.
@@ -81,10 +79,23 @@ impl<'a> Statements<'a> {
         same_key(self.pick(self.merge.key))
     }
 
-    /// Conditions that the row `s` is newer than the delete of its key and than the last truncate.
-    fn not_deleted(&self) -> Option<String> {
-        let Merge { deleted_keys, meta, .. } = *self.merge;
-        deleted_keys.map(|deleted| not_deleted("s", &self.names.key, deleted, meta))
+    /// Drops the rows that are not newer than the delete of their key or than the last truncate.
+    fn drop_stale(&self, deleted_keys: &TableName) -> Vec<Call> {
+        let (key, meta) = (&self.names.key, self.merge.meta);
+        let filter = NotDeleted::of("s", key, &meta.position, deleted_keys, meta);
+        let stale = temporary(self.dialect, STALE);
+        let of_key = digest(&format!("s.{}", quoted(key)));
+        let collect = format!(
+            "INSERT INTO {stale}\nSELECT {of_key} FROM {} s\n{}\nWHERE NOT ({})",
+            self.rows, filter.join, filter.condition
+        );
+        let drop_rows = format!("DELETE s FROM {} s JOIN {stale} x ON x.`digest` = {of_key}", self.rows);
+        vec![
+            create(self.dialect, STALE, &["`digest` binary(32) PRIMARY KEY".to_owned()]),
+            Call::new("COPY", collect, []),
+            Call::new("DROP ROWS", drop_rows, []),
+            drop_table(self.dialect, STALE),
+        ]
     }
 
     /// The target `t`, joined with the rows `s` of the same keys.
@@ -132,7 +143,6 @@ impl<'a> Statements<'a> {
         let operation = quoted(&meta.operation);
         let others = columns.iter().enumerate().filter(|(index, _)| !key.contains(index));
         let mut conditions = vec![newer(meta)];
-        conditions.extend(self.not_deleted());
         if soft_delete {
             conditions.push(format!("(s.{operation} <> 'd' OR s.{})", quoted(&self.names.values)));
         } else {
@@ -155,8 +165,7 @@ impl<'a> Statements<'a> {
     fn insert(&self) -> Call {
         let Merge { table, meta, key, columns, soft_delete, insert_flag, .. } = *self.merge;
         let operation = quoted(&meta.operation);
-        let mut conditions = vec![format!("NOT EXISTS (SELECT 1 FROM {table} t WHERE {})", self.same_key())];
-        conditions.extend(self.not_deleted());
+        let mut conditions = vec![is_missing(self.pick(key))];
         if !soft_delete {
             conditions.push(format!("s.{operation} <> 'd'"));
         }
@@ -168,8 +177,9 @@ impl<'a> Statements<'a> {
         }
         let order = list(self.pick(key).map(|column| format!("s.{}", quoted(&column.name))));
         let text = format!(
-            "{}\nWHERE {}\nORDER BY {order}",
+            "{}\nLEFT JOIN {table} t ON {}\nWHERE {}\nORDER BY {order}",
             insert_from(table, columns, meta, &self.rows),
+            self.same_key(),
             joined(conditions, "\nAND ")
         );
         Call::new("INSERT", text, [Now])
@@ -203,27 +213,30 @@ pub(super) fn digest(text: &str) -> String {
     format!("UNHEX(SHA2({text}, 256))")
 }
 
-/// Condition that the row of the rows with this alias is newer than the delete of its key and than the last truncate. `key` is the
-/// column with the text of the key.
-pub(super) fn not_deleted(rows: &str, key: &str, deleted_keys: &TableName, meta: &Meta) -> String {
-    not_deleted_at(rows, key, &meta.position, deleted_keys, meta)
+/// Joins that find the delete of a row's key and the last truncate, and the condition that the row is newer than both.
+///
+/// They are no subqueries: MariaDB may read the whole table for one. In an UPDATE, InnoDB locks what it reads, for which the session that
+/// stores deletes would wait, while this one waits for it. INSERT .. SELECT and SELECT lock nothing.
+pub(super) struct NotDeleted {
+    pub(super) join: String,
+    pub(super) condition: String,
 }
 
-/// As [`not_deleted`], with another column for the position.
-pub(super) fn not_deleted_at(
-    rows: &str,
-    key: &str,
-    at: &str,
-    deleted_keys: &TableName,
-    meta: &Meta,
-) -> String {
-    let column = digest_column(meta);
-    let (position, column, at) = (quoted(&meta.position), quoted(&column), quoted(at));
-    let (key, every) = (digest(&format!("{rows}.{}", quoted(key))), digest(&format!("'{EVERY_KEY}'")));
-    format!(
-        "NOT EXISTS (SELECT 1 FROM {deleted_keys} d WHERE d.{column} = {key} AND d.{position} >= {rows}.{at})\n\
-         AND {rows}.{at} > COALESCE((SELECT z.{position} FROM {deleted_keys} z WHERE z.{column} = {every}), '')"
-    )
+impl NotDeleted {
+    /// For the rows with this alias. `key` is the column with the text of the key, `at` the one with the position.
+    pub(super) fn of(rows: &str, key: &str, at: &str, deleted_keys: &TableName, meta: &Meta) -> Self {
+        let (column, position, at) = (digest_column(meta), quoted(&meta.position), quoted(at));
+        let column = quoted(&column);
+        let (key, every) = (digest(&format!("{rows}.{}", quoted(key))), digest(&format!("'{EVERY_KEY}'")));
+        Self {
+            join: format!(
+                "LEFT JOIN {deleted_keys} d ON d.{column} = {key}\nLEFT JOIN {deleted_keys} z ON z.{column} = {every}"
+            ),
+            condition: format!(
+                "COALESCE(d.{position}, '') < {rows}.{at} AND COALESCE(z.{position}, '') < {rows}.{at}"
+            ),
+        }
+    }
 }
 
 /// Condition that the row `s` is newer than the row `t`.
@@ -240,6 +253,12 @@ pub(super) fn same_key<'c>(key: impl IntoIterator<Item = &'c Column>) -> String 
     joined(key.into_iter().map(same), " AND ")
 }
 
+/// Condition that there is no row `t` that is joined.
+pub(super) fn is_missing<'c>(key: impl IntoIterator<Item = &'c Column>) -> String {
+    let first = key.into_iter().next().map(|column| quoted(&column.name).to_string());
+    format!("t.{} IS NULL", first.unwrap_or_default())
+}
+
 /// Appends rows to a table.
 pub(crate) fn insert_rows(dialect: &MySql, table: &TableName, columns: &[Column], meta: &Meta) -> Vec<Call> {
     let text = insert_from(table, columns, meta, &rows(dialect));
@@ -254,13 +273,14 @@ pub(crate) fn unmatched(
     soft: Option<&Meta>,
 ) -> Vec<Call> {
     let name = unused("__key", key);
-    let live = soft.map(|meta| format!(" AND COALESCE(t.{}, '') <> 'd'", quoted(&meta.operation)));
+    let deleted = soft.map(|meta| format!(" OR t.{} = 'd'", quoted(&meta.operation)));
     let text = format!(
-        "SELECT s.{} FROM {} s\nWHERE NOT EXISTS (SELECT 1 FROM {table} t WHERE {}{})\nLIMIT 1000",
+        "SELECT s.{} FROM {} s LEFT JOIN {table} t ON {}\nWHERE {}{}\nLIMIT 1000",
         quoted(&name),
         rows(dialect),
         same_key(key),
-        live.unwrap_or_default()
+        is_missing(key),
+        deleted.unwrap_or_default()
     );
     Loading::new(dialect).text(&name).key(key.iter()).then([Call::new("SELECT", text, [])])
 }

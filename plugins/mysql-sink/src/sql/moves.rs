@@ -7,7 +7,7 @@ use tidegate_cdc::{
 
 use super::{
     Column,
-    apply::{insert_from, newer, not_deleted, not_deleted_at, same_key, set},
+    apply::{NotDeleted, insert_from, is_missing, newer, same_key, set},
     load::{Loading, Own, create, drop_table, lock, rows, temporary},
     name::quoted,
 };
@@ -41,8 +41,9 @@ pub(crate) fn copy_moved(dialect: &MySql, copying: &Copying<'_>) -> Vec<Call> {
         newer(meta)
     );
     let insert = format!(
-        "{}\nWHERE NOT EXISTS (SELECT 1 FROM {table} t WHERE {on})",
-        insert_from(table, columns, meta, &copies)
+        "{}\nLEFT JOIN {table} t ON {on}\nWHERE {}",
+        insert_from(table, columns, meta, &copies),
+        is_missing(key_columns.iter().copied())
     );
     let definitions: Vec<String> = columns
         .iter()
@@ -108,8 +109,10 @@ impl<'a> Moved<'a> {
             "ROW_NUMBER() OVER (PARTITION BY {new_key} ORDER BY b.{}) AS {first}",
             quoted(&self.rank)
         );
-        let filter = deleted_keys
-            .map(|deleted| format!("\nWHERE {}", not_deleted("b", &self.key_text, deleted, meta)));
+        let filter = deleted_keys.map(|deleted| {
+            let filter = NotDeleted::of("b", &self.key_text, &meta.position, deleted, meta);
+            format!("\n{}\nWHERE {}", filter.join, filter.condition)
+        });
         let written = list(columns.iter().map(|column| quoted(&column.name)));
         format!(
             "INSERT INTO {} ({written})\nSELECT {written} FROM (\nSELECT {} FROM {} b\nJOIN {table} o ON {}{}) f WHERE {first} = 1",
@@ -146,10 +149,12 @@ pub(crate) fn without_values(dialect: &MySql, missing: &MissingValues<'_>) -> Ve
             quoted(&meta.operation)
         ),
     ];
-    conditions.extend(deleted_keys.map(|deleted| not_deleted_at("s", &text, &position, deleted, meta)));
+    let filter = deleted_keys.map(|deleted| NotDeleted::of("s", &text, &position, deleted, meta));
+    let join = filter.as_ref().map(|filter| format!("\n{}", filter.join)).unwrap_or_default();
+    conditions.extend(filter.map(|filter| filter.condition));
     let query = format!(
         "SELECT s.{}, CASE WHEN o.{first} IS NULL THEN '' ELSE '{EARLY}' END\n\
-         FROM {} s LEFT JOIN {table} t ON {}\nLEFT JOIN {table} o ON {old}\nWHERE {}",
+         FROM {} s LEFT JOIN {table} t ON {}\nLEFT JOIN {table} o ON {old}{join}\nWHERE {}",
         quoted(&row),
         rows(dialect),
         same_key(key),

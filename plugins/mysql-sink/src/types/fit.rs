@@ -197,7 +197,6 @@ impl fmt::Write for Found<'_> {
 fn document(value: ValueRef<'_>, is_narrow: bool) -> bool {
     match value {
         ValueRef::Unsupported(_) | ValueRef::Unavailable => false,
-        ValueRef::Float(float) => float.is_finite(),
         ValueRef::Number(_) | ValueRef::Decimal(_) if is_narrow => is_narrow_number(value),
         ValueRef::Json(text) if is_narrow => has_narrow_numbers(text),
         ValueRef::List(list) => list.iter().all(|value| document(value.view(), is_narrow)),

@@ -17,6 +17,7 @@ pub(crate) fn dialect() -> MySql {
         collation: "utf8mb4_nopad_bin",
         is_mariadb: true,
         loads: true,
+        folds_tables: false,
         lock_seconds: 30,
     }
 }

@@ -7,19 +7,25 @@ SET `photo` = UNHEX(@v4), `_cdc_timestamp` = CAST(LEFT(REPLACE(@v6, 'Z', ''), 26
 SELECT GET_LOCK('tidegate_3224e918aaedc34e003065b1c871293df7f9eacb', 30);
 DELETE t FROM `shop`.`orders` t JOIN `shop`.`_tidegate_rows` s ON t.`id` = s.`id` AND t.`region` = s.`region`
 WHERE s.`_cdc_operation` = 'd' AND s.`_cdc_source_lsn` > COALESCE(t.`_cdc_source_lsn`, '');
+DROP TEMPORARY TABLE IF EXISTS `shop`.`_tidegate_stale`;
+CREATE TEMPORARY TABLE `shop`.`_tidegate_stale` (`digest` binary(32) PRIMARY KEY) ENGINE = InnoDB;
+INSERT INTO `shop`.`_tidegate_stale`
+SELECT UNHEX(SHA2(s.`__key`, 256)) FROM `shop`.`_tidegate_rows` s
+LEFT JOIN `shop`.`orders__cdc_deleted` d ON d.`key_digest` = UNHEX(SHA2(s.`__key`, 256))
+LEFT JOIN `shop`.`orders__cdc_deleted` z ON z.`key_digest` = UNHEX(SHA2('*', 256))
+WHERE NOT (COALESCE(d.`_cdc_source_lsn`, '') < s.`_cdc_source_lsn` AND COALESCE(z.`_cdc_source_lsn`, '') < s.`_cdc_source_lsn`);
+DELETE s FROM `shop`.`_tidegate_rows` s JOIN `shop`.`_tidegate_stale` x ON x.`digest` = UNHEX(SHA2(s.`__key`, 256));
+DROP TEMPORARY TABLE `shop`.`_tidegate_stale`;
 UPDATE `shop`.`orders` t JOIN `shop`.`_tidegate_rows` s ON t.`id` = s.`id` AND t.`region` = s.`region`
 SET s.`document` = CASE WHEN COALESCE(t.`_cdc_source_lsn`, '') >= s.`__keep_0` THEN t.`document` ELSE s.`document` END, s.`photo` = CASE WHEN COALESCE(t.`_cdc_source_lsn`, '') >= s.`__keep_1` THEN t.`photo` ELSE s.`photo` END;
 UPDATE `shop`.`orders` t JOIN `shop`.`_tidegate_rows` s ON t.`id` = s.`id` AND t.`region` = s.`region`
 SET t.`amount` = s.`amount`, t.`document` = s.`document`, t.`photo` = s.`photo`, t.`_cdc_operation` = s.`_cdc_operation`, t.`_cdc_timestamp` = s.`_cdc_timestamp`, t.`_cdc_source_lsn` = s.`_cdc_source_lsn`, t.`_cdc_topic` = s.`_cdc_topic`, t.`_cdc_processed_at` = CAST(LEFT(REPLACE(?, 'Z', ''), 26) AS DATETIME(6))
 WHERE s.`_cdc_source_lsn` > COALESCE(t.`_cdc_source_lsn`, '')
-AND NOT EXISTS (SELECT 1 FROM `shop`.`orders__cdc_deleted` d WHERE d.`key_digest` = UNHEX(SHA2(s.`__key`, 256)) AND d.`_cdc_source_lsn` >= s.`_cdc_source_lsn`)
-AND s.`_cdc_source_lsn` > COALESCE((SELECT z.`_cdc_source_lsn` FROM `shop`.`orders__cdc_deleted` z WHERE z.`key_digest` = UNHEX(SHA2('*', 256))), '')
 AND s.`_cdc_operation` <> 'd';
 INSERT INTO `shop`.`orders` (`id`, `region`, `amount`, `document`, `photo`, `_cdc_operation`, `_cdc_timestamp`, `_cdc_source_lsn`, `_cdc_topic`, `_cdc_processed_at`)
 SELECT s.`id`, s.`region`, s.`amount`, s.`document`, s.`photo`, s.`_cdc_operation`, s.`_cdc_timestamp`, s.`_cdc_source_lsn`, s.`_cdc_topic`, CAST(LEFT(REPLACE(?, 'Z', ''), 26) AS DATETIME(6)) FROM `shop`.`_tidegate_rows` s
-WHERE NOT EXISTS (SELECT 1 FROM `shop`.`orders` t WHERE t.`id` = s.`id` AND t.`region` = s.`region`)
-AND NOT EXISTS (SELECT 1 FROM `shop`.`orders__cdc_deleted` d WHERE d.`key_digest` = UNHEX(SHA2(s.`__key`, 256)) AND d.`_cdc_source_lsn` >= s.`_cdc_source_lsn`)
-AND s.`_cdc_source_lsn` > COALESCE((SELECT z.`_cdc_source_lsn` FROM `shop`.`orders__cdc_deleted` z WHERE z.`key_digest` = UNHEX(SHA2('*', 256))), '')
+LEFT JOIN `shop`.`orders` t ON t.`id` = s.`id` AND t.`region` = s.`region`
+WHERE t.`id` IS NULL
 AND s.`_cdc_operation` <> 'd'
 AND s.`__insert`
 ORDER BY s.`id`, s.`region`;

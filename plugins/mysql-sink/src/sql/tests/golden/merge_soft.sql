@@ -14,6 +14,7 @@ WHERE s.`_cdc_source_lsn` > COALESCE(t.`_cdc_source_lsn`, '')
 AND (s.`_cdc_operation` <> 'd' OR s.`__values`);
 INSERT INTO `shop`.`orders` (`id`, `region`, `amount`, `document`, `photo`, `_cdc_operation`, `_cdc_timestamp`, `_cdc_source_lsn`, `_cdc_topic`, `_cdc_processed_at`)
 SELECT s.`id`, s.`region`, s.`amount`, s.`document`, s.`photo`, s.`_cdc_operation`, s.`_cdc_timestamp`, s.`_cdc_source_lsn`, s.`_cdc_topic`, CAST(LEFT(REPLACE(?, 'Z', ''), 26) AS DATETIME(6)) FROM `shop`.`_tidegate_rows` s
-WHERE NOT EXISTS (SELECT 1 FROM `shop`.`orders` t WHERE t.`id` = s.`id` AND t.`region` = s.`region`)
+LEFT JOIN `shop`.`orders` t ON t.`id` = s.`id` AND t.`region` = s.`region`
+WHERE t.`id` IS NULL
 ORDER BY s.`id`, s.`region`;
 DROP TEMPORARY TABLE `shop`.`_tidegate_rows`;

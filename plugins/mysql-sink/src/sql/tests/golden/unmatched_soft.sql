@@ -3,7 +3,7 @@ CREATE TEMPORARY TABLE `shop`.`_tidegate_rows` (`__key` longtext COLLATE utf8mb4
 LOAD DATA LOCAL INFILE 'rows' INTO TABLE `shop`.`_tidegate_rows` CHARACTER SET utf8mb4
 FIELDS TERMINATED BY X'09' ESCAPED BY X'5C' LINES TERMINATED BY X'0A'
 (`__key`, `id`, `region`);
-SELECT s.`__key` FROM `shop`.`_tidegate_rows` s
-WHERE NOT EXISTS (SELECT 1 FROM `shop`.`orders` t WHERE t.`id` = s.`id` AND t.`region` = s.`region` AND COALESCE(t.`_cdc_operation`, '') <> 'd')
+SELECT s.`__key` FROM `shop`.`_tidegate_rows` s LEFT JOIN `shop`.`orders` t ON t.`id` = s.`id` AND t.`region` = s.`region`
+WHERE t.`id` IS NULL OR t.`_cdc_operation` = 'd'
 LIMIT 1000;
 DROP TEMPORARY TABLE `shop`.`_tidegate_rows`;

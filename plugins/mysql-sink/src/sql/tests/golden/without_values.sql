@@ -6,8 +6,9 @@ FIELDS TERMINATED BY X'09' ESCAPED BY X'5C' LINES TERMINATED BY X'0A'
 SELECT s.`__row`, CASE WHEN o.`id` IS NULL THEN '' ELSE 'early' END
 FROM `shop`.`_tidegate_rows` s LEFT JOIN `shop`.`orders` t ON t.`id` = s.`id` AND t.`region` = s.`region`
 LEFT JOIN `shop`.`orders` o ON o.`id` = s.`__old_0` AND o.`region` = s.`__old_1` AND COALESCE(o.`_cdc_source_lsn`, '') >= s.`__after` AND COALESCE(o.`_cdc_source_lsn`, '') <= s.`__until` AND (COALESCE(o.`_cdc_operation`, '') <> 'd' OR o.`_cdc_source_lsn` >= s.`__since`)
+LEFT JOIN `shop`.`orders__cdc_deleted` d ON d.`key_digest` = UNHEX(SHA2(s.`__key`, 256))
+LEFT JOIN `shop`.`orders__cdc_deleted` z ON z.`key_digest` = UNHEX(SHA2('*', 256))
 WHERE (t.`id` IS NULL OR COALESCE(t.`_cdc_source_lsn`, '') < s.`__own_since`)
 AND (o.`id` IS NULL OR (s.`__early` AND COALESCE(o.`_cdc_operation`, '') <> 'd'))
-AND NOT EXISTS (SELECT 1 FROM `shop`.`orders__cdc_deleted` d WHERE d.`key_digest` = UNHEX(SHA2(s.`__key`, 256)) AND d.`_cdc_source_lsn` >= s.`__position`)
-AND s.`__position` > COALESCE((SELECT z.`_cdc_source_lsn` FROM `shop`.`orders__cdc_deleted` z WHERE z.`key_digest` = UNHEX(SHA2('*', 256))), '');
+AND COALESCE(d.`_cdc_source_lsn`, '') < s.`__position` AND COALESCE(z.`_cdc_source_lsn`, '') < s.`__position`;
 DROP TEMPORARY TABLE `shop`.`_tidegate_rows`;
