@@ -3,6 +3,7 @@
 mod faults;
 mod inserted;
 mod own_tables;
+mod tls;
 mod values;
 
 use std::sync::{
