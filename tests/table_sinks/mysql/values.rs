@@ -120,3 +120,48 @@ fn keys_that_are_too_long_are_rejected_alone() {
     assert_eq!(finished.count_log("record skipped: "), 2, "{}", finished.stderr);
     assert_eq!(pipe.select("CHAR_LENGTH(\"id\")", "orders"), ["1", "768"]);
 }
+
+/// Numbers are sent as text, and the server has to read the same ones.
+#[test]
+fn numbers_are_stored_exactly() {
+    const ROWS: usize = 3_000;
+    let Some(pipe) = Pipe::<Schema>::find("numbers") else { return };
+    let declared =
+        "[sink.config.tables.orders]\ncolumns = { f = \"double\", s = \"float\", d = \"decimal(65,30)\" }\n";
+    pipe.connector(Connector { sink: declared, ..Connector::default() });
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let mut orders = Source::new("orders", &["id"]);
+    let mut expected = Vec::new();
+    while expected.len() < ROWS {
+        let double = f64::from_bits(random());
+        if !double.is_finite() {
+            continue;
+        }
+        // Few digits, of which there is one shortest text.
+        let single = f64::from(random() as i16) / 1024.0;
+        let decimal = format!("{}.{:018}", random() as i64, random() % 1_000_000_000_000_000_000);
+        expected.push((double, single, decimal));
+    }
+    let row = |(id, (double, single, decimal)): (usize, &(f64, f64, String))| {
+        orders.insert(json!({ "id": id, "f": double, "s": single, "d": decimal }))
+    };
+    let events: Vec<Event> = expected.iter().enumerate().map(row).collect();
+    orders.send(&pipe.broker, events);
+    let _finished = pipe.run();
+    let rows = pipe.probe.query("SELECT \"f\", \"s\" + 0e0, \"d\" FROM \"orders\" ORDER BY \"id\"");
+    assert_eq!(rows.len(), ROWS);
+    for (row, (double, single, decimal)) in rows.iter().zip(&expected) {
+        let float = |index: usize| row[index].as_deref().and_then(|text| text.parse::<f64>().ok());
+        assert_eq!((float(0), float(1)), (Some(*double), Some(*single)), "{row:?}");
+        assert_eq!(
+            row[2].as_deref().map(|text| text.trim_end_matches('0')),
+            Some(decimal.trim_end_matches('0'))
+        );
+    }
+}
