@@ -17,6 +17,7 @@ mod for_mysql {
 
 mod for_postgres {
     crate::conformance!(crate::postgres::Schema);
+    crate::histories!(crate::postgres::Schema);
 }
 
 mod for_snowflake {
@@ -24,3 +25,4 @@ mod for_snowflake {
 }
 
 conformance!(sqlite::File);
+histories!(sqlite::File);

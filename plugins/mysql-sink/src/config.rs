@@ -143,6 +143,7 @@ impl Config {
             options: self.options.clone(),
             tables: self.tables.iter().map(table).collect(),
             warehouse: None,
+            stored_rows: None,
             snapshot_warehouse: None,
             max_statement_bytes: bytes(self.max_statement_bytes),
             max_value_bytes: bytes(self.max_value_bytes),

@@ -32,11 +32,10 @@ macro_rules! histories {
     };
 }
 
-/// A test for each function of the suite, with a database.
+/// A test for each other function of the suite, with a database.
 #[macro_export]
 macro_rules! conformance {
     ($probe:ty) => {
-        $crate::histories!($probe);
         $crate::conformance!(@tests $probe;
             captured::shop_string_with_schemas,
             captured::shop_string_without_schemas,
