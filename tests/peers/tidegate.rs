@@ -7,11 +7,12 @@ use tidegate_tests::{Home, Running, kafka::Kafka};
 use crate::{case::Case, lines, process::usage, summary::Run};
 
 /// The shipped plugins: a host finds all of them, whatever its connectors use.
-const LIBRARIES: [&str; 8] = [
+const LIBRARIES: [&str; 9] = [
     "basics",
     "console-sink",
     "discard-sink",
     "file-sink",
+    "mysql-sink",
     "postgres-sink",
     "price-change",
     "snowflake-sink",
