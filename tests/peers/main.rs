@@ -1,7 +1,7 @@
 //! Comparisons with other programs, which do the same work on the same Kafka, one after another.
 //!
 //! `cargo xtask peers connect`: Tidegate, Kafka Connect and a bare program with librdkafka write files. Prints what each takes, and writes
-//! it to docs/performance.md. `cargo xtask peers postgres`: programs write tables in PostgreSQL; see `postgres/mod.rs`.
+//! it to docs/performance.md. `cargo xtask peers postgres` does the same for tables in PostgreSQL; see `postgres/mod.rs`.
 //!
 //! A benchmark, because it is built with the release profile. `cargo bench` alone does not run it.
 
@@ -58,8 +58,8 @@ fn main() -> ExitCode {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["connect"] => connect(FULL, true),
         ["connect", "--quick"] => connect(QUICK, false),
-        ["postgres"] => postgres::compare(postgres::FULL),
-        ["postgres", "--quick"] => postgres::compare(postgres::QUICK),
+        ["postgres"] => postgres::compare(postgres::FULL, true),
+        ["postgres", "--quick"] => postgres::compare(postgres::QUICK, false),
         [] => {
             println!("peers: compares with other programs only when asked: {COMMAND}");
             ExitCode::SUCCESS
@@ -95,7 +95,7 @@ fn connect(scale: Scale, document: bool) -> ExitCode {
     let text = report.text();
     println!("{text}");
     if document {
-        document::replace(&text);
+        document::replace("connect", &text);
     }
     ExitCode::SUCCESS
 }

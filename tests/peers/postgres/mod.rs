@@ -24,7 +24,7 @@ use self::{
     scene::{Measured, Scene},
     tidegate::Tidegate,
 };
-use crate::report::load_average;
+use crate::{document, report::load_average};
 
 /// How much is written.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +63,7 @@ fn runners() -> [Box<dyn Runner>; 2] {
 }
 
 /// Measures all programs in all cases. Panics if a program does not do its work, or its tables differ from their source.
-pub(crate) fn compare(scale: Scale) -> ExitCode {
+pub(crate) fn compare(scale: Scale, document: bool) -> ExitCode {
     let load = load_average();
     // The settings are PostgreSQL's defaults, except for fsync, which the harness turns off.
     let Some(database) = Database::postgres(NAME, &[]) else { return ExitCode::SUCCESS };
@@ -83,6 +83,10 @@ pub(crate) fn compare(scale: Scale) -> ExitCode {
         }
         report.add(&scene, measured);
     }
-    println!("{}", report.text());
+    let text = report.text();
+    println!("{text}");
+    if document {
+        document::replace("postgres", &text);
+    }
     ExitCode::SUCCESS
 }
