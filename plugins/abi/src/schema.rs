@@ -101,7 +101,8 @@ impl<'b> Field<'b> {
         unsafe { self.0.name.text() }
     }
 
-    /// Name of the semantic type in the source, such as `io.debezium.time.Date`; may be empty.
+    /// Name of the semantic type in the source, such as `io.debezium.time.Date`, or else the type of the column, such as `INET`, if the
+    /// schema tells it; may be empty.
     #[must_use]
     pub const fn semantic(self) -> &'b str {
         // SAFETY: UTF-8 that lives as long as the schema.

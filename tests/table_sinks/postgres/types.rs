@@ -36,6 +36,7 @@ fn columns_have_the_types_that_the_schema_tells() {
         "optional": true, "field": "bits" });
     let words =
         json!({ "type": "string", "name": "io.debezium.data.Tsvector", "optional": true, "field": "words" });
+    let propagated = |name: &str, kind: &str| json!({ "type": "string", "parameters": { "__debezium.source.column.type": kind }, "optional": true, "field": name });
     let days = json!({ "type": "int32", "name": "io.debezium.time.Date", "optional": true });
     orders.declare(json!([
         { "type": "int32", "optional": false, "field": "id" },
@@ -43,15 +44,19 @@ fn columns_have_the_types_that_the_schema_tells() {
         field("large", "int64"),
         bits,
         words,
+        propagated("address", "INET"),
+        propagated("span", "INT4RANGE"),
+        propagated("short", "VARCHAR"),
         list("tags", json!({ "type": "string", "optional": true })),
         list("numbers", json!({ "type": "int32", "optional": true })),
         list("days", days),
         list("matrix", json!({ "type": "array", "items": { "type": "int32" }, "optional": true })),
     ]));
     let first = json!({ "id": 1, "small": -7, "large": 1_i64 << 40, "bits": "BQ==", "words": "'a':1 'b':2",
+        "address": "10.0.0.1", "span": "[1,5)", "short": "x",
         "tags": ["x", null], "numbers": [1, 2], "days": [0, 19_000], "matrix": [[1, 2], [3]] });
     let empty = json!({ "id": 2, "small": null, "large": null, "bits": null, "words": null,
-        "tags": [], "numbers": null, "days": null, "matrix": null });
+        "address": null, "span": null, "short": null, "tags": [], "numbers": null, "days": null, "matrix": null });
     let events = [orders.insert(first), orders.insert(empty)];
     orders.send(&pipe.broker, events);
     let finished = pipe.run();
@@ -59,22 +64,28 @@ fn columns_have_the_types_that_the_schema_tells() {
     assert_eq!(
         columns(&pipe, "orders"),
         [
+            "address inet",
             "bits bit varying",
             "days date[]",
             "id integer",
             "large bigint",
             "matrix jsonb",
             "numbers integer[]",
+            "short text",
             "small smallint",
+            "span int4range",
             "tags text[]",
             "words tsvector",
         ]
     );
     assert_eq!(
-        pipe.select("id, small, large, bits, words, tags, numbers, days, matrix", "orders"),
+        pipe.select(
+            "id, small, large, bits, words, address, span, short, tags, numbers, days, matrix",
+            "orders"
+        ),
         [
-            "1 -7 1099511627776 00101 'a':1 'b':2 {x,NULL} {1,2} {1970-01-01,2022-01-08} [[1, 2], [3]]",
-            "2 - - - - {} - - -",
+            "1 -7 1099511627776 00101 'a':1 'b':2 10.0.0.1 [1,5) x {x,NULL} {1,2} {1970-01-01,2022-01-08} [[1, 2], [3]]",
+            "2 - - - - - - - {} - - -",
         ]
     );
 }

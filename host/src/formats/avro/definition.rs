@@ -10,7 +10,10 @@ use super::{
     program::Type,
     schema::{Document, Kind, Node, NodeId, Record},
 };
-use crate::formats::{schemas, types::Scalar};
+use crate::formats::{
+    schemas,
+    types::{SOURCE_TYPE, Scalar},
+};
 
 pub(super) const VARIABLE_SCALE_DECIMAL: &str = "io.debezium.data.VariableScaleDecimal";
 
@@ -118,9 +121,13 @@ impl<'d, 'm> Definitions<'d, 'm> {
             _ => connect_parameter(node, "length")
                 .or_else(|| connect_parameter(node, "__debezium.source.column.length")),
         };
+        let semantic = match semantic(node) {
+            "" => connect_parameter(node, SOURCE_TYPE).unwrap_or_default(),
+            semantic => semantic.to_owned(),
+        };
         FieldDef {
             name: name.to_owned(),
-            semantic: semantic(node).to_owned(),
+            semantic,
             kind: self.kind(id),
             optional,
             precision,

@@ -7,7 +7,7 @@ use super::{
     program::Type,
     schema::{Kind, Node},
 };
-use crate::formats::types::{Declared, Parameters, Scalar, Unit};
+use crate::formats::types::{Declared, Parameters, SOURCE_TYPE, Scalar, Unit};
 
 /// A primitive type with what its attributes say.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ fn semantic(node: &Node, name: &str) -> Option<Scalar> {
         source_type: node
             .attributes
             .get("connect.parameters")
-            .and_then(|parameters| parameters.get("__debezium.source.column.type"))
+            .and_then(|parameters| parameters.get(SOURCE_TYPE))
             .and_then(Json::as_str)
             .unwrap_or_default(),
     };

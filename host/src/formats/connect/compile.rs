@@ -11,7 +11,8 @@ use crate::formats::{
     read::Unknown,
     schemas,
     types::{
-        ArenaStore, Declared, Mismatch, Parameters, Scalar, convert, is_known_collection, unscaled_of_bytes,
+        ArenaStore, Declared, Mismatch, Parameters, SOURCE_TYPE, Scalar, convert, is_known_collection,
+        unscaled_of_bytes,
     },
 };
 
@@ -137,7 +138,7 @@ impl<'m> Compiler<'m> {
         let parameters = Parameters {
             scale: parameter(json, "scale"),
             length: parameter(json, "length"),
-            source_type: json["parameters"]["__debezium.source.column.type"].as_str().unwrap_or_default(),
+            source_type: json["parameters"][SOURCE_TYPE].as_str().unwrap_or_default(),
         };
         if semantic == "org.apache.kafka.connect.data.Decimal" && parameters.scale.is_none() {
             return Err(SchemaError::Missing { place: place.to_owned(), part: "scale among its parameters" });
@@ -223,7 +224,8 @@ fn is_mark(name: &str) -> bool {
 
 /// The definition of a field that plugins see.
 fn field_def<'m>(name: &str, ty: &Type<'m>, json: &Json, arena: Arena<'m>) -> FieldDef<'m> {
-    let semantic = json["name"].as_str().unwrap_or_default();
+    let name_of_type = json["name"].as_str().filter(|name| !name.is_empty());
+    let semantic = name_of_type.or_else(|| json["parameters"][SOURCE_TYPE].as_str()).unwrap_or_default();
     let scale = match ty.shape {
         Shape::Scalar(Scalar::Decimal(scale)) => Some(scale),
         _ => None,

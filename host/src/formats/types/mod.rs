@@ -19,7 +19,7 @@ pub(crate) use bits::length as bit_length;
 pub(crate) use convert::{ArenaStore, convert, convert_bytes, convert_written, uuid as parse_uuid};
 pub(super) use decimal::unscaled_of_bytes;
 pub(crate) use mismatch::Mismatch;
-pub(crate) use semantic::{Declared, Parameters, is_known_collection};
+pub(crate) use semantic::{Declared, Parameters, SOURCE_TYPE, is_known_collection};
 pub(crate) use short_text::ShortText;
 pub(crate) use unavailable::Unavailable;
 pub use unavailable::{PlaceholderError, placeholder_text};

@@ -6,6 +6,9 @@
 
 use super::{Scalar, Unit, bit_length};
 
+/// The parameter with the type of the column in the source, such as `INET`, which Debezium's `column.propagate.source.type` adds.
+pub(crate) const SOURCE_TYPE: &str = "__debezium.source.column.type";
+
 /// What a schema says of a scalar beside its primitive type and its name.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Parameters<'s> {

@@ -38,7 +38,8 @@ pub struct SchemaView {
 pub struct FieldView {
     /// Name.
     pub name: Bytes,
-    /// Name of the semantic type in the source, such as `io.debezium.time.Date`; may be absent.
+    /// Name of the semantic type in the source, such as `io.debezium.time.Date`, or else the type of the column, such as `INET`, if the
+    /// schema tells it; may be absent.
     pub semantic: Bytes,
     /// Kind of the decoded value.
     pub kind: Kind,

@@ -30,10 +30,29 @@ pub(super) fn of_field(field: SchemaField<'_>) -> ColumnType {
         // Debezium does not tell by default whether the number of bits is fixed.
         (Kind::STRING, "io.debezium.data.Bits") => ColumnType::Native("bit varying".to_owned()),
         (Kind::STRING, "io.debezium.data.Tsvector") => ColumnType::Native("tsvector".to_owned()),
-        (Kind::STRING, _) => ColumnType::Text(None),
+        (Kind::STRING, semantic) => of_source_type(semantic).unwrap_or(ColumnType::Text(None)),
         (Kind::LIST, _) => of_list(field).unwrap_or(ColumnType::Jsonb),
         _ => ColumnType::Jsonb,
     }
+}
+
+/// The same type as that of a column in another PostgreSQL server, for types of which Debezium sends the text. Others are text: they
+/// may be unknown here, or read a text in another way.
+fn of_source_type(name: &str) -> Option<ColumnType> {
+    const SAME: [&str; 10] = [
+        "inet",
+        "cidr",
+        "macaddr",
+        "macaddr8",
+        "int4range",
+        "int8range",
+        "numrange",
+        "tsrange",
+        "tstzrange",
+        "daterange",
+    ];
+    let same = SAME.iter().find(|same| same.eq_ignore_ascii_case(name))?;
+    Some(ColumnType::Native((*same).to_owned()))
 }
 
 /// The type for whole numbers of this many bits.
