@@ -13,6 +13,7 @@ mod suite;
 
 mod for_mysql {
     crate::conformance!(crate::mysql::Schema);
+    crate::histories!(crate::mysql::Schema);
 }
 
 mod for_postgres {

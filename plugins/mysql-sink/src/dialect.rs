@@ -1,10 +1,13 @@
 //! MySQL's names, columns and statements, as the core asks for them.
 
 use tidegate_cdc::{
-    Dialect, TableColumn,
+    Dialect, HistoryDialect, TableColumn,
     names::NameRules,
     session::Answer,
-    statement::{Call, Column, Copying, Merge, Meta, MissingValues, OffsetNames, Query, TableName},
+    statement::{
+        AddVersions, Call, Column, Copying, EarlierValues, HistoryTable, Merge, Meta, MissingValues,
+        OffsetNames, Query, TableName, Validity,
+    },
 };
 
 use crate::{
@@ -110,6 +113,10 @@ impl Dialect for MySql {
         sql::without_values(self, missing)
     }
 
+    fn history(&self) -> Option<&dyn HistoryDialect<ColumnType>> {
+        Some(self)
+    }
+
     fn store_deletes(&self, deleted_keys: &TableName, meta: &Meta) -> Vec<Call> {
         sql::store_deletes(self, deleted_keys, meta)
     }
@@ -140,6 +147,32 @@ impl Dialect for MySql {
 
     fn offsets_move(&self, table: &TableName, names: &OffsetNames) -> Call {
         sql::offsets_move(table, names)
+    }
+}
+
+impl HistoryDialect<ColumnType> for MySql {
+    fn create_history(&self, history: &HistoryTable<'_, ColumnType>) -> Vec<String> {
+        vec![sql::create_history(self, history)]
+    }
+
+    fn create_truncates(&self, truncates: &TableName, meta: &Meta) -> String {
+        sql::create_truncates(self, truncates, meta)
+    }
+
+    fn add_versions(&self, versions: &AddVersions<'_, ColumnType>) -> Vec<Call> {
+        sql::add_versions(self, versions)
+    }
+
+    fn earlier_values(&self, values: &EarlierValues<'_, ColumnType>) -> Vec<Call> {
+        sql::earlier_values(self, values)
+    }
+
+    fn end_all(&self, table: &TableName, meta: &Meta, validity: &Validity) -> Vec<Call> {
+        sql::end_all(self, table, meta, validity)
+    }
+
+    fn store_truncate(&self, truncates: &TableName, meta: &Meta) -> Vec<Call> {
+        sql::store_truncate(truncates, meta)
     }
 }
 

@@ -9,7 +9,7 @@ use super::Schema;
 use crate::{
     pipe::Pipe,
     probe::Probe,
-    suite::{captured, kills, replays, rows, tasks},
+    suite::{captured, history, kills, replays, rows, tasks},
 };
 
 static SERVER: OnceLock<Option<Database>> = OnceLock::new();
@@ -77,6 +77,13 @@ fn rows_are_written_without_files() {
     rows::one_bad_row_of_many_is_named_and_rejected_alone::<Inserted>();
     rows::columns_are_added_and_values_that_do_not_fit_go_beside::<Inserted>();
     rows::large_values_move_with_their_key::<Inserted>();
+}
+
+#[test]
+fn histories_are_written_without_files() {
+    history::late_events_get_their_place_and_replays_change_nothing::<Inserted>();
+    history::changed_keys_keep_large_values::<Inserted>();
+    history::history_of_types_adaptive::<Inserted>();
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! MariaDB: one server for all tests, and a database of its own for every test.
 
 mod faults;
+mod histories;
 mod inserted;
 mod own_tables;
 mod tls;

@@ -58,7 +58,7 @@ struct Statements<'a> {
 impl<'a> Statements<'a> {
     fn loading(&self) -> Loading<'a> {
         let Merge { columns, key, deleted_keys, insert_flag, soft_delete, meta, .. } = *self.merge;
-        let mut rows = Loading::new(self.dialect).columns(columns, key, meta);
+        let mut rows = Loading::new(self.dialect).columns(columns, key, &[&meta.timestamp]);
         if deleted_keys.is_some() {
             rows = rows.text(&self.names.key);
         }
@@ -262,7 +262,7 @@ pub(super) fn is_missing<'c>(key: impl IntoIterator<Item = &'c Column>) -> Strin
 /// Appends rows to a table.
 pub(crate) fn insert_rows(dialect: &MySql, table: &TableName, columns: &[Column], meta: &Meta) -> Vec<Call> {
     let text = insert_from(table, columns, meta, &rows(dialect));
-    Loading::new(dialect).columns(columns, &[], meta).then([Call::new("INSERT", text, [Now])])
+    Loading::new(dialect).columns(columns, &[], &[&meta.timestamp]).then([Call::new("INSERT", text, [Now])])
 }
 
 /// Returns the texts of up to 1,000 keys that have no row, or with `soft` no row that is not deleted.

@@ -33,7 +33,8 @@ pub(crate) fn create_table(
     created(dialect, &format!("CREATE TABLE {table}"), &definitions, comment)
 }
 
-fn created(dialect: &MySql, head: &str, definitions: &[String], comment: &str) -> String {
+/// A statement that creates a table.
+pub(super) fn created(dialect: &MySql, head: &str, definitions: &[String], comment: &str) -> String {
     format!(
         "{head} ({}) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {} COMMENT = {}",
         list(definitions),
@@ -92,7 +93,7 @@ pub(crate) fn widen(dialect: &MySql, table: &TableName, column: &Column) -> Stri
 }
 
 /// What lets a column hold only JSON.
-fn check(column: &Column) -> String {
+pub(super) fn check(column: &Column) -> String {
     if !column.kind.is_document() {
         return String::new();
     }

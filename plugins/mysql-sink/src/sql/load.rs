@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256};
 use tidegate_cdc::{
     sql::list,
-    statement::{Call, Meta, TableName},
+    statement::{Call, TableName},
 };
 
 use super::{Column, name::quoted};
@@ -21,6 +21,8 @@ pub(super) enum Own {
     Flag,
     /// A whole number.
     Number,
+    /// A point in time, as the core writes it.
+    Moment,
 }
 
 /// The columns of the temporary table, in the order of the elements.
@@ -37,12 +39,12 @@ impl<'d> Loading<'d> {
         Self { dialect, definitions: Vec::new(), elements: Vec::new() }
     }
 
-    /// Adds columns of a table, of which some may be key columns.
-    pub(super) fn columns(self, columns: &[Column], key: &[usize], meta: &Meta) -> Self {
+    /// Adds columns of a table, of which some may be key columns, and some are `moments` of the core.
+    pub(super) fn columns(self, columns: &[Column], key: &[usize], moments: &[&String]) -> Self {
         columns.iter().enumerate().fold(self, |rows, (index, column)| {
             let key_parts = key.contains(&index).then_some(key.len());
             // The core writes it in ISO 8601.
-            let read = (column.name == meta.timestamp).then(|| moment("?"));
+            let read = moments.contains(&&column.name).then(|| moment("?"));
             rows.column(&column.name, column, key_parts, read)
         })
     }
@@ -68,13 +70,20 @@ impl<'d> Loading<'d> {
 
     /// Adds one of the sink's own columns.
     pub(super) fn own(mut self, name: &str, own: Own) -> Self {
+        let read = if matches!(own, Own::Moment) { moment("?") } else { "?".to_owned() };
+        self.elements.push((name.to_owned(), read));
+        self.found(name, own)
+    }
+
+    /// Adds one of the sink's own columns that is not loaded, but set by a later statement.
+    pub(super) fn found(mut self, name: &str, own: Own) -> Self {
         let kind = match own {
             Own::Text => format!("longtext COLLATE {}", self.dialect.collation),
             Own::Flag => "tinyint(1)".to_owned(),
             Own::Number => "bigint".to_owned(),
+            Own::Moment => "datetime(6)".to_owned(),
         };
         self.definitions.push(format!("{} {kind}", quoted(name)));
-        self.elements.push((name.to_owned(), "?".to_owned()));
         self
     }
 

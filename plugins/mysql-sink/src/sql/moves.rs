@@ -25,7 +25,7 @@ pub(crate) fn copy_moved(dialect: &MySql, copying: &Copying<'_>) -> Vec<Call> {
     let copies = temporary(dialect, COPIES);
     let moved = Moved::of(copying);
     let key_columns: Vec<&Column> = key.iter().filter_map(|index| columns.get(*index)).collect();
-    let mut loaded = Loading::new(dialect).columns(columns, key, meta);
+    let mut loaded = Loading::new(dialect).columns(columns, key, &[&meta.timestamp]);
     for (_, name) in moved.from.iter().enumerate().filter(|(index, _)| !moved.is_own(*index, position)) {
         loaded = loaded.own(name, Own::Flag);
     }

@@ -27,6 +27,10 @@ use tidegate_plugin::{SchemaField, Timestamp, Value, ValueRef};
 
 /// Maximum characters of all texts of a key: 3,072 bytes, of which a character may need four.
 const KEY_CHARACTERS: usize = 768;
+/// Characters of it that the other columns in the indexes of a history table need: a position, and the end of a version.
+const VERSION_CHARACTERS: usize = 258;
+/// The type of the position in a key. The longest one has some 120 characters, and a metadata column has to have 255.
+pub(crate) const POSITION: Kind = Kind::VarChar(255);
 
 /// The type of a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +75,15 @@ impl ColumnType {
 
     /// The type as that of a column in a key with this number of columns, in a table that the sink creates.
     pub(crate) fn of_key(&self, parts: usize) -> String {
-        let characters = KEY_CHARACTERS / parts.max(1);
+        self.of_characters(KEY_CHARACTERS / parts.max(1))
+    }
+
+    /// The type as that of a column in the key of a history table, in which the position is beside this number of columns.
+    pub(crate) fn of_version_key(&self, parts: usize) -> String {
+        self.of_characters((KEY_CHARACTERS - VERSION_CHARACTERS) / parts.max(1))
+    }
+
+    fn of_characters(&self, characters: usize) -> String {
         match self.kind {
             Kind::Text(_) | Kind::Document => format!("varchar({characters})"),
             Kind::Bytes(_) => format!("varbinary({})", 4 * characters),
@@ -107,6 +119,15 @@ impl ColumnType {
             return format!("{one} = {other}");
         }
         format!("{one} = {other} AND CAST({one} AS BINARY) = CAST({other} AS BINARY)")
+    }
+
+    /// Condition that a stored value and a loaded one are the same, or both null.
+    pub(crate) fn is_unchanged(&self, stored: &str, loaded: &str) -> String {
+        match (&self.kind, &self.charset) {
+            (Kind::Json, _) => format!("{stored} <=> CAST({loaded} AS JSON)"),
+            (_, None) => format!("{stored} <=> {loaded}"),
+            (_, Some(_)) => format!("CAST({stored} AS BINARY) <=> CAST({loaded} AS BINARY)"),
+        }
     }
 
     /// Whether a check lets the column hold only JSON.

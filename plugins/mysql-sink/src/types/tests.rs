@@ -1,10 +1,10 @@
 //! A value is in its column unchanged, or it does not fit. What the server makes of the texts is tested in `tests/table_sinks`.
 
 use proptest::prelude::*;
-use tidegate_cdc::types::{ColumnType as _, Fit};
+use tidegate_cdc::types::{ColumnType as _, Fit, MetadataKind};
 use tidegate_plugin::{Date, Time, Timestamp, Value};
 
-use super::{Charset, ColumnType, Described, Kind, Size};
+use super::{Charset, ColumnType, Described, Kind, POSITION, Size};
 
 const TEXT: Kind = Kind::Text(Size::Long);
 
@@ -194,6 +194,22 @@ fn times_are_in_range_and_in_utc() {
     ] {
         assert_eq!(column(of).fit(value), Fit::Mismatch, "{value:?} in {of}");
     }
+}
+
+#[test]
+fn stored_values_are_compared_exactly() {
+    let text = described("varchar(20)", "latin1", "latin1_swedish_ci", false);
+    assert_eq!(text.is_unchanged("p.c", "s.c"), "CAST(p.c AS BINARY) <=> CAST(s.c AS BINARY)");
+    assert_eq!(column("json").is_unchanged("p.c", "s.c"), "p.c <=> CAST(s.c AS JSON)");
+    assert_eq!(column("longtext").is_unchanged("p.c", "s.c"), "p.c <=> s.c");
+}
+
+#[test]
+fn keys_of_histories_leave_room_for_the_position() {
+    let keys = [column("longtext").of_version_key(2), column("longblob").of_version_key(2)];
+    assert_eq!(keys, ["varchar(255)", "varbinary(1020)"]);
+    assert_eq!(column("bigint").of_version_key(2), "bigint");
+    assert!(column(&POSITION.to_string()).can_be(MetadataKind::Text));
 }
 
 #[test]

@@ -1,0 +1,1 @@
+CREATE TABLE IF NOT EXISTS `shop`.`_cdc_truncates_orders_history` (`_cdc_source_lsn` varchar(255) NOT NULL PRIMARY KEY, `_cdc_timestamp` datetime(6), `_cdc_processed_at` datetime(6)) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin COMMENT = 'Truncates, so that late versions end with them';
