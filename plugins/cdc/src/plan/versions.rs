@@ -228,8 +228,8 @@ impl Latest {
     }
 }
 
-/// Takes the values that a row omits from a version of the batch. Returns the round in which it finds the others in the table: one after
-/// that version, unless both find them in the same version of the same key.
+/// Takes the values that a row omits from a version of the batch. Returns the round in which the table is searched for others, and for newer
+/// ones: one after that version if that one has such values, unless both find them in the same version of the same key.
 fn carry_from<'b>(row: &mut Folded<'b>, previous: Option<&Version<'b>>) -> usize {
     let Some(previous) = previous else { return 0 };
     let event = row.last;
@@ -237,7 +237,9 @@ fn carry_from<'b>(row: &mut Folded<'b>, previous: Option<&Version<'b>>) -> usize
     row.carried = omitted.filter_map(|(name, _)| previous.row.known(name)).collect::<Vec<Carried<'b>>>();
     let is_same =
         previous.round == 0 && previous.earlier.as_ref().is_some_and(|earlier| !earlier.passes_deletes);
-    if is_same || row.unknown().next().is_none() { 0 } else { previous.round + 1 }
+    // Values that the version itself has carried are older: an event that was sent again precedes it in the batch, and others in the table.
+    let has_own = row.carried.iter().all(|carried| carried.since == previous.row.last.position);
+    if is_same || (has_own && row.unknown().next().is_none()) { 0 } else { previous.round + 1 }
 }
 
 /// Whether a row has the values of an event.

@@ -334,12 +334,6 @@ fn versions_are_in_the_order_of_their_positions_and_end_at_the_earliest_later_ti
 
 #[test]
 fn versions_take_omitted_values_from_the_batch_and_then_from_the_table() {
-    let omitting = |made: Made, id: i64, lsn: i64| {
-        made.key(json!({ "id": id }))
-            .after(row(id, ""))
-            .column("name", tidegate_plugin::Kind::UNAVAILABLE)
-            .lsn(lsn)
-    };
     let delete = |lsn: i64| Made::delete("t").key(json!({"id": 1})).before(row(1, "")).lsn(lsn);
     let records = Records::new()
         .event(omitting(Made::update("t"), 1, 1).committed_at(7))
@@ -394,6 +388,15 @@ fn rows_without_a_key_have_no_versions() {
     assert!(told[0].starts_with("rejected 0: the table has no key"), "{told:?}");
 }
 
+/// An event whose row omits a value.
+fn omitting(made: Made, id: i64, lsn: i64) -> Made {
+    made.key(json!({ "id": id }))
+        .after(row(id, ""))
+        .column("name", tidegate_plugin::Kind::UNAVAILABLE)
+        .lsn(lsn)
+        .committed_at(7)
+}
+
 #[test]
 fn a_version_follows_one_whose_values_are_of_another_key() {
     let omitting = |made: Made, id: i64, lsn: i64| {
@@ -415,6 +418,25 @@ fn a_version_follows_one_whose_values_are_of_another_key() {
             r#"0 t: c ["2"] at 3 from 7, ends 7, until 7 from 1 up to 3"#,
             r#"0 t: u ["2"] at 4 from 7, after 3, ends 7 from 2 up to 4, round 1"#,
             r#"0 t: c ["3"] at 5 from 7, ends 7 from 2 up to 5, round 2"#,
+        ]
+    );
+}
+
+/// The first event was sent again: the table may have a newer version of its row, from which the second one has its value.
+#[test]
+fn a_version_follows_one_whose_values_the_table_may_have_newer() {
+    let records = Records::new()
+        .event(Made::insert("t").key(json!({ "id": 1 })).after(row(1, "old")).lsn(1).committed_at(7))
+        .event(omitting(Made::insert("t"), 2, 5))
+        .header("__debezium.oldkey", br#"{"id": 1}"#)
+        .event(omitting(Made::insert("t"), 3, 7))
+        .header("__debezium.oldkey", br#"{"id": 2}"#);
+    assert_eq!(
+        history(&records),
+        [
+            r#"0 t: c ["1"] at 1 from 7, ends 7"#,
+            r#"0 t: c ["2"] at 5 from 7, ends 7 carrying name=old from 1 up to 5"#,
+            r#"0 t: c ["3"] at 7 from 7, ends 7 carrying name=old from 2 up to 7, round 1"#,
         ]
     );
 }
