@@ -187,20 +187,26 @@ async fn load(client: &Client, text: &str, rows: &str) -> Result<Answer, tokio_p
     Ok(Answer::default())
 }
 
-/// Runs statements without binds, which may return rows as text.
+/// Runs statements without binds, which may return rows as text. The rows are those of all of them, and the count is that of the last.
 async fn batch(client: &Client, statement: &Statement<'_>) -> Result<Answer, tokio_postgres::Error> {
-    let mut answer = Answer::default();
-    for message in client.simple_query(statement.text).await? {
+    Ok(answer_of(statement.kind, client.simple_query(statement.text).await?))
+}
+
+/// The settings before a statement return a row, which must not count as one that the statement has changed.
+fn answer_of(kind: &str, messages: Vec<SimpleQueryMessage>) -> Answer {
+    let (mut answer, mut last) = (Answer::default(), 0);
+    for message in messages {
         match message {
             SimpleQueryMessage::Row(row) => {
                 let fields = (0..row.len()).map(|index| row.get(index).map(str::to_owned));
                 answer.rows.push(fields.collect());
             }
-            SimpleQueryMessage::CommandComplete(count) => counted(&mut answer, statement.kind, count),
+            SimpleQueryMessage::CommandComplete(count) => last = count,
             _ => {}
         }
     }
-    Ok(answer)
+    counted(&mut answer, kind, last);
+    answer
 }
 
 /// Runs a statement with binds. It is not prepared: a pooler in transaction mode would run it in another session of the server.
@@ -219,9 +225,9 @@ async fn bound(client: &Client, statement: &Statement<'_>) -> Result<Answer, tok
 
 fn counted(answer: &mut Answer, kind: &str, count: u64) {
     match kind {
-        "INSERT" => answer.inserted += count,
-        "UPDATE" => answer.updated += count,
-        "DELETE" => answer.deleted += count,
+        "INSERT" => answer.inserted = count,
+        "UPDATE" => answer.updated = count,
+        "DELETE" => answer.deleted = count,
         _ => {}
     }
 }
@@ -274,5 +280,16 @@ impl tidegate_cdc::session::Session for Session {
 
     async fn close(self) {
         // Dropping the client ends the connection, and with it the transaction.
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_last_statement_is_counted() {
+        let messages = [1, 2].map(SimpleQueryMessage::CommandComplete);
+        assert_eq!(answer_of("UPDATE", messages.into()), Answer { updated: 2, ..Answer::default() });
     }
 }
