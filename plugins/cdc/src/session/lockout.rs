@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -60,9 +61,33 @@ impl Lockout {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Logs in, unless the credentials were rejected a moment ago.
+    ///
+    /// # Errors
+    /// That of the login, or the last one that these credentials have got, with how long to wait.
+    pub async fn log_in<S>(
+        &self,
+        credentials: &Credentials,
+        login: impl Future<Output = Result<S, SqlError>>,
+    ) -> Result<S, SqlError> {
+        let gate = self.login_lock(credentials);
+        let _turn = match &gate {
+            Some(gate) => Some(gate.lock().await),
+            None => None,
+        };
+        self.check(credentials, Instant::now())?;
+        match login.await {
+            Ok(session) => {
+                self.accepted(credentials);
+                Ok(session)
+            }
+            Err(error) => Err(self.rejected(credentials, error, Instant::now())),
+        }
+    }
+
     /// Lock for credentials that were never accepted, to be held during a login, so that the tasks of a connector do not
     /// send the same wrong password at the same time.
-    pub fn login_lock(&self, credentials: &Credentials) -> Option<Arc<tokio::sync::Mutex<()>>> {
+    fn login_lock(&self, credentials: &Credentials) -> Option<Arc<tokio::sync::Mutex<()>>> {
         let mut known = self.known();
         let known = known.entry(credentials.clone()).or_default();
         (!known.accepted).then(|| Arc::clone(&known.login_lock))
@@ -72,7 +97,7 @@ impl Lockout {
     ///
     /// # Errors
     /// The last error, and how long to wait.
-    pub fn check(&self, credentials: &Credentials, now: Instant) -> Result<(), SqlError> {
+    fn check(&self, credentials: &Credentials, now: Instant) -> Result<(), SqlError> {
         let known = self.known();
         let Some((error, until)) = known.get(credentials).and_then(|known| known.rejected.as_ref()) else {
             return Ok(());
@@ -85,14 +110,14 @@ impl Lockout {
     }
 
     /// Records a successful login.
-    pub fn accepted(&self, credentials: &Credentials) {
+    fn accepted(&self, credentials: &Credentials) {
         let mut known = self.known();
         let known = known.entry(credentials.clone()).or_default();
         (known.accepted, known.failures, known.rejected) = (true, 0, None);
     }
 
     /// Records a rejected login. Returns the error with the delay.
-    pub fn rejected(&self, credentials: &Credentials, error: SqlError, now: Instant) -> SqlError {
+    fn rejected(&self, credentials: &Credentials, error: SqlError, now: Instant) -> SqlError {
         if error.class != Class::Credentials {
             return error;
         }
@@ -118,4 +143,60 @@ fn with_delay(error: &SqlError, left: Duration) -> SqlError {
     let mut error = error.clone().with_hint(Some(hint));
     error.retry_after = Some(left);
     error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal() -> SqlError {
+        let mut error =
+            SqlError::new(Class::Credentials, "login", "Incorrect username or password was specified.");
+        error.code = "390100".to_owned();
+        error
+    }
+
+    #[test]
+    fn the_delay_increases_after_each_rejected_login() {
+        let (lockout, start) = (Lockout::new(), Instant::now());
+        let credentials = Credentials::of(["host", "ACCOUNT", "CDC", "password", "wrong"]);
+        let mut now = start;
+        for minutes in [1, 5, 15, 15] {
+            assert!(lockout.check(&credentials, now).is_ok());
+            let error = lockout.rejected(&credentials, refusal(), now);
+            assert_eq!(error.retry_after, Some(Duration::from_secs(minutes * 60)));
+            now += Duration::from_secs(minutes * 60 - 1);
+            let early = lockout.check(&credentials, now).unwrap_err();
+            assert_eq!(early.class, Class::Credentials);
+            assert!(early.to_string().contains("Incorrect username"), "{early}");
+            assert!(early.to_string().contains("not retried for 1 s"), "{early}");
+            now += Duration::from_secs(1);
+        }
+        lockout.accepted(&credentials);
+        let again = lockout.rejected(&credentials, refusal(), now);
+        assert_eq!(again.retry_after, Some(Duration::from_secs(60)), "an accepted secret resets the delay");
+    }
+
+    #[test]
+    fn other_credentials_are_tried_at_once_and_other_errors_do_not_delay() {
+        let (lockout, now) = (Lockout::new(), Instant::now());
+        let (old, new) =
+            (Credentials::of(["cdc", "password", "old"]), Credentials::of(["cdc", "password", "new"]));
+        assert!(old != Credentials::of(["cdcpassword", "old"]));
+        lockout.rejected(&old, refusal(), now);
+        assert!(lockout.check(&old, now).is_err());
+        assert!(lockout.check(&new, now).is_ok());
+        lockout.rejected(&new, SqlError::new(Class::Transient, "login", "away"), now);
+        assert!(lockout.check(&new, now).is_ok());
+    }
+
+    #[test]
+    fn only_unverified_credentials_wait_for_the_lock() {
+        let (lockout, credentials) = (Lockout::new(), Credentials::of(["cdc"]));
+        assert!(lockout.login_lock(&credentials).is_some());
+        lockout.accepted(&credentials);
+        assert!(lockout.login_lock(&credentials).is_none());
+        lockout.rejected(&credentials, refusal(), Instant::now());
+        assert!(lockout.login_lock(&credentials).is_some());
+    }
 }

@@ -88,19 +88,7 @@ impl Session {
     /// # Errors
     /// If the server rejects the login or cannot be reached, or is read-only.
     pub(crate) async fn open(login: &Login) -> Result<Self, SqlError> {
-        let credentials = login.credentials();
-        let gate = LOCKOUT.login_lock(&credentials);
-        let turn = match &gate {
-            Some(gate) => Some(gate.lock().await),
-            None => None,
-        };
-        LOCKOUT.check(&credentials, Instant::now())?;
-        let mut session = match Self::log_in(login).await {
-            Ok(session) => session,
-            Err(error) => return Err(LOCKOUT.rejected(&credentials, error, Instant::now())),
-        };
-        LOCKOUT.accepted(&credentials);
-        drop(turn);
+        let mut session = LOCKOUT.log_in(&login.credentials(), Self::log_in(login)).await?;
         session.set_up().await?;
         let server = if session.server.is_mariadb { "MariaDB" } else { "MySQL" };
         info!(

@@ -4,7 +4,7 @@ mod codes;
 mod settings;
 mod tls;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, TryStreamExt as _};
@@ -65,19 +65,7 @@ impl Session {
     /// # Errors
     /// If PostgreSQL rejects the login or cannot be reached, or the schema is missing.
     pub(crate) async fn open(login: &Login) -> Result<Self, SqlError> {
-        let credentials = login.credentials();
-        let gate = LOCKOUT.login_lock(&credentials);
-        let turn = match &gate {
-            Some(gate) => Some(gate.lock().await),
-            None => None,
-        };
-        LOCKOUT.check(&credentials, Instant::now())?;
-        let mut session = match Self::log_in(login).await {
-            Ok(session) => session,
-            Err(error) => return Err(LOCKOUT.rejected(&credentials, error, Instant::now())),
-        };
-        LOCKOUT.accepted(&credentials);
-        drop(turn);
+        let mut session = LOCKOUT.log_in(&login.credentials(), Self::log_in(login)).await?;
         session.check(login).await?;
         info!(schema = login.schema, "Connected to PostgreSQL successfully");
         Ok(session)

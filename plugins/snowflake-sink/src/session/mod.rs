@@ -71,18 +71,8 @@ impl Session {
         stage: Option<&StageSettings>,
     ) -> Result<Self, SqlError> {
         let prepared = Prepared::new(login)?;
-        let gate = LOCKOUT.login_lock(&prepared.credentials);
-        let turn = match &gate {
-            Some(gate) => Some(gate.lock().await),
-            None => None,
-        };
-        LOCKOUT.check(&prepared.credentials, Instant::now())?;
-        let mut session = match Self::log_in(&prepared, warehouse).await {
-            Ok(session) => session,
-            Err(error) => return Err(LOCKOUT.rejected(&prepared.credentials, error, Instant::now())),
-        };
-        LOCKOUT.accepted(&prepared.credentials);
-        drop(turn);
+        let logging_in = Self::log_in(&prepared, warehouse);
+        let mut session = LOCKOUT.log_in(&prepared.credentials, logging_in).await?;
         if let Err(error) = session.check_objects(&prepared).await {
             tidegate_cdc::session::Session::close(session).await;
             return Err(error);

@@ -1,8 +1,7 @@
-//! Tests without a server: classes, accounts, lockout, error messages, values.
+//! Tests without a server: classes, accounts, error messages, values.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tidegate_cdc::session::{Credentials, Lockout};
 use url::Url;
 
 use super::{
@@ -94,57 +93,6 @@ fn endpoints_have_no_path() {
     {
         assert!(endpoint(url).is_err(), "{url}");
     }
-}
-
-fn refusal() -> SqlError {
-    let mut error =
-        SqlError::new(Class::Credentials, "login", "Incorrect username or password was specified.");
-    error.code = "390100".to_owned();
-    error
-}
-
-#[test]
-fn the_delay_increases_after_each_rejected_login() {
-    let (lockout, start) = (Lockout::new(), Instant::now());
-    let credentials = Credentials::of(["host", "ACCOUNT", "CDC", "password", "wrong"]);
-    let mut now = start;
-    for minutes in [1, 5, 15, 15] {
-        assert!(lockout.check(&credentials, now).is_ok());
-        let error = lockout.rejected(&credentials, refusal(), now);
-        assert_eq!(error.retry_after, Some(Duration::from_secs(minutes * 60)));
-        now += Duration::from_secs(minutes * 60 - 1);
-        let early = lockout.check(&credentials, now).unwrap_err();
-        assert_eq!(early.class, Class::Credentials);
-        assert!(early.to_string().contains("Incorrect username"), "{early}");
-        assert!(early.to_string().contains("not retried for 1 s"), "{early}");
-        now += Duration::from_secs(1);
-    }
-    lockout.accepted(&credentials);
-    let again = lockout.rejected(&credentials, refusal(), now);
-    assert_eq!(again.retry_after, Some(Duration::from_secs(60)), "an accepted secret resets the delay");
-}
-
-#[test]
-fn other_credentials_are_tried_at_once_and_other_errors_do_not_delay() {
-    let (lockout, now) = (Lockout::new(), Instant::now());
-    let (old, new) =
-        (Credentials::of(["cdc", "password", "old"]), Credentials::of(["cdc", "password", "new"]));
-    assert!(old != Credentials::of(["cdcpassword", "old"]));
-    lockout.rejected(&old, refusal(), now);
-    assert!(lockout.check(&old, now).is_err());
-    assert!(lockout.check(&new, now).is_ok());
-    lockout.rejected(&new, SqlError::new(Class::Transient, "login", "away"), now);
-    assert!(lockout.check(&new, now).is_ok());
-}
-
-#[test]
-fn only_unverified_credentials_wait_for_the_lock() {
-    let (lockout, credentials) = (Lockout::new(), Credentials::of(["cdc"]));
-    assert!(lockout.login_lock(&credentials).is_some());
-    lockout.accepted(&credentials);
-    assert!(lockout.login_lock(&credentials).is_none());
-    lockout.rejected(&credentials, refusal(), Instant::now());
-    assert!(lockout.login_lock(&credentials).is_some());
 }
 
 #[test]
