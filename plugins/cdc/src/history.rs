@@ -11,7 +11,10 @@
 //! So at any time, at most one version of a row is valid: the latest one of those that had begun. And the end of a version can only
 //! become earlier with each version that is added, so the result is the same in whatever order they are added, and however often.
 
-use crate::statement::{AddVersions, Call, EarlierValues, HistoryTable, Meta, TableName, Validity};
+use crate::{
+    sql::unused,
+    statement::{AddVersions, Call, Column, EarlierValues, HistoryTable, Meta, TableName, Validity},
+};
 
 /// How the statements for history tables are written, for databases that have them: see
 /// [`Dialect::history`](crate::dialect::Dialect::history). Pure, as [`Dialect`](crate::dialect::Dialect).
@@ -53,4 +56,68 @@ pub trait HistoryDialect<T> {
     /// Stores a truncate with [`Bind::Position`](crate::statement::Bind::Position) and [`Bind::Time`](crate::statement::Bind::Time),
     /// unless it is stored.
     fn store_truncate(&self, truncates: &TableName, meta: &Meta) -> Vec<Call>;
+}
+
+/// Names for what the rows of [`HistoryDialect::add_versions`] have beside the columns of the table. None is the name of a column.
+#[derive(Clone, Debug)]
+pub struct VersionNames {
+    /// Position of the previous version of the same key in the batch.
+    pub after: String,
+    /// When the row ends earlier versions.
+    pub ends: String,
+    /// The earliest time of only the later versions in the batch.
+    pub until: String,
+    /// Whether the row is compared.
+    pub compared: String,
+    /// Where to search for values.
+    pub earlier: EarlierNames,
+    keep: Vec<(usize, String)>,
+}
+
+impl VersionNames {
+    /// The names for the rows of this table.
+    #[must_use]
+    pub fn of<T>(versions: &AddVersions<'_, T>) -> Self {
+        let own = |name: &str| unused(name, versions.columns);
+        let keep = versions.kept.iter().enumerate();
+        Self {
+            after: own("__after"),
+            ends: own("__ends"),
+            until: own("__until"),
+            compared: own("__compared"),
+            earlier: EarlierNames::of(versions.columns, versions.key.len()),
+            keep: keep.map(|(index, column)| (*column, own(&format!("__keep_{index}")))).collect(),
+        }
+    }
+
+    /// For each column that may have the value of an earlier version, in order: how new that version must be.
+    pub fn keep(&self) -> impl Iterator<Item = &str> {
+        self.keep.iter().map(|(_, name)| name.as_str())
+    }
+
+    /// As [`VersionNames::keep`], for the column with this index; `None` if it has no value of an earlier version.
+    #[must_use]
+    pub fn keep_of(&self, column: usize) -> Option<&str> {
+        self.keep.iter().find_map(|(kept, name)| (*kept == column).then_some(name.as_str()))
+    }
+}
+
+/// Names for what says where the values of a row are searched for. None is the name of a column.
+#[derive(Clone, Debug)]
+pub struct EarlierNames {
+    /// Parts of the key.
+    pub key: Vec<String>,
+    /// The position.
+    pub up_to: String,
+    /// Whether deletes are passed over.
+    pub passes: String,
+}
+
+impl EarlierNames {
+    /// The names for a key with this number of parts.
+    #[must_use]
+    pub fn of<T>(columns: &[Column<T>], parts: usize) -> Self {
+        let key = (0..parts).map(|part| unused(&format!("__old_{part}"), columns)).collect();
+        Self { key, up_to: unused("__up_to", columns), passes: unused("__passes", columns) }
+    }
 }

@@ -4,6 +4,7 @@
 //! found first, by reading the index from its end, and more is read only for rows that are late.
 
 use tidegate_cdc::{
+    history::{EarlierNames, VersionNames},
     sql::{joined, list, unused},
     statement::{
         Bind::{Now, Position, Time},
@@ -57,7 +58,8 @@ pub(crate) fn create_truncates(dialect: &MySql, truncates: &TableName, meta: &Me
 
 /// Adds versions that the table does not have, and ends earlier ones.
 pub(crate) fn add_versions(dialect: &MySql, versions: &AddVersions<'_>) -> Vec<Call> {
-    let statements = Statements { dialect, rows: rows(dialect), versions, names: OwnNames::of(versions) };
+    let (names, found) = (VersionNames::of(versions), Found::of(versions));
+    let statements = Statements { dialect, rows: rows(dialect), versions, names, found };
     let ignore = (!versions.compared.is_empty()).then(|| statements.ignore());
     let first = [lock(dialect, versions.table), statements.find()];
     let ends = [statements.end_open(), statements.end_closed()];
@@ -65,37 +67,24 @@ pub(crate) fn add_versions(dialect: &MySql, versions: &AddVersions<'_>) -> Vec<C
     statements.loading().then(all)
 }
 
-/// Names of the columns of the temporary table that are not columns of the table.
-struct OwnNames {
-    after: String,
-    ends: String,
-    until: String,
-    compared: String,
-    earlier: Earlier,
-    keep: Vec<String>,
+/// Names of the columns that [`Statements::find`] fills.
+struct Found {
     last: String,
     last_end: String,
     next: String,
     previous: String,
-    found: String,
+    version: String,
 }
 
-impl OwnNames {
+impl Found {
     fn of(versions: &AddVersions<'_>) -> Self {
         let own = |name: &str| unused(name, versions.columns);
-        let keep = (0..versions.kept.len()).map(|index| own(&format!("__keep_{index}"))).collect();
         Self {
-            after: own("__after"),
-            ends: own("__ends"),
-            until: own("__until"),
-            compared: own("__compared"),
-            earlier: Earlier::of(versions.columns, versions.key.len()),
-            keep,
             last: own("__last"),
             last_end: own("__last_end"),
             next: own("__next"),
             previous: own("__previous"),
-            found: own("__found"),
+            version: own("__found"),
         }
     }
 }
@@ -104,31 +93,32 @@ struct Statements<'a> {
     dialect: &'a MySql,
     rows: String,
     versions: &'a AddVersions<'a>,
-    names: OwnNames,
+    names: VersionNames,
+    found: Found,
 }
 
 impl<'a> Statements<'a> {
     fn loading(&self) -> Loading<'a> {
         let AddVersions { columns, key, kept, compared, meta, validity, .. } = *self.versions;
-        let OwnNames { after, ends, until, compared: flag, earlier, keep, .. } = &self.names;
+        let VersionNames { after, ends, until, compared: flag, earlier, .. } = &self.names;
         let mut rows = Loading::new(self.dialect).columns(columns, key, &[&meta.timestamp, &validity.from]);
         rows = rows.text(after).own(ends, Own::Moment).own(until, Own::Moment);
         if !compared.is_empty() {
             rows = rows.own(flag, Own::Flag);
         }
         if !kept.is_empty() {
-            rows = earlier.load(rows, self.versions.key_columns(), key.len());
+            rows = load_earlier(earlier, rows, self.versions.key_columns(), key.len());
         }
-        rows = keep.iter().fold(rows, |rows, name| rows.text(name));
+        rows = self.names.keep().fold(rows, |rows, name| rows.text(name));
         rows = rows
-            .found(&self.names.last, Own::Text)
-            .found(&self.names.last_end, Own::Moment)
-            .found(&self.names.next, Own::Moment);
+            .found(&self.found.last, Own::Text)
+            .found(&self.found.last_end, Own::Moment)
+            .found(&self.found.next, Own::Moment);
         if !compared.is_empty() {
-            rows = rows.found(&self.names.previous, Own::Text);
+            rows = rows.found(&self.found.previous, Own::Text);
         }
         if !kept.is_empty() {
-            rows = rows.found(&self.names.found, Own::Text);
+            rows = rows.found(&self.found.version, Own::Text);
         }
         rows
     }
@@ -143,7 +133,8 @@ impl<'a> Statements<'a> {
     /// In an UPDATE of one table, MySQL assigns from left to right.
     fn find(&self) -> Call {
         let AddVersions { table, kept, compared, meta, validity, .. } = *self.versions;
-        let OwnNames { compared: flag, earlier, last, last_end, next, previous, found, .. } = &self.names;
+        let VersionNames { compared: flag, earlier, .. } = &self.names;
+        let Found { last, last_end, next, previous, version: found } = &self.found;
         let (position, from, to) = (quoted(&meta.position), quoted(&validity.from), quoted(&validity.to));
         let [last, last_end, next, previous, found, flag] =
             [last, last_end, next, previous, found, flag].map(|name| quoted(name));
@@ -163,7 +154,7 @@ impl<'a> Statements<'a> {
             ));
         }
         if !kept.is_empty() {
-            let latest = earlier.latest(table, self.versions.key_columns(), meta, true);
+            let latest = latest_position(earlier, table, self.versions.key_columns(), meta, true);
             set.push(format!("s.{found} = ({latest})"));
         }
         Call::new("UPDATE TEMPORARY TABLE", format!("UPDATE {} s SET {}", self.rows, joined(set, ",\n")), [])
@@ -172,7 +163,8 @@ impl<'a> Statements<'a> {
     /// Marks rows that have the same values as the version before them.
     fn ignore(&self) -> Call {
         let AddVersions { table, columns, compared, meta, .. } = *self.versions;
-        let OwnNames { after, ends, until, compared: flag, previous, .. } = &self.names;
+        let VersionNames { after, ends, until, compared: flag, .. } = &self.names;
+        let previous = &self.found.previous;
         let [after, ends, until, flag] = [after, ends, until, flag].map(|name| quoted(name));
         let (position, operation, previous) =
             (quoted(&meta.position), quoted(&meta.operation), quoted(previous));
@@ -194,7 +186,7 @@ impl<'a> Statements<'a> {
     fn end_open(&self) -> Call {
         let AddVersions { meta, validity, .. } = *self.versions;
         let (to, position) = (quoted(&validity.to), quoted(&meta.position));
-        let [last, ends] = [&self.names.last, &self.names.ends].map(|name| quoted(name));
+        let [last, ends] = [&self.found.last, &self.names.ends].map(|name| quoted(name));
         self.end(&format!("t.{position} = s.{last} AND s.{ends} IS NOT NULL AND t.{to} IS NULL"))
     }
 
@@ -202,7 +194,7 @@ impl<'a> Statements<'a> {
     fn end_closed(&self) -> Call {
         let Validity { from, to } = self.versions.validity;
         let (from, to, ends) = (quoted(from), quoted(to), quoted(&self.names.ends));
-        let last_end = quoted(&self.names.last_end);
+        let last_end = quoted(&self.found.last_end);
         self.end(&format!("s.{last_end} > s.{ends} AND t.{to} > s.{ends} AND t.{to} > t.{from}"))
     }
 
@@ -235,8 +227,10 @@ impl<'a> Statements<'a> {
         }
         let mut earlier = String::new();
         if !kept.is_empty() {
-            let (same_key, found) =
-                (self.names.earlier.same_key("p", self.versions.key_columns()), quoted(&self.names.found));
+            let (same_key, found) = (
+                same_earlier_key(&self.names.earlier, "p", self.versions.key_columns()),
+                quoted(&self.found.version),
+            );
             earlier = format!("\nLEFT JOIN {table} p ON {same_key} AND p.{position} = s.{found}");
         }
         let key = self.versions.key_columns().map(|column| &column.name).chain([&meta.position]);
@@ -259,7 +253,7 @@ impl<'a> Statements<'a> {
     /// Truncates are read here and not before: unlike UPDATE, INSERT .. SELECT does not wait for a task that stores one.
     fn later(&self) -> String {
         let AddVersions { truncates, meta, .. } = *self.versions;
-        let [until, next] = [&self.names.until, &self.names.next].map(|name| format!("s.{}", quoted(name)));
+        let [until, next] = [&self.names.until, &self.found.next].map(|name| format!("s.{}", quoted(name)));
         let Some(truncates) = truncates else {
             return format!("LEAST(COALESCE({until}, {next}), COALESCE({next}, {until}))");
         };
@@ -275,9 +269,8 @@ impl<'a> Statements<'a> {
     }
 
     fn value(&self, index: usize, column: &Column) -> String {
-        let kept = self.versions.kept.iter().position(|kept| *kept == index);
         let name = quoted(&column.name);
-        let Some(keep) = kept.and_then(|place| self.names.keep.get(place)) else {
+        let Some(keep) = self.names.keep_of(index) else {
             return format!("s.{name}");
         };
         let position = quoted(&self.versions.meta.position);
@@ -294,83 +287,74 @@ fn same_key<'c>(table: &str, key: impl IntoIterator<Item = &'c Column>) -> Strin
     joined(same, " AND ")
 }
 
-/// Names of the columns that say where a row's values are searched for.
-struct Earlier {
-    key: Vec<String>,
-    up_to: String,
-    passes: String,
+fn load_earlier<'d, 'c>(
+    names: &EarlierNames,
+    rows: Loading<'d>,
+    key: impl IntoIterator<Item = &'c Column>,
+    parts: usize,
+) -> Loading<'d> {
+    let columns = names.key.iter().zip(key);
+    let rows = columns.fold(rows, |rows, (name, column)| rows.old_key(name, column, parts));
+    rows.text(&names.up_to).own(&names.passes, Own::Flag)
 }
 
-impl Earlier {
-    fn of(columns: &[Column], parts: usize) -> Self {
-        let key = (0..parts).map(|part| unused(&format!("__old_{part}"), columns)).collect();
-        Self { key, up_to: unused("__up_to", columns), passes: unused("__passes", columns) }
-    }
+/// Condition that `table` is a version of the key that is searched for.
+fn same_earlier_key<'c>(
+    names: &EarlierNames,
+    table: &str,
+    key: impl IntoIterator<Item = &'c Column>,
+) -> String {
+    let same = names.key.iter().zip(key).map(|(old, column)| {
+        column.kind.same(&format!("{table}.{}", quoted(&column.name)), &format!("s.{}", quoted(old)))
+    });
+    joined(same, " AND ")
+}
 
-    fn load<'d, 'c>(
-        &self,
-        rows: Loading<'d>,
-        key: impl IntoIterator<Item = &'c Column>,
-        parts: usize,
-    ) -> Loading<'d> {
-        let columns = self.key.iter().zip(key);
-        let rows = columns.fold(rows, |rows, (name, column)| rows.old_key(name, column, parts));
-        rows.text(&self.up_to).own(&self.passes, Own::Flag)
-    }
+/// The position of the latest version: of any, if deletes are not passed over and `may_be_delete`; otherwise of one that is no
+/// delete.
+fn latest_position<'c>(
+    names: &EarlierNames,
+    table: &TableName,
+    key: impl IntoIterator<Item = &'c Column>,
+    meta: &Meta,
+    may_be_delete: bool,
+) -> String {
+    let operation = quoted(&meta.operation);
+    let any = if may_be_delete { format!("NOT s.{} OR ", quoted(&names.passes)) } else { String::new() };
+    last_position(names, table, key, meta, &format!(" AND ({any}q.{operation} <> 'd')"))
+}
 
-    /// Condition that `table` is a version of the key that is searched for.
-    fn same_key<'c>(&self, table: &str, key: impl IntoIterator<Item = &'c Column>) -> String {
-        let same = self.key.iter().zip(key).map(|(old, column)| {
-            column.kind.same(&format!("{table}.{}", quoted(&column.name)), &format!("s.{}", quoted(old)))
-        });
-        joined(same, " AND ")
-    }
-
-    /// The position of the latest version: of any, if deletes are not passed over and `may_be_delete`; otherwise of one that is no
-    /// delete.
-    fn latest<'c>(
-        &self,
-        table: &TableName,
-        key: impl IntoIterator<Item = &'c Column>,
-        meta: &Meta,
-        may_be_delete: bool,
-    ) -> String {
-        let operation = quoted(&meta.operation);
-        let any = if may_be_delete { format!("NOT s.{} OR ", quoted(&self.passes)) } else { String::new() };
-        self.last(table, key, meta, &format!(" AND ({any}q.{operation} <> 'd')"))
-    }
-
-    /// The position of the latest version with this condition, up to the position to which it is searched for.
-    fn last<'c>(
-        &self,
-        table: &TableName,
-        key: impl IntoIterator<Item = &'c Column>,
-        meta: &Meta,
-        condition: &str,
-    ) -> String {
-        let position = quoted(&meta.position);
-        format!(
-            "SELECT q.{position} FROM {table} q WHERE {} AND q.{position} <= s.{}{condition} ORDER BY q.{position} DESC LIMIT 1",
-            self.same_key("q", key),
-            quoted(&self.up_to)
-        )
-    }
+/// The position of the latest version with this condition, up to the position to which it is searched for.
+fn last_position<'c>(
+    names: &EarlierNames,
+    table: &TableName,
+    key: impl IntoIterator<Item = &'c Column>,
+    meta: &Meta,
+    condition: &str,
+) -> String {
+    let position = quoted(&meta.position);
+    format!(
+        "SELECT q.{position} FROM {table} q WHERE {} AND q.{position} <= s.{}{condition} ORDER BY q.{position} DESC LIMIT 1",
+        same_earlier_key(names, "q", key),
+        quoted(&names.up_to)
+    )
 }
 
 /// Finds versions with omitted values that no earlier version has. It locks nothing, as SELECT alone.
 pub(crate) fn earlier_values(dialect: &MySql, values: &EarlierValues<'_, ColumnType>) -> Vec<Call> {
     let EarlierValues { table, key, meta } = *values;
-    let names = Earlier::of(key, key.len());
+    let names = EarlierNames::of(key, key.len());
     let [row, early] = ["__row", "__early"].map(|name| unused(name, key));
-    let loading = names.load(Loading::new(dialect).text(&row), key, key.len()).own(&early, Own::Flag);
+    let loading =
+        load_earlier(&names, Loading::new(dialect).text(&row), key, key.len()).own(&early, Own::Flag);
     let [row, early, passes] = [&row, &early, &names.passes].map(|name| quoted(name));
     let lacking = format!("(f.`found` IS NULL OR (NOT f.{passes} AND f.`latest` > f.`found`))");
     let text = format!(
         "SELECT f.{row}, CASE WHEN {lacking} THEN '' ELSE '{EARLY}' END\n\
          FROM (SELECT s.{row}, s.{early}, s.{passes},\n({}) AS `found`,\n({}) AS `latest`\nFROM {} s) f\n\
          WHERE {lacking} OR (f.{early} AND f.`latest` = f.`found`)",
-        names.latest(table, key, meta, false),
-        names.last(table, key, meta, ""),
+        latest_position(&names, table, key, meta, false),
+        last_position(&names, table, key, meta, ""),
         rows(dialect)
     );
     loading.then([Call::new("SELECT", text, [])])

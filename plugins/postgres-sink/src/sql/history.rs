@@ -1,6 +1,7 @@
 //! Statements for history tables.
 
 use tidegate_cdc::{
+    history::{EarlierNames, VersionNames},
     sql::{joined, list, quoted, unused},
     statement::{
         Bind::{Now, Position, Time},
@@ -57,56 +58,31 @@ pub(crate) fn create_truncates(truncates: &TableName, meta: &Meta) -> String {
 
 /// Adds versions that the table does not have, and ends earlier ones.
 pub(crate) fn add_versions(versions: &AddVersions<'_>) -> Vec<Call> {
-    let statements = Statements { versions, names: OwnNames::of(versions) };
+    let statements = Statements { versions, names: VersionNames::of(versions) };
     let ignore = (!versions.compared.is_empty()).then(|| statements.ignore());
     let ends = [statements.end_open(), statements.end_closed()];
     let all = [lock(versions.table)].into_iter().chain(ignore).chain(ends).chain([statements.insert()]);
     statements.loading().then(all)
 }
 
-/// Names of the columns of the temporary table that are not columns of the table.
-struct OwnNames {
-    after: String,
-    ends: String,
-    until: String,
-    compared: String,
-    earlier: Earlier,
-    keep: Vec<String>,
-}
-
-impl OwnNames {
-    fn of(versions: &AddVersions<'_>) -> Self {
-        let own = |name: &str| unused(name, versions.columns);
-        let keep = (0..versions.kept.len()).map(|index| own(&format!("__keep_{index}"))).collect();
-        Self {
-            after: own("__after"),
-            ends: own("__ends"),
-            until: own("__until"),
-            compared: own("__compared"),
-            earlier: Earlier::of(versions.columns, versions.key.len()),
-            keep,
-        }
-    }
-}
-
 struct Statements<'a> {
     versions: &'a AddVersions<'a>,
-    names: OwnNames,
+    names: VersionNames,
 }
 
 impl Statements<'_> {
     fn loading(&self) -> Loading {
         let AddVersions { columns, kept, compared, .. } = *self.versions;
-        let OwnNames { after, ends, until, compared: flag, earlier, keep } = &self.names;
+        let VersionNames { after, ends, until, compared: flag, earlier, .. } = &self.names;
         let mut rows = Loading::default().columns(columns).text(after);
         rows = rows.own(ends, "timestamptz").own(until, "timestamptz");
         if !compared.is_empty() {
             rows = rows.own(flag, "boolean");
         }
         if !kept.is_empty() {
-            rows = earlier.load(rows, self.versions.key_columns());
+            rows = load_earlier(earlier, rows, self.versions.key_columns());
         }
-        keep.iter().fold(rows, |rows, name| rows.text(name))
+        self.names.keep().fold(rows, |rows, name| rows.text(name))
     }
 
     fn same_key(&self, table: &str) -> String {
@@ -116,7 +92,7 @@ impl Statements<'_> {
     /// Marks rows that have the same values as the version before them.
     fn ignore(&self) -> Call {
         let AddVersions { table, columns, compared, meta, .. } = *self.versions;
-        let OwnNames { after, ends, until, compared: flag, .. } = &self.names;
+        let VersionNames { after, ends, until, compared: flag, .. } = &self.names;
         let [after, ends, until, flag] = [after, ends, until, flag].map(|name| quoted(name));
         let (position, operation) = (quoted(&meta.position), quoted(&meta.operation));
         let same = compared.iter().filter_map(|index| columns.get(*index)).map(is_same);
@@ -169,8 +145,9 @@ impl Statements<'_> {
         let earlier = if kept.is_empty() {
             String::new()
         } else {
-            let found = self.names.earlier.latest(table, "s", self.versions.key_columns(), meta, true);
-            let on = self.names.earlier.same_key("p", "s", self.versions.key_columns());
+            let found =
+                latest_position(&self.names.earlier, table, "s", self.versions.key_columns(), meta, true);
+            let on = same_earlier_key(&self.names.earlier, "p", "s", self.versions.key_columns());
             format!("\nLEFT JOIN {table} p ON {on} AND p.{position} = ({found})")
         };
         let ignored = if compared.is_empty() {
@@ -210,9 +187,8 @@ impl Statements<'_> {
     }
 
     fn value(&self, index: usize, column: &Column) -> String {
-        let kept = self.versions.kept.iter().position(|kept| *kept == index);
         let name = quoted(&column.name);
-        let Some(keep) = kept.and_then(|place| self.names.keep.get(place)) else {
+        let Some(keep) = self.names.keep_of(index) else {
             return format!("s.{name}");
         };
         let position = quoted(&self.versions.meta.position);
@@ -233,61 +209,54 @@ fn same_key_of<'c>(table: &str, key: impl IntoIterator<Item = &'c Column>) -> St
     joined(key.into_iter().map(|column| format!("{table}.{0} = s.{0}", quoted(&column.name))), " AND ")
 }
 
-/// Names of the columns that say where a row's values are searched for.
-struct Earlier {
-    key: Vec<String>,
-    up_to: String,
-    passes: String,
+fn load_earlier<'c>(
+    names: &EarlierNames,
+    rows: Loading,
+    key: impl IntoIterator<Item = &'c Column>,
+) -> Loading {
+    let columns = names.key.iter().zip(key);
+    let rows = columns.fold(rows, |rows, (name, column)| rows.own(name, &column.kind.loaded()));
+    rows.text(&names.up_to).own(&names.passes, "boolean")
 }
 
-impl Earlier {
-    fn of(columns: &[Column], parts: usize) -> Self {
-        let key = (0..parts).map(|part| unused(&format!("__old_{part}"), columns)).collect();
-        Self { key, up_to: unused("__up_to", columns), passes: unused("__passes", columns) }
-    }
+/// Condition that `table` is a version with the key that is searched for.
+fn same_earlier_key<'c>(
+    names: &EarlierNames,
+    table: &str,
+    rows: &str,
+    key: impl IntoIterator<Item = &'c Column>,
+) -> String {
+    let same = names.key.iter().zip(key);
+    let same = same.map(|(old, column)| format!("{table}.{} = {rows}.{}", quoted(&column.name), quoted(old)));
+    joined(same, " AND ")
+}
 
-    fn load<'c>(&self, rows: Loading, key: impl IntoIterator<Item = &'c Column>) -> Loading {
-        let columns = self.key.iter().zip(key);
-        let rows = columns.fold(rows, |rows, (name, column)| rows.own(name, &column.kind.loaded()));
-        rows.text(&self.up_to).own(&self.passes, "boolean")
-    }
-
-    /// Condition that `table` is a version with the key that is searched for.
-    fn same_key<'c>(&self, table: &str, rows: &str, key: impl IntoIterator<Item = &'c Column>) -> String {
-        let same = self.key.iter().zip(key);
-        let same =
-            same.map(|(old, column)| format!("{table}.{} = {rows}.{}", quoted(&column.name), quoted(old)));
-        joined(same, " AND ")
-    }
-
-    /// The position of the latest version: of any, if deletes are not passed over and `may_be_delete`; otherwise of one that is no
-    /// delete.
-    fn latest<'c>(
-        &self,
-        table: &TableName,
-        rows: &str,
-        key: impl IntoIterator<Item = &'c Column>,
-        meta: &Meta,
-        may_be_delete: bool,
-    ) -> String {
-        let (position, operation) = (quoted(&meta.position), quoted(&meta.operation));
-        let any =
-            if may_be_delete { format!("NOT {rows}.{} OR ", quoted(&self.passes)) } else { String::new() };
-        format!(
-            "SELECT MAX(q.{position} COLLATE \"C\") FROM {table} q WHERE {} \
-             AND q.{position} COLLATE \"C\" <= {rows}.{} AND ({any}q.{operation} <> 'd')",
-            self.same_key("q", rows, key),
-            quoted(&self.up_to)
-        )
-    }
+/// The position of the latest version: of any, if deletes are not passed over and `may_be_delete`; otherwise of one that is no
+/// delete.
+fn latest_position<'c>(
+    names: &EarlierNames,
+    table: &TableName,
+    rows: &str,
+    key: impl IntoIterator<Item = &'c Column>,
+    meta: &Meta,
+    may_be_delete: bool,
+) -> String {
+    let (position, operation) = (quoted(&meta.position), quoted(&meta.operation));
+    let any = if may_be_delete { format!("NOT {rows}.{} OR ", quoted(&names.passes)) } else { String::new() };
+    format!(
+        "SELECT MAX(q.{position} COLLATE \"C\") FROM {table} q WHERE {} \
+         AND q.{position} COLLATE \"C\" <= {rows}.{} AND ({any}q.{operation} <> 'd')",
+        same_earlier_key(names, "q", rows, key),
+        quoted(&names.up_to)
+    )
 }
 
 /// Finds versions with omitted values that no earlier version has.
 pub(crate) fn earlier_values(values: &EarlierValues<'_, ColumnType>) -> Vec<Call> {
     let EarlierValues { table, key, meta } = *values;
-    let names = Earlier::of(key, key.len());
+    let names = EarlierNames::of(key, key.len());
     let [row, early] = ["__row", "__early"].map(|name| unused(name, key));
-    let rows = names.load(Loading::default().own(&row, "text"), key).own(&early, "boolean");
+    let rows = load_earlier(&names, Loading::default().own(&row, "text"), key).own(&early, "boolean");
     let position = quoted(&meta.position);
     let [row, early, passes, up_to] = [&row, &early, &names.passes, &names.up_to].map(|name| quoted(name));
     let lacking = format!("(found.at IS NULL OR (NOT s.{passes} AND latest.at > found.at))");
@@ -297,8 +266,8 @@ pub(crate) fn earlier_values(values: &EarlierValues<'_, ColumnType>) -> Vec<Call
          CROSS JOIN LATERAL (SELECT MAX(q.{position} COLLATE \"C\") AS at FROM {table} q WHERE {} \
          AND q.{position} COLLATE \"C\" <= s.{up_to}) latest\n\
          WHERE {lacking} OR (s.{early} AND latest.at = found.at)",
-        names.latest(table, "s", key, meta, false),
-        names.same_key("q", "s", key)
+        latest_position(&names, table, "s", key, meta, false),
+        same_earlier_key(&names, "q", "s", key)
     );
     rows.then([Call::new("SELECT", text, [])])
 }

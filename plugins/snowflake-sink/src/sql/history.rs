@@ -4,6 +4,7 @@
 //! are compared with, and QUALIFY leaves one row of each.
 
 use tidegate_cdc::{
+    history::{EarlierNames, VersionNames},
     sql::{joined, list, quoted, unused},
     statement::{
         Bind::{Now, Position, Time},
@@ -47,66 +48,43 @@ pub(crate) fn create_truncates(truncates: &TableName, meta: &Meta) -> String {
 
 /// Adds versions that the table does not have, and ends earlier ones: the first statement waits until no other task writes the table.
 pub(crate) fn add_versions(versions: &AddVersions<'_>) -> [String; 2] {
-    let statements = Statements { versions, names: OwnNames::of(versions) };
+    let own = |name: &str| unused(name, versions.columns);
+    let (ignored, end) = (own("__ignored"), own("__end"));
+    let statements = Statements { versions, names: VersionNames::of(versions), ignored, end };
     [statements.add(), statements.end()]
-}
-
-/// Names of the columns of the rows that are not columns of the table.
-struct OwnNames {
-    after: String,
-    ends: String,
-    until: String,
-    compared: String,
-    ignored: String,
-    end: String,
-    earlier: Earlier,
-    keep: Vec<String>,
-}
-
-impl OwnNames {
-    fn of(versions: &AddVersions<'_>) -> Self {
-        let own = |name: &str| unused(name, versions.columns);
-        let keep = (0..versions.kept.len()).map(|index| own(&format!("__keep_{index}"))).collect();
-        Self {
-            after: own("__after"),
-            ends: own("__ends"),
-            until: own("__until"),
-            compared: own("__compared"),
-            ignored: own("__ignored"),
-            end: own("__end"),
-            earlier: Earlier::of(versions.columns, versions.key.len()),
-            keep,
-        }
-    }
 }
 
 struct Statements<'a> {
     versions: &'a AddVersions<'a>,
-    names: OwnNames,
+    names: VersionNames,
+    /// Whether the row is ignored.
+    ignored: String,
+    /// The end of the row's validity.
+    end: String,
 }
 
 impl Statements<'_> {
     /// The rows, with whether each is ignored.
     fn rows(&self) -> String {
         let AddVersions { columns, kept, compared, meta, .. } = *self.versions;
-        let OwnNames { after, ends, until, compared: flag, earlier, keep, .. } = &self.names;
+        let VersionNames { after, ends, until, compared: flag, earlier, .. } = &self.names;
         let mut rows = Reader::with_time(&meta.processed_at).columns(columns).own(after, "VARCHAR");
         rows = rows.own(ends, "TIMESTAMP_TZ").own(until, "TIMESTAMP_TZ");
         if !compared.is_empty() {
             rows = rows.own(flag, "BOOLEAN");
         }
         if !kept.is_empty() {
-            rows = earlier.read(rows, self.versions.key_columns());
+            rows = read_earlier(earlier, rows, self.versions.key_columns());
         }
-        let rows = keep.iter().fold(rows, |rows, name| rows.own(name, "VARCHAR")).select();
+        let rows = self.names.keep().fold(rows, |rows, name| rows.own(name, "VARCHAR")).select();
         if compared.is_empty() { rows } else { self.with_ignored(&rows) }
     }
 
     /// Marks rows that have the same values as the version before them.
     fn with_ignored(&self, rows: &str) -> String {
         let AddVersions { table, columns, compared, meta, .. } = *self.versions;
-        let OwnNames { after, compared: flag, ignored, .. } = &self.names;
-        let [after, flag, ignored] = [after, flag, ignored].map(|name| quoted(name));
+        let VersionNames { after, compared: flag, .. } = &self.names;
+        let [after, flag, ignored] = [after, flag, &self.ignored].map(|name| quoted(name));
         let (position, operation) = (quoted(&meta.position), quoted(&meta.operation));
         let same = compared.iter().filter_map(|index| columns.get(*index)).map(is_same);
         format!(
@@ -139,7 +117,7 @@ impl Statements<'_> {
     fn with_end(&self, rows: &str) -> String {
         let AddVersions { table, truncates, meta, validity, .. } = *self.versions;
         let (position, from) = (quoted(&meta.position), quoted(&validity.from));
-        let (end, until) = (quoted(&self.names.end), quoted(&self.names.until));
+        let (end, until) = (quoted(&self.end), quoted(&self.names.until));
         let of_each = format!("OVER (PARTITION BY {})", self.identity());
         let (mut times, mut join, mut order) = (Vec::new(), String::new(), format!("n.{position}"));
         times.push(format!("COALESCE(b.{until}, {NEVER})"));
@@ -160,7 +138,7 @@ impl Statements<'_> {
     fn add(&self) -> String {
         let AddVersions { table, columns, kept, compared, meta, validity, .. } = *self.versions;
         let (position, operation) = (quoted(&meta.position), quoted(&meta.operation));
-        let (from, to, end) = (quoted(&validity.from), quoted(&validity.to), quoted(&self.names.end));
+        let (from, to, end) = (quoted(&validity.from), quoted(&validity.to), quoted(&self.end));
         let items = columns.iter().enumerate().map(|(index, column)| self.value(index, column));
         let to_item = format!(
             "CASE WHEN b.{operation} = 'd' OR b.{end} <= b.{from} THEN b.{from} ELSE b.{end} END AS {to}"
@@ -172,13 +150,13 @@ impl Statements<'_> {
             let earlier = &self.names.earlier;
             source.push_str(&format!(
                 "\nLEFT JOIN {table} p ON {} AND p.{position} <= b.{} AND (NOT b.{} OR p.{operation} <> 'd')",
-                earlier.same_key("p", "b", self.versions.key_columns()),
+                same_earlier_key(earlier, "p", "b", self.versions.key_columns()),
                 quoted(&earlier.up_to),
                 quoted(&earlier.passes)
             ));
         }
         if !compared.is_empty() {
-            source.push_str(&format!("\nWHERE NOT b.{}", quoted(&self.names.ignored)));
+            source.push_str(&format!("\nWHERE NOT b.{}", quoted(&self.ignored)));
         }
         if !kept.is_empty() {
             source.push_str(&format!("\n{}", self.one_of_each(&format!("p.{position} DESC NULLS LAST"))));
@@ -195,9 +173,8 @@ impl Statements<'_> {
     }
 
     fn value(&self, index: usize, column: &Column) -> String {
-        let kept = self.versions.kept.iter().position(|kept| *kept == index);
         let name = quoted(&column.name);
-        let Some(keep) = kept.and_then(|place| self.names.keep.get(place)) else {
+        let Some(keep) = self.names.keep_of(index) else {
             return format!("b.{name} AS {name}");
         };
         let (position, keep) = (quoted(&self.versions.meta.position), quoted(keep));
@@ -207,8 +184,8 @@ impl Statements<'_> {
     /// Ends earlier versions that are still valid, and others sooner, if one of these rows is late or the time of the source went back.
     fn end(&self) -> String {
         let AddVersions { table, compared, meta, validity, .. } = *self.versions;
-        let OwnNames { after, ends, until, ignored, .. } = &self.names;
-        let [after, ends, until, ignored] = [after, ends, until, ignored].map(|name| quoted(name));
+        let VersionNames { after, ends, until, .. } = &self.names;
+        let [after, ends, until, ignored] = [after, ends, until, &self.ignored].map(|name| quoted(name));
         let (position, processed_at) = (quoted(&meta.position), quoted(&meta.processed_at));
         let (from, to) = (quoted(&validity.from), quoted(&validity.to));
         let names = self.versions.key_columns().map(|column| column.name.as_str());
@@ -235,39 +212,29 @@ fn is_same(column: &Column) -> String {
     format!(" AND EQUAL_NULL(p.{0}{text}, b.{0}{text})", quoted(&column.name))
 }
 
-/// Names of the columns that say where a row's values are searched for.
-struct Earlier {
-    key: Vec<String>,
-    up_to: String,
-    passes: String,
+fn read_earlier<'c>(names: &EarlierNames, rows: Reader, key: impl IntoIterator<Item = &'c Column>) -> Reader {
+    rows.own_columns(&names.key, key).own(&names.up_to, "VARCHAR").own(&names.passes, "BOOLEAN")
 }
 
-impl Earlier {
-    fn of(columns: &[Column], parts: usize) -> Self {
-        let key = (0..parts).map(|part| unused(&format!("__old_{part}"), columns)).collect();
-        Self { key, up_to: unused("__up_to", columns), passes: unused("__passes", columns) }
-    }
-
-    fn read<'c>(&self, rows: Reader, key: impl IntoIterator<Item = &'c Column>) -> Reader {
-        rows.own_columns(&self.key, key).own(&self.up_to, "VARCHAR").own(&self.passes, "BOOLEAN")
-    }
-
-    /// Condition that `table` is a version with the key that is searched for.
-    fn same_key<'c>(&self, table: &str, rows: &str, key: impl IntoIterator<Item = &'c Column>) -> String {
-        let same = self.key.iter().zip(key);
-        let same =
-            same.map(|(old, column)| format!("{table}.{} = {rows}.{}", quoted(&column.name), quoted(old)));
-        joined(same, " AND ")
-    }
+/// Condition that `table` is a version with the key that is searched for.
+fn same_earlier_key<'c>(
+    names: &EarlierNames,
+    table: &str,
+    rows: &str,
+    key: impl IntoIterator<Item = &'c Column>,
+) -> String {
+    let same = names.key.iter().zip(key);
+    let same = same.map(|(old, column)| format!("{table}.{} = {rows}.{}", quoted(&column.name), quoted(old)));
+    joined(same, " AND ")
 }
 
 /// Finds versions with omitted values that no earlier version has.
 pub(crate) fn earlier_values(values: &EarlierValues<'_, ColumnType>) -> String {
     let EarlierValues { table, key, meta } = *values;
-    let names = Earlier::of(key, key.len());
+    let names = EarlierNames::of(key, key.len());
     let [row, early, found, latest] =
         ["__row", "__early", "__found", "__latest"].map(|name| unused(name, key));
-    let rows = names.read(Reader::new().own(&row, "VARCHAR"), key).own(&early, "BOOLEAN").select();
+    let rows = read_earlier(&names, Reader::new().own(&row, "VARCHAR"), key).own(&early, "BOOLEAN").select();
     let (position, operation) = (quoted(&meta.position), quoted(&meta.operation));
     let [row, early, found, latest, passes, up_to] =
         [&row, &early, &found, &latest, &names.passes, &names.up_to].map(|name| quoted(name));
@@ -279,7 +246,7 @@ pub(crate) fn earlier_values(values: &EarlierValues<'_, ColumnType>) -> String {
          FROM (SELECT {named}, MAX(CASE WHEN q.{operation} <> 'd' THEN q.{position} END) AS {found}, MAX(q.{position}) AS {latest}\n\
          FROM ({rows}) b LEFT JOIN {table} q ON {} AND q.{position} <= b.{up_to}\nGROUP BY {own}) s\n\
          WHERE {lacking} OR (s.{early} AND s.{latest} = s.{found})",
-        names.same_key("q", "b", key)
+        same_earlier_key(&names, "q", "b", key)
     )
 }
 

@@ -1,6 +1,7 @@
 //! Statements for history tables.
 
 use tidegate_cdc::{
+    history::{EarlierNames, VersionNames},
     sql::{joined, list, quoted, unused},
     statement::{
         Bind::{Now, Position, Rows, Time},
@@ -45,57 +46,33 @@ pub(crate) fn create_truncates(truncates: &TableName, meta: &Meta) -> String {
 
 /// Adds versions that the table does not have, and ends earlier ones.
 pub(crate) fn add_versions(versions: &AddVersions<'_>) -> Vec<Call> {
-    let statements = Statements { versions, names: OwnNames::of(versions) };
+    let end = unused("__end", versions.columns);
+    let statements = Statements { versions, names: VersionNames::of(versions), end };
     let ignore = (!versions.compared.is_empty()).then(|| statements.ignore());
     let ends = [statements.end_open(), statements.end_closed()];
     let all = ignore.into_iter().chain(ends).chain([statements.insert()]);
     staged(&statements.source(), all)
 }
 
-/// Names of the columns of the rows that are not columns of the table.
-struct OwnNames {
-    after: String,
-    ends: String,
-    until: String,
-    compared: String,
-    earlier: Earlier,
-    keep: Vec<String>,
-    end: String,
-}
-
-impl OwnNames {
-    fn of(versions: &AddVersions<'_>) -> Self {
-        let own = |name: &str| unused(name, versions.columns);
-        let keep = (0..versions.kept.len()).map(|index| own(&format!("__keep_{index}"))).collect();
-        Self {
-            after: own("__after"),
-            ends: own("__ends"),
-            until: own("__until"),
-            compared: own("__compared"),
-            earlier: Earlier::of(versions.columns, versions.key.len()),
-            keep,
-            end: own("__end"),
-        }
-    }
-}
-
 struct Statements<'a> {
     versions: &'a AddVersions<'a>,
-    names: OwnNames,
+    names: VersionNames,
+    /// The column with the end of the row's validity.
+    end: String,
 }
 
 impl Statements<'_> {
     fn source(&self) -> String {
         let AddVersions { columns, kept, compared, meta, .. } = *self.versions;
-        let OwnNames { after, ends, until, compared: flag, earlier, keep, .. } = &self.names;
+        let VersionNames { after, ends, until, compared: flag, earlier, .. } = &self.names;
         let mut rows = Reader::with_time(&meta.processed_at).columns(columns).own(after).own(ends).own(until);
         if !compared.is_empty() {
             rows = rows.own(flag);
         }
         if !kept.is_empty() {
-            rows = earlier.read(rows, self.versions.key_columns());
+            rows = read_earlier(earlier, rows, self.versions.key_columns());
         }
-        keep.iter().fold(rows, |rows, name| rows.own(name)).select()
+        self.names.keep().fold(rows, |rows, name| rows.own(name)).select()
     }
 
     fn same_key(&self, table: &str) -> String {
@@ -105,7 +82,7 @@ impl Statements<'_> {
     /// Marks rows that have the same values as the version before them.
     fn ignore(&self) -> Call {
         let AddVersions { table, columns, compared, meta, .. } = *self.versions;
-        let OwnNames { after, ends, until, compared: flag, .. } = &self.names;
+        let VersionNames { after, ends, until, compared: flag, .. } = &self.names;
         let [after, ends, until, flag] = [after, ends, until, flag].map(|name| quoted(name));
         let (position, operation) = (quoted(&meta.position), quoted(&meta.operation));
         let same = compared.iter().filter_map(|index| columns.get(*index));
@@ -150,7 +127,7 @@ impl Statements<'_> {
     fn insert(&self) -> Call {
         let AddVersions { table, columns, kept, compared, meta, validity, .. } = *self.versions;
         let (position, operation) = (quoted(&meta.position), quoted(&meta.operation));
-        let (from, end) = (quoted(&validity.from), quoted(&self.names.end));
+        let (from, end) = (quoted(&validity.from), quoted(&self.end));
         let names = columns.iter().map(|column| quoted(&column.name).to_string());
         let names =
             list(names.chain([&meta.processed_at, &validity.to].map(|name| quoted(name).to_string())));
@@ -158,8 +135,9 @@ impl Statements<'_> {
         let earlier = if kept.is_empty() {
             String::new()
         } else {
-            let found = self.names.earlier.latest(table, "s", self.versions.key_columns(), meta, true);
-            let on = self.names.earlier.same_key("p", "s", self.versions.key_columns());
+            let found =
+                latest_position(&self.names.earlier, table, "s", self.versions.key_columns(), meta, true);
+            let on = same_earlier_key(&self.names.earlier, "p", "s", self.versions.key_columns());
             format!("\nLEFT JOIN {table} p ON {on} AND p.{position} = ({found})")
         };
         let ignored = if compared.is_empty() {
@@ -197,9 +175,8 @@ impl Statements<'_> {
     }
 
     fn value(&self, index: usize, column: &Column) -> String {
-        let kept = self.versions.kept.iter().position(|kept| *kept == index);
         let name = quoted(&column.name);
-        let Some(keep) = kept.and_then(|place| self.names.keep.get(place)) else {
+        let Some(keep) = self.names.keep_of(index) else {
             return format!("s.{name}");
         };
         let position = quoted(&self.versions.meta.position);
@@ -207,59 +184,49 @@ impl Statements<'_> {
     }
 }
 
-/// Names of the columns that say where a row's values are searched for.
-struct Earlier {
-    key: Vec<String>,
-    up_to: String,
-    passes: String,
+fn read_earlier<'c>(names: &EarlierNames, rows: Reader, key: impl IntoIterator<Item = &'c Column>) -> Reader {
+    rows.own_columns(&names.key, key).own(&names.up_to).own(&names.passes)
 }
 
-impl Earlier {
-    fn of(columns: &[Column], parts: usize) -> Self {
-        let key = (0..parts).map(|part| unused(&format!("__old_{part}"), columns)).collect();
-        Self { key, up_to: unused("__up_to", columns), passes: unused("__passes", columns) }
-    }
+/// Condition that `table` is a version with the key that is searched for.
+fn same_earlier_key<'c>(
+    names: &EarlierNames,
+    table: &str,
+    rows: &str,
+    key: impl IntoIterator<Item = &'c Column>,
+) -> String {
+    let same = names.key.iter().zip(key).map(|(old, column)| {
+        format!("{table}.{} = {rows}.{} COLLATE BINARY", quoted(&column.name), quoted(old))
+    });
+    joined(same, " AND ")
+}
 
-    fn read<'c>(&self, rows: Reader, key: impl IntoIterator<Item = &'c Column>) -> Reader {
-        rows.own_columns(&self.key, key).own(&self.up_to).own(&self.passes)
-    }
-
-    /// Condition that `table` is a version with the key that is searched for.
-    fn same_key<'c>(&self, table: &str, rows: &str, key: impl IntoIterator<Item = &'c Column>) -> String {
-        let same = self.key.iter().zip(key).map(|(old, column)| {
-            format!("{table}.{} = {rows}.{} COLLATE BINARY", quoted(&column.name), quoted(old))
-        });
-        joined(same, " AND ")
-    }
-
-    /// The position of the latest version: of any, if deletes are not passed over and `may_be_delete`; otherwise of one that is no
-    /// delete.
-    fn latest<'c>(
-        &self,
-        table: &TableName,
-        rows: &str,
-        key: impl IntoIterator<Item = &'c Column>,
-        meta: &Meta,
-        may_be_delete: bool,
-    ) -> String {
-        let (position, operation) = (quoted(&meta.position), quoted(&meta.operation));
-        let any =
-            if may_be_delete { format!("NOT {rows}.{} OR ", quoted(&self.passes)) } else { String::new() };
-        format!(
-            "SELECT MAX(q.{position}) FROM {table} q WHERE {} AND q.{position} <= {rows}.{} AND ({any}q.{operation} <> 'd')",
-            self.same_key("q", rows, key),
-            quoted(&self.up_to)
-        )
-    }
+/// The position of the latest version: of any, if deletes are not passed over and `may_be_delete`; otherwise of one that is no
+/// delete.
+fn latest_position<'c>(
+    names: &EarlierNames,
+    table: &TableName,
+    rows: &str,
+    key: impl IntoIterator<Item = &'c Column>,
+    meta: &Meta,
+    may_be_delete: bool,
+) -> String {
+    let (position, operation) = (quoted(&meta.position), quoted(&meta.operation));
+    let any = if may_be_delete { format!("NOT {rows}.{} OR ", quoted(&names.passes)) } else { String::new() };
+    format!(
+        "SELECT MAX(q.{position}) FROM {table} q WHERE {} AND q.{position} <= {rows}.{} AND ({any}q.{operation} <> 'd')",
+        same_earlier_key(names, "q", rows, key),
+        quoted(&names.up_to)
+    )
 }
 
 /// Finds versions with omitted values that no earlier version has.
 pub(crate) fn earlier_values(values: &EarlierValues<'_, crate::types::ColumnType>) -> Call {
     let EarlierValues { table, key, meta } = *values;
-    let names = Earlier::of(key, key.len());
+    let names = EarlierNames::of(key, key.len());
     let [row, early, found, latest] =
         ["__row", "__early", "__found", "__latest"].map(|name| unused(name, key));
-    let rows = names.read(Reader::new().own(&row), key).own(&early).select();
+    let rows = read_earlier(&names, Reader::new().own(&row), key).own(&early).select();
     let position = quoted(&meta.position);
     let [row, early, found, latest, passes, up_to] =
         [&row, &early, &found, &latest, &names.passes, &names.up_to].map(|name| quoted(name));
@@ -268,8 +235,8 @@ pub(crate) fn earlier_values(values: &EarlierValues<'_, crate::types::ColumnType
         "SELECT s.{row}, CASE WHEN {lacking} THEN '' ELSE '{EARLY}' END\nFROM (SELECT b.*, ({}) AS {found},\n\
          (SELECT MAX(q.{position}) FROM {table} q WHERE {} AND q.{position} <= b.{up_to}) AS {latest}\nFROM ({rows}) b) s\n\
          WHERE {lacking} OR (s.{early} AND s.{latest} = s.{found})",
-        names.latest(table, "b", key, meta, false),
-        names.same_key("q", "b", key)
+        latest_position(&names, table, "b", key, meta, false),
+        same_earlier_key(&names, "q", "b", key)
     );
     Call::new("SELECT", text, [Rows])
 }
