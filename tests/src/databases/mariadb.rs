@@ -37,8 +37,8 @@ impl MariaDb {
         Ok(Self { install: find("mariadb-install-db")?, server: find("mariadbd")?, client: find("mariadb")? })
     }
 
-    /// As root, the programs run only if they are told to. A server that starts deletes the temporary tables in its folder, also
-    /// those of another server, so each has a folder of its own.
+    /// The programs refuse to run as root unless an option names that user. A server that starts deletes the temporary tables in its
+    /// folder, also those of another server, so each has a folder of its own.
     fn command(program: &Path, instance: &Instance) -> Command {
         let mut command = Command::new(program);
         command.arg("--no-defaults").args(is_root().then_some("--user=root"));

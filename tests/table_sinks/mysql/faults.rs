@@ -1,81 +1,34 @@
 //! Servers that are killed, frozen or refuse, and writers that meet.
 
 use serde_json::json;
-use tidegate_tests::{
-    Database,
-    change_events::{Event, Source},
-};
+use tidegate_tests::{Database, change_events::Source};
 
 use super::Schema;
 use crate::{
     pipe::{Connector, Pipe},
     probe::Probe as _,
+    suite::servers::{self, RETRY, send},
 };
-
-const NEVER: &str = "[errors.retry]\nmax = \"1s\"\n";
-
-/// Sends inserts of rows with these ids.
-fn send(pipe: &Pipe<Schema>, orders: &mut Source, ids: std::ops::Range<i64>) {
-    let events: Vec<Event> = ids.map(|id| orders.insert(json!({ "id": id, "v": "x" }))).collect();
-    orders.send(&pipe.broker, events);
-}
-
-fn count(pipe: &Pipe<Schema>) -> Vec<String> {
-    pipe.select("COUNT(*)", "orders")
-}
 
 #[test]
 fn a_server_that_is_killed_and_starts_again_has_every_row_once() {
-    // Not that of the other tests.
     let Some(server) = Database::mariadb("killed", &[]) else { return };
     let server: &'static Database = Box::leak(Box::new(server));
-    let pipe = Pipe::<Schema>::with(Schema::of(server));
-    pipe.connector(Connector { batch: Some(10), more: NEVER, ..Connector::default() });
-    let mut orders = Source::new("orders", &["id"]);
-    send(&pipe, &mut orders, 0..50);
-    let mut host = pipe.start_reading();
-    host.wait_until("rows", |_| (pipe.held() == 50).then_some(()));
-    for round in 1..=3 {
-        pipe.probe.slow_down(&["orders".to_owned()]);
-        send(&pipe, &mut orders, round * 50..(round + 1) * 50);
-        host.wait_until("a transaction", |_| pipe.probe.is_writing().then_some(()));
-        server.kill();
-        server.start();
-        pipe.probe.slow_down(&[]);
-        let written = usize::try_from((round + 1) * 50).expect("few rows");
-        host.wait_until("all rows", |_| (pipe.held() == written).then_some(()));
-    }
-    assert_eq!(count(&pipe), ["200"]);
-    let finished = host.terminate().expect_code(0);
-    assert_eq!(finished.count_log(" ERROR "), 0, "{}", finished.stderr);
-    server.stop();
+    servers::every_row_is_there_once_after_kills(server, Schema::of(server));
 }
 
 #[test]
 fn a_frozen_server_is_waited_for() {
     let Some(server) = Database::mariadb("frozen", &[]) else { return };
     let server: &'static Database = Box::leak(Box::new(server));
-    let pipe = Pipe::<Schema>::with(Schema::of(server));
-    let mut orders = Source::new("orders", &["id"]);
-    send(&pipe, &mut orders, 0..10);
-    let mut host = pipe.start_reading();
-    host.wait_until("rows", |_| (pipe.held() == 10).then_some(()));
-    server.freeze();
-    send(&pipe, &mut orders, 10..20);
-    let read = || pipe.home.status()["connectors"][0]["counts"]["read"].as_u64();
-    host.wait_until("the records", |_| (read() == Some(20)).then_some(()));
-    server.resume();
-    host.wait_until("all rows", |_| (pipe.held() == 20).then_some(()));
-    assert_eq!(count(&pipe), ["20"]);
-    let _finished = host.terminate().expect_code(0);
-    server.stop();
+    servers::a_suspended_server_is_waited_for(server, Schema::of(server));
 }
 
 /// InnoDB undoes only the statement that has waited for a lock, not its transaction.
 #[test]
 fn a_lock_timeout_undoes_the_whole_transaction() {
     let Some(pipe) = Pipe::<Schema>::find("locked") else { return };
-    pipe.connector(Connector { sink: "lanes = 1\n", more: NEVER, ..Connector::default() });
+    pipe.connector(Connector { sink: "lanes = 1\n", more: RETRY, ..Connector::default() });
     let mut orders = Source::new("orders", &["id"]);
     send(&pipe, &mut orders, 0..1);
     let _finished = pipe.run();

@@ -5,6 +5,7 @@ pub(crate) mod history;
 pub(crate) mod kills;
 pub(crate) mod replays;
 pub(crate) mod rows;
+pub(crate) mod servers;
 pub(crate) mod tasks;
 
 /// A test for each function of the suite that concerns histories, with a database.

@@ -29,7 +29,7 @@ impl Sink for Planning {
 
     fn open(config: Config, _: &Context) -> Result<Self> {
         let (rules, router) = test_config::planning(&config)?;
-        Ok(Self { planner: Planner::new(rules, router), look: told })
+        Ok(Self { planner: Planner::new(rules, router), look: lines_of })
     }
 
     fn write(&mut self, batch: &Batch<'_>) -> Result<Report> {
@@ -41,12 +41,13 @@ impl Sink for Planning {
 }
 
 /// Describes a plan.
-fn told(plan: &Plan<'_>) -> Vec<String> {
+fn lines_of(plan: &Plan<'_>) -> Vec<String> {
     let mut lines = Vec::new();
     for (warehouse, work) in &plan.by_warehouse {
         for (target, table) in work {
             for step in &table.steps {
-                lines.extend(step_told(step).into_iter().map(|line| format!("{warehouse} {target}: {line}")));
+                lines
+                    .extend(step_lines(step).into_iter().map(|line| format!("{warehouse} {target}: {line}")));
             }
         }
     }
@@ -54,10 +55,10 @@ fn told(plan: &Plan<'_>) -> Vec<String> {
     lines
 }
 
-fn step_told(step: &Step<'_>) -> Vec<String> {
+fn step_lines(step: &Step<'_>) -> Vec<String> {
     match step {
         Step::Truncate(_) => vec!["truncate".to_owned()],
-        Step::Versions(versions) => versions.rows().iter().map(version_told).collect(),
+        Step::Versions(versions) => versions.rows().iter().map(version_line).collect(),
         Step::Append(events) => {
             events.iter().map(|event| format!("append {} {:?}", event.op_code(), event.row())).collect()
         }
@@ -73,7 +74,7 @@ fn step_told(step: &Step<'_>) -> Vec<String> {
     }
 }
 
-fn version_told(version: &Version<'_>) -> String {
+fn version_line(version: &Version<'_>) -> String {
     let Version { row, time, after, ends, until, .. } = version;
     let until = until.map_or(String::new(), |until| format!(", until {until}"));
     let after =
@@ -349,10 +350,10 @@ fn versions_take_omitted_values_from_the_batch_and_then_from_the_table() {
         let carried = line.find(" carrying").or_else(|| line.find(" from "));
         line[carried.unwrap_or(line.len())..].to_owned()
     };
-    let told: Vec<String> =
+    let lines: Vec<String> =
         history(&records).iter().map(|line| earlier(&line.replace(" from 7", ""))).collect();
     assert_eq!(
-        told,
+        lines,
         [
             " from 1 up to 1",
             " from 1 up to 2",
@@ -384,8 +385,8 @@ fn events_of_one_message_are_versions_in_order() {
 #[test]
 fn rows_without_a_key_have_no_versions() {
     let records = Records::new().event(Made::insert("views").after(json!({"page": 1})));
-    let told = history(&records);
-    assert!(told[0].starts_with("rejected 0: the table has no key"), "{told:?}");
+    let lines = history(&records);
+    assert!(lines[0].starts_with("rejected 0: the table has no key"), "{lines:?}");
 }
 
 /// An event whose row omits a value.

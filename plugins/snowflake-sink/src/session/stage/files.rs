@@ -83,6 +83,6 @@ mod tests {
         ]);
         assert_eq!(left_behind(&listed(&files, "ab12/"), 1_000 + OLD + 1), ["0-aa/"]);
         assert!(left_behind(&listed(&files, "ab12/"), 1_000 + OLD).is_empty());
-        assert!(left_behind(&listed(&files, "ab12/"), 10).is_empty(), "a clock that was set back");
+        assert!(left_behind(&listed(&files, "ab12/"), 10).is_empty(), "the clock went back since the upload");
     }
 }

@@ -80,7 +80,7 @@ impl Exchange {
         state.offer = None;
     }
 
-    /// Where to upload a file, if the last response says so.
+    /// The target of an upload, if the last response was that to a PUT. It is returned once.
     pub(crate) fn take_offer(&self) -> Option<Offer> {
         self.state().offer.take()
     }
