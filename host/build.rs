@@ -1,6 +1,6 @@
 //! Compiles the C files that use librdkafka's internals: hooks into its mock cluster, the debug log of consumers, hooks for the
 //! records of producers, and the limit on what batches unpack to, which is added to librdkafka's own reader of batches. Also
-//! corrects an error in librdkafka's consumer groups.
+//! changes librdkafka's consumer groups: an error in them, and what a repeated subscription does.
 use std::{env, fs, path::Path};
 
 const FILES: [&str; 4] = [
@@ -39,16 +39,25 @@ const MSGSET_READER: &Changes = &[
     ),
 ];
 
-/// A group that has terminated drops the calls that it still gets. A consumer that answers a rebalance at that moment would wait
-/// for the result forever, and never be closed. Other calls, which come later, get this error.
-const CGRP: &Changes = &[(
-    "== rd_true)) {
+/// Changes of the consumer group.
+const CGRP: &Changes = &[
+    // A group that has terminated drops the calls that it still gets. A consumer that answers a rebalance at that moment would
+    // wait for the result forever, and never be closed. Other calls, which come later, get this error.
+    (
+        "== rd_true)) {
                 if (rko)
                         rd_kafka_op_destroy(rko);",
-    "== rd_true)) {
+        "== rd_true)) {
                 if (rko)
                         rd_kafka_op_reply(rko, RD_KAFKA_RESP_ERR__DESTROY);",
-)];
+    ),
+    // A consumer that subscribes to the same topics again joins its group again, and tells which partitions it owns.
+    (
+        "if (rd_kafka_cgrp_update_subscribed_topics(rkcg, tinfos) && !revoking) {",
+        "rd_kafka_cgrp_update_subscribed_topics(rkcg, tinfos);
+        if (!revoking) {",
+    ),
+];
 
 fn main() {
     for file in FILES {

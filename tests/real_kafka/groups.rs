@@ -1,6 +1,6 @@
 //! Groups: commits, resuming, and rebalances.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, time::Duration};
 
 use tidegate_tests::{
     Home,
@@ -8,7 +8,7 @@ use tidegate_tests::{
     wait_for,
 };
 
-use crate::support::{PLUGINS, PROTOCOLS, SHORT_SESSION, send_numbers};
+use crate::support::{PLUGINS, PROTOCOLS, SHORT_SESSION, recorder, send_numbers};
 
 /// A connector that prints the records of `topic` as lines of JSON.
 fn print(home: &Home, group: &str, topic: &str, protocol: &str) {
@@ -224,4 +224,64 @@ fn a_static_member_that_was_killed_comes_back_without_spending_a_restart() {
         let finished = host.terminate().expect_code(0);
         assert_eq!(finished.count_log("task failed"), 0, "{}", finished.stderr);
     }
+}
+
+#[test]
+fn partitions_get_an_owner_after_a_static_member_was_killed_while_it_handed_them_over() {
+    let Some(kafka) = Kafka::shared() else { return };
+    kill_while_handing_over(kafka, "handed-over.1", false);
+}
+
+#[test]
+fn partitions_get_an_owner_after_both_static_members_were_killed() {
+    let Some(kafka) = Kafka::shared() else { return };
+    kill_while_handing_over(kafka, "handed-over.2", true);
+}
+
+/// The brokers give the successor of a static member its assignment without a rebalance, so what its predecessor was handing
+/// over has no owner. The successor notices; with `kills_both`, a member without partitions does.
+fn kill_while_handing_over(kafka: &Kafka, topic: &str, kills_both: bool) {
+    kafka.create_topic(topic, 4, 1);
+    let homes = [Home::new(&PLUGINS), Home::new(&PLUGINS)];
+    let recordings: [_; 2] = std::array::from_fn(|host| {
+        let instance = if host == 0 || kills_both {
+            format!("group_instance_id = \"host-{host}\"")
+        } else {
+            String::new()
+        };
+        recorder(&homes[host], topic, &format!("topics = [\"{topic}\"]\n{instance}"), "gate = \"@gate\"")
+    });
+    let start = |host: usize| homes[host].start_on(&kafka.servers(), &[]);
+    // The first host cannot write, so it does not release the partitions that the second one is to get.
+    let mut from = start(0);
+    homes[0].wait_for_status(&mut from, topic, |status| status["counts"]["partitions"] == 4);
+    send_numbers(kafka, topic, 0..100);
+    homes[0].wait_for_status(&mut from, topic, |status| status["counts"]["read"] == 100);
+    let without_partitions =
+        |to: &mut _| homes[1].wait_for_status(to, topic, |status| status["state"] == "UNASSIGNED");
+    let mut to = start(1);
+    without_partitions(&mut to);
+    from.signal("KILL");
+    let _finished = from.finish();
+    if kills_both {
+        to.signal("KILL");
+        let _finished = to.finish();
+        to = start(1);
+        without_partitions(&mut to);
+        // Meanwhile it looks at the group for the first time.
+        std::thread::sleep(Duration::from_secs(3));
+    }
+
+    homes.iter().for_each(|home| drop(home.write("gate", "")));
+    let from = start(0);
+    let written = || -> BTreeSet<(i32, i64)> {
+        let records = recordings.iter().flat_map(|recording| recording.written());
+        records.map(|record| (record.partition, record.offset)).collect()
+    };
+    wait_for(|| (written().len() == 100).then_some(()))
+        .unwrap_or_else(|_| panic!("{} records", written().len()));
+    let logs = [from, to].map(|host| host.terminate().expect_code(0).stderr);
+    let joined = logs.each_ref().map(|log| log.matches("joining the group again").count());
+    println!("joined again: {joined:?}");
+    assert_ne!(joined, [0, 0], "{logs:?}");
 }

@@ -42,6 +42,8 @@ pub(super) enum QueuedEvent {
     TopicId(KnownId),
     /// Subscribed topics that do not exist.
     Missing(BTreeSet<String>),
+    /// Partitions that no member of the group has for long.
+    Unowned(BTreeSet<TopicPartition>),
     /// Querying the topics failed permanently.
     Fatal(ConsumerError),
     /// An error of a partition that librdkafka only logs, because it has no place in a batch of records.

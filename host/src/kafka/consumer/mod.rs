@@ -27,6 +27,7 @@ mod token;
 mod topic_ids;
 mod topic_watcher;
 mod topics;
+mod unowned;
 
 use std::fmt;
 use std::sync::Arc;

@@ -21,6 +21,7 @@ use super::core::Core;
 use super::membership::Membership;
 use super::token::ConsumerTokens;
 use super::topics::PatternSubscription;
+use super::unowned::OwnershipCheck;
 use super::{
     CommitError, Commits, ConsumerError, ConsumerEvent, ConsumerSettings, OffsetResolver, OnLostPosition,
     OnOversizedBatch, Polled, Positions, Protocol, SkippedBatch, StartAt, TopicPartition, Topics, Watermarks,
@@ -51,7 +52,10 @@ pub struct Consumer {
     pub(super) matched: PatternSubscription,
     pub(super) refresh_topics_every: Option<Duration>,
     pub(super) protocol: Protocol,
+    /// Whether the member has a `group.instance.id`.
+    pub(super) is_static: bool,
     pub(super) membership: Membership,
+    pub(super) ownership: OwnershipCheck,
     pub(super) on_lost_position: OnLostPosition,
     pub(super) core: Arc<Core>,
 }
@@ -115,7 +119,9 @@ impl Consumer {
             matched: PatternSubscription::default(),
             refresh_topics_every: settings.refresh_topics_every()?,
             protocol: settings.protocol.clone(),
+            is_static: settings.instance_id.is_some(),
             membership: Membership::default(),
+            ownership: OwnershipCheck::default(),
             core,
         })
     }
@@ -497,6 +503,7 @@ impl Consumer {
         Some(match event {
             QueuedEvent::Assigned(partitions) => {
                 self.membership.set(true);
+                self.check_ownership();
                 // Until the partitions are read, their committed offsets are queried.
                 self.core.listen(!partitions.is_empty());
                 ConsumerEvent::Assigned(partitions)
@@ -525,6 +532,7 @@ impl Consumer {
                 self.context().topics_missing(&topics);
                 return None;
             }
+            QueuedEvent::Unowned(partitions) => return self.join_again(&partitions),
             QueuedEvent::Fatal(error) => return self.fatal(error),
             QueuedEvent::PartitionError { code, reason } => {
                 return self.failure(&KafkaError::MessageConsumption(code), Some(&reason), None);

@@ -1,7 +1,7 @@
 //! One request of librdkafka's admin interface: its options, its queue, and the event that answers it.
 
-use std::ptr;
 use std::time::Duration;
+use std::{ptr, slice};
 
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::RDKafkaErrorCode;
@@ -83,5 +83,33 @@ pub(super) fn check(code: RDKafkaRespErr) -> Result<(), RDKafkaErrorCode> {
     match code {
         RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
         code => Err(code.into()),
+    }
+}
+
+/// An array of librdkafka's as a slice.
+///
+/// # Safety
+/// `first` is null, or points to `count` items that live for `'a`.
+pub(super) unsafe fn all<'a, T>(first: *const T, count: usize) -> &'a [T] {
+    if first.is_null() {
+        return &[];
+    }
+    // SAFETY: as demanded.
+    unsafe { slice::from_raw_parts(first, count) }
+}
+
+/// The partitions of a list.
+///
+/// # Safety
+/// `list` is null, or points to a list that lives for `'a`.
+pub(super) unsafe fn partitions<'a>(
+    list: *const sys::rd_kafka_topic_partition_list_t,
+) -> &'a [sys::rd_kafka_topic_partition_t] {
+    // SAFETY: the list is alive, and has as many elements as it says.
+    unsafe {
+        match list.as_ref() {
+            Some(list) => all(list.elems, usize::try_from(list.cnt).unwrap_or(0)),
+            None => &[],
+        }
     }
 }

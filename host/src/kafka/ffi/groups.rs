@@ -8,7 +8,7 @@ use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka_sys as sys;
 
-use super::admin_request::{AdminRequest, check};
+use super::admin_request::{AdminRequest, check, partitions};
 
 /// What is deleted.
 #[derive(Clone, Copy)]
@@ -84,15 +84,7 @@ unsafe fn outcome(event: *mut sys::rd_kafka_event_t, deletion: Deletion<'_>) -> 
         if !error.is_null() {
             check(sys::rd_kafka_error_code(error))?;
         }
-        let partitions = sys::rd_kafka_group_result_partitions(group);
-        if partitions.is_null() {
-            return Ok(());
-        }
-        let list = &*partitions;
-        let elements = match list.elems.is_null() {
-            true => &[][..],
-            false => std::slice::from_raw_parts(list.elems, usize::try_from(list.cnt).unwrap_or(0)),
-        };
-        elements.iter().try_for_each(|element| check(element.err))
+        let list = sys::rd_kafka_group_result_partitions(group);
+        partitions(list).iter().try_for_each(|element| check(element.err))
     }
 }

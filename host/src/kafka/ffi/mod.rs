@@ -15,12 +15,14 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka_sys as sys;
 
 mod admin_request;
+mod group_description;
 mod groups;
 mod new_topics;
 mod records;
 mod topics;
 mod unpacking;
 
+pub(super) use group_description::describe_group;
 pub(super) use groups::{Deletion, delete};
 pub(super) use new_topics::{AdminFailure, TopicSpec, create_topic, topic_config};
 pub use records::FetchedRecord;

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_char};
 use std::fmt;
-use std::slice;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -13,7 +12,7 @@ use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka_sys as sys;
 
-use super::admin_request::{AdminRequest, check};
+use super::admin_request::{AdminRequest, all, check};
 
 /// The id that Kafka gave a topic when it was created. A topic of the same name that is created later has another one.
 ///
@@ -139,18 +138,6 @@ unsafe fn listed(info: *const sys::rd_kafka_ListOffsetsResultInfo_t) -> Option<(
         let topic = CStr::from_ptr(at.topic).to_str().ok()?.to_owned();
         (at.offset >= 0).then_some(((topic, at.partition), at.offset))
     }
-}
-
-/// An array of librdkafka's as a slice.
-///
-/// # Safety
-/// `first` is null, or points to `count` items that live for `'a`.
-unsafe fn all<'a, T>(first: *const T, count: usize) -> &'a [T] {
-    if first.is_null() {
-        return &[];
-    }
-    // SAFETY: as demanded.
-    unsafe { slice::from_raw_parts(first, count) }
 }
 
 #[cfg(test)]

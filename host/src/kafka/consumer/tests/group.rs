@@ -1,6 +1,10 @@
 //! Rebalances: deferred answers, joining, leaving, pausing, closing.
 
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::RDKafkaErrorCode;
+
 use super::*;
+use crate::kafka::ffi;
 
 /// Polls once; there must be no records.
 fn event(consumer: &Consumer) -> Option<ConsumerEvent> {
@@ -238,4 +242,13 @@ fn a_group_whose_broker_assigns_shares_its_partitions() {
     second.until("the new records", |task| (100..120).all(|n| task.values.contains_key(&n)));
     assert!(second.values.keys().all(|&n| n >= 100), "it goes on where the first has committed");
     second.close();
+}
+
+/// Deleting groups on such brokers ends the process.
+#[test]
+fn brokers_that_cannot_describe_groups_are_an_error() {
+    let broker = broker("described", 1);
+    let consumer = Consumer::open(&settings(&broker, one("described"))).unwrap();
+    let described = ffi::describe_group(consumer.core.base.client(), &consumer.core.group, TIMEOUT);
+    assert_eq!(described, Err(RDKafkaErrorCode::UnsupportedFeature));
 }
