@@ -105,9 +105,9 @@ impl Host {
         let _code = self.home.run(command).code;
     }
 
-    /// Replaces the library of its plugins by one with other content.
-    pub(crate) fn replace_library(&self, mark: &[u8]) {
-        self.home.replace_library("ledger", mark);
+    /// Replaces a library of its plugins by one with other content.
+    pub(crate) fn replace_library(&self, name: &str, mark: &[u8]) {
+        self.home.replace_library(name, mark);
     }
 
     /// Restarts the host if it has ended, and its connectors if they have failed for good.

@@ -5,12 +5,13 @@ use std::{fs, path::Path};
 use crate::{
     plan::Fault,
     scene::{FAULTY, Scene},
+    tables,
 };
 
 /// Makes an edit.
 pub(crate) fn start(scene: &Scene, host: usize, fault: Fault) {
     match fault {
-        Fault::ReplaceLibrary => scene.host(host).replace_library(b"1"),
+        Fault::ReplaceLibrary => replace_libraries(scene, host, b"1"),
         Fault::DeleteFiles => FAULTY.iter().for_each(|connector| {
             let file = scene.connector_file(connector, host);
             fs::remove_file(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
@@ -25,11 +26,19 @@ pub(crate) fn start(scene: &Scene, host: usize, fault: Fault) {
 /// Takes an edit back.
 pub(crate) fn end(scene: &Scene, host: usize, fault: Fault) {
     if fault == Fault::ReplaceLibrary {
-        return scene.host(host).replace_library(b"2");
+        return replace_libraries(scene, host, b"2");
     }
     for connector in FAULTY {
         write(&scene.connector_file(connector, host), &scene.connector_text(connector, host));
     }
+}
+
+/// Replaces the libraries of all sinks. That of the ledger allows no second copy in a process.
+fn replace_libraries(scene: &Scene, host: usize, mark: &[u8]) {
+    let of_tables = scene.tables.is_some().then_some(tables::LIBRARY);
+    [Some("ledger"), of_tables].into_iter().flatten().for_each(|library| {
+        scene.host(host).replace_library(library, mark);
+    });
 }
 
 fn edited(text: &str, fault: Fault) -> String {

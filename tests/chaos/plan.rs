@@ -72,7 +72,7 @@ pub(crate) enum Fault {
     BreakFiles,
     /// Connector files are deleted.
     DeleteFiles,
-    /// The plugin library is replaced twice.
+    /// The plugin libraries are replaced twice.
     ReplaceLibrary,
     /// Connectors are paused and resumed over the REST API.
     ApiPause,
@@ -384,7 +384,7 @@ impl fmt::Display for Fault {
             Self::ChangeBatch => "connector files: a batch limit added and removed",
             Self::BreakFiles => "connector files invalid, then repaired",
             Self::DeleteFiles => "connector files deleted and added again",
-            Self::ReplaceLibrary => "plugin library replaced twice",
+            Self::ReplaceLibrary => "plugin libraries replaced twice",
             Self::ApiPause => "REST API: connectors paused and resumed",
             Self::ApiStop => "REST API: connectors stopped and resumed",
             Self::ApiRestart => "REST API: connectors restarted",

@@ -48,10 +48,6 @@ const LIMITS_OF_DATABASES: &str = "[errors.retry]\ninitial = \"50ms\"\nmax = \"5
                                    [restart]\ninitial = \"100ms\"\nmax = \"1s\"\nmax_restarts = 1000\n\
                                    [limits]\nshutdown = \"5s\"\n";
 
-/// The ledger's library contains SQLite, and two copies of SQLite in one process lose each other's locks, and with them rows
-/// (<https://www.sqlite.org/howtocorrupt.html>, 2.2.1). So only processes, which are restarted, get a replaced library.
-const ONE_SQLITE: &str = "[plugins]\nreload = \"never\"\n";
-
 /// The running system.
 pub(crate) struct Scene {
     pub(crate) kafka: Kafka,
@@ -94,8 +90,7 @@ impl Scene {
             home.connector(HEALTHY, &healthy_connector(&ledger_path(&shared, HEALTHY)));
             for topic in SIDE_TOPICS {
                 let ledger = ledger_path(&shared, topic).display().to_string();
-                let limits = format!("{LIMITS}{ONE_SQLITE}");
-                home.connector(topic, &side_topics::connector(topic, &ledger, &session(), &limits));
+                home.connector(topic, &side_topics::connector(topic, &ledger, &session(), LIMITS));
             }
             for (name, text) in
                 tables.iter().flat_map(|tables| tables.connectors(&session(), LIMITS_OF_DATABASES))
@@ -159,14 +154,13 @@ fn beside_faulty(settings: &ConnectorSettings, host: usize, ledger: &Path) -> St
     let ConnectorSettings { connector, tasks, isolation, group_protocol, is_static } = settings;
     let plugin = if *connector == EXACT { "ledger-exact" } else { "ledger-append" };
     let instance = if *is_static { format!("group_instance_id = \"host-{host}\"\n") } else { String::new() };
-    let plugins = if *isolation == "thread" { ONE_SQLITE } else { "" };
     // With the protocol `consumer`, the broker sets the session timeout.
     let session = if *group_protocol == "consumer" { String::new() } else { session() };
     format!(
         "tasks = {tasks}\nisolation = \"{isolation}\"\n[source]\ntopics = [\"{TOPIC}\"]\nkey_format = \"string\"\n\
          group_protocol = \"{group_protocol}\"\n{instance}{session}[sink]\nplugin = \"{plugin}\"\n[sink.config]\n\
          path = \"{}\"\nfail_file = \"@{connector}.faults\"\nreject_bad = true\n\
-         [errors]\ntolerance = \"all\"\ndead_letter_topic = \"{}\"\nmax_rejected = 1000000\n{LIMITS}{plugins}",
+         [errors]\ntolerance = \"all\"\ndead_letter_topic = \"{}\"\nmax_rejected = 1000000\n{LIMITS}",
         ledger.display(),
         dead_letter_topic(connector)
     )
@@ -175,7 +169,7 @@ fn beside_faulty(settings: &ConnectorSettings, host: usize, ledger: &Path) -> St
 fn healthy_connector(ledger: &Path) -> String {
     format!(
         "tasks = 2\n[source]\ntopics = [\"{TOPIC}\"]\nkey_format = \"string\"\nvalue_format = \"bytes\"\n{}\
-         [sink]\nplugin = \"ledger-append\"\n[sink.config]\npath = \"{}\"\n{LIMITS}{ONE_SQLITE}",
+         [sink]\nplugin = \"ledger-append\"\n[sink.config]\npath = \"{}\"\n{LIMITS}",
         session(),
         ledger.display()
     )

@@ -109,7 +109,8 @@ fn plugins_of_a_newer_interface_are_loaded_and_run() {
             "    pub check_config: extern \"C\" fn(config: &Node) -> RVec<ConfigError>,\n    \
              /// New.\n    #[sabi(missing_field(option))]\n    pub durable_on_flush: bool,\n    \
              /// New.\n    #[sabi(missing_field(option))]\n    pub flush_defaults: FlushDefaults,\n    \
-             /// New.\n    #[sabi(missing_field(option))]\n    pub stores_offsets: bool,\n",
+             /// New.\n    #[sabi(missing_field(option))]\n    pub stores_offsets: bool,\n    \
+             /// New.\n    #[sabi(missing_field(option))]\n    pub one_copy_per_process: bool,\n",
         ),
         (
             "abi/src/raw/plugin.rs",
@@ -148,7 +149,8 @@ fn plugins_of_a_newer_interface_are_loaded_and_run() {
             "sdk/src/export.rs",
             "        check_config: check_nothing,\n",
             "        check_config: check_nothing,\n        durable_on_flush: false,\n        \
-             flush_defaults: tidegate_abi::raw::FlushDefaults::default(),\n        stores_offsets: false,\n",
+             flush_defaults: tidegate_abi::raw::FlushDefaults::default(),\n        stores_offsets: false,\n        \
+             one_copy_per_process: false,\n",
         ),
         (
             "abi/src/object.rs",

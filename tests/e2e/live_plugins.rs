@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use tidegate_tests::{Broker, Home, Recording, Running};
+use tidegate_tests::{Broker, Home, Ledger, Recording, Running};
 
 const EVENT: &str = r#"{"id":1}"#;
 const REOPENED: &str = "target[0] sink reopened with new settings";
@@ -183,4 +183,64 @@ fn a_library_that_has_failed_keeps_no_other_one_from_being_replaced() {
     wait_for_offsets(&mut running, &target, &[0, 1]);
     let finished = running.terminate().expect_code(0);
     assert_eq!(finished.count_log("going back to the one that ran before"), 1, "{}", finished.stderr);
+}
+
+/// Copies of the ledger's library that a process has loaded.
+#[cfg(target_os = "linux")]
+fn ledgers_of(process: u32) -> std::collections::BTreeSet<String> {
+    let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap_or_default();
+    let paths = maps.lines().filter_map(|line| line.split_whitespace().nth(5));
+    paths.filter(|path| path.contains("ledger")).map(str::to_owned).collect()
+}
+
+/// Two copies of SQLite in one process lose each other's locks, and with them rows.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_has_one_copy_of_a_library_that_allows_no_other() {
+    let broker = Broker::with_events([EVENT]);
+    let home = Home::new(&[]);
+    home.replace_library("ledger", b"");
+    let ledgers = ["first", "second", "apart"].map(|name| Ledger::of(home.path(&format!("{name}.db"))));
+    let [first, second, apart] = &ledgers;
+    let add = |name: &str, isolation: &str| {
+        home.connector(
+            name,
+            &format!(
+                "isolation = \"{isolation}\"\n[source]\ntopics = [\"events\"]\n[sink]\nplugin = \"ledger-exact\"\n\
+                 [sink.config]\npath = \"@{name}.db\"\n"
+            ),
+        );
+    };
+    let wait = |running: &mut Running, ledger: &Ledger, offsets: &[i64]| {
+        running.wait_until("the records", |_| (ledger.offsets() == offsets).then_some(()));
+    };
+    add("first", "thread");
+    let mut running = home.start(&broker);
+    wait(&mut running, first, &[0]);
+    let before = ledgers_of(running.pid());
+    assert_eq!(before.len(), 1, "{before:?}");
+
+    home.replace_library("ledger", b"2");
+    running.wait_for_log("do not allow two copies of it in one process");
+    // Neither a restart nor another connector loads the new copy.
+    let _output = home.run(&["restart", "first"]).expect_code(0);
+    add("second", "thread");
+    add("apart", "process");
+    broker.send("events", [EVENT]);
+    ledgers.iter().for_each(|ledger| wait(&mut running, ledger, &[0, 1]));
+    assert_eq!(ledgers_of(running.pid()), before);
+    let status = home.wait_for_status(&mut running, "apart", |status| status["pid"].is_u64());
+    let process = status["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()).expect("its process");
+    let new = ledgers_of(process);
+    assert!(new.len() == 1 && new != before, "{new:?}, {before:?}");
+    let finished = running.terminate().expect_code(0);
+    assert_eq!(finished.count_log("do not allow two copies"), 1, "{}", finished.stderr);
+
+    let mut running = home.start(&broker);
+    broker.send("events", [EVENT]);
+    for ledger in [first, second, apart] {
+        wait(&mut running, ledger, &[0, 1, 2]);
+    }
+    assert_eq!(ledgers_of(running.pid()), new);
+    running.terminate().expect_code(0);
 }

@@ -309,6 +309,13 @@ impl Deployment {
                     tracing::warn!("plugin library skipped, what was loaded of it before is used: {problem}");
                 }
                 found.keep_usable(&self.registry);
+                for library in found.keep_loaded(&self.registry) {
+                    tracing::warn!(
+                        "{} was replaced, but its plugins do not allow two copies of it in one process: until the host is restarted, \
+                         only connectors with isolation = \"process\" use the new one",
+                        library.display()
+                    );
+                }
                 self.registry = found.registry;
                 self.libraries = libraries;
             }

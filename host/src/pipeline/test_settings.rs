@@ -86,7 +86,7 @@ fn sink(isolates_partitions: bool) -> Plugin {
         "library": { "version": "1", "build": "" },
         "manifest": {
             "name": "test", "description": "", "kind": "sink", "config_schema": {}, "reads_values": false,
-            "isolates_partitions": isolates_partitions, "durable_on_flush": false,
+            "isolates_partitions": isolates_partitions, "durable_on_flush": false, "one_copy_per_process": false,
         },
     });
     serde_json::from_value(plugin).expect("a plugin")

@@ -164,7 +164,7 @@ pub fn check_main() -> ExitCode {
 
 /// Checks a configuration in this process.
 fn check(check: &PluginCheck) -> Vec<ConfigError> {
-    let entry = match check.plugin.entry() {
+    let entry = match check.plugin.entry_to_check() {
         Ok(entry) => entry,
         Err(error) => {
             return vec![ConfigError { option: String::new(), message: error.to_string(), is_invalid: true }];

@@ -45,6 +45,16 @@ pub enum PluginError {
         /// What differs.
         reason: String,
     },
+    /// Another copy of the library is loaded, and the process may have only one.
+    #[error(
+        "{} was replaced, and its plugins do not allow two copies of it in one process: restart the host, or set \
+         isolation = \"process\"",
+        path.display()
+    )]
+    OtherCopy {
+        /// The file.
+        path: PathBuf,
+    },
     /// The library crashed or hung while it was probed in a child process.
     #[error("{} cannot be loaded: {reason}", path.display())]
     Probe {

@@ -20,18 +20,40 @@ use tidegate_abi::{
 use super::{context, error::PluginError};
 
 /// Libraries that are mapped, by path. They are never unloaded: vtables, threads and thread-locals point into them.
-static LOADED: LazyLock<Mutex<HashMap<PathBuf, PluginModuleRef>>> = LazyLock::new(Mutex::default);
+static LOADED: LazyLock<Mutex<HashMap<PathBuf, Loaded>>> = LazyLock::new(Mutex::default);
+
+/// A library that is mapped.
+struct Loaded {
+    module: PluginModuleRef,
+    /// The file in the plugin folder that it is a copy of.
+    origin: PathBuf,
+}
+
+/// Whether a process may have several copies of a library, which was replaced while it was in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Copies {
+    One,
+    Any,
+}
 
 /// Loads the library at `path`, or finds it loaded. `origin` is its path in errors.
-pub(super) fn load(path: &Path, origin: &Path) -> Result<PluginModuleRef, PluginError> {
+pub(super) fn load(path: &Path, origin: &Path, copies: Copies) -> Result<PluginModuleRef, PluginError> {
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(module) = loaded.get(path) {
-        return Ok(*module);
+    if let Some(known) = loaded.get(path) {
+        return Ok(known.module);
+    }
+    if copies == Copies::One && loaded.values().any(|other| other.origin == origin) {
+        return Err(PluginError::OtherCopy { path: origin.to_owned() });
     }
     let module = check(map(path, origin)?, origin)?;
     (module.init())(context::library_handle());
-    loaded.insert(path.to_owned(), module);
+    loaded.insert(path.to_owned(), Loaded { module, origin: origin.to_owned() });
     Ok(module)
+}
+
+/// Whether the library at `path` is loaded.
+pub(super) fn is_loaded(path: &Path) -> bool {
+    LOADED.lock().unwrap_or_else(PoisonError::into_inner).contains_key(path)
 }
 
 fn map(path: &Path, origin: &Path) -> Result<AbiHeaderRef, PluginError> {

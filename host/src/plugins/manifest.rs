@@ -41,7 +41,9 @@ pub struct PluginManifest {
     /// Whether a sink stores offsets together with its data; `None` if it was built before sinks said so.
     #[serde(default)]
     pub stores_offsets: Option<bool>,
-    /// The default flush limits of such a sink, as those of a batch: of all records since the last flush.
+    /// Whether a process may have only one copy of its library. As for `durable_on_flush`, it has no default.
+    pub one_copy_per_process: bool,
+    /// The default flush limits of a sink that is durable on flush, as those of a batch: of all records since the last flush.
     #[serde(default)]
     pub flush: PluginBatchDefaults,
 }
@@ -134,6 +136,7 @@ fn describe_plugin(entry: raw::PluginEntryRef) -> Result<PluginManifest, String>
     let isolates_partitions = entry.isolates_partitions().unwrap_or(false);
     let durable_on_flush = entry.durable_on_flush().unwrap_or(false);
     let stores_offsets = entry.stores_offsets();
+    let one_copy_per_process = entry.one_copy_per_process().unwrap_or(false);
     let description = entry.description().to_string();
     Ok(PluginManifest {
         name,
@@ -145,6 +148,7 @@ fn describe_plugin(entry: raw::PluginEntryRef) -> Result<PluginManifest, String>
         isolates_partitions,
         durable_on_flush,
         stores_offsets,
+        one_copy_per_process,
         flush,
     })
 }

@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     error::PluginError,
-    load,
+    load::{self, Copies},
     manifest::{self, LibraryManifest},
 };
 
@@ -45,7 +45,7 @@ impl Prober {
     pub(super) fn probe(&self, library: &Path, origin: &Path) -> Result<LibraryManifest, PluginError> {
         let failed = |reason: String| PluginError::Probe { path: origin.to_owned(), reason };
         match self {
-            Self::InProcess => manifest::describe(load::load(library, origin)?).map_err(failed),
+            Self::InProcess => manifest::describe(load::load(library, origin, Copies::Any)?).map_err(failed),
             Self::Child(executable) => probe_in_child(executable, library, origin),
         }
     }
@@ -142,7 +142,7 @@ pub fn probe_main(library: &Path, origin: &Path) -> ExitCode {
     if end_with_host().is_err() {
         return ExitCode::FAILURE;
     }
-    let loaded = load::load(library, origin).map_err(|error| error.to_string());
+    let loaded = load::load(library, origin, Copies::Any).map_err(|error| error.to_string());
     let answer = loaded.and_then(manifest::describe);
     match serde_json::to_string(&answer) {
         Ok(answer) => {

@@ -1,7 +1,7 @@
 //! The plugins that were found, by name.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -10,7 +10,8 @@ use tidegate_abi::raw;
 
 use super::{
     error::PluginError,
-    library, load,
+    library,
+    load::{self, Copies},
     manifest::{LibraryManifest, PluginKind, PluginManifest},
     probe::Prober,
     store::{Store, Stored},
@@ -20,6 +21,8 @@ use super::{
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     plugins: BTreeMap<String, Plugin>,
+    /// Plugins of libraries that were replaced, of which this process may have only the copy that it has loaded.
+    loaded: BTreeMap<String, Plugin>,
     folders: Vec<PathBuf>,
 }
 
@@ -108,6 +111,13 @@ impl Registry {
         self.plugins.get(name)
     }
 
+    /// The plugin of this name that connectors in the host's process use: from the copy of its library that is loaded, if there may
+    /// be no other one.
+    #[must_use]
+    pub fn in_this_process<'r>(&'r self, plugin: &'r Plugin) -> &'r Plugin {
+        self.loaded.get(&plugin.manifest.name).unwrap_or(plugin)
+    }
+
     /// All plugins, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Plugin> {
         self.plugins.values()
@@ -158,6 +168,26 @@ impl Discovered {
         }
     }
 
+    /// Keeps the plugins of `before` of whose libraries this process may have only one copy, and has loaded one. Returns the files of
+    /// the libraries that were replaced since.
+    pub fn keep_loaded(&mut self, before: &Registry) -> BTreeSet<PathBuf> {
+        let Registry { plugins, loaded, .. } = &mut self.registry;
+        let mut replaced = BTreeSet::new();
+        for (name, new) in plugins {
+            let last = before.plugins.get(name);
+            let known = before.loaded.get(name).or(last);
+            let Some(known) = known.filter(|known| known.excludes(new) && load::is_loaded(known.copy()))
+            else {
+                continue;
+            };
+            loaded.insert(name.clone(), known.clone());
+            if last.is_some_and(|last| last.copy() != new.copy()) {
+                replaced.insert(new.origin().to_owned());
+            }
+        }
+        replaced
+    }
+
     fn add(&mut self, stored: &Stored, manifest: LibraryManifest) {
         let library = LibraryVersion { version: manifest.version, build: manifest.build };
         for manifest in manifest.plugins {
@@ -203,9 +233,24 @@ impl Plugin {
         &self.library.build
     }
 
+    /// Whether a process that has loaded the library of this plugin must not load that of `new`.
+    fn excludes(&self, new: &Self) -> bool {
+        let is_exclusive = self.manifest.one_copy_per_process || new.manifest.one_copy_per_process;
+        is_exclusive && self.copy() != new.copy()
+    }
+
     /// The plugin's entry, its library loaded.
     pub(super) fn entry(&self) -> Result<raw::PluginEntryRef, PluginError> {
-        let module = load::load(&self.stored.copy, &self.stored.origin)?;
+        self.entry_of(if self.manifest.one_copy_per_process { Copies::One } else { Copies::Any })
+    }
+
+    /// The plugin's entry for a process that opens no plugin, and so may have any copies.
+    pub(super) fn entry_to_check(&self) -> Result<raw::PluginEntryRef, PluginError> {
+        self.entry_of(Copies::Any)
+    }
+
+    fn entry_of(&self, copies: Copies) -> Result<raw::PluginEntryRef, PluginError> {
+        let module = load::load(&self.stored.copy, &self.stored.origin, copies)?;
         let entries = (module.plugins())();
         let entry = entries.iter().find(|entry| entry.name().as_str() == self.manifest.name);
         entry.copied().ok_or_else(|| PluginError::NoEntry { path: self.stored.origin.clone() })

@@ -62,7 +62,11 @@ impl Connector {
         registry: &Registry,
         overrides: Overrides,
     ) -> Result<Self, PluginError> {
-        let find = |name: &str, kind| registry.expect(name, kind).cloned();
+        let is_here = definition.isolation == Isolation::Thread;
+        let find = |name: &str, kind| {
+            let plugin = registry.expect(name, kind)?;
+            Ok(if is_here { registry.in_this_process(plugin) } else { plugin }.clone())
+        };
         let transforms = definition
             .transforms
             .iter()

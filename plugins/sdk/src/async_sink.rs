@@ -31,6 +31,8 @@ pub trait AsyncSink: Send + Sized + 'static {
 
     const STORES_OFFSETS: bool = false;
 
+    const ONE_COPY_PER_PROCESS: bool = false;
+
     #[must_use]
     fn batch_defaults() -> BatchDefaults {
         BatchDefaults::default()
@@ -91,6 +93,8 @@ impl<S: AsyncSink> Sink for Blocking<S> {
     const DURABLE_ON_FLUSH: bool = S::DURABLE_ON_FLUSH;
 
     const STORES_OFFSETS: bool = S::STORES_OFFSETS;
+
+    const ONE_COPY_PER_PROCESS: bool = S::ONE_COPY_PER_PROCESS;
 
     fn batch_defaults() -> BatchDefaults {
         S::batch_defaults()

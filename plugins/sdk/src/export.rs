@@ -91,6 +91,7 @@ pub fn transform_entry<T: Transform>(info: PluginInfo) -> PluginEntryRef {
     PluginEntry {
         open_transform,
         reads_values,
+        one_copy_per_process: T::ONE_COPY_PER_PROCESS,
         check_config: check_transform::<T>,
         ..entry::<T::Config>(info, T::DESCRIPTION, PluginKind::TRANSFORM)
     }
@@ -119,6 +120,7 @@ pub fn sink_entry<T: Sink>(info: PluginInfo) -> PluginEntryRef {
         isolates_partitions: T::ISOLATES_PARTITIONS,
         durable_on_flush: T::DURABLE_ON_FLUSH,
         stores_offsets: T::STORES_OFFSETS,
+        one_copy_per_process: T::ONE_COPY_PER_PROCESS,
         flush_defaults: flush_defaults.into_raw(),
         check_config: check_sink::<T>,
         ..entry::<T::Config>(info, description, PluginKind::SINK)
@@ -148,6 +150,7 @@ fn entry<C: PluginConfig>(info: PluginInfo, description: &'static str, kind: Plu
         check_config: check_nothing,
         durable_on_flush: false,
         stores_offsets: false,
+        one_copy_per_process: false,
         flush_defaults: FlushDefaults::default(),
     }
 }

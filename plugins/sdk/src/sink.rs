@@ -41,6 +41,12 @@ pub trait Sink: Send + Sized + 'static {
     /// the consumer group, so the host's REST API refuses to change the group's.
     const STORES_OFFSETS: bool = false;
 
+    /// Whether a process may have only one copy of this library, because it contains a library in C that keeps the state of a whole
+    /// process in variables of its own, as SQLite keeps the locks of database files. If the library is replaced while the host runs,
+    /// connectors in the host's process use the copy that is loaded until the host is restarted; those with `isolation = "process"` use
+    /// the new one.
+    const ONE_COPY_PER_PROCESS: bool = false;
+
     /// Default batch limits. The connector file can change them.
     #[must_use]
     fn batch_defaults() -> BatchDefaults {

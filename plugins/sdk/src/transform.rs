@@ -25,6 +25,12 @@ pub trait Transform: Send + Sized + 'static {
     /// decoded: keys and values are null, and only their bytes are present.
     const READS_VALUES: bool = true;
 
+    /// Whether a process may have only one copy of this library, because it contains a library in C that keeps the state of a whole
+    /// process in variables of its own, as SQLite keeps the locks of database files. If the library is replaced while the host runs,
+    /// connectors in the host's process use the copy that is loaded until the host is restarted; those with `isolation = "process"` use
+    /// the new one.
+    const ONE_COPY_PER_PROCESS: bool = false;
+
     /// Checks options that are valid by their types but not by their content, such as a pattern. Nothing may be changed or
     /// connected to. `tidegate validate` calls it, and reports errors at the lines of their options; the host also calls it
     /// before every `open`. [`Error::join`] reports several errors at once.

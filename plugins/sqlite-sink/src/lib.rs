@@ -50,6 +50,9 @@ impl AsyncSink for SqliteSink {
 
     const STORES_OFFSETS: bool = true;
 
+    // Two copies of SQLite in one process release each other's locks: https://www.sqlite.org/howtocorrupt.html, 2.2.1.
+    const ONE_COPY_PER_PROCESS: bool = true;
+
     fn batch_defaults() -> BatchDefaults {
         // Every transaction waits for the disk, so larger batches are faster. Waiting for more records would only delay readers.
         BatchDefaults { max_records: Some(10_000), max_bytes: Some(8 << 20), max_wait: None }

@@ -136,6 +136,9 @@ pub struct PluginEntry {
     /// not known.
     #[sabi(missing_field(option))]
     pub stores_offsets: bool,
+    /// Whether a process may have only one copy of the library. Missing in older plugins, of which it may have several.
+    #[sabi(missing_field(option))]
+    pub one_copy_per_process: bool,
 }
 
 /// The root module of a plugin library. A prefix type: append only.
