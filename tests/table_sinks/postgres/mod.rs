@@ -2,6 +2,7 @@
 
 mod faults;
 mod limits;
+mod plans;
 mod pooled;
 mod tls;
 mod types;
