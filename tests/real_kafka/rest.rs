@@ -24,7 +24,7 @@ fn the_transcript_is_that_of_a_real_worker() {
     let Some(kafka) = kafka() else { return };
     let connect = kafka.distributed_connect();
     let folder = tempfile::tempdir().unwrap();
-    let recorded = replay(&Rest::new(connect.url()), folder.path());
+    let recorded = replay(&Rest::of_worker(connect.url()), folder.path());
     if env::var_os("UPDATE_TRANSCRIPT").is_some() {
         return write_transcript(&recorded);
     }

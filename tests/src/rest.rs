@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
+    thread,
     time::Duration,
 };
 
@@ -17,6 +18,8 @@ use crate::{root, wait_for};
 pub struct Rest {
     url: String,
     client: ureq::Agent,
+    /// How often a read that fails in the server is repeated.
+    repeats: usize,
 }
 
 /// An answer.
@@ -40,7 +43,13 @@ impl Rest {
             .timeout_global(Some(Duration::from_secs(100)))
             .http_status_as_error(false)
             .allow_non_standard_methods(true);
-        Self { url: url.to_owned(), client: config.build().into() }
+        Self { url: url.to_owned(), client: config.build().into(), repeats: 0 }
+    }
+
+    /// A client for a worker of Kafka Connect, which answers reads with an error of its own if it does not get to them in time.
+    #[must_use]
+    pub fn of_worker(url: &str) -> Self {
+        Self { repeats: 30, ..Self::new(url) }
     }
 
     /// Sends a request with JSON, such as `PUT /connectors/a/config`.
@@ -58,6 +67,24 @@ impl Rest {
     /// # Errors
     /// If the server does not answer.
     pub fn send(
+        &self,
+        call: &str,
+        body: Option<&str>,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer, ureq::Error> {
+        let mut answer = self.send_once(call, body, headers);
+        for _ in 0..self.repeats {
+            let has_failed = answer.as_ref().is_ok_and(|answer| answer.status >= 500);
+            if !has_failed || !call.starts_with("GET ") {
+                break;
+            }
+            thread::sleep(Duration::from_secs(1));
+            answer = self.send_once(call, body, headers);
+        }
+        answer
+    }
+
+    fn send_once(
         &self,
         call: &str,
         body: Option<&str>,
