@@ -17,7 +17,7 @@ pub(crate) const COUNTED_TEXTS: [&str; 6] = [
     "was claimed by another task",
     "partitions handed over",
     "partitions lost",
-    "succeeded after retries",
+    "works again",
     "the last commit failed",
 ];
 

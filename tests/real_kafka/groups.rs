@@ -8,7 +8,7 @@ use tidegate_tests::{
     wait_for,
 };
 
-use crate::support::{PLUGINS, PROTOCOLS, SHORT_SESSION, recorder, send_numbers};
+use crate::support::{PLUGINS, PROTOCOLS, SHORT_SESSION, send_numbers};
 
 /// A connector that prints the records of `topic` as lines of JSON.
 fn print(home: &Home, group: &str, topic: &str, protocol: &str) {
@@ -243,13 +243,19 @@ fn partitions_get_an_owner_after_both_static_members_were_killed() {
 fn kill_while_handing_over(kafka: &Kafka, topic: &str, kills_both: bool) {
     kafka.create_topic(topic, 4, 1);
     let homes = [Home::new(&PLUGINS), Home::new(&PLUGINS)];
+    // No session ends while its host is restarted: that would be a rebalance.
     let recordings: [_; 2] = std::array::from_fn(|host| {
-        let instance = if host == 0 || kills_both {
-            format!("group_instance_id = \"host-{host}\"")
-        } else {
-            String::new()
-        };
-        recorder(&homes[host], topic, &format!("topics = [\"{topic}\"]\n{instance}"), "gate = \"@gate\"")
+        let is_static = host == 0 || kills_both;
+        let instance =
+            if is_static { format!("group_instance_id = \"host-{host}\"\n") } else { String::new() };
+        homes[host].connector(
+            topic,
+            &format!(
+                "[source]\ntopics = [\"{topic}\"]\n{instance}[source.properties]\n\"session.timeout.ms\" = 60000\n\
+                 [sink]\nplugin = \"recorder\"\n[sink.config]\npath = \"@{topic}.calls\"\ngate = \"@gate\"\n"
+            ),
+        );
+        homes[host].recording(topic)
     });
     let start = |host: usize| homes[host].start_on(&kafka.servers(), &[]);
     // The first host cannot write, so it does not release the partitions that the second one is to get.
