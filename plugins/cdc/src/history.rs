@@ -12,7 +12,7 @@
 //! become earlier with each version that is added, so the result is the same in whatever order they are added, and however often.
 
 use crate::{
-    sql::unused,
+    sql::{joined, quoted, unused},
     statement::{AddVersions, Call, Column, EarlierValues, HistoryTable, Meta, TableName, Validity},
 };
 
@@ -119,5 +119,18 @@ impl EarlierNames {
     pub fn of<T>(columns: &[Column<T>], parts: usize) -> Self {
         let key = (0..parts).map(|part| unused(&format!("__old_{part}"), columns)).collect();
         Self { key, up_to: unused("__up_to", columns), passes: unused("__passes", columns) }
+    }
+
+    /// Condition that `table` is a version with the key that `rows` search for, where values are compared by `=`. Both are aliases.
+    pub fn same_key<'c, T: 'c>(
+        &self,
+        table: &str,
+        rows: &str,
+        key: impl IntoIterator<Item = &'c Column<T>>,
+    ) -> String {
+        let same = self.key.iter().zip(key);
+        let same =
+            same.map(|(old, column)| format!("{table}.{} = {rows}.{}", quoted(&column.name), quoted(old)));
+        joined(same, " AND ")
     }
 }

@@ -36,7 +36,8 @@ pub(super) struct OwnershipCheck(Cell<bool>);
 impl Consumer {
     /// Starts to look at the group, once, if this member is static and can be the successor of one that died.
     pub(super) fn check_ownership(&self) {
-        let is_cooperative = self.protocol == Protocol::Classic("cooperative-sticky".to_owned());
+        let is_cooperative =
+            matches!(&self.protocol, Protocol::Classic(strategy) if strategy == "cooperative-sticky");
         if !self.is_static || !is_cooperative || self.ownership.0.replace(true) {
             return;
         }
@@ -48,7 +49,7 @@ impl Consumer {
         }
     }
 
-    /// Joins the group again, so that it assigns these partitions. Keeps the own ones meanwhile.
+    /// Joins the group again, so that it assigns these partitions. Keeps its own partitions meanwhile.
     pub(super) fn join_again(&self, unowned: &BTreeSet<TopicPartition>) -> Option<ConsumerEvent> {
         let context = self.context();
         if self.failed.get() || context.pending_rebalance().is_some() || context.has_queued_rebalance() {
@@ -127,10 +128,9 @@ fn look(core: &Weak<Core>, resolver: &OffsetResolver, topics: &Topics) -> Result
         ffi::describe_group(core.base.client(), &core.group, QUERY_TIMEOUT)
     };
     let group = described.map_err(|code| match code {
-        RDKafkaErrorCode::UnsupportedFeature | RDKafkaErrorCode::UnsupportedVersion => {
-            LookError::Unsupported(code)
-        }
-        RDKafkaErrorCode::GroupAuthorizationFailed => LookError::Unsupported(code),
+        RDKafkaErrorCode::UnsupportedFeature
+        | RDKafkaErrorCode::UnsupportedVersion
+        | RDKafkaErrorCode::GroupAuthorizationFailed => LookError::Unsupported(code),
         code => LookError::Failed(code.to_string()),
     })?;
     if !group.is_stable {

@@ -147,7 +147,7 @@ impl Statements<'_> {
         } else {
             let found =
                 latest_position(&self.names.earlier, table, "s", self.versions.key_columns(), meta, true);
-            let on = same_earlier_key(&self.names.earlier, "p", "s", self.versions.key_columns());
+            let on = self.names.earlier.same_key("p", "s", self.versions.key_columns());
             format!("\nLEFT JOIN {table} p ON {on} AND p.{position} = ({found})")
         };
         let ignored = if compared.is_empty() {
@@ -219,18 +219,6 @@ fn load_earlier<'c>(
     rows.text(&names.up_to).own(&names.passes, "boolean")
 }
 
-/// Condition that `table` is a version with the key that is searched for.
-fn same_earlier_key<'c>(
-    names: &EarlierNames,
-    table: &str,
-    rows: &str,
-    key: impl IntoIterator<Item = &'c Column>,
-) -> String {
-    let same = names.key.iter().zip(key);
-    let same = same.map(|(old, column)| format!("{table}.{} = {rows}.{}", quoted(&column.name), quoted(old)));
-    joined(same, " AND ")
-}
-
 /// The position of the latest version: of any, if deletes are not passed over and `may_be_delete`; otherwise of one that is no
 /// delete.
 fn latest_position<'c>(
@@ -246,7 +234,7 @@ fn latest_position<'c>(
     format!(
         "SELECT MAX(q.{position} COLLATE \"C\") FROM {table} q WHERE {} \
          AND q.{position} COLLATE \"C\" <= {rows}.{} AND ({any}q.{operation} <> 'd')",
-        same_earlier_key(names, "q", rows, key),
+        names.same_key("q", rows, key),
         quoted(&names.up_to)
     )
 }
@@ -267,7 +255,7 @@ pub(crate) fn earlier_values(values: &EarlierValues<'_, ColumnType>) -> Vec<Call
          AND q.{position} COLLATE \"C\" <= s.{up_to}) latest\n\
          WHERE {lacking} OR (s.{early} AND latest.at = found.at)",
         latest_position(&names, table, "s", key, meta, false),
-        same_earlier_key(&names, "q", "s", key)
+        names.same_key("q", "s", key)
     );
     rows.then([Call::new("SELECT", text, [])])
 }

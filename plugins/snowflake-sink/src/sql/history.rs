@@ -150,7 +150,7 @@ impl Statements<'_> {
             let earlier = &self.names.earlier;
             source.push_str(&format!(
                 "\nLEFT JOIN {table} p ON {} AND p.{position} <= b.{} AND (NOT b.{} OR p.{operation} <> 'd')",
-                same_earlier_key(earlier, "p", "b", self.versions.key_columns()),
+                earlier.same_key("p", "b", self.versions.key_columns()),
                 quoted(&earlier.up_to),
                 quoted(&earlier.passes)
             ));
@@ -216,18 +216,6 @@ fn read_earlier<'c>(names: &EarlierNames, rows: Reader, key: impl IntoIterator<I
     rows.own_columns(&names.key, key).own(&names.up_to, "VARCHAR").own(&names.passes, "BOOLEAN")
 }
 
-/// Condition that `table` is a version with the key that is searched for.
-fn same_earlier_key<'c>(
-    names: &EarlierNames,
-    table: &str,
-    rows: &str,
-    key: impl IntoIterator<Item = &'c Column>,
-) -> String {
-    let same = names.key.iter().zip(key);
-    let same = same.map(|(old, column)| format!("{table}.{} = {rows}.{}", quoted(&column.name), quoted(old)));
-    joined(same, " AND ")
-}
-
 /// Finds versions with omitted values that no earlier version has.
 pub(crate) fn earlier_values(values: &EarlierValues<'_, ColumnType>) -> String {
     let EarlierValues { table, key, meta } = *values;
@@ -246,7 +234,7 @@ pub(crate) fn earlier_values(values: &EarlierValues<'_, ColumnType>) -> String {
          FROM (SELECT {named}, MAX(CASE WHEN q.{operation} <> 'd' THEN q.{position} END) AS {found}, MAX(q.{position}) AS {latest}\n\
          FROM ({rows}) b LEFT JOIN {table} q ON {} AND q.{position} <= b.{up_to}\nGROUP BY {own}) s\n\
          WHERE {lacking} OR (s.{early} AND s.{latest} = s.{found})",
-        same_earlier_key(&names, "q", "b", key)
+        names.same_key("q", "b", key)
     )
 }
 
