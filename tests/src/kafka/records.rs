@@ -86,14 +86,22 @@ impl Kafka {
         flush(&producer);
     }
 
-    /// A producer that sends every record once, whatever happens to the brokers; with further properties.
+    /// A producer that sends every record once, with further properties.
+    ///
+    /// While partitions change their leaders, librdkafka's idempotent producer can nevertheless repeat records: after an
+    /// OUT_OF_ORDER_SEQUENCE_NUMBER, it starts a new epoch, and sends what is in flight again (librdkafka#4953). One request at a
+    /// time makes this rare.
     ///
     /// # Panics
     /// When a property is refused.
     #[must_use]
     pub fn producer(&self, properties: &[(&str, &str)]) -> BaseProducer<RejectedCount> {
         let mut config: ClientConfig = self.client_config();
-        config.set("enable.idempotence", "true").set("linger.ms", "5").set("partitioner", "murmur2");
+        config
+            .set("enable.idempotence", "true")
+            .set("max.in.flight.requests.per.connection", "1")
+            .set("linger.ms", "5")
+            .set("partitioner", "murmur2");
         for (name, value) in properties {
             config.set(*name, *value);
         }
