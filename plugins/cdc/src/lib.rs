@@ -22,7 +22,14 @@
 //! With the feature `testing`, the module `testing` has every statement of a dialect, for golden files and property tests.
 //!
 //! Other modules: [`names`], names of tables and columns; [`position`], which of two events is newer; [`statement`], what
-//! statements are made of. `flush/` is above all others: a target that commits in another way can use them without it.
+//! statements are made of.
+//!
+//! # Targets without transactions
+//!
+//! `flush/` is above all others. A target that commits in another way, such as by a new snapshot of files, uses [`plan`], [`table`] and
+//! [`rows`] without it, and needs neither a dialect nor sessions: a [`Planner`](plan::Planner) for batches, the columns that
+//! [`Requirements`](table::Requirements) asks for, an [`Encoder`](table::Encoder) for rows. `tests/manifest` is a complete example, whose
+//! tables consist of files that a manifest names.
 //!
 //! # Invariants
 //!
@@ -41,13 +48,13 @@ mod flush;
 pub mod history;
 pub mod names;
 pub mod options;
-mod plan;
+pub mod plan;
 pub mod position;
 pub mod rows;
 pub mod session;
 pub mod sql;
 pub mod statement;
-mod table;
+pub mod table;
 pub mod types;
 
 #[cfg(test)]
@@ -58,4 +65,3 @@ pub mod testing;
 pub use dialect::Dialect;
 pub use flush::{TableSink, into_plugin_error};
 pub use history::HistoryDialect;
-pub use table::TableColumn;

@@ -134,7 +134,7 @@ impl Naming {
     ///
     /// # Errors
     /// If the database does not accept it.
-    pub(crate) fn column(&self, name: &str) -> Result<String, NameError> {
+    pub fn column(&self, name: &str) -> Result<String, NameError> {
         self.rules.checked(self.cased(name))
     }
 

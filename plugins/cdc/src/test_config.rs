@@ -7,7 +7,7 @@ use tidegate_plugin::prelude::*;
 use crate::{
     names::{NameRules, Naming},
     options::{Options, Settings, TableOptions, TableSettings},
-    plan::{Router, Rules, Warehouses},
+    plan::Planner,
 };
 
 pub(crate) const RULES: NameRules =
@@ -34,8 +34,8 @@ struct TableConfig {
     warehouse: Option<String>,
 }
 
-/// What a planner is made of.
-pub(crate) fn planning(config: &Config) -> Result<(Rules, Router)> {
+/// A planner for the configuration.
+pub(crate) fn planner(config: &Config) -> Result<Planner> {
     let table = |(name, table): (&String, &TableConfig)| {
         let (options, warehouse) = (table.options.clone(), table.warehouse.clone());
         (name.clone(), TableSettings { options, warehouse })
@@ -51,6 +51,5 @@ pub(crate) fn planning(config: &Config) -> Result<(Rules, Router)> {
     };
     let options = &settings.options;
     let naming = Naming::new(&options.table, options.identifiers, RULES)?;
-    let router = Router::new(&settings, naming, Warehouses::of(&settings));
-    Ok((Rules::of(options), router))
+    Ok(Planner::new(&settings, naming))
 }

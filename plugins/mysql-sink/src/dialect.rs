@@ -1,13 +1,14 @@
 //! MySQL's names, columns and statements, as the core asks for them.
 
 use tidegate_cdc::{
-    Dialect, HistoryDialect, TableColumn,
+    Dialect, HistoryDialect,
     names::NameRules,
     session::Answer,
     statement::{
         AddVersions, Call, Column, Copying, EarlierValues, HistoryTable, Merge, Meta, MissingValues,
         OffsetNames, Query, TableName, Validity,
     },
+    table::TableColumn,
 };
 
 use crate::{

@@ -1,7 +1,7 @@
 //! PostgreSQL's names, columns and statements, as the core asks for them.
 
 use tidegate_cdc::{
-    Dialect, HistoryDialect, TableColumn,
+    Dialect, HistoryDialect,
     names::NameRules,
     rows::CopyRows,
     session::Answer,
@@ -10,6 +10,7 @@ use tidegate_cdc::{
         AddVersions, Call, Column, Copying, EarlierValues, HistoryTable, Merge, Meta, MissingValues,
         OffsetNames, Query, TableName, Validity,
     },
+    table::TableColumn,
 };
 
 use crate::{

@@ -1,7 +1,7 @@
 //! Snowflake's names, columns and statements, as the core asks for them.
 
 use tidegate_cdc::{
-    Dialect, HistoryDialect, TableColumn,
+    Dialect, HistoryDialect,
     names::NameRules,
     rows::JsonRows,
     session::Answer,
@@ -12,6 +12,7 @@ use tidegate_cdc::{
         Call, Column, Copying, EarlierValues, HistoryTable, Merge, Meta, MissingValues, OffsetNames, Query,
         TableName, Validity,
     },
+    table::TableColumn,
 };
 
 use crate::{

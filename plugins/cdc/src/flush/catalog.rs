@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -10,6 +10,7 @@ use std::{
 use tidegate_plugin::{Error, prelude::info};
 
 use super::{
+    alter::Altering,
     failure::{FlushError, is_lost_race},
     statements::Values,
     time_text,
@@ -17,12 +18,12 @@ use super::{
 };
 use crate::{
     dialect::Dialect,
-    names::{deleted_table, truncates_table},
+    names::{Naming, deleted_table, truncates_table},
     options::{DeleteMode, Evolution, Mode, Settings},
-    plan::{Route, Step, TablePlan},
+    plan::{Step, TablePlan},
     session::{Cause, Session},
     statement::{Query, TableName},
-    table::{Changes, Columns, Evolving, Table},
+    table::{Changes, Columns, Requirements, Table},
 };
 
 /// Maximum number of reloads of a table because of concurrent changes.
@@ -34,13 +35,11 @@ const PURGE_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 /// Cached tables. The lanes of a flush use it at the same time, on one thread.
 pub(crate) struct Catalog<D: Dialect> {
     dialect: D,
-    columns: Columns,
+    requirements: Requirements<D::Type>,
     mode: Mode,
     delete_mode: DeleteMode,
     evolution: Evolution,
     comment: String,
-    /// Declared types of columns, by the key of the table's options.
-    declared: BTreeMap<String, BTreeMap<String, D::Type>>,
     tables: RefCell<HashMap<String, Arc<Table<D::Type>>>>,
     /// The columns that tables had before the batch changed them.
     before: RefCell<HashMap<String, BTreeSet<String>>>,
@@ -53,17 +52,15 @@ pub(crate) struct Catalog<D: Dialect> {
 
 impl<D: Dialect> Catalog<D> {
     /// Creates an empty catalog. `comment` is that of new tables.
-    pub(crate) fn new(dialect: D, settings: &Settings<D::Type>, columns: Columns, comment: String) -> Self {
+    pub(crate) fn new(dialect: D, settings: &Settings<D::Type>, naming: Naming, comment: String) -> Self {
         let options = &settings.options;
-        let declared = settings.tables.iter();
         Self {
             dialect,
-            columns,
+            requirements: Requirements::new(settings, naming),
             mode: options.mode,
             delete_mode: options.delete_mode,
             evolution: options.schema_evolution,
             comment,
-            declared: declared.map(|(key, table)| (key.clone(), table.options.columns.clone())).collect(),
             tables: RefCell::default(),
             before: RefCell::default(),
             listed: RefCell::default(),
@@ -79,7 +76,7 @@ impl<D: Dialect> Catalog<D> {
 
     /// Naming of columns.
     pub(crate) fn columns(&self) -> &Columns {
-        &self.columns
+        self.requirements.columns()
     }
 
     /// The full name of a table.
@@ -90,8 +87,8 @@ impl<D: Dialect> Catalog<D> {
     /// Name of the table of deleted keys of a table, or of its table of truncates in history mode.
     pub(crate) fn deleted(&self, table: &str) -> TableName {
         self.name(&match self.mode {
-            Mode::History => truncates_table(table, &self.columns.naming),
-            _ => deleted_table(table, &self.columns.naming),
+            Mode::History => truncates_table(table, &self.columns().naming),
+            _ => deleted_table(table, &self.columns().naming),
         })
     }
 
@@ -257,11 +254,11 @@ impl<D: Dialect> Catalog<D> {
                 columns.for_each(|column| column.is_new = is_new(&column.name));
             }
             self.tables.borrow_mut().insert(target.to_owned(), Arc::clone(&table));
-            let changes = self.changes(&table, plan)?;
+            let changes = self.requirements.changes(&table, plan).map_err(unwritable)?;
             if !changes.rejected.is_empty() {
                 return Ok(changes.rejected);
             }
-            if changes.statements.is_empty() {
+            if table.exists() && changes.is_empty() {
                 if plan.steps.iter().any(|step| !matches!(step, Step::Append(_))) {
                     self.remember_deleted(runner, plan).await?;
                 }
@@ -273,24 +270,12 @@ impl<D: Dialect> Catalog<D> {
                 self.before.borrow_mut().insert(target.to_owned(), columns.clone());
                 known = Some(columns);
             }
-            self.apply(runner, target, changes).await?;
+            self.apply(runner, target, &table, changes).await?;
         }
         Err(FlushError::Plugin(Error::retriable(format_args!(
             "{} is changed concurrently by other clients, and changes again after every reload",
             self.name(target)
         ))))
-    }
-
-    /// Compares the table with the rows. Rows that do not fit are rejected; the error is of the table: one of the sink's own columns has
-    /// another type than it must have, which no record can change.
-    fn changes(&self, table: &Table<D::Type>, plan: &TablePlan<'_>) -> Result<Changes<D::Type>, FlushError> {
-        let Route { unmanaged, options, table: source, .. } = &*plan.route;
-        let none = BTreeMap::new();
-        let declared = options.as_ref().and_then(|key| self.declared.get(key)).unwrap_or(&none);
-        let (dialect, columns, comment) = (&self.dialect, &self.columns, self.comment.as_str());
-        let evolving = Evolving { dialect, columns, unmanaged, declared, source, comment };
-        let changes = evolving.changes(table, &plan.steps, self.mode == Mode::Append);
-        changes.map_err(|reason| FlushError::Plugin(Error::fatal(reason)))
     }
 
     async fn load(
@@ -323,15 +308,20 @@ impl<D: Dialect> Catalog<D> {
         }
     }
 
+    /// Runs the statements for changes of `table`.
     async fn apply(
         &self,
         runner: &mut Runner<'_, impl Session>,
         target: &str,
+        table: &Table<D::Type>,
         changes: Changes<D::Type>,
     ) -> Result<(), FlushError> {
-        let label = self.name(target).to_string();
+        let altering =
+            Altering { dialect: &self.dialect, columns: self.columns(), comment: self.comment.as_str() };
+        let statements = altering.statements(table, &changes).map_err(unwritable)?;
+        let label = table.name.to_string();
         if self.evolution == Evolution::Off {
-            let texts: Vec<&str> = changes.statements.iter().map(|(_, text)| text.as_str()).collect();
+            let texts: Vec<&str> = statements.iter().map(|(_, text)| text.as_str()).collect();
             return Err(FlushError::Plugin(Error::fatal(format_args!(
                 "{label} does not match the records, and schema_evolution = \"off\": run `{};`",
                 texts.join("; ")
@@ -339,7 +329,7 @@ impl<D: Dialect> Catalog<D> {
         }
         // Another task may have changed the table, so reload it.
         self.tables.borrow_mut().remove(target);
-        for (kind, text) in &changes.statements {
+        for (kind, text) in &statements {
             let ran = runner.run(kind, Some(&label), text, &[]).await;
             match ran {
                 Ok(_) if runner.is_dry => {}
@@ -352,9 +342,9 @@ impl<D: Dialect> Catalog<D> {
             }
         }
         // CREATE TABLE fails if the table exists, so the definition of a table that it has created is known.
-        if runner.is_dry || changes.is_created {
+        if runner.is_dry || !table.exists() {
             self.note_listed(target);
-            self.tables.borrow_mut().extend(changes.table.map(|table| (target.to_owned(), Arc::new(table))));
+            self.tables.borrow_mut().insert(target.to_owned(), Arc::new(changes.table));
         }
         Ok(())
     }
@@ -380,7 +370,7 @@ impl<D: Dialect> Catalog<D> {
             if !is_needed {
                 return Ok(());
             }
-            let meta = &self.columns.meta;
+            let meta = &self.columns().meta;
             let create = match self.dialect.history().filter(|_| self.mode == Mode::History) {
                 Some(history) => history.create_truncates(&name, meta),
                 None => self.dialect.create_deleted_keys(&name, meta),
@@ -390,13 +380,18 @@ impl<D: Dialect> Catalog<D> {
         if (exists || self.evolution == Evolution::Off) && self.mode != Mode::History {
             let now = SystemTime::now();
             let kept_since = now.checked_sub(self.deleted_retention).unwrap_or(SystemTime::UNIX_EPOCH);
-            let call = self.dialect.purge_deletes(&name, &self.columns.meta);
+            let call = self.dialect.purge_deletes(&name, &self.columns().meta);
             let values = Values { time: time_text(kept_since).into(), ..Values::default() };
             runner.call(&call, Some(&name.to_string()), &values, "").await?;
         }
         self.remembering.borrow_mut().insert(target.to_owned(), Instant::now());
         Ok(())
     }
+}
+
+/// The error of a table that nothing can be written to: no record is to blame.
+fn unwritable(reason: String) -> FlushError {
+    FlushError::Plugin(Error::fatal(reason))
 }
 
 fn has_only_truncates(plan: &TablePlan<'_>) -> bool {

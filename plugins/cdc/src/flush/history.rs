@@ -35,8 +35,7 @@ impl<D: Dialect> Preparing<'_, D> {
     ) -> Result<(), String> {
         let (history, validity) = (self.history()?, self.validity()?);
         let none = Extras::default();
-        let mut encoder =
-            Encoder::<D>::new(names.table, self.columns, versions.key(), names.unmanaged, none)?;
+        let mut encoder = Encoder::new(names.table, self.columns, versions.key(), names.unmanaged, none)?;
         for version in versions.rows() {
             note(encoder.prepare_row(version.row.row()), version.row.last, out);
         }
@@ -74,7 +73,7 @@ impl<D: Dialect> Preparing<'_, D> {
         &self,
         history: &dyn HistoryDialect<D::Type>,
         versions: &Versions<'_>,
-        encoder: &Encoder<'_, D>,
+        encoder: &Encoder<'_, D::Type, D::Rows>,
         is_early: bool,
         names: &Names<'_, D::Type>,
         out: &mut Statements<D::Rows>,

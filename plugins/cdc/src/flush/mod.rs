@@ -7,6 +7,7 @@
 //! After any failure, the transaction is rolled back, and the batch is planned again without the records that the
 //! database already contains. So a COMMIT whose response was lost is neither repeated nor missed.
 
+mod alter;
 mod buckets;
 mod catalog;
 mod claims;
@@ -51,10 +52,9 @@ use crate::{
     dialect::Dialect,
     names::{Naming, lane_offsets_table, offsets_table},
     options::{Mode, Settings, StoredRows},
-    plan::{Planner, Router, Rules, TablePlans, Warehouses},
+    plan::{Planner, TablePlans, Warehouses},
     session::{Cause, Class, Database, SqlError},
     statement::{OffsetNames, TableName},
-    table::Columns,
 };
 
 /// Maximum number of statements for finding bad rows, before the host is asked to split the batch.
@@ -108,7 +108,7 @@ impl<B: Database> TableSink<B> {
         let lanes = if B::Dialect::WRITES_CONCURRENTLY { options.lanes } else { 1 };
         let lanes = Lanes::new(warehouses.names(), context.task() as usize, usize::from(lanes));
         let order = warehouses.order(&settings);
-        let planner = Planner::new(Rules::of(options), Router::new(&settings, naming.clone(), warehouses));
+        let planner = Planner::new(&settings, naming.clone());
         let offset_names = OffsetNames::cased(&naming);
         let table = options
             .offsets_table
@@ -120,8 +120,7 @@ impl<B: Database> TableSink<B> {
             Error::fatal(format_args!("{error}: set offsets_table to a shorter name")).at("offsets_table")
         })?;
         let comment = format!("Written by Tidegate, connector {}", context.connector());
-        let columns = Columns::of(&settings, naming);
-        let catalog = Catalog::new(dialect, &settings, columns, comment);
+        let catalog = Catalog::new(dialect, &settings, naming, comment);
         Ok(Self {
             connector: context.connector().to_owned(),
             task: context.task(),

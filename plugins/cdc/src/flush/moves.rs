@@ -36,7 +36,7 @@ impl<D: Dialect> Moves<'_, '_, D> {
         let deleted = names.deleted.filter(|_| !is_soft);
         let extras = Extras { key_text: deleted.is_some(), all_columns: true, ..Extras::default() };
         let mut encoder =
-            Encoder::<D>::new(names.table, preparing.columns, upserts.key(), names.unmanaged, extras)?;
+            Encoder::new(names.table, preparing.columns, upserts.key(), names.unmanaged, extras)?;
         let moving = || upserts.rows().iter().filter(|row| !row.needed_origins().is_empty());
         for row in moving().filter(|row| row.is_moved_row()) {
             note(encoder.prepare_row(row.row()), row.last, out);
@@ -78,7 +78,7 @@ impl<D: Dialect> Moves<'_, '_, D> {
     pub(super) fn look_up(
         &self,
         upserts: &Upserts<'_>,
-        encoder: &Encoder<'_, D>,
+        encoder: &Encoder<'_, D::Type, D::Rows>,
         is_early: bool,
         out: &mut Statements<D::Rows>,
     ) {

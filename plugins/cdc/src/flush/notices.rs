@@ -10,9 +10,9 @@ use tidegate_plugin::prelude::warn;
 
 use super::metrics::Metrics;
 use crate::{
-    dialect::Dialect,
     plan::{Plan, Skipped, UnreadableHeader},
     table::{Columns, Finding, Table},
+    types::ColumnType,
 };
 
 /// How often counts are logged.
@@ -36,18 +36,18 @@ pub(crate) struct Notice {
 
 impl Notice {
     /// The warning for a finding of an encoder.
-    pub(crate) fn of<D: Dialect>(
+    pub(crate) fn of<T: ColumnType>(
         (finding, column, count): (Finding, &str, u64),
-        table: &Table<D::Type>,
+        table: &Table<T>,
         source: &Rc<str>,
         columns: &Columns,
     ) -> Self {
-        let name = &table.name;
+        let (name, database) = (&table.name, columns.naming.rules().database);
         let (metric, what, message) = match finding {
             Finding::Fallback => {
                 let kind = table.find(column).and_then(|index| table.column(index));
                 let kind = kind.map(|column| column.kind.to_string()).unwrap_or_default();
-                let fallback = columns.fallback::<D::Type>(column).map(|(name, _)| name).unwrap_or_default();
+                let fallback = columns.fallback::<T>(column).map(|(name, _)| name).unwrap_or_default();
                 (
                     "values_beside_total",
                     "values did not fit their column and were written to the fallback column",
@@ -88,18 +88,16 @@ impl Notice {
                 "fractions_cut_total",
                 "times lost fractional digits that their column does not have",
                 format!(
-                    "column {column:?} of {name} has fewer fractional digits of a second than a value: {} truncates the rest; give \
-                     the column a type with more digits",
-                    D::NAME
+                    "column {column:?} of {name} has fewer fractional digits of a second than a value: {database} truncates the rest; \
+                     give the column a type with more digits"
                 ),
             ),
             Finding::Offset => (
                 "offsets_changed_total",
                 "timestamps were converted to UTC because the database has no such offsets",
                 format!(
-                    "a timestamp in column {column:?} of {name} has a UTC offset with seconds, which {} does not support: the \
-                     same point in time is written in UTC",
-                    D::NAME
+                    "a timestamp in column {column:?} of {name} has a UTC offset with seconds, which {database} does not support: \
+                     the same point in time is written in UTC"
                 ),
             ),
         };

@@ -11,6 +11,7 @@ use crate::{
     session::Answer,
     statement::{Bind, Call, EVERY_KEY, Merge, TableName},
     table::{Columns, Encoder, Extras, Table, add_deleted_key, moment},
+    types::ColumnType,
 };
 
 /// Prepared statements for the same rows, which run one after the other.
@@ -276,8 +277,7 @@ impl<D: Dialect> Preparing<'_, D> {
             values: is_soft,
             all_columns: false,
         };
-        let mut encoder =
-            Encoder::<D>::new(names.table, self.columns, upserts.key(), names.unmanaged, extras)?;
+        let mut encoder = Encoder::new(names.table, self.columns, upserts.key(), names.unmanaged, extras)?;
         let moves = Moves { preparing: self, names, is_soft };
         moves.copy(upserts, out)?;
         let written_rows = || upserts.rows().iter().filter(|row| !row.is_only_copied());
@@ -370,8 +370,7 @@ impl<D: Dialect> Preparing<'_, D> {
         names: &Names<'_, D::Type>,
         out: &mut Statements<D::Rows>,
     ) -> Result<(), String> {
-        let mut encoder =
-            Encoder::<D>::new(names.table, self.columns, &[], names.unmanaged, Extras::default())?;
+        let mut encoder = Encoder::new(names.table, self.columns, &[], names.unmanaged, Extras::default())?;
         for event in events {
             note(encoder.prepare_row(event.row()), *event, out);
         }
@@ -481,15 +480,17 @@ impl<R> Statements<R> {
         let all = self.prepared.iter().chain(&self.early).chain(looked_up);
         all.into_iter().any(|statement| statement.stored_from.is_some())
     }
+}
 
-    pub(super) fn found<D: Dialect>(
+impl<R: RowFormat> Statements<R> {
+    pub(super) fn found<T: ColumnType>(
         &mut self,
-        encoder: &Encoder<'_, D>,
-        names: &Names<'_, D::Type>,
+        encoder: &Encoder<'_, T, R>,
+        names: &Names<'_, T>,
         columns: &Columns,
     ) {
-        let found = encoder.findings().into_iter();
-        self.found.extend(found.map(|found| Notice::of::<D>(found, names.table, &names.source, columns)));
+        let found = encoder.findings();
+        self.found.extend(found.map(|found| Notice::of(found, names.table, &names.source, columns)));
     }
 }
 

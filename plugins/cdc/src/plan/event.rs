@@ -7,11 +7,13 @@ use crate::position::Position;
 
 /// A change event with its position.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Event<'b> {
-    pub(crate) record: Record<'b>,
-    pub(crate) change: Change<'b>,
+pub struct Event<'b> {
+    /// The record.
+    pub record: Record<'b>,
+    /// The change that it contains.
+    pub change: Change<'b>,
     /// Its position among the events of its row.
-    pub(crate) position: Position,
+    pub position: Position,
     /// Its place among the events with the same key and position, which are of one message.
     ordinal: u16,
     role: Role,
@@ -31,7 +33,7 @@ enum Role {
 }
 
 impl<'b> Event<'b> {
-    pub(crate) fn new(record: Record<'b>, change: Change<'b>, position: Position) -> Self {
+    pub(super) fn new(record: Record<'b>, change: Change<'b>, position: Position) -> Self {
         Self { record, change, position, ordinal: 0, role: Role::Itself }
     }
 
@@ -51,7 +53,7 @@ impl<'b> Event<'b> {
     }
 
     /// The delete of the row under its old key.
-    pub(crate) fn as_delete(self) -> Self {
+    pub(super) fn as_delete(self) -> Self {
         Self { role: Role::OldKey, ..self }
     }
 
@@ -66,7 +68,7 @@ impl<'b> Event<'b> {
     }
 
     /// Whether it is a moved row: under its new key, before the event that changed the key has arrived.
-    pub(crate) fn is_moved_row(&self) -> bool {
+    pub fn is_moved_row(&self) -> bool {
         self.role == Role::MovedRow
     }
 
@@ -94,7 +96,7 @@ impl<'b> Event<'b> {
     }
 
     /// The position as stored in the table.
-    pub(crate) fn stamp(&self) -> String {
+    pub fn stamp(&self) -> String {
         match self.ordinal {
             _ if self.is_moved_row() => moves::moved_row_position(self.position),
             0 => self.position.to_string(),
@@ -103,7 +105,9 @@ impl<'b> Event<'b> {
         }
     }
 
-    pub(crate) fn operation(&self) -> Operation {
+    /// What happens to the row. A change of a row's key is two events of the plan: a delete, and an insert.
+    #[must_use]
+    pub fn operation(&self) -> Operation {
         match self.role {
             Role::Itself => self.change.operation(),
             Role::OldKey => Operation::Delete,
@@ -113,7 +117,7 @@ impl<'b> Event<'b> {
     }
 
     /// The row after the event, or before a delete.
-    pub(crate) fn row(&self) -> Struct<'b> {
+    pub fn row(&self) -> Struct<'b> {
         match self.role {
             Role::Itself | Role::Update => self.change.row(),
             Role::OldKey => self.change.before(),
@@ -122,17 +126,17 @@ impl<'b> Event<'b> {
     }
 
     /// The commit time in the source, or the best alternative.
-    pub(crate) fn time(&self) -> Option<Timestamp> {
+    pub fn time(&self) -> Option<Timestamp> {
         self.time_ms().map(|milliseconds| Timestamp::from_parts(milliseconds, 1000, Some(0)))
     }
 
     /// As [`Event::time`], in milliseconds since the epoch.
-    pub(crate) fn time_ms(&self) -> Option<i64> {
+    pub fn time_ms(&self) -> Option<i64> {
         self.change.commit_ms().or(self.change.event_ms()).or(self.record.timestamp_ms())
     }
 
     /// Debezium's code of the operation.
-    pub(crate) fn op_code(&self) -> char {
+    pub fn op_code(&self) -> char {
         char::from(self.operation().code().0)
     }
 }

@@ -14,46 +14,49 @@ use super::{
 use crate::{options::UpdateMissing, position::Position};
 
 /// Rows of a table, one for each key.
-pub(crate) struct Upserts<'b> {
+#[derive(Debug)]
+pub struct Upserts<'b> {
     key: Arc<[String]>,
     rows: Vec<Folded<'b>>,
     by_key: HashMap<Rc<str>, usize>,
 }
 
 /// The result of the events of one key.
-pub(crate) struct Folded<'b> {
+#[derive(Debug)]
+pub struct Folded<'b> {
     /// The key as text, unique in the table.
-    pub(crate) key_text: Rc<str>,
+    pub key_text: Rc<str>,
     /// Values of the key, in the order of its columns.
-    pub(crate) key: Box<[Value<'b>]>,
+    pub key: Box<[Value<'b>]>,
     /// The last event.
-    pub(crate) last: Event<'b>,
+    pub last: Event<'b>,
     /// The event with the values of the row: the last one, or the one before a delete; none if there is only a delete.
-    pub(crate) values: Option<Event<'b>>,
+    pub values: Option<Event<'b>>,
     /// Values that this event omits, from earlier events.
-    pub(crate) carried: Vec<Carried<'b>>,
+    pub carried: Vec<Carried<'b>>,
     /// Whether the row may be inserted if it does not exist.
-    pub(crate) inserts: bool,
+    pub inserts: bool,
     /// Whether the first event is an update or a delete, so that the row should exist.
-    pub(crate) expects_row: bool,
+    pub expects_row: bool,
     /// Number of events that were skipped because an earlier event in the batch is newer.
-    pub(crate) older: u64,
+    pub older: u64,
     /// Where values come from that neither the event nor an earlier one contains.
-    pub(crate) base: Base<'b>,
+    pub base: Base<'b>,
 }
 
 /// A value from an earlier event of the batch.
-#[derive(Clone, Copy)]
-pub(crate) struct Carried<'b> {
+#[derive(Clone, Copy, Debug)]
+pub struct Carried<'b> {
     /// Column of the source.
-    pub(crate) name: &'b str,
-    pub(crate) value: Value<'b>,
+    pub name: &'b str,
+    /// The value.
+    pub value: Value<'b>,
     /// The position at which it was set. A row with a newer position has a newer value.
-    pub(crate) since: Position,
+    pub since: Position,
     /// The record that contains it.
-    pub(crate) record: u32,
+    pub record: u32,
     /// Whether the value is lost: the row was deleted before an update that omits the value.
-    pub(crate) is_lost: bool,
+    pub is_lost: bool,
 }
 
 /// A row whose key changes, under its old key.
@@ -69,12 +72,12 @@ impl<'b> Upserts<'b> {
     }
 
     /// The source's key columns.
-    pub(crate) fn key(&self) -> &Arc<[String]> {
+    pub fn key(&self) -> &Arc<[String]> {
         &self.key
     }
 
     /// The rows, in the order of their first events.
-    pub(crate) fn rows(&self) -> &[Folded<'b>] {
+    pub fn rows(&self) -> &[Folded<'b>] {
         &self.rows
     }
 
@@ -229,19 +232,19 @@ impl<'b> Folded<'b> {
     }
 
     /// Whether the row is a moved row: stored under its new key, before the event that changed the key has arrived.
-    pub(crate) fn is_moved_row(&self) -> bool {
+    pub fn is_moved_row(&self) -> bool {
         self.last.is_moved_row()
     }
 
     /// Names of the columns whose values only a row of the table can provide.
-    pub(crate) fn unknown(&self) -> impl Iterator<Item = &'b str> {
+    pub fn unknown(&self) -> impl Iterator<Item = &'b str> {
         let left_out = self.values.map_or(Struct::EMPTY, |values| values.row());
         let names = left_out.iter().filter(|(_, value)| value.is_unavailable()).map(|(name, _)| name);
         names.filter(|name| self.carried(name).is_none())
     }
 
     /// Rows of the table with previous keys of this row, whose values are needed.
-    pub(crate) fn needed_origins(&self) -> &[Origin<'b>] {
+    pub fn needed_origins(&self) -> &[Origin<'b>] {
         match &self.base {
             Base::Inserted(inserted) if !self.is_delete() && self.lacks_values() => &inserted.origins,
             _ => &[],
@@ -253,27 +256,27 @@ impl<'b> Folded<'b> {
     }
 
     /// Whether the row is written only by copying the row of its old key.
-    pub(crate) fn is_only_copied(&self) -> bool {
+    pub fn is_only_copied(&self) -> bool {
         self.is_moved_row() && self.lacks_values()
     }
 
     /// The event for the metadata columns.
-    pub(crate) fn metadata_event(&self) -> Event<'b> {
+    pub fn metadata_event(&self) -> Event<'b> {
         if self.is_moved_row() { self.values.unwrap_or(self.last) } else { self.last }
     }
 
     /// Whether the last event is a delete.
-    pub(crate) fn is_delete(&self) -> bool {
+    pub fn is_delete(&self) -> bool {
         self.last.operation() == Operation::Delete
     }
 
     /// The values of the row; for a single delete, the row in the delete.
-    pub(crate) fn row(&self) -> Struct<'b> {
+    pub fn row(&self) -> Struct<'b> {
         self.values.unwrap_or(self.last).row()
     }
 
     /// The value of a column that the event omits, if an earlier event contains it.
-    pub(crate) fn carried(&self, name: &str) -> Option<&Carried<'b>> {
+    pub fn carried(&self, name: &str) -> Option<&Carried<'b>> {
         self.carried.iter().find(|carried| carried.name == name)
     }
 

@@ -4,7 +4,17 @@
 //! record ── already in the database? ── route: table, warehouse ── key ── fold into the row of its key
 //! ```
 //!
-//! Planning does not access the database, and can be repeated for the same batch.
+//! Planning does not access the database, and can be repeated for the same batch. A [`Planner`] makes a [`Plan`] of a batch: for each
+//! table its [`Step`]s, to be applied in order. A step has the rows of keys ([`Upserts`]), events without a key, versions of rows for
+//! histories ([`Versions`]), or a truncate.
+//!
+//! A target that applies a plan itself has to keep these rules:
+//!
+//! - A row is written only if its position ([`Event::stamp`]) is after that of the row in the table, compared as text. Positions of
+//!   deletes must be kept for this as well. Then it makes no difference whether a batch is read again.
+//! - A value that an event omits ([`Folded::unknown`]) stays as it is in the table, and one that an earlier event of the batch has
+//!   ([`Folded::carried`]) is written unless the row in the table is at least as new as that event.
+//! - A row whose key changes ([`Folded::needed_origins`]) gets its omitted values from the row of its old key, before that is deleted.
 
 mod event;
 mod fold;
@@ -18,47 +28,50 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tidegate_plugin::{Batch, Operation, Record, Value};
 
-pub(crate) use event::Event;
-pub(crate) use fold::{Folded, Upserts};
-pub(crate) use key::Key;
-pub(crate) use moved::MovedKeys;
-pub(crate) use moves::{Base, Origin, moved_row_min_position, moved_row_position};
-pub(crate) use route::{Route, Router, Warehouses};
-pub(crate) use versions::{Earlier, Version, Versions};
+use self::{key::Key, route::Router};
+pub use event::Event;
+pub use fold::{Carried, Folded, Upserts};
+pub use moved::MovedKeys;
+pub use moves::{Base, Inserted, Origin};
+pub use route::Route;
+pub(crate) use route::Warehouses;
+pub use versions::{Earlier, Version, Versions};
 
 use crate::{
-    options::{Mode, Options, OrderBy, OtherRecords, Truncate, UpdateMissing},
+    names::Naming,
+    options::{Mode, Options, OrderBy, OtherRecords, Settings, Truncate, UpdateMissing},
     position::Position,
 };
 
 /// The changes of a batch.
-#[derive(Default)]
-pub(crate) struct Plan<'b> {
-    pub(crate) by_warehouse: BTreeMap<usize, TablePlans<'b>>,
+#[derive(Debug, Default)]
+pub struct Plan<'b> {
+    /// The tables to write, by warehouse; databases without warehouses have number 0 only.
+    pub by_warehouse: BTreeMap<usize, TablePlans<'b>>,
     /// Rejected records: index and reason.
-    pub(crate) rejected: Vec<(u32, String)>,
+    pub rejected: Vec<(u32, String)>,
     /// Number of resent events that cannot be detected by their rows, by table of the source.
-    pub(crate) resent: BTreeMap<String, u64>,
+    pub resent: BTreeMap<String, u64>,
     /// Number of skipped records, by topic and reason.
-    pub(crate) skipped: BTreeMap<(&'b str, Skipped), u64>,
+    pub skipped: BTreeMap<(&'b str, Skipped), u64>,
     /// Headers that could not be parsed.
-    pub(crate) unreadable: Vec<UnreadableHeader>,
+    pub unreadable: Vec<UnreadableHeader>,
 }
 
 /// A header with the old or new key of a row that could not be parsed.
 #[derive(Debug)]
-pub(crate) struct UnreadableHeader {
+pub struct UnreadableHeader {
     /// The record that contains it.
-    pub(crate) record: u32,
+    pub record: u32,
     /// The source's table.
-    pub(crate) table: String,
+    pub table: String,
     /// Why it could not be parsed.
-    pub(crate) reason: String,
+    pub reason: String,
 }
 
 /// Why a record is skipped.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) enum Skipped {
+pub enum Skipped {
     /// It is not a change event, and `other_records = "skip"`.
     NotAChangeEvent,
     /// It is a message without a row.
@@ -66,16 +79,20 @@ pub(crate) enum Skipped {
 }
 
 /// The tables that one warehouse writes, in the order of their names, so that tasks lock them in the same order.
-pub(crate) type TablePlans<'b> = BTreeMap<String, TablePlan<'b>>;
+pub type TablePlans<'b> = BTreeMap<String, TablePlan<'b>>;
 
 /// The changes of one table.
-pub(crate) struct TablePlan<'b> {
-    pub(crate) route: Arc<Route>,
+#[derive(Debug)]
+pub struct TablePlan<'b> {
+    /// Which table of the source it is, and which in the database.
+    pub route: Arc<Route>,
     /// Steps, in order.
-    pub(crate) steps: Vec<Step<'b>>,
+    pub steps: Vec<Step<'b>>,
 }
 
-pub(crate) enum Step<'b> {
+/// Changes of a table that can be made together.
+#[derive(Debug)]
+pub enum Step<'b> {
     /// Rows by primary key.
     Upsert(Upserts<'b>),
     /// One row per event.
@@ -88,35 +105,39 @@ pub(crate) enum Step<'b> {
 
 /// The options that a plan depends on.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rules {
+struct Rules {
     mode: Mode,
     truncate: Truncate,
     order_by: OrderBy,
     other_records: OtherRecords,
-    pub(crate) update_missing: UpdateMissing,
+    update_missing: UpdateMissing,
 }
 
 impl Rules {
-    pub(crate) fn of(options: &Options) -> Self {
+    fn of(options: &Options) -> Self {
         let Options { mode, truncate, order_by, other_records, update_missing, .. } = *options;
         Self { mode, truncate, order_by, other_records, update_missing }
     }
 }
 
-/// Plans batches.
-pub(crate) struct Planner {
+/// Plans batches. It remembers which tables the events of a task belong to, and which columns are their keys.
+#[derive(Debug)]
+pub struct Planner {
     rules: Rules,
     router: Router,
     scratch: key::Scratch,
 }
 
 impl Planner {
-    pub(crate) fn new(rules: Rules, router: Router) -> Self {
-        Self { rules, router, scratch: key::Scratch::default() }
+    /// For a configuration.
+    #[must_use]
+    pub fn new<T>(settings: &Settings<T>, naming: Naming) -> Self {
+        let router = Router::new(settings, naming, Warehouses::of(settings));
+        Self { rules: Rules::of(&settings.options), router, scratch: key::Scratch::default() }
     }
 
     /// Parses the keys in the headers of a batch, which a plan borrows.
-    pub(crate) fn moved_keys(&self, batch: &Batch<'_>) -> MovedKeys {
+    pub fn moved_keys(&self, batch: &Batch<'_>) -> MovedKeys {
         match self.rules.mode {
             Mode::Upsert | Mode::History => MovedKeys::of(batch),
             Mode::Append => MovedKeys::default(),
@@ -126,7 +147,7 @@ impl Planner {
     /// Plans a batch. `held` returns whether a warehouse has already written a record to a table.
     ///
     /// `moved` are the keys in the headers of the same batch; see [`Planner::moved_keys`].
-    pub(crate) fn plan<'b>(
+    pub fn plan<'b>(
         &mut self,
         batch: &Batch<'b>,
         moved: &'b MovedKeys,

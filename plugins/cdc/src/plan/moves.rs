@@ -17,7 +17,7 @@ const BETWEEN: i64 = 2;
 
 /// Where the values of a row come from that no event of the batch contains.
 #[derive(Clone, Debug)]
-pub(crate) enum Base<'b> {
+pub enum Base<'b> {
     /// The row of the table with the same key.
     Row,
     /// A row that was inserted, or moved to a new key.
@@ -26,56 +26,69 @@ pub(crate) enum Base<'b> {
 
 /// How a row was inserted under its key.
 #[derive(Clone, Debug)]
-pub(crate) struct Inserted<'b> {
+pub struct Inserted<'b> {
     /// The event that inserted it.
-    pub(crate) by: Event<'b>,
+    pub by: Event<'b>,
     /// The rows of the table that it may have been before the batch, the most likely one first. Which one exists in the
     /// table depends on how much of the batch was written before.
-    pub(crate) origins: Vec<Origin<'b>>,
+    pub origins: Vec<Origin<'b>>,
 }
 
 /// A row of the table with the key that it had before the batch.
 #[derive(Clone, Debug)]
-pub(crate) struct Origin<'b> {
+pub struct Origin<'b> {
     /// Values of the key.
-    pub(crate) key: Box<[Value<'b>]>,
+    pub key: Box<[Value<'b>]>,
     /// The event that moved it away from that key.
-    pub(crate) left_by: Event<'b>,
+    pub left_by: Event<'b>,
     /// Whether it may still change under that key, because the partition of its delete lags behind.
-    pub(crate) is_early: bool,
+    pub is_early: bool,
     /// The event of the batch that moved it to that key, if there is one.
-    pub(crate) came_by: Option<Event<'b>>,
+    pub came_by: Option<Event<'b>>,
 }
 
 impl Inserted<'_> {
     /// Whether it was inserted by an insert or by the delete of its old key, which a create follows; not by an update.
-    pub(crate) fn is_insert(&self) -> bool {
+    #[must_use]
+    pub fn is_insert(&self) -> bool {
         self.by.change.operation() != Operation::Update
+    }
+
+    /// The position of the row under its new key until the event that changed the key arrives.
+    #[must_use]
+    pub fn moved_row_position(&self) -> String {
+        moved_row_position(self.by.position)
+    }
+
+    /// The oldest position that the row can have in the table. An older row is another row that had the same key before.
+    #[must_use]
+    pub fn min_position(&self) -> String {
+        moved_row_min_position(self.by.position)
     }
 }
 
 impl Origin<'_> {
     /// The newest position that the row can have. A newer row is another row with the same key.
-    pub(crate) fn until(&self) -> String {
+    pub fn until(&self) -> String {
         let position = self.left_by.position.to_string();
         // A soft-deleted row has the position of its delete, which may be equal to that of the create.
         if self.left_by.change.operation().is_insert() { position } else { just_before(position) }
     }
 
     /// The oldest position that the row can have. An older row is another row that had the same key before.
-    pub(crate) fn after(&self) -> String {
+    pub fn after(&self) -> String {
         self.came_by.map_or_else(String::new, |event| moved_row_min_position(event.position))
     }
 
     /// The oldest position of a soft-deleted row that is this one, and not another row that had the same key before.
-    pub(crate) fn since(&self) -> String {
+    pub fn since(&self) -> String {
         moved_row_min_position(self.left_by.position)
     }
 }
 
 /// The position of a row under its new key until the event that changed the key arrives. Kafka's offset is not part of it,
 /// because the two events of a change have different offsets.
-pub(crate) fn moved_row_position(position: Position) -> String {
+pub(super) fn moved_row_position(position: Position) -> String {
     let text = position.to_string();
     let place = without_offset(&text).map(str::to_owned);
     just_before(place.unwrap_or(text))
@@ -83,7 +96,7 @@ pub(crate) fn moved_row_position(position: Position) -> String {
 
 /// A position that is not after the position of the moved row that an event at `position` completes, and after all earlier
 /// rows with its key.
-pub(crate) fn moved_row_min_position(position: Position) -> String {
+fn moved_row_min_position(position: Position) -> String {
     let text = position.to_string();
     if let Some(place) = without_offset(&text) {
         return just_before(place.to_owned());

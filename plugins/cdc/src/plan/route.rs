@@ -15,17 +15,17 @@ use crate::{
 
 /// Maps a table of the source to a table in the database.
 #[derive(Debug)]
-pub(crate) struct Route {
+pub struct Route {
     /// The source's table.
-    pub(crate) table: String,
+    pub table: String,
     /// The table in the database.
-    pub(crate) target: String,
+    pub target: String,
     /// Configured key columns.
     pub(super) key_columns: Option<Arc<[String]>>,
     /// Columns that the connector does not write.
-    pub(crate) unmanaged: Vec<String>,
+    pub unmanaged: Vec<String>,
     /// The key of the table's options, if it has some.
-    pub(crate) options: Option<String>,
+    pub options: Option<String>,
     /// What is known about the key from events.
     pub(super) key: Known,
     warehouse: usize,
@@ -43,7 +43,7 @@ impl Route {
 
 /// Finds and caches routes.
 #[derive(Debug)]
-pub(crate) struct Router {
+pub(super) struct Router {
     naming: Naming,
     tables: BTreeMap<String, RouteOptions>,
     warehouses: Warehouses,
@@ -103,7 +103,7 @@ impl Warehouses {
 
 impl Router {
     /// A router for a configuration.
-    pub(crate) fn new<T>(settings: &Settings<T>, naming: Naming, warehouses: Warehouses) -> Self {
+    pub(super) fn new<T>(settings: &Settings<T>, naming: Naming, warehouses: Warehouses) -> Self {
         let snapshot_warehouse =
             settings.snapshot_warehouse.is_some().then(|| warehouses.number(&settings.snapshot_warehouse));
         let options = |(key, table): (&String, &crate::options::TableSettings<T>)| {

@@ -16,7 +16,8 @@ use super::{
 const TIMES: std::ops::RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_799_999;
 
 /// Versions of the rows of a table.
-pub(crate) struct Versions<'b> {
+#[derive(Debug)]
+pub struct Versions<'b> {
     key: Arc<[String]>,
     /// The events, in the order of arrival.
     events: Vec<Keyed<'b>>,
@@ -28,6 +29,7 @@ pub(crate) struct Versions<'b> {
 type Key<'b> = (Rc<str>, Box<[Value<'b>]>);
 
 /// An event of a row.
+#[derive(Debug)]
 struct Keyed<'b> {
     key: Key<'b>,
     event: Event<'b>,
@@ -37,38 +39,39 @@ struct Keyed<'b> {
 }
 
 /// A version of a row.
-pub(crate) struct Version<'b> {
+#[derive(Debug)]
+pub struct Version<'b> {
     /// Its key, its event and its values.
-    pub(crate) row: Folded<'b>,
+    pub row: Folded<'b>,
     /// From when it is valid, in milliseconds since the epoch.
-    pub(crate) time: i64,
+    pub time: i64,
     /// Position of the previous version of its key in the batch, as stored.
-    pub(crate) after: Option<String>,
+    pub after: Option<String>,
     /// When it ends earlier versions: the earliest time of it and of later versions of its key in the batch.
-    pub(crate) ends: i64,
+    pub ends: i64,
     /// The earliest time of only the later ones.
-    pub(crate) until: Option<i64>,
+    pub until: Option<i64>,
     /// Whether it is only a version if its values are others than those of the previous one in the table, if that is not older than the
     /// previous one in the batch.
-    pub(crate) is_compared: bool,
+    pub is_compared: bool,
     /// The version in the table whose values it has where the batch does not have them; none if it omits no value, or no version has
     /// them.
-    pub(crate) earlier: Option<Earlier<'b>>,
+    pub earlier: Option<Earlier<'b>>,
     /// Versions are written in rounds: one in a later round has values that one in the round before takes from the table.
-    pub(crate) round: usize,
+    pub round: usize,
 }
 
 /// Where a version is searched for in the table: the latest one with a key up to a position.
 #[derive(Clone, Debug)]
-pub(crate) struct Earlier<'b> {
+pub struct Earlier<'b> {
     /// Values of the key.
-    pub(crate) key: Box<[Value<'b>]>,
+    pub key: Box<[Value<'b>]>,
     /// The position, as stored.
-    pub(crate) up_to: String,
+    pub up_to: String,
     /// Whether it is the row's old key, which was deleted since.
-    pub(crate) passes_deletes: bool,
+    pub passes_deletes: bool,
     /// Whether the old key may still change, because the partition of its delete lags behind.
-    pub(crate) is_early: bool,
+    pub is_early: bool,
 }
 
 impl<'b> Versions<'b> {
@@ -77,17 +80,17 @@ impl<'b> Versions<'b> {
     }
 
     /// The source's key columns.
-    pub(crate) fn key(&self) -> &Arc<[String]> {
+    pub fn key(&self) -> &Arc<[String]> {
         &self.key
     }
 
     /// The versions: those of a key in the order of their positions.
-    pub(crate) fn rows(&self) -> &[Version<'b>] {
+    pub fn rows(&self) -> &[Version<'b>] {
         &self.rows
     }
 
     /// Number of events that are no versions: the source has sent them before, or has read an unchanged row again.
-    pub(crate) fn skipped(&self) -> u64 {
+    pub fn skipped(&self) -> u64 {
         self.skipped
     }
 

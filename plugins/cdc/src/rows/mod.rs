@@ -47,7 +47,7 @@ pub trait RowFormat: 'static {
 
 /// Encoded rows.
 #[derive(Debug)]
-pub(crate) struct EncodedRows<R> {
+pub struct EncodedRows<R> {
     text: String,
     /// Range of each row in the text.
     places: Vec<Range<usize>>,
@@ -98,21 +98,25 @@ impl<R: RowFormat> EncodedRows<R> {
         self.deletes.iter().filter(|row| rows.contains(row)).count()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.places.is_empty()
     }
 
-    pub(crate) fn len(&self) -> usize {
+    /// Number of rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.places.len()
     }
 
     /// The record of a row.
-    pub(crate) fn record(&self, row: usize) -> Option<u32> {
+    pub fn record(&self, row: usize) -> Option<u32> {
         self.records.get(row).copied()
     }
 
     /// Rows as one text.
-    pub(crate) fn payload(&self, rows: Range<usize>) -> String {
+    pub fn payload(&self, rows: Range<usize>) -> String {
         let places = self.places.get(rows).unwrap_or_default();
         let (Some(first), Some(last)) = (places.first(), places.last()) else {
             return [R::OPEN, R::CLOSE].concat();
@@ -126,7 +130,7 @@ impl<R: RowFormat> EncodedRows<R> {
     }
 
     /// Rows, each on a line of its own.
-    pub(crate) fn lines(&self, rows: Range<usize>) -> String {
+    pub fn lines(&self, rows: Range<usize>) -> String {
         let mut lines = String::with_capacity(self.bytes(&rows));
         for place in self.places.get(rows).unwrap_or_default() {
             lines.push_str(self.text.get(place.clone()).unwrap_or_default());
@@ -136,14 +140,14 @@ impl<R: RowFormat> EncodedRows<R> {
     }
 
     /// Size of rows as text.
-    pub(crate) fn bytes(&self, rows: &Range<usize>) -> usize {
+    pub fn bytes(&self, rows: &Range<usize>) -> usize {
         let places = self.places.get(rows.clone()).unwrap_or_default();
         let (Some(first), Some(last)) = (places.first(), places.last()) else { return 0 };
         last.end + 1 - first.start
     }
 
     /// Splits the rows into ranges of at most `max_bytes`; a larger row is a range of its own.
-    pub(crate) fn runs(&self, max_bytes: usize) -> Vec<Range<usize>> {
+    pub fn runs(&self, max_bytes: usize) -> Vec<Range<usize>> {
         let mut runs: Vec<Range<usize>> = Vec::new();
         let mut began = 0;
         for (row, place) in self.places.iter().enumerate() {

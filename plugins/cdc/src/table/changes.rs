@@ -1,116 +1,125 @@
-//! Statements that add and widen columns as needed.
+//! What the rows of a batch require of their table: columns to add, columns to widen, or the table itself.
 
 use std::collections::BTreeMap;
 
 use super::{Table, desired::DesiredTable, layout::Columns};
 use crate::{
-    dialect::Dialect,
-    plan::{Event, Folded, Step},
-    statement::{Column, HistoryTable, Validity},
+    names::Naming,
+    options::{Mode, Settings},
+    plan::{Event, Folded, Step, TablePlan},
+    statement::{Column, Validity},
     types::ColumnType,
 };
 
 /// The column that only history tables have.
 const VALID_TO: &str = "_cdc_valid_to";
 
-/// Required changes of a table.
+/// Changes of a table that the rows of a batch require.
 #[derive(Debug)]
-pub(crate) struct Changes<T> {
-    /// Statements and their kinds.
-    pub(crate) statements: Vec<(&'static str, String)>,
-    /// The table after the statements.
-    pub(crate) table: Option<Table<T>>,
-    /// Whether the statements create the table.
-    pub(crate) is_created: bool,
-    /// Records that cannot be written even after changing the table: index and reason.
-    pub(crate) rejected: Vec<(u32, String)>,
+pub struct Changes<T> {
+    /// Columns that are missing, in the order in which they are added; all columns if the table does not exist.
+    pub added: Vec<Column<T>>,
+    /// Columns whose type is widened, with their new types.
+    pub widened: Vec<Column<T>>,
+    /// For a table that does not exist, the indexes of the source's key in `added`; empty if it has no key.
+    pub key: Vec<usize>,
+    /// The table after the changes.
+    pub table: Table<T>,
+    /// Records that cannot be written whatever is changed: index and reason. If there are some, nothing else is to be changed.
+    pub rejected: Vec<(u32, String)>,
 }
 
-impl<T> Default for Changes<T> {
-    fn default() -> Self {
-        Self { statements: Vec::new(), table: None, is_created: false, rejected: Vec::new() }
+impl<T> Changes<T> {
+    /// Whether the table can be written as it is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.widened.is_empty()
     }
 }
 
-/// Determines the changes that rows require.
-#[derive(Debug)]
-pub(crate) struct Evolving<'c, D: Dialect> {
-    /// How the statements are written.
-    pub(crate) dialect: &'c D,
-    /// Naming of columns.
-    pub(crate) columns: &'c Columns,
-    /// Columns that the connector does not write.
-    pub(crate) unmanaged: &'c [String],
-    /// Declared types, by column of the source.
-    pub(crate) declared: &'c BTreeMap<String, D::Type>,
-    /// The table of the source, as named in the connector file.
-    pub(crate) source: &'c str,
-    /// Comment of new tables.
-    pub(crate) comment: &'c str,
+/// Determines which columns and types the rows of batches require. Pure: it neither knows the database nor remembers anything.
+#[derive(Clone, Debug)]
+pub struct Requirements<T> {
+    columns: Columns,
+    mode: Mode,
+    /// Declared types of columns, by the key of the table's options.
+    declared: BTreeMap<String, BTreeMap<String, T>>,
 }
 
-impl<D: Dialect> Evolving<'_, D> {
-    /// The changes of `table` that `steps` require.
+impl<T: ColumnType> Requirements<T> {
+    /// For a configuration.
+    #[must_use]
+    pub fn new(settings: &Settings<T>, naming: Naming) -> Self {
+        let declared = settings.tables.iter();
+        let declared = declared.map(|(key, table)| (key.clone(), table.options.columns.clone())).collect();
+        Self { columns: Columns::of(settings, naming), mode: settings.options.mode, declared }
+    }
+
+    /// Names of the metadata columns, and how columns are named.
+    #[must_use]
+    pub fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    /// The changes of `table` that the rows of `plan` require.
+    ///
+    /// New columns have the declared type, that of the record's schema, or one that holds all values of the batch. A value
+    /// that does not fit its column widens it, or goes to a fallback column, or its record is rejected.
     ///
     /// # Errors
-    /// If nothing can be written to the table.
-    pub(crate) fn changes(
-        &self,
-        table: &Table<D::Type>,
-        steps: &[Step<'_>],
-        keyless_is_fine: bool,
-    ) -> Result<Changes<D::Type>, String> {
-        let mut changes = Changes::default();
-        let mut wanted = DesiredTable::new(table, self);
+    /// Why nothing can be written to the table, whatever the records are: one of the sink's own columns has another type than it
+    /// must have, or the table was made for another mode.
+    pub fn changes(&self, table: &Table<T>, plan: &TablePlan<'_>) -> Result<Changes<T>, String> {
+        let none = BTreeMap::new();
+        let declared = plan.route.options.as_ref().and_then(|key| self.declared.get(key)).unwrap_or(&none);
+        let mut wanted = DesiredTable::new(table, &self.columns, &plan.route, declared);
+        let mut rejected = Vec::new();
         loop {
-            changes.rejected.clear();
-            for step in steps {
-                self.require(&mut wanted, step, table, keyless_is_fine, &mut changes.rejected);
+            rejected.clear();
+            for step in &plan.steps {
+                self.require(&mut wanted, step, table, &mut rejected);
             }
             if !wanted.take_grown() {
                 break;
             }
         }
-        if !changes.rejected.is_empty() {
-            return Ok(changes);
+        if !rejected.is_empty() {
+            return Ok(Changes { rejected, ..Changes::none(table) });
         }
         self.check_mode(table)?;
         wanted.require_about()?;
-        let key = key_names(steps);
+        let (added, widened) = (wanted.added(), wanted.widened());
         if table.exists() {
-            self.alter(table, &wanted, &mut changes);
-            changes.table = Some(wanted.into_table());
-            return Ok(changes);
+            return Ok(Changes { added, widened, table: wanted.into_table(), ..Changes::none(table) });
         }
-        let required = self.create(table, &wanted, key, &mut changes)?;
+        let key = self.key_places(key_names(&plan.steps), &added, table)?;
         let mut created = wanted.into_table();
-        for column in created.columns.iter_mut().filter(|column| required.contains(&column.name)) {
-            column.is_required = true;
+        // In a history table, the position is a part of the key.
+        let is_versioned = self.columns.validity.is_some() && !key.is_empty();
+        for (place, column) in created.columns.iter_mut().enumerate() {
+            let is_position = is_versioned && column.name == self.columns.meta.position;
+            column.is_required = key.contains(&place) || is_position;
         }
-        (changes.is_created, changes.table) = (true, Some(created));
-        Ok(changes)
+        Ok(Changes { added, widened, key, table: created, rejected })
     }
 
     fn require(
         &self,
-        wanted: &mut DesiredTable<'_, D::Type>,
+        wanted: &mut DesiredTable<'_, T>,
         step: &Step<'_>,
-        table: &Table<D::Type>,
-        keyless_is_fine: bool,
+        table: &Table<T>,
         rejected: &mut Vec<(u32, String)>,
     ) {
         match step {
             Step::Upsert(rows) => {
-                for row in rows.rows() {
-                    if let Err(refused) = require_folded(wanted, rows.key(), row) {
-                        rejected.push(refused);
-                    }
-                }
+                let refused =
+                    rows.rows().iter().filter_map(|row| require_folded(wanted, rows.key(), row).err());
+                rejected.extend(refused);
             }
             Step::Append(events) => {
                 let required = table.columns.iter().find(|column| column.is_required && !column.is_generated);
                 for event in events {
-                    let seen = match required.filter(|_| !keyless_is_fine) {
+                    let seen = match required.filter(|_| self.mode != Mode::Append) {
                         Some(column) => Err(format!(
                             "{} refuses NULL in {:?}, as tables with a primary key do, and the record has no key: name the \
                              table's key_columns in [sink.config.tables], or let the column be NULL",
@@ -124,18 +133,17 @@ impl<D: Dialect> Evolving<'_, D> {
                 }
             }
             Step::Versions(versions) => {
-                for version in versions.rows() {
-                    if let Err(refused) = require_folded(wanted, versions.key(), &version.row) {
-                        rejected.push(refused);
-                    }
-                }
+                let rows = versions.rows().iter();
+                let refused =
+                    rows.filter_map(|version| require_folded(wanted, versions.key(), &version.row).err());
+                rejected.extend(refused);
             }
             Step::Truncate(_) => {}
         }
     }
 
     /// Checks that a table that exists was made for this mode: a history table has another key than others.
-    fn check_mode(&self, table: &Table<D::Type>) -> Result<(), String> {
+    fn check_mode(&self, table: &Table<T>) -> Result<(), String> {
         let has = |name: &str| table.find_exact(name).is_some();
         match &self.columns.validity {
             _ if !table.exists() => Ok(()),
@@ -152,69 +160,32 @@ impl<D: Dialect> Evolving<'_, D> {
         }
     }
 
-    fn alter(
+    /// The indexes of the key's columns among those of a new table.
+    fn key_places(
         &self,
-        table: &Table<D::Type>,
-        wanted: &DesiredTable<'_, D::Type>,
-        changes: &mut Changes<D::Type>,
-    ) {
-        let added = wanted.added();
-        let adding = self.dialect.add_columns(&table.name, &added).into_iter();
-        changes.statements.extend(adding.map(|text| ("ALTER TABLE", text)));
-        for column in wanted.widened() {
-            changes.statements.push(("ALTER TABLE", self.dialect.widen(&table.name, &column)));
-        }
-    }
-
-    /// The statements that create a table. `key` are the places of the key columns; a history table has one more.
-    fn creating(
-        &self,
-        table: &Table<D::Type>,
-        columns: &[Column<D::Type>],
-        key: &mut Vec<usize>,
-    ) -> Result<Vec<String>, String> {
-        let (Some(validity), false) = (&self.columns.validity, key.is_empty()) else {
-            return Ok(vec![self.dialect.create_table(&table.name, columns, key, self.comment)]);
-        };
-        let place = |name: &str| {
-            let place = columns.iter().position(|column| column.name == name);
-            place.ok_or_else(|| format!("{} has no column {name:?}", table.name))
-        };
-        let (position, valid_to) = (place(&self.columns.meta.position)?, place(&validity.to)?);
-        let history = self.dialect.history().ok_or("the sink has no mode = \"history\"")?;
-        let creates = history.create_history(&HistoryTable {
-            table: &table.name,
-            columns,
-            key,
-            position,
-            valid_to,
-            comment: self.comment,
-        });
-        key.push(position);
-        Ok(creates)
-    }
-
-    /// Adds the statement that creates the table, and returns the names of the key columns.
-    fn create(
-        &self,
-        table: &Table<D::Type>,
-        wanted: &DesiredTable<'_, D::Type>,
         key: Option<&[String]>,
-        changes: &mut Changes<D::Type>,
-    ) -> Result<Vec<String>, String> {
-        let columns = wanted.added();
-        let mut places = Vec::new();
-        for name in key.into_iter().flatten() {
+        columns: &[Column<T>],
+        table: &Table<T>,
+    ) -> Result<Vec<usize>, String> {
+        let place = |name: &String| {
             let name = self.columns.naming.column(name).map_err(|error| error.to_string())?;
             let place = columns.iter().position(|column| column.name == name);
-            places
-                .push(place.ok_or_else(|| {
-                    format!("key column {name:?} of {} is missing in all rows", table.name)
-                })?);
+            place.ok_or_else(|| format!("key column {name:?} of {} is missing in all rows", table.name))
+        };
+        key.into_iter().flatten().map(place).collect()
+    }
+}
+
+impl<T: Clone> Changes<T> {
+    /// No changes.
+    fn none(table: &Table<T>) -> Self {
+        Self {
+            added: Vec::new(),
+            widened: Vec::new(),
+            key: Vec::new(),
+            table: table.clone(),
+            rejected: Vec::new(),
         }
-        let creates = self.creating(table, &columns, &mut places)?;
-        changes.statements.extend(creates.into_iter().map(|text| ("CREATE TABLE", text)));
-        Ok(places.into_iter().filter_map(|place| Some(columns.get(place)?.name.clone())).collect())
     }
 }
 

@@ -6,12 +6,11 @@ use tidegate_plugin::{Schema, SchemaField, Struct, Value};
 
 use super::{
     Table, TableColumn,
-    alter::Evolving,
     layout::{Columns, Layout},
     rows::is_managed,
 };
 use crate::{
-    dialect::Dialect,
+    plan::Route,
     statement::Column,
     types::{ColumnType, Fit},
 };
@@ -43,13 +42,18 @@ pub(super) struct DesiredTable<'c, T> {
 }
 
 impl<'c, T: ColumnType> DesiredTable<'c, T> {
-    pub(super) fn new<D: Dialect<Type = T>>(table: &Table<T>, evolving: &Evolving<'c, D>) -> Self {
+    pub(super) fn new(
+        table: &Table<T>,
+        columns: &'c Columns,
+        route: &'c Route,
+        declared: &'c BTreeMap<String, T>,
+    ) -> Self {
         let existing = table.columns.len();
         Self {
-            columns: evolving.columns,
-            unmanaged: evolving.unmanaged,
-            declared: evolving.declared,
-            source: evolving.source,
+            columns,
+            unmanaged: &route.unmanaged,
+            declared,
+            source: &route.table,
             claimed: BTreeSet::new(),
             table: table.clone(),
             existing,
@@ -246,8 +250,8 @@ impl<'c, T: ColumnType> DesiredTable<'c, T> {
         {
             return Ok(());
         }
-        let mismatch =
-            format!("column {:?} is {} and cannot hold {}", column.name, column.kind, shown(value));
+        let (name, kind, table) = (&column.name, &column.kind, &self.table.name);
+        let mismatch = format!("column {name:?} of {table} is {kind} and cannot hold {}", shown(value));
         let Some((name, kind)) = self.columns.fallback::<T>(&column.name) else { return Err(mismatch) };
         let fallback = match self.table.find(&name) {
             // The source has a column with that name.

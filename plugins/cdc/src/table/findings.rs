@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// Why a value is not in its column as in the source.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(crate) enum Finding {
+pub enum Finding {
     /// It does not fit, and is in the fallback column.
     Fallback,
     /// The event omits it, and it cannot be found elsewhere: the column is NULL.
@@ -23,16 +23,16 @@ pub(crate) enum Finding {
 
 /// Number of findings by column.
 #[derive(Debug, Default)]
-pub(crate) struct Findings<'t>(BTreeMap<(Finding, &'t str), u64>);
+pub(super) struct Findings<'t>(BTreeMap<(Finding, &'t str), u64>);
 
 impl<'t> Findings<'t> {
     /// Counts a finding.
-    pub(crate) fn add(&mut self, finding: Finding, column: &'t str) {
+    pub(super) fn add(&mut self, finding: Finding, column: &'t str) {
         *self.0.entry((finding, column)).or_default() += 1;
     }
 
-    /// All findings.
-    pub(crate) fn into_iter(self) -> impl Iterator<Item = (Finding, &'t str, u64)> {
+    /// All findings: what, in which column, and how often.
+    pub(super) fn counts(self) -> impl Iterator<Item = (Finding, &'t str, u64)> {
         self.0.into_iter().map(|((finding, column), count)| (finding, column, count))
     }
 }

@@ -12,24 +12,24 @@ use crate::{
 
 /// Naming of columns.
 #[derive(Clone, Debug)]
-pub(crate) struct Columns {
+pub struct Columns {
     /// The naming rules.
-    pub(crate) naming: Naming,
+    pub naming: Naming,
     /// The four metadata columns.
-    pub(crate) meta: Meta,
+    pub meta: Meta,
     /// The columns with the times of a version, in history tables.
-    pub(crate) validity: Option<Validity>,
+    pub validity: Option<Validity>,
     /// Additional metadata columns.
-    pub(crate) extra: Vec<(Metadata, String)>,
+    pub extra: Vec<(Metadata, String)>,
     /// What happens to values that do not fit.
-    pub(crate) conflict: TypeConflict,
+    pub conflict: TypeConflict,
     /// Maximum bytes of a text or a document, and of a row as it is sent.
-    pub(crate) max_value_bytes: usize,
+    pub max_value_bytes: usize,
 }
 
 /// Content of a metadata column.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum About {
+pub enum About {
     /// Code of the operation.
     Operation,
     /// Commit time in the source.
@@ -48,7 +48,8 @@ pub(crate) enum About {
 
 impl About {
     /// What the column contains.
-    pub(crate) fn kind(self) -> MetadataKind {
+    #[must_use]
+    pub fn kind(self) -> MetadataKind {
         match self {
             Self::Timestamp | Self::ProcessedAt | Self::ValidFrom | Self::ValidTo => MetadataKind::Time,
             Self::Extra(Metadata::Partition | Metadata::Offset) => MetadataKind::Count,
@@ -58,7 +59,7 @@ impl About {
 }
 
 impl Columns {
-    pub(crate) fn of<T>(settings: &Settings<T>, naming: Naming) -> Self {
+    pub(super) fn of<T>(settings: &Settings<T>, naming: Naming) -> Self {
         let meta = Meta::cased(&naming);
         let validity = (settings.options.mode == Mode::History).then(|| Validity::cased(&naming));
         let mut extra: Vec<(Metadata, String)> = Vec::new();
@@ -72,7 +73,7 @@ impl Columns {
     }
 
     /// The metadata columns, in the order of new tables.
-    pub(crate) fn about(&self) -> impl Iterator<Item = (About, &str)> {
+    pub fn about(&self) -> impl Iterator<Item = (About, &str)> {
         let Meta { operation, timestamp, position, processed_at, .. } = &self.meta;
         let four = [
             (About::Operation, operation.as_str()),
@@ -89,12 +90,12 @@ impl Columns {
     }
 
     /// Whether statements determine the content of a column, and not the rows.
-    pub(crate) fn is_computed(&self, name: &str) -> bool {
+    pub fn is_computed(&self, name: &str) -> bool {
         self.meta.processed_at == name || self.validity.as_ref().is_some_and(|validity| validity.to == name)
     }
 
     /// Name and type of the fallback column of `column`; none if such records are rejected.
-    pub(crate) fn fallback<T: ColumnType>(&self, column: &str) -> Option<(String, T)> {
+    pub fn fallback<T: ColumnType>(&self, column: &str) -> Option<(String, T)> {
         let (ending, kind) = match self.conflict {
             TypeConflict::Variant => ("__variant", T::document()?),
             TypeConflict::Text => ("__text", T::of_metadata(MetadataKind::Text)),
@@ -106,7 +107,7 @@ impl Columns {
 
 /// The columns of a row's fields, cached as long as rows have the same fields.
 #[derive(Debug, Default)]
-pub(crate) struct Layout {
+pub(super) struct Layout {
     names: Vec<String>,
     /// The column of each field, if there is one.
     fields: Vec<Option<usize>>,
@@ -117,7 +118,7 @@ impl Layout {
     ///
     /// # Errors
     /// If two fields have the same column, or one has a metadata column.
-    pub(crate) fn of<T: Clone>(
+    pub(super) fn of<T: Clone>(
         &mut self,
         row: Struct<'_>,
         table: &Table<T>,
@@ -134,12 +135,12 @@ impl Layout {
     }
 
     /// The column of each field.
-    pub(crate) fn fields(&self) -> &[Option<usize>] {
+    pub(super) fn fields(&self) -> &[Option<usize>] {
         &self.fields
     }
 
     /// Invalidates the cache.
-    pub(crate) fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         self.names.clear();
         self.fields.clear();
     }

@@ -1,12 +1,15 @@
 //! Tables in the database: their columns, changes that events require, and encoding of rows.
 //!
 //! ```text
-//! events ── desired: required columns and types ── alter: the statements ── rows: their elements
+//! events ── desired: required columns and types ── changes: what to add and widen ── rows: their elements
 //! rows whose key changes ── moves: copies and lookups ── findings: values that are not in their column
 //! ```
+//!
+//! [`Requirements`] compares a [`Table`] with the rows of a plan, and returns the [`Changes`] that it needs first. An [`Encoder`] then
+//! writes the rows, with one element for each column that they need.
 
 mod about;
-mod alter;
+mod changes;
 mod desired;
 mod findings;
 mod layout;
@@ -16,20 +19,21 @@ mod sizes;
 mod versions;
 
 pub(crate) use about::{add_deleted_key, moment};
-pub(crate) use alter::{Changes, Evolving};
-pub(crate) use findings::Finding;
-pub(crate) use layout::Columns;
-pub(crate) use rows::{Encoder, Extras};
+pub use changes::{Changes, Requirements};
+pub use findings::Finding;
+pub use layout::{About, Columns};
+pub use rows::{Encoder, Extras, Written};
 pub(crate) use versions::VersionExtras;
 
 use crate::statement::{Column, TableName};
 
 /// A table in the database.
 #[derive(Clone, Debug)]
-pub(crate) struct Table<T> {
-    pub(crate) name: TableName,
+pub struct Table<T> {
+    /// Its full name.
+    pub name: TableName,
     /// Columns; none if the table does not exist.
-    pub(crate) columns: Vec<TableColumn<T>>,
+    pub columns: Vec<TableColumn<T>>,
 }
 
 /// A column of a table in the database.
@@ -48,7 +52,7 @@ pub struct TableColumn<T> {
     /// Number of fractional digits of a second that it keeps; `None` if it keeps all.
     pub kept_fraction: Option<u8>,
     /// Whether it was added for the current batch: earlier events do not have it.
-    pub(crate) is_new: bool,
+    pub is_new: bool,
 }
 
 impl<T> TableColumn<T> {
@@ -69,18 +73,18 @@ impl<T> TableColumn<T> {
 
 impl<T: Clone> Table<T> {
     /// A table that does not exist.
-    pub(crate) fn missing(name: TableName) -> Self {
+    pub fn missing(name: TableName) -> Self {
         Self { name, columns: Vec::new() }
     }
 
     /// Whether the table exists.
-    pub(crate) fn exists(&self) -> bool {
+    pub fn exists(&self) -> bool {
         !self.columns.is_empty()
     }
 
     /// Finds a column by name: the exact name, otherwise the only one that differs in case, as in
     /// tables that were created without quotes.
-    pub(crate) fn find(&self, name: &str) -> Option<usize> {
+    pub fn find(&self, name: &str) -> Option<usize> {
         if let Some(exact) = self.find_exact(name) {
             return Some(exact);
         }
@@ -94,12 +98,12 @@ impl<T: Clone> Table<T> {
     }
 
     /// The column with exactly this name.
-    pub(crate) fn find_exact(&self, name: &str) -> Option<usize> {
+    pub fn find_exact(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)
     }
 
     /// The column for statements.
-    pub(crate) fn column(&self, index: usize) -> Option<Column<T>> {
+    pub fn column(&self, index: usize) -> Option<Column<T>> {
         self.columns.get(index).map(TableColumn::to_column)
     }
 }

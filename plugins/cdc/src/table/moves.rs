@@ -4,22 +4,22 @@ use tidegate_plugin::Struct;
 
 use super::rows::{Cell, Encoder};
 use crate::{
-    dialect::Dialect,
-    plan::{Base, Folded, Origin, moved_row_min_position, moved_row_position},
-    rows::{Elements, EncodedRows},
+    plan::{Base, Folded, Origin},
+    rows::{Elements, EncodedRows, RowFormat},
+    types::ColumnType,
 };
 
-impl<D: Dialect> Encoder<'_, D> {
+impl<T: ColumnType, R: RowFormat> Encoder<'_, T, R> {
     /// Adds a row with a new key whose values come from the row of the old key: its columns, for each that is neither key
     /// nor position whether the value comes from the old row, the key's text, and the location of the old row.
     ///
     /// # Errors
     /// If the row cannot be written.
-    pub(crate) fn copied(&mut self, rows: &mut EncodedRows<D::Rows>, row: &Folded<'_>) -> Result<(), String> {
+    pub fn copied(&mut self, rows: &mut EncodedRows<R>, row: &Folded<'_>) -> Result<(), String> {
         let Base::Inserted(inserted) = &row.base else { return Ok(()) };
         // Values of later events of the batch are written by a separate statement.
         self.lay_out(if row.is_moved_row() { row.row() } else { Struct::EMPTY })?;
-        let place = moved_row_position(inserted.by.position);
+        let place = inserted.moved_row_position();
         for (rank, origin) in row.needed_origins().iter().enumerate() {
             rows.add(row.last.record.index(), |out| {
                 self.copied_columns(out, row, &place)?;
@@ -45,7 +45,7 @@ impl<D: Dialect> Encoder<'_, D> {
     /// If the row cannot be encoded.
     pub(crate) fn lookup_rows(
         &self,
-        rows: &mut EncodedRows<D::Rows>,
+        rows: &mut EncodedRows<R>,
         first: usize,
         row: &Folded<'_>,
     ) -> Result<usize, String> {
@@ -63,7 +63,7 @@ impl<D: Dialect> Encoder<'_, D> {
                 out.plain(row.last.stamp());
                 match &row.base {
                     Base::Row => out.plain(""),
-                    Base::Inserted(inserted) => out.plain(moved_row_min_position(inserted.by.position)),
+                    Base::Inserted(inserted) => out.plain(inserted.min_position()),
                 }
                 self.origin(out, origins.get(place))?;
                 out.bool(origins.get(place).is_some_and(|origin| origin.is_early));
@@ -73,7 +73,7 @@ impl<D: Dialect> Encoder<'_, D> {
         Ok(places)
     }
 
-    fn origin(&self, out: &mut Elements<'_, D::Rows>, origin: Option<&Origin<'_>>) -> Result<(), String> {
+    fn origin(&self, out: &mut Elements<'_, R>, origin: Option<&Origin<'_>>) -> Result<(), String> {
         let Some(origin) = origin else {
             (0..self.key.len() + 3).for_each(|_| out.null());
             return Ok(());
@@ -97,12 +97,7 @@ impl<D: Dialect> Encoder<'_, D> {
         row.unknown().filter_map(column).collect()
     }
 
-    fn copied_columns(
-        &self,
-        out: &mut Elements<'_, D::Rows>,
-        row: &Folded<'_>,
-        place: &str,
-    ) -> Result<(), String> {
+    fn copied_columns(&self, out: &mut Elements<'_, R>, row: &Folded<'_>, place: &str) -> Result<(), String> {
         if row.is_moved_row() && row.values.is_some() {
             return self.elements(out, &row.metadata_event(), row.row(), Some(row));
         }

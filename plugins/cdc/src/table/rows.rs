@@ -1,6 +1,6 @@
 //! Encodes rows as bound text, with the elements in the order of the statement's columns.
 
-use std::{cell::RefCell, collections::BTreeSet};
+use std::{cell::RefCell, collections::BTreeSet, marker::PhantomData};
 
 use tidegate_plugin::{Field, Operation, Struct, Value, ValueRef};
 
@@ -12,9 +12,8 @@ use super::{
     sizes::Sizes,
 };
 use crate::{
-    dialect::Dialect,
-    plan::{Base, Event, Folded, moved_row_min_position},
-    rows::{Elements, EncodedRows},
+    plan::{Base, Event, Folded},
+    rows::{Elements, EncodedRows, RowFormat},
     statement::Column,
     types::{ColumnType, Fit, has_nested_placeholder, loses_fraction},
 };
@@ -30,9 +29,13 @@ pub(super) enum Cell {
     Absent,
 }
 
-/// Encodes rows of one table for one statement.
-pub(crate) struct Encoder<'t, D: Dialect> {
-    pub(super) table: &'t Table<D::Type>,
+/// Encodes rows of one table, for one statement or file.
+///
+/// All rows must be passed to [`Encoder::prepare_row`] before the first is encoded, because together they determine which columns
+/// have elements: [`Encoder::written`] returns them. The time of writing and the end of a version are not among them: the target
+/// determines both.
+pub struct Encoder<'t, T, R> {
+    pub(super) table: &'t Table<T>,
     pub(super) columns: &'t Columns,
     /// Columns that the connector does not write.
     pub(super) unmanaged: &'t [String],
@@ -52,40 +55,41 @@ pub(crate) struct Encoder<'t, D: Dialect> {
     /// Columns of the table that the rows do not have.
     absent: Vec<usize>,
     pub(super) findings: RefCell<Findings<'t>>,
+    format: PhantomData<R>,
 }
 
 /// Additional elements of rows by key.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Extras {
+pub struct Extras {
     /// The key's text.
-    pub(crate) key_text: bool,
+    pub key_text: bool,
     /// Whether the row may be inserted.
-    pub(crate) inserts: bool,
+    pub inserts: bool,
     /// Whether deleted rows have values.
-    pub(crate) values: bool,
+    pub values: bool,
     /// Whether columns with defaults are always written.
-    pub(crate) all_columns: bool,
+    pub all_columns: bool,
 }
 
 /// The columns that a statement writes.
-pub(crate) struct Written<T> {
+pub struct Written<T> {
     /// The columns, except the time of writing, which is bound separately.
-    pub(crate) columns: Vec<Column<T>>,
+    pub columns: Vec<Column<T>>,
     /// Indexes of the key columns.
-    pub(crate) key: Vec<usize>,
+    pub key: Vec<usize>,
     /// Indexes of the columns whose value some row keeps.
-    pub(crate) kept: Vec<usize>,
+    pub kept: Vec<usize>,
     /// Indexes of the metadata columns.
-    pub(crate) about: Vec<usize>,
+    pub about: Vec<usize>,
 }
 
-impl<'t, D: Dialect> Encoder<'t, D> {
+impl<'t, T: ColumnType, R: RowFormat> Encoder<'t, T, R> {
     /// Creates an encoder for rows with these key columns of the source; empty for rows without a key.
     ///
     /// # Errors
     /// If the table has no column for a part of the key.
-    pub(crate) fn new(
-        table: &'t Table<D::Type>,
+    pub fn new(
+        table: &'t Table<T>,
         columns: &'t Columns,
         key: &[String],
         unmanaged: &'t [String],
@@ -98,15 +102,14 @@ impl<'t, D: Dialect> Encoder<'t, D> {
                 .ok_or_else(|| format!("{} has no column for the key column {name:?}", table.name))
         };
         let key = key.iter().map(find).collect::<Result<Vec<_>, _>>()?;
-        let is_written = |(index, column): &(usize, &TableColumn<D::Type>)| {
+        let is_written = |(index, column): &(usize, &TableColumn<T>)| {
             let is_computed = columns.is_computed(&column.name);
             let can_be = column.kind.is_supported() && is_managed(column, unmanaged);
             let is_left = column.is_generated && !extras.all_columns;
             (can_be && !is_left && !is_computed) || key.contains(index)
         };
         let written = table.columns.iter().enumerate().filter(is_written).map(|(index, _)| index).collect();
-        let fallback =
-            |column: &TableColumn<D::Type>| table.find(&columns.fallback::<D::Type>(&column.name)?.0);
+        let fallback = |column: &TableColumn<T>| table.find(&columns.fallback::<T>(&column.name)?.0);
         let fallback = table.columns.iter().map(fallback).collect();
         Ok(Self {
             table,
@@ -122,6 +125,7 @@ impl<'t, D: Dialect> Encoder<'t, D> {
             dropped: Vec::new(),
             absent: Vec::new(),
             findings: RefCell::default(),
+            format: PhantomData,
         })
     }
 
@@ -130,7 +134,7 @@ impl<'t, D: Dialect> Encoder<'t, D> {
     ///
     /// # Errors
     /// As for [`Encoder::folded`].
-    pub(crate) fn prepare_row(&mut self, row: Struct<'_>) -> Result<(), String> {
+    pub fn prepare_row(&mut self, row: Struct<'_>) -> Result<(), String> {
         if self.layout.of(row, self.table, self.columns)? {
             self.write_fields();
             self.dropped = self.dropped(row);
@@ -170,9 +174,9 @@ impl<'t, D: Dialect> Encoder<'t, D> {
         }
     }
 
-    /// Findings of the encoded rows.
-    pub(crate) fn findings(&self) -> Findings<'t> {
-        self.findings.take()
+    /// What users should know about the rows that were encoded: what, in which column, and how often. Starts again at 0.
+    pub fn findings(&self) -> impl Iterator<Item = (Finding, &'t str, u64)> + use<'t, T, R> {
+        self.findings.take().counts()
     }
 
     /// Adds all fields of the layout to the written columns.
@@ -191,7 +195,7 @@ impl<'t, D: Dialect> Encoder<'t, D> {
     }
 
     /// The columns that the rows need.
-    pub(crate) fn written(&self) -> Written<D::Type> {
+    pub fn written(&self) -> Written<T> {
         let place = |column: &usize| self.written.iter().position(|written| written == column);
         let about = self.columns.about().filter_map(|(_, name)| self.table.find_exact(name));
         Written {
@@ -206,7 +210,7 @@ impl<'t, D: Dialect> Encoder<'t, D> {
     ///
     /// # Errors
     /// If the row cannot be written.
-    pub(crate) fn folded(&mut self, rows: &mut EncodedRows<D::Rows>, row: &Folded<'_>) -> Result<(), String> {
+    pub fn folded(&mut self, rows: &mut EncodedRows<R>, row: &Folded<'_>) -> Result<(), String> {
         self.lay_out(row.row())?;
         let Extras { key_text, inserts, values, .. } = self.extras;
         self.note_missing(row);
@@ -246,7 +250,7 @@ impl<'t, D: Dialect> Encoder<'t, D> {
     ///
     /// # Errors
     /// If the row cannot be written.
-    pub(crate) fn event(&mut self, rows: &mut EncodedRows<D::Rows>, event: &Event<'_>) -> Result<(), String> {
+    pub fn event(&mut self, rows: &mut EncodedRows<R>, event: &Event<'_>) -> Result<(), String> {
         self.lay_out(event.row())?;
         for (field, column) in event.row().fields().iter().zip(self.layout.fields()) {
             if let Some(column) = column.filter(|_| field.value().is_unavailable()) {
@@ -260,7 +264,7 @@ impl<'t, D: Dialect> Encoder<'t, D> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub(crate) fn key(&self, rows: &mut EncodedRows<D::Rows>, row: &Folded<'_>) -> Result<(), String> {
+    pub(crate) fn key(&self, rows: &mut EncodedRows<R>, row: &Folded<'_>) -> Result<(), String> {
         rows.add(row.last.record.index(), |out| {
             out.text(&row.key_text);
             self.key
@@ -271,7 +275,7 @@ impl<'t, D: Dialect> Encoder<'t, D> {
     }
 
     /// The key columns.
-    pub(crate) fn key_columns(&self) -> Vec<Column<D::Type>> {
+    pub(crate) fn key_columns(&self) -> Vec<Column<T>> {
         self.key.iter().filter_map(|column| self.table.column(*column)).collect()
     }
 
@@ -314,7 +318,7 @@ impl<'t, D: Dialect> Encoder<'t, D> {
 
     pub(super) fn elements(
         &self,
-        out: &mut Elements<'_, D::Rows>,
+        out: &mut Elements<'_, R>,
         event: &Event<'_>,
         row: Struct<'_>,
         folded: Option<&Folded<'_>>,
@@ -346,12 +350,7 @@ impl<'t, D: Dialect> Encoder<'t, D> {
     }
 
     /// A column that the row does not have is taken from the record key if possible: a delete may contain nothing else.
-    fn key_only(
-        &self,
-        out: &mut Elements<'_, D::Rows>,
-        event: &Event<'_>,
-        column: usize,
-    ) -> Result<(), String> {
+    fn key_only(&self, out: &mut Elements<'_, R>, event: &Event<'_>, column: usize) -> Result<(), String> {
         let Some(known) = self.table.columns.get(column) else { return Ok(()) };
         let means = |name: &str| self.columns.naming.column(name).is_ok_and(|name| name == known.name);
         let value = event.change.key().iter().find(|(name, _)| means(name)).map(|(_, value)| value);
@@ -368,13 +367,13 @@ impl<'t, D: Dialect> Encoder<'t, D> {
         row.values.is_some() && (self.extras.values || !row.is_delete())
     }
 
-    fn kind(&self, column: usize) -> Option<&D::Type> {
+    fn kind(&self, column: usize) -> Option<&T> {
         self.table.columns.get(column).map(|column| &column.kind)
     }
 
     pub(super) fn key_element(
         &self,
-        out: &mut Elements<'_, D::Rows>,
+        out: &mut Elements<'_, R>,
         row: &Folded<'_>,
         part: usize,
         column: usize,
@@ -385,7 +384,7 @@ impl<'t, D: Dialect> Encoder<'t, D> {
     /// A value of the key.
     pub(super) fn key_value(
         &self,
-        out: &mut Elements<'_, D::Rows>,
+        out: &mut Elements<'_, R>,
         value: Value<'_>,
         column: usize,
     ) -> Result<(), String> {
@@ -399,7 +398,7 @@ impl<'t, D: Dialect> Encoder<'t, D> {
 
     fn field_element(
         &self,
-        out: &mut Elements<'_, D::Rows>,
+        out: &mut Elements<'_, R>,
         value: Value<'_>,
         field: usize,
         column: usize,
@@ -424,7 +423,7 @@ impl<'t, D: Dialect> Encoder<'t, D> {
     }
 
     /// Counts values that are not in their column as in the source.
-    fn note_changed(&self, kind: &D::Type, value: Value<'_>, column: usize) {
+    fn note_changed(&self, kind: &T, value: Value<'_>, column: usize) {
         match value.view() {
             ValueRef::List(_) | ValueRef::Struct(_) if has_nested_placeholder(value) => {
                 self.note(Finding::Nested, column);
@@ -440,13 +439,7 @@ impl<'t, D: Dialect> Encoder<'t, D> {
         }
     }
 
-    fn fallback_element(
-        &self,
-        out: &mut Elements<'_, D::Rows>,
-        value: Value<'_>,
-        field: usize,
-        column: usize,
-    ) {
+    fn fallback_element(&self, out: &mut Elements<'_, R>, value: Value<'_>, field: usize, column: usize) {
         let main = self.layout.fields().get(field).copied().flatten().and_then(|main| self.kind(main));
         match self.kind(column) {
             Some(kind) if main.is_some_and(|main| !matches!(main.fit(value), Fit::Fits)) => {
@@ -467,7 +460,7 @@ impl<'t, D: Dialect> Encoder<'t, D> {
     }
 
     /// The position of the value of a kept column; null if the event has the value.
-    fn keep(&self, out: &mut Elements<'_, D::Rows>, column: usize, row: &Folded<'_>) {
+    fn keep(&self, out: &mut Elements<'_, R>, column: usize, row: &Folded<'_>) {
         let fields = self.layout.fields();
         let of_column = |field: &Option<usize>| {
             field.is_some_and(|field| field == column || self.fallback(field) == Some(column))
@@ -480,9 +473,7 @@ impl<'t, D: Dialect> Encoder<'t, D> {
                     (Some(carried), _) => out.plain(carried.since),
                     (None, Base::Row) => out.plain(""),
                     // Only a row that was moved from the old key has the right values.
-                    (None, Base::Inserted(inserted)) => {
-                        out.plain(moved_row_min_position(inserted.by.position))
-                    }
+                    (None, Base::Inserted(inserted)) => out.plain(inserted.min_position()),
                 }
             }
             _ => out.null(),

@@ -3,7 +3,7 @@
 use tidegate_plugin::Value;
 
 use super::rows::Encoder;
-use crate::{dialect::Dialect, rows::RowFormat as _, types::ColumnType as _};
+use crate::{rows::RowFormat, types::ColumnType};
 
 /// Sizes of the elements of a row, in bytes.
 pub(super) struct Sizes {
@@ -34,7 +34,7 @@ impl Sizes {
     }
 }
 
-impl<D: Dialect> Encoder<'_, D> {
+impl<T: ColumnType, R: RowFormat> Encoder<'_, T, R> {
     /// Why a row is not sent that the database would reject, together with the whole statement.
     pub(super) fn too_large(&self, sizes: &Sizes) -> String {
         let (table, max) = (&self.table.name, self.columns.max_value_bytes);
@@ -43,8 +43,8 @@ impl<D: Dialect> Encoder<'_, D> {
         format!(
             "the row takes {row} bytes as {}, {bytes} of them in column {column:?} of {table}, and {} takes at most {max}: if \
              the database and the column allow more, set max_value_bytes",
-            D::Rows::NAME,
-            D::NAME
+            R::NAME,
+            self.columns.naming.rules().database
         )
     }
 
@@ -52,7 +52,7 @@ impl<D: Dialect> Encoder<'_, D> {
     ///
     /// # Errors
     /// Why it cannot be written.
-    pub(super) fn check_size(&self, kind: &D::Type, value: Value<'_>, column: usize) -> Result<(), String> {
+    pub(super) fn check_size(&self, kind: &T, value: Value<'_>, column: usize) -> Result<(), String> {
         let Some(max) = kind.max_bytes(self.columns.max_value_bytes) else { return Ok(()) };
         let Some(bytes) = value.as_bytes().map(<[u8]>::len).filter(|bytes| *bytes > max) else {
             return Ok(());

@@ -2,9 +2,9 @@
 
 use super::{about::moment, rows::Encoder};
 use crate::{
-    dialect::Dialect,
     plan::{Earlier, Version},
-    rows::{Elements, EncodedRows},
+    rows::{Elements, EncodedRows, RowFormat},
+    types::ColumnType,
 };
 
 /// What the rows of one statement have in addition to their columns.
@@ -16,7 +16,7 @@ pub(crate) struct VersionExtras {
     pub(crate) keeps: bool,
 }
 
-impl<D: Dialect> Encoder<'_, D> {
+impl<T: ColumnType, R: RowFormat> Encoder<'_, T, R> {
     /// Indexes, among the written columns, of those with values of the source that are not part of the key.
     pub(crate) fn value_columns(&self) -> Vec<usize> {
         let is_own = |name: &str| self.columns.about().any(|(_, about)| about == name);
@@ -34,7 +34,7 @@ impl<D: Dialect> Encoder<'_, D> {
     /// If it cannot be written.
     pub(crate) fn version(
         &mut self,
-        rows: &mut EncodedRows<D::Rows>,
+        rows: &mut EncodedRows<R>,
         version: &Version<'_>,
         extras: VersionExtras,
     ) -> Result<(), String> {
@@ -66,7 +66,7 @@ impl<D: Dialect> Encoder<'_, D> {
     /// If it cannot be encoded.
     pub(crate) fn earlier_lookup(
         &self,
-        rows: &mut EncodedRows<D::Rows>,
+        rows: &mut EncodedRows<R>,
         number: usize,
         version: &Version<'_>,
     ) -> Result<(), String> {
@@ -79,7 +79,7 @@ impl<D: Dialect> Encoder<'_, D> {
     }
 
     /// Where values are searched for, or nulls.
-    fn earlier(&self, out: &mut Elements<'_, D::Rows>, earlier: Option<&Earlier<'_>>) -> Result<(), String> {
+    fn earlier(&self, out: &mut Elements<'_, R>, earlier: Option<&Earlier<'_>>) -> Result<(), String> {
         let Some(earlier) = earlier else {
             (0..=self.key.len()).for_each(|_| out.null());
             out.bool(false);
@@ -94,7 +94,7 @@ impl<D: Dialect> Encoder<'_, D> {
     }
 
     /// The position from which an earlier version has the value of a column; null if this one has it, or none has.
-    fn keep_earlier(&self, out: &mut Elements<'_, D::Rows>, column: usize, version: &Version<'_>) {
+    fn keep_earlier(&self, out: &mut Elements<'_, R>, column: usize, version: &Version<'_>) {
         let row = &version.row;
         let is_of_column = |field: &Option<usize>| {
             field.is_some_and(|field| field == column || self.fallback(field) == Some(column))

@@ -23,7 +23,7 @@ const MAX_ATTEMPTS: usize = 1_000;
 
 /// The keys in the headers of a batch, by record, or why they cannot be parsed.
 #[derive(Debug, Default)]
-pub(crate) struct MovedKeys(HashMap<u32, Result<MovedKey, String>>);
+pub struct MovedKeys(HashMap<u32, Result<MovedKey, String>>);
 
 /// A key from a header.
 #[derive(Debug)]

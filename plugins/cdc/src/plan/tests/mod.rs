@@ -28,8 +28,7 @@ impl Sink for Planning {
     type Config = Config;
 
     fn open(config: Config, _: &Context) -> Result<Self> {
-        let (rules, router) = test_config::planning(&config)?;
-        Ok(Self { planner: Planner::new(rules, router), look: lines_of })
+        Ok(Self { planner: test_config::planner(&config)?, look: lines_of })
     }
 
     fn write(&mut self, batch: &Batch<'_>) -> Result<Report> {

@@ -46,8 +46,7 @@ impl Sink for Both {
 
     fn open(config: Config, _: &Context) -> Result<Self> {
         MODELS.set(<(Model, Model)>::default());
-        let (rules, router) = test_config::planning(&config)?;
-        Ok(Self { planner: Planner::new(rules, router), missing: config.options.update_missing })
+        Ok(Self { planner: test_config::planner(&config)?, missing: config.options.update_missing })
     }
 
     fn write(&mut self, batch: &Batch<'_>) -> Result<Report> {
@@ -101,7 +100,7 @@ impl Model {
         let large = match (event.operation(), &old) {
             (Operation::Delete, _) => {
                 self.deleted.insert(key, position);
-                let place = moved_row_position(event.position);
+                let place = moves::moved_row_position(event.position);
                 if let Some((new, old)) = header(event, "__debezium.newkey").zip(old)
                     && self.is_newer(&new, &place)
                 {
@@ -112,7 +111,7 @@ impl Model {
             (Operation::Update, None) if missing == UpdateMissing::Skip => return,
             (Operation::Update, Some(old)) if large.is_unavailable() => old.large.clone(),
             (_, Some(old))
-                if large.is_unavailable() && old.position >= moved_row_position(event.position) =>
+                if large.is_unavailable() && old.position >= moves::moved_row_position(event.position) =>
             {
                 old.large.clone()
             }
@@ -135,7 +134,7 @@ impl Model {
                 (old.position >= origin.after() && old.position <= origin.until()).then_some(old)
             });
             let Some(old) = found else { continue };
-            let (key, place) = (row.key[0].to_string(), moved_row_position(inserted.by.position));
+            let (key, place) = (row.key[0].to_string(), inserted.moved_row_position());
             if !self.is_newer(&key, &place) {
                 continue;
             }
@@ -180,7 +179,7 @@ impl Model {
                 carried.value.as_str().map(str::to_owned)
             }
             (Some(_), _) | (None, Base::Row) => stays(String::new()),
-            (None, Base::Inserted(inserted)) => stays(moved_row_min_position(inserted.by.position)),
+            (None, Base::Inserted(inserted)) => stays(inserted.min_position()),
         };
         self.rows.insert(key, Row { position, plain: plain(row.row()), large: value });
     }
