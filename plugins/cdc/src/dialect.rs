@@ -1,6 +1,6 @@
 //! How the statements of a database are written.
 
-use std::fmt::Debug;
+use std::{borrow::Cow, fmt::Debug};
 
 use crate::{
     history::HistoryDialect,
@@ -33,6 +33,12 @@ pub trait Dialect: Clone + Debug + 'static {
     /// Whether deletes are stored by a second session of each lane while the first one writes the rows. If not, they are stored in the
     /// transaction of the rows, which then has a statement more, but needs no second session.
     const STORES_DELETES_APART: bool = Self::WRITES_CONCURRENTLY;
+
+    /// How the statements for rows of this size in total are written, if it makes a difference: where rows are loaded, it may be
+    /// faster to bind few of them.
+    fn for_rows(&self, _bytes: usize) -> Cow<'_, Self> {
+        Cow::Borrowed(self)
+    }
 
     /// The full name of a table of the sink's schema.
     fn table(&self, name: &str) -> TableName;

@@ -148,6 +148,8 @@ pub struct Merge<'a, T> {
     pub soft_delete: bool,
     /// Whether each row has a flag that allows inserting it; otherwise all rows may be inserted.
     pub insert_flag: bool,
+    /// Whether some rows are deletes.
+    pub has_deletes: bool,
     /// Names of the metadata columns.
     pub meta: &'a Meta,
 }

@@ -59,7 +59,7 @@ impl AsyncSink for PostgresSink {
 
     async fn open(config: Config, context: &Context) -> Result<Self> {
         let login = config.login()?;
-        let dialect = Postgres { schema: config.schema.clone() };
+        let dialect = Postgres::new(config.schema.clone());
         let mut sink = TableSink::new(config.settings(), Server { dialect, login }, context)?;
         sink.connect().await?;
         Ok(Self(sink))

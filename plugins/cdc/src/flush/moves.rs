@@ -50,7 +50,7 @@ impl<D: Dialect> Moves<'_, '_, D> {
         }
         let written = encoder.written();
         let position = |column: &Column<D::Type>| column.name == preparing.columns.meta.position;
-        let calls = preparing.dialect.copy_moved(&Copying {
+        let calls = preparing.dialect_for(&rows).copy_moved(&Copying {
             table: &names.table.name,
             columns: &written.columns,
             key: &written.key,
@@ -111,7 +111,7 @@ impl<D: Dialect> Moves<'_, '_, D> {
         if lookup_rows.is_empty() {
             return;
         }
-        let calls = preparing.dialect.without_values(&MissingValues {
+        let calls = preparing.dialect_for(&rows).without_values(&MissingValues {
             table: &names.table.name,
             key: &encoder.key_columns(),
             deleted_keys: names.deleted.filter(|_| !is_soft),

@@ -1,6 +1,6 @@
 //! Statements that write the changes of one table.
 
-use std::{collections::HashSet, ops::Range, rc::Rc};
+use std::{borrow::Cow, collections::HashSet, ops::Range, rc::Rc};
 
 use super::{moves::Moves, notices::Notice};
 use crate::{
@@ -106,7 +106,8 @@ impl<R: RowFormat> Prepared<R> {
     /// All rows, or these, as one text.
     pub(crate) fn payload(&self, rows: Option<Range<usize>>) -> String {
         let Some((encoded, all)) = &self.rows else { return String::new() };
-        encoded.payload(rows.unwrap_or_else(|| all.clone()))
+        let rows = encoded.payload(rows.unwrap_or_else(|| all.clone()));
+        if self.calls.iter().any(|call| call.loads) { rows } else { R::bound(rows) }
     }
 
     /// All rows, or these, each on a line of its own, if they are to be stored in a file.
@@ -320,7 +321,7 @@ impl<D: Dialect> Preparing<'_, D> {
         let meta = &self.columns.meta;
         if !keys.is_empty() {
             let soft = is_soft.then_some(meta);
-            let calls = self.dialect.unmatched(&names.table.name, &encoder.key_columns(), soft);
+            let calls = self.dialect_for(&keys).unmatched(&names.table.name, &encoder.key_columns(), soft);
             self.runs(calls, keys, Purpose::FindUnmatched, names, out);
         }
         let written = encoder.written();
@@ -333,10 +334,11 @@ impl<D: Dialect> Preparing<'_, D> {
             deleted_keys: deleted,
             soft_delete: is_soft,
             insert_flag: self.insert_flag,
+            has_deletes: rows.delete_count(&(0..rows.len())) > 0,
             meta,
         };
         let first = out.prepared.len();
-        self.runs(self.dialect.merge(&merge), rows, Purpose::Write, names, out);
+        self.runs(self.dialect_for(&rows).merge(&merge), rows, Purpose::Write, names, out);
         if is_counted {
             let target: Rc<str> = names.table.name.table.as_str().into();
             let merges = out.prepared.iter_mut().skip(first);
@@ -356,7 +358,7 @@ impl<D: Dialect> Preparing<'_, D> {
         out: &mut Statements<D::Rows>,
     ) {
         let Some(deleted) = names.deleted.filter(|_| !keys.is_empty()) else { return };
-        let calls = self.dialect.store_deletes(deleted, &self.columns.meta);
+        let calls = self.dialect_for(&keys).store_deletes(deleted, &self.columns.meta);
         let first = out.prepared.len();
         self.runs(calls, keys, Purpose::Bookkeeping, names, out);
         if is_early {
@@ -380,7 +382,7 @@ impl<D: Dialect> Preparing<'_, D> {
         }
         out.found(&encoder, names, self.columns);
         let columns = encoder.written().columns;
-        let calls = self.dialect.insert_rows(&names.table.name, &columns, &self.columns.meta);
+        let calls = self.dialect_for(&rows).insert_rows(&names.table.name, &columns, &self.columns.meta);
         self.runs(calls, rows, Purpose::Write, names, out);
         Ok(())
     }
@@ -426,6 +428,11 @@ impl<D: Dialect> Preparing<'_, D> {
         add_deleted_key(&mut deleted_keys, event.record.index(), EVERY_KEY, event.position)?;
         self.store_deletes(deleted_keys, false, names, out);
         Ok(())
+    }
+
+    /// How the statements for these rows are written.
+    pub(super) fn dialect_for(&self, rows: &EncodedRows<D::Rows>) -> Cow<'_, D> {
+        self.dialect.for_rows(rows.bytes(&(0..rows.len())))
     }
 
     /// Whether rows of this size are stored in files, for these statements.

@@ -4,9 +4,10 @@
 
 use std::fmt::{Display, Write};
 
-use super::RowFormat;
+use super::{Escaped, RowFormat};
 
-/// Lines for PostgreSQL's COPY in text format.
+/// Lines for PostgreSQL's COPY in text format. Statements that do not load them bind them as a JSON array of arrays of texts and
+/// nulls.
 #[derive(Clone, Copy, Debug)]
 pub struct CopyRows;
 
@@ -19,8 +20,25 @@ impl RowFormat for CopyRows {
     const ROW_CLOSE: &'static str = "";
     const BETWEEN: &'static str = "\t";
 
+    fn bound(rows: String) -> String {
+        let mut json = String::with_capacity(rows.len() * 5 / 4);
+        json.push('[');
+        for (number, row) in rows.lines().enumerate() {
+            json.push_str(if number == 0 { "[" } else { ",[" });
+            for (place, value) in row.split('\t').enumerate() {
+                if place > 0 {
+                    json.push(',');
+                }
+                to_json(value, &mut json);
+            }
+            json.push(']');
+        }
+        json.push(']');
+        json
+    }
+
     fn null(out: &mut String) {
-        out.push_str("\\N");
+        out.push_str(NULL);
     }
 
     fn bool(out: &mut String, value: bool) {
@@ -35,6 +53,32 @@ impl RowFormat for CopyRows {
     fn plain(out: &mut String, value: impl Display) {
         let _written = write!(out, "{value}").is_ok();
     }
+}
+
+const NULL: &str = "\\N";
+
+/// Appends a value of COPY as a JSON string, or as null.
+fn to_json(value: &str, json: &mut String) {
+    if value == NULL {
+        json.push_str("null");
+        return;
+    }
+    json.push('"');
+    let (mut rest, mut out) = (value, Escaped(json));
+    while let Some((before, after)) = rest.split_once('\\') {
+        let mut characters = after.chars();
+        let escaped = match characters.next() {
+            Some('t') => '\t',
+            Some('n') => '\n',
+            Some('r') => '\r',
+            other => other.unwrap_or('\\'),
+        };
+        // Writing to a String cannot fail.
+        let _written = out.write_str(before).is_ok() && out.write_char(escaped).is_ok();
+        rest = characters.as_str();
+    }
+    let _written = out.write_str(rest).is_ok();
+    json.push('"');
 }
 
 /// Writes text as a value of COPY, and escapes it.
@@ -59,5 +103,42 @@ impl Write for CopyText<'_> {
         }
         self.0.push_str(text.get(start..).unwrap_or_default());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::rows::EncodedRows;
+
+    fn values() -> impl Strategy<Value = Option<String>> {
+        let text =
+            prop_oneof!["[\\\\tnrN\t\n\r\"'\u{1}\u{85}\u{2028}]{0,8}", "\\PC{0,8}", Just("\\N".to_owned())];
+        prop::option::of(text)
+    }
+
+    proptest! {
+        #[test]
+        fn bound_rows_are_json_with_the_same_values(
+            rows in (1..4_usize).prop_flat_map(|columns| {
+                prop::collection::vec(prop::collection::vec(values(), columns), 1..5)
+            }),
+        ) {
+            let mut encoded = EncodedRows::<CopyRows>::default();
+            for row in &rows {
+                let write = |out: &mut super::super::Elements<'_, CopyRows>| {
+                    row.iter().for_each(|value| match value {
+                        Some(text) => out.text(text),
+                        None => out.null(),
+                    });
+                    Ok(())
+                };
+                encoded.add(0, write).unwrap();
+            }
+            let json = CopyRows::bound(encoded.payload(0..rows.len()));
+            prop_assert_eq!(serde_json::from_str::<Vec<Vec<Option<String>>>>(&json).unwrap(), rows);
+        }
     }
 }

@@ -32,6 +32,12 @@ pub trait RowFormat: 'static {
     /// Between two elements.
     const BETWEEN: &'static str;
 
+    /// Encoded rows as statements bind them that do not load them, if in another format.
+    #[must_use]
+    fn bound(rows: String) -> String {
+        rows
+    }
+
     /// Writes null.
     fn null(out: &mut String);
 

@@ -196,6 +196,7 @@ impl<D: Dialect> Sample<D> {
             deleted_keys: None,
             soft_delete: false,
             insert_flag: false,
+            has_deletes: true,
             meta: &self.meta,
         }
     }
@@ -219,6 +220,7 @@ impl<D: Dialect> Sample<D> {
         let guarded = Merge { kept: &KEPT, deleted_keys, insert_flag: true, ..plain };
         let soft = Merge { soft_delete: true, ..plain };
         let soft_flagged = Merge { kept: &KEPT, insert_flag: true, ..soft };
+        let without_deletes = Merge { has_deletes: false, ..single_key };
         let (table, meta) = (&self.table, &self.meta);
         let copying = Copying { table, columns: &columns, key: &KEY, position: 7, deleted_keys, meta };
         let missing = MissingValues { table, key, deleted_keys, meta };
@@ -230,6 +232,7 @@ impl<D: Dialect> Sample<D> {
             case("merge_guarded", dialect.merge(&guarded)),
             case("merge_soft", dialect.merge(&soft)),
             case("merge_soft_flagged", dialect.merge(&soft_flagged)),
+            case("merge_without_deletes", dialect.merge(&without_deletes)),
             case("insert_rows", dialect.insert_rows(table, &columns, meta)),
             case("copy_moved", dialect.copy_moved(&copying)),
             case("copy_moved_soft", dialect.copy_moved(&soft_copying)),

@@ -23,8 +23,9 @@ type Merge<'a> = tidegate_cdc::statement::Merge<'a, crate::types::ColumnType>;
 /// Rows are inserted in the order of their keys, so that two clients that write the same rows lock them in the same order.
 pub(crate) fn merge(dialect: &MySql, merge: &Merge<'_>) -> Vec<Call> {
     let statements = Statements { dialect, rows: rows(dialect), merge, names: OwnNames::of(merge) };
-    let delete = (!merge.soft_delete).then(|| statements.delete());
-    let mark = merge.soft_delete.then(|| statements.mark());
+    let deletes = merge.has_deletes;
+    let delete = (deletes && !merge.soft_delete).then(|| statements.delete());
+    let mark = (deletes && merge.soft_delete).then(|| statements.mark());
     let keep = (!merge.kept.is_empty()).then(|| statements.keep());
     let stale = merge.deleted_keys.map(|deleted| statements.drop_stale(deleted)).unwrap_or_default();
     let first = [Some(lock(dialect, merge.table)), delete, mark].into_iter().flatten().chain(stale);

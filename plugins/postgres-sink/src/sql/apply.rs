@@ -10,21 +10,24 @@ use tidegate_cdc::{
 
 use super::{
     Column,
-    load::{Loading, ROWS, lock},
+    rows::{Rows, Transfer, lock},
 };
 
 type Merge<'a> = tidegate_cdc::statement::Merge<'a, crate::types::ColumnType>;
 
 /// Rows are written in the order of their keys, so that two clients that write the same rows lock them in the same order.
-pub(crate) fn merge(merge: &Merge<'_>) -> Vec<Call> {
-    let statements = Statements { merge, names: OwnNames::of(merge) };
-    let delete = (!merge.soft_delete).then(|| statements.delete());
-    let mark = merge.soft_delete.then(|| statements.mark());
-    let steps = [Some(lock(merge.table)), delete, mark, Some(statements.update()), Some(statements.insert())];
-    statements.loading().then(steps.into_iter().flatten())
+pub(crate) fn merge(transfer: Transfer, merge: &Merge<'_>) -> Vec<Call> {
+    let names = OwnNames::of(merge);
+    let statements = Statements { rows: names.rows(transfer, merge), merge, names };
+    let deletes = merge.has_deletes.then(|| match merge.soft_delete {
+        true => statements.mark(),
+        false => statements.delete(),
+    });
+    let first = [lock(merge.table)].into_iter().chain(deletes);
+    statements.rows.then(first.chain([statements.update(), statements.insert()]))
 }
 
-/// Names of the columns of the temporary table that are not columns of the table.
+/// Names of the columns of the rows that are not columns of the table.
 struct OwnNames {
     key: String,
     insert: String,
@@ -38,29 +41,30 @@ impl OwnNames {
         let keep = (0..merge.kept.len()).map(|index| unused(&format!("__keep_{index}"))).collect();
         Self { key: unused("__key"), insert: unused("__insert"), values: unused("__values"), keep }
     }
+
+    fn rows(&self, transfer: Transfer, merge: &Merge<'_>) -> Rows {
+        let Merge { columns, deleted_keys, insert_flag, soft_delete, .. } = *merge;
+        let mut rows = Rows::new(transfer).columns(columns);
+        if deleted_keys.is_some() {
+            rows = rows.text(&self.key);
+        }
+        if insert_flag {
+            rows = rows.own(&self.insert, "boolean");
+        }
+        if soft_delete {
+            rows = rows.own(&self.values, "boolean");
+        }
+        self.keep.iter().fold(rows, |rows, name| rows.text(name))
+    }
 }
 
 struct Statements<'a> {
+    rows: Rows,
     merge: &'a Merge<'a>,
     names: OwnNames,
 }
 
 impl Statements<'_> {
-    fn loading(&self) -> Loading {
-        let Merge { columns, deleted_keys, insert_flag, soft_delete, .. } = *self.merge;
-        let mut rows = Loading::default().columns(columns);
-        if deleted_keys.is_some() {
-            rows = rows.text(&self.names.key);
-        }
-        if insert_flag {
-            rows = rows.own(&self.names.insert, "boolean");
-        }
-        if soft_delete {
-            rows = rows.own(&self.names.values, "boolean");
-        }
-        self.names.keep.iter().fold(rows, |rows, name| rows.text(name))
-    }
-
     fn pick(&self, indexes: &[usize]) -> impl Iterator<Item = &Column> {
         indexes.iter().filter_map(|index| self.merge.columns.get(*index))
     }
@@ -79,9 +83,9 @@ impl Statements<'_> {
     fn delete(&self) -> Call {
         let Merge { table, meta, .. } = *self.merge;
         let (operation, newer, on) = (quoted(&meta.operation), newer(meta), self.same_key());
-        let text =
-            format!("DELETE FROM {table} t USING {ROWS} s\nWHERE {on} AND s.{operation} = 'd' AND {newer}");
-        Call::new("DELETE", text, [])
+        self.rows.call("DELETE", [], |rows| {
+            format!("DELETE FROM {table} t USING {rows} s\nWHERE {on} AND s.{operation} = 'd' AND {newer}")
+        })
     }
 
     /// Soft deletes of rows whose values the batch does not have: only the metadata columns change.
@@ -89,12 +93,13 @@ impl Statements<'_> {
         let Merge { table, meta, about, .. } = *self.merge;
         let (operation, newer, on) = (quoted(&meta.operation), newer(meta), self.same_key());
         let set = set(self.pick(about).map(|column| assigned(&column.name)), meta);
-        let text = format!(
-            "UPDATE {table} t SET {set}\nFROM {ROWS} s\n\
-             WHERE {on} AND s.{operation} = 'd' AND NOT s.{} AND {newer}",
-            quoted(&self.names.values)
-        );
-        Call::new("UPDATE", text, [Now])
+        let has_values = quoted(&self.names.values);
+        self.rows.call("UPDATE", [Now], |rows| {
+            format!(
+                "UPDATE {table} t SET {set}\nFROM {rows} s\n\
+                 WHERE {on} AND s.{operation} = 'd' AND NOT s.{has_values} AND {newer}"
+            )
+        })
     }
 
     fn update(&self) -> Call {
@@ -113,9 +118,10 @@ impl Statements<'_> {
             conditions
                 .push(format!("(s.{} OR COALESCE(t.{operation}, '') <> 'd')", quoted(&self.names.insert)));
         }
-        let text =
-            format!("UPDATE {table} t SET {set}\nFROM {ROWS} s\nWHERE {}", joined(conditions, "\nAND "));
-        Call::new("UPDATE", text, [Now])
+        let conditions = joined(conditions, "\nAND ");
+        self.rows.call("UPDATE", [Now], |rows| {
+            format!("UPDATE {table} t SET {set}\nFROM {rows} s\nWHERE {conditions}")
+        })
     }
 
     fn insert(&self) -> Call {
@@ -136,12 +142,13 @@ impl Statements<'_> {
             (false, _) => {}
         }
         let order = list(self.pick(key).map(|column| format!("s.{}", quoted(&column.name))));
-        let text = format!(
-            "INSERT INTO {table} ({names}, {})\nOVERRIDING SYSTEM VALUE\nSELECT {values}, {NOW} FROM {ROWS} s\nWHERE {}\nORDER BY {order}",
-            quoted(&meta.processed_at),
-            joined(conditions, "\nAND ")
-        );
-        Call::new("INSERT", text, [Now])
+        let (processed_at, conditions) = (quoted(&meta.processed_at), joined(conditions, "\nAND "));
+        self.rows.call("INSERT", [Now], |rows| {
+            format!(
+                "INSERT INTO {table} ({names}, {processed_at})\nOVERRIDING SYSTEM VALUE\n\
+                 SELECT {values}, {NOW} FROM {rows} s\nWHERE {conditions}\nORDER BY {order}"
+            )
+        })
     }
 
     fn value(&self, index: usize, column: &Column) -> String {
@@ -201,24 +208,38 @@ pub(super) fn assigned(name: &str) -> String {
 }
 
 /// Appends rows to a table.
-pub(crate) fn insert_rows(table: &TableName, columns: &[Column], meta: &Meta) -> Vec<Call> {
+pub(crate) fn insert_rows(
+    transfer: Transfer,
+    table: &TableName,
+    columns: &[Column],
+    meta: &Meta,
+) -> Vec<Call> {
     let names = list(columns.iter().map(|column| quoted(&column.name)));
-    let text = format!(
-        "INSERT INTO {table} ({names}, {})\nOVERRIDING SYSTEM VALUE\nSELECT {names}, {NOW} FROM {ROWS}",
-        quoted(&meta.processed_at)
-    );
-    Loading::default().columns(columns).then([Call::new("INSERT", text, [Now])])
+    let processed_at = quoted(&meta.processed_at);
+    let rows = Rows::new(transfer).columns(columns);
+    let insert = rows.call("INSERT", [Now], |rows| {
+        format!(
+            "INSERT INTO {table} ({names}, {processed_at})\nOVERRIDING SYSTEM VALUE\nSELECT {names}, {NOW} FROM {rows} s"
+        )
+    });
+    rows.then([insert])
 }
 
 /// Returns the texts of up to 1,000 keys that have no row, or with `soft` no row that is not deleted.
-pub(crate) fn unmatched(table: &TableName, key: &[Column], soft: Option<&Meta>) -> Vec<Call> {
+pub(crate) fn unmatched(
+    transfer: Transfer,
+    table: &TableName,
+    key: &[Column],
+    soft: Option<&Meta>,
+) -> Vec<Call> {
     let name = unused("__key", key);
     let live = soft.map(|meta| format!(" AND COALESCE(t.{}, '') <> 'd'", quoted(&meta.operation)));
-    let text = format!(
-        "SELECT s.{}::text FROM {ROWS} s\nWHERE NOT EXISTS (SELECT FROM {table} t WHERE {}{})\nLIMIT 1000",
-        quoted(&name),
-        same_key(key),
-        live.unwrap_or_default()
-    );
-    Loading::default().text(&name).columns(key).then([Call::new("SELECT", text, [])])
+    let (on, live, key_text) = (same_key(key), live.unwrap_or_default(), quoted(&name));
+    let rows = Rows::new(transfer).text(&name).columns(key);
+    let query = rows.call("SELECT", [], |rows| {
+        format!(
+            "SELECT s.{key_text}::text FROM {rows} s\nWHERE NOT EXISTS (SELECT FROM {table} t WHERE {on}{live})\nLIMIT 1000"
+        )
+    });
+    rows.then([query])
 }

@@ -10,20 +10,24 @@ use tidegate_cdc::{
 
 use super::{
     apply::NOW,
-    load::{Loading, ROWS, lock},
+    rows::{Rows, Transfer, lock},
 };
 
 /// Stores deletes of keys, the newer one of two deletes of a key.
-pub(crate) fn store_deletes(deleted_keys: &TableName, meta: &Meta) -> Vec<Call> {
+pub(crate) fn store_deletes(transfer: Transfer, deleted_keys: &TableName, meta: &Meta) -> Vec<Call> {
+    let rows = Rows::new(transfer).text(&meta.key).text(&meta.position);
     let (key, position, processed_at) =
         (quoted(&meta.key), quoted(&meta.position), quoted(&meta.processed_at));
     let names = list([key, position, processed_at]);
-    let text = format!(
-        "INSERT INTO {deleted_keys} AS t ({names})\nSELECT s.{key}, s.{position}, {NOW} FROM {ROWS} s ORDER BY s.{key}\n\
-         ON CONFLICT ({key}) DO UPDATE SET {position} = EXCLUDED.{position}, {processed_at} = EXCLUDED.{processed_at}\n\
-         WHERE EXCLUDED.{position} COLLATE \"C\" > COALESCE(t.{position}, '')"
-    );
-    Loading::default().text(&meta.key).text(&meta.position).then([Call::new("INSERT", text, [Now])])
+    let insert = rows.call("INSERT", [Now], |rows| {
+        format!(
+            "INSERT INTO {deleted_keys} AS t ({names})\n\
+             SELECT s.{key}, s.{position}, {NOW} FROM {rows} s ORDER BY s.{key}\n\
+             ON CONFLICT ({key}) DO UPDATE SET {position} = EXCLUDED.{position}, {processed_at} = EXCLUDED.{processed_at}\n\
+             WHERE EXCLUDED.{position} COLLATE \"C\" > COALESCE(t.{position}, '')"
+        )
+    });
+    rows.then([insert])
 }
 
 /// Removes deletes that were written before a time, but not the truncate.

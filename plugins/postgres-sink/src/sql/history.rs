@@ -14,7 +14,7 @@ use super::{
     apply::NOW,
     ddl::definition,
     literal::Literal,
-    load::{Loading, ROWS, lock},
+    rows::{LOADED, Rows, Transfer, lock},
 };
 use crate::types::ColumnType;
 
@@ -62,7 +62,7 @@ pub(crate) fn add_versions(versions: &AddVersions<'_>) -> Vec<Call> {
     let ignore = (!versions.compared.is_empty()).then(|| statements.ignore());
     let ends = [statements.end_open(), statements.end_closed()];
     let all = [lock(versions.table)].into_iter().chain(ignore).chain(ends).chain([statements.insert()]);
-    statements.loading().then(all)
+    statements.rows().then(all)
 }
 
 struct Statements<'a> {
@@ -71,10 +71,10 @@ struct Statements<'a> {
 }
 
 impl Statements<'_> {
-    fn loading(&self) -> Loading {
+    fn rows(&self) -> Rows {
         let AddVersions { columns, kept, compared, .. } = *self.versions;
         let VersionNames { after, ends, until, compared: flag, earlier, .. } = &self.names;
-        let mut rows = Loading::default().columns(columns).text(after);
+        let mut rows = Rows::new(Transfer::Load).columns(columns).text(after);
         rows = rows.own(ends, "timestamptz").own(until, "timestamptz");
         if !compared.is_empty() {
             rows = rows.own(flag, "boolean");
@@ -97,7 +97,7 @@ impl Statements<'_> {
         let (position, operation) = (quoted(&meta.position), quoted(&meta.operation));
         let same = compared.iter().filter_map(|index| columns.get(*index)).map(is_same);
         let text = format!(
-            "UPDATE {ROWS} s SET {ends} = s.{until}, {flag} = NULL\nWHERE s.{flag} AND EXISTS (SELECT FROM {table} p\n\
+            "UPDATE {LOADED} s SET {ends} = s.{until}, {flag} = NULL\nWHERE s.{flag} AND EXISTS (SELECT FROM {table} p\n\
              WHERE {} AND p.{position} = (SELECT MAX(q.{position} COLLATE \"C\") FROM {table} q WHERE {} \
              AND q.{position} COLLATE \"C\" < s.{position})\n\
              AND p.{position} COLLATE \"C\" >= s.{after} AND p.{operation} <> 'd'{})",
@@ -126,7 +126,7 @@ impl Statements<'_> {
         let (after, ends) = (quoted(&self.names.after), quoted(&self.names.ends));
         let (from, to, position) = (quoted(&validity.from), quoted(&validity.to), quoted(&meta.position));
         let text = format!(
-            "UPDATE {table} t SET {to} = GREATEST(t.{from}, s.{ends}), {} = {NOW}\nFROM {ROWS} s\n\
+            "UPDATE {table} t SET {to} = GREATEST(t.{from}, s.{ends}), {} = {NOW}\nFROM {LOADED} s\n\
              WHERE {} AND t.{position} COLLATE \"C\" < s.{position} AND t.{position} COLLATE \"C\" >= s.{after}\nAND {condition}",
             quoted(&meta.processed_at),
             self.same_key("t")
@@ -160,7 +160,7 @@ impl Statements<'_> {
         let text = format!(
             "INSERT INTO {table} ({names})\nOVERRIDING SYSTEM VALUE\nSELECT {values}, {NOW},\n\
              CASE WHEN s.{operation} = 'd' OR later.at <= s.{from} THEN s.{from} ELSE later.at END\n\
-             FROM {ROWS} s\nCROSS JOIN LATERAL ({}) later{earlier}\n\
+             FROM {LOADED} s\nCROSS JOIN LATERAL ({}) later{earlier}\n\
              WHERE NOT EXISTS (SELECT FROM {table} t WHERE {} AND t.{position} = s.{position}){ignored}\nORDER BY {order}, s.{position}",
             self.later(),
             self.same_key("t")
@@ -209,11 +209,7 @@ fn same_key_of<'c>(table: &str, key: impl IntoIterator<Item = &'c Column>) -> St
     joined(key.into_iter().map(|column| format!("{table}.{0} = s.{0}", quoted(&column.name))), " AND ")
 }
 
-fn load_earlier<'c>(
-    names: &EarlierNames,
-    rows: Loading,
-    key: impl IntoIterator<Item = &'c Column>,
-) -> Loading {
+fn load_earlier<'c>(names: &EarlierNames, rows: Rows, key: impl IntoIterator<Item = &'c Column>) -> Rows {
     let columns = names.key.iter().zip(key);
     let rows = columns.fold(rows, |rows, (name, column)| rows.own(name, &column.kind.loaded()));
     rows.text(&names.up_to).own(&names.passes, "boolean")
@@ -244,12 +240,12 @@ pub(crate) fn earlier_values(values: &EarlierValues<'_, ColumnType>) -> Vec<Call
     let EarlierValues { table, key, meta } = *values;
     let names = EarlierNames::of(key, key.len());
     let [row, early] = ["__row", "__early"].map(|name| unused(name, key));
-    let rows = load_earlier(&names, Loading::default().own(&row, "text"), key).own(&early, "boolean");
+    let rows = load_earlier(&names, Rows::new(Transfer::Load).own(&row, "text"), key).own(&early, "boolean");
     let position = quoted(&meta.position);
     let [row, early, passes, up_to] = [&row, &early, &names.passes, &names.up_to].map(|name| quoted(name));
     let lacking = format!("(found.at IS NULL OR (NOT s.{passes} AND latest.at > found.at))");
     let text = format!(
-        "SELECT s.{row}::text, CASE WHEN {lacking} THEN '' ELSE '{EARLY}' END::text\nFROM {ROWS} s\n\
+        "SELECT s.{row}::text, CASE WHEN {lacking} THEN '' ELSE '{EARLY}' END::text\nFROM {LOADED} s\n\
          CROSS JOIN LATERAL (SELECT ({}) AS at) found\n\
          CROSS JOIN LATERAL (SELECT MAX(q.{position} COLLATE \"C\") AS at FROM {table} q WHERE {} \
          AND q.{position} COLLATE \"C\" <= s.{up_to}) latest\n\

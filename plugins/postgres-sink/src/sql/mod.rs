@@ -1,21 +1,21 @@
 //! The text of every statement.
 //!
 //! ```text
-//! ddl: tables and columns ── load: rows in a temporary table ── apply: to their table ── moves, deletes ── offsets
+//! ddl: tables and columns ── rows: loaded or bound ── apply: to their table ── moves, deletes ── offsets
 //! history: versions of rows
 //! ```
 //!
-//! Rows are loaded by COPY into a temporary table with the types of their columns, which is dropped with the transaction. Names
-//! are quoted, and other values are bound as text.
+//! Rows are loaded by COPY into a temporary table with the types of their columns, which is dropped with the transaction; few rows are
+//! bound. Names are quoted, and other values are bound as text.
 
 mod apply;
 mod ddl;
 mod deletes;
 mod history;
 mod literal;
-mod load;
 mod moves;
 mod offsets;
+mod rows;
 
 pub(crate) use apply::{insert_rows, merge, unmatched};
 pub(crate) use ddl::{
@@ -28,6 +28,7 @@ pub(crate) use history::{
 pub(crate) use literal::with_literals;
 pub(crate) use moves::{copy_moved, without_values};
 pub(crate) use offsets::{offsets_add_missing, offsets_claim, offsets_move, offsets_read};
+pub(crate) use rows::Transfer;
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use tidegate_cdc::{
 use super::{
     Column,
     apply::{NOW, assigned, newer, not_deleted, not_deleted_at, same_key},
-    load::{Loading, ROWS, lock},
+    rows::{LOADED, Rows, Transfer, lock},
 };
 
 type Copying<'a> = tidegate_cdc::statement::Copying<'a, crate::types::ColumnType>;
@@ -26,7 +26,7 @@ pub(crate) fn copy_moved(copying: &Copying<'_>) -> Vec<Call> {
     let (key_text, rank) = (unused("__key", columns), unused("__rank", columns));
     let is_own = |index: &usize| key.contains(index) || *index == position;
     let key_columns: Vec<&Column> = key.iter().filter_map(|index| columns.get(*index)).collect();
-    let mut rows = Loading::default().columns(columns);
+    let mut rows = Rows::new(Transfer::Load).columns(columns);
     for (_, name) in from.iter().enumerate().filter(|(index, _)| !is_own(index)) {
         rows = rows.own(name, "boolean");
     }
@@ -46,7 +46,7 @@ pub(crate) fn copy_moved(copying: &Copying<'_>) -> Vec<Call> {
     let new_key = list(key_columns.iter().map(|column| format!("b.{}", quoted(&column.name))));
     let collect = format!(
         "CREATE TEMPORARY TABLE \"_tidegate_copies\" ON COMMIT DROP AS\n\
-         SELECT DISTINCT ON ({new_key}) {} FROM {ROWS} b\nJOIN {table} o ON {}{}\nORDER BY {new_key}, b.{}",
+         SELECT DISTINCT ON ({new_key}) {} FROM {LOADED} b\nJOIN {table} o ON {}{}\nORDER BY {new_key}, b.{}",
         list(items),
         names.is_old_row("b", &key_columns, meta),
         filter.unwrap_or_default(),
@@ -78,12 +78,12 @@ pub(crate) fn copy_moved(copying: &Copying<'_>) -> Vec<Call> {
 
 /// Finds rows with omitted values for which the table has no value, neither under their own key nor under an old one, and rows
 /// for which there is only an old row that may still change.
-pub(crate) fn without_values(missing: &MissingValues<'_>) -> Vec<Call> {
+pub(crate) fn without_values(transfer: Transfer, missing: &MissingValues<'_>) -> Vec<Call> {
     let MissingValues { table, key, deleted_keys, meta } = *missing;
     let names = OldNames::of(key, key.len());
     let [row, text, position, own_since, early] =
         ["__row", "__key", "__position", "__own_since", "__early"].map(|name| unused(name, key));
-    let mut rows = Loading::default().own(&row, "text").columns(key);
+    let mut rows = Rows::new(transfer).own(&row, "text").columns(key);
     if deleted_keys.is_some() {
         rows = rows.text(&text);
     }
@@ -101,14 +101,14 @@ pub(crate) fn without_values(missing: &MissingValues<'_>) -> Vec<Call> {
         ),
     ];
     conditions.extend(deleted_keys.map(|deleted| not_deleted_at("s", &text, &position, deleted, meta)));
-    let query = format!(
-        "SELECT s.{}::text, CASE WHEN o.{first} IS NULL THEN '' ELSE '{EARLY}' END::text\n\
-         FROM {ROWS} s LEFT JOIN {table} t ON {}\nLEFT JOIN {table} o ON {old}\nWHERE {}",
-        quoted(&row),
-        same_key(key),
-        joined(conditions, "\nAND ")
-    );
-    rows.then([Call::new("SELECT", query, [])])
+    let (row, on, conditions) = (quoted(&row), same_key(key), joined(conditions, "\nAND "));
+    let query = rows.call("SELECT", [], |rows| {
+        format!(
+            "SELECT s.{row}::text, CASE WHEN o.{first} IS NULL THEN '' ELSE '{EARLY}' END::text\n\
+             FROM {rows} s LEFT JOIN {table} t ON {on}\nLEFT JOIN {table} o ON {old}\nWHERE {conditions}"
+        )
+    });
+    rows.then([query])
 }
 
 /// Names of the columns for a row's old key.
@@ -126,7 +126,7 @@ impl OldNames {
         Self { key, after, until, since }
     }
 
-    fn load<'c>(&self, rows: Loading, key: impl IntoIterator<Item = &'c Column>) -> Loading {
+    fn load<'c>(&self, rows: Rows, key: impl IntoIterator<Item = &'c Column>) -> Rows {
         let columns = self.key.iter().zip(key);
         let rows = columns.fold(rows, |rows, (name, column)| rows.own(name, &column.kind.loaded()));
         [&self.after, &self.until, &self.since].into_iter().fold(rows, |rows, name| rows.text(name))

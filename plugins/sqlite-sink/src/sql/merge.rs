@@ -83,11 +83,10 @@ impl Statement<'_> {
     fn hard(&self) -> Vec<Call> {
         let operation = quoted(&self.merge.meta.operation);
         let allowed = self.allowed(" AND ");
-        vec![
-            self.delete(),
-            self.update(&format!("s.{operation} <> 'd'"), self.values()),
-            self.insert(&format!("AND s.{operation} <> 'd'{allowed}")),
-        ]
+        let delete = self.merge.has_deletes.then(|| self.delete());
+        let update = self.update(&format!("s.{operation} <> 'd'"), self.values());
+        let insert = self.insert(&format!("AND s.{operation} <> 'd'{allowed}"));
+        delete.into_iter().chain([update, insert]).collect()
     }
 
     /// Statements for soft deletes. Rows keep their values, including those of an update before the delete. A delete
@@ -103,11 +102,9 @@ impl Statement<'_> {
             there = format!(" AND ({allowed} OR COALESCE(t.{operation}, '') <> 'd')");
             absent = format!("AND (s.{operation} = 'd' OR {allowed})");
         }
-        vec![
-            self.update(&only_deletes, about),
-            self.update(&format!("NOT ({only_deletes}){there}"), self.values()),
-            self.insert(&absent),
-        ]
+        let mark = self.merge.has_deletes.then(|| self.update(&only_deletes, about));
+        let update = self.update(&format!("NOT ({only_deletes}){there}"), self.values());
+        mark.into_iter().chain([update, self.insert(&absent)]).collect()
     }
 
     /// Condition that the row may be inserted, after `before`; empty if all rows may be.

@@ -3,13 +3,16 @@
 mod golden;
 mod names;
 
-use tidegate_cdc::testing::{Kinds, Sample, Syntax, Token};
+use tidegate_cdc::{
+    Dialect,
+    testing::{Kinds, Sample, Syntax, Token},
+};
 
 use crate::{dialect::Postgres, types::ColumnType};
 
 /// The dialect of a schema.
 fn dialect() -> Postgres {
-    Postgres { schema: "shop".to_owned() }
+    Postgres::new("shop".to_owned())
 }
 
 /// Types of the sample's columns.
@@ -27,6 +30,11 @@ fn kinds() -> Kinds<ColumnType> {
 /// All statements, with plain names.
 fn sample() -> Sample<Postgres> {
     Sample::plain(dialect(), kinds())
+}
+
+/// As [`sample`], with the statements for few rows.
+fn sample_for_few_rows() -> Sample<Postgres> {
+    Sample::plain(dialect().for_rows(1).into_owned(), kinds())
 }
 
 /// The tokens of a statement.

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use tidegate_cdc::{
+    Dialect,
     sql::{quoted, unused},
     statement::Column,
     testing::{Sample, Token},
 };
 
-use super::{SYNTAX, dialect, kinds, sample, tokens};
+use super::{SYNTAX, dialect, kinds, sample, sample_for_few_rows, tokens};
 use crate::{dialect::Postgres, types::ColumnType};
 
 /// Unusual names.
@@ -43,8 +44,12 @@ fn names<const N: usize>() -> impl Strategy<Value = [String; N]> {
         .prop_map(|names| names.try_into().unwrap())
 }
 
-fn any_sample() -> impl Strategy<Value = Sample<Postgres>> {
-    names::<21>().prop_map(|names| Sample::named(dialect(), kinds(), names, sample().comment))
+/// Samples with any names, for many rows and for few.
+fn any_samples() -> impl Strategy<Value = [Sample<Postgres>; 2]> {
+    names::<21>().prop_map(|names| {
+        let few = dialect().for_rows(1).into_owned();
+        [dialect(), few].map(|dialect| Sample::named(dialect, kinds(), names.clone(), sample().comment))
+    })
 }
 
 /// A statement without names.
@@ -68,10 +73,12 @@ proptest! {
     }
 
     #[test]
-    fn statements_do_not_depend_on_names(named in any_sample()) {
-        for (case, tame) in named.statements().iter().zip(sample().statements()) {
-            for (call, tame) in case.calls.iter().zip(&tame.calls) {
-                prop_assert_eq!(skeleton(&call.text), skeleton(&tame.text), "{}", case.name);
+    fn statements_do_not_depend_on_names(named in any_samples()) {
+        for (named, tame) in named.iter().zip([sample(), sample_for_few_rows()]) {
+            for (case, tame) in named.statements().iter().zip(tame.statements()) {
+                for (call, tame) in case.calls.iter().zip(&tame.calls) {
+                    prop_assert_eq!(skeleton(&call.text), skeleton(&tame.text), "{}", case.name);
+                }
             }
         }
     }
@@ -80,7 +87,8 @@ proptest! {
 #[test]
 fn statements_have_the_documented_binds_and_no_literals() {
     let constants = BTreeSet::from(["", "*", "d", "early", "0", "1"]);
-    for case in sample().statements().iter().filter(|case| !case.name.starts_with("create_")) {
+    let cases = [sample(), sample_for_few_rows()].into_iter().flat_map(|sample| sample.statements());
+    for case in cases.filter(|case| !case.name.starts_with("create_")) {
         for call in &case.calls {
             let tokens = tokens(&call.text);
             assert_eq!(SYNTAX.binds(&call.text), call.binds.len(), "{}", case.name);

@@ -2,5 +2,5 @@ CREATE TEMPORARY TABLE "_tidegate_rows" ("id" bigint, "region" text, "amount" nu
 COPY pg_temp."_tidegate_rows" FROM STDIN;
 INSERT INTO "shop"."orders" ("id", "region", "amount", "document", "photo", "_cdc_operation", "_cdc_timestamp", "_cdc_source_lsn", "_cdc_topic", "_cdc_processed_at")
 OVERRIDING SYSTEM VALUE
-SELECT "id", "region", "amount", "document", "photo", "_cdc_operation", "_cdc_timestamp", "_cdc_source_lsn", "_cdc_topic", CAST(CAST($1 AS text) AS timestamptz) FROM pg_temp."_tidegate_rows";
+SELECT "id", "region", "amount", "document", "photo", "_cdc_operation", "_cdc_timestamp", "_cdc_source_lsn", "_cdc_topic", CAST(CAST($1 AS text) AS timestamptz) FROM pg_temp."_tidegate_rows" s;
 DROP TABLE pg_temp."_tidegate_rows";

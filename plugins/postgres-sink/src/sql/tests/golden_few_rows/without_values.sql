@@ -1,0 +1,7 @@
+SELECT s."__row"::text, CASE WHEN o."id" IS NULL THEN '' ELSE 'early' END::text
+FROM (SELECT CAST(r.value ->> 0 AS text) AS "__row", CAST(r.value ->> 1 AS bigint) AS "id", CAST(r.value ->> 2 AS text) AS "region", (r.value ->> 3) COLLATE "C" AS "__key", (r.value ->> 4) COLLATE "C" AS "__position", (r.value ->> 5) COLLATE "C" AS "__own_since", CAST(r.value ->> 6 AS bigint) AS "__old_0", CAST(r.value ->> 7 AS text) AS "__old_1", (r.value ->> 8) COLLATE "C" AS "__after", (r.value ->> 9) COLLATE "C" AS "__until", (r.value ->> 10) COLLATE "C" AS "__since", CAST(r.value ->> 11 AS boolean) AS "__early" FROM jsonb_array_elements(CAST(CAST($1 AS text) AS jsonb)) r) s LEFT JOIN "shop"."orders" t ON t."id" = s."id" AND t."region" = s."region"
+LEFT JOIN "shop"."orders" o ON o."id" = s."__old_0" AND o."region" = s."__old_1" AND COALESCE(o."_cdc_source_lsn", '') COLLATE "C" >= s."__after" AND COALESCE(o."_cdc_source_lsn", '') COLLATE "C" <= s."__until" AND (COALESCE(o."_cdc_operation", '') <> 'd' OR o."_cdc_source_lsn" COLLATE "C" >= s."__since")
+WHERE (t."id" IS NULL OR COALESCE(t."_cdc_source_lsn", '') COLLATE "C" < s."__own_since")
+AND (o."id" IS NULL OR (s."__early" AND COALESCE(o."_cdc_operation", '') <> 'd'))
+AND NOT EXISTS (SELECT FROM "shop"."orders__cdc_deleted" d WHERE d."key" = s."__key" AND d."_cdc_source_lsn" COLLATE "C" >= s."__position")
+AND s."__position" COLLATE "C" > COALESCE((SELECT MAX(z."_cdc_source_lsn" COLLATE "C") FROM "shop"."orders__cdc_deleted" z WHERE z."key" = '*'), '');
