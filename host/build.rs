@@ -1,6 +1,6 @@
 //! Compiles the C files that use librdkafka's internals: hooks into its mock cluster, the debug log of consumers, hooks for the
 //! records of producers, and the limit on what batches unpack to, which is added to librdkafka's own reader of batches. Also
-//! changes librdkafka's consumer groups: an error in them, and what a repeated subscription does.
+//! changes librdkafka's consumer groups, an error in them and what a repeated subscription does, and what memory it takes per thread.
 use std::{env, fs, path::Path};
 
 const FILES: [&str; 4] = [
@@ -59,6 +59,13 @@ const CGRP: &Changes = &[
     ),
 ];
 
+/// The memory of each thread: librdkafka keeps the texts of the last 32 addresses, which are 8 KiB in every thread of the process, its own
+/// or not. A log line has at most two.
+const ADDR: &Changes = &[
+    ("static RD_TLS char ret[32][256];", "static RD_TLS char ret[4][256];"),
+    ("reti = (reti + 1) % 32;", "reti = (reti + 1) % 4;"),
+];
+
 fn main() {
     for file in FILES {
         println!("cargo:rerun-if-changed={file}");
@@ -79,6 +86,7 @@ fn main() {
         .files(FILES)
         .file(changed(&root, "rdkafka_msgset_reader.c", MSGSET_READER))
         .file(changed(&root, "rdkafka_cgrp.c", CGRP))
+        .file(changed(&root, "rdaddr.c", ADDR))
         .include(&root)
         .include(format!("{root}/src"))
         .include(UNPACKING)
