@@ -109,7 +109,9 @@ fn rows_that_cannot_be_written_are_rejected_by_offset() {
             "type_conflict = \"fail\"\n",
             key.clone(),
             json!({ "id": 2, "v": "x", "small": 10_i64.pow(18) }),
-            &["column \"small\" of ", " is BOOLEAN and cannot hold \"1000000000000000000\""],
+            &[
+                "column \"small\" of \"TIDEGATE\".\"TOO_LARGE\".\"orders\" is BOOLEAN and cannot hold \"1000000000000000000\"",
+            ],
         ),
         ("empty_name", "", key.clone(), json!({ "id": 2, "v": "x", "": 1 }), &["it is empty"]),
         ("nul_name", "", key, json!({ "id": 2, "v": "x", "a\u{0}b": 1 }), &["it contains a NUL character"]),

@@ -111,7 +111,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::rows::EncodedRows;
+    use crate::rows::texts;
 
     fn values() -> impl Strategy<Value = Option<String>> {
         let text =
@@ -126,17 +126,7 @@ mod tests {
                 prop::collection::vec(prop::collection::vec(values(), columns), 1..5)
             }),
         ) {
-            let mut encoded = EncodedRows::<CopyRows>::default();
-            for row in &rows {
-                let write = |out: &mut super::super::Elements<'_, CopyRows>| {
-                    row.iter().for_each(|value| match value {
-                        Some(text) => out.text(text),
-                        None => out.null(),
-                    });
-                    Ok(())
-                };
-                encoded.add(0, write).unwrap();
-            }
+            let encoded = texts::<CopyRows>(rows.iter().map(Vec::as_slice));
             let json = CopyRows::bound(encoded.payload(0..rows.len()));
             prop_assert_eq!(serde_json::from_str::<Vec<Vec<Option<String>>>>(&json).unwrap(), rows);
         }

@@ -242,7 +242,13 @@ impl<R: RowFormat> Elements<'_, R> {
 
 /// Rows of texts and nulls as a JSON array of arrays.
 pub(crate) fn json_rows<'r>(rows: impl IntoIterator<Item = &'r [Option<String>]>) -> String {
-    let mut encoded = EncodedRows::<JsonRows>::default();
+    let encoded = texts::<JsonRows>(rows);
+    encoded.payload(0..encoded.len())
+}
+
+/// Rows of texts and nulls.
+fn texts<'r, R: RowFormat>(rows: impl IntoIterator<Item = &'r [Option<String>]>) -> EncodedRows<R> {
+    let mut encoded = EncodedRows::default();
     for row in rows {
         let written = encoded.add(0, |out| {
             row.iter().for_each(|element| match element {
@@ -253,5 +259,5 @@ pub(crate) fn json_rows<'r>(rows: impl IntoIterator<Item = &'r [Option<String>]>
         });
         debug_assert!(written.is_ok(), "a row of texts can always be written");
     }
-    encoded.payload(0..encoded.len())
+    encoded
 }

@@ -23,7 +23,7 @@ pub struct Changes<T> {
     pub widened: Vec<Column<T>>,
     /// For a table that does not exist, the indexes of the source's key in `added`; empty if it has no key.
     pub key: Vec<usize>,
-    /// The table after the changes.
+    /// The table after the changes; of no use if records are rejected.
     pub table: Table<T>,
     /// Records that cannot be written whatever is changed: index and reason. If there are some, nothing else is to be changed.
     pub rejected: Vec<(u32, String)>,
@@ -84,13 +84,14 @@ impl<T: ColumnType> Requirements<T> {
             }
         }
         if !rejected.is_empty() {
-            return Ok(Changes { rejected, ..Changes::none(table) });
+            let (added, widened, key) = (Vec::new(), Vec::new(), Vec::new());
+            return Ok(Changes { added, widened, key, table: wanted.into_table(), rejected });
         }
         self.check_mode(table)?;
         wanted.require_about()?;
         let (added, widened) = (wanted.added(), wanted.widened());
         if table.exists() {
-            return Ok(Changes { added, widened, table: wanted.into_table(), ..Changes::none(table) });
+            return Ok(Changes { added, widened, key: Vec::new(), table: wanted.into_table(), rejected });
         }
         let key = self.key_places(key_names(&plan.steps), &added, table)?;
         let mut created = wanted.into_table();
@@ -173,19 +174,6 @@ impl<T: ColumnType> Requirements<T> {
             place.ok_or_else(|| format!("key column {name:?} of {} is missing in all rows", table.name))
         };
         key.into_iter().flatten().map(place).collect()
-    }
-}
-
-impl<T: Clone> Changes<T> {
-    /// No changes.
-    fn none(table: &Table<T>) -> Self {
-        Self {
-            added: Vec::new(),
-            widened: Vec::new(),
-            key: Vec::new(),
-            table: table.clone(),
-            rejected: Vec::new(),
-        }
     }
 }
 

@@ -226,13 +226,16 @@ impl<D: Dialect> Sample<D> {
         let missing = MissingValues { table, key, deleted_keys, meta };
         let soft_copying = Copying { deleted_keys: None, ..copying };
         let soft_missing = MissingValues { deleted_keys: None, ..missing };
-        vec![
+        let deleting = dialect.merge(&single_key);
+        let not_deleting = dialect.merge(&without_deletes);
+        // Not every dialect has other statements for rows without deletes.
+        let not_deleting = (not_deleting != deleting).then(|| case("merge_without_deletes", not_deleting));
+        let cases = [
             case("merge_plain", dialect.merge(&plain)),
-            case("merge_single_key_deletes", dialect.merge(&single_key)),
+            case("merge_single_key_deletes", deleting),
             case("merge_guarded", dialect.merge(&guarded)),
             case("merge_soft", dialect.merge(&soft)),
             case("merge_soft_flagged", dialect.merge(&soft_flagged)),
-            case("merge_without_deletes", dialect.merge(&without_deletes)),
             case("insert_rows", dialect.insert_rows(table, &columns, meta)),
             case("copy_moved", dialect.copy_moved(&copying)),
             case("copy_moved_soft", dialect.copy_moved(&soft_copying)),
@@ -240,7 +243,8 @@ impl<D: Dialect> Sample<D> {
             case("without_values_soft", dialect.without_values(&soft_missing)),
             case("unmatched", dialect.unmatched(table, key, None)),
             case("unmatched_soft", dialect.unmatched(table, key, Some(meta))),
-        ]
+        ];
+        cases.into_iter().chain(not_deleting).collect()
     }
 
     fn deletes(&self) -> Vec<Case> {
