@@ -140,8 +140,8 @@ fn values_that_do_not_fit_are_rejected_if_configured() {
     let events = conflict(&mut users);
     users.send(&pipe.broker, events);
     let failed = pipe.run_with_code(3);
-    let line = failed.expect_log("column \"score\" is NUMBER");
-    assert!(line.contains("seven") && line.contains("cdc.public.users-0 offset 1"), "{line}");
+    let line = failed.expect_log("\"users\" is NUMBER(38,0) and cannot hold \"seven\"");
+    assert!(line.contains("column \"score\" of ") && line.contains("cdc.public.users-0 offset 1"), "{line}");
     assert_eq!(pipe.select("\"id\", \"score\"", "users"), ["1 7"]);
     let more = "[errors]\ntolerance = \"all\"\non_reject = \"drop\"\n";
     pipe.connector(Connector { sink, batch: Some(100), more, ..Connector::default() });

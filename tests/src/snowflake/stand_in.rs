@@ -186,6 +186,8 @@ impl StandIn {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_secs(60)))
+            // uvicorn closes connections that are idle for 5 s, and would reset one that is used again at that moment.
+            .max_idle_age(Duration::from_secs(2))
             .build()
             .into();
         Ok(Self { child, port, agent })
